@@ -1,0 +1,50 @@
+//! The fifteen control packets (MQTT 5 §3) as values, and their wire form in all three versions.
+
+mod connect;
+mod publish;
+mod subscribe;
+
+pub use connect::{Auth, ConnAck, Connect, Credentials, Disconnect, Will};
+pub use publish::{Ack, Publish};
+pub use subscribe::{RetainHandling, SubAck, Subscribe, Subscription, UnsubAck, Unsubscribe};
+
+/// A packet identifier: 1 to 65,535, never 0 `[MQTT-2.2.1-3]`.
+pub type PacketId = std::num::NonZeroU16;
+
+/// The largest value of a variable byte integer, and so of a remaining length (§1.5.5).
+pub const MAXIMUM_REMAINING_LENGTH: usize = 268_435_455;
+
+/// One MQTT control packet. Large ones are boxed, so that the common ones stay small.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Packet {
+    /// A client asks for a session (§3.1).
+    Connect(Box<Connect>),
+    /// The server's answer to CONNECT (§3.2).
+    ConnAck(Box<ConnAck>),
+    /// A message, in either direction (§3.3).
+    Publish(Publish),
+    /// Ends a QoS 1 exchange (§3.4).
+    PubAck(Ack),
+    /// The receiver of a QoS 2 message has it (§3.5).
+    PubRec(Ack),
+    /// The sender of a QoS 2 message releases its identifier (§3.6).
+    PubRel(Ack),
+    /// Ends a QoS 2 exchange (§3.7).
+    PubComp(Ack),
+    /// A client asks for subscriptions (§3.8).
+    Subscribe(Subscribe),
+    /// The answer to SUBSCRIBE (§3.9).
+    SubAck(SubAck),
+    /// A client gives subscriptions back (§3.10).
+    Unsubscribe(Unsubscribe),
+    /// The answer to UNSUBSCRIBE (§3.11).
+    UnsubAck(UnsubAck),
+    /// "Are you there?" (§3.12)
+    PingReq,
+    /// "I am." (§3.13)
+    PingResp,
+    /// The last packet of a connection (§3.14); only clients send it before MQTT 5.
+    Disconnect(Disconnect),
+    /// A step of enhanced authentication, MQTT 5 only (§3.15).
+    Auth(Auth),
+}
