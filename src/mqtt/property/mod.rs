@@ -1,7 +1,14 @@
-//! MQTT 5 properties (§2.2.2).
+//! MQTT 5 properties (§2.2.2): what they are, where they may stand, how they are read and written.
+//! It must never know what a session makes of them.
+
+mod accessors;
+mod codec;
+mod id;
 
 use bytes::Bytes;
 use bytestring::ByteString;
+
+pub use id::{Place, PropertyId};
 
 /// The properties of one packet, in the order in which they stand on the wire. Empty costs nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
