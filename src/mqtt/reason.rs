@@ -11,7 +11,7 @@ use crate::mqtt::packet::PacketType;
 pub struct ReasonCode(pub u8);
 
 impl ReasonCode {
-    /// 0x00: success, normal disconnection, granted QoS 0.
+    /// 0x00: success, normal disconnection, granted `QoS` 0.
     pub const SUCCESS: Self = Self(0x00);
     /// 0x01: SUBACK only.
     pub const GRANTED_QOS_1: Self = Self(0x01);

@@ -140,7 +140,7 @@ impl TopicFilter {
 fn matches(mut filter: &[u8], mut topic: &[u8]) -> bool {
     loop {
         match (filter.first(), topic.first()) {
-            (Some(b'#'), _) => return true,
+            (Some(b'#'), _) | (None, None) => return true,
             (Some(b'+'), _) => {
                 topic = &topic[memchr(b'/', topic).unwrap_or(topic.len())..];
                 filter = &filter[1..];
@@ -148,7 +148,6 @@ fn matches(mut filter: &[u8], mut topic: &[u8]) -> bool {
             // `a/#` matches its parent `a`, too (§4.7.1.2).
             (Some(_), None) => return filter == b"/#",
             (Some(wanted), Some(found)) if wanted == found => (filter, topic) = (&filter[1..], &topic[1..]),
-            (None, None) => return true,
             _ => return false,
         }
     }

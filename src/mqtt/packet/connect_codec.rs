@@ -29,7 +29,7 @@ impl Connect {
     pub(super) fn body_len(&self) -> usize {
         // Protocol name with its length, level, flags, keep alive.
         let fixed = 2 + self.version.protocol_name().len() + 1 + 1 + 2;
-        let properties = if self.version.has_properties() { self.properties.encoded_len() } else { 0 };
+        let properties = self.properties.encoded_len(self.version);
         let will = self.will.as_ref().map_or(0, |will| will.body_len(self.version));
         let username = self.credentials.username.as_ref().map_or(0, |name| 2 + name.len());
         let password = self.credentials.password.as_ref().map_or(0, |password| 2 + password.len());
@@ -46,9 +46,7 @@ impl Connect {
         out.put_u8(self.version.level());
         out.put_u8(self.flags());
         out.put_u16(self.keep_alive);
-        if self.version.has_properties() {
-            self.properties.encode(out)?;
-        }
+        self.properties.encode(self.version, out)?;
         put_string(&self.client_id, out)?;
         if let Some(will) = &self.will {
             will.encode(self.version, out)?;
@@ -88,15 +86,9 @@ impl Connect {
         let flags = reader.byte()?;
         check_flags(flags, version)?;
         let keep_alive = reader.two_byte_integer()?;
-        let properties = match version.has_properties() {
-            true => Properties::decode(reader, Place::Connect)?,
-            false => Properties::default(),
-        };
+        let properties = Properties::decode(Place::Connect, version, reader)?;
         let client_id = reader.string()?;
-        let will = match flags & flag::WILL {
-            0 => None,
-            _ => Some(Will::decode(flags, version, reader)?),
-        };
+        let will = if flags & flag::WILL == 0 { None } else { Some(Will::decode(flags, version, reader)?) };
         // In MQTT 3.1 the remaining length takes precedence over these flags (3.1 §3.1).
         let follows =
             |bit, reader: &Reader| flags & bit != 0 && !(version == Version::V3_1 && reader.is_empty());
@@ -135,24 +127,19 @@ fn check_flags(flags: u8, version: Version) -> Result<(), Malformed> {
 
 impl Will {
     fn body_len(&self, version: Version) -> usize {
-        let properties = if version.has_properties() { self.properties.encoded_len() } else { 0 };
+        let properties = self.properties.encoded_len(version);
         properties + 2 + self.topic.as_str().len() + 2 + self.payload.len()
     }
 
     fn encode(&self, version: Version, out: &mut BytesMut) -> Result<(), EncodeError> {
-        if version.has_properties() {
-            self.properties.encode(out)?;
-        }
+        self.properties.encode(version, out)?;
         put_string(self.topic.as_str(), out)?;
         put_binary(&self.payload, out)
     }
 
     fn decode(flags: u8, version: Version, reader: &mut Reader) -> Result<Self, Malformed> {
         let qos = QoS::from_bits(flags >> flag::WILL_QOS_SHIFT & 0b11).ok_or(Malformed::QoS3)?;
-        let properties = match version.has_properties() {
-            true => Properties::decode(reader, Place::Will)?,
-            false => Properties::default(),
-        };
+        let properties = Properties::decode(Place::Will, version, reader)?;
         let topic = TopicName::from_bytes(reader.binary()?)?;
         let payload = reader.binary()?;
         Ok(Self { topic, payload, qos, retain: flags & flag::WILL_RETAIN != 0, properties })
@@ -162,14 +149,14 @@ impl Will {
 impl ConnAck {
     /// The remaining length.
     pub(super) fn body_len(&self, version: Version) -> usize {
-        2 + if version.has_properties() { self.properties.encoded_len() } else { 0 }
+        2 + self.properties.encoded_len(version)
     }
 
     /// Appends what follows the fixed header.
     pub(super) fn encode_body(&self, version: Version, out: &mut BytesMut) -> Result<(), EncodeError> {
         out.put_u8(u8::from(self.session_present));
         out.put_u8(self.code.0);
-        if version.has_properties() { self.properties.encode(out) } else { Ok(()) }
+        self.properties.encode(version, out)
     }
 
     /// Reads what follows the fixed header. A server that does not know MQTT 5 answers in the older form,
@@ -180,9 +167,10 @@ impl ConnAck {
             return Err(Malformed::ConnAckFlags);
         }
         let code = ReasonCode(reader.byte()?);
-        let properties = match version.has_properties() && !reader.is_empty() {
-            true => Properties::decode(reader, Place::ConnAck)?,
-            false => Properties::default(),
+        let properties = if reader.is_empty() {
+            Properties::default()
+        } else {
+            Properties::decode(Place::ConnAck, version, reader)?
         };
         Ok(Self { session_present: flags & 1 != 0, code, properties })
     }
@@ -209,7 +197,7 @@ impl Disconnect {
 impl Auth {
     /// The remaining length: nothing, or the code and the properties, if only their length (§3.15.2.1).
     pub(super) fn body_len(&self) -> usize {
-        if *self == Self::default() { 0 } else { 1 + self.properties.encoded_len() }
+        if *self == Self::default() { 0 } else { 1 + self.properties.encoded_len(Version::V5) }
     }
 
     /// Appends what follows the fixed header.
@@ -219,7 +207,7 @@ impl Auth {
         }
         if self.body_len() > 0 {
             out.put_u8(self.code.0);
-            self.properties.encode(out)?;
+            self.properties.encode(version, out)?;
         }
         Ok(())
     }

@@ -143,16 +143,19 @@ impl Decoder {
         let first = bytes[0];
         bytes.advance(header.length);
         let mut reader = Reader::new(bytes, header.packet);
-        if header.packet == PacketType::Publish {
-            return Publish::decode(first, self.version, reader).map(Packet::Publish);
-        }
-        let packet = self.decode_body(header.packet, &mut reader)?;
+        let packet = self.decode_body(first, header.packet, &mut reader)?;
         reader.finish()?;
         Ok(packet)
     }
 
-    /// Reads everything but PUBLISH, whose payload is whatever is left.
-    fn decode_body(&mut self, packet: PacketType, reader: &mut Reader) -> Result<Packet, Malformed> {
+    /// Reads what follows the fixed header. Only PUBLISH has flags that say something.
+    #[inline]
+    fn decode_body(
+        &mut self,
+        first: u8,
+        packet: PacketType,
+        reader: &mut Reader,
+    ) -> Result<Packet, Malformed> {
         let version = self.version;
         Ok(match packet {
             PacketType::Connect => {
@@ -161,7 +164,7 @@ impl Decoder {
                 Packet::Connect(Box::new(connect))
             }
             PacketType::ConnAck => Packet::ConnAck(Box::new(ConnAck::decode(version, reader)?)),
-            PacketType::Publish => unreachable!("a PUBLISH is read by `decode`"),
+            PacketType::Publish => Packet::Publish(Publish::decode(first, version, reader)?),
             PacketType::PubAck => Packet::PubAck(Ack::decode(Place::PubAck, version, reader)?),
             PacketType::PubRec => Packet::PubRec(Ack::decode(Place::PubRec, version, reader)?),
             PacketType::PubRel => Packet::PubRel(Ack::decode(Place::PubRel, version, reader)?),

@@ -43,10 +43,8 @@ fn describe_publish(packet: &Publish) -> String {
 
 /// mosquitto does not print the code of PUBREC and PUBREL; a failure would be a riddle without it.
 fn describe_quiet(ack: &Ack) -> String {
-    match ack.code.is_error() {
-        true => format!("Mid: {}, RC:{}", ack.packet_id, ack.code.0),
-        false => format!("Mid: {}", ack.packet_id),
-    }
+    let code = if ack.code.is_error() { format!(", RC:{}", ack.code.0) } else { String::new() };
+    format!("Mid: {}{code}", ack.packet_id)
 }
 
 fn describe_subscribe(packet: &Subscribe) -> String {

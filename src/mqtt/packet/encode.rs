@@ -2,7 +2,7 @@
 
 use bytes::BytesMut;
 
-use super::writer::{put_fixed_header, variable_byte_integer_len};
+use super::writer::{all_or_nothing, put_fixed_header, variable_byte_integer_len};
 use super::{EncodeError, Packet};
 use crate::mqtt::version::Version;
 
@@ -10,17 +10,12 @@ impl Packet {
     /// Appends the whole packet in this version (a CONNECT in its own). What the version cannot say
     /// (properties, reason codes, subscription options before MQTT 5) is left out.
     pub fn encode(&self, version: Version, out: &mut BytesMut) -> Result<(), EncodeError> {
-        if let Self::Publish(publish) = self {
-            publish.encode_header(version, out)?;
-            out.extend_from_slice(&publish.payload);
-            return Ok(());
-        }
-        let start = out.len();
-        let result = self.encode_others(version, out);
-        if result.is_err() {
-            out.truncate(start);
-        }
-        result
+        all_or_nothing(out, |out| {
+            let remaining = self.remaining_length(version);
+            put_fixed_header(self.first_byte(), remaining, out)?;
+            out.reserve(remaining);
+            self.encode_body(version, out)
+        })
     }
 
     /// The length of the whole packet in this version (of a CONNECT in its own), in bytes.
@@ -29,14 +24,18 @@ impl Packet {
         1 + variable_byte_integer_len(remaining) + remaining
     }
 
-    fn encode_others(&self, version: Version, out: &mut BytesMut) -> Result<(), EncodeError> {
-        let remaining = self.remaining_length(version);
-        out.reserve(1 + 4 + remaining.min(super::MAXIMUM_REMAINING_LENGTH));
-        put_fixed_header(self.packet_type().first_byte(), remaining, out)?;
+    fn first_byte(&self) -> u8 {
+        match self {
+            Self::Publish(packet) => packet.first_byte(),
+            other => other.packet_type().first_byte(),
+        }
+    }
+
+    fn encode_body(&self, version: Version, out: &mut BytesMut) -> Result<(), EncodeError> {
         match self {
             Self::Connect(packet) => packet.encode_body(out),
             Self::ConnAck(packet) => packet.encode_body(version, out),
-            Self::Publish(packet) => packet.encode_header(version, out),
+            Self::Publish(packet) => packet.encode_body(version, out),
             Self::PubAck(ack) | Self::PubRec(ack) | Self::PubRel(ack) | Self::PubComp(ack) => {
                 ack.encode_body(version, out)
             }

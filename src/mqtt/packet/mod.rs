@@ -37,13 +37,13 @@ pub enum Packet {
     ConnAck(Box<ConnAck>),
     /// A message, in either direction (§3.3).
     Publish(Publish),
-    /// Ends a QoS 1 exchange (§3.4).
+    /// Ends a `QoS` 1 exchange (§3.4).
     PubAck(Ack),
-    /// The receiver of a QoS 2 message has it (§3.5).
+    /// The receiver of a `QoS` 2 message has it (§3.5).
     PubRec(Ack),
-    /// The sender of a QoS 2 message releases its identifier (§3.6).
+    /// The sender of a `QoS` 2 message releases its identifier (§3.6).
     PubRel(Ack),
-    /// Ends a QoS 2 exchange (§3.7).
+    /// Ends a `QoS` 2 exchange (§3.7).
     PubComp(Ack),
     /// A client asks for subscriptions (§3.8).
     Subscribe(Subscribe),

@@ -2,10 +2,9 @@
 
 use std::fmt;
 
-/// The type of a control packet; its number is the upper half of the first byte.
+/// The type of a control packet; its number is the upper half of the first byte. The variants of `Packet` say more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
-#[expect(missing_docs, reason = "each is described by the variant of `Packet` with its name")]
 pub enum PacketType {
     Connect = 1,
     ConnAck = 2,

@@ -4,8 +4,8 @@
 use bytes::{BufMut, BytesMut};
 
 use super::reader::Reader;
-use super::writer::{put_fixed_header, put_string, variable_byte_integer_len};
-use super::{Ack, EncodeError, MAXIMUM_REMAINING_LENGTH, Malformed, PacketType, Publish};
+use super::writer::{all_or_nothing, put_fixed_header, put_string, variable_byte_integer_len};
+use super::{Ack, EncodeError, Malformed, PacketType, Publish};
 use crate::mqtt::property::{Place, Properties};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
@@ -15,19 +15,10 @@ use crate::mqtt::version::Version;
 impl Publish {
     /// Appends everything but the payload, whose length is counted in. On an error nothing is appended.
     pub fn encode_header(&self, version: Version, out: &mut BytesMut) -> Result<(), EncodeError> {
-        self.check(version)?;
-        let remaining = self.body_len(version);
-        if remaining > MAXIMUM_REMAINING_LENGTH {
-            return Err(EncodeError::TooLarge { length: remaining });
-        }
-        let start = out.len();
-        // Room for the payload, too: it is what the caller is most likely to append next.
-        out.reserve(1 + variable_byte_integer_len(remaining) + remaining);
-        let result = self.put_header(version, remaining, out);
-        if result.is_err() {
-            out.truncate(start);
-        }
-        result
+        all_or_nothing(out, |out| {
+            put_fixed_header(self.first_byte(), self.body_len(version), out)?;
+            self.put_variable_header(version, out)
+        })
     }
 
     /// The length of the whole packet, payload included, in bytes.
@@ -40,21 +31,30 @@ impl Publish {
     pub(super) fn body_len(&self, version: Version) -> usize {
         let topic = self.topic.as_ref().map_or(0, |topic| topic.as_str().len());
         let packet_id = if self.packet_id.is_some() { 2 } else { 0 };
-        let properties = if version.has_properties() { self.properties.encoded_len() } else { 0 };
+        let properties = self.properties.encoded_len(version);
         2 + topic + packet_id + properties + self.payload.len()
     }
 
-    fn put_header(&self, version: Version, remaining: usize, out: &mut BytesMut) -> Result<(), EncodeError> {
+    /// Type and flags (§3.3.1).
+    pub(super) fn first_byte(&self) -> u8 {
         let flags = u8::from(self.dup) << 3 | self.qos.bits() << 1 | u8::from(self.retain);
-        put_fixed_header((PacketType::Publish as u8) << 4 | flags, remaining, out)?;
+        PacketType::Publish.first_byte() | flags
+    }
+
+    /// Appends what follows the fixed header.
+    pub(super) fn encode_body(&self, version: Version, out: &mut BytesMut) -> Result<(), EncodeError> {
+        self.put_variable_header(version, out)?;
+        out.extend_from_slice(&self.payload);
+        Ok(())
+    }
+
+    fn put_variable_header(&self, version: Version, out: &mut BytesMut) -> Result<(), EncodeError> {
+        self.check(version)?;
         put_string(self.topic.as_ref().map_or("", TopicName::as_str), out)?;
         if let Some(packet_id) = self.packet_id {
             out.put_u16(packet_id.get());
         }
-        if version.has_properties() {
-            self.properties.encode(out)?;
-        }
-        Ok(())
+        self.properties.encode(version, out)
     }
 
     /// What a receiver would refuse is not sent.
@@ -75,7 +75,7 @@ impl Publish {
 
     /// Reads what follows the fixed header; the payload is what is left.
     #[inline]
-    pub(super) fn decode(first: u8, version: Version, mut reader: Reader) -> Result<Self, Malformed> {
+    pub(super) fn decode(first: u8, version: Version, reader: &mut Reader) -> Result<Self, Malformed> {
         let qos = QoS::from_bits(first >> 1 & 0b11).ok_or(Malformed::QoS3)?;
         let dup = first & 0b1000 != 0;
         if dup && qos == QoS::AtMostOnce {
@@ -83,17 +83,16 @@ impl Publish {
         }
         let name = reader.binary()?;
         let packet_id = if qos == QoS::AtMostOnce { None } else { Some(reader.packet_id()?) };
-        let properties = match version.has_properties() {
-            true => Properties::decode(&mut reader, Place::Publish)?,
-            false => Properties::default(),
-        };
-        let topic = match name.is_empty() && version.has_properties() {
-            true if properties.topic_alias().is_none() => return Err(Malformed::NoTopic),
-            true => None,
-            false => Some(TopicName::from_bytes(name)?),
+        let properties = Properties::decode(Place::Publish, version, reader)?;
+        let topic = if !name.is_empty() || !version.has_properties() {
+            Some(TopicName::from_bytes(name)?)
+        } else if properties.topic_alias().is_some() {
+            None
+        } else {
+            return Err(Malformed::NoTopic);
         };
         let retain = first & 1 != 0;
-        Ok(Self { dup, qos, retain, topic, packet_id, properties, payload: reader.into_rest() })
+        Ok(Self { dup, qos, retain, topic, packet_id, properties, payload: reader.take_rest() })
     }
 }
 
@@ -123,7 +122,7 @@ pub(super) fn reason_len(code: ReasonCode, properties: &Properties, version: Ver
     match (version.has_properties(), properties.is_empty()) {
         (false, _) => 0,
         (true, true) => usize::from(code != ReasonCode::SUCCESS),
-        (true, false) => 1 + properties.encoded_len(),
+        (true, false) => 1 + properties.encoded_len(version),
     }
 }
 
@@ -137,7 +136,7 @@ pub(super) fn put_reason(
     if reason_len(code, properties, version) > 0 {
         out.put_u8(code.0);
         if !properties.is_empty() {
-            properties.encode(out)?;
+            properties.encode(version, out)?;
         }
     }
     Ok(())
@@ -156,5 +155,5 @@ pub(super) fn decode_reason(
     if reader.is_empty() {
         return Ok((code, Properties::default()));
     }
-    Ok((code, Properties::decode(reader, place)?))
+    Ok((code, Properties::decode(place, version, reader)?))
 }

@@ -31,8 +31,8 @@ impl Reader {
     }
 
     /// All that is left: the payload of a PUBLISH.
-    pub fn into_rest(self) -> Bytes {
-        self.rest
+    pub fn take_rest(&mut self) -> Bytes {
+        std::mem::take(&mut self.rest)
     }
 
     /// The end of the packet: nothing may be left.

@@ -42,7 +42,7 @@ impl RetainHandling {
 }
 
 impl Subscription {
-    /// The Subscription Options byte of MQTT 5 (§3.8.3.1); before, it is the QoS alone (3.1.1 §3.8.3).
+    /// The Subscription Options byte of MQTT 5 (§3.8.3.1); before, it is the `QoS` alone (3.1.1 §3.8.3).
     pub fn options(&self, version: Version) -> u8 {
         let qos = self.qos.bits();
         if !version.has_properties() {
@@ -84,7 +84,7 @@ impl Subscribe {
     /// The remaining length.
     pub(super) fn body_len(&self, version: Version) -> usize {
         let filters: usize = self.subscriptions.iter().map(|one| 2 + one.filter.as_str().len() + 1).sum();
-        2 + properties_len(&self.properties, version) + filters
+        2 + self.properties.encoded_len(version) + filters
     }
 
     /// Appends what follows the fixed header.
@@ -118,7 +118,7 @@ impl Unsubscribe {
     /// The remaining length.
     pub(super) fn body_len(&self, version: Version) -> usize {
         let filters: usize = self.filters.iter().map(|filter| 2 + filter.as_str().len()).sum();
-        2 + properties_len(&self.properties, version) + filters
+        2 + self.properties.encoded_len(version) + filters
     }
 
     /// Appends what follows the fixed header.
@@ -147,7 +147,7 @@ impl Unsubscribe {
 impl SubAck {
     /// The remaining length.
     pub(super) fn body_len(&self, version: Version) -> usize {
-        2 + properties_len(&self.properties, version) + self.codes.len()
+        2 + self.properties.encoded_len(version) + self.codes.len()
     }
 
     /// Appends what follows the fixed header.
@@ -172,7 +172,7 @@ impl UnsubAck {
     /// The remaining length.
     pub(super) fn body_len(&self, version: Version) -> usize {
         let codes = if version.has_properties() { self.codes.len() } else { 0 };
-        2 + properties_len(&self.properties, version) + codes
+        2 + self.properties.encoded_len(version) + codes
     }
 
     /// Appends what follows the fixed header.
@@ -190,16 +190,10 @@ impl UnsubAck {
     /// Reads what follows the fixed header.
     pub(super) fn decode(version: Version, reader: &mut Reader) -> Result<Self, Malformed> {
         let (packet_id, properties) = decode_head(Place::UnsubAck, version, reader)?;
-        let codes = match version.has_properties() {
-            true => decode_codes(PacketType::UnsubAck, reader)?,
-            false => Vec::new(),
-        };
+        let codes =
+            if version.has_properties() { decode_codes(PacketType::UnsubAck, reader)? } else { Vec::new() };
         Ok(Self { packet_id, properties, codes })
     }
-}
-
-fn properties_len(properties: &Properties, version: Version) -> usize {
-    if version.has_properties() { properties.encoded_len() } else { 0 }
 }
 
 /// Appends what all four begin with: packet identifier and properties.
@@ -210,7 +204,7 @@ fn put_head(
     out: &mut BytesMut,
 ) -> Result<(), EncodeError> {
     out.put_u16(packet_id.get());
-    if version.has_properties() { properties.encode(out) } else { Ok(()) }
+    properties.encode(version, out)
 }
 
 /// Reads what all four begin with: packet identifier and properties.
@@ -220,11 +214,7 @@ fn decode_head(
     reader: &mut Reader,
 ) -> Result<(PacketId, Properties), Malformed> {
     let packet_id = reader.packet_id()?;
-    let properties = match version.has_properties() {
-        true => Properties::decode(reader, place)?,
-        false => Properties::default(),
-    };
-    Ok((packet_id, properties))
+    Ok((packet_id, Properties::decode(place, version, reader)?))
 }
 
 /// Reads the reason codes, at least one, to the end of the packet. Any byte is a code.

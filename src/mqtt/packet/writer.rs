@@ -21,11 +21,24 @@ pub fn put_variable_byte_integer(value: usize, out: &mut BytesMut) -> Result<(),
     }
     let mut rest = value;
     while rest > 0x7F {
-        out.put_u8((rest & 0x7F) as u8 | 0x80);
+        out.put_u8(rest.to_le_bytes()[0] | 0x80);
         rest >>= 7;
     }
-    out.put_u8((rest & 0x7F) as u8);
+    out.put_u8(rest.to_le_bytes()[0]);
     Ok(())
+}
+
+/// Appends what `write` appends, or nothing if it fails.
+pub fn all_or_nothing(
+    out: &mut BytesMut,
+    write: impl FnOnce(&mut BytesMut) -> Result<(), EncodeError>,
+) -> Result<(), EncodeError> {
+    let start = out.len();
+    let result = write(out);
+    if result.is_err() {
+        out.truncate(start);
+    }
+    result
 }
 
 /// Appends the fixed header (§2.1): type and flags, then the remaining length.

@@ -10,6 +10,7 @@ use crate::mqtt::packet::writer::{
     put_binary, put_string, put_variable_byte_integer, variable_byte_integer_len,
 };
 use crate::mqtt::packet::{EncodeError, Malformed};
+use crate::mqtt::version::Version;
 
 /// The value of a property as one of the seven data types of §1.5.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,10 +142,7 @@ impl Property {
     fn is_in_range(&self) -> bool {
         match (self, self.parts().1) {
             (_, Value::Byte(value)) => value <= 1,
-            (
-                Self::ReceiveMaximum(value) | Self::TopicAlias(value), //
-                _,
-            ) => *value != 0,
+            (Self::ReceiveMaximum(value) | Self::TopicAlias(value), _) => *value != 0,
             (Self::MaximumPacketSize(value) | Self::SubscriptionIdentifier(value), _) => *value != 0,
             _ => true,
         }
@@ -152,14 +150,20 @@ impl Property {
 }
 
 impl Properties {
-    /// The length of the whole section, the property length included, in bytes.
-    pub(in crate::mqtt) fn encoded_len(&self) -> usize {
+    /// The length of the whole section, the property length included, in bytes; there is none before MQTT 5.
+    pub(in crate::mqtt) fn encoded_len(&self, version: Version) -> usize {
+        if !version.has_properties() {
+            return 0;
+        }
         let length = self.values_len();
         variable_byte_integer_len(length) + length
     }
 
-    /// Appends the property length and the properties.
-    pub(in crate::mqtt) fn encode(&self, out: &mut BytesMut) -> Result<(), EncodeError> {
+    /// Appends the property length and the properties; nothing before MQTT 5.
+    pub(in crate::mqtt) fn encode(&self, version: Version, out: &mut BytesMut) -> Result<(), EncodeError> {
+        if !version.has_properties() {
+            return Ok(());
+        }
         put_variable_byte_integer(self.values_len(), out)?;
         for property in &self.0 {
             let (id, value) = property.parts();
@@ -169,9 +173,17 @@ impl Properties {
         Ok(())
     }
 
-    /// Reads the property length and the properties, which must be allowed at this place.
-    pub(in crate::mqtt) fn decode(reader: &mut Reader, place: Place) -> Result<Self, Malformed> {
+    /// Reads the property length and the properties, which must be allowed at this place; nothing before
+    /// MQTT 5.
+    pub(in crate::mqtt) fn decode(
+        place: Place,
+        version: Version,
+        reader: &mut Reader,
+    ) -> Result<Self, Malformed> {
         let mut properties = Self::default();
+        if !version.has_properties() {
+            return Ok(properties);
+        }
         let length = reader.variable_byte_integer()? as usize;
         if length == 0 {
             return Ok(properties);

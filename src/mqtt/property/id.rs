@@ -62,10 +62,9 @@ impl fmt::Display for Place {
     }
 }
 
-/// A property's identifier; its number is the byte on the wire.
+/// A property's identifier; its number is the byte on the wire. The variants of `Property` say more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
-#[expect(missing_docs, reason = "each is described by the variant of `Property` with its name")]
 pub enum PropertyId {
     PayloadFormatIndicator = 0x01,
     MessageExpiryInterval = 0x02,

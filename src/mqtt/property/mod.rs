@@ -16,6 +16,7 @@ pub struct Properties(pub Vec<Property>);
 
 /// One property: its identifier is the variant (Table 2-4).
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::enum_variant_names, reason = "the names are the specification's")]
 pub enum Property {
     /// 0x01
     PayloadFormatIndicator(u8),
