@@ -29,6 +29,26 @@ const MAXIMUM_PACKET: usize = 256 * 1024 * 1024 + 64 * 1024;
 /// Letters and digits: the only characters that every server takes in a client identifier.
 const ALPHANUMERIC: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
+/// Which session, for the commands that can keep one.
+#[derive(Debug, Args)]
+pub struct Persistence {
+    /// Keep the session: the broker stores what comes while we are away (needs -i)
+    #[arg(short = 'c', long, help_heading = "MQTT")]
+    disable_clean_session: bool,
+}
+
+impl Persistence {
+    /// Applies it to the session that the other flags asked for.
+    pub fn apply(&self, connection: &Connection, options: &mut client::Options) -> Result<()> {
+        if self.disable_clean_session {
+            ensure!(connection.id.is_some(), Usage::new("-c keeps the session of a client id: give one with -i"));
+            options.session.clean_start = false;
+            options.session.session_expiry = u32::MAX;
+        }
+        Ok(())
+    }
+}
+
 /// Where to connect, and how.
 #[derive(Debug, Args)]
 pub struct Connection {
@@ -94,10 +114,6 @@ pub struct Connection {
     /// Keep alive in seconds; 0 turns it off
     #[arg(short, long, value_name = "SECS", help_heading = "MQTT", default_value_t = 45)]
     keepalive: u16,
-
-    /// Keep the session: the broker stores what comes while we are away (needs -i)
-    #[arg(short = 'c', long, help_heading = "MQTT")]
-    disable_clean_session: bool,
 
     /// Log each packet on stderr
     #[arg(short, long, help_heading = "Output")]
@@ -191,9 +207,6 @@ impl Connection {
     }
 
     fn session(&self, endpoint: &Endpoint, version: Version) -> Result<session::Config> {
-        if self.disable_clean_session && self.id.is_none() {
-            bail!(Usage::new("-c keeps the session of a client id: give one with -i"));
-        }
         let client_id = match &self.id {
             Some(id) => ByteString::from(id.as_str()),
             None => random_client_id(),
@@ -206,9 +219,9 @@ impl Connection {
         Ok(session::Config {
             version,
             client_id,
-            clean_start: !self.disable_clean_session,
+            clean_start: true,
             keep_alive: self.keepalive,
-            session_expiry: if self.disable_clean_session { u32::MAX } else { 0 },
+            session_expiry: 0,
             credentials: self.credentials(endpoint)?,
             will: None,
             max_inflight: None,

@@ -7,9 +7,6 @@ pub mod serve;
 pub mod subscribe;
 mod value;
 
-#[cfg(test)]
-mod generated;
-
 use clap::{ArgAction, Parser, Subcommand};
 
 pub use ping::Ping;

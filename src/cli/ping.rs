@@ -16,7 +16,7 @@ pub struct Ping {
     pub connection: Connection,
 
     /// Leave after so many probes [default: when interrupted]
-    #[arg(long, value_name = "N", help_heading = "Probes", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(short, long, value_name = "N", help_heading = "Probes", value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
 
     /// Time from one probe to the next

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
 
-use super::connection::Connection;
+use super::connection::{Connection, Persistence};
 use super::subscribe::qos;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::TopicName;
@@ -16,6 +16,10 @@ pub struct Publish {
     /// Address and session.
     #[command(flatten)]
     pub connection: Connection,
+
+    /// Session.
+    #[command(flatten)]
+    pub persistence: Persistence,
 
     /// Topic to publish to
     #[arg(short, long, value_name = "TOPIC", help_heading = "Messages")]

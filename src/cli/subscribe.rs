@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::connection::Connection;
+use super::connection::{Connection, Persistence};
 use super::value;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::TopicFilter;
@@ -16,6 +16,10 @@ pub struct Subscribe {
     /// Address and session.
     #[command(flatten)]
     pub connection: Connection,
+
+    /// Session.
+    #[command(flatten)]
+    pub persistence: Persistence,
 
     /// Topic filter to subscribe to; + and # are wildcards (repeatable)
     #[arg(short, long, value_name = "FILTER", required = true, help_heading = "Messages")]

@@ -49,13 +49,6 @@ pub struct Established {
     pub connack: Box<ConnAck>,
 }
 
-/// One way to try: which names to offer, which version to ask for.
-#[derive(Debug, Clone)]
-struct Attempt {
-    subprotocols: Vec<String>,
-    version: Version,
-}
-
 impl Client {
     /// Connects, and returns when the broker has accepted; everything within the connect timeout.
     pub fn connect(options: Options) -> Result<(Self, Established), Error> {
@@ -78,19 +71,16 @@ impl Client {
     /// Tries what there is to try, until something works or the reason is one that no other try can mend.
     fn establish(&mut self) -> Result<Established, Error> {
         let deadline = Instant::now() + self.options.connect_timeout;
-        let tls = match self.options.endpoint.scheme {
-            Scheme::Wss => Some(tls::client_config(&self.options.tls).map_err(Error::TlsSetup)?),
-            Scheme::Ws => None,
-        };
+        let mut options = self.transport_options()?;
         let mut version = self.options.versions[0];
         let mut second_name = false;
         // A later try must not hide what the first one found.
         let mut first_error = None;
         loop {
-            let attempt = self.attempt_for(version, second_name);
-            let error = match self.attempt(&attempt, tls.clone(), deadline) {
+            options.subprotocols = self.subprotocols(version, second_name);
+            let error = match self.attempt(&options, version, deadline) {
                 Ok(established) => {
-                    self.tell_fallback(&attempt, first_error.as_ref());
+                    self.tell_fallback(&options, version, first_error.as_ref());
                     return Ok(established);
                 }
                 Err(error) => error,
@@ -106,20 +96,38 @@ impl Client {
         }
     }
 
-    fn attempt_for(&self, version: Version, second_name: bool) -> Attempt {
-        let subprotocols = self.options.subprotocols.clone().unwrap_or_else(|| {
+    fn transport_options(&self) -> Result<transport::Options, Error> {
+        let tls = match self.options.endpoint.scheme {
+            Scheme::Wss => Some(tls::client_config(&self.options.tls).map_err(Error::TlsSetup)?),
+            Scheme::Ws => None,
+        };
+        Ok(transport::Options {
+            endpoint: self.options.endpoint.clone(),
+            tls,
+            subprotocols: Vec::new(),
+            headers: self.options.headers.clone(),
+            strict: self.options.strict,
+            max_message: self.options.session.maximum_packet,
+        })
+    }
+
+    fn subprotocols(&self, version: Version, second_name: bool) -> Vec<String> {
+        self.options.subprotocols.clone().unwrap_or_else(|| {
             // The founding document's name goes with the founding document's version.
             let old = (version == Version::V3_1) != second_name;
             vec![if old { "mqttv3.1" } else { "mqtt" }.to_owned()]
-        });
-        Attempt { subprotocols, version }
+        })
     }
 
     /// Some servers close, or answer 400, only because of the subprotocol's name.
     fn other_name_may_help(&self, error: &Error) -> bool {
         let Error::Transport(transport::Error::Upgrade(error)) = error else { return false };
         self.options.subprotocols.is_none()
-            && matches!(error, UpgradeError::Closed | UpgradeError::Status { status: 400, .. })
+            && match error {
+                UpgradeError::Closed => true,
+                UpgradeError::Status(refusal) => refusal.status == 400,
+                _ => false,
+            }
     }
 
     /// The next version to try, if this error is evidence that the *version* was refused (interop.md §5.1).
@@ -132,42 +140,33 @@ impl Client {
         self.options.versions.iter().copied().find(|older| refused && *older < version)
     }
 
-    fn tell_fallback(&self, attempt: &Attempt, first_error: Option<&Error>) {
+    fn tell_fallback(&self, options: &transport::Options, version: Version, first_error: Option<&Error>) {
         if let Some(error) = first_error {
+            let names = options.subprotocols.join(", ");
             (self.options.warn)(&format!(
-                "connected with MQTT {} and subprotocol {}; the first try failed: {error}",
-                attempt.version,
-                attempt.subprotocols.join(", "),
+                "connected with MQTT {version} and subprotocol {names}; the first try failed: {error}"
             ));
         }
     }
 
     fn attempt(
         &mut self,
-        attempt: &Attempt,
-        tls: Option<std::sync::Arc<rustls::ClientConfig>>,
+        options: &transport::Options,
+        version: Version,
         deadline: Instant,
     ) -> Result<Established, Error> {
         let dialled = self.dial(deadline)?;
-        let options = transport::Options {
-            endpoint: self.options.endpoint.clone(),
-            tls,
-            subprotocols: attempt.subprotocols.clone(),
-            headers: self.options.headers.clone(),
-            strict: self.options.strict,
-            max_message: self.options.session.maximum_packet,
-        };
         let Dialled { stream, address, lookup, connect } = dialled;
         let mut timings = Timings { name: lookup, tcp: connect, ..Timings::default() };
-        self.transport = Some(Transport::start(stream, &options).map_err(Error::Transport)?);
+        self.transport = Some(Transport::start(stream, options).map_err(Error::Transport)?);
         self.open_transport(&mut timings, deadline)?;
-        self.session.set_version(attempt.version);
+        self.session.set_version(version);
         let connack = self.open_session(&mut timings, deadline)?;
         let facts = self.transport.as_ref().map(Transport::facts).cloned().unwrap_or_default();
         for warning in &facts.warnings {
             (self.options.warn)(warning);
         }
-        Ok(Established { address, facts, version: attempt.version, timings, connack })
+        Ok(Established { address, facts, version, timings, connack })
     }
 
     fn dial(&mut self, deadline: Instant) -> Result<Dialled, Error> {
@@ -206,8 +205,10 @@ impl Client {
                 return Ok(());
             }
             phase = Some(reached);
-            let mail = self.await_socket(Step::Transport(reached), deadline)?;
-            self.hear(mail);
+            match self.await_socket(Step::Transport(reached), deadline) {
+                Ok(mail) => self.hear(mail),
+                Err(error) => return Err(self.explained(error)),
+            }
         }
     }
 
@@ -254,6 +255,15 @@ impl Client {
                     event => self.pending.extend(event),
                 },
             }
+        }
+    }
+
+    /// Half an answer explains more than that the time was up.
+    fn explained(&mut self, error: Error) -> Error {
+        let explanation = self.transport.as_mut().and_then(Transport::expire);
+        match error {
+            Error::ConnectTimedOut { .. } => explanation.map_or(error, Error::Transport),
+            error => error,
         }
     }
 

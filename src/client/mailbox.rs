@@ -4,7 +4,7 @@
 //! Everything in it is bounded: the socket thread reads into a fixed number of chunks that come back to it
 //! only when they were understood, input is read a block at a time on request, and output is counted.
 
-use std::io::{self, Read};
+use std::io;
 use std::net::TcpStream;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
@@ -199,7 +199,7 @@ fn read(
     post: impl Fn(SocketMail) -> bool,
 ) -> io::Result<()> {
     for mut chunk in chunks {
-        if chunk.fill_from(&mut stream as &mut dyn Read)? == 0 || !post(SocketMail::Bytes(chunk)) {
+        if chunk.fill_from(&mut stream)? == 0 || !post(SocketMail::Bytes(chunk)) {
             break;
         }
     }

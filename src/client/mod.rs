@@ -188,6 +188,16 @@ impl Client {
         self.trace();
     }
 
+    /// Waits only for the output, until `deadline` at the most: `None` when that has passed.
+    pub fn await_output(&mut self, deadline: Option<Instant>) -> Option<Event> {
+        loop {
+            match self.deliver(self.mailbox.wait(deadline)?) {
+                None | Some(Event::Input(_)) => {}
+                event => return event,
+            }
+        }
+    }
+
     /// Ends the connection in order: DISCONNECT, Close 1000, and a second for the other side to end it too.
     /// Nothing that was published is lost by it.
     pub fn close(mut self) {

@@ -64,6 +64,11 @@ impl Block {
     pub fn new(bytes: Bytes, delimiter: u8) -> Self {
         Self { bytes, delimiter }
     }
+
+    /// Whether no record is left.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
 }
 
 impl Iterator for Block {

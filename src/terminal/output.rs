@@ -5,7 +5,7 @@
 //! stops reading from the broker while [`Output::is_full`].
 
 use std::collections::VecDeque;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
@@ -109,11 +109,6 @@ impl Output {
         let _ = self.thread.send(Batch { pieces, number: self.latest });
     }
 
-    /// The number of the latest message that was put in; 0 is none.
-    pub fn latest(&self) -> u64 {
-        self.latest
-    }
-
     /// The thread has reported this message as written.
     pub fn written(&mut self, number: u64) {
         while self.waiting.front().is_some_and(|&waiting| waiting <= number) {
@@ -121,9 +116,34 @@ impl Output {
         }
     }
 
+    /// Whether everything that was put in is written, or never will be.
+    pub fn is_done(&self) -> bool {
+        self.waiting.is_empty() && self.handed_over == self.latest
+    }
+
+    /// Nothing more can be written.
+    pub fn abandon(&mut self) {
+        self.waiting.clear();
+        self.handed_over = self.latest;
+    }
+
     /// Whether the reader of our output is slower than the broker.
     pub fn is_full(&self) -> bool {
         self.waiting.len() >= BATCHES
+    }
+}
+
+/// Whether a person reads our stdout.
+pub fn stdout_is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+/// Prints one line on stdout; whether anybody still reads it.
+pub fn print_line(line: &str) -> io::Result<bool> {
+    let mut stdout = io::stdout().lock();
+    match writeln!(stdout, "{line}").and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        result => result.map(|()| true),
     }
 }
 

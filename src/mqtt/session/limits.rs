@@ -57,7 +57,7 @@ impl Limits {
                 .maximum_packet_size()
                 .and_then(|size| usize::try_from(size).ok())
                 .unwrap_or(usize::MAX),
-            maximum_qos: properties.maximum_qos().and_then(QoS::from_bits).unwrap_or(QoS::ExactlyOnce),
+            maximum_qos: properties.maximum_qos().unwrap_or(QoS::ExactlyOnce),
             retain_available: properties.retain_available().unwrap_or(true),
             topic_alias_maximum: properties.topic_alias_maximum().unwrap_or(0),
             server_keep_alive: properties.server_keep_alive(),

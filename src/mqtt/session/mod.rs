@@ -10,8 +10,6 @@ mod inbound;
 mod keep_alive;
 mod limits;
 mod outbox;
-#[cfg(test)]
-mod tests;
 
 use std::collections::VecDeque;
 use std::num::NonZeroU16;
@@ -348,7 +346,7 @@ impl Session {
                 self.state = State::Ended;
                 Ok(Some(Event::Disconnected(Box::new(disconnect))))
             }
-            (_, other) => Err(Violation::Unexpected(other.name())),
+            (_, other) => Err(Violation::Unexpected(other.packet_type().name())),
         }
     }
 
@@ -474,6 +472,11 @@ impl Session {
         Ok(())
     }
 
+    /// Whether the server has accepted the connection, and nobody has ended it.
+    pub fn is_online(&self) -> bool {
+        self.state == State::Online
+    }
+
     /// How many QoS 1 and 2 messages of ours have not come to their end.
     pub fn in_flight(&self) -> usize {
         self.exchanges.publishing()
@@ -572,6 +575,6 @@ impl Session {
 fn before_connack(packet: &Packet) -> &'static str {
     match packet {
         Packet::ConnAck(_) => "second CONNACK",
-        other => other.name(),
+        other => other.packet_type().name(),
     }
 }
