@@ -168,6 +168,15 @@ fn tls_without_configuration_is_an_error_not_a_panic() {
 }
 
 #[test]
+fn debug_prints_hold_no_secrets() {
+    let mut options = options("ws://ann:s3cret@host/mqtt");
+    options.headers = vec![("Authorization".into(), "Bearer s3cret".into())];
+    let transport = Transport::start(Recorder::default(), &options).unwrap();
+    let text = format!("{options:?} {transport:?} {:?}", transport.facts());
+    assert!(text.contains("Authorization") && !text.contains("s3cret"), "{text}");
+}
+
+#[test]
 fn closing_at_any_stage_is_harmless() {
     let (mut transport, sent, _) = started();
     transport.close();
