@@ -124,7 +124,8 @@ fn completions_and_manual_are_up_to_date() {
         let path = root.join(path);
         let present = fs::read_to_string(&path).unwrap_or_default().replace("\r\n", "\n");
         if present != *content {
-            fs::create_dir_all(path.parent().expect("a file stands in a folder")).expect("creating the folder");
+            fs::create_dir_all(path.parent().expect("a file stands in a folder"))
+                .expect("creating the folder");
             fs::write(&path, content).expect("writing the file");
             changed.push(path);
         }

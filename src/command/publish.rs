@@ -213,7 +213,8 @@ impl Publisher {
 
     fn refuse(&mut self, record: u64, words: &str) {
         self.refused += 1;
-        let what = if self.input.delimiter.is_some() { format!("message {record}") } else { "message".to_owned() };
+        let what =
+            if self.input.delimiter.is_some() { format!("message {record}") } else { "message".to_owned() };
         let topic = self.template.topic.as_ref().map_or("", |topic| topic.as_str());
         report::failure(&format!("publishing to {topic}: {what} refused: {words}"));
     }
