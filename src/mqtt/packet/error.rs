@@ -85,6 +85,11 @@ pub enum Malformed {
         /// The packet.
         packet: PacketType,
     },
+    /// More properties, or more topic filters, than a reasonable sender puts into one packet.
+    TooManyItems {
+        /// The packet.
+        packet: PacketType,
+    },
     /// A reserved bit of the subscription options is set `[MQTT-3.8.3-5]`.
     SubscriptionOptions,
     /// Retain Handling 3 (§3.8.3.1).
@@ -121,6 +126,7 @@ impl Malformed {
         match self {
             Self::PacketTooLarge { .. } => ReasonCode::PACKET_TOO_LARGE,
             Self::UnsupportedVersion { .. } => ReasonCode::UNSUPPORTED_PROTOCOL_VERSION,
+            Self::TooManyItems { .. } => ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR,
             Self::NoTopic
             | Self::NoTopicFilter { .. }
             | Self::RetainHandling3
@@ -175,6 +181,9 @@ impl fmt::Display for Malformed {
             Self::ConnAckFlags => f.write_str("CONNACK with reserved flags [MQTT-3.2.2-1]"),
             Self::NoTopicFilter { packet } => write!(f, "{packet} without a topic filter [MQTT-3.8.3-2]"),
             Self::NoReasonCode { packet } => write!(f, "{packet} without a reason code (§3.9.3)"),
+            Self::TooManyItems { packet } => {
+                write!(f, "{packet} with more than {} properties or topic filters", super::MAXIMUM_ITEMS)
+            }
             Self::SubscriptionOptions => f.write_str("SUBSCRIBE with reserved options [MQTT-3.8.3-5]"),
             Self::RetainHandling3 => f.write_str("SUBSCRIBE with retain handling 3 (§3.8.3.1)"),
             Self::NoLocalShared => f.write_str("no local on a shared subscription [MQTT-3.8.3-4]"),
