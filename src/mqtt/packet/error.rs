@@ -169,7 +169,9 @@ impl fmt::Display for Malformed {
             Self::Topic(error) => write!(f, "{error} (§4.7)"),
             Self::NoTopic => f.write_str("PUBLISH with neither topic name nor topic alias (§3.3.2.1)"),
             Self::UnsupportedVersion { name, level } => {
-                write!(f, "CONNECT of the protocol {:.40?} level {level} [MQTT-3.1.2-2]", &**name)
+                // The name is the peer's: escaped, and not all of 65,535 bytes.
+                let name: String = name.chars().take(20).collect();
+                write!(f, "CONNECT of the protocol {name:?} level {level} [MQTT-3.1.2-2]")
             }
             Self::ConnectFlags => f.write_str("CONNECT with the reserved flag [MQTT-3.1.2-3]"),
             Self::WillFlags => {

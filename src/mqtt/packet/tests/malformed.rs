@@ -59,6 +59,7 @@ fn connections() -> Vec<Refused> {
         ("[MQTT-3.1.2-2] level", ALL, "10 0C 0004 'MQTT' 06 02 003C 0000", version("MQTT", 6)),
         ("[MQTT-3.1.2-2] level 3 of MQTT", ALL, "10 0C 0004 'MQTT' 03 02 003C 0000", version("MQTT", 3)),
         ("[MQTT-3.1.2-3] reserved flag", ALL, "10 0C 0004 'MQTT' 04 03 003C 0000", Malformed::ConnectFlags),
+        ("3.1 §3.1 reserved flag", ALL, "10 0E 0006 'MQIsdp' 03 03 003C 0000", Malformed::ConnectFlags),
         ("[MQTT-3.1.2-11] will QoS", ALL, "10 0C 0004 'MQTT' 04 0A 003C 0000", Malformed::WillFlags),
         ("[MQTT-3.1.2-13] will retain", ALL, "10 0C 0004 'MQTT' 04 22 003C 0000", Malformed::WillFlags),
         (
@@ -218,6 +219,33 @@ fn every_row_is_refused_and_says_why() {
             assert_eq!(decode(version, &hex(wire)), Err(error.clone()), "{name} in {version}");
             assert!(!error.to_string().is_empty() && error.reason_code().is_error(), "{name}");
         }
+    }
+}
+
+#[test]
+fn errors_name_the_rule_and_its_clause() {
+    let name = "\u{1b}[2J".repeat(1000).into();
+    let cases = [
+        (
+            Malformed::FixedHeaderFlags { packet: PacketType::PubRel, flags: 8 },
+            "PUBREL with the flags 0b1000 [MQTT-2.1.3-1]",
+        ),
+        (
+            Malformed::PacketTooLarge { size: 12, maximum: 10 },
+            "a packet of 12 bytes, at most 10 are accepted [MQTT-3.1.2-24]",
+        ),
+        (
+            Malformed::PropertyNotAllowed { property: PropertyId::TopicAlias, place: Place::ConnAck },
+            "topic-alias is not a property of CONNACK (§2.2.2.2)",
+        ),
+        (Malformed::Topic(TopicError::Empty), "the topic is empty (§4.7)"),
+        (
+            Malformed::UnsupportedVersion { name, level: 9 },
+            r#"CONNECT of the protocol "\u{1b}[2J\u{1b}[2J\u{1b}[2J\u{1b}[2J\u{1b}[2J" level 9 [MQTT-3.1.2-2]"#,
+        ),
+    ];
+    for (error, text) in cases {
+        assert_eq!(error.to_string(), text);
     }
 }
 
