@@ -4,9 +4,9 @@
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::limits::{DEAF_BYTES, LINGER, SLOW_BYTES, UNROUTED_BYTES};
+use super::limits::{DEAF_BYTES, HOLD_BACK, LINGER, SLOW_BYTES, UNROUTED_BYTES};
 use super::router::{ConnectionId, Gauge};
 use crate::mqtt::packet::Packet;
 use crate::mqtt::version::Version;
@@ -214,7 +214,7 @@ impl Link {
         let slow = |state: &mut State| state.ending.is_none() && self.gauge.backlog() > SLOW_BYTES / 2;
         let mut state = self.lock();
         state.waiting += 1;
-        let waited = self.progress.wait_timeout_while(state, super::limits::HOLD_BACK, slow);
+        let waited = self.progress.wait_timeout_while(state, HOLD_BACK, slow);
         let (mut state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
         state.waiting -= 1;
         if timeout.timed_out() {

@@ -48,7 +48,9 @@ impl Router {
 
     /// Ties a connection to its session.
     fn join(&mut self, id: ConnectionId, key: SessionKey, connect: Connect, now: Instant) {
-        let (Some(peer), Some(session)) = (self.peers.get_mut(&id), self.sessions.get_mut(key)) else { return };
+        let (Some(peer), Some(session)) = (self.peers.get_mut(&id), self.sessions.get_mut(key)) else {
+            return;
+        };
         let properties = &connect.properties;
         peer.session = Some(key);
         peer.silence = match connect.keep_alive {
@@ -79,7 +81,12 @@ impl Router {
 
     /// The session of a client identifier, and whether it was there (§3.1.2.4); `None` if there are
     /// too many.
-    fn begin_session(&mut self, client_id: &ByteString, clean: bool, now: Instant) -> (Option<SessionKey>, bool) {
+    fn begin_session(
+        &mut self,
+        client_id: &ByteString,
+        clean: bool,
+        now: Instant,
+    ) -> (Option<SessionKey>, bool) {
         if let Some(key) = self.sessions.find(client_id) {
             if !clean {
                 self.wake(key);

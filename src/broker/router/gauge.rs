@@ -33,6 +33,11 @@ impl Gauge {
         self.unsent.load(SeqCst)
     }
 
+    /// Everything that waits for the client, in bytes.
+    pub fn backlog(&self) -> usize {
+        self.unsent() + self.queued.load(SeqCst)
+    }
+
     /// What waits in the client's session, in bytes.
     pub fn set_queued(&self, weight: usize) {
         self.queued.store(weight, SeqCst);
@@ -50,7 +55,7 @@ impl Gauge {
 
     /// Whether publishers should be held back for this client.
     pub fn is_slow(&self) -> bool {
-        self.unsent() + self.queued.load(SeqCst) > SLOW_BYTES && !self.stuck.load(SeqCst)
+        self.backlog() > SLOW_BYTES && !self.stuck.load(SeqCst)
     }
 
     /// A publisher was held back in vain: nobody else is, until something is written again.

@@ -140,7 +140,9 @@ fn forwarded(mut properties: Properties, now: Instant) -> (Properties, Option<In
             expires_at = now.checked_add(Duration::from_secs(u64::from(*seconds)));
             false
         }
-        Property::TopicAlias(_) | Property::SubscriptionIdentifier(_) | Property::WillDelayInterval(_) => false,
+        Property::TopicAlias(_) | Property::SubscriptionIdentifier(_) | Property::WillDelayInterval(_) => {
+            false
+        }
         _ => true,
     });
     (properties, expires_at)

@@ -240,7 +240,13 @@ impl Router {
     }
 
     /// Sends an acknowledgement; its code is only seen by MQTT 5.
-    fn send_ack(&mut self, id: ConnectionId, packet: fn(Ack) -> Packet, packet_id: PacketId, code: ReasonCode) {
+    fn send_ack(
+        &mut self,
+        id: ConnectionId,
+        packet: fn(Ack) -> Packet,
+        packet_id: PacketId,
+        code: ReasonCode,
+    ) {
         self.send(id, packet(Ack { packet_id, code, properties: Properties::default() }));
     }
 

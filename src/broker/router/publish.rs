@@ -7,7 +7,7 @@ use super::outbound::Outbound;
 use super::peer::Peer;
 use super::session::Session;
 use super::{ConnectionId, End, Router, SessionKey, WrongAck, touch};
-use crate::broker::limits::RECEIVE_MAXIMUM;
+use crate::broker::limits::{RECEIVE_MAXIMUM, TOPIC_ALIAS_MAXIMUM};
 use crate::mqtt::packet::{Ack, Packet, PacketId, Publish};
 use crate::mqtt::property::Property;
 use crate::mqtt::qos::QoS;
@@ -26,7 +26,9 @@ impl Router {
         let (qos, packet_id) = (publish.qos, publish.packet_id);
         let message = Message::published(publish, topic, now);
         match packet_id {
-            Some(packet_id) if qos == QoS::ExactlyOnce => self.publish_once(id, key, packet_id, &message, now),
+            Some(packet_id) if qos == QoS::ExactlyOnce => {
+                self.publish_once(id, key, packet_id, &message, now)
+            }
             Some(packet_id) => {
                 let code = self.route(&message, Some(key), Some(id), now);
                 self.send_ack(id, Packet::PubAck, packet_id, code);
@@ -112,7 +114,8 @@ impl Router {
         let connected = |key| sessions.get(key).is_some_and(|session| session.connection.is_some());
         self.subscriptions.find(&message.topic, connected, &mut matches);
         let nobody = matches.is_empty();
-        matches.for_each(publisher, message.retain, |key, grant| self.deliver(key, message, grant, from, now));
+        matches
+            .for_each(publisher, message.retain, |key, grant| self.deliver(key, message, grant, from, now));
         self.matches = matches;
         if nobody { ReasonCode::NO_MATCHING_SUBSCRIBERS } else { ReasonCode::SUCCESS }
     }
@@ -233,7 +236,7 @@ fn resolve(peer: &mut Peer, publish: &mut Publish) -> Result<TopicName, ReasonCo
         (Some(topic), None) => Ok(topic),
         (Some(topic), Some(alias)) if peer.set_alias(alias, &topic) => Ok(topic),
         (Some(_), Some(_)) => Err(ReasonCode::TOPIC_ALIAS_INVALID),
-        (None, Some(alias)) if alias == 0 || alias > super::TOPIC_ALIAS_MAXIMUM => {
+        (None, Some(alias)) if alias == 0 || alias > TOPIC_ALIAS_MAXIMUM => {
             Err(ReasonCode::TOPIC_ALIAS_INVALID)
         }
         (None, alias) => alias.and_then(|alias| peer.alias(alias)).cloned().ok_or(ReasonCode::PROTOCOL_ERROR),

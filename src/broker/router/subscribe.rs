@@ -6,9 +6,7 @@ use super::message::Grant;
 use super::subscriptions::Subscriptions;
 use super::{ConnectionId, Router, SessionKey};
 use crate::broker::limits::SUBSCRIPTIONS;
-use crate::mqtt::packet::{
-    Packet, RetainHandling, SubAck, Subscribe, Subscription, UnsubAck, Unsubscribe,
-};
+use crate::mqtt::packet::{Packet, RetainHandling, SubAck, Subscribe, Subscription, UnsubAck, Unsubscribe};
 use crate::mqtt::property::Properties;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
@@ -35,7 +33,10 @@ impl Router {
             codes.push(added.map_or_else(|code| code, |_| ReasonCode(wanted.qos.bits())));
         }
         if self.peers.get(&id).is_none_or(|peer| peer.version != Version::V5) {
-            codes.iter_mut().filter(|code| code.is_error()).for_each(|code| *code = ReasonCode::UNSPECIFIED_ERROR);
+            codes
+                .iter_mut()
+                .filter(|code| code.is_error())
+                .for_each(|code| *code = ReasonCode::UNSPECIFIED_ERROR);
         }
         let (packet_id, properties) = (subscribe.packet_id, Properties::default());
         self.send(id, Packet::SubAck(SubAck { packet_id, properties, codes }));
@@ -49,7 +50,12 @@ impl Router {
     }
 
     /// Adds one subscription: whether it is new, or why it is refused.
-    fn add(&mut self, key: SessionKey, wanted: &Subscription, identifier: Option<u32>) -> Result<bool, ReasonCode> {
+    fn add(
+        &mut self,
+        key: SessionKey,
+        wanted: &Subscription,
+        identifier: Option<u32>,
+    ) -> Result<bool, ReasonCode> {
         let session = self.sessions.get_mut(key).ok_or(ReasonCode::UNSPECIFIED_ERROR)?;
         if Subscriptions::is_too_deep(&wanted.filter) {
             return Err(ReasonCode::TOPIC_FILTER_INVALID);
@@ -62,20 +68,19 @@ impl Router {
     }
 
     /// UNSUBSCRIBE. Before MQTT 5 the answer has no codes.
-    pub(super) fn unsubscribe(
-        &mut self,
-        id: ConnectionId,
-        key: SessionKey,
-        unsubscribe: &Unsubscribe,
-    ) {
-        let mut codes: Vec<_> = unsubscribe.filters.iter().map(|filter| {
-            let known = self.sessions.get_mut(key).is_some_and(|session| session.filters.remove(filter));
-            if known && self.subscriptions.remove(key, filter) {
-                ReasonCode::SUCCESS
-            } else {
-                ReasonCode::NO_SUBSCRIPTION_EXISTED
-            }
-        }).collect();
+    pub(super) fn unsubscribe(&mut self, id: ConnectionId, key: SessionKey, unsubscribe: &Unsubscribe) {
+        let mut codes: Vec<_> = unsubscribe
+            .filters
+            .iter()
+            .map(|filter| {
+                let known = self.sessions.get_mut(key).is_some_and(|session| session.filters.remove(filter));
+                if known && self.subscriptions.remove(key, filter) {
+                    ReasonCode::SUCCESS
+                } else {
+                    ReasonCode::NO_SUBSCRIPTION_EXISTED
+                }
+            })
+            .collect();
         if self.peers.get(&id).is_none_or(|peer| peer.version != Version::V5) {
             codes.clear();
         }

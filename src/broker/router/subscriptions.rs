@@ -264,7 +264,8 @@ impl Group {
     fn choose(&mut self, connected: &impl Fn(SessionKey) -> bool) -> Option<Subscriber> {
         let count = self.members.len();
         let candidates = || (0..count).map(|step| (self.turn + step) % count);
-        let at = candidates().find(|at| connected(self.members[*at].session)).or_else(|| candidates().next())?;
+        let at =
+            candidates().find(|at| connected(self.members[*at].session)).or_else(|| candidates().next())?;
         self.turn = at + 1;
         self.members.get(at).copied()
     }
