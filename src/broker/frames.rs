@@ -185,7 +185,8 @@ mod tests {
         let messages = messages(&written(&many));
         assert!(messages.iter().all(|message| message.len() <= MESSAGE_BYTES));
         assert_eq!(messages.concat(), [b"\x30\x0d\x00\x01t".as_slice(), &[b'x'; 10]].concat().repeat(10_000));
-        assert_eq!(messages.len(), (15 * 10_000_usize).div_ceil(MESSAGE_BYTES / 15 * 15));
+        // The fourth ends early, with the write that it is part of.
+        assert_eq!(messages.len(), 6);
     }
 
     #[test]

@@ -159,13 +159,18 @@ impl Router {
         let Some(peer) = self.peers.get(&id).filter(|peer| peer.end.is_none()) else { return };
         let connected = peer.session.is_some();
         self.notes.push(format!("{}: {error}", self.name(id)));
-        match error {
-            Malformed::UnsupportedVersion { .. } if !connected => self.refuse_version(id, now),
-            Malformed::PacketTooLarge { .. } => {
-                self.shut(id, ReasonCode::PACKET_TOO_LARGE, End::Misbehaved, now);
-            }
-            _ => self.shut(id, ReasonCode::MALFORMED_PACKET, End::Misbehaved, now),
-        }
+        let code = match error {
+            Malformed::UnsupportedVersion { .. } if !connected => return self.refuse_version(id, now),
+            Malformed::PacketTooLarge { .. } => ReasonCode::PACKET_TOO_LARGE,
+            // Well formed, but not allowed.
+            Malformed::NoLocalShared
+            | Malformed::NoTopic
+            | Malformed::NoTopicFilter { .. }
+            | Malformed::DuplicateProperty { .. }
+            | Malformed::PropertyValue { .. } => ReasonCode::PROTOCOL_ERROR,
+            _ => ReasonCode::MALFORMED_PACKET,
+        };
+        self.shut(id, code, End::Misbehaved, now);
     }
 
     /// The connection ended without DISCONNECT.
@@ -239,7 +244,7 @@ impl Router {
         }
     }
 
-    /// Sends an acknowledgement; its code is only seen by MQTT 5.
+    /// Sends an acknowledgement. Before MQTT 5 it has no code.
     fn send_ack(
         &mut self,
         id: ConnectionId,
@@ -247,6 +252,8 @@ impl Router {
         packet_id: PacketId,
         code: ReasonCode,
     ) {
+        let has_code = self.peers.get(&id).is_some_and(|peer| peer.version == Version::V5);
+        let code = if has_code { code } else { ReasonCode::SUCCESS };
         self.send(id, packet(Ack { packet_id, code, properties: Properties::default() }));
     }
 

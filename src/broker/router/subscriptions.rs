@@ -82,6 +82,12 @@ impl Subscriptions {
         self.0.remove(path, group, session)
     }
 
+    /// Whether there is none.
+    #[cfg(test)]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Finds who gets a message. Of a group it is one member, a connected one if there is any.
     pub fn find(&mut self, topic: &TopicName, connected: impl Fn(SessionKey) -> bool, found: &mut Matches) {
         found.plain.clear();
