@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::mqtt::qos::QoS;
+
 /// A time: `2`, `0.5`, `500ms`, `2s`, `5m`, `1h`.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
@@ -18,6 +20,19 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         .ok()
         .filter(|duration| *duration <= Duration::from_secs(100 * 365 * 86_400))
         .ok_or_else(|| "expected a time between 0 and 100 years".to_owned())
+}
+
+/// A QoS as a number.
+pub fn qos(text: &str) -> Result<QoS, String> {
+    text.parse().ok().and_then(QoS::from_bits).ok_or_else(|| "expected 0, 1 or 2".to_owned())
+}
+
+/// A session expiry in seconds; `never` (mosquitto's `-1` and `∞`, too) has no end.
+pub fn expiry(text: &str) -> Result<u32, String> {
+    match text {
+        "never" | "-1" | "∞" => Ok(u32::MAX),
+        _ => text.parse().map_err(|_| "expected a number of seconds, or never".to_owned()),
+    }
 }
 
 /// `MIN[,MAX]`; without MAX the default one, but never below MIN.

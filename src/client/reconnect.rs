@@ -39,7 +39,10 @@ impl Error {
     /// Whether a later try may succeed with nothing changed on our side.
     pub fn is_mendable(&self) -> bool {
         match self {
-            Self::Unreached(_) | Self::ConnectTimedOut { .. } | Self::RefusedSilently(_) | Self::Silent(_) => true,
+            Self::Unreached(_)
+            | Self::ConnectTimedOut { .. }
+            | Self::RefusedSilently(_)
+            | Self::Silent(_) => true,
             Self::Lost(error) => error.is_end(),
             Self::Transport(error) => is_passing(error),
             Self::Refused { connack, .. } => matches!(

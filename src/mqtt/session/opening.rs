@@ -42,7 +42,8 @@ impl Session {
     }
 
     fn survives_connection(&self) -> bool {
-        self.config.outlives_connection && (self.config.version == Version::V5 || !self.config.only_with_expiry)
+        self.config.outlives_connection
+            && (self.config.version == Version::V5 || !self.config.only_with_expiry)
     }
 
     /// Whether the server is asked to keep the session when the connection is lost.
