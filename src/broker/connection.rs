@@ -14,7 +14,7 @@ use tungstenite::{Error, WebSocket};
 use super::Log;
 use super::frames::Frames;
 use super::handshake::is_impatience;
-use super::limits::{LINGER, MESSAGE_BYTES, READ_BYTES};
+use super::limits::{BATCH, LINGER, MESSAGE_BYTES, READ_BYTES};
 use super::link::{Link, Outbox};
 use super::listener::Event;
 use super::router::packet_weight;
@@ -171,6 +171,9 @@ fn decode(decoder: &mut Decoder, bytes: Bytes, inlet: &mut Inlet<'_>, context: C
                 context.tell(|| format!("{} sent {}", inlet.link.address, packet.describe()));
                 inlet.weight += packet_weight(&packet);
                 inlet.packets.push(packet);
+                if inlet.packets.len() >= BATCH {
+                    inlet.post();
+                }
             }
             Ok(None) => return true,
             Err(error) => {

@@ -17,7 +17,7 @@ pub struct Message {
     pub topic: TopicName,
     /// What was published.
     pub payload: Bytes,
-    /// The QoS it was published at.
+    /// The `QoS` it was published at.
     pub qos: QoS,
     /// Whether it was published to be retained.
     pub retain: bool,
@@ -30,7 +30,7 @@ pub struct Message {
 /// How one subscriber gets a message.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Grant {
-    /// The highest QoS it was granted.
+    /// The highest `QoS` it was granted.
     pub qos: QoS,
     /// The RETAIN flag it sees.
     pub retain: bool,
@@ -116,7 +116,12 @@ impl Delivery {
 
     /// The packet to send now, with the time that is left `[MQTT-3.3.2-6]`.
     pub fn publish_at(&self, now: Instant) -> Publish {
-        let mut publish = self.publish.clone();
+        self.clone().into_publish(now)
+    }
+
+    /// The packet to send now, when it is not needed again.
+    pub fn into_publish(self, now: Instant) -> Publish {
+        let mut publish = self.publish;
         if let Some(at) = self.expires_at {
             let left = at.saturating_duration_since(now).as_millis().div_ceil(1000);
             let left = u32::try_from(left).unwrap_or(u32::MAX);

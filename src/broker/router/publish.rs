@@ -37,7 +37,7 @@ impl Router {
         }
     }
 
-    /// A QoS 2 message is routed when it comes, and its identifier kept until PUBREL (§4.3.3, Method B).
+    /// A `QoS` 2 message is routed when it comes, and its identifier kept until PUBREL (§4.3.3, Method B).
     fn publish_once(
         &mut self,
         id: ConnectionId,
@@ -141,7 +141,7 @@ impl Router {
         let lost = if at_most_once {
             let full = peer.gauge.is_full();
             if !full {
-                push_publish(peer, delivery.publish_at(now));
+                push_publish(peer, delivery.into_publish(now));
             }
             full
         } else if session.outbound.is_blocked() {
@@ -231,7 +231,7 @@ fn resolve(peer: &mut Peer, publish: &mut Publish) -> Result<TopicName, ReasonCo
     if publish.properties.0.iter().any(|property| matches!(property, Property::SubscriptionIdentifier(_))) {
         return Err(ReasonCode::PROTOCOL_ERROR);
     }
-    let alias = publish.properties.topic_alias().map(u16::from);
+    let alias = publish.properties.topic_alias();
     match (publish.topic.take(), alias) {
         (Some(topic), None) => Ok(topic),
         (Some(topic), Some(alias)) if peer.set_alias(alias, &topic) => Ok(topic),
