@@ -65,6 +65,25 @@ impl From<WebSocketError> for Error {
 }
 
 impl Error {
+    /// Whether the connection ended, rather than that anybody broke a protocol.
+    pub fn is_end(&self) -> bool {
+        matches!(
+            self,
+            Self::WebSocket(WebSocketError::Closed { .. } | WebSocketError::Ended { .. })
+                | Self::Io { phase: Phase::Open, .. }
+        )
+    }
+
+    /// Whether servers end a connection in this way that speak no such version of the protocol inside: an end
+    /// without a word, or Close 1002, 1007 or 1011.
+    pub fn may_refuse_the_version(&self) -> bool {
+        match self {
+            Self::WebSocket(WebSocketError::Closed { code, .. }) => matches!(code, Some(1002 | 1007 | 1011)),
+            Self::WebSocket(WebSocketError::Ended { .. }) => true,
+            _ => false,
+        }
+    }
+
     /// An error of the stream during `phase`; TLS passes its own through `io::Error`.
     pub(super) fn from_stream(phase: Phase, source: io::Error) -> Self {
         match source.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {

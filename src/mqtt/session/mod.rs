@@ -1,1 +1,275 @@
-//! The client's session state machine.
+//! The client's end of a session (MQTT 5 §4): a state machine driven by bytes and `Instant`s.
+//!
+//! The contract is *mutate, drain, wait*: after [`Session::receive`] or any other change, call
+//! [`Session::poll`] until it has no event, send what [`Session::outgoing`] holds, and only then
+//! wait, at most until [`Session::deadline`]; when that passes, call [`Session::expire`].
+//! It outlives its connections: [`Session::connect`] begins one, [`Session::lost`] ends one.
+
+mod config;
+mod event;
+mod exchange;
+mod inbound;
+mod keep_alive;
+mod limits;
+mod opening;
+mod outbox;
+mod sending;
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use crate::mqtt::packet::{Ack, Decoder, Packet, Publish, SubAck, Subscription};
+use crate::mqtt::reason::ReasonCode;
+use crate::mqtt::topic::TopicName;
+use crate::mqtt::version::Version;
+
+pub use config::Config;
+pub use event::{Delivery, Event, Silence, Unsendable, Violation};
+use exchange::Exchanges;
+use inbound::Inbound;
+use keep_alive::KeepAlive;
+pub use limits::Limits;
+use outbox::Outbox;
+
+/// Where the network connection is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// There is none.
+    Offline,
+    /// CONNECT is sent, CONNACK is awaited.
+    Connecting,
+    /// CONNACK came with success.
+    Online,
+    /// DISCONNECT was sent or received, or CONNECT was refused: nothing more is said.
+    Ended,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Session {
+    config: Config,
+    state: State,
+    decoder: Decoder,
+    outbox: Outbox,
+    exchanges: Exchanges,
+    inbound: Inbound,
+    limits: Limits,
+    keep_alive: KeepAlive,
+    subscriptions: Vec<Subscription>,
+    /// A connection of ours has begun the session, so the next one takes it up.
+    resumable: bool,
+    /// What `resumable` was before the latest CONNACK.
+    resumable_before: bool,
+    forget_at_server: bool,
+    /// The aliases that the server knows on this connection.
+    aliases: HashMap<TopicName, u16>,
+    events: VecDeque<Event>,
+    trace: VecDeque<String>,
+}
+
+impl Session {
+    /// A session that was never connected.
+    pub fn new(config: Config) -> Self {
+        Self {
+            state: State::Offline,
+            decoder: Decoder::new(config.version, config.maximum_packet),
+            outbox: Outbox::default(),
+            exchanges: Exchanges::default(),
+            inbound: Inbound::default(),
+            limits: Limits::before_connack(),
+            keep_alive: KeepAlive::off(),
+            subscriptions: Vec::new(),
+            resumable: false,
+            resumable_before: false,
+            forget_at_server: false,
+            aliases: HashMap::new(),
+            events: VecDeque::new(),
+            trace: VecDeque::new(),
+            config,
+        }
+    }
+
+    /// What it was asked to be; the client identifier may since have been assigned by the server.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// What the server of this connection allows.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Tries another version at the next connection.
+    pub fn set_version(&mut self, version: Version) {
+        self.config.version = version;
+    }
+
+    /// The network connection is gone; what is unfinished waits for the next one.
+    pub fn lost(&mut self) {
+        self.state = State::Offline;
+        self.outbox.clear();
+        self.inbound.connection_lost();
+        self.keep_alive = KeepAlive::off();
+    }
+
+    /// Bytes from the server; any number of them, cut anywhere.
+    pub fn receive(&mut self, bytes: Bytes, now: Instant) {
+        self.keep_alive.received(now);
+        self.decoder.feed(bytes);
+    }
+
+    /// The next event, or `None` when more bytes are needed. After a violation the session has ended,
+    /// and a DISCONNECT that says why waits in the outbox (MQTT 5).
+    pub fn poll(&mut self, now: Instant) -> Result<Option<Event>, Violation> {
+        if let Some(event) = self.events.pop_front() {
+            return Ok(Some(event));
+        }
+        while self.state != State::Ended {
+            let step = match self.decoder.next() {
+                Ok(None) => return Ok(None),
+                Ok(Some(packet)) => self.handle(packet, now),
+                Err(malformed) => Err(Violation::Malformed(malformed)),
+            };
+            match step {
+                Ok(None) => {}
+                Ok(event) => return Ok(event),
+                Err(violation) => {
+                    self.disconnect(violation.code());
+                    return Err(violation);
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn handle(&mut self, packet: Packet, now: Instant) -> Result<Option<Event>, Violation> {
+        self.note("received", &packet);
+        match (self.state, packet) {
+            (State::Connecting, Packet::ConnAck(connack)) => Ok(Some(self.connected(connack, now))),
+            (State::Connecting, other) => Err(Violation::Unexpected(before_connack(&other))),
+            (_, Packet::Publish(publish)) => self.published(publish),
+            (_, Packet::PubAck(ack)) => {
+                let event = self.exchanges.puback(ack)?;
+                self.resend();
+                Ok(event)
+            }
+            (_, Packet::PubRec(ack)) => self.pubrec(ack),
+            (_, Packet::PubComp(ack)) => {
+                let event = self.exchanges.pubcomp(ack)?;
+                self.resend();
+                Ok(event)
+            }
+            (_, Packet::PubRel(ack)) => {
+                self.pubrel(&ack);
+                Ok(None)
+            }
+            (_, Packet::SubAck(suback)) => Ok(self.suback(suback)),
+            (_, Packet::UnsubAck(unsuback)) => {
+                Ok(self.exchanges.finish(unsuback.packet_id).then(|| Event::Unsubscribed(unsuback)))
+            }
+            (_, Packet::PingResp) => Ok(self.keep_alive.pong().then_some(Event::Pong)),
+            (_, Packet::Disconnect(disconnect)) if self.config.version.has_properties() => {
+                self.state = State::Ended;
+                Ok(Some(Event::Disconnected(Box::new(disconnect))))
+            }
+            (_, other) => Err(Violation::Unexpected(other.packet_type().name())),
+        }
+    }
+
+    /// A PUBLISH from the server: an event, unless it is a QoS 2 message that we already have (§4.3.3).
+    fn published(&mut self, mut publish: Publish) -> Result<Option<Event>, Violation> {
+        self.inbound.resolve_alias(&mut publish)?;
+        let answer = self.inbound.accept(&publish)?;
+        match answer {
+            inbound::Accepted::New(number) => Ok(Some(Event::Message(Delivery { number, publish }))),
+            inbound::Accepted::Pending => Ok(None),
+            inbound::Accepted::Settled(packet_id) => {
+                self.send(&Packet::PubRec(Ack::success(packet_id)));
+                Ok(None)
+            }
+        }
+    }
+
+    /// Every message up to this number was dealt with: the acknowledgements that are due go out,
+    /// in the order in which the messages came `[MQTT-4.6.0-2]`.
+    pub fn settle(&mut self, number: u64) {
+        while let Some(packet) = self.inbound.settle_next(number) {
+            if self.state == State::Online {
+                self.send(&packet);
+            }
+        }
+    }
+
+    fn pubrec(&mut self, ack: Ack) -> Result<Option<Event>, Violation> {
+        let packet_id = ack.packet_id;
+        let (answer, event) = self.exchanges.pubrec(ack)?;
+        if answer {
+            self.send(&Packet::PubRel(Ack::success(packet_id)));
+        }
+        self.resend();
+        Ok(event)
+    }
+
+    /// PUBREL always gets its PUBCOMP, also for an identifier that is unknown (§3.7.2.1).
+    fn pubrel(&mut self, ack: &Ack) {
+        let known = self.inbound.release(ack.packet_id);
+        let mut answer = Ack::success(ack.packet_id);
+        if !known && self.config.version.has_properties() {
+            answer.code = ReasonCode::PACKET_IDENTIFIER_NOT_FOUND;
+        }
+        self.send(&Packet::PubComp(answer));
+    }
+
+    fn suback(&mut self, suback: SubAck) -> Option<Event> {
+        self.exchanges.finish(suback.packet_id).then_some(Event::Subscribed(suback))
+    }
+
+    /// When [`Session::expire`] must be called, if nothing happens before.
+    pub fn deadline(&self) -> Option<Instant> {
+        if self.state == State::Online { self.keep_alive.deadline() } else { None }
+    }
+
+    /// The deadline may have passed: sends a PINGREQ when one is due, or finds the server silent.
+    pub fn expire(&mut self, now: Instant) -> Result<(), Silence> {
+        if self.state == State::Online && self.keep_alive.expire(now)? {
+            self.send(&Packet::PingReq);
+        }
+        Ok(())
+    }
+
+    /// While the caller does not read from the server, its silence proves nothing.
+    pub fn hold(&mut self, held: bool, now: Instant) {
+        self.keep_alive.hold(held, now);
+    }
+
+    /// The next piece of what must be sent; call until `None`. Pieces may be joined or cut anywhere.
+    pub fn outgoing(&mut self, now: Instant) -> Option<Bytes> {
+        let piece = self.outbox.take();
+        if piece.is_some() {
+            self.keep_alive.sent(now);
+        }
+        piece
+    }
+
+    /// The next line of the packet log, when the configuration asked for one.
+    pub fn traced(&mut self) -> Option<String> {
+        self.trace.pop_front()
+    }
+
+    fn note(&mut self, verb: &str, packet: &Packet) {
+        if self.config.trace {
+            let id = &self.config.client_id;
+            self.trace.push_back(format!("Client {id} {verb} {}", packet.describe()));
+        }
+    }
+}
+
+/// What came instead of CONNACK.
+fn before_connack(packet: &Packet) -> &'static str {
+    match packet {
+        Packet::ConnAck(_) => "second CONNACK",
+        other => other.packet_type().name(),
+    }
+}
