@@ -12,7 +12,7 @@ use tungstenite::protocol::{Message, Role, WebSocketConfig};
 use tungstenite::{Error, WebSocket};
 
 use super::Log;
-use super::frames::Frames;
+use super::frames::{CLOSE, Frames};
 use super::handshake::is_impatience;
 use super::limits::{BATCH, LINGER, MESSAGE_BYTES, READ_BYTES};
 use super::link::{Link, Outbox};
@@ -92,7 +92,12 @@ impl Read for Inlet<'_> {
 
 impl Write for Inlet<'_> {
     fn write(&mut self, frame: &[u8]) -> io::Result<usize> {
-        self.link.post_frame(frame);
+        match frame {
+            // The answer to a Close is the end; it goes after what was posted, and nothing after it.
+            [CLOSE, _, high, low, ..] => self.link.end(Some(u16::from_be_bytes([*high, *low]))),
+            [CLOSE, ..] => self.link.end(Some(NORMAL)),
+            _ => self.link.post_frame(frame),
+        }
         Ok(frame.len())
     }
 

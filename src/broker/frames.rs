@@ -12,7 +12,7 @@ use crate::mqtt::version::Version;
 /// FIN and the opcode of a binary message.
 const BINARY: u8 = 0x82;
 /// FIN and the opcode of Close.
-const CLOSE: u8 = 0x88;
+pub const CLOSE: u8 = 0x88;
 /// Room for the longest header that a message of `MESSAGE_BYTES` needs.
 const HEADER: usize = 4;
 /// Payloads up to this size have their length in the second byte.

@@ -23,16 +23,16 @@ pub const SUBSCRIPTIONS: usize = 10_000;
 /// Levels of a topic filter. The tree of subscriptions is walked recursively.
 pub const FILTER_LEVELS: usize = 128;
 
-/// Receive Maximum (§3.2.2.3.3) that we announce: `QoS` 2 messages that a client may leave unreleased.
+/// Receive Maximum (§3.2.2.3.3) that we announce: QoS 2 messages that a client may leave unreleased.
 pub const RECEIVE_MAXIMUM: u16 = 1_024;
 /// Topic Alias Maximum (§3.2.2.3.8) that we announce.
 pub const TOPIC_ALIAS_MAXIMUM: u16 = 16;
-/// `QoS` 1 and 2 messages on their way to one client; a client may ask for fewer (Receive Maximum).
+/// QoS 1 and 2 messages on their way to one client; a client may ask for fewer (Receive Maximum).
 pub const IN_FLIGHT: u16 = 1_024;
 
 /// What one packet weighs besides topic and payload, in bytes: our book-keeping.
 pub const MESSAGE_OVERHEAD: usize = 128;
-/// Unsent bytes of one connection; above, `QoS` 0 messages are dropped and others stay in the session.
+/// Unsent bytes of one connection; above, QoS 0 messages are dropped and others stay in the session.
 pub const UNSENT_BYTES: usize = 64 * MIB;
 /// Backlog of one connected subscriber above which its publishers are held back.
 pub const SLOW_BYTES: usize = 8 * MIB;
@@ -45,7 +45,7 @@ pub const BATCH: usize = 1_024;
 /// Batches that wait for the router, of all connections.
 pub const MAILBOX: usize = 1_024;
 
-/// `QoS` 1 and 2 messages that wait in one session; newer ones are dropped.
+/// QoS 1 and 2 messages that wait in one session; newer ones are dropped.
 pub const QUEUED_MESSAGES: usize = 100_000;
 /// Their bytes.
 pub const QUEUED_BYTES: usize = 256 * MIB;

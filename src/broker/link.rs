@@ -46,7 +46,7 @@ struct State {
 /// What is to be written. Empty vectors keep their memory.
 #[derive(Debug, Default)]
 pub struct Outbox {
-    /// Whole control frames (Pong, the answer to a Close): they go first.
+    /// Whole control frames (Pong): they go first.
     pub frames: Vec<u8>,
     /// Packets, in order.
     pub packets: Vec<Packet>,

@@ -3,6 +3,7 @@
 
 mod connection;
 mod frames;
+pub mod guest;
 mod handshake;
 mod limits;
 mod link;

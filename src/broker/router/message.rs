@@ -17,7 +17,7 @@ pub struct Message {
     pub topic: TopicName,
     /// What was published.
     pub payload: Bytes,
-    /// The `QoS` it was published at.
+    /// The QoS it was published at.
     pub qos: QoS,
     /// Whether it was published to be retained.
     pub retain: bool,
@@ -30,7 +30,7 @@ pub struct Message {
 /// How one subscriber gets a message.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Grant {
-    /// The highest `QoS` it was granted.
+    /// The highest QoS it was granted.
     pub qos: QoS,
     /// The RETAIN flag it sees.
     pub retain: bool,

@@ -37,7 +37,7 @@ impl Router {
         }
     }
 
-    /// A `QoS` 2 message is routed when it comes, and its identifier kept until PUBREL (§4.3.3, Method B).
+    /// A QoS 2 message is routed when it comes, and its identifier kept until PUBREL (§4.3.3, Method B).
     fn publish_once(
         &mut self,
         id: ConnectionId,

@@ -33,9 +33,9 @@ pub struct Session {
     pub will_at: Option<Instant>,
     /// The topic filters it is subscribed to.
     pub filters: HashSet<TopicFilter>,
-    /// `QoS` 1 and 2 messages for the client.
+    /// QoS 1 and 2 messages for the client.
     pub outbound: Outbound,
-    /// `QoS` 2 messages of the client that were routed and not yet released.
+    /// QoS 2 messages of the client that were routed and not yet released.
     pub inbound: HashSet<PacketId>,
     /// Messages lost because the client was too slow, and not yet reported.
     pub dropped: u64,

@@ -130,7 +130,7 @@ impl Matches {
     }
 }
 
-/// One delivery for several overlapping subscriptions: the highest `QoS` and all identifiers.
+/// One delivery for several overlapping subscriptions: the highest QoS and all identifiers.
 fn merged<'a>(subscribers: impl Iterator<Item = &'a Subscriber>, retain: bool) -> Option<Grant> {
     let mut grant: Option<Grant> = None;
     for subscriber in subscribers {

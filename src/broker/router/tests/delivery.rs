@@ -1,4 +1,4 @@
-//! Publishing and delivering: `QoS`, wildcards, RETAIN, aliases, expiry, limits.
+//! Publishing and delivering: QoS, wildcards, RETAIN, aliases, expiry, limits.
 
 use super::*;
 use crate::broker::limits::{SLOW_BYTES, UNSENT_BYTES};

@@ -1,4 +1,4 @@
-//! The exchanges of `QoS` 1 and 2, in both directions (§4.3, §4.4, §4.9).
+//! The exchanges of QoS 1 and 2, in both directions (§4.3, §4.4, §4.9).
 
 use super::*;
 use crate::broker::limits::{IN_FLIGHT, RECEIVE_MAXIMUM};
