@@ -158,7 +158,9 @@ mod tests {
     fn written(packets: &[Packet]) -> Vec<u8> {
         let mut sink = Vec::new();
         let mut frames = Frames::new(&mut sink);
-        packets.iter().for_each(|packet| frames.packet(packet, Version::V3_1_1).unwrap());
+        for packet in packets {
+            frames.packet(packet, Version::V3_1_1).unwrap();
+        }
         frames.flush().unwrap();
         sink
     }

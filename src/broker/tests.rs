@@ -57,15 +57,15 @@ fn exchange(broker: &Broker, request: &[u8]) -> String {
 fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
     let mask = [1, 2, 3, 4];
     let mut frame = vec![opcode];
-    match payload.len() {
-        length @ 0..126 => frame.push(0x80 | length as u8),
-        length @ 126..65_536 => {
-            frame.push(0x80 | 126);
-            frame.extend((length as u16).to_be_bytes());
+    match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
+        (Ok(length @ 0..126), _) => frame.push(0x80 | length),
+        (_, Ok(length)) => {
+            frame.push(0xfe);
+            frame.extend(length.to_be_bytes());
         }
-        length => {
-            frame.push(0x80 | 127);
-            frame.extend((length as u64).to_be_bytes());
+        _ => {
+            frame.push(0xff);
+            frame.extend(u64::try_from(payload.len()).unwrap().to_be_bytes());
         }
     }
     frame.extend(mask);
@@ -75,7 +75,9 @@ fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
 
 fn encoded(packets: &[Packet], version: Version) -> BytesMut {
     let mut bytes = BytesMut::new();
-    packets.iter().for_each(|packet| packet.encode(version, &mut bytes).unwrap());
+    for packet in packets {
+        packet.encode(version, &mut bytes).unwrap();
+    }
     bytes
 }
 
@@ -247,7 +249,7 @@ fn how_connections_end() {
     let disconnect = Packet::Disconnect(Disconnect::default());
 
     let mut client = Client::connected(&broker, version, "disconnect");
-    client.send(&[disconnect.clone()]);
+    client.send(std::slice::from_ref(&disconnect));
     client.expect_close(1000);
 
     let mut client = Client::connected(&broker, version, "disconnect and close");
@@ -348,7 +350,7 @@ fn large_messages_pass_in_small_frames() {
     let broker = start_with(20 << 20, None);
     let mut to = Client::subscribed(&broker, "to", "a", QoS::AtMostOnce);
     let mut from = Client::connected(&broker, Version::V3_1_1, "from");
-    let payload: Bytes = (0..10_000_000_u32).map(|n| n as u8).collect();
+    let payload: Bytes = (0..=255).cycle().take(10_000_000).collect();
     let sending = payload.clone();
     let sender = std::thread::spawn(move || from.send(&[publish("a", sending, QoS::AtMostOnce)]));
     let Packet::Publish(message) = to.packet() else { panic!("no PUBLISH") };
@@ -435,9 +437,10 @@ fn throughput() {
         while seen < total {
             seen += to.socket.read(&mut buffer).unwrap();
         }
-        let seconds = begin.elapsed().as_secs_f64();
-        let messages = (per_frame * frames) as f64 / seconds;
-        println!("{size} B: {messages:.0}/s, {:.0} MiB/s", total as f64 / seconds / (1 << 20) as f64);
+        let micros = usize::try_from(begin.elapsed().as_micros()).unwrap();
+        let (messages, mebibytes) =
+            (per_frame * frames * 1_000_000 / micros, (total / micros * 1_000_000) >> 20);
+        println!("{size} B: {messages}/s, {mebibytes} MiB/s");
         drop(sender.join().unwrap());
     }
 }

@@ -27,7 +27,7 @@ impl Router {
         let message = Message::published(publish, topic, now);
         match packet_id {
             Some(packet_id) if qos == QoS::ExactlyOnce => {
-                self.publish_once(id, key, packet_id, &message, now)
+                self.publish_once(id, key, packet_id, &message, now);
             }
             Some(packet_id) => {
                 let code = self.route(&message, Some(key), Some(id), now);
@@ -202,7 +202,9 @@ fn fill(session: &mut Session, peer: &mut Peer, now: Instant) {
                 let packet_id = publish.packet_id;
                 if !push_publish(peer, publish) {
                     // "Behave as if it had completed sending" `[MQTT-3.1.2-25]`.
-                    packet_id.into_iter().for_each(|id| session.outbound.forget(id));
+                    if let Some(id) = packet_id {
+                        session.outbound.forget(id);
+                    }
                 }
             }
             Some(packet) => peer.push(packet),
