@@ -298,7 +298,7 @@ fn mqtt_5_clients_are_told_why() {
     let mut second = Client::connected(&broker, Version::V5, "id");
     told(&mut first, ReasonCode::SESSION_TAKEN_OVER);
     first.expect_close(1000);
-    second.send(&[connect(Version::V5, "id")]);
+    second.send(&[connect(Version::V3_1, "id")]);
     told(&mut second, ReasonCode::PROTOCOL_ERROR);
     second.expect_close(1002);
     // Larger than the decoder takes, and larger than any frame may be.

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::message::{Grant, Message};
+use super::message::{Delivery, Grant, Message};
 use super::outbound::Outbound;
 use super::peer::Peer;
 use super::session::Session;
@@ -132,27 +132,13 @@ impl Router {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let delivery = message.delivery(grant);
         let connection = session.connection.and_then(|id| Some((id, self.peers.get_mut(&id)?)));
-        let at_most_once = delivery.publish.qos == QoS::AtMostOnce;
         let Some((id, peer)) = connection else {
-            let lost = !at_most_once && !session.outbound.park(delivery);
+            let wanted = delivery.publish.qos != QoS::AtMostOnce;
+            let lost = wanted && !session.outbound.park(delivery);
             return self.count_dropped(key, lost);
         };
         touch(&mut self.touched, id, peer);
-        let lost = if at_most_once {
-            let full = peer.gauge.is_full();
-            if !full {
-                push_publish(peer, delivery.into_publish(now));
-            }
-            full
-        } else if session.outbound.is_blocked() {
-            let lost = !session.outbound.park(delivery);
-            peer.gauge.set_queued(session.outbound.queued());
-            lost
-        } else {
-            let lost = !session.outbound.push(delivery);
-            fill(session, peer, now);
-            lost
-        };
+        let lost = !send_or_queue(session, peer, delivery, now);
         let slow = peer.gauge.is_slow();
         if let Some(publisher) = from.filter(|from| slow && *from != id) {
             self.hold_back(publisher, id);
@@ -192,6 +178,21 @@ impl Router {
         let dropped = std::mem::take(&mut session.dropped);
         self.notes.push(format!("{:?} was too slow: {dropped} messages dropped", &*session.client_id));
     }
+}
+
+/// Delivers a message to a client that is connected; false when there is no room for it.
+fn send_or_queue(session: &mut Session, peer: &mut Peer, delivery: Delivery, now: Instant) -> bool {
+    if delivery.publish.qos == QoS::AtMostOnce {
+        let room = !peer.gauge.is_full();
+        if room {
+            push_publish(peer, delivery.into_publish(now));
+        }
+        return room;
+    }
+    let blocked = session.outbound.is_blocked();
+    let queued = if blocked { session.outbound.park(delivery) } else { session.outbound.push(delivery) };
+    fill(session, peer, now);
+    queued
 }
 
 /// Moves messages from a session to its connection, as far as both allow.
