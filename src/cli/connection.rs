@@ -9,7 +9,7 @@ use bytestring::ByteString;
 use clap::Args;
 
 use super::value;
-use crate::client::{self, Notice};
+use crate::client::{self, Notice, Reconnect};
 use crate::mqtt::packet::Credentials;
 use crate::mqtt::session;
 use crate::mqtt::version::Version;
@@ -25,6 +25,9 @@ const DEFAULT_PORT: u16 = 8080;
 
 /// The largest payload there can be, and its header.
 const MAXIMUM_PACKET: usize = 256 * 1024 * 1024 + 64 * 1024;
+
+/// How long a broker keeps a session for us that we have lost the connection to, in seconds.
+const OUTAGE: u32 = 600;
 
 /// Letters and digits: the only characters that every server takes in a client identifier.
 const ALPHANUMERIC: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -99,6 +102,24 @@ pub struct Connection {
           value_parser = value::duration)]
     connect_timeout: Duration,
 
+    /// Keep trying the first connection for so long
+    #[arg(long, value_name = "SECS", help_heading = "Where to connect", default_value = "0",
+          value_parser = value::duration, hide_default_value = true)]
+    wait: Duration,
+
+    /// Do not connect again when the connection is lost
+    #[arg(long, help_heading = "Where to connect")]
+    no_reconnect: bool,
+
+    /// Shortest and longest delay before connecting again
+    #[arg(long, value_name = "MIN[,MAX]", help_heading = "Where to connect", default_value = "1,30",
+          value_parser = value::delays)]
+    reconnect_delay: (Duration, Duration),
+
+    /// Give up after so many tries to connect again [default: never]
+    #[arg(long, value_name = "N", help_heading = "Where to connect", value_parser = clap::value_parser!(u32).range(1..))]
+    reconnect_tries: Option<u32>,
+
     /// MQTT version: 5, 311 or 31 [default: the newest that the broker takes]
     #[arg(short = 'V', long, value_name = "VERSION", help_heading = "MQTT")]
     protocol_version: Option<Version>,
@@ -151,6 +172,13 @@ impl Connection {
             headers: Vec::new(),
             strict: false,
             connect_timeout: self.connect_timeout,
+            wait: self.wait,
+            reconnect: Reconnect {
+                enabled: !self.no_reconnect,
+                shortest: self.reconnect_delay.0,
+                longest: self.reconnect_delay.1,
+                tries: self.reconnect_tries,
+            },
             versions,
             session,
             warn: self.warn(),
@@ -227,9 +255,10 @@ impl Connection {
             client_id,
             clean_start: true,
             outlives_connection: false,
+            only_with_expiry: true,
             outlives_us: false,
             keep_alive: self.keepalive,
-            session_expiry: 0,
+            session_expiry: OUTAGE,
             credentials: self.credentials(endpoint)?,
             will: None,
             topic_alias: false,

@@ -20,9 +20,31 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "expected a time between 0 and 100 years".to_owned())
 }
 
+/// `MIN[,MAX]`; without MAX the default one, but never below MIN.
+pub fn delays(text: &str) -> Result<(Duration, Duration), String> {
+    let (shortest, longest) = match text.split_once(',') {
+        Some((shortest, longest)) => (duration(shortest)?, duration(longest)?),
+        None => (duration(text)?, duration(text)?.max(Duration::from_secs(30))),
+    };
+    if shortest > longest {
+        return Err("expected MIN,MAX with MIN not above MAX".to_owned());
+    }
+    Ok((shortest, longest))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn delays_have_a_shortest_and_a_longest() {
+        let seconds = |shortest, longest| Ok((Duration::from_secs(shortest), Duration::from_secs(longest)));
+        assert_eq!(delays("2,5"), seconds(2, 5));
+        assert_eq!(delays("2"), seconds(2, 30));
+        assert_eq!(delays("60"), seconds(60, 60));
+        assert!(delays("5,2").is_err());
+        assert!(delays(",2").is_err());
+    }
 
     #[test]
     fn times_take_decimals_and_units() {

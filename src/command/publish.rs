@@ -11,6 +11,7 @@ use crate::cli;
 use crate::client::{Client, Event, Source};
 use crate::mqtt::packet::Publish;
 use crate::mqtt::property::Properties;
+use crate::mqtt::qos::QoS;
 use crate::mqtt::session;
 use crate::report::{self, Exit};
 use crate::terminal::input::{self, Block, Records};
@@ -23,6 +24,9 @@ const LINE_FEED: u8 = b'\n';
 pub fn run(args: &cli::Publish) -> Result<Exit> {
     let mut options = args.connection.resolve()?;
     args.persistence.apply(&args.connection, &mut options)?;
+    // Exactly once is only possible in a session that outlives the connection.
+    options.session.outlives_connection = args.qos > QoS::AtMostOnce;
+    options.session.only_with_expiry = args.qos < QoS::ExactlyOnce;
     let mut input = Input::open(args, options.session.maximum_packet)?;
     let (mut client, _) = super::connect(options)?;
     if let Some(source) = input.source.take() {
@@ -48,7 +52,7 @@ pub fn run(args: &cli::Publish) -> Result<Exit> {
     let result = publisher.run();
     publisher.progress.finish();
     let exit = result.with_context(|| format!("publishing to {}", args.topic))?;
-    publisher.client.close();
+    publisher.client.close().with_context(|| format!("publishing to {}", args.topic))?;
     Ok(exit)
 }
 
