@@ -501,7 +501,7 @@ _mqttws() {
             return 0
             ;;
         mqttws__subcmd__sub)
-            opts="-L -h -p -V -i -u -P -M -k -d -c -x -t -q -C -W -v -N --url --host --port --path --subprotocol --cafile --insecure --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --protocol-version --id --username --pw --max-inflight --will-topic --will-payload --will-qos --will-retain --will-delay --keepalive --debug --quiet --disable-clean-session --session-expiry-interval --topic --qos --count --timeout --verbose --help"
+            opts="-L -h -p -V -i -u -P -M -k -d -c -x -t -U -E -q -C -W -v -N --url --host --port --path --subprotocol --cafile --insecure --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --protocol-version --id --username --pw --max-inflight --will-topic --will-payload --will-qos --will-retain --will-delay --keepalive --debug --quiet --disable-clean-session --session-expiry-interval --topic --unsubscribe --exit-after-subscribe --qos --count --timeout --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -636,6 +636,14 @@ _mqttws() {
                     return 0
                     ;;
                 -t)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unsubscribe)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -U)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

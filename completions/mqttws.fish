@@ -90,6 +90,7 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l will-delay -d 'How
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s k -l keepalive -d 'Keep alive in seconds; 0 turns it off' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s x -l session-expiry-interval -d 'Seconds for which the broker keeps the session when we are away, or `never` for no end (MQTT 5) [default: with -c never]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s t -l topic -d 'Topic filter to subscribe to; + and # are wildcards (repeatable)' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s U -l unsubscribe -d 'Give a subscription of a kept session back (repeatable)' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s q -l qos -d 'Highest quality of service to receive: 0, 1 or 2' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s C -l count -d 'Leave after so many messages' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s W -l timeout -d 'Leave after so long, with exit code 27 if -C was not met' -r
@@ -99,6 +100,7 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l will-retain -d 'Le
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s d -l debug -d 'Log each packet on stderr'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l quiet -d 'No warnings and no progress'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s c -l disable-clean-session -d 'Keep the session: the broker stores what comes while we are away (needs -i)'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s E -l exit-after-subscribe -d 'Leave as soon as the broker has answered the subscriptions'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s v -l verbose -d 'Write the topic and a space before each payload'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s N -d 'Write no line feed behind each payload'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l help -d 'Print help'
