@@ -35,7 +35,13 @@ pub struct Subscription {
 impl Subscription {
     /// A subscription with the default options.
     pub fn new(filter: TopicFilter, qos: QoS) -> Self {
-        Self { filter, qos, no_local: false, retain_as_published: false, retain_handling: RetainHandling::Always }
+        Self {
+            filter,
+            qos,
+            no_local: false,
+            retain_as_published: false,
+            retain_handling: RetainHandling::Always,
+        }
     }
 }
 
