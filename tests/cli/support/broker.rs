@@ -42,6 +42,8 @@ pub enum Step {
     Frame(u8, &'static [u8]),
     /// Sends bytes as they are.
     Raw(Vec<u8>),
+    /// Sends bytes as they are, until the client ends the connection.
+    Flood(Vec<u8>),
     /// Reads a Pong with this payload.
     Pong(&'static [u8]),
     /// Reads a Close frame with this code and answers it.
@@ -233,6 +235,10 @@ impl Stage {
             }
             Step::Frame(opcode, payload) => peer.write_frame(opcode, payload),
             Step::Raw(bytes) => peer.write(&bytes),
+            Step::Flood(bytes) => {
+                peer.write(&bytes).ok();
+                peer.read_to_end()
+            }
             Step::Pong(payload) => peer.read_pong(payload),
             Step::Close(code) => closed(peer, code),
             Step::End => peer.socket().shutdown(Shutdown::Both).map_err(|error| error.to_string()),

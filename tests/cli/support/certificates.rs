@@ -13,8 +13,8 @@ pub struct Authority {
 
 /// A certificate of a server and its key.
 pub struct Certificate {
-    certificate: rcgen::Certificate,
-    key: KeyPair,
+    pub certificate: rcgen::Certificate,
+    pub key: KeyPair,
 }
 
 impl Authority {
@@ -57,14 +57,6 @@ impl Authority {
 }
 
 impl Certificate {
-    pub fn pem(&self) -> String {
-        self.certificate.pem()
-    }
-
-    pub fn key_pem(&self) -> String {
-        self.key.serialize_pem()
-    }
-
     /// A TLS server that shows this certificate.
     pub fn server(&self) -> Arc<ServerConfig> {
         let key = PrivateKeyDer::try_from(self.key.serialize_der()).unwrap();

@@ -33,6 +33,10 @@ pub const PUBLISH_REFUSED: &str = "mqttws: *refused*not authorized*";
 pub const CONNECTION_LOST: &str = "mqttws: *connection*";
 pub const DISCONNECTED: &str = "mqttws: *shutting down*";
 pub const WAIT_IS_OVER: &str = "mqttws: *";
+/// The line of an answered probe.
+pub const PING_PROBE: &str = "*seq=*ms";
+/// Standard output of two answered probes.
+pub const PING_TWICE: &[&str] = &["*127.0.0.1*", "*1*ms", "*2*ms", "*2*0%*", "*min*"];
 pub const PING_UNANSWERED: &str = "mqttws: *";
 pub const NO_SUCH_FILE: &str = "mqttws: *no-such-file*";
 pub const NOT_LOOPBACK: &str = "mqttws: *0.0.0.0*";

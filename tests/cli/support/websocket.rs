@@ -25,7 +25,7 @@ enum Stream {
 }
 
 /// What goes wrong with the bytes that the server sends, counted from the first of the connection.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub enum Fault {
     /// The connection ends after so many bytes.
     Cut(usize),
