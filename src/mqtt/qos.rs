@@ -3,18 +3,19 @@
 /// The delivery guarantee of one message or of one subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[repr(u8)]
+#[expect(clippy::enum_variant_names, reason = "the names are the specification's")]
 pub enum QoS {
-    /// QoS 0: sent once, never acknowledged (§4.3.1).
+    /// `QoS` 0: sent once, never acknowledged (§4.3.1).
     #[default]
     AtMostOnce = 0,
-    /// QoS 1: acknowledged by PUBACK (§4.3.2).
+    /// `QoS` 1: acknowledged by PUBACK (§4.3.2).
     AtLeastOnce = 1,
-    /// QoS 2: acknowledged by PUBREC, PUBREL and PUBCOMP (§4.3.3).
+    /// `QoS` 2: acknowledged by PUBREC, PUBREL and PUBCOMP (§4.3.3).
     ExactlyOnce = 2,
 }
 
 impl QoS {
-    /// The QoS of a two-bit field; 3 is reserved `[MQTT-3.3.1-4]`.
+    /// The `QoS` of a two-bit field; 3 is reserved `[MQTT-3.3.1-4]`.
     pub fn from_bits(bits: u8) -> Option<Self> {
         match bits {
             0 => Some(Self::AtMostOnce),

@@ -1,17 +1,189 @@
-//! Reason codes (MQTT 5 §2.4) and the return codes of the older versions.
+//! Reason codes (MQTT 5 §2.4) and the return codes of the older versions, with words for a user.
+//! It must never know what a session makes of them.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::mqtt::packet::PacketType;
 
 /// One reason code. Any byte is representable: brokers send codes that no table knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct ReasonCode(pub u8);
 
 impl ReasonCode {
-    /// 0x00: success, normal disconnection, granted QoS 0.
+    /// 0x00: success, normal disconnection, granted `QoS` 0.
     pub const SUCCESS: Self = Self(0x00);
+    /// 0x01: SUBACK only.
+    pub const GRANTED_QOS_1: Self = Self(0x01);
+    /// 0x02: SUBACK only.
+    pub const GRANTED_QOS_2: Self = Self(0x02);
+    /// 0x04: DISCONNECT only; the will is to be published.
+    pub const DISCONNECT_WITH_WILL_MESSAGE: Self = Self(0x04);
+    /// 0x10: PUBACK and PUBREC; accepted, but nobody is subscribed.
+    pub const NO_MATCHING_SUBSCRIBERS: Self = Self(0x10);
+    /// 0x11: UNSUBACK only.
+    pub const NO_SUBSCRIPTION_EXISTED: Self = Self(0x11);
+    /// 0x18: AUTH only.
+    pub const CONTINUE_AUTHENTICATION: Self = Self(0x18);
+    /// 0x19: AUTH only.
+    pub const RE_AUTHENTICATE: Self = Self(0x19);
     /// 0x80: what is returned as "failure" before MQTT 5, too.
     pub const UNSPECIFIED_ERROR: Self = Self(0x80);
+    /// 0x81: a packet that cannot be read.
+    pub const MALFORMED_PACKET: Self = Self(0x81);
+    /// 0x82: a packet that can be read but is not allowed.
+    pub const PROTOCOL_ERROR: Self = Self(0x82);
+    /// 0x83: valid, but not accepted by this receiver.
+    pub const IMPLEMENTATION_SPECIFIC_ERROR: Self = Self(0x83);
+    /// 0x84: CONNACK only.
+    pub const UNSUPPORTED_PROTOCOL_VERSION: Self = Self(0x84);
+    /// 0x85: CONNACK only.
+    pub const CLIENT_IDENTIFIER_NOT_VALID: Self = Self(0x85);
+    /// 0x86: CONNACK only.
+    pub const BAD_USER_NAME_OR_PASSWORD: Self = Self(0x86);
+    /// 0x87: the client may not do this.
+    pub const NOT_AUTHORIZED: Self = Self(0x87);
+    /// 0x88: CONNACK only.
+    pub const SERVER_UNAVAILABLE: Self = Self(0x88);
+    /// 0x89: try again later.
+    pub const SERVER_BUSY: Self = Self(0x89);
+    /// 0x8A: CONNACK only.
+    pub const BANNED: Self = Self(0x8A);
+    /// 0x8B: DISCONNECT only.
+    pub const SERVER_SHUTTING_DOWN: Self = Self(0x8B);
+    /// 0x8C: CONNACK and DISCONNECT.
+    pub const BAD_AUTHENTICATION_METHOD: Self = Self(0x8C);
+    /// 0x8D: DISCONNECT only.
+    pub const KEEP_ALIVE_TIMEOUT: Self = Self(0x8D);
+    /// 0x8E: DISCONNECT only; another connection uses the same client identifier.
+    pub const SESSION_TAKEN_OVER: Self = Self(0x8E);
+    /// 0x8F: well formed, but not accepted by this server.
+    pub const TOPIC_FILTER_INVALID: Self = Self(0x8F);
+    /// 0x90: well formed, but not accepted by this receiver.
+    pub const TOPIC_NAME_INVALID: Self = Self(0x90);
+    /// 0x91: the identifier is already in use.
+    pub const PACKET_IDENTIFIER_IN_USE: Self = Self(0x91);
+    /// 0x92: PUBREL and PUBCOMP; not an error during recovery.
+    pub const PACKET_IDENTIFIER_NOT_FOUND: Self = Self(0x92);
+    /// 0x93: DISCONNECT only.
+    pub const RECEIVE_MAXIMUM_EXCEEDED: Self = Self(0x93);
+    /// 0x94: DISCONNECT only.
+    pub const TOPIC_ALIAS_INVALID: Self = Self(0x94);
+    /// 0x95: larger than the receiver's Maximum Packet Size.
+    pub const PACKET_TOO_LARGE: Self = Self(0x95);
+    /// 0x96: DISCONNECT only.
+    pub const MESSAGE_RATE_TOO_HIGH: Self = Self(0x96);
+    /// 0x97: a limit imposed by the receiver or its administrator.
+    pub const QUOTA_EXCEEDED: Self = Self(0x97);
+    /// 0x98: DISCONNECT only.
+    pub const ADMINISTRATIVE_ACTION: Self = Self(0x98);
+    /// 0x99: the payload is not what its indicator says.
+    pub const PAYLOAD_FORMAT_INVALID: Self = Self(0x99);
+    /// 0x9A: CONNACK and DISCONNECT.
+    pub const RETAIN_NOT_SUPPORTED: Self = Self(0x9A);
+    /// 0x9B: CONNACK and DISCONNECT.
+    pub const QOS_NOT_SUPPORTED: Self = Self(0x9B);
+    /// 0x9C: temporarily; a Server Reference may say which.
+    pub const USE_ANOTHER_SERVER: Self = Self(0x9C);
+    /// 0x9D: for good; a Server Reference may say which.
+    pub const SERVER_MOVED: Self = Self(0x9D);
+    /// 0x9E: SUBACK and DISCONNECT.
+    pub const SHARED_SUBSCRIPTIONS_NOT_SUPPORTED: Self = Self(0x9E);
+    /// 0x9F: CONNACK and DISCONNECT.
+    pub const CONNECTION_RATE_EXCEEDED: Self = Self(0x9F);
+    /// 0xA0: DISCONNECT only.
+    pub const MAXIMUM_CONNECT_TIME: Self = Self(0xA0);
+    /// 0xA1: SUBACK and DISCONNECT.
+    pub const SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED: Self = Self(0xA1);
+    /// 0xA2: SUBACK and DISCONNECT.
+    pub const WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED: Self = Self(0xA2);
 
     /// Whether it means that something failed (0x80 and above).
     pub fn is_error(self) -> bool {
         self.0 >= 0x80
+    }
+
+    /// Words for a user where the packet is not known; a code without a name is "reason code 0xNN".
+    pub fn words(self) -> Cow<'static, str> {
+        self.known().map_or_else(|| Cow::Owned(format!("reason code {:#04X}", self.0)), Cow::Borrowed)
+    }
+
+    /// Words for the code of a CONNACK: return codes 1 to 5 of the older versions (3.1.1 Table 3.1), which
+    /// servers send even in answer to a CONNECT of MQTT 5, and the reason codes.
+    pub fn connack_words(self) -> Cow<'static, str> {
+        Cow::Borrowed(match self.0 {
+            1 => "unacceptable protocol version",
+            2 => "client identifier rejected",
+            3 => "server unavailable",
+            4 => "bad user name or password",
+            5 => "not authorized",
+            _ => return self.words(),
+        })
+    }
+
+    /// Words for the code as it stands in this packet: 0x00 to 0x02 mean different things by packet (§2.4).
+    pub fn name(self, packet: PacketType) -> Cow<'static, str> {
+        match (packet, self.0) {
+            (PacketType::ConnAck, _) => self.connack_words(),
+            (PacketType::Disconnect, 0x00) => Cow::Borrowed("normal disconnection"),
+            (PacketType::SubAck, 0x00) => Cow::Borrowed("granted QoS 0"),
+            _ => self.words(),
+        }
+    }
+
+    /// Table 2-6, as a user would say it.
+    fn known(self) -> Option<&'static str> {
+        Some(match self {
+            Self::SUCCESS => "success",
+            Self::GRANTED_QOS_1 => "granted QoS 1",
+            Self::GRANTED_QOS_2 => "granted QoS 2",
+            Self::DISCONNECT_WITH_WILL_MESSAGE => "disconnect with will message",
+            Self::NO_MATCHING_SUBSCRIBERS => "no matching subscribers",
+            Self::NO_SUBSCRIPTION_EXISTED => "no subscription existed",
+            Self::CONTINUE_AUTHENTICATION => "continue authentication",
+            Self::RE_AUTHENTICATE => "re-authenticate",
+            Self::UNSPECIFIED_ERROR => "unspecified error",
+            Self::MALFORMED_PACKET => "malformed packet",
+            Self::PROTOCOL_ERROR => "protocol error",
+            Self::IMPLEMENTATION_SPECIFIC_ERROR => "implementation specific error",
+            Self::UNSUPPORTED_PROTOCOL_VERSION => "unsupported protocol version",
+            Self::CLIENT_IDENTIFIER_NOT_VALID => "client identifier not valid",
+            Self::BAD_USER_NAME_OR_PASSWORD => "bad user name or password",
+            Self::NOT_AUTHORIZED => "not authorized",
+            Self::SERVER_UNAVAILABLE => "server unavailable",
+            Self::SERVER_BUSY => "server busy",
+            Self::BANNED => "banned",
+            Self::SERVER_SHUTTING_DOWN => "server shutting down",
+            Self::BAD_AUTHENTICATION_METHOD => "bad authentication method",
+            Self::KEEP_ALIVE_TIMEOUT => "keep alive timeout",
+            Self::SESSION_TAKEN_OVER => "session taken over",
+            Self::TOPIC_FILTER_INVALID => "topic filter invalid",
+            Self::TOPIC_NAME_INVALID => "topic name invalid",
+            Self::PACKET_IDENTIFIER_IN_USE => "packet identifier in use",
+            Self::PACKET_IDENTIFIER_NOT_FOUND => "packet identifier not found",
+            Self::RECEIVE_MAXIMUM_EXCEEDED => "receive maximum exceeded",
+            Self::TOPIC_ALIAS_INVALID => "topic alias invalid",
+            Self::PACKET_TOO_LARGE => "packet too large",
+            Self::MESSAGE_RATE_TOO_HIGH => "message rate too high",
+            Self::QUOTA_EXCEEDED => "quota exceeded",
+            Self::ADMINISTRATIVE_ACTION => "administrative action",
+            Self::PAYLOAD_FORMAT_INVALID => "payload format invalid",
+            Self::RETAIN_NOT_SUPPORTED => "retain not supported",
+            Self::QOS_NOT_SUPPORTED => "QoS not supported",
+            Self::USE_ANOTHER_SERVER => "use another server",
+            Self::SERVER_MOVED => "server moved",
+            Self::SHARED_SUBSCRIPTIONS_NOT_SUPPORTED => "shared subscriptions not supported",
+            Self::CONNECTION_RATE_EXCEEDED => "connection rate exceeded",
+            Self::MAXIMUM_CONNECT_TIME => "maximum connect time",
+            Self::SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED => "subscription identifiers not supported",
+            Self::WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED => "wildcard subscriptions not supported",
+            _ => return None,
+        })
+    }
+}
+
+impl fmt::Display for ReasonCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.words())
     }
 }

@@ -1,6 +1,21 @@
 //! Topic names and topic filters (§4.7): validated when they are made, matched without allocation.
+//! It must never know who publishes or subscribes.
 
+use std::fmt;
+use std::str::FromStr;
+
+use bytes::Bytes;
 use bytestring::ByteString;
+use memchr::{memchr, memchr2, memchr3, memchr3_iter};
+
+#[cfg(test)]
+mod tests;
+
+/// The longest string of MQTT, in bytes (§1.5.4).
+const MAXIMUM_LENGTH: usize = 65_535;
+
+/// What a shared subscription begins with (§4.8.2).
+const SHARE_PREFIX: &str = "$share/";
 
 /// The topic of one message: no wildcards, not empty, at most 65,535 bytes, no U+0000.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -9,3 +24,204 @@ pub struct TopicName(ByteString);
 /// What a subscription asks for: may hold `+` and `#`, and may begin with `$share/GROUP/`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TopicFilter(ByteString);
+
+/// Why a text is neither a topic name nor a topic filter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TopicError {
+    /// No characters at all `[MQTT-4.7.3-1]`.
+    Empty,
+    /// More than 65,535 bytes `[MQTT-4.7.3-3]`.
+    TooLong {
+        /// Its length in bytes.
+        length: usize,
+    },
+    /// `+` or `#` where a message is published `[MQTT-3.3.2-2]`.
+    WildcardInName,
+    /// `+` that is not a whole level `[MQTT-4.7.1-2]`.
+    MisplacedPlus,
+    /// `#` that is not the whole last level `[MQTT-4.7.1-1]`.
+    MisplacedHash,
+    /// U+0000 `[MQTT-4.7.3-2]`.
+    Nul,
+    /// Bytes that are not UTF-8 `[MQTT-1.5.4-1]`.
+    NotUtf8,
+    /// `$share` without a group free of `/`, `+` and `#`, or without a filter after it `[MQTT-4.8.2-1]`.
+    BadShare,
+}
+
+impl TopicName {
+    /// Checks a text; the bytes are kept, not copied.
+    pub fn new(text: impl Into<ByteString>) -> Result<Self, TopicError> {
+        let text = text.into();
+        check_length(&text)?;
+        match memchr3(b'+', b'#', 0, text.as_bytes()) {
+            None => Ok(Self(text)),
+            Some(at) if text.as_bytes()[at] == 0 => Err(TopicError::Nul),
+            Some(_) => Err(TopicError::WildcardInName),
+        }
+    }
+
+    /// Checks bytes, UTF-8 included; they are kept, not copied.
+    pub fn from_bytes(bytes: Bytes) -> Result<Self, TopicError> {
+        Self::new(ByteString::try_from(bytes).map_err(|_| TopicError::NotUtf8)?)
+    }
+
+    /// The topic as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The topic as a string that can be cloned without a copy.
+    pub fn text(&self) -> &ByteString {
+        &self.0
+    }
+}
+
+impl TopicFilter {
+    /// Checks a text; the bytes are kept, not copied.
+    pub fn new(text: impl Into<ByteString>) -> Result<Self, TopicError> {
+        let text = text.into();
+        check_length(&text)?;
+        if &*text == "$share" {
+            return Err(TopicError::BadShare);
+        }
+        match text.strip_prefix(SHARE_PREFIX) {
+            None => check_wildcards(text.as_bytes())?,
+            Some(rest) => {
+                let (group, filter) = rest.split_once('/').ok_or(TopicError::BadShare)?;
+                if group.is_empty() || filter.is_empty() || memchr2(b'+', b'#', group.as_bytes()).is_some() {
+                    return Err(TopicError::BadShare);
+                }
+                if memchr(0, group.as_bytes()).is_some() {
+                    return Err(TopicError::Nul);
+                }
+                check_wildcards(filter.as_bytes())?;
+            }
+        }
+        Ok(Self(text))
+    }
+
+    /// Checks bytes, UTF-8 included; they are kept, not copied.
+    pub fn from_bytes(bytes: Bytes) -> Result<Self, TopicError> {
+        Self::new(ByteString::try_from(bytes).map_err(|_| TopicError::NotUtf8)?)
+    }
+
+    /// The filter as text, `$share/GROUP/` included.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The filter as a string that can be cloned without a copy.
+    pub fn text(&self) -> &ByteString {
+        &self.0
+    }
+
+    /// The group and the inner filter of a shared subscription (§4.8.2).
+    pub fn share(&self) -> Option<(&str, &str)> {
+        self.0.strip_prefix(SHARE_PREFIX)?.split_once('/')
+    }
+
+    /// Whether it holds `+` or `#`.
+    pub fn has_wildcards(&self) -> bool {
+        memchr2(b'+', b'#', self.0.as_bytes()).is_some()
+    }
+
+    /// Whether messages of this topic are wanted (§4.7). A shared subscription wants what its inner filter
+    /// wants; a leading wildcard does not match a topic that begins with `$` `[MQTT-4.7.2-1]`.
+    pub fn matches(&self, topic: &TopicName) -> bool {
+        let filter = self.share().map_or(self.as_str(), |(_, inner)| inner).as_bytes();
+        let topic = topic.0.as_bytes().as_ref();
+        let hidden = topic.first() == Some(&b'$') && matches!(filter.first(), Some(b'+' | b'#'));
+        !hidden && matches(filter, topic)
+    }
+}
+
+/// Matches byte by byte: `+` skips to the next slash, `#` ends it. The filter is a valid one.
+fn matches(mut filter: &[u8], mut topic: &[u8]) -> bool {
+    loop {
+        match (filter.first(), topic.first()) {
+            (Some(b'#'), _) | (None, None) => return true,
+            (Some(b'+'), _) => {
+                topic = &topic[memchr(b'/', topic).unwrap_or(topic.len())..];
+                filter = &filter[1..];
+            }
+            // `a/#` matches its parent `a`, too (§4.7.1.2).
+            (Some(_), None) => return filter == b"/#",
+            (Some(wanted), Some(found)) if wanted == found => (filter, topic) = (&filter[1..], &topic[1..]),
+            _ => return false,
+        }
+    }
+}
+
+/// 1 to 65,535 bytes.
+fn check_length(text: &ByteString) -> Result<(), TopicError> {
+    match text.len() {
+        0 => Err(TopicError::Empty),
+        1..=MAXIMUM_LENGTH => Ok(()),
+        length => Err(TopicError::TooLong { length }),
+    }
+}
+
+/// Every `+` is a whole level, `#` is the whole last level, and there is no U+0000.
+fn check_wildcards(filter: &[u8]) -> Result<(), TopicError> {
+    for at in memchr3_iter(b'+', b'#', 0, filter) {
+        let begins_level = at == 0 || filter[at - 1] == b'/';
+        let next = filter.get(at + 1);
+        match filter[at] {
+            0 => return Err(TopicError::Nul),
+            b'+' if !begins_level || next.is_some_and(|&byte| byte != b'/') => {
+                return Err(TopicError::MisplacedPlus);
+            }
+            b'#' if !begins_level || next.is_some() => return Err(TopicError::MisplacedHash),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+impl fmt::Display for TopicName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Display for TopicFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl FromStr for TopicName {
+    type Err = TopicError;
+
+    fn from_str(text: &str) -> Result<Self, TopicError> {
+        Self::new(text)
+    }
+}
+
+impl FromStr for TopicFilter {
+    type Err = TopicError;
+
+    fn from_str(text: &str) -> Result<Self, TopicError> {
+        Self::new(text)
+    }
+}
+
+impl fmt::Display for TopicError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("the topic is empty"),
+            Self::TooLong { length } => write!(f, "the topic has {length} bytes, at most 65535 are possible"),
+            Self::WildcardInName => f.write_str("a message cannot be published to '+' or '#'"),
+            Self::MisplacedPlus => f.write_str("'+' must stand alone between slashes, as in 'a/+/b'"),
+            Self::MisplacedHash => f.write_str("'#' must stand alone after the last slash, as in 'a/#'"),
+            Self::Nul => f.write_str("the topic holds a NUL character"),
+            Self::NotUtf8 => f.write_str("the topic is not UTF-8"),
+            Self::BadShare => {
+                f.write_str("a shared subscription is '$share/GROUP/FILTER', GROUP without '+' and '#'")
+            }
+        }
+    }
+}
+
+impl std::error::Error for TopicError {}

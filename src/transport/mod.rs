@@ -1,1 +1,290 @@
-//! Room 2: a blocking stream of bytes over `ws://` or `wss://`. It knows nothing of MQTT.
+//! Room 2: a stream of bytes over `ws://` or `wss://`. Another thread dials and reads the socket; everything here
+//! runs where its inbox is delivered to, and waits for nothing but writes. It knows nothing of MQTT.
+
+pub mod dial;
+pub mod endpoint;
+pub mod error;
+pub mod stream;
+pub mod tls;
+pub mod upgrade;
+pub mod websocket;
+pub mod wire;
+mod words;
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rustls::ClientConfig;
+
+use endpoint::{Endpoint, Scheme};
+pub use error::Error;
+use stream::{Stream, TlsFacts};
+use upgrade::{Answer, Offer};
+use websocket::{Frames, WebSocketError};
+use wire::{Chunk, Outlet, Wire};
+
+/// What to connect with.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The server.
+    pub endpoint: Endpoint,
+    /// How to speak TLS; needed for `wss`, not looked at for `ws`.
+    pub tls: Option<Arc<ClientConfig>>,
+    /// The subprotocols to offer; none sends no header.
+    pub subprotocols: Vec<String>,
+    /// Additional headers of the request, `Authorization` among them.
+    pub headers: Vec<(String, String)>,
+    /// Refuse what is otherwise taken with a warning.
+    pub strict: bool,
+    /// The largest message accepted, in bytes.
+    pub max_message: usize,
+}
+
+/// What a connection is doing, from the name to the frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Looking up the name.
+    Name,
+    /// Connecting.
+    Tcp,
+    /// Negotiating TLS.
+    Tls,
+    /// Waiting for the answer to the upgrade.
+    Upgrade,
+    /// Frames flow.
+    Open,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Name => "name look-up",
+            Self::Tcp => "TCP connection",
+            Self::Tls => "TLS handshake",
+            Self::Upgrade => "WebSocket upgrade",
+            Self::Open => "WebSocket connection",
+        })
+    }
+}
+
+/// What became known on the way. Secrets in heads are masked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// What TLS agreed on; none for `ws`.
+    pub tls: Option<TlsFacts>,
+    /// The subprotocol as answered.
+    pub subprotocol: Option<String>,
+    /// What was tolerated, one sentence each.
+    pub warnings: Vec<String>,
+    /// The head of our request; empty until it was sent.
+    pub request: String,
+    /// The head of the answer; empty until it was complete.
+    pub answer: String,
+}
+
+/// The whole stack over one socket: TLS, upgrade, frames.
+///
+/// After each delivery call [`advance`](Self::advance) until it says [`Phase::Open`], from then on
+/// [`read`](Self::read) until it gives none.
+#[derive(Debug)]
+pub struct Transport {
+    stream: Stream,
+    stage: Stage,
+    offer: Offer,
+    max_message: usize,
+    facts: Facts,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Tls,
+    Upgrade(Answer),
+    Open(Box<Frames>),
+}
+
+impl Transport {
+    /// Begins TLS, or sends the request at once. The socket should have a write time-out and `TCP_NODELAY`, as
+    /// [`dial::dial`] sets them.
+    pub fn start(socket: impl Outlet + 'static, options: &Options) -> Result<Self, Error> {
+        let wire = Wire::new(socket);
+        let endpoint = &options.endpoint;
+        let offer = Offer::new(endpoint, &options.subprotocols, &options.headers, options.strict)?;
+        let stream = match (&options.tls, endpoint.scheme) {
+            (Some(config), Scheme::Wss) => Stream::secure(wire, config, &endpoint.host)?,
+            (_, Scheme::Ws) => Stream::plain(wire),
+            (None, Scheme::Wss) => {
+                let source = io::Error::new(io::ErrorKind::InvalidInput, "TLS is not configured");
+                return Err(Error::Io { phase: Phase::Tls, source });
+            }
+        };
+        let max_message = options.max_message;
+        let mut transport = Self { stream, stage: Stage::Tls, offer, max_message, facts: Facts::default() };
+        transport.advance()?;
+        Ok(transport)
+    }
+
+    /// Appends bytes that the reading thread has brought.
+    pub fn deliver(&mut self, chunk: Chunk) {
+        self.stream.wire_mut().deliver(chunk);
+    }
+
+    /// Marks the end of what the reading thread brings: none for an orderly end.
+    pub fn end(&mut self, error: Option<io::Error>) {
+        self.stream.wire_mut().end(error);
+    }
+
+    /// An emptied chunk, for the reading thread.
+    pub fn take_spent(&mut self) -> Option<Chunk> {
+        self.stream.wire_mut().take_spent()
+    }
+
+    /// What became known so far.
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// Moves through TLS and upgrade as far as the inbox allows, and says where it stands.
+    pub fn advance(&mut self) -> Result<Phase, Error> {
+        loop {
+            let moved = match &self.stage {
+                Stage::Tls => self.advance_tls()?,
+                Stage::Upgrade(_) => self.advance_upgrade()?,
+                Stage::Open(_) => return Ok(Phase::Open),
+            };
+            if !moved {
+                let phase = self.phase();
+                return self.stalled(phase).map(|()| phase);
+            }
+        }
+    }
+
+    fn phase(&self) -> Phase {
+        match self.stage {
+            Stage::Tls => Phase::Tls,
+            Stage::Upgrade(_) => Phase::Upgrade,
+            Stage::Open(_) => Phase::Open,
+        }
+    }
+
+    fn advance_tls(&mut self) -> Result<bool, Error> {
+        if !self.stream.handshake()? {
+            return Ok(false);
+        }
+        self.facts.tls = self.stream.facts();
+        self.facts.request = upgrade::masked(&self.offer.request);
+        self.stage = Stage::Upgrade(Answer::default());
+        let request = self.offer.request.as_bytes();
+        let sent = self.stream.write_all(request).and_then(|()| self.stream.flush());
+        sent.map_err(|source| Error::from_stream(Phase::Upgrade, source))?;
+        Ok(true)
+    }
+
+    fn advance_upgrade(&mut self) -> Result<bool, Error> {
+        let Stage::Upgrade(answer) = &mut self.stage else { return Ok(false) };
+        let mut buffer = [0; 4096];
+        let accepted = match self.stream.read(&mut buffer) {
+            Ok(0) => Err(answer.end()),
+            Ok(count) => answer.feed(&buffer[..count], &self.offer),
+            Err(error) => match error.kind() {
+                io::ErrorKind::WouldBlock => return Ok(answer.drained().map(|()| false)?),
+                io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => Err(answer.end()),
+                _ => return Err(Error::from_stream(Phase::Upgrade, error)),
+            },
+        };
+        self.facts.answer = upgrade::masked(answer.head());
+        if let Some(accepted) = accepted? {
+            self.facts.subprotocol = accepted.subprotocol;
+            self.facts.warnings = accepted.warnings;
+            self.stage = Stage::Open(Box::new(Frames::new(accepted.leftover, self.max_message)));
+        }
+        Ok(true)
+    }
+
+    /// The inbox is drained. A peer that reads nothing any more will not say anything either; one that is gone
+    /// makes the reading thread report the end, and what it said before that counts more than our failed write.
+    fn stalled(&self, phase: Phase) -> Result<(), Error> {
+        match self.stream.wire().write_error() {
+            Some(error) if error.kind() == io::ErrorKind::TimedOut => {
+                Err(Error::Io { phase, source: io::ErrorKind::TimedOut.into() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Time is up: what is known already and explains more than "timed out" (a refusal with half a body).
+    pub fn expire(&mut self) -> Option<Error> {
+        match &mut self.stage {
+            Stage::Upgrade(answer) => answer.expire().err().map(Error::from),
+            _ => None,
+        }
+    }
+
+    /// The next payload, once open; none when the inbox is drained.
+    ///
+    /// A write that failed does not stop reading: it is reported only when the server has said all it had to say,
+    /// and then as [`Error::Io`], never as an end that could pass for an orderly one.
+    pub fn read(&mut self) -> Result<Option<Bytes>, Error> {
+        let Stage::Open(frames) = &mut self.stage else { return Ok(None) };
+        let result = frames.read(&mut self.stream);
+        match result {
+            Ok(None) => self.stalled(Phase::Open).map(|()| None),
+            Err(Error::WebSocket(WebSocketError::Ended { cause })) => Err(self.ended(cause)),
+            other => other,
+        }
+    }
+
+    /// An end without Close: a failed write counts more than how the reading side ended.
+    fn ended(&self, cause: Option<io::Error>) -> Error {
+        match self.stream.wire().write_error() {
+            Some(error) => Error::Io { phase: Phase::Open, source: copied(error) },
+            None => WebSocketError::Ended { cause }.into(),
+        }
+    }
+
+    /// Buffers `bytes` as binary messages of at most [`websocket::MESSAGE_LIMIT`] bytes; full buffers are written.
+    /// After an error go on reading until [`read`](Self::read) fails too: it may tell more.
+    pub fn write(&mut self, bytes: Bytes) -> Result<(), Error> {
+        let Stage::Open(frames) = &mut self.stage else { return Err(not_open()) };
+        frames.write(&mut self.stream, bytes)?;
+        self.written()
+    }
+
+    /// Writes everything buffered. After an error go on reading until [`read`](Self::read) fails too: it may tell
+    /// more.
+    pub fn flush(&mut self) -> Result<(), Error> {
+        let Stage::Open(frames) = &mut self.stage else { return Err(not_open()) };
+        frames.flush(&mut self.stream)?;
+        self.written()
+    }
+
+    fn written(&self) -> Result<(), Error> {
+        match self.stream.wire().write_error() {
+            Some(error) => Err(Error::Io { phase: Phase::Open, source: copied(error) }),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends our direction, at best effort: what is buffered, Close 1000, `close_notify`, the end of the TCP stream.
+    /// What the server still says can be read.
+    pub fn close(&mut self) {
+        if let Stage::Open(frames) = &mut self.stage {
+            // The server may be gone already, and then there is nobody to tell.
+            let _ = frames.close(&mut self.stream);
+        }
+        let _ = self.stream.finish();
+    }
+}
+
+fn not_open() -> Error {
+    Error::Io { phase: Phase::Upgrade, source: io::ErrorKind::NotConnected.into() }
+}
+
+/// `io::Error` cannot be cloned; its kind and words can.
+fn copied(error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), error.to_string())
+}
+
+#[cfg(test)]
+mod tests;

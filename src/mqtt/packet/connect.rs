@@ -35,7 +35,7 @@ pub struct Will {
     pub topic: TopicName,
     /// What is published.
     pub payload: Bytes,
-    /// At which QoS it is published.
+    /// At which `QoS` it is published.
     pub qos: QoS,
     /// Whether it is retained.
     pub retain: bool,

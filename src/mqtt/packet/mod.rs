@@ -1,10 +1,24 @@
 //! The fifteen control packets (MQTT 5 §3) as values, and their wire form in all three versions.
+//! It must never know in which order packets are exchanged.
 
 mod connect;
+mod connect_codec;
+mod decoder;
+mod describe;
+mod encode;
+mod error;
+mod packet_type;
 mod publish;
+mod publish_codec;
+pub(in crate::mqtt) mod reader;
 mod subscribe;
+mod subscribe_codec;
+pub(in crate::mqtt) mod writer;
 
 pub use connect::{Auth, ConnAck, Connect, Credentials, Disconnect, Will};
+pub use decoder::Decoder;
+pub use error::{EncodeError, Malformed};
+pub use packet_type::PacketType;
 pub use publish::{Ack, Publish};
 pub use subscribe::{RetainHandling, SubAck, Subscribe, Subscription, UnsubAck, Unsubscribe};
 
@@ -23,13 +37,13 @@ pub enum Packet {
     ConnAck(Box<ConnAck>),
     /// A message, in either direction (§3.3).
     Publish(Publish),
-    /// Ends a QoS 1 exchange (§3.4).
+    /// Ends a `QoS` 1 exchange (§3.4).
     PubAck(Ack),
-    /// The receiver of a QoS 2 message has it (§3.5).
+    /// The receiver of a `QoS` 2 message has it (§3.5).
     PubRec(Ack),
-    /// The sender of a QoS 2 message releases its identifier (§3.6).
+    /// The sender of a `QoS` 2 message releases its identifier (§3.6).
     PubRel(Ack),
-    /// Ends a QoS 2 exchange (§3.7).
+    /// Ends a `QoS` 2 exchange (§3.7).
     PubComp(Ack),
     /// A client asks for subscriptions (§3.8).
     Subscribe(Subscribe),
@@ -47,4 +61,27 @@ pub enum Packet {
     Disconnect(Disconnect),
     /// A step of enhanced authentication, MQTT 5 only (§3.15).
     Auth(Auth),
+}
+
+impl Packet {
+    /// Which of the fifteen it is.
+    pub fn packet_type(&self) -> PacketType {
+        match self {
+            Self::Connect(_) => PacketType::Connect,
+            Self::ConnAck(_) => PacketType::ConnAck,
+            Self::Publish(_) => PacketType::Publish,
+            Self::PubAck(_) => PacketType::PubAck,
+            Self::PubRec(_) => PacketType::PubRec,
+            Self::PubRel(_) => PacketType::PubRel,
+            Self::PubComp(_) => PacketType::PubComp,
+            Self::Subscribe(_) => PacketType::Subscribe,
+            Self::SubAck(_) => PacketType::SubAck,
+            Self::Unsubscribe(_) => PacketType::Unsubscribe,
+            Self::UnsubAck(_) => PacketType::UnsubAck,
+            Self::PingReq => PacketType::PingReq,
+            Self::PingResp => PacketType::PingResp,
+            Self::Disconnect(_) => PacketType::Disconnect,
+            Self::Auth(_) => PacketType::Auth,
+        }
+    }
 }

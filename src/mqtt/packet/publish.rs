@@ -11,7 +11,7 @@ use crate::mqtt::topic::TopicName;
 /// PUBLISH (§3.3).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Publish {
-    /// A re-delivery `[MQTT-3.3.1-1]`; never with QoS 0 `[MQTT-3.3.1-2]`.
+    /// A re-delivery `[MQTT-3.3.1-1]`; never with `QoS` 0 `[MQTT-3.3.1-2]`.
     pub dup: bool,
     /// The delivery guarantee.
     pub qos: QoS,
@@ -19,7 +19,7 @@ pub struct Publish {
     pub retain: bool,
     /// The topic name. `None` only in MQTT 5, where the Topic Alias property stands for it (§3.3.2.3.4).
     pub topic: Option<TopicName>,
-    /// Present exactly when the QoS is above 0 `[MQTT-2.2.1-2]`.
+    /// Present exactly when the `QoS` is above 0 `[MQTT-2.2.1-2]`.
     pub packet_id: Option<PacketId>,
     /// MQTT 5 only; empty before.
     pub properties: Properties,

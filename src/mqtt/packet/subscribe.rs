@@ -17,12 +17,12 @@ pub struct Subscribe {
     pub subscriptions: Vec<Subscription>,
 }
 
-/// One topic filter with its Subscription Options (§3.8.3.1). Before MQTT 5 only the QoS is sent.
+/// One topic filter with its Subscription Options (§3.8.3.1). Before MQTT 5 only the `QoS` is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subscription {
     /// What is subscribed to.
     pub filter: TopicFilter,
-    /// The highest QoS at which messages are wanted.
+    /// The highest `QoS` at which messages are wanted.
     pub qos: QoS,
     /// Do not send back what this connection publishes.
     pub no_local: bool,
@@ -58,7 +58,7 @@ pub enum RetainHandling {
     Never = 2,
 }
 
-/// SUBACK (§3.9): a code for each filter, in order; below 0x80 it is the granted QoS.
+/// SUBACK (§3.9): a code for each filter, in order; below 0x80 it is the granted `QoS`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SubAck {
     /// The identifier of the SUBSCRIBE.

@@ -1,7 +1,14 @@
-//! MQTT 5 properties (§2.2.2).
+//! MQTT 5 properties (§2.2.2): what they are, where they may stand, how they are read and written.
+//! It must never know what a session makes of them.
+
+mod accessors;
+mod codec;
+mod id;
 
 use bytes::Bytes;
 use bytestring::ByteString;
+
+pub use id::{Place, PropertyId};
 
 /// The properties of one packet, in the order in which they stand on the wire. Empty costs nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -9,6 +16,7 @@ pub struct Properties(pub Vec<Property>);
 
 /// One property: its identifier is the variant (Table 2-4).
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::enum_variant_names, reason = "the names are the specification's")]
 pub enum Property {
     /// 0x01
     PayloadFormatIndicator(u8),

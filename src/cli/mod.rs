@@ -1,0 +1,63 @@
+//! The command line as types. Nothing else in the program knows a flag.
+
+pub mod connection;
+pub mod ping;
+pub mod publish;
+pub mod serve;
+pub mod subscribe;
+mod value;
+
+use clap::{ArgAction, Parser, Subcommand};
+
+pub use ping::Ping;
+pub use publish::Publish;
+pub use serve::Serve;
+pub use subscribe::Subscribe;
+
+/// Publish, subscribe and ping over MQTT over WebSockets.
+#[derive(Debug, Parser)]
+#[command(
+    name = "mqttws",
+    version,
+    disable_help_flag = true,
+    disable_version_flag = true,
+    subcommand_required = true,
+    help_expected = true
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+
+    /// Print help.
+    #[arg(long, action = ArgAction::Help, global = true, help_heading = "Help")]
+    help: Option<bool>,
+
+    /// Print the version.
+    #[arg(long, action = ArgAction::Version, help_heading = "Help")]
+    version: Option<bool>,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Publish messages: one, a file, or a stream of lines.
+    Pub(Box<Publish>),
+    /// Subscribe, and write the messages that come to stdout.
+    Sub(Box<Subscribe>),
+    /// Measure how fast a broker answers, and each step of the way to it.
+    Ping(Box<Ping>),
+    /// Run a local broker, alone or for the time of one command.
+    Serve(Serve),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

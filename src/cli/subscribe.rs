@@ -1,0 +1,53 @@
+//! `mqttws sub`.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::connection::{Connection, Persistence};
+use super::value;
+use crate::mqtt::qos::QoS;
+use crate::mqtt::topic::TopicFilter;
+
+/// Subscribe, and write the messages that come to stdout.
+#[derive(Debug, Args)]
+#[command(disable_help_flag = true)]
+pub struct Subscribe {
+    /// Address and session.
+    #[command(flatten)]
+    pub connection: Connection,
+
+    /// Session.
+    #[command(flatten)]
+    pub persistence: Persistence,
+
+    /// Topic filter to subscribe to; + and # are wildcards (repeatable)
+    #[arg(short, long, value_name = "FILTER", required = true, help_heading = "Messages")]
+    pub topic: Vec<TopicFilter>,
+
+    /// Highest quality of service to receive: 0, 1 or 2
+    #[arg(short, long, value_name = "QOS", default_value = "0", value_parser = qos, help_heading = "Messages")]
+    pub qos: QoS,
+
+    /// Leave after so many messages
+    #[arg(short = 'C', long, value_name = "N", help_heading = "Messages",
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+
+    /// Leave after so long, with exit code 27 if -C was not met
+    #[arg(short = 'W', long, value_name = "SECS", value_parser = value::duration, help_heading = "Messages")]
+    pub timeout: Option<Duration>,
+
+    /// Write the topic and a space before each payload
+    #[arg(short, long, help_heading = "Output")]
+    pub verbose: bool,
+
+    /// Write no line feed behind each payload
+    #[arg(short = 'N', help_heading = "Output")]
+    pub no_newline: bool,
+}
+
+/// A QoS as a number.
+pub fn qos(text: &str) -> Result<QoS, String> {
+    text.parse().ok().and_then(QoS::from_bits).ok_or_else(|| "expected 0, 1 or 2".to_owned())
+}

@@ -1,0 +1,278 @@
+//! From an address to CONNACK: dial, TLS, upgrade and CONNECT under one deadline, and the second tries that
+//! experience with real servers asks for (interop.md §5.1): the other subprotocol name, an older version.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use super::error::{Error, Step};
+use super::mailbox::{Mail, Mailbox, SocketMail};
+use super::{Client, Event, Options};
+use crate::mqtt::packet::ConnAck;
+use crate::mqtt::session::{self, Session};
+use crate::mqtt::version::Version;
+use crate::transport::dial::Dialled;
+use crate::transport::endpoint::Scheme;
+use crate::transport::upgrade::UpgradeError;
+use crate::transport::{self, Facts, Phase, Transport, tls};
+
+/// How long the dialling thread may take longer than the deadline, before a name look-up is to blame.
+const GRACE: Duration = Duration::from_millis(100);
+
+/// How long each step of the connection took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Timings {
+    /// Name look-up; zero for a literal address.
+    pub name: Duration,
+    /// TCP connection.
+    pub tcp: Duration,
+    /// TLS handshake; `None` for `ws://`.
+    pub tls: Option<Duration>,
+    /// WebSocket upgrade.
+    pub upgrade: Duration,
+    /// From CONNECT to CONNACK.
+    pub connack: Duration,
+}
+
+/// What was reached.
+#[derive(Debug, Clone)]
+pub struct Established {
+    /// The address that answered.
+    pub address: SocketAddr,
+    /// What TLS and the upgrade agreed on.
+    pub facts: Facts,
+    /// The version that the broker took.
+    pub version: Version,
+    /// How long each step took.
+    pub timings: Timings,
+    /// The broker's answer.
+    pub connack: Box<ConnAck>,
+}
+
+impl Client {
+    /// Connects, and returns when the broker has accepted; everything within the connect timeout.
+    pub fn connect(options: Options) -> Result<(Self, Established), Error> {
+        let mailbox = Mailbox::new().map_err(Error::Local)?;
+        let session = Session::new(options.session.clone());
+        let mut client = Self {
+            options,
+            session,
+            mailbox,
+            transport: None,
+            now: Instant::now(),
+            pending: VecDeque::new(),
+            failing: None,
+            held: false,
+        };
+        let established = client.establish()?;
+        Ok((client, established))
+    }
+
+    /// Tries what there is to try, until something works or the reason is one that no other try can mend.
+    fn establish(&mut self) -> Result<Established, Error> {
+        let deadline = Instant::now() + self.options.connect_timeout;
+        let mut options = self.transport_options()?;
+        let mut version = self.options.versions[0];
+        let mut second_name = false;
+        // A later try must not hide what the first one found.
+        let mut first_error = None;
+        loop {
+            options.subprotocols = self.subprotocols(version, second_name);
+            let error = match self.attempt(&options, version, deadline) {
+                Ok(established) => {
+                    self.tell_fallback(&options, version, first_error.as_ref());
+                    return Ok(established);
+                }
+                Err(error) => error,
+            };
+            if self.other_name_may_help(&error) && !second_name {
+                second_name = true;
+            } else if let Some(older) = self.older_version(version, &error) {
+                version = older;
+            } else {
+                return Err(first_error.unwrap_or(error));
+            }
+            first_error.get_or_insert(error);
+        }
+    }
+
+    fn transport_options(&self) -> Result<transport::Options, Error> {
+        let tls = match self.options.endpoint.scheme {
+            Scheme::Wss => Some(tls::client_config(&self.options.tls).map_err(Error::TlsSetup)?),
+            Scheme::Ws => None,
+        };
+        Ok(transport::Options {
+            endpoint: self.options.endpoint.clone(),
+            tls,
+            subprotocols: Vec::new(),
+            headers: self.options.headers.clone(),
+            strict: self.options.strict,
+            max_message: self.options.session.maximum_packet,
+        })
+    }
+
+    fn subprotocols(&self, version: Version, second_name: bool) -> Vec<String> {
+        self.options.subprotocols.clone().unwrap_or_else(|| {
+            // The founding document's name goes with the founding document's version.
+            let old = (version == Version::V3_1) != second_name;
+            vec![if old { "mqttv3.1" } else { "mqtt" }.to_owned()]
+        })
+    }
+
+    /// Some servers close, or answer 400, only because of the subprotocol's name.
+    fn other_name_may_help(&self, error: &Error) -> bool {
+        let Error::Transport(transport::Error::Upgrade(error)) = error else { return false };
+        self.options.subprotocols.is_none()
+            && match error {
+                UpgradeError::Closed => true,
+                UpgradeError::Status(refusal) => refusal.status == 400,
+                _ => false,
+            }
+    }
+
+    /// The next version to try, if this error is evidence that the *version* was refused (interop.md §5.1).
+    fn older_version(&self, version: Version, error: &Error) -> Option<Version> {
+        let refused = match error {
+            Error::Refused { connack, .. } => matches!(connack.code.0, 0x01 | 0x84),
+            Error::RefusedSilently(error) => error.may_refuse_the_version(),
+            _ => false,
+        };
+        self.options.versions.iter().copied().find(|older| refused && *older < version)
+    }
+
+    fn tell_fallback(&self, options: &transport::Options, version: Version, first_error: Option<&Error>) {
+        if let Some(error) = first_error {
+            let names = options.subprotocols.join(", ");
+            (self.options.warn)(&format!(
+                "connected with MQTT {version} and subprotocol {names}; the first try failed: {error}"
+            ));
+        }
+    }
+
+    fn attempt(
+        &mut self,
+        options: &transport::Options,
+        version: Version,
+        deadline: Instant,
+    ) -> Result<Established, Error> {
+        let dialled = self.dial(deadline)?;
+        let Dialled { stream, address, lookup, connect } = dialled;
+        let mut timings = Timings { name: lookup, tcp: connect, ..Timings::default() };
+        self.transport = Some(Transport::start(stream, options).map_err(Error::Transport)?);
+        self.open_transport(&mut timings, deadline)?;
+        self.session.set_version(version);
+        let connack = self.open_session(&mut timings, deadline)?;
+        let facts = self.transport.as_ref().map(Transport::facts).cloned().unwrap_or_default();
+        for warning in &facts.warnings {
+            (self.options.warn)(warning);
+        }
+        Ok(Established { address, facts, version, timings, connack })
+    }
+
+    fn dial(&mut self, deadline: Instant) -> Result<Dialled, Error> {
+        self.transport = None;
+        self.failing = None;
+        self.mailbox.dial(&self.options.endpoint, deadline).map_err(Error::Local)?;
+        loop {
+            match self.await_socket(Step::Transport(Phase::Name), deadline + GRACE)? {
+                SocketMail::Dialled(Ok(dialled)) => return Ok(dialled),
+                SocketMail::Dialled(Err(error)) if error.timed_out() => {
+                    let phase = error.phase();
+                    return Err(self.timed_out(Step::Transport(phase)));
+                }
+                SocketMail::Dialled(Err(error)) => return Err(Error::Unreached(error)),
+                SocketMail::Bytes(_) | SocketMail::End(_) => {}
+            }
+        }
+    }
+
+    /// TLS and upgrade.
+    fn open_transport(&mut self, timings: &mut Timings, deadline: Instant) -> Result<(), Error> {
+        let mut began = Instant::now();
+        let mut phase = None;
+        loop {
+            let Some(transport) = &mut self.transport else { return Ok(()) };
+            let reached = transport.advance().map_err(Error::Transport)?;
+            while let Some(chunk) = transport.take_spent() {
+                self.mailbox.recycle(chunk);
+            }
+            if phase == Some(Phase::Tls) && reached != Phase::Tls {
+                timings.tls = Some(began.elapsed());
+                began = Instant::now();
+            }
+            if reached == Phase::Open {
+                timings.upgrade = began.elapsed();
+                return Ok(());
+            }
+            phase = Some(reached);
+            match self.await_socket(Step::Transport(reached), deadline) {
+                Ok(mail) => self.hear(mail),
+                Err(error) => return Err(self.explained(error)),
+            }
+        }
+    }
+
+    /// CONNECT and CONNACK.
+    fn open_session(&mut self, timings: &mut Timings, deadline: Instant) -> Result<Box<ConnAck>, Error> {
+        let began = Instant::now();
+        self.now = began;
+        self.session.connect();
+        loop {
+            self.send();
+            match self.drain() {
+                Ok(Some(session::Event::Connected(connack))) => {
+                    timings.connack = began.elapsed();
+                    return Ok(connack);
+                }
+                Ok(Some(session::Event::Refused(connack))) => {
+                    let version = self.session.config().version;
+                    self.trace();
+                    return Err(Error::Refused { connack, version });
+                }
+                Ok(Some(_)) => continue,
+                Ok(None) => {}
+                Err(Error::Lost(error)) => return Err(lost_before_connack(error)),
+                Err(error) => return Err(error),
+            }
+            self.check_deadlines()?;
+            let until = self.failing.as_ref().map_or(deadline, |(_, until)| deadline.min(*until));
+            match self.await_socket(Step::ConnAck, until) {
+                Ok(mail) => self.hear(mail),
+                Err(error) => return Err(self.failing.take().map_or(error, |(failed, _)| Error::Lost(failed))),
+            }
+            self.now = Instant::now();
+        }
+    }
+
+    /// The next mail of the socket. Other mail has to wait, but for a signal.
+    fn await_socket(&mut self, step: Step, deadline: Instant) -> Result<SocketMail, Error> {
+        loop {
+            match self.mailbox.wait(Some(deadline)) {
+                None => return Err(self.timed_out(step)),
+                Some(Mail::Socket(mail)) => return Ok(mail),
+                Some(mail) => match self.deliver(mail) {
+                    Some(Event::Interrupted(signal)) => return Err(Error::Interrupted(signal)),
+                    event => self.pending.extend(event),
+                },
+            }
+        }
+    }
+
+    /// Half an answer explains more than that the time was up.
+    fn explained(&mut self, error: Error) -> Error {
+        let explanation = self.transport.as_mut().and_then(Transport::expire);
+        match error {
+            Error::ConnectTimedOut { .. } => explanation.map_or(error, Error::Transport),
+            error => error,
+        }
+    }
+
+    fn timed_out(&self, step: Step) -> Error {
+        Error::ConnectTimedOut { step, after: self.options.connect_timeout }
+    }
+}
+
+/// A protocol error is one also before CONNACK; an end of the connection is a refusal without a reason.
+fn lost_before_connack(error: transport::Error) -> Error {
+    if error.is_end() { Error::RefusedSilently(error) } else { Error::Lost(error) }
+}

@@ -1,0 +1,107 @@
+//! Why the client cannot go on, sorted by who is to blame. The words for the user are in `report.rs`.
+
+use std::io;
+use std::time::Duration;
+
+use crate::mqtt::packet::{ConnAck, Disconnect};
+use crate::mqtt::session::{Silence, Violation};
+use crate::mqtt::version::Version;
+use crate::transport::dial::DialError;
+use crate::transport::tls::TlsSetupError;
+use crate::transport::{self, Phase};
+
+/// The steps of a connection that one deadline covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// One of the transport's.
+    Transport(Phase),
+    /// CONNECT is sent, CONNACK is awaited.
+    ConnAck,
+}
+
+impl std::fmt::Display for Step {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Transport(phase) => phase.fmt(f),
+            Self::ConnAck => f.write_str("CONNACK"),
+        }
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub enum Error {
+    /// A thread, a signal or a certificate file of ours failed.
+    Local(io::Error),
+    /// The TLS options cannot be used.
+    TlsSetup(TlsSetupError),
+    /// The address was not reached.
+    Unreached(DialError),
+    /// TLS or the upgrade failed, or the connection ended before it could be used.
+    Transport(transport::Error),
+    /// `--connect-timeout` passed in this step.
+    ConnectTimedOut {
+        /// What was not finished.
+        step: Step,
+        /// The whole budget.
+        after: Duration,
+    },
+    /// The broker answered CONNECT with a refusal.
+    Refused {
+        /// Its answer.
+        connack: Box<ConnAck>,
+        /// The version that CONNECT asked for.
+        version: Version,
+    },
+    /// The broker closed the connection instead of answering CONNECT.
+    RefusedSilently(transport::Error),
+    /// The broker sent DISCONNECT.
+    Disconnected(Box<Disconnect>),
+    /// The connection is gone.
+    Lost(transport::Error),
+    /// The connection is gone: nothing was heard.
+    Silent(Silence),
+    /// The broker broke MQTT.
+    Violation(Violation),
+    /// SIGINT or SIGTERM came while we could do nothing else.
+    Interrupted(i32),
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Local(error) => error.fmt(f),
+            Self::TlsSetup(error) => error.fmt(f),
+            Self::Unreached(error) => error.fmt(f),
+            Self::Transport(error) => error.fmt(f),
+            Self::ConnectTimedOut { step, after } => {
+                write!(f, "no {step} within {} s", after.as_secs_f64())
+            }
+            Self::Refused { connack, .. } => {
+                write!(f, "the broker refused: {}", connack.code.connack_words())?;
+                if let Some(reason) = connack.properties.reason_string() {
+                    write!(f, " ({})", reason.escape_debug())?;
+                }
+                Ok(())
+            }
+            Self::RefusedSilently(error) => write!(f, "no answer to CONNECT: {error}"),
+            Self::Disconnected(disconnect) => {
+                write!(f, "the broker disconnected us: {}", disconnect.code)?;
+                if let Some(reason) = disconnect.properties.reason_string() {
+                    write!(f, " ({})", reason.escape_debug())?;
+                }
+                Ok(())
+            }
+            Self::Lost(error) => write!(f, "connection lost: {error}"),
+            Self::Silent(silence) => write!(
+                f,
+                "connection lost: the broker did not answer a PINGREQ within {} s",
+                silence.waited.as_secs()
+            ),
+            Self::Violation(violation) => write!(f, "the broker broke the protocol: {violation}"),
+            Self::Interrupted(_) => f.write_str("interrupted"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,211 @@
+//! The one place that waits. Threads that may block (socket, input, output, signals) post here; the main
+//! thread takes one piece of mail at a time and never waits for anything else.
+//!
+//! Everything in it is bounded: the socket thread reads into a fixed number of chunks that come back to it
+//! only when they were understood, input is read a block at a time on request, and output is counted.
+
+use std::io;
+use std::net::TcpStream;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::Instant;
+
+use bytes::Bytes;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::transport::dial::{self, DialError, Dialled};
+use crate::transport::endpoint::Endpoint;
+use crate::transport::wire::Chunk;
+
+/// How many chunks the socket thread may fill before the main thread has understood one.
+const CHUNKS: usize = 4;
+
+/// How large a chunk is, in bytes.
+const CHUNK: usize = 64 * 1024;
+
+/// What the threads have to say.
+#[derive(Debug)]
+pub enum Mail {
+    /// From the socket thread of the current connection.
+    Socket(SocketMail),
+    /// The block that was asked for; `None` is the end of the input.
+    Input(io::Result<Option<Bytes>>),
+    /// The output has written, and flushed, everything up to this message.
+    Written(u64),
+    /// The output cannot be written; nothing more is.
+    OutputFailed(io::Error),
+    /// SIGINT or SIGTERM came.
+    Signal(i32),
+}
+
+/// The life of one TCP connection.
+#[derive(Debug)]
+pub enum SocketMail {
+    /// It stands, or it does not.
+    Dialled(Result<Dialled, DialError>),
+    /// Bytes came.
+    Bytes(Chunk),
+    /// Nothing more will come.
+    End(Option<io::Error>),
+}
+
+/// Where a block of input comes from: blocks until it is there, `None` at the end.
+pub type Source = Box<dyn FnMut() -> io::Result<Option<Bytes>> + Send>;
+
+/// Mail as it travels: what a socket says counts only while its connection is the current one.
+#[derive(Debug)]
+enum Envelope {
+    Socket(u64, SocketMail),
+    Other(Mail),
+}
+
+/// What an output thread tells us with.
+#[derive(Debug, Clone)]
+pub struct Postbox(Sender<Envelope>);
+
+impl Postbox {
+    /// Everything up to message `number` is written and flushed.
+    pub fn written(&self, number: u64) {
+        self.post(Mail::Written(number));
+    }
+
+    /// Nothing more can be written.
+    pub fn output_failed(&self, error: io::Error) {
+        self.post(Mail::OutputFailed(error));
+    }
+
+    fn post(&self, mail: Mail) {
+        // Without a receiver the main thread is gone, and so is everything that could be done about it.
+        let _ = self.0.send(Envelope::Other(mail));
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Mailbox {
+    sender: Sender<Envelope>,
+    receiver: Receiver<Envelope>,
+    connection: u64,
+    spent: Option<Sender<Chunk>>,
+    permits: Option<Sender<()>>,
+}
+
+impl Mailbox {
+    /// A mailbox in which signals arrive from now on.
+    pub fn new() -> io::Result<Self> {
+        let (sender, receiver) = mpsc::channel();
+        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        let postbox = Postbox(sender.clone());
+        spawn("signals", move || {
+            for (count, signal) in signals.forever().enumerate() {
+                if count > 0 {
+                    // The first one is being dealt with, too slowly for the user.
+                    signal_hook::low_level::exit(128 + signal);
+                }
+                postbox.post(Mail::Signal(signal));
+            }
+        })?;
+        Ok(Self { sender, receiver, connection: 0, spent: None, permits: None })
+    }
+
+    /// Where an output thread posts.
+    pub fn postbox(&self) -> Postbox {
+        Postbox(self.sender.clone())
+    }
+
+    /// Begins a new connection in a thread of its own, which dials and then reads. What the threads of
+    /// earlier connections still say is dropped.
+    pub fn dial(&mut self, endpoint: &Endpoint, deadline: Instant) -> io::Result<()> {
+        self.connection += 1;
+        let (spent, chunks) = mpsc::channel();
+        for _ in 0..CHUNKS {
+            // The receiver stands in this very function.
+            let _ = spent.send(Chunk::with_capacity(CHUNK));
+        }
+        self.spent = Some(spent);
+        let (connection, sender) = (self.connection, self.sender.clone());
+        let (host, port) = (endpoint.host.clone(), endpoint.port);
+        spawn("socket", move || {
+            let post = |mail| sender.send(Envelope::Socket(connection, mail)).is_ok();
+            let dialled = dial::dial(&host, port, deadline);
+            let reader = dialled.as_ref().ok().map(|dialled| dialled.stream.try_clone());
+            if post(SocketMail::Dialled(dialled))
+                && let Some(reader) = reader
+            {
+                post(SocketMail::End(reader.and_then(|reader| read(reader, &chunks, post)).err()));
+            }
+        })
+    }
+
+    /// Gives a chunk back to the socket thread.
+    pub fn recycle(&self, chunk: Chunk) {
+        if let Some(spent) = &self.spent {
+            // The thread ends with its connection; then nobody needs the chunk.
+            let _ = spent.send(chunk);
+        }
+    }
+
+    /// Starts a thread that reads from `source`, a block for each [`Mailbox::request_input`].
+    pub fn attach_input(&mut self, mut source: Source) -> io::Result<()> {
+        let (permits, granted) = mpsc::channel();
+        self.permits = Some(permits);
+        let postbox = self.postbox();
+        spawn("input", move || {
+            for () in granted {
+                let block = source();
+                let last = !matches!(block, Ok(Some(_)));
+                postbox.post(Mail::Input(block));
+                if last {
+                    return;
+                }
+            }
+        })
+    }
+
+    /// Asks for one more block of input.
+    pub fn request_input(&self) {
+        if let Some(permits) = &self.permits {
+            // After the end of the input the thread is gone, and its last mail said so.
+            let _ = permits.send(());
+        }
+    }
+
+    /// Waits for the next piece of mail, until `deadline` at the most.
+    pub fn wait(&self, deadline: Option<Instant>) -> Option<Mail> {
+        loop {
+            let envelope = match deadline {
+                None => self.receiver.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(deadline) => {
+                    self.receiver.recv_timeout(deadline.saturating_duration_since(Instant::now()))
+                }
+            };
+            match envelope {
+                Ok(Envelope::Other(mail)) => return Some(mail),
+                Ok(Envelope::Socket(connection, mail)) if connection == self.connection => {
+                    return Some(Mail::Socket(mail));
+                }
+                Ok(Envelope::Socket(..)) => {}
+                Err(_) => return None,
+            }
+        }
+    }
+}
+
+/// Reads until the end, as long as there are chunks to read into.
+fn read(
+    mut stream: TcpStream,
+    chunks: &Receiver<Chunk>,
+    post: impl Fn(SocketMail) -> bool,
+) -> io::Result<()> {
+    for mut chunk in chunks {
+        if chunk.fill_from(&mut stream)? == 0 || !post(SocketMail::Bytes(chunk)) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    thread::Builder::new().name(name.to_owned()).spawn(body).map(drop)
+}

@@ -1,0 +1,307 @@
+//! The hallway: joins the socket, the WebSocket and the MQTT session, and is the one place that waits.
+//!
+//! [`Client::next`] mutates, drains, and only then waits: what has arrived is understood, what the session
+//! wants sent is sent in few writes, and the next piece of mail or the nearest deadline ends the wait.
+
+mod connect;
+mod error;
+mod mailbox;
+
+use std::collections::VecDeque;
+use std::io;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+pub use connect::{Established, Timings};
+pub use error::{Error, Step};
+use mailbox::{Mail, Mailbox, SocketMail};
+pub use mailbox::{Postbox, Source};
+
+use crate::mqtt::packet::{PacketId, Publish, Subscription};
+use crate::mqtt::property::Properties;
+use crate::mqtt::qos::QoS;
+use crate::mqtt::reason::ReasonCode;
+use crate::mqtt::session::{self, Session, Unsendable};
+use crate::mqtt::version::Version;
+use crate::transport::endpoint::Endpoint;
+use crate::transport::tls::TlsOptions;
+use crate::transport::{self, Transport};
+
+/// How long the other side may take to end the connection after our goodbye.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// A line for the user that is no result: a warning, a packet of the log.
+pub type Notice = Box<dyn Fn(&str)>;
+
+/// What a client is asked to do.
+pub struct Options {
+    /// Where to.
+    pub endpoint: Endpoint,
+    /// How to trust a `wss://` server.
+    pub tls: TlsOptions,
+    /// The subprotocols to offer; `None` offers `mqtt` (`mqttv3.1` for MQTT 3.1), and then the other.
+    pub subprotocols: Option<Vec<String>>,
+    /// More headers for the upgrade.
+    pub headers: Vec<(String, String)>,
+    /// Refuse what is only tolerated by default.
+    pub strict: bool,
+    /// From name look-up to CONNACK.
+    pub connect_timeout: Duration,
+    /// The versions to try, in this order; a later one only when an earlier one was refused as such.
+    pub versions: Vec<Version>,
+    /// The session; its version is the first of `versions`.
+    pub session: session::Config,
+    /// Where warnings go.
+    pub warn: Notice,
+    /// Where the packet log goes.
+    pub trace: Notice,
+}
+
+/// What [`Client::next`] found.
+#[derive(Debug)]
+pub enum Event {
+    /// Something happened in the session.
+    Mqtt(session::Event),
+    /// The block of input that was asked for; `None` at its end.
+    Input(io::Result<Option<Bytes>>),
+    /// The output has written everything up to this message, and it was acknowledged.
+    Written(u64),
+    /// The output cannot be written.
+    OutputFailed(io::Error),
+    /// SIGINT or SIGTERM came.
+    Interrupted(i32),
+    /// The alarm that was given to [`Client::next`] went off.
+    Alarm,
+}
+
+/// A connected client.
+pub struct Client {
+    options: Options,
+    session: Session,
+    mailbox: Mailbox,
+    transport: Option<Transport>,
+    /// The time of the latest wake-up: good enough for everything until the next wait.
+    now: Instant,
+    /// What came while something else was awaited.
+    pending: VecDeque<Event>,
+    /// A write failed: until then we listen to what the broker may still have to say.
+    failing: Option<(transport::Error, Instant)>,
+    held: bool,
+}
+
+impl Client {
+    /// Where an output thread tells what it has written.
+    pub fn postbox(&self) -> Postbox {
+        self.mailbox.postbox()
+    }
+
+    /// What the client was asked to do.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// The session, to look at.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Blocks of input come from `source`, one for each [`Client::request_input`].
+    pub fn attach_input(&mut self, source: Source) -> Result<(), Error> {
+        self.mailbox.attach_input(source).map_err(Error::Local)
+    }
+
+    /// Asks for one more [`Event::Input`].
+    pub fn request_input(&self) {
+        self.mailbox.request_input();
+    }
+
+    /// Whether one more message of this QoS may be published now; if not, take the next event first.
+    pub fn can_publish(&self, qos: QoS) -> bool {
+        self.session.can_publish(qos)
+    }
+
+    /// Publishes a message; see [`Session::publish`]. It is sent before the next wait.
+    pub fn publish(&mut self, publish: Publish, record: u64) -> Result<(), Unsendable> {
+        self.session.publish(publish, record)
+    }
+
+    /// Subscribes; see [`Session::subscribe`].
+    pub fn subscribe(&mut self, subscriptions: Vec<Subscription>, properties: Properties) -> PacketId {
+        self.session.subscribe(subscriptions, properties)
+    }
+
+    /// Sends a PINGREQ.
+    pub fn ping(&mut self) {
+        self.session.ping();
+    }
+
+    /// While held, nothing is read from the broker, so that it feels our slow reader; the keep alive goes on.
+    pub fn hold(&mut self, held: bool) {
+        if self.held != held {
+            self.held = held;
+            self.session.hold(held, self.now);
+        }
+    }
+
+    /// The next event, if one can be had without waiting.
+    pub fn poll(&mut self) -> Result<Option<Event>, Error> {
+        let event = match self.pending.pop_front() {
+            Some(event) => Ok(Some(event)),
+            None => self.drain().map(|event| event.map(Event::Mqtt)),
+        };
+        self.trace();
+        event
+    }
+
+    /// The next event; waits for it until `alarm` at the most, after sending what there is to send.
+    pub fn next(&mut self, alarm: Option<Instant>) -> Result<Event, Error> {
+        loop {
+            if let Some(event) = self.poll()? {
+                return Ok(event);
+            }
+            self.send();
+            let mail = self.mailbox.wait(earliest(self.deadline(), alarm));
+            self.now = Instant::now();
+            let event = mail.and_then(|mail| self.deliver(mail));
+            self.check_deadlines()?;
+            match event {
+                Some(event) => return Ok(event),
+                None if alarm.is_some_and(|alarm| alarm <= self.now) => return Ok(Event::Alarm),
+                None => {}
+            }
+        }
+    }
+
+    /// Sends what there is to send, without waiting for anything but the socket.
+    pub fn send(&mut self) {
+        let Some(transport) = self.transport.as_mut().filter(|_| self.failing.is_none()) else { return };
+        let mut result = Ok(());
+        while let Some(piece) = self.session.outgoing(self.now)
+            && result.is_ok()
+        {
+            result = transport.write(piece);
+        }
+        if let Err(error) = result.and_then(|()| transport.flush()) {
+            self.failing = Some((error, Instant::now() + FAREWELL));
+        }
+        self.trace();
+    }
+
+    /// Waits only for the output, until `deadline` at the most: `None` when that has passed.
+    pub fn await_output(&mut self, deadline: Option<Instant>) -> Option<Event> {
+        loop {
+            match self.deliver(self.mailbox.wait(deadline)?) {
+                None | Some(Event::Input(_)) => {}
+                event => return event,
+            }
+        }
+    }
+
+    /// Ends the connection in order: DISCONNECT, Close 1000, and a second for the other side to end it too.
+    /// Nothing that was published is lost by it.
+    pub fn close(mut self) {
+        self.session.disconnect(ReasonCode::SUCCESS);
+        self.send();
+        let Some(mut transport) = self.transport.take() else { return };
+        transport.close();
+        let deadline = Instant::now() + FAREWELL;
+        while let Some(mail) = self.mailbox.wait(Some(deadline)) {
+            match mail {
+                // Reading on keeps the kernel from answering the broker's last bytes with a reset, which
+                // could overtake our last message.
+                Mail::Socket(SocketMail::Bytes(chunk)) => self.mailbox.recycle(chunk),
+                Mail::Socket(SocketMail::End(_)) | Mail::Signal(_) => return,
+                _ => {}
+            }
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        earliest(self.session.deadline(), self.failing.as_ref().map(|(_, until)| *until))
+    }
+
+    fn check_deadlines(&mut self) -> Result<(), Error> {
+        if self.session.deadline().is_some_and(|deadline| deadline <= self.now) {
+            self.session.expire(self.now).map_err(Error::Silent)?;
+        }
+        match self.failing.take() {
+            Some((error, until)) if until <= self.now => Err(Error::Lost(error)),
+            failing => {
+                self.failing = failing;
+                Ok(())
+            }
+        }
+    }
+
+    /// Understands what has arrived, as far as the first event.
+    fn drain(&mut self) -> Result<Option<session::Event>, Error> {
+        while !self.held {
+            if let Some(event) = self.session.poll(self.now).map_err(|violation| self.violated(violation))? {
+                return match event {
+                    session::Event::Disconnected(disconnect) => Err(Error::Disconnected(disconnect)),
+                    event => Ok(Some(event)),
+                };
+            }
+            let Some(transport) = self.transport.as_mut() else { break };
+            let read = transport.read();
+            while let Some(chunk) = transport.take_spent() {
+                self.mailbox.recycle(chunk);
+            }
+            match read {
+                Ok(Some(bytes)) => self.session.receive(bytes, self.now),
+                Ok(None) => break,
+                Err(error) => return Err(Error::Lost(error)),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Tells the broker what it did wrong, as far as it still listens.
+    fn violated(&mut self, violation: session::Violation) -> Error {
+        self.send();
+        if let Some(transport) = &mut self.transport {
+            transport.close();
+        }
+        Error::Violation(violation)
+    }
+
+    /// Puts mail where it belongs; what concerns the caller is an event.
+    fn deliver(&mut self, mail: Mail) -> Option<Event> {
+        match mail {
+            Mail::Socket(mail) => {
+                self.hear(mail);
+                None
+            }
+            Mail::Input(block) => Some(Event::Input(block)),
+            Mail::Written(number) => {
+                self.session.settle(number);
+                Some(Event::Written(number))
+            }
+            Mail::OutputFailed(error) => Some(Event::OutputFailed(error)),
+            Mail::Signal(signal) => Some(Event::Interrupted(signal)),
+        }
+    }
+
+    fn hear(&mut self, mail: SocketMail) {
+        let Some(transport) = &mut self.transport else { return };
+        match mail {
+            SocketMail::Bytes(chunk) => transport.deliver(chunk),
+            SocketMail::End(error) => transport.end(error),
+            SocketMail::Dialled(_) => {}
+        }
+    }
+
+    fn trace(&mut self) {
+        while let Some(line) = self.session.traced() {
+            (self.options.trace)(&line);
+        }
+    }
+}
+
+fn earliest(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}

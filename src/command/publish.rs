@@ -1,0 +1,207 @@
+//! `pub`: records from the command line, a file or stdin become messages; it ends when all were handed over.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use bytes::Bytes;
+
+use crate::cli;
+use crate::client::{Client, Event, Source};
+use crate::mqtt::packet::Publish;
+use crate::mqtt::property::Properties;
+use crate::mqtt::session;
+use crate::report::{self, Exit};
+use crate::terminal::input::{self, Block, Records};
+use crate::terminal::progress::Progress;
+
+/// What separates the records of `-l`.
+const LINE_FEED: u8 = b'\n';
+
+/// Runs `mqttws pub`.
+pub fn run(args: &cli::Publish) -> Result<Exit> {
+    let mut options = args.connection.resolve()?;
+    args.persistence.apply(&args.connection, &mut options)?;
+    let mut input = Input::open(args, options.session.maximum_packet)?;
+    let (mut client, _) = super::connect(options)?;
+    if let Some(source) = input.source.take() {
+        client.attach_input(source)?;
+        client.request_input();
+    }
+    let mut publisher = Publisher {
+        template: Publish {
+            dup: false,
+            qos: args.qos,
+            retain: args.retain,
+            topic: Some(args.topic.clone()),
+            packet_id: None,
+            properties: Properties::default(),
+            payload: Bytes::new(),
+        },
+        progress: Progress::new(!args.connection.is_quiet(), Instant::now()),
+        input,
+        client,
+        published: 0,
+        bytes: 0,
+        refused: 0,
+    };
+    let result = publisher.run();
+    publisher.progress.finish();
+    let exit = result.with_context(|| format!("publishing to {}", args.topic))?;
+    publisher.client.close();
+    Ok(exit)
+}
+
+/// Where the records come from.
+struct Input {
+    /// Until it was given to the client; `None` where there is nothing to read.
+    source: Option<Source>,
+    /// What the records of a block are separated by; `None`: a block is one record.
+    delimiter: Option<u8>,
+    /// Records that were read and not published.
+    block: Block,
+    /// One record that is there from the beginning, or that a whole block is.
+    whole: Option<Bytes>,
+    ended: bool,
+    what: String,
+}
+
+impl Input {
+    fn open(args: &cli::Publish, maximum: usize) -> Result<Self> {
+        let mut input = Self {
+            source: None,
+            delimiter: None,
+            block: Block::default(),
+            whole: None,
+            ended: false,
+            what: "stdin".to_owned(),
+        };
+        if let Some(path) = &args.file {
+            input.what = path.display().to_string();
+            let file = File::open(path).with_context(|| format!("reading {}", input.what))?;
+            input.source = Some(whole(file, maximum));
+        } else if args.stdin_file {
+            input.source = Some(whole(io::stdin(), maximum));
+        } else if args.stdin_line {
+            input.delimiter = Some(LINE_FEED);
+            let mut records = Records::new(io::stdin(), LINE_FEED, maximum);
+            input.source = Some(Box::new(move || records.next_block()));
+        } else {
+            input.ended = true;
+            input.whole = Some(args.message.clone().unwrap_or_default().into());
+        }
+        Ok(input)
+    }
+
+    fn add(&mut self, block: Option<Bytes>) {
+        match (block, self.delimiter) {
+            (None, _) => self.ended = true,
+            (Some(bytes), Some(delimiter)) => self.block = Block::new(bytes, delimiter),
+            (Some(bytes), None) => self.whole = Some(bytes),
+        }
+    }
+
+    fn next(&mut self) -> Option<Bytes> {
+        self.whole.take().or_else(|| self.block.next())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.whole.is_none() && self.block.is_empty()
+    }
+}
+
+/// A source of one block: everything.
+fn whole(reader: impl Read + Send + 'static, maximum: usize) -> Source {
+    let mut reader = Some(reader);
+    Box::new(move || reader.take().map(|reader| input::read_whole(reader, maximum)).transpose())
+}
+
+struct Publisher {
+    client: Client,
+    input: Input,
+    template: Publish,
+    progress: Progress,
+    published: u64,
+    bytes: u64,
+    refused: u64,
+}
+
+impl Publisher {
+    fn run(&mut self) -> Result<Exit> {
+        loop {
+            self.publish_what_is_there();
+            if self.input.ended && self.input.is_empty() && self.client.session().in_flight() == 0 {
+                return Ok(if self.refused > 0 { Exit::Denied } else { Exit::Done });
+            }
+            let event = match self.client.poll()? {
+                Some(event) => event,
+                None if self.can_go_on() => continue,
+                None => self.client.next(None)?,
+            };
+            if let Event::Interrupted(signal) = event {
+                self.tell_interrupted();
+                return Ok(Exit::Signal(signal));
+            }
+            self.handle(event)?;
+        }
+    }
+
+    /// Publishes as much as the window and the outgoing buffer take.
+    fn publish_what_is_there(&mut self) {
+        while self.client.can_publish(self.template.qos)
+            && let Some(payload) = self.input.next()
+        {
+            self.published += 1;
+            self.bytes += payload.len() as u64;
+            let publish = Publish { payload, ..self.template.clone() };
+            if let Err(unsendable) = self.client.publish(publish, self.published) {
+                self.refuse(self.published, &unsendable.to_string());
+            }
+        }
+    }
+
+    /// Sends what was published; whether that made room for more that is there already.
+    fn can_go_on(&mut self) -> bool {
+        if self.input.is_empty() || !self.client.session().is_online() {
+            return false;
+        }
+        self.client.send();
+        self.client.can_publish(self.template.qos)
+    }
+
+    fn handle(&mut self, event: Event) -> Result<()> {
+        match event {
+            Event::Input(block) => {
+                self.progress.update(self.published, self.bytes, Instant::now());
+                self.input.add(block.with_context(|| format!("reading {}", self.input.what))?);
+                self.client.request_input();
+            }
+            Event::Mqtt(session::Event::Acknowledged { record, code, reason }) if code.is_error() => {
+                let words = reason.map_or_else(|| code.to_string(), |reason| format!("{code} ({reason})"));
+                self.refuse(record, &words);
+            }
+            Event::Mqtt(session::Event::InDoubt { record }) => {
+                self.refuse(record, "in doubt: the broker has lost the session");
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn refuse(&mut self, record: u64, words: &str) {
+        self.refused += 1;
+        let what = if self.input.delimiter.is_some() { format!("message {record}") } else { "message".to_owned() };
+        let topic = self.template.topic.as_ref().map_or("", |topic| topic.as_str());
+        report::failure(&format!("publishing to {topic}: {what} refused: {words}"));
+    }
+
+    fn tell_interrupted(&mut self) {
+        self.progress.finish();
+        let acknowledged = self.published - self.client.session().in_flight() as u64 - self.refused;
+        report::failure(&format!(
+            "publishing: interrupted after {} messages, {acknowledged} of them handed over",
+            self.published
+        ));
+    }
+}

@@ -1,0 +1,139 @@
+//! `sub`: messages go to stdout, and are acknowledged when they are there.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use crate::cli;
+use crate::client::{Client, Event};
+use crate::mqtt::packet::{SubAck, Subscription};
+use crate::mqtt::property::Properties;
+use crate::mqtt::session;
+use crate::report::{self, Exit};
+use crate::terminal::format::Layout;
+use crate::terminal::output::{self, Output, Progress};
+
+/// How long the output may take to write what it has, when everything else is over.
+const LAST_WRITE: Duration = Duration::from_secs(1);
+
+/// Runs `mqttws sub`.
+pub fn run(args: &cli::Subscribe) -> Result<Exit> {
+    let deadline = args.timeout.map(|timeout| Instant::now() + timeout);
+    let mut options = args.connection.resolve()?;
+    args.persistence.apply(&args.connection, &mut options)?;
+    let (mut client, _) = super::connect(options)?;
+    let postbox = client.postbox();
+    let layout =
+        Layout { verbose: args.verbose, newline: !args.no_newline, sanitise: output::stdout_is_terminal() };
+    let output = Output::start(layout, io::stdout(), move |progress| match progress {
+        Progress::Written(number) => postbox.written(number),
+        Progress::Failed(error) => postbox.output_failed(error),
+    })
+    .context("starting the output")?;
+    let subscriptions = args.topic.iter().map(|filter| Subscription::new(filter.clone(), args.qos)).collect();
+    client.subscribe(subscriptions, Properties::default());
+    let mut subscriber = Subscriber { client, output, args, deadline, received: 0, denied: false };
+    let result = subscriber.run();
+    // Whatever ended it: what was received is written, and what was written is acknowledged.
+    let written = subscriber.finish_output(&result);
+    let exit = result.with_context(|| format!("subscribed at {}", subscriber.client.options().endpoint))?;
+    subscriber.client.close();
+    written?;
+    Ok(if subscriber.denied && exit == Exit::Done { Exit::Denied } else { exit })
+}
+
+struct Subscriber<'a> {
+    client: Client,
+    output: Output,
+    args: &'a cli::Subscribe,
+    deadline: Option<Instant>,
+    received: u64,
+    /// Some filter was refused.
+    denied: bool,
+}
+
+impl Subscriber<'_> {
+    fn run(&mut self) -> Result<Exit> {
+        loop {
+            let event = match self.client.poll()? {
+                Some(event) => event,
+                None => self.wait()?,
+            };
+            if let Some(exit) = self.handle(event)? {
+                return Ok(exit);
+            }
+        }
+    }
+
+    /// A burst is over: it is written while we wait for the next one.
+    fn wait(&mut self) -> Result<Event> {
+        self.output.flush();
+        self.client.hold(self.output.is_full());
+        Ok(self.client.next(self.deadline)?)
+    }
+
+    fn handle(&mut self, event: Event) -> Result<Option<Exit>> {
+        match event {
+            Event::Mqtt(session::Event::Message(delivery)) => {
+                self.output.put(delivery.number, &delivery.publish);
+                self.received += 1;
+                Ok((Some(self.received) == self.args.count).then_some(Exit::Done))
+            }
+            Event::Mqtt(session::Event::Subscribed(suback)) => Ok(self.subscribed(&suback)),
+            Event::Written(number) => {
+                self.output.written(number);
+                Ok(None)
+            }
+            Event::OutputFailed(error) => {
+                self.output.abandon();
+                output_failed(error).map(Some)
+            }
+            Event::Interrupted(signal) => {
+                Ok(Some(if self.args.count.is_some() { Exit::Signal(signal) } else { Exit::Done }))
+            }
+            Event::Alarm => Ok(Some(Exit::TimedOut)),
+            Event::Mqtt(_) | Event::Input(_) => Ok(None),
+        }
+    }
+
+    /// Says which filters were refused; nothing is left to wait for when all were.
+    fn subscribed(&mut self, suback: &SubAck) -> Option<Exit> {
+        let mut refused = 0;
+        for (filter, code) in self.args.topic.iter().zip(&suback.codes).filter(|(_, code)| code.is_error()) {
+            report::failure(&format!("subscribing to {filter}: refused: {code}"));
+            refused += 1;
+        }
+        self.denied = refused > 0;
+        (refused == self.args.topic.len()).then_some(Exit::Denied)
+    }
+
+    /// Waits until everything received is written, as long as the output can be written at all.
+    fn finish_output(&mut self, result: &Result<Exit>) -> Result<()> {
+        self.output.flush();
+        self.client.hold(true);
+        // Who interrupts us does not want to wait for a reader that has stopped; everybody else does.
+        let hurry = match result {
+            Ok(Exit::Signal(_) | Exit::TimedOut) => true,
+            Ok(_) => self.args.count.is_none(),
+            Err(_) => false,
+        };
+        let deadline = hurry.then(|| Instant::now() + LAST_WRITE);
+        while !self.output.is_done() {
+            match self.client.await_output(deadline) {
+                Some(Event::Written(number)) => self.output.written(number),
+                Some(Event::OutputFailed(error)) => return output_failed(error).map(drop),
+                _ => break,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A reader that has seen enough is no failure.
+fn output_failed(error: io::Error) -> Result<Exit> {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        return Ok(Exit::Done);
+    }
+    Err(error).context("writing to stdout")
+}

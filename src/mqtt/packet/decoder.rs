@@ -1,0 +1,213 @@
+//! From bytes, cut anywhere, to packets: zero copy where a packet lies in one piece, one copy where not.
+//! It must never know where the bytes come from.
+
+use std::collections::VecDeque;
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use super::reader::{Reader, variable_byte_integer};
+use super::{
+    Ack, Auth, ConnAck, Connect, Disconnect, Malformed, Packet, PacketType, Publish, SubAck, Subscribe,
+    UnsubAck, Unsubscribe,
+};
+use crate::mqtt::property::Place;
+use crate::mqtt::version::Version;
+
+/// The longest fixed header: the first byte and four of the remaining length (§2.1).
+const LONGEST_FIXED_HEADER: usize = 5;
+
+/// Takes bytes in pieces of any size and gives packets. Each byte is copied at most once.
+#[derive(Debug)]
+pub struct Decoder {
+    version: Version,
+    maximum: usize,
+    /// What is read next.
+    current: Bytes,
+    /// What was fed after it; none of them is empty.
+    waiting: VecDeque<Bytes>,
+    /// The beginning of a packet that goes on past the piece in which it began.
+    started: BytesMut,
+    /// What was wrong; nothing is read after it.
+    failed: Option<Malformed>,
+}
+
+/// The beginning of a packet (§2.1).
+struct FixedHeader {
+    packet: PacketType,
+    /// The length of the fixed header, in bytes.
+    length: usize,
+    /// The size of the whole packet, in bytes.
+    size: usize,
+}
+
+impl Decoder {
+    /// Reads packets of this version, of at most `maximum` bytes each, fixed header included.
+    pub fn new(version: Version, maximum: usize) -> Self {
+        let (current, waiting, started) = (Bytes::new(), VecDeque::new(), BytesMut::new());
+        Self { version, maximum, current, waiting, started, failed: None }
+    }
+
+    /// Reads what comes next as this version. A CONNECT does it by itself.
+    pub fn set_version(&mut self, version: Version) {
+        self.version = version;
+    }
+
+    /// The version in which the next packet is read.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// Takes the bytes that came next. They stay alive as long as a packet that is a slice of them.
+    pub fn feed(&mut self, bytes: Bytes) {
+        if bytes.is_empty() || self.failed.is_some() {
+            return;
+        }
+        if self.current.is_empty() {
+            self.current = bytes;
+        } else {
+            self.waiting.push_back(bytes);
+        }
+    }
+
+    /// The next packet, or `None` when more bytes are needed. After an error there is only that error.
+    #[inline]
+    pub fn next(&mut self) -> Result<Option<Packet>, Malformed> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        let result = self.advance();
+        if let Err(error) = &result {
+            self.failed = Some(error.clone());
+            self.current.clear();
+            self.waiting.clear();
+            self.started = BytesMut::new();
+        }
+        result
+    }
+
+    /// How many bytes were fed and belong to no packet yet.
+    pub fn buffered(&self) -> usize {
+        self.started.len() + self.current.len() + self.waiting.iter().map(Bytes::len).sum::<usize>()
+    }
+
+    fn advance(&mut self) -> Result<Option<Packet>, Malformed> {
+        if self.started.is_empty() {
+            let Some(header) = fixed_header(&self.current, self.version, self.maximum)? else {
+                return self.join(None);
+            };
+            if header.size > self.current.len() {
+                return self.join(Some(header));
+            }
+            let bytes = self.current.split_to(header.size);
+            self.refill();
+            return self.decode(&header, bytes).map(Some);
+        }
+        let header = fixed_header(&self.started, self.version, self.maximum)?;
+        self.join(header)
+    }
+
+    /// Gathers a packet that spans pieces: byte by byte until its size is known, then as a whole, into a
+    /// buffer of exactly that size.
+    fn join(&mut self, mut header: Option<FixedHeader>) -> Result<Option<Packet>, Malformed> {
+        loop {
+            let wanted = header.as_ref().map_or(self.started.len() + 1, |header| header.size);
+            self.started.reserve(wanted.max(LONGEST_FIXED_HEADER) - self.started.len());
+            while self.started.len() < wanted {
+                if self.current.is_empty() {
+                    return Ok(None);
+                }
+                let count = self.current.len().min(wanted - self.started.len());
+                self.started.extend_from_slice(&self.current[..count]);
+                self.current.advance(count);
+                self.refill();
+            }
+            if let Some(header) = header {
+                let bytes = std::mem::take(&mut self.started).freeze();
+                return self.decode(&header, bytes).map(Some);
+            }
+            header = fixed_header(&self.started, self.version, self.maximum)?;
+        }
+    }
+
+    /// Goes on to the next piece when the current one is used up.
+    #[inline]
+    fn refill(&mut self) {
+        if self.current.is_empty() {
+            self.current = self.waiting.pop_front().unwrap_or_default();
+        }
+    }
+
+    /// Reads one whole packet.
+    #[inline]
+    fn decode(&mut self, header: &FixedHeader, mut bytes: Bytes) -> Result<Packet, Malformed> {
+        let first = bytes[0];
+        bytes.advance(header.length);
+        let mut reader = Reader::new(bytes, header.packet);
+        let packet = self.decode_body(first, header.packet, &mut reader)?;
+        reader.finish()?;
+        Ok(packet)
+    }
+
+    /// Reads what follows the fixed header. Only PUBLISH has flags that say something.
+    #[inline]
+    fn decode_body(
+        &mut self,
+        first: u8,
+        packet: PacketType,
+        reader: &mut Reader,
+    ) -> Result<Packet, Malformed> {
+        let version = self.version;
+        Ok(match packet {
+            PacketType::Connect => {
+                let connect = Connect::decode(reader)?;
+                self.version = connect.version;
+                Packet::Connect(Box::new(connect))
+            }
+            PacketType::ConnAck => Packet::ConnAck(Box::new(ConnAck::decode(version, reader)?)),
+            PacketType::Publish => Packet::Publish(Publish::decode(first, version, reader)?),
+            PacketType::PubAck => Packet::PubAck(Ack::decode(Place::PubAck, version, reader)?),
+            PacketType::PubRec => Packet::PubRec(Ack::decode(Place::PubRec, version, reader)?),
+            PacketType::PubRel => Packet::PubRel(Ack::decode(Place::PubRel, version, reader)?),
+            PacketType::PubComp => Packet::PubComp(Ack::decode(Place::PubComp, version, reader)?),
+            PacketType::Subscribe => Packet::Subscribe(Subscribe::decode(version, reader)?),
+            PacketType::SubAck => Packet::SubAck(SubAck::decode(version, reader)?),
+            PacketType::Unsubscribe => Packet::Unsubscribe(Unsubscribe::decode(version, reader)?),
+            PacketType::UnsubAck => Packet::UnsubAck(UnsubAck::decode(version, reader)?),
+            PacketType::PingReq => Packet::PingReq,
+            PacketType::PingResp => Packet::PingResp,
+            PacketType::Disconnect => Packet::Disconnect(Disconnect::decode(version, reader)?),
+            PacketType::Auth => Packet::Auth(Auth::decode(reader)?),
+        })
+    }
+}
+
+/// The fixed header at the beginning of these bytes, or `None` if it goes on past their end. The first byte
+/// is judged at once: an answer that is not MQTT at all fails before its "length" has come in.
+#[inline]
+fn fixed_header(bytes: &[u8], version: Version, maximum: usize) -> Result<Option<FixedHeader>, Malformed> {
+    let Some((&first, rest)) = bytes.split_first() else { return Ok(None) };
+    let packet = packet_type(first, version)?;
+    let Some((remaining, length)) = variable_byte_integer(rest)? else { return Ok(None) };
+    let length = 1 + length;
+    let size = length + remaining as usize;
+    if size > maximum {
+        return Err(Malformed::PacketTooLarge { size, maximum });
+    }
+    Ok(Some(FixedHeader { packet, length, size }))
+}
+
+/// The type of a packet, if its flags are as they must be (§2.1.3). MQTT 3.1 knows DUP where later versions
+/// have a fixed 0010 (3.1 §2.1).
+fn packet_type(first: u8, version: Version) -> Result<PacketType, Malformed> {
+    let value = first >> 4;
+    let packet = PacketType::from_bits(value)
+        .filter(|packet| *packet != PacketType::Auth || version.has_properties())
+        .ok_or(Malformed::UnknownPacketType { value })?;
+    if packet == PacketType::Publish {
+        return Ok(packet);
+    }
+    let flags = first & 0x0F;
+    let fixed = packet.fixed_flags();
+    let again = version == Version::V3_1 && fixed != 0 && flags == fixed | 0b1000;
+    if flags == fixed || again { Ok(packet) } else { Err(Malformed::FixedHeaderFlags { packet, flags }) }
+}

@@ -1,0 +1,82 @@
+//! One line about a packet, for `-d`: mosquitto's wording, no secrets, nothing that drives a terminal.
+//! It must never know who reads it.
+
+use std::fmt::Write;
+
+use super::{Ack, Packet, Publish, Subscribe, Unsubscribe};
+use crate::mqtt::topic::TopicName;
+use crate::mqtt::version::Version;
+
+impl Packet {
+    /// What mosquitto's clients print after "sending" or "received".
+    pub fn describe(&self) -> String {
+        let name = self.packet_type().name();
+        match self {
+            Self::ConnAck(packet) => format!("{name} ({})", packet.code.0),
+            Self::Publish(packet) => describe_publish(packet),
+            Self::PubAck(ack) | Self::PubComp(ack) => {
+                format!("{name} (Mid: {}, RC:{})", ack.packet_id, ack.code.0)
+            }
+            Self::PubRec(ack) | Self::PubRel(ack) => format!("{name} ({})", describe_quiet(ack)),
+            Self::Subscribe(packet) => describe_subscribe(packet),
+            Self::Unsubscribe(packet) => describe_unsubscribe(packet),
+            Self::Disconnect(packet) => format!("{name} ({})", packet.code.0),
+            Self::Auth(packet) => format!("{name} ({})", packet.code.0),
+            Self::Connect(_) | Self::SubAck(_) | Self::UnsubAck(_) | Self::PingReq | Self::PingResp => {
+                name.to_owned()
+            }
+        }
+    }
+}
+
+fn describe_publish(packet: &Publish) -> String {
+    format!(
+        "PUBLISH (d{}, q{}, r{}, m{}, '{}', ... ({} bytes))",
+        u8::from(packet.dup),
+        packet.qos,
+        u8::from(packet.retain),
+        packet.packet_id.map_or(0, u16::from),
+        escape(packet.topic.as_ref().map_or("", TopicName::as_str)),
+        packet.payload.len()
+    )
+}
+
+/// mosquitto does not print the code of PUBREC and PUBREL; a failure would be a riddle without it.
+fn describe_quiet(ack: &Ack) -> String {
+    let code = if ack.code.is_error() { format!(", RC:{}", ack.code.0) } else { String::new() };
+    format!("Mid: {}{code}", ack.packet_id)
+}
+
+fn describe_subscribe(packet: &Subscribe) -> String {
+    let mut line = format!("SUBSCRIBE (Mid: {}", packet.packet_id);
+    for one in &packet.subscriptions {
+        let (topic, options) = (escape(one.filter.as_str()), one.options(Version::V5) & !0b11);
+        // Writing to a `String` cannot fail.
+        let _ = write!(line, ", Topic: {topic}, QoS: {}, Options: {options:#04x}", one.qos);
+    }
+    line + ")"
+}
+
+fn describe_unsubscribe(packet: &Unsubscribe) -> String {
+    let mut line = format!("UNSUBSCRIBE (Mid: {}", packet.packet_id);
+    for filter in &packet.filters {
+        // Writing to a `String` cannot fail.
+        let _ = write!(line, ", Topic: {}", escape(filter.as_str()));
+    }
+    line + ")"
+}
+
+/// The text with every character that could drive a terminal, or turn the line around, as `\u{...}`.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        let bidirectional = matches!(character,
+            '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+        if character.is_control() || bidirectional {
+            escaped.extend(character.escape_unicode());
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped
+}

@@ -1,0 +1,249 @@
+//! What can be wrong with a packet: with one that the peer sent, and with one that we were to send.
+//! It must never know what is done about it.
+
+use std::fmt;
+
+use bytestring::ByteString;
+
+use super::PacketType;
+use crate::mqtt::property::{Place, PropertyId};
+use crate::mqtt::reason::ReasonCode;
+use crate::mqtt::topic::TopicError;
+
+/// The peer sent bytes that are not a packet of its version. There is no way to go on after it (§4.13).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Malformed {
+    /// A packet type that the version does not have: 0, and 15 before MQTT 5 (§2.1.2).
+    UnknownPacketType {
+        /// The upper half of the first byte.
+        value: u8,
+    },
+    /// Flags that the packet must not have `[MQTT-2.1.3-1]`.
+    FixedHeaderFlags {
+        /// The packet.
+        packet: PacketType,
+        /// The lower half of the first byte.
+        flags: u8,
+    },
+    /// A Variable Byte Integer of more than four bytes, or of more than it needs `[MQTT-1.5.5-1]`.
+    VariableByteInteger,
+    /// The whole packet is larger than we accept `[MQTT-3.1.2-24]`.
+    PacketTooLarge {
+        /// Its size in bytes.
+        size: usize,
+        /// The largest that is accepted, in bytes.
+        maximum: usize,
+    },
+    /// A field goes on past the end of its packet or of its property section.
+    Truncated {
+        /// The packet.
+        packet: PacketType,
+    },
+    /// The packet goes on after its last field.
+    TrailingBytes {
+        /// The packet.
+        packet: PacketType,
+        /// How many bytes too many.
+        count: usize,
+    },
+    /// Packet identifier 0 `[MQTT-2.2.1-3]`.
+    PacketIdZero,
+    /// `QoS` 3, in a PUBLISH, a will or a subscription `[MQTT-3.3.1-4]`.
+    QoS3,
+    /// DUP in a PUBLISH of `QoS` 0 `[MQTT-3.3.1-2]`.
+    DupWithQoS0,
+    /// A string that is not UTF-8 `[MQTT-1.5.4-1]`.
+    NotUtf8,
+    /// A string with U+0000 in it `[MQTT-1.5.4-2]`.
+    NulInString,
+    /// A topic name or a topic filter that is not valid (§4.7).
+    Topic(TopicError),
+    /// A PUBLISH with neither a topic name nor a topic alias (§3.3.2.1).
+    NoTopic,
+    /// A CONNECT of a protocol that we do not speak `[MQTT-3.1.2-1]` `[MQTT-3.1.2-2]`.
+    UnsupportedVersion {
+        /// The protocol name.
+        name: ByteString,
+        /// The protocol level.
+        level: u8,
+    },
+    /// The reserved bit of the connect flags is set `[MQTT-3.1.2-3]`.
+    ConnectFlags,
+    /// Will `QoS` or Will Retain without a will `[MQTT-3.1.2-11]` `[MQTT-3.1.2-13]`.
+    WillFlags,
+    /// A password without a user name before MQTT 5 (3.1.1 `[MQTT-3.1.2-22]`).
+    PasswordWithoutUserName,
+    /// A reserved bit of the connect acknowledge flags is set `[MQTT-3.2.2-1]`.
+    ConnAckFlags,
+    /// A SUBSCRIBE or an UNSUBSCRIBE without a topic filter `[MQTT-3.8.3-2]` `[MQTT-3.10.3-2]`.
+    NoTopicFilter {
+        /// The packet.
+        packet: PacketType,
+    },
+    /// A SUBACK, or an UNSUBACK of MQTT 5, without a reason code (§3.9.3, §3.11.3).
+    NoReasonCode {
+        /// The packet.
+        packet: PacketType,
+    },
+    /// A reserved bit of the subscription options is set `[MQTT-3.8.3-5]`.
+    SubscriptionOptions,
+    /// Retain Handling 3 (§3.8.3.1).
+    RetainHandling3,
+    /// No Local on a shared subscription `[MQTT-3.8.3-4]`.
+    NoLocalShared,
+    /// An identifier that no property has (§2.2.2.2).
+    UnknownProperty {
+        /// The identifier.
+        byte: u8,
+    },
+    /// A property that this packet must not carry (Table 2-4).
+    PropertyNotAllowed {
+        /// The property.
+        property: PropertyId,
+        /// Where it stood.
+        place: Place,
+    },
+    /// A property that stands there twice (§2.2.2.2).
+    DuplicateProperty {
+        /// The property.
+        property: PropertyId,
+    },
+    /// A value that the property must not have: 0, or more than 1.
+    PropertyValue {
+        /// The property.
+        property: PropertyId,
+    },
+}
+
+impl Malformed {
+    /// The reason code with which MQTT 5 answers it in DISCONNECT or CONNACK (§4.13.1).
+    pub fn reason_code(&self) -> ReasonCode {
+        match self {
+            Self::PacketTooLarge { .. } => ReasonCode::PACKET_TOO_LARGE,
+            Self::UnsupportedVersion { .. } => ReasonCode::UNSUPPORTED_PROTOCOL_VERSION,
+            Self::NoTopic
+            | Self::NoTopicFilter { .. }
+            | Self::RetainHandling3
+            | Self::NoLocalShared
+            | Self::DuplicateProperty { .. }
+            | Self::PropertyValue { .. } => ReasonCode::PROTOCOL_ERROR,
+            _ => ReasonCode::MALFORMED_PACKET,
+        }
+    }
+}
+
+impl From<TopicError> for Malformed {
+    fn from(error: TopicError) -> Self {
+        Self::Topic(error)
+    }
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownPacketType { value } => write!(f, "there is no packet type {value} (§2.1.2)"),
+            Self::FixedHeaderFlags { packet, flags } => {
+                write!(f, "{packet} with the flags {flags:#06b} [MQTT-2.1.3-1]")
+            }
+            Self::VariableByteInteger => {
+                f.write_str("a length that is not encoded as it must be [MQTT-1.5.5-1]")
+            }
+            Self::PacketTooLarge { size, maximum } => {
+                write!(f, "a packet of {size} bytes, at most {maximum} are accepted [MQTT-3.1.2-24]")
+            }
+            Self::Truncated { packet } => write!(f, "{packet} with a field that goes past its end (§2.1.4)"),
+            Self::TrailingBytes { packet, count } => {
+                write!(f, "{packet} with {count} bytes after its last field (§2.1.4)")
+            }
+            Self::PacketIdZero => f.write_str("packet identifier 0 [MQTT-2.2.1-3]"),
+            Self::QoS3 => f.write_str("QoS 3 [MQTT-3.3.1-4]"),
+            Self::DupWithQoS0 => f.write_str("PUBLISH with DUP and QoS 0 [MQTT-3.3.1-2]"),
+            Self::NotUtf8 => f.write_str("a string that is not UTF-8 [MQTT-1.5.4-1]"),
+            Self::NulInString => f.write_str("a string with a NUL character [MQTT-1.5.4-2]"),
+            Self::Topic(error) => write!(f, "{error} (§4.7)"),
+            Self::NoTopic => f.write_str("PUBLISH with neither topic name nor topic alias (§3.3.2.1)"),
+            Self::UnsupportedVersion { name, level } => {
+                write!(f, "CONNECT of the protocol {:.40?} level {level} [MQTT-3.1.2-2]", &**name)
+            }
+            Self::ConnectFlags => f.write_str("CONNECT with the reserved flag [MQTT-3.1.2-3]"),
+            Self::WillFlags => {
+                f.write_str("CONNECT with will QoS or will retain, but no will [MQTT-3.1.2-11]")
+            }
+            Self::PasswordWithoutUserName => {
+                f.write_str("CONNECT with a password, but no user name (3.1.1 [MQTT-3.1.2-22])")
+            }
+            Self::ConnAckFlags => f.write_str("CONNACK with reserved flags [MQTT-3.2.2-1]"),
+            Self::NoTopicFilter { packet } => write!(f, "{packet} without a topic filter [MQTT-3.8.3-2]"),
+            Self::NoReasonCode { packet } => write!(f, "{packet} without a reason code (§3.9.3)"),
+            Self::SubscriptionOptions => f.write_str("SUBSCRIBE with reserved options [MQTT-3.8.3-5]"),
+            Self::RetainHandling3 => f.write_str("SUBSCRIBE with retain handling 3 (§3.8.3.1)"),
+            Self::NoLocalShared => f.write_str("no local on a shared subscription [MQTT-3.8.3-4]"),
+            Self::UnknownProperty { byte } => write!(f, "there is no property {byte:#04X} (§2.2.2.2)"),
+            Self::PropertyNotAllowed { property, place } => {
+                write!(f, "{property} is not a property of {place} (§2.2.2.2)")
+            }
+            Self::DuplicateProperty { property } => write!(f, "{property} stands there twice (§2.2.2.2)"),
+            Self::PropertyValue { property } => {
+                write!(f, "{property} has a value that it must not have (§2.2.2.2)")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Malformed {}
+
+/// A packet that cannot be written: ours, or the user's fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EncodeError {
+    /// A string or binary data of more than 65,535 bytes (§1.5.4, §1.5.6).
+    StringTooLong {
+        /// Its length in bytes.
+        length: usize,
+    },
+    /// A remaining length, a property length or a subscription identifier above 268,435,455 (§1.5.5).
+    TooLarge {
+        /// What it would be.
+        length: usize,
+    },
+    /// A PUBLISH with neither a topic name nor (in MQTT 5) a topic alias (§3.3.2.1).
+    NoTopic,
+    /// A PUBLISH of `QoS` 0 with a packet identifier, or of a higher one without `[MQTT-2.2.1-2]`.
+    PacketId,
+    /// DUP in a PUBLISH of `QoS` 0 `[MQTT-3.3.1-2]`.
+    DupWithQoS0,
+    /// A password without a user name before MQTT 5 (3.1.1 `[MQTT-3.1.2-22]`).
+    PasswordWithoutUserName,
+    /// A SUBSCRIBE or UNSUBSCRIBE without a filter, or their answer without a code `[MQTT-3.8.3-2]`.
+    NothingInside,
+    /// AUTH before MQTT 5 (§3.15).
+    AuthBeforeMqtt5,
+}
+
+impl fmt::Display for EncodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::StringTooLong { length } => {
+                write!(f, "a field has {length} bytes, MQTT allows 65535 (§1.5.4)")
+            }
+            Self::TooLarge { length } => {
+                write!(
+                    f,
+                    "the packet would have {length} bytes, MQTT allows {} (§1.5.5)",
+                    super::MAXIMUM_REMAINING_LENGTH
+                )
+            }
+            Self::NoTopic => f.write_str("a message needs a topic (§3.3.2.1)"),
+            Self::PacketId => {
+                f.write_str("a packet identifier belongs to QoS 1 and 2, and only to them [MQTT-2.2.1-2]")
+            }
+            Self::DupWithQoS0 => f.write_str("a message of QoS 0 is never sent twice [MQTT-3.3.1-2]"),
+            Self::PasswordWithoutUserName => {
+                f.write_str("before MQTT 5 a password needs a user name (3.1.1 [MQTT-3.1.2-22])")
+            }
+            Self::NothingInside => f.write_str("at least one topic filter is needed [MQTT-3.8.3-2]"),
+            Self::AuthBeforeMqtt5 => f.write_str("enhanced authentication needs MQTT 5 (§3.15)"),
+        }
+    }
+}
+
+impl std::error::Error for EncodeError {}

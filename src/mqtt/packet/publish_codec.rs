@@ -1,0 +1,159 @@
+//! The wire form of PUBLISH and its acknowledgements (§3.3 to §3.7), and of the pair "reason code,
+//! properties" that MQTT 5 lets senders shorten. It must never know which acknowledgement is due.
+
+use bytes::{BufMut, BytesMut};
+
+use super::reader::Reader;
+use super::writer::{all_or_nothing, put_fixed_header, put_string, variable_byte_integer_len};
+use super::{Ack, EncodeError, Malformed, PacketType, Publish};
+use crate::mqtt::property::{Place, Properties};
+use crate::mqtt::qos::QoS;
+use crate::mqtt::reason::ReasonCode;
+use crate::mqtt::topic::TopicName;
+use crate::mqtt::version::Version;
+
+impl Publish {
+    /// Appends everything but the payload, whose length is counted in. On an error nothing is appended.
+    pub fn encode_header(&self, version: Version, out: &mut BytesMut) -> Result<(), EncodeError> {
+        all_or_nothing(out, |out| {
+            put_fixed_header(self.first_byte(), self.body_len(version), out)?;
+            self.put_variable_header(version, out)
+        })
+    }
+
+    /// The length of the whole packet, payload included, in bytes.
+    pub fn encoded_len(&self, version: Version) -> usize {
+        let remaining = self.body_len(version);
+        1 + variable_byte_integer_len(remaining) + remaining
+    }
+
+    /// The remaining length.
+    pub(super) fn body_len(&self, version: Version) -> usize {
+        let topic = self.topic.as_ref().map_or(0, |topic| topic.as_str().len());
+        let packet_id = if self.packet_id.is_some() { 2 } else { 0 };
+        let properties = self.properties.encoded_len(version);
+        2 + topic + packet_id + properties + self.payload.len()
+    }
+
+    /// Type and flags (§3.3.1).
+    pub(super) fn first_byte(&self) -> u8 {
+        let flags = u8::from(self.dup) << 3 | self.qos.bits() << 1 | u8::from(self.retain);
+        PacketType::Publish.first_byte() | flags
+    }
+
+    /// Appends what follows the fixed header.
+    pub(super) fn encode_body(&self, version: Version, out: &mut BytesMut) -> Result<(), EncodeError> {
+        self.put_variable_header(version, out)?;
+        out.extend_from_slice(&self.payload);
+        Ok(())
+    }
+
+    fn put_variable_header(&self, version: Version, out: &mut BytesMut) -> Result<(), EncodeError> {
+        self.check(version)?;
+        put_string(self.topic.as_ref().map_or("", TopicName::as_str), out)?;
+        if let Some(packet_id) = self.packet_id {
+            out.put_u16(packet_id.get());
+        }
+        self.properties.encode(version, out)
+    }
+
+    /// What a receiver would refuse is not sent.
+    fn check(&self, version: Version) -> Result<(), EncodeError> {
+        let named =
+            self.topic.is_some() || version.has_properties() && self.properties.topic_alias().is_some();
+        if !named {
+            return Err(EncodeError::NoTopic);
+        }
+        if self.packet_id.is_some() != (self.qos > QoS::AtMostOnce) {
+            return Err(EncodeError::PacketId);
+        }
+        if self.dup && self.qos == QoS::AtMostOnce {
+            return Err(EncodeError::DupWithQoS0);
+        }
+        Ok(())
+    }
+
+    /// Reads what follows the fixed header; the payload is what is left.
+    #[inline]
+    pub(super) fn decode(first: u8, version: Version, reader: &mut Reader) -> Result<Self, Malformed> {
+        let qos = QoS::from_bits(first >> 1 & 0b11).ok_or(Malformed::QoS3)?;
+        let dup = first & 0b1000 != 0;
+        if dup && qos == QoS::AtMostOnce {
+            return Err(Malformed::DupWithQoS0);
+        }
+        let name = reader.binary()?;
+        let packet_id = if qos == QoS::AtMostOnce { None } else { Some(reader.packet_id()?) };
+        let properties = Properties::decode(Place::Publish, version, reader)?;
+        let topic = if !name.is_empty() || !version.has_properties() {
+            Some(TopicName::from_bytes(name)?)
+        } else if properties.topic_alias().is_some() {
+            None
+        } else {
+            return Err(Malformed::NoTopic);
+        };
+        let retain = first & 1 != 0;
+        Ok(Self { dup, qos, retain, topic, packet_id, properties, payload: reader.take_rest() })
+    }
+}
+
+impl Ack {
+    /// The remaining length.
+    pub(super) fn body_len(&self, version: Version) -> usize {
+        2 + reason_len(self.code, &self.properties, version)
+    }
+
+    /// Appends what follows the fixed header.
+    pub(super) fn encode_body(&self, version: Version, out: &mut BytesMut) -> Result<(), EncodeError> {
+        out.put_u16(self.packet_id.get());
+        put_reason(self.code, &self.properties, version, out)
+    }
+
+    /// Reads what follows the fixed header.
+    pub(super) fn decode(place: Place, version: Version, reader: &mut Reader) -> Result<Self, Malformed> {
+        let packet_id = reader.packet_id()?;
+        let (code, properties) = decode_reason(place, version, reader)?;
+        Ok(Self { packet_id, code, properties })
+    }
+}
+
+/// The length of a reason code with its properties: nothing before MQTT 5 and where both say nothing, one
+/// byte without properties (§3.4.2.1, §3.14.2.1).
+pub(super) fn reason_len(code: ReasonCode, properties: &Properties, version: Version) -> usize {
+    match (version.has_properties(), properties.is_empty()) {
+        (false, _) => 0,
+        (true, true) => usize::from(code != ReasonCode::SUCCESS),
+        (true, false) => 1 + properties.encoded_len(version),
+    }
+}
+
+/// Appends a reason code with its properties, in its shortest form.
+pub(super) fn put_reason(
+    code: ReasonCode,
+    properties: &Properties,
+    version: Version,
+    out: &mut BytesMut,
+) -> Result<(), EncodeError> {
+    if reason_len(code, properties, version) > 0 {
+        out.put_u8(code.0);
+        if !properties.is_empty() {
+            properties.encode(version, out)?;
+        }
+    }
+    Ok(())
+}
+
+/// Reads a reason code with its properties, each of which may be missing (§3.4.2.2.1).
+pub(super) fn decode_reason(
+    place: Place,
+    version: Version,
+    reader: &mut Reader,
+) -> Result<(ReasonCode, Properties), Malformed> {
+    if !version.has_properties() || reader.is_empty() {
+        return Ok((ReasonCode::SUCCESS, Properties::default()));
+    }
+    let code = ReasonCode(reader.byte()?);
+    if reader.is_empty() {
+        return Ok((code, Properties::default()));
+    }
+    Ok((code, Properties::decode(place, version, reader)?))
+}

@@ -1,0 +1,233 @@
+//! What a session asks of a packet's properties, one question each. `None` means that the property is absent;
+//! the default that its clause gives is the caller's business.
+
+use bytes::Bytes;
+use bytestring::ByteString;
+
+use super::codec::Value;
+use super::{Properties, Property, PropertyId};
+use crate::mqtt::qos::QoS;
+
+impl Properties {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Appends one; whether it is allowed there is not checked.
+    pub fn push(&mut self, property: Property) {
+        self.0.push(property);
+    }
+
+    /// All of them, in order.
+    pub fn iter(&self) -> std::slice::Iter<'_, Property> {
+        self.0.iter()
+    }
+
+    /// Whether the payload is UTF-8 text (§3.3.2.3.2).
+    pub fn payload_format_indicator(&self) -> Option<bool> {
+        self.flag(PropertyId::PayloadFormatIndicator)
+    }
+
+    /// Message Expiry Interval in seconds (§3.3.2.3.3).
+    pub fn message_expiry_interval(&self) -> Option<u32> {
+        self.number(PropertyId::MessageExpiryInterval)
+    }
+
+    /// Content Type (§3.3.2.3.9).
+    pub fn content_type(&self) -> Option<&ByteString> {
+        self.text(PropertyId::ContentType)
+    }
+
+    /// Response Topic, as it stood there (§3.3.2.3.5): make a topic name of it before publishing to it.
+    pub fn response_topic(&self) -> Option<&ByteString> {
+        self.text(PropertyId::ResponseTopic)
+    }
+
+    /// Correlation Data (§3.3.2.3.6).
+    pub fn correlation_data(&self) -> Option<&Bytes> {
+        self.binary(PropertyId::CorrelationData)
+    }
+
+    /// Every Subscription Identifier (§3.3.2.3.8).
+    pub fn subscription_identifiers(&self) -> impl Iterator<Item = u32> {
+        self.0.iter().filter_map(|property| match property {
+            Property::SubscriptionIdentifier(value) => Some(*value),
+            _ => None,
+        })
+    }
+
+    /// Session Expiry Interval in seconds; `u32::MAX` is never (§3.1.2.11.2).
+    pub fn session_expiry_interval(&self) -> Option<u32> {
+        self.number(PropertyId::SessionExpiryInterval)
+    }
+
+    /// Assigned Client Identifier (§3.2.2.3.7).
+    pub fn assigned_client_identifier(&self) -> Option<&ByteString> {
+        self.text(PropertyId::AssignedClientIdentifier)
+    }
+
+    /// Server Keep Alive in seconds (§3.2.2.3.14).
+    pub fn server_keep_alive(&self) -> Option<u16> {
+        self.short(PropertyId::ServerKeepAlive)
+    }
+
+    /// Authentication Method (§3.1.2.11.9).
+    pub fn authentication_method(&self) -> Option<&ByteString> {
+        self.text(PropertyId::AuthenticationMethod)
+    }
+
+    /// Authentication Data (§3.1.2.11.10).
+    pub fn authentication_data(&self) -> Option<&Bytes> {
+        self.binary(PropertyId::AuthenticationData)
+    }
+
+    /// Request Problem Information (§3.1.2.11.7).
+    pub fn request_problem_information(&self) -> Option<bool> {
+        self.flag(PropertyId::RequestProblemInformation)
+    }
+
+    /// Will Delay Interval in seconds (§3.1.3.2.2).
+    pub fn will_delay_interval(&self) -> Option<u32> {
+        self.number(PropertyId::WillDelayInterval)
+    }
+
+    /// Request Response Information (§3.1.2.11.6).
+    pub fn request_response_information(&self) -> Option<bool> {
+        self.flag(PropertyId::RequestResponseInformation)
+    }
+
+    /// Response Information (§3.2.2.3.15).
+    pub fn response_information(&self) -> Option<&ByteString> {
+        self.text(PropertyId::ResponseInformation)
+    }
+
+    /// Server Reference (§4.11).
+    pub fn server_reference(&self) -> Option<&ByteString> {
+        self.text(PropertyId::ServerReference)
+    }
+
+    /// Reason String: what the sender wants a human to read (§3.2.2.3.9).
+    pub fn reason_string(&self) -> Option<&ByteString> {
+        self.text(PropertyId::ReasonString)
+    }
+
+    /// Receive Maximum, never 0 (§3.2.2.3.3).
+    pub fn receive_maximum(&self) -> Option<u16> {
+        self.short(PropertyId::ReceiveMaximum)
+    }
+
+    /// Topic Alias Maximum (§3.2.2.3.8).
+    pub fn topic_alias_maximum(&self) -> Option<u16> {
+        self.short(PropertyId::TopicAliasMaximum)
+    }
+
+    /// Topic Alias, never 0 (§3.3.2.3.4).
+    pub fn topic_alias(&self) -> Option<u16> {
+        self.short(PropertyId::TopicAlias)
+    }
+
+    /// Maximum `QoS` (§3.2.2.3.4): 0 or 1, and 2 when it is absent.
+    pub fn maximum_qos(&self) -> Option<QoS> {
+        self.byte(PropertyId::MaximumQoS).and_then(QoS::from_bits)
+    }
+
+    /// Retain Available (§3.2.2.3.5).
+    pub fn retain_available(&self) -> Option<bool> {
+        self.flag(PropertyId::RetainAvailable)
+    }
+
+    /// Every User Property, name and value, in order (§3.3.2.3.7).
+    pub fn user_properties(&self) -> impl Iterator<Item = (&ByteString, &ByteString)> {
+        self.0.iter().filter_map(|property| match property {
+            Property::UserProperty(name, value) => Some((name, value)),
+            _ => None,
+        })
+    }
+
+    /// Maximum Packet Size in bytes, of whole packets, never 0 (§3.2.2.3.6).
+    pub fn maximum_packet_size(&self) -> Option<u32> {
+        self.number(PropertyId::MaximumPacketSize)
+    }
+
+    /// Wildcard Subscription Available (§3.2.2.3.11).
+    pub fn wildcard_subscription_available(&self) -> Option<bool> {
+        self.flag(PropertyId::WildcardSubscriptionAvailable)
+    }
+
+    /// Subscription Identifiers Available (§3.2.2.3.12).
+    pub fn subscription_identifier_available(&self) -> Option<bool> {
+        self.flag(PropertyId::SubscriptionIdentifierAvailable)
+    }
+
+    /// Shared Subscription Available (§3.2.2.3.13).
+    pub fn shared_subscription_available(&self) -> Option<bool> {
+        self.flag(PropertyId::SharedSubscriptionAvailable)
+    }
+
+    /// The value of the first property with this identifier.
+    fn value(&self, id: PropertyId) -> Option<Value<'_>> {
+        self.0.iter().map(Property::parts).find(|(found, _)| *found == id).map(|(_, value)| value)
+    }
+
+    fn byte(&self, id: PropertyId) -> Option<u8> {
+        match self.value(id) {
+            Some(Value::Byte(value)) => Some(value),
+            _ => None,
+        }
+    }
+
+    fn flag(&self, id: PropertyId) -> Option<bool> {
+        self.byte(id).map(|value| value != 0)
+    }
+
+    fn short(&self, id: PropertyId) -> Option<u16> {
+        match self.value(id) {
+            Some(Value::TwoByte(value)) => Some(value),
+            _ => None,
+        }
+    }
+
+    fn number(&self, id: PropertyId) -> Option<u32> {
+        match self.value(id) {
+            Some(Value::FourByte(value)) => Some(value),
+            _ => None,
+        }
+    }
+
+    fn text(&self, id: PropertyId) -> Option<&ByteString> {
+        match self.value(id) {
+            Some(Value::Text(value)) => Some(value),
+            _ => None,
+        }
+    }
+
+    fn binary(&self, id: PropertyId) -> Option<&Bytes> {
+        match self.value(id) {
+            Some(Value::Binary(value)) => Some(value),
+            _ => None,
+        }
+    }
+}
+
+impl Property {
+    /// Which property it is.
+    pub fn id(&self) -> PropertyId {
+        self.parts().0
+    }
+}
+
+impl<'a> IntoIterator for &'a Properties {
+    type Item = &'a Property;
+    type IntoIter = std::slice::Iter<'a, Property>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl FromIterator<Property> for Properties {
+    fn from_iter<I: IntoIterator<Item = Property>>(properties: I) -> Self {
+        Self(properties.into_iter().collect())
+    }
+}

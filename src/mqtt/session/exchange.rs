@@ -1,0 +1,256 @@
+//! What we began and the server has not finished: QoS 1 and 2 messages, SUBSCRIBE and UNSUBSCRIBE.
+//!
+//! Packet identifiers are handed out in order, so the exchanges stand in a queue without gaps and
+//! an identifier *is* a position in it: no search, whatever the window. A finished exchange stays
+//! as a tombstone until all before it are finished; so an identifier is never reused in flight.
+
+use std::collections::VecDeque;
+
+use crate::mqtt::packet::{Ack, Packet, PacketId, Publish};
+use crate::mqtt::qos::QoS;
+use crate::mqtt::reason::ReasonCode;
+
+use super::{Event, Violation};
+
+/// How many identifiers there are: 1 to 65,535.
+const IDENTIFIERS: u64 = 65_535;
+
+/// One unfinished exchange.
+#[derive(Debug)]
+pub enum Exchange {
+    /// PUBLISH with QoS 1 awaits PUBACK.
+    AtLeastOnce { publish: Publish, record: u64 },
+    /// PUBLISH with QoS 2 awaits PUBREC.
+    ExactlyOnce { publish: Publish, record: u64 },
+    /// PUBREL awaits PUBCOMP; the payload is no longer needed.
+    Released { record: u64 },
+    /// SUBSCRIBE awaits SUBACK.
+    Subscribe,
+    /// UNSUBSCRIBE awaits UNSUBACK.
+    Unsubscribe,
+    /// Finished.
+    Done,
+}
+
+impl Exchange {
+    fn is_publishing(&self) -> bool {
+        matches!(self, Self::AtLeastOnce { .. } | Self::ExactlyOnce { .. } | Self::Released { .. })
+    }
+}
+
+/// What a new connection to a server without our session leaves unfinished.
+#[derive(Debug, Default)]
+pub struct Resumed {
+    /// QoS 2 messages that the server may or may not have: sending them again could duplicate them.
+    pub in_doubt: Vec<u64>,
+    /// A SUBSCRIBE was never answered.
+    pub unanswered_subscribe: bool,
+}
+
+/// The queue of exchanges.
+#[derive(Debug, Default)]
+pub struct Exchanges {
+    queue: VecDeque<Exchange>,
+    /// The sequence number of the first of the queue; the identifier follows from it.
+    first: u64,
+    /// The sequence number of the first that was not yet sent on this connection.
+    unsent: u64,
+    /// How many messages were not finished.
+    publishing: usize,
+    /// How many of them were sent on this connection.
+    outstanding: usize,
+    /// Whether those that are sent again carry DUP.
+    dup: bool,
+}
+
+impl Exchanges {
+    /// How many messages are unfinished.
+    pub fn publishing(&self) -> usize {
+        self.publishing
+    }
+
+    /// How many of them were sent on this connection: what the Receive Maximum counts (§4.9).
+    pub fn outstanding(&self) -> usize {
+        self.outstanding
+    }
+
+    /// Whether the next identifier is free and nothing old waits to be sent first.
+    pub fn has_room(&self) -> bool {
+        self.unsent == self.end() && (self.queue.len() as u64) < IDENTIFIERS - 1
+    }
+
+    /// The identifier that the next [`Exchanges::begin`] takes.
+    pub fn next_id(&self) -> PacketId {
+        identifier(self.end())
+    }
+
+    /// An exchange whose first packet has been sent.
+    pub fn begin(&mut self, exchange: Exchange) {
+        if exchange.is_publishing() {
+            self.publishing += 1;
+            self.outstanding += 1;
+        }
+        // What is begun while older ones wait to be sent again (a SUBSCRIBE) is skipped by `resend`.
+        if self.unsent == self.end() {
+            self.unsent += 1;
+        }
+        self.queue.push_back(exchange);
+    }
+
+    /// PUBACK ends a QoS 1 message.
+    pub fn puback(&mut self, ack: Ack) -> Result<Option<Event>, Violation> {
+        match self.find(ack.packet_id) {
+            Some(Exchange::AtLeastOnce { record, .. }) => {
+                let record = *record;
+                self.end_of(ack.packet_id);
+                Ok(Some(acknowledged(record, &ack)))
+            }
+            None | Some(Exchange::Done) => Ok(None),
+            Some(_) => Err(Violation::Unexpected("PUBACK for something that is not a QoS 1 message")),
+        }
+    }
+
+    /// PUBREC: whether PUBREL is the answer, and, if it refuses the message, its end.
+    pub fn pubrec(&mut self, ack: Ack) -> Result<(bool, Option<Event>), Violation> {
+        match self.find(ack.packet_id) {
+            Some(Exchange::ExactlyOnce { record, .. }) if ack.code.is_error() => {
+                let record = *record;
+                self.end_of(ack.packet_id);
+                // §4.3.3: a PUBREC with an error frees the identifier, no PUBREL follows.
+                Ok((false, Some(acknowledged(record, &ack))))
+            }
+            Some(exchange @ Exchange::ExactlyOnce { .. }) => {
+                if let Exchange::ExactlyOnce { record, .. } = *exchange {
+                    *exchange = Exchange::Released { record };
+                }
+                Ok((true, None))
+            }
+            // A repeated PUBREC, or one of a session that we no longer know: PUBREL ends it for the server.
+            Some(Exchange::Released { .. } | Exchange::Done) | None => Ok((!ack.code.is_error(), None)),
+            Some(_) => Err(Violation::Unexpected("PUBREC for something that is not a QoS 2 message")),
+        }
+    }
+
+    /// PUBCOMP ends a QoS 2 message.
+    pub fn pubcomp(&mut self, ack: Ack) -> Result<Option<Event>, Violation> {
+        match self.find(ack.packet_id) {
+            Some(Exchange::Released { record }) => {
+                let record = *record;
+                self.end_of(ack.packet_id);
+                // The server has had the message since its PUBREC: "identifier not found" is no failure.
+                Ok(Some(Event::Acknowledged { record, code: ReasonCode::SUCCESS, reason: None }))
+            }
+            None | Some(Exchange::Done) => Ok(None),
+            Some(_) => Err(Violation::Unexpected("PUBCOMP before PUBREL")),
+        }
+    }
+
+    /// SUBACK or UNSUBACK; whether it was awaited.
+    pub fn finish(&mut self, packet_id: PacketId) -> bool {
+        let awaited = matches!(self.find(packet_id), Some(Exchange::Subscribe | Exchange::Unsubscribe));
+        if awaited {
+            self.end_of(packet_id);
+        }
+        awaited
+    }
+
+    /// A new connection begins. With `session_present` everything is sent again with DUP; without, the server
+    /// knows nothing: QoS 1 messages are published anew, and QoS 2 messages are in doubt.
+    pub fn resume(&mut self, session_present: bool) -> Resumed {
+        let mut resumed = Resumed::default();
+        for exchange in &mut self.queue {
+            match exchange {
+                Exchange::Subscribe => resumed.unanswered_subscribe = true,
+                Exchange::Unsubscribe => {}
+                Exchange::ExactlyOnce { record, .. } | Exchange::Released { record } if !session_present => {
+                    resumed.in_doubt.push(*record);
+                    self.publishing -= 1;
+                }
+                _ => continue,
+            }
+            *exchange = Exchange::Done;
+        }
+        self.bury();
+        self.unsent = self.first;
+        self.outstanding = 0;
+        self.dup = session_present;
+        resumed
+    }
+
+    /// The next packet to be sent again on this connection, in the original order `[MQTT-4.6.0-1]`; `window`
+    /// tells how many messages of a QoS may be outstanding (messages sent again count, §4.9).
+    pub fn resend(&mut self, window: impl Fn(QoS) -> usize) -> Option<Packet> {
+        while self.unsent < self.end() {
+            let packet_id = identifier(self.unsent);
+            let packet = match &self.queue[self.position(self.unsent)] {
+                Exchange::AtLeastOnce { publish, .. } | Exchange::ExactlyOnce { publish, .. } => {
+                    if self.outstanding >= window(publish.qos).max(1) {
+                        return None;
+                    }
+                    Some(Packet::Publish(Publish { dup: self.dup, ..publish.clone() }))
+                }
+                Exchange::Released { .. } => Some(Packet::PubRel(Ack::success(packet_id))),
+                Exchange::Subscribe | Exchange::Unsubscribe | Exchange::Done => None,
+            };
+            self.unsent += 1;
+            if packet.is_some() {
+                self.outstanding += 1;
+                return packet;
+            }
+        }
+        None
+    }
+
+    fn end(&self) -> u64 {
+        self.first + self.queue.len() as u64
+    }
+
+    fn position(&self, sequence: u64) -> usize {
+        usize::try_from(sequence - self.first).expect("the queue has at most 65,535 entries")
+    }
+
+    /// The sequence number that an identifier has now, if it is in the queue.
+    fn sequence(&self, packet_id: PacketId) -> Option<u64> {
+        let offset = (u64::from(packet_id.get()) - 1 + IDENTIFIERS - self.first % IDENTIFIERS) % IDENTIFIERS;
+        (offset < self.queue.len() as u64).then_some(self.first + offset)
+    }
+
+    fn find(&mut self, packet_id: PacketId) -> Option<&mut Exchange> {
+        let position = self.position(self.sequence(packet_id)?);
+        self.queue.get_mut(position)
+    }
+
+    fn end_of(&mut self, packet_id: PacketId) {
+        let Some(sequence) = self.sequence(packet_id) else { return };
+        let position = self.position(sequence);
+        let finished = std::mem::replace(&mut self.queue[position], Exchange::Done);
+        if finished.is_publishing() {
+            self.publishing -= 1;
+            if sequence < self.unsent {
+                self.outstanding = self.outstanding.saturating_sub(1);
+            }
+        }
+        self.bury();
+    }
+
+    /// Drops the tombstones at the front.
+    fn bury(&mut self) {
+        while matches!(self.queue.front(), Some(Exchange::Done)) {
+            self.queue.pop_front();
+            self.first += 1;
+        }
+        self.unsent = self.unsent.max(self.first);
+    }
+}
+
+/// The identifier of a sequence number: 1, 2, ... 65,535, 1, ...
+fn identifier(sequence: u64) -> PacketId {
+    u16::try_from(sequence % IDENTIFIERS + 1)
+        .ok()
+        .and_then(PacketId::new)
+        .expect("one more than a remainder by 65,535 is between 1 and 65,535")
+}
+
+fn acknowledged(record: u64, ack: &Ack) -> Event {
+    Event::Acknowledged { record, code: ack.code, reason: ack.properties.reason_string().cloned() }
+}

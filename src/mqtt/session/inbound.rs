@@ -1,0 +1,153 @@
+//! What the server sends us and we have not finished: acknowledgements owed, QoS 2 identifiers, aliases.
+
+use std::collections::{HashMap, VecDeque};
+
+use crate::mqtt::packet::{Ack, Packet, PacketId, Publish};
+use crate::mqtt::qos::QoS;
+use crate::mqtt::topic::TopicName;
+
+use super::Violation;
+
+/// How many QoS 1 and 2 messages we take before we acknowledge; announced in CONNECT (MQTT 5 §3.1.2.11.3).
+pub const RECEIVE_MAXIMUM: u16 = 16_384;
+
+/// The highest topic alias that the server may use; announced in CONNECT (MQTT 5 §3.1.2.11.5).
+pub const TOPIC_ALIAS_MAXIMUM: u16 = 64;
+
+/// What becomes of a PUBLISH.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Accepted {
+    /// It is delivered, under this number.
+    New(u64),
+    /// A QoS 2 message that was delivered but not settled: PUBREC comes with [`Inbound::settle_next`].
+    Pending,
+    /// A QoS 2 message that was settled: only its PUBREC was lost.
+    Settled(PacketId),
+}
+
+/// An acknowledgement that becomes due when its message is settled.
+#[derive(Debug)]
+struct Owed {
+    number: u64,
+    packet_id: PacketId,
+    qos: QoS,
+}
+
+/// A QoS 2 message between its PUBLISH and its PUBREL (method A of §4.3.3, without the payload).
+#[derive(Debug)]
+enum Receipt {
+    /// Not settled. `answer`: the PUBLISH came on this connection, so that PUBREC may answer it.
+    Pending { number: u64, answer: bool },
+    /// PUBREC was sent, at least once.
+    Settled,
+}
+
+/// The inbound half of a session.
+#[derive(Debug, Default)]
+pub struct Inbound {
+    delivered: u64,
+    owed: VecDeque<Owed>,
+    receipts: HashMap<PacketId, Receipt>,
+    aliases: HashMap<u16, TopicName>,
+}
+
+impl Inbound {
+    /// Puts the topic where only an alias stood (§3.3.2.3.4).
+    pub fn resolve_alias(&mut self, publish: &mut Publish) -> Result<(), Violation> {
+        if publish.properties.is_empty() {
+            return publish.topic.is_some().then_some(()).ok_or(Violation::TopicAliasInvalid);
+        }
+        let Some(alias) = publish.properties.topic_alias() else {
+            return publish.topic.is_some().then_some(()).ok_or(Violation::TopicAliasInvalid);
+        };
+        if alias == 0 || alias > TOPIC_ALIAS_MAXIMUM {
+            return Err(Violation::TopicAliasInvalid);
+        }
+        match &publish.topic {
+            Some(topic) => {
+                self.aliases.insert(alias, topic.clone());
+            }
+            None => {
+                let topic = self.aliases.get(&alias).ok_or(Violation::TopicAliasInvalid)?;
+                publish.topic = Some(topic.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a PUBLISH in; QoS 2 messages that we have already are not delivered again.
+    pub fn accept(&mut self, publish: &Publish) -> Result<Accepted, Violation> {
+        if let Some(packet_id) = publish.packet_id {
+            match self.receipts.get_mut(&packet_id).filter(|_| publish.qos == QoS::ExactlyOnce) {
+                Some(Receipt::Settled) => return Ok(Accepted::Settled(packet_id)),
+                Some(Receipt::Pending { answer, .. }) => {
+                    *answer = true;
+                    return Ok(Accepted::Pending);
+                }
+                None => self.owe(packet_id, publish.qos)?,
+            }
+        }
+        self.delivered += 1;
+        Ok(Accepted::New(self.delivered))
+    }
+
+    fn owe(&mut self, packet_id: PacketId, qos: QoS) -> Result<(), Violation> {
+        if self.owed.len() >= usize::from(RECEIVE_MAXIMUM) || self.receipts.len() >= usize::from(RECEIVE_MAXIMUM) {
+            return Err(Violation::ReceiveMaximumExceeded);
+        }
+        let number = self.delivered + 1;
+        self.owed.push_back(Owed { number, packet_id, qos });
+        if qos == QoS::ExactlyOnce {
+            self.receipts.insert(packet_id, Receipt::Pending { number, answer: true });
+        }
+        Ok(())
+    }
+
+    /// How many messages were delivered and not settled.
+    pub fn owed(&self) -> usize {
+        self.owed.len()
+    }
+
+    /// The next acknowledgement that is due when all messages up to `number` are settled.
+    pub fn settle_next(&mut self, number: u64) -> Option<Packet> {
+        while self.owed.front().is_some_and(|owed| owed.number <= number) {
+            let owed = self.owed.pop_front()?;
+            if owed.qos == QoS::AtLeastOnce {
+                return Some(Packet::PubAck(Ack::success(owed.packet_id)));
+            }
+            let Some(receipt) = self.receipts.get_mut(&owed.packet_id) else { continue };
+            if let Receipt::Pending { number, answer } = *receipt
+                && number == owed.number
+            {
+                *receipt = Receipt::Settled;
+                if answer {
+                    return Some(Packet::PubRec(Ack::success(owed.packet_id)));
+                }
+            }
+        }
+        None
+    }
+
+    /// PUBREL: the identifier is free; whether it was in use.
+    pub fn release(&mut self, packet_id: PacketId) -> bool {
+        self.receipts.remove(&packet_id).is_some()
+    }
+
+    /// The server will send everything again that we have not acknowledged; aliases are forgotten
+    /// `[MQTT-3.3.2-7]`.
+    pub fn connection_lost(&mut self) {
+        self.aliases.clear();
+        self.owed.retain(|owed| owed.qos == QoS::ExactlyOnce);
+        for receipt in self.receipts.values_mut() {
+            if let Receipt::Pending { answer, .. } = receipt {
+                *answer = false;
+            }
+        }
+    }
+
+    /// The server has forgotten the session, so we do `[MQTT-3.2.2-5]`.
+    pub fn session_lost(&mut self) {
+        self.owed.clear();
+        self.receipts.clear();
+    }
+}

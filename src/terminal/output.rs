@@ -1,0 +1,158 @@
+//! stdout, written by a thread of its own: a reader that stalls does not stall the connection.
+//!
+//! Messages are gathered in batches; a batch is written and flushed as a whole, and then its last message's
+//! number is reported, so that it can be acknowledged. At most [`BATCHES`] batches wait; the caller
+//! stops reading from the broker while [`Output::is_full`].
+
+use std::collections::VecDeque;
+use std::io::{self, IsTerminal, Write};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+
+use bytes::{Bytes, BytesMut};
+
+use super::format::Layout;
+use crate::mqtt::packet::Publish;
+
+/// How many batches may wait to be written.
+const BATCHES: usize = 4;
+
+/// A batch is handed over when it has this many bytes, or before the next wait.
+const BATCH: usize = 128 * 1024;
+
+/// Payloads from this size on are not copied into the batch.
+const OWN_PIECE: usize = 16 * 1024;
+
+/// What the thread reports.
+#[derive(Debug)]
+pub enum Progress {
+    /// Everything up to this message is written and flushed.
+    Written(u64),
+    /// Nothing more can be written.
+    Failed(io::Error),
+}
+
+/// What is written at once.
+#[derive(Debug)]
+struct Batch {
+    pieces: Vec<Bytes>,
+    number: u64,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Output {
+    layout: Layout,
+    pieces: Vec<Bytes>,
+    tail: BytesMut,
+    gathered: usize,
+    /// The number of the latest message that was put in.
+    latest: u64,
+    /// The number of the latest message that was handed over.
+    handed_over: u64,
+    /// The number of the latest message of each batch that is with the thread.
+    waiting: VecDeque<u64>,
+    thread: Sender<Batch>,
+}
+
+impl Output {
+    /// Begins to write to `sink`; `report` is called by the thread that writes.
+    pub fn start(
+        layout: Layout,
+        sink: impl Write + Send + 'static,
+        report: impl Fn(Progress) + Send + 'static,
+    ) -> io::Result<Self> {
+        let (thread, batches) = mpsc::channel();
+        thread::Builder::new().name("output".to_owned()).spawn(move || write_batches(&batches, sink, &report))?;
+        Ok(Self {
+            layout,
+            pieces: Vec::new(),
+            tail: BytesMut::new(),
+            gathered: 0,
+            latest: 0,
+            handed_over: 0,
+            waiting: VecDeque::new(),
+            thread,
+        })
+    }
+
+    /// Adds a message.
+    pub fn put(&mut self, number: u64, publish: &Publish) {
+        self.latest = number;
+        let before = self.tail.len();
+        self.layout.head(publish, &mut self.tail);
+        if publish.payload.len() < OWN_PIECE || self.layout.changes_payloads() {
+            self.layout.payload(&publish.payload, &mut self.tail);
+        } else {
+            self.pieces.push(self.tail.split().freeze());
+            self.pieces.push(publish.payload.clone());
+            self.gathered += publish.payload.len();
+        }
+        self.layout.tail(&mut self.tail);
+        self.gathered += self.tail.len().saturating_sub(before);
+        if self.gathered >= BATCH {
+            self.flush();
+        }
+    }
+
+    /// Hands over what was gathered.
+    pub fn flush(&mut self) {
+        if self.handed_over == self.latest {
+            return;
+        }
+        let mut pieces = std::mem::take(&mut self.pieces);
+        pieces.push(self.tail.split().freeze());
+        self.gathered = 0;
+        self.handed_over = self.latest;
+        self.waiting.push_back(self.latest);
+        // The thread outlives us, but for a failure that it has reported.
+        let _ = self.thread.send(Batch { pieces, number: self.latest });
+    }
+
+    /// The thread has reported this message as written.
+    pub fn written(&mut self, number: u64) {
+        while self.waiting.front().is_some_and(|&waiting| waiting <= number) {
+            self.waiting.pop_front();
+        }
+    }
+
+    /// Whether everything that was put in is written, or never will be.
+    pub fn is_done(&self) -> bool {
+        self.waiting.is_empty() && self.handed_over == self.latest
+    }
+
+    /// Nothing more can be written.
+    pub fn abandon(&mut self) {
+        self.waiting.clear();
+        self.handed_over = self.latest;
+    }
+
+    /// Whether the reader of our output is slower than the broker.
+    pub fn is_full(&self) -> bool {
+        self.waiting.len() >= BATCHES
+    }
+}
+
+/// Whether a person reads our stdout.
+pub fn stdout_is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+/// Prints one line on stdout; whether anybody still reads it.
+pub fn print_line(line: &str) -> io::Result<bool> {
+    let mut stdout = io::stdout().lock();
+    match writeln!(stdout, "{line}").and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        result => result.map(|()| true),
+    }
+}
+
+fn write_batches(batches: &Receiver<Batch>, mut sink: impl Write, report: &impl Fn(Progress)) {
+    for batch in batches {
+        let written = batch.pieces.iter().try_for_each(|piece| sink.write_all(piece)).and_then(|()| sink.flush());
+        match written {
+            Ok(()) => report(Progress::Written(batch.number)),
+            Err(error) => return report(Progress::Failed(error)),
+        }
+    }
+}

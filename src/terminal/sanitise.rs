@@ -1,0 +1,56 @@
+//! What a broker sends must not drive the terminal: control and bidi characters are shown as escapes.
+//! Only for terminals; in a pipe every byte stays as it is.
+
+use bytes::{BufMut, BytesMut};
+
+/// Appends `text` with everything escaped that is not plainly printable; line feeds and tabs stay.
+pub fn escape(text: &[u8], out: &mut BytesMut) {
+    for chunk in text.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            if is_harmless(character) {
+                out.put_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+            } else {
+                let escaped: String = match u32::from(character) {
+                    code @ 1..0x100 => format!("\\x{code:02x}"),
+                    0 => "\\0".to_owned(),
+                    code => format!("\\u{{{code:x}}}"),
+                };
+                out.put_slice(escaped.as_bytes());
+            }
+        }
+        for byte in chunk.invalid() {
+            out.put_slice(format!("\\x{byte:02x}").as_bytes());
+        }
+    }
+}
+
+fn is_harmless(character: char) -> bool {
+    match character {
+        '\n' | '\t' => true,
+        // Bidirectional controls reorder what stands around them; the others hide.
+        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' => false,
+        _ => !character.is_control(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_could_drive_a_terminal_is_escaped() {
+        let cases: [(&[u8], &str); 6] = [
+            ("grün 日本 😀\n\t".as_bytes(), "grün 日本 😀\n\t"),
+            (b"\x1b[2J\r\x07", "\\x1b[2J\\x0d\\x07"),
+            (b"\0\x7f", "\\0\\x7f"),
+            ("\u{9b}31m".as_bytes(), "\\x9b31m"),
+            ("a\u{202e}b".as_bytes(), "a\\u{202e}b"),
+            (b"\xff\xc3(", "\\xff\\xc3("),
+        ];
+        for (text, expected) in cases {
+            let mut out = BytesMut::new();
+            escape(text, &mut out);
+            assert_eq!(out, expected);
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! Where to connect: scheme, host, port, and path and query exactly as typed. It reads URLs; it must never
+//! open a connection, and never let a password into an error or a debug print.
+
+use std::fmt;
+use std::net::Ipv6Addr;
+
+/// `ws` or `wss`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// WebSocket over TCP.
+    Ws,
+    /// WebSocket over TLS.
+    Wss,
+}
+
+impl Scheme {
+    /// The port when none is given: 80 or 443 (RFC 6455 §3).
+    pub const fn default_port(self) -> u16 {
+        match self {
+            Self::Ws => 80,
+            Self::Wss => 443,
+        }
+    }
+
+    /// The scheme as it is written in a URL.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ws => "ws",
+            Self::Wss => "wss",
+        }
+    }
+}
+
+impl fmt::Display for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The path asked for when the user names none: the one most brokers listen on.
+pub const DEFAULT_TARGET: &str = "/mqtt";
+
+/// One server to connect to.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// With or without TLS.
+    pub scheme: Scheme,
+    /// A name or an address; an IPv6 address stands here without its brackets.
+    pub host: String,
+    /// The TCP port, never 0.
+    pub port: u16,
+    /// Path and query exactly as typed; `/mqtt` when the URL has no path.
+    pub target: String,
+    /// User name and password of the URL, percent-decoded.
+    pub user: Option<(String, Option<String>)>,
+}
+
+/// Why a text is no address of ours. Never holds any part of user name or password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EndpointError {
+    /// There is no `scheme://`.
+    NoScheme,
+    /// The scheme of MQTT over plain TCP or TLS, which we do not speak.
+    NotWebSocket {
+        /// What was written.
+        scheme: String,
+        /// What to write instead.
+        instead: Scheme,
+    },
+    /// A scheme that has nothing to do with MQTT.
+    UnknownScheme(String),
+    /// `#fragment`, which RFC 6455 §3 forbids.
+    Fragment,
+    /// A space or a control character, which must be written as `%20` and the like.
+    ForbiddenCharacter(char),
+    /// No host name between scheme and path.
+    NoHost,
+    /// The host is neither a name nor an address.
+    BadHost,
+    /// An IPv6 address without brackets.
+    BareIpv6,
+    /// The port is not a number from 1 to 65535.
+    BadPort,
+    /// `%` in the user information is not followed by two hexadecimal digits, or the result is not UTF-8.
+    BadUserInfo,
+    /// A path that does not begin with `/`.
+    BadPath,
+}
+
+impl fmt::Display for EndpointError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoScheme => f.write_str("no scheme: write ws://HOST[:PORT]/PATH or wss://HOST[:PORT]/PATH"),
+            Self::NotWebSocket { scheme, instead } => write!(
+                f,
+                "{scheme}:// is MQTT without WebSockets, which mqttws does not speak: \
+                 write {instead}://HOST[:PORT]/PATH with the broker's WebSocket port"
+            ),
+            Self::UnknownScheme(scheme) => write!(f, "unknown scheme {scheme}://: write ws:// or wss://"),
+            Self::Fragment => f.write_str("a WebSocket URL has no fragment: write # as %23"),
+            Self::ForbiddenCharacter(c) => {
+                write!(f, "character {} in the URL must be percent-encoded", c.escape_default())
+            }
+            Self::NoHost => f.write_str("the URL names no host"),
+            Self::BadHost => f.write_str("the host is neither a name nor an address (names in ASCII only)"),
+            Self::BareIpv6 => f.write_str("an IPv6 address in a URL stands in brackets: [::1]"),
+            Self::BadPort => f.write_str("the port is not a number from 1 to 65535"),
+            Self::BadUserInfo => {
+                f.write_str("the user information in the URL is not properly percent-encoded")
+            }
+            Self::BadPath => f.write_str("the path does not begin with /"),
+        }
+    }
+}
+
+impl std::error::Error for EndpointError {}
+
+impl Endpoint {
+    /// Reads `ws://` or `wss://`, `[user[:password]@]host[:port][/path][?query]`; `http(s)` is taken as `ws(s)`.
+    ///
+    /// ```text
+    /// ws://host         -> port 80, target /mqtt
+    /// ws://host/        -> port 80, target /
+    /// wss://[::1]:8?a=b -> port 8, target /mqtt?a=b
+    /// ```
+    pub fn parse(url: &str) -> Result<Self, EndpointError> {
+        refuse_forbidden(url)?;
+        let (scheme, rest) = url.split_once("://").ok_or(EndpointError::NoScheme)?;
+        let scheme = parse_scheme(scheme)?;
+        let authority_end = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (authority, target) = rest.split_at(authority_end);
+        let (user, place) = match authority.rsplit_once('@') {
+            Some((user, place)) => (parse_user(user)?, place),
+            None => (None, authority),
+        };
+        let (host, port) = split_port(place)?;
+        Self::checked(scheme, host, port, target, user)
+    }
+
+    /// The endpoint of separate options (`--host`, `--port`, `--path`); the host may be in brackets.
+    pub fn from_parts(
+        scheme: Scheme,
+        host: &str,
+        port: Option<u16>,
+        path: Option<&str>,
+    ) -> Result<Self, EndpointError> {
+        refuse_forbidden(host)?;
+        let path = path.unwrap_or_default();
+        refuse_forbidden(path)?;
+        let host = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+        Self::checked(scheme, host, port, path, None)
+    }
+
+    fn checked(
+        scheme: Scheme,
+        host: &str,
+        port: Option<u16>,
+        target: &str,
+        user: Option<(String, Option<String>)>,
+    ) -> Result<Self, EndpointError> {
+        let host = check_host(host)?;
+        let port = port.unwrap_or(scheme.default_port());
+        if port == 0 {
+            return Err(EndpointError::BadPort);
+        }
+        let target = match target.as_bytes().first() {
+            None => DEFAULT_TARGET.to_owned(),
+            Some(b'/') => target.to_owned(),
+            Some(b'?') => format!("{DEFAULT_TARGET}{target}"),
+            Some(_) => return Err(EndpointError::BadPath),
+        };
+        Ok(Self { scheme, host, port, target, user })
+    }
+
+    /// The value of the `Host` header: the port only when it is not the scheme's own (RFC 6455 §4.1).
+    pub fn host_header(&self) -> String {
+        // A zone is of local meaning and has no place in a header (RFC 6874 §1).
+        let host = self.host.split('%').next().unwrap_or_default();
+        let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+        if self.port == self.scheme.default_port() { host } else { format!("{host}:{}", self.port) }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    /// The URL without user information; the port only when it is not the scheme's own.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}{}", self.scheme, self.host_header(), self.target)
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Endpoint({self})")
+    }
+}
+
+fn refuse_forbidden(text: &str) -> Result<(), EndpointError> {
+    if let Some(c) = text.chars().find(|&c| c.is_whitespace() || c.is_control()) {
+        return Err(EndpointError::ForbiddenCharacter(c));
+    }
+    if text.contains('#') { Err(EndpointError::Fragment) } else { Ok(()) }
+}
+
+fn parse_scheme(scheme: &str) -> Result<Scheme, EndpointError> {
+    let scheme = scheme.to_ascii_lowercase();
+    match scheme.as_str() {
+        "ws" | "http" => Ok(Scheme::Ws),
+        "wss" | "https" => Ok(Scheme::Wss),
+        "mqtt" | "tcp" => Err(EndpointError::NotWebSocket { scheme, instead: Scheme::Ws }),
+        "mqtts" | "ssl" | "tls" | "mqtt+ssl" | "mqtt+tls" => {
+            Err(EndpointError::NotWebSocket { scheme, instead: Scheme::Wss })
+        }
+        _ => Err(EndpointError::UnknownScheme(scheme)),
+    }
+}
+
+fn parse_user(text: &str) -> Result<Option<(String, Option<String>)>, EndpointError> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let (user, password) = match text.split_once(':') {
+        Some((user, password)) => (user, Some(percent_decoded(password)?)),
+        None => (text, None),
+    };
+    Ok(Some((percent_decoded(user)?, password)))
+}
+
+fn percent_decoded(text: &str) -> Result<String, EndpointError> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        rest = tail;
+        if *first != b'%' {
+            bytes.push(*first);
+            continue;
+        }
+        let [high, low, tail @ ..] = tail else { return Err(EndpointError::BadUserInfo) };
+        bytes.push(hex_digit(*high)? << 4 | hex_digit(*low)?);
+        rest = tail;
+    }
+    String::from_utf8(bytes).map_err(|_| EndpointError::BadUserInfo)
+}
+
+fn hex_digit(byte: u8) -> Result<u8, EndpointError> {
+    match byte {
+        b'0'..=b'9' => Ok(byte - b'0'),
+        b'a'..=b'f' => Ok(byte - b'a' + 10),
+        b'A'..=b'F' => Ok(byte - b'A' + 10),
+        _ => Err(EndpointError::BadUserInfo),
+    }
+}
+
+/// Cuts `host`, `host:port`, `[v6]` or `[v6]:port`; brackets are removed, an empty port is no port.
+fn split_port(place: &str) -> Result<(&str, Option<u16>), EndpointError> {
+    let (host, port) = if let Some(rest) = place.strip_prefix('[') {
+        let (host, port) = rest.split_once(']').ok_or(EndpointError::BadHost)?;
+        if !is_ipv6(host) {
+            return Err(EndpointError::BadHost);
+        }
+        (host, port)
+    } else {
+        place.split_at(place.find(':').unwrap_or(place.len()))
+    };
+    match port.strip_prefix(':') {
+        None if port.is_empty() => Ok((host, None)),
+        None => Err(EndpointError::BadHost),
+        Some("") => Ok((host, None)),
+        Some(digits) if digits.contains(':') => Err(EndpointError::BareIpv6),
+        Some(digits) => parse_port(digits).map(|port| (host, Some(port))),
+    }
+}
+
+fn parse_port(digits: &str) -> Result<u16, EndpointError> {
+    // `parse` alone would take `+80`.
+    if !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(EndpointError::BadPort);
+    }
+    digits.parse().map_err(|_| EndpointError::BadPort)
+}
+
+fn check_host(host: &str) -> Result<String, EndpointError> {
+    if host.is_empty() {
+        return Err(EndpointError::NoHost);
+    }
+    if is_ipv6(host) {
+        // In a URL the `%` before a zone is itself encoded (RFC 6874 §2).
+        return Ok(host.replacen("%25", "%", 1));
+    }
+    let is_name = host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
+    if is_name { Ok(host.to_owned()) } else { Err(EndpointError::BadHost) }
+}
+
+fn is_ipv6(host: &str) -> bool {
+    host.split('%').next().is_some_and(|address| address.parse::<Ipv6Addr>().is_ok())
+}
+
+#[cfg(test)]
+mod tests;

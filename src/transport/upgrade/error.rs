@@ -1,0 +1,166 @@
+//! Every way in which an upgrade fails, as data and as one line. It must never hold what the user keeps secret.
+
+use std::fmt;
+
+use super::super::words::uncapitalised;
+
+/// Why there is no WebSocket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UpgradeError {
+    /// Closed or reset without one byte of an answer: most often a subprotocol that the server does not want.
+    Closed,
+    /// Closed or reset within the head of the answer.
+    Truncated,
+    /// What answered does not speak HTTP.
+    NotHttp(Foreign),
+    /// More than 64 KiB of head.
+    HeadTooLarge,
+    /// HTTP, but not well-formed.
+    Malformed(String),
+    /// An answer with another status than 101.
+    Status(Box<Refusal>),
+    /// An answer of 101 that breaks RFC 6455.
+    Fault(Fault),
+    /// An extra header of ours cannot be sent: its name or value holds a forbidden character. Holds the name.
+    BadHeader(String),
+}
+
+/// What speaks where HTTP should.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Foreign {
+    /// A CONNACK: MQTT without WebSockets.
+    Mqtt,
+    /// HTTP/2, by its preface or a frame.
+    Http2,
+    /// A TLS record: `wss://` would be right.
+    Tls,
+    /// Anything else: its first bytes, escaped.
+    Other(String),
+}
+
+/// What is wrong with an answer of 101.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// No `Upgrade: websocket`.
+    NoUpgrade,
+    /// No `Connection: Upgrade`.
+    NoConnection,
+    /// No `Sec-WebSocket-Accept`: something that knows no WebSocket has answered.
+    NoAccept,
+    /// Another `Sec-WebSocket-Accept` than our key demands: a cache has answered.
+    WrongAccept,
+    /// An extension that we did not offer.
+    Extension(String),
+    /// A subprotocol that we cannot take; under `--strict` also one that we could.
+    Subprotocol {
+        /// What we offered.
+        offered: Vec<String>,
+        /// What was answered.
+        answered: Option<String>,
+        /// It would be taken, with a warning, without `--strict`.
+        tolerable: bool,
+    },
+}
+
+/// An answer that refuses.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Refusal {
+    /// The status, never 101.
+    pub status: u16,
+    /// The server's words for it.
+    pub reason: String,
+    /// `Location`, where a redirect leads.
+    pub location: Option<String>,
+    /// `WWW-Authenticate`, or `Proxy-Authenticate`.
+    pub www_authenticate: Option<String>,
+    /// `Server`.
+    pub server: Option<String>,
+    /// `x-amzn-ErrorType`, the reason that AWS gives.
+    pub amzn_error_type: Option<String>,
+    /// `Sec-WebSocket-Version`, the versions the server would speak (RFC 6455 §4.4).
+    pub websocket_version: Option<String>,
+    /// The first line of a text body, or the title of a page, safe to print.
+    pub body: Option<String>,
+    /// The body was an HTML page.
+    pub html: bool,
+}
+
+impl fmt::Display for UpgradeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed => f.write_str("the server closed the connection without an HTTP answer"),
+            Self::Truncated => f.write_str("the server closed the connection within its HTTP answer"),
+            Self::NotHttp(foreign) => foreign.fmt(f),
+            Self::HeadTooLarge => f.write_str("the server's HTTP answer has a head of more than 64 KiB"),
+            Self::Malformed(words) => write!(f, "the server's HTTP answer is malformed: {words}"),
+            Self::Status(refusal) => refusal.fmt(f),
+            Self::Fault(fault) => fault.fmt(f),
+            Self::BadHeader(name) => write!(f, "header {} cannot be sent", name.escape_debug()),
+        }
+    }
+}
+
+impl std::error::Error for UpgradeError {}
+
+impl fmt::Display for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mqtt => f.write_str("the server speaks MQTT without WebSockets on this port"),
+            Self::Http2 => f.write_str("the server answered in HTTP/2"),
+            Self::Tls => f.write_str("the server speaks TLS on this port"),
+            Self::Other(bytes) => {
+                write!(f, "the server does not speak HTTP on this port (it sent \"{bytes}\")")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the server answered HTTP {}", self.status)?;
+        if !self.reason.is_empty() {
+            write!(f, " {}", self.reason)?;
+        }
+        if let Some(location) = &self.location {
+            write!(f, ", pointing to {location}")?;
+        }
+        let words = [&self.amzn_error_type, &self.www_authenticate, &self.body];
+        for text in words.into_iter().flatten() {
+            write!(f, ": {text}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoUpgrade => f.write_str("the server answered 101 without \"Upgrade: websocket\""),
+            Self::NoConnection => f.write_str("the server answered 101 without \"Connection: Upgrade\""),
+            Self::NoAccept => f.write_str("the server answered 101 without Sec-WebSocket-Accept"),
+            Self::WrongAccept => f.write_str("the server answered 101 with a wrong Sec-WebSocket-Accept"),
+            Self::Extension(name) => {
+                write!(f, "the server turned on a WebSocket extension that was not offered: {name}")
+            }
+            Self::Subprotocol { offered, answered: None, .. } => {
+                write!(f, "the server answered no subprotocol to our offer of {}", offered.join(", "))
+            }
+            Self::Subprotocol { offered, answered: Some(answered), .. } if offered.is_empty() => {
+                write!(f, "the server answered subprotocol \"{answered}\", none was offered")
+            }
+            Self::Subprotocol { offered, answered: Some(answered), .. } => {
+                write!(
+                    f,
+                    "the server answered subprotocol \"{answered}\" to our offer of {}",
+                    offered.join(", ")
+                )
+            }
+        }
+    }
+}
+
+impl From<httparse::Error> for UpgradeError {
+    fn from(error: httparse::Error) -> Self {
+        Self::Malformed(uncapitalised(&error.to_string()))
+    }
+}

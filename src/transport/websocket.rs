@@ -1,0 +1,212 @@
+//! WebSocket frames, by tungstenite, over a stream whose reads never block. Binary messages only. It must never
+//! know what they carry.
+
+use std::fmt;
+use std::io;
+
+use bytes::Bytes;
+use tungstenite::error::{CapacityError, Error as FrameError, ProtocolError};
+use tungstenite::protocol::frame::coding::CloseCode;
+use tungstenite::protocol::{CloseFrame, Message, Role, WebSocketConfig, WebSocketContext};
+
+use super::Phase;
+use super::error::Error;
+use super::stream::Stream;
+use super::words::{io_words, printable, uncapitalised};
+
+/// tungstenite zeroes this much before each read.
+const READ_BUFFER: usize = 16 * 1024;
+
+/// The payload of our largest message: with its header of 8 bytes it fills 32 KiB, so that two fill 64 KiB. Limits of
+/// 64 KiB are common, and tungstenite moves the rest of its buffer after each partial write.
+pub const MESSAGE_LIMIT: usize = 32 * 1024 - 8;
+
+/// What is gathered before it is written without a flush: reaching 64 KiB writes.
+const WRITE_BUFFER: usize = 64 * 1024 - 1;
+
+/// How a WebSocket connection ended, or who broke it.
+#[derive(Debug)]
+pub enum WebSocketError {
+    /// The server sent a Close frame; it has been answered. Without a code it was empty (RFC 6455 §7.1.5: 1005).
+    Closed {
+        /// The close code.
+        code: Option<u16>,
+        /// The server's words, safe to print.
+        reason: String,
+    },
+    /// The connection ended without a Close frame: orderly, or with the error of the last read.
+    Ended {
+        /// Reset, time-out and the like; none for an orderly end of the stream.
+        cause: Option<io::Error>,
+    },
+    /// A text frame, which MQTT forbids ([MQTT-6.0.0-1]). Closed with 1003.
+    TextFrame,
+    /// A message larger than we accept. Closed with 1009.
+    TooLarge {
+        /// Its length so far, in bytes.
+        size: usize,
+        /// The most we accept, in bytes.
+        limit: usize,
+    },
+    /// The server broke RFC 6455. Closed with 1002 (or 1007 for bad UTF-8).
+    Protocol(String),
+}
+
+impl fmt::Display for WebSocketError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed { code: None, .. } => f.write_str("the server closed the WebSocket without a code"),
+            Self::Closed { code: Some(code), reason } if reason.is_empty() => {
+                write!(f, "the server closed the WebSocket with code {code}{}", code_words(*code))
+            }
+            Self::Closed { code: Some(code), reason } => {
+                write!(f, "the server closed the WebSocket with code {code}: {reason}")
+            }
+            Self::Ended { cause: None } => f.write_str("the server closed the connection"),
+            Self::Ended { cause: Some(error) } => f.write_str(&io_words(error)),
+            Self::TextFrame => f.write_str("the server sent a text frame, MQTT is binary"),
+            Self::TooLarge { size, limit } => {
+                write!(f, "the server sent a WebSocket message of {size} bytes, the limit is {limit}")
+            }
+            Self::Protocol(words) => write!(f, "the server broke the WebSocket protocol: {words}"),
+        }
+    }
+}
+
+impl std::error::Error for WebSocketError {}
+
+/// The meaning of a code, as a parenthesis (RFC 6455 §7.4.1).
+fn code_words(code: u16) -> &'static str {
+    match code {
+        1000 => " (normal)",
+        1001 => " (going away)",
+        1002 => " (protocol error)",
+        1003 => " (unacceptable data)",
+        1007 => " (inconsistent data)",
+        1008 => " (policy violation)",
+        1009 => " (message too big)",
+        1011 => " (internal error)",
+        1012 => " (restarting)",
+        1013 => " (try again later)",
+        _ => "",
+    }
+}
+
+/// The state of the frames of one connection.
+#[derive(Debug)]
+pub struct Frames {
+    context: WebSocketContext,
+}
+
+impl Frames {
+    /// Frames of a client after the upgrade; `leftover` is what arrived behind its answer. No message and no frame
+    /// may exceed `max_message` bytes.
+    pub fn new(leftover: Vec<u8>, max_message: usize) -> Self {
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER)
+            .write_buffer_size(WRITE_BUFFER)
+            .max_message_size(Some(max_message))
+            .max_frame_size(Some(max_message));
+        Self { context: WebSocketContext::from_partially_read(leftover, Role::Client, Some(config)) }
+    }
+
+    /// The next message that is not empty; none when the inbox is drained. Pings and Closes are answered at once.
+    pub fn read(&mut self, stream: &mut Stream) -> Result<Option<Bytes>, Error> {
+        loop {
+            match self.context.read(stream) {
+                Ok(Message::Binary(bytes)) if bytes.is_empty() => {}
+                Ok(Message::Binary(bytes)) => return Ok(Some(bytes)),
+                // The answer to a Ping leaves with the next turn of this loop.
+                Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {}
+                Ok(Message::Text(_)) => {
+                    return Err(self.fail(stream, CloseCode::Unsupported, WebSocketError::TextFrame));
+                }
+                Ok(Message::Close(frame)) => {
+                    // The server is leaving: whether our answer still reaches it does not matter.
+                    let _ = self.context.flush(stream);
+                    return Err(closed(frame).into());
+                }
+                // After a Close nothing counts but the end (RFC 6455 §1.4).
+                Err(FrameError::Protocol(ProtocolError::ReceivedAfterClosing)) => {}
+                Err(FrameError::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+                Err(error) => return Err(self.read_error(stream, error)),
+            }
+        }
+    }
+
+    fn read_error(&mut self, stream: &mut Stream, error: FrameError) -> Error {
+        match error {
+            FrameError::ConnectionClosed
+            | FrameError::AlreadyClosed
+            | FrameError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
+                WebSocketError::Ended { cause: None }.into()
+            }
+            FrameError::Io(error) => match Error::from_stream(Phase::Open, error) {
+                Error::Io { source, .. } => WebSocketError::Ended { cause: Some(source) }.into(),
+                tls => tls,
+            },
+            FrameError::Capacity(CapacityError::MessageTooLong { size, max_size }) => {
+                let error = WebSocketError::TooLarge { size, limit: max_size };
+                self.fail(stream, CloseCode::Size, error)
+            }
+            FrameError::Utf8(_) => {
+                let error = WebSocketError::Protocol("text that is not UTF-8".into());
+                self.fail(stream, CloseCode::Invalid, error)
+            }
+            FrameError::Protocol(error) => {
+                let error = WebSocketError::Protocol(uncapitalised(&error.to_string()));
+                self.fail(stream, CloseCode::Protocol, error)
+            }
+            other => WebSocketError::Protocol(uncapitalised(&other.to_string())).into(),
+        }
+    }
+
+    /// Fails the connection (RFC 6455 §7.1.7): says why with a Close frame, if it can still be said.
+    fn fail(&mut self, stream: &mut Stream, code: CloseCode, error: WebSocketError) -> Error {
+        let _ = self.context.close(stream, Some(CloseFrame { code, reason: "".into() }));
+        error.into()
+    }
+
+    /// Buffers `bytes` as binary messages of at most [`MESSAGE_LIMIT`] bytes, never empty ones; a full buffer is
+    /// written at once.
+    pub fn write(&mut self, stream: &mut Stream, mut bytes: Bytes) -> Result<(), Error> {
+        while !bytes.is_empty() {
+            let part = bytes.split_to(bytes.len().min(MESSAGE_LIMIT));
+            self.context.write(stream, Message::Binary(part)).map_err(|error| write_error(&error))?;
+        }
+        Ok(())
+    }
+
+    /// Writes everything buffered.
+    pub fn flush(&mut self, stream: &mut Stream) -> Result<(), Error> {
+        self.context.flush(stream).map_err(|error| write_error(&error))
+    }
+
+    /// Sends Close 1000, once, and everything before it.
+    pub fn close(&mut self, stream: &mut Stream) -> Result<(), Error> {
+        let frame = CloseFrame { code: CloseCode::Normal, reason: "".into() };
+        self.context.close(stream, Some(frame)).map_err(|error| write_error(&error))
+    }
+}
+
+/// The wire swallows the errors of the socket, so what is left is that one of us has closed.
+fn write_error(error: &FrameError) -> Error {
+    let cause = match error {
+        FrameError::Io(error) => Some(io::Error::from(error.kind())),
+        _ => None,
+    };
+    WebSocketError::Ended { cause }.into()
+}
+
+fn closed(frame: Option<CloseFrame>) -> WebSocketError {
+    match frame {
+        Some(frame) => {
+            let reason = printable(frame.reason.as_str(), 125);
+            WebSocketError::Closed { code: Some(frame.code.into()), reason }
+        }
+        None => WebSocketError::Closed { code: None, reason: String::new() },
+    }
+}
+
+#[cfg(test)]
+mod tests;
