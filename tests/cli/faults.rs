@@ -9,25 +9,27 @@ use crate::support::lines::{self, fails, is_one_line};
 use crate::support::program::{Outcome, Program};
 use crate::support::websocket::Fault;
 
-/// What `mqttws sub -V 311 -t t` does with this script.
-fn subscribe(script: Vec<Step>, arguments: &[&str]) -> Outcome {
+/// Checks that `mqttws sub -V 311 -t t`, with `arguments`, fails so when the broker follows this script.
+fn sub_fails(script: Vec<Step>, arguments: &[&str], code: i32, pattern: &str) -> Outcome {
     let broker = Broker::start(script);
     let url = broker.url();
-    Program::new([&["sub", &url, "-V", "311", "-t", "t", "--no-reconnect"], arguments].concat()).run()
+    let outcome = Program::new([&["sub", &url, "-V", "311", "-t", "t"], arguments].concat()).run();
+    fails(&outcome, code, pattern);
+    outcome
 }
 
-/// What it does with this answer to the upgrade.
-fn answered(answer: &'static str) -> Outcome {
-    subscribe(vec![Step::Request(&[]), Step::Answer(answer), Step::End], &[])
+/// Checks that it fails so when this is the answer to its upgrade.
+fn answer_fails(answer: &'static str, pattern: &str) {
+    sub_fails(vec![Step::Request(&[]), Step::Answer(answer), Step::End], &[], 5, pattern);
 }
 
 #[test]
 fn answers_that_are_no_upgrade() {
-    fails(&answered("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"), 5, lines::ANSWER_404);
-    fails(&answered("HTTP/1.1 302 Found\r\nLocation: /there\r\n\r\n"), 5, lines::ANSWER_302);
-    fails(&answered("HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic\r\n\r\n"), 5, lines::ANSWER_401);
-    fails(&answered("SSH-2.0-OpenSSH_9.2\r\n"), 5, lines::NOT_HTTP);
-    fails(&answered("\x20\x02\x00\x00"), 5, lines::PLAIN_MQTT);
+    answer_fails("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", lines::ANSWER_404);
+    answer_fails("HTTP/1.1 302 Found\r\nLocation: /there\r\n\r\n", lines::ANSWER_302);
+    answer_fails("HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic\r\n\r\n", lines::ANSWER_401);
+    answer_fails("SSH-2.0-OpenSSH_9.2\r\n", lines::NOT_HTTP);
+    answer_fails("\x20\x02\x00\x00", lines::PLAIN_MQTT);
 }
 
 #[test]
@@ -36,8 +38,8 @@ fn answers_that_are_a_wrong_upgrade() {
     let wrong_key =
         "Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n";
     let stomp = "Sec-WebSocket-Accept: {accept}\r\nSec-WebSocket-Protocol: stomp\r\n\r\n";
-    fails(&answered(leak(head, wrong_key)), 5, lines::WRONG_ACCEPT_KEY);
-    fails(&answered(leak(head, stomp)), 5, lines::OTHER_SUBPROTOCOL);
+    answer_fails(leak(head, wrong_key), lines::WRONG_ACCEPT_KEY);
+    answer_fails(leak(head, stomp), lines::OTHER_SUBPROTOCOL);
 }
 
 fn leak(head: &str, tail: &str) -> &'static str {
@@ -47,7 +49,7 @@ fn leak(head: &str, tail: &str) -> &'static str {
 #[test]
 fn a_bad_request_is_tried_once_more_with_the_other_subprotocol() {
     let refusal = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
-    let outcome = subscribe(
+    sub_fails(
         vec![
             Step::Request(&["Sec-WebSocket-Protocol: mqtt"]),
             Step::Answer(refusal),
@@ -58,8 +60,9 @@ fn a_bad_request_is_tried_once_more_with_the_other_subprotocol() {
             Step::End,
         ],
         &["--quiet"],
+        5,
+        lines::ANSWER_400,
     );
-    fails(&outcome, 5, lines::ANSWER_400);
 }
 
 #[test]
@@ -67,20 +70,20 @@ fn a_silent_close_after_the_request() {
     let close = || [Step::Request(&[]), Step::End];
     let [first, second] = [close(), close()];
     let script = first.into_iter().chain([Step::Reconnect]).chain(second).collect();
-    fails(&subscribe(script, &["--quiet"]), 5, lines::SILENT_CLOSE);
+    sub_fails(script, &["--quiet"], 5, lines::SILENT_CLOSE);
 }
 
 #[test]
 fn no_answer_at_all() {
-    let outcome = subscribe(vec![Step::Request(&[]), Step::Gone], &["--connect-timeout", "0.5"]);
-    fails(&outcome, 27, lines::UPGRADE_TIMED_OUT);
+    let script = vec![Step::Request(&[]), Step::Gone];
+    let outcome = sub_fails(script, &["--connect-timeout", "0.5"], 27, lines::UPGRADE_TIMED_OUT);
     assert!(outcome.took.as_secs_f32() < 3.0, "too late:\n{outcome}");
 }
 
 #[test]
 fn no_connack() {
     let script = vec![Step::Upgrade, packet("10 *"), Step::Gone];
-    fails(&subscribe(script, &["--connect-timeout", "0.5"]), 27, lines::CONNACK_TIMED_OUT);
+    sub_fails(script, &["--connect-timeout", "0.5"], 27, lines::CONNACK_TIMED_OUT);
 }
 
 #[test]
@@ -96,19 +99,19 @@ fn nobody_there() {
 #[test]
 fn connect_refused() {
     let refused = |connack| vec![Step::Upgrade, packet("10 *"), Step::Send(connack), Step::Gone];
-    fails(&subscribe(refused("20 00 04"), &[]), 6, lines::BAD_CREDENTIALS);
-    fails(&subscribe(refused("20 00 05"), &["-V", "31"]), 6, lines::NOT_AUTHORIZED);
-    fails(&subscribe(refused("20 00 87 00"), &["-V", "5"]), 6, lines::NOT_AUTHORIZED);
+    sub_fails(refused("20 00 04"), &[], 6, lines::BAD_CREDENTIALS);
+    sub_fails(refused("20 00 05"), &["-V", "31"], 6, lines::NOT_AUTHORIZED);
+    sub_fails(refused("20 00 87 00"), &["-V", "5"], 6, lines::NOT_AUTHORIZED);
     let with_reason = refused("20 00 87 07 1f <shut>");
-    fails(&subscribe(with_reason, &["-V", "5"]), 6, lines::NOT_AUTHORIZED);
+    sub_fails(with_reason, &["-V", "5"], 6, lines::NOT_AUTHORIZED);
 }
 
 #[test]
 fn a_connection_that_is_lost() {
-    fails(&subscribe(subscribed([Step::End]), &[]), 8, lines::CONNECTION_LOST);
-    fails(&subscribe(connected([Step::Reset]), &[]), 8, lines::CONNECTION_LOST);
+    sub_fails(subscribed([Step::End]), &[], 8, lines::CONNECTION_LOST);
+    sub_fails(connected([Step::Reset]), &[], 8, lines::CONNECTION_LOST);
     let closed = subscribed([Step::Frame(0x88, b"\x03\xe9going away"), Step::Gone]);
-    fails(&subscribe(closed, &[]), 8, lines::CONNECTION_LOST);
+    sub_fails(closed, &[], 8, lines::CONNECTION_LOST);
 }
 
 #[test]
@@ -121,17 +124,17 @@ fn a_broker_that_disconnects() {
         Step::Send("90 id 00 00; e0 8b"),
         Step::Gone,
     ];
-    fails(&subscribe(script, &["-V", "5"]), 6, lines::DISCONNECTED);
+    sub_fails(script, &["-V", "5"], 6, lines::DISCONNECTED);
 }
 
 #[test]
 fn broken_websockets() {
     let script = subscribed([Step::Frame(0x81, b"hello"), Step::Close(1003), Step::Gone]);
-    fails(&subscribe(script, &[]), 9, lines::TEXT_FRAME);
+    sub_fails(script, &[], 9, lines::TEXT_FRAME);
     let script = subscribed([Step::Frame(0xf2, b"\xd0\x00"), Step::Gone]);
-    fails(&subscribe(script, &[]), 9, lines::MALFORMED);
+    sub_fails(script, &[], 9, lines::MALFORMED);
     let script = subscribed([Step::Raw(b"\x82\x82\x01\x02\x03\x04\xd1\x02".into()), Step::Gone]);
-    fails(&subscribe(script, &[]), 9, lines::MASKED_FRAME);
+    sub_fails(script, &[], 9, lines::MASKED_FRAME);
 }
 
 #[test]
@@ -145,8 +148,7 @@ fn malformed_packets() {
         b"\x20\x02\x00\x00",          // A second CONNACK.
     ];
     for packet in packets {
-        let outcome = subscribe(subscribed([Step::Frame(0x82, packet), Step::Gone]), &[]);
-        fails(&outcome, 9, lines::MALFORMED);
+        sub_fails(subscribed([Step::Frame(0x82, packet), Step::Gone]), &[], 9, lines::MALFORMED);
     }
 }
 
@@ -171,7 +173,7 @@ fn conversation() -> Vec<Step> {
 fn holds_through(fault: Fault) {
     let broker = Broker::start_faulty(conversation(), fault);
     let url = broker.url();
-    let flags = ["-V", "311", "-t", "t", "-q", "2", "-C", "4", "-W", "5", "--no-reconnect", "--quiet"];
+    let flags = ["-V", "311", "-t", "t", "-q", "2", "-C", "4", "-W", "5", "--quiet"];
     let outcome = Program::new([&["sub", &url], &flags[..]].concat()).run();
     let in_words = match outcome.code() {
         Some(0) => outcome.stderr.is_empty(),

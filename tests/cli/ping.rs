@@ -46,7 +46,7 @@ fn no_answer_is_a_time_out() {
 #[test]
 fn a_connection_that_is_lost_while_waiting() {
     let broker = Broker::start(connected([packet("c0"), Step::End]));
-    let outcome = ping(&broker, &["-c", "1", "--no-reconnect"]).run();
+    let outcome = ping(&broker, &["-c", "1"]).run();
     assert_eq!(outcome.code(), Some(8), "{outcome}");
     assert!(is_one_line(&outcome.stderr), "{outcome}");
 }

@@ -9,7 +9,8 @@ use crate::{LONG, delicate_payloads, long_payload, mosquitto, sequence};
 
 /// A mosquitto_sub that has subscribed to `t/#` at QoS 2.
 fn subscriber(broker: &Mosquitto, arguments: &[&str]) -> Running {
-    let running = broker.client("mosquitto_sub", &[&["-i", "sub", "-t", "t/#", "-q", "2"], arguments].concat());
+    let running =
+        broker.client("mosquitto_sub", &[&["-i", "sub", "-t", "t/#", "-q", "2"], arguments].concat());
     let running = running.spawn();
     broker.wait_for_subscription("sub");
     running
@@ -89,7 +90,11 @@ fn long_payloads_arrive_byte_for_byte() {
 fn every_version_over_ws_and_wss() {
     let Some(broker) = mosquitto() else { return };
     for version in ["31", "311", "5"] {
-        arrives(&broker, publish(&broker.ws(), &["-V", version, "-q", "2", "-m", version]), version.as_bytes());
+        arrives(
+            &broker,
+            publish(&broker.ws(), &["-V", version, "-q", "2", "-m", version]),
+            version.as_bytes(),
+        );
         let secure = publish(&broker.wss(), &["--cafile", &broker.authority, "-V", version, "-m", version]);
         arrives(&broker, secure, version.as_bytes());
     }

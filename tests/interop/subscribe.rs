@@ -20,7 +20,9 @@ fn publish(broker: &Mosquitto, arguments: &[&str]) {
 #[test]
 fn topics_and_payloads_are_printed_as_asked() {
     let Some(broker) = mosquitto() else { return };
-    for (flags, expected) in [(&[][..], "x\n"), (&["-v"], "t/grün x\n"), (&["-N"], "x"), (&["-v", "-N"], "t/grün x")] {
+    for (flags, expected) in
+        [(&[][..], "x\n"), (&["-v"], "t/grün x\n"), (&["-N"], "x"), (&["-v", "-N"], "t/grün x")]
+    {
         let subscriber = subscriber(&broker, &broker.ws(), &[&["-t", "t/+", "-C", "1"], flags].concat());
         publish(&broker, &["-t", "t/grün", "-m", "x"]);
         subscriber.finish().expect(0, expected, "");
@@ -149,7 +151,7 @@ fn mosquitto_can_be_pinged() {
 #[test]
 fn a_broker_that_goes_away_is_a_lost_connection() {
     let Some(broker) = mosquitto() else { return };
-    let sub = subscriber(&broker, &broker.ws(), &["-t", "t", "--no-reconnect"]);
+    let sub = subscriber(&broker, &broker.ws(), &["-t", "t"]);
     drop(broker);
     let outcome = sub.finish();
     assert_eq!((outcome.code(), outcome.stdout.as_slice()), (Some(8), b"".as_slice()), "{outcome}");
