@@ -27,8 +27,12 @@ fn client_hint(error: &client::Error) -> Option<&'static str> {
         Error::Refused { connack, .. } if matches!(connack.code.0, 4 | 5 | 0x86 | 0x87) => {
             Some("check -u and -P")
         }
-        Error::Refused { connack, .. } if matches!(connack.code.0, 2 | 0x85) => Some("choose another id with -i"),
-        Error::Refused { connack, .. } if matches!(connack.code.0, 1 | 0x84) => Some("try another version with -V"),
+        Error::Refused { connack, .. } if matches!(connack.code.0, 2 | 0x85) => {
+            Some("choose another id with -i")
+        }
+        Error::Refused { connack, .. } if matches!(connack.code.0, 1 | 0x84) => {
+            Some("try another version with -V")
+        }
         Error::RefusedSilently(_) => {
             Some("some brokers refuse credentials, a client id or a version this way: check -u, -P, -i, -V")
         }
@@ -72,7 +76,9 @@ fn certificate_hint(fault: &CertificateFault) -> Option<&'static str> {
         CertificateFault::Expired(_) => Some("the server needs a new one"),
         CertificateFault::NotYetValid(_) => Some("check the clock of this machine"),
         CertificateFault::WrongName { .. } => Some("connect to a name that the certificate has"),
-        CertificateFault::NoNames { .. } => Some("make it anew with a subjectAltName: the common name does not count"),
+        CertificateFault::NoNames { .. } => {
+            Some("make it anew with a subjectAltName: the common name does not count")
+        }
         CertificateFault::CaAsServer => Some("let this authority sign a certificate of the server's own"),
         CertificateFault::Version1 => Some("make it anew with extensions (openssl x509 -req -extfile)"),
         CertificateFault::BadSignature | CertificateFault::WeakSignature => {
@@ -84,7 +90,9 @@ fn certificate_hint(fault: &CertificateFault) -> Option<&'static str> {
 
 fn upgrade_hint(error: &UpgradeError) -> Option<&'static str> {
     match error {
-        UpgradeError::Closed => Some("most often a wrong --subprotocol, or a port that does not speak WebSocket"),
+        UpgradeError::Closed => {
+            Some("most often a wrong --subprotocol, or a port that does not speak WebSocket")
+        }
         UpgradeError::NotHttp(Foreign::Mqtt) => Some("use the port of the broker's WebSocket listener"),
         UpgradeError::NotHttp(Foreign::Tls) => Some("try wss:// instead of ws://"),
         UpgradeError::NotHttp(_) => Some("check the port"),

@@ -137,7 +137,8 @@ fn print(line: &str) {
 
 /// Whatever a broker or a file put into an error stays one line, and does not drive the terminal.
 fn one_line(line: &str) -> String {
-    let harmless = |c: char| if c.is_control() { c.escape_default().collect::<String>() } else { c.to_string() };
+    let harmless =
+        |c: char| if c.is_control() { c.escape_default().collect::<String>() } else { c.to_string() };
     line.chars().map(harmless).collect()
 }
 
@@ -200,7 +201,10 @@ mod tests {
         let step = Step::Transport(Phase::Upgrade);
         let error = anyhow::Error::new(client::Error::ConnectTimedOut { step, after })
             .context("connecting to ws://localhost/mqtt");
-        assert_eq!(format!("{error:#}"), "connecting to ws://localhost/mqtt: no WebSocket upgrade within 0.5 s");
+        assert_eq!(
+            format!("{error:#}"),
+            "connecting to ws://localhost/mqtt: no WebSocket upgrade within 0.5 s"
+        );
         assert_eq!(u8::from(exit(&error)), 27);
         assert_eq!(u8::from(exit(&anyhow::anyhow!("a file"))), 1);
         assert_eq!(u8::from(exit(&Usage::new("x").into())), 2);

@@ -41,8 +41,12 @@ impl Persistence {
     /// Applies it to the session that the other flags asked for.
     pub fn apply(&self, connection: &Connection, options: &mut client::Options) -> Result<()> {
         if self.disable_clean_session {
-            ensure!(connection.id.is_some(), Usage::new("-c keeps the session of a client id: give one with -i"));
+            ensure!(
+                connection.id.is_some(),
+                Usage::new("-c keeps the session of a client id: give one with -i")
+            );
             options.session.clean_start = false;
+            options.session.outlives_us = true;
             options.session.session_expiry = u32::MAX;
         }
         Ok(())
@@ -166,9 +170,8 @@ impl Connection {
             Some(url) => Endpoint::parse(url).map_err(|error| Usage::new(format!("the URL: {error}")))?,
             None if parts => self.endpoint_from_parts()?,
             None => match std::env::var("MQTTWS_URL") {
-                Ok(url) => {
-                    Endpoint::parse(&url).map_err(|error| Usage::new(format!("the URL in $MQTTWS_URL: {error}")))?
-                }
+                Ok(url) => Endpoint::parse(&url)
+                    .map_err(|error| Usage::new(format!("the URL in $MQTTWS_URL: {error}")))?,
                 Err(_) => Endpoint::parse(DEFAULT_URL).context("the default URL")?,
             },
         };
@@ -197,7 +200,8 @@ impl Connection {
         }
         let names: Vec<String> = names.split(',').map(|name| name.trim().to_owned()).collect();
         let is_token = |name: &String| {
-            !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic() && !b"\"(),/:;<=>?@[\\]{}".contains(&b))
+            !name.is_empty()
+                && name.bytes().all(|b| b.is_ascii_graphic() && !b"\"(),/:;<=>?@[\\]{}".contains(&b))
         };
         ensure!(
             names.iter().all(is_token),
@@ -213,17 +217,22 @@ impl Connection {
         };
         for (what, text) in [("-i", &self.id), ("-u", &self.username)] {
             let text = text.as_deref().unwrap_or_default();
-            ensure!(text.len() <= 65_535 && !text.contains('\0'), Usage::new(format!(
-                "{what}: expected at most 65535 bytes, without U+0000")));
+            ensure!(
+                text.len() <= 65_535 && !text.contains('\0'),
+                Usage::new(format!("{what}: expected at most 65535 bytes, without U+0000"))
+            );
         }
         Ok(session::Config {
             version,
             client_id,
             clean_start: true,
+            outlives_connection: false,
+            outlives_us: false,
             keep_alive: self.keepalive,
             session_expiry: 0,
             credentials: self.credentials(endpoint)?,
             will: None,
+            topic_alias: false,
             max_inflight: None,
             maximum_packet: MAXIMUM_PACKET,
             trace: self.debug,
@@ -236,7 +245,8 @@ impl Connection {
         let password = self.password.clone().or(url_password.flatten()).map(Bytes::from);
         let length = password.as_ref().map_or(0, Bytes::len);
         ensure!(length <= 65_535, Usage::new("the password has more than 65535 bytes"));
-        if password.is_some() && username.is_none() && self.protocol_version.is_some_and(|v| v < Version::V5) {
+        if password.is_some() && username.is_none() && self.protocol_version.is_some_and(|v| v < Version::V5)
+        {
             bail!(Usage::new("before MQTT 5 a password needs a user name: give one with -u"));
         }
         Ok(Credentials { username, password })

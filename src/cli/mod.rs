@@ -52,6 +52,9 @@ pub enum Command {
 }
 
 #[cfg(test)]
+mod generated;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use clap::CommandFactory;

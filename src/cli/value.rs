@@ -12,7 +12,8 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         "h" => 3600.0,
         _ => return Err("expected a time such as 2, 0.5, 500ms, 2s, 5m or 1h".to_owned()),
     };
-    let seconds: f64 = number.parse().map_err(|_| "expected a time such as 2, 0.5, 500ms, 2s or 5m".to_owned())?;
+    let seconds: f64 =
+        number.parse().map_err(|_| "expected a time such as 2, 0.5, 500ms, 2s or 5m".to_owned())?;
     Duration::try_from_secs_f64(seconds * unit)
         .ok()
         .filter(|duration| *duration <= Duration::from_secs(100 * 365 * 86_400))

@@ -238,7 +238,9 @@ impl Client {
             let until = self.failing.as_ref().map_or(deadline, |(_, until)| deadline.min(*until));
             match self.await_socket(Step::ConnAck, until) {
                 Ok(mail) => self.hear(mail),
-                Err(error) => return Err(self.failing.take().map_or(error, |(failed, _)| Error::Lost(failed))),
+                Err(error) => {
+                    return Err(self.failing.take().map_or(error, |(failed, _)| Error::Lost(failed)));
+                }
             }
             self.now = Instant::now();
         }

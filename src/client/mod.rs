@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-pub use connect::{Established, Timings};
+pub use connect::Established;
 pub use error::{Error, Step};
 use mailbox::{Mail, Mailbox, SocketMail};
 pub use mailbox::{Postbox, Source};

@@ -46,7 +46,8 @@ fn describe(url: &str, established: &Established) -> String {
     if let Some(tls) = timings.tls {
         steps += &format!(", tls {}", milliseconds(tls));
     }
-    steps += &format!(", upgrade {}, connack {}", milliseconds(timings.upgrade), milliseconds(timings.connack));
+    steps +=
+        &format!(", upgrade {}, connack {}", milliseconds(timings.upgrade), milliseconds(timings.connack));
     format!("PING {url} ({address}{tls}, subprotocol {subprotocol}, MQTT {version}): {steps}")
 }
 
@@ -136,10 +137,8 @@ impl Pinger<'_> {
         let answered = self.statistics.count();
         let lost = if self.sent == 0 { 0 } else { (self.sent - answered) * 100 / self.sent };
         let total = milliseconds(elapsed);
-        let mut text = format!(
-            "--- {url} ---\n{} sent, {answered} answered, {lost}% lost, time {total}",
-            self.sent
-        );
+        let mut text =
+            format!("--- {url} ---\n{} sent, {answered} answered, {lost}% lost, time {total}", self.sent);
         if let Some(summary) = self.statistics.summary() {
             text += &format!("\n{summary}");
         }

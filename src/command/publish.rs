@@ -27,7 +27,6 @@ pub fn run(args: &cli::Publish) -> Result<Exit> {
     let (mut client, _) = super::connect(options)?;
     if let Some(source) = input.source.take() {
         client.attach_input(source)?;
-        client.request_input();
     }
     let mut publisher = Publisher {
         template: Publish {
@@ -63,6 +62,10 @@ struct Input {
     block: Block,
     /// One record that is there from the beginning, or that a whole block is.
     whole: Option<Bytes>,
+    /// The block after this one: it is read while this one is published.
+    ahead: Option<Bytes>,
+    /// A block was asked for and has not come.
+    requested: bool,
     ended: bool,
     what: String,
 }
@@ -74,6 +77,8 @@ impl Input {
             delimiter: None,
             block: Block::default(),
             whole: None,
+            ahead: None,
+            requested: false,
             ended: false,
             what: "stdin".to_owned(),
         };
@@ -94,20 +99,35 @@ impl Input {
         Ok(input)
     }
 
+    /// Takes the block that was asked for; `None` is the end.
     fn add(&mut self, block: Option<Bytes>) {
-        match (block, self.delimiter) {
-            (None, _) => self.ended = true,
-            (Some(bytes), Some(delimiter)) => self.block = Block::new(bytes, delimiter),
-            (Some(bytes), None) => self.whole = Some(bytes),
-        }
+        self.requested = false;
+        self.ended = block.is_none();
+        self.ahead = block;
+    }
+
+    /// Whether a block should be asked for now; from then on it counts as asked for.
+    fn wants_more(&mut self) -> bool {
+        let wants = !self.requested && !self.ended && self.ahead.is_none();
+        self.requested |= wants;
+        wants
     }
 
     fn next(&mut self) -> Option<Bytes> {
+        if self.whole.is_none()
+            && self.block.is_empty()
+            && let Some(bytes) = self.ahead.take()
+        {
+            match self.delimiter {
+                Some(delimiter) => self.block = Block::new(bytes, delimiter),
+                None => self.whole = Some(bytes),
+            }
+        }
         self.whole.take().or_else(|| self.block.next())
     }
 
     fn is_empty(&self) -> bool {
-        self.whole.is_none() && self.block.is_empty()
+        self.whole.is_none() && self.block.is_empty() && self.ahead.is_none()
     }
 }
 
@@ -159,6 +179,9 @@ impl Publisher {
                 self.refuse(self.published, &unsendable.to_string());
             }
         }
+        if self.input.wants_more() {
+            self.client.request_input();
+        }
     }
 
     /// Sends what was published; whether that made room for more that is there already.
@@ -175,7 +198,6 @@ impl Publisher {
             Event::Input(block) => {
                 self.progress.update(self.published, self.bytes, Instant::now());
                 self.input.add(block.with_context(|| format!("reading {}", self.input.what))?);
-                self.client.request_input();
             }
             Event::Mqtt(session::Event::Acknowledged { record, code, reason }) if code.is_error() => {
                 let words = reason.map_or_else(|| code.to_string(), |reason| format!("{code} ({reason})"));
@@ -191,7 +213,8 @@ impl Publisher {
 
     fn refuse(&mut self, record: u64, words: &str) {
         self.refused += 1;
-        let what = if self.input.delimiter.is_some() { format!("message {record}") } else { "message".to_owned() };
+        let what =
+            if self.input.delimiter.is_some() { format!("message {record}") } else { "message".to_owned() };
         let topic = self.template.topic.as_ref().map_or("", |topic| topic.as_str());
         report::failure(&format!("publishing to {topic}: {what} refused: {words}"));
     }

@@ -63,7 +63,9 @@ impl Output {
         report: impl Fn(Progress) + Send + 'static,
     ) -> io::Result<Self> {
         let (thread, batches) = mpsc::channel();
-        thread::Builder::new().name("output".to_owned()).spawn(move || write_batches(&batches, sink, &report))?;
+        thread::Builder::new()
+            .name("output".to_owned())
+            .spawn(move || write_batches(&batches, sink, &report))?;
         Ok(Self {
             layout,
             pieces: Vec::new(),
@@ -149,7 +151,8 @@ pub fn print_line(line: &str) -> io::Result<bool> {
 
 fn write_batches(batches: &Receiver<Batch>, mut sink: impl Write, report: &impl Fn(Progress)) {
     for batch in batches {
-        let written = batch.pieces.iter().try_for_each(|piece| sink.write_all(piece)).and_then(|()| sink.flush());
+        let written =
+            batch.pieces.iter().try_for_each(|piece| sink.write_all(piece)).and_then(|()| sink.flush());
         match written {
             Ok(()) => report(Progress::Written(batch.number)),
             Err(error) => return report(Progress::Failed(error)),

@@ -136,3 +136,63 @@ fn connect(address: SocketAddr, limit: Duration) -> io::Result<TcpStream> {
     stream.set_write_timeout(Some(WRITE_TIMEOUT))?;
     Ok(stream)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(10)
+    }
+
+    #[test]
+    fn a_listener_is_reached_by_address_and_by_name() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let dialled = dial("127.0.0.1", port, soon()).unwrap();
+        assert_eq!(dialled.address, listener.local_addr().unwrap());
+        assert!(dialled.stream.nodelay().unwrap());
+        assert_eq!(dialled.stream.write_timeout().unwrap(), Some(WRITE_TIMEOUT));
+        // `localhost` may be ::1 first, where nobody listens: the next address is tried.
+        assert!(dial("localhost", port, soon()).is_ok());
+    }
+
+    #[test]
+    fn a_closed_port_names_the_address_and_the_cause() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let error = dial("127.0.0.1", address.port(), soon()).unwrap_err();
+        assert_eq!(error.to_string(), format!("{address}: connection refused"));
+        assert_eq!(error.phase(), crate::transport::Phase::Tcp);
+        assert!(!error.timed_out());
+    }
+
+    #[test]
+    fn every_address_is_tried_and_told() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let open = listener.local_addr().unwrap();
+        let gone = TcpListener::bind("127.0.0.1:0").unwrap();
+        let closed = gone.local_addr().unwrap();
+        drop(gone);
+        assert_eq!(connect_any(&[closed, open], soon()).unwrap().1, open);
+        let error = connect_any(&[closed, closed], soon()).unwrap_err();
+        assert_eq!(error.to_string(), format!("{closed}: connection refused; {closed}: connection refused"));
+    }
+
+    #[test]
+    fn a_deadline_that_has_passed_is_a_time_out() {
+        let error = dial("127.0.0.1", 9, Instant::now()).unwrap_err();
+        assert!(error.timed_out());
+        assert_eq!(error.to_string(), "timed out");
+    }
+
+    #[test]
+    fn a_name_that_cannot_exist_is_told_as_such() {
+        // An empty label is refused by the resolver itself: no query leaves this machine.
+        let error = dial("a..invalid", 80, soon()).unwrap_err();
+        assert_eq!(error.phase(), crate::transport::Phase::Name);
+        assert!(error.to_string().starts_with("no address for a..invalid: "), "{error}");
+    }
+}

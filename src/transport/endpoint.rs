@@ -258,6 +258,8 @@ fn split_port(place: &str) -> Result<(&str, Option<u16>), EndpointError> {
             return Err(EndpointError::BadHost);
         }
         (host, port)
+    } else if place.matches(':').count() > 1 {
+        return Err(EndpointError::BareIpv6);
     } else {
         place.split_at(place.find(':').unwrap_or(place.len()))
     };
@@ -265,7 +267,6 @@ fn split_port(place: &str) -> Result<(&str, Option<u16>), EndpointError> {
         None if port.is_empty() => Ok((host, None)),
         None => Err(EndpointError::BadHost),
         Some("") => Ok((host, None)),
-        Some(digits) if digits.contains(':') => Err(EndpointError::BareIpv6),
         Some(digits) => parse_port(digits).map(|port| (host, Some(port))),
     }
 }

@@ -25,8 +25,8 @@ use upgrade::{Answer, Offer};
 use websocket::{Frames, WebSocketError};
 use wire::{Chunk, Outlet, Wire};
 
-/// What to connect with.
-#[derive(Clone, Debug)]
+/// What to connect with. A debug print names the headers but shows no value: some are secret.
+#[derive(Clone)]
 pub struct Options {
     /// The server.
     pub endpoint: Endpoint,
@@ -40,6 +40,19 @@ pub struct Options {
     pub strict: bool,
     /// The largest message accepted, in bytes.
     pub max_message: usize,
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let headers: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("Options")
+            .field("endpoint", &self.endpoint)
+            .field("subprotocols", &self.subprotocols)
+            .field("headers", &headers)
+            .field("strict", &self.strict)
+            .field("max_message", &self.max_message)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What a connection is doing, from the name to the frames.

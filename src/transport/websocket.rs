@@ -116,8 +116,10 @@ impl Frames {
             match self.context.read(stream) {
                 Ok(Message::Binary(bytes)) if bytes.is_empty() => {}
                 Ok(Message::Binary(bytes)) => return Ok(Some(bytes)),
-                // The answer to a Ping leaves with the next turn of this loop.
-                Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {}
+                // The answer to a Ping leaves with the next turn of this loop; after a Close nothing counts but the
+                // end (RFC 6455 §1.4).
+                Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))
+                | Err(FrameError::Protocol(ProtocolError::ReceivedAfterClosing)) => {}
                 Ok(Message::Text(_)) => {
                     return Err(self.fail(stream, CloseCode::Unsupported, WebSocketError::TextFrame));
                 }
@@ -126,8 +128,6 @@ impl Frames {
                     let _ = self.context.flush(stream);
                     return Err(closed(frame).into());
                 }
-                // After a Close nothing counts but the end (RFC 6455 §1.4).
-                Err(FrameError::Protocol(ProtocolError::ReceivedAfterClosing)) => {}
                 Err(FrameError::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
                 Err(error) => return Err(self.read_error(stream, error)),
             }

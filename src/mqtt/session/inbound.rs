@@ -92,7 +92,9 @@ impl Inbound {
     }
 
     fn owe(&mut self, packet_id: PacketId, qos: QoS) -> Result<(), Violation> {
-        if self.owed.len() >= usize::from(RECEIVE_MAXIMUM) || self.receipts.len() >= usize::from(RECEIVE_MAXIMUM) {
+        if self.owed.len() >= usize::from(RECEIVE_MAXIMUM)
+            || self.receipts.len() >= usize::from(RECEIVE_MAXIMUM)
+        {
             return Err(Violation::ReceiveMaximumExceeded);
         }
         let number = self.delivered + 1;

@@ -5,177 +5,33 @@
 //! wait, at most until [`Session::deadline`]; when that passes, call [`Session::expire`].
 //! It outlives its connections: [`Session::connect`] begins one, [`Session::lost`] ends one.
 
+mod config;
+mod event;
 mod exchange;
 mod inbound;
 mod keep_alive;
 mod limits;
+mod opening;
 mod outbox;
+mod sending;
 
-use std::collections::VecDeque;
-use std::num::NonZeroU16;
+use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
 use bytes::Bytes;
-use bytestring::ByteString;
 
-use crate::mqtt::packet::{
-    Ack, ConnAck, Connect, Credentials, Decoder, Disconnect, EncodeError, Malformed, Packet, PacketId,
-    Publish, SubAck, Subscribe, Subscription, UnsubAck, Unsubscribe, Will,
-};
-use crate::mqtt::property::{Properties, Property};
-use crate::mqtt::qos::QoS;
+use crate::mqtt::packet::{Ack, Decoder, Packet, Publish, SubAck, Subscription};
 use crate::mqtt::reason::ReasonCode;
-use crate::mqtt::topic::TopicFilter;
+use crate::mqtt::topic::TopicName;
 use crate::mqtt::version::Version;
 
-use exchange::{Exchange, Exchanges};
+pub use config::Config;
+pub use event::{Delivery, Event, Silence, Unsendable, Violation};
+use exchange::Exchanges;
 use inbound::Inbound;
 use keep_alive::KeepAlive;
 pub use limits::Limits;
 use outbox::Outbox;
-
-/// What a session is asked to be; fixed for its life, but for the version, which may fall back.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// The version of every packet.
-    pub version: Version,
-    /// The client identifier; empty asks the server to assign one.
-    pub client_id: ByteString,
-    /// Clean Start (Clean Session) of the first connection.
-    pub clean_start: bool,
-    /// Keep Alive in seconds; 0 turns it off (§3.1.2.10).
-    pub keep_alive: u16,
-    /// Session Expiry Interval in seconds (MQTT 5 §3.1.2.11.2).
-    pub session_expiry: u32,
-    /// User name and password.
-    pub credentials: Credentials,
-    /// The will message.
-    pub will: Option<Will>,
-    /// `-M`: the most QoS 1 and 2 messages in flight, below what the server allows.
-    pub max_inflight: Option<NonZeroU16>,
-    /// The largest packet we accept, in bytes.
-    pub maximum_packet: usize,
-    /// Keep a line for each packet, for `-d`.
-    pub trace: bool,
-}
-
-/// What happened, in the order in which it happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// The server accepted the connection.
-    Connected(Box<ConnAck>),
-    /// The server refused it; nothing more will come.
-    Refused(Box<ConnAck>),
-    /// A message for us. It is acknowledged when its number is given to [`Session::settle`].
-    Message(Delivery),
-    /// A QoS 1 or 2 message of ours came to its end, well or (code 0x80 and above) refused.
-    Acknowledged {
-        /// The number given to [`Session::publish`].
-        record: u64,
-        /// From PUBACK, PUBREC or PUBCOMP.
-        code: ReasonCode,
-        /// The server's own words (MQTT 5 Reason String).
-        reason: Option<ByteString>,
-    },
-    /// The server has lost the session: it may or may not have this QoS 2 message of ours. It is not
-    /// sent again, for that could duplicate it.
-    InDoubt {
-        /// The number given to [`Session::publish`].
-        record: u64,
-    },
-    /// The answer to a SUBSCRIBE: one code per filter.
-    Subscribed(SubAck),
-    /// The answer to an UNSUBSCRIBE.
-    Unsubscribed(UnsubAck),
-    /// The answer to a PINGREQ.
-    Pong,
-    /// The server ends the connection and says why (MQTT 5 only).
-    Disconnected(Box<Disconnect>),
-}
-
-/// A message from the server.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Delivery {
-    /// Counts the messages of this session, from 1; what [`Session::settle`] is told.
-    pub number: u64,
-    /// The message; its topic is always there, aliases are resolved.
-    pub publish: Publish,
-}
-
-/// The server broke the protocol: what it did, and so which reason code the DISCONNECT has.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Violation {
-    /// A packet that cannot be decoded.
-    Malformed(Malformed),
-    /// A packet that a server never sends, or not now.
-    Unexpected(&'static str),
-    /// More QoS 1 and 2 messages in flight than our Receive Maximum `[MQTT-3.3.4-9]`.
-    ReceiveMaximumExceeded,
-    /// A topic alias that was never defined, or is above our maximum `[MQTT-3.3.2-9]`.
-    TopicAliasInvalid,
-}
-
-impl std::fmt::Display for Violation {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Malformed(malformed) => write!(f, "malformed packet: {malformed}"),
-            Self::Unexpected(packet) => write!(f, "an unexpected {packet}"),
-            Self::ReceiveMaximumExceeded => f.write_str("more messages in flight than our receive maximum"),
-            Self::TopicAliasInvalid => f.write_str("a topic alias that was not defined"),
-        }
-    }
-}
-
-impl Violation {
-    /// The reason code that tells the server so (§4.13).
-    fn code(&self) -> ReasonCode {
-        match self {
-            Self::Malformed(Malformed::PacketTooLarge { .. }) => ReasonCode::PACKET_TOO_LARGE,
-            Self::Malformed(_) => ReasonCode::MALFORMED_PACKET,
-            Self::Unexpected(_) => ReasonCode::PROTOCOL_ERROR,
-            Self::ReceiveMaximumExceeded => ReasonCode::RECEIVE_MAXIMUM_EXCEEDED,
-            Self::TopicAliasInvalid => ReasonCode::TOPIC_ALIAS_INVALID,
-        }
-    }
-}
-
-/// Why a message cannot be sent to this server at all.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Unsendable {
-    /// Larger than the server's Maximum Packet Size `[MQTT-3.2.2-15]`.
-    TooLarge {
-        /// Of the whole packet, in bytes.
-        size: usize,
-        /// The server's, in bytes.
-        limit: usize,
-    },
-    /// Above the server's Maximum QoS `[MQTT-3.2.2-11]`.
-    QoSNotSupported(QoS),
-    /// The server keeps no retained messages `[MQTT-3.2.2-14]`.
-    RetainNotSupported,
-    /// It has no wire form.
-    Encode(EncodeError),
-}
-
-impl std::fmt::Display for Unsendable {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::TooLarge { size, limit } => {
-                write!(f, "the packet has {size} bytes and the broker takes at most {limit}")
-            }
-            Self::QoSNotSupported(maximum) => write!(f, "the broker takes QoS {maximum} at most"),
-            Self::RetainNotSupported => f.write_str("the broker keeps no retained messages"),
-            Self::Encode(error) => error.fmt(f),
-        }
-    }
-}
-
-/// The server did not answer a PINGREQ in time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Silence {
-    /// For how long nothing came.
-    pub waited: std::time::Duration,
-}
 
 /// Where the network connection is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -202,7 +58,13 @@ pub struct Session {
     limits: Limits,
     keep_alive: KeepAlive,
     subscriptions: Vec<Subscription>,
+    /// A connection of ours has begun the session, so the next one takes it up.
     resumable: bool,
+    /// What `resumable` was before the latest CONNACK.
+    resumable_before: bool,
+    forget_at_server: bool,
+    /// The aliases that the server knows on this connection.
+    aliases: HashMap<TopicName, u16>,
     events: VecDeque<Event>,
     trace: VecDeque<String>,
 }
@@ -220,6 +82,9 @@ impl Session {
             keep_alive: KeepAlive::off(),
             subscriptions: Vec::new(),
             resumable: false,
+            resumable_before: false,
+            forget_at_server: false,
+            aliases: HashMap::new(),
             events: VecDeque::new(),
             trace: VecDeque::new(),
             config,
@@ -239,43 +104,6 @@ impl Session {
     /// Tries another version at the next connection.
     pub fn set_version(&mut self, version: Version) {
         self.config.version = version;
-    }
-
-    /// A network connection stands: CONNECT goes out, alone, and CONNACK is awaited.
-    pub fn connect(&mut self) {
-        self.state = State::Connecting;
-        self.decoder = Decoder::new(self.config.version, self.config.maximum_packet);
-        self.outbox.clear();
-        self.limits = Limits::before_connack();
-        self.keep_alive = KeepAlive::off();
-        let connect = Connect {
-            version: self.config.version,
-            clean_start: self.config.clean_start && !self.resumable,
-            keep_alive: self.config.keep_alive,
-            client_id: self.config.client_id.clone(),
-            will: self.config.will.clone(),
-            credentials: self.config.credentials.clone(),
-            properties: self.connect_properties(),
-        };
-        self.send(&Packet::Connect(Box::new(connect)));
-    }
-
-    fn connect_properties(&self) -> Properties {
-        let mut properties = Properties::default();
-        if !self.config.version.has_properties() {
-            return properties;
-        }
-        if self.config.session_expiry > 0 {
-            properties.push(Property::SessionExpiryInterval(self.config.session_expiry));
-        }
-        properties.push(Property::ReceiveMaximum(inbound::RECEIVE_MAXIMUM));
-        if inbound::TOPIC_ALIAS_MAXIMUM > 0 {
-            properties.push(Property::TopicAliasMaximum(inbound::TOPIC_ALIAS_MAXIMUM));
-        }
-        if let Ok(maximum) = u32::try_from(self.config.maximum_packet) {
-            properties.push(Property::MaximumPacketSize(maximum));
-        }
-        properties
     }
 
     /// The network connection is gone; what is unfinished waits for the next one.
@@ -350,55 +178,6 @@ impl Session {
         }
     }
 
-    fn connected(&mut self, connack: Box<ConnAck>, now: Instant) -> Event {
-        if connack.code != ReasonCode::SUCCESS {
-            self.state = State::Ended;
-            return Event::Refused(connack);
-        }
-        self.state = State::Online;
-        self.limits = Limits::from_connack(&connack.properties, self.config.version);
-        let keep_alive = self.limits.server_keep_alive.unwrap_or(self.config.keep_alive);
-        self.keep_alive = KeepAlive::every(keep_alive, now);
-        if let Some(assigned) = connack.properties.assigned_client_identifier() {
-            self.config.client_id = assigned.clone();
-        }
-        self.resume(connack.session_present);
-        self.resumable = true;
-        Event::Connected(connack)
-    }
-
-    /// Takes up the unfinished exchanges on a new connection (§4.4).
-    fn resume(&mut self, session_present: bool) {
-        let resumed = self.exchanges.resume(session_present);
-        if !session_present {
-            self.inbound.session_lost();
-        }
-        if !session_present || resumed.unanswered_subscribe {
-            self.subscribe_again();
-        }
-        self.events.extend(resumed.in_doubt.into_iter().map(|record| Event::InDoubt { record }));
-        self.resend();
-    }
-
-    /// Sends again what the window allows.
-    fn resend(&mut self) {
-        loop {
-            let (limits, asked) = (&self.limits, self.config.max_inflight);
-            match self.exchanges.resend(|qos| limits.window(qos, asked)) {
-                Some(Packet::Publish(publish)) => self.send_publish(&publish).expect("it was encoded before"),
-                Some(packet) => self.send(&packet),
-                None => return,
-            }
-        }
-    }
-
-    fn subscribe_again(&mut self) {
-        let subscriptions = std::mem::take(&mut self.subscriptions);
-        if !subscriptions.is_empty() {
-            self.subscribe(subscriptions, Properties::default());
-        }
-    }
-
     /// A PUBLISH from the server: an event, unless it is a QoS 2 message that we already have (§4.3.3).
     fn published(&mut self, mut publish: Publish) -> Result<Option<Event>, Violation> {
         self.inbound.resolve_alias(&mut publish)?;
@@ -447,74 +226,6 @@ impl Session {
         self.exchanges.finish(suback.packet_id).then_some(Event::Subscribed(suback))
     }
 
-    /// Whether one more message of this QoS may be given to [`Session::publish`] now.
-    pub fn can_publish(&self, qos: QoS) -> bool {
-        self.state == State::Online
-            && self.outbox.has_room()
-            && (qos == QoS::AtMostOnce
-                || (self.exchanges.outstanding() < self.limits.window(qos, self.config.max_inflight)
-                    && self.exchanges.has_room()))
-    }
-
-    /// Sends a message; call only after [`Session::can_publish`]. `record` is the caller's number for it:
-    /// a QoS 1 or 2 message comes back with it in [`Event::Acknowledged`].
-    pub fn publish(&mut self, mut publish: Publish, record: u64) -> Result<(), Unsendable> {
-        self.limits.check(&publish, self.config.version)?;
-        if publish.qos != QoS::AtMostOnce {
-            publish.packet_id = Some(self.exchanges.next_id());
-        }
-        self.send_publish(&publish).map_err(Unsendable::Encode)?;
-        match publish.qos {
-            QoS::AtMostOnce => {}
-            QoS::AtLeastOnce => self.exchanges.begin(Exchange::AtLeastOnce { publish, record }),
-            QoS::ExactlyOnce => self.exchanges.begin(Exchange::ExactlyOnce { publish, record }),
-        }
-        Ok(())
-    }
-
-    /// Whether the server has accepted the connection, and nobody has ended it.
-    pub fn is_online(&self) -> bool {
-        self.state == State::Online
-    }
-
-    /// How many QoS 1 and 2 messages of ours have not come to their end.
-    pub fn in_flight(&self) -> usize {
-        self.exchanges.publishing()
-    }
-
-    /// Asks for subscriptions; [`Event::Subscribed`] has the answer, under the identifier returned.
-    pub fn subscribe(&mut self, subscriptions: Vec<Subscription>, properties: Properties) -> PacketId {
-        let packet_id = self.exchanges.next_id();
-        self.exchanges.begin(Exchange::Subscribe);
-        self.subscriptions.extend(subscriptions.iter().cloned());
-        self.send(&Packet::Subscribe(Subscribe { packet_id, properties, subscriptions }));
-        packet_id
-    }
-
-    /// Gives subscriptions back; [`Event::Unsubscribed`] has the answer.
-    pub fn unsubscribe(&mut self, filters: Vec<TopicFilter>, properties: Properties) -> PacketId {
-        let packet_id = self.exchanges.next_id();
-        self.exchanges.begin(Exchange::Unsubscribe);
-        self.subscriptions.retain(|subscription| !filters.contains(&subscription.filter));
-        self.send(&Packet::Unsubscribe(Unsubscribe { packet_id, properties, filters }));
-        packet_id
-    }
-
-    /// Sends a PINGREQ now; [`Event::Pong`] is its answer.
-    pub fn ping(&mut self) {
-        self.keep_alive.asked();
-        self.send(&Packet::PingReq);
-    }
-
-    /// Says goodbye; nothing is sent or understood after it.
-    pub fn disconnect(&mut self, code: ReasonCode) {
-        // Before MQTT 5 a DISCONNECT has no reason, and means that all is well: the will is discarded.
-        if self.state == State::Online && (!code.is_error() || self.config.version.has_properties()) {
-            self.send(&Packet::Disconnect(Disconnect { code, properties: Properties::default() }));
-        }
-        self.state = State::Ended;
-    }
-
     /// When [`Session::expire`] must be called, if nothing happens before.
     pub fn deadline(&self) -> Option<Instant> {
         if self.state == State::Online { self.keep_alive.deadline() } else { None }
@@ -545,22 +256,6 @@ impl Session {
     /// The next line of the packet log, when the configuration asked for one.
     pub fn traced(&mut self) -> Option<String> {
         self.trace.pop_front()
-    }
-
-    fn send(&mut self, packet: &Packet) {
-        self.note("sending", packet);
-        packet
-            .encode(self.config.version, self.outbox.buffer())
-            .expect("packets of our own making fit: the command line checks the lengths of what the user gave");
-    }
-
-    fn send_publish(&mut self, publish: &Publish) -> Result<(), EncodeError> {
-        if self.config.trace {
-            self.note("sending", &Packet::Publish(publish.clone()));
-        }
-        publish.encode_header(self.config.version, self.outbox.buffer())?;
-        self.outbox.push(&publish.payload);
-        Ok(())
     }
 
     fn note(&mut self, verb: &str, packet: &Packet) {

@@ -28,7 +28,7 @@ pub enum UpgradeError {
 /// What speaks where HTTP should.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Foreign {
-    /// A CONNACK: MQTT without WebSockets.
+    /// A CONNACK: MQTT over plain TCP.
     Mqtt,
     /// HTTP/2, by its preface or a frame.
     Http2,

@@ -8,7 +8,7 @@ use super::{HEAD_LIMIT, Header, has_token, head_length, header_slots, joined, ow
 use crate::transport::endpoint::Endpoint;
 
 /// What the client asks for, and by which it judges the answer.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Offer {
     /// The request, ready to be sent.
     pub request: String,
@@ -18,6 +18,15 @@ pub struct Offer {
     pub subprotocols: Vec<String>,
     /// Refuse what is otherwise taken with a warning.
     pub strict: bool,
+}
+
+impl fmt::Debug for Offer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Offer")
+            .field("request", &masked(&self.request))
+            .field("strict", &self.strict)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Offer {
@@ -186,3 +195,6 @@ fn request_from(parsed: &httparse::Request<'_, '_>) -> Request {
         headers,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,109 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_mqttws_global_optspecs
+    string join \n help version
+end
+
+function __fish_mqttws_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_mqttws_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_mqttws_using_subcommand
+    set -l cmd (__fish_mqttws_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c mqttws -n "__fish_mqttws_needs_command" -l help -d 'Print help'
+complete -c mqttws -n "__fish_mqttws_needs_command" -l version -d 'Print the version'
+complete -c mqttws -n "__fish_mqttws_needs_command" -f -a "pub" -d 'Publish messages: one, a file, or a stream of lines'
+complete -c mqttws -n "__fish_mqttws_needs_command" -f -a "sub" -d 'Subscribe, and write the messages that come to stdout'
+complete -c mqttws -n "__fish_mqttws_needs_command" -f -a "ping" -d 'Measure how fast a broker answers, and each step of the way to it'
+complete -c mqttws -n "__fish_mqttws_needs_command" -f -a "serve" -d 'Run a local broker, alone or for the time of one command'
+complete -c mqttws -n "__fish_mqttws_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s L -l url -d 'The same as URL' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s h -l host -d 'Host to connect to [default: localhost]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s p -l port -d 'Port to connect to; 443 means wss [default: 80, with TLS 443, without a host 8080]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l path -d 'Path of the WebSocket endpoint [default: /mqtt]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l subprotocol -d 'WebSocket subprotocols to offer, separated by commas, or `none` [default: mqtt, then mqttv3.1]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l cafile -d 'Trust the certificate authorities of this PEM file instead of the built-in ones (repeatable)' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l connect-timeout -d 'Time for everything from name look-up to CONNACK' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s V -l protocol-version -d 'MQTT version: 5, 311 or 31 [default: the newest that the broker takes]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s i -l id -d 'Client id [default: mqttws and random characters]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s u -l username -d 'User name' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s P -l pw -d 'Password; other users of this machine can see it on the command line' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s k -l keepalive -d 'Keep alive in seconds; 0 turns it off' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s t -l topic -d 'Topic to publish to' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s m -l message -d 'Publish this text' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s f -l file -d 'Publish the content of a file as one message' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s q -l qos -d 'Quality of service: 0, 1 or 2' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l insecure -d 'Do not verify the server\'s certificate: anyone on the way can read and change everything'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s d -l debug -d 'Log each packet on stderr'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l quiet -d 'No warnings and no progress'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s c -l disable-clean-session -d 'Keep the session: the broker stores what comes while we are away (needs -i)'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s s -l stdin-file -d 'Publish all of stdin as one message'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s l -l stdin-line -d 'Publish each line of stdin as a message'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s n -l null-message -d 'Publish an empty message'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s r -l retain -d 'Ask the broker to keep the message for later subscribers'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l help -d 'Print help'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s L -l url -d 'The same as URL' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s h -l host -d 'Host to connect to [default: localhost]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s p -l port -d 'Port to connect to; 443 means wss [default: 80, with TLS 443, without a host 8080]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l path -d 'Path of the WebSocket endpoint [default: /mqtt]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l subprotocol -d 'WebSocket subprotocols to offer, separated by commas, or `none` [default: mqtt, then mqttv3.1]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l cafile -d 'Trust the certificate authorities of this PEM file instead of the built-in ones (repeatable)' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l connect-timeout -d 'Time for everything from name look-up to CONNACK' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s V -l protocol-version -d 'MQTT version: 5, 311 or 31 [default: the newest that the broker takes]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s i -l id -d 'Client id [default: mqttws and random characters]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s u -l username -d 'User name' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s P -l pw -d 'Password; other users of this machine can see it on the command line' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s k -l keepalive -d 'Keep alive in seconds; 0 turns it off' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s t -l topic -d 'Topic filter to subscribe to; + and # are wildcards (repeatable)' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s q -l qos -d 'Highest quality of service to receive: 0, 1 or 2' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s C -l count -d 'Leave after so many messages' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s W -l timeout -d 'Leave after so long, with exit code 27 if -C was not met' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l insecure -d 'Do not verify the server\'s certificate: anyone on the way can read and change everything'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s d -l debug -d 'Log each packet on stderr'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l quiet -d 'No warnings and no progress'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s c -l disable-clean-session -d 'Keep the session: the broker stores what comes while we are away (needs -i)'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s v -l verbose -d 'Write the topic and a space before each payload'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s N -d 'Write no line feed behind each payload'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l help -d 'Print help'
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s L -l url -d 'The same as URL' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s h -l host -d 'Host to connect to [default: localhost]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s p -l port -d 'Port to connect to; 443 means wss [default: 80, with TLS 443, without a host 8080]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l path -d 'Path of the WebSocket endpoint [default: /mqtt]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l subprotocol -d 'WebSocket subprotocols to offer, separated by commas, or `none` [default: mqtt, then mqttv3.1]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l cafile -d 'Trust the certificate authorities of this PEM file instead of the built-in ones (repeatable)' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l connect-timeout -d 'Time for everything from name look-up to CONNACK' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s V -l protocol-version -d 'MQTT version: 5, 311 or 31 [default: the newest that the broker takes]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s i -l id -d 'Client id [default: mqttws and random characters]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s u -l username -d 'User name' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s P -l pw -d 'Password; other users of this machine can see it on the command line' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s k -l keepalive -d 'Keep alive in seconds; 0 turns it off' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s c -l count -d 'Leave after so many probes [default: when interrupted]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l interval -d 'Time from one probe to the next' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s W -l timeout -d 'How long to wait for each answer' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l insecure -d 'Do not verify the server\'s certificate: anyone on the way can read and change everything'
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s d -l debug -d 'Log each packet on stderr'
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l quiet -d 'No warnings and no progress'
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l help -d 'Print help'
+complete -c mqttws -n "__fish_mqttws_using_subcommand serve" -s h -l host -d 'Address to listen at: this machine only' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand serve" -s p -l port -d 'Port to listen at; 0 picks a free one' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand serve" -s d -l debug -d 'Log what happens on stderr'
+complete -c mqttws -n "__fish_mqttws_using_subcommand serve" -l help -d 'Print help'
+complete -c mqttws -n "__fish_mqttws_using_subcommand help; and not __fish_seen_subcommand_from pub sub ping serve help" -f -a "pub" -d 'Publish messages: one, a file, or a stream of lines'
+complete -c mqttws -n "__fish_mqttws_using_subcommand help; and not __fish_seen_subcommand_from pub sub ping serve help" -f -a "sub" -d 'Subscribe, and write the messages that come to stdout'
+complete -c mqttws -n "__fish_mqttws_using_subcommand help; and not __fish_seen_subcommand_from pub sub ping serve help" -f -a "ping" -d 'Measure how fast a broker answers, and each step of the way to it'
+complete -c mqttws -n "__fish_mqttws_using_subcommand help; and not __fish_seen_subcommand_from pub sub ping serve help" -f -a "serve" -d 'Run a local broker, alone or for the time of one command'
+complete -c mqttws -n "__fish_mqttws_using_subcommand help; and not __fish_seen_subcommand_from pub sub ping serve help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

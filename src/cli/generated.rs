@@ -1,0 +1,187 @@
+//! `completions/` and `man/` are written here and committed: the test rewrites what differs and then fails,
+//! so that they cannot drift from the flags.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::CommandFactory;
+use clap_complete::Shell;
+use clap_mangen::Man;
+
+use super::Cli;
+
+const EXIT_STATUS: &str = r".SH EXIT STATUS
+.TP
+\fB0\fR
+Done as asked; also when the reader of stdout went away, and when an endless \fBsub\fR or \fBping\fR was interrupted.
+.TP
+\fB1\fR
+A local failure: a file, the disk, the output.
+.TP
+\fB2\fR
+The command line makes no sense.
+.TP
+\fB3\fR
+Not reached: name or TCP.
+.TP
+\fB4\fR
+TLS failed.
+.TP
+\fB5\fR
+The WebSocket upgrade failed.
+.TP
+\fB6\fR
+The broker refused CONNECT, or disconnected us with an error.
+.TP
+\fB7\fR
+The broker refused a SUBSCRIBE or a PUBLISH; also when only some were refused.
+.TP
+\fB8\fR
+The connection was lost.
+.TP
+\fB9\fR
+The broker broke a protocol (WebSocket or MQTT).
+.TP
+\fB27\fR
+Timed out: \fB\-\-connect\-timeout\fR (the line names the step), \fB\-W\fR, or no ping was answered.
+.TP
+\fB130\fR, \fB143\fR
+Interrupted by SIGINT or SIGTERM before what was asked was done.
+";
+
+const ENVIRONMENT: &str = r".SH ENVIRONMENT
+.TP
+\fBMQTTWS_URL\fR
+Where to connect when the command line names no address.
+";
+
+const PROMISES: &str = r".SH DELIVERY
+\fBpub\fR exits with 0 only when every message was handed over as its QoS demands: written, and the connection
+closed in order (0), answered by PUBACK (1) or by PUBCOMP (2).
+.PP
+\fBsub\fR acknowledges a QoS 1 or 2 message only after it was written to stdout and flushed: what was not printed
+stays with the broker, for the next run with the same \fB\-i\fR and \fB\-c\fR.
+.PP
+Control and bidirectional characters are escaped when stdout is a terminal, never in a pipe.
+.PP
+SIGINT and SIGTERM end the connection with a DISCONNECT, so that a will is not published; a second one ends the
+program at once.
+";
+
+const EXAMPLES: [(&str, &str); 4] = [
+    (
+        "pub",
+        r".SH EXAMPLES
+.nf
+mqttws pub wss://broker.example/mqtt \-t lab/door \-m open \-q 1
+seq 1 1000 | mqttws pub \-t numbers \-q 2 \-l
+mqttws pub \-t picture \-r \-f picture.jpg
+.fi
+",
+    ),
+    (
+        "sub",
+        r".SH EXAMPLES
+.nf
+mqttws sub wss://broker.example/mqtt \-t 'lab/#' \-v
+mqttws sub \-t numbers \-q 1 \-c \-i archive >> numbers.log
+mqttws sub \-t picture \-N \-C 1 > picture.jpg
+.fi
+",
+    ),
+    (
+        "ping",
+        r".SH EXAMPLES
+.nf
+mqttws ping wss://broker.example/mqtt
+mqttws ping ws://localhost:9001 \-c 3 \-\-interval 200ms
+.fi
+",
+    ),
+    (
+        "serve",
+        r".SH NOTES
+QoS 0, 1 and 2, retained messages, wildcards, shared subscriptions, wills and sessions in MQTT 3.1, 3.1.1 and 5,
+all in memory, under both subprotocol names, at the path /mqtt.
+.SH EXAMPLES
+.nf
+mqttws serve
+mqttws serve \-p 0 \-\- sh \-c 'mqttws pub \-t a \-m hello \-r && mqttws sub \-t a \-C 1'
+.fi
+",
+    ),
+];
+
+#[test]
+fn completions_and_manual_are_up_to_date() {
+    let mut expected = BTreeMap::new();
+    completions(&mut expected);
+    manual(&mut expected);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut changed = Vec::new();
+    for (path, content) in &expected {
+        let path = root.join(path);
+        let present = fs::read_to_string(&path).unwrap_or_default().replace("\r\n", "\n");
+        if present != *content {
+            fs::create_dir_all(path.parent().expect("a file stands in a folder"))
+                .expect("creating the folder");
+            fs::write(&path, content).expect("writing the file");
+            changed.push(path);
+        }
+    }
+    for folder in ["completions", "man"] {
+        for entry in fs::read_dir(root.join(folder)).expect("reading the folder") {
+            let name = PathBuf::from(folder).join(entry.expect("reading the folder").file_name());
+            assert!(expected.contains_key(&name), "nothing generates {}: remove it", name.display());
+        }
+    }
+    assert!(changed.is_empty(), "these were out of date and are rewritten; commit them: {changed:?}");
+}
+
+fn completions(files: &mut BTreeMap<PathBuf, String>) {
+    let shells = [
+        (Shell::Bash, "mqttws.bash"),
+        (Shell::Zsh, "_mqttws"),
+        (Shell::Fish, "mqttws.fish"),
+        (Shell::PowerShell, "_mqttws.ps1"),
+        (Shell::Elvish, "mqttws.elv"),
+    ];
+    for (shell, name) in shells {
+        let mut text = Vec::new();
+        clap_complete::generate(shell, &mut Cli::command(), "mqttws", &mut text);
+        let text = String::from_utf8(text).expect("completions are text");
+        files.insert(Path::new("completions").join(name), text);
+    }
+}
+
+fn manual(files: &mut BTreeMap<PathBuf, String>) {
+    let mut cli = Cli::command();
+    cli.build();
+    files.insert(PathBuf::from("man/mqttws.1"), page(&cli, "mqttws", &[PROMISES, EXIT_STATUS, ENVIRONMENT]));
+    for command in cli.get_subcommands().filter(|command| command.get_name() != "help") {
+        let name = command.get_name();
+        let (_, examples) = EXAMPLES.iter().find(|(of, _)| *of == name).expect("every command has examples");
+        let title = format!("mqttws-{name}");
+        let text = page(command, &title, &[EXIT_STATUS, ENVIRONMENT, examples]);
+        files.insert(PathBuf::from(format!("man/{title}.1")), text);
+    }
+}
+
+/// One page; the version stays out of it, or every release would touch all of them.
+fn page(command: &clap::Command, title: &str, extra: &[&str]) -> String {
+    let command = command.clone().display_name(title.to_owned()).version(None::<&str>);
+    let man = Man::new(command).title(title.to_uppercase()).source("mqttws").manual("mqttws manual").date("");
+    let mut page = Vec::new();
+    let rendered = [Man::render_title, Man::render_name_section, Man::render_synopsis_section]
+        .into_iter()
+        .chain([Man::render_description_section, Man::render_options_section])
+        .try_for_each(|section| section(&man, &mut page as &mut dyn std::io::Write));
+    rendered.expect("writing to memory");
+    if title == "mqttws" {
+        man.render_subcommands_section(&mut page).expect("writing to memory");
+    }
+    let mut text = String::from_utf8(page).expect("a manual page is text");
+    extra.iter().for_each(|section| text.push_str(section));
+    text
+}

@@ -1,0 +1,39 @@
+//! What a session is asked to be.
+
+use std::num::NonZeroU16;
+
+use bytestring::ByteString;
+
+use crate::mqtt::packet::{Credentials, Will};
+use crate::mqtt::version::Version;
+
+/// What a session is asked to be; fixed for its life, but for the version, which may fall back.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The version of every packet.
+    pub version: Version,
+    /// The client identifier; empty asks the server to assign one.
+    pub client_id: ByteString,
+    /// Whether the first connection begins with a new session.
+    pub clean_start: bool,
+    /// Whether the session must survive the loss of a connection.
+    pub outlives_connection: bool,
+    /// Whether the session stays with the server when we are done (`-c`).
+    pub outlives_us: bool,
+    /// Keep Alive in seconds; 0 turns it off (§3.1.2.10).
+    pub keep_alive: u16,
+    /// Session Expiry Interval in seconds, where the session survives anything (MQTT 5 §3.1.2.11.2).
+    pub session_expiry: u32,
+    /// User name and password.
+    pub credentials: Credentials,
+    /// The will message.
+    pub will: Option<Will>,
+    /// Use topic aliases as far as the server allows.
+    pub topic_alias: bool,
+    /// `-M`: the most QoS 1 and 2 messages in flight, below what the server allows.
+    pub max_inflight: Option<NonZeroU16>,
+    /// The largest packet we accept, in bytes.
+    pub maximum_packet: usize,
+    /// Keep a line for each packet, for `-d`.
+    pub trace: bool,
+}

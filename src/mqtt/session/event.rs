@@ -1,0 +1,125 @@
+//! What a session has to say, and what can be wrong.
+
+use bytestring::ByteString;
+
+use crate::mqtt::packet::{ConnAck, Disconnect, EncodeError, Malformed, Publish, SubAck, UnsubAck};
+use crate::mqtt::qos::QoS;
+use crate::mqtt::reason::ReasonCode;
+
+/// What happened, in the order in which it happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The server accepted the connection.
+    Connected(Box<ConnAck>),
+    /// The server refused it; nothing more will come.
+    Refused(Box<ConnAck>),
+    /// A message for us. It is acknowledged when its number is given to [`Session::settle`].
+    Message(Delivery),
+    /// A QoS 1 or 2 message of ours came to its end, well or (code 0x80 and above) refused.
+    Acknowledged {
+        /// The number given to [`Session::publish`].
+        record: u64,
+        /// From PUBACK, PUBREC or PUBCOMP.
+        code: ReasonCode,
+        /// The server's own words (MQTT 5 Reason String).
+        reason: Option<ByteString>,
+    },
+    /// The server has lost the session: it may or may not have this QoS 2 message of ours. It is not
+    /// sent again, for that could duplicate it.
+    InDoubt {
+        /// The number given to [`Session::publish`].
+        record: u64,
+    },
+    /// The answer to a SUBSCRIBE: one code per filter.
+    Subscribed(SubAck),
+    /// The answer to an UNSUBSCRIBE.
+    Unsubscribed(UnsubAck),
+    /// The answer to a PINGREQ.
+    Pong,
+    /// The server ends the connection and says why (MQTT 5 only).
+    Disconnected(Box<Disconnect>),
+}
+
+/// A message from the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// Counts the messages of this session, from 1; what [`Session::settle`] is told.
+    pub number: u64,
+    /// The message; its topic is always there, aliases are resolved.
+    pub publish: Publish,
+}
+
+/// The server broke the protocol: what it did, and so which reason code the DISCONNECT has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Violation {
+    /// A packet that cannot be decoded.
+    Malformed(Malformed),
+    /// A packet that a server never sends, or not now.
+    Unexpected(&'static str),
+    /// More QoS 1 and 2 messages in flight than our Receive Maximum `[MQTT-3.3.4-9]`.
+    ReceiveMaximumExceeded,
+    /// A topic alias that was never defined, or is above our maximum `[MQTT-3.3.2-9]`.
+    TopicAliasInvalid,
+}
+
+impl std::fmt::Display for Violation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Malformed(malformed) => write!(f, "malformed packet: {malformed}"),
+            Self::Unexpected(packet) => write!(f, "an unexpected {packet}"),
+            Self::ReceiveMaximumExceeded => f.write_str("more messages in flight than our receive maximum"),
+            Self::TopicAliasInvalid => f.write_str("a topic alias that was not defined"),
+        }
+    }
+}
+
+impl Violation {
+    /// The reason code that tells the server so (§4.13).
+    pub(super) fn code(&self) -> ReasonCode {
+        match self {
+            Self::Malformed(Malformed::PacketTooLarge { .. }) => ReasonCode::PACKET_TOO_LARGE,
+            Self::Malformed(_) => ReasonCode::MALFORMED_PACKET,
+            Self::Unexpected(_) => ReasonCode::PROTOCOL_ERROR,
+            Self::ReceiveMaximumExceeded => ReasonCode::RECEIVE_MAXIMUM_EXCEEDED,
+            Self::TopicAliasInvalid => ReasonCode::TOPIC_ALIAS_INVALID,
+        }
+    }
+}
+
+/// Why a message cannot be sent to this server at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unsendable {
+    /// Larger than the server's Maximum Packet Size `[MQTT-3.2.2-15]`.
+    TooLarge {
+        /// Of the whole packet, in bytes.
+        size: usize,
+        /// The server's, in bytes.
+        limit: usize,
+    },
+    /// Above the server's Maximum QoS `[MQTT-3.2.2-11]`.
+    QoSNotSupported(QoS),
+    /// The server keeps no retained messages `[MQTT-3.2.2-14]`.
+    RetainNotSupported,
+    /// It has no wire form.
+    Encode(EncodeError),
+}
+
+impl std::fmt::Display for Unsendable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::TooLarge { size, limit } => {
+                write!(f, "the packet has {size} bytes and the broker takes at most {limit}")
+            }
+            Self::QoSNotSupported(maximum) => write!(f, "the broker takes QoS {maximum} at most"),
+            Self::RetainNotSupported => f.write_str("the broker keeps no retained messages"),
+            Self::Encode(error) => error.fmt(f),
+        }
+    }
+}
+
+/// The server did not answer a PINGREQ in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Silence {
+    /// For how long nothing came.
+    pub waited: std::time::Duration,
+}

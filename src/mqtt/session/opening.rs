@@ -1,0 +1,132 @@
+//! How a connection begins: CONNECT, CONNACK, and the unfinished business of the one before.
+
+use std::time::Instant;
+
+use super::keep_alive::KeepAlive;
+use super::limits::Limits;
+use super::{Event, Session, State, inbound};
+use crate::mqtt::packet::{ConnAck, Connect, Decoder, Packet};
+use crate::mqtt::property::{Properties, Property};
+use crate::mqtt::reason::ReasonCode;
+use crate::mqtt::version::Version;
+
+impl Session {
+    /// A network connection stands: CONNECT goes out, alone, and CONNACK is awaited.
+    pub fn connect(&mut self) {
+        self.state = State::Connecting;
+        self.decoder = Decoder::new(self.config.version, self.config.maximum_packet);
+        self.outbox.clear();
+        self.aliases.clear();
+        self.limits = Limits::before_connack();
+        self.keep_alive = KeepAlive::off();
+        let connect = Connect {
+            version: self.config.version,
+            clean_start: self.clean_start(),
+            keep_alive: self.config.keep_alive,
+            client_id: self.config.client_id.clone(),
+            will: self.config.will.clone(),
+            credentials: self.config.credentials.clone(),
+            properties: self.connect_properties(),
+        };
+        self.send(&Packet::Connect(Box::new(connect)));
+    }
+
+    /// Clean Start begins a new session; the older Clean Session also ends it with the connection, so where it
+    /// must not, a new session is only begun by [`Session::forget_at_server`].
+    fn clean_start(&self) -> bool {
+        match self.config.version {
+            _ if self.forget_at_server => true,
+            Version::V5 => self.config.clean_start && !self.resumable,
+            Version::V3_1 | Version::V3_1_1 => !self.survives(),
+        }
+    }
+
+    pub(super) fn survives(&self) -> bool {
+        self.config.outlives_connection || self.config.outlives_us
+    }
+
+    /// Before MQTT 5: the server has an old session of our identifier, where we want a new one (after
+    /// [`Event::Connected`]).
+    pub fn is_stale(&self, connack: &ConnAck) -> bool {
+        connack.session_present && !self.resumable_before && self.config.clean_start && !self.forget_at_server
+    }
+
+    /// Makes the next connection end the session at the server, or (`false`) the one after it begin a new one.
+    pub fn forget_at_server(&mut self, forget: bool) {
+        self.forget_at_server = forget;
+        self.resumable = false;
+    }
+
+    /// Whether the server would keep the session after our DISCONNECT, although we do not want it to: then one more
+    /// connection must end it, see [`Session::forget_at_server`].
+    pub fn leaves_remains(&self) -> bool {
+        self.config.version < Version::V5 && self.config.outlives_connection && !self.config.outlives_us
+    }
+
+    fn connect_properties(&self) -> Properties {
+        let mut properties = Properties::default();
+        if !self.config.version.has_properties() {
+            return properties;
+        }
+        if self.survives() && self.config.session_expiry > 0 {
+            properties.push(Property::SessionExpiryInterval(self.config.session_expiry));
+        }
+        properties.push(Property::ReceiveMaximum(inbound::RECEIVE_MAXIMUM));
+        if inbound::TOPIC_ALIAS_MAXIMUM > 0 {
+            properties.push(Property::TopicAliasMaximum(inbound::TOPIC_ALIAS_MAXIMUM));
+        }
+        if let Ok(maximum) = u32::try_from(self.config.maximum_packet) {
+            properties.push(Property::MaximumPacketSize(maximum));
+        }
+        properties
+    }
+
+    pub(super) fn connected(&mut self, connack: Box<ConnAck>, now: Instant) -> Event {
+        if connack.code != ReasonCode::SUCCESS {
+            self.state = State::Ended;
+            return Event::Refused(connack);
+        }
+        self.state = State::Online;
+        self.limits = Limits::from_connack(&connack.properties, self.config.version);
+        let keep_alive = self.limits.server_keep_alive.unwrap_or(self.config.keep_alive);
+        self.keep_alive = KeepAlive::every(keep_alive, now);
+        if let Some(assigned) = connack.properties.assigned_client_identifier() {
+            self.config.client_id = assigned.clone();
+        }
+        self.resume(connack.session_present);
+        self.resumable_before = std::mem::replace(&mut self.resumable, true);
+        Event::Connected(connack)
+    }
+
+    /// Takes up the unfinished exchanges on a new connection (§4.4).
+    fn resume(&mut self, session_present: bool) {
+        let resumed = self.exchanges.resume(session_present);
+        if !session_present {
+            self.inbound.session_lost();
+        }
+        if !session_present || resumed.unanswered_subscribe {
+            self.subscribe_again();
+        }
+        self.events.extend(resumed.in_doubt.into_iter().map(|record| Event::InDoubt { record }));
+        self.resend();
+    }
+
+    /// Sends again what the window allows.
+    pub(super) fn resend(&mut self) {
+        loop {
+            let (limits, asked) = (&self.limits, self.config.max_inflight);
+            match self.exchanges.resend(|qos| limits.window(qos, asked)) {
+                Some(Packet::Publish(publish)) => self.send_publish(&publish).expect("it was encoded before"),
+                Some(packet) => self.send(&packet),
+                None => return,
+            }
+        }
+    }
+
+    fn subscribe_again(&mut self) {
+        let subscriptions = std::mem::take(&mut self.subscriptions);
+        if !subscriptions.is_empty() {
+            self.subscribe(subscriptions, Properties::default());
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! What the caller sends: messages, subscriptions, PINGREQ and the goodbye.
+
+use super::exchange::Exchange;
+use super::{Session, State, Unsendable};
+use crate::mqtt::packet::{
+    Disconnect, EncodeError, Packet, PacketId, Publish, Subscribe, Subscription, Unsubscribe,
+};
+use crate::mqtt::property::{Properties, Property};
+use crate::mqtt::qos::QoS;
+use crate::mqtt::reason::ReasonCode;
+use crate::mqtt::topic::TopicFilter;
+
+impl Session {
+    /// Whether one more message of this QoS may be given to [`Session::publish`] now.
+    pub fn can_publish(&self, qos: QoS) -> bool {
+        self.state == State::Online
+            && self.outbox.has_room()
+            && (qos == QoS::AtMostOnce
+                || (self.exchanges.outstanding() < self.limits.window(qos, self.config.max_inflight)
+                    && self.exchanges.has_room()))
+    }
+
+    /// Sends a message; call only after [`Session::can_publish`]. `record` is the caller's number for it:
+    /// a QoS 1 or 2 message comes back with it in [`Event::Acknowledged`].
+    pub fn publish(&mut self, mut publish: Publish, record: u64) -> Result<(), Unsendable> {
+        self.limits.check(&publish, self.config.version)?;
+        if publish.qos != QoS::AtMostOnce {
+            publish.packet_id = Some(self.exchanges.next_id());
+        }
+        self.send_publish(&publish).map_err(Unsendable::Encode)?;
+        match publish.qos {
+            QoS::AtMostOnce => {}
+            QoS::AtLeastOnce => self.exchanges.begin(Exchange::AtLeastOnce { publish, record }),
+            QoS::ExactlyOnce => self.exchanges.begin(Exchange::ExactlyOnce { publish, record }),
+        }
+        Ok(())
+    }
+
+    /// Whether the server has accepted the connection, and nobody has ended it.
+    pub fn is_online(&self) -> bool {
+        self.state == State::Online
+    }
+
+    /// How many QoS 1 and 2 messages of ours have not come to their end.
+    pub fn in_flight(&self) -> usize {
+        self.exchanges.publishing()
+    }
+
+    /// Asks for subscriptions; [`Event::Subscribed`] has the answer, under the identifier returned.
+    pub fn subscribe(&mut self, subscriptions: Vec<Subscription>, properties: Properties) -> PacketId {
+        let packet_id = self.exchanges.next_id();
+        self.exchanges.begin(Exchange::Subscribe);
+        self.subscriptions.extend(subscriptions.iter().cloned());
+        self.send(&Packet::Subscribe(Subscribe { packet_id, properties, subscriptions }));
+        packet_id
+    }
+
+    /// Gives subscriptions back; [`Event::Unsubscribed`] has the answer.
+    pub fn unsubscribe(&mut self, filters: Vec<TopicFilter>, properties: Properties) -> PacketId {
+        let packet_id = self.exchanges.next_id();
+        self.exchanges.begin(Exchange::Unsubscribe);
+        self.subscriptions.retain(|subscription| !filters.contains(&subscription.filter));
+        self.send(&Packet::Unsubscribe(Unsubscribe { packet_id, properties, filters }));
+        packet_id
+    }
+
+    /// Sends a PINGREQ now; [`Event::Pong`] is its answer.
+    pub fn ping(&mut self) {
+        self.keep_alive.asked();
+        self.send(&Packet::PingReq);
+    }
+
+    /// Says goodbye; nothing is sent or understood after it.
+    pub fn disconnect(&mut self, code: ReasonCode) {
+        // Before MQTT 5 a DISCONNECT has no reason, and means that all is well: the will is discarded.
+        if self.state == State::Online && (!code.is_error() || self.config.version.has_properties()) {
+            let mut properties = Properties::default();
+            let session_ends = !code.is_error() && !self.config.outlives_us;
+            if self.config.version.has_properties() && self.survives() && session_ends {
+                properties.push(Property::SessionExpiryInterval(0));
+            }
+            self.send(&Packet::Disconnect(Disconnect { code, properties }));
+        }
+        self.state = State::Ended;
+    }
+
+    pub(super) fn send(&mut self, packet: &Packet) {
+        self.note("sending", packet);
+        packet.encode(self.config.version, self.outbox.buffer()).expect(
+            "packets of our own making fit: the command line checks the lengths of what the user gave",
+        );
+    }
+
+    pub(super) fn send_publish(&mut self, publish: &Publish) -> Result<(), EncodeError> {
+        if self.config.topic_alias
+            && let Some(aliased) = self.alias(publish)
+        {
+            return self.write_publish(&aliased);
+        }
+        self.write_publish(publish)
+    }
+
+    fn write_publish(&mut self, publish: &Publish) -> Result<(), EncodeError> {
+        if self.config.trace {
+            self.note("sending", &Packet::Publish(publish.clone()));
+        }
+        publish.encode_header(self.config.version, self.outbox.buffer())?;
+        self.outbox.push(&publish.payload);
+        Ok(())
+    }
+
+    /// The message with an alias for its topic: the topic goes with it the first time, and then no more (§3.3.2.3.4).
+    fn alias(&mut self, publish: &Publish) -> Option<Publish> {
+        let topic = publish.topic.as_ref()?;
+        let known = self.aliases.get(topic).copied();
+        let new =
+            u16::try_from(self.aliases.len() + 1).ok().filter(|&new| new <= self.limits.topic_alias_maximum);
+        let alias = known.or(new)?;
+        let mut aliased = publish.clone();
+        aliased.properties.push(Property::TopicAlias(alias));
+        if known.is_some() {
+            aliased.topic = None;
+        } else {
+            self.aliases.insert(topic.clone(), alias);
+        }
+        Some(aliased)
+    }
+}

@@ -1,0 +1,111 @@
+use super::*;
+
+fn fault(identity: Identity, host: &str, tls: &TlsOptions) -> (CertificateFault, String) {
+    let port = echo(server_config(identity));
+    let error = connected(host, port, tls).err().expect("the certificate is refused");
+    let words = error.to_string();
+    match error {
+        Error::Tls(TlsError::Certificate(fault)) => (fault, words),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn an_unknown_authority_is_told() {
+    let identity = authority().identity(&["localhost"], |_| ());
+    let (fault, words) = fault(identity, "localhost", &TlsOptions::default());
+    assert_eq!(fault, CertificateFault::UnknownIssuer);
+    assert_eq!(words, "certificate signed by an unknown authority");
+}
+
+#[test]
+fn a_certificate_out_of_its_time_is_told_with_the_date() {
+    let authority = authority();
+    let identity = authority.identity(&["localhost"], |params| params.not_after = date_time_ymd(2020, 2, 29));
+    assert_eq!(fault(identity, "localhost", &authority.trusted()).1, "certificate expired on 2020-02-29");
+    let identity =
+        authority.identity(&["localhost"], |params| params.not_before = date_time_ymd(2999, 12, 31));
+    assert_eq!(
+        fault(identity, "localhost", &authority.trusted()).1,
+        "certificate not valid before 2999-12-31"
+    );
+}
+
+#[test]
+fn a_certificate_for_other_names_is_told_with_its_names() {
+    let authority = authority();
+    let identity = authority.identity(&["a.example", "10.0.0.1"], |_| ());
+    let (_, words) = fault(identity, "localhost", &authority.trusted());
+    assert_eq!(words, "certificate not valid for localhost, only for a.example, 10.0.0.1");
+    let identity = authority.identity(&["a.example"], |_| ());
+    let (_, words) = fault(identity, "127.0.0.1", &authority.trusted());
+    assert_eq!(words, "certificate not valid for 127.0.0.1, only for a.example");
+    let identity = authority.identity(&[], |_| ());
+    let (fault, _) = fault(identity, "localhost", &authority.trusted());
+    assert_eq!(fault, CertificateFault::NoNames { expected: "localhost".into() });
+}
+
+#[test]
+fn an_authority_used_as_a_server_is_told() {
+    let mut params = CertificateParams::new(vec!["localhost".into()]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    let file = TempFile::new(certificate.pem());
+    let tls = TlsOptions { ca_files: vec![file.0.clone()], insecure: false };
+    let identity = Identity(certificate.der().clone(), key.serialize_der().try_into().unwrap());
+    assert_eq!(fault(identity, "localhost", &tls).0, CertificateFault::CaAsServer);
+}
+
+#[test]
+fn x509_version_1_is_told() {
+    use rustls::client::WebPkiServerVerifier;
+    use rustls::pki_types::UnixTime;
+    let authority = authority();
+    let Identity(certificate, _) = authority.identity(&["localhost"], |_| ());
+    // The version is `[0] { INTEGER 2 }`; 0 means version 1.
+    let mut der = certificate.to_vec();
+    let at = der.windows(5).position(|bytes| bytes == [0xa0, 3, 2, 1, 2]).unwrap();
+    der[at + 4] = 0;
+    let roots = Arc::new(roots(std::slice::from_ref(&authority.file.0)).unwrap());
+    let provider = Arc::new(ring::default_provider());
+    let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider).build().unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    let error = verifier.verify_server_cert(&der.into(), &[], &name, &[], UnixTime::now()).unwrap_err();
+    assert_eq!(TlsError::from(error), TlsError::Certificate(CertificateFault::Version1));
+}
+
+#[test]
+fn authorities_that_cannot_be_used_name_the_file() {
+    let certificate = authority().issuer.pem();
+    let rows = [
+        ("nothing here".to_owned(), "no certificate in CA file PATH"),
+        (String::new(), "no certificate in CA file PATH"),
+        (
+            certificate.replace("-----END", "-----ENT"),
+            "CA file PATH is not proper PEM: a section has no END line",
+        ),
+        (certificate.replacen("MII", "!!!", 1), "CA file PATH is not proper PEM: a section is not base64"),
+    ];
+    for (content, words) in rows {
+        let file = TempFile::new(content);
+        let tls = TlsOptions { ca_files: vec![file.0.clone()], insecure: true };
+        let error = client_config(&tls).unwrap_err().to_string();
+        assert_eq!(error.replace(&*file.0.to_string_lossy(), "PATH"), words);
+    }
+    let junk = TempFile::new("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+    let error = client_config(&TlsOptions { ca_files: vec![junk.0.clone()], insecure: false }).unwrap_err();
+    assert!(matches!(error, TlsSetupError::BadCertificate { .. }), "{error}");
+    let tls = TlsOptions { ca_files: vec!["/nowhere/ca.pem".into()], insecure: false };
+    assert_eq!(
+        client_config(&tls).unwrap_err().to_string(),
+        "cannot read CA file /nowhere/ca.pem: no such file"
+    );
+}
+
+#[test]
+fn a_host_that_cannot_be_a_tls_name_is_told() {
+    let config = client_config(&TlsOptions::default()).unwrap();
+    assert_eq!(connection(&config, "a..b").unwrap_err(), TlsError::Name("a..b".into()));
+    assert!(connection(&config, "fe80::1%eth0").is_ok());
+}
