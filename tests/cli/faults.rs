@@ -9,11 +9,11 @@ use crate::support::lines::{self, fails, is_one_line};
 use crate::support::program::{Outcome, Program};
 use crate::support::websocket::Fault;
 
-/// Checks that `mqttws sub -V 311 -t t`, with `arguments`, fails so when the broker follows this script.
+/// Checks that `mqttws sub -t t`, with `arguments`, fails so when the broker follows this script.
 fn sub_fails(script: Vec<Step>, arguments: &[&str], code: i32, pattern: &str) -> Outcome {
     let broker = Broker::start(script);
     let url = broker.url();
-    let outcome = Program::new([&["sub", &url, "-V", "311", "-t", "t"], arguments].concat()).run();
+    let outcome = Program::new([&["sub", &url, "-t", "t"], arguments].concat()).run();
     fails(&outcome, code, pattern);
     outcome
 }
@@ -76,14 +76,14 @@ fn a_silent_close_after_the_request() {
 #[test]
 fn no_answer_at_all() {
     let script = vec![Step::Request(&[]), Step::Gone];
-    let outcome = sub_fails(script, &["--connect-timeout", "0.5"], 27, lines::UPGRADE_TIMED_OUT);
+    let outcome = sub_fails(script, &["-V", "311", "--connect-timeout", "0.5"], 27, lines::UPGRADE_TIMED_OUT);
     assert!(outcome.took.as_secs_f32() < 3.0, "too late:\n{outcome}");
 }
 
 #[test]
 fn no_connack() {
     let script = vec![Step::Upgrade, packet("10 *"), Step::Gone];
-    sub_fails(script, &["--connect-timeout", "0.5"], 27, lines::CONNACK_TIMED_OUT);
+    sub_fails(script, &["-V", "311", "--connect-timeout", "0.5"], 27, lines::CONNACK_TIMED_OUT);
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn nobody_there() {
 #[test]
 fn connect_refused() {
     let refused = |connack| vec![Step::Upgrade, packet("10 *"), Step::Send(connack), Step::Gone];
-    sub_fails(refused("20 00 04"), &[], 6, lines::BAD_CREDENTIALS);
+    sub_fails(refused("20 00 04"), &["-V", "311"], 6, lines::BAD_CREDENTIALS);
     sub_fails(refused("20 00 05"), &["-V", "31"], 6, lines::NOT_AUTHORIZED);
     sub_fails(refused("20 00 87 00"), &["-V", "5"], 6, lines::NOT_AUTHORIZED);
     let with_reason = refused("20 00 87 07 1f <shut>");
@@ -108,10 +108,10 @@ fn connect_refused() {
 
 #[test]
 fn a_connection_that_is_lost() {
-    sub_fails(subscribed([Step::End]), &[], 8, lines::CONNECTION_LOST);
-    sub_fails(connected([Step::Reset]), &[], 8, lines::CONNECTION_LOST);
+    sub_fails(subscribed([Step::End]), &["-V", "311"], 8, lines::CONNECTION_LOST);
+    sub_fails(connected([Step::Reset]), &["-V", "311"], 8, lines::CONNECTION_LOST);
     let closed = subscribed([Step::Frame(0x88, b"\x03\xe9going away"), Step::Gone]);
-    sub_fails(closed, &[], 8, lines::CONNECTION_LOST);
+    sub_fails(closed, &["-V", "311"], 8, lines::CONNECTION_LOST);
 }
 
 #[test]
@@ -130,11 +130,11 @@ fn a_broker_that_disconnects() {
 #[test]
 fn broken_websockets() {
     let script = subscribed([Step::Frame(0x81, b"hello"), Step::Close(1003), Step::Gone]);
-    sub_fails(script, &[], 9, lines::TEXT_FRAME);
+    sub_fails(script, &["-V", "311"], 9, lines::TEXT_FRAME);
     let script = subscribed([Step::Frame(0xf2, b"\xd0\x00"), Step::Gone]);
-    sub_fails(script, &[], 9, lines::MALFORMED);
+    sub_fails(script, &["-V", "311"], 9, lines::MALFORMED);
     let script = subscribed([Step::Raw(b"\x82\x82\x01\x02\x03\x04\xd1\x02".into()), Step::Gone]);
-    sub_fails(script, &[], 9, lines::MASKED_FRAME);
+    sub_fails(script, &["-V", "311"], 9, lines::MASKED_FRAME);
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn malformed_packets() {
         b"\x20\x02\x00\x00",          // A second CONNACK.
     ];
     for packet in packets {
-        sub_fails(subscribed([Step::Frame(0x82, packet), Step::Gone]), &[], 9, lines::MALFORMED);
+        sub_fails(subscribed([Step::Frame(0x82, packet), Step::Gone]), &["-V", "311"], 9, lines::MALFORMED);
     }
 }
 

@@ -49,14 +49,14 @@ fn a_retained_message_goes_through_it_in_every_version() {
 fn a_session_is_kept_for_those_who_come_back() {
     let (serve, url) = serve();
     let session = ["sub", &url, "-V", "311", "-i", "me", "-c", "-t", "t", "-q", "1"];
-    let first = Program::new(session).arg("-C").arg("1").spawn();
+    let first = Program::new([&session[..], &["-C", "1"]].concat()).spawn();
     // The first message is retained, so it arrives whether it was sent before or after the subscription.
     Program::new(["pub", &url, "-t", "t", "-q", "1", "-r", "-m", "first"]).run().expect(0, "", "");
     first.finish().expect(0, "first\n", "");
     let lines: String = (1..=1000).map(|number| format!("{number}\n")).collect();
     let publish = Program::new(["pub", &url, "-t", "t", "-q", "1", "-l"]).stdin(lines.as_str());
     publish.run().expect(0, "", "");
-    let outcome = Program::new(session).arg("-C").arg("1001").run();
+    let outcome = Program::new([&session[..], &["-C", "1001"]].concat()).run();
     outcome.expect(0, format!("{}first\n", lines), "");
     stop(serve);
 }

@@ -53,7 +53,7 @@ fn numbers_have_their_ranges() {
     refuses(&["sub", "-t", "t", "-W", "soon"], "mqttws: *soon*");
     refuses(&["sub", "-t", "t", "-k", "65536"], "mqttws: *65536*");
     refuses(&["sub", "-t", "t", "-p", "65536"], "mqttws: *65536*");
-    refuses(&["sub", "-t", "t", "-V", "4"], "mqttws: *4*");
+    refuses(&["sub", "-t", "t", "-V", "6"], "mqttws: *6*");
     refuses(&["sub", "-t", "t", "--connect-timeout", "-1"], "mqttws: *");
 }
 

@@ -1,14 +1,14 @@
 //! Debian's mosquitto, started for one test on ports of its own and gone with it. It must never know the
 //! program under test.
 
-use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::certificates::{Authority, Certificate};
+use super::certificates::{Authority, Certificate, FAR_AWAY};
 use super::folder::Folder;
 use super::program::Program;
 
@@ -45,7 +45,7 @@ impl Mosquitto {
     /// Starts it and waits until it listens.
     pub fn start() -> Self {
         let (authority, folder) = (Authority::new(), Folder::new());
-        let server = authority.certify(&["localhost", "127.0.0.1"]);
+        let server = authority.certify(&["localhost", "127.0.0.1"], FAR_AWAY);
         let authority = folder.write("ca.pem", authority.pem());
         let server = (0..ATTEMPTS).find_map(|_| Server::start(&folder, &server));
         let server = server.expect("mosquitto starts; tests/run installs it");
@@ -70,6 +70,37 @@ impl Mosquitto {
     pub fn wait_for_subscription(&self, id: &str) {
         let subscribed = |line: &str| line.split(' ').nth(1) == Some(id) && line.split(' ').count() >= 4;
         assert!(self.server.waits_for(subscribed), "no subscription of {id} within {PATIENCE:?}");
+    }
+}
+
+/// Traffic that keeps mosquitto busy until this is dropped.
+///
+/// Debian's mosquitto (libwebsockets) sends 4 KiB of a long message to a WebSocket at each turn of its loop,
+/// and an idle loop turns every 100 ms: 1 MiB takes 25 s, whoever the client is. A client on the plain
+/// listener that sends a PINGREQ as soon as the last was answered keeps the loop turning.
+pub struct Bustle {
+    socket: TcpStream,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Mosquitto {
+    /// Starts the traffic that lets long messages pass.
+    pub fn keep_busy(&self) -> Bustle {
+        let mut socket = TcpStream::connect((Ipv4Addr::LOCALHOST, self.server.ports.tcp)).unwrap();
+        socket.set_nodelay(true).unwrap();
+        socket.write_all(b"\x10\x10\x00\x04MQTT\x04\x02\x00\x00\x00\x04busy").unwrap();
+        socket.read_exact(&mut [0; 4]).unwrap();
+        let mut pinger = socket.try_clone().unwrap();
+        let mut ping = move || pinger.write_all(b"\xc0\x00").and_then(|()| pinger.read_exact(&mut [0; 2]));
+        let thread = Some(thread::spawn(move || while ping().is_ok() {}));
+        Bustle { socket, thread }
+    }
+}
+
+impl Drop for Bustle {
+    fn drop(&mut self) {
+        self.socket.shutdown(Shutdown::Both).ok();
+        self.thread.take().map(JoinHandle::join);
     }
 }
 

@@ -40,9 +40,9 @@ fn every_mode_of_input_at_every_qos() {
         arrives(&broker, publish(&broker.ws(), &["-q", qos, "-f", &file]), payload);
         arrives(&broker, publish(&broker.ws(), &["-q", qos, "-s"]).stdin(payload), payload);
 
-        let subscriber = subscriber(&broker, &["-C", "3"]);
+        let subscriber = subscriber(&broker, &["-C", "3", "-F", "%l %p"]);
         publish(&broker.ws(), &["-q", qos, "-l"]).stdin("one\n\nlast").run().expect(0, "", "");
-        subscriber.finish().expect(0, "one\n\nlast\n", "");
+        subscriber.finish().expect(0, "3 one\n0 \n4 last\n", "");
     }
 }
 

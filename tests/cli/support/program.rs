@@ -55,12 +55,6 @@ impl Program {
         }
     }
 
-    /// Appends an argument.
-    pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
-        self.arguments.push(argument.as_ref().to_owned());
-        self
-    }
-
     /// Sets an environment variable; all others but `PATH` are absent.
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
