@@ -12,9 +12,9 @@ use tungstenite::protocol::{Message, Role, WebSocketConfig};
 use tungstenite::{Error, WebSocket};
 
 use super::Log;
-use super::frames::Frames;
+use super::frames::{CLOSE, Frames};
 use super::handshake::is_impatience;
-use super::limits::{LINGER, MESSAGE_BYTES, READ_BYTES};
+use super::limits::{BATCH, LINGER, MESSAGE_BYTES, READ_BYTES};
 use super::link::{Link, Outbox};
 use super::listener::Event;
 use super::router::packet_weight;
@@ -92,7 +92,12 @@ impl Read for Inlet<'_> {
 
 impl Write for Inlet<'_> {
     fn write(&mut self, frame: &[u8]) -> io::Result<usize> {
-        self.link.post_frame(frame);
+        match frame {
+            // The answer to a Close is the end; it goes after what was posted, and nothing after it.
+            [CLOSE, _, high, low, ..] => self.link.end(Some(u16::from_be_bytes([*high, *low]))),
+            [CLOSE, ..] => self.link.end(Some(NORMAL)),
+            _ => self.link.post_frame(frame),
+        }
         Ok(frame.len())
     }
 
@@ -171,6 +176,9 @@ fn decode(decoder: &mut Decoder, bytes: Bytes, inlet: &mut Inlet<'_>, context: C
                 context.tell(|| format!("{} sent {}", inlet.link.address, packet.describe()));
                 inlet.weight += packet_weight(&packet);
                 inlet.packets.push(packet);
+                if inlet.packets.len() >= BATCH {
+                    inlet.post();
+                }
             }
             Ok(None) => return true,
             Err(error) => {

@@ -12,7 +12,7 @@ use crate::mqtt::version::Version;
 /// FIN and the opcode of a binary message.
 const BINARY: u8 = 0x82;
 /// FIN and the opcode of Close.
-const CLOSE: u8 = 0x88;
+pub const CLOSE: u8 = 0x88;
 /// Room for the longest header that a message of `MESSAGE_BYTES` needs.
 const HEADER: usize = 4;
 /// Payloads up to this size have their length in the second byte.
@@ -158,7 +158,9 @@ mod tests {
     fn written(packets: &[Packet]) -> Vec<u8> {
         let mut sink = Vec::new();
         let mut frames = Frames::new(&mut sink);
-        packets.iter().for_each(|packet| frames.packet(packet, Version::V3_1_1).unwrap());
+        for packet in packets {
+            frames.packet(packet, Version::V3_1_1).unwrap();
+        }
         frames.flush().unwrap();
         sink
     }

@@ -30,7 +30,7 @@ pub const TOPIC_ALIAS_MAXIMUM: u16 = 16;
 /// QoS 1 and 2 messages on their way to one client; a client may ask for fewer (Receive Maximum).
 pub const IN_FLIGHT: u16 = 1_024;
 
-/// What one message weighs besides its topic and payload, in bytes: our book-keeping.
+/// What one packet weighs besides topic and payload, in bytes: our book-keeping.
 pub const MESSAGE_OVERHEAD: usize = 128;
 /// Unsent bytes of one connection; above, QoS 0 messages are dropped and others stay in the session.
 pub const UNSENT_BYTES: usize = 64 * MIB;
@@ -40,6 +40,8 @@ pub const SLOW_BYTES: usize = 8 * MIB;
 pub const DEAF_BYTES: usize = UNSENT_BYTES + 16 * MIB;
 /// Bytes of packets of one connection that wait for the router, unless it is a single batch.
 pub const UNROUTED_BYTES: usize = 4 * MIB;
+/// Packets in one batch. A message of 2-byte packets would be much larger decoded than encoded.
+pub const BATCH: usize = 1_024;
 /// Batches that wait for the router, of all connections.
 pub const MAILBOX: usize = 1_024;
 

@@ -46,7 +46,7 @@ struct State {
 /// What is to be written. Empty vectors keep their memory.
 #[derive(Debug, Default)]
 pub struct Outbox {
-    /// Whole control frames (Pong, the answer to a Close): they go first.
+    /// Whole control frames (Pong): they go first.
     pub frames: Vec<u8>,
     /// Packets, in order.
     pub packets: Vec<Packet>,
@@ -71,14 +71,14 @@ impl Link {
             address,
             socket,
             gauge: Arc::default(),
-            version: AtomicU8::new(Version::V3_1_1.level()),
+            version: AtomicU8::new(0),
             state: Mutex::default(),
             to_write: Condvar::new(),
             progress: Condvar::new(),
         }
     }
 
-    /// The version that CONNECT asked for; packets to the client are written in it.
+    /// The version that CONNECT asked for; packets to the client are written in it. Before, 3.1.1.
     pub fn version(&self) -> Version {
         match self.version.load(Relaxed) {
             3 => Version::V3_1,
@@ -87,9 +87,10 @@ impl Link {
         }
     }
 
-    /// CONNECT was read.
+    /// CONNECT was read; a second one, which is an error, changes nothing.
     pub fn set_version(&self, version: Version) {
-        self.version.store(version.level(), Relaxed);
+        // It fails only if it was set before.
+        let _ = self.version.compare_exchange(0, version.level(), Relaxed, Relaxed);
     }
 
     /// For the router: packets to write. The vector is left empty.

@@ -100,11 +100,15 @@ impl Shared {
     /// Waits until all connections are gone, and cuts those that take too long.
     pub fn finish(&self) {
         let links: Vec<_> = self.live().values().cloned().collect();
-        links.iter().for_each(|link| link.end(Some(GOING_AWAY)));
+        for link in links {
+            link.end(Some(GOING_AWAY));
+        }
         for patience in [LINGER + LINGER / 4, LINGER / 4] {
             let live = self.gone.wait_timeout_while(self.live(), patience, |live| !live.is_empty());
             let (live, _) = live.unwrap_or_else(PoisonError::into_inner);
-            live.values().for_each(|link| link.cut());
+            for link in live.values() {
+                link.cut();
+            }
         }
     }
 
@@ -241,15 +245,18 @@ impl Hub {
     pub fn run(mut self) {
         let mut events = Vec::new();
         let mut routed = Vec::new();
-        while let Some(first) = self.wait() {
-            events.extend(first);
+        while self.wait(&mut events) {
             events.extend(self.inbox.try_iter().take(BURST));
             let stop = events.iter().any(|event| matches!(event, Event::Stop));
-            events.drain(..).for_each(|event| self.route(event, &mut routed));
+            for event in events.drain(..) {
+                self.route(event, &mut routed);
+            }
             self.router.tick(Instant::now());
             self.hand_over();
             for (id, weight) in routed.drain(..) {
-                self.links.get(&id).into_iter().for_each(|link| link.routed(weight));
+                if let Some(link) = self.links.get(&id) {
+                    link.routed(weight);
+                }
             }
             if stop {
                 return;
@@ -257,14 +264,15 @@ impl Hub {
         }
     }
 
-    /// Waits for the next event or the router's deadline. `None` when there will be no event any more.
-    fn wait(&self) -> Option<Option<Event>> {
-        let Some(at) = self.router.deadline() else { return self.inbox.recv().ok().map(Some) };
-        match self.inbox.recv_timeout(at.saturating_duration_since(Instant::now())) {
-            Ok(event) => Some(Some(event)),
-            Err(RecvTimeoutError::Timeout) => Some(None),
-            Err(RecvTimeoutError::Disconnected) => None,
-        }
+    /// Waits for the next event or the router's deadline. False when there will be no event any more.
+    fn wait(&self, events: &mut Vec<Event>) -> bool {
+        let event = match self.router.deadline() {
+            Some(at) => self.inbox.recv_timeout(at.saturating_duration_since(Instant::now())),
+            None => self.inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        };
+        let alive = !matches!(event, Err(RecvTimeoutError::Disconnected));
+        events.extend(event);
+        alive
     }
 
     /// Gives one event to the router. A panic there, a bug of ours, costs one connection.
@@ -292,7 +300,9 @@ impl Hub {
             }
             Event::Packets { connection, packets, .. } => {
                 self.router.heard(connection, now);
-                packets.into_iter().for_each(|packet| self.router.receive(connection, packet, now));
+                for packet in packets {
+                    self.router.receive(connection, packet, now);
+                }
             }
             Event::Malformed { connection, error } => self.router.malformed(connection, &error, now),
             Event::Lost(connection) => {
@@ -307,14 +317,14 @@ impl Hub {
     /// Gives every connection what the router has for it.
     fn hand_over(&mut self) {
         let Self { router, links, shared, .. } = self;
-        router.drain(|parcel| deliver(parcel, links));
+        router.drain(|mut parcel| deliver(&mut parcel, links));
         for note in router.notes() {
             shared.tell(&note);
         }
     }
 }
 
-fn deliver(parcel: Parcel<'_>, links: &HashMap<ConnectionId, Arc<Link>>) {
+fn deliver(parcel: &mut Parcel<'_>, links: &HashMap<ConnectionId, Arc<Link>>) {
     let Some(link) = links.get(&parcel.connection) else { return parcel.packets.clear() };
     if !parcel.packets.is_empty() {
         link.post(parcel.packets);

@@ -70,7 +70,7 @@ impl Broker {
 
     /// What a client on this machine connects to.
     pub fn url(&self) -> String {
-        format!("ws://{}{}", listener::reachable(self.address), self.shared.path())
+        format!("ws://{}{}", listener::reachable(self.address()), self.shared.path())
     }
 
     /// Stops: clients get DISCONNECT 0x8B (MQTT 5) and Close 1001, wills are not published. Returns within

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args};
 
 use super::connection::{Connection, Persistence};
-use super::subscribe::qos;
+use super::value;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::TopicName;
 
@@ -46,10 +46,14 @@ pub struct Publish {
     pub null_message: bool,
 
     /// Quality of service: 0, 1 or 2
-    #[arg(short, long, value_name = "QOS", default_value = "0", value_parser = qos, help_heading = "Messages")]
+    #[arg(short, long, value_name = "QOS", default_value = "0", value_parser = value::qos, help_heading = "Messages")]
     pub qos: QoS,
 
     /// Ask the broker to keep the message for later subscribers
     #[arg(short, long, help_heading = "Messages")]
     pub retain: bool,
+
+    /// Send the topic once and then an alias for it, as far as the broker allows (MQTT 5)
+    #[arg(long, help_heading = "Messages")]
+    pub topic_alias: bool,
 }

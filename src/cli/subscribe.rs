@@ -26,7 +26,7 @@ pub struct Subscribe {
     pub topic: Vec<TopicFilter>,
 
     /// Highest quality of service to receive: 0, 1 or 2
-    #[arg(short, long, value_name = "QOS", default_value = "0", value_parser = qos, help_heading = "Messages")]
+    #[arg(short, long, value_name = "QOS", default_value = "0", value_parser = value::qos, help_heading = "Messages")]
     pub qos: QoS,
 
     /// Leave after so many messages
@@ -45,9 +45,4 @@ pub struct Subscribe {
     /// Write no line feed behind each payload
     #[arg(short = 'N', help_heading = "Output")]
     pub no_newline: bool,
-}
-
-/// A QoS as a number.
-pub fn qos(text: &str) -> Result<QoS, String> {
-    text.parse().ok().and_then(QoS::from_bits).ok_or_else(|| "expected 0, 1 or 2".to_owned())
 }

@@ -33,7 +33,8 @@ pub fn run(args: &cli::Ping) -> Result<Exit> {
         _ if pinger.statistics.is_empty() => Exit::TimedOut,
         _ => Exit::Done,
     };
-    pinger.client.close();
+    // Nothing of ours can be lost any more.
+    let _ = pinger.client.close();
     Ok(exit)
 }
 
@@ -100,6 +101,11 @@ impl Pinger<'_> {
             match self.client.next(Some(began + self.args.timeout))? {
                 Event::Mqtt(session::Event::Pong) if self.late > 0 => self.late -= 1,
                 Event::Mqtt(session::Event::Pong) => return Ok(Some(began.elapsed())),
+                // Neither this answer nor a late one will come on the new connection.
+                Event::Reconnected => {
+                    self.late = 0;
+                    return Ok(None);
+                }
                 Event::Alarm => {
                     self.late += 1;
                     return Ok(None);
@@ -128,6 +134,7 @@ impl Pinger<'_> {
                 Event::Alarm => return Ok(None),
                 Event::Interrupted(signal) => return Ok(Some(signal)),
                 Event::Mqtt(session::Event::Pong) => self.late = self.late.saturating_sub(1),
+                Event::Reconnected => self.late = 0,
                 _ => {}
             }
         }

@@ -9,6 +9,7 @@ use crate::cli;
 use crate::client::{Client, Event};
 use crate::mqtt::packet::{SubAck, Subscription};
 use crate::mqtt::property::Properties;
+use crate::mqtt::qos::QoS;
 use crate::mqtt::session;
 use crate::report::{self, Exit};
 use crate::terminal::format::Layout;
@@ -22,6 +23,7 @@ pub fn run(args: &cli::Subscribe) -> Result<Exit> {
     let deadline = args.timeout.map(|timeout| Instant::now() + timeout);
     let mut options = args.connection.resolve()?;
     args.persistence.apply(&args.connection, &mut options)?;
+    options.session.outlives_connection = args.qos > QoS::AtMostOnce;
     let (mut client, _) = super::connect(options)?;
     let postbox = client.postbox();
     let layout =
@@ -38,7 +40,8 @@ pub fn run(args: &cli::Subscribe) -> Result<Exit> {
     // Whatever ended it: what was received is written, and what was written is acknowledged.
     let written = subscriber.finish_output(&result);
     let exit = result.with_context(|| format!("subscribed at {}", subscriber.client.options().endpoint))?;
-    subscriber.client.close();
+    // Nothing of ours can be lost any more.
+    let _ = subscriber.client.close();
     written?;
     Ok(if subscriber.denied && exit == Exit::Done { Exit::Denied } else { exit })
 }
@@ -93,7 +96,7 @@ impl Subscriber<'_> {
                 Ok(Some(if self.args.count.is_some() { Exit::Signal(signal) } else { Exit::Done }))
             }
             Event::Alarm => Ok(Some(Exit::TimedOut)),
-            Event::Mqtt(_) | Event::Input(_) => Ok(None),
+            Event::Mqtt(_) | Event::Input(_) | Event::Reconnected => Ok(None),
         }
     }
 

@@ -66,7 +66,7 @@ impl Router {
             _ if connect.clean_start => 0,
             _ => NEVER,
         };
-        session.outbound.resume(properties.receive_maximum().map_or(IN_FLIGHT, Into::into));
+        session.outbound.resume(properties.receive_maximum().unwrap_or(IN_FLIGHT));
         session.will = connect.will;
         self.watch(id, now);
     }

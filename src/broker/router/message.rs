@@ -116,7 +116,12 @@ impl Delivery {
 
     /// The packet to send now, with the time that is left `[MQTT-3.3.2-6]`.
     pub fn publish_at(&self, now: Instant) -> Publish {
-        let mut publish = self.publish.clone();
+        self.clone().into_publish(now)
+    }
+
+    /// The packet to send now, when it is not needed again.
+    pub fn into_publish(self, now: Instant) -> Publish {
+        let mut publish = self.publish;
         if let Some(at) = self.expires_at {
             let left = at.saturating_duration_since(now).as_millis().div_ceil(1000);
             let left = u32::try_from(left).unwrap_or(u32::MAX);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::gauge::Gauge;
 use super::message::weight;
 use super::{ConnectionId, End, SessionKey};
-use crate::broker::limits::TOPIC_ALIAS_MAXIMUM;
+use crate::broker::limits::{MESSAGE_OVERHEAD, TOPIC_ALIAS_MAXIMUM};
 use crate::mqtt::packet::{MAXIMUM_REMAINING_LENGTH, Packet};
 use crate::mqtt::topic::TopicName;
 use crate::mqtt::version::Version;
@@ -89,8 +89,8 @@ impl Peer {
 pub fn packet_weight(packet: &Packet) -> usize {
     match packet {
         Packet::Publish(publish) => weight(publish),
-        Packet::SubAck(ack) => 16 + ack.codes.len(),
-        Packet::UnsubAck(ack) => 16 + ack.codes.len(),
-        _ => 16,
+        Packet::SubAck(ack) => MESSAGE_OVERHEAD + ack.codes.len(),
+        Packet::UnsubAck(ack) => MESSAGE_OVERHEAD + ack.codes.len(),
+        _ => MESSAGE_OVERHEAD,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::message::{Grant, Message};
+use super::message::{Delivery, Grant, Message};
 use super::outbound::Outbound;
 use super::peer::Peer;
 use super::session::Session;
@@ -27,7 +27,7 @@ impl Router {
         let message = Message::published(publish, topic, now);
         match packet_id {
             Some(packet_id) if qos == QoS::ExactlyOnce => {
-                self.publish_once(id, key, packet_id, &message, now)
+                self.publish_once(id, key, packet_id, &message, now);
             }
             Some(packet_id) => {
                 let code = self.route(&message, Some(key), Some(id), now);
@@ -132,27 +132,13 @@ impl Router {
         let Some(session) = self.sessions.get_mut(key) else { return };
         let delivery = message.delivery(grant);
         let connection = session.connection.and_then(|id| Some((id, self.peers.get_mut(&id)?)));
-        let at_most_once = delivery.publish.qos == QoS::AtMostOnce;
         let Some((id, peer)) = connection else {
-            let lost = !at_most_once && !session.outbound.park(delivery);
+            let wanted = delivery.publish.qos != QoS::AtMostOnce;
+            let lost = wanted && !session.outbound.park(delivery);
             return self.count_dropped(key, lost);
         };
         touch(&mut self.touched, id, peer);
-        let lost = if at_most_once {
-            let full = peer.gauge.is_full();
-            if !full {
-                push_publish(peer, delivery.publish_at(now));
-            }
-            full
-        } else if session.outbound.is_blocked() {
-            let lost = !session.outbound.park(delivery);
-            peer.gauge.set_queued(session.outbound.queued());
-            lost
-        } else {
-            let lost = !session.outbound.push(delivery);
-            fill(session, peer, now);
-            lost
-        };
+        let lost = !send_or_queue(session, peer, delivery, now);
         let slow = peer.gauge.is_slow();
         if let Some(publisher) = from.filter(|from| slow && *from != id) {
             self.hold_back(publisher, id);
@@ -194,6 +180,21 @@ impl Router {
     }
 }
 
+/// Delivers a message to a client that is connected; false when there is no room for it.
+fn send_or_queue(session: &mut Session, peer: &mut Peer, delivery: Delivery, now: Instant) -> bool {
+    if delivery.publish.qos == QoS::AtMostOnce {
+        let room = !peer.gauge.is_full();
+        if room {
+            push_publish(peer, delivery.into_publish(now));
+        }
+        return room;
+    }
+    let blocked = session.outbound.is_blocked();
+    let queued = if blocked { session.outbound.park(delivery) } else { session.outbound.push(delivery) };
+    fill(session, peer, now);
+    queued
+}
+
 /// Moves messages from a session to its connection, as far as both allow.
 fn fill(session: &mut Session, peer: &mut Peer, now: Instant) {
     while !peer.gauge.is_full() {
@@ -202,7 +203,9 @@ fn fill(session: &mut Session, peer: &mut Peer, now: Instant) {
                 let packet_id = publish.packet_id;
                 if !push_publish(peer, publish) {
                     // "Behave as if it had completed sending" `[MQTT-3.1.2-25]`.
-                    packet_id.into_iter().for_each(|id| session.outbound.forget(id));
+                    if let Some(id) = packet_id {
+                        session.outbound.forget(id);
+                    }
                 }
             }
             Some(packet) => peer.push(packet),
@@ -231,7 +234,7 @@ fn resolve(peer: &mut Peer, publish: &mut Publish) -> Result<TopicName, ReasonCo
     if publish.properties.0.iter().any(|property| matches!(property, Property::SubscriptionIdentifier(_))) {
         return Err(ReasonCode::PROTOCOL_ERROR);
     }
-    let alias = publish.properties.topic_alias().map(u16::from);
+    let alias = publish.properties.topic_alias();
     match (publish.topic.take(), alias) {
         (Some(topic), None) => Ok(topic),
         (Some(topic), Some(alias)) if peer.set_alias(alias, &topic) => Ok(topic),

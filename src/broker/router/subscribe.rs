@@ -41,11 +41,15 @@ impl Router {
         let (packet_id, properties) = (subscribe.packet_id, Properties::default());
         self.send(id, Packet::SubAck(SubAck { packet_id, properties, codes }));
         for wanted in replays {
-            let identifiers = identifier.into_iter().collect();
-            let grant = Grant { qos: wanted.qos, retain: true, identifiers };
-            for message in self.retained.matching(&wanted.filter, now) {
-                self.deliver(key, &message, &grant, None, now);
-            }
+            self.replay(key, wanted, identifier, now);
+        }
+    }
+
+    /// Delivers the retained messages that a subscription matches.
+    fn replay(&mut self, key: SessionKey, wanted: &Subscription, identifier: Option<u32>, now: Instant) {
+        let grant = Grant { qos: wanted.qos, retain: true, identifiers: identifier.into_iter().collect() };
+        for message in self.retained.matching(&wanted.filter, now) {
+            self.deliver(key, &message, &grant, None, now);
         }
     }
 

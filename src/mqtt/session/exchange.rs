@@ -69,6 +69,16 @@ impl Exchanges {
         self.publishing
     }
 
+    /// The caller's number of the oldest unfinished message.
+    pub fn first_unfinished(&self) -> Option<u64> {
+        self.queue.iter().find_map(|exchange| match exchange {
+            Exchange::AtLeastOnce { record, .. }
+            | Exchange::ExactlyOnce { record, .. }
+            | Exchange::Released { record } => Some(*record),
+            Exchange::Subscribe | Exchange::Unsubscribe | Exchange::Done => None,
+        })
+    }
+
     /// How many of them were sent on this connection: what the Receive Maximum counts (§4.9).
     pub fn outstanding(&self) -> usize {
         self.outstanding

@@ -41,8 +41,14 @@ impl Session {
         }
     }
 
+    fn survives_connection(&self) -> bool {
+        self.config.outlives_connection
+            && (self.config.version == Version::V5 || !self.config.only_with_expiry)
+    }
+
+    /// Whether the server is asked to keep the session when the connection is lost.
     pub(super) fn survives(&self) -> bool {
-        self.config.outlives_connection || self.config.outlives_us
+        self.survives_connection() || self.config.outlives_us
     }
 
     /// Before MQTT 5: the server has an old session of our identifier, where we want a new one (after
@@ -60,7 +66,7 @@ impl Session {
     /// Whether the server would keep the session after our DISCONNECT, although we do not want it to: then one more
     /// connection must end it, see [`Session::forget_at_server`].
     pub fn leaves_remains(&self) -> bool {
-        self.config.version < Version::V5 && self.config.outlives_connection && !self.config.outlives_us
+        self.config.version < Version::V5 && self.survives_connection() && !self.config.outlives_us
     }
 
     fn connect_properties(&self) -> Properties {

@@ -46,6 +46,11 @@ impl Session {
         self.exchanges.publishing()
     }
 
+    /// The caller's number of the oldest message that has not come to its end.
+    pub fn first_unfinished(&self) -> Option<u64> {
+        self.exchanges.first_unfinished()
+    }
+
     /// Asks for subscriptions; [`Event::Subscribed`] has the answer, under the identifier returned.
     pub fn subscribe(&mut self, subscriptions: Vec<Subscription>, properties: Properties) -> PacketId {
         let packet_id = self.exchanges.next_id();

@@ -214,7 +214,7 @@ fn messages_expire() {
     let from = world.client(Version::V5, "from");
     for (payload, expiry, retain) in [("short", 5, false), ("long", 60, true)] {
         let properties = Properties(vec![Property::MessageExpiryInterval(expiry)]);
-        let message = Publish { properties, retain, ..publish("a", payload, QoS::AtLeastOnce) };
+        let message = Publish { retain, properties, ..publish("a", payload, QoS::AtLeastOnce) };
         world.send(from, Packet::Publish(message));
     }
     world.wait(Duration::from_millis(10_500));

@@ -175,7 +175,8 @@ fn messages_in_flight_are_bounded_and_slide() {
 
 #[test]
 fn acknowledgements_of_the_wrong_kind() {
-    let table: [(QoS, fn(Ack) -> Packet, bool); 6] = [
+    type Row = (QoS, fn(Ack) -> Packet, bool);
+    let table: [Row; 6] = [
         (QoS::AtLeastOnce, Packet::PubRec, true),
         (QoS::AtLeastOnce, Packet::PubComp, true),
         (QoS::ExactlyOnce, Packet::PubAck, true),

@@ -64,7 +64,7 @@ fn a_group_takes_turns() {
         let other = world.subscriber(version, "other", "$share/h/a", QoS::AtMostOnce);
         let plain = world.subscriber(version, "plain", "a", QoS::AtMostOnce);
         let from = world.client(version, "from");
-        let mut flood = |world: &mut World, count| {
+        let flood = |world: &mut World, count| {
             (0..count).for_each(|_| world.publish(from, "a", "x", QoS::AtMostOnce));
             members.map(|id| world.messages(id).len())
         };
