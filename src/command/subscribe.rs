@@ -17,7 +17,7 @@ use crate::terminal::format::Layout;
 use crate::terminal::output::{self, Output, Progress};
 
 /// How long the output may take to write what it has, when everything else is over.
-const LAST_WRITE: Duration = Duration::from_secs(1);
+const LAST_WRITE: Duration = Duration::from_millis(250);
 
 /// Runs `mqttws sub`.
 pub fn run(args: &cli::Subscribe) -> Result<Exit> {
@@ -111,10 +111,11 @@ impl Subscriber<'_> {
                 self.output.abandon();
                 output_failed(error).map(Some)
             }
-            Event::Interrupted(signal) => {
-                Ok(Some(if self.args.count.is_some() { Exit::Signal(signal) } else { Exit::Done }))
+            Event::Interrupted(signal) => Ok(Some(self.interrupted(signal))),
+            Event::Alarm => {
+                self.tell_unfinished("timed out");
+                Ok(Some(Exit::TimedOut))
             }
-            Event::Alarm => Ok(Some(Exit::TimedOut)),
             Event::Mqtt(_) | Event::Input(_) | Event::Reconnected => Ok(None),
         }
     }
@@ -128,6 +129,20 @@ impl Subscriber<'_> {
         }
         self.denied = refused > 0;
         (refused == self.args.topic.len()).then_some(Exit::Denied)
+    }
+
+    /// An endless subscription ends no other way.
+    fn interrupted(&self, signal: i32) -> Exit {
+        if self.args.count.is_none() {
+            return Exit::Done;
+        }
+        self.tell_unfinished("interrupted");
+        Exit::Signal(signal)
+    }
+
+    fn tell_unfinished(&self, why: &str) {
+        let wanted = self.args.count.map(|count| format!(" of {count}")).unwrap_or_default();
+        report::failure(&format!("subscribed: {why} after {}{wanted} messages", self.received));
     }
 
     /// With `-E` the last answer is the end, and without any filter there is nothing to wait for.
