@@ -164,12 +164,11 @@ fn client_exit(error: &client::Error) -> Exit {
     match error {
         Error::Local(_) | Error::TlsSetup(_) => Exit::Local,
         Error::Unreached(_) => Exit::Unreached,
-        Error::Transport(error) => transport_exit(error),
         Error::ConnectTimedOut { .. } => Exit::TimedOut,
         Error::Refused { .. } | Error::RefusedSilently(_) => Exit::Refused,
         Error::Disconnected(disconnect) if disconnect.code.is_error() => Exit::Refused,
         Error::Disconnected(_) | Error::Silent(_) => Exit::Lost,
-        Error::Lost(error) => transport_exit(error),
+        Error::Transport(error) | Error::Lost(error) => transport_exit(error),
         Error::Violation(_) => Exit::Protocol,
         Error::Interrupted(signal) => Exit::Signal(*signal),
     }
@@ -182,9 +181,9 @@ fn transport_exit(error: &crate::transport::Error) -> Exit {
     match error {
         Error::Tls(_) | Error::Io { phase: Phase::Tls, .. } => Exit::Tls,
         Error::Upgrade(_) | Error::Io { phase: Phase::Upgrade, .. } => Exit::Upgrade,
-        Error::WebSocket(WebSocketError::Closed { .. } | WebSocketError::Ended { .. }) => Exit::Lost,
+        Error::WebSocket(WebSocketError::Closed { .. } | WebSocketError::Ended { .. })
+        | Error::Io { phase: Phase::Open, .. } => Exit::Lost,
         Error::WebSocket(_) => Exit::Protocol,
-        Error::Io { phase: Phase::Open, .. } => Exit::Lost,
         Error::Io { .. } => Exit::Unreached,
     }
 }

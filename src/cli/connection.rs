@@ -78,10 +78,11 @@ impl Persistence {
 
 /// Where to connect, and how.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Connection {
     /// Where to connect: `ws://` or `wss://`, `[user[:password]@]host[:port][/path][?query]`
     ///
-    /// Without a path it is /mqtt. Without any address it is $MQTTWS_URL, or else ws://localhost:8080/mqtt,
+    /// Without a path it is /mqtt. Without any address it is `$MQTTWS_URL`, or else `ws://localhost:8080/mqtt`,
     /// where `mqttws serve` listens.
     #[arg(value_name = "URL", help_heading = "Where to connect", conflicts_with = "url_flag")]
     url: Option<String>,

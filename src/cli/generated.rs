@@ -181,7 +181,6 @@ fn page(command: &clap::Command, title: &str, extra: &[&str]) -> String {
     if title == "mqttws" {
         man.render_subcommands_section(&mut page).expect("writing to memory");
     }
-    let mut text = String::from_utf8(page).expect("a manual page is text");
-    extra.iter().for_each(|section| text.push_str(section));
-    text
+    let text = String::from_utf8(page).expect("a manual page is text");
+    text + &extra.concat()
 }

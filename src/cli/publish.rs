@@ -11,6 +11,7 @@ use crate::mqtt::topic::TopicName;
 
 /// Publish messages: one, a file, or a stream of lines.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(group = ArgGroup::new("input").required(true), disable_help_flag = true)]
 pub struct Publish {
     /// Address and session.

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use crate::mqtt::packet::{ConnAck, Disconnect};
+use crate::mqtt::packet::{ConnAck, Disconnect, PacketType};
 use crate::mqtt::session::{Silence, Violation};
 use crate::mqtt::version::Version;
 use crate::transport::dial::DialError;
@@ -77,8 +77,8 @@ impl std::fmt::Display for Error {
             Self::ConnectTimedOut { step, after } => {
                 write!(f, "no {step} within {} s", after.as_secs_f64())
             }
-            Self::Refused { connack, .. } => {
-                write!(f, "the broker refused: {}", connack.code.connack_words())?;
+            Self::Refused { connack, version } => {
+                write!(f, "the broker refused MQTT {version}: {}", connack.code.connack_words())?;
                 if let Some(reason) = connack.properties.reason_string() {
                     write!(f, " ({})", reason.escape_debug())?;
                 }
@@ -86,7 +86,8 @@ impl std::fmt::Display for Error {
             }
             Self::RefusedSilently(error) => write!(f, "no answer to CONNECT: {error}"),
             Self::Disconnected(disconnect) => {
-                write!(f, "the broker disconnected us: {}", disconnect.code)?;
+                let words = disconnect.code.name(PacketType::Disconnect);
+                write!(f, "the broker disconnected us: {words}")?;
                 if let Some(reason) = disconnect.properties.reason_string() {
                     write!(f, " ({})", reason.escape_debug())?;
                 }

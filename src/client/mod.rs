@@ -27,6 +27,7 @@ use crate::mqtt::property::Properties;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::session::{self, Session, Unsendable};
+use crate::mqtt::topic::TopicFilter;
 use crate::mqtt::version::Version;
 use crate::transport::endpoint::Endpoint;
 use crate::transport::tls::TlsOptions;
@@ -141,6 +142,11 @@ impl Client {
     /// Subscribes; see [`Session::subscribe`].
     pub fn subscribe(&mut self, subscriptions: Vec<Subscription>, properties: Properties) -> PacketId {
         self.session.subscribe(subscriptions, properties)
+    }
+
+    /// Gives subscriptions back; see [`Session::unsubscribe`].
+    pub fn unsubscribe(&mut self, filters: Vec<TopicFilter>, properties: Properties) -> PacketId {
+        self.session.unsubscribe(filters, properties)
     }
 
     /// Sends a PINGREQ.

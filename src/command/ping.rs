@@ -43,12 +43,15 @@ fn describe(url: &str, established: &Established) -> String {
     let Established { address, facts, version, timings, .. } = established;
     let subprotocol = facts.subprotocol.as_deref().unwrap_or("none");
     let tls = facts.tls.as_ref().map(|tls| format!(", {}", tls.version)).unwrap_or_default();
-    let mut steps = format!("name {}, tcp {}", milliseconds(timings.name), milliseconds(timings.tcp));
-    if let Some(tls) = timings.tls {
-        steps += &format!(", tls {}", milliseconds(tls));
-    }
-    steps +=
-        &format!(", upgrade {}, connack {}", milliseconds(timings.upgrade), milliseconds(timings.connack));
+    let steps = [
+        ("name", Some(timings.name)),
+        ("tcp", Some(timings.tcp)),
+        ("tls", timings.tls),
+        ("upgrade", Some(timings.upgrade)),
+        ("connack", Some(timings.connack)),
+    ];
+    let steps = steps.iter().filter_map(|(name, time)| Some(format!("{name} {}", milliseconds((*time)?))));
+    let steps = steps.collect::<Vec<_>>().join(", ");
     format!("PING {url} ({address}{tls}, subprotocol {subprotocol}, MQTT {version}): {steps}")
 }
 
@@ -142,13 +145,10 @@ impl Pinger<'_> {
 
     fn print_summary(&self, url: &str, elapsed: Duration) -> Result<bool> {
         let answered = self.statistics.count();
-        let lost = if self.sent == 0 { 0 } else { (self.sent - answered) * 100 / self.sent };
+        let lost = ((self.sent - answered) * 100).checked_div(self.sent).unwrap_or(0);
         let total = milliseconds(elapsed);
-        let mut text =
-            format!("--- {url} ---\n{} sent, {answered} answered, {lost}% lost, time {total}", self.sent);
-        if let Some(summary) = self.statistics.summary() {
-            text += &format!("\n{summary}");
-        }
-        Ok(print_line(&text)?)
+        let counts = format!("{} sent, {answered} answered, {lost}% lost, time {total}", self.sent);
+        let lines = [Some(format!("--- {url} ---")), Some(counts), self.statistics.summary()];
+        Ok(print_line(&lines.into_iter().flatten().collect::<Vec<_>>().join("\n"))?)
     }
 }

@@ -51,7 +51,7 @@ fn loopback(host: &str) -> Result<IpAddr> {
     Ok(address)
 }
 
-/// The command that finds the broker in $MQTTWS_URL, and mqttws on its $PATH.
+/// The command that finds the broker in `$MQTTWS_URL`, and mqttws on its `$PATH`.
 fn command(words: &[OsString], url: &str) -> Result<Option<Command>> {
     let Some((name, arguments)) = words.split_first() else { return Ok(None) };
     let program = env::current_exe().context("looking for mqttws itself")?;

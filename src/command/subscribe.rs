@@ -11,6 +11,7 @@ use crate::mqtt::packet::{SubAck, Subscription};
 use crate::mqtt::property::Properties;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::session;
+use crate::mqtt::topic::TopicFilter;
 use crate::report::{self, Exit};
 use crate::terminal::format::Layout;
 use crate::terminal::output::{self, Output, Progress};
@@ -24,7 +25,7 @@ pub fn run(args: &cli::Subscribe) -> Result<Exit> {
     let mut options = args.connection.resolve()?;
     args.persistence.apply(&args.connection, &mut options)?;
     options.session.outlives_connection = args.qos > QoS::AtMostOnce;
-    let (mut client, _) = super::connect(options)?;
+    let (client, _) = super::connect(options)?;
     let postbox = client.postbox();
     let layout =
         Layout { verbose: args.verbose, newline: !args.no_newline, sanitise: output::stdout_is_terminal() };
@@ -33,9 +34,9 @@ pub fn run(args: &cli::Subscribe) -> Result<Exit> {
         Progress::Failed(error) => postbox.output_failed(error),
     })
     .context("starting the output")?;
-    let subscriptions = args.topic.iter().map(|filter| Subscription::new(filter.clone(), args.qos)).collect();
-    client.subscribe(subscriptions, Properties::default());
-    let mut subscriber = Subscriber { client, output, args, deadline, received: 0, denied: false };
+    let mut subscriber =
+        Subscriber { client, output, args, deadline, received: 0, unanswered: 0, denied: false };
+    subscriber.subscribe();
     let result = subscriber.run();
     // Whatever ended it: what was received is written, and what was written is acknowledged.
     let written = subscriber.finish_output(&result);
@@ -52,11 +53,26 @@ struct Subscriber<'a> {
     args: &'a cli::Subscribe,
     deadline: Option<Instant>,
     received: u64,
+    /// SUBSCRIBE and UNSUBSCRIBE without their answer.
+    unanswered: u32,
     /// Some filter was refused.
     denied: bool,
 }
 
 impl Subscriber<'_> {
+    fn subscribe(&mut self) {
+        let filters = &self.args.topic;
+        let subscription = |filter: &TopicFilter| Subscription::new(filter.clone(), self.args.qos);
+        if !filters.is_empty() {
+            self.client.subscribe(filters.iter().map(subscription).collect(), Properties::default());
+            self.unanswered += 1;
+        }
+        if !self.args.give_back.is_empty() {
+            self.client.unsubscribe(self.args.give_back.clone(), Properties::default());
+            self.unanswered += 1;
+        }
+    }
+
     fn run(&mut self) -> Result<Exit> {
         loop {
             let event = match self.client.poll()? {
@@ -83,7 +99,10 @@ impl Subscriber<'_> {
                 self.received += 1;
                 Ok((Some(self.received) == self.args.count).then_some(Exit::Done))
             }
-            Event::Mqtt(session::Event::Subscribed(suback)) => Ok(self.subscribed(&suback)),
+            Event::Mqtt(session::Event::Subscribed(suback)) => {
+                Ok(self.subscribed(&suback).or_else(|| self.answered()))
+            }
+            Event::Mqtt(session::Event::Unsubscribed(_)) => Ok(self.answered()),
             Event::Written(number) => {
                 self.output.written(number);
                 Ok(None)
@@ -109,6 +128,13 @@ impl Subscriber<'_> {
         }
         self.denied = refused > 0;
         (refused == self.args.topic.len()).then_some(Exit::Denied)
+    }
+
+    /// With `-E` the last answer is the end, and without any filter there is nothing to wait for.
+    fn answered(&mut self) -> Option<Exit> {
+        self.unanswered = self.unanswered.saturating_sub(1);
+        let leave = self.args.exit_after_subscribe || self.args.topic.is_empty();
+        (leave && self.unanswered == 0).then_some(Exit::Done)
     }
 
     /// Waits until everything received is written, as long as the output can be written at all.

@@ -210,7 +210,8 @@ impl Transport {
         if let Some(accepted) = accepted? {
             self.facts.subprotocol = accepted.subprotocol;
             self.facts.warnings = accepted.warnings;
-            self.stage = Stage::Open(Box::new(Frames::new(accepted.leftover, self.max_message)));
+            self.stream.give_back(accepted.leftover);
+            self.stage = Stage::Open(Box::new(Frames::new(self.max_message)));
         }
         Ok(true)
     }

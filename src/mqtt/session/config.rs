@@ -9,6 +9,7 @@ use crate::mqtt::version::Version;
 
 /// What a session is asked to be; fixed for its life, but for the version, which may fall back.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a wish of its own")]
 pub struct Config {
     /// The version of every packet.
     pub version: Version,

@@ -77,8 +77,7 @@ impl Violation {
     /// The reason code that tells the server so (§4.13).
     pub(super) fn code(&self) -> ReasonCode {
         match self {
-            Self::Malformed(Malformed::PacketTooLarge { .. }) => ReasonCode::PACKET_TOO_LARGE,
-            Self::Malformed(_) => ReasonCode::MALFORMED_PACKET,
+            Self::Malformed(malformed) => malformed.reason_code(),
             Self::Unexpected(_) => ReasonCode::PROTOCOL_ERROR,
             Self::ReceiveMaximumExceeded => ReasonCode::RECEIVE_MAXIMUM_EXCEEDED,
             Self::TopicAliasInvalid => ReasonCode::TOPIC_ALIAS_INVALID,

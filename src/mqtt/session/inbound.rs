@@ -63,14 +63,11 @@ impl Inbound {
         if alias == 0 || alias > TOPIC_ALIAS_MAXIMUM {
             return Err(Violation::TopicAliasInvalid);
         }
-        match &publish.topic {
-            Some(topic) => {
-                self.aliases.insert(alias, topic.clone());
-            }
-            None => {
-                let topic = self.aliases.get(&alias).ok_or(Violation::TopicAliasInvalid)?;
-                publish.topic = Some(topic.clone());
-            }
+        if let Some(topic) = &publish.topic {
+            self.aliases.insert(alias, topic.clone());
+        } else {
+            let topic = self.aliases.get(&alias).ok_or(Violation::TopicAliasInvalid)?;
+            publish.topic = Some(topic.clone());
         }
         Ok(())
     }

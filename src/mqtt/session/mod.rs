@@ -151,13 +151,13 @@ impl Session {
             (State::Connecting, other) => Err(Violation::Unexpected(before_connack(&other))),
             (_, Packet::Publish(publish)) => self.published(publish),
             (_, Packet::PubAck(ack)) => {
-                let event = self.exchanges.puback(ack)?;
+                let event = self.exchanges.puback(&ack)?;
                 self.resend();
                 Ok(event)
             }
-            (_, Packet::PubRec(ack)) => self.pubrec(ack),
+            (_, Packet::PubRec(ack)) => self.pubrec(&ack),
             (_, Packet::PubComp(ack)) => {
-                let event = self.exchanges.pubcomp(ack)?;
+                let event = self.exchanges.pubcomp(&ack)?;
                 self.resend();
                 Ok(event)
             }
@@ -202,7 +202,7 @@ impl Session {
         }
     }
 
-    fn pubrec(&mut self, ack: Ack) -> Result<Option<Event>, Violation> {
+    fn pubrec(&mut self, ack: &Ack) -> Result<Option<Event>, Violation> {
         let packet_id = ack.packet_id;
         let (answer, event) = self.exchanges.pubrec(ack)?;
         if answer {

@@ -8,8 +8,10 @@ mod request;
 mod subprotocol;
 
 pub use answer::Answer;
-pub use error::{Fault, Foreign, Refusal, UpgradeError};
-pub use request::{Offer, Request, RequestError, masked, parse_request};
+#[cfg(test)]
+pub use error::Refusal;
+pub use error::{Fault, Foreign, UpgradeError};
+pub use request::{Offer, Request, masked, parse_request};
 
 /// The largest head we read, in bytes, of an answer or a request.
 pub const HEAD_LIMIT: usize = 64 * 1024;

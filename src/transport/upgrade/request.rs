@@ -127,6 +127,7 @@ pub struct Request {
 
 impl Request {
     /// The value of a header, several of the same name joined; none when absent.
+    #[cfg(test)]
     pub fn header(&self, name: &str) -> Option<String> {
         joined(&self.headers, name)
     }

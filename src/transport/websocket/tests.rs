@@ -20,8 +20,9 @@ struct World {
 
 fn world(leftover: &[u8]) -> World {
     let sent = Recorder::default();
-    let stream = Stream::plain(Wire::new(sent.clone()));
-    World { frames: Frames::new(leftover.to_vec(), LIMIT), stream, sent }
+    let mut stream = Stream::plain(Wire::new(sent.clone()));
+    stream.give_back(leftover.to_vec());
+    World { frames: Frames::new(LIMIT), stream, sent }
 }
 
 impl World {

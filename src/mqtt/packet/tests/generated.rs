@@ -55,7 +55,7 @@ fn property(id: PropertyId) -> BoxedStrategy<Property> {
         Id::PayloadFormatIndicator => (0..=1_u8).prop_map(Property::PayloadFormatIndicator).boxed(),
         Id::MessageExpiryInterval => any::<u32>().prop_map(Property::MessageExpiryInterval).boxed(),
         Id::ContentType => text().prop_map(Property::ContentType).boxed(),
-        Id::ResponseTopic => name().prop_map(|name| Property::ResponseTopic(name.text().clone())).boxed(),
+        Id::ResponseTopic => name().prop_map(|name| Property::ResponseTopic(name.as_str().into())).boxed(),
         Id::CorrelationData => binary().prop_map(Property::CorrelationData).boxed(),
         Id::SubscriptionIdentifier => {
             (1..=268_435_455_u32).prop_map(Property::SubscriptionIdentifier).boxed()
