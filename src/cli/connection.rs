@@ -82,8 +82,8 @@ impl Persistence {
 pub struct Connection {
     /// Where to connect: `ws://` or `wss://`, `[user[:password]@]host[:port][/path][?query]`
     ///
-    /// Without a path it is /mqtt. Without any address it is `$MQTTWS_URL`, or else `ws://localhost:8080/mqtt`,
-    /// where `mqttws serve` listens.
+    /// Without a path it is /mqtt. Without any address it is `$MQTTWS_URL`, or else
+    /// `ws://localhost:8080/mqtt`, where `mqttws serve` listens.
     #[arg(value_name = "URL", help_heading = "Where to connect", conflicts_with = "url_flag")]
     url: Option<String>,
 
@@ -138,7 +138,8 @@ pub struct Connection {
     reconnect_delay: (Duration, Duration),
 
     /// Give up after so many tries to connect again [default: never]
-    #[arg(long, value_name = "N", help_heading = "Where to connect", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", help_heading = "Where to connect",
+          value_parser = clap::value_parser!(u32).range(1..))]
     reconnect_tries: Option<u32>,
 
     /// MQTT version: 5, 311 or 31 [default: the newest that the broker takes]
@@ -157,7 +158,8 @@ pub struct Connection {
     #[arg(short = 'P', long = "pw", value_name = "PASSWORD", help_heading = "MQTT", alias = "password")]
     password: Option<String>,
 
-    /// Most QoS 1 and 2 messages in flight [default: what the broker allows; before MQTT 5 1000, and 20 of QoS 2]
+    /// Most QoS 1 and 2 messages in flight [default: what the broker allows; before MQTT 5 1000, and 20 of
+    /// QoS 2]
     #[arg(short = 'M', long, value_name = "N", help_heading = "MQTT")]
     max_inflight: Option<NonZeroU16>,
 

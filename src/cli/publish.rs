@@ -47,7 +47,8 @@ pub struct Publish {
     pub null_message: bool,
 
     /// Quality of service: 0, 1 or 2
-    #[arg(short, long, value_name = "QOS", default_value = "0", value_parser = value::qos, help_heading = "Messages")]
+    #[arg(short, long, value_name = "QOS", default_value = "0", value_parser = value::qos,
+          help_heading = "Messages")]
     pub qos: QoS,
 
     /// Ask the broker to keep the message for later subscribers

@@ -36,11 +36,12 @@ pub struct Subscribe {
     pub give_back: Vec<TopicFilter>,
 
     /// Leave as soon as the broker has answered the subscriptions
-    #[arg(short = 'E', long, help_heading = "Messages")]
-    pub exit_after_subscribe: bool,
+    #[arg(short = 'E', long = "exit-after-subscribe", help_heading = "Messages")]
+    pub exit_after_answer: bool,
 
     /// Highest quality of service to receive: 0, 1 or 2
-    #[arg(short, long, value_name = "QOS", default_value = "0", value_parser = value::qos, help_heading = "Messages")]
+    #[arg(short, long, value_name = "QOS", default_value = "0", value_parser = value::qos,
+          help_heading = "Messages")]
     pub qos: QoS,
 
     /// Leave after so many messages

@@ -100,8 +100,8 @@ impl Client {
         Ok(())
     }
 
-    /// Ends a session that the server would keep although nobody wants it any more (before MQTT 5 only a connection
-    /// with Clean Session does that). Best effort: what was asked is done.
+    /// Ends a session that the server would keep although nobody wants it any more (before MQTT 5 only a
+    /// connection with Clean Session does that). Best effort: what was asked is done.
     pub(super) fn clear_remains(&mut self) {
         if !self.session.leaves_remains() {
             return;

@@ -22,8 +22,8 @@ pub struct Reconnect {
 }
 
 impl Reconnect {
-    /// The delay before try number `attempt` (from 0): exponential, with full jitter, so that a thousand clients
-    /// of a restarted broker do not come back together. `random` is between 0 and 1.
+    /// The delay before try number `attempt` (from 0): exponential, with full jitter, so that a thousand
+    /// clients of a restarted broker do not come back together. `random` is between 0 and 1.
     pub fn delay(&self, attempt: u32, random: f64) -> Duration {
         let factor = 2_u32.saturating_pow(attempt.min(31));
         self.shortest.saturating_mul(factor).min(self.longest).mul_f64(random.clamp(0.0, 1.0))

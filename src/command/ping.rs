@@ -1,4 +1,5 @@
-//! `ping`: what was reached and how long each step took, then a PINGREQ at a time and how long its answer took.
+//! `ping`: what was reached and how long each step took, then a PINGREQ at a time and how long its answer
+//! took.
 
 use std::time::{Duration, Instant};
 

@@ -244,7 +244,8 @@ impl Publisher {
         let acknowledged = self.published - in_doubt - self.refused;
         let first = session.first_unfinished().unwrap_or(self.published + 1);
         error.context(format!(
-            "gave up with {acknowledged} messages acknowledged and {in_doubt} in doubt, the first of them number {first}"
+            "gave up with {acknowledged} messages acknowledged and {in_doubt} in doubt, \
+             the first of them number {first}"
         ))
     }
 

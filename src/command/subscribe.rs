@@ -133,7 +133,7 @@ impl Subscriber<'_> {
     /// With `-E` the last answer is the end, and without any filter there is nothing to wait for.
     fn answered(&mut self) -> Option<Exit> {
         self.unanswered = self.unanswered.saturating_sub(1);
-        let leave = self.args.exit_after_subscribe || self.args.topic.is_empty();
+        let leave = self.args.exit_after_answer || self.args.topic.is_empty();
         (leave && self.unanswered == 0).then_some(Exit::Done)
     }
 

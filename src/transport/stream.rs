@@ -121,8 +121,8 @@ fn send_records(tls: &mut ClientConnection, wire: &mut Wire) -> io::Result<()> {
 }
 
 impl Read for Stream {
-    /// `WouldBlock` when the inbox holds no whole record. The end is 0 with or without `close_notify`: many servers
-    /// leave it out, and the layers above have ends of their own.
+    /// `WouldBlock` when the inbox holds no whole record. The end is 0 with or without `close_notify`: many
+    /// servers leave it out, and the layers above have ends of their own.
     fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
         if !self.given_back.is_empty() {
             let count = self.given_back.len().min(target.len());

@@ -114,7 +114,8 @@ impl Session {
         Ok(())
     }
 
-    /// The message with an alias for its topic: the topic goes with it the first time, and then no more (§3.3.2.3.4).
+    /// The message with an alias for its topic: the topic goes with it the first time, and then no more
+    /// (§3.3.2.3.4).
     fn alias(&mut self, publish: &Publish) -> Option<Publish> {
         let topic = publish.topic.as_ref()?;
         let known = self.aliases.get(topic).copied();

@@ -1,3 +1,5 @@
+//! Frames over recorded bytes.
+
 use std::net::Shutdown;
 
 use super::*;

@@ -94,7 +94,8 @@ fn both_read_and_write_the_valid_rows() {
     assert!(differences.is_empty(), "{differences:#?}");
 }
 
-/// Rules that the other codec does not check, or leaves to its connection: it may take what we refuse by them.
+/// Rules that the other codec does not check, or leaves to its connection: it may take what we refuse by
+/// them.
 fn is_unchecked_there(error: &Malformed) -> bool {
     matches!(
         error,
@@ -151,7 +152,8 @@ fn without_liberties(mut packet: Packet) -> Packet {
     packet
 }
 
-/// Two readers of the same bytes: where both take them they read the same; where one refuses, it is known why.
+/// Two readers of the same bytes: where both take them they read the same; where one refuses, it is known
+/// why.
 fn compare(version: Version, wire: &[u8]) {
     match (decode(version, wire), other(version, wire)) {
         (Ok(Some(ours)), Ok(theirs)) => assert_eq!(decode(version, &theirs), Ok(Some(ours)), "{wire:02X?}"),
