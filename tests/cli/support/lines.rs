@@ -53,11 +53,11 @@ pub const NAME_NOT_FOUND: &str =
     "mqttws: connecting to ws://host.invalid/mqtt: no address for host.invalid: *; check the host name";
 pub const CONNECTION_REFUSED: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: 127.0.0.1:*: connection refused; nothing \
      listens at this port: check it, or start `mqttws serve`";
-pub const BAD_CREDENTIALS: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the broker refused: bad user name or password; \
+pub const BAD_CREDENTIALS: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the broker refused MQTT *: bad user name or password; \
      check -u and -P";
 pub const NOT_AUTHORIZED: &str =
-    "mqttws: connecting to ws://127.0.0.1:*/mqtt: the broker refused: not authorized; check -u and -P";
-pub const NOT_AUTHORIZED_WITH_REASON: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the broker refused: not authorized (shut); \
+    "mqttws: connecting to ws://127.0.0.1:*/mqtt: the broker refused MQTT *: not authorized; check -u and -P";
+pub const NOT_AUTHORIZED_WITH_REASON: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the broker refused MQTT *: not authorized (shut); \
      check -u and -P";
 pub const SUBSCRIPTION_REFUSED: &str = "mqttws: subscribing to t: refused: unspecified error";
 pub const PUBLISH_REFUSED: &str = "mqttws: publishing to t: message refused: not authorized";
