@@ -292,8 +292,8 @@ fn module_of(file: &Path) -> Vec<String> {
 /// The modules that `source` declares for tests alone.
 fn test_modules(source: &str, module: &[String]) -> Vec<String> {
     let code = without_prose(source);
-    let declarations =
-        code.split("#[cfg(test)]").skip(1).filter_map(|item| item.trim_start().strip_prefix("mod "));
+    let items = code.split("#[cfg(test)]").skip(1).map(str::trim_start);
+    let declarations = items.filter_map(|item| item.trim_start_matches("pub ").strip_prefix("mod "));
     let names = declarations.filter_map(|item| item.split_once([';', ' ', '{'])).map(|(name, _)| name);
     names.map(|name| [module, &[name.to_owned()]].concat().join("::")).collect()
 }
@@ -315,16 +315,17 @@ fn the_source_keeps_the_rules_of_the_house() {
         .collect();
     let tests: BTreeSet<String> =
         files.iter().flat_map(|(_, module, source)| test_modules(source, module)).collect();
-    let mut report = String::new();
+    let mut report = Vec::new();
     for (file, module, source) in &files {
         let is_test = (1..=module.len()).any(|length| tests.contains(&module[..length].join("::")));
-        let found = if is_test { complaints_about_lines(source, "") } else { complaints(source, module) };
+        let found =
+            if is_test { complaints_about_lines(source, &blank(source)) } else { complaints(source, module) };
         for (line, complaint) in found {
-            report += &format!("src/{}:{line}: {complaint}\n", file.display());
+            report.push(format!("src/{}:{line}: {complaint}", file.display()));
         }
     }
     assert!(files.len() > 10, "the source was found");
-    assert!(report.is_empty(), "\n{report}");
+    assert!(report.is_empty(), "\n{}", report.join("\n"));
 }
 
 #[test]
@@ -381,7 +382,7 @@ fn what_is_allowed_is_not_found() {
     );
     assert!(wrong("broker::listener", "let now = Instant::now();").is_empty());
     assert!(wrong("terminal::output", "println!()").is_empty());
-    assert_eq!(test_modules("#[cfg(test)]\nmod tests;", &["a".to_owned()]), ["a::tests"]);
+    assert_eq!(test_modules("#[cfg(test)]\npub mod tests;", &["a".to_owned()]), ["a::tests"]);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 mod faults;
 mod ping;
 mod publish;
+mod reconnect;
 mod serve;
 mod signals;
 mod subscribe;

@@ -1,6 +1,6 @@
 //! `mqttws pub`: what goes over the wire for each way to give a message, and how it ends.
 
-use crate::support::broker::{Broker, Step, connected, packet, until_goodbye};
+use crate::support::broker::{Broker, Step, connected, packet, until_goodbye, until_session_end};
 use crate::support::folder::Folder;
 use crate::support::lines::{self, fails};
 use crate::support::program::Program;
@@ -253,7 +253,7 @@ fn an_address_comes_from_the_environment() {
 
 #[test]
 fn a_refused_message_is_named_and_the_others_go_on() {
-    let broker = Broker::start(until_goodbye(vec![
+    let broker = Broker::start(until_session_end(vec![
         Step::Upgrade,
         packet("10 <MQTT> 05 *"),
         Step::Send("20 00 00 00"),
@@ -262,12 +262,12 @@ fn a_refused_message_is_named_and_the_others_go_on() {
         Step::Send("40 00 01 87; 40 00 02"),
     ]));
     let program = Program::new(["pub", &broker.url(), "-V", "5", "-t", "t", "-q", "1", "-l"]);
-    fails(&program.stdin("a\nb\n").run(), 7, lines::PUBLISH_REFUSED);
+    fails(&program.stdin("a\nb\n").run(), 7, lines::LINE_REFUSED);
 }
 
 #[test]
 fn a_refused_message_at_qos_2_is_not_released() {
-    let broker = Broker::start(until_goodbye(vec![
+    let broker = Broker::start(until_session_end(vec![
         Step::Upgrade,
         packet("10 <MQTT> 05 *"),
         Step::Send("20 00 00 00"),

@@ -1,6 +1,6 @@
 //! `mqttws sub`: what it asks for, what it prints, and when it acknowledges.
 
-use crate::support::broker::{Broker, Step, connected, packet, subscribed, until_goodbye};
+use crate::support::broker::{Broker, Step, connected, packet, subscribed, until_goodbye, until_session_end};
 use crate::support::lines::{self, fails, fails_after};
 use crate::support::program::Program;
 
@@ -101,7 +101,7 @@ fn frames_need_not_be_packets() {
 
 #[test]
 fn version_5_has_properties() {
-    let broker = Broker::start(until_goodbye(vec![
+    let broker = Broker::start(until_session_end(vec![
         Step::Upgrade,
         packet("10 <MQTT> 05 *"),
         Step::Send("20 00 00 03 21 00 14"),

@@ -1,4 +1,4 @@
-//! The program against Debian's mosquitto, with mosquitto_pub and mosquitto_sub at the other end. These tests
+//! The program against Debian's mosquitto, with `mosquitto_pub` and `mosquitto_sub` at the other end. These tests
 //! must never know how the program does it.
 
 mod broker;
@@ -54,5 +54,6 @@ fn long_payload(length: usize) -> Vec<u8> {
 
 /// The numbers from 1 to `last`, a line each: `seq 1 last`.
 fn sequence(last: u32) -> String {
-    (1..=last).map(|number| format!("{number}\n")).collect()
+    let numbers: Vec<String> = (1..=last).map(|number| number.to_string()).collect();
+    numbers.join("\n") + "\n"
 }

@@ -1,4 +1,4 @@
-//! `mqttws pub`: what mosquitto_sub receives.
+//! `mqttws pub`: what `mosquitto_sub` receives.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::folder::Folder;
 use crate::program::{Program, Running};
 use crate::{LONG, delicate_payloads, long_payload, mosquitto, sequence};
 
-/// A mosquitto_sub that has subscribed to `t/#` at QoS 2.
+/// A `mosquitto_sub` that has subscribed to `t/#` at QoS 2.
 fn subscriber(broker: &Mosquitto, arguments: &[&str]) -> Running {
     let running =
         broker.client("mosquitto_sub", &[&["-i", "sub", "-t", "t/#", "-q", "2"], arguments].concat());
@@ -21,7 +21,7 @@ fn publish(url: &str, arguments: &[&str]) -> Program {
     Program::new([&["pub", url, "-t", "t/x"], arguments].concat())
 }
 
-/// Publishes `payload` with `program` and compares what mosquitto_sub prints.
+/// Publishes `payload` with `program` and compares what `mosquitto_sub` prints.
 fn arrives(broker: &Mosquitto, program: Program, payload: &[u8]) {
     let subscriber = subscriber(broker, &["-N", "-C", "1"]);
     program.run().expect(0, "", "");

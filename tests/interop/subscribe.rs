@@ -1,4 +1,4 @@
-//! `mqttws sub` and `mqttws ping`: what they make of what mosquitto_pub sends.
+//! `mqttws sub` and `mqttws ping`: what they make of what `mosquitto_pub` sends.
 
 use crate::broker::Mosquitto;
 use crate::folder::Folder;
@@ -12,7 +12,7 @@ fn subscriber(broker: &Mosquitto, url: &str, arguments: &[&str]) -> Running {
     running
 }
 
-/// Publishes with mosquitto_pub.
+/// Publishes with `mosquitto_pub`.
 fn publish(broker: &Mosquitto, arguments: &[&str]) {
     broker.client("mosquitto_pub", arguments).run().expect(0, "", "");
 }
@@ -96,7 +96,7 @@ fn retained_messages_come_first() {
     Program::new(["sub", &broker.ws(), "-t", "t", "-C", "1"]).run().expect(0, "kept\n", "");
 }
 
-/// mosquitto_pub 2.0.11 loses the rest of more than 65,535 lines at QoS 1, so it gets fewer.
+/// `mosquitto_pub` 2.0.11 loses the rest of more than 65,535 lines at QoS 1, so it gets fewer.
 fn stream(last: u32, qos: &str, flags: &[&str]) {
     let Some(broker) = mosquitto() else { return };
     let (lines, count) = (sequence(last), last.to_string());
@@ -154,7 +154,7 @@ fn mosquitto_can_be_pinged() {
 #[test]
 fn a_broker_that_goes_away_is_a_lost_connection() {
     let Some(broker) = mosquitto() else { return };
-    let sub = subscriber(&broker, &broker.ws(), &["-t", "t"]);
+    let sub = subscriber(&broker, &broker.ws(), &["-t", "t", "--no-reconnect"]);
     drop(broker);
     let outcome = sub.finish();
     assert_eq!((outcome.code(), outcome.stdout.as_slice()), (Some(8), b"".as_slice()), "{outcome}");

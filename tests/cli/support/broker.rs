@@ -80,8 +80,17 @@ pub fn subscribed<const N: usize>(rest: [Step; N]) -> Vec<Step> {
 }
 
 /// `steps`, and then the end as a client must make it: DISCONNECT, Close 1000.
-pub fn until_goodbye(mut steps: Vec<Step>) -> Vec<Step> {
-    steps.extend([packet("e0"), Step::Close(1000), Step::Gone]);
+pub fn until_goodbye(steps: Vec<Step>) -> Vec<Step> {
+    until(steps, "e0")
+}
+
+/// The same in MQTT 5 by a client with a session that was to outlive a lost connection: it ends the session.
+pub fn until_session_end(steps: Vec<Step>) -> Vec<Step> {
+    until(steps, "e0 00 05 11 00 00 00 00")
+}
+
+fn until(mut steps: Vec<Step>, disconnect: &str) -> Vec<Step> {
+    steps.extend([packet(disconnect), Step::Close(1000), Step::Gone]);
     steps
 }
 

@@ -121,7 +121,7 @@ impl Program {
 
     fn command_line(&self) -> String {
         let mut words = vec![self.executable.to_string_lossy().into_owned()];
-        words.extend(self.arguments.iter().map(|argument| format!("{argument:?}")));
+        words.extend(self.arguments.iter().map(|argument| format!("{:?}", argument.to_string_lossy())));
         words.join(" ")
     }
 }

@@ -163,11 +163,10 @@ impl Peer {
         let mut buffer = [0; 16 * 1024];
         loop {
             match self.read(&mut buffer) {
-                Ok(0) => return Ok(()),
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
                     return Err("the client did not end the connection".into());
                 }
-                Err(_) => return Ok(()),
+                Ok(0) | Err(_) => return Ok(()),
                 Ok(_) => {}
             }
         }
