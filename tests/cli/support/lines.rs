@@ -70,7 +70,7 @@ pub const WEBSOCKET_CLOSED: &str = "mqttws: subscribed at ws://127.0.0.1:*/mqtt:
      WebSocket with code 1001: going away";
 pub const DISCONNECTED: &str =
     "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the broker disconnected us: server shutting down";
-pub const WAIT_IS_OVER: &str = "mqttws: *0.3 s*";
+pub const WAIT_IS_OVER: &str = "mqttws: subscribed: timed out after 1 of 2 messages";
 pub const PINGING_LOST: &str = "mqttws: *connection lost: the server closed the connection";
 pub const PING_UNANSWERED: &str = "mqttws: *";
 pub const NO_SUCH_FILE: &str = "mqttws: reading /no-such-file: *";
