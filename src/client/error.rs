@@ -61,6 +61,13 @@ pub enum Error {
     Lost(transport::Error),
     /// The connection is gone: nothing was heard.
     Silent(Silence),
+    /// The connection is gone, and as many tries as were allowed did not mend it.
+    NotMended {
+        /// What the last one met.
+        last: Box<Error>,
+        /// How many there were.
+        tries: u32,
+    },
     /// The broker broke MQTT.
     Violation(Violation),
     /// SIGINT or SIGTERM came while we could do nothing else.
@@ -99,6 +106,9 @@ impl std::fmt::Display for Error {
                 "connection lost: the broker did not answer a PINGREQ within {} s",
                 silence.waited.as_secs()
             ),
+            Self::NotMended { last, tries } => {
+                write!(f, "connection lost, and {tries} tries to connect again failed: {last}")
+            }
             Self::Violation(violation) => write!(f, "the broker broke the protocol: {violation}"),
             Self::Interrupted(_) => f.write_str("interrupted"),
         }

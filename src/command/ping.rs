@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use crate::cli;
 use crate::client::{Client, Error, Established, Event};
 use crate::mqtt::session;
-use crate::report::Exit;
+use crate::report::{self, Exit};
 use crate::terminal::output::print_line;
 use crate::terminal::statistics::{Statistics, milliseconds};
 
@@ -31,7 +31,11 @@ pub fn run(args: &cli::Ping) -> Result<Exit> {
         _ if !listening => Exit::Done,
         End::Interrupted(signal) if args.count.is_some() => Exit::Signal(signal),
         End::Interrupted(_) if pinger.sent == 0 => Exit::Done,
-        _ if pinger.statistics.is_empty() => Exit::TimedOut,
+        _ if pinger.statistics.is_empty() => {
+            let patience = args.timeout.as_secs_f64();
+            report::failure(&format!("pinging {url}: no probe was answered within {patience} s"));
+            Exit::TimedOut
+        }
         _ => Exit::Done,
     };
     // Nothing of ours can be lost any more.

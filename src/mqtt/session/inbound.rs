@@ -103,6 +103,7 @@ impl Inbound {
     }
 
     /// How many messages were delivered and not settled.
+    #[cfg(test)]
     pub fn owed(&self) -> usize {
         self.owed.len()
     }

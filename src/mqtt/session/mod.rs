@@ -97,6 +97,7 @@ impl Session {
     }
 
     /// What the server of this connection allows.
+    #[cfg(test)]
     pub fn limits(&self) -> &Limits {
         &self.limits
     }
