@@ -43,8 +43,8 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l reconnect-delay -d
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l reconnect-tries -d 'Give up after so many tries to connect again [default: never]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s V -l protocol-version -d 'MQTT version: 5, 311 or 31 [default: the newest that the broker takes]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s i -l id -d 'Client id [default: mqttws and random characters]' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s u -l username -d 'User name' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s P -l pw -d 'Password; other users of this machine can see it on the command line' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s u -l username -d 'User name [default: that of the URL, or `$MQTTWS_USERNAME`]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s P -l pw -d 'Password [default: that of the URL, or `$MQTTWS_PASSWORD`]; others can see it on the command line' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s M -l max-inflight -d 'Most QoS 1 and 2 messages in flight [default: what the broker allows; before MQTT 5 1000, and 20 of QoS 2]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l will-topic -d 'Topic of the will: a message that the broker publishes when we vanish' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l will-payload -d 'Payload of the will [default: empty]' -r
@@ -80,8 +80,8 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l reconnect-delay -d
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l reconnect-tries -d 'Give up after so many tries to connect again [default: never]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s V -l protocol-version -d 'MQTT version: 5, 311 or 31 [default: the newest that the broker takes]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s i -l id -d 'Client id [default: mqttws and random characters]' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s u -l username -d 'User name' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s P -l pw -d 'Password; other users of this machine can see it on the command line' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s u -l username -d 'User name [default: that of the URL, or `$MQTTWS_USERNAME`]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s P -l pw -d 'Password [default: that of the URL, or `$MQTTWS_PASSWORD`]; others can see it on the command line' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s M -l max-inflight -d 'Most QoS 1 and 2 messages in flight [default: what the broker allows; before MQTT 5 1000, and 20 of QoS 2]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l will-topic -d 'Topic of the will: a message that the broker publishes when we vanish' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l will-payload -d 'Payload of the will [default: empty]' -r
@@ -116,8 +116,8 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l reconnect-delay -
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l reconnect-tries -d 'Give up after so many tries to connect again [default: never]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s V -l protocol-version -d 'MQTT version: 5, 311 or 31 [default: the newest that the broker takes]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s i -l id -d 'Client id [default: mqttws and random characters]' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s u -l username -d 'User name' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s P -l pw -d 'Password; other users of this machine can see it on the command line' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s u -l username -d 'User name [default: that of the URL, or `$MQTTWS_USERNAME`]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s P -l pw -d 'Password [default: that of the URL, or `$MQTTWS_PASSWORD`]; others can see it on the command line' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s M -l max-inflight -d 'Most QoS 1 and 2 messages in flight [default: what the broker allows; before MQTT 5 1000, and 20 of QoS 2]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l will-topic -d 'Topic of the will: a message that the broker publishes when we vanish' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l will-payload -d 'Payload of the will [default: empty]' -r

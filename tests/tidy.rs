@@ -247,11 +247,14 @@ fn complaints(source: &str, module: &[String]) -> Vec<(usize, String)> {
     found
 }
 
+fn complaints_about_head(source: &str) -> Vec<(usize, String)> {
+    let opens = source.starts_with("//! ");
+    let complaint = (1, "the file does not open with what it is for (//!)".to_owned());
+    (!opens).then_some(complaint).into_iter().collect()
+}
+
 fn complaints_about_lines(source: &str, code: &str) -> Vec<(usize, String)> {
-    let mut found = Vec::new();
-    if !source.starts_with("//! ") {
-        found.push((1, "the file does not open with what it is for (//!)".to_owned()));
-    }
+    let mut found = complaints_about_head(source);
     for ((number, line), code) in (1..).zip(source.lines()).zip(code.lines()) {
         if line.chars().count() > WIDEST_LINE {
             found.push((number, format!("wider than {WIDEST_LINE} columns")));

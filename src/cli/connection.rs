@@ -150,11 +150,11 @@ pub struct Connection {
     #[arg(short, long, value_name = "ID", help_heading = "MQTT", alias = "client-id")]
     id: Option<String>,
 
-    /// User name
+    /// User name [default: that of the URL, or `$MQTTWS_USERNAME`]
     #[arg(short, long, value_name = "NAME", help_heading = "MQTT")]
     username: Option<String>,
 
-    /// Password; other users of this machine can see it on the command line
+    /// Password [default: that of the URL, or `$MQTTWS_PASSWORD`]; others can see it on the command line
     #[arg(short = 'P', long = "pw", value_name = "PASSWORD", help_heading = "MQTT", alias = "password")]
     password: Option<String>,
 
@@ -332,8 +332,11 @@ impl Connection {
 
     fn credentials(&self, endpoint: &Endpoint) -> Result<Credentials> {
         let (url_name, url_password) = endpoint.user.clone().unzip();
-        let username = self.username.clone().or(url_name).map(ByteString::from);
-        let password = self.password.clone().or(url_password.flatten()).map(Bytes::from);
+        let variable = |name| std::env::var(name).ok();
+        let username = self.username.clone().or(url_name).or_else(|| variable("MQTTWS_USERNAME"));
+        let password =
+            self.password.clone().or(url_password.flatten()).or_else(|| variable("MQTTWS_PASSWORD"));
+        let (username, password) = (username.map(ByteString::from), password.map(Bytes::from));
         let length = password.as_ref().map_or(0, Bytes::len);
         ensure!(length <= 65_535, Usage::new("the password has more than 65535 bytes"));
         if password.is_some() && username.is_none() && self.protocol_version.is_some_and(|v| v < Version::V5)

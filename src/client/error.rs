@@ -80,12 +80,15 @@ impl std::fmt::Display for Error {
             Self::Local(error) => error.fmt(f),
             Self::TlsSetup(error) => error.fmt(f),
             Self::Unreached(error) => error.fmt(f),
-            Self::Transport(error) => error.fmt(f),
             Self::ConnectTimedOut { step, after } => {
                 write!(f, "no {step} within {} s", after.as_secs_f64())
             }
             Self::Refused { connack, version } => {
-                write!(f, "the broker refused MQTT {version}: {}", connack.code.connack_words())?;
+                let words = connack.code.connack_words();
+                match connack.code.0 {
+                    0x01 | 0x84 => write!(f, "the broker refused MQTT {version}: {words}")?,
+                    _ => write!(f, "the broker refused: {words}")?,
+                }
                 if let Some(reason) = connack.properties.reason_string() {
                     write!(f, " ({})", reason.escape_debug())?;
                 }
@@ -100,7 +103,8 @@ impl std::fmt::Display for Error {
                 }
                 Ok(())
             }
-            Self::Lost(error) => write!(f, "connection lost: {error}"),
+            Self::Lost(error) if error.is_end() => write!(f, "connection lost: {error}"),
+            Self::Transport(error) | Self::Lost(error) => error.fmt(f),
             Self::Silent(silence) => write!(
                 f,
                 "connection lost: the broker did not answer a PINGREQ within {} s",

@@ -102,12 +102,6 @@ impl Inbound {
         Ok(())
     }
 
-    /// How many messages were delivered and not settled.
-    #[cfg(test)]
-    pub fn owed(&self) -> usize {
-        self.owed.len()
-    }
-
     /// The next acknowledgement that is due when all messages up to `number` are settled.
     pub fn settle_next(&mut self, number: u64) -> Option<Packet> {
         while self.owed.front().is_some_and(|owed| owed.number <= number) {

@@ -30,7 +30,7 @@ pub use event::{Delivery, Event, Silence, Unsendable, Violation};
 use exchange::Exchanges;
 use inbound::Inbound;
 use keep_alive::KeepAlive;
-pub use limits::Limits;
+use limits::Limits;
 use outbox::Outbox;
 
 /// Where the network connection is in its life.
@@ -94,12 +94,6 @@ impl Session {
     /// What it was asked to be; the client identifier may since have been assigned by the server.
     pub fn config(&self) -> &Config {
         &self.config
-    }
-
-    /// What the server of this connection allows.
-    #[cfg(test)]
-    pub fn limits(&self) -> &Limits {
-        &self.limits
     }
 
     /// Tries another version at the next connection.
