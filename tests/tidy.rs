@@ -247,14 +247,11 @@ fn complaints(source: &str, module: &[String]) -> Vec<(usize, String)> {
     found
 }
 
-fn complaints_about_head(source: &str) -> Vec<(usize, String)> {
-    let opens = source.starts_with("//! ");
-    let complaint = (1, "the file does not open with what it is for (//!)".to_owned());
-    (!opens).then_some(complaint).into_iter().collect()
-}
-
 fn complaints_about_lines(source: &str, code: &str) -> Vec<(usize, String)> {
-    let mut found = complaints_about_head(source);
+    let mut found = Vec::new();
+    if !source.starts_with("//! ") {
+        found.push((1, "the file does not open with what it is for (//!)".to_owned()));
+    }
     for ((number, line), code) in (1..).zip(source.lines()).zip(code.lines()) {
         if line.chars().count() > WIDEST_LINE {
             found.push((number, format!("wider than {WIDEST_LINE} columns")));
@@ -321,8 +318,10 @@ fn the_source_keeps_the_rules_of_the_house() {
     let mut report = Vec::new();
     for (file, module, source) in &files {
         let is_test = (1..=module.len()).any(|length| tests.contains(&module[..length].join("::")));
-        let found =
+        let mut found =
             if is_test { complaints_about_lines(source, &blank(source)) } else { complaints(source, module) };
+        // Tests hold texts and bytes as they travel: their width is not ours to choose.
+        found.retain(|(_, complaint)| !is_test || !complaint.starts_with("wider"));
         for (line, complaint) in found {
             report.push(format!("src/{}:{line}: {complaint}", file.display()));
         }
