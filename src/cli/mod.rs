@@ -1,9 +1,12 @@
 //! The command line as types. Nothing else in the program knows a flag.
 
+mod address;
 pub mod connection;
+mod credentials;
 pub mod ping;
 pub mod publish;
 pub mod serve;
+pub mod session;
 pub mod subscribe;
 mod value;
 
