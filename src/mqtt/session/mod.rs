@@ -14,6 +14,8 @@ mod limits;
 mod opening;
 mod outbox;
 mod sending;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
