@@ -59,8 +59,8 @@ pub struct Exchanges {
     publishing: usize,
     /// How many of them were sent on this connection.
     outstanding: usize,
-    /// Whether those that are sent again carry DUP.
-    dup: bool,
+    /// The sequence number of the first that was never sent in the server's session: those before it carry DUP.
+    fresh: u64,
 }
 
 impl Exchanges {
@@ -93,6 +93,7 @@ impl Exchanges {
         // What is begun while older ones wait to be sent again (a SUBSCRIBE) is skipped by `resend`.
         if self.unsent == self.end() {
             self.unsent += 1;
+            self.fresh = self.unsent;
         }
         self.queue.push_back(exchange);
     }
@@ -173,7 +174,9 @@ impl Exchanges {
         self.bury();
         self.unsent = self.first;
         self.outstanding = 0;
-        self.dup = session_present;
+        if !session_present {
+            self.fresh = self.first;
+        }
         resumed
     }
 
@@ -187,12 +190,13 @@ impl Exchanges {
                     if self.outstanding >= window(publish.qos).max(1) {
                         return None;
                     }
-                    Some(Packet::Publish(Publish { dup: self.dup, ..publish.clone() }))
+                    Some(Packet::Publish(Publish { dup: self.unsent < self.fresh, ..publish.clone() }))
                 }
                 Exchange::Released { .. } => Some(Packet::PubRel(Ack::success(packet_id))),
                 Exchange::Subscribe | Exchange::Unsubscribe | Exchange::Done => None,
             };
             self.unsent += 1;
+            self.fresh = self.fresh.max(self.unsent);
             if packet.is_some() {
                 self.outstanding += 1;
                 return packet;
@@ -206,6 +210,7 @@ impl Exchanges {
     pub fn skip(&mut self, count: u64) {
         self.first += count;
         self.unsent += count;
+        self.fresh += count;
     }
 
     fn end(&self) -> u64 {

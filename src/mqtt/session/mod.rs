@@ -65,6 +65,9 @@ pub struct Session {
     /// What `resumable` was before the latest CONNACK.
     resumable_before: bool,
     forget_at_server: bool,
+    /// The latest CONNECT was not answered, or (`unsure`) one before it.
+    unanswered: bool,
+    unsure: bool,
     /// The aliases that the server knows on this connection.
     aliases: HashMap<TopicName, u16>,
     events: VecDeque<Event>,
@@ -86,6 +89,8 @@ impl Session {
             resumable: false,
             resumable_before: false,
             forget_at_server: false,
+            unanswered: false,
+            unsure: false,
             aliases: HashMap::new(),
             events: VecDeque::new(),
             trace: VecDeque::new(),

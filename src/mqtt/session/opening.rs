@@ -19,6 +19,7 @@ impl Session {
         self.aliases.clear();
         self.limits = Limits::before_connack();
         self.keep_alive = KeepAlive::off();
+        self.unsure |= std::mem::replace(&mut self.unanswered, true);
         let connect = Connect {
             version: self.config.version,
             clean_start: self.clean_start(),
@@ -82,6 +83,7 @@ impl Session {
     }
 
     pub(super) fn connected(&mut self, connack: Box<ConnAck>, now: Instant) -> Event {
+        self.unanswered = false;
         if connack.code != ReasonCode::SUCCESS {
             self.state = State::Ended;
             return Event::Refused(connack);
@@ -93,18 +95,28 @@ impl Session {
         if let Some(assigned) = connack.properties.assigned_client_identifier() {
             self.config.client_id = assigned.clone();
         }
-        self.resume(connack.session_present);
+        if !self.forget_at_server {
+            self.resume(self.session_present(&connack));
+        }
         self.resumable_before = std::mem::replace(&mut self.resumable, true);
         Event::Connected(connack)
     }
 
+    /// MQTT 3.1 has no Session Present: what we did not begin anew must be there (3.1 §3.1).
+    fn session_present(&self, connack: &ConnAck) -> bool {
+        match self.config.version {
+            Version::V3_1 => self.resumable && !self.clean_start(),
+            Version::V3_1_1 | Version::V5 => connack.session_present,
+        }
+    }
+
     /// Takes up the unfinished exchanges on a new connection (§4.4).
     fn resume(&mut self, session_present: bool) {
+        // The session may also be one that an unanswered CONNECT of ours began, after the server lost the other.
+        let unsure = std::mem::take(&mut self.unsure) || self.config.version == Version::V3_1;
         let resumed = self.exchanges.resume(session_present);
-        if !session_present {
-            self.inbound.session_lost();
-        }
-        if !session_present || resumed.unanswered_subscribe {
+        self.inbound.resume(session_present, unsure);
+        if !session_present || unsure || resumed.unanswered_subscribe {
             self.subscribe_again();
         }
         self.events.extend(resumed.in_doubt.into_iter().map(|record| Event::InDoubt { record }));

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use fastrand::Rng;
 
 use super::audit::Audit;
@@ -67,6 +67,10 @@ pub struct World {
     online: bool,
     faults: usize,
     lossless: bool,
+    /// The broker has lost the session, and the client does not know it yet.
+    restarted: bool,
+    /// The client could not know it: nothing on the wire said so.
+    masked: bool,
     /// The QoS of our messages, by number - 1, and how many of them were published.
     outgoing: Vec<QoS>,
     published: usize,
@@ -119,6 +123,8 @@ impl World {
             online: false,
             faults: rng.usize(..8),
             lossless: true,
+            restarted: false,
+            masked: false,
             outgoing,
             published: 0,
             outcomes: HashMap::new(),
@@ -277,11 +283,29 @@ impl World {
         self.online = false;
         self.session.lost();
         self.broker.lost();
-        if self.scenario == Scenario::Restarts && self.rng.bool() {
-            self.broker.state = None;
-            self.lossless = false;
-        }
         self.lossless &= self.scenario != Scenario::Volatile;
+        if self.restarted && self.broker.state.is_some() {
+            // A CONNECT has begun a new session, and its CONNACK was lost.
+            self.mask();
+        }
+        if self.scenario == Scenario::Restarts && self.rng.bool() {
+            self.restart();
+        }
+    }
+
+    fn restart(&mut self) {
+        self.broker.state = None;
+        self.lossless = false;
+        self.restarted = true;
+        // MQTT 3.1 has no Session Present.
+        if self.config.version == Version::V3_1 {
+            self.mask();
+        }
+    }
+
+    fn mask(&mut self) {
+        self.masked = true;
+        self.audit.masked = true;
     }
 
     /// The caller dies at any moment; what it has written stays written.
@@ -299,6 +323,7 @@ impl World {
     }
 
     fn heard(&mut self, event: Event) {
+        self.restarted &= !matches!(event, Event::Connected(_));
         match event {
             Event::Connected(_) if !self.life.subscribed => {
                 self.life.subscribed = true;
@@ -358,8 +383,8 @@ impl World {
             (_, Some(Outcome::Refused)) => arrived == 0 && self.broker.manner.refuses(number),
             (QoS::AtLeastOnce, Some(Outcome::Acknowledged)) => arrived >= 1,
             (QoS::AtLeastOnce, Some(Outcome::Abandoned)) => true,
-            // MQTT 3.1 cannot tell that it restarted (no Session Present), so we retransmit, as it demands.
-            (QoS::ExactlyOnce, Some(Outcome::Acknowledged)) if self.is_blind() => true,
+            // Who is told that the session is there retransmits.
+            (QoS::ExactlyOnce, Some(_)) if self.masked => true,
             (QoS::ExactlyOnce, Some(Outcome::Acknowledged)) => {
                 arrived == 1 || arrived == 0 && self.confused.contains(&number)
             }
@@ -368,10 +393,6 @@ impl World {
             _ => false,
         };
         assert!(right, "message {number} of QoS {qos} arrived {arrived} times, outcome {outcome:?}: {self:?}");
-    }
-
-    fn is_blind(&self) -> bool {
-        self.config.version == Version::V3_1 && self.scenario == Scenario::Restarts
     }
 
     fn check_incoming(&self) {
