@@ -7,8 +7,10 @@
 use std::collections::VecDeque;
 
 use crate::mqtt::packet::{Ack, Packet, PacketId, Publish};
+use crate::mqtt::property::Properties;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
+use crate::mqtt::topic::TopicFilter;
 
 use super::{Event, Violation};
 
@@ -27,7 +29,7 @@ pub enum Exchange {
     /// SUBSCRIBE awaits SUBACK.
     Subscribe,
     /// UNSUBSCRIBE awaits UNSUBACK.
-    Unsubscribe,
+    Unsubscribe { filters: Vec<TopicFilter>, properties: Properties },
     /// Finished.
     Done,
 }
@@ -45,6 +47,8 @@ pub struct Resumed {
     pub in_doubt: Vec<u64>,
     /// A SUBSCRIBE was never answered.
     pub unanswered_subscribe: bool,
+    /// UNSUBSCRIBEs that were never answered.
+    pub unsubscribe: Vec<(Vec<TopicFilter>, Properties)>,
 }
 
 /// The queue of exchanges.
@@ -146,13 +150,32 @@ impl Exchanges {
         }
     }
 
-    /// SUBACK or UNSUBACK; whether it was awaited.
-    pub fn finish(&mut self, packet_id: PacketId) -> bool {
-        let awaited = matches!(self.find(packet_id), Some(Exchange::Subscribe | Exchange::Unsubscribe));
+    /// SUBACK; whether it was awaited.
+    pub fn suback(&mut self, packet_id: PacketId) -> bool {
+        let awaited = matches!(self.find(packet_id), Some(Exchange::Subscribe));
         if awaited {
             self.end_of(packet_id);
         }
         awaited
+    }
+
+    /// UNSUBACK; whether it was awaited.
+    pub fn unsuback(&mut self, packet_id: PacketId) -> bool {
+        let awaited = matches!(self.find(packet_id), Some(Exchange::Unsubscribe { .. }));
+        if awaited {
+            self.end_of(packet_id);
+        }
+        awaited
+    }
+
+    /// A message that cannot be sent again is given up: its record.
+    pub fn give_up(&mut self, packet_id: PacketId) -> Option<u64> {
+        let record = match self.find(packet_id)? {
+            Exchange::AtLeastOnce { record, .. } | Exchange::ExactlyOnce { record, .. } => *record,
+            _ => return None,
+        };
+        self.end_of(packet_id);
+        Some(record)
     }
 
     /// A new connection begins. With `session_present` everything is sent again with DUP; without, the server
@@ -162,7 +185,9 @@ impl Exchanges {
         for exchange in &mut self.queue {
             match exchange {
                 Exchange::Subscribe => resumed.unanswered_subscribe = true,
-                Exchange::Unsubscribe => {}
+                Exchange::Unsubscribe { filters, properties } => {
+                    resumed.unsubscribe.push((std::mem::take(filters), std::mem::take(properties)));
+                }
                 Exchange::ExactlyOnce { record, .. } | Exchange::Released { record } if !session_present => {
                     resumed.in_doubt.push(*record);
                     self.publishing -= 1;
@@ -193,7 +218,7 @@ impl Exchanges {
                     Some(Packet::Publish(Publish { dup: self.unsent < self.fresh, ..publish.clone() }))
                 }
                 Exchange::Released { .. } => Some(Packet::PubRel(Ack::success(packet_id))),
-                Exchange::Subscribe | Exchange::Unsubscribe | Exchange::Done => None,
+                Exchange::Subscribe | Exchange::Unsubscribe { .. } | Exchange::Done => None,
             };
             self.unsent += 1;
             self.fresh = self.fresh.max(self.unsent);

@@ -9,6 +9,7 @@ use crate::mqtt::topic::TopicName;
 use super::Violation;
 
 /// How many QoS 1 and 2 messages we take before we acknowledge; announced in CONNECT (MQTT 5 §3.1.2.11.3).
+/// Older versions cannot announce it; there the packet identifiers are the limit.
 pub const RECEIVE_MAXIMUM: u16 = 16_384;
 
 /// The highest topic alias that the server may use; announced in CONNECT (MQTT 5 §3.1.2.11.5).
@@ -78,7 +79,7 @@ impl Inbound {
     }
 
     /// Takes a PUBLISH in; QoS 2 messages that we have already are not delivered again.
-    pub fn accept(&mut self, publish: &Publish) -> Result<Accepted, Violation> {
+    pub fn accept(&mut self, publish: &Publish, receive_maximum: u16) -> Result<Accepted, Violation> {
         if let Some(packet_id) = publish.packet_id {
             // What is sent again has DUP `[MQTT-3.3.1-1]`; we rely on it only where the session may be another.
             let repeats = |receipt: &&mut Receipt| {
@@ -88,16 +89,15 @@ impl Inbound {
                 receipt.here = true;
                 return Ok(if receipt.settled { Accepted::Settled(packet_id) } else { Accepted::Pending });
             }
-            self.owe(packet_id, publish.qos)?;
+            self.owe(packet_id, publish.qos, receive_maximum)?;
         }
         self.delivered += 1;
         Ok(Accepted::New(self.delivered))
     }
 
-    fn owe(&mut self, packet_id: PacketId, qos: QoS) -> Result<(), Violation> {
-        if self.owed.len() >= usize::from(RECEIVE_MAXIMUM)
-            || self.receipts.len() >= usize::from(RECEIVE_MAXIMUM)
-        {
+    fn owe(&mut self, packet_id: PacketId, qos: QoS, receive_maximum: u16) -> Result<(), Violation> {
+        let maximum = usize::from(receive_maximum);
+        if self.owed.len() >= maximum || self.receipts.len() >= maximum {
             return Err(Violation::ReceiveMaximumExceeded);
         }
         let number = self.delivered + 1;

@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use super::keep_alive::KeepAlive;
 use super::limits::Limits;
-use super::{Event, Session, State, inbound};
-use crate::mqtt::packet::{ConnAck, Connect, Decoder, Packet};
+use super::{Event, Session, State, Unsendable, inbound};
+use crate::mqtt::packet::{ConnAck, Connect, Decoder, Packet, Publish};
 use crate::mqtt::property::{Properties, Property};
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
@@ -119,26 +119,40 @@ impl Session {
         if !session_present || unsure || resumed.unanswered_subscribe {
             self.subscribe_again();
         }
+        for (filters, properties) in resumed.unsubscribe {
+            self.unsubscribe(filters, properties);
+        }
         self.events.extend(resumed.in_doubt.into_iter().map(|record| Event::InDoubt { record }));
         self.resend();
     }
 
-    /// Sends again what the window allows.
+    /// Sends again what the window and the outbox allow.
     pub(super) fn resend(&mut self) {
-        loop {
+        while self.state == State::Online && !self.forget_at_server && self.outbox.has_room() {
             let (limits, asked) = (&self.limits, self.config.max_inflight);
             match self.exchanges.resend(|qos| limits.window(qos, asked)) {
-                Some(Packet::Publish(publish)) => self.send_publish(&publish).expect("it was encoded before"),
+                Some(Packet::Publish(publish)) => self.publish_again(&publish),
                 Some(packet) => self.send(&packet),
                 None => return,
             }
         }
     }
 
+    /// The server of this connection may take less than the one before: what it would not take is refused here.
+    fn publish_again(&mut self, publish: &Publish) {
+        let sent = self.limits.check(publish, self.config.version);
+        let sent = sent.and_then(|()| self.send_publish(publish).map_err(Unsendable::Encode));
+        if let Err(unsendable) = sent
+            && let Some(record) = publish.packet_id.and_then(|packet_id| self.exchanges.give_up(packet_id))
+        {
+            let code = unsendable.code();
+            self.events.push_back(Event::Acknowledged { record, code, reason: None });
+        }
+    }
+
     fn subscribe_again(&mut self) {
-        let subscriptions = std::mem::take(&mut self.subscriptions);
-        if !subscriptions.is_empty() {
-            self.subscribe(subscriptions, Properties::default());
+        for (subscriptions, properties) in std::mem::take(&mut self.subscriptions) {
+            self.subscribe(subscriptions, properties);
         }
     }
 }

@@ -452,7 +452,8 @@ fn simulate(version: Version) {
     if let Ok(seed) = std::env::var("MQTTWS_SEED") {
         return World::new(version, seed.parse().expect("MQTTWS_SEED is a number")).run();
     }
-    for seed in 0..4000 {
+    let worlds = std::env::var("MQTTWS_SEEDS").map_or(6000, |count| count.parse().expect("a number"));
+    for seed in 0..worlds {
         let run = std::panic::AssertUnwindSafe(|| World::new(version, seed).run());
         if let Err(panic) = std::panic::catch_unwind(run) {
             eprintln!("MQTT {version}: seed {seed} failed; replay it with MQTTWS_SEED={seed}");
@@ -462,16 +463,16 @@ fn simulate(version: Version) {
 }
 
 #[test]
-fn four_thousand_worlds_of_mqtt_3_1() {
+fn many_worlds_of_mqtt_3_1() {
     simulate(Version::V3_1);
 }
 
 #[test]
-fn four_thousand_worlds_of_mqtt_3_1_1() {
+fn many_worlds_of_mqtt_3_1_1() {
     simulate(Version::V3_1_1);
 }
 
 #[test]
-fn four_thousand_worlds_of_mqtt_5() {
+fn many_worlds_of_mqtt_5() {
     simulate(Version::V5);
 }
