@@ -106,7 +106,10 @@ impl Broker {
     }
 
     fn handle(&mut self, packet: Packet) {
-        assert!(self.online != matches!(packet, Packet::Connect(_)), "CONNECT is the first packet: {packet:?}");
+        assert!(
+            self.online != matches!(packet, Packet::Connect(_)),
+            "CONNECT is the first packet: {packet:?}"
+        );
         match packet {
             Packet::Connect(connect) => self.connect(&connect),
             Packet::Publish(publish) => self.published(&publish),

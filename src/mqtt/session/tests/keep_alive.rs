@@ -115,7 +115,9 @@ fn zero_turns_it_off() {
 /// `[MQTT-3.1.2-21]`
 #[test]
 fn the_server_has_the_last_word() {
-    for (ours, theirs, seconds) in [(45, 9, Some(9.0)), (45, 100, Some(100.0)), (0, 9, Some(9.0)), (45, 0, None)] {
+    for (ours, theirs, seconds) in
+        [(45, 9, Some(9.0)), (45, 100, Some(100.0)), (0, 9, Some(9.0)), (45, 0, None)]
+    {
         let ours = Config { keep_alive: ours, ..config(Version::V5) };
         let mut client = Client::limited(ours, &[Property::ServerKeepAlive(theirs)]);
         assert_eq!(due(&client), seconds);

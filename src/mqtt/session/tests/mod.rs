@@ -217,7 +217,8 @@ fn one_brief(packet: &Packet) -> String {
             format!("{name} {}{dup}", publish.packet_id.map_or(0, u16::from))
         }
         Packet::PubAck(ack) | Packet::PubRec(ack) | Packet::PubRel(ack) | Packet::PubComp(ack) => {
-            let code = if ack.code == ReasonCode::SUCCESS { String::new() } else { format!(" {:#x}", ack.code.0) };
+            let code =
+                if ack.code == ReasonCode::SUCCESS { String::new() } else { format!(" {:#x}", ack.code.0) };
             format!("{name} {}{code}", ack.packet_id)
         }
         Packet::Subscribe(subscribe) => format!("{name} {}", subscribe.packet_id),

@@ -78,7 +78,8 @@ fn clean_start_is_asked_for_until_it_was_granted() {
 
 #[test]
 fn connect_carries_credentials_and_will() {
-    let credentials = Credentials { username: Some("user".into()), password: Some(Bytes::from_static(b"pw")) };
+    let credentials =
+        Credentials { username: Some("user".into()), password: Some(Bytes::from_static(b"pw")) };
     let will = Some(crate::mqtt::packet::Will {
         topic: topic("gone"),
         payload: Bytes::from_static(b"bye"),
@@ -235,7 +236,9 @@ fn a_session_that_was_asked_for_is_not_stale() {
 fn a_connection_that_forgets_is_silent() {
     for version in VERSIONS {
         let mut client = Client::online(config(version));
-        client.session.subscribe(vec![Subscription::new(filter("a"), QoS::AtLeastOnce)], Properties::default());
+        client
+            .session
+            .subscribe(vec![Subscription::new(filter("a"), QoS::AtLeastOnce)], Properties::default());
         client.publish(QoS::AtLeastOnce, 1);
         client.publish(QoS::ExactlyOnce, 2);
         client.session.forget_at_server(true);
@@ -319,6 +322,10 @@ fn the_log_has_a_line_for_each_packet() {
     let lines: Vec<_> = std::iter::from_fn(|| client.session.traced()).collect();
     assert_eq!(
         lines,
-        ["Client client sending CONNECT", "Client client received CONNACK (0)", "Client client sending PINGREQ"]
+        [
+            "Client client sending CONNECT",
+            "Client client received CONNACK (0)",
+            "Client client sending PINGREQ"
+        ]
     );
 }

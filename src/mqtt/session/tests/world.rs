@@ -351,7 +351,8 @@ impl World {
         assert_eq!(qos, self.incoming[message as usize - 1], "QoS of message {message}");
         let known = self.life.deliveries.contains(&(message, qos));
         assert!(!known || qos == QoS::AtLeastOnce, "message {message} of QoS {qos} is delivered twice");
-        let latest = self.life.deliveries.iter().filter(|(_, other)| *other == qos).map(|(one, _)| *one).max();
+        let latest =
+            self.life.deliveries.iter().filter(|(_, other)| *other == qos).map(|(one, _)| *one).max();
         assert!(known || latest.is_none_or(|latest| latest < message), "message {message} out of order");
         self.life.deliveries.push((message, qos));
         assert_eq!(delivery.number, self.life.deliveries.len() as u64, "deliveries are counted from 1");
@@ -392,7 +393,10 @@ impl World {
             (QoS::ExactlyOnce, Some(Outcome::Abandoned)) => arrived <= 1,
             _ => false,
         };
-        assert!(right, "message {number} of QoS {qos} arrived {arrived} times, outcome {outcome:?}: {self:?}");
+        assert!(
+            right,
+            "message {number} of QoS {qos} arrived {arrived} times, outcome {outcome:?}: {self:?}"
+        );
     }
 
     fn check_incoming(&self) {
