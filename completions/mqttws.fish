@@ -38,16 +38,27 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l path -d 'Path of t
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l subprotocol -d 'WebSocket subprotocols to offer, separated by commas, or `none` [default: mqtt, then mqttv3.1]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l cafile -d 'Trust the certificate authorities of this PEM file instead of the built-in ones (repeatable)' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l connect-timeout -d 'Time for everything from name look-up to CONNACK' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l wait -d 'Keep trying the first connection for so long' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l reconnect-delay -d 'Shortest and longest delay before connecting again' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l reconnect-tries -d 'Give up after so many tries to connect again [default: never]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s V -l protocol-version -d 'MQTT version: 5, 311 or 31 [default: the newest that the broker takes]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s i -l id -d 'Client id [default: mqttws and random characters]' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s u -l username -d 'User name' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s P -l pw -d 'Password; other users of this machine can see it on the command line' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s u -l username -d 'User name [default: that of the URL, or `$MQTTWS_USERNAME`]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s P -l pw -d 'Password [default: that of the URL, or `$MQTTWS_PASSWORD`]; others can see it on the command line' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s M -l max-inflight -d 'Most QoS 1 and 2 messages in flight [default: what the broker allows; before MQTT 5 1000, and 20 of QoS 2]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l will-topic -d 'Topic of the will: a message that the broker publishes when we vanish' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l will-payload -d 'Payload of the will [default: empty]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l will-qos -d 'QoS of the will' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l will-delay -d 'How long the broker waits for us to come back before it publishes the will (MQTT 5)' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s k -l keepalive -d 'Keep alive in seconds; 0 turns it off' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s x -l session-expiry-interval -d 'Seconds for which the broker keeps the session when we are away, or `never` for no end (MQTT 5) [default: with -c never]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s t -l topic -d 'Topic to publish to' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s m -l message -d 'Publish this text' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s f -l file -d 'Publish the content of a file as one message' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s q -l qos -d 'Quality of service: 0, 1 or 2' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l insecure -d 'Do not verify the server\'s certificate: anyone on the way can read and change everything'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l no-reconnect -d 'Do not connect again when the connection is lost'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l will-retain -d 'Let the broker keep the will for later subscribers'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s d -l debug -d 'Log each packet on stderr'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l quiet -d 'No warnings and no progress'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s c -l disable-clean-session -d 'Keep the session: the broker stores what comes while we are away (needs -i)'
@@ -55,6 +66,7 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s s -l stdin-file -d
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s l -l stdin-line -d 'Publish each line of stdin as a message'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s n -l null-message -d 'Publish an empty message'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s r -l retain -d 'Ask the broker to keep the message for later subscribers'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l topic-alias -d 'Send the topic once and then an alias for it, as far as the broker allows (MQTT 5)'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l help -d 'Print help'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s L -l url -d 'The same as URL' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s h -l host -d 'Host to connect to [default: localhost]' -r
@@ -63,19 +75,32 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l path -d 'Path of t
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l subprotocol -d 'WebSocket subprotocols to offer, separated by commas, or `none` [default: mqtt, then mqttv3.1]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l cafile -d 'Trust the certificate authorities of this PEM file instead of the built-in ones (repeatable)' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l connect-timeout -d 'Time for everything from name look-up to CONNACK' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l wait -d 'Keep trying the first connection for so long' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l reconnect-delay -d 'Shortest and longest delay before connecting again' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l reconnect-tries -d 'Give up after so many tries to connect again [default: never]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s V -l protocol-version -d 'MQTT version: 5, 311 or 31 [default: the newest that the broker takes]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s i -l id -d 'Client id [default: mqttws and random characters]' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s u -l username -d 'User name' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s P -l pw -d 'Password; other users of this machine can see it on the command line' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s u -l username -d 'User name [default: that of the URL, or `$MQTTWS_USERNAME`]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s P -l pw -d 'Password [default: that of the URL, or `$MQTTWS_PASSWORD`]; others can see it on the command line' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s M -l max-inflight -d 'Most QoS 1 and 2 messages in flight [default: what the broker allows; before MQTT 5 1000, and 20 of QoS 2]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l will-topic -d 'Topic of the will: a message that the broker publishes when we vanish' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l will-payload -d 'Payload of the will [default: empty]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l will-qos -d 'QoS of the will' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l will-delay -d 'How long the broker waits for us to come back before it publishes the will (MQTT 5)' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s k -l keepalive -d 'Keep alive in seconds; 0 turns it off' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s x -l session-expiry-interval -d 'Seconds for which the broker keeps the session when we are away, or `never` for no end (MQTT 5) [default: with -c never]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s t -l topic -d 'Topic filter to subscribe to; + and # are wildcards (repeatable)' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s U -l unsubscribe -d 'Give a subscription of a kept session back (repeatable)' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s q -l qos -d 'Highest quality of service to receive: 0, 1 or 2' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s C -l count -d 'Leave after so many messages' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s W -l timeout -d 'Leave after so long, with exit code 27 if -C was not met' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l insecure -d 'Do not verify the server\'s certificate: anyone on the way can read and change everything'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l no-reconnect -d 'Do not connect again when the connection is lost'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l will-retain -d 'Let the broker keep the will for later subscribers'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s d -l debug -d 'Log each packet on stderr'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l quiet -d 'No warnings and no progress'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s c -l disable-clean-session -d 'Keep the session: the broker stores what comes while we are away (needs -i)'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s E -l exit-after-subscribe -d 'Leave as soon as the broker has answered the subscriptions'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s v -l verbose -d 'Write the topic and a space before each payload'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s N -d 'Write no line feed behind each payload'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l help -d 'Print help'
@@ -86,15 +111,25 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l path -d 'Path of 
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l subprotocol -d 'WebSocket subprotocols to offer, separated by commas, or `none` [default: mqtt, then mqttv3.1]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l cafile -d 'Trust the certificate authorities of this PEM file instead of the built-in ones (repeatable)' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l connect-timeout -d 'Time for everything from name look-up to CONNACK' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l wait -d 'Keep trying the first connection for so long' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l reconnect-delay -d 'Shortest and longest delay before connecting again' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l reconnect-tries -d 'Give up after so many tries to connect again [default: never]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s V -l protocol-version -d 'MQTT version: 5, 311 or 31 [default: the newest that the broker takes]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s i -l id -d 'Client id [default: mqttws and random characters]' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s u -l username -d 'User name' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s P -l pw -d 'Password; other users of this machine can see it on the command line' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s u -l username -d 'User name [default: that of the URL, or `$MQTTWS_USERNAME`]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s P -l pw -d 'Password [default: that of the URL, or `$MQTTWS_PASSWORD`]; others can see it on the command line' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s M -l max-inflight -d 'Most QoS 1 and 2 messages in flight [default: what the broker allows; before MQTT 5 1000, and 20 of QoS 2]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l will-topic -d 'Topic of the will: a message that the broker publishes when we vanish' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l will-payload -d 'Payload of the will [default: empty]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l will-qos -d 'QoS of the will' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l will-delay -d 'How long the broker waits for us to come back before it publishes the will (MQTT 5)' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s k -l keepalive -d 'Keep alive in seconds; 0 turns it off' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s c -l count -d 'Leave after so many probes [default: when interrupted]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l interval -d 'Time from one probe to the next' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s W -l timeout -d 'How long to wait for each answer' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l insecure -d 'Do not verify the server\'s certificate: anyone on the way can read and change everything'
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l no-reconnect -d 'Do not connect again when the connection is lost'
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l will-retain -d 'Let the broker keep the will for later subscribers'
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s d -l debug -d 'Log each packet on stderr'
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l quiet -d 'No warnings and no progress'
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l help -d 'Print help'

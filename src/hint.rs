@@ -81,9 +81,10 @@ fn certificate_hint(fault: &CertificateFault) -> Option<&'static str> {
         }
         CertificateFault::CaAsServer => Some("let this authority sign a certificate of the server's own"),
         CertificateFault::Version1 => Some("make it anew with extensions (openssl x509 -req -extfile)"),
-        CertificateFault::BadSignature | CertificateFault::WeakSignature => {
-            Some("make it anew with SHA-256 and a key of at least 2048 bits")
+        CertificateFault::BadSignature => {
+            Some("is the --cafile up to date? else the certificate needs a key of at least 2048 bits")
         }
+        CertificateFault::WeakSignature => Some("make it anew with SHA-256"),
         _ => None,
     }
 }

@@ -6,6 +6,8 @@ use std::io;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
+use clap::error::ErrorKind;
+
 use crate::client;
 use crate::hint;
 
@@ -118,6 +120,10 @@ pub fn usage(error: &clap::Error) -> Exit {
         let _ = error.print();
         return Exit::Done;
     }
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        print("a command is missing: pub, sub, ping or serve; see mqttws --help");
+        return Exit::Usage;
+    }
     let text = error.render().to_string();
     let mut parts: Vec<&str> = text
         .lines()
@@ -132,7 +138,17 @@ pub fn usage(error: &clap::Error) -> Exit {
 }
 
 fn print(line: &str) {
-    write(&format!("mqttws: {}\n", one_line(line)));
+    write(&format!("mqttws: {}\n", one_line(&without_numbers(line))));
+}
+
+/// "No such file or directory (os error 2)" has said it all before the number.
+fn without_numbers(line: &str) -> String {
+    let mut parts = line.split(" (os error ");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| {
+        let rest = part.trim_start_matches(|c: char| c.is_ascii_digit());
+        text + rest.strip_prefix(')').unwrap_or(rest)
+    })
 }
 
 /// Whatever a broker or a file put into an error stays one line, and does not drive the terminal.
@@ -164,12 +180,11 @@ fn client_exit(error: &client::Error) -> Exit {
     match error {
         Error::Local(_) | Error::TlsSetup(_) => Exit::Local,
         Error::Unreached(_) => Exit::Unreached,
-        Error::Transport(error) => transport_exit(error),
         Error::ConnectTimedOut { .. } => Exit::TimedOut,
         Error::Refused { .. } | Error::RefusedSilently(_) => Exit::Refused,
         Error::Disconnected(disconnect) if disconnect.code.is_error() => Exit::Refused,
-        Error::Disconnected(_) | Error::Silent(_) => Exit::Lost,
-        Error::Lost(error) => transport_exit(error),
+        Error::Disconnected(_) | Error::Silent(_) | Error::NotMended { .. } => Exit::Lost,
+        Error::Transport(error) | Error::Lost(error) => transport_exit(error),
         Error::Violation(_) => Exit::Protocol,
         Error::Interrupted(signal) => Exit::Signal(*signal),
     }
@@ -182,9 +197,9 @@ fn transport_exit(error: &crate::transport::Error) -> Exit {
     match error {
         Error::Tls(_) | Error::Io { phase: Phase::Tls, .. } => Exit::Tls,
         Error::Upgrade(_) | Error::Io { phase: Phase::Upgrade, .. } => Exit::Upgrade,
-        Error::WebSocket(WebSocketError::Closed { .. } | WebSocketError::Ended { .. }) => Exit::Lost,
+        Error::WebSocket(WebSocketError::Closed { .. } | WebSocketError::Ended { .. })
+        | Error::Io { phase: Phase::Open, .. } => Exit::Lost,
         Error::WebSocket(_) => Exit::Protocol,
-        Error::Io { phase: Phase::Open, .. } => Exit::Lost,
         Error::Io { .. } => Exit::Unreached,
     }
 }
@@ -209,6 +224,12 @@ mod tests {
         assert_eq!(u8::from(exit(&anyhow::anyhow!("a file"))), 1);
         assert_eq!(u8::from(exit(&Usage::new("x").into())), 2);
         assert_eq!(u8::from(Exit::Signal(15)), 143);
+    }
+
+    #[test]
+    fn numbers_of_errors_are_left_out() {
+        assert_eq!(without_numbers("reading x: No such file (os error 2); y"), "reading x: No such file; y");
+        assert_eq!(without_numbers("nothing"), "nothing");
     }
 
     #[test]

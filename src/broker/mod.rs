@@ -1,1 +1,96 @@
 //! Room 4: the local broker of `mqttws serve`. The router is pure; the listener does the I/O.
+//! It shares nothing with the client but the codec and the parsing of the HTTP upgrade.
+
+mod connection;
+mod frames;
+pub mod guest;
+mod handshake;
+mod limits;
+mod link;
+mod listener;
+mod router;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, mpsc};
+use std::thread::{self, JoinHandle};
+
+use listener::{Hub, Shared};
+use router::Router;
+
+/// Takes debug lines, without a line end. It is called by many threads.
+pub type Log = Box<dyn Fn(&str) + Send + Sync>;
+
+/// How a broker is started.
+pub struct Options {
+    /// Where it listens; port 0 takes any that is free.
+    pub address: SocketAddr,
+    /// The only path that is upgraded, for example `/mqtt`.
+    pub path: String,
+    /// The largest MQTT packet that it takes, in bytes.
+    pub max_packet: usize,
+    /// Where debug lines go: a line per packet, and what was refused or dropped.
+    pub log: Option<Log>,
+}
+
+/// A running broker: MQTT 3.1, 3.1.1 and 5 over WebSocket, everything in memory.
+pub struct Broker {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    router: Option<JoinHandle<()>>,
+    listener: Option<JoinHandle<()>>,
+}
+
+impl Broker {
+    /// Starts to listen.
+    ///
+    /// # Errors
+    /// When the address cannot be bound or a thread cannot be started.
+    pub fn start(options: Options) -> io::Result<Self> {
+        let socket = TcpListener::bind(options.address)?;
+        let address = socket.local_addr()?;
+        let (mailbox, inbox) = mpsc::sync_channel(limits::MAILBOX);
+        let router = Router::new(u32::try_from(options.max_packet).unwrap_or(u32::MAX));
+        let shared = Arc::new(Shared::new(options, mailbox));
+        let hub = Hub { router, inbox, links: HashMap::new(), shared: Arc::clone(&shared) };
+        let router = thread::Builder::new().name("router".to_owned()).spawn(move || hub.run())?;
+        let mut broker = Self { address, shared: Arc::clone(&shared), router: Some(router), listener: None };
+        let listener = thread::Builder::new().name("listener".to_owned());
+        broker.listener = Some(listener.spawn(move || listener::listen(&socket, &shared))?);
+        Ok(broker)
+    }
+
+    /// The address that it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What a client on this machine connects to.
+    pub fn url(&self) -> String {
+        format!("ws://{}{}", listener::reachable(self.address()), self.shared.path())
+    }
+
+    /// Stops: clients get DISCONNECT 0x8B (MQTT 5) and Close 1001, wills are not published. Returns within
+    /// two seconds.
+    pub fn stop(self) {
+        drop(self);
+    }
+}
+
+/// A broker that is dropped stops, too.
+impl Drop for Broker {
+    fn drop(&mut self) {
+        let woken = self.shared.stop(self.address);
+        // A thread that panicked has ended, which is all that matters here.
+        if let Some(router) = self.router.take() {
+            let _ = router.join();
+        }
+        if let Some(listener) = self.listener.take().filter(|_| woken) {
+            let _ = listener.join();
+        }
+        self.shared.finish();
+    }
+}

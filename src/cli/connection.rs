@@ -1,5 +1,6 @@
 //! The flags that every client command shares, and the one step that reads the environment.
 
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,9 +10,12 @@ use bytestring::ByteString;
 use clap::Args;
 
 use super::value;
-use crate::client::{self, Notice};
-use crate::mqtt::packet::Credentials;
+use crate::client::{self, Notice, Reconnect};
+use crate::mqtt::packet::{Credentials, Will};
+use crate::mqtt::property::Property;
+use crate::mqtt::qos::QoS;
 use crate::mqtt::session;
+use crate::mqtt::topic::TopicName;
 use crate::mqtt::version::Version;
 use crate::report::{self, Usage};
 use crate::transport::endpoint::{Endpoint, Scheme};
@@ -26,6 +30,9 @@ const DEFAULT_PORT: u16 = 8080;
 /// The largest payload there can be, and its header.
 const MAXIMUM_PACKET: usize = 256 * 1024 * 1024 + 64 * 1024;
 
+/// How long a broker keeps a session for us that we have lost the connection to, in seconds.
+const OUTAGE: u32 = 600;
+
 /// Letters and digits: the only characters that every server takes in a client identifier.
 const ALPHANUMERIC: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
@@ -35,6 +42,12 @@ pub struct Persistence {
     /// Keep the session: the broker stores what comes while we are away (needs -i)
     #[arg(short = 'c', long, help_heading = "MQTT")]
     disable_clean_session: bool,
+
+    /// Seconds for which the broker keeps the session when we are away, or `never` for no end (MQTT 5)
+    /// [default: with -c never]
+    #[arg(short = 'x', long, value_name = "SECS", help_heading = "MQTT", value_parser = value::expiry,
+          allow_hyphen_values = true)]
+    session_expiry_interval: Option<u32>,
 }
 
 impl Persistence {
@@ -49,17 +62,28 @@ impl Persistence {
             options.session.outlives_us = true;
             options.session.session_expiry = u32::MAX;
         }
+        if let Some(expiry) = self.session_expiry_interval {
+            ensure!(
+                connection.protocol_version.is_none_or(|version| version == Version::V5),
+                Usage::new("-x: only MQTT 5 has a session expiry")
+            );
+            options.versions = vec![Version::V5];
+            options.session.session_expiry = expiry;
+            // A session of a generated id that nobody can take up again would only burden the broker.
+            options.session.outlives_us |= connection.id.is_some() && expiry > 0;
+        }
         Ok(())
     }
 }
 
 /// Where to connect, and how.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Connection {
     /// Where to connect: `ws://` or `wss://`, `[user[:password]@]host[:port][/path][?query]`
     ///
-    /// Without a path it is /mqtt. Without any address it is $MQTTWS_URL, or else ws://localhost:8080/mqtt,
-    /// where `mqttws serve` listens.
+    /// Without a path it is /mqtt. Without any address it is `$MQTTWS_URL`, or else
+    /// `ws://localhost:8080/mqtt`, where `mqttws serve` listens.
     #[arg(value_name = "URL", help_heading = "Where to connect", conflicts_with = "url_flag")]
     url: Option<String>,
 
@@ -99,6 +123,25 @@ pub struct Connection {
           value_parser = value::duration)]
     connect_timeout: Duration,
 
+    /// Keep trying the first connection for so long
+    #[arg(long, value_name = "SECS", help_heading = "Where to connect", default_value = "0",
+          value_parser = value::duration, hide_default_value = true)]
+    wait: Duration,
+
+    /// Do not connect again when the connection is lost
+    #[arg(long, help_heading = "Where to connect")]
+    no_reconnect: bool,
+
+    /// Shortest and longest delay before connecting again
+    #[arg(long, value_name = "MIN[,MAX]", help_heading = "Where to connect", default_value = "1,30",
+          value_parser = value::delays)]
+    reconnect_delay: (Duration, Duration),
+
+    /// Give up after so many tries to connect again [default: never]
+    #[arg(long, value_name = "N", help_heading = "Where to connect",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    reconnect_tries: Option<u32>,
+
     /// MQTT version: 5, 311 or 31 [default: the newest that the broker takes]
     #[arg(short = 'V', long, value_name = "VERSION", help_heading = "MQTT")]
     protocol_version: Option<Version>,
@@ -107,13 +150,39 @@ pub struct Connection {
     #[arg(short, long, value_name = "ID", help_heading = "MQTT", alias = "client-id")]
     id: Option<String>,
 
-    /// User name
+    /// User name [default: that of the URL, or `$MQTTWS_USERNAME`]
     #[arg(short, long, value_name = "NAME", help_heading = "MQTT")]
     username: Option<String>,
 
-    /// Password; other users of this machine can see it on the command line
+    /// Password [default: that of the URL, or `$MQTTWS_PASSWORD`]; others can see it on the command line
     #[arg(short = 'P', long = "pw", value_name = "PASSWORD", help_heading = "MQTT", alias = "password")]
     password: Option<String>,
+
+    /// Most QoS 1 and 2 messages in flight [default: what the broker allows; before MQTT 5 1000, and 20 of
+    /// QoS 2]
+    #[arg(short = 'M', long, value_name = "N", help_heading = "MQTT")]
+    max_inflight: Option<NonZeroU16>,
+
+    /// Topic of the will: a message that the broker publishes when we vanish
+    #[arg(long, value_name = "TOPIC", help_heading = "MQTT")]
+    will_topic: Option<TopicName>,
+
+    /// Payload of the will [default: empty]
+    #[arg(long, value_name = "TEXT", help_heading = "MQTT", requires = "will_topic")]
+    will_payload: Option<String>,
+
+    /// QoS of the will
+    #[arg(long, value_name = "QOS", help_heading = "MQTT", requires = "will_topic", value_parser = value::qos,
+          default_value = "0", hide_default_value = true)]
+    will_qos: QoS,
+
+    /// Let the broker keep the will for later subscribers
+    #[arg(long, help_heading = "MQTT", requires = "will_topic")]
+    will_retain: bool,
+
+    /// How long the broker waits for us to come back before it publishes the will (MQTT 5)
+    #[arg(long, value_name = "SECS", help_heading = "MQTT", requires = "will_topic")]
+    will_delay: Option<u32>,
 
     /// Keep alive in seconds; 0 turns it off
     #[arg(short, long, value_name = "SECS", help_heading = "MQTT", default_value_t = 45)]
@@ -151,6 +220,13 @@ impl Connection {
             headers: Vec::new(),
             strict: false,
             connect_timeout: self.connect_timeout,
+            wait: self.wait,
+            reconnect: Reconnect {
+                enabled: !self.no_reconnect,
+                shortest: self.reconnect_delay.0,
+                longest: self.reconnect_delay.1,
+                tries: self.reconnect_tries,
+            },
             versions,
             session,
             warn: self.warn(),
@@ -227,22 +303,40 @@ impl Connection {
             client_id,
             clean_start: true,
             outlives_connection: false,
+            only_with_expiry: true,
             outlives_us: false,
             keep_alive: self.keepalive,
-            session_expiry: 0,
+            session_expiry: OUTAGE,
             credentials: self.credentials(endpoint)?,
-            will: None,
+            will: self.will()?,
             topic_alias: false,
-            max_inflight: None,
+            max_inflight: self.max_inflight,
             maximum_packet: MAXIMUM_PACKET,
             trace: self.debug,
         })
     }
 
+    fn will(&self) -> Result<Option<Will>> {
+        let Some(topic) = &self.will_topic else { return Ok(None) };
+        let payload = Bytes::from(self.will_payload.clone().unwrap_or_default());
+        ensure!(payload.len() <= 65_535, Usage::new("--will-payload: expected at most 65535 bytes"));
+        let properties = self.will_delay.map(Property::WillDelayInterval).into_iter().collect();
+        Ok(Some(Will {
+            topic: topic.clone(),
+            payload,
+            qos: self.will_qos,
+            retain: self.will_retain,
+            properties,
+        }))
+    }
+
     fn credentials(&self, endpoint: &Endpoint) -> Result<Credentials> {
         let (url_name, url_password) = endpoint.user.clone().unzip();
-        let username = self.username.clone().or(url_name).map(ByteString::from);
-        let password = self.password.clone().or(url_password.flatten()).map(Bytes::from);
+        let variable = |name| std::env::var(name).ok();
+        let username = self.username.clone().or(url_name).or_else(|| variable("MQTTWS_USERNAME"));
+        let password =
+            self.password.clone().or(url_password.flatten()).or_else(|| variable("MQTTWS_PASSWORD"));
+        let (username, password) = (username.map(ByteString::from), password.map(Bytes::from));
         let length = password.as_ref().map_or(0, Bytes::len);
         ensure!(length <= 65_535, Usage::new("the password has more than 65535 bytes"));
         if password.is_some() && username.is_none() && self.protocol_version.is_some_and(|v| v < Version::V5)

@@ -54,6 +54,9 @@ const ENVIRONMENT: &str = r".SH ENVIRONMENT
 .TP
 \fBMQTTWS_URL\fR
 Where to connect when the command line names no address.
+.TP
+\fBMQTTWS_USERNAME\fR, \fBMQTTWS_PASSWORD\fR
+Credentials, where neither the flags nor the URL have any.
 ";
 
 const PROMISES: &str = r".SH DELIVERY
@@ -181,7 +184,6 @@ fn page(command: &clap::Command, title: &str, extra: &[&str]) -> String {
     if title == "mqttws" {
         man.render_subcommands_section(&mut page).expect("writing to memory");
     }
-    let mut text = String::from_utf8(page).expect("a manual page is text");
-    extra.iter().for_each(|section| text.push_str(section));
-    text
+    let text = String::from_utf8(page).expect("a manual page is text");
+    text + &extra.concat()
 }

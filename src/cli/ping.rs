@@ -16,11 +16,13 @@ pub struct Ping {
     pub connection: Connection,
 
     /// Leave after so many probes [default: when interrupted]
-    #[arg(short, long, value_name = "N", help_heading = "Probes", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(short, long, value_name = "N", help_heading = "Probes",
+          value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
 
     /// Time from one probe to the next
-    #[arg(long, value_name = "SECS", default_value = "1", value_parser = value::duration, help_heading = "Probes")]
+    #[arg(long, value_name = "SECS", default_value = "1", value_parser = value::duration,
+          help_heading = "Probes")]
     pub interval: Duration,
 
     /// How long to wait for each answer

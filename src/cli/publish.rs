@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args};
 
 use super::connection::{Connection, Persistence};
-use super::subscribe::qos;
+use super::value;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::TopicName;
 
 /// Publish messages: one, a file, or a stream of lines.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(group = ArgGroup::new("input").required(true), disable_help_flag = true)]
 pub struct Publish {
     /// Address and session.
@@ -46,10 +47,15 @@ pub struct Publish {
     pub null_message: bool,
 
     /// Quality of service: 0, 1 or 2
-    #[arg(short, long, value_name = "QOS", default_value = "0", value_parser = qos, help_heading = "Messages")]
+    #[arg(short, long, value_name = "QOS", default_value = "0", value_parser = value::qos,
+          help_heading = "Messages")]
     pub qos: QoS,
 
     /// Ask the broker to keep the message for later subscribers
     #[arg(short, long, help_heading = "Messages")]
     pub retain: bool,
+
+    /// Send the topic once and then an alias for it, as far as the broker allows (MQTT 5)
+    #[arg(long, help_heading = "Messages")]
+    pub topic_alias: bool,
 }

@@ -22,11 +22,26 @@ pub struct Subscribe {
     pub persistence: Persistence,
 
     /// Topic filter to subscribe to; + and # are wildcards (repeatable)
-    #[arg(short, long, value_name = "FILTER", required = true, help_heading = "Messages")]
+    #[arg(
+        short,
+        long,
+        value_name = "FILTER",
+        required_unless_present = "give_back",
+        help_heading = "Messages"
+    )]
     pub topic: Vec<TopicFilter>,
 
+    /// Give a subscription of a kept session back (repeatable)
+    #[arg(short = 'U', long = "unsubscribe", value_name = "FILTER", help_heading = "Messages")]
+    pub give_back: Vec<TopicFilter>,
+
+    /// Leave as soon as the broker has answered the subscriptions
+    #[arg(short = 'E', long = "exit-after-subscribe", help_heading = "Messages")]
+    pub exit_after_answer: bool,
+
     /// Highest quality of service to receive: 0, 1 or 2
-    #[arg(short, long, value_name = "QOS", default_value = "0", value_parser = qos, help_heading = "Messages")]
+    #[arg(short, long, value_name = "QOS", default_value = "0", value_parser = value::qos,
+          help_heading = "Messages")]
     pub qos: QoS,
 
     /// Leave after so many messages
@@ -45,9 +60,4 @@ pub struct Subscribe {
     /// Write no line feed behind each payload
     #[arg(short = 'N', help_heading = "Output")]
     pub no_newline: bool,
-}
-
-/// A QoS as a number.
-pub fn qos(text: &str) -> Result<QoS, String> {
-    text.parse().ok().and_then(QoS::from_bits).ok_or_else(|| "expected 0, 1 or 2".to_owned())
 }

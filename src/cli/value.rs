@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::mqtt::qos::QoS;
+
 /// A time: `2`, `0.5`, `500ms`, `2s`, `5m`, `1h`.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
@@ -20,9 +22,44 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "expected a time between 0 and 100 years".to_owned())
 }
 
+/// A QoS as a number.
+pub fn qos(text: &str) -> Result<QoS, String> {
+    text.parse().ok().and_then(QoS::from_bits).ok_or_else(|| "expected 0, 1 or 2".to_owned())
+}
+
+/// A session expiry in seconds; `never` (mosquitto's `-1` and `∞`, too) has no end.
+pub fn expiry(text: &str) -> Result<u32, String> {
+    match text {
+        "never" | "-1" | "∞" => Ok(u32::MAX),
+        _ => text.parse().map_err(|_| "expected a number of seconds, or never".to_owned()),
+    }
+}
+
+/// `MIN[,MAX]`; without MAX the default one, but never below MIN.
+pub fn delays(text: &str) -> Result<(Duration, Duration), String> {
+    let (shortest, longest) = match text.split_once(',') {
+        Some((shortest, longest)) => (duration(shortest)?, duration(longest)?),
+        None => (duration(text)?, duration(text)?.max(Duration::from_secs(30))),
+    };
+    if shortest > longest {
+        return Err("expected MIN,MAX with MIN not above MAX".to_owned());
+    }
+    Ok((shortest, longest))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn delays_have_a_shortest_and_a_longest() {
+        let seconds = |shortest, longest| Ok((Duration::from_secs(shortest), Duration::from_secs(longest)));
+        assert_eq!(delays("2,5"), seconds(2, 5));
+        assert_eq!(delays("2"), seconds(2, 30));
+        assert_eq!(delays("60"), seconds(60, 60));
+        assert!(delays("5,2").is_err());
+        assert!(delays(",2").is_err());
+    }
 
     #[test]
     fn times_take_decimals_and_units() {

@@ -63,16 +63,21 @@ impl Client {
             pending: VecDeque::new(),
             failing: None,
             held: false,
+            outage: None,
         };
-        let established = client.establish()?;
+        let established = client.connect_patiently()?;
         Ok((client, established))
     }
 
     /// Tries what there is to try, until something works or the reason is one that no other try can mend.
-    fn establish(&mut self) -> Result<Established, Error> {
-        let deadline = Instant::now() + self.options.connect_timeout;
+    pub(super) fn establish(&mut self, deadline: Instant) -> Result<Established, Error> {
+        let established = self.establish_once(deadline)?;
+        self.replace_stale_session(established, deadline)
+    }
+
+    pub(super) fn establish_once(&mut self, deadline: Instant) -> Result<Established, Error> {
         let mut options = self.transport_options()?;
-        let mut version = self.options.versions[0];
+        let mut version = self.session.config().version;
         let mut second_name = false;
         // A later try must not hide what the first one found.
         let mut first_error = None;
@@ -219,9 +224,10 @@ impl Client {
         self.session.connect();
         loop {
             self.send();
-            match self.drain() {
+            match self.understand() {
                 Ok(Some(session::Event::Connected(connack))) => {
                     timings.connack = began.elapsed();
+                    self.session.hold(self.held, self.now);
                     return Ok(connack);
                 }
                 Ok(Some(session::Event::Refused(connack))) => {

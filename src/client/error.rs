@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use crate::mqtt::packet::{ConnAck, Disconnect};
+use crate::mqtt::packet::{ConnAck, Disconnect, PacketType};
 use crate::mqtt::session::{Silence, Violation};
 use crate::mqtt::version::Version;
 use crate::transport::dial::DialError;
@@ -61,6 +61,13 @@ pub enum Error {
     Lost(transport::Error),
     /// The connection is gone: nothing was heard.
     Silent(Silence),
+    /// The connection is gone, and as many tries as were allowed did not mend it.
+    NotMended {
+        /// What the last one met.
+        last: Box<Error>,
+        /// How many there were.
+        tries: u32,
+    },
     /// The broker broke MQTT.
     Violation(Violation),
     /// SIGINT or SIGTERM came while we could do nothing else.
@@ -73,12 +80,15 @@ impl std::fmt::Display for Error {
             Self::Local(error) => error.fmt(f),
             Self::TlsSetup(error) => error.fmt(f),
             Self::Unreached(error) => error.fmt(f),
-            Self::Transport(error) => error.fmt(f),
             Self::ConnectTimedOut { step, after } => {
                 write!(f, "no {step} within {} s", after.as_secs_f64())
             }
-            Self::Refused { connack, .. } => {
-                write!(f, "the broker refused: {}", connack.code.connack_words())?;
+            Self::Refused { connack, version } => {
+                let words = connack.code.connack_words();
+                match connack.code.0 {
+                    0x01 | 0x84 => write!(f, "the broker refused MQTT {version}: {words}")?,
+                    _ => write!(f, "the broker refused: {words}")?,
+                }
                 if let Some(reason) = connack.properties.reason_string() {
                     write!(f, " ({})", reason.escape_debug())?;
                 }
@@ -86,18 +96,23 @@ impl std::fmt::Display for Error {
             }
             Self::RefusedSilently(error) => write!(f, "no answer to CONNECT: {error}"),
             Self::Disconnected(disconnect) => {
-                write!(f, "the broker disconnected us: {}", disconnect.code)?;
+                let words = disconnect.code.name(PacketType::Disconnect);
+                write!(f, "the broker disconnected us: {words}")?;
                 if let Some(reason) = disconnect.properties.reason_string() {
                     write!(f, " ({})", reason.escape_debug())?;
                 }
                 Ok(())
             }
-            Self::Lost(error) => write!(f, "connection lost: {error}"),
+            Self::Lost(error) if error.is_end() => write!(f, "connection lost: {error}"),
+            Self::Transport(error) | Self::Lost(error) => error.fmt(f),
             Self::Silent(silence) => write!(
                 f,
                 "connection lost: the broker did not answer a PINGREQ within {} s",
                 silence.waited.as_secs()
             ),
+            Self::NotMended { last, tries } => {
+                write!(f, "connection lost, and {tries} tries to connect again failed: {last}")
+            }
             Self::Violation(violation) => write!(f, "the broker broke the protocol: {violation}"),
             Self::Interrupted(_) => f.write_str("interrupted"),
         }

@@ -127,13 +127,13 @@ impl Mailbox {
         let (connection, sender) = (self.connection, self.sender.clone());
         let (host, port) = (endpoint.host.clone(), endpoint.port);
         spawn("socket", move || {
-            let post = |mail| sender.send(Envelope::Socket(connection, mail)).is_ok();
+            let tell = |mail| sender.send(Envelope::Socket(connection, mail)).is_ok();
             let dialled = dial::dial(&host, port, deadline);
             let reader = dialled.as_ref().ok().map(|dialled| dialled.stream.try_clone());
-            if post(SocketMail::Dialled(dialled))
+            if tell(SocketMail::Dialled(dialled))
                 && let Some(reader) = reader
             {
-                post(SocketMail::End(reader.and_then(|reader| read(reader, &chunks, post)).err()));
+                tell(SocketMail::End(reader.and_then(|reader| read(reader, &chunks, tell)).err()));
             }
         })
     }
@@ -196,10 +196,10 @@ impl Mailbox {
 fn read(
     mut stream: TcpStream,
     chunks: &Receiver<Chunk>,
-    post: impl Fn(SocketMail) -> bool,
+    tell: impl Fn(SocketMail) -> bool,
 ) -> io::Result<()> {
     for mut chunk in chunks {
-        if chunk.fill_from(&mut stream)? == 0 || !post(SocketMail::Bytes(chunk)) {
+        if chunk.fill_from(&mut stream)? == 0 || !tell(SocketMail::Bytes(chunk)) {
             break;
         }
     }

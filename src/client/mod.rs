@@ -6,6 +6,8 @@
 mod connect;
 mod error;
 mod mailbox;
+mod outage;
+mod reconnect;
 
 use std::collections::VecDeque;
 use std::io;
@@ -17,12 +19,15 @@ pub use connect::Established;
 pub use error::{Error, Step};
 use mailbox::{Mail, Mailbox, SocketMail};
 pub use mailbox::{Postbox, Source};
+use outage::Outage;
+pub use reconnect::Reconnect;
 
 use crate::mqtt::packet::{PacketId, Publish, Subscription};
 use crate::mqtt::property::Properties;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::session::{self, Session, Unsendable};
+use crate::mqtt::topic::TopicFilter;
 use crate::mqtt::version::Version;
 use crate::transport::endpoint::Endpoint;
 use crate::transport::tls::TlsOptions;
@@ -48,6 +53,10 @@ pub struct Options {
     pub strict: bool,
     /// From name look-up to CONNACK.
     pub connect_timeout: Duration,
+    /// For how long a first connection is tried.
+    pub wait: Duration,
+    /// What to do when the connection is lost.
+    pub reconnect: Reconnect,
     /// The versions to try, in this order; a later one only when an earlier one was refused as such.
     pub versions: Vec<Version>,
     /// The session; its version is the first of `versions`.
@@ -71,6 +80,8 @@ pub enum Event {
     OutputFailed(io::Error),
     /// SIGINT or SIGTERM came.
     Interrupted(i32),
+    /// The connection was lost, and is there again.
+    Reconnected,
     /// The alarm that was given to [`Client::next`] went off.
     Alarm,
 }
@@ -88,6 +99,8 @@ pub struct Client {
     /// A write failed: until then we listen to what the broker may still have to say.
     failing: Option<(transport::Error, Instant)>,
     held: bool,
+    /// The connection is lost, and to be mended.
+    outage: Option<Outage>,
 }
 
 impl Client {
@@ -131,6 +144,11 @@ impl Client {
         self.session.subscribe(subscriptions, properties)
     }
 
+    /// Gives subscriptions back; see [`Session::unsubscribe`].
+    pub fn unsubscribe(&mut self, filters: Vec<TopicFilter>, properties: Properties) -> PacketId {
+        self.session.unsubscribe(filters, properties)
+    }
+
     /// Sends a PINGREQ.
     pub fn ping(&mut self) {
         self.session.ping();
@@ -151,26 +169,41 @@ impl Client {
             None => self.drain().map(|event| event.map(Event::Mqtt)),
         };
         self.trace();
-        event
+        event.or_else(|error| self.suffer(error).map(|()| None))
     }
 
-    /// The next event; waits for it until `alarm` at the most, after sending what there is to send.
+    /// The next event; waits for it until `alarm` at the most, after sending what there is to send. A lost
+    /// connection is mended meanwhile, if it may be.
     pub fn next(&mut self, alarm: Option<Instant>) -> Result<Event, Error> {
         loop {
-            if let Some(event) = self.poll()? {
-                return Ok(event);
-            }
-            self.send();
-            let mail = self.mailbox.wait(earliest(self.deadline(), alarm));
-            self.now = Instant::now();
-            let event = mail.and_then(|mail| self.deliver(mail));
-            self.check_deadlines()?;
-            match event {
-                Some(event) => return Ok(event),
-                None if alarm.is_some_and(|alarm| alarm <= self.now) => return Ok(Event::Alarm),
-                None => {}
+            match self.step(alarm) {
+                Ok(None) => {}
+                Ok(Some(event)) => return Ok(event),
+                Err(Error::Interrupted(signal)) => return Ok(Event::Interrupted(signal)),
+                Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Mutate, drain, wait: once.
+    fn step(&mut self, alarm: Option<Instant>) -> Result<Option<Event>, Error> {
+        if let Some(event) = self.poll()? {
+            return Ok(Some(event));
+        }
+        self.send();
+        let mail = self.mailbox.wait(earliest(self.deadline(), alarm));
+        self.now = Instant::now();
+        if let Some(mail) = mail {
+            let event = self.deliver(mail);
+            self.pending.extend(event);
+        }
+        if let Err(error) = self.check_deadlines() {
+            self.suffer(error)?;
+        }
+        if alarm.is_some_and(|alarm| alarm <= self.now) && self.pending.is_empty() {
+            return Ok(Some(Event::Alarm));
+        }
+        self.mend(alarm)
     }
 
     /// Sends what there is to send, without waiting for anything but the socket.
@@ -199,11 +232,17 @@ impl Client {
     }
 
     /// Ends the connection in order: DISCONNECT, Close 1000, and a second for the other side to end it too.
-    /// Nothing that was published is lost by it.
-    pub fn close(mut self) {
+    /// Nothing that was published is lost by it; if the last of it could not be sent, that is an error.
+    pub fn close(mut self) -> Result<(), Error> {
+        let sent = self.end_connection();
+        self.clear_remains();
+        sent
+    }
+
+    fn end_connection(&mut self) -> Result<(), Error> {
         self.session.disconnect(ReasonCode::SUCCESS);
         self.send();
-        let Some(mut transport) = self.transport.take() else { return };
+        let Some(mut transport) = self.transport.take() else { return Ok(()) };
         transport.close();
         let deadline = Instant::now() + FAREWELL;
         while let Some(mail) = self.mailbox.wait(Some(deadline)) {
@@ -211,14 +250,17 @@ impl Client {
                 // Reading on keeps the kernel from answering the broker's last bytes with a reset, which
                 // could overtake our last message.
                 Mail::Socket(SocketMail::Bytes(chunk)) => self.mailbox.recycle(chunk),
-                Mail::Socket(SocketMail::End(_)) | Mail::Signal(_) => return,
+                Mail::Socket(SocketMail::End(_)) | Mail::Signal(_) => break,
                 _ => {}
             }
         }
+        self.failing.take().map_or(Ok(()), |(error, _)| Err(Error::Lost(error)))
     }
 
     fn deadline(&self) -> Option<Instant> {
-        earliest(self.session.deadline(), self.failing.as_ref().map(|(_, until)| *until))
+        let outage = self.outage.as_ref().map(Outage::next_try);
+        let failing = self.failing.as_ref().map(|(_, until)| *until);
+        earliest(self.session.deadline(), earliest(outage, failing))
     }
 
     fn check_deadlines(&mut self) -> Result<(), Error> {
@@ -234,27 +276,27 @@ impl Client {
         }
     }
 
-    /// Understands what has arrived, as far as the first event.
+    /// Understands what has arrived, as far as the first event; nothing while we are held.
     fn drain(&mut self) -> Result<Option<session::Event>, Error> {
-        while !self.held {
+        if self.held || self.outage.is_some() { Ok(None) } else { self.understand() }
+    }
+
+    fn understand(&mut self) -> Result<Option<session::Event>, Error> {
+        loop {
             if let Some(event) = self.session.poll(self.now).map_err(|violation| self.violated(violation))? {
-                return match event {
-                    session::Event::Disconnected(disconnect) => Err(Error::Disconnected(disconnect)),
-                    event => Ok(Some(event)),
-                };
+                return Self::judged(event);
             }
-            let Some(transport) = self.transport.as_mut() else { break };
+            let Some(transport) = self.transport.as_mut() else { return Ok(None) };
             let read = transport.read();
             while let Some(chunk) = transport.take_spent() {
                 self.mailbox.recycle(chunk);
             }
             match read {
                 Ok(Some(bytes)) => self.session.receive(bytes, self.now),
-                Ok(None) => break,
+                Ok(None) => return Ok(None),
                 Err(error) => return Err(Error::Lost(error)),
             }
         }
-        Ok(None)
     }
 
     /// Tells the broker what it did wrong, as far as it still listens.

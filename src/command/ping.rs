@@ -1,4 +1,5 @@
-//! `ping`: what was reached and how long each step took, then a PINGREQ at a time and how long its answer took.
+//! `ping`: what was reached and how long each step took, then a PINGREQ at a time and how long its answer
+//! took.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +8,7 @@ use anyhow::{Context, Result};
 use crate::cli;
 use crate::client::{Client, Error, Established, Event};
 use crate::mqtt::session;
-use crate::report::Exit;
+use crate::report::{self, Exit};
 use crate::terminal::output::print_line;
 use crate::terminal::statistics::{Statistics, milliseconds};
 
@@ -30,10 +31,15 @@ pub fn run(args: &cli::Ping) -> Result<Exit> {
         _ if !listening => Exit::Done,
         End::Interrupted(signal) if args.count.is_some() => Exit::Signal(signal),
         End::Interrupted(_) if pinger.sent == 0 => Exit::Done,
-        _ if pinger.statistics.is_empty() => Exit::TimedOut,
+        _ if pinger.statistics.is_empty() => {
+            let patience = args.timeout.as_secs_f64();
+            report::failure(&format!("pinging {url}: no probe was answered within {patience} s"));
+            Exit::TimedOut
+        }
         _ => Exit::Done,
     };
-    pinger.client.close();
+    // Nothing of ours can be lost any more.
+    let _ = pinger.client.close();
     Ok(exit)
 }
 
@@ -42,12 +48,15 @@ fn describe(url: &str, established: &Established) -> String {
     let Established { address, facts, version, timings, .. } = established;
     let subprotocol = facts.subprotocol.as_deref().unwrap_or("none");
     let tls = facts.tls.as_ref().map(|tls| format!(", {}", tls.version)).unwrap_or_default();
-    let mut steps = format!("name {}, tcp {}", milliseconds(timings.name), milliseconds(timings.tcp));
-    if let Some(tls) = timings.tls {
-        steps += &format!(", tls {}", milliseconds(tls));
-    }
-    steps +=
-        &format!(", upgrade {}, connack {}", milliseconds(timings.upgrade), milliseconds(timings.connack));
+    let steps = [
+        ("name", Some(timings.name)),
+        ("tcp", Some(timings.tcp)),
+        ("tls", timings.tls),
+        ("upgrade", Some(timings.upgrade)),
+        ("connack", Some(timings.connack)),
+    ];
+    let steps = steps.iter().filter_map(|(name, time)| Some(format!("{name} {}", milliseconds((*time)?))));
+    let steps = steps.collect::<Vec<_>>().join(", ");
     format!("PING {url} ({address}{tls}, subprotocol {subprotocol}, MQTT {version}): {steps}")
 }
 
@@ -100,6 +109,11 @@ impl Pinger<'_> {
             match self.client.next(Some(began + self.args.timeout))? {
                 Event::Mqtt(session::Event::Pong) if self.late > 0 => self.late -= 1,
                 Event::Mqtt(session::Event::Pong) => return Ok(Some(began.elapsed())),
+                // Neither this answer nor a late one will come on the new connection.
+                Event::Reconnected => {
+                    self.late = 0;
+                    return Ok(None);
+                }
                 Event::Alarm => {
                     self.late += 1;
                     return Ok(None);
@@ -128,6 +142,7 @@ impl Pinger<'_> {
                 Event::Alarm => return Ok(None),
                 Event::Interrupted(signal) => return Ok(Some(signal)),
                 Event::Mqtt(session::Event::Pong) => self.late = self.late.saturating_sub(1),
+                Event::Reconnected => self.late = 0,
                 _ => {}
             }
         }
@@ -135,13 +150,10 @@ impl Pinger<'_> {
 
     fn print_summary(&self, url: &str, elapsed: Duration) -> Result<bool> {
         let answered = self.statistics.count();
-        let lost = if self.sent == 0 { 0 } else { (self.sent - answered) * 100 / self.sent };
+        let lost = ((self.sent - answered) * 100).checked_div(self.sent).unwrap_or(0);
         let total = milliseconds(elapsed);
-        let mut text =
-            format!("--- {url} ---\n{} sent, {answered} answered, {lost}% lost, time {total}", self.sent);
-        if let Some(summary) = self.statistics.summary() {
-            text += &format!("\n{summary}");
-        }
-        Ok(print_line(&text)?)
+        let counts = format!("{} sent, {answered} answered, {lost}% lost, time {total}", self.sent);
+        let lines = [Some(format!("--- {url} ---")), Some(counts), self.statistics.summary()];
+        Ok(print_line(&lines.into_iter().flatten().collect::<Vec<_>>().join("\n"))?)
     }
 }

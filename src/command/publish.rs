@@ -11,6 +11,7 @@ use crate::cli;
 use crate::client::{Client, Event, Source};
 use crate::mqtt::packet::Publish;
 use crate::mqtt::property::Properties;
+use crate::mqtt::qos::QoS;
 use crate::mqtt::session;
 use crate::report::{self, Exit};
 use crate::terminal::input::{self, Block, Records};
@@ -23,6 +24,10 @@ const LINE_FEED: u8 = b'\n';
 pub fn run(args: &cli::Publish) -> Result<Exit> {
     let mut options = args.connection.resolve()?;
     args.persistence.apply(&args.connection, &mut options)?;
+    // Exactly once is only possible in a session that outlives the connection.
+    options.session.outlives_connection = args.qos > QoS::AtMostOnce;
+    options.session.only_with_expiry = args.qos < QoS::ExactlyOnce;
+    options.session.topic_alias = args.topic_alias;
     let mut input = Input::open(args, options.session.maximum_packet)?;
     let (mut client, _) = super::connect(options)?;
     if let Some(source) = input.source.take() {
@@ -44,11 +49,13 @@ pub fn run(args: &cli::Publish) -> Result<Exit> {
         published: 0,
         bytes: 0,
         refused: 0,
+        gaps: false,
     };
+    let context = format!("publishing to {}", args.topic);
     let result = publisher.run();
     publisher.progress.finish();
-    let exit = result.with_context(|| format!("publishing to {}", args.topic))?;
-    publisher.client.close();
+    let exit = result.map_err(|error| publisher.with_account(error)).with_context(|| context.clone())?;
+    publisher.client.close().context(context)?;
     Ok(exit)
 }
 
@@ -145,6 +152,8 @@ struct Publisher {
     published: u64,
     bytes: u64,
     refused: u64,
+    /// The connection was lost with messages of QoS 0 on the way.
+    gaps: bool,
 }
 
 impl Publisher {
@@ -152,7 +161,7 @@ impl Publisher {
         loop {
             self.publish_what_is_there();
             if self.input.ended && self.input.is_empty() && self.client.session().in_flight() == 0 {
-                return Ok(if self.refused > 0 { Exit::Denied } else { Exit::Done });
+                return Ok(self.verdict());
             }
             let event = match self.client.poll()? {
                 Some(event) => event,
@@ -164,6 +173,19 @@ impl Publisher {
                 return Ok(Exit::Signal(signal));
             }
             self.handle(event)?;
+        }
+    }
+
+    fn verdict(&self) -> Exit {
+        match self.refused {
+            0 if self.gaps => {
+                report::failure(
+                    "publishing: messages of QoS 0 may be missing: the connection was lost meanwhile",
+                );
+                Exit::Lost
+            }
+            0 => Exit::Done,
+            _ => Exit::Denied,
         }
     }
 
@@ -206,9 +228,25 @@ impl Publisher {
             Event::Mqtt(session::Event::InDoubt { record }) => {
                 self.refuse(record, "in doubt: the broker has lost the session");
             }
+            Event::Reconnected => self.gaps |= self.template.qos == QoS::AtMostOnce && self.published > 0,
             _ => {}
         }
         Ok(())
+    }
+
+    /// What a script needs to know to go on from there.
+    fn with_account(&self, error: anyhow::Error) -> anyhow::Error {
+        if self.input.delimiter.is_none() || self.template.qos == QoS::AtMostOnce {
+            return error;
+        }
+        let session = self.client.session();
+        let in_doubt = session.in_flight() as u64;
+        let acknowledged = self.published - in_doubt - self.refused;
+        let first = session.first_unfinished().unwrap_or(self.published + 1);
+        error.context(format!(
+            "gave up with {acknowledged} messages acknowledged and {in_doubt} in doubt, \
+             the first of them number {first}"
+        ))
     }
 
     fn refuse(&mut self, record: u64, words: &str) {

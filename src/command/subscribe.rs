@@ -9,20 +9,23 @@ use crate::cli;
 use crate::client::{Client, Event};
 use crate::mqtt::packet::{SubAck, Subscription};
 use crate::mqtt::property::Properties;
+use crate::mqtt::qos::QoS;
 use crate::mqtt::session;
+use crate::mqtt::topic::TopicFilter;
 use crate::report::{self, Exit};
 use crate::terminal::format::Layout;
 use crate::terminal::output::{self, Output, Progress};
 
 /// How long the output may take to write what it has, when everything else is over.
-const LAST_WRITE: Duration = Duration::from_secs(1);
+const LAST_WRITE: Duration = Duration::from_millis(250);
 
 /// Runs `mqttws sub`.
 pub fn run(args: &cli::Subscribe) -> Result<Exit> {
     let deadline = args.timeout.map(|timeout| Instant::now() + timeout);
     let mut options = args.connection.resolve()?;
     args.persistence.apply(&args.connection, &mut options)?;
-    let (mut client, _) = super::connect(options)?;
+    options.session.outlives_connection = args.qos > QoS::AtMostOnce;
+    let (client, _) = super::connect(options)?;
     let postbox = client.postbox();
     let layout =
         Layout { verbose: args.verbose, newline: !args.no_newline, sanitise: output::stdout_is_terminal() };
@@ -31,14 +34,15 @@ pub fn run(args: &cli::Subscribe) -> Result<Exit> {
         Progress::Failed(error) => postbox.output_failed(error),
     })
     .context("starting the output")?;
-    let subscriptions = args.topic.iter().map(|filter| Subscription::new(filter.clone(), args.qos)).collect();
-    client.subscribe(subscriptions, Properties::default());
-    let mut subscriber = Subscriber { client, output, args, deadline, received: 0, denied: false };
+    let mut subscriber =
+        Subscriber { client, output, args, deadline, received: 0, unanswered: 0, denied: false };
+    subscriber.subscribe();
     let result = subscriber.run();
     // Whatever ended it: what was received is written, and what was written is acknowledged.
     let written = subscriber.finish_output(&result);
     let exit = result.with_context(|| format!("subscribed at {}", subscriber.client.options().endpoint))?;
-    subscriber.client.close();
+    // Nothing of ours can be lost any more.
+    let _ = subscriber.client.close();
     written?;
     Ok(if subscriber.denied && exit == Exit::Done { Exit::Denied } else { exit })
 }
@@ -49,11 +53,26 @@ struct Subscriber<'a> {
     args: &'a cli::Subscribe,
     deadline: Option<Instant>,
     received: u64,
+    /// SUBSCRIBE and UNSUBSCRIBE without their answer.
+    unanswered: u32,
     /// Some filter was refused.
     denied: bool,
 }
 
 impl Subscriber<'_> {
+    fn subscribe(&mut self) {
+        let filters = &self.args.topic;
+        let subscription = |filter: &TopicFilter| Subscription::new(filter.clone(), self.args.qos);
+        if !filters.is_empty() {
+            self.client.subscribe(filters.iter().map(subscription).collect(), Properties::default());
+            self.unanswered += 1;
+        }
+        if !self.args.give_back.is_empty() {
+            self.client.unsubscribe(self.args.give_back.clone(), Properties::default());
+            self.unanswered += 1;
+        }
+    }
+
     fn run(&mut self) -> Result<Exit> {
         loop {
             let event = match self.client.poll()? {
@@ -80,7 +99,10 @@ impl Subscriber<'_> {
                 self.received += 1;
                 Ok((Some(self.received) == self.args.count).then_some(Exit::Done))
             }
-            Event::Mqtt(session::Event::Subscribed(suback)) => Ok(self.subscribed(&suback)),
+            Event::Mqtt(session::Event::Subscribed(suback)) => {
+                Ok(self.subscribed(&suback).or_else(|| self.answered()))
+            }
+            Event::Mqtt(session::Event::Unsubscribed(_)) => Ok(self.answered()),
             Event::Written(number) => {
                 self.output.written(number);
                 Ok(None)
@@ -89,11 +111,13 @@ impl Subscriber<'_> {
                 self.output.abandon();
                 output_failed(error).map(Some)
             }
-            Event::Interrupted(signal) => {
-                Ok(Some(if self.args.count.is_some() { Exit::Signal(signal) } else { Exit::Done }))
+            Event::Interrupted(signal) => Ok(Some(self.interrupted(signal))),
+            Event::Alarm => {
+                let waited = self.args.timeout.unwrap_or_default().as_secs_f64();
+                self.tell_unfinished(&format!("timed out after {waited} s"));
+                Ok(Some(Exit::TimedOut))
             }
-            Event::Alarm => Ok(Some(Exit::TimedOut)),
-            Event::Mqtt(_) | Event::Input(_) => Ok(None),
+            Event::Mqtt(_) | Event::Input(_) | Event::Reconnected => Ok(None),
         }
     }
 
@@ -106,6 +130,27 @@ impl Subscriber<'_> {
         }
         self.denied = refused > 0;
         (refused == self.args.topic.len()).then_some(Exit::Denied)
+    }
+
+    /// An endless subscription ends no other way.
+    fn interrupted(&self, signal: i32) -> Exit {
+        if self.args.count.is_none() {
+            return Exit::Done;
+        }
+        self.tell_unfinished("interrupted");
+        Exit::Signal(signal)
+    }
+
+    fn tell_unfinished(&self, why: &str) {
+        let wanted = self.args.count.map(|count| format!(" of {count}")).unwrap_or_default();
+        report::failure(&format!("subscribed: {why} with {}{wanted} messages", self.received));
+    }
+
+    /// With `-E` the last answer is the end, and without any filter there is nothing to wait for.
+    fn answered(&mut self) -> Option<Exit> {
+        self.unanswered = self.unanswered.saturating_sub(1);
+        let leave = self.args.exit_after_answer || self.args.topic.is_empty();
+        (leave && self.unanswered == 0).then_some(Exit::Done)
     }
 
     /// Waits until everything received is written, as long as the output can be written at all.

@@ -187,3 +187,46 @@ impl fmt::Display for ReasonCode {
         f.pad(&self.words())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_have_words() {
+        assert_eq!(ReasonCode::NOT_AUTHORIZED.to_string(), "not authorized");
+        assert_eq!(ReasonCode(0x8E).words(), "session taken over");
+        assert_eq!(ReasonCode(0x03).words(), "reason code 0x03");
+        assert_eq!(ReasonCode(0xFF).words(), "reason code 0xFF");
+        let known = (0..=255).filter(|&code| !ReasonCode(code).words().starts_with("reason code")).count();
+        assert_eq!(known, 43, "Table 2-6 has 43 values");
+    }
+
+    #[test]
+    fn words_depend_on_the_packet() {
+        assert_eq!(ReasonCode(0).name(PacketType::PubAck), "success");
+        assert_eq!(ReasonCode(0).name(PacketType::Disconnect), "normal disconnection");
+        assert_eq!(ReasonCode(0).name(PacketType::SubAck), "granted QoS 0");
+        assert_eq!(ReasonCode(1).name(PacketType::SubAck), "granted QoS 1");
+        assert_eq!(ReasonCode(4).name(PacketType::Disconnect), "disconnect with will message");
+        assert_eq!(ReasonCode(4).name(PacketType::ConnAck), "bad user name or password");
+    }
+
+    #[test]
+    fn connack_codes_of_the_older_versions_have_words() {
+        let words: Vec<_> = (0..=6).map(|code| ReasonCode(code).connack_words()).collect();
+        assert_eq!(
+            words,
+            [
+                "success",
+                "unacceptable protocol version",
+                "client identifier rejected",
+                "server unavailable",
+                "bad user name or password",
+                "not authorized",
+                "reason code 0x06"
+            ]
+        );
+        assert_eq!(ReasonCode(0x86).connack_words(), "bad user name or password");
+    }
+}

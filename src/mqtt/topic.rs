@@ -70,11 +70,6 @@ impl TopicName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-
-    /// The topic as a string that can be cloned without a copy.
-    pub fn text(&self) -> &ByteString {
-        &self.0
-    }
 }
 
 impl TopicFilter {
@@ -111,19 +106,9 @@ impl TopicFilter {
         &self.0
     }
 
-    /// The filter as a string that can be cloned without a copy.
-    pub fn text(&self) -> &ByteString {
-        &self.0
-    }
-
     /// The group and the inner filter of a shared subscription (§4.8.2).
     pub fn share(&self) -> Option<(&str, &str)> {
         self.0.strip_prefix(SHARE_PREFIX)?.split_once('/')
-    }
-
-    /// Whether it holds `+` or `#`.
-    pub fn has_wildcards(&self) -> bool {
-        memchr2(b'+', b'#', self.0.as_bytes()).is_some()
     }
 
     /// Whether messages of this topic are wanted (§4.7). A shared subscription wants what its inner filter

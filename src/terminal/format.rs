@@ -5,7 +5,7 @@ use bytes::{BufMut, BytesMut};
 use super::sanitise;
 use crate::mqtt::packet::Publish;
 
-/// The layout of `sub`'s output, as mosquitto_sub has it.
+/// The layout of `sub`'s output, as `mosquitto_sub` has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
     /// `-v`: the topic and a space before the payload.
@@ -18,14 +18,14 @@ pub struct Layout {
 
 impl Layout {
     /// What stands before the payload.
-    pub fn head(&self, publish: &Publish, out: &mut BytesMut) {
+    pub fn head(self, publish: &Publish, out: &mut BytesMut) {
         let Some(topic) = publish.topic.as_ref().filter(|_| self.verbose) else { return };
         self.payload(topic.as_str().as_bytes(), out);
         out.put_u8(b' ');
     }
 
     /// The payload, or any other text that came from the broker.
-    pub fn payload(&self, payload: &[u8], out: &mut BytesMut) {
+    pub fn payload(self, payload: &[u8], out: &mut BytesMut) {
         if self.sanitise {
             sanitise::escape(payload, out);
         } else {
@@ -34,14 +34,14 @@ impl Layout {
     }
 
     /// What stands behind the payload.
-    pub fn tail(&self, out: &mut BytesMut) {
+    pub fn tail(self, out: &mut BytesMut) {
         if self.newline {
             out.put_u8(b'\n');
         }
     }
 
     /// Whether a payload may come out other than it came in.
-    pub fn changes_payloads(&self) -> bool {
+    pub fn changes_payloads(self) -> bool {
         self.sanitise
     }
 }

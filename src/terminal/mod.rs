@@ -1,4 +1,5 @@
-//! Room 3: the user's end. Where messages come from and how they are shown; it knows no socket and no session.
+//! Room 3: the user's end. Where messages come from and how they are shown; it knows no socket and no
+//! session.
 
 pub mod format;
 pub mod input;

@@ -26,7 +26,7 @@ impl Statistics {
         self.maximum = self.maximum.max(time);
         self.sum += time;
         self.squares += time * time;
-        if self.count % self.stride.max(1) == 0 {
+        if self.count.is_multiple_of(self.stride.max(1)) {
             self.samples.push(time);
         }
         self.count += 1;

@@ -42,7 +42,8 @@ pub enum DialError {
         /// What the resolver said.
         error: io::Error,
     },
-    /// No address of the name could be connected to. `attempts` is empty when the deadline passed before the first.
+    /// No address of the name could be connected to. `attempts` is empty when the deadline passed before the
+    /// first.
     Connect {
         /// Every address tried, in order, with its own error.
         attempts: Vec<Attempt>,
@@ -87,8 +88,9 @@ impl fmt::Display for DialError {
 
 impl std::error::Error for DialError {}
 
-/// Connects to `host`, trying its addresses in the resolver's order, each with a fair share of the time that is
-/// left. The look-up of a name cannot be bounded: a caller who must not wait runs this on a thread of its own.
+/// Connects to `host`, trying its addresses in the resolver's order, each with a fair share of the time that
+/// is left. The look-up of a name cannot be bounded: a caller who must not wait runs this on a thread of its
+/// own.
 pub fn dial(host: &str, port: u16, deadline: Instant) -> Result<Dialled, DialError> {
     let started = Instant::now();
     let addresses =

@@ -116,12 +116,12 @@ impl fmt::Display for EndpointError {
 impl std::error::Error for EndpointError {}
 
 impl Endpoint {
-    /// Reads `ws://` or `wss://`, `[user[:password]@]host[:port][/path][?query]`; `http(s)` is taken as `ws(s)`.
+    /// Reads `ws://` or `wss://`, `[user[:password]@]host[:port][/path][?query]`; `http(s)` is taken as
+    /// `ws(s)`.
     ///
     /// ```text
-    /// ws://host         -> port 80, target /mqtt
-    /// ws://host/        -> port 80, target /
-    /// wss://[::1]:8?a=b -> port 8, target /mqtt?a=b
+    /// ws://host         -> port 80, target /mqtt ws://host/        -> port 80, target / wss://[::1]:8?a=b ->
+    /// port 8, target /mqtt?a=b
     /// ```
     pub fn parse(url: &str) -> Result<Self, EndpointError> {
         refuse_forbidden(url)?;

@@ -1,5 +1,5 @@
-//! Room 2: a stream of bytes over `ws://` or `wss://`. Another thread dials and reads the socket; everything here
-//! runs where its inbox is delivered to, and waits for nothing but writes. It knows nothing of MQTT.
+//! Room 2: a stream of bytes over `ws://` or `wss://`. Another thread dials and reads the socket; everything
+//! here runs where its inbox is delivered to, and waits for nothing but writes. It knows nothing of MQTT.
 
 pub mod dial;
 pub mod endpoint;
@@ -118,8 +118,8 @@ enum Stage {
 }
 
 impl Transport {
-    /// Begins TLS, or sends the request at once. The socket should have a write time-out and `TCP_NODELAY`, as
-    /// [`dial::dial`] sets them.
+    /// Begins TLS, or sends the request at once. The socket should have a write time-out and `TCP_NODELAY`,
+    /// as [`dial::dial`] sets them.
     pub fn start(socket: impl Outlet + 'static, options: &Options) -> Result<Self, Error> {
         let wire = Wire::new(socket);
         let endpoint = &options.endpoint;
@@ -210,13 +210,15 @@ impl Transport {
         if let Some(accepted) = accepted? {
             self.facts.subprotocol = accepted.subprotocol;
             self.facts.warnings = accepted.warnings;
-            self.stage = Stage::Open(Box::new(Frames::new(accepted.leftover, self.max_message)));
+            self.stream.give_back(accepted.leftover);
+            self.stage = Stage::Open(Box::new(Frames::new(self.max_message)));
         }
         Ok(true)
     }
 
-    /// The inbox is drained. A peer that reads nothing any more will not say anything either; one that is gone
-    /// makes the reading thread report the end, and what it said before that counts more than our failed write.
+    /// The inbox is drained. A peer that reads nothing any more will not say anything either; one that is
+    /// gone makes the reading thread report the end, and what it said before that counts more than our failed
+    /// write.
     fn stalled(&self, phase: Phase) -> Result<(), Error> {
         match self.stream.wire().write_error() {
             Some(error) if error.kind() == io::ErrorKind::TimedOut => {
@@ -236,8 +238,8 @@ impl Transport {
 
     /// The next payload, once open; none when the inbox is drained.
     ///
-    /// A write that failed does not stop reading: it is reported only when the server has said all it had to say,
-    /// and then as [`Error::Io`], never as an end that could pass for an orderly one.
+    /// A write that failed does not stop reading: it is reported only when the server has said all it had to
+    /// say, and then as [`Error::Io`], never as an end that could pass for an orderly one.
     pub fn read(&mut self) -> Result<Option<Bytes>, Error> {
         let Stage::Open(frames) = &mut self.stage else { return Ok(None) };
         let result = frames.read(&mut self.stream);
@@ -256,16 +258,16 @@ impl Transport {
         }
     }
 
-    /// Buffers `bytes` as binary messages of at most [`websocket::MESSAGE_LIMIT`] bytes; full buffers are written.
-    /// After an error go on reading until [`read`](Self::read) fails too: it may tell more.
+    /// Buffers `bytes` as binary messages of at most [`websocket::MESSAGE_LIMIT`] bytes; full buffers are
+    /// written. After an error go on reading until [`read`](Self::read) fails too: it may tell more.
     pub fn write(&mut self, bytes: Bytes) -> Result<(), Error> {
         let Stage::Open(frames) = &mut self.stage else { return Err(not_open()) };
         frames.write(&mut self.stream, bytes)?;
         self.written()
     }
 
-    /// Writes everything buffered. After an error go on reading until [`read`](Self::read) fails too: it may tell
-    /// more.
+    /// Writes everything buffered. After an error go on reading until [`read`](Self::read) fails too: it may
+    /// tell more.
     pub fn flush(&mut self) -> Result<(), Error> {
         let Stage::Open(frames) = &mut self.stage else { return Err(not_open()) };
         frames.flush(&mut self.stream)?;
@@ -279,8 +281,8 @@ impl Transport {
         }
     }
 
-    /// Ends our direction, at best effort: what is buffered, Close 1000, `close_notify`, the end of the TCP stream.
-    /// What the server still says can be read.
+    /// Ends our direction, at best effort: what is buffered, Close 1000, `close_notify`, the end of the TCP
+    /// stream. What the server still says can be read.
     pub fn close(&mut self) {
         if let Stage::Open(frames) = &mut self.stage {
             // The server may be gone already, and then there is nobody to tell.

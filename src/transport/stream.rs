@@ -3,6 +3,7 @@
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use rustls::{ClientConfig, ClientConnection};
 
 use super::Phase;
@@ -24,17 +25,24 @@ pub struct TlsFacts {
 pub struct Stream {
     wire: Wire,
     tls: Option<Box<ClientConnection>>,
+    /// Read already, and given back: it is read again first.
+    given_back: Bytes,
 }
 
 impl Stream {
     /// Bytes as they are.
     pub fn plain(wire: Wire) -> Self {
-        Self { wire, tls: None }
+        Self { wire, tls: None, given_back: Bytes::new() }
     }
 
     /// TLS to `host`; [`Stream::handshake`] begins it.
     pub fn secure(wire: Wire, config: &Arc<ClientConfig>, host: &str) -> Result<Self, TlsError> {
-        Ok(Self { wire, tls: Some(Box::new(tls::connection(config, host)?)) })
+        Ok(Self { wire, tls: Some(Box::new(tls::connection(config, host)?)), given_back: Bytes::new() })
+    }
+
+    /// Gives back what was read too far: the next reads begin with it.
+    pub fn give_back(&mut self, bytes: Vec<u8>) {
+        self.given_back = bytes.into();
     }
 
     /// The wire below.
@@ -113,9 +121,14 @@ fn send_records(tls: &mut ClientConnection, wire: &mut Wire) -> io::Result<()> {
 }
 
 impl Read for Stream {
-    /// `WouldBlock` when the inbox holds no whole record. The end is 0 with or without `close_notify`: many servers
-    /// leave it out, and the layers above have ends of their own.
+    /// `WouldBlock` when the inbox holds no whole record. The end is 0 with or without `close_notify`: many
+    /// servers leave it out, and the layers above have ends of their own.
     fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
+        if !self.given_back.is_empty() {
+            let count = self.given_back.len().min(target.len());
+            target[..count].copy_from_slice(&self.given_back.split_to(count));
+            return Ok(count);
+        }
         let Some(tls) = &mut self.tls else { return self.wire.read(target) };
         loop {
             match tls.reader().read(target) {

@@ -1,5 +1,5 @@
-//! The lowest layer: bytes that another thread has read, and the socket that we write to. A read never blocks, a
-//! write does. It must never know whether TLS or plain WebSocket is spoken above it.
+//! The lowest layer: bytes that another thread has read, and the socket that we write to. A read never
+//! blocks, a write does. It must never know whether TLS or plain WebSocket is spoken above it.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -19,7 +19,8 @@ impl Chunk {
         Self { buffer: vec![0; capacity].into_boxed_slice(), start: 0, end: 0 }
     }
 
-    /// Replaces the content by the result of one read; 0 is the end of the stream. An interrupted read is repeated.
+    /// Replaces the content by the result of one read; 0 is the end of the stream. An interrupted read is
+    /// repeated.
     pub fn fill_from(&mut self, source: &mut impl Read) -> io::Result<usize> {
         (self.start, self.end) = (0, 0);
         loop {
@@ -71,9 +72,9 @@ const SPENT_LIMIT: usize = 64;
 
 /// The inbox and the socket.
 ///
-/// Writing never reports an error to the layers above: a failed write is remembered ([`Wire::write_error`]) and
-/// everything after it is discarded, so that those layers go on reading. What the peer said before it hung up (an
-/// HTTP 400, a TLS alert, a DISCONNECT) tells more than "broken pipe".
+/// Writing never reports an error to the layers above: a failed write is remembered ([`Wire::write_error`])
+/// and everything after it is discarded, so that those layers go on reading. What the peer said before it
+/// hung up (an HTTP 400, a TLS alert, a DISCONNECT) tells more than "broken pipe".
 pub struct Wire {
     inbox: VecDeque<Chunk>,
     spent: Vec<Chunk>,

@@ -112,7 +112,7 @@ fn decode_version(reader: &mut Reader) -> Result<Version, Malformed> {
 
 /// Flags that contradict each other (§3.1.2.3 to §3.1.2.9).
 fn check_flags(flags: u8, version: Version) -> Result<(), Malformed> {
-    if flags & flag::RESERVED != 0 && version != Version::V3_1 {
+    if flags & flag::RESERVED != 0 {
         return Err(Malformed::ConnectFlags);
     }
     if flags & flag::WILL == 0 && flags & (0b11 << flag::WILL_QOS_SHIFT | flag::WILL_RETAIN) != 0 {

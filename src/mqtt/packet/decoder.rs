@@ -47,12 +47,8 @@ impl Decoder {
         Self { version, maximum, current, waiting, started, failed: None }
     }
 
-    /// Reads what comes next as this version. A CONNECT does it by itself.
-    pub fn set_version(&mut self, version: Version) {
-        self.version = version;
-    }
-
     /// The version in which the next packet is read.
+    #[cfg(test)]
     pub fn version(&self) -> Version {
         self.version
     }
@@ -86,6 +82,7 @@ impl Decoder {
     }
 
     /// How many bytes were fed and belong to no packet yet.
+    #[cfg(test)]
     pub fn buffered(&self) -> usize {
         self.started.len() + self.current.len() + self.waiting.iter().map(Bytes::len).sum::<usize>()
     }

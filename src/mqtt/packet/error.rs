@@ -85,6 +85,11 @@ pub enum Malformed {
         /// The packet.
         packet: PacketType,
     },
+    /// More properties, or more topic filters, than a reasonable sender puts into one packet.
+    TooManyItems {
+        /// The packet.
+        packet: PacketType,
+    },
     /// A reserved bit of the subscription options is set `[MQTT-3.8.3-5]`.
     SubscriptionOptions,
     /// Retain Handling 3 (§3.8.3.1).
@@ -121,6 +126,7 @@ impl Malformed {
         match self {
             Self::PacketTooLarge { .. } => ReasonCode::PACKET_TOO_LARGE,
             Self::UnsupportedVersion { .. } => ReasonCode::UNSUPPORTED_PROTOCOL_VERSION,
+            Self::TooManyItems { .. } => ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR,
             Self::NoTopic
             | Self::NoTopicFilter { .. }
             | Self::RetainHandling3
@@ -163,7 +169,9 @@ impl fmt::Display for Malformed {
             Self::Topic(error) => write!(f, "{error} (§4.7)"),
             Self::NoTopic => f.write_str("PUBLISH with neither topic name nor topic alias (§3.3.2.1)"),
             Self::UnsupportedVersion { name, level } => {
-                write!(f, "CONNECT of the protocol {:.40?} level {level} [MQTT-3.1.2-2]", &**name)
+                // The name is the peer's: escaped, and not all of 65,535 bytes.
+                let name: String = name.chars().take(20).collect();
+                write!(f, "CONNECT of the protocol {name:?} level {level} [MQTT-3.1.2-2]")
             }
             Self::ConnectFlags => f.write_str("CONNECT with the reserved flag [MQTT-3.1.2-3]"),
             Self::WillFlags => {
@@ -175,6 +183,9 @@ impl fmt::Display for Malformed {
             Self::ConnAckFlags => f.write_str("CONNACK with reserved flags [MQTT-3.2.2-1]"),
             Self::NoTopicFilter { packet } => write!(f, "{packet} without a topic filter [MQTT-3.8.3-2]"),
             Self::NoReasonCode { packet } => write!(f, "{packet} without a reason code (§3.9.3)"),
+            Self::TooManyItems { packet } => {
+                write!(f, "{packet} with more than {} properties or topic filters", super::MAXIMUM_ITEMS)
+            }
             Self::SubscriptionOptions => f.write_str("SUBSCRIBE with reserved options [MQTT-3.8.3-5]"),
             Self::RetainHandling3 => f.write_str("SUBSCRIBE with retain handling 3 (§3.8.3.1)"),
             Self::NoLocalShared => f.write_str("no local on a shared subscription [MQTT-3.8.3-4]"),

@@ -5,7 +5,7 @@ use bytes::{Buf, Bytes};
 use bytestring::ByteString;
 use memchr::memchr;
 
-use super::{Malformed, PacketId, PacketType};
+use super::{MAXIMUM_ITEMS, Malformed, PacketId, PacketType};
 
 /// The rest of one packet. Strings and binary data that are taken from it are slices, not copies.
 #[derive(Debug)]
@@ -33,6 +33,15 @@ impl Reader {
     /// All that is left: the payload of a PUBLISH.
     pub fn take_rest(&mut self) -> Bytes {
         std::mem::take(&mut self.rest)
+    }
+
+    /// Appends to a list what was read from here, unless the list is long enough to be an attack.
+    pub fn collect<T>(&self, list: &mut Vec<T>, item: T) -> Result<(), Malformed> {
+        if list.len() == MAXIMUM_ITEMS {
+            return Err(Malformed::TooManyItems { packet: self.packet });
+        }
+        list.push(item);
+        Ok(())
     }
 
     /// The end of the packet: nothing may be left.

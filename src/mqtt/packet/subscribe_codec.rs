@@ -105,7 +105,8 @@ impl Subscribe {
         let (packet_id, properties) = decode_head(Place::Subscribe, version, reader)?;
         let mut subscriptions = Vec::new();
         while !reader.is_empty() {
-            subscriptions.push(Subscription::decode(version, reader)?);
+            let subscription = Subscription::decode(version, reader)?;
+            reader.collect(&mut subscriptions, subscription)?;
         }
         if subscriptions.is_empty() {
             return Err(Malformed::NoTopicFilter { packet: PacketType::Subscribe });
@@ -135,7 +136,8 @@ impl Unsubscribe {
         let (packet_id, properties) = decode_head(Place::Unsubscribe, version, reader)?;
         let mut filters = Vec::new();
         while !reader.is_empty() {
-            filters.push(TopicFilter::from_bytes(reader.binary()?)?);
+            let filter = TopicFilter::from_bytes(reader.binary()?)?;
+            reader.collect(&mut filters, filter)?;
         }
         if filters.is_empty() {
             return Err(Malformed::NoTopicFilter { packet: PacketType::Unsubscribe });

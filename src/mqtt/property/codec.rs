@@ -206,7 +206,7 @@ impl Properties {
             if !value.is_in_range() {
                 return Err(Malformed::PropertyValue { property });
             }
-            properties.0.push(value);
+            section.collect(&mut properties.0, value)?;
         }
         Ok(properties)
     }

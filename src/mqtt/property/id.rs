@@ -153,7 +153,7 @@ static TABLE: [Row; 27] = [
 impl PropertyId {
     /// The property with this identifier byte (Table 2-4).
     pub fn from_byte(byte: u8) -> Option<Self> {
-        TABLE.iter().map(|row| row.0).find(|id| id.byte() == byte)
+        row(byte).map(|row| row.0)
     }
 
     /// The property with this name, spelt as mosquitto does: `message-expiry-interval`.
@@ -193,8 +193,13 @@ impl PropertyId {
     }
 
     fn row(self) -> &'static Row {
-        TABLE.iter().find(|row| row.0 == self).expect("every identifier has a row")
+        row(self.byte()).expect("every identifier has a row")
     }
+}
+
+/// The row of this identifier byte; the rows stand in the order of the bytes.
+fn row(byte: u8) -> Option<&'static Row> {
+    TABLE.binary_search_by_key(&byte, |row| row.0.byte()).ok().map(|index| &TABLE[index])
 }
 
 impl fmt::Display for PropertyId {

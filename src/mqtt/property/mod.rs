@@ -4,6 +4,8 @@
 mod accessors;
 mod codec;
 mod id;
+#[cfg(test)]
+mod tests;
 
 use bytes::Bytes;
 use bytestring::ByteString;

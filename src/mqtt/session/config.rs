@@ -9,6 +9,7 @@ use crate::mqtt::version::Version;
 
 /// What a session is asked to be; fixed for its life, but for the version, which may fall back.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a wish of its own")]
 pub struct Config {
     /// The version of every packet.
     pub version: Version,
@@ -18,6 +19,8 @@ pub struct Config {
     pub clean_start: bool,
     /// Whether the session must survive the loss of a connection.
     pub outlives_connection: bool,
+    /// ... but only where the server forgets it by itself some day: not before MQTT 5.
+    pub only_with_expiry: bool,
     /// Whether the session stays with the server when we are done (`-c`).
     pub outlives_us: bool,
     /// Keep Alive in seconds; 0 turns it off (§3.1.2.10).

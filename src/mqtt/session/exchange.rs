@@ -73,6 +73,16 @@ impl Exchanges {
         self.publishing
     }
 
+    /// The caller's number of the oldest unfinished message.
+    pub fn first_unfinished(&self) -> Option<u64> {
+        self.queue.iter().find_map(|exchange| match exchange {
+            Exchange::AtLeastOnce { record, .. }
+            | Exchange::ExactlyOnce { record, .. }
+            | Exchange::Released { record } => Some(*record),
+            Exchange::Subscribe | Exchange::Unsubscribe | Exchange::Done => None,
+        })
+    }
+
     /// How many of them were sent on this connection: what the Receive Maximum counts (§4.9).
     pub fn outstanding(&self) -> usize {
         self.outstanding
@@ -103,12 +113,12 @@ impl Exchanges {
     }
 
     /// PUBACK ends a QoS 1 message.
-    pub fn puback(&mut self, ack: Ack) -> Result<Option<Event>, Violation> {
+    pub fn puback(&mut self, ack: &Ack) -> Result<Option<Event>, Violation> {
         match self.find(ack.packet_id) {
             Some(Exchange::AtLeastOnce { record, .. }) => {
                 let record = *record;
                 self.end_of(ack.packet_id);
-                Ok(Some(acknowledged(record, &ack)))
+                Ok(Some(acknowledged(record, ack)))
             }
             None | Some(Exchange::Done) => Ok(None),
             Some(_) => Err(Violation::Unexpected("PUBACK for something that is not a QoS 1 message")),
@@ -116,13 +126,13 @@ impl Exchanges {
     }
 
     /// PUBREC: whether PUBREL is the answer, and, if it refuses the message, its end.
-    pub fn pubrec(&mut self, ack: Ack) -> Result<(bool, Option<Event>), Violation> {
+    pub fn pubrec(&mut self, ack: &Ack) -> Result<(bool, Option<Event>), Violation> {
         match self.find(ack.packet_id) {
             Some(Exchange::ExactlyOnce { record, .. }) if ack.code.is_error() => {
                 let record = *record;
                 self.end_of(ack.packet_id);
                 // §4.3.3: a PUBREC with an error frees the identifier, no PUBREL follows.
-                Ok((false, Some(acknowledged(record, &ack))))
+                Ok((false, Some(acknowledged(record, ack))))
             }
             Some(exchange @ Exchange::ExactlyOnce { .. }) => {
                 if let Exchange::ExactlyOnce { record, .. } = *exchange {
@@ -137,7 +147,7 @@ impl Exchanges {
     }
 
     /// PUBCOMP ends a QoS 2 message.
-    pub fn pubcomp(&mut self, ack: Ack) -> Result<Option<Event>, Violation> {
+    pub fn pubcomp(&mut self, ack: &Ack) -> Result<Option<Event>, Violation> {
         match self.find(ack.packet_id) {
             Some(Exchange::Released { record }) => {
                 let record = *record;

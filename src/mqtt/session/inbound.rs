@@ -66,14 +66,11 @@ impl Inbound {
         if alias == 0 || alias > TOPIC_ALIAS_MAXIMUM {
             return Err(Violation::TopicAliasInvalid);
         }
-        match &publish.topic {
-            Some(topic) => {
-                self.aliases.insert(alias, topic.clone());
-            }
-            None => {
-                let topic = self.aliases.get(&alias).ok_or(Violation::TopicAliasInvalid)?;
-                publish.topic = Some(topic.clone());
-            }
+        if let Some(topic) = &publish.topic {
+            self.aliases.insert(alias, topic.clone());
+        } else {
+            let topic = self.aliases.get(&alias).ok_or(Violation::TopicAliasInvalid)?;
+            publish.topic = Some(topic.clone());
         }
         Ok(())
     }
@@ -106,11 +103,6 @@ impl Inbound {
             self.receipts.insert(packet_id, Receipt { number, settled: false, here: true });
         }
         Ok(())
-    }
-
-    /// How many messages were delivered and not settled.
-    pub fn owed(&self) -> usize {
-        self.owed.len()
     }
 
     /// The next acknowledgement that is due when all messages up to `number` are settled.

@@ -33,7 +33,7 @@ pub use event::{Delivery, Event, Silence, Unsendable, Violation};
 use exchange::Exchanges;
 use inbound::Inbound;
 use keep_alive::KeepAlive;
-pub use limits::Limits;
+use limits::Limits;
 use outbox::Outbox;
 
 /// Where the network connection is in its life.
@@ -105,11 +105,6 @@ impl Session {
         &self.config
     }
 
-    /// What the server of this connection allows.
-    pub fn limits(&self) -> &Limits {
-        &self.limits
-    }
-
     /// Tries another version at the next connection.
     pub fn set_version(&mut self, version: Version) {
         self.config.version = version;
@@ -162,13 +157,13 @@ impl Session {
             (State::Connecting, other) => Err(Violation::Unexpected(other.packet_type().name())),
             (_, Packet::Publish(publish)) => self.published(publish),
             (_, Packet::PubAck(ack)) => {
-                let event = self.exchanges.puback(ack)?;
+                let event = self.exchanges.puback(&ack)?;
                 self.resend();
                 Ok(event)
             }
-            (_, Packet::PubRec(ack)) => self.pubrec(ack),
+            (_, Packet::PubRec(ack)) => self.pubrec(&ack),
             (_, Packet::PubComp(ack)) => {
-                let event = self.exchanges.pubcomp(ack)?;
+                let event = self.exchanges.pubcomp(&ack)?;
                 self.resend();
                 Ok(event)
             }
@@ -216,7 +211,7 @@ impl Session {
         }
     }
 
-    fn pubrec(&mut self, ack: Ack) -> Result<Option<Event>, Violation> {
+    fn pubrec(&mut self, ack: &Ack) -> Result<Option<Event>, Violation> {
         let packet_id = ack.packet_id;
         let (answer, event) = self.exchanges.pubrec(ack)?;
         if answer {

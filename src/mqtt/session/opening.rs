@@ -32,8 +32,8 @@ impl Session {
         self.send(&Packet::Connect(Box::new(connect)));
     }
 
-    /// Clean Start begins a new session; the older Clean Session also ends it with the connection, so where it
-    /// must not, a new session is only begun by [`Session::forget_at_server`].
+    /// Clean Start begins a new session; the older Clean Session also ends it with the connection, so where
+    /// it must not, a new session is only begun by [`Session::forget_at_server`].
     fn clean_start(&self) -> bool {
         match self.config.version {
             _ if self.forget_at_server => true,
@@ -42,26 +42,33 @@ impl Session {
         }
     }
 
+    fn survives_connection(&self) -> bool {
+        self.config.outlives_connection
+            && (self.config.version == Version::V5 || !self.config.only_with_expiry)
+    }
+
+    /// Whether the server is asked to keep the session when the connection is lost.
     pub(super) fn survives(&self) -> bool {
-        self.config.outlives_connection || self.config.outlives_us
+        self.survives_connection() || self.config.outlives_us
     }
 
     /// Before MQTT 5: the server has an old session of our identifier, where we want a new one (after
     /// [`Event::Connected`]).
     pub fn is_stale(&self, connack: &ConnAck) -> bool {
-        connack.session_present && !self.resumable_before && self.config.clean_start && !self.forget_at_server
+        connack.session_present && self.leaves_remains() && !self.resumable_before && !self.forget_at_server
     }
 
-    /// Makes the next connection end the session at the server, or (`false`) the one after it begin a new one.
+    /// Makes the next connection end the session at the server, or (`false`) the one after it begin a new
+    /// one.
     pub fn forget_at_server(&mut self, forget: bool) {
         self.forget_at_server = forget;
         self.resumable = false;
     }
 
-    /// Whether the server would keep the session after our DISCONNECT, although we do not want it to: then one more
-    /// connection must end it, see [`Session::forget_at_server`].
+    /// Whether the server would keep the session after our DISCONNECT, although we do not want it to: then
+    /// one more connection must end it, see [`Session::forget_at_server`].
     pub fn leaves_remains(&self) -> bool {
-        self.config.version < Version::V5 && self.config.outlives_connection && !self.config.outlives_us
+        self.config.version < Version::V5 && self.survives_connection() && !self.config.outlives_us
     }
 
     fn connect_properties(&self) -> Properties {

@@ -46,6 +46,11 @@ impl Session {
         self.exchanges.publishing()
     }
 
+    /// The caller's number of the oldest message that has not come to its end.
+    pub fn first_unfinished(&self) -> Option<u64> {
+        self.exchanges.first_unfinished()
+    }
+
     /// Asks for subscriptions; [`Event::Subscribed`] has the answer, under the identifier returned.
     pub fn subscribe(&mut self, subscriptions: Vec<Subscription>, properties: Properties) -> PacketId {
         let packet_id = self.exchanges.next_id();
@@ -113,7 +118,8 @@ impl Session {
         Ok(())
     }
 
-    /// The message with an alias for its topic: the topic goes with it the first time, and then no more (§3.3.2.3.4).
+    /// The message with an alias for its topic: the topic goes with it the first time, and then no more
+    /// (§3.3.2.3.4).
     fn alias(&mut self, publish: &Publish) -> Option<Publish> {
         let topic = publish.topic.as_ref()?;
         let known = self.aliases.get(topic).copied();

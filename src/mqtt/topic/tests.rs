@@ -2,8 +2,184 @@
 
 use super::*;
 
+fn matching(filter: &str, topic: &str) -> bool {
+    TopicFilter::new(filter).unwrap().matches(&TopicName::new(topic).unwrap())
+}
+
 #[test]
-fn a_filter_matches_its_topics() {
-    let filter = TopicFilter::new("a/#").unwrap();
-    assert!(filter.matches(&TopicName::new("a").unwrap()));
+fn filters_match() {
+    let pairs = [
+        ("a", "a"),
+        ("a/b", "a/b"),
+        ("/", "/"),
+        ("+", "a"),
+        ("+/+", "/a"),
+        ("+/+", "a/"),
+        ("/+", "/a"),
+        ("a/+", "a/"),
+        ("a/+/c", "a/b/c"),
+        ("a/+/c", "a//c"),
+        ("#", "a/b/c"),
+        ("#", "/"),
+        ("a/#", "a"),
+        ("a/#", "a/"),
+        ("a/#", "a/b/c"),
+        ("+/#", "a"),
+        ("a/+/#", "a/b"),
+        ("a/+/#", "a/b/c"),
+        ("+/b/+/d/#", "a/b/c/d"),
+        ("$SYS/#", "$SYS/a"),
+        ("$SYS/+", "$SYS/a"),
+        ("a/$b/#", "a/$b/c"),
+        ("$share/g/a/+", "a/b"),
+        ("$share/g//a", "/a"),
+        ("$share/g/#", "a"),
+        ("$share/g/$SYS/#", "$SYS/a"),
+        ("$shared", "$shared"),
+        ("é/+", "é/€"),
+    ];
+    for (filter, topic) in pairs {
+        assert!(matching(filter, topic), "{filter} {topic}");
+    }
+}
+
+#[test]
+fn filters_do_not_match() {
+    let pairs = [
+        ("a", "b"),
+        ("a", "A"),
+        ("a", "a/"),
+        ("a", "/a"),
+        ("a", "ab"),
+        ("ab", "a"),
+        ("a/", "a"),
+        ("+", "a/b"),
+        ("+", "/a"),
+        ("+/+", "a"),
+        ("a/+", "a"),
+        ("a/+", "a/b/c"),
+        ("a/+/c", "a/b/d"),
+        ("a/#", "ab"),
+        ("a/b/#", "a"),
+        ("a/+/#", "a"),
+        ("#", "$SYS/a"),
+        ("+/a", "$SYS/a"),
+        ("+", "$a"),
+        ("$share/g/#", "$SYS/a"),
+        ("$share/g/+/a", "$SYS/a"),
+        ("$share/g/a", "$share/g/a"),
+    ];
+    for (filter, topic) in pairs {
+        assert!(!matching(filter, topic), "{filter} {topic}");
+    }
+}
+
+/// The definition of §4.7 level by level, slowly.
+fn matching_by_levels(filter: &str, topic: &str) -> bool {
+    let (mut filter_levels, mut topic_levels) = (filter.split('/'), topic.split('/'));
+    if topic.starts_with('$') && filter.starts_with(['+', '#']) {
+        return false;
+    }
+    loop {
+        match (filter_levels.next(), topic_levels.next()) {
+            (Some("#"), _) | (None, None) => return true,
+            (Some("+"), Some(_)) => {}
+            (Some(wanted), Some(found)) if wanted == found => {}
+            _ => return false,
+        }
+    }
+}
+
+/// All texts over these characters of up to this length.
+fn texts(characters: &str, length: usize) -> Vec<String> {
+    let mut all = vec![String::new()];
+    let mut last = all.clone();
+    for _ in 0..length {
+        last = last.iter().flat_map(|text| characters.chars().map(move |c| format!("{text}{c}"))).collect();
+        all.extend_from_slice(&last);
+    }
+    all
+}
+
+#[test]
+fn small_filters_match_small_topics_as_the_definition_says() {
+    let filters: Vec<_> =
+        texts("a/+#$", 5).into_iter().filter_map(|text| TopicFilter::new(text).ok()).collect();
+    let topics: Vec<_> = texts("a/$", 4).into_iter().filter_map(|text| TopicName::new(text).ok()).collect();
+    assert!(filters.len() > 500 && topics.len() == 3 + 9 + 27 + 81);
+    for filter in &filters {
+        for topic in &topics {
+            let expected = matching_by_levels(filter.as_str(), topic.as_str());
+            assert_eq!(filter.matches(topic), expected, "{filter} {topic}");
+        }
+    }
+}
+
+/// Validity as §4.7.1 defines it, level by level.
+#[test]
+fn small_filters_are_valid_as_the_definition_says() {
+    for text in texts("a/+#", 6).into_iter().filter(|text| !text.is_empty()) {
+        let levels: Vec<_> = text.split('/').collect();
+        let valid = levels.iter().enumerate().all(|(index, level)| match *level {
+            "+" => true,
+            "#" => index + 1 == levels.len(),
+            level => !level.contains(['+', '#']),
+        });
+        assert_eq!(TopicFilter::new(&*text).is_ok(), valid, "{text}");
+        assert_eq!(TopicName::new(&*text).is_ok(), !text.contains(['+', '#']), "{text}");
+    }
+}
+
+#[test]
+fn invalid_names_say_why() {
+    let long = "x".repeat(65_536);
+    let cases = [
+        ("", TopicError::Empty),
+        (&*long, TopicError::TooLong { length: 65_536 }),
+        ("a/+", TopicError::WildcardInName),
+        ("#", TopicError::WildcardInName),
+        ("a\0", TopicError::Nul),
+    ];
+    for (text, error) in cases {
+        assert_eq!(TopicName::new(text), Err(error));
+        assert!(!error.to_string().is_empty());
+    }
+    assert!(TopicName::new(&long[1..]).is_ok());
+    assert_eq!(TopicName::from_bytes(Bytes::from_static(&[0xC0, 0x80])), Err(TopicError::NotUtf8));
+}
+
+#[test]
+fn invalid_filters_say_why() {
+    let cases = [
+        ("", TopicError::Empty),
+        ("a+", TopicError::MisplacedPlus),
+        ("+a/b", TopicError::MisplacedPlus),
+        ("++", TopicError::MisplacedPlus),
+        ("a#", TopicError::MisplacedHash),
+        ("#/", TopicError::MisplacedHash),
+        ("a/\0", TopicError::Nul),
+        ("$share", TopicError::BadShare),
+        ("$share/", TopicError::BadShare),
+        ("$share/g", TopicError::BadShare),
+        ("$share/g/", TopicError::BadShare),
+        ("$share//a", TopicError::BadShare),
+        ("$share/+/a", TopicError::BadShare),
+        ("$share/g#/a", TopicError::BadShare),
+        ("$share/g/a#", TopicError::MisplacedHash),
+        ("$share/\0/a", TopicError::Nul),
+    ];
+    for (text, error) in cases {
+        assert_eq!(TopicFilter::new(text), Err(error), "{text}");
+        assert!(!error.to_string().is_empty());
+    }
+    assert_eq!(TopicFilter::from_bytes(Bytes::from_static(&[0xFF])), Err(TopicError::NotUtf8));
+}
+
+#[test]
+fn a_share_has_a_group_and_a_filter() {
+    let filter: TopicFilter = "$share/g/a/+".parse().unwrap();
+    assert_eq!(filter.share(), Some(("g", "a/+")));
+    let filter: TopicFilter = "a/b".parse().unwrap();
+    assert_eq!(filter.share(), None);
+    assert_eq!(format!("{filter:>5}"), "  a/b");
 }

@@ -1,3 +1,5 @@
+//! Addresses as a user types them.
+
 use super::*;
 
 #[test]

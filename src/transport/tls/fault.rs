@@ -117,7 +117,8 @@ fn name_fault(expected: String, presented: &[String]) -> CertificateFault {
     CertificateFault::WrongName { expected, presented }
 }
 
-/// `DnsName("a.example")` and `IpAddress(127.0.0.1)`, the library's own print of a name, without its wrapping.
+/// `DnsName("a.example")` and `IpAddress(127.0.0.1)`, the library's own print of a name, without its
+/// wrapping.
 fn plain_name(name: &str) -> String {
     let inner = name.split_once('(').map_or(name, |(_, rest)| rest.trim_end_matches(')'));
     printable(inner.trim_matches('"'), 255)

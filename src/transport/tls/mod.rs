@@ -1,5 +1,5 @@
-//! TLS: what is trusted, and what went wrong in words. It never opens a connection and must never know what is
-//! spoken inside.
+//! TLS: what is trusted, and what went wrong in words. It never opens a connection and must never know what
+//! is spoken inside.
 
 mod fault;
 mod verify;
@@ -79,7 +79,8 @@ impl fmt::Display for TlsSetupError {
 
 impl std::error::Error for TlsSetupError {}
 
-/// What all connections of a run share: TLS 1.2 and 1.3, no ALPN (a server that picks `h2` speaks no WebSocket).
+/// What all connections of a run share: TLS 1.2 and 1.3, no ALPN (a server that picks `h2` speaks no
+/// WebSocket).
 pub fn client_config(options: &TlsOptions) -> Result<Arc<ClientConfig>, TlsSetupError> {
     let provider = Arc::new(ring::default_provider());
     // A wrong --cafile is an error even where --insecure makes it useless.

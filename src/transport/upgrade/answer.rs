@@ -79,7 +79,8 @@ impl Answer {
         }
     }
 
-    /// Everything that has arrived was fed: a refusal whose body has no announced end is reported with what there is.
+    /// Everything that has arrived was fed: a refusal whose body has no announced end is reported with what
+    /// there is.
     pub fn drained(&mut self) -> Result<(), UpgradeError> {
         self.refuse_if(|end, _| end == BodyEnd::Close).map(|_| ())
     }

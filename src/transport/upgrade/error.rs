@@ -1,4 +1,5 @@
-//! Every way in which an upgrade fails, as data and as one line. It must never hold what the user keeps secret.
+//! Every way in which an upgrade fails, as data and as one line. It must never hold what the user keeps
+//! secret.
 
 use std::fmt;
 

@@ -1,6 +1,6 @@
-//! The HTTP upgrade of both sides, pure: bytes in, bytes or a verdict out. Servers answer in many ways that RFC 6455
-//! does not foresee; this room takes what is harmless with a warning and reports the rest so that a user can act.
-//! It must never touch a socket or the clock.
+//! The HTTP upgrade of both sides, pure: bytes in, bytes or a verdict out. Servers answer in many ways that
+//! RFC 6455 does not foresee; this room takes what is harmless with a warning and reports the rest so that a
+//! user can act. It must never touch a socket or the clock.
 
 mod answer;
 mod error;
@@ -8,8 +8,10 @@ mod request;
 mod subprotocol;
 
 pub use answer::Answer;
-pub use error::{Fault, Foreign, Refusal, UpgradeError};
-pub use request::{Offer, Request, RequestError, masked, parse_request};
+#[cfg(test)]
+pub use error::Refusal;
+pub use error::{Fault, Foreign, UpgradeError};
+pub use request::{Offer, Request, masked, parse_request};
 
 /// The largest head we read, in bytes, of an answer or a request.
 pub const HEAD_LIMIT: usize = 64 * 1024;
@@ -50,8 +52,8 @@ fn owned_headers(headers: &[httparse::Header<'_>]) -> Vec<Header> {
     headers.iter().map(owned).collect()
 }
 
-/// The length of the head that begins `bytes`, with the empty line that ends it. `from` is where an earlier search
-/// over the same bytes may be resumed; it is moved along, so that dripped bytes cost linear time.
+/// The length of the head that begins `bytes`, with the empty line that ends it. `from` is where an earlier
+/// search over the same bytes may be resumed; it is moved along, so that dripped bytes cost linear time.
 fn head_length(bytes: &[u8], from: &mut usize) -> Option<usize> {
     for end in memchr::memchr_iter(b'\n', &bytes[*from..]).map(|at| *from + at) {
         match &bytes[end + 1..] {

@@ -1,5 +1,5 @@
-//! The request of an upgrade: written by the client, read by the server. It must never leave a secret in a head that
-//! is shown to the user.
+//! The request of an upgrade: written by the client, read by the server. It must never leave a secret in a
+//! head that is shown to the user.
 
 use std::fmt;
 
@@ -30,8 +30,8 @@ impl fmt::Debug for Offer {
 }
 
 impl Offer {
-    /// A request with a fresh key. `headers` are added as they are; `Host` and `User-Agent` among them replace ours.
-    /// Refuses a header that would break the head apart.
+    /// A request with a fresh key. `headers` are added as they are; `Host` and `User-Agent` among them
+    /// replace ours. Refuses a header that would break the head apart.
     pub fn new(
         endpoint: &Endpoint,
         subprotocols: &[String],
@@ -127,6 +127,7 @@ pub struct Request {
 
 impl Request {
     /// The value of a header, several of the same name joined; none when absent.
+    #[cfg(test)]
     pub fn header(&self, name: &str) -> Option<String> {
         joined(&self.headers, name)
     }
@@ -152,7 +153,8 @@ impl fmt::Display for RequestError {
 
 impl std::error::Error for RequestError {}
 
-/// Reads a request from the beginning of `bytes`: none while it is incomplete, else the request and its length.
+/// Reads a request from the beginning of `bytes`: none while it is incomplete, else the request and its
+/// length.
 pub fn parse_request(bytes: &[u8]) -> Result<Option<(Request, usize)>, RequestError> {
     let Some(length) = head_length(bytes, &mut 0) else {
         return if bytes.len() > HEAD_LIMIT { Err(RequestError::TooLarge) } else { refuse_foreign(bytes) };
@@ -170,7 +172,8 @@ pub fn parse_request(bytes: &[u8]) -> Result<Option<(Request, usize)>, RequestEr
     }
 }
 
-/// An incomplete head that can never become a request: reported at once, a raw MQTT or TLS client sends no more.
+/// An incomplete head that can never become a request: reported at once, a raw MQTT or TLS client sends no
+/// more.
 fn refuse_foreign(bytes: &[u8]) -> Result<Option<(Request, usize)>, RequestError> {
     match bytes.first() {
         Some(b) if !b.is_ascii_alphabetic() && !b.is_ascii_whitespace() => {

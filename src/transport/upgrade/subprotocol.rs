@@ -1,4 +1,5 @@
-//! Which answered subprotocols are taken, taken with a warning, or refused. It knows names, not what they mean.
+//! Which answered subprotocols are taken, taken with a warning, or refused. It knows names, not what they
+//! mean.
 
 use super::error::{Fault, UpgradeError};
 use super::tokens;

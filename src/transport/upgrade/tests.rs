@@ -1,3 +1,5 @@
+//! Answers to the upgrade, good and bad, cut anywhere.
+
 use super::answer::Accepted;
 use super::*;
 use crate::transport::endpoint::Endpoint;

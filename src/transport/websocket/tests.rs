@@ -1,3 +1,5 @@
+//! Frames over recorded bytes.
+
 use std::net::Shutdown;
 
 use super::*;
@@ -20,8 +22,9 @@ struct World {
 
 fn world(leftover: &[u8]) -> World {
     let sent = Recorder::default();
-    let stream = Stream::plain(Wire::new(sent.clone()));
-    World { frames: Frames::new(leftover.to_vec(), LIMIT), stream, sent }
+    let mut stream = Stream::plain(Wire::new(sent.clone()));
+    stream.give_back(leftover.to_vec());
+    World { frames: Frames::new(LIMIT), stream, sent }
 }
 
 impl World {

@@ -24,13 +24,13 @@ pub struct Recorder(pub Arc<Mutex<Log>>);
 impl Recorder {
     /// What was written since the last call.
     pub fn take(&self) -> Vec<u8> {
-        std::mem::take(&mut self.0.lock().unwrap().written)
+        std::mem::take(&mut self.0.lock().expect("no test panics while it holds the log").written)
     }
 }
 
 impl Write for Recorder {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut log = self.0.lock().unwrap();
+        let mut log = self.0.lock().expect("no test panics while it holds the log");
         let count = match log.failure {
             Some((limit, kind)) if log.written.len() >= limit => return Err(kind.into()),
             Some((limit, _)) => bytes.len().min(limit - log.written.len()),
@@ -49,14 +49,14 @@ impl Write for Recorder {
 
 impl Outlet for Recorder {
     fn shut(&mut self, how: Shutdown) {
-        self.0.lock().unwrap().shut.push(how);
+        self.0.lock().expect("no test panics while it holds the log").shut.push(how);
     }
 }
 
 /// A chunk that holds `bytes`.
 pub fn chunk(bytes: &[u8]) -> Chunk {
     let mut chunk = Chunk::with_capacity(bytes.len().max(1));
-    assert_eq!(chunk.fill_from(&mut &*bytes).unwrap(), bytes.len());
+    assert_eq!(chunk.fill_from(&mut &*bytes).expect("reading from memory"), bytes.len());
     chunk
 }
 

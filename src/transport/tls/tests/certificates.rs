@@ -1,3 +1,5 @@
+//! Certificates made at run time, good and bad.
+
 use super::*;
 
 fn fault(identity: Identity, host: &str, tls: &TlsOptions) -> (CertificateFault, String) {

@@ -1,3 +1,5 @@
+//! TLS against a server of ours over loopback.
+
 mod certificates;
 
 use std::io::{Read, Write};

@@ -1,3 +1,5 @@
+//! Requests, written and read.
+
 use super::*;
 
 #[test]

@@ -1,0 +1,287 @@
+//! The two threads of one connection. The reader owns the WebSocket's reading side (tungstenite) and
+//! decodes; the writer encodes and frames. Neither understands a session.
+
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+use std::sync::mpsc::SyncSender;
+use std::time::{Duration, Instant};
+
+use bytes::{Buf, Bytes};
+use tungstenite::error::{CapacityError, ProtocolError};
+use tungstenite::protocol::{Message, Role, WebSocketConfig};
+use tungstenite::{Error, WebSocket};
+
+use super::Log;
+use super::frames::{CLOSE, Frames};
+use super::handshake::is_impatience;
+use super::limits::{BATCH, LINGER, MESSAGE_BYTES, READ_BYTES};
+use super::link::{Link, Outbox};
+use super::listener::Event;
+use super::router::packet_weight;
+use crate::mqtt::packet::{Decoder, Malformed, Packet};
+
+/// Close codes (RFC 6455 §7.4.1).
+pub const NORMAL: u16 = 1000;
+const PROTOCOL_ERROR: u16 = 1002;
+const UNSUPPORTED_DATA: u16 = 1003;
+const TOO_BIG: u16 = 1009;
+
+/// How often a slowly arriving packet is reported as a sign of life.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
+
+/// What the threads of all connections share.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// The router's mailbox.
+    pub mailbox: &'a SyncSender<Event>,
+    /// The largest packet that is accepted, in bytes.
+    pub max_packet: usize,
+    /// Where debug lines go.
+    pub log: Option<&'a Log>,
+}
+
+/// The reading side of a socket as tungstenite wants it. Before it blocks it hands over what was decoded;
+/// what tungstenite writes (Pong, the answer to Close) goes through the writer.
+struct Inlet<'a> {
+    link: &'a Link,
+    mailbox: &'a SyncSender<Event>,
+    /// What came behind the head of the HTTP request.
+    leftover: Bytes,
+    packets: Vec<Packet>,
+    weight: usize,
+    /// When the router last heard from us.
+    posted: Instant,
+}
+
+impl Inlet<'_> {
+    /// Hands the decoded packets over, and waits if the router is behind.
+    fn post(&mut self) {
+        if self.packets.is_empty() && self.posted.elapsed() < SIGN_OF_LIFE {
+            return;
+        }
+        let packets = std::mem::take(&mut self.packets);
+        let weight = std::mem::take(&mut self.weight);
+        self.link.admit(weight);
+        // It fails only when the router is gone, and then this connection is being ended.
+        let _ = self.mailbox.send(Event::Packets { connection: self.link.id, packets, weight });
+        self.posted = Instant::now();
+    }
+
+    /// Hands over that the client does not speak MQTT.
+    fn malformed(&self, error: Malformed) {
+        let _ = self.mailbox.send(Event::Malformed { connection: self.link.id, error });
+    }
+}
+
+impl Read for Inlet<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if !self.leftover.is_empty() {
+            let count = self.leftover.len().min(buffer.len());
+            self.leftover.copy_to_slice(&mut buffer[..count]);
+            return Ok(count);
+        }
+        self.post();
+        loop {
+            match (&self.link.socket).read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => return result,
+            }
+        }
+    }
+}
+
+impl Write for Inlet<'_> {
+    fn write(&mut self, frame: &[u8]) -> io::Result<usize> {
+        match frame {
+            // The answer to a Close is the end; it goes after what was posted, and nothing after it.
+            [CLOSE, _, high, low, ..] => self.link.end(Some(u16::from_be_bytes([*high, *low]))),
+            [CLOSE, ..] => self.link.end(Some(NORMAL)),
+            _ => self.link.post_frame(frame),
+        }
+        Ok(frame.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Reads until the connection ends. `leftover` is what came behind the head of the HTTP request.
+pub fn read(link: &Link, context: Context<'_>, leftover: Vec<u8>) {
+    let inlet = Inlet {
+        link,
+        mailbox: context.mailbox,
+        leftover: leftover.into(),
+        packets: Vec::new(),
+        weight: 0,
+        posted: Instant::now(),
+    };
+    let limit = Some(context.max_packet + MESSAGE_BYTES);
+    let config = WebSocketConfig::default()
+        .read_buffer_size(READ_BYTES)
+        .write_buffer_size(0)
+        .max_message_size(limit)
+        .max_frame_size(limit);
+    // Not `from_partially_read`: a buffer begun with so few bytes stays as small for all reads.
+    let mut socket = WebSocket::from_raw_socket(inlet, Role::Server, Some(config));
+    let close = read_messages(&mut socket, link, context);
+    socket.get_mut().post();
+    link.end(close);
+    // It fails only when the router is gone, and then nobody needs to know.
+    let _ = context.mailbox.send(Event::Lost(link.id));
+    drain(link);
+}
+
+/// Reads messages until the WebSocket ends, and says with which code it should be closed.
+fn read_messages(socket: &mut WebSocket<Inlet<'_>>, link: &Link, context: Context<'_>) -> Option<u16> {
+    let mut decoder = Some(Decoder::new(link.version(), context.max_packet));
+    loop {
+        match socket.read() {
+            Ok(Message::Binary(bytes)) => {
+                let inlet = socket.get_mut();
+                let intact = decoder.as_mut().is_none_or(|decoder| decode(decoder, bytes, inlet, context));
+                if !intact {
+                    // The router ends the connection; frames are read on, so that its Close is answered.
+                    decoder = None;
+                }
+            }
+            Ok(Message::Text(_)) | Err(Error::Utf8(_)) => return Some(UNSUPPORTED_DATA),
+            Ok(_) => {}
+            Err(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)) => {
+                return None;
+            }
+            Err(Error::Protocol(_)) => return Some(PROTOCOL_ERROR),
+            Err(Error::Capacity(CapacityError::MessageTooLong { size, max_size: maximum })) => {
+                let inlet = socket.get_mut();
+                inlet.post();
+                inlet.malformed(Malformed::PacketTooLarge { size, maximum });
+                // The router ends the connection, with a DISCONNECT if that is possible.
+                drain(link);
+                return Some(TOO_BIG);
+            }
+            Err(_) => return None,
+        }
+    }
+}
+
+/// Decodes a piece of the MQTT stream; false when nothing after it can be understood.
+fn decode(decoder: &mut Decoder, bytes: Bytes, inlet: &mut Inlet<'_>, context: Context<'_>) -> bool {
+    decoder.feed(bytes);
+    loop {
+        match decoder.next() {
+            Ok(Some(packet)) => {
+                if let Packet::Connect(connect) = &packet {
+                    inlet.link.set_version(connect.version);
+                }
+                context.tell(|| format!("{} sent {}", inlet.link.address, packet.describe()));
+                inlet.weight += packet_weight(&packet);
+                inlet.packets.push(packet);
+                if inlet.packets.len() >= BATCH {
+                    inlet.post();
+                }
+            }
+            Ok(None) => return true,
+            Err(error) => {
+                inlet.post();
+                inlet.malformed(error);
+                return false;
+            }
+        }
+    }
+}
+
+/// Reads and forgets until the other side closes or the writer cuts the socket: closing a socket with
+/// unread bytes would destroy what we sent last.
+fn drain(link: &Link) {
+    let mut waste = [0; 4096];
+    while matches!((&link.socket).read(&mut waste), Ok(1..)) {}
+}
+
+/// A socket that waits for a slow client as long as the connection is wanted, but not much longer.
+struct Patient<'a>(&'a Link);
+
+impl Write for Patient<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        loop {
+            match (&self.0.socket).write(bytes) {
+                Err(error) if is_impatience(&error) => {
+                    if self.0.ending().is_some_and(|ending| ending.since.elapsed() >= LINGER) {
+                        return Err(error);
+                    }
+                }
+                result => return result,
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Writes what the router posts until the connection ends, then closes the socket.
+pub fn write(link: &Link, context: Context<'_>) {
+    let mut frames = Frames::new(Patient(link));
+    let mut outbox = Outbox::default();
+    loop {
+        link.take(&mut outbox);
+        let ending = outbox.ending.take();
+        if write_outbox(link, context, &mut outbox, &mut frames).is_err() {
+            link.end(None);
+            break;
+        }
+        if let Some(ending) = ending {
+            if let Some(code) = ending.close {
+                frames.close(code);
+                // Nothing can be done for a client that is gone.
+                let _ = frames.flush();
+            }
+            let _ = link.socket.shutdown(Shutdown::Write);
+            link.wait_for_reader();
+            break;
+        }
+    }
+    link.cut();
+}
+
+/// Writes one harvest of the outbox and empties it.
+fn write_outbox(
+    link: &Link,
+    context: Context<'_>,
+    outbox: &mut Outbox,
+    frames: &mut Frames<Patient<'_>>,
+) -> io::Result<()> {
+    let mut weight = outbox.frames.len();
+    if weight > 0 {
+        frames.control(&outbox.frames);
+        outbox.frames.clear();
+    }
+    let version = link.version();
+    for packet in outbox.packets.drain(..) {
+        context.tell(|| format!("{} is sent {}", link.address, packet.describe()));
+        frames.packet(&packet, version)?;
+        weight += packet_weight(&packet);
+        // So that those who wait for us see us move.
+        if weight >= READ_BYTES {
+            context.wrote(link, std::mem::take(&mut weight));
+        }
+    }
+    frames.flush()?;
+    context.wrote(link, weight);
+    Ok(())
+}
+
+impl Context<'_> {
+    fn tell(&self, line: impl FnOnce() -> String) {
+        if let Some(log) = self.log {
+            log(&line());
+        }
+    }
+
+    /// So much was written: the router is told if it waits for that.
+    fn wrote(&self, link: &Link, weight: usize) {
+        if weight > 0 && link.wrote(weight) {
+            let _ = self.mailbox.send(Event::Relieved(link.id));
+        }
+    }
+}

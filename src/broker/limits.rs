@@ -1,0 +1,64 @@
+//! Every number that bounds the broker, in one place. It knows no behaviour.
+
+use std::time::Duration;
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+
+/// How long a new connection may take for its HTTP request, and again for its CONNECT.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+/// How long we wait for the other side's Close frame, and for a write to a client that we are leaving.
+pub const LINGER: Duration = Duration::from_secs(1);
+/// How long a publisher is held back for one slow subscriber, before that one loses messages.
+pub const HOLD_BACK: Duration = Duration::from_secs(1);
+
+/// The longest HTTP request head, in bytes.
+pub const HEAD_BYTES: usize = 16 * KIB;
+/// Open connections; each costs two threads.
+pub const CONNECTIONS: usize = 1_000;
+/// Sessions, connected or not.
+pub const SESSIONS: usize = 10_000;
+/// Subscriptions of one session.
+pub const SUBSCRIPTIONS: usize = 10_000;
+/// Levels of a topic filter. The tree of subscriptions is walked recursively.
+pub const FILTER_LEVELS: usize = 128;
+
+/// Receive Maximum (§3.2.2.3.3) that we announce: QoS 2 messages that a client may leave unreleased.
+pub const RECEIVE_MAXIMUM: u16 = 1_024;
+/// Topic Alias Maximum (§3.2.2.3.8) that we announce.
+pub const TOPIC_ALIAS_MAXIMUM: u16 = 16;
+/// QoS 1 and 2 messages on their way to one client; a client may ask for fewer (Receive Maximum).
+pub const IN_FLIGHT: u16 = 1_024;
+
+/// What one packet weighs besides topic and payload, in bytes: our book-keeping.
+pub const MESSAGE_OVERHEAD: usize = 128;
+/// Unsent bytes of one connection; above, QoS 0 messages are dropped and others stay in the session.
+pub const UNSENT_BYTES: usize = 64 * MIB;
+/// Backlog of one connected subscriber above which its publishers are held back.
+pub const SLOW_BYTES: usize = 8 * MIB;
+/// Unsent bytes (then acknowledgements) above which we stop reading from the client itself.
+pub const DEAF_BYTES: usize = UNSENT_BYTES + 16 * MIB;
+/// Bytes of packets of one connection that wait for the router, unless it is a single batch.
+pub const UNROUTED_BYTES: usize = 4 * MIB;
+/// Packets in one batch. A message of 2-byte packets would be much larger decoded than encoded.
+pub const BATCH: usize = 1_024;
+/// Batches that wait for the router, of all connections.
+pub const MAILBOX: usize = 1_024;
+
+/// QoS 1 and 2 messages that wait in one session; newer ones are dropped.
+pub const QUEUED_MESSAGES: usize = 100_000;
+/// Their bytes.
+pub const QUEUED_BYTES: usize = 256 * MIB;
+/// Retained messages; further topics are not retained.
+pub const RETAINED_MESSAGES: usize = 100_000;
+/// Their bytes.
+pub const RETAINED_BYTES: usize = 256 * MIB;
+/// A stored message smaller than this is copied, so that it does not keep a whole read buffer alive.
+pub const COPY_BYTES: usize = 4 * KIB;
+
+/// The largest WebSocket message that we send (limits of 64 KiB are common).
+pub const MESSAGE_BYTES: usize = 32 * KIB;
+/// Frames are gathered up to this size before they are written.
+pub const WRITE_BYTES: usize = 128 * KIB;
+/// What one read from a socket asks for.
+pub const READ_BYTES: usize = 64 * KIB;

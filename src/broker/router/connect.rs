@@ -1,0 +1,222 @@
+//! How connections get and leave their sessions: CONNECT, take-over, DISCONNECT, wills and expiry.
+
+use std::time::{Duration, Instant};
+
+use bytestring::ByteString;
+
+use super::session::Session;
+use super::{Alarm, ConnectionId, End, NEVER, Router, SessionKey};
+use crate::broker::limits::{IN_FLIGHT, RECEIVE_MAXIMUM, SESSIONS, TOPIC_ALIAS_MAXIMUM};
+use crate::broker::router::message::Message;
+use crate::mqtt::packet::{ConnAck, Connect, Disconnect, Packet};
+use crate::mqtt::property::{Properties, Property};
+use crate::mqtt::reason::ReasonCode;
+use crate::mqtt::version::Version;
+
+/// CONNACK return codes of the older versions (3.1.1 Table 3.1).
+const UNACCEPTABLE_VERSION: ReasonCode = ReasonCode(1);
+const IDENTIFIER_REJECTED: ReasonCode = ReasonCode(2);
+const SERVER_UNAVAILABLE: ReasonCode = ReasonCode(3);
+
+impl Router {
+    /// CONNECT (§3.1.4).
+    pub(super) fn connect(&mut self, id: ConnectionId, connect: Connect, now: Instant) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        peer.version = connect.version;
+        peer.heard = now;
+        if connect.properties.0.iter().any(|property| matches!(property, Property::AuthenticationMethod(_))) {
+            return self.refuse(id, ReasonCode::BAD_AUTHENTICATION_METHOD, SERVER_UNAVAILABLE, now);
+        }
+        // `[MQTT-3.1.3-8]` of 3.1.1. MQTT 3.1 knows no empty identifier at all.
+        let anonymous = connect.client_id.is_empty();
+        let bound = !connect.clean_start || connect.version == Version::V3_1;
+        if anonymous && bound && connect.version != Version::V5 {
+            return self.refuse(id, ReasonCode::CLIENT_IDENTIFIER_NOT_VALID, IDENTIFIER_REJECTED, now);
+        }
+        let client_id = if anonymous { self.assign_client_id() } else { connect.client_id.clone() };
+        self.take_over(&client_id, now);
+        let (key, present) = self.begin_session(&client_id, connect.clean_start, now);
+        let Some(key) = key else {
+            return self.refuse(id, ReasonCode::SERVER_BUSY, SERVER_UNAVAILABLE, now);
+        };
+        self.join(id, key, connect, now);
+        let properties = self.connack_properties(id, anonymous.then_some(client_id));
+        let code = ReasonCode::SUCCESS;
+        self.send(id, Packet::ConnAck(Box::new(ConnAck { session_present: present, code, properties })));
+        self.pump(key, now);
+    }
+
+    /// Ties a connection to its session.
+    fn join(&mut self, id: ConnectionId, key: SessionKey, connect: Connect, now: Instant) {
+        let (Some(peer), Some(session)) = (self.peers.get_mut(&id), self.sessions.get_mut(key)) else {
+            return;
+        };
+        let properties = &connect.properties;
+        peer.session = Some(key);
+        peer.silence = match connect.keep_alive {
+            0 => None,
+            seconds => Some(Duration::from_millis(u64::from(seconds) * 1500)),
+        };
+        if let Some(maximum) = properties.maximum_packet_size() {
+            peer.maximum_packet = peer.maximum_packet.min(usize::try_from(maximum).unwrap_or(usize::MAX));
+        }
+        session.connection = Some(id);
+        session.expiry = match connect.version {
+            Version::V5 => properties.session_expiry_interval().unwrap_or(0),
+            _ if connect.clean_start => 0,
+            _ => NEVER,
+        };
+        session.outbound.resume(properties.receive_maximum().unwrap_or(IN_FLIGHT));
+        session.will = connect.will;
+        self.watch(id, now);
+    }
+
+    /// The connection that has this session ends `[MQTT-3.1.4-3]`.
+    fn take_over(&mut self, client_id: &ByteString, now: Instant) {
+        let session = self.sessions.find(client_id).and_then(|key| self.sessions.get(key));
+        if let Some(old) = session.and_then(|session| session.connection) {
+            self.shut(old, ReasonCode::SESSION_TAKEN_OVER, End::TakenOver, now);
+        }
+    }
+
+    /// The session of a client identifier, and whether it was there (§3.1.2.4); `None` if there are
+    /// too many.
+    fn begin_session(
+        &mut self,
+        client_id: &ByteString,
+        clean: bool,
+        now: Instant,
+    ) -> (Option<SessionKey>, bool) {
+        if let Some(key) = self.sessions.find(client_id) {
+            if !clean {
+                self.wake(key);
+                return (Some(key), true);
+            }
+            self.end_session(key, now);
+        }
+        if self.sessions.len() >= SESSIONS {
+            return (None, false);
+        }
+        (Some(self.sessions.insert(Session::new(client_id.clone()))), false)
+    }
+
+    /// The client of a session is back in time: it neither expires nor publishes its will.
+    fn wake(&mut self, key: SessionKey) {
+        self.report_dropped(key);
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        self.timers.cancel(session.will_at.take(), Alarm::Will(key));
+        self.timers.cancel(session.expires_at.take(), Alarm::Expiry(key));
+        session.will = None;
+    }
+
+    /// What we announce to an MQTT 5 client (§3.2.2.3).
+    fn connack_properties(&self, id: ConnectionId, assigned: Option<ByteString>) -> Properties {
+        if self.peers.get(&id).is_none_or(|peer| peer.version != Version::V5) {
+            return Properties::default();
+        }
+        let mut properties = vec![
+            Property::ReceiveMaximum(RECEIVE_MAXIMUM),
+            Property::TopicAliasMaximum(TOPIC_ALIAS_MAXIMUM),
+            Property::MaximumPacketSize(self.maximum_packet),
+        ];
+        properties.extend(assigned.map(Property::AssignedClientIdentifier));
+        Properties(properties)
+    }
+
+    /// A client identifier that nobody has `[MQTT-3.1.3-6]`.
+    fn assign_client_id(&mut self) -> ByteString {
+        loop {
+            self.assigned += 1;
+            let client_id = ByteString::from(format!("served{}", self.assigned));
+            if self.sessions.find(&client_id).is_none() {
+                return client_id;
+            }
+        }
+    }
+
+    /// Refuses a CONNECT, in the codes of its version, and closes.
+    fn refuse(&mut self, id: ConnectionId, code: ReasonCode, older: ReasonCode, now: Instant) {
+        let version = self.peers.get(&id).map_or(Version::V3_1_1, |peer| peer.version);
+        let code = if version == Version::V5 { code } else { older };
+        let properties = Properties::default();
+        self.send(id, Packet::ConnAck(Box::new(ConnAck { session_present: false, code, properties })));
+        self.end(id, End::Refused, now);
+    }
+
+    /// Refuses a version that we do not speak, in words that every version understands
+    /// (3.1.1 `[MQTT-3.1.2-2]`).
+    pub(super) fn refuse_version(&mut self, id: ConnectionId, now: Instant) {
+        self.refuse(id, UNACCEPTABLE_VERSION, UNACCEPTABLE_VERSION, now);
+    }
+
+    /// DISCONNECT (§3.14.4).
+    pub(super) fn disconnected(
+        &mut self,
+        id: ConnectionId,
+        key: SessionKey,
+        disconnect: &Disconnect,
+        now: Instant,
+    ) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        if let Some(expiry) = disconnect.properties.session_expiry_interval() {
+            // §3.14.2.2.2: a session that was to end with the connection cannot be kept now.
+            if session.expiry == 0 && expiry != 0 {
+                return self.shut(id, ReasonCode::PROTOCOL_ERROR, End::Misbehaved, now);
+            }
+            session.expiry = expiry;
+        }
+        // `[MQTT-3.14.4-3]`
+        if disconnect.code == ReasonCode::SUCCESS {
+            session.will = None;
+        }
+        self.end(id, End::Done, now);
+    }
+
+    /// A session loses its connection: the will and the expiry run from now on.
+    pub(super) fn part(&mut self, key: SessionKey, now: Instant) {
+        self.report_dropped(key);
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        session.connection = None;
+        let expiry = session.expiry;
+        let delay = session.will.as_ref().map(|will| will.properties.will_delay_interval().unwrap_or(0));
+        if expiry != 0 && expiry != NEVER {
+            session.expires_at = now.checked_add(Duration::from_secs(u64::from(expiry)));
+            if let Some(at) = session.expires_at {
+                self.timers.set(at, Alarm::Expiry(key));
+            }
+        }
+        // The earlier of the delay and the end of the session (§3.1.3.2.2).
+        match delay.map(|delay| delay.min(expiry)) {
+            Some(0) => self.publish_will(key, now),
+            Some(delay) => {
+                session.will_at = now.checked_add(Duration::from_secs(u64::from(delay)));
+                if let Some(at) = session.will_at {
+                    self.timers.set(at, Alarm::Will(key));
+                }
+            }
+            None => {}
+        }
+        if expiry == 0 {
+            self.end_session(key, now);
+        }
+    }
+
+    /// Publishes the will of a session, once `[MQTT-3.1.2-8]`.
+    pub(super) fn publish_will(&mut self, key: SessionKey, now: Instant) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        self.timers.cancel(session.will_at.take(), Alarm::Will(key));
+        if let Some(will) = session.will.take() {
+            self.route(&Message::willed(will, now), Some(key), None, now);
+        }
+    }
+
+    /// Forgets a session; a will that waited for this is published.
+    pub(super) fn end_session(&mut self, key: SessionKey, now: Instant) {
+        self.publish_will(key, now);
+        let Some(session) = self.sessions.remove(key) else { return };
+        self.timers.cancel(session.expires_at, Alarm::Expiry(key));
+        for filter in &session.filters {
+            self.subscriptions.remove(key, filter);
+        }
+    }
+}

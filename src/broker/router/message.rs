@@ -1,0 +1,162 @@
+//! One application message between its publisher and its subscribers. It knows neither of them.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use crate::broker::limits::{COPY_BYTES, MESSAGE_OVERHEAD};
+use crate::mqtt::packet::{Publish, Will};
+use crate::mqtt::property::{Properties, Property};
+use crate::mqtt::qos::QoS;
+use crate::mqtt::topic::TopicName;
+
+/// A message as it was published; what belongs to one hop only (alias, identifiers) is gone.
+#[derive(Debug, Clone)]
+pub struct Message {
+    /// Where it was published.
+    pub topic: TopicName,
+    /// What was published.
+    pub payload: Bytes,
+    /// The QoS it was published at.
+    pub qos: QoS,
+    /// Whether it was published to be retained.
+    pub retain: bool,
+    /// What the server forwards unaltered (`[MQTT-3.3.2-4]` and its likes).
+    pub properties: Properties,
+    /// When it is no longer worth delivering (§3.3.2.3.3).
+    pub expires_at: Option<Instant>,
+}
+
+/// How one subscriber gets a message.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Grant {
+    /// The highest QoS it was granted.
+    pub qos: QoS,
+    /// The RETAIN flag it sees.
+    pub retain: bool,
+    /// The subscription identifiers of all its subscriptions that match (§3.3.2.3.8).
+    pub identifiers: Vec<u32>,
+}
+
+/// A message addressed to one subscriber.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// The packet, but for its identifier and the time that is left.
+    pub publish: Publish,
+    /// When it is no longer worth delivering.
+    pub expires_at: Option<Instant>,
+}
+
+impl Message {
+    /// The message in a PUBLISH whose topic alias was resolved.
+    pub fn published(publish: Publish, topic: TopicName, now: Instant) -> Self {
+        let Publish { qos, retain, properties, payload, .. } = publish;
+        let (properties, expires_at) = forwarded(properties, now);
+        Self { topic, payload, qos, retain, properties, expires_at }
+    }
+
+    /// The message in a will, at the time it is published.
+    pub fn willed(will: Will, now: Instant) -> Self {
+        let Will { topic, payload, qos, retain, properties } = will;
+        let (properties, expires_at) = forwarded(properties, now);
+        Self { topic, payload, qos, retain, properties, expires_at }
+    }
+
+    /// The message for one subscriber.
+    pub fn delivery(&self, grant: &Grant) -> Delivery {
+        let mut properties = self.properties.clone();
+        properties.0.extend(grant.identifiers.iter().map(|id| Property::SubscriptionIdentifier(*id)));
+        let publish = Publish {
+            dup: false,
+            qos: self.qos.min(grant.qos),
+            retain: grant.retain,
+            topic: Some(self.topic.clone()),
+            packet_id: None,
+            properties,
+            payload: self.payload.clone(),
+        };
+        Delivery { publish, expires_at: self.expires_at }
+    }
+
+    /// Whether it expired.
+    pub fn is_expired(&self, now: Instant) -> bool {
+        self.expires_at.is_some_and(|at| at <= now)
+    }
+
+    /// What it costs to keep, in bytes.
+    pub fn weight(&self) -> usize {
+        MESSAGE_OVERHEAD + self.topic.as_str().len() + self.payload.len()
+    }
+
+    /// The same message, to be kept for long: it does not hold on to the buffer it was read into.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        let topic = detached_topic(&self.topic);
+        let payload = detached_bytes(&self.payload);
+        Self { topic, payload, ..self.clone() }
+    }
+}
+
+impl Delivery {
+    /// What it costs to keep, in bytes.
+    pub fn weight(&self) -> usize {
+        weight(&self.publish)
+    }
+
+    /// Makes it fit to be kept for long.
+    pub fn detach(&mut self) {
+        self.publish.topic = self.publish.topic.as_ref().map(detached_topic);
+        self.publish.payload = detached_bytes(&self.publish.payload);
+    }
+
+    /// Whether it expired.
+    pub fn is_expired(&self, now: Instant) -> bool {
+        self.expires_at.is_some_and(|at| at <= now)
+    }
+
+    /// The packet to send now, with the time that is left `[MQTT-3.3.2-6]`.
+    pub fn publish_at(&self, now: Instant) -> Publish {
+        self.clone().into_publish(now)
+    }
+
+    /// The packet to send now, when it is not needed again.
+    pub fn into_publish(self, now: Instant) -> Publish {
+        let mut publish = self.publish;
+        if let Some(at) = self.expires_at {
+            let left = at.saturating_duration_since(now).as_millis().div_ceil(1000);
+            let left = u32::try_from(left).unwrap_or(u32::MAX);
+            publish.properties.0.push(Property::MessageExpiryInterval(left));
+        }
+        publish
+    }
+}
+
+/// What a PUBLISH costs to keep, in bytes.
+pub fn weight(publish: &Publish) -> usize {
+    let topic = publish.topic.as_ref().map_or(0, |topic| topic.as_str().len());
+    MESSAGE_OVERHEAD + topic + publish.payload.len()
+}
+
+/// Splits properties into what is forwarded and the time at which the message expires.
+fn forwarded(mut properties: Properties, now: Instant) -> (Properties, Option<Instant>) {
+    let mut expires_at = None;
+    properties.0.retain(|property| match property {
+        Property::MessageExpiryInterval(seconds) => {
+            expires_at = now.checked_add(Duration::from_secs(u64::from(*seconds)));
+            false
+        }
+        Property::TopicAlias(_) | Property::SubscriptionIdentifier(_) | Property::WillDelayInterval(_) => {
+            false
+        }
+        _ => true,
+    });
+    (properties, expires_at)
+}
+
+fn detached_topic(topic: &TopicName) -> TopicName {
+    TopicName::new(topic.as_str()).expect("a topic name stays valid when it is copied")
+}
+
+fn detached_bytes(bytes: &Bytes) -> Bytes {
+    if bytes.len() < COPY_BYTES { Bytes::copy_from_slice(bytes) } else { bytes.clone() }
+}

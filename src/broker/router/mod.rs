@@ -1,0 +1,306 @@
+//! The broker's core, pure: packets and time come in; packets, ends of connections and one deadline go
+//! out. It never touches a socket, a thread or the clock.
+
+mod connect;
+mod gauge;
+mod message;
+mod outbound;
+mod peer;
+mod publish;
+mod retained;
+mod session;
+mod subscribe;
+mod subscriptions;
+#[cfg(test)]
+mod tests;
+mod timers;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+pub use gauge::Gauge;
+pub use peer::packet_weight;
+pub use session::SessionKey;
+
+use crate::broker::limits::PATIENCE;
+use crate::mqtt::packet::{Ack, Disconnect, Malformed, Packet, PacketId};
+use crate::mqtt::property::Properties;
+use crate::mqtt::reason::ReasonCode;
+use crate::mqtt::version::Version;
+use outbound::WrongAck;
+use peer::Peer;
+use retained::Retained;
+use session::{NEVER, Sessions};
+use subscriptions::{Matches, Subscriptions};
+use timers::{Alarm, Timers};
+
+/// The name of one connection, never used twice.
+pub type ConnectionId = u64;
+
+/// Why the router ends a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The client said DISCONNECT.
+    Done,
+    /// The connection was lost; there is nobody to tell.
+    Lost,
+    /// CONNECT was refused.
+    Refused,
+    /// The client broke the protocol.
+    Misbehaved,
+    /// The client was silent for too long.
+    Silent,
+    /// Another connection has its session now.
+    TakenOver,
+    /// The broker stops.
+    Stopped,
+}
+
+/// What the router hands over for one connection.
+#[derive(Debug)]
+pub struct Parcel<'a> {
+    /// Whose it is.
+    pub connection: ConnectionId,
+    /// To be sent, in order; may be drained or swapped for another vector.
+    pub packets: &'a mut Vec<Packet>,
+    /// To be closed after that.
+    pub end: Option<End>,
+    /// Not to be read from until this other connection has caught up, or a little while has passed.
+    pub hold_back_for: Option<ConnectionId>,
+}
+
+/// Sessions, subscriptions, retained messages and connections.
+#[derive(Debug)]
+pub struct Router {
+    /// Announced as Maximum Packet Size (§3.2.2.3.6), in bytes.
+    maximum_packet: u32,
+    peers: HashMap<ConnectionId, Peer>,
+    sessions: Sessions,
+    subscriptions: Subscriptions,
+    retained: Retained,
+    timers: Timers,
+    /// Connections with something to hand over.
+    touched: Vec<ConnectionId>,
+    /// Lines for a debugging user.
+    notes: Vec<String>,
+    /// Client identifiers assigned so far.
+    assigned: u64,
+    /// The memory of `publish::route`.
+    matches: Matches,
+}
+
+impl Router {
+    /// A router that announces this Maximum Packet Size, in bytes.
+    pub fn new(maximum_packet: u32) -> Self {
+        Self {
+            maximum_packet,
+            peers: HashMap::new(),
+            sessions: Sessions::default(),
+            subscriptions: Subscriptions::default(),
+            retained: Retained::default(),
+            timers: Timers::default(),
+            touched: Vec::new(),
+            notes: Vec::new(),
+            assigned: 0,
+            matches: Matches::default(),
+        }
+    }
+
+    /// A connection is there; CONNECT must follow.
+    pub fn open(&mut self, id: ConnectionId, gauge: Arc<Gauge>, now: Instant) {
+        let mut peer = Peer::new(gauge, now);
+        peer.silence = Some(PATIENCE);
+        self.peers.insert(id, peer);
+        self.watch(id, now);
+    }
+
+    /// The client sent something, if only a part of a packet.
+    pub fn heard(&mut self, id: ConnectionId, now: Instant) {
+        // A connection without CONNECT does not live longer for a slow one.
+        if let Some(peer) = self.peers.get_mut(&id).filter(|peer| peer.session.is_some()) {
+            peer.heard = now;
+        }
+    }
+
+    /// A packet came in.
+    pub fn receive(&mut self, id: ConnectionId, packet: Packet, now: Instant) {
+        let Some(peer) = self.peers.get_mut(&id).filter(|peer| peer.end.is_none()) else { return };
+        let Some(session) = peer.session else {
+            return match packet {
+                Packet::Connect(connect) => self.connect(id, *connect, now),
+                // `[MQTT-3.1.0-1]`
+                _ => self.end(id, End::Misbehaved, now),
+            };
+        };
+        peer.heard = now;
+        match packet {
+            Packet::Publish(publish) => self.publish(id, session, publish, now),
+            Packet::PubAck(ack) => self.acknowledged(id, session, now, |out| out.acknowledged(ack.packet_id)),
+            Packet::PubRec(ack) => self.received(id, session, &ack, now),
+            Packet::PubRel(ack) => self.released(id, session, ack.packet_id),
+            Packet::PubComp(ack) => self.acknowledged(id, session, now, |out| out.completed(ack.packet_id)),
+            Packet::Subscribe(subscribe) => self.subscribe(id, session, &subscribe, now),
+            Packet::Unsubscribe(unsubscribe) => self.unsubscribe(id, session, &unsubscribe),
+            Packet::PingReq => self.send(id, Packet::PingResp),
+            Packet::Disconnect(disconnect) => self.disconnected(id, session, &disconnect, now),
+            // A second CONNECT `[MQTT-3.1.0-2]`, AUTH without a method, and what only servers send.
+            Packet::Connect(_)
+            | Packet::Auth(_)
+            | Packet::ConnAck(_)
+            | Packet::SubAck(_)
+            | Packet::UnsubAck(_)
+            | Packet::PingResp => self.shut(id, ReasonCode::PROTOCOL_ERROR, End::Misbehaved, now),
+        }
+    }
+
+    /// The client sent what is not MQTT (§4.13).
+    pub fn malformed(&mut self, id: ConnectionId, error: &Malformed, now: Instant) {
+        let Some(peer) = self.peers.get(&id).filter(|peer| peer.end.is_none()) else { return };
+        let connected = peer.session.is_some();
+        self.notes.push(format!("{}: {error}", self.name(id)));
+        let code = match error {
+            Malformed::UnsupportedVersion { .. } if !connected => return self.refuse_version(id, now),
+            Malformed::PacketTooLarge { .. } => ReasonCode::PACKET_TOO_LARGE,
+            // Well formed, but not allowed.
+            Malformed::NoLocalShared
+            | Malformed::NoTopic
+            | Malformed::NoTopicFilter { .. }
+            | Malformed::DuplicateProperty { .. }
+            | Malformed::PropertyValue { .. } => ReasonCode::PROTOCOL_ERROR,
+            _ => ReasonCode::MALFORMED_PACKET,
+        };
+        self.shut(id, code, End::Misbehaved, now);
+    }
+
+    /// The connection ended without DISCONNECT.
+    pub fn lost(&mut self, id: ConnectionId, now: Instant) {
+        self.end(id, End::Lost, now);
+    }
+
+    /// The connection can be written to again (see `Gauge::sent`).
+    pub fn relieved(&mut self, id: ConnectionId, now: Instant) {
+        if let Some(key) = self.peers.get(&id).and_then(|peer| peer.session) {
+            self.report_dropped(key);
+            self.pump(key, now);
+        }
+    }
+
+    /// When `tick` is due.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// Does what is due at `now`.
+    pub fn tick(&mut self, now: Instant) {
+        while let Some(alarm) = self.timers.due(now) {
+            match alarm {
+                Alarm::Silence(id) => self.watch(id, now),
+                Alarm::Will(key) => self.publish_will(key, now),
+                Alarm::Expiry(key) => self.end_session(key, now),
+            }
+        }
+    }
+
+    /// Ends every connection; wills are not published.
+    pub fn stop(&mut self, now: Instant) {
+        let ids: Vec<_> = self.peers.keys().copied().collect();
+        for id in ids {
+            let session = self.peers.get(&id).and_then(|peer| peer.session);
+            if let Some(session) = session.and_then(|key| self.sessions.get_mut(key)) {
+                session.will = None;
+            }
+            self.shut(id, ReasonCode::SERVER_SHUTTING_DOWN, End::Stopped, now);
+        }
+    }
+
+    /// Hands over everything that is to be sent or closed.
+    pub fn drain(&mut self, mut hand_over: impl FnMut(Parcel<'_>)) {
+        for id in self.touched.drain(..) {
+            let Some(peer) = self.peers.get_mut(&id) else { continue };
+            peer.touched = false;
+            hand_over(Parcel {
+                connection: id,
+                packets: &mut peer.packets,
+                end: peer.end,
+                hold_back_for: peer.hold_back_for.take(),
+            });
+            if peer.end.is_some() {
+                self.peers.remove(&id);
+            }
+        }
+    }
+
+    /// Lines for a debugging user: what was refused, dropped or broken since the last call.
+    pub fn notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notes)
+    }
+
+    /// Sends a packet.
+    fn send(&mut self, id: ConnectionId, packet: Packet) {
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.push(packet);
+            touch(&mut self.touched, id, peer);
+        }
+    }
+
+    /// Sends an acknowledgement. Before MQTT 5 it has no code.
+    fn send_ack(
+        &mut self,
+        id: ConnectionId,
+        packet: fn(Ack) -> Packet,
+        packet_id: PacketId,
+        code: ReasonCode,
+    ) {
+        let has_code = self.peers.get(&id).is_some_and(|peer| peer.version == Version::V5);
+        let code = if has_code { code } else { ReasonCode::SUCCESS };
+        self.send(id, packet(Ack { packet_id, code, properties: Properties::default() }));
+    }
+
+    /// Ends a connection, telling an MQTT 5 client why `[MQTT-4.13.1-1]`.
+    fn shut(&mut self, id: ConnectionId, code: ReasonCode, end: End, now: Instant) {
+        let connected = |peer: &&mut Peer| peer.session.is_some() && peer.version == Version::V5;
+        if let Some(peer) = self.peers.get_mut(&id).filter(connected) {
+            peer.push(Packet::Disconnect(Disconnect { code, properties: Properties::default() }));
+        }
+        self.end(id, end, now);
+    }
+
+    /// Ends a connection, and whatever does not outlive it.
+    fn end(&mut self, id: ConnectionId, end: End, now: Instant) {
+        let Some(peer) = self.peers.get_mut(&id).filter(|peer| peer.end.is_none()) else { return };
+        peer.end = Some(end);
+        touch(&mut self.touched, id, peer);
+        self.timers.cancel(peer.alarm.take(), Alarm::Silence(id));
+        if let Some(key) = peer.session.take() {
+            self.part(key, now);
+        }
+    }
+
+    /// Looks whether a client was silent for too long, and when to look again.
+    fn watch(&mut self, id: ConnectionId, now: Instant) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        self.timers.cancel(peer.alarm.take(), Alarm::Silence(id));
+        let Some(at) = peer.silence.and_then(|silence| peer.heard.checked_add(silence)) else { return };
+        if at > now {
+            peer.alarm = Some(at);
+            self.timers.set(at, Alarm::Silence(id));
+            return;
+        }
+        self.notes.push(format!("{}: silent for too long", self.name(id)));
+        self.shut(id, ReasonCode::KEEP_ALIVE_TIMEOUT, End::Silent, now);
+    }
+
+    /// How a connection is called in notes.
+    fn name(&self, id: ConnectionId) -> String {
+        let session = self.peers.get(&id).and_then(|peer| self.sessions.get(peer.session?));
+        session.map_or_else(|| format!("connection {id}"), |session| format!("{:?}", &*session.client_id))
+    }
+}
+
+/// Notes that a connection has something to hand over.
+fn touch(touched: &mut Vec<ConnectionId>, id: ConnectionId, peer: &mut Peer) {
+    if !std::mem::replace(&mut peer.touched, true) {
+        touched.push(id);
+    }
+}

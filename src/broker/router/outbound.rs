@@ -1,0 +1,214 @@
+//! The QoS 1 and 2 messages on their way to one client: those that wait, those in flight, and in which
+//! order they are sent again (§4.4, §4.6). It never sees the connection.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Instant;
+
+use super::message::Delivery;
+use crate::broker::limits::{IN_FLIGHT, QUEUED_BYTES, QUEUED_MESSAGES};
+use crate::mqtt::packet::{Ack, Packet, PacketId};
+use crate::mqtt::qos::QoS;
+
+/// What one session owes its client.
+#[derive(Debug)]
+pub struct Outbound {
+    queue: VecDeque<Delivery>,
+    queue_weight: usize,
+    in_flight: HashMap<PacketId, InFlight>,
+    /// What is to be sent again on this connection, oldest first.
+    resend: VecDeque<PacketId>,
+    /// Exchanges begun or resumed on this connection and not ended.
+    outstanding: usize,
+    /// How many of them the client allows (Receive Maximum, §3.1.2.11.3).
+    window: usize,
+    last_id: PacketId,
+    sequence: u64,
+}
+
+#[derive(Debug)]
+struct InFlight {
+    /// Orders what is sent again.
+    sequence: u64,
+    stage: Stage,
+    delivery: Delivery,
+    /// It left, or is being resent, on this connection.
+    active: bool,
+}
+
+/// What we wait for. The order is the one of re-transmission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    /// PUBREL was sent: PUBCOMP.
+    Released,
+    /// PUBLISH was sent: PUBACK or PUBREC.
+    Published,
+}
+
+/// An acknowledgement of the wrong kind: the client broke the protocol (§4.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WrongAck;
+
+impl Default for Outbound {
+    fn default() -> Self {
+        Self {
+            queue: VecDeque::new(),
+            queue_weight: 0,
+            in_flight: HashMap::new(),
+            resend: VecDeque::new(),
+            outstanding: 0,
+            window: usize::from(IN_FLIGHT),
+            last_id: PacketId::MAX,
+            sequence: 0,
+        }
+    }
+}
+
+impl Outbound {
+    /// Queues a message; false when the queue is full and the message is lost.
+    #[must_use]
+    pub fn push(&mut self, delivery: Delivery) -> bool {
+        let weight = delivery.weight();
+        if self.queue.len() >= QUEUED_MESSAGES || self.queue_weight + weight > QUEUED_BYTES {
+            return false;
+        }
+        self.queue_weight += weight;
+        self.queue.push_back(delivery);
+        true
+    }
+
+    /// Queues a message that will wait for long.
+    #[must_use]
+    pub fn park(&mut self, mut delivery: Delivery) -> bool {
+        delivery.detach();
+        self.push(delivery)
+    }
+
+    /// What waits, in bytes.
+    pub fn queued(&self) -> usize {
+        self.queue_weight
+    }
+
+    /// Whether a message pushed now would have to wait.
+    pub fn is_blocked(&self) -> bool {
+        !self.queue.is_empty() || !self.resend.is_empty() || self.outstanding >= self.window
+    }
+
+    /// The client is back: everything in flight is sent again `[MQTT-4.4.0-1]`, releases first, each in
+    /// its original order `[MQTT-4.6.0-1]`.
+    pub fn resume(&mut self, receive_maximum: u16) {
+        self.window = usize::from(receive_maximum.min(IN_FLIGHT));
+        self.outstanding = 0;
+        let mut order: Vec<_> = self
+            .in_flight
+            .iter_mut()
+            .map(|(id, entry)| {
+                entry.active = false;
+                entry.delivery.publish.dup = true;
+                (entry.stage, entry.sequence, *id)
+            })
+            .collect();
+        order.sort_unstable();
+        self.resend = order.into_iter().map(|(_, _, id)| id).collect();
+    }
+
+    /// The next packet that may be sent, if any. Expired messages are dropped on the way.
+    pub fn next(&mut self, now: Instant) -> Option<Packet> {
+        while let Some(id) = self.resend.front().copied() {
+            let Some(entry) = self.in_flight.get_mut(&id) else {
+                self.resend.pop_front();
+                continue;
+            };
+            if entry.stage == Stage::Published && self.outstanding >= self.window {
+                return None;
+            }
+            self.resend.pop_front();
+            entry.active = true;
+            self.outstanding += 1;
+            return Some(match entry.stage {
+                Stage::Released => Packet::PubRel(Ack::success(id)),
+                Stage::Published => Packet::Publish(entry.delivery.publish_at(now)),
+            });
+        }
+        self.first(now)
+    }
+
+    /// The next message that was never sent.
+    fn first(&mut self, now: Instant) -> Option<Packet> {
+        while self.outstanding < self.window {
+            let mut delivery = self.queue.pop_front()?;
+            self.queue_weight -= delivery.weight();
+            if delivery.is_expired(now) {
+                continue;
+            }
+            let id = self.free_id();
+            delivery.publish.packet_id = Some(id);
+            let packet = Packet::Publish(delivery.publish_at(now));
+            self.sequence += 1;
+            self.outstanding += 1;
+            let entry = InFlight { sequence: self.sequence, stage: Stage::Published, delivery, active: true };
+            self.in_flight.insert(id, entry);
+            return Some(packet);
+        }
+        None
+    }
+
+    /// PUBACK (§4.3.2). An unknown identifier is ignored: it may be of an exchange that we ended.
+    pub fn acknowledged(&mut self, id: PacketId) -> Result<(), WrongAck> {
+        match self.in_flight.get(&id) {
+            Some(entry) if entry.delivery.publish.qos != QoS::AtLeastOnce => Err(WrongAck),
+            Some(_) => {
+                self.forget(id);
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// PUBREC (§4.3.3): true when PUBREL is the answer to a known identifier. A refusal (0x80 and above)
+    /// ends the exchange `[MQTT-4.3.3-4]`; the caller must not answer it.
+    pub fn received(&mut self, id: PacketId, refused: bool) -> Result<bool, WrongAck> {
+        let Some(entry) = self.in_flight.get_mut(&id) else { return Ok(false) };
+        if entry.delivery.publish.qos != QoS::ExactlyOnce {
+            return Err(WrongAck);
+        }
+        if refused {
+            self.forget(id);
+        } else if entry.stage == Stage::Published {
+            self.sequence += 1;
+            entry.sequence = self.sequence;
+            entry.stage = Stage::Released;
+            // Only the identifier matters from here on `[MQTT-4.3.3-5]`.
+            entry.delivery.publish.payload = bytes::Bytes::new();
+        }
+        Ok(true)
+    }
+
+    /// PUBCOMP (§4.3.3).
+    pub fn completed(&mut self, id: PacketId) -> Result<(), WrongAck> {
+        match self.in_flight.get(&id).map(|entry| entry.stage) {
+            Some(Stage::Released) => {
+                self.forget(id);
+                Ok(())
+            }
+            Some(Stage::Published) => Err(WrongAck),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends an exchange, as if the client had acknowledged it.
+    pub fn forget(&mut self, id: PacketId) {
+        if self.in_flight.remove(&id).is_some_and(|entry| entry.active) {
+            self.outstanding -= 1;
+        }
+    }
+
+    /// An identifier that is not in use. There are 64 times as many as can be in flight.
+    fn free_id(&mut self) -> PacketId {
+        loop {
+            self.last_id = self.last_id.checked_add(1).unwrap_or(PacketId::MIN);
+            if !self.in_flight.contains_key(&self.last_id) {
+                return self.last_id;
+            }
+        }
+    }
+}

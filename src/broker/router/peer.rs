@@ -1,0 +1,96 @@
+//! One connection as the router sees it: what the client said in CONNECT, and what is to be sent.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::gauge::Gauge;
+use super::message::weight;
+use super::{ConnectionId, End, SessionKey};
+use crate::broker::limits::{MESSAGE_OVERHEAD, TOPIC_ALIAS_MAXIMUM};
+use crate::mqtt::packet::{MAXIMUM_REMAINING_LENGTH, Packet};
+use crate::mqtt::topic::TopicName;
+use crate::mqtt::version::Version;
+
+/// A connection, from its opening until its end was handed over.
+#[derive(Debug)]
+pub struct Peer {
+    /// Its session; `None` before CONNECT and after the end.
+    pub session: Option<SessionKey>,
+    /// The client's version.
+    pub version: Version,
+    /// The largest packet that the client takes, in bytes (§3.1.2.11.4).
+    pub maximum_packet: usize,
+    /// Silence after which the client is given up: one and a half times its Keep Alive `[MQTT-3.1.2-22]`.
+    pub silence: Option<Duration>,
+    /// When it last sent anything.
+    pub heard: Instant,
+    /// When its silence is looked at next.
+    pub alarm: Option<Instant>,
+    /// What its topic aliases stand for (§3.3.2.3.4).
+    aliases: [Option<TopicName>; TOPIC_ALIAS_MAXIMUM as usize],
+    /// How far behind its reader is.
+    pub gauge: Arc<Gauge>,
+    /// What is to be sent, in order.
+    pub packets: Vec<Packet>,
+    /// Nothing is sent after `packets`.
+    pub end: Option<End>,
+    /// The slow subscriber for which this publisher should wait a little.
+    pub hold_back_for: Option<ConnectionId>,
+    /// It is in the router's list of connections that have something to hand over.
+    pub touched: bool,
+}
+
+impl Peer {
+    /// A connection that has not sent CONNECT.
+    pub fn new(gauge: Arc<Gauge>, now: Instant) -> Self {
+        Self {
+            session: None,
+            version: Version::V3_1_1,
+            maximum_packet: MAXIMUM_REMAINING_LENGTH + 5,
+            silence: None,
+            heard: now,
+            alarm: None,
+            aliases: [const { None }; TOPIC_ALIAS_MAXIMUM as usize],
+            gauge,
+            packets: Vec::new(),
+            end: None,
+            hold_back_for: None,
+            touched: false,
+        }
+    }
+
+    /// Whether the client would take this packet.
+    pub fn takes(&self, packet: &Packet) -> bool {
+        packet.encoded_len(self.version) <= self.maximum_packet
+    }
+
+    /// Hands a packet over; after the end nothing is.
+    pub fn push(&mut self, packet: Packet) {
+        if self.end.is_none() {
+            self.gauge.add(packet_weight(&packet));
+            self.packets.push(packet);
+        }
+    }
+
+    /// What an alias stands for; `None` if it was never set.
+    pub fn alias(&self, alias: u16) -> Option<&TopicName> {
+        self.aliases.get(usize::from(alias).checked_sub(1)?)?.as_ref()
+    }
+
+    /// Lets an alias stand for a topic; false if it is out of range.
+    #[must_use]
+    pub fn set_alias(&mut self, alias: u16, topic: &TopicName) -> bool {
+        let slot = usize::from(alias).checked_sub(1).and_then(|at| self.aliases.get_mut(at));
+        slot.map(|slot| *slot = Some(topic.clone())).is_some()
+    }
+}
+
+/// What a packet weighs in the gauge of its connection, in bytes.
+pub fn packet_weight(packet: &Packet) -> usize {
+    match packet {
+        Packet::Publish(publish) => weight(publish),
+        Packet::SubAck(ack) => MESSAGE_OVERHEAD + ack.codes.len(),
+        Packet::UnsubAck(ack) => MESSAGE_OVERHEAD + ack.codes.len(),
+        _ => MESSAGE_OVERHEAD,
+    }
+}

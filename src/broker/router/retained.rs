@@ -1,0 +1,68 @@
+//! The last retained message of each topic (§3.3.1.3). It never delivers anything.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::time::Instant;
+
+use super::message::Message;
+use crate::broker::limits::{RETAINED_BYTES, RETAINED_MESSAGES};
+use crate::mqtt::topic::TopicFilter;
+
+/// All retained messages, in the order of their topics.
+#[derive(Debug, Default)]
+pub struct Retained {
+    messages: BTreeMap<Box<str>, Message>,
+    weight: usize,
+}
+
+impl Retained {
+    /// Keeps a message in the place of the previous one, or only removes that one if the payload is
+    /// empty `[MQTT-3.3.1-6]`. False when there is no room.
+    #[must_use]
+    pub fn store(&mut self, message: &Message) -> bool {
+        let topic = message.topic.as_str();
+        if let Some(old) = self.messages.remove(topic) {
+            self.weight -= old.weight();
+        }
+        if message.payload.is_empty() {
+            return true;
+        }
+        if self.messages.len() >= RETAINED_MESSAGES || self.weight + message.weight() > RETAINED_BYTES {
+            return false;
+        }
+        self.weight += message.weight();
+        self.messages.insert(topic.into(), message.detached());
+        true
+    }
+
+    /// The messages that a filter matches. Expired ones are removed.
+    pub fn matching(&mut self, filter: &TopicFilter, now: Instant) -> Vec<Message> {
+        let prefix = literal_prefix(filter.as_str());
+        let from = (Bound::Included(prefix), Bound::Unbounded);
+        let mut expired = Vec::new();
+        let mut found = Vec::new();
+        for (topic, message) in self.messages.range::<str, _>(from) {
+            if !topic.starts_with(prefix) {
+                break;
+            }
+            if message.is_expired(now) {
+                expired.push(topic.clone());
+            } else if filter.matches(&message.topic) {
+                found.push(message.clone());
+            }
+        }
+        for topic in expired {
+            if let Some(old) = self.messages.remove(&topic) {
+                self.weight -= old.weight();
+            }
+        }
+        found
+    }
+}
+
+/// What every topic that the filter matches begins with. `a/#` matches `a`, too `[MQTT-4.7.1-2]`.
+fn literal_prefix(filter: &str) -> &str {
+    let end = filter.find(['+', '#']).unwrap_or(filter.len());
+    let prefix = &filter[..end];
+    if end < filter.len() { prefix.strip_suffix('/').unwrap_or(prefix) } else { prefix }
+}

@@ -1,0 +1,109 @@
+//! What the broker remembers of one client, connected or not (§4.1), and the table of all clients.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Instant;
+
+use bytestring::ByteString;
+
+use super::ConnectionId;
+use super::outbound::Outbound;
+use crate::mqtt::packet::{PacketId, Will};
+use crate::mqtt::topic::TopicFilter;
+
+/// A Session Expiry Interval that never ends (§3.1.2.11.2).
+pub const NEVER: u32 = u32::MAX;
+
+/// Where a session stands in the table. A key is used again after its session ended.
+pub type SessionKey = usize;
+
+/// The session of one client identifier.
+#[derive(Debug)]
+pub struct Session {
+    /// The client identifier.
+    pub client_id: ByteString,
+    /// The connection that has it now.
+    pub connection: Option<ConnectionId>,
+    /// How long it outlives its connection, in seconds; `NEVER` is for ever.
+    pub expiry: u32,
+    /// When it ends, if it is not connected.
+    pub expires_at: Option<Instant>,
+    /// What is published if the client vanishes.
+    pub will: Option<Will>,
+    /// When the will is published, if the client has vanished.
+    pub will_at: Option<Instant>,
+    /// The topic filters it is subscribed to.
+    pub filters: HashSet<TopicFilter>,
+    /// QoS 1 and 2 messages for the client.
+    pub outbound: Outbound,
+    /// QoS 2 messages of the client that were routed and not yet released.
+    pub inbound: HashSet<PacketId>,
+    /// Messages lost because the client was too slow, and not yet reported.
+    pub dropped: u64,
+}
+
+impl Session {
+    /// A new session, without subscriptions.
+    pub fn new(client_id: ByteString) -> Self {
+        Self {
+            client_id,
+            connection: None,
+            expiry: 0,
+            expires_at: None,
+            will: None,
+            will_at: None,
+            filters: HashSet::new(),
+            outbound: Outbound::default(),
+            inbound: HashSet::new(),
+            dropped: 0,
+        }
+    }
+}
+
+/// All sessions, by key and by client identifier.
+#[derive(Debug, Default)]
+pub struct Sessions {
+    slots: Vec<Option<Session>>,
+    free: Vec<SessionKey>,
+    by_client_id: HashMap<ByteString, SessionKey>,
+}
+
+impl Sessions {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.by_client_id.len()
+    }
+
+    /// The session of a client identifier.
+    pub fn find(&self, client_id: &ByteString) -> Option<SessionKey> {
+        self.by_client_id.get(client_id).copied()
+    }
+
+    /// The session at a key.
+    pub fn get(&self, key: SessionKey) -> Option<&Session> {
+        self.slots.get(key)?.as_ref()
+    }
+
+    /// The session at a key.
+    pub fn get_mut(&mut self, key: SessionKey) -> Option<&mut Session> {
+        self.slots.get_mut(key)?.as_mut()
+    }
+
+    /// Adds a session whose client identifier has none yet.
+    pub fn insert(&mut self, session: Session) -> SessionKey {
+        let key = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            self.slots.len() - 1
+        });
+        self.by_client_id.insert(session.client_id.clone(), key);
+        self.slots[key] = Some(session);
+        key
+    }
+
+    /// Takes a session out.
+    pub fn remove(&mut self, key: SessionKey) -> Option<Session> {
+        let session = self.slots.get_mut(key)?.take()?;
+        self.by_client_id.remove(&session.client_id);
+        self.free.push(key);
+        Some(session)
+    }
+}

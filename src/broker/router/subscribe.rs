@@ -1,0 +1,104 @@
+//! SUBSCRIBE and UNSUBSCRIBE (§3.8 to §3.11), and the retained messages that follow.
+
+use std::time::Instant;
+
+use super::message::Grant;
+use super::subscriptions::Subscriptions;
+use super::{ConnectionId, Router, SessionKey};
+use crate::broker::limits::SUBSCRIPTIONS;
+use crate::mqtt::packet::{Packet, RetainHandling, SubAck, Subscribe, Subscription, UnsubAck, Unsubscribe};
+use crate::mqtt::property::Properties;
+use crate::mqtt::reason::ReasonCode;
+use crate::mqtt::version::Version;
+
+impl Router {
+    /// SUBSCRIBE: SUBACK, then the retained messages.
+    pub(super) fn subscribe(
+        &mut self,
+        id: ConnectionId,
+        key: SessionKey,
+        subscribe: &Subscribe,
+        now: Instant,
+    ) {
+        let identifier = subscribe.properties.subscription_identifiers().next();
+        let mut codes = Vec::with_capacity(subscribe.subscriptions.len());
+        let mut replays = Vec::new();
+        for wanted in &subscribe.subscriptions {
+            let added = self.add(key, wanted, identifier);
+            if let Ok(new) = added
+                && replays_retained(wanted, new)
+            {
+                replays.push(wanted);
+            }
+            codes.push(added.map_or_else(|code| code, |_| ReasonCode(wanted.qos.bits())));
+        }
+        if self.peers.get(&id).is_none_or(|peer| peer.version != Version::V5) {
+            codes
+                .iter_mut()
+                .filter(|code| code.is_error())
+                .for_each(|code| *code = ReasonCode::UNSPECIFIED_ERROR);
+        }
+        let (packet_id, properties) = (subscribe.packet_id, Properties::default());
+        self.send(id, Packet::SubAck(SubAck { packet_id, properties, codes }));
+        for wanted in replays {
+            self.replay(key, wanted, identifier, now);
+        }
+    }
+
+    /// Delivers the retained messages that a subscription matches.
+    fn replay(&mut self, key: SessionKey, wanted: &Subscription, identifier: Option<u32>, now: Instant) {
+        let grant = Grant { qos: wanted.qos, retain: true, identifiers: identifier.into_iter().collect() };
+        for message in self.retained.matching(&wanted.filter, now) {
+            self.deliver(key, &message, &grant, None, now);
+        }
+    }
+
+    /// Adds one subscription: whether it is new, or why it is refused.
+    fn add(
+        &mut self,
+        key: SessionKey,
+        wanted: &Subscription,
+        identifier: Option<u32>,
+    ) -> Result<bool, ReasonCode> {
+        let session = self.sessions.get_mut(key).ok_or(ReasonCode::UNSPECIFIED_ERROR)?;
+        if Subscriptions::is_too_deep(&wanted.filter) {
+            return Err(ReasonCode::TOPIC_FILTER_INVALID);
+        }
+        if session.filters.len() >= SUBSCRIPTIONS && !session.filters.contains(&wanted.filter) {
+            return Err(ReasonCode::QUOTA_EXCEEDED);
+        }
+        session.filters.insert(wanted.filter.clone());
+        Ok(self.subscriptions.insert(key, wanted, identifier))
+    }
+
+    /// UNSUBSCRIBE. Before MQTT 5 the answer has no codes.
+    pub(super) fn unsubscribe(&mut self, id: ConnectionId, key: SessionKey, unsubscribe: &Unsubscribe) {
+        let mut codes: Vec<_> = unsubscribe
+            .filters
+            .iter()
+            .map(|filter| {
+                let known = self.sessions.get_mut(key).is_some_and(|session| session.filters.remove(filter));
+                if known && self.subscriptions.remove(key, filter) {
+                    ReasonCode::SUCCESS
+                } else {
+                    ReasonCode::NO_SUBSCRIPTION_EXISTED
+                }
+            })
+            .collect();
+        if self.peers.get(&id).is_none_or(|peer| peer.version != Version::V5) {
+            codes.clear();
+        }
+        let (packet_id, properties) = (unsubscribe.packet_id, Properties::default());
+        self.send(id, Packet::UnsubAck(UnsubAck { packet_id, properties, codes }));
+    }
+}
+
+/// Whether a subscription is answered with retained messages (§3.8.3.1, §4.8.2).
+fn replays_retained(wanted: &Subscription, new: bool) -> bool {
+    wanted.filter.share().is_none()
+        && match wanted.retain_handling {
+            RetainHandling::Always => true,
+            RetainHandling::New => new,
+            RetainHandling::Never => false,
+        }
+}

@@ -1,0 +1,278 @@
+//! All subscriptions as a tree of topic levels (§4.7), with shared ones (§4.8.2). It knows sessions
+//! only by their keys.
+
+use std::collections::HashMap;
+
+use super::SessionKey;
+use super::message::Grant;
+use crate::broker::limits::FILTER_LEVELS;
+use crate::mqtt::packet::Subscription;
+use crate::mqtt::qos::QoS;
+use crate::mqtt::topic::{TopicFilter, TopicName};
+
+/// The tree: one node per level of a filter.
+#[derive(Debug, Default)]
+pub struct Subscriptions(Node);
+
+#[derive(Debug, Default)]
+struct Node {
+    children: HashMap<Box<str>, Node>,
+    /// Below `+`.
+    single: Option<Box<Node>>,
+    /// Filters that end here.
+    here: Subscribers,
+    /// Filters that end here with `#`.
+    rest: Subscribers,
+}
+
+#[derive(Debug, Default)]
+struct Subscribers {
+    plain: Vec<Subscriber>,
+    groups: Vec<Group>,
+}
+
+#[derive(Debug)]
+struct Group {
+    name: Box<str>,
+    members: Vec<Subscriber>,
+    /// Whose turn it is.
+    turn: usize,
+}
+
+/// One subscription of one session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Subscriber {
+    session: SessionKey,
+    qos: QoS,
+    no_local: bool,
+    retain_as_published: bool,
+    identifier: Option<u32>,
+}
+
+/// The result of matching, kept by the caller so that its memory is used again.
+#[derive(Debug, Default)]
+pub struct Matches {
+    plain: Vec<Subscriber>,
+    shared: Vec<Subscriber>,
+}
+
+impl Subscriptions {
+    /// Whether a filter is too deep for the tree.
+    pub fn is_too_deep(filter: &TopicFilter) -> bool {
+        filter.as_str().split('/').count() > FILTER_LEVELS
+    }
+
+    /// Adds a subscription or replaces the one with the same filter `[MQTT-3.8.4-3]`; true if it is new.
+    pub fn insert(&mut self, session: SessionKey, wanted: &Subscription, identifier: Option<u32>) -> bool {
+        let Subscription { filter, qos, no_local, retain_as_published, .. } = wanted;
+        let subscriber = Subscriber {
+            session,
+            qos: *qos,
+            no_local: *no_local,
+            retain_as_published: *retain_as_published,
+            identifier,
+        };
+        let (group, path) = split(filter);
+        replace(self.0.subscribers(path).members(group), subscriber)
+    }
+
+    /// Removes a subscription; false if there was none.
+    pub fn remove(&mut self, session: SessionKey, filter: &TopicFilter) -> bool {
+        let (group, path) = split(filter);
+        self.0.remove(path, group, session)
+    }
+
+    /// Whether there is none.
+    #[cfg(test)]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Finds who gets a message. Of a group it is one member, a connected one if there is any.
+    pub fn find(&mut self, topic: &TopicName, connected: impl Fn(SessionKey) -> bool, found: &mut Matches) {
+        found.plain.clear();
+        found.shared.clear();
+        let topic = topic.as_str();
+        // `[MQTT-4.7.2-1]`: a leading wildcard does not match a topic that begins with `$`.
+        let hidden = topic.starts_with('$');
+        self.0.find(Some(topic), hidden, &connected, found);
+        found.plain.sort_unstable_by_key(|subscriber| subscriber.session);
+    }
+}
+
+impl Matches {
+    /// Whether nobody wants the message.
+    pub fn is_empty(&self) -> bool {
+        self.plain.is_empty() && self.shared.is_empty()
+    }
+
+    /// Calls `deliver` once per session that wants the message as a whole, however many of its
+    /// subscriptions match, and once per shared subscription (§3.3.4, §4.8.2).
+    pub fn for_each(
+        &self,
+        publisher: Option<SessionKey>,
+        retain: bool,
+        mut deliver: impl FnMut(SessionKey, &Grant),
+    ) {
+        for overlapping in self.plain.chunk_by(|a, b| a.session == b.session) {
+            let session = overlapping[0].session;
+            // `[MQTT-3.8.3-3]`
+            let wanted = |s: &&Subscriber| !(s.no_local && publisher == Some(session));
+            if let Some(grant) = merged(overlapping.iter().filter(wanted), retain) {
+                deliver(session, &grant);
+            }
+        }
+        for subscriber in &self.shared {
+            if let Some(grant) = merged(std::iter::once(subscriber), retain) {
+                deliver(subscriber.session, &grant);
+            }
+        }
+    }
+}
+
+/// One delivery for several overlapping subscriptions: the highest QoS and all identifiers.
+fn merged<'a>(subscribers: impl Iterator<Item = &'a Subscriber>, retain: bool) -> Option<Grant> {
+    let mut grant: Option<Grant> = None;
+    for subscriber in subscribers {
+        let grant = grant.get_or_insert_default();
+        grant.qos = grant.qos.max(subscriber.qos);
+        grant.retain |= retain && subscriber.retain_as_published;
+        grant.identifiers.extend(subscriber.identifier);
+    }
+    grant
+}
+
+/// The group of a shared subscription, and the filter proper.
+fn split(filter: &TopicFilter) -> (Option<&str>, &str) {
+    match filter.share() {
+        Some((group, path)) => (Some(group), path),
+        None => (None, filter.as_str()),
+    }
+}
+
+/// The first level of a filter or topic, and what follows it.
+fn first_level(path: &str) -> (&str, Option<&str>) {
+    match memchr::memchr(b'/', path.as_bytes()) {
+        Some(at) => (&path[..at], Some(&path[at + 1..])),
+        None => (path, None),
+    }
+}
+
+/// True if the subscriber is new.
+fn replace(members: &mut Vec<Subscriber>, subscriber: Subscriber) -> bool {
+    let old = members.iter_mut().find(|member| member.session == subscriber.session);
+    if let Some(old) = old {
+        *old = subscriber;
+        return false;
+    }
+    members.push(subscriber);
+    true
+}
+
+impl Node {
+    /// The subscribers of a filter; the nodes on the way are made.
+    fn subscribers(&mut self, path: &str) -> &mut Subscribers {
+        let mut node = self;
+        let mut rest = Some(path);
+        while let Some(path) = rest {
+            let (level, next) = first_level(path);
+            rest = next;
+            node = match level {
+                "#" => return &mut node.rest,
+                "+" => node.single.get_or_insert_default(),
+                _ => node.children.entry(level.into()).or_default(),
+            };
+        }
+        &mut node.here
+    }
+
+    /// Removes a subscription and the nodes that are empty without it.
+    fn remove(&mut self, path: &str, group: Option<&str>, session: SessionKey) -> bool {
+        let (level, rest) = first_level(path);
+        if level == "#" {
+            return self.rest.remove(group, session);
+        }
+        let child = match level {
+            "+" => self.single.as_deref_mut(),
+            _ => self.children.get_mut(level),
+        };
+        let Some(child) = child else { return false };
+        let removed = match rest {
+            Some(rest) => child.remove(rest, group, session),
+            None => child.here.remove(group, session),
+        };
+        if child.is_empty() {
+            match level {
+                "+" => self.single = None,
+                _ => drop(self.children.remove(level)),
+            }
+        }
+        removed
+    }
+
+    fn is_empty(&self) -> bool {
+        self.children.is_empty() && self.single.is_none() && self.here.is_empty() && self.rest.is_empty()
+    }
+
+    fn find(
+        &mut self,
+        path: Option<&str>,
+        hidden: bool,
+        connected: &impl Fn(SessionKey) -> bool,
+        found: &mut Matches,
+    ) {
+        if !hidden {
+            self.rest.collect(connected, found);
+        }
+        let Some(path) = path else { return self.here.collect(connected, found) };
+        let (level, rest) = first_level(path);
+        if let Some(child) = self.children.get_mut(level) {
+            child.find(rest, false, connected, found);
+        }
+        if let Some(child) = self.single.as_mut().filter(|_| !hidden) {
+            child.find(rest, false, connected, found);
+        }
+    }
+}
+
+impl Subscribers {
+    /// The list to which subscribers of a group, or of none, belong. It is made if it is missing.
+    fn members(&mut self, group: Option<&str>) -> &mut Vec<Subscriber> {
+        let Some(name) = group else { return &mut self.plain };
+        let at = self.groups.iter().position(|group| *group.name == *name).unwrap_or_else(|| {
+            self.groups.push(Group { name: name.into(), members: Vec::new(), turn: 0 });
+            self.groups.len() - 1
+        });
+        &mut self.groups[at].members
+    }
+
+    fn remove(&mut self, group: Option<&str>, session: SessionKey) -> bool {
+        let members = self.members(group);
+        let before = members.len();
+        members.retain(|member| member.session != session);
+        let removed = members.len() < before;
+        self.groups.retain(|group| !group.members.is_empty());
+        removed
+    }
+
+    fn is_empty(&self) -> bool {
+        self.plain.is_empty() && self.groups.is_empty()
+    }
+
+    fn collect(&mut self, connected: &impl Fn(SessionKey) -> bool, found: &mut Matches) {
+        found.plain.extend_from_slice(&self.plain);
+        found.shared.extend(self.groups.iter_mut().filter_map(|group| group.choose(connected)));
+    }
+}
+
+impl Group {
+    /// The member whose turn it is; those who are away are passed over unless all are.
+    fn choose(&mut self, connected: &impl Fn(SessionKey) -> bool) -> Option<Subscriber> {
+        let count = self.members.len();
+        let candidates = || (0..count).map(|step| (self.turn + step) % count);
+        let at =
+            candidates().find(|at| connected(self.members[*at].session)).or_else(|| candidates().next())?;
+        self.turn = at + 1;
+        self.members.get(at).copied()
+    }
+}

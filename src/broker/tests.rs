@@ -1,0 +1,446 @@
+//! The broker through real sockets. The client is a few lines around bytes and masks.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+
+use super::{Broker, Options};
+use crate::mqtt::packet::{
+    Connect, Credentials, Decoder, Disconnect, Packet, PacketId, Publish, Subscribe, Subscription,
+};
+use crate::mqtt::property::Properties;
+use crate::mqtt::qos::QoS;
+use crate::mqtt::reason::ReasonCode;
+use crate::mqtt::topic::{TopicFilter, TopicName};
+use crate::mqtt::version::Version;
+
+const BINARY: u8 = 0x82;
+const TEXT: u8 = 0x81;
+const CLOSE: u8 = 0x88;
+const PING: u8 = 0x89;
+const PONG: u8 = 0x8a;
+
+const UPGRADE: &str = "GET /mqtt HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                       Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
+                       Sec-WebSocket-Protocol: mqtt\r\n\r\n";
+
+fn start() -> Broker {
+    start_with(1 << 20, None)
+}
+
+fn start_with(max_packet: usize, log: Option<super::Log>) -> Broker {
+    let address = (Ipv4Addr::LOCALHOST, 0).into();
+    Broker::start(Options { address, path: "/mqtt".to_owned(), max_packet, log }).unwrap()
+}
+
+/// A socket to the broker. Every wait is bounded by its read time-out.
+fn dial(broker: &Broker) -> TcpStream {
+    let socket = TcpStream::connect(broker.address()).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    socket.set_nodelay(true).unwrap();
+    socket
+}
+
+/// Sends bytes, and reads until the broker closes.
+fn exchange(broker: &Broker, request: &[u8]) -> String {
+    let mut socket = dial(broker);
+    socket.write_all(request).unwrap();
+    let mut answer = Vec::new();
+    socket.read_to_end(&mut answer).unwrap();
+    String::from_utf8(answer).unwrap()
+}
+
+/// A masked frame.
+fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
+    let mask = [1, 2, 3, 4];
+    let mut frame = vec![opcode];
+    match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
+        (Ok(length @ 0..126), _) => frame.push(0x80 | length),
+        (_, Ok(length)) => {
+            frame.push(0xfe);
+            frame.extend(length.to_be_bytes());
+        }
+        _ => {
+            frame.push(0xff);
+            frame.extend(u64::try_from(payload.len()).unwrap().to_be_bytes());
+        }
+    }
+    frame.extend(mask);
+    frame.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    frame
+}
+
+fn encoded(packets: &[Packet], version: Version) -> BytesMut {
+    let mut bytes = BytesMut::new();
+    for packet in packets {
+        packet.encode(version, &mut bytes).unwrap();
+    }
+    bytes
+}
+
+/// A client after its upgrade.
+struct Client {
+    socket: TcpStream,
+    version: Version,
+    decoder: Decoder,
+}
+
+impl Client {
+    fn new(broker: &Broker, version: Version) -> Self {
+        let mut socket = dial(broker);
+        socket.write_all(UPGRADE.as_bytes()).unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            socket.read_exact(&mut byte).unwrap();
+            head.push(byte[0]);
+        }
+        assert!(head.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&head));
+        Self { socket, version, decoder: Decoder::new(version, usize::MAX) }
+    }
+
+    fn connected(broker: &Broker, version: Version, client_id: &'static str) -> Self {
+        let mut client = Self::new(broker, version);
+        client.send(&[connect(version, client_id)]);
+        assert!(matches!(client.packet(), Packet::ConnAck(answer) if answer.code == ReasonCode::SUCCESS));
+        client
+    }
+
+    fn subscribed(broker: &Broker, client_id: &'static str, filter: &'static str, qos: QoS) -> Self {
+        let mut client = Self::connected(broker, Version::V3_1_1, client_id);
+        let subscriptions = vec![Subscription::new(TopicFilter::new(filter).unwrap(), qos)];
+        let (packet_id, properties) = (PacketId::MIN, Properties::default());
+        client.send(&[Packet::Subscribe(Subscribe { packet_id, properties, subscriptions })]);
+        assert!(matches!(client.packet(), Packet::SubAck(_)));
+        client
+    }
+
+    fn send(&mut self, packets: &[Packet]) {
+        self.write(&frame(BINARY, &encoded(packets, self.version)));
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.socket.write_all(bytes).unwrap();
+    }
+
+    /// The next frame, or nothing at the end.
+    fn frame(&mut self) -> Option<(u8, Vec<u8>)> {
+        let mut head = [0; 2];
+        self.socket.read_exact(&mut head).ok()?;
+        let length = match head[1] {
+            126 => {
+                let mut length = [0; 2];
+                self.socket.read_exact(&mut length).unwrap();
+                usize::from(u16::from_be_bytes(length))
+            }
+            length => usize::from(length),
+        };
+        assert!(length <= 32 * 1024 && head[1] <= 126, "{head:?}");
+        let mut payload = vec![0; length];
+        self.socket.read_exact(&mut payload).unwrap();
+        Some((head[0], payload))
+    }
+
+    fn packet(&mut self) -> Packet {
+        loop {
+            if let Some(packet) = self.decoder.next().unwrap() {
+                return packet;
+            }
+            let (opcode, payload) = self.frame().expect("the connection ended");
+            assert_eq!(opcode, BINARY);
+            self.decoder.feed(payload.into());
+        }
+    }
+
+    /// Asserts that the broker closes with this code, and nothing before.
+    fn expect_close(&mut self, code: u16) {
+        assert_eq!(self.frame(), Some((CLOSE, code.to_be_bytes().to_vec())));
+        self.write(&frame(CLOSE, &code.to_be_bytes()));
+        assert_eq!(self.frame(), None);
+    }
+}
+
+fn connect(version: Version, client_id: &'static str) -> Packet {
+    Packet::Connect(Box::new(Connect {
+        version,
+        clean_start: true,
+        keep_alive: 0,
+        client_id: client_id.into(),
+        will: None,
+        credentials: Credentials::default(),
+        properties: Properties::default(),
+    }))
+}
+
+fn publish(topic: &'static str, payload: Bytes, qos: QoS) -> Packet {
+    Packet::Publish(Publish {
+        dup: false,
+        qos,
+        retain: false,
+        topic: Some(TopicName::new(topic).unwrap()),
+        packet_id: (qos != QoS::AtMostOnce).then_some(PacketId::MIN),
+        properties: Properties::default(),
+        payload,
+    })
+}
+
+#[test]
+fn requests_that_are_refused() {
+    let broker = start();
+    let table = [
+        (UPGRADE.replace("/mqtt ", "/x "), "404", "mqttws serve listens at /mqtt, not at /x\n"),
+        ("GET /mqtt HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(), "426", "WebSocket upgrades only\n"),
+        (UPGRADE.replace(": 13", ": 8"), "426", "Sec-WebSocket-Version: 13\r\n"),
+        (UPGRADE.replace("Protocol: mqtt", "Protocol: soap"), "400", "not soap\n"),
+        ("\u{10}\u{0c}\0\u{4}MQTT\u{4}\u{2}\0\0\0\0".to_owned(), "400", "\n"),
+        (format!("GET /mqtt HTTP/1.1\r\nX: {}", "x".repeat(20_000)), "431", "16 KiB\n"),
+    ];
+    for (request, status, words) in table {
+        let answer = exchange(&broker, request.as_bytes());
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        assert!(answer.contains(words), "{answer}");
+    }
+}
+
+#[test]
+fn an_upgrade_in_pieces_and_with_frames_behind_it() {
+    let broker = start();
+    let mut request = UPGRADE.as_bytes().to_vec();
+    request.extend(frame(BINARY, &encoded(&[connect(Version::V3_1, "id"), Packet::PingReq], Version::V3_1)));
+    for cut in [1, 100, UPGRADE.len() - 1, UPGRADE.len(), UPGRADE.len() + 3] {
+        let mut socket = dial(&broker);
+        socket.write_all(&request[..cut]).unwrap();
+        socket.write_all(&request[cut..]).unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(&[0xd0, 0]) {
+            let mut byte = [0];
+            socket.read_exact(&mut byte).unwrap();
+            answer.push(byte[0]);
+        }
+    }
+}
+
+#[test]
+fn packets_and_frames_are_not_aligned() {
+    let broker = start();
+    let mut client = Client::new(&broker, Version::V5);
+    for byte in encoded(&[connect(Version::V5, "id"), Packet::PingReq], Version::V5) {
+        client.write(&frame(BINARY, &[byte]));
+    }
+    client.write(&frame(BINARY, &[]));
+    assert!(matches!(client.packet(), Packet::ConnAck(_)));
+    assert_eq!(client.packet(), Packet::PingResp);
+    // Fragments of one message, with a ping between.
+    let ping = encoded(&[Packet::PingReq], Version::V5);
+    client.write(&frame(0x02, &ping[..1]));
+    client.write(&frame(PING, b"hello"));
+    assert_eq!(client.frame(), Some((PONG, b"hello".to_vec())));
+    client.write(&frame(0x80, &ping[1..]));
+    assert_eq!(client.packet(), Packet::PingResp);
+}
+
+#[test]
+fn how_connections_end() {
+    let broker = start();
+    let version = Version::V3_1_1;
+    let disconnect = Packet::Disconnect(Disconnect::default());
+
+    let mut client = Client::connected(&broker, version, "disconnect");
+    client.send(std::slice::from_ref(&disconnect));
+    client.expect_close(1000);
+
+    let mut client = Client::connected(&broker, version, "disconnect and close");
+    let mut both = frame(BINARY, &encoded(&[disconnect], version));
+    both.extend(frame(CLOSE, &1000_u16.to_be_bytes()));
+    client.write(&both);
+    assert_eq!(client.frame(), Some((CLOSE, 1000_u16.to_be_bytes().to_vec())));
+    assert_eq!(client.frame(), None);
+
+    let mut client = Client::connected(&broker, version, "close");
+    client.write(&frame(CLOSE, &1001_u16.to_be_bytes()));
+    assert_eq!(client.frame(), Some((CLOSE, 1001_u16.to_be_bytes().to_vec())));
+    assert_eq!(client.frame(), None);
+
+    for (what, code) in [
+        (frame(TEXT, b"hello"), 1003),
+        (frame(TEXT, b"\xff"), 1003),
+        (vec![BINARY, 2, 0xc0, 0], 1002),
+        (frame(0xc2, &[0xc0, 0]), 1002),
+        (frame(BINARY, &[0xc1, 0]), 1002),
+        (frame(BINARY, &[0x90, 3, 0, 1, 0]), 1002),
+    ] {
+        let mut client = Client::connected(&broker, version, "misbehaved");
+        client.write(&what);
+        client.expect_close(code);
+    }
+
+    let mut client = Client::new(&broker, version);
+    client.send(&[Packet::PingReq]);
+    client.expect_close(1002);
+
+    let mut client = Client::new(&broker, version);
+    client.write(&frame(BINARY, b"\x10\x0c\0\x04MQTT\x06\x02\0\0\0\0"));
+    assert!(matches!(client.packet(), Packet::ConnAck(answer) if answer.code == ReasonCode(1)));
+    client.expect_close(1000);
+}
+
+#[test]
+fn mqtt_5_clients_are_told_why() {
+    let broker = start_with(1000, None);
+    let told = |client: &mut Client, code| {
+        let properties = Properties::default();
+        assert_eq!(client.packet(), Packet::Disconnect(Disconnect { code, properties }));
+    };
+    let mut first = Client::connected(&broker, Version::V5, "id");
+    let mut second = Client::connected(&broker, Version::V5, "id");
+    told(&mut first, ReasonCode::SESSION_TAKEN_OVER);
+    first.expect_close(1000);
+    second.send(&[connect(Version::V3_1, "id")]);
+    told(&mut second, ReasonCode::PROTOCOL_ERROR);
+    second.expect_close(1002);
+    // Larger than the decoder takes, and larger than any frame may be.
+    for size in [1000, 100_000] {
+        let mut client = Client::connected(&broker, Version::V5, "large");
+        client.send(&[publish("t", vec![0; size].into(), QoS::AtMostOnce)]);
+        told(&mut client, ReasonCode::PACKET_TOO_LARGE);
+        client.expect_close(1002);
+    }
+    let mut last = Client::connected(&broker, Version::V5, "last");
+    let begin = Instant::now();
+    let address = broker.address();
+    let stopped = std::thread::spawn(move || broker.stop());
+    told(&mut last, ReasonCode::SERVER_SHUTTING_DOWN);
+    last.expect_close(1001);
+    stopped.join().unwrap();
+    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+    assert!(TcpStream::connect(address).is_err());
+}
+
+#[test]
+fn stopping_does_not_wait_for_clients_that_do_not_answer() {
+    let broker = start();
+    let _handshaking = dial(&broker);
+    let _upgraded = Client::new(&broker, Version::V5);
+    let _connected = Client::connected(&broker, Version::V5, "mute");
+    let begin = Instant::now();
+    broker.stop();
+    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+}
+
+#[test]
+fn a_burst_arrives_whole_and_is_acknowledged() {
+    let broker = start();
+    let mut to = Client::subscribed(&broker, "to", "a/#", QoS::AtLeastOnce);
+    let mut from = Client::connected(&broker, Version::V5, "from");
+    let burst: Vec<_> =
+        (0..500_u32).map(|n| publish("a/b", n.to_string().into(), QoS::AtLeastOnce)).collect();
+    from.send(&burst);
+    for number in 0..500_u32 {
+        assert!(matches!(from.packet(), Packet::PubAck(_)));
+        let Packet::Publish(message) = to.packet() else { panic!("no PUBLISH") };
+        assert_eq!(message.payload, number.to_string());
+    }
+}
+
+#[test]
+fn large_messages_pass_in_small_frames() {
+    let broker = start_with(20 << 20, None);
+    let mut to = Client::subscribed(&broker, "to", "a", QoS::AtMostOnce);
+    let mut from = Client::connected(&broker, Version::V3_1_1, "from");
+    let payload: Bytes = (0..=255).cycle().take(10_000_000).collect();
+    let sending = payload.clone();
+    let sender = std::thread::spawn(move || from.send(&[publish("a", sending, QoS::AtMostOnce)]));
+    let Packet::Publish(message) = to.packet() else { panic!("no PUBLISH") };
+    assert!(message.payload == payload);
+    sender.join().unwrap();
+}
+
+#[test]
+fn publishers_are_slowed_for_a_slow_subscriber() {
+    let broker = start_with(2 << 20, None);
+    let mut to = Client::subscribed(&broker, "to", "a", QoS::AtMostOnce);
+    let mut from = Client::connected(&broker, Version::V3_1_1, "from");
+    let count = 120;
+    let sender = std::thread::spawn(move || {
+        let payload = Bytes::from(vec![7; 1 << 20]);
+        for _ in 0..count {
+            from.send(&[publish("a", payload.clone(), QoS::AtMostOnce)]);
+        }
+        from
+    });
+    // 120 MiB do not fit into anybody's buffers, and yet none is dropped.
+    for _ in 0..count {
+        assert!(matches!(to.packet(), Packet::Publish(_)));
+    }
+    sender.join().unwrap();
+}
+
+#[test]
+fn garbage_harms_nobody_else() {
+    let broker = start();
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut witness = Client::connected(&broker, Version::V5, "witness");
+    for round in 0..200 {
+        let length = random.usize(1..200);
+        let garbage: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(length).collect();
+        let mut client = Client::new(&broker, Version::V5);
+        if round % 2 == 0 {
+            client.send(&[connect(Version::V5, "garbage")]);
+        }
+        client.write(&if round % 4 < 2 { garbage } else { frame(BINARY, &garbage) });
+    }
+    witness.send(&[Packet::PingReq]);
+    assert_eq!(witness.packet(), Packet::PingResp);
+}
+
+#[test]
+fn the_log_tells_what_happens() {
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&lines);
+    let log: super::Log = Box::new(move |line| sink.lock().unwrap().push(line.to_owned()));
+    let broker = start_with(1000, Some(log));
+    assert_eq!(broker.url(), format!("ws://127.0.0.1:{}/mqtt", broker.address().port()));
+    let mut client = Client::connected(&broker, Version::V3_1_1, "id");
+    client.send(&[Packet::PingReq]);
+    client.packet();
+    drop(client);
+    broker.stop();
+    let lines = lines.lock().unwrap().join("\n");
+    for words in ["is connected", "sent CONNECT", "is sent CONNACK", "sent PINGREQ", "is sent PINGRESP"] {
+        assert!(lines.contains(words), "{lines}");
+    }
+}
+
+/// Not an assertion but a figure: `cargo test --release throughput -- --ignored --nocapture`.
+#[test]
+#[ignore = "measures"]
+fn throughput() {
+    for (size, per_frame, frames) in [(64, 400, 2_000), (1 << 20, 1, 300)] {
+        let broker = start_with(2 << 20, None);
+        let mut to = Client::subscribed(&broker, "to", "a", QoS::AtMostOnce);
+        let mut from = Client::connected(&broker, Version::V3_1_1, "from");
+        let packets = vec![publish("a", vec![0; size].into(), QoS::AtMostOnce); per_frame];
+        let one = frame(BINARY, &encoded(&packets, Version::V3_1_1));
+        let total = encoded(&packets, Version::V3_1_1).len() * frames;
+        let begin = Instant::now();
+        let sender = std::thread::spawn(move || {
+            for _ in 0..frames {
+                from.write(&one);
+            }
+            from
+        });
+        let mut buffer = vec![0; 1 << 18];
+        let mut seen = 0;
+        while seen < total {
+            seen += to.socket.read(&mut buffer).unwrap();
+        }
+        let micros = usize::try_from(begin.elapsed().as_micros()).unwrap();
+        let (messages, mebibytes) =
+            (per_frame * frames * 1_000_000 / micros, (total / micros * 1_000_000) >> 20);
+        println!("{size} B: {messages}/s, {mebibytes} MiB/s");
+        drop(sender.join().unwrap());
+    }
+}

@@ -1,0 +1,149 @@
+//! A lost connection and its mending: wait, try, and take up the session where it was.
+
+use std::time::{Duration, Instant};
+
+use super::error::Error;
+use super::{Client, Established, Event};
+use crate::mqtt::session;
+
+/// The time between a loss and its mending.
+#[derive(Debug)]
+pub struct Outage {
+    since: Instant,
+    attempts: u32,
+    next_try: Instant,
+}
+
+impl Outage {
+    /// When the next try is due.
+    pub fn next_try(&self) -> Instant {
+        self.next_try
+    }
+}
+
+impl Client {
+    /// Connects for the first time. `--wait` says for how long an address that does not answer yet is tried.
+    pub(super) fn connect_patiently(&mut self) -> Result<Established, Error> {
+        let patience = Instant::now() + self.options.wait;
+        let mut attempt = 0;
+        loop {
+            let deadline = Instant::now() + self.options.connect_timeout;
+            let error = match self.establish(deadline) {
+                Ok(established) => return Ok(established),
+                Err(error) => error,
+            };
+            let retry = Instant::now() + self.options.reconnect.delay(attempt, fastrand::f64());
+            if !error.is_mendable() || retry >= patience {
+                return Err(error);
+            }
+            if attempt == 0 {
+                (self.options.warn)(&format!("waiting for {}: {error}", self.options.endpoint));
+            }
+            attempt += 1;
+            self.rest(retry)?;
+        }
+    }
+
+    /// The connection failed: begins an outage, or ends with the error if nothing is to be mended.
+    pub(super) fn suffer(&mut self, error: Error) -> Result<(), Error> {
+        if !error.is_mendable() || !self.options.reconnect.allows(0) {
+            return Err(error);
+        }
+        self.transport = None;
+        self.failing = None;
+        self.session.lost();
+        let now = Instant::now();
+        (self.options.warn)(&format!("{error}; trying again"));
+        let delay = self.options.reconnect.delay(0, fastrand::f64());
+        self.outage = Some(Outage { since: now, attempts: 0, next_try: now + delay });
+        Ok(())
+    }
+
+    /// Tries to end the outage when the time has come.
+    pub(super) fn mend(&mut self, alarm: Option<Instant>) -> Result<Option<Event>, Error> {
+        let Some(outage) = self.outage.as_mut().filter(|outage| outage.next_try <= self.now) else {
+            return Ok(None);
+        };
+        outage.attempts += 1;
+        let (attempts, since) = (outage.attempts, outage.since);
+        let deadline = self.now + self.options.connect_timeout;
+        match self.establish(alarm.map_or(deadline, |alarm| alarm.min(deadline))) {
+            Ok(established) => {
+                self.outage = None;
+                self.tell_mended(&established, since.elapsed());
+                Ok(Some(Event::Reconnected))
+            }
+            Err(error) if !error.is_mendable() => Err(error),
+            Err(error) if !self.options.reconnect.allows(attempts) => {
+                Err(Error::NotMended { last: Box::new(error), tries: attempts })
+            }
+            Err(_) => {
+                self.transport = None;
+                self.session.lost();
+                let next_try = Instant::now() + self.options.reconnect.delay(attempts, fastrand::f64());
+                self.outage = Some(Outage { since, attempts, next_try });
+                Ok(None)
+            }
+        }
+    }
+
+    fn tell_mended(&self, established: &Established, after: Duration) {
+        let session = if established.connack.session_present { "session resumed" } else { "new session" };
+        (self.options.warn)(&format!("connected again after {:.1} s, {session}", after.as_secs_f64()));
+    }
+
+    /// Waits; a signal ends it.
+    fn rest(&mut self, until: Instant) -> Result<(), Error> {
+        while let Some(mail) = self.mailbox.wait(Some(until)) {
+            match self.deliver(mail) {
+                Some(Event::Interrupted(signal)) => return Err(Error::Interrupted(signal)),
+                event => self.pending.extend(event),
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends a session that the server would keep although nobody wants it any more (before MQTT 5 only a
+    /// connection with Clean Session does that). Best effort: what was asked is done.
+    pub(super) fn clear_remains(&mut self) {
+        if !self.session.leaves_remains() {
+            return;
+        }
+        self.session.lost();
+        self.session.forget_at_server(true);
+        let deadline = Instant::now() + self.options.connect_timeout;
+        if self.establish(deadline).is_ok() {
+            let _ = self.end_connection();
+        }
+    }
+
+    /// Before MQTT 5: the server kept an old session of our identifier where a new one was asked for. A
+    /// connection with Clean Session ends it, and the next one begins the new one.
+    pub(super) fn replace_stale_session(
+        &mut self,
+        established: Established,
+        deadline: Instant,
+    ) -> Result<Established, Error> {
+        if !self.session.is_stale(&established.connack) {
+            return Ok(established);
+        }
+        for forget in [true, false] {
+            let _ = self.end_connection();
+            self.session.lost();
+            self.session.forget_at_server(forget);
+            let established = self.establish_once(deadline)?;
+            if !forget {
+                return Ok(established);
+            }
+        }
+        Ok(established)
+    }
+
+    /// What a session event means here: a DISCONNECT is an error.
+    pub(super) fn judged(event: session::Event) -> Result<Option<session::Event>, Error> {
+        match event {
+            session::Event::Disconnected(disconnect) => Err(Error::Disconnected(disconnect)),
+            event => Ok(Some(event)),
+        }
+    }
+}

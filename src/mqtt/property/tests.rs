@@ -1,0 +1,122 @@
+//! Table 2-4, and the questions a session asks.
+
+use super::*;
+use crate::mqtt::qos::QoS;
+
+#[test]
+fn identifiers_and_names_lead_to_their_property() {
+    let mut count = 0;
+    for id in PropertyId::all() {
+        assert_eq!(PropertyId::from_byte(id.byte()), Some(id));
+        assert_eq!(PropertyId::from_name(id.name()), Some(id));
+        assert!(!id.places().is_empty());
+        count += 1;
+    }
+    assert_eq!(count, 27);
+    assert_eq!((0..=255).filter_map(PropertyId::from_byte).count(), 27);
+    assert_eq!(PropertyId::from_name("no-such-property"), None);
+}
+
+/// How many properties each place may carry, counted in Table 2-4 by hand.
+#[test]
+fn the_table_has_as_many_marks_as_the_specification() {
+    let counts = [
+        (Place::Connect, 9),
+        (Place::Will, 7),
+        (Place::ConnAck, 17),
+        (Place::Publish, 8),
+        (Place::PubAck, 2),
+        (Place::PubRec, 2),
+        (Place::PubRel, 2),
+        (Place::PubComp, 2),
+        (Place::Subscribe, 2),
+        (Place::SubAck, 2),
+        (Place::Unsubscribe, 1),
+        (Place::UnsubAck, 2),
+        (Place::Disconnect, 4),
+        (Place::Auth, 4),
+    ];
+    for (place, count) in counts {
+        assert_eq!(PropertyId::all().filter(|id| id.is_allowed_in(place)).count(), count, "{place}");
+    }
+}
+
+#[test]
+fn absent_properties_are_none() {
+    let properties = Properties::default();
+    assert!(properties.is_empty());
+    assert_eq!(properties.receive_maximum(), None);
+    assert_eq!(properties.maximum_qos(), None);
+    assert_eq!(properties.reason_string(), None);
+    assert_eq!(properties.subscription_identifiers().count(), 0);
+}
+
+#[test]
+fn numbers_and_flags_are_found() {
+    let properties = Properties(vec![
+        Property::SessionExpiryInterval(1),
+        Property::MessageExpiryInterval(2),
+        Property::WillDelayInterval(3),
+        Property::MaximumPacketSize(4),
+        Property::ServerKeepAlive(5),
+        Property::ReceiveMaximum(6),
+        Property::TopicAliasMaximum(7),
+        Property::TopicAlias(8),
+        Property::MaximumQoS(1),
+        Property::RetainAvailable(0),
+        Property::WildcardSubscriptionAvailable(1),
+        Property::SubscriptionIdentifierAvailable(0),
+        Property::SharedSubscriptionAvailable(1),
+        Property::PayloadFormatIndicator(1),
+        Property::RequestProblemInformation(0),
+        Property::RequestResponseInformation(1),
+    ]);
+    assert_eq!(properties.session_expiry_interval(), Some(1));
+    assert_eq!(properties.message_expiry_interval(), Some(2));
+    assert_eq!(properties.will_delay_interval(), Some(3));
+    assert_eq!(properties.maximum_packet_size(), Some(4));
+    assert_eq!(properties.server_keep_alive(), Some(5));
+    assert_eq!(properties.receive_maximum(), Some(6));
+    assert_eq!(properties.topic_alias_maximum(), Some(7));
+    assert_eq!(properties.topic_alias(), Some(8));
+    assert_eq!(properties.maximum_qos(), Some(QoS::AtLeastOnce));
+    assert_eq!(properties.retain_available(), Some(false));
+    assert_eq!(properties.wildcard_subscription_available(), Some(true));
+    assert_eq!(properties.subscription_identifier_available(), Some(false));
+    assert_eq!(properties.shared_subscription_available(), Some(true));
+    assert_eq!(properties.payload_format_indicator(), Some(true));
+    assert_eq!(properties.request_problem_information(), Some(false));
+    assert_eq!(properties.request_response_information(), Some(true));
+}
+
+#[test]
+fn texts_and_lists_are_found() {
+    let properties = Properties(vec![
+        Property::AssignedClientIdentifier("id".into()),
+        Property::AuthenticationMethod("method".into()),
+        Property::AuthenticationData("data".into()),
+        Property::ResponseInformation("information".into()),
+        Property::ServerReference("server".into()),
+        Property::ReasonString("reason".into()),
+        Property::ResponseTopic("response".into()),
+        Property::CorrelationData("correlation".into()),
+        Property::ContentType("type".into()),
+        Property::UserProperty("a".into(), "1".into()),
+        Property::SubscriptionIdentifier(1),
+        Property::UserProperty("a".into(), "2".into()),
+        Property::SubscriptionIdentifier(2),
+    ]);
+    assert_eq!(properties.assigned_client_identifier(), Some(&"id".into()));
+    assert_eq!(properties.authentication_method(), Some(&"method".into()));
+    assert_eq!(properties.authentication_data(), Some(&"data".into()));
+    assert_eq!(properties.response_information(), Some(&"information".into()));
+    assert_eq!(properties.server_reference(), Some(&"server".into()));
+    assert_eq!(properties.reason_string(), Some(&"reason".into()));
+    assert_eq!(properties.response_topic(), Some(&"response".into()));
+    assert_eq!(properties.correlation_data(), Some(&"correlation".into()));
+    assert_eq!(properties.content_type(), Some(&"type".into()));
+    assert_eq!(properties.subscription_identifiers().collect::<Vec<_>>(), [1, 2]);
+    let values: Vec<_> = properties.user_properties().map(|(_, value)| &**value).collect();
+    assert_eq!(values, ["1", "2"]);
+    assert_eq!((&properties).into_iter().count(), 13);
+}

@@ -1,0 +1,24 @@
+//! The program as its user sees it, against brokers that follow a script of bytes: standard output, standard
+//! error and exit code, compared exactly. These tests must never know the program's codec.
+
+mod faults;
+mod ping;
+mod publish;
+mod reconnect;
+mod serve;
+mod signals;
+mod subscribe;
+mod tls;
+mod usage;
+
+mod support {
+    //! What the tests are made of.
+    pub mod broker;
+    pub mod certificates;
+    mod checks;
+    pub mod folder;
+    pub mod lines;
+    pub mod notation;
+    pub mod program;
+    pub mod websocket;
+}

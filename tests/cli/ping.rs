@@ -1,0 +1,48 @@
+//! `mqttws ping`: what was reached, a line a probe, and the figures at the end.
+
+use crate::support::broker::{Broker, Step, connected, packet, until_goodbye};
+use crate::support::lines::{self, is_like, is_line};
+use crate::support::program::{Outcome, Program};
+
+/// `mqttws ping URL -V 311` and `arguments`.
+fn ping(broker: &Broker, arguments: &[&str]) -> Program {
+    let url = broker.url();
+    Program::new([&["ping", &url, "-V", "311"], arguments].concat())
+}
+
+/// Checks that each line of standard output is like its pattern.
+fn prints(outcome: &Outcome, patterns: &[&str]) {
+    let text = String::from_utf8(outcome.stdout.clone()).unwrap();
+    let as_expected = text.lines().count() == patterns.len()
+        && text.lines().zip(patterns).all(|(line, pattern)| is_like(line, pattern));
+    assert!(as_expected, "standard output is not like {patterns:#?}:\n{outcome}");
+}
+
+#[test]
+fn each_probe_has_a_line() {
+    let broker = Broker::start(until_goodbye(connected([
+        packet("c0"),
+        Step::Send("d0"),
+        packet("c0"),
+        Step::Send("d0"),
+    ])));
+    let outcome = ping(&broker, &["-c", "2", "--interval", "0.01"]).run();
+    assert_eq!((outcome.code(), outcome.stderr.as_slice()), (Some(0), b"".as_slice()), "{outcome}");
+    prints(&outcome, lines::PING_TWICE);
+}
+
+#[test]
+fn no_answer_is_a_time_out() {
+    let broker = Broker::start(connected([packet("c0"), Step::Gone]));
+    let outcome = ping(&broker, &["-c", "1", "-W", "0.3"]).run();
+    assert_eq!(outcome.code(), Some(27), "{outcome}");
+    assert!(is_line(&outcome.stderr, lines::PING_UNANSWERED), "{outcome}");
+}
+
+#[test]
+fn a_connection_that_is_lost_while_waiting() {
+    let broker = Broker::start(connected([packet("c0"), Step::End]));
+    let outcome = ping(&broker, &["-c", "1", "--no-reconnect"]).run();
+    assert_eq!(outcome.code(), Some(8), "{outcome}");
+    assert!(is_line(&outcome.stderr, lines::PINGING_LOST), "{outcome}");
+}

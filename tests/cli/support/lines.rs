@@ -1,0 +1,138 @@
+//! Every line that the program writes to standard error when it fails, in one table, and the comparison with
+//! what it wrote. `*` stands for what differs from run to run (ports, times) and for what rustls words.
+
+use super::program::Outcome;
+
+pub const ANSWER_404: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the server answered HTTP 404 Not Found; no \
+     WebSocket at this path: try /mqtt, /ws or /";
+pub const ELSEWHERE: &str = "mqttws: connecting to ws://127.0.0.1:*/elsewhere: the server answered HTTP 404 Not Found: \
+     mqttws serve listens at /mqtt, not at /elsewhere; no WebSocket at this path: try /mqtt, /ws or /";
+pub const ANSWER_302: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the server answered HTTP 302 Found, pointing \
+     to /there; connect to where it points";
+pub const ANSWER_401: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the server answered HTTP 401 Unauthorized: \
+     Basic; the server wants credentials, or refuses these";
+pub const ANSWER_400: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the server answered HTTP 400 Bad Request; the \
+     path, the --subprotocol or a proxy that drops the Upgrade header";
+pub const SILENT_CLOSE: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the server closed the connection without an \
+     HTTP answer; most often a wrong --subprotocol, or a port that does not speak WebSocket";
+pub const UPGRADE_TIMED_OUT: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: no WebSocket upgrade within 0.5 s; does a \
+     WebSocket server listen there? a raw MQTT or TLS port waits in silence";
+pub const CONNACK_TIMED_OUT: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: no CONNACK within 0.5 s; the WebSocket is open \
+     but no MQTT broker answers behind it; try another --path or -V";
+pub const TLS_TIMED_OUT: &str = "mqttws: connecting to wss://127.0.0.1:*/mqtt: no TLS handshake within 0.5 s";
+pub const PLAIN_MQTT: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the server speaks MQTT without WebSockets on \
+     this port; use the port of the broker's WebSocket listener";
+pub const NOT_HTTP: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the server does not speak HTTP on this port \
+     (it sent \"SSH-2.0-OpenSSH_9.2\\r\\n\"); check the port";
+pub const WRONG_ACCEPT_KEY: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the server answered 101 with a wrong \
+     Sec-WebSocket-Accept";
+pub const OTHER_SUBPROTOCOL: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the server answered subprotocol \"stomp\" to \
+     our offer of mqtt; try another --subprotocol";
+pub const TEXT_FRAME: &str = "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the server sent a text frame, \
+     MQTT is binary";
+pub const MASKED_FRAME: &str = "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the server broke the \
+     WebSocket protocol: received a masked frame from server";
+pub const RESERVED_BITS: &str = "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the server broke the \
+     WebSocket protocol: reserved bits are non-zero";
+pub const MALFORMED: &str =
+    "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the broker broke the protocol: malformed packet: *";
+pub const SECOND_CONNACK: &str =
+    "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the broker broke the protocol: an unexpected CONNACK";
+pub const UNKNOWN_ISSUER: &str = "mqttws: connecting to wss://127.0.0.1:*/mqtt: certificate signed by an unknown authority; \
+     give the authority that signed it with --cafile";
+pub const EXPIRED: &str = "mqttws: connecting to wss://127.0.0.1:*/mqtt: certificate expired on 2020-01-01; the server \
+     needs a new one";
+pub const WRONG_NAME: &str = "mqttws: connecting to wss://127.0.0.1:*/mqtt: certificate not valid for 127.0.0.1, only for \
+     elsewhere.example; connect to a name that the certificate has";
+pub const NOT_TLS: &str = "mqttws: connecting to wss://127.0.0.1:*/mqtt: the server answered in plain HTTP, not TLS; \
+     try ws:// instead of wss://, or another port";
+pub const NO_CA_FILE: &str =
+    "mqttws: connecting to wss://127.0.0.1:1/: cannot read CA file /no-such-file.pem: no such file";
+pub const INSECURE_WARNING: &str = "mqttws: warning: --insecure: the server's certificate is not verified";
+pub const NAME_NOT_FOUND: &str =
+    "mqttws: connecting to ws://host.invalid/mqtt: no address for host.invalid: *; check the host name";
+pub const CONNECTION_REFUSED: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: 127.0.0.1:*: connection refused; nothing \
+     listens at this port: check it, or start `mqttws serve`";
+pub const BAD_CREDENTIALS: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the broker refused: bad user name or password; \
+     check -u and -P";
+pub const NOT_AUTHORIZED: &str =
+    "mqttws: connecting to ws://127.0.0.1:*/mqtt: the broker refused: not authorized; check -u and -P";
+pub const NOT_AUTHORIZED_WITH_REASON: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the broker refused: not authorized (shut); \
+     check -u and -P";
+pub const SUBSCRIPTION_REFUSED: &str = "mqttws: subscribing to t: refused: unspecified error";
+pub const PUBLISH_REFUSED: &str = "mqttws: publishing to t: message refused: not authorized";
+pub const LINE_REFUSED: &str = "mqttws: publishing to t: message 1 refused: not authorized";
+pub const CONNECTION_ENDED: &str =
+    "mqttws: subscribed at ws://127.0.0.1:*/mqtt: connection lost: the server closed the connection";
+pub const CONNECTION_RESET: &str =
+    "mqttws: subscribed at ws://127.0.0.1:*/mqtt: connection lost: connection reset by the server";
+pub const WEBSOCKET_CLOSED: &str = "mqttws: subscribed at ws://127.0.0.1:*/mqtt: connection lost: the server closed the \
+     WebSocket with code 1001: going away";
+pub const DISCONNECTED: &str =
+    "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the broker disconnected us: server shutting down";
+pub const WAIT_IS_OVER: &str = "mqttws: subscribed: timed out after 0.3 s with 1 of 2 messages";
+pub const PINGING_LOST: &str = "mqttws: *connection lost: the server closed the connection";
+pub const PING_UNANSWERED: &str = "mqttws: *";
+pub const NO_SUCH_FILE: &str = "mqttws: reading /no-such-file: *";
+pub const NO_SUCH_COMMAND: &str = "mqttws: *";
+pub const NOT_LOOPBACK: &str =
+    "mqttws: -h: serve listens on this machine only (127.0.0.1 or ::1), not at 0.0.0.0";
+pub const PORT_TAKEN: &str = "mqttws: listening at 127.0.0.1:*: *in use*";
+/// The line of an answered probe.
+pub const PING_PROBE: &str = "answer from *: seq=* time=* ms";
+/// Standard output of two answered probes.
+pub const PING_TWICE: &[&str] = &[
+    "PING ws://127.0.0.1:*/mqtt (127.0.0.1:*, subprotocol mqtt, MQTT 3.1.1): \
+     name * ms, tcp * ms, upgrade * ms, connack * ms",
+    "answer from 127.0.0.1:*: seq=1 time=* ms",
+    "answer from 127.0.0.1:*: seq=2 time=* ms",
+    "--- ws://127.0.0.1:*/mqtt ---",
+    "2 sent, 2 answered, 0% lost, time * ms",
+    "round trip min/avg/p50/p99/max/stddev = */*/*/*/*/* ms",
+];
+
+/// Checks that the program failed as design.md §5 says: this exit code and one line like `pattern`.
+pub fn fails(outcome: &Outcome, code: i32, pattern: &str) {
+    fails_after(outcome, b"", code, pattern);
+}
+
+/// The same, after `stdout` was written.
+pub fn fails_after(outcome: &Outcome, stdout: &[u8], code: i32, pattern: &str) {
+    assert_eq!(outcome.code(), Some(code), "the exit code of:\n{outcome}");
+    assert!(is_line(&outcome.stderr, pattern), "standard error is not like {pattern}:\n{outcome}");
+    assert_eq!(outcome.stdout, stdout, "standard output of:\n{outcome}");
+}
+
+/// Whether this is one line and names the program.
+pub fn is_one_line(stderr: &[u8]) -> bool {
+    stderr.starts_with(b"mqttws: ") && stderr.iter().position(|byte| *byte == b'\n') == Some(stderr.len() - 1)
+}
+
+/// Whether this is one line like `pattern`.
+pub fn is_line(stderr: &[u8], pattern: &str) -> bool {
+    is_one_line(stderr) && is_like(String::from_utf8_lossy(stderr).trim_end(), pattern)
+}
+
+/// Whether `text` is `pattern` with something in the place of each `*`.
+pub fn is_like(text: &str, pattern: &str) -> bool {
+    let Some((start, pattern)) = pattern.split_once('*') else { return text == pattern };
+    let Some(mut left) = text.strip_prefix(start) else { return false };
+    let mut parts: Vec<&str> = pattern.split('*').collect();
+    let end = parts.pop().unwrap_or_default();
+    for part in parts {
+        match left.split_once(part) {
+            Some((_, rest)) => left = rest,
+            None => return false,
+        }
+    }
+    left.ends_with(end)
+}
+
+#[test]
+fn patterns_match_what_they_say() {
+    assert!(is_like("mqttws: a: b", "mqttws: a: b"));
+    assert!(is_like("mqttws: port 123: refused", "mqttws: *: refused"));
+    assert!(is_like("mqttws: port 123: refused; try", "mqttws: *123*try"));
+    assert!(!is_like("mqttws: port 123: refused", "mqttws: *: refuse"));
+    assert!(!is_like("mqttws: b a", "mqttws: *a*b*"));
+}

@@ -1,0 +1,397 @@
+//! Reads the source and fails where it breaks a rule of the house: which room may know which, where time is
+//! asked and text is printed, and what every file looks like. It must never know what the program does.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What must not be named under a module, by path; `room!` stands for a macro.
+const FORBIDDEN: &[(&str, &[&str])] = &[
+    (
+        "cli",
+        &["tungstenite", "rustls", "std::thread", "std::net::TcpStream", "command", "terminal", "broker"],
+    ),
+    (
+        "command",
+        &["tungstenite", "rustls", "httparse", "clap", "std::thread", "std::net::TcpStream", "transport"],
+    ),
+    (
+        "client",
+        &["clap", "tungstenite", "rustls", "std::io::stdout", "std::io::stdin", "cli", "command", "terminal"],
+    ),
+    ("client", &["broker", "report"]),
+    ("mqtt", &["std::io", "std::net", "std::fs", "std::thread", "std::env", "std::process", "anyhow"]),
+    (
+        "mqtt",
+        &[
+            "Instant::now",
+            "std::time::SystemTime",
+            "clap",
+            "tungstenite",
+            "rustls",
+            "signal_hook",
+            "fastrand",
+        ],
+    ),
+    ("mqtt", &["cli", "command", "client", "transport", "terminal", "broker", "report"]),
+    (
+        "transport",
+        &["clap", "std::io::stdin", "std::io::stdout", "std::io::stderr", "cli", "command", "client"],
+    ),
+    ("transport", &["mqtt", "terminal", "broker", "report"]),
+    ("terminal", &["clap", "std::net", "tungstenite", "rustls", "mqtt::session", "cli", "command", "client"]),
+    ("terminal", &["transport", "broker", "report"]),
+    (
+        "broker",
+        &["clap", "std::io::stdin", "std::io::stdout", "cli", "command", "client", "terminal", "report"],
+    ),
+    ("broker", &["transport::Transport", "transport::dial", "transport::tls", "transport::websocket"]),
+    ("broker::router", &["std::io", "std::net", "std::fs", "std::thread", "std::env", "Instant::now"]),
+    ("broker::router", &["tungstenite", "rustls", "transport"]),
+    ("report", &["std::net", "std::fs", "std::thread", "tungstenite", "rustls"]),
+    ("", &["todo!", "unimplemented!", "dbg!"]),
+];
+
+/// Where text may be printed.
+const PRINTING: &[&str] = &["terminal", "report", "main"];
+
+/// What may lie in the repository beside files that begin with a dot.
+const TOP: &[&str] = &[
+    "Cargo.toml",
+    "Cargo.lock",
+    "src",
+    "completions",
+    "man",
+    "tests",
+    "README.md",
+    "LICENSE",
+    "CHANGELOG.md",
+    "target",
+];
+
+const WIDEST_LINE: usize = 110;
+const LONGEST_FUNCTION: usize = 70;
+
+/// Source with comments and the insides of strings blanked, and with everything that is only for tests gone;
+/// lines stay where they are.
+fn code_of(source: &str) -> String {
+    without_tests(&without_prose(source))
+}
+
+fn blank(text: &str) -> String {
+    text.chars().map(|c| if c == '\n' { c } else { ' ' }).collect()
+}
+
+fn without_prose(source: &str) -> String {
+    let mut code = String::with_capacity(source.len());
+    let mut left = source;
+    while let Some(first) = left.chars().next() {
+        let word = code.ends_with(|c: char| c.is_alphanumeric() || c == '_');
+        let length = prose(left).filter(|_| !(word && left.starts_with('r'))).unwrap_or(0);
+        if length == 0 {
+            code.push(first);
+            left = &left[first.len_utf8()..];
+        } else {
+            code.push_str(&blank(&left[..length]));
+            left = &left[length..];
+        }
+    }
+    code
+}
+
+/// The length of the comment or literal that `text` begins with.
+fn prose(text: &str) -> Option<usize> {
+    let until =
+        |from: usize, end: &str| text[from..].find(end).map_or(text.len(), |at| from + at + end.len());
+    if text.starts_with("//") {
+        return Some(text.find('\n').unwrap_or(text.len()));
+    }
+    if text.starts_with("/*") {
+        return Some(until(2, "*/"));
+    }
+    if let Some(raw) = text.strip_prefix('r') {
+        let hashes = raw.len() - raw.trim_start_matches('#').len();
+        let is_string = raw[hashes..].starts_with('"');
+        return is_string.then(|| until(hashes + 2, &format!("\"{}", "#".repeat(hashes))));
+    }
+    let quote = text.chars().next().filter(|c| matches!(c, '"' | '\''))?;
+    if quote == '\'' && !text.starts_with("'\\") && text.chars().nth(2) != Some('\'') {
+        return None; // A lifetime.
+    }
+    let mut is_escaped = false;
+    for (at, c) in text.char_indices().skip(1) {
+        match c {
+            _ if is_escaped => is_escaped = false,
+            '\\' => is_escaped = true,
+            _ if c == quote => return Some(at + c.len_utf8()),
+            _ => {}
+        }
+    }
+    Some(text.len())
+}
+
+fn without_tests(code: &str) -> String {
+    let mut code = code.to_owned();
+    for mark in ["#[cfg(test)]", "#[test]"] {
+        while let Some(at) = code.find(mark) {
+            let item = &code[at..];
+            let end = match item.find(['{', ';']) {
+                Some(open) if item[open..].starts_with('{') => block_end(item, open),
+                Some(semicolon) => semicolon + 1,
+                None => item.len(),
+            };
+            let blanked = blank(&item[..end]);
+            code.replace_range(at..at + end, &blanked);
+        }
+    }
+    code
+}
+
+/// Where the block that opens at `open` has been closed.
+fn block_end(code: &str, open: usize) -> usize {
+    let mut depth = 0_usize;
+    for (at, c) in code[open..].char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 1 => return open + at + 1,
+            '}' => depth -= 1,
+            _ => {}
+        }
+    }
+    code.len()
+}
+
+/// Every path that is named in `code`, those of nested `use` in full, with its line.
+fn paths(code: &str, module: &[String]) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    let mut prefixes: Vec<String> = Vec::new();
+    let (mut path, mut line, mut is_use) = (String::new(), 1, false);
+    let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | ':' | '!');
+    for c in code.chars().chain([' ']) {
+        if is_name(c) {
+            path.push(c);
+            continue;
+        }
+        let named = std::mem::take(&mut path);
+        let nested = prefixes.last().cloned().unwrap_or_default();
+        match c {
+            '{' if is_use => prefixes.push(format!("{nested}{named}")),
+            _ if named.is_empty() => {}
+            _ if named == "use" => is_use = true,
+            _ => found.push((line, absolute(&format!("{nested}{named}"), module))),
+        }
+        match c {
+            '}' if is_use => drop(prefixes.pop()),
+            ';' => is_use = false,
+            '\n' => line += 1,
+            _ => {}
+        }
+    }
+    found
+}
+
+/// A path without `crate`, `self` and `super`.
+fn absolute(path: &str, module: &[String]) -> String {
+    let mut place = module.to_vec();
+    let mut left = path;
+    let mut is_local = false;
+    while let Some((first, rest)) = left.split_once("::") {
+        match first {
+            "crate" => place.clear(),
+            "super" => drop(place.pop()),
+            "self" => {}
+            _ => break,
+        }
+        is_local = true;
+        left = rest;
+    }
+    if !is_local {
+        return if left.contains("::") { left.to_owned() } else { format!("::{left}") };
+    }
+    place.push(left.to_owned());
+    place.join("::")
+}
+
+/// Whether `path` is `named`, lies below it, or ends in it where it is a name that is mostly imported.
+fn names(path: &str, named: &str) -> bool {
+    let path = path.trim_end_matches(':');
+    path == named
+        || path.strip_prefix(named).is_some_and(|rest| rest.starts_with("::"))
+        || (named == "Instant::now" && path.ends_with(named))
+        || (named.ends_with('!') && path.rsplit("::").next() == Some(named))
+}
+
+/// The complaints about one file of the program, `module` being where it hangs.
+fn complaints(source: &str, module: &[String]) -> Vec<(usize, String)> {
+    let code = code_of(source);
+    let place = module.join("::");
+    let mut found = Vec::new();
+    let is_in = |room: &str| room.is_empty() || names(&place, room);
+    let may_print = PRINTING.iter().any(|room| names(&place, room));
+    for (line, path) in paths(&code, module) {
+        let rules = FORBIDDEN.iter().filter(|(room, _)| is_in(room)).flat_map(|(_, names)| *names);
+        found.extend(
+            rules
+                .filter(|rule| names(&path, rule))
+                .map(|rule| (line, format!("{place} must not name {rule}"))),
+        );
+        let is_printing =
+            ["println!", "eprintln!", "print!", "eprint!"].iter().any(|rule| names(&path, rule));
+        if is_printing && !may_print {
+            found.push((line, format!("{place} must not print")));
+        }
+    }
+    found.dedup();
+    found.extend(complaints_about_lines(source, &code));
+    found.extend(complaints_about_functions(&code));
+    found
+}
+
+fn complaints_about_lines(source: &str, code: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    if !source.starts_with("//! ") {
+        found.push((1, "the file does not open with what it is for (//!)".to_owned()));
+    }
+    for ((number, line), code) in (1..).zip(source.lines()).zip(code.lines()) {
+        if line.chars().count() > WIDEST_LINE {
+            found.push((number, format!("wider than {WIDEST_LINE} columns")));
+        }
+        if ["TODO", "FIXME"].iter().any(|word| line.contains(word)) {
+            found.push((number, "something is left to do".to_owned()));
+        }
+        if code.contains(".unwrap()") {
+            found.push((number, "unwrap() without the invariant as text".to_owned()));
+        }
+    }
+    found
+}
+
+fn complaints_about_functions(code: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    for (at, _) in code.match_indices("fn ") {
+        let is_word = !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+        let Some(open) = code[at..].find(['{', ';']).filter(|_| is_word) else { continue };
+        let end = if code[at + open..].starts_with('{') { block_end(&code[at..], open) } else { open };
+        let lines = code[at..at + end].lines().count();
+        if lines > LONGEST_FUNCTION {
+            let start = 1 + code[..at].matches('\n').count();
+            found.push((start, format!("a function of {lines} lines")));
+        }
+    }
+    found
+}
+
+/// The module of a file below `src`.
+fn module_of(file: &Path) -> Vec<String> {
+    let path = file.with_extension("");
+    let mut module: Vec<String> = path.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+    module.pop_if(|last| last == "mod");
+    module
+}
+
+/// The modules that `source` declares for tests alone.
+fn test_modules(source: &str, module: &[String]) -> Vec<String> {
+    let code = without_prose(source);
+    let items = code.split("#[cfg(test)]").skip(1).map(str::trim_start);
+    let declarations = items.filter_map(|item| item.trim_start_matches("pub ").strip_prefix("mod "));
+    let names = declarations.filter_map(|item| item.split_once([';', ' ', '{'])).map(|(name, _)| name);
+    names.map(|name| [module, &[name.to_owned()]].concat().join("::")).collect()
+}
+
+fn files_under(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files_under(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn the_source_keeps_the_rules_of_the_house() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let files: Vec<(PathBuf, Vec<String>, String)> = files_under(&root)
+        .into_iter()
+        .map(|path| {
+            let file = path.strip_prefix(&root).unwrap();
+            (file.to_owned(), module_of(file), fs::read_to_string(&path).unwrap())
+        })
+        .collect();
+    let tests: BTreeSet<String> =
+        files.iter().flat_map(|(_, module, source)| test_modules(source, module)).collect();
+    let mut report = Vec::new();
+    for (file, module, source) in &files {
+        let is_test = (1..=module.len()).any(|length| tests.contains(&module[..length].join("::")));
+        let mut found =
+            if is_test { complaints_about_lines(source, &blank(source)) } else { complaints(source, module) };
+        // Tests hold texts and bytes as they travel: their width is not ours to choose.
+        found.retain(|(_, complaint)| !is_test || !complaint.starts_with("wider"));
+        for (line, complaint) in found {
+            report.push(format!("src/{}:{line}: {complaint}", file.display()));
+        }
+    }
+    assert!(files.len() > 10, "the source was found");
+    assert!(report.is_empty(), "\n{}", report.join("\n"));
+}
+
+#[test]
+fn the_repository_holds_what_it_should() {
+    let entries = fs::read_dir(env!("CARGO_MANIFEST_DIR")).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let others: Vec<String> =
+        names.filter(|name| !name.starts_with('.') && !TOP.contains(&name.as_str())).collect();
+    assert!(others.is_empty(), "not in the plan of the house: {others:?}");
+}
+
+/// What is wrong with `source` in the module `place`, the missing opening aside.
+fn wrong(place: &str, source: &str) -> Vec<String> {
+    let module: Vec<String> = place.split("::").map(str::to_owned).collect();
+    complaints(&format!("//! It.\n{source}"), &module)
+        .into_iter()
+        .map(|(line, text)| format!("{line}: {text}"))
+        .collect()
+}
+
+#[test]
+fn forbidden_paths_are_found_however_they_are_written() {
+    let expected = ["2: mqtt::topic must not name std::io"];
+    assert_eq!(wrong("mqtt::topic", "use std::io;"), expected);
+    assert_eq!(wrong("mqtt::topic", "use std::{collections::BTreeMap, io::{self as x}};"), expected);
+    assert_eq!(wrong("mqtt::topic", "fn f() { std::io::stdout(); }"), expected);
+    assert_eq!(wrong("mqtt::qos", "use crate::client::Event;"), ["2: mqtt::qos must not name client"]);
+    assert_eq!(
+        wrong("mqtt::packet::x", "use super::super::super::client;"),
+        ["2: mqtt::packet::x must not name client"]
+    );
+    assert_eq!(wrong("mqtt::x", "\nlet now = Instant::now();"), ["3: mqtt::x must not name Instant::now"]);
+    assert_eq!(
+        wrong("broker::router::x", "time::Instant::now()"),
+        ["2: broker::router::x must not name Instant::now"]
+    );
+    assert_eq!(wrong("client", "println!(\"x\")"), ["2: client must not print"]);
+    assert_eq!(wrong("client", "todo!()"), ["2: client must not name todo!"]);
+    assert_eq!(wrong("client", "let x = y.unwrap();"), ["2: unwrap() without the invariant as text"]);
+    assert_eq!(wrong("client", "// TODO"), ["2: something is left to do"]);
+}
+
+#[test]
+fn what_is_allowed_is_not_found() {
+    assert!(
+        wrong("mqtt::topic", "use std::time::{Duration, Instant}; use super::session; // std::io").is_empty()
+    );
+    assert!(
+        wrong("mqtt::topic", "let text = \"std::io \\\" std::net\"; let c = '\"'; use_it::<'a>(client)")
+            .is_empty()
+    );
+    assert!(
+        wrong("mqtt::topic", "#[cfg(test)]\nmod tests { use std::io; fn f() { x.unwrap(); } }").is_empty()
+    );
+    assert!(wrong("broker::listener", "let now = Instant::now();").is_empty());
+    assert!(wrong("terminal::output", "println!()").is_empty());
+    assert_eq!(test_modules("#[cfg(test)]\npub mod tests;", &["a".to_owned()]), ["a::tests"]);
+}
+
+#[test]
+fn sizes_are_found() {
+    let long = format!("fn f() {{\n{}}}", "x();\n".repeat(LONGEST_FUNCTION));
+    assert_eq!(wrong("client", &long), ["2: a function of 72 lines"]);
+    assert!(wrong("client", &long.replacen("x();\nx();\n", "", 1)).is_empty());
+    assert_eq!(wrong("client", &"é".repeat(WIDEST_LINE + 1)), ["2: wider than 110 columns"]);
+    assert_eq!(complaints("use std::io;", &[]).len(), 1);
+}
