@@ -79,7 +79,7 @@ impl Exchanges {
             Exchange::AtLeastOnce { record, .. }
             | Exchange::ExactlyOnce { record, .. }
             | Exchange::Released { record } => Some(*record),
-            Exchange::Subscribe | Exchange::Unsubscribe | Exchange::Done => None,
+            Exchange::Subscribe | Exchange::Unsubscribe { .. } | Exchange::Done => None,
         })
     }
 
@@ -178,14 +178,22 @@ impl Exchanges {
         awaited
     }
 
-    /// A message that cannot be sent again is given up: its record.
-    pub fn give_up(&mut self, packet_id: PacketId) -> Option<u64> {
-        let record = match self.find(packet_id)? {
-            Exchange::AtLeastOnce { record, .. } | Exchange::ExactlyOnce { record, .. } => *record,
-            _ => return None,
-        };
-        self.end_of(packet_id);
-        Some(record)
+    /// Gives up the messages that the server of a new connection would not take; `verdict` has the reason.
+    /// Call before anything is sent again.
+    pub fn give_up(&mut self, verdict: impl Fn(&Publish) -> Option<ReasonCode>) -> Vec<(u64, ReasonCode)> {
+        let mut given_up = Vec::new();
+        for exchange in &mut self.queue {
+            if let Exchange::AtLeastOnce { publish, record } | Exchange::ExactlyOnce { publish, record } =
+                exchange
+                && let Some(code) = verdict(publish)
+            {
+                given_up.push((*record, code));
+                self.publishing -= 1;
+                *exchange = Exchange::Done;
+            }
+        }
+        self.bury();
+        given_up
     }
 
     /// A new connection begins. With `session_present` everything is sent again with DUP; without, the server

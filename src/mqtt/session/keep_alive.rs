@@ -31,10 +31,10 @@ impl KeepAlive {
         Self { every: None, last_sent: None, awaiting: None, unanswered: VecDeque::new(), held: false }
     }
 
-    /// A PINGREQ whenever nothing was sent for `seconds`; 0 turns it off.
-    pub fn every(seconds: u16, now: Instant) -> Self {
+    /// A PINGREQ whenever nothing was sent for `seconds`; 0 turns it off. `held`: see [`KeepAlive::hold`].
+    pub fn every(seconds: u16, now: Instant, held: bool) -> Self {
         let every = (seconds > 0).then(|| Duration::from_secs(u64::from(seconds)));
-        Self { every, last_sent: Some(now), ..Self::off() }
+        Self { every, last_sent: Some(now), held, ..Self::off() }
     }
 
     /// Something was sent.

@@ -51,6 +51,7 @@ enum State {
 
 /// See the module.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Session {
     config: Config,
     state: State,
@@ -60,6 +61,8 @@ pub struct Session {
     inbound: Inbound,
     limits: Limits,
     keep_alive: KeepAlive,
+    /// See [`Session::hold`]; it may outlast a connection.
+    held: bool,
     /// Each SUBSCRIBE that the caller has made, without what it gave back.
     subscriptions: Vec<(Vec<Subscription>, Properties)>,
     /// A connection of ours has begun the session, so the next one takes it up.
@@ -87,6 +90,7 @@ impl Session {
             inbound: Inbound::default(),
             limits: Limits::before_connack(),
             keep_alive: KeepAlive::off(),
+            held: false,
             subscriptions: Vec::new(),
             resumable: false,
             resumable_before: false,
@@ -246,6 +250,7 @@ impl Session {
 
     /// While the caller does not read from the server, its silence proves nothing.
     pub fn hold(&mut self, held: bool, now: Instant) {
+        self.held = held;
         self.keep_alive.hold(held, now);
     }
 

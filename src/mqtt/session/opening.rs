@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::keep_alive::KeepAlive;
 use super::limits::Limits;
-use super::{Event, Session, State, Unsendable, inbound};
+use super::{Event, Session, State, inbound};
 use crate::mqtt::packet::{ConnAck, Connect, Decoder, Packet, Publish};
 use crate::mqtt::property::{Properties, Property};
 use crate::mqtt::reason::ReasonCode;
@@ -98,7 +98,7 @@ impl Session {
         self.state = State::Online;
         self.limits = Limits::from_connack(&connack.properties, self.config.version);
         let keep_alive = self.limits.server_keep_alive.unwrap_or(self.config.keep_alive);
-        self.keep_alive = KeepAlive::every(keep_alive, now);
+        self.keep_alive = KeepAlive::every(keep_alive, now, self.held);
         if let Some(assigned) = connack.properties.assigned_client_identifier() {
             self.config.client_id = assigned.clone();
         }
@@ -130,6 +130,7 @@ impl Session {
             self.unsubscribe(filters, properties);
         }
         self.events.extend(resumed.in_doubt.into_iter().map(|record| Event::InDoubt { record }));
+        self.give_up();
         self.resend();
     }
 
@@ -138,7 +139,7 @@ impl Session {
         while self.state == State::Online && !self.forget_at_server && self.outbox.has_room() {
             let (limits, asked) = (&self.limits, self.config.max_inflight);
             match self.exchanges.resend(|qos| limits.window(qos, asked)) {
-                Some(Packet::Publish(publish)) => self.publish_again(&publish),
+                Some(Packet::Publish(publish)) => self.send_publish(&publish).expect("it was encoded before"),
                 Some(packet) => self.send(&packet),
                 None => return,
             }
@@ -146,13 +147,10 @@ impl Session {
     }
 
     /// The server of this connection may take less than the one before: what it would not take is refused here.
-    fn publish_again(&mut self, publish: &Publish) {
-        let sent = self.limits.check(publish, self.config.version);
-        let sent = sent.and_then(|()| self.send_publish(publish).map_err(Unsendable::Encode));
-        if let Err(unsendable) = sent
-            && let Some(record) = publish.packet_id.and_then(|packet_id| self.exchanges.give_up(packet_id))
-        {
-            let code = unsendable.code();
+    fn give_up(&mut self) {
+        let (limits, version) = (&self.limits, self.config.version);
+        let verdict = |publish: &Publish| limits.check(publish, version).err().map(|error| error.code());
+        for (record, code) in self.exchanges.give_up(verdict) {
             self.events.push_back(Event::Acknowledged { record, code, reason: None });
         }
     }

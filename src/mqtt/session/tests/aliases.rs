@@ -11,11 +11,12 @@ fn aliased(name: Option<&'static str>, alias: u16) -> Packet {
 
 /// The topics that are delivered.
 fn topics(events: &[Event]) -> Vec<&str> {
-    let name = |event| match event {
-        &Event::Message(ref delivery) => delivery.publish.topic.as_ref().unwrap().as_str(),
-        other => panic!("{other:?}"),
-    };
-    events.iter().map(name).collect()
+    let mut topics = Vec::new();
+    for event in events {
+        let Event::Message(delivery) = event else { panic!("{event:?}") };
+        topics.push(delivery.publish.topic.as_ref().unwrap().as_str());
+    }
+    topics
 }
 
 #[test]

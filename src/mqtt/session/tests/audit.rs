@@ -21,7 +21,7 @@ pub struct Audit {
     down: Decoder,
     connected: bool,
     clean: bool,
-    /// Messages sent on this connection, and the latest of them.
+    /// Messages sent on this connection, and the latest of them with QoS 1 or 2.
     sent_here: HashSet<u32>,
     latest_here: u32,
     /// Messages that this session of the server was sent before.
@@ -131,6 +131,7 @@ impl Audit {
 
     fn connack(&mut self, connack: &ConnAck) {
         self.connected = true;
+        self.quota = connack.properties.receive_maximum().map_or(self.quota, usize::from);
         // MQTT 3.1 has no Session Present: a session that was not begun anew is taken to be there.
         let present = if self.version == Version::V3_1 { !self.clean } else { connack.session_present };
         if !present {
@@ -148,9 +149,9 @@ impl Audit {
     fn published(&mut self, publish: &Publish) {
         let number = number_of(publish);
         assert!(self.sent_here.insert(number), "message {number} is sent twice on one connection");
+        let Some(packet_id) = publish.packet_id else { return };
         assert!(number > self.latest_here, "[MQTT-4.6.0-1] {number} after {}", self.latest_here);
         self.latest_here = number;
-        let Some(packet_id) = publish.packet_id else { return };
         assert!(!self.over.contains(&number), "message {number} is sent again after its acknowledgement");
         let again = !self.sent_in_session.insert(number);
         assert_eq!(publish.dup, again, "[MQTT-3.3.1-1] DUP of message {number}");

@@ -151,7 +151,9 @@ impl Broker {
             properties,
         })));
         let again: Vec<_> = self.state().flight.iter().map(Sent::again).collect();
-        again.iter().for_each(|packet| self.send(packet));
+        for packet in &again {
+            self.send(packet);
+        }
     }
 
     fn disconnected(&mut self, disconnect: &Disconnect) {

@@ -205,7 +205,6 @@ fn more_than_our_receive_maximum_is_a_violation() {
 fn before_mqtt_5_only_the_identifiers_are_a_limit() {
     for version in [Version::V3_1, Version::V3_1_1] {
         let mut client = flood(version, ONCE, RECEIVE_MAXIMUM + 1);
-        assert_eq!(client.session.inbound.owed(), usize::from(RECEIVE_MAXIMUM) + 1);
         client.session.settle(u64::MAX);
         assert_eq!(client.sent().len(), usize::from(RECEIVE_MAXIMUM) + 1);
     }

@@ -93,6 +93,19 @@ fn who_does_not_read_finds_no_silence_but_pings_on() {
     }
 }
 
+/// Nobody reads on the new connection either.
+#[test]
+fn a_hold_outlasts_its_connection() {
+    for version in VERSIONS {
+        let mut client = with_keep_alive(10, version);
+        client.session.hold(true, client.now);
+        client.reconnect(connack(true));
+        for _ in 0..3 {
+            assert_eq!(expire(&mut client, 10.0).unwrap(), ["PINGREQ"]);
+        }
+    }
+}
+
 #[test]
 fn the_answers_of_a_long_hold_are_no_events() {
     let mut client = with_keep_alive(10, Version::V5);

@@ -34,6 +34,7 @@ fn config(version: Version) -> Config {
         client_id: "client".into(),
         clean_start: true,
         outlives_connection: true,
+        only_with_expiry: false,
         outlives_us: false,
         keep_alive: 45,
         session_expiry: 3600,
@@ -161,7 +162,9 @@ impl Client {
 
 fn encoded(version: Version, packets: &[Packet]) -> Bytes {
     let mut out = BytesMut::new();
-    packets.iter().for_each(|packet| packet.encode(version, &mut out).unwrap());
+    for packet in packets {
+        packet.encode(version, &mut out).unwrap();
+    }
     out.freeze()
 }
 
