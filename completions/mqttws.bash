@@ -151,7 +151,7 @@ _mqttws() {
             return 0
             ;;
         mqttws__subcmd__ping)
-            opts="-L -h -p -u -P -V -i -k -M -d -c -W --url --host --port --path --subprotocol --cafile --insecure --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --username --pw --protocol-version --id --keepalive --max-inflight --will-topic --will-payload --will-qos --will-retain --will-delay --debug --quiet --count --interval --timeout --help"
+            opts="-L -h -p -u -P -V -i -k -M -d -c -W --url --host --port --path --subprotocol --cafile --insecure --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --username --pw --password-file --ask-password --protocol-version --id --keepalive --max-inflight --will-topic --will-payload --will-qos --will-retain --will-delay --profile --config --debug --quiet --count --interval --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -225,6 +225,10 @@ _mqttws() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --password-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --protocol-version)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -270,6 +274,14 @@ _mqttws() {
                     return 0
                     ;;
                 --will-delay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -301,7 +313,7 @@ _mqttws() {
             return 0
             ;;
         mqttws__subcmd__pub)
-            opts="-L -h -p -u -P -V -i -k -M -d -c -x -t -m -f -s -l -n -q -r --url --host --port --path --subprotocol --cafile --insecure --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --username --pw --protocol-version --id --keepalive --max-inflight --will-topic --will-payload --will-qos --will-retain --will-delay --debug --quiet --disable-clean-session --session-expiry-interval --topic --message --file --stdin-file --stdin-line --null-message --qos --retain --topic-alias --help"
+            opts="-L -h -p -u -P -V -i -k -M -d -c -x -t -m -f -s -l -n -q -r --url --host --port --path --subprotocol --cafile --insecure --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --username --pw --password-file --ask-password --protocol-version --id --keepalive --max-inflight --will-topic --will-payload --will-qos --will-retain --will-delay --profile --config --debug --quiet --disable-clean-session --session-expiry-interval --topic --message --file --stdin-file --stdin-line --null-message --qos --retain --topic-alias --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -375,6 +387,10 @@ _mqttws() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --password-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --protocol-version)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -420,6 +436,14 @@ _mqttws() {
                     return 0
                     ;;
                 --will-delay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -501,7 +525,7 @@ _mqttws() {
             return 0
             ;;
         mqttws__subcmd__sub)
-            opts="-L -h -p -u -P -V -i -k -M -d -c -x -t -U -E -q -C -W -v -N --url --host --port --path --subprotocol --cafile --insecure --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --username --pw --protocol-version --id --keepalive --max-inflight --will-topic --will-payload --will-qos --will-retain --will-delay --debug --quiet --disable-clean-session --session-expiry-interval --topic --unsubscribe --exit-after-subscribe --qos --count --timeout --verbose --help"
+            opts="-L -h -p -u -P -V -i -k -M -d -c -x -t -U -E -q -C -W -v -N --url --host --port --path --subprotocol --cafile --insecure --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --username --pw --password-file --ask-password --protocol-version --id --keepalive --max-inflight --will-topic --will-payload --will-qos --will-retain --will-delay --profile --config --debug --quiet --disable-clean-session --session-expiry-interval --topic --unsubscribe --exit-after-subscribe --qos --count --timeout --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -575,6 +599,10 @@ _mqttws() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --password-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --protocol-version)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -620,6 +648,14 @@ _mqttws() {
                     return 0
                     ;;
                 --will-delay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -67,6 +67,14 @@ pub struct Connection {
     #[command(flatten)]
     pub session: Session,
 
+    /// Read the flags of this profile, too: a table of the configuration file
+    #[arg(long, value_name = "NAME", help_heading = "Output")]
+    profile: Option<String>,
+
+    /// Configuration file [default: `$XDG_CONFIG_HOME/mqttws/config.toml`]
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    config: Option<PathBuf>,
+
     /// Log each packet on stderr
     #[arg(short, long, help_heading = "Output")]
     debug: bool,

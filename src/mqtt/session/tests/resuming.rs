@@ -1,4 +1,5 @@
-//! A new connection takes up what the old one left: what is sent again, with DUP or without, and what never is.
+//! A new connection takes up what the old one left: what is sent again, with DUP or without, and what never
+//! is.
 
 use super::*;
 
