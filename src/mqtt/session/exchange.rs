@@ -63,7 +63,8 @@ pub struct Exchanges {
     publishing: usize,
     /// How many of them were sent on this connection.
     outstanding: usize,
-    /// The sequence number of the first that was never sent in the server's session: those before it carry DUP.
+    /// The sequence number of the first that was never sent in the server's session: those before it carry
+    /// DUP.
     fresh: u64,
 }
 

@@ -78,7 +78,8 @@ impl Inbound {
     /// Takes a PUBLISH in; QoS 2 messages that we have already are not delivered again.
     pub fn accept(&mut self, publish: &Publish, receive_maximum: u16) -> Result<Accepted, Violation> {
         if let Some(packet_id) = publish.packet_id {
-            // What is sent again has DUP `[MQTT-3.3.1-1]`; we rely on it only where the session may be another.
+            // What is sent again has DUP `[MQTT-3.3.1-1]`; we rely on it only where the session may be
+            // another.
             let repeats = |receipt: &&mut Receipt| {
                 publish.qos == QoS::ExactlyOnce && (publish.dup || receipt.here || !self.unsure)
             };

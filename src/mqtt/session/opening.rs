@@ -119,7 +119,8 @@ impl Session {
 
     /// Takes up the unfinished exchanges on a new connection (§4.4).
     fn resume(&mut self, session_present: bool) {
-        // The session may also be one that an unanswered CONNECT of ours began, after the server lost the other.
+        // The session may also be one that an unanswered CONNECT of ours began, after the server lost the
+        // other.
         let unsure = std::mem::take(&mut self.unsure) || self.config.version == Version::V3_1;
         let resumed = self.exchanges.resume(session_present);
         self.inbound.resume(session_present, unsure);
@@ -146,7 +147,8 @@ impl Session {
         }
     }
 
-    /// The server of this connection may take less than the one before: what it would not take is refused here.
+    /// The server of this connection may take less than the one before: what it would not take is refused
+    /// here.
     fn give_up(&mut self) {
         let (limits, version) = (&self.limits, self.config.version);
         let verdict = |publish: &Publish| limits.check(publish, version).err().map(|error| error.code());

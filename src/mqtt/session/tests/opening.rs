@@ -41,7 +41,8 @@ fn connect_is_these_bytes() {
     }
 }
 
-/// (version, clean start asked, outlives connection, outlives us) -> (Clean Start, Session Expiry), and the same
+/// (version, clean start asked, outlives connection, outlives us) -> (Clean Start, Session Expiry), and
+/// the same
 /// for the second connection.
 #[test]
 fn clean_start_and_expiry_follow_from_what_must_survive() {
