@@ -1,5 +1,5 @@
-//! A new connection takes up what the old one left: what is sent again, with DUP or without, and what never
-//! is.
+//! A new connection takes up what the old one left: what is sent again, with DUP or without, and what
+//! never is.
 
 use super::*;
 
@@ -156,7 +156,11 @@ fn what_is_sent_again_fits_into_the_outbox() {
             std::iter::from_fn(|| client.session.outgoing(client.now)).map(|piece| piece.len()).max();
         assert!(largest < Some(300_000), "{largest:?}");
         client.reconnect(connack(true));
+        client.session.outgoing(client.now);
+        assert!(!client.session.can_publish(ONCE), "new messages wait until the old ones were sent");
+        client.reconnect(connack(true));
         assert_eq!(client.sent().len(), 100);
+        assert!(client.session.can_publish(ONCE));
     }
 }
 
