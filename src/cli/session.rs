@@ -11,7 +11,7 @@ use super::connection::Connection;
 use super::value;
 use crate::client;
 use crate::mqtt::packet::{Credentials, Will};
-use crate::mqtt::property::Property;
+use crate::mqtt::property::{Properties, Property};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::session;
 use crate::mqtt::topic::TopicName;
@@ -70,6 +70,11 @@ pub struct Session {
 }
 
 impl Session {
+    /// Whether the client id was chosen by the user, so that the session can be taken up again.
+    pub fn has_id(&self) -> bool {
+        self.id.is_some()
+    }
+
     /// The versions to try, in this order. What only MQTT 5 can say is a usage error with an older one, and
     /// rules the older ones out.
     pub fn versions(&self, credentials: &Credentials) -> Result<Vec<Version>> {
@@ -116,6 +121,8 @@ impl Session {
             topic_alias: false,
             max_inflight: self.max_inflight,
             maximum_packet: MAXIMUM_PACKET,
+            connect_properties: Properties::default(),
+            disconnect_properties: Properties::default(),
             trace,
         })
     }
