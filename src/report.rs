@@ -10,6 +10,7 @@ use clap::error::ErrorKind;
 
 use crate::client;
 use crate::hint;
+use crate::mqtt::session::Violation;
 
 /// The exit codes, a promise to scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -188,6 +189,7 @@ fn client_exit(error: &client::Error) -> Exit {
         Error::Disconnected(disconnect) if disconnect.code.is_error() => Exit::Refused,
         Error::Disconnected(_) | Error::Silent(_) | Error::NotMended { .. } => Exit::Lost,
         Error::Transport(error) | Error::Lost(error) => transport_exit(error),
+        Error::Violation(Violation::Authentication(_)) => Exit::Refused,
         Error::Violation(_) => Exit::Protocol,
         Error::Interrupted(signal) => Exit::Signal(*signal),
     }

@@ -1,5 +1,5 @@
-//! SCRAM-SHA-256 (RFC 5802, RFC 7677) as a method of enhanced authentication (MQTT 5 §4.12): the client's half.
-//! Randomness comes in; it draws none.
+//! SCRAM-SHA-256 (RFC 5802, RFC 7677) as a method of enhanced authentication (MQTT 5 §4.12): the client's
+//! half. Randomness comes in; it draws none.
 
 use std::num::NonZeroU32;
 

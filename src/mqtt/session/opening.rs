@@ -20,6 +20,7 @@ impl Session {
         self.limits = Limits::before_connack();
         self.keep_alive = KeepAlive::off();
         self.unsure |= std::mem::replace(&mut self.unanswered, true);
+        let properties = self.connect_properties();
         let connect = Connect {
             version: self.config.version,
             clean_start: self.clean_start(),
@@ -27,7 +28,7 @@ impl Session {
             client_id: self.config.client_id.clone(),
             will: self.config.will.clone(),
             credentials: self.config.credentials.clone(),
-            properties: self.connect_properties(),
+            properties,
         };
         self.send(&Packet::Connect(Box::new(connect)));
     }
@@ -71,7 +72,7 @@ impl Session {
         self.config.version < Version::V5 && self.survives_connection() && !self.config.outlives_us
     }
 
-    fn connect_properties(&self) -> Properties {
+    fn connect_properties(&mut self) -> Properties {
         let mut properties = Properties::default();
         if !self.config.version.has_properties() {
             return properties;
@@ -86,6 +87,7 @@ impl Session {
         if let Ok(maximum) = u32::try_from(self.config.maximum_packet) {
             properties.push(Property::MaximumPacketSize(maximum));
         }
+        self.begin_authentication(&mut properties);
         properties
     }
 

@@ -2,6 +2,7 @@
 
 mod aliases;
 mod audit;
+mod authentication;
 mod broker;
 mod identifiers;
 mod inbound;
@@ -41,6 +42,7 @@ fn config(version: Version) -> Config {
         keep_alive: 45,
         session_expiry: 3600,
         credentials: Credentials::default(),
+        authentication: None,
         will: None,
         topic_alias: false,
         max_inflight: None,
