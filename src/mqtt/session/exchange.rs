@@ -17,6 +17,10 @@ use super::{Event, Violation};
 /// How many identifiers there are: 1 to 65,535.
 const IDENTIFIERS: u64 = 65_535;
 
+/// Above this many payload bytes that may have to be sent again, nothing more is begun: a server that takes
+/// 65,535 messages at once must not make us remember 65,535 large ones.
+const REMEMBERED: usize = 64 * 1024 * 1024;
+
 /// One unfinished exchange.
 #[derive(Debug)]
 pub enum Exchange {
@@ -37,6 +41,14 @@ pub enum Exchange {
 impl Exchange {
     fn is_publishing(&self) -> bool {
         matches!(self, Self::AtLeastOnce { .. } | Self::ExactlyOnce { .. } | Self::Released { .. })
+    }
+
+    /// How many payload bytes are kept to be sent again.
+    fn remembered(&self) -> usize {
+        match self {
+            Self::AtLeastOnce { publish, .. } | Self::ExactlyOnce { publish, .. } => publish.payload.len(),
+            _ => 0,
+        }
     }
 }
 
@@ -63,6 +75,8 @@ pub struct Exchanges {
     publishing: usize,
     /// How many of them were sent on this connection.
     outstanding: usize,
+    /// The payload bytes that may have to be sent again.
+    remembered: usize,
     /// The sequence number of the first that was never sent in the server's session: those before it carry
     /// DUP.
     fresh: u64,
@@ -89,9 +103,12 @@ impl Exchanges {
         self.outstanding
     }
 
-    /// Whether the next identifier is free and nothing old waits to be sent first.
+    /// Whether one more may be begun: its identifier is free, nothing old waits to be sent first, and the memory
+    /// for it is there.
     pub fn has_room(&self) -> bool {
-        self.unsent == self.end() && (self.queue.len() as u64) < IDENTIFIERS - 1
+        self.unsent == self.end()
+            && (self.queue.len() as u64) < IDENTIFIERS - 1
+            && self.remembered < REMEMBERED
     }
 
     /// The identifier that the next [`Exchanges::begin`] takes.
@@ -104,6 +121,7 @@ impl Exchanges {
         if exchange.is_publishing() {
             self.publishing += 1;
             self.outstanding += 1;
+            self.remembered += exchange.remembered();
         }
         // What is begun while older ones wait to be sent again (a SUBSCRIBE) is skipped by `resend`.
         if self.unsent == self.end() {
@@ -136,9 +154,11 @@ impl Exchanges {
                 Ok((false, Some(acknowledged(record, ack))))
             }
             Some(exchange @ Exchange::ExactlyOnce { .. }) => {
+                let remembered = exchange.remembered();
                 if let Exchange::ExactlyOnce { record, .. } = *exchange {
                     *exchange = Exchange::Released { record };
                 }
+                self.remembered -= remembered;
                 Ok((true, None))
             }
             // A repeated PUBREC, or one of a session that we no longer know: PUBREL ends it for the server.
@@ -190,6 +210,7 @@ impl Exchanges {
             {
                 given_up.push((*record, code));
                 self.publishing -= 1;
+                self.remembered -= publish.payload.len();
                 *exchange = Exchange::Done;
             }
         }
@@ -202,6 +223,7 @@ impl Exchanges {
     pub fn resume(&mut self, session_present: bool) -> Resumed {
         let mut resumed = Resumed::default();
         for exchange in &mut self.queue {
+            let remembered = exchange.remembered();
             match exchange {
                 Exchange::Subscribe => resumed.unanswered_subscribe = true,
                 Exchange::Unsubscribe { filters, properties } => {
@@ -210,6 +232,7 @@ impl Exchanges {
                 Exchange::ExactlyOnce { record, .. } | Exchange::Released { record } if !session_present => {
                     resumed.in_doubt.push(*record);
                     self.publishing -= 1;
+                    self.remembered -= remembered;
                 }
                 _ => continue,
             }
@@ -249,6 +272,12 @@ impl Exchanges {
         None
     }
 
+    /// How many payload bytes are kept to be sent again.
+    #[cfg(test)]
+    pub fn remembered(&self) -> usize {
+        self.remembered
+    }
+
     /// As if so many exchanges had been finished.
     #[cfg(test)]
     pub fn skip(&mut self, count: u64) {
@@ -282,6 +311,7 @@ impl Exchanges {
         let finished = std::mem::replace(&mut self.queue[position], Exchange::Done);
         if finished.is_publishing() {
             self.publishing -= 1;
+            self.remembered -= finished.remembered();
             if sequence < self.unsent {
                 self.outstanding = self.outstanding.saturating_sub(1);
             }
