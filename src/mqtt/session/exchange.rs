@@ -103,8 +103,8 @@ impl Exchanges {
         self.outstanding
     }
 
-    /// Whether one more may be begun: its identifier is free, nothing old waits to be sent first, and the memory
-    /// for it is there.
+    /// Whether one more may be begun: its identifier is free, nothing old waits to be sent first, and there
+    /// is memory for it.
     pub fn has_room(&self) -> bool {
         self.unsent == self.end()
             && (self.queue.len() as u64) < IDENTIFIERS - 1
