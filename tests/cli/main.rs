@@ -3,6 +3,7 @@
 
 mod faults;
 mod ping;
+mod profile;
 mod publish;
 mod reconnect;
 mod serve;
