@@ -19,13 +19,8 @@ pub enum Event {
     Acknowledged {
         /// The number given to [`Session::publish`].
         record: u64,
-<<<<<<< HEAD
         /// From PUBACK, PUBREC or PUBCOMP; or ours, when the server of a new connection takes less than the
         /// one before.
-=======
-        /// From PUBACK, PUBREC or PUBCOMP; or ours, when the server of a new connection takes less than
-        /// the one before.
->>>>>>> session
         code: ReasonCode,
         /// The server's own words (MQTT 5 Reason String).
         reason: Option<ByteString>,
