@@ -20,8 +20,8 @@ pub enum Event {
     Acknowledged {
         /// The number given to [`Session::publish`].
         record: u64,
-        /// From PUBACK, PUBREC or PUBCOMP; or ours, when the server of a new connection takes less than
-        /// the one before.
+        /// From PUBACK, PUBREC or PUBCOMP; or ours, when the server of a new connection takes less than the
+        /// one before.
         code: ReasonCode,
         /// The server's own words (MQTT 5 Reason String).
         reason: Option<ByteString>,
@@ -30,6 +30,11 @@ pub enum Event {
     /// sent again, for that could duplicate it.
     InDoubt {
         /// The number given to [`Session::publish`].
+        record: u64,
+    },
+    /// The payload of this message must be streamed again from its beginning, see [`Session::stream`].
+    StreamAgain {
+        /// The number given to [`Session::publish_stream`].
         record: u64,
     },
     /// The answer to a SUBSCRIBE: one code per filter.

@@ -1,6 +1,5 @@
-//! Watches the wire of one client and panics at the first packet that should not have been sent: needless
-//! or missing retransmission, a wrong DUP, an identifier in use, too many in flight, an early
-//! acknowledgement.
+//! Watches the wire of one client and panics at the first packet that should not have been sent: needless or
+//! missing retransmission, a wrong DUP, an identifier in use, too many in flight, an early acknowledgement.
 //! It must never know what the session thinks.
 
 use std::collections::{HashMap, HashSet};

@@ -12,6 +12,7 @@ mod outbound;
 mod promises;
 mod resuming;
 mod simulation;
+mod streaming;
 mod subscribing;
 mod wire;
 mod world;
