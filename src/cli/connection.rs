@@ -93,9 +93,11 @@ impl Connection {
     /// What the flags, the environment and the defaults mean together.
     pub fn resolve(&self) -> Result<client::Options> {
         let endpoint = self.address.resolve(self.has_tls_flag())?;
-        let credentials = self.credentials.resolve(&endpoint)?;
-        let versions = self.session.versions(&credentials)?;
-        let session = self.session.resolve(credentials, versions[0], self.debug)?;
+        let mut credentials = self.credentials.resolve(&endpoint)?;
+        let authentication = self.credentials.authentication(&mut credentials)?;
+        let versions = self.session.versions(&credentials, authentication.is_some())?;
+        let mut session = self.session.resolve(credentials, versions[0], self.debug)?;
+        session.authentication = authentication;
         if self.insecure && endpoint.scheme == Scheme::Wss && !self.quiet {
             report::warn("--insecure: the server's certificate is not verified");
         }

@@ -139,6 +139,16 @@ impl Client {
         self.session.publish(publish, record)
     }
 
+    /// Publishes a message whose payload is streamed; see [`Session::publish_stream`].
+    pub fn publish_stream(&mut self, publish: Publish, length: usize, record: u64) -> Result<(), Unsendable> {
+        self.session.publish_stream(publish, length, record)
+    }
+
+    /// The next piece of it; see [`Session::stream`].
+    pub fn stream(&mut self, piece: Bytes) {
+        self.session.stream(piece);
+    }
+
     /// Subscribes; see [`Session::subscribe`].
     pub fn subscribe(&mut self, subscriptions: Vec<Subscription>, properties: Properties) -> PacketId {
         self.session.subscribe(subscriptions, properties)

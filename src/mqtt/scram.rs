@@ -1,9 +1,9 @@
-//! SCRAM-SHA-256 (RFC 5802, RFC 7677) as a method of enhanced authentication (MQTT 5 §4.12): the client's half.
-//! Randomness comes in; it draws none.
+//! SCRAM-SHA-256 (RFC 5802, RFC 7677) as a method of enhanced authentication (MQTT 5 §4.12): the client's
+//! half. Randomness comes in; it draws none.
 
 use std::num::NonZeroU32;
 
-use ring::{constant_time, digest, hmac, pbkdf2};
+use ring::{digest, hmac, pbkdf2};
 
 /// The name of the method.
 pub const METHOD: &str = "SCRAM-SHA-256";
@@ -33,13 +33,13 @@ impl std::fmt::Display for ScramError {
 }
 
 /// An exchange that has begun.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Scram {
     password: Vec<u8>,
     nonce: String,
     first_bare: String,
-    /// The signature that the server must show; empty before our proof was made.
-    server_signature: Vec<u8>,
+    /// The key and the text of the signature that the server must show; none before our proof was made.
+    server: Option<(hmac::Key, Vec<u8>)>,
 }
 
 /// The password is never shown.
@@ -57,7 +57,7 @@ impl Scram {
             password: password.to_owned(),
             nonce: nonce.to_owned(),
             first_bare: format!("n={name},r={nonce}"),
-            server_signature: Vec::new(),
+            server: None,
         }
     }
 
@@ -93,7 +93,7 @@ impl Scram {
         let client_key = sign(&salted, b"Client Key");
         let stored_key = digest::digest(&digest::SHA256, &client_key);
         let signature = sign(stored_key.as_ref(), message);
-        self.server_signature = sign(&sign(&salted, b"Server Key"), message);
+        self.server = Some((key(&sign(&salted, b"Server Key")), message.to_owned()));
         client_key.iter().zip(signature).map(|(key, signature)| key ^ signature).collect()
     }
 
@@ -104,17 +104,17 @@ impl Scram {
             return Err(ScramError::Refused(words.to_owned()));
         }
         let shown = field(text, 'v').and_then(decoded).ok_or(ScramError::Malformed("no signature"))?;
-        if self.server_signature.is_empty()
-            || constant_time::verify_slices_are_equal(&shown, &self.server_signature).is_err()
-        {
-            return Err(ScramError::WrongServer);
-        }
-        Ok(())
+        let (key, message) = self.server.as_ref().ok_or(ScramError::WrongServer)?;
+        hmac::verify(key, message, &shown).map_err(|_| ScramError::WrongServer)
     }
 }
 
 fn sign(key: &[u8], message: &[u8]) -> Vec<u8> {
-    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), message).as_ref().to_owned()
+    hmac::sign(&self::key(key), message).as_ref().to_owned()
+}
+
+fn key(bytes: &[u8]) -> hmac::Key {
+    hmac::Key::new(hmac::HMAC_SHA256, bytes)
 }
 
 /// The value of an attribute: `a=value` between commas.

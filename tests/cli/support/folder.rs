@@ -16,6 +16,7 @@ impl Folder {
     }
 
     /// Where it is.
+    #[allow(dead_code, reason = "not every test binary that shares this needs it")]
     pub fn path(&self) -> &Path {
         &self.0
     }

@@ -1,11 +1,5 @@
-<<<<<<< HEAD
 //! Watches the wire of one client and panics at the first packet that should not have been sent: needless or
 //! missing retransmission, a wrong DUP, an identifier in use, too many in flight, an early acknowledgement.
-=======
-//! Watches the wire of one client and panics at the first packet that should not have been sent: needless
-//! or missing retransmission, a wrong DUP, an identifier in use, too many in flight, an early
-//! acknowledgement.
->>>>>>> session
 //! It must never know what the session thinks.
 
 use std::collections::{HashMap, HashSet};

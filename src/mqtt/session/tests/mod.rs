@@ -2,6 +2,7 @@
 
 mod aliases;
 mod audit;
+mod authentication;
 mod broker;
 mod identifiers;
 mod inbound;
@@ -11,6 +12,7 @@ mod outbound;
 mod promises;
 mod resuming;
 mod simulation;
+mod streaming;
 mod subscribing;
 mod wire;
 mod world;
@@ -41,6 +43,7 @@ fn config(version: Version) -> Config {
         keep_alive: 45,
         session_expiry: 3600,
         credentials: Credentials::default(),
+        authentication: None,
         will: None,
         topic_alias: false,
         max_inflight: None,

@@ -41,14 +41,8 @@ fn connect_is_these_bytes() {
     }
 }
 
-<<<<<<< HEAD
 /// (version, clean start asked, outlives connection, outlives us) -> (Clean Start, Session Expiry), and the
 /// same for the second connection.
-=======
-/// (version, clean start asked, outlives connection, outlives us) -> (Clean Start, Session Expiry), and
-/// the same
-/// for the second connection.
->>>>>>> session
 #[test]
 fn clean_start_and_expiry_follow_from_what_must_survive() {
     use Version::{V3_1, V3_1_1, V5};

@@ -55,6 +55,7 @@ impl World {
 
     /// Nothing of ours stays with the broker, unless it shall.
     pub fn say_goodbye(mut self) {
+        assert_eq!(self.session.exchanges.remembered(), 0, "nothing is remembered: {self:?}");
         self.session.disconnect(ReasonCode::SUCCESS);
         self.flush();
         self.arrive_up(self.up.len());
