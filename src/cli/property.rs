@@ -10,6 +10,7 @@ use clap::Args;
 use super::connection::Connection;
 use crate::client;
 use crate::mqtt::property::{Kind, Place, Properties, Property, PropertyId};
+use crate::mqtt::session::Authentication;
 use crate::mqtt::version::Version;
 use crate::report::Usage;
 
@@ -112,6 +113,18 @@ impl GivenProperties {
                     session.session_expiry = expiry;
                     session.outlives_us |= connection.session.has_id() && expiry > 0;
                 }
+                Property::AuthenticationMethod(method) => {
+                    ensure!(
+                        session.authentication.is_none(),
+                        Usage::new("-D connect authentication-method: --auth-method says it, too")
+                    );
+                    let data = self.of(Place::Connect).authentication_data().cloned();
+                    session.authentication = Some(Authentication::OneStep { method, data });
+                }
+                Property::AuthenticationData(_) => ensure!(
+                    self.of(Place::Connect).authentication_method().is_some(),
+                    Usage::new("-D connect authentication-data: it needs an authentication-method")
+                ),
                 other => session.connect_properties.push(other),
             }
         }
@@ -179,7 +192,8 @@ fn value(id: PropertyId, values: &[&str]) -> Result<Property, String> {
 fn is_ours(id: PropertyId, place: Place) -> bool {
     let servers = matches!(
         (id, place),
-        (PropertyId::SubscriptionIdentifier, Place::Publish) | (PropertyId::ServerReference, Place::Disconnect)
+        (PropertyId::SubscriptionIdentifier, Place::Publish)
+            | (PropertyId::ServerReference, Place::Disconnect)
     );
     id.is_allowed_in(place) && !servers
 }
@@ -240,18 +254,29 @@ mod tests {
             Ok((Place::Connect, Property::UserProperty("a".into(), "b".into())))
         );
         for (words, expected) in [
-            ("", "-D : expected COMMAND NAME VALUE with a command of connect, will, publish, subscribe, \
-                  unsubscribe, disconnect"),
+            (
+                "",
+                "-D : expected COMMAND NAME VALUE with a command of connect, will, publish, subscribe, \
+                  unsubscribe, disconnect",
+            ),
             ("unsubscribe", "-D unsubscribe: expected a name: user-property"),
             ("subscribe x 1", "-D subscribe x: SUBSCRIBE has these: subscription-identifier, user-property"),
-            ("publish payload-format-indicator 2",
-             "-D publish payload-format-indicator: payload-format-indicator takes a number from 0 to 1"),
-            ("connect receive-maximum 0",
-             "-D connect receive-maximum: receive-maximum takes a number from 1 to 65535"),
-            ("connect receive-maximum x",
-             "-D connect receive-maximum: receive-maximum takes a number from 1 to 65535"),
-            ("publish response-topic a/#",
-             "-D publish response-topic: response-topic takes a topic name, without wildcards"),
+            (
+                "publish payload-format-indicator 2",
+                "-D publish payload-format-indicator: payload-format-indicator takes a number from 0 to 1",
+            ),
+            (
+                "connect receive-maximum 0",
+                "-D connect receive-maximum: receive-maximum takes a number from 1 to 65535",
+            ),
+            (
+                "connect receive-maximum x",
+                "-D connect receive-maximum: receive-maximum takes a number from 1 to 65535",
+            ),
+            (
+                "publish response-topic a/#",
+                "-D publish response-topic: response-topic takes a topic name, without wildcards",
+            ),
             ("publish user-property a", "-D publish user-property: expected a name and a value"),
             ("publish content-type", "-D publish content-type: expected a value"),
         ] {

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args};
 
-use super::connection::{Connection, Persistence};
+use super::connection::Connection;
 use super::property::PropertyFlags;
+use super::session::Persistence;
 use super::value;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::TopicName;

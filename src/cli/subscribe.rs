@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::connection::{Connection, Persistence};
+use super::connection::Connection;
 use super::property::PropertyFlags;
+use super::session::Persistence;
 use super::value;
 use crate::mqtt::packet::RetainHandling;
 use crate::mqtt::qos::QoS;

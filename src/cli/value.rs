@@ -59,7 +59,9 @@ pub fn byte(text: &str) -> Result<u8, String> {
         "\\0" => Some(0),
         "\\\\" => Some(b'\\'),
         _ => match (text.strip_prefix("\\x"), text.as_bytes()) {
-            (Some(digits), _) if digits.len() == 2 && !digits.starts_with('+') => u8::from_str_radix(digits, 16).ok(),
+            (Some(digits), _) if digits.len() == 2 && !digits.starts_with('+') => {
+                u8::from_str_radix(digits, 16).ok()
+            }
             (None, [byte]) => Some(*byte),
             _ => None,
         },
@@ -103,9 +105,15 @@ mod tests {
 
     #[test]
     fn bytes_may_be_escaped() {
-        for (text, expected) in
-            [(",", b','), ("\\t", 9), ("\\n", 10), ("\\0", 0), ("\\\\", b'\\'), ("\\", b'\\'), ("\\x1F", 0x1f)]
-        {
+        for (text, expected) in [
+            (",", b','),
+            ("\\t", 9),
+            ("\\n", 10),
+            ("\\0", 0),
+            ("\\\\", b'\\'),
+            ("\\", b'\\'),
+            ("\\x1F", 0x1f),
+        ] {
             assert_eq!(byte(text), Ok(expected), "{text}");
         }
         for text in ["", "ab", "ü", "\\q", "\\x1", "\\x+1", "\\xgg"] {

@@ -122,7 +122,10 @@ mod tests {
             assert_eq!(encoded(Encoding::Base64, bytes.as_bytes()), base64);
             assert_eq!(encoded(Encoding::Hex, bytes.as_bytes()), hex);
             assert_eq!(Encoding::Base64.decode(base64).as_deref(), Some(bytes.as_bytes()));
-            assert_eq!(Encoding::Base64.decode(base64.trim_end_matches('=')).as_deref(), Some(bytes.as_bytes()));
+            assert_eq!(
+                Encoding::Base64.decode(base64.trim_end_matches('=')).as_deref(),
+                Some(bytes.as_bytes())
+            );
             assert_eq!(Encoding::Hex.decode(hex).as_deref(), Some(bytes.as_bytes()));
         }
     }
@@ -141,7 +144,8 @@ mod tests {
 
     #[test]
     fn what_is_no_such_text_is_refused() {
-        let wrong = ["Z", "Zg=", "Zg===", "Z===", "=", "====", "Zh==", "Zm9", "Zm 9v", "Zm9v\n", "Zm9-", "Zg==Zg=="];
+        let wrong =
+            ["Z", "Zg=", "Zg===", "Z===", "=", "====", "Zh==", "Zm9", "Zm 9v", "Zm9v\n", "Zm9-", "Zg==Zg=="];
         for text in wrong {
             assert_eq!(Encoding::Base64.decode(text), None, "{text}");
         }

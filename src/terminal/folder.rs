@@ -31,7 +31,7 @@ impl Folder {
     /// The folder at `path`, which is made if it is not there, and the names of its next files.
     pub fn open(path: PathBuf) -> io::Result<(Self, Names)> {
         fs::create_dir_all(&path)?;
-        let mut last = 0;
+        let mut last = 0_u64;
         for entry in fs::read_dir(&path)? {
             let name = entry?.file_name();
             let number = name.to_str().and_then(|name| name.rsplit_once('-')?.1.parse().ok());

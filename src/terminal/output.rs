@@ -88,7 +88,8 @@ impl Output {
         let spawner = thread::Builder::new().name("output".to_owned());
         let names = match target {
             Target::Stream(mut sink) => {
-                spawner.spawn(move || write_batches(&batches, |batch| to_stream(batch, &mut *sink), &report))?;
+                spawner
+                    .spawn(move || write_batches(&batches, |batch| to_stream(batch, &mut *sink), &report))?;
                 None
             }
             Target::Folder(folder, names) => {

@@ -93,7 +93,7 @@ fn put(out: &mut BytesMut, text: std::fmt::Arguments<'_>) {
 }
 
 /// `"name":"text"`, or `"name_base64":"..."` for bytes that are no text.
-fn bytes_field(name: &str, bytes: &[u8], out: &mut BytesMut) {
+fn bytes_field(name: &str, bytes: &Bytes, out: &mut BytesMut) {
     if let Ok(text) = std::str::from_utf8(bytes) {
         put(out, format_args!("\"{name}\":"));
         return json::string(text, out);
@@ -106,8 +106,8 @@ fn bytes_field(name: &str, bytes: &[u8], out: &mut BytesMut) {
 /// In the order of the wire; the values of a repeated property stand together where the first of them stood.
 fn write_properties(properties: &Properties, out: &mut BytesMut) {
     let mut seen = Vec::new();
-    for property in properties.iter().map(|property| (property.id(), property)) {
-        let (id, property) = property;
+    for property in properties.iter() {
+        let id = property.id();
         if seen.contains(&id) {
             continue;
         }
@@ -117,14 +117,8 @@ fn write_properties(properties: &Properties, out: &mut BytesMut) {
         seen.push(id);
         match property {
             Property::UserProperty(..) => {
-                let pairs: Vec<_> = properties.user_properties().map(|(name, value)| (&**name, &**value)).collect();
-                list(id, &pairs, |(name, value), out| {
-                    out.put_u8(b'[');
-                    json::string(name, out);
-                    out.put_u8(b',');
-                    json::string(value, out);
-                    out.put_u8(b']');
-                }, out);
+                let pairs: Vec<_> = properties.user_properties().collect();
+                list(id, &pairs, write_pair, out);
             }
             Property::SubscriptionIdentifier(_) => {
                 let numbers: Vec<u32> = properties.subscription_identifiers().collect();
@@ -142,6 +136,14 @@ fn write_properties(properties: &Properties, out: &mut BytesMut) {
             }
         }
     }
+}
+
+fn write_pair((name, value): &(&ByteString, &ByteString), out: &mut BytesMut) {
+    out.put_u8(b'[');
+    json::string(name, out);
+    out.put_u8(b',');
+    json::string(value, out);
+    out.put_u8(b']');
 }
 
 fn list<T>(id: PropertyId, items: &[T], write: impl Fn(&T, &mut BytesMut), out: &mut BytesMut) {
@@ -211,7 +213,8 @@ fn flag(name: &str, value: &RawValue) -> Result<bool, String> {
 
 fn time(value: &RawValue) -> Result<Duration, String> {
     let text = text("time", value)?;
-    moment::since_1970(&text).ok_or_else(|| "time: expected one such as 2026-11-22T10:48:10.345205Z".to_owned())
+    moment::since_1970(&text)
+        .ok_or_else(|| "time: expected one such as 2026-11-22T10:48:10.345205Z".to_owned())
 }
 
 /// Text as it is, or in the encoding that the name says; `null` is nothing.
@@ -273,9 +276,13 @@ fn misfit<T>(result: Result<T, crate::mqtt::property::Misfit>) -> Result<T, Stri
 fn pairs(value: &RawValue) -> Result<Vec<(String, String)>, String> {
     type Object = BTreeMap<String, String>;
     let text = value.get();
-    let objects = || serde_json::from_str::<Vec<Object>>(text).map(|list| list.into_iter().flatten().collect());
+    let objects =
+        || serde_json::from_str::<Vec<Object>>(text).map(|list| list.into_iter().flatten().collect());
     serde_json::from_str(text)
         .or_else(|_| objects())
         .or_else(|_| serde_json::from_str::<Object>(text).map(|object| object.into_iter().collect()))
         .map_err(|_| "properties: user-property takes pairs of strings: [[\"name\",\"value\"]]".to_owned())
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 
 use super::codec::Value;
-use super::{Property, PropertyId};
+use super::{Properties, Property, PropertyId};
 use crate::mqtt::topic::TopicName;
 
 /// The longest string or binary datum of MQTT, in bytes (§1.5.4, §1.5.6).
@@ -82,11 +82,6 @@ impl PropertyId {
 }
 
 impl Property {
-    /// Its identifier.
-    pub fn id(&self) -> PropertyId {
-        self.parts().0
-    }
-
     /// Its value, where that is a number.
     pub fn number(&self) -> Option<u32> {
         match self.parts().1 {
@@ -166,6 +161,18 @@ impl Property {
             Ok(Self::UserProperty(name, value))
         } else {
             Err(Misfit(PropertyId::UserProperty))
+        }
+    }
+}
+
+impl Properties {
+    /// Adds a property in the place of the one of its kind; user properties stand side by side.
+    pub fn set(&mut self, property: Property) {
+        let id = property.id();
+        let known = self.0.iter_mut().find(|known| id != PropertyId::UserProperty && known.id() == id);
+        match known {
+            Some(known) => *known = property,
+            None => self.0.push(property),
         }
     }
 }

@@ -59,7 +59,9 @@ pub(super) fn put(
         }
         Field::Retain => out.put_u8(b'0' + u8::from(publish.retain)),
         Field::SubscriptionIdentifier => integer(properties.subscription_identifiers().next(), shape, out),
-        Field::Topic => string(publish.topic.as_ref().map_or("", |topic| topic.as_str()).as_bytes(), shape, out),
+        Field::Topic => {
+            string(publish.topic.as_ref().map_or("", |topic| topic.as_str()).as_bytes(), shape, out)
+        }
         Field::Unix => {
             now.inspect(|now| now.unix(out));
         }

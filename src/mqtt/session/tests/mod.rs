@@ -48,6 +48,8 @@ fn config(version: Version) -> Config {
         topic_alias: false,
         max_inflight: None,
         maximum_packet: 1 << 20,
+        connect_properties: Properties::default(),
+        disconnect_properties: Properties::default(),
         trace: false,
     }
 }
