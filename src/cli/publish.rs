@@ -74,7 +74,7 @@ pub struct Publish {
 
     /// With -l: the topic is what stands before the first such character, the message what stands behind it
     #[arg(long, value_name = "C", value_parser = value::byte, help_heading = "Messages",
-          requires = "stdin_line", conflicts_with = "topic")]
+          conflicts_with_all = ["topic", "json", "message", "file", "stdin_file", "null_message"])]
     pub split: Option<u8>,
 
     /// Stop at the first record that makes no sense; without this the others go on
@@ -97,7 +97,8 @@ pub struct Publish {
 
     /// With --json: keep the distances in time that the records have, or be so many times as fast
     #[arg(long, value_name = "SPEED", num_args = 0..=1, default_missing_value = "1", value_parser = value::rate,
-          help_heading = "Messages", requires = "json", conflicts_with = "rate")]
+          help_heading = "Messages", conflicts_with_all = ["rate", "repeat_delay", "message", "file", "stdin_file",
+          "stdin_line", "null_message"])]
     pub replay: Option<f64>,
 
     /// Quality of service: 0, 1 or 2; with --json that of records that do not say

@@ -241,7 +241,7 @@ impl Subscriber<'_> {
             }
             Event::OutputFailed(error) => {
                 self.output.abandon();
-                output_failed(error).map(Some)
+                self.output_failed(error).map(Some)
             }
             Event::Interrupted(signal) => Ok(Some(self.interrupted(signal))),
             Event::Alarm => Ok(Some(self.time_is_up())),
@@ -336,7 +336,7 @@ impl Subscriber<'_> {
                     self.output.written(number);
                     self.removals.written(number);
                 }
-                Some(Event::OutputFailed(error)) => return output_failed(error).map(drop),
+                Some(Event::OutputFailed(error)) => return self.output_failed(error).map(drop),
                 _ => break,
             }
         }
@@ -367,12 +367,13 @@ impl Subscriber<'_> {
             }
         }
     }
-}
 
-/// A reader that has seen enough is no failure.
-fn output_failed(error: io::Error) -> Result<Exit> {
-    if error.kind() == io::ErrorKind::BrokenPipe {
-        return Ok(Exit::Done);
+    /// A reader that has seen enough is no failure.
+    fn output_failed(&self, error: io::Error) -> Result<Exit> {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Ok(Exit::Done);
+        }
+        let target = self.args.output_dir.as_ref().map(|path| path.display().to_string());
+        Err(error).context(format!("writing to {}", target.as_deref().unwrap_or("stdout")))
     }
-    Err(error).context("writing to stdout")
 }

@@ -2,10 +2,13 @@
 //! error and exit code, compared exactly. These tests must never know the program's codec.
 
 mod faults;
+mod filters;
+mod formats;
 mod ping;
 mod profile;
 mod publish;
 mod reconnect;
+mod records;
 mod serve;
 mod signals;
 mod subscribe;
