@@ -3,6 +3,7 @@
 
 mod faults;
 mod ping;
+mod ping_via;
 mod profile;
 mod publish;
 mod reconnect;
