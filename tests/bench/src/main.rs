@@ -1,9 +1,15 @@
 //! `mqttws-bench`: measures whole programs side by side in one run. See `run` beside it.
 
+mod broker;
+mod case;
+mod entrant;
 mod flood;
 mod limit;
 mod link;
+mod measure;
 mod mqtt;
+mod report;
+mod run;
 mod server;
 mod stream;
 mod websocket;
@@ -32,6 +38,8 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
     let (what, rest) = arguments.split_first().ok_or("run, serve, limit or measure?")?;
     match what.as_str() {
         "serve" => serve(rest),
+        "run" => run::run(rest),
+        "measure" => measure::run(rest),
         "limit" => limit::run(rest),
         _ => Err(format!("there is no {what}").into()),
     }
