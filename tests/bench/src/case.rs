@@ -97,7 +97,8 @@ fn lines() -> Vec<Case> {
             cases.push(Case { size, qos, count, quick: size == 64, ..Case::new(name, Work::Lines) });
         }
     }
-    let wss = |case: &Case| Case { name: format!("{}-wss", case.name), tls: true, quick: false, ..case.clone() };
+    let wss =
+        |case: &Case| Case { name: format!("{}-wss", case.name), tls: true, quick: false, ..case.clone() };
     cases.extend([wss(&cases[0]), wss(&cases[1]), wss(&cases[3])]);
     for qos in 0..=2 {
         let case = Case { size: 64, qos, count: 100_000, against: Against::Mosquitto, ..cases[0].clone() };
@@ -121,7 +122,8 @@ fn subscribe() -> Vec<Case> {
             }
         }
     }
-    let wss = |case: &Case| Case { name: format!("{}-wss", case.name), tls: true, quick: false, ..case.clone() };
+    let wss =
+        |case: &Case| Case { name: format!("{}-wss", case.name), tls: true, quick: false, ..case.clone() };
     cases.extend([wss(&cases[0]), wss(&cases[4])]);
     cases
 }
@@ -152,7 +154,13 @@ fn growth() -> Vec<Case> {
             (Work::Subscribe(Pack::Many), "sub-q0", 0),
             (Work::Subscribe(Pack::Many), "sub-q1", 1),
         ] {
-            cases.push(Case { size: 16, qos, count, alone: true, ..Case::new(format!("grow-{what}-{words}"), work) });
+            cases.push(Case {
+                size: 16,
+                qos,
+                count,
+                alone: true,
+                ..Case::new(format!("grow-{what}-{words}"), work)
+            });
         }
     }
     cases.sort_by(|one, other| one.name.cmp(&other.name));

@@ -109,7 +109,9 @@ fn limits(case: &Case, place: &Place) -> Vec<Entrant> {
         Work::Once => vec![bare("bare writer", "write", "one")],
         // Mosquitto takes no window of 65,535, nor many small frames at once.
         Work::Lines if case.against == Against::Mosquitto => Vec::new(),
-        Work::Lines => vec![detached(bare("bare writer", "write", "size=0")), bare("bare line writer", "line", "size=0")],
+        Work::Lines => {
+            vec![detached(bare("bare writer", "write", "size=0")), bare("bare line writer", "line", "size=0")]
+        }
         Work::File => vec![bare("bare writer", "file", &format!("file={}", place.payload_file(case.size)))],
         Work::Subscribe(_) => {
             vec![detached(bare("bare reader", "read", one)), bare("bare line reader", "read", "print")]
@@ -188,7 +190,7 @@ fn mqttjs(case: &Case, place: &Place) -> Option<Entrant> {
         _ => return None,
     });
     let endless = matches!(case.work, Work::Subscribe(_));
-    Some(Entrant { endless, ..entrant("MQTT.js", Role::Peer, argv, case.count.min(20_000)) })
+    Some(Entrant { endless, ..entrant("MQTT.js", Role::Peer, argv, case.count.min(5_000)) })
 }
 
 fn paho(case: &Case, place: &Place) -> Option<Entrant> {
@@ -197,9 +199,10 @@ fn paho(case: &Case, place: &Place) -> Option<Entrant> {
         Work::Subscribe(_) => "paho_sub.py",
         _ => "paho_pub.py",
     };
-    let count = case.count.min(10_000);
+    let count = case.count.min(5_000);
     let script = format!("{}/{script}", place.peers);
-    let mut argv = words(&[place.paho.as_deref()?, &script, &place.ws.to_string(), TOPIC, &case.qos.to_string()]);
+    let mut argv =
+        words(&[place.paho.as_deref()?, &script, &place.ws.to_string(), TOPIC, &case.qos.to_string()]);
     argv.push(match case.work {
         Work::Once => "hello".to_owned(),
         Work::Lines => "-l".to_owned(),

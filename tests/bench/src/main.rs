@@ -38,6 +38,10 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
     let (what, rest) = arguments.split_first().ok_or("run, serve, limit or measure?")?;
     match what.as_str() {
         "serve" => serve(rest),
+        "list" => {
+            case::all().iter().for_each(|case| println!("{}", case.name));
+            Ok(())
+        }
         "run" => run::run(rest),
         "measure" => measure::run(rest),
         "limit" => limit::run(rest),

@@ -76,12 +76,22 @@ fn median(mut values: Vec<f64>) -> f64 {
 /// The table of one case.
 pub fn table(case: &Case, rows: &[Row]) -> String {
     let mut text = format!("\n{}  ({})\n", case.name, describe(case));
-    let limits: Vec<&Row> = rows.iter().filter(|row| row.role == Role::Limit && !row.costs.is_empty()).collect();
+    let limits: Vec<&Row> =
+        rows.iter().filter(|row| row.role == Role::Limit && !row.costs.is_empty()).collect();
     // Writing to a String cannot fail.
-    let _ = write!(text, "  {:<17}{:>10}{:>10}{:>12}{:>12}{:>9}", "", "messages", "wall ms", rate_unit(case), cpu_unit(case), "RSS MiB");
+    let _ = write!(
+        text,
+        "  {:<17}{:>10}{:>10}{:>12}{:>12}{:>9}",
+        "",
+        "messages",
+        "wall ms",
+        rate_unit(case),
+        cpu_unit(case),
+        "RSS MiB"
+    );
     for limit in &limits {
         let name = limit.name.trim_start_matches("bare ");
-        let _ = write!(text, "{:>14}", format!("% of {name}"));
+        let _ = write!(text, "{:>17}", format!("% of {name}"));
     }
     let extra = match case.work {
         Work::Ping => "   p50 ms  p99 ms",
@@ -105,7 +115,7 @@ fn line(case: &Case, row: &Row, limits: &[&Row]) -> String {
     let _ = write!(text, "{:>10.2}{rate:>12.0}{cpu:>12.0}{:>9.1}", row.wall() * 1e3, row.memory());
     for limit in limits {
         let ratios = format!("{:.0} /{:.1}", 100.0 * row.rate() / limit.rate(), row.cpu() / limit.cpu());
-        let _ = write!(text, "{ratios:>14}");
+        let _ = write!(text, "{ratios:>17}");
     }
     if let Some((median, high)) = row.round_trip() {
         let _ = write!(text, "{median:>9.3}{high:>8.3}");
@@ -145,7 +155,12 @@ fn describe(case: &Case) -> String {
         Work::Lines => format!("publish lines of {} bytes, QoS {}", case.size, case.qos),
         Work::File => format!("publish a file of {} MiB", case.size / 1024 / 1024),
         Work::Subscribe(pack) => {
-            format!("receive {} bytes, QoS {}, frames: {}", case.size, case.qos, format!("{pack:?}").to_lowercase())
+            format!(
+                "receive {} bytes, QoS {}, frames: {}",
+                case.size,
+                case.qos,
+                format!("{pack:?}").to_lowercase()
+            )
         }
         Work::Ping => "PINGREQ and PINGRESP".to_owned(),
     };

@@ -53,7 +53,8 @@ impl Options {
     /// The cases that were asked for.
     fn cases(&self) -> Vec<Case> {
         let named = |case: &Case| self.cases.iter().any(|name| case.name.starts_with(name.as_str()));
-        let wanted = |case: &Case| if self.cases.is_empty() { !self.quick || case.quick } else { named(case) };
+        let wanted =
+            |case: &Case| if self.cases.is_empty() { !self.quick || case.quick } else { named(case) };
         let mut cases: Vec<Case> = case::all().into_iter().filter(wanted).collect();
         if self.quick {
             cases.iter_mut().filter(|case| !case.alone).for_each(Case::shorten);
@@ -83,7 +84,9 @@ pub fn run(arguments: &[String]) -> Result<(), Failure> {
     for (key, value) in &facts {
         println!("{key}: {value}");
     }
-    println!("medians; \"70 /1.5\" below \"% of\" a bare program: 70 % of its rate, 1.5 times its CPU time a message");
+    println!(
+        "medians; \"70 /1.5\" below \"% of\" a bare program: 70 % of its rate, 1.5 times its CPU time a message"
+    );
     let mut results = Vec::new();
     for case in cases {
         let rows = bench.rows(&case)?;
@@ -105,7 +108,9 @@ impl Bench {
         let server = Server::start(0, identity.server_config()?)?;
         options.place.folder = folder.0.display().to_string();
         options.place.authority = authority.display().to_string();
-        let broker = if options.place.has_mosquitto && options.cases().iter().any(|case| case.against == Against::Mosquitto) {
+        let broker = if options.place.has_mosquitto
+            && options.cases().iter().any(|case| case.against == Against::Mosquitto)
+        {
             Some(Broker::start(&options.place.folder, &identity)?)
         } else {
             None
@@ -204,7 +209,12 @@ impl Bench {
         let mut arrived = 0;
         if case.against == Against::Sink {
             let first = self.server.tallies().recv_timeout(AFTERWARDS).ok();
-            arrived = first.iter().copied().chain(self.server.tallies().try_iter()).map(|tally| tally.publishes).sum();
+            arrived = first
+                .iter()
+                .copied()
+                .chain(self.server.tallies().try_iter())
+                .map(|tally| tally.publishes)
+                .sum();
         }
         if !cost.succeeded {
             return Some("failed".to_owned());

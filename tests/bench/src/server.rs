@@ -140,7 +140,11 @@ impl Guest {
             mqtt::CONNECT => {
                 self.connect = Connect::parse(body);
                 let is_v5 = self.connect.is_some_and(|connect| connect.is_v5);
-                out.extend_from_slice(if is_v5 { &[mqtt::CONNACK, 3, 0, 0, 0] } else { &[mqtt::CONNACK, 2, 0, 0] });
+                out.extend_from_slice(if is_v5 {
+                    &[mqtt::CONNACK, 3, 0, 0, 0]
+                } else {
+                    &[mqtt::CONNACK, 2, 0, 0]
+                });
             }
             mqtt::SUBSCRIBE => {
                 // A malformed one gets no answer, and its sender waits in vain.

@@ -86,7 +86,11 @@ impl Read for Stream {
             Self::Client(tls) => tls.read(target),
         };
         match result {
-            Err(error) if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) => Ok(0),
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) =>
+            {
+                Ok(0)
+            }
             result => result,
         }
     }

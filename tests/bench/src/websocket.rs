@@ -65,7 +65,8 @@ fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for group in bytes.chunks(3) {
-        let value = group.iter().fold(0_usize, |value, &byte| value << 8 | usize::from(byte)) << (8 * (3 - group.len()));
+        let value = group.iter().fold(0_usize, |value, &byte| value << 8 | usize::from(byte))
+            << (8 * (3 - group.len()));
         for index in 0..4 {
             let digit = DIGITS[value >> (18 - 6 * index) & 63];
             text.push(if index <= group.len() { char::from(digit) } else { '=' });

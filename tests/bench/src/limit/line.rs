@@ -43,7 +43,13 @@ pub fn run(order: &Order) -> Result<(), Failure> {
 }
 
 /// Encodes lines until the frame is full, the window is, or the input has ended (false).
-fn gather(input: &mut impl BufRead, frame: &mut Vec<u8>, sent: &mut u64, done: u64, qos: u8) -> Result<bool, Failure> {
+fn gather(
+    input: &mut impl BufRead,
+    frame: &mut Vec<u8>,
+    sent: &mut u64,
+    done: u64,
+    qos: u8,
+) -> Result<bool, Failure> {
     let mut line = Vec::with_capacity(2048);
     while frame.len() < FRAME / 2 && (qos == 0 || *sent - done < WINDOW) {
         line.clear();

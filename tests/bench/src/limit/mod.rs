@@ -131,7 +131,8 @@ fn ping(order: &Order) -> Result<(), Failure> {
         link.send()?;
         let mut answered = false;
         while !answered {
-            let open = link.read(&mut |packet, _| answered |= matches!(packet, Packet::Other(mqtt::PINGRESP, _)))?;
+            let open =
+                link.read(&mut |packet, _| answered |= matches!(packet, Packet::Other(mqtt::PINGRESP, _)))?;
             if !open {
                 return Err("the connection was lost".into());
             }
