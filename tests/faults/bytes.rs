@@ -1,0 +1,1 @@
+//! A small conversation broken at every byte.

@@ -1,0 +1,88 @@
+//! Numbered messages: what must arrive of them at each QoS, and random faults on their way.
+
+use std::time::Duration;
+
+use crate::program::Outcome;
+use crate::proxy::{Fault, Path, Plan, Proxy};
+
+/// The numbers from 1 to `last`, a line each: `seq 1 last`.
+pub fn sequence(last: u32) -> String {
+    let numbers: Vec<String> = (1..=last).map(|number| number.to_string()).collect();
+    numbers.join("\n") + "\n"
+}
+
+/// The numbers of an output, whole lines only: a killed program may have written half of one.
+pub fn numbers(output: &[u8]) -> Vec<u32> {
+    let text = String::from_utf8_lossy(output);
+    let lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+    lines.map(|line| line.trim_end().parse().unwrap_or_else(|_| panic!("not a number: {line:?}"))).collect()
+}
+
+/// Checks that all arrived: at QoS 2 once each and in order, at QoS 1 with their first arrivals in order.
+pub fn all_arrived(arrived: &[u32], last: u32, qos: &str) {
+    let mut next = 1;
+    for (at, &number) in arrived.iter().enumerate() {
+        let is_again = qos == "1" && number < next;
+        assert!(number == next || is_again, "{number} came where {next} was due (arrival {at} at QoS {qos})");
+        next += u32::from(number == next);
+    }
+    assert_eq!(next - 1, last, "so many of {last} arrived in all at QoS {qos}");
+}
+
+/// Checks that each loss and each recovery has its line, and that there were this many of them at least.
+pub fn tells_losses_and_recoveries(outcome: &Outcome, least: usize) {
+    let stderr = String::from_utf8_lossy(&outcome.stderr);
+    let count = |words: &str| stderr.lines().filter(|line| line.contains(words)).count();
+    let (losses, recoveries) = (count("trying again"), count("connected again"));
+    assert!(losses == recoveries && losses >= least, "{losses} losses, {recoveries} recoveries:\n{outcome}");
+    let other = stderr.lines().find(|line| !line.starts_with("mqttws: warning: "));
+    assert_eq!(other, None, "neither loss nor recovery:\n{outcome}");
+}
+
+/// Random faults, so many of them, and then none: each after some bytes of either direction.
+#[derive(Clone, Copy, Debug)]
+pub struct Storm {
+    /// Connections that break.
+    pub faults: usize,
+    /// The most bytes that get through to the broker before one breaks.
+    pub up: u64,
+    /// ... and to the client.
+    pub down: u64,
+    /// Of the random numbers.
+    pub seed: u64,
+}
+
+impl Storm {
+    /// The proxy that makes it, before this port.
+    pub fn before(self, port: u16) -> Proxy {
+        println!("{self:?}");
+        let mut random = fastrand::Rng::with_seed(self.seed);
+        Proxy::start(
+            port,
+            move |number| if number < self.faults { self.plan(&mut random) } else { Plan::default() },
+        )
+    }
+
+    fn plan(self, random: &mut fastrand::Rng) -> Plan {
+        let mut plan = Plan::default();
+        for path in [&mut plan.up, &mut plan.down] {
+            if random.u8(..4) == 0 {
+                path.pieces = (0..random.usize(1..5)).map(|_| random.usize(1..40)).collect();
+            }
+        }
+        let is_up = random.bool();
+        let (path, most) = if is_up { (&mut plan.up, self.up) } else { (&mut plan.down, self.down) };
+        let fault = match random.u8(..8) {
+            0..4 => Fault::Cut,
+            4..7 => Fault::Reset,
+            _ => Fault::HalfClose,
+        };
+        path.faults = vec![(random.u64(..most), fault)];
+        let stall = Fault::Stall(Duration::from_millis(random.u64(1..20)));
+        let other: &mut Path = if is_up { &mut plan.down } else { &mut plan.up };
+        if random.u8(..3) == 0 {
+            other.faults = vec![(random.u64(..most), stall)];
+        }
+        plan
+    }
+}
