@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::broker::Mosquitto;
 use crate::program::Outcome;
 use crate::proxy::{Fault, Path, Plan, Proxy};
 
@@ -9,6 +10,18 @@ use crate::proxy::{Fault, Path, Plan, Proxy};
 pub fn sequence(last: u32) -> String {
     let numbers: Vec<String> = (1..=last).map(|number| number.to_string()).collect();
     numbers.join("\n") + "\n"
+}
+
+/// How many lines `mosquitto_pub` is given at once: it loses the rest of more than 65,535.
+const PORTION: usize = 50_000;
+
+/// Has `mosquitto_pub` publish the numbers up to `last` to `t`.
+pub fn feed(broker: &Mosquitto, last: u32, qos: &str, limit: Duration) {
+    let lines: Vec<String> = (1..=last).map(|number| format!("{number}\n")).collect();
+    for portion in lines.chunks(PORTION) {
+        let publisher = broker.client("mosquitto_pub", &["-t", "t", "-q", qos, "-l"]);
+        publisher.stdin(portion.concat()).spawn().finish_within(limit).expect(0, "", "");
+    }
 }
 
 /// The numbers of an output, whole lines only: a killed program may have written half of one.

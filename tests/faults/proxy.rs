@@ -25,7 +25,7 @@ pub enum Fault {
     HalfClose,
     /// Nothing goes on in this direction for so long.
     Stall(Duration),
-    /// Nothing goes on in this direction until [`Proxy::release`].
+    /// Nothing goes on in this direction until [`Proxy::release`] or [`Proxy::close`].
     Hold,
 }
 
@@ -68,9 +68,12 @@ type Planner = dyn FnMut(usize) -> Plan + Send;
 struct Shared {
     upstream: u16,
     plans: Mutex<Box<Planner>>,
+    /// Counts [`Proxy::close`]: connections of an earlier time end.
+    epoch: AtomicUsize,
     is_open: AtomicBool,
     is_over: AtomicBool,
     connections: AtomicUsize,
+    held: AtomicUsize,
     broken: AtomicUsize,
     /// Bytes forwarded to the broker, and to the client.
     forwarded: [AtomicU64; 2],
@@ -93,6 +96,8 @@ impl Proxy {
         let shared = Arc::new(Shared {
             upstream,
             plans: Mutex::new(Box::new(plans)),
+            epoch: AtomicUsize::new(0),
+            held: AtomicUsize::new(0),
             is_open: AtomicBool::new(true),
             is_over: AtomicBool::new(false),
             connections: AtomicUsize::new(0),
@@ -125,9 +130,16 @@ impl Proxy {
         format!("ws://127.0.0.1:{}/mqtt", self.port)
     }
 
-    /// While it is not open, new connections are ended at once.
-    pub fn open(&self, is_open: bool) {
-        self.shared.is_open.store(is_open, Ordering::SeqCst);
+    /// Ends every connection, and new ones at once, until [`Proxy::open`].
+    pub fn close(&self) {
+        self.shared.is_open.store(false, Ordering::SeqCst);
+        self.shared.epoch.fetch_add(1, Ordering::SeqCst);
+        self.shared.released.1.notify_all();
+    }
+
+    /// Lets connections pass again.
+    pub fn open(&self) {
+        self.shared.is_open.store(true, Ordering::SeqCst);
     }
 
     /// Lets every [`Fault::Hold`] go on.
@@ -139,6 +151,11 @@ impl Proxy {
     /// How many connections there were.
     pub fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::SeqCst)
+    }
+
+    /// How many times a direction came to [`Fault::Hold`].
+    pub fn held(&self) -> usize {
+        self.shared.held.load(Ordering::SeqCst)
     }
 
     /// How many of them ended by a fault.
@@ -166,7 +183,7 @@ impl Drop for Proxy {
     /// Ends the connections, and wakes the listener so that it ends, too: from now on nobody is there.
     fn drop(&mut self) {
         self.shared.is_over.store(true, Ordering::SeqCst);
-        self.release();
+        self.close();
         TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).ok();
     }
 }
@@ -176,6 +193,7 @@ struct Connection {
     shared: Arc<Shared>,
     client: TcpStream,
     broker: TcpStream,
+    epoch: usize,
     /// A fault has ended it.
     is_over: AtomicBool,
 }
@@ -189,8 +207,8 @@ fn serve(shared: &Arc<Shared>, client: TcpStream) {
         socket.set_nodelay(true).ok();
         socket.set_read_timeout(Some(TURN)).ok();
     }
-    let connection =
-        Arc::new(Connection { shared: Arc::clone(shared), client, broker, is_over: AtomicBool::new(false) });
+    let (epoch, is_over) = (shared.epoch.load(Ordering::SeqCst), AtomicBool::new(false));
+    let connection = Arc::new(Connection { shared: Arc::clone(shared), client, broker, epoch, is_over });
     for (direction, path) in [(Direction::Up, plan.up), (Direction::Down, plan.down)] {
         let connection = Arc::clone(&connection);
         thread::spawn(move || connection.pump(direction, &path));
@@ -250,7 +268,7 @@ impl Connection {
             if self.is_over.load(Ordering::SeqCst) {
                 return false;
             }
-            if self.shared.is_over.load(Ordering::SeqCst) {
+            if self.is_closed() {
                 self.end();
                 return false;
             }
@@ -264,9 +282,16 @@ impl Connection {
     }
 
     fn hold(&self) {
+        self.shared.held.fetch_add(1, Ordering::SeqCst);
         let (released, condition) = &self.shared.released;
-        let released = released.lock().unwrap();
-        drop(condition.wait_while(released, |released| !*released).unwrap());
+        let mut released = released.lock().unwrap();
+        while !*released && !self.is_closed() {
+            released = condition.wait_timeout(released, TURN).unwrap().0;
+        }
+    }
+
+    fn is_closed(&self) -> bool {
+        self.epoch != self.shared.epoch.load(Ordering::SeqCst)
     }
 
     /// Ends both connections. What is unread in a socket makes the kernel reset it.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::broker::Mosquitto;
 use crate::numbers::{Storm, all_arrived, numbers, sequence, tells_losses_and_recoveries};
 use crate::program::{Program, Running};
-use crate::{LONG, SOON, mosquitto};
+use crate::{LONG, SOON, VERY_LONG, mosquitto};
 
 /// A `mosquitto_sub` with a session that stays, subscribed to `t`; it ends after the line `end`.
 fn subscriber(broker: &Mosquitto) -> Running {
@@ -27,7 +27,8 @@ fn publish_through(storm: Storm, last: u32, qos: &str, version: &str, limit: Dur
     assert_eq!((outcome.code(), outcome.stdout.as_slice()), (Some(0), b"".as_slice()), "{outcome}");
     println!("{} connections, {} broken, {:?}", proxy.connections(), proxy.broken(), outcome.took);
 
-    broker.client("mosquitto_pub", &["-t", "t", "-q", "1", "-m", "0"]).run().expect(0, "", "");
+    // Only messages of the same QoS are never overtaken.
+    broker.client("mosquitto_pub", &["-t", "t", "-q", qos, "-m", "0"]).run().expect(0, "", "");
     subscriber.wait_for_line(|line| line == "0\n");
     subscriber.signal("TERM");
     let mut arrived = numbers(&subscriber.finish().stdout);
@@ -60,4 +61,24 @@ fn qos_2() {
 #[test]
 fn qos_2_before_version_5() {
     publish_through(short(4), 2000, "2", "311", LONG);
+}
+
+/// Two hundred thousand messages: some minutes.
+#[test]
+#[ignore = "takes minutes"]
+fn many_at_qos_1() {
+    for (seed, version) in [(5, "5"), (6, "311")] {
+        let storm = Storm { faults: 60, up: 90_000, down: 30_000, seed };
+        publish_through(storm, 200_000, "1", version, VERY_LONG);
+    }
+}
+
+/// Fifty thousand messages: some minutes.
+#[test]
+#[ignore = "takes minutes"]
+fn many_at_qos_2() {
+    for (seed, version) in [(7, "5"), (8, "311")] {
+        let storm = Storm { faults: 60, up: 30_000, down: 12_000, seed };
+        publish_through(storm, 50_000, "2", version, VERY_LONG);
+    }
 }
