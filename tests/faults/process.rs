@@ -16,10 +16,15 @@ pub struct Process {
 impl Process {
     /// Starts it; its standard error is the test's.
     pub fn start(arguments: &[&str]) -> Self {
+        Self::start_with_stdout(arguments, Stdio::piped())
+    }
+
+    /// The same with a standard output of the test's own.
+    pub fn start_with_stdout(arguments: &[&str], stdout: Stdio) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_mqttws"))
             .args(arguments)
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
+            .stdout(stdout)
             .spawn()
             .unwrap();
         Self { stdin: child.stdin.take(), stdout: child.stdout.take(), child }

@@ -58,11 +58,11 @@ fn a_standstill_before_connack_is_left_after_the_connect_timeout() {
     broker.wait_for_subscription("sub");
     let proxy = Proxy::start(broker.ws_port(), |number| match number {
         0 => Plan { down: Path::failing(20, Fault::Hold), ..Plan::default() },
-        1 => Plan { up: Path::failing(300, Fault::Hold), ..Plan::default() },
+        1 => Plan { up: Path::failing(250, Fault::Hold), ..Plan::default() },
         _ => Plan::default(),
     });
     let command = ["pub", &proxy.url(), "-t", "t", "-q", "1", "-l", "--reconnect-delay", SOON];
-    let flags = ["--wait", "20", "--connect-timeout", "0.7"];
+    let flags = ["--wait", "20", "--connect-timeout", "0.7", "-k", "1"];
     let outcome = Program::new([&command[..], &flags].concat()).stdin(sequence(3)).run();
     assert_eq!(outcome.code(), Some(0), "{outcome}");
     subscriber.finish().expect(0, sequence(3), "");

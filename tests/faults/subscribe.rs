@@ -32,27 +32,27 @@ fn subscribe_through(storm: Storm, last: u32, qos: &str, version: &str, limit: D
 
 /// Short connections: twenty of them do not suffice.
 fn short(seed: u64) -> Storm {
-    Storm { faults: 24, up: 700, down: 1200, seed }
+    Storm { faults: 24, up: 500, down: 1200, seed }
 }
 
 #[test]
 fn qos_1() {
-    subscribe_through(short(11), 2000, "1", "5", LONG);
+    subscribe_through(short(11), 4000, "1", "5", LONG);
 }
 
 #[test]
 fn qos_1_before_version_5() {
-    subscribe_through(short(12), 2000, "1", "311", LONG);
+    subscribe_through(short(12), 4000, "1", "311", LONG);
 }
 
 #[test]
 fn qos_2() {
-    subscribe_through(short(13), 2000, "2", "5", LONG);
+    subscribe_through(short(13), 4000, "2", "5", LONG);
 }
 
 #[test]
 fn qos_2_before_version_5() {
-    subscribe_through(short(14), 2000, "2", "311", LONG);
+    subscribe_through(short(14), 4000, "2", "311", LONG);
 }
 
 #[test]
