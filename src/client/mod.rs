@@ -244,6 +244,9 @@ impl Client {
         self.send();
         let Some(mut transport) = self.transport.take() else { return Ok(()) };
         transport.close();
+        while let Some(chunk) = transport.take_unread() {
+            self.mailbox.recycle(chunk);
+        }
         let deadline = Instant::now() + FAREWELL;
         while let Some(mail) = self.mailbox.wait(Some(deadline)) {
             match mail {

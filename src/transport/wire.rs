@@ -112,6 +112,11 @@ impl Wire {
         self.end_error = error;
     }
 
+    /// Bytes that nobody will read any more.
+    pub fn take_unread(&mut self) -> Option<Chunk> {
+        self.inbox.pop_front()
+    }
+
     /// An emptied chunk, to be filled again.
     pub fn take_spent(&mut self) -> Option<Chunk> {
         self.spent.pop()
