@@ -17,6 +17,7 @@ fn client_hint(error: &client::Error) -> Option<&'static str> {
     use client::Error;
     match error {
         Error::Unreached(error) => dial_hint(error),
+        Error::NotMended(error) => client_hint(error),
         Error::Transport(error) => transport_hint(error),
         Error::ConnectTimedOut { step: Step::Transport(Phase::Upgrade), .. } => {
             Some("does a WebSocket server listen there? a raw MQTT or TLS port waits in silence")

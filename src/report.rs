@@ -167,7 +167,7 @@ fn client_exit(error: &client::Error) -> Exit {
         Error::ConnectTimedOut { .. } => Exit::TimedOut,
         Error::Refused { .. } | Error::RefusedSilently(_) => Exit::Refused,
         Error::Disconnected(disconnect) if disconnect.code.is_error() => Exit::Refused,
-        Error::Disconnected(_) | Error::Silent(_) => Exit::Lost,
+        Error::Disconnected(_) | Error::Silent(_) | Error::NotMended(_) => Exit::Lost,
         Error::Transport(error) | Error::Lost(error) => transport_exit(error),
         Error::Violation(_) => Exit::Protocol,
         Error::Interrupted(signal) => Exit::Signal(*signal),

@@ -61,6 +61,8 @@ pub enum Error {
     Lost(transport::Error),
     /// The connection is gone: nothing was heard.
     Silent(Silence),
+    /// The connection is gone, and this is how the last try to mend it failed.
+    NotMended(Box<Error>),
     /// The broker broke MQTT.
     Violation(Violation),
     /// SIGINT or SIGTERM came while we could do nothing else.
@@ -99,6 +101,7 @@ impl std::fmt::Display for Error {
                 "connection lost: the broker did not answer a PINGREQ within {} s",
                 silence.waited.as_secs()
             ),
+            Self::NotMended(error) => write!(f, "connection lost and not mended: {error}"),
             Self::Violation(violation) => write!(f, "the broker broke the protocol: {violation}"),
             Self::Interrupted(_) => f.write_str("interrupted"),
         }

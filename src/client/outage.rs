@@ -80,6 +80,8 @@ impl Client {
                 self.outage = Some(Outage { since, attempts, next_try });
                 Ok(None)
             }
+            // What another try could mend is still a lost connection; the rest speaks for itself.
+            Err(error) if error.is_mendable() => Err(Error::NotMended(Box::new(error))),
             Err(error) => Err(error),
         }
     }
