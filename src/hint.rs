@@ -17,7 +17,6 @@ fn client_hint(error: &client::Error) -> Option<&'static str> {
     use client::Error;
     match error {
         Error::Unreached(error) => dial_hint(error),
-        Error::NotMended(error) => client_hint(error),
         Error::Transport(error) => transport_hint(error),
         Error::ConnectTimedOut { step: Step::Transport(Phase::Upgrade), .. } => {
             Some("does a WebSocket server listen there? a raw MQTT or TLS port waits in silence")
@@ -82,9 +81,10 @@ fn certificate_hint(fault: &CertificateFault) -> Option<&'static str> {
         }
         CertificateFault::CaAsServer => Some("let this authority sign a certificate of the server's own"),
         CertificateFault::Version1 => Some("make it anew with extensions (openssl x509 -req -extfile)"),
-        CertificateFault::BadSignature | CertificateFault::WeakSignature => {
-            Some("make it anew with SHA-256 and a key of at least 2048 bits")
+        CertificateFault::BadSignature => {
+            Some("is the --cafile up to date? else the certificate needs a key of at least 2048 bits")
         }
+        CertificateFault::WeakSignature => Some("make it anew with SHA-256"),
         _ => None,
     }
 }

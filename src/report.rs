@@ -6,8 +6,11 @@ use std::io;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
+use clap::error::ErrorKind;
+
 use crate::client;
 use crate::hint;
+use crate::mqtt::session::Violation;
 
 /// The exit codes, a promise to scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +90,9 @@ impl std::error::Error for Usage {}
 
 /// Prints an error as one line, with its hint; returns its exit code.
 pub fn error(error: &anyhow::Error) -> Exit {
+    if let Some(error) = error.downcast_ref::<clap::Error>() {
+        return usage(error);
+    }
     let line = format!("{error:#}");
     match hint::of(error) {
         Some(hint) => print(&format!("{line}; {hint}")),
@@ -111,12 +117,16 @@ pub fn trace(line: &str) {
     write(&format!("{}.{:03}: {}\n", now.as_secs(), now.subsec_millis(), one_line(line)));
 }
 
-/// Prints what clap found as one line; its help and version texts go to stdout as they are.
-pub fn usage(error: &clap::Error) -> Exit {
+/// Prints what clap found as one line; help and version, which it calls errors, go to stdout as they are.
+fn usage(error: &clap::Error) -> Exit {
     if !error.use_stderr() {
         // Help that nobody reads any more is no failure.
         let _ = error.print();
         return Exit::Done;
+    }
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        print("a command is missing: pub, sub, ping or serve; see mqttws --help");
+        return Exit::Usage;
     }
     let text = error.render().to_string();
     let mut parts: Vec<&str> = text
@@ -132,7 +142,17 @@ pub fn usage(error: &clap::Error) -> Exit {
 }
 
 fn print(line: &str) {
-    write(&format!("mqttws: {}\n", one_line(line)));
+    write(&format!("mqttws: {}\n", one_line(&without_numbers(line))));
+}
+
+/// "No such file or directory (os error 2)" has said it all before the number.
+fn without_numbers(line: &str) -> String {
+    let mut parts = line.split(" (os error ");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| {
+        let rest = part.trim_start_matches(|c: char| c.is_ascii_digit());
+        text + rest.strip_prefix(')').unwrap_or(rest)
+    })
 }
 
 /// Whatever a broker or a file put into an error stays one line, and does not drive the terminal.
@@ -165,9 +185,11 @@ fn client_exit(error: &client::Error) -> Exit {
         Error::Local(_) | Error::TlsSetup(_) => Exit::Local,
         Error::Unreached(_) => Exit::Unreached,
         Error::ConnectTimedOut { .. } => Exit::TimedOut,
-        Error::Refused { .. } | Error::RefusedSilently(_) => Exit::Refused,
+        Error::Refused { .. }
+        | Error::RefusedSilently(_)
+        | Error::Violation(Violation::Authentication(_)) => Exit::Refused,
         Error::Disconnected(disconnect) if disconnect.code.is_error() => Exit::Refused,
-        Error::Disconnected(_) | Error::Silent(_) | Error::NotMended(_) => Exit::Lost,
+        Error::Disconnected(_) | Error::Silent(_) | Error::NotMended { .. } => Exit::Lost,
         Error::Transport(error) | Error::Lost(error) => transport_exit(error),
         Error::Violation(_) => Exit::Protocol,
         Error::Interrupted(signal) => Exit::Signal(*signal),
@@ -208,6 +230,12 @@ mod tests {
         assert_eq!(u8::from(exit(&anyhow::anyhow!("a file"))), 1);
         assert_eq!(u8::from(exit(&Usage::new("x").into())), 2);
         assert_eq!(u8::from(Exit::Signal(15)), 143);
+    }
+
+    #[test]
+    fn numbers_of_errors_are_left_out() {
+        assert_eq!(without_numbers("reading x: No such file (os error 2); y"), "reading x: No such file; y");
+        assert_eq!(without_numbers("nothing"), "nothing");
     }
 
     #[test]

@@ -318,8 +318,10 @@ fn the_source_keeps_the_rules_of_the_house() {
     let mut report = Vec::new();
     for (file, module, source) in &files {
         let is_test = (1..=module.len()).any(|length| tests.contains(&module[..length].join("::")));
-        let found =
+        let mut found =
             if is_test { complaints_about_lines(source, &blank(source)) } else { complaints(source, module) };
+        // Tests hold texts and bytes as they travel: their width is not ours to choose.
+        found.retain(|(_, complaint)| !is_test || !complaint.starts_with("wider"));
         for (line, complaint) in found {
             report.push(format!("src/{}:{line}: {complaint}", file.display()));
         }

@@ -25,10 +25,24 @@ enum Mail {
     Ended(io::Result<ExitStatus>),
 }
 
-/// Waits for a signal; with a command, runs it and waits for its end.
-pub fn wait(command: Option<Command>) -> io::Result<End> {
+/// From here on SIGINT and SIGTERM are ours: make it before anybody can know that we run.
+#[derive(Debug)]
+pub struct Watch(Signals);
+
+impl Watch {
+    /// Begins to watch for signals.
+    pub fn begin() -> io::Result<Self> {
+        Signals::new([SIGINT, SIGTERM]).map(Self)
+    }
+
+    /// Waits for a signal; with a command, runs it and waits for its end.
+    pub fn wait(self, command: Option<Command>) -> io::Result<End> {
+        wait(self.0, command)
+    }
+}
+
+fn wait(mut signals: Signals, command: Option<Command>) -> io::Result<End> {
     let (sender, mail) = mpsc::channel();
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
     let child = command.map(|mut command| command.spawn()).transpose()?;
     let pid = child.as_ref().and_then(|child| i32::try_from(child.id()).ok()).and_then(Pid::from_raw);
     let signalled = sender.clone();

@@ -54,6 +54,9 @@ const ENVIRONMENT: &str = r".SH ENVIRONMENT
 .TP
 \fBMQTTWS_URL\fR
 Where to connect when the command line names no address.
+.TP
+\fBMQTTWS_USERNAME\fR, \fBMQTTWS_PASSWORD\fR
+Credentials, where neither the flags nor the URL have any.
 ";
 
 const PROMISES: &str = r".SH DELIVERY

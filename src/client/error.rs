@@ -61,8 +61,13 @@ pub enum Error {
     Lost(transport::Error),
     /// The connection is gone: nothing was heard.
     Silent(Silence),
-    /// The connection is gone, and this is how the last try to mend it failed.
-    NotMended(Box<Error>),
+    /// The connection is gone, and as many tries as were allowed did not mend it.
+    NotMended {
+        /// What the last one met.
+        last: Box<Error>,
+        /// How many there were.
+        tries: u32,
+    },
     /// The broker broke MQTT.
     Violation(Violation),
     /// SIGINT or SIGTERM came while we could do nothing else.
@@ -75,12 +80,15 @@ impl std::fmt::Display for Error {
             Self::Local(error) => error.fmt(f),
             Self::TlsSetup(error) => error.fmt(f),
             Self::Unreached(error) => error.fmt(f),
-            Self::Transport(error) => error.fmt(f),
             Self::ConnectTimedOut { step, after } => {
                 write!(f, "no {step} within {} s", after.as_secs_f64())
             }
             Self::Refused { connack, version } => {
-                write!(f, "the broker refused MQTT {version}: {}", connack.code.connack_words())?;
+                let words = connack.code.connack_words();
+                match connack.code.0 {
+                    0x01 | 0x84 => write!(f, "the broker refused MQTT {version}: {words}")?,
+                    _ => write!(f, "the broker refused: {words}")?,
+                }
                 if let Some(reason) = connack.properties.reason_string() {
                     write!(f, " ({})", reason.escape_debug())?;
                 }
@@ -95,13 +103,16 @@ impl std::fmt::Display for Error {
                 }
                 Ok(())
             }
-            Self::Lost(error) => write!(f, "connection lost: {error}"),
+            Self::Lost(error) if error.is_end() => write!(f, "connection lost: {error}"),
+            Self::Transport(error) | Self::Lost(error) => error.fmt(f),
             Self::Silent(silence) => write!(
                 f,
                 "connection lost: the broker did not answer a PINGREQ within {} s",
                 silence.waited.as_secs()
             ),
-            Self::NotMended(error) => write!(f, "connection lost and not mended: {error}"),
+            Self::NotMended { last, tries } => {
+                write!(f, "connection lost, and {tries} tries to connect again failed: {last}")
+            }
             Self::Violation(violation) => write!(f, "the broker broke the protocol: {violation}"),
             Self::Interrupted(_) => f.write_str("interrupted"),
         }

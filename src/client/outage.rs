@@ -73,16 +73,17 @@ impl Client {
                 self.tell_mended(&established, since.elapsed());
                 Ok(Some(Event::Reconnected))
             }
-            Err(error) if error.is_mendable() && self.options.reconnect.allows(attempts) => {
+            Err(error) if !error.is_mendable() => Err(error),
+            Err(error) if !self.options.reconnect.allows(attempts) => {
+                Err(Error::NotMended { last: Box::new(error), tries: attempts })
+            }
+            Err(_) => {
                 self.transport = None;
                 self.session.lost();
                 let next_try = Instant::now() + self.options.reconnect.delay(attempts, fastrand::f64());
                 self.outage = Some(Outage { since, attempts, next_try });
                 Ok(None)
             }
-            // What another try could mend is still a lost connection; the rest speaks for itself.
-            Err(error) if error.is_mendable() => Err(Error::NotMended(Box::new(error))),
-            Err(error) => Err(error),
         }
     }
 

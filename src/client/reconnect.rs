@@ -75,7 +75,11 @@ impl Error {
                     | ReasonCode::SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED
                     | ReasonCode::ADMINISTRATIVE_ACTION
             ),
-            Self::Local(_) | Self::TlsSetup(_) | Self::NotMended(_) | Self::Violation(_) | Self::Interrupted(_) => false,
+            Self::Local(_)
+            | Self::TlsSetup(_)
+            | Self::NotMended { .. }
+            | Self::Violation(_)
+            | Self::Interrupted(_) => false,
         }
     }
 }

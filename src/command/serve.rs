@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::broker::guest::{self, End};
+use crate::broker::guest::{End, Watch};
 use crate::broker::{self, Broker};
 use crate::cli;
 use crate::report::{self, Exit, Usage};
@@ -24,13 +24,14 @@ pub fn run(args: &cli::Serve) -> Result<Exit> {
     let address = SocketAddr::new(loopback(&args.host)?, args.port);
     let log: Option<broker::Log> = if args.debug { Some(Box::new(report::trace)) } else { None };
     let options = broker::Options { address, path: PATH.to_owned(), max_packet: MAXIMUM_PACKET, log };
+    let watch = Watch::begin().context("watching for signals")?;
     let broker = Broker::start(options).with_context(|| format!("listening at {address}"))?;
     let command = command(&args.command, &broker.url())?;
     if command.is_none() {
         print_line(&broker.url()).context("writing to stdout")?;
     }
     let name = args.command.first().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    let end = guest::wait(command).with_context(|| format!("running {name}"))?;
+    let end = watch.wait(command).with_context(|| format!("running {name}"))?;
     broker.stop();
     Ok(match end {
         End::Command(code) => Exit::Command(code),

@@ -113,10 +113,11 @@ impl Subscriber<'_> {
             }
             Event::Interrupted(signal) => Ok(Some(self.interrupted(signal))),
             Event::Alarm => {
-                self.tell_unfinished("timed out");
+                let waited = self.args.timeout.unwrap_or_default().as_secs_f64();
+                self.tell_unfinished(&format!("timed out after {waited} s"));
                 Ok(Some(Exit::TimedOut))
             }
-            Event::Mqtt(_) | Event::Input(_) | Event::Reconnected => Ok(None),
+            Event::Mqtt(_) | Event::Input(_) | Event::WebSocketPong | Event::Reconnected => Ok(None),
         }
     }
 
@@ -142,7 +143,7 @@ impl Subscriber<'_> {
 
     fn tell_unfinished(&self, why: &str) {
         let wanted = self.args.count.map(|count| format!(" of {count}")).unwrap_or_default();
-        report::failure(&format!("subscribed: {why} after {}{wanted} messages", self.received));
+        report::failure(&format!("subscribed: {why} with {}{wanted} messages", self.received));
     }
 
     /// With `-E` the last answer is the end, and without any filter there is nothing to wait for.

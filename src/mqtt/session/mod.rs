@@ -5,6 +5,7 @@
 //! wait, at most until [`Session::deadline`]; when that passes, call [`Session::expire`].
 //! It outlives its connections: [`Session::connect`] begins one, [`Session::lost`] ends one.
 
+mod authentication;
 mod config;
 mod event;
 mod exchange;
@@ -14,23 +15,27 @@ mod limits;
 mod opening;
 mod outbox;
 mod sending;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
 use bytes::Bytes;
 
-use crate::mqtt::packet::{Ack, Decoder, Packet, Publish, SubAck, Subscription};
+use crate::mqtt::packet::{Ack, Decoder, Packet, Publish, Subscription};
+use crate::mqtt::property::Properties;
 use crate::mqtt::reason::ReasonCode;
+use crate::mqtt::scram::Scram;
 use crate::mqtt::topic::TopicName;
 use crate::mqtt::version::Version;
 
-pub use config::Config;
+pub use config::{Authentication, Config};
 pub use event::{Delivery, Event, Silence, Unsendable, Violation};
 use exchange::Exchanges;
 use inbound::Inbound;
 use keep_alive::KeepAlive;
-pub use limits::Limits;
+use limits::Limits;
 use outbox::Outbox;
 
 /// Where the network connection is in its life.
@@ -48,6 +53,7 @@ enum State {
 
 /// See the module.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Session {
     config: Config,
     state: State,
@@ -57,14 +63,24 @@ pub struct Session {
     inbound: Inbound,
     limits: Limits,
     keep_alive: KeepAlive,
-    subscriptions: Vec<Subscription>,
+    /// See [`Session::hold`]; it may outlast a connection.
+    held: bool,
+    /// Each SUBSCRIBE that the caller has made, without what it gave back.
+    subscriptions: Vec<(Vec<Subscription>, Properties)>,
     /// A connection of ours has begun the session, so the next one takes it up.
     resumable: bool,
     /// What `resumable` was before the latest CONNACK.
     resumable_before: bool,
     forget_at_server: bool,
+    /// The latest CONNECT was not answered, or (`unsure`) one before it.
+    unanswered: bool,
+    unsure: bool,
     /// The aliases that the server knows on this connection.
     aliases: HashMap<TopicName, u16>,
+    /// The SCRAM exchange of a connection that is being opened.
+    scram: Option<Scram>,
+    /// How many connections there were: each needs a nonce of its own.
+    connections: u64,
     events: VecDeque<Event>,
     trace: VecDeque<String>,
 }
@@ -80,11 +96,16 @@ impl Session {
             inbound: Inbound::default(),
             limits: Limits::before_connack(),
             keep_alive: KeepAlive::off(),
+            held: false,
             subscriptions: Vec::new(),
             resumable: false,
             resumable_before: false,
             forget_at_server: false,
+            unanswered: false,
+            unsure: false,
             aliases: HashMap::new(),
+            scram: None,
+            connections: 0,
             events: VecDeque::new(),
             trace: VecDeque::new(),
             config,
@@ -96,11 +117,6 @@ impl Session {
         &self.config
     }
 
-    /// What the server of this connection allows.
-    pub fn limits(&self) -> &Limits {
-        &self.limits
-    }
-
     /// Tries another version at the next connection.
     pub fn set_version(&mut self, version: Version) {
         self.config.version = version;
@@ -110,6 +126,8 @@ impl Session {
     pub fn lost(&mut self) {
         self.state = State::Offline;
         self.outbox.clear();
+        // What it has not decided yet must not be taken for the next connection's.
+        self.decoder = Decoder::new(self.config.version, self.config.maximum_packet);
         self.inbound.connection_lost();
         self.keep_alive = KeepAlive::off();
     }
@@ -147,8 +165,12 @@ impl Session {
     fn handle(&mut self, packet: Packet, now: Instant) -> Result<Option<Event>, Violation> {
         self.note("received", &packet);
         match (self.state, packet) {
-            (State::Connecting, Packet::ConnAck(connack)) => Ok(Some(self.connected(connack, now))),
-            (State::Connecting, other) => Err(Violation::Unexpected(before_connack(&other))),
+            (State::Connecting, Packet::ConnAck(connack)) => {
+                self.end_authentication(&connack)?;
+                Ok(Some(self.connected(connack, now)))
+            }
+            (State::Connecting, Packet::Auth(auth)) => self.continue_authentication(&auth).map(|()| None),
+            (State::Connecting, other) => Err(Violation::Unexpected(other.packet_type().name())),
             (_, Packet::Publish(publish)) => self.published(publish),
             (_, Packet::PubAck(ack)) => {
                 let event = self.exchanges.puback(&ack)?;
@@ -165,9 +187,11 @@ impl Session {
                 self.pubrel(&ack);
                 Ok(None)
             }
-            (_, Packet::SubAck(suback)) => Ok(self.suback(suback)),
+            (_, Packet::SubAck(suback)) => {
+                Ok(self.exchanges.suback(suback.packet_id).then(|| Event::Subscribed(suback)))
+            }
             (_, Packet::UnsubAck(unsuback)) => {
-                Ok(self.exchanges.finish(unsuback.packet_id).then(|| Event::Unsubscribed(unsuback)))
+                Ok(self.exchanges.unsuback(unsuback.packet_id).then(|| Event::Unsubscribed(unsuback)))
             }
             (_, Packet::PingResp) => Ok(self.keep_alive.pong().then_some(Event::Pong)),
             (_, Packet::Disconnect(disconnect)) if self.config.version.has_properties() => {
@@ -181,8 +205,9 @@ impl Session {
     /// A PUBLISH from the server: an event, unless it is a QoS 2 message that we already have (§4.3.3).
     fn published(&mut self, mut publish: Publish) -> Result<Option<Event>, Violation> {
         self.inbound.resolve_alias(&mut publish)?;
-        let answer = self.inbound.accept(&publish)?;
-        match answer {
+        let v5 = self.config.version.has_properties();
+        let receive_maximum = if v5 { inbound::RECEIVE_MAXIMUM } else { u16::MAX };
+        match self.inbound.accept(&publish, receive_maximum)? {
             inbound::Accepted::New(number) => Ok(Some(Event::Message(Delivery { number, publish }))),
             inbound::Accepted::Pending => Ok(None),
             inbound::Accepted::Settled(packet_id) => {
@@ -222,10 +247,6 @@ impl Session {
         self.send(&Packet::PubComp(answer));
     }
 
-    fn suback(&mut self, suback: SubAck) -> Option<Event> {
-        self.exchanges.finish(suback.packet_id).then_some(Event::Subscribed(suback))
-    }
-
     /// When [`Session::expire`] must be called, if nothing happens before.
     pub fn deadline(&self) -> Option<Instant> {
         if self.state == State::Online { self.keep_alive.deadline() } else { None }
@@ -241,12 +262,16 @@ impl Session {
 
     /// While the caller does not read from the server, its silence proves nothing.
     pub fn hold(&mut self, held: bool, now: Instant) {
+        self.held = held;
         self.keep_alive.hold(held, now);
     }
 
     /// The next piece of what must be sent; call until `None`. Pieces may be joined or cut anywhere.
     pub fn outgoing(&mut self, now: Instant) -> Option<Bytes> {
-        let piece = self.outbox.take();
+        let piece = self.outbox.take().or_else(|| {
+            self.resend();
+            self.outbox.take()
+        });
         if piece.is_some() {
             self.keep_alive.sent(now);
         }
@@ -263,13 +288,5 @@ impl Session {
             let id = &self.config.client_id;
             self.trace.push_back(format!("Client {id} {verb} {}", packet.describe()));
         }
-    }
-}
-
-/// What came instead of CONNACK.
-fn before_connack(packet: &Packet) -> &'static str {
-    match packet {
-        Packet::ConnAck(_) => "second CONNACK",
-        other => other.packet_type().name(),
     }
 }

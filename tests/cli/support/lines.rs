@@ -28,11 +28,11 @@ pub const WRONG_ACCEPT_KEY: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt:
      Sec-WebSocket-Accept";
 pub const OTHER_SUBPROTOCOL: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the server answered subprotocol \"stomp\" to \
      our offer of mqtt; try another --subprotocol";
-pub const TEXT_FRAME: &str = "mqttws: subscribed at ws://127.0.0.1:*/mqtt: connection lost: the server sent a text frame, \
+pub const TEXT_FRAME: &str = "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the server sent a text frame, \
      MQTT is binary";
-pub const MASKED_FRAME: &str = "mqttws: subscribed at ws://127.0.0.1:*/mqtt: connection lost: the server broke the \
+pub const MASKED_FRAME: &str = "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the server broke the \
      WebSocket protocol: received a masked frame from server";
-pub const RESERVED_BITS: &str = "mqttws: subscribed at ws://127.0.0.1:*/mqtt: connection lost: the server broke the \
+pub const RESERVED_BITS: &str = "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the server broke the \
      WebSocket protocol: reserved bits are non-zero";
 pub const MALFORMED: &str =
     "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the broker broke the protocol: malformed packet: *";
@@ -53,11 +53,11 @@ pub const NAME_NOT_FOUND: &str =
     "mqttws: connecting to ws://host.invalid/mqtt: no address for host.invalid: *; check the host name";
 pub const CONNECTION_REFUSED: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: 127.0.0.1:*: connection refused; nothing \
      listens at this port: check it, or start `mqttws serve`";
-pub const BAD_CREDENTIALS: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the broker refused MQTT *: bad user name or password; \
+pub const BAD_CREDENTIALS: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the broker refused: bad user name or password; \
      check -u and -P";
 pub const NOT_AUTHORIZED: &str =
-    "mqttws: connecting to ws://127.0.0.1:*/mqtt: the broker refused MQTT *: not authorized; check -u and -P";
-pub const NOT_AUTHORIZED_WITH_REASON: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the broker refused MQTT *: not authorized (shut); \
+    "mqttws: connecting to ws://127.0.0.1:*/mqtt: the broker refused: not authorized; check -u and -P";
+pub const NOT_AUTHORIZED_WITH_REASON: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the broker refused: not authorized (shut); \
      check -u and -P";
 pub const SUBSCRIPTION_REFUSED: &str = "mqttws: subscribing to t: refused: unspecified error";
 pub const PUBLISH_REFUSED: &str = "mqttws: publishing to t: message refused: not authorized";
@@ -70,7 +70,7 @@ pub const WEBSOCKET_CLOSED: &str = "mqttws: subscribed at ws://127.0.0.1:*/mqtt:
      WebSocket with code 1001: going away";
 pub const DISCONNECTED: &str =
     "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the broker disconnected us: server shutting down";
-pub const WAIT_IS_OVER: &str = "mqttws: *0.3 s*";
+pub const WAIT_IS_OVER: &str = "mqttws: subscribed: timed out after 0.3 s with 1 of 2 messages";
 pub const PINGING_LOST: &str = "mqttws: *connection lost: the server closed the connection";
 pub const PING_UNANSWERED: &str = "mqttws: *";
 pub const NO_SUCH_FILE: &str = "mqttws: reading /no-such-file: *";
