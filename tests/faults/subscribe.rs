@@ -37,12 +37,12 @@ fn short(seed: u64) -> Storm {
 
 #[test]
 fn qos_1() {
-    subscribe_through(short(11), 4000, "1", "5", LONG);
+    subscribe_through(short(11), 6000, "1", "5", LONG);
 }
 
 #[test]
 fn qos_1_before_version_5() {
-    subscribe_through(short(12), 4000, "1", "311", LONG);
+    subscribe_through(short(12), 6000, "1", "311", LONG);
 }
 
 #[test]
