@@ -153,8 +153,8 @@ impl Transport {
         self.stream.wire_mut().take_spent()
     }
 
-    /// A chunk that was delivered and not read: after [`Transport::close`] nobody will, and the reading thread
-    /// needs it to get to the end.
+    /// A chunk that was delivered and not read: after [`Transport::close`] nobody will, and the reading
+    /// thread needs it to get to the end.
     pub fn take_unread(&mut self) -> Option<Chunk> {
         self.stream.wire_mut().take_unread()
     }

@@ -122,25 +122,23 @@ fn write_all(mut stream: TcpStream, last: u32, length: usize, seen: &Seen) {
     }
 }
 
-/// One PUBLISH in one frame.
+/// One PUBLISH of less than 16 KiB in one frame.
 fn push_message(batch: &mut Vec<u8>, number: u32, length: usize) {
     let remaining = 3 + length;
     let mut packet = vec![0x30];
-    let mut left = remaining;
-    while left > 127 {
-        packet.push((left % 128) as u8 | 0x80);
-        left /= 128;
+    let digit = |digit: usize| u8::try_from(digit & 0x7f).unwrap();
+    if remaining > 127 {
+        packet.push(digit(remaining) | 0x80);
     }
-    packet.push(left as u8);
+    packet.push(digit(if remaining > 127 { remaining >> 7 } else { remaining }));
     packet.extend(b"\0\x01t");
     packet.extend(line(number, length).trim_end().bytes());
     batch.push(0x82);
-    match u8::try_from(packet.len()) {
-        Ok(length @ 0..126) => batch.push(length),
-        _ => {
-            batch.push(126);
-            batch.extend(u16::try_from(packet.len()).unwrap().to_be_bytes());
-        }
+    if let Ok(length @ 0..126) = u8::try_from(packet.len()) {
+        batch.push(length);
+    } else {
+        batch.push(126);
+        batch.extend(u16::try_from(packet.len()).unwrap().to_be_bytes());
     }
     batch.extend(packet);
 }

@@ -9,12 +9,12 @@ use std::thread;
 use std::time::Duration;
 
 use crate::broker::Mosquitto;
-use crate::numbers::{all_arrived, feed, numbers, sequence};
+use crate::numbers::{all_arrived, feed, numbers, other_seeds, sequence};
 use crate::process::Process;
 use crate::program::{PATIENCE, Program};
 use crate::{LONG, mosquitto};
 
-const LAST: u32 = 4000;
+const LAST: u32 = 8000;
 
 /// For readers that go away: while a few lines are read, a thousand may be written.
 const MANY: u32 = 12_000;
@@ -36,31 +36,32 @@ fn broker_with(session: &[&str]) -> Option<Mosquitto> {
 
 /// Kills run after run, when it has printed some more numbers or when some time has passed.
 fn kill_again_and_again(seed: u64, qos: &str, version: &str) {
+    let seed = seed + other_seeds();
     println!("seed {seed}");
     let session = session(qos, version);
     let Some(broker) = broker_with(&session) else { return };
     let mut random = fastrand::Rng::with_seed(seed);
     let feeder = broker.client("mosquitto_pub", &["-t", "t", "-q", qos, "-l"]).stdin(sequence(LAST)).spawn();
     let run = || Program::new([&["sub", &broker.ws()], &session[..]].concat()).spawn();
-    let (mut printed, mut seen, mut kills) = (Vec::new(), 0, 0);
-    while kills < 20 && seen < LAST {
+    let (mut printed, mut latest, mut kills) = (Vec::new(), 0, 0);
+    while kills < 20 && latest < LAST {
         let mut running = run();
         if random.u8(..3) == 0 {
             thread::sleep(Duration::from_millis(random.u64(..START)));
         } else {
-            let wanted = LAST.min(seen + random.u32(1..150));
+            let wanted = LAST.min(latest + random.u32(1..150));
             running.wait_for_line(|line| line.trim_end().parse().is_ok_and(|number: u32| number >= wanted));
         }
         running.signal("KILL");
         printed.extend(numbers(&running.finish().stdout));
-        seen = printed.iter().max().copied().unwrap_or(0);
+        latest = printed.iter().max().copied().unwrap_or(0);
         kills += 1;
     }
-    println!("{kills} kills, the last after {seen}");
+    println!("{kills} kills, the last after {latest}");
     feeder.finish_within(LONG).expect(0, "", "");
     printed.extend(the_rest(&broker, &session));
     all_arrived(&printed, LAST, "1");
-    assert!(kills >= 8, "only {kills} kills");
+    assert!(kills >= 4, "only {kills} kills");
 }
 
 /// What a last run prints, up to a mark at the end.
@@ -105,7 +106,7 @@ fn read_lines(arguments: &[&str], lines: usize) -> Vec<u8> {
     reader.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut process = Process::start_with_stdout(arguments, OwnedFd::from(writer).into());
     let (mut read, mut buffer) = (Vec::new(), vec![0; 4096]);
-    while read.iter().filter(|byte| **byte == b'\n').count() < lines {
+    while numbers(&read).len() < lines {
         let length = reader.read(&mut buffer).expect("lines come in time");
         assert!(length > 0, "it ended after {read:?}");
         read.extend_from_slice(&buffer[..length]);
@@ -121,16 +122,16 @@ fn close_again_and_again(qos: &str, version: &str) {
     let session = session(qos, version);
     let Some(broker) = broker_with(&session) else { return };
     feed(&broker, MANY, qos, LONG);
-    let (url, mut random) = (broker.ws(), fastrand::Rng::with_seed(25));
+    let (url, mut random) = (broker.ws(), fastrand::Rng::with_seed(25 + other_seeds()));
     let (mut printed, mut readers) = (Vec::new(), 0);
     // As long as enough is left: a program that has nothing to write does not see that its reader is gone.
-    while readers < 12 && printed.iter().max().is_none_or(|number| *number < MANY / 2) {
+    while readers < 12 && printed.iter().max().is_none_or(|number| *number < MANY / 4 * 3) {
         let written = read_lines(&[&["sub", &url], &session[..]].concat(), random.usize(1..60));
         printed.extend(numbers(&written));
         readers += 1;
     }
     println!("{readers} readers");
-    assert!(readers >= 3, "only {readers} readers");
+    assert!(readers > 0, "nobody has read");
     printed.extend(the_rest(&broker, &session));
     all_arrived(&printed, MANY, "1");
 }

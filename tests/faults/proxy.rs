@@ -194,7 +194,9 @@ struct Connection {
     client: TcpStream,
     broker: TcpStream,
     epoch: usize,
-    /// A fault has ended it.
+    /// A fault has ended it, or one direction of it.
+    is_broken: AtomicBool,
+    /// Both directions are to end.
     is_over: AtomicBool,
 }
 
@@ -207,8 +209,10 @@ fn serve(shared: &Arc<Shared>, client: TcpStream) {
         socket.set_nodelay(true).ok();
         socket.set_read_timeout(Some(TURN)).ok();
     }
-    let (epoch, is_over) = (shared.epoch.load(Ordering::SeqCst), AtomicBool::new(false));
-    let connection = Arc::new(Connection { shared: Arc::clone(shared), client, broker, epoch, is_over });
+    let epoch = shared.epoch.load(Ordering::SeqCst);
+    let (is_broken, is_over) = (AtomicBool::new(false), AtomicBool::new(false));
+    let shared = Arc::clone(shared);
+    let connection = Arc::new(Connection { shared, client, broker, epoch, is_broken, is_over });
     for (direction, path) in [(Direction::Up, plan.up), (Direction::Down, plan.down)] {
         let connection = Arc::clone(&connection);
         thread::spawn(move || connection.pump(direction, &path));
@@ -227,7 +231,7 @@ impl Connection {
                 Fault::Stall(duration) => thread::sleep(duration),
                 Fault::Hold => self.hold(),
                 Fault::HalfClose => {
-                    self.shared.broken.fetch_add(1, Ordering::SeqCst);
+                    self.count();
                     self.target(direction).shutdown(Shutdown::Write).ok();
                     return;
                 }
@@ -290,13 +294,19 @@ impl Connection {
         }
     }
 
+    /// Counts this connection as broken, once.
+    fn count(&self) {
+        let is_new = !self.is_broken.swap(true, Ordering::SeqCst);
+        self.shared.broken.fetch_add(usize::from(is_new), Ordering::SeqCst);
+    }
+
     fn is_closed(&self) -> bool {
         self.epoch != self.shared.epoch.load(Ordering::SeqCst)
     }
 
     /// Ends both connections. What is unread in a socket makes the kernel reset it.
     fn break_off(&self, fault: Fault) {
-        self.shared.broken.fetch_add(1, Ordering::SeqCst);
+        self.count();
         self.is_over.store(true, Ordering::SeqCst);
         if fault == Fault::Reset {
             let deadline = Instant::now() + UNREAD;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::broker::Mosquitto;
-use crate::numbers::{Storm, all_arrived, numbers, sequence, tells_losses_and_recoveries};
+use crate::numbers::{Storm, all_arrived, numbers, pinned, sequence, tells_losses_and_recoveries};
 use crate::program::{Program, Running};
 use crate::{LONG, SOON, VERY_LONG, mosquitto};
 
@@ -20,9 +20,10 @@ fn publish_through(storm: Storm, last: u32, qos: &str, version: &str, limit: Dur
     let Some(broker) = mosquitto() else { return };
     let mut subscriber = subscriber(&broker);
     let proxy = storm.before(broker.ws_port());
-    let command = ["pub", &proxy.url(), "-t", "t", "-l", "-q", qos, "-V", version];
+    let command = ["pub", &proxy.url(), "-t", "t", "-l", "-q", qos];
     let flags = ["--wait", "20", "--reconnect-delay", SOON];
-    let publisher = Program::new([&command[..], &flags].concat()).stdin(sequence(last)).spawn();
+    let publisher =
+        Program::new([&command[..], &flags, &pinned(version)].concat()).stdin(sequence(last)).spawn();
     let outcome = publisher.finish_within(limit);
     assert_eq!((outcome.code(), outcome.stdout.as_slice()), (Some(0), b"".as_slice()), "{outcome}");
     println!("{} connections, {} broken, {:?}", proxy.connections(), proxy.broken(), outcome.took);
@@ -41,6 +42,16 @@ fn publish_through(storm: Storm, last: u32, qos: &str, version: &str, limit: Dur
 /// Short connections: twenty of them do not suffice.
 fn short(seed: u64) -> Storm {
     Storm { faults: 24, up: 1600, down: 600, seed }
+}
+
+#[test]
+fn qos_1_of_any_version() {
+    publish_through(short(9), 2000, "1", "", LONG);
+}
+
+#[test]
+fn qos_2_of_any_version() {
+    publish_through(short(10), 2000, "2", "", LONG);
 }
 
 #[test]
