@@ -151,7 +151,7 @@ _mqttws() {
             return 0
             ;;
         mqttws__subcmd__ping)
-            opts="-L -h -p -u -P -V -i -k -M -d -c -W --url --host --port --path --subprotocol --cafile --insecure --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --username --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --protocol-version --id --keepalive --max-inflight --will-topic --will-payload --will-qos --will-retain --will-delay --profile --config --debug --quiet --count --interval --timeout --help"
+            opts="-L -h -p -u -P -V -i -k -M -d -c -q -W --url --host --port --path --subprotocol --cafile --insecure --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --username --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --protocol-version --id --keepalive --max-inflight --will-topic --will-payload --will-qos --will-retain --will-delay --profile --config --debug --quiet --count --interval --via --qos --size --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -306,6 +306,22 @@ _mqttws() {
                     return 0
                     ;;
                 --interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --via)
+                    COMPREPLY=($(compgen -W "mqtt websocket publish" -- "${cur}"))
+                    return 0
+                    ;;
+                --qos)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -q)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --size)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -178,6 +178,11 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l profile -d 'Read 
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l config -d 'Configuration file [default: `$XDG_CONFIG_HOME/mqttws/config.toml`]' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s c -l count -d 'Leave after so many probes [default: when interrupted]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l interval -d 'Time from one probe to the next' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l via -d 'What travels: a PINGREQ, a WebSocket Ping, or a message to a topic of our own and back' -r -f -a "mqtt\t'PINGREQ and PINGRESP'
+websocket\t'A Ping and a Pong of the WebSocket'
+publish\t'A message through the broker and back'"
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s q -l qos -d 'QoS of `--via publish`' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l size -d 'Size of the message of `--via publish`, in bytes' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s W -l timeout -d 'How long to wait for each answer' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l insecure -d 'Do not verify the server\'s certificate: anyone on the way can read and change everything'
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l no-reconnect -d 'Do not connect again when the connection is lost'

@@ -30,8 +30,8 @@ const COMMANDS: [(&str, Place); 6] = [
 /// Properties of the packets that a command sends.
 #[derive(Debug, Args)]
 pub struct PropertyFlags {
-    /// Give a packet a property: connect, will, publish, subscribe, unsubscribe or disconnect; its name, such as
-    /// content-type; its value (MQTT 5, repeatable)
+    /// Give a packet a property: connect, will, publish, subscribe, unsubscribe or disconnect; its name, such
+    /// as content-type; its value (MQTT 5, repeatable)
     ///
     /// `user-property` has two values, a name and a value.
     #[arg(short = 'D', long = "property", value_name = "COMMAND NAME VALUE", help_heading = "MQTT")]
@@ -78,8 +78,8 @@ fn names_a_pair(whole: &str) -> bool {
 }
 
 impl PropertyFlags {
-    /// Checks them, and gives the session those of CONNECT, of the will and of DISCONNECT; the caller sends the
-    /// others.
+    /// Checks them, and gives the session those of CONNECT, of the will and of DISCONNECT; the caller sends
+    /// the others.
     pub fn apply(&self, connection: &Connection, options: &mut client::Options) -> Result<GivenProperties> {
         let given: Vec<_> = self.property.iter().map(|words| parse(words)).collect::<Result<_>>()?;
         check_repetitions(&given)?;

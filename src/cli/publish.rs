@@ -96,9 +96,10 @@ pub struct Publish {
     pub rate: Option<f64>,
 
     /// With --json: keep the distances in time that the records have, or be so many times as fast
-    #[arg(long, value_name = "SPEED", num_args = 0..=1, default_missing_value = "1", value_parser = value::rate,
-          help_heading = "Messages", conflicts_with_all = ["rate", "repeat_delay", "message", "file", "stdin_file",
-          "stdin_line", "null_message"])]
+    #[arg(long, value_name = "SPEED", num_args = 0..=1, default_missing_value = "1",
+          value_parser = value::rate,
+          help_heading = "Messages", conflicts_with_all = ["rate", "repeat_delay", "message", "file",
+          "stdin_file", "stdin_line", "null_message"])]
     pub replay: Option<f64>,
 
     /// Quality of service: 0, 1 or 2; with --json that of records that do not say

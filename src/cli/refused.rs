@@ -1,4 +1,4 @@
-//! Flags of mosquitto_pub and mosquitto_sub that make no sense here, and what to use instead.
+//! Flags of `mosquitto_pub` and `mosquitto_sub` that make no sense here, and what to use instead.
 
 use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};

@@ -113,7 +113,8 @@ pub struct Subscribe {
 
     /// Write each message as a line of JSON; with =parse also the payload as JSON, where it is
     #[arg(long, value_name = "parse", num_args = 0..=1, require_equals = true, default_missing_value = "text",
-          hide_possible_values = true, help_heading = "Output", conflicts_with_all = ["hex", "base64", "verbose"])]
+          hide_possible_values = true, help_heading = "Output",
+          conflicts_with_all = ["hex", "base64", "verbose"])]
     pub json: Option<JsonMode>,
 
     /// Spread JSON over several lines

@@ -90,7 +90,9 @@ impl Client {
                 }
                 Err(error) => error,
             };
-            if self.other_name_may_help(&error) && !second_name {
+            if matches!(error, Error::Interrupted(_)) {
+                return Err(error);
+            } else if self.other_name_may_help(&error) && !second_name {
                 second_name = true;
             } else if let Some(older) = self.older_version(version, &error) {
                 version = older;
@@ -128,6 +130,7 @@ impl Client {
     fn other_name_may_help(&self, error: &Error) -> bool {
         let Error::Transport(transport::Error::Upgrade(error)) = error else { return false };
         self.options.subprotocols.is_none()
+            && self.outage.is_none()
             && match error {
                 UpgradeError::Closed => true,
                 UpgradeError::Status(refusal) => refusal.status == 400,
@@ -139,7 +142,8 @@ impl Client {
     fn older_version(&self, version: Version, error: &Error) -> Option<Version> {
         let refused = match error {
             Error::Refused { connack, .. } => matches!(connack.code.0, 0x01 | 0x84),
-            Error::RefusedSilently(error) => error.may_refuse_the_version(),
+            // What was accepted before the connection was lost is not what this end is about.
+            Error::RefusedSilently(error) => self.outage.is_none() && error.may_refuse_the_version(),
             _ => false,
         };
         self.options.versions.iter().copied().find(|older| refused && *older < version)

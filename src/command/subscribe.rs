@@ -2,32 +2,25 @@
 
 mod removal;
 mod selection;
+mod wishes;
 
 use std::io;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use bytestring::ByteString;
 
 use self::removal::Removals;
 use self::selection::{Selection, Verdict};
 use crate::cli;
 use crate::cli::property::GivenProperties;
-use crate::cli::subscribe::JsonMode;
 use crate::client::{Client, Event};
 use crate::mqtt::packet::{RetainHandling, SubAck, Subscription};
 use crate::mqtt::property::Place;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::session::{self, Delivery};
 use crate::mqtt::topic::TopicFilter;
-use crate::mqtt::version::Version;
-use crate::report::{self, Exit, Usage};
-use crate::terminal::encoding::Encoding;
-use crate::terminal::folder::Folder;
-use crate::terminal::format::{Content, Layout};
-use crate::terminal::output::{self, Output, Progress, Target};
-use crate::terminal::record;
-use crate::terminal::template::Template;
+use crate::report::{self, Exit};
+use crate::terminal::output::{Output, Progress};
 
 /// How long the output may take to write what it has, when everything else is over.
 const LAST_WRITE: Duration = Duration::from_millis(250);
@@ -39,11 +32,11 @@ pub fn run(args: &cli::Subscribe) -> Result<Exit> {
     let mut options = args.connection.resolve()?;
     args.persistence.apply(&args.connection, &mut options)?;
     let properties = args.properties.apply(&args.connection, &mut options)?;
-    require_version_5(args, &mut options)?;
+    wishes::require_version_5(args, &mut options)?;
     // A removal that is on its way must not be lost with the connection.
     options.session.outlives_connection = args.qos > QoS::AtMostOnce || args.remove_retained;
-    let filters = filters(args)?;
-    let (layout, target) = (layout(args)?, target(args)?);
+    let filters = wishes::filters(args)?;
+    let (layout, target) = (wishes::layout(args)?, wishes::target(args)?);
     let (client, _) = super::connect(options)?;
     let postbox = client.postbox();
     let output = Output::start(layout, target, move |progress| match progress {
@@ -79,77 +72,6 @@ pub fn run(args: &cli::Subscribe) -> Result<Exit> {
         report::summary(&super::summary("received", subscriber.received, subscriber.bytes, began.elapsed()));
     }
     Ok(if subscriber.denied && exit == Exit::Done { Exit::Denied } else { exit })
-}
-
-/// Some wishes are only understood by MQTT 5.
-fn require_version_5(args: &cli::Subscribe, options: &mut crate::client::Options) -> Result<()> {
-    if args.needs_version_5() {
-        let flags = "--retain-as-published, --retain-handling and --no-local";
-        anyhow::ensure!(
-            options.versions.contains(&Version::V5),
-            Usage::new(format!("{flags}: only MQTT 5 has these"))
-        );
-        options.versions = vec![Version::V5];
-        options.session.version = Version::V5;
-    }
-    Ok(())
-}
-
-/// The filters as they are sent: those of a group begin with `$share/GROUP/` (MQTT 5 §4.8.2).
-fn filters(args: &cli::Subscribe) -> Result<Vec<TopicFilter>> {
-    let Some(group) = &args.share else { return Ok(args.topic.clone()) };
-    let share = |filter: &TopicFilter| {
-        let shared = TopicFilter::new(ByteString::from(format!("$share/{group}/{filter}")));
-        let shared = shared.ok().filter(|shared| {
-            filter.share().is_none()
-                && shared.share().is_some_and(|(of, inner)| of == group && inner == filter.as_str())
-        });
-        shared.ok_or_else(|| {
-            Usage::new(format!("--share: {group} and {filter} make no shared subscription")).into()
-        })
-    };
-    args.topic.iter().map(share).collect()
-}
-
-fn layout(args: &cli::Subscribe) -> Result<Layout> {
-    let into_files = args.output_dir.is_some();
-    let sanitise = !into_files && output::stdout_is_terminal();
-    let encoding = match (args.hex, args.base64) {
-        (true, _) => Some(Encoding::Hex),
-        (_, true) => Some(Encoding::Base64),
-        _ => None,
-    };
-    let content = match (&args.format, args.json) {
-        (Some(format), _) => Content::Template(
-            Template::parse(format, args.pretty, sanitise)
-                .map_err(|wrong| Usage::new(format!("-F: {wrong}")))?,
-        ),
-        (_, Some(mode)) => {
-            Content::Record(record::Writer { parsed: mode == JsonMode::Parse, pretty: args.pretty })
-        }
-        _ => Content::Payload { verbose: args.verbose, encoding },
-    };
-    // A file is as long as its message.
-    let is_bare = into_files && matches!(content, Content::Payload { .. });
-    let end = match () {
-        () if args.no_newline || is_bare => None,
-        () if args.null => Some(0),
-        () => Some(b'\n'),
-    };
-    Ok(Layout { content, end, sanitise })
-}
-
-fn target(args: &cli::Subscribe) -> Result<Target> {
-    let Some(path) = &args.output_dir else { return Ok(Target::Stream(Box::new(io::stdout()))) };
-    if path.is_file() {
-        anyhow::bail!(Usage::new(format!(
-            "-o {}: expected a folder for the messages; flags come from a file with --config",
-            path.display()
-        )));
-    }
-    let context = || format!("the folder {}", path.display());
-    let (folder, names) = Folder::open(path.clone()).with_context(context)?;
-    Ok(Target::Folder(folder, names))
 }
 
 struct Subscriber<'a> {
@@ -245,7 +167,7 @@ impl Subscriber<'_> {
             }
             Event::Interrupted(signal) => Ok(Some(self.interrupted(signal))),
             Event::Alarm => Ok(Some(self.time_is_up())),
-            Event::Mqtt(_) | Event::Input(_) | Event::Reconnected => Ok(None),
+            Event::Mqtt(_) | Event::Input(_) | Event::WebSocketPong | Event::Reconnected => Ok(None),
         }
     }
 
@@ -361,7 +283,7 @@ impl Subscriber<'_> {
                 Event::Alarm => anyhow::bail!("removing retained messages: the broker does not answer"),
                 Event::Interrupted(_) => return Ok(()),
                 Event::Mqtt(session::Event::Acknowledged { code, .. }) if code.is_error() => {
-                    self.denied = true
+                    self.denied = true;
                 }
                 _ => {}
             }

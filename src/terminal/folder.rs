@@ -74,19 +74,27 @@ impl Names {
 fn harmless(topic: &str) -> String {
     let mut name = String::with_capacity(topic.len());
     for character in topic.chars() {
-        let is_plain = character.is_alphanumeric() || "-_".contains(character);
-        let added = match character {
-            '/' => LEVEL.to_string(),
-            '.' if !name.is_empty() => ".".to_owned(),
-            _ if is_plain => character.to_string(),
-            _ => character.to_string().bytes().map(|byte| format!("%{byte:02X}")).collect(),
-        };
-        if name.len() + added.len() > LONGEST {
+        let known = name.len();
+        match character {
+            '/' => name.push(LEVEL),
+            '.' if known > 0 => name.push('.'),
+            _ if character.is_alphanumeric() || "-_".contains(character) => name.push(character),
+            _ => {
+                for byte in character.encode_utf8(&mut [0; 4]).bytes() {
+                    name.extend(['%', digit(byte >> 4), digit(byte & 15)]);
+                }
+            }
+        }
+        if name.len() > LONGEST {
+            name.truncate(known);
             break;
         }
-        name.push_str(&added);
     }
     name
+}
+
+fn digit(value: u8) -> char {
+    char::from_digit(value.into(), 16).map_or('0', |digit| digit.to_ascii_uppercase())
 }
 
 #[cfg(test)]

@@ -173,9 +173,9 @@ fn shortest(number: f64, precision: usize) -> String {
     let scientific = format!("{number:.*e}", precision - 1);
     let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
-    let trimmed = |text: &str| match text.contains('.') {
-        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
-        false => text.to_owned(),
+    let trimmed = |text: &str| {
+        let zeros = if text.contains('.') { '0' } else { '.' };
+        text.trim_end_matches(zeros).trim_end_matches('.').to_owned()
     };
     match usize::try_from(exponent) {
         Ok(before) if before >= precision => format!("{}e+{exponent:02}", trimmed(digits)),
@@ -204,7 +204,8 @@ mod tests {
     fn tokens_stay_as_they_were() {
         let compact = r#"{"b":[1,2.50,{},[]],"a":{"x":null,"x":"\u00fc\"\/ ,:"},"e":{}}"#;
         assert_eq!(laid_out(TEXT, Style::Compact), compact);
-        let pretty = "{\n  \"b\": [\n    1,\n    2.50,\n    {},\n    []\n  ],\n  \"a\": {\n    \"x\": null,\n    \
+        let pretty = "{\n  \"b\": [\n    1,\n    2.50,\n    {},\n    []\n  ],\n  \"a\": {\n    \
+                      \"x\": null,\n    \
                       \"x\": \"\\u00fc\\\"\\/ ,:\"\n  },\n  \"e\": {}\n}";
         assert_eq!(laid_out(TEXT, Style::Pretty), pretty);
         assert_eq!(laid_out(&laid_out(TEXT, Style::Pretty), Style::Compact), compact);

@@ -1,5 +1,5 @@
-//! A message as JSON in the shape that mosquitto_sub 2.0 gives it (`%j` and `%J` of `-F`). It must never know
-//! ours, which is in `record.rs`.
+//! A message as JSON in the shape that `mosquitto_sub` 2.0 gives it (`%j` and `%J` of `-F`). It must never
+//! know ours, which is in `record.rs`.
 
 use bytes::{BufMut, BytesMut};
 
@@ -17,9 +17,10 @@ pub fn json(
     style: Style,
     out: &mut BytesMut,
 ) -> Result<(), Unfit> {
-    let payload = match parsed && !publish.payload.is_empty() {
-        true => Some(json::checked(&publish.payload).ok_or(Unfit::NotJson)?),
-        false => None,
+    let payload = if parsed && !publish.payload.is_empty() {
+        Some(json::checked(&publish.payload).ok_or(Unfit::NotJson)?)
+    } else {
+        None
     };
     let mut line = BytesMut::new();
     head(publish, now, &mut line);
@@ -58,7 +59,7 @@ fn head(publish: &Publish, now: Option<&Moment>, out: &mut BytesMut) {
 fn properties(properties: &Properties, out: &mut BytesMut) {
     let mut separator = "";
     let mut users = false;
-    for property in properties.iter() {
+    for property in properties {
         let is_user = matches!(property, Property::UserProperty(..));
         if is_user && std::mem::replace(&mut users, true) {
             continue;

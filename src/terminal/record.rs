@@ -106,7 +106,7 @@ fn bytes_field(name: &str, bytes: &Bytes, out: &mut BytesMut) {
 /// In the order of the wire; the values of a repeated property stand together where the first of them stood.
 fn write_properties(properties: &Properties, out: &mut BytesMut) {
     let mut seen = Vec::new();
-    for property in properties.iter() {
+    for property in properties {
         let id = property.id();
         if seen.contains(&id) {
             continue;

@@ -32,9 +32,9 @@ pub fn escape_json(line: &[u8], out: &mut BytesMut) {
             if is_harmless(character) {
                 out.put_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
             } else {
-                let units = character.encode_utf16(&mut [0; 2]).to_vec();
-                let escaped: String = units.iter().map(|unit| format!("\\u{unit:04x}")).collect();
-                out.put_slice(escaped.as_bytes());
+                for unit in character.encode_utf16(&mut [0; 2]) {
+                    out.put_slice(format!("\\u{unit:04x}").as_bytes());
+                }
             }
         }
         for byte in chunk.invalid() {

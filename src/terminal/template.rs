@@ -1,5 +1,5 @@
-//! `-F`: a format is parsed once into a plan, and the plan makes text of each message. The escapes are those of
-//! mosquitto_sub 2.0, to the byte, and those that 2.1 added. It must never know where the text goes.
+//! `-F`: a format is parsed once into a plan, and the plan makes text of each message. The escapes are those
+//! of `mosquitto_sub` 2.0, to the byte, and those that 2.1 added. It must never know where the text goes.
 
 mod field;
 mod parse;

@@ -153,6 +153,11 @@ impl Transport {
         self.stream.wire_mut().take_spent()
     }
 
+    /// All chunks there are, read or not, for the reading thread: what they hold no longer matters.
+    pub fn abandon(&mut self) -> impl Iterator<Item = Chunk> + '_ {
+        self.stream.wire_mut().abandon()
+    }
+
     /// What became known so far.
     pub fn facts(&self) -> &Facts {
         &self.facts
@@ -264,6 +269,21 @@ impl Transport {
         let Stage::Open(frames) = &mut self.stage else { return Err(not_open()) };
         frames.write(&mut self.stream, bytes)?;
         self.written()
+    }
+
+    /// Sends a WebSocket Ping.
+    pub fn ping(&mut self) -> Result<(), Error> {
+        let Stage::Open(frames) = &mut self.stage else { return Err(not_open()) };
+        frames.ping(&mut self.stream)?;
+        self.flush()
+    }
+
+    /// Whether a WebSocket Pong came, since the last call that said so.
+    pub fn take_pong(&mut self) -> bool {
+        match &mut self.stage {
+            Stage::Open(frames) => frames.take_pong(),
+            _ => false,
+        }
     }
 
     /// Writes everything buffered. After an error go on reading until [`read`](Self::read) fails too: it may

@@ -5,6 +5,7 @@ mod faults;
 mod filters;
 mod formats;
 mod ping;
+mod ping_via;
 mod profile;
 mod publish;
 mod reconnect;

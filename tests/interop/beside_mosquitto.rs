@@ -107,7 +107,7 @@ fn without_time(printed: &[u8]) -> String {
     let text = String::from_utf8_lossy(printed).into_owned();
     match text.find("\"tst\":") {
         Some(at) => {
-            let time = text[at..].find(",").map_or(text.len(), |end| at + end);
+            let time = text[at..].find(',').map_or(text.len(), |end| at + end);
             let masked: String =
                 text[at..time].chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
             format!("{}{masked}{}", &text[..at], &text[time..])

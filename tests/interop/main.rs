@@ -2,6 +2,7 @@
 //! must never know how the program does it.
 
 mod beside_mosquitto;
+#[expect(dead_code, reason = "tests/faults ends and restarts it")]
 mod broker;
 #[path = "../cli/support/certificates.rs"]
 mod certificates;

@@ -1,5 +1,5 @@
-//! What becomes of a record: a payload, a topic and a payload (`--split`), or all that a line of JSON says. It
-//! must never know where records come from.
+//! What becomes of a record: a payload, a topic and a payload (`--split`), or all that a line of JSON says.
+//! It must never know where records come from.
 
 use std::time::Duration;
 
@@ -101,7 +101,9 @@ impl Maker {
             return Err("no topic".to_owned());
         }
         let mut properties = self.template.properties.clone();
-        record.properties.0.into_iter().for_each(|property| properties.set(property));
+        for property in record.properties.0 {
+            properties.set(property);
+        }
         let publish = Publish {
             dup: false,
             qos: record.qos.unwrap_or(self.template.qos),

@@ -1,5 +1,5 @@
-//! Which of the messages that come are written: `-T`, `-R`, `--retained-only`, `--random-filter`. It must never
-//! know how they are written.
+//! Which of the messages that come are written: `-T`, `-R`, `--retained-only`, `--random-filter`. It must
+//! never know how they are written.
 
 use crate::cli;
 use crate::mqtt::packet::Publish;
@@ -18,6 +18,7 @@ pub enum Verdict {
 
 /// See the module.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a wish of its own")]
 pub struct Selection<'a> {
     filter_out: &'a [TopicFilter],
     no_stale: bool,

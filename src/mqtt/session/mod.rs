@@ -207,9 +207,10 @@ impl Session {
         let announced = &self.config.connect_properties;
         let alias_maximum = announced.topic_alias_maximum().unwrap_or(inbound::TOPIC_ALIAS_MAXIMUM);
         self.inbound.resolve_alias(&mut publish, alias_maximum)?;
-        let receive_maximum = match self.config.version.has_properties() {
-            true => announced.receive_maximum().unwrap_or(inbound::RECEIVE_MAXIMUM),
-            false => u16::MAX,
+        let receive_maximum = if self.config.version.has_properties() {
+            announced.receive_maximum().unwrap_or(inbound::RECEIVE_MAXIMUM)
+        } else {
+            u16::MAX
         };
         match self.inbound.accept(&publish, receive_maximum)? {
             inbound::Accepted::New(number) => Ok(Some(Event::Message(Delivery { number, publish }))),

@@ -151,7 +151,9 @@ fn properties() -> impl Strategy<Value = Vec<Property>> {
 /// User properties in their order, the others in that of their names, and each of them once.
 fn in_order(properties: Vec<Property>) -> Vec<Property> {
     let mut all = Properties::default();
-    properties.into_iter().for_each(|property| all.set(property));
+    for property in properties {
+        all.set(property);
+    }
     all.0.sort_by_key(|property| property.id().name());
     all.0
 }

@@ -1,4 +1,4 @@
-//! One field of a message as text, padded and cut as printf would (and as mosquitto_sub does where it would
+//! One field of a message as text, padded and cut as printf would (and as `mosquitto_sub` does where it would
 //! not). It must never know where the text goes.
 
 use bytes::{BufMut, BytesMut};
@@ -60,7 +60,7 @@ pub(super) fn put(
         Field::Retain => out.put_u8(b'0' + u8::from(publish.retain)),
         Field::SubscriptionIdentifier => integer(properties.subscription_identifiers().next(), shape, out),
         Field::Topic => {
-            string(publish.topic.as_ref().map_or("", |topic| topic.as_str()).as_bytes(), shape, out)
+            string(publish.topic.as_ref().map_or("", |topic| topic.as_str()).as_bytes(), shape, out);
         }
         Field::Unix => {
             now.inspect(|now| now.unix(out));

@@ -8,7 +8,7 @@ use super::{Field, Part, Shape};
 /// Nobody's screen is wider, and nobody's float has more decimals.
 const WIDEST: usize = 4096;
 
-/// What may separate groups of hexadecimal digits (mosquitto_sub 2.1).
+/// What may separate groups of hexadecimal digits (`mosquitto_sub` 2.1).
 const SEPARATORS: &str = ": -_.,/+|";
 
 /// Where a format makes no sense, as the user is told.

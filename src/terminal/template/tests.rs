@@ -1,4 +1,4 @@
-//! Every escape, alone and with flags, as mosquitto_sub 2.0.11 prints it (tests/interop runs both side by
+//! Every escape, alone and with flags, as `mosquitto_sub` 2.0.11 prints it (tests/interop runs both side by
 //! side); those of 2.1 as its source says.
 
 use bytes::{Bytes, BytesMut};
