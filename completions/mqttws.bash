@@ -151,7 +151,7 @@ _mqttws() {
             return 0
             ;;
         mqttws__subcmd__ping)
-            opts="-L -h -p -u -P -V -i -k -M -d -c -q -W --url --host --port --path --subprotocol --cafile --insecure --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --username --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --protocol-version --id --keepalive --max-inflight --will-topic --will-payload --will-qos --will-retain --will-delay --profile --config --debug --quiet --count --interval --via --qos --size --timeout --help"
+            opts="-L -h -p -u -P -V -i -I -k -M -d -c -q -W --url --host --port --path --subprotocol --cafile --insecure --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --username --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --protocol-version --id --id-prefix --keepalive --max-inflight --will-topic --will-payload --will-qos --will-retain --will-delay --profile --config --debug --quiet --count --interval --via --qos --size --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -254,6 +254,14 @@ _mqttws() {
                     return 0
                     ;;
                 -i)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --id-prefix)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -I)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -341,7 +349,7 @@ _mqttws() {
             return 0
             ;;
         mqttws__subcmd__pub)
-            opts="-L -h -p -u -P -V -i -k -M -d -c -x -D -t -m -f -s -l -n -0 -q -r --url --host --port --path --subprotocol --cafile --insecure --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --username --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --protocol-version --id --keepalive --max-inflight --will-topic --will-payload --will-qos --will-retain --will-delay --profile --config --debug --quiet --disable-clean-session --session-expiry-interval --property --topic --topic-prefix --message --file --stdin-file --stdin-line --null-message --json --null --delimiter --split --strict-input --repeat --repeat-delay --rate --replay --qos --retain --topic-alias --summary --help"
+            opts="-L -h -p -u -P -V -i -I -k -M -d -c -x -D -t -m -f -s -l -n -0 -q -r --url --host --port --path --subprotocol --cafile --insecure --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --username --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --protocol-version --id --id-prefix --keepalive --max-inflight --will-topic --will-payload --will-qos --will-retain --will-delay --profile --config --debug --quiet --disable-clean-session --session-expiry-interval --nodelay --ws --property --topic --topic-prefix --message --file --stdin-file --stdin-line --null-message --json --null --delimiter --split --strict-input --repeat --repeat-delay --rate --replay --qos --retain --topic-alias --summary --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -444,6 +452,14 @@ _mqttws() {
                     return 0
                     ;;
                 -i)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --id-prefix)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -I)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -601,7 +617,7 @@ _mqttws() {
             return 0
             ;;
         mqttws__subcmd__sub)
-            opts="-L -h -p -u -P -V -i -k -M -d -c -x -D -t -T -U -E -q -C -W -R -v -F -N -0 -o --url --host --port --path --subprotocol --cafile --insecure --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --username --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --protocol-version --id --keepalive --max-inflight --will-topic --will-payload --will-qos --will-retain --will-delay --profile --config --debug --quiet --disable-clean-session --session-expiry-interval --property --topic --filter-out --unsubscribe --exit-after-subscribe --qos --count --timeout --idle --retained-only --remove-retained --random-filter --retain-as-published --retain-handling --no-local --share --verbose --format --json --pretty --hex --base64 --null --output-dir --summary --help"
+            opts="-L -h -p -u -P -V -i -I -k -M -d -c -x -D -t -T -U -E -q -C -W -R -v -F -N -0 -o --url --host --port --path --subprotocol --cafile --insecure --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --username --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --protocol-version --id --id-prefix --keepalive --max-inflight --will-topic --will-payload --will-qos --will-retain --will-delay --profile --config --debug --quiet --disable-clean-session --session-expiry-interval --nodelay --ws --property --topic --filter-out --unsubscribe --exit-after-subscribe --qos --count --timeout --idle --retained-only --remove-retained --random-filter --retain-as-published --retain-handling --no-local --share --verbose --format --json --pretty --hex --base64 --null --output-dir --summary --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -704,6 +720,14 @@ _mqttws() {
                     return 0
                     ;;
                 -i)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --id-prefix)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -I)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -49,6 +49,7 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l auth-data -d 'Auth
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l auth-data-file -d 'Read the authentication data from a file, byte for byte' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s V -l protocol-version -d 'MQTT version: 5, 311 or 31 [default: the newest that the broker takes]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s i -l id -d 'Client id [default: mqttws and random characters]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s I -l id-prefix -d 'Begin the generated client id with this' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s k -l keepalive -d 'Keep alive in seconds; 0 turns it off' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s M -l max-inflight -d 'Most QoS 1 and 2 messages in flight [default: what the broker allows; before MQTT 5 1000, and 20 of QoS 2]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l will-topic -d 'Topic of the will: a message that the broker publishes when we vanish' -r
@@ -77,6 +78,8 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l will-retain -d 'Le
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s d -l debug -d 'Log each packet on stderr'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l quiet -d 'No warnings and no progress'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s c -l disable-clean-session -d 'Keep the session: the broker stores what comes while we are away (needs -i)'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l nodelay -d 'Packets are never held back'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l ws -d 'WebSockets are all that we speak'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s s -l stdin-file -d 'Publish all of stdin as one message'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s l -l stdin-line -d 'Publish each line of stdin as a message'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s n -l null-message -d 'Publish an empty message'
@@ -105,6 +108,7 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l auth-data -d 'Auth
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l auth-data-file -d 'Read the authentication data from a file, byte for byte' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s V -l protocol-version -d 'MQTT version: 5, 311 or 31 [default: the newest that the broker takes]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s i -l id -d 'Client id [default: mqttws and random characters]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s I -l id-prefix -d 'Begin the generated client id with this' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s k -l keepalive -d 'Keep alive in seconds; 0 turns it off' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s M -l max-inflight -d 'Most QoS 1 and 2 messages in flight [default: what the broker allows; before MQTT 5 1000, and 20 of QoS 2]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l will-topic -d 'Topic of the will: a message that the broker publishes when we vanish' -r
@@ -136,6 +140,8 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l will-retain -d 'Le
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s d -l debug -d 'Log each packet on stderr'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l quiet -d 'No warnings and no progress'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s c -l disable-clean-session -d 'Keep the session: the broker stores what comes while we are away (needs -i)'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l nodelay -d 'Packets are never held back'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l ws -d 'WebSockets are all that we speak'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s E -l exit-after-subscribe -d 'Leave as soon as the broker has answered the subscriptions'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s R -d 'Leave out messages that the broker had kept'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l retained-only -d 'Take only messages that the broker had kept, and leave when the first other one comes'
@@ -168,6 +174,7 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l auth-data -d 'Aut
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l auth-data-file -d 'Read the authentication data from a file, byte for byte' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s V -l protocol-version -d 'MQTT version: 5, 311 or 31 [default: the newest that the broker takes]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s i -l id -d 'Client id [default: mqttws and random characters]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s I -l id-prefix -d 'Begin the generated client id with this' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s k -l keepalive -d 'Keep alive in seconds; 0 turns it off' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s M -l max-inflight -d 'Most QoS 1 and 2 messages in flight [default: what the broker allows; before MQTT 5 1000, and 20 of QoS 2]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l will-topic -d 'Topic of the will: a message that the broker publishes when we vanish' -r

@@ -151,7 +151,7 @@ impl GivenProperties {
 }
 
 fn parse(words: &str) -> Result<(Place, Property)> {
-    let words: Vec<&str> = words.split(JOINT).collect();
+    let words = separate(words);
     let (command, rest) = words.split_first().map_or(("", &[][..]), |(command, rest)| (*command, rest));
     let place = COMMANDS.iter().find(|(name, _)| name.eq_ignore_ascii_case(command)).map(|(_, place)| *place);
     let Some(place) = place else {
@@ -166,6 +166,15 @@ fn parse(words: &str) -> Result<(Place, Property)> {
     };
     let property = value(id, values).map_err(|wrong| Usage::new(format!("-D {command} {name}: {wrong}")))?;
     Ok((place, property))
+}
+
+/// The words as they were joined; or, in a profile or behind `--property=`, separated by blanks.
+fn separate(words: &str) -> Vec<&str> {
+    if words.contains(JOINT) {
+        return words.split(JOINT).collect();
+    }
+    let is_pair = words.split(' ').nth(1) == Some(PropertyId::UserProperty.name());
+    words.splitn(if is_pair { 4 } else { 3 }, ' ').collect()
 }
 
 fn value(id: PropertyId, values: &[&str]) -> Result<Property, String> {
@@ -237,6 +246,14 @@ mod tests {
         ] {
             assert_eq!(joined_text(line), expected);
         }
+    }
+
+    #[test]
+    fn blanks_separate_words_that_were_not_joined() {
+        assert_eq!(separate("publish content-type a b"), ["publish", "content-type", "a b"]);
+        assert_eq!(separate("will user-property a b c"), ["will", "user-property", "a", "b c"]);
+        assert_eq!(separate("publish\0content-type\0a b"), ["publish", "content-type", "a b"]);
+        assert_eq!(separate("publish"), ["publish"]);
     }
 
     fn parsed(words: &str) -> Result<(Place, Property), String> {

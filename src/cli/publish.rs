@@ -7,6 +7,7 @@ use clap::{ArgGroup, Args};
 
 use super::connection::Connection;
 use super::property::PropertyFlags;
+use super::refused::Granted;
 use super::session::Persistence;
 use super::value;
 use crate::mqtt::qos::QoS;
@@ -24,6 +25,10 @@ pub struct Publish {
     /// Session.
     #[command(flatten)]
     pub persistence: Persistence,
+
+    /// Flags without effect.
+    #[command(flatten)]
+    pub granted: Granted,
 
     /// Properties.
     #[command(flatten)]

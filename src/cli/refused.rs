@@ -1,7 +1,20 @@
-//! Flags of `mosquitto_pub` and `mosquitto_sub` that make no sense here, and what to use instead.
+//! Flags of `mosquitto_pub` and `mosquitto_sub` that make no sense here: those that ask for what is always
+//! so, and those that say what to use instead.
 
-use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Args, Command};
+
+/// What is always so.
+#[derive(Debug, Args)]
+pub struct Granted {
+    /// Packets are never held back
+    #[arg(long, hide = true)]
+    nodelay: bool,
+
+    /// WebSockets are all that we speak
+    #[arg(long, hide = true)]
+    ws: bool,
+}
 
 /// What clap does not know, and what to say of it.
 const FLAGS: [(&str, &str); 10] = [

@@ -38,6 +38,10 @@ pub struct Session {
     #[arg(short, long, value_name = "ID", help_heading = "MQTT", alias = "client-id")]
     id: Option<String>,
 
+    /// Begin the generated client id with this
+    #[arg(short = 'I', long, value_name = "PREFIX", help_heading = "MQTT", conflicts_with = "id")]
+    id_prefix: Option<String>,
+
     /// Keep alive in seconds; 0 turns it off
     #[arg(short, long, value_name = "SECS", help_heading = "MQTT", default_value_t = 45)]
     keepalive: u16,
@@ -105,9 +109,9 @@ impl Session {
     ) -> Result<session::Config> {
         let client_id = match &self.id {
             Some(id) => ByteString::from(id.as_str()),
-            None => random_client_id(),
+            None => random_client_id(self.id_prefix.as_deref().unwrap_or("mqttws")),
         };
-        check_text("-i", self.id.as_deref())?;
+        check_text(if self.id.is_some() { "-i" } else { "-I" }, Some(&client_id))?;
         Ok(session::Config {
             version,
             client_id,
@@ -193,7 +197,7 @@ pub fn check_text(what: &str, text: Option<&str>) -> Result<()> {
     Ok(())
 }
 
-fn random_client_id() -> ByteString {
+fn random_client_id(prefix: &str) -> ByteString {
     let random = (0..12).filter_map(|_| fastrand::choice(ALPHANUMERIC)).map(|&byte| char::from(byte));
-    "mqttws".chars().chain(random).collect::<String>().into()
+    prefix.chars().chain(random).collect::<String>().into()
 }

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::connection::Connection;
 use super::property::PropertyFlags;
+use super::refused::Granted;
 use super::session::Persistence;
 use super::value;
 use crate::mqtt::packet::RetainHandling;
@@ -25,6 +26,10 @@ pub struct Subscribe {
     /// Session.
     #[command(flatten)]
     pub persistence: Persistence,
+
+    /// Flags without effect.
+    #[command(flatten)]
+    pub granted: Granted,
 
     /// Properties.
     #[command(flatten)]

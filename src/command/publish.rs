@@ -60,6 +60,8 @@ pub fn run(args: &cli::Publish) -> Result<Exit> {
         refused: 0,
         bad: 0,
         at_most_once: false,
+        quiet: args.connection.is_quiet(),
+        told_loss: false,
         gaps: false,
     };
     let result = publisher.run();
@@ -73,6 +75,7 @@ pub fn run(args: &cli::Publish) -> Result<Exit> {
     Ok(exit)
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 struct Publisher {
     client: Client,
     input: Input,
@@ -96,6 +99,9 @@ struct Publisher {
     bad: u64,
     /// Something was published at QoS 0.
     at_most_once: bool,
+    quiet: bool,
+    /// It was told that properties were left out.
+    told_loss: bool,
     /// The connection was lost with messages of QoS 0 on the way.
     gaps: bool,
 }
@@ -178,8 +184,19 @@ impl Publisher {
         self.published += 1;
         self.bytes += publish.payload.len() as u64;
         self.at_most_once |= publish.qos == QoS::AtMostOnce;
+        if !publish.properties.is_empty() {
+            self.tell_loss();
+        }
         if let Err(unsendable) = self.client.publish(publish, self.records) {
             self.refuse(self.records, &unsendable.to_string());
+        }
+    }
+
+    /// Before MQTT 5 there are no properties: what records have of them is lost.
+    fn tell_loss(&mut self) {
+        let version = self.client.session().config().version;
+        if !version.has_properties() && !std::mem::replace(&mut self.told_loss, true) && !self.quiet {
+            report::warn(&format!("the broker speaks MQTT {version}: properties of records are left out"));
         }
     }
 

@@ -158,6 +158,20 @@ fn flags_of_mosquitto_that_make_no_sense_say_what_does() {
 }
 
 #[test]
+fn flags_of_mosquitto_that_ask_for_what_is_so_are_granted() {
+    let script = vec![
+        Step::Upgrade,
+        packet("10 <MQTT> 05 *"),
+        Step::Send("20 00 00 00"),
+        packet("82 id 00 <t> 00"),
+        Step::Send("90 id 00 00"),
+    ];
+    let broker = Broker::start(until_goodbye(script));
+    let url = broker.url();
+    Program::new(["sub", &url, "-t", "t", "-E", "--nodelay", "--ws", "-I", "pre"]).run().expect(0, "", "");
+}
+
+#[test]
 fn properties_are_checked_before_anything_is_done() {
     for (words, expected) in [
         (

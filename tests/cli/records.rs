@@ -65,6 +65,14 @@ fn records_have_properties() {
 }
 
 #[test]
+fn properties_are_only_left_out_with_a_warning() {
+    let record = "{\"topic\":\"a\",\"payload\":\"x\",\"properties\":{\"content-type\":\"c\"}}\n";
+    let line = "mqttws: warning: the broker speaks MQTT 3.1.1: properties of records are left out\n";
+    mirrored(&[], &record.repeat(2), ["30 <a> 'x'"; 2]).expect(0, "", line);
+    mirrored(&["--quiet"], record, ["30 <a> 'x'"]).expect(0, "", "");
+}
+
+#[test]
 fn bad_records_are_told_and_the_others_go_on() {
     let input = "{\"topic\":\"a\",\"payload\":\"1\"}\nx\n{\"topic\":\"#\",\"payload\":\"\"}\n\
                  {\"payload\":\"no topic\"}\n\n{\"topic\":\"b\",\"payload\":\"2\"}\n";
