@@ -12,12 +12,7 @@ mod transport;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    let exit = match cli::Cli::try_parse() {
-        Ok(cli) => command::run(&cli.command).unwrap_or_else(|error| report::error(&error)),
-        Err(error) => report::usage(&error),
-    };
-    exit.into()
+    let exit = cli::Cli::from_environment().and_then(|cli| command::run(&cli.command));
+    exit.unwrap_or_else(|error| report::error(&error)).into()
 }

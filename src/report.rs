@@ -89,6 +89,9 @@ impl std::error::Error for Usage {}
 
 /// Prints an error as one line, with its hint; returns its exit code.
 pub fn error(error: &anyhow::Error) -> Exit {
+    if let Some(error) = error.downcast_ref::<clap::Error>() {
+        return usage(error);
+    }
     let line = format!("{error:#}");
     match hint::of(error) {
         Some(hint) => print(&format!("{line}; {hint}")),
@@ -113,8 +116,8 @@ pub fn trace(line: &str) {
     write(&format!("{}.{:03}: {}\n", now.as_secs(), now.subsec_millis(), one_line(line)));
 }
 
-/// Prints what clap found as one line; its help and version texts go to stdout as they are.
-pub fn usage(error: &clap::Error) -> Exit {
+/// Prints what clap found as one line; help and version, which it calls errors, go to stdout as they are.
+fn usage(error: &clap::Error) -> Exit {
     if !error.use_stderr() {
         // Help that nobody reads any more is no failure.
         let _ = error.print();

@@ -1,13 +1,17 @@
 //! The command line as types. Nothing else in the program knows a flag.
 
+mod address;
 pub mod connection;
+mod credentials;
 pub mod ping;
+mod profile;
 pub mod publish;
 pub mod serve;
+pub mod session;
 pub mod subscribe;
 mod value;
 
-use clap::{ArgAction, Parser, Subcommand};
+use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use ping::Ping;
 pub use publish::Publish;
@@ -38,6 +42,17 @@ pub struct Cli {
     version: Option<bool>,
 }
 
+impl Cli {
+    /// The command line as it was typed, with what the profiles add.
+    pub fn from_environment() -> anyhow::Result<Self> {
+        // Where a flag that takes one value is given twice, the later one counts: a profile comes first.
+        let mut command = Self::command().args_override_self(true);
+        command.build();
+        let arguments = profile::extended(std::env::args_os().collect(), &command)?;
+        Ok(Self::from_arg_matches(&command.try_get_matches_from(arguments)?)?)
+    }
+}
+
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -57,7 +72,6 @@ mod generated;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
 
-use super::connection::{Connection, Persistence};
+use super::connection::Connection;
+use super::session::Persistence;
 use super::value;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::TopicName;

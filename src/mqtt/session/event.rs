@@ -19,7 +19,8 @@ pub enum Event {
     Acknowledged {
         /// The number given to [`Session::publish`].
         record: u64,
-        /// From PUBACK, PUBREC or PUBCOMP.
+        /// From PUBACK, PUBREC or PUBCOMP; or ours, when the server of a new connection takes less than the
+        /// one before.
         code: ReasonCode,
         /// The server's own words (MQTT 5 Reason String).
         reason: Option<ByteString>,
@@ -101,6 +102,18 @@ pub enum Unsendable {
     RetainNotSupported,
     /// It has no wire form.
     Encode(EncodeError),
+}
+
+impl Unsendable {
+    /// The code with which a server would refuse it.
+    pub(super) fn code(&self) -> ReasonCode {
+        match self {
+            Self::TooLarge { .. } => ReasonCode::PACKET_TOO_LARGE,
+            Self::QoSNotSupported(_) => ReasonCode::QOS_NOT_SUPPORTED,
+            Self::RetainNotSupported => ReasonCode::RETAIN_NOT_SUPPORTED,
+            Self::Encode(_) => ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR,
+        }
+    }
 }
 
 impl std::fmt::Display for Unsendable {

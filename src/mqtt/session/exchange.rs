@@ -7,8 +7,10 @@
 use std::collections::VecDeque;
 
 use crate::mqtt::packet::{Ack, Packet, PacketId, Publish};
+use crate::mqtt::property::Properties;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
+use crate::mqtt::topic::TopicFilter;
 
 use super::{Event, Violation};
 
@@ -27,7 +29,7 @@ pub enum Exchange {
     /// SUBSCRIBE awaits SUBACK.
     Subscribe,
     /// UNSUBSCRIBE awaits UNSUBACK.
-    Unsubscribe,
+    Unsubscribe { filters: Vec<TopicFilter>, properties: Properties },
     /// Finished.
     Done,
 }
@@ -45,6 +47,8 @@ pub struct Resumed {
     pub in_doubt: Vec<u64>,
     /// A SUBSCRIBE was never answered.
     pub unanswered_subscribe: bool,
+    /// UNSUBSCRIBEs that were never answered.
+    pub unsubscribe: Vec<(Vec<TopicFilter>, Properties)>,
 }
 
 /// The queue of exchanges.
@@ -59,8 +63,9 @@ pub struct Exchanges {
     publishing: usize,
     /// How many of them were sent on this connection.
     outstanding: usize,
-    /// Whether those that are sent again carry DUP.
-    dup: bool,
+    /// The sequence number of the first that was never sent in the server's session: those before it carry
+    /// DUP.
+    fresh: u64,
 }
 
 impl Exchanges {
@@ -75,7 +80,7 @@ impl Exchanges {
             Exchange::AtLeastOnce { record, .. }
             | Exchange::ExactlyOnce { record, .. }
             | Exchange::Released { record } => Some(*record),
-            Exchange::Subscribe | Exchange::Unsubscribe | Exchange::Done => None,
+            Exchange::Subscribe | Exchange::Unsubscribe { .. } | Exchange::Done => None,
         })
     }
 
@@ -103,6 +108,7 @@ impl Exchanges {
         // What is begun while older ones wait to be sent again (a SUBSCRIBE) is skipped by `resend`.
         if self.unsent == self.end() {
             self.unsent += 1;
+            self.fresh = self.unsent;
         }
         self.queue.push_back(exchange);
     }
@@ -155,13 +161,40 @@ impl Exchanges {
         }
     }
 
-    /// SUBACK or UNSUBACK; whether it was awaited.
-    pub fn finish(&mut self, packet_id: PacketId) -> bool {
-        let awaited = matches!(self.find(packet_id), Some(Exchange::Subscribe | Exchange::Unsubscribe));
+    /// SUBACK; whether it was awaited.
+    pub fn suback(&mut self, packet_id: PacketId) -> bool {
+        let awaited = matches!(self.find(packet_id), Some(Exchange::Subscribe));
         if awaited {
             self.end_of(packet_id);
         }
         awaited
+    }
+
+    /// UNSUBACK; whether it was awaited.
+    pub fn unsuback(&mut self, packet_id: PacketId) -> bool {
+        let awaited = matches!(self.find(packet_id), Some(Exchange::Unsubscribe { .. }));
+        if awaited {
+            self.end_of(packet_id);
+        }
+        awaited
+    }
+
+    /// Gives up the messages that the server of a new connection would not take; `verdict` has the reason.
+    /// Call before anything is sent again.
+    pub fn give_up(&mut self, verdict: impl Fn(&Publish) -> Option<ReasonCode>) -> Vec<(u64, ReasonCode)> {
+        let mut given_up = Vec::new();
+        for exchange in &mut self.queue {
+            if let Exchange::AtLeastOnce { publish, record } | Exchange::ExactlyOnce { publish, record } =
+                exchange
+                && let Some(code) = verdict(publish)
+            {
+                given_up.push((*record, code));
+                self.publishing -= 1;
+                *exchange = Exchange::Done;
+            }
+        }
+        self.bury();
+        given_up
     }
 
     /// A new connection begins. With `session_present` everything is sent again with DUP; without, the server
@@ -171,7 +204,9 @@ impl Exchanges {
         for exchange in &mut self.queue {
             match exchange {
                 Exchange::Subscribe => resumed.unanswered_subscribe = true,
-                Exchange::Unsubscribe => {}
+                Exchange::Unsubscribe { filters, properties } => {
+                    resumed.unsubscribe.push((std::mem::take(filters), std::mem::take(properties)));
+                }
                 Exchange::ExactlyOnce { record, .. } | Exchange::Released { record } if !session_present => {
                     resumed.in_doubt.push(*record);
                     self.publishing -= 1;
@@ -183,7 +218,9 @@ impl Exchanges {
         self.bury();
         self.unsent = self.first;
         self.outstanding = 0;
-        self.dup = session_present;
+        if !session_present {
+            self.fresh = self.first;
+        }
         resumed
     }
 
@@ -197,18 +234,27 @@ impl Exchanges {
                     if self.outstanding >= window(publish.qos).max(1) {
                         return None;
                     }
-                    Some(Packet::Publish(Publish { dup: self.dup, ..publish.clone() }))
+                    Some(Packet::Publish(Publish { dup: self.unsent < self.fresh, ..publish.clone() }))
                 }
                 Exchange::Released { .. } => Some(Packet::PubRel(Ack::success(packet_id))),
-                Exchange::Subscribe | Exchange::Unsubscribe | Exchange::Done => None,
+                Exchange::Subscribe | Exchange::Unsubscribe { .. } | Exchange::Done => None,
             };
             self.unsent += 1;
+            self.fresh = self.fresh.max(self.unsent);
             if packet.is_some() {
                 self.outstanding += 1;
                 return packet;
             }
         }
         None
+    }
+
+    /// As if so many exchanges had been finished.
+    #[cfg(test)]
+    pub fn skip(&mut self, count: u64) {
+        self.first += count;
+        self.unsent += count;
+        self.fresh += count;
     }
 
     fn end(&self) -> u64 {

@@ -9,6 +9,7 @@ use crate::mqtt::topic::TopicName;
 use super::Violation;
 
 /// How many QoS 1 and 2 messages we take before we acknowledge; announced in CONNECT (MQTT 5 §3.1.2.11.3).
+/// Older versions cannot announce it; there the packet identifiers are the limit.
 pub const RECEIVE_MAXIMUM: u16 = 16_384;
 
 /// The highest topic alias that the server may use; announced in CONNECT (MQTT 5 §3.1.2.11.5).
@@ -33,13 +34,13 @@ struct Owed {
     qos: QoS,
 }
 
-/// A QoS 2 message between its PUBLISH and its PUBREL (method A of §4.3.3, without the payload).
+/// A QoS 2 message between its PUBLISH and its PUBREL (method B of §4.3.3).
 #[derive(Debug)]
-enum Receipt {
-    /// Not settled. `answer`: the PUBLISH came on this connection, so that PUBREC may answer it.
-    Pending { number: u64, answer: bool },
-    /// PUBREC was sent, at least once.
-    Settled,
+struct Receipt {
+    number: u64,
+    settled: bool,
+    /// The PUBLISH came on this connection, so that PUBREC may answer it.
+    here: bool,
 }
 
 /// The inbound half of a session.
@@ -49,6 +50,8 @@ pub struct Inbound {
     owed: VecDeque<Owed>,
     receipts: HashMap<PacketId, Receipt>,
     aliases: HashMap<u16, TopicName>,
+    /// The server may have lost the session without our knowing.
+    unsure: bool,
 }
 
 impl Inbound {
@@ -73,31 +76,32 @@ impl Inbound {
     }
 
     /// Takes a PUBLISH in; QoS 2 messages that we have already are not delivered again.
-    pub fn accept(&mut self, publish: &Publish) -> Result<Accepted, Violation> {
+    pub fn accept(&mut self, publish: &Publish, receive_maximum: u16) -> Result<Accepted, Violation> {
         if let Some(packet_id) = publish.packet_id {
-            match self.receipts.get_mut(&packet_id).filter(|_| publish.qos == QoS::ExactlyOnce) {
-                Some(Receipt::Settled) => return Ok(Accepted::Settled(packet_id)),
-                Some(Receipt::Pending { answer, .. }) => {
-                    *answer = true;
-                    return Ok(Accepted::Pending);
-                }
-                None => self.owe(packet_id, publish.qos)?,
+            // What is sent again has DUP `[MQTT-3.3.1-1]`; we rely on it only where the session may be
+            // another.
+            let repeats = |receipt: &&mut Receipt| {
+                publish.qos == QoS::ExactlyOnce && (publish.dup || receipt.here || !self.unsure)
+            };
+            if let Some(receipt) = self.receipts.get_mut(&packet_id).filter(repeats) {
+                receipt.here = true;
+                return Ok(if receipt.settled { Accepted::Settled(packet_id) } else { Accepted::Pending });
             }
+            self.owe(packet_id, publish.qos, receive_maximum)?;
         }
         self.delivered += 1;
         Ok(Accepted::New(self.delivered))
     }
 
-    fn owe(&mut self, packet_id: PacketId, qos: QoS) -> Result<(), Violation> {
-        if self.owed.len() >= usize::from(RECEIVE_MAXIMUM)
-            || self.receipts.len() >= usize::from(RECEIVE_MAXIMUM)
-        {
+    fn owe(&mut self, packet_id: PacketId, qos: QoS, receive_maximum: u16) -> Result<(), Violation> {
+        let maximum = usize::from(receive_maximum);
+        if self.owed.len() >= maximum || self.receipts.len() >= maximum {
             return Err(Violation::ReceiveMaximumExceeded);
         }
         let number = self.delivered + 1;
         self.owed.push_back(Owed { number, packet_id, qos });
         if qos == QoS::ExactlyOnce {
-            self.receipts.insert(packet_id, Receipt::Pending { number, answer: true });
+            self.receipts.insert(packet_id, Receipt { number, settled: false, here: true });
         }
         Ok(())
     }
@@ -110,11 +114,9 @@ impl Inbound {
                 return Some(Packet::PubAck(Ack::success(owed.packet_id)));
             }
             let Some(receipt) = self.receipts.get_mut(&owed.packet_id) else { continue };
-            if let Receipt::Pending { number, answer } = *receipt
-                && number == owed.number
-            {
-                *receipt = Receipt::Settled;
-                if answer {
+            if receipt.number == owed.number {
+                receipt.settled = true;
+                if receipt.here {
                     return Some(Packet::PubRec(Ack::success(owed.packet_id)));
                 }
             }
@@ -133,14 +135,20 @@ impl Inbound {
         self.aliases.clear();
         self.owed.retain(|owed| owed.qos == QoS::ExactlyOnce);
         for receipt in self.receipts.values_mut() {
-            if let Receipt::Pending { answer, .. } = receipt {
-                *answer = false;
-            }
+            receipt.here = false;
+        }
+    }
+
+    /// A new connection; `unsure`: the server may have lost the session without our knowing.
+    pub fn resume(&mut self, session_present: bool, unsure: bool) {
+        self.unsure = unsure;
+        if !session_present {
+            self.session_lost();
         }
     }
 
     /// The server has forgotten the session, so we do `[MQTT-3.2.2-5]`.
-    pub fn session_lost(&mut self) {
+    fn session_lost(&mut self) {
         self.owed.clear();
         self.receipts.clear();
     }

@@ -1,5 +1,6 @@
 //! Keep Alive (§3.1.2.10): a PINGREQ when nothing else was sent for a while, and the answer awaited.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::Silence;
@@ -10,23 +11,30 @@ pub struct KeepAlive {
     /// `None`: the keep alive is off.
     every: Option<Duration>,
     last_sent: Option<Instant>,
-    /// When the oldest unanswered PINGREQ of ours left.
+    /// Since when nothing has come, although a PINGREQ of ours is unanswered.
     awaiting: Option<Instant>,
-    /// PINGREQs that the caller sent and whose answers it wants to see.
-    asked: u32,
+    /// The unanswered PINGREQs, in order: who wants to see the answer.
+    unanswered: VecDeque<Asker>,
     held: bool,
+}
+
+/// Who sent a PINGREQ. PINGRESPs come in the same order, and nothing else tells them apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asker {
+    Caller,
+    KeepAlive,
 }
 
 impl KeepAlive {
     /// No keep alive.
     pub fn off() -> Self {
-        Self { every: None, last_sent: None, awaiting: None, asked: 0, held: false }
+        Self { every: None, last_sent: None, awaiting: None, unanswered: VecDeque::new(), held: false }
     }
 
-    /// A PINGREQ whenever nothing was sent for `seconds`; 0 turns it off.
-    pub fn every(seconds: u16, now: Instant) -> Self {
+    /// A PINGREQ whenever nothing was sent for `seconds`; 0 turns it off. `held`: see [`KeepAlive::hold`].
+    pub fn every(seconds: u16, now: Instant, held: bool) -> Self {
         let every = (seconds > 0).then(|| Duration::from_secs(u64::from(seconds)));
-        Self { every, last_sent: Some(now), ..Self::off() }
+        Self { every, last_sent: Some(now), held, ..Self::off() }
     }
 
     /// Something was sent.
@@ -43,17 +51,16 @@ impl KeepAlive {
 
     /// The caller sends a PINGREQ of its own.
     pub fn asked(&mut self) {
-        self.asked += 1;
+        self.unanswered.push_back(Asker::Caller);
     }
 
     /// A PINGRESP came; whether it answers the caller.
     pub fn pong(&mut self) -> bool {
-        if self.awaiting.take().is_some() && self.asked == 0 {
-            return false;
+        let asker = self.unanswered.pop_front();
+        if !self.unanswered.contains(&Asker::KeepAlive) {
+            self.awaiting = None;
         }
-        let answers = self.asked > 0;
-        self.asked = self.asked.saturating_sub(1);
-        answers
+        asker == Some(Asker::Caller)
     }
 
     /// See [`super::Session::hold`].
@@ -84,6 +91,7 @@ impl KeepAlive {
         if due {
             self.last_sent = Some(now);
             self.awaiting.get_or_insert(now);
+            self.unanswered.push_back(Asker::KeepAlive);
         }
         Ok(due)
     }

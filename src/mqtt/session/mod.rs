@@ -14,13 +14,16 @@ mod limits;
 mod opening;
 mod outbox;
 mod sending;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
 use bytes::Bytes;
 
-use crate::mqtt::packet::{Ack, Decoder, Packet, Publish, SubAck, Subscription};
+use crate::mqtt::packet::{Ack, Decoder, Packet, Publish, Subscription};
+use crate::mqtt::property::Properties;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::topic::TopicName;
 use crate::mqtt::version::Version;
@@ -48,6 +51,7 @@ enum State {
 
 /// See the module.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Session {
     config: Config,
     state: State,
@@ -57,12 +61,18 @@ pub struct Session {
     inbound: Inbound,
     limits: Limits,
     keep_alive: KeepAlive,
-    subscriptions: Vec<Subscription>,
+    /// See [`Session::hold`]; it may outlast a connection.
+    held: bool,
+    /// Each SUBSCRIBE that the caller has made, without what it gave back.
+    subscriptions: Vec<(Vec<Subscription>, Properties)>,
     /// A connection of ours has begun the session, so the next one takes it up.
     resumable: bool,
     /// What `resumable` was before the latest CONNACK.
     resumable_before: bool,
     forget_at_server: bool,
+    /// The latest CONNECT was not answered, or (`unsure`) one before it.
+    unanswered: bool,
+    unsure: bool,
     /// The aliases that the server knows on this connection.
     aliases: HashMap<TopicName, u16>,
     events: VecDeque<Event>,
@@ -80,10 +90,13 @@ impl Session {
             inbound: Inbound::default(),
             limits: Limits::before_connack(),
             keep_alive: KeepAlive::off(),
+            held: false,
             subscriptions: Vec::new(),
             resumable: false,
             resumable_before: false,
             forget_at_server: false,
+            unanswered: false,
+            unsure: false,
             aliases: HashMap::new(),
             events: VecDeque::new(),
             trace: VecDeque::new(),
@@ -105,6 +118,8 @@ impl Session {
     pub fn lost(&mut self) {
         self.state = State::Offline;
         self.outbox.clear();
+        // What it has not decided yet must not be taken for the next connection's.
+        self.decoder = Decoder::new(self.config.version, self.config.maximum_packet);
         self.inbound.connection_lost();
         self.keep_alive = KeepAlive::off();
     }
@@ -143,7 +158,7 @@ impl Session {
         self.note("received", &packet);
         match (self.state, packet) {
             (State::Connecting, Packet::ConnAck(connack)) => Ok(Some(self.connected(connack, now))),
-            (State::Connecting, other) => Err(Violation::Unexpected(before_connack(&other))),
+            (State::Connecting, other) => Err(Violation::Unexpected(other.packet_type().name())),
             (_, Packet::Publish(publish)) => self.published(publish),
             (_, Packet::PubAck(ack)) => {
                 let event = self.exchanges.puback(&ack)?;
@@ -160,9 +175,11 @@ impl Session {
                 self.pubrel(&ack);
                 Ok(None)
             }
-            (_, Packet::SubAck(suback)) => Ok(self.suback(suback)),
+            (_, Packet::SubAck(suback)) => {
+                Ok(self.exchanges.suback(suback.packet_id).then(|| Event::Subscribed(suback)))
+            }
             (_, Packet::UnsubAck(unsuback)) => {
-                Ok(self.exchanges.finish(unsuback.packet_id).then(|| Event::Unsubscribed(unsuback)))
+                Ok(self.exchanges.unsuback(unsuback.packet_id).then(|| Event::Unsubscribed(unsuback)))
             }
             (_, Packet::PingResp) => Ok(self.keep_alive.pong().then_some(Event::Pong)),
             (_, Packet::Disconnect(disconnect)) if self.config.version.has_properties() => {
@@ -176,8 +193,9 @@ impl Session {
     /// A PUBLISH from the server: an event, unless it is a QoS 2 message that we already have (§4.3.3).
     fn published(&mut self, mut publish: Publish) -> Result<Option<Event>, Violation> {
         self.inbound.resolve_alias(&mut publish)?;
-        let answer = self.inbound.accept(&publish)?;
-        match answer {
+        let v5 = self.config.version.has_properties();
+        let receive_maximum = if v5 { inbound::RECEIVE_MAXIMUM } else { u16::MAX };
+        match self.inbound.accept(&publish, receive_maximum)? {
             inbound::Accepted::New(number) => Ok(Some(Event::Message(Delivery { number, publish }))),
             inbound::Accepted::Pending => Ok(None),
             inbound::Accepted::Settled(packet_id) => {
@@ -217,10 +235,6 @@ impl Session {
         self.send(&Packet::PubComp(answer));
     }
 
-    fn suback(&mut self, suback: SubAck) -> Option<Event> {
-        self.exchanges.finish(suback.packet_id).then_some(Event::Subscribed(suback))
-    }
-
     /// When [`Session::expire`] must be called, if nothing happens before.
     pub fn deadline(&self) -> Option<Instant> {
         if self.state == State::Online { self.keep_alive.deadline() } else { None }
@@ -236,12 +250,16 @@ impl Session {
 
     /// While the caller does not read from the server, its silence proves nothing.
     pub fn hold(&mut self, held: bool, now: Instant) {
+        self.held = held;
         self.keep_alive.hold(held, now);
     }
 
     /// The next piece of what must be sent; call until `None`. Pieces may be joined or cut anywhere.
     pub fn outgoing(&mut self, now: Instant) -> Option<Bytes> {
-        let piece = self.outbox.take();
+        let piece = self.outbox.take().or_else(|| {
+            self.resend();
+            self.outbox.take()
+        });
         if piece.is_some() {
             self.keep_alive.sent(now);
         }
@@ -258,13 +276,5 @@ impl Session {
             let id = &self.config.client_id;
             self.trace.push_back(format!("Client {id} {verb} {}", packet.describe()));
         }
-    }
-}
-
-/// What came instead of CONNACK.
-fn before_connack(packet: &Packet) -> &'static str {
-    match packet {
-        Packet::ConnAck(_) => "second CONNACK",
-        other => other.packet_type().name(),
     }
 }

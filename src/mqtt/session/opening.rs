@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::keep_alive::KeepAlive;
 use super::limits::Limits;
 use super::{Event, Session, State, inbound};
-use crate::mqtt::packet::{ConnAck, Connect, Decoder, Packet};
+use crate::mqtt::packet::{ConnAck, Connect, Decoder, Packet, Publish};
 use crate::mqtt::property::{Properties, Property};
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
@@ -19,6 +19,7 @@ impl Session {
         self.aliases.clear();
         self.limits = Limits::before_connack();
         self.keep_alive = KeepAlive::off();
+        self.unsure |= std::mem::replace(&mut self.unanswered, true);
         let connect = Connect {
             version: self.config.version,
             clean_start: self.clean_start(),
@@ -89,6 +90,7 @@ impl Session {
     }
 
     pub(super) fn connected(&mut self, connack: Box<ConnAck>, now: Instant) -> Event {
+        self.unanswered = false;
         if connack.code != ReasonCode::SUCCESS {
             self.state = State::Ended;
             return Event::Refused(connack);
@@ -96,31 +98,46 @@ impl Session {
         self.state = State::Online;
         self.limits = Limits::from_connack(&connack.properties, self.config.version);
         let keep_alive = self.limits.server_keep_alive.unwrap_or(self.config.keep_alive);
-        self.keep_alive = KeepAlive::every(keep_alive, now);
+        self.keep_alive = KeepAlive::every(keep_alive, now, self.held);
         if let Some(assigned) = connack.properties.assigned_client_identifier() {
             self.config.client_id = assigned.clone();
         }
-        self.resume(connack.session_present);
+        if !self.forget_at_server {
+            self.resume(self.session_present(&connack));
+        }
         self.resumable_before = std::mem::replace(&mut self.resumable, true);
         Event::Connected(connack)
     }
 
+    /// MQTT 3.1 has no Session Present: what we did not begin anew must be there (3.1 §3.1).
+    fn session_present(&self, connack: &ConnAck) -> bool {
+        match self.config.version {
+            Version::V3_1 => self.resumable && !self.clean_start(),
+            Version::V3_1_1 | Version::V5 => connack.session_present,
+        }
+    }
+
     /// Takes up the unfinished exchanges on a new connection (§4.4).
     fn resume(&mut self, session_present: bool) {
+        // The session may also be one that an unanswered CONNECT of ours began, after the server lost the
+        // other.
+        let unsure = std::mem::take(&mut self.unsure) || self.config.version == Version::V3_1;
         let resumed = self.exchanges.resume(session_present);
-        if !session_present {
-            self.inbound.session_lost();
-        }
-        if !session_present || resumed.unanswered_subscribe {
+        self.inbound.resume(session_present, unsure);
+        if !session_present || unsure || resumed.unanswered_subscribe {
             self.subscribe_again();
         }
+        for (filters, properties) in resumed.unsubscribe {
+            self.unsubscribe(filters, properties);
+        }
         self.events.extend(resumed.in_doubt.into_iter().map(|record| Event::InDoubt { record }));
+        self.give_up();
         self.resend();
     }
 
-    /// Sends again what the window allows.
+    /// Sends again what the window and the outbox allow.
     pub(super) fn resend(&mut self) {
-        loop {
+        while self.state == State::Online && !self.forget_at_server && self.outbox.has_room() {
             let (limits, asked) = (&self.limits, self.config.max_inflight);
             match self.exchanges.resend(|qos| limits.window(qos, asked)) {
                 Some(Packet::Publish(publish)) => self.send_publish(&publish).expect("it was encoded before"),
@@ -130,10 +147,19 @@ impl Session {
         }
     }
 
+    /// The server of this connection may take less than the one before: what it would not take is refused
+    /// here.
+    fn give_up(&mut self) {
+        let (limits, version) = (&self.limits, self.config.version);
+        let verdict = |publish: &Publish| limits.check(publish, version).err().map(|error| error.code());
+        for (record, code) in self.exchanges.give_up(verdict) {
+            self.events.push_back(Event::Acknowledged { record, code, reason: None });
+        }
+    }
+
     fn subscribe_again(&mut self) {
-        let subscriptions = std::mem::take(&mut self.subscriptions);
-        if !subscriptions.is_empty() {
-            self.subscribe(subscriptions, Properties::default());
+        for (subscriptions, properties) in std::mem::take(&mut self.subscriptions) {
+            self.subscribe(subscriptions, properties);
         }
     }
 }

@@ -55,7 +55,7 @@ impl Session {
     pub fn subscribe(&mut self, subscriptions: Vec<Subscription>, properties: Properties) -> PacketId {
         let packet_id = self.exchanges.next_id();
         self.exchanges.begin(Exchange::Subscribe);
-        self.subscriptions.extend(subscriptions.iter().cloned());
+        self.subscriptions.push((subscriptions.clone(), properties.clone()));
         self.send(&Packet::Subscribe(Subscribe { packet_id, properties, subscriptions }));
         packet_id
     }
@@ -63,8 +63,12 @@ impl Session {
     /// Gives subscriptions back; [`Event::Unsubscribed`] has the answer.
     pub fn unsubscribe(&mut self, filters: Vec<TopicFilter>, properties: Properties) -> PacketId {
         let packet_id = self.exchanges.next_id();
-        self.exchanges.begin(Exchange::Unsubscribe);
-        self.subscriptions.retain(|subscription| !filters.contains(&subscription.filter));
+        let (again, and) = (filters.clone(), properties.clone());
+        self.exchanges.begin(Exchange::Unsubscribe { filters: again, properties: and });
+        for (subscriptions, _) in &mut self.subscriptions {
+            subscriptions.retain(|subscription| !filters.contains(&subscription.filter));
+        }
+        self.subscriptions.retain(|(subscriptions, _)| !subscriptions.is_empty());
         self.send(&Packet::Unsubscribe(Unsubscribe { packet_id, properties, filters }));
         packet_id
     }
@@ -126,7 +130,10 @@ impl Session {
         aliased.properties.push(Property::TopicAlias(alias));
         if known.is_some() {
             aliased.topic = None;
-        } else {
+        }
+        // The alias has its size, too.
+        self.limits.check(&aliased, self.config.version).ok()?;
+        if known.is_none() {
             self.aliases.insert(topic.clone(), alias);
         }
         Some(aliased)

@@ -1,0 +1,207 @@
+//! Profiles: `[profile.NAME]` tables of long flag names. They become flags in front of those that were typed,
+//! so that what was typed wins; and what the environment says wins over them, too.
+
+use std::env;
+#[cfg(test)]
+use std::ffi::OsStr;
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::parser::ValueSource;
+use clap::{ArgAction, ArgMatches, Command};
+use toml::{Table, Value};
+
+use crate::report::Usage;
+
+/// The profile that is always read.
+const DEFAULT: &str = "default";
+
+/// What says where to connect: one of them typed, or in the environment, sets all of the profile's aside.
+const ADDRESS: [&str; 4] = ["url", "host", "port", "path"];
+
+/// The variables that win over a profile, and the flags that they stand for.
+const VARIABLES: [(&str, &[&str]); 3] = [
+    ("MQTTWS_URL", &ADDRESS),
+    ("MQTTWS_USERNAME", &["username"]),
+    ("MQTTWS_PASSWORD", &["pw", "password", "password-file", "ask-password"]),
+];
+
+/// What holds a secret, and so must not be readable by others.
+const SECRETS: [&str; 4] = ["pw", "password", "basic-auth", "bearer"];
+
+/// The command line with the flags of its profiles in front of its own.
+pub fn extended(arguments: Vec<OsString>, command: &Command) -> Result<Vec<OsString>> {
+    // Whatever is wrong with the command line is found, and told, by the parse that counts.
+    let Ok(typed) = command.clone().ignore_errors(true).try_get_matches_from(&arguments) else {
+        return Ok(arguments);
+    };
+    let Some((name, typed)) = typed.subcommand() else { return Ok(arguments) };
+    let Some(subcommand) = command.find_subcommand(name).filter(|sub| has_flag(sub, "profile")) else {
+        return Ok(arguments);
+    };
+    let Some(config) = Config::find(typed)? else { return Ok(arguments) };
+    let mut flags = Vec::new();
+    let named = typed.get_one::<String>("profile").map(String::as_str);
+    for profile in [DEFAULT].into_iter().chain(named) {
+        flags.extend(config.flags(profile, command, subcommand, typed)?);
+    }
+    let at = arguments.iter().position(|argument| argument == name).map_or(arguments.len(), |at| at + 1);
+    Ok([&arguments[..at], &flags, &arguments[at..]].concat())
+}
+
+/// A file of profiles.
+struct Config {
+    path: PathBuf,
+    profiles: Table,
+    /// Somebody else can read it.
+    exposed: bool,
+}
+
+impl Config {
+    /// The file that was named, or the one in its usual place, if there is one.
+    fn find(typed: &ArgMatches) -> Result<Option<Self>> {
+        let named = typed.get_one::<PathBuf>("config");
+        let Some(path) = named.cloned().or_else(usual_place) else { return Ok(None) };
+        let wanted = named.is_some() || typed.contains_id("profile");
+        if !wanted && !path.exists() {
+            return Ok(None);
+        }
+        Self::read(&path).map(Some)
+    }
+
+    fn read(path: &Path) -> Result<Self> {
+        let what = || format!("reading {}", path.display());
+        let text = fs::read_to_string(path).with_context(what)?;
+        let exposed = fs::metadata(path).with_context(what)?.mode() & 0o044 != 0;
+        let table: Table = text.parse().map_err(|error: toml::de::Error| {
+            let line = error.span().map_or(0, |span| text[..span.start].lines().count().max(1));
+            Usage::new(format!("{}: line {line}: {}", path.display(), error.message()))
+        })?;
+        let profiles = match table.get("profile") {
+            Some(Value::Table(profiles)) => profiles.clone(),
+            None => Table::new(),
+            Some(_) => bail!(Usage::new(format!("{}: profile is not a table", path.display()))),
+        };
+        if let Some(other) = table.keys().find(|key| *key != "profile") {
+            bail!(Usage::new(format!("{}: {other}: expected only [profile.NAME]", path.display())));
+        }
+        Ok(Self { path: path.to_owned(), profiles, exposed })
+    }
+
+    /// The flags of one profile that mean something to this command and were not set in a stronger place.
+    fn flags(&self, name: &str, all: &Command, of: &Command, typed: &ArgMatches) -> Result<Vec<OsString>> {
+        let path = self.path.display();
+        let profile = match self.profiles.get(name) {
+            Some(Value::Table(profile)) => profile,
+            None if name == DEFAULT => return Ok(Vec::new()),
+            _ => {
+                let known: Vec<&str> = self.profiles.keys().map(String::as_str).collect();
+                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                bail!(Usage::new(format!("--profile: no profile {name} in {path}; there are: {known}")));
+            }
+        };
+        let mut flags = Vec::new();
+        for (key, value) in profile {
+            let known = all.get_subcommands().any(|sub| has_flag(sub, key));
+            ensure!(known, Usage::new(format!("{path}: profile {name}: there is no flag --{key}")));
+            ensure!(
+                !self.exposed || !SECRETS.contains(&key.as_str()),
+                Usage::new(format!("{path}: others can read the {key} in it: chmod 600 {path}"))
+            );
+            if has_flag(of, key) && !is_overruled(key, typed) {
+                let flag = of.get_arguments().find(|arg| is_named(arg, key));
+                let takes_value = flag.is_some_and(|arg| arg.get_action().takes_values());
+                let counts = flag.is_some_and(|arg| matches!(arg.get_action(), ArgAction::Count));
+                let written = written(key, value, takes_value, counts);
+                let written = written.ok_or_else(|| {
+                    Usage::new(format!("{path}: profile {name}: {key}: this is no value for --{key}"))
+                })?;
+                flags.extend(written);
+            }
+        }
+        Ok(flags)
+    }
+}
+
+/// `$XDG_CONFIG_HOME/mqttws/config.toml`.
+fn usual_place() -> Option<PathBuf> {
+    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let folder = absolute("XDG_CONFIG_HOME").or_else(|| Some(absolute("HOME")?.join(".config")))?;
+    Some(folder.join("mqttws/config.toml"))
+}
+
+fn has_flag(command: &Command, name: &str) -> bool {
+    command.get_arguments().any(|arg| is_named(arg, name))
+}
+
+fn is_named(arg: &clap::Arg, name: &str) -> bool {
+    arg.get_long() == Some(name) || arg.get_all_aliases().is_some_and(|aliases| aliases.contains(&name))
+}
+
+/// Whether what was typed, or the environment, says the same thing in another way.
+fn is_overruled(key: &str, typed: &ArgMatches) -> bool {
+    let by_variable =
+        VARIABLES.iter().any(|(variable, flags)| flags.contains(&key) && env::var_os(variable).is_some());
+    let same: &[&str] = match key {
+        _ if ADDRESS.contains(&key) => &["url", "url_flag", "host", "port", "path"],
+        "pw" | "password" | "password-file" | "ask-password" => {
+            &["password", "password_file", "ask_password"]
+        }
+        _ => &[],
+    };
+    let typed_flag = |id: &str| typed.value_source(id) == Some(ValueSource::CommandLine);
+    by_variable || typed.ids().any(|id| same.contains(&id.as_str()) && typed_flag(id.as_str()))
+}
+
+/// A key and its value as they would be typed; `None` if the value does not fit the flag.
+fn written(key: &str, value: &Value, takes_value: bool, counts: bool) -> Option<Vec<OsString>> {
+    let with = |value: String| Some(vec![OsString::from(format!("--{key}={value}"))]);
+    match value {
+        Value::Boolean(false) if !takes_value => Some(Vec::new()),
+        Value::Boolean(true) if !takes_value => Some(vec![format!("--{key}").into()]),
+        Value::Integer(times @ 0..=9) if counts => {
+            let times = usize::try_from(*times).ok()?;
+            Some(vec![format!("--{key}").into(); times])
+        }
+        Value::String(text) if takes_value => with(text.clone()),
+        Value::Integer(number) if takes_value => with(number.to_string()),
+        Value::Float(number) if takes_value => with(number.to_string()),
+        Value::Array(values) => {
+            let each = values.iter().map(|value| match value {
+                Value::Array(_) => None,
+                value => written(key, value, takes_value, counts),
+            });
+            each.collect::<Option<Vec<_>>>().map(|flags| flags.concat())
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_written_as_they_are_typed() {
+        let value = |text: &str| {
+            let table: Table = format!("v = {text}").parse().expect("TOML");
+            table["v"].clone()
+        };
+        let typed = |text, takes_value| {
+            let flags = written("x", &value(text), takes_value, false)?;
+            Some(flags.join(OsStr::new(" ")).into_string().expect("text"))
+        };
+        assert_eq!(typed("\"a b\"", true).as_deref(), Some("--x=a b"));
+        assert_eq!(typed("7", true).as_deref(), Some("--x=7"));
+        assert_eq!(typed("0.5", true).as_deref(), Some("--x=0.5"));
+        assert_eq!(typed("[\"a\", 1]", true).as_deref(), Some("--x=a --x=1"));
+        assert_eq!(typed("true", false).as_deref(), Some("--x"));
+        assert_eq!(typed("false", false).as_deref(), Some(""));
+        for (text, takes_value) in [("true", true), ("7", false), ("{}", true), ("[[1]]", true)] {
+            assert_eq!(typed(text, takes_value), None, "{text}");
+        }
+    }
+}

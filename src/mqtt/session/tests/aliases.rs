@@ -1,0 +1,113 @@
+//! Topic aliases of MQTT 5, in both directions (§3.3.2.3.4).
+
+use super::*;
+use crate::mqtt::session::inbound::TOPIC_ALIAS_MAXIMUM;
+
+fn aliased(name: Option<&'static str>, alias: u16) -> Packet {
+    let properties = Properties(vec![Property::TopicAlias(alias)]);
+    let topic = name.map(topic);
+    Packet::Publish(Publish { topic, properties, ..message("unused", QoS::AtMostOnce, 1) })
+}
+
+/// The topics that are delivered.
+fn topics(events: &[Event]) -> Vec<&str> {
+    let mut topics = Vec::new();
+    for event in events {
+        let Event::Message(delivery) = event else { panic!("{event:?}") };
+        topics.push(delivery.publish.topic.as_ref().unwrap().as_str());
+    }
+    topics
+}
+
+#[test]
+fn aliases_of_the_server_are_resolved() {
+    let mut client = Client::online(config(Version::V5));
+    let packets = [
+        aliased(Some("one"), 1),
+        aliased(Some("last"), TOPIC_ALIAS_MAXIMUM),
+        aliased(None, 1),
+        aliased(None, TOPIC_ALIAS_MAXIMUM),
+        aliased(Some("other"), 1),
+        aliased(None, 1),
+    ];
+    assert_eq!(topics(&client.feed(&packets)), ["one", "last", "one", "last", "other", "other"]);
+}
+
+#[test]
+fn unknown_aliases_are_violations() {
+    let violation = (Violation::TopicAliasInvalid, Some(ReasonCode::TOPIC_ALIAS_INVALID));
+    for packet in [aliased(None, 1), aliased(Some("a"), TOPIC_ALIAS_MAXIMUM + 1)] {
+        assert_eq!(Client::online(config(Version::V5)).violated(packet), violation);
+    }
+    let mut client = Client::online(config(Version::V5));
+    client.feed(&[aliased(Some("a"), 1)]);
+    client.reconnect(connack(true));
+    assert_eq!(client.violated(aliased(None, 1)), violation, "an alias is one connection's [MQTT-3.3.2-7]");
+}
+
+/// Topics and aliases of what is sent for these topics.
+fn published(client: &mut Client, names: &[&'static str]) -> Vec<(Option<String>, Option<u16>)> {
+    for &name in names {
+        client.session.publish(message(name, QoS::AtLeastOnce, 1), 1).unwrap();
+    }
+    let describe = |packet| match packet {
+        Packet::Publish(publish) => {
+            (publish.topic.map(|topic| topic.as_str().to_owned()), publish.properties.topic_alias())
+        }
+        other => panic!("{other:?}"),
+    };
+    client.sent().into_iter().map(describe).collect()
+}
+
+fn named(name: &str, alias: Option<u16>) -> (Option<String>, Option<u16>) {
+    (Some(name.to_owned()), alias)
+}
+
+#[test]
+fn our_aliases_are_as_many_as_the_server_takes() {
+    let limits = [Property::TopicAliasMaximum(2)];
+    let mut client = Client::limited(Config { topic_alias: true, ..config(Version::V5) }, &limits);
+    let sent = published(&mut client, &["one", "two", "one", "three", "two", "three"]);
+    let expected = [
+        named("one", Some(1)),
+        named("two", Some(2)),
+        (None, Some(1)),
+        named("three", None),
+        (None, Some(2)),
+        named("three", None),
+    ];
+    assert_eq!(sent, expected);
+}
+
+#[test]
+fn without_leave_there_are_no_aliases() {
+    let limits = [Property::TopicAliasMaximum(2)];
+    let mut not_asked = Client::limited(config(Version::V5), &limits);
+    let mut not_allowed = Client::online(Config { topic_alias: true, ..config(Version::V5) });
+    let mut older = Client::online(Config { topic_alias: true, ..config(Version::V3_1_1) });
+    for client in [&mut not_asked, &mut not_allowed, &mut older] {
+        assert_eq!(published(client, &["one", "one"]), [named("one", None), named("one", None)]);
+    }
+}
+
+/// `[MQTT-3.3.2-7]`: what is sent again names its topic.
+#[test]
+fn a_new_connection_has_new_aliases() {
+    let limits = [Property::TopicAliasMaximum(1)];
+    let mut client = Client::limited(Config { topic_alias: true, ..config(Version::V5) }, &limits);
+    published(&mut client, &["one", "one"]);
+    client.reconnect(refusal_or_success(true, ReasonCode::SUCCESS, &limits));
+    assert_eq!(published(&mut client, &["one"]), [named("one", Some(1)), (None, Some(1)), (None, Some(1))]);
+    client.reconnect(connack(true));
+    assert_eq!(published(&mut client, &[]), vec![named("one", None); 3]);
+}
+
+/// The alias has a size: where it would not fit any more, there is none.
+#[test]
+fn an_alias_does_not_make_a_message_too_large() {
+    let publish = message("one", QoS::AtLeastOnce, 1);
+    let size = u32::try_from(publish.encoded_len(Version::V5)).unwrap() + 2;
+    let limits = [Property::TopicAliasMaximum(1), Property::MaximumPacketSize(size)];
+    let mut client = Client::limited(Config { topic_alias: true, ..config(Version::V5) }, &limits);
+    assert_eq!(published(&mut client, &["one", "one"]), [named("one", None), named("one", None)]);
+}

@@ -1,0 +1,225 @@
+//! QoS 1 and 2 to us: acknowledged when settled, delivered once, within our Receive Maximum.
+
+use super::*;
+use crate::mqtt::packet::Disconnect;
+use crate::mqtt::session::inbound::RECEIVE_MAXIMUM;
+
+/// The numbers under which messages are delivered.
+fn numbers(events: &[Event]) -> Vec<u64> {
+    let number = |event: &Event| match event {
+        Event::Message(delivery) => delivery.number,
+        other => panic!("{other:?}"),
+    };
+    events.iter().map(number).collect()
+}
+
+const ONCE: QoS = QoS::AtLeastOnce;
+const EXACTLY: QoS = QoS::ExactlyOnce;
+
+#[test]
+fn a_message_is_delivered_as_it_came() {
+    for version in VERSIONS {
+        let mut client = Client::online(config(version));
+        let packet = from_server(EXACTLY, 9, false, 4);
+        let Packet::Publish(publish) = packet.clone() else { unreachable!() };
+        let events = client.feed(&[packet]);
+        assert_eq!(events, [Event::Message(crate::mqtt::session::Delivery { number: 1, publish })]);
+    }
+}
+
+#[test]
+fn nothing_is_acknowledged_before_it_is_settled() {
+    for version in VERSIONS {
+        let mut client = Client::online(config(version));
+        let packets = [
+            from_server(ONCE, 10, false, 1),
+            from_server(QoS::AtMostOnce, 0, false, 2),
+            from_server(EXACTLY, 11, false, 3),
+            from_server(ONCE, 12, false, 4),
+        ];
+        assert_eq!(numbers(&client.feed(&packets)), [1, 2, 3, 4]);
+        assert_eq!(client.sent(), []);
+        client.session.settle(1);
+        assert_eq!(brief(&client.sent()), ["PUBACK 10"]);
+        client.session.settle(2);
+        assert_eq!(client.sent(), []);
+        client.session.settle(4);
+        assert_eq!(brief(&client.sent()), ["PUBREC 11", "PUBACK 12"], "in order [MQTT-4.6.0-2]");
+        client.session.settle(4);
+        client.session.settle(100);
+        assert_eq!(client.sent(), []);
+    }
+}
+
+#[test]
+fn pubrel_frees_the_identifier() {
+    for version in VERSIONS {
+        let mut client = Client::online(config(version));
+        for number in 1..=3 {
+            assert_eq!(numbers(&client.feed(&[from_server(EXACTLY, 5, false, 1)])), [number]);
+            client.session.settle(number);
+            assert_eq!(brief(&client.sent()), ["PUBREC 5"]);
+            assert_eq!(client.feed(&[pubrel(5)]), []);
+            assert_eq!(brief(&client.sent()), ["PUBCOMP 5"]);
+        }
+    }
+}
+
+/// §3.7.2.1: a session that was forgotten here may be remembered there.
+#[test]
+fn an_unknown_pubrel_is_completed() {
+    for version in VERSIONS {
+        let mut client = Client::online(config(version));
+        assert_eq!(client.feed(&[pubrel(5)]), []);
+        let expected = if version.has_properties() { "PUBCOMP 5 0x92" } else { "PUBCOMP 5" };
+        assert_eq!(brief(&client.sent()), [expected]);
+    }
+}
+
+#[test]
+fn a_repeated_qos_2_message_is_delivered_once() {
+    for version in VERSIONS {
+        let mut client = Client::online(config(version));
+        client.feed(&[from_server(EXACTLY, 5, false, 1)]);
+        assert_eq!(client.feed(&[from_server(EXACTLY, 5, true, 1)]), [], "not settled");
+        assert_eq!(client.sent(), []);
+        client.session.settle(1);
+        assert_eq!(brief(&client.sent()), ["PUBREC 5"]);
+        assert_eq!(client.feed(&[from_server(EXACTLY, 5, true, 1)]), [], "settled");
+        assert_eq!(brief(&client.sent()), ["PUBREC 5"]);
+    }
+}
+
+#[test]
+fn a_repeated_qos_1_message_is_delivered_again() {
+    for version in VERSIONS {
+        let mut client = Client::online(config(version));
+        client.feed(&[from_server(ONCE, 5, false, 1)]);
+        assert_eq!(numbers(&client.feed(&[from_server(ONCE, 5, true, 1)])), [2]);
+        client.session.settle(2);
+        assert_eq!(brief(&client.sent()), ["PUBACK 5", "PUBACK 5"]);
+    }
+}
+
+/// The server sends again what was not acknowledged; only then it is acknowledged, on the new connection.
+#[test]
+fn acknowledgements_wait_for_the_message_to_come_again() {
+    for version in VERSIONS {
+        let mut client = Client::online(config(version));
+        client.feed(&[from_server(ONCE, 1, false, 1), from_server(EXACTLY, 2, false, 2)]);
+        client.reconnect(connack(true));
+        client.session.settle(2);
+        assert_eq!(client.sent(), [], "nothing came on this connection");
+        let again = [from_server(ONCE, 1, true, 1), from_server(EXACTLY, 2, true, 2)];
+        assert_eq!(numbers(&client.feed(&again)), [3]);
+        assert_eq!(brief(&client.sent()), ["PUBREC 2"], "it was settled meanwhile");
+        client.session.settle(3);
+        assert_eq!(brief(&client.sent()), ["PUBACK 1"]);
+    }
+}
+
+#[test]
+fn a_pending_message_that_came_again_is_acknowledged_when_settled() {
+    for version in VERSIONS {
+        let mut client = Client::online(config(version));
+        client.feed(&[from_server(EXACTLY, 2, false, 2)]);
+        client.reconnect(connack(true));
+        assert_eq!(client.feed(&[from_server(EXACTLY, 2, true, 2)]), []);
+        assert_eq!(client.sent(), []);
+        client.session.settle(1);
+        assert_eq!(brief(&client.sent()), ["PUBREC 2"]);
+    }
+}
+
+#[test]
+fn what_is_settled_between_connections_is_settled() {
+    for version in VERSIONS {
+        let mut client = Client::online(config(version));
+        client.feed(&[from_server(EXACTLY, 2, false, 2)]);
+        client.lose();
+        client.session.settle(1);
+        assert_eq!(client.sent(), []);
+        client.reconnect(connack(true));
+        assert_eq!(client.feed(&[from_server(EXACTLY, 2, true, 2)]), []);
+        assert_eq!(brief(&client.sent()), ["PUBREC 2"]);
+    }
+}
+
+/// `[MQTT-3.2.2-5]`: the server's identifiers begin anew, and so do ours.
+#[test]
+fn a_lost_session_is_forgotten() {
+    for version in [Version::V3_1_1, Version::V5] {
+        let mut client = Client::online(config(version));
+        client.feed(&[from_server(ONCE, 1, false, 1), from_server(EXACTLY, 2, false, 2)]);
+        client.session.settle(2);
+        client.reconnect(connack(false));
+        client.session.settle(2);
+        assert_eq!(client.sent(), []);
+        assert_eq!(numbers(&client.feed(&[from_server(EXACTLY, 2, false, 3)])), [3]);
+    }
+}
+
+/// MQTT 3.1 has no Session Present; a message without DUP cannot be one that came before.
+#[test]
+fn a_new_message_is_known_by_its_missing_dup_where_the_session_is_doubtful() {
+    let mut client = Client::online(config(Version::V3_1));
+    client.feed(&[from_server(EXACTLY, 1, false, 1), from_server(EXACTLY, 2, false, 2)]);
+    client.session.settle(2);
+    client.reconnect(connack(false));
+    assert_eq!(client.feed(&[from_server(EXACTLY, 1, true, 1)]), []);
+    assert_eq!(numbers(&client.feed(&[from_server(EXACTLY, 2, false, 3)])), [3]);
+    assert_eq!(client.feed(&[from_server(EXACTLY, 2, false, 3)]), [], "on one connection DUP is not needed");
+}
+
+fn flood(version: Version, qos: QoS, count: u16) -> Client {
+    let mut client = Client::online(config(version));
+    for packet_id in 1..=count {
+        client.feed(&[from_server(qos, packet_id, false, 1)]);
+    }
+    client
+}
+
+/// `[MQTT-3.3.4-9]`
+#[test]
+fn more_than_our_receive_maximum_is_a_violation() {
+    for qos in [ONCE, EXACTLY] {
+        let mut client = flood(Version::V5, qos, RECEIVE_MAXIMUM);
+        let violation = client.violated(from_server(qos, RECEIVE_MAXIMUM + 1, false, 1));
+        assert_eq!(violation.0, Violation::ReceiveMaximumExceeded);
+        assert_eq!(violation.1, Some(ReasonCode::RECEIVE_MAXIMUM_EXCEEDED));
+
+        let mut client = flood(Version::V5, qos, RECEIVE_MAXIMUM);
+        client.session.settle(1);
+        let next = from_server(qos, RECEIVE_MAXIMUM + 1, false, 1);
+        if qos == EXACTLY {
+            // Its PUBREC does not end a message.
+            assert_eq!(client.violated(next).0, Violation::ReceiveMaximumExceeded);
+        } else {
+            assert_eq!(client.feed(&[next]).len(), 1);
+        }
+    }
+}
+
+/// A server before MQTT 5 was never told a maximum.
+#[test]
+fn before_mqtt_5_only_the_identifiers_are_a_limit() {
+    for version in [Version::V3_1, Version::V3_1_1] {
+        let mut client = flood(version, ONCE, RECEIVE_MAXIMUM + 1);
+        client.session.settle(u64::MAX);
+        assert_eq!(client.sent().len(), usize::from(RECEIVE_MAXIMUM) + 1);
+    }
+}
+
+#[test]
+fn the_server_may_say_goodbye_only_in_mqtt_5() {
+    let disconnect = Disconnect { code: ReasonCode::SERVER_SHUTTING_DOWN, properties: Properties::default() };
+    let packet = Packet::Disconnect(disconnect.clone());
+    let mut client = Client::online(config(Version::V5));
+    let events = client.feed(&[packet.clone(), from_server(ONCE, 1, false, 1)]);
+    assert_eq!(events, [Event::Disconnected(Box::new(disconnect))], "nothing comes after it");
+    assert_eq!((client.sent(), client.session.deadline()), (vec![], None));
+    for version in [Version::V3_1, Version::V3_1_1] {
+        let violation = Client::online(config(version)).violated(packet.clone());
+        assert_eq!(violation, (Violation::Unexpected("DISCONNECT"), None));
+    }
+}

@@ -1,0 +1,231 @@
+//! The session in virtual time: by hand, packet by packet, and in a seeded simulation against a model broker.
+
+mod aliases;
+mod audit;
+mod broker;
+mod identifiers;
+mod inbound;
+mod keep_alive;
+mod opening;
+mod outbound;
+mod resuming;
+mod subscribing;
+mod wire;
+mod world;
+
+use std::time::{Duration, Instant};
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use super::{Config, Event, Session, Violation};
+use crate::mqtt::packet::{Ack, ConnAck, Credentials, Decoder, Packet, PacketId, Publish, Subscription};
+use crate::mqtt::property::{Properties, Property};
+use crate::mqtt::qos::QoS;
+use crate::mqtt::reason::ReasonCode;
+use crate::mqtt::topic::{TopicFilter, TopicName};
+use crate::mqtt::version::Version;
+
+const VERSIONS: [Version; 3] = [Version::V3_1, Version::V3_1_1, Version::V5];
+
+/// A session that outlives its connections, but not us.
+fn config(version: Version) -> Config {
+    Config {
+        version,
+        client_id: "client".into(),
+        clean_start: true,
+        outlives_connection: true,
+        only_with_expiry: false,
+        outlives_us: false,
+        keep_alive: 45,
+        session_expiry: 3600,
+        credentials: Credentials::default(),
+        will: None,
+        topic_alias: false,
+        max_inflight: None,
+        maximum_packet: 1 << 20,
+        trace: false,
+    }
+}
+
+fn topic(text: &'static str) -> TopicName {
+    TopicName::new(text).unwrap()
+}
+
+fn filter(text: &'static str) -> TopicFilter {
+    TopicFilter::new(text).unwrap()
+}
+
+fn id(packet_id: u16) -> PacketId {
+    PacketId::new(packet_id).unwrap()
+}
+
+/// A message whose payload begins with its number; some of them are longer.
+fn message(name: &'static str, qos: QoS, number: u32) -> Publish {
+    let mut payload = BytesMut::zeroed(0);
+    payload.put_u32(number);
+    payload.put_bytes(b'.', (number % 5) as usize * 7);
+    let properties = Properties::default();
+    let payload = payload.freeze();
+    Publish { dup: false, qos, retain: false, topic: Some(topic(name)), packet_id: None, properties, payload }
+}
+
+/// A session, the time, and what it has sent.
+struct Client {
+    session: Session,
+    now: Instant,
+    sent: Decoder,
+}
+
+impl Client {
+    fn new(config: Config) -> Self {
+        let sent = Decoder::new(config.version, 1 << 20);
+        Self { session: Session::new(config), now: Instant::now(), sent }
+    }
+
+    /// A client whose CONNECT was just accepted.
+    fn online(config: Config) -> Self {
+        let mut client = Self::new(config);
+        client.reconnect(connack(false));
+        client
+    }
+
+    /// A client of MQTT 5 whose server said this about itself.
+    fn limited(config: Config, limits: &[Property]) -> Self {
+        let mut client = Self::new(config);
+        client.reconnect(limited(limits));
+        client
+    }
+
+    /// A new connection, up to and with this CONNACK; the events that it brings after `Connected`.
+    fn reconnect(&mut self, connack: Packet) -> Vec<Event> {
+        self.lose();
+        self.session.connect();
+        assert!(matches!(self.sent()[..], [Packet::Connect(_)]), "CONNECT goes out alone");
+        let mut events = self.feed(&[connack]);
+        assert!(matches!(events.remove(0), Event::Connected(_)));
+        events
+    }
+
+    fn lose(&mut self) {
+        self.session.lost();
+        self.sent = Decoder::new(self.session.config().version, 1 << 20);
+    }
+
+    fn version(&self) -> Version {
+        self.session.config().version
+    }
+
+    fn after(&mut self, seconds: f64) -> &mut Self {
+        self.now += Duration::from_secs_f64(seconds);
+        self
+    }
+
+    /// What the session sends now.
+    fn sent(&mut self) -> Vec<Packet> {
+        while let Some(piece) = self.session.outgoing(self.now) {
+            self.sent.feed(piece);
+        }
+        std::iter::from_fn(|| self.sent.next().expect("what we send is well formed")).collect()
+    }
+
+    /// The server sends these; the events that they are.
+    fn feed(&mut self, packets: &[Packet]) -> Vec<Event> {
+        self.feed_bytes(encoded(self.version(), packets)).expect("the server keeps to the protocol")
+    }
+
+    fn feed_bytes(&mut self, bytes: Bytes) -> Result<Vec<Event>, Violation> {
+        self.session.receive(bytes, self.now);
+        let mut events = Vec::new();
+        while let Some(event) = self.session.poll(self.now)? {
+            events.push(event);
+        }
+        Ok(events)
+    }
+
+    /// The server sends something that it must not: what was wrong, and the code of our DISCONNECT.
+    fn violated(&mut self, packet: Packet) -> (Violation, Option<ReasonCode>) {
+        let violation = self.feed_bytes(encoded(self.version(), &[packet])).expect_err("a violation");
+        assert_eq!(self.session.poll(self.now), Ok(None), "the session has ended");
+        let code = self.sent().into_iter().find_map(|packet| match packet {
+            Packet::Disconnect(disconnect) => Some(disconnect.code),
+            _ => None,
+        });
+        (violation, code)
+    }
+
+    /// Publishes message `number` as record `number`.
+    fn publish(&mut self, qos: QoS, number: u32) {
+        assert!(self.session.can_publish(qos), "message {number} may be published");
+        self.session.publish(message("a/topic", qos, number), u64::from(number)).expect("it can be sent");
+    }
+}
+
+fn encoded(version: Version, packets: &[Packet]) -> Bytes {
+    let mut out = BytesMut::new();
+    for packet in packets {
+        packet.encode(version, &mut out).unwrap();
+    }
+    out.freeze()
+}
+
+fn connack(session_present: bool) -> Packet {
+    refusal_or_success(session_present, ReasonCode::SUCCESS, &[])
+}
+
+fn limited(limits: &[Property]) -> Packet {
+    refusal_or_success(false, ReasonCode::SUCCESS, limits)
+}
+
+fn refusal_or_success(session_present: bool, code: ReasonCode, properties: &[Property]) -> Packet {
+    let properties = Properties(properties.to_vec());
+    Packet::ConnAck(Box::new(ConnAck { session_present, code, properties }))
+}
+
+fn puback(packet_id: u16) -> Packet {
+    Packet::PubAck(Ack::success(id(packet_id)))
+}
+
+fn pubrec(packet_id: u16) -> Packet {
+    Packet::PubRec(Ack::success(id(packet_id)))
+}
+
+fn pubrel(packet_id: u16) -> Packet {
+    Packet::PubRel(Ack::success(id(packet_id)))
+}
+
+fn pubcomp(packet_id: u16) -> Packet {
+    Packet::PubComp(Ack::success(id(packet_id)))
+}
+
+/// A message from the server.
+fn from_server(qos: QoS, packet_id: u16, dup: bool, number: u32) -> Packet {
+    let packet_id = PacketId::new(packet_id);
+    Packet::Publish(Publish { dup, packet_id, ..message("a/topic", qos, number) })
+}
+
+fn acknowledged(record: u64) -> Event {
+    Event::Acknowledged { record, code: ReasonCode::SUCCESS, reason: None }
+}
+
+/// Packets in few words: type, identifier and DUP.
+fn brief(packets: &[Packet]) -> Vec<String> {
+    packets.iter().map(one_brief).collect()
+}
+
+fn one_brief(packet: &Packet) -> String {
+    let name = packet.packet_type().name();
+    match packet {
+        Packet::Publish(publish) => {
+            let dup = if publish.dup { " dup" } else { "" };
+            format!("{name} {}{dup}", publish.packet_id.map_or(0, u16::from))
+        }
+        Packet::PubAck(ack) | Packet::PubRec(ack) | Packet::PubRel(ack) | Packet::PubComp(ack) => {
+            let code =
+                if ack.code == ReasonCode::SUCCESS { String::new() } else { format!(" {:#x}", ack.code.0) };
+            format!("{name} {}{code}", ack.packet_id)
+        }
+        Packet::Subscribe(subscribe) => format!("{name} {}", subscribe.packet_id),
+        Packet::Unsubscribe(unsubscribe) => format!("{name} {}", unsubscribe.packet_id),
+        _ => name.to_owned(),
+    }
+}
