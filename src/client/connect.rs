@@ -13,8 +13,9 @@ use crate::mqtt::session::{self, Session};
 use crate::mqtt::version::Version;
 use crate::transport::dial::Dialled;
 use crate::transport::endpoint::Scheme;
+use crate::transport::tls::TlsConfig;
 use crate::transport::upgrade::UpgradeError;
-use crate::transport::{self, Facts, Phase, Transport, tls};
+use crate::transport::{self, Facts, Phase, Transport};
 
 /// How long the dialling thread may take longer than the deadline, before a name look-up is to blame.
 const GRACE: Duration = Duration::from_millis(100);
@@ -103,7 +104,7 @@ impl Client {
 
     fn transport_options(&self) -> Result<transport::Options, Error> {
         let tls = match self.options.endpoint.scheme {
-            Scheme::Wss => Some(tls::client_config(&self.options.tls).map_err(Error::TlsSetup)?),
+            Scheme::Wss => Some(TlsConfig::new(&self.options.tls).map_err(Error::TlsSetup)?),
             Scheme::Ws => None,
         };
         Ok(transport::Options {

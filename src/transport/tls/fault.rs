@@ -2,9 +2,11 @@
 
 use std::fmt;
 
-use rustls::{AlertDescription, CertificateError, InvalidMessage, PeerIncompatible};
+use rustls::{AlertDescription, CertificateError, PeerIncompatible};
 
 use super::super::words::{printable, uncapitalised};
+use super::fingerprint::Fingerprint;
+use super::identity::Asked;
 
 /// Why TLS failed; the server is to blame, or its certificate, or whoever stands between.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,11 +15,14 @@ pub enum TlsError {
     Name(String),
     /// The server's certificate is not acceptable.
     Certificate(CertificateFault),
-    /// What answered does not speak TLS; `http` when it answered in plain HTTP.
-    NotTls {
-        /// The answer began with `HTTP/`.
-        http: bool,
-    },
+    /// What answered does not speak TLS.
+    NotTls(Plain),
+    /// The server wants to see a certificate of ours.
+    ClientCertificateRequired,
+    /// The server asked for a certificate of ours, got none, and hung up without a word.
+    ClientCertificateMissed,
+    /// The server does not like our certificate.
+    ClientCertificateRefused(AlertDescription),
     /// The server ended the handshake, or the connection, with an alert.
     Alert(AlertDescription),
     /// No version, cipher or group in common.
@@ -28,15 +33,52 @@ pub enum TlsError {
     Protocol(rustls::Error),
 }
 
+/// What speaks where TLS should.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Plain {
+    /// HTTP.
+    Http,
+    /// MQTT over plain TCP.
+    Mqtt,
+    /// Something else: its first bytes, escaped.
+    Other(String),
+}
+
+impl Plain {
+    /// What begins like this; none if it may be TLS.
+    pub fn recognise(first: &[u8]) -> Option<Self> {
+        match first {
+            // A handshake record or an alert of any version (RFC 8446 §5.1).
+            [] | [0x15 | 0x16] | [0x15 | 0x16, 0x03, ..] => None,
+            [b'H', ..] if b"HTTP/".starts_with(&first[..first.len().min(5)]) => Some(Self::Http),
+            // CONNACK, or DISCONNECT of MQTT 5.
+            [0x20 | 0xe0, ..] => Some(Self::Mqtt),
+            other => Some(Self::Other(other[..other.len().min(32)].escape_ascii().to_string())),
+        }
+    }
+}
+
 /// What is wrong with a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CertificateFault {
-    /// No trusted authority has signed it.
-    UnknownIssuer,
-    /// Its time is over. Seconds since 1970, when known.
-    Expired(Option<u64>),
-    /// Its time has not begun (or our clock is wrong). Seconds since 1970, when known.
-    NotYetValid(Option<u64>),
+    /// No trusted authority has signed it; who has, if that is known.
+    UnknownIssuer(Option<String>),
+    /// It is its own authority, and not trusted; whose it is.
+    SelfSigned(String),
+    /// Its time is over.
+    Expired {
+        /// Seconds since 1970, when known.
+        on: Option<u64>,
+        /// The authority whose certificate it is; none for the server's own.
+        authority: Option<String>,
+    },
+    /// Its time has not begun (or our clock is wrong).
+    NotYetValid {
+        /// Seconds since 1970, when known.
+        on: Option<u64>,
+        /// The authority whose certificate it is; none for the server's own.
+        authority: Option<String>,
+    },
     /// It is for other names.
     WrongName {
         /// The name or address we asked for.
@@ -48,15 +90,33 @@ pub enum CertificateFault {
     NoNames {
         /// The name or address we asked for.
         expected: String,
+        /// The common name, which does not count.
+        common_name: Option<String>,
     },
     /// A certificate authority's certificate (`CA:TRUE`) is used as the server's own.
     CaAsServer,
     /// X.509 version 1: made without extensions.
-    Version1,
-    /// A signature does not fit, or the key is too weak (RSA of fewer than 2048 bits looks the same).
-    BadSignature,
-    /// Signed with an algorithm that is no longer accepted (SHA-1).
-    WeakSignature,
+    Version1 {
+        /// The authority whose certificate it is; none for the server's own.
+        authority: Option<String>,
+    },
+    /// An RSA key that is too short, or too long.
+    WeakKey {
+        /// Its size.
+        bits: usize,
+        /// The authority whose key it is; none for the server's own.
+        authority: Option<String>,
+    },
+    /// A signature does not fit.
+    BadSignature {
+        /// An authority that is trusted has the name of the one that signed it.
+        namesake: Option<String>,
+    },
+    /// Signed with an algorithm that is not accepted (SHA-1).
+    WeakSignature {
+        /// Its name, if known.
+        algorithm: Option<String>,
+    },
     /// Not made for servers.
     WrongPurpose,
     /// Revoked by its authority.
@@ -65,8 +125,52 @@ pub enum CertificateFault {
     Malformed,
     /// The server showed none.
     Missing,
+    /// It is not the one that we were told to trust; this is it.
+    NotPinned(Fingerprint),
     /// Anything else, in the library's words.
     Other(String),
+}
+
+impl std::error::Error for CertificateFault {}
+
+impl TlsError {
+    /// What `error` means for a connection that began with the bytes `first`, on which a client certificate
+    /// was asked for as `asked` says.
+    pub fn explained(error: rustls::Error, first: &[u8], asked: Asked) -> Self {
+        if let (rustls::Error::InvalidMessage(_), Some(plain)) = (&error, Plain::recognise(first)) {
+            return Self::NotTls(plain);
+        }
+        match (error, asked) {
+            (rustls::Error::AlertReceived(AlertDescription::CertificateRequired), _) => {
+                Self::ClientCertificateRequired
+            }
+            (rustls::Error::AlertReceived(alert), Asked::InVain) if may_mean_a_certificate(alert) => {
+                Self::ClientCertificateRequired
+            }
+            (rustls::Error::AlertReceived(alert), Asked::Shown) if may_mean_a_certificate(alert) => {
+                Self::ClientCertificateRefused(alert)
+            }
+            (error, _) => error.into(),
+        }
+    }
+}
+
+/// Whether servers say this about the certificate of a client (RFC 8446 §6.2).
+fn may_mean_a_certificate(alert: AlertDescription) -> bool {
+    use AlertDescription as Alert;
+    matches!(
+        alert,
+        Alert::HandshakeFailure
+            | Alert::NoCertificate
+            | Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateRevoked
+            | Alert::CertificateExpired
+            | Alert::CertificateUnknown
+            | Alert::UnknownCA
+            | Alert::AccessDenied
+            | Alert::DecryptError
+    )
 }
 
 impl From<rustls::Error> for TlsError {
@@ -76,9 +180,6 @@ impl From<rustls::Error> for TlsError {
             rustls::Error::NoCertificatesPresented => Self::Certificate(CertificateFault::Missing),
             rustls::Error::AlertReceived(alert) => Self::Alert(alert),
             rustls::Error::PeerIncompatible(reason) => Self::Incompatible(reason),
-            rustls::Error::InvalidMessage(
-                InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion,
-            ) => Self::NotTls { http: false },
             other => Self::Protocol(other),
         }
     }
@@ -88,22 +189,31 @@ impl From<CertificateError> for CertificateFault {
     fn from(error: CertificateError) -> Self {
         use CertificateError as Error;
         match error {
-            Error::UnknownIssuer => Self::UnknownIssuer,
-            Error::Expired => Self::Expired(None),
-            Error::ExpiredContext { not_after, .. } => Self::Expired(Some(not_after.as_secs())),
-            Error::NotValidYet => Self::NotYetValid(None),
-            Error::NotValidYetContext { not_before, .. } => Self::NotYetValid(Some(not_before.as_secs())),
+            Error::UnknownIssuer => Self::UnknownIssuer(None),
+            Error::Expired => Self::Expired { on: None, authority: None },
+            Error::ExpiredContext { not_after, .. } => {
+                Self::Expired { on: Some(not_after.as_secs()), authority: None }
+            }
+            Error::NotValidYet => Self::NotYetValid { on: None, authority: None },
+            Error::NotValidYetContext { not_before, .. } => {
+                Self::NotYetValid { on: Some(not_before.as_secs()), authority: None }
+            }
             Error::NotValidForName => Self::WrongName { expected: String::new(), presented: Vec::new() },
             Error::NotValidForNameContext { expected, presented } => {
                 name_fault(expected.to_str().into_owned(), &presented)
             }
-            Error::BadSignature => Self::BadSignature,
+            Error::BadSignature => Self::BadSignature { namesake: None },
             Error::UnsupportedSignatureAlgorithmContext { .. }
-            | Error::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => Self::WeakSignature,
+            | Error::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+                Self::WeakSignature { algorithm: None }
+            }
             Error::InvalidPurpose | Error::InvalidPurposeContext { .. } => Self::WrongPurpose,
             Error::Revoked => Self::Revoked,
             Error::BadEncoding => Self::Malformed,
-            Error::Other(other) => Self::from_words(&other.to_string()),
+            Error::Other(other) => match other.0.downcast_ref::<Self>() {
+                Some(fault) => fault.clone(),
+                None => Self::from_words(&other.to_string()),
+            },
             other => Self::Other(uncapitalised(&other.to_string())),
         }
     }
@@ -111,7 +221,7 @@ impl From<CertificateError> for CertificateFault {
 
 fn name_fault(expected: String, presented: &[String]) -> CertificateFault {
     if presented.is_empty() {
-        return CertificateFault::NoNames { expected };
+        return CertificateFault::NoNames { expected, common_name: None };
     }
     let presented = presented.iter().map(|name| plain_name(name)).collect();
     CertificateFault::WrongName { expected, presented }
@@ -129,7 +239,7 @@ impl CertificateFault {
     fn from_words(words: &str) -> Self {
         match words {
             "CaUsedAsEndEntity" => Self::CaAsServer,
-            "UnsupportedCertVersion" => Self::Version1,
+            "UnsupportedCertVersion" => Self::Version1 { authority: None },
             _ => Self::Other(printable(words, 200)),
         }
     }
@@ -140,8 +250,14 @@ impl fmt::Display for TlsError {
         match self {
             Self::Name(host) => write!(f, "{host} cannot be the name of a TLS server"),
             Self::Certificate(fault) => fault.fmt(f),
-            Self::NotTls { http: true } => f.write_str("the server answered in plain HTTP, not TLS"),
-            Self::NotTls { http: false } => f.write_str("the server does not speak TLS on this port"),
+            Self::NotTls(plain) => plain.fmt(f),
+            Self::ClientCertificateRequired => f.write_str("the server demands a client certificate"),
+            Self::ClientCertificateMissed => {
+                f.write_str("the server asked for a client certificate and closed the connection without one")
+            }
+            Self::ClientCertificateRefused(alert) => {
+                write!(f, "the server refused our client certificate{}", refusal_words(*alert))
+            }
             Self::Alert(alert) => fmt_alert(*alert, f),
             Self::Incompatible(reason) => fmt_incompatible(reason, f),
             Self::Closed => f.write_str("the server closed the connection during the TLS handshake"),
@@ -152,16 +268,42 @@ impl fmt::Display for TlsError {
 
 impl std::error::Error for TlsError {}
 
+impl fmt::Display for Plain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Http => f.write_str("the server answered in plain HTTP, not TLS"),
+            Self::Mqtt => f.write_str("the server speaks MQTT without TLS and WebSockets on this port"),
+            Self::Other(bytes) => {
+                write!(f, "the server does not speak TLS on this port (it sent \"{bytes}\")")
+            }
+        }
+    }
+}
+
+/// What a server says about our certificate; the two most general alerts add nothing.
+fn refusal_words(alert: AlertDescription) -> &'static str {
+    use AlertDescription as Alert;
+    match alert {
+        Alert::UnknownCA => ": it does not trust the authority that signed it",
+        Alert::CertificateExpired => ": it has expired",
+        Alert::CertificateRevoked => ": it is revoked",
+        Alert::UnsupportedCertificate => ": it is of a kind that the server does not support",
+        Alert::AccessDenied => ": access denied",
+        Alert::DecryptError => ": its signature does not fit",
+        Alert::HandshakeFailure => ", or the TLS handshake (handshake failure)",
+        _ => "",
+    }
+}
+
 fn fmt_alert(alert: AlertDescription, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     use AlertDescription as Alert;
     f.write_str(match alert {
-        Alert::CertificateRequired => "the server demands a client certificate",
         Alert::HandshakeFailure => "the server refused the TLS handshake (handshake failure)",
+        Alert::InsufficientSecurity => "the server wants stronger TLS than we offer (insufficient security)",
         Alert::UnrecognisedName => "the server does not know the host name (unrecognized name)",
         Alert::ProtocolVersion => "the server does not accept our TLS version",
-        Alert::BadCertificate | Alert::UnsupportedCertificate | Alert::CertificateUnknown => {
-            "the server refused our certificate"
-        }
+        Alert::NoApplicationProtocol => "the server accepts none of our TLS application protocols (ALPN)",
+        Alert::UnknownPSKIdentity => "the server wants a pre-shared key, which is not supported",
         Alert::AccessDenied => "the server refused access",
         Alert::InternalError => "the server reports an internal error in TLS",
         other => return write!(f, "the server sent TLS alert {} ({other:?})", u8::from(other)),
@@ -170,9 +312,11 @@ fn fmt_alert(alert: AlertDescription, f: &mut fmt::Formatter<'_>) -> fmt::Result
 
 fn fmt_incompatible(reason: &PeerIncompatible, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match reason {
-        PeerIncompatible::ServerDoesNotSupportTls12Or13
-        | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig => {
+        PeerIncompatible::ServerDoesNotSupportTls12Or13 => {
             f.write_str("the server speaks neither TLS 1.2 nor TLS 1.3")
+        }
+        PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig => {
+            f.write_str("the server does not speak the TLS version of --tls-version")
         }
         PeerIncompatible::NoCipherSuitesInCommon => {
             f.write_str("no TLS cipher suite in common with the server")
@@ -184,34 +328,92 @@ fn fmt_incompatible(reason: &PeerIncompatible, f: &mut fmt::Formatter<'_>) -> fm
 impl fmt::Display for CertificateFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::UnknownIssuer => f.write_str("certificate signed by an unknown authority"),
-            Self::Expired(None) => f.write_str("certificate expired"),
-            Self::Expired(Some(time)) => write!(f, "certificate expired on {}", Date(*time)),
-            Self::NotYetValid(None) => f.write_str("certificate not yet valid"),
-            Self::NotYetValid(Some(time)) => write!(f, "certificate not valid before {}", Date(*time)),
-            Self::WrongName { expected, presented } if presented.is_empty() => {
-                write!(f, "certificate not valid for {expected}")
+            Self::UnknownIssuer(None) => f.write_str("certificate signed by an unknown authority"),
+            Self::UnknownIssuer(Some(issuer)) => {
+                write!(f, "certificate signed by an unknown authority ({issuer})")
             }
-            Self::WrongName { expected, presented } => {
-                write!(f, "certificate not valid for {expected}, only for {}", presented.join(", "))
+            Self::SelfSigned(subject) => write!(f, "certificate is self-signed ({subject})"),
+            Self::Expired { on, authority } => {
+                fmt_time(f, authority.as_deref(), "expired on", "expired", *on)
             }
-            Self::NoNames { expected } => {
-                write!(f, "certificate not valid for {expected}: it holds no name (no subjectAltName)")
+            Self::NotYetValid { on, authority } => {
+                fmt_time(f, authority.as_deref(), "not valid before", "not yet valid", *on)
+            }
+            Self::WrongName { expected, presented } => fmt_names(f, expected, presented),
+            Self::NoNames { expected, common_name } => {
+                write!(f, "certificate not valid for {expected}: it holds no name (no subjectAltName")?;
+                match common_name {
+                    Some(name) => write!(f, ", only the common name {name})"),
+                    None => f.write_str(")"),
+                }
             }
             Self::CaAsServer => {
                 f.write_str("the server uses a certificate authority's certificate as its own")
             }
-            Self::Version1 => f.write_str("certificate is X.509 version 1, made without extensions"),
-            Self::BadSignature => f.write_str("certificate has a bad signature or too weak a key"),
-            Self::WeakSignature => {
+            Self::Version1 { authority } => {
+                write!(f, "{} is X.509 version 1, made without extensions", Whose(authority.as_deref()))
+            }
+            Self::WeakKey { bits, authority } => {
+                write!(f, "{} has an RSA key of {bits} bits", Whose(authority.as_deref()))
+            }
+            Self::BadSignature { namesake: None } => f.write_str("certificate has a bad signature"),
+            Self::BadSignature { namesake: Some(name) } => {
+                write!(f, "certificate signed by another authority of the name {name} than the trusted one")
+            }
+            Self::WeakSignature { algorithm: None } => {
                 f.write_str("certificate is signed with an algorithm that is not accepted")
+            }
+            Self::WeakSignature { algorithm: Some(algorithm) } => {
+                write!(f, "certificate is signed with {algorithm}, which is not accepted")
             }
             Self::WrongPurpose => f.write_str("certificate was not made for servers"),
             Self::Revoked => f.write_str("certificate revoked"),
             Self::Malformed => f.write_str("certificate malformed"),
             Self::Missing => f.write_str("the server showed no certificate"),
+            Self::NotPinned(fingerprint) => {
+                write!(f, "certificate is not the one of --pin-sha256, its SHA-256 is {fingerprint}")
+            }
             Self::Other(words) => write!(f, "certificate not acceptable: {words}"),
         }
+    }
+}
+
+/// The server's certificate, or that of an authority.
+struct Whose<'a>(Option<&'a str>);
+
+impl fmt::Display for Whose<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            None => f.write_str("certificate"),
+            Some(authority) => write!(f, "certificate of the authority {authority}"),
+        }
+    }
+}
+
+fn fmt_time(
+    f: &mut fmt::Formatter<'_>,
+    authority: Option<&str>,
+    dated: &str,
+    undated: &str,
+    on: Option<u64>,
+) -> fmt::Result {
+    match on {
+        Some(time) => write!(f, "{} {dated} {}", Whose(authority), Date(time)),
+        None => write!(f, "{} {undated}", Whose(authority)),
+    }
+}
+
+/// Some certificates hold hundreds of names: a few say enough.
+fn fmt_names(f: &mut fmt::Formatter<'_>, expected: &str, presented: &[String]) -> fmt::Result {
+    const SHOWN: usize = 8;
+    write!(f, "certificate not valid for {expected}")?;
+    if presented.is_empty() {
+        return Ok(());
+    }
+    write!(f, ", only for {}", presented[..presented.len().min(SHOWN)].join(", "))?;
+    match presented.len().saturating_sub(SHOWN) {
+        0 => Ok(()),
+        left => write!(f, " and {left} more"),
     }
 }
 
