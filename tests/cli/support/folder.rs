@@ -15,11 +15,6 @@ impl Folder {
         Self(path)
     }
 
-    /// Where it is.
-    pub fn path(&self) -> String {
-        self.0.clone().into_os_string().into_string().unwrap()
-    }
-
     /// Writes a file and returns its path.
     pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
         let path = self.0.join(name);
