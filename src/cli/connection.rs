@@ -16,7 +16,6 @@ use crate::report::{self, Usage};
 
 /// Where to connect, and how.
 #[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Connection {
     /// The address.
     #[command(flatten)]
@@ -89,9 +88,11 @@ impl Connection {
     pub fn resolve(&self) -> Result<client::Options> {
         let tls = self.tls.resolve()?;
         let endpoint = self.address.resolve(self.tls.is_given())?;
-        let credentials = self.credentials.resolve(&endpoint)?;
-        let versions = self.session.versions(&credentials)?;
-        let session = self.session.resolve(credentials, versions[0], self.debug)?;
+        let mut credentials = self.credentials.resolve(&endpoint)?;
+        let authentication = self.credentials.authentication(&mut credentials)?;
+        let versions = self.session.versions(&credentials, authentication.is_some())?;
+        let mut session = self.session.resolve(credentials, versions[0], self.debug)?;
+        session.authentication = authentication;
         if tls.insecure && !self.quiet {
             report::warn("--insecure: the server's certificate is not verified");
         }

@@ -48,16 +48,16 @@ pub struct Tls {
     sni: Option<String>,
 
     /// Application protocols to offer (ALPN), separated by commas [default: none]
-    #[arg(long, value_name = "NAMES", help_heading = "TLS", value_parser = protocols)]
-    tls_alpn: Option<Protocols>,
+    #[arg(long = "tls-alpn", value_name = "NAMES", help_heading = "TLS", value_parser = protocols)]
+    alpn: Option<Protocols>,
 
     /// Speak only this version of TLS: 1.2 or 1.3 [default: the newer one that the server speaks]
-    #[arg(long, value_name = "VERSION", help_heading = "TLS")]
-    tls_version: Option<TlsVersion>,
+    #[arg(long = "tls-version", id = "tls_version", value_name = "VERSION", help_heading = "TLS")]
+    version: Option<TlsVersion>,
 
     /// Append the secrets of the connection to this file, for Wireshark [default: `$SSLKEYLOGFILE`]
-    #[arg(long, value_name = "FILE", help_heading = "TLS")]
-    tls_keylog: Option<PathBuf>,
+    #[arg(long = "tls-keylog", value_name = "FILE", help_heading = "TLS")]
+    keylog: Option<PathBuf>,
 
     /// What mosquitto's clients take and we do not.
     #[command(flatten)]
@@ -138,9 +138,9 @@ impl Tls {
             key: self.key.clone(),
             key_password_file: self.key_password_file.clone(),
             server_name: self.sni.clone(),
-            protocols: self.tls_alpn.clone().map_or(Vec::new(), |protocols| protocols.0),
-            version: self.tls_version,
-            key_log: self.tls_keylog.clone(),
+            protocols: self.alpn.clone().map_or(Vec::new(), |protocols| protocols.0),
+            version: self.version,
+            key_log: self.keylog.clone(),
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::mqtt::session::{self, Session};
 use crate::mqtt::version::Version;
 use crate::transport::dial::Dialled;
 use crate::transport::endpoint::Scheme;
-use crate::transport::tls::TlsConfig;
+use crate::transport::tls::{TlsConfig, TlsError};
 use crate::transport::upgrade::UpgradeError;
 use crate::transport::{self, Facts, Phase, Transport};
 
@@ -127,13 +127,17 @@ impl Client {
 
     /// Some servers close, or answer 400, only because of the subprotocol's name.
     fn other_name_may_help(&self, error: &Error) -> bool {
-        let Error::Transport(transport::Error::Upgrade(error)) = error else { return false };
-        self.options.subprotocols.is_none()
-            && match error {
-                UpgradeError::Closed => true,
-                UpgradeError::Status(refusal) => refusal.status == 400,
-                _ => false,
+        let may_help = match error {
+            Error::Transport(transport::Error::Upgrade(UpgradeError::Status(refusal))) => {
+                refusal.status == 400
             }
+            Error::Transport(
+                transport::Error::Upgrade(UpgradeError::Closed)
+                | transport::Error::Tls(TlsError::ClientCertificateMissed),
+            ) => true,
+            _ => false,
+        };
+        may_help && self.options.subprotocols.is_none()
     }
 
     /// The next version to try, if this error is evidence that the *version* was refused (interop.md §5.1).

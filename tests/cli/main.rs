@@ -3,6 +3,8 @@
 
 mod faults;
 mod ping;
+mod ping_via;
+mod profile;
 mod publish;
 mod reconnect;
 mod serve;

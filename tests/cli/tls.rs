@@ -1,8 +1,8 @@
 //! `wss://`: which servers are trusted, and what is no TLS at all.
 
+use ring::digest::{SHA256, digest};
 use rustls::pki_types::CertificateDer;
 use rustls::version::{TLS12, TLS13};
-use sha2::{Digest, Sha256};
 
 use crate::support::broker::{Broker, Step};
 use crate::support::certificates::{Authority, Certificate, FAR_AWAY};
@@ -12,7 +12,7 @@ use crate::support::program::Program;
 use crate::support::secure::{Server, fails, fixed, fixed_path, publish, publish_to};
 
 fn fingerprint(certificate: &CertificateDer<'_>) -> String {
-    Sha256::digest(certificate).iter().map(|byte| format!("{byte:02x}")).collect()
+    digest(&SHA256, certificate).as_ref().iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 fn folder_of(file: &str) -> String {

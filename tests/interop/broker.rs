@@ -127,7 +127,7 @@ impl Server {
         let mut configuration = configuration(ports, &certificate_file, &key_file);
         if let Some(clients) = clients {
             let file = folder.write("clients.pem", clients.pem());
-            configuration += &format!("cafile {file}\nrequire_certificate true\n");
+            configuration.extend(["cafile ", &file, "\nrequire_certificate true\n"]);
         }
         let file = folder.write("mosquitto.conf", configuration);
         let mut child = Command::new(executable())

@@ -16,6 +16,8 @@ pub struct Outbox {
     pieces: VecDeque<Bytes>,
     tail: BytesMut,
     waiting: usize,
+    /// How many bytes of a streamed payload are still to come; nothing else may be sent before.
+    stream: usize,
 }
 
 impl Outbox {
@@ -36,9 +38,34 @@ impl Outbox {
         }
     }
 
+    /// The payload of the PUBLISH whose header was just written will come in pieces, `length` bytes in all.
+    pub fn begin_stream(&mut self, length: usize) {
+        let head = self.tail.split().freeze();
+        self.waiting += head.len();
+        self.pieces.push_back(head);
+        self.stream = length;
+    }
+
+    /// How many more bytes of the streamed payload are wanted now.
+    pub fn stream_wants(&self) -> usize {
+        self.stream.min(ROOM.saturating_sub(self.waiting))
+    }
+
+    /// The next piece of the streamed payload, at most as long as [`Outbox::stream_wants`].
+    pub fn stream(&mut self, piece: Bytes) {
+        self.stream -= piece.len();
+        self.waiting += piece.len();
+        self.pieces.push_back(piece);
+    }
+
+    /// Whether a streamed payload is incomplete.
+    pub fn is_streaming(&self) -> bool {
+        self.stream > 0
+    }
+
     /// Whether more may be published.
     pub fn has_room(&self) -> bool {
-        self.waiting + self.tail.len() < ROOM
+        !self.is_streaming() && self.waiting + self.tail.len() < ROOM
     }
 
     /// The next piece to send.
@@ -47,7 +74,7 @@ impl Outbox {
             self.waiting -= piece.len();
             return Some(piece);
         }
-        (!self.tail.is_empty()).then(|| self.tail.split().freeze())
+        (!self.tail.is_empty() && !self.is_streaming()).then(|| self.tail.split().freeze())
     }
 
     /// Forgets everything: the connection it was for is gone.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use sha2::{Digest, Sha256};
+use ring::digest::{SHA256, digest};
 
 /// The SHA-256 of a whole certificate in DER, as `openssl x509 -fingerprint -sha256` prints it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,7 +12,9 @@ pub struct Fingerprint([u8; 32]);
 impl Fingerprint {
     /// That of a certificate in DER.
     pub fn of(certificate: &[u8]) -> Self {
-        Self(Sha256::digest(certificate).into())
+        let mut fingerprint = Self([0; 32]);
+        fingerprint.0.copy_from_slice(digest(&SHA256, certificate).as_ref());
+        fingerprint
     }
 }
 
