@@ -134,9 +134,9 @@ fn certificate_hint(fault: &CertificateFault) -> Option<&'static str> {
         CertificateFault::WrongName { .. } => {
             Some("connect to a name that the certificate has, or give it with --sni")
         }
-        CertificateFault::NoNames { .. } => Some(
-            "make it anew with a subjectAltName: the common name does not count; or trust it with --pin-sha256",
-        ),
+        CertificateFault::NoNames { .. } => {
+            Some("make it anew with a subjectAltName (the common name does not count), or use --pin-sha256")
+        }
         CertificateFault::CaAsServer => {
             Some("let this authority sign a certificate of the server's own, or trust it with --pin-sha256")
         }

@@ -160,9 +160,7 @@ impl Foreign {
                  --pin-sha256), and one of ours (--cert and --key)",
             )
         } else if engine || self.keyform.is_some() {
-            Some(
-                "--tls-engine and --keyform: engines of OpenSSL are not supported: give a key file with --key",
-            )
+            Some("--tls-engine and --keyform: OpenSSL's engines are not supported: give a file with --key")
         } else if self.dhparam.is_some() {
             Some("--dhparam: TLS 1.3, and 1.2 as it is spoken here, choose their parameters: leave it out")
         } else {

@@ -28,13 +28,21 @@ fn keys_of_every_form_are_taken() {
     let password = folder.write("password", "secret\n");
     let both = [fs::read(fixed("client-ec.key")).unwrap(), fs::read(fixed("client-ec.pem")).unwrap()];
     let both = folder.write("both.pem", both.concat());
+    // As `openssl ecparam -genkey` writes it; and as a mail from a machine with Windows brings it.
+    let parameters = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n";
+    let sec1 = fs::read_to_string(fixed("client-ec.sec1.key")).unwrap();
+    let with_parameters = folder.write("parameters.key", parameters.to_owned() + &sec1);
+    let encrypted = fs::read_to_string(fixed("client-rsa.encrypted.key")).unwrap();
+    let windows = folder.write("windows.key", format!("A comment\n{encrypted}").replace('\n', "\r\n"));
     let (rsa, ec) = (fixed_path("client-rsa.pem"), fixed_path("client-ec.pem"));
-    let rows: [&[&str]; 6] = [
+    let rows: [&[&str]; 8] = [
         &["--cert", &rsa, "--key", &fixed_path("client-rsa.key")],
         &["--cert", &rsa, "--key", &fixed_path("client-rsa.pkcs1.key")],
         &["--cert", &rsa, "--key", &fixed_path("client-rsa.encrypted.key"), "--key-password-file", &password],
         &["--cert", &ec, "--key", &fixed_path("client-ec.key")],
         &["--cert", &ec, "--key", &fixed_path("client-ec.sec1.key")],
+        &["--cert", &ec, "--key", &with_parameters],
+        &["--cert", &rsa, "--key", &windows, "--key-password-file", &password],
         &["--cert", &both],
     ];
     for row in rows {

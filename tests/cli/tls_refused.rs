@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, KeyPair, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, date_time_ymd,
+};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::server::{ClientHello, ResolvesServerCert};
@@ -79,8 +81,7 @@ fn no_name_but_a_common_name() {
             })
         },
         "certificate not valid for 127.0.0.1: it holds no name (no subjectAltName, only the common name \
-         127.0.0.1); make it anew with a subjectAltName: the common name does not count; or trust it with \
-         --pin-sha256",
+         127.0.0.1); make it anew with a subjectAltName (the common name does not count), or use --pin-sha256",
     );
 }
 
@@ -133,6 +134,47 @@ fn an_authority_used_as_a_server() {
     let words = "the server uses a certificate authority's certificate as its own; let this authority sign a \
          certificate of the server's own, or trust it with --pin-sha256";
     fails(&publish(&broker, &["--cafile", &file]).run(), 4, words);
+}
+
+/// A server that shows its certificate and that of an authority between it and the given one; and that
+/// authority's file.
+fn chained(change: impl FnOnce(&mut CertificateParams)) -> (Server, Folder, String) {
+    let (root, folder, file) = trusted();
+    let mut issuer = CertificateParams::default();
+    let between = root.certify_with(&[], |params| {
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(rcgen::DnType::CommonName, "Authority between");
+        change(params);
+        issuer = params.clone();
+    });
+    let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    params.not_after = date_time_ymd(FAR_AWAY, 1, 1);
+    let own = KeyPair::generate().unwrap();
+    let certificate = params.signed_by(&own, &Issuer::from_params(&issuer, &between.key)).unwrap();
+    let chain = vec![certificate.der().clone(), between.certificate.der().clone()];
+    (Server::of(chain, own.serialize_der().try_into().unwrap()), folder, file)
+}
+
+#[test]
+fn an_authority_between_that_is_good() {
+    let (server, _folder, file) = chained(|_| ());
+    publish(&server.good(), &["--cafile", &file]).run().expect(0, "", "");
+}
+
+#[test]
+fn an_authority_between_that_has_expired() {
+    let (server, _folder, file) = chained(|params| params.not_after = date_time_ymd(2021, 6, 1));
+    let words = "certificate of the authority CN=Authority between expired on 2021-06-01; the server needs a \
+         new one";
+    fails(&publish(&server.shunned(), &["--cafile", &file]).run(), 4, words);
+}
+
+#[test]
+fn an_unknown_authority_behind_another() {
+    let (server, _folder, _file) = chained(|_| ());
+    let words = "certificate signed by an unknown authority (CN=Test authority *); give the authority that \
+         signed it with --cafile";
+    fails(&publish(&server.shunned(), &[]).run(), 4, words);
 }
 
 #[test]

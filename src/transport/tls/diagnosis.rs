@@ -4,7 +4,7 @@
 use rustls::pki_types::CertificateDer;
 use rustls::{CertificateError, RootCertStore};
 
-use super::fault::CertificateFault;
+use super::certificate_fault::CertificateFault;
 use super::x509::{self, Certificate};
 
 /// The sizes of RSA keys that are accepted, in bits.

@@ -23,8 +23,7 @@ impl FromStr for Fingerprint {
 
     /// 64 hexadecimal digits; OpenSSL puts a colon between each two.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const EXPECTED: &str = "expected 64 hexadecimal digits, as `openssl x509 -noout -fingerprint -sha256` \
-             prints them";
+        const EXPECTED: &str = "expected 64 hexadecimal digits, as openssl x509 -fingerprint -sha256 prints";
         let digits: Vec<char> = text.chars().filter(|c| *c != ':').collect();
         let mut bytes = [0; 32];
         if digits.len() != 2 * bytes.len() {

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use pkcs8::EncryptedPrivateKeyInfoRef;
-use pkcs8::der::SecretDocument;
 use rustls::SignatureScheme;
 use rustls::client::ResolvesClientCert;
 use rustls::crypto::CryptoProvider;
@@ -18,9 +17,6 @@ use super::TlsOptions;
 use super::pem::PemFile;
 use super::setup_error::{Purpose, TlsSetupError};
 use super::x509;
-
-/// The label of an encrypted PKCS#8 key (RFC 7468 §11).
-const ENCRYPTED: &str = "ENCRYPTED PRIVATE KEY";
 
 /// What the server made of client certificates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,9 +96,9 @@ fn is_foreign(certified: &CertifiedKey) -> bool {
 
 fn private_key(path: &Path, password_file: Option<&Path>) -> Result<PrivateKeyDer<'static>, TlsSetupError> {
     let file = PemFile::read(Purpose::Key, path)?;
-    if let Some(section) = file.section(ENCRYPTED) {
+    if let Some(encrypted) = file.encrypted_key()? {
         let password_file = password_file.ok_or_else(|| TlsSetupError::Encrypted(path.to_owned()))?;
-        return decrypted(&section, path, &password(password_file)?);
+        return decrypted(&encrypted, path, &password(password_file)?);
     }
     if file.content.windows(20).any(|bytes| bytes == b"Proc-Type: 4,ENCRYPT") {
         return Err(TlsSetupError::EncryptedTheOldWay(path.to_owned()));
@@ -118,10 +114,12 @@ fn password(path: &Path) -> Result<Vec<u8>, TlsSetupError> {
     Ok(line.strip_suffix(b"\r").unwrap_or(line).to_vec())
 }
 
-fn decrypted(section: &str, path: &Path, password: &[u8]) -> Result<PrivateKeyDer<'static>, TlsSetupError> {
-    let damaged = |_| TlsSetupError::BadPem(Purpose::Key, path.to_owned(), "its base64 is damaged".into());
-    let (_, document) = SecretDocument::from_pem(section).map_err(damaged)?;
-    let encrypted = EncryptedPrivateKeyInfoRef::try_from(document.as_bytes())
+fn decrypted(
+    encrypted: &[u8],
+    path: &Path,
+    password: &[u8],
+) -> Result<PrivateKeyDer<'static>, TlsSetupError> {
+    let encrypted = EncryptedPrivateKeyInfoRef::try_from(encrypted)
         .map_err(|_| TlsSetupError::UnsupportedEncryption(path.to_owned()))?;
     let key = encrypted.decrypt(password).map_err(|_| TlsSetupError::WrongPassword(path.to_owned()))?;
     Ok(PrivatePkcs8KeyDer::from(key.as_bytes().to_vec()).into())

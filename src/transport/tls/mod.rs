@@ -1,6 +1,7 @@
-//! TLS: what is trusted, what we show, and what went wrong in words. It never opens a connection and must never
-//! know what is spoken inside.
+//! TLS: what is trusted, what we show, and what went wrong in words. It never opens a connection and must
+//! never know what is spoken inside.
 
+mod certificate_fault;
 mod diagnosis;
 mod fault;
 mod fingerprint;
@@ -24,7 +25,8 @@ use rustls::{ClientConfig, ClientConnection, SupportedProtocolVersion};
 /// What a server says when it ends the handshake.
 pub use rustls::AlertDescription as Alert;
 
-pub use fault::{CertificateFault, Plain, TlsError};
+pub use certificate_fault::CertificateFault;
+pub use fault::{Plain, TlsError};
 pub use fingerprint::Fingerprint;
 pub use identity::{Asked, Identity};
 pub use setup_error::{Purpose, TlsSetupError};

@@ -4,13 +4,13 @@ use std::fs;
 use std::path::Path;
 
 use rustls::pki_types::pem::{self, PemObject, SectionKind};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use super::super::words::uncapitalised;
 use super::setup_error::{Purpose, TlsSetupError};
 
-/// What every PEM section begins with.
-const BEGIN: &str = "-----BEGIN ";
+/// What an encrypted private key begins with (RFC 7468 §11).
+const ENCRYPTED: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----";
 
 /// A file that was read, and what it is for.
 pub struct PemFile<'a> {
@@ -49,15 +49,21 @@ impl<'a> PemFile<'a> {
         let is_key = |kind| {
             matches!(kind, SectionKind::PrivateKey | SectionKind::RsaPrivateKey | SectionKind::EcPrivateKey)
         };
-        self.section("ENCRYPTED PRIVATE KEY").is_some() || sections.any(|(kind, _)| is_key(kind))
+        self.is_encrypted() || sections.any(|(kind, _)| is_key(kind))
     }
 
-    /// The text of the first section with this label, from BEGIN to END.
-    pub fn section(&self, label: &str) -> Option<String> {
+    fn is_encrypted(&self) -> bool {
+        String::from_utf8_lossy(&self.content).contains(ENCRYPTED)
+    }
+
+    /// The first encrypted private key: an `EncryptedPrivateKeyInfo` in DER (RFC 5958 §3).
+    pub fn encrypted_key(&self) -> Result<Option<Vec<u8>>, TlsSetupError> {
+        // Our PEM reader passes over what it does not know. With another label the section is known to it.
         let text = String::from_utf8_lossy(&self.content);
-        let end = format!("-----END {label}-----");
-        let section = &text[text.find(&format!("{BEGIN}{label}-----"))?..];
-        Some(section[..section.find(&end)? + end.len()].to_owned())
+        let Some(at) = text.find(ENCRYPTED) else { return Ok(None) };
+        let section = text[at..].replace("ENCRYPTED PRIVATE KEY", "PRIVATE KEY");
+        let key = PrivatePkcs8KeyDer::from_pem_slice(section.as_bytes()).map_err(|error| self.bad(&error))?;
+        Ok(Some(key.secret_pkcs8_der().to_vec()))
     }
 
     fn nothing(&self) -> TlsSetupError {

@@ -61,7 +61,7 @@ fn add_folder(roots: &mut RootCertStore, folder: &Path) -> Result<(), TlsSetupEr
     if added == 0 { Err(TlsSetupError::EmptyFolder(folder.to_owned())) } else { Ok(()) }
 }
 
-/// What the operating system trusts. A part of it that cannot be read is no failure, unless the user named it.
+/// What the operating system trusts. A part that cannot be read is no failure, unless the user named it.
 fn add_system(roots: &mut RootCertStore) -> Result<(), TlsSetupError> {
     let found = rustls_native_certs::load_native_certs();
     let (added, _) = roots.add_parsable_certificates(found.certs);

@@ -1,5 +1,5 @@
-//! What is wrong with the files and settings of TLS on this machine, in one line each. It must never know of a
-//! server.
+//! What is wrong with the files and settings of TLS on this machine, in one line each. It must never know of
+//! a server.
 
 use std::fmt;
 use std::io;

@@ -1,5 +1,5 @@
-//! Which server is believed: by its chain, by its fingerprint, or whoever it is. A peer must always own the key
-//! of the certificate that it shows. It must never trust more than the user asked for.
+//! Which server is believed: by its chain, by its fingerprint, or whoever it is; always one that owns the key
+//! of the certificate it shows. It must never trust more than the user asked for.
 
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, Uni
 use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme};
 use x509_cert::der::Encode;
 
+use super::certificate_fault::CertificateFault;
 use super::diagnosis::Evidence;
-use super::fault::CertificateFault;
 use super::fingerprint::Fingerprint;
 use super::x509::Certificate;
 
