@@ -272,7 +272,8 @@ impl Client {
         self.send();
         let Some(mut transport) = self.transport.take() else { return Ok(()) };
         transport.close();
-        while let Some(chunk) = transport.take_unread() {
+        // Chunks that nobody will read any more would keep the socket thread from reaching the end.
+        for chunk in transport.abandon() {
             self.mailbox.recycle(chunk);
         }
         let deadline = Instant::now() + FAREWELL;

@@ -153,10 +153,9 @@ impl Transport {
         self.stream.wire_mut().take_spent()
     }
 
-    /// A chunk that was delivered and not read: after [`Transport::close`] nobody will, and the reading
-    /// thread needs it to get to the end.
-    pub fn take_unread(&mut self) -> Option<Chunk> {
-        self.stream.wire_mut().take_unread()
+    /// All chunks there are, read or not, for the reading thread: what they hold no longer matters.
+    pub fn abandon(&mut self) -> impl Iterator<Item = Chunk> + '_ {
+        self.stream.wire_mut().abandon()
     }
 
     /// What became known so far.

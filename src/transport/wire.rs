@@ -112,14 +112,14 @@ impl Wire {
         self.end_error = error;
     }
 
-    /// Bytes that nobody will read any more.
-    pub fn take_unread(&mut self) -> Option<Chunk> {
-        self.inbox.pop_front()
-    }
-
     /// An emptied chunk, to be filled again.
     pub fn take_spent(&mut self) -> Option<Chunk> {
         self.spent.pop()
+    }
+
+    /// Everything that was delivered and will not be read, so that the reading thread can go on.
+    pub fn abandon(&mut self) -> impl Iterator<Item = Chunk> + '_ {
+        self.inbox.drain(..).chain(self.spent.drain(..))
     }
 
     /// The first write that failed; a time-out has kind `TimedOut`.
