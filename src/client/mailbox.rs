@@ -6,7 +6,7 @@
 
 use std::io;
 use std::net::TcpStream;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::thread;
 use std::time::Instant;
 
@@ -119,10 +119,6 @@ impl Mailbox {
     pub fn dial(&mut self, endpoint: &Endpoint, deadline: Instant) -> io::Result<()> {
         self.connection += 1;
         let (spent, chunks) = mpsc::channel();
-        for _ in 0..CHUNKS {
-            // The receiver stands in this very function.
-            let _ = spent.send(Chunk::with_capacity(CHUNK));
-        }
         self.spent = Some(spent);
         let (connection, sender) = (self.connection, self.sender.clone());
         let (host, port) = (endpoint.host.clone(), endpoint.port);
@@ -198,12 +194,24 @@ fn read(
     chunks: &Receiver<Chunk>,
     tell: impl Fn(SocketMail) -> bool,
 ) -> io::Result<()> {
-    for mut chunk in chunks {
+    let mut made = 0;
+    loop {
+        let mut chunk = match chunks.try_recv() {
+            Ok(chunk) => chunk,
+            // Most connections never need more than one or two.
+            Err(TryRecvError::Empty) if made < CHUNKS => {
+                made += 1;
+                Chunk::with_capacity(CHUNK)
+            }
+            Err(_) => match chunks.recv() {
+                Ok(chunk) => chunk,
+                Err(_) => return Ok(()),
+            },
+        };
         if chunk.fill_from(&mut stream)? == 0 || !tell(SocketMail::Bytes(chunk)) {
-            break;
+            return Ok(());
         }
     }
-    Ok(())
 }
 
 fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {

@@ -141,6 +141,16 @@ impl Client {
         self.session.publish(publish, record)
     }
 
+    /// Publishes one of a stream of messages; see [`Session::publish_like`].
+    pub fn publish_like(
+        &mut self,
+        template: &Publish,
+        payload: Bytes,
+        record: u64,
+    ) -> Result<(), Unsendable> {
+        self.session.publish_like(template, payload, record)
+    }
+
     /// Publishes a message whose payload is streamed; see [`Session::publish_stream`].
     pub fn publish_stream(&mut self, publish: Publish, length: usize, record: u64) -> Result<(), Unsendable> {
         self.session.publish_stream(publish, length, record)

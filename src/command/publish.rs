@@ -227,8 +227,7 @@ impl Publisher {
         {
             self.published += 1;
             self.bytes += payload.len() as u64;
-            let publish = Publish { payload, ..self.template.clone() };
-            if let Err(unsendable) = self.client.publish(publish, self.published) {
+            if let Err(unsendable) = self.client.publish_like(&self.template, payload, self.published) {
                 self.refuse(self.published, &unsendable.to_string());
             }
         }
