@@ -1,17 +1,20 @@
 //! The flags that every client command shares, and the one step that reads the environment.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use clap::Args;
 
 use super::address::Address;
 use super::credentials::Credentials;
+use super::handshake::Handshake;
+use super::network::Network;
 use super::session::Session;
 use super::value;
 use crate::client::{self, Notice, Reconnect};
-use crate::report::{self, Usage};
+use crate::report;
 use crate::transport::endpoint::Scheme;
 use crate::transport::tls::TlsOptions;
 
@@ -23,9 +26,13 @@ pub struct Connection {
     #[command(flatten)]
     address: Address,
 
-    /// WebSocket subprotocols to offer, separated by commas, or `none` [default: mqtt, then mqttv3.1]
-    #[arg(long, value_name = "NAMES", help_heading = "Where to connect")]
-    subprotocol: Option<String>,
+    /// The way there.
+    #[command(flatten)]
+    network: Network,
+
+    /// The upgrade.
+    #[command(flatten)]
+    handshake: Handshake,
 
     /// Trust the certificate authorities of this PEM file instead of the built-in ones (repeatable)
     #[arg(long, value_name = "FILE", help_heading = "Where to connect", aliases = ["ca", "ca-cert"])]
@@ -95,15 +102,19 @@ impl Connection {
         let endpoint = self.address.resolve(self.has_tls_flag())?;
         let credentials = self.credentials.resolve(&endpoint)?;
         let versions = self.session.versions(&credentials)?;
-        let session = self.session.resolve(credentials, versions[0], self.debug)?;
+        let mut session = self.session.resolve(credentials, versions[0], self.debug)?;
+        session.maximum_packet = self.handshake.max_message_size.unwrap_or(session.maximum_packet);
+        session.whole_packets = self.handshake.frame_per_packet;
         if self.insecure && endpoint.scheme == Scheme::Wss && !self.quiet {
             report::warn("--insecure: the server's certificate is not verified");
         }
         Ok(client::Options {
             tls: TlsOptions { ca_files: self.cafile.clone(), insecure: self.insecure },
-            subprotocols: self.subprotocols()?,
-            headers: Vec::new(),
-            strict: false,
+            route: Arc::new(self.network.resolve(&endpoint, self.handshake.follow)?),
+            subprotocols: self.handshake.subprotocols()?,
+            headers: self.handshake.headers()?,
+            strict: self.handshake.strict,
+            follow: self.handshake.follow,
             connect_timeout: self.connect_timeout,
             wait: self.wait,
             reconnect: Reconnect {
@@ -126,22 +137,5 @@ impl Connection {
 
     fn has_tls_flag(&self) -> bool {
         self.insecure || !self.cafile.is_empty()
-    }
-
-    fn subprotocols(&self) -> Result<Option<Vec<String>>> {
-        let Some(names) = &self.subprotocol else { return Ok(None) };
-        if names == "none" {
-            return Ok(Some(Vec::new()));
-        }
-        let names: Vec<String> = names.split(',').map(|name| name.trim().to_owned()).collect();
-        let is_token = |name: &String| {
-            !name.is_empty()
-                && name.bytes().all(|b| b.is_ascii_graphic() && !b"\"(),/:;<=>?@[\\]{}".contains(&b))
-        };
-        ensure!(
-            names.iter().all(is_token),
-            Usage::new("--subprotocol: expected names separated by commas, or none")
-        );
-        Ok(Some(names))
     }
 }

@@ -1,6 +1,7 @@
-//! A stream of plain bytes: the wire itself, or TLS over it. It must never know what the bytes mean.
+//! A stream of plain bytes: the wire itself, or TLS over it, or both in the TLS of a proxy. It must never know
+//! what the bytes mean.
 
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -20,24 +21,38 @@ pub struct TlsFacts {
     pub cipher: String,
 }
 
-/// A [`Wire`], with TLS when there is a connection.
+/// Bytes over a [`Wire`]: as they are, in TLS, and in TLS to a proxy besides.
 #[derive(Debug)]
 pub struct Stream {
-    wire: Wire,
-    tls: Option<Box<ClientConnection>>,
+    top: Layer<Layer<Wire>>,
     /// Read already, and given back: it is read again first.
     given_back: Bytes,
 }
 
+/// TLS over what is below, when there is a connection.
+#[derive(Debug)]
+struct Layer<B> {
+    below: B,
+    tls: Option<Box<ClientConnection>>,
+}
+
 impl Stream {
-    /// Bytes as they are.
-    pub fn plain(wire: Wire) -> Self {
-        Self { wire, tls: None, given_back: Bytes::new() }
+    /// Bytes as they are, through the `tunnel` if there is one.
+    pub fn plain(wire: Wire, tunnel: Option<Box<ClientConnection>>) -> Self {
+        let below = Layer { below: wire, tls: tunnel };
+        Self { top: Layer { below, tls: None }, given_back: Bytes::new() }
     }
 
-    /// TLS to `host`; [`Stream::handshake`] begins it.
-    pub fn secure(wire: Wire, config: &Arc<ClientConfig>, host: &str) -> Result<Self, TlsError> {
-        Ok(Self { wire, tls: Some(Box::new(tls::connection(config, host)?)), given_back: Bytes::new() })
+    /// TLS to `host`, through the `tunnel` if there is one; [`Stream::handshake`] begins it.
+    pub fn secure(
+        wire: Wire,
+        tunnel: Option<Box<ClientConnection>>,
+        config: &Arc<ClientConfig>,
+        host: &str,
+    ) -> Result<Self, TlsError> {
+        let mut stream = Self::plain(wire, tunnel);
+        stream.top.tls = Some(Box::new(tls::connection(config, host)?));
+        Ok(stream)
     }
 
     /// Gives back what was read too far: the next reads begin with it.
@@ -47,36 +62,37 @@ impl Stream {
 
     /// The wire below.
     pub fn wire(&self) -> &Wire {
-        &self.wire
+        &self.top.below.below
     }
 
     /// The wire below, to deliver to.
     pub fn wire_mut(&mut self) -> &mut Wire {
-        &mut self.wire
+        &mut self.top.below.below
     }
 
-    /// What TLS agreed on, once it has.
+    /// What TLS with the server agreed on, once it has.
     pub fn facts(&self) -> Option<TlsFacts> {
-        let tls = self.tls.as_ref()?;
+        let tls = self.top.tls.as_ref()?;
         let (version, cipher) = (tls.protocol_version()?, tls.negotiated_cipher_suite()?);
         Some(TlsFacts { version: format!("{version:?}"), cipher: format!("{:?}", cipher.suite()) })
     }
 
     /// Moves the handshake as far as the inbox allows; true when plain bytes may flow.
     pub fn handshake(&mut self) -> Result<bool, Error> {
-        let Some(tls) = &mut self.tls else { return Ok(true) };
+        let Layer { below, tls } = &mut self.top;
+        let Some(tls) = tls else { return Ok(true) };
         loop {
-            send_records(tls, &mut self.wire).map_err(|source| Error::from_stream(Phase::Tls, source))?;
+            send_records(tls, below).map_err(|source| Error::from_stream(Phase::Tls, source))?;
             if !tls.is_handshaking() {
                 return Ok(true);
             }
-            let http = self.wire.peek().starts_with(b"HTTP/");
-            match tls.read_tls(&mut self.wire) {
+            let http = below.tls.is_none() && below.below.peek().starts_with(b"HTTP/");
+            match tls.read_tls(below) {
                 Ok(0) => return Err(TlsError::Closed.into()),
                 Ok(_) => {}
                 Err(error) => return waiting(error).map(|()| false),
             }
-            if let Err(error) = process(tls, &mut self.wire) {
+            if let Err(error) = process(tls, below) {
                 return Err(if http { TlsError::NotTls { http } } else { error.into() }.into());
             }
         }
@@ -84,12 +100,9 @@ impl Stream {
 
     /// Ends our direction: `close_notify`, then the end of the TCP stream.
     pub fn finish(&mut self) -> io::Result<()> {
-        if let Some(tls) = &mut self.tls {
-            tls.send_close_notify();
-            send_records(tls, &mut self.wire)?;
-        }
-        self.wire.finish();
-        Ok(())
+        let told = self.top.say_goodbye().and_then(|()| self.top.below.say_goodbye());
+        self.wire_mut().finish();
+        told
     }
 }
 
@@ -103,60 +116,92 @@ fn waiting(error: io::Error) -> Result<(), Error> {
 }
 
 /// Decrypts what was read; the alert that tells the server of an error leaves before the error is returned.
-fn process(tls: &mut ClientConnection, wire: &mut Wire) -> Result<(), rustls::Error> {
+fn process(tls: &mut ClientConnection, below: &mut impl Write) -> Result<(), rustls::Error> {
     let result = tls.process_new_packets();
     if result.is_err() {
         // The error itself is what matters.
-        let _ = send_records(tls, wire);
+        let _ = send_records(tls, below);
     }
     result.map(|_| ())
 }
 
 /// Writes all pending records, many in one call.
-fn send_records(tls: &mut ClientConnection, wire: &mut Wire) -> io::Result<()> {
+fn send_records(tls: &mut ClientConnection, below: &mut impl Write) -> io::Result<()> {
     while tls.wants_write() {
-        tls.write_tls(wire)?;
+        tls.write_tls(below)?;
     }
     Ok(())
 }
 
-impl Read for Stream {
+impl<B: Write> Layer<B> {
+    fn say_goodbye(&mut self) -> io::Result<()> {
+        let Some(tls) = &mut self.tls else { return Ok(()) };
+        tls.send_close_notify();
+        send_records(tls, &mut self.below)
+    }
+}
+
+impl<B: Read + Write> Read for Layer<B> {
     /// `WouldBlock` when the inbox holds no whole record. The end is 0 with or without `close_notify`: many
     /// servers leave it out, and the layers above have ends of their own.
     fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
-        if !self.given_back.is_empty() {
-            let count = self.given_back.len().min(target.len());
-            target[..count].copy_from_slice(&self.given_back.split_to(count));
-            return Ok(count);
-        }
-        let Some(tls) = &mut self.tls else { return self.wire.read(target) };
+        let Some(tls) = &mut self.tls else { return self.below.read(target) };
         loop {
             match tls.reader().read(target) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(0),
                 result => return result,
             }
-            tls.read_tls(&mut self.wire)?;
-            process(tls, &mut self.wire)
+            tls.read_tls(&mut self.below)?;
+            process(tls, &mut self.below)
                 .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
             // A key update wants an answer.
-            send_records(tls, &mut self.wire)?;
+            send_records(tls, &mut self.below)?;
         }
     }
 }
 
-impl Write for Stream {
+impl<B: Write> Write for Layer<B> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let Some(tls) = &mut self.tls else { return self.wire.write(bytes) };
+        let Some(tls) = &mut self.tls else { return self.below.write(bytes) };
         let count = tls.writer().write(bytes)?;
-        send_records(tls, &mut self.wire)?;
+        send_records(tls, &mut self.below)?;
+        Ok(count)
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let Some(tls) = &mut self.tls else { return self.below.write_vectored(slices) };
+        let count = tls.writer().write_vectored(slices)?;
+        send_records(tls, &mut self.below)?;
         Ok(count)
     }
 
     fn flush(&mut self) -> io::Result<()> {
         if let Some(tls) = &mut self.tls {
-            send_records(tls, &mut self.wire)?;
+            send_records(tls, &mut self.below)?;
         }
-        self.wire.flush()
+        self.below.flush()
+    }
+}
+
+impl Read for Stream {
+    /// As for each layer; what was given back comes first.
+    fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
+        if self.given_back.is_empty() {
+            return self.top.read(target);
+        }
+        let count = self.given_back.len().min(target.len());
+        target[..count].copy_from_slice(&self.given_back.split_to(count));
+        Ok(count)
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.top.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.top.flush()
     }
 }
