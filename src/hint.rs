@@ -39,9 +39,6 @@ fn client_hint(error: &client::Error) -> Option<&'static str> {
         Error::ConnectTimedOut { step: Step::Transport(Phase::Upgrade), .. } => {
             Some("does a WebSocket server listen there? a raw MQTT or TLS port waits in silence")
         }
-        Error::ConnectTimedOut { step: Step::Transport(Phase::Tls), .. } => {
-            Some("does the server speak TLS on this port? try ws://")
-        }
         Error::ConnectTimedOut { step: Step::ConnAck, .. } => {
             Some("the WebSocket is open but no MQTT broker answers behind it; try another --path or -V")
         }

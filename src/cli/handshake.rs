@@ -1,5 +1,5 @@
-//! What is asked of the HTTP upgrade, and of the frames after it. It reads files that hold headers; it must never
-//! let their content into an error.
+//! What is asked of the HTTP upgrade, and of the frames after it. It reads files that hold headers; it must
+//! never let their content into an error.
 
 use std::fs;
 

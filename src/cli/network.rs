@@ -1,5 +1,5 @@
-//! The way to the server: addresses, interfaces, proxies. It reads the environment that concerns proxies; it must
-//! never open a connection.
+//! The way to the server: addresses, interfaces, proxies. It reads the environment that concerns proxies; it
+//! must never open a connection.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -37,9 +37,10 @@ pub struct Network {
 
     /// Connect through this proxy; an empty text is none
     ///
-    /// `http://` and `https://` proxies are asked for a tunnel with CONNECT; with `socks5://` names are looked up
-    /// here, with `socks5h://` by the proxy. Each takes `user:password@`. Without this flag, `$https_proxy` or
-    /// `$HTTPS_PROXY` counts for wss, `$http_proxy` for ws, and `$all_proxy` or `$ALL_PROXY` for both.
+    /// `http://` and `https://` proxies are asked for a tunnel with CONNECT; with `socks5://` names are
+    /// looked up here, with `socks5h://` by the proxy. Each takes `user:password@`. Without this flag,
+    /// `$https_proxy` or `$HTTPS_PROXY` counts for wss, `$http_proxy` for ws, and `$all_proxy` or
+    /// `$ALL_PROXY` for both.
     #[arg(long, value_name = "URL", help_heading = "Where to connect")]
     proxy: Option<String>,
 

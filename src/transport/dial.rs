@@ -1,5 +1,5 @@
-//! From an address to a connection within a deadline, directly, through a proxy, or over a Unix socket. It must
-//! never know what is spoken over it.
+//! From an address to a connection within a deadline, directly, through a proxy, or over a Unix socket. It
+//! must never know what is spoken over it.
 
 mod lookup;
 mod race;

@@ -275,7 +275,8 @@ impl Transport {
     }
 
     /// Buffers `bytes` as binary messages of at most [`websocket::MESSAGE_LIMIT`] bytes, or as one
-    /// ([`Options::whole_pieces`]); full buffers are written. After an error go on reading until [`read`](Self::read) fails too: it may tell more.
+    /// ([`Options::whole_pieces`]); full buffers are written. After an error go on reading until
+    /// [`read`](Self::read) fails too: it may tell more.
     pub fn write(&mut self, bytes: Bytes) -> Result<(), Error> {
         let Stage::Open(frames) = &mut self.stage else { return Err(not_open()) };
         frames.write(&mut self.stream, bytes)?;

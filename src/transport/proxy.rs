@@ -1,5 +1,5 @@
-//! Proxies: which one leads to a server, and the conversation with it until bytes flow. It must never know what
-//! flows, and never let a password into an error or a debug print.
+//! Proxies: which one leads to a server, and the conversation with it until bytes flow. It must never know
+//! what flows, and never let a password into an error or a debug print.
 
 mod error;
 mod http;
@@ -70,8 +70,8 @@ impl fmt::Display for ProxyUrlError {
 impl std::error::Error for ProxyUrlError {}
 
 impl Proxy {
-    /// Reads `[scheme://][user[:password]@]host[:port]`; without a scheme it is `http`, without a port 443 for
-    /// `https` and 1080 for the others, as in curl.
+    /// Reads `[scheme://][user[:password]@]host[:port]`; without a scheme it is `http`, without a port 443
+    /// for `https` and 1080 for the others, as in curl.
     pub fn parse(url: &str) -> Result<Self, ProxyUrlError> {
         refuse_forbidden(url).map_err(ProxyUrlError::Address)?;
         let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));

@@ -1,5 +1,5 @@
-//! A stream of plain bytes: the wire itself, or TLS over it, or both in the TLS of a proxy. It must never know
-//! what the bytes mean.
+//! A stream of plain bytes: the wire itself, or TLS over it, or both in the TLS of a proxy. It must never
+//! know what the bytes mean.
 
 use std::io::{self, IoSlice, Read, Write};
 use std::sync::Arc;

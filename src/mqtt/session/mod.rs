@@ -116,8 +116,8 @@ impl Session {
         self.config.version = version;
     }
 
-    /// Keeps user name and password out of the next CONNECT: it goes to another server than they are for. Says
-    /// whether that is news.
+    /// Keeps user name and password out of the next CONNECT: it goes to another server than they are for.
+    /// Says whether that is news.
     pub fn withhold_credentials(&mut self, withheld: bool) -> bool {
         std::mem::replace(&mut self.withhold_credentials, withheld) != withheld
     }
@@ -262,8 +262,8 @@ impl Session {
         self.keep_alive.hold(held, now);
     }
 
-    /// The next piece of what must be sent; call until `None`. Pieces may be joined or cut anywhere; each is one
-    /// packet where the configuration asks for that.
+    /// The next piece of what must be sent; call until `None`. Pieces may be joined or cut anywhere; each is
+    /// one packet where the configuration asks for that.
     pub fn outgoing(&mut self, now: Instant) -> Option<Bytes> {
         let piece = self.outbox.take().or_else(|| {
             self.resend();

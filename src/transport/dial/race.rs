@@ -167,7 +167,8 @@ mod tests {
         assert!(!error.timed_out());
     }
 
-    /// A listener whose queue is full, so that nobody who connects is answered. Everything returned must live.
+    /// A listener whose queue is full, so that nobody who connects is answered. Everything returned must
+    /// live.
     fn deaf() -> (Socket, Vec<Socket>, SocketAddr) {
         let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         listener.bind(&"127.0.0.1:0".parse::<SocketAddr>().unwrap().into()).unwrap();

@@ -33,8 +33,8 @@ impl Proxies {
     }
 }
 
-/// A list of hosts: names that stand for themselves and all below them, addresses, `ADDRESS/BITS`, each with a
-/// `:port` or without; a single `*` stands for all.
+/// A list of hosts: names that stand for themselves and all below them, addresses, `ADDRESS/BITS`, each with
+/// a `:port` or without; a single `*` stands for all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Exempt(Vec<Rule>);
 

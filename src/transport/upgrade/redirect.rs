@@ -94,8 +94,8 @@ fn is_same(one: &Endpoint, other: &Endpoint) -> bool {
         && one.host.eq_ignore_ascii_case(&other.host)
 }
 
-/// Whether what was meant for `one` may be told to `other`: the same host at the same port, or the step from `ws`
-/// to `wss` at their own ports.
+/// Whether what was meant for `one` may be told to `other`: the same host at the same port, or the step from
+/// `ws` to `wss` at their own ports.
 pub fn keeps_credentials(one: &Endpoint, other: &Endpoint) -> bool {
     let is_default = |endpoint: &Endpoint| endpoint.port == endpoint.scheme.default_port();
     one.host.eq_ignore_ascii_case(&other.host)
