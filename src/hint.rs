@@ -83,7 +83,6 @@ fn proxy_hint(error: &ProxyError) -> Option<&'static str> {
         ProxyError::Http(UpgradeError::Status(refusal)) => match refusal.status {
             407 => Some("give its user name and password: http://USER:PASSWORD@HOST:PORT"),
             403 | 405 => Some("many proxies lead to port 443 only; --no-proxy goes without it"),
-            429 => Some("too many requests: try again later"),
             502..=504 => Some("the proxy does not reach the server"),
             _ => None,
         },
@@ -178,6 +177,7 @@ fn status_hint(refusal: &Refusal) -> Option<&'static str> {
         403 => Some("the server forbids it: credentials (--basic-auth, --bearer), or a list of --origin"),
         407 => Some("a proxy on the way wants credentials: give it with --proxy"),
         426 => Some("a proxy on the way may drop the Upgrade header"),
+        429 => Some("try again later"),
         502..=504 => Some("the proxy does not reach the broker"),
         _ => None,
     }

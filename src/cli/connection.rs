@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::Args;
 
 use super::address::Address;
@@ -14,7 +14,7 @@ use super::network::Network;
 use super::session::Session;
 use super::value;
 use crate::client::{self, Notice, Reconnect};
-use crate::report;
+use crate::report::{self, Usage};
 use crate::transport::endpoint::Scheme;
 use crate::transport::tls::TlsOptions;
 
@@ -100,6 +100,11 @@ impl Connection {
     /// What the flags, the environment and the defaults mean together.
     pub fn resolve(&self) -> Result<client::Options> {
         let endpoint = self.address.resolve(self.has_tls_flag())?;
+        let route = self.network.resolve(&endpoint, self.handshake.follow)?;
+        ensure!(
+            endpoint.scheme == Scheme::Wss || !self.has_tls_flag() || route.proxies.need_tls(),
+            Usage::new(format!("TLS flags need a wss:// address, and {endpoint} is not one"))
+        );
         let credentials = self.credentials.resolve(&endpoint)?;
         let versions = self.session.versions(&credentials)?;
         let mut session = self.session.resolve(credentials, versions[0], self.debug)?;
@@ -110,7 +115,7 @@ impl Connection {
         }
         Ok(client::Options {
             tls: TlsOptions { ca_files: self.cafile.clone(), insecure: self.insecure },
-            route: Arc::new(self.network.resolve(&endpoint, self.handshake.follow)?),
+            route: Arc::new(route),
             subprotocols: self.handshake.subprotocols()?,
             headers: self.handshake.headers()?,
             strict: self.handshake.strict,

@@ -1,14 +1,17 @@
 //! The program as its user sees it, against brokers that follow a script of bytes: standard output, standard
 //! error and exit code, compared exactly. These tests must never know the program's codec.
 
+mod dialling;
 mod faults;
 mod ping;
+mod proxy;
 mod publish;
 mod reconnect;
 mod serve;
 mod signals;
 mod subscribe;
 mod tls;
+mod upgrade;
 mod usage;
 
 mod support {

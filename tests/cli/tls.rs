@@ -12,7 +12,7 @@ use crate::support::lines::{self, fails};
 use crate::support::program::Program;
 
 /// A TLS server that shows this certificate.
-fn server(certificate: &Certificate) -> Arc<ServerConfig> {
+pub fn server(certificate: &Certificate) -> Arc<ServerConfig> {
     let key = PrivateKeyDer::try_from(certificate.key.serialize_der()).unwrap();
     let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
