@@ -55,6 +55,9 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l reconnect-tries -d
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s u -l username -d 'User name [default: that of the URL, or `$MQTTWS_USERNAME`]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s P -l pw -d 'Password [default: that of the URL, or `$MQTTWS_PASSWORD`]; others can see it on the command line' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l password-file -d 'Read the password from a file; one line end behind it does not count' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l auth-method -d 'Method of enhanced authentication: SCRAM-SHA-256 with -u and a password, or one with a single step (MQTT 5)' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l auth-data -d 'Authentication data of a method with a single step' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l auth-data-file -d 'Read the authentication data from a file, byte for byte' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s V -l protocol-version -d 'MQTT version: 5, 311 or 31 [default: the newest that the broker takes]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s i -l id -d 'Client id [default: mqttws and random characters]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s k -l keepalive -d 'Keep alive in seconds; 0 turns it off' -r
@@ -112,6 +115,9 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l reconnect-tries -d
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s u -l username -d 'User name [default: that of the URL, or `$MQTTWS_USERNAME`]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s P -l pw -d 'Password [default: that of the URL, or `$MQTTWS_PASSWORD`]; others can see it on the command line' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l password-file -d 'Read the password from a file; one line end behind it does not count' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l auth-method -d 'Method of enhanced authentication: SCRAM-SHA-256 with -u and a password, or one with a single step (MQTT 5)' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l auth-data -d 'Authentication data of a method with a single step' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l auth-data-file -d 'Read the authentication data from a file, byte for byte' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s V -l protocol-version -d 'MQTT version: 5, 311 or 31 [default: the newest that the broker takes]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s i -l id -d 'Client id [default: mqttws and random characters]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s k -l keepalive -d 'Keep alive in seconds; 0 turns it off' -r
@@ -168,6 +174,9 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l reconnect-tries -
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s u -l username -d 'User name [default: that of the URL, or `$MQTTWS_USERNAME`]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s P -l pw -d 'Password [default: that of the URL, or `$MQTTWS_PASSWORD`]; others can see it on the command line' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l password-file -d 'Read the password from a file; one line end behind it does not count' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l auth-method -d 'Method of enhanced authentication: SCRAM-SHA-256 with -u and a password, or one with a single step (MQTT 5)' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l auth-data -d 'Authentication data of a method with a single step' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l auth-data-file -d 'Read the authentication data from a file, byte for byte' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s V -l protocol-version -d 'MQTT version: 5, 311 or 31 [default: the newest that the broker takes]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s i -l id -d 'Client id [default: mqttws and random characters]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s k -l keepalive -d 'Keep alive in seconds; 0 turns it off' -r
@@ -180,6 +189,11 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l profile -d 'Read 
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l config -d 'Configuration file [default: `$XDG_CONFIG_HOME/mqttws/config.toml`]' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s c -l count -d 'Leave after so many probes [default: when interrupted]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l interval -d 'Time from one probe to the next' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l via -d 'What travels: a PINGREQ, a WebSocket Ping, or a message to a topic of our own and back' -r -f -a "mqtt\t'PINGREQ and PINGRESP'
+websocket\t'A Ping and a Pong of the WebSocket'
+publish\t'A message through the broker and back'"
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s q -l qos -d 'QoS of `--via publish`' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l size -d 'Size of the message of `--via publish`, in bytes' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s W -l timeout -d 'How long to wait for each answer' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s 4 -l ipv4 -d 'Connect to IPv4 addresses only'
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s 6 -l ipv6 -d 'Connect to IPv6 addresses only'

@@ -81,7 +81,7 @@ fn proxy_hint(error: &ProxyError) -> Option<&'static str> {
         ProxyError::Unreached(_) => Some("check --proxy, or $https_proxy and the like"),
         ProxyError::Tls(error) => tls_hint(error),
         ProxyError::Http(UpgradeError::Status(refusal)) => match refusal.status {
-            407 => Some("give its user name and password: http://USER:PASSWORD@HOST:PORT"),
+            401 | 407 => Some("give its user name and password: http://USER:PASSWORD@HOST:PORT"),
             403 | 405 => Some("many proxies lead to port 443 only; --no-proxy goes without it"),
             502..=504 => Some("the proxy does not reach the server"),
             _ => None,
@@ -178,7 +178,7 @@ fn status_hint(refusal: &Refusal) -> Option<&'static str> {
         407 => Some("a proxy on the way wants credentials: give it with --proxy"),
         426 => Some("a proxy on the way may drop the Upgrade header"),
         429 => Some("try again later"),
-        502..=504 => Some("the proxy does not reach the broker"),
+        502..=504 => Some("the proxy does not reach the broker, or drops the Upgrade header on the way"),
         _ => None,
     }
 }

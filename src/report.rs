@@ -10,6 +10,7 @@ use clap::error::ErrorKind;
 
 use crate::client;
 use crate::hint;
+use crate::mqtt::session::Violation;
 
 /// The exit codes, a promise to scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -184,7 +185,9 @@ fn client_exit(error: &client::Error) -> Exit {
         Error::Local(_) | Error::TlsSetup(_) => Exit::Local,
         Error::Unreached(_) => Exit::Unreached,
         Error::ConnectTimedOut { .. } => Exit::TimedOut,
-        Error::Refused { .. } | Error::RefusedSilently(_) => Exit::Refused,
+        Error::Refused { .. }
+        | Error::RefusedSilently(_)
+        | Error::Violation(Violation::Authentication(_)) => Exit::Refused,
         Error::Disconnected(disconnect) if disconnect.code.is_error() => Exit::Refused,
         Error::Disconnected(_) | Error::Silent(_) | Error::NotMended { .. } => Exit::Lost,
         Error::Transport(error) | Error::Lost(error) => transport_exit(error),

@@ -102,12 +102,17 @@ impl Connection {
         let endpoint = self.address.resolve(self.has_tls_flag())?;
         let route = self.network.resolve(&endpoint, self.handshake.follow)?;
         ensure!(
-            endpoint.scheme == Scheme::Wss || !self.has_tls_flag() || route.proxies.need_tls(),
+            endpoint.scheme == Scheme::Wss
+                || !self.has_tls_flag()
+                || self.handshake.follow
+                || route.proxies.need_tls(),
             Usage::new(format!("TLS flags need a wss:// address, and {endpoint} is not one"))
         );
-        let credentials = self.credentials.resolve(&endpoint)?;
-        let versions = self.session.versions(&credentials)?;
+        let mut credentials = self.credentials.resolve(&endpoint)?;
+        let authentication = self.credentials.authentication(&mut credentials)?;
+        let versions = self.session.versions(&credentials, authentication.is_some())?;
         let mut session = self.session.resolve(credentials, versions[0], self.debug)?;
+        session.authentication = authentication;
         session.maximum_packet = self.handshake.max_message_size.unwrap_or(session.maximum_packet);
         session.whole_packets = self.handshake.frame_per_packet;
         if self.insecure && endpoint.scheme == Scheme::Wss && !self.quiet {

@@ -3,12 +3,14 @@
 use std::fs;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use bytes::Bytes;
 use bytestring::ByteString;
 use clap::Args;
 
 use crate::mqtt::packet;
+use crate::mqtt::scram;
+use crate::mqtt::session::Authentication;
 use crate::report::Usage;
 use crate::transport::endpoint::Endpoint;
 
@@ -30,6 +32,25 @@ pub struct Credentials {
     /// Ask for the password on the terminal
     #[arg(long, help_heading = "MQTT", conflicts_with_all = ["password", "password_file"])]
     ask_password: bool,
+
+    /// Method of enhanced authentication: SCRAM-SHA-256 with -u and a password, or one with a single step
+    /// (MQTT 5)
+    #[arg(long, value_name = "NAME", help_heading = "MQTT")]
+    auth_method: Option<String>,
+
+    /// Authentication data of a method with a single step
+    #[arg(long, value_name = "TEXT", help_heading = "MQTT", requires = "auth_method")]
+    auth_data: Option<String>,
+
+    /// Read the authentication data from a file, byte for byte
+    #[arg(
+        long,
+        value_name = "FILE",
+        help_heading = "MQTT",
+        requires = "auth_method",
+        conflicts_with = "auth_data"
+    )]
+    auth_data_file: Option<PathBuf>,
 }
 
 impl Credentials {
@@ -47,6 +68,28 @@ impl Credentials {
         ensure!(length <= 65_535, Usage::new("the password has more than 65535 bytes"));
         super::session::check_text("-u", username.as_deref())?;
         Ok(packet::Credentials { username, password })
+    }
+
+    /// The method of enhanced authentication; SCRAM takes the credentials for itself.
+    pub fn authentication(&self, credentials: &mut packet::Credentials) -> Result<Option<Authentication>> {
+        let Some(method) = &self.auth_method else { return Ok(None) };
+        super::session::check_text("--auth-method", Some(method))?;
+        if method == scram::METHOD {
+            let packet::Credentials { username: Some(username), password: Some(password) } =
+                std::mem::take(credentials)
+            else {
+                bail!(Usage::new(format!("--auth-method {method} needs a user name and a password")));
+            };
+            let nonce = (0..24).map(|_| fastrand::alphanumeric()).collect();
+            return Ok(Some(Authentication::Scram { username: username.to_string(), password, nonce }));
+        }
+        let data = match &self.auth_data_file {
+            Some(path) => Some(fs::read(path).with_context(|| format!("reading {}", path.display()))?),
+            None => self.auth_data.clone().map(String::into_bytes),
+        };
+        let fits = data.as_ref().is_none_or(|data| data.len() <= 65_535);
+        ensure!(fits, Usage::new("the authentication data has more than 65535 bytes"));
+        Ok(Some(Authentication::OneStep { method: method.as_str().into(), data: data.map(Bytes::from) }))
     }
 
     fn given_password(&self, endpoint: &Endpoint) -> Result<Option<Bytes>> {

@@ -72,10 +72,11 @@ pub struct Session {
 impl Session {
     /// The versions to try, in this order. What only MQTT 5 can say is a usage error with an older one, and
     /// rules the older ones out.
-    pub fn versions(&self, credentials: &Credentials) -> Result<Vec<Version>> {
+    pub fn versions(&self, credentials: &Credentials, enhanced: bool) -> Result<Vec<Version>> {
         let lonely_password = credentials.password.is_some() && credentials.username.is_none();
         let needs = [
             (lonely_password, "before MQTT 5 a password needs a user name: give one with -u"),
+            (enhanced, "--auth-method: only MQTT 5 has enhanced authentication"),
             (self.will_delay.is_some(), "--will-delay: only MQTT 5 has a will delay"),
         ];
         let newest_only = needs.iter().any(|(given, _)| *given);
@@ -112,6 +113,7 @@ impl Session {
             keep_alive: self.keepalive,
             session_expiry: OUTAGE,
             credentials,
+            authentication: None,
             will: self.will()?,
             topic_alias: false,
             max_inflight: self.max_inflight,

@@ -162,9 +162,9 @@ impl Mailbox {
         spawn("input", move || {
             for () in granted {
                 let block = source();
-                let last = !matches!(block, Ok(Some(_)));
+                let failed = block.is_err();
                 postbox.post(Mail::Input(block));
-                if last {
+                if failed {
                     return;
                 }
             }
@@ -174,7 +174,7 @@ impl Mailbox {
     /// Asks for one more block of input.
     pub fn request_input(&self) {
         if let Some(permits) = &self.permits {
-            // After the end of the input the thread is gone, and its last mail said so.
+            // After a failure the thread is gone, and its last mail said so.
             let _ = permits.send(());
         }
     }

@@ -87,6 +87,8 @@ pub enum Event {
     OutputFailed(io::Error),
     /// SIGINT or SIGTERM came.
     Interrupted(i32),
+    /// The answer to [`Client::ping_websocket`].
+    WebSocketPong,
     /// The connection was lost, and is there again.
     Reconnected,
     /// The alarm that was given to [`Client::next`] went off.
@@ -146,6 +148,16 @@ impl Client {
         self.session.publish(publish, record)
     }
 
+    /// Publishes a message whose payload is streamed; see [`Session::publish_stream`].
+    pub fn publish_stream(&mut self, publish: Publish, length: usize, record: u64) -> Result<(), Unsendable> {
+        self.session.publish_stream(publish, length, record)
+    }
+
+    /// The next piece of it; see [`Session::stream`].
+    pub fn stream(&mut self, piece: Bytes) {
+        self.session.stream(piece);
+    }
+
     /// Subscribes; see [`Session::subscribe`].
     pub fn subscribe(&mut self, subscriptions: Vec<Subscription>, properties: Properties) -> PacketId {
         self.session.subscribe(subscriptions, properties)
@@ -156,9 +168,20 @@ impl Client {
         self.session.unsubscribe(filters, properties)
     }
 
+    /// Acknowledges every message up to this number; an output thread does it by [`Postbox::written`].
+    pub fn settle(&mut self, number: u64) {
+        self.session.settle(number);
+    }
+
     /// Sends a PINGREQ.
     pub fn ping(&mut self) {
         self.session.ping();
+    }
+
+    /// Sends a WebSocket Ping; a failure shows as a lost connection.
+    pub fn ping_websocket(&mut self) {
+        let result = self.transport.as_mut().map_or(Ok(()), Transport::ping);
+        self.note_failure(result);
     }
 
     /// While held, nothing is read from the broker, so that it feels our slow reader; the keep alive goes on.
@@ -173,7 +196,7 @@ impl Client {
     pub fn poll(&mut self) -> Result<Option<Event>, Error> {
         let event = match self.pending.pop_front() {
             Some(event) => Ok(Some(event)),
-            None => self.drain().map(|event| event.map(Event::Mqtt)),
+            None => self.drain().map(|event| event.map(Event::Mqtt).or_else(|| self.pending.pop_front())),
         };
         self.trace();
         event.or_else(|error| self.suffer(error).map(|()| None))
@@ -222,10 +245,15 @@ impl Client {
         {
             result = transport.write(piece);
         }
-        if let Err(error) = result.and_then(|()| transport.flush()) {
-            self.failing = Some((error, Instant::now() + FAREWELL));
-        }
+        let result = result.and_then(|()| transport.flush());
+        self.note_failure(result);
         self.trace();
+    }
+
+    fn note_failure(&mut self, result: Result<(), transport::Error>) {
+        if let Err(error) = result {
+            self.failing.get_or_insert((error, Instant::now() + FAREWELL));
+        }
     }
 
     /// Waits only for the output, until `deadline` at the most: `None` when that has passed.
@@ -295,6 +323,9 @@ impl Client {
             }
             let Some(transport) = self.transport.as_mut() else { return Ok(None) };
             let read = transport.read();
+            if transport.take_pong() {
+                self.pending.push_back(Event::WebSocketPong);
+            }
             while let Some(chunk) = transport.take_spent() {
                 self.mailbox.recycle(chunk);
             }

@@ -3,6 +3,7 @@
 mod ping;
 mod publish;
 mod serve;
+mod stream;
 mod subscribe;
 
 use anyhow::{Context, Result};

@@ -4,10 +4,15 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use bytes::BytesMut;
 
 use crate::cli;
+use crate::cli::ping::Via;
 use crate::client::{Client, Error, Established, Event};
+use crate::mqtt::packet::{Publish, Subscription};
+use crate::mqtt::property::Properties;
 use crate::mqtt::session;
+use crate::mqtt::topic::{TopicFilter, TopicName};
 use crate::report::{self, Exit};
 use crate::terminal::output::print_line;
 use crate::terminal::statistics::{Statistics, milliseconds};
@@ -19,9 +24,15 @@ pub fn run(args: &cli::Ping) -> Result<Exit> {
     let (client, established) = super::connect(options)?;
     let began = Instant::now();
     let target = established.address.to_string();
-    let mut pinger = Pinger { client, args, target, sent: 0, late: 0, statistics: Statistics::default() };
+    let topic = own_topic(&client)?;
+    let mut pinger =
+        Pinger { client, args, target, topic, sent: 0, late: 0, statistics: Statistics::default() };
     if !print_line(&describe(&url, &established))? {
         return Ok(Exit::Done);
+    }
+    if args.via == Via::Publish && !pinger.subscribe().with_context(|| format!("pinging {url}"))? {
+        let _ = pinger.client.close();
+        return Ok(Exit::Denied);
     }
     let end = pinger.run();
     let listening = pinger.print_summary(&url, began.elapsed())?;
@@ -41,6 +52,12 @@ pub fn run(args: &cli::Ping) -> Result<Exit> {
     // Nothing of ours can be lost any more.
     let _ = pinger.client.close();
     Ok(exit)
+}
+
+/// Where the messages of `--via publish` go, and come back from.
+fn own_topic(client: &Client) -> Result<TopicName> {
+    let id = client.session().config().client_id.replace(['+', '#', '\0'], "_");
+    Ok(TopicName::new(format!("mqttws/ping/{id}"))?)
 }
 
 /// The line of phases.
@@ -75,6 +92,7 @@ struct Pinger<'a> {
     client: Client,
     args: &'a cli::Ping,
     target: String,
+    topic: TopicName,
     sent: u64,
     /// Answers that come after their time was up are not taken for those of later probes.
     late: u64,
@@ -105,11 +123,13 @@ impl Pinger<'_> {
     /// Sends a PINGREQ and waits for its answer; `None` when its time is up.
     fn probe(&mut self, began: Instant) -> Result<Option<Duration>, Error> {
         self.sent += 1;
-        self.client.ping();
+        self.send_probe();
         loop {
-            match self.client.next(Some(began + self.args.timeout))? {
-                Event::Mqtt(session::Event::Pong) if self.late > 0 => self.late -= 1,
-                Event::Mqtt(session::Event::Pong) => return Ok(Some(began.elapsed())),
+            let event = self.client.next(Some(began + self.args.timeout))?;
+            if self.is_answer(&event) {
+                return Ok(Some(began.elapsed()));
+            }
+            match event {
                 // Neither this answer nor a late one will come on the new connection.
                 Event::Reconnected => {
                     self.late = 0;
@@ -120,6 +140,71 @@ impl Pinger<'_> {
                     return Ok(None);
                 }
                 Event::Interrupted(signal) => return Err(Error::Interrupted(signal)),
+                _ => {}
+            }
+        }
+    }
+
+    fn send_probe(&mut self) {
+        match self.args.via {
+            Via::Mqtt => self.client.ping(),
+            Via::Websocket => self.client.ping_websocket(),
+            Via::Publish => {
+                let mut payload = BytesMut::zeroed(self.args.size as usize);
+                payload[..8].copy_from_slice(&self.sent.to_be_bytes());
+                let publish = Publish {
+                    dup: false,
+                    qos: self.args.qos,
+                    retain: false,
+                    topic: Some(self.topic.clone()),
+                    packet_id: None,
+                    properties: Properties::default(),
+                    payload: payload.freeze(),
+                };
+                // While the connection is lost, or if the broker does not take it, there is no answer.
+                if self.client.can_publish(self.args.qos) {
+                    let _ = self.client.publish(publish, self.sent);
+                }
+            }
+        }
+    }
+
+    /// Whether this answers the latest probe.
+    fn is_answer(&mut self, event: &Event) -> bool {
+        match (self.args.via, event) {
+            (Via::Mqtt, Event::Mqtt(session::Event::Pong)) | (Via::Websocket, Event::WebSocketPong) => {
+                let late = self.late > 0;
+                self.late -= u64::from(late);
+                !late
+            }
+            (Via::Publish, Event::Mqtt(session::Event::Message(delivery))) => {
+                self.client.settle(delivery.number);
+                delivery.publish.payload.get(..8) == Some(&self.sent.to_be_bytes())
+            }
+            _ => false,
+        }
+    }
+
+    /// Subscribes to the topic of our own; whether the broker lets us.
+    fn subscribe(&mut self) -> Result<bool, Error> {
+        let filter = TopicFilter::new(self.topic.as_str().to_owned());
+        let Ok(filter) = filter else { return Ok(false) };
+        self.client.subscribe(vec![Subscription::new(filter, self.args.qos)], Properties::default());
+        let deadline = Instant::now() + self.args.timeout;
+        loop {
+            match self.client.next(Some(deadline))? {
+                Event::Mqtt(session::Event::Subscribed(suback)) => {
+                    let refused = suback.codes.iter().find(|code| code.is_error());
+                    if let Some(code) = refused {
+                        report::failure(&format!("subscribing to {}: refused: {code}", self.topic));
+                    }
+                    return Ok(refused.is_none());
+                }
+                Event::Interrupted(signal) => return Err(Error::Interrupted(signal)),
+                Event::Alarm => {
+                    report::failure(&format!("subscribing to {}: no answer", self.topic));
+                    return Ok(false);
+                }
                 _ => {}
             }
         }
@@ -142,9 +227,8 @@ impl Pinger<'_> {
             match self.client.next(Some(until))? {
                 Event::Alarm => return Ok(None),
                 Event::Interrupted(signal) => return Ok(Some(signal)),
-                Event::Mqtt(session::Event::Pong) => self.late = self.late.saturating_sub(1),
                 Event::Reconnected => self.late = 0,
-                _ => {}
+                event => drop(self.is_answer(&event)),
             }
         }
     }

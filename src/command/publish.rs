@@ -1,12 +1,13 @@
 //! `pub`: records from the command line, a file or stdin become messages; it ends when all were handed over.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 
+use super::stream::{self, Large};
 use crate::cli;
 use crate::client::{Client, Event, Source};
 use crate::mqtt::packet::Publish;
@@ -14,11 +15,14 @@ use crate::mqtt::property::Properties;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::session;
 use crate::report::{self, Exit};
-use crate::terminal::input::{self, Block, Records};
+use crate::terminal::input::{self, Block, FileBlocks, Records};
 use crate::terminal::progress::Progress;
 
 /// What separates the records of `-l`.
 const LINE_FEED: u8 = b'\n';
+
+/// Files from this size on are streamed.
+const LARGE: usize = 1024 * 1024;
 
 /// Runs `mqttws pub`.
 pub fn run(args: &cli::Publish) -> Result<Exit> {
@@ -28,35 +32,58 @@ pub fn run(args: &cli::Publish) -> Result<Exit> {
     options.session.outlives_connection = args.qos > QoS::AtMostOnce;
     options.session.only_with_expiry = args.qos < QoS::ExactlyOnce;
     options.session.topic_alias = args.topic_alias;
-    let mut input = Input::open(args, options.session.maximum_packet)?;
+    let template = template(args);
+    let progress = Progress::new(!args.connection.is_quiet(), Instant::now());
+    let mut input = match Opened::new(args, options.session.maximum_packet)? {
+        Opened::Large(file) => return stream::run(options, template, file, progress),
+        Opened::Input(input) => input,
+    };
     let (mut client, _) = super::connect(options)?;
     if let Some(source) = input.source.take() {
         client.attach_input(source)?;
     }
-    let mut publisher = Publisher {
-        template: Publish {
-            dup: false,
-            qos: args.qos,
-            retain: args.retain,
-            topic: Some(args.topic.clone()),
-            packet_id: None,
-            properties: Properties::default(),
-            payload: Bytes::new(),
-        },
-        progress: Progress::new(!args.connection.is_quiet(), Instant::now()),
-        input,
-        client,
-        published: 0,
-        bytes: 0,
-        refused: 0,
-        gaps: false,
-    };
+    let mut publisher =
+        Publisher { template, progress, input, client, published: 0, bytes: 0, refused: 0, gaps: false };
     let context = format!("publishing to {}", args.topic);
     let result = publisher.run();
     publisher.progress.finish();
     let exit = result.map_err(|error| publisher.with_account(error)).with_context(|| context.clone())?;
     publisher.client.close().context(context)?;
     Ok(exit)
+}
+
+fn template(args: &cli::Publish) -> Publish {
+    Publish {
+        dup: false,
+        qos: args.qos,
+        retain: args.retain,
+        topic: Some(args.topic.clone()),
+        packet_id: None,
+        properties: Properties::default(),
+        payload: Bytes::new(),
+    }
+}
+
+/// What was opened: a large file is streamed, everything else is read into memory.
+enum Opened {
+    Large(Large),
+    Input(Input),
+}
+
+impl Opened {
+    fn new(args: &cli::Publish, maximum: usize) -> Result<Self> {
+        let Some(path) = &args.file else { return Ok(Self::Input(Input::without_file(args, maximum))) };
+        let name = path.display().to_string();
+        let file = File::open(path).with_context(|| format!("reading {name}"))?;
+        let length = file.metadata().ok().filter(Metadata::is_file).map_or(0, |metadata| metadata.len());
+        match usize::try_from(length) {
+            Ok(length) if length < LARGE => Ok(Self::Input(Input::of_file(file, name, maximum))),
+            Ok(length) if length <= maximum => {
+                Ok(Self::Large(Large { name, blocks: FileBlocks::new(file), length }))
+            }
+            _ => bail!("reading {name}: it has {length} bytes, and a message at most {maximum}"),
+        }
+    }
 }
 
 /// Where the records come from.
@@ -78,8 +105,12 @@ struct Input {
 }
 
 impl Input {
-    fn open(args: &cli::Publish, maximum: usize) -> Result<Self> {
-        let mut input = Self {
+    fn of_file(file: File, what: String, maximum: usize) -> Self {
+        Self { source: Some(whole(file, maximum)), what, ..Self::empty() }
+    }
+
+    fn empty() -> Self {
+        Self {
             source: None,
             delimiter: None,
             block: Block::default(),
@@ -88,12 +119,12 @@ impl Input {
             requested: false,
             ended: false,
             what: "stdin".to_owned(),
-        };
-        if let Some(path) = &args.file {
-            input.what = path.display().to_string();
-            let file = File::open(path).with_context(|| format!("reading {}", input.what))?;
-            input.source = Some(whole(file, maximum));
-        } else if args.stdin_file {
+        }
+    }
+
+    fn without_file(args: &cli::Publish, maximum: usize) -> Self {
+        let mut input = Self::empty();
+        if args.stdin_file {
             input.source = Some(whole(io::stdin(), maximum));
         } else if args.stdin_line {
             input.delimiter = Some(LINE_FEED);
@@ -103,7 +134,7 @@ impl Input {
             input.ended = true;
             input.whole = Some(args.message.clone().unwrap_or_default().into());
         }
-        Ok(input)
+        input
     }
 
     /// Takes the block that was asked for; `None` is the end.

@@ -117,7 +117,7 @@ impl Subscriber<'_> {
                 self.tell_unfinished(&format!("timed out after {waited} s"));
                 Ok(Some(Exit::TimedOut))
             }
-            Event::Mqtt(_) | Event::Input(_) | Event::Reconnected => Ok(None),
+            Event::Mqtt(_) | Event::Input(_) | Event::WebSocketPong | Event::Reconnected => Ok(None),
         }
     }
 

@@ -5,6 +5,7 @@ pub mod packet;
 pub mod property;
 pub mod qos;
 pub mod reason;
+pub mod scram;
 pub mod session;
 pub mod topic;
 pub mod version;

@@ -283,6 +283,21 @@ impl Transport {
         self.written()
     }
 
+    /// Sends a WebSocket Ping.
+    pub fn ping(&mut self) -> Result<(), Error> {
+        let Stage::Open(frames) = &mut self.stage else { return Err(not_open()) };
+        frames.ping(&mut self.stream)?;
+        self.flush()
+    }
+
+    /// Whether a WebSocket Pong came, since the last call that said so.
+    pub fn take_pong(&mut self) -> bool {
+        match &mut self.stage {
+            Stage::Open(frames) => frames.take_pong(),
+            _ => false,
+        }
+    }
+
     /// Writes everything buffered. After an error go on reading until [`read`](Self::read) fails too: it may
     /// tell more.
     pub fn flush(&mut self) -> Result<(), Error> {

@@ -99,6 +99,8 @@ pub struct Frames {
     context: WebSocketContext,
     /// The payload of the largest message we send.
     message_limit: usize,
+    /// Answers to our own pings that nobody has asked for yet.
+    pongs: usize,
 }
 
 impl Frames {
@@ -115,7 +117,8 @@ impl Frames {
             .max_message_size(Some(max_message))
             .max_frame_size(Some(max_message));
         let message_limit = if whole_pieces { usize::MAX } else { MESSAGE_LIMIT };
-        Self { context: WebSocketContext::new(Role::Client, Some(config)), message_limit }
+        let context = WebSocketContext::new(Role::Client, Some(config));
+        Self { context, message_limit, pongs: 0 }
     }
 
     /// The next message that is not empty; none when the inbox is drained. Pings and Closes are answered at
@@ -127,7 +130,8 @@ impl Frames {
                 Ok(Message::Binary(bytes)) => return Ok(Some(bytes)),
                 // The answer to a Ping leaves with the next turn of this loop; after a Close nothing counts
                 // but the end (RFC 6455 §1.4).
-                Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))
+                Ok(Message::Pong(_)) => self.pongs = self.pongs.saturating_add(1),
+                Ok(Message::Ping(_) | Message::Frame(_))
                 | Err(FrameError::Protocol(ProtocolError::ReceivedAfterClosing)) => {}
                 Ok(Message::Text(_)) => {
                     return Err(self.fail(stream, CloseCode::Unsupported, WebSocketError::TextFrame));
@@ -183,6 +187,18 @@ impl Frames {
             self.context.write(stream, Message::Binary(part)).map_err(|error| write_error(&error))?;
         }
         Ok(())
+    }
+
+    /// Sends a Ping (RFC 6455 §5.5.2).
+    pub fn ping(&mut self, stream: &mut Stream) -> Result<(), Error> {
+        self.context.write(stream, Message::Ping(Bytes::new())).map_err(|error| write_error(&error))
+    }
+
+    /// Whether a Pong came; each counts once.
+    pub fn take_pong(&mut self) -> bool {
+        let came = self.pongs > 0;
+        self.pongs -= usize::from(came);
+        came
     }
 
     /// Writes everything buffered.

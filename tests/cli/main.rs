@@ -4,6 +4,8 @@
 mod dialling;
 mod faults;
 mod ping;
+mod ping_via;
+mod profile;
 mod proxy;
 mod publish;
 mod reconnect;

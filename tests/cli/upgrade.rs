@@ -96,7 +96,8 @@ fn refusals_are_told_with_their_status_header_and_words() {
         explained(
             &format!("HTTP/1.1 {status} {reason}\r\nServer: nginx\r\nContent-Length: 0\r\n\r\n"),
             &format!(
-                "the server answered HTTP {status} {reason} (nginx); the proxy does not reach the broker"
+                "the server answered HTTP {status} {reason} (nginx); the proxy does not reach the broker, or drops the \
+                 Upgrade header on the way"
             ),
         );
     }

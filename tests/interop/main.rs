@@ -1,13 +1,16 @@
-//! The program against Debian's mosquitto, with `mosquitto_pub` and `mosquitto_sub` at the other end. These tests
-//! must never know how the program does it.
+//! The program against Debian's mosquitto, with `mosquitto_pub` and `mosquitto_sub` at the other end,
+//! straight and through nginx and proxies. These tests must never know how the program does it.
 
 mod broker;
 #[path = "../cli/support/certificates.rs"]
 mod certificates;
+mod daemon;
 #[path = "../cli/support/folder.rs"]
 mod folder;
+mod nginx;
 #[path = "../cli/support/program.rs"]
 mod program;
+mod proxies;
 mod publish;
 mod subscribe;
 
@@ -20,12 +23,17 @@ const LONG: Duration = Duration::from_secs(120);
 
 /// A broker of the test's own; none when `tests/run` was told to do without.
 fn mosquitto() -> Option<Mosquitto> {
+    is_here("mosquitto").then(Mosquitto::start)
+}
+
+/// Whether a program is to be tested with; `tests/run` names those that it could not install.
+fn is_here(program: &str) -> bool {
     let without = std::env::var("MQTTWS_WITHOUT").unwrap_or_default();
-    let is_left_out = without.split([',', ' ']).any(|name| name == "mosquitto");
+    let is_left_out = without.split([',', ' ']).any(|name| name == program);
     if is_left_out {
-        eprintln!("left out: MQTTWS_WITHOUT names mosquitto");
+        eprintln!("left out: MQTTWS_WITHOUT names {program}");
     }
-    (!is_left_out).then(Mosquitto::start)
+    !is_left_out
 }
 
 /// Payloads that are easily damaged.

@@ -15,24 +15,45 @@ use crate::mqtt::version::Version;
 impl Publish {
     /// Appends everything but the payload, whose length is counted in. On an error nothing is appended.
     pub fn encode_header(&self, version: Version, out: &mut BytesMut) -> Result<(), EncodeError> {
+        self.encode_header_for(self.payload.len(), version, out)
+    }
+
+    /// The same for a payload of `length` bytes that comes from elsewhere; our own does not count.
+    pub fn encode_header_for(
+        &self,
+        length: usize,
+        version: Version,
+        out: &mut BytesMut,
+    ) -> Result<(), EncodeError> {
         all_or_nothing(out, |out| {
-            put_fixed_header(self.first_byte(), self.body_len(version), out)?;
+            put_fixed_header(self.first_byte(), self.head_len(version) + length, out)?;
             self.put_variable_header(version, out)
         })
     }
 
     /// The length of the whole packet, payload included, in bytes.
+    #[cfg(test)]
     pub fn encoded_len(&self, version: Version) -> usize {
-        let remaining = self.body_len(version);
+        self.encoded_len_with(self.payload.len(), version)
+    }
+
+    /// The length of the whole packet with a payload of `length` bytes.
+    pub fn encoded_len_with(&self, length: usize, version: Version) -> usize {
+        let remaining = self.head_len(version) + length;
         1 + variable_byte_integer_len(remaining) + remaining
     }
 
     /// The remaining length.
     pub(super) fn body_len(&self, version: Version) -> usize {
+        self.head_len(version) + self.payload.len()
+    }
+
+    /// The length of the variable header.
+    fn head_len(&self, version: Version) -> usize {
         let topic = self.topic.as_ref().map_or(0, |topic| topic.as_str().len());
         let packet_id = if self.packet_id.is_some() { 2 } else { 0 };
         let properties = self.properties.encoded_len(version);
-        2 + topic + packet_id + properties + self.payload.len()
+        2 + topic + packet_id + properties
     }
 
     /// Type and flags (§3.3.1).

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU16;
 
+use bytes::Bytes;
 use bytestring::ByteString;
 
 use crate::mqtt::packet::{Credentials, Will};
@@ -29,6 +30,8 @@ pub struct Config {
     pub session_expiry: u32,
     /// User name and password.
     pub credentials: Credentials,
+    /// Enhanced authentication (MQTT 5 §4.12), instead of or beside them.
+    pub authentication: Option<Authentication>,
     /// The will message.
     pub will: Option<Will>,
     /// Use topic aliases as far as the server allows.
@@ -41,4 +44,35 @@ pub struct Config {
     pub whole_packets: bool,
     /// Keep a line for each packet, for `-d`.
     pub trace: bool,
+}
+
+/// A method of enhanced authentication.
+#[derive(Clone)]
+pub enum Authentication {
+    /// Everything is said in CONNECT.
+    OneStep {
+        /// The name of the method.
+        method: ByteString,
+        /// Authentication Data.
+        data: Option<Bytes>,
+    },
+    /// SCRAM-SHA-256.
+    Scram {
+        /// The user name.
+        username: String,
+        /// The password.
+        password: Bytes,
+        /// Random and printable; each connection makes its own nonce of it.
+        nonce: String,
+    },
+}
+
+/// What is secret is never shown.
+impl std::fmt::Debug for Authentication {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::OneStep { method, .. } => f.debug_tuple("OneStep").field(method).finish(),
+            Self::Scram { username, .. } => f.debug_tuple("Scram").field(username).finish(),
+        }
+    }
 }

@@ -5,6 +5,7 @@ use bytestring::ByteString;
 use crate::mqtt::packet::{ConnAck, Disconnect, EncodeError, Malformed, Publish, SubAck, UnsubAck};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
+use crate::mqtt::scram::ScramError;
 
 /// What happened, in the order in which it happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +30,11 @@ pub enum Event {
     /// sent again, for that could duplicate it.
     InDoubt {
         /// The number given to [`Session::publish`].
+        record: u64,
+    },
+    /// The payload of this message must be streamed again from its beginning, see [`Session::stream`].
+    StreamAgain {
+        /// The number given to [`Session::publish_stream`].
         record: u64,
     },
     /// The answer to a SUBSCRIBE: one code per filter.
@@ -59,6 +65,8 @@ pub enum Violation {
     Unexpected(&'static str),
     /// More QoS 1 and 2 messages in flight than our Receive Maximum `[MQTT-3.3.4-9]`.
     ReceiveMaximumExceeded,
+    /// Enhanced authentication failed on the server's side.
+    Authentication(ScramError),
     /// A topic alias that was never defined, or is above our maximum `[MQTT-3.3.2-9]`.
     TopicAliasInvalid,
 }
@@ -69,6 +77,7 @@ impl std::fmt::Display for Violation {
             Self::Malformed(malformed) => write!(f, "malformed packet: {malformed}"),
             Self::Unexpected(packet) => write!(f, "an unexpected {packet}"),
             Self::ReceiveMaximumExceeded => f.write_str("more messages in flight than our receive maximum"),
+            Self::Authentication(error) => error.fmt(f),
             Self::TopicAliasInvalid => f.write_str("a topic alias that was not defined"),
         }
     }
@@ -81,6 +90,7 @@ impl Violation {
             Self::Malformed(malformed) => malformed.reason_code(),
             Self::Unexpected(_) => ReasonCode::PROTOCOL_ERROR,
             Self::ReceiveMaximumExceeded => ReasonCode::RECEIVE_MAXIMUM_EXCEEDED,
+            Self::Authentication(_) => ReasonCode::NOT_AUTHORIZED,
             Self::TopicAliasInvalid => ReasonCode::TOPIC_ALIAS_INVALID,
         }
     }

@@ -17,13 +17,37 @@ use super::{Event, Violation};
 /// How many identifiers there are: 1 to 65,535.
 const IDENTIFIERS: u64 = 65_535;
 
+/// Above this many payload bytes that may have to be sent again, nothing more is begun: a server that takes
+/// 65,535 messages at once must not make us remember 65,535 large ones.
+const REMEMBERED: usize = 64 * 1024 * 1024;
+
+/// A message that was sent and may have to be sent again.
+#[derive(Debug)]
+pub struct Sent {
+    /// The message; its payload, unless that is streamed.
+    pub publish: Publish,
+    /// The caller's number for it.
+    pub record: u64,
+    /// The length of a payload that the caller streams, in bytes.
+    pub streamed: Option<usize>,
+}
+
+/// What is sent again.
+#[derive(Debug)]
+pub enum Again {
+    /// A whole packet.
+    Packet(Packet),
+    /// The header of a message whose payload the caller must stream again.
+    Stream(Sent),
+}
+
 /// One unfinished exchange.
 #[derive(Debug)]
 pub enum Exchange {
     /// PUBLISH with QoS 1 awaits PUBACK.
-    AtLeastOnce { publish: Publish, record: u64 },
+    AtLeastOnce(Sent),
     /// PUBLISH with QoS 2 awaits PUBREC.
-    ExactlyOnce { publish: Publish, record: u64 },
+    ExactlyOnce(Sent),
     /// PUBREL awaits PUBCOMP; the payload is no longer needed.
     Released { record: u64 },
     /// SUBSCRIBE awaits SUBACK.
@@ -34,9 +58,24 @@ pub enum Exchange {
     Done,
 }
 
+impl Sent {
+    /// The length of the payload, wherever it comes from.
+    pub fn length(&self) -> usize {
+        self.streamed.unwrap_or(self.publish.payload.len())
+    }
+}
+
 impl Exchange {
     fn is_publishing(&self) -> bool {
-        matches!(self, Self::AtLeastOnce { .. } | Self::ExactlyOnce { .. } | Self::Released { .. })
+        matches!(self, Self::AtLeastOnce(_) | Self::ExactlyOnce(_) | Self::Released { .. })
+    }
+
+    /// How many payload bytes are kept to be sent again.
+    fn remembered(&self) -> usize {
+        match self {
+            Self::AtLeastOnce(sent) | Self::ExactlyOnce(sent) => sent.publish.payload.len(),
+            _ => 0,
+        }
     }
 }
 
@@ -63,6 +102,8 @@ pub struct Exchanges {
     publishing: usize,
     /// How many of them were sent on this connection.
     outstanding: usize,
+    /// The payload bytes that may have to be sent again.
+    remembered: usize,
     /// The sequence number of the first that was never sent in the server's session: those before it carry
     /// DUP.
     fresh: u64,
@@ -77,8 +118,8 @@ impl Exchanges {
     /// The caller's number of the oldest unfinished message.
     pub fn first_unfinished(&self) -> Option<u64> {
         self.queue.iter().find_map(|exchange| match exchange {
-            Exchange::AtLeastOnce { record, .. }
-            | Exchange::ExactlyOnce { record, .. }
+            Exchange::AtLeastOnce(Sent { record, .. })
+            | Exchange::ExactlyOnce(Sent { record, .. })
             | Exchange::Released { record } => Some(*record),
             Exchange::Subscribe | Exchange::Unsubscribe { .. } | Exchange::Done => None,
         })
@@ -89,9 +130,12 @@ impl Exchanges {
         self.outstanding
     }
 
-    /// Whether the next identifier is free and nothing old waits to be sent first.
+    /// Whether one more may be begun: its identifier is free, nothing old waits to be sent first, and there
+    /// is memory for it.
     pub fn has_room(&self) -> bool {
-        self.unsent == self.end() && (self.queue.len() as u64) < IDENTIFIERS - 1
+        self.unsent == self.end()
+            && (self.queue.len() as u64) < IDENTIFIERS - 1
+            && self.remembered < REMEMBERED
     }
 
     /// The identifier that the next [`Exchanges::begin`] takes.
@@ -104,6 +148,7 @@ impl Exchanges {
         if exchange.is_publishing() {
             self.publishing += 1;
             self.outstanding += 1;
+            self.remembered += exchange.remembered();
         }
         // What is begun while older ones wait to be sent again (a SUBSCRIBE) is skipped by `resend`.
         if self.unsent == self.end() {
@@ -116,7 +161,7 @@ impl Exchanges {
     /// PUBACK ends a QoS 1 message.
     pub fn puback(&mut self, ack: &Ack) -> Result<Option<Event>, Violation> {
         match self.find(ack.packet_id) {
-            Some(Exchange::AtLeastOnce { record, .. }) => {
+            Some(Exchange::AtLeastOnce(Sent { record, .. })) => {
                 let record = *record;
                 self.end_of(ack.packet_id);
                 Ok(Some(acknowledged(record, ack)))
@@ -129,16 +174,18 @@ impl Exchanges {
     /// PUBREC: whether PUBREL is the answer, and, if it refuses the message, its end.
     pub fn pubrec(&mut self, ack: &Ack) -> Result<(bool, Option<Event>), Violation> {
         match self.find(ack.packet_id) {
-            Some(Exchange::ExactlyOnce { record, .. }) if ack.code.is_error() => {
+            Some(Exchange::ExactlyOnce(Sent { record, .. })) if ack.code.is_error() => {
                 let record = *record;
                 self.end_of(ack.packet_id);
                 // §4.3.3: a PUBREC with an error frees the identifier, no PUBREL follows.
                 Ok((false, Some(acknowledged(record, ack))))
             }
-            Some(exchange @ Exchange::ExactlyOnce { .. }) => {
-                if let Exchange::ExactlyOnce { record, .. } = *exchange {
+            Some(exchange @ Exchange::ExactlyOnce(_)) => {
+                let remembered = exchange.remembered();
+                if let Exchange::ExactlyOnce(Sent { record, .. }) = *exchange {
                     *exchange = Exchange::Released { record };
                 }
+                self.remembered -= remembered;
                 Ok((true, None))
             }
             // A repeated PUBREC, or one of a session that we no longer know: PUBREL ends it for the server.
@@ -181,15 +228,15 @@ impl Exchanges {
 
     /// Gives up the messages that the server of a new connection would not take; `verdict` has the reason.
     /// Call before anything is sent again.
-    pub fn give_up(&mut self, verdict: impl Fn(&Publish) -> Option<ReasonCode>) -> Vec<(u64, ReasonCode)> {
+    pub fn give_up(&mut self, verdict: impl Fn(&Sent) -> Option<ReasonCode>) -> Vec<(u64, ReasonCode)> {
         let mut given_up = Vec::new();
         for exchange in &mut self.queue {
-            if let Exchange::AtLeastOnce { publish, record } | Exchange::ExactlyOnce { publish, record } =
-                exchange
-                && let Some(code) = verdict(publish)
+            if let Exchange::AtLeastOnce(sent) | Exchange::ExactlyOnce(sent) = exchange
+                && let Some(code) = verdict(sent)
             {
-                given_up.push((*record, code));
+                given_up.push((sent.record, code));
                 self.publishing -= 1;
+                self.remembered -= sent.publish.payload.len();
                 *exchange = Exchange::Done;
             }
         }
@@ -202,14 +249,18 @@ impl Exchanges {
     pub fn resume(&mut self, session_present: bool) -> Resumed {
         let mut resumed = Resumed::default();
         for exchange in &mut self.queue {
+            let remembered = exchange.remembered();
             match exchange {
                 Exchange::Subscribe => resumed.unanswered_subscribe = true,
                 Exchange::Unsubscribe { filters, properties } => {
                     resumed.unsubscribe.push((std::mem::take(filters), std::mem::take(properties)));
                 }
-                Exchange::ExactlyOnce { record, .. } | Exchange::Released { record } if !session_present => {
+                Exchange::ExactlyOnce(Sent { record, .. }) | Exchange::Released { record }
+                    if !session_present =>
+                {
                     resumed.in_doubt.push(*record);
                     self.publishing -= 1;
+                    self.remembered -= remembered;
                 }
                 _ => continue,
             }
@@ -226,17 +277,23 @@ impl Exchanges {
 
     /// The next packet to be sent again on this connection, in the original order `[MQTT-4.6.0-1]`; `window`
     /// tells how many messages of a QoS may be outstanding (messages sent again count, §4.9).
-    pub fn resend(&mut self, window: impl Fn(QoS) -> usize) -> Option<Packet> {
+    pub fn resend(&mut self, window: impl Fn(QoS) -> usize) -> Option<Again> {
         while self.unsent < self.end() {
             let packet_id = identifier(self.unsent);
             let packet = match &self.queue[self.position(self.unsent)] {
-                Exchange::AtLeastOnce { publish, .. } | Exchange::ExactlyOnce { publish, .. } => {
+                Exchange::AtLeastOnce(sent) | Exchange::ExactlyOnce(sent) => {
+                    let publish = &sent.publish;
                     if self.outstanding >= window(publish.qos).max(1) {
                         return None;
                     }
-                    Some(Packet::Publish(Publish { dup: self.unsent < self.fresh, ..publish.clone() }))
+                    let publish = Publish { dup: self.unsent < self.fresh, ..publish.clone() };
+                    let sent = Sent { publish, ..*sent };
+                    Some(match sent.streamed {
+                        Some(_) => Again::Stream(sent),
+                        None => Again::Packet(Packet::Publish(sent.publish)),
+                    })
                 }
-                Exchange::Released { .. } => Some(Packet::PubRel(Ack::success(packet_id))),
+                Exchange::Released { .. } => Some(Again::Packet(Packet::PubRel(Ack::success(packet_id)))),
                 Exchange::Subscribe | Exchange::Unsubscribe { .. } | Exchange::Done => None,
             };
             self.unsent += 1;
@@ -247,6 +304,12 @@ impl Exchanges {
             }
         }
         None
+    }
+
+    /// How many payload bytes are kept to be sent again.
+    #[cfg(test)]
+    pub fn remembered(&self) -> usize {
+        self.remembered
     }
 
     /// As if so many exchanges had been finished.
@@ -282,6 +345,7 @@ impl Exchanges {
         let finished = std::mem::replace(&mut self.queue[position], Exchange::Done);
         if finished.is_publishing() {
             self.publishing -= 1;
+            self.remembered -= finished.remembered();
             if sequence < self.unsent {
                 self.outstanding = self.outstanding.saturating_sub(1);
             }

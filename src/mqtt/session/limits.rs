@@ -74,8 +74,8 @@ impl Limits {
         usize::from(window)
     }
 
-    /// Whether the server takes this message at all.
-    pub fn check(&self, publish: &Publish, version: Version) -> Result<(), Unsendable> {
+    /// Whether the server takes this message, with a payload of `length` bytes, at all.
+    pub fn check(&self, publish: &Publish, length: usize, version: Version) -> Result<(), Unsendable> {
         if publish.qos > self.maximum_qos {
             return Err(Unsendable::QoSNotSupported(self.maximum_qos));
         }
@@ -84,7 +84,7 @@ impl Limits {
         }
         // The length is only computed where a limit was announced.
         if self.maximum_packet < usize::MAX {
-            let size = publish.encoded_len(version);
+            let size = publish.encoded_len_with(length, version);
             if size > self.maximum_packet {
                 return Err(Unsendable::TooLarge { size, limit: self.maximum_packet });
             }

@@ -5,6 +5,7 @@
 //! wait, at most until [`Session::deadline`]; when that passes, call [`Session::expire`].
 //! It outlives its connections: [`Session::connect`] begins one, [`Session::lost`] ends one.
 
+mod authentication;
 mod config;
 mod event;
 mod exchange;
@@ -25,10 +26,11 @@ use bytes::Bytes;
 use crate::mqtt::packet::{Ack, Decoder, Packet, Publish, Subscription};
 use crate::mqtt::property::Properties;
 use crate::mqtt::reason::ReasonCode;
+use crate::mqtt::scram::Scram;
 use crate::mqtt::topic::TopicName;
 use crate::mqtt::version::Version;
 
-pub use config::Config;
+pub use config::{Authentication, Config};
 pub use event::{Delivery, Event, Silence, Unsendable, Violation};
 use exchange::Exchanges;
 use inbound::Inbound;
@@ -76,6 +78,10 @@ pub struct Session {
     unsure: bool,
     /// The aliases that the server knows on this connection.
     aliases: HashMap<TopicName, u16>,
+    /// The SCRAM exchange of a connection that is being opened.
+    scram: Option<Scram>,
+    /// How many connections there were: each needs a nonce of its own.
+    connections: u64,
     events: VecDeque<Event>,
     trace: VecDeque<String>,
 }
@@ -100,6 +106,8 @@ impl Session {
             unanswered: false,
             unsure: false,
             aliases: HashMap::new(),
+            scram: None,
+            connections: 0,
             events: VecDeque::new(),
             trace: VecDeque::new(),
             config,
@@ -165,7 +173,11 @@ impl Session {
     fn handle(&mut self, packet: Packet, now: Instant) -> Result<Option<Event>, Violation> {
         self.note("received", &packet);
         match (self.state, packet) {
-            (State::Connecting, Packet::ConnAck(connack)) => Ok(Some(self.connected(connack, now))),
+            (State::Connecting, Packet::ConnAck(connack)) => {
+                self.end_authentication(&connack)?;
+                Ok(Some(self.connected(connack, now)))
+            }
+            (State::Connecting, Packet::Auth(auth)) => self.continue_authentication(&auth).map(|()| None),
             (State::Connecting, other) => Err(Violation::Unexpected(other.packet_type().name())),
             (_, Packet::Publish(publish)) => self.published(publish),
             (_, Packet::PubAck(ack)) => {

@@ -2,10 +2,11 @@
 
 use std::time::Instant;
 
+use super::exchange::{Again, Sent};
 use super::keep_alive::KeepAlive;
 use super::limits::Limits;
 use super::{Event, Session, State, inbound};
-use crate::mqtt::packet::{ConnAck, Connect, Credentials, Decoder, Packet, Publish};
+use crate::mqtt::packet::{ConnAck, Connect, Credentials, Decoder, Packet};
 use crate::mqtt::property::{Properties, Property};
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
@@ -20,6 +21,7 @@ impl Session {
         self.limits = Limits::before_connack();
         self.keep_alive = KeepAlive::off();
         self.unsure |= std::mem::replace(&mut self.unanswered, true);
+        let properties = self.connect_properties();
         let connect = Connect {
             version: self.config.version,
             clean_start: self.clean_start(),
@@ -27,7 +29,7 @@ impl Session {
             client_id: self.config.client_id.clone(),
             will: self.config.will.clone(),
             credentials: self.credentials(),
-            properties: self.connect_properties(),
+            properties,
         };
         self.send(&Packet::Connect(Box::new(connect)));
     }
@@ -75,7 +77,7 @@ impl Session {
         self.config.version < Version::V5 && self.survives_connection() && !self.config.outlives_us
     }
 
-    fn connect_properties(&self) -> Properties {
+    fn connect_properties(&mut self) -> Properties {
         let mut properties = Properties::default();
         if !self.config.version.has_properties() {
             return properties;
@@ -90,6 +92,7 @@ impl Session {
         if let Ok(maximum) = u32::try_from(self.config.maximum_packet) {
             properties.push(Property::MaximumPacketSize(maximum));
         }
+        self.begin_authentication(&mut properties);
         properties
     }
 
@@ -144,8 +147,14 @@ impl Session {
         while self.state == State::Online && !self.forget_at_server && self.outbox.has_room() {
             let (limits, asked) = (&self.limits, self.config.max_inflight);
             match self.exchanges.resend(|qos| limits.window(qos, asked)) {
-                Some(Packet::Publish(publish)) => self.send_publish(&publish).expect("it was encoded before"),
-                Some(packet) => self.send(&packet),
+                Some(Again::Packet(Packet::Publish(publish))) => {
+                    self.send_publish(&publish, None).expect("it was encoded before");
+                }
+                Some(Again::Packet(packet)) => self.send(&packet),
+                Some(Again::Stream(sent)) => {
+                    self.send_publish(&sent.publish, sent.streamed).expect("it was encoded before");
+                    self.events.push_back(Event::StreamAgain { record: sent.record });
+                }
                 None => return,
             }
         }
@@ -155,7 +164,8 @@ impl Session {
     /// here.
     fn give_up(&mut self) {
         let (limits, version) = (&self.limits, self.config.version);
-        let verdict = |publish: &Publish| limits.check(publish, version).err().map(|error| error.code());
+        let verdict =
+            |sent: &Sent| limits.check(&sent.publish, sent.length(), version).err().map(|error| error.code());
         for (record, code) in self.exchanges.give_up(verdict) {
             self.events.push_back(Event::Acknowledged { record, code, reason: None });
         }

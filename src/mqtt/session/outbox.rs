@@ -18,6 +18,8 @@ pub struct Outbox {
     waiting: usize,
     /// Each piece is one packet.
     whole_packets: bool,
+    /// How many bytes of a streamed payload are still to come; nothing else may be sent before.
+    stream: usize,
 }
 
 impl Outbox {
@@ -43,9 +45,40 @@ impl Outbox {
         }
     }
 
+    /// The payload of the PUBLISH whose header was just written will come in pieces, `length` bytes in all.
+    pub fn begin_stream(&mut self, length: usize) {
+        self.stream = length;
+        if !self.whole_packets {
+            let head = self.tail.split().freeze();
+            self.waiting += head.len();
+            self.pieces.push_back(head);
+        }
+    }
+
+    /// How many more bytes of the streamed payload are wanted now.
+    pub fn stream_wants(&self) -> usize {
+        self.stream.min(ROOM.saturating_sub(self.waiting))
+    }
+
+    /// The next piece of the streamed payload, at most as long as [`Outbox::stream_wants`].
+    pub fn stream(&mut self, piece: Bytes) {
+        self.stream -= piece.len();
+        if self.whole_packets {
+            self.tail.extend_from_slice(&piece);
+        } else {
+            self.waiting += piece.len();
+            self.pieces.push_back(piece);
+        }
+    }
+
+    /// Whether a streamed payload is incomplete.
+    pub fn is_streaming(&self) -> bool {
+        self.stream > 0
+    }
+
     /// Whether more may be published.
     pub fn has_room(&self) -> bool {
-        self.waiting + self.tail.len() < ROOM
+        !self.is_streaming() && self.waiting + self.tail.len() < ROOM
     }
 
     /// The next piece to send.
@@ -54,8 +87,11 @@ impl Outbox {
             self.waiting -= piece.len();
             return Some(piece);
         }
+        if self.tail.is_empty() || self.is_streaming() {
+            return None;
+        }
         let length = if self.whole_packets { first_packet(&self.tail) } else { self.tail.len() };
-        (length > 0).then(|| self.tail.split_to(length).freeze())
+        Some(self.tail.split_to(length).freeze())
     }
 
     /// Forgets everything: the connection it was for is gone.
@@ -90,6 +126,13 @@ mod tests {
         outbox.buffer().extend_from_slice(&[0xe0, 0]);
         let lengths: Vec<usize> = std::iter::from_fn(|| outbox.take()).map(|piece| piece.len()).collect();
         assert_eq!(lengths, [2, 2, 300_007, 2]);
+        outbox.buffer().extend_from_slice(&[0x30, 5, 0, 1, b't']);
+        outbox.begin_stream(2);
+        for byte in [b"a", b"b"] {
+            assert!(outbox.take().is_none() && outbox.stream_wants() > 0);
+            outbox.stream(Bytes::from_static(byte));
+        }
+        assert_eq!(outbox.take().unwrap().len(), 7);
         outbox.clear();
         assert!(outbox.whole_packets && outbox.take().is_none());
     }

@@ -1,6 +1,8 @@
 //! What the caller sends: messages, subscriptions, PINGREQ and the goodbye.
 
-use super::exchange::Exchange;
+use bytes::Bytes;
+
+use super::exchange::{Exchange, Sent};
 use super::{Session, State, Unsendable};
 use crate::mqtt::packet::{
     Disconnect, EncodeError, Packet, PacketId, Publish, Subscribe, Subscription, Unsubscribe,
@@ -22,16 +24,36 @@ impl Session {
 
     /// Sends a message; call only after [`Session::can_publish`]. `record` is the caller's number for it:
     /// a QoS 1 or 2 message comes back with it in [`Event::Acknowledged`].
-    pub fn publish(&mut self, mut publish: Publish, record: u64) -> Result<(), Unsendable> {
-        self.limits.check(&publish, self.config.version)?;
-        if publish.qos != QoS::AtMostOnce {
-            publish.packet_id = Some(self.exchanges.next_id());
+    pub fn publish(&mut self, publish: Publish, record: u64) -> Result<(), Unsendable> {
+        self.begin(Sent { publish, record, streamed: None })
+    }
+
+    /// Sends a message whose payload of `length` bytes is given to [`Session::stream`]; its own does not
+    /// count. [`Event::StreamAgain`] asks for all of it once more, when a connection was lost.
+    pub fn publish_stream(&mut self, publish: Publish, length: usize, record: u64) -> Result<(), Unsendable> {
+        self.begin(Sent { publish, record, streamed: Some(length) })
+    }
+
+    /// How many bytes of the streamed payload may be given now.
+    pub fn stream_wants(&self) -> usize {
+        if self.state == State::Online { self.outbox.stream_wants() } else { 0 }
+    }
+
+    /// The next piece of the streamed payload, at most as long as [`Session::stream_wants`] says.
+    pub fn stream(&mut self, piece: Bytes) {
+        self.outbox.stream(piece);
+    }
+
+    fn begin(&mut self, mut sent: Sent) -> Result<(), Unsendable> {
+        self.limits.check(&sent.publish, sent.length(), self.config.version)?;
+        if sent.publish.qos != QoS::AtMostOnce {
+            sent.publish.packet_id = Some(self.exchanges.next_id());
         }
-        self.send_publish(&publish).map_err(Unsendable::Encode)?;
-        match publish.qos {
+        self.send_publish(&sent.publish, sent.streamed).map_err(Unsendable::Encode)?;
+        match sent.publish.qos {
             QoS::AtMostOnce => {}
-            QoS::AtLeastOnce => self.exchanges.begin(Exchange::AtLeastOnce { publish, record }),
-            QoS::ExactlyOnce => self.exchanges.begin(Exchange::ExactlyOnce { publish, record }),
+            QoS::AtLeastOnce => self.exchanges.begin(Exchange::AtLeastOnce(sent)),
+            QoS::ExactlyOnce => self.exchanges.begin(Exchange::ExactlyOnce(sent)),
         }
         Ok(())
     }
@@ -100,27 +122,38 @@ impl Session {
         );
     }
 
-    pub(super) fn send_publish(&mut self, publish: &Publish) -> Result<(), EncodeError> {
+    pub(super) fn send_publish(
+        &mut self,
+        publish: &Publish,
+        streamed: Option<usize>,
+    ) -> Result<(), EncodeError> {
+        let length = streamed.unwrap_or(publish.payload.len());
         if self.config.topic_alias
-            && let Some(aliased) = self.alias(publish)
+            && let Some(aliased) = self.alias(publish, length)
         {
-            return self.write_publish(&aliased);
+            return self.write_publish(&aliased, streamed);
         }
-        self.write_publish(publish)
+        self.write_publish(publish, streamed)
     }
 
-    fn write_publish(&mut self, publish: &Publish) -> Result<(), EncodeError> {
+    fn write_publish(&mut self, publish: &Publish, streamed: Option<usize>) -> Result<(), EncodeError> {
         if self.config.trace {
             self.note("sending", &Packet::Publish(publish.clone()));
         }
-        publish.encode_header(self.config.version, self.outbox.buffer())?;
-        self.outbox.push(&publish.payload);
+        let version = self.config.version;
+        if let Some(length) = streamed {
+            publish.encode_header_for(length, version, self.outbox.buffer())?;
+            self.outbox.begin_stream(length);
+        } else {
+            publish.encode_header(version, self.outbox.buffer())?;
+            self.outbox.push(&publish.payload);
+        }
         Ok(())
     }
 
     /// The message with an alias for its topic: the topic goes with it the first time, and then no more
     /// (§3.3.2.3.4).
-    fn alias(&mut self, publish: &Publish) -> Option<Publish> {
+    fn alias(&mut self, publish: &Publish, length: usize) -> Option<Publish> {
         let topic = publish.topic.as_ref()?;
         let known = self.aliases.get(topic).copied();
         let new =
@@ -132,7 +165,7 @@ impl Session {
             aliased.topic = None;
         }
         // The alias has its size, too.
-        self.limits.check(&aliased, self.config.version).ok()?;
+        self.limits.check(&aliased, length, self.config.version).ok()?;
         if known.is_none() {
             self.aliases.insert(topic.clone(), alias);
         }

@@ -15,6 +15,12 @@ impl Folder {
         Self(path)
     }
 
+    /// Where it is.
+    #[allow(dead_code, reason = "not every test binary that shares this needs it")]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
     /// Writes a file and returns its path.
     pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
         let path = self.0.join(name);

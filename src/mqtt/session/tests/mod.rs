@@ -2,13 +2,17 @@
 
 mod aliases;
 mod audit;
+mod authentication;
 mod broker;
 mod identifiers;
 mod inbound;
 mod keep_alive;
 mod opening;
 mod outbound;
+mod promises;
 mod resuming;
+mod simulation;
+mod streaming;
 mod subscribing;
 mod wire;
 mod world;
@@ -39,6 +43,7 @@ fn config(version: Version) -> Config {
         keep_alive: 45,
         session_expiry: 3600,
         credentials: Credentials::default(),
+        authentication: None,
         will: None,
         topic_alias: false,
         whole_packets: false,

@@ -164,17 +164,13 @@ fn acknowledgements_of_the_wrong_kind_are_violations() {
 }
 
 fn window(mut client: Client, qos: QoS) -> u32 {
-    (1..)
-        .take_while(|&number| {
-            let may = client.session.can_publish(qos);
-            if may {
-                client.publish(qos, number);
-                client.sent();
-            }
-            may
-        })
-        .last()
-        .unwrap_or(0)
+    let mut count = 0;
+    while client.session.can_publish(qos) {
+        count += 1;
+        client.publish(qos, count);
+        client.sent();
+    }
+    count
 }
 
 #[test]
@@ -276,5 +272,35 @@ fn the_outbox_keeps_the_order_and_is_bounded() {
             assert_eq!(publish.payload.len(), if index % 2 == 0 { 20_000 } else { 5 });
         }
         assert!(client.session.can_publish(QoS::AtMostOnce));
+    }
+}
+
+/// A server that takes 65,535 messages at once must not make us remember as many large ones.
+#[test]
+fn what_is_remembered_is_bounded() {
+    for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
+        let mut client = Client::online(config(Version::V5));
+        let payload = Bytes::from(vec![0; 1 << 20]);
+        let fill = |client: &mut Client| {
+            let mut count = 0;
+            while client.session.can_publish(qos) {
+                let publish = Publish { payload: payload.clone(), ..message("a", qos, 0) };
+                client.session.publish(publish, 1).unwrap();
+                // The payloads are not looked at: 64 MiB would be decoded.
+                while client.session.outgoing(client.now).is_some() {}
+                count += 1;
+            }
+            count
+        };
+        assert_eq!(fill(&mut client), 64);
+        assert!(client.session.can_publish(QoS::AtMostOnce));
+        // After PUBREC the payload is not needed any more.
+        let first = if qos == QoS::AtLeastOnce { puback } else { pubrec };
+        client.feed(&[first(1), first(2)]);
+        assert_eq!(fill(&mut client), 2);
+        for packet_id in 3..=66 {
+            client.feed(&[first(packet_id)]);
+        }
+        assert_eq!(fill(&mut client), 64);
     }
 }

@@ -1,5 +1,5 @@
-//! A new connection takes up what the old one left: what is sent again, with DUP or without, and what never
-//! is.
+//! A new connection takes up what the old one left: what is sent again, with DUP or without, and what
+//! never is.
 
 use super::*;
 
@@ -39,6 +39,7 @@ fn in_a_new_session_qos_1_is_published_anew_and_qos_2_is_in_doubt() {
         assert_eq!(doubts, [Event::InDoubt { record: 3 }, Event::InDoubt { record: 4 }]);
         assert_eq!(brief(&client.sent()), ["PUBLISH 1"]);
         assert_eq!(client.session.in_flight(), 1);
+        assert_eq!(client.session.exchanges.remembered(), message("a", ONCE, 1).payload.len());
         client.reconnect(connack(true));
         assert_eq!(brief(&client.sent()), ["PUBLISH 1 dup"], "now this session has seen it");
     }
@@ -137,6 +138,7 @@ fn what_the_new_server_does_not_take_is_refused() {
         assert_eq!(brief(&client.sent()), ["PUBLISH 2 dup"]);
         assert_eq!(client.feed(&[puback(2)]), [acknowledged(1)]);
         assert!(client.session.in_flight() == 0 && client.session.can_publish(ONCE));
+        assert_eq!(client.session.exchanges.remembered(), 0);
     }
 }
 
@@ -156,7 +158,11 @@ fn what_is_sent_again_fits_into_the_outbox() {
             std::iter::from_fn(|| client.session.outgoing(client.now)).map(|piece| piece.len()).max();
         assert!(largest < Some(300_000), "{largest:?}");
         client.reconnect(connack(true));
+        client.session.outgoing(client.now);
+        assert!(!client.session.can_publish(ONCE), "new messages wait until the old ones were sent");
+        client.reconnect(connack(true));
         assert_eq!(client.sent().len(), 100);
+        assert!(client.session.can_publish(ONCE));
     }
 }
 

@@ -9,11 +9,10 @@ use fastrand::Rng;
 
 use super::audit::Audit;
 use super::broker::{Broker, Manner, number_of};
-use super::{config, filter, message};
+use super::{config, filter, message, topic};
 use crate::mqtt::packet::{PacketId, Subscription};
 use crate::mqtt::property::Properties;
 use crate::mqtt::qos::QoS;
-use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::session::{Config, Delivery, Event, Session};
 use crate::mqtt::version::Version;
 
@@ -22,7 +21,7 @@ const STEPS: usize = 20_000;
 
 /// What can happen, beside the loss of connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Scenario {
+pub enum Scenario {
     /// The broker keeps the session between connections.
     Kept,
     /// The broker restarts without its sessions, sometimes.
@@ -35,7 +34,7 @@ enum Scenario {
 
 /// How a message of ours ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
+pub enum Outcome {
     Acknowledged,
     Refused,
     InDoubt,
@@ -45,45 +44,45 @@ enum Outcome {
 
 /// What the caller remembers from one life to the next: nothing but what it has written.
 #[derive(Default)]
-struct Life {
-    subscribed: bool,
+pub struct Life {
+    pub(super) subscribed: bool,
     /// Messages by delivery number - 1.
-    deliveries: Vec<(u32, QoS)>,
-    settled: usize,
+    pub(super) deliveries: Vec<(u32, QoS)>,
+    pub(super) settled: usize,
 }
 
 /// See the module.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct World {
-    rng: Rng,
-    scenario: Scenario,
-    config: Config,
-    now: Instant,
-    session: Session,
-    audit: Audit,
-    broker: Broker,
-    up: BytesMut,
-    down: BytesMut,
-    online: bool,
-    faults: usize,
-    lossless: bool,
+    pub(super) rng: Rng,
+    pub(super) scenario: Scenario,
+    pub(super) config: Config,
+    pub(super) now: Instant,
+    pub(super) session: Session,
+    pub(super) audit: Audit,
+    pub(super) broker: Broker,
+    pub(super) up: BytesMut,
+    pub(super) down: BytesMut,
+    pub(super) online: bool,
+    pub(super) faults: usize,
+    pub(super) lossless: bool,
     /// The broker has lost the session, and the client does not know it yet.
-    restarted: bool,
+    pub(super) restarted: bool,
     /// The client could not know it: nothing on the wire said so.
-    masked: bool,
+    pub(super) masked: bool,
     /// The QoS of our messages, by number - 1, and how many of them were published.
-    outgoing: Vec<QoS>,
-    published: usize,
-    outcomes: HashMap<u32, Outcome>,
+    pub(super) outgoing: Vec<QoS>,
+    pub(super) published: usize,
+    pub(super) outcomes: HashMap<u32, Outcome>,
     /// Messages that a forgetful caller published under an identifier that the broker still had.
-    confused: HashSet<u32>,
-    half_taken: HashSet<PacketId>,
-    identifiers: u64,
+    pub(super) confused: HashSet<u32>,
+    pub(super) half_taken: HashSet<PacketId>,
+    pub(super) identifiers: u64,
     /// The QoS of the broker's messages, by number - 1, and how many of them it has tried to send.
-    incoming: Vec<QoS>,
-    offered: usize,
-    life: Life,
-    written: HashSet<u32>,
+    pub(super) incoming: Vec<QoS>,
+    pub(super) offered: usize,
+    pub(super) life: Life,
+    pub(super) written: HashSet<u32>,
 }
 
 impl World {
@@ -187,7 +186,7 @@ impl World {
         }
     }
 
-    fn connect(&mut self) {
+    pub(super) fn connect(&mut self) {
         self.online = true;
         self.audit.begin();
         self.session.connect();
@@ -224,7 +223,7 @@ impl World {
         }
     }
 
-    fn arrive_up(&mut self, count: usize) {
+    pub(super) fn arrive_up(&mut self, count: usize) {
         self.broker.receive(self.up.split_to(count).freeze());
         self.down.extend_from_slice(&self.broker.out.split());
     }
@@ -236,7 +235,7 @@ impl World {
         }
     }
 
-    fn arrive_down(&mut self, count: usize) {
+    pub(super) fn arrive_down(&mut self, count: usize) {
         let bytes = self.down.split_to(count).freeze();
         self.audit.received(bytes.clone());
         self.session.receive(bytes, self.now);
@@ -246,7 +245,7 @@ impl World {
         self.flush();
     }
 
-    fn flush(&mut self) {
+    pub(super) fn flush(&mut self) {
         while let Some(piece) = self.session.outgoing(self.now) {
             self.audit.sent(piece.clone(), self.life.settled as u64);
             self.up.extend_from_slice(&piece);
@@ -350,7 +349,7 @@ impl World {
 
     fn delivered(&mut self, delivery: &Delivery) {
         let (message, qos) = (number_of(&delivery.publish), delivery.publish.qos);
-        assert_eq!(delivery.publish.topic.as_ref().map(|topic| topic.as_str()), Some("down"));
+        assert_eq!(delivery.publish.topic.as_ref(), Some(&topic("down")));
         assert_eq!(qos, self.incoming[message as usize - 1], "QoS of message {message}");
         let known = self.life.deliveries.contains(&(message, qos));
         assert!(!known || qos == QoS::AtLeastOnce, "message {message} of QoS {qos} is delivered twice");
@@ -360,73 +359,6 @@ impl World {
         self.life.deliveries.push((message, qos));
         assert_eq!(delivery.number, self.life.deliveries.len() as u64, "deliveries are counted from 1");
         self.audit.delivered(&delivery.publish, delivery.number);
-    }
-
-    fn check_outgoing(&self) {
-        let mut latest = [0; 3];
-        let mut count: HashMap<u32, usize> = HashMap::new();
-        for &number in &self.broker.passed_on {
-            let qos = self.outgoing[number as usize - 1];
-            *count.entry(number).or_default() += 1;
-            if count[&number] == 1 {
-                let latest = &mut latest[usize::from(qos.bits())];
-                assert!(*latest < number, "message {number} of QoS {qos} arrives after {latest}: {self:?}");
-                *latest = number;
-            }
-        }
-        for (number, &qos) in (1..).zip(&self.outgoing) {
-            self.check_message(number, qos, count.get(&number).copied().unwrap_or(0));
-        }
-    }
-
-    /// At most once, at least once, exactly once.
-    fn check_message(&self, number: u32, qos: QoS, arrived: usize) {
-        let outcome = self.outcomes.get(&number).copied();
-        let right = match (qos, outcome) {
-            (QoS::AtMostOnce, None) => arrived <= 1,
-            (_, Some(Outcome::Refused)) => arrived == 0 && self.broker.manner.refuses(number),
-            (QoS::AtLeastOnce, Some(Outcome::Acknowledged)) => arrived >= 1,
-            (QoS::AtLeastOnce, Some(Outcome::Abandoned)) => true,
-            // Who is told that the session is there retransmits.
-            (QoS::ExactlyOnce, Some(_)) if self.masked => true,
-            (QoS::ExactlyOnce, Some(Outcome::Acknowledged)) => {
-                arrived == 1 || arrived == 0 && self.confused.contains(&number)
-            }
-            (QoS::ExactlyOnce, Some(Outcome::InDoubt)) => arrived <= 1 && !self.lossless,
-            (QoS::ExactlyOnce, Some(Outcome::Abandoned)) => arrived <= 1,
-            _ => false,
-        };
-        assert!(
-            right,
-            "message {number} of QoS {qos} arrived {arrived} times, outcome {outcome:?}: {self:?}"
-        );
-    }
-
-    fn check_incoming(&self) {
-        for (number, &qos) in (1..).zip(&self.incoming) {
-            let lost = !self.written.contains(&number) && qos > QoS::AtMostOnce;
-            assert!(!(lost && self.lossless), "message {number} of QoS {qos} was never written: {self:?}");
-        }
-    }
-
-    /// Nothing of ours stays with the broker, unless it shall.
-    fn say_goodbye(mut self) {
-        self.session.disconnect(ReasonCode::SUCCESS);
-        self.flush();
-        self.arrive_up(self.up.len());
-        if self.session.leaves_remains() {
-            self.session.forget_at_server(true);
-            self.session.lost();
-            self.connect();
-            self.arrive_up(self.up.len());
-            self.arrive_down(self.down.len());
-            assert!(self.up.is_empty(), "nothing is sent on a connection that only forgets");
-            self.session.disconnect(ReasonCode::SUCCESS);
-            self.flush();
-            self.arrive_up(self.up.len());
-        }
-        let remains = self.broker.state.is_some();
-        assert_eq!(remains, self.config.outlives_us, "the session at the broker: {self:?}");
     }
 }
 
@@ -451,33 +383,4 @@ impl std::fmt::Debug for World {
             .field("buffered", &(self.up.len(), self.down.len()))
             .finish_non_exhaustive()
     }
-}
-
-fn simulate(version: Version) {
-    if let Ok(seed) = std::env::var("MQTTWS_SEED") {
-        return World::new(version, seed.parse().expect("MQTTWS_SEED is a number")).run();
-    }
-    let worlds = std::env::var("MQTTWS_SEEDS").map_or(6000, |count| count.parse().expect("a number"));
-    for seed in 0..worlds {
-        let run = std::panic::AssertUnwindSafe(|| World::new(version, seed).run());
-        if let Err(panic) = std::panic::catch_unwind(run) {
-            eprintln!("MQTT {version}: seed {seed} failed; replay it with MQTTWS_SEED={seed}");
-            std::panic::resume_unwind(panic);
-        }
-    }
-}
-
-#[test]
-fn many_worlds_of_mqtt_3_1() {
-    simulate(Version::V3_1);
-}
-
-#[test]
-fn many_worlds_of_mqtt_3_1_1() {
-    simulate(Version::V3_1_1);
-}
-
-#[test]
-fn many_worlds_of_mqtt_5() {
-    simulate(Version::V5);
 }

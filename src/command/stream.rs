@@ -1,0 +1,180 @@
+//! `pub -f` of a large file: its payload is read, masked and sent piece by piece, in constant memory; after a
+//! lost connection it is read again from its beginning.
+
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use bytes::Bytes;
+
+use crate::client::{Client, Event, Options};
+use crate::mqtt::packet::Publish;
+use crate::mqtt::qos::QoS;
+use crate::mqtt::session;
+use crate::report::{self, Exit};
+use crate::terminal::input::{FileBlocks, Rewind};
+use crate::terminal::progress::Progress;
+
+/// A file that is published as one message.
+pub struct Large {
+    /// What it is called.
+    pub name: String,
+    /// Its content.
+    pub blocks: FileBlocks,
+    /// Its length when it was opened, in bytes.
+    pub length: usize,
+}
+
+/// Publishes it.
+pub fn run(options: Options, template: Publish, file: Large, progress: Progress) -> Result<Exit> {
+    let (mut client, _) = super::connect(options)?;
+    let Large { name, mut blocks, length } = file;
+    let rewind = blocks.rewind();
+    client.attach_input(Box::new(move || blocks.next_block()))?;
+    let context = format!("publishing to {}", template.topic.as_ref().map_or("", |topic| topic.as_str()));
+    let mut streamer = Streamer {
+        client,
+        template,
+        name,
+        length,
+        rewind,
+        progress,
+        begun: false,
+        given: 0,
+        ahead: None,
+        requested: false,
+        stale: false,
+        verdict: Exit::Done,
+    };
+    let result = streamer.run();
+    streamer.progress.finish();
+    let exit = result.context(context.clone())?;
+    streamer.client.close().context(context)?;
+    Ok(exit)
+}
+
+struct Streamer {
+    client: Client,
+    template: Publish,
+    name: String,
+    length: usize,
+    rewind: Rewind,
+    progress: Progress,
+    /// PUBLISH was begun, on this connection or (QoS 1 and 2) on one before.
+    begun: bool,
+    /// How much of the payload was given to the session on this connection, in bytes.
+    given: usize,
+    /// A block that was read and not given.
+    ahead: Option<Bytes>,
+    /// A block was asked for and has not come.
+    requested: bool,
+    /// The block that was asked for is of the reading before.
+    stale: bool,
+    verdict: Exit,
+}
+
+impl Streamer {
+    fn run(&mut self) -> Result<Exit> {
+        loop {
+            if !self.begin() {
+                return Ok(Exit::Denied);
+            }
+            self.give();
+            if self.begun && self.given == self.length && self.client.session().in_flight() == 0 {
+                return Ok(self.verdict);
+            }
+            let event = match self.client.poll()? {
+                Some(event) => event,
+                None => self.client.next(None)?,
+            };
+            if let Event::Interrupted(signal) = event {
+                self.progress.finish();
+                report::failure(&format!(
+                    "publishing: interrupted after {} of {} bytes",
+                    self.given, self.length
+                ));
+                return Ok(Exit::Signal(signal));
+            }
+            self.handle(event)?;
+        }
+    }
+
+    /// Sends the header as soon as it may be sent; whether the broker takes the message at all.
+    fn begin(&mut self) -> bool {
+        if self.begun || !self.client.can_publish(self.template.qos) {
+            return true;
+        }
+        self.begun = true;
+        match self.client.publish_stream(self.template.clone(), self.length, 1) {
+            Ok(()) => true,
+            Err(unsendable) => {
+                self.refuse(&unsendable.to_string());
+                false
+            }
+        }
+    }
+
+    /// Gives the session what it wants of what is there, and sends it.
+    fn give(&mut self) {
+        loop {
+            let wanted = self.client.session().stream_wants();
+            let Some(block) = self.ahead.as_mut().filter(|_| wanted > 0) else { break };
+            let piece = block.split_to(wanted.min(block.len()));
+            if block.is_empty() {
+                self.ahead = None;
+            }
+            self.given += piece.len();
+            self.client.stream(piece);
+        }
+        if self.ahead.is_none() && !self.requested && self.given < self.length {
+            self.requested = true;
+            self.client.request_input();
+        }
+        self.client.send();
+    }
+
+    fn handle(&mut self, event: Event) -> Result<()> {
+        match event {
+            Event::Input(block) => {
+                self.requested = false;
+                let block = block.with_context(|| format!("reading {}", self.name))?;
+                if std::mem::take(&mut self.stale) {
+                    return Ok(());
+                }
+                self.progress.update(1, self.given as u64, Instant::now());
+                match block {
+                    Some(block) => self.ahead = Some(block),
+                    None => bail!("reading {}: it became shorter while it was read", self.name),
+                }
+            }
+            Event::Mqtt(session::Event::StreamAgain { .. }) => self.read_again(),
+            // The broker never got the whole of it, so it cannot be a duplicate.
+            Event::Reconnected if self.template.qos == QoS::AtMostOnce && self.given < self.length => {
+                self.begun = false;
+                self.read_again();
+            }
+            Event::Reconnected if self.template.qos == QoS::AtMostOnce => self.verdict = Exit::Lost,
+            Event::Mqtt(session::Event::Acknowledged { code, reason, .. }) if code.is_error() => {
+                self.refuse(&reason.map_or_else(|| code.to_string(), |reason| format!("{code} ({reason})")));
+            }
+            Event::Mqtt(session::Event::InDoubt { .. }) => {
+                self.refuse("in doubt: the broker has lost the session");
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn read_again(&mut self) {
+        self.given = 0;
+        self.ahead = None;
+        self.stale = self.requested;
+        self.rewind.request();
+    }
+
+    fn refuse(&mut self, words: &str) {
+        let topic = self.template.topic.as_ref().map_or("", |topic| topic.as_str());
+        report::failure(&format!("publishing to {topic}: message refused: {words}"));
+        self.verdict = Exit::Denied;
+        self.given = self.length;
+    }
+}

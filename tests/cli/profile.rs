@@ -1,0 +1,103 @@
+//! Profiles, the environment and the command line: which of them counts, and what is refused.
+
+use crate::support::broker::{Broker, Step, connected, packet, until_goodbye};
+use crate::support::folder::Folder;
+use crate::support::lines::fails;
+use crate::support::program::Program;
+
+/// A configuration file that only its owner can read, and its folder, which must outlive it.
+fn config(text: &str) -> (Folder, String) {
+    let folder = Folder::new();
+    let path = folder.write("config.toml", text);
+    chmod(&path, 0o600);
+    (folder, path)
+}
+
+fn chmod(path: &str, mode: u32) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+fn taking(publish: &str) -> Broker {
+    Broker::start(until_goodbye(connected([packet(publish)])))
+}
+
+#[test]
+fn a_named_profile_adds_to_the_default_one_and_the_command_line_wins() {
+    for (arguments, publish) in [(&["-m", "x"][..], "31 <t> 'x'"), (&["-m", "x", "-t", "tt"], "31 <tt> 'x'")]
+    {
+        let broker = taking(publish);
+        let (_folder, path) = config(&format!(
+            "[profile.default]\nurl = '{}'\nprotocol-version = '311'\n[profile.lab]\ntopic = 't'\nretain = true\n",
+            broker.url()
+        ));
+        let lab = ["pub", "--config", &path, "--profile", "lab"];
+        Program::new([&lab, arguments].concat()).run().expect(0, "", "");
+    }
+}
+
+#[test]
+fn the_usual_place_is_read_without_being_asked() {
+    let broker = taking("30 <t> 'x'");
+    let folder = Folder::new();
+    let place = folder.path().join("mqttws");
+    std::fs::create_dir(&place).unwrap();
+    let text = format!("[profile.default]\nurl = '{}'\nprotocol-version = '311'\n", broker.url());
+    std::fs::write(place.join("config.toml"), text).unwrap();
+    let program = Program::new(["pub", "-t", "t", "-m", "x"]);
+    program.env("XDG_CONFIG_HOME", &folder.path().display().to_string()).run().expect(0, "", "");
+}
+
+#[test]
+fn the_environment_wins_over_a_profile() {
+    let broker = taking("30 <t> 'x'");
+    let (_folder, path) = config("[profile.default]\nurl = 'ws://127.0.0.1:1/'\nprotocol-version = '311'\n");
+    let program = Program::new(["pub", "--config", &path, "-t", "t", "-m", "x"]);
+    program.env("MQTTWS_URL", &broker.url()).run().expect(0, "", "");
+}
+
+#[test]
+fn a_profile_that_makes_no_sense_is_a_usage_error() {
+    let rows = [
+        ("[profile.p]\nnonsense = 1\n", "*config.toml: profile p: there is no flag --nonsense"),
+        ("[profile.p]\nqos = true\n", "*config.toml: profile p: qos: this is no value for --qos"),
+        ("[profile.q]\n", "--profile: no profile p in *config.toml; there are: q"),
+        ("[other]\n", "*config.toml: other: expected only [profile.NAME]"),
+        ("[profile.p]\nqos = \n", "*config.toml: line 2: *"),
+        (
+            "[profile.p]\nqos = 7\n",
+            "invalid value '7' for '--qos <QOS>': expected 0, 1 or 2; see mqttws --help",
+        ),
+    ];
+    for (text, line) in rows {
+        let (_folder, path) = config(text);
+        let program = Program::new(["pub", "--config", &path, "--profile", "p", "-t", "t", "-m", "x"]);
+        fails(&program.run(), 2, &format!("mqttws: {line}"));
+    }
+}
+
+#[test]
+fn a_password_that_others_can_read_is_refused() {
+    let (_folder, path) = config("[profile.p]\npw = 'secret'\n");
+    chmod(&path, 0o644);
+    let program = Program::new(["pub", "--config", &path, "--profile", "p", "-t", "t", "-m", "x"]);
+    fails(&program.run(), 2, "mqttws: *config.toml: others can read the pw in it: chmod 600 *config.toml");
+}
+
+#[test]
+fn a_file_that_was_named_must_be_there() {
+    let program = Program::new(["pub", "--config", "/nowhere/config.toml", "-t", "t", "-m", "x"]);
+    fails(&program.run(), 1, "mqttws: reading /nowhere/config.toml: No such file or directory");
+}
+
+#[test]
+fn a_password_comes_from_a_file() {
+    let folder = Folder::new();
+    let path = folder.write("password", "secret\n");
+    // CONNECT of MQTT 3.1.1: user name and password, clean session, keep alive 45.
+    let connect = packet("10 <MQTT> 04 c2 00 2d <me> <u> <secret>");
+    let steps = vec![Step::Upgrade, connect, Step::Send("20 00 00"), packet("30 <t> 'x'")];
+    let broker = Broker::start(until_goodbye(steps));
+    let credentials = ["pub", &broker.url(), "-V", "311", "-i", "me", "-u", "u", "--password-file", &path];
+    Program::new([&credentials, &["-t", "t", "-m", "x"][..]].concat()).run().expect(0, "", "");
+}
