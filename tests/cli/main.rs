@@ -9,6 +9,7 @@ mod profile;
 mod proxy;
 mod publish;
 mod reconnect;
+mod redirect;
 mod serve;
 mod signals;
 mod subscribe;
