@@ -48,6 +48,22 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l basic-auth -d 'Aut
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l bearer -d 'Authenticate the upgrade with this token; `@FILE` reads it from a file' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l max-message-size -d 'The largest WebSocket message and MQTT packet to accept; K, M and G count in 1024 [default: 256M and a header]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l cafile -d 'Trust the certificate authorities of this PEM file instead of the built-in ones (repeatable)' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l capath -d 'Trust the certificate authorities of all PEM files in this folder instead of the built-in ones' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l pin-sha256 -d 'Trust exactly the certificate with this SHA-256, whatever its name, age or issuer (repeatable)' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l cert -d 'Show this certificate (PEM) to a server that asks for one' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l key -d 'The private key (PEM) of the certificate [default: in the file of --cert]' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l key-password-file -d 'The password of an encrypted private key is the first line of this file' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l sni -d 'Ask for the certificate of this name, and demand it [default: the host]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l tls-alpn -d 'Application protocols to offer (ALPN), separated by commas [default: none]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l tls-version -d 'Speak only this version of TLS: 1.2 or 1.3 [default: the newer one that the server speaks]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l tls-keylog -d 'Append the secrets of the connection to this file, for Wireshark [default: `$SSLKEYLOGFILE`]' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l ciphers -d 'Cipher suites' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l psk -d 'A pre-shared key' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l psk-identity -d 'Whose pre-shared key it is' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l tls-engine -d 'An engine of OpenSSL' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l tls-engine-kpass-sha1 -d 'The password of that engine\'s key' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l keyform -d 'Whether the key is in a file or in an engine' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l dhparam -d 'Parameters of a key exchange' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l connect-timeout -d 'Time for everything from name look-up to CONNACK' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l wait -d 'Keep trying the first connection for so long' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l reconnect-delay -d 'Shortest and longest delay before connecting again' -r
@@ -78,6 +94,7 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s 6 -l ipv6 -d 'Conn
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l follow -d 'Follow up to 5 redirects, never from wss to ws; to another host no credentials are sent'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l strict -d 'Refuse answers to the upgrade that are otherwise taken with a warning'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l frame-per-packet -d 'Send each MQTT packet as a WebSocket message of its own'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l system-roots -d 'Trust the authorities that the operating system trusts (or those in `$SSL_CERT_FILE`)'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l insecure -d 'Do not verify the server\'s certificate: anyone on the way can read and change everything'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l no-reconnect -d 'Do not connect again when the connection is lost'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l ask-password -d 'Ask for the password on the terminal'
@@ -108,6 +125,22 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l basic-auth -d 'Aut
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l bearer -d 'Authenticate the upgrade with this token; `@FILE` reads it from a file' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l max-message-size -d 'The largest WebSocket message and MQTT packet to accept; K, M and G count in 1024 [default: 256M and a header]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l cafile -d 'Trust the certificate authorities of this PEM file instead of the built-in ones (repeatable)' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l capath -d 'Trust the certificate authorities of all PEM files in this folder instead of the built-in ones' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l pin-sha256 -d 'Trust exactly the certificate with this SHA-256, whatever its name, age or issuer (repeatable)' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l cert -d 'Show this certificate (PEM) to a server that asks for one' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l key -d 'The private key (PEM) of the certificate [default: in the file of --cert]' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l key-password-file -d 'The password of an encrypted private key is the first line of this file' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l sni -d 'Ask for the certificate of this name, and demand it [default: the host]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l tls-alpn -d 'Application protocols to offer (ALPN), separated by commas [default: none]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l tls-version -d 'Speak only this version of TLS: 1.2 or 1.3 [default: the newer one that the server speaks]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l tls-keylog -d 'Append the secrets of the connection to this file, for Wireshark [default: `$SSLKEYLOGFILE`]' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l ciphers -d 'Cipher suites' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l psk -d 'A pre-shared key' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l psk-identity -d 'Whose pre-shared key it is' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l tls-engine -d 'An engine of OpenSSL' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l tls-engine-kpass-sha1 -d 'The password of that engine\'s key' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l keyform -d 'Whether the key is in a file or in an engine' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l dhparam -d 'Parameters of a key exchange' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l connect-timeout -d 'Time for everything from name look-up to CONNACK' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l wait -d 'Keep trying the first connection for so long' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l reconnect-delay -d 'Shortest and longest delay before connecting again' -r
@@ -139,6 +172,7 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s 6 -l ipv6 -d 'Conn
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l follow -d 'Follow up to 5 redirects, never from wss to ws; to another host no credentials are sent'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l strict -d 'Refuse answers to the upgrade that are otherwise taken with a warning'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l frame-per-packet -d 'Send each MQTT packet as a WebSocket message of its own'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l system-roots -d 'Trust the authorities that the operating system trusts (or those in `$SSL_CERT_FILE`)'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l insecure -d 'Do not verify the server\'s certificate: anyone on the way can read and change everything'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l no-reconnect -d 'Do not connect again when the connection is lost'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l ask-password -d 'Ask for the password on the terminal'
@@ -167,6 +201,22 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l basic-auth -d 'Au
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l bearer -d 'Authenticate the upgrade with this token; `@FILE` reads it from a file' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l max-message-size -d 'The largest WebSocket message and MQTT packet to accept; K, M and G count in 1024 [default: 256M and a header]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l cafile -d 'Trust the certificate authorities of this PEM file instead of the built-in ones (repeatable)' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l capath -d 'Trust the certificate authorities of all PEM files in this folder instead of the built-in ones' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l pin-sha256 -d 'Trust exactly the certificate with this SHA-256, whatever its name, age or issuer (repeatable)' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l cert -d 'Show this certificate (PEM) to a server that asks for one' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l key -d 'The private key (PEM) of the certificate [default: in the file of --cert]' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l key-password-file -d 'The password of an encrypted private key is the first line of this file' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l sni -d 'Ask for the certificate of this name, and demand it [default: the host]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l tls-alpn -d 'Application protocols to offer (ALPN), separated by commas [default: none]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l tls-version -d 'Speak only this version of TLS: 1.2 or 1.3 [default: the newer one that the server speaks]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l tls-keylog -d 'Append the secrets of the connection to this file, for Wireshark [default: `$SSLKEYLOGFILE`]' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l ciphers -d 'Cipher suites' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l psk -d 'A pre-shared key' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l psk-identity -d 'Whose pre-shared key it is' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l tls-engine -d 'An engine of OpenSSL' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l tls-engine-kpass-sha1 -d 'The password of that engine\'s key' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l keyform -d 'Whether the key is in a file or in an engine' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l dhparam -d 'Parameters of a key exchange' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l connect-timeout -d 'Time for everything from name look-up to CONNACK' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l wait -d 'Keep trying the first connection for so long' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l reconnect-delay -d 'Shortest and longest delay before connecting again' -r
@@ -200,6 +250,7 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s 6 -l ipv6 -d 'Con
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l follow -d 'Follow up to 5 redirects, never from wss to ws; to another host no credentials are sent'
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l strict -d 'Refuse answers to the upgrade that are otherwise taken with a warning'
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l frame-per-packet -d 'Send each MQTT packet as a WebSocket message of its own'
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l system-roots -d 'Trust the authorities that the operating system trusts (or those in `$SSL_CERT_FILE`)'
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l insecure -d 'Do not verify the server\'s certificate: anyone on the way can read and change everything'
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l no-reconnect -d 'Do not connect again when the connection is lost'
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l ask-password -d 'Ask for the password on the terminal'

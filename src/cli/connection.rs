@@ -12,15 +12,14 @@ use super::credentials::Credentials;
 use super::handshake::Handshake;
 use super::network::Network;
 use super::session::Session;
+use super::tls::Tls;
 use super::value;
 use crate::client::{self, Notice, Reconnect};
 use crate::report::{self, Usage};
 use crate::transport::endpoint::Scheme;
-use crate::transport::tls::TlsOptions;
 
 /// Where to connect, and how.
 #[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Connection {
     /// The address.
     #[command(flatten)]
@@ -34,13 +33,9 @@ pub struct Connection {
     #[command(flatten)]
     handshake: Handshake,
 
-    /// Trust the certificate authorities of this PEM file instead of the built-in ones (repeatable)
-    #[arg(long, value_name = "FILE", help_heading = "Where to connect", aliases = ["ca", "ca-cert"])]
-    cafile: Vec<PathBuf>,
-
-    /// Do not verify the server's certificate: anyone on the way can read and change everything
-    #[arg(long, help_heading = "Where to connect")]
-    insecure: bool,
+    /// TLS.
+    #[command(flatten)]
+    tls: Tls,
 
     /// Time for everything from name look-up to CONNACK
     #[arg(long, value_name = "SECS", help_heading = "Where to connect", default_value = "10",
@@ -99,11 +94,12 @@ impl Connection {
 
     /// What the flags, the environment and the defaults mean together.
     pub fn resolve(&self) -> Result<client::Options> {
-        let endpoint = self.address.resolve(self.has_tls_flag())?;
+        let tls = self.tls.resolve()?;
+        let endpoint = self.address.resolve(self.tls.is_given())?;
         let route = self.network.resolve(&endpoint, self.handshake.follow)?;
         ensure!(
             endpoint.scheme == Scheme::Wss
-                || !self.has_tls_flag()
+                || !self.tls.is_given()
                 || self.handshake.follow
                 || route.proxies.need_tls(),
             Usage::new(format!("TLS flags need a wss:// address, and {endpoint} is not one"))
@@ -115,11 +111,11 @@ impl Connection {
         session.authentication = authentication;
         session.maximum_packet = self.handshake.max_message_size.unwrap_or(session.maximum_packet);
         session.whole_packets = self.handshake.frame_per_packet;
-        if self.insecure && endpoint.scheme == Scheme::Wss && !self.quiet {
+        if tls.insecure && !self.quiet {
             report::warn("--insecure: the server's certificate is not verified");
         }
         Ok(client::Options {
-            tls: TlsOptions { ca_files: self.cafile.clone(), insecure: self.insecure },
+            tls,
             route: Arc::new(route),
             subprotocols: self.handshake.subprotocols()?,
             headers: self.handshake.headers()?,
@@ -143,9 +139,5 @@ impl Connection {
 
     fn warn(&self) -> Notice {
         if self.quiet { Box::new(|_| {}) } else { Box::new(report::warn) }
-    }
-
-    fn has_tls_flag(&self) -> bool {
-        self.insecure || !self.cafile.is_empty()
     }
 }

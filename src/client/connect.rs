@@ -13,8 +13,9 @@ use crate::mqtt::session::{self, Session};
 use crate::mqtt::version::Version;
 use crate::transport::dial::{Dialled, Reached};
 use crate::transport::endpoint::Scheme;
+use crate::transport::tls::{TlsConfig, TlsError};
 use crate::transport::upgrade::UpgradeError;
-use crate::transport::{self, Facts, Phase, Transport, tls};
+use crate::transport::{self, Facts, Phase, Transport};
 
 /// How long the dialling thread may take longer than the deadline, before a name look-up is to blame.
 const GRACE: Duration = Duration::from_millis(100);
@@ -107,7 +108,7 @@ impl Client {
         let Options { route, follow, .. } = &self.options;
         // A redirect may lead to wss.
         let need_tls = self.options.endpoint.scheme == Scheme::Wss || route.proxies.need_tls() || *follow;
-        let tls = need_tls.then(|| tls::client_config(&self.options.tls).map_err(Error::TlsSetup));
+        let tls = need_tls.then(|| TlsConfig::new(&self.options.tls).map_err(Error::TlsSetup));
         Ok(transport::Options {
             endpoint: self.options.endpoint.clone(),
             tls: tls.transpose()?,
@@ -129,13 +130,17 @@ impl Client {
 
     /// Some servers close, or answer 400, only because of the subprotocol's name.
     fn other_name_may_help(&self, error: &Error) -> bool {
-        let Error::Transport(transport::Error::Upgrade(error)) = error.root() else { return false };
-        self.options.subprotocols.is_none()
-            && match error {
-                UpgradeError::Closed => true,
-                UpgradeError::Status(refusal) => refusal.status == 400,
-                _ => false,
+        let may_help = match error.root() {
+            Error::Transport(transport::Error::Upgrade(UpgradeError::Status(refusal))) => {
+                refusal.status == 400
             }
+            Error::Transport(
+                transport::Error::Upgrade(UpgradeError::Closed)
+                | transport::Error::Tls(TlsError::ClientCertificateMissed),
+            ) => true,
+            _ => false,
+        };
+        may_help && self.options.subprotocols.is_none()
     }
 
     /// The next version to try, if this error is evidence that the *version* was refused (interop.md §5.1).

@@ -8,15 +8,14 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustls::{ClientConfig, ClientConnection};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::Phase;
 use super::endpoint::Endpoint;
 use super::proxy::{self, Proxies, ProxyError};
+use super::tls::{self, TlsConfig};
 use super::words::io_words;
 pub use lookup::{Families, Pin};
 
@@ -78,7 +77,7 @@ pub struct Dialled {
     /// Time spent with the proxy; none without one.
     pub proxy: Option<Duration>,
     /// TLS to the proxy, through which everything must go.
-    pub tunnel: Option<Box<ClientConnection>>,
+    pub tunnel: Option<Box<tls::Connection>>,
     /// What the server has sent already, behind the answer of the proxy.
     pub early: Vec<u8>,
 }
@@ -185,7 +184,7 @@ impl std::error::Error for DialError {}
 pub fn dial(
     endpoint: &Endpoint,
     route: &Route,
-    tls: Option<&Arc<ClientConfig>>,
+    tls: Option<&TlsConfig>,
     deadline: Instant,
 ) -> Result<Dialled, DialError> {
     if let Some(path) = &route.unix {

@@ -14,14 +14,13 @@ mod words;
 
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::sync::Arc;
 
 use bytes::Bytes;
-use rustls::{ClientConfig, ClientConnection};
 
 use endpoint::{Endpoint, Scheme};
 pub use error::Error;
 use stream::{Stream, TlsFacts};
+use tls::{TlsConfig, TlsError};
 use upgrade::{Answer, Offer, UpgradeError};
 use websocket::{Frames, WebSocketError};
 use wire::{Chunk, Outlet, Wire};
@@ -32,7 +31,7 @@ pub struct Options {
     /// The server.
     pub endpoint: Endpoint,
     /// How to speak TLS; needed for `wss`, not looked at for `ws`.
-    pub tls: Option<Arc<ClientConfig>>,
+    pub tls: Option<TlsConfig>,
     /// The subprotocols to offer; none sends no header.
     pub subprotocols: Vec<String>,
     /// Additional headers of the request, `Authorization` among them.
@@ -131,7 +130,7 @@ impl Transport {
     /// Everything goes through the `tunnel`, if there is one: TLS to a proxy.
     pub fn start(
         socket: impl Outlet + 'static,
-        tunnel: Option<Box<ClientConnection>>,
+        tunnel: Option<Box<tls::Connection>>,
         options: &Options,
     ) -> Result<Self, Error> {
         let wire = Wire::new(socket);
@@ -223,6 +222,9 @@ impl Transport {
             },
         };
         self.facts.answer = upgrade::masked(answer.head());
+        if matches!(accepted, Err(UpgradeError::Closed)) && self.stream.lacks_certificate() {
+            return Err(TlsError::ClientCertificateMissed.into());
+        }
         if let Some(accepted) = accepted.map_err(|error| refused(error, &self.offer))? {
             self.facts.subprotocol = accepted.subprotocol;
             self.facts.warnings = accepted.warnings;

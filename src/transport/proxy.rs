@@ -8,15 +8,13 @@ mod socks;
 
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::sync::Arc;
 use std::time::Instant;
 
-use rustls::{ClientConfig, ClientConnection};
 use socket2::Socket;
 
 use super::dial::{self, DialError, Dialled, Reached, Route};
 use super::endpoint::{Endpoint, EndpointError, check_host, parse_user, refuse_forbidden, split_port};
-use super::tls;
+use super::tls::{self, TlsConfig};
 pub use error::{ProxyError, SocksFault};
 pub use rules::{Exempt, Proxies};
 use socks::Target;
@@ -144,7 +142,7 @@ pub fn dial(
     proxy: &Proxy,
     endpoint: &Endpoint,
     route: &Route,
-    tls: Option<&Arc<ClientConfig>>,
+    tls: Option<&TlsConfig>,
     deadline: Instant,
 ) -> Result<Dialled, DialError> {
     let failed = |error| DialError::Proxy { proxy: proxy.to_string(), error: Box::new(error) };
@@ -184,7 +182,7 @@ fn converse(
     endpoint: &Endpoint,
     target: &Target,
     dialled: &mut Dialled,
-    tls: Option<&Arc<ClientConfig>>,
+    tls: Option<&TlsConfig>,
     deadline: Instant,
 ) -> Result<(), ProxyError> {
     let mut timed = Timed { socket: &dialled.socket, deadline };
@@ -192,7 +190,7 @@ fn converse(
         Kind::Http => dialled.early = http::connect(&mut timed, proxy, endpoint)?,
         Kind::Https => {
             let mut tunnel = secured(proxy, tls)?;
-            let mut stream = rustls::Stream::new(&mut tunnel, &mut timed);
+            let mut stream = rustls::Stream::new(&mut tunnel.session, &mut timed);
             dialled.early = http::connect(&mut stream, proxy, endpoint)?;
             dialled.tunnel = Some(Box::new(tunnel));
         }
@@ -204,10 +202,10 @@ fn converse(
     dialled.socket.set_read_timeout(None).map_err(ProxyError::from)
 }
 
-fn secured(proxy: &Proxy, tls: Option<&Arc<ClientConfig>>) -> Result<ClientConnection, ProxyError> {
+fn secured(proxy: &Proxy, tls: Option<&TlsConfig>) -> Result<tls::Connection, ProxyError> {
     let unconfigured = || io::Error::new(io::ErrorKind::InvalidInput, "TLS is not configured");
     let config = tls.ok_or_else(|| ProxyError::from(unconfigured()))?;
-    tls::connection(config, &proxy.host).map_err(ProxyError::Tls)
+    config.for_proxy().connection(&proxy.host).map_err(ProxyError::Tls)
 }
 
 /// A socket that is read until a deadline.

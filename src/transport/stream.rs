@@ -2,15 +2,16 @@
 //! know what the bytes mean.
 
 use std::io::{self, IoSlice, Read, Write};
-use std::sync::Arc;
 
 use bytes::Bytes;
-use rustls::{ClientConfig, ClientConnection};
 
 use super::Phase;
 use super::error::Error;
-use super::tls::{self, TlsError};
+use super::tls::{self, Asked, Plain, TlsConfig, TlsError};
 use super::wire::Wire;
+
+/// How many of the first bytes are kept.
+const FIRST: usize = 32;
 
 /// What a TLS handshake agreed on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub struct TlsFacts {
 #[derive(Debug)]
 pub struct Stream {
     top: Layer<Layer<Wire>>,
+    /// The first bytes that came during the handshake: they tell what speaks where TLS should.
+    first: Vec<u8>,
     /// Read already, and given back: it is read again first.
     given_back: Bytes,
 }
@@ -33,25 +36,25 @@ pub struct Stream {
 #[derive(Debug)]
 struct Layer<B> {
     below: B,
-    tls: Option<Box<ClientConnection>>,
+    tls: Option<Box<tls::Connection>>,
 }
 
 impl Stream {
     /// Bytes as they are, through the `tunnel` if there is one.
-    pub fn plain(wire: Wire, tunnel: Option<Box<ClientConnection>>) -> Self {
+    pub fn plain(wire: Wire, tunnel: Option<Box<tls::Connection>>) -> Self {
         let below = Layer { below: wire, tls: tunnel };
-        Self { top: Layer { below, tls: None }, given_back: Bytes::new() }
+        Self { top: Layer { below, tls: None }, first: Vec::new(), given_back: Bytes::new() }
     }
 
     /// TLS to `host`, through the `tunnel` if there is one; [`Stream::handshake`] begins it.
     pub fn secure(
         wire: Wire,
-        tunnel: Option<Box<ClientConnection>>,
-        config: &Arc<ClientConfig>,
+        tunnel: Option<Box<tls::Connection>>,
+        config: &TlsConfig,
         host: &str,
     ) -> Result<Self, TlsError> {
         let mut stream = Self::plain(wire, tunnel);
-        stream.top.tls = Some(Box::new(tls::connection(config, host)?));
+        stream.top.tls = Some(Box::new(config.connection(host)?));
         Ok(stream)
     }
 
@@ -72,7 +75,7 @@ impl Stream {
 
     /// What TLS with the server agreed on, once it has.
     pub fn facts(&self) -> Option<TlsFacts> {
-        let tls = self.top.tls.as_ref()?;
+        let tls = &self.top.tls.as_ref()?.session;
         let (version, cipher) = (tls.protocol_version()?, tls.negotiated_cipher_suite()?);
         Some(TlsFacts { version: format!("{version:?}"), cipher: format!("{:?}", cipher.suite()) })
     }
@@ -83,19 +86,26 @@ impl Stream {
         let Some(tls) = tls else { return Ok(true) };
         loop {
             send_records(tls, below).map_err(|source| Error::from_stream(Phase::Tls, source))?;
-            if !tls.is_handshaking() {
+            if !tls.session.is_handshaking() {
                 return Ok(true);
             }
-            let http = below.tls.is_none() && below.below.peek().starts_with(b"HTTP/");
-            match tls.read_tls(below) {
-                Ok(0) => return Err(TlsError::Closed.into()),
+            if below.tls.is_none() {
+                let arrived = below.below.peek();
+                let wanted = FIRST.saturating_sub(self.first.len()).min(arrived.len());
+                self.first.extend_from_slice(&arrived[..wanted]);
+            }
+            match tls.session.read_tls(below) {
+                Ok(0) => return Err(cut_short(&self.first).into()),
                 Ok(_) => {}
-                Err(error) => return waiting(error).map(|()| false),
+                Err(error) => return waiting(error, &self.first).map(|()| false),
             }
-            if let Err(error) = process(tls, below) {
-                return Err(if http { TlsError::NotTls { http } } else { error.into() }.into());
-            }
+            process(tls, below, &self.first)?;
         }
+    }
+
+    /// Whether the server asked for a client certificate and there was none to show.
+    pub fn lacks_certificate(&self) -> bool {
+        self.top.tls.as_ref().is_some_and(|tls| tls.asked() == Asked::InVain)
     }
 
     /// Ends our direction: `close_notify`, then the end of the TCP stream.
@@ -106,29 +116,34 @@ impl Stream {
     }
 }
 
+/// An end within the handshake.
+fn cut_short(first: &[u8]) -> TlsError {
+    Plain::recognise(first).map_or(TlsError::Closed, TlsError::NotTls)
+}
+
 /// A read of the handshake that brought nothing: nothing has arrived yet, or nothing will.
-fn waiting(error: io::Error) -> Result<(), Error> {
+fn waiting(error: io::Error, first: &[u8]) -> Result<(), Error> {
     match error.kind() {
         io::ErrorKind::WouldBlock => Ok(()),
-        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => Err(TlsError::Closed.into()),
+        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => Err(cut_short(first).into()),
         _ => Err(Error::Io { phase: Phase::Tls, source: error }),
     }
 }
 
 /// Decrypts what was read; the alert that tells the server of an error leaves before the error is returned.
-fn process(tls: &mut ClientConnection, below: &mut impl Write) -> Result<(), rustls::Error> {
-    let result = tls.process_new_packets();
-    if result.is_err() {
+/// `first` is what the server said first.
+fn process(tls: &mut tls::Connection, below: &mut impl Write, first: &[u8]) -> Result<(), TlsError> {
+    tls.session.process_new_packets().map(|_| ()).map_err(|error| {
         // The error itself is what matters.
         let _ = send_records(tls, below);
-    }
-    result.map(|_| ())
+        TlsError::explained(error, first, tls.asked())
+    })
 }
 
 /// Writes all pending records, many in one call.
-fn send_records(tls: &mut ClientConnection, below: &mut impl Write) -> io::Result<()> {
-    while tls.wants_write() {
-        tls.write_tls(below)?;
+fn send_records(tls: &mut tls::Connection, below: &mut impl Write) -> io::Result<()> {
+    while tls.session.wants_write() {
+        tls.session.write_tls(below)?;
     }
     Ok(())
 }
@@ -136,7 +151,7 @@ fn send_records(tls: &mut ClientConnection, below: &mut impl Write) -> io::Resul
 impl<B: Write> Layer<B> {
     fn say_goodbye(&mut self) -> io::Result<()> {
         let Some(tls) = &mut self.tls else { return Ok(()) };
-        tls.send_close_notify();
+        tls.session.send_close_notify();
         send_records(tls, &mut self.below)
     }
 }
@@ -147,13 +162,14 @@ impl<B: Read + Write> Read for Layer<B> {
     fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
         let Some(tls) = &mut self.tls else { return self.below.read(target) };
         loop {
-            match tls.reader().read(target) {
+            match tls.session.reader().read(target) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(0),
                 result => return result,
             }
-            tls.read_tls(&mut self.below)?;
-            process(tls, &mut self.below)
+            tls.session.read_tls(&mut self.below)?;
+            // What a server says first was looked at during the handshake.
+            process(tls, &mut self.below, &[])
                 .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
             // A key update wants an answer.
             send_records(tls, &mut self.below)?;
@@ -164,14 +180,14 @@ impl<B: Read + Write> Read for Layer<B> {
 impl<B: Write> Write for Layer<B> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let Some(tls) = &mut self.tls else { return self.below.write(bytes) };
-        let count = tls.writer().write(bytes)?;
+        let count = tls.session.writer().write(bytes)?;
         send_records(tls, &mut self.below)?;
         Ok(count)
     }
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let Some(tls) = &mut self.tls else { return self.below.write_vectored(slices) };
-        let count = tls.writer().write_vectored(slices)?;
+        let count = tls.session.writer().write_vectored(slices)?;
         send_records(tls, &mut self.below)?;
         Ok(count)
     }

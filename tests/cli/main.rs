@@ -14,6 +14,9 @@ mod serve;
 mod signals;
 mod subscribe;
 mod tls;
+mod tls_client;
+mod tls_refused;
+mod tls_settings;
 mod upgrade;
 mod usage;
 
@@ -26,5 +29,6 @@ mod support {
     pub mod lines;
     pub mod notation;
     pub mod program;
+    pub mod secure;
     pub mod websocket;
 }

@@ -2,17 +2,23 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use rustls::{ServerConnection, StreamOwned};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::support::broker::{Broker, Step, packet, until_goodbye};
 use crate::support::certificates::{Authority, Certificate, FAR_AWAY};
 use crate::support::folder::Folder;
 use crate::support::lines::is_like;
 use crate::support::program::Program;
-use crate::tls::server;
+use crate::support::secure::Server;
+
+/// A TLS server that shows this certificate.
+fn server(certificate: &Certificate) -> Arc<ServerConfig> {
+    Arc::new(Server::showing(certificate).config())
+}
 
 const URL: &str = "ws://broker.invalid:9001/mqtt";
 const CONNECT: &str = "CONNECT broker.invalid:9001 HTTP/1.1";
@@ -144,12 +150,15 @@ fn pass(from: &mut impl Read, to: &mut impl Write) -> bool {
 
 #[test]
 fn tls_with_the_server_goes_through_tls_with_the_proxy() {
+    // What `--sni` says is for the server alone.
     let (authority, folder) = (Authority::new(), Folder::new());
     let file = folder.write("ca.pem", authority.pem());
-    let certificate = authority.certify(&["broker.invalid"], FAR_AWAY);
+    let certificate = authority.certify(&["sni.example"], FAR_AWAY);
     let broker = leading_on(vec![Step::Tls(server(&certificate))]);
     let (proxy, relay) = relay(&authority.certify(&["127.0.0.1"], FAR_AWAY), broker.port());
-    publish("wss://broker.invalid/mqtt", &["--proxy", &proxy, "--cafile", &file]).run().expect(0, "", "");
+    publish("wss://broker.invalid/mqtt", &["--proxy", &proxy, "--cafile", &file, "--sni", "sni.example"])
+        .run()
+        .expect(0, "", "");
     relay.join().unwrap();
 }
 

@@ -44,10 +44,19 @@ struct Ports {
 impl Mosquitto {
     /// Starts it and waits until it listens.
     pub fn start() -> Self {
+        Self::start_with(None)
+    }
+
+    /// The same; its `wss` listener demands that clients show a certificate of this authority.
+    pub fn demanding(clients: &Authority) -> Self {
+        Self::start_with(Some(clients))
+    }
+
+    fn start_with(clients: Option<&Authority>) -> Self {
         let (authority, folder) = (Authority::new(), Folder::new());
         let server = authority.certify(&["localhost", "127.0.0.1"], FAR_AWAY);
         let authority = folder.write("ca.pem", authority.pem());
-        let server = (0..ATTEMPTS).find_map(|_| Server::start(&folder, &server));
+        let server = (0..ATTEMPTS).find_map(|_| Server::start(&folder, &server, clients));
         let server = server.expect("mosquitto starts; tests/run installs it");
         Self { server, authority, _folder: folder }
     }
@@ -58,6 +67,11 @@ impl Mosquitto {
 
     pub fn wss(&self) -> String {
         format!("wss://localhost:{}/mqtt", self.server.ports.wss)
+    }
+
+    /// The port of its `wss` listener.
+    pub fn wss_port(&self) -> String {
+        self.server.ports.wss.to_string()
     }
 
     /// `mosquitto_pub` or `mosquitto_sub` on the plain listener.
@@ -112,11 +126,16 @@ impl Drop for Bustle {
 
 impl Server {
     /// None when it did not come to listen: most likely somebody else took one of the ports.
-    fn start(folder: &Folder, certificate: &Certificate) -> Option<Self> {
+    fn start(folder: &Folder, certificate: &Certificate, clients: Option<&Authority>) -> Option<Self> {
         let ports = free_ports();
         let certificate_file = folder.write("server.pem", certificate.certificate.pem());
         let key_file = folder.write("server.key", certificate.key.serialize_pem());
-        let file = folder.write("mosquitto.conf", configuration(ports, &certificate_file, &key_file));
+        let mut configuration = configuration(ports, &certificate_file, &key_file);
+        if let Some(clients) = clients {
+            let file = folder.write("clients.pem", clients.pem());
+            configuration.extend(["cafile ", &file, "\nrequire_certificate true\n"]);
+        }
+        let file = folder.write("mosquitto.conf", configuration);
         let mut child = Command::new(executable())
             .args(["-c", &file])
             .stdin(Stdio::null())

@@ -13,6 +13,7 @@ mod program;
 mod proxies;
 mod publish;
 mod subscribe;
+mod tls;
 
 use std::time::Duration;
 
@@ -23,7 +24,12 @@ const LONG: Duration = Duration::from_secs(120);
 
 /// A broker of the test's own; none when `tests/run` was told to do without.
 fn mosquitto() -> Option<Mosquitto> {
-    is_here("mosquitto").then(Mosquitto::start)
+    (!without_mosquitto()).then(Mosquitto::start)
+}
+
+/// Whether `tests/run` was told to do without.
+fn without_mosquitto() -> bool {
+    !is_here("mosquitto")
 }
 
 /// Whether a program is to be tested with; `tests/run` names those that it could not install.
