@@ -61,6 +61,12 @@ Credentials, where neither the flags nor the URL have any.
 \fBhttps_proxy\fR, \fBHTTPS_PROXY\fR, \fBhttp_proxy\fR, \fBall_proxy\fR, \fBALL_PROXY\fR, \fBno_proxy\fR, \fBNO_PROXY\fR
 The proxy for wss, for ws and for both, and the hosts that need none, where \fB\-\-proxy\fR and
 \fB\-\-no\-proxy\fR say nothing; as curl understands them.
+.TP
+\fBSSL_CERT_FILE\fR, \fBSSL_CERT_DIR\fR
+Where \fB\-\-system\-roots\fR finds the certificates, instead of the operating system's usual place.
+.TP
+\fBSSLKEYLOGFILE\fR
+Where the secrets of TLS connections are added to, without \fB\-\-tls\-keylog\fR.
 ";
 
 const PROMISES: &str = r".SH DELIVERY

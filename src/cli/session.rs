@@ -106,7 +106,9 @@ impl Session {
         Ok(session::Config {
             version,
             client_id,
-            clean_start: true,
+            // A generated identifier has no session that must be forgotten, and a session that was begun
+            // with Clean Start does not survive the restart of mosquitto 2.0.
+            clean_start: self.id.is_some(),
             outlives_connection: false,
             only_with_expiry: true,
             outlives_us: false,

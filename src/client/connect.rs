@@ -93,7 +93,9 @@ impl Client {
                 }
                 Err(error) => error,
             };
-            if self.other_name_may_help(&error) && !second_name {
+            if matches!(error, Error::Interrupted(_)) {
+                return Err(error);
+            } else if self.other_name_may_help(&error) && !second_name {
                 second_name = true;
             } else if let Some(older) = self.older_version(version, &error) {
                 version = older;
@@ -140,14 +142,15 @@ impl Client {
             ) => true,
             _ => false,
         };
-        may_help && self.options.subprotocols.is_none()
+        may_help && self.options.subprotocols.is_none() && self.outage.is_none()
     }
 
     /// The next version to try, if this error is evidence that the *version* was refused (interop.md §5.1).
     fn older_version(&self, version: Version, error: &Error) -> Option<Version> {
         let refused = match error.root() {
             Error::Refused { connack, .. } => matches!(connack.code.0, 0x01 | 0x84),
-            Error::RefusedSilently(error) => error.may_refuse_the_version(),
+            // What was accepted before the connection was lost is not what this end is about.
+            Error::RefusedSilently(error) => self.outage.is_none() && error.may_refuse_the_version(),
             _ => false,
         };
         self.options.versions.iter().copied().find(|older| refused && *older < version)

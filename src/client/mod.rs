@@ -279,6 +279,10 @@ impl Client {
         self.send();
         let Some(mut transport) = self.transport.take() else { return Ok(()) };
         transport.close();
+        // Chunks that nobody will read any more would keep the socket thread from reaching the end.
+        for chunk in transport.abandon() {
+            self.mailbox.recycle(chunk);
+        }
         let deadline = Instant::now() + FAREWELL;
         while let Some(mail) = self.mailbox.wait(Some(deadline)) {
             match mail {

@@ -29,7 +29,8 @@ pub fn run(args: &cli::Subscribe) -> Result<Exit> {
     let postbox = client.postbox();
     let layout =
         Layout { verbose: args.verbose, newline: !args.no_newline, sanitise: output::stdout_is_terminal() };
-    let output = Output::start(layout, io::stdout(), move |progress| match progress {
+    let sink = output::unbuffered_stdout().context("opening stdout")?;
+    let output = Output::start(layout, sink, move |progress| match progress {
         Progress::Written(number) => postbox.written(number),
         Progress::Failed(error) => postbox.output_failed(error),
     })

@@ -5,7 +5,7 @@
 //! stops reading from the broker while [`Output::is_full`].
 
 use std::collections::VecDeque;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IoSlice, IsTerminal, Write};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
@@ -135,6 +135,20 @@ impl Output {
     }
 }
 
+/// stdout without the buffer of `io::stdout`, which searches everything for line feeds and holds back what
+/// follows the last one: two writes for each large message.
+#[cfg(unix)]
+pub fn unbuffered_stdout() -> io::Result<impl Write + Send + 'static> {
+    use std::os::fd::AsFd;
+    io::stdout().as_fd().try_clone_to_owned().map(std::fs::File::from)
+}
+
+/// stdout; consoles need the translation that `io::stdout` makes.
+#[cfg(not(unix))]
+pub fn unbuffered_stdout() -> io::Result<impl Write + Send + 'static> {
+    Ok(io::stdout())
+}
+
 /// Whether a person reads our stdout.
 pub fn stdout_is_terminal() -> bool {
     io::stdout().is_terminal()
@@ -151,11 +165,26 @@ pub fn print_line(line: &str) -> io::Result<bool> {
 
 fn write_batches(batches: &Receiver<Batch>, mut sink: impl Write, report: &impl Fn(Progress)) {
     for batch in batches {
-        let written =
-            batch.pieces.iter().try_for_each(|piece| sink.write_all(piece)).and_then(|()| sink.flush());
-        match written {
+        match write_pieces(&batch.pieces, &mut sink).and_then(|()| sink.flush()) {
             Ok(()) => report(Progress::Written(batch.number)),
             Err(error) => return report(Progress::Failed(error)),
         }
     }
+}
+
+/// Writes all pieces in as few calls as the system allows.
+fn write_pieces(pieces: &[Bytes], sink: &mut impl Write) -> io::Result<()> {
+    let mut slices: Vec<IoSlice> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
+    let mut rest = &mut slices[..];
+    // Empty ones at the front would make a write of nothing.
+    IoSlice::advance_slices(&mut rest, 0);
+    while !rest.is_empty() {
+        match sink.write_vectored(rest) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => IoSlice::advance_slices(&mut rest, count),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }

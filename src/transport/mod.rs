@@ -166,6 +166,11 @@ impl Transport {
         self.stream.wire_mut().take_spent()
     }
 
+    /// All chunks there are, read or not, for the reading thread: what they hold no longer matters.
+    pub fn abandon(&mut self) -> impl Iterator<Item = Chunk> + '_ {
+        self.stream.wire_mut().abandon()
+    }
+
     /// What became known so far.
     pub fn facts(&self) -> &Facts {
         &self.facts

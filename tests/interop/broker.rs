@@ -8,7 +8,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::certificates::{Authority, Certificate, FAR_AWAY};
+use super::certificates::{Authority, FAR_AWAY};
 use super::folder::Folder;
 use super::program::Program;
 
@@ -23,6 +23,7 @@ pub struct Mosquitto {
     server: Server,
     /// The file of the authority that vouches for the `wss` listener.
     pub authority: String,
+    configuration: String,
     _folder: Folder,
 }
 
@@ -44,25 +45,66 @@ struct Ports {
 impl Mosquitto {
     /// Starts it and waits until it listens.
     pub fn start() -> Self {
-        Self::start_with(None)
+        Self::start_with("persistence false\n")
     }
 
-    /// The same; its `wss` listener demands that clients show a certificate of this authority.
-    pub fn demanding(clients: &Authority) -> Self {
-        Self::start_with(Some(clients))
+    /// The same with these lines in its configuration; `{folder}` in them is a folder of its own.
+    pub fn start_with(settings: &str) -> Self {
+        Self::start_listening(settings, "")
     }
 
-    fn start_with(clients: Option<&Authority>) -> Self {
+    /// The same; its `wss` listener demands that clients show a certificate of the authority in this file.
+    pub fn demanding(clients: &str) -> Self {
+        let demand = format!("cafile {clients}\nrequire_certificate true\n");
+        Self::start_listening("persistence false\n", &demand)
+    }
+
+    /// Starts it with these lines for all, and these for the `wss` listener.
+    fn start_listening(settings: &str, secure: &str) -> Self {
         let (authority, folder) = (Authority::new(), Folder::new());
-        let server = authority.certify(&["localhost", "127.0.0.1"], FAR_AWAY);
+        let certificate = authority.certify(&["localhost", "127.0.0.1"], FAR_AWAY);
+        folder.write("server.pem", certificate.certificate.pem());
+        folder.write("server.key", certificate.key.serialize_pem());
         let authority = folder.write("ca.pem", authority.pem());
-        let server = (0..ATTEMPTS).find_map(|_| Server::start(&folder, &server, clients));
-        let server = server.expect("mosquitto starts; tests/run installs it");
-        Self { server, authority, _folder: folder }
+        let path = authority.trim_end_matches("/ca.pem");
+        let start = |_| {
+            let ports = free_ports();
+            let configuration = configuration(ports, settings).replace("{folder}", path) + secure;
+            let configuration = folder.write("mosquitto.conf", configuration);
+            Server::start(&configuration, ports).map(|server| (server, configuration))
+        };
+        let (server, configuration) =
+            (0..ATTEMPTS).find_map(start).expect("mosquitto starts; tests/run installs it");
+        Self { server, authority, configuration, _folder: folder }
+    }
+
+    /// Ends it, without a word to anybody.
+    pub fn kill(&mut self) {
+        self.server.kill();
+    }
+
+    /// Lets it end itself in order.
+    pub fn terminate(&mut self) {
+        let kill = format!("kill -TERM {}", self.server.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success(), "{kill}");
+        // Its log ends with it.
+        assert!(!self.server.waits_for(|_| false));
+        self.server.kill();
+    }
+
+    /// Starts it again on the same ports, after its end.
+    pub fn start_again(&mut self) {
+        let server = Server::start(&self.configuration, self.server.ports);
+        self.server = server.expect("its ports are still its own");
     }
 
     pub fn ws(&self) -> String {
         format!("ws://127.0.0.1:{}/mqtt", self.server.ports.ws)
+    }
+
+    /// The port of the `ws` listener.
+    pub fn ws_port(&self) -> u16 {
+        self.server.ports.ws
     }
 
     pub fn wss(&self) -> String {
@@ -126,18 +168,9 @@ impl Drop for Bustle {
 
 impl Server {
     /// None when it did not come to listen: most likely somebody else took one of the ports.
-    fn start(folder: &Folder, certificate: &Certificate, clients: Option<&Authority>) -> Option<Self> {
-        let ports = free_ports();
-        let certificate_file = folder.write("server.pem", certificate.certificate.pem());
-        let key_file = folder.write("server.key", certificate.key.serialize_pem());
-        let mut configuration = configuration(ports, &certificate_file, &key_file);
-        if let Some(clients) = clients {
-            let file = folder.write("clients.pem", clients.pem());
-            configuration.extend(["cafile ", &file, "\nrequire_certificate true\n"]);
-        }
-        let file = folder.write("mosquitto.conf", configuration);
+    fn start(configuration: &str, ports: Ports) -> Option<Self> {
         let mut child = Command::new(executable())
-            .args(["-c", &file])
+            .args(["-c", configuration])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -170,12 +203,16 @@ impl Server {
             }
         }
     }
+
+    fn kill(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
+        self.kill();
     }
 }
 
@@ -193,10 +230,10 @@ fn free_ports() -> Ports {
 
 /// Without `socket_domain` a websockets listener binds [::] whatever its address; without `user` mosquitto
 /// would give up root's rights and with them the folder of the test.
-fn configuration(Ports { tcp, ws, wss }: Ports, certificate: &str, key: &str) -> String {
+fn configuration(Ports { tcp, ws, wss }: Ports, settings: &str) -> String {
     format!(
         "allow_anonymous true\n\
-         persistence false\n\
+         {settings}\
          user root\n\
          max_queued_messages 0\n\
          log_dest stderr\n\
@@ -205,6 +242,6 @@ fn configuration(Ports { tcp, ws, wss }: Ports, certificate: &str, key: &str) ->
          listener {tcp} 127.0.0.1\n\
          listener {ws} 127.0.0.1\nprotocol websockets\nsocket_domain ipv4\n\
          listener {wss} 127.0.0.1\nprotocol websockets\nsocket_domain ipv4\n\
-         certfile {certificate}\nkeyfile {key}\n"
+         certfile {{folder}}/server.pem\nkeyfile {{folder}}/server.key\n"
     )
 }

@@ -30,7 +30,7 @@ fn a_client_with_its_certificate_is_taken_and_others_are_told_why_not() {
         return;
     }
     let (clients, folder) = (Authority::new(), Folder::new());
-    let broker = Mosquitto::demanding(&clients);
+    let broker = Mosquitto::demanding(&folder.write("clients.pem", clients.pem()));
     let [certificate, key] = identity(&clients, &folder, "client");
     let [stranger, strange_key] = identity(&Authority::new(), &folder, "stranger");
     for version in ["1.3", "1.2"] {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use pkcs8::EncryptedPrivateKeyInfoRef;
+use pkcs8::{EncryptedPrivateKeyInfoRef, pkcs5};
 use rustls::SignatureScheme;
 use rustls::client::ResolvesClientCert;
 use rustls::crypto::CryptoProvider;
@@ -121,6 +121,12 @@ fn decrypted(
 ) -> Result<PrivateKeyDer<'static>, TlsSetupError> {
     let encrypted = EncryptedPrivateKeyInfoRef::try_from(encrypted)
         .map_err(|_| TlsSetupError::UnsupportedEncryption(path.to_owned()))?;
-    let key = encrypted.decrypt(password).map_err(|_| TlsSetupError::WrongPassword(path.to_owned()))?;
+    let key = encrypted.decrypt(password).map_err(|error| match error {
+        // A wrong password mostly shows in the padding, and else in what comes out.
+        pkcs8::Error::EncryptedPrivateKey(pkcs5::Error::DecryptFailed) | pkcs8::Error::Asn1(_) => {
+            TlsSetupError::WrongPassword(path.to_owned())
+        }
+        _ => TlsSetupError::UnsupportedEncryption(path.to_owned()),
+    })?;
     Ok(PrivatePkcs8KeyDer::from(key.as_bytes().to_vec()).into())
 }

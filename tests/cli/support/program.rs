@@ -189,16 +189,23 @@ impl Running {
 
     /// Waits until standard output holds a whole line that satisfies `wanted`, and returns that line.
     pub fn wait_for_line(&mut self, wanted: impl Fn(&str) -> bool) -> String {
-        let deadline = Instant::now() + PATIENCE;
+        self.wait_for_line_within(PATIENCE, wanted)
+    }
+
+    /// The same, for `limit` at most.
+    pub fn wait_for_line_within(&mut self, limit: Duration, wanted: impl Fn(&str) -> bool) -> String {
+        let deadline = Instant::now() + limit;
+        let mut looked_at = 0;
         loop {
-            let text = String::from_utf8_lossy(&self.stdout);
-            let found = text.split_inclusive('\n').find(|line| line.ends_with('\n') && wanted(line));
-            if let Some(line) = found {
+            let whole = self.stdout.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+            let text = String::from_utf8_lossy(&self.stdout[looked_at..whole.max(looked_at)]);
+            if let Some(line) = text.split_inclusive('\n').find(|line| wanted(line)) {
                 return line.trim_end().to_owned();
             }
+            looked_at = whole;
             if !self.wait_for_event(deadline) {
                 let outcome = self.reap();
-                panic!("it ended, or {PATIENCE:?} passed, before the line came\n{outcome}");
+                panic!("it ended, or {limit:?} passed, before the line came\n{outcome}");
             }
         }
     }

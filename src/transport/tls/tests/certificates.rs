@@ -100,3 +100,38 @@ fn a_host_that_cannot_be_a_tls_name_is_told() {
     assert_eq!(config.connection("a..b").unwrap_err(), TlsError::Name("a..b".into()));
     assert!(config.connection("fe80::1%eth0").is_ok());
 }
+
+#[test]
+fn a_damaged_certificate_is_explained_without_a_panic() {
+    use super::super::diagnosis::Evidence;
+    use rustls::CertificateError;
+    let authority = authority();
+    let Identity(leaf, _) = authority.identity(&["localhost"], |_| ());
+    let roots = roots::roots(&authority.trusted()).unwrap();
+    let explain = |der: Vec<u8>| {
+        let der = CertificateDer::from(der);
+        for error in [
+            CertificateError::UnknownIssuer,
+            CertificateError::BadSignature,
+            CertificateError::NotValidYet,
+            CertificateError::UnsupportedSignatureAlgorithmContext {
+                signature_algorithm_id: Vec::new(),
+                supported_algorithms: Vec::new(),
+            },
+        ] {
+            let evidence = Evidence::new(&der, std::slice::from_ref(&der), Some(&roots));
+            let words = evidence.fault(error).to_string();
+            assert!(words.starts_with("certificate ") && !words.contains(char::is_control), "{words}");
+        }
+    };
+    for length in 0..leaf.len() {
+        explain(leaf[..length].to_vec());
+    }
+    for at in 0..leaf.len() {
+        for bits in [0x01, 0x80, 0xff] {
+            let mut der = leaf.to_vec();
+            der[at] ^= bits;
+            explain(der);
+        }
+    }
+}
