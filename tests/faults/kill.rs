@@ -19,6 +19,9 @@ const LAST: u32 = 8000;
 /// For readers that go away: while a few lines are read, a thousand may be written.
 const MANY: u32 = 12_000;
 
+/// Comes behind all others.
+const END: u32 = 1_000_000;
+
 /// How long after its start a run may be killed, in milliseconds: before, in and after the connection.
 const START: u64 = 60;
 
@@ -66,15 +69,21 @@ fn kill_again_and_again(seed: u64, qos: &str, version: &str) {
 
 /// What a last run prints, up to a mark at the end.
 fn the_rest(broker: &Mosquitto, session: &[&str]) -> Vec<u32> {
-    broker.client("mosquitto_pub", &["-t", "t", "-q", session[3], "-m", "0"]).run().expect(0, "", "");
+    publish(broker, session[3], END);
     let mut last = Program::new([&["sub", &broker.ws()], session].concat()).spawn();
-    last.wait_for_line(|line| line == "0\n");
+    last.wait_for_line(|line| line.trim_end().parse() == Ok(END));
     last.signal("INT");
     let outcome = last.finish();
     assert_eq!(outcome.code(), Some(0), "{outcome}");
     let mut printed = numbers(&outcome.stdout);
-    assert_eq!(printed.pop(), Some(0), "the end comes last");
+    assert_eq!(printed.pop(), Some(END), "the end comes last");
     printed
+}
+
+/// Publishes one number.
+fn publish(broker: &Mosquitto, qos: &str, number: u32) {
+    let flags = ["-t", "t", "-q", qos, "-m", &number.to_string()];
+    broker.client("mosquitto_pub", &flags).run().expect(0, "", "");
 }
 
 #[test]
@@ -97,11 +106,12 @@ fn killed_at_qos_2_before_version_5() {
     kill_again_and_again(24, "2", "311");
 }
 
-/// A run whose reader goes away after so many lines; everything that was written until then.
+/// A run whose reader goes away after so many lines; everything that was written until then. Without one more
+/// message a program with nothing to write would not see that it is gone.
 ///
 /// A socket stands for the pipe: after its reading end was shut the writer gets EPIPE as it does from a
 /// closed pipe, but what was written before can still be looked at. `head` would throw it away.
-fn read_lines(arguments: &[&str], lines: usize) -> Vec<u8> {
+fn read_lines(arguments: &[&str], lines: usize, publish_one: impl FnOnce()) -> Vec<u8> {
     let (mut reader, writer) = UnixStream::pair().unwrap();
     reader.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut process = Process::start_with_stdout(arguments, OwnedFd::from(writer).into());
@@ -113,6 +123,7 @@ fn read_lines(arguments: &[&str], lines: usize) -> Vec<u8> {
     }
     reader.shutdown(Shutdown::Read).unwrap();
     reader.read_to_end(&mut read).unwrap();
+    publish_one();
     assert_eq!(process.wait().0, Some(0), "a closed pipe is no failure");
     read
 }
@@ -124,15 +135,17 @@ fn close_again_and_again(qos: &str, version: &str) {
     feed(&broker, MANY, qos, LONG);
     let (url, mut random) = (broker.ws(), fastrand::Rng::with_seed(25 + other_seeds()));
     let (mut printed, mut readers) = (Vec::new(), 0);
-    // As long as enough is left: a program that has nothing to write does not see that its reader is gone.
-    while readers < 12 && printed.iter().max().is_none_or(|number| *number < MANY / 4 * 3) {
-        let written = read_lines(&[&["sub", &url], &session[..]].concat(), random.usize(1..60));
+    while readers < 12 && printed.iter().max().is_none_or(|number| *number < MANY / 2) {
+        let publish_one = || publish(&broker, qos, 0);
+        let arguments = [&["sub", &url], &session[..]].concat();
+        let written = read_lines(&arguments, random.usize(1..60), publish_one);
         printed.extend(numbers(&written));
         readers += 1;
     }
     println!("{readers} readers");
     assert!(readers > 0, "nobody has read");
     printed.extend(the_rest(&broker, &session));
+    printed.retain(|number| *number > 0);
     all_arrived(&printed, MANY, "1");
 }
 

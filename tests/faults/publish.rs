@@ -36,7 +36,7 @@ fn publish_through(storm: Storm, last: u32, qos: &str, version: &str, limit: Dur
     assert_eq!(arrived.pop(), Some(0), "the end comes last");
     all_arrived(&arrived, last, qos);
     assert!(proxy.broken() >= storm.faults.min(20), "only {} connections broke", proxy.broken());
-    tells_losses_and_recoveries(&outcome, 5);
+    tells_losses_and_recoveries(&outcome, 3);
 }
 
 /// Short connections: twenty of them do not suffice.

@@ -67,3 +67,18 @@ fn a_standstill_before_connack_is_left_after_the_connect_timeout() {
     assert_eq!(outcome.code(), Some(0), "{outcome}");
     subscriber.finish().expect(0, sequence(3), "");
 }
+
+/// The first try is closed at once, the second (with the other subprotocol) stands still.
+#[test]
+fn an_interrupt_ends_a_second_try() {
+    let Some(broker) = mosquitto() else { return };
+    let proxy = Proxy::start(broker.ws_port(), |number| match number {
+        0 => Plan { up: Path::failing(10, Fault::Cut), ..Plan::default() },
+        _ => Plan { up: Path::failing(10, Fault::Hold), ..Plan::default() },
+    });
+    let running = Program::new(["sub", &proxy.url(), "-t", "t", "--wait", "20"]).spawn();
+    wait_until("the second try", || proxy.held() > 0);
+    running.signal("INT");
+    let outcome = running.finish_within(Duration::from_secs(5));
+    assert_eq!(outcome.code(), Some(130), "{outcome}");
+}
