@@ -151,7 +151,7 @@ _mqttws() {
             return 0
             ;;
         mqttws__subcmd__ping)
-            opts="-L -h -p -u -P -V -i -k -M -d -c -q -W --url --host --port --path --subprotocol --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --ciphers --psk --psk-identity --tls-engine --tls-engine-kpass-sha1 --keyform --dhparam --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --username --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --protocol-version --id --keepalive --max-inflight --will-topic --will-payload --will-qos --will-retain --will-delay --profile --config --debug --quiet --count --interval --via --qos --size --timeout --help"
+            opts="-L -h -p -4 -6 -A -H -u -P -V -i -k -M -d -c -q -W --url --host --port --path --ipv4 --ipv6 --bind --resolve --unix --proxy --no-proxy --subprotocol --header --origin --user-agent --basic-auth --bearer --follow --strict --frame-per-packet --max-message-size --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --ciphers --psk --psk-identity --tls-engine --tls-engine-kpass-sha1 --keyform --dhparam --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --username --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --protocol-version --id --keepalive --max-inflight --will-topic --will-payload --will-qos --will-retain --will-delay --profile --config --debug --quiet --count --interval --via --qos --size --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -185,7 +185,59 @@ _mqttws() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --bind)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -A)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --resolve)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unix)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --proxy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --no-proxy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --subprotocol)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --header)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -H)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --origin)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user-agent)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --basic-auth)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bearer)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-message-size)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -405,7 +457,7 @@ _mqttws() {
             return 0
             ;;
         mqttws__subcmd__pub)
-            opts="-L -h -p -u -P -V -i -k -M -d -c -x -t -m -f -s -l -n -q -r --url --host --port --path --subprotocol --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --ciphers --psk --psk-identity --tls-engine --tls-engine-kpass-sha1 --keyform --dhparam --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --username --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --protocol-version --id --keepalive --max-inflight --will-topic --will-payload --will-qos --will-retain --will-delay --profile --config --debug --quiet --disable-clean-session --session-expiry-interval --topic --message --file --stdin-file --stdin-line --null-message --qos --retain --topic-alias --help"
+            opts="-L -h -p -4 -6 -A -H -u -P -V -i -k -M -d -c -x -t -m -f -s -l -n -q -r --url --host --port --path --ipv4 --ipv6 --bind --resolve --unix --proxy --no-proxy --subprotocol --header --origin --user-agent --basic-auth --bearer --follow --strict --frame-per-packet --max-message-size --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --ciphers --psk --psk-identity --tls-engine --tls-engine-kpass-sha1 --keyform --dhparam --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --username --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --protocol-version --id --keepalive --max-inflight --will-topic --will-payload --will-qos --will-retain --will-delay --profile --config --debug --quiet --disable-clean-session --session-expiry-interval --topic --message --file --stdin-file --stdin-line --null-message --qos --retain --topic-alias --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -439,7 +491,59 @@ _mqttws() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --bind)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -A)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --resolve)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unix)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --proxy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --no-proxy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --subprotocol)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --header)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -H)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --origin)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user-agent)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --basic-auth)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bearer)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-message-size)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -693,7 +797,7 @@ _mqttws() {
             return 0
             ;;
         mqttws__subcmd__sub)
-            opts="-L -h -p -u -P -V -i -k -M -d -c -x -t -U -E -q -C -W -v -N --url --host --port --path --subprotocol --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --ciphers --psk --psk-identity --tls-engine --tls-engine-kpass-sha1 --keyform --dhparam --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --username --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --protocol-version --id --keepalive --max-inflight --will-topic --will-payload --will-qos --will-retain --will-delay --profile --config --debug --quiet --disable-clean-session --session-expiry-interval --topic --unsubscribe --exit-after-subscribe --qos --count --timeout --verbose --help"
+            opts="-L -h -p -4 -6 -A -H -u -P -V -i -k -M -d -c -x -t -U -E -q -C -W -v -N --url --host --port --path --ipv4 --ipv6 --bind --resolve --unix --proxy --no-proxy --subprotocol --header --origin --user-agent --basic-auth --bearer --follow --strict --frame-per-packet --max-message-size --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --ciphers --psk --psk-identity --tls-engine --tls-engine-kpass-sha1 --keyform --dhparam --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --username --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --protocol-version --id --keepalive --max-inflight --will-topic --will-payload --will-qos --will-retain --will-delay --profile --config --debug --quiet --disable-clean-session --session-expiry-interval --topic --unsubscribe --exit-after-subscribe --qos --count --timeout --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -727,7 +831,59 @@ _mqttws() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --bind)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -A)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --resolve)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unix)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --proxy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --no-proxy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --subprotocol)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --header)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -H)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --origin)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user-agent)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --basic-auth)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bearer)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-message-size)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

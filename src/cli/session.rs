@@ -120,6 +120,7 @@ impl Session {
             topic_alias: false,
             max_inflight: self.max_inflight,
             maximum_packet: MAXIMUM_PACKET,
+            whole_packets: false,
             trace,
         })
     }

@@ -45,6 +45,15 @@ pub enum Error {
         step: Step,
         /// The whole budget.
         after: Duration,
+        /// What was tried, and what came of it.
+        tried: Option<String>,
+    },
+    /// A redirect was followed, and then this happened.
+    Redirected {
+        /// Where it led.
+        to: String,
+        /// What happened there.
+        error: Box<Error>,
     },
     /// The broker answered CONNECT with a refusal.
     Refused {
@@ -80,9 +89,11 @@ impl std::fmt::Display for Error {
             Self::Local(error) => error.fmt(f),
             Self::TlsSetup(error) => error.fmt(f),
             Self::Unreached(error) => error.fmt(f),
-            Self::ConnectTimedOut { step, after } => {
-                write!(f, "no {step} within {} s", after.as_secs_f64())
+            Self::ConnectTimedOut { step, after, tried } => {
+                write!(f, "no {step} within {} s", after.as_secs_f64())?;
+                tried.as_ref().map_or(Ok(()), |tried| write!(f, " ({tried})"))
             }
+            Self::Redirected { to, error } => write!(f, "redirected to {to}: {error}"),
             Self::Refused { connack, version } => {
                 let words = connack.code.connack_words();
                 match connack.code.0 {
@@ -120,3 +131,13 @@ impl std::fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+impl Error {
+    /// The error itself, wherever a redirect has led to it.
+    pub fn root(&self) -> &Self {
+        match self {
+            Self::Redirected { error, .. } => error.root(),
+            error => error,
+        }
+    }
+}

@@ -1,12 +1,15 @@
 //! The program as its user sees it, against brokers that follow a script of bytes: standard output, standard
 //! error and exit code, compared exactly. These tests must never know the program's codec.
 
+mod dialling;
 mod faults;
 mod ping;
 mod ping_via;
 mod profile;
+mod proxy;
 mod publish;
 mod reconnect;
+mod redirect;
 mod serve;
 mod signals;
 mod subscribe;
@@ -14,6 +17,7 @@ mod tls;
 mod tls_client;
 mod tls_refused;
 mod tls_settings;
+mod upgrade;
 mod usage;
 
 mod support {

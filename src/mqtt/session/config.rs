@@ -40,6 +40,8 @@ pub struct Config {
     pub max_inflight: Option<NonZeroU16>,
     /// The largest packet we accept, in bytes.
     pub maximum_packet: usize,
+    /// Hand out each packet as one piece, so that the transport can send it as one message.
+    pub whole_packets: bool,
     /// Keep a line for each packet, for `-d`.
     pub trace: bool,
 }
