@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::mqtt::packet::{ConnAck, Disconnect, PacketType};
+use crate::mqtt::property::Properties;
 use crate::mqtt::session::{Silence, Violation};
 use crate::mqtt::version::Version;
 use crate::transport::dial::DialError;
@@ -100,19 +101,13 @@ impl std::fmt::Display for Error {
                     0x01 | 0x84 => write!(f, "the broker refused MQTT {version}: {words}")?,
                     _ => write!(f, "the broker refused: {words}")?,
                 }
-                if let Some(reason) = connack.properties.reason_string() {
-                    write!(f, " ({})", reason.escape_debug())?;
-                }
-                Ok(())
+                write_properties(f, &connack.properties)
             }
             Self::RefusedSilently(error) => write!(f, "no answer to CONNECT: {error}"),
             Self::Disconnected(disconnect) => {
                 let words = disconnect.code.name(PacketType::Disconnect);
                 write!(f, "the broker disconnected us: {words}")?;
-                if let Some(reason) = disconnect.properties.reason_string() {
-                    write!(f, " ({})", reason.escape_debug())?;
-                }
-                Ok(())
+                write_properties(f, &disconnect.properties)
             }
             Self::Lost(error) if error.is_end() => write!(f, "connection lost: {error}"),
             Self::Transport(error) | Self::Lost(error) => error.fmt(f),
@@ -140,4 +135,15 @@ impl Error {
             error => error,
         }
     }
+}
+
+/// What the broker itself said: its reason, and where it sends us (MQTT 5 §4.11).
+fn write_properties(f: &mut std::fmt::Formatter<'_>, properties: &Properties) -> std::fmt::Result {
+    if let Some(reason) = properties.reason_string() {
+        write!(f, " ({})", reason.escape_debug())?;
+    }
+    if let Some(server) = properties.server_reference() {
+        write!(f, ", it names {}", server.escape_debug())?;
+    }
+    Ok(())
 }
