@@ -106,6 +106,11 @@ pub fn failure(line: &str) {
     print(line);
 }
 
+/// Prints what came of it all.
+pub fn summary(line: &str) {
+    print(line);
+}
+
 /// Prints a warning.
 pub fn warn(line: &str) {
     print(&format!("warning: {line}"));

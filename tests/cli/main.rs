@@ -3,12 +3,15 @@
 
 mod dialling;
 mod faults;
+mod filters;
+mod formats;
 mod ping;
 mod ping_via;
 mod profile;
 mod proxy;
 mod publish;
 mod reconnect;
+mod records;
 mod redirect;
 mod serve;
 mod signals;

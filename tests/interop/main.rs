@@ -1,6 +1,7 @@
 //! The program against Debian's mosquitto, with `mosquitto_pub` and `mosquitto_sub` at the other end,
 //! straight and through nginx and proxies. These tests must never know how the program does it.
 
+mod beside_mosquitto;
 #[expect(dead_code, reason = "tests/faults ends and restarts it")]
 mod broker;
 #[path = "../cli/support/certificates.rs"]

@@ -212,9 +212,14 @@ impl Session {
 
     /// A PUBLISH from the server: an event, unless it is a QoS 2 message that we already have (§4.3.3).
     fn published(&mut self, mut publish: Publish) -> Result<Option<Event>, Violation> {
-        self.inbound.resolve_alias(&mut publish)?;
-        let v5 = self.config.version.has_properties();
-        let receive_maximum = if v5 { inbound::RECEIVE_MAXIMUM } else { u16::MAX };
+        let announced = &self.config.connect_properties;
+        let alias_maximum = announced.topic_alias_maximum().unwrap_or(inbound::TOPIC_ALIAS_MAXIMUM);
+        self.inbound.resolve_alias(&mut publish, alias_maximum)?;
+        let receive_maximum = if self.config.version.has_properties() {
+            announced.receive_maximum().unwrap_or(inbound::RECEIVE_MAXIMUM)
+        } else {
+            u16::MAX
+        };
         match self.inbound.accept(&publish, receive_maximum)? {
             inbound::Accepted::New(number) => Ok(Some(Event::Message(Delivery { number, publish }))),
             inbound::Accepted::Pending => Ok(None),

@@ -92,6 +92,9 @@ impl Session {
         if let Ok(maximum) = u32::try_from(self.config.maximum_packet) {
             properties.push(Property::MaximumPacketSize(maximum));
         }
+        for property in &self.config.connect_properties {
+            properties.set(property.clone());
+        }
         self.begin_authentication(&mut properties);
         properties
     }

@@ -128,6 +128,9 @@ impl Session {
             if self.config.version.has_properties() && self.survives() && session_ends {
                 properties.push(Property::SessionExpiryInterval(0));
             }
+            for property in self.config.disconnect_properties.iter().filter(|_| !code.is_error()) {
+                properties.set(property.clone());
+            }
             self.send(&Packet::Disconnect(Disconnect { code, properties }));
         }
         self.state = State::Ended;

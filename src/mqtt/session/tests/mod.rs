@@ -49,6 +49,8 @@ fn config(version: Version) -> Config {
         whole_packets: false,
         max_inflight: None,
         maximum_packet: 1 << 20,
+        connect_properties: Properties::default(),
+        disconnect_properties: Properties::default(),
         trace: false,
     }
 }
