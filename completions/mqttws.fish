@@ -35,7 +35,18 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s L -l url -d 'The s
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s h -l host -d 'Host to connect to [default: localhost]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s p -l port -d 'Port to connect to; 443 means wss [default: 80, with TLS 443, without a host 8080]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l path -d 'Path of the WebSocket endpoint [default: /mqtt]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s A -l bind -d 'Connect from this address of ours' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l resolve -d 'Take these addresses for this host and port, and ask no resolver; `*` is any host (repeatable)' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l unix -d 'Connect to this Unix socket, whatever host, port and proxy are' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l proxy -d 'Connect through this proxy; an empty text is none' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l no-proxy -d 'Hosts that are reached without a proxy, separated by commas [default: `$no_proxy` or `$NO_PROXY`]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l subprotocol -d 'WebSocket subprotocols to offer, separated by commas, or `none` [default: mqtt, then mqttv3.1]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s H -l header -d 'Send this header with the upgrade; `Name: @FILE` reads the value from a file (repeatable)' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l origin -d 'Send this Origin header' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l user-agent -d 'Send this User-Agent header' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l basic-auth -d 'Authenticate the upgrade with user name and password; `@FILE` reads them from a file' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l bearer -d 'Authenticate the upgrade with this token; `@FILE` reads it from a file' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l max-message-size -d 'The largest WebSocket message and MQTT packet to accept; K, M and G count in 1024 [default: 256M and a header]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l cafile -d 'Trust the certificate authorities of this PEM file instead of the built-in ones (repeatable)' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l capath -d 'Trust the certificate authorities of all PEM files in this folder instead of the built-in ones' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l pin-sha256 -d 'Trust exactly the certificate with this SHA-256, whatever its name, age or issuer (repeatable)' -r
@@ -87,6 +98,11 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l repeat-delay -d 'T
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l rate -d 'Publish at most so many messages a second' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l replay -d 'With --json: keep the distances in time that the records have, or be so many times as fast' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s q -l qos -d 'Quality of service: 0, 1 or 2; with --json that of records that do not say' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s 4 -l ipv4 -d 'Connect to IPv4 addresses only'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s 6 -l ipv6 -d 'Connect to IPv6 addresses only'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l follow -d 'Follow up to 5 redirects, never from wss to ws; to another host no credentials are sent'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l strict -d 'Refuse answers to the upgrade that are otherwise taken with a warning'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l frame-per-packet -d 'Send each MQTT packet as a WebSocket message of its own'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l system-roots -d 'Trust the authorities that the operating system trusts (or those in `$SSL_CERT_FILE`)'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l insecure -d 'Do not verify the server\'s certificate: anyone on the way can read and change everything'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l no-reconnect -d 'Do not connect again when the connection is lost'
@@ -111,7 +127,18 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s L -l url -d 'The s
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s h -l host -d 'Host to connect to [default: localhost]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s p -l port -d 'Port to connect to; 443 means wss [default: 80, with TLS 443, without a host 8080]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l path -d 'Path of the WebSocket endpoint [default: /mqtt]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s A -l bind -d 'Connect from this address of ours' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l resolve -d 'Take these addresses for this host and port, and ask no resolver; `*` is any host (repeatable)' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l unix -d 'Connect to this Unix socket, whatever host, port and proxy are' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l proxy -d 'Connect through this proxy; an empty text is none' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l no-proxy -d 'Hosts that are reached without a proxy, separated by commas [default: `$no_proxy` or `$NO_PROXY`]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l subprotocol -d 'WebSocket subprotocols to offer, separated by commas, or `none` [default: mqtt, then mqttv3.1]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s H -l header -d 'Send this header with the upgrade; `Name: @FILE` reads the value from a file (repeatable)' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l origin -d 'Send this Origin header' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l user-agent -d 'Send this User-Agent header' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l basic-auth -d 'Authenticate the upgrade with user name and password; `@FILE` reads them from a file' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l bearer -d 'Authenticate the upgrade with this token; `@FILE` reads it from a file' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l max-message-size -d 'The largest WebSocket message and MQTT packet to accept; K, M and G count in 1024 [default: 256M and a header]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l cafile -d 'Trust the certificate authorities of this PEM file instead of the built-in ones (repeatable)' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l capath -d 'Trust the certificate authorities of all PEM files in this folder instead of the built-in ones' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l pin-sha256 -d 'Trust exactly the certificate with this SHA-256, whatever its name, age or issuer (repeatable)' -r
@@ -166,6 +193,11 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s F -l format -d 'Wr
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l json -d 'Write each message as a line of JSON; with =parse also the payload as JSON, where it is' -r -f -a "text\t'Text, or base64'
 parse\t'And JSON, where they are'"
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s o -l output-dir -d 'Write each message to a file of its own in this folder, named by its topic and a number' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s 4 -l ipv4 -d 'Connect to IPv4 addresses only'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s 6 -l ipv6 -d 'Connect to IPv6 addresses only'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l follow -d 'Follow up to 5 redirects, never from wss to ws; to another host no credentials are sent'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l strict -d 'Refuse answers to the upgrade that are otherwise taken with a warning'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l frame-per-packet -d 'Send each MQTT packet as a WebSocket message of its own'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l system-roots -d 'Trust the authorities that the operating system trusts (or those in `$SSL_CERT_FILE`)'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l insecure -d 'Do not verify the server\'s certificate: anyone on the way can read and change everything'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l no-reconnect -d 'Do not connect again when the connection is lost'
@@ -194,7 +226,18 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s L -l url -d 'The 
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s h -l host -d 'Host to connect to [default: localhost]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s p -l port -d 'Port to connect to; 443 means wss [default: 80, with TLS 443, without a host 8080]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l path -d 'Path of the WebSocket endpoint [default: /mqtt]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s A -l bind -d 'Connect from this address of ours' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l resolve -d 'Take these addresses for this host and port, and ask no resolver; `*` is any host (repeatable)' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l unix -d 'Connect to this Unix socket, whatever host, port and proxy are' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l proxy -d 'Connect through this proxy; an empty text is none' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l no-proxy -d 'Hosts that are reached without a proxy, separated by commas [default: `$no_proxy` or `$NO_PROXY`]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l subprotocol -d 'WebSocket subprotocols to offer, separated by commas, or `none` [default: mqtt, then mqttv3.1]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s H -l header -d 'Send this header with the upgrade; `Name: @FILE` reads the value from a file (repeatable)' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l origin -d 'Send this Origin header' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l user-agent -d 'Send this User-Agent header' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l basic-auth -d 'Authenticate the upgrade with user name and password; `@FILE` reads them from a file' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l bearer -d 'Authenticate the upgrade with this token; `@FILE` reads it from a file' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l max-message-size -d 'The largest WebSocket message and MQTT packet to accept; K, M and G count in 1024 [default: 256M and a header]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l cafile -d 'Trust the certificate authorities of this PEM file instead of the built-in ones (repeatable)' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l capath -d 'Trust the certificate authorities of all PEM files in this folder instead of the built-in ones' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l pin-sha256 -d 'Trust exactly the certificate with this SHA-256, whatever its name, age or issuer (repeatable)' -r
@@ -241,6 +284,11 @@ publish\t'A message through the broker and back'"
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s q -l qos -d 'QoS of `--via publish`' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l size -d 'Size of the message of `--via publish`, in bytes' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s W -l timeout -d 'How long to wait for each answer' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s 4 -l ipv4 -d 'Connect to IPv4 addresses only'
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s 6 -l ipv6 -d 'Connect to IPv6 addresses only'
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l follow -d 'Follow up to 5 redirects, never from wss to ws; to another host no credentials are sent'
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l strict -d 'Refuse answers to the upgrade that are otherwise taken with a warning'
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l frame-per-packet -d 'Send each MQTT packet as a WebSocket message of its own'
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l system-roots -d 'Trust the authorities that the operating system trusts (or those in `$SSL_CERT_FILE`)'
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l insecure -d 'Do not verify the server\'s certificate: anyone on the way can read and change everything'
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l no-reconnect -d 'Do not connect again when the connection is lost'

@@ -23,7 +23,7 @@ A local failure: a file, the disk, the output; also when records of the input ma
 The command line makes no sense.
 .TP
 \fB3\fR
-Not reached: name or TCP.
+Not reached: name, TCP or proxy.
 .TP
 \fB4\fR
 TLS failed.
@@ -57,6 +57,10 @@ Where to connect when the command line names no address.
 .TP
 \fBMQTTWS_USERNAME\fR, \fBMQTTWS_PASSWORD\fR
 Credentials, where neither the flags nor the URL have any.
+.TP
+\fBhttps_proxy\fR, \fBHTTPS_PROXY\fR, \fBhttp_proxy\fR, \fBall_proxy\fR, \fBALL_PROXY\fR, \fBno_proxy\fR, \fBNO_PROXY\fR
+The proxy for wss, for ws and for both, and the hosts that need none, where \fB\-\-proxy\fR and
+\fB\-\-no\-proxy\fR say nothing; as curl understands them.
 .TP
 \fBSSL_CERT_FILE\fR, \fBSSL_CERT_DIR\fR
 Where \fB\-\-system\-roots\fR finds the certificates, instead of the operating system's usual place.

@@ -3,6 +3,8 @@
 mod address;
 pub mod connection;
 mod credentials;
+mod handshake;
+mod network;
 pub mod ping;
 mod profile;
 pub mod property;

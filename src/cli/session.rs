@@ -129,6 +129,7 @@ impl Session {
             topic_alias: false,
             max_inflight: self.max_inflight,
             maximum_packet: MAXIMUM_PACKET,
+            whole_packets: false,
             connect_properties: Properties::default(),
             disconnect_properties: Properties::default(),
             trace,

@@ -7,6 +7,7 @@ mod pace;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use bytes::Bytes;
 
 use self::input::{Input, Opened};
 use self::message::{Maker, Message};
@@ -177,6 +178,24 @@ impl Publisher {
     }
 
     fn publish(&mut self, message: Message) {
+        match message {
+            Message::Payload(payload) if self.pace.is_free() => self.publish_payload(payload),
+            message => self.publish_whole(message),
+        }
+    }
+
+    /// The usual stream: every message is like the one before, but for its payload.
+    fn publish_payload(&mut self, payload: Bytes) {
+        let template = &self.maker.template;
+        self.published += 1;
+        self.bytes += payload.len() as u64;
+        self.at_most_once |= template.qos == QoS::AtMostOnce;
+        if let Err(unsendable) = self.client.publish_like(template, payload, self.records) {
+            self.refuse(self.records, &unsendable.to_string());
+        }
+    }
+
+    fn publish_whole(&mut self, message: Message) {
         let (publish, time) = self.maker.finish(message);
         if !self.pace.is_free() {
             self.pace.published(time, Instant::now());

@@ -127,6 +127,12 @@ impl Mosquitto {
         let subscribed = |line: &str| line.split(' ').nth(1) == Some(id) && line.split(' ').count() >= 4;
         assert!(self.server.waits_for(subscribed), "no subscription of {id} within {PATIENCE:?}");
     }
+
+    /// Waits until the client `id` connects.
+    pub fn wait_for_connection(&self, id: &str) {
+        let connected = |line: &str| line.contains(&format!(" as {id} ("));
+        assert!(self.server.waits_for(connected), "no connection of {id} within {PATIENCE:?}");
+    }
 }
 
 /// Traffic that keeps mosquitto busy until this is dropped.

@@ -72,6 +72,7 @@ pub struct Session {
     /// What `resumable` was before the latest CONNACK.
     resumable_before: bool,
     forget_at_server: bool,
+    withhold_credentials: bool,
     /// The latest CONNECT was not answered, or (`unsure`) one before it.
     unanswered: bool,
     unsure: bool,
@@ -91,7 +92,7 @@ impl Session {
         Self {
             state: State::Offline,
             decoder: Decoder::new(config.version, config.maximum_packet),
-            outbox: Outbox::default(),
+            outbox: Outbox::new(config.whole_packets),
             exchanges: Exchanges::default(),
             inbound: Inbound::default(),
             limits: Limits::before_connack(),
@@ -101,6 +102,7 @@ impl Session {
             resumable: false,
             resumable_before: false,
             forget_at_server: false,
+            withhold_credentials: false,
             unanswered: false,
             unsure: false,
             aliases: HashMap::new(),
@@ -120,6 +122,12 @@ impl Session {
     /// Tries another version at the next connection.
     pub fn set_version(&mut self, version: Version) {
         self.config.version = version;
+    }
+
+    /// Keeps user name and password out of the next CONNECT: it goes to another server than they are for.
+    /// Says whether that is news.
+    pub fn withhold_credentials(&mut self, withheld: bool) -> bool {
+        std::mem::replace(&mut self.withhold_credentials, withheld) != withheld
     }
 
     /// The network connection is gone; what is unfinished waits for the next one.
@@ -271,7 +279,8 @@ impl Session {
         self.keep_alive.hold(held, now);
     }
 
-    /// The next piece of what must be sent; call until `None`. Pieces may be joined or cut anywhere.
+    /// The next piece of what must be sent; call until `None`. Pieces may be joined or cut anywhere; each is
+    /// one packet where the configuration asks for that.
     pub fn outgoing(&mut self, now: Instant) -> Option<Bytes> {
         let piece = self.outbox.take().or_else(|| {
             self.resend();
