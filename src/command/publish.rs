@@ -7,6 +7,7 @@ mod pace;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use bytes::Bytes;
 
 use self::input::{Input, Opened};
 use self::message::{Maker, Message};
