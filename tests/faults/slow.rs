@@ -20,13 +20,13 @@ const LAST: u32 = 20 * 1024;
 /// The most memory that it may ever have, in KiB.
 const MEMORY: u64 = 64 * 1024;
 
-/// Mosquitto ends a connection that was silent for one and a half keep alives of a second.
-const LONGEST_SILENCE: Duration = Duration::from_millis(1500);
+/// Mosquitto ends a connection that was silent for one and a half keep alives of two seconds.
+const LONGEST_SILENCE: Duration = Duration::from_secs(3);
 
 /// A subscriber that nobody reads, and the flood that has come to a standstill before it.
 fn stalled() -> (Flood, Process, u64) {
     let flood = Flood::start(LAST, LENGTH);
-    let process = Process::start(&["sub", &flood.url(), "-V", "311", "-t", "t", "-k", "1"]);
+    let process = Process::start(&["sub", &flood.url(), "-V", "311", "-t", "t", "-k", "2"]);
     let (mut written, mut since) = (0, Instant::now());
     let deadline = Instant::now() + PATIENCE;
     while written == 0 || since.elapsed() < Duration::from_secs(1) {
@@ -83,7 +83,7 @@ fn a_stalled_output_can_be_interrupted() {
 fn mosquitto_keeps_the_connection() {
     let Some(broker) = mosquitto() else { return };
     let proxy = Proxy::transparent(broker.ws_port());
-    let flags = ["-i", "sub", "-t", "t", "-q", "1", "-k", "1"];
+    let flags = ["-i", "sub", "-t", "t", "-q", "1", "-k", "2"];
     let mut process = Process::start(&[&["sub", &proxy.url()], &flags[..]].concat());
     broker.wait_for_subscription("sub");
     let filling = ".".repeat(1000);
