@@ -37,6 +37,22 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s p -l port -d 'Port
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l path -d 'Path of the WebSocket endpoint [default: /mqtt]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l subprotocol -d 'WebSocket subprotocols to offer, separated by commas, or `none` [default: mqtt, then mqttv3.1]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l cafile -d 'Trust the certificate authorities of this PEM file instead of the built-in ones (repeatable)' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l capath -d 'Trust the certificate authorities of all PEM files in this folder instead of the built-in ones' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l pin-sha256 -d 'Trust exactly the certificate with this SHA-256, whatever its name, age or issuer (repeatable)' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l cert -d 'Show this certificate (PEM) to a server that asks for one' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l key -d 'The private key (PEM) of the certificate [default: in the file of --cert]' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l key-password-file -d 'The password of an encrypted private key is the first line of this file' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l sni -d 'Ask for the certificate of this name, and demand it [default: the host]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l tls-alpn -d 'Application protocols to offer (ALPN), separated by commas [default: none]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l tls-version -d 'Speak only this version of TLS: 1.2 or 1.3 [default: the newer one that the server speaks]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l tls-keylog -d 'Append the secrets of the connection to this file, for Wireshark [default: `$SSLKEYLOGFILE`]' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l ciphers -d 'Cipher suites' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l psk -d 'A pre-shared key' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l psk-identity -d 'Whose pre-shared key it is' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l tls-engine -d 'An engine of OpenSSL' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l tls-engine-kpass-sha1 -d 'The password of that engine\'s key' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l keyform -d 'Whether the key is in a file or in an engine' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l dhparam -d 'Parameters of a key exchange' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l connect-timeout -d 'Time for everything from name look-up to CONNACK' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l wait -d 'Keep trying the first connection for so long' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l reconnect-delay -d 'Shortest and longest delay before connecting again' -r
@@ -62,6 +78,7 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s t -l topic -d 'Top
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s m -l message -d 'Publish this text' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s f -l file -d 'Publish the content of a file as one message' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s q -l qos -d 'Quality of service: 0, 1 or 2' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l system-roots -d 'Trust the authorities that the operating system trusts (or those in `$SSL_CERT_FILE`)'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l insecure -d 'Do not verify the server\'s certificate: anyone on the way can read and change everything'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l no-reconnect -d 'Do not connect again when the connection is lost'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l ask-password -d 'Ask for the password on the terminal'
@@ -81,6 +98,22 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s p -l port -d 'Port
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l path -d 'Path of the WebSocket endpoint [default: /mqtt]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l subprotocol -d 'WebSocket subprotocols to offer, separated by commas, or `none` [default: mqtt, then mqttv3.1]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l cafile -d 'Trust the certificate authorities of this PEM file instead of the built-in ones (repeatable)' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l capath -d 'Trust the certificate authorities of all PEM files in this folder instead of the built-in ones' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l pin-sha256 -d 'Trust exactly the certificate with this SHA-256, whatever its name, age or issuer (repeatable)' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l cert -d 'Show this certificate (PEM) to a server that asks for one' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l key -d 'The private key (PEM) of the certificate [default: in the file of --cert]' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l key-password-file -d 'The password of an encrypted private key is the first line of this file' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l sni -d 'Ask for the certificate of this name, and demand it [default: the host]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l tls-alpn -d 'Application protocols to offer (ALPN), separated by commas [default: none]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l tls-version -d 'Speak only this version of TLS: 1.2 or 1.3 [default: the newer one that the server speaks]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l tls-keylog -d 'Append the secrets of the connection to this file, for Wireshark [default: `$SSLKEYLOGFILE`]' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l ciphers -d 'Cipher suites' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l psk -d 'A pre-shared key' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l psk-identity -d 'Whose pre-shared key it is' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l tls-engine -d 'An engine of OpenSSL' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l tls-engine-kpass-sha1 -d 'The password of that engine\'s key' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l keyform -d 'Whether the key is in a file or in an engine' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l dhparam -d 'Parameters of a key exchange' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l connect-timeout -d 'Time for everything from name look-up to CONNACK' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l wait -d 'Keep trying the first connection for so long' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l reconnect-delay -d 'Shortest and longest delay before connecting again' -r
@@ -107,6 +140,7 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s U -l unsubscribe -
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s q -l qos -d 'Highest quality of service to receive: 0, 1 or 2' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s C -l count -d 'Leave after so many messages' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s W -l timeout -d 'Leave after so long, with exit code 27 if -C was not met' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l system-roots -d 'Trust the authorities that the operating system trusts (or those in `$SSL_CERT_FILE`)'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l insecure -d 'Do not verify the server\'s certificate: anyone on the way can read and change everything'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l no-reconnect -d 'Do not connect again when the connection is lost'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l ask-password -d 'Ask for the password on the terminal'
@@ -124,6 +158,22 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s p -l port -d 'Por
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l path -d 'Path of the WebSocket endpoint [default: /mqtt]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l subprotocol -d 'WebSocket subprotocols to offer, separated by commas, or `none` [default: mqtt, then mqttv3.1]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l cafile -d 'Trust the certificate authorities of this PEM file instead of the built-in ones (repeatable)' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l capath -d 'Trust the certificate authorities of all PEM files in this folder instead of the built-in ones' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l pin-sha256 -d 'Trust exactly the certificate with this SHA-256, whatever its name, age or issuer (repeatable)' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l cert -d 'Show this certificate (PEM) to a server that asks for one' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l key -d 'The private key (PEM) of the certificate [default: in the file of --cert]' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l key-password-file -d 'The password of an encrypted private key is the first line of this file' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l sni -d 'Ask for the certificate of this name, and demand it [default: the host]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l tls-alpn -d 'Application protocols to offer (ALPN), separated by commas [default: none]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l tls-version -d 'Speak only this version of TLS: 1.2 or 1.3 [default: the newer one that the server speaks]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l tls-keylog -d 'Append the secrets of the connection to this file, for Wireshark [default: `$SSLKEYLOGFILE`]' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l ciphers -d 'Cipher suites' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l psk -d 'A pre-shared key' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l psk-identity -d 'Whose pre-shared key it is' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l tls-engine -d 'An engine of OpenSSL' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l tls-engine-kpass-sha1 -d 'The password of that engine\'s key' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l keyform -d 'Whether the key is in a file or in an engine' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l dhparam -d 'Parameters of a key exchange' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l connect-timeout -d 'Time for everything from name look-up to CONNACK' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l wait -d 'Keep trying the first connection for so long' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l reconnect-delay -d 'Shortest and longest delay before connecting again' -r
@@ -152,6 +202,7 @@ publish\t'A message through the broker and back'"
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s q -l qos -d 'QoS of `--via publish`' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l size -d 'Size of the message of `--via publish`, in bytes' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s W -l timeout -d 'How long to wait for each answer' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l system-roots -d 'Trust the authorities that the operating system trusts (or those in `$SSL_CERT_FILE`)'
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l insecure -d 'Do not verify the server\'s certificate: anyone on the way can read and change everything'
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l no-reconnect -d 'Do not connect again when the connection is lost'
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l ask-password -d 'Ask for the password on the terminal'

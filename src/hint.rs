@@ -4,7 +4,7 @@ use std::io;
 
 use crate::client::{self, Step};
 use crate::transport::dial::DialError;
-use crate::transport::tls::{CertificateFault, TlsError};
+use crate::transport::tls::{Alert, CertificateFault, Plain, Purpose, TlsError, TlsSetupError};
 use crate::transport::upgrade::{Fault, Foreign, UpgradeError};
 use crate::transport::{self, Phase};
 
@@ -18,6 +18,10 @@ fn client_hint(error: &client::Error) -> Option<&'static str> {
     match error {
         Error::Unreached(error) => dial_hint(error),
         Error::Transport(error) => transport_hint(error),
+        Error::TlsSetup(error) => setup_hint(error),
+        Error::ConnectTimedOut { step: Step::Transport(Phase::Tls), .. } => {
+            Some("does the server speak TLS on this port?")
+        }
         Error::ConnectTimedOut { step: Step::Transport(Phase::Upgrade), .. } => {
             Some("does a WebSocket server listen there? a raw MQTT or TLS port waits in silence")
         }
@@ -64,27 +68,88 @@ fn transport_hint(error: &transport::Error) -> Option<&'static str> {
 fn tls_hint(error: &TlsError) -> Option<&'static str> {
     match error {
         TlsError::Certificate(fault) => certificate_hint(fault),
-        TlsError::NotTls { .. } => Some("try ws:// instead of wss://, or another port"),
+        TlsError::NotTls(Plain::Http) => Some("try ws:// instead of wss://, or another port"),
+        TlsError::NotTls(Plain::Mqtt) => Some("use the port of the broker's WebSocket listener"),
+        TlsError::NotTls(Plain::Other(_)) => Some("check the port"),
         TlsError::Closed => Some("does the server speak TLS on this port?"),
+        TlsError::ClientCertificateRequired | TlsError::ClientCertificateMissed => {
+            Some("give one with --cert and --key")
+        }
+        TlsError::ClientCertificateRefused(alert) => refusal_hint(*alert),
+        TlsError::Alert(alert) => alert_hint(*alert),
+        TlsError::Incompatible(_) => Some("the server's TLS needs an update, or --tls-version is wrong"),
+        TlsError::Name(_) => Some("give the server's name with --sni"),
+        TlsError::Protocol(_) => None,
+    }
+}
+
+fn refusal_hint(alert: Alert) -> Option<&'static str> {
+    match alert {
+        Alert::UnknownCA => {
+            Some("does --cert hold the certificates between it and one that the server knows?")
+        }
+        Alert::CertificateExpired => Some("have a new one made"),
+        _ => None,
+    }
+}
+
+fn alert_hint(alert: Alert) -> Option<&'static str> {
+    match alert {
+        Alert::HandshakeFailure => Some("it may want another TLS version or cipher, or a name (--sni)"),
+        Alert::ProtocolVersion => Some("leave --tls-version out; below TLS 1.2 there is no way"),
+        Alert::UnrecognisedName => Some("give the name that it knows with --sni"),
+        Alert::NoApplicationProtocol => Some("leave --tls-alpn out, or name a protocol that it accepts"),
+        _ => None,
+    }
+}
+
+fn setup_hint(error: &TlsSetupError) -> Option<&'static str> {
+    match error {
+        TlsSetupError::Swapped(_) => Some("are --cert and --key swapped?"),
+        TlsSetupError::Nothing(Purpose::Key, _) => Some("give the file of the private key with --key"),
+        TlsSetupError::Binary(Purpose::Key, _) => {
+            Some("convert it: openssl pkey -inform DER, or openssl pkcs12")
+        }
+        TlsSetupError::Binary(..) => Some("convert it: openssl x509 -inform DER, or openssl pkcs12"),
+        TlsSetupError::Encrypted(_) => Some("give its password with --key-password-file"),
+        TlsSetupError::EncryptedTheOldWay(_) => Some("convert it: openssl pkcs8 -topk8 -in KEY -out NEW"),
+        TlsSetupError::UnsupportedEncryption(_) => {
+            Some("convert it: openssl pkcs8 -topk8 -v2 aes-256-cbc -in KEY -out NEW")
+        }
+        TlsSetupError::UnsupportedKey(_) => {
+            Some("RSA keys of 2048 to 8192 bits, P-256, P-384 and Ed25519 keys are supported")
+        }
+        TlsSetupError::ForeignKey { .. } => Some("give the key with which the certificate was requested"),
+        TlsSetupError::NoSystemRoots(_) => Some("install ca-certificates, or give --cafile"),
         _ => None,
     }
 }
 
 fn certificate_hint(fault: &CertificateFault) -> Option<&'static str> {
     match fault {
-        CertificateFault::UnknownIssuer => Some("give the authority that signed it with --cafile"),
-        CertificateFault::Expired(_) => Some("the server needs a new one"),
-        CertificateFault::NotYetValid(_) => Some("check the clock of this machine"),
-        CertificateFault::WrongName { .. } => Some("connect to a name that the certificate has"),
+        CertificateFault::UnknownIssuer(_) => Some("give the authority that signed it with --cafile"),
+        CertificateFault::SelfSigned(_) => Some("if it is the right one, give it with --cafile"),
+        CertificateFault::Expired { .. } => Some("the server needs a new one"),
+        CertificateFault::NotYetValid { .. } => Some("check the clock of this machine"),
+        CertificateFault::WrongName { .. } => {
+            Some("connect to a name that the certificate has, or give it with --sni")
+        }
         CertificateFault::NoNames { .. } => {
-            Some("make it anew with a subjectAltName: the common name does not count")
+            Some("make it anew with a subjectAltName (the common name does not count), or use --pin-sha256")
         }
-        CertificateFault::CaAsServer => Some("let this authority sign a certificate of the server's own"),
-        CertificateFault::Version1 => Some("make it anew with extensions (openssl x509 -req -extfile)"),
-        CertificateFault::BadSignature => {
-            Some("is the --cafile up to date? else the certificate needs a key of at least 2048 bits")
+        CertificateFault::CaAsServer => {
+            Some("let this authority sign a certificate of the server's own, or trust it with --pin-sha256")
         }
-        CertificateFault::WeakSignature => Some("make it anew with SHA-256"),
+        CertificateFault::Version1 { .. } => {
+            Some("make it anew with extensions (openssl x509 -req -extfile), or trust it with --pin-sha256")
+        }
+        CertificateFault::WeakKey { .. } => Some("make it anew with a key of 2048 to 8192 bits"),
+        CertificateFault::BadSignature { .. } => Some("is the --cafile up to date?"),
+        CertificateFault::WeakSignature { .. } => {
+            Some("make it anew with SHA-256 and an RSA or P-256 key, or trust it with --pin-sha256")
+        }
+        CertificateFault::WrongPurpose => Some("make it anew with extendedKeyUsage serverAuth"),
+        CertificateFault::NotPinned(_) => Some("if the server has a new one that you trust, give that"),
         _ => None,
     }
 }

@@ -9,15 +9,13 @@ use clap::Args;
 use super::address::Address;
 use super::credentials::Credentials;
 use super::session::Session;
+use super::tls::Tls;
 use super::value;
 use crate::client::{self, Notice, Reconnect};
 use crate::report::{self, Usage};
-use crate::transport::endpoint::Scheme;
-use crate::transport::tls::TlsOptions;
 
 /// Where to connect, and how.
 #[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Connection {
     /// The address.
     #[command(flatten)]
@@ -27,13 +25,9 @@ pub struct Connection {
     #[arg(long, value_name = "NAMES", help_heading = "Where to connect")]
     subprotocol: Option<String>,
 
-    /// Trust the certificate authorities of this PEM file instead of the built-in ones (repeatable)
-    #[arg(long, value_name = "FILE", help_heading = "Where to connect", aliases = ["ca", "ca-cert"])]
-    cafile: Vec<PathBuf>,
-
-    /// Do not verify the server's certificate: anyone on the way can read and change everything
-    #[arg(long, help_heading = "Where to connect")]
-    insecure: bool,
+    /// TLS.
+    #[command(flatten)]
+    tls: Tls,
 
     /// Time for everything from name look-up to CONNACK
     #[arg(long, value_name = "SECS", help_heading = "Where to connect", default_value = "10",
@@ -92,17 +86,18 @@ impl Connection {
 
     /// What the flags, the environment and the defaults mean together.
     pub fn resolve(&self) -> Result<client::Options> {
-        let endpoint = self.address.resolve(self.has_tls_flag())?;
+        let tls = self.tls.resolve()?;
+        let endpoint = self.address.resolve(self.tls.is_given())?;
         let mut credentials = self.credentials.resolve(&endpoint)?;
         let authentication = self.credentials.authentication(&mut credentials)?;
         let versions = self.session.versions(&credentials, authentication.is_some())?;
         let mut session = self.session.resolve(credentials, versions[0], self.debug)?;
         session.authentication = authentication;
-        if self.insecure && endpoint.scheme == Scheme::Wss && !self.quiet {
+        if tls.insecure && !self.quiet {
             report::warn("--insecure: the server's certificate is not verified");
         }
         Ok(client::Options {
-            tls: TlsOptions { ca_files: self.cafile.clone(), insecure: self.insecure },
+            tls,
             subprotocols: self.subprotocols()?,
             headers: Vec::new(),
             strict: false,
@@ -124,10 +119,6 @@ impl Connection {
 
     fn warn(&self) -> Notice {
         if self.quiet { Box::new(|_| {}) } else { Box::new(report::warn) }
-    }
-
-    fn has_tls_flag(&self) -> bool {
-        self.insecure || !self.cafile.is_empty()
     }
 
     fn subprotocols(&self) -> Result<Option<Vec<String>>> {

@@ -57,6 +57,12 @@ Where to connect when the command line names no address.
 .TP
 \fBMQTTWS_USERNAME\fR, \fBMQTTWS_PASSWORD\fR
 Credentials, where neither the flags nor the URL have any.
+.TP
+\fBSSL_CERT_FILE\fR, \fBSSL_CERT_DIR\fR
+Where \fB\-\-system\-roots\fR finds the certificates, instead of the operating system's usual place.
+.TP
+\fBSSLKEYLOGFILE\fR
+Where the secrets of TLS connections are added to, without \fB\-\-tls\-keylog\fR.
 ";
 
 const PROMISES: &str = r".SH DELIVERY

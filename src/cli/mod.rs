@@ -9,6 +9,7 @@ pub mod publish;
 pub mod serve;
 pub mod session;
 pub mod subscribe;
+mod tls;
 mod value;
 
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};

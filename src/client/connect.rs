@@ -13,8 +13,9 @@ use crate::mqtt::session::{self, Session};
 use crate::mqtt::version::Version;
 use crate::transport::dial::Dialled;
 use crate::transport::endpoint::Scheme;
+use crate::transport::tls::{TlsConfig, TlsError};
 use crate::transport::upgrade::UpgradeError;
-use crate::transport::{self, Facts, Phase, Transport, tls};
+use crate::transport::{self, Facts, Phase, Transport};
 
 /// How long the dialling thread may take longer than the deadline, before a name look-up is to blame.
 const GRACE: Duration = Duration::from_millis(100);
@@ -105,7 +106,7 @@ impl Client {
 
     fn transport_options(&self) -> Result<transport::Options, Error> {
         let tls = match self.options.endpoint.scheme {
-            Scheme::Wss => Some(tls::client_config(&self.options.tls).map_err(Error::TlsSetup)?),
+            Scheme::Wss => Some(TlsConfig::new(&self.options.tls).map_err(Error::TlsSetup)?),
             Scheme::Ws => None,
         };
         Ok(transport::Options {
@@ -128,14 +129,17 @@ impl Client {
 
     /// Some servers close, or answer 400, only because of the subprotocol's name.
     fn other_name_may_help(&self, error: &Error) -> bool {
-        let Error::Transport(transport::Error::Upgrade(error)) = error else { return false };
-        self.options.subprotocols.is_none()
-            && self.outage.is_none()
-            && match error {
-                UpgradeError::Closed => true,
-                UpgradeError::Status(refusal) => refusal.status == 400,
-                _ => false,
+        let may_help = match error {
+            Error::Transport(transport::Error::Upgrade(UpgradeError::Status(refusal))) => {
+                refusal.status == 400
             }
+            Error::Transport(
+                transport::Error::Upgrade(UpgradeError::Closed)
+                | transport::Error::Tls(TlsError::ClientCertificateMissed),
+            ) => true,
+            _ => false,
+        };
+        may_help && self.options.subprotocols.is_none() && self.outage.is_none()
     }
 
     /// The next version to try, if this error is evidence that the *version* was refused (interop.md §5.1).

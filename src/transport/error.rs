@@ -86,8 +86,8 @@ impl Error {
 
     /// An error of the stream during `phase`; TLS passes its own through `io::Error`.
     pub(super) fn from_stream(phase: Phase, source: io::Error) -> Self {
-        match source.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-            Some(error) => TlsError::from(error.clone()).into(),
+        match source.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>()) {
+            Some(error) => error.clone().into(),
             None => Self::Io { phase, source },
         }
     }

@@ -13,15 +13,14 @@ mod words;
 
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::sync::Arc;
 
 use bytes::Bytes;
-use rustls::ClientConfig;
 
 use endpoint::{Endpoint, Scheme};
 pub use error::Error;
 use stream::{Stream, TlsFacts};
-use upgrade::{Answer, Offer};
+use tls::{TlsConfig, TlsError};
+use upgrade::{Answer, Offer, UpgradeError};
 use websocket::{Frames, WebSocketError};
 use wire::{Chunk, Outlet, Wire};
 
@@ -31,7 +30,7 @@ pub struct Options {
     /// The server.
     pub endpoint: Endpoint,
     /// How to speak TLS; needed for `wss`, not looked at for `ws`.
-    pub tls: Option<Arc<ClientConfig>>,
+    pub tls: Option<TlsConfig>,
     /// The subprotocols to offer; none sends no header.
     pub subprotocols: Vec<String>,
     /// Additional headers of the request, `Authorization` among them.
@@ -212,6 +211,9 @@ impl Transport {
             },
         };
         self.facts.answer = upgrade::masked(answer.head());
+        if matches!(accepted, Err(UpgradeError::Closed)) && self.stream.lacks_certificate() {
+            return Err(TlsError::ClientCertificateMissed.into());
+        }
         if let Some(accepted) = accepted? {
             self.facts.subprotocol = accepted.subprotocol;
             self.facts.warnings = accepted.warnings;

@@ -11,6 +11,9 @@ mod serve;
 mod signals;
 mod subscribe;
 mod tls;
+mod tls_client;
+mod tls_refused;
+mod tls_settings;
 mod usage;
 
 mod support {
@@ -22,5 +25,6 @@ mod support {
     pub mod lines;
     pub mod notation;
     pub mod program;
+    pub mod secure;
     pub mod websocket;
 }

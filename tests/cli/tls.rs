@@ -1,62 +1,73 @@
-//! `wss://`: which certificates are taken, and how the others are explained.
+//! `wss://`: which servers are trusted, and what is no TLS at all.
 
-use std::sync::Arc;
+use ring::digest::{SHA256, digest};
+use rustls::pki_types::CertificateDer;
+use rustls::version::{TLS12, TLS13};
 
-use rustls::ServerConfig;
-use rustls::pki_types::PrivateKeyDer;
-
-use crate::support::broker::{Broker, Step, packet, until_goodbye};
+use crate::support::broker::{Broker, Step};
 use crate::support::certificates::{Authority, Certificate, FAR_AWAY};
 use crate::support::folder::Folder;
-use crate::support::lines::{self, fails};
+use crate::support::lines;
 use crate::support::program::Program;
+use crate::support::secure::{Server, fails, fixed, fixed_path, publish, publish_to};
 
-/// A TLS server that shows this certificate.
-fn server(certificate: &Certificate) -> Arc<ServerConfig> {
-    let key = PrivateKeyDer::try_from(certificate.key.serialize_der()).unwrap();
-    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.certificate.der().clone()], key)
-        .unwrap();
-    Arc::new(config)
+fn fingerprint(certificate: &CertificateDer<'_>) -> String {
+    digest(&SHA256, certificate).as_ref().iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
-/// A broker that shows `certificate` and takes one message.
-fn good_broker(certificate: &Certificate) -> Broker {
-    Broker::start(until_goodbye(vec![
-        Step::Tls(server(certificate)),
-        Step::Upgrade,
-        packet("10 <MQTT> 04 *"),
-        Step::Send("20 00 00"),
-        packet("30 <t> 'x'"),
-    ]))
+fn folder_of(file: &str) -> String {
+    file.rsplit_once('/').unwrap().0.to_owned()
 }
 
-/// A broker that shows `certificate` to a client that will not like it.
-fn refused_broker(certificate: &Certificate) -> Broker {
-    Broker::start(vec![Step::Tls(server(certificate)), Step::Gone])
-}
-
-fn publish(broker: &Broker, arguments: &[&str]) -> Program {
-    let url = format!("wss://127.0.0.1:{}/mqtt", broker.port());
-    Program::new([&["pub", &url, "-V", "311", "-t", "t", "-m", "x"], arguments].concat())
+fn local(authority: &Authority) -> Certificate {
+    authority.certify(&["127.0.0.1", "localhost"], FAR_AWAY)
 }
 
 #[test]
 fn a_certificate_of_the_given_authority_is_taken() {
     let (authority, folder) = (Authority::new(), Folder::new());
     let file = folder.write("ca.pem", authority.pem());
-    let broker = good_broker(&authority.certify(&["127.0.0.1"], FAR_AWAY));
-    publish(&broker, &["--cafile", &file]).run().expect(0, "", "");
+    for flag in ["--cafile", "--ca", "--ca-cert"] {
+        let broker = Server::showing(&local(&authority)).good();
+        publish(&broker, &[flag, &file]).run().expect(0, "", "");
+    }
+}
+
+#[test]
+fn several_authorities_can_be_given_in_files_and_folders() {
+    let (one, other, folder) = (Authority::new(), Authority::new(), Folder::new());
+    let files = (folder.write("one.pem", one.pem()), folder.write("other.pem", other.pem()));
+    let broker = Server::showing(&local(&one)).good();
+    publish(&broker, &["--cafile", &files.0, "--cafile", &files.1]).run().expect(0, "", "");
+
+    // What else lies there does no harm.
+    folder.write("key.pem", local(&one).key.serialize_pem());
+    folder.write("der.crt", [0x30, 0x82, 0xff, 0xfe]);
+    let path = folder_of(&files.0);
+    let broker = Server::showing(&local(&other)).good();
+    publish(&broker, &["--capath", &path]).run().expect(0, "", "");
+}
+
+#[test]
+fn the_authorities_of_the_system_can_be_trusted() {
+    let (authority, folder) = (Authority::new(), Folder::new());
+    let file = folder.write("ca.pem", authority.pem());
+    for flag in ["--system-roots", "--tls-use-os-certs"] {
+        let broker = Server::showing(&local(&authority)).good();
+        publish(&broker, &[flag]).env("SSL_CERT_FILE", &file).run().expect(0, "", "");
+    }
+    let url = "wss://127.0.0.1:1/mqtt";
+    let program = Program::new(["pub", url, "-t", "t", "-m", "x", "--system-roots"]);
+    let outcome = program.env("SSL_CERT_FILE", "/no-such-file.pem").run();
+    let words = "no certificates of the operating system found: *; install ca-certificates, or give --cafile";
+    fails(&outcome, 1, words);
 }
 
 #[test]
 fn any_tls_flag_means_wss() {
     let (authority, folder) = (Authority::new(), Folder::new());
     let file = folder.write("ca.pem", authority.pem());
-    let broker = good_broker(&authority.certify(&["localhost"], FAR_AWAY));
+    let broker = Server::showing(&local(&authority)).good();
     let port = broker.port().to_string();
     let command =
         ["pub", "-V", "311", "-h", "localhost", "-p", &port, "--cafile", &file, "-t", "t", "-m", "x"];
@@ -64,54 +75,151 @@ fn any_tls_flag_means_wss() {
 }
 
 #[test]
-fn an_unknown_authority_is_refused() {
-    let broker = refused_broker(&Authority::new().certify(&["127.0.0.1"], FAR_AWAY));
-    fails(&publish(&broker, &[]).run(), 4, lines::UNKNOWN_ISSUER);
-
-    let folder = Folder::new();
-    let file = folder.write("ca.pem", Authority::new().pem());
-    let broker = refused_broker(&Authority::new().certify(&["127.0.0.1"], FAR_AWAY));
-    fails(&publish(&broker, &["--cafile", &file]).run(), 4, lines::UNKNOWN_ISSUER);
-}
-
-#[test]
 fn an_unknown_authority_is_taken_when_told_and_said_each_time() {
-    let broker = good_broker(&Authority::new().certify(&["elsewhere.example"], FAR_AWAY));
-    let outcome = publish(&broker, &["--insecure"]).run();
-    fails(&outcome, 0, lines::INSECURE_WARNING);
+    let certificate = Authority::new().certify(&["elsewhere.example"], FAR_AWAY);
+    let broker = Server::showing(&certificate).good();
+    lines::fails(&publish(&broker, &["--insecure"]).run(), 0, lines::INSECURE_WARNING);
+    let broker = Server::showing(&certificate).good();
+    publish(&broker, &["--insecure", "--quiet"]).run().expect(0, "", "");
 }
 
 #[test]
-fn an_expired_certificate_is_refused() {
-    let (authority, folder) = (Authority::new(), Folder::new());
-    let file = folder.write("ca.pem", authority.pem());
-    let broker = refused_broker(&authority.certify(&["127.0.0.1"], 2020));
-    fails(&publish(&broker, &["--cafile", &file]).run(), 4, lines::EXPIRED);
+fn a_pinned_certificate_is_taken_whatever_it_is() {
+    // Of nobody we know, for another name, and expired.
+    let certificate = Authority::new().certify(&["elsewhere.example"], 2020);
+    let pin = fingerprint(certificate.certificate.der());
+    let broker = Server::showing(&certificate).good();
+    publish(&broker, &["--pin-sha256", &pin]).run().expect(0, "", "");
+
+    // As OpenSSL prints it, beside another.
+    let pairs: Vec<String> = pin
+        .to_uppercase()
+        .as_bytes()
+        .chunks(2)
+        .map(|pair| String::from_utf8_lossy(pair).into_owned())
+        .collect();
+    let broker = Server::showing(&certificate).good();
+    let other = "0".repeat(64);
+    let pins = ["--pin-sha256", &other, "--pin-sha256", &pairs.join(":")];
+    publish(&broker, &pins).run().expect(0, "", "");
 }
 
 #[test]
-fn a_certificate_for_another_name_is_refused_and_the_name_told() {
+fn a_pinned_certificate_may_be_of_x509_version_1() {
+    use rustls::pki_types::pem::PemObject;
+    let pin = fingerprint(&CertificateDer::from_pem_file(fixed("version-1.pem")).unwrap());
+    for version in [&TLS13, &TLS12] {
+        let mut server = Server::fixed("version-1");
+        server.versions = vec![version];
+        publish(&server.good(), &["--pin-sha256", &pin]).run().expect(0, "", "");
+    }
+}
+
+#[test]
+fn another_certificate_than_the_pinned_one_is_named() {
     let (authority, folder) = (Authority::new(), Folder::new());
     let file = folder.write("ca.pem", authority.pem());
-    let broker = refused_broker(&authority.certify(&["elsewhere.example"], FAR_AWAY));
-    fails(&publish(&broker, &["--cafile", &file]).run(), 4, lines::WRONG_NAME);
+    let certificate = local(&authority);
+    let own = fingerprint(certificate.certificate.der());
+    let broker = Server::showing(&certificate).shunned();
+    let outcome = publish(&broker, &["--cafile", &file, "--pin-sha256", &"0".repeat(64)]).run();
+    let words = format!(
+        "certificate is not the one of --pin-sha256, its SHA-256 is {own}; if the server has a new one that \
+         you trust, give that"
+    );
+    fails(&outcome, 4, &words);
+}
+
+#[test]
+fn files_of_authorities_that_cannot_be_used() {
+    let folder = Folder::new();
+    let (empty, binary) = (folder.write("empty", ""), folder.write("binary", [0x30, 0x82, 0xff, 0xfe]));
+    let no_folder = "cannot read CA folder /no-such-folder: no such file";
+    let rows: [(&str, &str, String); 5] = [
+        ("--cafile", "/no-such-file.pem", "cannot read CA file /no-such-file.pem: no such file".into()),
+        ("--cafile", &empty, format!("no certificate in CA file {empty}")),
+        (
+            "--cafile",
+            &binary,
+            format!(
+                "CA file {binary} is binary (DER or PKCS#12), not PEM; convert it: openssl x509 -inform DER, or \
+                 openssl pkcs12"
+            ),
+        ),
+        ("--capath", "/no-such-folder", no_folder.into()),
+        ("--capath", &folder_of(&empty), format!("no certificate in CA folder {}", folder_of(&empty))),
+    ];
+    for (flag, path, words) in rows {
+        let outcome = Program::new(["pub", "wss://127.0.0.1:1/mqtt", "-t", "t", "-m", "x", flag, path]).run();
+        fails(&outcome, 1, &words);
+    }
 }
 
 #[test]
 fn a_server_without_tls_is_told_from_a_bad_one() {
-    let broker = Broker::start(vec![Step::Raw(b"HTTP/1.1 400 Bad Request\r\n\r\n".into()), Step::Gone]);
-    fails(&publish(&broker, &[]).run(), 4, lines::NOT_TLS);
+    let rows: [(&[u8], &str); 4] = [
+        (
+            b"HTTP/1.1 400 Bad Request\r\n\r\n",
+            "the server answered in plain HTTP, not TLS; try ws:// instead of wss://, or another port",
+        ),
+        (
+            b"\x20\x02\x00\x01",
+            "the server speaks MQTT without TLS and WebSockets on this port; use the port of the broker's \
+             WebSocket listener",
+        ),
+        (
+            b"SSH-2.0-OpenSSH_9.2\r\n",
+            "the server does not speak TLS on this port (it sent \"SSH-2.0-OpenSSH_9.2\\r\\n\"); check the port",
+        ),
+        (
+            b"",
+            "the server closed the connection during the TLS handshake; does the server speak TLS on this port?",
+        ),
+    ];
+    for (answer, words) in rows {
+        let broker = Broker::start(vec![Step::Raw(answer.into()), Step::HalfClose, Step::Gone]);
+        fails(&publish(&broker, &[]).run(), 4, words);
+    }
 }
 
 #[test]
 fn a_handshake_that_never_ends_is_given_up() {
     let broker = Broker::start(vec![Step::Gone]);
-    fails(&publish(&broker, &["--connect-timeout", "0.5"]).run(), 27, lines::TLS_TIMED_OUT);
+    let words = "no TLS handshake within 0.5 s; does the server speak TLS on this port?";
+    fails(&publish(&broker, &["--connect-timeout", "0.5"]).run(), 27, words);
 }
 
 #[test]
-fn a_ca_file_that_is_not_there() {
-    let program =
-        Program::new(["pub", "wss://127.0.0.1:1/", "-t", "t", "-m", "x", "--cafile", "/no-such-file.pem"]);
-    fails(&program.run(), 1, lines::NO_CA_FILE);
+fn alerts_are_explained() {
+    let rows = [
+        (
+            40,
+            "the server refused the TLS handshake (handshake failure); it may want another TLS version or \
+             cipher, or a name (--sni)",
+        ),
+        (
+            70,
+            "the server does not accept our TLS version; leave --tls-version out; below TLS 1.2 there is no way",
+        ),
+        (
+            112,
+            "the server does not know the host name (unrecognized name); give the name that it knows with --sni",
+        ),
+        (116, "the server demands a client certificate; give one with --cert and --key"),
+        (80, "the server reports an internal error in TLS"),
+    ];
+    for (alert, words) in rows {
+        let broker =
+            Broker::start(vec![Step::Raw(vec![0x15, 3, 3, 0, 2, 2, alert]), Step::HalfClose, Step::Gone]);
+        fails(&publish_to("localhost", &broker, &["--wait", "0"]).run(), 4, words);
+    }
+}
+
+#[test]
+fn the_authority_of_the_fixed_certificates_is_an_authority() {
+    let broker = Server::fixed("weakly-signed").shunned();
+    let file = fixed_path("authority.pem");
+    let words = "certificate signed by an unknown authority (CN=Weak authority); give the authority that \
+         signed it with --cafile";
+    fails(&publish(&broker, &["--cafile", &file]).run(), 4, words);
 }

@@ -50,6 +50,17 @@ impl Mosquitto {
 
     /// The same with these lines in its configuration; `{folder}` in them is a folder of its own.
     pub fn start_with(settings: &str) -> Self {
+        Self::start_listening(settings, "")
+    }
+
+    /// The same; its `wss` listener demands that clients show a certificate of the authority in this file.
+    pub fn demanding(clients: &str) -> Self {
+        let demand = format!("cafile {clients}\nrequire_certificate true\n");
+        Self::start_listening("persistence false\n", &demand)
+    }
+
+    /// Starts it with these lines for all, and these for the `wss` listener.
+    fn start_listening(settings: &str, secure: &str) -> Self {
         let (authority, folder) = (Authority::new(), Folder::new());
         let certificate = authority.certify(&["localhost", "127.0.0.1"], FAR_AWAY);
         folder.write("server.pem", certificate.certificate.pem());
@@ -58,7 +69,7 @@ impl Mosquitto {
         let path = authority.trim_end_matches("/ca.pem");
         let start = |_| {
             let ports = free_ports();
-            let configuration = configuration(ports, settings).replace("{folder}", path);
+            let configuration = configuration(ports, settings).replace("{folder}", path) + secure;
             let configuration = folder.write("mosquitto.conf", configuration);
             Server::start(&configuration, ports).map(|server| (server, configuration))
         };
@@ -98,6 +109,11 @@ impl Mosquitto {
 
     pub fn wss(&self) -> String {
         format!("wss://localhost:{}/mqtt", self.server.ports.wss)
+    }
+
+    /// The port of its `wss` listener.
+    pub fn wss_port(&self) -> String {
+        self.server.ports.wss.to_string()
     }
 
     /// `mosquitto_pub` or `mosquitto_sub` on the plain listener.

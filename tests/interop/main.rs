@@ -11,6 +11,7 @@ mod folder;
 mod program;
 mod publish;
 mod subscribe;
+mod tls;
 
 use std::time::Duration;
 
@@ -19,14 +20,19 @@ use broker::Mosquitto;
 /// How long the long streams may take, in a build that is not optimised and on a machine that is busy.
 const LONG: Duration = Duration::from_secs(120);
 
-/// A broker of the test's own; none when `tests/run` was told to do without.
-fn mosquitto() -> Option<Mosquitto> {
+/// Whether `tests/run` was told to do without.
+fn without_mosquitto() -> bool {
     let without = std::env::var("MQTTWS_WITHOUT").unwrap_or_default();
     let is_left_out = without.split([',', ' ']).any(|name| name == "mosquitto");
     if is_left_out {
         eprintln!("left out: MQTTWS_WITHOUT names mosquitto");
     }
-    (!is_left_out).then(Mosquitto::start)
+    is_left_out
+}
+
+/// A broker of the test's own; none when `tests/run` was told to do without.
+fn mosquitto() -> Option<Mosquitto> {
+    (!without_mosquitto()).then(Mosquitto::start)
 }
 
 /// Payloads that are easily damaged.

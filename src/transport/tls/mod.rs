@@ -1,152 +1,176 @@
-//! TLS: what is trusted, and what went wrong in words. It never opens a connection and must never know what
-//! is spoken inside.
+//! TLS: what is trusted, what we show, and what went wrong in words. It never opens a connection and must
+//! never know what is spoken inside.
 
+mod certificate_fault;
+mod diagnosis;
 mod fault;
+mod fingerprint;
+mod identity;
+mod key_log;
+mod pem;
+mod roots;
+mod setup_error;
 mod verify;
+mod x509;
 
-use std::fmt;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::Arc;
 
-use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore};
+use rustls::pki_types::ServerName;
+use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, ClientConnection, SupportedProtocolVersion};
 
-pub use fault::{CertificateFault, TlsError};
+/// What a server says when it ends the handshake.
+pub use rustls::AlertDescription as Alert;
 
-use super::words::io_words;
+pub use certificate_fault::CertificateFault;
+pub use fault::{Plain, TlsError};
+pub use fingerprint::Fingerprint;
+pub use identity::{Asked, Identity};
+pub use setup_error::{Purpose, TlsSetupError};
 
-/// What a connection trusts.
+use verify::{Trust, Verifier};
+
+/// What a connection trusts and shows. All files are PEM.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsOptions {
-    /// PEM files whose certificates replace Mozilla's authorities; none means those.
+    /// Files of authorities. The three kinds of authorities add up; none at all means Mozilla's.
     pub ca_files: Vec<PathBuf>,
+    /// Folders with files of authorities.
+    pub ca_folders: Vec<PathBuf>,
+    /// The authorities that the operating system trusts.
+    pub system_roots: bool,
     /// Accept any certificate. The peer must still own the key of the one it shows.
     pub insecure: bool,
+    /// If there are any: trust exactly these certificates, whatever their name, age or issuer.
+    pub pins: Vec<Fingerprint>,
+    /// Our certificate, followed by those of the authorities between it and one that the server knows.
+    pub certificate: Option<PathBuf>,
+    /// Its key; none if it is in the same file.
+    pub key: Option<PathBuf>,
+    /// The password of an encrypted key, in the first line of a file.
+    pub key_password_file: Option<PathBuf>,
+    /// The name to ask for, and the one that the certificate must have; none is the host.
+    pub server_name: Option<String>,
+    /// The application protocols to offer (ALPN); none sends no such extension.
+    pub protocols: Vec<String>,
+    /// The only version to speak; none is both.
+    pub version: Option<TlsVersion>,
+    /// Where to write the secrets.
+    pub key_log: Option<PathBuf>,
 }
 
-/// Why TLS could not be set up: a mistake on this machine, not the server's.
-#[derive(Debug)]
-pub enum TlsSetupError {
-    /// The file cannot be read.
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        error: io::Error,
-    },
-    /// The file holds no `BEGIN CERTIFICATE`.
-    NoCertificate(PathBuf),
-    /// The file is not proper PEM.
-    BadPem {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        words: String,
-    },
-    /// A certificate in the file cannot be used as an authority.
-    BadCertificate {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        words: String,
-    },
-    /// The TLS library refused the configuration.
-    Config(rustls::Error),
+/// A version of TLS that we speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsVersion {
+    /// RFC 5246.
+    V1_2,
+    /// RFC 8446.
+    V1_3,
 }
 
-impl fmt::Display for TlsSetupError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unreadable { path, error } => {
-                write!(f, "cannot read CA file {}: {}", path.display(), io_words(error))
-            }
-            Self::NoCertificate(path) => write!(f, "no certificate in CA file {}", path.display()),
-            Self::BadPem { path, words } => {
-                write!(f, "CA file {} is not proper PEM: {words}", path.display())
-            }
-            Self::BadCertificate { path, words } => {
-                write!(f, "unusable certificate in CA file {}: {words}", path.display())
-            }
-            Self::Config(error) => write!(f, "cannot set up TLS: {error}"),
+impl FromStr for TlsVersion {
+    type Err = &'static str;
+
+    /// `1.2` and `1.3`, or mosquitto's `tlsv1.2` and `tlsv1.3`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.strip_prefix("tlsv").unwrap_or(text) {
+            "1.2" => Ok(Self::V1_2),
+            "1.3" => Ok(Self::V1_3),
+            "1" | "1.0" | "1.1" => Err("TLS before 1.2 is broken and not supported: expected 1.2 or 1.3"),
+            _ => Err("expected 1.2 or 1.3"),
         }
     }
 }
 
-impl std::error::Error for TlsSetupError {}
+/// What all connections of a run share.
+#[derive(Clone, Debug)]
+pub struct TlsConfig {
+    config: ClientConfig,
+    certificate: Option<Arc<CertifiedKey>>,
+    server_name: Option<String>,
+}
 
-/// What all connections of a run share: TLS 1.2 and 1.3, no ALPN (a server that picks `h2` speaks no
-/// WebSocket).
-pub fn client_config(options: &TlsOptions) -> Result<Arc<ClientConfig>, TlsSetupError> {
-    let provider = Arc::new(ring::default_provider());
-    // A wrong --cafile is an error even where --insecure makes it useless.
-    let roots = roots(&options.ca_files)?;
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_protocol_versions(rustls::ALL_VERSIONS)
-        .map_err(TlsSetupError::Config)?;
-    let config = if options.insecure {
-        builder
+impl TlsConfig {
+    /// Reads the files that the options name.
+    pub fn new(options: &TlsOptions) -> Result<Self, TlsSetupError> {
+        let provider = Arc::new(ring::default_provider());
+        let certificate = identity::read(options, &provider)?;
+        let verifier = Verifier::new(trust(options, &provider)?, &provider);
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&versions(options.version))
+            .map_err(TlsSetupError::Config)?
             .dangerous()
-            .with_custom_certificate_verifier(insecure_verifier(&provider))
-            .with_no_client_auth()
-    } else {
-        builder.with_root_certificates(roots).with_no_client_auth()
-    };
-    Ok(Arc::new(config))
-}
-
-fn insecure_verifier(provider: &CryptoProvider) -> Arc<dyn ServerCertVerifier> {
-    Arc::new(verify::AcceptAny::new(provider.signature_verification_algorithms))
-}
-
-fn roots(ca_files: &[PathBuf]) -> Result<RootCertStore, TlsSetupError> {
-    let mut roots = RootCertStore::empty();
-    if ca_files.is_empty() {
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    }
-    for path in ca_files {
-        for certificate in certificates(path)? {
-            roots.add(certificate).map_err(|error| TlsSetupError::BadCertificate {
-                path: path.clone(),
-                words: TlsError::from(error).to_string(),
-            })?;
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_no_client_auth();
+        config.alpn_protocols = options.protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+        if let Some(path) = &options.key_log {
+            let log = key_log::KeyLog::open(path);
+            config.key_log = Arc::new(log.map_err(|error| TlsSetupError::KeyLog(path.clone(), error))?);
         }
+        Ok(Self { config, certificate, server_name: options.server_name.clone() })
     }
-    Ok(roots)
-}
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsSetupError> {
-    let text = fs::read(path).map_err(|error| TlsSetupError::Unreadable { path: path.to_owned(), error })?;
-    let certificates = CertificateDer::pem_slice_iter(&text)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| TlsSetupError::BadPem { path: path.to_owned(), words: pem_words(&error) })?;
-    if certificates.is_empty() {
-        return Err(TlsSetupError::NoCertificate(path.to_owned()));
-    }
-    Ok(certificates)
-}
-
-fn pem_words(error: &pem::Error) -> String {
-    match error {
-        pem::Error::MissingSectionEnd { .. } => "a section has no END line".into(),
-        pem::Error::IllegalSectionStart { .. } => "a BEGIN line is damaged".into(),
-        pem::Error::Base64Decode(_) => "a section is not base64".into(),
-        other => super::words::uncapitalised(&other.to_string()),
+    /// One client connection to `host`; its name is sent as SNI, an address is not (RFC 6066 §3).
+    pub fn connection(&self, host: &str) -> Result<Connection, TlsError> {
+        let host = self.server_name.as_deref().unwrap_or(host);
+        let name = server_name(host).ok_or_else(|| TlsError::Name(host.to_owned()))?;
+        let identity = Arc::new(Identity::new(self.certificate.clone()));
+        let mut config = self.config.clone();
+        config.client_auth_cert_resolver = Arc::<Identity>::clone(&identity);
+        let mut session = ClientConnection::new(Arc::new(config), name)?;
+        // What we write is one buffer of the WebSocket layer and leaves at once: the limit would only cut it.
+        session.set_buffer_limit(None);
+        Ok(Connection { session, identity })
     }
 }
 
-/// One client connection to `host`; its name is sent as SNI, an address is not (RFC 6066 §3).
-pub fn connection(config: &Arc<ClientConfig>, host: &str) -> Result<ClientConnection, TlsError> {
+/// One connection.
+#[derive(Debug)]
+pub struct Connection {
+    /// Its TLS.
+    pub session: ClientConnection,
+    identity: Arc<Identity>,
+}
+
+impl Connection {
+    /// Whether the server asked for a client certificate, so far.
+    pub fn asked(&self) -> Asked {
+        self.identity.asked()
+    }
+}
+
+fn trust(options: &TlsOptions, provider: &Arc<CryptoProvider>) -> Result<Trust, TlsSetupError> {
+    // A wrong file of authorities is an error even where it is not needed.
+    let roots = roots::roots(options)?;
+    if !options.pins.is_empty() {
+        Ok(Trust::Pinned(options.pins.clone()))
+    } else if options.insecure {
+        Ok(Trust::Anything)
+    } else {
+        Trust::chain(roots, provider).map_err(TlsSetupError::Config)
+    }
+}
+
+fn versions(only: Option<TlsVersion>) -> Vec<&'static SupportedProtocolVersion> {
+    match only {
+        None => rustls::ALL_VERSIONS.to_vec(),
+        Some(TlsVersion::V1_2) => vec![&rustls::version::TLS12],
+        Some(TlsVersion::V1_3) => vec![&rustls::version::TLS13],
+    }
+}
+
+/// A name or address of a TLS server; an IPv6 address may have a zone.
+fn server_name(host: &str) -> Option<ServerName<'static>> {
     let address = host.split('%').next().unwrap_or(host);
-    let name = ServerName::try_from(address.to_owned()).map_err(|_| TlsError::Name(host.to_owned()))?;
-    let mut connection = ClientConnection::new(Arc::clone(config), name)?;
-    // What we write is one buffer of the WebSocket layer and leaves at once: the limit would only cut it.
-    connection.set_buffer_limit(None);
-    Ok(connection)
+    ServerName::try_from(address.to_owned()).ok()
+}
+
+/// Whether this can be asked for by SNI.
+pub fn is_server_name(name: &str) -> bool {
+    matches!(server_name(name), Some(ServerName::DnsName(_)))
 }
 
 #[cfg(test)]

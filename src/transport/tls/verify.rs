@@ -1,34 +1,137 @@
-//! The verifier of `--insecure`: any certificate will do, a forged handshake will not. It must never be used
-//! unless the user asked for it.
+//! Which server is believed: by its chain, by its fingerprint, or whoever it is; always one that owns the key
+//! of the certificate it shows. It must never trust more than the user asked for.
 
+use std::sync::Arc;
+
+use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{DigitallySignedStruct, Error, SignatureScheme};
+use rustls::crypto::{
+    CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
+    verify_tls13_signature_with_raw_key,
+};
+use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
+use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme};
+use x509_cert::der::Encode;
 
-/// Accepts every certificate, but only from a peer that holds its key.
+use super::certificate_fault::CertificateFault;
+use super::diagnosis::Evidence;
+use super::fingerprint::Fingerprint;
+use super::x509::Certificate;
+
+/// What makes a certificate good.
 #[derive(Debug)]
-pub struct AcceptAny {
-    algorithms: WebPkiSupportedAlgorithms,
+pub enum Trust {
+    /// Nothing: any will do.
+    Anything,
+    /// To be one of these, whatever its name, age or issuer.
+    Pinned(Vec<Fingerprint>),
+    /// A chain to one of some authorities, and the right name (RFC 5280, RFC 6125).
+    Chain {
+        /// The library's judgement.
+        verifier: Arc<WebPkiServerVerifier>,
+        /// The authorities, to explain it.
+        roots: Arc<RootCertStore>,
+    },
 }
 
-impl AcceptAny {
-    /// A verifier that checks handshake signatures with `algorithms`.
-    pub fn new(algorithms: WebPkiSupportedAlgorithms) -> Self {
-        Self { algorithms }
+impl Trust {
+    /// Trust in these authorities.
+    pub fn chain(roots: RootCertStore, provider: &Arc<CryptoProvider>) -> Result<Self, Error> {
+        let roots = Arc::new(roots);
+        let builder = WebPkiServerVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(provider));
+        let verifier = builder.build().map_err(|error| Error::General(error.to_string()))?;
+        Ok(Self::Chain { verifier, roots })
     }
 }
 
-impl ServerCertVerifier for AcceptAny {
+/// Judges a server's certificate, and says in our words what is wrong with it.
+#[derive(Debug)]
+pub struct Verifier {
+    trust: Trust,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl Verifier {
+    /// A verifier that checks signatures as `provider` does.
+    pub fn new(trust: Trust, provider: &CryptoProvider) -> Self {
+        Self { trust, algorithms: provider.signature_verification_algorithms }
+    }
+
+    fn roots(&self) -> Option<&RootCertStore> {
+        match &self.trust {
+            Trust::Chain { roots, .. } => Some(roots),
+            _ => None,
+        }
+    }
+
+    fn explained(&self, error: Error, leaf: &CertificateDer<'_>, others: &[CertificateDer<'_>]) -> Error {
+        match error {
+            Error::InvalidCertificate(error) => {
+                refused(Evidence::new(leaf, others, self.roots()).fault(error))
+            }
+            error => error,
+        }
+    }
+
+    /// The key of a certificate that the library does not read (X.509 version 1), where we are to take any.
+    fn old_key(&self, certificate: &CertificateDer<'_>) -> Option<Certificate> {
+        let is_lenient = !matches!(self.trust, Trust::Chain { .. });
+        Certificate::read(certificate).filter(|certificate| is_lenient && !certificate.is_version_3())
+    }
+
+    /// A signature of TLS 1.2 by a key that stands alone (RFC 5246 §7.4.3).
+    fn verify_old_tls12(
+        &self,
+        message: &[u8],
+        certificate: &Certificate,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let key = certificate.public_key();
+        let Ok(algorithm) = key.algorithm.to_der() else { return Err(CertificateError::BadEncoding.into()) };
+        let of_scheme = self.algorithms.mapping.iter().find(|(scheme, _)| *scheme == signed.scheme);
+        let mut fitting = of_scheme.map_or(&[][..], |(_, algorithms)| *algorithms).iter();
+        // The TLS library names an algorithm without the outermost tag and length, here a byte each.
+        let verified = fitting.any(|known| {
+            algorithm.get(2..) == Some(known.public_key_alg_id().as_ref())
+                && known
+                    .verify_signature(key.subject_public_key.raw_bytes(), message, signed.signature())
+                    .is_ok()
+        });
+        if verified {
+            Ok(HandshakeSignatureValid::assertion())
+        } else {
+            Err(CertificateError::BadSignature.into())
+        }
+    }
+}
+
+fn refused(fault: CertificateFault) -> Error {
+    CertificateError::Other(OtherError(Arc::new(fault))).into()
+}
+
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
+        match &self.trust {
+            Trust::Anything => Ok(ServerCertVerified::assertion()),
+            Trust::Pinned(pins) => {
+                let fingerprint = Fingerprint::of(end_entity);
+                if pins.contains(&fingerprint) {
+                    Ok(ServerCertVerified::assertion())
+                } else {
+                    Err(refused(CertificateFault::NotPinned(fingerprint)))
+                }
+            }
+            Trust::Chain { verifier, .. } => verifier
+                .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+                .map_err(|error| self.explained(error, end_entity, intermediates)),
+        }
     }
 
     fn verify_tls12_signature(
@@ -37,7 +140,11 @@ impl ServerCertVerifier for AcceptAny {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, cert, dss, &self.algorithms)
+        match self.old_key(cert) {
+            Some(old) => self.verify_old_tls12(message, &old, dss),
+            None => verify_tls12_signature(message, cert, dss, &self.algorithms),
+        }
+        .map_err(|error| self.explained(error, cert, &[]))
     }
 
     fn verify_tls13_signature(
@@ -46,7 +153,14 @@ impl ServerCertVerifier for AcceptAny {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, cert, dss, &self.algorithms)
+        match self.old_key(cert).and_then(|old| old.public_key().to_der().ok()) {
+            Some(key) => {
+                let key = SubjectPublicKeyInfoDer::from(key);
+                verify_tls13_signature_with_raw_key(message, &key, dss, &self.algorithms)
+            }
+            None => verify_tls13_signature(message, cert, dss, &self.algorithms),
+        }
+        .map_err(|error| self.explained(error, cert, &[]))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

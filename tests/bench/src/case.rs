@@ -60,7 +60,7 @@ impl Case {
         Self { name, work, size: 64, qos: 0, count: 1, tls, against, repeat: 1, alone: false, quick: false }
     }
 
-    /// What all programs together have to move, in bytes, so that quick runs can be made shorter.
+    /// Gives the fastest fewer messages, for quick runs.
     pub fn shorten(&mut self) {
         self.count = if self.count >= 1_000_000 { 400_000 } else { self.count };
     }

@@ -54,7 +54,7 @@ impl Link {
         );
         if let Some(offered) = header(&head, "sec-websocket-protocol") {
             let first = offered.split(',').next().unwrap_or(offered).trim();
-            answer.push_str(&format!("Sec-WebSocket-Protocol: {first}\r\n"));
+            answer.extend(["Sec-WebSocket-Protocol: ", first, "\r\n"]);
         }
         answer.push_str("\r\n");
         stream.write_all(answer.as_bytes())?;

@@ -39,7 +39,9 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
     match what.as_str() {
         "serve" => serve(rest),
         "list" => {
-            case::all().iter().for_each(|case| println!("{}", case.name));
+            for case in case::all() {
+                println!("{}", case.name);
+            }
             Ok(())
         }
         "run" => run::run(rest),

@@ -100,8 +100,10 @@ pub fn run(arguments: &[String]) -> Result<(), Failure> {
     let (status, bytes, enough) = watch(child, &job)?;
     let wall = enough.filter(|_| job.endless).unwrap_or_else(Instant::now) - began;
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
-    let seconds = |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
-    let cpu = seconds(usage.user_time()) + seconds(usage.system_time());
+    let duration = |time: nix::sys::time::TimeVal| -> Result<Duration, Failure> {
+        Ok(Duration::from_micros(u64::try_from(time.tv_sec())? * 1_000_000 + u64::try_from(time.tv_usec())?))
+    };
+    let cpu = (duration(usage.user_time())? + duration(usage.system_time())?).as_secs_f64();
     let succeeded = status.success() || (job.endless && enough.is_some());
     Ok(fs::write(results, format!("{} {cpu} {} {bytes} {succeeded}", wall.as_secs_f64(), usage.max_rss()))?)
 }

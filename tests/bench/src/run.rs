@@ -38,11 +38,11 @@ impl Options {
                 "quick" => options.quick = true,
                 "json" => options.json = Some(value.into()),
                 "case" => options.cases.push(value.to_owned()),
-                "mqttws" => options.place.mqttws = value.to_owned(),
+                "mqttws" => value.clone_into(&mut options.place.mqttws),
                 "mosquitto" => options.place.has_mosquitto = true,
                 "mqttjs" => options.place.mqttjs = Some(value.to_owned()),
                 "paho" => options.place.paho = Some(value.to_owned()),
-                "peers" => options.place.peers = value.to_owned(),
+                "peers" => value.clone_into(&mut options.place.peers),
                 "missing" => options.missing.push(value.to_owned()),
                 _ => return Err(format!("run: unknown argument {argument}").into()),
             }

@@ -50,6 +50,8 @@ pub enum Step {
     Close(u16),
     /// Ends the connection in order.
     End,
+    /// Ends our direction only: what was sent arrives, whatever the client has sent.
+    HalfClose,
     /// Ends the connection by a reset, once something unread has arrived; the last step of a script.
     Reset,
     /// Reads until the client has ended the connection, in whatever way.
@@ -251,6 +253,7 @@ impl Stage {
             Step::Pong(payload) => peer.read_pong(payload),
             Step::Close(code) => closed(peer, code),
             Step::End => peer.socket().shutdown(Shutdown::Both).map_err(|error| error.to_string()),
+            Step::HalfClose => peer.socket().shutdown(Shutdown::Write).map_err(|error| error.to_string()),
             Step::Reset => reset(peer),
             Step::Gone => peer.read_to_end(),
             Step::Reconnect => {

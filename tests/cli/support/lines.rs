@@ -19,7 +19,6 @@ pub const UPGRADE_TIMED_OUT: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt
      WebSocket server listen there? a raw MQTT or TLS port waits in silence";
 pub const CONNACK_TIMED_OUT: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: no CONNACK within 0.5 s; the WebSocket is open \
      but no MQTT broker answers behind it; try another --path or -V";
-pub const TLS_TIMED_OUT: &str = "mqttws: connecting to wss://127.0.0.1:*/mqtt: no TLS handshake within 0.5 s";
 pub const PLAIN_MQTT: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the server speaks MQTT without WebSockets on \
      this port; use the port of the broker's WebSocket listener";
 pub const NOT_HTTP: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the server does not speak HTTP on this port \
@@ -38,16 +37,6 @@ pub const MALFORMED: &str =
     "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the broker broke the protocol: malformed packet: *";
 pub const SECOND_CONNACK: &str =
     "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the broker broke the protocol: an unexpected CONNACK";
-pub const UNKNOWN_ISSUER: &str = "mqttws: connecting to wss://127.0.0.1:*/mqtt: certificate signed by an unknown authority; \
-     give the authority that signed it with --cafile";
-pub const EXPIRED: &str = "mqttws: connecting to wss://127.0.0.1:*/mqtt: certificate expired on 2020-01-01; the server \
-     needs a new one";
-pub const WRONG_NAME: &str = "mqttws: connecting to wss://127.0.0.1:*/mqtt: certificate not valid for 127.0.0.1, only for \
-     elsewhere.example; connect to a name that the certificate has";
-pub const NOT_TLS: &str = "mqttws: connecting to wss://127.0.0.1:*/mqtt: the server answered in plain HTTP, not TLS; \
-     try ws:// instead of wss://, or another port";
-pub const NO_CA_FILE: &str =
-    "mqttws: connecting to wss://127.0.0.1:1/: cannot read CA file /no-such-file.pem: no such file";
 pub const INSECURE_WARNING: &str = "mqttws: warning: --insecure: the server's certificate is not verified";
 pub const NAME_NOT_FOUND: &str =
     "mqttws: connecting to ws://host.invalid/mqtt: no address for host.invalid: *; check the host name";

@@ -166,10 +166,22 @@ impl Peer {
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
                     return Err("the client did not end the connection".into());
                 }
+                // Our alert must not be lost to the reset that unread bytes would cause.
+                Err(error) if error.kind() == ErrorKind::InvalidData => return self.read_ciphertext(),
                 Ok(0) | Err(_) => return Ok(()),
                 Ok(_) => {}
             }
         }
+    }
+
+    /// Ends our direction, and reads what the client still sends, whatever it is.
+    fn read_ciphertext(&self) -> Result<(), Complaint> {
+        let mut socket = self.socket();
+        socket.shutdown(Shutdown::Write).ok();
+        std::io::copy(&mut socket, &mut std::io::sink()).map(|_| ()).or_else(|error| match error.kind() {
+            ErrorKind::ConnectionReset => Ok(()),
+            _ => Err(error.to_string()),
+        })
     }
 
     /// Reads one frame and checks what a client of ours promises about it (RFC 6455 §5, design.md §3).

@@ -16,8 +16,9 @@ fn fault(identity: Identity, host: &str, tls: &TlsOptions) -> (CertificateFault,
 fn an_unknown_authority_is_told() {
     let identity = authority().identity(&["localhost"], |_| ());
     let (fault, words) = fault(identity, "localhost", &TlsOptions::default());
-    assert_eq!(fault, CertificateFault::UnknownIssuer);
-    assert_eq!(words, "certificate signed by an unknown authority");
+    let name = "CN=Test authority";
+    assert_eq!(fault, CertificateFault::UnknownIssuer(Some(name.into())));
+    assert_eq!(words, format!("certificate signed by an unknown authority ({name})"));
 }
 
 #[test]
@@ -44,7 +45,13 @@ fn a_certificate_for_other_names_is_told_with_its_names() {
     assert_eq!(words, "certificate not valid for 127.0.0.1, only for a.example");
     let identity = authority.identity(&[], |_| ());
     let (fault, _) = fault(identity, "localhost", &authority.trusted());
-    assert_eq!(fault, CertificateFault::NoNames { expected: "localhost".into() });
+    assert_eq!(
+        fault,
+        CertificateFault::NoNames {
+            expected: "localhost".into(),
+            common_name: Some("rcgen self signed cert".into())
+        }
+    );
 }
 
 #[test]
@@ -54,27 +61,9 @@ fn an_authority_used_as_a_server_is_told() {
     let key = KeyPair::generate().unwrap();
     let certificate = params.self_signed(&key).unwrap();
     let file = TempFile::new(certificate.pem());
-    let tls = TlsOptions { ca_files: vec![file.0.clone()], insecure: false };
+    let tls = trusting(&file);
     let identity = Identity(certificate.der().clone(), key.serialize_der().try_into().unwrap());
     assert_eq!(fault(identity, "localhost", &tls).0, CertificateFault::CaAsServer);
-}
-
-#[test]
-fn x509_version_1_is_told() {
-    use rustls::client::WebPkiServerVerifier;
-    use rustls::pki_types::UnixTime;
-    let authority = authority();
-    let Identity(certificate, _) = authority.identity(&["localhost"], |_| ());
-    // The version is `[0] { INTEGER 2 }`; 0 means version 1.
-    let mut der = certificate.to_vec();
-    let at = der.windows(5).position(|bytes| bytes == [0xa0, 3, 2, 1, 2]).unwrap();
-    der[at + 4] = 0;
-    let roots = Arc::new(roots(std::slice::from_ref(&authority.file.0)).unwrap());
-    let provider = Arc::new(ring::default_provider());
-    let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider).build().unwrap();
-    let name = ServerName::try_from("localhost").unwrap();
-    let error = verifier.verify_server_cert(&der.into(), &[], &name, &[], UnixTime::now()).unwrap_err();
-    assert_eq!(TlsError::from(error), TlsError::Certificate(CertificateFault::Version1));
 }
 
 #[test]
@@ -91,23 +80,58 @@ fn authorities_that_cannot_be_used_name_the_file() {
     ];
     for (content, words) in rows {
         let file = TempFile::new(content);
-        let tls = TlsOptions { ca_files: vec![file.0.clone()], insecure: true };
-        let error = client_config(&tls).unwrap_err().to_string();
+        let tls = TlsOptions { insecure: true, ..trusting(&file) };
+        let error = TlsConfig::new(&tls).unwrap_err().to_string();
         assert_eq!(error.replace(&*file.0.to_string_lossy(), "PATH"), words);
     }
     let junk = TempFile::new("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
-    let error = client_config(&TlsOptions { ca_files: vec![junk.0.clone()], insecure: false }).unwrap_err();
-    assert!(matches!(error, TlsSetupError::BadCertificate { .. }), "{error}");
-    let tls = TlsOptions { ca_files: vec!["/nowhere/ca.pem".into()], insecure: false };
+    let error = TlsConfig::new(&trusting(&junk)).unwrap_err();
+    assert!(matches!(error, TlsSetupError::BadAuthority(..)), "{error}");
+    let tls = TlsOptions { ca_files: vec!["/nowhere/ca.pem".into()], ..TlsOptions::default() };
     assert_eq!(
-        client_config(&tls).unwrap_err().to_string(),
+        TlsConfig::new(&tls).unwrap_err().to_string(),
         "cannot read CA file /nowhere/ca.pem: no such file"
     );
 }
 
 #[test]
 fn a_host_that_cannot_be_a_tls_name_is_told() {
-    let config = client_config(&TlsOptions::default()).unwrap();
-    assert_eq!(connection(&config, "a..b").unwrap_err(), TlsError::Name("a..b".into()));
-    assert!(connection(&config, "fe80::1%eth0").is_ok());
+    let config = TlsConfig::new(&TlsOptions::default()).unwrap();
+    assert_eq!(config.connection("a..b").unwrap_err(), TlsError::Name("a..b".into()));
+    assert!(config.connection("fe80::1%eth0").is_ok());
+}
+
+#[test]
+fn a_damaged_certificate_is_explained_without_a_panic() {
+    use super::super::diagnosis::Evidence;
+    use rustls::CertificateError;
+    let authority = authority();
+    let Identity(leaf, _) = authority.identity(&["localhost"], |_| ());
+    let roots = roots::roots(&authority.trusted()).unwrap();
+    let explain = |der: Vec<u8>| {
+        let der = CertificateDer::from(der);
+        for error in [
+            CertificateError::UnknownIssuer,
+            CertificateError::BadSignature,
+            CertificateError::NotValidYet,
+            CertificateError::UnsupportedSignatureAlgorithmContext {
+                signature_algorithm_id: Vec::new(),
+                supported_algorithms: Vec::new(),
+            },
+        ] {
+            let evidence = Evidence::new(&der, std::slice::from_ref(&der), Some(&roots));
+            let words = evidence.fault(error).to_string();
+            assert!(words.starts_with("certificate ") && !words.contains(char::is_control), "{words}");
+        }
+    };
+    for length in 0..leaf.len() {
+        explain(leaf[..length].to_vec());
+    }
+    for at in 0..leaf.len() {
+        for bits in [0x01, 0x80, 0xff] {
+            let mut der = leaf.to_vec();
+            der[at] ^= bits;
+            explain(der);
+        }
+    }
 }

@@ -10,11 +10,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::server::WebPkiClientVerifier;
-use rustls::{AlertDescription, ServerConfig, ServerConnection, StreamOwned};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use tungstenite::handshake::server::{Request, Response};
+
+use rustls::pki_types::CertificateDer;
+use std::{fs, io};
 
 use super::*;
 use crate::transport::dial::dial;
@@ -43,6 +46,11 @@ impl Drop for TempFile {
     }
 }
 
+/// Trust in the authorities of this file alone.
+fn trusting(file: &TempFile) -> TlsOptions {
+    TlsOptions { ca_files: vec![file.0.clone()], ..TlsOptions::default() }
+}
+
 /// An authority, and the file that makes it trusted.
 struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
@@ -52,6 +60,7 @@ struct Authority {
 fn authority() -> Authority {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.distinguished_name.push(DnType::CommonName, "Test authority");
     let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
     let file = TempFile::new(issuer.pem());
     Authority { issuer, file }
@@ -71,7 +80,7 @@ impl Authority {
     }
 
     fn trusted(&self) -> TlsOptions {
-        TlsOptions { ca_files: vec![self.file.0.clone()], insecure: false }
+        trusting(&self.file)
     }
 }
 
@@ -126,7 +135,7 @@ impl Client {
     fn start(host: &str, port: u16, tls: &TlsOptions) -> Result<Self, Error> {
         let options = Options {
             endpoint: Endpoint::from_parts(Scheme::Wss, host, Some(port), None).unwrap(),
-            tls: Some(client_config(tls).unwrap()),
+            tls: Some(TlsConfig::new(tls).unwrap()),
             subprotocols: vec!["mqtt".into()],
             headers: Vec::new(),
             strict: true,
@@ -228,14 +237,14 @@ fn a_self_signed_server_can_be_trusted_as_it_is() {
     let key = KeyPair::generate().unwrap();
     let certificate = CertificateParams::new(vec!["localhost".into()]).unwrap().self_signed(&key).unwrap();
     let file = TempFile::new(format!("a comment\n{}", certificate.pem()));
-    let tls = TlsOptions { ca_files: vec![file.0.clone()], insecure: false };
+    let tls = trusting(&file);
     let identity = Identity(certificate.der().clone(), key.serialize_der().try_into().unwrap());
     assert!(connected("localhost", echo(server_config(identity)), &tls).is_ok());
 }
 
 #[test]
 fn insecure_accepts_any_certificate() {
-    let insecure = TlsOptions { ca_files: Vec::new(), insecure: true };
+    let insecure = TlsOptions { insecure: true, ..TlsOptions::default() };
     let identity =
         authority().identity(&["a.example"], |params| params.not_after = date_time_ymd(2020, 1, 1));
     let mut client = connected("localhost", echo(server_config(identity)), &insecure).unwrap();
@@ -246,7 +255,7 @@ fn insecure_accepts_any_certificate() {
 fn a_demanded_client_certificate_is_told() {
     let authority = authority();
     let identity = authority.identity(&["localhost"], |_| ());
-    let roots = Arc::new(roots(std::slice::from_ref(&authority.file.0)).unwrap());
+    let roots = Arc::new(roots::roots(&authority.trusted()).unwrap());
     let provider = Arc::new(ring::default_provider());
     let verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider)).build().unwrap();
     let config = ServerConfig::builder_with_provider(provider)
@@ -257,20 +266,27 @@ fn a_demanded_client_certificate_is_told() {
         .unwrap();
     // In TLS 1.3 the alert comes when our request is already on its way.
     let error = connected("localhost", echo(config), &authority.trusted()).err().unwrap();
-    assert!(matches!(error, Error::Tls(TlsError::Alert(AlertDescription::CertificateRequired))), "{error:?}");
+    assert!(matches!(error, Error::Tls(TlsError::ClientCertificateRequired)), "{error:?}");
     assert_eq!(error.to_string(), "the server demands a client certificate");
 }
 
 #[test]
 fn a_server_without_tls_is_recognised() {
-    let rows: [(&[u8], &str); 2] = [
+    let rows: [(&[u8], &str); 5] = [
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "the server answered in plain HTTP, not TLS"),
-        (b"SSH-2.0-OpenSSH_9\r\n", "the server does not speak TLS on this port"),
+        (b"HTT", "the server answered in plain HTTP, not TLS"),
+        (b"\x20\x02\0\x01", "the server speaks MQTT without TLS and WebSockets on this port"),
+        (
+            b"SSH-2.0-OpenSSH_9\r\n",
+            "the server does not speak TLS on this port (it sent \"SSH-2.0-OpenSSH_9\\r\\n\")",
+        ),
+        (b"+", "the server does not speak TLS on this port (it sent \"+\")"),
     ];
     for (answer, words) in rows {
         let port = listen(move |mut stream| {
             let _ = stream.read(&mut [0; 4096]);
             stream.write_all(answer).unwrap();
+            let _ = stream.shutdown(std::net::Shutdown::Write);
             // Until the client hangs up: the answer must not be lost to a reset.
             let _ = stream.read_to_end(&mut Vec::new());
         });

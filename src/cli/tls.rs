@@ -1,0 +1,240 @@
+//! The flags of TLS. They say what is trusted and shown; no file is read here.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
+use clap::Args;
+
+use crate::report::Usage;
+use crate::transport::tls::{Fingerprint, TlsOptions, TlsVersion, is_server_name};
+
+/// What to trust and what to show on `wss://`.
+#[derive(Debug, Args)]
+pub struct Tls {
+    /// Trust the certificate authorities of this PEM file instead of the built-in ones (repeatable)
+    #[arg(long, value_name = "FILE", help_heading = "TLS", aliases = ["ca", "ca-cert"])]
+    cafile: Vec<PathBuf>,
+
+    /// Trust the certificate authorities of all PEM files in this folder instead of the built-in ones
+    #[arg(long, value_name = "DIR", help_heading = "TLS")]
+    capath: Vec<PathBuf>,
+
+    /// Trust the authorities that the operating system trusts (or those in `$SSL_CERT_FILE`)
+    #[arg(long, help_heading = "TLS", alias = "tls-use-os-certs")]
+    system_roots: bool,
+
+    /// Trust exactly the certificate with this SHA-256, whatever its name, age or issuer (repeatable)
+    #[arg(long, value_name = "HEX", help_heading = "TLS", conflicts_with = "insecure")]
+    pin_sha256: Vec<Fingerprint>,
+
+    /// Do not verify the server's certificate: anyone on the way can read and change everything
+    #[arg(long, help_heading = "TLS")]
+    insecure: bool,
+
+    /// Show this certificate (PEM) to a server that asks for one
+    #[arg(long, value_name = "FILE", help_heading = "TLS")]
+    cert: Option<PathBuf>,
+
+    /// The private key (PEM) of the certificate [default: in the file of --cert]
+    #[arg(long, value_name = "FILE", help_heading = "TLS")]
+    key: Option<PathBuf>,
+
+    /// The password of an encrypted private key is the first line of this file
+    #[arg(long, value_name = "FILE", help_heading = "TLS")]
+    key_password_file: Option<PathBuf>,
+
+    /// Ask for the certificate of this name, and demand it [default: the host]
+    #[arg(long, value_name = "NAME", help_heading = "TLS", value_parser = server_name)]
+    sni: Option<String>,
+
+    /// Application protocols to offer (ALPN), separated by commas [default: none]
+    #[arg(long = "tls-alpn", value_name = "NAMES", help_heading = "TLS", value_parser = protocols)]
+    alpn: Option<Protocols>,
+
+    /// Speak only this version of TLS: 1.2 or 1.3 [default: the newer one that the server speaks]
+    #[arg(long = "tls-version", id = "tls_version", value_name = "VERSION", help_heading = "TLS")]
+    version: Option<TlsVersion>,
+
+    /// Append the secrets of the connection to this file, for Wireshark [default: `$SSLKEYLOGFILE`]
+    #[arg(long = "tls-keylog", value_name = "FILE", help_heading = "TLS")]
+    keylog: Option<PathBuf>,
+
+    /// What mosquitto's clients take and we do not.
+    #[command(flatten)]
+    foreign: Foreign,
+}
+
+/// Flags that others have, and that need an answer.
+#[derive(Debug, Args)]
+struct Foreign {
+    /// Cipher suites.
+    #[arg(long, hide = true, value_name = "CIPHERS", allow_hyphen_values = true)]
+    ciphers: Option<String>,
+
+    /// A pre-shared key.
+    #[arg(long, hide = true, value_name = "KEY", allow_hyphen_values = true)]
+    psk: Option<String>,
+
+    /// Whose pre-shared key it is.
+    #[arg(long, hide = true, value_name = "NAME", allow_hyphen_values = true)]
+    psk_identity: Option<String>,
+
+    /// An engine of OpenSSL.
+    #[arg(long, hide = true, value_name = "ENGINE", allow_hyphen_values = true)]
+    tls_engine: Option<String>,
+
+    /// The password of that engine's key.
+    #[arg(long, hide = true, value_name = "SHA1", allow_hyphen_values = true)]
+    tls_engine_kpass_sha1: Option<String>,
+
+    /// Whether the key is in a file or in an engine.
+    #[arg(long, hide = true, value_name = "FORM", allow_hyphen_values = true)]
+    keyform: Option<String>,
+
+    /// Parameters of a key exchange.
+    #[arg(long, hide = true, value_name = "FILE", allow_hyphen_values = true)]
+    dhparam: Option<String>,
+}
+
+/// Names of application protocols.
+#[derive(Debug, Clone)]
+struct Protocols(Vec<String>);
+
+impl Tls {
+    /// Whether any of the flags asks for TLS.
+    pub fn is_given(&self) -> bool {
+        self.flags() != TlsOptions::default()
+    }
+
+    /// What the flags and `$SSLKEYLOGFILE` mean together.
+    pub fn resolve(&self) -> Result<TlsOptions> {
+        if let Some(refusal) = self.foreign.refusal() {
+            return Err(Usage::new(refusal).into());
+        }
+        ensure!(
+            self.cert.is_some() || self.key.is_none(),
+            Usage::new("--key is the key of a certificate: give that with --cert")
+        );
+        ensure!(
+            self.cert.is_some() || self.key_password_file.is_none(),
+            Usage::new("--key-password-file is for the key of a certificate: give that with --cert")
+        );
+        let mut options = self.flags();
+        if options.key_log.is_none() {
+            let variable = std::env::var_os("SSLKEYLOGFILE").filter(|path| !path.is_empty());
+            options.key_log = variable.map(PathBuf::from);
+        }
+        Ok(options)
+    }
+
+    fn flags(&self) -> TlsOptions {
+        TlsOptions {
+            ca_files: self.cafile.clone(),
+            ca_folders: self.capath.clone(),
+            system_roots: self.system_roots,
+            insecure: self.insecure,
+            pins: self.pin_sha256.clone(),
+            certificate: self.cert.clone(),
+            key: self.key.clone(),
+            key_password_file: self.key_password_file.clone(),
+            server_name: self.sni.clone(),
+            protocols: self.alpn.clone().map_or(Vec::new(), |protocols| protocols.0),
+            version: self.version,
+            key_log: self.keylog.clone(),
+        }
+    }
+}
+
+impl Foreign {
+    /// Why a flag that was given is not for us, and what to do instead.
+    fn refusal(&self) -> Option<&'static str> {
+        let engine = self.tls_engine.is_some() || self.tls_engine_kpass_sha1.is_some();
+        if self.ciphers.is_some() {
+            Some(
+                "--ciphers: the cipher suites are those of TLS 1.2 and 1.3 that are safe, and there is \
+                 nothing to choose; --tls-version chooses the version",
+            )
+        } else if self.psk.is_some() || self.psk_identity.is_some() {
+            Some(
+                "--psk: pre-shared keys are not supported: use a certificate of the server (--cafile or \
+                 --pin-sha256), and one of ours (--cert and --key)",
+            )
+        } else if engine || self.keyform.is_some() {
+            Some("--tls-engine and --keyform: OpenSSL's engines are not supported: give a file with --key")
+        } else if self.dhparam.is_some() {
+            Some("--dhparam: TLS 1.3, and 1.2 as it is spoken here, choose their parameters: leave it out")
+        } else {
+            None
+        }
+    }
+}
+
+fn server_name(text: &str) -> Result<String, &'static str> {
+    if is_server_name(text) { Ok(text.to_owned()) } else { Err("expected a host name, not an address") }
+}
+
+fn protocols(text: &str) -> Result<Protocols, &'static str> {
+    let names: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
+    if names.iter().all(|name| (1..=255).contains(&name.len())) {
+        Ok(Protocols(names))
+    } else {
+        Err("expected names of 1 to 255 bytes, separated by commas")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Flags {
+        #[command(flatten)]
+        tls: Tls,
+    }
+
+    fn resolved(flags: &[&str]) -> Result<TlsOptions> {
+        Flags::try_parse_from([&["x"], flags].concat())?.tls.resolve()
+    }
+
+    #[test]
+    fn every_flag_asks_for_tls() {
+        let rows: [&[&str]; 12] = [
+            &["--ca", "x"],
+            &["--capath", "x"],
+            &["--tls-use-os-certs"],
+            &["--insecure"],
+            &["--pin-sha256", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"],
+            &["--cert", "x"],
+            &["--key", "x"],
+            &["--key-password-file", "x"],
+            &["--sni", "a.example"],
+            &["--tls-alpn", "mqtt"],
+            &["--tls-version", "tlsv1.2"],
+            &["--tls-keylog", "x"],
+        ];
+        for row in rows {
+            let flags = Flags::try_parse_from([&["x"], row].concat()).unwrap();
+            assert!(flags.tls.is_given(), "{row:?}");
+        }
+        assert!(!Flags::try_parse_from(["x"]).unwrap().tls.is_given());
+    }
+
+    #[test]
+    fn values_are_understood() {
+        let options = resolved(&["--tls-version", "tlsv1.3", "--tls-alpn", "a, b"]).unwrap();
+        assert_eq!(options.version, Some(TlsVersion::V1_3));
+        assert_eq!(options.protocols, ["a", "b"]);
+        assert_eq!(resolved(&["--tls-version", "1.2"]).unwrap().version, Some(TlsVersion::V1_2));
+        for wrong in [
+            ["--tls-version", "tlsv1.1"],
+            ["--tls-version", "2"],
+            ["--tls-alpn", "a,,b"],
+            ["--sni", "10.0.0.1"],
+            ["--sni", "a..b"],
+            ["--pin-sha256", "00"],
+        ] {
+            assert!(resolved(&wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

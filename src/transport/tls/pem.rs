@@ -1,0 +1,87 @@
+//! Certificates and keys out of PEM files. It must never know what they are used for.
+
+use std::fs;
+use std::path::Path;
+
+use rustls::pki_types::pem::{self, PemObject, SectionKind};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+
+use super::super::words::uncapitalised;
+use super::setup_error::{Purpose, TlsSetupError};
+
+/// What an encrypted private key begins with (RFC 7468 §11).
+const ENCRYPTED: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----";
+
+/// A file that was read, and what it is for.
+pub struct PemFile<'a> {
+    purpose: Purpose,
+    path: &'a Path,
+    /// What it holds.
+    pub content: Vec<u8>,
+}
+
+impl<'a> PemFile<'a> {
+    /// Reads the file.
+    pub fn read(purpose: Purpose, path: &'a Path) -> Result<Self, TlsSetupError> {
+        let content =
+            fs::read(path).map_err(|error| TlsSetupError::Unreadable(purpose, path.to_owned(), error))?;
+        Ok(Self { purpose, path, content })
+    }
+
+    /// All certificates, at least one.
+    pub fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, TlsSetupError> {
+        let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&self.content).collect();
+        let certificates = certificates.map_err(|error| self.bad(&error))?;
+        if certificates.is_empty() { Err(self.nothing()) } else { Ok(certificates) }
+    }
+
+    /// The first private key that is not encrypted.
+    pub fn key(&self) -> Result<PrivateKeyDer<'static>, TlsSetupError> {
+        PrivateKeyDer::from_pem_slice(&self.content).map_err(|error| match error {
+            pem::Error::NoItemsFound => self.nothing(),
+            error => self.bad(&error),
+        })
+    }
+
+    /// Whether there is a private key in it, encrypted or not.
+    pub fn has_key(&self) -> bool {
+        let mut sections = <(SectionKind, Vec<u8>)>::pem_slice_iter(&self.content).filter_map(Result::ok);
+        let is_key = |kind| {
+            matches!(kind, SectionKind::PrivateKey | SectionKind::RsaPrivateKey | SectionKind::EcPrivateKey)
+        };
+        self.is_encrypted() || sections.any(|(kind, _)| is_key(kind))
+    }
+
+    fn is_encrypted(&self) -> bool {
+        String::from_utf8_lossy(&self.content).contains(ENCRYPTED)
+    }
+
+    /// The first encrypted private key: an `EncryptedPrivateKeyInfo` in DER (RFC 5958 §3).
+    pub fn encrypted_key(&self) -> Result<Option<Vec<u8>>, TlsSetupError> {
+        // Our PEM reader passes over what it does not know. With another label the section is known to it.
+        let text = String::from_utf8_lossy(&self.content);
+        let Some(at) = text.find(ENCRYPTED) else { return Ok(None) };
+        let section = text[at..].replace("ENCRYPTED PRIVATE KEY", "PRIVATE KEY");
+        let key = PrivatePkcs8KeyDer::from_pem_slice(section.as_bytes()).map_err(|error| self.bad(&error))?;
+        Ok(Some(key.secret_pkcs8_der().to_vec()))
+    }
+
+    fn nothing(&self) -> TlsSetupError {
+        let is_binary = self.content.first() == Some(&0x30) && std::str::from_utf8(&self.content).is_err();
+        let error = if is_binary { TlsSetupError::Binary } else { TlsSetupError::Nothing };
+        error(self.purpose, self.path.to_owned())
+    }
+
+    fn bad(&self, error: &pem::Error) -> TlsSetupError {
+        TlsSetupError::BadPem(self.purpose, self.path.to_owned(), pem_words(error))
+    }
+}
+
+fn pem_words(error: &pem::Error) -> String {
+    match error {
+        pem::Error::MissingSectionEnd { .. } => "a section has no END line".into(),
+        pem::Error::IllegalSectionStart { .. } => "a BEGIN line is damaged".into(),
+        pem::Error::Base64Decode(_) => "a section is not base64".into(),
+        other => uncapitalised(&other.to_string()),
+    }
+}

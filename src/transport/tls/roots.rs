@@ -1,0 +1,76 @@
+//! Which authorities are trusted. It must never know what a server shows.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+
+use super::super::words::uncapitalised;
+use super::TlsOptions;
+use super::fault::TlsError;
+use super::pem::PemFile;
+use super::setup_error::{Purpose, TlsSetupError};
+
+/// The authorities that the options name; Mozilla's if they name none.
+pub fn roots(options: &TlsOptions) -> Result<RootCertStore, TlsSetupError> {
+    let mut roots = RootCertStore::empty();
+    for path in &options.ca_files {
+        add_file(&mut roots, path)?;
+    }
+    for path in &options.ca_folders {
+        add_folder(&mut roots, path)?;
+    }
+    if options.system_roots {
+        add_system(&mut roots)?;
+    }
+    if options.ca_files.is_empty() && options.ca_folders.is_empty() && !options.system_roots {
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    }
+    Ok(roots)
+}
+
+/// A file that was named is used whole, or not at all.
+fn add_file(roots: &mut RootCertStore, path: &Path) -> Result<(), TlsSetupError> {
+    for certificate in PemFile::read(Purpose::Authorities, path)?.certificates()? {
+        roots.add(certificate).map_err(|error| {
+            TlsSetupError::BadAuthority(path.to_owned(), TlsError::from(error).to_string())
+        })?;
+    }
+    Ok(())
+}
+
+/// Every file of the folder that holds certificates; keys and revocation lists may lie beside them. The hash
+/// links that `openssl rehash` makes lead to certificates that are there already.
+fn add_folder(roots: &mut RootCertStore, folder: &Path) -> Result<(), TlsSetupError> {
+    let unreadable = |path: &Path, error| TlsSetupError::Unreadable(Purpose::Folder, path.to_owned(), error);
+    let entries = fs::read_dir(folder).map_err(|error| unreadable(folder, error))?;
+    let paths: Result<Vec<PathBuf>, _> = entries.map(|entry| entry.map(|entry| entry.path())).collect();
+    let mut certificates: Vec<CertificateDer<'static>> = Vec::new();
+    for path in paths.map_err(|error| unreadable(folder, error))?.iter().filter(|path| path.is_file()) {
+        match PemFile::read(Purpose::Authorities, path)?.certificates() {
+            Ok(found) => certificates.extend(found),
+            Err(TlsSetupError::Nothing(..) | TlsSetupError::Binary(..)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    certificates.sort_unstable_by(|one, other| one.as_ref().cmp(other.as_ref()));
+    certificates.dedup();
+    let (added, _) = roots.add_parsable_certificates(certificates);
+    if added == 0 { Err(TlsSetupError::EmptyFolder(folder.to_owned())) } else { Ok(()) }
+}
+
+/// What the operating system trusts. A part that cannot be read is no failure, unless the user named it.
+fn add_system(roots: &mut RootCertStore) -> Result<(), TlsSetupError> {
+    let found = rustls_native_certs::load_native_certs();
+    let (added, _) = roots.add_parsable_certificates(found.certs);
+    let is_named = env::var_os("SSL_CERT_FILE").is_some_and(|path| !path.is_empty());
+    match found.errors.first() {
+        Some(error) if added == 0 || is_named => {
+            Err(TlsSetupError::NoSystemRoots(uncapitalised(&error.to_string())))
+        }
+        None if added == 0 => Err(TlsSetupError::NoSystemRoots("its store is empty or missing".into())),
+        _ => Ok(()),
+    }
+}

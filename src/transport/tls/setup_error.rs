@@ -1,0 +1,128 @@
+//! What is wrong with the files and settings of TLS on this machine, in one line each. It must never know of
+//! a server.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use super::super::words::io_words;
+
+/// Why TLS could not be set up: a mistake on this machine, not the server's.
+#[derive(Debug)]
+pub enum TlsSetupError {
+    /// A file or folder cannot be read.
+    Unreadable(Purpose, PathBuf, io::Error),
+    /// The file has no PEM section of the kind that is needed.
+    Nothing(Purpose, PathBuf),
+    /// The file is binary: DER, or PKCS#12.
+    Binary(Purpose, PathBuf),
+    /// The file is not proper PEM; what is wrong with it.
+    BadPem(Purpose, PathBuf, String),
+    /// A certificate in the file cannot be used as an authority; why not.
+    BadAuthority(PathBuf, String),
+    /// No file in the folder holds a certificate.
+    EmptyFolder(PathBuf),
+    /// The operating system has no certificates that we can find; what it said.
+    NoSystemRoots(String),
+    /// `--cert` names a file with a private key, and no certificate.
+    Swapped(PathBuf),
+    /// The private key is encrypted, and there is no password.
+    Encrypted(PathBuf),
+    /// The private key is encrypted as OpenSSL did before PKCS#8.
+    EncryptedTheOldWay(PathBuf),
+    /// The password does not decrypt the key, or the file is damaged.
+    WrongPassword(PathBuf),
+    /// The way in which the key is encrypted is not supported.
+    UnsupportedEncryption(PathBuf),
+    /// The key is of a kind that we cannot use.
+    UnsupportedKey(PathBuf),
+    /// The key is not that of the certificate.
+    ForeignKey {
+        /// The file of the key.
+        key: PathBuf,
+        /// The file of the certificate.
+        certificate: PathBuf,
+    },
+    /// The file of secrets cannot be written.
+    KeyLog(PathBuf, io::Error),
+    /// The TLS library refused the configuration.
+    Config(rustls::Error),
+}
+
+/// What a file is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// `--cafile`.
+    Authorities,
+    /// `--capath`.
+    Folder,
+    /// `--cert`.
+    Certificate,
+    /// `--key`.
+    Key,
+    /// `--key-password-file`.
+    Password,
+}
+
+impl fmt::Display for Purpose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Authorities => "CA file",
+            Self::Folder => "CA folder",
+            Self::Certificate => "client certificate",
+            Self::Key => "private key",
+            Self::Password => "key password file",
+        })
+    }
+}
+
+impl fmt::Display for TlsSetupError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(purpose, path, error) => {
+                write!(f, "cannot read {purpose} {}: {}", path.display(), io_words(error))
+            }
+            Self::Nothing(Purpose::Key, path) => write!(f, "no private key in {}", path.display()),
+            Self::Nothing(purpose, path) => write!(f, "no certificate in {purpose} {}", path.display()),
+            Self::Binary(purpose, path) => {
+                write!(f, "{purpose} {} is binary (DER or PKCS#12), not PEM", path.display())
+            }
+            Self::BadPem(purpose, path, words) => {
+                write!(f, "{purpose} {} is not proper PEM: {words}", path.display())
+            }
+            Self::BadAuthority(path, words) => {
+                write!(f, "unusable certificate in CA file {}: {words}", path.display())
+            }
+            Self::EmptyFolder(path) => write!(f, "no certificate in CA folder {}", path.display()),
+            Self::NoSystemRoots(words) => write!(f, "no certificates of the operating system found: {words}"),
+            Self::Swapped(path) => {
+                write!(f, "client certificate {} holds a private key and no certificate", path.display())
+            }
+            Self::Encrypted(path) => write!(f, "private key {} is encrypted", path.display()),
+            Self::EncryptedTheOldWay(path) => {
+                write!(f, "private key {} is encrypted the way of old OpenSSL", path.display())
+            }
+            Self::WrongPassword(path) => {
+                write!(f, "the password does not decrypt private key {}", path.display())
+            }
+            Self::UnsupportedEncryption(path) => {
+                write!(f, "private key {} is encrypted in a way that is not supported", path.display())
+            }
+            Self::UnsupportedKey(path) => {
+                write!(f, "private key {} is damaged or of a kind that is not supported", path.display())
+            }
+            Self::ForeignKey { key, certificate } => write!(
+                f,
+                "private key {} does not belong to client certificate {}",
+                key.display(),
+                certificate.display()
+            ),
+            Self::KeyLog(path, error) => {
+                write!(f, "cannot write key log {}: {}", path.display(), io_words(error))
+            }
+            Self::Config(error) => write!(f, "cannot set up TLS: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for TlsSetupError {}

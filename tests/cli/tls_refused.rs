@@ -1,0 +1,255 @@
+//! `wss://`: each certificate that is refused has its own sentence and its own remedy.
+
+use std::sync::Arc;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, date_time_ymd,
+};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::{CertifiedKey, Signer, SigningKey};
+use rustls::{ServerConfig, SignatureAlgorithm, SignatureScheme};
+
+use crate::support::certificates::{Authority, Certificate, FAR_AWAY};
+use crate::support::folder::Folder;
+use crate::support::secure::{Server, fails, fixed, fixed_path, publish, shunned};
+
+/// An authority, and its file to trust it by.
+fn trusted() -> (Authority, Folder, String) {
+    let (authority, folder) = (Authority::new(), Folder::new());
+    let file = folder.write("ca.pem", authority.pem());
+    (authority, folder, file)
+}
+
+/// Checks how a trusted authority's certificate is refused.
+fn refuses(certificate: impl FnOnce(&Authority) -> Certificate, words: &str) {
+    let (authority, _folder, file) = trusted();
+    let broker = Server::showing(&certificate(&authority)).shunned();
+    fails(&publish(&broker, &["--cafile", &file]).run(), 4, words);
+}
+
+/// Checks how a certificate of `tests/cli/certificates` is refused, although its authority is trusted.
+fn refuses_fixed(name: &str, authority: &str, words: &str) {
+    let broker = Server::fixed(name).shunned();
+    fails(&publish(&broker, &["--cafile", &fixed_path(authority)]).run(), 4, words);
+}
+
+#[test]
+fn expired() {
+    refuses(
+        |authority| authority.certify(&["127.0.0.1"], 2020),
+        "certificate expired on 2020-01-01; the server needs a new one",
+    );
+}
+
+#[test]
+fn not_yet_valid() {
+    refuses(
+        |authority| {
+            authority.certify_with(&["127.0.0.1"], |params| params.not_before = date_time_ymd(2150, 2, 28))
+        },
+        "certificate not valid before 2150-02-28; check the clock of this machine",
+    );
+}
+
+#[test]
+fn another_name() {
+    refuses(
+        |authority| authority.certify(&["elsewhere.example", "10.0.0.1"], FAR_AWAY),
+        "certificate not valid for 127.0.0.1, only for elsewhere.example, 10.0.0.1; connect to a name that the \
+         certificate has, or give it with --sni",
+    );
+}
+
+#[test]
+fn many_other_names() {
+    let names: Vec<String> = (1..=100).map(|number| format!("{number}.example")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    refuses(
+        |authority| authority.certify(&names, FAR_AWAY),
+        "certificate not valid for 127.0.0.1, only for 1.example, 2.example, *, 8.example and 92 more; *",
+    );
+}
+
+#[test]
+fn no_name_but_a_common_name() {
+    refuses(
+        |authority| {
+            authority.certify_with(&[], |params| {
+                params.distinguished_name.push(rcgen::DnType::CommonName, "127.0.0.1");
+            })
+        },
+        "certificate not valid for 127.0.0.1: it holds no name (no subjectAltName, only the common name \
+         127.0.0.1); make it anew with a subjectAltName (the common name does not count), or use --pin-sha256",
+    );
+}
+
+#[test]
+fn an_unknown_authority() {
+    let words = "certificate signed by an unknown authority (CN=Some authority); give the authority that \
+         signed it with --cafile";
+    let certificate = Authority::named("Some authority").certify(&["127.0.0.1"], FAR_AWAY);
+    let broker = Server::showing(&certificate).shunned();
+    fails(&publish(&broker, &[]).run(), 4, words);
+
+    let (_authority, _folder, file) = trusted();
+    let broker = Server::showing(&certificate).shunned();
+    fails(&publish(&broker, &["--cafile", &file]).run(), 4, words);
+}
+
+#[test]
+fn another_authority_of_the_same_name() {
+    let folder = Folder::new();
+    let file = folder.write("ca.pem", Authority::named("Namesake").pem());
+    let certificate = Authority::named("Namesake").certify(&["127.0.0.1"], FAR_AWAY);
+    let broker = Server::showing(&certificate).shunned();
+    let words = "certificate signed by another authority of the name CN=Namesake than the trusted one; is the \
+         --cafile up to date?";
+    fails(&publish(&broker, &["--cafile", &file]).run(), 4, words);
+}
+
+/// A certificate that signs itself.
+fn self_signed(is_ca: IsCa) -> Certificate {
+    let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    params.distinguished_name.push(rcgen::DnType::CommonName, "Alone");
+    params.is_ca = is_ca;
+    let key = KeyPair::generate().unwrap();
+    Certificate { certificate: params.self_signed(&key).unwrap(), key }
+}
+
+#[test]
+fn self_signed_and_unknown() {
+    let broker = Server::showing(&self_signed(IsCa::ExplicitNoCa)).shunned();
+    let words = "certificate is self-signed (CN=Alone); if it is the right one, give it with --cafile";
+    fails(&publish(&broker, &[]).run(), 4, words);
+}
+
+#[test]
+fn an_authority_used_as_a_server() {
+    let certificate = self_signed(IsCa::Ca(BasicConstraints::Unconstrained));
+    let folder = Folder::new();
+    let file = folder.write("ca.pem", certificate.certificate.pem());
+    let broker = Server::showing(&certificate).shunned();
+    let words = "the server uses a certificate authority's certificate as its own; let this authority sign a \
+         certificate of the server's own, or trust it with --pin-sha256";
+    fails(&publish(&broker, &["--cafile", &file]).run(), 4, words);
+}
+
+/// A server that shows its certificate and that of an authority between it and the given one; and that
+/// authority's file.
+fn chained(change: impl FnOnce(&mut CertificateParams)) -> (Server, Folder, String) {
+    let (root, folder, file) = trusted();
+    let mut issuer = CertificateParams::default();
+    let between = root.certify_with(&[], |params| {
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(rcgen::DnType::CommonName, "Authority between");
+        change(params);
+        issuer = params.clone();
+    });
+    let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    params.not_after = date_time_ymd(FAR_AWAY, 1, 1);
+    let own = KeyPair::generate().unwrap();
+    let certificate = params.signed_by(&own, &Issuer::from_params(&issuer, &between.key)).unwrap();
+    let chain = vec![certificate.der().clone(), between.certificate.der().clone()];
+    (Server::of(chain, own.serialize_der().try_into().unwrap()), folder, file)
+}
+
+#[test]
+fn an_authority_between_that_is_good() {
+    let (server, _folder, file) = chained(|_| ());
+    publish(&server.good(), &["--cafile", &file]).run().expect(0, "", "");
+}
+
+#[test]
+fn an_authority_between_that_has_expired() {
+    let (server, _folder, file) = chained(|params| params.not_after = date_time_ymd(2021, 6, 1));
+    let words = "certificate of the authority CN=Authority between expired on 2021-06-01; the server needs a \
+         new one";
+    fails(&publish(&server.shunned(), &["--cafile", &file]).run(), 4, words);
+}
+
+#[test]
+fn an_unknown_authority_behind_another() {
+    let (server, _folder, _file) = chained(|_| ());
+    let words = "certificate signed by an unknown authority (CN=Test authority *); give the authority that \
+         signed it with --cafile";
+    fails(&publish(&server.shunned(), &[]).run(), 4, words);
+}
+
+#[test]
+fn made_for_clients() {
+    refuses(
+        |authority| {
+            authority.certify_with(&["127.0.0.1"], |params| {
+                params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+            })
+        },
+        "certificate was not made for servers; make it anew with extendedKeyUsage serverAuth",
+    );
+}
+
+#[test]
+fn x509_version_1() {
+    let words = "certificate is X.509 version 1, made without extensions; make it anew with extensions \
+         (openssl x509 -req -extfile), or trust it with --pin-sha256";
+    refuses_fixed("version-1", "authority.pem", words);
+}
+
+#[test]
+fn signed_with_sha_1() {
+    let words = "certificate is signed with SHA-1 with ECDSA, which is not accepted; make it anew with SHA-256 \
+         and an RSA or P-256 key, or trust it with --pin-sha256";
+    refuses_fixed("sha-1", "authority.pem", words);
+}
+
+#[test]
+fn signed_by_a_weak_key() {
+    let words = "certificate of the authority CN=Weak authority has an RSA key of 1024 bits; make it anew with \
+         a key of 2048 to 8192 bits";
+    refuses_fixed("weakly-signed", "weak-authority.pem", words);
+}
+
+/// A server with an RSA key of 1024 bits, which signs nothing right: the client cannot check it anyway.
+#[derive(Debug, Clone)]
+struct WeakKey(Arc<Vec<CertificateDer<'static>>>);
+
+impl SigningKey for WeakKey {
+    fn choose_scheme(&self, _offered: &[SignatureScheme]) -> Option<Box<dyn Signer>> {
+        Some(Box::new(self.clone()))
+    }
+
+    fn algorithm(&self) -> SignatureAlgorithm {
+        SignatureAlgorithm::RSA
+    }
+}
+
+impl Signer for WeakKey {
+    fn sign(&self, _message: &[u8]) -> Result<Vec<u8>, rustls::Error> {
+        Ok(vec![7; 128])
+    }
+
+    fn scheme(&self) -> SignatureScheme {
+        SignatureScheme::RSA_PSS_SHA256
+    }
+}
+
+impl ResolvesServerCert for WeakKey {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::new(CertifiedKey::new(self.0.to_vec(), Arc::new(self.clone()))))
+    }
+}
+
+#[test]
+fn a_weak_key() {
+    let chain = vec![CertificateDer::from_pem_file(fixed("weak-key.pem")).unwrap()];
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(rustls::ALL_VERSIONS)
+        .unwrap()
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(WeakKey(Arc::new(chain))));
+    let broker = shunned(config);
+    let words = "certificate has an RSA key of 1024 bits; make it anew with a key of 2048 to 8192 bits";
+    fails(&publish(&broker, &["--cafile", &fixed_path("authority.pem")]).run(), 4, words);
+}
