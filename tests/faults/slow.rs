@@ -20,6 +20,9 @@ const LAST: u32 = 20 * 1024;
 /// The most memory that it may ever have, in KiB.
 const MEMORY: u64 = 64 * 1024;
 
+/// So many bytes the kernel may take when it probes a window that was closed.
+const PROBES: u64 = 256 * 1024;
+
 /// Mosquitto ends a connection that was silent for one and a half keep alives of two seconds.
 const LONGEST_SILENCE: Duration = Duration::from_secs(3);
 
@@ -53,7 +56,8 @@ fn a_flood_that_nobody_reads_for_a_while() {
     let (flood, mut process, written) = stalled();
     let start = Instant::now();
     thread::sleep(Duration::from_secs(5));
-    assert_eq!(flood.written(), written, "the socket is not read meanwhile");
+    let more = flood.written() - written;
+    assert!(more <= PROBES, "{more} more bytes were taken: the socket is read meanwhile");
     are_close(&flood.pings(), start);
     let peak = process.peak_memory().unwrap();
     println!("{written} bytes taken, {peak} KiB of memory");
