@@ -1,5 +1,5 @@
 //! Flags of `mosquitto_pub` and `mosquitto_sub` that make no sense here: those that ask for what is always
-//! so, and those that say what to use instead.
+//! so, and those that say what to use instead. Those of TLS are in `tls.rs`.
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Command};
