@@ -8,7 +8,7 @@ mqttws\-cloud \- how mqttws reaches the MQTT brokers of cloud services
 .SH DESCRIPTION
 One recipe for each service and each of its ways to say who we are. What is to be replaced are the names: of the
 endpoint, the client (\fBlamp\-1\fR), the user (\fBlab\fR) and the topics. \fBmqttws sub\fR and \fBmqttws ping\fR
-take the same flags as \fBmqttws pub\fR.
+connect by the same flags as \fBmqttws pub\fR.
 .PP
 All of them want TLS and the server's name in it (SNI), the path exactly as it is written here, and the
 subprotocol \fBmqtt\fR: that is what mqttws does unless told otherwise. No ALPN is offered unless
@@ -25,7 +25,7 @@ alive of 30 to 1200 seconds. The policy must allow the client id, so give one wi
 The credentials are the query of the URL, made by an SDK by Signature Version 4: service
 \fBiotdevicegateway\fR, only the header \fBhost\fR signed, the path \fB/mqtt\fR, and the session token of temporary
 credentials (\fBX\-Amz\-Security\-Token\fR) added behind the signature, not signed. It is sent as it is typed; nothing
-in it is decoded or encoded again. With its output in the file \fBpresigned\-url\fR:
+in it is decoded or encoded again. With the URL in the file \fBpresigned\-url\fR:
 .PP
 .nf
 MQTTWS_URL=$(cat presigned\-url) mqttws pub \-i lamp\-1 \-t lab/door \-m open \-q 1
@@ -62,7 +62,8 @@ AWS's own endpoints (\fB*.amazonaws.com\fR) take a certificate under this ALPN n
 only, which mqttws does not speak: they close the connection without an HTTP answer (exit code 5). Over
 WebSockets they take a presigned URL or a custom authorizer.
 .SH AZURE IOT HUB
-The port is 443; MQTT 3.1.1 only, hence \fB\-V 311\fR; QoS 0 and 1 (a message of QoS 2 ends the connection); messages of
+The port is 443; MQTT 3.1.1 only, hence \fB\-V 311\fR; QoS 0 and 1 (a message of QoS 2 ends the connection,
+again and again: \fB\-\-no\-reconnect\fR makes that exit code 8); messages of
 up to 256 KiB; a keep alive of up to 1177 seconds. A device publishes to \fBdevices/ID/messages/events/\fR and
 subscribes to \fBdevices/ID/messages/devicebound/#\fR; there are no topics between devices.
 .SS SAS token
@@ -104,8 +105,8 @@ mqttws pub wss://abcdef01.ala.eu\-central\-1.emqxsl.com:8084/mqtt \-i lamp\-1 \e
 .fi
 .PP
 Where the deployment's certificate is of an authority of its own, give the file that its overview page offers with
-\fB\-\-cafile\fR. The subprotocol \fBmqttv3.1\fR is answered by \fBHTTP 400\fR: with \fB\-V 31\fR, give
-\fB\-\-subprotocol mqtt\fR, too.
+\fB\-\-cafile\fR. The subprotocol \fBmqttv3.1\fR, which \fB\-V 31\fR tries first, is answered by
+\fBHTTP 400\fR: give \fB\-\-subprotocol mqtt\fR with it.
 .SH SEE ALSO
 \fBmqttws\fR(1), \fBmqttws\-pub\fR(1), \fBmqttws\-sub\fR(1), \fBmqttws\-ping\fR(1)
 "#;

@@ -235,7 +235,7 @@ fn aws_iot_core_refuses_a_wrong_signature() {
     let script = vec![vec![service.request(&target, &[]), answer, Step::Gone]];
     let url = format!("wss://{AWS_HOST}{target}\n");
     let outcome = run(&service, script, PRESIGNED, &[("presigned-url", &url)], unchanged);
-    let words = "the server answered HTTP 403 Forbidden: ForbiddenException; the server forbids it: credentials \
+    let words = "the server answered HTTP 403 Forbidden: ForbiddenException: {\"message\":\"Forbidden\"}; the server forbids it: credentials \
                  (--basic-auth, --bearer), or a list of --origin";
     fails(&outcome, 5, &format!("mqttws: connecting to wss://{AWS_HOST}/mqtt*: {words}"));
 }
@@ -248,7 +248,8 @@ fn aws_iot_core_has_no_qos_2() {
     let connect = packet("10 <MQTT> 05 02 00 2d *");
     let script = vec![until_session_end(vec![request, Step::Accept, connect, Step::Send(AWS_CONNACK)])];
     let outcome = run(&service, script, PRESIGNED, &[("presigned-url", &url)], at_qos_2);
-    outcome.expect(7, "", "");
+    let words = "mqttws: publishing to lab/door: message refused: the broker takes QoS 1 at most\n";
+    outcome.expect(7, "", words);
 }
 
 #[test]
@@ -276,6 +277,15 @@ fn a_gateway_with_client_certificates_and_alpn() {
     let files = [("lamp-1.pem", certificate.as_str()), ("lamp-1.key", key.as_str())];
     let script = taking(service.request("/mqtt", &[]), connect("02", ""), AWS_CONNACK);
     run(&service, script, CERTIFICATE, &files, unchanged).expect(0, "", "");
+}
+
+#[test]
+fn a_gateway_refuses_whoever_shows_no_certificate() {
+    let service = Service::gateway();
+    let bare = |recipe: String| recipe.replace("--cert lamp-1.pem --key lamp-1.key", "");
+    let words = "mqttws: connecting to wss://iot.example.com/mqtt: the server demands a client certificate; give \
+                 one with --cert and --key\n";
+    run(&service, vec![vec![Step::Gone]], CERTIFICATE, &[], bare).expect(4, "", words);
 }
 
 #[test]
@@ -319,6 +329,20 @@ fn azure_iot_hub_refuses_an_outdated_token() {
 }
 
 #[test]
+fn azure_iot_hub_has_no_qos_2() {
+    let service = Service::azure();
+    let (connect, message) =
+        (packet("10 <MQTT> 04 *"), packet("34 <devices/lamp-1/messages/events/> id 'open'"));
+    let request = service.request("/$iothub/websocket", &[]);
+    let script = vec![request, Step::Accept, connect, Step::Send("20 00 00"), message, Step::End];
+    let files = [("sas-token", SAS_TOKEN)];
+    let words = "mqttws: publishing to devices/lamp-1/messages/events/: connection lost: the server closed the \
+                 connection\n";
+    let once = |recipe| at_qos_2(recipe) + " --no-reconnect";
+    run(&service, vec![script], AZURE, &files, once).expect(8, "", words);
+}
+
+#[test]
 fn hivemq_cloud() {
     let service = Service::hivemq();
     let script = taking(service.request("/mqtt", &[]), connect_as_lab(), "20 00 00 00");
@@ -353,4 +377,15 @@ fn emqx_cloud_refuses_a_wrong_password() {
         service.host
     );
     run(&service, vec![script], EMQX, &[("password", "hushed\n")], unchanged).expect(6, "", &words);
+}
+
+#[test]
+fn emqx_cloud_in_the_oldest_version() {
+    let service = Service::emqx();
+    let connect = packet("10 <MQIsdp> 03 c2 00 2d <lamp-1> <lab> <hush>");
+    let message = packet("32 <lab/door> id 'open'");
+    let steps = vec![service.request("/mqtt", &[]), Step::Accept, connect, Step::Send("20 00 00"), message];
+    let script = until_goodbye(steps.into_iter().chain([Step::Send("40 id")]).collect());
+    let oldest = |recipe| recipe + " -V 31 --subprotocol mqtt";
+    run(&service, vec![script], EMQX, &[("password", "hush\n")], oldest).expect(0, "", "");
 }
