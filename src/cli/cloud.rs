@@ -17,6 +17,9 @@ subprotocol \fBmqtt\fR: that is what mqttws does unless told otherwise. No ALPN 
 Secrets stand in files here: everyone on a machine can read the command line of a process. Its environment
 (\fBMQTTWS_URL\fR, \fBMQTTWS_USERNAME\fR, \fBMQTTWS_PASSWORD\fR) is for its owner alone. A profile
 (\fB\-\-profile\fR) keeps all the flags of a broker in one place.
+.PP
+Each recipe is tested as it stands here against a server that demands what the service documents; the services
+themselves were not asked.
 .SH AWS IOT CORE
 The port is 443 and the path \fB/mqtt\fR. MQTT 5 and 3.1.1; QoS 0 and 1 (in MQTT 5 the broker says so, and a message
 of QoS 2 is refused here with exit code 7; before MQTT 5 it is never acknowledged); payloads of up to 128 KiB; a keep
@@ -31,8 +34,7 @@ in it is decoded or encoded again. With the URL in the file \fBpresigned\-url\fR
 MQTTWS_URL=$(cat presigned\-url) mqttws pub \-i lamp\-1 \-t lab/door \-m open \-q 1
 .fi
 .PP
-A wrong or outdated signature, and a policy that forbids it, are answered by
-\fBHTTP 403 Forbidden: ForbiddenException\fR (exit code 5). Check that no \fB:443\fR was signed with the host, that the
+A wrong or outdated signature is answered by \fBHTTP 403 Forbidden: ForbiddenException\fR (exit code 5). Check that no \fB:443\fR was signed with the host, that the
 clock is right, and that the token is not signed. A lost connection is made again with the same URL: where it no longer
 is valid by then (\fBX\-Amz\-Expires\fR), use \fB\-\-no\-reconnect\fR and start again with a new one.
 .SS Custom authorizer

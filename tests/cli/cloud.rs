@@ -27,7 +27,7 @@ const AZURE: &str = "SAS token";
 const HIVEMQ: &str = "Credentials of the cluster";
 const EMQX: &str = "Credentials of the deployment";
 
-/// The host, and path and query, of a URL as it is signed for AWS IoT Core.
+/// The host, and path and query, of a URL as AWS wants it signed.
 const AWS_HOST: &str = "abc123-ats.iot.eu-west-1.amazonaws.com";
 const AWS_TARGET: &str = "/mqtt?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIDEXAMPLE%2F20261122%2Feu-west-1%2F\
      iotdevicegateway%2Faws4_request&X-Amz-Date=20261122T120000Z&X-Amz-Expires=300&X-Amz-SignedHeaders=host&\
@@ -148,7 +148,7 @@ fn run(
     connections: Vec<Vec<Step>>,
     heading: &str,
     files: &[(&str, &str)],
-    change: impl Fn(String) -> String,
+    change: impl Fn(&str) -> String,
 ) -> Outcome {
     let (authority, folder) = (Authority::new(), Folder::new());
     let config = Arc::new(service.config(&authority));
@@ -168,7 +168,7 @@ fn run(
     folder.write("mqttws/config.toml", format!("[profile.default]\ncafile = '{authority}'\n"));
     let broker = Broker::start(script);
     let place = folder.path().display().to_string();
-    let outcome = Program::of("sh", ["-c", &format!("cd '{place}'\n{}", change(recipe(heading)))])
+    let outcome = Program::of("sh", ["-c", &format!("cd '{place}'\n{}", change(&recipe(heading)))])
         .env("PATH", &path_with_mqttws())
         .env("XDG_CONFIG_HOME", &place)
         .env("https_proxy", &format!("http://127.0.0.1:{}", broker.port()))
@@ -182,11 +182,11 @@ fn path_with_mqttws() -> String {
     format!("{folder}:{}", std::env::var("PATH").unwrap())
 }
 
-fn unchanged(recipe: String) -> String {
-    recipe
+fn unchanged(recipe: &str) -> String {
+    recipe.to_owned()
 }
 
-fn at_qos_2(recipe: String) -> String {
+fn at_qos_2(recipe: &str) -> String {
     assert!(recipe.contains("-q 1"), "{recipe}");
     recipe.replace("-q 1", "-q 2")
 }
@@ -282,7 +282,7 @@ fn a_gateway_with_client_certificates_and_alpn() {
 #[test]
 fn a_gateway_refuses_whoever_shows_no_certificate() {
     let service = Service::gateway();
-    let bare = |recipe: String| recipe.replace("--cert lamp-1.pem --key lamp-1.key", "");
+    let bare = |recipe: &str| recipe.replace("--cert lamp-1.pem --key lamp-1.key", "");
     let words = "mqttws: connecting to wss://iot.example.com/mqtt: the server demands a client certificate; give \
                  one with --cert and --key\n";
     run(&service, vec![vec![Step::Gone]], CERTIFICATE, &[], bare).expect(4, "", words);
@@ -338,7 +338,7 @@ fn azure_iot_hub_has_no_qos_2() {
     let files = [("sas-token", SAS_TOKEN)];
     let words = "mqttws: publishing to devices/lamp-1/messages/events/: connection lost: the server closed the \
                  connection\n";
-    let once = |recipe| at_qos_2(recipe) + " --no-reconnect";
+    let once = |recipe: &str| at_qos_2(recipe) + " --no-reconnect";
     run(&service, vec![script], AZURE, &files, once).expect(8, "", words);
 }
 
@@ -352,7 +352,7 @@ fn hivemq_cloud() {
 #[test]
 fn hivemq_cloud_is_found_by_its_name() {
     let service = Service::hivemq();
-    let other = |recipe: String| recipe + " --sni other.example";
+    let other = |recipe: &str| recipe.to_owned() + " --sni other.example";
     let outcome = run(&service, vec![vec![Step::Gone]], HIVEMQ, &[("password", "hush\n")], other);
     let words = format!("connecting to wss://{}:8884/mqtt: the server refused access", service.host);
     outcome.expect(4, "", &format!("mqttws: {words}\n"));
@@ -386,6 +386,6 @@ fn emqx_cloud_in_the_oldest_version() {
     let message = packet("32 <lab/door> id 'open'");
     let steps = vec![service.request("/mqtt", &[]), Step::Accept, connect, Step::Send("20 00 00"), message];
     let script = until_goodbye(steps.into_iter().chain([Step::Send("40 id")]).collect());
-    let oldest = |recipe| recipe + " -V 31 --subprotocol mqtt";
+    let oldest = |recipe: &str| recipe.to_owned() + " -V 31 --subprotocol mqtt";
     run(&service, vec![script], EMQX, &[("password", "hush\n")], oldest).expect(0, "", "");
 }
