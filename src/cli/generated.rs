@@ -9,7 +9,7 @@ use clap::CommandFactory;
 use clap_complete::Shell;
 use clap_mangen::Man;
 
-use super::Cli;
+use super::{Cli, cloud};
 
 const EXIT_STATUS: &str = r".SH EXIT STATUS
 .TP
@@ -271,6 +271,30 @@ fn manual(files: &mut BTreeMap<PathBuf, String>) {
         let text = page(command, &title, &[special, &[EXIT_STATUS, ENVIRONMENT, examples]].concat());
         files.insert(PathBuf::from(format!("man/{title}.1")), text);
     }
+    files.insert(PathBuf::from("man/mqttws-cloud.7"), cloud::PAGE.to_owned());
+}
+
+/// Every flag that the page names, long or short, is one of `pub`, which has all that the recipes need.
+#[test]
+fn the_page_about_clouds_names_flags_that_exist() {
+    let mut cli = Cli::command();
+    cli.build();
+    let command = cli.find_subcommand("pub").expect("pub is a command");
+    let exists = |flag: &str| {
+        command.get_arguments().any(|argument| match flag.strip_prefix("--") {
+            Some(long) => argument.get_long() == Some(long),
+            None => argument.get_short().is_some_and(|short| flag == format!("-{short}")),
+        })
+    };
+    let text = cloud::PAGE.replace("\\fB", " ").replace("\\fR", " ").replace("\\-", "-");
+    // The commands of others have flags of their own.
+    let ours = text.lines().filter(|line| !line.starts_with("az "));
+    let words = ours.flat_map(|line| line.split([' ', '(', ')', ',', '.', ';', ':'])).map(str::trim);
+    let is_flag = |word: &&str| word.len() > 1 && word.starts_with('-');
+    let flags: Vec<&str> = words.filter(is_flag).collect();
+    let unknown: Vec<&&str> = flags.iter().filter(|flag| !exists(flag)).collect();
+    assert!(unknown.is_empty(), "there is no {unknown:?}");
+    assert!(flags.len() > 40, "the flags are found: {flags:?}");
 }
 
 /// One page; the version stays out of it, or every release would touch all of them.

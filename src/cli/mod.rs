@@ -74,6 +74,8 @@ pub enum Command {
 }
 
 #[cfg(test)]
+mod cloud;
+#[cfg(test)]
 mod generated;
 
 #[cfg(test)]

@@ -182,9 +182,14 @@ impl Endpoint {
 }
 
 impl fmt::Display for Endpoint {
-    /// The URL without user information; the port only when it is not the scheme's own.
+    /// The URL without what may be secret, user information and query; the port only when it is not the
+    /// scheme's own.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}{}", self.scheme, self.host_header(), self.target)
+        let (path, query) = match self.target.split_once('?') {
+            Some((path, _)) => (path, "?..."),
+            None => (self.target.as_str(), ""),
+        };
+        write!(f, "{}://{}{path}{query}", self.scheme, self.host_header())
     }
 }
 
