@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::Read;
+use std::net::TcpListener;
 use std::process::Command;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use crate::support::broker::{Broker, Step, connected, packet, subscribed, until_
 use crate::support::folder::Folder;
 use crate::support::lines;
 use crate::support::program::{Outcome, Program};
-use crate::support::websocket::frame;
+use crate::support::websocket::{Peer, frame};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_mqttws");
 
@@ -38,7 +39,7 @@ fn a_full_disk_ends_the_session_in_order_without_an_acknowledgement() {
     let steps = connected([packet("82 id <t> 01"), Step::Send("90 id 01; 32 <t> 00 07 'x'")]);
     let broker = Broker::start(until_goodbye(steps));
     let arguments = format!("sub {} -V 311 -q 1 -t t", broker.url());
-    fails_with(&shell(&arguments, "> /dev/full").run(), 1, "writing to stdout: no space left on device");
+    fails_with(&shell(&arguments, "> /dev/full").run(), 1, "writing to stdout: No space left on device");
 }
 
 /// A script that sends more than a pipe holds, and then waits for a PINGREQ.
@@ -94,10 +95,14 @@ fn who_interrupts_the_last_write_learns_that_it_was_not_done() {
 
 #[test]
 fn a_signal_is_obeyed_although_the_broker_does_not_read() {
-    // The answers to these pings would be read by nobody, and what is written before them neither.
-    let broker = Broker::start(connected([Step::Flood(b"\x89\x00".repeat(100_000))]));
-    let arguments = format!("pub {} -V 311 -t t -s -d", broker.url());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let arguments = format!("pub ws://{}/mqtt -V 311 -t t -s -d", listener.local_addr().unwrap());
     let mut running = shell(&arguments, "2>&1").stdin(vec![b'x'; 32 << 20]).spawn();
+    let mut peer = Peer::new(listener.accept().unwrap().0, None);
+    peer.read_request().unwrap();
+    peer.write(peer.acceptance().as_bytes()).unwrap();
+    peer.read_packet().unwrap();
+    peer.write_frame(0x82, b"\x20\x02\x00\x00").unwrap();
     running.wait_for_line(|line| line.contains("sending PUBLISH"));
     running.signal("INT");
     let outcome = running.finish_within(Duration::from_secs(15));
