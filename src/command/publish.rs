@@ -47,9 +47,14 @@ pub fn run(args: &cli::Publish) -> Result<Exit> {
     let context = format!("publishing to {}", args.topic);
     let result = publisher.run();
     publisher.progress.finish();
-    let exit = result.map_err(|error| publisher.with_account(error)).with_context(|| context.clone())?;
-    publisher.client.close().context(context)?;
-    Ok(exit)
+    match result {
+        Ok(exit) => publisher.client.close().context(context).map(|()| exit),
+        Err(error) => {
+            let error = publisher.with_account(error).context(context);
+            super::leave(publisher.client, &error);
+            Err(error)
+        }
+    }
 }
 
 fn template(args: &cli::Publish) -> Publish {

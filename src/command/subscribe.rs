@@ -40,12 +40,20 @@ pub fn run(args: &cli::Subscribe) -> Result<Exit> {
     subscriber.subscribe();
     let result = subscriber.run();
     // Whatever ended it: what was received is written, and what was written is acknowledged.
-    let written = subscriber.finish_output(&result);
-    let exit = result.with_context(|| format!("subscribed at {}", subscriber.client.options().endpoint))?;
-    // Nothing of ours can be lost any more.
-    let _ = subscriber.client.close();
-    written?;
-    Ok(if subscriber.denied && exit == Exit::Done { Exit::Denied } else { exit })
+    let result = subscriber.finish_output(result);
+    let Subscriber { client, denied, .. } = subscriber;
+    match result {
+        Ok(exit) => {
+            // Nothing of ours can be lost any more.
+            let _ = client.close();
+            Ok(if denied && exit == Exit::Done { Exit::Denied } else { exit })
+        }
+        Err(error) => {
+            let context = format!("subscribed at {}", client.options().endpoint);
+            super::leave(client, &error);
+            Err(error.context(context))
+        }
+    }
 }
 
 struct Subscriber<'a> {
@@ -155,7 +163,7 @@ impl Subscriber<'_> {
     }
 
     /// Waits until everything received is written, as long as the output can be written at all.
-    fn finish_output(&mut self, result: &Result<Exit>) -> Result<()> {
+    fn finish_output(&mut self, mut result: Result<Exit>) -> Result<Exit> {
         self.output.flush();
         self.client.hold(true);
         // Who interrupts us does not want to wait for a reader that has stopped; everybody else does.
@@ -166,13 +174,26 @@ impl Subscriber<'_> {
         };
         let deadline = hurry.then(|| Instant::now() + LAST_WRITE);
         while !self.output.is_done() {
-            match self.client.await_output(deadline) {
-                Some(Event::Written(number)) => self.output.written(number),
-                Some(Event::OutputFailed(error)) => return output_failed(error).map(drop),
-                _ => break,
+            // The connection stays alive meanwhile, or what is written late could not be acknowledged.
+            let event = match &result {
+                Ok(_) => self.client.next(deadline),
+                Err(_) => Ok(self.client.await_output(deadline).unwrap_or(Event::Alarm)),
+            };
+            match event {
+                Ok(Event::Written(number)) => self.output.written(number),
+                Ok(Event::OutputFailed(error)) => {
+                    self.output.abandon();
+                    result = result.and_then(|exit| output_failed(error).map(|_| exit));
+                }
+                Ok(Event::Interrupted(signal)) => {
+                    return result.map(|exit| if hurry { exit } else { self.interrupted(signal) });
+                }
+                Ok(Event::Alarm) => break,
+                Ok(_) => {}
+                Err(error) => result = result.and(Err(error.into())),
             }
         }
-        Ok(())
+        result
     }
 }
 
