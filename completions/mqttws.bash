@@ -151,7 +151,7 @@ _mqttws() {
             return 0
             ;;
         mqttws__subcmd__ping)
-            opts="-L -h -p -u -P -V -i -k -M -d -c -q -W --url --host --port --path --subprotocol --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --ciphers --psk --psk-identity --tls-engine --tls-engine-kpass-sha1 --keyform --dhparam --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --username --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --protocol-version --id --keepalive --max-inflight --will-topic --will-payload --will-qos --will-retain --will-delay --profile --config --debug --quiet --count --interval --via --qos --size --timeout --help"
+            opts="-L -h -p -4 -6 -A -H -u -P -V -i -I -k -M -d -c -q -W --url --host --port --path --ipv4 --ipv6 --bind --resolve --unix --proxy --no-proxy --subprotocol --header --origin --user-agent --basic-auth --bearer --follow --strict --frame-per-packet --max-message-size --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --ciphers --psk --psk-identity --tls-engine --tls-engine-kpass-sha1 --keyform --dhparam --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --username --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --protocol-version --id --id-prefix --keepalive --max-inflight --will-topic --will-payload --will-qos --will-retain --will-delay --profile --config --debug --quiet --count --interval --via --qos --size --timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -185,7 +185,59 @@ _mqttws() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --bind)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -A)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --resolve)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unix)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --proxy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --no-proxy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --subprotocol)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --header)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -H)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --origin)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user-agent)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --basic-auth)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bearer)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-message-size)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -318,6 +370,14 @@ _mqttws() {
                     return 0
                     ;;
                 -i)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --id-prefix)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -I)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -405,7 +465,7 @@ _mqttws() {
             return 0
             ;;
         mqttws__subcmd__pub)
-            opts="-L -h -p -u -P -V -i -k -M -d -c -x -t -m -f -s -l -n -q -r --url --host --port --path --subprotocol --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --ciphers --psk --psk-identity --tls-engine --tls-engine-kpass-sha1 --keyform --dhparam --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --username --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --protocol-version --id --keepalive --max-inflight --will-topic --will-payload --will-qos --will-retain --will-delay --profile --config --debug --quiet --disable-clean-session --session-expiry-interval --topic --message --file --stdin-file --stdin-line --null-message --qos --retain --topic-alias --help"
+            opts="-L -h -p -4 -6 -A -H -u -P -V -i -I -k -M -d -c -x -D -t -m -f -s -l -n -0 -q -r --url --host --port --path --ipv4 --ipv6 --bind --resolve --unix --proxy --no-proxy --subprotocol --header --origin --user-agent --basic-auth --bearer --follow --strict --frame-per-packet --max-message-size --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --ciphers --psk --psk-identity --tls-engine --tls-engine-kpass-sha1 --keyform --dhparam --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --username --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --protocol-version --id --id-prefix --keepalive --max-inflight --will-topic --will-payload --will-qos --will-retain --will-delay --profile --config --debug --quiet --disable-clean-session --session-expiry-interval --nodelay --ws --property --topic --topic-prefix --message --file --stdin-file --stdin-line --null-message --json --null --delimiter --split --strict-input --repeat --repeat-delay --rate --replay --qos --retain --topic-alias --summary --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -439,7 +499,59 @@ _mqttws() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --bind)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -A)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --resolve)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unix)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --proxy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --no-proxy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --subprotocol)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --header)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -H)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --origin)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user-agent)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --basic-auth)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bearer)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-message-size)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -575,6 +687,14 @@ _mqttws() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --id-prefix)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -I)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --keepalive)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -623,11 +743,23 @@ _mqttws() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --property)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -D)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --topic)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 -t)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --topic-prefix)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -644,6 +776,30 @@ _mqttws() {
                     return 0
                     ;;
                 -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --delimiter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --split)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --repeat)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --repeat-delay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --rate)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --replay)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -693,7 +849,7 @@ _mqttws() {
             return 0
             ;;
         mqttws__subcmd__sub)
-            opts="-L -h -p -u -P -V -i -k -M -d -c -x -t -U -E -q -C -W -v -N --url --host --port --path --subprotocol --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --ciphers --psk --psk-identity --tls-engine --tls-engine-kpass-sha1 --keyform --dhparam --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --username --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --protocol-version --id --keepalive --max-inflight --will-topic --will-payload --will-qos --will-retain --will-delay --profile --config --debug --quiet --disable-clean-session --session-expiry-interval --topic --unsubscribe --exit-after-subscribe --qos --count --timeout --verbose --help"
+            opts="-L -h -p -4 -6 -A -H -u -P -V -i -I -k -M -d -c -x -D -t -T -U -E -q -C -W -R -v -F -N -0 -o --url --host --port --path --ipv4 --ipv6 --bind --resolve --unix --proxy --no-proxy --subprotocol --header --origin --user-agent --basic-auth --bearer --follow --strict --frame-per-packet --max-message-size --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --ciphers --psk --psk-identity --tls-engine --tls-engine-kpass-sha1 --keyform --dhparam --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --username --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --protocol-version --id --id-prefix --keepalive --max-inflight --will-topic --will-payload --will-qos --will-retain --will-delay --profile --config --debug --quiet --disable-clean-session --session-expiry-interval --nodelay --ws --property --topic --filter-out --unsubscribe --exit-after-subscribe --qos --count --timeout --idle --retained-only --remove-retained --random-filter --retain-as-published --retain-handling --no-local --share --verbose --format --json --pretty --hex --base64 --null --output-dir --summary --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -727,7 +883,59 @@ _mqttws() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --bind)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -A)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --resolve)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unix)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --proxy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --no-proxy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --subprotocol)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --header)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -H)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --origin)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user-agent)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --basic-auth)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bearer)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-message-size)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -863,6 +1071,14 @@ _mqttws() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --id-prefix)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -I)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --keepalive)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -911,11 +1127,27 @@ _mqttws() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --property)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -D)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --topic)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 -t)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --filter-out)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -T)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -948,6 +1180,42 @@ _mqttws() {
                     return 0
                     ;;
                 -W)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --idle)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --random-filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retain-handling)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --share)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -F)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --json)
+                    COMPREPLY=($(compgen -W "text parse" -- "${cur}"))
+                    return 0
+                    ;;
+                --output-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

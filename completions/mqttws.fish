@@ -35,7 +35,18 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s L -l url -d 'The s
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s h -l host -d 'Host to connect to [default: localhost]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s p -l port -d 'Port to connect to; 443 means wss [default: 80, with TLS 443, without a host 8080]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l path -d 'Path of the WebSocket endpoint [default: /mqtt]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s A -l bind -d 'Connect from this address of ours' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l resolve -d 'Take these addresses for this host and port, and ask no resolver; `*` is any host (repeatable)' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l unix -d 'Connect to this Unix socket, whatever host, port and proxy are' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l proxy -d 'Connect through this proxy; an empty text is none' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l no-proxy -d 'Hosts that are reached without a proxy, separated by commas [default: `$no_proxy` or `$NO_PROXY`]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l subprotocol -d 'WebSocket subprotocols to offer, separated by commas, or `none` [default: mqtt, then mqttv3.1]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s H -l header -d 'Send this header with the upgrade; `Name: @FILE` reads the value from a file (repeatable)' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l origin -d 'Send this Origin header' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l user-agent -d 'Send this User-Agent header' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l basic-auth -d 'Authenticate the upgrade with user name and password; `@FILE` reads them from a file' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l bearer -d 'Authenticate the upgrade with this token; `@FILE` reads it from a file' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l max-message-size -d 'The largest WebSocket message and MQTT packet to accept; K, M and G count in 1024 [default: 256M and a header]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l cafile -d 'Trust the certificate authorities of this PEM file instead of the built-in ones (repeatable)' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l capath -d 'Trust the certificate authorities of all PEM files in this folder instead of the built-in ones' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l pin-sha256 -d 'Trust exactly the certificate with this SHA-256, whatever its name, age or issuer (repeatable)' -r
@@ -65,6 +76,7 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l auth-data -d 'Auth
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l auth-data-file -d 'Read the authentication data from a file, byte for byte' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s V -l protocol-version -d 'MQTT version: 5, 311 or 31 [default: the newest that the broker takes]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s i -l id -d 'Client id [default: mqttws and random characters]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s I -l id-prefix -d 'Begin the generated client id with this' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s k -l keepalive -d 'Keep alive in seconds; 0 turns it off' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s M -l max-inflight -d 'Most QoS 1 and 2 messages in flight [default: what the broker allows; before MQTT 5 1000, and 20 of QoS 2]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l will-topic -d 'Topic of the will: a message that the broker publishes when we vanish' -r
@@ -74,10 +86,23 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l will-delay -d 'How
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l profile -d 'Read the flags of this profile, too: a table of the configuration file' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l config -d 'Configuration file [default: `$XDG_CONFIG_HOME/mqttws/config.toml`]' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s x -l session-expiry-interval -d 'Seconds for which the broker keeps the session when we are away, or `never` for no end (MQTT 5) [default: with -c never]' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s t -l topic -d 'Topic to publish to' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s D -l property -d 'Give a packet a property: connect, will, publish, subscribe, unsubscribe or disconnect; its name, such as content-type; its value (MQTT 5, repeatable)' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s t -l topic -d 'Topic to publish to; with --json that of records without one' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l topic-prefix -d 'Put this before every topic' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s m -l message -d 'Publish this text' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s f -l file -d 'Publish the content of a file as one message' -r -F
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s q -l qos -d 'Quality of service: 0, 1 or 2' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l delimiter -d 'With -l or --json: each record ends in this character (\\t, \\xHH)' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l split -d 'With -l: the topic is what stands before the first such character, the message what stands behind it' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l repeat -d 'Publish the message so many times' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l repeat-delay -d 'Time from one to the next with --repeat' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l rate -d 'Publish at most so many messages a second' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l replay -d 'With --json: keep the distances in time that the records have, or be so many times as fast' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s q -l qos -d 'Quality of service: 0, 1 or 2; with --json that of records that do not say' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s 4 -l ipv4 -d 'Connect to IPv4 addresses only'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s 6 -l ipv6 -d 'Connect to IPv6 addresses only'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l follow -d 'Follow up to 5 redirects, never from wss to ws; to another host no credentials are sent'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l strict -d 'Refuse answers to the upgrade that are otherwise taken with a warning'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l frame-per-packet -d 'Send each MQTT packet as a WebSocket message of its own'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l system-roots -d 'Trust the authorities that the operating system trusts (or those in `$SSL_CERT_FILE`)'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l insecure -d 'Do not verify the server\'s certificate: anyone on the way can read and change everything'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l no-reconnect -d 'Do not connect again when the connection is lost'
@@ -86,17 +111,34 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l will-retain -d 'Le
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s d -l debug -d 'Log each packet on stderr'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l quiet -d 'No warnings and no progress'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s c -l disable-clean-session -d 'Keep the session: the broker stores what comes while we are away (needs -i)'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l nodelay -d 'Packets are never held back'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l ws -d 'WebSockets are all that we speak'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s s -l stdin-file -d 'Publish all of stdin as one message'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s l -l stdin-line -d 'Publish each line of stdin as a message'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s n -l null-message -d 'Publish an empty message'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l json -d 'Publish each line of stdin as the message that it describes, as `sub --json` writes it'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s 0 -l null -d 'With -l or --json: each record ends in NUL, not in a line feed'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l strict-input -d 'Stop at the first record that makes no sense; without this the others go on'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s r -l retain -d 'Ask the broker to keep the message for later subscribers'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l topic-alias -d 'Send the topic once and then an alias for it, as far as the broker allows (MQTT 5)'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l summary -d 'Say at the end how much was published, on stderr'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l help -d 'Print help'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s L -l url -d 'The same as URL' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s h -l host -d 'Host to connect to [default: localhost]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s p -l port -d 'Port to connect to; 443 means wss [default: 80, with TLS 443, without a host 8080]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l path -d 'Path of the WebSocket endpoint [default: /mqtt]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s A -l bind -d 'Connect from this address of ours' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l resolve -d 'Take these addresses for this host and port, and ask no resolver; `*` is any host (repeatable)' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l unix -d 'Connect to this Unix socket, whatever host, port and proxy are' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l proxy -d 'Connect through this proxy; an empty text is none' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l no-proxy -d 'Hosts that are reached without a proxy, separated by commas [default: `$no_proxy` or `$NO_PROXY`]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l subprotocol -d 'WebSocket subprotocols to offer, separated by commas, or `none` [default: mqtt, then mqttv3.1]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s H -l header -d 'Send this header with the upgrade; `Name: @FILE` reads the value from a file (repeatable)' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l origin -d 'Send this Origin header' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l user-agent -d 'Send this User-Agent header' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l basic-auth -d 'Authenticate the upgrade with user name and password; `@FILE` reads them from a file' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l bearer -d 'Authenticate the upgrade with this token; `@FILE` reads it from a file' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l max-message-size -d 'The largest WebSocket message and MQTT packet to accept; K, M and G count in 1024 [default: 256M and a header]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l cafile -d 'Trust the certificate authorities of this PEM file instead of the built-in ones (repeatable)' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l capath -d 'Trust the certificate authorities of all PEM files in this folder instead of the built-in ones' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l pin-sha256 -d 'Trust exactly the certificate with this SHA-256, whatever its name, age or issuer (repeatable)' -r
@@ -126,6 +168,7 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l auth-data -d 'Auth
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l auth-data-file -d 'Read the authentication data from a file, byte for byte' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s V -l protocol-version -d 'MQTT version: 5, 311 or 31 [default: the newest that the broker takes]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s i -l id -d 'Client id [default: mqttws and random characters]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s I -l id-prefix -d 'Begin the generated client id with this' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s k -l keepalive -d 'Keep alive in seconds; 0 turns it off' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s M -l max-inflight -d 'Most QoS 1 and 2 messages in flight [default: what the broker allows; before MQTT 5 1000, and 20 of QoS 2]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l will-topic -d 'Topic of the will: a message that the broker publishes when we vanish' -r
@@ -135,11 +178,26 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l will-delay -d 'How
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l profile -d 'Read the flags of this profile, too: a table of the configuration file' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l config -d 'Configuration file [default: `$XDG_CONFIG_HOME/mqttws/config.toml`]' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s x -l session-expiry-interval -d 'Seconds for which the broker keeps the session when we are away, or `never` for no end (MQTT 5) [default: with -c never]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s D -l property -d 'Give a packet a property: connect, will, publish, subscribe, unsubscribe or disconnect; its name, such as content-type; its value (MQTT 5, repeatable)' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s t -l topic -d 'Topic filter to subscribe to; + and # are wildcards (repeatable)' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s T -l filter-out -d 'Leave out messages whose topic matches this filter (repeatable)' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s U -l unsubscribe -d 'Give a subscription of a kept session back (repeatable)' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s q -l qos -d 'Highest quality of service to receive: 0, 1 or 2' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s C -l count -d 'Leave after so many messages' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s W -l timeout -d 'Leave after so long, with exit code 27 if -C was not met' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l idle -d 'Leave after so long without a message, with exit code 0' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l random-filter -d 'Write a message only with this probability, in percent; with -C only those count' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l retain-handling -d 'Kept messages: always, only for a new subscription, or never (MQTT 5) [default: always]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l share -d 'Share the subscriptions with the others of this group: each message goes to one of them' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s F -l format -d 'Write each message in this format; see FORMATS in the manual' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l json -d 'Write each message as a line of JSON; with =parse also the payload as JSON, where it is' -r -f -a "text\t'Text, or base64'
+parse\t'And JSON, where they are'"
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s o -l output-dir -d 'Write each message to a file of its own in this folder, named by its topic and a number' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s 4 -l ipv4 -d 'Connect to IPv4 addresses only'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s 6 -l ipv6 -d 'Connect to IPv6 addresses only'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l follow -d 'Follow up to 5 redirects, never from wss to ws; to another host no credentials are sent'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l strict -d 'Refuse answers to the upgrade that are otherwise taken with a warning'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l frame-per-packet -d 'Send each MQTT packet as a WebSocket message of its own'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l system-roots -d 'Trust the authorities that the operating system trusts (or those in `$SSL_CERT_FILE`)'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l insecure -d 'Do not verify the server\'s certificate: anyone on the way can read and change everything'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l no-reconnect -d 'Do not connect again when the connection is lost'
@@ -148,15 +206,38 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l will-retain -d 'Le
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s d -l debug -d 'Log each packet on stderr'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l quiet -d 'No warnings and no progress'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s c -l disable-clean-session -d 'Keep the session: the broker stores what comes while we are away (needs -i)'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l nodelay -d 'Packets are never held back'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l ws -d 'WebSockets are all that we speak'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s E -l exit-after-subscribe -d 'Leave as soon as the broker has answered the subscriptions'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s R -d 'Leave out messages that the broker had kept'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l retained-only -d 'Take only messages that the broker had kept, and leave when the first other one comes'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l remove-retained -d 'Let the broker forget each kept message that was written; -T spares some'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l retain-as-published -d 'Keep the retain flag as it was published (MQTT 5)'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l no-local -d 'Nothing that this connection itself publishes (MQTT 5)'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s v -l verbose -d 'Write the topic and a space before each payload'
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s N -d 'Write no line feed behind each payload'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l pretty -d 'Spread JSON over several lines'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l hex -d 'Write payloads as hexadecimal digits'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l base64 -d 'Write payloads as base64'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s N -d 'Write no line feed behind each message'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s 0 -l null -d 'Write NUL instead of a line feed behind each message'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l summary -d 'Say at the end how much came, on stderr'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l help -d 'Print help'
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s L -l url -d 'The same as URL' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s h -l host -d 'Host to connect to [default: localhost]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s p -l port -d 'Port to connect to; 443 means wss [default: 80, with TLS 443, without a host 8080]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l path -d 'Path of the WebSocket endpoint [default: /mqtt]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s A -l bind -d 'Connect from this address of ours' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l resolve -d 'Take these addresses for this host and port, and ask no resolver; `*` is any host (repeatable)' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l unix -d 'Connect to this Unix socket, whatever host, port and proxy are' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l proxy -d 'Connect through this proxy; an empty text is none' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l no-proxy -d 'Hosts that are reached without a proxy, separated by commas [default: `$no_proxy` or `$NO_PROXY`]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l subprotocol -d 'WebSocket subprotocols to offer, separated by commas, or `none` [default: mqtt, then mqttv3.1]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s H -l header -d 'Send this header with the upgrade; `Name: @FILE` reads the value from a file (repeatable)' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l origin -d 'Send this Origin header' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l user-agent -d 'Send this User-Agent header' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l basic-auth -d 'Authenticate the upgrade with user name and password; `@FILE` reads them from a file' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l bearer -d 'Authenticate the upgrade with this token; `@FILE` reads it from a file' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l max-message-size -d 'The largest WebSocket message and MQTT packet to accept; K, M and G count in 1024 [default: 256M and a header]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l cafile -d 'Trust the certificate authorities of this PEM file instead of the built-in ones (repeatable)' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l capath -d 'Trust the certificate authorities of all PEM files in this folder instead of the built-in ones' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l pin-sha256 -d 'Trust exactly the certificate with this SHA-256, whatever its name, age or issuer (repeatable)' -r
@@ -186,6 +267,7 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l auth-data -d 'Aut
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l auth-data-file -d 'Read the authentication data from a file, byte for byte' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s V -l protocol-version -d 'MQTT version: 5, 311 or 31 [default: the newest that the broker takes]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s i -l id -d 'Client id [default: mqttws and random characters]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s I -l id-prefix -d 'Begin the generated client id with this' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s k -l keepalive -d 'Keep alive in seconds; 0 turns it off' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s M -l max-inflight -d 'Most QoS 1 and 2 messages in flight [default: what the broker allows; before MQTT 5 1000, and 20 of QoS 2]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l will-topic -d 'Topic of the will: a message that the broker publishes when we vanish' -r
@@ -202,6 +284,11 @@ publish\t'A message through the broker and back'"
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s q -l qos -d 'QoS of `--via publish`' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l size -d 'Size of the message of `--via publish`, in bytes' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s W -l timeout -d 'How long to wait for each answer' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s 4 -l ipv4 -d 'Connect to IPv4 addresses only'
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s 6 -l ipv6 -d 'Connect to IPv6 addresses only'
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l follow -d 'Follow up to 5 redirects, never from wss to ws; to another host no credentials are sent'
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l strict -d 'Refuse answers to the upgrade that are otherwise taken with a warning'
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l frame-per-packet -d 'Send each MQTT packet as a WebSocket message of its own'
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l system-roots -d 'Trust the authorities that the operating system trusts (or those in `$SSL_CERT_FILE`)'
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l insecure -d 'Do not verify the server\'s certificate: anyone on the way can read and change everything'
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l no-reconnect -d 'Do not connect again when the connection is lost'

@@ -1,16 +1,34 @@
 //! What to do next, where that is not obvious from the cause.
 
+use std::borrow::Cow;
 use std::io;
 
 use crate::client::{self, Step};
 use crate::transport::dial::DialError;
+use crate::transport::proxy::{ProxyError, SocksFault};
 use crate::transport::tls::{Alert, CertificateFault, Plain, Purpose, TlsError, TlsSetupError};
-use crate::transport::upgrade::{Fault, Foreign, UpgradeError};
+use crate::transport::upgrade::{Fault, Foreign, Refusal, UpgradeError};
 use crate::transport::{self, Phase};
 
 /// The hint of an error, if there is one.
-pub fn of(error: &anyhow::Error) -> Option<&'static str> {
-    error.chain().find_map(|cause| cause.downcast_ref::<client::Error>()).and_then(client_hint)
+pub fn of(error: &anyhow::Error) -> Option<Cow<'static, str>> {
+    let error = error.chain().find_map(|cause| cause.downcast_ref::<client::Error>())?.root();
+    match error {
+        client::Error::Transport(transport::Error::Upgrade(UpgradeError::Status(refusal)))
+            if refusal.status == 404 =>
+        {
+            Some(Cow::Owned(path_hint(&refusal.target)))
+        }
+        error => client_hint(error).map(Cow::Borrowed),
+    }
+}
+
+/// The paths that brokers use and that were not asked for.
+fn path_hint(target: &str) -> String {
+    let asked = target.split('?').next().unwrap_or_default();
+    let others: Vec<&str> = ["/mqtt", "/ws", "/"].into_iter().filter(|path| *path != asked).collect();
+    let (last, others) = others.split_last().unwrap_or((&"/", &[]));
+    format!("no WebSocket at this path: try {} or {last}", others.join(", "))
 }
 
 fn client_hint(error: &client::Error) -> Option<&'static str> {
@@ -54,6 +72,35 @@ fn dial_hint(error: &DialError) -> Option<&'static str> {
             .iter()
             .all(|attempt| attempt.error.kind() == io::ErrorKind::ConnectionRefused)
             .then_some("nothing listens at this port: check it, or start `mqttws serve`"),
+        DialError::Unix { error, .. } if error.kind() == io::ErrorKind::ConnectionRefused => {
+            Some("nothing listens at this socket")
+        }
+        DialError::Unix { .. } => None,
+        DialError::Proxy { error, .. } => proxy_hint(error),
+    }
+}
+
+fn proxy_hint(error: &ProxyError) -> Option<&'static str> {
+    match error {
+        ProxyError::Unreached(_) => Some("check --proxy, or $https_proxy and the like"),
+        ProxyError::Tls(error) => tls_hint(error),
+        ProxyError::Http(UpgradeError::Status(refusal)) => match refusal.status {
+            401 | 407 => Some("give its user name and password: http://USER:PASSWORD@HOST:PORT"),
+            403 | 405 => Some("many proxies lead to port 443 only; --no-proxy goes without it"),
+            502..=504 => Some("the proxy does not reach the server"),
+            _ => None,
+        },
+        ProxyError::Http(UpgradeError::NotHttp(Foreign::Tls)) => Some("try https:// for the proxy"),
+        ProxyError::Http(UpgradeError::Closed | UpgradeError::NotHttp(_)) => {
+            Some("is it an HTTP proxy? write socks5:// for a SOCKS proxy")
+        }
+        ProxyError::Socks(SocksFault::NotSocks(_)) => {
+            Some("is it a SOCKS proxy? write http:// for an HTTP proxy")
+        }
+        ProxyError::Socks(SocksFault::NoMethod { offered_credentials: false }) => {
+            Some("give them: socks5://USER:PASSWORD@HOST:PORT")
+        }
+        _ => None,
     }
 }
 
@@ -161,22 +208,42 @@ fn upgrade_hint(error: &UpgradeError) -> Option<&'static str> {
         }
         UpgradeError::NotHttp(Foreign::Mqtt) => Some("use the port of the broker's WebSocket listener"),
         UpgradeError::NotHttp(Foreign::Tls) => Some("try wss:// instead of ws://"),
+        UpgradeError::NotHttp(Foreign::Http2) => {
+            Some("a WebSocket needs HTTP/1.1: another port, or a proxy set so")
+        }
         UpgradeError::NotHttp(_) => Some("check the port"),
-        UpgradeError::Status(refusal) => status_hint(refusal.status),
+        UpgradeError::Status(refusal) => status_hint(refusal),
+        UpgradeError::Fault(Fault::Subprotocol { tolerable: true, .. }) => {
+            Some("without --strict it is taken")
+        }
         UpgradeError::Fault(Fault::Subprotocol { .. }) => Some("try another --subprotocol"),
+        UpgradeError::Fault(Fault::NoUpgrade | Fault::NoConnection) => {
+            Some("a proxy on the way may drop the Upgrade header")
+        }
+        UpgradeError::Fault(Fault::NoAccept | Fault::WrongAccept) => {
+            Some("something that is no WebSocket server has answered: a cache, a proxy")
+        }
         _ => None,
     }
 }
 
-fn status_hint(status: u16) -> Option<&'static str> {
-    match status {
-        200 => Some("an ordinary web page answered: check path and port"),
-        300..=399 => Some("connect to where it points"),
+fn status_hint(refusal: &Refusal) -> Option<&'static str> {
+    match refusal.status {
+        // What nginx, Apache and Go say about plain HTTP on a TLS port.
+        400 if refusal.body.as_ref().is_some_and(|body| body.contains("HTTPS") || body.contains("SSL")) => {
+            Some("this port speaks TLS: try wss://")
+        }
+        301 | 302 | 303 | 307 | 308 if refusal.location.is_some() => {
+            Some("connect to where it points, or let --follow do so")
+        }
+        200..=299 => Some("an ordinary web page answered: check path and port"),
         400 => Some("the path, the --subprotocol or a proxy that drops the Upgrade header"),
-        401 | 403 => Some("the server wants credentials, or refuses these"),
-        404 => Some("no WebSocket at this path: try /mqtt, /ws or /"),
+        401 => Some("the server wants credentials, or refuses these: --basic-auth, --bearer"),
+        403 => Some("the server forbids it: credentials (--basic-auth, --bearer), or a list of --origin"),
+        407 => Some("a proxy on the way wants credentials: give it with --proxy"),
         426 => Some("a proxy on the way may drop the Upgrade header"),
-        502..=504 => Some("the proxy does not reach the broker"),
+        429 => Some("try again later"),
+        502..=504 => Some("the proxy does not reach the broker, or drops the Upgrade header on the way"),
         _ => None,
     }
 }

@@ -106,6 +106,11 @@ pub fn failure(line: &str) {
     print(line);
 }
 
+/// Prints what came of it all.
+pub fn summary(line: &str) {
+    print(line);
+}
+
 /// Prints a warning.
 pub fn warn(line: &str) {
     print(&format!("warning: {line}"));
@@ -181,7 +186,7 @@ fn exit(error: &anyhow::Error) -> Exit {
 
 fn client_exit(error: &client::Error) -> Exit {
     use client::Error;
-    match error {
+    match error.root() {
         Error::Local(_) | Error::TlsSetup(_) => Exit::Local,
         Error::Unreached(_) => Exit::Unreached,
         Error::ConnectTimedOut { .. } => Exit::TimedOut,
@@ -191,6 +196,8 @@ fn client_exit(error: &client::Error) -> Exit {
         Error::Disconnected(disconnect) if disconnect.code.is_error() => Exit::Refused,
         Error::Disconnected(_) | Error::Silent(_) | Error::NotMended { .. } => Exit::Lost,
         Error::Transport(error) | Error::Lost(error) => transport_exit(error),
+        // What [`Error::root`] never is.
+        Error::Redirected { .. } => Exit::Upgrade,
         Error::Violation(_) => Exit::Protocol,
         Error::Interrupted(signal) => Exit::Signal(*signal),
     }
@@ -220,7 +227,7 @@ mod tests {
     fn codes_are_those_of_the_man_page() {
         let after = std::time::Duration::from_millis(500);
         let step = Step::Transport(Phase::Upgrade);
-        let error = anyhow::Error::new(client::Error::ConnectTimedOut { step, after })
+        let error = anyhow::Error::new(client::Error::ConnectTimedOut { step, after, tried: None })
             .context("connecting to ws://localhost/mqtt");
         assert_eq!(
             format!("{error:#}"),

@@ -1,6 +1,6 @@
 //! Where to connect: a URL, or mosquitto's host, port and path.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use clap::Args;
 
 use crate::report::Usage;
@@ -56,10 +56,6 @@ impl Address {
                 _ => Endpoint::parse(DEFAULT_URL).context("the default URL")?,
             },
         };
-        ensure!(
-            endpoint.scheme == Scheme::Wss || !tls,
-            Usage::new(format!("TLS flags need a wss:// address, and {endpoint} is not one"))
-        );
         Ok(endpoint)
     }
 

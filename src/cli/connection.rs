@@ -1,6 +1,7 @@
 //! The flags that every client command shares, and the one step that reads the environment.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -8,11 +9,14 @@ use clap::Args;
 
 use super::address::Address;
 use super::credentials::Credentials;
+use super::handshake::Handshake;
+use super::network::Network;
 use super::session::Session;
 use super::tls::Tls;
 use super::value;
 use crate::client::{self, Notice, Reconnect};
 use crate::report::{self, Usage};
+use crate::transport::endpoint::Scheme;
 
 /// Where to connect, and how.
 #[derive(Debug, Args)]
@@ -21,9 +25,13 @@ pub struct Connection {
     #[command(flatten)]
     address: Address,
 
-    /// WebSocket subprotocols to offer, separated by commas, or `none` [default: mqtt, then mqttv3.1]
-    #[arg(long, value_name = "NAMES", help_heading = "Where to connect")]
-    subprotocol: Option<String>,
+    /// The way there.
+    #[command(flatten)]
+    network: Network,
+
+    /// The upgrade.
+    #[command(flatten)]
+    handshake: Handshake,
 
     /// TLS.
     #[command(flatten)]
@@ -88,19 +96,31 @@ impl Connection {
     pub fn resolve(&self) -> Result<client::Options> {
         let tls = self.tls.resolve()?;
         let endpoint = self.address.resolve(self.tls.is_given())?;
+        let route = self.network.resolve(&endpoint, self.handshake.follow)?;
+        ensure!(
+            endpoint.scheme == Scheme::Wss
+                || !self.tls.is_given()
+                || self.handshake.follow
+                || route.proxies.need_tls(),
+            Usage::new(format!("TLS flags need a wss:// address, and {endpoint} is not one"))
+        );
         let mut credentials = self.credentials.resolve(&endpoint)?;
         let authentication = self.credentials.authentication(&mut credentials)?;
         let versions = self.session.versions(&credentials, authentication.is_some())?;
         let mut session = self.session.resolve(credentials, versions[0], self.debug)?;
         session.authentication = authentication;
+        session.maximum_packet = self.handshake.max_message_size.unwrap_or(session.maximum_packet);
+        session.whole_packets = self.handshake.frame_per_packet;
         if tls.insecure && !self.quiet {
             report::warn("--insecure: the server's certificate is not verified");
         }
         Ok(client::Options {
             tls,
-            subprotocols: self.subprotocols()?,
-            headers: Vec::new(),
-            strict: false,
+            route: Arc::new(route),
+            subprotocols: self.handshake.subprotocols()?,
+            headers: self.handshake.headers()?,
+            strict: self.handshake.strict,
+            follow: self.handshake.follow,
             connect_timeout: self.connect_timeout,
             wait: self.wait,
             reconnect: Reconnect {
@@ -119,22 +139,5 @@ impl Connection {
 
     fn warn(&self) -> Notice {
         if self.quiet { Box::new(|_| {}) } else { Box::new(report::warn) }
-    }
-
-    fn subprotocols(&self) -> Result<Option<Vec<String>>> {
-        let Some(names) = &self.subprotocol else { return Ok(None) };
-        if names == "none" {
-            return Ok(Some(Vec::new()));
-        }
-        let names: Vec<String> = names.split(',').map(|name| name.trim().to_owned()).collect();
-        let is_token = |name: &String| {
-            !name.is_empty()
-                && name.bytes().all(|b| b.is_ascii_graphic() && !b"\"(),/:;<=>?@[\\]{}".contains(&b))
-        };
-        ensure!(
-            names.iter().all(is_token),
-            Usage::new("--subprotocol: expected names separated by commas, or none")
-        );
-        Ok(Some(names))
     }
 }

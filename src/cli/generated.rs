@@ -17,13 +17,13 @@ const EXIT_STATUS: &str = r".SH EXIT STATUS
 Done as asked; also when the reader of stdout went away, and when an endless \fBsub\fR or \fBping\fR was interrupted.
 .TP
 \fB1\fR
-A local failure: a file, the disk, the output.
+A local failure: a file, the disk, the output; also when records of the input made no sense.
 .TP
 \fB2\fR
 The command line makes no sense.
 .TP
 \fB3\fR
-Not reached: name or TCP.
+Not reached: name, TCP or proxy.
 .TP
 \fB4\fR
 TLS failed.
@@ -57,6 +57,10 @@ Where to connect when the command line names no address.
 .TP
 \fBMQTTWS_USERNAME\fR, \fBMQTTWS_PASSWORD\fR
 Credentials, where neither the flags nor the URL have any.
+.TP
+\fBhttps_proxy\fR, \fBHTTPS_PROXY\fR, \fBhttp_proxy\fR, \fBall_proxy\fR, \fBALL_PROXY\fR, \fBno_proxy\fR, \fBNO_PROXY\fR
+The proxy for wss, for ws and for both, and the hosts that need none, where \fB\-\-proxy\fR and
+\fB\-\-no\-proxy\fR say nothing; as curl understands them.
 .TP
 \fBSSL_CERT_FILE\fR, \fBSSL_CERT_DIR\fR
 Where \fB\-\-system\-roots\fR finds the certificates, instead of the operating system's usual place.
@@ -122,6 +126,93 @@ mqttws serve \-p 0 \-\- sh \-c 'mqttws pub \-t a \-m hello \-r && mqttws sub \-t
     ),
 ];
 
+const FORMATS: &str = r".SH FORMATS
+\fB\-F\fR takes the escapes of \fBmosquitto_sub\fR. Between the % and its letter may stand \fB\-\fR (to the left),
+\fB0\fR (zeros in front), a width, and a dot with a precision.
+.TP
+\fB%t %p %x %X\fR
+Topic; payload as it is and in hexadecimal. \fB%.2:x\fR puts a colon between groups of two digits.
+.TP
+\fB%q %r %m %l\fR
+QoS, retain flag (0 or 1), packet identifier, length of the payload.
+.TP
+\fB%j %J\fR
+All of it as JSON, in the form of mosquitto 2.0; with J the payload is JSON itself.
+.TP
+\fB%I %U\fR, \fB@\fR\fIc\fR
+Time in ISO 8601, in seconds since 1970; a conversion of strftime(3), \fB@N\fR being nanoseconds.
+.TP
+\fB%A %C %D %E %F %P %R %S\fR
+Topic alias, content type, correlation data, message expiry interval, payload format indicator, user properties, response
+topic, subscription identifier (MQTT 5).
+.TP
+\fB%f %d\fR
+The payload as a floating point number of this machine, of 4 or 8 bytes.
+.TP
+\fB%% @@ \e\e \e0 \ea \ee \en \er \et \ev\fR
+Themselves, NUL, bell, escape, line feed, carriage return, tab, vertical tab.
+";
+
+const RECORDS: &str = r#".SH RECORDS
+\fBsub \-\-json\fR writes, and \fBpub \-\-json\fR reads, an object a line:
+.PP
+.nf
+{"time":"2026\-11\-22T10:48:10.345205Z","topic":"lab/door","qos":1,"retain":false,"dup":false,"mid":7,
+ "properties":{"content\-type":"text/plain","user\-property":[["name","value"]]},"payload":"open"}
+.fi
+.PP
+A payload that is not UTF-8 is \fBpayload_base64\fR; \fBpub\fR also takes \fBpayload_hex\fR. With \fB\-\-json=parse\fR
+a payload that is JSON also stands there as \fBpayload_json\fR. Properties have the names of \fB\-D\fR;
+correlation data that is not UTF-8 is \fBcorrelation\-data_base64\fR. Nothing is lost on the way:
+.PP
+.nf
+mqttws sub ws://here/mqtt \-t '#' \-q 2 \-\-retain\-as\-published \-\-json | mqttws pub ws://there/mqtt \-\-json
+.fi
+.PP
+\fBpub\fR needs a payload and a topic (or \fB\-t\fR); \fBdup\fR, \fBmid\fR and \fBpayload_json\fR say nothing to it, nor do
+the subscription identifier and the topic alias, and \fBtime\fR does only with \fB\-\-replay\fR. A record that makes no
+sense is one line on stderr with its number; the others go on, and the exit code is 1.
+"#;
+
+const PROPERTIES: &str = r".SH PROPERTIES
+.TP
+\fB\-D connect\fR
+session\-expiry\-interval, authentication\-method, authentication\-data, request\-problem\-information,
+request\-response\-information, receive\-maximum, topic\-alias\-maximum, user\-property, maximum\-packet\-size
+.TP
+\fB\-D will\fR
+payload\-format\-indicator, message\-expiry\-interval, content\-type, response\-topic, correlation\-data,
+will\-delay\-interval, user\-property
+.TP
+\fB\-D publish\fR
+payload\-format\-indicator, message\-expiry\-interval, content\-type, response\-topic, correlation\-data, topic\-alias,
+user\-property
+.TP
+\fB\-D subscribe\fR
+subscription\-identifier, user\-property
+.TP
+\fB\-D unsubscribe\fR
+user\-property
+.TP
+\fB\-D disconnect\fR
+session\-expiry\-interval, reason\-string, user\-property
+";
+
+const DIFFERENCES: &str = r".SH DIFFERENCES FROM MOSQUITTO_SUB
+What is written to stdout is the same, byte for byte, with these exceptions:
+.IP \(bu 2
+Without \fB\-v\fR an empty message is an empty line, where \fBmosquitto_sub\fR writes nothing: what \fBpub \-l\fR reads,
+\fBsub\fR writes. With \fB\-\-remove\-retained\fR the empty messages that tell of our own removals are left out.
+.IP \(bu 2
+With \fB\-\-random\-filter\fR only messages that are written count for \fB\-C\fR.
+.IP \(bu 2
+A retained message is removed only after it was written.
+.IP \(bu 2
+\fB\-o\fR is a folder for the messages; flags are read from a file with \fB\-\-config\fR.
+.IP \(bu 2
+Numbers above 2147483647 are not shown as negative ones.
+";
+
 #[test]
 fn completions_and_manual_are_up_to_date() {
     let mut expected = BTreeMap::new();
@@ -172,7 +263,12 @@ fn manual(files: &mut BTreeMap<PathBuf, String>) {
         let name = command.get_name();
         let (_, examples) = EXAMPLES.iter().find(|(of, _)| *of == name).expect("every command has examples");
         let title = format!("mqttws-{name}");
-        let text = page(command, &title, &[EXIT_STATUS, ENVIRONMENT, examples]);
+        let special: &[&str] = match name {
+            "pub" => &[RECORDS, PROPERTIES],
+            "sub" => &[FORMATS, RECORDS, PROPERTIES, DIFFERENCES],
+            _ => &[],
+        };
+        let text = page(command, &title, &[special, &[EXIT_STATUS, ENVIRONMENT, examples]].concat());
         files.insert(PathBuf::from(format!("man/{title}.1")), text);
     }
 }

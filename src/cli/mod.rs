@@ -3,9 +3,13 @@
 mod address;
 pub mod connection;
 mod credentials;
+mod handshake;
+mod network;
 pub mod ping;
 mod profile;
+pub mod property;
 pub mod publish;
+mod refused;
 pub mod serve;
 pub mod session;
 pub mod subscribe;
@@ -49,8 +53,10 @@ impl Cli {
         // Where a flag that takes one value is given twice, the later one counts: a profile comes first.
         let mut command = Self::command().args_override_self(true);
         command.build();
-        let arguments = profile::extended(std::env::args_os().collect(), &command)?;
-        Ok(Self::from_arg_matches(&command.try_get_matches_from(arguments)?)?)
+        let typed = property::joined(std::env::args_os().collect());
+        let arguments = profile::extended(typed, &command)?;
+        let matches = command.clone().try_get_matches_from(arguments);
+        Ok(Self::from_arg_matches(&matches.map_err(|error| refused::explained(error, &mut command))?)?)
     }
 }
 

@@ -30,7 +30,7 @@ const VARIABLES: [(&str, &[&str]); 3] = [
 ];
 
 /// What holds a secret, and so must not be readable by others.
-const SECRETS: [&str; 4] = ["pw", "password", "basic-auth", "bearer"];
+const SECRETS: [&str; 7] = ["pw", "password", "basic-auth", "bearer", "header", "proxy", "auth-data"];
 
 /// The command line with the flags of its profiles in front of its own.
 pub fn extended(arguments: Vec<OsString>, command: &Command) -> Result<Vec<OsString>> {

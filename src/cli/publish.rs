@@ -1,16 +1,19 @@
 //! `mqttws pub`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgGroup, Args};
 
 use super::connection::Connection;
+use super::property::PropertyFlags;
+use super::refused::Granted;
 use super::session::Persistence;
 use super::value;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::TopicName;
 
-/// Publish messages: one, a file, or a stream of lines.
+/// Publish messages: one, a file, or a stream of lines or records.
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(group = ArgGroup::new("input").required(true), disable_help_flag = true)]
@@ -23,9 +26,22 @@ pub struct Publish {
     #[command(flatten)]
     pub persistence: Persistence,
 
-    /// Topic to publish to
-    #[arg(short, long, value_name = "TOPIC", help_heading = "Messages")]
-    pub topic: TopicName,
+    /// Flags without effect.
+    #[command(flatten)]
+    pub granted: Granted,
+
+    /// Properties.
+    #[command(flatten)]
+    pub properties: PropertyFlags,
+
+    /// Topic to publish to; with --json that of records without one
+    #[arg(short, long, value_name = "TOPIC", help_heading = "Messages",
+          required_unless_present_any = ["json", "split"])]
+    pub topic: Option<TopicName>,
+
+    /// Put this before every topic
+    #[arg(long, value_name = "PREFIX", help_heading = "Messages")]
+    pub topic_prefix: Option<String>,
 
     /// Publish this text
     #[arg(short, long, value_name = "TEXT", group = "input", help_heading = "Messages")]
@@ -47,7 +63,51 @@ pub struct Publish {
     #[arg(short, long = "null-message", group = "input", help_heading = "Messages")]
     pub null_message: bool,
 
-    /// Quality of service: 0, 1 or 2
+    /// Publish each line of stdin as the message that it describes, as `sub --json` writes it
+    #[arg(long, group = "input", help_heading = "Messages")]
+    pub json: bool,
+
+    /// With -l or --json: each record ends in NUL, not in a line feed
+    #[arg(short = '0', long, help_heading = "Messages", conflicts_with_all = ["delimiter", "message", "file",
+          "stdin_file", "null_message"])]
+    pub null: bool,
+
+    /// With -l or --json: each record ends in this character (\t, \xHH)
+    #[arg(long, value_name = "C", value_parser = value::byte, help_heading = "Messages",
+          conflicts_with_all = ["message", "file", "stdin_file", "null_message"])]
+    pub delimiter: Option<u8>,
+
+    /// With -l: the topic is what stands before the first such character, the message what stands behind it
+    #[arg(long, value_name = "C", value_parser = value::byte, help_heading = "Messages",
+          conflicts_with_all = ["topic", "json", "message", "file", "stdin_file", "null_message"])]
+    pub split: Option<u8>,
+
+    /// Stop at the first record that makes no sense; without this the others go on
+    #[arg(long, help_heading = "Messages")]
+    pub strict_input: bool,
+
+    /// Publish the message so many times
+    #[arg(long, value_name = "N", default_value = "1", hide_default_value = true, help_heading = "Messages",
+          value_parser = clap::value_parser!(u64).range(1..), conflicts_with_all = ["stdin_line", "json"])]
+    pub repeat: u64,
+
+    /// Time from one to the next with --repeat
+    #[arg(long, value_name = "SECS", value_parser = value::duration, help_heading = "Messages")]
+    pub repeat_delay: Option<Duration>,
+
+    /// Publish at most so many messages a second
+    #[arg(long, value_name = "N", value_parser = value::rate, help_heading = "Messages",
+          conflicts_with = "repeat_delay")]
+    pub rate: Option<f64>,
+
+    /// With --json: keep the distances in time that the records have, or be so many times as fast
+    #[arg(long, value_name = "SPEED", num_args = 0..=1, default_missing_value = "1",
+          value_parser = value::rate,
+          help_heading = "Messages", conflicts_with_all = ["rate", "repeat_delay", "message", "file",
+          "stdin_file", "stdin_line", "null_message"])]
+    pub replay: Option<f64>,
+
+    /// Quality of service: 0, 1 or 2; with --json that of records that do not say
     #[arg(short, long, value_name = "QOS", default_value = "0", value_parser = value::qos,
           help_heading = "Messages")]
     pub qos: QoS,
@@ -59,4 +119,8 @@ pub struct Publish {
     /// Send the topic once and then an alias for it, as far as the broker allows (MQTT 5)
     #[arg(long, help_heading = "Messages")]
     pub topic_alias: bool,
+
+    /// Say at the end how much was published, on stderr
+    #[arg(long, help_heading = "Output")]
+    pub summary: bool,
 }

@@ -11,7 +11,7 @@ use super::connection::Connection;
 use super::value;
 use crate::client;
 use crate::mqtt::packet::{Credentials, Will};
-use crate::mqtt::property::Property;
+use crate::mqtt::property::{Properties, Property};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::session;
 use crate::mqtt::topic::TopicName;
@@ -37,6 +37,10 @@ pub struct Session {
     /// Client id [default: mqttws and random characters]
     #[arg(short, long, value_name = "ID", help_heading = "MQTT", alias = "client-id")]
     id: Option<String>,
+
+    /// Begin the generated client id with this
+    #[arg(short = 'I', long, value_name = "PREFIX", help_heading = "MQTT", conflicts_with = "id")]
+    id_prefix: Option<String>,
 
     /// Keep alive in seconds; 0 turns it off
     #[arg(short, long, value_name = "SECS", help_heading = "MQTT", default_value_t = 45)]
@@ -70,6 +74,11 @@ pub struct Session {
 }
 
 impl Session {
+    /// Whether the client id was chosen by the user, so that the session can be taken up again.
+    pub fn has_id(&self) -> bool {
+        self.id.is_some()
+    }
+
     /// The versions to try, in this order. What only MQTT 5 can say is a usage error with an older one, and
     /// rules the older ones out.
     pub fn versions(&self, credentials: &Credentials, enhanced: bool) -> Result<Vec<Version>> {
@@ -100,9 +109,9 @@ impl Session {
     ) -> Result<session::Config> {
         let client_id = match &self.id {
             Some(id) => ByteString::from(id.as_str()),
-            None => random_client_id(),
+            None => random_client_id(self.id_prefix.as_deref().unwrap_or("mqttws")),
         };
-        check_text("-i", self.id.as_deref())?;
+        check_text(if self.id.is_some() { "-i" } else { "-I" }, Some(&client_id))?;
         Ok(session::Config {
             version,
             client_id,
@@ -120,6 +129,9 @@ impl Session {
             topic_alias: false,
             max_inflight: self.max_inflight,
             maximum_packet: MAXIMUM_PACKET,
+            whole_packets: false,
+            connect_properties: Properties::default(),
+            disconnect_properties: Properties::default(),
             trace,
         })
     }
@@ -186,7 +198,7 @@ pub fn check_text(what: &str, text: Option<&str>) -> Result<()> {
     Ok(())
 }
 
-fn random_client_id() -> ByteString {
+fn random_client_id(prefix: &str) -> ByteString {
     let random = (0..12).filter_map(|_| fastrand::choice(ALPHANUMERIC)).map(|&byte| char::from(byte));
-    "mqttws".chars().chain(random).collect::<String>().into()
+    prefix.chars().chain(random).collect::<String>().into()
 }

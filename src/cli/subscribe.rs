@@ -1,17 +1,22 @@
 //! `mqttws sub`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::connection::Connection;
+use super::property::PropertyFlags;
+use super::refused::Granted;
 use super::session::Persistence;
 use super::value;
+use crate::mqtt::packet::RetainHandling;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::TopicFilter;
 
 /// Subscribe, and write the messages that come to stdout.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(disable_help_flag = true)]
 pub struct Subscribe {
     /// Address and session.
@@ -22,6 +27,14 @@ pub struct Subscribe {
     #[command(flatten)]
     pub persistence: Persistence,
 
+    /// Flags without effect.
+    #[command(flatten)]
+    pub granted: Granted,
+
+    /// Properties.
+    #[command(flatten)]
+    pub properties: PropertyFlags,
+
     /// Topic filter to subscribe to; + and # are wildcards (repeatable)
     #[arg(
         short,
@@ -31,6 +44,10 @@ pub struct Subscribe {
         help_heading = "Messages"
     )]
     pub topic: Vec<TopicFilter>,
+
+    /// Leave out messages whose topic matches this filter (repeatable)
+    #[arg(short = 'T', long, value_name = "FILTER", help_heading = "Messages")]
+    pub filter_out: Vec<TopicFilter>,
 
     /// Give a subscription of a kept session back (repeatable)
     #[arg(short = 'U', long = "unsubscribe", value_name = "FILTER", help_heading = "Messages")]
@@ -54,11 +71,98 @@ pub struct Subscribe {
     #[arg(short = 'W', long, value_name = "SECS", value_parser = value::duration, help_heading = "Messages")]
     pub timeout: Option<Duration>,
 
+    /// Leave after so long without a message, with exit code 0
+    #[arg(long, value_name = "SECS", value_parser = value::duration, help_heading = "Messages")]
+    pub idle: Option<Duration>,
+
+    /// Leave out messages that the broker had kept
+    #[arg(short = 'R', help_heading = "Messages", conflicts_with = "retained_only")]
+    pub no_stale: bool,
+
+    /// Take only messages that the broker had kept, and leave when the first other one comes
+    #[arg(long, help_heading = "Messages")]
+    pub retained_only: bool,
+
+    /// Let the broker forget each kept message that was written; -T spares some
+    #[arg(long, help_heading = "Messages")]
+    pub remove_retained: bool,
+
+    /// Write a message only with this probability, in percent; with -C only those count
+    #[arg(long, value_name = "PERCENT", value_parser = value::percent, help_heading = "Messages")]
+    pub random_filter: Option<f64>,
+
+    /// Keep the retain flag as it was published (MQTT 5)
+    #[arg(long, help_heading = "Messages")]
+    pub retain_as_published: bool,
+
+    /// Kept messages: always, only for a new subscription, or never (MQTT 5) [default: always]
+    #[arg(long, value_name = "WHEN", value_parser = value::retain_handling, help_heading = "Messages")]
+    pub retain_handling: Option<RetainHandling>,
+
+    /// Nothing that this connection itself publishes (MQTT 5)
+    #[arg(long, help_heading = "Messages")]
+    pub no_local: bool,
+
+    /// Share the subscriptions with the others of this group: each message goes to one of them
+    #[arg(long, value_name = "GROUP", help_heading = "Messages")]
+    pub share: Option<String>,
+
     /// Write the topic and a space before each payload
     #[arg(short, long, help_heading = "Output")]
     pub verbose: bool,
 
-    /// Write no line feed behind each payload
+    /// Write each message in this format; see FORMATS in the manual
+    #[arg(short = 'F', long, value_name = "FORMAT", help_heading = "Output",
+          conflicts_with_all = ["json", "hex", "base64"])]
+    pub format: Option<String>,
+
+    /// Write each message as a line of JSON; with =parse also the payload as JSON, where it is
+    #[arg(long, value_name = "parse", num_args = 0..=1, require_equals = true, default_missing_value = "text",
+          hide_possible_values = true, help_heading = "Output",
+          conflicts_with_all = ["hex", "base64", "verbose"])]
+    pub json: Option<JsonMode>,
+
+    /// Spread JSON over several lines
+    #[arg(long, help_heading = "Output")]
+    pub pretty: bool,
+
+    /// Write payloads as hexadecimal digits
+    #[arg(long, help_heading = "Output", conflicts_with = "base64")]
+    pub hex: bool,
+
+    /// Write payloads as base64
+    #[arg(long, help_heading = "Output")]
+    pub base64: bool,
+
+    /// Write no line feed behind each message
     #[arg(short = 'N', help_heading = "Output")]
     pub no_newline: bool,
+
+    /// Write NUL instead of a line feed behind each message
+    #[arg(short = '0', long, help_heading = "Output", conflicts_with = "no_newline")]
+    pub null: bool,
+
+    /// Write each message to a file of its own in this folder, named by its topic and a number
+    #[arg(short, long, value_name = "DIR", help_heading = "Output", conflicts_with = "null")]
+    pub output_dir: Option<PathBuf>,
+
+    /// Say at the end how much came, on stderr
+    #[arg(long, help_heading = "Output")]
+    pub summary: bool,
+}
+
+/// What `--json` makes of payloads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum JsonMode {
+    /// Text, or base64.
+    Text,
+    /// And JSON, where they are.
+    Parse,
+}
+
+impl Subscribe {
+    /// Whether something is asked for that only MQTT 5 has.
+    pub fn needs_version_5(&self) -> bool {
+        self.retain_as_published || self.retain_handling.is_some() || self.no_local
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::mqtt::packet::RetainHandling;
 use crate::mqtt::qos::QoS;
 
 /// A time: `2`, `0.5`, `500ms`, `2s`, `5m`, `1h`.
@@ -22,9 +23,66 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "expected a time between 0 and 100 years".to_owned())
 }
 
+/// A number of bytes, 1 or more: `1000`, `64K`, `16M`, `1G`.
+pub fn size(text: &str) -> Result<usize, String> {
+    let number = text.trim_end_matches(['k', 'K', 'm', 'M', 'g', 'G']);
+    let unit = match text[number.len()..].to_ascii_uppercase().as_str() {
+        "" => Some(1),
+        "K" => Some(1 << 10),
+        "M" => Some(1 << 20),
+        "G" => Some(1 << 30),
+        _ => None,
+    };
+    let size =
+        number.parse().ok().zip(unit).and_then(|(number, unit): (usize, usize)| number.checked_mul(unit));
+    size.filter(|size| *size > 0)
+        .ok_or_else(|| "expected a number of bytes such as 1000, 64K or 16M".to_owned())
+}
+
 /// A QoS as a number.
 pub fn qos(text: &str) -> Result<QoS, String> {
     text.parse().ok().and_then(QoS::from_bits).ok_or_else(|| "expected 0, 1 or 2".to_owned())
+}
+
+/// Which retained messages are wanted: mosquitto's words.
+pub fn retain_handling(text: &str) -> Result<RetainHandling, String> {
+    match text {
+        "always" => Ok(RetainHandling::Always),
+        "new" => Ok(RetainHandling::New),
+        "never" => Ok(RetainHandling::Never),
+        _ => Err("expected always, new or never".to_owned()),
+    }
+}
+
+/// A share from 0 to 100.
+pub fn percent(text: &str) -> Result<f64, String> {
+    let percent: Option<f64> = text.parse().ok();
+    percent.filter(|percent| (0.0..=100.0).contains(percent)).ok_or_else(|| "expected 0 to 100".to_owned())
+}
+
+/// A number above 0: messages a second, or times as fast.
+pub fn rate(text: &str) -> Result<f64, String> {
+    let rate: Option<f64> = text.parse().ok();
+    rate.filter(|rate| *rate > 0.0 && rate.is_finite()).ok_or_else(|| "expected a number above 0".to_owned())
+}
+
+/// One byte: a character of ASCII, `\\n`, `\\r`, `\\t`, `\\0`, `\\\\` or `\\xHH`.
+pub fn byte(text: &str) -> Result<u8, String> {
+    let byte = match text {
+        "\\n" => Some(b'\n'),
+        "\\r" => Some(b'\r'),
+        "\\t" => Some(b'\t'),
+        "\\0" => Some(0),
+        "\\\\" => Some(b'\\'),
+        _ => match (text.strip_prefix("\\x"), text.as_bytes()) {
+            (Some(digits), _) if digits.len() == 2 && !digits.starts_with('+') => {
+                u8::from_str_radix(digits, 16).ok()
+            }
+            (None, [byte]) => Some(*byte),
+            _ => None,
+        },
+    };
+    byte.ok_or_else(|| r"expected one character, or \n, \r, \t, \0, \\ or \xHH".to_owned())
 }
 
 /// A session expiry in seconds; `never` (mosquitto's `-1` and `∞`, too) has no end.
@@ -52,6 +110,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn sizes_have_units() {
+        for (text, bytes) in [("1", 1), ("64k", 65_536), ("2M", 2 << 20), ("1G", 1 << 30)] {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "0", "K", "1T", "1KK", "-1", "99999999999999999999", "99999999999999999G"] {
+            assert!(size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
     fn delays_have_a_shortest_and_a_longest() {
         let seconds = |shortest, longest| Ok((Duration::from_secs(shortest), Duration::from_secs(longest)));
         assert_eq!(delays("2,5"), seconds(2, 5));
@@ -59,6 +127,24 @@ mod tests {
         assert_eq!(delays("60"), seconds(60, 60));
         assert!(delays("5,2").is_err());
         assert!(delays(",2").is_err());
+    }
+
+    #[test]
+    fn bytes_may_be_escaped() {
+        for (text, expected) in [
+            (",", b','),
+            ("\\t", 9),
+            ("\\n", 10),
+            ("\\0", 0),
+            ("\\\\", b'\\'),
+            ("\\", b'\\'),
+            ("\\x1F", 0x1f),
+        ] {
+            assert_eq!(byte(text), Ok(expected), "{text}");
+        }
+        for text in ["", "ab", "ü", "\\q", "\\x1", "\\x+1", "\\xgg"] {
+            assert!(byte(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! experience with real servers asks for (interop.md §5.1): the other subprotocol name, an older version.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::error::{Error, Step};
@@ -11,7 +11,7 @@ use super::{Client, Event, Options};
 use crate::mqtt::packet::ConnAck;
 use crate::mqtt::session::{self, Session};
 use crate::mqtt::version::Version;
-use crate::transport::dial::Dialled;
+use crate::transport::dial::{Dialled, Reached};
 use crate::transport::endpoint::Scheme;
 use crate::transport::tls::{TlsConfig, TlsError};
 use crate::transport::upgrade::UpgradeError;
@@ -27,6 +27,8 @@ pub struct Timings {
     pub name: Duration,
     /// TCP connection.
     pub tcp: Duration,
+    /// The proxy; `None` without one.
+    pub proxy: Option<Duration>,
     /// TLS handshake; `None` for `ws://`.
     pub tls: Option<Duration>,
     /// WebSocket upgrade.
@@ -39,7 +41,7 @@ pub struct Timings {
 #[derive(Debug, Clone)]
 pub struct Established {
     /// The address that answered.
-    pub address: SocketAddr,
+    pub address: Reached,
     /// What TLS and the upgrade agreed on.
     pub facts: Facts,
     /// The version that the broker took.
@@ -86,7 +88,7 @@ impl Client {
         let mut first_error = None;
         loop {
             options.subprotocols = self.subprotocols(version, second_name);
-            let error = match self.attempt(&options, version, deadline) {
+            let error = match self.attempt_following(&options, version, deadline) {
                 Ok(established) => {
                     self.tell_fallback(&options, version, first_error.as_ref());
                     return Ok(established);
@@ -107,17 +109,18 @@ impl Client {
     }
 
     fn transport_options(&self) -> Result<transport::Options, Error> {
-        let tls = match self.options.endpoint.scheme {
-            Scheme::Wss => Some(TlsConfig::new(&self.options.tls).map_err(Error::TlsSetup)?),
-            Scheme::Ws => None,
-        };
+        let Options { route, follow, .. } = &self.options;
+        // A redirect may lead to wss.
+        let need_tls = self.options.endpoint.scheme == Scheme::Wss || route.proxies.need_tls() || *follow;
+        let tls = need_tls.then(|| TlsConfig::new(&self.options.tls).map_err(Error::TlsSetup));
         Ok(transport::Options {
             endpoint: self.options.endpoint.clone(),
-            tls,
+            tls: tls.transpose()?,
             subprotocols: Vec::new(),
             headers: self.options.headers.clone(),
             strict: self.options.strict,
             max_message: self.options.session.maximum_packet,
+            whole_pieces: self.options.session.whole_packets,
         })
     }
 
@@ -131,7 +134,7 @@ impl Client {
 
     /// Some servers close, or answer 400, only because of the subprotocol's name.
     fn other_name_may_help(&self, error: &Error) -> bool {
-        let may_help = match error {
+        let may_help = match error.root() {
             Error::Transport(transport::Error::Upgrade(UpgradeError::Status(refusal))) => {
                 refusal.status == 400
             }
@@ -146,7 +149,7 @@ impl Client {
 
     /// The next version to try, if this error is evidence that the *version* was refused (interop.md §5.1).
     fn older_version(&self, version: Version, error: &Error) -> Option<Version> {
-        let refused = match error {
+        let refused = match error.root() {
             Error::Refused { connack, .. } => matches!(connack.code.0, 0x01 | 0x84),
             // What was accepted before the connection was lost is not what this end is about.
             Error::RefusedSilently(error) => self.outage.is_none() && error.may_refuse_the_version(),
@@ -164,16 +167,16 @@ impl Client {
         }
     }
 
-    fn attempt(
+    pub(super) fn attempt(
         &mut self,
         options: &transport::Options,
         version: Version,
         deadline: Instant,
     ) -> Result<Established, Error> {
-        let dialled = self.dial(deadline)?;
-        let Dialled { stream, address, lookup, connect } = dialled;
-        let mut timings = Timings { name: lookup, tcp: connect, ..Timings::default() };
-        self.transport = Some(Transport::start(stream, options).map_err(Error::Transport)?);
+        let dialled = self.dial(options, deadline)?;
+        let Dialled { socket, reached, lookup, connect, proxy, tunnel, .. } = dialled;
+        let mut timings = Timings { name: lookup, tcp: connect, proxy, ..Timings::default() };
+        self.transport = Some(Transport::start(socket, tunnel, options).map_err(Error::Transport)?);
         self.open_transport(&mut timings, deadline)?;
         self.session.set_version(version);
         let connack = self.open_session(&mut timings, deadline)?;
@@ -181,19 +184,21 @@ impl Client {
         for warning in &facts.warnings {
             (self.options.warn)(warning);
         }
-        Ok(Established { address, facts, version, timings, connack })
+        Ok(Established { address: reached, facts, version, timings, connack })
     }
 
-    fn dial(&mut self, deadline: Instant) -> Result<Dialled, Error> {
+    fn dial(&mut self, options: &transport::Options, deadline: Instant) -> Result<Dialled, Error> {
         self.transport = None;
         self.failing = None;
-        self.mailbox.dial(&self.options.endpoint, deadline).map_err(Error::Local)?;
+        let route = Arc::clone(&self.options.route);
+        self.mailbox.dial(options, route, deadline).map_err(Error::Local)?;
         loop {
             match self.await_socket(Step::Transport(Phase::Name), deadline + GRACE)? {
                 SocketMail::Dialled(Ok(dialled)) => return Ok(dialled),
                 SocketMail::Dialled(Err(error)) if error.timed_out() => {
-                    let phase = error.phase();
-                    return Err(self.timed_out(Step::Transport(phase)));
+                    let (step, after) = (Step::Transport(error.phase()), self.options.connect_timeout);
+                    let tried = error.tells_more().then(|| error.to_string());
+                    return Err(Error::ConnectTimedOut { step, after, tried });
                 }
                 SocketMail::Dialled(Err(error)) => return Err(Error::Unreached(error)),
                 SocketMail::Bytes(_) | SocketMail::End(_) => {}
@@ -286,7 +291,7 @@ impl Client {
     }
 
     fn timed_out(&self, step: Step) -> Error {
-        Error::ConnectTimedOut { step, after: self.options.connect_timeout }
+        Error::ConnectTimedOut { step, after: self.options.connect_timeout, tried: None }
     }
 }
 

@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::mqtt::packet::{ConnAck, Disconnect, PacketType};
+use crate::mqtt::property::Properties;
 use crate::mqtt::session::{Silence, Violation};
 use crate::mqtt::version::Version;
 use crate::transport::dial::DialError;
@@ -45,6 +46,15 @@ pub enum Error {
         step: Step,
         /// The whole budget.
         after: Duration,
+        /// What was tried, and what came of it.
+        tried: Option<String>,
+    },
+    /// A redirect was followed, and then this happened.
+    Redirected {
+        /// Where it led.
+        to: String,
+        /// What happened there.
+        error: Box<Error>,
     },
     /// The broker answered CONNECT with a refusal.
     Refused {
@@ -80,28 +90,24 @@ impl std::fmt::Display for Error {
             Self::Local(error) => error.fmt(f),
             Self::TlsSetup(error) => error.fmt(f),
             Self::Unreached(error) => error.fmt(f),
-            Self::ConnectTimedOut { step, after } => {
-                write!(f, "no {step} within {} s", after.as_secs_f64())
+            Self::ConnectTimedOut { step, after, tried } => {
+                write!(f, "no {step} within {} s", after.as_secs_f64())?;
+                tried.as_ref().map_or(Ok(()), |tried| write!(f, " ({tried})"))
             }
+            Self::Redirected { to, error } => write!(f, "redirected to {to}: {error}"),
             Self::Refused { connack, version } => {
                 let words = connack.code.connack_words();
                 match connack.code.0 {
                     0x01 | 0x84 => write!(f, "the broker refused MQTT {version}: {words}")?,
                     _ => write!(f, "the broker refused: {words}")?,
                 }
-                if let Some(reason) = connack.properties.reason_string() {
-                    write!(f, " ({})", reason.escape_debug())?;
-                }
-                Ok(())
+                write_properties(f, &connack.properties)
             }
             Self::RefusedSilently(error) => write!(f, "no answer to CONNECT: {error}"),
             Self::Disconnected(disconnect) => {
                 let words = disconnect.code.name(PacketType::Disconnect);
                 write!(f, "the broker disconnected us: {words}")?;
-                if let Some(reason) = disconnect.properties.reason_string() {
-                    write!(f, " ({})", reason.escape_debug())?;
-                }
-                Ok(())
+                write_properties(f, &disconnect.properties)
             }
             Self::Lost(error) if error.is_end() => write!(f, "connection lost: {error}"),
             Self::Transport(error) | Self::Lost(error) => error.fmt(f),
@@ -120,3 +126,24 @@ impl std::fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+impl Error {
+    /// The error itself, wherever a redirect has led to it.
+    pub fn root(&self) -> &Self {
+        match self {
+            Self::Redirected { error, .. } => error.root(),
+            error => error,
+        }
+    }
+}
+
+/// What the broker itself said: its reason, and where it sends us (MQTT 5 §4.11).
+fn write_properties(f: &mut std::fmt::Formatter<'_>, properties: &Properties) -> std::fmt::Result {
+    if let Some(reason) = properties.reason_string() {
+        write!(f, " ({})", reason.escape_debug())?;
+    }
+    if let Some(server) = properties.server_reference() {
+        write!(f, ", it names {}", server.escape_debug())?;
+    }
+    Ok(())
+}

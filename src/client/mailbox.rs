@@ -4,9 +4,9 @@
 //! Everything in it is bounded: the socket thread reads into a fixed number of chunks that come back to it
 //! only when they were understood, input is read a block at a time on request, and output is counted.
 
-use std::io;
-use std::net::TcpStream;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::io::{self, Cursor, Read};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,8 +14,8 @@ use bytes::Bytes;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::transport::dial::{self, DialError, Dialled};
-use crate::transport::endpoint::Endpoint;
+use crate::transport;
+use crate::transport::dial::{self, DialError, Dialled, Route};
 use crate::transport::wire::Chunk;
 
 /// How many chunks the socket thread may fill before the main thread has understood one.
@@ -125,20 +125,24 @@ impl Mailbox {
 
     /// Begins a new connection in a thread of its own, which dials and then reads. What the threads of
     /// earlier connections still say is dropped.
-    pub fn dial(&mut self, endpoint: &Endpoint, deadline: Instant) -> io::Result<()> {
+    pub fn dial(
+        &mut self,
+        options: &transport::Options,
+        route: Arc<Route>,
+        deadline: Instant,
+    ) -> io::Result<()> {
         self.connection += 1;
         let (spent, chunks) = mpsc::channel();
-        for _ in 0..CHUNKS {
-            // The receiver stands in this very function.
-            let _ = spent.send(Chunk::with_capacity(CHUNK));
-        }
         self.spent = Some(spent);
         let (connection, sender) = (self.connection, self.sender.clone());
-        let (host, port) = (endpoint.host.clone(), endpoint.port);
+        let (endpoint, tls) = (options.endpoint.clone(), options.tls.clone());
         spawn("socket", move || {
             let tell = |mail| sender.send(Envelope::Socket(connection, mail)).is_ok();
-            let dialled = dial::dial(&host, port, deadline);
-            let reader = dialled.as_ref().ok().map(|dialled| dialled.stream.try_clone());
+            let mut dialled = dial::dial(&endpoint, &route, tls.as_ref(), deadline);
+            let reader = dialled.as_mut().ok().map(|dialled| {
+                let early = Cursor::new(std::mem::take(&mut dialled.early));
+                dialled.socket.try_clone().map(|socket| early.chain(socket))
+            });
             if tell(SocketMail::Dialled(dialled))
                 && let Some(reader) = reader
             {
@@ -203,16 +207,28 @@ impl Mailbox {
 
 /// Reads until the end, as long as there are chunks to read into.
 fn read(
-    mut stream: TcpStream,
+    mut stream: impl Read,
     chunks: &Receiver<Chunk>,
     tell: impl Fn(SocketMail) -> bool,
 ) -> io::Result<()> {
-    for mut chunk in chunks {
+    let mut made = 0;
+    loop {
+        let mut chunk = match chunks.try_recv() {
+            Ok(chunk) => chunk,
+            // Most connections never need more than one or two.
+            Err(TryRecvError::Empty) if made < CHUNKS => {
+                made += 1;
+                Chunk::with_capacity(CHUNK)
+            }
+            Err(_) => match chunks.recv() {
+                Ok(chunk) => chunk,
+                Err(_) => return Ok(()),
+            },
+        };
         if chunk.fill_from(&mut stream)? == 0 || !tell(SocketMail::Bytes(chunk)) {
-            break;
+            return Ok(());
         }
     }
-    Ok(())
 }
 
 fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {

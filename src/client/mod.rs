@@ -8,9 +8,11 @@ mod error;
 mod mailbox;
 mod outage;
 mod reconnect;
+mod redirect;
 
 use std::collections::VecDeque;
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -29,6 +31,7 @@ use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::session::{self, Session, Unsendable};
 use crate::mqtt::topic::TopicFilter;
 use crate::mqtt::version::Version;
+use crate::transport::dial::Route;
 use crate::transport::endpoint::Endpoint;
 use crate::transport::tls::TlsOptions;
 use crate::transport::{self, Transport};
@@ -43,6 +46,8 @@ pub type Notice = Box<dyn Fn(&str)>;
 pub struct Options {
     /// Where to.
     pub endpoint: Endpoint,
+    /// How to get there.
+    pub route: Arc<Route>,
     /// How to trust a `wss://` server.
     pub tls: TlsOptions,
     /// The subprotocols to offer; `None` offers `mqtt` (`mqttv3.1` for MQTT 3.1), and then the other.
@@ -51,6 +56,8 @@ pub struct Options {
     pub headers: Vec<(String, String)>,
     /// Refuse what is only tolerated by default.
     pub strict: bool,
+    /// Follow redirects.
+    pub follow: bool,
     /// From name look-up to CONNACK.
     pub connect_timeout: Duration,
     /// For how long a first connection is tried.
@@ -144,6 +151,16 @@ impl Client {
     /// Publishes a message; see [`Session::publish`]. It is sent before the next wait.
     pub fn publish(&mut self, publish: Publish, record: u64) -> Result<(), Unsendable> {
         self.session.publish(publish, record)
+    }
+
+    /// Publishes one of a stream of messages; see [`Session::publish_like`].
+    pub fn publish_like(
+        &mut self,
+        template: &Publish,
+        payload: Bytes,
+        record: u64,
+    ) -> Result<(), Unsendable> {
+        self.session.publish_like(template, payload, record)
     }
 
     /// Publishes a message whose payload is streamed; see [`Session::publish_stream`].

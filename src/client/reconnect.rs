@@ -38,11 +38,9 @@ impl Reconnect {
 impl Error {
     /// Whether a later try may succeed with nothing changed on our side.
     pub fn is_mendable(&self) -> bool {
-        match self {
-            Self::Unreached(_)
-            | Self::ConnectTimedOut { .. }
-            | Self::RefusedSilently(_)
-            | Self::Silent(_) => true,
+        match self.root() {
+            Self::Unreached(error) => !error.is_proxy_refusal(),
+            Self::ConnectTimedOut { .. } | Self::RefusedSilently(_) | Self::Silent(_) => true,
             Self::Lost(error) => error.is_end(),
             Self::Transport(error) => is_passing(error),
             Self::Refused { connack, .. } => matches!(
@@ -78,6 +76,7 @@ impl Error {
             Self::Local(_)
             | Self::TlsSetup(_)
             | Self::NotMended { .. }
+            | Self::Redirected { .. }
             | Self::Violation(_)
             | Self::Interrupted(_) => false,
         }

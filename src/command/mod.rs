@@ -6,6 +6,8 @@ mod serve;
 mod stream;
 mod subscribe;
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 
 use crate::cli::Command;
@@ -21,6 +23,14 @@ pub fn run(command: &Command) -> Result<Exit> {
         Command::Ping(ping) => ping::run(ping),
         Command::Serve(serve) => serve::run(serve),
     }
+}
+
+/// What came of a stream of messages, in a line.
+#[expect(clippy::cast_precision_loss, reason = "nobody counts 2^52 messages")]
+fn summary(verb: &str, messages: u64, bytes: u64, took: Duration) -> String {
+    let seconds = took.as_secs_f64();
+    let rate = if seconds > 0.0 { messages as f64 / seconds } else { 0.0 };
+    format!("{verb} {messages} messages, {bytes} bytes in {seconds:.3} s, {rate:.1} messages/s")
 }
 
 fn connect(options: Options) -> Result<(Client, Established)> {

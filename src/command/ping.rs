@@ -66,6 +66,7 @@ fn describe(url: &str, established: &Established) -> String {
     let steps = [
         ("name", Some(timings.name)),
         ("tcp", Some(timings.tcp)),
+        ("proxy", timings.proxy),
         ("tls", timings.tls),
         ("upgrade", Some(timings.upgrade)),
         ("connack", Some(timings.connack)),

@@ -1,193 +1,102 @@
 //! `pub`: records from the command line, a file or stdin become messages; it ends when all were handed over.
 
-use std::fs::{File, Metadata};
-use std::io::{self, Read};
+mod input;
+mod message;
+mod pace;
+
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use bytes::Bytes;
 
-use super::stream::{self, Large};
+use self::input::{Input, Opened};
+use self::message::{Maker, Message};
+use self::pace::Pace;
+use super::stream;
 use crate::cli;
-use crate::client::{Client, Event, Source};
-use crate::mqtt::packet::Publish;
-use crate::mqtt::property::Properties;
+use crate::client::{Client, Event};
+use crate::mqtt::property::Place;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::session;
 use crate::report::{self, Exit};
-use crate::terminal::input::{self, Block, FileBlocks, Records};
 use crate::terminal::progress::Progress;
-
-/// What separates the records of `-l`.
-const LINE_FEED: u8 = b'\n';
-
-/// Files from this size on are streamed.
-const LARGE: usize = 1024 * 1024;
 
 /// Runs `mqttws pub`.
 pub fn run(args: &cli::Publish) -> Result<Exit> {
+    let began = Instant::now();
     let mut options = args.connection.resolve()?;
     args.persistence.apply(&args.connection, &mut options)?;
-    // Exactly once is only possible in a session that outlives the connection.
-    options.session.outlives_connection = args.qos > QoS::AtMostOnce;
-    options.session.only_with_expiry = args.qos < QoS::ExactlyOnce;
+    let properties = args.properties.apply(&args.connection, &mut options)?;
+    // Exactly once is only possible in a session that outlives the connection; records may ask for it.
+    options.session.outlives_connection = args.qos > QoS::AtMostOnce || args.json;
+    options.session.only_with_expiry = args.qos < QoS::ExactlyOnce && !args.json;
     options.session.topic_alias = args.topic_alias;
-    let template = template(args);
-    let progress = Progress::new(!args.connection.is_quiet(), Instant::now());
+    let maker = Maker::new(args, properties.of(Place::Publish))?;
+    let progress = Progress::new(!args.connection.is_quiet(), began);
     let mut input = match Opened::new(args, options.session.maximum_packet)? {
-        Opened::Large(file) => return stream::run(options, template, file, progress),
+        Opened::Large(file) => return stream::run(options, maker.template, file, progress),
         Opened::Input(input) => input,
     };
     let (mut client, _) = super::connect(options)?;
     if let Some(source) = input.source.take() {
         client.attach_input(source)?;
     }
-    let mut publisher =
-        Publisher { template, progress, input, client, published: 0, bytes: 0, refused: 0, gaps: false };
-    let context = format!("publishing to {}", args.topic);
+    let context = match &maker.template.topic {
+        Some(topic) => format!("publishing to {}", topic.as_str()),
+        None => "publishing".to_owned(),
+    };
+    let mut publisher = Publisher {
+        client,
+        input,
+        maker,
+        pace: Pace::new(args),
+        progress,
+        context: context.clone(),
+        strict: args.strict_input,
+        next: None,
+        alarm: None,
+        records: 0,
+        published: 0,
+        bytes: 0,
+        refused: 0,
+        bad: 0,
+        at_most_once: false,
+        quiet: args.connection.is_quiet(),
+        told_loss: false,
+        gaps: false,
+    };
     let result = publisher.run();
     publisher.progress.finish();
-    match result {
-        Ok(exit) => publisher.client.close().context(context).map(|()| exit),
-        Err(error) => {
-            let error = publisher.with_account(error).context(context);
-            super::leave(publisher.client, &error);
-            Err(error)
-        }
-    }
+    publisher.end(result, context, args.summary.then_some(began))
 }
 
-fn template(args: &cli::Publish) -> Publish {
-    Publish {
-        dup: false,
-        qos: args.qos,
-        retain: args.retain,
-        topic: Some(args.topic.clone()),
-        packet_id: None,
-        properties: Properties::default(),
-        payload: Bytes::new(),
-    }
-}
-
-/// What was opened: a large file is streamed, everything else is read into memory.
-enum Opened {
-    Large(Large),
-    Input(Input),
-}
-
-impl Opened {
-    fn new(args: &cli::Publish, maximum: usize) -> Result<Self> {
-        let Some(path) = &args.file else { return Ok(Self::Input(Input::without_file(args, maximum))) };
-        let name = path.display().to_string();
-        let file = File::open(path).with_context(|| format!("reading {name}"))?;
-        let length = file.metadata().ok().filter(Metadata::is_file).map_or(0, |metadata| metadata.len());
-        match usize::try_from(length) {
-            Ok(length) if length < LARGE => Ok(Self::Input(Input::of_file(file, name, maximum))),
-            Ok(length) if length <= maximum => {
-                Ok(Self::Large(Large { name, blocks: FileBlocks::new(file), length }))
-            }
-            _ => bail!("reading {name}: it has {length} bytes, and a message at most {maximum}"),
-        }
-    }
-}
-
-/// Where the records come from.
-struct Input {
-    /// Until it was given to the client; `None` where there is nothing to read.
-    source: Option<Source>,
-    /// What the records of a block are separated by; `None`: a block is one record.
-    delimiter: Option<u8>,
-    /// Records that were read and not published.
-    block: Block,
-    /// One record that is there from the beginning, or that a whole block is.
-    whole: Option<Bytes>,
-    /// The block after this one: it is read while this one is published.
-    ahead: Option<Bytes>,
-    /// A block was asked for and has not come.
-    requested: bool,
-    ended: bool,
-    what: String,
-}
-
-impl Input {
-    fn of_file(file: File, what: String, maximum: usize) -> Self {
-        Self { source: Some(whole(file, maximum)), what, ..Self::empty() }
-    }
-
-    fn empty() -> Self {
-        Self {
-            source: None,
-            delimiter: None,
-            block: Block::default(),
-            whole: None,
-            ahead: None,
-            requested: false,
-            ended: false,
-            what: "stdin".to_owned(),
-        }
-    }
-
-    fn without_file(args: &cli::Publish, maximum: usize) -> Self {
-        let mut input = Self::empty();
-        if args.stdin_file {
-            input.source = Some(whole(io::stdin(), maximum));
-        } else if args.stdin_line {
-            input.delimiter = Some(LINE_FEED);
-            let mut records = Records::new(io::stdin(), LINE_FEED, maximum);
-            input.source = Some(Box::new(move || records.next_block()));
-        } else {
-            input.ended = true;
-            input.whole = Some(args.message.clone().unwrap_or_default().into());
-        }
-        input
-    }
-
-    /// Takes the block that was asked for; `None` is the end.
-    fn add(&mut self, block: Option<Bytes>) {
-        self.requested = false;
-        self.ended = block.is_none();
-        self.ahead = block;
-    }
-
-    /// Whether a block should be asked for now; from then on it counts as asked for.
-    fn wants_more(&mut self) -> bool {
-        let wants = !self.requested && !self.ended && self.ahead.is_none();
-        self.requested |= wants;
-        wants
-    }
-
-    fn next(&mut self) -> Option<Bytes> {
-        if self.whole.is_none()
-            && self.block.is_empty()
-            && let Some(bytes) = self.ahead.take()
-        {
-            match self.delimiter {
-                Some(delimiter) => self.block = Block::new(bytes, delimiter),
-                None => self.whole = Some(bytes),
-            }
-        }
-        self.whole.take().or_else(|| self.block.next())
-    }
-
-    fn is_empty(&self) -> bool {
-        self.whole.is_none() && self.block.is_empty() && self.ahead.is_none()
-    }
-}
-
-/// A source of one block: everything.
-fn whole(reader: impl Read + Send + 'static, maximum: usize) -> Source {
-    let mut reader = Some(reader);
-    Box::new(move || reader.take().map(|reader| input::read_whole(reader, maximum)).transpose())
-}
-
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 struct Publisher {
     client: Client,
     input: Input,
-    template: Publish,
+    maker: Maker,
+    pace: Pace,
     progress: Progress,
+    /// What we are doing, in the words of an error.
+    context: String,
+    /// The first bad record is the last.
+    strict: bool,
+    /// The record that was read and not published.
+    next: Option<Message>,
+    /// When it is due, if that is not yet.
+    alarm: Option<Instant>,
+    /// Records that were read: the number of the latest.
+    records: u64,
     published: u64,
     bytes: u64,
     refused: u64,
+    /// Records that made no sense.
+    bad: u64,
+    /// Something was published at QoS 0.
+    at_most_once: bool,
+    quiet: bool,
+    /// It was told that properties were left out.
+    told_loss: bool,
     /// The connection was lost with messages of QoS 0 on the way.
     gaps: bool,
 }
@@ -196,13 +105,13 @@ impl Publisher {
     fn run(&mut self) -> Result<Exit> {
         loop {
             self.publish_what_is_there();
-            if self.input.ended && self.input.is_empty() && self.client.session().in_flight() == 0 {
+            if self.next.is_none() && self.input.is_done() && self.client.session().in_flight() == 0 {
                 return Ok(self.verdict());
             }
             let event = match self.client.poll()? {
                 Some(event) => event,
                 None if self.can_go_on() => continue,
-                None => self.client.next(None)?,
+                None => self.client.next(self.alarm)?,
             };
             if let Event::Interrupted(signal) = event {
                 self.tell_interrupted();
@@ -213,28 +122,24 @@ impl Publisher {
     }
 
     fn verdict(&self) -> Exit {
-        match self.refused {
-            0 if self.gaps => {
-                report::failure(
-                    "publishing: messages of QoS 0 may be missing: the connection was lost meanwhile",
-                );
-                Exit::Lost
-            }
-            0 => Exit::Done,
-            _ => Exit::Denied,
+        if self.refused > 0 {
+            return Exit::Denied;
         }
+        if self.gaps {
+            report::failure(
+                "publishing: messages of QoS 0 may be missing: the connection was lost meanwhile",
+            );
+            return Exit::Lost;
+        }
+        if self.bad > 0 { Exit::Local } else { Exit::Done }
     }
 
-    /// Publishes as much as the window and the outgoing buffer take.
+    /// Publishes as much as the window, the outgoing buffer and the clock allow.
     fn publish_what_is_there(&mut self) {
-        while self.client.can_publish(self.template.qos)
-            && let Some(payload) = self.input.next()
-        {
-            self.published += 1;
-            self.bytes += payload.len() as u64;
-            let publish = Publish { payload, ..self.template.clone() };
-            if let Err(unsendable) = self.client.publish(publish, self.published) {
-                self.refuse(self.published, &unsendable.to_string());
+        self.alarm = None;
+        while self.prepare() && self.can_publish() && self.is_due() {
+            if let Some(message) = self.next.take() {
+                self.publish(message);
             }
         }
         if self.input.wants_more() {
@@ -242,13 +147,79 @@ impl Publisher {
         }
     }
 
+    /// Makes a message of the next record that is one; whether there is one.
+    fn prepare(&mut self) -> bool {
+        while self.next.is_none() {
+            let Some(record) = self.input.next() else { return false };
+            self.records += 1;
+            match self.maker.make(record) {
+                Ok(message) => self.next = Some(message),
+                Err(wrong) => self.tell_bad(&wrong),
+            }
+        }
+        true
+    }
+
+    fn can_publish(&self) -> bool {
+        let usual = self.maker.template.qos;
+        self.client.can_publish(self.next.as_ref().map_or(usual, |message| message.qos(usual)))
+    }
+
+    fn is_due(&mut self) -> bool {
+        let due = self.pace.due(self.next.as_ref().and_then(Message::time));
+        self.alarm = due.filter(|due| *due > Instant::now());
+        self.alarm.is_none()
+    }
+
+    fn publish(&mut self, message: Message) {
+        match message {
+            Message::Payload(payload) if self.pace.is_free() => self.publish_payload(payload),
+            message => self.publish_whole(message),
+        }
+    }
+
+    /// The usual stream: every message is like the one before, but for its payload.
+    fn publish_payload(&mut self, payload: Bytes) {
+        let template = &self.maker.template;
+        self.published += 1;
+        self.bytes += payload.len() as u64;
+        self.at_most_once |= template.qos == QoS::AtMostOnce;
+        if let Err(unsendable) = self.client.publish_like(template, payload, self.records) {
+            self.refuse(self.records, &unsendable.to_string());
+        }
+    }
+
+    fn publish_whole(&mut self, message: Message) {
+        let (publish, time) = self.maker.finish(message);
+        if !self.pace.is_free() {
+            self.pace.published(time, Instant::now());
+        }
+        self.published += 1;
+        self.bytes += publish.payload.len() as u64;
+        self.at_most_once |= publish.qos == QoS::AtMostOnce;
+        if !publish.properties.is_empty() {
+            self.tell_loss();
+        }
+        if let Err(unsendable) = self.client.publish(publish, self.records) {
+            self.refuse(self.records, &unsendable.to_string());
+        }
+    }
+
+    /// Before MQTT 5 there are no properties: what records have of them is lost.
+    fn tell_loss(&mut self) {
+        let version = self.client.session().config().version;
+        if !version.has_properties() && !std::mem::replace(&mut self.told_loss, true) && !self.quiet {
+            report::warn(&format!("the broker speaks MQTT {version}: properties of records are left out"));
+        }
+    }
+
     /// Sends what was published; whether that made room for more that is there already.
     fn can_go_on(&mut self) -> bool {
-        if self.input.is_empty() || !self.client.session().is_online() {
+        if self.next.is_none() || self.alarm.is_some() || !self.client.session().is_online() {
             return false;
         }
         self.client.send();
-        self.client.can_publish(self.template.qos)
+        self.can_publish()
     }
 
     fn handle(&mut self, event: Event) -> Result<()> {
@@ -264,21 +235,40 @@ impl Publisher {
             Event::Mqtt(session::Event::InDoubt { record }) => {
                 self.refuse(record, "in doubt: the broker has lost the session");
             }
-            Event::Reconnected => self.gaps |= self.template.qos == QoS::AtMostOnce && self.published > 0,
+            Event::Reconnected => self.gaps |= self.at_most_once,
             _ => {}
         }
         Ok(())
     }
 
+    /// Ends the connection, and says what came of it.
+    fn end(self, result: Result<Exit>, context: String, summary_since: Option<Instant>) -> Result<Exit> {
+        let exit = match result {
+            Ok(exit) => exit,
+            Err(error) => {
+                let error = self.with_account(error).context(context);
+                super::leave(self.client, &error);
+                return Err(error);
+            }
+        };
+        self.client.close().context(context)?;
+        if let Some(began) = summary_since {
+            let handed_over = self.published - self.refused;
+            report::summary(&super::summary("published", handed_over, self.bytes, began.elapsed()));
+        }
+        Ok(exit)
+    }
+
     /// What a script needs to know to go on from there.
     fn with_account(&self, error: anyhow::Error) -> anyhow::Error {
-        if self.input.delimiter.is_none() || self.template.qos == QoS::AtMostOnce {
+        let no_acknowledgements = self.published == 0 && self.maker.template.qos == QoS::AtMostOnce;
+        if self.input.delimiter.is_none() || self.at_most_once || no_acknowledgements {
             return error;
         }
         let session = self.client.session();
         let in_doubt = session.in_flight() as u64;
         let acknowledged = self.published - in_doubt - self.refused;
-        let first = session.first_unfinished().unwrap_or(self.published + 1);
+        let first = session.first_unfinished().unwrap_or(self.records + u64::from(self.next.is_none()));
         error.context(format!(
             "gave up with {acknowledged} messages acknowledged and {in_doubt} in doubt, \
              the first of them number {first}"
@@ -289,8 +279,15 @@ impl Publisher {
         self.refused += 1;
         let what =
             if self.input.delimiter.is_some() { format!("message {record}") } else { "message".to_owned() };
-        let topic = self.template.topic.as_ref().map_or("", |topic| topic.as_str());
-        report::failure(&format!("publishing to {topic}: {what} refused: {words}"));
+        report::failure(&format!("{}: {what} refused: {words}", self.context));
+    }
+
+    fn tell_bad(&mut self, wrong: &str) {
+        self.bad += 1;
+        report::failure(&format!("reading {}: record {}: {wrong}", self.input.what, self.records));
+        if self.strict {
+            self.input.stop();
+        }
     }
 
     fn tell_interrupted(&mut self) {

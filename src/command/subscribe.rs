@@ -1,67 +1,85 @@
 //! `sub`: messages go to stdout, and are acknowledged when they are there.
 
+mod removal;
+mod selection;
+mod wishes;
+
 use std::io;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
+use self::removal::Removals;
+use self::selection::{Selection, Verdict};
 use crate::cli;
+use crate::cli::property::GivenProperties;
 use crate::client::{Client, Event};
-use crate::mqtt::packet::{SubAck, Subscription};
-use crate::mqtt::property::Properties;
+use crate::mqtt::packet::{RetainHandling, SubAck, Subscription};
+use crate::mqtt::property::Place;
 use crate::mqtt::qos::QoS;
-use crate::mqtt::session;
+use crate::mqtt::session::{self, Delivery};
 use crate::mqtt::topic::TopicFilter;
 use crate::report::{self, Exit};
-use crate::terminal::format::Layout;
-use crate::terminal::output::{self, Output, Progress};
+use crate::terminal::output::{Output, Progress};
 
 /// How long the output may take to write what it has, when everything else is over.
 const LAST_WRITE: Duration = Duration::from_millis(250);
 
 /// Runs `mqttws sub`.
 pub fn run(args: &cli::Subscribe) -> Result<Exit> {
-    let deadline = args.timeout.map(|timeout| Instant::now() + timeout);
+    let began = Instant::now();
+    let deadline = args.timeout.map(|timeout| began + timeout);
     let mut options = args.connection.resolve()?;
     args.persistence.apply(&args.connection, &mut options)?;
-    options.session.outlives_connection = args.qos > QoS::AtMostOnce;
+    let properties = args.properties.apply(&args.connection, &mut options)?;
+    wishes::require_version_5(args, &mut options)?;
+    // A removal that is on its way must not be lost with the connection.
+    options.session.outlives_connection = args.qos > QoS::AtMostOnce || args.remove_retained;
+    let filters = wishes::filters(args)?;
+    let (layout, target) = (wishes::layout(args)?, wishes::target(args)?);
     let (client, _) = super::connect(options)?;
     let postbox = client.postbox();
-    let layout =
-        Layout { verbose: args.verbose, newline: !args.no_newline, sanitise: output::stdout_is_terminal() };
-    let sink = output::unbuffered_stdout().context("opening stdout")?;
-    let output = Output::start(layout, sink, move |progress| match progress {
+    let output = Output::start(layout, target, move |progress| match progress {
         Progress::Written(number) => postbox.written(number),
         Progress::Failed(error) => postbox.output_failed(error),
     })
     .context("starting the output")?;
-    let mut subscriber =
-        Subscriber { client, output, args, deadline, received: 0, unanswered: 0, denied: false };
+    let mut subscriber = Subscriber {
+        client,
+        output,
+        args,
+        filters,
+        properties,
+        selection: Selection::new(args),
+        removals: Removals::default(),
+        deadline,
+        latest: Instant::now(),
+        received: 0,
+        bytes: 0,
+        unanswered: 0,
+        denied: false,
+    };
     subscriber.subscribe();
     let result = subscriber.run();
     // Whatever ended it: what was received is written, and what was written is acknowledged.
     let result = subscriber.finish_output(result);
-    let Subscriber { client, denied, .. } = subscriber;
-    match result {
-        Ok(exit) => {
-            // Nothing of ours can be lost any more.
-            let _ = client.close();
-            Ok(if denied && exit == Exit::Done { Exit::Denied } else { exit })
-        }
-        Err(error) => {
-            let context = format!("subscribed at {}", client.options().endpoint);
-            super::leave(client, &error);
-            Err(error.context(context))
-        }
-    }
+    subscriber.end(result, began)
 }
 
 struct Subscriber<'a> {
     client: Client,
     output: Output,
     args: &'a cli::Subscribe,
+    filters: Vec<TopicFilter>,
+    properties: GivenProperties,
+    selection: Selection<'a>,
+    removals: Removals,
     deadline: Option<Instant>,
+    /// When the latest message was written.
+    latest: Instant,
+    /// Messages that were written, and their payloads in bytes.
     received: u64,
+    bytes: u64,
     /// SUBSCRIBE and UNSUBSCRIBE without their answer.
     unanswered: u32,
     /// Some filter was refused.
@@ -70,14 +88,25 @@ struct Subscriber<'a> {
 
 impl Subscriber<'_> {
     fn subscribe(&mut self) {
-        let filters = &self.args.topic;
-        let subscription = |filter: &TopicFilter| Subscription::new(filter.clone(), self.args.qos);
-        if !filters.is_empty() {
-            self.client.subscribe(filters.iter().map(subscription).collect(), Properties::default());
+        let retain_handling = match (self.args.retain_handling, self.args.no_stale) {
+            (Some(handling), _) => handling,
+            (None, true) => RetainHandling::Never,
+            (None, false) => RetainHandling::Always,
+        };
+        let subscription = |filter: &TopicFilter| Subscription {
+            no_local: self.args.no_local,
+            retain_as_published: self.args.retain_as_published,
+            retain_handling,
+            ..Subscription::new(filter.clone(), self.args.qos)
+        };
+        if !self.filters.is_empty() {
+            let subscriptions = self.filters.iter().map(subscription).collect();
+            self.client.subscribe(subscriptions, self.properties.of(Place::Subscribe));
             self.unanswered += 1;
         }
         if !self.args.give_back.is_empty() {
-            self.client.unsubscribe(self.args.give_back.clone(), Properties::default());
+            let properties = self.properties.of(Place::Unsubscribe);
+            self.client.unsubscribe(self.args.give_back.clone(), properties);
             self.unanswered += 1;
         }
     }
@@ -98,47 +127,89 @@ impl Subscriber<'_> {
     fn wait(&mut self) -> Result<Event> {
         self.output.flush();
         self.client.hold(self.output.is_full());
-        Ok(self.client.next(self.deadline)?)
+        let idle = self.args.idle.map(|idle| self.latest + idle);
+        let alarm = self.deadline.into_iter().chain(idle).min();
+        Ok(self.client.next(alarm)?)
     }
 
     fn handle(&mut self, event: Event) -> Result<Option<Exit>> {
         match event {
-            Event::Mqtt(session::Event::Message(delivery)) => {
-                self.output.put(delivery.number, &delivery.publish);
-                self.received += 1;
-                Ok((Some(self.received) == self.args.count).then_some(Exit::Done))
-            }
+            Event::Mqtt(session::Event::Message(delivery)) => Ok(self.message(&delivery)),
             Event::Mqtt(session::Event::Subscribed(suback)) => {
                 Ok(self.subscribed(&suback).or_else(|| self.answered()))
             }
             Event::Mqtt(session::Event::Unsubscribed(_)) => Ok(self.answered()),
             Event::Written(number) => {
                 self.output.written(number);
+                self.removals.written(number);
+                self.removals.publish(&mut self.client);
+                Ok(None)
+            }
+            Event::Mqtt(session::Event::Acknowledged { code, .. }) => {
+                if code.is_error() {
+                    report::failure(&format!("removing a retained message: refused: {code}"));
+                    self.denied = true;
+                }
+                self.removals.publish(&mut self.client);
                 Ok(None)
             }
             Event::OutputFailed(error) => {
                 self.output.abandon();
-                output_failed(error).map(Some)
+                self.output_failed(error).map(Some)
             }
             Event::Interrupted(signal) => Ok(Some(self.interrupted(signal))),
-            Event::Alarm => {
-                let waited = self.args.timeout.unwrap_or_default().as_secs_f64();
-                self.tell_unfinished(&format!("timed out after {waited} s"));
-                Ok(Some(Exit::TimedOut))
-            }
+            Event::Alarm => Ok(Some(self.time_is_up())),
             Event::Mqtt(_) | Event::Input(_) | Event::WebSocketPong | Event::Reconnected => Ok(None),
         }
+    }
+
+    fn message(&mut self, delivery: &Delivery) -> Option<Exit> {
+        let Delivery { number, publish } = delivery;
+        match self.selection.verdict(publish) {
+            Verdict::Wanted => {}
+            Verdict::Unwanted => {
+                self.output.skip(*number);
+                return None;
+            }
+            Verdict::TheEnd => {
+                self.output.skip(*number);
+                return Some(Exit::Done);
+            }
+        }
+        if let (Err(unfit), false) = (self.output.put(*number, publish), self.args.connection.is_quiet()) {
+            let topic = publish.topic.as_ref().map_or("", |topic| topic.as_str());
+            report::warn(&format!("the payload of a message to {topic} {unfit}"));
+        }
+        if let Some(topic) = publish.topic.as_ref().filter(|_| self.args.remove_retained && publish.retain) {
+            self.removals.add(*number, topic);
+        }
+        self.received += 1;
+        self.bytes += publish.payload.len() as u64;
+        if self.args.idle.is_some() {
+            self.latest = Instant::now();
+        }
+        (Some(self.received) == self.args.count).then_some(Exit::Done)
+    }
+
+    /// Of `-W`, or of `--idle`.
+    fn time_is_up(&self) -> Exit {
+        if self.deadline.is_none_or(|deadline| Instant::now() < deadline) {
+            return Exit::Done;
+        }
+        let waited = self.args.timeout.unwrap_or_default().as_secs_f64();
+        self.tell_unfinished(&format!("timed out after {waited} s"));
+        Exit::TimedOut
     }
 
     /// Says which filters were refused; nothing is left to wait for when all were.
     fn subscribed(&mut self, suback: &SubAck) -> Option<Exit> {
         let mut refused = 0;
-        for (filter, code) in self.args.topic.iter().zip(&suback.codes).filter(|(_, code)| code.is_error()) {
+        for (filter, code) in self.filters.iter().zip(&suback.codes).filter(|(_, code)| code.is_error()) {
             report::failure(&format!("subscribing to {filter}: refused: {code}"));
             refused += 1;
         }
-        self.denied = refused > 0;
-        (refused == self.args.topic.len()).then_some(Exit::Denied)
+        self.denied |= refused > 0;
+        (refused == self.filters.len()).then_some(Exit::Denied)
     }
 
     /// An endless subscription ends no other way.
@@ -180,10 +251,13 @@ impl Subscriber<'_> {
                 Err(_) => Ok(self.client.await_output(deadline).unwrap_or(Event::Alarm)),
             };
             match event {
-                Ok(Event::Written(number)) => self.output.written(number),
+                Ok(Event::Written(number)) => {
+                    self.output.written(number);
+                    self.removals.written(number);
+                }
                 Ok(Event::OutputFailed(error)) => {
                     self.output.abandon();
-                    result = result.and_then(|exit| output_failed(error).map(|_| exit));
+                    result = result.and_then(|exit| self.output_failed(error).map(|_| exit));
                 }
                 Ok(Event::Interrupted(signal)) => {
                     return result.map(|exit| if hurry { exit } else { self.interrupted(signal) });
@@ -197,10 +271,56 @@ impl Subscriber<'_> {
     }
 }
 
-/// A reader that has seen enough is no failure.
-fn output_failed(error: io::Error) -> Result<Exit> {
-    if error.kind() == io::ErrorKind::BrokenPipe {
-        return Ok(Exit::Done);
+impl Subscriber<'_> {
+    /// Ends the connection, and says what came of it.
+    fn end(mut self, result: Result<Exit>, began: Instant) -> Result<Exit> {
+        let result = result
+            .with_context(|| format!("subscribed at {}", self.client.options().endpoint))
+            .and_then(|exit| self.finish_removals(exit).map(|()| exit));
+        let exit = match result {
+            Ok(exit) => exit,
+            Err(error) => {
+                super::leave(self.client, &error);
+                return Err(error);
+            }
+        };
+        // Nothing of ours can be lost any more.
+        let _ = self.client.close();
+        if self.args.summary {
+            report::summary(&super::summary("received", self.received, self.bytes, began.elapsed()));
+        }
+        Ok(if self.denied && exit == Exit::Done { Exit::Denied } else { exit })
     }
-    Err(error).context("writing to stdout")
+
+    /// Waits until the broker has forgotten what was written and is to be forgotten.
+    fn finish_removals(&mut self, exit: Exit) -> Result<()> {
+        if !self.args.remove_retained || matches!(exit, Exit::Signal(_)) {
+            return Ok(());
+        }
+        self.client.hold(false);
+        let deadline = Instant::now() + self.client.options().connect_timeout;
+        loop {
+            self.removals.publish(&mut self.client);
+            if self.removals.is_done(&self.client) {
+                return Ok(());
+            }
+            match self.client.next(Some(deadline)).context("removing retained messages")? {
+                Event::Alarm => anyhow::bail!("removing retained messages: the broker does not answer"),
+                Event::Interrupted(_) => return Ok(()),
+                Event::Mqtt(session::Event::Acknowledged { code, .. }) if code.is_error() => {
+                    self.denied = true;
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// A reader that has seen enough is no failure.
+    fn output_failed(&self, error: io::Error) -> Result<Exit> {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Ok(Exit::Done);
+        }
+        let target = self.args.output_dir.as_ref().map(|path| path.display().to_string());
+        Err(error).context(format!("writing to {}", target.as_deref().unwrap_or("stdout")))
+    }
 }

@@ -1,48 +1,121 @@
-//! How a message becomes text: what stands before, around and behind its payload.
+//! How a message becomes text: what stands before, around and behind its payload. It must never know where
+//! the text goes.
 
 use bytes::{BufMut, BytesMut};
 
+use super::encoding::Encoding;
+use super::moment::Moment;
+use super::record;
 use super::sanitise;
+use super::template::{Template, Unfit};
 use crate::mqtt::packet::Publish;
 
-/// The layout of `sub`'s output, as `mosquitto_sub` has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The layout of `sub`'s output.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
-    /// `-v`: the topic and a space before the payload.
-    pub verbose: bool,
-    /// A line feed behind the payload; `-N` turns it off.
-    pub newline: bool,
+    /// What is written of each message.
+    pub content: Content,
+    /// What ends it: a line feed, NUL, or nothing.
+    pub end: Option<u8>,
     /// Escape what could drive a terminal.
     pub sanitise: bool,
 }
 
+/// What is written of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// The payload.
+    Payload {
+        /// `-v`: the topic and a space before it.
+        verbose: bool,
+        /// As text of this kind.
+        encoding: Option<Encoding>,
+    },
+    /// `-F`
+    Template(Template),
+    /// `--json`
+    Record(record::Writer),
+}
+
 impl Layout {
-    /// What stands before the payload.
-    pub fn head(self, publish: &Publish, out: &mut BytesMut) {
-        let Some(topic) = publish.topic.as_ref().filter(|_| self.verbose) else { return };
-        self.payload(topic.as_str().as_bytes(), out);
-        out.put_u8(b' ');
+    /// Whether the payload stands in the output as it is, so that a large one need not be copied.
+    pub fn keeps_payloads(&self) -> bool {
+        !self.sanitise && matches!(self.content, Content::Payload { encoding: None, .. })
     }
 
-    /// The payload, or any other text that came from the broker.
-    pub fn payload(self, payload: &[u8], out: &mut BytesMut) {
-        if self.sanitise {
-            sanitise::escape(payload, out);
-        } else {
-            out.put_slice(payload);
+    /// Appends a whole message.
+    pub fn write(&self, publish: &Publish, out: &mut BytesMut) -> Result<(), Unfit> {
+        let mut result = Ok(());
+        match &self.content {
+            Content::Payload { .. } => {
+                if self.head(publish, out) {
+                    self.payload(&publish.payload, out);
+                }
+            }
+            Content::Template(template) => result = template.render(publish, out),
+            Content::Record(writer) => self.record(*writer, publish, out),
         }
+        if !self.is_nothing(publish) {
+            self.tail(out);
+        }
+        result
+    }
+
+    /// What stands before the payload; whether the payload follows. An empty one is `(null)` behind its
+    /// topic, as mosquitto has it.
+    pub fn head(&self, publish: &Publish, out: &mut BytesMut) -> bool {
+        let Content::Payload { verbose: true, .. } = self.content else { return true };
+        if self.is_nothing(publish) {
+            return false;
+        }
+        if let Some(topic) = &publish.topic {
+            self.text(topic.as_str().as_bytes(), out);
+            out.put_u8(b' ');
+        }
+        if publish.payload.is_empty() {
+            out.put_slice(b"(null)");
+        }
+        !publish.payload.is_empty()
     }
 
     /// What stands behind the payload.
-    pub fn tail(self, out: &mut BytesMut) {
-        if self.newline {
-            out.put_u8(b'\n');
+    pub fn tail(&self, out: &mut BytesMut) {
+        if let Some(end) = self.end {
+            out.put_u8(end);
         }
     }
 
-    /// Whether a payload may come out other than it came in.
-    pub fn changes_payloads(self) -> bool {
-        self.sanitise
+    /// An empty payload behind its topic, but with nothing to end it, is not written at all.
+    fn is_nothing(&self, publish: &Publish) -> bool {
+        let verbose = matches!(self.content, Content::Payload { verbose: true, .. });
+        verbose && self.end.is_none() && publish.payload.is_empty()
+    }
+
+    fn payload(&self, payload: &[u8], out: &mut BytesMut) {
+        match self.content {
+            Content::Payload { encoding: Some(encoding), .. } => encoding.encode(payload, out),
+            _ => self.text(payload, out),
+        }
+    }
+
+    /// Text that came from the broker.
+    fn text(&self, text: &[u8], out: &mut BytesMut) {
+        if self.sanitise {
+            sanitise::escape(text, out);
+        } else {
+            out.put_slice(text);
+        }
+    }
+
+    fn record(&self, writer: record::Writer, publish: &Publish, out: &mut BytesMut) {
+        let now = Moment::now();
+        if self.sanitise {
+            let mut record = BytesMut::new();
+            writer.write(publish, &now, &mut record);
+            sanitise::escape_json(&record, out);
+        } else {
+            writer.write(publish, &now, out);
+        }
     }
 }
 
@@ -52,7 +125,7 @@ mod tests {
     use crate::mqtt::qos::QoS;
     use crate::mqtt::topic::TopicName;
 
-    fn text(layout: Layout) -> Vec<u8> {
+    fn text_of(layout: &Layout, payload: &'static [u8]) -> Vec<u8> {
         let publish = Publish {
             dup: false,
             qos: QoS::AtMostOnce,
@@ -60,21 +133,51 @@ mod tests {
             topic: Some(TopicName::new("a/b").expect("a topic name")),
             packet_id: None,
             properties: crate::mqtt::property::Properties::default(),
-            payload: bytes::Bytes::from_static(b"x\x1b\0\xff"),
+            payload: bytes::Bytes::from_static(payload),
         };
         let mut out = BytesMut::new();
-        layout.head(&publish, &mut out);
-        layout.payload(&publish.payload, &mut out);
-        layout.tail(&mut out);
+        layout.write(&publish, &mut out).expect("everything fits");
         out.to_vec()
+    }
+
+    fn plain(verbose: bool, end: Option<u8>, sanitise: bool) -> Layout {
+        Layout { content: Content::Payload { verbose, encoding: None }, end, sanitise }
     }
 
     #[test]
     fn layouts_are_those_of_mosquitto_sub() {
-        let plain = Layout { verbose: false, newline: true, sanitise: false };
-        assert_eq!(text(plain), b"x\x1b\0\xff\n");
-        assert_eq!(text(Layout { newline: false, ..plain }), b"x\x1b\0\xff");
-        assert_eq!(text(Layout { verbose: true, ..plain }), b"a/b x\x1b\0\xff\n");
-        assert_eq!(text(Layout { verbose: true, sanitise: true, ..plain }), b"a/b x\\x1b\\0\\xff\n");
+        let end = Some(b'\n');
+        let text = |layout| text_of(&layout, b"x\x1b\0\xff");
+        assert_eq!(text(plain(false, end, false)), b"x\x1b\0\xff\n");
+        assert_eq!(text(plain(false, None, false)), b"x\x1b\0\xff");
+        assert_eq!(text(plain(false, Some(0), false)), b"x\x1b\0\xff\0");
+        assert_eq!(text(plain(true, end, false)), b"a/b x\x1b\0\xff\n");
+        assert_eq!(text(plain(true, end, true)), b"a/b x\\x1b\\0\\xff\n");
+    }
+
+    #[test]
+    fn an_empty_message_is_an_empty_line() {
+        assert_eq!(text_of(&plain(false, Some(b'\n'), false), b""), b"\n");
+        assert_eq!(text_of(&plain(true, Some(b'\n'), false), b""), b"a/b (null)\n");
+        assert_eq!(text_of(&plain(true, None, false), b""), b"");
+    }
+
+    #[test]
+    fn encodings_change_only_the_payload() {
+        let layout = |encoding| Layout {
+            content: Content::Payload { verbose: true, encoding: Some(encoding) },
+            end: Some(b'\n'),
+            sanitise: true,
+        };
+        assert_eq!(text_of(&layout(Encoding::Hex), b"\x1b\0"), b"a/b 1b00\n");
+        assert_eq!(text_of(&layout(Encoding::Base64), b"\x1b\0"), b"a/b GwA=\n");
+    }
+
+    #[test]
+    fn records_on_a_terminal_stay_records() {
+        let writer = record::Writer { parsed: false, pretty: false };
+        let layout = Layout { content: Content::Record(writer), end: Some(b'\n'), sanitise: true };
+        let text = String::from_utf8(text_of(&layout, "\u{202e}\x7f\u{9b}ü".as_bytes())).expect("text");
+        assert!(text.ends_with(",\"payload\":\"\\u202e\\u007f\\u009bü\"}\n"), "{text}");
     }
 }

@@ -1,9 +1,16 @@
 //! Room 3: the user's end. Where messages come from and how they are shown; it knows no socket and no
 //! session.
 
+pub mod encoding;
+pub mod folder;
 pub mod format;
 pub mod input;
+pub mod json;
+pub mod moment;
+mod mosquitto;
 pub mod output;
 pub mod progress;
+pub mod record;
 pub mod sanitise;
 pub mod statistics;
+pub mod template;

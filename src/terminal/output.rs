@@ -1,4 +1,5 @@
-//! stdout, written by a thread of its own: a reader that stalls does not stall the connection.
+//! stdout, or a folder of files, written by a thread of its own: a reader that stalls does not stall the
+//! connection.
 //!
 //! Messages are gathered in batches; a batch is written and flushed as a whole, and then its last message's
 //! number is reported, so that it can be acknowledged. At most [`BATCHES`] batches wait; the caller
@@ -11,7 +12,9 @@ use std::thread;
 
 use bytes::{Bytes, BytesMut};
 
+use super::folder::{Folder, Names};
 use super::format::Layout;
+use super::template::Unfit;
 use crate::mqtt::packet::Publish;
 
 /// How many batches may wait to be written.
@@ -36,14 +39,33 @@ pub enum Progress {
 #[derive(Debug)]
 struct Batch {
     pieces: Vec<Bytes>,
+    /// The files that they are, and none on stdout.
+    files: Vec<Entry>,
     number: u64,
+}
+
+/// A file of a batch: its name, and where its pieces end.
+#[derive(Debug)]
+struct Entry {
+    name: String,
+    end: usize,
+}
+
+/// Where the output goes.
+pub enum Target {
+    /// Into a stream, one message behind the other.
+    Stream(Box<dyn Write + Send>),
+    /// Into a folder, a file for each message.
+    Folder(Folder, Names),
 }
 
 /// See the module.
 #[derive(Debug)]
 pub struct Output {
     layout: Layout,
+    names: Option<Names>,
     pieces: Vec<Bytes>,
+    files: Vec<Entry>,
     tail: BytesMut,
     gathered: usize,
     /// The number of the latest message that was put in.
@@ -56,19 +78,30 @@ pub struct Output {
 }
 
 impl Output {
-    /// Begins to write to `sink`; `report` is called by the thread that writes.
+    /// Begins to write to `target`; `report` is called by the thread that writes.
     pub fn start(
         layout: Layout,
-        sink: impl Write + Send + 'static,
+        target: Target,
         report: impl Fn(Progress) + Send + 'static,
     ) -> io::Result<Self> {
         let (thread, batches) = mpsc::channel();
-        thread::Builder::new()
-            .name("output".to_owned())
-            .spawn(move || write_batches(&batches, sink, &report))?;
+        let spawner = thread::Builder::new().name("output".to_owned());
+        let names = match target {
+            Target::Stream(mut sink) => {
+                spawner
+                    .spawn(move || write_batches(&batches, |batch| to_stream(batch, &mut *sink), &report))?;
+                None
+            }
+            Target::Folder(folder, names) => {
+                spawner.spawn(move || write_batches(&batches, |batch| to_folder(batch, &folder), &report))?;
+                Some(names)
+            }
+        };
         Ok(Self {
             layout,
+            names,
             pieces: Vec::new(),
+            files: Vec::new(),
             tail: BytesMut::new(),
             gathered: 0,
             latest: 0,
@@ -78,23 +111,34 @@ impl Output {
         })
     }
 
-    /// Adds a message.
-    pub fn put(&mut self, number: u64, publish: &Publish) {
+    /// Adds a message; what of it does not fit the layout is left out, and told.
+    pub fn put(&mut self, number: u64, publish: &Publish) -> Result<(), Unfit> {
         self.latest = number;
         let before = self.tail.len();
-        self.layout.head(publish, &mut self.tail);
-        if publish.payload.len() < OWN_PIECE || self.layout.changes_payloads() {
-            self.layout.payload(&publish.payload, &mut self.tail);
+        let mut result = Ok(());
+        if publish.payload.len() < OWN_PIECE || !self.layout.keeps_payloads() {
+            result = self.layout.write(publish, &mut self.tail);
         } else {
+            self.layout.head(publish, &mut self.tail);
             self.pieces.push(self.tail.split().freeze());
             self.pieces.push(publish.payload.clone());
             self.gathered += publish.payload.len();
+            self.layout.tail(&mut self.tail);
         }
-        self.layout.tail(&mut self.tail);
         self.gathered += self.tail.len().saturating_sub(before);
+        if let Some(names) = &mut self.names {
+            self.pieces.push(self.tail.split().freeze());
+            self.files.push(Entry { name: names.next(publish.topic.as_ref()), end: self.pieces.len() });
+        }
         if self.gathered >= BATCH {
             self.flush();
         }
+        result
+    }
+
+    /// A message of which nothing is written; it is acknowledged in its turn.
+    pub fn skip(&mut self, number: u64) {
+        self.latest = number;
     }
 
     /// Hands over what was gathered.
@@ -108,7 +152,8 @@ impl Output {
         self.handed_over = self.latest;
         self.waiting.push_back(self.latest);
         // The thread outlives us, but for a failure that it has reported.
-        let _ = self.thread.send(Batch { pieces, number: self.latest });
+        let files = std::mem::take(&mut self.files);
+        let _ = self.thread.send(Batch { pieces, files, number: self.latest });
     }
 
     /// The thread has reported this message as written.
@@ -163,17 +208,35 @@ pub fn print_line(line: &str) -> io::Result<bool> {
     }
 }
 
-fn write_batches(batches: &Receiver<Batch>, mut sink: impl Write, report: &impl Fn(Progress)) {
+fn write_batches(
+    batches: &Receiver<Batch>,
+    mut write: impl FnMut(&Batch) -> io::Result<()>,
+    report: &impl Fn(Progress),
+) {
     for batch in batches {
-        match write_pieces(&batch.pieces, &mut sink).and_then(|()| sink.flush()) {
+        match write(&batch) {
             Ok(()) => report(Progress::Written(batch.number)),
             Err(error) => return report(Progress::Failed(error)),
         }
     }
 }
 
+fn to_stream(batch: &Batch, sink: &mut dyn Write) -> io::Result<()> {
+    write_pieces(&batch.pieces, sink)?;
+    sink.flush()
+}
+
+fn to_folder(batch: &Batch, folder: &Folder) -> io::Result<()> {
+    let mut begin = 0;
+    for file in &batch.files {
+        folder.store(&file.name, &batch.pieces[begin..file.end])?;
+        begin = file.end;
+    }
+    if batch.files.is_empty() { Ok(()) } else { folder.sync() }
+}
+
 /// Writes all pieces in as few calls as the system allows.
-fn write_pieces(pieces: &[Bytes], sink: &mut impl Write) -> io::Result<()> {
+fn write_pieces(pieces: &[Bytes], sink: &mut dyn Write) -> io::Result<()> {
     let mut slices: Vec<IoSlice> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
     let mut rest = &mut slices[..];
     // Empty ones at the front would make a write of nothing.

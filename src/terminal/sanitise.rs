@@ -24,6 +24,25 @@ pub fn escape(text: &[u8], out: &mut BytesMut) {
     }
 }
 
+/// The same for a line of JSON: what is not plainly printable stands only in its strings, and stays the same
+/// to who reads it as JSON.
+pub fn escape_json(line: &[u8], out: &mut BytesMut) {
+    for chunk in line.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            if is_harmless(character) {
+                out.put_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+            } else {
+                for unit in character.encode_utf16(&mut [0; 2]) {
+                    out.put_slice(format!("\\u{unit:04x}").as_bytes());
+                }
+            }
+        }
+        for byte in chunk.invalid() {
+            out.put_slice(format!("\\u00{byte:02x}").as_bytes());
+        }
+    }
+}
+
 fn is_harmless(character: char) -> bool {
     match character {
         '\n' | '\t' => true,

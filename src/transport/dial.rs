@@ -1,26 +1,85 @@
-//! From host and port to a TCP connection, within a deadline. It must never know what is spoken over it.
+//! From an address to a connection within a deadline, directly, through a proxy, or over a Unix socket. It
+//! must never know what is spoken over it.
+
+mod lookup;
+mod race;
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use socket2::{Domain, SockAddr, Socket, Type};
+
+use super::Phase;
+use super::endpoint::Endpoint;
+use super::proxy::{self, Proxies, ProxyError};
+use super::tls::{self, TlsConfig};
 use super::words::io_words;
+pub use lookup::{Families, Pin};
 
 /// How long one write may wait for a peer that does not read, before the connection counts as lost.
 pub const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How to get to servers; the default is the straight way.
+#[derive(Clone, Debug, Default)]
+pub struct Route {
+    /// `-4`, `-6`: which addresses of a name count.
+    pub families: Families,
+    /// `--bind`: the address of ours to connect from.
+    pub bind: Option<IpAddr>,
+    /// `--resolve`: addresses that replace those of a name.
+    pub pins: Vec<Pin>,
+    /// `--unix`: this socket is connected to, whatever the address says.
+    pub unix: Option<PathBuf>,
+    /// The proxies and who needs none.
+    pub proxies: Proxies,
+}
+
+/// What a connection leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reached {
+    /// This address answered.
+    Tcp(SocketAddr),
+    /// A Unix socket.
+    Unix(PathBuf),
+    /// The server, as the proxy was asked for it.
+    Proxied {
+        /// `host:port`.
+        server: String,
+        /// The proxy, without its credentials.
+        proxy: String,
+    },
+}
+
+impl fmt::Display for Reached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => path.display().fmt(f),
+            Self::Proxied { server, proxy } => write!(f, "{server} through {proxy}"),
+        }
+    }
+}
 
 /// A fresh connection: `TCP_NODELAY` is set, reads block for ever, writes at most [`WRITE_TIMEOUT`].
 #[derive(Debug)]
 pub struct Dialled {
     /// The connected socket.
-    pub stream: TcpStream,
-    /// The address that answered.
-    pub address: SocketAddr,
+    pub socket: Socket,
+    /// What it leads to.
+    pub reached: Reached,
     /// Time spent on the name; zero for a literal address.
     pub lookup: Duration,
     /// Time spent on connecting, including addresses that failed.
     pub connect: Duration,
+    /// Time spent with the proxy; none without one.
+    pub proxy: Option<Duration>,
+    /// TLS to the proxy, through which everything must go.
+    pub tunnel: Option<Box<tls::Connection>>,
+    /// What the server has sent already, behind the answer of the proxy.
+    pub early: Vec<u8>,
 }
 
 /// One address that did not answer.
@@ -45,10 +104,24 @@ pub enum DialError {
     /// No address of the name could be connected to. `attempts` is empty when the deadline passed before the
     /// first.
     Connect {
-        /// Every address tried, in order, with its own error.
+        /// Every address tried, with its own error, in the order in which they failed.
         attempts: Vec<Attempt>,
         /// The time was up: more time may help.
         timed_out: bool,
+    },
+    /// The Unix socket could not be connected to.
+    Unix {
+        /// The socket.
+        path: PathBuf,
+        /// What the operating system said.
+        error: io::Error,
+    },
+    /// The proxy did not lead on.
+    Proxy {
+        /// The proxy, without its credentials.
+        proxy: String,
+        /// Why not.
+        error: Box<ProxyError>,
     },
 }
 
@@ -56,16 +129,32 @@ impl DialError {
     /// Whether more time might have helped.
     pub fn timed_out(&self) -> bool {
         match self {
-            Self::Lookup { error, .. } => error.kind() == io::ErrorKind::TimedOut,
+            Self::Lookup { error, .. } | Self::Unix { error, .. } => error.kind() == io::ErrorKind::TimedOut,
             Self::Connect { timed_out, .. } => *timed_out,
+            Self::Proxy { error, .. } => error.timed_out(),
         }
     }
 
-    /// What we were doing.
-    pub fn phase(&self) -> super::Phase {
+    /// Whether its words say more than that the time was up.
+    pub fn tells_more(&self) -> bool {
         match self {
-            Self::Lookup { .. } => super::Phase::Name,
-            Self::Connect { .. } => super::Phase::Tcp,
+            Self::Lookup { .. } => false,
+            Self::Connect { attempts, .. } => !attempts.is_empty(),
+            Self::Unix { .. } | Self::Proxy { .. } => true,
+        }
+    }
+
+    /// Whether a proxy wants other credentials, or forbids what we want.
+    pub fn is_proxy_refusal(&self) -> bool {
+        matches!(self, Self::Proxy { error, .. } if error.is_refusal())
+    }
+
+    /// What we were doing.
+    pub fn phase(&self) -> Phase {
+        match self {
+            Self::Lookup { .. } => Phase::Name,
+            Self::Connect { .. } | Self::Unix { .. } => Phase::Tcp,
+            Self::Proxy { error, .. } => error.phase(),
         }
     }
 }
@@ -82,119 +171,65 @@ impl fmt::Display for DialError {
                 }
                 Ok(())
             }
+            Self::Unix { path, error } => write!(f, "{}: {}", path.display(), io_words(error)),
+            Self::Proxy { proxy, error } => f.write_str(&error.told_of(proxy)),
         }
     }
 }
 
 impl std::error::Error for DialError {}
 
-/// Connects to `host`, trying its addresses in the resolver's order, each with a fair share of the time that
-/// is left. The look-up of a name cannot be bounded: a caller who must not wait runs this on a thread of its
-/// own.
-pub fn dial(host: &str, port: u16, deadline: Instant) -> Result<Dialled, DialError> {
+/// Connects to `endpoint` as `route` says; `tls` is for a proxy that is spoken to over TLS. The look-up of a
+/// name cannot be bounded: a caller who must not wait runs this on a thread of its own.
+pub fn dial(
+    endpoint: &Endpoint,
+    route: &Route,
+    tls: Option<&TlsConfig>,
+    deadline: Instant,
+) -> Result<Dialled, DialError> {
+    if let Some(path) = &route.unix {
+        return dial_unix(path, deadline);
+    }
+    match route.proxies.towards(endpoint) {
+        Some(proxy) => proxy::dial(proxy, endpoint, route, tls, deadline),
+        None => reach(&endpoint.host, endpoint.port, route, deadline),
+    }
+}
+
+/// Connects to `host` itself, all its addresses raced (RFC 8305).
+pub(super) fn reach(host: &str, port: u16, route: &Route, deadline: Instant) -> Result<Dialled, DialError> {
     let started = Instant::now();
     let addresses =
-        look_up(host, port).map_err(|error| DialError::Lookup { host: host.to_owned(), error })?;
+        look_up(host, port, route).map_err(|error| DialError::Lookup { host: host.to_owned(), error })?;
     let looked_up = Instant::now();
-    let (stream, address) = connect_any(&addresses, deadline)?;
-    Ok(Dialled { stream, address, lookup: looked_up - started, connect: looked_up.elapsed() })
+    let (socket, address) = race::connect(&addresses, route.bind, deadline)?;
+    let (lookup, connect) = (looked_up - started, looked_up.elapsed());
+    Ok(Dialled { lookup, connect, ..Dialled::fresh(socket, Reached::Tcp(address)) })
 }
 
-/// The addresses of `host`, each once; never empty.
-fn look_up(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-    if let Ok(address) = host.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(address, port)]);
-    }
-    let mut addresses = Vec::new();
-    for address in (host, port).to_socket_addrs()? {
-        if !addresses.contains(&address) {
-            addresses.push(address);
-        }
-    }
-    if addresses.is_empty() { Err(io::Error::other("the name has no address")) } else { Ok(addresses) }
+/// The addresses of `host` that may be used, in the order in which they are to be tried; never empty.
+pub(super) fn look_up(host: &str, port: u16, route: &Route) -> io::Result<Vec<SocketAddr>> {
+    lookup::addresses(host, port, route)
 }
 
-fn connect_any(addresses: &[SocketAddr], deadline: Instant) -> Result<(TcpStream, SocketAddr), DialError> {
-    let mut attempts = Vec::new();
-    for (address, still_to_try) in addresses.iter().zip((1..=addresses.len()).rev()) {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let share = left / u32::try_from(still_to_try).unwrap_or(u32::MAX);
-        if share.is_zero() {
-            return Err(DialError::Connect { attempts, timed_out: true });
-        }
-        match connect(*address, share) {
-            Ok(stream) => return Ok((stream, *address)),
-            Err(error) => attempts.push(Attempt { address: *address, error }),
-        }
-    }
-    let timed_out = attempts.iter().any(|attempt| attempt.error.kind() == io::ErrorKind::TimedOut);
-    Err(DialError::Connect { attempts, timed_out })
+fn dial_unix(path: &Path, deadline: Instant) -> Result<Dialled, DialError> {
+    let started = Instant::now();
+    let connected = || {
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        socket.connect_timeout(&SockAddr::unix(path)?, race::left(deadline)?)?;
+        socket.set_write_timeout(Some(WRITE_TIMEOUT))?;
+        Ok(socket)
+    };
+    let socket = connected().map_err(|error| DialError::Unix { path: path.to_owned(), error })?;
+    Ok(Dialled { connect: started.elapsed(), ..Dialled::fresh(socket, Reached::Unix(path.to_owned())) })
 }
 
-fn connect(address: SocketAddr, limit: Duration) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect_timeout(&address, limit)?;
-    // Without it a small packet waits 40 ms for the peer's delayed acknowledgement.
-    stream.set_nodelay(true)?;
-    stream.set_write_timeout(Some(WRITE_TIMEOUT))?;
-    Ok(stream)
+impl Dialled {
+    fn fresh(socket: Socket, reached: Reached) -> Self {
+        let (lookup, connect) = (Duration::ZERO, Duration::ZERO);
+        Self { socket, reached, lookup, connect, proxy: None, tunnel: None, early: Vec::new() }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::net::TcpListener;
-
-    fn soon() -> Instant {
-        Instant::now() + Duration::from_secs(10)
-    }
-
-    #[test]
-    fn a_listener_is_reached_by_address_and_by_name() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let dialled = dial("127.0.0.1", port, soon()).unwrap();
-        assert_eq!(dialled.address, listener.local_addr().unwrap());
-        assert!(dialled.stream.nodelay().unwrap());
-        assert_eq!(dialled.stream.write_timeout().unwrap(), Some(WRITE_TIMEOUT));
-        // `localhost` may be ::1 first, where nobody listens: the next address is tried.
-        assert!(dial("localhost", port, soon()).is_ok());
-    }
-
-    #[test]
-    fn a_closed_port_names_the_address_and_the_cause() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        drop(listener);
-        let error = dial("127.0.0.1", address.port(), soon()).unwrap_err();
-        assert_eq!(error.to_string(), format!("{address}: connection refused"));
-        assert_eq!(error.phase(), crate::transport::Phase::Tcp);
-        assert!(!error.timed_out());
-    }
-
-    #[test]
-    fn every_address_is_tried_and_told() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let open = listener.local_addr().unwrap();
-        let gone = TcpListener::bind("127.0.0.1:0").unwrap();
-        let closed = gone.local_addr().unwrap();
-        drop(gone);
-        assert_eq!(connect_any(&[closed, open], soon()).unwrap().1, open);
-        let error = connect_any(&[closed, closed], soon()).unwrap_err();
-        assert_eq!(error.to_string(), format!("{closed}: connection refused; {closed}: connection refused"));
-    }
-
-    #[test]
-    fn a_deadline_that_has_passed_is_a_time_out() {
-        let error = dial("127.0.0.1", 9, Instant::now()).unwrap_err();
-        assert!(error.timed_out());
-        assert_eq!(error.to_string(), "timed out");
-    }
-
-    #[test]
-    fn a_name_that_cannot_exist_is_told_as_such() {
-        // An empty label is refused by the resolver itself: no query leaves this machine.
-        let error = dial("a..invalid", 80, soon()).unwrap_err();
-        assert_eq!(error.phase(), crate::transport::Phase::Name);
-        assert!(error.to_string().starts_with("no address for a..invalid: "), "{error}");
-    }
-}
+mod tests;

@@ -194,7 +194,8 @@ impl fmt::Debug for Endpoint {
     }
 }
 
-fn refuse_forbidden(text: &str) -> Result<(), EndpointError> {
+/// Refuses characters that no URL may hold as they are, and fragments.
+pub(super) fn refuse_forbidden(text: &str) -> Result<(), EndpointError> {
     if let Some(c) = text.chars().find(|&c| c.is_whitespace() || c.is_control()) {
         return Err(EndpointError::ForbiddenCharacter(c));
     }
@@ -214,7 +215,8 @@ fn parse_scheme(scheme: &str) -> Result<Scheme, EndpointError> {
     }
 }
 
-fn parse_user(text: &str) -> Result<Option<(String, Option<String>)>, EndpointError> {
+/// User name and password, percent-decoded.
+pub(super) fn parse_user(text: &str) -> Result<Option<(String, Option<String>)>, EndpointError> {
     if text.is_empty() {
         return Ok(None);
     }
@@ -251,7 +253,7 @@ fn hex_digit(byte: u8) -> Result<u8, EndpointError> {
 }
 
 /// Cuts `host`, `host:port`, `[v6]` or `[v6]:port`; brackets are removed, an empty port is no port.
-fn split_port(place: &str) -> Result<(&str, Option<u16>), EndpointError> {
+pub(super) fn split_port(place: &str) -> Result<(&str, Option<u16>), EndpointError> {
     let (host, port) = if let Some(rest) = place.strip_prefix('[') {
         let (host, port) = rest.split_once(']').ok_or(EndpointError::BadHost)?;
         if !is_ipv6(host) {
@@ -279,7 +281,8 @@ fn parse_port(digits: &str) -> Result<u16, EndpointError> {
     digits.parse().map_err(|_| EndpointError::BadPort)
 }
 
-fn check_host(host: &str) -> Result<String, EndpointError> {
+/// The host as it is used: an address without brackets, or a name.
+pub(super) fn check_host(host: &str) -> Result<String, EndpointError> {
     if host.is_empty() {
         return Err(EndpointError::NoHost);
     }

@@ -4,6 +4,7 @@
 pub mod dial;
 pub mod endpoint;
 pub mod error;
+pub mod proxy;
 pub mod stream;
 pub mod tls;
 pub mod upgrade;
@@ -39,6 +40,8 @@ pub struct Options {
     pub strict: bool,
     /// The largest message accepted, in bytes.
     pub max_message: usize,
+    /// Each piece that is written is a message of its own, however long.
+    pub whole_pieces: bool,
 }
 
 impl fmt::Debug for Options {
@@ -61,6 +64,8 @@ pub enum Phase {
     Name,
     /// Connecting.
     Tcp,
+    /// Asking a proxy to lead on.
+    Proxy,
     /// Negotiating TLS.
     Tls,
     /// Waiting for the answer to the upgrade.
@@ -74,6 +79,7 @@ impl fmt::Display for Phase {
         f.write_str(match self {
             Self::Name => "name look-up",
             Self::Tcp => "TCP connection",
+            Self::Proxy => "connection through the proxy",
             Self::Tls => "TLS handshake",
             Self::Upgrade => "WebSocket upgrade",
             Self::Open => "WebSocket connection",
@@ -106,6 +112,7 @@ pub struct Transport {
     stage: Stage,
     offer: Offer,
     max_message: usize,
+    whole_pieces: bool,
     facts: Facts,
 }
 
@@ -119,20 +126,27 @@ enum Stage {
 impl Transport {
     /// Begins TLS, or sends the request at once. The socket should have a write time-out and `TCP_NODELAY`,
     /// as [`dial::dial`] sets them.
-    pub fn start(socket: impl Outlet + 'static, options: &Options) -> Result<Self, Error> {
+    ///
+    /// Everything goes through the `tunnel`, if there is one: TLS to a proxy.
+    pub fn start(
+        socket: impl Outlet + 'static,
+        tunnel: Option<Box<tls::Connection>>,
+        options: &Options,
+    ) -> Result<Self, Error> {
         let wire = Wire::new(socket);
         let endpoint = &options.endpoint;
         let offer = Offer::new(endpoint, &options.subprotocols, &options.headers, options.strict)?;
         let stream = match (&options.tls, endpoint.scheme) {
-            (Some(config), Scheme::Wss) => Stream::secure(wire, config, &endpoint.host)?,
-            (_, Scheme::Ws) => Stream::plain(wire),
+            (Some(config), Scheme::Wss) => Stream::secure(wire, tunnel, config, &endpoint.host)?,
+            (_, Scheme::Ws) => Stream::plain(wire, tunnel),
             (None, Scheme::Wss) => {
                 let source = io::Error::new(io::ErrorKind::InvalidInput, "TLS is not configured");
                 return Err(Error::Io { phase: Phase::Tls, source });
             }
         };
-        let max_message = options.max_message;
-        let mut transport = Self { stream, stage: Stage::Tls, offer, max_message, facts: Facts::default() };
+        let (max_message, whole_pieces) = (options.max_message, options.whole_pieces);
+        let facts = Facts::default();
+        let mut transport = Self { stream, stage: Stage::Tls, offer, max_message, whole_pieces, facts };
         transport.advance()?;
         Ok(transport)
     }
@@ -205,7 +219,9 @@ impl Transport {
             Ok(0) => Err(answer.end()),
             Ok(count) => answer.feed(&buffer[..count], &self.offer),
             Err(error) => match error.kind() {
-                io::ErrorKind::WouldBlock => return Ok(answer.drained().map(|()| false)?),
+                io::ErrorKind::WouldBlock => {
+                    return answer.drained().map(|()| false).map_err(|error| refused(error, &self.offer));
+                }
                 io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => Err(answer.end()),
                 _ => return Err(Error::from_stream(Phase::Upgrade, error)),
             },
@@ -214,11 +230,11 @@ impl Transport {
         if matches!(accepted, Err(UpgradeError::Closed)) && self.stream.lacks_certificate() {
             return Err(TlsError::ClientCertificateMissed.into());
         }
-        if let Some(accepted) = accepted? {
+        if let Some(accepted) = accepted.map_err(|error| refused(error, &self.offer))? {
             self.facts.subprotocol = accepted.subprotocol;
             self.facts.warnings = accepted.warnings;
             self.stream.give_back(accepted.leftover);
-            self.stage = Stage::Open(Box::new(Frames::new(self.max_message)));
+            self.stage = Stage::Open(Box::new(Frames::new(self.max_message, self.whole_pieces)));
         }
         Ok(true)
     }
@@ -238,7 +254,7 @@ impl Transport {
     /// Time is up: what is known already and explains more than "timed out" (a refusal with half a body).
     pub fn expire(&mut self) -> Option<Error> {
         match &mut self.stage {
-            Stage::Upgrade(answer) => answer.expire().err().map(Error::from),
+            Stage::Upgrade(answer) => answer.expire().err().map(|error| refused(error, &self.offer)),
             _ => None,
         }
     }
@@ -265,8 +281,9 @@ impl Transport {
         }
     }
 
-    /// Buffers `bytes` as binary messages of at most [`websocket::MESSAGE_LIMIT`] bytes; full buffers are
-    /// written. After an error go on reading until [`read`](Self::read) fails too: it may tell more.
+    /// Buffers `bytes` as binary messages of at most [`websocket::MESSAGE_LIMIT`] bytes, or as one
+    /// ([`Options::whole_pieces`]); full buffers are written. After an error go on reading until
+    /// [`read`](Self::read) fails too: it may tell more.
     pub fn write(&mut self, bytes: Bytes) -> Result<(), Error> {
         let Stage::Open(frames) = &mut self.stage else { return Err(not_open()) };
         frames.write(&mut self.stream, bytes)?;
@@ -312,6 +329,14 @@ impl Transport {
         }
         let _ = self.stream.finish();
     }
+}
+
+/// A refusal is told with what was asked for.
+fn refused(mut error: UpgradeError, offer: &Offer) -> Error {
+    if let UpgradeError::Status(refusal) = &mut error {
+        offer.target().clone_into(&mut refusal.target);
+    }
+    error.into()
 }
 
 fn not_open() -> Error {

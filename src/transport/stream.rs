@@ -1,6 +1,7 @@
-//! A stream of plain bytes: the wire itself, or TLS over it. It must never know what the bytes mean.
+//! A stream of plain bytes: the wire itself, or TLS over it, or both in the TLS of a proxy. It must never
+//! know what the bytes mean.
 
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
 
 use bytes::Bytes;
 
@@ -21,27 +22,40 @@ pub struct TlsFacts {
     pub cipher: String,
 }
 
-/// A [`Wire`], with TLS when there is a connection.
+/// Bytes over a [`Wire`]: as they are, in TLS, and in TLS to a proxy besides.
 #[derive(Debug)]
 pub struct Stream {
-    wire: Wire,
-    tls: Option<Box<tls::Connection>>,
+    top: Layer<Layer<Wire>>,
     /// The first bytes that came during the handshake: they tell what speaks where TLS should.
     first: Vec<u8>,
     /// Read already, and given back: it is read again first.
     given_back: Bytes,
 }
 
+/// TLS over what is below, when there is a connection.
+#[derive(Debug)]
+struct Layer<B> {
+    below: B,
+    tls: Option<Box<tls::Connection>>,
+}
+
 impl Stream {
-    /// Bytes as they are.
-    pub fn plain(wire: Wire) -> Self {
-        Self { wire, tls: None, first: Vec::new(), given_back: Bytes::new() }
+    /// Bytes as they are, through the `tunnel` if there is one.
+    pub fn plain(wire: Wire, tunnel: Option<Box<tls::Connection>>) -> Self {
+        let below = Layer { below: wire, tls: tunnel };
+        Self { top: Layer { below, tls: None }, first: Vec::new(), given_back: Bytes::new() }
     }
 
-    /// TLS to `host`; [`Stream::handshake`] begins it.
-    pub fn secure(wire: Wire, config: &TlsConfig, host: &str) -> Result<Self, TlsError> {
-        let tls = Some(Box::new(config.connection(host)?));
-        Ok(Self { wire, tls, first: Vec::new(), given_back: Bytes::new() })
+    /// TLS to `host`, through the `tunnel` if there is one; [`Stream::handshake`] begins it.
+    pub fn secure(
+        wire: Wire,
+        tunnel: Option<Box<tls::Connection>>,
+        config: &TlsConfig,
+        host: &str,
+    ) -> Result<Self, TlsError> {
+        let mut stream = Self::plain(wire, tunnel);
+        stream.top.tls = Some(Box::new(config.connection(host)?));
+        Ok(stream)
     }
 
     /// Gives back what was read too far: the next reads begin with it.
@@ -51,54 +65,54 @@ impl Stream {
 
     /// The wire below.
     pub fn wire(&self) -> &Wire {
-        &self.wire
+        &self.top.below.below
     }
 
     /// The wire below, to deliver to.
     pub fn wire_mut(&mut self) -> &mut Wire {
-        &mut self.wire
+        &mut self.top.below.below
     }
 
-    /// What TLS agreed on, once it has.
+    /// What TLS with the server agreed on, once it has.
     pub fn facts(&self) -> Option<TlsFacts> {
-        let tls = &self.tls.as_ref()?.session;
+        let tls = &self.top.tls.as_ref()?.session;
         let (version, cipher) = (tls.protocol_version()?, tls.negotiated_cipher_suite()?);
         Some(TlsFacts { version: format!("{version:?}"), cipher: format!("{:?}", cipher.suite()) })
     }
 
     /// Moves the handshake as far as the inbox allows; true when plain bytes may flow.
     pub fn handshake(&mut self) -> Result<bool, Error> {
-        let Some(tls) = &mut self.tls else { return Ok(true) };
+        let Layer { below, tls } = &mut self.top;
+        let Some(tls) = tls else { return Ok(true) };
         loop {
-            send_records(tls, &mut self.wire).map_err(|source| Error::from_stream(Phase::Tls, source))?;
+            send_records(tls, below).map_err(|source| Error::from_stream(Phase::Tls, source))?;
             if !tls.session.is_handshaking() {
                 return Ok(true);
             }
-            let arrived = self.wire.peek();
-            let wanted = FIRST.saturating_sub(self.first.len()).min(arrived.len());
-            self.first.extend_from_slice(&arrived[..wanted]);
-            match tls.session.read_tls(&mut self.wire) {
+            if below.tls.is_none() {
+                let arrived = below.below.peek();
+                let wanted = FIRST.saturating_sub(self.first.len()).min(arrived.len());
+                self.first.extend_from_slice(&arrived[..wanted]);
+            }
+            match tls.session.read_tls(below) {
                 Ok(0) => return Err(cut_short(&self.first).into()),
                 Ok(_) => {}
                 Err(error) => return waiting(error, &self.first).map(|()| false),
             }
-            process(tls, &mut self.wire, &self.first)?;
+            process(tls, below, &self.first)?;
         }
     }
 
     /// Whether the server asked for a client certificate and there was none to show.
     pub fn lacks_certificate(&self) -> bool {
-        self.tls.as_ref().is_some_and(|tls| tls.asked() == Asked::InVain)
+        self.top.tls.as_ref().is_some_and(|tls| tls.asked() == Asked::InVain)
     }
 
     /// Ends our direction: `close_notify`, then the end of the TCP stream.
     pub fn finish(&mut self) -> io::Result<()> {
-        if let Some(tls) = &mut self.tls {
-            tls.session.send_close_notify();
-            send_records(tls, &mut self.wire)?;
-        }
-        self.wire.finish();
-        Ok(())
+        let told = self.top.say_goodbye().and_then(|()| self.top.below.say_goodbye());
+        self.wire_mut().finish();
+        told
     }
 }
 
@@ -117,59 +131,93 @@ fn waiting(error: io::Error, first: &[u8]) -> Result<(), Error> {
 }
 
 /// Decrypts what was read; the alert that tells the server of an error leaves before the error is returned.
-fn process(tls: &mut tls::Connection, wire: &mut Wire, first: &[u8]) -> Result<(), TlsError> {
+/// `first` is what the server said first.
+fn process(tls: &mut tls::Connection, below: &mut impl Write, first: &[u8]) -> Result<(), TlsError> {
     tls.session.process_new_packets().map(|_| ()).map_err(|error| {
         // The error itself is what matters.
-        let _ = send_records(tls, wire);
+        let _ = send_records(tls, below);
         TlsError::explained(error, first, tls.asked())
     })
 }
 
 /// Writes all pending records, many in one call.
-fn send_records(tls: &mut tls::Connection, wire: &mut Wire) -> io::Result<()> {
+fn send_records(tls: &mut tls::Connection, below: &mut impl Write) -> io::Result<()> {
     while tls.session.wants_write() {
-        tls.session.write_tls(wire)?;
+        tls.session.write_tls(below)?;
     }
     Ok(())
 }
 
-impl Read for Stream {
+impl<B: Write> Layer<B> {
+    fn say_goodbye(&mut self) -> io::Result<()> {
+        let Some(tls) = &mut self.tls else { return Ok(()) };
+        tls.session.send_close_notify();
+        send_records(tls, &mut self.below)
+    }
+}
+
+impl<B: Read + Write> Read for Layer<B> {
     /// `WouldBlock` when the inbox holds no whole record. The end is 0 with or without `close_notify`: many
     /// servers leave it out, and the layers above have ends of their own.
     fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
-        if !self.given_back.is_empty() {
-            let count = self.given_back.len().min(target.len());
-            target[..count].copy_from_slice(&self.given_back.split_to(count));
-            return Ok(count);
-        }
-        let Some(tls) = &mut self.tls else { return self.wire.read(target) };
+        let Some(tls) = &mut self.tls else { return self.below.read(target) };
         loop {
             match tls.session.reader().read(target) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(0),
                 result => return result,
             }
-            tls.session.read_tls(&mut self.wire)?;
-            process(tls, &mut self.wire, &self.first)
+            tls.session.read_tls(&mut self.below)?;
+            // What a server says first was looked at during the handshake.
+            process(tls, &mut self.below, &[])
                 .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
             // A key update wants an answer.
-            send_records(tls, &mut self.wire)?;
+            send_records(tls, &mut self.below)?;
         }
     }
 }
 
-impl Write for Stream {
+impl<B: Write> Write for Layer<B> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let Some(tls) = &mut self.tls else { return self.wire.write(bytes) };
+        let Some(tls) = &mut self.tls else { return self.below.write(bytes) };
         let count = tls.session.writer().write(bytes)?;
-        send_records(tls, &mut self.wire)?;
+        send_records(tls, &mut self.below)?;
+        Ok(count)
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let Some(tls) = &mut self.tls else { return self.below.write_vectored(slices) };
+        let count = tls.session.writer().write_vectored(slices)?;
+        send_records(tls, &mut self.below)?;
         Ok(count)
     }
 
     fn flush(&mut self) -> io::Result<()> {
         if let Some(tls) = &mut self.tls {
-            send_records(tls, &mut self.wire)?;
+            send_records(tls, &mut self.below)?;
         }
-        self.wire.flush()
+        self.below.flush()
+    }
+}
+
+impl Read for Stream {
+    /// As for each layer; what was given back comes first.
+    fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
+        if self.given_back.is_empty() {
+            return self.top.read(target);
+        }
+        let count = self.given_back.len().min(target.len());
+        target[..count].copy_from_slice(&self.given_back.split_to(count));
+        Ok(count)
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.top.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.top.flush()
     }
 }

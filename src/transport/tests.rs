@@ -7,13 +7,21 @@ use super::*;
 fn options(url: &str) -> Options {
     let endpoint = Endpoint::parse(url).unwrap();
     let (tls, headers, strict, max_message) = (None, Vec::new(), false, 1 << 20);
-    Options { endpoint, tls, subprotocols: vec!["mqtt".into()], headers, strict, max_message }
+    Options {
+        endpoint,
+        tls,
+        subprotocols: vec!["mqtt".into()],
+        headers,
+        strict,
+        max_message,
+        whole_pieces: false,
+    }
 }
 
 /// A transport over ws that has sent its request, and the good answer to it.
 fn started() -> (Transport, Recorder, String) {
     let sent = Recorder::default();
-    let transport = Transport::start(sent.clone(), &options("ws://host/mqtt")).unwrap();
+    let transport = Transport::start(sent.clone(), None, &options("ws://host/mqtt")).unwrap();
     let (request, _) = parse_request(&sent.take()).unwrap().unwrap();
     let accept = accept_key(&request.key.unwrap());
     let answer = format!(
@@ -116,7 +124,7 @@ fn another_answer_than_ours_is_refused() {
 fn a_failed_write_does_not_hide_the_answer_to_the_request() {
     let sent = Recorder::default();
     sent.0.lock().unwrap().failure = Some((0, io::ErrorKind::BrokenPipe));
-    let mut transport = Transport::start(sent, &options("ws://host/mqtt")).unwrap();
+    let mut transport = Transport::start(sent, None, &options("ws://host/mqtt")).unwrap();
     assert_eq!(transport.advance().unwrap(), Phase::Upgrade);
     transport.deliver(chunk(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"));
     assert_eq!(transport.advance().unwrap_err().to_string(), "the server answered HTTP 400 Bad Request");
@@ -165,7 +173,7 @@ fn a_server_that_does_not_read_is_told_after_what_it_said() {
 
 #[test]
 fn tls_without_configuration_is_an_error_not_a_panic() {
-    let error = Transport::start(Recorder::default(), &options("wss://host")).unwrap_err();
+    let error = Transport::start(Recorder::default(), None, &options("wss://host")).unwrap_err();
     assert_eq!(error.to_string(), "TLS is not configured");
 }
 
@@ -173,7 +181,7 @@ fn tls_without_configuration_is_an_error_not_a_panic() {
 fn debug_prints_hold_no_secrets() {
     let mut options = options("ws://ann:s3cret@host/mqtt");
     options.headers = vec![("Authorization".into(), "Bearer s3cret".into())];
-    let transport = Transport::start(Recorder::default(), &options).unwrap();
+    let transport = Transport::start(Recorder::default(), None, &options).unwrap();
     let text = format!("{options:?} {transport:?} {:?}", transport.facts());
     assert!(text.contains("Authorization") && !text.contains("s3cret"), "{text}");
 }

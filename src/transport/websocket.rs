@@ -97,23 +97,28 @@ fn code_words(code: u16) -> &'static str {
 #[derive(Debug)]
 pub struct Frames {
     context: WebSocketContext,
+    /// The payload of the largest message we send.
+    message_limit: usize,
     /// Answers to our own pings that nobody has asked for yet.
     pongs: usize,
 }
 
 impl Frames {
-    /// Frames of a client after the upgrade. No message and no frame may exceed `max_message` bytes.
+    /// Frames of a client after the upgrade. No message and no frame of the server may exceed `max_message`
+    /// bytes; ours stay below [`MESSAGE_LIMIT`], or are as long as what is written (`whole_pieces`).
     ///
     /// Not `from_partially_read`: a buffer that begins as a few bytes of leftover makes `BytesMut` allocate
     /// such small ones ever after, and every read brings one frame (11,062 reads instead of 124, measured).
     /// What arrived behind the answer is given back to the stream instead.
-    pub fn new(max_message: usize) -> Self {
+    pub fn new(max_message: usize, whole_pieces: bool) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
             .write_buffer_size(WRITE_BUFFER)
             .max_message_size(Some(max_message))
             .max_frame_size(Some(max_message));
-        Self { context: WebSocketContext::new(Role::Client, Some(config)), pongs: 0 }
+        let message_limit = if whole_pieces { usize::MAX } else { MESSAGE_LIMIT };
+        let context = WebSocketContext::new(Role::Client, Some(config));
+        Self { context, message_limit, pongs: 0 }
     }
 
     /// The next message that is not empty; none when the inbox is drained. Pings and Closes are answered at
@@ -175,11 +180,10 @@ impl Frames {
         error.into()
     }
 
-    /// Buffers `bytes` as binary messages of at most [`MESSAGE_LIMIT`] bytes, never empty ones; a full buffer
-    /// is written at once.
+    /// Buffers `bytes` as binary messages, never empty ones; a full buffer is written at once.
     pub fn write(&mut self, stream: &mut Stream, mut bytes: Bytes) -> Result<(), Error> {
         while !bytes.is_empty() {
-            let part = bytes.split_to(bytes.len().min(MESSAGE_LIMIT));
+            let part = bytes.split_to(bytes.len().min(self.message_limit));
             self.context.write(stream, Message::Binary(part)).map_err(|error| write_error(&error))?;
         }
         Ok(())

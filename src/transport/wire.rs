@@ -4,7 +4,9 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, IoSlice, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::Shutdown;
+
+use socket2::Socket;
 
 /// A reusable buffer: filled by the thread that reads the socket, emptied by [`Wire`], then filled again.
 pub struct Chunk {
@@ -60,7 +62,7 @@ pub trait Outlet: Write + Send {
     fn shut(&mut self, how: Shutdown);
 }
 
-impl Outlet for TcpStream {
+impl Outlet for Socket {
     fn shut(&mut self, how: Shutdown) {
         // It fails only when the connection is already gone.
         let _ = self.shutdown(how);

@@ -1,13 +1,19 @@
 //! The program as its user sees it, against brokers that follow a script of bytes: standard output, standard
 //! error and exit code, compared exactly. These tests must never know the program's codec.
 
+mod dialling;
 mod endings;
 mod faults;
+mod filters;
+mod formats;
 mod ping;
 mod ping_via;
 mod profile;
+mod proxy;
 mod publish;
 mod reconnect;
+mod records;
+mod redirect;
 mod serve;
 mod signals;
 mod subscribe;
@@ -15,6 +21,7 @@ mod tls;
 mod tls_client;
 mod tls_refused;
 mod tls_settings;
+mod upgrade;
 mod usage;
 
 mod support {

@@ -20,13 +20,16 @@ const LAST: u32 = 20 * 1024;
 /// The most memory that it may ever have, in KiB.
 const MEMORY: u64 = 64 * 1024;
 
-/// Mosquitto ends a connection that was silent for one and a half keep alives of a second.
-const LONGEST_SILENCE: Duration = Duration::from_millis(1500);
+/// So many bytes the kernel may take when it probes a window that was closed.
+const PROBES: u64 = 256 * 1024;
+
+/// Mosquitto ends a connection that was silent for one and a half keep alives of two seconds.
+const LONGEST_SILENCE: Duration = Duration::from_secs(3);
 
 /// A subscriber that nobody reads, and the flood that has come to a standstill before it.
 fn stalled() -> (Flood, Process, u64) {
     let flood = Flood::start(LAST, LENGTH);
-    let process = Process::start(&["sub", &flood.url(), "-V", "311", "-t", "t", "-k", "1"]);
+    let process = Process::start(&["sub", &flood.url(), "-V", "311", "-t", "t", "-k", "2"]);
     let (mut written, mut since) = (0, Instant::now());
     let deadline = Instant::now() + PATIENCE;
     while written == 0 || since.elapsed() < Duration::from_secs(1) {
@@ -53,7 +56,8 @@ fn a_flood_that_nobody_reads_for_a_while() {
     let (flood, mut process, written) = stalled();
     let start = Instant::now();
     thread::sleep(Duration::from_secs(5));
-    assert_eq!(flood.written(), written, "the socket is not read meanwhile");
+    let more = flood.written() - written;
+    assert!(more <= PROBES, "{more} more bytes were taken: the socket is read meanwhile");
     are_close(&flood.pings(), start);
     let peak = process.peak_memory().unwrap();
     println!("{written} bytes taken, {peak} KiB of memory");
@@ -83,7 +87,7 @@ fn a_stalled_output_can_be_interrupted() {
 fn mosquitto_keeps_the_connection() {
     let Some(broker) = mosquitto() else { return };
     let proxy = Proxy::transparent(broker.ws_port());
-    let flags = ["-i", "sub", "-t", "t", "-q", "1", "-k", "1"];
+    let flags = ["-i", "sub", "-t", "t", "-q", "1", "-k", "2"];
     let mut process = Process::start(&[&["sub", &proxy.url()], &flags[..]].concat());
     broker.wait_for_subscription("sub");
     let filling = ".".repeat(1000);

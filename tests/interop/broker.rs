@@ -127,6 +127,12 @@ impl Mosquitto {
         let subscribed = |line: &str| line.split(' ').nth(1) == Some(id) && line.split(' ').count() >= 4;
         assert!(self.server.waits_for(subscribed), "no subscription of {id} within {PATIENCE:?}");
     }
+
+    /// Waits until the client `id` connects.
+    pub fn wait_for_connection(&self, id: &str) {
+        let connected = |line: &str| line.contains(&format!(" as {id} ("));
+        assert!(self.server.waits_for(connected), "no connection of {id} within {PATIENCE:?}");
+    }
 }
 
 /// Traffic that keeps mosquitto busy until this is dropped.
@@ -216,8 +222,11 @@ fn executable() -> &'static str {
     if std::path::Path::new(debian).exists() { debian } else { "mosquitto" }
 }
 
+/// Below those that the kernel gives to connections and to port 0: nobody else takes one of them while a
+/// broker that is to come back is away.
 fn free_ports() -> Ports {
-    let listeners = [(); 3].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
+    let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, fastrand::u16(10_240..32_768))).ok();
+    let listeners = [(); 3].map(|()| std::iter::repeat_with(bind).flatten().next().unwrap());
     let [tcp, ws, wss] = listeners.map(|listener| listener.local_addr().unwrap().port());
     Ports { tcp, ws, wss }
 }

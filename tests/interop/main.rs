@@ -1,14 +1,18 @@
-//! The program against Debian's mosquitto, with `mosquitto_pub` and `mosquitto_sub` at the other end. These tests
-//! must never know how the program does it.
+//! The program against Debian's mosquitto, with `mosquitto_pub` and `mosquitto_sub` at the other end,
+//! straight and through nginx and proxies. These tests must never know how the program does it.
 
+mod beside_mosquitto;
 #[expect(dead_code, reason = "tests/faults ends and restarts it")]
 mod broker;
 #[path = "../cli/support/certificates.rs"]
 mod certificates;
+mod daemon;
 #[path = "../cli/support/folder.rs"]
 mod folder;
+mod nginx;
 #[path = "../cli/support/program.rs"]
 mod program;
+mod proxies;
 mod publish;
 mod subscribe;
 mod tls;
@@ -20,19 +24,24 @@ use broker::Mosquitto;
 /// How long the long streams may take, in a build that is not optimised and on a machine that is busy.
 const LONG: Duration = Duration::from_secs(120);
 
-/// Whether `tests/run` was told to do without.
-fn without_mosquitto() -> bool {
-    let without = std::env::var("MQTTWS_WITHOUT").unwrap_or_default();
-    let is_left_out = without.split([',', ' ']).any(|name| name == "mosquitto");
-    if is_left_out {
-        eprintln!("left out: MQTTWS_WITHOUT names mosquitto");
-    }
-    is_left_out
-}
-
 /// A broker of the test's own; none when `tests/run` was told to do without.
 fn mosquitto() -> Option<Mosquitto> {
     (!without_mosquitto()).then(Mosquitto::start)
+}
+
+/// Whether `tests/run` was told to do without.
+fn without_mosquitto() -> bool {
+    !is_here("mosquitto")
+}
+
+/// Whether a program is to be tested with; `tests/run` names those that it could not install.
+fn is_here(program: &str) -> bool {
+    let without = std::env::var("MQTTWS_WITHOUT").unwrap_or_default();
+    let is_left_out = without.split([',', ' ']).any(|name| name == program);
+    if is_left_out {
+        eprintln!("left out: MQTTWS_WITHOUT names {program}");
+    }
+    !is_left_out
 }
 
 /// Payloads that are easily damaged.

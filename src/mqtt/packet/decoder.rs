@@ -7,8 +7,8 @@ use bytes::{Buf, Bytes, BytesMut};
 
 use super::reader::{Reader, variable_byte_integer};
 use super::{
-    Ack, Auth, ConnAck, Connect, Disconnect, Malformed, Packet, PacketType, Publish, SubAck, Subscribe,
-    UnsubAck, Unsubscribe,
+    Ack, Auth, ConnAck, Connect, Disconnect, Malformed, Packet, PacketId, PacketType, Publish, SubAck,
+    Subscribe, UnsubAck, Unsubscribe,
 };
 use crate::mqtt::property::Place;
 use crate::mqtt::version::Version;
@@ -94,6 +94,11 @@ impl Decoder {
             };
             if header.size > self.current.len() {
                 return self.join(Some(header));
+            }
+            if let Some(packet) = plain_acknowledgement(&header, &self.current) {
+                self.current.advance(header.size);
+                self.refill();
+                return Ok(Some(packet));
             }
             let bytes = self.current.split_to(header.size);
             self.refill();
@@ -191,6 +196,20 @@ fn fixed_header(bytes: &[u8], version: Version, maximum: usize) -> Result<Option
         return Err(Malformed::PacketTooLarge { size, maximum });
     }
     Ok(Some(FixedHeader { packet, length, size }))
+}
+
+/// An acknowledgement of success in its shortest form, which almost all are: read without a slice of its own.
+#[inline]
+fn plain_acknowledgement(header: &FixedHeader, bytes: &[u8]) -> Option<Packet> {
+    let packet: fn(Ack) -> Packet = match header.packet {
+        PacketType::PubAck => Packet::PubAck,
+        PacketType::PubRec => Packet::PubRec,
+        PacketType::PubRel => Packet::PubRel,
+        PacketType::PubComp => Packet::PubComp,
+        _ => return None,
+    };
+    let id = bytes.get(2..4).filter(|_| (header.length, header.size) == (2, 4))?;
+    Some(packet(Ack::success(PacketId::new(u16::from_be_bytes([id[0], id[1]]))?)))
 }
 
 /// The type of a packet, if its flags are as they must be (§2.1.3). MQTT 3.1 knows DUP where later versions

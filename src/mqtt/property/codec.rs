@@ -139,7 +139,7 @@ impl Property {
     }
 
     /// Whether the value is one that its property may have: bytes are all 0 or 1, and some numbers are not 0.
-    fn is_in_range(&self) -> bool {
+    pub(super) fn is_in_range(&self) -> bool {
         match (self, self.parts().1) {
             (_, Value::Byte(value)) => value <= 1,
             (Self::ReceiveMaximum(value) | Self::TopicAlias(value), _) => *value != 0,

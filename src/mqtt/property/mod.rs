@@ -4,6 +4,7 @@
 mod accessors;
 mod codec;
 mod id;
+mod make;
 #[cfg(test)]
 mod tests;
 
@@ -11,6 +12,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 
 pub use id::{Place, PropertyId};
+pub use make::{Kind, Misfit};
 
 /// The properties of one packet, in the order in which they stand on the wire. Empty costs nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -12,7 +12,7 @@ use crate::mqtt::scram::{self, Scram};
 impl Session {
     /// Begins the exchange of a new connection: the properties of its CONNECT.
     pub(super) fn begin_authentication(&mut self, properties: &mut Properties) {
-        match &self.config.authentication {
+        match self.config.authentication.as_ref().filter(|_| !self.withhold_credentials) {
             None => {}
             Some(Authentication::OneStep { method, data }) => {
                 properties.push(Property::AuthenticationMethod(method.clone()));

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 
 use crate::mqtt::packet::{Credentials, Will};
+use crate::mqtt::property::Properties;
 use crate::mqtt::version::Version;
 
 /// What a session is asked to be; fixed for its life, but for the version, which may fall back.
@@ -40,6 +41,12 @@ pub struct Config {
     pub max_inflight: Option<NonZeroU16>,
     /// The largest packet we accept, in bytes.
     pub maximum_packet: usize,
+    /// Hand out each packet as one piece, so that the transport can send it as one message.
+    pub whole_packets: bool,
+    /// More for CONNECT (MQTT 5); what is here stands instead of our own.
+    pub connect_properties: Properties,
+    /// More for the DISCONNECT of an end in order (MQTT 5); what is here stands instead of our own.
+    pub disconnect_properties: Properties,
     /// Keep a line for each packet, for `-d`.
     pub trace: bool,
 }

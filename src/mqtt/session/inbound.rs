@@ -56,14 +56,14 @@ pub struct Inbound {
 
 impl Inbound {
     /// Puts the topic where only an alias stood (§3.3.2.3.4).
-    pub fn resolve_alias(&mut self, publish: &mut Publish) -> Result<(), Violation> {
+    pub fn resolve_alias(&mut self, publish: &mut Publish, maximum: u16) -> Result<(), Violation> {
         if publish.properties.is_empty() {
             return publish.topic.is_some().then_some(()).ok_or(Violation::TopicAliasInvalid);
         }
         let Some(alias) = publish.properties.topic_alias() else {
             return publish.topic.is_some().then_some(()).ok_or(Violation::TopicAliasInvalid);
         };
-        if alias == 0 || alias > TOPIC_ALIAS_MAXIMUM {
+        if alias == 0 || alias > maximum {
             return Err(Violation::TopicAliasInvalid);
         }
         if let Some(topic) = &publish.topic {

@@ -72,6 +72,7 @@ pub struct Session {
     /// What `resumable` was before the latest CONNACK.
     resumable_before: bool,
     forget_at_server: bool,
+    withhold_credentials: bool,
     /// The latest CONNECT was not answered, or (`unsure`) one before it.
     unanswered: bool,
     unsure: bool,
@@ -91,7 +92,7 @@ impl Session {
         Self {
             state: State::Offline,
             decoder: Decoder::new(config.version, config.maximum_packet),
-            outbox: Outbox::default(),
+            outbox: Outbox::new(config.whole_packets),
             exchanges: Exchanges::default(),
             inbound: Inbound::default(),
             limits: Limits::before_connack(),
@@ -101,6 +102,7 @@ impl Session {
             resumable: false,
             resumable_before: false,
             forget_at_server: false,
+            withhold_credentials: false,
             unanswered: false,
             unsure: false,
             aliases: HashMap::new(),
@@ -120,6 +122,12 @@ impl Session {
     /// Tries another version at the next connection.
     pub fn set_version(&mut self, version: Version) {
         self.config.version = version;
+    }
+
+    /// Keeps user name and password out of the next CONNECT: it goes to another server than they are for.
+    /// Says whether that is news.
+    pub fn withhold_credentials(&mut self, withheld: bool) -> bool {
+        std::mem::replace(&mut self.withhold_credentials, withheld) != withheld
     }
 
     /// The network connection is gone; what is unfinished waits for the next one.
@@ -204,9 +212,14 @@ impl Session {
 
     /// A PUBLISH from the server: an event, unless it is a QoS 2 message that we already have (§4.3.3).
     fn published(&mut self, mut publish: Publish) -> Result<Option<Event>, Violation> {
-        self.inbound.resolve_alias(&mut publish)?;
-        let v5 = self.config.version.has_properties();
-        let receive_maximum = if v5 { inbound::RECEIVE_MAXIMUM } else { u16::MAX };
+        let announced = &self.config.connect_properties;
+        let alias_maximum = announced.topic_alias_maximum().unwrap_or(inbound::TOPIC_ALIAS_MAXIMUM);
+        self.inbound.resolve_alias(&mut publish, alias_maximum)?;
+        let receive_maximum = if self.config.version.has_properties() {
+            announced.receive_maximum().unwrap_or(inbound::RECEIVE_MAXIMUM)
+        } else {
+            u16::MAX
+        };
         match self.inbound.accept(&publish, receive_maximum)? {
             inbound::Accepted::New(number) => Ok(Some(Event::Message(Delivery { number, publish }))),
             inbound::Accepted::Pending => Ok(None),
@@ -266,7 +279,8 @@ impl Session {
         self.keep_alive.hold(held, now);
     }
 
-    /// The next piece of what must be sent; call until `None`. Pieces may be joined or cut anywhere.
+    /// The next piece of what must be sent; call until `None`. Pieces may be joined or cut anywhere; each is
+    /// one packet where the configuration asks for that.
     pub fn outgoing(&mut self, now: Instant) -> Option<Bytes> {
         let piece = self.outbox.take().or_else(|| {
             self.resend();

@@ -6,7 +6,7 @@ use super::exchange::{Again, Sent};
 use super::keep_alive::KeepAlive;
 use super::limits::Limits;
 use super::{Event, Session, State, inbound};
-use crate::mqtt::packet::{ConnAck, Connect, Decoder, Packet};
+use crate::mqtt::packet::{ConnAck, Connect, Credentials, Decoder, Packet};
 use crate::mqtt::property::{Properties, Property};
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
@@ -28,10 +28,14 @@ impl Session {
             keep_alive: self.config.keep_alive,
             client_id: self.config.client_id.clone(),
             will: self.config.will.clone(),
-            credentials: self.config.credentials.clone(),
+            credentials: self.credentials(),
             properties,
         };
         self.send(&Packet::Connect(Box::new(connect)));
+    }
+
+    fn credentials(&self) -> Credentials {
+        if self.withhold_credentials { Credentials::default() } else { self.config.credentials.clone() }
     }
 
     /// Clean Start begins a new session; the older Clean Session also ends it with the connection, so where
@@ -87,6 +91,9 @@ impl Session {
         }
         if let Ok(maximum) = u32::try_from(self.config.maximum_packet) {
             properties.push(Property::MaximumPacketSize(maximum));
+        }
+        for property in &self.config.connect_properties {
+            properties.set(property.clone());
         }
         self.begin_authentication(&mut properties);
         properties

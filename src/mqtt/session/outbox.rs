@@ -16,11 +16,18 @@ pub struct Outbox {
     pieces: VecDeque<Bytes>,
     tail: BytesMut,
     waiting: usize,
+    /// Each piece is one packet.
+    whole_packets: bool,
     /// How many bytes of a streamed payload are still to come; nothing else may be sent before.
     stream: usize,
 }
 
 impl Outbox {
+    /// An empty queue; with `whole_packets` each piece is one packet.
+    pub fn new(whole_packets: bool) -> Self {
+        Self { whole_packets, ..Self::default() }
+    }
+
     /// Where small packets are written.
     pub fn buffer(&mut self) -> &mut BytesMut {
         &mut self.tail
@@ -28,7 +35,7 @@ impl Outbox {
 
     /// The payload of the PUBLISH whose header was just written.
     pub fn push(&mut self, payload: &Bytes) {
-        if payload.len() < OWN_PIECE {
+        if payload.len() < OWN_PIECE || self.whole_packets {
             self.tail.extend_from_slice(payload);
         } else {
             let head = self.tail.split().freeze();
@@ -40,10 +47,12 @@ impl Outbox {
 
     /// The payload of the PUBLISH whose header was just written will come in pieces, `length` bytes in all.
     pub fn begin_stream(&mut self, length: usize) {
-        let head = self.tail.split().freeze();
-        self.waiting += head.len();
-        self.pieces.push_back(head);
         self.stream = length;
+        if !self.whole_packets {
+            let head = self.tail.split().freeze();
+            self.waiting += head.len();
+            self.pieces.push_back(head);
+        }
     }
 
     /// How many more bytes of the streamed payload are wanted now.
@@ -54,8 +63,12 @@ impl Outbox {
     /// The next piece of the streamed payload, at most as long as [`Outbox::stream_wants`].
     pub fn stream(&mut self, piece: Bytes) {
         self.stream -= piece.len();
-        self.waiting += piece.len();
-        self.pieces.push_back(piece);
+        if self.whole_packets {
+            self.tail.extend_from_slice(&piece);
+        } else {
+            self.waiting += piece.len();
+            self.pieces.push_back(piece);
+        }
     }
 
     /// Whether a streamed payload is incomplete.
@@ -74,11 +87,53 @@ impl Outbox {
             self.waiting -= piece.len();
             return Some(piece);
         }
-        (!self.tail.is_empty() && !self.is_streaming()).then(|| self.tail.split().freeze())
+        if self.tail.is_empty() || self.is_streaming() {
+            return None;
+        }
+        let length = if self.whole_packets { first_packet(&self.tail) } else { self.tail.len() };
+        Some(self.tail.split_to(length).freeze())
     }
 
     /// Forgets everything: the connection it was for is gone.
     pub fn clear(&mut self) {
-        *self = Self::default();
+        *self = Self::new(self.whole_packets);
+    }
+}
+
+/// The length of the packet that `bytes` begin with (§2.1.4: up to four bytes of Remaining Length).
+fn first_packet(bytes: &[u8]) -> usize {
+    let mut length = 0;
+    for (at, byte) in bytes.iter().enumerate().skip(1).take(4) {
+        length |= usize::from(byte & 0x7f) << (7 * (at - 1));
+        if byte & 0x80 == 0 {
+            return bytes.len().min(at + 1 + length);
+        }
+    }
+    bytes.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_packets_are_handed_out_one_by_one() {
+        let payload = Bytes::from(vec![b'x'; 300_000]);
+        let mut outbox = Outbox::new(true);
+        outbox.buffer().extend_from_slice(&[0xc0, 0, 0xd0, 0]);
+        outbox.buffer().extend_from_slice(&[0x30, 0xe3, 0xa7, 0x12, 0, 1, b't']);
+        outbox.push(&payload);
+        outbox.buffer().extend_from_slice(&[0xe0, 0]);
+        let lengths: Vec<usize> = std::iter::from_fn(|| outbox.take()).map(|piece| piece.len()).collect();
+        assert_eq!(lengths, [2, 2, 300_007, 2]);
+        outbox.buffer().extend_from_slice(&[0x30, 5, 0, 1, b't']);
+        outbox.begin_stream(2);
+        for byte in [b"a", b"b"] {
+            assert!(outbox.take().is_none() && outbox.stream_wants() > 0);
+            outbox.stream(Bytes::from_static(byte));
+        }
+        assert_eq!(outbox.take().unwrap().len(), 7);
+        outbox.clear();
+        assert!(outbox.whole_packets && outbox.take().is_none());
     }
 }

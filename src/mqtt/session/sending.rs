@@ -28,6 +28,24 @@ impl Session {
         self.begin(Sent { publish, record, streamed: None })
     }
 
+    /// Sends a message that is like `template` but for its payload: what a stream of messages is made of.
+    pub fn publish_like(
+        &mut self,
+        template: &Publish,
+        payload: Bytes,
+        record: u64,
+    ) -> Result<(), Unsendable> {
+        if template.qos > QoS::AtMostOnce || self.config.trace || self.config.topic_alias {
+            return self.publish(Publish { payload, ..template.clone() }, record);
+        }
+        // Nothing of it is kept, so nothing needs to be cloned.
+        self.limits.check(template, payload.len(), self.config.version)?;
+        let buffer = self.outbox.buffer();
+        template.encode_header_for(payload.len(), self.config.version, buffer).map_err(Unsendable::Encode)?;
+        self.outbox.push(&payload);
+        Ok(())
+    }
+
     /// Sends a message whose payload of `length` bytes is given to [`Session::stream`]; its own does not
     /// count. [`Event::StreamAgain`] asks for all of it once more, when a connection was lost.
     pub fn publish_stream(&mut self, publish: Publish, length: usize, record: u64) -> Result<(), Unsendable> {
@@ -109,6 +127,9 @@ impl Session {
             let session_ends = !code.is_error() && !self.config.outlives_us;
             if self.config.version.has_properties() && self.survives() && session_ends {
                 properties.push(Property::SessionExpiryInterval(0));
+            }
+            for property in self.config.disconnect_properties.iter().filter(|_| !code.is_error()) {
+                properties.set(property.clone());
             }
             self.send(&Packet::Disconnect(Disconnect { code, properties }));
         }

@@ -113,6 +113,13 @@ impl TlsConfig {
         Ok(Self { config, certificate, server_name: options.server_name.clone() })
     }
 
+    /// The same for a proxy: what names the server or the protocol within is not for it.
+    pub fn for_proxy(&self) -> Self {
+        let mut proxy = Self { server_name: None, ..self.clone() };
+        proxy.config.alpn_protocols.clear();
+        proxy
+    }
+
     /// One client connection to `host`; its name is sent as SNI, an address is not (RFC 6066 §3).
     pub fn connection(&self, host: &str) -> Result<Connection, TlsError> {
         let host = self.server_name.as_deref().unwrap_or(host);

@@ -55,10 +55,25 @@ struct Head {
 impl Answer {
     /// Takes more bytes: none while more are needed, else the upgrade or why there is none.
     pub fn feed(&mut self, bytes: &[u8], offer: &Offer) -> Result<Option<Accepted>, UpgradeError> {
+        match self.take(bytes, |status| status == 101)? {
+            Some(head) => accept(&head, offer, std::mem::take(&mut self.bytes)).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The same for the answer of a proxy to CONNECT: once it leads on, what has come through it already (RFC
+    /// 9110 §9.3.6: any 2xx, without a body).
+    pub fn feed_tunnel(&mut self, bytes: &[u8]) -> Result<Option<Vec<u8>>, UpgradeError> {
+        let head = self.take(bytes, |status| (200..300).contains(&status))?;
+        Ok(head.map(|_| std::mem::take(&mut self.bytes)))
+    }
+
+    /// Takes more bytes: none while more are needed, else the head of an answer with a good status.
+    fn take(&mut self, bytes: &[u8], is_good: impl Fn(u16) -> bool) -> Result<Option<Head>, UpgradeError> {
         self.bytes.extend_from_slice(bytes);
         loop {
             if self.refusal.is_some() {
-                return self.refuse_if(Self::body_is_complete);
+                return self.refuse_if(Self::body_is_complete).map(|()| None);
             }
             refuse_foreign(&self.bytes)?;
             let length = head_length(&self.bytes, &mut self.searched);
@@ -71,7 +86,7 @@ impl Answer {
             self.bytes.drain(..length);
             self.searched = 0;
             match head.status {
-                101 => return accept(&head, offer, std::mem::take(&mut self.bytes)).map(Some),
+                status if is_good(status) => return Ok(Some(head)),
                 // An interim answer (RFC 9110 §15.2): the final one follows.
                 100..=199 => self.skipped += length,
                 _ => self.refusal = Some((Box::new(refusal(&head)), body_end(&head))),
@@ -82,12 +97,12 @@ impl Answer {
     /// Everything that has arrived was fed: a refusal whose body has no announced end is reported with what
     /// there is.
     pub fn drained(&mut self) -> Result<(), UpgradeError> {
-        self.refuse_if(|end, _| end == BodyEnd::Close).map(|_| ())
+        self.refuse_if(|end, _| end == BodyEnd::Close)
     }
 
     /// Time is up: a refusal is reported without the rest of its body.
     pub fn expire(&mut self) -> Result<(), UpgradeError> {
-        self.refuse_if(|_, _| true).map(|_| ())
+        self.refuse_if(|_, _| true)
     }
 
     /// The connection has ended: what that means.
@@ -105,10 +120,7 @@ impl Answer {
     }
 
     /// Reports the refusal if there is one and `condition` holds for its body.
-    fn refuse_if(
-        &mut self,
-        condition: impl FnOnce(BodyEnd, &[u8]) -> bool,
-    ) -> Result<Option<Accepted>, UpgradeError> {
+    fn refuse_if(&mut self, condition: impl FnOnce(BodyEnd, &[u8]) -> bool) -> Result<(), UpgradeError> {
         match self.refusal.take() {
             Some((mut refusal, end)) if condition(end, &self.bytes) => {
                 refusal.body = body_words(&decoded(end, &self.bytes), refusal.html);
@@ -116,7 +128,7 @@ impl Answer {
             }
             waiting => {
                 self.refusal = waiting;
-                Ok(None)
+                Ok(())
             }
         }
     }
@@ -196,6 +208,7 @@ fn refusal(head: &Head) -> Refusal {
         amzn_error_type: text("x-amzn-ErrorType"),
         websocket_version: text("Sec-WebSocket-Version"),
         body: None,
+        target: String::new(),
         html: text("Content-Type").is_some_and(|kind| kind.to_ascii_lowercase().contains("html")),
     }
 }

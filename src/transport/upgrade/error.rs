@@ -4,6 +4,7 @@
 use std::fmt;
 
 use super::super::words::uncapitalised;
+use super::redirect::RedirectError;
 
 /// Why there is no WebSocket.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub enum UpgradeError {
     Status(Box<Refusal>),
     /// An answer of 101 that breaks RFC 6455.
     Fault(Fault),
+    /// A redirect that `--follow` does not follow.
+    Redirect(RedirectError),
     /// An extra header of ours cannot be sent: its name or value holds a forbidden character. Holds the name.
     BadHeader(String),
 }
@@ -84,6 +87,8 @@ pub struct Refusal {
     pub body: Option<String>,
     /// The body was an HTML page.
     pub html: bool,
+    /// Path and query that were asked for; empty until the transport fills it in.
+    pub target: String,
 }
 
 impl fmt::Display for UpgradeError {
@@ -96,6 +101,7 @@ impl fmt::Display for UpgradeError {
             Self::Malformed(words) => write!(f, "the server's HTTP answer is malformed: {words}"),
             Self::Status(refusal) => refusal.fmt(f),
             Self::Fault(fault) => fault.fmt(f),
+            Self::Redirect(error) => error.fmt(f),
             Self::BadHeader(name) => write!(f, "header {} cannot be sent", name.escape_debug()),
         }
     }
@@ -122,8 +128,14 @@ impl fmt::Display for Refusal {
         if !self.reason.is_empty() {
             write!(f, " {}", self.reason)?;
         }
+        if let Some(server) = &self.server {
+            write!(f, " ({server})")?;
+        }
         if let Some(location) = &self.location {
             write!(f, ", pointing to {location}")?;
+        }
+        if let Some(version) = self.websocket_version.as_ref().filter(|_| self.status != 101) {
+            write!(f, ", speaking version {version} of WebSocket")?;
         }
         let words = [&self.amzn_error_type, &self.www_authenticate, &self.body];
         for text in words.into_iter().flatten() {

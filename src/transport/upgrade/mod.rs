@@ -4,13 +4,13 @@
 
 mod answer;
 mod error;
+mod redirect;
 mod request;
 mod subprotocol;
 
 pub use answer::Answer;
-#[cfg(test)]
-pub use error::Refusal;
-pub use error::{Fault, Foreign, UpgradeError};
+pub use error::{Fault, Foreign, Refusal, UpgradeError};
+pub use redirect::{Redirects, is_for_one_host, keeps_credentials};
 pub use request::{Offer, Request, masked, parse_request};
 
 /// The largest head we read, in bytes, of an answer or a request.
@@ -19,6 +19,24 @@ pub const HEAD_LIMIT: usize = 64 * 1024;
 /// The value of `Sec-WebSocket-Accept` for a `Sec-WebSocket-Key` (RFC 6455 §4.2.2).
 pub fn accept_key(key: &str) -> String {
     tungstenite::handshake::derive_accept_key(key.as_bytes())
+}
+
+/// What we call ourselves in HTTP.
+pub const USER_AGENT: &str = concat!("mqttws/", env!("CARGO_PKG_VERSION"));
+
+/// The value of an `Authorization` header with `user:password` (RFC 7617 §2).
+pub fn basic(credentials: &str) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::from("Basic ");
+    for three in credentials.as_bytes().chunks(3) {
+        let byte = |at: usize| three.get(at).copied().map_or(0, u32::from);
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for at in 0..4 {
+            let digit = (bits >> (18 - 6 * at)) as usize & 63;
+            text.push(if at <= three.len() { char::from(ALPHABET[digit]) } else { '=' });
+        }
+    }
+    text
 }
 
 /// A header of a parsed head: its name as received, its value trimmed.

@@ -4,7 +4,9 @@
 use std::fmt;
 
 use super::error::UpgradeError;
-use super::{HEAD_LIMIT, Header, has_token, head_length, header_slots, joined, owned_headers, tokens};
+use super::{
+    HEAD_LIMIT, Header, USER_AGENT, has_token, head_length, header_slots, joined, owned_headers, tokens,
+};
 use crate::transport::endpoint::Endpoint;
 
 /// What the client asks for, and by which it judges the answer.
@@ -48,6 +50,11 @@ impl Offer {
         let request = write_request(endpoint, &key, subprotocols, headers);
         Ok(Self { request, key, subprotocols: subprotocols.to_vec(), strict })
     }
+
+    /// Path and query that are asked for.
+    pub fn target(&self) -> &str {
+        self.request.split(' ').nth(1).unwrap_or_default()
+    }
 }
 
 fn write_request(endpoint: &Endpoint, key: &str, subprotocols: &[String], headers: &[Header]) -> String {
@@ -64,7 +71,7 @@ fn write_request(endpoint: &Endpoint, key: &str, subprotocols: &[String], header
         push_header(&mut head, "Sec-WebSocket-Protocol", &subprotocols.join(", "));
     }
     if !replaced("User-Agent") {
-        push_header(&mut head, "User-Agent", concat!("mqttws/", env!("CARGO_PKG_VERSION")));
+        push_header(&mut head, "User-Agent", USER_AGENT);
     }
     for (name, value) in headers {
         push_header(&mut head, name, value);
@@ -96,7 +103,8 @@ pub fn masked(head: &str) -> String {
     head.split_inclusive('\n').map(mask).collect()
 }
 
-fn is_secret(name: &str) -> bool {
+/// Whether a header is likely to hold a secret, by its name.
+pub(super) fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let marks = ["authorization", "cookie", "token", "secret", "password", "signature", "api-key", "apikey"];
     marks.iter().any(|mark| name.contains(mark))

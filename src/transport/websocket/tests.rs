@@ -22,9 +22,9 @@ struct World {
 
 fn world(leftover: &[u8]) -> World {
     let sent = Recorder::default();
-    let mut stream = Stream::plain(Wire::new(sent.clone()));
+    let mut stream = Stream::plain(Wire::new(sent.clone()), None);
     stream.give_back(leftover.to_vec());
-    World { frames: Frames::new(LIMIT), stream, sent }
+    World { frames: Frames::new(LIMIT, false), stream, sent }
 }
 
 impl World {

@@ -24,6 +24,8 @@ pub enum Step {
     Request(&'static [&'static str]),
     /// Reads an HTTP request that has no header of this name.
     RequestWithout(&'static str),
+    /// Reads exactly these bytes.
+    Bytes(Vec<u8>),
     /// Takes the upgrade, with the first subprotocol that was offered.
     Accept,
     /// Answers the request with this text, `{accept}` being the accept key.
@@ -32,6 +34,8 @@ pub enum Step {
     Upgrade,
     /// Reads a packet like this.
     Packet(String),
+    /// Reads so many messages, of so many bytes in all; their packets are left for the next steps.
+    Frames(usize, usize),
     /// Reads a PUBLISH to `t` at QoS 0 (before MQTT 5) with this payload.
     Payload(Vec<u8>),
     /// Sends packets in one binary message.
@@ -231,6 +235,7 @@ impl Stage {
             Step::Tls(config) => peer.start_tls(&config),
             Step::Request(lines) => request(peer, lines),
             Step::RequestWithout(name) => request_without(peer, name),
+            Step::Bytes(bytes) => peer.read_bytes(&bytes),
             Step::Accept => peer.write(peer.acceptance().as_bytes()),
             Step::Answer(text) => peer.write(text.replace("{accept}", &peer.accept_key()).as_bytes()),
             Step::Upgrade => {
@@ -238,6 +243,7 @@ impl Stage {
                 peer.write(peer.acceptance().as_bytes())
             }
             Step::Packet(pattern) => self.packet(peer, &pattern),
+            Step::Frames(count, length) => peer.read_frames(count, length),
             Step::Payload(payload) => published(peer, &payload),
             Step::Send(packets) => peer.write_frame(0x82, &notation::packets(packets, self.packet_id)),
             Step::Drip(packets) => {

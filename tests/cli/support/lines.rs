@@ -4,13 +4,13 @@
 use super::program::Outcome;
 
 pub const ANSWER_404: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the server answered HTTP 404 Not Found; no \
-     WebSocket at this path: try /mqtt, /ws or /";
+     WebSocket at this path: try /ws or /";
 pub const ELSEWHERE: &str = "mqttws: connecting to ws://127.0.0.1:*/elsewhere: the server answered HTTP 404 Not Found: \
      mqttws serve listens at /mqtt, not at /elsewhere; no WebSocket at this path: try /mqtt, /ws or /";
 pub const ANSWER_302: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the server answered HTTP 302 Found, pointing \
-     to /there; connect to where it points";
+     to /there; connect to where it points, or let --follow do so";
 pub const ANSWER_401: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the server answered HTTP 401 Unauthorized: \
-     Basic; the server wants credentials, or refuses these";
+     Basic; the server wants credentials, or refuses these: --basic-auth, --bearer";
 pub const ANSWER_400: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the server answered HTTP 400 Bad Request; the \
      path, the --subprotocol or a proxy that drops the Upgrade header";
 pub const SILENT_CLOSE: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the server closed the connection without an \
@@ -24,7 +24,7 @@ pub const PLAIN_MQTT: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the s
 pub const NOT_HTTP: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the server does not speak HTTP on this port \
      (it sent \"SSH-2.0-OpenSSH_9.2\\r\\n\"); check the port";
 pub const WRONG_ACCEPT_KEY: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the server answered 101 with a wrong \
-     Sec-WebSocket-Accept";
+     Sec-WebSocket-Accept; something that is no WebSocket server has answered: a cache, a proxy";
 pub const OTHER_SUBPROTOCOL: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the server answered subprotocol \"stomp\" to \
      our offer of mqtt; try another --subprotocol";
 pub const TEXT_FRAME: &str = "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the server sent a text frame, \

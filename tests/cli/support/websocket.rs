@@ -94,6 +94,15 @@ impl Peer {
         Ok(self.request.trim_end().split("\r\n").map(str::to_owned).collect())
     }
 
+    /// Reads these bytes and no others.
+    pub fn read_bytes(&mut self, expected: &[u8]) -> Result<(), Complaint> {
+        while self.unread.len() < expected.len() {
+            self.read_more("where bytes were expected")?;
+        }
+        let got: Vec<u8> = self.unread.drain(..expected.len()).collect();
+        if got == expected { Ok(()) } else { Err(format!("expected {expected:02x?}, got {got:02x?}")) }
+    }
+
     /// An answer that takes the upgrade, with the first subprotocol that was offered.
     pub fn acceptance(&self) -> String {
         let accept = self.accept_key();
@@ -129,6 +138,19 @@ impl Peer {
                 (CLOSE, payload) => return Err(format!("Close {payload:?} instead of a packet")),
                 (opcode, _) => return Err(format!("frame {opcode:#x} instead of a packet")),
             }
+        }
+    }
+
+    /// Reads so many binary messages, of so many bytes in all.
+    pub fn read_frames(&mut self, count: usize, length: usize) -> Result<(), Complaint> {
+        let before = self.packets.len();
+        for _ in 0..count {
+            let (BINARY, payload) = self.read_frame()? else { return Err("no binary message".into()) };
+            self.packets.extend(payload);
+        }
+        match self.packets.len() - before {
+            got if got == length => Ok(()),
+            got => Err(format!("{got} bytes of packets in {count} messages instead of {length}")),
         }
     }
 

@@ -46,8 +46,11 @@ fn config(version: Version) -> Config {
         authentication: None,
         will: None,
         topic_alias: false,
+        whole_packets: false,
         max_inflight: None,
         maximum_packet: 1 << 20,
+        connect_properties: Properties::default(),
+        disconnect_properties: Properties::default(),
         trace: false,
     }
 }

@@ -20,7 +20,7 @@ use rustls::pki_types::CertificateDer;
 use std::{fs, io};
 
 use super::*;
-use crate::transport::dial::dial;
+use crate::transport::dial::{Route, dial};
 use crate::transport::endpoint::{Endpoint, Scheme};
 use crate::transport::wire::Chunk;
 use crate::transport::{Error, Options, Phase, Transport};
@@ -140,9 +140,11 @@ impl Client {
             headers: Vec::new(),
             strict: true,
             max_message: 1 << 24,
+            whole_pieces: false,
         };
-        let dialled = dial("127.0.0.1", port, Instant::now() + LIMIT).unwrap();
-        let mut incoming = dialled.stream.try_clone().unwrap();
+        let server = Endpoint::from_parts(Scheme::Ws, "127.0.0.1", Some(port), None).unwrap();
+        let dialled = dial(&server, &Route::default(), None, Instant::now() + LIMIT).unwrap();
+        let mut incoming = dialled.socket.try_clone().unwrap();
         let (sender, mailbox) = channel();
         thread::spawn(move || {
             loop {
@@ -154,7 +156,7 @@ impl Client {
                 }
             }
         });
-        Ok(Self { transport: Transport::start(dialled.stream, &options)?, mailbox })
+        Ok(Self { transport: Transport::start(dialled.socket, None, &options)?, mailbox })
     }
 
     fn wait(&mut self) {

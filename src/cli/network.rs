@@ -1,0 +1,105 @@
+//! The way to the server: addresses, interfaces, proxies. It reads the environment that concerns proxies; it
+//! must never open a connection.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
+use clap::Args;
+
+use crate::report::Usage;
+use crate::transport::dial::{Families, Pin, Route};
+use crate::transport::endpoint::{Endpoint, Scheme};
+use crate::transport::proxy::{Exempt, Proxies, Proxy};
+
+/// The way to the server.
+#[derive(Debug, Args)]
+pub struct Network {
+    /// Connect to IPv4 addresses only
+    #[arg(short = '4', long, help_heading = "Where to connect", overrides_with = "ipv6")]
+    ipv4: bool,
+
+    /// Connect to IPv6 addresses only
+    #[arg(short = '6', long, help_heading = "Where to connect", overrides_with = "ipv4")]
+    ipv6: bool,
+
+    /// Connect from this address of ours
+    #[arg(short = 'A', long, value_name = "ADDRESS", help_heading = "Where to connect")]
+    bind: Option<IpAddr>,
+
+    /// Take these addresses for this host and port, and ask no resolver; `*` is any host (repeatable)
+    #[arg(long, value_name = "HOST:PORT:ADDRESS[,ADDRESS]", help_heading = "Where to connect")]
+    resolve: Vec<Pin>,
+
+    /// Connect to this Unix socket, whatever host, port and proxy are
+    #[arg(long, value_name = "PATH", help_heading = "Where to connect")]
+    unix: Option<PathBuf>,
+
+    /// Connect through this proxy; an empty text is none
+    ///
+    /// `http://` and `https://` proxies are asked for a tunnel with CONNECT; with `socks5://` names are
+    /// looked up here, with `socks5h://` by the proxy. Each takes `user:password@`. Without this flag,
+    /// `$https_proxy` or `$HTTPS_PROXY` counts for wss, `$http_proxy` for ws, and `$all_proxy` or
+    /// `$ALL_PROXY` for both.
+    #[arg(long, value_name = "URL", help_heading = "Where to connect")]
+    proxy: Option<String>,
+
+    /// Hosts that are reached without a proxy, separated by commas [default: `$no_proxy` or `$NO_PROXY`]
+    ///
+    /// A name stands for itself and all below it; `192.168.0.0/16` for a network; `HOST:PORT` for one port; a
+    /// single `*` for all. Addresses of this machine are no exception.
+    #[arg(long, value_name = "HOSTS", help_heading = "Where to connect")]
+    no_proxy: Option<String>,
+}
+
+impl Network {
+    /// The way to `endpoint`; redirects may be followed to the other scheme, too (`follow`).
+    pub fn resolve(&self, endpoint: &Endpoint, follow: bool) -> Result<Route> {
+        let is_group = self.bind.is_some_and(|ip| ip.is_multicast());
+        ensure!(!is_group, Usage::new("--bind: expected an address of this machine"));
+        let families = match (self.ipv4, self.ipv6) {
+            (true, false) => Families::V4,
+            (false, true) => Families::V6,
+            _ => Families::Both,
+        };
+        Ok(Route {
+            families,
+            bind: self.bind,
+            pins: self.resolve.clone(),
+            unix: self.unix.clone(),
+            proxies: self.proxies(endpoint.scheme, follow)?,
+        })
+    }
+
+    fn proxies(&self, scheme: Scheme, follow: bool) -> Result<Proxies> {
+        if self.unix.is_some() {
+            return Ok(Proxies::default());
+        }
+        let exempt =
+            self.no_proxy.clone().or_else(|| variable(&["no_proxy", "NO_PROXY"]).map(|(_, list)| list));
+        let exempt = Exempt::parse(&exempt.unwrap_or_default());
+        // What the environment says about a scheme that is not used need not even be right.
+        let wanted = |other| if follow || scheme == other { self.proxy_for(other) } else { Ok(None) };
+        Ok(Proxies { ws: wanted(Scheme::Ws)?, wss: wanted(Scheme::Wss)?, exempt })
+    }
+
+    fn proxy_for(&self, scheme: Scheme) -> Result<Option<Proxy>> {
+        let variables: &[&str] = match scheme {
+            // In a CGI script HTTP_PROXY is what a visitor says.
+            Scheme::Ws => &["http_proxy", "all_proxy", "ALL_PROXY"],
+            Scheme::Wss => &["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"],
+        };
+        let given = match &self.proxy {
+            Some(url) => Some(("--proxy".to_owned(), url.clone())),
+            None => variable(variables).map(|(name, url)| (format!("${name}"), url)),
+        };
+        let Some((place, url)) = given.filter(|(_, url)| !url.is_empty()) else { return Ok(None) };
+        Ok(Some(Proxy::parse(&url).map_err(|error| Usage::new(format!("{place}: {error}")))?))
+    }
+}
+
+/// The first of these environment variables that is not empty, and its value.
+fn variable(names: &[&str]) -> Option<(String, String)> {
+    let value = |name: &&str| Some(((*name).to_owned(), std::env::var(name).ok().filter(|v| !v.is_empty())?));
+    names.iter().find_map(value)
+}

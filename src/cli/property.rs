@@ -1,0 +1,305 @@
+//! `-D COMMAND NAME VALUE`: MQTT 5 properties by mosquitto's names. clap knows no flag with three values that
+//! has four for one of its names, so the words of each are joined before it sees them.
+
+use std::ffi::OsString;
+
+use anyhow::{Result, bail, ensure};
+use bytes::Bytes;
+use clap::Args;
+
+use super::connection::Connection;
+use crate::client;
+use crate::mqtt::property::{Kind, Place, Properties, Property, PropertyId};
+use crate::mqtt::session::Authentication;
+use crate::mqtt::version::Version;
+use crate::report::Usage;
+
+/// Joins the words of a property: no argument of a program can hold it.
+const JOINT: char = '\0';
+
+/// The commands whose properties we send, as they are spelt.
+const COMMANDS: [(&str, Place); 6] = [
+    ("connect", Place::Connect),
+    ("will", Place::Will),
+    ("publish", Place::Publish),
+    ("subscribe", Place::Subscribe),
+    ("unsubscribe", Place::Unsubscribe),
+    ("disconnect", Place::Disconnect),
+];
+
+/// Properties of the packets that a command sends.
+#[derive(Debug, Args)]
+pub struct PropertyFlags {
+    /// Give a packet a property: connect, will, publish, subscribe, unsubscribe or disconnect; its name, such
+    /// as content-type; its value (MQTT 5, repeatable)
+    ///
+    /// `user-property` has two values, a name and a value.
+    #[arg(short = 'D', long = "property", value_name = "COMMAND NAME VALUE", help_heading = "MQTT")]
+    property: Vec<String>,
+}
+
+/// Properties, each where it belongs.
+#[derive(Debug, Default)]
+pub struct GivenProperties(Vec<(Place, Property)>);
+
+/// The command line with the words of each `-D` joined to one.
+pub fn joined(arguments: Vec<OsString>) -> Vec<OsString> {
+    let mut joined = Vec::with_capacity(arguments.len());
+    let mut left = arguments.into_iter();
+    while let Some(argument) = left.next() {
+        let is_end = argument == "--";
+        let is_property = argument == "-D" || argument == "--property";
+        joined.push(argument);
+        if is_property {
+            joined.extend(property(&mut left));
+        }
+        if is_end {
+            break;
+        }
+    }
+    joined.extend(left);
+    joined
+}
+
+/// COMMAND, NAME and one value, or two for a user property; fewer where there are no more.
+fn property(left: &mut impl Iterator<Item = OsString>) -> Option<OsString> {
+    let mut whole = left.next()?;
+    for at in 1..4 {
+        let is_whole = at == 3 && whole.to_str().is_none_or(|whole| !names_a_pair(whole));
+        let Some(word) = (if is_whole { None } else { left.next() }) else { break };
+        whole.push(JOINT.to_string());
+        whole.push(word);
+    }
+    Some(whole)
+}
+
+fn names_a_pair(whole: &str) -> bool {
+    whole.split(JOINT).nth(1) == Some(PropertyId::UserProperty.name())
+}
+
+impl PropertyFlags {
+    /// Checks them, and gives the session those of CONNECT, of the will and of DISCONNECT; the caller sends
+    /// the others.
+    pub fn apply(&self, connection: &Connection, options: &mut client::Options) -> Result<GivenProperties> {
+        let given: Vec<_> = self.property.iter().map(|words| parse(words)).collect::<Result<_>>()?;
+        check_repetitions(&given)?;
+        if given.is_empty() {
+            return Ok(GivenProperties::default());
+        }
+        ensure!(
+            options.versions.contains(&Version::V5),
+            Usage::new(format!("-D: MQTT {} has no properties, only MQTT 5 has", options.versions[0]))
+        );
+        options.versions = vec![Version::V5];
+        options.session.version = Version::V5;
+        let given = GivenProperties(given);
+        given.apply(connection, options)?;
+        Ok(given)
+    }
+}
+
+impl GivenProperties {
+    /// Those of one packet, in order.
+    pub fn of(&self, place: Place) -> Properties {
+        self.0.iter().filter(|(of, _)| *of == place).map(|(_, property)| property.clone()).collect()
+    }
+
+    fn apply(&self, connection: &Connection, options: &mut client::Options) -> Result<()> {
+        let session = &mut options.session;
+        for property in self.of(Place::Connect).0 {
+            match property {
+                // -x by another name.
+                Property::SessionExpiryInterval(expiry) => {
+                    session.session_expiry = expiry;
+                    session.outlives_us |= connection.session.has_id() && expiry > 0;
+                }
+                Property::AuthenticationMethod(method) => {
+                    ensure!(
+                        session.authentication.is_none(),
+                        Usage::new("-D connect authentication-method: --auth-method says it, too")
+                    );
+                    let data = self.of(Place::Connect).authentication_data().cloned();
+                    session.authentication = Some(Authentication::OneStep { method, data });
+                }
+                Property::AuthenticationData(_) => ensure!(
+                    self.of(Place::Connect).authentication_method().is_some(),
+                    Usage::new("-D connect authentication-data: it needs an authentication-method")
+                ),
+                other => session.connect_properties.push(other),
+            }
+        }
+        let will = self.of(Place::Will);
+        if !will.is_empty() {
+            let Some(target) = &mut session.will else {
+                bail!(Usage::new("-D will: there is no will; give one with --will-topic"));
+            };
+            for property in will.0 {
+                let is_twice = target.properties.iter().any(|known| known.id() == property.id());
+                ensure!(
+                    !is_twice || property.id() == PropertyId::UserProperty,
+                    Usage::new(format!("-D will {}: --will-delay says it, too", property.id()))
+                );
+                target.properties.push(property);
+            }
+        }
+        session.disconnect_properties = self.of(Place::Disconnect);
+        // A session can only be given more time by DISCONNECT when CONNECT gave it some (§3.14.2.2.2).
+        let lasts = session.disconnect_properties.session_expiry_interval().is_some_and(|expiry| expiry > 0);
+        session.outlives_us |= lasts;
+        Ok(())
+    }
+}
+
+fn parse(words: &str) -> Result<(Place, Property)> {
+    let words = separate(words);
+    let (command, rest) = words.split_first().map_or(("", &[][..]), |(command, rest)| (*command, rest));
+    let place = COMMANDS.iter().find(|(name, _)| name.eq_ignore_ascii_case(command)).map(|(_, place)| *place);
+    let Some(place) = place else {
+        let names = COMMANDS.map(|(name, _)| name).join(", ");
+        bail!(Usage::new(format!("-D {command}: expected COMMAND NAME VALUE with a command of {names}")));
+    };
+    let Some((&name, values)) = rest.split_first() else {
+        bail!(Usage::new(format!("-D {command}: expected a name: {}", names(place))));
+    };
+    let Some(id) = PropertyId::from_name(name).filter(|id| is_ours(*id, place)) else {
+        bail!(Usage::new(format!("-D {command} {name}: {place} has these: {}", names(place))));
+    };
+    let property = value(id, values).map_err(|wrong| Usage::new(format!("-D {command} {name}: {wrong}")))?;
+    Ok((place, property))
+}
+
+/// The words as they were joined; or, in a profile or behind `--property=`, separated by blanks.
+fn separate(words: &str) -> Vec<&str> {
+    if words.contains(JOINT) {
+        return words.split(JOINT).collect();
+    }
+    let is_pair = words.split(' ').nth(1) == Some(PropertyId::UserProperty.name());
+    words.splitn(if is_pair { 4 } else { 3 }, ' ').collect()
+}
+
+fn value(id: PropertyId, values: &[&str]) -> Result<Property, String> {
+    if let (Kind::Pair, [name, value]) = (id.kind(), values) {
+        return Property::from_pair((*name).into(), (*value).into()).map_err(|misfit| misfit.to_string());
+    }
+    if id.kind() == Kind::Pair {
+        return Err("expected a name and a value".to_owned());
+    }
+    let &[value] = values else { return Err("expected a value".to_owned()) };
+    match id.kind() {
+        Kind::Number(..) => {
+            let misfit = crate::mqtt::property::Misfit(id);
+            value.parse().map_err(|_| misfit).and_then(|number| Property::from_number(id, number))
+        }
+        Kind::Binary => Property::from_binary(id, Bytes::copy_from_slice(value.as_bytes())),
+        Kind::Text | Kind::Topic | Kind::Pair => Property::from_text(id, value.into()),
+    }
+    .map_err(|misfit| misfit.to_string())
+}
+
+/// Whether a client may send it there: the subscription identifiers of a PUBLISH are the server's
+/// `[MQTT-3.3.4-6]`, and so is the server reference of a DISCONNECT.
+fn is_ours(id: PropertyId, place: Place) -> bool {
+    let servers = matches!(
+        (id, place),
+        (PropertyId::SubscriptionIdentifier, Place::Publish)
+            | (PropertyId::ServerReference, Place::Disconnect)
+    );
+    id.is_allowed_in(place) && !servers
+}
+
+fn names(place: Place) -> String {
+    let names: Vec<&str> = PropertyId::all().filter(|id| is_ours(*id, place)).map(PropertyId::name).collect();
+    names.join(", ")
+}
+
+fn check_repetitions(given: &[(Place, Property)]) -> Result<()> {
+    for (at, (place, property)) in given.iter().enumerate() {
+        let id = property.id();
+        let is_second = given[..at].iter().any(|(of, other)| of == place && other.id() == id);
+        ensure!(
+            !is_second || id == PropertyId::UserProperty,
+            Usage::new(format!("-D: {place} can have only one {id}"))
+        );
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn joined_text(line: &str) -> String {
+        let words = line.split(' ').map(OsString::from).collect();
+        let joined = joined(words).into_iter().map(|word| word.into_string().expect("text"));
+        joined.collect::<Vec<_>>().join(" ").replace(JOINT, "~")
+    }
+
+    #[test]
+    fn three_words_are_joined_and_four_for_a_user_property() {
+        for (line, expected) in [
+            ("pub -D publish content-type x -m y", "pub -D publish~content-type~x -m y"),
+            ("pub --property will user-property a b -m y", "pub --property will~user-property~a~b -m y"),
+            ("pub -D publish user-property -D -D -m y", "pub -D publish~user-property~-D~-D -m y"),
+            ("pub -D publish content-type", "pub -D publish~content-type"),
+            ("pub -D", "pub -D"),
+            ("serve -- x -D a b c", "serve -- x -D a b c"),
+        ] {
+            assert_eq!(joined_text(line), expected);
+        }
+    }
+
+    #[test]
+    fn blanks_separate_words_that_were_not_joined() {
+        assert_eq!(separate("publish content-type a b"), ["publish", "content-type", "a b"]);
+        assert_eq!(separate("will user-property a b c"), ["will", "user-property", "a", "b c"]);
+        assert_eq!(separate("publish\0content-type\0a b"), ["publish", "content-type", "a b"]);
+        assert_eq!(separate("publish"), ["publish"]);
+    }
+
+    fn parsed(words: &str) -> Result<(Place, Property), String> {
+        parse(&words.replace(' ', "\0")).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn names_and_values_are_checked() {
+        assert_eq!(
+            parsed("PUBLISH message-expiry-interval 60"),
+            Ok((Place::Publish, Property::MessageExpiryInterval(60)))
+        );
+        assert_eq!(
+            parsed("connect user-property a b"),
+            Ok((Place::Connect, Property::UserProperty("a".into(), "b".into())))
+        );
+        for (words, expected) in [
+            (
+                "",
+                "-D : expected COMMAND NAME VALUE with a command of connect, will, publish, subscribe, \
+                  unsubscribe, disconnect",
+            ),
+            ("unsubscribe", "-D unsubscribe: expected a name: user-property"),
+            ("subscribe x 1", "-D subscribe x: SUBSCRIBE has these: subscription-identifier, user-property"),
+            (
+                "publish payload-format-indicator 2",
+                "-D publish payload-format-indicator: payload-format-indicator takes a number from 0 to 1",
+            ),
+            (
+                "connect receive-maximum 0",
+                "-D connect receive-maximum: receive-maximum takes a number from 1 to 65535",
+            ),
+            (
+                "connect receive-maximum x",
+                "-D connect receive-maximum: receive-maximum takes a number from 1 to 65535",
+            ),
+            (
+                "publish response-topic a/#",
+                "-D publish response-topic: response-topic takes a topic name, without wildcards",
+            ),
+            ("publish user-property a", "-D publish user-property: expected a name and a value"),
+            ("publish content-type", "-D publish content-type: expected a value"),
+        ] {
+            assert_eq!(parsed(words), Err(expected.to_owned()), "{words}");
+        }
+        assert!(parsed("publish subscription-identifier 1").is_err());
+        assert!(parsed("publish session-expiry-interval 1").is_err());
+    }
+}

@@ -1,0 +1,165 @@
+//! Where the records come from: the command line, a file, or stdin. It must never know what becomes of them.
+
+use std::fs::{File, Metadata};
+use std::io::{self, Read};
+
+use anyhow::{Context, Result, bail};
+use bytes::Bytes;
+
+use crate::cli;
+use crate::client::Source;
+use crate::command::stream::Large;
+use crate::terminal::input::{self, Block, FileBlocks, Records};
+
+/// What separates records, unless something else was asked for.
+const LINE_FEED: u8 = b'\n';
+
+/// Files from this size on are streamed.
+const LARGE: usize = 1024 * 1024;
+
+/// What was opened: a large file is streamed, everything else is read into memory.
+pub enum Opened {
+    /// A file, streamed.
+    Large(Large),
+    /// Records.
+    Input(Input),
+}
+
+impl Opened {
+    /// What the command line names; a message may have `maximum` bytes.
+    pub fn new(args: &cli::Publish, maximum: usize) -> Result<Self> {
+        let Some(path) = &args.file else { return Ok(Self::Input(Input::without_file(args, maximum))) };
+        let name = path.display().to_string();
+        let file = File::open(path).with_context(|| format!("reading {name}"))?;
+        let length = file.metadata().ok().filter(Metadata::is_file).map_or(0, |metadata| metadata.len());
+        match usize::try_from(length) {
+            Ok(length) if length < LARGE || args.repeat > 1 => {
+                Ok(Self::Input(Input::of_file(args, file, name, maximum)))
+            }
+            Ok(length) if length <= maximum => {
+                Ok(Self::Large(Large { name, blocks: FileBlocks::new(file), length }))
+            }
+            _ => bail!("reading {name}: it has {length} bytes, and a message at most {maximum}"),
+        }
+    }
+}
+
+/// Where the records come from.
+pub struct Input {
+    /// Until it was given to the client; `None` where there is nothing to read.
+    pub source: Option<Source>,
+    /// What the records of a block are separated by; `None`: a block is one record.
+    pub delimiter: Option<u8>,
+    /// Records that were read and not published.
+    block: Block,
+    /// One record that is there from the beginning, or that a whole block is.
+    whole: Option<Bytes>,
+    /// The block after this one: it is read while this one is published.
+    ahead: Option<Bytes>,
+    /// A block was asked for and has not come.
+    requested: bool,
+    ended: bool,
+    stopped: bool,
+    /// How often the one record is still to be published.
+    repeat: u64,
+    /// What it is called.
+    pub what: String,
+}
+
+impl Input {
+    fn of_file(args: &cli::Publish, file: File, what: String, maximum: usize) -> Self {
+        Self { source: Some(whole(file, maximum)), what, repeat: args.repeat, ..Self::empty() }
+    }
+
+    fn empty() -> Self {
+        Self {
+            source: None,
+            delimiter: None,
+            block: Block::default(),
+            whole: None,
+            ahead: None,
+            requested: false,
+            ended: false,
+            stopped: false,
+            repeat: 1,
+            what: "stdin".to_owned(),
+        }
+    }
+
+    fn without_file(args: &cli::Publish, maximum: usize) -> Self {
+        let mut input = Self { repeat: args.repeat, ..Self::empty() };
+        if args.stdin_file {
+            input.source = Some(whole(io::stdin(), maximum));
+        } else if args.stdin_line || args.json {
+            let delimiter = args.delimiter.unwrap_or(if args.null { 0 } else { LINE_FEED });
+            input.delimiter = Some(delimiter);
+            let mut records = Records::new(io::stdin(), delimiter, maximum);
+            input.source = Some(Box::new(move || records.next_block()));
+        } else {
+            input.ended = true;
+            input.whole = Some(args.message.clone().unwrap_or_default().into());
+        }
+        input
+    }
+
+    /// Nothing more of it is wanted.
+    pub fn stop(&mut self) {
+        self.stopped = true;
+        self.ended = true;
+        self.block = Block::default();
+        self.whole = None;
+        self.ahead = None;
+    }
+
+    /// Takes the block that was asked for; `None` is the end.
+    pub fn add(&mut self, block: Option<Bytes>) {
+        self.requested = false;
+        if !self.stopped {
+            self.ended = block.is_none();
+            self.ahead = block;
+        }
+    }
+
+    /// Whether a block should be asked for now; from then on it counts as asked for.
+    pub fn wants_more(&mut self) -> bool {
+        let wants = !self.requested && !self.ended && self.ahead.is_none();
+        self.requested |= wants;
+        wants
+    }
+
+    /// The next record, if one is there.
+    pub fn next(&mut self) -> Option<Bytes> {
+        if self.whole.is_none()
+            && self.block.is_empty()
+            && let Some(bytes) = self.ahead.take()
+        {
+            match self.delimiter {
+                Some(delimiter) => self.block = Block::new(bytes, delimiter),
+                None => self.whole = Some(bytes),
+            }
+        }
+        if self.repeat > 1 && self.whole.is_some() {
+            self.repeat -= 1;
+            return self.whole.clone();
+        }
+        self.whole.take().or_else(|| self.block.next())
+    }
+
+    /// Whether no record is there.
+    pub fn is_empty(&self) -> bool {
+        self.whole.is_none() && self.block.is_empty() && self.ahead.is_none()
+    }
+}
+
+/// A source of one block: everything.
+fn whole(reader: impl Read + Send + 'static, maximum: usize) -> Source {
+    let mut reader = Some(reader);
+    Box::new(move || reader.take().map(|reader| input::read_whole(reader, maximum)).transpose())
+}
+
+impl Input {
+    /// Whether there is no record, and none will come.
+    pub fn is_done(&self) -> bool {
+        self.ended && self.is_empty()
+    }
+}

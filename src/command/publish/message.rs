@@ -1,0 +1,155 @@
+//! What becomes of a record: a payload, a topic and a payload (`--split`), or all that a line of JSON says.
+//! It must never know where records come from.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use bytes::Bytes;
+use bytestring::ByteString;
+
+use crate::cli;
+use crate::mqtt::packet::Publish;
+use crate::mqtt::property::Properties;
+use crate::mqtt::qos::QoS;
+use crate::mqtt::topic::TopicName;
+use crate::report::Usage;
+use crate::terminal::record::Record;
+
+/// A message that is ready to be published.
+#[derive(Debug)]
+pub enum Message {
+    /// Of the topic, QoS and flags of the command line.
+    Payload(Bytes),
+    /// One that says more itself.
+    Whole {
+        /// The message.
+        publish: Box<Publish>,
+        /// When it once came, since 1970.
+        time: Option<Duration>,
+    },
+}
+
+/// Makes messages of records.
+#[derive(Debug)]
+pub struct Maker {
+    /// What records do not say; its topic is there unless they say it.
+    pub template: Publish,
+    prefix: String,
+    form: Form,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Form {
+    Payload,
+    Split(u8),
+    Json,
+}
+
+impl Maker {
+    /// Messages as the command line describes them, with these properties.
+    pub fn new(args: &cli::Publish, properties: Properties) -> Result<Self> {
+        let form = match args.split {
+            _ if args.json => Form::Json,
+            Some(separator) => Form::Split(separator),
+            None => Form::Payload,
+        };
+        let prefix = args.topic_prefix.clone().unwrap_or_default();
+        let topic = args.topic.as_ref().map(|topic| prefixed(&prefix, topic)).transpose();
+        let topic = topic.map_err(|error| Usage::new(format!("--topic-prefix: {error}")))?;
+        let has_alias = properties.topic_alias().is_some();
+        ensure!(
+            !has_alias || !(args.topic_alias || args.json || args.split.is_some()),
+            Usage::new("-D publish topic-alias: it is for one topic, and not beside --topic-alias")
+        );
+        let template = Publish {
+            dup: false,
+            qos: args.qos,
+            retain: args.retain,
+            topic,
+            packet_id: None,
+            properties,
+            payload: Bytes::new(),
+        };
+        Ok(Self { template, prefix, form })
+    }
+
+    /// The message of a record; the error says what is wrong with it.
+    pub fn make(&self, record: Bytes) -> Result<Message, String> {
+        match self.form {
+            Form::Payload => Ok(Message::Payload(record)),
+            Form::Split(separator) => self.split(&record, separator),
+            Form::Json => self.parse(&record),
+        }
+    }
+
+    fn split(&self, record: &Bytes, separator: u8) -> Result<Message, String> {
+        let at = memchr::memchr(separator, record)
+            .ok_or_else(|| format!("no {} between topic and message", separator.escape_ascii()))?;
+        let topic = TopicName::from_bytes(record.slice(..at)).map_err(|error| format!("topic: {error}"))?;
+        let topic = Some(self.prefixed(&topic)?);
+        let publish = Publish { topic, payload: record.slice(at + 1..), ..self.template.clone() };
+        Ok(Message::Whole { publish: Box::new(publish), time: None })
+    }
+
+    fn parse(&self, line: &[u8]) -> Result<Message, String> {
+        let record = Record::parse(line)?;
+        let topic = match &record.topic {
+            Some(topic) => Some(self.prefixed(topic)?),
+            None => self.template.topic.clone(),
+        };
+        if topic.is_none() {
+            return Err("no topic".to_owned());
+        }
+        let mut properties = self.template.properties.clone();
+        for property in record.properties.0 {
+            properties.set(property);
+        }
+        let publish = Publish {
+            dup: false,
+            qos: record.qos.unwrap_or(self.template.qos),
+            retain: record.retain.unwrap_or(self.template.retain),
+            topic,
+            packet_id: None,
+            properties,
+            payload: record.payload,
+        };
+        Ok(Message::Whole { publish: Box::new(publish), time: record.time })
+    }
+
+    fn prefixed(&self, topic: &TopicName) -> Result<TopicName, String> {
+        prefixed(&self.prefix, topic).map_err(|error| format!("topic: {error}"))
+    }
+
+    /// What is published of a message, and when it once came.
+    pub fn finish(&self, message: Message) -> (Publish, Option<Duration>) {
+        match message {
+            Message::Payload(payload) => (Publish { payload, ..self.template.clone() }, None),
+            Message::Whole { publish, time } => (*publish, time),
+        }
+    }
+}
+
+impl Message {
+    /// At which QoS it is published, that of the template being `usual`.
+    pub fn qos(&self, usual: QoS) -> QoS {
+        match self {
+            Self::Payload(_) => usual,
+            Self::Whole { publish, .. } => publish.qos,
+        }
+    }
+
+    /// When it once came, since 1970.
+    pub fn time(&self) -> Option<Duration> {
+        match self {
+            Self::Payload(_) => None,
+            Self::Whole { time, .. } => *time,
+        }
+    }
+}
+
+fn prefixed(prefix: &str, topic: &TopicName) -> Result<TopicName, crate::mqtt::topic::TopicError> {
+    match prefix {
+        "" => Ok(topic.clone()),
+        _ => TopicName::new(ByteString::from(format!("{prefix}{}", topic.as_str()))),
+    }
+}

@@ -1,0 +1,129 @@
+//! When the next message may be published: `--rate`, `--repeat-delay`, `--replay`. It must never know what a
+//! message is.
+
+use std::time::{Duration, Instant};
+
+use crate::cli;
+
+/// Who falls behind `--rate` by more than this does not catch up.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// See the module.
+#[derive(Debug)]
+pub enum Pace {
+    /// As fast as it goes.
+    Free,
+    /// So long after the one before.
+    After {
+        /// How long.
+        delay: Duration,
+        /// When the one before was published.
+        latest: Option<Instant>,
+    },
+    /// One in each such time, and a late one does not delay the others.
+    Every {
+        /// How long.
+        interval: Duration,
+        /// When the next one is due.
+        next: Option<Instant>,
+    },
+    /// As far from the first as its time says.
+    Replay {
+        /// How many times as fast.
+        speed: f64,
+        /// The time of the first one, since 1970, and when it was published.
+        first: Option<(Duration, Instant)>,
+    },
+}
+
+impl Pace {
+    /// What the command line asks for.
+    pub fn new(args: &cli::Publish) -> Self {
+        match (args.rate, args.repeat_delay, args.replay) {
+            (Some(rate), ..) => {
+                let interval = Duration::try_from_secs_f64(rate.recip()).unwrap_or(Duration::MAX);
+                Self::Every { interval, next: None }
+            }
+            (_, Some(delay), _) => Self::After { delay, latest: None },
+            (.., Some(speed)) => Self::Replay { speed, first: None },
+            _ => Self::Free,
+        }
+    }
+
+    /// Whether the time does not matter.
+    pub fn is_free(&self) -> bool {
+        matches!(self, Self::Free)
+    }
+
+    /// When the next message is due, which came at `time` since 1970; `None` is now, and so is what no clock
+    /// will ever show.
+    pub fn due(&self, time: Option<Duration>) -> Option<Instant> {
+        match self {
+            Self::Free => None,
+            Self::After { delay, latest } => latest.and_then(|latest| latest.checked_add(*delay)),
+            Self::Every { next, .. } => *next,
+            Self::Replay { speed, first } => {
+                let (first, published) = (*first)?;
+                let distance = time?.saturating_sub(first).as_secs_f64() / speed;
+                published.checked_add(Duration::try_from_secs_f64(distance).ok()?)
+            }
+        }
+    }
+
+    /// The next message was published now.
+    pub fn published(&mut self, time: Option<Duration>, now: Instant) {
+        match self {
+            Self::Free => {}
+            Self::After { latest, .. } => *latest = Some(now),
+            Self::Every { interval, next } => {
+                let due = next.filter(|due| now.duration_since(*due) < PATIENCE).unwrap_or(now);
+                *next = due.checked_add(*interval);
+            }
+            Self::Replay { first, .. } => {
+                if let (None, Some(time)) = (&first, time) {
+                    *first = Some((time, now));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_rate_is_kept_and_a_standstill_is_not_made_up_for() {
+        let start = Instant::now();
+        let mut pace = Pace::Every { interval: SECOND / 10, next: None };
+        assert_eq!(pace.due(None), None);
+        pace.published(None, start);
+        assert_eq!(pace.due(None), Some(start + SECOND / 10));
+        pace.published(None, start + SECOND / 2);
+        assert_eq!(pace.due(None), Some(start + SECOND / 5), "late, and so the next one is sooner");
+        pace.published(None, start + SECOND * 9);
+        assert_eq!(pace.due(None), Some(start + SECOND * 9 + SECOND / 10));
+    }
+
+    #[test]
+    fn a_delay_is_kept_from_one_to_the_next() {
+        let start = Instant::now();
+        let mut pace = Pace::After { delay: SECOND, latest: None };
+        assert_eq!(pace.due(None), None);
+        pace.published(None, start + SECOND * 3);
+        assert_eq!(pace.due(None), Some(start + SECOND * 4));
+    }
+
+    #[test]
+    fn distances_are_replayed() {
+        let start = Instant::now();
+        let mut pace = Pace::Replay { speed: 2.0, first: None };
+        assert_eq!(pace.due(Some(SECOND * 100)), None);
+        pace.published(Some(SECOND * 100), start);
+        assert_eq!(pace.due(Some(SECOND * 104)), Some(start + SECOND * 2));
+        assert_eq!(pace.due(Some(SECOND * 99)), Some(start), "what was before the first is late");
+        assert_eq!(pace.due(None), None);
+    }
+}

@@ -1,0 +1,61 @@
+//! `--remove-retained`: the broker forgets a retained message when it was written, and not before. It must
+//! never know how messages are written.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use crate::client::Client;
+use crate::mqtt::packet::Publish;
+use crate::mqtt::property::Properties;
+use crate::mqtt::qos::QoS;
+use crate::mqtt::topic::TopicName;
+
+/// The topics whose retained message is to be forgotten, each with the number of the message that was theirs.
+#[derive(Debug, Default)]
+pub struct Removals {
+    /// As many as the broker sends before it takes our removals of those before them.
+    topics: VecDeque<(u64, TopicName)>,
+    written: u64,
+}
+
+impl Removals {
+    /// The retained message of this topic came as this number.
+    pub fn add(&mut self, number: u64, topic: &TopicName) {
+        // A copy: the topic is a piece of a larger block that is needed no more.
+        if let Ok(topic) = TopicName::new(topic.as_str()) {
+            self.topics.push_back((number, topic));
+        }
+    }
+
+    /// Everything up to this message is written.
+    pub fn written(&mut self, number: u64) {
+        self.written = number;
+    }
+
+    /// Publishes as many removals as may be now: an empty retained message each (§3.3.1.3).
+    pub fn publish(&mut self, client: &mut Client) {
+        while self.topics.front().is_some_and(|(number, _)| *number <= self.written)
+            && client.can_publish(QoS::AtLeastOnce)
+            && let Some((number, topic)) = self.topics.pop_front()
+        {
+            let removal = Publish {
+                dup: false,
+                qos: QoS::AtLeastOnce,
+                retain: true,
+                topic: Some(topic),
+                packet_id: None,
+                properties: Properties::default(),
+                payload: Bytes::new(),
+            };
+            // A broker that keeps no retained messages has none to forget.
+            let _ = client.publish(removal, number);
+        }
+    }
+
+    /// Whether everything that was written is forgotten.
+    pub fn is_done(&self, client: &Client) -> bool {
+        let waits = self.topics.front().is_some_and(|(number, _)| *number <= self.written);
+        !waits && client.session().in_flight() == 0
+    }
+}

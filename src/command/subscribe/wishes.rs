@@ -1,0 +1,94 @@
+//! What the flags of `sub` mean to the rooms that do it: filters, a layout, a target. It must never know a
+//! message.
+
+use anyhow::{Context, Result, bail, ensure};
+use bytestring::ByteString;
+
+use crate::cli;
+use crate::cli::subscribe::JsonMode;
+use crate::client::Options;
+use crate::mqtt::topic::TopicFilter;
+use crate::mqtt::version::Version;
+use crate::report::Usage;
+use crate::terminal::encoding::Encoding;
+use crate::terminal::folder::Folder;
+use crate::terminal::format::{Content, Layout};
+use crate::terminal::output::{self, Target};
+use crate::terminal::record;
+use crate::terminal::template::Template;
+
+/// Some wishes are only understood by MQTT 5.
+pub fn require_version_5(args: &cli::Subscribe, options: &mut Options) -> Result<()> {
+    if args.needs_version_5() {
+        let flags = "--retain-as-published, --retain-handling and --no-local";
+        ensure!(
+            options.versions.contains(&Version::V5),
+            Usage::new(format!("{flags}: only MQTT 5 has these"))
+        );
+        options.versions = vec![Version::V5];
+        options.session.version = Version::V5;
+    }
+    Ok(())
+}
+
+/// The filters as they are sent: those of a group begin with `$share/GROUP/` (MQTT 5 §4.8.2).
+pub fn filters(args: &cli::Subscribe) -> Result<Vec<TopicFilter>> {
+    let Some(group) = &args.share else { return Ok(args.topic.clone()) };
+    let share = |filter: &TopicFilter| {
+        let shared = TopicFilter::new(ByteString::from(format!("$share/{group}/{filter}")));
+        let shared = shared.ok().filter(|shared| {
+            filter.share().is_none()
+                && shared.share().is_some_and(|(of, inner)| of == group && inner == filter.as_str())
+        });
+        shared.ok_or_else(|| {
+            Usage::new(format!("--share: {group} and {filter} make no shared subscription")).into()
+        })
+    };
+    args.topic.iter().map(share).collect()
+}
+
+/// What a message looks like.
+pub fn layout(args: &cli::Subscribe) -> Result<Layout> {
+    let into_files = args.output_dir.is_some();
+    let sanitise = !into_files && output::stdout_is_terminal();
+    let encoding = match (args.hex, args.base64) {
+        (true, _) => Some(Encoding::Hex),
+        (_, true) => Some(Encoding::Base64),
+        _ => None,
+    };
+    let content = match (&args.format, args.json) {
+        (Some(format), _) => Content::Template(
+            Template::parse(format, args.pretty, sanitise)
+                .map_err(|wrong| Usage::new(format!("-F: {wrong}")))?,
+        ),
+        (_, Some(mode)) => {
+            Content::Record(record::Writer { parsed: mode == JsonMode::Parse, pretty: args.pretty })
+        }
+        _ => Content::Payload { verbose: args.verbose, encoding },
+    };
+    // A file is as long as its message.
+    let is_bare = into_files && matches!(content, Content::Payload { .. });
+    let end = match () {
+        () if args.no_newline || is_bare => None,
+        () if args.null => Some(0),
+        () => Some(b'\n'),
+    };
+    Ok(Layout { content, end, sanitise })
+}
+
+/// Where the messages go; a folder is made if it is not there.
+pub fn target(args: &cli::Subscribe) -> Result<Target> {
+    let Some(path) = &args.output_dir else {
+        let stdout = output::unbuffered_stdout().context("opening stdout")?;
+        return Ok(Target::Stream(Box::new(stdout)));
+    };
+    if path.is_file() {
+        bail!(Usage::new(format!(
+            "-o {}: expected a folder for the messages; flags come from a file with --config",
+            path.display()
+        )));
+    }
+    let context = || format!("the folder {}", path.display());
+    let (folder, names) = Folder::open(path.clone()).with_context(context)?;
+    Ok(Target::Folder(folder, names))
+}

@@ -1,0 +1,176 @@
+//! Names and addresses: which there are, which count, and in which order they are tried. It must never open a
+//! connection.
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::str::FromStr;
+
+use super::Route;
+
+/// Which addresses of a name count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Families {
+    /// All of them.
+    #[default]
+    Both,
+    /// `-4`.
+    V4,
+    /// `-6`.
+    V6,
+}
+
+impl Families {
+    fn hold(self, address: IpAddr) -> bool {
+        match self {
+            Self::Both => true,
+            Self::V4 => address.is_ipv4(),
+            Self::V6 => address.is_ipv6(),
+        }
+    }
+}
+
+/// `HOST:PORT:ADDRESS[,ADDRESS]`, as curl's `--resolve`: these are the addresses of this host at this port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pin {
+    host: String,
+    port: u16,
+    addresses: Vec<IpAddr>,
+}
+
+/// A text that is no [`Pin`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PinError;
+
+impl fmt::Display for PinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("expected HOST:PORT:ADDRESS[,ADDRESS], HOST being a name or *")
+    }
+}
+
+impl std::error::Error for PinError {}
+
+impl FromStr for Pin {
+    type Err = PinError;
+
+    fn from_str(text: &str) -> Result<Self, PinError> {
+        let (host, rest) = match text.strip_prefix('[').and_then(|rest| rest.split_once("]:")) {
+            Some(split) => split,
+            None => text.split_once(':').ok_or(PinError)?,
+        };
+        let (port, addresses) = rest.split_once(':').ok_or(PinError)?;
+        let addresses = addresses.split(',').map(address).collect::<Option<Vec<_>>>().ok_or(PinError)?;
+        let port = port.parse().map_err(|_| PinError)?;
+        if host.is_empty() { Err(PinError) } else { Ok(Self { host: host.to_owned(), port, addresses }) }
+    }
+}
+
+fn address(text: &str) -> Option<IpAddr> {
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    bare.trim().parse().ok()
+}
+
+/// The addresses of `host` that `route` allows, alternating between the families; never empty.
+pub fn addresses(host: &str, port: u16, route: &Route) -> io::Result<Vec<SocketAddr>> {
+    let mut addresses = all_addresses(host, port, &route.pins)?;
+    if addresses.is_empty() {
+        return Err(io::Error::other("the name has no address"));
+    }
+    let bound_alike = |ip: IpAddr| route.bind.is_none_or(|bind| bind.is_ipv4() == ip.is_ipv4());
+    addresses.retain(|address| route.families.hold(address.ip()) && bound_alike(address.ip()));
+    if addresses.is_empty() {
+        return Err(io::Error::other("it has none of the family that -4, -6 or --bind asks for"));
+    }
+    Ok(alternating(addresses))
+}
+
+/// Every address of `host`, once.
+fn all_addresses(host: &str, port: u16, pins: &[Pin]) -> io::Result<Vec<SocketAddr>> {
+    let is_meant = |pin: &&Pin| pin.port == port && (pin.host == "*" || pin.host.eq_ignore_ascii_case(host));
+    if let Some(pin) = pins.iter().find(is_meant) {
+        return Ok(pin.addresses.iter().map(|ip| SocketAddr::new(*ip, port)).collect());
+    }
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(address, port)]);
+    }
+    let mut addresses = Vec::new();
+    for address in (host, port).to_socket_addrs()? {
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    Ok(addresses)
+}
+
+/// The families by turns, each in the resolver's order, the family of the first address first (RFC 8305 §4).
+fn alternating(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let first_family = addresses.first().is_some_and(SocketAddr::is_ipv6);
+    let (mut one, mut other): (Vec<_>, Vec<_>) =
+        addresses.into_iter().rev().partition(|address| address.is_ipv6() == first_family);
+    let mut sorted = Vec::with_capacity(one.len() + other.len());
+    while !one.is_empty() || !other.is_empty() {
+        sorted.extend(one.pop());
+        sorted.extend(other.pop());
+    }
+    sorted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn socket_addresses(texts: &[&str]) -> Vec<SocketAddr> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn families_take_turns() {
+        let given = ["[::1]:1", "[::2]:1", "[::3]:1", "1.0.0.1:1", "1.0.0.2:1"];
+        let sorted = ["[::1]:1", "1.0.0.1:1", "[::2]:1", "1.0.0.2:1", "[::3]:1"];
+        assert_eq!(alternating(socket_addresses(&given)), socket_addresses(&sorted));
+        let given = ["1.0.0.1:1", "[::1]:1", "1.0.0.2:1"];
+        assert_eq!(alternating(socket_addresses(&given)), socket_addresses(&given));
+        assert_eq!(alternating(Vec::new()), []);
+    }
+
+    #[test]
+    fn pins_are_read() {
+        for text in ["host:80:1.2.3.4", "HOST:80:[::1],1.2.3.4", "*:443:::1", "[::1]:80:1.2.3.4"] {
+            assert!(text.parse::<Pin>().is_ok(), "{text}");
+        }
+        for text in ["", "host", "host:80", "host:80:", "host:x:1.2.3.4", ":80:1.2.3.4", "host:80:name"] {
+            assert_eq!(text.parse::<Pin>(), Err(PinError), "{text}");
+        }
+    }
+
+    #[test]
+    fn pins_replace_the_addresses_of_their_host_and_port() {
+        let pins = vec!["host.invalid:80:1.2.3.4,[::1]".parse().unwrap(), "*:81:5.6.7.8".parse().unwrap()];
+        let route = |families| Route { families, pins: pins.clone(), ..Route::default() };
+        let both = addresses("HOST.invalid", 80, &route(Families::Both)).unwrap();
+        assert_eq!(both, socket_addresses(&["1.2.3.4:80", "[::1]:80"]));
+        assert_eq!(
+            addresses("host.invalid", 80, &route(Families::V6)).unwrap(),
+            socket_addresses(&["[::1]:80"])
+        );
+        assert_eq!(
+            addresses("x.invalid", 81, &route(Families::Both)).unwrap(),
+            socket_addresses(&["5.6.7.8:81"])
+        );
+        assert!(addresses("x.invalid", 81, &route(Families::V6)).is_err());
+    }
+
+    #[test]
+    fn a_bound_address_chooses_the_family() {
+        let route = |bind: &str| Route { bind: Some(bind.parse().unwrap()), ..Route::default() };
+        assert!(addresses("127.0.0.1", 1, &route("127.0.0.1")).is_ok());
+        let error = addresses("127.0.0.1", 1, &route("::1")).unwrap_err();
+        assert_eq!(error.to_string(), "it has none of the family that -4, -6 or --bind asks for");
+    }
+
+    #[test]
+    fn an_address_may_have_a_zone() {
+        let addresses = addresses("fe80::1%1", 80, &Route::default()).unwrap();
+        assert_eq!(addresses, socket_addresses(&["[fe80::1%1]:80"]));
+    }
+}

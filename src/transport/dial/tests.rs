@@ -1,0 +1,63 @@
+//! Dialling over loopback.
+
+use std::net::TcpListener;
+
+use super::*;
+
+fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(10)
+}
+
+fn straight(host: &str, port: u16, deadline: Instant) -> Result<Dialled, DialError> {
+    reach(host, port, &Route::default(), deadline)
+}
+
+#[test]
+fn a_listener_is_reached_by_address_and_by_name() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let dialled = straight("127.0.0.1", port, soon()).unwrap();
+    assert_eq!(dialled.reached, Reached::Tcp(listener.local_addr().unwrap()));
+    assert!(dialled.socket.tcp_nodelay().unwrap());
+    assert_eq!(dialled.socket.write_timeout().unwrap(), Some(WRITE_TIMEOUT));
+    assert_eq!(dialled.socket.read_timeout().unwrap(), None);
+    // `localhost` may be ::1 first, where nobody listens: the next address is tried.
+    assert!(straight("localhost", port, soon()).is_ok());
+}
+
+#[test]
+fn a_closed_port_names_the_address_and_the_cause() {
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let error = straight("127.0.0.1", address.port(), soon()).unwrap_err();
+    assert_eq!(error.to_string(), format!("{address}: connection refused"));
+    assert_eq!(error.phase(), Phase::Tcp);
+    assert!(!error.timed_out());
+}
+
+#[test]
+fn a_deadline_that_has_passed_is_a_time_out() {
+    let error = straight("127.0.0.1", 9, Instant::now()).unwrap_err();
+    assert!(error.timed_out());
+    assert_eq!(error.to_string(), "timed out");
+}
+
+#[test]
+fn a_name_that_cannot_exist_is_told_as_such() {
+    // An empty label is refused by the resolver itself: no query leaves this machine.
+    let error = straight("a..invalid", 80, soon()).unwrap_err();
+    assert_eq!(error.phase(), Phase::Name);
+    assert!(error.to_string().starts_with("no address for a..invalid: "), "{error}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_unix_socket_is_reached_by_its_path() {
+    let path = std::env::temp_dir().join(format!("mqttws-dial-{}", std::process::id()));
+    let error = dial_unix(&path, soon()).unwrap_err();
+    assert_eq!(error.to_string(), format!("{}: no such file", path.display()));
+    let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    let dialled = dial_unix(&path, soon());
+    drop(listener);
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(dialled.unwrap().reached.to_string(), path.display().to_string());
+}

@@ -1,0 +1,118 @@
+//! SOCKS 5 as a client speaks it (RFC 1928), with user name and password (RFC 1929). It must never see what
+//! follows.
+
+use std::io::{Read, Write};
+use std::net::IpAddr;
+
+use super::error::{ProxyError, SocksFault};
+
+const VERSION: u8 = 5;
+const NO_AUTHENTICATION: u8 = 0;
+const USER_AND_PASSWORD: u8 = 2;
+const CONNECT: u8 = 1;
+
+/// What the proxy is to connect to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// An address.
+    Address(IpAddr),
+    /// A name that the proxy looks up.
+    Name(String),
+}
+
+impl Target {
+    /// `host` as an address if it is one; a zone has no meaning at the proxy.
+    pub fn of(host: &str) -> Self {
+        let bare = host.split('%').next().unwrap_or_default();
+        bare.parse().map_or_else(|_| Self::Name(host.to_owned()), Self::Address)
+    }
+}
+
+/// Asks the proxy at the other end of `stream` to connect to `target`. Reads not one byte too many.
+pub fn connect(
+    stream: &mut (impl Read + Write),
+    user: Option<(&str, &str)>,
+    target: &Target,
+    port: u16,
+) -> Result<(), ProxyError> {
+    let request = request(target, port)?;
+    let methods: &[u8] =
+        if user.is_some() { &[VERSION, 2, NO_AUTHENTICATION, USER_AND_PASSWORD] } else { &[VERSION, 1, 0] };
+    stream.write_all(methods)?;
+    match (chosen_method(stream)?, user) {
+        (NO_AUTHENTICATION, _) => {}
+        (USER_AND_PASSWORD, Some((name, password))) => authenticate(stream, name, password)?,
+        _ => return Err(SocksFault::NoMethod { offered_credentials: user.is_some() }.into()),
+    }
+    stream.write_all(&request)?;
+    let [version, reply, _, kind] = read(stream)?;
+    check_version(version)?;
+    if reply != 0 {
+        return Err(SocksFault::Refused(reply).into());
+    }
+    skip_bound_address(stream, kind)
+}
+
+fn request(target: &Target, port: u16) -> Result<Vec<u8>, SocksFault> {
+    let mut request = vec![VERSION, CONNECT, 0];
+    match target {
+        Target::Address(IpAddr::V4(address)) => {
+            request.push(1);
+            request.extend(address.octets());
+        }
+        Target::Address(IpAddr::V6(address)) => {
+            request.push(4);
+            request.extend(address.octets());
+        }
+        Target::Name(name) => {
+            let length = u8::try_from(name.len()).map_err(|_| SocksFault::LongName)?;
+            request.extend([3, length]);
+            request.extend(name.as_bytes());
+        }
+    }
+    request.extend(port.to_be_bytes());
+    Ok(request)
+}
+
+fn chosen_method(stream: &mut impl Read) -> Result<u8, ProxyError> {
+    // What speaks another protocol may send one byte and wait.
+    let [version] = read(stream)?;
+    check_version(version)?;
+    let [method] = read(stream)?;
+    Ok(method)
+}
+
+fn check_version(version: u8) -> Result<(), SocksFault> {
+    if version == VERSION { Ok(()) } else { Err(SocksFault::NotSocks(version)) }
+}
+
+fn authenticate(stream: &mut (impl Read + Write), name: &str, password: &str) -> Result<(), ProxyError> {
+    let mut message = vec![1];
+    for text in [name, password] {
+        message.push(u8::try_from(text.len()).map_err(|_| SocksFault::BadCredentials)?);
+        message.extend(text.as_bytes());
+    }
+    stream.write_all(&message)?;
+    let [_, status] = read(stream)?;
+    if status == 0 { Ok(()) } else { Err(SocksFault::BadCredentials.into()) }
+}
+
+/// The address that the proxy connects from, of no use to us.
+fn skip_bound_address(stream: &mut impl Read, kind: u8) -> Result<(), ProxyError> {
+    let length = match kind {
+        1 => 4,
+        4 => 16,
+        3 => {
+            let [length] = read(stream)?;
+            usize::from(length)
+        }
+        other => return Err(SocksFault::NotSocks(other).into()),
+    };
+    Ok(stream.read_exact(&mut [0; 257][..length + 2])?)
+}
+
+fn read<const N: usize>(stream: &mut impl Read) -> Result<[u8; N], ProxyError> {
+    let mut bytes = [0; N];
+    stream.read_exact(&mut bytes)?;
+    Ok(bytes)
+}

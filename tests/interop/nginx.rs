@@ -1,0 +1,108 @@
+//! The program through nginx as a reverse proxy before mosquitto: set up well, set up badly, and with an idle
+//! time that is shorter than the keep alive.
+
+use std::time::Duration;
+
+use crate::broker::Mosquitto;
+use crate::daemon::Daemon;
+use crate::folder::Folder;
+use crate::program::Program;
+use crate::{is_here, mosquitto};
+
+/// nginx before `broker`, one process in the foreground.
+fn nginx(broker: &Mosquitto, folder: &Folder) -> Option<Daemon> {
+    let upstream = broker.ws().replace("ws://", "http://").replace("/mqtt", "");
+    let prefix = folder.write("nginx.pid", "").replace("nginx.pid", "");
+    is_here("nginx").then(|| {
+        Daemon::start("nginx", |port| {
+            let file = folder.write("nginx.conf", configuration(port, &upstream, &prefix));
+            vec!["-p".into(), prefix.clone(), "-c".into(), file, "-e".into(), "stderr".into()]
+        })
+    })
+}
+
+fn configuration(port: u16, upstream: &str, prefix: &str) -> String {
+    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|kind| format!("{kind}_temp_path {prefix}{kind};\n"))
+        .concat();
+    let upgrade = "proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; \
+                   proxy_set_header Connection upgrade;";
+    format!(
+        "daemon off;\nmaster_process off;\npid {prefix}nginx.pid;\nevents {{}}\nhttp {{\naccess_log off;\n\
+         {temporary}default_type text/html;\nserver {{\nlisten 127.0.0.1:{port};\n\
+         location /mqtt {{ proxy_pass {upstream}; {upgrade} }}\n\
+         location /idle {{ proxy_pass {upstream}; {upgrade} proxy_read_timeout 2s; }}\n\
+         location /plain {{ proxy_pass {upstream}; }}\n\
+         location /gone {{ proxy_pass http://127.0.0.1:1; {upgrade} }}\n\
+         location /moved {{ return 302 /mqtt; }}\n\
+         location /page {{ return 200 '<html><head><title>Welcome</title></head></html>'; }}\n\
+         location /missing {{ return 404; }}\n}}\n}}\n"
+    )
+}
+
+#[test]
+fn nginx_set_up_well_leads_on() {
+    let (Some(broker), folder) = (mosquitto(), Folder::new()) else { return };
+    let Some(nginx) = nginx(&broker, &folder) else { return };
+    let subscriber = broker.client("mosquitto_sub", &["-i", "sub", "-t", "t", "-C", "2"]).spawn();
+    broker.wait_for_subscription("sub");
+    let url = format!("ws://127.0.0.1:{}/mqtt", nginx.port);
+    Program::new(["pub", &url, "-t", "t", "-q", "2", "-m", "well"]).run().expect(0, "", "");
+    let moved = url.replace("/mqtt", "/moved");
+    Program::new(["pub", &moved, "-t", "t", "-q", "1", "-m", "moved", "--follow"]).run().expect(0, "", "");
+    subscriber.finish().expect(0, "well\nmoved\n", "");
+}
+
+#[test]
+fn nginx_set_up_badly_is_explained() {
+    let (Some(broker), folder) = (mosquitto(), Folder::new()) else { return };
+    let Some(nginx) = nginx(&broker, &folder) else { return };
+    let refused = |path: &str, words: &str| {
+        let url = format!("ws://127.0.0.1:{}/{path}", nginx.port);
+        let outcome = Program::new(["pub", &url, "-t", "t", "-n", "--quiet"]).run();
+        let stderr = String::from_utf8_lossy(&outcome.stderr).into_owned();
+        let (start, end) = words.split_once(" (*)").unwrap();
+        let start = format!("mqttws: connecting to {url}: the server answered HTTP {start} (nginx");
+        let is_told = stderr.starts_with(&start) && stderr.ends_with(&format!("{end}\n"));
+        assert!(outcome.code() == Some(5) && is_told, "{start} {end}\n{outcome}");
+    };
+    let lost = "the proxy does not reach the broker, or drops the Upgrade header on the way";
+    let gone = format!("502 Bad Gateway (*): 502 Bad Gateway; {lost}");
+    refused("gone", &gone);
+    refused("moved", "302 Moved Temporarily (*); connect to where it points, or let --follow do so");
+    refused("page", "200 OK (*): Welcome; an ordinary web page answered: check path and port");
+    refused("missing", "404 Not Found (*): 404 Not Found; no WebSocket at this path: try /mqtt, /ws or /");
+    // Without the Upgrade header mosquitto (libwebsockets) sees an ordinary request, and hangs up.
+    refused("plain", &gone);
+}
+
+#[test]
+fn an_idle_time_shorter_than_the_keep_alive_is_mended() {
+    let (Some(broker), folder) = (mosquitto(), Folder::new()) else { return };
+    let Some(nginx) = nginx(&broker, &folder) else { return };
+    let url = format!("ws://127.0.0.1:{}/idle", nginx.port);
+    let flags =
+        ["sub", &url, "-t", "t", "-q", "1", "-i", "sub", "-k", "60", "--reconnect-delay", "0.1", "-C", "1"];
+    let subscriber = Program::new(flags).spawn();
+    broker.wait_for_subscription("sub");
+    // nginx ends the connection after 2 s; the client comes back.
+    broker.wait_for_connection("sub");
+    broker.client("mosquitto_pub", &["-t", "t", "-q", "1", "-m", "late"]).run().expect(0, "", "");
+    let outcome = subscriber.finish();
+    let stderr = String::from_utf8_lossy(&outcome.stderr).into_owned();
+    assert_eq!((outcome.code(), outcome.stdout.as_slice()), (Some(0), &b"late\n"[..]), "{outcome}");
+    let is_told = stderr.contains("connection lost: the server closed the connection; trying again")
+        && stderr.contains("connected again after ");
+    assert!(is_told, "{outcome}");
+}
+
+#[test]
+fn a_keep_alive_shorter_than_the_idle_time_keeps_the_connection() {
+    let (Some(broker), folder) = (mosquitto(), Folder::new()) else { return };
+    let Some(nginx) = nginx(&broker, &folder) else { return };
+    let url = format!("ws://127.0.0.1:{}/idle", nginx.port);
+    let flags = ["sub", &url, "-t", "t", "-k", "1", "-W", "4"];
+    let outcome = Program::new(flags).spawn().finish_within(Duration::from_secs(20));
+    let stderr = String::from_utf8_lossy(&outcome.stderr).into_owned();
+    assert!(!stderr.contains("lost"), "{outcome}");
+}
