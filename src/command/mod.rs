@@ -41,7 +41,7 @@ fn connect(options: Options) -> Result<(Client, Established)> {
 /// After a failure: ends the connection in order, if that is not what failed, so that no session of ours is
 /// left behind at the broker.
 fn leave(client: Client, error: &anyhow::Error) {
-    if !error.chain().any(|cause| cause.is::<Error>()) {
+    if !error.chain().any(|cause| cause.downcast_ref::<Error>().is_some()) {
         // What failed first is what the user has to know.
         let _ = client.close();
     }
