@@ -1,5 +1,5 @@
 //! Flags of `mosquitto_pub` and `mosquitto_sub` that make no sense here: those that ask for what is always
-//! so, and those that say what to use instead.
+//! so, and those that say what to use instead. Those of TLS are in `tls.rs`.
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Command};
@@ -17,18 +17,8 @@ pub struct Granted {
 }
 
 /// What clap does not know, and what to say of it.
-const FLAGS: [(&str, &str); 10] = [
+const FLAGS: [(&str, &str); 3] = [
     ("-S", "WebSocket addresses are not looked up in SRV records: name the host with -h, or give a URL"),
-    ("--psk", "TLS with pre-shared keys is not offered over WebSockets: use certificates"),
-    ("--psk-identity", "TLS with pre-shared keys is not offered over WebSockets: use certificates"),
-    ("--ciphers", "TLS takes only cipher suites that are safe, so there is nothing to choose"),
-    ("--tls-engine", "OpenSSL is not used, so it has no engines: give the key as a PEM file with --key"),
-    (
-        "--tls-engine-kpass-sha1",
-        "OpenSSL is not used, so it has no engines: give the key as a PEM file with --key",
-    ),
-    ("--keyform", "the key is a PEM file, given with --key"),
-    ("--tls-use-os-certs", "use --system-roots"),
     ("--no-tls", "use a ws:// address"),
     ("--message-rate", "use --summary"),
 ];
