@@ -41,8 +41,7 @@ pub fn run(args: &cli::Ping) -> Result<Exit> {
         _ if !listening => Exit::Done,
         End::Interrupted(signal) if args.count.is_some() => Exit::Signal(signal),
         _ if pinger.statistics.is_empty() => {
-            let patience = args.timeout.as_secs_f64();
-            report::failure(&format!("pinging {url}: no probe was answered within {patience} s"));
+            report::failure(&format!("pinging {url}: no probe was answered"));
             Exit::TimedOut
         }
         _ => Exit::Done,
