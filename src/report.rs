@@ -11,6 +11,7 @@ use clap::error::ErrorKind;
 use crate::client;
 use crate::hint;
 use crate::mqtt::session::Violation;
+use crate::terminal::sanitise;
 
 /// The exit codes, a promise to scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -162,8 +163,11 @@ fn without_numbers(line: &str) -> String {
 
 /// Whatever a broker or a file put into an error stays one line, and does not drive the terminal.
 fn one_line(line: &str) -> String {
-    let harmless =
-        |c: char| if c.is_control() { c.escape_default().collect::<String>() } else { c.to_string() };
+    let harmless = |c: char| match c {
+        '\n' | '\t' => c.escape_default().to_string(),
+        c if sanitise::is_harmless(c) => c.to_string(),
+        c => c.escape_default().to_string(),
+    };
     line.chars().map(harmless).collect()
 }
 
@@ -248,5 +252,6 @@ mod tests {
     #[test]
     fn a_line_stays_one_line() {
         assert_eq!(one_line("a\nb\x1b[2J"), "a\\nb\\u{1b}[2J");
+        assert_eq!(one_line("a\u{202e}b ü"), "a\\u{202e}b ü");
     }
 }

@@ -51,9 +51,9 @@ impl Address {
             Some(url) => Endpoint::parse(url).map_err(|error| Usage::new(format!("the URL: {error}")))?,
             None if parts => self.assembled(tls)?,
             None => match std::env::var("MQTTWS_URL") {
-                Ok(url) => Endpoint::parse(&url)
+                Ok(url) if !url.is_empty() => Endpoint::parse(&url)
                     .map_err(|error| Usage::new(format!("the URL in $MQTTWS_URL: {error}")))?,
-                Err(_) => Endpoint::parse(DEFAULT_URL).context("the default URL")?,
+                _ => Endpoint::parse(DEFAULT_URL).context("the default URL")?,
             },
         };
         Ok(endpoint)

@@ -76,10 +76,23 @@ closed in order (0), answered by PUBACK (1) or by PUBCOMP (2).
 \fBsub\fR acknowledges a QoS 1 or 2 message only after it was written to stdout and flushed: what was not printed
 stays with the broker, for the next run with the same \fB\-i\fR and \fB\-c\fR.
 .PP
+A lost connection is made again, after delays that double and are jittered; each loss and each recovery is a line on
+stderr. QoS 1 and 2 messages that were not acknowledged are sent again in their order, and subscriptions are renewed
+when the broker has lost them. \fB\-\-no\-reconnect\fR turns this off. A first connection that fails is an error at
+once, unless \fB\-\-wait\fR says for how long to try.
+.PP
+\fBpub \-q 2\fR stays exactly once through lost connections: its session outlives the connection while it runs, and is
+ended when it is done. If the broker loses the session meanwhile, messages that it may or may not have are told as in
+doubt, and not sent again.
+.PP
+When the reader of stdout is slow, the keep alive goes on, and the broker is no longer read from. Memory is bounded
+whatever the number of messages: beside the message that is arriving, \fBsub\fR holds four batches of 128 KiB (or of one
+larger message); \fBpub\fR remembers at most 64 MiB of unacknowledged payload (or one message), and streams large files.
+.PP
 Control and bidirectional characters are escaped when stdout is a terminal, never in a pipe.
 .PP
 SIGINT and SIGTERM end the connection with a DISCONNECT, so that a will is not published; a second one ends the
-program at once.
+program at once, and so do five seconds in which the connection takes nothing.
 ";
 
 const EXAMPLES: [(&str, &str); 4] = [

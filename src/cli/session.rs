@@ -48,7 +48,7 @@ pub struct Session {
 
     /// Most QoS 1 and 2 messages in flight [default: what the broker allows; before MQTT 5 1000, and 20 of
     /// QoS 2]
-    #[arg(short = 'M', long, value_name = "N", help_heading = "MQTT")]
+    #[arg(short = 'M', long, value_name = "N", help_heading = "MQTT", value_parser = value::in_flight)]
     max_inflight: Option<NonZeroU16>,
 
     /// Topic of the will: a message that the broker publishes when we vanish

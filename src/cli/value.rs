@@ -1,5 +1,6 @@
 //! Values that several flags take.
 
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 use crate::mqtt::packet::RetainHandling;
@@ -8,19 +9,24 @@ use crate::mqtt::qos::QoS;
 /// A time: `2`, `0.5`, `500ms`, `2s`, `5m`, `1h`.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let expected = || "expected a time such as 2, 0.5, 500ms, 2s, 5m or 1h".to_owned();
     let unit = match &text[number.len()..] {
         "ms" => 0.001,
         "" | "s" => 1.0,
         "m" => 60.0,
         "h" => 3600.0,
-        _ => return Err("expected a time such as 2, 0.5, 500ms, 2s, 5m or 1h".to_owned()),
+        _ => return Err(expected()),
     };
-    let seconds: f64 =
-        number.parse().map_err(|_| "expected a time such as 2, 0.5, 500ms, 2s or 5m".to_owned())?;
+    let seconds: f64 = number.parse().map_err(|_| expected())?;
     Duration::try_from_secs_f64(seconds * unit)
         .ok()
         .filter(|duration| *duration <= Duration::from_secs(100 * 365 * 86_400))
         .ok_or_else(|| "expected a time between 0 and 100 years".to_owned())
+}
+
+/// How many messages may be in flight.
+pub fn in_flight(text: &str) -> Result<NonZeroU16, String> {
+    text.parse().map_err(|_| "expected a number from 1 to 65535".to_owned())
 }
 
 /// A number of bytes, 1 or more: `1000`, `64K`, `16M`, `1G`.

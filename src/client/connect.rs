@@ -67,6 +67,8 @@ impl Client {
             failing: None,
             held: false,
             outage: None,
+            since: Instant::now(),
+            fruitless: 0,
         };
         let established = client.connect_patiently()?;
         Ok((client, established))

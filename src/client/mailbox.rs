@@ -8,7 +8,7 @@ use std::io::{self, Cursor, Read};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -23,6 +23,10 @@ const CHUNKS: usize = 4;
 
 /// How large a chunk is, in bytes.
 const CHUNK: usize = 64 * 1024;
+
+/// How long it may take to obey a signal. Only a socket that takes nothing any more needs longer, and then
+/// there is nothing left that waiting could save.
+const OBEDIENCE: Duration = Duration::from_secs(5);
 
 /// What the threads have to say.
 #[derive(Debug)]
@@ -104,6 +108,11 @@ impl Mailbox {
                     signal_hook::low_level::exit(128 + signal);
                 }
                 postbox.post(Mail::Signal(signal));
+                // Without this thread it takes a second signal; that is no reason to fail.
+                let _ = spawn("obedience", move || {
+                    thread::sleep(OBEDIENCE);
+                    signal_hook::low_level::exit(128 + signal);
+                });
             }
         })?;
         Ok(Self { sender, receiver, connection: 0, spent: None, permits: None })

@@ -110,6 +110,11 @@ pub struct Client {
     held: bool,
     /// The connection is lost, and to be mended.
     outage: Option<Outage>,
+    /// When the connection was made.
+    since: Instant,
+    /// How many tries to connect again it took since a connection was last of use: one that is lost before
+    /// anything came over it is no reason to begin the delays anew.
+    fruitless: u32,
 }
 
 impl Client {
@@ -208,6 +213,10 @@ impl Client {
             Some(event) => Ok(Some(event)),
             None => self.drain().map(|event| event.map(Event::Mqtt).or_else(|| self.pending.pop_front())),
         };
+        if let Ok(Some(Event::Mqtt(session::Event::Message(_) | session::Event::Acknowledged { .. }))) = event
+        {
+            self.fruitless = 0;
+        }
         self.trace();
         event.or_else(|error| self.suffer(error).map(|()| None))
     }

@@ -6,6 +6,9 @@ use super::error::Error;
 use super::{Client, Established, Event};
 use crate::mqtt::session;
 
+/// A connection that stood for so long was worth having, even if nothing came over it.
+const WORTH: Duration = Duration::from_secs(10);
+
 /// The time between a loss and its mending.
 #[derive(Debug)]
 pub struct Outage {
@@ -46,16 +49,20 @@ impl Client {
 
     /// The connection failed: begins an outage, or ends with the error if nothing is to be mended.
     pub(super) fn suffer(&mut self, error: Error) -> Result<(), Error> {
+        let attempts = if self.since.elapsed() < WORTH { self.fruitless } else { 0 };
         if !error.is_mendable() || !self.options.reconnect.allows(0) {
             return Err(error);
+        }
+        if !self.options.reconnect.allows(attempts) {
+            return Err(Error::NotMended { last: Box::new(error), tries: attempts });
         }
         self.transport = None;
         self.failing = None;
         self.session.lost();
         let now = Instant::now();
         (self.options.warn)(&format!("{error}; trying again"));
-        let delay = self.options.reconnect.delay(0, fastrand::f64());
-        self.outage = Some(Outage { since: now, attempts: 0, next_try: now + delay });
+        let delay = self.options.reconnect.delay(attempts, fastrand::f64());
+        self.outage = Some(Outage { since: now, attempts, next_try: now + delay });
         Ok(())
     }
 
@@ -70,6 +77,8 @@ impl Client {
         match self.establish(alarm.map_or(deadline, |alarm| alarm.min(deadline))) {
             Ok(established) => {
                 self.outage = None;
+                self.since = Instant::now();
+                self.fruitless = attempts;
                 self.tell_mended(&established, since.elapsed());
                 Ok(Some(Event::Reconnected))
             }

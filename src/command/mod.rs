@@ -11,8 +11,9 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::cli::Command;
-use crate::client::{Client, Established, Options};
+use crate::client::{Client, Error, Established, Options};
 use crate::report::Exit;
+use crate::terminal::output;
 
 /// Does what the command line asks.
 pub fn run(command: &Command) -> Result<Exit> {
@@ -35,4 +36,18 @@ fn summary(verb: &str, messages: u64, bytes: u64, took: Duration) -> String {
 fn connect(options: Options) -> Result<(Client, Established)> {
     let context = format!("connecting to {}", options.endpoint);
     Client::connect(options).context(context)
+}
+
+/// After a failure: ends the connection in order, if that is not what failed, so that no session of ours is
+/// left behind at the broker.
+fn leave(client: Client, error: &anyhow::Error) {
+    if !error.chain().any(|cause| cause.downcast_ref::<Error>().is_some()) {
+        // What failed first is what the user has to know.
+        let _ = client.close();
+    }
+}
+
+/// Prints one line on stdout; whether anybody still reads it.
+fn print(line: &str) -> Result<bool> {
+    output::print_line(line).context("writing to stdout")
 }

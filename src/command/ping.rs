@@ -14,7 +14,6 @@ use crate::mqtt::property::Properties;
 use crate::mqtt::session;
 use crate::mqtt::topic::{TopicFilter, TopicName};
 use crate::report::{self, Exit};
-use crate::terminal::output::print_line;
 use crate::terminal::statistics::{Statistics, milliseconds};
 
 /// Runs `mqttws ping`.
@@ -27,7 +26,7 @@ pub fn run(args: &cli::Ping) -> Result<Exit> {
     let topic = own_topic(&client)?;
     let mut pinger =
         Pinger { client, args, target, topic, sent: 0, late: 0, statistics: Statistics::default() };
-    if !print_line(&describe(&url, &established))? {
+    if !super::print(&describe(&url, &established))? {
         return Ok(Exit::Done);
     }
     if args.via == Via::Publish && !pinger.subscribe().with_context(|| format!("pinging {url}"))? {
@@ -41,10 +40,8 @@ pub fn run(args: &cli::Ping) -> Result<Exit> {
         End::NoReader => Exit::Done,
         _ if !listening => Exit::Done,
         End::Interrupted(signal) if args.count.is_some() => Exit::Signal(signal),
-        End::Interrupted(_) if pinger.sent == 0 => Exit::Done,
         _ if pinger.statistics.is_empty() => {
-            let patience = args.timeout.as_secs_f64();
-            report::failure(&format!("pinging {url}: no probe was answered within {patience} s"));
+            report::failure(&format!("pinging {url}: no probe was answered"));
             Exit::TimedOut
         }
         _ => Exit::Done,
@@ -218,7 +215,7 @@ impl Pinger<'_> {
             }
             None => format!("no answer from {}: seq={}", self.target, self.sent),
         };
-        if self.args.connection.is_quiet() { Ok(true) } else { Ok(print_line(&line)?) }
+        if self.args.connection.is_quiet() { Ok(true) } else { super::print(&line) }
     }
 
     /// Waits for the time of the next probe; a signal ends it.
@@ -239,6 +236,6 @@ impl Pinger<'_> {
         let total = milliseconds(elapsed);
         let counts = format!("{} sent, {answered} answered, {lost}% lost, time {total}", self.sent);
         let lines = [Some(format!("--- {url} ---")), Some(counts), self.statistics.summary()];
-        Ok(print_line(&lines.into_iter().flatten().collect::<Vec<_>>().join("\n"))?)
+        super::print(&lines.into_iter().flatten().collect::<Vec<_>>().join("\n"))
     }
 }

@@ -67,13 +67,7 @@ pub fn run(args: &cli::Publish) -> Result<Exit> {
     };
     let result = publisher.run();
     publisher.progress.finish();
-    let exit = result.map_err(|error| publisher.with_account(error)).with_context(|| context.clone())?;
-    publisher.client.close().context(context)?;
-    if args.summary {
-        let handed_over = publisher.published - publisher.refused;
-        report::summary(&super::summary("published", handed_over, publisher.bytes, began.elapsed()));
-    }
-    Ok(exit)
+    publisher.end(result, context, args.summary.then_some(began))
 }
 
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
@@ -245,6 +239,24 @@ impl Publisher {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Ends the connection, and says what came of it.
+    fn end(self, result: Result<Exit>, context: String, summary_since: Option<Instant>) -> Result<Exit> {
+        let exit = match result {
+            Ok(exit) => exit,
+            Err(error) => {
+                let error = self.with_account(error).context(context);
+                super::leave(self.client, &error);
+                return Err(error);
+            }
+        };
+        self.client.close().context(context)?;
+        if let Some(began) = summary_since {
+            let handed_over = self.published - self.refused;
+            report::summary(&super::summary("published", handed_over, self.bytes, began.elapsed()));
+        }
+        Ok(exit)
     }
 
     /// What a script needs to know to go on from there.

@@ -11,7 +11,6 @@ use crate::broker::guest::{End, Watch};
 use crate::broker::{self, Broker};
 use crate::cli;
 use crate::report::{self, Exit, Usage};
-use crate::terminal::output::print_line;
 
 /// The founding document's path.
 const PATH: &str = "/mqtt";
@@ -28,7 +27,7 @@ pub fn run(args: &cli::Serve) -> Result<Exit> {
     let broker = Broker::start(options).with_context(|| format!("listening at {address}"))?;
     let command = command(&args.command, &broker.url())?;
     if command.is_none() {
-        print_line(&broker.url()).context("writing to stdout")?;
+        super::print(&broker.url())?;
     }
     let name = args.command.first().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let end = watch.wait(command).with_context(|| format!("running {name}"))?;

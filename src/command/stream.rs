@@ -47,9 +47,13 @@ pub fn run(options: Options, template: Publish, file: Large, progress: Progress)
     };
     let result = streamer.run();
     streamer.progress.finish();
-    let exit = result.context(context.clone())?;
-    streamer.client.close().context(context)?;
-    Ok(exit)
+    match result {
+        Ok(exit) => streamer.client.close().context(context).map(|()| exit),
+        Err(error) => {
+            super::leave(streamer.client, &error);
+            Err(error.context(context))
+        }
+    }
 }
 
 struct Streamer {

@@ -62,16 +62,8 @@ pub fn run(args: &cli::Subscribe) -> Result<Exit> {
     subscriber.subscribe();
     let result = subscriber.run();
     // Whatever ended it: what was received is written, and what was written is acknowledged.
-    let written = subscriber.finish_output(&result);
-    let exit = result.with_context(|| format!("subscribed at {}", subscriber.client.options().endpoint))?;
-    subscriber.finish_removals(exit)?;
-    // Nothing of ours can be lost any more.
-    let _ = subscriber.client.close();
-    written?;
-    if args.summary {
-        report::summary(&super::summary("received", subscriber.received, subscriber.bytes, began.elapsed()));
-    }
-    Ok(if subscriber.denied && exit == Exit::Done { Exit::Denied } else { exit })
+    let result = subscriber.finish_output(result);
+    subscriber.end(result, began)
 }
 
 struct Subscriber<'a> {
@@ -242,7 +234,7 @@ impl Subscriber<'_> {
     }
 
     /// Waits until everything received is written, as long as the output can be written at all.
-    fn finish_output(&mut self, result: &Result<Exit>) -> Result<()> {
+    fn finish_output(&mut self, mut result: Result<Exit>) -> Result<Exit> {
         self.output.flush();
         self.client.hold(true);
         // Who interrupts us does not want to wait for a reader that has stopped; everybody else does.
@@ -253,20 +245,53 @@ impl Subscriber<'_> {
         };
         let deadline = hurry.then(|| Instant::now() + LAST_WRITE);
         while !self.output.is_done() {
-            match self.client.await_output(deadline) {
-                Some(Event::Written(number)) => {
+            // The connection stays alive meanwhile, or what is written late could not be acknowledged.
+            let event = match &result {
+                Ok(_) => self.client.next(deadline),
+                Err(_) => Ok(self.client.await_output(deadline).unwrap_or(Event::Alarm)),
+            };
+            match event {
+                Ok(Event::Written(number)) => {
                     self.output.written(number);
                     self.removals.written(number);
                 }
-                Some(Event::OutputFailed(error)) => return self.output_failed(error).map(drop),
-                _ => break,
+                Ok(Event::OutputFailed(error)) => {
+                    self.output.abandon();
+                    result = result.and_then(|exit| self.output_failed(error).map(|_| exit));
+                }
+                Ok(Event::Interrupted(signal)) => {
+                    return result.map(|exit| if hurry { exit } else { self.interrupted(signal) });
+                }
+                Ok(Event::Alarm) => break,
+                Ok(_) => {}
+                Err(error) => result = result.and(Err(error.into())),
             }
         }
-        Ok(())
+        result
     }
 }
 
 impl Subscriber<'_> {
+    /// Ends the connection, and says what came of it.
+    fn end(mut self, result: Result<Exit>, began: Instant) -> Result<Exit> {
+        let result = result
+            .with_context(|| format!("subscribed at {}", self.client.options().endpoint))
+            .and_then(|exit| self.finish_removals(exit).map(|()| exit));
+        let exit = match result {
+            Ok(exit) => exit,
+            Err(error) => {
+                super::leave(self.client, &error);
+                return Err(error);
+            }
+        };
+        // Nothing of ours can be lost any more.
+        let _ = self.client.close();
+        if self.args.summary {
+            report::summary(&super::summary("received", self.received, self.bytes, began.elapsed()));
+        }
+        Ok(if self.denied && exit == Exit::Done { Exit::Denied } else { exit })
+    }
+
     /// Waits until the broker has forgotten what was written and is to be forgotten.
     fn finish_removals(&mut self, exit: Exit) -> Result<()> {
         if !self.args.remove_retained || matches!(exit, Exit::Signal(_)) {

@@ -11,6 +11,9 @@ use memchr::{memchr, memrchr};
 /// How much is read at once, in bytes.
 const BLOCK: usize = 64 * 1024;
 
+/// The most that is read at once for a long record, in bytes. What a pipe does not fill is zeroed in vain.
+const LONGEST_READ: usize = 4 * BLOCK;
+
 /// Reads blocks that end with a delimiter (but for the last one), so that no record is cut.
 #[derive(Debug)]
 pub struct Records<R> {
@@ -133,7 +136,7 @@ impl Iterator for Block {
 /// Appends what one read gives; blocks grow with what they hold, so that a long line is read in few steps.
 fn read_more(reader: &mut impl Read, buffer: &mut BytesMut) -> io::Result<usize> {
     let known = buffer.len();
-    buffer.resize(known + BLOCK.max(known / 2), 0);
+    buffer.resize(known + (known / 2).clamp(BLOCK, LONGEST_READ), 0);
     let read = loop {
         match reader.read(&mut buffer[known..]) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

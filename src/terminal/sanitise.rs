@@ -43,7 +43,8 @@ pub fn escape_json(line: &[u8], out: &mut BytesMut) {
     }
 }
 
-fn is_harmless(character: char) -> bool {
+/// Whether a terminal shows this as what it is, and nothing else happens.
+pub fn is_harmless(character: char) -> bool {
     match character {
         '\n' | '\t' => true,
         // Bidirectional controls reorder what stands around them; the others hide.

@@ -3,6 +3,7 @@
 
 mod cloud;
 mod dialling;
+mod endings;
 mod faults;
 mod filters;
 mod formats;
