@@ -20,7 +20,7 @@ set edit:completion:arg-completer[mqttws] = {|@words|
         &'mqttws'= {
             cand --help 'Print help'
             cand --version 'Print the version'
-            cand pub 'Publish messages: one, a file, or a stream of lines'
+            cand pub 'Publish messages: one, a file, or a stream of lines or records'
             cand sub 'Subscribe, and write the messages that come to stdout'
             cand ping 'Measure how fast a broker answers, and each step of the way to it'
             cand serve 'Run a local broker, alone or for the time of one command'
@@ -379,7 +379,7 @@ set edit:completion:arg-completer[mqttws] = {|@words|
             cand --help 'Print help'
         }
         &'mqttws;help'= {
-            cand pub 'Publish messages: one, a file, or a stream of lines'
+            cand pub 'Publish messages: one, a file, or a stream of lines or records'
             cand sub 'Subscribe, and write the messages that come to stdout'
             cand ping 'Measure how fast a broker answers, and each step of the way to it'
             cand serve 'Run a local broker, alone or for the time of one command'

@@ -26,7 +26,7 @@ end
 
 complete -c mqttws -n "__fish_mqttws_needs_command" -l help -d 'Print help'
 complete -c mqttws -n "__fish_mqttws_needs_command" -l version -d 'Print the version'
-complete -c mqttws -n "__fish_mqttws_needs_command" -f -a "pub" -d 'Publish messages: one, a file, or a stream of lines'
+complete -c mqttws -n "__fish_mqttws_needs_command" -f -a "pub" -d 'Publish messages: one, a file, or a stream of lines or records'
 complete -c mqttws -n "__fish_mqttws_needs_command" -f -a "sub" -d 'Subscribe, and write the messages that come to stdout'
 complete -c mqttws -n "__fish_mqttws_needs_command" -f -a "ping" -d 'Measure how fast a broker answers, and each step of the way to it'
 complete -c mqttws -n "__fish_mqttws_needs_command" -f -a "serve" -d 'Run a local broker, alone or for the time of one command'
@@ -301,7 +301,7 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand serve" -s h -l host -d 'Ad
 complete -c mqttws -n "__fish_mqttws_using_subcommand serve" -s p -l port -d 'Port to listen at; 0 picks a free one' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand serve" -s d -l debug -d 'Log what happens on stderr'
 complete -c mqttws -n "__fish_mqttws_using_subcommand serve" -l help -d 'Print help'
-complete -c mqttws -n "__fish_mqttws_using_subcommand help; and not __fish_seen_subcommand_from pub sub ping serve help" -f -a "pub" -d 'Publish messages: one, a file, or a stream of lines'
+complete -c mqttws -n "__fish_mqttws_using_subcommand help; and not __fish_seen_subcommand_from pub sub ping serve help" -f -a "pub" -d 'Publish messages: one, a file, or a stream of lines or records'
 complete -c mqttws -n "__fish_mqttws_using_subcommand help; and not __fish_seen_subcommand_from pub sub ping serve help" -f -a "sub" -d 'Subscribe, and write the messages that come to stdout'
 complete -c mqttws -n "__fish_mqttws_using_subcommand help; and not __fish_seen_subcommand_from pub sub ping serve help" -f -a "ping" -d 'Measure how fast a broker answers, and each step of the way to it'
 complete -c mqttws -n "__fish_mqttws_using_subcommand help; and not __fish_seen_subcommand_from pub sub ping serve help" -f -a "serve" -d 'Run a local broker, alone or for the time of one command'

@@ -32,6 +32,15 @@ const VARIABLES: [(&str, &[&str]); 3] = [
 /// What holds a secret, and so must not be readable by others.
 const SECRETS: [&str; 7] = ["pw", "password", "basic-auth", "bearer", "header", "proxy", "auth-data"];
 
+/// Whether there can be a profile at all: one is asked for, or the usual file is there.
+pub fn may_matter(arguments: &[OsString]) -> bool {
+    let asks = |argument: &OsString| {
+        let bytes = argument.as_encoded_bytes();
+        bytes.starts_with(b"--profile") || bytes.starts_with(b"--config")
+    };
+    arguments.iter().any(asks) || usual_place().is_some_and(|path| path.exists())
+}
+
 /// The command line with the flags of its profiles in front of its own.
 pub fn extended(arguments: Vec<OsString>, command: &Command) -> Result<Vec<OsString>> {
     // Whatever is wrong with the command line is found, and told, by the parse that counts.
@@ -107,8 +116,10 @@ impl Config {
         for (key, value) in profile {
             let known = all.get_subcommands().any(|sub| has_flag(sub, key));
             ensure!(known, Usage::new(format!("{path}: profile {name}: there is no flag --{key}")));
+            let secret = SECRETS.contains(&key.as_str())
+                || (key == "url" && value.as_str().is_some_and(|url| url.contains('@')));
             ensure!(
-                !self.exposed || !SECRETS.contains(&key.as_str()),
+                !self.exposed || !secret,
                 Usage::new(format!("{path}: others can read the {key} in it: chmod 600 {path}"))
             );
             if has_flag(of, key) && !is_overruled(key, typed) {

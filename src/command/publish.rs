@@ -270,8 +270,8 @@ impl Publisher {
         let acknowledged = self.published - in_doubt - self.refused;
         let first = session.first_unfinished().unwrap_or(self.records + u64::from(self.next.is_none()));
         error.context(format!(
-            "gave up with {acknowledged} messages acknowledged and {in_doubt} in doubt, \
-             the first of them number {first}"
+            "gave up with {acknowledged} messages acknowledged and {in_doubt} in doubt; \
+             go on with number {first}"
         ))
     }
 
