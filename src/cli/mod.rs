@@ -102,8 +102,8 @@ pub enum Command {
     Ping(Box<Ping>),
     /// Run a local broker, alone or for the time of one command.
     ///
-    /// It prints its URL on stdout once it listens. With a command it runs that command with `$MQTTWS_URL` set
-    /// and mqttws on its `$PATH`, and ends with it and with its exit code.
+    /// It prints its URL on stdout once it listens. With a command it runs that command with `$MQTTWS_URL`
+    /// set and mqttws on its `$PATH`, and ends with it and with its exit code.
     Serve(Serve),
 }
 
