@@ -20,8 +20,9 @@ const LAST: u32 = 20 * 1024;
 /// The most memory that it may ever have, in KiB.
 const MEMORY: u64 = 64 * 1024;
 
-/// So many bytes the kernel may take when it probes a window that was closed.
-const PROBES: u64 = 256 * 1024;
+/// So many bytes the two kernels' buffers may take in all: Linux lets a receive buffer grow to 6 MiB and a send
+/// buffer to 4, in its own time. Whoever reads a flood of 200 MiB takes all of it in a second.
+const BUFFERS: u64 = 16 * 1024 * 1024;
 
 /// Mosquitto ends a connection that was silent for one and a half keep alives of two seconds.
 const LONGEST_SILENCE: Duration = Duration::from_secs(3);
@@ -53,11 +54,11 @@ fn are_close(moments: &[Instant], start: Instant) {
 
 #[test]
 fn a_flood_that_nobody_reads_for_a_while() {
-    let (flood, mut process, written) = stalled();
+    let (flood, mut process, _) = stalled();
     let start = Instant::now();
     thread::sleep(Duration::from_secs(5));
-    let more = flood.written() - written;
-    assert!(more <= PROBES, "{more} more bytes were taken: the socket is read meanwhile");
+    let written = flood.written();
+    assert!(written <= BUFFERS, "{written} bytes were taken: the socket is read meanwhile");
     are_close(&flood.pings(), start);
     let peak = process.peak_memory().unwrap();
     println!("{written} bytes taken, {peak} KiB of memory");
