@@ -49,6 +49,9 @@ pub struct Inbound {
     delivered: u64,
     owed: VecDeque<Owed>,
     receipts: HashMap<PacketId, Receipt>,
+    /// How many of the receipts are of this connection: a new connection begins with the whole quota (§4.9),
+    /// and what only waits for its PUBREL does not count.
+    here: usize,
     aliases: HashMap<u16, TopicName>,
     /// The server may have lost the session without our knowing.
     unsure: bool,
@@ -84,7 +87,7 @@ impl Inbound {
                 publish.qos == QoS::ExactlyOnce && (publish.dup || receipt.here || !self.unsure)
             };
             if let Some(receipt) = self.receipts.get_mut(&packet_id).filter(repeats) {
-                receipt.here = true;
+                self.here += usize::from(!std::mem::replace(&mut receipt.here, true));
                 return Ok(if receipt.settled { Accepted::Settled(packet_id) } else { Accepted::Pending });
             }
             self.owe(packet_id, publish.qos, receive_maximum)?;
@@ -95,13 +98,15 @@ impl Inbound {
 
     fn owe(&mut self, packet_id: PacketId, qos: QoS, receive_maximum: u16) -> Result<(), Violation> {
         let maximum = usize::from(receive_maximum);
-        if self.owed.len() >= maximum || self.receipts.len() >= maximum {
+        let unfinished = if qos == QoS::ExactlyOnce { self.here } else { self.owed.len() };
+        if unfinished >= maximum {
             return Err(Violation::ReceiveMaximumExceeded);
         }
         let number = self.delivered + 1;
         self.owed.push_back(Owed { number, packet_id, qos });
         if qos == QoS::ExactlyOnce {
-            self.receipts.insert(packet_id, Receipt { number, settled: false, here: true });
+            let old = self.receipts.insert(packet_id, Receipt { number, settled: false, here: true });
+            self.here += usize::from(!old.is_some_and(|old| old.here));
         }
         Ok(())
     }
@@ -126,7 +131,9 @@ impl Inbound {
 
     /// PUBREL: the identifier is free; whether it was in use.
     pub fn release(&mut self, packet_id: PacketId) -> bool {
-        self.receipts.remove(&packet_id).is_some()
+        let receipt = self.receipts.remove(&packet_id);
+        self.here -= usize::from(receipt.as_ref().is_some_and(|receipt| receipt.here));
+        receipt.is_some()
     }
 
     /// The server will send everything again that we have not acknowledged; aliases are forgotten
@@ -134,6 +141,7 @@ impl Inbound {
     pub fn connection_lost(&mut self) {
         self.aliases.clear();
         self.owed.retain(|owed| owed.qos == QoS::ExactlyOnce);
+        self.here = 0;
         for receipt in self.receipts.values_mut() {
             receipt.here = false;
         }
@@ -151,5 +159,6 @@ impl Inbound {
     fn session_lost(&mut self) {
         self.owed.clear();
         self.receipts.clear();
+        self.here = 0;
     }
 }

@@ -223,3 +223,20 @@ fn the_server_may_say_goodbye_only_in_mqtt_5() {
         assert_eq!(violation, (Violation::Unexpected("DISCONNECT"), None));
     }
 }
+
+/// What waits for its PUBREL from an earlier connection does not count against the quota of a new one (§4.9).
+#[test]
+fn a_new_connection_begins_with_the_whole_quota() {
+    let mut client = Client::online(config(Version::V5));
+    let publish = |packet_id: u16| {
+        let publish = message("a/topic", QoS::ExactlyOnce, u32::from(packet_id));
+        Packet::Publish(Publish { packet_id: Some(id(packet_id)), ..publish })
+    };
+    let first: Vec<Packet> = (1..=16_384).map(publish).collect();
+    assert_eq!(client.feed(&first).len(), 16_384);
+    client.session.settle(16_384);
+    client.reconnect(connack(true));
+    let more: Vec<Packet> = (16_385..=32_768).map(publish).collect();
+    assert_eq!(client.feed(&more).len(), 16_384);
+    assert_eq!(client.violated(publish(32_769)).0, Violation::ReceiveMaximumExceeded);
+}
