@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use clap::Args;
+use clap::{ArgAction, Args};
 
 use super::address::Address;
 use super::credentials::Credentials;
@@ -77,9 +77,9 @@ pub struct Connection {
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     config: Option<PathBuf>,
 
-    /// Log each packet on stderr
-    #[arg(short, long, help_heading = "Output")]
-    debug: bool,
+    /// Log each packet on stderr; twice (-dd) also proxy, TLS, the HTTP upgrade and each WebSocket frame
+    #[arg(short, long, help_heading = "Output", action = ArgAction::Count)]
+    debug: u8,
 
     /// No warnings and no progress
     #[arg(long, help_heading = "Output")]
@@ -107,7 +107,7 @@ impl Connection {
         let mut credentials = self.credentials.resolve(&endpoint)?;
         let authentication = self.credentials.authentication(&mut credentials)?;
         let versions = self.session.versions(&credentials, authentication.is_some())?;
-        let mut session = self.session.resolve(credentials, versions[0], self.debug)?;
+        let mut session = self.session.resolve(credentials, versions[0], self.debug > 0)?;
         session.authentication = authentication;
         session.maximum_packet = self.handshake.max_message_size.unwrap_or(session.maximum_packet);
         session.whole_packets = self.handshake.frame_per_packet;
@@ -132,6 +132,7 @@ impl Connection {
             versions,
             session,
             warn: self.warn(),
+            log: self.debug > 1,
             trace: Box::new(report::trace),
             endpoint,
         })

@@ -4,6 +4,7 @@
 //! Everything in it is bounded: the socket thread reads into a fixed number of chunks that come back to it
 //! only when they were understood, input is read a block at a time on request, and output is counted.
 
+use std::fmt;
 use std::io::{self, Cursor, Read};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
@@ -46,6 +47,8 @@ pub enum Mail {
 /// The life of one TCP connection.
 #[derive(Debug)]
 pub enum SocketMail {
+    /// Something happened on the way that is worth a line of the log.
+    Note(String),
     /// It stands, or it does not.
     Dialled(Result<Dialled, DialError>),
     /// Bytes came.
@@ -135,10 +138,15 @@ impl Mailbox {
         let (spent, chunks) = mpsc::channel();
         self.spent = Some(spent);
         let (connection, sender) = (self.connection, self.sender.clone());
-        let (endpoint, tls) = (options.endpoint.clone(), options.tls.clone());
+        let (endpoint, tls, log) = (options.endpoint.clone(), options.tls.clone(), options.log);
         spawn("socket", move || {
             let tell = |mail| sender.send(Envelope::Socket(connection, mail)).is_ok();
-            let mut dialled = dial::dial(&endpoint, &route, tls.as_ref(), deadline);
+            let note = |line: fmt::Arguments<'_>| {
+                if log {
+                    tell(SocketMail::Note(line.to_string()));
+                }
+            };
+            let mut dialled = dial::dial(&endpoint, &route, tls.as_ref(), deadline, &note);
             let reader = dialled.as_mut().ok().map(|dialled| {
                 let early = Cursor::new(std::mem::take(&mut dialled.early));
                 dialled.socket.try_clone().map(|socket| early.chain(socket))

@@ -7,8 +7,9 @@ use bytes::Bytes;
 
 use super::Phase;
 use super::error::Error;
-use super::tls::{self, Asked, Plain, TlsConfig, TlsError};
+use super::tls::{self, Asked, CertificateFacts, Plain, TlsConfig, TlsError};
 use super::wire::Wire;
+use super::words::printable;
 
 /// How many of the first bytes are kept.
 const FIRST: usize = 32;
@@ -16,10 +17,14 @@ const FIRST: usize = 32;
 /// What a TLS handshake agreed on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFacts {
-    /// `TLSv1_2` or `TLSv1_3`.
+    /// `TLSv1.2` or `TLSv1.3`.
     pub version: String,
-    /// The cipher suite.
+    /// The cipher suite, by its registered name.
     pub cipher: String,
+    /// The application protocol that the server chose (RFC 7301).
+    pub alpn: Option<String>,
+    /// What the server has shown, if it can be read.
+    pub certificate: Option<CertificateFacts>,
 }
 
 /// Bytes over a [`Wire`]: as they are, in TLS, and in TLS to a proxy besides.
@@ -77,7 +82,13 @@ impl Stream {
     pub fn facts(&self) -> Option<TlsFacts> {
         let tls = &self.top.tls.as_ref()?.session;
         let (version, cipher) = (tls.protocol_version()?, tls.negotiated_cipher_suite()?);
-        Some(TlsFacts { version: format!("{version:?}"), cipher: format!("{:?}", cipher.suite()) })
+        let certificate = tls.peer_certificates().and_then(<[_]>::first);
+        Some(TlsFacts {
+            version: format!("{version:?}").replace('_', "."),
+            cipher: format!("{:?}", cipher.suite()).replace("TLS13_", "TLS_"),
+            alpn: tls.alpn_protocol().map(|name| printable(&String::from_utf8_lossy(name), 100)),
+            certificate: certificate.and_then(|certificate| CertificateFacts::read(certificate)),
+        })
     }
 
     /// Moves the handshake as far as the inbox allows; true when plain bytes may flow.

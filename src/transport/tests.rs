@@ -15,6 +15,7 @@ fn options(url: &str) -> Options {
         strict,
         max_message,
         whole_pieces: false,
+        log: false,
     }
 }
 

@@ -24,7 +24,7 @@ fn world(leftover: &[u8]) -> World {
     let sent = Recorder::default();
     let mut stream = Stream::plain(Wire::new(sent.clone()), None);
     stream.give_back(leftover.to_vec());
-    World { frames: Frames::new(LIMIT, false), stream, sent }
+    World { frames: Frames::new(LIMIT, false, false), stream, sent }
 }
 
 impl World {
