@@ -66,6 +66,7 @@ impl Client {
             pending: VecDeque::new(),
             failing: None,
             held: false,
+            hurried: false,
             outage: None,
             since: Instant::now(),
             fruitless: 0,
@@ -270,8 +271,11 @@ impl Client {
     /// The next mail of the socket. Other mail has to wait, but for a signal.
     fn await_socket(&mut self, step: Step, deadline: Instant) -> Result<SocketMail, Error> {
         loop {
-            match self.mailbox.wait(Some(deadline)) {
-                None => return Err(self.timed_out(step)),
+            match self.wait(Some(deadline)) {
+                None if Instant::now() >= deadline => return Err(self.timed_out(step)),
+                // The server has taken something: the rest of it can follow.
+                None if step == Step::ConnAck => self.send(),
+                None => {}
                 Some(Mail::Socket(mail)) => return Ok(mail),
                 Some(mail) => match self.deliver(mail) {
                     Some(Event::Interrupted(signal)) => return Err(Error::Interrupted(signal)),

@@ -3,6 +3,7 @@
 //! [`Client::next`] mutates, drains, and only then waits: what has arrived is understood, what the session
 //! wants sent is sent in few writes, and the next piece of mail or the nearest deadline ends the wait.
 
+mod congestion;
 mod connect;
 mod error;
 mod mailbox;
@@ -108,6 +109,8 @@ pub struct Client {
     /// A write failed: until then we listen to what the broker may still have to say.
     failing: Option<(transport::Error, Instant)>,
     held: bool,
+    /// Nobody wants to wait for a server that does not read any more.
+    hurried: bool,
     /// The connection is lost, and to be mended.
     outage: Option<Outage>,
     /// When the connection was made.
@@ -240,7 +243,7 @@ impl Client {
             return Ok(Some(event));
         }
         self.send();
-        let mail = self.mailbox.wait(earliest(self.deadline(), alarm));
+        let mail = self.wait(earliest(self.deadline(), alarm));
         self.now = Instant::now();
         if let Some(mail) = mail {
             let event = self.deliver(mail);
@@ -255,12 +258,13 @@ impl Client {
         self.mend(alarm)
     }
 
-    /// Sends what there is to send, without waiting for anything but the socket.
+    /// Sends what there is to send, as far as the server reads it.
     pub fn send(&mut self) {
         let Some(transport) = self.transport.as_mut().filter(|_| self.failing.is_none()) else { return };
         let mut result = Ok(());
-        while let Some(piece) = self.session.outgoing(self.now)
+        while !transport.is_congested()
             && result.is_ok()
+            && let Some(piece) = self.session.outgoing(self.now)
         {
             result = transport.write(piece);
         }
@@ -293,11 +297,20 @@ impl Client {
         sent
     }
 
+    /// From now on nobody waits for a server that does not read: what it does not take at once is lost.
+    pub fn hurry(&mut self) {
+        self.hurried = true;
+    }
+
     fn end_connection(&mut self) -> Result<(), Error> {
         self.session.disconnect(ReasonCode::SUCCESS);
-        self.send();
+        self.send_everything();
+        if let Some(transport) = &mut self.transport {
+            transport.close();
+        }
+        self.send_everything();
         let Some(mut transport) = self.transport.take() else { return Ok(()) };
-        transport.close();
+        transport.finish();
         // Chunks that nobody will read any more would keep the socket thread from reaching the end.
         for chunk in transport.abandon() {
             self.mailbox.recycle(chunk);
@@ -318,13 +331,14 @@ impl Client {
     fn deadline(&self) -> Option<Instant> {
         let outage = self.outage.as_ref().map(Outage::next_try);
         let failing = self.failing.as_ref().map(|(_, until)| *until);
-        earliest(self.session.deadline(), earliest(outage, failing))
+        earliest(earliest(self.session.deadline(), self.stuck_until()), earliest(outage, failing))
     }
 
     fn check_deadlines(&mut self) -> Result<(), Error> {
         if self.session.deadline().is_some_and(|deadline| deadline <= self.now) {
             self.session.expire(self.now).map_err(Error::Silent)?;
         }
+        self.give_up_when_stuck();
         match self.failing.take() {
             Some((error, until)) if until <= self.now => Err(Error::Lost(error)),
             failing => {
@@ -365,6 +379,7 @@ impl Client {
         self.send();
         if let Some(transport) = &mut self.transport {
             transport.close();
+            transport.finish();
         }
         Error::Violation(violation)
     }
@@ -382,7 +397,10 @@ impl Client {
                 Some(Event::Written(number))
             }
             Mail::OutputFailed(error) => Some(Event::OutputFailed(error)),
-            Mail::Signal(signal) => Some(Event::Interrupted(signal)),
+            Mail::Signal(signal) => {
+                self.hurry();
+                Some(Event::Interrupted(signal))
+            }
         }
     }
 

@@ -284,6 +284,9 @@ impl Subscriber<'_> {
                 return Err(error);
             }
         };
+        if exit == Exit::TimedOut {
+            self.client.hurry();
+        }
         // Nothing of ours can be lost any more.
         let _ = self.client.close();
         if self.args.summary {

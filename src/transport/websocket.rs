@@ -180,9 +180,10 @@ impl Frames {
         error.into()
     }
 
-    /// Buffers `bytes` as binary messages, never empty ones; a full buffer is written at once.
-    pub fn write(&mut self, stream: &mut Stream, mut bytes: Bytes) -> Result<(), Error> {
-        while !bytes.is_empty() {
+    /// Buffers `bytes` as binary messages, never empty ones; a full buffer is written at once. While the wire is
+    /// congested what is left stays in `bytes`.
+    pub fn write(&mut self, stream: &mut Stream, bytes: &mut Bytes) -> Result<(), Error> {
+        while !bytes.is_empty() && !stream.wire().is_congested() {
             let part = bytes.split_to(bytes.len().min(self.message_limit));
             self.context.write(stream, Message::Binary(part)).map_err(|error| write_error(&error))?;
         }

@@ -96,7 +96,7 @@ fn a_ping_is_answered_before_read_returns() {
 #[test]
 fn a_ping_is_answered_behind_what_is_buffered() {
     let mut world = world(b"");
-    world.frames.write(&mut world.stream, Bytes::from_static(b"x")).unwrap();
+    world.frames.write(&mut world.stream, &mut Bytes::from_static(b"x")).unwrap();
     world.deliver(&[0x89, 0, 0x82, 1, b'm']);
     assert_eq!(world.read().unwrap().unwrap(), "m");
     assert_eq!(world.sent(), [(0x82, b"x".to_vec()), (0x8a, Vec::new())]);
@@ -133,7 +133,7 @@ fn a_close_is_answered_and_told() {
         world.stream.wire_mut().end(None);
         assert!(matches!(world.read(), Err(Error::WebSocket(WebSocketError::Ended { cause: None }))));
         assert!(matches!(world.read(), Err(Error::WebSocket(WebSocketError::Ended { cause: None }))));
-        assert!(world.frames.write(&mut world.stream, Bytes::from_static(b"x")).is_err());
+        assert!(world.frames.write(&mut world.stream, &mut Bytes::from_static(b"x")).is_err());
     }
 }
 
@@ -212,8 +212,8 @@ fn an_end_without_close_tells_its_cause() {
 fn what_is_written_leaves_in_few_writes_of_small_messages() {
     let mut world = world(b"");
     let payload: Vec<u8> = (0..=250).cycle().take(200_000).collect();
-    world.frames.write(&mut world.stream, Bytes::from(payload.clone())).unwrap();
-    world.frames.write(&mut world.stream, Bytes::new()).unwrap();
+    world.frames.write(&mut world.stream, &mut Bytes::from(payload.clone())).unwrap();
+    world.frames.write(&mut world.stream, &mut Bytes::new()).unwrap();
     // Whatever fills 64 KiB has left; the rest waits for the flush.
     let writes = world.sent.0.lock().unwrap().writes.clone();
     assert_eq!(writes, [65_536, 65_536, 65_536]);
@@ -230,7 +230,7 @@ fn what_is_written_leaves_in_few_writes_of_small_messages() {
 fn small_messages_wait_for_the_flush() {
     let mut world = world(b"");
     for _ in 0..1000 {
-        world.frames.write(&mut world.stream, Bytes::from_static(b"0123456789")).unwrap();
+        world.frames.write(&mut world.stream, &mut Bytes::from_static(b"0123456789")).unwrap();
     }
     assert!(world.sent.0.lock().unwrap().writes.is_empty());
     world.frames.flush(&mut world.stream).unwrap();
@@ -241,10 +241,11 @@ fn small_messages_wait_for_the_flush() {
 #[test]
 fn our_close_is_sent_once_behind_everything_else() {
     let mut world = world(b"");
-    world.frames.write(&mut world.stream, Bytes::from_static(b"x")).unwrap();
+    world.frames.write(&mut world.stream, &mut Bytes::from_static(b"x")).unwrap();
     world.frames.close(&mut world.stream).unwrap();
     world.frames.close(&mut world.stream).unwrap();
-    world.stream.finish().unwrap();
+    world.stream.say_goodbye().unwrap();
+    world.stream.wire_mut().finish();
     assert_eq!(world.sent(), [(0x82, b"x".to_vec()), (0x88, vec![3, 0xe8])]);
     assert_eq!(world.sent.0.lock().unwrap().shut, [Shutdown::Write]);
     // The server may still say something, and answers our Close.
