@@ -3,8 +3,10 @@
 //! [`Client::next`] mutates, drains, and only then waits: what has arrived is understood, what the session
 //! wants sent is sent in few writes, and the next piece of mail or the nearest deadline ends the wait.
 
+mod bell;
 mod connect;
 mod error;
+mod line;
 mod mailbox;
 mod outage;
 mod reconnect;
@@ -278,7 +280,8 @@ impl Client {
     /// Waits only for the output, until `deadline` at the most: `None` when that has passed.
     pub fn await_output(&mut self, deadline: Option<Instant>) -> Option<Event> {
         loop {
-            match self.deliver(self.mailbox.wait(deadline)?) {
+            let mail = self.mailbox.wait(deadline)?;
+            match self.deliver(mail) {
                 None | Some(Event::Input(_)) => {}
                 event => return event,
             }
