@@ -15,18 +15,17 @@ const LONGEST: Duration = Duration::from_secs(20);
 const HASTE: Duration = Duration::from_millis(250);
 
 impl Client {
-    /// Waits for the next piece of mail until `deadline` at the most, writing meanwhile what the server did not
-    /// take before. None also when that is done: then more can be sent.
+    /// Waits for the next piece of mail until `deadline` at the most; the socket has one, too, when it takes
+    /// something of what waits to be written.
     pub(super) fn wait(&mut self, deadline: Option<Instant>) -> Option<Mail> {
-        while self.is_congested() {
-            let pushed = self.transport.as_mut().map_or(Ok(()), Transport::push);
-            self.note_failure(pushed);
-            let mail = self.mailbox.wait(Some(Instant::now()));
-            if mail.is_some() || !self.is_congested() || deadline.is_some_and(|end| end <= Instant::now()) {
-                return mail;
-            }
-        }
-        self.mailbox.wait(deadline)
+        let writing = self.is_congested();
+        self.mailbox.wait(deadline, writing)
+    }
+
+    /// Goes on with what waits to be written.
+    pub(super) fn push(&mut self) {
+        let pushed = self.transport.as_mut().map_or(Ok(()), Transport::push);
+        self.note_failure(pushed);
     }
 
     fn is_congested(&self) -> bool {
@@ -69,6 +68,7 @@ impl Client {
             }
             match self.wait(earliest(self.stuck_until(), haste)) {
                 Some(Mail::Socket(SocketMail::Bytes(chunk))) => self.mailbox.recycle(chunk),
+                Some(Mail::Socket(SocketMail::Writable)) => self.push(),
                 Some(Mail::Signal(_)) => self.hurry(),
                 _ => {}
             }

@@ -202,7 +202,7 @@ impl Client {
                     return Err(Error::ConnectTimedOut { step, after, tried });
                 }
                 SocketMail::Dialled(Err(error)) => return Err(Error::Unreached(error)),
-                SocketMail::Bytes(_) | SocketMail::End(_) => {}
+                SocketMail::Bytes(_) | SocketMail::End(_) | SocketMail::Writable => {}
             }
         }
     }
@@ -272,10 +272,7 @@ impl Client {
     fn await_socket(&mut self, step: Step, deadline: Instant) -> Result<SocketMail, Error> {
         loop {
             match self.wait(Some(deadline)) {
-                None if Instant::now() >= deadline => return Err(self.timed_out(step)),
-                // The server has taken something: the rest of it can follow.
-                None if step == Step::ConnAck => self.send(),
-                None => {}
+                None => return Err(self.timed_out(step)),
                 Some(Mail::Socket(mail)) => return Ok(mail),
                 Some(mail) => match self.deliver(mail) {
                     Some(Event::Interrupted(signal)) => return Err(Error::Interrupted(signal)),

@@ -3,9 +3,11 @@
 //! [`Client::next`] mutates, drains, and only then waits: what has arrived is understood, what the session
 //! wants sent is sent in few writes, and the next piece of mail or the nearest deadline ends the wait.
 
+mod bell;
 mod congestion;
 mod connect;
 mod error;
+mod line;
 mod mailbox;
 mod outage;
 mod reconnect;
@@ -282,7 +284,8 @@ impl Client {
     /// Waits only for the output, until `deadline` at the most: `None` when that has passed.
     pub fn await_output(&mut self, deadline: Option<Instant>) -> Option<Event> {
         loop {
-            match self.deliver(self.mailbox.wait(deadline)?) {
+            let mail = self.wait(deadline)?;
+            match self.deliver(mail) {
                 None | Some(Event::Input(_)) => {}
                 event => return event,
             }
@@ -316,7 +319,7 @@ impl Client {
             self.mailbox.recycle(chunk);
         }
         let deadline = Instant::now() + FAREWELL;
-        while let Some(mail) = self.mailbox.wait(Some(deadline)) {
+        while let Some(mail) = self.mailbox.wait(Some(deadline), false) {
             match mail {
                 // Reading on keeps the kernel from answering the broker's last bytes with a reset, which
                 // could overtake our last message.
@@ -409,6 +412,7 @@ impl Client {
         match mail {
             SocketMail::Bytes(chunk) => transport.deliver(chunk),
             SocketMail::End(error) => transport.end(error),
+            SocketMail::Writable => self.push(),
             SocketMail::Dialled(_) => {}
         }
     }
