@@ -5,7 +5,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::mailbox::{Mail, SocketMail};
-use super::{Client, earliest};
+use super::{Client, Error, earliest};
 use crate::transport::{self, Phase, Transport};
 
 /// A server that reads nothing for so long is lost, whatever the keep alive.
@@ -56,12 +56,15 @@ impl Client {
     }
 
     /// Sends all there is to send, as long as the server goes on reading and nobody hurries us.
-    pub(super) fn send_everything(&mut self) {
-        let mut haste = None;
+    pub(super) fn send_everything(&mut self) -> Result<(), Error> {
+        let (mut haste, mut signal) = (None, None);
         loop {
             self.send();
-            if self.failing.is_some() || !self.is_congested() {
-                return;
+            if let Some((error, _)) = self.failing.take() {
+                return Err(signal.map_or(Error::Lost(error), Error::Interrupted));
+            }
+            if !self.is_congested() {
+                return Ok(());
             }
             if self.hurried {
                 haste.get_or_insert_with(|| Instant::now() + HASTE);
@@ -69,7 +72,10 @@ impl Client {
             match self.wait(earliest(self.stuck_until(), haste)) {
                 Some(Mail::Socket(SocketMail::Bytes(chunk))) => self.mailbox.recycle(chunk),
                 Some(Mail::Socket(SocketMail::Writable)) => self.push(),
-                Some(Mail::Signal(_)) => self.hurry(),
+                Some(Mail::Signal(number)) => {
+                    signal = Some(number);
+                    self.hurry();
+                }
                 _ => {}
             }
             if haste.is_some_and(|end| end <= Instant::now()) {

@@ -307,11 +307,15 @@ impl Client {
 
     fn end_connection(&mut self) -> Result<(), Error> {
         self.session.disconnect(ReasonCode::SUCCESS);
-        self.send_everything();
+        if let Err(error) = self.send_everything() {
+            self.transport = None;
+            return Err(error);
+        }
         if let Some(transport) = &mut self.transport {
             transport.close();
         }
-        self.send_everything();
+        // After DISCONNECT the server may be gone before our Close.
+        let _ = self.send_everything();
         let Some(mut transport) = self.transport.take() else { return Ok(()) };
         transport.finish();
         // Chunks that nobody will read any more would keep the socket thread from reaching the end.
@@ -328,7 +332,7 @@ impl Client {
                 _ => {}
             }
         }
-        self.failing.take().map_or(Ok(()), |(error, _)| Err(Error::Lost(error)))
+        Ok(())
     }
 
     fn deadline(&self) -> Option<Instant> {
