@@ -1,6 +1,8 @@
 //! WebSocket frames, by tungstenite, over a stream whose reads never block. Binary messages only. It must
 //! never know what they carry.
 
+mod last;
+
 use std::fmt;
 use std::io;
 
@@ -13,6 +15,7 @@ use super::Phase;
 use super::error::Error;
 use super::stream::Stream;
 use super::words::{io_words, printable, uncapitalised};
+use last::Last;
 
 /// tungstenite zeroes this much before each read.
 const READ_BUFFER: usize = 16 * 1024;
@@ -101,6 +104,7 @@ pub struct Frames {
     message_limit: usize,
     /// Answers to our own pings that nobody has asked for yet.
     pongs: usize,
+    last: Last,
 }
 
 impl Frames {
@@ -118,14 +122,14 @@ impl Frames {
             .max_frame_size(Some(max_message));
         let message_limit = if whole_pieces { usize::MAX } else { MESSAGE_LIMIT };
         let context = WebSocketContext::new(Role::Client, Some(config));
-        Self { context, message_limit, pongs: 0 }
+        Self { context, message_limit, pongs: 0, last: Last::default() }
     }
 
     /// The next message that is not empty; none when the inbox is drained. Pings and Closes are answered at
     /// once.
     pub fn read(&mut self, stream: &mut Stream) -> Result<Option<Bytes>, Error> {
         loop {
-            match self.context.read(stream) {
+            match self.context.read(&mut self.last.of(stream)) {
                 Ok(Message::Binary(bytes)) if bytes.is_empty() => {}
                 Ok(Message::Binary(bytes)) => return Ok(Some(bytes)),
                 // The answer to a Ping leaves with the next turn of this loop; after a Close nothing counts
@@ -139,7 +143,7 @@ impl Frames {
                 Ok(Message::Close(frame)) => {
                     // The server is leaving: whether our answer still reaches it does not matter.
                     let _ = self.context.flush(stream);
-                    return Err(closed(frame).into());
+                    return Err(self.closed(frame).into());
                 }
                 Err(FrameError::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
                 Err(error) => return Err(self.read_error(stream, error)),
@@ -171,6 +175,19 @@ impl Frames {
                 self.fail(stream, CloseCode::Protocol, error)
             }
             other => WebSocketError::Protocol(uncapitalised(&other.to_string())).into(),
+        }
+    }
+
+    /// What a Close frame says. tungstenite has put 1002 where the code was none (RFC 6455 §7.4).
+    fn closed(&self, frame: Option<CloseFrame>) -> WebSocketError {
+        let Some(CloseFrame { code, reason }) = frame else {
+            return WebSocketError::Closed { code: None, reason: String::new() };
+        };
+        match self.last.close_code() {
+            Some(sent) if code == CloseCode::Protocol && sent != u16::from(code) => {
+                WebSocketError::Protocol(format!("a Close frame with the invalid code {sent}"))
+            }
+            _ => WebSocketError::Closed { code: Some(code.into()), reason: printable(reason.as_str(), 125) },
         }
     }
 
@@ -221,16 +238,6 @@ fn write_error(error: &FrameError) -> Error {
         _ => None,
     };
     WebSocketError::Ended { cause }.into()
-}
-
-fn closed(frame: Option<CloseFrame>) -> WebSocketError {
-    match frame {
-        Some(frame) => {
-            let reason = printable(frame.reason.as_str(), 125);
-            WebSocketError::Closed { code: Some(frame.code.into()), reason }
-        }
-        None => WebSocketError::Closed { code: None, reason: String::new() },
-    }
 }
 
 #[cfg(test)]

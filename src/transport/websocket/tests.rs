@@ -138,6 +138,32 @@ fn a_close_is_answered_and_told() {
 }
 
 #[test]
+fn codes_that_are_none_are_told_as_they_were_sent() {
+    let frame = |code: u16, words: &[u8]| {
+        let length = u8::try_from(2 + words.len()).unwrap();
+        [&[0x88, length], &code.to_be_bytes()[..], words].concat()
+    };
+    for code in [0, 1, 9, 1004, 1005, 1006, 1015, 2999, 5000, u16::MAX] {
+        for words in [&b""[..], b"why"] {
+            let bytes = [&[0x82, 1, b'x'][..], &frame(code, words)].concat();
+            for cut in 0..bytes.len() {
+                let mut world = world(&bytes[..cut]);
+                world.deliver(&bytes[cut..]);
+                assert_eq!(world.read().unwrap().unwrap(), "x");
+                let told = format!(
+                    "the server broke the WebSocket protocol: a Close frame with the invalid code {code}"
+                );
+                assert_eq!(world.read().unwrap_err().to_string(), told);
+            }
+        }
+    }
+    // A server may say of itself what tungstenite says of it.
+    let mut world = world(&frame(1002, b"Protocol violation"));
+    let told = "the server closed the WebSocket with code 1002: Protocol violation";
+    assert_eq!(world.read().unwrap_err().to_string(), told);
+}
+
+#[test]
 fn violations_are_answered_with_the_right_code() {
     let text = |error: &Error| matches!(error, Error::WebSocket(WebSocketError::TextFrame));
     let protocol = |error: &Error| matches!(error, Error::WebSocket(WebSocketError::Protocol(_)));

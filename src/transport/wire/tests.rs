@@ -166,9 +166,9 @@ fn vectors_are_taken_as_a_whole() {
 fn nothing_is_read_while_too_much_waits() {
     let (mut wire, _) = full(0);
     wire.deliver(chunk(b"ping"));
-    wire.write(&vec![0; BACKLOG_LIMIT - 1]).unwrap();
+    wire.write_all(&vec![0; BACKLOG_LIMIT - 1]).unwrap();
     assert_eq!(wire.read(&mut [0; 1]).unwrap(), 1);
-    wire.write(b"x").unwrap();
+    wire.write_all(b"x").unwrap();
     assert_eq!(wire.read(&mut [0; 1]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
     wire.give_up();
     assert_eq!(wire.write_error().unwrap().kind(), io::ErrorKind::TimedOut);
