@@ -66,6 +66,7 @@ impl Client {
             pending: VecDeque::new(),
             failing: None,
             held: false,
+            hurried: false,
             outage: None,
             since: Instant::now(),
             fruitless: 0,
@@ -214,7 +215,7 @@ impl Client {
                 }
                 SocketMail::Dialled(Err(error)) => return Err(Error::Unreached(error)),
                 SocketMail::Note(line) => (self.options.trace)(&line),
-                SocketMail::Bytes(_) | SocketMail::End(_) => {}
+                SocketMail::Bytes(_) | SocketMail::End(_) | SocketMail::Writable => {}
             }
         }
     }
@@ -285,7 +286,7 @@ impl Client {
     /// The next mail of the socket. Other mail has to wait, but for a signal.
     fn await_socket(&mut self, step: Step, deadline: Instant) -> Result<SocketMail, Error> {
         loop {
-            match self.mailbox.wait(Some(deadline)) {
+            match self.wait(Some(deadline)) {
                 None => return Err(self.timed_out(step)),
                 Some(Mail::Socket(mail)) => return Ok(mail),
                 Some(mail) => match self.deliver(mail) {

@@ -20,7 +20,7 @@ use crate::mqtt::qos::QoS;
 use crate::mqtt::session::{self, Delivery};
 use crate::mqtt::topic::TopicFilter;
 use crate::report::{self, Exit};
-use crate::terminal::output::{Output, Progress};
+use crate::terminal::output::{self, Output, Progress};
 
 /// How long the output may take to write what it has, when everything else is over.
 const LAST_WRITE: Duration = Duration::from_millis(250);
@@ -37,6 +37,7 @@ pub fn run(args: &cli::Subscribe) -> Result<Exit> {
     options.session.outlives_connection = args.qos > QoS::AtMostOnce || args.remove_retained;
     let filters = wishes::filters(args)?;
     let (layout, target) = (wishes::layout(args)?, wishes::target(args)?);
+    warn_of_closed_stdout(args);
     let (client, _) = super::connect(options)?;
     let postbox = client.postbox();
     let output = Output::start(layout, target, move |progress| match progress {
@@ -64,6 +65,14 @@ pub fn run(args: &cli::Subscribe) -> Result<Exit> {
     // Whatever ended it: what was received is written, and what was written is acknowledged.
     let result = subscriber.finish_output(result);
     subscriber.end(result, began)
+}
+
+/// What is acknowledged is gone, and nobody has seen it.
+fn warn_of_closed_stdout(args: &cli::Subscribe) {
+    let prints = args.output_dir.is_none() && !args.exit_after_answer && !args.remove_retained;
+    if prints && args.qos > QoS::AtMostOnce && !args.connection.is_quiet() && output::stdout_may_be_closed() {
+        report::warn("stdout is closed (or leads to /dev/null): messages are acknowledged and thrown away");
+    }
 }
 
 struct Subscriber<'a> {
@@ -284,6 +293,9 @@ impl Subscriber<'_> {
                 return Err(error);
             }
         };
+        if exit == Exit::TimedOut {
+            self.client.hurry();
+        }
         // Nothing of ours can be lost any more.
         let _ = self.client.close();
         if self.args.summary {

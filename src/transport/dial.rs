@@ -17,11 +17,9 @@ use super::endpoint::Endpoint;
 use super::log::Note;
 use super::proxy::{self, Proxies, ProxyError};
 use super::tls::{self, TlsConfig};
+use super::wire::WRITE_TURN;
 use super::words::io_words;
 pub use lookup::{Families, Pin};
-
-/// How long one write may wait for a peer that does not read, before the connection counts as lost.
-pub const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How to get to servers; the default is the straight way.
 #[derive(Clone, Debug, Default)]
@@ -64,7 +62,7 @@ impl fmt::Display for Reached {
     }
 }
 
-/// A fresh connection: `TCP_NODELAY` is set, reads block for ever, writes at most [`WRITE_TIMEOUT`].
+/// A fresh connection: `TCP_NODELAY` is set, reads block for ever, writes at most [`WRITE_TURN`].
 #[derive(Debug)]
 pub struct Dialled {
     /// The connected socket.
@@ -220,7 +218,7 @@ fn dial_unix(path: &Path, deadline: Instant) -> Result<Dialled, DialError> {
     let connected = || {
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
         socket.connect_timeout(&SockAddr::unix(path)?, race::left(deadline)?)?;
-        socket.set_write_timeout(Some(WRITE_TIMEOUT))?;
+        socket.set_write_timeout(Some(WRITE_TURN))?;
         Ok(socket)
     };
     let socket = connected().map_err(|error| DialError::Unix { path: path.to_owned(), error })?;

@@ -15,6 +15,7 @@ mod words;
 
 use std::fmt;
 use std::io::{self, Read, Write};
+use std::time::Instant;
 
 use bytes::Bytes;
 
@@ -119,6 +120,8 @@ pub struct Transport {
     whole_pieces: bool,
     facts: Facts,
     log: Log,
+    /// What was to be written when the wire was congested.
+    leftover: Bytes,
 }
 
 #[derive(Debug)]
@@ -129,7 +132,7 @@ enum Stage {
 }
 
 impl Transport {
-    /// Begins TLS, or sends the request at once. The socket should have a write time-out and `TCP_NODELAY`,
+    /// Begins TLS, or sends the request at once. The socket should have a short write time-out and `TCP_NODELAY`,
     /// as [`dial::dial`] sets them.
     ///
     /// Everything goes through the `tunnel`, if there is one: TLS to a proxy.
@@ -150,8 +153,9 @@ impl Transport {
             }
         };
         let (max_message, whole_pieces) = (options.max_message, options.whole_pieces);
-        let (facts, log) = (Facts::default(), Log::new(options.log));
-        let mut transport = Self { stream, stage: Stage::Tls, offer, max_message, whole_pieces, facts, log };
+        let (facts, log, leftover) = (Facts::default(), Log::new(options.log), Bytes::new());
+        let stage = Stage::Tls;
+        let mut transport = Self { stream, stage, offer, max_message, whole_pieces, facts, log, leftover };
         transport.advance()?;
         Ok(transport)
     }
@@ -306,10 +310,40 @@ impl Transport {
     /// Buffers `bytes` as binary messages of at most [`websocket::MESSAGE_LIMIT`] bytes, or as one
     /// ([`Options::whole_pieces`]); full buffers are written. After an error go on reading until
     /// [`read`](Self::read) fails too: it may tell more.
-    pub fn write(&mut self, bytes: Bytes) -> Result<(), Error> {
+    ///
+    /// Write nothing while the connection [is congested](Self::is_congested).
+    pub fn write(&mut self, mut bytes: Bytes) -> Result<(), Error> {
         let Stage::Open(frames) = &mut self.stage else { return Err(not_open()) };
-        frames.write(&mut self.stream, bytes)?;
+        frames.write(&mut self.stream, &mut bytes)?;
+        self.leftover = bytes;
         self.written()
+    }
+
+    /// Whether something waits for a server that does not read. [`push`](Self::push) goes on with it.
+    pub fn is_congested(&self) -> bool {
+        self.stream.wire().is_congested() || !self.leftover.is_empty()
+    }
+
+    /// Since when the server has taken nothing of what waits.
+    pub fn stuck_since(&self) -> Option<Instant> {
+        self.stream.wire().stuck_since()
+    }
+
+    /// Writes of what waits as much as goes out within [`wire::WRITE_TURN`].
+    pub fn push(&mut self) -> Result<(), Error> {
+        self.stream.wire_mut().push();
+        if self.leftover.is_empty() {
+            return self.written();
+        }
+        let leftover = std::mem::take(&mut self.leftover);
+        self.write(leftover)
+    }
+
+    /// Gives up what waits: the server does not read any more. What it says still counts more, see
+    /// [`read`](Self::read).
+    pub fn give_up(&mut self) {
+        self.leftover = Bytes::new();
+        self.stream.wire_mut().give_up();
     }
 
     /// Sends a WebSocket Ping.
@@ -342,14 +376,19 @@ impl Transport {
         }
     }
 
-    /// Ends our direction, at best effort: what is buffered, Close 1000, `close_notify`, the end of the TCP
-    /// stream. What the server still says can be read.
+    /// Says goodbye, at best effort: what is buffered, Close 1000, `close_notify`. What the server still says
+    /// can be read.
     pub fn close(&mut self) {
         if let Stage::Open(frames) = &mut self.stage {
             // The server may be gone already, and then there is nobody to tell.
             let _ = frames.close(&mut self.stream);
         }
-        let _ = self.stream.finish();
+        let _ = self.stream.say_goodbye();
+    }
+
+    /// Ends our direction of the TCP stream.
+    pub fn finish(&mut self) {
+        self.stream.wire_mut().finish();
     }
 }
 

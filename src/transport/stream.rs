@@ -119,11 +119,9 @@ impl Stream {
         self.top.tls.as_ref().is_some_and(|tls| tls.asked() == Asked::InVain)
     }
 
-    /// Ends our direction: `close_notify`, then the end of the TCP stream.
-    pub fn finish(&mut self) -> io::Result<()> {
-        let told = self.top.say_goodbye().and_then(|()| self.top.below.say_goodbye());
-        self.wire_mut().finish();
-        told
+    /// The last word of each TLS there is: `close_notify`.
+    pub fn say_goodbye(&mut self) -> io::Result<()> {
+        self.top.say_goodbye().and_then(|()| self.top.below.say_goodbye())
     }
 }
 

@@ -2,6 +2,7 @@
 //! never know what they carry.
 
 mod frame_log;
+mod last;
 
 use std::fmt;
 use std::io;
@@ -149,7 +150,7 @@ impl Frames {
                 Ok(Message::Close(frame)) => {
                     // The server is leaving: whether our answer still reaches it does not matter.
                     let _ = self.context.flush(&mut self.log.over(stream));
-                    return Err(closed(frame).into());
+                    return Err(self.closed(frame).into());
                 }
                 Err(FrameError::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
                 Err(error) => return Err(self.read_error(stream, error)),
@@ -184,15 +185,29 @@ impl Frames {
         }
     }
 
+    /// What a Close frame says. tungstenite has put 1002 where the code was none (RFC 6455 §7.4).
+    fn closed(&self, frame: Option<CloseFrame>) -> WebSocketError {
+        let Some(CloseFrame { code, reason }) = frame else {
+            return WebSocketError::Closed { code: None, reason: String::new() };
+        };
+        match self.log.last.close_code() {
+            Some(sent) if code == CloseCode::Protocol && sent != u16::from(code) => {
+                WebSocketError::Protocol(format!("a Close frame with the invalid code {sent}"))
+            }
+            _ => WebSocketError::Closed { code: Some(code.into()), reason: printable(reason.as_str(), 125) },
+        }
+    }
+
     /// Fails the connection (RFC 6455 §7.1.7): says why with a Close frame, if it can still be said.
     fn fail(&mut self, stream: &mut Stream, code: CloseCode, error: WebSocketError) -> Error {
         let _ = self.context.close(&mut self.log.over(stream), Some(CloseFrame { code, reason: "".into() }));
         error.into()
     }
 
-    /// Buffers `bytes` as binary messages, never empty ones; a full buffer is written at once.
-    pub fn write(&mut self, stream: &mut Stream, mut bytes: Bytes) -> Result<(), Error> {
-        while !bytes.is_empty() {
+    /// Buffers `bytes` as binary messages, never empty ones; a full buffer is written at once. While the wire is
+    /// congested what is left stays in `bytes`.
+    pub fn write(&mut self, stream: &mut Stream, bytes: &mut Bytes) -> Result<(), Error> {
+        while !bytes.is_empty() && !stream.wire().is_congested() {
             let part = bytes.split_to(bytes.len().min(self.message_limit));
             let mut stream = self.log.over(stream);
             self.context.write(&mut stream, Message::Binary(part)).map_err(|error| write_error(&error))?;
@@ -232,16 +247,6 @@ fn write_error(error: &FrameError) -> Error {
         _ => None,
     };
     WebSocketError::Ended { cause }.into()
-}
-
-fn closed(frame: Option<CloseFrame>) -> WebSocketError {
-    match frame {
-        Some(frame) => {
-            let reason = printable(frame.reason.as_str(), 125);
-            WebSocketError::Closed { code: Some(frame.code.into()), reason }
-        }
-        None => WebSocketError::Closed { code: None, reason: String::new() },
-    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 use std::io::{self, IoSlice, Read, Write};
 
+use super::last::Last;
 use crate::transport::log::Log;
 
 /// What passes in both directions.
@@ -12,12 +13,15 @@ pub struct FrameLog {
     sent: Headers,
     /// A line for each frame.
     pub log: Log,
+    /// What came last, wanted or not.
+    pub last: Last,
 }
 
 impl FrameLog {
     /// Keeps lines only if they are wanted.
     pub fn new(wanted: bool) -> Self {
-        Self { received: Headers::default(), sent: Headers::default(), log: Log::new(wanted) }
+        let (received, sent) = (Headers::default(), Headers::default());
+        Self { received, sent, log: Log::new(wanted), last: Last::default() }
     }
 
     /// The same stream, looked at.
@@ -35,6 +39,7 @@ pub struct Observed<'a, S> {
 impl<S: Read> Read for Observed<'_, S> {
     fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
         let count = self.stream.read(target)?;
+        self.log.last.note(&target[..count]);
         if self.log.log.is_wanted() {
             self.log.received.pass(&target[..count], '<', &mut self.log.log);
         }

@@ -96,7 +96,7 @@ fn a_ping_is_answered_before_read_returns() {
 #[test]
 fn a_ping_is_answered_behind_what_is_buffered() {
     let mut world = world(b"");
-    world.frames.write(&mut world.stream, Bytes::from_static(b"x")).unwrap();
+    world.frames.write(&mut world.stream, &mut Bytes::from_static(b"x")).unwrap();
     world.deliver(&[0x89, 0, 0x82, 1, b'm']);
     assert_eq!(world.read().unwrap().unwrap(), "m");
     assert_eq!(world.sent(), [(0x82, b"x".to_vec()), (0x8a, Vec::new())]);
@@ -133,8 +133,34 @@ fn a_close_is_answered_and_told() {
         world.stream.wire_mut().end(None);
         assert!(matches!(world.read(), Err(Error::WebSocket(WebSocketError::Ended { cause: None }))));
         assert!(matches!(world.read(), Err(Error::WebSocket(WebSocketError::Ended { cause: None }))));
-        assert!(world.frames.write(&mut world.stream, Bytes::from_static(b"x")).is_err());
+        assert!(world.frames.write(&mut world.stream, &mut Bytes::from_static(b"x")).is_err());
     }
+}
+
+#[test]
+fn codes_that_are_none_are_told_as_they_were_sent() {
+    let frame = |code: u16, words: &[u8]| {
+        let length = u8::try_from(2 + words.len()).unwrap();
+        [&[0x88, length], &code.to_be_bytes()[..], words].concat()
+    };
+    for code in [0, 1, 9, 1004, 1005, 1006, 1015, 2999, 5000, u16::MAX] {
+        for words in [&b""[..], b"why"] {
+            let bytes = [&[0x82, 1, b'x'][..], &frame(code, words)].concat();
+            for cut in 0..bytes.len() {
+                let mut world = world(&bytes[..cut]);
+                world.deliver(&bytes[cut..]);
+                assert_eq!(world.read().unwrap().unwrap(), "x");
+                let told = format!(
+                    "the server broke the WebSocket protocol: a Close frame with the invalid code {code}"
+                );
+                assert_eq!(world.read().unwrap_err().to_string(), told);
+            }
+        }
+    }
+    // A server may say of itself what tungstenite says of it.
+    let mut world = world(&frame(1002, b"Protocol violation"));
+    let told = "the server closed the WebSocket with code 1002: Protocol violation";
+    assert_eq!(world.read().unwrap_err().to_string(), told);
 }
 
 #[test]
@@ -212,8 +238,8 @@ fn an_end_without_close_tells_its_cause() {
 fn what_is_written_leaves_in_few_writes_of_small_messages() {
     let mut world = world(b"");
     let payload: Vec<u8> = (0..=250).cycle().take(200_000).collect();
-    world.frames.write(&mut world.stream, Bytes::from(payload.clone())).unwrap();
-    world.frames.write(&mut world.stream, Bytes::new()).unwrap();
+    world.frames.write(&mut world.stream, &mut Bytes::from(payload.clone())).unwrap();
+    world.frames.write(&mut world.stream, &mut Bytes::new()).unwrap();
     // Whatever fills 64 KiB has left; the rest waits for the flush.
     let writes = world.sent.0.lock().unwrap().writes.clone();
     assert_eq!(writes, [65_536, 65_536, 65_536]);
@@ -230,7 +256,7 @@ fn what_is_written_leaves_in_few_writes_of_small_messages() {
 fn small_messages_wait_for_the_flush() {
     let mut world = world(b"");
     for _ in 0..1000 {
-        world.frames.write(&mut world.stream, Bytes::from_static(b"0123456789")).unwrap();
+        world.frames.write(&mut world.stream, &mut Bytes::from_static(b"0123456789")).unwrap();
     }
     assert!(world.sent.0.lock().unwrap().writes.is_empty());
     world.frames.flush(&mut world.stream).unwrap();
@@ -241,10 +267,11 @@ fn small_messages_wait_for_the_flush() {
 #[test]
 fn our_close_is_sent_once_behind_everything_else() {
     let mut world = world(b"");
-    world.frames.write(&mut world.stream, Bytes::from_static(b"x")).unwrap();
+    world.frames.write(&mut world.stream, &mut Bytes::from_static(b"x")).unwrap();
     world.frames.close(&mut world.stream).unwrap();
     world.frames.close(&mut world.stream).unwrap();
-    world.stream.finish().unwrap();
+    world.stream.say_goodbye().unwrap();
+    world.stream.wire_mut().finish();
     assert_eq!(world.sent(), [(0x82, b"x".to_vec()), (0x88, vec![3, 0xe8])]);
     assert_eq!(world.sent.0.lock().unwrap().shut, [Shutdown::Write]);
     // The server may still say something, and answers our Close.

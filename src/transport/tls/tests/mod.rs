@@ -216,6 +216,7 @@ fn a_trusted_server_is_spoken_to_by_name_and_by_address() {
             exchange(&mut client, size);
         }
         client.transport.close();
+        client.transport.finish();
         assert!(matches!(client.read(), Err(Error::WebSocket(_))));
     }
 }
