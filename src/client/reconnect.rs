@@ -77,6 +77,7 @@ impl Error {
             | Self::TlsSetup(_)
             | Self::NotMended { .. }
             | Self::Redirected { .. }
+            | Self::NotMqtt(_)
             | Self::Violation(_)
             | Self::Interrupted(_) => false,
         }

@@ -1,8 +1,9 @@
 //! WebSocket frames, by tungstenite, over a stream whose reads never block. Binary messages only. It must
 //! never know what they carry.
 
-mod frame_log;
+mod header;
 mod last;
+mod watch;
 
 use std::fmt;
 use std::io;
@@ -16,7 +17,7 @@ use super::Phase;
 use super::error::Error;
 use super::stream::Stream;
 use super::words::{io_words, printable, uncapitalised};
-use frame_log::FrameLog;
+use watch::Watch;
 
 /// tungstenite zeroes this much before each read.
 const READ_BUFFER: usize = 16 * 1024;
@@ -49,9 +50,9 @@ pub enum WebSocketError {
     /// A message larger than we accept. Closed with 1009.
     TooLarge {
         /// Its length so far, in bytes.
-        size: usize,
+        size: u64,
         /// The most we accept, in bytes.
-        limit: usize,
+        limit: u64,
     },
     /// The server broke RFC 6455. Closed with 1002 (or 1007 for bad UTF-8).
     Protocol(String),
@@ -65,7 +66,7 @@ impl fmt::Display for WebSocketError {
                 write!(f, "the server closed the WebSocket with code {code}{}", code_words(*code))
             }
             Self::Closed { code: Some(code), reason } => {
-                write!(f, "the server closed the WebSocket with code {code}: {reason}")
+                write!(f, "the server closed the WebSocket with code {code}{}: {reason}", code_words(*code))
             }
             Self::Ended { cause: None } => f.write_str("the server closed the connection"),
             Self::Ended { cause: Some(error) } => f.write_str(&io_words(error)),
@@ -105,7 +106,9 @@ pub struct Frames {
     message_limit: usize,
     /// Answers to our own pings that nobody has asked for yet.
     pongs: usize,
-    log: FrameLog,
+    /// A message came: the server does speak WebSocket.
+    has_heard: bool,
+    watch: Watch,
 }
 
 impl Frames {
@@ -124,32 +127,44 @@ impl Frames {
             .max_frame_size(Some(max_message));
         let message_limit = if whole_pieces { usize::MAX } else { MESSAGE_LIMIT };
         let context = WebSocketContext::new(Role::Client, Some(config));
-        Self { context, message_limit, pongs: 0, log: FrameLog::new(log) }
+        Self { context, message_limit, pongs: 0, has_heard: false, watch: Watch::new(max_message, log) }
     }
 
     /// A line about a frame that was not taken yet.
     pub fn traced(&mut self) -> Option<String> {
-        self.log.log.take()
+        self.watch.log.take()
+    }
+
+    /// The payload of the first frame, as far as it is kept, if it is text, as no MQTT packet begins.
+    pub fn first_text(&self) -> Option<String> {
+        let header = header::Header::read(&self.watch.first)?;
+        let payload = &self.watch.first[header.size..];
+        let payload = &payload[..payload.len().min(usize::try_from(header.length).unwrap_or(usize::MAX))];
+        let is_text = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
+        (payload.len() >= 4 && payload.iter().take(8).all(is_text))
+            .then(|| payload.escape_ascii().to_string())
     }
 
     /// The next message that is not empty; none when the inbox is drained. Pings and Closes are answered at
     /// once.
     pub fn read(&mut self, stream: &mut Stream) -> Result<Option<Bytes>, Error> {
         loop {
-            match self.context.read(&mut self.log.over(stream)) {
+            match self.context.read(&mut self.watch.over(stream)) {
                 Ok(Message::Binary(bytes)) if bytes.is_empty() => {}
-                Ok(Message::Binary(bytes)) => return Ok(Some(bytes)),
+                Ok(Message::Binary(bytes)) => {
+                    self.has_heard = true;
+                    return Ok(Some(bytes));
+                }
                 // The answer to a Ping leaves with the next turn of this loop; after a Close nothing counts
                 // but the end (RFC 6455 §1.4).
                 Ok(Message::Pong(_)) => self.pongs = self.pongs.saturating_add(1),
                 Ok(Message::Ping(_) | Message::Frame(_))
                 | Err(FrameError::Protocol(ProtocolError::ReceivedAfterClosing)) => {}
-                Ok(Message::Text(_)) => {
-                    return Err(self.fail(stream, CloseCode::Unsupported, WebSocketError::TextFrame));
-                }
+                // The watch refuses it before.
+                Ok(Message::Text(_)) => return Err(self.fail(stream, WebSocketError::TextFrame)),
                 Ok(Message::Close(frame)) => {
                     // The server is leaving: whether our answer still reaches it does not matter.
-                    let _ = self.context.flush(&mut self.log.over(stream));
+                    let _ = self.context.flush(&mut self.watch.over(stream));
                     return Err(self.closed(frame).into());
                 }
                 Err(FrameError::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
@@ -170,16 +185,17 @@ impl Frames {
                 tls => tls,
             },
             FrameError::Capacity(CapacityError::MessageTooLong { size, max_size }) => {
-                let error = WebSocketError::TooLarge { size, limit: max_size };
-                self.fail(stream, CloseCode::Size, error)
+                let (size, limit) = (size as u64, max_size as u64);
+                self.fail(stream, WebSocketError::TooLarge { size, limit })
             }
             FrameError::Utf8(_) => {
-                let error = WebSocketError::Protocol("text that is not UTF-8".into());
-                self.fail(stream, CloseCode::Invalid, error)
+                let error = WebSocketError::Protocol("a Close frame whose reason is not UTF-8".into());
+                self.fail_with(stream, CloseCode::Invalid, error)
             }
             FrameError::Protocol(error) => {
-                let error = WebSocketError::Protocol(uncapitalised(&error.to_string()));
-                self.fail(stream, CloseCode::Protocol, error)
+                let fault = self.watch.fault.take();
+                let error = fault.unwrap_or_else(|| WebSocketError::Protocol(self.explained(&error)));
+                self.fail(stream, error)
             }
             other => WebSocketError::Protocol(uncapitalised(&other.to_string())).into(),
         }
@@ -190,7 +206,7 @@ impl Frames {
         let Some(CloseFrame { code, reason }) = frame else {
             return WebSocketError::Closed { code: None, reason: String::new() };
         };
-        match self.log.last.close_code() {
+        match self.watch.last.close_code() {
             Some(sent) if code == CloseCode::Protocol && sent != u16::from(code) => {
                 WebSocketError::Protocol(format!("a Close frame with the invalid code {sent}"))
             }
@@ -198,9 +214,29 @@ impl Frames {
         }
     }
 
+    /// What a protocol error is, and what the server sent when it never sent a frame that was one.
+    fn explained(&self, error: &ProtocolError) -> String {
+        let words = uncapitalised(&error.to_string());
+        if self.has_heard {
+            return words;
+        }
+        format!("{words} (it sent \"{}\")", self.watch.first.escape_ascii())
+    }
+
+    /// Fails the connection with the code that the error has.
+    fn fail(&mut self, stream: &mut Stream, error: WebSocketError) -> Error {
+        let code = match error {
+            WebSocketError::TextFrame => CloseCode::Unsupported,
+            WebSocketError::TooLarge { .. } => CloseCode::Size,
+            _ => CloseCode::Protocol,
+        };
+        self.fail_with(stream, code, error)
+    }
+
     /// Fails the connection (RFC 6455 §7.1.7): says why with a Close frame, if it can still be said.
-    fn fail(&mut self, stream: &mut Stream, code: CloseCode, error: WebSocketError) -> Error {
-        let _ = self.context.close(&mut self.log.over(stream), Some(CloseFrame { code, reason: "".into() }));
+    fn fail_with(&mut self, stream: &mut Stream, code: CloseCode, error: WebSocketError) -> Error {
+        let _ =
+            self.context.close(&mut self.watch.over(stream), Some(CloseFrame { code, reason: "".into() }));
         error.into()
     }
 
@@ -209,7 +245,7 @@ impl Frames {
     pub fn write(&mut self, stream: &mut Stream, bytes: &mut Bytes) -> Result<(), Error> {
         while !bytes.is_empty() && !stream.wire().is_congested() {
             let part = bytes.split_to(bytes.len().min(self.message_limit));
-            let mut stream = self.log.over(stream);
+            let mut stream = self.watch.over(stream);
             self.context.write(&mut stream, Message::Binary(part)).map_err(|error| write_error(&error))?;
         }
         Ok(())
@@ -217,7 +253,7 @@ impl Frames {
 
     /// Sends a Ping (RFC 6455 §5.5.2).
     pub fn ping(&mut self, stream: &mut Stream) -> Result<(), Error> {
-        let mut stream = self.log.over(stream);
+        let mut stream = self.watch.over(stream);
         self.context.write(&mut stream, Message::Ping(Bytes::new())).map_err(|error| write_error(&error))
     }
 
@@ -230,13 +266,13 @@ impl Frames {
 
     /// Writes everything buffered.
     pub fn flush(&mut self, stream: &mut Stream) -> Result<(), Error> {
-        self.context.flush(&mut self.log.over(stream)).map_err(|error| write_error(&error))
+        self.context.flush(&mut self.watch.over(stream)).map_err(|error| write_error(&error))
     }
 
     /// Sends Close 1000, once, and everything before it.
     pub fn close(&mut self, stream: &mut Stream) -> Result<(), Error> {
         let frame = CloseFrame { code: CloseCode::Normal, reason: "".into() };
-        self.context.close(&mut self.log.over(stream), Some(frame)).map_err(|error| write_error(&error))
+        self.context.close(&mut self.watch.over(stream), Some(frame)).map_err(|error| write_error(&error))
     }
 }
 

@@ -94,7 +94,7 @@ impl Session {
     /// Asks for subscriptions; [`Event::Subscribed`] has the answer, under the identifier returned.
     pub fn subscribe(&mut self, subscriptions: Vec<Subscription>, properties: Properties) -> PacketId {
         let packet_id = self.exchanges.next_id();
-        self.exchanges.begin(Exchange::Subscribe);
+        self.exchanges.begin(Exchange::Subscribe(subscriptions.len()));
         self.subscriptions.push((subscriptions.clone(), properties.clone()));
         self.send(&Packet::Subscribe(Subscribe { packet_id, properties, subscriptions }));
         packet_id
