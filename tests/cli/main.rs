@@ -8,6 +8,7 @@ mod endings;
 mod faults;
 mod filters;
 mod formats;
+mod hostile;
 mod ping;
 mod ping_via;
 mod profile;
