@@ -114,7 +114,7 @@ impl Cli {
         let of = command.find_subcommand(verb);
         let (Some(of), Some(connection)) = (of, self.command.connection_mut()) else { return Ok(()) };
         let mut tls = of.get_arguments().filter(|arg| arg.get_help_heading() == Some("TLS"));
-        connection.tls_by_profile = !tls.any(|arg| origins.is_typed(arg.get_id().as_str(), matches));
+        connection.account_for_tls(tls.any(|arg| origins.is_typed(arg.get_id().as_str(), matches)));
         if connection.is_only_printed() {
             self.listing = Some(in_force::listing(of, matches, connection, origins)?);
         }

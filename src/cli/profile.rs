@@ -108,8 +108,8 @@ impl Config {
         Ok(Self { path: path.to_owned(), profiles, exposed })
     }
 
-    /// The flags of one profile that mean something to this command and were not set in a stronger place, each
-    /// with its identifier.
+    /// The flags of one profile that mean something to this command and were not set in a stronger place,
+    /// each with its identifier.
     fn flags(
         &self,
         name: &str,

@@ -113,8 +113,8 @@ pub struct Frames {
 
 impl Frames {
     /// Frames of a client after the upgrade. No message and no frame of the server may exceed `max_message`
-    /// bytes; ours stay below [`MESSAGE_LIMIT`], or are as long as what is written (`whole_pieces`). With `log`
-    /// each frame is a line for [`Frames::traced`].
+    /// bytes; ours stay below [`MESSAGE_LIMIT`], or are as long as what is written (`whole_pieces`). With
+    /// `log` each frame is a line for [`Frames::traced`].
     ///
     /// Not `from_partially_read`: a buffer that begins as a few bytes of leftover makes `BytesMut` allocate
     /// such small ones ever after, and every read brings one frame (11,062 reads instead of 124, measured).

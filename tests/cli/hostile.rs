@@ -255,8 +255,8 @@ fn a_flood_of_nothing_does_not_hold_up_the_clock() {
 #[test]
 fn what_is_no_packet_is_not_awaited_however_long_its_message_is() {
     // The beginning of a frame of 200 MiB, and fragments without end: what is in them is not MQTT.
-    let long = [&[0x82, 127][..], &(200_u64 << 20).to_be_bytes(), &[b'a'; 300_000]].concat();
-    let endless = [frame(0x02, b"a"), frame(0x00, &[b'a'; 60_000]).repeat(5)].concat();
+    let long = [&[0x82, 127][..], &(200_u64 << 20).to_be_bytes(), &vec![b'a'; 300_000]].concat();
+    let endless = [frame(0x02, b"a"), frame(0x00, &vec![b'a'; 60_000]).repeat(5)].concat();
     for bytes in [long, endless] {
         breaks(Step::Raw(bytes), "the broker broke the protocol: malformed packet: *");
     }

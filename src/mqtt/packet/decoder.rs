@@ -16,8 +16,8 @@ use crate::mqtt::version::Version;
 /// The longest fixed header: the first byte and four of the remaining length (§2.1).
 const LONGEST_FIXED_HEADER: usize = 5;
 
-/// The longest remaining length of anything but PUBLISH, in bytes: no string or property list comes near it, and
-/// nobody is to make us hold more by calling it a CONNACK.
+/// The longest remaining length of anything but PUBLISH, in bytes: no string or property list comes near it,
+/// and nobody is to make us hold more by calling it a CONNACK.
 const LONGEST_CONTROL: usize = 16 * 1024 * 1024;
 
 /// Takes bytes in pieces of any size and gives packets. Each byte is copied at most once.
@@ -203,8 +203,8 @@ fn fixed_header(bytes: &[u8], version: Version, maximum: usize) -> Result<Option
     Ok(Some(FixedHeader { packet, length, size }))
 }
 
-/// What has one length only before MQTT 5 is judged by it, before its content has come in. In MQTT 5 only PUBLISH
-/// is ever as long as [`LONGEST_CONTROL`].
+/// What has one length only before MQTT 5 is judged by it, before its content has come in. In MQTT 5 only
+/// PUBLISH is ever as long as [`LONGEST_CONTROL`].
 #[inline]
 fn check_length(packet: PacketType, version: Version, length: usize) -> Result<(), Malformed> {
     if packet == PacketType::Publish {

@@ -83,8 +83,8 @@ impl Watch {
         self.piece = self.piece.map(|piece| piece - count).filter(|_| self.left > 0);
     }
 
-    /// Whole frames, but for the first and the last one; not within a long frame. Changes headers, and returns
-    /// how many bytes may be passed on: an incomplete header may not.
+    /// Whole frames, but for the first and the last one; not within a long frame. Changes headers, and
+    /// returns how many bytes may be passed on: an incomplete header may not.
     fn pass(&mut self, bytes: &mut [u8]) -> usize {
         let mut at = 0;
         loop {

@@ -14,9 +14,10 @@ pub const ANSWER_401: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the s
 pub const ANSWER_400: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the server answered HTTP 400 Bad Request; the \
      path, the --subprotocol or a proxy that drops the Upgrade header";
 pub const SILENT_CLOSE: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the server closed the connection without an \
-     HTTP answer; most often a wrong --subprotocol, or a port that speaks something else (TLS, plain MQTT)";
+     HTTP answer; most often a wrong --subprotocol or --origin, or a port that speaks something else (TLS, plain MQTT)";
 pub const UPGRADE_TIMED_OUT: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: no WebSocket upgrade within 0.5 s; does a \
-     WebSocket server listen there? a raw MQTT or TLS port waits in silence";
+     WebSocket server listen there, at this path? a raw MQTT or TLS port waits in silence, and so do some brokers at \
+     another path than theirs";
 pub const CONNACK_TIMED_OUT: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: no CONNACK within 0.5 s; the WebSocket is open \
      but no MQTT broker answers behind it; try another --path or -V";
 pub const PLAIN_MQTT: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the server speaks MQTT without WebSockets on \
