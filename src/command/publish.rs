@@ -4,6 +4,7 @@ mod input;
 mod message;
 mod pace;
 
+use std::rc::Rc;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
@@ -34,7 +35,9 @@ pub fn run(args: &cli::Publish) -> Result<Exit> {
     let maker = Maker::new(args, properties.of(Place::Publish))?;
     let progress = Progress::new(!args.connection.is_quiet(), began);
     let mut input = match Opened::new(args, options.session.maximum_packet)? {
-        Opened::Large(file) => return stream::run(options, maker.template, file, progress),
+        Opened::Large(file) => {
+            return stream::run(options, Rc::unwrap_or_clone(maker.template), file, progress);
+        }
         Opened::Input(input) => input,
     };
     let (mut client, _) = super::connect(options)?;

@@ -48,7 +48,7 @@ pub enum Event {
 }
 
 /// A message from the server.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Delivery {
     /// Counts the messages of this session, from 1; what [`Session::settle`] is told.
     pub number: u64,
