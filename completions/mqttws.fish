@@ -87,6 +87,10 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l profile -d 'Read t
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l config -d 'Configuration file [default: `$XDG_CONFIG_HOME/mqttws/config.toml`]' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s x -l session-expiry-interval -d 'Seconds for which the broker keeps the session when we are away, or `never` for no end (MQTT 5) [default: with -c never]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s D -l property -d 'Give a packet a property: connect, will, publish, subscribe, unsubscribe or disconnect; its name, such as content-type; its value (MQTT 5, repeatable)' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s e -l response-topic -d 'Where the answers come: agreed on with who answers, or given along [default: a topic of our own]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s W -l timeout -d 'Leave with exit code 27 when an answer takes longer' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s F -l format -d 'Write each answer in this format, as `sub` does' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l retain-handling -d 'Kept messages are never answers, whenever the broker sends them (MQTT 5)' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s t -l topic -d 'Topic to publish to; with --json that of records without one' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l topic-prefix -d 'Put this before every topic' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s m -l message -d 'Publish this text' -r
@@ -113,10 +117,19 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l quiet -d 'No warni
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s c -l disable-clean-session -d 'Keep the session: the broker stores what comes while we are away (needs -i)'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l nodelay -d 'Packets are never held back'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l ws -d 'WebSockets are all that we speak'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l request -d 'Wait for the answer to each message and write it to stdout (MQTT 5, or with -e)'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l latency -d 'Say at the end how long the answers took, on stderr'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s v -l verbose -d 'Write the topic and a space before each answer'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l pretty -d 'Spread JSON over several lines'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l hex -d 'Write answers as hexadecimal digits'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l base64 -d 'Write answers as base64'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s N -d 'Write no line feed behind each answer'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s R -d 'Messages that the broker had kept are never answers'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l retain-as-published -d 'Keep the retain flag of answers as it was published (MQTT 5)'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s s -l stdin-file -d 'Publish all of stdin as one message'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s l -l stdin-line -d 'Publish each line of stdin as a message'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s n -l null-message -d 'Publish an empty message'
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l json -d 'Publish each line of stdin as the message that it describes, as `sub --json` writes it'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l json -d 'Publish each line of stdin as the message that it describes, as `sub --json` writes it; with --request write the answers so, too (or only them, beside -m, -f, -s, -l or -n)'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s 0 -l null -d 'With -l or --json: each record ends in NUL, not in a line feed'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l strict-input -d 'Stop at the first record that makes no sense; without this the others go on'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s r -l retain -d 'Ask the broker to keep the message for later subscribers'

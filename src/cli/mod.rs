@@ -10,6 +10,7 @@ mod profile;
 pub mod property;
 pub mod publish;
 mod refused;
+pub mod request;
 pub mod serve;
 pub mod session;
 pub mod subscribe;

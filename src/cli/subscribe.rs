@@ -68,7 +68,7 @@ pub struct Subscribe {
     pub count: Option<u64>,
 
     /// Leave after so long, with exit code 27 if -C was not met
-    #[arg(short = 'W', long, value_name = "SECS", value_parser = value::duration, help_heading = "Messages")]
+    #[arg(short = 'W', long, value_name = "SECS", value_parser = value::timeout, help_heading = "Messages")]
     pub timeout: Option<Duration>,
 
     /// Leave after so long without a message, with exit code 0

@@ -3,6 +3,7 @@
 mod input;
 mod message;
 mod pace;
+mod request;
 
 use std::time::Instant;
 
@@ -23,6 +24,10 @@ use crate::terminal::progress::Progress;
 
 /// Runs `mqttws pub`.
 pub fn run(args: &cli::Publish) -> Result<Exit> {
+    args.check()?;
+    if args.answers.request {
+        return request::run(args);
+    }
     let began = Instant::now();
     let mut options = args.connection.resolve()?;
     args.persistence.apply(&args.connection, &mut options)?;

@@ -15,6 +15,7 @@ mod publish;
 mod reconnect;
 mod records;
 mod redirect;
+mod requests;
 mod serve;
 mod signals;
 mod subscribe;
