@@ -14,15 +14,15 @@ use crate::mqtt::topic::TopicName;
 pub struct RequestFlags {
     /// Wait for the answer to each message and write it to stdout (MQTT 5, or with -e)
     ///
-    /// The message has a response topic that is subscribed to before, and correlation data by which its answer
-    /// is known.
+    /// The message has a response topic that is subscribed to before, and correlation data by which its
+    /// answer is known.
     #[arg(long, help_heading = "Requests", conflicts_with_all = ["retain", "repeat", "repeat_delay", "replay"])]
     pub request: bool,
 
     /// Where the answers come: agreed on with who answers, or given along [default: a topic of our own]
     ///
-    /// A single request to such a topic has no correlation data, as that of `mosquitto_rr`, unless -D gives it
-    /// some: the first message that comes is its answer.
+    /// A single request to such a topic has no correlation data, as that of `mosquitto_rr`, unless -D gives
+    /// it some: the first message that comes is its answer.
     #[arg(short = 'e', long, value_name = "TOPIC", help_heading = "Requests", requires = "request")]
     pub response_topic: Option<TopicName>,
 

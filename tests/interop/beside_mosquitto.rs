@@ -1,5 +1,5 @@
-//! `mqttws sub` and Debian's `mosquitto_sub` on one broker: what they print for the same flags is the same, byte
-//! for byte. These tests must never know a format.
+//! `mqttws sub` and Debian's `mosquitto_sub` on one broker: what they print for the same flags is the same,
+//! byte for byte. These tests must never know a format.
 
 use crate::broker::Mosquitto;
 use crate::mosquitto;
@@ -57,8 +57,8 @@ const EVERYTHING: &[&str] = &[
     "1",
 ];
 
-/// Everything of 2.0.11 that does not tell the time, but for hexadecimal digits with a width: 2.0 shows half of
-/// the payload there.
+/// Everything of 2.0.11 that does not tell the time, but for hexadecimal digits with a width: 2.0 shows half
+/// of the payload there.
 const FORMATS: &[&str] = &[
     "%A|%5A|%05A|%-5A|",
     "%C|%9C|%-9C|%09C|%.2C|%9.2C|",

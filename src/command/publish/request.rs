@@ -175,7 +175,8 @@ impl Requester<'_> {
         }
     }
 
-    /// Publishes as many requests as may wait for their answers at once, and as the window and the clock allow.
+    /// Publishes as many requests as may wait for their answers at once, and as the window and the clock
+    /// allow.
     fn ask_what_is_there(&mut self) {
         self.alarm = None;
         while self.subscribed && self.has_room() && self.prepare() && self.can_publish() && self.is_due() {

@@ -118,8 +118,8 @@ fn padded_as_they_are(bytes: &[u8], shape: Shape, out: &mut BytesMut) {
     }
 }
 
-/// As mosquitto 2.1 has it (2.0 cuts the payload to half the width): a width cuts the payload to as many bytes and
-/// pads its digits; a precision groups the digits, and those of the padding in front of them.
+/// As mosquitto 2.1 has it (2.0 cuts the payload to half the width): a width cuts the payload to as many
+/// bytes and pads its digits; a precision groups the digits, and those of the padding in front of them.
 fn hex(payload: &[u8], upper: bool, shape: Shape, out: &mut BytesMut) {
     let length = if shape.width > 0 { shape.width.min(payload.len()) } else { payload.len() };
     let missing = shape.width.saturating_sub(2 * length);

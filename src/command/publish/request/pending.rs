@@ -1,5 +1,5 @@
-//! The requests that wait for their answers, and which of them an answer is for. It must never know how either
-//! travels.
+//! The requests that wait for their answers, and which of them an answer is for. It must never know how
+//! either travels.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

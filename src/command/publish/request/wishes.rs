@@ -1,5 +1,5 @@
-//! What the flags of `pub --request` mean to the rooms that do it: a response topic, correlation data, a layout. It
-//! must never know a message.
+//! What the flags of `pub --request` mean to the rooms that do it: a response topic, correlation data, a
+//! layout. It must never know a message.
 
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
