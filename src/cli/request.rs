@@ -16,7 +16,8 @@ pub struct RequestFlags {
     ///
     /// The message has a response topic that is subscribed to before, and correlation data by which its
     /// answer is known.
-    #[arg(long, help_heading = "Requests", conflicts_with_all = ["retain", "repeat", "repeat_delay", "replay"])]
+    #[arg(long, help_heading = "Requests",
+          conflicts_with_all = ["retain", "repeat", "repeat_delay", "replay"])]
     pub request: bool,
 
     /// Where the answers come: agreed on with who answers, or given along [default: a topic of our own]
@@ -69,7 +70,8 @@ pub struct RequestFlags {
     pub retain_as_published: bool,
 
     /// Kept messages are never answers, whenever the broker sends them (MQTT 5)
-    #[arg(long, hide = true, value_name = "WHEN", value_parser = value::retain_handling, requires = "request")]
+    #[arg(long, hide = true, value_name = "WHEN", value_parser = value::retain_handling,
+          requires = "request")]
     pub retain_handling: Option<RetainHandling>,
 }
 

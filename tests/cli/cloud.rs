@@ -1,6 +1,6 @@
-//! The recipes of `man/mqttws-cloud.7`, run as they stand there, against servers that demand what each
-//! service documents and refuse everything else. They are reached by their real names and ports, through an
-//! HTTP proxy that is the server itself: nothing leaves this machine.
+//! The recipes of `man/mqttws-cloud.7`, run as they stand there, against servers that demand what each service
+//! documents and refuse everything else. They are reached by their real names and ports, through an HTTP
+//! proxy that is the server itself: nothing leaves this machine.
 
 use std::fs;
 use std::path::Path;

@@ -53,8 +53,7 @@ fn asked_by_name() -> Vec<Step> {
     vec![bytes(b"\x05\x01\x00"), raw(b"\x05\x00"), Step::Bytes(request)]
 }
 
-/// Checks that a proxy of `scheme` that does `steps` ends with this code and these words; `{proxy}` is its
-/// URL.
+/// Checks that a proxy of `scheme` that does `steps` ends with this code and these words; `{proxy}` is its URL.
 fn explained(scheme: &str, steps: Vec<Step>, arguments: &[&str], code: i32, words: &str) {
     let broker = Broker::start(steps);
     let proxy = format!("{scheme}://127.0.0.1:{}", broker.port());
@@ -118,8 +117,7 @@ fn a_proxy_may_be_spoken_to_over_tls() {
     assert!(outcome.code() == Some(3) && is_like(&stderr, &pattern), "{outcome}");
 }
 
-/// A proxy that is spoken to over TLS and passes everything on to `port`, until both ends are silent for
-/// good.
+/// A proxy that is spoken to over TLS and passes everything on to `port`, until both ends are silent for good.
 fn relay(certificate: &Certificate, port: u16) -> (String, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}", listener.local_addr().unwrap());

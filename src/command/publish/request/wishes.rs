@@ -21,8 +21,8 @@ pub fn require_version_5(args: &cli::Publish, options: &mut Options) -> Result<(
         ensure!(
             options.versions.contains(&Version::V5),
             Usage::new(format!(
-                "--request: in MQTT {} a message cannot say where its answer is awaited: agree on a topic, and \
-                 give it with -e",
+                "--request: in MQTT {} a message cannot say where its answer is awaited: agree on a topic, \
+                 and give it with -e",
                 options.versions[0]
             ))
         );
