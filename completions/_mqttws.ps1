@@ -261,6 +261,8 @@ Register-ArgumentCompleter -Native -CommandName 'mqttws' -ScriptBlock {
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Write each message as a line of JSON; with =parse also the payload as JSON, where it is')
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Write each message to a file of its own in this folder, named by its topic and a number')
             [CompletionResult]::new('--output-dir', '--output-dir', [CompletionResultType]::ParameterName, 'Write each message to a file of its own in this folder, named by its topic and a number')
+            [CompletionResult]::new('--exec', '--exec', [CompletionResultType]::ParameterName, 'Run this command for each message, with its payload on stdin and `$MQTT_TOPIC`, `$MQTT_QOS`... set')
+            [CompletionResult]::new('--jobs', '--jobs', [CompletionResultType]::ParameterName, 'Run so many commands at once; messages are acknowledged in their order all the same')
             [CompletionResult]::new('-4', '-4', [CompletionResultType]::ParameterName, 'Connect to IPv4 addresses only')
             [CompletionResult]::new('--ipv4', '--ipv4', [CompletionResultType]::ParameterName, 'Connect to IPv4 addresses only')
             [CompletionResult]::new('-6', '-6', [CompletionResultType]::ParameterName, 'Connect to IPv6 addresses only')
@@ -295,6 +297,8 @@ Register-ArgumentCompleter -Native -CommandName 'mqttws' -ScriptBlock {
             [CompletionResult]::new('-N', '-N ', [CompletionResultType]::ParameterName, 'Write no line feed behind each message')
             [CompletionResult]::new('-0', '-0', [CompletionResultType]::ParameterName, 'Write NUL instead of a line feed behind each message')
             [CompletionResult]::new('--null', '--null', [CompletionResultType]::ParameterName, 'Write NUL instead of a line feed behind each message')
+            [CompletionResult]::new('--keep-going', '--keep-going', [CompletionResultType]::ParameterName, 'Go on after a command that failed; its message is acknowledged, and the exit code is 1 in the end')
+            [CompletionResult]::new('--reply', '--reply', [CompletionResultType]::ParameterName, 'Publish what the command writes to stdout to the response topic of its message, with the same correlation data (MQTT 5)')
             [CompletionResult]::new('--summary', '--summary', [CompletionResultType]::ParameterName, 'Say at the end how much came, on stderr')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break

@@ -256,6 +256,8 @@ set edit:completion:arg-completer[mqttws] = {|@words|
             cand --json 'Write each message as a line of JSON; with =parse also the payload as JSON, where it is'
             cand -o 'Write each message to a file of its own in this folder, named by its topic and a number'
             cand --output-dir 'Write each message to a file of its own in this folder, named by its topic and a number'
+            cand --exec 'Run this command for each message, with its payload on stdin and `$MQTT_TOPIC`, `$MQTT_QOS`... set'
+            cand --jobs 'Run so many commands at once; messages are acknowledged in their order all the same'
             cand -4 'Connect to IPv4 addresses only'
             cand --ipv4 'Connect to IPv4 addresses only'
             cand -6 'Connect to IPv6 addresses only'
@@ -290,6 +292,8 @@ set edit:completion:arg-completer[mqttws] = {|@words|
             cand -N 'Write no line feed behind each message'
             cand -0 'Write NUL instead of a line feed behind each message'
             cand --null 'Write NUL instead of a line feed behind each message'
+            cand --keep-going 'Go on after a command that failed; its message is acknowledged, and the exit code is 1 in the end'
+            cand --reply 'Publish what the command writes to stdout to the response topic of its message, with the same correlation data (MQTT 5)'
             cand --summary 'Say at the end how much came, on stderr'
             cand --help 'Print help'
         }

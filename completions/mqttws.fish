@@ -206,6 +206,8 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s F -l format -d 'Wr
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l json -d 'Write each message as a line of JSON; with =parse also the payload as JSON, where it is' -r -f -a "text\t'Text, or base64'
 parse\t'And JSON, where they are'"
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s o -l output-dir -d 'Write each message to a file of its own in this folder, named by its topic and a number' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l exec -d 'Run this command for each message, with its payload on stdin and `$MQTT_TOPIC`, `$MQTT_QOS`... set' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l jobs -d 'Run so many commands at once; messages are acknowledged in their order all the same' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s 4 -l ipv4 -d 'Connect to IPv4 addresses only'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s 6 -l ipv6 -d 'Connect to IPv6 addresses only'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l follow -d 'Follow up to 5 redirects, never from wss to ws; to another host no credentials are sent'
@@ -233,6 +235,8 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l hex -d 'Write payl
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l base64 -d 'Write payloads as base64'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s N -d 'Write no line feed behind each message'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s 0 -l null -d 'Write NUL instead of a line feed behind each message'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l keep-going -d 'Go on after a command that failed; its message is acknowledged, and the exit code is 1 in the end'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l reply -d 'Publish what the command writes to stdout to the response topic of its message, with the same correlation data (MQTT 5)'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l summary -d 'Say at the end how much came, on stderr'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l help -d 'Print help'
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s L -l url -d 'The same as URL' -r

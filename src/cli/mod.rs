@@ -1,6 +1,7 @@
 //! The command line as types. Nothing else in the program knows a flag.
 
 mod address;
+pub mod command;
 pub mod connection;
 mod credentials;
 mod handshake;

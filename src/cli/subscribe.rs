@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::command::CommandFlags;
 use super::connection::Connection;
 use super::property::PropertyFlags;
 use super::refused::Granted;
@@ -146,6 +147,10 @@ pub struct Subscribe {
     #[arg(short, long, value_name = "DIR", help_heading = "Output", conflicts_with = "null")]
     pub output_dir: Option<PathBuf>,
 
+    /// The commands.
+    #[command(flatten)]
+    pub commands: CommandFlags,
+
     /// Say at the end how much came, on stderr
     #[arg(long, help_heading = "Output")]
     pub summary: bool,
@@ -163,6 +168,6 @@ pub enum JsonMode {
 impl Subscribe {
     /// Whether something is asked for that only MQTT 5 has.
     pub fn needs_version_5(&self) -> bool {
-        self.retain_as_published || self.retain_handling.is_some() || self.no_local
+        self.retain_as_published || self.retain_handling.is_some() || self.no_local || self.commands.reply
     }
 }

@@ -33,9 +33,9 @@ fn printed_of_everything(flags: &[&str]) -> Outcome {
 
 #[test]
 fn a_format_is_followed() {
-    printed("31 <t> 'one'; 30 <t>", &["-C", "2", "-F", "%t:%5p|%-6x|%r\\t@@%%"]).expect(
+    printed("31 <t> 'one'; 30 <t>", &["-C", "2", "-F", "%t:%5p|%-8x|%r\\t@@%%"]).expect(
         0,
-        "t:  one|6f    |1\t@%\nt:     |      |0\t@%\n",
+        "t:  one|6f6e65  |1\t@%\nt:     |        |0\t@%\n",
         "",
     );
 }

@@ -4,6 +4,7 @@
 mod cloud;
 mod dialling;
 mod endings;
+mod exec;
 mod faults;
 mod filters;
 mod formats;

@@ -289,7 +289,7 @@ impl Requester<'_> {
             }
             Event::Alarm => return Ok(self.time_is_up()),
             Event::Reconnected => self.tell_lost(),
-            Event::Mqtt(_) | Event::WebSocketPong => {}
+            Event::Mqtt(_) | Event::WebSocketPong | Event::Woken => {}
         }
         Ok(None)
     }
