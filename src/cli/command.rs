@@ -7,8 +7,8 @@ use clap::Args;
 pub struct CommandFlags {
     /// Run this command for each message, with its payload on stdin and `$MQTT_TOPIC`, `$MQTT_QOS`... set
     ///
-    /// The message is acknowledged when the command has ended with exit code 0. With any other the program ends,
-    /// with exit code 1, and the message stays with the broker.
+    /// The message is acknowledged when the command has ended with exit code 0. With any other the program
+    /// ends, with exit code 1, and the message stays with the broker.
     #[arg(long, value_name = "CMD", help_heading = "Commands", conflicts_with_all = ["output_dir", "null"])]
     pub exec: Option<String>,
 

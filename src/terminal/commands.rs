@@ -1,6 +1,6 @@
-//! A command for each message, a bounded number of them at once, each in a thread of its own that waits for it. The
-//! caller is woken when one has ended, asks what became of it, and learns up to which message everything is done.
-//! It must never know how messages are acknowledged.
+//! A command for each message, a bounded number of them at once, each in a thread of its own that waits for
+//! it. The caller is woken when one has ended, asks what became of it, and learns up to which message
+//! everything is done. It must never know how messages are acknowledged.
 
 mod environment;
 mod process;
@@ -67,8 +67,8 @@ pub struct Commands {
 }
 
 impl Commands {
-    /// Starts the threads; `wake` is called by them whenever [`Commands::ended`] has something to tell. What a
-    /// command reads is a message in this layout.
+    /// Starts the threads; `wake` is called by them whenever [`Commands::ended`] has something to tell. What
+    /// a command reads is a message in this layout.
     pub fn start(
         settings: &Settings,
         layout: Layout,

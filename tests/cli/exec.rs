@@ -1,5 +1,5 @@
-//! `mqttws sub --exec`: what commands learn of their messages, when those are acknowledged, what is replied, and
-//! how it ends.
+//! `mqttws sub --exec`: what commands learn of their messages, when those are acknowledged, what is replied,
+//! and how it ends.
 
 use std::fs::OpenOptions;
 use std::io::Write;

@@ -1,5 +1,5 @@
-//! `sub --exec`: a command for each message, its answer for who asked (`--reply`), and the acknowledgement when
-//! both are done. It must never know how commands are run.
+//! `sub --exec`: a command for each message, its answer for who asked (`--reply`), and the acknowledgement
+//! when both are done. It must never know how commands are run.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

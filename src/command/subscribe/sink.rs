@@ -1,4 +1,5 @@
-//! Where messages go: to the thread that writes, or to commands. It must never know which messages are wanted.
+//! Where messages go: to the thread that writes, or to commands. It must never know which messages are
+//! wanted.
 
 use super::exec::Exec;
 use crate::mqtt::packet::Publish;

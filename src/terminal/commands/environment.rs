@@ -1,5 +1,5 @@
-//! What a command learns of its message: variables of its environment. Whatever a broker sends, they fit and have
-//! harmless names. It must never know how a command is run.
+//! What a command learns of its message: variables of its environment. Whatever a broker sends, they fit and
+//! have harmless names. It must never know how a command is run.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStringExt;
