@@ -465,7 +465,7 @@ _mqttws() {
             return 0
             ;;
         mqttws__subcmd__pub)
-            opts="-L -h -p -4 -6 -A -H -u -P -V -i -I -k -M -d -c -x -D -e -W -v -F -N -R -t -m -f -s -l -n -0 -q -r --url --host --port --path --ipv4 --ipv6 --bind --resolve --unix --proxy --no-proxy --subprotocol --header --origin --user-agent --basic-auth --bearer --follow --strict --frame-per-packet --max-message-size --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --ciphers --psk --psk-identity --tls-engine --tls-engine-kpass-sha1 --keyform --dhparam --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --username --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --protocol-version --id --id-prefix --keepalive --max-inflight --will-topic --will-payload --will-qos --will-retain --will-delay --profile --config --debug --quiet --disable-clean-session --session-expiry-interval --nodelay --ws --property --request --response-topic --timeout --latency --verbose --format --pretty --hex --base64 --retain-as-published --retain-handling --topic --topic-prefix --message --file --stdin-file --stdin-line --null-message --json --null --delimiter --split --strict-input --repeat --repeat-delay --rate --replay --qos --retain --topic-alias --summary --help"
+            opts="-L -h -p -4 -6 -A -H -u -P -V -i -I -k -M -d -c -x -D -e -W -v -F -N -R -t -o -m -f -s -l -n -0 -q -r --url --host --port --path --ipv4 --ipv6 --bind --resolve --unix --proxy --no-proxy --subprotocol --header --origin --user-agent --basic-auth --bearer --follow --strict --frame-per-packet --max-message-size --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --ciphers --psk --psk-identity --tls-engine --tls-engine-kpass-sha1 --keyform --dhparam --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --username --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --protocol-version --id --id-prefix --keepalive --max-inflight --will-topic --will-payload --will-qos --will-retain --will-delay --profile --config --debug --quiet --disable-clean-session --session-expiry-interval --nodelay --ws --property --request --response-topic --timeout --latency --verbose --format --pretty --hex --base64 --retain-as-published --retain-handling --topic --topic-prefix --message --file --stdin-file --stdin-line --null-message --json --null --delimiter --split --strict-input --repeat --repeat-delay --rate --replay --qos --retain --topic-alias --summary --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -788,6 +788,10 @@ _mqttws() {
                     return 0
                     ;;
                 --topic-prefix)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

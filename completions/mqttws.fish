@@ -93,6 +93,7 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s F -l format -d 'Wr
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l retain-handling -d 'Kept messages are never answers, whenever the broker sends them (MQTT 5)' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s t -l topic -d 'Topic to publish to; with --json that of records without one' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l topic-prefix -d 'Put this before every topic' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s o -d 'Read flags from this file, too: one a line, its value behind a blank, as with mosquitto' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s m -l message -d 'Publish this text' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s f -l file -d 'Publish the content of a file as one message' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l delimiter -d 'With -l or --json: each record ends in this character (\\t, \\xHH)' -r
@@ -205,7 +206,7 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l share -d 'Share th
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s F -l format -d 'Write each message in this format; see FORMATS in the manual' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l json -d 'Write each message as a line of JSON; with =parse also the payload as JSON, where it is' -r -f -a "text\t'Text, or base64'
 parse\t'And JSON, where they are'"
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s o -l output-dir -d 'Write each message to a file of its own in this folder, named by its topic and a number' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s o -l output-dir -d 'Write each message to a file of its own in this folder, named by its topic and a number; if it is a file, read flags from it, one a line, its value behind a blank, as with mosquitto' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l exec -d 'Run this command for each message, with its payload on stdin and `$MQTT_TOPIC`, `$MQTT_QOS`... set' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l jobs -d 'Run so many commands at once; messages are acknowledged in their order all the same' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s 4 -l ipv4 -d 'Connect to IPv4 addresses only'

@@ -4,6 +4,7 @@ mod address;
 pub mod command;
 pub mod connection;
 mod credentials;
+mod drop_in;
 mod handshake;
 mod network;
 pub mod ping;
@@ -60,7 +61,7 @@ struct About {
 impl Cli {
     /// The command line as it was typed, with what the profiles add.
     pub fn from_environment() -> anyhow::Result<Self> {
-        let typed = property::joined(std::env::args_os().collect());
+        let typed = drop_in::translated(property::joined(std::env::args_os().collect()))?;
         let (mut command, arguments) = if profile::may_matter(&typed) {
             let mut command = Self::command().args_override_self(true);
             command.build();

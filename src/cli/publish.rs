@@ -49,6 +49,10 @@ pub struct Publish {
     #[arg(long, value_name = "PREFIX", help_heading = "Messages")]
     pub topic_prefix: Option<String>,
 
+    /// Read flags from this file, too: one a line, its value behind a blank, as with mosquitto
+    #[arg(short = 'o', value_name = "FILE", help_heading = "Output")]
+    pub options: Option<PathBuf>,
+
     /// Publish this text
     #[arg(short, long, value_name = "TEXT", group = "input", help_heading = "Messages",
           conflicts_with_all = ["file", "stdin_file", "stdin_line", "null_message"])]
@@ -139,6 +143,9 @@ pub struct Publish {
 impl Publish {
     /// What clap cannot say: `--json` is an input, and with `--request` the form of the answers.
     pub fn check(&self) -> Result<(), Usage> {
+        if self.options.is_some() {
+            return Err(Usage::new("-o: expected two words of their own, -o FILE"));
+        }
         if self.json && self.has_plain_input() && !self.answers.request {
             return Err(Usage::new(
                 "--json: its records are the input, and -m, -f, -s, -l and -n are another one",

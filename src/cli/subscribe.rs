@@ -143,7 +143,8 @@ pub struct Subscribe {
     #[arg(short = '0', long, help_heading = "Output", conflicts_with = "no_newline")]
     pub null: bool,
 
-    /// Write each message to a file of its own in this folder, named by its topic and a number
+    /// Write each message to a file of its own in this folder, named by its topic and a number; if it is a
+    /// file, read flags from it, one a line, its value behind a blank, as with mosquitto
     #[arg(short, long, value_name = "DIR", help_heading = "Output", conflicts_with = "null")]
     pub output_dir: Option<PathBuf>,
 

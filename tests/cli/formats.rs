@@ -181,9 +181,9 @@ fn a_file_that_cannot_be_written_is_not_acknowledged() {
 fn a_file_is_no_folder() {
     let folder = Folder::new();
     let file = folder.write("flags", "-t t");
-    let outcome = Program::new(["sub", "-t", "t", "-o", &file]).run();
+    let outcome = Program::new(["sub", "-t", "t", "--output-dir", &file]).run();
     let line = format!(
-        "mqttws: -o {file}: expected a folder for the messages; flags come from a file with --config\n"
+        "mqttws: --output-dir {file}: expected a folder for the messages; flags come from a file with -o\n"
     );
     outcome.expect(2, "", &line);
 }

@@ -3,6 +3,7 @@
 
 mod cloud;
 mod dialling;
+mod drop_in;
 mod endings;
 mod exec;
 mod faults;

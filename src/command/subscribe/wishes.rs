@@ -84,7 +84,7 @@ pub fn target(args: &cli::Subscribe) -> Result<Target> {
     };
     if path.is_file() {
         bail!(Usage::new(format!(
-            "-o {}: expected a folder for the messages; flags come from a file with --config",
+            "--output-dir {}: expected a folder for the messages; flags come from a file with -o",
             path.display()
         )));
     }
