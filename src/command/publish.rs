@@ -256,7 +256,11 @@ impl Publisher {
                 return Err(error);
             }
         };
-        self.client.close().context(context)?;
+        let closed = self.client.close().context(context);
+        // Who has interrupted us was told what is missing.
+        if !matches!(exit, Exit::Signal(_)) {
+            closed?;
+        }
         if let Some(began) = summary_since {
             let handed_over = self.published - self.refused;
             report::summary(&super::summary("published", handed_over, self.bytes, began.elapsed()));

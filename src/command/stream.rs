@@ -48,6 +48,11 @@ pub fn run(options: Options, template: Publish, file: Large, progress: Progress)
     let result = streamer.run();
     streamer.progress.finish();
     match result {
+        Ok(exit @ Exit::Signal(_)) => {
+            // Who has interrupted us was told what is missing.
+            let _ = streamer.client.close();
+            Ok(exit)
+        }
         Ok(exit) => streamer.client.close().context(context).map(|()| exit),
         Err(error) => {
             super::leave(streamer.client, &error);

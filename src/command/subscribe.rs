@@ -26,7 +26,7 @@ use crate::mqtt::session::{self, Delivery};
 use crate::mqtt::topic::TopicFilter;
 use crate::report::{self, Exit};
 use crate::terminal::format::Layout;
-use crate::terminal::output::{Output, Progress, Target};
+use crate::terminal::output::{self, Output, Progress, Target};
 
 /// How long the output may take to write what it has, when everything else is over.
 const LAST_WRITE: Duration = Duration::from_millis(250);
@@ -43,6 +43,7 @@ pub fn run(args: &cli::Subscribe) -> Result<Exit> {
     options.session.outlives_connection = args.qos > QoS::AtMostOnce || args.remove_retained;
     let filters = wishes::filters(args)?;
     let (layout, target) = (wishes::layout(args)?, wishes::target(args)?);
+    warn_of_closed_stdout(args);
     let (client, _) = super::connect(options)?;
     let output = match &args.commands.exec {
         Some(command) => Sink::Commands(Box::new(Exec::start(args, command, &client, layout)?)),
@@ -77,6 +78,17 @@ fn start_output(client: &Client, layout: Layout, target: Target) -> Result<Outpu
         Progress::Failed(error) => postbox.output_failed(error),
     })
     .context("starting the output")
+}
+
+/// What is acknowledged is gone, and nobody has seen it.
+fn warn_of_closed_stdout(args: &cli::Subscribe) {
+    let prints = args.output_dir.is_none()
+        && args.commands.exec.is_none()
+        && !args.exit_after_answer
+        && !args.remove_retained;
+    if prints && args.qos > QoS::AtMostOnce && !args.connection.is_quiet() && output::stdout_may_be_closed() {
+        report::warn("stdout is closed (or leads to /dev/null): messages are acknowledged and thrown away");
+    }
 }
 
 struct Subscriber<'a> {
@@ -311,6 +323,9 @@ impl Subscriber<'_> {
                 return Err(error);
             }
         };
+        if exit == Exit::TimedOut {
+            self.client.hurry();
+        }
         // Nothing of ours can be lost any more.
         let _ = self.client.close();
         if self.args.summary {
