@@ -2,7 +2,7 @@
 
 mod input;
 mod message;
-mod pace;
+pub mod pace;
 mod request;
 
 use std::time::Instant;

@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 
+use super::pace::Pace;
 use crate::cli;
 use crate::client::Source;
 use crate::command::stream::Large;
@@ -33,11 +34,10 @@ impl Opened {
         let file = File::open(path).with_context(|| format!("reading {name}"))?;
         let length = file.metadata().ok().filter(Metadata::is_file).map_or(0, |metadata| metadata.len());
         match usize::try_from(length) {
-            Ok(length) if length < LARGE || args.repeat > 1 => {
-                Ok(Self::Input(Input::of_file(args, file, name, maximum)))
-            }
+            Ok(length) if length < LARGE => Ok(Self::Input(Input::of_file(args, file, name, maximum))),
             Ok(length) if length <= maximum => {
-                Ok(Self::Large(Large { name, blocks: FileBlocks::new(file), length }))
+                let (blocks, pace) = (FileBlocks::new(file), Pace::new(args));
+                Ok(Self::Large(Large { name, blocks, length, repeat: args.repeat, pace }))
             }
             _ => bail!("reading {name}: it has {length} bytes, and a message at most {maximum}"),
         }
