@@ -95,6 +95,8 @@ pub enum Event {
     Written(u64),
     /// The output cannot be written.
     OutputFailed(io::Error),
+    /// [`Postbox::wake`] was called.
+    Woken,
     /// SIGINT or SIGTERM came.
     Interrupted(i32),
     /// The answer to [`Client::ping_websocket`].
@@ -429,6 +431,7 @@ impl Client {
                 Some(Event::Written(number))
             }
             Mail::OutputFailed(error) => Some(Event::OutputFailed(error)),
+            Mail::Woken => Some(Event::Woken),
             Mail::Signal(signal) => {
                 self.hurry();
                 Some(Event::Interrupted(signal))

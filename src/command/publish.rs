@@ -2,7 +2,8 @@
 
 mod input;
 mod message;
-mod pace;
+pub mod pace;
+mod request;
 
 use std::rc::Rc;
 use std::time::Instant;
@@ -24,6 +25,10 @@ use crate::terminal::progress::Progress;
 
 /// Runs `mqttws pub`.
 pub fn run(args: &cli::Publish) -> Result<Exit> {
+    args.check()?;
+    if args.answers.request {
+        return request::run(args);
+    }
     let began = Instant::now();
     let mut options = args.connection.resolve()?;
     args.persistence.apply(&args.connection, &mut options)?;

@@ -50,7 +50,7 @@ impl Maker {
     /// Messages as the command line describes them, with these properties.
     pub fn new(args: &cli::Publish, properties: Properties) -> Result<Self> {
         let form = match args.split {
-            _ if args.json => Form::Json,
+            _ if args.reads_records() => Form::Json,
             Some(separator) => Form::Split(separator),
             None => Form::Payload,
         };
@@ -59,7 +59,7 @@ impl Maker {
         let topic = topic.map_err(|error| Usage::new(format!("--topic-prefix: {error}")))?;
         let has_alias = properties.topic_alias().is_some();
         ensure!(
-            !has_alias || !(args.topic_alias || args.json || args.split.is_some()),
+            !has_alias || !(args.topic_alias || args.reads_records() || args.split.is_some()),
             Usage::new("-D publish topic-alias: it is for one topic, and not beside --topic-alias")
         );
         let template = Publish {
