@@ -38,6 +38,8 @@ pub enum Mail {
     Written(u64),
     /// The output cannot be written; nothing more is.
     OutputFailed(io::Error),
+    /// A thread of the caller's has something to tell.
+    Woken,
     /// SIGINT or SIGTERM came.
     Signal(i32),
 }
@@ -60,11 +62,10 @@ pub enum SocketMail {
 /// Where a block of input comes from: blocks until it is there, `None` at the end.
 pub type Source = Box<dyn FnMut() -> io::Result<Option<Bytes>> + Send>;
 
-/// Mail as it travels: a connection that was dialled counts only while nobody has dialled again.
+/// Mail as it travels: what dialling says counts only while nobody has dialled again.
 #[derive(Debug)]
 enum Envelope {
-    Dialled(u64, Result<Dialled, DialError>),
-    Note(u64, String),
+    Socket(u64, SocketMail),
     Other(Mail),
 }
 
@@ -84,6 +85,11 @@ impl Postbox {
     /// Nothing more can be written.
     pub fn output_failed(&self, error: io::Error) {
         self.post(Envelope::Other(Mail::OutputFailed(error)));
+    }
+
+    /// The caller has something to look at.
+    pub fn wake(&self) {
+        self.post(Envelope::Other(Mail::Woken));
     }
 
     fn post(&self, envelope: Envelope) {
@@ -161,13 +167,13 @@ impl Mailbox {
         let (connection, postbox) = (self.connection, self.postbox.clone());
         let (endpoint, tls, log) = (options.endpoint.clone(), options.tls.clone(), options.log);
         spawn("dial", move || {
+            let tell = |mail| postbox.post(Envelope::Socket(connection, mail));
             let note = |line: fmt::Arguments<'_>| {
                 if log {
-                    postbox.post(Envelope::Note(connection, line.to_string()));
+                    tell(SocketMail::Note(line.to_string()));
                 }
             };
-            let dialled = dial::dial(&endpoint, &route, tls.as_ref(), deadline, &note);
-            postbox.post(Envelope::Dialled(connection, dialled));
+            tell(SocketMail::Dialled(dial::dial(&endpoint, &route, tls.as_ref(), deadline, &note)));
         })
     }
 
@@ -203,8 +209,8 @@ impl Mailbox {
         }
     }
 
-    /// Waits for the next piece of mail, until `deadline` at the most; when `writing` also for the moment when
-    /// the socket takes something.
+    /// Waits for the next piece of mail, until `deadline` at the most; when `writing` also for the moment
+    /// when the socket takes something.
     pub fn wait(&mut self, deadline: Option<Instant>, writing: bool) -> Option<Mail> {
         loop {
             if let Some(mail) = self.posted() {
@@ -226,21 +232,20 @@ impl Mailbox {
         loop {
             match self.found.take().or_else(|| self.receiver.try_recv().ok())? {
                 Envelope::Other(mail) => return Some(mail),
-                Envelope::Dialled(connection, dialled) if connection == self.connection => {
-                    return Some(Mail::Socket(self.connected(dialled)));
+                Envelope::Socket(connection, mail) if connection == self.connection => {
+                    return Some(Mail::Socket(self.connected(mail)));
                 }
-                Envelope::Note(connection, line) if connection == self.connection => {
-                    return Some(Mail::Socket(SocketMail::Note(line)));
-                }
-                Envelope::Dialled(..) | Envelope::Note(..) => {}
+                Envelope::Socket(..) => {}
             }
         }
     }
 
-    /// From now on this connection is read.
-    fn connected(&mut self, mut dialled: Result<Dialled, DialError>) -> SocketMail {
-        self.line = dialled.as_mut().ok().map(Line::new);
-        SocketMail::Dialled(dialled)
+    /// From now on a connection that stands is read.
+    fn connected(&mut self, mut mail: SocketMail) -> SocketMail {
+        if let SocketMail::Dialled(Ok(dialled)) = &mut mail {
+            self.line = Some(Line::new(dialled));
+        }
+        mail
     }
 
     /// Sleeps until the socket has something for us, the bell rings, or the time is up.

@@ -119,9 +119,9 @@ pub struct Transport {
     max_message: usize,
     whole_pieces: bool,
     facts: Facts,
-    log: Log,
     /// What was to be written when the wire was congested.
     leftover: Bytes,
+    log: Log,
 }
 
 #[derive(Debug)]
@@ -132,8 +132,8 @@ enum Stage {
 }
 
 impl Transport {
-    /// Begins TLS, or sends the request at once. The socket should have a short write time-out and `TCP_NODELAY`,
-    /// as [`dial::dial`] sets them.
+    /// Begins TLS, or sends the request at once. The socket should have a short write time-out and
+    /// `TCP_NODELAY`, as [`dial::dial`] sets them.
     ///
     /// Everything goes through the `tunnel`, if there is one: TLS to a proxy.
     pub fn start(
@@ -153,9 +153,9 @@ impl Transport {
             }
         };
         let (max_message, whole_pieces) = (options.max_message, options.whole_pieces);
-        let (facts, log, leftover) = (Facts::default(), Log::new(options.log), Bytes::new());
-        let stage = Stage::Tls;
-        let mut transport = Self { stream, stage, offer, max_message, whole_pieces, facts, log, leftover };
+        let (facts, log) = (Facts::default(), Log::new(options.log));
+        let (stage, leftover) = (Stage::Tls, Bytes::new());
+        let mut transport = Self { stream, stage, offer, max_message, whole_pieces, facts, leftover, log };
         transport.advance()?;
         Ok(transport)
     }

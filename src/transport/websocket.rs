@@ -1,9 +1,9 @@
 //! WebSocket frames, by tungstenite, over a stream whose reads never block. Binary messages only. It must
 //! never know what they carry.
 
+mod frame_log;
 mod header;
-mod last;
-mod watch;
+mod inbound;
 
 use std::fmt;
 use std::io;
@@ -17,7 +17,8 @@ use super::Phase;
 use super::error::Error;
 use super::stream::Stream;
 use super::words::{io_words, printable, uncapitalised};
-use watch::Watch;
+use frame_log::FrameLog;
+use inbound::{Gathered, Inbound};
 
 /// tungstenite zeroes this much before each read.
 const READ_BUFFER: usize = 16 * 1024;
@@ -106,9 +107,8 @@ pub struct Frames {
     message_limit: usize,
     /// Answers to our own pings that nobody has asked for yet.
     pongs: usize,
-    /// A message came: the server does speak WebSocket.
-    has_heard: bool,
-    watch: Watch,
+    inbound: Inbound,
+    log: FrameLog,
 }
 
 impl Frames {
@@ -116,9 +116,8 @@ impl Frames {
     /// bytes; ours stay below [`MESSAGE_LIMIT`], or are as long as what is written (`whole_pieces`). With
     /// `log` each frame is a line for [`Frames::traced`].
     ///
-    /// Not `from_partially_read`: a buffer that begins as a few bytes of leftover makes `BytesMut` allocate
-    /// such small ones ever after, and every read brings one frame (11,062 reads instead of 124, measured).
-    /// What arrived behind the answer is given back to the stream instead.
+    /// What arrived behind the answer to the upgrade is given back to the stream, so that tungstenite sees
+    /// nothing but what [`Inbound`] leaves to it.
     pub fn new(max_message: usize, whole_pieces: bool, log: bool) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
@@ -127,44 +126,57 @@ impl Frames {
             .max_frame_size(Some(max_message));
         let message_limit = if whole_pieces { usize::MAX } else { MESSAGE_LIMIT };
         let context = WebSocketContext::new(Role::Client, Some(config));
-        Self { context, message_limit, pongs: 0, has_heard: false, watch: Watch::new(max_message, log) }
+        Self { context, message_limit, pongs: 0, inbound: Inbound::new(max_message), log: FrameLog::new(log) }
     }
 
     /// A line about a frame that was not taken yet.
     pub fn traced(&mut self) -> Option<String> {
-        self.watch.log.take()
+        self.log.log.take()
     }
 
     /// The payload of the first frame, as far as it is kept, if it is text, as no MQTT packet begins.
     pub fn first_text(&self) -> Option<String> {
-        let header = header::Header::read(&self.watch.first)?;
-        let payload = &self.watch.first[header.size..];
-        let payload = &payload[..payload.len().min(usize::try_from(header.length).unwrap_or(usize::MAX))];
+        let said = self.inbound.said();
+        let header = header::Header::read(said)?;
+        let payload = &said[header.length..];
+        let payload = &payload[..payload.len().min(usize::try_from(header.payload).unwrap_or(usize::MAX))];
         let is_text = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
         (payload.len() >= 4 && payload.iter().take(8).all(is_text))
             .then(|| payload.escape_ascii().to_string())
     }
 
-    /// The next message that is not empty; none when the inbox is drained. Pings and Closes are answered at
-    /// once.
+    /// The next payloads, never empty, cut anywhere; none when the inbox is drained. Pings and Closes are
+    /// answered at once.
     pub fn read(&mut self, stream: &mut Stream) -> Result<Option<Bytes>, Error> {
         loop {
-            match self.context.read(&mut self.watch.over(stream)) {
+            match self.inbound.gather(stream, &mut self.log) {
+                Gathered::Bytes(bytes) => return Ok(Some(bytes)),
+                Gathered::Nothing => return Ok(None),
+                Gathered::Refused(fault) => return Err(self.fail(stream, fault)),
+                Gathered::Foreign => {}
+            }
+            if let Some(bytes) = self.read_foreign(stream)? {
+                return Ok(Some(bytes));
+            }
+        }
+    }
+
+    /// Gives tungstenite a frame that is none of the usual ones, or what has come of it.
+    fn read_foreign(&mut self, stream: &mut Stream) -> Result<Option<Bytes>, Error> {
+        loop {
+            match self.context.read(&mut self.inbound.feed(stream, &mut self.log)) {
                 Ok(Message::Binary(bytes)) if bytes.is_empty() => {}
-                Ok(Message::Binary(bytes)) => {
-                    self.has_heard = true;
-                    return Ok(Some(bytes));
-                }
+                Ok(Message::Binary(bytes)) => return Ok(Some(bytes)),
                 // The answer to a Ping leaves with the next turn of this loop; after a Close nothing counts
                 // but the end (RFC 6455 §1.4).
                 Ok(Message::Pong(_)) => self.pongs = self.pongs.saturating_add(1),
                 Ok(Message::Ping(_) | Message::Frame(_))
                 | Err(FrameError::Protocol(ProtocolError::ReceivedAfterClosing)) => {}
-                // The watch refuses it before.
+                // It was refused before.
                 Ok(Message::Text(_)) => return Err(self.fail(stream, WebSocketError::TextFrame)),
                 Ok(Message::Close(frame)) => {
                     // The server is leaving: whether our answer still reaches it does not matter.
-                    let _ = self.context.flush(&mut self.watch.over(stream));
+                    let _ = self.context.flush(&mut self.log.over(stream));
                     return Err(self.closed(frame).into());
                 }
                 Err(FrameError::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
@@ -193,8 +205,7 @@ impl Frames {
                 self.fail_with(stream, CloseCode::Invalid, error)
             }
             FrameError::Protocol(error) => {
-                let fault = self.watch.fault.take();
-                let error = fault.unwrap_or_else(|| WebSocketError::Protocol(self.explained(&error)));
+                let error = WebSocketError::Protocol(self.explained(&error));
                 self.fail(stream, error)
             }
             other => WebSocketError::Protocol(uncapitalised(&other.to_string())).into(),
@@ -206,7 +217,7 @@ impl Frames {
         let Some(CloseFrame { code, reason }) = frame else {
             return WebSocketError::Closed { code: None, reason: String::new() };
         };
-        match self.watch.last.close_code() {
+        match self.inbound.close_code() {
             Some(sent) if code == CloseCode::Protocol && sent != u16::from(code) => {
                 WebSocketError::Protocol(format!("a Close frame with the invalid code {sent}"))
             }
@@ -214,13 +225,13 @@ impl Frames {
         }
     }
 
-    /// What a protocol error is, and what the server sent when it never sent a frame that was one.
+    /// What a protocol error is, and what the server sent when it never sent a frame that makes sense.
     fn explained(&self, error: &ProtocolError) -> String {
         let words = uncapitalised(&error.to_string());
-        if self.has_heard {
-            return words;
+        match self.inbound.babble() {
+            Some(said) => format!("{words} (it sent \"{}\")", said.escape_ascii()),
+            None => words,
         }
-        format!("{words} (it sent \"{}\")", self.watch.first.escape_ascii())
     }
 
     /// Fails the connection with the code that the error has.
@@ -235,17 +246,16 @@ impl Frames {
 
     /// Fails the connection (RFC 6455 §7.1.7): says why with a Close frame, if it can still be said.
     fn fail_with(&mut self, stream: &mut Stream, code: CloseCode, error: WebSocketError) -> Error {
-        let _ =
-            self.context.close(&mut self.watch.over(stream), Some(CloseFrame { code, reason: "".into() }));
+        let _ = self.context.close(&mut self.log.over(stream), Some(CloseFrame { code, reason: "".into() }));
         error.into()
     }
 
-    /// Buffers `bytes` as binary messages, never empty ones; a full buffer is written at once. While the wire is
-    /// congested what is left stays in `bytes`.
+    /// Buffers `bytes` as binary messages, never empty ones; a full buffer is written at once. While the wire
+    /// is congested what is left stays in `bytes`.
     pub fn write(&mut self, stream: &mut Stream, bytes: &mut Bytes) -> Result<(), Error> {
         while !bytes.is_empty() && !stream.wire().is_congested() {
             let part = bytes.split_to(bytes.len().min(self.message_limit));
-            let mut stream = self.watch.over(stream);
+            let mut stream = self.log.over(stream);
             self.context.write(&mut stream, Message::Binary(part)).map_err(|error| write_error(&error))?;
         }
         Ok(())
@@ -253,7 +263,7 @@ impl Frames {
 
     /// Sends a Ping (RFC 6455 §5.5.2).
     pub fn ping(&mut self, stream: &mut Stream) -> Result<(), Error> {
-        let mut stream = self.watch.over(stream);
+        let mut stream = self.log.over(stream);
         self.context.write(&mut stream, Message::Ping(Bytes::new())).map_err(|error| write_error(&error))
     }
 
@@ -266,13 +276,13 @@ impl Frames {
 
     /// Writes everything buffered.
     pub fn flush(&mut self, stream: &mut Stream) -> Result<(), Error> {
-        self.context.flush(&mut self.watch.over(stream)).map_err(|error| write_error(&error))
+        self.context.flush(&mut self.log.over(stream)).map_err(|error| write_error(&error))
     }
 
     /// Sends Close 1000, once, and everything before it.
     pub fn close(&mut self, stream: &mut Stream) -> Result<(), Error> {
         let frame = CloseFrame { code: CloseCode::Normal, reason: "".into() };
-        self.context.close(&mut self.watch.over(stream), Some(frame)).map_err(|error| write_error(&error))
+        self.context.close(&mut self.log.over(stream), Some(frame)).map_err(|error| write_error(&error))
     }
 }
 
