@@ -3,6 +3,7 @@
 mod address;
 pub mod command;
 pub mod connection;
+pub mod conversation;
 mod credentials;
 mod drop_in;
 mod handshake;
@@ -162,8 +163,8 @@ impl Command {
     /// Where to connect, for the verbs that do.
     fn connection_mut(&mut self) -> Option<&mut Connection> {
         match self {
-            Self::Pub(publish) => Some(&mut publish.connection),
-            Self::Sub(subscribe) => Some(&mut subscribe.connection),
+            Self::Pub(publish) => Some(&mut publish.conversation.connection),
+            Self::Sub(subscribe) => Some(&mut subscribe.conversation.connection),
             Self::Ping(ping) => Some(&mut ping.connection),
             Self::Serve(_) => None,
         }

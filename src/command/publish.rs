@@ -30,15 +30,13 @@ pub fn run(args: &cli::Publish) -> Result<Exit> {
         return request::run(args);
     }
     let began = Instant::now();
-    let mut options = args.connection.resolve()?;
-    args.persistence.apply(&args.connection, &mut options)?;
-    let properties = args.properties.apply(&args.connection, &mut options)?;
+    let (mut options, properties) = args.conversation.resolve()?;
     // Exactly once is only possible in a session that outlives the connection; records may ask for it.
     options.session.outlives_connection = args.qos > QoS::AtMostOnce || args.json;
     options.session.only_with_expiry = args.qos < QoS::ExactlyOnce && !args.json;
     options.session.topic_alias = args.topic_alias;
     let maker = Maker::new(args, properties.of(Place::Publish))?;
-    let progress = Progress::new(!args.connection.is_quiet(), began);
+    let progress = Progress::new(!args.conversation.is_quiet(), began);
     let mut input = match Opened::new(args, options.session.maximum_packet)? {
         Opened::Large(file) => {
             return stream::run(options, Rc::unwrap_or_clone(maker.template), file, progress);
@@ -69,7 +67,7 @@ pub fn run(args: &cli::Publish) -> Result<Exit> {
         refused: 0,
         bad: 0,
         at_most_once: false,
-        quiet: args.connection.is_quiet(),
+        quiet: args.conversation.is_quiet(),
         told_loss: false,
         gaps: false,
     };

@@ -35,9 +35,7 @@ const LAST_WRITE: Duration = Duration::from_millis(250);
 pub fn run(args: &cli::Subscribe) -> Result<Exit> {
     let began = Instant::now();
     let deadline = args.timeout.map(|timeout| began + timeout);
-    let mut options = args.connection.resolve()?;
-    args.persistence.apply(&args.connection, &mut options)?;
-    let properties = args.properties.apply(&args.connection, &mut options)?;
+    let (mut options, properties) = args.conversation.resolve()?;
     wishes::require_version_5(args, &mut options)?;
     // A removal that is on its way must not be lost with the connection.
     options.session.outlives_connection = args.qos > QoS::AtMostOnce || args.remove_retained;
@@ -86,7 +84,8 @@ fn warn_of_closed_stdout(args: &cli::Subscribe) {
         && args.commands.exec.is_none()
         && !args.exit_after_answer
         && !args.remove_retained;
-    if prints && args.qos > QoS::AtMostOnce && !args.connection.is_quiet() && output::stdout_may_be_closed() {
+    if prints && args.qos > QoS::AtMostOnce && !args.conversation.is_quiet() && output::stdout_may_be_closed()
+    {
         report::warn("stdout is closed (or leads to /dev/null): messages are acknowledged and thrown away");
     }
 }
@@ -212,7 +211,7 @@ impl Subscriber<'_> {
                 return Some(Exit::Done);
             }
         }
-        if let (Err(unfit), false) = (self.output.put(*number, publish), self.args.connection.is_quiet()) {
+        if let (Err(unfit), false) = (self.output.put(*number, publish), self.args.conversation.is_quiet()) {
             let topic = publish.topic.as_ref().map_or("", |topic| topic.as_str());
             report::warn(&format!("the payload of a message to {topic} {unfit}"));
         }
