@@ -45,8 +45,8 @@ fn client_hint(error: &client::Error) -> Option<&'static str> {
             Some("the server, or a proxy on the way, is stuck: try again, or a longer --connect-timeout")
         }
         Error::ConnectTimedOut { step: Step::Transport(Phase::Upgrade), .. } => Some(
-            "does a WebSocket server listen there, at this path? a raw MQTT or TLS port waits in silence, and so do \
-                 some brokers at another path than theirs",
+            "does a WebSocket server listen there, at this path? a raw MQTT or TLS port waits in silence, \
+             and so do some brokers at another path than theirs",
         ),
         Error::ConnectTimedOut { step: Step::ConnAck, .. } => {
             Some("the WebSocket is open but no MQTT broker answers behind it; try another --path or -V")
@@ -259,7 +259,8 @@ fn certificate_hint(fault: &CertificateFault) -> Option<&'static str> {
 fn upgrade_hint(error: &UpgradeError) -> Option<&'static str> {
     match error {
         UpgradeError::Closed => Some(
-            "most often a wrong --subprotocol or --origin, or a port that speaks something else (TLS, plain MQTT)",
+            "most often a wrong --subprotocol or --origin, or a port that speaks something else (TLS, plain \
+             MQTT)",
         ),
         UpgradeError::NotHttp(Foreign::Mqtt) => Some("use the port of the broker's WebSocket listener"),
         UpgradeError::NotHttp(Foreign::Tls) => Some("try wss:// instead of ws://"),

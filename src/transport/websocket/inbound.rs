@@ -1,7 +1,7 @@
-//! Frames as they arrive. Binary frames, which all but a few are, are taken apart here, fragments of messages
-//! among them: their payloads are joined, so that a burst of small frames is one piece of bytes (MQTT does not
-//! care where frames and messages end, `[MQTT-6.0.0-2]`), and no message without end is kept. Every other frame
-//! goes to tungstenite, one at a time and as it is: it judges it.
+//! Frames as they arrive. Binary frames, which all but a few are, are taken apart here, fragments of
+//! messages among them: their payloads are joined, so that a burst of small frames is one piece of bytes
+//! (MQTT does not care where frames and messages end, `[MQTT-6.0.0-2]`), and no message without end is kept.
+//! Every other frame goes to tungstenite, one at a time and as it is: it judges it.
 //!
 //! tungstenite alone takes about 100 ns a frame, two thirds of what a small message costs (tests/bench,
 //! `sub-64-one`).
