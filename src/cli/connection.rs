@@ -92,6 +92,11 @@ impl Connection {
         self.quiet
     }
 
+    /// Whether progress may be shown: lines of the log stand better alone.
+    pub fn shows_progress(&self) -> bool {
+        !self.quiet && !self.debug
+    }
+
     /// What the flags, the environment and the defaults mean together.
     pub fn resolve(&self) -> Result<client::Options> {
         let tls = self.tls.resolve()?;

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use crate::mqtt::packet::RetainHandling;
 use crate::mqtt::qos::QoS;
+use crate::terminal::account::Form;
+use crate::terminal::screen::Colour;
 
 /// A time: `2`, `0.5`, `500ms`, `2s`, `5m`, `1h`.
 pub fn duration(text: &str) -> Result<Duration, String> {
@@ -57,6 +59,25 @@ pub fn retain_handling(text: &str) -> Result<RetainHandling, String> {
         "new" => Ok(RetainHandling::New),
         "never" => Ok(RetainHandling::Never),
         _ => Err("expected always, new or never".to_owned()),
+    }
+}
+
+/// How a summary is given.
+pub fn summary(text: &str) -> Result<Form, String> {
+    match text {
+        "text" => Ok(Form::Text),
+        "json" => Ok(Form::Json),
+        _ => Err("expected json, or nothing".to_owned()),
+    }
+}
+
+/// When there is colour.
+pub fn colour(text: &str) -> Result<Colour, String> {
+    match text {
+        "auto" => Ok(Colour::Auto),
+        "always" => Ok(Colour::Always),
+        "never" => Ok(Colour::Never),
+        _ => Err("expected auto, always or never".to_owned()),
     }
 }
 

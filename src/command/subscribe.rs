@@ -1,5 +1,6 @@
 //! `sub`: messages go to stdout, and are acknowledged when they are there.
 
+mod manners;
 mod removal;
 mod selection;
 mod wishes;
@@ -9,8 +10,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
+use self::manners::Manners;
 use self::removal::Removals;
 use self::selection::{Selection, Verdict};
+use super::telling::Telling;
+use super::timing;
 use crate::cli;
 use crate::cli::property::GivenProperties;
 use crate::client::{Client, Event};
@@ -20,7 +24,9 @@ use crate::mqtt::qos::QoS;
 use crate::mqtt::session::{self, Delivery};
 use crate::mqtt::topic::TopicFilter;
 use crate::report::{self, Exit};
+use crate::terminal::account::{Account, Form};
 use crate::terminal::output::{Output, Progress};
+use crate::terminal::screen;
 
 /// How long the output may take to write what it has, when everything else is over.
 const LAST_WRITE: Duration = Duration::from_millis(250);
@@ -33,11 +39,15 @@ pub fn run(args: &cli::Subscribe) -> Result<Exit> {
     args.persistence.apply(&args.connection, &mut options)?;
     let properties = args.properties.apply(&args.connection, &mut options)?;
     wishes::require_version_5(args, &mut options)?;
+    if args.latency {
+        timing::require_version_5(&mut options)?;
+    }
     // A removal that is on its way must not be lost with the connection.
     options.session.outlives_connection = args.qos > QoS::AtMostOnce || args.remove_retained;
     let filters = wishes::filters(args)?;
     let (layout, target) = (wishes::layout(args)?, wishes::target(args)?);
     let (client, _) = super::connect(options)?;
+    let manners = Manners::new(args, &layout, began);
     let postbox = client.postbox();
     let output = Output::start(layout, target, move |progress| match progress {
         Progress::Written(number) => postbox.written(number),
@@ -53,6 +63,8 @@ pub fn run(args: &cli::Subscribe) -> Result<Exit> {
         selection: Selection::new(args),
         removals: Removals::default(),
         deadline,
+        manners,
+        signalled: false,
         latest: Instant::now(),
         received: 0,
         bytes: 0,
@@ -63,7 +75,11 @@ pub fn run(args: &cli::Subscribe) -> Result<Exit> {
     let result = subscriber.run();
     // Whatever ended it: what was received is written, and what was written is acknowledged.
     let result = subscriber.finish_output(result);
-    subscriber.end(result, began)
+    if let Some(manners) = &mut subscriber.manners {
+        manners.leave();
+    }
+    let form = args.summary.or(args.latency.then_some(Form::Text));
+    subscriber.end(result, Telling::new(form, args.connection.is_quiet(), began))
 }
 
 struct Subscriber<'a> {
@@ -75,6 +91,10 @@ struct Subscriber<'a> {
     selection: Selection<'a>,
     removals: Removals,
     deadline: Option<Instant>,
+    /// What is done beside writing messages, if anything.
+    manners: Option<Box<Manners>>,
+    /// We were interrupted.
+    signalled: bool,
     /// When the latest message was written.
     latest: Instant,
     /// Messages that were written, and their payloads in bytes.
@@ -125,11 +145,21 @@ impl Subscriber<'_> {
 
     /// A burst is over: it is written while we wait for the next one.
     fn wait(&mut self) -> Result<Event> {
+        let drawing = self.draw();
         self.output.flush();
         self.client.hold(self.output.is_full());
-        let idle = self.args.idle.map(|idle| self.latest + idle);
-        let alarm = self.deadline.into_iter().chain(idle).min();
+        let alarm = [self.deadline, self.idle_deadline(), drawing].into_iter().flatten().min();
         Ok(self.client.next(alarm)?)
+    }
+
+    /// Draws what is to be drawn beside the output, if anything; when it wants to be asked again.
+    fn draw(&mut self) -> Option<Instant> {
+        let manners = self.manners.as_mut()?;
+        manners.draw(self.received, self.bytes, &mut self.output)
+    }
+
+    fn idle_deadline(&self) -> Option<Instant> {
+        self.args.idle.map(|idle| self.latest + idle)
     }
 
     fn handle(&mut self, event: Event) -> Result<Option<Exit>> {
@@ -157,8 +187,12 @@ impl Subscriber<'_> {
                 self.output.abandon();
                 self.output_failed(error).map(Some)
             }
-            Event::Interrupted(signal) => Ok(Some(self.interrupted(signal))),
-            Event::Alarm => Ok(Some(self.time_is_up())),
+            Event::Interrupted(signal) => {
+                self.signalled = true;
+                screen::begin_line(self.args.no_newline);
+                Ok(Some(self.interrupted(signal)))
+            }
+            Event::Alarm => Ok(self.time_is_up()),
             Event::Mqtt(_) | Event::Input(_) | Event::WebSocketPong | Event::Reconnected => Ok(None),
         }
     }
@@ -168,15 +202,17 @@ impl Subscriber<'_> {
         match self.selection.verdict(publish) {
             Verdict::Wanted => {}
             Verdict::Unwanted => {
-                self.output.skip(*number);
+                self.leave_out(*number);
                 return None;
             }
             Verdict::TheEnd => {
-                self.output.skip(*number);
+                self.leave_out(*number);
                 return Some(Exit::Done);
             }
         }
-        if let (Err(unfit), false) = (self.output.put(*number, publish), self.args.connection.is_quiet()) {
+        let is_taken = self.manners.as_mut().is_some_and(|manners| manners.take(*number, publish));
+        let written = if is_taken { Ok(()) } else { self.output.put(*number, publish) };
+        if let (Err(unfit), false) = (written, self.args.connection.is_quiet()) {
             let topic = publish.topic.as_ref().map_or("", |topic| topic.as_str());
             report::warn(&format!("the payload of a message to {topic} {unfit}"));
         }
@@ -191,14 +227,22 @@ impl Subscriber<'_> {
         (Some(self.received) == self.args.count).then_some(Exit::Done)
     }
 
-    /// Of `-W`, or of `--idle`.
-    fn time_is_up(&self) -> Exit {
-        if self.deadline.is_none_or(|deadline| Instant::now() < deadline) {
-            return Exit::Done;
+    /// A message that is not written is acknowledged in its turn.
+    fn leave_out(&mut self, number: u64) {
+        if !self.manners.as_mut().is_some_and(|manners| manners.leave_out(number)) {
+            self.output.skip(number);
+        }
+    }
+
+    /// Of `-W`, or of `--idle`; if not, it is time to draw.
+    fn time_is_up(&self) -> Option<Exit> {
+        let now = Instant::now();
+        if self.deadline.is_none_or(|deadline| now < deadline) {
+            return self.idle_deadline().filter(|idle| *idle <= now).map(|_| Exit::Done);
         }
         let waited = self.args.timeout.unwrap_or_default().as_secs_f64();
         self.tell_unfinished(&format!("timed out after {waited} s"));
-        Exit::TimedOut
+        Some(Exit::TimedOut)
     }
 
     /// Says which filters were refused; nothing is left to wait for when all were.
@@ -235,6 +279,9 @@ impl Subscriber<'_> {
 
     /// Waits until everything received is written, as long as the output can be written at all.
     fn finish_output(&mut self, mut result: Result<Exit>) -> Result<Exit> {
+        if let Some(manners) = &mut self.manners {
+            manners.finish(&mut self.output);
+        }
         self.output.flush();
         self.client.hold(true);
         // Who interrupts us does not want to wait for a reader that has stopped; everybody else does.
@@ -273,22 +320,28 @@ impl Subscriber<'_> {
 
 impl Subscriber<'_> {
     /// Ends the connection, and says what came of it.
-    fn end(mut self, result: Result<Exit>, began: Instant) -> Result<Exit> {
+    fn end(mut self, result: Result<Exit>, telling: Telling) -> Result<Exit> {
         let result = result
             .with_context(|| format!("subscribed at {}", self.client.options().endpoint))
             .and_then(|exit| self.finish_removals(exit).map(|()| exit));
-        let exit = match result {
-            Ok(exit) => exit,
-            Err(error) => {
-                super::leave(self.client, &error);
-                return Err(error);
-            }
-        };
-        // Nothing of ours can be lost any more.
-        let _ = self.client.close();
-        if self.args.summary {
-            report::summary(&super::summary("received", self.received, self.bytes, began.elapsed()));
+        match &result {
+            // Nothing of ours can be lost any more.
+            Ok(_) => drop(self.client.close()),
+            Err(error) => super::leave(self.client, error),
         }
+        let latency = self.manners.as_ref().and_then(|manners| manners.latency());
+        telling.end(self.signalled, |took| Account {
+            verb: "received",
+            messages: self.received,
+            bytes: self.bytes,
+            refused: None,
+            took,
+            times: latency.map(|latency| ("latency", latency.times())),
+        });
+        if let Some(latency) = latency.filter(|_| !self.args.connection.is_quiet()) {
+            latency.explain();
+        }
+        let exit = result?;
         Ok(if self.denied && exit == Exit::Done { Exit::Denied } else { exit })
     }
 

@@ -6,7 +6,7 @@
 //! stops reading from the broker while [`Output::is_full`].
 
 use std::collections::VecDeque;
-use std::io::{self, IoSlice, IsTerminal, Write};
+use std::io::{self, IoSlice, Write};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
@@ -143,7 +143,8 @@ impl Output {
 
     /// Hands over what was gathered.
     pub fn flush(&mut self) {
-        if self.handed_over == self.latest {
+        // What was added under the number of the one before is handed over, too.
+        if self.handed_over == self.latest && self.gathered == 0 {
             return;
         }
         let mut pieces = std::mem::take(&mut self.pieces);
@@ -158,7 +159,7 @@ impl Output {
 
     /// The thread has reported this message as written.
     pub fn written(&mut self, number: u64) {
-        while self.waiting.front().is_some_and(|&waiting| waiting <= number) {
+        if self.waiting.front().is_some_and(|&waiting| waiting <= number) {
             self.waiting.pop_front();
         }
     }
@@ -192,11 +193,6 @@ pub fn unbuffered_stdout() -> io::Result<impl Write + Send + 'static> {
 #[cfg(not(unix))]
 pub fn unbuffered_stdout() -> io::Result<impl Write + Send + 'static> {
     Ok(io::stdout())
-}
-
-/// Whether a person reads our stdout.
-pub fn stdout_is_terminal() -> bool {
-    io::stdout().is_terminal()
 }
 
 /// Prints one line on stdout; whether anybody still reads it.
