@@ -116,6 +116,7 @@ Register-ArgumentCompleter -Native -CommandName 'mqttws' -ScriptBlock {
             [CompletionResult]::new('--replay', '--replay', [CompletionResultType]::ParameterName, 'With --json: keep the distances in time that the records have, or be so many times as fast')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Quality of service: 0, 1 or 2; with --json that of records that do not say')
             [CompletionResult]::new('--qos', '--qos', [CompletionResultType]::ParameterName, 'Quality of service: 0, 1 or 2; with --json that of records that do not say')
+            [CompletionResult]::new('--summary', '--summary', [CompletionResultType]::ParameterName, 'Say at the end how much was published, and how fast it was acknowledged, on stderr')
             [CompletionResult]::new('-4', '-4', [CompletionResultType]::ParameterName, 'Connect to IPv4 addresses only')
             [CompletionResult]::new('--ipv4', '--ipv4', [CompletionResultType]::ParameterName, 'Connect to IPv4 addresses only')
             [CompletionResult]::new('-6', '-6', [CompletionResultType]::ParameterName, 'Connect to IPv6 addresses only')
@@ -148,7 +149,7 @@ Register-ArgumentCompleter -Native -CommandName 'mqttws' -ScriptBlock {
             [CompletionResult]::new('-r', '-r', [CompletionResultType]::ParameterName, 'Ask the broker to keep the message for later subscribers')
             [CompletionResult]::new('--retain', '--retain', [CompletionResultType]::ParameterName, 'Ask the broker to keep the message for later subscribers')
             [CompletionResult]::new('--topic-alias', '--topic-alias', [CompletionResultType]::ParameterName, 'Send the topic once and then an alias for it, as far as the broker allows (MQTT 5)')
-            [CompletionResult]::new('--summary', '--summary', [CompletionResultType]::ParameterName, 'Say at the end how much was published, on stderr')
+            [CompletionResult]::new('--latency', '--latency', [CompletionResultType]::ParameterName, 'Send the time with each message, as user property `time`, for `sub --latency` (MQTT 5)')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
         }
@@ -244,6 +245,8 @@ Register-ArgumentCompleter -Native -CommandName 'mqttws' -ScriptBlock {
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Write each message as a line of JSON; with =parse also the payload as JSON, where it is')
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Write each message to a file of its own in this folder, named by its topic and a number')
             [CompletionResult]::new('--output-dir', '--output-dir', [CompletionResultType]::ParameterName, 'Write each message to a file of its own in this folder, named by its topic and a number')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colour topics: auto (on a terminal, unless `$NO_COLOR` is set), always or never')
+            [CompletionResult]::new('--summary', '--summary', [CompletionResultType]::ParameterName, 'Say at the end how much came, on stderr')
             [CompletionResult]::new('-4', '-4', [CompletionResultType]::ParameterName, 'Connect to IPv4 addresses only')
             [CompletionResult]::new('--ipv4', '--ipv4', [CompletionResultType]::ParameterName, 'Connect to IPv4 addresses only')
             [CompletionResult]::new('-6', '-6', [CompletionResultType]::ParameterName, 'Connect to IPv6 addresses only')
@@ -278,7 +281,9 @@ Register-ArgumentCompleter -Native -CommandName 'mqttws' -ScriptBlock {
             [CompletionResult]::new('-N', '-N ', [CompletionResultType]::ParameterName, 'Write no line feed behind each message')
             [CompletionResult]::new('-0', '-0', [CompletionResultType]::ParameterName, 'Write NUL instead of a line feed behind each message')
             [CompletionResult]::new('--null', '--null', [CompletionResultType]::ParameterName, 'Write NUL instead of a line feed behind each message')
-            [CompletionResult]::new('--summary', '--summary', [CompletionResultType]::ParameterName, 'Say at the end how much came, on stderr')
+            [CompletionResult]::new('-w', '-w', [CompletionResultType]::ParameterName, 'Draw one line per topic and keep it up to date; needs a terminal')
+            [CompletionResult]::new('--watch', '--watch', [CompletionResultType]::ParameterName, 'Draw one line per topic and keep it up to date; needs a terminal')
+            [CompletionResult]::new('--latency', '--latency', [CompletionResultType]::ParameterName, 'Say at the end how long messages took from `pub --latency`, on stderr (MQTT 5)')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
         }

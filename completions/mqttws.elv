@@ -112,6 +112,7 @@ set edit:completion:arg-completer[mqttws] = {|@words|
             cand --replay 'With --json: keep the distances in time that the records have, or be so many times as fast'
             cand -q 'Quality of service: 0, 1 or 2; with --json that of records that do not say'
             cand --qos 'Quality of service: 0, 1 or 2; with --json that of records that do not say'
+            cand --summary 'Say at the end how much was published, and how fast it was acknowledged, on stderr'
             cand -4 'Connect to IPv4 addresses only'
             cand --ipv4 'Connect to IPv4 addresses only'
             cand -6 'Connect to IPv6 addresses only'
@@ -144,7 +145,7 @@ set edit:completion:arg-completer[mqttws] = {|@words|
             cand -r 'Ask the broker to keep the message for later subscribers'
             cand --retain 'Ask the broker to keep the message for later subscribers'
             cand --topic-alias 'Send the topic once and then an alias for it, as far as the broker allows (MQTT 5)'
-            cand --summary 'Say at the end how much was published, on stderr'
+            cand --latency 'Send the time with each message, as user property `time`, for `sub --latency` (MQTT 5)'
             cand --help 'Print help'
         }
         &'mqttws;sub'= {
@@ -239,6 +240,8 @@ set edit:completion:arg-completer[mqttws] = {|@words|
             cand --json 'Write each message as a line of JSON; with =parse also the payload as JSON, where it is'
             cand -o 'Write each message to a file of its own in this folder, named by its topic and a number'
             cand --output-dir 'Write each message to a file of its own in this folder, named by its topic and a number'
+            cand --color 'Colour topics: auto (on a terminal, unless `$NO_COLOR` is set), always or never'
+            cand --summary 'Say at the end how much came, on stderr'
             cand -4 'Connect to IPv4 addresses only'
             cand --ipv4 'Connect to IPv4 addresses only'
             cand -6 'Connect to IPv6 addresses only'
@@ -273,7 +276,9 @@ set edit:completion:arg-completer[mqttws] = {|@words|
             cand -N 'Write no line feed behind each message'
             cand -0 'Write NUL instead of a line feed behind each message'
             cand --null 'Write NUL instead of a line feed behind each message'
-            cand --summary 'Say at the end how much came, on stderr'
+            cand -w 'Draw one line per topic and keep it up to date; needs a terminal'
+            cand --watch 'Draw one line per topic and keep it up to date; needs a terminal'
+            cand --latency 'Say at the end how long messages took from `pub --latency`, on stderr (MQTT 5)'
             cand --help 'Print help'
         }
         &'mqttws;ping'= {

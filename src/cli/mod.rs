@@ -14,7 +14,7 @@ pub mod serve;
 pub mod session;
 pub mod subscribe;
 mod tls;
-mod value;
+pub mod value;
 
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 

@@ -9,10 +9,9 @@ use super::connection::Connection;
 use super::property::PropertyFlags;
 use super::refused::Granted;
 use super::session::Persistence;
-use super::value;
+use super::value::{self, Summary};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::TopicName;
-use crate::terminal::account::Form;
 
 /// Publish messages: one, a file, or a stream of lines or records.
 #[derive(Debug, Args)]
@@ -128,5 +127,5 @@ pub struct Publish {
     /// Say at the end how much was published, and how fast it was acknowledged, on stderr
     #[arg(long, value_name = "json", num_args = 0..=1, require_equals = true, default_missing_value = "text",
           value_parser = value::summary, help_heading = "Output")]
-    pub summary: Option<Form>,
+    pub summary: Option<Summary>,
 }

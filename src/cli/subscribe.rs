@@ -9,12 +9,10 @@ use super::connection::Connection;
 use super::property::PropertyFlags;
 use super::refused::Granted;
 use super::session::Persistence;
-use super::value;
+use super::value::{self, Colour, Summary};
 use crate::mqtt::packet::RetainHandling;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::TopicFilter;
-use crate::terminal::account::Form;
-use crate::terminal::screen::Colour;
 
 /// Subscribe, and write the messages that come to stdout.
 #[derive(Debug, Args)]
@@ -165,7 +163,7 @@ pub struct Subscribe {
     /// Say at the end how much came, on stderr
     #[arg(long, value_name = "json", num_args = 0..=1, require_equals = true, default_missing_value = "text",
           value_parser = value::summary, help_heading = "Output")]
-    pub summary: Option<Form>,
+    pub summary: Option<Summary>,
 }
 
 /// What `--json` makes of payloads.

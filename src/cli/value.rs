@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use crate::mqtt::packet::RetainHandling;
 use crate::mqtt::qos::QoS;
-use crate::terminal::account::Form;
-use crate::terminal::screen::Colour;
 
 /// A time: `2`, `0.5`, `500ms`, `2s`, `5m`, `1h`.
 pub fn duration(text: &str) -> Result<Duration, String> {
@@ -63,12 +61,32 @@ pub fn retain_handling(text: &str) -> Result<RetainHandling, String> {
 }
 
 /// How a summary is given.
-pub fn summary(text: &str) -> Result<Form, String> {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Summary {
+    /// As a sentence.
+    Text,
+    /// As a line of JSON.
+    Json,
+}
+
+/// How a summary is given; `text` where the flag says nothing.
+pub fn summary(text: &str) -> Result<Summary, String> {
     match text {
-        "text" => Ok(Form::Text),
-        "json" => Ok(Form::Json),
+        "text" => Ok(Summary::Text),
+        "json" => Ok(Summary::Json),
         _ => Err("expected json, or nothing".to_owned()),
     }
+}
+
+/// When there is colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Colour {
+    /// Where a terminal wants it.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
 }
 
 /// When there is colour.

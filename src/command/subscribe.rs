@@ -17,6 +17,7 @@ use super::telling::Telling;
 use super::timing;
 use crate::cli;
 use crate::cli::property::GivenProperties;
+use crate::cli::value::Summary;
 use crate::client::{Client, Event};
 use crate::mqtt::packet::{RetainHandling, SubAck, Subscription};
 use crate::mqtt::property::Place;
@@ -24,7 +25,7 @@ use crate::mqtt::qos::QoS;
 use crate::mqtt::session::{self, Delivery};
 use crate::mqtt::topic::TopicFilter;
 use crate::report::{self, Exit};
-use crate::terminal::account::{Account, Form};
+use crate::terminal::account::Account;
 use crate::terminal::output::{Output, Progress};
 use crate::terminal::screen;
 
@@ -78,7 +79,7 @@ pub fn run(args: &cli::Subscribe) -> Result<Exit> {
     if let Some(manners) = &mut subscriber.manners {
         manners.leave();
     }
-    let form = args.summary.or(args.latency.then_some(Form::Text));
+    let form = args.summary.or(args.latency.then_some(Summary::Text));
     subscriber.end(result, Telling::new(form, args.connection.is_quiet(), began))
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::cli::value::Summary;
 use crate::report;
 use crate::terminal::account::{Account, Form};
 use crate::terminal::screen;
@@ -17,7 +18,11 @@ pub struct Telling {
 
 impl Telling {
     /// As `--summary` says; someone at a terminal who interrupts us is told in any case.
-    pub fn new(form: Option<Form>, quiet: bool, began: Instant) -> Self {
+    pub fn new(form: Option<Summary>, quiet: bool, began: Instant) -> Self {
+        let form = form.map(|form| match form {
+            Summary::Text => Form::Text,
+            Summary::Json => Form::Json,
+        });
         Self { form, began, when_interrupted: !quiet && screen::stderr_is_terminal() }
     }
 

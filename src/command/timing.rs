@@ -1,5 +1,5 @@
-//! `--latency`: a message says in a user property when `pub` published it, and `sub` how long it took. It must
-//! never know how messages travel.
+//! `--latency`: a message says in a user property when `pub` published it, and `sub` how long it took. It
+//! must never know how messages travel.
 
 use std::time::{Duration, SystemTime};
 

@@ -7,6 +7,7 @@ pub mod folder;
 pub mod format;
 pub mod input;
 pub mod json;
+mod margin;
 pub mod moment;
 mod mosquitto;
 pub mod output;

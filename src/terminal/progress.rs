@@ -3,9 +3,12 @@
 
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanBytes, HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{
+    HumanBytes, HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike,
+};
 
-use super::stage;
+use super::margin::Margin;
+use super::{screen, stage};
 
 /// What takes less than this needs no bar.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -30,6 +33,9 @@ pub struct Position {
     pub read: u64,
 }
 
+/// A narrower terminal has words alone, in columns.
+const WIDE: u16 = 40;
+
 /// See the module.
 #[derive(Debug)]
 pub struct Progress {
@@ -44,7 +50,7 @@ pub struct Progress {
 impl Progress {
     /// A bar that appears after a second, if `wanted`; `total` is the length of the input in bytes.
     pub fn new(wanted: bool, total: Option<u64>, now: Instant) -> Self {
-        let next = (wanted && super::screen::has_room_for_bar()).then(|| now + PATIENCE);
+        let next = (wanted && screen::has_room_for_bar()).then(|| now + PATIENCE);
         Self { bar: None, total, next, rate: Rate::since(now) }
     }
 
@@ -68,10 +74,10 @@ impl Progress {
         let rate = self.rate.update(if is_bar { position.read } else { position.messages }, now);
         let words = self.words(position, rate);
         let bar = self.bar.get_or_insert_with(|| new_bar(self.total));
-        bar.set_message(words);
         if is_bar {
             bar.set_position(position.read);
         }
+        bar.set_message(words);
         bar.tick();
     }
 
@@ -104,8 +110,11 @@ impl Drop for Progress {
 }
 
 fn new_bar(total: Option<u64>) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr_with_hz(HERTZ));
-    let template = if total.is_some() { "{bar:24} {wide_msg}" } else { "{spinner} {wide_msg}" };
+    let margin = Margin::of_stderr();
+    let has_bar = total.is_some() && margin.width() >= WIDE;
+    let target = ProgressDrawTarget::term_like_with_hz(Box::new(margin), HERTZ);
+    let bar = ProgressBar::with_draw_target(total, target);
+    let template = if has_bar { "{bar:24} {wide_msg}" } else { "{spinner} {wide_msg}" };
     let bar = match ProgressStyle::with_template(template) {
         Ok(style) => bar.with_style(style.progress_chars("=> ")),
         Err(_) => bar,

@@ -57,28 +57,10 @@ pub fn stdout_is_kept() -> bool {
     false
 }
 
-/// When stdout is coloured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Colour {
-    /// On a terminal that does not object (<https://no-color.org>).
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
-}
-
-impl Colour {
-    /// Whether stdout is coloured now.
-    pub fn is_on(self) -> bool {
-        let variable = |name| std::env::var_os(name);
-        let is_allowed = || allows_colour(variable("NO_COLOR").as_deref(), variable("TERM").as_deref());
-        match self {
-            Self::Auto => stdout_is_terminal() && is_allowed(),
-            Self::Always => true,
-            Self::Never => false,
-        }
-    }
+/// Whether stdout, if it is a terminal, may be coloured (<https://no-color.org>).
+pub fn stdout_wants_colour() -> bool {
+    let variable = |name| std::env::var_os(name);
+    stdout_is_terminal() && allows_colour(variable("NO_COLOR").as_deref(), variable("TERM").as_deref())
 }
 
 fn allows_colour(no_color: Option<&OsStr>, term: Option<&OsStr>) -> bool {

@@ -1,5 +1,5 @@
-//! What is drawn on the terminal and will be drawn over: a line on stderr must not tear it, whoever writes it.
-//! It must never know what is drawn.
+//! What is drawn on the terminal and will be drawn over: a line on stderr must not tear it, whoever writes
+//! it. It must never know what is drawn.
 //!
 //! The one global of the program: so is the terminal that it speaks of.
 

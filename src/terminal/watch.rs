@@ -1,4 +1,5 @@
-//! `--watch`: one line per topic, drawn over in place. It must never know when it is drawn, nor who writes it.
+//! `--watch`: one line per topic, drawn over in place. It must never know when it is drawn, nor who writes
+//! it.
 
 mod board;
 #[cfg(test)]
@@ -12,8 +13,8 @@ use super::sanitise;
 use super::screen::{self, Size};
 use crate::mqtt::topic::TopicName;
 
-/// Hides the cursor and stops lines from being wrapped, for the time of a frame: killed at any moment we leave
-/// the terminal as it was.
+/// Hides the cursor and stops lines from being wrapped, for the time of a frame: killed at any moment we
+/// leave the terminal as it was.
 const BEGIN: &[u8] = b"\x1b[?25l\x1b[?7l\r";
 const END: &[u8] = b"\x1b[?7h\x1b[?25h";
 
@@ -106,8 +107,8 @@ impl Watch {
         }
     }
 
-    /// The topics as lines: the cursor needs one of its own below them, and the last column stays free, so that
-    /// erasing the rest of a line does not touch its end.
+    /// The topics as lines: the cursor needs one of its own below them, and the last column stays free, so
+    /// that erasing the rest of a line does not touch its end.
     fn lines(&self, size: Size) -> Vec<Line> {
         let columns = size.columns.saturating_sub(1);
         let room = size.rows.saturating_sub(1).max(1);

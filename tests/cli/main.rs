@@ -18,6 +18,10 @@ mod redirect;
 mod serve;
 mod signals;
 mod subscribe;
+mod summary;
+mod terminal;
+mod terminal_progress;
+mod terminal_watch;
 mod tls;
 mod tls_client;
 mod tls_refused;
@@ -35,5 +39,6 @@ mod support {
     pub mod notation;
     pub mod program;
     pub mod secure;
+    pub mod terminal;
     pub mod websocket;
 }

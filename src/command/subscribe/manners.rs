@@ -1,5 +1,5 @@
-//! What `sub` does beside writing messages, if anything: `--watch`, `--latency`, the progress on stderr, the note
-//! about binary payloads. It must never know how messages are written or acknowledged.
+//! What `sub` does beside writing messages, if anything: `--watch`, `--latency`, the progress on stderr, the
+//! note about binary payloads. It must never know how messages are written or acknowledged.
 
 use std::time::{Duration, Instant};
 
@@ -50,10 +50,13 @@ impl Manners {
     pub fn new(args: &cli::Subscribe, layout: &Layout, began: Instant) -> Option<Box<Self>> {
         let is_kept = args.output_dir.is_some() || screen::stdout_is_kept();
         let progress = Progress::new(args.connection.shows_progress() && is_kept && !args.watch, None, began);
+        let is_text = super::wishes::encoding(args).is_none();
         let is_plain = matches!(layout.content, Content::Payload { encoding: None, .. });
         let manners = Self {
             watching: args.watch.then(|| Watching::new(args, began)),
-            notes_binary: !args.connection.is_quiet() && layout.sanitise && is_plain,
+            notes_binary: !args.connection.is_quiet()
+                && is_plain
+                && (layout.sanitise || args.watch && is_text),
             latency: args.latency.then(Latency::default),
             progress,
         };
@@ -130,7 +133,7 @@ impl Drop for Manners {
 impl Watching {
     fn new(args: &cli::Subscribe, began: Instant) -> Self {
         stage::enter_frames();
-        let watch = Watch::new(args.color.is_on(), super::wishes::encoding(args));
+        let watch = Watch::new(super::wishes::is_coloured(args), super::wishes::encoding(args));
         Self { watch, latest: 0, drawn: 0, next: began }
     }
 

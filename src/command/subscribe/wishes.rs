@@ -6,6 +6,7 @@ use bytestring::ByteString;
 
 use crate::cli;
 use crate::cli::subscribe::JsonMode;
+use crate::cli::value::Colour;
 use crate::client::Options;
 use crate::mqtt::topic::TopicFilter;
 use crate::mqtt::version::Version;
@@ -79,7 +80,16 @@ pub fn layout(args: &cli::Subscribe) -> Result<Layout> {
         () if args.null => Some(0),
         () => Some(b'\n'),
     };
-    Ok(Layout { content, end, sanitise, colour: !into_files && args.color.is_on() })
+    Ok(Layout { content, end, sanitise, colour: !into_files && is_coloured(args) })
+}
+
+/// `--color`.
+pub fn is_coloured(args: &cli::Subscribe) -> bool {
+    match args.color {
+        Colour::Auto => screen::stdout_wants_colour(),
+        Colour::Always => true,
+        Colour::Never => false,
+    }
 }
 
 /// `--hex`, `--base64`.

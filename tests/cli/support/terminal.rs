@@ -17,8 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What is not the terminal.
 pub enum Redirect {
-    /// Standard input is this file.
-    Stdin(File),
+    /// Standard input is the file, or the pipe, of this name.
+    Stdin(String),
     /// Standard output is this file.
     Stdout(File),
     /// Standard error is this file.
@@ -47,21 +47,18 @@ impl Session {
         let (master, slave) = open(size);
         let path = std::env::var_os("PATH").unwrap_or_default();
         let mut command = Command::new("setsid");
-        command.args(["--ctty", "--wait", env!("CARGO_BIN_EXE_mqttws")]).args(arguments);
+        command.args(["--ctty", "--wait", "sh", "-c", "exec \"$@\" <\"${INPUT:-/dev/tty}\"", "sh"]);
+        command.arg(env!("CARGO_BIN_EXE_mqttws")).args(arguments);
         command.env_clear().env("PATH", path).env("TERM", "xterm").envs(environment.iter().copied());
-        // The terminal is what setsid finds as its standard input: where that is a file, another one is it.
+        // The terminal is what setsid finds as its standard input; the shell opens what comes in its place.
         let stdio = || Stdio::from(slave.try_clone().unwrap());
         command.stdin(stdio()).stdout(stdio()).stderr(stdio());
-        let mut script = None;
         for redirect in redirects {
             match redirect {
-                Redirect::Stdin(file) => script = Some(file),
+                Redirect::Stdin(path) => drop(command.env("INPUT", path)),
                 Redirect::Stdout(file) => drop(command.stdout(file)),
                 Redirect::Stderr(file) => drop(command.stderr(file)),
             }
-        }
-        if let Some(file) = script {
-            command.stdin(file);
         }
         let child = command.spawn().expect("setsid is part of util-linux");
         drop((command, slave));
@@ -91,10 +88,11 @@ impl Session {
         self.parser.screen_mut().set_size(rows, columns);
     }
 
-    /// The lines of the screen, without those that are empty at its end.
+    /// The lines of the screen, without the spaces at their ends and the empty ones at its end.
     pub fn screen(&self) -> Vec<String> {
         let screen = self.parser.screen();
-        let mut rows: Vec<String> = screen.rows(0, screen.size().1).collect();
+        let rows = screen.rows(0, screen.size().1);
+        let mut rows: Vec<String> = rows.map(|row| row.trim_end().to_owned()).collect();
         rows.truncate(rows.iter().rposition(|row| !row.is_empty()).map_or(0, |last| last + 1));
         rows
     }
@@ -152,7 +150,8 @@ impl Session {
     }
 
     fn shown(&self) -> String {
-        format!("{}\n--- {}", self.screen().join("\n"), self.written.escape_ascii())
+        let latest = self.written.len().saturating_sub(2000);
+        format!("{}\n--- {}", self.screen().join("\n"), self.written[latest..].escape_ascii())
     }
 }
 
