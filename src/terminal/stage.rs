@@ -18,8 +18,8 @@ enum Stage {
     Empty,
     /// A bar steps aside for a line.
     Bar(ProgressBar),
-    /// Lines wait for the next frame, which is drawn below them.
-    Frames(Vec<String>),
+    /// Lines wait for the next frame, which is drawn below them; so many more were left out.
+    Frames { lines: Vec<String>, lost: usize },
 }
 
 fn stage() -> MutexGuard<'static, Stage> {
@@ -31,8 +31,8 @@ pub fn write(line: &str) {
     match &mut *stage() {
         Stage::Empty => to_stderr(line),
         Stage::Bar(bar) => bar.suspend(|| to_stderr(line)),
-        Stage::Frames(lines) if lines.len() < MOST_WAITING => lines.push(line.to_owned()),
-        Stage::Frames(_) => {}
+        Stage::Frames { lines, .. } if lines.len() < MOST_WAITING => lines.push(line.to_owned()),
+        Stage::Frames { lost, .. } => *lost += 1,
     }
 }
 
@@ -44,25 +44,32 @@ pub fn enter_bar(bar: &ProgressBar) {
 /// From now on frames are drawn on stdout; lines wait for them if they would stand on the same terminal.
 pub fn enter_frames() {
     if super::screen::stderr_is_terminal() {
-        *stage() = Stage::Frames(Vec::new());
+        *stage() = Stage::Frames { lines: Vec::new(), lost: 0 };
     }
 }
 
 /// The lines that have come since the last frame.
 pub fn take_lines() -> Vec<String> {
     match &mut *stage() {
-        Stage::Frames(lines) => std::mem::take(lines),
+        Stage::Frames { lines, lost } => with_lost(std::mem::take(lines), std::mem::take(lost)),
         _ => Vec::new(),
     }
 }
 
 /// Nothing is drawn any more; lines that waited are written.
 pub fn leave() {
-    if let Stage::Frames(lines) = std::mem::replace(&mut *stage(), Stage::Empty) {
-        for line in &lines {
-            to_stderr(line);
+    if let Stage::Frames { lines, lost } = std::mem::replace(&mut *stage(), Stage::Empty) {
+        for line in with_lost(lines, lost) {
+            to_stderr(&line);
         }
     }
+}
+
+fn with_lost(mut lines: Vec<String>, lost: usize) -> Vec<String> {
+    if lost > 0 {
+        lines.push(format!("mqttws: {lost} more lines are left out\n"));
+    }
+    lines
 }
 
 fn to_stderr(line: &str) {

@@ -13,9 +13,10 @@ use super::sanitise;
 use super::screen::{self, Size};
 use crate::mqtt::topic::TopicName;
 
-/// Hides the cursor and stops lines from being wrapped, for the time of a frame: killed at any moment we
+/// Hides the cursor, and stops lines from being wrapped, for the time of a frame: killed at any moment we
 /// leave the terminal as it was.
-const BEGIN: &[u8] = b"\x1b[?25l\x1b[?7l\r";
+const BEGIN: &[u8] = b"\x1b[?25l\r";
+const NO_WRAP: &[u8] = b"\x1b[?7l";
 const END: &[u8] = b"\x1b[?7h\x1b[?25h";
 
 /// Erases the rest of the line; everything below.
@@ -84,6 +85,7 @@ impl Watch {
             out.put_slice(line.trim_end().as_bytes());
             out.put_slice(b"\r\n");
         }
+        out.put_slice(NO_WRAP);
         let lines = self.lines(size);
         for (at, line) in lines.iter().enumerate() {
             if self.drawn.get(at) != Some(line) {

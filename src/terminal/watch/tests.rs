@@ -74,7 +74,8 @@ fn nothing_drives_the_terminal() {
     put(&mut watch, "b", "\u{9b}2J\u{202e}".as_bytes());
     let wide = Size { rows: 5, columns: 200 };
     let frame = watch.frame(wide, &[]);
-    let text = String::from_utf8(frame[BEGIN.len()..frame.len() - END.len()].to_vec()).expect("text");
+    let text = String::from_utf8(frame[BEGIN.len() + NO_WRAP.len()..frame.len() - END.len()].to_vec())
+        .expect("text");
     let lines = "a\\x1b[2J  \\x1b]0;x\\x07\\n\\x0d\x1b[K\r\nb         \\x9b2J\\u{202e}\x1b[K\r\n\x1b[J";
     assert_eq!(text, lines);
     shower.show(&frame);
@@ -85,10 +86,10 @@ fn lines_for_good_stand_above() {
     let (mut shower, mut watch) = (Shower::new(), watch());
     put(&mut watch, "a", b"x");
     shower.show(&watch.frame(SIZE, &[]));
-    let frame = watch.frame(SIZE, &["mqttws: lost\n".to_owned()]);
-    assert_eq!(shower.show(&frame), ["before", "mqttws: lost", "a  x"]);
+    let frame = watch.frame(SIZE, &["mqttws: wider than this\n".to_owned()]);
+    assert_eq!(shower.show(&frame), ["before", "mqttws: wider than t", "his", "a  x"]);
     put(&mut watch, "a", b"y");
-    assert_eq!(shower.show(&watch.frame(SIZE, &[])), ["before", "mqttws: lost", "a  y"]);
+    assert_eq!(shower.show(&watch.frame(SIZE, &[])), ["before", "mqttws: wider than t", "his", "a  y"]);
 }
 
 #[test]
