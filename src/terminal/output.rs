@@ -10,11 +10,12 @@ use std::io::{self, IoSlice, Write};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 
 use super::folder::{Folder, Names};
 use super::format::Layout;
 use super::template::Unfit;
+use super::{sanitise, screen};
 use crate::mqtt::packet::Publish;
 
 /// How many batches may wait to be written.
@@ -195,10 +196,18 @@ pub fn unbuffered_stdout() -> io::Result<impl Write + Send + 'static> {
     Ok(io::stdout())
 }
 
-/// Prints one line on stdout; whether anybody still reads it.
+/// Prints one line, or several, on stdout; whether anybody still reads it. What a server has to say in it does
+/// not drive the terminal.
 pub fn print_line(line: &str) -> io::Result<bool> {
+    let mut text = BytesMut::new();
+    if screen::stdout_is_terminal() {
+        sanitise::escape(line.as_bytes(), &mut text);
+    } else {
+        text.put_slice(line.as_bytes());
+    }
+    text.put_u8(b'\n');
     let mut stdout = io::stdout().lock();
-    match writeln!(stdout, "{line}").and_then(|()| stdout.flush()) {
+    match stdout.write_all(&text).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
         result => result.map(|()| true),
     }

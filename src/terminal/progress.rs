@@ -74,11 +74,13 @@ impl Progress {
         let rate = self.rate.update(if is_bar { position.read } else { position.messages }, now);
         let words = self.words(position, rate);
         let bar = self.bar.get_or_insert_with(|| new_bar(self.total));
+        // Each of these draws what the one before has set.
+        bar.set_message(words);
         if is_bar {
             bar.set_position(position.read);
+        } else {
+            bar.tick();
         }
-        bar.set_message(words);
-        bar.tick();
     }
 
     fn words(&self, position: Position, rate: f64) -> String {
