@@ -126,7 +126,7 @@ impl Config {
                 let flag = of.get_arguments().find(|arg| is_named(arg, key));
                 // A value that may be left out is `true`, too.
                 let may_stand_alone =
-                    flag.and_then(|arg| arg.get_num_args()).is_some_and(|values| values.min_values() == 0);
+                    flag.and_then(clap::Arg::get_num_args).is_some_and(|values| values.min_values() == 0);
                 let takes_value = flag.is_some_and(|arg| arg.get_action().takes_values())
                     && !(may_stand_alone && matches!(value, Value::Boolean(_)));
                 let counts = flag.is_some_and(|arg| matches!(arg.get_action(), ArgAction::Count));
