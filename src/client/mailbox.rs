@@ -1,37 +1,36 @@
-//! The one place that waits. Threads that may block (socket, input, output, signals) post here; the main
-//! thread takes one piece of mail at a time and never waits for anything else.
+//! The one place that waits: for the socket, and for what threads that may block (dialling, input, output,
+//! signals) post here. The main thread takes one piece of mail at a time and never waits for anything else.
 //!
-//! Everything in it is bounded: the socket thread reads into a fixed number of chunks that come back to it
-//! only when they were understood, input is read a block at a time on request, and output is counted.
+//! Everything in it is bounded: the socket is read into a fixed number of chunks that come back only when
+//! they were understood, input is read a block at a time on request, and output is counted.
 
-use std::io::{self, Cursor, Read};
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use super::bell::Bell;
+use super::line::Line;
 use crate::transport;
 use crate::transport::dial::{self, DialError, Dialled, Route};
 use crate::transport::wire::Chunk;
-
-/// How many chunks the socket thread may fill before the main thread has understood one.
-const CHUNKS: usize = 4;
-
-/// How large a chunk is, in bytes.
-const CHUNK: usize = 64 * 1024;
 
 /// How long it may take to obey a signal. Only a socket that takes nothing any more needs longer, and then
 /// there is nothing left that waiting could save.
 const OBEDIENCE: Duration = Duration::from_secs(5);
 
-/// What the threads have to say.
+/// What there is to know.
 #[derive(Debug)]
 pub enum Mail {
-    /// From the socket thread of the current connection.
+    /// From the current connection.
     Socket(SocketMail),
     /// The block that was asked for; `None` is the end of the input.
     Input(io::Result<Option<Bytes>>),
@@ -46,68 +45,94 @@ pub enum Mail {
 /// The life of one TCP connection.
 #[derive(Debug)]
 pub enum SocketMail {
+    /// Something happened on the way that is worth a line of the log.
+    Note(String),
     /// It stands, or it does not.
     Dialled(Result<Dialled, DialError>),
     /// Bytes came.
     Bytes(Chunk),
     /// Nothing more will come.
     End(Option<io::Error>),
+    /// What waits to be written may be tried.
+    Writable,
 }
 
 /// Where a block of input comes from: blocks until it is there, `None` at the end.
 pub type Source = Box<dyn FnMut() -> io::Result<Option<Bytes>> + Send>;
 
-/// Mail as it travels: what a socket says counts only while its connection is the current one.
+/// Mail as it travels: what dialling says counts only while nobody has dialled again.
 #[derive(Debug)]
 enum Envelope {
     Socket(u64, SocketMail),
     Other(Mail),
 }
 
-/// What an output thread tells us with.
+/// What other threads tell us with.
 #[derive(Debug, Clone)]
-pub struct Postbox(Sender<Envelope>);
+pub struct Postbox {
+    sender: Sender<Envelope>,
+    bell: Arc<Bell>,
+}
 
 impl Postbox {
     /// Everything up to message `number` is written and flushed.
     pub fn written(&self, number: u64) {
-        self.post(Mail::Written(number));
+        self.post(Envelope::Other(Mail::Written(number)));
     }
 
     /// Nothing more can be written.
     pub fn output_failed(&self, error: io::Error) {
-        self.post(Mail::OutputFailed(error));
+        self.post(Envelope::Other(Mail::OutputFailed(error)));
     }
 
-    fn post(&self, mail: Mail) {
+    fn post(&self, envelope: Envelope) {
         // Without a receiver the main thread is gone, and so is everything that could be done about it.
-        let _ = self.0.send(Envelope::Other(mail));
+        let _ = self.sender.send(envelope);
+        self.bell.ring();
     }
+}
+
+/// What ended a wait.
+enum Wake {
+    /// The socket has something, or its end.
+    Line,
+    /// The socket takes something.
+    Writable,
+    /// Something was posted, or it was a false alarm.
+    Post,
+    /// The deadline has passed.
+    Late,
 }
 
 /// See the module.
 #[derive(Debug)]
 pub struct Mailbox {
-    sender: Sender<Envelope>,
+    postbox: Postbox,
     receiver: Receiver<Envelope>,
     connection: u64,
-    spent: Option<Sender<Chunk>>,
+    /// The socket of the current connection.
+    line: Option<Line>,
+    /// What the socket was last ready for was writing: then reading has its turn.
+    wrote: bool,
     permits: Option<Sender<()>>,
+    /// What was found when we were about to sleep.
+    found: Option<Envelope>,
 }
 
 impl Mailbox {
     /// A mailbox in which signals arrive from now on.
     pub fn new() -> io::Result<Self> {
         let (sender, receiver) = mpsc::channel();
+        let postbox = Postbox { sender, bell: Arc::new(Bell::new()?) };
         let mut signals = Signals::new([SIGINT, SIGTERM])?;
-        let postbox = Postbox(sender.clone());
+        let post = postbox.clone();
         spawn("signals", move || {
             for (count, signal) in signals.forever().enumerate() {
                 if count > 0 {
                     // The first one is being dealt with, too slowly for the user.
                     signal_hook::low_level::exit(128 + signal);
                 }
-                postbox.post(Mail::Signal(signal));
+                post.post(Envelope::Other(Mail::Signal(signal)));
                 // Without this thread it takes a second signal; that is no reason to fail.
                 let _ = spawn("obedience", move || {
                     thread::sleep(OBEDIENCE);
@@ -115,16 +140,15 @@ impl Mailbox {
                 });
             }
         })?;
-        Ok(Self { sender, receiver, connection: 0, spent: None, permits: None })
+        Ok(Self { postbox, receiver, connection: 0, line: None, wrote: false, permits: None, found: None })
     }
 
     /// Where an output thread posts.
     pub fn postbox(&self) -> Postbox {
-        Postbox(self.sender.clone())
+        self.postbox.clone()
     }
 
-    /// Begins a new connection in a thread of its own, which dials and then reads. What the threads of
-    /// earlier connections still say is dropped.
+    /// Begins a new connection: a thread of its own dials. What is left of earlier ones is dropped.
     pub fn dial(
         &mut self,
         options: &transport::Options,
@@ -132,30 +156,24 @@ impl Mailbox {
         deadline: Instant,
     ) -> io::Result<()> {
         self.connection += 1;
-        let (spent, chunks) = mpsc::channel();
-        self.spent = Some(spent);
-        let (connection, sender) = (self.connection, self.sender.clone());
-        let (endpoint, tls) = (options.endpoint.clone(), options.tls.clone());
-        spawn("socket", move || {
-            let tell = |mail| sender.send(Envelope::Socket(connection, mail)).is_ok();
-            let mut dialled = dial::dial(&endpoint, &route, tls.as_ref(), deadline);
-            let reader = dialled.as_mut().ok().map(|dialled| {
-                let early = Cursor::new(std::mem::take(&mut dialled.early));
-                dialled.socket.try_clone().map(|socket| early.chain(socket))
-            });
-            if tell(SocketMail::Dialled(dialled))
-                && let Some(reader) = reader
-            {
-                tell(SocketMail::End(reader.and_then(|reader| read(reader, &chunks, tell)).err()));
-            }
+        self.line = None;
+        let (connection, postbox) = (self.connection, self.postbox.clone());
+        let (endpoint, tls, log) = (options.endpoint.clone(), options.tls.clone(), options.log);
+        spawn("dial", move || {
+            let tell = |mail| postbox.post(Envelope::Socket(connection, mail));
+            let note = |line: fmt::Arguments<'_>| {
+                if log {
+                    tell(SocketMail::Note(line.to_string()));
+                }
+            };
+            tell(SocketMail::Dialled(dial::dial(&endpoint, &route, tls.as_ref(), deadline, &note)));
         })
     }
 
-    /// Gives a chunk back to the socket thread.
-    pub fn recycle(&self, chunk: Chunk) {
-        if let Some(spent) = &self.spent {
-            // The thread ends with its connection; then nobody needs the chunk.
-            let _ = spent.send(chunk);
+    /// Gives a chunk back: as long as all are in use, the socket is not read.
+    pub fn recycle(&mut self, chunk: Chunk) {
+        if let Some(line) = &mut self.line {
+            line.recycle(chunk);
         }
     }
 
@@ -168,7 +186,7 @@ impl Mailbox {
             for () in granted {
                 let block = source();
                 let failed = block.is_err();
-                postbox.post(Mail::Input(block));
+                postbox.post(Envelope::Other(Mail::Input(block)));
                 if failed {
                     return;
                 }
@@ -184,50 +202,96 @@ impl Mailbox {
         }
     }
 
-    /// Waits for the next piece of mail, until `deadline` at the most.
-    pub fn wait(&self, deadline: Option<Instant>) -> Option<Mail> {
+    /// Waits for the next piece of mail, until `deadline` at the most; when `writing` also for the moment
+    /// when the socket takes something.
+    pub fn wait(&mut self, deadline: Option<Instant>, writing: bool) -> Option<Mail> {
         loop {
-            let envelope = match deadline {
-                None => self.receiver.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                Some(deadline) => {
-                    self.receiver.recv_timeout(deadline.saturating_duration_since(Instant::now()))
-                }
-            };
-            match envelope {
-                Ok(Envelope::Other(mail)) => return Some(mail),
-                Ok(Envelope::Socket(connection, mail)) if connection == self.connection => {
-                    return Some(Mail::Socket(mail));
-                }
-                Ok(Envelope::Socket(..)) => {}
-                Err(_) => return None,
+            if let Some(mail) = self.posted() {
+                return Some(mail);
+            }
+            let woken = self.watch(deadline, writing);
+            self.wrote = matches!(woken, Wake::Writable);
+            match woken {
+                Wake::Line => return Some(Mail::Socket(self.line.as_mut()?.read())),
+                Wake::Writable => return Some(Mail::Socket(SocketMail::Writable)),
+                Wake::Post => {}
+                Wake::Late => return None,
             }
         }
     }
+
+    /// What was posted, if anything was.
+    fn posted(&mut self) -> Option<Mail> {
+        loop {
+            match self.found.take().or_else(|| self.receiver.try_recv().ok())? {
+                Envelope::Other(mail) => return Some(mail),
+                Envelope::Socket(connection, mail) if connection == self.connection => {
+                    return Some(Mail::Socket(self.connected(mail)));
+                }
+                Envelope::Socket(..) => {}
+            }
+        }
+    }
+
+    /// From now on a connection that stands is read.
+    fn connected(&mut self, mut mail: SocketMail) -> SocketMail {
+        if let SocketMail::Dialled(Ok(dialled)) = &mut mail {
+            self.line = Some(Line::new(dialled));
+        }
+        mail
+    }
+
+    /// Sleeps until the socket has something for us, the bell rings, or the time is up.
+    fn watch(&mut self, deadline: Option<Instant>, writing: bool) -> Wake {
+        let readable = self.line.as_ref().filter(|line| line.has_room());
+        if readable.is_some_and(Line::is_ready) {
+            return Wake::Line;
+        }
+        let mut interest = PollFlags::empty();
+        interest.set(PollFlags::IN, readable.is_some());
+        interest.set(PollFlags::OUT, writing);
+        let socket = self.line.as_ref().filter(|_| !interest.is_empty()).and_then(Line::socket);
+        let bell = &self.postbox.bell;
+        bell.listen();
+        // What was posted until now did not ring.
+        self.found = self.receiver.try_recv().ok();
+        let woken = match &self.found {
+            Some(_) => Wake::Post,
+            None => sleep(bell, socket, interest, deadline, !self.wrote),
+        };
+        bell.rest();
+        woken
+    }
 }
 
-/// Reads until the end, as long as there are chunks to read into.
-fn read(
-    mut stream: impl Read,
-    chunks: &Receiver<Chunk>,
-    tell: impl Fn(SocketMail) -> bool,
-) -> io::Result<()> {
-    let mut made = 0;
-    loop {
-        let mut chunk = match chunks.try_recv() {
-            Ok(chunk) => chunk,
-            // Most connections never need more than one or two.
-            Err(TryRecvError::Empty) if made < CHUNKS => {
-                made += 1;
-                Chunk::with_capacity(CHUNK)
-            }
-            Err(_) => match chunks.recv() {
-                Ok(chunk) => chunk,
-                Err(_) => return Ok(()),
-            },
-        };
-        if chunk.fill_from(&mut stream)? == 0 || !tell(SocketMail::Bytes(chunk)) {
-            return Ok(());
+/// One `poll`; an interrupted one is a false alarm. A socket that can be read and written is written when
+/// `write_first`.
+fn sleep(
+    bell: &Bell,
+    socket: Option<BorrowedFd<'_>>,
+    interest: PollFlags,
+    deadline: Option<Instant>,
+    write_first: bool,
+) -> Wake {
+    let timeout = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+    // A time that is too long to be told is no limit.
+    let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
+    let other = socket.unwrap_or(bell.as_fd());
+    let mut ends = [PollFd::new(bell, PollFlags::IN), PollFd::from_borrowed_fd(other, interest)];
+    let count = 1 + usize::from(socket.is_some());
+    match poll(&mut ends[..count], timeout.as_ref()) {
+        Ok(0) => Wake::Late,
+        Ok(_) if ends[0].revents().is_empty() => {
+            let writable = ends[1].revents().contains(PollFlags::OUT) || !interest.contains(PollFlags::IN);
+            let readable = interest.contains(PollFlags::IN) && ends[1].revents() != PollFlags::OUT;
+            if writable && (write_first || !readable) { Wake::Writable } else { Wake::Line }
         }
+        Ok(_) => {
+            bell.silence();
+            Wake::Post
+        }
+        // EINTR; with good descriptors there is nothing else.
+        Err(_) => Wake::Post,
     }
 }
 

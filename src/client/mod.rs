@@ -3,8 +3,11 @@
 //! [`Client::next`] mutates, drains, and only then waits: what has arrived is understood, what the session
 //! wants sent is sent in few writes, and the next piece of mail or the nearest deadline ends the wait.
 
+mod bell;
+mod congestion;
 mod connect;
 mod error;
+mod line;
 mod mailbox;
 mod outage;
 mod reconnect;
@@ -70,7 +73,9 @@ pub struct Options {
     pub session: session::Config,
     /// Where warnings go.
     pub warn: Notice,
-    /// Where the packet log goes.
+    /// Log the way to the server, the upgrade and the frames, too.
+    pub log: bool,
+    /// Where the log goes.
     pub trace: Notice,
 }
 
@@ -108,6 +113,8 @@ pub struct Client {
     /// A write failed: until then we listen to what the broker may still have to say.
     failing: Option<(transport::Error, Instant)>,
     held: bool,
+    /// Nobody wants to wait for a server that does not read any more.
+    hurried: bool,
     /// The connection is lost, and to be mended.
     outage: Option<Outage>,
     /// When the connection was made.
@@ -240,7 +247,7 @@ impl Client {
             return Ok(Some(event));
         }
         self.send();
-        let mail = self.mailbox.wait(earliest(self.deadline(), alarm));
+        let mail = self.wait(earliest(self.deadline(), alarm));
         self.now = Instant::now();
         if let Some(mail) = mail {
             let event = self.deliver(mail);
@@ -255,12 +262,13 @@ impl Client {
         self.mend(alarm)
     }
 
-    /// Sends what there is to send, without waiting for anything but the socket.
+    /// Sends what there is to send, as far as the server reads it.
     pub fn send(&mut self) {
         let Some(transport) = self.transport.as_mut().filter(|_| self.failing.is_none()) else { return };
         let mut result = Ok(());
-        while let Some(piece) = self.session.outgoing(self.now)
+        while !transport.is_congested()
             && result.is_ok()
+            && let Some(piece) = self.session.outgoing(self.now)
         {
             result = transport.write(piece);
         }
@@ -278,7 +286,8 @@ impl Client {
     /// Waits only for the output, until `deadline` at the most: `None` when that has passed.
     pub fn await_output(&mut self, deadline: Option<Instant>) -> Option<Event> {
         loop {
-            match self.deliver(self.mailbox.wait(deadline)?) {
+            let mail = self.wait(deadline)?;
+            match self.deliver(mail) {
                 None | Some(Event::Input(_)) => {}
                 event => return event,
             }
@@ -293,17 +302,33 @@ impl Client {
         sent
     }
 
+    /// From now on nobody waits for a server that does not read: what it does not take at once is lost.
+    pub fn hurry(&mut self) {
+        self.hurried = true;
+    }
+
     fn end_connection(&mut self) -> Result<(), Error> {
         self.session.disconnect(ReasonCode::SUCCESS);
-        self.send();
+        if let Err(error) = self.send_everything() {
+            self.transport = None;
+            return Err(error);
+        }
+        if let Some(transport) = &mut self.transport {
+            transport.close();
+        }
+        // After DISCONNECT the server may be gone before our Close.
+        let _ = self.send_everything();
         let Some(mut transport) = self.transport.take() else { return Ok(()) };
-        transport.close();
+        transport.finish();
+        while let Some(line) = transport.traced() {
+            (self.options.trace)(&line);
+        }
         // Chunks that nobody will read any more would keep the socket thread from reaching the end.
         for chunk in transport.abandon() {
             self.mailbox.recycle(chunk);
         }
         let deadline = Instant::now() + FAREWELL;
-        while let Some(mail) = self.mailbox.wait(Some(deadline)) {
+        while let Some(mail) = self.mailbox.wait(Some(deadline), false) {
             match mail {
                 // Reading on keeps the kernel from answering the broker's last bytes with a reset, which
                 // could overtake our last message.
@@ -312,19 +337,20 @@ impl Client {
                 _ => {}
             }
         }
-        self.failing.take().map_or(Ok(()), |(error, _)| Err(Error::Lost(error)))
+        Ok(())
     }
 
     fn deadline(&self) -> Option<Instant> {
         let outage = self.outage.as_ref().map(Outage::next_try);
         let failing = self.failing.as_ref().map(|(_, until)| *until);
-        earliest(self.session.deadline(), earliest(outage, failing))
+        earliest(earliest(self.session.deadline(), self.stuck_until()), earliest(outage, failing))
     }
 
     fn check_deadlines(&mut self) -> Result<(), Error> {
         if self.session.deadline().is_some_and(|deadline| deadline <= self.now) {
             self.session.expire(self.now).map_err(Error::Silent)?;
         }
+        self.give_up_when_stuck();
         match self.failing.take() {
             Some((error, until)) if until <= self.now => Err(Error::Lost(error)),
             failing => {
@@ -352,6 +378,7 @@ impl Client {
             while let Some(chunk) = transport.take_spent() {
                 self.mailbox.recycle(chunk);
             }
+            self.trace_transport();
             match read {
                 Ok(Some(bytes)) => self.session.receive(bytes, self.now),
                 Ok(None) => return Ok(None),
@@ -365,6 +392,7 @@ impl Client {
         self.send();
         if let Some(transport) = &mut self.transport {
             transport.close();
+            transport.finish();
         }
         Error::Violation(violation)
     }
@@ -382,7 +410,10 @@ impl Client {
                 Some(Event::Written(number))
             }
             Mail::OutputFailed(error) => Some(Event::OutputFailed(error)),
-            Mail::Signal(signal) => Some(Event::Interrupted(signal)),
+            Mail::Signal(signal) => {
+                self.hurry();
+                Some(Event::Interrupted(signal))
+            }
         }
     }
 
@@ -391,12 +422,23 @@ impl Client {
         match mail {
             SocketMail::Bytes(chunk) => transport.deliver(chunk),
             SocketMail::End(error) => transport.end(error),
-            SocketMail::Dialled(_) => {}
+            SocketMail::Writable => self.push(),
+            SocketMail::Note(_) | SocketMail::Dialled(_) => {}
         }
     }
 
+    /// Writes the log: packets before the frames that carry them.
     fn trace(&mut self) {
         while let Some(line) = self.session.traced() {
+            (self.options.trace)(&line);
+        }
+        self.trace_transport();
+    }
+
+    fn trace_transport(&mut self) {
+        while self.options.log
+            && let Some(line) = self.transport.as_mut().and_then(Transport::traced)
+        {
             (self.options.trace)(&line);
         }
     }

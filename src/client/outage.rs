@@ -103,7 +103,7 @@ impl Client {
 
     /// Waits; a signal ends it.
     fn rest(&mut self, until: Instant) -> Result<(), Error> {
-        while let Some(mail) = self.mailbox.wait(Some(until)) {
+        while let Some(mail) = self.wait(Some(until)) {
             match self.deliver(mail) {
                 Some(Event::Interrupted(signal)) => return Err(Error::Interrupted(signal)),
                 event => self.pending.extend(event),

@@ -11,14 +11,17 @@ mod timing;
 
 use anyhow::{Context, Result};
 
-use crate::cli::Command;
+use crate::cli::{Cli, Command};
 use crate::client::{Client, Error, Established, Options};
 use crate::report::Exit;
 use crate::terminal::output;
 
 /// Does what the command line asks.
-pub fn run(command: &Command) -> Result<Exit> {
-    match command {
+pub fn run(cli: &Cli) -> Result<Exit> {
+    if let Some(listing) = &cli.listing {
+        return print(listing).map(|_| Exit::Done);
+    }
+    match &cli.command {
         Command::Pub(publish) => publish::run(publish),
         Command::Sub(subscribe) => subscribe::run(subscribe),
         Command::Ping(ping) => ping::run(ping),
@@ -43,6 +46,11 @@ fn leave(client: Client, error: &anyhow::Error) {
 /// Ends the connection: in order, or as [`leave`] does.
 fn close(client: Client, result: Result<Exit>) -> Result<Exit> {
     match result {
+        Ok(exit @ Exit::Signal(_)) => {
+            // Who has interrupted us was told what is missing.
+            let _ = client.close();
+            Ok(exit)
+        }
         Ok(exit) => Ok(client.close().map(|()| exit)?),
         Err(error) => {
             leave(client, &error);

@@ -26,7 +26,7 @@ use crate::mqtt::session::{self, Delivery};
 use crate::mqtt::topic::TopicFilter;
 use crate::report::{self, Exit};
 use crate::terminal::account::Account;
-use crate::terminal::output::{Output, Progress};
+use crate::terminal::output::{self, Output, Progress};
 use crate::terminal::screen;
 
 /// How long the output may take to write what it has, when everything else is over.
@@ -47,6 +47,7 @@ pub fn run(args: &cli::Subscribe) -> Result<Exit> {
     options.session.outlives_connection = args.qos > QoS::AtMostOnce || args.remove_retained;
     let filters = wishes::filters(args)?;
     let (layout, target) = (wishes::layout(args)?, wishes::target(args)?);
+    warn_of_closed_stdout(args);
     let (client, _) = super::connect(options)?;
     let manners = Manners::new(args, &layout, began);
     let postbox = client.postbox();
@@ -81,6 +82,14 @@ pub fn run(args: &cli::Subscribe) -> Result<Exit> {
     }
     let form = args.summary.or(args.latency.then_some(Summary::Text));
     subscriber.end(result, Telling::new(form, args.connection.is_quiet(), began))
+}
+
+/// What is acknowledged is gone, and nobody has seen it.
+fn warn_of_closed_stdout(args: &cli::Subscribe) {
+    let prints = args.output_dir.is_none() && !args.exit_after_answer && !args.remove_retained;
+    if prints && args.qos > QoS::AtMostOnce && !args.connection.is_quiet() && output::stdout_may_be_closed() {
+        report::warn("stdout is closed (or leads to /dev/null): messages are acknowledged and thrown away");
+    }
 }
 
 struct Subscriber<'a> {
@@ -325,6 +334,9 @@ impl Subscriber<'_> {
         let result = result
             .with_context(|| format!("subscribed at {}", self.client.options().endpoint))
             .and_then(|exit| self.finish_removals(exit).map(|()| exit));
+        if matches!(result, Ok(Exit::TimedOut)) {
+            self.client.hurry();
+        }
         match &result {
             // Nothing of ours can be lost any more.
             Ok(_) => drop(self.client.close()),

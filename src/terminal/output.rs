@@ -196,8 +196,27 @@ pub fn unbuffered_stdout() -> io::Result<impl Write + Send + 'static> {
     Ok(io::stdout())
 }
 
-/// Prints one line, or several, on stdout; whether anybody still reads it. What a server has to say in it does
-/// not drive the terminal.
+/// Whether stdout may have been closed when we were started: Rust opens `/dev/null` in place of it, for reading
+/// and writing. A shell's `>/dev/null` is only for writing, but Python's and Node's are like Rust's, so that
+/// nobody can tell for sure.
+#[cfg(unix)]
+pub fn stdout_may_be_closed() -> bool {
+    let stdout = io::stdout();
+    let is_for_both = rustix::fs::fcntl_getfl(&stdout)
+        .is_ok_and(|flags| flags & rustix::fs::OFlags::ACCMODE == rustix::fs::OFlags::RDWR);
+    let device = rustix::fs::fstat(&stdout).map(|stat| stat.st_rdev);
+    let null = rustix::fs::stat("/dev/null").map(|stat| stat.st_rdev);
+    is_for_both && matches!((device, null), (Ok(device), Ok(null)) if device == null)
+}
+
+/// Nobody knows here.
+#[cfg(not(unix))]
+pub fn stdout_may_be_closed() -> bool {
+    false
+}
+
+/// Prints one line, or several, on stdout; whether anybody still reads it. What a server has to say in it
+/// does not drive the terminal.
 pub fn print_line(line: &str) -> io::Result<bool> {
     let mut text = BytesMut::new();
     if screen::stdout_is_terminal() {

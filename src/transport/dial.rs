@@ -14,13 +14,12 @@ use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::Phase;
 use super::endpoint::Endpoint;
+use super::log::Note;
 use super::proxy::{self, Proxies, ProxyError};
 use super::tls::{self, TlsConfig};
+use super::wire::WRITE_TURN;
 use super::words::io_words;
 pub use lookup::{Families, Pin};
-
-/// How long one write may wait for a peer that does not read, before the connection counts as lost.
-pub const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How to get to servers; the default is the straight way.
 #[derive(Clone, Debug, Default)]
@@ -63,7 +62,7 @@ impl fmt::Display for Reached {
     }
 }
 
-/// A fresh connection: `TCP_NODELAY` is set, reads block for ever, writes at most [`WRITE_TIMEOUT`].
+/// A fresh connection: `TCP_NODELAY` is set, reads block for ever, writes at most [`WRITE_TURN`].
 #[derive(Debug)]
 pub struct Dialled {
     /// The connected socket.
@@ -179,21 +178,23 @@ impl fmt::Display for DialError {
 
 impl std::error::Error for DialError {}
 
-/// Connects to `endpoint` as `route` says; `tls` is for a proxy that is spoken to over TLS. The look-up of a
-/// name cannot be bounded: a caller who must not wait runs this on a thread of its own.
+/// Connects to `endpoint` as `route` says; `tls` is for a proxy that is spoken to over TLS, and what happens
+/// is noted. The look-up of a name cannot be bounded: a caller who must not wait runs this on a thread of its
+/// own.
 pub fn dial(
     endpoint: &Endpoint,
     route: &Route,
     tls: Option<&TlsConfig>,
     deadline: Instant,
+    note: Note<'_>,
 ) -> Result<Dialled, DialError> {
-    if let Some(path) = &route.unix {
-        return dial_unix(path, deadline);
-    }
-    match route.proxies.towards(endpoint) {
-        Some(proxy) => proxy::dial(proxy, endpoint, route, tls, deadline),
-        None => reach(&endpoint.host, endpoint.port, route, deadline),
-    }
+    let dialled = match (&route.unix, route.proxies.towards(endpoint)) {
+        (Some(path), _) => dial_unix(path, deadline)?,
+        (None, Some(proxy)) => return proxy::dial(proxy, endpoint, route, tls, deadline, note),
+        (None, None) => reach(&endpoint.host, endpoint.port, route, deadline)?,
+    };
+    note(format_args!("* connected to {}", dialled.reached));
+    Ok(dialled)
 }
 
 /// Connects to `host` itself, all its addresses raced (RFC 8305).
@@ -217,7 +218,7 @@ fn dial_unix(path: &Path, deadline: Instant) -> Result<Dialled, DialError> {
     let connected = || {
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
         socket.connect_timeout(&SockAddr::unix(path)?, race::left(deadline)?)?;
-        socket.set_write_timeout(Some(WRITE_TIMEOUT))?;
+        socket.set_write_timeout(Some(WRITE_TURN))?;
         Ok(socket)
     };
     let socket = connected().map_err(|error| DialError::Unix { path: path.to_owned(), error })?;

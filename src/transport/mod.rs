@@ -4,6 +4,7 @@
 pub mod dial;
 pub mod endpoint;
 pub mod error;
+pub mod log;
 pub mod proxy;
 pub mod stream;
 pub mod tls;
@@ -14,11 +15,13 @@ mod words;
 
 use std::fmt;
 use std::io::{self, Read, Write};
+use std::time::Instant;
 
 use bytes::Bytes;
 
 use endpoint::{Endpoint, Scheme};
 pub use error::Error;
+use log::Log;
 use stream::{Stream, TlsFacts};
 use tls::{TlsConfig, TlsError};
 use upgrade::{Answer, Offer, UpgradeError};
@@ -42,6 +45,8 @@ pub struct Options {
     pub max_message: usize,
     /// Each piece that is written is a message of its own, however long.
     pub whole_pieces: bool,
+    /// Keep lines about upgrade, TLS and frames for [`Transport::traced`].
+    pub log: bool,
 }
 
 impl fmt::Debug for Options {
@@ -114,6 +119,9 @@ pub struct Transport {
     max_message: usize,
     whole_pieces: bool,
     facts: Facts,
+    /// What was to be written when the wire was congested.
+    leftover: Bytes,
+    log: Log,
 }
 
 #[derive(Debug)]
@@ -124,8 +132,8 @@ enum Stage {
 }
 
 impl Transport {
-    /// Begins TLS, or sends the request at once. The socket should have a write time-out and `TCP_NODELAY`,
-    /// as [`dial::dial`] sets them.
+    /// Begins TLS, or sends the request at once. The socket should have a short write time-out and
+    /// `TCP_NODELAY`, as [`dial::dial`] sets them.
     ///
     /// Everything goes through the `tunnel`, if there is one: TLS to a proxy.
     pub fn start(
@@ -145,8 +153,9 @@ impl Transport {
             }
         };
         let (max_message, whole_pieces) = (options.max_message, options.whole_pieces);
-        let facts = Facts::default();
-        let mut transport = Self { stream, stage: Stage::Tls, offer, max_message, whole_pieces, facts };
+        let (facts, log) = (Facts::default(), Log::new(options.log));
+        let (stage, leftover) = (Stage::Tls, Bytes::new());
+        let mut transport = Self { stream, stage, offer, max_message, whole_pieces, facts, leftover, log };
         transport.advance()?;
         Ok(transport)
     }
@@ -174,6 +183,14 @@ impl Transport {
     /// What became known so far.
     pub fn facts(&self) -> &Facts {
         &self.facts
+    }
+
+    /// A line of the log that was not taken yet, if one was asked for ([`Options::log`]).
+    pub fn traced(&mut self) -> Option<String> {
+        self.log.take().or_else(|| match &mut self.stage {
+            Stage::Open(frames) => frames.traced(),
+            _ => None,
+        })
     }
 
     /// Moves through TLS and upgrade as far as the inbox allows, and says where it stands.
@@ -204,7 +221,11 @@ impl Transport {
             return Ok(false);
         }
         self.facts.tls = self.stream.facts();
+        if let Some(facts) = &self.facts.tls {
+            self.log.tls(facts);
+        }
         self.facts.request = upgrade::masked(&self.offer.request);
+        self.log.head('>', &self.facts.request);
         self.stage = Stage::Upgrade(Answer::default());
         let request = self.offer.request.as_bytes();
         let sent = self.stream.write_all(request).and_then(|()| self.stream.flush());
@@ -226,7 +247,11 @@ impl Transport {
                 _ => return Err(Error::from_stream(Phase::Upgrade, error)),
             },
         };
-        self.facts.answer = upgrade::masked(answer.head());
+        let head = upgrade::masked(answer.head());
+        if head != self.facts.answer {
+            self.log.head('<', &head);
+            self.facts.answer = head;
+        }
         if matches!(accepted, Err(UpgradeError::Closed)) && self.stream.lacks_certificate() {
             return Err(TlsError::ClientCertificateMissed.into());
         }
@@ -234,7 +259,8 @@ impl Transport {
             self.facts.subprotocol = accepted.subprotocol;
             self.facts.warnings = accepted.warnings;
             self.stream.give_back(accepted.leftover);
-            self.stage = Stage::Open(Box::new(Frames::new(self.max_message, self.whole_pieces)));
+            self.stage =
+                Stage::Open(Box::new(Frames::new(self.max_message, self.whole_pieces, self.log.is_wanted())));
         }
         Ok(true)
     }
@@ -284,10 +310,40 @@ impl Transport {
     /// Buffers `bytes` as binary messages of at most [`websocket::MESSAGE_LIMIT`] bytes, or as one
     /// ([`Options::whole_pieces`]); full buffers are written. After an error go on reading until
     /// [`read`](Self::read) fails too: it may tell more.
-    pub fn write(&mut self, bytes: Bytes) -> Result<(), Error> {
+    ///
+    /// Write nothing while the connection [is congested](Self::is_congested).
+    pub fn write(&mut self, mut bytes: Bytes) -> Result<(), Error> {
         let Stage::Open(frames) = &mut self.stage else { return Err(not_open()) };
-        frames.write(&mut self.stream, bytes)?;
+        frames.write(&mut self.stream, &mut bytes)?;
+        self.leftover = bytes;
         self.written()
+    }
+
+    /// Whether something waits for a server that does not read. [`push`](Self::push) goes on with it.
+    pub fn is_congested(&self) -> bool {
+        self.stream.wire().is_congested() || !self.leftover.is_empty()
+    }
+
+    /// Since when the server has taken nothing of what waits.
+    pub fn stuck_since(&self) -> Option<Instant> {
+        self.stream.wire().stuck_since()
+    }
+
+    /// Writes of what waits as much as goes out within [`wire::WRITE_TURN`].
+    pub fn push(&mut self) -> Result<(), Error> {
+        self.stream.wire_mut().push();
+        if self.leftover.is_empty() {
+            return self.written();
+        }
+        let leftover = std::mem::take(&mut self.leftover);
+        self.write(leftover)
+    }
+
+    /// Gives up what waits: the server does not read any more. What it says still counts more, see
+    /// [`read`](Self::read).
+    pub fn give_up(&mut self) {
+        self.leftover = Bytes::new();
+        self.stream.wire_mut().give_up();
     }
 
     /// Sends a WebSocket Ping.
@@ -320,14 +376,19 @@ impl Transport {
         }
     }
 
-    /// Ends our direction, at best effort: what is buffered, Close 1000, `close_notify`, the end of the TCP
-    /// stream. What the server still says can be read.
+    /// Says goodbye, at best effort: what is buffered, Close 1000, `close_notify`. What the server still says
+    /// can be read.
     pub fn close(&mut self) {
         if let Stage::Open(frames) = &mut self.stage {
             // The server may be gone already, and then there is nobody to tell.
             let _ = frames.close(&mut self.stream);
         }
-        let _ = self.stream.finish();
+        let _ = self.stream.say_goodbye();
+    }
+
+    /// Ends our direction of the TCP stream.
+    pub fn finish(&mut self) {
+        self.stream.wire_mut().finish();
     }
 }
 

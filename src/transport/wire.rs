@@ -1,11 +1,13 @@
 //! The lowest layer: bytes that another thread has read, and the socket that we write to. A read never
-//! blocks, a write does. It must never know whether TLS or plain WebSocket is spoken above it.
+//! blocks, a write only for a moment. It must never know whether TLS or plain WebSocket is spoken above it.
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, BufRead, IoSlice, Read, Write};
 use std::net::Shutdown;
+use std::time::{Duration, Instant};
 
+use bytes::{Buf, BytesMut};
 use socket2::Socket;
 
 /// A reusable buffer: filled by the thread that reads the socket, emptied by [`Wire`], then filled again.
@@ -40,14 +42,6 @@ impl Chunk {
     pub fn unread(&self) -> &[u8] {
         &self.buffer[self.start..self.end]
     }
-
-    /// Moves as many bytes as fit into `target`.
-    fn take(&mut self, target: &mut [u8]) -> usize {
-        let count = target.len().min(self.end - self.start);
-        target[..count].copy_from_slice(&self.buffer[self.start..self.start + count]);
-        self.start += count;
-        count
-    }
 }
 
 impl fmt::Debug for Chunk {
@@ -72,7 +66,21 @@ impl Outlet for Socket {
 /// How many emptied chunks are kept for the reading thread.
 const SPENT_LIMIT: usize = 64;
 
+/// How long one write may wait for a peer that does not read; then the rest of it is kept for later.
+#[cfg(unix)]
+pub const WRITE_TURN: Duration = Duration::from_millis(20);
+
+/// Elsewhere nobody knows what became of a write that timed out, so the connection is lost with it.
+#[cfg(not(unix))]
+pub const WRITE_TURN: Duration = Duration::from_secs(20);
+
+/// While so many bytes wait to be written nothing is read: the answers to it would have to wait, too.
+const BACKLOG_LIMIT: usize = 64 * 1024;
+
 /// The inbox and the socket.
+///
+/// Writing takes everything. What the socket does not take within [`WRITE_TURN`] is kept as a backlog, which
+/// [`Wire::push`] works off: whoever writes should write no more while there is one ([`Wire::is_congested`]).
 ///
 /// Writing never reports an error to the layers above: a failed write is remembered ([`Wire::write_error`])
 /// and everything after it is discarded, so that those layers go on reading. What the peer said before it
@@ -84,6 +92,10 @@ pub struct Wire {
     end_error: Option<io::Error>,
     outlet: Box<dyn Outlet>,
     write_error: Option<io::Error>,
+    /// What is to be written before anything else.
+    backlog: BytesMut,
+    /// Since when the socket has taken nothing of it.
+    stuck_since: Option<Instant>,
 }
 
 impl Wire {
@@ -96,6 +108,8 @@ impl Wire {
             end_error: None,
             outlet: Box::new(outlet),
             write_error: None,
+            backlog: BytesMut::new(),
+            stuck_since: None,
         }
     }
 
@@ -145,64 +159,146 @@ impl Wire {
         }
     }
 
-    /// Runs one write; an error is remembered and turned into success with `all` bytes.
-    fn attempt(&mut self, all: usize, mut write: impl FnMut(&mut dyn Outlet) -> io::Result<usize>) -> usize {
+    /// Whether something waits to be written.
+    pub fn is_congested(&self) -> bool {
+        !self.backlog.is_empty()
+    }
+
+    /// Since when the socket has taken nothing, while something waits.
+    pub fn stuck_since(&self) -> Option<Instant> {
+        self.stuck_since
+    }
+
+    /// Writes of the backlog what the socket takes within [`WRITE_TURN`].
+    pub fn push(&mut self) {
+        let mut backlog = std::mem::take(&mut self.backlog);
+        let taken = self.attempt(|outlet| outlet.write(&backlog));
+        backlog.advance(taken);
+        if self.write_error.is_some() || backlog.is_empty() {
+            self.stuck_since = None;
+            return;
+        }
+        self.backlog = backlog;
+        if taken > 0 {
+            self.stuck_since = Some(Instant::now());
+        }
+    }
+
+    /// Gives up what waits to be written, as if a write had failed by a time-out.
+    pub fn give_up(&mut self) {
+        self.write_error.get_or_insert_with(|| io::ErrorKind::TimedOut.into());
+        self.backlog.clear();
+        self.stuck_since = None;
+    }
+
+    /// Keeps for later what the socket did not take.
+    fn keep_back(&mut self, bytes: &[u8]) {
+        if self.write_error.is_none() && !bytes.is_empty() {
+            self.stuck_since.get_or_insert_with(Instant::now);
+            self.backlog.extend_from_slice(bytes);
+        }
+    }
+
+    /// Runs one write; how much it took. An error is remembered.
+    fn attempt(&mut self, mut write: impl FnMut(&mut dyn Outlet) -> io::Result<usize>) -> usize {
         while self.write_error.is_none() {
             match write(&mut *self.outlet) {
-                Ok(0) if all > 0 => self.write_error = Some(io::ErrorKind::WriteZero.into()),
+                Ok(0) => self.write_error = Some(io::ErrorKind::WriteZero.into()),
                 Ok(count) => return count,
                 Err(error) => match error.kind() {
                     io::ErrorKind::Interrupted => {}
-                    // On Unix the write time-out of a socket is EAGAIN; above us that would mean "later".
-                    io::ErrorKind::WouldBlock => self.write_error = Some(io::ErrorKind::TimedOut.into()),
+                    // On Unix the write time-out of a socket is EAGAIN.
+                    io::ErrorKind::WouldBlock => return 0,
                     _ => self.write_error = Some(error),
                 },
             }
         }
-        all
+        0
     }
 }
 
-impl Read for Wire {
-    /// Bytes of the inbox; `WouldBlock` when it is empty, 0 or the error at the end.
-    fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
-        let Some(chunk) = self.inbox.front_mut() else {
-            return match self.end_error.take() {
+impl BufRead for Wire {
+    /// The next bytes of the inbox; `WouldBlock` when it is empty (or the backlog too long), none or the
+    /// error at the end.
+    #[inline]
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.backlog.len() >= BACKLOG_LIMIT {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        match self.inbox.front() {
+            Some(chunk) => Ok(chunk.unread()),
+            None => match self.end_error.take() {
                 Some(error) => Err(error),
-                None if self.ended => Ok(0),
+                None if self.ended => Ok(&[]),
                 None => Err(io::ErrorKind::WouldBlock.into()),
-            };
-        };
-        let count = chunk.take(target);
+            },
+        }
+    }
+
+    #[inline]
+    fn consume(&mut self, count: usize) {
+        let Some(chunk) = self.inbox.front_mut() else { return };
+        chunk.start += count;
         if chunk.unread().is_empty()
             && let Some(chunk) = self.inbox.pop_front()
         {
             self.keep(chunk);
         }
+    }
+}
+
+impl Read for Wire {
+    /// The same bytes, copied.
+    fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
+        let count = self.fill_buf()?.read(target)?;
+        self.consume(count);
         Ok(count)
     }
 }
 
 impl Write for Wire {
-    /// Writes everything, blocking: the layers above would otherwise move the rest of their buffer each time.
+    /// Takes everything: the layers above would otherwise move the rest of their buffer each time.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut written = 0;
-        while written < bytes.len() {
-            let rest = &bytes[written..];
-            written += self.attempt(rest.len(), |outlet| outlet.write(rest));
+        let mut rest = bytes;
+        let mut until = None;
+        while self.backlog.is_empty() && !rest.is_empty() {
+            let taken = self.attempt(|outlet| outlet.write(rest));
+            rest = &rest[taken..];
+            // A write that took only some of it has waited; many of them must not wait for long.
+            if taken == 0 || (!rest.is_empty() && is_over(&mut until)) {
+                break;
+            }
         }
-        Ok(written)
+        self.keep_back(rest);
+        Ok(bytes.len())
     }
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let all = slices.iter().map(|slice| slice.len()).sum();
-        Ok(self.attempt(all, |outlet| outlet.write_vectored(slices)))
+        let may_write = self.backlog.is_empty() && all > 0;
+        let mut taken = if may_write { self.attempt(|outlet| outlet.write_vectored(slices)) } else { 0 };
+        for slice in slices {
+            let of_this = taken.min(slice.len());
+            taken -= of_this;
+            self.keep_back(&slice[of_this..]);
+        }
+        Ok(all)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.attempt(0, |outlet| outlet.flush().map(|()| 0));
+        if self.write_error.is_none()
+            && let Err(error) = self.outlet.flush()
+        {
+            self.write_error = Some(error);
+        }
         Ok(())
     }
+}
+
+/// Whether the turn that began with the first call is over.
+fn is_over(until: &mut Option<Instant>) -> bool {
+    let now = Instant::now();
+    now >= *until.get_or_insert(now + WRITE_TURN)
 }
 
 impl Drop for Wire {

@@ -125,3 +125,27 @@ fn a_connection_that_is_made_and_lost_again_and_again_is_given_up() {
     let outcome = Program::new([&["sub", &broker.url()], &flags[..]].concat()).run();
     fails_with(&outcome, 8, "2 tries to connect again failed: connection lost: the server closed");
 }
+
+/// Rust puts `/dev/null` in place of a closed stdout.
+#[test]
+fn a_closed_stdout_is_told() {
+    for (redirection, told) in [(">&-", true), ("1<>/dev/null", true), (">/dev/null", false)] {
+        let broker = Broker::start(until_goodbye(connected([
+            packet("82 id <t> 01"),
+            Step::Send("90 id 01; 32 <t> 00 01 'one'"),
+            packet("40 00 01"),
+        ])));
+        let arguments = format!("sub {} -V 311 -q 1 -t t -C 1", broker.url());
+        let warning = "mqttws: warning: stdout is closed (or leads to /dev/null): messages are acknowledged and \
+                       thrown away\n";
+        shell(&arguments, redirection).run().expect(0, "", if told { warning } else { "" });
+    }
+}
+
+/// It is an empty one, as for `mosquitto_pub` and curl.
+#[test]
+fn a_closed_stdin_is_an_empty_input() {
+    let broker = Broker::start(until_goodbye(connected([])));
+    let arguments = format!("pub {} -V 311 -q 1 -t t -l", broker.url());
+    shell(&arguments, "<&-").run().expect(0, "", "");
+}

@@ -133,6 +133,8 @@ fn broken_websockets() {
     sub_fails(script, &["-V", "311"], 9, lines::TEXT_FRAME);
     let script = subscribed([Step::Frame(0xf2, b"\xd0\x00"), Step::Gone]);
     sub_fails(script, &["-V", "311"], 9, lines::RESERVED_BITS);
+    let script = subscribed([Step::Frame(0x88, b"\x00\x09why"), Step::Close(1002), Step::Gone]);
+    sub_fails(script, &["-V", "311"], 9, lines::INVALID_CLOSE_CODE);
     let script = subscribed([Step::Raw(b"\x82\x82\x01\x02\x03\x04\xd1\x02".into()), Step::Gone]);
     sub_fails(script, &["-V", "311"], 9, lines::MASKED_FRAME);
 }

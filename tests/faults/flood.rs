@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Instant;
 
-use tungstenite::Message;
 use tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tungstenite::http::HeaderValue;
+use tungstenite::{Message, WebSocket};
 
 /// How much is written at once.
 const BATCH: usize = 64 * 1024;
@@ -71,12 +71,23 @@ fn agree(_: &Request, mut response: Response) -> Result<Response, ErrorResponse>
     Ok(response)
 }
 
-/// The connection after the upgrade, CONNECT and SUBSCRIBE of MQTT 3.1.1.
-fn subscribed(stream: TcpStream) -> TcpStream {
+/// The WebSocket after CONNECT of MQTT 3.1.1.
+fn opened(stream: TcpStream) -> WebSocket<TcpStream> {
     stream.set_nodelay(true).unwrap();
     let mut websocket = tungstenite::accept_hdr(stream, agree).unwrap();
     assert_eq!(websocket.read().unwrap().into_data()[0], 0x10, "CONNECT");
     websocket.send(Message::Binary(b"\x20\x02\0\0"[..].into())).unwrap();
+    websocket
+}
+
+/// The connection after that.
+pub fn connected(stream: TcpStream) -> TcpStream {
+    opened(stream).get_ref().try_clone().unwrap()
+}
+
+/// The connection after that and SUBSCRIBE.
+pub fn subscribed(stream: TcpStream) -> TcpStream {
+    let mut websocket = opened(stream);
     let subscribe = websocket.read().unwrap().into_data();
     assert_eq!(subscribe[0], 0x82, "SUBSCRIBE");
     websocket.send(Message::Binary(vec![0x90, 3, subscribe[2], subscribe[3], 0].into())).unwrap();

@@ -7,6 +7,7 @@ mod broker;
 mod bytes;
 #[path = "../cli/support/certificates.rs"]
 mod certificates;
+mod deaf;
 mod flood;
 #[path = "../cli/support/folder.rs"]
 mod folder;

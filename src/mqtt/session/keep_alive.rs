@@ -37,6 +37,11 @@ impl KeepAlive {
         Self { every, last_sent: Some(now), held, ..Self::off() }
     }
 
+    /// The keep alive, unless it is off.
+    pub fn interval(&self) -> Option<Duration> {
+        self.every
+    }
+
     /// Something was sent.
     pub fn sent(&mut self, now: Instant) {
         self.last_sent = Some(now);

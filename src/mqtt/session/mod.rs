@@ -19,7 +19,7 @@ mod sending;
 mod tests;
 
 use std::collections::{HashMap, VecDeque};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -263,6 +263,11 @@ impl Session {
     /// When [`Session::expire`] must be called, if nothing happens before.
     pub fn deadline(&self) -> Option<Instant> {
         if self.state == State::Online { self.keep_alive.deadline() } else { None }
+    }
+
+    /// The keep alive of this connection, if there is one.
+    pub fn keep_alive(&self) -> Option<Duration> {
+        self.keep_alive.interval()
     }
 
     /// The deadline may have passed: sends a PINGREQ when one is due, or finds the server silent.

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::{Attempt, DialError, WRITE_TIMEOUT};
+use super::{Attempt, DialError};
+use crate::transport::wire::WRITE_TURN;
 use crate::transport::words::io_words;
 
 /// From one start to the next, while nothing is heard (RFC 8305 §5).
@@ -49,7 +50,7 @@ fn prepare(address: SocketAddr, bind: Option<IpAddr>) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // Without it a small packet waits 40 ms for the peer's delayed acknowledgement.
     socket.set_tcp_nodelay(true)?;
-    socket.set_write_timeout(Some(WRITE_TIMEOUT))?;
+    socket.set_write_timeout(Some(WRITE_TURN))?;
     if let Some(ip) = bind {
         socket
             .bind(&SocketAddr::new(ip, 0).into())

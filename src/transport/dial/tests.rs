@@ -19,7 +19,7 @@ fn a_listener_is_reached_by_address_and_by_name() {
     let dialled = straight("127.0.0.1", port, soon()).unwrap();
     assert_eq!(dialled.reached, Reached::Tcp(listener.local_addr().unwrap()));
     assert!(dialled.socket.tcp_nodelay().unwrap());
-    assert_eq!(dialled.socket.write_timeout().unwrap(), Some(WRITE_TIMEOUT));
+    assert_eq!(dialled.socket.write_timeout().unwrap(), Some(WRITE_TURN));
     assert_eq!(dialled.socket.read_timeout().unwrap(), None);
     // `localhost` may be ::1 first, where nobody listens: the next address is tried.
     assert!(straight("localhost", port, soon()).is_ok());

@@ -24,7 +24,7 @@ fn world(leftover: &[u8]) -> World {
     let sent = Recorder::default();
     let mut stream = Stream::plain(Wire::new(sent.clone()), None);
     stream.give_back(leftover.to_vec());
-    World { frames: Frames::new(LIMIT, false), stream, sent }
+    World { frames: Frames::new(LIMIT, false, false), stream, sent }
 }
 
 impl World {
@@ -71,15 +71,16 @@ fn messages_arrive_however_they_are_cut() {
         for leftover in [0, cut] {
             let mut world = world(&bytes[..leftover]);
             world.deliver(&bytes[leftover..cut]);
-            let mut messages = Vec::new();
-            while let Some(message) = world.read().unwrap() {
-                messages.push(message);
+            let mut payloads = Vec::new();
+            while let Some(bytes) = world.read().unwrap() {
+                assert!(!bytes.is_empty());
+                payloads.extend(bytes);
             }
             world.deliver(&bytes[cut..]);
-            while let Some(message) = world.read().unwrap() {
-                messages.push(message);
+            while let Some(bytes) = world.read().unwrap() {
+                payloads.extend(bytes);
             }
-            assert_eq!(messages, [&b"a"[..], b"bc", &[b'd'; 200]]);
+            assert_eq!(payloads, [&b"abc"[..], &[b'd'; 200]].concat());
             assert_eq!(world.sent(), [(0x8a, b"!".to_vec())]);
         }
     }
@@ -96,7 +97,7 @@ fn a_ping_is_answered_before_read_returns() {
 #[test]
 fn a_ping_is_answered_behind_what_is_buffered() {
     let mut world = world(b"");
-    world.frames.write(&mut world.stream, Bytes::from_static(b"x")).unwrap();
+    world.frames.write(&mut world.stream, &mut Bytes::from_static(b"x")).unwrap();
     world.deliver(&[0x89, 0, 0x82, 1, b'm']);
     assert_eq!(world.read().unwrap().unwrap(), "m");
     assert_eq!(world.sent(), [(0x82, b"x".to_vec()), (0x8a, Vec::new())]);
@@ -133,8 +134,34 @@ fn a_close_is_answered_and_told() {
         world.stream.wire_mut().end(None);
         assert!(matches!(world.read(), Err(Error::WebSocket(WebSocketError::Ended { cause: None }))));
         assert!(matches!(world.read(), Err(Error::WebSocket(WebSocketError::Ended { cause: None }))));
-        assert!(world.frames.write(&mut world.stream, Bytes::from_static(b"x")).is_err());
+        assert!(world.frames.write(&mut world.stream, &mut Bytes::from_static(b"x")).is_err());
     }
+}
+
+#[test]
+fn codes_that_are_none_are_told_as_they_were_sent() {
+    let frame = |code: u16, words: &[u8]| {
+        let length = u8::try_from(2 + words.len()).unwrap();
+        [&[0x88, length], &code.to_be_bytes()[..], words].concat()
+    };
+    for code in [0, 1, 9, 1004, 1005, 1006, 1015, 2999, 5000, u16::MAX] {
+        for words in [&b""[..], b"why"] {
+            let bytes = [&[0x82, 1, b'x'][..], &frame(code, words)].concat();
+            for cut in 0..bytes.len() {
+                let mut world = world(&bytes[..cut]);
+                world.deliver(&bytes[cut..]);
+                assert_eq!(world.read().unwrap().unwrap(), "x");
+                let told = format!(
+                    "the server broke the WebSocket protocol: a Close frame with the invalid code {code}"
+                );
+                assert_eq!(world.read().unwrap_err().to_string(), told);
+            }
+        }
+    }
+    // A server may say of itself what tungstenite says of it.
+    let mut world = world(&frame(1002, b"Protocol violation"));
+    let told = "the server closed the WebSocket with code 1002: Protocol violation";
+    assert_eq!(world.read().unwrap_err().to_string(), told);
 }
 
 #[test]
@@ -203,8 +230,10 @@ fn an_end_without_close_tells_its_cause() {
     ] {
         let mut world = world(&[0x82, 1, b'a', 0x82, 9, b'x']);
         world.stream.wire_mut().end(cause.map(io::Error::from));
-        assert_eq!(world.read().unwrap().unwrap(), "a");
-        assert_eq!(world.read().unwrap_err().to_string(), words);
+        assert_eq!(world.read().unwrap().unwrap(), "ax");
+        for words in [words, "the server closed the connection"] {
+            assert_eq!(world.read().unwrap_err().to_string(), words);
+        }
     }
 }
 
@@ -212,8 +241,8 @@ fn an_end_without_close_tells_its_cause() {
 fn what_is_written_leaves_in_few_writes_of_small_messages() {
     let mut world = world(b"");
     let payload: Vec<u8> = (0..=250).cycle().take(200_000).collect();
-    world.frames.write(&mut world.stream, Bytes::from(payload.clone())).unwrap();
-    world.frames.write(&mut world.stream, Bytes::new()).unwrap();
+    world.frames.write(&mut world.stream, &mut Bytes::from(payload.clone())).unwrap();
+    world.frames.write(&mut world.stream, &mut Bytes::new()).unwrap();
     // Whatever fills 64 KiB has left; the rest waits for the flush.
     let writes = world.sent.0.lock().unwrap().writes.clone();
     assert_eq!(writes, [65_536, 65_536, 65_536]);
@@ -230,7 +259,7 @@ fn what_is_written_leaves_in_few_writes_of_small_messages() {
 fn small_messages_wait_for_the_flush() {
     let mut world = world(b"");
     for _ in 0..1000 {
-        world.frames.write(&mut world.stream, Bytes::from_static(b"0123456789")).unwrap();
+        world.frames.write(&mut world.stream, &mut Bytes::from_static(b"0123456789")).unwrap();
     }
     assert!(world.sent.0.lock().unwrap().writes.is_empty());
     world.frames.flush(&mut world.stream).unwrap();
@@ -241,10 +270,11 @@ fn small_messages_wait_for_the_flush() {
 #[test]
 fn our_close_is_sent_once_behind_everything_else() {
     let mut world = world(b"");
-    world.frames.write(&mut world.stream, Bytes::from_static(b"x")).unwrap();
+    world.frames.write(&mut world.stream, &mut Bytes::from_static(b"x")).unwrap();
     world.frames.close(&mut world.stream).unwrap();
     world.frames.close(&mut world.stream).unwrap();
-    world.stream.finish().unwrap();
+    world.stream.say_goodbye().unwrap();
+    world.stream.wire_mut().finish();
     assert_eq!(world.sent(), [(0x82, b"x".to_vec()), (0x88, vec![3, 0xe8])]);
     assert_eq!(world.sent.0.lock().unwrap().shut, [Shutdown::Write]);
     // The server may still say something, and answers our Close.
@@ -252,4 +282,61 @@ fn our_close_is_sent_once_behind_everything_else() {
     assert_eq!(world.read().unwrap().unwrap(), "a");
     assert!(matches!(world.read(), Err(Error::WebSocket(WebSocketError::Closed { code: Some(1000), .. }))));
     assert_eq!(world.sent(), []);
+}
+
+/// A frame of a server, mostly a good one.
+fn random_frame(random: &mut fastrand::Rng, out: &mut Vec<u8>) {
+    let length = *random.choice(&[0, 1, 2, 3, 125, 126, 300, 70_000]).unwrap();
+    let first = *random
+        .choice(&[0x82, 0x82, 0x82, 0x82, 0x02, 0x00, 0x80, 0x89, 0x8a, 0x81, 0xc2, 0x83, 0x88])
+        .unwrap();
+    let masked = random.u8(..40) == 0;
+    out.push(first);
+    let mask = if masked { 0x80 } else { 0 };
+    match length {
+        0..=125 => out.push(mask | u8::try_from(length).unwrap()),
+        126..=65_535 => {
+            out.push(mask | 126);
+            out.extend(u16::try_from(length).unwrap().to_be_bytes());
+        }
+        _ => {
+            out.push(mask | 127);
+            out.extend((length as u64).to_be_bytes());
+        }
+    }
+    out.extend(std::iter::repeat_with(|| random.u8(..)).take(length + if masked { 4 } else { 0 }));
+}
+
+/// The payloads of these bytes in one piece, what was sent meanwhile, and how it ended.
+fn told(mut world: World, bytes: &[u8], random: &mut fastrand::Rng) -> (Vec<u8>, Vec<(u8, Vec<u8>)>, String) {
+    let mut payloads = Vec::new();
+    let mut rest = bytes;
+    loop {
+        match world.read() {
+            Ok(Some(bytes)) => payloads.extend(bytes),
+            Ok(None) if rest.is_empty() => return (payloads, world.sent(), "alive".to_owned()),
+            Ok(None) => {
+                let (piece, behind) = rest.split_at(random.usize(1..=rest.len().min(40_000)));
+                world.deliver(piece);
+                rest = behind;
+            }
+            Err(error) => return (payloads, world.sent(), error.to_string()),
+        }
+    }
+}
+
+#[test]
+fn frames_that_are_taken_apart_here_mean_what_tungstenite_means() {
+    for seed in 0..1000 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut bytes = Vec::new();
+        for _ in 0..random.usize(1..12) {
+            random_frame(&mut random, &mut bytes);
+        }
+        let mut reference = world(b"");
+        // No frame is small enough, so that tungstenite has all but the empty ones.
+        reference.frames.inbound = Inbound::new(0);
+        let expected = told(reference, &bytes, &mut random);
+        assert_eq!(told(world(b""), &bytes, &mut random), expected, "seed {seed}");
+    }
 }

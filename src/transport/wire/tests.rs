@@ -115,23 +115,65 @@ fn a_write_takes_everything_even_in_small_steps() {
 
 #[test]
 fn a_failed_write_is_remembered_and_stops_nothing() {
-    let rows = [
-        (io::ErrorKind::BrokenPipe, io::ErrorKind::BrokenPipe),
-        // The write time-out of a socket on Unix.
-        (io::ErrorKind::WouldBlock, io::ErrorKind::TimedOut),
-    ];
-    for (kind, told) in rows {
-        let recorder = Recorder::default();
-        recorder.0.lock().unwrap().failure = Some((4, kind));
-        let mut wire = Wire::new(recorder.clone());
-        wire.deliver(chunk(b"400"));
-        assert_eq!(wire.write(b"0123456789").unwrap(), 10);
-        assert_eq!(wire.write(b"more").unwrap(), 4);
-        wire.flush().unwrap();
-        assert_eq!(wire.write_error().unwrap().kind(), told);
-        assert_eq!(recorder.take(), b"0123");
-        assert_eq!(wire.read(&mut [0; 9]).unwrap(), 3);
-    }
+    let recorder = Recorder::default();
+    recorder.0.lock().unwrap().failure = Some((4, io::ErrorKind::BrokenPipe));
+    let mut wire = Wire::new(recorder.clone());
+    wire.deliver(chunk(b"400"));
+    assert_eq!(wire.write(b"0123456789").unwrap(), 10);
+    assert_eq!(wire.write(b"more").unwrap(), 4);
+    wire.flush().unwrap();
+    assert_eq!(wire.write_error().unwrap().kind(), io::ErrorKind::BrokenPipe);
+    assert!(!wire.is_congested() && wire.stuck_since().is_none());
+    assert_eq!(recorder.take(), b"0123");
+    assert_eq!(wire.read(&mut [0; 9]).unwrap(), 3);
+}
+
+/// A wire whose socket takes nothing after `limit` bytes: the write time-out of a socket on Unix.
+fn full(limit: usize) -> (Wire, Recorder) {
+    let recorder = Recorder::default();
+    recorder.0.lock().unwrap().failure = Some((limit, io::ErrorKind::WouldBlock));
+    (Wire::new(recorder.clone()), recorder)
+}
+
+#[test]
+fn what_the_socket_does_not_take_waits_its_turn() {
+    let (mut wire, recorder) = full(4);
+    assert_eq!(wire.write(b"0123456").unwrap(), 7);
+    assert!(wire.is_congested() && wire.stuck_since().is_some());
+    assert_eq!(wire.write_vectored(&[IoSlice::new(b"78"), IoSlice::new(b"9")]).unwrap(), 3);
+    wire.push();
+    assert_eq!(recorder.take(), b"0123");
+    recorder.0.lock().unwrap().failure = Some((5, io::ErrorKind::WouldBlock));
+    wire.push();
+    assert_eq!((recorder.take(), wire.is_congested()), (b"45678".to_vec(), true));
+    recorder.0.lock().unwrap().failure = None;
+    wire.push();
+    assert_eq!((recorder.take(), wire.is_congested()), (b"9".to_vec(), false));
+    assert!(wire.stuck_since().is_none() && wire.write_error().is_none());
+}
+
+#[test]
+fn vectors_are_taken_as_a_whole() {
+    let (mut wire, recorder) = full(3);
+    assert_eq!(wire.write_vectored(&[IoSlice::new(b"01"), IoSlice::new(b"234")]).unwrap(), 5);
+    assert_eq!(wire.write_vectored(&[]).unwrap(), 0);
+    recorder.0.lock().unwrap().failure = None;
+    wire.push();
+    assert_eq!(recorder.take(), b"01234");
+}
+
+#[test]
+fn nothing_is_read_while_too_much_waits() {
+    let (mut wire, _) = full(0);
+    wire.deliver(chunk(b"ping"));
+    wire.write_all(&vec![0; BACKLOG_LIMIT - 1]).unwrap();
+    assert_eq!(wire.read(&mut [0; 1]).unwrap(), 1);
+    wire.write_all(b"x").unwrap();
+    assert_eq!(wire.read(&mut [0; 1]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+    wire.give_up();
+    assert_eq!(wire.write_error().unwrap().kind(), io::ErrorKind::TimedOut);
+    assert!(!wire.is_congested() && wire.stuck_since().is_none());
+    assert_eq!(wire.read(&mut [0; 9]).unwrap(), 3);
 }
 
 #[test]

@@ -31,6 +31,8 @@ pub const TEXT_FRAME: &str = "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the s
      MQTT is binary";
 pub const MASKED_FRAME: &str = "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the server broke the \
      WebSocket protocol: received a masked frame from server";
+pub const INVALID_CLOSE_CODE: &str = "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the server broke the \
+     WebSocket protocol: a Close frame with the invalid code 9";
 pub const RESERVED_BITS: &str = "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the server broke the \
      WebSocket protocol: reserved bits are non-zero";
 pub const MALFORMED: &str =

@@ -258,9 +258,15 @@ impl Peer {
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        match &mut self.stream {
-            Stream::Plain(stream) => stream.read(buffer),
-            Stream::Tls(stream) => stream.read(buffer),
+        loop {
+            let result = match &mut self.stream {
+                Stream::Plain(stream) => stream.read(buffer),
+                Stream::Tls(stream) => stream.read(buffer),
+            };
+            // A machine that was stopped and goes on ends a read with a time-out so (signal(7)).
+            if !result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Interrupted) {
+                return result;
+            }
         }
     }
 

@@ -1,0 +1,87 @@
+//! A server that does not read: what we have to say waits, and meanwhile we hear it, the clock and the
+//! signals. Whether it still counts as connected is decided here; it must never know what the bytes mean.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use super::mailbox::{Mail, SocketMail};
+use super::{Client, Error, earliest};
+use crate::transport::{self, Phase, Transport};
+
+/// A server that reads nothing for so long is lost, whatever the keep alive.
+const LONGEST: Duration = Duration::from_secs(20);
+
+/// How long it may take at the end to send what is left, when nobody wants to wait.
+const HASTE: Duration = Duration::from_millis(250);
+
+impl Client {
+    /// Waits for the next piece of mail until `deadline` at the most; the socket has one, too, when it takes
+    /// something of what waits to be written.
+    pub(super) fn wait(&mut self, deadline: Option<Instant>) -> Option<Mail> {
+        let writing = self.is_congested();
+        self.mailbox.wait(deadline, writing)
+    }
+
+    /// Goes on with what waits to be written.
+    pub(super) fn push(&mut self) {
+        let pushed = self.transport.as_mut().map_or(Ok(()), Transport::push);
+        self.note_failure(pushed);
+    }
+
+    fn is_congested(&self) -> bool {
+        self.transport.as_ref().is_some_and(Transport::is_congested)
+    }
+
+    /// When a server that reads nothing counts as lost: when it should have cut us off for our silence
+    /// `[MQTT-3.1.2-22]`.
+    pub(super) fn stuck_until(&self) -> Option<Instant> {
+        let since = self.transport.as_ref()?.stuck_since()?;
+        let silence = self.session.keep_alive().map_or(LONGEST, |keep_alive| keep_alive * 3 / 2);
+        Some(since + silence.min(LONGEST))
+    }
+
+    /// Gives up sending when that moment has passed. What the server has said before is still heard.
+    pub(super) fn give_up_when_stuck(&mut self) {
+        if self.stuck_until().is_some_and(|until| until <= Instant::now()) {
+            self.give_up_sending();
+        }
+    }
+
+    fn give_up_sending(&mut self) {
+        if let Some(transport) = &mut self.transport {
+            transport.give_up();
+        }
+        let source = io::ErrorKind::TimedOut.into();
+        self.note_failure(Err(transport::Error::Io { phase: Phase::Open, source }));
+    }
+
+    /// Sends all there is to send, as long as the server goes on reading and nobody hurries us.
+    pub(super) fn send_everything(&mut self) -> Result<(), Error> {
+        let (mut haste, mut signal) = (None, None);
+        loop {
+            self.send();
+            if let Some((error, _)) = self.failing.take() {
+                return Err(signal.map_or(Error::Lost(error), Error::Interrupted));
+            }
+            if !self.is_congested() {
+                return Ok(());
+            }
+            if self.hurried {
+                haste.get_or_insert_with(|| Instant::now() + HASTE);
+            }
+            match self.wait(earliest(self.stuck_until(), haste)) {
+                Some(Mail::Socket(SocketMail::Bytes(chunk))) => self.mailbox.recycle(chunk),
+                Some(Mail::Socket(SocketMail::Writable)) => self.push(),
+                Some(Mail::Signal(number)) => {
+                    signal = Some(number);
+                    self.hurry();
+                }
+                _ => {}
+            }
+            if haste.is_some_and(|end| end <= Instant::now()) {
+                self.give_up_sending();
+            }
+            self.give_up_when_stuck();
+        }
+    }
+}
