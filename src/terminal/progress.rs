@@ -118,7 +118,7 @@ fn new_bar(total: Option<u64>) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(total, target);
     let template = if has_bar { "{bar:24} {wide_msg}" } else { "{spinner} {wide_msg}" };
     let bar = match ProgressStyle::with_template(template) {
-        Ok(style) => bar.with_style(style.progress_chars("=> ")),
+        Ok(style) => bar.with_style(style.progress_chars("=> ").tick_chars("-\\|/ ")),
         Err(_) => bar,
     };
     stage::enter_bar(&bar);

@@ -164,3 +164,16 @@ fn latency_needs_mqtt_5() {
         outcome.expect(2, "", line);
     }
 }
+
+/// From `pub` through a broker that keeps the messages to `sub`.
+#[test]
+fn latency_from_one_end_to_the_other() {
+    let script = "mqttws sub -t t -q 1 -c -i me -E && printf 'a\\nb\\n' | mqttws pub -t t -q 1 -l --latency && \
+                  mqttws sub -t t -q 1 -c -i me -C 2 --latency --summary=json";
+    let outcome = Program::new(["serve", "-p", "0", "--", "sh", "-c", script]).run();
+    let stderr = String::from_utf8_lossy(&outcome.stderr);
+    let expected =
+        format!("{{\"bytes\":2,\"latency_ms\":{TIMES},\"rate\":*,\"received\":2,\"seconds\":*}}\n");
+    assert!(outcome.code() == Some(0) && is_like(&stderr, &expected), "{outcome}");
+    assert!(outcome.stdout.ends_with(b"a\nb\n"), "{outcome}");
+}

@@ -93,6 +93,13 @@ fn an_error_leaves_the_terminal_in_order() {
 }
 
 #[test]
+fn what_is_said_at_the_end_stands_below() {
+    let broker = Broker::start(until_goodbye(subscribed([Step::Send("30 <a> 'x'")])));
+    let ended = watch(&broker, (10, 100), &["-C", "2", "-W", "1"], Vec::new()).finish();
+    ended.expect(27, &["a  x", "mqttws: subscribed: timed out after 1 s with 1 of 2 messages"]);
+}
+
+#[test]
 fn without_a_terminal_it_makes_no_sense() {
     let line = "mqttws: --watch draws on a terminal, and stdout is none that can be drawn on; use -v\n";
     Program::new(["sub", "-t", "t", "-w"]).run().expect(2, "", line);

@@ -97,16 +97,16 @@ impl Manners {
     pub fn draw(&mut self, messages: u64, bytes: u64, output: &mut Output) -> Option<Instant> {
         let now = Instant::now();
         self.progress.update(Position { messages, bytes, read: 0 }, now);
-        let next = self.watching.as_mut().map(|watching| watching.draw(now, output));
+        let next = self.watching.as_mut().map(|watching| watching.draw(now, stage::take_lines, output));
         next.into_iter().chain(self.progress.deadline()).min()
     }
 
-    /// The last frame, and then nothing more.
+    /// The last frame, and then nothing more; lines that wait now will stand below it.
     pub fn finish(&mut self, output: &mut Output) {
         self.progress.finish();
         if let Some(watching) = &mut self.watching {
             watching.next = Instant::now();
-            watching.draw(watching.next, output);
+            watching.draw(watching.next, Vec::new, output);
         }
     }
 
@@ -137,7 +137,8 @@ impl Watching {
         Self { watch, latest: 0, drawn: 0, next: began }
     }
 
-    fn draw(&mut self, now: Instant, output: &mut Output) -> Instant {
+    /// Draws a frame, if it is time for one, below these lines; when it wants to be asked again.
+    fn draw(&mut self, now: Instant, take_lines: impl Fn() -> Vec<String>, output: &mut Output) -> Instant {
         if now < self.next {
             return self.next;
         }
@@ -145,7 +146,7 @@ impl Watching {
         if output.is_full() {
             return now + LOOK;
         }
-        let (size, lines) = (screen::size(), stage::take_lines());
+        let (size, lines) = (screen::size(), take_lines());
         if lines.is_empty() && self.latest == self.drawn && !self.watch.is_stale(size) {
             return now + LOOK;
         }
