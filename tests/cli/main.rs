@@ -22,6 +22,10 @@ mod requests;
 mod serve;
 mod signals;
 mod subscribe;
+mod summary;
+mod terminal;
+mod terminal_progress;
+mod terminal_watch;
 mod tls;
 mod tls_client;
 mod tls_refused;
@@ -39,5 +43,6 @@ mod support {
     pub mod notation;
     pub mod program;
     pub mod secure;
+    pub mod terminal;
     pub mod websocket;
 }
