@@ -20,6 +20,7 @@ use crate::transport::endpoint::{Endpoint, Scheme};
 
 /// Where to connect, and how.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Connection {
     /// The address.
     #[command(flatten)]
@@ -99,6 +100,11 @@ impl Connection {
     /// Says whether a TLS flag was typed: those of a profile mean nothing to a `ws://` address.
     pub fn account_for_tls(&mut self, is_typed: bool) {
         self.tls.is_typed = is_typed;
+    }
+
+    /// Whether progress may be shown: lines of the log stand better alone.
+    pub fn shows_progress(&self) -> bool {
+        !self.quiet && self.debug == 0
     }
 
     /// Whether nothing is wanted but to see what is in force.

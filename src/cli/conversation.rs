@@ -40,6 +40,11 @@ impl Conversation {
         Ok((options, properties))
     }
 
+    /// Whether progress may be shown; see [`Connection::shows_progress`].
+    pub fn shows_progress(&self) -> bool {
+        self.connection.shows_progress()
+    }
+
     /// Whether warnings and progress are unwanted.
     pub fn is_quiet(&self) -> bool {
         self.connection.is_quiet()

@@ -19,7 +19,7 @@ pub mod serve;
 pub mod session;
 pub mod subscribe;
 mod tls;
-mod value;
+pub mod value;
 
 use std::ffi::OsString;
 
