@@ -24,6 +24,11 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "expected a time between 0 and 100 years".to_owned())
 }
 
+/// A number of things, of which there must be one.
+pub fn count(text: &str) -> Result<u64, String> {
+    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "expected a number, at least 1".to_owned())
+}
+
 /// How many messages may be in flight.
 pub fn in_flight(text: &str) -> Result<NonZeroU16, String> {
     text.parse().map_err(|_| "expected a number from 1 to 65535".to_owned())

@@ -34,7 +34,10 @@ pub fn run(args: &cli::Publish) -> Result<Exit> {
     let maker = Maker::new(args, properties.of(Place::Publish))?;
     let progress = Progress::new(!args.connection.is_quiet(), began);
     let mut input = match Opened::new(args, options.session.maximum_packet)? {
-        Opened::Large(file) => return stream::run(options, maker.template, file, progress),
+        Opened::Large(file) => {
+            file.check(&maker.template, options.session.version)?;
+            return stream::run(options, maker.template, file, progress);
+        }
         Opened::Input(input) => input,
     };
     let (mut client, _) = super::connect(options)?;
@@ -60,6 +63,7 @@ pub fn run(args: &cli::Publish) -> Result<Exit> {
         bytes: 0,
         refused: 0,
         bad: 0,
+        input_error: None,
         at_most_once: false,
         quiet: args.connection.is_quiet(),
         told_loss: false,
@@ -92,6 +96,8 @@ struct Publisher {
     refused: u64,
     /// Records that made no sense.
     bad: u64,
+    /// The input could not be read to its end.
+    input_error: Option<anyhow::Error>,
     /// Something was published at QoS 0.
     at_most_once: bool,
     quiet: bool,
@@ -106,7 +112,7 @@ impl Publisher {
         loop {
             self.publish_what_is_there();
             if self.next.is_none() && self.input.is_done() && self.client.session().in_flight() == 0 {
-                return Ok(self.verdict());
+                return self.input_error.take().map_or_else(|| Ok(self.verdict()), Err);
             }
             let event = match self.client.poll()? {
                 Some(event) => event,
@@ -184,9 +190,8 @@ impl Publisher {
         self.published += 1;
         self.bytes += payload.len() as u64;
         self.at_most_once |= template.qos == QoS::AtMostOnce;
-        if let Err(unsendable) = self.client.publish_like(template, payload, self.records) {
-            self.refuse(self.records, &unsendable.to_string());
-        }
+        let result = self.client.publish_like(template, payload, self.records);
+        self.judge(result);
     }
 
     fn publish_whole(&mut self, message: Message) {
@@ -200,8 +205,19 @@ impl Publisher {
         if !publish.properties.is_empty() {
             self.tell_loss();
         }
-        if let Err(unsendable) = self.client.publish(publish, self.records) {
-            self.refuse(self.records, &unsendable.to_string());
+        let result = self.client.publish(publish, self.records);
+        self.judge(result);
+    }
+
+    /// What cannot be sent is refused by this broker, or it is nothing that MQTT can carry.
+    fn judge(&mut self, result: Result<(), session::Unsendable>) {
+        match result {
+            Ok(()) => {}
+            Err(session::Unsendable::Encode(wrong)) => {
+                self.published -= 1;
+                self.tell_bad(&wrong.to_string());
+            }
+            Err(unsendable) => self.refuse(self.records, &unsendable.to_string()),
         }
     }
 
@@ -226,7 +242,12 @@ impl Publisher {
         match event {
             Event::Input(block) => {
                 self.progress.update(self.published, self.bytes, Instant::now());
-                self.input.add(block.with_context(|| format!("reading {}", self.input.what))?);
+                let block = block.with_context(|| format!("reading {}", self.input.what));
+                // What was read before is still handed over.
+                self.input.add(block.unwrap_or_else(|error| {
+                    self.input_error = Some(error);
+                    None
+                }));
             }
             Event::Mqtt(session::Event::Acknowledged { record, code, reason }) if code.is_error() => {
                 let words = reason.map_or_else(|| code.to_string(), |reason| format!("{code} ({reason})"));

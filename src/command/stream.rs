@@ -4,12 +4,13 @@
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use crate::client::{Client, Event, Options};
-use crate::mqtt::packet::Publish;
+use crate::mqtt::packet::{PacketId, Publish};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::session;
+use crate::mqtt::version::Version;
 use crate::report::{self, Exit};
 use crate::terminal::input::{FileBlocks, Rewind};
 use crate::terminal::progress::Progress;
@@ -22,6 +23,17 @@ pub struct Large {
     pub blocks: FileBlocks,
     /// Its length when it was opened, in bytes.
     pub length: usize,
+}
+
+impl Large {
+    /// Whether it fits into a packet like `template`.
+    pub fn check(&self, template: &Publish, version: Version) -> Result<()> {
+        let packet_id = (template.qos > QoS::AtMostOnce).then_some(PacketId::MIN);
+        let header = Publish { packet_id, ..template.clone() };
+        header
+            .encode_header_for(self.length, version, &mut BytesMut::new())
+            .with_context(|| format!("reading {}", self.name))
+    }
 }
 
 /// Publishes it.
