@@ -295,8 +295,9 @@ impl Client {
     /// Ends the connection in order: DISCONNECT, Close 1000, and a second for the other side to end it too.
     /// Nothing that was published is lost by it; if the last of it could not be sent, that is an error.
     pub fn close(mut self) -> Result<(), Error> {
+        let is_online = self.session.is_online();
         let sent = self.end_connection();
-        self.clear_remains();
+        self.clear_remains(is_online && sent.is_ok());
         sent
     }
 

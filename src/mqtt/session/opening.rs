@@ -77,6 +77,11 @@ impl Session {
         self.config.version < Version::V5 && self.survives_connection() && !self.config.outlives_us
     }
 
+    /// Whether the server keeps a session of ours that nobody wants when this connection is lost.
+    pub fn stays_at_server(&self) -> bool {
+        self.resumable && self.survives_connection() && !self.config.outlives_us
+    }
+
     fn connect_properties(&mut self) -> Properties {
         let mut properties = Properties::default();
         if !self.config.version.has_properties() {

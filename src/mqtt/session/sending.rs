@@ -124,8 +124,7 @@ impl Session {
         // Before MQTT 5 a DISCONNECT has no reason, and means that all is well: the will is discarded.
         if self.state == State::Online && (!code.is_error() || self.config.version.has_properties()) {
             let mut properties = Properties::default();
-            let session_ends = !code.is_error() && !self.config.outlives_us;
-            if self.config.version.has_properties() && self.survives() && session_ends {
+            if self.config.version.has_properties() && self.survives() && !self.config.outlives_us {
                 properties.push(Property::SessionExpiryInterval(0));
             }
             for property in self.config.disconnect_properties.iter().filter(|_| !code.is_error()) {

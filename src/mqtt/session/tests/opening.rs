@@ -277,8 +277,9 @@ fn disconnect_ends_the_session_unless_it_shall_stay() {
     let expiry = |disconnect: Option<Disconnect>| disconnect.unwrap().properties.session_expiry_interval();
     assert_eq!(expiry(goodbye(ours(false), ReasonCode::SUCCESS)), Some(0));
     assert_eq!(expiry(goodbye(ours(true), ReasonCode::SUCCESS)), None);
-    // We may come back after an error.
-    assert_eq!(expiry(goodbye(ours(false), ReasonCode::PROTOCOL_ERROR)), None);
+    // After an error we do not come back either.
+    assert_eq!(expiry(goodbye(ours(false), ReasonCode::PROTOCOL_ERROR)), Some(0));
+    assert_eq!(expiry(goodbye(ours(true), ReasonCode::PROTOCOL_ERROR)), None);
     // `[MQTT-3.1.2-23]`: nothing to end where nothing was asked for.
     let volatile = Config { outlives_connection: false, ..config(Version::V5) };
     assert_eq!(expiry(goodbye(volatile, ReasonCode::SUCCESS)), None);
