@@ -1,5 +1,5 @@
-//! A server that does not read: what we have to say waits, and meanwhile we hear it, the clock and the signals.
-//! Whether it still counts as connected is decided here; it must never know what the bytes mean.
+//! A server that does not read: what we have to say waits, and meanwhile we hear it, the clock and the
+//! signals. Whether it still counts as connected is decided here; it must never know what the bytes mean.
 
 use std::io;
 use std::time::{Duration, Instant};

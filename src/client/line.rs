@@ -1,5 +1,5 @@
-//! The reading end of a connection: what arrives, in chunks of which there are only so many. It must never know
-//! what the bytes mean.
+//! The reading end of a connection: what arrives, in chunks of which there are only so many. It must never
+//! know what the bytes mean.
 
 use std::io::{self, Cursor};
 use std::os::fd::{AsFd, BorrowedFd};

@@ -194,8 +194,8 @@ impl Mailbox {
         }
     }
 
-    /// Waits for the next piece of mail, until `deadline` at the most; when `writing` also for the moment when
-    /// the socket takes something.
+    /// Waits for the next piece of mail, until `deadline` at the most; when `writing` also for the moment
+    /// when the socket takes something.
     pub fn wait(&mut self, deadline: Option<Instant>, writing: bool) -> Option<Mail> {
         loop {
             if let Some(mail) = self.posted() {

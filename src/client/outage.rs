@@ -112,7 +112,8 @@ impl Client {
         Ok(())
     }
 
-    /// Gives up after `error`. A session that nobody will take up any more is ended, if that can be done soon.
+    /// Gives up after `error`. A session that nobody will take up any more is ended, if that can be done
+    /// soon.
     pub fn abandon(mut self, error: &Error) {
         // A DISCONNECT has ended it already.
         let is_told = matches!(error, Error::Violation(_)) && self.session.config().version.has_properties();
@@ -122,8 +123,8 @@ impl Client {
     }
 
     /// Ends a session that the server would keep although nobody wants it any more: before MQTT 5 only a
-    /// connection with Clean Session does that, and later a connection that was lost could not. Best effort: what
-    /// was asked is done.
+    /// connection with Clean Session does that, and later a connection that was lost could not. Best effort:
+    /// what was asked is done.
     pub(super) fn clear_remains(&mut self, is_told: bool) {
         if self.session.leaves_remains() && is_told && !self.hurried {
             self.end_session(self.options.connect_timeout);

@@ -38,8 +38,8 @@ fn connect(options: Options) -> Result<(Client, Established)> {
     Client::connect(options).context(context)
 }
 
-/// After a failure: ends the connection in order, if that is not what failed, and in any case leaves no session
-/// of ours behind at the broker, if that can be helped.
+/// After a failure: ends the connection in order, if that is not what failed, and in any case leaves no
+/// session of ours behind at the broker, if that can be helped.
 fn leave(client: Client, error: &anyhow::Error) {
     match error.chain().find_map(|cause| cause.downcast_ref::<Error>()) {
         Some(error) => client.abandon(error),

@@ -123,7 +123,7 @@ impl Publisher {
                 self.tell_interrupted();
                 return Ok(Exit::Signal(signal));
             }
-            self.handle(event)?;
+            self.handle(event);
         }
     }
 
@@ -238,7 +238,7 @@ impl Publisher {
         self.can_publish()
     }
 
-    fn handle(&mut self, event: Event) -> Result<()> {
+    fn handle(&mut self, event: Event) {
         match event {
             Event::Input(block) => {
                 self.progress.update(self.published, self.bytes, Instant::now());
@@ -259,7 +259,6 @@ impl Publisher {
             Event::Reconnected => self.gaps |= self.at_most_once,
             _ => {}
         }
-        Ok(())
     }
 
     /// Ends the connection, and says what came of it.

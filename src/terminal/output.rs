@@ -194,9 +194,9 @@ pub fn unbuffered_stdout() -> io::Result<impl Write + Send + 'static> {
     Ok(io::stdout())
 }
 
-/// Whether stdout may have been closed when we were started: Rust opens `/dev/null` in place of it, for reading
-/// and writing. A shell's `>/dev/null` is only for writing, but Python's and Node's are like Rust's, so that
-/// nobody can tell for sure.
+/// Whether stdout may have been closed when we were started: Rust opens `/dev/null` in place of it, for
+/// reading and writing. A shell's `>/dev/null` is only for writing, but Python's and Node's are like Rust's,
+/// so that nobody can tell for sure.
 #[cfg(unix)]
 pub fn stdout_may_be_closed() -> bool {
     let stdout = io::stdout();

@@ -197,8 +197,8 @@ impl Frames {
         error.into()
     }
 
-    /// Buffers `bytes` as binary messages, never empty ones; a full buffer is written at once. While the wire is
-    /// congested what is left stays in `bytes`.
+    /// Buffers `bytes` as binary messages, never empty ones; a full buffer is written at once. While the wire
+    /// is congested what is left stays in `bytes`.
     pub fn write(&mut self, stream: &mut Stream, bytes: &mut Bytes) -> Result<(), Error> {
         while !bytes.is_empty() && !stream.wire().is_congested() {
             let part = bytes.split_to(bytes.len().min(self.message_limit));

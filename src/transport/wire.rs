@@ -226,7 +226,8 @@ impl Wire {
 }
 
 impl Read for Wire {
-    /// Bytes of the inbox; `WouldBlock` when it is empty (or the backlog too long), 0 or the error at the end.
+    /// Bytes of the inbox; `WouldBlock` when it is empty (or the backlog too long), 0 or the error at the
+    /// end.
     fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
         if self.backlog.len() >= BACKLOG_LIMIT {
             return Err(io::ErrorKind::WouldBlock.into());

@@ -142,7 +142,7 @@ fn a_closed_stdout_is_told() {
     }
 }
 
-/// It is an empty one, as for mosquitto_pub and curl.
+/// It is an empty one, as for `mosquitto_pub` and curl.
 #[test]
 fn a_closed_stdin_is_an_empty_input() {
     let broker = Broker::start(until_goodbye(connected([])));

@@ -1,5 +1,5 @@
-//! A server that talks and never listens: what we have to say to it can never be sent, and nothing else may wait
-//! for that.
+//! A server that talks and never listens: what we have to say to it can never be sent, and nothing else may
+//! wait for that.
 
 use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener};

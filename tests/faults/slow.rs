@@ -20,8 +20,8 @@ const LAST: u32 = 20 * 1024;
 /// The most memory that it may ever have, in KiB.
 const MEMORY: u64 = 64 * 1024;
 
-/// So many bytes the two kernels' buffers may take in all: Linux lets a receive buffer grow to 6 MiB and a send
-/// buffer to 4, in its own time. Whoever reads a flood of 200 MiB takes all of it in a second.
+/// So many bytes the two kernels' buffers may take in all: Linux lets a receive buffer grow to 6 MiB and a
+/// send buffer to 4, in its own time. Whoever reads a flood of 200 MiB takes all of it in a second.
 const BUFFERS: u64 = 16 * 1024 * 1024;
 
 /// Mosquitto ends a connection that was silent for one and a half keep alives of two seconds.
