@@ -30,7 +30,7 @@ impl Deaf {
         let written = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&written);
         thread::spawn(move || {
-            let mut stream = subscribed(listener.accept().unwrap().0);
+            let mut stream = subscribed(listener.accept().unwrap().0, "311");
             let batch = ping().repeat(500);
             while stream.write_all(&batch).is_ok() {
                 counted.fetch_add(batch.len() as u64, Ordering::SeqCst);
@@ -95,7 +95,7 @@ fn a_message_is_not_given_up_while_the_server_may_still_read_it() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let url = format!("ws://127.0.0.1:{}/mqtt", listener.local_addr().unwrap().port());
     let server = thread::spawn(move || {
-        let mut stream = crate::flood::connected(listener.accept().unwrap().0);
+        let mut stream = crate::flood::connected(listener.accept().unwrap().0, "311");
         thread::sleep(Duration::from_millis(1500));
         std::io::copy(&mut stream, &mut std::io::sink()).unwrap()
     });
