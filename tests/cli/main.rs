@@ -7,6 +7,7 @@ mod endings;
 mod faults;
 mod filters;
 mod formats;
+mod oddities;
 mod ping;
 mod ping_via;
 mod profile;

@@ -71,6 +71,12 @@ impl Case {
 /// Every place where the conversation of `proxy`'s first connection can be disturbed, each in one of these ways,
 /// turn by turn, or in all of them.
 fn cases(proxy: &Proxy, all: bool) -> Vec<Case> {
+    println!(
+        "{} bytes up, {} down, {} connections",
+        proxy.bytes_up(),
+        proxy.bytes_down(),
+        proxy.connections()
+    );
     let places =
         (0..proxy.bytes_up()).map(|at| (true, at)).chain((0..proxy.bytes_down()).map(|at| (false, at)));
     let mut cases = Vec::new();

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::exchange::{Again, Sent};
 use super::keep_alive::KeepAlive;
 use super::limits::Limits;
-use super::{Event, Session, State, inbound};
+use super::{Event, Session, State, Violation, inbound};
 use crate::mqtt::packet::{ConnAck, Connect, Credentials, Decoder, Packet};
 use crate::mqtt::property::{Properties, Property};
 use crate::mqtt::reason::ReasonCode;
@@ -102,6 +102,15 @@ impl Session {
         }
         self.begin_authentication(&mut properties);
         properties
+    }
+
+    /// `[MQTT-3.2.2-2]`, `[MQTT-3.2.2-4]`: Clean Start begins a new session. In another one our identifiers would
+    /// not be ours: a message of QoS 2 could pass for one that the server has already.
+    pub(super) fn check_session(&self, connack: &ConnAck) -> Result<(), Violation> {
+        if connack.session_present && self.clean_start() && self.config.version.has_properties() {
+            return Err(Violation::Unexpected("session in CONNACK, although a new one was asked for"));
+        }
+        Ok(())
     }
 
     pub(super) fn connected(&mut self, connack: Box<ConnAck>, now: Instant) -> Event {

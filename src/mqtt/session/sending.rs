@@ -3,9 +3,10 @@
 use bytes::Bytes;
 
 use super::exchange::{Exchange, Sent};
-use super::{Session, State, Unsendable};
+use super::{Event, Session, State, Unsendable};
 use crate::mqtt::packet::{
-    Disconnect, EncodeError, Packet, PacketId, Publish, Subscribe, Subscription, Unsubscribe,
+    Disconnect, EncodeError, Packet, PacketId, Publish, SubAck, Subscribe, Subscription, UnsubAck,
+    Unsubscribe,
 };
 use crate::mqtt::property::{Properties, Property};
 use crate::mqtt::qos::QoS;
@@ -94,10 +95,24 @@ impl Session {
     /// Asks for subscriptions; [`Event::Subscribed`] has the answer, under the identifier returned.
     pub fn subscribe(&mut self, subscriptions: Vec<Subscription>, properties: Properties) -> PacketId {
         let packet_id = self.exchanges.next_id();
+        let codes = vec![ReasonCode::PACKET_TOO_LARGE; subscriptions.len()];
+        let wish = (subscriptions.clone(), properties.clone());
+        let packet = Packet::Subscribe(Subscribe { packet_id, properties, subscriptions });
         self.exchanges.begin(Exchange::Subscribe);
-        self.subscriptions.push((subscriptions.clone(), properties.clone()));
-        self.send(&Packet::Subscribe(Subscribe { packet_id, properties, subscriptions }));
+        if self.is_too_large(&packet) {
+            self.exchanges.suback(packet_id);
+            let refusal = SubAck { packet_id, properties: Properties::default(), codes };
+            self.events.push_back(Event::Subscribed(refusal));
+        } else {
+            self.subscriptions.push(wish);
+            self.send(&packet);
+        }
         packet_id
+    }
+
+    /// Whether the server would not take it `[MQTT-3.2.2-15]`.
+    fn is_too_large(&self, packet: &Packet) -> bool {
+        packet.encoded_len(self.config.version) > self.limits.maximum_packet
     }
 
     /// Gives subscriptions back; [`Event::Unsubscribed`] has the answer.
@@ -109,7 +124,15 @@ impl Session {
             subscriptions.retain(|subscription| !filters.contains(&subscription.filter));
         }
         self.subscriptions.retain(|(subscriptions, _)| !subscriptions.is_empty());
-        self.send(&Packet::Unsubscribe(Unsubscribe { packet_id, properties, filters }));
+        let codes = vec![ReasonCode::PACKET_TOO_LARGE; filters.len()];
+        let packet = Packet::Unsubscribe(Unsubscribe { packet_id, properties, filters });
+        if self.is_too_large(&packet) {
+            self.exchanges.unsuback(packet_id);
+            let refusal = UnsubAck { packet_id, properties: Properties::default(), codes };
+            self.events.push_back(Event::Unsubscribed(refusal));
+        } else {
+            self.send(&packet);
+        }
         packet_id
     }
 
