@@ -13,6 +13,6 @@ mod transport;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let exit = cli::Cli::from_environment().and_then(|cli| command::run(&cli.command));
+    let exit = cli::Cli::from_environment().and_then(|cli| command::run(&cli));
     exit.unwrap_or_else(|error| report::error(&error)).into()
 }

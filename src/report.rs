@@ -89,10 +89,32 @@ impl fmt::Display for Usage {
 
 impl std::error::Error for Usage {}
 
+/// A command line that clap does not accept, or a request for help.
+#[derive(Debug)]
+pub struct Misuse {
+    error: clap::Error,
+    verb: Option<String>,
+}
+
+impl Misuse {
+    /// `verb` is the command that was typed, if it is one.
+    pub fn new(error: clap::Error, verb: Option<&str>) -> Self {
+        Self { error, verb: verb.map(str::to_owned) }
+    }
+}
+
+impl fmt::Display for Misuse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl std::error::Error for Misuse {}
+
 /// Prints an error as one line, with its hint; returns its exit code.
 pub fn error(error: &anyhow::Error) -> Exit {
-    if let Some(error) = error.downcast_ref::<clap::Error>() {
-        return usage(error);
+    if let Some(misuse) = error.downcast_ref::<Misuse>() {
+        return usage(misuse);
     }
     let line = format!("{error:#}");
     match hint::of(error) {
@@ -124,7 +146,7 @@ pub fn trace(line: &str) {
 }
 
 /// Prints what clap found as one line; help and version, which it calls errors, go to stdout as they are.
-fn usage(error: &clap::Error) -> Exit {
+fn usage(Misuse { error, verb }: &Misuse) -> Exit {
     if !error.use_stderr() {
         // Help that nobody reads any more is no failure.
         let _ = error.print();
@@ -142,7 +164,8 @@ fn usage(error: &clap::Error) -> Exit {
         .filter(|line| !line.is_empty())
         .map(|line| line.strip_prefix("error: ").unwrap_or(line))
         .collect();
-    parts.push("see mqttws --help");
+    let hint = verb.as_ref().map_or("see mqttws --help".to_owned(), |verb| format!("see mqttws help {verb}"));
+    parts.push(&hint);
     print(&parts.join("; ").replace(":;", ":"));
     Exit::Usage
 }

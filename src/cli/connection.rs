@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use clap::Args;
+use clap::{ArgAction, Args};
 
 use super::address::Address;
 use super::credentials::Credentials;
@@ -16,7 +16,7 @@ use super::tls::Tls;
 use super::value;
 use crate::client::{self, Notice, Reconnect};
 use crate::report::{self, Usage};
-use crate::transport::endpoint::Scheme;
+use crate::transport::endpoint::{Endpoint, Scheme};
 
 /// Where to connect, and how.
 #[derive(Debug, Args)]
@@ -77,13 +77,21 @@ pub struct Connection {
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     config: Option<PathBuf>,
 
-    /// Log each packet on stderr
-    #[arg(short, long, help_heading = "Output")]
-    debug: bool,
+    /// Print what is in force and where each value came from, with secrets masked; connect to nothing
+    #[arg(long, help_heading = "Output")]
+    print_config: bool,
+
+    /// Log each packet on stderr; twice (-dd) also proxy, TLS, the HTTP upgrade and each WebSocket frame
+    #[arg(short, long, help_heading = "Output", action = ArgAction::Count)]
+    debug: u8,
 
     /// No warnings and no progress
     #[arg(long, help_heading = "Output")]
     quiet: bool,
+
+    /// No TLS flag was typed: those of a profile mean nothing to a `ws://` address.
+    #[arg(skip)]
+    pub tls_by_profile: bool,
 }
 
 impl Connection {
@@ -92,14 +100,40 @@ impl Connection {
         self.quiet
     }
 
+    /// Whether nothing is wanted but to see what is in force.
+    pub fn is_only_printed(&self) -> bool {
+        self.print_config
+    }
+
+    /// The address in force.
+    pub fn endpoint(&self) -> Result<Endpoint> {
+        self.address.resolve(self.tls.is_given())
+    }
+
+    /// Whether a flag says where the password comes from.
+    pub fn is_password_given(&self) -> bool {
+        self.credentials.is_password_given()
+    }
+
+    /// The place that names a proxy for this scheme, and what it says.
+    pub fn proxy(&self, scheme: Scheme) -> Option<(String, String)> {
+        self.network.proxy_for(scheme)
+    }
+
+    /// The place that names hosts without a proxy, and what it says.
+    pub fn exempt(&self) -> Option<(String, String)> {
+        self.network.exempt()
+    }
+
     /// What the flags, the environment and the defaults mean together.
     pub fn resolve(&self) -> Result<client::Options> {
         let tls = self.tls.resolve()?;
-        let endpoint = self.address.resolve(self.tls.is_given())?;
+        let endpoint = self.endpoint()?;
         let route = self.network.resolve(&endpoint, self.handshake.follow)?;
         ensure!(
             endpoint.scheme == Scheme::Wss
                 || !self.tls.is_given()
+                || self.tls_by_profile
                 || self.handshake.follow
                 || route.proxies.need_tls(),
             Usage::new(format!("TLS flags need a wss:// address, and {endpoint} is not one"))
@@ -107,7 +141,7 @@ impl Connection {
         let mut credentials = self.credentials.resolve(&endpoint)?;
         let authentication = self.credentials.authentication(&mut credentials)?;
         let versions = self.session.versions(&credentials, authentication.is_some())?;
-        let mut session = self.session.resolve(credentials, versions[0], self.debug)?;
+        let mut session = self.session.resolve(credentials, versions[0], self.debug > 0)?;
         session.authentication = authentication;
         session.maximum_packet = self.handshake.max_message_size.unwrap_or(session.maximum_packet);
         session.whole_packets = self.handshake.frame_per_packet;
@@ -132,6 +166,7 @@ impl Connection {
             versions,
             session,
             warn: self.warn(),
+            log: self.debug > 1,
             trace: Box::new(report::trace),
             endpoint,
         })

@@ -70,6 +70,11 @@ impl Credentials {
         Ok(packet::Credentials { username, password })
     }
 
+    /// Whether a flag says where the password comes from.
+    pub fn is_password_given(&self) -> bool {
+        self.password.is_some() || self.password_file.is_some() || self.ask_password
+    }
+
     /// The method of enhanced authentication; SCRAM takes the credentials for itself.
     pub fn authentication(&self, credentials: &mut packet::Credentials) -> Result<Option<Authentication>> {
         let Some(method) = &self.auth_method else { return Ok(None) };

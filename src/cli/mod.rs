@@ -4,6 +4,7 @@ mod address;
 pub mod connection;
 mod credentials;
 mod handshake;
+mod in_force;
 mod network;
 pub mod ping;
 mod profile;
@@ -16,8 +17,13 @@ pub mod subscribe;
 mod tls;
 mod value;
 
-use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use std::ffi::OsString;
 
+use clap::{ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::report::Misuse;
+use connection::Connection;
+use in_force::Origins;
 pub use ping::Ping;
 pub use publish::Publish;
 pub use serve::Serve;
@@ -41,6 +47,10 @@ pub struct Cli {
     /// About the program itself.
     #[command(flatten)]
     about: About,
+
+    /// What is in force, if that is all that is wanted.
+    #[arg(skip)]
+    pub listing: Option<String>,
 }
 
 /// What every program tells of itself.
@@ -59,18 +69,56 @@ impl Cli {
     /// The command line as it was typed, with what the profiles add.
     pub fn from_environment() -> anyhow::Result<Self> {
         let typed = property::joined(std::env::args_os().collect());
-        let (mut command, arguments) = if profile::may_matter(&typed) {
+        let (mut command, arguments, origins) = if profile::may_matter(&typed) {
             let mut command = Self::command().args_override_self(true);
             command.build();
-            let arguments = profile::extended(typed, &command)?;
-            (command, arguments)
+            let (arguments, origins) = profile::extended(typed, &command)?;
+            (command, arguments, origins)
         } else {
-            (lean(typed.get(1).and_then(|verb| verb.to_str())), typed)
+            (lean(typed.get(1).and_then(|verb| verb.to_str())), typed, Origins::default())
         };
+        // What is in force can be seen before there is anything to publish.
+        let is_to_publish = arguments.get(1).is_some_and(|verb| verb == "pub");
+        if is_to_publish && arguments.iter().any(|argument| argument == "--print-config") {
+            let without_input =
+                |publish: clap::Command| publish.mut_group("input", |input| input.required(false));
+            command = command.mut_subcommand("pub", without_input);
+        }
         // Where a flag that takes one value is given twice, the later one counts: a profile comes first.
-        command = command.args_override_self(true);
-        let matches = command.try_get_matches_from_mut(arguments);
-        Ok(Self::from_arg_matches(&matches.map_err(|error| refused::explained(error, &mut command))?)?)
+        Self::parsed(command.args_override_self(true), &arguments, &origins)
+    }
+
+    fn parsed(mut command: clap::Command, arguments: &[OsString], origins: &Origins) -> anyhow::Result<Self> {
+        let parsed = command.try_get_matches_from_mut(arguments).and_then(|matches| {
+            let cli = Self::from_arg_matches(&matches)?;
+            Ok((cli, matches))
+        });
+        let (mut cli, matches) = parsed.map_err(|error| {
+            let error = refused::explained(error, &mut command);
+            let verb = command.get_subcommands().map(clap::Command::get_name);
+            let verb = verb.into_iter().find(|name| arguments.get(1).is_some_and(|typed| typed == name));
+            Misuse::new(error, verb)
+        })?;
+        cli.settle(&command, &matches, origins)?;
+        Ok(cli)
+    }
+
+    /// What depends on where the flags are from.
+    fn settle(
+        &mut self,
+        command: &clap::Command,
+        matches: &ArgMatches,
+        origins: &Origins,
+    ) -> anyhow::Result<()> {
+        let Some((verb, matches)) = matches.subcommand() else { return Ok(()) };
+        let of = command.find_subcommand(verb);
+        let (Some(of), Some(connection)) = (of, self.command.connection_mut()) else { return Ok(()) };
+        let mut tls = of.get_arguments().filter(|arg| arg.get_help_heading() == Some("TLS"));
+        connection.tls_by_profile = !tls.any(|arg| origins.is_typed(arg.get_id().as_str(), matches));
+        if connection.is_only_printed() {
+            self.listing = Some(in_force::listing(of, matches, connection, origins)?);
+        }
+        Ok(())
     }
 }
 
@@ -105,6 +153,18 @@ pub enum Command {
     /// It prints its URL on stdout once it listens. With a command it runs that command with `$MQTTWS_URL`
     /// set and mqttws on its `$PATH`, and ends with it and with its exit code.
     Serve(Serve),
+}
+
+impl Command {
+    /// Where to connect, for the verbs that do.
+    fn connection_mut(&mut self) -> Option<&mut Connection> {
+        match self {
+            Self::Pub(publish) => Some(&mut publish.connection),
+            Self::Sub(subscribe) => Some(&mut subscribe.connection),
+            Self::Ping(ping) => Some(&mut ping.connection),
+            Self::Serve(_) => None,
+        }
+    }
 }
 
 #[cfg(test)]

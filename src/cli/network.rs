@@ -75,15 +75,25 @@ impl Network {
         if self.unix.is_some() {
             return Ok(Proxies::default());
         }
-        let exempt =
-            self.no_proxy.clone().or_else(|| variable(&["no_proxy", "NO_PROXY"]).map(|(_, list)| list));
-        let exempt = Exempt::parse(&exempt.unwrap_or_default());
+        let exempt = Exempt::parse(&self.exempt().map_or(String::new(), |(_, list)| list));
         // What the environment says about a scheme that is not used need not even be right.
-        let wanted = |other| if follow || scheme == other { self.proxy_for(other) } else { Ok(None) };
+        let wanted = |other| if follow || scheme == other { self.proxy(other) } else { Ok(None) };
         Ok(Proxies { ws: wanted(Scheme::Ws)?, wss: wanted(Scheme::Wss)?, exempt })
     }
 
-    fn proxy_for(&self, scheme: Scheme) -> Result<Option<Proxy>> {
+    fn proxy(&self, scheme: Scheme) -> Result<Option<Proxy>> {
+        let Some((place, url)) = self.proxy_for(scheme) else { return Ok(None) };
+        Ok(Some(Proxy::parse(&url).map_err(|error| Usage::new(format!("{place}: {error}")))?))
+    }
+
+    /// The place that names hosts without a proxy, and what it says.
+    pub fn exempt(&self) -> Option<(String, String)> {
+        let given = self.no_proxy.as_ref().map(|list| ("--no-proxy".to_owned(), list.clone()));
+        given.or_else(|| variable(&["no_proxy", "NO_PROXY"]))
+    }
+
+    /// The place that names a proxy for this scheme, and what it says.
+    pub fn proxy_for(&self, scheme: Scheme) -> Option<(String, String)> {
         let variables: &[&str] = match scheme {
             // In a CGI script HTTP_PROXY is what a visitor says.
             Scheme::Ws => &["http_proxy", "all_proxy", "ALL_PROXY"],
@@ -91,15 +101,14 @@ impl Network {
         };
         let given = match &self.proxy {
             Some(url) => Some(("--proxy".to_owned(), url.clone())),
-            None => variable(variables).map(|(name, url)| (format!("${name}"), url)),
+            None => variable(variables),
         };
-        let Some((place, url)) = given.filter(|(_, url)| !url.is_empty()) else { return Ok(None) };
-        Ok(Some(Proxy::parse(&url).map_err(|error| Usage::new(format!("{place}: {error}")))?))
+        given.filter(|(_, url)| !url.is_empty())
     }
 }
 
-/// The first of these environment variables that is not empty, and its value.
+/// The first of these environment variables that is not empty, as `$NAME`, and its value.
 fn variable(names: &[&str]) -> Option<(String, String)> {
-    let value = |name: &&str| Some(((*name).to_owned(), std::env::var(name).ok().filter(|v| !v.is_empty())?));
+    let value = |name: &&str| Some((format!("${name}"), std::env::var(name).ok().filter(|v| !v.is_empty())?));
     names.iter().find_map(value)
 }

@@ -14,6 +14,7 @@ use clap::parser::ValueSource;
 use clap::{ArgAction, ArgMatches, Command};
 use toml::{Table, Value};
 
+use super::in_force::Origins;
 use crate::report::Usage;
 
 /// The profile that is always read.
@@ -41,24 +42,31 @@ pub fn may_matter(arguments: &[OsString]) -> bool {
     arguments.iter().any(asks) || usual_place().is_some_and(|path| path.exists())
 }
 
-/// The command line with the flags of its profiles in front of its own.
-pub fn extended(arguments: Vec<OsString>, command: &Command) -> Result<Vec<OsString>> {
+/// The command line with the flags of its profiles in front of its own, and what came from where.
+pub fn extended(arguments: Vec<OsString>, command: &Command) -> Result<(Vec<OsString>, Origins)> {
+    let alone = |arguments| Ok((arguments, Origins::default()));
     // Whatever is wrong with the command line is found, and told, by the parse that counts.
     let Ok(typed) = command.clone().ignore_errors(true).try_get_matches_from(&arguments) else {
-        return Ok(arguments);
+        return alone(arguments);
     };
-    let Some((name, typed)) = typed.subcommand() else { return Ok(arguments) };
+    let Some((name, typed)) = typed.subcommand() else { return alone(arguments) };
     let Some(subcommand) = command.find_subcommand(name).filter(|sub| has_flag(sub, "profile")) else {
-        return Ok(arguments);
+        return alone(arguments);
     };
-    let Some(config) = Config::find(typed)? else { return Ok(arguments) };
+    let Some(config) = Config::find(typed)? else { return alone(arguments) };
+    let is_typed = |id: &&clap::Id| typed.value_source(id.as_str()) == Some(ValueSource::CommandLine);
+    let typed_ids = typed.ids().filter(is_typed).map(ToString::to_string).collect();
+    let mut origins = Origins { file: Some(config.path.clone()), added: Vec::new(), typed: typed_ids };
     let mut flags = Vec::new();
     let named = typed.get_one::<String>("profile").map(String::as_str);
     for profile in [DEFAULT].into_iter().chain(named) {
-        flags.extend(config.flags(profile, command, subcommand, typed)?);
+        for (id, flag) in config.flags(profile, command, subcommand, typed)? {
+            origins.added.push((id, profile.to_owned()));
+            flags.push(flag);
+        }
     }
     let at = arguments.iter().position(|argument| argument == name).map_or(arguments.len(), |at| at + 1);
-    Ok([&arguments[..at], &flags, &arguments[at..]].concat())
+    Ok(([&arguments[..at], &flags, &arguments[at..]].concat(), origins))
 }
 
 /// A file of profiles.
@@ -100,8 +108,15 @@ impl Config {
         Ok(Self { path: path.to_owned(), profiles, exposed })
     }
 
-    /// The flags of one profile that mean something to this command and were not set in a stronger place.
-    fn flags(&self, name: &str, all: &Command, of: &Command, typed: &ArgMatches) -> Result<Vec<OsString>> {
+    /// The flags of one profile that mean something to this command and were not set in a stronger place, each
+    /// with its identifier.
+    fn flags(
+        &self,
+        name: &str,
+        all: &Command,
+        of: &Command,
+        typed: &ArgMatches,
+    ) -> Result<Vec<(String, OsString)>> {
         let path = self.path.display();
         let profile = match self.profiles.get(name) {
             Some(Value::Table(profile)) => profile,
@@ -122,15 +137,15 @@ impl Config {
                 !self.exposed || !secret,
                 Usage::new(format!("{path}: others can read the {key} in it: chmod 600 {path}"))
             );
-            if has_flag(of, key) && !is_overruled(key, typed) {
-                let flag = of.get_arguments().find(|arg| is_named(arg, key));
-                let takes_value = flag.is_some_and(|arg| arg.get_action().takes_values());
-                let counts = flag.is_some_and(|arg| matches!(arg.get_action(), ArgAction::Count));
+            let flag = of.get_arguments().find(|arg| is_named(arg, key));
+            if let Some(flag) = flag.filter(|_| !is_overruled(key, typed)) {
+                let takes_value = flag.get_action().takes_values();
+                let counts = matches!(flag.get_action(), ArgAction::Count);
                 let written = written(key, value, takes_value, counts);
                 let written = written.ok_or_else(|| {
                     Usage::new(format!("{path}: profile {name}: {key}: this is no value for --{key}"))
                 })?;
-                flags.extend(written);
+                flags.extend(written.into_iter().map(|written| (flag.get_id().to_string(), written)));
             }
         }
         Ok(flags)

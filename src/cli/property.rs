@@ -77,6 +77,11 @@ fn names_a_pair(whole: &str) -> bool {
     whole.split(JOINT).nth(1) == Some(PropertyId::UserProperty.name())
 }
 
+/// The words of a property as they were typed.
+pub fn typed(words: &str) -> String {
+    words.replace(JOINT, " ")
+}
+
 impl PropertyFlags {
     /// Checks them, and gives the session those of CONNECT, of the will and of DISCONNECT; the caller sends
     /// the others.

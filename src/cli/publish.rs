@@ -36,7 +36,7 @@ pub struct Publish {
 
     /// Topic to publish to; with --json that of records without one
     #[arg(short, long, value_name = "TOPIC", help_heading = "Messages",
-          required_unless_present_any = ["json", "split"])]
+          required_unless_present_any = ["json", "split", "print_config"])]
     pub topic: Option<TopicName>,
 
     /// Put this before every topic

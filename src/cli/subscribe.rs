@@ -40,7 +40,7 @@ pub struct Subscribe {
         short,
         long,
         value_name = "FILTER",
-        required_unless_present = "give_back",
+        required_unless_present_any = ["give_back", "print_config"],
         help_heading = "Messages"
     )]
     pub topic: Vec<TopicFilter>,

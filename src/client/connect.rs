@@ -100,8 +100,11 @@ impl Client {
                 return Err(error);
             } else if self.other_name_may_help(&error) && !second_name {
                 second_name = true;
+                let names = self.subprotocols(version, true);
+                self.tell_next_try(&error, &format!("subprotocol {}", names.join(", ")));
             } else if let Some(older) = self.older_version(version, &error) {
                 version = older;
+                self.tell_next_try(&error, &format!("MQTT {version}"));
             } else {
                 return Err(first_error.unwrap_or(error));
             }
@@ -122,6 +125,7 @@ impl Client {
             strict: self.options.strict,
             max_message: self.options.session.maximum_packet,
             whole_pieces: self.options.session.whole_packets,
+            log: self.options.log,
         })
     }
 
@@ -159,6 +163,12 @@ impl Client {
         self.options.versions.iter().copied().find(|older| refused && *older < version)
     }
 
+    fn tell_next_try(&self, error: &Error, next: &str) {
+        if self.options.session.trace {
+            (self.options.trace)(&format!("{error}; trying {next}"));
+        }
+    }
+
     fn tell_fallback(&self, options: &transport::Options, version: Version, first_error: Option<&Error>) {
         if let Some(error) = first_error {
             let names = options.subprotocols.join(", ");
@@ -180,7 +190,9 @@ impl Client {
         self.transport = Some(Transport::start(socket, tunnel, options).map_err(Error::Transport)?);
         self.open_transport(&mut timings, deadline)?;
         self.session.set_version(version);
-        let connack = self.open_session(&mut timings, deadline)?;
+        let connack = self.open_session(&mut timings, deadline);
+        self.trace();
+        let connack = connack?;
         let facts = self.transport.as_ref().map(Transport::facts).cloned().unwrap_or_default();
         for warning in &facts.warnings {
             (self.options.warn)(warning);
@@ -202,6 +214,7 @@ impl Client {
                     return Err(Error::ConnectTimedOut { step, after, tried });
                 }
                 SocketMail::Dialled(Err(error)) => return Err(Error::Unreached(error)),
+                SocketMail::Note(line) => (self.options.trace)(&line),
                 SocketMail::Bytes(_) | SocketMail::End(_) | SocketMail::Writable => {}
             }
         }
@@ -213,7 +226,10 @@ impl Client {
         let mut phase = None;
         loop {
             let Some(transport) = &mut self.transport else { return Ok(()) };
-            let reached = transport.advance().map_err(Error::Transport)?;
+            let reached = transport.advance();
+            self.trace_transport();
+            let reached = reached.map_err(Error::Transport)?;
+            let Some(transport) = &mut self.transport else { return Ok(()) };
             while let Some(chunk) = transport.take_spent() {
                 self.mailbox.recycle(chunk);
             }
@@ -248,7 +264,6 @@ impl Client {
                 }
                 Ok(Some(session::Event::Refused(connack))) => {
                     let version = self.session.config().version;
-                    self.trace();
                     return Err(Error::Refused { connack, version });
                 }
                 Ok(Some(_)) => continue,

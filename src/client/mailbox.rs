@@ -4,6 +4,7 @@
 //! Everything in it is bounded: the socket is read into a fixed number of chunks that come back only when
 //! they were understood, input is read a block at a time on request, and output is counted.
 
+use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
@@ -44,6 +45,8 @@ pub enum Mail {
 /// The life of one TCP connection.
 #[derive(Debug)]
 pub enum SocketMail {
+    /// Something happened on the way that is worth a line of the log.
+    Note(String),
     /// It stands, or it does not.
     Dialled(Result<Dialled, DialError>),
     /// Bytes came.
@@ -57,10 +60,10 @@ pub enum SocketMail {
 /// Where a block of input comes from: blocks until it is there, `None` at the end.
 pub type Source = Box<dyn FnMut() -> io::Result<Option<Bytes>> + Send>;
 
-/// Mail as it travels: a connection that was dialled counts only while nobody has dialled again.
+/// Mail as it travels: what dialling says counts only while nobody has dialled again.
 #[derive(Debug)]
 enum Envelope {
-    Dialled(u64, Result<Dialled, DialError>),
+    Socket(u64, SocketMail),
     Other(Mail),
 }
 
@@ -155,10 +158,15 @@ impl Mailbox {
         self.connection += 1;
         self.line = None;
         let (connection, postbox) = (self.connection, self.postbox.clone());
-        let (endpoint, tls) = (options.endpoint.clone(), options.tls.clone());
+        let (endpoint, tls, log) = (options.endpoint.clone(), options.tls.clone(), options.log);
         spawn("dial", move || {
-            let dialled = dial::dial(&endpoint, &route, tls.as_ref(), deadline);
-            postbox.post(Envelope::Dialled(connection, dialled));
+            let tell = |mail| postbox.post(Envelope::Socket(connection, mail));
+            let note = |line: fmt::Arguments<'_>| {
+                if log {
+                    tell(SocketMail::Note(line.to_string()));
+                }
+            };
+            tell(SocketMail::Dialled(dial::dial(&endpoint, &route, tls.as_ref(), deadline, &note)));
         })
     }
 
@@ -217,18 +225,20 @@ impl Mailbox {
         loop {
             match self.found.take().or_else(|| self.receiver.try_recv().ok())? {
                 Envelope::Other(mail) => return Some(mail),
-                Envelope::Dialled(connection, dialled) if connection == self.connection => {
-                    return Some(Mail::Socket(self.connected(dialled)));
+                Envelope::Socket(connection, mail) if connection == self.connection => {
+                    return Some(Mail::Socket(self.connected(mail)));
                 }
-                Envelope::Dialled(..) => {}
+                Envelope::Socket(..) => {}
             }
         }
     }
 
-    /// From now on this connection is read.
-    fn connected(&mut self, mut dialled: Result<Dialled, DialError>) -> SocketMail {
-        self.line = dialled.as_mut().ok().map(Line::new);
-        SocketMail::Dialled(dialled)
+    /// From now on a connection that stands is read.
+    fn connected(&mut self, mut mail: SocketMail) -> SocketMail {
+        if let SocketMail::Dialled(Ok(dialled)) = &mut mail {
+            self.line = Some(Line::new(dialled));
+        }
+        mail
     }
 
     /// Sleeps until the socket has something for us, the bell rings, or the time is up.

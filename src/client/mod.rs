@@ -73,7 +73,9 @@ pub struct Options {
     pub session: session::Config,
     /// Where warnings go.
     pub warn: Notice,
-    /// Where the packet log goes.
+    /// Log the way to the server, the upgrade and the frames, too.
+    pub log: bool,
+    /// Where the log goes.
     pub trace: Notice,
 }
 
@@ -319,6 +321,9 @@ impl Client {
         let _ = self.send_everything();
         let Some(mut transport) = self.transport.take() else { return Ok(()) };
         transport.finish();
+        while let Some(line) = transport.traced() {
+            (self.options.trace)(&line);
+        }
         // Chunks that nobody will read any more would keep the socket thread from reaching the end.
         for chunk in transport.abandon() {
             self.mailbox.recycle(chunk);
@@ -374,6 +379,7 @@ impl Client {
             while let Some(chunk) = transport.take_spent() {
                 self.mailbox.recycle(chunk);
             }
+            self.trace_transport();
             match read {
                 Ok(Some(bytes)) => self.session.receive(bytes, self.now),
                 Ok(None) => return Ok(None),
@@ -418,12 +424,22 @@ impl Client {
             SocketMail::Bytes(chunk) => transport.deliver(chunk),
             SocketMail::End(error) => transport.end(error),
             SocketMail::Writable => self.push(),
-            SocketMail::Dialled(_) => {}
+            SocketMail::Note(_) | SocketMail::Dialled(_) => {}
         }
     }
 
+    /// Writes the log: packets before the frames that carry them.
     fn trace(&mut self) {
         while let Some(line) = self.session.traced() {
+            (self.options.trace)(&line);
+        }
+        self.trace_transport();
+    }
+
+    fn trace_transport(&mut self) {
+        while self.options.log
+            && let Some(line) = self.transport.as_mut().and_then(Transport::traced)
+        {
             (self.options.trace)(&line);
         }
     }

@@ -10,14 +10,17 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::cli::Command;
+use crate::cli::{Cli, Command};
 use crate::client::{Client, Error, Established, Options};
 use crate::report::Exit;
 use crate::terminal::output;
 
 /// Does what the command line asks.
-pub fn run(command: &Command) -> Result<Exit> {
-    match command {
+pub fn run(cli: &Cli) -> Result<Exit> {
+    if let Some(listing) = &cli.listing {
+        return print(listing).map(|_| Exit::Done);
+    }
+    match &cli.command {
         Command::Pub(publish) => publish::run(publish),
         Command::Sub(subscribe) => subscribe::run(subscribe),
         Command::Ping(ping) => ping::run(ping),

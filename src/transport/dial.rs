@@ -14,6 +14,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::Phase;
 use super::endpoint::Endpoint;
+use super::log::Note;
 use super::proxy::{self, Proxies, ProxyError};
 use super::tls::{self, TlsConfig};
 use super::wire::WRITE_TURN;
@@ -177,21 +178,23 @@ impl fmt::Display for DialError {
 
 impl std::error::Error for DialError {}
 
-/// Connects to `endpoint` as `route` says; `tls` is for a proxy that is spoken to over TLS. The look-up of a
-/// name cannot be bounded: a caller who must not wait runs this on a thread of its own.
+/// Connects to `endpoint` as `route` says; `tls` is for a proxy that is spoken to over TLS, and what happens
+/// is noted. The look-up of a name cannot be bounded: a caller who must not wait runs this on a thread of its
+/// own.
 pub fn dial(
     endpoint: &Endpoint,
     route: &Route,
     tls: Option<&TlsConfig>,
     deadline: Instant,
+    note: Note<'_>,
 ) -> Result<Dialled, DialError> {
-    if let Some(path) = &route.unix {
-        return dial_unix(path, deadline);
-    }
-    match route.proxies.towards(endpoint) {
-        Some(proxy) => proxy::dial(proxy, endpoint, route, tls, deadline),
-        None => reach(&endpoint.host, endpoint.port, route, deadline),
-    }
+    let dialled = match (&route.unix, route.proxies.towards(endpoint)) {
+        (Some(path), _) => dial_unix(path, deadline)?,
+        (None, Some(proxy)) => return proxy::dial(proxy, endpoint, route, tls, deadline, note),
+        (None, None) => reach(&endpoint.host, endpoint.port, route, deadline)?,
+    };
+    note(format_args!("* connected to {}", dialled.reached));
+    Ok(dialled)
 }
 
 /// Connects to `host` itself, all its addresses raced (RFC 8305).

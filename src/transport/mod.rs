@@ -4,6 +4,7 @@
 pub mod dial;
 pub mod endpoint;
 pub mod error;
+pub mod log;
 pub mod proxy;
 pub mod stream;
 pub mod tls;
@@ -20,6 +21,7 @@ use bytes::Bytes;
 
 use endpoint::{Endpoint, Scheme};
 pub use error::Error;
+use log::Log;
 use stream::{Stream, TlsFacts};
 use tls::{TlsConfig, TlsError};
 use upgrade::{Answer, Offer, UpgradeError};
@@ -43,6 +45,8 @@ pub struct Options {
     pub max_message: usize,
     /// Each piece that is written is a message of its own, however long.
     pub whole_pieces: bool,
+    /// Keep lines about upgrade, TLS and frames for [`Transport::traced`].
+    pub log: bool,
 }
 
 impl fmt::Debug for Options {
@@ -117,6 +121,7 @@ pub struct Transport {
     facts: Facts,
     /// What was to be written when the wire was congested.
     leftover: Bytes,
+    log: Log,
 }
 
 #[derive(Debug)]
@@ -148,10 +153,9 @@ impl Transport {
             }
         };
         let (max_message, whole_pieces) = (options.max_message, options.whole_pieces);
-        let facts = Facts::default();
-        let leftover = Bytes::new();
-        let mut transport =
-            Self { stream, stage: Stage::Tls, offer, max_message, whole_pieces, facts, leftover };
+        let (facts, log) = (Facts::default(), Log::new(options.log));
+        let (stage, leftover) = (Stage::Tls, Bytes::new());
+        let mut transport = Self { stream, stage, offer, max_message, whole_pieces, facts, leftover, log };
         transport.advance()?;
         Ok(transport)
     }
@@ -179,6 +183,14 @@ impl Transport {
     /// What became known so far.
     pub fn facts(&self) -> &Facts {
         &self.facts
+    }
+
+    /// A line of the log that was not taken yet, if one was asked for ([`Options::log`]).
+    pub fn traced(&mut self) -> Option<String> {
+        self.log.take().or_else(|| match &mut self.stage {
+            Stage::Open(frames) => frames.traced(),
+            _ => None,
+        })
     }
 
     /// Moves through TLS and upgrade as far as the inbox allows, and says where it stands.
@@ -209,7 +221,11 @@ impl Transport {
             return Ok(false);
         }
         self.facts.tls = self.stream.facts();
+        if let Some(facts) = &self.facts.tls {
+            self.log.tls(facts);
+        }
         self.facts.request = upgrade::masked(&self.offer.request);
+        self.log.head('>', &self.facts.request);
         self.stage = Stage::Upgrade(Answer::default());
         let request = self.offer.request.as_bytes();
         let sent = self.stream.write_all(request).and_then(|()| self.stream.flush());
@@ -231,7 +247,11 @@ impl Transport {
                 _ => return Err(Error::from_stream(Phase::Upgrade, error)),
             },
         };
-        self.facts.answer = upgrade::masked(answer.head());
+        let head = upgrade::masked(answer.head());
+        if head != self.facts.answer {
+            self.log.head('<', &head);
+            self.facts.answer = head;
+        }
         if matches!(accepted, Err(UpgradeError::Closed)) && self.stream.lacks_certificate() {
             return Err(TlsError::ClientCertificateMissed.into());
         }
@@ -239,7 +259,8 @@ impl Transport {
             self.facts.subprotocol = accepted.subprotocol;
             self.facts.warnings = accepted.warnings;
             self.stream.give_back(accepted.leftover);
-            self.stage = Stage::Open(Box::new(Frames::new(self.max_message, self.whole_pieces)));
+            self.stage =
+                Stage::Open(Box::new(Frames::new(self.max_message, self.whole_pieces, self.log.is_wanted())));
         }
         Ok(true)
     }

@@ -14,6 +14,7 @@ use socket2::Socket;
 
 use super::dial::{self, DialError, Dialled, Reached, Route};
 use super::endpoint::{Endpoint, EndpointError, check_host, parse_user, refuse_forbidden, split_port};
+use super::log::Note;
 use super::tls::{self, TlsConfig};
 pub use error::{ProxyError, SocksFault};
 pub use rules::{Exempt, Proxies};
@@ -144,15 +145,17 @@ pub fn dial(
     route: &Route,
     tls: Option<&TlsConfig>,
     deadline: Instant,
+    note: Note<'_>,
 ) -> Result<Dialled, DialError> {
     let failed = |error| DialError::Proxy { proxy: proxy.to_string(), error: Box::new(error) };
     let mut targets = targets(proxy, endpoint, route)?.into_iter().peekable();
     loop {
         let mut dialled = dial::reach(&proxy.host, proxy.port, route, deadline)
             .map_err(|error| failed(ProxyError::Unreached(error)))?;
+        note(format_args!("* connected to {}, the proxy {proxy}", dialled.reached));
         let began = Instant::now();
         let target = targets.next().unwrap_or_else(|| Target::Name(endpoint.host.clone()));
-        match converse(proxy, endpoint, &target, &mut dialled, tls, deadline) {
+        match converse(proxy, endpoint, &target, &mut dialled, tls, deadline, note) {
             Ok(()) => {
                 dialled.proxy = Some(began.elapsed());
                 let server = place(&endpoint.host, endpoint.port);
@@ -184,19 +187,20 @@ fn converse(
     dialled: &mut Dialled,
     tls: Option<&TlsConfig>,
     deadline: Instant,
+    note: Note<'_>,
 ) -> Result<(), ProxyError> {
     let mut timed = Timed { socket: &dialled.socket, deadline };
     match proxy.kind {
-        Kind::Http => dialled.early = http::connect(&mut timed, proxy, endpoint)?,
+        Kind::Http => dialled.early = http::connect(&mut timed, proxy, endpoint, note)?,
         Kind::Https => {
             let mut tunnel = secured(proxy, tls)?;
             let mut stream = rustls::Stream::new(&mut tunnel.session, &mut timed);
-            dialled.early = http::connect(&mut stream, proxy, endpoint)?;
+            dialled.early = http::connect(&mut stream, proxy, endpoint, note)?;
             dialled.tunnel = Some(Box::new(tunnel));
         }
         Kind::Socks5 | Kind::Socks5h => {
             let user = proxy.user.as_ref().map(|(name, password)| (name.as_str(), password.as_str()));
-            socks::connect(&mut timed, user, target, endpoint.port)?;
+            socks::connect(&mut timed, user, target, endpoint.port, note)?;
         }
     }
     dialled.socket.set_read_timeout(None).map_err(ProxyError::from)

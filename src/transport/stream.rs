@@ -1,14 +1,15 @@
 //! A stream of plain bytes: the wire itself, or TLS over it, or both in the TLS of a proxy. It must never
 //! know what the bytes mean.
 
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, BufRead, IoSlice, Read, Write};
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 
 use super::Phase;
 use super::error::Error;
-use super::tls::{self, Asked, Plain, TlsConfig, TlsError};
+use super::tls::{self, Asked, CertificateFacts, Plain, TlsConfig, TlsError};
 use super::wire::Wire;
+use super::words::printable;
 
 /// How many of the first bytes are kept.
 const FIRST: usize = 32;
@@ -16,10 +17,14 @@ const FIRST: usize = 32;
 /// What a TLS handshake agreed on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFacts {
-    /// `TLSv1_2` or `TLSv1_3`.
+    /// `TLSv1.2` or `TLSv1.3`.
     pub version: String,
-    /// The cipher suite.
+    /// The cipher suite, by its registered name.
     pub cipher: String,
+    /// The application protocol that the server chose (RFC 7301).
+    pub alpn: Option<String>,
+    /// What the server has shown, if it can be read.
+    pub certificate: Option<CertificateFacts>,
 }
 
 /// Bytes over a [`Wire`]: as they are, in TLS, and in TLS to a proxy besides.
@@ -77,7 +82,13 @@ impl Stream {
     pub fn facts(&self) -> Option<TlsFacts> {
         let tls = &self.top.tls.as_ref()?.session;
         let (version, cipher) = (tls.protocol_version()?, tls.negotiated_cipher_suite()?);
-        Some(TlsFacts { version: format!("{version:?}"), cipher: format!("{:?}", cipher.suite()) })
+        let certificate = tls.peer_certificates().and_then(<[_]>::first);
+        Some(TlsFacts {
+            version: format!("{version:?}").replace('_', "."),
+            cipher: format!("{:?}", cipher.suite()).replace("TLS13_", "TLS_"),
+            alpn: tls.alpn_protocol().map(|name| printable(&String::from_utf8_lossy(name), 100)),
+            certificate: certificate.and_then(|certificate| CertificateFacts::read(certificate)),
+        })
     }
 
     /// Moves the handshake as far as the inbox allows; true when plain bytes may flow.
@@ -154,16 +165,17 @@ impl<B: Write> Layer<B> {
     }
 }
 
-impl<B: Read + Write> Read for Layer<B> {
-    /// `WouldBlock` when the inbox holds no whole record. The end is 0 with or without `close_notify`: many
-    /// servers leave it out, and the layers above have ends of their own.
-    fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
-        let Some(tls) = &mut self.tls else { return self.below.read(target) };
+impl<B: BufRead + Write> BufRead for Layer<B> {
+    /// `WouldBlock` when the inbox holds no whole record. The end is no bytes with or without `close_notify`:
+    /// many servers leave it out, and the layers above have ends of their own.
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        let Some(tls) = &mut self.tls else { return self.below.fill_buf() };
         loop {
-            match tls.session.reader().read(target) {
+            match tls.session.reader().fill_buf() {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(0),
-                result => return result,
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(&[]),
+                Err(error) => return Err(error),
+                Ok(_) => break,
             }
             tls.session.read_tls(&mut self.below)?;
             // What a server says first was looked at during the handshake.
@@ -172,6 +184,23 @@ impl<B: Read + Write> Read for Layer<B> {
             // A key update wants an answer.
             send_records(tls, &mut self.below)?;
         }
+        tls.session.reader().into_first_chunk()
+    }
+
+    fn consume(&mut self, count: usize) {
+        match &mut self.tls {
+            Some(tls) => tls.session.reader().consume(count),
+            None => self.below.consume(count),
+        }
+    }
+}
+
+impl<B: BufRead + Write> Read for Layer<B> {
+    /// The same bytes, copied.
+    fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
+        let count = self.fill_buf()?.read(target)?;
+        self.consume(count);
+        Ok(count)
     }
 }
 
@@ -198,14 +227,26 @@ impl<B: Write> Write for Layer<B> {
     }
 }
 
-impl Read for Stream {
+impl BufRead for Stream {
     /// As for each layer; what was given back comes first.
-    fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.given_back.is_empty() { self.top.fill_buf() } else { Ok(&self.given_back) }
+    }
+
+    fn consume(&mut self, count: usize) {
         if self.given_back.is_empty() {
-            return self.top.read(target);
+            self.top.consume(count);
+        } else {
+            self.given_back.advance(count);
         }
-        let count = self.given_back.len().min(target.len());
-        target[..count].copy_from_slice(&self.given_back.split_to(count));
+    }
+}
+
+impl Read for Stream {
+    /// The same bytes, copied.
+    fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
+        let count = self.fill_buf()?.read(target)?;
+        self.consume(count);
         Ok(count)
     }
 }

@@ -15,6 +15,7 @@ fn options(url: &str) -> Options {
         strict,
         max_message,
         whole_pieces: false,
+        log: false,
     }
 }
 
@@ -74,11 +75,8 @@ fn frames_behind_a_long_answer_are_not_lost() {
     }
     transport.deliver(chunk(&bytes));
     assert_eq!(transport.advance().unwrap(), Phase::Open);
-    let mut count = 0;
-    while transport.read().unwrap().is_some() {
-        count += 1;
-    }
-    assert_eq!(count, 3000);
+    assert_eq!(transport.read().unwrap().unwrap(), "x".repeat(3000));
+    assert!(transport.read().unwrap().is_none());
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! WebSocket frames, by tungstenite, over a stream whose reads never block. Binary messages only. It must
 //! never know what they carry.
 
-mod last;
+mod frame_log;
+mod header;
+mod inbound;
 
 use std::fmt;
 use std::io;
@@ -15,7 +17,8 @@ use super::Phase;
 use super::error::Error;
 use super::stream::Stream;
 use super::words::{io_words, printable, uncapitalised};
-use last::Last;
+use frame_log::FrameLog;
+use inbound::{Gathered, Inbound};
 
 /// tungstenite zeroes this much before each read.
 const READ_BUFFER: usize = 16 * 1024;
@@ -104,17 +107,18 @@ pub struct Frames {
     message_limit: usize,
     /// Answers to our own pings that nobody has asked for yet.
     pongs: usize,
-    last: Last,
+    inbound: Inbound,
+    log: FrameLog,
 }
 
 impl Frames {
     /// Frames of a client after the upgrade. No message and no frame of the server may exceed `max_message`
-    /// bytes; ours stay below [`MESSAGE_LIMIT`], or are as long as what is written (`whole_pieces`).
+    /// bytes; ours stay below [`MESSAGE_LIMIT`], or are as long as what is written (`whole_pieces`). With
+    /// `log` each frame is a line for [`Frames::traced`].
     ///
-    /// Not `from_partially_read`: a buffer that begins as a few bytes of leftover makes `BytesMut` allocate
-    /// such small ones ever after, and every read brings one frame (11,062 reads instead of 124, measured).
-    /// What arrived behind the answer is given back to the stream instead.
-    pub fn new(max_message: usize, whole_pieces: bool) -> Self {
+    /// What arrived behind the answer to the upgrade is given back to the stream, so that tungstenite sees
+    /// nothing but what [`Inbound`] leaves to it.
+    pub fn new(max_message: usize, whole_pieces: bool, log: bool) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
             .write_buffer_size(WRITE_BUFFER)
@@ -122,14 +126,33 @@ impl Frames {
             .max_frame_size(Some(max_message));
         let message_limit = if whole_pieces { usize::MAX } else { MESSAGE_LIMIT };
         let context = WebSocketContext::new(Role::Client, Some(config));
-        Self { context, message_limit, pongs: 0, last: Last::default() }
+        Self { context, message_limit, pongs: 0, inbound: Inbound::new(max_message), log: FrameLog::new(log) }
     }
 
-    /// The next message that is not empty; none when the inbox is drained. Pings and Closes are answered at
-    /// once.
+    /// A line about a frame that was not taken yet.
+    pub fn traced(&mut self) -> Option<String> {
+        self.log.log.take()
+    }
+
+    /// The next payloads, never empty, cut anywhere; none when the inbox is drained. Pings and Closes are
+    /// answered at once.
     pub fn read(&mut self, stream: &mut Stream) -> Result<Option<Bytes>, Error> {
         loop {
-            match self.context.read(&mut self.last.of(stream)) {
+            match self.inbound.gather(stream, &mut self.log) {
+                Gathered::Bytes(bytes) => return Ok(Some(bytes)),
+                Gathered::Nothing => return Ok(None),
+                Gathered::Foreign => {}
+            }
+            if let Some(bytes) = self.read_foreign(stream)? {
+                return Ok(Some(bytes));
+            }
+        }
+    }
+
+    /// Gives tungstenite a frame that is none of the usual ones, or what has come of it.
+    fn read_foreign(&mut self, stream: &mut Stream) -> Result<Option<Bytes>, Error> {
+        loop {
+            match self.context.read(&mut self.inbound.feed(stream, &mut self.log)) {
                 Ok(Message::Binary(bytes)) if bytes.is_empty() => {}
                 Ok(Message::Binary(bytes)) => return Ok(Some(bytes)),
                 // The answer to a Ping leaves with the next turn of this loop; after a Close nothing counts
@@ -142,7 +165,7 @@ impl Frames {
                 }
                 Ok(Message::Close(frame)) => {
                     // The server is leaving: whether our answer still reaches it does not matter.
-                    let _ = self.context.flush(stream);
+                    let _ = self.context.flush(&mut self.log.over(stream));
                     return Err(self.closed(frame).into());
                 }
                 Err(FrameError::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
@@ -183,7 +206,7 @@ impl Frames {
         let Some(CloseFrame { code, reason }) = frame else {
             return WebSocketError::Closed { code: None, reason: String::new() };
         };
-        match self.last.close_code() {
+        match self.inbound.close_code() {
             Some(sent) if code == CloseCode::Protocol && sent != u16::from(code) => {
                 WebSocketError::Protocol(format!("a Close frame with the invalid code {sent}"))
             }
@@ -193,7 +216,7 @@ impl Frames {
 
     /// Fails the connection (RFC 6455 §7.1.7): says why with a Close frame, if it can still be said.
     fn fail(&mut self, stream: &mut Stream, code: CloseCode, error: WebSocketError) -> Error {
-        let _ = self.context.close(stream, Some(CloseFrame { code, reason: "".into() }));
+        let _ = self.context.close(&mut self.log.over(stream), Some(CloseFrame { code, reason: "".into() }));
         error.into()
     }
 
@@ -202,14 +225,16 @@ impl Frames {
     pub fn write(&mut self, stream: &mut Stream, bytes: &mut Bytes) -> Result<(), Error> {
         while !bytes.is_empty() && !stream.wire().is_congested() {
             let part = bytes.split_to(bytes.len().min(self.message_limit));
-            self.context.write(stream, Message::Binary(part)).map_err(|error| write_error(&error))?;
+            let mut stream = self.log.over(stream);
+            self.context.write(&mut stream, Message::Binary(part)).map_err(|error| write_error(&error))?;
         }
         Ok(())
     }
 
     /// Sends a Ping (RFC 6455 §5.5.2).
     pub fn ping(&mut self, stream: &mut Stream) -> Result<(), Error> {
-        self.context.write(stream, Message::Ping(Bytes::new())).map_err(|error| write_error(&error))
+        let mut stream = self.log.over(stream);
+        self.context.write(&mut stream, Message::Ping(Bytes::new())).map_err(|error| write_error(&error))
     }
 
     /// Whether a Pong came; each counts once.
@@ -221,13 +246,13 @@ impl Frames {
 
     /// Writes everything buffered.
     pub fn flush(&mut self, stream: &mut Stream) -> Result<(), Error> {
-        self.context.flush(stream).map_err(|error| write_error(&error))
+        self.context.flush(&mut self.log.over(stream)).map_err(|error| write_error(&error))
     }
 
     /// Sends Close 1000, once, and everything before it.
     pub fn close(&mut self, stream: &mut Stream) -> Result<(), Error> {
         let frame = CloseFrame { code: CloseCode::Normal, reason: "".into() };
-        self.context.close(stream, Some(frame)).map_err(|error| write_error(&error))
+        self.context.close(&mut self.log.over(stream), Some(frame)).map_err(|error| write_error(&error))
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, BufRead, IoSlice, Read, Write};
 use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
@@ -41,14 +41,6 @@ impl Chunk {
     /// The bytes not yet taken.
     pub fn unread(&self) -> &[u8] {
         &self.buffer[self.start..self.end]
-    }
-
-    /// Moves as many bytes as fit into `target`.
-    fn take(&mut self, target: &mut [u8]) -> usize {
-        let count = target.len().min(self.end - self.start);
-        target[..count].copy_from_slice(&self.buffer[self.start..self.start + count]);
-        self.start += count;
-        count
     }
 }
 
@@ -225,26 +217,41 @@ impl Wire {
     }
 }
 
-impl Read for Wire {
-    /// Bytes of the inbox; `WouldBlock` when it is empty (or the backlog too long), 0 or the error at the
-    /// end.
-    fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
+impl BufRead for Wire {
+    /// The next bytes of the inbox; `WouldBlock` when it is empty (or the backlog too long), none or the
+    /// error at the end.
+    #[inline]
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.backlog.len() >= BACKLOG_LIMIT {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        let Some(chunk) = self.inbox.front_mut() else {
-            return match self.end_error.take() {
+        match self.inbox.front() {
+            Some(chunk) => Ok(chunk.unread()),
+            None => match self.end_error.take() {
                 Some(error) => Err(error),
-                None if self.ended => Ok(0),
+                None if self.ended => Ok(&[]),
                 None => Err(io::ErrorKind::WouldBlock.into()),
-            };
-        };
-        let count = chunk.take(target);
+            },
+        }
+    }
+
+    #[inline]
+    fn consume(&mut self, count: usize) {
+        let Some(chunk) = self.inbox.front_mut() else { return };
+        chunk.start += count;
         if chunk.unread().is_empty()
             && let Some(chunk) = self.inbox.pop_front()
         {
             self.keep(chunk);
         }
+    }
+}
+
+impl Read for Wire {
+    /// The same bytes, copied.
+    fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
+        let count = self.fill_buf()?.read(target)?;
+        self.consume(count);
         Ok(count)
     }
 }

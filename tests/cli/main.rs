@@ -2,6 +2,7 @@
 //! error and exit code, compared exactly. These tests must never know the program's codec.
 
 mod cloud;
+mod debug;
 mod dialling;
 mod endings;
 mod faults;

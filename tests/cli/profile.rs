@@ -66,7 +66,7 @@ fn a_profile_that_makes_no_sense_is_a_usage_error() {
         ("[profile.p]\nqos = \n", "*config.toml: line 2: *"),
         (
             "[profile.p]\nqos = 7\n",
-            "invalid value '7' for '--qos <QOS>': expected 0, 1 or 2; see mqttws --help",
+            "invalid value '7' for '--qos <QOS>': expected 0, 1 or 2; see mqttws help pub",
         ),
     ];
     for (text, line) in rows {
@@ -100,4 +100,89 @@ fn a_password_comes_from_a_file() {
     let broker = Broker::start(until_goodbye(steps));
     let credentials = ["pub", &broker.url(), "-V", "311", "-i", "me", "-u", "u", "--password-file", &path];
     Program::new([&credentials, &["-t", "t", "-m", "x"][..]].concat()).run().expect(0, "", "");
+}
+
+#[test]
+fn tls_settings_of_a_profile_are_for_wss() {
+    let profile = "[profile.default]\ncafile = '/nowhere/ca.pem'\nprotocol-version = '311'\n";
+    let (_folder, path) = config(profile);
+    let broker = taking("30 <t> 'x'");
+    let typed = ["pub", &broker.url(), "--config", &path, "-t", "t", "-m", "x"];
+    Program::new(typed).run().expect(0, "", "");
+    let (url, also) = ("ws://127.0.0.1:1/mqtt", ["--capath", "/nowhere"]);
+    let outcome = Program::new(["pub", url, "--config", &path, "-t", "t", "-m", "x", also[0], also[1]]).run();
+    fails(&outcome, 2, "mqttws: TLS flags need a wss:// address, and ws://127.0.0.1:1/mqtt is not one");
+    let outcome =
+        Program::new(["pub", "wss://127.0.0.1:1/mqtt", "--config", &path, "-t", "t", "-m", "x"]).run();
+    fails(
+        &outcome,
+        1,
+        "mqttws: connecting to wss://127.0.0.1:1/mqtt: cannot read CA file /nowhere/ca.pem: no such file",
+    );
+}
+
+/// A setting and its source, however far apart they stand.
+fn squeezed(line: &str) -> String {
+    match line.split_once("  #") {
+        Some((setting, source)) => format!("{}  #{source}", setting.trim_end()),
+        None => line.to_owned(),
+    }
+}
+
+#[test]
+fn what_is_in_force_is_printed_with_its_source_and_without_secrets() {
+    let (_folder, path) = config(
+        "[profile.default]\nkeepalive = 30\nheader = ['X-Lab: 1', 'Cookie: s3cret']\n[profile.lab]\n\
+         url = 'wss://lab.example/mqtt?token=s3cret'\npw = 's3cret'\nqos = 1\nretain = true\n",
+    );
+    let lab = ["pub", "--config", &path, "--profile", "lab", "--print-config", "-q", "2", "-u", "ann"];
+    let program = Program::new([&lab[..], &["-H", "Authorization: s3cret"]].concat());
+    let program = program.env("https_proxy", "http://u:s3cret@proxy:3128").env("SSLKEYLOGFILE", "/tmp/keys");
+    let expected = [
+        format!("# with {path}"),
+        "url = \"wss://lab.example/mqtt?...\"  # profile lab".into(),
+        "proxy = \"http://***@proxy:3128\"  # $https_proxy".into(),
+        "header = [\"X-Lab: 1\", \"Cookie: ***\", \"Authorization: ***\"]  # profile default, flag".into(),
+        "tls-keylog = \"/tmp/keys\"  # $SSLKEYLOGFILE".into(),
+        "connect-timeout = 10  # default".into(),
+        "wait = 0  # default".into(),
+        "reconnect-delay = \"1,30\"  # default".into(),
+        "username = \"ann\"  # flag".into(),
+        "pw = \"***\"  # profile lab".into(),
+        "keepalive = 30  # profile default".into(),
+        "will-qos = 0  # default".into(),
+        "repeat = 1  # default".into(),
+        "qos = 2  # flag".into(),
+        "retain = true  # profile lab".into(),
+    ];
+    let outcome = program.run();
+    let printed = String::from_utf8_lossy(&outcome.stdout);
+    let printed: Vec<String> = printed.lines().map(squeezed).collect();
+    assert_eq!((printed, outcome.code()), (expected.to_vec(), Some(0)), "{outcome}");
+}
+
+#[test]
+fn without_a_profile_the_environment_and_the_defaults_are_in_force() {
+    let expected = [
+        "url = \"wss://h/x\"         # $MQTTWS_URL",
+        "connect-timeout = 10      # default",
+        "wait = 0                  # default",
+        "reconnect-delay = \"1,30\"  # default",
+        "username = \"ann\"          # the URL",
+        "pw = \"***\"                # $MQTTWS_PASSWORD",
+        "keepalive = 45            # default",
+        "will-qos = 0              # default",
+        "interval = 1              # default",
+        "via = \"mqtt\"              # default",
+        "qos = 0                   # default",
+        "size = 64                 # default",
+        "timeout = 10              # default",
+    ];
+    let program = Program::new(["ping", "--print-config"]).env("MQTTWS_URL", "wss://ann@h/x");
+    let program = program.env("MQTTWS_USERNAME", "bob").env("MQTTWS_PASSWORD", "s3cret");
+    program.run().expect(0, expected.join("\n") + "\n", "");
+    let sub = Program::new(["sub", "--print-config"]).run();
+    assert_eq!((sub.code(), sub.stderr.len()), (Some(0), 0), "{sub}");
+    let wrong = Program::new(["sub", "--print-config"]).env("MQTTWS_URL", "h").run();
+    fails(&wrong, 2, "mqttws: the URL in $MQTTWS_URL: no scheme: *");
 }

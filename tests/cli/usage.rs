@@ -4,7 +4,7 @@ use crate::support::lines::fails;
 use crate::support::program::Program;
 
 /// A topic to publish to that holds a wildcard.
-const WILDCARD: &str = "mqttws: *: a message cannot be published to '+' or '#'; see mqttws --help";
+const WILDCARD: &str = "mqttws: *: a message cannot be published to '+' or '#'; see mqttws help pub";
 
 /// Checks that the program refuses these arguments with a line like `pattern`.
 fn refuses(arguments: &[&str], pattern: &str) {
@@ -13,22 +13,34 @@ fn refuses(arguments: &[&str], pattern: &str) {
 
 #[test]
 fn a_verb_is_needed() {
-    refuses(&[], "mqttws: *");
-    refuses(&["publish-all"], "mqttws: unrecognized subcommand 'publish-all'; *");
+    refuses(&[], "mqttws: a command is missing: *; see mqttws --help");
+    refuses(&["publish-all"], "mqttws: unrecognized subcommand 'publish-all'; *see mqttws --help");
 }
 
 #[test]
 fn an_unknown_flag_is_named() {
-    refuses(&["pub", "--no-such-flag"], "mqttws: unexpected argument '--no-such-flag' found; *");
-    refuses(&["sub", "--no-such-flag"], "mqttws: unexpected argument '--no-such-flag' found; *");
-    refuses(&["ping", "--no-such-flag"], "mqttws: unexpected argument '--no-such-flag' found; *");
-    refuses(&["serve", "--no-such-flag"], "mqttws: unexpected argument '--no-such-flag' found; *");
+    refuses(
+        &["pub", "--no-such-flag"],
+        "mqttws: unexpected argument '--no-such-flag' found; *see mqttws help pub",
+    );
+    refuses(
+        &["sub", "--no-such-flag"],
+        "mqttws: unexpected argument '--no-such-flag' found; *see mqttws help sub",
+    );
+    refuses(
+        &["ping", "--no-such-flag"],
+        "mqttws: unexpected argument '--no-such-flag' found; *see mqttws help ping",
+    );
+    refuses(
+        &["serve", "--no-such-flag"],
+        "mqttws: unexpected argument '--no-such-flag' found; *see mqttws help serve",
+    );
 }
 
 #[test]
 fn pub_needs_a_topic_and_one_message() {
-    refuses(&["pub", "-m", "x"], "mqttws: *required*--topic <TOPIC>; see mqttws --help");
-    refuses(&["pub", "-t", "t"], "mqttws: *required*--message <TEXT>|--file*; see mqttws --help");
+    refuses(&["pub", "-m", "x"], "mqttws: *required*--topic <TOPIC>; see mqttws help pub");
+    refuses(&["pub", "-t", "t"], "mqttws: *required*--message <TEXT>|--file*; see mqttws help pub");
     refuses(
         &["pub", "-t", "t", "-m", "x", "-n"],
         "mqttws: *'--message <TEXT>' cannot be used with '--null-message'*",
@@ -40,18 +52,18 @@ fn pub_needs_a_topic_and_one_message() {
 fn pub_wants_a_topic_without_wildcards() {
     refuses(&["pub", "-t", "a/+", "-m", "x"], WILDCARD);
     refuses(&["pub", "-t", "a/#", "-m", "x"], WILDCARD);
-    refuses(&["pub", "-t", "", "-m", "x"], "mqttws: *: the topic is empty; see mqttws --help");
+    refuses(&["pub", "-t", "", "-m", "x"], "mqttws: *: the topic is empty; see mqttws help pub");
 }
 
 #[test]
 fn sub_needs_filters_that_are_valid() {
-    refuses(&["sub"], "mqttws: *required*--topic <FILTER>; see mqttws --help");
+    refuses(&["sub"], "mqttws: *required*--topic <FILTER>; see mqttws help sub");
     refuses(
         &["sub", "-t", "a/#/b"],
         "mqttws: *'a/#/b'*: '#' must stand alone after the last slash, as in 'a/#'*",
     );
     refuses(&["sub", "-t", "a+"], "mqttws: *'a+'*: '+' must stand alone between slashes, as in 'a/+/b'*");
-    refuses(&["sub", "-t", ""], "mqttws: *: the topic is empty; see mqttws --help");
+    refuses(&["sub", "-t", ""], "mqttws: *: the topic is empty; see mqttws help sub");
 }
 
 #[test]

@@ -58,7 +58,7 @@ impl Flood {
             let socket = subscribed(listener.accept().unwrap().0, stream.version);
             let reader = socket.try_clone().unwrap();
             let noting = Arc::clone(&noted);
-            thread::spawn(move || note_all(reader, &noting));
+            thread::spawn(move || note_all(&reader, &noting));
             write_all(socket, stream, &noted);
         });
         Self { port, seen }
@@ -161,8 +161,8 @@ fn read_frame(stream: &mut impl Read) -> Option<Vec<u8>> {
 }
 
 /// Notes what comes; ends the connection after DISCONNECT, as every broker does.
-fn note_all(stream: TcpStream, seen: &Seen) {
-    let mut reader = BufReader::new(&stream);
+fn note_all(stream: &TcpStream, seen: &Seen) {
+    let mut reader = BufReader::new(stream);
     let mut unread = Vec::new();
     'connection: while let Some(payload) = read_frame(&mut reader) {
         unread.extend(payload);

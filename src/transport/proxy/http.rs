@@ -4,17 +4,31 @@ use std::io::{self, Read, Write};
 
 use super::{Proxy, ProxyError, place};
 use crate::transport::endpoint::Endpoint;
-use crate::transport::upgrade::{Answer, USER_AGENT, basic};
+use crate::transport::log::Note;
+use crate::transport::upgrade::{Answer, USER_AGENT, basic, masked};
 
 /// Asks for a tunnel to `endpoint`; returns what has already come through it.
 pub fn connect(
     stream: &mut (impl Read + Write),
     proxy: &Proxy,
     endpoint: &Endpoint,
+    note: Note<'_>,
 ) -> Result<Vec<u8>, ProxyError> {
+    let request = request(proxy, endpoint);
+    note_head(note, '>', &request);
     let mut answer = Answer::default();
+    let result = converse(stream, &request, &mut answer);
+    note_head(note, '<', answer.head());
+    result
+}
+
+fn converse(
+    stream: &mut (impl Read + Write),
+    request: &str,
+    answer: &mut Answer,
+) -> Result<Vec<u8>, ProxyError> {
     // A proxy that is gone already may have said why.
-    let sent = stream.write_all(request(proxy, endpoint).as_bytes()).and_then(|()| stream.flush());
+    let sent = stream.write_all(request.as_bytes()).and_then(|()| stream.flush());
     let mut buffer = [0; 4096];
     loop {
         match stream.read(&mut buffer) {
@@ -37,6 +51,10 @@ pub fn connect(
             }
         }
     }
+}
+
+fn note_head(note: Note<'_>, whose: char, head: &str) {
+    masked(head).lines().for_each(|line| note(format_args!("{whose} {line}")));
 }
 
 fn request(proxy: &Proxy, endpoint: &Endpoint) -> String {

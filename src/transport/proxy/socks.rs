@@ -1,10 +1,12 @@
 //! SOCKS 5 as a client speaks it (RFC 1928), with user name and password (RFC 1929). It must never see what
 //! follows.
 
+use std::fmt;
 use std::io::{Read, Write};
 use std::net::IpAddr;
 
 use super::error::{ProxyError, SocksFault};
+use crate::transport::log::Note;
 
 const VERSION: u8 = 5;
 const NO_AUTHENTICATION: u8 = 0;
@@ -18,6 +20,15 @@ pub enum Target {
     Address(IpAddr),
     /// A name that the proxy looks up.
     Name(String),
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Name(name) => f.write_str(name),
+        }
+    }
 }
 
 impl Target {
@@ -34,18 +45,24 @@ pub fn connect(
     user: Option<(&str, &str)>,
     target: &Target,
     port: u16,
+    note: Note<'_>,
 ) -> Result<(), ProxyError> {
     let request = request(target, port)?;
     let methods: &[u8] =
         if user.is_some() { &[VERSION, 2, NO_AUTHENTICATION, USER_AND_PASSWORD] } else { &[VERSION, 1, 0] };
     stream.write_all(methods)?;
-    match (chosen_method(stream)?, user) {
+    note(format_args!("> SOCKS 5: methods {:?}", &methods[2..]));
+    let method = chosen_method(stream)?;
+    note(format_args!("< SOCKS 5: method {method}"));
+    match (method, user) {
         (NO_AUTHENTICATION, _) => {}
         (USER_AND_PASSWORD, Some((name, password))) => authenticate(stream, name, password)?,
         _ => return Err(SocksFault::NoMethod { offered_credentials: user.is_some() }.into()),
     }
     stream.write_all(&request)?;
+    note(format_args!("> SOCKS 5: connect to {target} port {port}"));
     let [version, reply, _, kind] = read(stream)?;
+    note(format_args!("< SOCKS 5: reply {reply}"));
     check_version(version)?;
     if reply != 0 {
         return Err(SocksFault::Refused(reply).into());

@@ -113,7 +113,7 @@ fn recorded(says: &[u8]) -> Recorded {
 
 fn socks(says: &[u8], user: Option<(&str, &str)>, host: &str) -> (Result<(), String>, Recorded) {
     let mut stream = recorded(says);
-    let result = socks::connect(&mut stream, user, &Target::of(host), 0x1234);
+    let result = socks::connect(&mut stream, user, &Target::of(host), 0x1234, &|_| {});
     (result.map_err(|error| error.told_of("P")), stream)
 }
 
@@ -172,7 +172,7 @@ fn connect_is_asked_for_with_credentials() {
     let proxy = Proxy::parse("http://ann:s3cret@proxy").unwrap();
     let endpoint = Endpoint::parse("wss://[::1]/mqtt").unwrap();
     let mut stream = recorded(b"HTTP/1.1 200 Connection established\r\nVia: x\r\n\r\nearly");
-    assert_eq!(http::connect(&mut stream, &proxy, &endpoint).unwrap(), b"early");
+    assert_eq!(http::connect(&mut stream, &proxy, &endpoint, &|_| {}).unwrap(), b"early");
     let version = env!("CARGO_PKG_VERSION");
     let expected = format!(
         "CONNECT [::1]:443 HTTP/1.1\r\nHost: [::1]:443\r\nProxy-Authorization: Basic YW5uOnMzY3JldA==\r\n\
@@ -196,7 +196,7 @@ fn refusals_of_connect_have_their_words() {
     ];
     let (proxy, endpoint) = (Proxy::parse("p").unwrap(), Endpoint::parse("ws://h").unwrap());
     for (says, words) in rows {
-        let error = http::connect(&mut recorded(says.as_bytes()), &proxy, &endpoint).unwrap_err();
+        let error = http::connect(&mut recorded(says.as_bytes()), &proxy, &endpoint, &|_| {}).unwrap_err();
         assert_eq!(error.told_of("P"), *words);
         assert!(!error.timed_out() && error.phase() == Phase::Proxy);
     }
@@ -209,7 +209,7 @@ fn a_silent_proxy_is_given_up_in_time_and_the_socket_is_as_before() {
     let proxy = Proxy::parse(&url).unwrap();
     let endpoint = Endpoint::parse("ws://h").unwrap();
     let deadline = Instant::now() + Duration::from_millis(100);
-    let error = dial(&proxy, &endpoint, &Route::default(), None, deadline).unwrap_err();
+    let error = dial(&proxy, &endpoint, &Route::default(), None, deadline, &|_| {}).unwrap_err();
     assert!(error.timed_out() && error.phase() == Phase::Proxy, "{error}");
     drop(listener.accept());
 
@@ -218,7 +218,7 @@ fn a_silent_proxy_is_given_up_in_time_and_the_socket_is_as_before() {
         let _ = stream.read(&mut [0; 1000]).unwrap();
         stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nx").unwrap();
     });
-    let dialled = dial(&proxy, &endpoint, &Route::default(), None, soon()).unwrap();
+    let dialled = dial(&proxy, &endpoint, &Route::default(), None, soon(), &|_| {}).unwrap();
     server.join().unwrap();
     assert_eq!((dialled.early.as_slice(), dialled.socket.read_timeout().unwrap()), (&b"x"[..], None));
     assert_eq!(dialled.reached.to_string(), format!("h:80 through http://{url}"));

@@ -6,6 +6,7 @@ use std::fmt;
 use rustls::CertificateError;
 
 use super::super::words::{printable, uncapitalised};
+use super::certificate_facts::Date;
 use super::fingerprint::Fingerprint;
 
 /// What is wrong with a certificate.
@@ -232,24 +233,5 @@ fn fmt_names(f: &mut fmt::Formatter<'_>, expected: &str, presented: &[String]) -
     match presented.len().saturating_sub(SHOWN) {
         0 => Ok(()),
         left => write!(f, " and {left} more"),
-    }
-}
-
-/// Seconds since 1970 as a date, `2026-01-31`.
-struct Date(u64);
-
-impl fmt::Display for Date {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Howard Hinnant's civil_from_days: eras of 400 years that begin in March.
-        let days = self.0 / 86_400 + 719_468;
-        let (era, day_of_era) = (days / 146_097, days % 146_097);
-        let year_of_era =
-            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-        let month_from_march = (5 * day_of_year + 2) / 153;
-        let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-        let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-        let year = era * 400 + year_of_era + u64::from(month <= 2);
-        write!(f, "{year:04}-{month:02}-{day:02}")
     }
 }

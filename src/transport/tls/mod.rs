@@ -1,6 +1,7 @@
 //! TLS: what is trusted, what we show, and what went wrong in words. It never opens a connection and must
 //! never know what is spoken inside.
 
+mod certificate_facts;
 mod certificate_fault;
 mod diagnosis;
 mod fault;
@@ -25,6 +26,7 @@ use rustls::{ClientConfig, ClientConnection, SupportedProtocolVersion};
 /// What a server says when it ends the handshake.
 pub use rustls::AlertDescription as Alert;
 
+pub use certificate_facts::CertificateFacts;
 pub use certificate_fault::CertificateFault;
 pub use fault::{Plain, TlsError};
 pub use fingerprint::Fingerprint;

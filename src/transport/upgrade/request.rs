@@ -94,10 +94,12 @@ fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }
 
-/// `head` with the values of headers that may hold secrets replaced by `***`.
+/// `head` with the values of headers that may hold secrets replaced by `***`, and so the query that is asked
+/// for.
 pub fn masked(head: &str) -> String {
-    let mask = |line: &str| match line.split_once(':') {
-        Some((name, _)) if is_secret(name) => format!("{name}: ***\r\n"),
+    let mask = |line: &str| match (line.split_once(':'), line.split_once('?')) {
+        (_, Some((start, _))) if line.starts_with("GET ") => format!("{start}?*** HTTP/1.1\r\n"),
+        (Some((name, _)), _) if is_secret(name) => format!("{name}: ***\r\n"),
         _ => line.to_owned(),
     };
     head.split_inclusive('\n').map(mask).collect()

@@ -24,7 +24,7 @@ fn world(leftover: &[u8]) -> World {
     let sent = Recorder::default();
     let mut stream = Stream::plain(Wire::new(sent.clone()), None);
     stream.give_back(leftover.to_vec());
-    World { frames: Frames::new(LIMIT, false), stream, sent }
+    World { frames: Frames::new(LIMIT, false, false), stream, sent }
 }
 
 impl World {
@@ -71,15 +71,16 @@ fn messages_arrive_however_they_are_cut() {
         for leftover in [0, cut] {
             let mut world = world(&bytes[..leftover]);
             world.deliver(&bytes[leftover..cut]);
-            let mut messages = Vec::new();
-            while let Some(message) = world.read().unwrap() {
-                messages.push(message);
+            let mut payloads = Vec::new();
+            while let Some(bytes) = world.read().unwrap() {
+                assert!(!bytes.is_empty());
+                payloads.extend(bytes);
             }
             world.deliver(&bytes[cut..]);
-            while let Some(message) = world.read().unwrap() {
-                messages.push(message);
+            while let Some(bytes) = world.read().unwrap() {
+                payloads.extend(bytes);
             }
-            assert_eq!(messages, [&b"a"[..], b"bc", &[b'd'; 200]]);
+            assert_eq!(payloads, [&b"abc"[..], &[b'd'; 200]].concat());
             assert_eq!(world.sent(), [(0x8a, b"!".to_vec())]);
         }
     }
@@ -229,8 +230,10 @@ fn an_end_without_close_tells_its_cause() {
     ] {
         let mut world = world(&[0x82, 1, b'a', 0x82, 9, b'x']);
         world.stream.wire_mut().end(cause.map(io::Error::from));
-        assert_eq!(world.read().unwrap().unwrap(), "a");
-        assert_eq!(world.read().unwrap_err().to_string(), words);
+        assert_eq!(world.read().unwrap().unwrap(), "ax");
+        for words in [words, "the server closed the connection"] {
+            assert_eq!(world.read().unwrap_err().to_string(), words);
+        }
     }
 }
 
@@ -279,4 +282,61 @@ fn our_close_is_sent_once_behind_everything_else() {
     assert_eq!(world.read().unwrap().unwrap(), "a");
     assert!(matches!(world.read(), Err(Error::WebSocket(WebSocketError::Closed { code: Some(1000), .. }))));
     assert_eq!(world.sent(), []);
+}
+
+/// A frame of a server, mostly a good one.
+fn random_frame(random: &mut fastrand::Rng, out: &mut Vec<u8>) {
+    let length = *random.choice(&[0, 1, 2, 3, 125, 126, 300, 70_000]).unwrap();
+    let first = *random
+        .choice(&[0x82, 0x82, 0x82, 0x82, 0x02, 0x00, 0x80, 0x89, 0x8a, 0x81, 0xc2, 0x83, 0x88])
+        .unwrap();
+    let masked = random.u8(..40) == 0;
+    out.push(first);
+    let mask = if masked { 0x80 } else { 0 };
+    match length {
+        0..=125 => out.push(mask | u8::try_from(length).unwrap()),
+        126..=65_535 => {
+            out.push(mask | 126);
+            out.extend(u16::try_from(length).unwrap().to_be_bytes());
+        }
+        _ => {
+            out.push(mask | 127);
+            out.extend((length as u64).to_be_bytes());
+        }
+    }
+    out.extend(std::iter::repeat_with(|| random.u8(..)).take(length + if masked { 4 } else { 0 }));
+}
+
+/// The payloads of these bytes in one piece, what was sent meanwhile, and how it ended.
+fn told(mut world: World, bytes: &[u8], random: &mut fastrand::Rng) -> (Vec<u8>, Vec<(u8, Vec<u8>)>, String) {
+    let mut payloads = Vec::new();
+    let mut rest = bytes;
+    loop {
+        match world.read() {
+            Ok(Some(bytes)) => payloads.extend(bytes),
+            Ok(None) if rest.is_empty() => return (payloads, world.sent(), "alive".to_owned()),
+            Ok(None) => {
+                let (piece, behind) = rest.split_at(random.usize(1..=rest.len().min(40_000)));
+                world.deliver(piece);
+                rest = behind;
+            }
+            Err(error) => return (payloads, world.sent(), error.to_string()),
+        }
+    }
+}
+
+#[test]
+fn frames_that_are_taken_apart_here_mean_what_tungstenite_means() {
+    for seed in 0..1000 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut bytes = Vec::new();
+        for _ in 0..random.usize(1..12) {
+            random_frame(&mut random, &mut bytes);
+        }
+        let mut reference = world(b"");
+        // No frame is small enough, so that tungstenite has all but the empty ones.
+        reference.frames.inbound = Inbound::new(0);
+        let expected = told(reference, &bytes, &mut random);
+        assert_eq!(told(world(b""), &bytes, &mut random), expected, "seed {seed}");
+    }
 }

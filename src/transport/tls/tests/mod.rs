@@ -141,9 +141,10 @@ impl Client {
             strict: true,
             max_message: 1 << 24,
             whole_pieces: false,
+            log: false,
         };
         let server = Endpoint::from_parts(Scheme::Ws, "127.0.0.1", Some(port), None).unwrap();
-        let dialled = dial(&server, &Route::default(), None, Instant::now() + LIMIT).unwrap();
+        let dialled = dial(&server, &Route::default(), None, Instant::now() + LIMIT, &|_| {}).unwrap();
         let mut incoming = dialled.socket.try_clone().unwrap();
         let (sender, mailbox) = channel();
         thread::spawn(move || {
@@ -209,8 +210,8 @@ fn a_trusted_server_is_spoken_to_by_name_and_by_address() {
         let mut client = connected(host, echo(server_config(identity)), &authority.trusted()).unwrap();
         let facts = client.transport.facts();
         let tls = facts.tls.as_ref().unwrap();
-        assert_eq!((tls.version.as_str(), facts.subprotocol.as_deref()), ("TLSv1_3", Some("mqtt")));
-        assert!(tls.cipher.starts_with("TLS13_"), "{}", tls.cipher);
+        assert_eq!((tls.version.as_str(), facts.subprotocol.as_deref()), ("TLSv1.3", Some("mqtt")));
+        assert!(tls.cipher.starts_with("TLS_"), "{}", tls.cipher);
         for size in [1, 200_000, 3] {
             exchange(&mut client, size);
         }
@@ -231,7 +232,7 @@ fn tls_1_2_is_spoken_too() {
         .with_single_cert(vec![identity.0], identity.1)
         .unwrap();
     let mut client = connected("localhost", echo(config), &authority.trusted()).unwrap();
-    assert_eq!(client.transport.facts().tls.as_ref().unwrap().version, "TLSv1_2");
+    assert_eq!(client.transport.facts().tls.as_ref().unwrap().version, "TLSv1.2");
     exchange(&mut client, 100_000);
 }
 
