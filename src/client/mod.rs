@@ -94,6 +94,8 @@ pub enum Event {
     Interrupted(i32),
     /// The answer to [`Client::ping_websocket`].
     WebSocketPong,
+    /// The server has read what waited to be sent: there may be room for more.
+    Sendable,
     /// The connection was lost, and is there again.
     Reconnected,
     /// The alarm that was given to [`Client::next`] went off.
@@ -250,8 +252,12 @@ impl Client {
         let mail = self.wait(earliest(self.deadline(), alarm));
         self.now = Instant::now();
         if let Some(mail) = mail {
+            let was_congested = self.is_congested();
             let event = self.deliver(mail);
             self.pending.extend(event);
+            if was_congested && !self.is_congested() {
+                self.pending.push_back(Event::Sendable);
+            }
         }
         if let Err(error) = self.check_deadlines() {
             self.suffer(error)?;

@@ -134,8 +134,10 @@ impl Streamer {
         }
     }
 
-    /// Gives the session what it wants of what is there, and sends it.
+    /// Gives the session what it wants of what is there, and sends it, as far as the server reads it.
     fn give(&mut self) {
+        // Sending makes room, at first perhaps for what was given before.
+        self.client.send();
         loop {
             let wanted = self.client.session().stream_wants();
             let Some(block) = self.ahead.as_mut().filter(|_| wanted > 0) else { break };
@@ -145,12 +147,12 @@ impl Streamer {
             }
             self.given += piece.len();
             self.client.stream(piece);
+            self.client.send();
         }
         if self.ahead.is_none() && !self.requested && self.given < self.length {
             self.requested = true;
             self.client.request_input();
         }
-        self.client.send();
     }
 
     fn handle(&mut self, event: Event) -> Result<()> {

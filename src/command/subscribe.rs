@@ -168,7 +168,11 @@ impl Subscriber<'_> {
             }
             Event::Interrupted(signal) => Ok(Some(self.interrupted(signal))),
             Event::Alarm => Ok(Some(self.time_is_up())),
-            Event::Mqtt(_) | Event::Input(_) | Event::WebSocketPong | Event::Reconnected => Ok(None),
+            Event::Mqtt(_)
+            | Event::Input(_)
+            | Event::WebSocketPong
+            | Event::Sendable
+            | Event::Reconnected => Ok(None),
         }
     }
 

@@ -104,8 +104,8 @@ impl Session {
         properties
     }
 
-    /// `[MQTT-3.2.2-2]`, `[MQTT-3.2.2-4]`: Clean Start begins a new session. In another one our identifiers would
-    /// not be ours: a message of QoS 2 could pass for one that the server has already.
+    /// `[MQTT-3.2.2-2]`, `[MQTT-3.2.2-4]`: Clean Start begins a new session. In another one our identifiers
+    /// would not be ours: a message of QoS 2 could pass for one that the server has already.
     pub(super) fn check_session(&self, connack: &ConnAck) -> Result<(), Violation> {
         if connack.session_present && self.clean_start() && self.config.version.has_properties() {
             return Err(Violation::Unexpected("session in CONNACK, although a new one was asked for"));
