@@ -87,8 +87,13 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l profile -d 'Read t
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l config -d 'Configuration file [default: `$XDG_CONFIG_HOME/mqttws/config.toml`]' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s x -l session-expiry-interval -d 'Seconds for which the broker keeps the session when we are away, or `never` for no end (MQTT 5) [default: with -c never]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s D -l property -d 'Give a packet a property: connect, will, publish, subscribe, unsubscribe or disconnect; its name, such as content-type; its value (MQTT 5, repeatable)' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s e -l response-topic -d 'Where the answers come: agreed on with who answers, or given along [default: a topic of our own]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s W -l timeout -d 'Leave with exit code 27 when an answer takes longer' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s F -l format -d 'Write each answer in this format, as `sub` does' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l retain-handling -d 'Kept messages are never answers, whenever the broker sends them (MQTT 5)' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s t -l topic -d 'Topic to publish to; with --json that of records without one' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l topic-prefix -d 'Put this before every topic' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s o -d 'Read flags from this file, too: one a line, its value behind a blank, as with mosquitto' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s m -l message -d 'Publish this text' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s f -l file -d 'Publish the content of a file as one message' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l delimiter -d 'With -l or --json: each record ends in this character (\\t, \\xHH)' -r
@@ -114,10 +119,19 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l quiet -d 'No warni
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s c -l disable-clean-session -d 'Keep the session: the broker stores what comes while we are away (needs -i)'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l nodelay -d 'Packets are never held back'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l ws -d 'WebSockets are all that we speak'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l request -d 'Wait for the answer to each message and write it to stdout (MQTT 5, or with -e)'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l latency -d 'Say at the end how long the answers took, on stderr'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s v -l verbose -d 'Write the topic and a space before each answer'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l pretty -d 'Spread JSON over several lines'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l hex -d 'Write answers as hexadecimal digits'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l base64 -d 'Write answers as base64'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s N -d 'Write no line feed behind each answer'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s R -d 'Messages that the broker had kept are never answers'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l retain-as-published -d 'Keep the retain flag of answers as it was published (MQTT 5)'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s s -l stdin-file -d 'Publish all of stdin as one message'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s l -l stdin-line -d 'Publish each line of stdin as a message'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s n -l null-message -d 'Publish an empty message'
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l json -d 'Publish each line of stdin as the message that it describes, as `sub --json` writes it'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l json -d 'Publish each line of stdin as the message that it describes, as `sub --json` writes it; with --request write the answers so, too (or only them, beside -m, -f, -s, -l or -n)'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s 0 -l null -d 'With -l or --json: each record ends in NUL, not in a line feed'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l strict-input -d 'Stop at the first record that makes no sense; without this the others go on'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s r -l retain -d 'Ask the broker to keep the message for later subscribers'
@@ -193,7 +207,9 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l share -d 'Share th
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s F -l format -d 'Write each message in this format; see FORMATS in the manual' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l json -d 'Write each message as a line of JSON; with =parse also the payload as JSON, where it is' -r -f -a "text\t'Text, or base64'
 parse\t'And JSON, where they are'"
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s o -l output-dir -d 'Write each message to a file of its own in this folder, named by its topic and a number' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s o -l output-dir -d 'Write each message to a file of its own in this folder, named by its topic and a number; if it is a file, read flags from it, one a line, its value behind a blank, as with mosquitto' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l exec -d 'Run this command for each message, with its payload on stdin and `$MQTT_TOPIC`, `$MQTT_QOS`... set' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l jobs -d 'Run so many commands at once; messages are acknowledged in their order all the same' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s 4 -l ipv4 -d 'Connect to IPv4 addresses only'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s 6 -l ipv6 -d 'Connect to IPv6 addresses only'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l follow -d 'Follow up to 5 redirects, never from wss to ws; to another host no credentials are sent'
@@ -222,6 +238,8 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l hex -d 'Write payl
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l base64 -d 'Write payloads as base64'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s N -d 'Write no line feed behind each message'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s 0 -l null -d 'Write NUL instead of a line feed behind each message'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l keep-going -d 'Go on after a command that failed; its message is acknowledged, and the exit code is 1 in the end'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l reply -d 'Publish what the command writes to stdout to the response topic of its message, with the same correlation data (MQTT 5)'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l summary -d 'Say at the end how much came, on stderr'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l help -d 'Print help'
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s L -l url -d 'The same as URL' -r

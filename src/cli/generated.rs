@@ -154,7 +154,8 @@ const FORMATS: &str = r".SH FORMATS
 \fB0\fR (zeros in front), a width, and a dot with a precision.
 .TP
 \fB%t %p %x %X\fR
-Topic; payload as it is and in hexadecimal. \fB%.2:x\fR puts a colon between groups of two digits.
+Topic; payload as it is and in hexadecimal. \fB%.2:x\fR puts a colon between groups of two digits,
+\fB%.2x\fR a blank.
 .TP
 \fB%q %r %m %l\fR
 QoS, retain flag (0 or 1), packet identifier, length of the payload.
@@ -234,6 +235,9 @@ A retained message is removed only after it was written.
 \fB\-o\fR is a folder for the messages; flags are read from a file with \fB\-\-config\fR.
 .IP \(bu 2
 Numbers above 2147483647 are not shown as negative ones.
+.IP \(bu 2
+As in mosquitto 2.1, and not in 2.0: \fB%x\fR with a width shows all of the payload and not half of it, and with a
+precision in groups of as many digits; the \fIuser-properties\fR of \fB%j\fR and \fB%J\fR are a list of objects.
 ";
 
 #[test]

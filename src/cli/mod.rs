@@ -1,8 +1,10 @@
 //! The command line as types. Nothing else in the program knows a flag.
 
 mod address;
+pub mod command;
 pub mod connection;
 mod credentials;
+mod drop_in;
 mod handshake;
 mod in_force;
 mod network;
@@ -11,6 +13,7 @@ mod profile;
 pub mod property;
 pub mod publish;
 mod refused;
+pub mod request;
 pub mod serve;
 pub mod session;
 pub mod subscribe;
@@ -68,7 +71,7 @@ struct About {
 impl Cli {
     /// The command line as it was typed, with what the profiles add.
     pub fn from_environment() -> anyhow::Result<Self> {
-        let typed = property::joined(std::env::args_os().collect());
+        let typed = drop_in::translated(property::joined(std::env::args_os().collect()))?;
         let (mut command, arguments, origins) = if profile::may_matter(&typed) {
             let mut command = Self::command().args_override_self(true);
             command.build();

@@ -8,15 +8,17 @@ use clap::{ArgGroup, Args};
 use super::connection::Connection;
 use super::property::PropertyFlags;
 use super::refused::Granted;
+use super::request::RequestFlags;
 use super::session::Persistence;
 use super::value;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::TopicName;
+use crate::report::Usage;
 
 /// Publish messages: one, a file, or a stream of lines or records.
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-#[command(group = ArgGroup::new("input").required(true), disable_help_flag = true)]
+#[command(group = ArgGroup::new("input").required(true).multiple(true), disable_help_flag = true)]
 pub struct Publish {
     /// Address and session.
     #[command(flatten)]
@@ -34,6 +36,10 @@ pub struct Publish {
     #[command(flatten)]
     pub properties: PropertyFlags,
 
+    /// Answers.
+    #[command(flatten)]
+    pub answers: RequestFlags,
+
     /// Topic to publish to; with --json that of records without one
     #[arg(short, long, value_name = "TOPIC", help_heading = "Messages",
           required_unless_present_any = ["json", "split", "print_config"])]
@@ -43,27 +49,36 @@ pub struct Publish {
     #[arg(long, value_name = "PREFIX", help_heading = "Messages")]
     pub topic_prefix: Option<String>,
 
+    /// Read flags from this file, too: one a line, its value behind a blank, as with mosquitto
+    #[arg(short = 'o', value_name = "FILE", help_heading = "Output")]
+    pub options: Option<PathBuf>,
+
     /// Publish this text
-    #[arg(short, long, value_name = "TEXT", group = "input", help_heading = "Messages")]
+    #[arg(short, long, value_name = "TEXT", group = "input", help_heading = "Messages",
+          conflicts_with_all = ["file", "stdin_file", "stdin_line", "null_message"])]
     pub message: Option<String>,
 
     /// Publish the content of a file as one message
-    #[arg(short, long, value_name = "FILE", group = "input", help_heading = "Messages")]
+    #[arg(short, long, value_name = "FILE", group = "input", help_heading = "Messages",
+          conflicts_with_all = ["stdin_file", "stdin_line", "null_message"])]
     pub file: Option<PathBuf>,
 
     /// Publish all of stdin as one message
-    #[arg(short = 's', long = "stdin-file", group = "input", help_heading = "Messages")]
+    #[arg(short = 's', long = "stdin-file", group = "input", help_heading = "Messages",
+          conflicts_with_all = ["stdin_line", "null_message"])]
     pub stdin_file: bool,
 
     /// Publish each line of stdin as a message
-    #[arg(short = 'l', long = "stdin-line", group = "input", help_heading = "Messages")]
+    #[arg(short = 'l', long = "stdin-line", group = "input", help_heading = "Messages",
+          conflicts_with_all = ["null_message"])]
     pub stdin_line: bool,
 
     /// Publish an empty message
     #[arg(short, long = "null-message", group = "input", help_heading = "Messages")]
     pub null_message: bool,
 
-    /// Publish each line of stdin as the message that it describes, as `sub --json` writes it
+    /// Publish each line of stdin as the message that it describes, as `sub --json` writes it; with --request
+    /// write the answers so, too (or only them, beside -m, -f, -s, -l or -n)
     #[arg(long, group = "input", help_heading = "Messages")]
     pub json: bool,
 
@@ -123,4 +138,38 @@ pub struct Publish {
     /// Say at the end how much was published, on stderr
     #[arg(long, help_heading = "Output")]
     pub summary: bool,
+}
+
+impl Publish {
+    /// What clap cannot say: `--json` is an input, and with `--request` the form of the answers.
+    pub fn check(&self) -> Result<(), Usage> {
+        if self.options.is_some() {
+            return Err(Usage::new("-o: expected two words of their own, -o FILE"));
+        }
+        if self.json && self.has_plain_input() && !self.answers.request {
+            return Err(Usage::new(
+                "--json: its records are the input, and -m, -f, -s, -l and -n are another one",
+            ));
+        }
+        if self.topic.is_none() && !self.reads_records() && self.split.is_none() {
+            return Err(Usage::new("a topic is missing: give one with -t"));
+        }
+        Ok(())
+    }
+
+    /// Whether there is another input than records.
+    pub fn has_plain_input(&self) -> bool {
+        let has_text = self.message.is_some() || self.file.is_some();
+        has_text || self.stdin_file || self.stdin_line || self.null_message
+    }
+
+    /// Whether the input is records.
+    pub fn reads_records(&self) -> bool {
+        self.json && !self.has_plain_input()
+    }
+
+    /// Whether the input may be more than one message.
+    pub fn is_many(&self) -> bool {
+        self.stdin_line || self.reads_records()
+    }
 }

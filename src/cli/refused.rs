@@ -17,10 +17,14 @@ pub struct Granted {
 }
 
 /// What clap does not know, and what to say of it.
-const FLAGS: [(&str, &str); 3] = [
+const FLAGS: [(&str, &str); 4] = [
     ("-S", "WebSocket addresses are not looked up in SRV records: name the host with -h, or give a URL"),
     ("--no-tls", "use a ws:// address"),
     ("--message-rate", "use --summary"),
+    (
+        "--mptcp",
+        "connections are plain TCP; where the system can, `mptcpize run mqttws` makes them multipath",
+    ),
 ];
 
 /// The same error, or one that says what to use instead of a flag of mosquitto's.

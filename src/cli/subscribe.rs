@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::command::CommandFlags;
 use super::connection::Connection;
 use super::property::PropertyFlags;
 use super::refused::Granted;
@@ -68,7 +69,7 @@ pub struct Subscribe {
     pub count: Option<u64>,
 
     /// Leave after so long, with exit code 27 if -C was not met
-    #[arg(short = 'W', long, value_name = "SECS", value_parser = value::duration, help_heading = "Messages")]
+    #[arg(short = 'W', long, value_name = "SECS", value_parser = value::timeout, help_heading = "Messages")]
     pub timeout: Option<Duration>,
 
     /// Leave after so long without a message, with exit code 0
@@ -142,9 +143,14 @@ pub struct Subscribe {
     #[arg(short = '0', long, help_heading = "Output", conflicts_with = "no_newline")]
     pub null: bool,
 
-    /// Write each message to a file of its own in this folder, named by its topic and a number
+    /// Write each message to a file of its own in this folder, named by its topic and a number; if it is a
+    /// file, read flags from it, one a line, its value behind a blank, as with mosquitto
     #[arg(short, long, value_name = "DIR", help_heading = "Output", conflicts_with = "null")]
     pub output_dir: Option<PathBuf>,
+
+    /// The commands.
+    #[command(flatten)]
+    pub commands: CommandFlags,
 
     /// Say at the end how much came, on stderr
     #[arg(long, help_heading = "Output")]
@@ -163,6 +169,6 @@ pub enum JsonMode {
 impl Subscribe {
     /// Whether something is asked for that only MQTT 5 has.
     pub fn needs_version_5(&self) -> bool {
-        self.retain_as_published || self.retain_handling.is_some() || self.no_local
+        self.retain_as_published || self.retain_handling.is_some() || self.no_local || self.commands.reply
     }
 }

@@ -29,6 +29,14 @@ pub fn count(text: &str) -> Result<u64, String> {
     text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "expected a number, at least 1".to_owned())
 }
 
+/// How long to wait: a [`duration`] that is not 0.
+pub fn timeout(text: &str) -> Result<Duration, String> {
+    duration(text).and_then(|time| match time {
+        Duration::ZERO => Err("expected a time above 0".to_owned()),
+        time => Ok(time),
+    })
+}
+
 /// How many messages may be in flight.
 pub fn in_flight(text: &str) -> Result<NonZeroU16, String> {
     text.parse().map_err(|_| "expected a number from 1 to 65535".to_owned())

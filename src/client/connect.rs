@@ -256,7 +256,7 @@ impl Client {
         self.session.connect();
         loop {
             self.send();
-            match self.understand() {
+            match self.understand(None) {
                 Ok(Some(session::Event::Connected(connack))) => {
                     timings.connack = began.elapsed();
                     self.session.hold(self.held, self.now);

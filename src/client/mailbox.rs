@@ -38,6 +38,8 @@ pub enum Mail {
     Written(u64),
     /// The output cannot be written; nothing more is.
     OutputFailed(io::Error),
+    /// A thread of the caller's has something to tell.
+    Woken,
     /// SIGINT or SIGTERM came.
     Signal(i32),
 }
@@ -83,6 +85,11 @@ impl Postbox {
     /// Nothing more can be written.
     pub fn output_failed(&self, error: io::Error) {
         self.post(Envelope::Other(Mail::OutputFailed(error)));
+    }
+
+    /// The caller has something to look at.
+    pub fn wake(&self) {
+        self.post(Envelope::Other(Mail::Woken));
     }
 
     fn post(&self, envelope: Envelope) {

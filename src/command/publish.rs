@@ -2,8 +2,10 @@
 
 mod input;
 mod message;
-mod pace;
+pub mod pace;
+mod request;
 
+use std::rc::Rc;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
@@ -23,6 +25,10 @@ use crate::terminal::progress::Progress;
 
 /// Runs `mqttws pub`.
 pub fn run(args: &cli::Publish) -> Result<Exit> {
+    args.check()?;
+    if args.answers.request {
+        return request::run(args);
+    }
     let began = Instant::now();
     let mut options = args.connection.resolve()?;
     args.persistence.apply(&args.connection, &mut options)?;
@@ -36,7 +42,7 @@ pub fn run(args: &cli::Publish) -> Result<Exit> {
     let mut input = match Opened::new(args, options.session.maximum_packet)? {
         Opened::Large(file) => {
             file.check(&maker.template, options.session.version)?;
-            return stream::run(options, maker.template, file, progress);
+            return stream::run(options, Rc::unwrap_or_clone(maker.template), file, progress);
         }
         Opened::Input(input) => input,
     };

@@ -6,6 +6,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use bytes::{Bytes, BytesMut};
 
+use super::publish::pace::Pace;
 use crate::client::{Client, Event, Options};
 use crate::mqtt::packet::{PacketId, Publish};
 use crate::mqtt::qos::QoS;
@@ -23,15 +24,18 @@ pub struct Large {
     pub blocks: FileBlocks,
     /// Its length when it was opened, in bytes.
     pub length: usize,
+    /// How often it is published, from 1.
+    pub repeat: u64,
+    /// When each time.
+    pub pace: Pace,
 }
 
 impl Large {
     /// Whether it fits into a packet like `template`.
     pub fn check(&self, template: &Publish, version: Version) -> Result<()> {
         let packet_id = (template.qos > QoS::AtMostOnce).then_some(PacketId::MIN);
-        let header = Publish { packet_id, ..template.clone() };
-        header
-            .encode_header_for(self.length, version, &mut BytesMut::new())
+        template
+            .encode_header_for(packet_id, self.length, version, &mut BytesMut::new())
             .with_context(|| format!("reading {}", self.name))
     }
 }
@@ -39,7 +43,7 @@ impl Large {
 /// Publishes it.
 pub fn run(options: Options, template: Publish, file: Large, progress: Progress) -> Result<Exit> {
     let (mut client, _) = super::connect(options)?;
-    let Large { name, mut blocks, length } = file;
+    let Large { name, mut blocks, length, repeat, pace } = file;
     let rewind = blocks.rewind();
     client.attach_input(Box::new(move || blocks.next_block()))?;
     let context = format!("publishing to {}", template.topic.as_ref().map_or("", |topic| topic.as_str()));
@@ -48,6 +52,10 @@ pub fn run(options: Options, template: Publish, file: Large, progress: Progress)
         template,
         name,
         length,
+        repeat,
+        pace,
+        published: 0,
+        alarm: None,
         rewind,
         progress,
         begun: false,
@@ -78,6 +86,12 @@ struct Streamer {
     template: Publish,
     name: String,
     length: usize,
+    /// How often it is to be published, and was begun.
+    repeat: u64,
+    published: u64,
+    pace: Pace,
+    /// When the next time is, if that is not yet.
+    alarm: Option<Instant>,
     rewind: Rewind,
     progress: Progress,
     /// PUBLISH was begun, on this connection or (QoS 1 and 2) on one before.
@@ -101,11 +115,16 @@ impl Streamer {
             }
             self.give();
             if self.begun && self.given == self.length && self.client.session().in_flight() == 0 {
-                return Ok(self.verdict);
+                if self.published == self.repeat {
+                    return Ok(self.verdict);
+                }
+                self.begun = false;
+                self.read_again();
+                continue;
             }
             let event = match self.client.poll()? {
                 Some(event) => event,
-                None => self.client.next(None)?,
+                None => self.client.next(self.alarm)?,
             };
             if let Event::Interrupted(signal) = event {
                 self.progress.finish();
@@ -121,9 +140,17 @@ impl Streamer {
 
     /// Sends the header as soon as it may be sent; whether the broker takes the message at all.
     fn begin(&mut self) -> bool {
+        self.alarm = None;
         if self.begun || !self.client.can_publish(self.template.qos) {
             return true;
         }
+        let now = Instant::now();
+        self.alarm = self.pace.due(None).filter(|due| *due > now);
+        if self.alarm.is_some() {
+            return true;
+        }
+        self.pace.published(None, now);
+        self.published += 1;
         self.begun = true;
         match self.client.publish_stream(self.template.clone(), self.length, 1) {
             Ok(()) => true,
@@ -163,19 +190,14 @@ impl Streamer {
                 if std::mem::take(&mut self.stale) {
                     return Ok(());
                 }
-                self.progress.update(1, self.given as u64, Instant::now());
+                self.progress.update(self.published, self.given as u64, Instant::now());
                 match block {
                     Some(block) => self.ahead = Some(block),
                     None => bail!("reading {}: it became shorter while it was read", self.name),
                 }
             }
             Event::Mqtt(session::Event::StreamAgain { .. }) => self.read_again(),
-            // The broker never got the whole of it, so it cannot be a duplicate.
-            Event::Reconnected if self.template.qos == QoS::AtMostOnce && self.given < self.length => {
-                self.begun = false;
-                self.read_again();
-            }
-            Event::Reconnected if self.template.qos == QoS::AtMostOnce => self.verdict = Exit::Lost,
+            Event::Reconnected if self.template.qos == QoS::AtMostOnce => self.begin_again(),
             Event::Mqtt(session::Event::Acknowledged { code, reason, .. }) if code.is_error() => {
                 self.refuse(&reason.map_or_else(|| code.to_string(), |reason| format!("{code} ({reason})")));
             }
@@ -185,6 +207,19 @@ impl Streamer {
             _ => {}
         }
         Ok(())
+    }
+
+    /// After a lost connection at QoS 0.
+    fn begin_again(&mut self) {
+        if self.begun && self.given < self.length {
+            // The broker never got the whole of it, so it cannot be a duplicate.
+            self.published -= 1;
+            self.begun = false;
+            self.read_again();
+        }
+        if self.published > 0 {
+            self.verdict = Exit::Lost;
+        }
     }
 
     fn read_again(&mut self) {

@@ -1,7 +1,9 @@
 //! `sub`: messages go to stdout, and are acknowledged when they are there.
 
+mod exec;
 mod removal;
 mod selection;
+mod sink;
 mod wishes;
 
 use std::io;
@@ -9,18 +11,22 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
+use self::exec::Exec;
 use self::removal::Removals;
 use self::selection::{Selection, Verdict};
+use self::sink::Sink;
 use crate::cli;
 use crate::cli::property::GivenProperties;
 use crate::client::{Client, Event};
 use crate::mqtt::packet::{RetainHandling, SubAck, Subscription};
 use crate::mqtt::property::Place;
 use crate::mqtt::qos::QoS;
+use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::session::{self, Delivery};
 use crate::mqtt::topic::TopicFilter;
 use crate::report::{self, Exit};
-use crate::terminal::output::{self, Output, Progress};
+use crate::terminal::format::Layout;
+use crate::terminal::output::{self, Output, Progress, Target};
 
 /// How long the output may take to write what it has, when everything else is over.
 const LAST_WRITE: Duration = Duration::from_millis(250);
@@ -39,12 +45,10 @@ pub fn run(args: &cli::Subscribe) -> Result<Exit> {
     let (layout, target) = (wishes::layout(args)?, wishes::target(args)?);
     warn_of_closed_stdout(args);
     let (client, _) = super::connect(options)?;
-    let postbox = client.postbox();
-    let output = Output::start(layout, target, move |progress| match progress {
-        Progress::Written(number) => postbox.written(number),
-        Progress::Failed(error) => postbox.output_failed(error),
-    })
-    .context("starting the output")?;
+    let output = match &args.commands.exec {
+        Some(command) => Sink::Commands(Box::new(Exec::start(args, command, &client, layout)?)),
+        None => Sink::Output(start_output(&client, layout, target)?),
+    };
     let mut subscriber = Subscriber {
         client,
         output,
@@ -67,9 +71,21 @@ pub fn run(args: &cli::Subscribe) -> Result<Exit> {
     subscriber.end(result, began)
 }
 
+fn start_output(client: &Client, layout: Layout, target: Target) -> Result<Output> {
+    let postbox = client.postbox();
+    Output::start(layout, target, move |progress| match progress {
+        Progress::Written(number) => postbox.written(number),
+        Progress::Failed(error) => postbox.output_failed(error),
+    })
+    .context("starting the output")
+}
+
 /// What is acknowledged is gone, and nobody has seen it.
 fn warn_of_closed_stdout(args: &cli::Subscribe) {
-    let prints = args.output_dir.is_none() && !args.exit_after_answer && !args.remove_retained;
+    let prints = args.output_dir.is_none()
+        && args.commands.exec.is_none()
+        && !args.exit_after_answer
+        && !args.remove_retained;
     if prints && args.qos > QoS::AtMostOnce && !args.connection.is_quiet() && output::stdout_may_be_closed() {
         report::warn("stdout is closed (or leads to /dev/null): messages are acknowledged and thrown away");
     }
@@ -77,7 +93,7 @@ fn warn_of_closed_stdout(args: &cli::Subscribe) {
 
 struct Subscriber<'a> {
     client: Client,
-    output: Output,
+    output: Sink,
     args: &'a cli::Subscribe,
     filters: Vec<TopicFilter>,
     properties: GivenProperties,
@@ -135,6 +151,7 @@ impl Subscriber<'_> {
     /// A burst is over: it is written while we wait for the next one.
     fn wait(&mut self) -> Result<Event> {
         self.output.flush();
+        self.settle_commands();
         self.client.hold(self.output.is_full());
         let idle = self.args.idle.map(|idle| self.latest + idle);
         let alarm = self.deadline.into_iter().chain(idle).min();
@@ -154,25 +171,35 @@ impl Subscriber<'_> {
                 self.removals.publish(&mut self.client);
                 Ok(None)
             }
-            Event::Mqtt(session::Event::Acknowledged { code, .. }) => {
-                if code.is_error() {
-                    report::failure(&format!("removing a retained message: refused: {code}"));
-                    self.denied = true;
-                }
+            Event::Mqtt(session::Event::Acknowledged { record, code, .. }) => {
+                self.acknowledged(record, code);
                 self.removals.publish(&mut self.client);
-                Ok(None)
+                Ok(self.look_at_commands())
             }
+            Event::Woken => Ok(self.look_at_commands()),
             Event::OutputFailed(error) => {
                 self.output.abandon();
                 self.output_failed(error).map(Some)
             }
-            Event::Interrupted(signal) => Ok(Some(self.interrupted(signal))),
+            Event::Interrupted(signal) => {
+                self.interrupt_commands(signal);
+                Ok(Some(self.interrupted(signal)))
+            }
             Event::Alarm => Ok(Some(self.time_is_up())),
             Event::Mqtt(_)
             | Event::Input(_)
             | Event::WebSocketPong
             | Event::Sendable
             | Event::Reconnected => Ok(None),
+        }
+    }
+
+    /// A removal of ours, or a reply, has arrived, or is refused.
+    fn acknowledged(&mut self, record: u64, code: ReasonCode) {
+        if code.is_error() {
+            let what = if exec::is_reply(record) { "replying" } else { "removing a retained message" };
+            report::failure(&format!("{what}: refused: {code}"));
+            self.denied = true;
         }
     }
 
@@ -248,6 +275,9 @@ impl Subscriber<'_> {
 
     /// Waits until everything received is written, as long as the output can be written at all.
     fn finish_output(&mut self, mut result: Result<Exit>) -> Result<Exit> {
+        if matches!(self.output, Sink::Commands(_)) {
+            return self.finish_commands(result);
+        }
         self.output.flush();
         self.client.hold(true);
         // Who interrupts us does not want to wait for a reader that has stopped; everybody else does.
@@ -305,7 +335,11 @@ impl Subscriber<'_> {
         if self.args.summary {
             report::summary(&super::summary("received", self.received, self.bytes, began.elapsed()));
         }
-        Ok(if self.denied && exit == Exit::Done { Exit::Denied } else { exit })
+        Ok(match exit {
+            Exit::Done if self.denied => Exit::Denied,
+            Exit::Done if self.output.has_failed() => Exit::Local,
+            exit => exit,
+        })
     }
 
     /// Waits until the broker has forgotten what was written and is to be forgotten.

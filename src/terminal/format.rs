@@ -43,6 +43,13 @@ impl Layout {
         !self.sanitise && matches!(self.content, Content::Payload { encoding: None, .. })
     }
 
+    /// Whether a message is its payload, and nothing else.
+    pub fn is_bare(&self) -> bool {
+        self.end.is_none()
+            && self.keeps_payloads()
+            && matches!(self.content, Content::Payload { verbose: false, .. })
+    }
+
     /// Appends a whole message.
     pub fn write(&self, publish: &Publish, out: &mut BytesMut) -> Result<(), Unfit> {
         let mut result = Ok(());

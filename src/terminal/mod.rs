@@ -1,6 +1,7 @@
 //! Room 3: the user's end. Where messages come from and how they are shown; it knows no socket and no
 //! session.
 
+pub mod commands;
 pub mod encoding;
 pub mod folder;
 pub mod format;

@@ -1,5 +1,5 @@
-//! A message as JSON in the shape that `mosquitto_sub` 2.0 gives it (`%j` and `%J` of `-F`). It must never
-//! know ours, which is in `record.rs`.
+//! A message as JSON in the shape that `mosquitto_sub` 2.0 gives it (`%j` and `%J` of `-F`), but for its user
+//! properties, of which 2.1 loses none. It must never know ours, which is in `record.rs`.
 
 use bytes::{BufMut, BytesMut};
 
@@ -78,16 +78,18 @@ fn properties(properties: &Properties, out: &mut BytesMut) {
     }
 }
 
+/// An object each, as in 2.1: in the one object of 2.0 a name that comes twice could be read only once.
 fn user_properties(properties: &Properties, out: &mut BytesMut) {
-    let mut separator = b'{';
+    let mut separator = b'[';
     for (name, value) in properties.user_properties() {
-        out.put_u8(separator);
+        out.put_slice(&[separator, b'{']);
         json::cjson_string(name.as_bytes(), out);
         out.put_u8(b':');
         json::cjson_string(value.as_bytes(), out);
+        out.put_u8(b'}');
         separator = b',';
     }
-    out.put_u8(b'}');
+    out.put_u8(b']');
 }
 
 /// To C, bytes end at the first NUL.

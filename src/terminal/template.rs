@@ -87,7 +87,7 @@ struct Shape {
     /// 0 is none.
     width: usize,
     precision: Option<usize>,
-    /// Stands between groups of as many hexadecimal digits as the precision says.
+    /// Stands between groups of as many hexadecimal digits as the precision says, instead of a blank.
     separator: Option<u8>,
 }
 

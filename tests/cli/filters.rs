@@ -105,7 +105,7 @@ fn options_of_subscriptions() {
 fn options_of_subscriptions_need_version_5() {
     for flags in [&["--no-local"][..], &["--retain-as-published"], &["--retain-handling", "new"]] {
         let outcome = Program::new([&["sub", "-t", "t", "-V", "311"], flags].concat()).run();
-        let line = "mqttws: --retain-as-published, --retain-handling and --no-local: only MQTT 5 has these\n";
+        let line = "mqttws: --retain-as-published, --retain-handling, --no-local and --reply: only MQTT 5 has these\n";
         outcome.expect(2, "", line);
     }
 }

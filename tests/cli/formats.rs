@@ -33,9 +33,9 @@ fn printed_of_everything(flags: &[&str]) -> Outcome {
 
 #[test]
 fn a_format_is_followed() {
-    printed("31 <t> 'one'; 30 <t>", &["-C", "2", "-F", "%t:%5p|%-6x|%r\\t@@%%"]).expect(
+    printed("31 <t> 'one'; 30 <t>", &["-C", "2", "-F", "%t:%5p|%-8x|%r\\t@@%%"]).expect(
         0,
-        "t:  one|6f    |1\t@%\nt:     |      |0\t@%\n",
+        "t:  one|6f6e65  |1\t@%\nt:     |        |0\t@%\n",
         "",
     );
 }
@@ -181,9 +181,9 @@ fn a_file_that_cannot_be_written_is_not_acknowledged() {
 fn a_file_is_no_folder() {
     let folder = Folder::new();
     let file = folder.write("flags", "-t t");
-    let outcome = Program::new(["sub", "-t", "t", "-o", &file]).run();
+    let outcome = Program::new(["sub", "-t", "t", "--output-dir", &file]).run();
     let line = format!(
-        "mqttws: -o {file}: expected a folder for the messages; flags come from a file with --config\n"
+        "mqttws: --output-dir {file}: expected a folder for the messages; flags come from a file with -o\n"
     );
     outcome.expect(2, "", &line);
 }

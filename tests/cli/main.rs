@@ -4,7 +4,9 @@
 mod cloud;
 mod debug;
 mod dialling;
+mod drop_in;
 mod endings;
+mod exec;
 mod faults;
 mod filters;
 mod formats;
@@ -17,6 +19,7 @@ mod publish;
 mod reconnect;
 mod records;
 mod redirect;
+mod requests;
 mod serve;
 mod signals;
 mod subscribe;

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::support::broker::{Broker, Step, connected, packet, until_goodbye};
+use crate::support::folder::Folder;
 use crate::support::program::{Outcome, Program};
 
 /// `mqttws pub -V 311` with these flags and this input, which must become these packets.
@@ -243,4 +244,50 @@ fn the_summary_is_on_stderr() {
         published(&["-t", "t", "-l", "--summary"], "one\nfour\n", ["30 <t> 'one'", "30 <t> 'four'"]);
     let stderr = String::from_utf8(outcome.stderr).unwrap();
     assert!(stderr.starts_with("mqttws: published 2 messages, 7 bytes in "), "{stderr}");
+}
+
+/// A file that is streamed is read again each time; also when the connection is lost meanwhile.
+#[test]
+fn large_files_are_repeated() {
+    let folder = Folder::new();
+    let payload: Vec<u8> = (0..=255).cycle().take(1_100_000).collect();
+    let file = folder.write("large", &payload);
+    let broker = Broker::start(until_goodbye(connected([
+        Step::Payload(payload.clone()),
+        Step::Payload(payload.clone()),
+        Step::Payload(payload.clone()),
+    ])));
+    let flags = ["pub", &broker.url(), "-V", "311", "-t", "t", "--repeat", "3", "-f", &file];
+    Program::new(flags).run().expect(0, "", "");
+
+    let whole = |first: &str| packet(&format!("{first} <t> id *"));
+    let steps = [whole("32"), Step::Send("40 id"), whole("32"), Step::Send("40 id"), whole("32"), Step::End];
+    let mut script = connected(steps);
+    script.extend([Step::Reconnect, Step::Upgrade, packet("10 <MQTT> 04 *"), Step::Send("20 01 00")]);
+    script.extend([whole("3a"), Step::Send("40 id")]);
+    let broker = Broker::start(until_goodbye(script));
+    let url = broker.url();
+    let flags =
+        ["pub", &url, "-V", "311", "-t", "t", "--repeat", "3", "-q", "1", "-c", "-i", "me", "-f", &file];
+    let quiet = ["--reconnect-delay", "0.01", "--quiet"];
+    Program::new([&flags[..], &quiet].concat()).run().expect(0, "", "");
+}
+
+/// The broker's limit is known before the message is sent, and nothing is sent that it would end the connection
+/// for.
+#[test]
+fn a_topic_alias_of_ones_own_is_within_the_brokers_limit() {
+    let outcome = |connack: &'static str, packets: &[&str], flags: &[&str]| {
+        let mut script = vec![Step::Upgrade, packet("10 <MQTT> 05 *"), Step::Send(connack)];
+        script.extend(packets.iter().map(|pattern| packet(pattern)));
+        let broker = Broker::start(until_goodbye(script));
+        let url = broker.url();
+        let alias = ["-D", "publish", "topic-alias", "4"];
+        Program::new([&["pub", &url, "-t", "t"], &alias[..], flags].concat()).run()
+    };
+    outcome("20 00 00 03 22 00 04", &["30 <t> 03 23 00 04 'x'"], &["-m", "x"]).expect(0, "", "");
+    let line = "mqttws: publishing to t: message refused: the broker takes topic aliases up to 3\n";
+    outcome("20 00 00 03 22 00 03", &[], &["-m", "x"]).expect(7, "", line);
+    let line = "mqttws: publishing to t: message refused: the broker takes no topic aliases\n";
+    outcome("20 00 00 00", &[], &["-m", "x"]).expect(7, "", line);
 }

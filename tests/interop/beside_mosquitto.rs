@@ -1,5 +1,5 @@
-//! `mqttws sub` and Debian's `mosquitto_sub` on one broker: what they print for the same flags is the same, byte
-//! for byte. These tests must never know a format.
+//! `mqttws sub` and Debian's `mosquitto_sub` on one broker: what they print for the same flags is the same,
+//! byte for byte. These tests must never know a format.
 
 use crate::broker::Mosquitto;
 use crate::mosquitto;
@@ -27,24 +27,18 @@ fn publish(broker: &Mosquitto, flags: &[&str]) {
     broker.client("mosquitto_pub", &[&["-V", "5"], flags].concat()).run().expect(0, "", "");
 }
 
-/// A message with everything that a client can give it.
+/// Two user properties of one name.
+const USER_PROPERTIES: &[&str] =
+    &["-D", "publish", "user-property", "a", "b", "-D", "publish", "user-property", "a", "c"];
+
+/// A message with everything else that a client can give it.
 const EVERYTHING: &[&str] = &[
     "-q",
     "1",
     "-D",
     "publish",
-    "user-property",
-    "a",
-    "b",
-    "-D",
-    "publish",
     "content-type",
     "text/x",
-    "-D",
-    "publish",
-    "user-property",
-    "a",
-    "c",
     "-D",
     "publish",
     "correlation-data",
@@ -63,7 +57,8 @@ const EVERYTHING: &[&str] = &[
     "1",
 ];
 
-/// Everything of 2.0.11 that does not tell the time.
+/// Everything of 2.0.11 that does not tell the time, but for hexadecimal digits with a width: 2.0 shows half
+/// of the payload there.
 const FORMATS: &[&str] = &[
     "%A|%5A|%05A|%-5A|",
     "%C|%9C|%-9C|%09C|%.2C|%9.2C|",
@@ -78,8 +73,7 @@ const FORMATS: &[&str] = &[
     "%R|%9R|%-9R|%.1R|%9.1R|",
     "%S|%5S|%05S|%-5S|",
     "%t|%9t|%-9t|%09t|%.2t|%9.2t|%-9.2t|",
-    "%x|%5x|%9x|%-9x|%09x|%012x|%30x|%-30x|%.2x|",
-    "%X|%5X|%9X|%-9X|%09X|%012X|",
+    "%x|%X|",
     "%%|%5%|@@|\\\\",
     "\\0\\a\\e\\n\\r\\t\\v|",
     "@a@A@b@B@h@n@t@%@E@O@Q@f@i@J@K@L@o@q@v@+|",
@@ -94,7 +88,7 @@ fn every_escape_prints_the_same() {
         let running = both(&broker, &["-t", "le/#", "-q", "1", "-C", "8", "-F", format]);
         for payload in ["abcdef", "", "{\"a\" : [1, 2.50]}", "grün"] {
             let input = if payload.is_empty() { &["-n"][..] } else { &["-m", payload] };
-            for message in [EVERYTHING, &[]] {
+            for message in [&[EVERYTHING, USER_PROPERTIES].concat()[..], &[]] {
                 publish(&broker, &[&["-t", "le/vel"], input, message].concat());
             }
         }
@@ -238,7 +232,7 @@ fn a_mirror_is_exact() {
     let source =
         Program::new([&["sub", &broker.ws(), "-i", "source"], &flags[..], &[count]].concat()).spawn();
     broker.wait_for_subscription("source");
-    let everything = [&["-t", "m/all", "-m", "grün \u{202e}\x01"], EVERYTHING].concat();
+    let everything = [&["-t", "m/all", "-m", "grün \u{202e}\x01"], EVERYTHING, USER_PROPERTIES].concat();
     publish(&broker, &everything);
     publish(&broker, &["-t", "m/empty", "-n", "-q", "2"]);
     publish(&broker, &["-t", "m/kept", "-m", "kept", "-r", "-q", "1"]);

@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 
+use super::pace::Pace;
 use crate::cli;
 use crate::client::Source;
 use crate::command::stream::Large;
@@ -33,11 +34,10 @@ impl Opened {
         let file = File::open(path).with_context(|| format!("reading {name}"))?;
         let length = file.metadata().ok().filter(Metadata::is_file).map_or(0, |metadata| metadata.len());
         match usize::try_from(length) {
-            Ok(length) if length < LARGE || args.repeat > 1 => {
-                Ok(Self::Input(Input::of_file(args, file, name, maximum)))
-            }
+            Ok(length) if length < LARGE => Ok(Self::Input(Input::of_file(args, file, name, maximum))),
             Ok(length) if length <= maximum => {
-                Ok(Self::Large(Large { name, blocks: FileBlocks::new(file), length }))
+                let (blocks, pace) = (FileBlocks::new(file), Pace::new(args));
+                Ok(Self::Large(Large { name, blocks, length, repeat: args.repeat, pace }))
             }
             _ => bail!("reading {name}: it has {length} bytes, and a message at most {maximum}"),
         }
@@ -67,6 +67,14 @@ pub struct Input {
 }
 
 impl Input {
+    /// What the command line names, all of it in memory; a message may have `maximum` bytes.
+    pub fn new(args: &cli::Publish, maximum: usize) -> Result<Self> {
+        let Some(path) = &args.file else { return Ok(Self::without_file(args, maximum)) };
+        let what = path.display().to_string();
+        let file = File::open(path).with_context(|| format!("reading {what}"))?;
+        Ok(Self::of_file(args, file, what, maximum))
+    }
+
     fn of_file(args: &cli::Publish, file: File, what: String, maximum: usize) -> Self {
         Self { source: Some(whole(file, maximum)), what, repeat: args.repeat, ..Self::empty() }
     }
@@ -90,7 +98,7 @@ impl Input {
         let mut input = Self { repeat: args.repeat, ..Self::empty() };
         if args.stdin_file {
             input.source = Some(whole(io::stdin(), maximum));
-        } else if args.stdin_line || args.json {
+        } else if args.is_many() {
             let delimiter = args.delimiter.unwrap_or(if args.null { 0 } else { LINE_FEED });
             input.delimiter = Some(delimiter);
             let mut records = Records::new(io::stdin(), delimiter, maximum);

@@ -1,6 +1,7 @@
 //! What becomes of a record: a payload, a topic and a payload (`--split`), or all that a line of JSON says.
 //! It must never know where records come from.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -33,7 +34,7 @@ pub enum Message {
 #[derive(Debug)]
 pub struct Maker {
     /// What records do not say; its topic is there unless they say it.
-    pub template: Publish,
+    pub template: Rc<Publish>,
     prefix: String,
     form: Form,
 }
@@ -49,7 +50,7 @@ impl Maker {
     /// Messages as the command line describes them, with these properties.
     pub fn new(args: &cli::Publish, properties: Properties) -> Result<Self> {
         let form = match args.split {
-            _ if args.json => Form::Json,
+            _ if args.reads_records() => Form::Json,
             Some(separator) => Form::Split(separator),
             None => Form::Payload,
         };
@@ -58,7 +59,7 @@ impl Maker {
         let topic = topic.map_err(|error| Usage::new(format!("--topic-prefix: {error}")))?;
         let has_alias = properties.topic_alias().is_some();
         ensure!(
-            !has_alias || !(args.topic_alias || args.json || args.split.is_some()),
+            !has_alias || !(args.topic_alias || args.reads_records() || args.split.is_some()),
             Usage::new("-D publish topic-alias: it is for one topic, and not beside --topic-alias")
         );
         let template = Publish {
@@ -70,7 +71,7 @@ impl Maker {
             properties,
             payload: Bytes::new(),
         };
-        Ok(Self { template, prefix, form })
+        Ok(Self { template: Rc::new(template), prefix, form })
     }
 
     /// The message of a record; the error says what is wrong with it.
@@ -87,7 +88,7 @@ impl Maker {
             .ok_or_else(|| format!("no {} between topic and message", separator.escape_ascii()))?;
         let topic = TopicName::from_bytes(record.slice(..at)).map_err(|error| format!("topic: {error}"))?;
         let topic = Some(self.prefixed(&topic)?);
-        let publish = Publish { topic, payload: record.slice(at + 1..), ..self.template.clone() };
+        let publish = Publish { topic, payload: record.slice(at + 1..), ..Publish::clone(&self.template) };
         Ok(Message::Whole { publish: Box::new(publish), time: None })
     }
 
@@ -123,7 +124,7 @@ impl Maker {
     /// What is published of a message, and when it once came.
     pub fn finish(&self, message: Message) -> (Publish, Option<Duration>) {
         match message {
-            Message::Payload(payload) => (Publish { payload, ..self.template.clone() }, None),
+            Message::Payload(payload) => (Publish { payload, ..Publish::clone(&self.template) }, None),
             Message::Whole { publish, time } => (*publish, time),
         }
     }

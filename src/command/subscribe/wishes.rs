@@ -20,7 +20,7 @@ use crate::terminal::template::Template;
 /// Some wishes are only understood by MQTT 5.
 pub fn require_version_5(args: &cli::Subscribe, options: &mut Options) -> Result<()> {
     if args.needs_version_5() {
-        let flags = "--retain-as-published, --retain-handling and --no-local";
+        let flags = "--retain-as-published, --retain-handling, --no-local and --reply";
         ensure!(
             options.versions.contains(&Version::V5),
             Usage::new(format!("{flags}: only MQTT 5 has these"))
@@ -49,7 +49,7 @@ pub fn filters(args: &cli::Subscribe) -> Result<Vec<TopicFilter>> {
 
 /// What a message looks like.
 pub fn layout(args: &cli::Subscribe) -> Result<Layout> {
-    let into_files = args.output_dir.is_some();
+    let into_files = args.output_dir.is_some() || args.commands.exec.is_some();
     let sanitise = !into_files && output::stdout_is_terminal();
     let encoding = match (args.hex, args.base64) {
         (true, _) => Some(Encoding::Hex),
@@ -66,7 +66,7 @@ pub fn layout(args: &cli::Subscribe) -> Result<Layout> {
         }
         _ => Content::Payload { verbose: args.verbose, encoding },
     };
-    // A file is as long as its message.
+    // A file is as long as its message, and so is what a command reads.
     let is_bare = into_files && matches!(content, Content::Payload { .. });
     let end = match () {
         () if args.no_newline || is_bare => None,
@@ -84,7 +84,7 @@ pub fn target(args: &cli::Subscribe) -> Result<Target> {
     };
     if path.is_file() {
         bail!(Usage::new(format!(
-            "-o {}: expected a folder for the messages; flags come from a file with --config",
+            "--output-dir {}: expected a folder for the messages; flags come from a file with -o",
             path.display()
         )));
     }

@@ -48,7 +48,7 @@ pub enum Event {
 }
 
 /// A message from the server.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Delivery {
     /// Counts the messages of this session, from 1; what [`Session::settle`] is told.
     pub number: u64,
@@ -110,6 +110,8 @@ pub enum Unsendable {
     QoSNotSupported(QoS),
     /// The server keeps no retained messages `[MQTT-3.2.2-14]`.
     RetainNotSupported,
+    /// Above the server's Topic Alias Maximum, which this is `[MQTT-3.3.2-9]`.
+    TopicAliasTooHigh(u16),
     /// It has no wire form.
     Encode(EncodeError),
 }
@@ -121,6 +123,7 @@ impl Unsendable {
             Self::TooLarge { .. } => ReasonCode::PACKET_TOO_LARGE,
             Self::QoSNotSupported(_) => ReasonCode::QOS_NOT_SUPPORTED,
             Self::RetainNotSupported => ReasonCode::RETAIN_NOT_SUPPORTED,
+            Self::TopicAliasTooHigh(_) => ReasonCode::TOPIC_ALIAS_INVALID,
             Self::Encode(_) => ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR,
         }
     }
@@ -134,6 +137,10 @@ impl std::fmt::Display for Unsendable {
             }
             Self::QoSNotSupported(maximum) => write!(f, "the broker takes QoS {maximum} at most"),
             Self::RetainNotSupported => f.write_str("the broker keeps no retained messages"),
+            Self::TopicAliasTooHigh(0) => f.write_str("the broker takes no topic aliases"),
+            Self::TopicAliasTooHigh(maximum) => {
+                write!(f, "the broker takes topic aliases up to {maximum}")
+            }
             Self::Encode(error) => error.fmt(f),
         }
     }

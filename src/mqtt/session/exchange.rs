@@ -5,8 +5,11 @@
 //! as a tombstone until all before it are finished; so an identifier is never reused in flight.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 
-use crate::mqtt::packet::{Ack, Packet, PacketId, Publish};
+use bytes::Bytes;
+
+use crate::mqtt::packet::{Ack, PacketId, Publish};
 use crate::mqtt::property::Properties;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
@@ -22,10 +25,12 @@ const IDENTIFIERS: u64 = 65_535;
 const REMEMBERED: usize = 64 * 1024 * 1024;
 
 /// A message that was sent and may have to be sent again.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Sent {
-    /// The message; its payload, unless that is streamed.
-    pub publish: Publish,
+    /// All of the message but payload, identifier and DUP: messages of a stream have it in common.
+    pub head: Rc<Publish>,
+    /// The payload, unless that is streamed.
+    pub payload: Bytes,
     /// The caller's number for it.
     pub record: u64,
     /// The length of a payload that the caller streams, in bytes.
@@ -35,10 +40,17 @@ pub struct Sent {
 /// What is sent again.
 #[derive(Debug)]
 pub enum Again {
-    /// A whole packet.
-    Packet(Packet),
-    /// The header of a message whose payload the caller must stream again.
-    Stream(Sent),
+    /// A message; if its payload is streamed, the caller must do it again.
+    Publish {
+        /// The message.
+        sent: Sent,
+        /// Its identifier.
+        packet_id: PacketId,
+        /// The server may have it already `[MQTT-3.3.1-1]`.
+        dup: bool,
+    },
+    /// PUBREL.
+    Release(PacketId),
 }
 
 /// One unfinished exchange.
@@ -61,7 +73,7 @@ pub enum Exchange {
 impl Sent {
     /// The length of the payload, wherever it comes from.
     pub fn length(&self) -> usize {
-        self.streamed.unwrap_or(self.publish.payload.len())
+        self.streamed.unwrap_or(self.payload.len())
     }
 }
 
@@ -73,7 +85,7 @@ impl Exchange {
     /// How many payload bytes are kept to be sent again.
     fn remembered(&self) -> usize {
         match self {
-            Self::AtLeastOnce(sent) | Self::ExactlyOnce(sent) => sent.publish.payload.len(),
+            Self::AtLeastOnce(sent) | Self::ExactlyOnce(sent) => sent.payload.len(),
             _ => 0,
         }
     }
@@ -236,7 +248,7 @@ impl Exchanges {
             {
                 given_up.push((sent.record, code));
                 self.publishing -= 1;
-                self.remembered -= sent.publish.payload.len();
+                self.remembered -= sent.payload.len();
                 *exchange = Exchange::Done;
             }
         }
@@ -282,18 +294,13 @@ impl Exchanges {
             let packet_id = identifier(self.unsent);
             let packet = match &self.queue[self.position(self.unsent)] {
                 Exchange::AtLeastOnce(sent) | Exchange::ExactlyOnce(sent) => {
-                    let publish = &sent.publish;
-                    if self.outstanding >= window(publish.qos).max(1) {
+                    if self.outstanding >= window(sent.head.qos).max(1) {
                         return None;
                     }
-                    let publish = Publish { dup: self.unsent < self.fresh, ..publish.clone() };
-                    let sent = Sent { publish, ..*sent };
-                    Some(match sent.streamed {
-                        Some(_) => Again::Stream(sent),
-                        None => Again::Packet(Packet::Publish(sent.publish)),
-                    })
+                    let dup = self.unsent < self.fresh;
+                    Some(Again::Publish { sent: sent.clone(), packet_id, dup })
                 }
-                Exchange::Released { .. } => Some(Again::Packet(Packet::PubRel(Ack::success(packet_id)))),
+                Exchange::Released { .. } => Some(Again::Release(packet_id)),
                 Exchange::Subscribe | Exchange::Unsubscribe { .. } | Exchange::Done => None,
             };
             self.unsent += 1;

@@ -82,6 +82,11 @@ impl Limits {
         if publish.retain && !self.retain_available {
             return Err(Unsendable::RetainNotSupported);
         }
+        if version.has_properties()
+            && publish.properties.topic_alias().is_some_and(|alias| alias > self.topic_alias_maximum)
+        {
+            return Err(Unsendable::TopicAliasTooHigh(self.topic_alias_maximum));
+        }
         // The length is only computed where a limit was announced.
         if self.maximum_packet < usize::MAX {
             let size = publish.encoded_len_with(length, version);

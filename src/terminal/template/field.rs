@@ -118,23 +118,26 @@ fn padded_as_they_are(bytes: &[u8], shape: Shape, out: &mut BytesMut) {
     }
 }
 
-/// Of a payload in hexadecimal, mosquitto 2.0 shows half as many bytes as fit into the width, or half of it.
+/// As mosquitto 2.1 has it (2.0 cuts the payload to half the width): a width cuts the payload to as many
+/// bytes and pads its digits; a precision groups the digits, and those of the padding in front of them.
 fn hex(payload: &[u8], upper: bool, shape: Shape, out: &mut BytesMut) {
-    let length = if shape.width > 0 { shape.width.min(payload.len()) / 2 } else { payload.len() };
+    let length = if shape.width > 0 { shape.width.min(payload.len()) } else { payload.len() };
+    let missing = shape.width.saturating_sub(2 * length);
     let mut digits = BytesMut::new();
+    if !shape.left {
+        digits.put_bytes(if shape.zeros { b'0' } else { b' ' }, missing);
+    }
     encoding::hex(&payload[..length], upper, &mut digits);
-    let group = shape.precision.filter(|group| *group > 0);
-    let (Some(group), Some(separator)) = (group, shape.separator) else {
-        return padded_as_they_are(&digits, shape, out);
-    };
-    let mut grouped = BytesMut::new();
+    let group = shape.precision.filter(|group| *group > 0).unwrap_or(usize::MAX);
     for (at, digits) in digits.chunks(group).enumerate() {
         if at > 0 {
-            grouped.put_u8(separator);
+            out.put_u8(shape.separator.unwrap_or(b' '));
         }
-        grouped.put_slice(digits);
+        out.put_slice(digits);
     }
-    padded_as_they_are(&grouped, shape, out);
+    if shape.left {
+        out.put_bytes(b' ', missing);
+    }
 }
 
 fn float(payload: &[u8], bytes: usize, shape: Shape, out: &mut BytesMut) -> Result<(), Unfit> {

@@ -9,7 +9,7 @@ use super::{Field, Part, Shape};
 const WIDEST: usize = 4096;
 
 /// What may separate groups of hexadecimal digits (`mosquitto_sub` 2.1).
-const SEPARATORS: &str = ": -_.,/+|";
+const SEPARATORS: &str = "!\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~ ";
 
 /// Where a format makes no sense, as the user is told.
 type Wrong = String;
@@ -51,8 +51,8 @@ fn percent(left: &mut Peekable<Chars<'_>>) -> Result<Part, Wrong> {
     shape.width = number(left)?;
     if left.next_if_eq(&'.').is_some() {
         shape.precision = Some(number(left)?);
-        shape.separator = left.next_if(|c| SEPARATORS.contains(*c)).and_then(|c| u8::try_from(c).ok());
     }
+    shape.separator = left.next_if(|c| SEPARATORS.contains(*c)).and_then(|c| u8::try_from(c).ok());
     let letter = left.next().ok_or("it ends in the middle of a % escape; %% is a percent sign")?;
     if letter == '%' {
         return Ok(Part::Literal(b"%".to_vec()));

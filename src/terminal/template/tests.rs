@@ -96,10 +96,15 @@ fn payloads_and_topics_are_padded_and_cut() {
     for (format, expected) in [
         ("%p|%5p|%-9p|%09p|%012p|%.3p|%3.2p|", "abcdef|abcde|abcdef   |000abcdef|000000abcdef|abcdef|abc|"),
         (
-            "%x|%5x|%X|%-9x|%09x|%12x|%.2x|",
-            "616263646566| 6162|616263646566|616263   |000616263|      616263|616263646566|",
+            "%x|%5x|%X|%-9x|%014x|%14x|%-14x|%.2x|",
+            "616263646566|6162636465|616263646566|616263646566|00616263646566|  616263646566|616263646566  |\
+             61 62 63 64 65 66|",
         ),
         ("%.2:x|%.4 X|%.1-x|", "61:62:63:64:65:66|6162 6364 6566|6-1-6-2-6-3-6-4-6-5-6-6|"),
+        (
+            "%.0x|%.1X|%16.4;x|%-14.6;x|",
+            "616263646566|6 1 6 2 6 3 6 4 6 5 6 6|    ;6162;6364;6566|616263;646566  |",
+        ),
         ("%10t|%-10t|%010t|%.0t|%5.1t|%-5.1t|", "         t|t         |         t||    t|t    |"),
     ] {
         assert_eq!(text(format, &bare(b"abcdef")), expected, "{format}");
@@ -129,7 +134,7 @@ fn json_as_mosquitto_has_it() {
     ] {
         assert_eq!(text(format, &bare(payload)), format!("{head}{expected}"), "{format}");
     }
-    let expected = r#"{"tst":"2026-02-03T04:05:06.000700Z+0200","topic":"t","qos":1,"retain":1,"payloadlen":1,"mid":12,"properties":{"user-properties":{"a":"b","a":"c"},"content-type":"x","correlation-data":"zz","response-topic":"r/s","payload-format-indicator":1,"message-expiry-interval":7,"subscription-identifier":5,"topic-alias":3},"payload":"x"}"#;
+    let expected = r#"{"tst":"2026-02-03T04:05:06.000700Z+0200","topic":"t","qos":1,"retain":1,"payloadlen":1,"mid":12,"properties":{"user-properties":[{"a":"b"},{"a":"c"}],"content-type":"x","correlation-data":"zz","response-topic":"r/s","payload-format-indicator":1,"message-expiry-interval":7,"subscription-identifier":5,"topic-alias":3},"payload":"x"}"#;
     assert_eq!(text("%j", &full(b"x")), expected);
     assert_eq!(rendered("[%J]", &bare(b"no")), (Err(Unfit::NotJson), b"[]".to_vec()));
 }
@@ -156,7 +161,8 @@ fn only_what_the_broker_sent_is_made_harmless() {
 fn formats_that_make_no_sense_are_told() {
     for (format, wrong) in [
         ("%Z", "%Z is unknown"),
-        ("%05|", "%| is unknown"),
+        ("%05ü", "%ü is unknown"),
+        ("%05|", "in the middle of a % escape"),
         ("%", "in the middle of a % escape"),
         ("x%-05.3", "in the middle of a % escape"),
         ("@", "behind an @"),
@@ -165,6 +171,7 @@ fn formats_that_make_no_sense_are_told() {
         ("%99999p", "above 4096"),
         ("%.99999999999999999999p", "above 4096"),
         ("%.2:p", "only %x and %X take a separator"),
+        ("%:p", "only %x and %X take a separator"),
     ] {
         let error = Template::parse(format, false, false).expect_err(format);
         assert!(error.contains(wrong), "{format}: {error}");

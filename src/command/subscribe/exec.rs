@@ -1,0 +1,266 @@
+//! `sub --exec`: a command for each message, its answer for who asked (`--reply`), and the acknowledgement
+//! when both are done. It must never know how commands are run.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use bytes::Bytes;
+
+use super::Subscriber;
+use super::sink::Sink;
+use crate::cli;
+use crate::client::{Client, Event};
+use crate::mqtt::packet::Publish;
+use crate::mqtt::property::{Properties, Property};
+use crate::mqtt::session;
+use crate::mqtt::topic::TopicName;
+use crate::report::{self, Exit};
+use crate::terminal::commands::{Commands, Ended, Outcome, Settings};
+use crate::terminal::format::Layout;
+
+/// How long a command may take to end after a signal was passed on to it; the program is given five seconds.
+const OBEDIENCE: Duration = Duration::from_secs(3);
+
+/// Marks the records of replies: removals of retained messages have the numbers of messages.
+const REPLY: u64 = 1 << 63;
+
+/// See the module.
+#[expect(clippy::struct_excessive_bools, reason = "each is a wish or a fact of its own")]
+pub struct Exec {
+    pub(super) commands: Commands,
+    /// Answers that wait until they may be published, each with the number of its message.
+    replies: VecDeque<(u64, Publish)>,
+    keep_going: bool,
+    reply: bool,
+    quiet: bool,
+    failed: bool,
+    /// A signal was passed on, and then they are killed.
+    kill_at: Option<Instant>,
+}
+
+impl Exec {
+    /// Commands as the command line asks for them.
+    pub fn start(args: &cli::Subscribe, command: &str, client: &Client, layout: Layout) -> Result<Self> {
+        let flags = &args.commands;
+        let settings =
+            Settings { command: command.to_owned(), jobs: usize::from(flags.jobs), capture: flags.reply };
+        let postbox = client.postbox();
+        let commands =
+            Commands::start(&settings, layout, move || postbox.wake()).context("starting the commands")?;
+        Ok(Self {
+            commands,
+            replies: VecDeque::new(),
+            keep_going: flags.keep_going,
+            reply: flags.reply,
+            quiet: args.connection.is_quiet(),
+            failed: false,
+            kill_at: None,
+        })
+    }
+
+    /// Replies that wait for room need the acknowledgements of those before them: then we go on reading.
+    pub fn is_full(&self) -> bool {
+        self.commands.is_full() && self.replies.is_empty()
+    }
+
+    /// Whether no command runs and no reply waits.
+    pub fn is_done(&self) -> bool {
+        self.commands.is_idle() && self.replies.is_empty()
+    }
+
+    /// Whether a command has failed.
+    pub fn has_failed(&self) -> bool {
+        self.failed
+    }
+
+    /// A command has ended; whether it is the last one.
+    fn ended(&mut self, Ended { number, publish, outcome }: Ended) -> bool {
+        match outcome {
+            Outcome::Done(output) => match self.answer(&publish, output) {
+                Some(reply) => self.replies.push_back((number, reply)),
+                None => self.commands.done(number),
+            },
+            Outcome::Dropped => {}
+            Outcome::Failed(why) => {
+                self.failed = true;
+                let topic = publish.topic.as_ref().map_or("", TopicName::as_str);
+                report::failure(&format!("running the command for a message to {topic}: {why}"));
+                if self.keep_going {
+                    self.commands.done(number);
+                } else {
+                    self.commands.stop();
+                }
+                return !self.keep_going;
+            }
+        }
+        false
+    }
+
+    /// What is published of the output of a command.
+    fn answer(&self, request: &Publish, output: Bytes) -> Option<Publish> {
+        if !self.reply {
+            return None;
+        }
+        let topic = request.properties.response_topic().and_then(|topic| TopicName::new(topic.clone()).ok());
+        if topic.is_none() && !self.quiet {
+            let asked = request.topic.as_ref().map_or("", TopicName::as_str);
+            report::warn(&format!("a message to {asked} has no response topic: its answer is dropped"));
+        }
+        let data = request.properties.correlation_data().cloned();
+        Some(Publish {
+            dup: false,
+            qos: request.qos,
+            retain: false,
+            topic: Some(topic?),
+            packet_id: None,
+            properties: data.map(Property::CorrelationData).into_iter().collect::<Properties>(),
+            payload: output,
+        })
+    }
+
+    /// Publishes as many replies as may be now; whether all were taken.
+    fn publish_replies(&mut self, client: &mut Client) -> bool {
+        let mut taken = true;
+        while self.replies.front().is_some_and(|(_, reply)| client.can_publish(reply.qos))
+            && let Some((number, reply)) = self.replies.pop_front()
+        {
+            let topic = reply.topic.clone();
+            if let Err(unsendable) = client.publish(reply, number | REPLY) {
+                let topic = topic.as_ref().map_or("", TopicName::as_str);
+                report::failure(&format!("replying to {topic}: refused: {unsendable}"));
+                taken = false;
+            }
+            self.commands.done(number);
+        }
+        taken
+    }
+}
+
+/// Whether a record is that of a reply.
+pub fn is_reply(record: u64) -> bool {
+    record & REPLY != 0
+}
+
+impl Subscriber<'_> {
+    /// Looks at the commands that have ended, and acknowledges what is done.
+    pub(super) fn look_at_commands(&mut self) -> Option<Exit> {
+        let Sink::Commands(exec) = &mut self.output else { return None };
+        let mut is_over = false;
+        while let Some(ended) = exec.commands.ended() {
+            is_over |= exec.ended(ended);
+        }
+        self.denied |= !exec.publish_replies(&mut self.client);
+        self.settle_commands();
+        is_over.then_some(Exit::Local)
+    }
+
+    /// Acknowledges what is done.
+    pub(super) fn settle_commands(&mut self) {
+        if let Sink::Commands(exec) = &mut self.output
+            && let Some(number) = exec.commands.done_up_to()
+        {
+            self.client.settle(number);
+            self.removals.written(number);
+            self.removals.publish(&mut self.client);
+        }
+    }
+
+    /// Passes a signal on to the commands.
+    pub(super) fn interrupt_commands(&mut self, signal: i32) {
+        if let Sink::Commands(exec) = &mut self.output {
+            exec.commands.signal(signal);
+            exec.kill_at.get_or_insert_with(|| Instant::now() + OBEDIENCE);
+        }
+    }
+
+    /// Waits until every command has ended, and every answer is on its way.
+    pub(super) fn finish_commands(&mut self, mut result: Result<Exit>) -> Result<Exit> {
+        self.settle_commands();
+        if !matches!(result, Ok(Exit::Done)) {
+            self.stop_commands();
+        }
+        loop {
+            if result.is_err() {
+                // They have nowhere to go.
+                self.forget_replies();
+            }
+            if self.output.is_done() {
+                break;
+            }
+            let alarm = if let Sink::Commands(exec) = &self.output { exec.kill_at } else { None };
+            // Only acknowledgements of replies are of interest any more.
+            self.client.hold(!self.args.commands.reply || self.output.is_full());
+            let event = match &result {
+                Ok(_) => self.client.next(alarm).map_err(Into::into),
+                // Nothing can be acknowledged any more; those that run end all the same.
+                Err(_) => Ok(self.client.await_output(alarm).unwrap_or(Event::Alarm)),
+            };
+            result = match event {
+                Ok(event) => self.finish_command(&event, result),
+                Err(error) => {
+                    self.stop_commands();
+                    result.and(Err(error))
+                }
+            };
+        }
+        self.await_replies(result)
+    }
+
+    fn finish_command(&mut self, event: &Event, result: Result<Exit>) -> Result<Exit> {
+        match *event {
+            Event::Interrupted(signal) => {
+                self.interrupt_commands(signal);
+                return result.map(|exit| if exit == Exit::Done { self.interrupted(signal) } else { exit });
+            }
+            Event::Alarm => {
+                if let Sink::Commands(exec) = &mut self.output {
+                    exec.commands.kill();
+                    exec.kill_at = None;
+                }
+                self.forget_replies();
+            }
+            Event::Mqtt(session::Event::Acknowledged { record, code, .. }) => {
+                self.acknowledged(record, code);
+            }
+            _ => {}
+        }
+        match self.look_at_commands() {
+            Some(exit) => result.map(|before| if before == Exit::Done { exit } else { before }),
+            None => result,
+        }
+    }
+
+    fn stop_commands(&mut self) {
+        if let Sink::Commands(exec) = &mut self.output {
+            exec.commands.stop();
+        }
+    }
+
+    fn forget_replies(&mut self) {
+        if let Sink::Commands(exec) = &mut self.output {
+            exec.replies.clear();
+        }
+    }
+
+    /// Waits for the acknowledgements of the answers.
+    fn await_replies(&mut self, result: Result<Exit>) -> Result<Exit> {
+        let is_wanted = self.args.commands.reply && !matches!(result, Err(_) | Ok(Exit::Signal(_)));
+        if !is_wanted {
+            return result;
+        }
+        self.client.hold(false);
+        let deadline = Instant::now() + self.client.options().connect_timeout;
+        while self.client.session().in_flight() > 0 {
+            match self.client.next(Some(deadline)).context("replying")? {
+                Event::Alarm => anyhow::bail!("replying: the broker does not acknowledge"),
+                Event::Interrupted(_) => break,
+                Event::Mqtt(session::Event::Acknowledged { record, code, .. }) => {
+                    self.acknowledged(record, code);
+                }
+                _ => {}
+            }
+        }
+        result
+    }
+}
