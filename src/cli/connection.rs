@@ -20,6 +20,7 @@ use crate::transport::endpoint::{Endpoint, Scheme};
 
 /// Where to connect, and how.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Connection {
     /// The address.
     #[command(flatten)]
@@ -98,6 +99,11 @@ impl Connection {
     /// Whether warnings and progress are unwanted.
     pub fn is_quiet(&self) -> bool {
         self.quiet
+    }
+
+    /// Whether progress may be shown: lines of the log stand better alone.
+    pub fn shows_progress(&self) -> bool {
+        !self.quiet && self.debug == 0
     }
 
     /// Whether nothing is wanted but to see what is in force.

@@ -18,7 +18,7 @@ pub mod serve;
 pub mod session;
 pub mod subscribe;
 mod tls;
-mod value;
+pub mod value;
 
 use std::ffi::OsString;
 

@@ -10,7 +10,7 @@ use super::property::PropertyFlags;
 use super::refused::Granted;
 use super::request::RequestFlags;
 use super::session::Persistence;
-use super::value;
+use super::value::{self, Summary};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::TopicName;
 use crate::report::Usage;
@@ -135,9 +135,15 @@ pub struct Publish {
     #[arg(long, help_heading = "Messages")]
     pub topic_alias: bool,
 
-    /// Say at the end how much was published, on stderr
-    #[arg(long, help_heading = "Output")]
-    pub summary: bool,
+    /// Send the time with each message, as user property `time`, for `sub --latency` (MQTT 5); with --request
+    /// say at the end how long the answers took
+    #[arg(long, help_heading = "Messages")]
+    pub latency: bool,
+
+    /// Say at the end how much was published, and how fast it was acknowledged, on stderr
+    #[arg(long, value_name = "json", num_args = 0..=1, require_equals = true, default_missing_value = "text",
+          value_parser = value::summary, help_heading = "Output")]
+    pub summary: Option<Summary>,
 }
 
 impl Publish {

@@ -10,7 +10,7 @@ use super::connection::Connection;
 use super::property::PropertyFlags;
 use super::refused::Granted;
 use super::session::Persistence;
-use super::value;
+use super::value::{self, Colour, Summary};
 use crate::mqtt::packet::RetainHandling;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::TopicFilter;
@@ -152,9 +152,24 @@ pub struct Subscribe {
     #[command(flatten)]
     pub commands: CommandFlags,
 
-    /// Say at the end how much came, on stderr
+    /// Draw one line per topic and keep it up to date; needs a terminal
+    #[arg(short, long, help_heading = "Output", conflicts_with_all = ["exec", "format", "json", "no_newline",
+          "null", "output_dir", "pretty"])]
+    pub watch: bool,
+
+    /// Colour topics: auto (on a terminal, unless `$NO_COLOR` is set), always or never
+    #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = value::colour,
+          help_heading = "Output")]
+    pub color: Colour,
+
+    /// Say at the end how long messages took from `pub --latency`, on stderr (MQTT 5)
     #[arg(long, help_heading = "Output")]
-    pub summary: bool,
+    pub latency: bool,
+
+    /// Say at the end how much came, on stderr
+    #[arg(long, value_name = "json", num_args = 0..=1, require_equals = true, default_missing_value = "text",
+          value_parser = value::summary, help_heading = "Output")]
+    pub summary: Option<Summary>,
 }
 
 /// What `--json` makes of payloads.

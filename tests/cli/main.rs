@@ -23,6 +23,10 @@ mod requests;
 mod serve;
 mod signals;
 mod subscribe;
+mod summary;
+mod terminal;
+mod terminal_progress;
+mod terminal_watch;
 mod tls;
 mod tls_client;
 mod tls_refused;
@@ -40,5 +44,6 @@ mod support {
     pub mod notation;
     pub mod program;
     pub mod secure;
+    pub mod terminal;
     pub mod websocket;
 }

@@ -16,7 +16,9 @@ use super::message::{Maker, Message};
 use super::pace::Pace;
 use crate::cli;
 use crate::cli::property::GivenProperties;
+use crate::cli::value::Summary;
 use crate::client::{Client, Event};
+use crate::command::telling::Telling;
 use crate::mqtt::packet::{RetainHandling, SubAck, Subscription};
 use crate::mqtt::property::{Place, Property};
 use crate::mqtt::qos::QoS;
@@ -24,6 +26,7 @@ use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::session::{self, Delivery};
 use crate::mqtt::topic::{TopicFilter, TopicName};
 use crate::report::{self, Exit, Usage};
+use crate::terminal::account::Account;
 use crate::terminal::output::Output;
 use crate::terminal::statistics::Statistics;
 
@@ -399,13 +402,15 @@ impl Requester<'_> {
         };
         // Every answer is there; nothing of ours can be lost any more.
         let _ = self.client.close();
-        if let Some(latency) = self.latency.summary().filter(|_| self.args.answers.latency) {
-            report::summary(&latency);
-        }
-        if self.args.summary {
-            let answers = self.latency.count();
-            report::summary(&crate::command::summary("answered", answers, self.bytes, began.elapsed()));
-        }
+        let form = self.args.summary.or(self.args.latency.then_some(Summary::Text));
+        Telling::new(form, self.args.connection.is_quiet(), began).end(false, |took| Account {
+            verb: "answered",
+            messages: self.latency.count(),
+            bytes: self.bytes,
+            refused: None,
+            took,
+            times: Some(("latency", &self.latency)),
+        });
         Ok(exit)
     }
 }

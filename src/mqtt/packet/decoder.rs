@@ -101,8 +101,8 @@ impl Decoder {
         true
     }
 
-    /// The next packet, if it is an acknowledgement of success in its shortest form, as almost all are; whole in
-    /// one piece. Otherwise [`Decoder::next`] has it.
+    /// The next packet, if it is an acknowledgement of success in its shortest form, as almost all are; whole
+    /// in one piece. Otherwise [`Decoder::next`] has it.
     #[inline]
     pub fn next_acknowledgement(&mut self) -> Option<(PacketType, PacketId)> {
         if !self.started.is_empty() {

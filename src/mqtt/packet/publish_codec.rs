@@ -18,8 +18,8 @@ impl Publish {
         self.encode_header_for(self.packet_id, self.payload.len(), version, out)
     }
 
-    /// The same with this identifier and a payload of `length` bytes, which comes from elsewhere; our own do not
-    /// count.
+    /// The same with this identifier and a payload of `length` bytes, which comes from elsewhere; our own do
+    /// not count.
     pub fn encode_header_for(
         &self,
         packet_id: Option<PacketId>,

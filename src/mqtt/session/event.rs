@@ -26,6 +26,11 @@ pub enum Event {
         /// The server's own words (MQTT 5 Reason String).
         reason: Option<ByteString>,
     },
+    /// The same for some messages that all came to a good end, where [`Config::only_failures`] asks for no
+    /// more.
+    ///
+    /// [`Config::only_failures`]: super::Config::only_failures
+    SomeAcknowledged,
     /// The server has lost the session: it may or may not have this QoS 2 message of ours. It is not
     /// sent again, for that could duplicate it.
     InDoubt {

@@ -215,6 +215,7 @@ impl Session {
         if self.state != State::Online || self.config.trace {
             return Ok(None);
         }
+        let mut ended = false;
         while let Some((packet, packet_id)) = self.decoder.next_acknowledgement() {
             let ack = Ack::success(packet_id);
             let event = match packet {
@@ -227,13 +228,14 @@ impl Session {
                 }
             };
             self.useful = true;
+            ended |= event.is_some();
             if event.is_some() && !self.config.only_failures {
                 self.resend();
                 return Ok(event);
             }
         }
         self.resend();
-        Ok(None)
+        Ok(ended.then_some(Event::SomeAcknowledged))
     }
 
     /// Whether a message or an acknowledgement came since the last call.

@@ -294,21 +294,24 @@ fn random_frame(random: &mut fastrand::Rng, out: &mut Vec<u8>) {
     out.push(first);
     let mask = if masked { 0x80 } else { 0 };
     match length {
-        0..=125 => out.push(mask | u8::try_from(length).unwrap()),
+        0..=125 => out.push(mask + u8::try_from(length).unwrap()),
         126..=65_535 => {
-            out.push(mask | 126);
+            out.push(mask + 126);
             out.extend(u16::try_from(length).unwrap().to_be_bytes());
         }
         _ => {
-            out.push(mask | 127);
+            out.push(mask + 127);
             out.extend((length as u64).to_be_bytes());
         }
     }
     out.extend(std::iter::repeat_with(|| random.u8(..)).take(length + if masked { 4 } else { 0 }));
 }
 
-/// The payloads of these bytes in one piece, what was sent meanwhile, and how it ended.
-fn told(mut world: World, bytes: &[u8], random: &mut fastrand::Rng) -> (Vec<u8>, Vec<(u8, Vec<u8>)>, String) {
+/// The payloads in one piece, what was sent meanwhile, and how it ended.
+type Told = (Vec<u8>, Vec<(u8, Vec<u8>)>, String);
+
+/// What becomes of these bytes.
+fn told(mut world: World, bytes: &[u8], random: &mut fastrand::Rng) -> Told {
     let mut payloads = Vec::new();
     let mut rest = bytes;
     loop {
