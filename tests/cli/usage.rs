@@ -73,7 +73,7 @@ fn numbers_have_their_ranges() {
     {
         refuses(
             flags,
-            "mqttws: invalid value '*' for '--* <N>': expected a number, at least 1; see mqttws --help",
+            "mqttws: invalid value '*' for '--* <N>': expected a number, at least 1; see *help*",
         );
     }
     refuses(&["pub", "-t", "t", "-m", "x", "-q", "3"], "mqttws: *'3' for '--qos <QOS>': expected 0, 1 or 2*");
