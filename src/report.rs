@@ -233,7 +233,7 @@ fn client_exit(error: &client::Error) -> Exit {
         Error::Transport(error) | Error::Lost(error) => transport_exit(error),
         // What [`Error::root`] never is.
         Error::Redirected { .. } => Exit::Upgrade,
-        Error::Violation(_) => Exit::Protocol,
+        Error::NotMqtt(_) | Error::Violation(_) => Exit::Protocol,
         Error::Interrupted(signal) => Exit::Signal(*signal),
     }
 }

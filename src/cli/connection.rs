@@ -89,16 +89,17 @@ pub struct Connection {
     /// No warnings and no progress
     #[arg(long, help_heading = "Output")]
     quiet: bool,
-
-    /// No TLS flag was typed: those of a profile mean nothing to a `ws://` address.
-    #[arg(skip)]
-    pub tls_by_profile: bool,
 }
 
 impl Connection {
     /// Whether warnings and progress are unwanted.
     pub fn is_quiet(&self) -> bool {
         self.quiet
+    }
+
+    /// Says whether a TLS flag was typed: those of a profile mean nothing to a `ws://` address.
+    pub fn account_for_tls(&mut self, is_typed: bool) {
+        self.tls.is_typed = is_typed;
     }
 
     /// Whether progress may be shown: lines of the log stand better alone.
@@ -139,7 +140,7 @@ impl Connection {
         ensure!(
             endpoint.scheme == Scheme::Wss
                 || !self.tls.is_given()
-                || self.tls_by_profile
+                || !self.tls.is_typed
                 || self.handshake.follow
                 || route.proxies.need_tls(),
             Usage::new(format!("TLS flags need a wss:// address, and {endpoint} is not one"))

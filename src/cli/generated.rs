@@ -102,7 +102,8 @@ again, at QoS 2, too. A \fBpub \-q 2\fR with \fB\-c\fR that was killed and is ru
 identifiers of the dead one; where the broker still holds one of them half taken, it may not deliver the new message:
 for exactly once, run it without \fB\-c\fR.
 .SH SECRETS
-Passwords and tokens are not shown in the log of \fB\-d\fR nor in errors, and neither are the queries of URLs. What is
+Passwords and tokens are not shown in the log of \fB\-d\fR and \fB\-dd\fR, by \fB\-\-print\-config\fR, nor in errors, and
+neither are the queries of URLs. What is
 typed on the command line is seen by every user of the machine who lists processes, for as long as the program runs;
 mqttws cannot hide it. \fB\-\-password\-file\fR, \fB\-\-ask\-password\fR, a value of the form \fB@FILE\fR in \fB\-\-header\fR,
 \fB\-\-basic\-auth\fR and \fB\-\-bearer\fR, a profile and the environment keep it off the command line.

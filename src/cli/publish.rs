@@ -5,11 +5,8 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args};
 
-use super::connection::Connection;
-use super::property::PropertyFlags;
-use super::refused::Granted;
+use super::conversation::Conversation;
 use super::request::RequestFlags;
-use super::session::Persistence;
 use super::value::{self, Summary};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::TopicName;
@@ -20,21 +17,9 @@ use crate::report::Usage;
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(group = ArgGroup::new("input").required(true).multiple(true), disable_help_flag = true)]
 pub struct Publish {
-    /// Address and session.
+    /// Address, session and properties.
     #[command(flatten)]
-    pub connection: Connection,
-
-    /// Session.
-    #[command(flatten)]
-    pub persistence: Persistence,
-
-    /// Flags without effect.
-    #[command(flatten)]
-    pub granted: Granted,
-
-    /// Properties.
-    #[command(flatten)]
-    pub properties: PropertyFlags,
+    pub conversation: Conversation,
 
     /// Answers.
     #[command(flatten)]

@@ -6,10 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::command::CommandFlags;
-use super::connection::Connection;
-use super::property::PropertyFlags;
-use super::refused::Granted;
-use super::session::Persistence;
+use super::conversation::Conversation;
 use super::value::{self, Colour, Summary};
 use crate::mqtt::packet::RetainHandling;
 use crate::mqtt::qos::QoS;
@@ -20,21 +17,9 @@ use crate::mqtt::topic::TopicFilter;
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(disable_help_flag = true)]
 pub struct Subscribe {
-    /// Address and session.
+    /// Address, session and properties.
     #[command(flatten)]
-    pub connection: Connection,
-
-    /// Session.
-    #[command(flatten)]
-    pub persistence: Persistence,
-
-    /// Flags without effect.
-    #[command(flatten)]
-    pub granted: Granted,
-
-    /// Properties.
-    #[command(flatten)]
-    pub properties: PropertyFlags,
+    pub conversation: Conversation,
 
     /// Topic filter to subscribe to; + and # are wildcards (repeatable)
     #[arg(

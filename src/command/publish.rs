@@ -35,9 +35,7 @@ pub fn run(args: &cli::Publish) -> Result<Exit> {
         return request::run(args);
     }
     let began = Instant::now();
-    let mut options = args.connection.resolve()?;
-    args.persistence.apply(&args.connection, &mut options)?;
-    let properties = args.properties.apply(&args.connection, &mut options)?;
+    let (mut options, properties) = args.conversation.resolve()?;
     // Exactly once is only possible in a session that outlives the connection; records may ask for it.
     options.session.outlives_connection = args.qos > QoS::AtMostOnce || args.json;
     options.session.only_with_expiry = args.qos < QoS::ExactlyOnce && !args.json;
@@ -46,8 +44,8 @@ pub fn run(args: &cli::Publish) -> Result<Exit> {
         timing::require_version_5(&mut options)?;
     }
     let maker = Maker::new(args, properties.of(Place::Publish))?;
-    let telling = Telling::new(args.summary, args.connection.is_quiet(), began);
-    let shows_progress = args.connection.shows_progress();
+    let telling = Telling::new(args.summary, args.conversation.is_quiet(), began);
+    let shows_progress = args.conversation.shows_progress();
     let mut input = match Opened::new(args, options.session.maximum_packet)? {
         Opened::Large(file) => {
             file.check(&maker.template, options.session.version)?;
@@ -87,7 +85,7 @@ pub fn run(args: &cli::Publish) -> Result<Exit> {
         bad: 0,
         input_error: None,
         at_most_once: false,
-        quiet: args.connection.is_quiet(),
+        quiet: args.conversation.is_quiet(),
         told_loss: false,
         gaps: false,
     };

@@ -43,9 +43,7 @@ const LAST_WRITE: Duration = Duration::from_millis(250);
 pub fn run(args: &cli::Subscribe) -> Result<Exit> {
     let began = Instant::now();
     let deadline = args.timeout.map(|timeout| began + timeout);
-    let mut options = args.connection.resolve()?;
-    args.persistence.apply(&args.connection, &mut options)?;
-    let properties = args.properties.apply(&args.connection, &mut options)?;
+    let (mut options, properties) = args.conversation.resolve()?;
     wishes::require_version_5(args, &mut options)?;
     if args.latency {
         timing::require_version_5(&mut options)?;
@@ -80,7 +78,7 @@ pub fn run(args: &cli::Subscribe) -> Result<Exit> {
         manners.leave();
     }
     let form = args.summary.or(args.latency.then_some(Summary::Text));
-    subscriber.end(result, Telling::new(form, args.connection.is_quiet(), began))
+    subscriber.end(result, Telling::new(form, args.conversation.is_quiet(), began))
 }
 
 fn start_output(client: &Client, layout: Layout, target: Target) -> Result<Output> {
@@ -98,7 +96,8 @@ fn warn_of_closed_stdout(args: &cli::Subscribe) {
         && args.commands.exec.is_none()
         && !args.exit_after_answer
         && !args.remove_retained;
-    if prints && args.qos > QoS::AtMostOnce && !args.connection.is_quiet() && output::stdout_may_be_closed() {
+    if prints && args.qos > QoS::AtMostOnce && !args.conversation.is_quiet() && output::stdout_may_be_closed()
+    {
         report::warn("stdout is closed (or leads to /dev/null): messages are acknowledged and thrown away");
     }
 }
@@ -340,7 +339,7 @@ impl Subscriber<'_> {
             took,
             times: latency.map(|latency| ("latency", latency.times())),
         });
-        if let Some(latency) = latency.filter(|_| !self.args.connection.is_quiet()) {
+        if let Some(latency) = latency.filter(|_| !self.args.conversation.is_quiet()) {
             latency.explain();
         }
         Ok(match result? {

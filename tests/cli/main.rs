@@ -10,6 +10,7 @@ mod exec;
 mod faults;
 mod filters;
 mod formats;
+mod hostile;
 mod oddities;
 mod ping;
 mod ping_via;

@@ -53,7 +53,7 @@ impl Exec {
             replies: VecDeque::new(),
             keep_going: flags.keep_going,
             reply: flags.reply,
-            quiet: args.connection.is_quiet(),
+            quiet: args.conversation.is_quiet(),
             failed: false,
             kill_at: None,
         })

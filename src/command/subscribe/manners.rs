@@ -49,12 +49,13 @@ impl Manners {
     /// What the command line and the terminals ask for; `None` is nothing.
     pub fn new(args: &cli::Subscribe, layout: &Layout, began: Instant) -> Option<Box<Self>> {
         let is_kept = args.output_dir.is_some() || args.commands.exec.is_some() || screen::stdout_is_kept();
-        let progress = Progress::new(args.connection.shows_progress() && is_kept && !args.watch, None, began);
+        let progress =
+            Progress::new(args.conversation.shows_progress() && is_kept && !args.watch, None, began);
         let is_text = super::wishes::encoding(args).is_none();
         let is_plain = matches!(layout.content, Content::Payload { encoding: None, .. });
         let manners = Self {
             watching: args.watch.then(|| Watching::new(args, began)),
-            notes_binary: !args.connection.is_quiet()
+            notes_binary: !args.conversation.is_quiet()
                 && is_plain
                 && (layout.sanitise || args.watch && is_text),
             latency: args.latency.then(Latency::default),

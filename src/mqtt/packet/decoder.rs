@@ -19,6 +19,10 @@ const PUBLISH: u8 = 3;
 /// The longest fixed header: the first byte and four of the remaining length (§2.1).
 const LONGEST_FIXED_HEADER: usize = 5;
 
+/// The longest remaining length of anything but PUBLISH, in bytes: no string or property list comes near it,
+/// and nobody is to make us hold more by calling it a CONNACK.
+const LONGEST_CONTROL: usize = 16 * 1024 * 1024;
+
 /// Takes bytes in pieces of any size and gives packets. Each byte is copied at most once.
 #[derive(Debug)]
 pub struct Decoder {
@@ -228,10 +232,44 @@ fn fixed_header(bytes: &[u8], version: Version, maximum: usize) -> Result<Option
     let Some((remaining, length)) = variable_byte_integer(rest)? else { return Ok(None) };
     let length = 1 + length;
     let size = length + remaining as usize;
+    check_length(packet, version, remaining as usize)?;
     if size > maximum {
         return Err(Malformed::PacketTooLarge { size, maximum });
     }
     Ok(Some(FixedHeader { packet, length, size }))
+}
+
+/// What has one length only before MQTT 5 is judged by it, before its content has come in. In MQTT 5 only
+/// PUBLISH is ever as long as [`LONGEST_CONTROL`].
+#[inline]
+fn check_length(packet: PacketType, version: Version, length: usize) -> Result<(), Malformed> {
+    if packet == PacketType::Publish {
+        return Ok(());
+    }
+    let exact = match packet {
+        PacketType::PingReq | PacketType::PingResp => 0,
+        _ if version.has_properties() => return bounded(length),
+        PacketType::Disconnect => 0,
+        PacketType::ConnAck
+        | PacketType::PubAck
+        | PacketType::PubRec
+        | PacketType::PubRel
+        | PacketType::PubComp
+        | PacketType::UnsubAck => 2,
+        _ => return bounded(length),
+    };
+    match length.checked_sub(exact) {
+        None => Err(Malformed::Truncated { packet }),
+        Some(0) => Ok(()),
+        Some(count) => Err(Malformed::TrailingBytes { packet, count }),
+    }
+}
+
+fn bounded(length: usize) -> Result<(), Malformed> {
+    if length <= LONGEST_CONTROL {
+        return Ok(());
+    }
+    Err(Malformed::PacketTooLarge { size: length, maximum: LONGEST_CONTROL })
 }
 
 /// The type of a packet, if its flags are as they must be (§2.1.3). MQTT 3.1 knows DUP where later versions

@@ -62,8 +62,8 @@ pub enum Exchange {
     ExactlyOnce(Sent),
     /// PUBREL awaits PUBCOMP; the payload is no longer needed.
     Released { record: u64 },
-    /// SUBSCRIBE awaits SUBACK.
-    Subscribe,
+    /// SUBSCRIBE with so many topic filters awaits SUBACK.
+    Subscribe(usize),
     /// UNSUBSCRIBE awaits UNSUBACK.
     Unsubscribe { filters: Vec<TopicFilter>, properties: Properties },
     /// Finished.
@@ -133,7 +133,7 @@ impl Exchanges {
             Exchange::AtLeastOnce(Sent { record, .. })
             | Exchange::ExactlyOnce(Sent { record, .. })
             | Exchange::Released { record } => Some(*record),
-            Exchange::Subscribe | Exchange::Unsubscribe { .. } | Exchange::Done => None,
+            Exchange::Subscribe(_) | Exchange::Unsubscribe { .. } | Exchange::Done => None,
         })
     }
 
@@ -220,13 +220,16 @@ impl Exchanges {
         }
     }
 
-    /// SUBACK; whether it was awaited.
-    pub fn suback(&mut self, packet_id: PacketId) -> bool {
-        let awaited = matches!(self.find(packet_id), Some(Exchange::Subscribe));
-        if awaited {
-            self.end_of(packet_id);
+    /// SUBACK with so many codes; whether it was awaited.
+    pub fn suback(&mut self, packet_id: PacketId, codes: usize) -> Result<bool, Violation> {
+        match self.find(packet_id) {
+            Some(Exchange::Subscribe(asked)) if *asked == codes => {
+                self.end_of(packet_id);
+                Ok(true)
+            }
+            Some(Exchange::Subscribe(asked)) => Err(Violation::SubAckCodes { asked: *asked, codes }),
+            _ => Ok(false),
         }
-        awaited
     }
 
     /// UNSUBACK; whether it was awaited.
@@ -263,7 +266,7 @@ impl Exchanges {
         for exchange in &mut self.queue {
             let remembered = exchange.remembered();
             match exchange {
-                Exchange::Subscribe => resumed.unanswered_subscribe = true,
+                Exchange::Subscribe(_) => resumed.unanswered_subscribe = true,
                 Exchange::Unsubscribe { filters, properties } => {
                     resumed.unsubscribe.push((std::mem::take(filters), std::mem::take(properties)));
                 }
@@ -301,7 +304,7 @@ impl Exchanges {
                     Some(Again::Publish { sent: sent.clone(), packet_id, dup })
                 }
                 Exchange::Released { .. } => Some(Again::Release(packet_id)),
-                Exchange::Subscribe | Exchange::Unsubscribe { .. } | Exchange::Done => None,
+                Exchange::Subscribe(_) | Exchange::Unsubscribe { .. } | Exchange::Done => None,
             };
             self.unsent += 1;
             self.fresh = self.fresh.max(self.unsent);

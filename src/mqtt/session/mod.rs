@@ -271,7 +271,11 @@ impl Session {
                 Ok(None)
             }
             (_, Packet::SubAck(suback)) => {
-                Ok(self.exchanges.suback(suback.packet_id).then(|| Event::Subscribed(suback)))
+                let awaited = self.exchanges.suback(suback.packet_id, suback.codes.len())?;
+                if let Some(code) = suback.codes.iter().find(|code| !code.is_of_suback()) {
+                    return Err(Violation::SubAckCode(*code));
+                }
+                Ok(awaited.then(|| Event::Subscribed(suback)))
             }
             (_, Packet::UnsubAck(unsuback)) => {
                 Ok(self.exchanges.unsuback(unsuback.packet_id).then(|| Event::Unsubscribed(unsuback)))

@@ -91,12 +91,11 @@ impl Session {
         let codes = vec![ReasonCode::PACKET_TOO_LARGE; subscriptions.len()];
         let wish = (subscriptions.clone(), properties.clone());
         let packet = Packet::Subscribe(Subscribe { packet_id, properties, subscriptions });
-        self.exchanges.begin(Exchange::Subscribe);
         if self.is_too_large(&packet) {
-            self.exchanges.suback(packet_id);
             let refusal = SubAck { packet_id, properties: Properties::default(), codes };
             self.events.push_back(Event::Subscribed(refusal));
         } else {
+            self.exchanges.begin(Exchange::Subscribe(codes.len()));
             self.subscriptions.push(wish);
             self.send(&packet);
         }
