@@ -106,6 +106,7 @@ impl Manners {
     pub fn finish(&mut self, output: &mut Sink) {
         self.progress.finish();
         if let Some(watching) = &mut self.watching {
+            watching.watch.distrust();
             watching.next = Instant::now();
             watching.draw(watching.next, Vec::new, output);
         }
