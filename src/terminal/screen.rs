@@ -41,6 +41,21 @@ pub fn has_room_for_bar() -> bool {
     stderr_is_terminal() && can_redraw()
 }
 
+/// Whether stderr takes something without making us wait: a terminal that was stopped (Ctrl-S) does not.
+#[cfg(unix)]
+pub fn stderr_is_ready() -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let stderr = io::stderr();
+    let mut asked = [PollFd::new(&stderr, PollFlags::OUT)];
+    poll(&mut asked, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|ready| ready > 0)
+}
+
+/// Here nobody can tell.
+#[cfg(not(unix))]
+pub fn stderr_is_ready() -> bool {
+    true
+}
+
 /// Whether what stdout gets is kept: a file, a device. What goes into a pipe may still end on the terminal.
 #[cfg(unix)]
 pub fn stdout_is_kept() -> bool {
