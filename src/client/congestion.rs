@@ -28,7 +28,7 @@ impl Client {
         self.note_failure(pushed);
     }
 
-    fn is_congested(&self) -> bool {
+    pub(super) fn is_congested(&self) -> bool {
         self.transport.as_ref().is_some_and(Transport::is_congested)
     }
 
