@@ -124,6 +124,7 @@ Register-ArgumentCompleter -Native -CommandName 'mqttws' -ScriptBlock {
             [CompletionResult]::new('--replay', '--replay', [CompletionResultType]::ParameterName, 'With --json: keep the distances in time that the records have, or be so many times as fast')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Quality of service: 0, 1 or 2; with --json that of records that do not say')
             [CompletionResult]::new('--qos', '--qos', [CompletionResultType]::ParameterName, 'Quality of service: 0, 1 or 2; with --json that of records that do not say')
+            [CompletionResult]::new('--summary', '--summary', [CompletionResultType]::ParameterName, 'Say at the end how much was published, and how fast it was acknowledged, on stderr')
             [CompletionResult]::new('-4', '-4', [CompletionResultType]::ParameterName, 'Connect to IPv4 addresses only')
             [CompletionResult]::new('--ipv4', '--ipv4', [CompletionResultType]::ParameterName, 'Connect to IPv4 addresses only')
             [CompletionResult]::new('-6', '-6', [CompletionResultType]::ParameterName, 'Connect to IPv6 addresses only')
@@ -145,7 +146,6 @@ Register-ArgumentCompleter -Native -CommandName 'mqttws' -ScriptBlock {
             [CompletionResult]::new('--nodelay', '--nodelay', [CompletionResultType]::ParameterName, 'Packets are never held back')
             [CompletionResult]::new('--ws', '--ws', [CompletionResultType]::ParameterName, 'WebSockets are all that we speak')
             [CompletionResult]::new('--request', '--request', [CompletionResultType]::ParameterName, 'Wait for the answer to each message and write it to stdout (MQTT 5, or with -e)')
-            [CompletionResult]::new('--latency', '--latency', [CompletionResultType]::ParameterName, 'Say at the end how long the answers took, on stderr')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Write the topic and a space before each answer')
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Write the topic and a space before each answer')
             [CompletionResult]::new('--pretty', '--pretty', [CompletionResultType]::ParameterName, 'Spread JSON over several lines')
@@ -167,7 +167,7 @@ Register-ArgumentCompleter -Native -CommandName 'mqttws' -ScriptBlock {
             [CompletionResult]::new('-r', '-r', [CompletionResultType]::ParameterName, 'Ask the broker to keep the message for later subscribers')
             [CompletionResult]::new('--retain', '--retain', [CompletionResultType]::ParameterName, 'Ask the broker to keep the message for later subscribers')
             [CompletionResult]::new('--topic-alias', '--topic-alias', [CompletionResultType]::ParameterName, 'Send the topic once and then an alias for it, as far as the broker allows (MQTT 5)')
-            [CompletionResult]::new('--summary', '--summary', [CompletionResultType]::ParameterName, 'Say at the end how much was published, on stderr')
+            [CompletionResult]::new('--latency', '--latency', [CompletionResultType]::ParameterName, 'Send the time with each message, as user property `time`, for `sub --latency` (MQTT 5); with --request say at the end how long the answers took')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
         }
@@ -265,6 +265,8 @@ Register-ArgumentCompleter -Native -CommandName 'mqttws' -ScriptBlock {
             [CompletionResult]::new('--output-dir', '--output-dir', [CompletionResultType]::ParameterName, 'Write each message to a file of its own in this folder, named by its topic and a number; if it is a file, read flags from it, one a line, its value behind a blank, as with mosquitto')
             [CompletionResult]::new('--exec', '--exec', [CompletionResultType]::ParameterName, 'Run this command for each message, with its payload on stdin and `$MQTT_TOPIC`, `$MQTT_QOS`... set')
             [CompletionResult]::new('--jobs', '--jobs', [CompletionResultType]::ParameterName, 'Run so many commands at once; messages are acknowledged in their order all the same')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colour topics: auto (on a terminal, unless `$NO_COLOR` is set), always or never')
+            [CompletionResult]::new('--summary', '--summary', [CompletionResultType]::ParameterName, 'Say at the end how much came, on stderr')
             [CompletionResult]::new('-4', '-4', [CompletionResultType]::ParameterName, 'Connect to IPv4 addresses only')
             [CompletionResult]::new('--ipv4', '--ipv4', [CompletionResultType]::ParameterName, 'Connect to IPv4 addresses only')
             [CompletionResult]::new('-6', '-6', [CompletionResultType]::ParameterName, 'Connect to IPv6 addresses only')
@@ -302,7 +304,9 @@ Register-ArgumentCompleter -Native -CommandName 'mqttws' -ScriptBlock {
             [CompletionResult]::new('--null', '--null', [CompletionResultType]::ParameterName, 'Write NUL instead of a line feed behind each message')
             [CompletionResult]::new('--keep-going', '--keep-going', [CompletionResultType]::ParameterName, 'Go on after a command that failed; its message is acknowledged, and the exit code is 1 in the end')
             [CompletionResult]::new('--reply', '--reply', [CompletionResultType]::ParameterName, 'Publish what the command writes to stdout to the response topic of its message, with the same correlation data (MQTT 5)')
-            [CompletionResult]::new('--summary', '--summary', [CompletionResultType]::ParameterName, 'Say at the end how much came, on stderr')
+            [CompletionResult]::new('-w', '-w', [CompletionResultType]::ParameterName, 'Draw one line per topic and keep it up to date; needs a terminal')
+            [CompletionResult]::new('--watch', '--watch', [CompletionResultType]::ParameterName, 'Draw one line per topic and keep it up to date; needs a terminal')
+            [CompletionResult]::new('--latency', '--latency', [CompletionResultType]::ParameterName, 'Say at the end how long messages took from `pub --latency`, on stderr (MQTT 5)')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
         }

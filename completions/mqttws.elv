@@ -120,6 +120,7 @@ set edit:completion:arg-completer[mqttws] = {|@words|
             cand --replay 'With --json: keep the distances in time that the records have, or be so many times as fast'
             cand -q 'Quality of service: 0, 1 or 2; with --json that of records that do not say'
             cand --qos 'Quality of service: 0, 1 or 2; with --json that of records that do not say'
+            cand --summary 'Say at the end how much was published, and how fast it was acknowledged, on stderr'
             cand -4 'Connect to IPv4 addresses only'
             cand --ipv4 'Connect to IPv4 addresses only'
             cand -6 'Connect to IPv6 addresses only'
@@ -141,7 +142,6 @@ set edit:completion:arg-completer[mqttws] = {|@words|
             cand --nodelay 'Packets are never held back'
             cand --ws 'WebSockets are all that we speak'
             cand --request 'Wait for the answer to each message and write it to stdout (MQTT 5, or with -e)'
-            cand --latency 'Say at the end how long the answers took, on stderr'
             cand -v 'Write the topic and a space before each answer'
             cand --verbose 'Write the topic and a space before each answer'
             cand --pretty 'Spread JSON over several lines'
@@ -163,7 +163,7 @@ set edit:completion:arg-completer[mqttws] = {|@words|
             cand -r 'Ask the broker to keep the message for later subscribers'
             cand --retain 'Ask the broker to keep the message for later subscribers'
             cand --topic-alias 'Send the topic once and then an alias for it, as far as the broker allows (MQTT 5)'
-            cand --summary 'Say at the end how much was published, on stderr'
+            cand --latency 'Send the time with each message, as user property `time`, for `sub --latency` (MQTT 5); with --request say at the end how long the answers took'
             cand --help 'Print help'
         }
         &'mqttws;sub'= {
@@ -260,6 +260,8 @@ set edit:completion:arg-completer[mqttws] = {|@words|
             cand --output-dir 'Write each message to a file of its own in this folder, named by its topic and a number; if it is a file, read flags from it, one a line, its value behind a blank, as with mosquitto'
             cand --exec 'Run this command for each message, with its payload on stdin and `$MQTT_TOPIC`, `$MQTT_QOS`... set'
             cand --jobs 'Run so many commands at once; messages are acknowledged in their order all the same'
+            cand --color 'Colour topics: auto (on a terminal, unless `$NO_COLOR` is set), always or never'
+            cand --summary 'Say at the end how much came, on stderr'
             cand -4 'Connect to IPv4 addresses only'
             cand --ipv4 'Connect to IPv4 addresses only'
             cand -6 'Connect to IPv6 addresses only'
@@ -297,7 +299,9 @@ set edit:completion:arg-completer[mqttws] = {|@words|
             cand --null 'Write NUL instead of a line feed behind each message'
             cand --keep-going 'Go on after a command that failed; its message is acknowledged, and the exit code is 1 in the end'
             cand --reply 'Publish what the command writes to stdout to the response topic of its message, with the same correlation data (MQTT 5)'
-            cand --summary 'Say at the end how much came, on stderr'
+            cand -w 'Draw one line per topic and keep it up to date; needs a terminal'
+            cand --watch 'Draw one line per topic and keep it up to date; needs a terminal'
+            cand --latency 'Say at the end how long messages took from `pub --latency`, on stderr (MQTT 5)'
             cand --help 'Print help'
         }
         &'mqttws;ping'= {

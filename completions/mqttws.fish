@@ -103,6 +103,7 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l repeat-delay -d 'T
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l rate -d 'Publish at most so many messages a second' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l replay -d 'With --json: keep the distances in time that the records have, or be so many times as fast' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s q -l qos -d 'Quality of service: 0, 1 or 2; with --json that of records that do not say' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l summary -d 'Say at the end how much was published, and how fast it was acknowledged, on stderr' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s 4 -l ipv4 -d 'Connect to IPv4 addresses only'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s 6 -l ipv6 -d 'Connect to IPv6 addresses only'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l follow -d 'Follow up to 5 redirects, never from wss to ws; to another host no credentials are sent'
@@ -120,7 +121,6 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s c -l disable-clean
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l nodelay -d 'Packets are never held back'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l ws -d 'WebSockets are all that we speak'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l request -d 'Wait for the answer to each message and write it to stdout (MQTT 5, or with -e)'
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l latency -d 'Say at the end how long the answers took, on stderr'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s v -l verbose -d 'Write the topic and a space before each answer'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l pretty -d 'Spread JSON over several lines'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l hex -d 'Write answers as hexadecimal digits'
@@ -136,7 +136,7 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s 0 -l null -d 'With
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l strict-input -d 'Stop at the first record that makes no sense; without this the others go on'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s r -l retain -d 'Ask the broker to keep the message for later subscribers'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l topic-alias -d 'Send the topic once and then an alias for it, as far as the broker allows (MQTT 5)'
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l summary -d 'Say at the end how much was published, on stderr'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l latency -d 'Send the time with each message, as user property `time`, for `sub --latency` (MQTT 5); with --request say at the end how long the answers took'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l help -d 'Print help'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s L -l url -d 'The same as URL' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s h -l host -d 'Host to connect to [default: localhost]' -r
@@ -210,6 +210,8 @@ parse\t'And JSON, where they are'"
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s o -l output-dir -d 'Write each message to a file of its own in this folder, named by its topic and a number; if it is a file, read flags from it, one a line, its value behind a blank, as with mosquitto' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l exec -d 'Run this command for each message, with its payload on stdin and `$MQTT_TOPIC`, `$MQTT_QOS`... set' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l jobs -d 'Run so many commands at once; messages are acknowledged in their order all the same' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l color -d 'Colour topics: auto (on a terminal, unless `$NO_COLOR` is set), always or never' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l summary -d 'Say at the end how much came, on stderr' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s 4 -l ipv4 -d 'Connect to IPv4 addresses only'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s 6 -l ipv6 -d 'Connect to IPv6 addresses only'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l follow -d 'Follow up to 5 redirects, never from wss to ws; to another host no credentials are sent'
@@ -240,7 +242,8 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s N -d 'Write no lin
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s 0 -l null -d 'Write NUL instead of a line feed behind each message'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l keep-going -d 'Go on after a command that failed; its message is acknowledged, and the exit code is 1 in the end'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l reply -d 'Publish what the command writes to stdout to the response topic of its message, with the same correlation data (MQTT 5)'
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l summary -d 'Say at the end how much came, on stderr'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s w -l watch -d 'Draw one line per topic and keep it up to date; needs a terminal'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l latency -d 'Say at the end how long messages took from `pub --latency`, on stderr (MQTT 5)'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l help -d 'Print help'
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s L -l url -d 'The same as URL' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s h -l host -d 'Host to connect to [default: localhost]' -r

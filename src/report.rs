@@ -2,7 +2,6 @@
 //! Besides the terminal room, the only place that prints.
 
 use std::fmt;
-use std::io;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
@@ -11,7 +10,7 @@ use clap::error::ErrorKind;
 use crate::client;
 use crate::hint;
 use crate::mqtt::session::Violation;
-use crate::terminal::sanitise;
+use crate::terminal::{sanitise, stage};
 
 /// The exit codes, a promise to scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,6 +133,16 @@ pub fn summary(line: &str) {
     print(line);
 }
 
+/// Prints what a program reads, as it is.
+pub fn machine_summary(line: &str) {
+    write(&format!("{line}\n"));
+}
+
+/// Prints what may help, and is no warning.
+pub fn note(line: &str) {
+    print(&format!("note: {line}"));
+}
+
 /// Prints a warning.
 pub fn warn(line: &str) {
     print(&format!("warning: {line}"));
@@ -195,8 +204,7 @@ fn one_line(line: &str) -> String {
 }
 
 fn write(text: &str) {
-    // If stderr is gone there is nobody left to tell.
-    let _ = io::Write::write_all(&mut io::stderr().lock(), text.as_bytes());
+    stage::write(text);
 }
 
 fn exit(error: &anyhow::Error) -> Exit {
@@ -225,7 +233,7 @@ fn client_exit(error: &client::Error) -> Exit {
         Error::Transport(error) | Error::Lost(error) => transport_exit(error),
         // What [`Error::root`] never is.
         Error::Redirected { .. } => Exit::Upgrade,
-        Error::Violation(_) => Exit::Protocol,
+        Error::NotMqtt(_) | Error::Violation(_) => Exit::Protocol,
         Error::Interrupted(signal) => Exit::Signal(*signal),
     }
 }

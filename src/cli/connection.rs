@@ -20,6 +20,7 @@ use crate::transport::endpoint::{Endpoint, Scheme};
 
 /// Where to connect, and how.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Connection {
     /// The address.
     #[command(flatten)]
@@ -88,16 +89,22 @@ pub struct Connection {
     /// No warnings and no progress
     #[arg(long, help_heading = "Output")]
     quiet: bool,
-
-    /// No TLS flag was typed: those of a profile mean nothing to a `ws://` address.
-    #[arg(skip)]
-    pub tls_by_profile: bool,
 }
 
 impl Connection {
     /// Whether warnings and progress are unwanted.
     pub fn is_quiet(&self) -> bool {
         self.quiet
+    }
+
+    /// Says whether a TLS flag was typed: those of a profile mean nothing to a `ws://` address.
+    pub fn account_for_tls(&mut self, is_typed: bool) {
+        self.tls.is_typed = is_typed;
+    }
+
+    /// Whether progress may be shown: lines of the log stand better alone.
+    pub fn shows_progress(&self) -> bool {
+        !self.quiet && self.debug == 0
     }
 
     /// Whether nothing is wanted but to see what is in force.
@@ -133,7 +140,7 @@ impl Connection {
         ensure!(
             endpoint.scheme == Scheme::Wss
                 || !self.tls.is_given()
-                || self.tls_by_profile
+                || !self.tls.is_typed
                 || self.handshake.follow
                 || route.proxies.need_tls(),
             Usage::new(format!("TLS flags need a wss:// address, and {endpoint} is not one"))

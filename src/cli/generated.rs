@@ -58,6 +58,9 @@ Where to connect when the command line names no address.
 \fBMQTTWS_USERNAME\fR, \fBMQTTWS_PASSWORD\fR
 Credentials, where neither the flags nor the URL have any.
 .TP
+\fBNO_COLOR\fR, \fBTERM\fR
+No colour where the former is set and not empty; no colour and nothing drawn over where the latter is \fBdumb\fR.
+.TP
 \fBhttps_proxy\fR, \fBHTTPS_PROXY\fR, \fBhttp_proxy\fR, \fBall_proxy\fR, \fBALL_PROXY\fR, \fBno_proxy\fR, \fBNO_PROXY\fR
 The proxy for wss, for ws and for both, and the hosts that need none, where \fB\-\-proxy\fR and
 \fB\-\-no\-proxy\fR say nothing; as curl understands them.
@@ -99,7 +102,8 @@ again, at QoS 2, too. A \fBpub \-q 2\fR with \fB\-c\fR that was killed and is ru
 identifiers of the dead one; where the broker still holds one of them half taken, it may not deliver the new message:
 for exactly once, run it without \fB\-c\fR.
 .SH SECRETS
-Passwords and tokens are not shown in the log of \fB\-d\fR nor in errors, and neither are the queries of URLs. What is
+Passwords and tokens are not shown in the log of \fB\-d\fR and \fB\-dd\fR, by \fB\-\-print\-config\fR, nor in errors, and
+neither are the queries of URLs. What is
 typed on the command line is seen by every user of the machine who lists processes, for as long as the program runs;
 mqttws cannot hide it. \fB\-\-password\-file\fR, \fB\-\-ask\-password\fR, a value of the form \fB@FILE\fR in \fB\-\-header\fR,
 \fB\-\-basic\-auth\fR and \fB\-\-bearer\fR, a profile and the environment keep it off the command line.
@@ -198,6 +202,46 @@ the subscription identifier and the topic alias, and \fBtime\fR does only with \
 sense is one line on stderr with its number; the others go on, and the exit code is 1.
 "#;
 
+const TERMINAL_SUB: &str = r".SH TERMINAL
+On a terminal control characters, bidirectional and invisible ones, and bytes that are not UTF\-8 are shown as escapes
+(\fB\ex1b\fR, \fB\eu{202e}\fR); in a pipe, a file and with \fB\-o\fR every byte is as it came. Topics of \fB\-v\fR and
+\fB\-\-watch\fR are coloured unless \fB\-\-color never\fR, \fBNO_COLOR\fR or \fBTERM=dumb\fR objects. The first binary payload
+(one with NUL, or that is not UTF\-8) is noted on stderr.
+.PP
+\fB\-\-watch\fR keeps a line for each topic, drawn at most 20 times a second, cut to the width of the terminal. Where there
+are more topics than lines the newest are shown, and the others counted; 10\~000 are remembered. A QoS 1 or 2 message is
+acknowledged when the frame that shows it, or what came after it, is on the terminal. Lines on stderr stand above. stdout
+must be a terminal; anything else is a usage error.
+.PP
+When stdout is a file, or with \fB\-o\fR, a count and a rate appear on stderr after a second, if that is a terminal, and
+are gone at the end; not for a pipe, whose reader may write to the same terminal. Interrupted, an endless \fBsub\fR tells on a
+terminal what came. \fB\-\-quiet\fR turns notes, counts and that off; \fB\-d\fR the counts.
+.SH LATENCY
+\fBpub \-\-latency\fR sends the time (UTC, with microseconds) in the user property \fBtime\fR, which needs MQTT 5;
+\fBsub \-\-latency\fR reads it, and says at the end how long messages took: min/avg/p50/p99/max/stddev. Retained messages
+do not count. The clocks of both machines must agree; messages that came before they were published are told.
+";
+
+const TERMINAL_PUB: &str = r".SH TERMINAL
+What takes longer than a second shows on stderr, if that is a terminal, how far it has come, and leaves no trace: a bar with
+bytes, rate and time left for \fB\-f\fR and for \fB\-l\fR and \fB\-\-json\fR from a file; a count with a rate for what comes from
+a pipe; nothing for what is typed. Interrupted, \fB\-l\fR and \fB\-\-json\fR tell on a terminal what was published.
+\fB\-\-quiet\fR turns this off, and so do \fB\-d\fR (but for the latter) and \fBTERM=dumb\fR.
+";
+
+const SUMMARY: &str = r#".SH SUMMARY
+\fB\-\-summary\fR is a line on stderr at the end, also of a failure; \fB\-\-summary=json\fR makes it an object:
+.PP
+.nf
+{"acknowledgement_ms":{"avg":0.3,"count":2,"max":0.4,"min":0.2,"p50":0.2,"p99":0.4,"stddev":0.1},
+ "bytes":7,"published":2,"rate":153.8,"refused":0,"seconds":0.013}
+.fi
+.PP
+\fBsub\fR counts \fBreceived\fR, and has \fBlatency_ms\fR with \fB\-\-latency\fR. Bytes are those of payloads; times are
+\fBnull\fR where nothing was measured, as at QoS 0. Acknowledgements are measured from publishing to PUBACK or PUBCOMP; of a
+large \fB\-f\fR, from the end of the payload.
+"#;
+
 const PROPERTIES: &str = r".SH PROPERTIES
 .TP
 \fB\-D connect\fR
@@ -291,8 +335,8 @@ fn manual(files: &mut BTreeMap<PathBuf, String>) {
         let (_, examples) = EXAMPLES.iter().find(|(of, _)| *of == name).expect("every command has examples");
         let title = format!("mqttws-{name}");
         let special: &[&str] = match name {
-            "pub" => &[RECORDS, PROPERTIES],
-            "sub" => &[FORMATS, RECORDS, PROPERTIES, DIFFERENCES],
+            "pub" => &[RECORDS, PROPERTIES, SUMMARY, TERMINAL_PUB],
+            "sub" => &[FORMATS, RECORDS, PROPERTIES, SUMMARY, TERMINAL_SUB, DIFFERENCES],
             _ => &[],
         };
         let text = page(command, &title, &[special, &[EXIT_STATUS, ENVIRONMENT, examples]].concat());

@@ -3,6 +3,7 @@
 mod address;
 pub mod command;
 pub mod connection;
+pub mod conversation;
 mod credentials;
 mod drop_in;
 mod handshake;
@@ -18,7 +19,7 @@ pub mod serve;
 pub mod session;
 pub mod subscribe;
 mod tls;
-mod value;
+pub mod value;
 
 use std::ffi::OsString;
 
@@ -117,7 +118,7 @@ impl Cli {
         let of = command.find_subcommand(verb);
         let (Some(of), Some(connection)) = (of, self.command.connection_mut()) else { return Ok(()) };
         let mut tls = of.get_arguments().filter(|arg| arg.get_help_heading() == Some("TLS"));
-        connection.tls_by_profile = !tls.any(|arg| origins.is_typed(arg.get_id().as_str(), matches));
+        connection.account_for_tls(tls.any(|arg| origins.is_typed(arg.get_id().as_str(), matches)));
         if connection.is_only_printed() {
             self.listing = Some(in_force::listing(of, matches, connection, origins)?);
         }
@@ -162,8 +163,8 @@ impl Command {
     /// Where to connect, for the verbs that do.
     fn connection_mut(&mut self) -> Option<&mut Connection> {
         match self {
-            Self::Pub(publish) => Some(&mut publish.connection),
-            Self::Sub(subscribe) => Some(&mut subscribe.connection),
+            Self::Pub(publish) => Some(&mut publish.conversation.connection),
+            Self::Sub(subscribe) => Some(&mut subscribe.conversation.connection),
             Self::Ping(ping) => Some(&mut ping.connection),
             Self::Serve(_) => None,
         }

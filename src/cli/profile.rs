@@ -108,8 +108,8 @@ impl Config {
         Ok(Self { path: path.to_owned(), profiles, exposed })
     }
 
-    /// The flags of one profile that mean something to this command and were not set in a stronger place, each
-    /// with its identifier.
+    /// The flags of one profile that mean something to this command and were not set in a stronger place,
+    /// each with its identifier.
     fn flags(
         &self,
         name: &str,
@@ -139,7 +139,10 @@ impl Config {
             );
             let flag = of.get_arguments().find(|arg| is_named(arg, key));
             if let Some(flag) = flag.filter(|_| !is_overruled(key, typed)) {
-                let takes_value = flag.get_action().takes_values();
+                // A value that may be left out is `true`, too.
+                let may_stand_alone = flag.get_num_args().is_some_and(|values| values.min_values() == 0);
+                let takes_value = flag.get_action().takes_values()
+                    && !(may_stand_alone && matches!(value, Value::Boolean(_)));
                 let counts = matches!(flag.get_action(), ArgAction::Count);
                 let written = written(key, value, takes_value, counts);
                 let written = written.ok_or_else(|| {

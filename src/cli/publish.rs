@@ -5,12 +5,9 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args};
 
-use super::connection::Connection;
-use super::property::PropertyFlags;
-use super::refused::Granted;
+use super::conversation::Conversation;
 use super::request::RequestFlags;
-use super::session::Persistence;
-use super::value;
+use super::value::{self, Summary};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::TopicName;
 use crate::report::Usage;
@@ -20,21 +17,9 @@ use crate::report::Usage;
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(group = ArgGroup::new("input").required(true).multiple(true), disable_help_flag = true)]
 pub struct Publish {
-    /// Address and session.
+    /// Address, session and properties.
     #[command(flatten)]
-    pub connection: Connection,
-
-    /// Session.
-    #[command(flatten)]
-    pub persistence: Persistence,
-
-    /// Flags without effect.
-    #[command(flatten)]
-    pub granted: Granted,
-
-    /// Properties.
-    #[command(flatten)]
-    pub properties: PropertyFlags,
+    pub conversation: Conversation,
 
     /// Answers.
     #[command(flatten)]
@@ -135,9 +120,15 @@ pub struct Publish {
     #[arg(long, help_heading = "Messages")]
     pub topic_alias: bool,
 
-    /// Say at the end how much was published, on stderr
-    #[arg(long, help_heading = "Output")]
-    pub summary: bool,
+    /// Send the time with each message, as user property `time`, for `sub --latency` (MQTT 5); with --request
+    /// say at the end how long the answers took
+    #[arg(long, help_heading = "Messages")]
+    pub latency: bool,
+
+    /// Say at the end how much was published, and how fast it was acknowledged, on stderr
+    #[arg(long, value_name = "json", num_args = 0..=1, require_equals = true, default_missing_value = "text",
+          value_parser = value::summary, help_heading = "Output")]
+    pub summary: Option<Summary>,
 }
 
 impl Publish {

@@ -32,10 +32,6 @@ pub struct RequestFlags {
           requires = "request")]
     pub timeout: Option<Duration>,
 
-    /// Say at the end how long the answers took, on stderr
-    #[arg(long, help_heading = "Requests", requires = "request")]
-    pub latency: bool,
-
     /// Write the topic and a space before each answer
     #[arg(short, long, help_heading = "Requests", requires = "request")]
     pub verbose: bool,

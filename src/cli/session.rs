@@ -120,6 +120,7 @@ impl Session {
             clean_start: self.id.is_some(),
             outlives_connection: false,
             only_with_expiry: true,
+            only_failures: false,
             outlives_us: false,
             keep_alive: self.keepalive,
             session_expiry: OUTAGE,

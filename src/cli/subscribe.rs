@@ -6,11 +6,8 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::command::CommandFlags;
-use super::connection::Connection;
-use super::property::PropertyFlags;
-use super::refused::Granted;
-use super::session::Persistence;
-use super::value;
+use super::conversation::Conversation;
+use super::value::{self, Colour, Summary};
 use crate::mqtt::packet::RetainHandling;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::TopicFilter;
@@ -20,21 +17,9 @@ use crate::mqtt::topic::TopicFilter;
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(disable_help_flag = true)]
 pub struct Subscribe {
-    /// Address and session.
+    /// Address, session and properties.
     #[command(flatten)]
-    pub connection: Connection,
-
-    /// Session.
-    #[command(flatten)]
-    pub persistence: Persistence,
-
-    /// Flags without effect.
-    #[command(flatten)]
-    pub granted: Granted,
-
-    /// Properties.
-    #[command(flatten)]
-    pub properties: PropertyFlags,
+    pub conversation: Conversation,
 
     /// Topic filter to subscribe to; + and # are wildcards (repeatable)
     #[arg(
@@ -152,9 +137,24 @@ pub struct Subscribe {
     #[command(flatten)]
     pub commands: CommandFlags,
 
-    /// Say at the end how much came, on stderr
+    /// Draw one line per topic and keep it up to date; needs a terminal
+    #[arg(short, long, help_heading = "Output", conflicts_with_all = ["exec", "format", "json", "no_newline",
+          "null", "output_dir", "pretty"])]
+    pub watch: bool,
+
+    /// Colour topics: auto (on a terminal, unless `$NO_COLOR` is set), always or never
+    #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = value::colour,
+          help_heading = "Output")]
+    pub color: Colour,
+
+    /// Say at the end how long messages took from `pub --latency`, on stderr (MQTT 5)
     #[arg(long, help_heading = "Output")]
-    pub summary: bool,
+    pub latency: bool,
+
+    /// Say at the end how much came, on stderr
+    #[arg(long, value_name = "json", num_args = 0..=1, require_equals = true, default_missing_value = "text",
+          value_parser = value::summary, help_heading = "Output")]
+    pub summary: Option<Summary>,
 }
 
 /// What `--json` makes of payloads.

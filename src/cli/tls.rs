@@ -62,6 +62,10 @@ pub struct Tls {
     /// What mosquitto's clients take and we do not.
     #[command(flatten)]
     foreign: Foreign,
+
+    /// One of these was typed, and not only read from a profile.
+    #[arg(skip)]
+    pub is_typed: bool,
 }
 
 /// Flags that others have, and that need an answer.

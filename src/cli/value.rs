@@ -68,6 +68,45 @@ pub fn retain_handling(text: &str) -> Result<RetainHandling, String> {
     }
 }
 
+/// How a summary is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Summary {
+    /// As a sentence.
+    Text,
+    /// As a line of JSON.
+    Json,
+}
+
+/// How a summary is given; `text` where the flag says nothing.
+pub fn summary(text: &str) -> Result<Summary, String> {
+    match text {
+        "text" => Ok(Summary::Text),
+        "json" => Ok(Summary::Json),
+        _ => Err("expected json, or nothing".to_owned()),
+    }
+}
+
+/// When there is colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Colour {
+    /// Where a terminal wants it.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// When there is colour.
+pub fn colour(text: &str) -> Result<Colour, String> {
+    match text {
+        "auto" => Ok(Colour::Auto),
+        "always" => Ok(Colour::Always),
+        "never" => Ok(Colour::Never),
+        _ => Err("expected auto, always or never".to_owned()),
+    }
+}
+
 /// A share from 0 to 100.
 pub fn percent(text: &str) -> Result<f64, String> {
     let percent: Option<f64> = text.parse().ok();

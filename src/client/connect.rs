@@ -256,7 +256,7 @@ impl Client {
         self.session.connect();
         loop {
             self.send();
-            match self.understand() {
+            match self.understand(None) {
                 Ok(Some(session::Event::Connected(connack))) => {
                     timings.connack = began.elapsed();
                     self.session.hold(self.held, self.now);
@@ -269,6 +269,7 @@ impl Client {
                 Ok(Some(_)) => continue,
                 Ok(None) => {}
                 Err(Error::Lost(error)) => return Err(lost_before_connack(error)),
+                Err(Error::Violation(violation)) => return Err(self.not_mqtt(violation)),
                 Err(error) => return Err(error),
             }
             self.check_deadlines()?;
@@ -276,11 +277,18 @@ impl Client {
             match self.await_socket(Step::ConnAck, until) {
                 Ok(mail) => self.hear(mail),
                 Err(error) => {
+                    let error = self.with_warnings(error);
                     return Err(self.failing.take().map_or(error, |(failed, _)| Error::Lost(failed)));
                 }
             }
             self.now = Instant::now();
         }
+    }
+
+    /// What answers in text is no broker that broke the protocol.
+    fn not_mqtt(&mut self, violation: session::Violation) -> Error {
+        let said = self.transport.as_ref().and_then(Transport::first_text);
+        said.map_or(Error::Violation(violation), Error::NotMqtt)
     }
 
     /// The next mail of the socket. Other mail has to wait, but for a signal.
@@ -301,7 +309,25 @@ impl Client {
     fn explained(&mut self, error: Error) -> Error {
         let explanation = self.transport.as_mut().and_then(Transport::expire);
         match error {
-            Error::ConnectTimedOut { .. } => explanation.map_or(error, Error::Transport),
+            Error::ConnectTimedOut { step, after, .. } => explanation.map_or_else(
+                || {
+                    let beginning = self.transport.as_ref().and_then(Transport::beginning);
+                    Error::ConnectTimedOut { step, after, tried: beginning.map(str::to_owned) }
+                },
+                Error::Transport,
+            ),
+            error => error,
+        }
+    }
+
+    /// What was tolerated in the upgrade may be why there is no CONNACK.
+    fn with_warnings(&self, error: Error) -> Error {
+        let warnings = self.transport.as_ref().map(|transport| transport.facts().warnings.join("; "));
+        match error {
+            Error::ConnectTimedOut { step, after, .. } => {
+                let tried = warnings.filter(|warnings| !warnings.is_empty());
+                Error::ConnectTimedOut { step, after, tried }
+            }
             error => error,
         }
     }

@@ -78,6 +78,8 @@ pub enum Error {
         /// How many there were.
         tries: u32,
     },
+    /// What answers behind the WebSocket is no MQTT broker; what it said.
+    NotMqtt(String),
     /// The broker broke MQTT.
     Violation(Violation),
     /// SIGINT or SIGTERM came while we could do nothing else.
@@ -118,6 +120,9 @@ impl std::fmt::Display for Error {
             ),
             Self::NotMended { last, tries } => {
                 write!(f, "connection lost, and {tries} tries to connect again failed: {last}")
+            }
+            Self::NotMqtt(said) => {
+                write!(f, "what answers behind the WebSocket does not speak MQTT (it sent \"{said}\")")
             }
             Self::Violation(violation) => write!(f, "the broker broke the protocol: {violation}"),
             Self::Interrupted(_) => f.write_str("interrupted"),

@@ -15,6 +15,8 @@ mod redirect;
 
 use std::collections::VecDeque;
 use std::io;
+use std::ops::ControlFlow;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -31,7 +33,7 @@ use crate::mqtt::packet::{PacketId, Publish, Subscription};
 use crate::mqtt::property::Properties;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
-use crate::mqtt::session::{self, Session, Unsendable};
+use crate::mqtt::session::{self, Delivery, Session, Unsendable};
 use crate::mqtt::topic::TopicFilter;
 use crate::mqtt::version::Version;
 use crate::transport::dial::Route;
@@ -44,6 +46,9 @@ const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A line for the user that is no result: a warning, a packet of the log.
 pub type Notice = Box<dyn Fn(&str)>;
+
+/// Who is shown messages, and may break off.
+pub type Take<'a> = &'a mut dyn FnMut(&Delivery) -> ControlFlow<()>;
 
 /// What a client is asked to do.
 pub struct Options {
@@ -165,11 +170,11 @@ impl Client {
     /// Publishes one of a stream of messages; see [`Session::publish_like`].
     pub fn publish_like(
         &mut self,
-        template: &Publish,
+        head: &Rc<Publish>,
         payload: Bytes,
         record: u64,
     ) -> Result<(), Unsendable> {
-        self.session.publish_like(template, payload, record)
+        self.session.publish_like(head, payload, record)
     }
 
     /// Publishes a message whose payload is streamed; see [`Session::publish_stream`].
@@ -218,12 +223,21 @@ impl Client {
 
     /// The next event, if one can be had without waiting.
     pub fn poll(&mut self) -> Result<Option<Event>, Error> {
+        self.poll_taking(None)
+    }
+
+    /// The same for who has many messages to take: `take` is shown them one by one, as long as nothing else
+    /// comes between and it does not break off. Those that need more than looking at are events all the same.
+    pub fn poll_messages(&mut self, take: Take<'_>) -> Result<Option<Event>, Error> {
+        self.poll_taking(Some(take))
+    }
+
+    fn poll_taking(&mut self, take: Option<Take<'_>>) -> Result<Option<Event>, Error> {
         let event = match self.pending.pop_front() {
             Some(event) => Ok(Some(event)),
-            None => self.drain().map(|event| event.map(Event::Mqtt).or_else(|| self.pending.pop_front())),
+            None => self.drain(take).map(|event| event.map(Event::Mqtt).or_else(|| self.pending.pop_front())),
         };
-        if let Ok(Some(Event::Mqtt(session::Event::Message(_) | session::Event::Acknowledged { .. }))) = event
-        {
+        if self.session.was_useful() {
             self.fruitless = 0;
         }
         self.trace();
@@ -363,12 +377,17 @@ impl Client {
     }
 
     /// Understands what has arrived, as far as the first event; nothing while we are held.
-    fn drain(&mut self) -> Result<Option<session::Event>, Error> {
-        if self.held || self.outage.is_some() { Ok(None) } else { self.understand() }
+    fn drain(&mut self, take: Option<Take<'_>>) -> Result<Option<session::Event>, Error> {
+        if self.held || self.outage.is_some() { Ok(None) } else { self.understand(take) }
     }
 
-    fn understand(&mut self) -> Result<Option<session::Event>, Error> {
+    fn understand(&mut self, mut take: Option<Take<'_>>) -> Result<Option<session::Event>, Error> {
         loop {
+            if let Some(take) = &mut take
+                && self.session.hand_out(take).map_err(|violation| self.violated(violation))?.is_break()
+            {
+                return Ok(None);
+            }
             if let Some(event) = self.session.poll(self.now).map_err(|violation| self.violated(violation))? {
                 return Self::judged(event);
             }

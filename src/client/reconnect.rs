@@ -41,7 +41,7 @@ impl Error {
         match self.root() {
             Self::Unreached(error) => !error.is_proxy_refusal(),
             Self::ConnectTimedOut { .. } | Self::RefusedSilently(_) | Self::Silent(_) => true,
-            Self::Lost(error) => error.is_end(),
+            Self::Lost(error) => error.is_end() && !error.says_too_big(),
             Self::Transport(error) => is_passing(error),
             Self::Refused { connack, .. } => matches!(
                 connack.code,
@@ -77,6 +77,7 @@ impl Error {
             | Self::TlsSetup(_)
             | Self::NotMended { .. }
             | Self::Redirected { .. }
+            | Self::NotMqtt(_)
             | Self::Violation(_)
             | Self::Interrupted(_) => false,
         }

@@ -1,12 +1,13 @@
 //! One verb each: a straight-line script that pulls events from the client. It knows no socket and no thread.
 
+mod acknowledgements;
 mod ping;
 mod publish;
 mod serve;
 mod stream;
 mod subscribe;
-
-use std::time::Duration;
+mod telling;
+mod timing;
 
 use anyhow::{Context, Result};
 
@@ -28,14 +29,6 @@ pub fn run(cli: &Cli) -> Result<Exit> {
     }
 }
 
-/// What came of a stream of messages, in a line.
-#[expect(clippy::cast_precision_loss, reason = "nobody counts 2^52 messages")]
-fn summary(verb: &str, messages: u64, bytes: u64, took: Duration) -> String {
-    let seconds = took.as_secs_f64();
-    let rate = if seconds > 0.0 { messages as f64 / seconds } else { 0.0 };
-    format!("{verb} {messages} messages, {bytes} bytes in {seconds:.3} s, {rate:.1} messages/s")
-}
-
 fn connect(options: Options) -> Result<(Client, Established)> {
     let context = format!("connecting to {}", options.endpoint);
     Client::connect(options).context(context)
@@ -47,6 +40,22 @@ fn leave(client: Client, error: &anyhow::Error) {
     if !error.chain().any(|cause| cause.downcast_ref::<Error>().is_some()) {
         // What failed first is what the user has to know.
         let _ = client.close();
+    }
+}
+
+/// Ends the connection: in order, or as [`leave`] does.
+fn close(client: Client, result: Result<Exit>) -> Result<Exit> {
+    match result {
+        Ok(exit @ Exit::Signal(_)) => {
+            // Who has interrupted us was told what is missing.
+            let _ = client.close();
+            Ok(exit)
+        }
+        Ok(exit) => Ok(client.close().map(|()| exit)?),
+        Err(error) => {
+            leave(client, &error);
+            Err(error)
+        }
     }
 }
 

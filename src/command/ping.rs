@@ -14,6 +14,7 @@ use crate::mqtt::property::Properties;
 use crate::mqtt::session;
 use crate::mqtt::topic::{TopicFilter, TopicName};
 use crate::report::{self, Exit};
+use crate::terminal::screen;
 use crate::terminal::statistics::{Statistics, milliseconds};
 
 /// Runs `mqttws ping`.
@@ -34,6 +35,9 @@ pub fn run(args: &cli::Ping) -> Result<Exit> {
         return Ok(Exit::Denied);
     }
     let end = pinger.run();
+    if matches!(end, Ok(End::Interrupted(_))) {
+        screen::begin_line(false);
+    }
     let listening = pinger.print_summary(&url, began.elapsed())?;
     let exit = match end.with_context(|| format!("pinging {url}"))? {
         // Without a reader nothing more was asked.

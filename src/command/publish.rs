@@ -5,6 +5,7 @@ mod message;
 pub mod pace;
 mod request;
 
+use std::rc::Rc;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
@@ -13,14 +14,19 @@ use bytes::Bytes;
 use self::input::{Input, Opened};
 use self::message::{Maker, Message};
 use self::pace::Pace;
+use super::acknowledgements::Acknowledgements;
 use super::stream;
+use super::telling::Telling;
+use super::timing;
 use crate::cli;
 use crate::client::{Client, Event};
 use crate::mqtt::property::Place;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::session;
 use crate::report::{self, Exit};
-use crate::terminal::progress::Progress;
+use crate::terminal::account::Account;
+use crate::terminal::progress::{Position, Progress};
+use crate::terminal::screen;
 
 /// Runs `mqttws pub`.
 pub fn run(args: &cli::Publish) -> Result<Exit> {
@@ -29,19 +35,28 @@ pub fn run(args: &cli::Publish) -> Result<Exit> {
         return request::run(args);
     }
     let began = Instant::now();
-    let mut options = args.connection.resolve()?;
-    args.persistence.apply(&args.connection, &mut options)?;
-    let properties = args.properties.apply(&args.connection, &mut options)?;
+    let (mut options, properties) = args.conversation.resolve()?;
     // Exactly once is only possible in a session that outlives the connection; records may ask for it.
     options.session.outlives_connection = args.qos > QoS::AtMostOnce || args.json;
     options.session.only_with_expiry = args.qos < QoS::ExactlyOnce && !args.json;
     options.session.topic_alias = args.topic_alias;
+    if args.latency {
+        timing::require_version_5(&mut options)?;
+    }
     let maker = Maker::new(args, properties.of(Place::Publish))?;
-    let progress = Progress::new(!args.connection.is_quiet(), began);
+    let telling = Telling::new(args.summary, args.conversation.is_quiet(), began);
+    let shows_progress = args.conversation.shows_progress();
     let mut input = match Opened::new(args, options.session.maximum_packet)? {
-        Opened::Large(file) => return stream::run(options, maker.template, file, progress),
+        Opened::Large(file) => {
+            let length = (file.length as u64).saturating_mul(file.repeat);
+            let progress = Progress::new(shows_progress, Some(length), began);
+            let template = Rc::unwrap_or_clone(maker.template);
+            return stream::run(options, template, args.latency, file, progress, telling);
+        }
         Opened::Input(input) => input,
     };
+    options.session.only_failures = args.summary.is_none();
+    let progress = Progress::new(shows_progress && input.is_stream(), input.length, began);
     let (mut client, _) = super::connect(options)?;
     if let Some(source) = input.source.take() {
         client.attach_input(source)?;
@@ -58,6 +73,8 @@ pub fn run(args: &cli::Publish) -> Result<Exit> {
         progress,
         context: context.clone(),
         strict: args.strict_input,
+        timed: args.latency,
+        acknowledgements: telling.is_asked_for().then(Acknowledgements::default),
         next: None,
         alarm: None,
         records: 0,
@@ -66,13 +83,13 @@ pub fn run(args: &cli::Publish) -> Result<Exit> {
         refused: 0,
         bad: 0,
         at_most_once: false,
-        quiet: args.connection.is_quiet(),
+        quiet: args.conversation.is_quiet(),
         told_loss: false,
         gaps: false,
     };
     let result = publisher.run();
     publisher.progress.finish();
-    publisher.end(result, context, args.summary.then_some(began))
+    publisher.end(result, context, telling)
 }
 
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
@@ -86,6 +103,10 @@ struct Publisher {
     context: String,
     /// The first bad record is the last.
     strict: bool,
+    /// Each message says when it was published.
+    timed: bool,
+    /// Until when, if that is of interest.
+    acknowledgements: Option<Acknowledgements>,
     /// The record that was read and not published.
     next: Option<Message>,
     /// When it is due, if that is not yet.
@@ -116,7 +137,7 @@ impl Publisher {
             let event = match self.client.poll()? {
                 Some(event) => event,
                 None if self.can_go_on() => continue,
-                None => self.client.next(self.alarm)?,
+                None => self.wait()?,
             };
             if let Event::Interrupted(signal) = event {
                 self.tell_interrupted();
@@ -124,6 +145,16 @@ impl Publisher {
             }
             self.handle(event)?;
         }
+    }
+
+    fn wait(&mut self) -> Result<Event> {
+        if self.progress.is_on() {
+            let read = self.input.read;
+            let position = Position { messages: self.published, bytes: self.bytes, read };
+            self.progress.update(position, Instant::now());
+        }
+        let alarm = self.alarm.into_iter().chain(self.progress.deadline()).min();
+        Ok(self.client.next(alarm)?)
     }
 
     fn verdict(&self) -> Exit {
@@ -178,7 +209,7 @@ impl Publisher {
 
     fn publish(&mut self, message: Message) {
         match message {
-            Message::Payload(payload) if self.pace.is_free() => self.publish_payload(payload),
+            Message::Payload(payload) if self.pace.is_free() && !self.timed => self.publish_payload(payload),
             message => self.publish_whole(message),
         }
     }
@@ -189,13 +220,26 @@ impl Publisher {
         self.published += 1;
         self.bytes += payload.len() as u64;
         self.at_most_once |= template.qos == QoS::AtMostOnce;
+        if let Some(acknowledgements) =
+            self.acknowledgements.as_mut().filter(|_| template.qos > QoS::AtMostOnce)
+        {
+            acknowledgements.published(self.records);
+        }
         if let Err(unsendable) = self.client.publish_like(template, payload, self.records) {
             self.refuse(self.records, &unsendable.to_string());
         }
     }
 
     fn publish_whole(&mut self, message: Message) {
-        let (publish, time) = self.maker.finish(message);
+        let (mut publish, time) = self.maker.finish(message);
+        if self.timed {
+            timing::stamp(&mut publish);
+        }
+        if let Some(acknowledgements) =
+            self.acknowledgements.as_mut().filter(|_| publish.qos > QoS::AtMostOnce)
+        {
+            acknowledgements.published(self.records);
+        }
         if !self.pace.is_free() {
             self.pace.published(time, Instant::now());
         }
@@ -230,10 +274,14 @@ impl Publisher {
     fn handle(&mut self, event: Event) -> Result<()> {
         match event {
             Event::Input(block) => {
-                self.progress.update(self.published, self.bytes, Instant::now());
                 self.input.add(block.with_context(|| format!("reading {}", self.input.what))?);
             }
-            Event::Mqtt(session::Event::Acknowledged { record, code, reason }) if code.is_error() => {
+            Event::Mqtt(session::Event::Acknowledged { record, code, .. }) if !code.is_error() => {
+                if let Some(acknowledgements) = &mut self.acknowledgements {
+                    acknowledgements.acknowledged(record);
+                }
+            }
+            Event::Mqtt(session::Event::Acknowledged { record, code, reason }) => {
                 let words = reason.map_or_else(|| code.to_string(), |reason| format!("{code} ({reason})"));
                 self.refuse(record, &words);
             }
@@ -247,25 +295,24 @@ impl Publisher {
     }
 
     /// Ends the connection, and says what came of it.
-    fn end(self, result: Result<Exit>, context: String, summary_since: Option<Instant>) -> Result<Exit> {
-        let exit = match result {
-            Ok(exit) => exit,
-            Err(error) => {
-                let error = self.with_account(error).context(context);
-                super::leave(self.client, &error);
-                return Err(error);
-            }
-        };
-        let closed = self.client.close().context(context);
-        // Who has interrupted us was told what is missing.
-        if !matches!(exit, Exit::Signal(_)) {
-            closed?;
-        }
-        if let Some(began) = summary_since {
-            let handed_over = self.published - self.refused;
-            report::summary(&super::summary("published", handed_over, self.bytes, began.elapsed()));
-        }
-        Ok(exit)
+    fn end(self, result: Result<Exit>, context: String, telling: Telling) -> Result<Exit> {
+        let unfinished = self.client.session().in_flight() as u64 + self.refused;
+        let handed_over = self.published.saturating_sub(unfinished);
+        let (bytes, refused) = (self.bytes, self.refused);
+        let is_stream = self.input.delimiter.is_some();
+        let result = result.map_err(|error| self.with_account(error));
+        let result = super::close(self.client, result).context(context);
+        let interrupted = is_stream && matches!(result, Ok(Exit::Signal(_)));
+        let times = self.acknowledgements.as_ref().map(|done| ("acknowledgement", done.times()));
+        telling.end(interrupted, |took| Account {
+            verb: "published",
+            messages: handed_over,
+            bytes,
+            refused: Some(refused),
+            took,
+            times,
+        });
+        result
     }
 
     /// What a script needs to know to go on from there.
@@ -286,6 +333,9 @@ impl Publisher {
 
     fn refuse(&mut self, record: u64, words: &str) {
         self.refused += 1;
+        if let Some(acknowledgements) = &mut self.acknowledgements {
+            acknowledgements.forget(record);
+        }
         let what =
             if self.input.delimiter.is_some() { format!("message {record}") } else { "message".to_owned() };
         report::failure(&format!("{}: {what} refused: {words}", self.context));
@@ -301,6 +351,7 @@ impl Publisher {
 
     fn tell_interrupted(&mut self) {
         self.progress.finish();
+        screen::begin_line(false);
         let acknowledged = self.published - self.client.session().in_flight() as u64 - self.refused;
         report::failure(&format!(
             "publishing: interrupted after {} messages, {acknowledged} of them handed over",

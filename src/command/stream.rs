@@ -7,13 +7,18 @@ use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 
 use super::publish::pace::Pace;
+use super::telling::Telling;
+use super::timing;
 use crate::client::{Client, Event, Options};
 use crate::mqtt::packet::Publish;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::session;
 use crate::report::{self, Exit};
+use crate::terminal::account::Account;
 use crate::terminal::input::{FileBlocks, Rewind};
-use crate::terminal::progress::Progress;
+use crate::terminal::progress::{Position, Progress};
+use crate::terminal::screen;
+use crate::terminal::statistics::Statistics;
 
 /// A file that is published as one message.
 pub struct Large {
@@ -29,8 +34,15 @@ pub struct Large {
     pub pace: Pace,
 }
 
-/// Publishes it.
-pub fn run(options: Options, template: Publish, file: Large, progress: Progress) -> Result<Exit> {
+/// Publishes it; `timed` messages say when they were published.
+pub fn run(
+    options: Options,
+    template: Publish,
+    timed: bool,
+    file: Large,
+    progress: Progress,
+    telling: Telling,
+) -> Result<Exit> {
     let (mut client, _) = super::connect(options)?;
     let Large { name, mut blocks, length, repeat, pace } = file;
     let rewind = blocks.rewind();
@@ -39,6 +51,7 @@ pub fn run(options: Options, template: Publish, file: Large, progress: Progress)
     let mut streamer = Streamer {
         client,
         template,
+        timed,
         name,
         length,
         repeat,
@@ -52,27 +65,30 @@ pub fn run(options: Options, template: Publish, file: Large, progress: Progress)
         ahead: None,
         requested: false,
         stale: false,
+        all_given: None,
+        acknowledged: Statistics::default(),
         verdict: Exit::Done,
     };
     let result = streamer.run();
     streamer.progress.finish();
-    match result {
-        Ok(exit @ Exit::Signal(_)) => {
-            // Who has interrupted us was told what is missing.
-            let _ = streamer.client.close();
-            Ok(exit)
-        }
-        Ok(exit) => streamer.client.close().context(context).map(|()| exit),
-        Err(error) => {
-            super::leave(streamer.client, &error);
-            Err(error.context(context))
-        }
-    }
+    let result = super::close(streamer.client, result).context(context);
+    let is_done = matches!(result, Ok(Exit::Done));
+    telling.end(false, |took| Account {
+        verb: "published",
+        messages: u64::from(is_done),
+        bytes: if is_done { length as u64 } else { 0 },
+        refused: Some(u64::from(matches!(result, Ok(Exit::Denied)))),
+        took,
+        times: Some(("acknowledgement", &streamer.acknowledged)),
+    });
+    result
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 struct Streamer {
     client: Client,
     template: Publish,
+    timed: bool,
     name: String,
     length: usize,
     /// How often it is to be published, and was begun.
@@ -93,6 +109,10 @@ struct Streamer {
     requested: bool,
     /// The block that was asked for is of the reading before.
     stale: bool,
+    /// When the end of the payload was given to the session.
+    all_given: Option<Instant>,
+    /// How long the acknowledgement took from there.
+    acknowledged: Statistics,
     verdict: Exit,
 }
 
@@ -113,10 +133,11 @@ impl Streamer {
             }
             let event = match self.client.poll()? {
                 Some(event) => event,
-                None => self.client.next(self.alarm)?,
+                None => self.wait()?,
             };
             if let Event::Interrupted(signal) = event {
                 self.progress.finish();
+                screen::begin_line(false);
                 report::failure(&format!(
                     "publishing: interrupted after {} of {} bytes",
                     self.given, self.length
@@ -125,6 +146,16 @@ impl Streamer {
             }
             self.handle(event)?;
         }
+    }
+
+    fn wait(&mut self) -> Result<Event> {
+        if self.progress.is_on() {
+            let before = self.published.saturating_sub(1) * self.length as u64;
+            let position = Position { messages: 0, bytes: 0, read: before + self.given as u64 };
+            self.progress.update(position, Instant::now());
+        }
+        let alarm = [self.alarm, self.progress.deadline()].into_iter().flatten().min();
+        Ok(self.client.next(alarm)?)
     }
 
     /// Sends the header as soon as it may be sent; whether the broker takes the message at all.
@@ -141,6 +172,9 @@ impl Streamer {
         self.pace.published(None, now);
         self.published += 1;
         self.begun = true;
+        if self.timed {
+            timing::stamp(&mut self.template);
+        }
         match self.client.publish_stream(self.template.clone(), self.length, 1) {
             Ok(()) => true,
             Err(unsendable) => {
@@ -161,6 +195,7 @@ impl Streamer {
             }
             self.given += piece.len();
             self.client.stream(piece);
+            self.all_given = (self.given == self.length).then(Instant::now);
         }
         if self.ahead.is_none() && !self.requested && self.given < self.length {
             self.requested = true;
@@ -177,7 +212,6 @@ impl Streamer {
                 if std::mem::take(&mut self.stale) {
                     return Ok(());
                 }
-                self.progress.update(self.published, self.given as u64, Instant::now());
                 match block {
                     Some(block) => self.ahead = Some(block),
                     None => bail!("reading {}: it became shorter while it was read", self.name),
@@ -187,6 +221,9 @@ impl Streamer {
             Event::Reconnected if self.template.qos == QoS::AtMostOnce => self.begin_again(),
             Event::Mqtt(session::Event::Acknowledged { code, reason, .. }) if code.is_error() => {
                 self.refuse(&reason.map_or_else(|| code.to_string(), |reason| format!("{code} ({reason})")));
+            }
+            Event::Mqtt(session::Event::Acknowledged { .. }) => {
+                self.all_given.iter().for_each(|given| self.acknowledged.add(given.elapsed()));
             }
             Event::Mqtt(session::Event::InDoubt { .. }) => {
                 self.refuse("in doubt: the broker has lost the session");

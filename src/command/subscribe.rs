@@ -1,32 +1,40 @@
 //! `sub`: messages go to stdout, and are acknowledged when they are there.
 
 mod exec;
+mod intake;
+mod manners;
 mod removal;
 mod selection;
 mod sink;
 mod wishes;
 
 use std::io;
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
 use self::exec::Exec;
-use self::removal::Removals;
-use self::selection::{Selection, Verdict};
+use self::intake::Intake;
+use self::manners::Manners;
 use self::sink::Sink;
+use super::telling::Telling;
+use super::timing;
 use crate::cli;
 use crate::cli::property::GivenProperties;
+use crate::cli::value::Summary;
 use crate::client::{Client, Event};
 use crate::mqtt::packet::{RetainHandling, SubAck, Subscription};
 use crate::mqtt::property::Place;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
-use crate::mqtt::session::{self, Delivery};
+use crate::mqtt::session;
 use crate::mqtt::topic::TopicFilter;
 use crate::report::{self, Exit};
+use crate::terminal::account::Account;
 use crate::terminal::format::Layout;
 use crate::terminal::output::{self, Output, Progress, Target};
+use crate::terminal::screen;
 
 /// How long the output may take to write what it has, when everything else is over.
 const LAST_WRITE: Duration = Duration::from_millis(250);
@@ -35,32 +43,30 @@ const LAST_WRITE: Duration = Duration::from_millis(250);
 pub fn run(args: &cli::Subscribe) -> Result<Exit> {
     let began = Instant::now();
     let deadline = args.timeout.map(|timeout| began + timeout);
-    let mut options = args.connection.resolve()?;
-    args.persistence.apply(&args.connection, &mut options)?;
-    let properties = args.properties.apply(&args.connection, &mut options)?;
+    let (mut options, properties) = args.conversation.resolve()?;
     wishes::require_version_5(args, &mut options)?;
+    if args.latency {
+        timing::require_version_5(&mut options)?;
+    }
     // A removal that is on its way must not be lost with the connection.
     options.session.outlives_connection = args.qos > QoS::AtMostOnce || args.remove_retained;
     let filters = wishes::filters(args)?;
     let (layout, target) = (wishes::layout(args)?, wishes::target(args)?);
     warn_of_closed_stdout(args);
     let (client, _) = super::connect(options)?;
+    let manners = Manners::new(args, &layout, began);
     let output = match &args.commands.exec {
         Some(command) => Sink::Commands(Box::new(Exec::start(args, command, &client, layout)?)),
         None => Sink::Output(start_output(&client, layout, target)?),
     };
     let mut subscriber = Subscriber {
         client,
-        output,
+        intake: Intake::new(args, output, manners),
         args,
         filters,
         properties,
-        selection: Selection::new(args),
-        removals: Removals::default(),
         deadline,
-        latest: Instant::now(),
-        received: 0,
-        bytes: 0,
+        signalled: false,
         unanswered: 0,
         denied: false,
     };
@@ -68,7 +74,11 @@ pub fn run(args: &cli::Subscribe) -> Result<Exit> {
     let result = subscriber.run();
     // Whatever ended it: what was received is written, and what was written is acknowledged.
     let result = subscriber.finish_output(result);
-    subscriber.end(result, began)
+    if let Some(manners) = &mut subscriber.intake.manners {
+        manners.leave();
+    }
+    let form = args.summary.or(args.latency.then_some(Summary::Text));
+    subscriber.end(result, Telling::new(form, args.conversation.is_quiet(), began))
 }
 
 fn start_output(client: &Client, layout: Layout, target: Target) -> Result<Output> {
@@ -86,25 +96,21 @@ fn warn_of_closed_stdout(args: &cli::Subscribe) {
         && args.commands.exec.is_none()
         && !args.exit_after_answer
         && !args.remove_retained;
-    if prints && args.qos > QoS::AtMostOnce && !args.connection.is_quiet() && output::stdout_may_be_closed() {
+    if prints && args.qos > QoS::AtMostOnce && !args.conversation.is_quiet() && output::stdout_may_be_closed()
+    {
         report::warn("stdout is closed (or leads to /dev/null): messages are acknowledged and thrown away");
     }
 }
 
 struct Subscriber<'a> {
     client: Client,
-    output: Sink,
+    intake: Intake<'a>,
     args: &'a cli::Subscribe,
     filters: Vec<TopicFilter>,
     properties: GivenProperties,
-    selection: Selection<'a>,
-    removals: Removals,
     deadline: Option<Instant>,
-    /// When the latest message was written.
-    latest: Instant,
-    /// Messages that were written, and their payloads in bytes.
-    received: u64,
-    bytes: u64,
+    /// We were interrupted.
+    signalled: bool,
     /// SUBSCRIBE and UNSUBSCRIBE without their answer.
     unanswered: u32,
     /// Some filter was refused.
@@ -138,7 +144,15 @@ impl Subscriber<'_> {
 
     fn run(&mut self) -> Result<Exit> {
         loop {
-            let event = match self.client.poll()? {
+            let (intake, mut end) = (&mut self.intake, None);
+            let event = self.client.poll_messages(&mut |delivery| {
+                end = intake.take(delivery);
+                if end.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            })?;
+            if let Some(exit) = end {
+                return Ok(exit);
+            }
+            let event = match event {
                 Some(event) => event,
                 None => self.wait()?,
             };
@@ -150,42 +164,54 @@ impl Subscriber<'_> {
 
     /// A burst is over: it is written while we wait for the next one.
     fn wait(&mut self) -> Result<Event> {
-        self.output.flush();
+        let drawing = self.draw();
+        self.intake.output.flush();
         self.settle_commands();
-        self.client.hold(self.output.is_full());
-        let idle = self.args.idle.map(|idle| self.latest + idle);
-        let alarm = self.deadline.into_iter().chain(idle).min();
+        self.client.hold(self.intake.output.is_full());
+        let alarm = [self.deadline, self.idle_deadline(), drawing].into_iter().flatten().min();
         Ok(self.client.next(alarm)?)
+    }
+
+    /// Draws what is to be drawn beside the output, if anything; when it wants to be asked again.
+    fn draw(&mut self) -> Option<Instant> {
+        let manners = self.intake.manners.as_mut()?;
+        manners.draw(self.intake.received, self.intake.bytes, &mut self.intake.output)
+    }
+
+    fn idle_deadline(&self) -> Option<Instant> {
+        self.args.idle.map(|idle| self.intake.latest + idle)
     }
 
     fn handle(&mut self, event: Event) -> Result<Option<Exit>> {
         match event {
-            Event::Mqtt(session::Event::Message(delivery)) => Ok(self.message(&delivery)),
+            Event::Mqtt(session::Event::Message(delivery)) => Ok(self.intake.take(&delivery)),
             Event::Mqtt(session::Event::Subscribed(suback)) => {
                 Ok(self.subscribed(&suback).or_else(|| self.answered()))
             }
             Event::Mqtt(session::Event::Unsubscribed(_)) => Ok(self.answered()),
             Event::Written(number) => {
-                self.output.written(number);
-                self.removals.written(number);
-                self.removals.publish(&mut self.client);
+                self.intake.output.written(number);
+                self.intake.removals.written(number);
+                self.intake.removals.publish(&mut self.client);
                 Ok(None)
             }
             Event::Mqtt(session::Event::Acknowledged { record, code, .. }) => {
                 self.acknowledged(record, code);
-                self.removals.publish(&mut self.client);
+                self.intake.removals.publish(&mut self.client);
                 Ok(self.look_at_commands())
             }
             Event::Woken => Ok(self.look_at_commands()),
             Event::OutputFailed(error) => {
-                self.output.abandon();
+                self.intake.output.abandon();
                 self.output_failed(error).map(Some)
             }
             Event::Interrupted(signal) => {
+                self.signalled = true;
                 self.interrupt_commands(signal);
+                screen::begin_line(self.args.no_newline);
                 Ok(Some(self.interrupted(signal)))
             }
-            Event::Alarm => Ok(Some(self.time_is_up())),
+            Event::Alarm => Ok(self.time_is_up()),
             Event::Mqtt(_) | Event::Input(_) | Event::WebSocketPong | Event::Reconnected => Ok(None),
         }
     }
@@ -199,42 +225,15 @@ impl Subscriber<'_> {
         }
     }
 
-    fn message(&mut self, delivery: &Delivery) -> Option<Exit> {
-        let Delivery { number, publish } = delivery;
-        match self.selection.verdict(publish) {
-            Verdict::Wanted => {}
-            Verdict::Unwanted => {
-                self.output.skip(*number);
-                return None;
-            }
-            Verdict::TheEnd => {
-                self.output.skip(*number);
-                return Some(Exit::Done);
-            }
-        }
-        if let (Err(unfit), false) = (self.output.put(*number, publish), self.args.connection.is_quiet()) {
-            let topic = publish.topic.as_ref().map_or("", |topic| topic.as_str());
-            report::warn(&format!("the payload of a message to {topic} {unfit}"));
-        }
-        if let Some(topic) = publish.topic.as_ref().filter(|_| self.args.remove_retained && publish.retain) {
-            self.removals.add(*number, topic);
-        }
-        self.received += 1;
-        self.bytes += publish.payload.len() as u64;
-        if self.args.idle.is_some() {
-            self.latest = Instant::now();
-        }
-        (Some(self.received) == self.args.count).then_some(Exit::Done)
-    }
-
-    /// Of `-W`, or of `--idle`.
-    fn time_is_up(&self) -> Exit {
-        if self.deadline.is_none_or(|deadline| Instant::now() < deadline) {
-            return Exit::Done;
+    /// Of `-W`, or of `--idle`; if not, it is time to draw.
+    fn time_is_up(&self) -> Option<Exit> {
+        let now = Instant::now();
+        if self.deadline.is_none_or(|deadline| now < deadline) {
+            return self.idle_deadline().filter(|idle| *idle <= now).map(|_| Exit::Done);
         }
         let waited = self.args.timeout.unwrap_or_default().as_secs_f64();
         self.tell_unfinished(&format!("timed out after {waited} s"));
-        Exit::TimedOut
+        Some(Exit::TimedOut)
     }
 
     /// Says which filters were refused; nothing is left to wait for when all were.
@@ -259,7 +258,7 @@ impl Subscriber<'_> {
 
     fn tell_unfinished(&self, why: &str) {
         let wanted = self.args.count.map(|count| format!(" of {count}")).unwrap_or_default();
-        report::failure(&format!("subscribed: {why} with {}{wanted} messages", self.received));
+        report::failure(&format!("subscribed: {why} with {}{wanted} messages", self.intake.received));
     }
 
     /// With `-E` the last answer is the end, and without any filter there is nothing to wait for.
@@ -271,10 +270,13 @@ impl Subscriber<'_> {
 
     /// Waits until everything received is written, as long as the output can be written at all.
     fn finish_output(&mut self, mut result: Result<Exit>) -> Result<Exit> {
-        if matches!(self.output, Sink::Commands(_)) {
+        if matches!(self.intake.output, Sink::Commands(_)) {
             return self.finish_commands(result);
         }
-        self.output.flush();
+        if let Some(manners) = &mut self.intake.manners {
+            manners.finish(&mut self.intake.output);
+        }
+        self.intake.output.flush();
         self.client.hold(true);
         // Who interrupts us does not want to wait for a reader that has stopped; everybody else does.
         let hurry = match result {
@@ -283,7 +285,7 @@ impl Subscriber<'_> {
             Err(_) => false,
         };
         let deadline = hurry.then(|| Instant::now() + LAST_WRITE);
-        while !self.output.is_done() {
+        while !self.intake.output.is_done() {
             // The connection stays alive meanwhile, or what is written late could not be acknowledged.
             let event = match &result {
                 Ok(_) => self.client.next(deadline),
@@ -291,11 +293,11 @@ impl Subscriber<'_> {
             };
             match event {
                 Ok(Event::Written(number)) => {
-                    self.output.written(number);
-                    self.removals.written(number);
+                    self.intake.output.written(number);
+                    self.intake.removals.written(number);
                 }
                 Ok(Event::OutputFailed(error)) => {
-                    self.output.abandon();
+                    self.intake.output.abandon();
                     result = result.and_then(|exit| self.output_failed(error).map(|_| exit));
                 }
                 Ok(Event::Interrupted(signal)) => {
@@ -312,28 +314,33 @@ impl Subscriber<'_> {
 
 impl Subscriber<'_> {
     /// Ends the connection, and says what came of it.
-    fn end(mut self, result: Result<Exit>, began: Instant) -> Result<Exit> {
+    fn end(mut self, result: Result<Exit>, telling: Telling) -> Result<Exit> {
         let result = result
             .with_context(|| format!("subscribed at {}", self.client.options().endpoint))
             .and_then(|exit| self.finish_removals(exit).map(|()| exit));
-        let exit = match result {
-            Ok(exit) => exit,
-            Err(error) => {
-                super::leave(self.client, &error);
-                return Err(error);
-            }
-        };
-        if exit == Exit::TimedOut {
+        if matches!(result, Ok(Exit::TimedOut)) {
             self.client.hurry();
         }
-        // Nothing of ours can be lost any more.
-        let _ = self.client.close();
-        if self.args.summary {
-            report::summary(&super::summary("received", self.received, self.bytes, began.elapsed()));
+        match &result {
+            // Nothing of ours can be lost any more.
+            Ok(_) => drop(self.client.close()),
+            Err(error) => super::leave(self.client, error),
         }
-        Ok(match exit {
+        let latency = self.intake.manners.as_ref().and_then(|manners| manners.latency());
+        telling.end(self.signalled, |took| Account {
+            verb: "received",
+            messages: self.intake.received,
+            bytes: self.intake.bytes,
+            refused: None,
+            took,
+            times: latency.map(|latency| ("latency", latency.times())),
+        });
+        if let Some(latency) = latency.filter(|_| !self.args.conversation.is_quiet()) {
+            latency.explain();
+        }
+        Ok(match result? {
             Exit::Done if self.denied => Exit::Denied,
-            Exit::Done if self.output.has_failed() => Exit::Local,
+            Exit::Done if self.intake.output.has_failed() => Exit::Local,
             exit => exit,
         })
     }
@@ -346,8 +353,8 @@ impl Subscriber<'_> {
         self.client.hold(false);
         let deadline = Instant::now() + self.client.options().connect_timeout;
         loop {
-            self.removals.publish(&mut self.client);
-            if self.removals.is_done(&self.client) {
+            self.intake.removals.publish(&mut self.client);
+            if self.intake.removals.is_done(&self.client) {
                 return Ok(());
             }
             match self.client.next(Some(deadline)).context("removing retained messages")? {

@@ -103,6 +103,11 @@ impl ReasonCode {
         self.0 >= 0x80
     }
 
+    /// Whether a SUBACK may hold it: it grants a QoS, or refuses (§3.9.3).
+    pub fn is_of_suback(self) -> bool {
+        self.0 <= 2 || self.is_error()
+    }
+
     /// Words for a user where the packet is not known; a code without a name is "reason code 0xNN".
     pub fn words(self) -> Cow<'static, str> {
         self.known().map_or_else(|| Cow::Owned(format!("reason code {:#04X}", self.0)), Cow::Borrowed)

@@ -19,7 +19,13 @@ pub struct Layout {
     pub end: Option<u8>,
     /// Escape what could drive a terminal.
     pub sanitise: bool,
+    /// Show topics in colour.
+    pub colour: bool,
 }
+
+/// The colour of topics, and its end.
+const TOPIC: &[u8] = b"\x1b[36m";
+const PLAIN: &[u8] = b"\x1b[0m";
 
 /// What is written of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,7 +82,7 @@ impl Layout {
             return false;
         }
         if let Some(topic) = &publish.topic {
-            self.text(topic.as_str().as_bytes(), out);
+            self.topic(topic.as_str().as_bytes(), out);
             out.put_u8(b' ');
         }
         if publish.payload.is_empty() {
@@ -102,6 +108,20 @@ impl Layout {
         match self.content {
             Content::Payload { encoding: Some(encoding), .. } => encoding.encode(payload, out),
             _ => self.text(payload, out),
+        }
+    }
+
+    fn topic(&self, topic: &[u8], out: &mut BytesMut) {
+        if self.colour {
+            out.put_slice(TOPIC);
+        }
+        if self.sanitise {
+            sanitise::escape_line(topic, out);
+        } else {
+            out.put_slice(topic);
+        }
+        if self.colour {
+            out.put_slice(PLAIN);
         }
     }
 
@@ -148,7 +168,7 @@ mod tests {
     }
 
     fn plain(verbose: bool, end: Option<u8>, sanitise: bool) -> Layout {
-        Layout { content: Content::Payload { verbose, encoding: None }, end, sanitise }
+        Layout { content: Content::Payload { verbose, encoding: None }, end, sanitise, colour: false }
     }
 
     #[test]
@@ -160,6 +180,15 @@ mod tests {
         assert_eq!(text(plain(false, Some(0), false)), b"x\x1b\0\xff\0");
         assert_eq!(text(plain(true, end, false)), b"a/b x\x1b\0\xff\n");
         assert_eq!(text(plain(true, end, true)), b"a/b x\\x1b\\0\\xff\n");
+    }
+
+    #[test]
+    fn a_topic_has_a_colour_and_stays_on_its_line() {
+        let layout = Layout { colour: true, ..plain(true, None, true) };
+        assert_eq!(text_of(&layout, b"x"), b"\x1b[36ma/b\x1b[0m x");
+        let mut out = BytesMut::new();
+        layout.topic(b"a\nb\x1b[0m", &mut out);
+        assert_eq!(out, "\x1b[36ma\\nb\\x1b[0m\x1b[0m");
     }
 
     #[test]
@@ -175,6 +204,7 @@ mod tests {
             content: Content::Payload { verbose: true, encoding: Some(encoding) },
             end: Some(b'\n'),
             sanitise: true,
+            colour: false,
         };
         assert_eq!(text_of(&layout(Encoding::Hex), b"\x1b\0"), b"a/b 1b00\n");
         assert_eq!(text_of(&layout(Encoding::Base64), b"\x1b\0"), b"a/b GwA=\n");
@@ -183,7 +213,8 @@ mod tests {
     #[test]
     fn records_on_a_terminal_stay_records() {
         let writer = record::Writer { parsed: false, pretty: false };
-        let layout = Layout { content: Content::Record(writer), end: Some(b'\n'), sanitise: true };
+        let layout =
+            Layout { content: Content::Record(writer), end: Some(b'\n'), sanitise: true, colour: false };
         let text = String::from_utf8(text_of(&layout, "\u{202e}\x7f\u{9b}ü".as_bytes())).expect("text");
         assert!(text.ends_with(",\"payload\":\"\\u202e\\u007f\\u009bü\"}\n"), "{text}");
     }

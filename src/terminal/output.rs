@@ -6,15 +6,16 @@
 //! stops reading from the broker while [`Output::is_full`].
 
 use std::collections::VecDeque;
-use std::io::{self, IoSlice, IsTerminal, Write};
+use std::io::{self, IoSlice, Write};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 
 use super::folder::{Folder, Names};
 use super::format::Layout;
 use super::template::Unfit;
+use super::{sanitise, screen};
 use crate::mqtt::packet::Publish;
 
 /// How many batches may wait to be written.
@@ -143,7 +144,8 @@ impl Output {
 
     /// Hands over what was gathered.
     pub fn flush(&mut self) {
-        if self.handed_over == self.latest {
+        // What was added under the number of the one before is handed over, too.
+        if self.handed_over == self.latest && self.gathered == 0 {
             return;
         }
         let mut pieces = std::mem::take(&mut self.pieces);
@@ -158,7 +160,7 @@ impl Output {
 
     /// The thread has reported this message as written.
     pub fn written(&mut self, number: u64) {
-        while self.waiting.front().is_some_and(|&waiting| waiting <= number) {
+        if self.waiting.front().is_some_and(|&waiting| waiting <= number) {
             self.waiting.pop_front();
         }
     }
@@ -194,9 +196,9 @@ pub fn unbuffered_stdout() -> io::Result<impl Write + Send + 'static> {
     Ok(io::stdout())
 }
 
-/// Whether stdout may have been closed when we were started: Rust opens `/dev/null` in place of it, for reading
-/// and writing. A shell's `>/dev/null` is only for writing, but Python's and Node's are like Rust's, so that
-/// nobody can tell for sure.
+/// Whether stdout may have been closed when we were started: Rust opens `/dev/null` in place of it, for
+/// reading and writing. A shell's `>/dev/null` is only for writing, but Python's and Node's are like Rust's,
+/// so that nobody can tell for sure.
 #[cfg(unix)]
 pub fn stdout_may_be_closed() -> bool {
     let stdout = io::stdout();
@@ -213,15 +215,18 @@ pub fn stdout_may_be_closed() -> bool {
     false
 }
 
-/// Whether a person reads our stdout.
-pub fn stdout_is_terminal() -> bool {
-    io::stdout().is_terminal()
-}
-
-/// Prints one line on stdout; whether anybody still reads it.
+/// Prints one line, or several, on stdout; whether anybody still reads it. What a server has to say in it
+/// does not drive the terminal.
 pub fn print_line(line: &str) -> io::Result<bool> {
+    let mut text = BytesMut::new();
+    if screen::stdout_is_terminal() {
+        sanitise::escape(line.as_bytes(), &mut text);
+    } else {
+        text.put_slice(line.as_bytes());
+    }
+    text.put_u8(b'\n');
     let mut stdout = io::stdout().lock();
-    match writeln!(stdout, "{line}").and_then(|()| stdout.flush()) {
+    match stdout.write_all(&text).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
         result => result.map(|()| true),
     }

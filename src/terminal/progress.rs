@@ -1,9 +1,14 @@
-//! How far a long publish has come, on a terminal only; gone without a trace when it is done.
+//! How far a long stream has come, on stderr, if that is a terminal: a bar where the end is known, a count
+//! where it is not; gone without a trace when it is done.
 
-use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{
+    HumanBytes, HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike,
+};
+
+use super::margin::Margin;
+use super::{screen, stage};
 
 /// What takes less than this needs no bar.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -11,39 +16,185 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How often the bar is brought up to date.
 const REDRAW: Duration = Duration::from_millis(100);
 
-/// Counts of a stream of messages.
+/// A rate forgets what was so long ago, in seconds.
+const MEMORY: f64 = 3.0;
+
+/// How often a second bars may be drawn at all: more often than they are brought up to date.
+const HERTZ: u8 = 30;
+
+/// How far a stream has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Position {
+    /// Messages that were published or received.
+    pub messages: u64,
+    /// Their payloads, in bytes.
+    pub bytes: u64,
+    /// What was read of the input whose length is known, in bytes.
+    pub read: u64,
+}
+
+/// A narrower terminal has words alone, in columns.
+const WIDE: u16 = 40;
+
+/// See the module.
 #[derive(Debug)]
 pub struct Progress {
     bar: Option<ProgressBar>,
+    /// How long the input is, in bytes.
+    total: Option<u64>,
+    /// When it is brought up to date; `None` if there is no bar.
     next: Option<Instant>,
+    rate: Rate,
 }
 
 impl Progress {
-    /// A bar that appears after a second, if `wanted` and if stderr is a terminal.
-    pub fn new(wanted: bool, now: Instant) -> Self {
-        let next = (wanted && std::io::stderr().is_terminal()).then(|| now + PATIENCE);
-        Self { bar: None, next }
+    /// A bar that appears after a second, if `wanted`; `total` is the length of the input in bytes.
+    pub fn new(wanted: bool, total: Option<u64>, now: Instant) -> Self {
+        let next = (wanted && screen::has_room_for_bar()).then(|| now + PATIENCE);
+        Self { bar: None, total, next, rate: Rate::since(now) }
+    }
+
+    /// When it wants to be brought up to date.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.next
+    }
+
+    /// Whether there is anything to draw; if not, nothing need be asked for the time.
+    pub fn is_on(&self) -> bool {
+        self.next.is_some()
     }
 
     /// The stream has come so far.
-    pub fn update(&mut self, messages: u64, bytes: u64, now: Instant) {
+    pub fn update(&mut self, position: Position, now: Instant) {
         if self.next.is_none_or(|next| now < next) {
             return;
         }
         self.next = Some(now + REDRAW);
-        let bar = self.bar.get_or_insert_with(|| {
-            let style = ProgressStyle::with_template("{spinner} {msg}, {elapsed}");
-            ProgressBar::new_spinner().with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))
-        });
-        bar.set_message(format!("{messages} messages, {}", indicatif::HumanBytes(bytes)));
-        bar.tick();
+        let is_bar = self.total.is_some();
+        let rate = self.rate.update(if is_bar { position.read } else { position.messages }, now);
+        let words = self.words(position, rate);
+        let bar = self.bar.get_or_insert_with(|| new_bar(self.total));
+        // Each of these draws what the one before has set.
+        bar.set_message(words);
+        if is_bar {
+            bar.set_position(position.read);
+        } else {
+            bar.tick();
+        }
+    }
+
+    fn words(&self, position: Position, rate: f64) -> String {
+        if let Some(total) = self.total {
+            let left = time_left(total.saturating_sub(position.read), rate);
+            let (read, total) = (HumanBytes(position.read), HumanBytes(total));
+            return format!("{read} of {total}, {}/s, {left}", HumanBytes(whole(rate)));
+        }
+        let Position { messages, bytes, .. } = position;
+        let noun = if messages == 1 { "message" } else { "messages" };
+        let count = HumanCount(messages);
+        format!("{count} {noun}, {}, {}/s", HumanBytes(bytes), HumanCount(whole(rate)))
     }
 
     /// Takes the bar away.
     pub fn finish(&mut self) {
         self.next = None;
         if let Some(bar) = self.bar.take() {
+            stage::leave();
             bar.finish_and_clear();
         }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
+fn new_bar(total: Option<u64>) -> ProgressBar {
+    let margin = Margin::of_stderr();
+    let has_bar = total.is_some() && margin.width() >= WIDE;
+    let target = ProgressDrawTarget::term_like_with_hz(Box::new(margin), HERTZ);
+    let bar = ProgressBar::with_draw_target(total, target);
+    let template = if has_bar { "{bar:24} {wide_msg}" } else { "{spinner} {wide_msg}" };
+    let bar = match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style.progress_chars("=> ").tick_chars("-\\|/ ")),
+        Err(_) => bar,
+    };
+    stage::enter_bar(&bar);
+    bar
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rates are far from both ends")]
+fn whole(rate: f64) -> u64 {
+    rate.round() as u64
+}
+
+#[expect(clippy::cast_precision_loss, reason = "an estimate")]
+fn time_left(left: u64, rate: f64) -> String {
+    // A century is as good as never.
+    let time = Duration::try_from_secs_f64(left as f64 / rate).ok();
+    match time.filter(|time| *time < Duration::from_secs(100 * 365 * 86_400)) {
+        Some(time) => format!("{:#} left", HumanDuration(time)),
+        None => "stalled".to_owned(),
+    }
+}
+
+/// Something a second, lately.
+#[derive(Debug)]
+struct Rate {
+    latest: Instant,
+    count: u64,
+    /// `None` before the first count.
+    value: Option<f64>,
+}
+
+impl Rate {
+    fn since(now: Instant) -> Self {
+        Self { latest: now, count: 0, value: None }
+    }
+
+    /// `count` are there now; one that went back has begun anew.
+    #[expect(clippy::cast_precision_loss, reason = "nobody counts to 2^52 in a moment")]
+    fn update(&mut self, count: u64, now: Instant) -> f64 {
+        let passed = now.saturating_duration_since(self.latest).as_secs_f64();
+        if passed <= 0.0 {
+            return self.value.unwrap_or(0.0);
+        }
+        let current = count.saturating_sub(self.count) as f64 / passed;
+        let value = match self.value {
+            Some(value) => value + (current - value) * (1.0 - (-passed / MEMORY).exp()),
+            None => current,
+        };
+        *self = Self { latest: now, count, value: Some(value) };
+        value
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_follows_the_stream() {
+        let start = Instant::now();
+        let second = Duration::from_secs(1);
+        let mut rate = Rate::since(start);
+        assert_eq!(whole(rate.update(1000, start + second)), 1000);
+        assert_eq!(whole(rate.update(2000, start + 2 * second)), 1000);
+        let slower = rate.update(2000, start + 3 * second);
+        assert!(slower > 500.0 && slower < 1000.0, "{slower}");
+        assert_eq!(whole(rate.update(2000, start + 60 * second)), 0);
+        assert_eq!(whole(rate.update(10, start + 61 * second)), 0, "it was read again");
+    }
+
+    #[test]
+    fn the_words_of_a_bar() {
+        let mut progress = Progress::new(false, Some(10 << 20), Instant::now());
+        let position = Position { messages: 7, bytes: 9, read: 5 << 20 };
+        assert_eq!(progress.words(position, 1_048_576.0), "5.00 MiB of 10.00 MiB, 1.00 MiB/s, 5s left");
+        assert_eq!(progress.words(position, 0.0), "5.00 MiB of 10.00 MiB, 0 B/s, stalled");
+        progress.total = None;
+        assert_eq!(progress.words(position, 1234.4), "7 messages, 9 B, 1,234/s");
     }
 }

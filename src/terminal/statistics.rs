@@ -1,5 +1,6 @@
 //! Round trip times in few words.
 
+use std::fmt;
 use std::time::Duration;
 
 /// More samples than this are thinned out: the summary needs no more, and an endless ping must not grow.
@@ -50,9 +51,9 @@ impl Statistics {
         self.count == 0
     }
 
-    /// min/avg/p50/p99/max/stddev, if there was anything.
+    /// What they come to, if there was anything.
     #[expect(clippy::cast_precision_loss, reason = "nobody sends 2^52 probes")]
-    pub fn summary(&self) -> Option<String> {
+    pub fn figures(&self) -> Option<Figures> {
         if self.is_empty() {
             return None;
         }
@@ -61,13 +62,41 @@ impl Statistics {
         let mut sorted = self.samples.clone();
         sorted.sort_by(f64::total_cmp);
         let percentile = |percent: usize| sorted[(sorted.len() * percent).div_ceil(100).max(1) - 1];
-        Some(format!(
-            "round trip min/avg/p50/p99/max/stddev = {:.3}/{mean:.3}/{:.3}/{:.3}/{:.3}/{deviation:.3} ms",
-            self.minimum,
-            percentile(50),
-            percentile(99),
-            self.maximum
-        ))
+        let (p50, p99) = (percentile(50), percentile(99));
+        Some(Figures { minimum: self.minimum, mean, p50, p99, maximum: self.maximum, deviation })
+    }
+
+    /// min/avg/p50/p99/max/stddev of round trips, if there was anything.
+    pub fn summary(&self) -> Option<String> {
+        self.figures().map(|figures| format!("round trip {figures}"))
+    }
+}
+
+/// Times in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Figures {
+    /// The shortest.
+    pub minimum: f64,
+    /// Their mean.
+    pub mean: f64,
+    /// Half of them took no longer.
+    pub p50: f64,
+    /// 99 of 100 took no longer.
+    pub p99: f64,
+    /// The longest.
+    pub maximum: f64,
+    /// Their standard deviation.
+    pub deviation: f64,
+}
+
+impl fmt::Display for Figures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { minimum, mean, p50, p99, maximum, deviation } = self;
+        write!(
+            f,
+            "min/avg/p50/p99/max/stddev = \
+             {minimum:.3}/{mean:.3}/{p50:.3}/{p99:.3}/{maximum:.3}/{deviation:.3} ms"
+        )
     }
 }
 

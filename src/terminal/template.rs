@@ -158,7 +158,9 @@ impl Template {
         let result = field::put(field, shape, publish, now, self.style, &mut raw);
         match field {
             Field::Json { .. } => sanitise::escape_json(&raw, out),
-            _ => sanitise::escape(&raw, out),
+            Field::Payload => sanitise::escape(&raw, out),
+            // Only a payload is expected to have several lines.
+            _ => sanitise::escape_line(&raw, out),
         }
         result
     }

@@ -84,6 +84,11 @@ impl Error {
         }
     }
 
+    /// Whether a message of ours was too large for the server (Close 1009): it will not get smaller.
+    pub fn says_too_big(&self) -> bool {
+        matches!(self, Self::WebSocket(WebSocketError::Closed { code: Some(1009), .. }))
+    }
+
     /// An error of the stream during `phase`; TLS passes its own through `io::Error`.
     pub(super) fn from_stream(phase: Phase, source: io::Error) -> Self {
         match source.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>()) {

@@ -277,6 +277,22 @@ impl Transport {
         }
     }
 
+    /// The beginning of the first message of the server, if it is text.
+    pub fn first_text(&self) -> Option<String> {
+        match &self.stage {
+            Stage::Open(frames) => frames.first_text(),
+            _ => None,
+        }
+    }
+
+    /// What has arrived of an answer to the upgrade that is not whole.
+    pub fn beginning(&self) -> Option<&'static str> {
+        match &self.stage {
+            Stage::Upgrade(answer) => answer.beginning(),
+            _ => None,
+        }
+    }
+
     /// Time is up: what is known already and explains more than "timed out" (a refusal with half a body).
     pub fn expire(&mut self) -> Option<Error> {
         match &mut self.stage {

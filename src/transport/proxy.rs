@@ -8,7 +8,7 @@ mod socks;
 
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use socket2::Socket;
 
@@ -212,6 +212,9 @@ fn secured(proxy: &Proxy, tls: Option<&TlsConfig>) -> Result<tls::Connection, Pr
     config.for_proxy().connection(&proxy.host).map_err(ProxyError::Tls)
 }
 
+/// The kernel is late by up to an eighth of the time-out of a socket.
+const STEP: Duration = Duration::from_millis(250);
+
 /// A socket that is read until a deadline.
 struct Timed<'a> {
     socket: &'a Socket,
@@ -220,17 +223,20 @@ struct Timed<'a> {
 
 impl Read for Timed<'_> {
     fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
-        let left = self.deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(io::ErrorKind::TimedOut.into());
+        loop {
+            let left = self.deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            self.socket.set_read_timeout(Some(left.min(STEP)))?;
+            let mut socket = self.socket;
+            match socket.read(target) {
+                // What a time-out is called on Unix, and on Windows.
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                }
+                result => return result,
+            }
         }
-        self.socket.set_read_timeout(Some(left))?;
-        let mut socket = self.socket;
-        socket.read(target).map_err(|error| match error.kind() {
-            // What a time-out is called on Unix.
-            io::ErrorKind::WouldBlock => io::ErrorKind::TimedOut.into(),
-            _ => error,
-        })
     }
 }
 

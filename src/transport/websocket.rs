@@ -51,9 +51,9 @@ pub enum WebSocketError {
     /// A message larger than we accept. Closed with 1009.
     TooLarge {
         /// Its length so far, in bytes.
-        size: usize,
+        size: u64,
         /// The most we accept, in bytes.
-        limit: usize,
+        limit: u64,
     },
     /// The server broke RFC 6455. Closed with 1002 (or 1007 for bad UTF-8).
     Protocol(String),
@@ -67,7 +67,7 @@ impl fmt::Display for WebSocketError {
                 write!(f, "the server closed the WebSocket with code {code}{}", code_words(*code))
             }
             Self::Closed { code: Some(code), reason } => {
-                write!(f, "the server closed the WebSocket with code {code}: {reason}")
+                write!(f, "the server closed the WebSocket with code {code}{}: {reason}", code_words(*code))
             }
             Self::Ended { cause: None } => f.write_str("the server closed the connection"),
             Self::Ended { cause: Some(error) } => f.write_str(&io_words(error)),
@@ -134,6 +134,17 @@ impl Frames {
         self.log.log.take()
     }
 
+    /// The payload of the first frame, as far as it is kept, if it is text, as no MQTT packet begins.
+    pub fn first_text(&self) -> Option<String> {
+        let said = self.inbound.said();
+        let header = header::Header::read(said)?;
+        let payload = &said[header.length..];
+        let payload = &payload[..payload.len().min(usize::try_from(header.payload).unwrap_or(usize::MAX))];
+        let is_text = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
+        (payload.len() >= 4 && payload.iter().take(8).all(is_text))
+            .then(|| payload.escape_ascii().to_string())
+    }
+
     /// The next payloads, never empty, cut anywhere; none when the inbox is drained. Pings and Closes are
     /// answered at once.
     pub fn read(&mut self, stream: &mut Stream) -> Result<Option<Bytes>, Error> {
@@ -141,6 +152,7 @@ impl Frames {
             match self.inbound.gather(stream, &mut self.log) {
                 Gathered::Bytes(bytes) => return Ok(Some(bytes)),
                 Gathered::Nothing => return Ok(None),
+                Gathered::Refused(fault) => return Err(self.fail(stream, fault)),
                 Gathered::Foreign => {}
             }
             if let Some(bytes) = self.read_foreign(stream)? {
@@ -160,9 +172,8 @@ impl Frames {
                 Ok(Message::Pong(_)) => self.pongs = self.pongs.saturating_add(1),
                 Ok(Message::Ping(_) | Message::Frame(_))
                 | Err(FrameError::Protocol(ProtocolError::ReceivedAfterClosing)) => {}
-                Ok(Message::Text(_)) => {
-                    return Err(self.fail(stream, CloseCode::Unsupported, WebSocketError::TextFrame));
-                }
+                // It was refused before.
+                Ok(Message::Text(_)) => return Err(self.fail(stream, WebSocketError::TextFrame)),
                 Ok(Message::Close(frame)) => {
                     // The server is leaving: whether our answer still reaches it does not matter.
                     let _ = self.context.flush(&mut self.log.over(stream));
@@ -186,16 +197,16 @@ impl Frames {
                 tls => tls,
             },
             FrameError::Capacity(CapacityError::MessageTooLong { size, max_size }) => {
-                let error = WebSocketError::TooLarge { size, limit: max_size };
-                self.fail(stream, CloseCode::Size, error)
+                let (size, limit) = (size as u64, max_size as u64);
+                self.fail(stream, WebSocketError::TooLarge { size, limit })
             }
             FrameError::Utf8(_) => {
-                let error = WebSocketError::Protocol("text that is not UTF-8".into());
-                self.fail(stream, CloseCode::Invalid, error)
+                let error = WebSocketError::Protocol("a Close frame whose reason is not UTF-8".into());
+                self.fail_with(stream, CloseCode::Invalid, error)
             }
             FrameError::Protocol(error) => {
-                let error = WebSocketError::Protocol(uncapitalised(&error.to_string()));
-                self.fail(stream, CloseCode::Protocol, error)
+                let error = WebSocketError::Protocol(self.explained(&error));
+                self.fail(stream, error)
             }
             other => WebSocketError::Protocol(uncapitalised(&other.to_string())).into(),
         }
@@ -214,8 +225,27 @@ impl Frames {
         }
     }
 
+    /// What a protocol error is, and what the server sent when it never sent a frame that makes sense.
+    fn explained(&self, error: &ProtocolError) -> String {
+        let words = uncapitalised(&error.to_string());
+        match self.inbound.babble() {
+            Some(said) => format!("{words} (it sent \"{}\")", said.escape_ascii()),
+            None => words,
+        }
+    }
+
+    /// Fails the connection with the code that the error has.
+    fn fail(&mut self, stream: &mut Stream, error: WebSocketError) -> Error {
+        let code = match error {
+            WebSocketError::TextFrame => CloseCode::Unsupported,
+            WebSocketError::TooLarge { .. } => CloseCode::Size,
+            _ => CloseCode::Protocol,
+        };
+        self.fail_with(stream, code, error)
+    }
+
     /// Fails the connection (RFC 6455 §7.1.7): says why with a Close frame, if it can still be said.
-    fn fail(&mut self, stream: &mut Stream, code: CloseCode, error: WebSocketError) -> Error {
+    fn fail_with(&mut self, stream: &mut Stream, code: CloseCode, error: WebSocketError) -> Error {
         let _ = self.context.close(&mut self.log.over(stream), Some(CloseFrame { code, reason: "".into() }));
         error.into()
     }

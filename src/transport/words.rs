@@ -41,6 +41,25 @@ pub fn uncapitalised(text: &str) -> String {
     }
 }
 
+/// `CamelCase` as words: `TooManyWarnings` is `too many warnings`; what follows the name is left out.
+pub fn spaced(name: &str) -> String {
+    let name = name.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+    let mut words = String::with_capacity(name.len() + 8);
+    let mut characters = name.chars().peekable();
+    let mut after_small = false;
+    while let Some(c) = characters.next() {
+        let before_small = characters.peek().is_some_and(char::is_ascii_lowercase);
+        if c.is_ascii_uppercase() && !words.is_empty() && (after_small || before_small) {
+            words.push(' ');
+        }
+        let is_abbreviation =
+            c.is_ascii_uppercase() && !before_small && !(after_small && characters.peek().is_none());
+        words.push(if is_abbreviation { c } else { c.to_ascii_lowercase() });
+        after_small = !c.is_ascii_uppercase();
+    }
+    words
+}
+
 /// At most `limit` characters of `text`, without control and bidirectional characters.
 pub fn printable(text: &str, limit: usize) -> String {
     text.chars().filter(|&c| !is_unprintable(c)).take(limit).collect()
@@ -63,6 +82,19 @@ mod tests {
         assert_eq!(io_words(&io::Error::other("Bad thing (os error 99)")), "bad thing");
         assert_eq!(uncapitalised("TLS is on"), "TLS is on");
         assert_eq!(uncapitalised(""), "");
+    }
+
+    #[test]
+    fn names_become_words() {
+        for (name, words) in [
+            ("HandshakePayloadTooLarge", "handshake payload too large"),
+            ("UnknownCA", "unknown CA"),
+            ("UnknownPSKIdentity", "unknown PSK identity"),
+            ("MissingData(\"ProtocolVersion\")", "missing data"),
+            ("", ""),
+        ] {
+            assert_eq!(spaced(name), words);
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod exec;
 mod faults;
 mod filters;
 mod formats;
+mod hostile;
 mod ping;
 mod ping_via;
 mod profile;
@@ -23,6 +24,10 @@ mod requests;
 mod serve;
 mod signals;
 mod subscribe;
+mod summary;
+mod terminal;
+mod terminal_progress;
+mod terminal_watch;
 mod tls;
 mod tls_client;
 mod tls_refused;
@@ -40,5 +45,6 @@ mod support {
     pub mod notation;
     pub mod program;
     pub mod secure;
+    pub mod terminal;
     pub mod websocket;
 }

@@ -2,7 +2,7 @@
 
 use crate::support::broker::{Broker, Step, connected, packet, until_goodbye};
 use crate::support::folder::Folder;
-use crate::support::lines::fails;
+use crate::support::lines::{fails, is_like};
 use crate::support::program::Program;
 
 /// A configuration file that only its owner can read, and its folder, which must outlive it.
@@ -100,6 +100,22 @@ fn a_password_comes_from_a_file() {
     let broker = Broker::start(until_goodbye(steps));
     let credentials = ["pub", &broker.url(), "-V", "311", "-i", "me", "-u", "u", "--password-file", &path];
     Program::new([&credentials, &["-t", "t", "-m", "x"][..]].concat()).run().expect(0, "", "");
+}
+
+#[test]
+fn a_value_that_may_be_left_out_is_true() {
+    for (value, expected) in
+        [("true", "mqttws: published 1 messages, *\n"), ("'json'", "{*}\n"), ("false", "")]
+    {
+        let broker = taking("30 <t> 'x'");
+        let (_folder, path) = config(&format!(
+            "[profile.default]\nurl = '{}'\nprotocol-version = '311'\nsummary = {value}\n",
+            broker.url()
+        ));
+        let outcome = Program::new(["pub", "--config", &path, "-t", "t", "-m", "x"]).run();
+        let stderr = String::from_utf8_lossy(&outcome.stderr);
+        assert!(outcome.code() == Some(0) && is_like(&stderr, expected), "{outcome}");
+    }
 }
 
 #[test]

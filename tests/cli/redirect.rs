@@ -76,7 +76,9 @@ fn redirects_that_lead_nowhere_are_told() {
     let gone = "HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n";
     script.extend([Step::Reconnect, Step::Request(&[]), Step::Answer(gone), Step::Gone]);
     let (outcome, host) = follow(script);
-    let words = format!("redirected to {host}/a: the server answered HTTP 410 Gone");
+    let words = format!(
+        "redirected to {host}/a: the server answered HTTP 410 Gone; no WebSocket at this path: check it"
+    );
     outcome.expect(5, "", &format!("mqttws: connecting to {host}/mqtt: {words}\n"));
 
     let (outcome, host) = follow(redirects(&[], "mqtt://host"));

@@ -195,7 +195,7 @@ fn alerts_are_explained() {
         (
             40,
             "the server refused the TLS handshake (handshake failure); it may want another TLS version or \
-             cipher, or a name (--sni)",
+             cipher, a name (--sni), or have a key other than RSA, P-256, P-384 or Ed25519",
         ),
         (
             70,

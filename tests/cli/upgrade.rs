@@ -82,17 +82,17 @@ fn refusals_are_told_with_their_status_header_and_words() {
     );
     explained(
         "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer realm=\"iot\"\r\nContent-Length: 0\r\n\r\n",
-        "the server answered HTTP 401 Unauthorized: Bearer realm=\"iot\"; the server wants credentials, or \
-         refuses these: --basic-auth, --bearer",
+        "the server answered HTTP 401 Unauthorized: Bearer realm=\"iot\"; give a token with --bearer, or \
+         check that it is valid",
     );
     explained(
         "HTTP/1.1 403 Forbidden\r\nx-amzn-ErrorType: ForbiddenException\r\nContent-Length: 0\r\n\r\n",
-        "the server answered HTTP 403 Forbidden: ForbiddenException; the server forbids it: credentials \
-         (--basic-auth, --bearer), or a list of --origin",
+        "the server answered HTTP 403 Forbidden: ForbiddenException; sign the URL again: check the \
+         clock, the region and that no :443 is signed with the host; or the policy does not allow it",
     );
     explained(
-        "HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n",
-        "the server answered HTTP 429 Too Many Requests; try again later",
+        "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 120\r\nContent-Length: 0\r\n\r\n",
+        "the server answered HTTP 429 Too Many Requests, asking to try again after 120 s; try again later",
     );
     for (status, reason) in [(502, "Bad Gateway"), (503, "Service Unavailable"), (504, "Gateway Timeout")] {
         explained(
@@ -103,7 +103,10 @@ fn refusals_are_told_with_their_status_header_and_words() {
             ),
         );
     }
-    explained("HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n", "the server answered HTTP 500 Oops");
+    explained(
+        "HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n",
+        "the server answered HTTP 500 Oops; the server failed by itself: its log says why",
+    );
     for status in [301, 302, 303, 307, 308] {
         explained(
             &format!(
@@ -135,7 +138,14 @@ fn answers_that_are_not_http_1_are_recognised() {
         "\u{15}\u{3}\u{1}\0\u{2}\u{2}\u{46}",
         "the server speaks TLS on this port; try wss:// instead of ws://",
     );
-    explained("HTTP/1.1 200 OK\r\nA b\r\n\r\n", "the server's HTTP answer is malformed: invalid header name");
+    explained(
+        "HTTP/1.1 200 OK\r\nA b\r\n\r\n",
+        "the server's HTTP answer is malformed: a line that is no header",
+    );
+    explained(
+        "HTTP/2 200\r\n\r\n",
+        "the server answered in HTTP/2; a WebSocket needs HTTP/1.1: another port, or a proxy set so",
+    );
 }
 
 #[test]
@@ -143,7 +153,13 @@ fn faulty_upgrades_are_recognised() {
     let good = format!("{GOOD}Sec-WebSocket-Protocol: mqtt\r\n\r\n");
     explained(
         &good.replace("Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions: permessage-deflate\r\nX"),
-        "the server turned on a WebSocket extension that was not offered: permessage-deflate",
+        "the server turned on a WebSocket extension that was not offered: permessage-deflate; turn it off at \
+         the server: it must not be used unasked",
+    );
+    explained(
+        &good.replace("HTTP/1.1", "HTTP/1.0"),
+        "the server answered 101 in HTTP/1.0, a WebSocket needs HTTP/1.1; a proxy on the way speaks HTTP/1.0 \
+         (nginx: proxy_http_version 1.1)",
     );
     explained(
         &good.replace("Upgrade: websocket\r\n", ""),
@@ -286,11 +302,15 @@ fn endless_answers_are_bounded() {
     endless("HTTP/1.1 101 Switching\r\n", "A: bbbbbbbb\r\n", too_large);
     endless("HTTP/1.1 101 Switching\r\nA: ", "b", too_large);
     endless("", "HTTP/1.1 100 Continue\r\n\r\n", too_large);
-    endless("HTTP/1.1 500 Oops\r\n\r\nfirst\n", "more\n", "the server answered HTTP 500 Oops: first");
+    endless(
+        "HTTP/1.1 500 Oops\r\n\r\nfirst\n",
+        "more\n",
+        "the server answered HTTP 500 Oops: first; the server failed by itself: its log says why",
+    );
     endless(
         "HTTP/1.1 500 Oops\r\nTransfer-Encoding: chunked\r\n\r\nffffff\r\nfirst\n",
         "more\n",
-        "the server answered HTTP 500 Oops: first",
+        "the server answered HTTP 500 Oops: first; the server failed by itself: its log says why",
     );
 }
 
@@ -298,7 +318,8 @@ fn endless_answers_are_bounded() {
 fn a_body_that_never_comes_does_not_hide_the_refusal() {
     let answer = "HTTP/1.1 500 Oops\r\nContent-Length: 100\r\n\r\nhalf\n";
     let (outcome, url) = answered(answer, "/mqtt", &["--connect-timeout", "0.5"]);
-    outcome.expect(5, "", &format!("mqttws: connecting to {url}: the server answered HTTP 500 Oops: half\n"));
+    let words = "the server answered HTTP 500 Oops: half; the server failed by itself: its log says why";
+    outcome.expect(5, "", &format!("mqttws: connecting to {url}: {words}\n"));
 }
 
 #[test]
@@ -350,6 +371,6 @@ fn messages_above_the_limit_are_refused() {
     let broker = Broker::start(script);
     let url = broker.url();
     let outcome = Program::new(["sub", &url, "-V", "311", "-t", "t", "--max-message-size", "64"]).run();
-    let words = "the server sent a WebSocket message of 75 bytes, the limit is 64";
+    let words = "the server sent a WebSocket message of 75 bytes, the limit is 64; raise --max-message-size";
     outcome.expect(9, "", &format!("mqttws: subscribed at {url}: {words}\n"));
 }

@@ -11,6 +11,7 @@ use crate::cli;
 use crate::client::Source;
 use crate::command::stream::Large;
 use crate::terminal::input::{self, Block, FileBlocks, Records};
+use crate::terminal::screen;
 
 /// What separates records, unless something else was asked for.
 const LINE_FEED: u8 = b'\n';
@@ -62,6 +63,10 @@ pub struct Input {
     stopped: bool,
     /// How often the one record is still to be published.
     repeat: u64,
+    /// How long it is, where that is known, in bytes.
+    pub length: Option<u64>,
+    /// How much of it was read, in bytes.
+    pub read: u64,
     /// What it is called.
     pub what: String,
 }
@@ -90,6 +95,8 @@ impl Input {
             ended: false,
             stopped: false,
             repeat: 1,
+            length: None,
+            read: 0,
             what: "stdin".to_owned(),
         }
     }
@@ -101,6 +108,7 @@ impl Input {
         } else if args.is_many() {
             let delimiter = args.delimiter.unwrap_or(if args.null { 0 } else { LINE_FEED });
             input.delimiter = Some(delimiter);
+            input.length = input::length_of_stdin();
             let mut records = Records::new(io::stdin(), delimiter, maximum);
             input.source = Some(Box::new(move || records.next_block()));
         } else {
@@ -108,6 +116,12 @@ impl Input {
             input.whole = Some(args.message.clone().unwrap_or_default().into());
         }
         input
+    }
+
+    /// Whether it is a stream, whose progress is of interest; where somebody types it, a bar would tear what
+    /// they type.
+    pub fn is_stream(&self) -> bool {
+        self.repeat > 1 || (self.delimiter.is_some() && !screen::stdin_is_terminal())
     }
 
     /// Nothing more of it is wanted.
@@ -122,6 +136,7 @@ impl Input {
     /// Takes the block that was asked for; `None` is the end.
     pub fn add(&mut self, block: Option<Bytes>) {
         self.requested = false;
+        self.read += block.as_ref().map_or(0, |block| block.len() as u64);
         if !self.stopped {
             self.ended = block.is_none();
             self.ahead = block;

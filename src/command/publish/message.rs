@@ -1,6 +1,7 @@
 //! What becomes of a record: a payload, a topic and a payload (`--split`), or all that a line of JSON says.
 //! It must never know where records come from.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -33,7 +34,7 @@ pub enum Message {
 #[derive(Debug)]
 pub struct Maker {
     /// What records do not say; its topic is there unless they say it.
-    pub template: Publish,
+    pub template: Rc<Publish>,
     prefix: String,
     form: Form,
 }
@@ -70,7 +71,7 @@ impl Maker {
             properties,
             payload: Bytes::new(),
         };
-        Ok(Self { template, prefix, form })
+        Ok(Self { template: Rc::new(template), prefix, form })
     }
 
     /// The message of a record; the error says what is wrong with it.
@@ -87,7 +88,7 @@ impl Maker {
             .ok_or_else(|| format!("no {} between topic and message", separator.escape_ascii()))?;
         let topic = TopicName::from_bytes(record.slice(..at)).map_err(|error| format!("topic: {error}"))?;
         let topic = Some(self.prefixed(&topic)?);
-        let publish = Publish { topic, payload: record.slice(at + 1..), ..self.template.clone() };
+        let publish = Publish { topic, payload: record.slice(at + 1..), ..Publish::clone(&self.template) };
         Ok(Message::Whole { publish: Box::new(publish), time: None })
     }
 
@@ -123,7 +124,7 @@ impl Maker {
     /// What is published of a message, and when it once came.
     pub fn finish(&self, message: Message) -> (Publish, Option<Duration>) {
         match message {
-            Message::Payload(payload) => (Publish { payload, ..self.template.clone() }, None),
+            Message::Payload(payload) => (Publish { payload, ..Publish::clone(&self.template) }, None),
             Message::Whole { publish, time } => (*publish, time),
         }
     }

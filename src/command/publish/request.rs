@@ -16,7 +16,9 @@ use super::message::{Maker, Message};
 use super::pace::Pace;
 use crate::cli;
 use crate::cli::property::GivenProperties;
+use crate::cli::value::Summary;
 use crate::client::{Client, Event};
+use crate::command::telling::Telling;
 use crate::mqtt::packet::{RetainHandling, SubAck, Subscription};
 use crate::mqtt::property::{Place, Property};
 use crate::mqtt::qos::QoS;
@@ -24,6 +26,7 @@ use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::session::{self, Delivery};
 use crate::mqtt::topic::{TopicFilter, TopicName};
 use crate::report::{self, Exit, Usage};
+use crate::terminal::account::Account;
 use crate::terminal::output::Output;
 use crate::terminal::statistics::Statistics;
 
@@ -36,9 +39,7 @@ const LAST_WRITE: Duration = Duration::from_millis(250);
 /// Runs `mqttws pub --request`.
 pub fn run(args: &cli::Publish) -> Result<Exit> {
     let began = Instant::now();
-    let mut options = args.connection.resolve()?;
-    args.persistence.apply(&args.connection, &mut options)?;
-    let properties = args.properties.apply(&args.connection, &mut options)?;
+    let (mut options, properties) = args.conversation.resolve()?;
     wishes::require_version_5(args, &mut options)?;
     let of_publish = properties.of(Place::Publish);
     let given = of_publish.correlation_data().cloned();
@@ -296,7 +297,7 @@ impl Requester<'_> {
 
     fn message(&mut self, Delivery { number, publish }: &Delivery) {
         let Some(waiting) = self.pending.answered(publish) else { return self.output.skip(*number) };
-        if let (Err(unfit), false) = (self.output.put(*number, publish), self.args.connection.is_quiet()) {
+        if let (Err(unfit), false) = (self.output.put(*number, publish), self.args.conversation.is_quiet()) {
             report::warn(&format!("the payload of an answer {unfit}"));
         }
         self.bytes += publish.payload.len() as u64;
@@ -315,7 +316,7 @@ impl Requester<'_> {
     fn acknowledged(&mut self, record: u64, code: ReasonCode, words: &str) {
         if code.is_error() {
             self.refuse(record, words);
-        } else if code == ReasonCode::NO_MATCHING_SUBSCRIBERS && !self.args.connection.is_quiet() {
+        } else if code == ReasonCode::NO_MATCHING_SUBSCRIBERS && !self.args.conversation.is_quiet() {
             report::warn(&format!("{}: nobody is subscribed who could answer", self.what(record)));
         }
     }
@@ -399,13 +400,15 @@ impl Requester<'_> {
         };
         // Every answer is there; nothing of ours can be lost any more.
         let _ = self.client.close();
-        if let Some(latency) = self.latency.summary().filter(|_| self.args.answers.latency) {
-            report::summary(&latency);
-        }
-        if self.args.summary {
-            let answers = self.latency.count();
-            report::summary(&crate::command::summary("answered", answers, self.bytes, began.elapsed()));
-        }
+        let form = self.args.summary.or(self.args.latency.then_some(Summary::Text));
+        Telling::new(form, self.args.conversation.is_quiet(), began).end(false, |took| Account {
+            verb: "answered",
+            messages: self.latency.count(),
+            bytes: self.bytes,
+            refused: None,
+            took,
+            times: Some(("latency", &self.latency)),
+        });
         Ok(exit)
     }
 }

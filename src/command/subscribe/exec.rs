@@ -53,7 +53,7 @@ impl Exec {
             replies: VecDeque::new(),
             keep_going: flags.keep_going,
             reply: flags.reply,
-            quiet: args.connection.is_quiet(),
+            quiet: args.conversation.is_quiet(),
             failed: false,
             kill_at: None,
         })
@@ -145,7 +145,7 @@ pub fn is_reply(record: u64) -> bool {
 impl Subscriber<'_> {
     /// Looks at the commands that have ended, and acknowledges what is done.
     pub(super) fn look_at_commands(&mut self) -> Option<Exit> {
-        let Sink::Commands(exec) = &mut self.output else { return None };
+        let Sink::Commands(exec) = &mut self.intake.output else { return None };
         let mut is_over = false;
         while let Some(ended) = exec.commands.ended() {
             is_over |= exec.ended(ended);
@@ -157,18 +157,18 @@ impl Subscriber<'_> {
 
     /// Acknowledges what is done.
     pub(super) fn settle_commands(&mut self) {
-        if let Sink::Commands(exec) = &mut self.output
+        if let Sink::Commands(exec) = &mut self.intake.output
             && let Some(number) = exec.commands.done_up_to()
         {
             self.client.settle(number);
-            self.removals.written(number);
-            self.removals.publish(&mut self.client);
+            self.intake.removals.written(number);
+            self.intake.removals.publish(&mut self.client);
         }
     }
 
     /// Passes a signal on to the commands.
     pub(super) fn interrupt_commands(&mut self, signal: i32) {
-        if let Sink::Commands(exec) = &mut self.output {
+        if let Sink::Commands(exec) = &mut self.intake.output {
             exec.commands.signal(signal);
             exec.kill_at.get_or_insert_with(|| Instant::now() + OBEDIENCE);
         }
@@ -185,12 +185,12 @@ impl Subscriber<'_> {
                 // They have nowhere to go.
                 self.forget_replies();
             }
-            if self.output.is_done() {
+            if self.intake.output.is_done() {
                 break;
             }
-            let alarm = if let Sink::Commands(exec) = &self.output { exec.kill_at } else { None };
+            let alarm = if let Sink::Commands(exec) = &self.intake.output { exec.kill_at } else { None };
             // Only acknowledgements of replies are of interest any more.
-            self.client.hold(!self.args.commands.reply || self.output.is_full());
+            self.client.hold(!self.args.commands.reply || self.intake.output.is_full());
             let event = match &result {
                 Ok(_) => self.client.next(alarm).map_err(Into::into),
                 // Nothing can be acknowledged any more; those that run end all the same.
@@ -214,7 +214,7 @@ impl Subscriber<'_> {
                 return result.map(|exit| if exit == Exit::Done { self.interrupted(signal) } else { exit });
             }
             Event::Alarm => {
-                if let Sink::Commands(exec) = &mut self.output {
+                if let Sink::Commands(exec) = &mut self.intake.output {
                     exec.commands.kill();
                     exec.kill_at = None;
                 }
@@ -232,13 +232,13 @@ impl Subscriber<'_> {
     }
 
     fn stop_commands(&mut self) {
-        if let Sink::Commands(exec) = &mut self.output {
+        if let Sink::Commands(exec) = &mut self.intake.output {
             exec.commands.stop();
         }
     }
 
     fn forget_replies(&mut self) {
-        if let Sink::Commands(exec) = &mut self.output {
+        if let Sink::Commands(exec) = &mut self.intake.output {
             exec.replies.clear();
         }
     }

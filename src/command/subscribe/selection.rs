@@ -35,7 +35,7 @@ pub struct Selection<'a> {
 impl<'a> Selection<'a> {
     /// What the command line asks for.
     pub fn new(args: &'a cli::Subscribe) -> Self {
-        let shows_topics = args.verbose || args.format.is_some() || args.json.is_some();
+        let shows_topics = args.verbose || args.watch || args.format.is_some() || args.json.is_some();
         let no_echo = args.remove_retained && !shows_topics;
         let probability = args.random_filter.map(|percent| percent / 100.0);
         Self {

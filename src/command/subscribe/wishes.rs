@@ -6,6 +6,7 @@ use bytestring::ByteString;
 
 use crate::cli;
 use crate::cli::subscribe::JsonMode;
+use crate::cli::value::Colour;
 use crate::client::Options;
 use crate::mqtt::topic::TopicFilter;
 use crate::mqtt::version::Version;
@@ -15,6 +16,7 @@ use crate::terminal::folder::Folder;
 use crate::terminal::format::{Content, Layout};
 use crate::terminal::output::{self, Target};
 use crate::terminal::record;
+use crate::terminal::screen;
 use crate::terminal::template::Template;
 
 /// Some wishes are only understood by MQTT 5.
@@ -50,12 +52,17 @@ pub fn filters(args: &cli::Subscribe) -> Result<Vec<TopicFilter>> {
 /// What a message looks like.
 pub fn layout(args: &cli::Subscribe) -> Result<Layout> {
     let into_files = args.output_dir.is_some() || args.commands.exec.is_some();
-    let sanitise = !into_files && output::stdout_is_terminal();
-    let encoding = match (args.hex, args.base64) {
-        (true, _) => Some(Encoding::Hex),
-        (_, true) => Some(Encoding::Base64),
-        _ => None,
-    };
+    let sanitise = !into_files && screen::stdout_is_terminal();
+    if args.watch {
+        ensure!(
+            screen::stdout_is_terminal() && screen::can_redraw(),
+            Usage::new("--watch draws on a terminal, and stdout is none that can be drawn on; use -v")
+        );
+        // What is written are frames, as they are.
+        let content = Content::Payload { verbose: false, encoding: None };
+        return Ok(Layout { content, end: None, sanitise: false, colour: false });
+    }
+    let encoding = encoding(args);
     let content = match (&args.format, args.json) {
         (Some(format), _) => Content::Template(
             Template::parse(format, args.pretty, sanitise)
@@ -73,7 +80,25 @@ pub fn layout(args: &cli::Subscribe) -> Result<Layout> {
         () if args.null => Some(0),
         () => Some(b'\n'),
     };
-    Ok(Layout { content, end, sanitise })
+    Ok(Layout { content, end, sanitise, colour: !into_files && is_coloured(args) })
+}
+
+/// `--color`.
+pub fn is_coloured(args: &cli::Subscribe) -> bool {
+    match args.color {
+        Colour::Auto => screen::stdout_wants_colour(),
+        Colour::Always => true,
+        Colour::Never => false,
+    }
+}
+
+/// `--hex`, `--base64`.
+pub fn encoding(args: &cli::Subscribe) -> Option<Encoding> {
+    match (args.hex, args.base64) {
+        (true, _) => Some(Encoding::Hex),
+        (_, true) => Some(Encoding::Base64),
+        _ => None,
+    }
 }
 
 /// Where the messages go; a folder is made if it is not there.

@@ -13,8 +13,15 @@ use super::{
 use crate::mqtt::property::Place;
 use crate::mqtt::version::Version;
 
+/// The upper half of a PUBLISH's first byte (§2.1.2).
+const PUBLISH: u8 = 3;
+
 /// The longest fixed header: the first byte and four of the remaining length (§2.1).
 const LONGEST_FIXED_HEADER: usize = 5;
+
+/// The longest remaining length of anything but PUBLISH, in bytes: no string or property list comes near it,
+/// and nobody is to make us hold more by calling it a CONNACK.
+const LONGEST_CONTROL: usize = 16 * 1024 * 1024;
 
 /// Takes bytes in pieces of any size and gives packets. Each byte is copied at most once.
 #[derive(Debug)]
@@ -81,6 +88,44 @@ impl Decoder {
         result
     }
 
+    /// Reads the next packet into `publish`, if it is a PUBLISH as streams are made of: whole in one piece,
+    /// without properties, in order. A topic that is the same as before is not touched. Otherwise false, and
+    /// [`Decoder::next`] has to judge.
+    #[inline]
+    pub fn next_publish(&mut self, publish: &mut Publish) -> bool {
+        if !self.started.is_empty() || self.current.first().is_none_or(|first| first >> 4 != PUBLISH) {
+            return false;
+        }
+        let Ok(Some(header)) = fixed_header(&self.current, self.version, self.maximum) else { return false };
+        let Some(body) = self.current.get(header.length..header.size) else { return false };
+        let Some(head) = publish.read_plain(self.current[0], self.version, body) else { return false };
+        publish.payload = self.current.slice(header.length + head..header.size);
+        self.current.advance(header.size);
+        self.refill();
+        true
+    }
+
+    /// The next packet, if it is an acknowledgement of success in its shortest form, as almost all are; whole
+    /// in one piece. Otherwise [`Decoder::next`] has it.
+    #[inline]
+    pub fn next_acknowledgement(&mut self) -> Option<(PacketType, PacketId)> {
+        if !self.started.is_empty() {
+            return None;
+        }
+        let [first, 2, high, low, ..] = self.current[..] else { return None };
+        let packet = match first {
+            0x40 => PacketType::PubAck,
+            0x50 => PacketType::PubRec,
+            0x62 => PacketType::PubRel,
+            0x70 => PacketType::PubComp,
+            _ => return None,
+        };
+        let packet_id = PacketId::new(u16::from_be_bytes([high, low]))?;
+        self.current.advance(4);
+        self.refill();
+        Some((packet, packet_id))
+    }
+
     /// How many bytes were fed and belong to no packet yet.
     #[cfg(test)]
     pub fn buffered(&self) -> usize {
@@ -94,11 +139,6 @@ impl Decoder {
             };
             if header.size > self.current.len() {
                 return self.join(Some(header));
-            }
-            if let Some(packet) = plain_acknowledgement(&header, &self.current) {
-                self.current.advance(header.size);
-                self.refill();
-                return Ok(Some(packet));
             }
             let bytes = self.current.split_to(header.size);
             self.refill();
@@ -192,24 +232,44 @@ fn fixed_header(bytes: &[u8], version: Version, maximum: usize) -> Result<Option
     let Some((remaining, length)) = variable_byte_integer(rest)? else { return Ok(None) };
     let length = 1 + length;
     let size = length + remaining as usize;
+    check_length(packet, version, remaining as usize)?;
     if size > maximum {
         return Err(Malformed::PacketTooLarge { size, maximum });
     }
     Ok(Some(FixedHeader { packet, length, size }))
 }
 
-/// An acknowledgement of success in its shortest form, which almost all are: read without a slice of its own.
+/// What has one length only before MQTT 5 is judged by it, before its content has come in. In MQTT 5 only
+/// PUBLISH is ever as long as [`LONGEST_CONTROL`].
 #[inline]
-fn plain_acknowledgement(header: &FixedHeader, bytes: &[u8]) -> Option<Packet> {
-    let packet: fn(Ack) -> Packet = match header.packet {
-        PacketType::PubAck => Packet::PubAck,
-        PacketType::PubRec => Packet::PubRec,
-        PacketType::PubRel => Packet::PubRel,
-        PacketType::PubComp => Packet::PubComp,
-        _ => return None,
+fn check_length(packet: PacketType, version: Version, length: usize) -> Result<(), Malformed> {
+    if packet == PacketType::Publish {
+        return Ok(());
+    }
+    let exact = match packet {
+        PacketType::PingReq | PacketType::PingResp => 0,
+        _ if version.has_properties() => return bounded(length),
+        PacketType::Disconnect => 0,
+        PacketType::ConnAck
+        | PacketType::PubAck
+        | PacketType::PubRec
+        | PacketType::PubRel
+        | PacketType::PubComp
+        | PacketType::UnsubAck => 2,
+        _ => return bounded(length),
     };
-    let id = bytes.get(2..4).filter(|_| (header.length, header.size) == (2, 4))?;
-    Some(packet(Ack::success(PacketId::new(u16::from_be_bytes([id[0], id[1]]))?)))
+    match length.checked_sub(exact) {
+        None => Err(Malformed::Truncated { packet }),
+        Some(0) => Ok(()),
+        Some(count) => Err(Malformed::TrailingBytes { packet, count }),
+    }
+}
+
+fn bounded(length: usize) -> Result<(), Malformed> {
+    if length <= LONGEST_CONTROL {
+        return Ok(());
+    }
+    Err(Malformed::PacketTooLarge { size: length, maximum: LONGEST_CONTROL })
 }
 
 /// The type of a packet, if its flags are as they must be (§2.1.3). MQTT 3.1 knows DUP where later versions

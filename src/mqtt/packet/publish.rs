@@ -9,7 +9,7 @@ use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::topic::TopicName;
 
 /// PUBLISH (§3.3).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Publish {
     /// A re-delivery `[MQTT-3.3.1-1]`; never with `QoS` 0 `[MQTT-3.3.1-2]`.
     pub dup: bool,

@@ -1,11 +1,11 @@
 //! The wire form of PUBLISH and its acknowledgements (§3.3 to §3.7), and of the pair "reason code,
 //! properties" that MQTT 5 lets senders shorten. It must never know which acknowledgement is due.
 
-use bytes::{BufMut, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 
 use super::reader::Reader;
 use super::writer::{all_or_nothing, put_fixed_header, put_string, variable_byte_integer_len};
-use super::{Ack, EncodeError, Malformed, PacketType, Publish};
+use super::{Ack, EncodeError, Malformed, PacketId, PacketType, Publish};
 use crate::mqtt::property::{Place, Properties};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
@@ -15,19 +15,21 @@ use crate::mqtt::version::Version;
 impl Publish {
     /// Appends everything but the payload, whose length is counted in. On an error nothing is appended.
     pub fn encode_header(&self, version: Version, out: &mut BytesMut) -> Result<(), EncodeError> {
-        self.encode_header_for(self.payload.len(), version, out)
+        self.encode_header_for(self.packet_id, self.payload.len(), version, out)
     }
 
-    /// The same for a payload of `length` bytes that comes from elsewhere; our own does not count.
+    /// The same with this identifier and a payload of `length` bytes, which comes from elsewhere; our own do
+    /// not count.
     pub fn encode_header_for(
         &self,
+        packet_id: Option<PacketId>,
         length: usize,
         version: Version,
         out: &mut BytesMut,
     ) -> Result<(), EncodeError> {
         all_or_nothing(out, |out| {
             put_fixed_header(self.first_byte(), self.head_len(version) + length, out)?;
-            self.put_variable_header(version, out)
+            self.put_variable_header(packet_id, version, out)
         })
     }
 
@@ -48,10 +50,10 @@ impl Publish {
         self.head_len(version) + self.payload.len()
     }
 
-    /// The length of the variable header.
+    /// The length of the variable header, with an identifier where the QoS asks for one.
     fn head_len(&self, version: Version) -> usize {
         let topic = self.topic.as_ref().map_or(0, |topic| topic.as_str().len());
-        let packet_id = if self.packet_id.is_some() { 2 } else { 0 };
+        let packet_id = if self.qos > QoS::AtMostOnce { 2 } else { 0 };
         let properties = self.properties.encoded_len(version);
         2 + topic + packet_id + properties
     }
@@ -64,34 +66,72 @@ impl Publish {
 
     /// Appends what follows the fixed header.
     pub(super) fn encode_body(&self, version: Version, out: &mut BytesMut) -> Result<(), EncodeError> {
-        self.put_variable_header(version, out)?;
+        self.put_variable_header(self.packet_id, version, out)?;
         out.extend_from_slice(&self.payload);
         Ok(())
     }
 
-    fn put_variable_header(&self, version: Version, out: &mut BytesMut) -> Result<(), EncodeError> {
-        self.check(version)?;
+    fn put_variable_header(
+        &self,
+        packet_id: Option<PacketId>,
+        version: Version,
+        out: &mut BytesMut,
+    ) -> Result<(), EncodeError> {
+        self.check(packet_id, version)?;
         put_string(self.topic.as_ref().map_or("", TopicName::as_str), out)?;
-        if let Some(packet_id) = self.packet_id {
+        if let Some(packet_id) = packet_id {
             out.put_u16(packet_id.get());
         }
         self.properties.encode(version, out)
     }
 
     /// What a receiver would refuse is not sent.
-    fn check(&self, version: Version) -> Result<(), EncodeError> {
+    fn check(&self, packet_id: Option<PacketId>, version: Version) -> Result<(), EncodeError> {
         let named =
             self.topic.is_some() || version.has_properties() && self.properties.topic_alias().is_some();
         if !named {
             return Err(EncodeError::NoTopic);
         }
-        if self.packet_id.is_some() != (self.qos > QoS::AtMostOnce) {
+        if packet_id.is_some() != (self.qos > QoS::AtMostOnce) {
             return Err(EncodeError::PacketId);
         }
         if self.dup && self.qos == QoS::AtMostOnce {
             return Err(EncodeError::DupWithQoS0);
         }
         Ok(())
+    }
+
+    /// Reads what follows the fixed header, all but the payload, and says how long that is. `None` where
+    /// anything is unusual; what was read of it by then does not count.
+    #[inline]
+    pub(super) fn read_plain(&mut self, first: u8, version: Version, body: &[u8]) -> Option<usize> {
+        self.qos = QoS::from_bits(first >> 1 & 0b11)?;
+        self.dup = first & 0b1000 != 0;
+        self.retain = first & 1 != 0;
+        let (length, rest) = body.split_first_chunk()?;
+        let (name, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
+        let mut head = 2 + name.len();
+        self.packet_id = None;
+        let mut rest = rest;
+        if self.qos > QoS::AtMostOnce {
+            let (packet_id, behind) = rest.split_first_chunk()?;
+            self.packet_id = Some(PacketId::new(u16::from_be_bytes(*packet_id))?);
+            rest = behind;
+            head += 2;
+        } else if self.dup {
+            return None;
+        }
+        if version.has_properties() {
+            if rest.first() != Some(&0) || name.is_empty() {
+                return None;
+            }
+            head += 1;
+        }
+        if self.topic.as_ref().is_none_or(|topic| topic.as_str().as_bytes() != name) {
+            // A topic of its own, so that it does not keep the whole block alive.
+            self.topic = Some(TopicName::from_bytes(Bytes::copy_from_slice(name)).ok()?);
+        }
+        Some(head)
     }
 
     /// Reads what follows the fixed header; the payload is what is left.

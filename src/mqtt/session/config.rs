@@ -47,6 +47,8 @@ pub struct Config {
     pub connect_properties: Properties,
     /// More for the DISCONNECT of an end in order (MQTT 5); what is here stands instead of our own.
     pub disconnect_properties: Properties,
+    /// Do not say of each message that it came to a good end.
+    pub only_failures: bool,
     /// Keep a line for each packet, for `-d`.
     pub trace: bool,
 }

@@ -26,6 +26,11 @@ pub enum Event {
         /// The server's own words (MQTT 5 Reason String).
         reason: Option<ByteString>,
     },
+    /// The same for some messages that all came to a good end, where [`Config::only_failures`] asks for no
+    /// more.
+    ///
+    /// [`Config::only_failures`]: super::Config::only_failures
+    SomeAcknowledged,
     /// The server has lost the session: it may or may not have this QoS 2 message of ours. It is not
     /// sent again, for that could duplicate it.
     InDoubt {
@@ -48,7 +53,7 @@ pub enum Event {
 }
 
 /// A message from the server.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Delivery {
     /// Counts the messages of this session, from 1; what [`Session::settle`] is told.
     pub number: u64,
@@ -67,6 +72,15 @@ pub enum Violation {
     ReceiveMaximumExceeded,
     /// Enhanced authentication failed on the server's side.
     Authentication(ScramError),
+    /// A SUBACK with more or fewer codes than there were subscriptions `[MQTT-3.9.3-1]`.
+    SubAckCodes {
+        /// How many subscriptions there were.
+        asked: usize,
+        /// How many codes came.
+        codes: usize,
+    },
+    /// A SUBACK with a code that neither grants nor refuses `[MQTT-3.9.3-2]`.
+    SubAckCode(ReasonCode),
     /// A topic alias that was never defined, or is above our maximum `[MQTT-3.3.2-9]`.
     TopicAliasInvalid,
 }
@@ -78,6 +92,10 @@ impl std::fmt::Display for Violation {
             Self::Unexpected(packet) => write!(f, "an unexpected {packet}"),
             Self::ReceiveMaximumExceeded => f.write_str("more messages in flight than our receive maximum"),
             Self::Authentication(error) => error.fmt(f),
+            Self::SubAckCodes { asked, codes } => {
+                write!(f, "SUBACK with {codes} reason codes where {asked} were due [MQTT-3.9.3-1]")
+            }
+            Self::SubAckCode(code) => write!(f, "SUBACK with the reason code {:#04x} [MQTT-3.9.3-2]", code.0),
             Self::TopicAliasInvalid => f.write_str("a topic alias that was not defined"),
         }
     }
@@ -88,7 +106,9 @@ impl Violation {
     pub(super) fn code(&self) -> ReasonCode {
         match self {
             Self::Malformed(malformed) => malformed.reason_code(),
-            Self::Unexpected(_) => ReasonCode::PROTOCOL_ERROR,
+            Self::Unexpected(_) | Self::SubAckCodes { .. } | Self::SubAckCode(_) => {
+                ReasonCode::PROTOCOL_ERROR
+            }
             Self::ReceiveMaximumExceeded => ReasonCode::RECEIVE_MAXIMUM_EXCEEDED,
             Self::Authentication(_) => ReasonCode::NOT_AUTHORIZED,
             Self::TopicAliasInvalid => ReasonCode::TOPIC_ALIAS_INVALID,

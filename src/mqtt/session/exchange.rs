@@ -5,8 +5,11 @@
 //! as a tombstone until all before it are finished; so an identifier is never reused in flight.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 
-use crate::mqtt::packet::{Ack, Packet, PacketId, Publish};
+use bytes::Bytes;
+
+use crate::mqtt::packet::{Ack, PacketId, Publish};
 use crate::mqtt::property::Properties;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
@@ -22,10 +25,12 @@ const IDENTIFIERS: u64 = 65_535;
 const REMEMBERED: usize = 64 * 1024 * 1024;
 
 /// A message that was sent and may have to be sent again.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Sent {
-    /// The message; its payload, unless that is streamed.
-    pub publish: Publish,
+    /// All of the message but payload, identifier and DUP: messages of a stream have it in common.
+    pub head: Rc<Publish>,
+    /// The payload, unless that is streamed.
+    pub payload: Bytes,
     /// The caller's number for it.
     pub record: u64,
     /// The length of a payload that the caller streams, in bytes.
@@ -35,10 +40,17 @@ pub struct Sent {
 /// What is sent again.
 #[derive(Debug)]
 pub enum Again {
-    /// A whole packet.
-    Packet(Packet),
-    /// The header of a message whose payload the caller must stream again.
-    Stream(Sent),
+    /// A message; if its payload is streamed, the caller must do it again.
+    Publish {
+        /// The message.
+        sent: Sent,
+        /// Its identifier.
+        packet_id: PacketId,
+        /// The server may have it already `[MQTT-3.3.1-1]`.
+        dup: bool,
+    },
+    /// PUBREL.
+    Release(PacketId),
 }
 
 /// One unfinished exchange.
@@ -50,8 +62,8 @@ pub enum Exchange {
     ExactlyOnce(Sent),
     /// PUBREL awaits PUBCOMP; the payload is no longer needed.
     Released { record: u64 },
-    /// SUBSCRIBE awaits SUBACK.
-    Subscribe,
+    /// SUBSCRIBE with so many topic filters awaits SUBACK.
+    Subscribe(usize),
     /// UNSUBSCRIBE awaits UNSUBACK.
     Unsubscribe { filters: Vec<TopicFilter>, properties: Properties },
     /// Finished.
@@ -61,7 +73,7 @@ pub enum Exchange {
 impl Sent {
     /// The length of the payload, wherever it comes from.
     pub fn length(&self) -> usize {
-        self.streamed.unwrap_or(self.publish.payload.len())
+        self.streamed.unwrap_or(self.payload.len())
     }
 }
 
@@ -73,7 +85,7 @@ impl Exchange {
     /// How many payload bytes are kept to be sent again.
     fn remembered(&self) -> usize {
         match self {
-            Self::AtLeastOnce(sent) | Self::ExactlyOnce(sent) => sent.publish.payload.len(),
+            Self::AtLeastOnce(sent) | Self::ExactlyOnce(sent) => sent.payload.len(),
             _ => 0,
         }
     }
@@ -121,7 +133,7 @@ impl Exchanges {
             Exchange::AtLeastOnce(Sent { record, .. })
             | Exchange::ExactlyOnce(Sent { record, .. })
             | Exchange::Released { record } => Some(*record),
-            Exchange::Subscribe | Exchange::Unsubscribe { .. } | Exchange::Done => None,
+            Exchange::Subscribe(_) | Exchange::Unsubscribe { .. } | Exchange::Done => None,
         })
     }
 
@@ -208,13 +220,16 @@ impl Exchanges {
         }
     }
 
-    /// SUBACK; whether it was awaited.
-    pub fn suback(&mut self, packet_id: PacketId) -> bool {
-        let awaited = matches!(self.find(packet_id), Some(Exchange::Subscribe));
-        if awaited {
-            self.end_of(packet_id);
+    /// SUBACK with so many codes; whether it was awaited.
+    pub fn suback(&mut self, packet_id: PacketId, codes: usize) -> Result<bool, Violation> {
+        match self.find(packet_id) {
+            Some(Exchange::Subscribe(asked)) if *asked == codes => {
+                self.end_of(packet_id);
+                Ok(true)
+            }
+            Some(Exchange::Subscribe(asked)) => Err(Violation::SubAckCodes { asked: *asked, codes }),
+            _ => Ok(false),
         }
-        awaited
     }
 
     /// UNSUBACK; whether it was awaited.
@@ -236,7 +251,7 @@ impl Exchanges {
             {
                 given_up.push((sent.record, code));
                 self.publishing -= 1;
-                self.remembered -= sent.publish.payload.len();
+                self.remembered -= sent.payload.len();
                 *exchange = Exchange::Done;
             }
         }
@@ -251,7 +266,7 @@ impl Exchanges {
         for exchange in &mut self.queue {
             let remembered = exchange.remembered();
             match exchange {
-                Exchange::Subscribe => resumed.unanswered_subscribe = true,
+                Exchange::Subscribe(_) => resumed.unanswered_subscribe = true,
                 Exchange::Unsubscribe { filters, properties } => {
                     resumed.unsubscribe.push((std::mem::take(filters), std::mem::take(properties)));
                 }
@@ -282,19 +297,14 @@ impl Exchanges {
             let packet_id = identifier(self.unsent);
             let packet = match &self.queue[self.position(self.unsent)] {
                 Exchange::AtLeastOnce(sent) | Exchange::ExactlyOnce(sent) => {
-                    let publish = &sent.publish;
-                    if self.outstanding >= window(publish.qos).max(1) {
+                    if self.outstanding >= window(sent.head.qos).max(1) {
                         return None;
                     }
-                    let publish = Publish { dup: self.unsent < self.fresh, ..publish.clone() };
-                    let sent = Sent { publish, ..*sent };
-                    Some(match sent.streamed {
-                        Some(_) => Again::Stream(sent),
-                        None => Again::Packet(Packet::Publish(sent.publish)),
-                    })
+                    let dup = self.unsent < self.fresh;
+                    Some(Again::Publish { sent: sent.clone(), packet_id, dup })
                 }
-                Exchange::Released { .. } => Some(Again::Packet(Packet::PubRel(Ack::success(packet_id)))),
-                Exchange::Subscribe | Exchange::Unsubscribe { .. } | Exchange::Done => None,
+                Exchange::Released { .. } => Some(Again::Release(packet_id)),
+                Exchange::Subscribe(_) | Exchange::Unsubscribe { .. } | Exchange::Done => None,
             };
             self.unsent += 1;
             self.fresh = self.fresh.max(self.unsent);

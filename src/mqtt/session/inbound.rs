@@ -79,18 +79,22 @@ impl Inbound {
     }
 
     /// Takes a PUBLISH in; QoS 2 messages that we have already are not delivered again.
-    pub fn accept(&mut self, publish: &Publish, receive_maximum: u16) -> Result<Accepted, Violation> {
+    pub fn accept(
+        &mut self,
+        publish: &Publish,
+        receive_maximum: impl Fn() -> u16,
+    ) -> Result<Accepted, Violation> {
         if let Some(packet_id) = publish.packet_id {
             // What is sent again has DUP `[MQTT-3.3.1-1]`; we rely on it only where the session may be
             // another.
-            let repeats = |receipt: &&mut Receipt| {
-                publish.qos == QoS::ExactlyOnce && (publish.dup || receipt.here || !self.unsure)
-            };
-            if let Some(receipt) = self.receipts.get_mut(&packet_id).filter(repeats) {
+            let repeats = |receipt: &&mut Receipt| publish.dup || receipt.here || !self.unsure;
+            if publish.qos == QoS::ExactlyOnce
+                && let Some(receipt) = self.receipts.get_mut(&packet_id).filter(repeats)
+            {
                 self.here += usize::from(!std::mem::replace(&mut receipt.here, true));
                 return Ok(if receipt.settled { Accepted::Settled(packet_id) } else { Accepted::Pending });
             }
-            self.owe(packet_id, publish.qos, receive_maximum)?;
+            self.owe(packet_id, publish.qos, receive_maximum())?;
         }
         self.delivered += 1;
         Ok(Accepted::New(self.delivered))

@@ -19,11 +19,12 @@ mod sending;
 mod tests;
 
 use std::collections::{HashMap, VecDeque};
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::mqtt::packet::{Ack, Decoder, Packet, Publish, Subscription};
+use crate::mqtt::packet::{Ack, Decoder, Packet, PacketType, Publish, Subscription};
 use crate::mqtt::property::Properties;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::scram::Scram;
@@ -84,6 +85,10 @@ pub struct Session {
     connections: u64,
     events: VecDeque<Event>,
     trace: VecDeque<String>,
+    /// A message or an acknowledgement came, since somebody asked.
+    useful: bool,
+    /// The latest message that [`Session::hand_out`] has shown.
+    delivery: Delivery,
 }
 
 impl Session {
@@ -110,6 +115,8 @@ impl Session {
             connections: 0,
             events: VecDeque::new(),
             trace: VecDeque::new(),
+            useful: false,
+            delivery: Delivery::default(),
             config,
         }
     }
@@ -153,21 +160,87 @@ impl Session {
             return Ok(Some(event));
         }
         while self.state != State::Ended {
-            let step = match self.decoder.next() {
-                Ok(None) => return Ok(None),
-                Ok(Some(packet)) => self.handle(packet, now),
-                Err(malformed) => Err(Violation::Malformed(malformed)),
+            let step = match self.acknowledgements() {
+                Ok(None) => match self.decoder.next() {
+                    Ok(None) => return Ok(None),
+                    Ok(Some(packet)) => self.handle(packet, now),
+                    Err(malformed) => Err(Violation::Malformed(malformed)),
+                },
+                step => step,
             };
             match step {
                 Ok(None) => {}
                 Ok(event) => return Ok(event),
-                Err(violation) => {
-                    self.disconnect(violation.code());
-                    return Err(violation);
-                }
+                Err(violation) => return Err(self.violated(violation)),
             }
         }
         Ok(None)
+    }
+
+    fn violated(&mut self, violation: Violation) -> Violation {
+        self.disconnect(violation.code());
+        violation
+    }
+
+    /// Shows `take` the messages that come next, one by one, until something else comes or `take` breaks off:
+    /// what [`Session::poll`] would say in an event each, at a fraction of the cost. Whether it broke off.
+    pub fn hand_out(
+        &mut self,
+        mut take: impl FnMut(&Delivery) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, Violation> {
+        if self.state != State::Online || self.config.trace || !self.events.is_empty() {
+            return Ok(ControlFlow::Continue(()));
+        }
+        let mut delivery = std::mem::take(&mut self.delivery);
+        let mut result = Ok(ControlFlow::Continue(()));
+        while matches!(result, Ok(ControlFlow::Continue(())))
+            && self.decoder.next_publish(&mut delivery.publish)
+        {
+            result = self.accept(&delivery.publish).map(|number| match number {
+                Some(number) => {
+                    delivery.number = number;
+                    take(&delivery)
+                }
+                None => ControlFlow::Continue(()),
+            });
+        }
+        // Only the topic is of use for the next one.
+        delivery.publish.payload = Bytes::new();
+        self.delivery = delivery;
+        result.map_err(|violation| self.violated(violation))
+    }
+
+    /// A run of acknowledgements of success, which almost all answers are: no packet is made of each.
+    fn acknowledgements(&mut self) -> Result<Option<Event>, Violation> {
+        if self.state != State::Online || self.config.trace {
+            return Ok(None);
+        }
+        let mut ended = false;
+        while let Some((packet, packet_id)) = self.decoder.next_acknowledgement() {
+            let ack = Ack::success(packet_id);
+            let event = match packet {
+                PacketType::PubAck => self.exchanges.puback(&ack)?,
+                PacketType::PubRec => self.pubrec(&ack)?,
+                PacketType::PubComp => self.exchanges.pubcomp(&ack)?,
+                _ => {
+                    self.pubrel(&ack);
+                    None
+                }
+            };
+            self.useful = true;
+            ended |= event.is_some();
+            if event.is_some() && !self.config.only_failures {
+                self.resend();
+                return Ok(event);
+            }
+        }
+        self.resend();
+        Ok(ended.then_some(Event::SomeAcknowledged))
+    }
+
+    /// Whether a message or an acknowledgement came since the last call.
+    pub fn was_useful(&mut self) -> bool {
+        std::mem::take(&mut self.useful)
     }
 
     fn handle(&mut self, packet: Packet, now: Instant) -> Result<Option<Event>, Violation> {
@@ -182,6 +255,7 @@ impl Session {
             (_, Packet::Publish(publish)) => self.published(publish),
             (_, Packet::PubAck(ack)) => {
                 let event = self.exchanges.puback(&ack)?;
+                self.useful = true;
                 self.resend();
                 Ok(event)
             }
@@ -196,7 +270,11 @@ impl Session {
                 Ok(None)
             }
             (_, Packet::SubAck(suback)) => {
-                Ok(self.exchanges.suback(suback.packet_id).then(|| Event::Subscribed(suback)))
+                let awaited = self.exchanges.suback(suback.packet_id, suback.codes.len())?;
+                if let Some(code) = suback.codes.iter().find(|code| !code.is_of_suback()) {
+                    return Err(Violation::SubAckCode(*code));
+                }
+                Ok(awaited.then(|| Event::Subscribed(suback)))
             }
             (_, Packet::UnsubAck(unsuback)) => {
                 Ok(self.exchanges.unsuback(unsuback.packet_id).then(|| Event::Unsubscribed(unsuback)))
@@ -215,13 +293,14 @@ impl Session {
         let announced = &self.config.connect_properties;
         let alias_maximum = announced.topic_alias_maximum().unwrap_or(inbound::TOPIC_ALIAS_MAXIMUM);
         self.inbound.resolve_alias(&mut publish, alias_maximum)?;
-        let receive_maximum = if self.config.version.has_properties() {
-            announced.receive_maximum().unwrap_or(inbound::RECEIVE_MAXIMUM)
-        } else {
-            u16::MAX
-        };
-        match self.inbound.accept(&publish, receive_maximum)? {
-            inbound::Accepted::New(number) => Ok(Some(Event::Message(Delivery { number, publish }))),
+        Ok(self.accept(&publish)?.map(|number| Event::Message(Delivery { number, publish })))
+    }
+
+    /// The number of a message, if it is a new one.
+    fn accept(&mut self, publish: &Publish) -> Result<Option<u64>, Violation> {
+        self.useful = true;
+        match self.inbound.accept(publish, || receive_maximum(&self.config))? {
+            inbound::Accepted::New(number) => Ok(Some(number)),
             inbound::Accepted::Pending => Ok(None),
             inbound::Accepted::Settled(packet_id) => {
                 self.send(&Packet::PubRec(Ack::success(packet_id)));
@@ -307,5 +386,14 @@ impl Session {
             let id = &self.config.client_id;
             self.trace.push_back(format!("Client {id} {verb} {}", packet.describe()));
         }
+    }
+}
+
+/// How many messages the server may send before we acknowledge: what we announced.
+fn receive_maximum(config: &Config) -> u16 {
+    if config.version.has_properties() {
+        config.connect_properties.receive_maximum().unwrap_or(inbound::RECEIVE_MAXIMUM)
+    } else {
+        u16::MAX
     }
 }

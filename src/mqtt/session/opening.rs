@@ -6,7 +6,7 @@ use super::exchange::{Again, Sent};
 use super::keep_alive::KeepAlive;
 use super::limits::Limits;
 use super::{Event, Session, State, inbound};
-use crate::mqtt::packet::{ConnAck, Connect, Credentials, Decoder, Packet};
+use crate::mqtt::packet::{Ack, ConnAck, Connect, Credentials, Decoder, Packet};
 use crate::mqtt::property::{Properties, Property};
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
@@ -150,14 +150,13 @@ impl Session {
         while self.state == State::Online && !self.forget_at_server && self.outbox.has_room() {
             let (limits, asked) = (&self.limits, self.config.max_inflight);
             match self.exchanges.resend(|qos| limits.window(qos, asked)) {
-                Some(Again::Packet(Packet::Publish(publish))) => {
-                    self.send_publish(&publish, None).expect("it was encoded before");
+                Some(Again::Publish { sent, packet_id, dup }) => {
+                    self.send_publish(&sent, Some(packet_id), dup).expect("it was encoded before");
+                    if sent.streamed.is_some() {
+                        self.events.push_back(Event::StreamAgain { record: sent.record });
+                    }
                 }
-                Some(Again::Packet(packet)) => self.send(&packet),
-                Some(Again::Stream(sent)) => {
-                    self.send_publish(&sent.publish, sent.streamed).expect("it was encoded before");
-                    self.events.push_back(Event::StreamAgain { record: sent.record });
-                }
+                Some(Again::Release(packet_id)) => self.send(&Packet::PubRel(Ack::success(packet_id))),
                 None => return,
             }
         }
@@ -168,7 +167,7 @@ impl Session {
     fn give_up(&mut self) {
         let (limits, version) = (&self.limits, self.config.version);
         let verdict =
-            |sent: &Sent| limits.check(&sent.publish, sent.length(), version).err().map(|error| error.code());
+            |sent: &Sent| limits.check(&sent.head, sent.length(), version).err().map(|error| error.code());
         for (record, code) in self.exchanges.give_up(verdict) {
             self.events.push_back(Event::Acknowledged { record, code, reason: None });
         }

@@ -1,5 +1,7 @@
 //! What the caller sends: messages, subscriptions, PINGREQ and the goodbye.
 
+use std::rc::Rc;
+
 use bytes::Bytes;
 
 use super::exchange::{Exchange, Sent};
@@ -24,32 +26,25 @@ impl Session {
 
     /// Sends a message; call only after [`Session::can_publish`]. `record` is the caller's number for it:
     /// a QoS 1 or 2 message comes back with it in [`Event::Acknowledged`].
-    pub fn publish(&mut self, publish: Publish, record: u64) -> Result<(), Unsendable> {
-        self.begin(Sent { publish, record, streamed: None })
+    pub fn publish(&mut self, mut publish: Publish, record: u64) -> Result<(), Unsendable> {
+        let payload = std::mem::take(&mut publish.payload);
+        self.publish_like(&Rc::new(publish), payload, record)
     }
 
-    /// Sends a message that is like `template` but for its payload: what a stream of messages is made of.
+    /// Sends a message that is like `head` but for its payload: what a stream of messages is made of.
     pub fn publish_like(
         &mut self,
-        template: &Publish,
+        head: &Rc<Publish>,
         payload: Bytes,
         record: u64,
     ) -> Result<(), Unsendable> {
-        if template.qos > QoS::AtMostOnce || self.config.trace || self.config.topic_alias {
-            return self.publish(Publish { payload, ..template.clone() }, record);
-        }
-        // Nothing of it is kept, so nothing needs to be cloned.
-        self.limits.check(template, payload.len(), self.config.version)?;
-        let buffer = self.outbox.buffer();
-        template.encode_header_for(payload.len(), self.config.version, buffer).map_err(Unsendable::Encode)?;
-        self.outbox.push(&payload);
-        Ok(())
+        self.begin(Sent { head: Rc::clone(head), payload, record, streamed: None })
     }
 
     /// Sends a message whose payload of `length` bytes is given to [`Session::stream`]; its own does not
     /// count. [`Event::StreamAgain`] asks for all of it once more, when a connection was lost.
     pub fn publish_stream(&mut self, publish: Publish, length: usize, record: u64) -> Result<(), Unsendable> {
-        self.begin(Sent { publish, record, streamed: Some(length) })
+        self.begin(Sent { head: Rc::new(publish), payload: Bytes::new(), record, streamed: Some(length) })
     }
 
     /// How many bytes of the streamed payload may be given now.
@@ -62,13 +57,11 @@ impl Session {
         self.outbox.stream(piece);
     }
 
-    fn begin(&mut self, mut sent: Sent) -> Result<(), Unsendable> {
-        self.limits.check(&sent.publish, sent.length(), self.config.version)?;
-        if sent.publish.qos != QoS::AtMostOnce {
-            sent.publish.packet_id = Some(self.exchanges.next_id());
-        }
-        self.send_publish(&sent.publish, sent.streamed).map_err(Unsendable::Encode)?;
-        match sent.publish.qos {
+    fn begin(&mut self, sent: Sent) -> Result<(), Unsendable> {
+        self.limits.check(&sent.head, sent.length(), self.config.version)?;
+        let packet_id = (sent.head.qos > QoS::AtMostOnce).then(|| self.exchanges.next_id());
+        self.send_publish(&sent, packet_id, false).map_err(Unsendable::Encode)?;
+        match sent.head.qos {
             QoS::AtMostOnce => {}
             QoS::AtLeastOnce => self.exchanges.begin(Exchange::AtLeastOnce(sent)),
             QoS::ExactlyOnce => self.exchanges.begin(Exchange::ExactlyOnce(sent)),
@@ -94,7 +87,7 @@ impl Session {
     /// Asks for subscriptions; [`Event::Subscribed`] has the answer, under the identifier returned.
     pub fn subscribe(&mut self, subscriptions: Vec<Subscription>, properties: Properties) -> PacketId {
         let packet_id = self.exchanges.next_id();
-        self.exchanges.begin(Exchange::Subscribe);
+        self.exchanges.begin(Exchange::Subscribe(subscriptions.len()));
         self.subscriptions.push((subscriptions.clone(), properties.clone()));
         self.send(&Packet::Subscribe(Subscribe { packet_id, properties, subscriptions }));
         packet_id
@@ -145,29 +138,32 @@ impl Session {
 
     pub(super) fn send_publish(
         &mut self,
-        publish: &Publish,
-        streamed: Option<usize>,
+        sent: &Sent,
+        packet_id: Option<PacketId>,
+        dup: bool,
     ) -> Result<(), EncodeError> {
-        let length = streamed.unwrap_or(publish.payload.len());
-        if self.config.topic_alias
-            && let Some(aliased) = self.alias(publish, length)
-        {
-            return self.write_publish(&aliased, streamed);
+        if !dup && !self.config.topic_alias {
+            return self.write_publish(&sent.head, sent, packet_id);
         }
-        self.write_publish(publish, streamed)
+        let head = Publish { dup, ..Publish::clone(&sent.head) };
+        let head = self.alias(&head, sent.length()).unwrap_or(head);
+        self.write_publish(&head, sent, packet_id)
     }
 
-    fn write_publish(&mut self, publish: &Publish, streamed: Option<usize>) -> Result<(), EncodeError> {
+    fn write_publish(
+        &mut self,
+        head: &Publish,
+        sent: &Sent,
+        packet_id: Option<PacketId>,
+    ) -> Result<(), EncodeError> {
         if self.config.trace {
-            self.note("sending", &Packet::Publish(publish.clone()));
+            let whole = Publish { packet_id, payload: sent.payload.clone(), ..head.clone() };
+            self.note("sending", &Packet::Publish(whole));
         }
-        let version = self.config.version;
-        if let Some(length) = streamed {
-            publish.encode_header_for(length, version, self.outbox.buffer())?;
-            self.outbox.begin_stream(length);
-        } else {
-            publish.encode_header(version, self.outbox.buffer())?;
-            self.outbox.push(&publish.payload);
+        head.encode_header_for(packet_id, sent.length(), self.config.version, self.outbox.buffer())?;
+        match sent.streamed {
+            Some(length) => self.outbox.begin_stream(length),
+            None => self.outbox.push(&sent.payload),
         }
         Ok(())
     }
@@ -175,7 +171,7 @@ impl Session {
     /// The message with an alias for its topic: the topic goes with it the first time, and then no more
     /// (§3.3.2.3.4).
     fn alias(&mut self, publish: &Publish, length: usize) -> Option<Publish> {
-        let topic = publish.topic.as_ref()?;
+        let topic = publish.topic.as_ref().filter(|_| self.config.topic_alias)?;
         let known = self.aliases.get(topic).copied();
         let new =
             u16::try_from(self.aliases.len() + 1).ok().filter(|&new| new <= self.limits.topic_alias_maximum);

@@ -21,7 +21,7 @@ fn stage(command: &str, jobs: usize) -> Stage {
     let (wake, woken) = mpsc::channel();
     let settings = Settings { command: command.to_owned(), jobs, capture: true };
     let content = Content::Payload { verbose: false, encoding: None };
-    let layout = Layout { content, end: None, sanitise: false };
+    let layout = Layout { content, end: None, sanitise: false, colour: false };
     let wake = move || wake.send(()).expect("the test waits");
     Stage { commands: Commands::start(&settings, layout, wake).expect("threads"), woken }
 }

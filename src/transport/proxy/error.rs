@@ -107,7 +107,13 @@ impl ProxyError {
         let name = format!("the proxy {proxy}");
         match self {
             Self::Unreached(error) => format!("{name} was not reached: {error}"),
-            Self::Tls(error) => format!("{name}: {error}"),
+            Self::Tls(error) => {
+                let error = error.to_string();
+                match error.strip_prefix("the server") {
+                    Some(rest) => format!("{name}{rest}"),
+                    None => format!("{name}: {error}"),
+                }
+            }
             // The sentences about a server that does not upgrade are true of a proxy, too.
             Self::Http(error) => error.to_string().replacen("the server", &name, 1),
             Self::Socks(fault) => format!("{name} {}", fault.words()),

@@ -5,7 +5,7 @@ use std::fmt;
 
 use rustls::CertificateError;
 
-use super::super::words::{printable, uncapitalised};
+use super::super::words::{printable, spaced, uncapitalised};
 use super::certificate_facts::Date;
 use super::fingerprint::Fingerprint;
 
@@ -122,7 +122,12 @@ fn name_fault(expected: String, presented: &[String]) -> CertificateFault {
     if presented.is_empty() {
         return CertificateFault::NoNames { expected, common_name: None };
     }
-    let presented = presented.iter().map(|name| plain_name(name)).collect();
+    // A mail address or a URI is no name of a server.
+    let is_name = |name: &&String| name.starts_with("DnsName(") || name.starts_with("IpAddress(");
+    let presented: Vec<String> = presented.iter().filter(is_name).map(|name| plain_name(name)).collect();
+    if presented.is_empty() {
+        return CertificateFault::NoNames { expected, common_name: None };
+    }
     CertificateFault::WrongName { expected, presented }
 }
 
@@ -139,7 +144,7 @@ impl CertificateFault {
         match words {
             "CaUsedAsEndEntity" => Self::CaAsServer,
             "UnsupportedCertVersion" => Self::Version1 { authority: None },
-            _ => Self::Other(printable(words, 200)),
+            _ => Self::Other(printable(&spaced(words), 200)),
         }
     }
 }
@@ -228,6 +233,9 @@ fn fmt_names(f: &mut fmt::Formatter<'_>, expected: &str, presented: &[String]) -
     write!(f, "certificate not valid for {expected}")?;
     if presented.is_empty() {
         return Ok(());
+    }
+    if presented.iter().any(|name| name == expected) {
+        return f.write_str(": it holds this address as a DNS name, not as an address");
     }
     write!(f, ", only for {}", presented[..presented.len().min(SHOWN)].join(", "))?;
     match presented.len().saturating_sub(SHOWN) {

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use rustls::{AlertDescription, PeerIncompatible};
+use rustls::{AlertDescription, InvalidMessage, PeerIncompatible};
 
-use super::super::words::uncapitalised;
+use super::super::words::{spaced, uncapitalised};
 use super::certificate_fault::CertificateFault;
 use super::identity::Asked;
 
@@ -29,6 +29,8 @@ pub enum TlsError {
     Incompatible(PeerIncompatible),
     /// The server hung up during the handshake.
     Closed,
+    /// A message of more than 64 KiB, which only a chain of certificates can be.
+    HandshakeTooLong,
     /// The peer broke the TLS protocol, or something we have no better words for.
     Protocol(rustls::Error),
 }
@@ -103,7 +105,9 @@ impl From<rustls::Error> for TlsError {
         match error {
             rustls::Error::InvalidCertificate(error) => Self::Certificate(error.into()),
             rustls::Error::NoCertificatesPresented => Self::Certificate(CertificateFault::Missing),
+            rustls::Error::AlertReceived(AlertDescription::CloseNotify) => Self::Closed,
             rustls::Error::AlertReceived(alert) => Self::Alert(alert),
+            rustls::Error::InvalidMessage(InvalidMessage::HandshakePayloadTooLarge) => Self::HandshakeTooLong,
             rustls::Error::PeerIncompatible(reason) => Self::Incompatible(reason),
             other => Self::Protocol(other),
         }
@@ -126,7 +130,10 @@ impl fmt::Display for TlsError {
             Self::Alert(alert) => fmt_alert(*alert, f),
             Self::Incompatible(reason) => fmt_incompatible(reason, f),
             Self::Closed => f.write_str("the server closed the connection during the TLS handshake"),
-            Self::Protocol(error) => write!(f, "TLS failed: {}", uncapitalised(&error.to_string())),
+            Self::HandshakeTooLong => f.write_str(
+                "the server sent more than 64 KiB of TLS handshake at once (too many certificates?)",
+            ),
+            Self::Protocol(error) => fmt_broken(error, f),
         }
     }
 }
@@ -171,8 +178,37 @@ fn fmt_alert(alert: AlertDescription, f: &mut fmt::Formatter<'_>) -> fmt::Result
         Alert::UnknownPSKIdentity => "the server wants a pre-shared key, which is not supported",
         Alert::AccessDenied => "the server refused access",
         Alert::InternalError => "the server reports an internal error in TLS",
-        other => return write!(f, "the server sent TLS alert {} ({other:?})", u8::from(other)),
+        Alert::UserCanceled => "the server called the TLS handshake off",
+        AlertDescription::Unknown(code) => return write!(f, "the server sent TLS alert {code}"),
+        other => {
+            let name = spaced(&format!("{other:?}"));
+            return write!(f, "the server sent TLS alert {} ({name})", u8::from(other));
+        }
     })
+}
+
+/// What a server did that no TLS server does.
+fn fmt_broken(error: &rustls::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let words = |name: &dyn fmt::Debug| spaced(&format!("{name:?}"));
+    match error {
+        rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
+            f.write_str("the server does not speak TLS on this port")
+        }
+        rustls::Error::InvalidMessage(reason) => {
+            write!(f, "the server sent a TLS message that is malformed ({})", words(reason))
+        }
+        rustls::Error::PeerMisbehaved(reason) => write!(f, "the server broke TLS ({})", words(reason)),
+        rustls::Error::InappropriateMessage { got_type: got, .. } => {
+            write!(f, "the server broke TLS (an unexpected {} message)", words(got))
+        }
+        rustls::Error::InappropriateHandshakeMessage { got_type: got, .. } => {
+            write!(f, "the server broke TLS (an unexpected {} message)", words(got))
+        }
+        rustls::Error::DecryptError => f.write_str(
+            "what the server sent cannot be decrypted: it was changed on the way, or is not from it",
+        ),
+        error => write!(f, "TLS failed: {}", uncapitalised(&error.to_string())),
+    }
 }
 
 fn fmt_incompatible(reason: &PeerIncompatible, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -186,7 +222,9 @@ fn fmt_incompatible(reason: &PeerIncompatible, f: &mut fmt::Formatter<'_>) -> fm
         PeerIncompatible::NoCipherSuitesInCommon => {
             f.write_str("no TLS cipher suite in common with the server")
         }
-        other => write!(f, "the server's TLS is too old or too different ({other:?})"),
+        other => {
+            write!(f, "the server's TLS is too old or too different ({})", spaced(&format!("{other:?}")))
+        }
     }
 }
 

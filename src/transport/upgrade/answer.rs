@@ -47,6 +47,7 @@ enum BodyEnd {
 }
 
 struct Head {
+    http_1_1: bool,
     status: u16,
     reason: String,
     headers: Vec<Header>,
@@ -114,6 +115,15 @@ impl Answer {
         }
     }
 
+    /// What has arrived of an answer that is not whole; none if that is nothing.
+    pub fn beginning(&self) -> Option<&'static str> {
+        match (self.bytes.is_empty(), self.skipped) {
+            (true, 0) => None,
+            (true, _) => Some("only an interim answer came"),
+            (false, _) => Some("only the beginning of an HTTP answer came"),
+        }
+    }
+
     /// The head of the final answer as received; empty while it is incomplete.
     pub fn head(&self) -> &str {
         &self.head
@@ -153,6 +163,7 @@ fn refuse_foreign(bytes: &[u8]) -> Result<(), UpgradeError> {
         [0x20, ..] => Foreign::Mqtt,
         [0x15 | 0x16] | [0x15 | 0x16, 0x03, ..] => Foreign::Tls,
         [0x00] | [0x00, 0x00, ..] | [b'P', b'R', b'I', ..] => Foreign::Http2,
+        other if other.starts_with(b"HTTP/2") => Foreign::Http2,
         other => Foreign::Other(other[..other.len().min(32)].escape_ascii().to_string()),
     }))
 }
@@ -168,6 +179,7 @@ fn parse_head(bytes: &[u8]) -> Result<Head, UpgradeError> {
         return Err(UpgradeError::Malformed("an empty line within the head".into()));
     }
     Ok(Head {
+        http_1_1: response.version == Some(1),
         status: response.code.unwrap_or_default(),
         reason: printable(response.reason.unwrap_or_default(), 100),
         headers: owned_headers(response.headers),
@@ -177,13 +189,16 @@ fn parse_head(bytes: &[u8]) -> Result<Head, UpgradeError> {
 /// Checks an answer of 101 (RFC 6455 §4.1).
 fn accept(head: &Head, offer: &Offer, leftover: Vec<u8>) -> Result<Accepted, UpgradeError> {
     let fault = |fault| Err(UpgradeError::Fault(fault));
+    if !head.http_1_1 {
+        return fault(Fault::OldHttp);
+    }
     if !has_token(&head.headers, "Upgrade", "websocket") {
         return fault(Fault::NoUpgrade);
     }
     if !has_token(&head.headers, "Connection", "Upgrade") {
         return fault(Fault::NoConnection);
     }
-    match joined(&head.headers, "Sec-WebSocket-Accept") {
+    match joined(&head.headers, "Sec-WebSocket-Accept").filter(|accept| !accept.is_empty()) {
         None => return fault(Fault::NoAccept),
         Some(accept) if accept != accept_key(&offer.key) => return fault(Fault::WrongAccept),
         Some(_) => {}
@@ -205,6 +220,8 @@ fn refusal(head: &Head) -> Refusal {
         location: text("Location"),
         www_authenticate: text("WWW-Authenticate").or_else(|| text("Proxy-Authenticate")),
         server: text("Server"),
+        retry_after: text("Retry-After"),
+        upgrade: text("Upgrade"),
         amzn_error_type: text("x-amzn-ErrorType"),
         websocket_version: text("Sec-WebSocket-Version"),
         body: None,

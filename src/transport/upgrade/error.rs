@@ -45,6 +45,8 @@ pub enum Foreign {
 /// What is wrong with an answer of 101.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
+    /// In HTTP/1.0, which has no upgrade.
+    OldHttp,
     /// No `Upgrade: websocket`.
     NoUpgrade,
     /// No `Connection: Upgrade`.
@@ -79,6 +81,10 @@ pub struct Refusal {
     pub www_authenticate: Option<String>,
     /// `Server`.
     pub server: Option<String>,
+    /// `Retry-After`: a date, or a number of seconds.
+    pub retry_after: Option<String>,
+    /// `Upgrade`, what the server would rather speak.
+    pub upgrade: Option<String>,
     /// `x-amzn-ErrorType`, the reason that AWS gives.
     pub amzn_error_type: Option<String>,
     /// `Sec-WebSocket-Version`, the versions the server would speak (RFC 6455 §4.4).
@@ -89,6 +95,14 @@ pub struct Refusal {
     pub html: bool,
     /// Path and query that were asked for; empty until the transport fills it in.
     pub target: String,
+}
+
+impl Refusal {
+    /// Whether it wants to be logged in to, but not by Basic (RFC 7617).
+    pub fn lacks_basic(&self) -> bool {
+        let asked = self.www_authenticate.as_ref();
+        asked.is_some_and(|schemes| !schemes.to_ascii_lowercase().contains("basic"))
+    }
 }
 
 impl fmt::Display for UpgradeError {
@@ -124,7 +138,7 @@ impl fmt::Display for Foreign {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the server answered HTTP {}", self.status)?;
+        write!(f, "the server answered HTTP {:03}", self.status)?;
         if !self.reason.is_empty() {
             write!(f, " {}", self.reason)?;
         }
@@ -137,6 +151,10 @@ impl fmt::Display for Refusal {
         if let Some(version) = self.websocket_version.as_ref().filter(|_| self.status != 101) {
             write!(f, ", speaking version {version} of WebSocket")?;
         }
+        if let Some(time) = &self.retry_after {
+            let unit = if time.bytes().all(|b| b.is_ascii_digit()) { " s" } else { "" };
+            write!(f, ", asking to try again after {time}{unit}")?;
+        }
         let words = [&self.amzn_error_type, &self.www_authenticate, &self.body];
         for text in words.into_iter().flatten() {
             write!(f, ": {text}")?;
@@ -148,6 +166,7 @@ impl fmt::Display for Refusal {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::OldHttp => f.write_str("the server answered 101 in HTTP/1.0, a WebSocket needs HTTP/1.1"),
             Self::NoUpgrade => f.write_str("the server answered 101 without \"Upgrade: websocket\""),
             Self::NoConnection => f.write_str("the server answered 101 without \"Connection: Upgrade\""),
             Self::NoAccept => f.write_str("the server answered 101 without Sec-WebSocket-Accept"),
@@ -174,6 +193,14 @@ impl fmt::Display for Fault {
 
 impl From<httparse::Error> for UpgradeError {
     fn from(error: httparse::Error) -> Self {
-        Self::Malformed(uncapitalised(&error.to_string()))
+        use httparse::Error;
+        let words = match error {
+            Error::HeaderName => "a line that is no header",
+            Error::HeaderValue => "a control character in a header",
+            Error::Status | Error::Token => "a status line that is none",
+            Error::Version => "an unknown version of HTTP",
+            _ => return Self::Malformed(uncapitalised(&error.to_string())),
+        };
+        Self::Malformed(words.into())
     }
 }

@@ -289,7 +289,7 @@ fn who_does_not_speak_http_is_recognised_at_once() {
         (&[0x00, 0x00, 0x12, 0x04, 0x00], Foreign::Http2),
         (b"PRI * HTTP/2.0\r\n", Foreign::Http2),
         (b"SSH-2.0-x\r\n", other("SSH-2.0-x\\r\\n")),
-        (b"HTTP/2 200\r\n", other("HTTP/2 200\\r\\n")),
+        (b"HTTP/2 200\r\n", Foreign::Http2),
         (b"\xff\x00\x1b", other("\\xff\\x00\\x1b")),
     ];
     for (bytes, foreign) in rows {

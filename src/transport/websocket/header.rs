@@ -36,6 +36,20 @@ impl Header {
         self.first & 0x80 != 0
     }
 
+    /// Whether bits are set that need an extension (§5.2).
+    pub fn has_reserved_bits(self) -> bool {
+        self.first & 0x70 != 0
+    }
+
+    /// Whether the length of the payload takes as few bytes as it can (§5.2).
+    pub fn is_minimal(self) -> bool {
+        match self.length - if self.masked { 4 } else { 0 } {
+            4 => self.payload >= 126,
+            10 => self.payload > u64::from(u16::MAX),
+            _ => true,
+        }
+    }
+
     /// What kind of frame it is (§11.8).
     pub fn opcode(self) -> u8 {
         self.first & 0x0f
@@ -56,7 +70,7 @@ impl fmt::Display for Header {
         if !self.is_final() {
             f.write_str(", to be continued")?;
         }
-        if self.first & 0x70 != 0 {
+        if self.has_reserved_bits() {
             f.write_str(", reserved bits set")?;
         }
         write!(f, ", length {}", self.payload)

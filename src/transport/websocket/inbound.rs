@@ -1,6 +1,7 @@
-//! Frames as they arrive. Whole binary frames, which all but a few are, are taken apart here: their payloads
-//! are joined, so that a burst of small frames is one piece of bytes (MQTT does not care where frames end,
-//! `[MQTT-6.0.0-3]`). Every other frame goes to tungstenite, one at a time and as it is: it judges it.
+//! Frames as they arrive. Binary frames, which all but a few are, are taken apart here, fragments of
+//! messages among them: their payloads are joined, so that a burst of small frames is one piece of bytes
+//! (MQTT does not care where frames and messages end, `[MQTT-6.0.0-2]`), and no message without end is kept.
+//! Every other frame goes to tungstenite, one at a time and as it is: it judges it.
 //!
 //! tungstenite alone takes about 100 ns a frame, two thirds of what a small message costs (tests/bench,
 //! `sub-64-one`).
@@ -9,6 +10,7 @@ use std::io::{self, BufRead, ErrorKind, Read, Write};
 
 use bytes::{Bytes, BytesMut};
 
+use super::WebSocketError;
 use super::frame_log::FrameLog;
 use super::header::Header;
 use crate::transport::stream::Stream;
@@ -16,11 +18,23 @@ use crate::transport::stream::Stream;
 /// FIN and "binary", no reserved bits.
 const WHOLE_BINARY: u8 = 0x82;
 
+/// The opcode of a frame that goes on with a message (RFC 6455 §11.8).
+const CONTINUATION: u8 = 0x0;
+
+/// The opcode of text.
+const TEXT: u8 = 0x1;
+
+/// The opcode of binary data.
+const BINARY: u8 = 0x2;
+
 /// The first opcode of control frames (RFC 6455 §11.8).
 const CLOSE: u8 = 0x8;
 
 /// How many bytes are joined at most, and how large a piece of memory is asked for.
 const BLOCK: usize = 64 * 1024;
+
+/// How much is remembered of what the server said first.
+const SAID: usize = 32;
 
 /// How much is remembered of the payload of a foreign frame: the code of a Close frame (RFC 6455 §5.5.1).
 const FIRST: usize = 2;
@@ -30,6 +44,8 @@ const FIRST: usize = 2;
 pub enum Gathered {
     /// Payloads, never empty.
     Bytes(Bytes),
+    /// A frame that breaks the protocol.
+    Refused(WebSocketError),
     /// Something for tungstenite: part of a frame, or the end of the stream.
     Foreign,
     /// Nothing more has arrived.
@@ -41,7 +57,7 @@ pub enum Gathered {
 enum Current {
     /// Its header has not come whole.
     Beginning,
-    /// A whole binary frame; so many bytes of its payload are still to come.
+    /// A binary frame; so many bytes of its payload are still to come.
     Plain(u64),
     /// A frame for tungstenite, likewise.
     Foreign(u64),
@@ -50,13 +66,19 @@ enum Current {
 /// See the module.
 #[derive(Debug)]
 pub struct Inbound {
-    /// Longer frames are for tungstenite, which refuses them.
+    /// Longer messages are refused.
     max_message: u64,
     current: Current,
     /// The beginning of a header, or the header of a foreign frame until tungstenite has it.
     header: Vec<u8>,
-    /// Between the first and the last fragment of a message.
-    fragmented: bool,
+    /// Between the first and the last fragment of a message: its length so far.
+    fragmented: Option<u64>,
+    /// What is wrong with the current frame; nothing is read after it.
+    fault: Option<WebSocketError>,
+    /// What the server said first, as far as it came at once.
+    said: Vec<u8>,
+    /// A binary frame has come: the server does speak WebSocket.
+    understood: bool,
     /// A Close frame has come: tungstenite ignores what follows.
     closed: bool,
     /// The payloads that were joined and not yet taken.
@@ -74,7 +96,10 @@ impl Inbound {
             max_message: max_message as u64,
             current: Current::Beginning,
             header: Vec::new(),
-            fragmented: false,
+            fragmented: None,
+            fault: None,
+            said: Vec::new(),
+            understood: false,
             closed: false,
             block: BytesMut::new(),
             first: Vec::new(),
@@ -82,14 +107,22 @@ impl Inbound {
         }
     }
 
-    /// Joins what has arrived, as far as the frames are whole binary ones; the last may be cut.
+    /// One that leaves every frame to tungstenite.
+    #[cfg(test)]
+    pub fn that_leaves_all() -> Self {
+        Self { closed: true, ..Self::new(0) }
+    }
+
+    /// Joins what has arrived, as far as the frames are binary ones; the last may be cut.
     pub fn gather(&mut self, stream: &mut Stream, log: &mut FrameLog) -> Gathered {
-        while self.block.len() < BLOCK && !self.is_foreign() && self.has_arrived(stream) && self.end.is_none()
-        {
+        while self.block.len() < BLOCK && self.is_ours() && self.has_arrived(stream) && self.end.is_none() {
             self.take(stream, log);
         }
         if !self.block.is_empty() {
             return Gathered::Bytes(self.block.split().freeze());
+        }
+        if let Some(fault) = self.fault.take() {
+            return Gathered::Refused(fault);
         }
         let foreign = self.is_foreign() && !self.header.is_empty();
         if foreign || self.has_arrived(stream) { Gathered::Foreign } else { Gathered::Nothing }
@@ -103,6 +136,20 @@ impl Inbound {
     /// The code of the Close frame that was read last: tungstenite does not tell one that is none.
     pub fn close_code(&self) -> Option<u16> {
         self.first.first_chunk().map(|code| u16::from_be_bytes(*code))
+    }
+
+    /// What the server said first, unless it has sent a frame that makes sense.
+    pub fn babble(&self) -> Option<&[u8]> {
+        (!self.understood && !self.said.is_empty()).then_some(&self.said)
+    }
+
+    /// What the server said first: its first frame, if it is one.
+    pub fn said(&self) -> &[u8] {
+        &self.said
+    }
+
+    fn is_ours(&self) -> bool {
+        !self.is_foreign() && self.fault.is_none()
     }
 
     fn is_foreign(&self) -> bool {
@@ -128,8 +175,11 @@ impl Inbound {
         if self.block.capacity() - self.block.len() < arrived.len() {
             self.block.reserve(arrived.len().max(BLOCK));
         }
+        if self.said.is_empty() {
+            self.said.extend_from_slice(&arrived[..arrived.len().min(SAID)]);
+        }
         let mut rest = arrived;
-        while !rest.is_empty() {
+        while !rest.is_empty() && self.fault.is_none() {
             match self.current {
                 Current::Beginning => rest = self.begin(rest, log),
                 Current::Plain(left) => {
@@ -156,22 +206,59 @@ impl Inbound {
             },
         };
         log.received(header);
-        let plain = header.first == WHOLE_BINARY && !header.masked;
-        if plain && !self.fragmented && !self.closed && header.payload <= self.max_message {
-            self.header.clear();
-            self.current = Current::Plain(header.payload).without(0);
-        } else {
-            if split.is_some() {
-                self.header.extend_from_slice(&bytes[..header.length]);
+        match self.judge(header) {
+            Ok(true) => {
+                self.understood = true;
+                self.header.clear();
+                self.current = Current::Plain(header.payload).without(0);
             }
-            self.first.clear();
-            if header.opcode() < CLOSE {
-                self.fragmented = !header.is_final();
+            Ok(false) => {
+                if split.is_some() {
+                    self.header.extend_from_slice(&bytes[..header.length]);
+                }
+                self.first.clear();
+                self.closed |= header.opcode() == CLOSE;
+                self.current = Current::Foreign(header.payload);
             }
-            self.closed |= header.opcode() == CLOSE;
-            self.current = Current::Foreign(header.payload);
+            Err(fault) => self.fault = Some(fault),
         }
         behind
+    }
+
+    /// Whether a frame is for us.
+    #[inline]
+    fn judge(&mut self, header: Header) -> Result<bool, WebSocketError> {
+        let usual = header.first == WHOLE_BINARY && header.payload <= self.max_message;
+        if usual && !header.masked && self.fragmented.is_none() && !self.closed && header.is_minimal() {
+            return Ok(true);
+        }
+        self.judge_unusual(header)
+    }
+
+    #[cold]
+    fn judge_unusual(&mut self, header: Header) -> Result<bool, WebSocketError> {
+        let broken = |words: &str| Err(WebSocketError::Protocol(words.to_owned()));
+        // What stands behind a Close does not count; the rest tungstenite finds out by itself.
+        if self.closed || header.masked || header.has_reserved_bits() {
+            return Ok(false);
+        } else if header.payload >> 63 != 0 {
+            return broken("a frame length of 2^63 bytes or more");
+        } else if !header.is_minimal() {
+            return broken("a frame length that is longer than it must be");
+        }
+        match (header.opcode(), self.fragmented) {
+            (TEXT, _) => Err(WebSocketError::TextFrame),
+            (BINARY, Some(_)) => broken("a new message before the end of another"),
+            (BINARY, None) | (CONTINUATION, Some(_)) => {
+                let size = self.fragmented.unwrap_or(0).saturating_add(header.payload);
+                if size > self.max_message {
+                    return Err(WebSocketError::TooLarge { size, limit: self.max_message });
+                }
+                self.fragmented = (!header.is_final()).then_some(size);
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
     }
 
     /// Puts a header together byte by byte.

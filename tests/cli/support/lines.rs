@@ -10,13 +10,14 @@ pub const ELSEWHERE: &str = "mqttws: connecting to ws://127.0.0.1:*/elsewhere: t
 pub const ANSWER_302: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the server answered HTTP 302 Found, pointing \
      to /there; connect to where it points, or let --follow do so";
 pub const ANSWER_401: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the server answered HTTP 401 Unauthorized: \
-     Basic; the server wants credentials, or refuses these: --basic-auth, --bearer";
+     Basic; give its user name and password with --basic-auth, or check them";
 pub const ANSWER_400: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the server answered HTTP 400 Bad Request; the \
      path, the --subprotocol or a proxy that drops the Upgrade header";
 pub const SILENT_CLOSE: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the server closed the connection without an \
-     HTTP answer; most often a wrong --subprotocol, or a port that does not speak WebSocket";
+     HTTP answer; most often a wrong --subprotocol or --origin, or a port that speaks something else (TLS, plain MQTT)";
 pub const UPGRADE_TIMED_OUT: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: no WebSocket upgrade within 0.5 s; does a \
-     WebSocket server listen there? a raw MQTT or TLS port waits in silence";
+     WebSocket server listen there, at this path? a raw MQTT or TLS port waits in silence, and so do some brokers at \
+     another path than theirs";
 pub const CONNACK_TIMED_OUT: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: no CONNACK within 0.5 s; the WebSocket is open \
      but no MQTT broker answers behind it; try another --path or -V";
 pub const PLAIN_MQTT: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the server speaks MQTT without WebSockets on \
@@ -58,7 +59,7 @@ pub const CONNECTION_ENDED: &str =
 pub const CONNECTION_RESET: &str =
     "mqttws: subscribed at ws://127.0.0.1:*/mqtt: connection lost: connection reset by the server";
 pub const WEBSOCKET_CLOSED: &str = "mqttws: subscribed at ws://127.0.0.1:*/mqtt: connection lost: the server closed the \
-     WebSocket with code 1001: going away";
+     WebSocket with code 1001 (going away): going away";
 pub const DISCONNECTED: &str =
     "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the broker disconnected us: server shutting down";
 pub const WAIT_IS_OVER: &str = "mqttws: subscribed: timed out after 0.3 s with 1 of 2 messages";

@@ -13,6 +13,7 @@ use crate::terminal::encoding::Encoding;
 use crate::terminal::format::{Content, Layout};
 use crate::terminal::output::{self, Output, Progress, Target};
 use crate::terminal::record;
+use crate::terminal::screen;
 use crate::terminal::template::Template;
 
 /// Only MQTT 5 can tell with a request where its answer is awaited.
@@ -35,7 +36,7 @@ pub fn require_version_5(args: &cli::Publish, options: &mut Options) -> Result<(
 /// What an answer looks like.
 pub fn layout(args: &cli::Publish) -> Result<Layout> {
     let flags = &args.answers;
-    let sanitise = output::stdout_is_terminal();
+    let sanitise = screen::stdout_is_terminal();
     let encoding = match (flags.hex, flags.base64) {
         (true, _) => Some(Encoding::Hex),
         (_, true) => Some(Encoding::Base64),
@@ -49,7 +50,12 @@ pub fn layout(args: &cli::Publish) -> Result<Layout> {
         None if args.json => Content::Record(record::Writer { parsed: false, pretty: flags.pretty }),
         None => Content::Payload { verbose: flags.verbose, encoding },
     };
-    Ok(Layout { content, end: (!flags.no_newline).then_some(b'\n'), sanitise })
+    Ok(Layout {
+        content,
+        end: (!flags.no_newline).then_some(b'\n'),
+        sanitise,
+        colour: sanitise && screen::stdout_wants_colour(),
+    })
 }
 
 /// The one that was given, or one that nobody else listens to.

@@ -39,6 +39,7 @@ fn config(version: Version) -> Config {
         clean_start: true,
         outlives_connection: true,
         only_with_expiry: false,
+        only_failures: false,
         outlives_us: false,
         keep_alive: 45,
         session_expiry: 3600,

@@ -1,0 +1,135 @@
+//! The terminal itself: whether there is one, how large it is, whether it wants colour. It must never know
+//! what is shown on it.
+
+use std::ffi::OsStr;
+use std::io::{self, IsTerminal, Write};
+
+use console::Term;
+use unicode_width::UnicodeWidthChar;
+
+/// A size in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    /// Lines.
+    pub rows: usize,
+    /// Characters of a line.
+    pub columns: usize,
+}
+
+/// Whether a person reads our stdout.
+pub fn stdout_is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+/// Whether a person reads our stderr.
+pub fn stderr_is_terminal() -> bool {
+    io::stderr().is_terminal()
+}
+
+/// Whether somebody types what we read.
+pub fn stdin_is_terminal() -> bool {
+    io::stdin().is_terminal()
+}
+
+/// Whether the terminal can draw over what it shows; one that says it is dumb cannot.
+pub fn can_redraw() -> bool {
+    std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// Whether a bar may be drawn on stderr.
+pub fn has_room_for_bar() -> bool {
+    stderr_is_terminal() && can_redraw()
+}
+
+/// Whether what stdout gets is kept: a file, a device. What goes into a pipe may still end on the terminal.
+#[cfg(unix)]
+pub fn stdout_is_kept() -> bool {
+    use std::os::fd::AsFd;
+    use std::os::unix::fs::FileTypeExt;
+    let file = io::stdout().as_fd().try_clone_to_owned().map(std::fs::File::from);
+    let kind = file.and_then(|file| file.metadata()).map(|metadata| metadata.file_type());
+    !stdout_is_terminal() && kind.is_ok_and(|kind| !kind.is_fifo() && !kind.is_socket())
+}
+
+/// What goes into a pipe may still end on the terminal, and here nobody can tell.
+#[cfg(not(unix))]
+pub fn stdout_is_kept() -> bool {
+    false
+}
+
+/// Whether stdout, if it is a terminal, may be coloured (<https://no-color.org>).
+pub fn stdout_wants_colour() -> bool {
+    let variable = |name| std::env::var_os(name);
+    stdout_is_terminal() && allows_colour(variable("NO_COLOR").as_deref(), variable("TERM").as_deref())
+}
+
+fn allows_colour(no_color: Option<&OsStr>, term: Option<&OsStr>) -> bool {
+    no_color.is_none_or(OsStr::is_empty) && term.is_none_or(|term| term != "dumb")
+}
+
+/// The size of the terminal that stdout is; one that does not know is taken for 80 by 24.
+pub fn size() -> Size {
+    let known = Term::stdout().size_checked().filter(|(rows, columns)| *rows > 0 && *columns > 0);
+    let (rows, columns) = known.unwrap_or((24, 80));
+    Size { rows: rows.into(), columns: columns.into() }
+}
+
+/// Puts what follows at the beginning of a line: over the `^C` that the terminal shows, or below what stands
+/// before it there.
+pub fn begin_line(below: bool) {
+    if stderr_is_terminal() {
+        // If stderr is gone there is nobody left to tell.
+        let _ = io::stderr().lock().write_all(if below { b"\n" } else { b"\r" });
+    }
+}
+
+/// As much of a text without control characters as fits into so many columns, and how many it takes; what
+/// is cut ends in `…`.
+pub fn fit(text: &str, columns: usize) -> (&str, usize, bool) {
+    let mut taken = 0;
+    // Where the text is cut if it turns out to be too long: one column is for the ellipsis.
+    let mut cut = (0, 0);
+    for (at, character) in text.char_indices() {
+        let width = character.width().unwrap_or(0);
+        if taken + width > columns {
+            return (&text[..cut.0], cut.1, true);
+        }
+        taken += width;
+        if taken < columns {
+            cut = (at + character.len_utf8(), taken);
+        }
+    }
+    (text, taken, false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colour_is_refused_in_two_ways() {
+        let allows = |no_color: &str, term: &str| allows_colour(Some(no_color.as_ref()), Some(term.as_ref()));
+        assert!(allows_colour(None, None));
+        assert!(allows("", "xterm"));
+        assert!(!allows("1", "xterm"));
+        assert!(!allows("", "dumb"));
+    }
+
+    #[test]
+    fn wide_and_combining_characters_take_their_columns() {
+        for (text, columns, expected) in [
+            ("abc", 3, ("abc", 3, false)),
+            ("abcd", 3, ("ab", 2, true)),
+            ("日本語", 6, ("日本語", 6, false)),
+            ("日本語", 5, ("日本", 4, true)),
+            ("日本語", 4, ("日", 2, true)),
+            ("日本", 1, ("", 0, true)),
+            ("e\u{301}e\u{301}", 2, ("e\u{301}e\u{301}", 2, false)),
+            ("e\u{301}e\u{301}e", 2, ("e\u{301}", 1, true)),
+            ("", 0, ("", 0, false)),
+            ("a", 0, ("", 0, true)),
+        ] {
+            assert_eq!(fit(text, columns), expected, "{text} in {columns}");
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Frames as a terminal would show them.
+
+use super::*;
+
+const SIZE: Size = Size { rows: 5, columns: 20 };
+
+/// A terminal of an independent make that was given some frames.
+struct Shower(vt100::Parser);
+
+impl Shower {
+    fn new() -> Self {
+        let mut parser = vt100::Parser::new(5, 20, 100);
+        parser.process(b"before\r\n");
+        Self(parser)
+    }
+
+    fn show(&mut self, frame: &[u8]) -> Vec<String> {
+        self.0.process(frame);
+        let mut rows: Vec<String> = self.0.screen().rows(0, 20).collect();
+        rows.truncate(rows.iter().rposition(|row| !row.is_empty()).map_or(0, |last| last + 1));
+        rows
+    }
+}
+
+fn watch() -> Watch {
+    Watch::new(false, None)
+}
+
+fn put(watch: &mut Watch, topic: &str, payload: &[u8]) {
+    watch.put(&TopicName::new(topic.to_owned()).expect("a topic name"), payload);
+}
+
+#[test]
+fn lines_are_drawn_over() {
+    let (mut shower, mut watch) = (Shower::new(), watch());
+    put(&mut watch, "a", b"one");
+    put(&mut watch, "b/c", b"two");
+    assert!(watch.is_stale(SIZE));
+    assert_eq!(shower.show(&watch.frame(SIZE, &[])), ["before", "a    one", "b/c  two"]);
+    assert!(!watch.is_stale(SIZE));
+    put(&mut watch, "a", b"1");
+    let frame = watch.frame(SIZE, &[]);
+    assert!(!frame.windows(3).any(|bytes| bytes == b"two"), "what is the same is not written again");
+    assert_eq!(shower.show(&frame), ["before", "a    1", "b/c  two"]);
+    assert_eq!(shower.0.screen().cursor_position(), (3, 0));
+    assert!(!shower.0.screen().hide_cursor());
+}
+
+#[test]
+fn what_does_not_fit_is_cut() {
+    let (mut shower, mut watch) = (Shower::new(), watch());
+    put(&mut watch, "a/topic/that/is/too/long", "日本語日本語".as_bytes());
+    put(&mut watch, "t", b"0123456789");
+    put(&mut watch, "u", b"");
+    let expected = ["before", "a/topic/…  日本語…", "t          0123456…", "u          (null)"];
+    assert_eq!(shower.show(&watch.frame(SIZE, &[])), expected);
+}
+
+#[test]
+fn what_is_too_much_is_counted() {
+    let (mut shower, mut watch) = (Shower::new(), watch());
+    for topic in ["a", "b", "c", "d", "e", "f"] {
+        put(&mut watch, topic, b"x");
+    }
+    assert_eq!(shower.show(&watch.frame(SIZE, &[])), ["d  x", "e  x", "f  x", "+3 more"]);
+    put(&mut watch, "a", b"y");
+    assert_eq!(shower.show(&watch.frame(SIZE, &[])), ["a  y", "e  x", "f  x", "+3 more"]);
+}
+
+#[test]
+fn nothing_drives_the_terminal() {
+    let (mut shower, mut watch) = (Shower::new(), watch());
+    put(&mut watch, "a\x1b[2J", b"\x1b]0;x\x07\n\r");
+    put(&mut watch, "b", "\u{9b}2J\u{202e}".as_bytes());
+    let wide = Size { rows: 5, columns: 200 };
+    let frame = watch.frame(wide, &[]);
+    let text = String::from_utf8(frame[BEGIN.len() + NO_WRAP.len()..frame.len() - END.len()].to_vec())
+        .expect("text");
+    let lines = "a\\x1b[2J  \\x1b]0;x\\x07\\n\\x0d\x1b[K\r\nb         \\x9b2J\\u{202e}\x1b[K\r\n\x1b[J";
+    assert_eq!(text, lines);
+    shower.show(&frame);
+}
+
+#[test]
+fn lines_for_good_stand_above() {
+    let (mut shower, mut watch) = (Shower::new(), watch());
+    put(&mut watch, "a", b"x");
+    shower.show(&watch.frame(SIZE, &[]));
+    let frame = watch.frame(SIZE, &["mqttws: wider than this\n".to_owned()]);
+    assert_eq!(shower.show(&frame), ["before", "mqttws: wider than t", "his", "a  x"]);
+    put(&mut watch, "a", b"y");
+    assert_eq!(shower.show(&watch.frame(SIZE, &[])), ["before", "mqttws: wider than t", "his", "a  y"]);
+}
+
+#[test]
+fn another_size_is_another_frame() {
+    let (mut shower, mut watch) = (Shower::new(), watch());
+    put(&mut watch, "a", b"0123456789012345");
+    put(&mut watch, "b", b"y");
+    assert_eq!(shower.show(&watch.frame(SIZE, &[])), ["before", "a  0123456789012345", "b  y"]);
+    let narrow = Size { rows: 5, columns: 10 };
+    assert!(watch.is_stale(narrow));
+    // As a terminal that wraps what no longer fits.
+    let mut parser = vt100::Parser::new(5, 10, 100);
+    parser.process(b"before\r\na  0123456789012345\r\nb  y\r\n");
+    parser.process(&watch.frame(narrow, &[]));
+    let rows: Vec<String> = parser.screen().rows(0, 10).collect();
+    assert_eq!(rows, ["before", "a  01234…", "b  y", "", ""]);
+}
+
+#[test]
+fn the_smallest_terminal_is_no_problem() {
+    let mut watch = watch();
+    put(&mut watch, "a", b"x");
+    put(&mut watch, "b", b"x");
+    for (rows, columns) in [(0, 0), (1, 1), (2, 2), (1, 200)] {
+        assert!(!watch.frame(Size { rows, columns }, &[]).is_empty());
+    }
+}
+
+#[test]
+fn colours_and_encodings() {
+    let mut watch = Watch::new(true, Some(Encoding::Hex));
+    put(&mut watch, "a", b"\xff\x00");
+    let frame = watch.frame(SIZE, &[]);
+    assert!(frame.escape_ascii().to_string().contains(r"\x1b[36ma\x1b[0m  ff00\x1b"), "{frame:?}");
+}

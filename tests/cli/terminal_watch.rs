@@ -1,0 +1,121 @@
+//! `mqttws sub --watch`: one line per topic, drawn over in place.
+
+use crate::support::broker::{Broker, Step, connected, packet, subscribed, until_goodbye};
+use crate::support::folder::Folder;
+use crate::support::lines::is_like;
+use crate::support::program::Program;
+use crate::support::terminal::{Redirect, Session};
+
+fn watch(broker: &Broker, size: (u16, u16), flags: &[&str], redirects: Vec<Redirect>) -> Session {
+    let url = broker.url();
+    let arguments = [&["sub", &url, "-V", "311", "-t", "t", "--watch", "--color=never"], flags].concat();
+    Session::start(size, &arguments, &[], redirects)
+}
+
+#[test]
+fn a_line_per_topic_is_drawn_over() {
+    let script = connected([
+        packet("82 id <t> 01"),
+        Step::Send("90 id 01; 30 <a> 'one'; 32 <b/c> 00 07 'two'"),
+        // The frame is on the terminal.
+        packet("40 00 07"),
+        Step::Send("30 <a> '1'; 32 <d> 00 08"),
+        packet("40 00 08"),
+    ]);
+    let broker = Broker::start(until_goodbye(script));
+    let mut session = watch(&broker, (10, 80), &["-q", "1"], Vec::new());
+    session.wait_for_screen(&["a    1", "b/c  two", "d    (null)"]);
+    session.press("\x03");
+    let ended = session.finish();
+    assert_eq!(ended.screen[..3], ["a    1", "b/c  two", "d    (null)"]);
+    assert!(is_like(&ended.screen[3], "mqttws: received 4 messages, 7 bytes in * s, * messages/s"));
+    assert_eq!((ended.screen.len(), ended.column, ended.code), (4, 0, Some(0)));
+}
+
+#[test]
+fn the_last_frame_shows_the_last_message() {
+    let broker = Broker::start(until_goodbye(subscribed([Step::Send(
+        "30 <a> '1'; 30 <a> '2'; 30 <a> '3'; 30 <b> ff; 30 <a> '4'",
+    )])));
+    watch(&broker, (10, 80), &["-C", "5", "--hex"], Vec::new()).finish().expect(0, &["a  34", "b  ff"]);
+}
+
+#[test]
+fn what_the_terminal_has_no_room_for_is_cut_and_counted() {
+    let packets =
+        "30 <a> 'x'; 30 <b> 'x'; 30 <c> 'x'; 30 <d> '日本語日本語日本語'; 30 <e\u{1b}[2J> '\u{202e}' 0a";
+    let broker = Broker::start(until_goodbye(subscribed([Step::Send(packets)])));
+    let ended = watch(&broker, (4, 24), &["-C", "5", "--quiet"], Vec::new()).finish();
+    ended.expect(0, &["d         日本語日本語…", r"e\x1b[2J  \u{202e}\n", "+3 more"]);
+}
+
+#[test]
+fn another_size_is_drawn_anew() {
+    let broker = Broker::start(until_goodbye(subscribed([Step::Send("30 <a> '0123456789'; 30 <b> 'x'")])));
+    let mut session = watch(&broker, (10, 40), &[], Vec::new());
+    session.wait_for_screen(&["a  0123456789", "b  x"]);
+    session.resize(10, 8);
+    session.wait_for("narrow frame", |rows| rows.ends_with(&["a  012…".into(), "b  x".into()]));
+    session.press("\x03");
+    assert_eq!(session.finish().code, Some(0));
+}
+
+#[test]
+fn lines_on_stderr_do_not_tear_it() {
+    let script = subscribed([
+        Step::Send("30 <a> 'x'"),
+        Step::Tell,
+        Step::End,
+        Step::Reconnect,
+        Step::Upgrade,
+        packet("10 <MQTT> 04 *"),
+        Step::Send("20 00 00"),
+        packet("82 id <t> 00"),
+        Step::Send("90 id 00; 30 <a> 'y'"),
+    ]);
+    let broker = Broker::start(until_goodbye(script));
+    let mut session = watch(&broker, (10, 100), &["--reconnect-delay", "10ms"], Vec::new());
+    session.wait_for("second message", |rows| rows.last().is_some_and(|row| row == "a  y"));
+    session.press("\x03");
+    let ended = session.finish();
+    assert!(is_like(&ended.screen[0], "mqttws: warning: connection lost*"), "{:#?}", ended.screen);
+    assert_eq!(ended.screen.iter().filter(|row| row.starts_with("a  ")).count(), 1, "{:#?}", ended.screen);
+    let lines = ended.screen.iter().filter(|row| row.starts_with("mqttws: ")).count();
+    assert_eq!(lines, 3, "lost, mended, summary: {:#?}", ended.screen);
+}
+
+#[test]
+fn an_error_leaves_the_terminal_in_order() {
+    let broker = Broker::start(subscribed([Step::Send("30 <a> 'x'"), Step::End]));
+    let ended = watch(&broker, (10, 100), &["--no-reconnect"], Vec::new()).finish();
+    assert_eq!((ended.code, ended.column, ended.screen[0].as_str()), (Some(8), 0, "a  x"));
+    assert!(ended.screen[1].starts_with("mqttws: subscribed at "), "{:#?}", ended.screen);
+}
+
+#[test]
+fn what_is_said_at_the_end_stands_below() {
+    let broker = Broker::start(until_goodbye(subscribed([Step::Send("30 <a> 'x'")])));
+    let ended = watch(&broker, (10, 100), &["-C", "2", "-W", "1"], Vec::new()).finish();
+    ended.expect(27, &["a  x", "mqttws: subscribed: timed out after 1 s with 1 of 2 messages"]);
+}
+
+#[test]
+fn without_a_terminal_it_makes_no_sense() {
+    let line = "mqttws: --watch draws on a terminal, and stdout is none that can be drawn on; use -v\n";
+    Program::new(["sub", "-t", "t", "-w"]).run().expect(2, "", line);
+    let ended = Session::start((5, 100), &["sub", "-t", "t", "-w"], &[("TERM", "dumb")], Vec::new()).finish();
+    ended.expect(2, &[line.trim_end()]);
+}
+
+/// stderr that is no terminal gets its lines when they come.
+#[test]
+fn lines_go_where_stderr_goes() {
+    let folder = Folder::new();
+    let log = folder.write("log", "");
+    let broker = Broker::start(subscribed([Step::Send("30 <a> ff"), Step::End]));
+    let redirect = Redirect::Stderr(std::fs::File::create(&log).unwrap());
+    let ended = watch(&broker, (10, 100), &["--no-reconnect"], vec![redirect]).finish();
+    assert_eq!((ended.code, ended.screen), (Some(8), vec![r"a  \xff".to_owned()]));
+    let text = std::fs::read_to_string(&log).unwrap();
+    assert!(is_like(&text, "mqttws: note: binary payload (1 bytes)*\nmqttws: subscribed at *\n"), "{text}");
+}
