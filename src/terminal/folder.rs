@@ -28,8 +28,8 @@ pub struct Names {
 }
 
 impl Folder {
-    /// The folder at `path`, which is made if it is not there, and the names of its next files. One that cannot
-    /// be written to is found out now, and not when the first message has come.
+    /// The folder at `path`, which is made if it is not there, and the names of its next files. One that
+    /// cannot be written to is found out now, and not when the first message has come.
     pub fn open(path: PathBuf) -> io::Result<(Self, Names)> {
         fs::create_dir_all(&path)?;
         let folder = Self { path };

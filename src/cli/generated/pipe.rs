@@ -1,7 +1,7 @@
 //! What the manual says of answers, of commands and of scripts for mosquitto's clients.
 
 /// Of `pub`.
-pub const REQUESTS: &str = r".SH REQUESTS
+pub const REQUESTS: &str = r".SH ANSWERS
 With \fB\-\-request\fR each message asks for an answer, which is written to stdout as \fBsub\fR writes messages. First a
 topic for the answers is subscribed to; nothing is asked before the broker has granted it. It is one of our own, or that
 of \fB\-e\fR. In MQTT 5 the message names it (response topic) and has correlation data; of the messages that come, the
@@ -26,7 +26,7 @@ mqttws pub \-\-request \-t time \-n
 ";
 
 /// Of `sub`.
-pub const COMMANDS: &str = r".SH COMMANDS
+pub const COMMANDS: &str = r#".SH A COMMAND FOR EACH MESSAGE
 With \fB\-\-exec\fR \fBsh \-c\fR runs a command for each message, with the payload on its stdin (or what \fB\-v\fR,
 \fB\-F\fR, \fB\-\-json\fR, \fB\-\-hex\fR and \fB\-\-base64\fR make of the message) and these variables in its environment:
 .TP
@@ -58,7 +58,7 @@ seconds is killed.
 .nf
 mqttws sub \-t jobs \-q 1 \-c \-i worker \-\-exec 'convert \- \-resize 50% png:out/$MQTT_MID.png' \-\-jobs 4
 .fi
-";
+"#;
 
 /// Of both.
 pub const DROP_IN: &str = r".SH SCRIPTS FOR MOSQUITTO'S CLIENTS

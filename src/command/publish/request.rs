@@ -306,7 +306,9 @@ impl Requester<'_> {
 
     fn granted(&mut self, suback: &SubAck) -> Option<Exit> {
         if let Some(code) = suback.codes.iter().find(|code| code.is_error()) {
-            report::failure(&format!("subscribing to {}: refused: {code}", self.topic));
+            let is_ours = self.args.answers.response_topic.is_none();
+            let hint = if is_ours { "; name one that you may subscribe to with -e" } else { "" };
+            report::failure(&format!("subscribing to {}: refused: {code}{hint}", self.topic));
             return Some(Exit::Denied);
         }
         self.subscribed = true;
