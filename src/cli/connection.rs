@@ -20,7 +20,6 @@ use crate::transport::endpoint::{Endpoint, Scheme};
 
 /// Where to connect, and how.
 #[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Connection {
     /// The address.
     #[command(flatten)]

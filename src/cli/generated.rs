@@ -90,7 +90,8 @@ when the broker has lost them. \fB\-\-no\-reconnect\fR turns this off. A first c
 once, unless \fB\-\-wait\fR says for how long to try.
 .PP
 \fBpub \-q 2\fR stays exactly once through lost connections: its session outlives the connection while it runs, and is
-ended when it is done. If the broker loses the session meanwhile, messages that it may or may not have are told as in
+ended when it is done, or when it has to give up and the broker can be reached once more within a second. If the broker
+loses the session meanwhile, messages that it may or may not have are told as in
 doubt, and not sent again.
 .PP
 When the reader of stdout is slow, the keep alive goes on, and the broker is no longer read from. Memory is bounded
@@ -100,7 +101,11 @@ larger message); \fBpub\fR remembers at most 64 MiB of unacknowledged payload (o
 Control and bidirectional characters are escaped when stdout is a terminal, never in a pipe.
 .PP
 SIGINT and SIGTERM end the connection with a DISCONNECT, so that a will is not published; a second one ends the
-program at once, and so do five seconds in which the connection takes nothing.
+program at once. A server that reads nothing any more is not waited for then, nor when \fB\-W\fR has passed; and in any
+case it counts as lost after one and a half keep alives, or after 20 seconds.
+.PP
+When the input of \fBpub \-l\fR cannot be read to its end, what was read before is still handed over; then the exit
+code is 1, and the line says with which number to go on.
 .PP
 What cannot be promised: a \fBsub\fR that was killed between writing a message and acknowledging it gets that message
 again, at QoS 2, too. A \fBpub \-q 2\fR with \fB\-c\fR that was killed and is run again begins with the packet

@@ -29,7 +29,7 @@ pub struct Ping {
 
     /// Leave after so many probes [default: when interrupted]
     #[arg(short, long, value_name = "N", help_heading = "Probes",
-          value_parser = clap::value_parser!(u64).range(1..))]
+          value_parser = value::count)]
     pub count: Option<u64>,
 
     /// Time from one probe to the next

@@ -88,7 +88,7 @@ pub struct Publish {
 
     /// Publish the message so many times
     #[arg(long, value_name = "N", default_value = "1", hide_default_value = true, help_heading = "Messages",
-          value_parser = clap::value_parser!(u64).range(1..), conflicts_with_all = ["stdin_line", "json"])]
+          value_parser = value::count, conflicts_with_all = ["stdin_line", "json"])]
     pub repeat: u64,
 
     /// Time from one to the next with --repeat

@@ -50,7 +50,7 @@ pub struct Subscribe {
 
     /// Leave after so many messages
     #[arg(short = 'C', long, value_name = "N", help_heading = "Messages",
-          value_parser = clap::value_parser!(u64).range(1..))]
+          value_parser = value::count)]
     pub count: Option<u64>,
 
     /// Leave after so long, with exit code 27 if -C was not met

@@ -24,6 +24,11 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "expected a time between 0 and 100 years".to_owned())
 }
 
+/// A number of things, of which there must be one.
+pub fn count(text: &str) -> Result<u64, String> {
+    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "expected a number, at least 1".to_owned())
+}
+
 /// How long to wait: a [`duration`] that is not 0.
 pub fn timeout(text: &str) -> Result<Duration, String> {
     duration(text).and_then(|time| match time {

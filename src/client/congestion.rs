@@ -5,13 +5,13 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::mailbox::{Mail, SocketMail};
-use super::{Client, Error, earliest};
+use super::{Client, Error, FAREWELL, earliest};
 use crate::transport::{self, Phase, Transport};
 
 /// A server that reads nothing for so long is lost, whatever the keep alive.
 const LONGEST: Duration = Duration::from_secs(20);
 
-/// How long it may take at the end to send what is left, when nobody wants to wait.
+/// How long a server may take nothing of what is left at the end, when nobody wants to wait.
 const HASTE: Duration = Duration::from_millis(250);
 
 impl Client {
@@ -28,14 +28,18 @@ impl Client {
         self.note_failure(pushed);
     }
 
-    fn is_congested(&self) -> bool {
+    pub(super) fn is_congested(&self) -> bool {
         self.transport.as_ref().is_some_and(Transport::is_congested)
+    }
+
+    fn stuck_since(&self) -> Option<Instant> {
+        self.transport.as_ref().and_then(Transport::stuck_since)
     }
 
     /// When a server that reads nothing counts as lost: when it should have cut us off for our silence
     /// `[MQTT-3.1.2-22]`.
     pub(super) fn stuck_until(&self) -> Option<Instant> {
-        let since = self.transport.as_ref()?.stuck_since()?;
+        let since = self.stuck_since()?;
         let silence = self.session.keep_alive().map_or(LONGEST, |keep_alive| keep_alive * 3 / 2);
         Some(since + silence.min(LONGEST))
     }
@@ -57,7 +61,7 @@ impl Client {
 
     /// Sends all there is to send, as long as the server goes on reading and nobody hurries us.
     pub(super) fn send_everything(&mut self) -> Result<(), Error> {
-        let (mut haste, mut signal) = (None, None);
+        let (mut end, mut signal) = (None, None);
         loop {
             self.send();
             if let Some((error, _)) = self.failing.take() {
@@ -66,9 +70,10 @@ impl Client {
             if !self.is_congested() {
                 return Ok(());
             }
-            if self.hurried {
-                haste.get_or_insert_with(|| Instant::now() + HASTE);
-            }
+            let haste = self.hurried.then(|| {
+                let end = *end.get_or_insert_with(|| Instant::now() + FAREWELL);
+                self.stuck_since().map_or(end, |since| end.min(since + HASTE))
+            });
             match self.wait(earliest(self.stuck_until(), haste)) {
                 Some(Mail::Socket(SocketMail::Bytes(chunk))) => self.mailbox.recycle(chunk),
                 Some(Mail::Socket(SocketMail::Writable)) => self.push(),

@@ -101,6 +101,8 @@ pub enum Event {
     Interrupted(i32),
     /// The answer to [`Client::ping_websocket`].
     WebSocketPong,
+    /// The server has read what waited to be sent: there may be room for more.
+    Sendable,
     /// The connection was lost, and is there again.
     Reconnected,
     /// The alarm that was given to [`Client::next`] went off.
@@ -266,8 +268,13 @@ impl Client {
         let mail = self.wait(earliest(self.deadline(), alarm));
         self.now = Instant::now();
         if let Some(mail) = mail {
+            let was_congested = self.is_congested();
             let event = self.deliver(mail);
             self.pending.extend(event);
+            if was_congested && !self.is_congested() {
+                self.send();
+                self.pending.push_back(Event::Sendable);
+            }
         }
         if let Err(error) = self.check_deadlines() {
             self.suffer(error)?;
@@ -313,8 +320,9 @@ impl Client {
     /// Ends the connection in order: DISCONNECT, Close 1000, and a second for the other side to end it too.
     /// Nothing that was published is lost by it; if the last of it could not be sent, that is an error.
     pub fn close(mut self) -> Result<(), Error> {
+        let is_online = self.session.is_online();
         let sent = self.end_connection();
-        self.clear_remains();
+        self.clear_remains(is_online && sent.is_ok());
         sent
     }
 

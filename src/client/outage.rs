@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::error::Error;
-use super::{Client, Established, Event};
+use super::{Client, Established, Event, FAREWELL};
 use crate::mqtt::session;
 
 /// A connection that stood for so long was worth having, even if nothing came over it.
@@ -112,16 +112,37 @@ impl Client {
         Ok(())
     }
 
-    /// Ends a session that the server would keep although nobody wants it any more (before MQTT 5 only a
-    /// connection with Clean Session does that). Best effort: what was asked is done.
-    pub(super) fn clear_remains(&mut self) {
-        if !self.session.leaves_remains() {
-            return;
+    /// Gives up after `error`. A session that nobody will take up any more is ended, if that can be done
+    /// soon.
+    pub fn abandon(mut self, error: &Error) {
+        // A DISCONNECT has ended it already.
+        let is_told = matches!(error, Error::Violation(_)) && self.session.config().version.has_properties();
+        if error.leaves_session() && !is_told && self.session.stays_at_server() {
+            self.end_session(FAREWELL);
         }
+    }
+
+    /// Ends a session that the server would keep although nobody wants it any more: before MQTT 5 only a
+    /// connection with Clean Session does that, and later a connection that was lost could not. Best effort:
+    /// what was asked is done.
+    pub(super) fn clear_remains(&mut self, is_told: bool) {
+        if self.session.leaves_remains() && is_told && !self.hurried {
+            self.end_session(self.options.connect_timeout);
+        } else if self.session.leaves_remains() || (!is_told && self.session.stays_at_server()) {
+            self.end_session(FAREWELL);
+        }
+    }
+
+    /// One more connection, only to end the session at the server.
+    fn end_session(&mut self, within: Duration) {
+        self.hurry();
+        self.outage = None;
+        self.transport = None;
         self.session.lost();
         self.session.forget_at_server(true);
-        let deadline = Instant::now() + self.options.connect_timeout;
-        if self.establish(deadline).is_ok() {
+        // What there was to say about the server was said before.
+        self.options.warn = Box::new(|_| ());
+        if self.establish(Instant::now() + within).is_ok() {
             let _ = self.end_connection();
         }
     }

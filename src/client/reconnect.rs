@@ -84,6 +84,26 @@ impl Error {
     }
 }
 
+impl Error {
+    /// Whether a session of ours stays at the server, and we may still be welcome there to end it.
+    pub fn leaves_session(&self) -> bool {
+        match self.root() {
+            Self::Lost(_) | Self::Silent(_) | Self::NotMended { .. } | Self::Violation(_) => true,
+            Self::Disconnected(disconnect) => !matches!(
+                disconnect.code,
+                ReasonCode::NOT_AUTHORIZED
+                    | ReasonCode::BANNED
+                    | ReasonCode::SESSION_TAKEN_OVER
+                    | ReasonCode::USE_ANOTHER_SERVER
+                    | ReasonCode::SERVER_MOVED
+                    | ReasonCode::BAD_AUTHENTICATION_METHOD
+                    | ReasonCode::ADMINISTRATIVE_ACTION
+            ),
+            _ => false,
+        }
+    }
+}
+
 /// Whether this may be a server, or the proxy before it, that is just starting.
 fn is_passing(error: &transport::Error) -> bool {
     match error {

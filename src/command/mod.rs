@@ -34,12 +34,13 @@ fn connect(options: Options) -> Result<(Client, Established)> {
     Client::connect(options).context(context)
 }
 
-/// After a failure: ends the connection in order, if that is not what failed, so that no session of ours is
-/// left behind at the broker.
+/// After a failure: ends the connection in order, if that is not what failed, and in any case leaves no
+/// session of ours behind at the broker, if that can be helped.
 fn leave(client: Client, error: &anyhow::Error) {
-    if !error.chain().any(|cause| cause.downcast_ref::<Error>().is_some()) {
+    match error.chain().find_map(|cause| cause.downcast_ref::<Error>()) {
+        Some(error) => client.abandon(error),
         // What failed first is what the user has to know.
-        let _ = client.close();
+        None => drop(client.close()),
     }
 }
 

@@ -48,6 +48,7 @@ pub fn run(args: &cli::Publish) -> Result<Exit> {
     let shows_progress = args.conversation.shows_progress();
     let mut input = match Opened::new(args, options.session.maximum_packet)? {
         Opened::Large(file) => {
+            file.check(&maker.template, options.session.version)?;
             let length = (file.length as u64).saturating_mul(file.repeat);
             let progress = Progress::new(shows_progress, Some(length), began);
             let template = Rc::unwrap_or_clone(maker.template);
@@ -82,6 +83,7 @@ pub fn run(args: &cli::Publish) -> Result<Exit> {
         bytes: 0,
         refused: 0,
         bad: 0,
+        input_error: None,
         at_most_once: false,
         quiet: args.conversation.is_quiet(),
         told_loss: false,
@@ -118,6 +120,8 @@ struct Publisher {
     refused: u64,
     /// Records that made no sense.
     bad: u64,
+    /// The input could not be read to its end.
+    input_error: Option<anyhow::Error>,
     /// Something was published at QoS 0.
     at_most_once: bool,
     quiet: bool,
@@ -132,7 +136,7 @@ impl Publisher {
         loop {
             self.publish_what_is_there();
             if self.next.is_none() && self.input.is_done() && self.client.session().in_flight() == 0 {
-                return Ok(self.verdict());
+                return self.input_error.take().map_or_else(|| Ok(self.verdict()), Err);
             }
             let event = match self.client.poll()? {
                 Some(event) => event,
@@ -143,7 +147,7 @@ impl Publisher {
                 self.tell_interrupted();
                 return Ok(Exit::Signal(signal));
             }
-            self.handle(event)?;
+            self.handle(event);
         }
     }
 
@@ -225,9 +229,8 @@ impl Publisher {
         {
             acknowledgements.published(self.records);
         }
-        if let Err(unsendable) = self.client.publish_like(template, payload, self.records) {
-            self.refuse(self.records, &unsendable.to_string());
-        }
+        let result = self.client.publish_like(template, payload, self.records);
+        self.judge(result);
     }
 
     fn publish_whole(&mut self, message: Message) {
@@ -249,8 +252,19 @@ impl Publisher {
         if !publish.properties.is_empty() {
             self.tell_loss();
         }
-        if let Err(unsendable) = self.client.publish(publish, self.records) {
-            self.refuse(self.records, &unsendable.to_string());
+        let result = self.client.publish(publish, self.records);
+        self.judge(result);
+    }
+
+    /// What cannot be sent is refused by this broker, or it is nothing that MQTT can carry.
+    fn judge(&mut self, result: Result<(), session::Unsendable>) {
+        match result {
+            Ok(()) => {}
+            Err(session::Unsendable::Encode(wrong)) => {
+                self.published -= 1;
+                self.tell_bad(&wrong.to_string());
+            }
+            Err(unsendable) => self.refuse(self.records, &unsendable.to_string()),
         }
     }
 
@@ -271,10 +285,15 @@ impl Publisher {
         self.can_publish()
     }
 
-    fn handle(&mut self, event: Event) -> Result<()> {
+    fn handle(&mut self, event: Event) {
         match event {
             Event::Input(block) => {
-                self.input.add(block.with_context(|| format!("reading {}", self.input.what))?);
+                let block = block.with_context(|| format!("reading {}", self.input.what));
+                // What was read before is still handed over.
+                self.input.add(block.unwrap_or_else(|error| {
+                    self.input_error = Some(error);
+                    None
+                }));
             }
             Event::Mqtt(session::Event::Acknowledged { record, code, .. }) if !code.is_error() => {
                 if let Some(acknowledgements) = &mut self.acknowledgements {
@@ -291,7 +310,6 @@ impl Publisher {
             Event::Reconnected => self.gaps |= self.at_most_once,
             _ => {}
         }
-        Ok(())
     }
 
     /// Ends the connection, and says what came of it.

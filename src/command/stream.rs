@@ -4,15 +4,16 @@
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use super::publish::pace::Pace;
 use super::telling::Telling;
 use super::timing;
 use crate::client::{Client, Event, Options};
-use crate::mqtt::packet::Publish;
+use crate::mqtt::packet::{PacketId, Publish};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::session;
+use crate::mqtt::version::Version;
 use crate::report::{self, Exit};
 use crate::terminal::account::Account;
 use crate::terminal::input::{FileBlocks, Rewind};
@@ -32,6 +33,16 @@ pub struct Large {
     pub repeat: u64,
     /// When each time.
     pub pace: Pace,
+}
+
+impl Large {
+    /// Whether it fits into a packet like `template`.
+    pub fn check(&self, template: &Publish, version: Version) -> Result<()> {
+        let packet_id = (template.qos > QoS::AtMostOnce).then_some(PacketId::MIN);
+        template
+            .encode_header_for(packet_id, self.length, version, &mut BytesMut::new())
+            .with_context(|| format!("reading {}", self.name))
+    }
 }
 
 /// Publishes it; `timed` messages say when they were published.
@@ -184,8 +195,10 @@ impl Streamer {
         }
     }
 
-    /// Gives the session what it wants of what is there, and sends it.
+    /// Gives the session what it wants of what is there, and sends it, as far as the server reads it.
     fn give(&mut self) {
+        // Sending makes room, at first perhaps for what was given before.
+        self.client.send();
         loop {
             let wanted = self.client.session().stream_wants();
             let Some(block) = self.ahead.as_mut().filter(|_| wanted > 0) else { break };
@@ -196,12 +209,12 @@ impl Streamer {
             self.given += piece.len();
             self.client.stream(piece);
             self.all_given = (self.given == self.length).then(Instant::now);
+            self.client.send();
         }
         if self.ahead.is_none() && !self.requested && self.given < self.length {
             self.requested = true;
             self.client.request_input();
         }
-        self.client.send();
     }
 
     fn handle(&mut self, event: Event) -> Result<()> {

@@ -212,7 +212,11 @@ impl Subscriber<'_> {
                 Ok(Some(self.interrupted(signal)))
             }
             Event::Alarm => Ok(self.time_is_up()),
-            Event::Mqtt(_) | Event::Input(_) | Event::WebSocketPong | Event::Reconnected => Ok(None),
+            Event::Mqtt(_)
+            | Event::Input(_)
+            | Event::WebSocketPong
+            | Event::Sendable
+            | Event::Reconnected => Ok(None),
         }
     }
 

@@ -149,3 +149,81 @@ fn a_closed_stdin_is_an_empty_input() {
     let arguments = format!("pub {} -V 311 -q 1 -t t -l", broker.url());
     shell(&arguments, "<&-").run().expect(0, "", "");
 }
+
+/// The conversation of a `pub` at QoS 2 up to what goes wrong.
+fn session_at(version: &str, steps: impl IntoIterator<Item = Step>) -> Vec<Step> {
+    let [connect, connack, publish] = match version {
+        "5" => ["10 <MQTT> 05 00 *", "20 00 00 00", "34 <t> id 00 'x'"],
+        _ => ["10 <MQTT> 04 00 *", "20 00 00", "34 <t> id 'x'"],
+    };
+    let begin = [Step::Upgrade, packet(connect), Step::Send(connack), packet(publish)];
+    begin.into_iter().chain(steps).collect()
+}
+
+/// One more connection that does nothing but begin a new session, and ends that.
+fn ended_by_another(version: &str) -> Vec<Step> {
+    let [connect, connack, disconnect] = match version {
+        "5" => ["10 <MQTT> 05 02 *", "20 00 00 00", "e0 00 05 11 00 00 00 00"],
+        _ => ["10 <MQTT> 04 02 *", "20 00 00", "e0"],
+    };
+    vec![
+        Step::Reconnect,
+        Step::Upgrade,
+        packet(connect),
+        Step::Send(connack),
+        packet(disconnect),
+        Step::Close(1000),
+        Step::Gone,
+    ]
+}
+
+/// Runs `pub -q 2` against this script; how it ends.
+fn pub_ends(version: &str, script: Vec<Step>, flags: &[&str], code: i32, words: &str) {
+    let broker = Broker::start(script);
+    let command = ["pub", &broker.url(), "-V", version, "-t", "t", "-q", "2", "-m", "x"];
+    fails_with(&Program::new([&command, flags].concat()).run(), code, words);
+}
+
+#[test]
+fn a_violation_leaves_no_session_behind() {
+    // A PINGREQ, which no server sends.
+    let words = "an unexpected PINGREQ";
+    let told = [Step::Send("c0"), packet("e0 82 05 11 00 00 00 00"), Step::Close(1000), Step::Gone];
+    pub_ends("5", session_at("5", told), &[], 9, words);
+    let mut script = session_at("311", [Step::Send("c0"), Step::Close(1000), Step::Gone]);
+    script.extend(ended_by_another("311"));
+    pub_ends("311", script, &[], 9, words);
+}
+
+#[test]
+fn a_lost_connection_leaves_no_session_behind() {
+    for version in ["5", "311"] {
+        let mut script = session_at(version, [Step::End]);
+        script.extend(ended_by_another(version));
+        pub_ends(version, script, &["--no-reconnect"], 8, "connection lost");
+    }
+}
+
+#[test]
+fn a_failed_mending_leaves_no_session_behind() {
+    let mut script = session_at("5", [Step::End, Step::Reconnect, Step::Upgrade, Step::End]);
+    script.extend(ended_by_another("5"));
+    let flags = ["--quiet", "--reconnect-delay", "0.01", "--reconnect-tries", "1"];
+    pub_ends("5", script, &flags, 8, "1 tries to connect again failed");
+}
+
+/// Another client has our identifier now: a connection of ours would end its session.
+#[test]
+fn a_session_that_was_taken_over_is_left_alone() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/mqtt", listener.local_addr().unwrap());
+    let running = Program::new(["sub", &url, "-V", "5", "-t", "t", "-q", "1"]).spawn();
+    let mut peer = Peer::new(listener.accept().unwrap().0, None);
+    peer.read_request().unwrap();
+    peer.write(peer.acceptance().as_bytes()).unwrap();
+    peer.read_packet().unwrap();
+    peer.write_frame(0x82, b"\x20\x03\0\0\0\xe0\x01\x8e").unwrap();
+    fails_with(&running.finish(), 6, "taken over");
+    listener.set_nonblocking(true).unwrap();
+    assert!(listener.accept().is_err(), "it came back");
+}

@@ -226,6 +226,43 @@ fn endless_answers_of_a_proxy_are_bounded() {
 }
 
 #[test]
+fn what_is_no_proxy_of_ours_is_explained() {
+    let answer = |text| vec![Step::Request(&[CONNECT]), Step::Answer(text), Step::Gone];
+    explained(
+        "http",
+        answer("HTTP/1.1 407 Login\r\nProxy-Authenticate: NTLM\r\nProxy-Authenticate: Negotiate\r\n\r\n"),
+        &[],
+        3,
+        "the proxy {proxy} answered HTTP 407 Login: NTLM, Negotiate; mqttws can only log in by Basic: ask for that, \
+         or for another proxy",
+    );
+    explained(
+        "http",
+        answer("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"),
+        &[],
+        3,
+        "the proxy {proxy} answered HTTP 404 Not Found; is it a proxy at all? check --proxy, or $https_proxy and the \
+         like",
+    );
+    explained(
+        "https",
+        vec![raw(b"HTTP/1.1 400 Bad Request\r\n\r\n"), Step::Gone],
+        &[],
+        3,
+        "the proxy {proxy} does not speak TLS on this port; try http:// for the proxy",
+    );
+}
+
+/// The kernel is late by up to an eighth of the time-out of a socket; that must not look like a name look-up.
+#[test]
+fn half_a_reply_of_a_socks_proxy_is_not_a_name_that_is_looked_up() {
+    let mut steps = asked_by_name();
+    steps.extend([raw(b"\x05\x00\x00"), Step::Gone]);
+    let words = "no connection through the proxy within 1.5 s (the proxy {proxy} did not answer)";
+    explained("socks5h", steps, &["--connect-timeout", "1.5"], 27, words);
+}
+
+#[test]
 fn a_proxy_that_is_not_there_is_named() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let words = format!(

@@ -1,5 +1,7 @@
 //! `mqttws pub`: what goes over the wire for each way to give a message, and how it ends.
 
+use std::fs::File;
+
 use crate::support::broker::{Broker, Step, connected, packet, until_goodbye, until_session_end};
 use crate::support::folder::Folder;
 use crate::support::lines::{self, fails};
@@ -276,4 +278,41 @@ fn a_refused_message_at_qos_2_is_not_released() {
     ]));
     let program = Program::new(["pub", &broker.url(), "-V", "5", "-t", "t", "-q", "2", "-m", "a"]);
     fails(&program.run(), 7, lines::PUBLISH_REFUSED);
+}
+
+/// What was read before is handed over, however long that takes.
+#[test]
+fn a_line_that_is_too_long_comes_behind_those_before_it() {
+    let broker = Broker::start(until_goodbye(connected([
+        packet("32 <t> id 'one'"),
+        packet("32 <t> 00 02 'two'"),
+        packet("c0"),
+        Step::Send("d0; 40 00 01; 40 00 02"),
+    ])));
+    let flags = ["-V", "311", "-t", "t", "-q", "1", "-l", "-k", "1", "--max-message-size", "1000"];
+    let input = ["one\ntwo\n", &"x".repeat(200_000)].concat();
+    let outcome = Program::new([&["pub", &broker.url()], &flags[..]].concat()).stdin(input).run();
+    let line = "mqttws: publishing to t: gave up with 2 messages acknowledged and 0 in doubt; go on with number 3: \
+                reading stdin: a line has more than 1000 bytes\n";
+    outcome.expect(1, "", line);
+}
+
+/// It is told before anything is connected.
+#[test]
+fn a_file_that_no_packet_can_hold_is_refused_at_once() {
+    let folder = Folder::new();
+    let path = folder.path().join("large").display().to_string();
+    let file = File::create(&path).unwrap();
+    let publish =
+        || Program::new(["pub", "ws://127.0.0.1:1/mqtt", "-V", "311", "-t", "t", "-f", &path]).run();
+    file.set_len(268_435_455 - 2).unwrap();
+    let line = format!(
+        "mqttws: reading {path}: the packet would have 268435456 bytes, MQTT allows 268435455 (§1.5.5)\n"
+    );
+    publish().expect(1, "", &line);
+    file.set_len(300_000_000).unwrap();
+    let line = format!("mqttws: reading {path}: it has 300000000 bytes, and a message at most 268500992\n");
+    publish().expect(1, "", &line);
+    file.set_len(268_435_455 - 3).unwrap();
+    assert_eq!(publish().code(), Some(3), "it is connected to");
 }

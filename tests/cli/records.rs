@@ -1,4 +1,5 @@
-//! `mqttws pub`: what becomes of records, what becomes of those that make no sense, and when they are published.
+//! `mqttws pub`: what becomes of records, what becomes of those that make no sense, and when they are
+//! published.
 
 use std::time::Duration;
 
@@ -23,7 +24,8 @@ fn published_in_5<const N: usize>(flags: &[&str], input: &str, steps: [Step; N])
     Program::new([&["pub", &url], flags].concat()).stdin(input).run()
 }
 
-/// What `sub --json` asks of `pub --json` before MQTT 5: a session that outlives the connection, and so its end.
+/// What `sub --json` asks of `pub --json` before MQTT 5: a session that outlives the connection, and so its
+/// end.
 fn mirrored<const N: usize>(flags: &[&str], input: &str, packets: [&str; N]) -> Outcome {
     let mut script = connected(packets.map(packet));
     script.extend([packet("e0"), Step::Close(1000), Step::Gone]);

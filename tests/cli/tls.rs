@@ -216,6 +216,34 @@ fn alerts_are_explained() {
 }
 
 #[test]
+fn tls_that_is_broken_has_words() {
+    let long = [&b"\x16\x03\x03\x00\x08\x02\xff\xff\xff"[..], &[0; 4]].concat();
+    let rows: [(Vec<u8>, &str); 4] = [
+        (
+            long,
+            "the server sent more than 64 KiB of TLS handshake at once (too many certificates?); the server need \
+             only send its certificate and those between it and an authority",
+        ),
+        (
+            b"\x15\x03\x03\x00\x00".into(),
+            "the server sent a TLS message that is malformed (invalid empty payload); *",
+        ),
+        (
+            b"\x17\x03\x03\x00\x04abcd".into(),
+            "the server broke TLS (an unexpected application data message); *",
+        ),
+        (
+            b"\x15\x03\x03\x00\x02\x02\x00".into(),
+            "the server closed the connection during the TLS handshake; does the server speak TLS on this port?",
+        ),
+    ];
+    for (bytes, words) in rows {
+        let broker = Broker::start(vec![Step::Raw(bytes), Step::HalfClose, Step::Gone]);
+        fails(&publish(&broker, &[]).run(), 4, words);
+    }
+}
+
+#[test]
 fn the_authority_of_the_fixed_certificates_is_an_authority() {
     let broker = Server::fixed("weakly-signed").shunned();
     let file = fixed_path("authority.pem");

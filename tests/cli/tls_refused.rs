@@ -63,6 +63,21 @@ fn another_name() {
 }
 
 #[test]
+fn names_that_are_no_names_of_servers() {
+    let with = |name: rcgen::SanType| {
+        move |authority: &Authority| authority.certify_with(&[], |params| params.subject_alt_names.push(name))
+    };
+    refuses(
+        with(rcgen::SanType::DnsName("127.0.0.1".try_into().unwrap())),
+        "certificate not valid for 127.0.0.1: it holds this address as a DNS name, not as an address; *",
+    );
+    refuses(
+        with(rcgen::SanType::Rfc822Name("ann@lab.example".try_into().unwrap())),
+        "certificate not valid for 127.0.0.1: it holds no name (no subjectAltName, only the common name *); *",
+    );
+}
+
+#[test]
 fn many_other_names() {
     let names: Vec<String> = (1..=100).map(|number| format!("{number}.example")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();

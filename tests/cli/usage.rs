@@ -68,6 +68,14 @@ fn sub_needs_filters_that_are_valid() {
 
 #[test]
 fn numbers_have_their_ranges() {
+    for flags in
+        [&["sub", "-t", "t", "-C", "0"][..], &["ping", "-c", "0"], &["pub", "-t", "t", "-n", "--repeat", "x"]]
+    {
+        refuses(
+            flags,
+            "mqttws: invalid value '*' for '--* <N>': expected a number, at least 1; see mqttws help *",
+        );
+    }
     refuses(&["pub", "-t", "t", "-m", "x", "-q", "3"], "mqttws: *'3' for '--qos <QOS>': expected 0, 1 or 2*");
     refuses(&["sub", "-t", "t", "-q", "-1"], "mqttws: *");
     refuses(&["sub", "-t", "t", "-C", "many"], "mqttws: *'many' for '--count <N>'*");

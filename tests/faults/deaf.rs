@@ -1,14 +1,16 @@
-//! A server that talks and never listens: what we have to say to it can never be sent, and nothing else may wait
-//! for that.
+//! A server that talks and never listens: what we have to say to it can never be sent, and nothing else may
+//! wait for that.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crate::flood::subscribed;
+use crate::flood::{connected, subscribed};
+use crate::folder::Folder;
+use crate::numbers::sequence;
 use crate::program::{Outcome, Program, Running};
 use crate::wait_until;
 
@@ -30,7 +32,7 @@ impl Deaf {
         let written = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&written);
         thread::spawn(move || {
-            let mut stream = subscribed(listener.accept().unwrap().0);
+            let mut stream = subscribed(listener.accept().unwrap().0, "311");
             let batch = ping().repeat(500);
             while stream.write_all(&batch).is_ok() {
                 counted.fetch_add(batch.len() as u64, Ordering::SeqCst);
@@ -89,18 +91,50 @@ fn a_signal_ends_it_at_once() {
     ends(&outcome, 0, "", 0.0..30.0);
 }
 
-/// The last message of QoS 0 waits for a server that reads it late, but not for one that never does.
-#[test]
-fn a_message_is_not_given_up_while_the_server_may_still_read_it() {
+/// A server that begins to read late, and then reads with pauses: whoever waits for it goes on as soon as it does.
+fn slow_reader() -> (String, JoinHandle<u64>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let url = format!("ws://127.0.0.1:{}/mqtt", listener.local_addr().unwrap().port());
     let server = thread::spawn(move || {
-        let mut stream = crate::flood::connected(listener.accept().unwrap().0);
+        let mut stream = connected(listener.accept().unwrap().0, "311");
         thread::sleep(Duration::from_millis(1500));
-        std::io::copy(&mut stream, &mut std::io::sink()).unwrap()
+        let (mut read, mut buffer) = (0, vec![0; 1_000_000]);
+        loop {
+            match stream.read(&mut buffer).unwrap() {
+                0 => return read,
+                length => read += length as u64,
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
     });
-    let payload = "x".repeat(30_000_000);
-    let program = Program::new(["pub", &url, "-V", "311", "-t", "t", "-s"]).stdin(payload);
-    program.run().expect(0, "", "");
-    assert!(server.join().unwrap() > 30_000_000);
+    (url, server)
+}
+
+/// Publishes 30 MB at QoS 0 to it.
+fn published_to_a_slow_reader(flags: &[&str], input: Vec<u8>) {
+    let (url, server) = slow_reader();
+    let command = ["pub", &url, "-V", "311", "-t", "t", "-k", "0"];
+    Program::new([&command[..], flags].concat()).stdin(input).run().expect(0, "", "");
+    assert!(server.join().unwrap() >= 30_000_000);
+}
+
+#[test]
+fn a_large_message_goes_on_when_the_server_reads() {
+    published_to_a_slow_reader(&["-s"], vec![b'x'; 30_000_000]);
+}
+
+#[test]
+fn a_large_file_goes_on_when_the_server_reads() {
+    let folder = Folder::new();
+    let path = folder.write("large", vec![b'x'; 30_000_000]);
+    published_to_a_slow_reader(&["-f", &path], Vec::new());
+}
+
+#[test]
+fn many_messages_go_on_when_the_server_reads() {
+    published_to_a_slow_reader(
+        &["-l"],
+        "x".repeat(99_999).into_bytes().into_iter().chain([b'\n']).collect::<Vec<u8>>().repeat(300),
+    );
+    published_to_a_slow_reader(&["-l"], sequence(4_000_000).into_bytes());
 }

@@ -4,15 +4,15 @@ use std::io::{Read, Write};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::flood::Flood;
-use crate::numbers::sequence;
+use crate::flood::{Flood, Stream};
+use crate::numbers::{Storm, sequence};
 use crate::process::Process;
-use crate::{VERY_LONG, mosquitto};
+use crate::{SOON, VERY_LONG, mosquitto};
 
 const COUNTS: [u32; 3] = [10_000, 100_000, 1_000_000];
 
 /// The most memory that it may ever have, in KiB.
-const MEMORY: u64 = 64 * 1024;
+const MEMORY: u64 = 24 * 1024;
 
 /// Reads what it prints and watches it until it ends; its peak in KiB.
 fn peak_of(process: &mut Process) -> u64 {
@@ -43,7 +43,7 @@ fn publisher(url: &str, qos: &str, count: u32) -> Process {
 #[test]
 #[ignore = "takes minutes"]
 fn publishing() {
-    for qos in ["0", "1"] {
+    for qos in ["0", "1", "2"] {
         for count in COUNTS {
             let Some(broker) = mosquitto() else { return };
             show(&format!("pub -q {qos}"), count, peak_of(&mut publisher(&broker.ws(), qos, count)));
@@ -58,27 +58,46 @@ fn drained(mut process: Process) -> Process {
     process
 }
 
+/// A `sub` at each QoS before a flood, which does not wait for it.
 #[test]
 #[ignore = "takes minutes"]
-fn subscribing_at_qos_0() {
-    for count in COUNTS {
-        let flood = Flood::start(count, 16);
-        let count_text = count.to_string();
-        let process = Process::start(&["sub", &flood.url(), "-V", "311", "-t", "t", "-C", &count_text]);
-        show("sub -q 0", count, peak_of(&mut drained(process)));
+fn subscribing_to_a_flood() {
+    for (qos, version) in [(0, "311"), (0, "5"), (1, "311"), (1, "5"), (2, "311"), (2, "5")] {
+        for last in COUNTS {
+            let flood = Flood::start(Stream { last, length: 16, version, qos });
+            let (count, qos) = (last.to_string(), qos.to_string());
+            let flags = ["-V", version, "-t", "t", "-q", &qos, "-C", &count];
+            let process = Process::start(&[&["sub", &flood.url()], &flags[..]].concat());
+            show(&format!("sub -q {qos} -V {version}"), last, peak_of(&mut drained(process)));
+        }
     }
 }
 
+/// A `sub` and a `pub` with mosquitto between them, and a proxy before each that cuts now and then.
 #[test]
 #[ignore = "takes minutes"]
-fn subscribing_at_qos_1() {
-    for count in COUNTS {
-        let Some(broker) = mosquitto() else { return };
-        let count_text = count.to_string();
-        let flags = ["-i", "sub", "-t", "t", "-q", "1", "-C", &count_text];
-        let process = Process::start(&[&["sub", &broker.ws()], &flags[..]].concat());
-        broker.wait_for_subscription("sub");
-        let _publisher = publisher(&broker.ws(), "1", count);
-        show("sub -q 1", count, peak_of(&mut drained(process)));
+fn through_cuts() {
+    for qos in ["1", "2"] {
+        for count in COUNTS {
+            let Some(broker) = mosquitto() else { return };
+            let storm = |seed, up, down| Storm { faults: 30, up, down, seed }.before(broker.ws_port());
+            let (above, below) = (storm(31, 30_000, 60_000), storm(32, 60_000, 30_000));
+            let count_text = count.to_string();
+            let flags =
+                ["-i", "sub", "-t", "t", "-q", qos, "-C", &count_text, "-c", "--reconnect-delay", SOON];
+            // At QoS 1 it ends early by what comes twice.
+            let process =
+                Process::start(&[&["sub", &above.url(), "--quiet", "--wait", "20"], &flags[..]].concat());
+            broker.wait_for_subscription("sub");
+            let mut process = drained(process);
+            let publishing = ["-l", "-t", "t", "-q", qos, "--wait", "20", "--reconnect-delay", SOON];
+            let mut publisher =
+                Process::start(&[&["pub", &below.url(), "--quiet"], &publishing[..]].concat());
+            let mut stdin = publisher.take_stdin();
+            thread::spawn(move || stdin.write_all(sequence(count).as_bytes()));
+            let watched = thread::spawn(move || peak_of(&mut process));
+            show(&format!("pub -q {qos} through cuts"), count, peak_of(&mut publisher));
+            show(&format!("sub -q {qos} through cuts"), count, watched.join().unwrap());
+        }
     }
 }

@@ -4,7 +4,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::flood::{self, Flood};
+use crate::flood::{self, Flood, Stream};
 use crate::mosquitto;
 use crate::numbers::sequence;
 use crate::process::Process;
@@ -18,19 +18,20 @@ const LENGTH: usize = 10 * 1024;
 const LAST: u32 = 20 * 1024;
 
 /// The most memory that it may ever have, in KiB.
-const MEMORY: u64 = 64 * 1024;
+const MEMORY: u64 = 24 * 1024;
 
-/// So many bytes the two kernels' buffers may take in all: Linux lets a receive buffer grow to 6 MiB and a send
-/// buffer to 4, in its own time. Whoever reads a flood of 200 MiB takes all of it in a second.
-const BUFFERS: u64 = 16 * 1024 * 1024;
+/// So many bytes it may hold or have written into the pipe: four chunks of 64 KiB that were read, as many batches
+/// of 128 KiB that wait to be written, one that is being gathered, and what the pipe holds.
+const HELD: u64 = (4 * 64 + 5 * 128 + 64 + 64) * 1024;
 
 /// Mosquitto ends a connection that was silent for one and a half keep alives of two seconds.
 const LONGEST_SILENCE: Duration = Duration::from_secs(3);
 
 /// A subscriber that nobody reads, and the flood that has come to a standstill before it.
-fn stalled() -> (Flood, Process, u64) {
-    let flood = Flood::start(LAST, LENGTH);
-    let process = Process::start(&["sub", &flood.url(), "-V", "311", "-t", "t", "-k", "2"]);
+fn stalled(version: &'static str, qos: u8) -> (Flood, Process) {
+    let flood = Flood::start(Stream { last: LAST, length: LENGTH, version, qos });
+    let qos = qos.to_string();
+    let process = Process::start(&["sub", &flood.url(), "-V", version, "-t", "t", "-k", "2", "-q", &qos]);
     let (mut written, mut since) = (0, Instant::now());
     let deadline = Instant::now() + PATIENCE;
     while written == 0 || since.elapsed() < Duration::from_secs(1) {
@@ -40,7 +41,7 @@ fn stalled() -> (Flood, Process, u64) {
             (written, since) = (flood.written(), Instant::now());
         }
     }
-    (flood, process, written)
+    (flood, process)
 }
 
 /// Checks that the moments from `start` to now have no long silence between them.
@@ -52,16 +53,17 @@ fn are_close(moments: &[Instant], start: Instant) {
     }
 }
 
-#[test]
-fn a_flood_that_nobody_reads_for_a_while() {
-    let (flood, mut process, _) = stalled();
+fn nobody_reads_for_a_while(version: &'static str, qos: u8) {
+    let (flood, mut process) = stalled(version, qos);
     let start = Instant::now();
     thread::sleep(Duration::from_secs(5));
-    let written = flood.written();
-    assert!(written <= BUFFERS, "{written} bytes were taken: the socket is read meanwhile");
+    let (read, finished) = (flood.read(), flood.finished());
     are_close(&flood.pings(), start);
     let peak = process.peak_memory().unwrap();
-    println!("{written} bytes taken, {peak} KiB of memory");
+    println!("{read} of {} bytes read, {finished} acknowledged, {peak} KiB of memory", flood.written());
+    assert!(read <= HELD, "{read} bytes were read: the socket is read meanwhile");
+    // What is acknowledged is written: a pipe holds 64 KiB.
+    assert!(finished * LENGTH as u64 <= 64 * 1024, "{finished} messages were acknowledged");
     assert!(peak < MEMORY, "{peak} KiB");
 
     for number in 1..=LAST {
@@ -72,11 +74,27 @@ fn a_flood_that_nobody_reads_for_a_while() {
     assert!(peak < MEMORY, "{peak} KiB");
     process.interrupt();
     assert_eq!(process.wait().0, Some(0));
+    assert_eq!(flood.finished(), if qos == 0 { 0 } else { u64::from(LAST) });
+}
+
+#[test]
+fn a_flood_that_nobody_reads_for_a_while() {
+    nobody_reads_for_a_while("311", 0);
+}
+
+#[test]
+fn a_flood_at_qos_1_that_nobody_reads_for_a_while() {
+    nobody_reads_for_a_while("5", 1);
+}
+
+#[test]
+fn a_flood_at_qos_2_that_nobody_reads_for_a_while() {
+    nobody_reads_for_a_while("5", 2);
 }
 
 #[test]
 fn a_stalled_output_can_be_interrupted() {
-    let (_flood, mut process, _) = stalled();
+    let (_flood, mut process) = stalled("5", 0);
     process.interrupt();
     let (code, seconds) = process.wait();
     assert_eq!(code, Some(0));

@@ -290,7 +290,7 @@ impl Requester<'_> {
             }
             Event::Alarm => return Ok(self.time_is_up()),
             Event::Reconnected => self.tell_lost(),
-            Event::Mqtt(_) | Event::WebSocketPong | Event::Woken => {}
+            Event::Mqtt(_) | Event::WebSocketPong | Event::Woken | Event::Sendable => {}
         }
         Ok(None)
     }

@@ -248,6 +248,7 @@ impl Session {
         match (self.state, packet) {
             (State::Connecting, Packet::ConnAck(connack)) => {
                 self.end_authentication(&connack)?;
+                self.check_session(&connack)?;
                 Ok(Some(self.connected(connack, now)))
             }
             (State::Connecting, Packet::Auth(auth)) => self.continue_authentication(&auth).map(|()| None),

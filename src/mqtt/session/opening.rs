@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::exchange::{Again, Sent};
 use super::keep_alive::KeepAlive;
 use super::limits::Limits;
-use super::{Event, Session, State, inbound};
+use super::{Event, Session, State, Violation, inbound};
 use crate::mqtt::packet::{Ack, ConnAck, Connect, Credentials, Decoder, Packet};
 use crate::mqtt::property::{Properties, Property};
 use crate::mqtt::reason::ReasonCode;
@@ -77,6 +77,11 @@ impl Session {
         self.config.version < Version::V5 && self.survives_connection() && !self.config.outlives_us
     }
 
+    /// Whether the server keeps a session of ours that nobody wants when this connection is lost.
+    pub fn stays_at_server(&self) -> bool {
+        self.resumable && self.survives_connection() && !self.config.outlives_us
+    }
+
     fn connect_properties(&mut self) -> Properties {
         let mut properties = Properties::default();
         if !self.config.version.has_properties() {
@@ -97,6 +102,15 @@ impl Session {
         }
         self.begin_authentication(&mut properties);
         properties
+    }
+
+    /// `[MQTT-3.2.2-2]`, `[MQTT-3.2.2-4]`: Clean Start begins a new session. In another one our identifiers
+    /// would not be ours: a message of QoS 2 could pass for one that the server has already.
+    pub(super) fn check_session(&self, connack: &ConnAck) -> Result<(), Violation> {
+        if connack.session_present && self.clean_start() && self.config.version.has_properties() {
+            return Err(Violation::Unexpected("session in CONNACK, although a new one was asked for"));
+        }
+        Ok(())
     }
 
     pub(super) fn connected(&mut self, connack: Box<ConnAck>, now: Instant) -> Event {

@@ -5,9 +5,10 @@ use std::rc::Rc;
 use bytes::Bytes;
 
 use super::exchange::{Exchange, Sent};
-use super::{Session, State, Unsendable};
+use super::{Event, Session, State, Unsendable};
 use crate::mqtt::packet::{
-    Disconnect, EncodeError, Packet, PacketId, Publish, Subscribe, Subscription, Unsubscribe,
+    Disconnect, EncodeError, Packet, PacketId, Publish, SubAck, Subscribe, Subscription, UnsubAck,
+    Unsubscribe,
 };
 use crate::mqtt::property::{Properties, Property};
 use crate::mqtt::qos::QoS;
@@ -87,10 +88,23 @@ impl Session {
     /// Asks for subscriptions; [`Event::Subscribed`] has the answer, under the identifier returned.
     pub fn subscribe(&mut self, subscriptions: Vec<Subscription>, properties: Properties) -> PacketId {
         let packet_id = self.exchanges.next_id();
-        self.exchanges.begin(Exchange::Subscribe(subscriptions.len()));
-        self.subscriptions.push((subscriptions.clone(), properties.clone()));
-        self.send(&Packet::Subscribe(Subscribe { packet_id, properties, subscriptions }));
+        let codes = vec![ReasonCode::PACKET_TOO_LARGE; subscriptions.len()];
+        let wish = (subscriptions.clone(), properties.clone());
+        let packet = Packet::Subscribe(Subscribe { packet_id, properties, subscriptions });
+        if self.is_too_large(&packet) {
+            let refusal = SubAck { packet_id, properties: Properties::default(), codes };
+            self.events.push_back(Event::Subscribed(refusal));
+        } else {
+            self.exchanges.begin(Exchange::Subscribe(codes.len()));
+            self.subscriptions.push(wish);
+            self.send(&packet);
+        }
         packet_id
+    }
+
+    /// Whether the server would not take it `[MQTT-3.2.2-15]`.
+    fn is_too_large(&self, packet: &Packet) -> bool {
+        packet.encoded_len(self.config.version) > self.limits.maximum_packet
     }
 
     /// Gives subscriptions back; [`Event::Unsubscribed`] has the answer.
@@ -102,7 +116,15 @@ impl Session {
             subscriptions.retain(|subscription| !filters.contains(&subscription.filter));
         }
         self.subscriptions.retain(|(subscriptions, _)| !subscriptions.is_empty());
-        self.send(&Packet::Unsubscribe(Unsubscribe { packet_id, properties, filters }));
+        let codes = vec![ReasonCode::PACKET_TOO_LARGE; filters.len()];
+        let packet = Packet::Unsubscribe(Unsubscribe { packet_id, properties, filters });
+        if self.is_too_large(&packet) {
+            self.exchanges.unsuback(packet_id);
+            let refusal = UnsubAck { packet_id, properties: Properties::default(), codes };
+            self.events.push_back(Event::Unsubscribed(refusal));
+        } else {
+            self.send(&packet);
+        }
         packet_id
     }
 
@@ -117,8 +139,7 @@ impl Session {
         // Before MQTT 5 a DISCONNECT has no reason, and means that all is well: the will is discarded.
         if self.state == State::Online && (!code.is_error() || self.config.version.has_properties()) {
             let mut properties = Properties::default();
-            let session_ends = !code.is_error() && !self.config.outlives_us;
-            if self.config.version.has_properties() && self.survives() && session_ends {
+            if self.config.version.has_properties() && self.survives() && !self.config.outlives_us {
                 properties.push(Property::SessionExpiryInterval(0));
             }
             for property in self.config.disconnect_properties.iter().filter(|_| !code.is_error()) {

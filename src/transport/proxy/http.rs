@@ -29,6 +29,12 @@ fn converse(
 ) -> Result<Vec<u8>, ProxyError> {
     // A proxy that is gone already may have said why.
     let sent = stream.write_all(request.as_bytes()).and_then(|()| stream.flush());
+    if let Err(error) = &sent
+        && error.kind() == io::ErrorKind::InvalidData
+    {
+        // TLS with the proxy has failed, and there is nothing to read any more.
+        return sent.map(|()| Vec::new()).map_err(ProxyError::from);
+    }
     let mut buffer = [0; 4096];
     loop {
         match stream.read(&mut buffer) {

@@ -274,7 +274,19 @@ proptest! {
     fn any_bytes_give_packets_or_an_error(wire in vec(any::<u8>(), 0..200), size in 1_usize..50) {
         for version in VERSIONS {
             let whole = decode_pieces(version, [&wire[..]]);
-            prop_assert_eq!(whole, decode_pieces(version, wire.chunks(size)));
+            prop_assert_eq!(&whole, &decode_pieces(version, wire.chunks(size)));
+            prop_assert_eq!(whole, decode_runs(version, wire.chunks(size)));
         }
+    }
+
+    #[test]
+    fn runs_are_the_same_packets(
+        (version, packets) in select(&VERSIONS[..])
+            .prop_flat_map(|version| (Just(version), vec(packet(version), 0..12))),
+        size in 1_usize..400,
+    ) {
+        let packets = packets.into_iter().filter(|packet| packet.packet_type() != PacketType::Connect);
+        let wire: Vec<u8> = packets.flat_map(|packet| encode(&packet, version)).collect();
+        prop_assert_eq!(decode_pieces(version, [&wire[..]]), decode_runs(version, wire.chunks(size)));
     }
 }

@@ -123,6 +123,36 @@ pub(super) fn decode_pieces<'a>(
     Ok((packets, decoder.buffered()))
 }
 
+/// The same, with runs of messages and of acknowledgements read as such.
+pub(super) fn decode_runs<'a>(
+    version: Version,
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+) -> Result<(Vec<Packet>, usize), Malformed> {
+    let mut decoder = Decoder::new(version, UNLIMITED);
+    let (mut packets, mut publish) = (Vec::new(), Publish::default());
+    for piece in pieces {
+        decoder.feed(Bytes::copy_from_slice(piece));
+        loop {
+            if decoder.next_publish(&mut publish) {
+                packets.push(Packet::Publish(publish.clone()));
+            } else if let Some((packet, packet_id)) = decoder.next_acknowledgement() {
+                let ack = Ack::success(packet_id);
+                packets.push(match packet {
+                    PacketType::PubAck => Packet::PubAck(ack),
+                    PacketType::PubRec => Packet::PubRec(ack),
+                    PacketType::PubRel => Packet::PubRel(ack),
+                    _ => Packet::PubComp(ack),
+                });
+            } else if let Some(packet) = decoder.next()? {
+                packets.push(packet);
+            } else {
+                break;
+            }
+        }
+    }
+    Ok((packets, decoder.buffered()))
+}
+
 /// The one packet that these bytes are, or `None` if they are not whole.
 pub(super) fn decode(version: Version, wire: &[u8]) -> Result<Option<Packet>, Malformed> {
     let (mut packets, _) = decode_pieces(version, [wire])?;

@@ -17,6 +17,7 @@ mod subscribing;
 mod wire;
 mod world;
 
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -145,8 +146,8 @@ impl Client {
     fn feed_bytes(&mut self, bytes: Bytes) -> Result<Vec<Event>, Violation> {
         self.session.receive(bytes, self.now);
         let mut events = Vec::new();
-        while let Some(event) = self.session.poll(self.now)? {
-            events.push(event);
+        while let Some(next) = next_events(&mut self.session, self.now, || ControlFlow::Continue(()))? {
+            events.extend(next);
         }
         Ok(events)
     }
@@ -167,6 +168,23 @@ impl Client {
         assert!(self.session.can_publish(qos), "message {number} may be published");
         self.session.publish(message("a/topic", qos, number), u64::from(number)).expect("it can be sent");
     }
+}
+
+/// The next events, those that are messages as they are handed out; `None` when there is nothing.
+fn next_events(
+    session: &mut Session,
+    now: Instant,
+    mut go_on: impl FnMut() -> ControlFlow<()>,
+) -> Result<Option<Vec<Event>>, Violation> {
+    let mut events = Vec::new();
+    let _ = session.hand_out(|delivery| {
+        events.push(Event::Message(delivery.clone()));
+        go_on()
+    })?;
+    if events.is_empty() {
+        events.extend(session.poll(now)?);
+    }
+    Ok(Some(events).filter(|events| !events.is_empty()))
 }
 
 fn encoded(version: Version, packets: &[Packet]) -> Bytes {

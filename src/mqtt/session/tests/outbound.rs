@@ -232,13 +232,14 @@ fn what_the_server_does_not_take_is_not_sent() {
         // 2 fixed header, 9 topic, 1 properties; and 2 for the identifier.
         (publish(QoS::AtMostOnce, false, 18), Ok(())),
         (publish(QoS::AtMostOnce, false, 19), Err(Unsendable::TooLarge { size: 31, limit: 30 })),
+        (publish(QoS::AtLeastOnce, false, 17), Err(Unsendable::TooLarge { size: 31, limit: 30 })),
     ];
     for (publish, expected) in rows {
         assert_eq!(client.session.publish(publish, 1), expected);
         assert_eq!(client.sent().len(), usize::from(expected.is_ok()));
         assert_eq!(client.session.in_flight(), 0);
     }
-    client.publish(QoS::AtLeastOnce, 0);
+    client.session.publish(publish(QoS::AtLeastOnce, false, 16), 1).expect("it fits exactly");
     assert_eq!(brief(&client.sent()), ["PUBLISH 1"], "what was refused took no identifier");
 }
 

@@ -2,6 +2,7 @@
 //! one seed. Promises 1, 4 and 5 of the design are checked at its end.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
@@ -239,8 +240,22 @@ impl World {
         let bytes = self.down.split_to(count).freeze();
         self.audit.received(bytes.clone());
         self.session.receive(bytes, self.now);
-        while let Some(event) = self.session.poll(self.now).expect("the broker keeps to the protocol") {
-            self.heard(event);
+        let good = "the broker keeps to the protocol";
+        if self.rng.bool() {
+            while let Some(event) = self.session.poll(self.now).expect(good) {
+                self.heard(event);
+            }
+        } else {
+            let rng = &mut self.rng;
+            let mut go_on =
+                || if rng.u8(..4) == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+            let mut events = Vec::new();
+            while let Some(next) = super::next_events(&mut self.session, self.now, &mut go_on).expect(good) {
+                events.extend(next);
+            }
+            for event in events {
+                self.heard(event);
+            }
         }
         self.flush();
     }
