@@ -195,3 +195,33 @@ fn commands_that_make_no_sense() {
         assert_eq!((outcome.code(), lines), (Some(2), 2), "{outcome}");
     }
 }
+
+/// A message whose connection was lost while its command ran comes again, and is acknowledged once.
+#[test]
+fn a_lost_connection_does_not_disturb_a_command() {
+    let folder = Folder::new();
+    let gates = ["0", "1"].map(|dup| {
+        let path = folder.path().join(format!("gate{dup}")).into_os_string().into_string().unwrap();
+        Program::of("mkfifo", [&path]).run().expect(0, "", "");
+        path
+    });
+    let mut script = granted([Step::Send("32 <t> 00 07 'x'"), packet("c0"), Step::End, Step::Reconnect]);
+    script.extend([
+        Step::Upgrade,
+        packet("10 <MQTT> 04 *"),
+        Step::Send("20 01 00"),
+        Step::Send("3a <t> 00 07 'x'"),
+        Step::Tell,
+        packet("40 00 07"),
+        Step::Send("30 <t> 'end'"),
+    ]);
+    let broker = Broker::start(until_goodbye(script));
+    let command = format!("if [ $MQTT_QOS = 1 ]; then cat '{}/gate'$MQTT_DUP; fi", folder.path().display());
+    let flags = ["-c", "-i", "me", "--exec", &command, "-C", "3", "-k", "1", "--quiet"];
+    let running = subscribe(&broker, &[&flags[..], &["--reconnect-delay", "0.01"]].concat()).spawn();
+    broker.wait();
+    for (gate, text) in gates.iter().zip(["first\n", "again\n"]) {
+        OpenOptions::new().write(true).open(gate).unwrap().write_all(text.as_bytes()).unwrap();
+    }
+    running.finish().expect(0, "first\nagain\n", "");
+}
