@@ -78,17 +78,21 @@ pub fn run(
         stale: false,
         all_given: None,
         acknowledged: Statistics::default(),
+        refused: 0,
         verdict: Exit::Done,
     };
     let result = streamer.run();
     streamer.progress.finish();
     let result = super::close(streamer.client, result).context(context);
-    let is_done = matches!(result, Ok(Exit::Done));
+    // Whatever ended it early has ended it before the latest was finished.
+    let is_finished = matches!(result, Ok(Exit::Done | Exit::Denied | Exit::Lost));
+    let missing = streamer.refused + u64::from(!is_finished);
+    let messages = streamer.published.saturating_sub(missing);
     telling.end(false, |took| Account {
         verb: "published",
-        messages: u64::from(is_done),
-        bytes: if is_done { length as u64 } else { 0 },
-        refused: Some(u64::from(matches!(result, Ok(Exit::Denied)))),
+        messages,
+        bytes: messages * length as u64,
+        refused: Some(streamer.refused),
         took,
         times: Some(("acknowledgement", &streamer.acknowledged)),
     });
@@ -124,6 +128,7 @@ struct Streamer {
     all_given: Option<Instant>,
     /// How long the acknowledgement took from there.
     acknowledged: Statistics,
+    refused: u64,
     verdict: Exit,
 }
 
@@ -269,6 +274,7 @@ impl Streamer {
     fn refuse(&mut self, words: &str) {
         let topic = self.template.topic.as_ref().map_or("", |topic| topic.as_str());
         report::failure(&format!("publishing to {topic}: message refused: {words}"));
+        self.refused += 1;
         self.verdict = Exit::Denied;
         self.given = self.length;
     }

@@ -70,6 +70,10 @@ impl Progress {
             return;
         }
         self.next = Some(now + REDRAW);
+        // A terminal that was stopped must not stop the connection.
+        if !screen::stderr_is_ready() {
+            return;
+        }
         let is_bar = self.total.is_some();
         let rate = self.rate.update(if is_bar { position.read } else { position.messages }, now);
         let words = self.words(position, rate);

@@ -41,6 +41,21 @@ pub fn has_room_for_bar() -> bool {
     stderr_is_terminal() && can_redraw()
 }
 
+/// Whether stderr takes something without making us wait: a terminal that was stopped (Ctrl-S) does not.
+#[cfg(unix)]
+pub fn stderr_is_ready() -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let stderr = io::stderr();
+    let mut asked = [PollFd::new(&stderr, PollFlags::OUT)];
+    poll(&mut asked, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|ready| ready > 0)
+}
+
+/// Here nobody can tell.
+#[cfg(not(unix))]
+pub fn stderr_is_ready() -> bool {
+    true
+}
+
 /// Whether what stdout gets is kept: a file, a device. What goes into a pipe may still end on the terminal.
 #[cfg(unix)]
 pub fn stdout_is_kept() -> bool {
@@ -102,6 +117,23 @@ pub fn fit(text: &str, columns: usize) -> (&str, usize, bool) {
     (text, taken, false)
 }
 
+/// The same for the end of a text, which `…` is to stand before; a combining character stays with its base.
+pub fn fit_end(text: &str, columns: usize) -> (&str, usize, bool) {
+    let mut taken = 0;
+    let mut cut = (text.len(), 0);
+    for (at, character) in text.char_indices().rev() {
+        let width = character.width().unwrap_or(0);
+        if taken + width > columns {
+            return (&text[cut.0..], cut.1, true);
+        }
+        taken += width;
+        if taken < columns && width > 0 {
+            cut = (at, taken);
+        }
+    }
+    (text, taken, false)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,6 +162,22 @@ mod tests {
             ("a", 0, ("", 0, true)),
         ] {
             assert_eq!(fit(text, columns), expected, "{text} in {columns}");
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_text() {
+        for (text, columns, expected) in [
+            ("abc", 3, ("abc", 3, false)),
+            ("abcd", 3, ("cd", 2, true)),
+            ("日本語", 5, ("本語", 4, true)),
+            ("日本語", 4, ("語", 2, true)),
+            ("日本", 1, ("", 0, true)),
+            ("ae\u{301}e\u{301}", 2, ("e\u{301}", 1, true)),
+            ("e\u{301}e\u{301}", 2, ("e\u{301}e\u{301}", 2, false)),
+            ("", 0, ("", 0, false)),
+        ] {
+            assert_eq!(fit_end(text, columns), expected, "{text} in {columns}");
         }
     }
 }

@@ -73,6 +73,14 @@ impl Watch {
         self.dirty || (size != self.size && !self.drawn.is_empty())
     }
 
+    /// What is drawn may have suffered: who interrupts us lets the terminal drop what it was about to show.
+    pub fn distrust(&mut self) {
+        self.dirty |= !self.drawn.is_empty();
+        for line in &mut self.drawn {
+            line.text.clear();
+        }
+    }
+
     /// What makes the terminal, of this size now, show what there is; `above` are lines for good.
     pub fn frame(&mut self, size: Size, above: &[String]) -> Bytes {
         let mut out = BytesMut::from(BEGIN);
@@ -117,8 +125,7 @@ impl Watch {
         let more = self.board.len().saturating_sub(room);
         let shown = self.board.newest(if more > 0 { room.saturating_sub(1).max(1) } else { room });
         let hidden = self.board.len() - shown.len();
-        let topics: Vec<(String, usize)> =
-            shown.iter().map(|row| cut(row.topic, row.is_topic_cut, columns / 2)).collect();
+        let topics: Vec<(String, usize)> = shown.iter().map(|row| topic(row, columns / 2)).collect();
         let widest = topics.iter().map(|(_, columns)| *columns).max().unwrap_or(0);
         let mut lines: Vec<Line> =
             topics.iter().zip(&shown).map(|(topic, row)| self.line(topic, widest, row, columns)).collect();
@@ -155,6 +162,15 @@ impl Watch {
     fn coloured(&self, colour: &str, text: &str) -> String {
         if self.colour { format!("{colour}{text}{PLAIN}") } else { text.to_owned() }
     }
+}
+
+/// What of a topic fits into so many columns, made harmless, and how many it takes: its end.
+fn topic(row: &Shown, columns: usize) -> (String, usize) {
+    let mut harmless = BytesMut::from(if row.is_topic_cut { CUT } else { "" });
+    sanitise::escape_line(row.topic.as_bytes(), &mut harmless);
+    let harmless = String::from_utf8_lossy(&harmless);
+    let (kept, taken, shortened) = screen::fit_end(&harmless, columns);
+    if shortened && columns > 0 { (format!("{CUT}{kept}"), taken + 1) } else { (kept.to_owned(), taken) }
 }
 
 /// What of a text fits into so many columns, made harmless, and how many it takes.

@@ -105,6 +105,34 @@ fn sub_into_a_file_has_a_count() {
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "x\ny\n");
 }
 
+/// Ctrl-S stops the terminal, and not the keep alive.
+#[test]
+fn a_stopped_terminal_does_not_stop_the_connection() {
+    let folder = Folder::new();
+    let file = folder.write("out", "");
+    let script = subscribed([
+        packet("c0"),
+        Step::Send("d0"),
+        Step::Tell,
+        packet("c0"),
+        Step::Send("d0"),
+        packet("c0"),
+        Step::Send("d0"),
+        Step::Tell,
+        Step::Send("30 <t> 'x'"),
+    ]);
+    let broker = Broker::start(until_goodbye(script));
+    let arguments = ["sub", &broker.url(), "-V", "311", "-k", "2", "-t", "t", "-C", "1"];
+    let redirect = Redirect::Stdout(File::create(&file).unwrap());
+    let mut session = Session::start((10, 70), &arguments, &[], vec![redirect]);
+    session.wait_for("count", |rows| rows.len() == 1 && is_like(&rows[0], "* 0 messages, 0 B, 0/s"));
+    broker.wait();
+    session.press("\x13");
+    broker.wait();
+    session.press("\x11");
+    session.finish().expect(0, &[]);
+}
+
 /// A terminal that shows messages, quiet, the log, a dumb terminal, what is typed: no bar, whatever the time.
 #[test]
 fn where_a_bar_would_disturb_there_is_none() {

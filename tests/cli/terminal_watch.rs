@@ -92,6 +92,32 @@ fn an_error_leaves_the_terminal_in_order() {
     assert!(ended.screen[1].starts_with("mqttws: subscribed at "), "{:#?}", ended.screen);
 }
 
+/// Promise 3 of design.md §4: the keep alive goes on, and the latest is shown when the terminal goes on.
+#[test]
+fn a_stopped_terminal_does_not_stop_the_connection() {
+    let script = subscribed([
+        Step::Send("30 <a> '1'"),
+        packet("c0"),
+        Step::Send("d0"),
+        Step::Tell,
+        Step::Send("30 <a> '2'; 30 <b> '2'"),
+        packet("c0"),
+        Step::Send("d0; 30 <a> '3'; 30 <c> '3'"),
+        packet("c0"),
+        Step::Send("d0"),
+        Step::Tell,
+        Step::Send("30 <a> '4'"),
+    ]);
+    let broker = Broker::start(until_goodbye(script));
+    let mut session = watch(&broker, (10, 40), &["-k", "2", "-C", "6"], Vec::new());
+    session.wait_for_screen(&["a  1"]);
+    session.press("\x13");
+    broker.wait();
+    broker.wait();
+    session.press("\x11");
+    session.finish().expect(0, &["a  4", "b  2", "c  3"]);
+}
+
 #[test]
 fn what_is_said_at_the_end_stands_below() {
     let broker = Broker::start(until_goodbye(subscribed([Step::Send("30 <a> 'x'")])));

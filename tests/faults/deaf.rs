@@ -78,7 +78,10 @@ fn a_deadline_is_kept() {
 fn the_keep_alive_ends_it() {
     let server = Deaf::start();
     let outcome = server.subscriber(&["-k", "2"]).finish();
-    ends(&outcome, 8, "the server does not read what we send", 2.9..12.0);
+    // The PINGREQ may have gone out before the way was full.
+    let silence = String::from_utf8_lossy(&outcome.stderr).contains("did not answer a PINGREQ within 2 s");
+    let words = if silence { "did not answer" } else { "the server does not read what we send" };
+    ends(&outcome, 8, words, 2.9..12.0);
 }
 
 #[test]

@@ -48,7 +48,8 @@ struct Watching {
 impl Manners {
     /// What the command line and the terminals ask for; `None` is nothing.
     pub fn new(args: &cli::Subscribe, layout: &Layout, began: Instant) -> Option<Box<Self>> {
-        let is_kept = args.output_dir.is_some() || args.commands.exec.is_some() || screen::stdout_is_kept();
+        // Commands write to wherever we do, and to stderr.
+        let is_kept = args.commands.exec.is_none() && (args.output_dir.is_some() || screen::stdout_is_kept());
         let progress =
             Progress::new(args.conversation.shows_progress() && is_kept && !args.watch, None, began);
         let is_text = super::wishes::encoding(args).is_none();
@@ -106,6 +107,7 @@ impl Manners {
     pub fn finish(&mut self, output: &mut Sink) {
         self.progress.finish();
         if let Some(watching) = &mut self.watching {
+            watching.watch.distrust();
             watching.next = Instant::now();
             watching.draw(watching.next, Vec::new, output);
         }

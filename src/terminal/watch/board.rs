@@ -37,8 +37,8 @@ struct Row {
 /// A topic to be shown.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Shown<'a> {
-    /// Its beginning.
-    pub topic: &'a [u8],
+    /// Its end, which says more than its beginning.
+    pub topic: &'a str,
     /// There is more of it.
     pub is_topic_cut: bool,
     /// The beginning of its payload.
@@ -89,7 +89,7 @@ impl Board {
         rows.sort_by_key(|(_, row)| row.first);
         rows.into_iter()
             .map(|(topic, row)| Shown {
-                topic: beginning(topic.as_bytes()),
+                topic: ending(topic),
                 is_topic_cut: topic.len() > LONGEST,
                 payload: &row.payload,
                 is_cut: row.is_cut,
@@ -107,6 +107,13 @@ impl Row {
     }
 }
 
+/// As much of a topic as any line shows.
+fn ending(topic: &str) -> &str {
+    let start = topic.len().saturating_sub(LONGEST);
+    let start = (start..topic.len()).find(|at| topic.is_char_boundary(*at));
+    &topic[start.unwrap_or_default()..]
+}
+
 /// As much as is remembered, without half a character at its end.
 fn beginning(payload: &[u8]) -> &[u8] {
     let Some(piece) = payload.get(..LONGEST + 1) else { return payload };
@@ -119,7 +126,7 @@ fn beginning(payload: &[u8]) -> &[u8] {
 mod tests {
     use super::*;
 
-    fn shown(board: &Board, most: usize) -> Vec<(&[u8], &[u8])> {
+    fn shown(board: &Board, most: usize) -> Vec<(&str, &[u8])> {
         board.newest(most).into_iter().map(|row| (row.topic, row.payload)).collect()
     }
 
@@ -129,8 +136,8 @@ mod tests {
         for (topic, payload) in [("a", "1"), ("b", "2"), ("c", "3"), ("a", "4")] {
             board.put(topic, payload.as_bytes());
         }
-        assert_eq!(shown(&board, 9), [(&b"a"[..], &b"4"[..]), (b"b", b"2"), (b"c", b"3")]);
-        assert_eq!(shown(&board, 2), [(&b"a"[..], &b"4"[..]), (b"c", b"3")]);
+        assert_eq!(shown(&board, 9), [("a", &b"4"[..]), ("b", b"2"), ("c", b"3")]);
+        assert_eq!(shown(&board, 2), [("a", &b"4"[..]), ("c", b"3")]);
         assert_eq!(board.len(), 3);
     }
 
@@ -154,6 +161,11 @@ mod tests {
             let kept = beginning(text.as_bytes());
             assert!(std::str::from_utf8(kept).is_ok() && kept.len() > LONGEST - 4, "{} bytes", kept.len());
         }
+        for lead in 0..4 {
+            let topic = format!("{}{}", "日😀é".repeat(400), "x".repeat(lead));
+            assert!(ending(&topic).len() > LONGEST - 4 && topic.ends_with(ending(&topic)));
+        }
+        assert_eq!((ending("a"), ending("")), ("a", ""));
         assert_eq!(beginning(&[0x80; 2000]).len(), LONGEST);
         assert_eq!(beginning(&[b'x'; LONGEST]).len(), LONGEST);
     }

@@ -49,10 +49,10 @@ fn lines_are_drawn_over() {
 #[test]
 fn what_does_not_fit_is_cut() {
     let (mut shower, mut watch) = (Shower::new(), watch());
-    put(&mut watch, "a/topic/that/is/too/long", "日本語日本語".as_bytes());
+    put(&mut watch, "a/topic/that/is/long", "日本語日本語".as_bytes());
     put(&mut watch, "t", b"0123456789");
     put(&mut watch, "u", b"");
-    let expected = ["before", "a/topic/…  日本語…", "t          0123456…", "u          (null)"];
+    let expected = ["before", "…/is/long  日本語…", "t          0123456…", "u          (null)"];
     assert_eq!(shower.show(&watch.frame(SIZE, &[])), expected);
 }
 
@@ -90,6 +90,19 @@ fn lines_for_good_stand_above() {
     assert_eq!(shower.show(&frame), ["before", "mqttws: wider than t", "his", "a  x"]);
     put(&mut watch, "a", b"y");
     assert_eq!(shower.show(&watch.frame(SIZE, &[])), ["before", "mqttws: wider than t", "his", "a  y"]);
+}
+
+#[test]
+fn what_may_have_suffered_is_drawn_again() {
+    let (mut shower, mut watch) = (Shower::new(), watch());
+    watch.distrust();
+    assert!(!watch.is_stale(SIZE), "nothing was drawn");
+    put(&mut watch, "a", b"x");
+    watch.frame(SIZE, &[]);
+    shower.show(b"half of it\r\n");
+    watch.distrust();
+    assert!(watch.is_stale(SIZE));
+    assert_eq!(shower.show(&watch.frame(SIZE, &[])), ["before", "a  x"]);
 }
 
 #[test]
