@@ -1,5 +1,5 @@
-//! A file, block by block, from wherever it is wanted: at once where the system has it in memory, and otherwise
-//! in a thread that may wait for the disk. It must never know what becomes of it.
+//! A file, block by block, from wherever it is wanted: at once where the system has it in memory, and
+//! otherwise in a thread that may wait for the disk. It must never know what becomes of it.
 
 use std::fs::File;
 use std::io;
@@ -28,8 +28,8 @@ impl FileBlocks {
         Self { file: Arc::new(file), wanted: Arc::default(), memory: BytesMut::new() }
     }
 
-    /// What a thread reads the file with: each call gives the block that was last [wanted](Self::want); `None`
-    /// behind the end.
+    /// What a thread reads the file with: each call gives the block that was last [wanted](Self::want);
+    /// `None` behind the end.
     pub fn source(&self) -> impl FnMut() -> io::Result<Option<Bytes>> + Send + 'static {
         let (file, wanted) = (Arc::clone(&self.file), Arc::clone(&self.wanted));
         move || {
