@@ -35,7 +35,8 @@ The WebSocket upgrade failed.
 The broker refused CONNECT, or disconnected us with an error.
 .TP
 \fB7\fR
-The broker refused a SUBSCRIBE or a PUBLISH; also when only some were refused.
+The broker refused a SUBSCRIBE, an UNSUBSCRIBE or a PUBLISH, or says that it does not take it; also when only some were
+refused.
 .TP
 \fB8\fR
 The connection was lost.
@@ -44,7 +45,8 @@ The connection was lost.
 The broker broke a protocol (WebSocket or MQTT).
 .TP
 \fB27\fR
-Timed out: \fB\-\-connect\-timeout\fR (the line names the step), \fB\-W\fR, or no ping was answered.
+Timed out: \fB\-\-connect\-timeout\fR (the line names the step), a SUBSCRIBE without an answer,
+\fB\-W\fR, or no ping was answered.
 .TP
 \fB130\fR, \fB143\fR
 Interrupted by SIGINT or SIGTERM before what was asked was done.

@@ -12,6 +12,7 @@ mod mailbox;
 mod outage;
 mod reconnect;
 mod redirect;
+mod unanswered;
 
 use std::collections::VecDeque;
 use std::io;
@@ -28,6 +29,7 @@ use mailbox::{Mail, Mailbox, SocketMail};
 pub use mailbox::{Postbox, Source};
 use outage::Outage;
 pub use reconnect::Reconnect;
+use unanswered::Asked;
 
 use crate::mqtt::packet::{PacketId, Publish, Subscription};
 use crate::mqtt::property::Properties;
@@ -126,6 +128,8 @@ pub struct Client {
     hurried: bool,
     /// The connection is lost, and to be mended.
     outage: Option<Outage>,
+    /// A SUBSCRIBE or UNSUBSCRIBE awaits its answer.
+    asked: Option<Asked>,
     /// When the connection was made.
     since: Instant,
     /// How many tries to connect again it took since a connection was last of use: one that is lost before
@@ -259,12 +263,17 @@ impl Client {
         }
     }
 
-    /// Mutate, drain, wait: once.
+    /// Mutate, drain, wait: once. Whether the server was silent for too long is judged when all that it said is
+    /// understood.
     fn step(&mut self, alarm: Option<Instant>) -> Result<Option<Event>, Error> {
         if let Some(event) = self.poll()? {
             return Ok(Some(event));
         }
+        if let Err(error) = self.check_deadlines() {
+            self.suffer(error)?;
+        }
         self.send();
+        self.await_answer();
         let mail = self.wait(earliest(self.deadline(), alarm));
         self.now = Instant::now();
         if let Some(mail) = mail {
@@ -275,9 +284,6 @@ impl Client {
                 self.send();
                 self.pending.push_back(Event::Sendable);
             }
-        }
-        if let Err(error) = self.check_deadlines() {
-            self.suffer(error)?;
         }
         if alarm.is_some_and(|alarm| alarm <= self.now) && self.pending.is_empty() {
             return Ok(Some(Event::Alarm));
@@ -347,7 +353,7 @@ impl Client {
         while let Some(line) = transport.traced() {
             (self.options.trace)(&line);
         }
-        // Chunks that nobody will read any more would keep the socket thread from reaching the end.
+        // Without chunks to read into we would not reach the end.
         for chunk in transport.abandon() {
             self.mailbox.recycle(chunk);
         }
@@ -367,7 +373,8 @@ impl Client {
     fn deadline(&self) -> Option<Instant> {
         let outage = self.outage.as_ref().map(Outage::next_try);
         let failing = self.failing.as_ref().map(|(_, until)| *until);
-        earliest(earliest(self.session.deadline(), self.stuck_until()), earliest(outage, failing))
+        let answer = self.asked.as_ref().map(|asked| asked.until(self.options.connect_timeout));
+        [self.session.deadline(), self.stuck_until(), outage, failing, answer].into_iter().flatten().min()
     }
 
     fn check_deadlines(&mut self) -> Result<(), Error> {
@@ -375,6 +382,7 @@ impl Client {
             self.session.expire(self.now).map_err(Error::Silent)?;
         }
         self.give_up_when_stuck();
+        self.check_answer()?;
         match self.failing.take() {
             Some((error, until)) if until <= self.now => Err(Error::Lost(error)),
             failing => {
@@ -450,7 +458,10 @@ impl Client {
     fn hear(&mut self, mail: SocketMail) {
         let Some(transport) = &mut self.transport else { return };
         match mail {
-            SocketMail::Bytes(chunk) => transport.deliver(chunk),
+            SocketMail::Bytes(chunk) => {
+                transport.deliver(chunk);
+                self.heard();
+            }
             SocketMail::End(error) => transport.end(error),
             SocketMail::Writable => self.push(),
             SocketMail::Note(_) | SocketMail::Dialled(_) => {}

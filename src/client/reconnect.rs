@@ -76,6 +76,7 @@ impl Error {
             Self::Local(_)
             | Self::TlsSetup(_)
             | Self::NotMended { .. }
+            | Self::Unanswered { .. }
             | Self::Redirected { .. }
             | Self::NotMqtt(_)
             | Self::Violation(_)

@@ -24,7 +24,7 @@ use crate::cli;
 use crate::cli::property::GivenProperties;
 use crate::cli::value::Summary;
 use crate::client::{Client, Event};
-use crate::mqtt::packet::{RetainHandling, SubAck, Subscription};
+use crate::mqtt::packet::{RetainHandling, SubAck, Subscription, UnsubAck};
 use crate::mqtt::property::Place;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
@@ -188,7 +188,13 @@ impl Subscriber<'_> {
             Event::Mqtt(session::Event::Subscribed(suback)) => {
                 Ok(self.subscribed(&suback).or_else(|| self.answered()))
             }
-            Event::Mqtt(session::Event::Unsubscribed(_)) => Ok(self.answered()),
+            Event::Mqtt(session::Event::NotSubscribed { filter, why }) => {
+                Ok(self.not_subscribed(&filter, why))
+            }
+            Event::Mqtt(session::Event::Unsubscribed(unsuback)) => {
+                self.unsubscribed(&unsuback);
+                Ok(self.answered())
+            }
             Event::Written(number) => {
                 self.intake.output.written(number);
                 self.intake.removals.written(number);
@@ -249,6 +255,22 @@ impl Subscriber<'_> {
         }
         self.denied |= refused > 0;
         (refused == self.filters.len()).then_some(Exit::Denied)
+    }
+
+    /// The broker does not take a subscription; what is left may be nothing.
+    fn not_subscribed(&mut self, filter: &TopicFilter, why: session::Unsubscribable) -> Option<Exit> {
+        report::failure(&format!("subscribing to {filter}: refused: {why}"));
+        self.denied = true;
+        self.filters.retain(|asked| asked != filter);
+        self.filters.is_empty().then_some(Exit::Denied)
+    }
+
+    fn unsubscribed(&mut self, unsuback: &UnsubAck) {
+        let answers = self.args.give_back.iter().zip(&unsuback.codes);
+        for (filter, code) in answers.filter(|(_, code)| code.is_error()) {
+            report::failure(&format!("unsubscribing from {filter}: refused: {code}"));
+            self.denied = true;
+        }
     }
 
     /// An endless subscription ends no other way.
@@ -320,7 +342,9 @@ impl Subscriber<'_> {
     /// Ends the connection, and says what came of it.
     fn end(mut self, result: Result<Exit>, telling: Telling) -> Result<Exit> {
         let result = result
-            .with_context(|| format!("subscribed at {}", self.client.options().endpoint))
+            .map_err(|error| {
+                super::while_doing(error, || format!("subscribed at {}", self.client.options().endpoint))
+            })
             .and_then(|exit| self.finish_removals(exit).map(|()| exit));
         if matches!(result, Ok(Exit::TimedOut)) {
             self.client.hurry();

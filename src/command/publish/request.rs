@@ -264,6 +264,10 @@ impl Requester<'_> {
         match event {
             Event::Mqtt(session::Event::Message(delivery)) => self.message(&delivery),
             Event::Mqtt(session::Event::Subscribed(suback)) => return Ok(self.granted(&suback)),
+            Event::Mqtt(session::Event::NotSubscribed { filter, why }) => {
+                report::failure(&format!("subscribing to {filter}: refused: {why}"));
+                return Ok(Some(Exit::Denied));
+            }
             Event::Mqtt(session::Event::Acknowledged { record, code, reason }) => {
                 let words = reason.map_or_else(|| code.to_string(), |reason| format!("{code} ({reason})"));
                 self.acknowledged(record, code, &words);
@@ -395,7 +399,7 @@ impl Requester<'_> {
             Ok(exit) => exit,
             Err(error) => {
                 crate::command::leave(self.client, &error);
-                return Err(error.context(context));
+                return Err(crate::command::while_doing(error, || context));
             }
         };
         // Every answer is there; nothing of ours can be lost any more.
