@@ -79,7 +79,8 @@ const PROMISES: &str = r".SH DELIVERY
 closed in order (0), answered by PUBACK (1) or by PUBCOMP (2).
 .PP
 \fBsub\fR acknowledges a QoS 1 or 2 message only after it was written to stdout and flushed: what was not printed
-stays with the broker, for the next run with the same \fB\-i\fR and \fB\-c\fR.
+stays with the broker, for the next run with the same \fB\-i\fR and \fB\-c\fR. When \fB\-W\fR is over, so is the
+command that runs: it gets SIGTERM, and SIGKILL after three seconds.
 .PP
 A lost connection is made again, after delays that double and are jittered; each loss and each recovery is a line on
 stderr. QoS 1 and 2 messages that were not acknowledged are sent again in their order, and subscriptions are renewed

@@ -31,6 +31,8 @@ pub struct Settings {
     pub jobs: usize,
     /// Keep what they write to stdout; otherwise it goes to ours.
     pub capture: bool,
+    /// When one fails no other is started.
+    pub stop_at_failure: bool,
 }
 
 /// A message whose command has ended.
@@ -159,6 +161,11 @@ impl Commands {
         self.running.signal(signal);
     }
 
+    /// Asks the commands that run to end; no other is started.
+    pub fn terminate(&self) {
+        self.running.terminate();
+    }
+
     /// Ends the commands that run.
     pub fn kill(&self) {
         self.running.kill();
@@ -176,7 +183,7 @@ fn work(
         let order = orders.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = order else { return };
         let number = job.number;
-        let outcome = running.run(&settings.command, job, settings.capture);
+        let outcome = running.run(settings, job);
         if report.send((number, outcome)).is_err() {
             return;
         }

@@ -114,6 +114,14 @@ fn a_failure_ends_it_and_leaves_the_message_with_the_broker() {
 }
 
 #[test]
+fn nothing_is_run_after_a_failure() {
+    let steps = [Step::Send("32 <t> 00 07 '1'; 32 <t> 00 08 '2'; 32 <t> 00 09 '3'"), packet("40 00 07")];
+    let outcome = ran(&["--exec", "x=$(cat); echo $x; [ $x != 2 ]"], steps);
+    let line = "mqttws: running the command for a message to t: it ended with exit code 1\n";
+    outcome.expect(1, "1\n2\n", line);
+}
+
+#[test]
 fn what_is_left_out_is_acknowledged_in_its_turn() {
     let steps = [
         Step::Send("32 <a> 00 07 'x'; 32 <b> 00 08 'y'; 32 <a> 00 09 'z'"),
@@ -174,6 +182,14 @@ fn a_command_that_does_not_end_is_ended() {
     running.wait_for_line(|line| line == "started\n");
     running.signal("TERM");
     fails_with_output(&running.finish());
+}
+
+#[test]
+fn no_command_outlives_the_time_that_there_is() {
+    let script = until_goodbye(granted([Step::Send("32 <t> 00 07 'x'")]));
+    let broker = Broker::start(script);
+    let outcome = subscribe(&broker, &["--exec", "echo started; sleep 1000", "-W", "0.5"]).run();
+    outcome.expect(27, "started\n", "mqttws: subscribed: timed out after 0.5 s with 1 messages\n");
 }
 
 fn fails_with_output(outcome: &Outcome) {

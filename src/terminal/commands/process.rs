@@ -10,6 +10,7 @@ use std::thread;
 use bytes::Bytes;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
+use super::Settings;
 use super::environment::{self, Variable};
 
 /// How much a command may answer, in bytes.
@@ -77,8 +78,21 @@ impl Running {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs a command and waits for its end.
-    pub fn run(&self, command: &str, job: Job, capture: bool) -> Outcome {
+    /// Asks all of them to end; no other is started.
+    pub fn terminate(&self) {
+        self.signal(Signal::TERM.as_raw());
+    }
+
+    /// Runs a command and waits for its end. When one fails that others depend on, no other is started.
+    pub fn run(&self, settings: &Settings, job: Job) -> Outcome {
+        let outcome = self.outcome(&settings.command, job, settings.capture);
+        if matches!(outcome, Outcome::Failed(_)) && settings.stop_at_failure {
+            self.stop();
+        }
+        outcome
+    }
+
+    fn outcome(&self, command: &str, job: Job, capture: bool) -> Outcome {
         let (child, pid) = match self.start(command, &job.variables, capture) {
             Ok(Some(started)) => started,
             Ok(None) => return Outcome::Dropped,

@@ -19,7 +19,7 @@ struct Stage {
 
 fn stage(command: &str, jobs: usize) -> Stage {
     let (wake, woken) = mpsc::channel();
-    let settings = Settings { command: command.to_owned(), jobs, capture: true };
+    let settings = Settings { command: command.to_owned(), jobs, capture: true, stop_at_failure: false };
     let content = Content::Payload { verbose: false, encoding: None };
     let layout = Layout { content, end: None, sanitise: false, colour: false };
     let wake = move || wake.send(()).expect("the test waits");
