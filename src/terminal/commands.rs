@@ -31,8 +31,8 @@ pub struct Settings {
     pub jobs: usize,
     /// Keep what they write to stdout; otherwise it goes to ours.
     pub capture: bool,
-    /// When one fails no other is started.
-    pub stop_at_failure: bool,
+    /// Start others after one that failed.
+    pub keep_going: bool,
 }
 
 /// A message whose command has ended.
@@ -183,7 +183,11 @@ fn work(
         let order = orders.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = order else { return };
         let number = job.number;
-        let outcome = running.run(settings, job);
+        let outcome = running.run(&settings.command, job, settings.capture);
+        if matches!(outcome, Outcome::Failed(_)) && !settings.keep_going {
+            // Before anything else is taken: the caller hears of it too late.
+            running.stop();
+        }
         if report.send((number, outcome)).is_err() {
             return;
         }

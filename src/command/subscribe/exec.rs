@@ -47,7 +47,7 @@ impl Exec {
             command: command.to_owned(),
             jobs: usize::from(flags.jobs),
             capture: flags.reply,
-            stop_at_failure: !flags.keep_going,
+            keep_going: flags.keep_going,
         };
         let postbox = client.postbox();
         let commands =
@@ -92,8 +92,6 @@ impl Exec {
                 report::failure(&format!("running the command for a message to {topic}: {why}"));
                 if self.keep_going {
                     self.commands.done(number);
-                } else {
-                    self.commands.stop();
                 }
                 return !self.keep_going;
             }

@@ -10,7 +10,6 @@ use std::thread;
 use bytes::Bytes;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
-use super::Settings;
 use super::environment::{self, Variable};
 
 /// How much a command may answer, in bytes.
@@ -83,16 +82,8 @@ impl Running {
         self.signal(Signal::TERM.as_raw());
     }
 
-    /// Runs a command and waits for its end. When one fails that others depend on, no other is started.
-    pub fn run(&self, settings: &Settings, job: Job) -> Outcome {
-        let outcome = self.outcome(&settings.command, job, settings.capture);
-        if matches!(outcome, Outcome::Failed(_)) && settings.stop_at_failure {
-            self.stop();
-        }
-        outcome
-    }
-
-    fn outcome(&self, command: &str, job: Job, capture: bool) -> Outcome {
+    /// Runs a command and waits for its end.
+    pub fn run(&self, command: &str, job: Job, capture: bool) -> Outcome {
         let (child, pid) = match self.start(command, &job.variables, capture) {
             Ok(Some(started)) => started,
             Ok(None) => return Outcome::Dropped,
