@@ -41,8 +41,8 @@ impl Reader {
     }
 }
 
-/// Waits until the last reader of a pipe has closed it: that is an error even for who asks for nothing. A pipe
-/// that cannot be asked is as good as one that is read.
+/// Waits until the last reader of a pipe has closed it: that is an error even for who asks for nothing. A
+/// pipe that cannot be asked is as good as one that is read.
 fn is_left(pipe: &impl AsFd) -> bool {
     loop {
         let mut asked = [PollFd::new(pipe, PollFlags::empty())];
