@@ -1,6 +1,8 @@
 //! `mqttws pub`: what goes over the wire for each way to give a message, and how it ends.
 
+use std::ffi::OsStr;
 use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
 
 use crate::support::broker::{Broker, Step, connected, packet, until_goodbye, until_session_end};
 use crate::support::folder::Folder;
@@ -22,6 +24,15 @@ fn taking<const N: usize>(packets: [&str; N]) -> Broker {
 fn a_message_at_qos_0() {
     let broker = taking(["30 <t> 'hello'"]);
     publish(&broker, &["-m", "hello"]).run().expect(0, "", "");
+}
+
+/// A payload is bytes, on the command line, too.
+#[test]
+fn a_message_that_is_no_text() {
+    let broker = taking(["30 <t> ff fe"]);
+    let url = broker.url();
+    let arguments = ["pub", &url, "-V", "311", "-t", "t", "-m"].map(OsStr::new);
+    Program::new([&arguments[..], &[OsStr::from_bytes(b"\xff\xfe")]].concat()).run().expect(0, "", "");
 }
 
 #[test]
