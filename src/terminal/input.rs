@@ -1,15 +1,16 @@
 //! Where messages to publish come from: blocks of whole records, read in a thread of their own.
 
 use std::fs::File;
-use std::io::{self, Read, Seek};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::io::{self, Read};
 
 use bytes::{Bytes, BytesMut};
 use memchr::{memchr, memrchr};
 
 /// How much is read at once, in bytes.
-const BLOCK: usize = 64 * 1024;
+pub const BLOCK: usize = 64 * 1024;
+
+/// The same from a file, which fills it: each block costs two switches between threads.
+pub const FILE_BLOCK: usize = 4 * BLOCK;
 
 /// The most that is read at once for a long record, in bytes. What a pipe does not fill is zeroed in vain.
 const LONGEST_READ: usize = 4 * BLOCK;
@@ -20,21 +21,23 @@ pub struct Records<R> {
     reader: R,
     delimiter: u8,
     maximum: usize,
+    /// How much is read at once.
+    block: usize,
     rest: BytesMut,
     ended: bool,
 }
 
 impl<R: Read> Records<R> {
-    /// Records of at most `maximum` bytes from `reader`.
-    pub fn new(reader: R, delimiter: u8, maximum: usize) -> Self {
-        Self { reader, delimiter, maximum, rest: BytesMut::new(), ended: false }
+    /// Records of at most `maximum` bytes from `reader`, which is read in blocks of `block` bytes.
+    pub fn new(reader: R, delimiter: u8, maximum: usize, block: usize) -> Self {
+        Self { reader, delimiter, maximum, block, rest: BytesMut::new(), ended: false }
     }
 
     /// The next block of whole records; `None` at the end.
     pub fn next_block(&mut self) -> io::Result<Option<Bytes>> {
         while !self.ended {
             let known = self.rest.len();
-            if read_more(&mut self.reader, &mut self.rest)? == 0 {
+            if read_more(&mut self.reader, &mut self.rest, self.block)? == 0 {
                 self.ended = true;
             } else if let Some(last) = memrchr(self.delimiter, &self.rest[known..]) {
                 return Ok(Some(compact(self.rest.split_to(known + last + 1))));
@@ -50,6 +53,7 @@ impl<R: Read> Records<R> {
 /// How many bytes stdin still has, if it is a file.
 #[cfg(unix)]
 pub fn length_of_stdin() -> Option<u64> {
+    use std::io::Seek;
     use std::os::fd::AsFd;
     let mut file = File::from(io::stdin().as_fd().try_clone_to_owned().ok()?);
     let metadata = file.metadata().ok().filter(std::fs::Metadata::is_file)?;
@@ -65,52 +69,12 @@ pub fn length_of_stdin() -> Option<u64> {
 /// Everything up to the end, as one message of at most `maximum` bytes.
 pub fn read_whole(mut reader: impl Read, maximum: usize) -> io::Result<Bytes> {
     let mut whole = BytesMut::new();
-    while read_more(&mut reader, &mut whole)? > 0 {
+    while read_more(&mut reader, &mut whole, BLOCK)? > 0 {
         if whole.len() > maximum {
             return Err(too_large("the message", maximum));
         }
     }
     Ok(whole.freeze())
-}
-
-/// A file, read block by block, and again from its beginning whenever that is asked for.
-#[derive(Debug)]
-pub struct FileBlocks {
-    file: File,
-    rewind: Rewind,
-}
-
-/// Asks for a file to be read again.
-#[derive(Debug, Clone, Default)]
-pub struct Rewind(Arc<AtomicBool>);
-
-impl Rewind {
-    /// The next block will be the first.
-    pub fn request(&self) {
-        self.0.store(true, Ordering::Release);
-    }
-}
-
-impl FileBlocks {
-    /// The blocks of `file`.
-    pub fn new(file: File) -> Self {
-        Self { file, rewind: Rewind::default() }
-    }
-
-    /// What asks for it to be read again.
-    pub fn rewind(&self) -> Rewind {
-        self.rewind.clone()
-    }
-
-    /// The next block; `None` at the end.
-    pub fn next_block(&mut self) -> io::Result<Option<Bytes>> {
-        if self.rewind.0.swap(false, Ordering::Acquire) {
-            self.file.rewind()?;
-        }
-        let mut block = BytesMut::new();
-        let read = read_more(&mut self.file, &mut block)?;
-        Ok((read > 0).then(|| compact(block)))
-    }
 }
 
 /// The records of one block, without their delimiters; a last record without one counts, too.
@@ -149,9 +113,9 @@ impl Iterator for Block {
 }
 
 /// Appends what one read gives; blocks grow with what they hold, so that a long line is read in few steps.
-fn read_more(reader: &mut impl Read, buffer: &mut BytesMut) -> io::Result<usize> {
+fn read_more(reader: &mut impl Read, buffer: &mut BytesMut, block: usize) -> io::Result<usize> {
     let known = buffer.len();
-    buffer.resize(known + (known / 2).clamp(BLOCK, LONGEST_READ), 0);
+    buffer.resize(known + (known / 2).clamp(block, LONGEST_READ), 0);
     let read = loop {
         match reader.read(&mut buffer[known..]) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -188,7 +152,7 @@ mod tests {
     }
 
     fn lines(text: &[u8], piece: usize) -> Vec<Vec<u8>> {
-        let mut records = Records::new(Pieces(text, piece), b'\n', 1000);
+        let mut records = Records::new(Pieces(text, piece), b'\n', 1000, BLOCK);
         let mut lines = Vec::new();
         while let Some(block) = records.next_block().expect("reading from memory") {
             lines.extend(Block::new(block, b'\n').map(|line| line.to_vec()));
@@ -215,7 +179,8 @@ mod tests {
     #[test]
     fn a_line_without_end_is_refused() {
         let endless = vec![b'x'; 200_000];
-        let error = Records::new(Pieces(&endless, 1000), b'\n', 100_000).next_block().expect_err("too long");
+        let error =
+            Records::new(Pieces(&endless, 1000), b'\n', 100_000, BLOCK).next_block().expect_err("too long");
         assert_eq!(error.to_string(), "a line has more than 100000 bytes");
     }
 

@@ -10,7 +10,8 @@ use super::pace::Pace;
 use crate::cli;
 use crate::client::Source;
 use crate::command::stream::Large;
-use crate::terminal::input::{self, Block, FileBlocks, Records};
+use crate::terminal::file_blocks::FileBlocks;
+use crate::terminal::input::{self, Block, Records};
 use crate::terminal::screen;
 
 /// What separates records, unless something else was asked for.
@@ -109,7 +110,8 @@ impl Input {
             let delimiter = args.delimiter.unwrap_or(if args.null { 0 } else { LINE_FEED });
             input.delimiter = Some(delimiter);
             input.length = input::length_of_stdin();
-            let mut records = Records::new(io::stdin(), delimiter, maximum);
+            let block = if input.length.is_some() { input::FILE_BLOCK } else { input::BLOCK };
+            let mut records = Records::new(io::stdin(), delimiter, maximum, block);
             input.source = Some(Box::new(move || records.next_block()));
         } else {
             input.ended = true;
