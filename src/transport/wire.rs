@@ -67,12 +67,7 @@ impl Outlet for Socket {
 const SPENT_LIMIT: usize = 64;
 
 /// How long one write may wait for a peer that does not read; then the rest of it is kept for later.
-#[cfg(unix)]
 pub const WRITE_TURN: Duration = Duration::from_millis(20);
-
-/// Elsewhere nobody knows what became of a write that timed out, so the connection is lost with it.
-#[cfg(not(unix))]
-pub const WRITE_TURN: Duration = Duration::from_secs(20);
 
 /// While so many bytes wait to be written nothing is read: the answers to it would have to wait, too.
 const BACKLOG_LIMIT: usize = 64 * 1024;
