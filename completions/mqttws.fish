@@ -64,7 +64,7 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l tls-engine -d 'An 
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l tls-engine-kpass-sha1 -d 'The password of that engine\'s key' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l keyform -d 'Whether the key is in a file or in an engine' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l dhparam -d 'Parameters of a key exchange' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l connect-timeout -d 'Time for everything from name look-up to CONNACK' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l connect-timeout -d 'Time for everything from name look-up to CONNACK, and for the answer to a SUBSCRIBE' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l wait -d 'Keep trying the first connection for so long' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l reconnect-delay -d 'Shortest and longest delay before connecting again' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l reconnect-tries -d 'Give up after so many tries to connect again [default: never]' -r
@@ -171,7 +171,7 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l tls-engine -d 'An 
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l tls-engine-kpass-sha1 -d 'The password of that engine\'s key' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l keyform -d 'Whether the key is in a file or in an engine' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l dhparam -d 'Parameters of a key exchange' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l connect-timeout -d 'Time for everything from name look-up to CONNACK' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l connect-timeout -d 'Time for everything from name look-up to CONNACK, and for the answer to a SUBSCRIBE' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l wait -d 'Keep trying the first connection for so long' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l reconnect-delay -d 'Shortest and longest delay before connecting again' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l reconnect-tries -d 'Give up after so many tries to connect again [default: never]' -r
@@ -278,7 +278,7 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l tls-engine -d 'An
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l tls-engine-kpass-sha1 -d 'The password of that engine\'s key' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l keyform -d 'Whether the key is in a file or in an engine' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l dhparam -d 'Parameters of a key exchange' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l connect-timeout -d 'Time for everything from name look-up to CONNACK' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l connect-timeout -d 'Time for everything from name look-up to CONNACK, and for the answer to a SUBSCRIBE' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l wait -d 'Keep trying the first connection for so long' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l reconnect-delay -d 'Shortest and longest delay before connecting again' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l reconnect-tries -d 'Give up after so many tries to connect again [default: never]' -r

@@ -224,7 +224,7 @@ fn client_exit(error: &client::Error) -> Exit {
     match error.root() {
         Error::Local(_) | Error::TlsSetup(_) => Exit::Local,
         Error::Unreached(_) => Exit::Unreached,
-        Error::ConnectTimedOut { .. } => Exit::TimedOut,
+        Error::ConnectTimedOut { .. } | Error::Unanswered { .. } => Exit::TimedOut,
         Error::Refused { .. }
         | Error::RefusedSilently(_)
         | Error::Violation(Violation::Authentication(_)) => Exit::Refused,

@@ -37,7 +37,7 @@ pub struct Connection {
     #[command(flatten)]
     tls: Tls,
 
-    /// Time for everything from name look-up to CONNACK
+    /// Time for everything from name look-up to CONNACK, and for the answer to a SUBSCRIBE
     #[arg(long, value_name = "SECS", help_heading = "Where to connect", default_value = "10",
           value_parser = value::duration)]
     connect_timeout: Duration,

@@ -39,7 +39,8 @@ The WebSocket upgrade failed.
 The broker refused CONNECT, or disconnected us with an error.
 .TP
 \fB7\fR
-The broker refused a SUBSCRIBE or a PUBLISH; also when only some were refused.
+The broker refused a SUBSCRIBE, an UNSUBSCRIBE or a PUBLISH, or says that it does not take it; also when only some were
+refused.
 .TP
 \fB8\fR
 The connection was lost.
@@ -48,8 +49,8 @@ The connection was lost.
 The broker broke a protocol (WebSocket or MQTT).
 .TP
 \fB27\fR
-Timed out: \fB\-\-connect\-timeout\fR (the line names the step), \fB\-W\fR, a request without an answer, or no ping
-was answered.
+Timed out: \fB\-\-connect\-timeout\fR (the line names the step), \fB\-W\fR, a SUBSCRIBE or a request without an
+answer, or no ping was answered.
 .TP
 \fB130\fR, \fB143\fR
 Interrupted by SIGINT or SIGTERM before what was asked was done.
@@ -82,7 +83,8 @@ const PROMISES: &str = r".SH DELIVERY
 closed in order (0), answered by PUBACK (1) or by PUBCOMP (2).
 .PP
 \fBsub\fR acknowledges a QoS 1 or 2 message only after it was written to stdout and flushed: what was not printed
-stays with the broker, for the next run with the same \fB\-i\fR and \fB\-c\fR.
+stays with the broker, for the next run with the same \fB\-i\fR and \fB\-c\fR. When \fB\-W\fR is over, so is the
+command that \fB\-\-exec\fR runs: it gets SIGTERM, and SIGKILL after three seconds.
 .PP
 A lost connection is made again, after delays that double and are jittered; each loss and each recovery is a line on
 stderr. QoS 1 and 2 messages that were not acknowledged are sent again in their order, and subscriptions are renewed

@@ -1,5 +1,6 @@
 //! `mqttws pub`.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -41,7 +42,7 @@ pub struct Publish {
     /// Publish this text
     #[arg(short, long, value_name = "TEXT", group = "input", help_heading = "Messages",
           conflicts_with_all = ["file", "stdin_file", "stdin_line", "null_message"])]
-    pub message: Option<String>,
+    pub message: Option<OsString>,
 
     /// Publish the content of a file as one message
     #[arg(short, long, value_name = "FILE", group = "input", help_heading = "Messages",

@@ -68,6 +68,7 @@ impl Client {
             held: false,
             hurried: false,
             outage: None,
+            asked: None,
             since: Instant::now(),
             fruitless: 0,
         };

@@ -71,6 +71,13 @@ pub enum Error {
     Lost(transport::Error),
     /// The connection is gone: nothing was heard.
     Silent(Silence),
+    /// The broker did not answer a SUBSCRIBE or an UNSUBSCRIBE.
+    Unanswered {
+        /// What we were doing.
+        what: String,
+        /// For how long there was no answer.
+        after: Duration,
+    },
     /// The connection is gone, and as many tries as were allowed did not mend it.
     NotMended {
         /// What the last one met.
@@ -118,6 +125,9 @@ impl std::fmt::Display for Error {
                 "connection lost: the broker did not answer a PINGREQ within {} s",
                 silence.waited.as_secs()
             ),
+            Self::Unanswered { what, after } => {
+                write!(f, "{what}: no answer from the broker within {} s", after.as_secs_f64())
+            }
             Self::NotMended { last, tries } => {
                 write!(f, "connection lost, and {tries} tries to connect again failed: {last}")
             }

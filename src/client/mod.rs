@@ -6,83 +6,43 @@
 mod bell;
 mod congestion;
 mod connect;
+mod ending;
 mod error;
 mod line;
 mod mailbox;
+mod options;
 mod outage;
 mod reconnect;
 mod redirect;
+mod unanswered;
 
 use std::collections::VecDeque;
 use std::io;
 use std::ops::ControlFlow;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 
 pub use connect::Established;
+use ending::FAREWELL;
 pub use error::{Error, Step};
 use mailbox::{Mail, Mailbox, SocketMail};
 pub use mailbox::{Postbox, Source};
+pub use options::{Notice, Options};
 use outage::Outage;
 pub use reconnect::Reconnect;
+use unanswered::Asked;
 
 use crate::mqtt::packet::{PacketId, Publish, Subscription};
 use crate::mqtt::property::Properties;
 use crate::mqtt::qos::QoS;
-use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::session::{self, Delivery, Session, Unsendable};
 use crate::mqtt::topic::TopicFilter;
-use crate::mqtt::version::Version;
-use crate::transport::dial::Route;
-use crate::transport::endpoint::Endpoint;
-use crate::transport::tls::TlsOptions;
 use crate::transport::{self, Transport};
-
-/// How long the other side may take to end the connection after our goodbye.
-const FAREWELL: Duration = Duration::from_secs(1);
-
-/// A line for the user that is no result: a warning, a packet of the log.
-pub type Notice = Box<dyn Fn(&str)>;
 
 /// Who is shown messages, and may break off.
 pub type Take<'a> = &'a mut dyn FnMut(&Delivery) -> ControlFlow<()>;
-
-/// What a client is asked to do.
-pub struct Options {
-    /// Where to.
-    pub endpoint: Endpoint,
-    /// How to get there.
-    pub route: Arc<Route>,
-    /// How to trust a `wss://` server.
-    pub tls: TlsOptions,
-    /// The subprotocols to offer; `None` offers `mqtt` (`mqttv3.1` for MQTT 3.1), and then the other.
-    pub subprotocols: Option<Vec<String>>,
-    /// More headers for the upgrade.
-    pub headers: Vec<(String, String)>,
-    /// Refuse what is only tolerated by default.
-    pub strict: bool,
-    /// Follow redirects.
-    pub follow: bool,
-    /// From name look-up to CONNACK.
-    pub connect_timeout: Duration,
-    /// For how long a first connection is tried.
-    pub wait: Duration,
-    /// What to do when the connection is lost.
-    pub reconnect: Reconnect,
-    /// The versions to try, in this order; a later one only when an earlier one was refused as such.
-    pub versions: Vec<Version>,
-    /// The session; its version is the first of `versions`.
-    pub session: session::Config,
-    /// Where warnings go.
-    pub warn: Notice,
-    /// Log the way to the server, the upgrade and the frames, too.
-    pub log: bool,
-    /// Where the log goes.
-    pub trace: Notice,
-}
 
 /// What [`Client::next`] found.
 #[derive(Debug)]
@@ -126,6 +86,8 @@ pub struct Client {
     hurried: bool,
     /// The connection is lost, and to be mended.
     outage: Option<Outage>,
+    /// A SUBSCRIBE or UNSUBSCRIBE awaits its answer.
+    asked: Option<Asked>,
     /// When the connection was made.
     since: Instant,
     /// How many tries to connect again it took since a connection was last of use: one that is lost before
@@ -259,12 +221,17 @@ impl Client {
         }
     }
 
-    /// Mutate, drain, wait: once.
+    /// Mutate, drain, wait: once. Whether the server was silent for too long is judged when all that it said
+    /// is understood.
     fn step(&mut self, alarm: Option<Instant>) -> Result<Option<Event>, Error> {
         if let Some(event) = self.poll()? {
             return Ok(Some(event));
         }
+        if let Err(error) = self.check_deadlines() {
+            self.suffer(error)?;
+        }
         self.send();
+        self.await_answer();
         let mail = self.wait(earliest(self.deadline(), alarm));
         self.now = Instant::now();
         if let Some(mail) = mail {
@@ -275,9 +242,6 @@ impl Client {
                 self.send();
                 self.pending.push_back(Event::Sendable);
             }
-        }
-        if let Err(error) = self.check_deadlines() {
-            self.suffer(error)?;
         }
         if alarm.is_some_and(|alarm| alarm <= self.now) && self.pending.is_empty() {
             return Ok(Some(Event::Alarm));
@@ -306,68 +270,11 @@ impl Client {
         }
     }
 
-    /// Waits only for the output, until `deadline` at the most: `None` when that has passed.
-    pub fn await_output(&mut self, deadline: Option<Instant>) -> Option<Event> {
-        loop {
-            let mail = self.wait(deadline)?;
-            match self.deliver(mail) {
-                None | Some(Event::Input(_)) => {}
-                event => return event,
-            }
-        }
-    }
-
-    /// Ends the connection in order: DISCONNECT, Close 1000, and a second for the other side to end it too.
-    /// Nothing that was published is lost by it; if the last of it could not be sent, that is an error.
-    pub fn close(mut self) -> Result<(), Error> {
-        let is_online = self.session.is_online();
-        let sent = self.end_connection();
-        self.clear_remains(is_online && sent.is_ok());
-        sent
-    }
-
-    /// From now on nobody waits for a server that does not read: what it does not take at once is lost.
-    pub fn hurry(&mut self) {
-        self.hurried = true;
-    }
-
-    fn end_connection(&mut self) -> Result<(), Error> {
-        self.session.disconnect(ReasonCode::SUCCESS);
-        if let Err(error) = self.send_everything() {
-            self.transport = None;
-            return Err(error);
-        }
-        if let Some(transport) = &mut self.transport {
-            transport.close();
-        }
-        // After DISCONNECT the server may be gone before our Close.
-        let _ = self.send_everything();
-        let Some(mut transport) = self.transport.take() else { return Ok(()) };
-        transport.finish();
-        while let Some(line) = transport.traced() {
-            (self.options.trace)(&line);
-        }
-        // Chunks that nobody will read any more would keep the socket thread from reaching the end.
-        for chunk in transport.abandon() {
-            self.mailbox.recycle(chunk);
-        }
-        let deadline = Instant::now() + FAREWELL;
-        while let Some(mail) = self.mailbox.wait(Some(deadline), false) {
-            match mail {
-                // Reading on keeps the kernel from answering the broker's last bytes with a reset, which
-                // could overtake our last message.
-                Mail::Socket(SocketMail::Bytes(chunk)) => self.mailbox.recycle(chunk),
-                Mail::Socket(SocketMail::End(_)) | Mail::Signal(_) => break,
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
     fn deadline(&self) -> Option<Instant> {
         let outage = self.outage.as_ref().map(Outage::next_try);
         let failing = self.failing.as_ref().map(|(_, until)| *until);
-        earliest(earliest(self.session.deadline(), self.stuck_until()), earliest(outage, failing))
+        let answer = self.asked.as_ref().map(|asked| asked.until(self.options.connect_timeout));
+        [self.session.deadline(), self.stuck_until(), outage, failing, answer].into_iter().flatten().min()
     }
 
     fn check_deadlines(&mut self) -> Result<(), Error> {
@@ -375,6 +282,7 @@ impl Client {
             self.session.expire(self.now).map_err(Error::Silent)?;
         }
         self.give_up_when_stuck();
+        self.check_answer()?;
         match self.failing.take() {
             Some((error, until)) if until <= self.now => Err(Error::Lost(error)),
             failing => {
@@ -416,16 +324,6 @@ impl Client {
         }
     }
 
-    /// Tells the broker what it did wrong, as far as it still listens.
-    fn violated(&mut self, violation: session::Violation) -> Error {
-        self.send();
-        if let Some(transport) = &mut self.transport {
-            transport.close();
-            transport.finish();
-        }
-        Error::Violation(violation)
-    }
-
     /// Puts mail where it belongs; what concerns the caller is an event.
     fn deliver(&mut self, mail: Mail) -> Option<Event> {
         match mail {
@@ -450,7 +348,10 @@ impl Client {
     fn hear(&mut self, mail: SocketMail) {
         let Some(transport) = &mut self.transport else { return };
         match mail {
-            SocketMail::Bytes(chunk) => transport.deliver(chunk),
+            SocketMail::Bytes(chunk) => {
+                transport.deliver(chunk);
+                self.heard();
+            }
             SocketMail::End(error) => transport.end(error),
             SocketMail::Writable => self.push(),
             SocketMail::Note(_) | SocketMail::Dialled(_) => {}

@@ -58,6 +58,7 @@ impl Client {
         }
         self.transport = None;
         self.failing = None;
+        self.asked = None;
         self.session.lost();
         let now = Instant::now();
         (self.options.warn)(&format!("{error}; trying again"));
@@ -115,6 +116,12 @@ impl Client {
     /// Gives up after `error`. A session that nobody will take up any more is ended, if that can be done
     /// soon.
     pub fn abandon(mut self, error: &Error) {
+        if matches!(error, Error::Unanswered { .. }) {
+            self.hurry();
+            // What it is asked no more does not matter.
+            let _ = self.close();
+            return;
+        }
         // A DISCONNECT has ended it already.
         let is_told = matches!(error, Error::Violation(_)) && self.session.config().version.has_properties();
         if error.leaves_session() && !is_told && self.session.stays_at_server() {

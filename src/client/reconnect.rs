@@ -53,29 +53,26 @@ impl Error {
                     | ReasonCode::QUOTA_EXCEEDED
                     | ReasonCode::CONNECTION_RATE_EXCEEDED
             ),
-            Self::Disconnected(disconnect) => !matches!(
-                disconnect.code,
-                ReasonCode::NOT_AUTHORIZED
-                    | ReasonCode::BANNED
-                    | ReasonCode::SESSION_TAKEN_OVER
-                    | ReasonCode::USE_ANOTHER_SERVER
-                    | ReasonCode::SERVER_MOVED
-                    | ReasonCode::MALFORMED_PACKET
-                    | ReasonCode::PROTOCOL_ERROR
-                    | ReasonCode::PACKET_TOO_LARGE
-                    | ReasonCode::TOPIC_FILTER_INVALID
-                    | ReasonCode::TOPIC_NAME_INVALID
-                    | ReasonCode::BAD_AUTHENTICATION_METHOD
-                    | ReasonCode::QOS_NOT_SUPPORTED
-                    | ReasonCode::RETAIN_NOT_SUPPORTED
-                    | ReasonCode::SHARED_SUBSCRIPTIONS_NOT_SUPPORTED
-                    | ReasonCode::WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED
-                    | ReasonCode::SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED
-                    | ReasonCode::ADMINISTRATIVE_ACTION
-            ),
+            Self::Disconnected(disconnect) => {
+                !is_unwelcome(disconnect.code)
+                    && !matches!(
+                        disconnect.code,
+                        ReasonCode::MALFORMED_PACKET
+                            | ReasonCode::PROTOCOL_ERROR
+                            | ReasonCode::PACKET_TOO_LARGE
+                            | ReasonCode::TOPIC_FILTER_INVALID
+                            | ReasonCode::TOPIC_NAME_INVALID
+                            | ReasonCode::QOS_NOT_SUPPORTED
+                            | ReasonCode::RETAIN_NOT_SUPPORTED
+                            | ReasonCode::SHARED_SUBSCRIPTIONS_NOT_SUPPORTED
+                            | ReasonCode::WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED
+                            | ReasonCode::SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED
+                    )
+            }
             Self::Local(_)
             | Self::TlsSetup(_)
             | Self::NotMended { .. }
+            | Self::Unanswered { .. }
             | Self::Redirected { .. }
             | Self::NotMqtt(_)
             | Self::Violation(_)
@@ -89,19 +86,24 @@ impl Error {
     pub fn leaves_session(&self) -> bool {
         match self.root() {
             Self::Lost(_) | Self::Silent(_) | Self::NotMended { .. } | Self::Violation(_) => true,
-            Self::Disconnected(disconnect) => !matches!(
-                disconnect.code,
-                ReasonCode::NOT_AUTHORIZED
-                    | ReasonCode::BANNED
-                    | ReasonCode::SESSION_TAKEN_OVER
-                    | ReasonCode::USE_ANOTHER_SERVER
-                    | ReasonCode::SERVER_MOVED
-                    | ReasonCode::BAD_AUTHENTICATION_METHOD
-                    | ReasonCode::ADMINISTRATIVE_ACTION
-            ),
+            Self::Disconnected(disconnect) => !is_unwelcome(disconnect.code),
             _ => false,
         }
     }
+}
+
+/// A DISCONNECT with this code means us, wherever we come from.
+fn is_unwelcome(code: ReasonCode) -> bool {
+    matches!(
+        code,
+        ReasonCode::NOT_AUTHORIZED
+            | ReasonCode::BANNED
+            | ReasonCode::SESSION_TAKEN_OVER
+            | ReasonCode::USE_ANOTHER_SERVER
+            | ReasonCode::SERVER_MOVED
+            | ReasonCode::BAD_AUTHENTICATION_METHOD
+            | ReasonCode::ADMINISTRATIVE_ACTION
+    )
 }
 
 /// Whether this may be a server, or the proxy before it, that is just starting.

@@ -44,6 +44,14 @@ fn leave(client: Client, error: &anyhow::Error) {
     }
 }
 
+/// Adds what we were doing, if the error does not say it by itself.
+fn while_doing(error: anyhow::Error, what: impl FnOnce() -> String) -> anyhow::Error {
+    match error.downcast_ref::<Error>() {
+        Some(Error::Unanswered { .. }) => error,
+        _ => error.context(what()),
+    }
+}
+
 /// Ends the connection: in order, or as [`leave`] does.
 fn close(client: Client, result: Result<Exit>) -> Result<Exit> {
     match result {

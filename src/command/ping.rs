@@ -30,9 +30,18 @@ pub fn run(args: &cli::Ping) -> Result<Exit> {
     if !super::print(&describe(&url, &established))? {
         return Ok(Exit::Done);
     }
-    if args.via == Via::Publish && !pinger.subscribe().with_context(|| format!("pinging {url}"))? {
-        let _ = pinger.client.close();
-        return Ok(Exit::Denied);
+    let is_granted = if args.via == Via::Publish { pinger.subscribe() } else { Ok(true) };
+    match is_granted {
+        Ok(true) => {}
+        Ok(false) => {
+            let _ = pinger.client.close();
+            return Ok(Exit::Denied);
+        }
+        Err(error) => {
+            let error = super::while_doing(error.into(), || format!("pinging {url}"));
+            super::leave(pinger.client, &error);
+            return Err(error);
+        }
     }
     let end = pinger.run();
     if matches!(end, Ok(End::Interrupted(_))) {
@@ -203,8 +212,8 @@ impl Pinger<'_> {
                 }
                 Event::Interrupted(signal) => return Err(Error::Interrupted(signal)),
                 Event::Alarm => {
-                    report::failure(&format!("subscribing to {}: no answer", self.topic));
-                    return Ok(false);
+                    let what = format!("subscribing to {}", self.topic);
+                    return Err(Error::Unanswered { what, after: self.args.timeout });
                 }
                 _ => {}
             }

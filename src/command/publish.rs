@@ -28,6 +28,9 @@ use crate::terminal::account::Account;
 use crate::terminal::progress::{Position, Progress};
 use crate::terminal::screen;
 
+/// What a lost connection may mean for messages of QoS 0.
+pub const GAPS: &str = "publishing: messages of QoS 0 may be missing: the connection was lost meanwhile";
+
 /// Runs `mqttws pub`.
 pub fn run(args: &cli::Publish) -> Result<Exit> {
     args.check()?;
@@ -166,9 +169,7 @@ impl Publisher {
             return Exit::Denied;
         }
         if self.gaps {
-            report::failure(
-                "publishing: messages of QoS 0 may be missing: the connection was lost meanwhile",
-            );
+            report::failure(GAPS);
             return Exit::Lost;
         }
         if self.bad > 0 { Exit::Local } else { Exit::Done }

@@ -274,7 +274,8 @@ impl Streamer {
             self.begun = false;
             self.read_again();
         }
-        if self.published > 0 {
+        if self.published > 0 && self.verdict == Exit::Done {
+            report::failure(super::publish::GAPS);
             self.verdict = Exit::Lost;
         }
     }

@@ -24,7 +24,7 @@ use crate::cli;
 use crate::cli::property::GivenProperties;
 use crate::cli::value::Summary;
 use crate::client::{Client, Event};
-use crate::mqtt::packet::{RetainHandling, SubAck, Subscription};
+use crate::mqtt::packet::{RetainHandling, SubAck, Subscription, UnsubAck};
 use crate::mqtt::property::Place;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
@@ -34,6 +34,7 @@ use crate::report::{self, Exit};
 use crate::terminal::account::Account;
 use crate::terminal::format::Layout;
 use crate::terminal::output::{self, Output, Progress, Target};
+use crate::terminal::reader::Reader;
 use crate::terminal::screen;
 
 /// How long the output may take to write what it has, when everything else is over.
@@ -54,6 +55,7 @@ pub fn run(args: &cli::Subscribe) -> Result<Exit> {
     let (layout, target) = (wishes::layout(args)?, wishes::target(args)?);
     warn_of_closed_stdout(args);
     let (client, _) = super::connect(options)?;
+    let reader = watch_reader(args, &client)?;
     let manners = Manners::new(args, &layout, began);
     let output = match &args.commands.exec {
         Some(command) => Sink::Commands(Box::new(Exec::start(args, command, &client, layout)?)),
@@ -62,6 +64,7 @@ pub fn run(args: &cli::Subscribe) -> Result<Exit> {
     let mut subscriber = Subscriber {
         client,
         intake: Intake::new(args, output, manners),
+        reader,
         args,
         filters,
         properties,
@@ -90,13 +93,27 @@ fn start_output(client: &Client, layout: Layout, target: Target) -> Result<Outpu
     .context("starting the output")
 }
 
-/// What is acknowledged is gone, and nobody has seen it.
-fn warn_of_closed_stdout(args: &cli::Subscribe) {
-    let prints = args.output_dir.is_none()
+/// Whether messages on stdout are what is wanted.
+fn prints(args: &cli::Subscribe) -> bool {
+    args.output_dir.is_none()
         && args.commands.exec.is_none()
         && !args.exit_after_answer
-        && !args.remove_retained;
-    if prints && args.qos > QoS::AtMostOnce && !args.conversation.is_quiet() && output::stdout_may_be_closed()
+        && !args.remove_retained
+}
+
+/// Who reads stdout, if that is what this is for.
+fn watch_reader(args: &cli::Subscribe, client: &Client) -> Result<Reader> {
+    let postbox = client.postbox();
+    let reader = if prints(args) { Reader::watch(move || postbox.wake()) } else { Ok(Reader::default()) };
+    reader.context("watching stdout")
+}
+
+/// What is acknowledged is gone, and nobody has seen it.
+fn warn_of_closed_stdout(args: &cli::Subscribe) {
+    if prints(args)
+        && args.qos > QoS::AtMostOnce
+        && !args.conversation.is_quiet()
+        && output::stdout_may_be_closed()
     {
         report::warn("stdout is closed (or leads to /dev/null): messages are acknowledged and thrown away");
     }
@@ -105,6 +122,7 @@ fn warn_of_closed_stdout(args: &cli::Subscribe) {
 struct Subscriber<'a> {
     client: Client,
     intake: Intake<'a>,
+    reader: Reader,
     args: &'a cli::Subscribe,
     filters: Vec<TopicFilter>,
     properties: GivenProperties,
@@ -188,19 +206,25 @@ impl Subscriber<'_> {
             Event::Mqtt(session::Event::Subscribed(suback)) => {
                 Ok(self.subscribed(&suback).or_else(|| self.answered()))
             }
-            Event::Mqtt(session::Event::Unsubscribed(_)) => Ok(self.answered()),
+            Event::Mqtt(session::Event::NotSubscribed { filter, why }) => {
+                Ok(self.not_subscribed(&filter, why))
+            }
+            Event::Mqtt(session::Event::Unsubscribed(unsuback)) => {
+                self.unsubscribed(&unsuback);
+                Ok(self.answered())
+            }
             Event::Written(number) => {
                 self.intake.output.written(number);
                 self.intake.removals.written(number);
                 self.intake.removals.publish(&mut self.client);
-                Ok(None)
+                Ok(self.unread())
             }
             Event::Mqtt(session::Event::Acknowledged { record, code, .. }) => {
                 self.acknowledged(record, code);
                 self.intake.removals.publish(&mut self.client);
                 Ok(self.look_at_commands())
             }
-            Event::Woken => Ok(self.look_at_commands()),
+            Event::Woken => Ok(self.look_at_commands().or_else(|| self.unread())),
             Event::OutputFailed(error) => {
                 self.intake.output.abandon();
                 self.output_failed(error).map(Some)
@@ -218,6 +242,12 @@ impl Subscriber<'_> {
             | Event::Sendable
             | Event::Reconnected => Ok(None),
         }
+    }
+
+    /// The end, when the reader of stdout has gone and has got everything: whatever else comes stays with the
+    /// broker.
+    fn unread(&self) -> Option<Exit> {
+        (self.reader.is_gone() && self.intake.output.is_done()).then_some(Exit::Done)
     }
 
     /// A removal of ours, or a reply, has arrived, or is refused.
@@ -249,6 +279,22 @@ impl Subscriber<'_> {
         }
         self.denied |= refused > 0;
         (refused == self.filters.len()).then_some(Exit::Denied)
+    }
+
+    /// The broker does not take a subscription; what is left may be nothing.
+    fn not_subscribed(&mut self, filter: &TopicFilter, why: session::Unsubscribable) -> Option<Exit> {
+        report::failure(&format!("subscribing to {filter}: refused: {why}"));
+        self.denied = true;
+        self.filters.retain(|asked| asked != filter);
+        self.filters.is_empty().then_some(Exit::Denied)
+    }
+
+    fn unsubscribed(&mut self, unsuback: &UnsubAck) {
+        let answers = self.args.give_back.iter().zip(&unsuback.codes);
+        for (filter, code) in answers.filter(|(_, code)| code.is_error()) {
+            report::failure(&format!("unsubscribing from {filter}: refused: {code}"));
+            self.denied = true;
+        }
     }
 
     /// An endless subscription ends no other way.
@@ -320,7 +366,9 @@ impl Subscriber<'_> {
     /// Ends the connection, and says what came of it.
     fn end(mut self, result: Result<Exit>, telling: Telling) -> Result<Exit> {
         let result = result
-            .with_context(|| format!("subscribed at {}", self.client.options().endpoint))
+            .map_err(|error| {
+                super::while_doing(error, || format!("subscribed at {}", self.client.options().endpoint))
+            })
             .and_then(|exit| self.finish_removals(exit).map(|()| exit));
         if matches!(result, Ok(Exit::TimedOut)) {
             self.client.hurry();

@@ -111,6 +111,11 @@ impl TopicFilter {
         self.0.strip_prefix(SHARE_PREFIX)?.split_once('/')
     }
 
+    /// Whether it stands for more than one topic (§4.7.1).
+    pub fn has_wildcard(&self) -> bool {
+        self.as_str().contains(['+', '#'])
+    }
+
     /// Whether messages of this topic are wanted (§4.7). A shared subscription wants what its inner filter
     /// wants; a leading wildcard does not match a topic that begins with `$` `[MQTT-4.7.2-1]`.
     pub fn matches(&self, topic: &TopicName) -> bool {

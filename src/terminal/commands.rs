@@ -161,6 +161,11 @@ impl Commands {
         self.running.signal(signal);
     }
 
+    /// Asks the commands that run to end; no other is started.
+    pub fn terminate(&self) {
+        self.running.terminate();
+    }
+
     /// Ends the commands that run.
     pub fn kill(&self) {
         self.running.kill();

@@ -51,19 +51,12 @@ impl<R: Read> Records<R> {
 }
 
 /// How many bytes stdin still has, if it is a file.
-#[cfg(unix)]
 pub fn length_of_stdin() -> Option<u64> {
     use std::io::Seek;
     use std::os::fd::AsFd;
     let mut file = File::from(io::stdin().as_fd().try_clone_to_owned().ok()?);
     let metadata = file.metadata().ok().filter(std::fs::Metadata::is_file)?;
     Some(metadata.len().saturating_sub(file.stream_position().ok()?))
-}
-
-/// How many bytes stdin still has: here nobody can tell.
-#[cfg(not(unix))]
-pub fn length_of_stdin() -> Option<u64> {
-    None
 }
 
 /// Everything up to the end, as one message of at most `maximum` bytes.

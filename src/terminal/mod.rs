@@ -14,6 +14,7 @@ pub mod moment;
 mod mosquitto;
 pub mod output;
 pub mod progress;
+pub mod reader;
 pub mod record;
 pub mod sanitise;
 pub mod screen;

@@ -184,22 +184,14 @@ impl Output {
 
 /// stdout without the buffer of `io::stdout`, which searches everything for line feeds and holds back what
 /// follows the last one: two writes for each large message.
-#[cfg(unix)]
 pub fn unbuffered_stdout() -> io::Result<impl Write + Send + 'static> {
     use std::os::fd::AsFd;
     io::stdout().as_fd().try_clone_to_owned().map(std::fs::File::from)
 }
 
-/// stdout; consoles need the translation that `io::stdout` makes.
-#[cfg(not(unix))]
-pub fn unbuffered_stdout() -> io::Result<impl Write + Send + 'static> {
-    Ok(io::stdout())
-}
-
 /// Whether stdout may have been closed when we were started: Rust opens `/dev/null` in place of it, for
 /// reading and writing. A shell's `>/dev/null` is only for writing, but Python's and Node's are like Rust's,
 /// so that nobody can tell for sure.
-#[cfg(unix)]
 pub fn stdout_may_be_closed() -> bool {
     let stdout = io::stdout();
     let is_for_both = rustix::fs::fcntl_getfl(&stdout)
@@ -207,12 +199,6 @@ pub fn stdout_may_be_closed() -> bool {
     let device = rustix::fs::fstat(&stdout).map(|stat| stat.st_rdev);
     let null = rustix::fs::stat("/dev/null").map(|stat| stat.st_rdev);
     is_for_both && matches!((device, null), (Ok(device), Ok(null)) if device == null)
-}
-
-/// Nobody knows here.
-#[cfg(not(unix))]
-pub fn stdout_may_be_closed() -> bool {
-    false
 }
 
 /// Prints one line, or several, on stdout; whether anybody still reads it. What a server has to say in it

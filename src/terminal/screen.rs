@@ -42,7 +42,6 @@ pub fn has_room_for_bar() -> bool {
 }
 
 /// Whether stderr takes something without making us wait: a terminal that was stopped (Ctrl-S) does not.
-#[cfg(unix)]
 pub fn stderr_is_ready() -> bool {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     let stderr = io::stderr();
@@ -50,26 +49,13 @@ pub fn stderr_is_ready() -> bool {
     poll(&mut asked, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|ready| ready > 0)
 }
 
-/// Here nobody can tell.
-#[cfg(not(unix))]
-pub fn stderr_is_ready() -> bool {
-    true
-}
-
 /// Whether what stdout gets is kept: a file, a device. What goes into a pipe may still end on the terminal.
-#[cfg(unix)]
 pub fn stdout_is_kept() -> bool {
     use std::os::fd::AsFd;
     use std::os::unix::fs::FileTypeExt;
     let file = io::stdout().as_fd().try_clone_to_owned().map(std::fs::File::from);
     let kind = file.and_then(|file| file.metadata()).map(|metadata| metadata.file_type());
     !stdout_is_terminal() && kind.is_ok_and(|kind| !kind.is_fifo() && !kind.is_socket())
-}
-
-/// What goes into a pipe may still end on the terminal, and here nobody can tell.
-#[cfg(not(unix))]
-pub fn stdout_is_kept() -> bool {
-    false
 }
 
 /// Whether stdout, if it is a terminal, may be coloured (<https://no-color.org>).

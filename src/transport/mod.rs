@@ -1,5 +1,5 @@
-//! Room 2: a stream of bytes over `ws://` or `wss://`. Another thread dials and reads the socket; everything
-//! here runs where its inbox is delivered to, and waits for nothing but writes. It knows nothing of MQTT.
+//! Room 2: a stream of bytes over `ws://` or `wss://`. Whoever owns it reads the socket and delivers what
+//! came; nothing here waits, but a write for a moment, and `dial`. It knows nothing of MQTT.
 
 pub mod dial;
 pub mod endpoint;
@@ -160,22 +160,22 @@ impl Transport {
         Ok(transport)
     }
 
-    /// Appends bytes that the reading thread has brought.
+    /// Appends bytes that have come.
     pub fn deliver(&mut self, chunk: Chunk) {
         self.stream.wire_mut().deliver(chunk);
     }
 
-    /// Marks the end of what the reading thread brings: none for an orderly end.
+    /// Marks the end of what comes: none for an orderly end.
     pub fn end(&mut self, error: Option<io::Error>) {
         self.stream.wire_mut().end(error);
     }
 
-    /// An emptied chunk, for the reading thread.
+    /// An emptied chunk, to be filled again.
     pub fn take_spent(&mut self) -> Option<Chunk> {
         self.stream.wire_mut().take_spent()
     }
 
-    /// All chunks there are, read or not, for the reading thread: what they hold no longer matters.
+    /// All chunks there are, read or not, to be filled again: what they hold no longer matters.
     pub fn abandon(&mut self) -> impl Iterator<Item = Chunk> + '_ {
         self.stream.wire_mut().abandon()
     }
@@ -266,8 +266,7 @@ impl Transport {
     }
 
     /// The inbox is drained. A peer that reads nothing any more will not say anything either; one that is
-    /// gone makes the reading thread report the end, and what it said before that counts more than our failed
-    /// write.
+    /// gone shows as the end of what comes, and what it said before that counts more than our failed write.
     fn stalled(&self, phase: Phase) -> Result<(), Error> {
         match self.stream.wire().write_error() {
             Some(error) if error.kind() == io::ErrorKind::TimedOut => {

@@ -1,4 +1,4 @@
-//! The lowest layer: bytes that another thread has read, and the socket that we write to. A read never
+//! The lowest layer: bytes that were read for us, and the socket that we write to. A read never
 //! blocks, a write only for a moment. It must never know whether TLS or plain WebSocket is spoken above it.
 
 use std::collections::VecDeque;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use bytes::{Buf, BytesMut};
 use socket2::Socket;
 
-/// A reusable buffer: filled by the thread that reads the socket, emptied by [`Wire`], then filled again.
+/// A reusable buffer: filled by who reads the socket, emptied by [`Wire`], then filled again.
 pub struct Chunk {
     buffer: Box<[u8]>,
     start: usize,
@@ -52,7 +52,7 @@ impl fmt::Debug for Chunk {
 
 /// Where a [`Wire`] writes: a socket in the program, a vector in the tests.
 pub trait Outlet: Write + Send {
-    /// Closes one or both directions; both wakes the thread that reads.
+    /// Closes one or both directions.
     fn shut(&mut self, how: Shutdown);
 }
 
@@ -63,16 +63,11 @@ impl Outlet for Socket {
     }
 }
 
-/// How many emptied chunks are kept for the reading thread.
+/// How many emptied chunks are kept to be filled again.
 const SPENT_LIMIT: usize = 64;
 
 /// How long one write may wait for a peer that does not read; then the rest of it is kept for later.
-#[cfg(unix)]
 pub const WRITE_TURN: Duration = Duration::from_millis(20);
-
-/// Elsewhere nobody knows what became of a write that timed out, so the connection is lost with it.
-#[cfg(not(unix))]
-pub const WRITE_TURN: Duration = Duration::from_secs(20);
 
 /// While so many bytes wait to be written nothing is read: the answers to it would have to wait, too.
 const BACKLOG_LIMIT: usize = 64 * 1024;
@@ -133,7 +128,7 @@ impl Wire {
         self.spent.pop()
     }
 
-    /// Everything that was delivered and will not be read, so that the reading thread can go on.
+    /// Everything that was delivered and will not be read, so that it can be filled again.
     pub fn abandon(&mut self) -> impl Iterator<Item = Chunk> + '_ {
         self.inbox.drain(..).chain(self.spent.drain(..))
     }
@@ -302,7 +297,7 @@ fn is_over(until: &mut Option<Instant>) -> bool {
 }
 
 impl Drop for Wire {
-    /// The reading thread holds a clone of the socket: only a shutdown wakes it.
+    /// The reading end holds a clone of the socket: only a shutdown ends the connection at once.
     fn drop(&mut self) {
         self.outlet.shut(Shutdown::Both);
     }

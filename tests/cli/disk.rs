@@ -83,10 +83,8 @@ fn a_reader_that_has_seen_enough_leaves_the_rest_with_the_broker() {
     let steps = [
         Step::Send("32 <t> 00 07 'one'"),
         packet("40 00 07"),
-        // `head` has its line, and ends; the second line finds nobody.
-        packet("c0"),
-        Step::Send("d0; 32 <t> 00 08 'two'"),
+        // `head` has its line, and ends: whatever else comes finds nobody.
     ];
     let broker = Broker::start(until_goodbye(granted(steps)));
-    subscribe(&broker, "", "-k 1", "| head -n 1").run().expect(0, "one\n", "");
+    subscribe(&broker, "", "", "| head -n 1").run().expect(0, "one\n", "");
 }

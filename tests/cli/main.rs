@@ -25,6 +25,7 @@ mod requests;
 mod serve;
 mod signals;
 mod subscribe;
+mod subscriptions;
 mod summary;
 mod terminal;
 mod terminal_progress;

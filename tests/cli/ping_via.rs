@@ -1,7 +1,7 @@
 //! `mqttws ping --via`: what travels, and what counts as its answer.
 
 use crate::support::broker::{Broker, Step, connected, packet, until_goodbye};
-use crate::support::lines::is_like;
+use crate::support::lines::{is_like, is_line};
 use crate::support::program::Program;
 
 #[test]
@@ -38,4 +38,14 @@ fn a_broker_that_refuses_the_topic_is_named() {
         is_like(stderr.trim_end(), "mqttws: subscribing to mqttws/ping/me: refused: unspecified error"),
         "{outcome}"
     );
+}
+
+#[test]
+fn a_broker_that_does_not_answer_the_subscription_is_named() {
+    let broker = Broker::start(until_goodbye(connected([packet("82 id <mqttws/ping/me> 00")])));
+    let flags = ["-V", "311", "-i", "me", "--via", "publish", "-W", "0.3"];
+    let outcome = Program::new([&["ping", &broker.url()], &flags[..]].concat()).run();
+    assert_eq!(outcome.code(), Some(27), "{outcome}");
+    let line = "mqttws: subscribing to mqttws/ping/me: no answer from the broker within 0.3 s";
+    assert!(is_line(&outcome.stderr, line), "{outcome}");
 }

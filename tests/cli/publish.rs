@@ -1,6 +1,8 @@
 //! `mqttws pub`: what goes over the wire for each way to give a message, and how it ends.
 
+use std::ffi::OsStr;
 use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
 
 use crate::support::broker::{Broker, Step, connected, packet, until_goodbye, until_session_end};
 use crate::support::folder::Folder;
@@ -22,6 +24,15 @@ fn taking<const N: usize>(packets: [&str; N]) -> Broker {
 fn a_message_at_qos_0() {
     let broker = taking(["30 <t> 'hello'"]);
     publish(&broker, &["-m", "hello"]).run().expect(0, "", "");
+}
+
+/// A payload is bytes, on the command line, too.
+#[test]
+fn a_message_that_is_no_text() {
+    let broker = taking(["30 <t> ff fe"]);
+    let url = broker.url();
+    let arguments = ["pub", &url, "-V", "311", "-t", "t", "-m"].map(OsStr::new);
+    Program::new([&arguments[..], &[OsStr::from_bytes(b"\xff\xfe")]].concat()).run().expect(0, "", "");
 }
 
 #[test]
@@ -315,4 +326,22 @@ fn a_file_that_no_packet_can_hold_is_refused_at_once() {
     publish().expect(1, "", &line);
     file.set_len(268_435_455 - 3).unwrap();
     assert_eq!(publish().code(), Some(3), "it is connected to");
+}
+
+/// Nobody knows whether the broker had the first one whole.
+#[test]
+fn a_repeated_file_may_be_missing_after_a_lost_connection() {
+    let payload: Vec<u8> = (0..=250).cycle().take(1_100_000).collect();
+    let folder = Folder::new();
+    let file = folder.write("large", &payload);
+    let mut steps = connected([Step::Payload(payload.clone()), Step::End, Step::Reconnect]);
+    steps.extend(until_goodbye(connected([Step::Payload(payload)])));
+    let broker = Broker::start(steps);
+    let flags = ["-f", &file, "--repeat", "2", "--repeat-delay", "0.3", "--reconnect-delay", "0.01"];
+    let outcome = publish(&broker, &flags).run();
+    assert_eq!(outcome.code(), Some(8), "{outcome}");
+    let stderr = String::from_utf8_lossy(&outcome.stderr);
+    let last = stderr.lines().last();
+    let line = "mqttws: publishing: messages of QoS 0 may be missing: the connection was lost meanwhile";
+    assert_eq!(last, Some(line), "{outcome}");
 }

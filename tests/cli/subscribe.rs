@@ -145,6 +145,13 @@ fn a_reader_that_goes_away_is_success() {
     outcome.expect(0, "one\n", "");
 }
 
+/// ... also when nothing more comes that could not be written.
+#[test]
+fn a_reader_that_goes_away_is_noticed_at_once() {
+    let broker = Broker::start(until_goodbye(subscribed([Step::Send("30 <t> 'one'")])));
+    subscribe(&broker, &["-t", "t"]).stdout_read_for_one_line().run().expect(0, "one\n", "");
+}
+
 /// Promise 1 of design.md §4: the broker still has what was not printed.
 #[test]
 fn what_could_not_be_printed_is_not_acknowledged() {

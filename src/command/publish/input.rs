@@ -115,7 +115,8 @@ impl Input {
             input.source = Some(Box::new(move || records.next_block()));
         } else {
             input.ended = true;
-            input.whole = Some(args.message.clone().unwrap_or_default().into());
+            let message = args.message.clone().unwrap_or_default();
+            input.whole = Some(message.into_encoded_bytes().into());
         }
         input
     }

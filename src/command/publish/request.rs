@@ -259,6 +259,10 @@ impl Requester<'_> {
         match event {
             Event::Mqtt(session::Event::Message(delivery)) => self.message(&delivery),
             Event::Mqtt(session::Event::Subscribed(suback)) => return Ok(self.granted(&suback)),
+            Event::Mqtt(session::Event::NotSubscribed { filter, why }) => {
+                report::failure(&format!("subscribing to {filter}: refused: {why}"));
+                return Ok(Some(Exit::Denied));
+            }
             Event::Mqtt(session::Event::Acknowledged { record, code, reason }) => {
                 let words = reason.map_or_else(|| code.to_string(), |reason| format!("{code} ({reason})"));
                 self.acknowledged(record, code, &words);

@@ -19,7 +19,7 @@ use crate::report::{self, Exit};
 use crate::terminal::commands::{Commands, Ended, Outcome, Settings};
 use crate::terminal::format::Layout;
 
-/// How long a command may take to end after a signal was passed on to it; the program is given five seconds.
+/// How long a command may take to end after a signal; the program is given five seconds.
 const OBEDIENCE: Duration = Duration::from_secs(3);
 
 /// Marks the records of replies: removals of retained messages have the numbers of messages.
@@ -35,7 +35,7 @@ pub struct Exec {
     reply: bool,
     quiet: bool,
     failed: bool,
-    /// A signal was passed on, and then they are killed.
+    /// They were asked to end, and then they are killed.
     kill_at: Option<Instant>,
 }
 
@@ -176,11 +176,21 @@ impl Subscriber<'_> {
         }
     }
 
+    /// The time is up for the commands, too.
+    fn terminate_commands(&mut self) {
+        if let Sink::Commands(exec) = &mut self.intake.output {
+            exec.commands.terminate();
+            exec.kill_at.get_or_insert_with(|| Instant::now() + OBEDIENCE);
+        }
+    }
+
     /// Waits until every command has ended, and every answer is on its way.
     pub(super) fn finish_commands(&mut self, mut result: Result<Exit>) -> Result<Exit> {
         self.settle_commands();
-        if !matches!(result, Ok(Exit::Done)) {
-            self.stop_commands();
+        match result {
+            Ok(Exit::Done) => {}
+            Ok(Exit::TimedOut) => self.terminate_commands(),
+            _ => self.stop_commands(),
         }
         loop {
             if result.is_err() {

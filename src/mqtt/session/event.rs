@@ -6,6 +6,7 @@ use crate::mqtt::packet::{ConnAck, Disconnect, EncodeError, Malformed, Publish, 
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::scram::ScramError;
+use crate::mqtt::topic::TopicFilter;
 
 /// What happened, in the order in which it happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +45,13 @@ pub enum Event {
     },
     /// The answer to a SUBSCRIBE: one code per filter.
     Subscribed(SubAck),
+    /// The server does not take this subscription, so it was not asked.
+    NotSubscribed {
+        /// What was to be subscribed to.
+        filter: TopicFilter,
+        /// What the server does not take.
+        why: Unsubscribable,
+    },
     /// The answer to an UNSUBSCRIBE.
     Unsubscribed(UnsubAck),
     /// The answer to a PINGREQ.
@@ -163,6 +171,27 @@ impl std::fmt::Display for Unsendable {
             }
             Self::Encode(error) => error.fmt(f),
         }
+    }
+}
+
+/// Why a subscription cannot be asked of this server at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unsubscribable {
+    /// It has a wildcard (MQTT 5 §3.2.2.3.11).
+    Wildcard,
+    /// It has a Subscription Identifier (§3.2.2.3.12).
+    Identifier,
+    /// It is shared (§3.2.2.3.13).
+    Shared,
+}
+
+impl std::fmt::Display for Unsubscribable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Wildcard => "the broker takes no wildcards in subscriptions",
+            Self::Identifier => "the broker takes no subscription identifiers",
+            Self::Shared => "the broker takes no shared subscriptions",
+        })
     }
 }
 

@@ -62,8 +62,8 @@ pub enum Exchange {
     ExactlyOnce(Sent),
     /// PUBREL awaits PUBCOMP; the payload is no longer needed.
     Released { record: u64 },
-    /// SUBSCRIBE with so many topic filters awaits SUBACK.
-    Subscribe(usize),
+    /// SUBSCRIBE to these topic filters awaits SUBACK.
+    Subscribe(Vec<TopicFilter>),
     /// UNSUBSCRIBE awaits UNSUBACK.
     Unsubscribe { filters: Vec<TopicFilter>, properties: Properties },
     /// Finished.
@@ -78,6 +78,10 @@ impl Sent {
 }
 
 impl Exchange {
+    fn is_asking(&self) -> bool {
+        matches!(self, Self::Subscribe(_) | Self::Unsubscribe { .. })
+    }
+
     fn is_publishing(&self) -> bool {
         matches!(self, Self::AtLeastOnce(_) | Self::ExactlyOnce(_) | Self::Released { .. })
     }
@@ -87,6 +91,31 @@ impl Exchange {
         match self {
             Self::AtLeastOnce(sent) | Self::ExactlyOnce(sent) => sent.payload.len(),
             _ => 0,
+        }
+    }
+}
+
+/// What the server was asked and has not answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unanswered<'a> {
+    /// To send what these filters match.
+    Subscribe(&'a [TopicFilter]),
+    /// To send it no more.
+    Unsubscribe(&'a [TopicFilter]),
+}
+
+/// The same as what one was doing: "subscribing to a and 2 more".
+impl std::fmt::Display for Unanswered<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (verb, filters) = match self {
+            Self::Subscribe(filters) => ("subscribing to", filters),
+            Self::Unsubscribe(filters) => ("unsubscribing from", filters),
+        };
+        let first = filters.first().map_or("nothing", TopicFilter::as_str);
+        write!(f, "{verb} {first}")?;
+        match filters.len() {
+            0 | 1 => Ok(()),
+            count => write!(f, " and {} more", count - 1),
         }
     }
 }
@@ -114,6 +143,8 @@ pub struct Exchanges {
     publishing: usize,
     /// How many of them were sent on this connection.
     outstanding: usize,
+    /// How many SUBSCRIBE and UNSUBSCRIBE were not answered.
+    asking: usize,
     /// The payload bytes that may have to be sent again.
     remembered: usize,
     /// The sequence number of the first that was never sent in the server's session: those before it carry
@@ -162,6 +193,7 @@ impl Exchanges {
             self.outstanding += 1;
             self.remembered += exchange.remembered();
         }
+        self.asking += usize::from(exchange.is_asking());
         // What is begun while older ones wait to be sent again (a SUBSCRIBE) is skipped by `resend`.
         if self.unsent == self.end() {
             self.unsent += 1;
@@ -223,13 +255,27 @@ impl Exchanges {
     /// SUBACK with so many codes; whether it was awaited.
     pub fn suback(&mut self, packet_id: PacketId, codes: usize) -> Result<bool, Violation> {
         match self.find(packet_id) {
-            Some(Exchange::Subscribe(asked)) if *asked == codes => {
+            Some(Exchange::Subscribe(filters)) if filters.len() == codes => {
                 self.end_of(packet_id);
                 Ok(true)
             }
-            Some(Exchange::Subscribe(asked)) => Err(Violation::SubAckCodes { asked: *asked, codes }),
+            Some(Exchange::Subscribe(filters)) => Err(Violation::SubAckCodes { asked: filters.len(), codes }),
             _ => Ok(false),
         }
+    }
+
+    /// Whether a SUBSCRIBE or an UNSUBSCRIBE awaits its answer.
+    pub fn is_asking(&self) -> bool {
+        self.asking > 0
+    }
+
+    /// The oldest SUBSCRIBE or UNSUBSCRIBE that awaits its answer.
+    pub fn unanswered(&self) -> Option<Unanswered<'_>> {
+        self.queue.iter().find_map(|exchange| match exchange {
+            Exchange::Subscribe(filters) => Some(Unanswered::Subscribe(filters)),
+            Exchange::Unsubscribe { filters, .. } => Some(Unanswered::Unsubscribe(filters)),
+            _ => None,
+        })
     }
 
     /// UNSUBACK; whether it was awaited.
@@ -283,7 +329,7 @@ impl Exchanges {
         }
         self.bury();
         self.unsent = self.first;
-        self.outstanding = 0;
+        (self.outstanding, self.asking) = (0, 0);
         if !session_present {
             self.fresh = self.first;
         }
@@ -353,6 +399,7 @@ impl Exchanges {
         let Some(sequence) = self.sequence(packet_id) else { return };
         let position = self.position(sequence);
         let finished = std::mem::replace(&mut self.queue[position], Exchange::Done);
+        self.asking -= usize::from(finished.is_asking());
         if finished.is_publishing() {
             self.publishing -= 1;
             self.remembered -= finished.remembered();

@@ -5,9 +5,10 @@ use std::num::NonZeroU16;
 use crate::mqtt::packet::Publish;
 use crate::mqtt::property::Properties;
 use crate::mqtt::qos::QoS;
+use crate::mqtt::topic::TopicFilter;
 use crate::mqtt::version::Version;
 
-use super::Unsendable;
+use super::{Unsendable, Unsubscribable};
 
 /// Before MQTT 5 no server says how many messages it takes at once; this many worked everywhere.
 const WINDOW_AT_LEAST_ONCE: u16 = 1000;
@@ -17,6 +18,7 @@ const WINDOW_EXACTLY_ONCE: u16 = 20;
 
 /// The server's limits; absent properties have their default, anew for each connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a limit of its own")]
 pub struct Limits {
     /// `None` before MQTT 5: the server does not say.
     pub receive_maximum: Option<u16>,
@@ -28,6 +30,12 @@ pub struct Limits {
     pub retain_available: bool,
     /// The highest topic alias it takes; 0 is none.
     pub topic_alias_maximum: u16,
+    /// Whether it takes filters with wildcards.
+    pub wildcards: bool,
+    /// Whether it takes subscription identifiers.
+    pub subscription_identifiers: bool,
+    /// Whether it takes shared subscriptions.
+    pub shared_subscriptions: bool,
     /// The keep alive that it wants, in seconds.
     pub server_keep_alive: Option<u16>,
 }
@@ -41,6 +49,9 @@ impl Limits {
             maximum_qos: QoS::ExactlyOnce,
             retain_available: true,
             topic_alias_maximum: 0,
+            wildcards: true,
+            subscription_identifiers: true,
+            shared_subscriptions: true,
             server_keep_alive: None,
         }
     }
@@ -60,6 +71,9 @@ impl Limits {
             maximum_qos: properties.maximum_qos().unwrap_or(QoS::ExactlyOnce),
             retain_available: properties.retain_available().unwrap_or(true),
             topic_alias_maximum: properties.topic_alias_maximum().unwrap_or(0),
+            wildcards: properties.wildcard_subscription_available().unwrap_or(true),
+            subscription_identifiers: properties.subscription_identifier_available().unwrap_or(true),
+            shared_subscriptions: properties.shared_subscription_available().unwrap_or(true),
             server_keep_alive: properties.server_keep_alive(),
         }
     }
@@ -72,6 +86,23 @@ impl Limits {
             (None, asked) => asked.map_or(unsaid, NonZeroU16::get),
         };
         usize::from(window)
+    }
+
+    /// Whether the server takes a subscription to `filter`, with these properties, at all.
+    pub fn check_subscription(
+        &self,
+        filter: &TopicFilter,
+        properties: &Properties,
+    ) -> Result<(), Unsubscribable> {
+        if !self.shared_subscriptions && filter.share().is_some() {
+            Err(Unsubscribable::Shared)
+        } else if !self.wildcards && filter.has_wildcard() {
+            Err(Unsubscribable::Wildcard)
+        } else if !self.subscription_identifiers && properties.subscription_identifiers().next().is_some() {
+            Err(Unsubscribable::Identifier)
+        } else {
+            Ok(())
+        }
     }
 
     /// Whether the server takes this message, with a payload of `length` bytes, at all.

@@ -32,7 +32,7 @@ use crate::mqtt::topic::TopicName;
 use crate::mqtt::version::Version;
 
 pub use config::{Authentication, Config};
-pub use event::{Delivery, Event, Silence, Unsendable, Violation};
+pub use event::{Delivery, Event, Silence, Unsendable, Unsubscribable, Violation};
 use exchange::Exchanges;
 use inbound::Inbound;
 use keep_alive::KeepAlive;

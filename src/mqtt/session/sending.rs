@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
-use super::exchange::{Exchange, Sent};
+use super::exchange::{Exchange, Sent, Unanswered};
 use super::{Event, Session, State, Unsendable};
 use crate::mqtt::packet::{
     Disconnect, EncodeError, Packet, PacketId, Publish, SubAck, Subscribe, Subscription, UnsubAck,
@@ -85,9 +85,14 @@ impl Session {
         self.exchanges.first_unfinished()
     }
 
-    /// Asks for subscriptions; [`Event::Subscribed`] has the answer, under the identifier returned.
+    /// Asks for subscriptions; [`Event::Subscribed`] has the answer, under the identifier returned. What
+    /// this server does not take is not asked: [`Event::NotSubscribed`].
     pub fn subscribe(&mut self, subscriptions: Vec<Subscription>, properties: Properties) -> PacketId {
         let packet_id = self.exchanges.next_id();
+        let subscriptions = self.acceptable(subscriptions, &properties);
+        if subscriptions.is_empty() {
+            return packet_id;
+        }
         let codes = vec![ReasonCode::PACKET_TOO_LARGE; subscriptions.len()];
         let wish = (subscriptions.clone(), properties.clone());
         let packet = Packet::Subscribe(Subscribe { packet_id, properties, subscriptions });
@@ -95,11 +100,36 @@ impl Session {
             let refusal = SubAck { packet_id, properties: Properties::default(), codes };
             self.events.push_back(Event::Subscribed(refusal));
         } else {
-            self.exchanges.begin(Exchange::Subscribe(codes.len()));
+            let filters = wish.0.iter().map(|subscription| subscription.filter.clone()).collect();
+            self.exchanges.begin(Exchange::Subscribe(filters));
             self.subscriptions.push(wish);
             self.send(&packet);
         }
         packet_id
+    }
+
+    /// What the server takes of these; of each of the others [`Event::NotSubscribed`] tells.
+    fn acceptable(&mut self, mut asked: Vec<Subscription>, properties: &Properties) -> Vec<Subscription> {
+        asked.retain(|Subscription { filter, .. }| {
+            match self.limits.check_subscription(filter, properties) {
+                Ok(()) => true,
+                Err(why) => {
+                    self.events.push_back(Event::NotSubscribed { filter: filter.clone(), why });
+                    false
+                }
+            }
+        });
+        asked
+    }
+
+    /// Whether a SUBSCRIBE or an UNSUBSCRIBE of this connection awaits its answer.
+    pub fn is_asking(&self) -> bool {
+        self.state == State::Online && self.exchanges.is_asking()
+    }
+
+    /// The oldest SUBSCRIBE or UNSUBSCRIBE that awaits its answer.
+    pub fn unanswered(&self) -> Option<Unanswered<'_>> {
+        self.exchanges.unanswered()
     }
 
     /// Whether the server would not take it `[MQTT-3.2.2-15]`.

@@ -77,6 +77,11 @@ impl Running {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Asks all of them to end; no other is started.
+    pub fn terminate(&self) {
+        self.signal(Signal::TERM.as_raw());
+    }
+
     /// Runs a command and waits for its end.
     pub fn run(&self, command: &str, job: Job, capture: bool) -> Outcome {
         let (child, pid) = match self.start(command, &job.variables, capture) {

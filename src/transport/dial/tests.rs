@@ -49,7 +49,6 @@ fn a_name_that_cannot_exist_is_told_as_such() {
     assert!(error.to_string().starts_with("no address for a..invalid: "), "{error}");
 }
 
-#[cfg(unix)]
 #[test]
 fn a_unix_socket_is_reached_by_its_path() {
     let path = std::env::temp_dir().join(format!("mqttws-dial-{}", std::process::id()));

@@ -49,7 +49,7 @@ impl Requester<'_> {
             Ok(exit) => exit,
             Err(error) => {
                 crate::command::leave(self.client, &error);
-                return Err(error.context(context));
+                return Err(crate::command::while_doing(error, || context));
             }
         };
         // Every answer is there; nothing of ours can be lost any more.

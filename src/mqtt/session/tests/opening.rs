@@ -165,6 +165,9 @@ fn limits_are_those_of_the_latest_connack() {
         Property::MaximumQoS(1),
         Property::RetainAvailable(0),
         Property::TopicAliasMaximum(3),
+        Property::WildcardSubscriptionAvailable(0),
+        Property::SubscriptionIdentifierAvailable(0),
+        Property::SharedSubscriptionAvailable(0),
         Property::ServerKeepAlive(9),
     ];
     let mut client = Client::limited(config(Version::V5), &limits);
@@ -174,6 +177,9 @@ fn limits_are_those_of_the_latest_connack() {
         maximum_qos: QoS::AtLeastOnce,
         retain_available: false,
         topic_alias_maximum: 3,
+        wildcards: false,
+        subscription_identifiers: false,
+        shared_subscriptions: false,
         server_keep_alive: Some(9),
     };
     assert_eq!(client.session.limits, announced);
@@ -184,6 +190,9 @@ fn limits_are_those_of_the_latest_connack() {
         maximum_qos: QoS::ExactlyOnce,
         retain_available: true,
         topic_alias_maximum: 0,
+        wildcards: true,
+        subscription_identifiers: true,
+        shared_subscriptions: true,
         server_keep_alive: None,
     };
     assert_eq!(client.session.limits, defaults);

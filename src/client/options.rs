@@ -1,0 +1,48 @@
+//! What a client is asked to do. It must never know who asks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Reconnect;
+use crate::mqtt::session;
+use crate::mqtt::version::Version;
+use crate::transport::dial::Route;
+use crate::transport::endpoint::Endpoint;
+use crate::transport::tls::TlsOptions;
+
+/// A line for the user that is no result: a warning, a packet of the log.
+pub type Notice = Box<dyn Fn(&str)>;
+
+/// What a client is asked to do.
+pub struct Options {
+    /// Where to.
+    pub endpoint: Endpoint,
+    /// How to get there.
+    pub route: Arc<Route>,
+    /// How to trust a `wss://` server.
+    pub tls: TlsOptions,
+    /// The subprotocols to offer; `None` offers `mqtt` (`mqttv3.1` for MQTT 3.1), and then the other.
+    pub subprotocols: Option<Vec<String>>,
+    /// More headers for the upgrade.
+    pub headers: Vec<(String, String)>,
+    /// Refuse what is only tolerated by default.
+    pub strict: bool,
+    /// Follow redirects.
+    pub follow: bool,
+    /// From name look-up to CONNACK.
+    pub connect_timeout: Duration,
+    /// For how long a first connection is tried.
+    pub wait: Duration,
+    /// What to do when the connection is lost.
+    pub reconnect: Reconnect,
+    /// The versions to try, in this order; a later one only when an earlier one was refused as such.
+    pub versions: Vec<Version>,
+    /// The session; its version is the first of `versions`.
+    pub session: session::Config,
+    /// Where warnings go.
+    pub warn: Notice,
+    /// Log the way to the server, the upgrade and the frames, too.
+    pub log: bool,
+    /// Where the log goes.
+    pub trace: Notice,
+}
