@@ -71,6 +71,16 @@ pub enum Error {
     Lost(transport::Error),
     /// The connection is gone: nothing was heard.
     Silent(Silence),
+    /// The connection was lost in the middle of a message that was passed on as it came, and the message does
+    /// not come again.
+    MessageTorn {
+        /// Its topic.
+        topic: String,
+        /// How much of its payload was passed on, in bytes.
+        written: usize,
+        /// How much there is of it, in bytes.
+        length: usize,
+    },
     /// The connection is gone, and as many tries as were allowed did not mend it.
     NotMended {
         /// What the last one met.
@@ -117,6 +127,10 @@ impl std::fmt::Display for Error {
                 f,
                 "connection lost: the broker did not answer a PINGREQ within {} s",
                 silence.waited.as_secs()
+            ),
+            Self::MessageTorn { topic, written, length } => write!(
+                f,
+                "connection lost in the middle of a message to {topic}: {written} of {length} bytes were written"
             ),
             Self::NotMended { last, tries } => {
                 write!(f, "connection lost, and {tries} tries to connect again failed: {last}")

@@ -75,6 +75,7 @@ impl Error {
             ),
             Self::Local(_)
             | Self::TlsSetup(_)
+            | Self::MessageTorn { .. }
             | Self::NotMended { .. }
             | Self::Redirected { .. }
             | Self::NotMqtt(_)
@@ -88,7 +89,11 @@ impl Error {
     /// Whether a session of ours stays at the server, and we may still be welcome there to end it.
     pub fn leaves_session(&self) -> bool {
         match self.root() {
-            Self::Lost(_) | Self::Silent(_) | Self::NotMended { .. } | Self::Violation(_) => true,
+            Self::Lost(_)
+            | Self::Silent(_)
+            | Self::MessageTorn { .. }
+            | Self::NotMended { .. }
+            | Self::Violation(_) => true,
             Self::Disconnected(disconnect) => !matches!(
                 disconnect.code,
                 ReasonCode::NOT_AUTHORIZED

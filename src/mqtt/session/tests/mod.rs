@@ -51,6 +51,7 @@ fn config(version: Version) -> Config {
         whole_packets: false,
         max_inflight: None,
         maximum_packet: 1 << 20,
+        parts_above: None,
         connect_properties: Properties::default(),
         disconnect_properties: Properties::default(),
         trace: false,
