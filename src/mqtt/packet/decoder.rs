@@ -70,7 +70,16 @@ impl Decoder {
     /// Reads packets of this version, of at most `maximum` bytes each, fixed header included.
     pub fn new(version: Version, maximum: usize) -> Self {
         let (current, waiting, started) = (Bytes::new(), VecDeque::new(), BytesMut::new());
-        Self { version, maximum, parts_above: usize::MAX, left: None, current, waiting, started, failed: None }
+        Self {
+            version,
+            maximum,
+            parts_above: usize::MAX,
+            left: None,
+            current,
+            waiting,
+            started,
+            failed: None,
+        }
     }
 
     /// Hands out each PUBLISH of more than `size` bytes in parts, see [`Decoder::next_part`].

@@ -143,7 +143,9 @@ impl Publish {
         if !version.has_properties() {
             return Ok(plain);
         }
-        let Some(properties) = body.get(plain..).filter(|rest| !rest.is_empty()) else { return Ok(plain + 1) };
+        let Some(properties) = body.get(plain..).filter(|rest| !rest.is_empty()) else {
+            return Ok(plain + 1);
+        };
         Ok(match variable_byte_integer(properties)? {
             Some((length, of_length)) => plain + of_length + length as usize,
             None => body.len() + 1,

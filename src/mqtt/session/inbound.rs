@@ -123,6 +123,13 @@ impl Inbound {
         self.owe(number, packet_id, publish.qos, receive_maximum())
     }
 
+    /// The latest message that was delivered was not received as a whole, and will not be: its number is free.
+    pub fn forget(&mut self, number: u64) {
+        self.delivered = number - 1;
+        self.owed.retain(|owed| owed.number < number);
+        self.receipts.retain(|_, receipt| receipt.number < number);
+    }
+
     fn owe(
         &mut self,
         number: u64,

@@ -149,7 +149,7 @@ impl Session {
         let unsure = std::mem::take(&mut self.unsure) || self.config.version == Version::V3_1;
         let resumed = self.exchanges.resume(session_present);
         self.inbound.resume(session_present, unsure);
-        if (!session_present || self.parts.is_fleeting()) && self.parts.give_up() {
+        if (!session_present || self.parts.is_fleeting()) && self.tear() {
             self.events.push_back(Event::MessageTorn);
         }
         if !session_present || unsure || resumed.unanswered_subscribe {

@@ -4,7 +4,7 @@
 use bytes::{Buf, Bytes};
 
 use super::Delivery;
-use crate::mqtt::packet::Publish;
+use crate::mqtt::packet::{PacketId, Publish};
 use crate::mqtt::property::Property;
 
 /// See the module.
@@ -83,9 +83,14 @@ impl Parts {
         self.begun.as_ref().is_some_and(|begun| begun.delivery.publish.packet_id.is_none())
     }
 
-    /// The message that was begun will not come again; whether there was one.
-    pub fn give_up(&mut self) -> bool {
-        self.begun.take().is_some()
+    /// Whether a message was begun that has this identifier.
+    pub fn is_under(&self, packet_id: Option<PacketId>) -> bool {
+        self.begun.as_ref().is_some_and(|begun| begun.delivery.publish.packet_id == packet_id)
+    }
+
+    /// The message that was begun will not come again: its number, if there was one.
+    pub fn give_up(&mut self) -> Option<u64> {
+        self.begun.take().map(|begun| begun.delivery.number)
     }
 
     /// If this is the message that was begun on an earlier connection: its number. Its parts continue it.

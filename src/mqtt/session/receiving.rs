@@ -15,7 +15,8 @@ impl Session {
         &mut self,
         mut take: impl FnMut(&Delivery) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, Violation> {
-        if self.state != State::Online || self.config.trace || !self.events.is_empty() || self.parts.is_open() {
+        if self.state != State::Online || self.config.trace || !self.events.is_empty() || self.parts.is_open()
+        {
             return Ok(ControlFlow::Continue(()));
         }
         let mut delivery = std::mem::take(&mut self.delivery);
@@ -47,8 +48,9 @@ impl Session {
             self.events.extend(piece.into_iter().chain(end));
             return Ok(self.events.pop_front());
         }
+        let is_torn = !self.is_repeated(&publish) && self.tear();
         let Some(number) = self.accept(&publish)? else { return Ok(None) };
-        Ok(Some(self.torn_by(Event::Message(Delivery { number, publish }))))
+        Ok(Some(self.after_torn(is_torn, Event::Message(Delivery { number, publish }))))
     }
 
     /// A part of a large message.
@@ -70,16 +72,21 @@ impl Session {
         if self.take_up(&publish, length)? {
             return Ok(None);
         }
-        if self.inbound.has(&publish) {
+        if self.is_repeated(&publish) {
             // It is answered when it was received.
             self.parts.begin_repeated(publish);
             return Ok(None);
         }
+        let is_torn = self.tear();
         let Some(number) = self.accept(&publish)? else { return Ok(None) };
         let delivery = Delivery { number, publish };
-        let event = self.torn_by(Event::MessageBegins { delivery: delivery.clone(), length });
-        self.parts.begin(delivery, length);
-        Ok(Some(event))
+        self.parts.begin(delivery.clone(), length);
+        Ok(Some(self.after_torn(is_torn, Event::MessageBegins { delivery, length })))
+    }
+
+    /// Whether this is a QoS 2 message that was delivered before, as a whole.
+    fn is_repeated(&self, publish: &Publish) -> bool {
+        self.inbound.has(publish) && !self.parts.is_under(publish.packet_id)
     }
 
     /// Whether this is the message that was begun on an earlier connection: it goes on where it was.
@@ -89,10 +96,19 @@ impl Session {
         Ok(true)
     }
 
-    /// Another message comes where the one that was begun should have come again: the caller hears of that
-    /// first.
-    fn torn_by(&mut self, event: Event) -> Event {
-        if !self.parts.give_up() {
+    /// The message that was begun on an earlier connection, if there is one, does not come again where it
+    /// should have. If it still does, it is a new one.
+    pub(super) fn tear(&mut self) -> bool {
+        let number = self.parts.give_up();
+        if let Some(number) = number {
+            self.inbound.forget(number);
+        }
+        number.is_some()
+    }
+
+    /// That comes before what has come instead.
+    fn after_torn(&mut self, is_torn: bool, event: Event) -> Event {
+        if !is_torn {
             return event;
         }
         self.events.push_back(event);

@@ -9,6 +9,7 @@ mod inbound;
 mod keep_alive;
 mod opening;
 mod outbound;
+mod parts;
 mod promises;
 mod resuming;
 mod simulation;
