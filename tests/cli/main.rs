@@ -11,6 +11,7 @@ mod faults;
 mod filters;
 mod formats;
 mod hostile;
+mod large;
 mod oddities;
 mod ping;
 mod ping_via;
