@@ -128,10 +128,10 @@ impl std::fmt::Display for Error {
                 "connection lost: the broker did not answer a PINGREQ within {} s",
                 silence.waited.as_secs()
             ),
-            Self::MessageTorn { topic, written, length } => write!(
-                f,
-                "connection lost in the middle of a message to {topic}: {written} of {length} bytes were written"
-            ),
+            Self::MessageTorn { topic, written, length } => {
+                write!(f, "connection lost in the middle of a message to {topic}: ")?;
+                write!(f, "{written} of {length} bytes were written")
+            }
             Self::NotMended { last, tries } => {
                 write!(f, "connection lost, and {tries} tries to connect again failed: {last}")
             }

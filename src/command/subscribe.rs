@@ -190,19 +190,12 @@ impl Subscriber<'_> {
     fn handle(&mut self, event: Event) -> Result<Option<Exit>> {
         match event {
             Event::Mqtt(session::Event::Message(delivery)) => Ok(self.intake.take(&delivery)),
-            Event::Mqtt(session::Event::MessageBegins { delivery, length }) => {
-                let end = self.intake.begin(delivery, length);
-                if !self.intake.is_amidst() {
-                    self.client.ignore();
-                }
-                Ok(end)
-            }
-            Event::Mqtt(session::Event::Piece(piece)) => {
-                self.intake.piece(piece);
-                Ok(None)
-            }
-            Event::Mqtt(session::Event::MessageEnds) => Ok(self.intake.end()),
-            Event::Mqtt(session::Event::MessageTorn) => self.intake.torn().map_or(Ok(None), Err),
+            Event::Mqtt(
+                part @ (session::Event::MessageBegins { .. }
+                | session::Event::Piece(_)
+                | session::Event::MessageEnds
+                | session::Event::MessageTorn),
+            ) => self.part(part),
             Event::Mqtt(session::Event::Subscribed(suback)) => {
                 Ok(self.subscribed(&suback).or_else(|| self.answered()))
             }

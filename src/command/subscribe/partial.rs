@@ -3,8 +3,9 @@
 
 use anyhow::{Error, Result};
 
+use super::Subscriber;
 use crate::client;
-use crate::mqtt::session::Delivery;
+use crate::mqtt::session::{self, Delivery};
 use crate::mqtt::topic::TopicName;
 use crate::report::{self, Exit};
 
@@ -50,8 +51,8 @@ impl Partial {
         match result {
             Ok(exit) => {
                 report::failure(&format!(
-                    "subscribed: ended in the middle of a message to {topic}: {written} of {length} bytes were \
-                     written"
+                    "subscribed: ended in the middle of a message to {topic}: {written} of {length} bytes \
+                     were written"
                 ));
                 Ok(exit)
             }
@@ -64,6 +65,28 @@ impl Partial {
 
     fn topic(&self) -> &str {
         self.delivery.publish.topic.as_ref().map_or("", TopicName::as_str)
+    }
+}
+
+impl Subscriber<'_> {
+    /// A part of a large message.
+    pub(super) fn part(&mut self, event: session::Event) -> Result<Option<Exit>> {
+        match event {
+            session::Event::MessageBegins { delivery, length } => {
+                let end = self.intake.begin(delivery, length);
+                if !self.intake.is_amidst() {
+                    self.client.ignore();
+                }
+                Ok(end)
+            }
+            session::Event::Piece(piece) => {
+                self.intake.piece(piece);
+                Ok(None)
+            }
+            session::Event::MessageEnds => Ok(self.intake.end()),
+            session::Event::MessageTorn => self.intake.torn().map_or(Ok(None), Err),
+            _ => Ok(None),
+        }
     }
 }
 

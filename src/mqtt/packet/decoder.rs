@@ -1,12 +1,13 @@
-//! From bytes, cut anywhere, to packets: zero copy where a packet lies in one piece, one copy where not. Large
-//! messages can be handed out in the pieces in which they come, without any.
-//! It must never know where the bytes come from.
+//! From bytes, cut anywhere, to packets: zero copy where a packet lies in one piece, one copy where not.
+//! Large messages can be handed out in the pieces in which they come, without any. It must never know where
+//! the bytes come from.
 
 use std::collections::VecDeque;
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::reader::{Reader, variable_byte_integer};
+use super::fixed_header::{FixedHeader, LONGEST_FIXED_HEADER};
+use super::reader::Reader;
 use super::{
     Ack, Auth, ConnAck, Connect, Disconnect, Malformed, Packet, PacketId, PacketType, Publish, SubAck,
     Subscribe, UnsubAck, Unsubscribe,
@@ -16,13 +17,6 @@ use crate::mqtt::version::Version;
 
 /// The upper half of a PUBLISH's first byte (§2.1.2).
 const PUBLISH: u8 = 3;
-
-/// The longest fixed header: the first byte and four of the remaining length (§2.1).
-const LONGEST_FIXED_HEADER: usize = 5;
-
-/// The longest remaining length of anything but PUBLISH, in bytes: no string or property list comes near it,
-/// and nobody is to make us hold more by calling it a CONNACK.
-const LONGEST_CONTROL: usize = 16 * 1024 * 1024;
 
 /// What [`Decoder::next_part`] finds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,15 +49,6 @@ pub struct Decoder {
     started: BytesMut,
     /// What was wrong; nothing is read after it.
     failed: Option<Malformed>,
-}
-
-/// The beginning of a packet (§2.1).
-struct FixedHeader {
-    packet: PacketType,
-    /// The length of the fixed header, in bytes.
-    length: usize,
-    /// The size of the whole packet, in bytes.
-    size: usize,
 }
 
 impl Decoder {
@@ -115,8 +100,8 @@ impl Decoder {
         })
     }
 
-    /// The next packet, or the next part of a large PUBLISH; `None` when more bytes are needed. After an error
-    /// there is only that error.
+    /// The next packet, or the next part of a large PUBLISH; `None` when more bytes are needed. After an
+    /// error there is only that error.
     #[inline]
     pub fn next_part(&mut self) -> Result<Option<Part>, Malformed> {
         if let Some(error) = &self.failed {
@@ -141,7 +126,9 @@ impl Decoder {
         if self.is_amidst() || self.current.first().is_none_or(|first| first >> 4 != PUBLISH) {
             return false;
         }
-        let Ok(Some(header)) = fixed_header(&self.current, self.version, self.maximum) else { return false };
+        let Ok(Some(header)) = FixedHeader::read(&self.current, self.version, self.maximum) else {
+            return false;
+        };
         if header.size > self.parts_above {
             return false;
         }
@@ -191,7 +178,7 @@ impl Decoder {
             return Ok(self.piece(left));
         }
         if self.started.is_empty() {
-            let Some(header) = fixed_header(&self.current, self.version, self.maximum)? else {
+            let Some(header) = FixedHeader::read(&self.current, self.version, self.maximum)? else {
                 return self.join(None);
             };
             if header.size > self.current.len() || header.size > self.parts_above {
@@ -201,7 +188,7 @@ impl Decoder {
             self.refill();
             return self.decode(&header, bytes).map(Part::Packet).map(Some);
         }
-        let header = fixed_header(&self.started, self.version, self.maximum)?;
+        let header = FixedHeader::read(&self.started, self.version, self.maximum)?;
         self.join(header)
     }
 
@@ -221,7 +208,7 @@ impl Decoder {
                 let bytes = std::mem::take(&mut self.started).freeze();
                 return self.decode(&header, bytes).map(Part::Packet).map(Some);
             }
-            header = fixed_header(&self.started, self.version, self.maximum)?;
+            header = FixedHeader::read(&self.started, self.version, self.maximum)?;
         }
     }
 
@@ -352,69 +339,4 @@ impl Decoder {
             PacketType::Auth => Packet::Auth(Auth::decode(reader)?),
         })
     }
-}
-
-/// The fixed header at the beginning of these bytes, or `None` if it goes on past their end. The first byte
-/// is judged at once: an answer that is not MQTT at all fails before its "length" has come in.
-#[inline]
-fn fixed_header(bytes: &[u8], version: Version, maximum: usize) -> Result<Option<FixedHeader>, Malformed> {
-    let Some((&first, rest)) = bytes.split_first() else { return Ok(None) };
-    let packet = packet_type(first, version)?;
-    let Some((remaining, length)) = variable_byte_integer(rest)? else { return Ok(None) };
-    let length = 1 + length;
-    let size = length + remaining as usize;
-    check_length(packet, version, remaining as usize)?;
-    if size > maximum {
-        return Err(Malformed::PacketTooLarge { size, maximum });
-    }
-    Ok(Some(FixedHeader { packet, length, size }))
-}
-
-/// What has one length only before MQTT 5 is judged by it, before its content has come in. In MQTT 5 only
-/// PUBLISH is ever as long as [`LONGEST_CONTROL`].
-#[inline]
-fn check_length(packet: PacketType, version: Version, length: usize) -> Result<(), Malformed> {
-    if packet == PacketType::Publish {
-        return Ok(());
-    }
-    let exact = match packet {
-        PacketType::PingReq | PacketType::PingResp => 0,
-        _ if version.has_properties() => return bounded(length),
-        PacketType::Disconnect => 0,
-        PacketType::ConnAck
-        | PacketType::PubAck
-        | PacketType::PubRec
-        | PacketType::PubRel
-        | PacketType::PubComp
-        | PacketType::UnsubAck => 2,
-        _ => return bounded(length),
-    };
-    match length.checked_sub(exact) {
-        None => Err(Malformed::Truncated { packet }),
-        Some(0) => Ok(()),
-        Some(count) => Err(Malformed::TrailingBytes { packet, count }),
-    }
-}
-
-fn bounded(length: usize) -> Result<(), Malformed> {
-    if length <= LONGEST_CONTROL {
-        return Ok(());
-    }
-    Err(Malformed::PacketTooLarge { size: length, maximum: LONGEST_CONTROL })
-}
-
-/// The type of a packet, if its flags are as they must be (§2.1.3). MQTT 3.1 knows DUP where later versions
-/// have a fixed 0010 (3.1 §2.1).
-fn packet_type(first: u8, version: Version) -> Result<PacketType, Malformed> {
-    let value = first >> 4;
-    let packet = PacketType::from_bits(value)
-        .filter(|packet| *packet != PacketType::Auth || version.has_properties())
-        .ok_or(Malformed::UnknownPacketType { value })?;
-    if packet == PacketType::Publish {
-        return Ok(packet);
-    }
-    let flags = first & 0x0F;
-    let fixed = packet.fixed_flags();
-    let again = version == Version::V3_1 && fixed != 0 && flags == fixed | 0b1000;
-    if flags == fixed || again { Ok(packet) } else { Err(Malformed::FixedHeaderFlags { packet, flags }) }
 }

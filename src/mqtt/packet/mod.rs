@@ -7,6 +7,7 @@ mod decoder;
 mod describe;
 mod encode;
 mod error;
+mod fixed_header;
 mod packet_type;
 mod publish;
 mod publish_codec;

@@ -105,8 +105,8 @@ impl Inbound {
             && publish.packet_id.and_then(|packet_id| self.receipts.get(&packet_id)).is_some_and(repeats)
     }
 
-    /// Takes in once more the latest message that was delivered: it was not received as a whole, and keeps its
-    /// number.
+    /// Takes in once more the latest message that was delivered: it was not received as a whole, and keeps
+    /// its number.
     pub fn accept_again(
         &mut self,
         number: u64,
@@ -123,7 +123,8 @@ impl Inbound {
         self.owe(number, packet_id, publish.qos, receive_maximum())
     }
 
-    /// The latest message that was delivered was not received as a whole, and will not be: its number is free.
+    /// The latest message that was delivered was not received as a whole, and will not be: its number is
+    /// free.
     pub fn forget(&mut self, number: u64) {
         self.delivered = number - 1;
         self.owed.retain(|owed| owed.number < number);

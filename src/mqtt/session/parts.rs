@@ -1,5 +1,5 @@
-//! What is known of a message that comes in parts: how much of it was handed out, on this connection or on one
-//! before. It must never know what becomes of the parts.
+//! What is known of a message that comes in parts: how much of it was handed out, on this connection or on
+//! one before. It must never know what becomes of the parts.
 
 use bytes::{Buf, Bytes};
 

@@ -103,7 +103,9 @@ fn bytes_that_wait_are_not_waited_for() {
     for version in VERSIONS {
         let (wire, packets) = stream(version);
         let mut decoder = Decoder::new(version, UNLIMITED).in_parts_above(0);
-        wire.iter().for_each(|byte| decoder.feed(Bytes::copy_from_slice(&[*byte])));
+        for byte in &wire {
+            decoder.feed(Bytes::copy_from_slice(&[*byte]));
+        }
         let mut begun = 0;
         while let Some(part) = decoder.next_part().expect("well-formed packets") {
             begun += usize::from(matches!(part, Part::Packet(_) | Part::Begins(..)));
