@@ -9,7 +9,10 @@ use clap::CommandFactory;
 use clap_complete::Shell;
 use clap_mangen::Man;
 
+use self::pipe::{COMMANDS, DROP_IN, REQUESTS};
 use super::{Cli, cloud};
+
+mod pipe;
 
 const EXIT_STATUS: &str = r".SH EXIT STATUS
 .TP
@@ -17,7 +20,8 @@ const EXIT_STATUS: &str = r".SH EXIT STATUS
 Done as asked; also when the reader of stdout went away, and when an endless \fBsub\fR or \fBping\fR was interrupted.
 .TP
 \fB1\fR
-A local failure: a file, the disk, the output; also when records of the input made no sense.
+A local failure: a file, the disk, the output, a command of \fB\-\-exec\fR; also when records of the input made no
+sense.
 .TP
 \fB2\fR
 The command line makes no sense.
@@ -44,7 +48,8 @@ The connection was lost.
 The broker broke a protocol (WebSocket or MQTT).
 .TP
 \fB27\fR
-Timed out: \fB\-\-connect\-timeout\fR (the line names the step), \fB\-W\fR, or no ping was answered.
+Timed out: \fB\-\-connect\-timeout\fR (the line names the step), \fB\-W\fR, a request without an answer, or no ping
+was answered.
 .TP
 \fB130\fR, \fB143\fR
 Interrupted by SIGINT or SIGTERM before what was asked was done.
@@ -289,7 +294,7 @@ With \fB\-\-random\-filter\fR only messages that are written count for \fB\-C\fR
 .IP \(bu 2
 A retained message is removed only after it was written.
 .IP \(bu 2
-\fB\-o\fR is a folder for the messages; flags are read from a file with \fB\-\-config\fR.
+\fB\-o\fR is a folder for the messages, unless it is a file.
 .IP \(bu 2
 Numbers above 2147483647 are not shown as negative ones.
 .IP \(bu 2
@@ -348,8 +353,8 @@ fn manual(files: &mut BTreeMap<PathBuf, String>) {
         let (_, examples) = EXAMPLES.iter().find(|(of, _)| *of == name).expect("every command has examples");
         let title = format!("mqttws-{name}");
         let special: &[&str] = match name {
-            "pub" => &[RECORDS, PROPERTIES, SUMMARY, TERMINAL_PUB],
-            "sub" => &[FORMATS, RECORDS, PROPERTIES, SUMMARY, TERMINAL_SUB, DIFFERENCES],
+            "pub" => &[REQUESTS, RECORDS, PROPERTIES, SUMMARY, TERMINAL_PUB, DROP_IN],
+            "sub" => &[FORMATS, COMMANDS, RECORDS, PROPERTIES, SUMMARY, TERMINAL_SUB, DIFFERENCES, DROP_IN],
             _ => &[],
         };
         let text = page(command, &title, &[special, &[EXIT_STATUS, ENVIRONMENT, examples]].concat());

@@ -16,10 +16,13 @@ use crate::mqtt::session;
 use crate::mqtt::version::Version;
 use crate::report::{self, Exit};
 use crate::terminal::account::Account;
-use crate::terminal::input::{FileBlocks, Rewind};
+use crate::terminal::file_blocks::FileBlocks;
 use crate::terminal::progress::{Position, Progress};
 use crate::terminal::screen;
 use crate::terminal::statistics::Statistics;
+
+/// After so many blocks we look what else has happened.
+const BLOCKS_AT_ONCE: usize = 8;
 
 /// A file that is published as one message.
 pub struct Large {
@@ -55,9 +58,8 @@ pub fn run(
     telling: Telling,
 ) -> Result<Exit> {
     let (mut client, _) = super::connect(options)?;
-    let Large { name, mut blocks, length, repeat, pace } = file;
-    let rewind = blocks.rewind();
-    client.attach_input(Box::new(move || blocks.next_block()))?;
+    let Large { name, blocks, length, repeat, pace } = file;
+    client.attach_input(Box::new(blocks.source()))?;
     let context = format!("publishing to {}", template.topic.as_ref().map_or("", |topic| topic.as_str()));
     let mut streamer = Streamer {
         client,
@@ -69,11 +71,12 @@ pub fn run(
         pace,
         published: 0,
         alarm: None,
-        rewind,
+        blocks,
         progress,
         begun: false,
         given: 0,
         ahead: None,
+        goes_on: false,
         requested: false,
         stale: false,
         all_given: None,
@@ -112,7 +115,7 @@ struct Streamer {
     pace: Pace,
     /// When the next time is, if that is not yet.
     alarm: Option<Instant>,
-    rewind: Rewind,
+    blocks: FileBlocks,
     progress: Progress,
     /// PUBLISH was begun, on this connection or (QoS 1 and 2) on one before.
     begun: bool,
@@ -120,6 +123,8 @@ struct Streamer {
     given: usize,
     /// A block that was read and not given.
     ahead: Option<Bytes>,
+    /// More can be given at once: what else has happened is only looked at in passing.
+    goes_on: bool,
     /// A block was asked for and has not come.
     requested: bool,
     /// The block that was asked for is of the reading before.
@@ -170,7 +175,8 @@ impl Streamer {
             let position = Position { messages: 0, bytes: 0, read: before + self.given as u64 };
             self.progress.update(position, Instant::now());
         }
-        let alarm = [self.alarm, self.progress.deadline()].into_iter().flatten().min();
+        let at_once = self.goes_on.then(Instant::now);
+        let alarm = [at_once, self.alarm, self.progress.deadline()].into_iter().flatten().min();
         Ok(self.client.next(alarm)?)
     }
 
@@ -204,8 +210,11 @@ impl Streamer {
     fn give(&mut self) {
         // Sending makes room, at first perhaps for what was given before.
         self.client.send();
-        loop {
+        for _ in 0..BLOCKS_AT_ONCE {
             let wanted = self.client.session().stream_wants();
+            if self.ahead.is_none() && wanted > 0 && !self.requested && self.given < self.length {
+                self.ahead = self.blocks.at_once(self.given);
+            }
             let Some(block) = self.ahead.as_mut().filter(|_| wanted > 0) else { break };
             let piece = block.split_to(wanted.min(block.len()));
             if block.is_empty() {
@@ -216,10 +225,16 @@ impl Streamer {
             self.all_given = (self.given == self.length).then(Instant::now);
             self.client.send();
         }
-        if self.ahead.is_none() && !self.requested && self.given < self.length {
-            self.requested = true;
-            self.client.request_input();
+        self.goes_on = self.client.session().stream_wants() > 0 && self.given < self.length;
+        if self.goes_on && self.ahead.is_none() && !self.requested {
+            self.ahead = self.blocks.at_once(self.given);
+            if self.ahead.is_none() {
+                self.requested = true;
+                self.blocks.want(self.given);
+                self.client.request_input();
+            }
         }
+        self.goes_on &= self.ahead.is_some();
     }
 
     fn handle(&mut self, event: Event) -> Result<()> {
@@ -268,7 +283,6 @@ impl Streamer {
         self.given = 0;
         self.ahead = None;
         self.stale = self.requested;
-        self.rewind.request();
     }
 
     fn refuse(&mut self, words: &str) {

@@ -31,6 +31,8 @@ pub struct Settings {
     pub jobs: usize,
     /// Keep what they write to stdout; otherwise it goes to ours.
     pub capture: bool,
+    /// Start others after one that failed.
+    pub keep_going: bool,
 }
 
 /// A message whose command has ended.
@@ -177,6 +179,10 @@ fn work(
         let Ok(job) = order else { return };
         let number = job.number;
         let outcome = running.run(&settings.command, job, settings.capture);
+        if matches!(outcome, Outcome::Failed(_)) && !settings.keep_going {
+            // Before anything else is taken: the caller hears of it too late.
+            running.stop();
+        }
         if report.send((number, outcome)).is_err() {
             return;
         }

@@ -28,21 +28,25 @@ pub struct Names {
 }
 
 impl Folder {
-    /// The folder at `path`, which is made if it is not there, and the names of its next files.
+    /// The folder at `path`, which is made if it is not there, and the names of its next files. One that
+    /// cannot be written to is found out now, and not when the first message has come.
     pub fn open(path: PathBuf) -> io::Result<(Self, Names)> {
         fs::create_dir_all(&path)?;
+        let folder = Self { path };
+        File::create(folder.unfinished())?;
+        fs::remove_file(folder.unfinished())?;
         let mut last = 0_u64;
-        for entry in fs::read_dir(&path)? {
+        for entry in fs::read_dir(&folder.path)? {
             let name = entry?.file_name();
             let number = name.to_str().and_then(|name| name.rsplit_once('-')?.1.parse().ok());
             last = last.max(number.unwrap_or(0));
         }
-        Ok((Self { path }, Names { next: last.saturating_add(1) }))
+        Ok((folder, Names { next: last.saturating_add(1) }))
     }
 
     /// Writes a file: under another name first, so that nobody sees half of it.
     pub fn store(&self, name: &str, pieces: &[Bytes]) -> io::Result<()> {
-        let unfinished = self.path.join(format!(".mqttws-{}.part", std::process::id()));
+        let unfinished = self.unfinished();
         let write = || {
             let mut file = File::create(&unfinished)?;
             pieces.iter().try_for_each(|piece| file.write_all(piece))?;
@@ -53,6 +57,11 @@ impl Folder {
             // What is left of a file that could not be written helps nobody.
             let _ = fs::remove_file(&unfinished);
         })
+    }
+
+    /// The name that a file has until it is whole.
+    fn unfinished(&self) -> PathBuf {
+        self.path.join(format!(".mqttws-{}.part", std::process::id()))
     }
 
     /// What [`Folder::store`] wrote stays, also if the machine stops now.

@@ -1,9 +1,7 @@
 //! Where messages to publish come from: blocks of whole records, read in a thread of their own.
 
 use std::fs::File;
-use std::io::{self, Read, Seek};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::io::{self, Read};
 
 use bytes::{Bytes, BytesMut};
 use memchr::{memchr, memrchr};
@@ -50,6 +48,7 @@ impl<R: Read> Records<R> {
 /// How many bytes stdin still has, if it is a file.
 #[cfg(unix)]
 pub fn length_of_stdin() -> Option<u64> {
+    use std::io::Seek;
     use std::os::fd::AsFd;
     let mut file = File::from(io::stdin().as_fd().try_clone_to_owned().ok()?);
     let metadata = file.metadata().ok().filter(std::fs::Metadata::is_file)?;
@@ -71,46 +70,6 @@ pub fn read_whole(mut reader: impl Read, maximum: usize) -> io::Result<Bytes> {
         }
     }
     Ok(whole.freeze())
-}
-
-/// A file, read block by block, and again from its beginning whenever that is asked for.
-#[derive(Debug)]
-pub struct FileBlocks {
-    file: File,
-    rewind: Rewind,
-}
-
-/// Asks for a file to be read again.
-#[derive(Debug, Clone, Default)]
-pub struct Rewind(Arc<AtomicBool>);
-
-impl Rewind {
-    /// The next block will be the first.
-    pub fn request(&self) {
-        self.0.store(true, Ordering::Release);
-    }
-}
-
-impl FileBlocks {
-    /// The blocks of `file`.
-    pub fn new(file: File) -> Self {
-        Self { file, rewind: Rewind::default() }
-    }
-
-    /// What asks for it to be read again.
-    pub fn rewind(&self) -> Rewind {
-        self.rewind.clone()
-    }
-
-    /// The next block; `None` at the end.
-    pub fn next_block(&mut self) -> io::Result<Option<Bytes>> {
-        if self.rewind.0.swap(false, Ordering::Acquire) {
-            self.file.rewind()?;
-        }
-        let mut block = BytesMut::new();
-        let read = read_more(&mut self.file, &mut block)?;
-        Ok((read > 0).then(|| compact(block)))
-    }
 }
 
 /// The records of one block, without their delimiters; a last record without one counts, too.

@@ -4,6 +4,7 @@
 pub mod account;
 pub mod commands;
 pub mod encoding;
+pub mod file_blocks;
 pub mod folder;
 pub mod format;
 pub mod input;

@@ -1,12 +1,13 @@
 //! A message as a line of JSON, both ways: what `sub --json` writes, `pub --json` reads, and nothing is lost
 //! between them. It must never know where a line comes from or goes.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
+use std::marker::PhantomData;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use bytestring::ByteString;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::encoding::Encoding;
@@ -19,6 +20,9 @@ use crate::mqtt::topic::TopicName;
 
 /// The names of bytes that are no text end with this, in base64.
 const BASE64: &str = "_base64";
+
+/// U+FEFF in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Fields that say something about a message that no publisher can say.
 const ONLY_TOLD: [&str; 6] = ["dup", "mid", "payload_json", "payloadlen", "tst", "payload_bytes"];
@@ -157,25 +161,65 @@ fn list<T>(id: PropertyId, items: &[T], write: impl Fn(&T, &mut BytesMut), out: 
     out.put_u8(b']');
 }
 
-type Fields<'a> = BTreeMap<String, &'a RawValue>;
+/// The members of an object, in their order: none is lost where a name comes twice.
+struct Members<V>(Vec<(String, V)>);
+
+type Fields<'a> = Members<&'a RawValue>;
+
+impl<V> Members<V> {
+    /// In the order of their names, unless one comes twice: nobody could say which of them is meant.
+    fn unique(mut self) -> Result<Self, String> {
+        self.0.sort_by(|(one, _), (other, _)| one.cmp(other));
+        match self.0.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            Some(pair) => Err(format!("more than one {}", pair[0].0)),
+            None => Ok(self),
+        }
+    }
+}
+
+impl<'de, V: Deserialize<'de>> Deserialize<'de> for Members<V> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Collector(PhantomData))
+    }
+}
+
+struct Collector<V>(PhantomData<V>);
+
+impl<'de, V: Deserialize<'de>> Visitor<'de> for Collector<V> {
+    type Value = Members<V>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = Vec::new();
+        while let Some(member) = map.next_entry()? {
+            members.push(member);
+        }
+        Ok(Members(members))
+    }
+}
 
 impl Record {
     /// Understands a line; the error says what is wrong with it.
     pub fn parse(line: &[u8]) -> Result<Self, String> {
+        // Files of Windows may begin with a mark that is no part of the text.
+        let line = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line);
         let fields: Fields<'_> = serde_json::from_slice(line).map_err(|error| {
             if error.is_data() { "expected an object".to_owned() } else { format!("not JSON: {error}") }
         })?;
         let mut record = Self::default();
         let mut payload = None;
-        for (name, &value) in &fields {
+        for (name, value) in fields.unique()?.0 {
             match name.as_str() {
                 "topic" => record.topic = Some(topic(value)?),
                 "qos" => record.qos = Some(qos(value)?),
-                "retain" => record.retain = Some(flag(name, value)?),
+                "retain" => record.retain = Some(flag(&name, value)?),
                 "time" => record.time = Some(time(value)?),
                 "properties" => record.properties = properties(value)?,
                 "payload" | "payload_base64" | "payload_hex" => {
-                    let bytes = bytes(name, value)?;
+                    let bytes = bytes(&name, value)?;
                     if payload.replace(bytes).is_some() {
                         return Err("more than one payload".to_owned());
                     }
@@ -190,7 +234,13 @@ impl Record {
 }
 
 fn text(name: &str, value: &RawValue) -> Result<String, String> {
-    serde_json::from_str(value.get()).map_err(|_| format!("{name}: expected a string"))
+    serde_json::from_str(value.get()).map_err(|_| {
+        let is_string = value.get().starts_with('"');
+        format!(
+            "{name}: {}",
+            if is_string { "half of a surrogate pair is no text" } else { "expected a string" }
+        )
+    })
 }
 
 fn topic(value: &RawValue) -> Result<TopicName, String> {
@@ -235,7 +285,7 @@ fn properties(value: &RawValue) -> Result<Properties, String> {
     let fields: Fields<'_> =
         serde_json::from_str(value.get()).map_err(|_| "properties: expected an object".to_owned())?;
     let mut properties = Properties::default();
-    for (name, value) in fields {
+    for (name, value) in fields.unique().map_err(|wrong| format!("properties: {wrong}"))?.0 {
         match name.as_str() {
             // The one says which subscription matched, the other is of one connection: neither travels on.
             "subscription-identifier" | "topic-alias" => {}
@@ -244,7 +294,14 @@ fn properties(value: &RawValue) -> Result<Properties, String> {
                     properties.push(misfit(Property::from_pair(name.into(), value.into()))?);
                 }
             }
-            name => properties.push(property(name, value)?),
+            name => {
+                let property = property(name, value)?;
+                // Its bytes may be written as text, in base64 and in hexadecimal digits.
+                if properties.iter().any(|known| known.id() == property.id()) {
+                    return Err(format!("properties: more than one {}", property.id()));
+                }
+                properties.push(property);
+            }
         }
     }
     Ok(properties)
@@ -274,13 +331,15 @@ fn misfit<T>(result: Result<T, crate::mqtt::property::Misfit>) -> Result<T, Stri
 
 /// `[["name","value"],...]` as we write it, or objects as mosquitto does.
 fn pairs(value: &RawValue) -> Result<Vec<(String, String)>, String> {
-    type Object = BTreeMap<String, String>;
+    type Object = Members<String>;
     let text = value.get();
-    let objects =
-        || serde_json::from_str::<Vec<Object>>(text).map(|list| list.into_iter().flatten().collect());
+    let objects = || {
+        let list: Vec<Object> = serde_json::from_str(text)?;
+        Ok(list.into_iter().flat_map(|object| object.0).collect())
+    };
     serde_json::from_str(text)
         .or_else(|_| objects())
-        .or_else(|_| serde_json::from_str::<Object>(text).map(|object| object.into_iter().collect()))
+        .or_else(|_: serde_json::Error| serde_json::from_str::<Object>(text).map(|object| object.0))
         .map_err(|_| "properties: user-property takes pairs of strings: [[\"name\",\"value\"]]".to_owned())
 }
 

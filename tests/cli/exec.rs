@@ -103,14 +103,15 @@ fn several_run_at_once_and_are_acknowledged_in_order() {
 
 #[test]
 fn a_failure_ends_it_and_leaves_the_message_with_the_broker() {
-    let messages = "32 <a> 00 07 'exit 0'; 32 <b> 00 08 'exit 3'; 32 <c> 00 09 'exit 0'";
+    let messages = "32 <a> 00 07 'exit 0'; 32 <b> 00 08 'exit 3'; 32 <c> 00 09 'echo c'";
     let steps = [Step::Send(messages), packet("40 00 07")];
     let outcome = ran(&["--exec", "eval $(cat)"], steps);
     fails(&outcome, 1, "mqttws: running the command for a message to b: it ended with exit code 3");
 
     let steps = [Step::Send(messages), packet("40 00 07"), packet("40 00 08"), packet("40 00 09")];
     let outcome = ran(&["--exec", "eval $(cat)", "--keep-going", "-C", "3"], steps);
-    fails(&outcome, 1, "mqttws: running the command for a message to b: it ended with exit code 3");
+    let line = "mqttws: running the command for a message to b: it ended with exit code 3\n";
+    outcome.expect(1, "c\n", line);
 }
 
 #[test]
@@ -194,4 +195,34 @@ fn commands_that_make_no_sense() {
         let lines = outcome.stderr.split(|byte| *byte == b'\n').count();
         assert_eq!((outcome.code(), lines), (Some(2), 2), "{outcome}");
     }
+}
+
+/// A message whose connection was lost while its command ran comes again, and is acknowledged once.
+#[test]
+fn a_lost_connection_does_not_disturb_a_command() {
+    let folder = Folder::new();
+    let gates = ["0", "1"].map(|dup| {
+        let path = folder.path().join(format!("gate{dup}")).into_os_string().into_string().unwrap();
+        Program::of("mkfifo", [&path]).run().expect(0, "", "");
+        path
+    });
+    let mut script = granted([Step::Send("32 <t> 00 07 'x'"), packet("c0"), Step::End, Step::Reconnect]);
+    script.extend([
+        Step::Upgrade,
+        packet("10 <MQTT> 04 *"),
+        Step::Send("20 01 00"),
+        Step::Send("3a <t> 00 07 'x'"),
+        Step::Tell,
+        packet("40 00 07"),
+        Step::Send("30 <t> 'end'"),
+    ]);
+    let broker = Broker::start(until_goodbye(script));
+    let command = format!("if [ $MQTT_QOS = 1 ]; then cat '{}/gate'$MQTT_DUP; fi", folder.path().display());
+    let flags = ["-c", "-i", "me", "--exec", &command, "-C", "3", "-k", "1", "--quiet"];
+    let running = subscribe(&broker, &[&flags[..], &["--reconnect-delay", "0.01"]].concat()).spawn();
+    broker.wait();
+    for (gate, text) in gates.iter().zip(["first\n", "again\n"]) {
+        OpenOptions::new().write(true).open(gate).unwrap().write_all(text.as_bytes()).unwrap();
+    }
+    running.finish().expect(0, "first\nagain\n", "");
 }

@@ -4,6 +4,7 @@
 mod cloud;
 mod debug;
 mod dialling;
+mod disk;
 mod drop_in;
 mod endings;
 mod exec;

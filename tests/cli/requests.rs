@@ -135,6 +135,14 @@ fn refusals_are_told() {
     let outcome = ask(&broker, &["-e", "r", "-m", "x"]).run();
     fails(&outcome, 7, "mqttws: subscribing to r: refused: not authorized");
 
+    let mut script = vec![Step::Upgrade, packet("10 <MQTT> 05 *"), Step::Send("20 00 00 00")];
+    script.extend([packet("82 id 00 <mqttws/response/me> 00"), Step::Send("90 id 00 87")]);
+    let broker = Broker::start(until_goodbye(script));
+    let outcome = ask(&broker, &["-i", "me", "-m", "x"]).run();
+    let line = "mqttws: subscribing to mqttws/response/me: refused: not authorized; name one that you may \
+                subscribe to with -e";
+    fails(&outcome, 7, line);
+
     let script = asked("82 id 00 <r> 01", [packet("32 <t> id 04 08 <r> 'm'"), Step::Send("40 id 87")]);
     let broker = Broker::start(until_session_end(script));
     let outcome = ask(&broker, &["-e", "r", "-m", "m", "-q", "1"]).run();

@@ -14,6 +14,7 @@ mod nginx;
 mod program;
 mod proxies;
 mod publish;
+mod requests;
 mod subscribe;
 mod tls;
 

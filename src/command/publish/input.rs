@@ -10,7 +10,8 @@ use super::pace::Pace;
 use crate::cli;
 use crate::client::Source;
 use crate::command::stream::Large;
-use crate::terminal::input::{self, Block, FileBlocks, Records};
+use crate::terminal::file_blocks::FileBlocks;
+use crate::terminal::input::{self, Block, Records};
 use crate::terminal::screen;
 
 /// What separates records, unless something else was asked for.

@@ -1,14 +1,15 @@
 //! `pub --request`: each message asks for an answer, which is written as `sub` writes messages. The response
 //! topic is subscribed to before anything is asked.
 
+mod ending;
 mod pending;
 mod wishes;
 
-use std::io;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 
+use self::ending::output_failed;
 use self::pending::{Pending, Waiting};
 use self::wishes::Correlation;
 use super::input::Input;
@@ -16,9 +17,7 @@ use super::message::{Maker, Message};
 use super::pace::Pace;
 use crate::cli;
 use crate::cli::property::GivenProperties;
-use crate::cli::value::Summary;
 use crate::client::{Client, Event};
-use crate::command::telling::Telling;
 use crate::mqtt::packet::{RetainHandling, SubAck, Subscription};
 use crate::mqtt::property::{Place, Property};
 use crate::mqtt::qos::QoS;
@@ -26,15 +25,11 @@ use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::session::{self, Delivery};
 use crate::mqtt::topic::{TopicFilter, TopicName};
 use crate::report::{self, Exit, Usage};
-use crate::terminal::account::Account;
 use crate::terminal::output::Output;
 use crate::terminal::statistics::Statistics;
 
 /// How many requests wait for their answers at once, unless `-M` says otherwise: as many as with mosquitto.
 const IN_FLIGHT: u16 = 20;
-
-/// How long the output may take to write the last answers when the user has no time.
-const LAST_WRITE: Duration = Duration::from_millis(250);
 
 /// Runs `mqttws pub --request`.
 pub fn run(args: &cli::Publish) -> Result<Exit> {
@@ -306,7 +301,9 @@ impl Requester<'_> {
 
     fn granted(&mut self, suback: &SubAck) -> Option<Exit> {
         if let Some(code) = suback.codes.iter().find(|code| code.is_error()) {
-            report::failure(&format!("subscribing to {}: refused: {code}", self.topic));
+            let is_ours = self.args.answers.response_topic.is_none();
+            let hint = if is_ours { "; name one that you may subscribe to with -e" } else { "" };
+            report::failure(&format!("subscribing to {}: refused: {code}{hint}", self.topic));
             return Some(Exit::Denied);
         }
         self.subscribed = true;
@@ -359,65 +356,5 @@ impl Requester<'_> {
 
     fn what(&self, record: u64) -> String {
         if self.args.is_many() { format!("{}: request {record}", self.context()) } else { self.context() }
-    }
-}
-
-impl Requester<'_> {
-    /// Waits until every answer is written, so that it is acknowledged, too.
-    fn finish_output(&mut self, mut result: Result<Exit>) -> Result<Exit> {
-        self.output.flush();
-        self.client.hold(true);
-        let hurry = matches!(result, Ok(Exit::Signal(_)));
-        let deadline = hurry.then(|| Instant::now() + LAST_WRITE);
-        while !self.output.is_done() {
-            let event = match &result {
-                Ok(_) => self.client.next(deadline),
-                Err(_) => Ok(self.client.await_output(deadline).unwrap_or(Event::Alarm)),
-            };
-            match event {
-                Ok(Event::Written(number)) => self.output.written(number),
-                Ok(Event::OutputFailed(error)) => {
-                    self.output.abandon();
-                    result = result.and_then(|exit| output_failed(error).map(|_| exit));
-                }
-                Ok(Event::Interrupted(signal)) => return result.map(|_| Exit::Signal(signal)),
-                Ok(Event::Alarm) => break,
-                Ok(_) => {}
-                Err(error) => result = result.and(Err(error.into())),
-            }
-        }
-        result
-    }
-
-    fn end(self, result: Result<Exit>, began: Instant) -> Result<Exit> {
-        let context = self.context();
-        let exit = match result {
-            Ok(exit) => exit,
-            Err(error) => {
-                crate::command::leave(self.client, &error);
-                return Err(error.context(context));
-            }
-        };
-        // Every answer is there; nothing of ours can be lost any more.
-        let _ = self.client.close();
-        let form = self.args.summary.or(self.args.latency.then_some(Summary::Text));
-        Telling::new(form, self.args.conversation.is_quiet(), began).end(false, |took| Account {
-            verb: "answered",
-            messages: self.latency.count(),
-            bytes: self.bytes,
-            refused: None,
-            took,
-            times: Some(("latency", &self.latency)),
-        });
-        Ok(exit)
-    }
-}
-
-/// A reader that has seen enough is no failure.
-fn output_failed(error: io::Error) -> Result<Exit> {
-    if error.kind() == io::ErrorKind::BrokenPipe {
-        Ok(Exit::Done)
-    } else {
-        Err(error).context("writing to stdout")
     }
 }

@@ -43,8 +43,12 @@ impl Exec {
     /// Commands as the command line asks for them.
     pub fn start(args: &cli::Subscribe, command: &str, client: &Client, layout: Layout) -> Result<Self> {
         let flags = &args.commands;
-        let settings =
-            Settings { command: command.to_owned(), jobs: usize::from(flags.jobs), capture: flags.reply };
+        let settings = Settings {
+            command: command.to_owned(),
+            jobs: usize::from(flags.jobs),
+            capture: flags.reply,
+            keep_going: flags.keep_going,
+        };
         let postbox = client.postbox();
         let commands =
             Commands::start(&settings, layout, move || postbox.wake()).context("starting the commands")?;
@@ -88,8 +92,6 @@ impl Exec {
                 report::failure(&format!("running the command for a message to {topic}: {why}"));
                 if self.keep_going {
                     self.commands.done(number);
-                } else {
-                    self.commands.stop();
                 }
                 return !self.keep_going;
             }

@@ -18,8 +18,12 @@ struct Stage {
 }
 
 fn stage(command: &str, jobs: usize) -> Stage {
+    stage_that(command, jobs, true)
+}
+
+fn stage_that(command: &str, jobs: usize, keep_going: bool) -> Stage {
     let (wake, woken) = mpsc::channel();
-    let settings = Settings { command: command.to_owned(), jobs, capture: true };
+    let settings = Settings { command: command.to_owned(), jobs, capture: true, keep_going };
     let content = Content::Payload { verbose: false, encoding: None };
     let layout = Layout { content, end: None, sanitise: false, colour: false };
     let wake = move || wake.send(()).expect("the test waits");
@@ -73,6 +77,18 @@ fn ends_are_told_as_they_are() {
     assert_eq!(stage.ended(), (3, failed("it ended with exit code 127")));
     assert_eq!(stage.ended(), (4, failed("it writes more than 16777216 bytes")));
     assert_eq!(stage.ended(), (5, done("")));
+}
+
+/// Not even for as long as it takes the caller to hear of the failure.
+#[test]
+fn nothing_is_started_after_a_failure() {
+    let mut stage = stage_that("eval \"$(cat)\"", 1, false);
+    for (number, input) in [(1, "true"), (2, "exit 3"), (3, "true"), (4, "true")] {
+        stage.put(number, input);
+    }
+    let outcomes: Vec<Outcome> = (1..=4).map(|_| stage.ended().1).collect();
+    let failed = Outcome::Failed("it ended with exit code 3".to_owned());
+    assert_eq!(outcomes, [done(""), failed, Outcome::Dropped, Outcome::Dropped]);
 }
 
 #[test]

@@ -87,6 +87,36 @@ fn what_mosquitto_writes_is_read() {
     assert_eq!(record.properties.0, expected);
 }
 
+/// What C and Windows leave in lines, and depth that no stack could hold.
+#[test]
+fn lines_of_others_are_read() {
+    for line in [
+        &b"\xef\xbb\xbf{\"topic\":\"t\",\"payload\":\"x\"}"[..],
+        b" \t{\"topic\":\"t\",\"payload\":\"x\"}\r",
+        b"{\"payload\":\"\\u0078\",\"\\u0074opic\":\"t\"}",
+    ] {
+        let record = Record::parse(line).expect("a record");
+        assert_eq!((record.topic, &record.payload[..]), (TopicName::new("t").ok(), &b"x"[..]));
+    }
+    let deep = "[".repeat(1 << 20);
+    let closed = "]".repeat(1 << 20);
+    let line = format!("{{\"payload_json\":{deep}{closed},\"payload\":\"x\"}}");
+    assert!(Record::parse(line.as_bytes()).is_ok());
+    assert!(Record::parse(deep.as_bytes()).is_err());
+    let line = format!("{{\"payload\":{deep}{closed}}}");
+    assert_eq!(Record::parse(line.as_bytes()), Err("payload: expected a string".to_owned()));
+}
+
+/// In the object of mosquitto 2.0 a name may come twice.
+#[test]
+fn user_properties_of_one_object_are_all_read() {
+    let line = br#"{"payload":"","properties":{"user-properties":{"b":"1","a":"2","b":"3"}}}"#;
+    let record = Record::parse(line).expect("a record");
+    let expected = [("b", "1"), ("a", "2"), ("b", "3")];
+    let user = |(name, value): (&str, &str)| Property::UserProperty(name.into(), value.into());
+    assert_eq!(record.properties.0, expected.map(user));
+}
+
 #[test]
 fn what_makes_no_sense_is_told() {
     for (line, expected) in [
@@ -99,6 +129,20 @@ fn what_makes_no_sense_is_told() {
         ("{}", "no payload, payload_base64 or payload_hex"),
         ("{\"payload\":1}", "payload: expected a string"),
         ("{\"payload\":\"\",\"payload_hex\":\"\"}", "more than one payload"),
+        ("{\"payload\":\"x\",\"payload\":\"y\"}", "more than one payload"),
+        ("{\"topic\":\"a\",\"payload\":\"\",\"topic\":\"b\"}", "more than one topic"),
+        ("{\"payload\":\"\\ud800\"}", "payload: half of a surrogate pair is no text"),
+        ("{\"payload\":\"\",\"topic\":\"\\udc00\"}", "topic: half of a surrogate pair is no text"),
+        ("{\"payload\":\"\",\"topic\":\"a\\u0000\"}", "topic: the topic holds a NUL character"),
+        ("{\"payload\":\"\",\"qos\":1e400}", "qos: expected 0, 1 or 2"),
+        (
+            "{\"payload\":\"\",\"properties\":{\"content-type\":\"x\",\"content-type\":\"y\"}}",
+            "properties: more than one content-type",
+        ),
+        (
+            "{\"payload\":\"\",\"properties\":{\"correlation-data\":\"x\",\"correlation-data_hex\":\"00\"}}",
+            "properties: more than one correlation-data",
+        ),
         ("{\"payload_base64\":\"!\"}", "payload_base64: expected base64"),
         ("{\"payload_hex\":\"0\"}", "payload_hex: expected hexadecimal digits"),
         ("{\"payload\":\"\",\"topic\":\"a/#\"}", "topic: a message cannot be published to"),

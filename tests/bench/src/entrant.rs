@@ -133,7 +133,7 @@ fn ours(case: &Case, place: &Place) -> Entrant {
         argv.extend(words(&["--cafile", &place.authority]));
     }
     if case.work == Work::Ping {
-        argv.extend(words(&["-c", &case.count.to_string(), "--interval", "0"]));
+        argv.extend(words(&["--via", "publish", "-c", &case.count.to_string(), "--interval", "0"]));
     } else {
         argv.extend(arguments(case, place, case.count));
     }

@@ -126,6 +126,11 @@ impl Link {
         }
     }
 
+    /// From now on payloads are unmasked and shown.
+    pub fn look(&mut self) {
+        self.scanner.looks = true;
+    }
+
     /// Where packets to be sent are written.
     pub fn out(&mut self) -> &mut Vec<u8> {
         &mut self.out

@@ -66,7 +66,8 @@ fn serve(arguments: &[String]) -> Result<(), Failure> {
         }
     }
     let server = Server::start(port, identity.server_config()?)?;
-    server.set_torrent(Some(torrent));
+    // Without one, what a subscriber publishes comes back.
+    server.set_torrent((torrent.count > 0).then_some(torrent));
     println!("{}", server.port());
     for tally in server.tallies() {
         println!("{tally:?}");

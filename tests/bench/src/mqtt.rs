@@ -47,12 +47,14 @@ pub struct Scanner {
     partial: Vec<u8>,
     /// What is left of a payload.
     left: usize,
+    /// Somebody wants to see payloads.
+    pub looks: bool,
 }
 
 impl Scanner {
     /// Leaves out as much of the current payload as `available` bytes hold; how much that is.
     pub fn skip(&mut self, available: usize) -> usize {
-        let count = self.left.min(available);
+        let count = if self.looks { 0 } else { self.left.min(available) };
         self.left -= count;
         count
     }
@@ -61,7 +63,8 @@ impl Scanner {
     pub fn feed(&mut self, mut bytes: &[u8], take: &mut impl FnMut(Packet<'_>)) {
         while !bytes.is_empty() {
             if self.left > 0 {
-                let count = self.skip(bytes.len());
+                let count = self.left.min(bytes.len());
+                self.left -= count;
                 take(Packet::Payload(&bytes[..count], self.left == 0));
                 bytes = &bytes[count..];
             } else if self.partial.is_empty()
@@ -174,6 +177,13 @@ pub fn put_connect(client: &str, out: &mut Vec<u8>) {
     put_string("MQTT", out);
     out.extend([4, 2, 0, 0]);
     put_string(client, out);
+}
+
+/// The filter of a SUBSCRIBE with one, by its body.
+pub fn subscribed(body: &[u8], is_v5: bool) -> Option<String> {
+    let start = if is_v5 { 3 } else { 2 };
+    let length = usize::from(u16::from_be_bytes([*body.get(start)?, *body.get(start + 1)?]));
+    String::from_utf8(body.get(start + 2..start + 2 + length)?.to_vec()).ok()
 }
 
 /// Appends a SUBSCRIBE of MQTT 3.1.1 to [`TOPIC`].

@@ -196,7 +196,8 @@ impl Bench {
                 self.server.set_torrent(Some(Torrent { count: entrant.count, size: case.size, pack }));
                 job.bytes = if entrant.detached { 0 } else { entrant.count * (case.size as u64 + 1) };
             }
-            Work::Once | Work::Ping => {}
+            Work::Ping => self.server.set_torrent(None),
+            Work::Once => {}
         }
         if entrant.detached {
             job.stdin.clear();

@@ -1,4 +1,5 @@
-//! The counterpart: a broker that acknowledges as fast as it can and floods whoever subscribes. It speaks
+//! The counterpart: a broker that acknowledges as fast as it can and floods whoever subscribes, or gives back what
+//! a subscriber publishes. It speaks
 //! WebSocket, TLS and plain MQTT on one port, and tells what it got when a connection ends.
 
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -90,6 +91,8 @@ struct Guest {
     torrent: Option<Torrent>,
     connect: Option<Connect>,
     flood: Option<Flood>,
+    /// What a subscriber without a torrent publishes comes back, under this topic.
+    echo: Option<String>,
     tally: Tally,
 }
 
@@ -102,6 +105,9 @@ impl Guest {
             link.send()?;
             if let Some(flood) = &mut self.flood {
                 flood.fill(&mut link)?;
+            }
+            if self.echo.is_some() {
+                link.look();
             }
             let open = link.read(&mut |packet, out| self.take(&packet, out, framing))?;
             if !open || (framing == Framing::Raw && self.tally.in_order) {
@@ -118,11 +124,16 @@ impl Guest {
                 self.tally.publishes += 1;
                 self.tally.bytes += size as u64;
                 match qos {
-                    0 => {}
+                    0 => {
+                        if let Some(topic) = &self.echo {
+                            mqtt::put_publish(topic, 0, 0, size, out);
+                        }
+                    }
                     1 => mqtt::put_ack(mqtt::PUBACK, id, out),
                     _ => mqtt::put_ack(mqtt::PUBREC, id, out),
                 }
             }
+            Packet::Payload(bytes, _) if self.echo.is_some() => out.extend_from_slice(bytes),
             Packet::Ack(mqtt::PUBREL, id) => mqtt::put_ack(mqtt::PUBCOMP, id, out),
             Packet::Ack(..) => {
                 if let Some(flood) = &mut self.flood {
@@ -150,6 +161,7 @@ impl Guest {
                 // A malformed one gets no answer, and its sender waits in vain.
                 let _ = mqtt::put_suback(body, is_v5, out);
                 let qos = body.last().map_or(0, |options| options & 3);
+                self.echo = mqtt::subscribed(body, is_v5).filter(|_| self.torrent.is_none());
                 self.flood = self.torrent.map(|torrent| Flood::new(self.plan(torrent, qos, is_v5), framing));
             }
             mqtt::PINGREQ => out.extend([mqtt::PINGRESP, 0]),

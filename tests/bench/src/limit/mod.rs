@@ -8,7 +8,7 @@ mod transfer;
 use crate::Failure;
 use crate::flood::{Flood, Pack, Plan};
 use crate::link::{Framing, Link, MASK};
-use crate::mqtt::{self, Packet};
+use crate::mqtt::{self, Packet, TOPIC};
 use crate::stream::Stream;
 
 /// What a bare client is asked to do, as `key=value` arguments.
@@ -77,6 +77,9 @@ impl Order {
     }
 }
 
+/// The payload of a probe: as long as those of `mqttws ping --via publish`.
+const PROBE: [u8; 64] = [b'x'; 64];
+
 /// Runs one bare client.
 pub fn run(arguments: &[String]) -> Result<(), Failure> {
     let (what, rest) = arguments.split_first().ok_or("limit: write, line, file, read or ping?")?;
@@ -121,22 +124,17 @@ fn write(order: &Order) -> Result<(), Failure> {
     }
 }
 
-/// One PINGREQ after another.
+/// One message after another to a topic of our own, and back.
 fn ping(order: &Order) -> Result<(), Failure> {
     let mut link = order.connect()?;
+    mqtt::put_subscribe(0, link.out());
+    await_packet(&mut link, |packet| matches!(packet, Packet::Other(mqtt::SUBACK, _)))?;
     let mut times = Vec::new();
     for _ in 0..order.count {
         let began = std::time::Instant::now();
-        link.out().extend([mqtt::PINGREQ, 0]);
-        link.send()?;
-        let mut answered = false;
-        while !answered {
-            let open =
-                link.read(&mut |packet, _| answered |= matches!(packet, Packet::Other(mqtt::PINGRESP, _)))?;
-            if !open {
-                return Err("the connection was lost".into());
-            }
-        }
+        mqtt::put_publish(TOPIC, 0, 0, PROBE.len(), link.out());
+        link.out().extend_from_slice(&PROBE);
+        await_packet(&mut link, |packet| matches!(packet, Packet::Payload(_, true)))?;
         times.push(began.elapsed().as_secs_f64() * 1000.0);
     }
     times.sort_by(f64::total_cmp);
@@ -150,4 +148,16 @@ fn ping(order: &Order) -> Result<(), Failure> {
         percentile(100)
     );
     leave(link)
+}
+
+/// Sends what there is to send, and waits for this packet.
+fn await_packet(link: &mut Link, is_it: impl Fn(&Packet<'_>) -> bool) -> Result<(), Failure> {
+    link.send()?;
+    let mut came = false;
+    while !came {
+        if !link.read(&mut |packet, _| came |= is_it(&packet))? {
+            return Err("the connection was lost".into());
+        }
+    }
+    Ok(())
 }
