@@ -2,6 +2,7 @@
 //! where they cannot be.
 
 use crate::support::broker::{Broker, Step, connected, packet, subscribed, until_goodbye};
+use crate::support::folder::Folder;
 use crate::support::lines;
 use crate::support::program::{Outcome, Program, Running};
 
@@ -221,6 +222,23 @@ fn an_interruption_in_the_middle_is_told() {
     let written = stderr.split(" of ").nth(1).and_then(|text| text.rsplit(' ').next()).unwrap_or_default();
     assert!(stderr.contains(&format!("{} of {LENGTH}", outcome.stdout.len())), "{written}");
     assert!(payload().starts_with(&outcome.stdout));
+}
+
+/// What the reader has not taken when we have to go may never be read.
+#[test]
+fn with_a_reader_that_stands_still_nobody_can_be_sure() {
+    let broker = Broker::start(subscribed([half(&publish(0x30, b"")), Step::Gone]));
+    let (folder, url) = (Folder::new(), broker.url());
+    let pipe = folder.path().join("pipe").display().to_string();
+    let script = "mkfifo \"$2\" && exec 3<>\"$2\" && exec \"$0\" sub \"$1\" -V 311 -t t -N -W 0.5 >&3";
+    let outcome =
+        Program::of("sh", ["-c", script, env!("CARGO_BIN_EXE_mqttws"), url.as_str(), pipe.as_str()]).run();
+    let stderr = String::from_utf8_lossy(&outcome.stderr);
+    let pattern = format!(
+        "mqttws: subscribed: timed out after 0.5 s with 0 messages\nmqttws: subscribed: ended in the middle of a \
+         message to t: at most * of {LENGTH} bytes were written\n"
+    );
+    assert!(outcome.code() == Some(27) && lines::is_like(&stderr, &pattern), "{outcome}");
 }
 
 #[test]

@@ -148,7 +148,7 @@ impl<'a> Intake<'a> {
     /// What ended us may have done so in the middle of a message that is written as it comes.
     pub fn told_as_cut(&mut self, result: Result<Exit>) -> Result<Exit> {
         match self.partial.take().filter(|partial| partial.is_wanted) {
-            Some(partial) => partial.told(result),
+            Some(partial) => partial.told(result, self.output.is_done()),
             None => result,
         }
     }

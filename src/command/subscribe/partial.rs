@@ -44,15 +44,17 @@ impl Partial {
         client::Error::MessageTorn { topic, written, length }
     }
 
-    /// This has ended us in the middle of it.
-    pub fn told(&self, result: Result<Exit>) -> Result<Exit> {
+    /// This has ended us in the middle of it; perhaps (unless `is_sure`) before the output had taken what it was
+    /// given.
+    pub fn told(&self, result: Result<Exit>, is_sure: bool) -> Result<Exit> {
         let Self { written, length, .. } = self;
         let topic = self.topic();
         match result {
             Ok(exit) => {
+                let at_most = if is_sure { "" } else { "at most " };
                 report::failure(&format!(
-                    "subscribed: ended in the middle of a message to {topic}: {written} of {length} bytes \
-                     were written"
+                    "subscribed: ended in the middle of a message to {topic}: {at_most}{written} of {length} \
+                     bytes were written"
                 ));
                 Ok(exit)
             }
