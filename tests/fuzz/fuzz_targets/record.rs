@@ -1,0 +1,60 @@
+//! Records of `--json`: what `sub --json` writes of any message, `pub --json` reads back as that message.
+#![no_main]
+
+use bytes::{Bytes, BytesMut};
+use libfuzzer_sys::fuzz_target;
+use mqttws_fuzz::mqtt::packet::{Decoder, Packet, PacketId, Publish};
+use mqttws_fuzz::mqtt::property::{Properties, PropertyId};
+use mqttws_fuzz::mqtt::qos::QoS;
+use mqttws_fuzz::mqtt::version::Version;
+use mqttws_fuzz::terminal::moment::Moment;
+use mqttws_fuzz::terminal::record::{Record, Writer};
+
+fuzz_target!(|data: &[u8]| {
+    if let Ok(record) = Record::parse(data) {
+        there_and_back(&message(record));
+    }
+    // The same bytes as what a broker sends.
+    let mut decoder = Decoder::new(Version::V5, 1 << 20);
+    decoder.feed(Bytes::copy_from_slice(data));
+    if let Ok(Some(Packet::Publish(publish))) = decoder.next() {
+        there_and_back(&publish);
+    }
+});
+
+fn message(record: Record) -> Publish {
+    let qos = record.qos.unwrap_or_default();
+    Publish {
+        dup: false,
+        qos,
+        retain: record.retain.unwrap_or_default(),
+        topic: record.topic,
+        packet_id: PacketId::new(7).filter(|_| qos > QoS::AtMostOnce),
+        properties: record.properties,
+        payload: record.payload,
+    }
+}
+
+fn there_and_back(publish: &Publish) {
+    if publish.topic.is_none() {
+        return; // Only an alias says where to; the session puts the topic in its place.
+    }
+    for (parsed, pretty) in [(false, false), (true, false), (true, true)] {
+        let mut line = BytesMut::new();
+        Writer { parsed, pretty }.write(publish, &Moment::now(), &mut line);
+        assert!(pretty || !line.contains(&b'\n'));
+        let record = Record::parse(&line).expect("what we write");
+        assert!(record.time.is_some());
+        assert_eq!((record.qos, record.retain), (Some(publish.qos), Some(publish.retain)));
+        assert_eq!((record.topic, record.payload), (publish.topic.clone(), publish.payload.clone()));
+        assert_eq!(record.properties, travelling(&publish.properties));
+    }
+}
+
+/// The properties that do not end with the connection, in the order of a record.
+fn travelling(properties: &Properties) -> Properties {
+    let is_local = |id| matches!(id, PropertyId::TopicAlias | PropertyId::SubscriptionIdentifier);
+    let mut kept: Vec<_> = properties.iter().filter(|property| !is_local(property.id())).cloned().collect();
+    kept.sort_by_key(|property| property.id().name());
+    Properties(kept)
+}

@@ -1,0 +1,41 @@
+//! Formats of `-F`: any text is understood or refused, and what is understood makes text of any message,
+//! without a control character where it goes to a terminal.
+#![no_main]
+
+use bytes::{Bytes, BytesMut};
+use libfuzzer_sys::fuzz_target;
+use mqttws_fuzz::mqtt::packet::{Decoder, Packet, Publish};
+use mqttws_fuzz::mqtt::version::Version;
+use mqttws_fuzz::terminal::sanitise::is_harmless;
+use mqttws_fuzz::terminal::template::Template;
+
+fuzz_target!(|data: &[u8]| {
+    let [length, data @ ..] = data else { return };
+    let (format, wire) = data.split_at(usize::from(*length).min(data.len()));
+    let format = String::from_utf8_lossy(format);
+    let publish = message(wire);
+    for pretty in [false, true] {
+        let Ok(template) = Template::parse(&format, pretty, false) else { return };
+        let mut raw = BytesMut::new();
+        let fits = template.render(&publish, &mut raw);
+        let safe = Template::parse(&format, pretty, true).expect("it was understood before");
+        let mut shown = BytesMut::new();
+        assert_eq!(safe.render(&publish, &mut shown), fits);
+        // Escapes and times are the user's own words.
+        if format.chars().all(|c| is_harmless(c) && c != '\\' && c != '@') {
+            let shown = std::str::from_utf8(&shown).expect("what is shown is text");
+            assert!(shown.chars().all(is_harmless), "{shown:?}");
+        }
+    }
+});
+
+/// A PUBLISH that these bytes are, or else one that has them as its payload.
+fn message(wire: &[u8]) -> Publish {
+    let payload = Bytes::copy_from_slice(wire);
+    let mut decoder = Decoder::new(Version::V5, 1 << 20);
+    decoder.feed(payload.clone());
+    match decoder.next() {
+        Ok(Some(Packet::Publish(publish))) => publish,
+        _ => Publish { payload, ..Publish::default() },
+    }
+}

@@ -1,0 +1,35 @@
+//! The decoders of mqttws, from its own source by path. That they build without the rest of the program
+//! proves that they are pure; this must never name anything else of it.
+
+pub mod stream;
+
+/// Room 1 without the session, which decodes nothing itself.
+#[path = "../../src/mqtt"]
+pub mod mqtt {
+    pub mod packet;
+    pub mod property;
+    pub mod qos;
+    pub mod reason;
+    pub mod topic;
+    pub mod version;
+}
+
+/// Of room 3 what reads and writes text, and no file and no terminal.
+#[path = "../../src/terminal"]
+pub mod terminal {
+    pub mod encoding;
+    pub mod json;
+    pub mod moment;
+    mod mosquitto;
+    pub mod record;
+    pub mod sanitise;
+    pub mod template;
+}
+
+/// Of room 2 what understands addresses and the upgrade, and no socket.
+#[path = "../../src/transport"]
+pub mod transport {
+    pub mod endpoint;
+    pub mod upgrade;
+    pub mod words;
+}
