@@ -137,7 +137,8 @@ impl Endpoint {
         Self::checked(scheme, host, port, target, user)
     }
 
-    /// The endpoint of separate options (`--host`, `--port`, `--path`); the host may be in brackets.
+    /// The endpoint of separate options (`--host`, `--port`, `--path`); the host may be in brackets, and then
+    /// the `%` before its zone is encoded.
     pub fn from_parts(
         scheme: Scheme,
         host: &str,
@@ -147,8 +148,10 @@ impl Endpoint {
         refuse_forbidden(host)?;
         let path = path.unwrap_or_default();
         refuse_forbidden(path)?;
-        let host = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
-        Self::checked(scheme, host, port, path, None)
+        let in_brackets = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        // Only in brackets is it written as in a URL, where the `%` before a zone is encoded.
+        let host = in_brackets.map_or_else(|| host.replacen('%', "%25", 1), str::to_owned);
+        Self::checked(scheme, &host, port, path, None)
     }
 
     fn checked(

@@ -117,6 +117,10 @@ fn parts_make_the_same_endpoint_as_a_url() {
         (Scheme::Ws, "host", Some(8080), Some("/"), "ws://host:8080/"),
         (Scheme::Wss, "::1", None, Some("/a?b"), "wss://[::1]/a?b"),
         (Scheme::Wss, "[::1]", Some(443), Some(""), "wss://[::1]"),
+        // Only in brackets is it written as in a URL.
+        (Scheme::Ws, "fe80::1%eth0", None, None, "ws://[fe80::1%25eth0]"),
+        (Scheme::Ws, "fe80::1%25", None, None, "ws://[fe80::1%2525]"),
+        (Scheme::Ws, "[fe80::1%25eth0]", None, None, "ws://[fe80::1%25eth0]"),
     ];
     for (scheme, host, port, path, url) in rows {
         assert_eq!(Endpoint::from_parts(scheme, host, port, path), Endpoint::parse(url), "{url}");
