@@ -17,6 +17,7 @@ mod outbox;
 mod sending;
 #[cfg(test)]
 mod tests;
+mod unanswered;
 
 use std::collections::{HashMap, VecDeque};
 use std::ops::ControlFlow;
