@@ -229,7 +229,9 @@ fn client_exit(error: &client::Error) -> Exit {
         | Error::RefusedSilently(_)
         | Error::Violation(Violation::Authentication(_)) => Exit::Refused,
         Error::Disconnected(disconnect) if disconnect.code.is_error() => Exit::Refused,
-        Error::Disconnected(_) | Error::Silent(_) | Error::NotMended { .. } => Exit::Lost,
+        Error::Disconnected(_) | Error::Silent(_) | Error::MessageTorn { .. } | Error::NotMended { .. } => {
+            Exit::Lost
+        }
         Error::Transport(error) | Error::Lost(error) => transport_exit(error),
         // What [`Error::root`] never is.
         Error::Redirected { .. } => Exit::Upgrade,

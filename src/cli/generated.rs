@@ -98,7 +98,15 @@ doubt, and not sent again.
 .PP
 When the reader of stdout is slow, the keep alive goes on, and the broker is no longer read from. Memory is bounded
 whatever the number of messages: beside the message that is arriving, \fBsub\fR holds four batches of 128 KiB (or of one
-larger message); \fBpub\fR remembers at most 64 MiB of unacknowledged payload (or one message), and streams large files.
+larger message, below 1 MiB where large ones are written as they come); \fBpub\fR remembers at most 64 MiB of unacknowledged payload (or one message), and streams large files.
+.PP
+\fBsub\fR writes a message of more than 1 MiB as it comes, and keeps none of it in memory, where stdout is no terminal
+and takes payloads as they are: without \fB\-F\fR, \fB\-\-json\fR, \fB\-\-hex\fR, \fB\-\-base64\fR, \fB\-o\fR and
+\fB\-\-exec\fR, which need it as a whole. It is counted and acknowledged at its end. When the connection is lost in the
+middle and the broker sends the same message again (QoS 1 and 2, in a session that it has kept), the output goes on where
+it was. Otherwise the command ends with exit code 8, and says how much was written of it: the half of one message is
+never followed by another. When something else ends the command in the middle, that is told, too; after \fB\-W\fR and
+\fB\-\-idle\fR the exit code is 27.
 .PP
 Control and bidirectional characters are escaped when stdout is a terminal, never in a pipe.
 .PP

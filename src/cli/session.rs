@@ -130,6 +130,7 @@ impl Session {
             topic_alias: false,
             max_inflight: self.max_inflight,
             maximum_packet: MAXIMUM_PACKET,
+            parts_above: None,
             whole_packets: false,
             connect_properties: Properties::default(),
             disconnect_properties: Properties::default(),

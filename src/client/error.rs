@@ -78,6 +78,16 @@ pub enum Error {
         /// For how long there was no answer.
         after: Duration,
     },
+    /// The connection was lost in the middle of a message that was passed on as it came, and the message does
+    /// not come again.
+    MessageTorn {
+        /// Its topic.
+        topic: String,
+        /// How much of its payload was passed on, in bytes.
+        written: usize,
+        /// How much there is of it, in bytes.
+        length: usize,
+    },
     /// The connection is gone, and as many tries as were allowed did not mend it.
     NotMended {
         /// What the last one met.
@@ -127,6 +137,10 @@ impl std::fmt::Display for Error {
             ),
             Self::Unanswered { what, after } => {
                 write!(f, "{what}: no answer from the broker within {} s", after.as_secs_f64())
+            }
+            Self::MessageTorn { topic, written, length } => {
+                write!(f, "connection lost in the middle of a message to {topic}: ")?;
+                write!(f, "{written} of {length} bytes were written")
             }
             Self::NotMended { last, tries } => {
                 write!(f, "connection lost, and {tries} tries to connect again failed: {last}")

@@ -161,6 +161,11 @@ impl Client {
         self.session.unsubscribe(filters, properties)
     }
 
+    /// The rest of the large message that has begun is of no interest; see [`Session::ignore`].
+    pub fn ignore(&mut self) {
+        self.session.ignore();
+    }
+
     /// Acknowledges every message up to this number; an output thread does it by [`Postbox::written`].
     pub fn settle(&mut self, number: u64) {
         self.session.settle(number);

@@ -50,7 +50,10 @@ impl Client {
     /// The connection failed: begins an outage, or ends with the error if nothing is to be mended.
     pub(super) fn suffer(&mut self, error: Error) -> Result<(), Error> {
         let attempts = if self.since.elapsed() < WORTH { self.fruitless } else { 0 };
-        if !error.is_mendable() || !self.options.reconnect.allows(0) {
+        if !error.is_mendable() || !self.options.reconnect.allows(0) || self.session.tears() {
+            if error.is_mendable() {
+                self.session.lost();
+            }
             return Err(error);
         }
         if !self.options.reconnect.allows(attempts) {
@@ -121,6 +124,10 @@ impl Client {
             // What it is asked no more does not matter.
             let _ = self.close();
             return;
+        }
+        // It was the connection before this one that was lost.
+        if matches!(error, Error::MessageTorn { .. }) && self.session.is_online() {
+            return drop(self.close());
         }
         // A DISCONNECT has ended it already.
         let is_told = matches!(error, Error::Violation(_)) && self.session.config().version.has_properties();

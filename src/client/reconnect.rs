@@ -71,6 +71,7 @@ impl Error {
             }
             Self::Local(_)
             | Self::TlsSetup(_)
+            | Self::MessageTorn { .. }
             | Self::NotMended { .. }
             | Self::Unanswered { .. }
             | Self::Redirected { .. }
@@ -85,7 +86,11 @@ impl Error {
     /// Whether a session of ours stays at the server, and we may still be welcome there to end it.
     pub fn leaves_session(&self) -> bool {
         match self.root() {
-            Self::Lost(_) | Self::Silent(_) | Self::NotMended { .. } | Self::Violation(_) => true,
+            Self::Lost(_)
+            | Self::Silent(_)
+            | Self::MessageTorn { .. }
+            | Self::NotMended { .. }
+            | Self::Violation(_) => true,
             Self::Disconnected(disconnect) => !is_unwelcome(disconnect.code),
             _ => false,
         }

@@ -4,6 +4,7 @@ mod answers;
 mod exec;
 mod intake;
 mod manners;
+mod partial;
 mod removal;
 mod selection;
 mod sink;
@@ -18,6 +19,7 @@ use anyhow::{Context, Result};
 use self::exec::Exec;
 use self::intake::Intake;
 use self::manners::Manners;
+use self::partial::Partial;
 use self::sink::Sink;
 use super::telling::Telling;
 use super::timing;
@@ -52,6 +54,7 @@ pub fn run(args: &cli::Subscribe) -> Result<Exit> {
     options.session.outlives_connection = args.qos > QoS::AtMostOnce || args.remove_retained;
     let filters = wishes::filters(args)?;
     let (layout, target) = (wishes::layout(args)?, wishes::target(args)?);
+    options.session.parts_above = wishes::parts_above(args, &layout);
     warn_of_closed_stdout(args);
     let (client, _) = super::connect(options)?;
     let reader = watch_reader(args, &client)?;
@@ -76,6 +79,7 @@ pub fn run(args: &cli::Subscribe) -> Result<Exit> {
     let result = subscriber.run();
     // Whatever ended it: what was received is written, and what was written is acknowledged.
     let result = subscriber.finish_output(result);
+    let result = subscriber.intake.told_as_cut(result);
     if let Some(manners) = &mut subscriber.intake.manners {
         manners.leave();
     }
@@ -168,7 +172,8 @@ impl Subscriber<'_> {
     /// Draws what is to be drawn beside the output, if anything; when it wants to be asked again.
     fn draw(&mut self) -> Option<Instant> {
         let manners = self.intake.manners.as_mut()?;
-        manners.draw(self.intake.received, self.intake.bytes, &mut self.intake.output)
+        let bytes = self.intake.bytes + self.intake.partial.as_ref().map_or(0, Partial::written);
+        manners.draw(self.intake.received, bytes, &mut self.intake.output)
     }
 
     fn idle_deadline(&self) -> Option<Instant> {
@@ -178,6 +183,12 @@ impl Subscriber<'_> {
     fn handle(&mut self, event: Event) -> Result<Option<Exit>> {
         match event {
             Event::Mqtt(session::Event::Message(delivery)) => Ok(self.intake.take(&delivery)),
+            Event::Mqtt(
+                part @ (session::Event::MessageBegins { .. }
+                | session::Event::Piece(_)
+                | session::Event::MessageEnds
+                | session::Event::MessageTorn),
+            ) => self.part(part),
             Event::Mqtt(session::Event::Subscribed(suback)) => {
                 Ok(self.subscribed(&suback).or_else(|| self.answered()))
             }
@@ -201,7 +212,7 @@ impl Subscriber<'_> {
             }
             Event::Woken => Ok(self.look_at_commands().or_else(|| self.unread())),
             Event::OutputFailed(error) => {
-                self.intake.output.abandon();
+                self.intake.abandon();
                 self.output_failed(error).map(Some)
             }
             Event::Interrupted(signal) => {
@@ -238,7 +249,8 @@ impl Subscriber<'_> {
     fn time_is_up(&self) -> Option<Exit> {
         let now = Instant::now();
         if self.deadline.is_none_or(|deadline| now < deadline) {
-            return self.idle_deadline().filter(|idle| *idle <= now).map(|_| Exit::Done);
+            let exit = if self.intake.is_amidst() { Exit::TimedOut } else { Exit::Done };
+            return self.idle_deadline().filter(|idle| *idle <= now).map(|_| exit);
         }
         let waited = self.args.timeout.unwrap_or_default().as_secs_f64();
         self.tell_unfinished(&format!("timed out after {waited} s"));
@@ -288,7 +300,7 @@ impl Subscriber<'_> {
                     self.intake.removals.written(number);
                 }
                 Ok(Event::OutputFailed(error)) => {
-                    self.intake.output.abandon();
+                    self.intake.abandon();
                     result = result.and_then(|exit| self.output_failed(error).map(|_| exit));
                 }
                 Ok(Event::Interrupted(signal)) => {

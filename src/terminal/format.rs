@@ -81,14 +81,19 @@ impl Layout {
         if self.is_nothing(publish) {
             return false;
         }
-        if let Some(topic) = &publish.topic {
-            self.topic(topic.as_str().as_bytes(), out);
-            out.put_u8(b' ');
-        }
+        self.title(publish, out);
         if publish.payload.is_empty() {
             out.put_slice(b"(null)");
         }
         !publish.payload.is_empty()
+    }
+
+    /// The topic and a space, where they are wanted.
+    pub fn title(&self, publish: &Publish, out: &mut BytesMut) {
+        if let (Content::Payload { verbose: true, .. }, Some(topic)) = (&self.content, &publish.topic) {
+            self.topic(topic.as_str().as_bytes(), out);
+            out.put_u8(b' ');
+        }
     }
 
     /// What stands behind the payload.

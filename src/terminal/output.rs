@@ -3,7 +3,8 @@
 //!
 //! Messages are gathered in batches; a batch is written and flushed as a whole, and then its last message's
 //! number is reported, so that it can be acknowledged. At most [`BATCHES`] batches wait; the caller
-//! stops reading from the broker while [`Output::is_full`].
+//! stops reading from the broker while [`Output::is_full`]. A message that comes in parts is spread over
+//! batches, which have the number of the message before it until it has ended.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Write};
@@ -24,7 +25,7 @@ const BATCHES: usize = 4;
 /// A batch is handed over when it has this many bytes, or before the next wait.
 const BATCH: usize = 128 * 1024;
 
-/// Payloads from this size on are not copied into the batch.
+/// Payloads, and pieces of them, from this size on are not copied into the batch.
 const OWN_PIECE: usize = 16 * 1024;
 
 /// What the thread reports.
@@ -135,6 +136,34 @@ impl Output {
             self.flush();
         }
         result
+    }
+
+    /// Begins a message that comes in parts, none of them empty; only for a stream, and a layout that keeps
+    /// payloads as they are.
+    pub fn begin(&mut self, publish: &Publish) {
+        let before = self.tail.len();
+        self.layout.title(publish, &mut self.tail);
+        self.gathered += self.tail.len() - before;
+    }
+
+    /// The next piece of its payload; small ones are copied.
+    pub fn piece(&mut self, piece: Bytes) {
+        self.gathered += piece.len();
+        if piece.len() < OWN_PIECE {
+            self.tail.put_slice(&piece);
+        } else {
+            self.pieces.push(self.tail.split().freeze());
+            self.pieces.push(piece);
+        }
+        if self.gathered >= BATCH {
+            self.flush();
+        }
+    }
+
+    /// Its end: it has this number.
+    pub fn end(&mut self, number: u64) {
+        self.latest = number;
+        self.layout.tail(&mut self.tail);
     }
 
     /// A message of which nothing is written; it is acknowledged in its turn.

@@ -12,6 +12,7 @@ mod faults;
 mod filters;
 mod formats;
 mod hostile;
+mod large;
 mod oddities;
 mod ping;
 mod ping_via;

@@ -13,6 +13,7 @@ mod flood;
 mod folder;
 mod giving_up;
 mod kill;
+mod large;
 mod memory;
 mod numbers;
 mod process;

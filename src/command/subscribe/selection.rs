@@ -52,8 +52,8 @@ impl<'a> Selection<'a> {
         }
     }
 
-    /// What becomes of this message.
-    pub fn verdict(&self, publish: &Publish) -> Verdict {
+    /// What becomes of this message, whose payload has `length` bytes, here or still to come.
+    pub fn verdict(&self, publish: &Publish, length: usize) -> Verdict {
         if self.is_everything {
             return Verdict::Wanted;
         }
@@ -61,7 +61,7 @@ impl<'a> Selection<'a> {
             return Verdict::TheEnd;
         }
         let is_stale = self.no_stale && publish.retain;
-        let is_echo = self.no_echo && !publish.retain && publish.payload.is_empty();
+        let is_echo = self.no_echo && !publish.retain && length == 0;
         let is_filtered = || {
             publish.topic.as_ref().is_some_and(|topic| self.filter_out.iter().any(|out| out.matches(topic)))
         };

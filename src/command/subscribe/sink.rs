@@ -1,6 +1,8 @@
 //! Where messages go: to the thread that writes, or to commands. It must never know which messages are
 //! wanted.
 
+use bytes::Bytes;
+
 use super::exec::Exec;
 use crate::mqtt::packet::Publish;
 use crate::terminal::output::Output;
@@ -20,6 +22,27 @@ impl Sink {
         match self {
             Self::Output(output) => output.put(number, publish),
             Self::Commands(exec) => exec.commands.put(number, publish),
+        }
+    }
+
+    /// A message comes in parts, see [`Output::begin`]; commands are never given one.
+    pub fn begin(&mut self, publish: &Publish) {
+        if let Self::Output(output) = self {
+            output.begin(publish);
+        }
+    }
+
+    /// The next piece of it.
+    pub fn piece(&mut self, piece: Bytes) {
+        if let Self::Output(output) = self {
+            output.piece(piece);
+        }
+    }
+
+    /// Its end.
+    pub fn end(&mut self, number: u64) {
+        if let Self::Output(output) = self {
+            output.end(number);
         }
     }
 

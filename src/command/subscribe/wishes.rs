@@ -19,6 +19,10 @@ use crate::terminal::record;
 use crate::terminal::screen;
 use crate::terminal::template::Template;
 
+/// Larger messages are not kept in memory. Smaller ones are: a connection that is lost in the middle of one
+/// leaves no trace of it in the output.
+const PARTS_ABOVE: usize = 1024 * 1024;
+
 /// Some wishes are only understood by MQTT 5.
 pub fn require_version_5(args: &cli::Subscribe, options: &mut Options) -> Result<()> {
     if args.needs_version_5() {
@@ -81,6 +85,13 @@ pub fn layout(args: &cli::Subscribe) -> Result<Layout> {
         () => Some(b'\n'),
     };
     Ok(Layout { content, end, sanitise, colour: !into_files && is_coloured(args) })
+}
+
+/// Messages from this size on are written as they come, where the output is their payload and nothing else
+/// needs it as a whole: in bytes, fixed header included.
+pub fn parts_above(args: &cli::Subscribe, layout: &Layout) -> Option<usize> {
+    let streams = args.output_dir.is_none() && args.commands.exec.is_none() && !args.watch;
+    (streams && layout.keeps_payloads()).then_some(PARTS_ABOVE)
 }
 
 /// `--color`.

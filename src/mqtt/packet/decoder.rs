@@ -1,11 +1,13 @@
 //! From bytes, cut anywhere, to packets: zero copy where a packet lies in one piece, one copy where not.
-//! It must never know where the bytes come from.
+//! Large messages can be handed out in the pieces in which they come, without any. It must never know where
+//! the bytes come from.
 
 use std::collections::VecDeque;
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::reader::{Reader, variable_byte_integer};
+use super::fixed_header::{FixedHeader, LONGEST_FIXED_HEADER};
+use super::reader::Reader;
 use super::{
     Ack, Auth, ConnAck, Connect, Disconnect, Malformed, Packet, PacketId, PacketType, Publish, SubAck,
     Subscribe, UnsubAck, Unsubscribe,
@@ -16,18 +18,29 @@ use crate::mqtt::version::Version;
 /// The upper half of a PUBLISH's first byte (§2.1.2).
 const PUBLISH: u8 = 3;
 
-/// The longest fixed header: the first byte and four of the remaining length (§2.1).
-const LONGEST_FIXED_HEADER: usize = 5;
-
-/// The longest remaining length of anything but PUBLISH, in bytes: no string or property list comes near it,
-/// and nobody is to make us hold more by calling it a CONNACK.
-const LONGEST_CONTROL: usize = 16 * 1024 * 1024;
+/// What [`Decoder::next_part`] finds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// A whole packet.
+    Packet(Packet),
+    /// A large PUBLISH begins: all of it but its payload, and how long that is in bytes. It comes as pieces,
+    /// and then as the end.
+    Begins(Publish, usize),
+    /// The next piece of its payload, never empty; a slice of what was fed.
+    Piece(Bytes),
+    /// Its payload was whole.
+    Ends,
+}
 
 /// Takes bytes in pieces of any size and gives packets. Each byte is copied at most once.
 #[derive(Debug)]
 pub struct Decoder {
     version: Version,
     maximum: usize,
+    /// A PUBLISH of more bytes than this is handed out in parts.
+    parts_above: usize,
+    /// How much of the payload of such a PUBLISH is still to come.
+    left: Option<usize>,
     /// What is read next.
     current: Bytes,
     /// What was fed after it; none of them is empty.
@@ -38,20 +51,25 @@ pub struct Decoder {
     failed: Option<Malformed>,
 }
 
-/// The beginning of a packet (§2.1).
-struct FixedHeader {
-    packet: PacketType,
-    /// The length of the fixed header, in bytes.
-    length: usize,
-    /// The size of the whole packet, in bytes.
-    size: usize,
-}
-
 impl Decoder {
     /// Reads packets of this version, of at most `maximum` bytes each, fixed header included.
     pub fn new(version: Version, maximum: usize) -> Self {
         let (current, waiting, started) = (Bytes::new(), VecDeque::new(), BytesMut::new());
-        Self { version, maximum, current, waiting, started, failed: None }
+        Self {
+            version,
+            maximum,
+            parts_above: usize::MAX,
+            left: None,
+            current,
+            waiting,
+            started,
+            failed: None,
+        }
+    }
+
+    /// Hands out each PUBLISH of more than `size` bytes in parts, see [`Decoder::next_part`].
+    pub fn in_parts_above(self, size: usize) -> Self {
+        Self { parts_above: size, ..self }
     }
 
     /// The version in which the next packet is read.
@@ -72,9 +90,20 @@ impl Decoder {
         }
     }
 
-    /// The next packet, or `None` when more bytes are needed. After an error there is only that error.
+    /// The next packet, or `None` when more bytes are needed. After an error there is only that error. It is
+    /// for who has not asked for parts.
     #[inline]
     pub fn next(&mut self) -> Result<Option<Packet>, Malformed> {
+        Ok(match self.next_part()? {
+            Some(Part::Packet(packet)) => Some(packet),
+            _ => None,
+        })
+    }
+
+    /// The next packet, or the next part of a large PUBLISH; `None` when more bytes are needed. After an
+    /// error there is only that error.
+    #[inline]
+    pub fn next_part(&mut self) -> Result<Option<Part>, Malformed> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
@@ -84,19 +113,25 @@ impl Decoder {
             self.current.clear();
             self.waiting.clear();
             self.started = BytesMut::new();
+            self.left = None;
         }
         result
     }
 
     /// Reads the next packet into `publish`, if it is a PUBLISH as streams are made of: whole in one piece,
     /// without properties, in order. A topic that is the same as before is not touched. Otherwise false, and
-    /// [`Decoder::next`] has to judge.
+    /// [`Decoder::next_part`] has to judge.
     #[inline]
     pub fn next_publish(&mut self, publish: &mut Publish) -> bool {
-        if !self.started.is_empty() || self.current.first().is_none_or(|first| first >> 4 != PUBLISH) {
+        if self.is_amidst() || self.current.first().is_none_or(|first| first >> 4 != PUBLISH) {
             return false;
         }
-        let Ok(Some(header)) = fixed_header(&self.current, self.version, self.maximum) else { return false };
+        let Ok(Some(header)) = FixedHeader::read(&self.current, self.version, self.maximum) else {
+            return false;
+        };
+        if header.size > self.parts_above {
+            return false;
+        }
         let Some(body) = self.current.get(header.length..header.size) else { return false };
         let Some(head) = publish.read_plain(self.current[0], self.version, body) else { return false };
         publish.payload = self.current.slice(header.length + head..header.size);
@@ -106,10 +141,10 @@ impl Decoder {
     }
 
     /// The next packet, if it is an acknowledgement of success in its shortest form, as almost all are; whole
-    /// in one piece. Otherwise [`Decoder::next`] has it.
+    /// in one piece. Otherwise [`Decoder::next_part`] has it.
     #[inline]
     pub fn next_acknowledgement(&mut self) -> Option<(PacketType, PacketId)> {
-        if !self.started.is_empty() {
+        if self.is_amidst() {
             return None;
         }
         let [first, 2, high, low, ..] = self.current[..] else { return None };
@@ -132,43 +167,126 @@ impl Decoder {
         self.started.len() + self.current.len() + self.waiting.iter().map(Bytes::len).sum::<usize>()
     }
 
-    fn advance(&mut self) -> Result<Option<Packet>, Malformed> {
+    /// Whether a packet has begun whose end was not handed out.
+    #[inline]
+    fn is_amidst(&self) -> bool {
+        !self.started.is_empty() || self.left.is_some()
+    }
+
+    fn advance(&mut self) -> Result<Option<Part>, Malformed> {
+        if let Some(left) = self.left {
+            return Ok(self.piece(left));
+        }
         if self.started.is_empty() {
-            let Some(header) = fixed_header(&self.current, self.version, self.maximum)? else {
+            let Some(header) = FixedHeader::read(&self.current, self.version, self.maximum)? else {
                 return self.join(None);
             };
-            if header.size > self.current.len() {
+            if header.size > self.current.len() || header.size > self.parts_above {
                 return self.join(Some(header));
             }
             let bytes = self.current.split_to(header.size);
             self.refill();
-            return self.decode(&header, bytes).map(Some);
+            return self.decode(&header, bytes).map(Part::Packet).map(Some);
         }
-        let header = fixed_header(&self.started, self.version, self.maximum)?;
+        let header = FixedHeader::read(&self.started, self.version, self.maximum)?;
         self.join(header)
     }
 
     /// Gathers a packet that spans pieces: byte by byte until its size is known, then as a whole, into a
     /// buffer of exactly that size.
-    fn join(&mut self, mut header: Option<FixedHeader>) -> Result<Option<Packet>, Malformed> {
+    fn join(&mut self, mut header: Option<FixedHeader>) -> Result<Option<Part>, Malformed> {
         loop {
-            let wanted = header.as_ref().map_or(self.started.len() + 1, |header| header.size);
-            self.started.reserve(wanted.max(LONGEST_FIXED_HEADER) - self.started.len());
-            while self.started.len() < wanted {
-                if self.current.is_empty() {
-                    return Ok(None);
-                }
-                let count = self.current.len().min(wanted - self.started.len());
-                self.started.extend_from_slice(&self.current[..count]);
-                self.current.advance(count);
-                self.refill();
+            let wanted = match &header {
+                None => self.started.len() + 1,
+                Some(header) if self.is_large(header) => return self.begin(header),
+                Some(header) => header.size,
+            };
+            if !self.gather(wanted) {
+                return Ok(None);
             }
             if let Some(header) = header {
                 let bytes = std::mem::take(&mut self.started).freeze();
-                return self.decode(&header, bytes).map(Some);
+                return self.decode(&header, bytes).map(Part::Packet).map(Some);
             }
-            header = fixed_header(&self.started, self.version, self.maximum)?;
+            header = FixedHeader::read(&self.started, self.version, self.maximum)?;
         }
+    }
+
+    /// Moves what was fed into `started` until that has so many bytes; whether there were as many.
+    fn gather(&mut self, wanted: usize) -> bool {
+        self.started.reserve(wanted.max(LONGEST_FIXED_HEADER).saturating_sub(self.started.len()));
+        while self.started.len() < wanted {
+            if self.current.is_empty() {
+                return false;
+            }
+            let count = self.current.len().min(wanted - self.started.len());
+            self.started.extend_from_slice(&self.current[..count]);
+            self.current.advance(count);
+            self.refill();
+        }
+        true
+    }
+
+    fn is_large(&self, header: &FixedHeader) -> bool {
+        header.packet == PacketType::Publish && header.size > self.parts_above
+    }
+
+    /// The beginning of a PUBLISH that is handed out in parts, as soon as its variable header and the first
+    /// byte of its payload are there: nobody is to begin with a message of which nothing may ever come.
+    fn begin(&mut self, header: &FixedHeader) -> Result<Option<Part>, Malformed> {
+        let Some(head) = self.head_size(header)? else { return Ok(None) };
+        let length = header.size - head;
+        if length > 0 && self.started.len() + self.current.len() == head {
+            // So that the next bytes are the payload's.
+            self.gather(head);
+            if self.current.is_empty() {
+                return Ok(None);
+            }
+        }
+        let bytes = if self.started.is_empty() {
+            let bytes = self.current.split_to(head);
+            self.refill();
+            bytes
+        } else {
+            std::mem::take(&mut self.started).freeze()
+        };
+        let mut reader = Reader::new(bytes.slice(header.length..), header.packet);
+        let publish = Publish::decode(bytes[0], self.version, &mut reader)?;
+        self.left = Some(length);
+        Ok(Some(Part::Begins(publish, length)))
+    }
+
+    /// The size of both headers together, when they are there as a whole.
+    fn head_size(&mut self, header: &FixedHeader) -> Result<Option<usize>, Malformed> {
+        loop {
+            let begun = if self.started.is_empty() { &self.current[..] } else { &self.started[..] };
+            let body = &begun[header.length..begun.len().min(header.size)];
+            let head = header.length + Publish::head_extent(begun[0], self.version, body)?;
+            if head > header.size {
+                return Err(Malformed::Truncated { packet: header.packet });
+            }
+            if head <= begun.len() {
+                return Ok(Some(head));
+            }
+            if !self.gather(head) {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// The next piece of a payload of which so much is left, or its end.
+    fn piece(&mut self, left: usize) -> Option<Part> {
+        if left == 0 {
+            self.left = None;
+            return Some(Part::Ends);
+        }
+        if self.current.is_empty() {
+            return None;
+        }
+        let piece = self.current.split_to(left.min(self.current.len()));
+        self.refill();
+        self.left = Some(left - piece.len());
+        Some(Part::Piece(piece))
     }
 
     /// Goes on to the next piece when the current one is used up.
@@ -221,69 +339,4 @@ impl Decoder {
             PacketType::Auth => Packet::Auth(Auth::decode(reader)?),
         })
     }
-}
-
-/// The fixed header at the beginning of these bytes, or `None` if it goes on past their end. The first byte
-/// is judged at once: an answer that is not MQTT at all fails before its "length" has come in.
-#[inline]
-fn fixed_header(bytes: &[u8], version: Version, maximum: usize) -> Result<Option<FixedHeader>, Malformed> {
-    let Some((&first, rest)) = bytes.split_first() else { return Ok(None) };
-    let packet = packet_type(first, version)?;
-    let Some((remaining, length)) = variable_byte_integer(rest)? else { return Ok(None) };
-    let length = 1 + length;
-    let size = length + remaining as usize;
-    check_length(packet, version, remaining as usize)?;
-    if size > maximum {
-        return Err(Malformed::PacketTooLarge { size, maximum });
-    }
-    Ok(Some(FixedHeader { packet, length, size }))
-}
-
-/// What has one length only before MQTT 5 is judged by it, before its content has come in. In MQTT 5 only
-/// PUBLISH is ever as long as [`LONGEST_CONTROL`].
-#[inline]
-fn check_length(packet: PacketType, version: Version, length: usize) -> Result<(), Malformed> {
-    if packet == PacketType::Publish {
-        return Ok(());
-    }
-    let exact = match packet {
-        PacketType::PingReq | PacketType::PingResp => 0,
-        _ if version.has_properties() => return bounded(length),
-        PacketType::Disconnect => 0,
-        PacketType::ConnAck
-        | PacketType::PubAck
-        | PacketType::PubRec
-        | PacketType::PubRel
-        | PacketType::PubComp
-        | PacketType::UnsubAck => 2,
-        _ => return bounded(length),
-    };
-    match length.checked_sub(exact) {
-        None => Err(Malformed::Truncated { packet }),
-        Some(0) => Ok(()),
-        Some(count) => Err(Malformed::TrailingBytes { packet, count }),
-    }
-}
-
-fn bounded(length: usize) -> Result<(), Malformed> {
-    if length <= LONGEST_CONTROL {
-        return Ok(());
-    }
-    Err(Malformed::PacketTooLarge { size: length, maximum: LONGEST_CONTROL })
-}
-
-/// The type of a packet, if its flags are as they must be (§2.1.3). MQTT 3.1 knows DUP where later versions
-/// have a fixed 0010 (3.1 §2.1).
-fn packet_type(first: u8, version: Version) -> Result<PacketType, Malformed> {
-    let value = first >> 4;
-    let packet = PacketType::from_bits(value)
-        .filter(|packet| *packet != PacketType::Auth || version.has_properties())
-        .ok_or(Malformed::UnknownPacketType { value })?;
-    if packet == PacketType::Publish {
-        return Ok(packet);
-    }
-    let flags = first & 0x0F;
-    let fixed = packet.fixed_flags();
-    let again = version == Version::V3_1 && fixed != 0 && flags == fixed | 0b1000;
-    if flags == fixed || again { Ok(packet) } else { Err(Malformed::FixedHeaderFlags { packet, flags }) }
 }

@@ -13,7 +13,7 @@ impl Packet {
         let name = self.packet_type().name();
         match self {
             Self::ConnAck(packet) => format!("{name} ({})", packet.code.0),
-            Self::Publish(packet) => describe_publish(packet),
+            Self::Publish(packet) => packet.describe(packet.payload.len()),
             Self::PubAck(ack) | Self::PubComp(ack) => {
                 format!("{name} (Mid: {}, RC:{})", ack.packet_id, ack.code.0)
             }
@@ -29,16 +29,18 @@ impl Packet {
     }
 }
 
-fn describe_publish(packet: &Publish) -> String {
-    format!(
-        "PUBLISH (d{}, q{}, r{}, m{}, '{}', ... ({} bytes))",
-        u8::from(packet.dup),
-        packet.qos,
-        u8::from(packet.retain),
-        packet.packet_id.map_or(0, u16::from),
-        escape(packet.topic.as_ref().map_or("", TopicName::as_str)),
-        packet.payload.len()
-    )
+impl Publish {
+    /// One line for the packet log, as if the payload had `length` bytes.
+    pub fn describe(&self, length: usize) -> String {
+        format!(
+            "PUBLISH (d{}, q{}, r{}, m{}, '{}', ... ({length} bytes))",
+            u8::from(self.dup),
+            self.qos,
+            u8::from(self.retain),
+            self.packet_id.map_or(0, u16::from),
+            escape(self.topic.as_ref().map_or("", TopicName::as_str)),
+        )
+    }
 }
 
 /// mosquitto does not print the code of PUBREC and PUBREL; a failure would be a riddle without it.

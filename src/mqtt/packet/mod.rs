@@ -7,6 +7,7 @@ mod decoder;
 mod describe;
 mod encode;
 mod error;
+mod fixed_header;
 mod packet_type;
 mod publish;
 mod publish_codec;
@@ -18,7 +19,7 @@ mod tests;
 pub(in crate::mqtt) mod writer;
 
 pub use connect::{Auth, ConnAck, Connect, Credentials, Disconnect, Will};
-pub use decoder::Decoder;
+pub use decoder::{Decoder, Part};
 pub use error::{EncodeError, Malformed};
 pub use packet_type::PacketType;
 pub use publish::{Ack, Publish};

@@ -3,7 +3,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::reader::Reader;
+use super::reader::{Reader, variable_byte_integer};
 use super::writer::{all_or_nothing, put_fixed_header, put_string, variable_byte_integer_len};
 use super::{Ack, EncodeError, Malformed, PacketId, PacketType, Publish};
 use crate::mqtt::property::{Place, Properties};
@@ -132,6 +132,24 @@ impl Publish {
             self.topic = Some(TopicName::from_bytes(Bytes::copy_from_slice(name)).ok()?);
         }
         Some(head)
+    }
+
+    /// How long the variable header is, in bytes, as far as these bytes of the body say: when there are at
+    /// least as many, it is whole. It may be longer than the body; then the packet is malformed.
+    pub(super) fn head_extent(first: u8, version: Version, body: &[u8]) -> Result<usize, Malformed> {
+        let Some((length, _)) = body.split_first_chunk() else { return Ok(2) };
+        let packet_id = if first & 0b110 == 0 { 0 } else { 2 };
+        let plain = 2 + usize::from(u16::from_be_bytes(*length)) + packet_id;
+        if !version.has_properties() {
+            return Ok(plain);
+        }
+        let Some(properties) = body.get(plain..).filter(|rest| !rest.is_empty()) else {
+            return Ok(plain + 1);
+        };
+        Ok(match variable_byte_integer(properties)? {
+            Some((length, of_length)) => plain + of_length + length as usize,
+            None => body.len() + 1,
+        })
     }
 
     /// Reads what follows the fixed header; the payload is what is left.

@@ -41,6 +41,8 @@ pub struct Config {
     pub max_inflight: Option<NonZeroU16>,
     /// The largest packet we accept, in bytes.
     pub maximum_packet: usize,
+    /// Messages whose packet is larger than this, in bytes, are handed out in parts, as they come.
+    pub parts_above: Option<usize>,
     /// Hand out each packet as one piece, so that the transport can send it as one message.
     pub whole_packets: bool,
     /// More for CONNECT (MQTT 5); what is here stands instead of our own.

@@ -1,5 +1,6 @@
 //! What a session has to say, and what can be wrong.
 
+use bytes::Bytes;
 use bytestring::ByteString;
 
 use crate::mqtt::packet::{ConnAck, Disconnect, EncodeError, Malformed, Publish, SubAck, UnsubAck};
@@ -17,6 +18,25 @@ pub enum Event {
     Refused(Box<ConnAck>),
     /// A message for us. It is acknowledged when its number is given to [`Session::settle`].
     Message(Delivery),
+    /// A large message for us begins, see [`Config::parts_above`]: its payload comes as pieces, then its end.
+    /// Nothing but acknowledgements comes between them.
+    ///
+    /// When the connection is lost meanwhile and the server sends the message again, what comes then are the
+    /// pieces that are missing.
+    ///
+    /// [`Config::parts_above`]: super::Config::parts_above
+    MessageBegins {
+        /// The message, its payload empty. Its number is not to be settled before its end.
+        delivery: Delivery,
+        /// Of the payload, in bytes.
+        length: usize,
+    },
+    /// The next piece of its payload.
+    Piece(Bytes),
+    /// It has come as a whole.
+    MessageEnds,
+    /// It will never come as a whole: the server does not send it again.
+    MessageTorn,
     /// A QoS 1 or 2 message of ours came to its end, well or (code 0x80 and above) refused.
     Acknowledged {
         /// The number given to [`Session::publish`].

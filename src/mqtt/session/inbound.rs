@@ -85,28 +85,64 @@ impl Inbound {
         receive_maximum: impl Fn() -> u16,
     ) -> Result<Accepted, Violation> {
         if let Some(packet_id) = publish.packet_id {
-            // What is sent again has DUP `[MQTT-3.3.1-1]`; we rely on it only where the session may be
-            // another.
-            let repeats = |receipt: &&mut Receipt| publish.dup || receipt.here || !self.unsure;
-            if publish.qos == QoS::ExactlyOnce
-                && let Some(receipt) = self.receipts.get_mut(&packet_id).filter(repeats)
+            if self.has(publish)
+                && let Some(receipt) = self.receipts.get_mut(&packet_id)
             {
                 self.here += usize::from(!std::mem::replace(&mut receipt.here, true));
                 return Ok(if receipt.settled { Accepted::Settled(packet_id) } else { Accepted::Pending });
             }
-            self.owe(packet_id, publish.qos, receive_maximum())?;
+            self.owe(self.delivered + 1, packet_id, publish.qos, receive_maximum())?;
         }
         self.delivered += 1;
         Ok(Accepted::New(self.delivered))
     }
 
-    fn owe(&mut self, packet_id: PacketId, qos: QoS, receive_maximum: u16) -> Result<(), Violation> {
+    /// Whether this is a QoS 2 message that was delivered before. What is sent again has DUP
+    /// `[MQTT-3.3.1-1]`; we rely on it only where the session may be another.
+    pub fn has(&self, publish: &Publish) -> bool {
+        let repeats = |receipt: &Receipt| publish.dup || receipt.here || !self.unsure;
+        publish.qos == QoS::ExactlyOnce
+            && publish.packet_id.and_then(|packet_id| self.receipts.get(&packet_id)).is_some_and(repeats)
+    }
+
+    /// Takes in once more the latest message that was delivered: it was not received as a whole, and keeps
+    /// its number.
+    pub fn accept_again(
+        &mut self,
+        number: u64,
+        publish: &Publish,
+        receive_maximum: impl Fn() -> u16,
+    ) -> Result<(), Violation> {
+        let Some(packet_id) = publish.packet_id else { return Ok(()) };
+        if publish.qos == QoS::ExactlyOnce
+            && let Some(receipt) = self.receipts.get_mut(&packet_id)
+        {
+            self.here += usize::from(!std::mem::replace(&mut receipt.here, true));
+            return Ok(());
+        }
+        self.owe(number, packet_id, publish.qos, receive_maximum())
+    }
+
+    /// The latest message that was delivered was not received as a whole, and will not be: its number is
+    /// free.
+    pub fn forget(&mut self, number: u64) {
+        self.delivered = number - 1;
+        self.owed.retain(|owed| owed.number < number);
+        self.receipts.retain(|_, receipt| receipt.number < number);
+    }
+
+    fn owe(
+        &mut self,
+        number: u64,
+        packet_id: PacketId,
+        qos: QoS,
+        receive_maximum: u16,
+    ) -> Result<(), Violation> {
         let maximum = usize::from(receive_maximum);
         let unfinished = if qos == QoS::ExactlyOnce { self.here } else { self.owed.len() };
         if unfinished >= maximum {
             return Err(Violation::ReceiveMaximumExceeded);
         }
-        let number = self.delivered + 1;
         self.owed.push_back(Owed { number, packet_id, qos });
         if qos == QoS::ExactlyOnce {
             let old = self.receipts.insert(packet_id, Receipt { number, settled: false, here: true });

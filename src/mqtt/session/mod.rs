@@ -14,18 +14,19 @@ mod keep_alive;
 mod limits;
 mod opening;
 mod outbox;
+mod parts;
+mod receiving;
 mod sending;
 #[cfg(test)]
 mod tests;
 mod unanswered;
 
 use std::collections::{HashMap, VecDeque};
-use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::mqtt::packet::{Ack, Decoder, Packet, PacketType, Publish, Subscription};
+use crate::mqtt::packet::{Ack, Decoder, Packet, PacketType, Part, Subscription};
 use crate::mqtt::property::Properties;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::scram::Scram;
@@ -39,6 +40,7 @@ use inbound::Inbound;
 use keep_alive::KeepAlive;
 use limits::Limits;
 use outbox::Outbox;
+use parts::Parts;
 
 /// Where the network connection is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +65,7 @@ pub struct Session {
     outbox: Outbox,
     exchanges: Exchanges,
     inbound: Inbound,
+    parts: Parts,
     limits: Limits,
     keep_alive: KeepAlive,
     /// See [`Session::hold`]; it may outlast a connection.
@@ -97,10 +100,11 @@ impl Session {
     pub fn new(config: Config) -> Self {
         Self {
             state: State::Offline,
-            decoder: Decoder::new(config.version, config.maximum_packet),
+            decoder: decoder(&config),
             outbox: Outbox::new(config.whole_packets),
             exchanges: Exchanges::default(),
             inbound: Inbound::default(),
+            parts: Parts::default(),
             limits: Limits::before_connack(),
             keep_alive: KeepAlive::off(),
             held: false,
@@ -143,8 +147,9 @@ impl Session {
         self.state = State::Offline;
         self.outbox.clear();
         // What it has not decided yet must not be taken for the next connection's.
-        self.decoder = Decoder::new(self.config.version, self.config.maximum_packet);
+        self.decoder = decoder(&self.config);
         self.inbound.connection_lost();
+        self.parts.connection_lost();
         self.keep_alive = KeepAlive::off();
     }
 
@@ -162,9 +167,10 @@ impl Session {
         }
         while self.state != State::Ended {
             let step = match self.acknowledgements() {
-                Ok(None) => match self.decoder.next() {
+                Ok(None) => match self.decoder.next_part() {
                     Ok(None) => return Ok(None),
-                    Ok(Some(packet)) => self.handle(packet, now),
+                    Ok(Some(Part::Packet(packet))) => self.handle(packet, now),
+                    Ok(Some(part)) => self.part(part),
                     Err(malformed) => Err(Violation::Malformed(malformed)),
                 },
                 step => step,
@@ -181,34 +187,6 @@ impl Session {
     fn violated(&mut self, violation: Violation) -> Violation {
         self.disconnect(violation.code());
         violation
-    }
-
-    /// Shows `take` the messages that come next, one by one, until something else comes or `take` breaks off:
-    /// what [`Session::poll`] would say in an event each, at a fraction of the cost. Whether it broke off.
-    pub fn hand_out(
-        &mut self,
-        mut take: impl FnMut(&Delivery) -> ControlFlow<()>,
-    ) -> Result<ControlFlow<()>, Violation> {
-        if self.state != State::Online || self.config.trace || !self.events.is_empty() {
-            return Ok(ControlFlow::Continue(()));
-        }
-        let mut delivery = std::mem::take(&mut self.delivery);
-        let mut result = Ok(ControlFlow::Continue(()));
-        while matches!(result, Ok(ControlFlow::Continue(())))
-            && self.decoder.next_publish(&mut delivery.publish)
-        {
-            result = self.accept(&delivery.publish).map(|number| match number {
-                Some(number) => {
-                    delivery.number = number;
-                    take(&delivery)
-                }
-                None => ControlFlow::Continue(()),
-            });
-        }
-        // Only the topic is of use for the next one.
-        delivery.publish.payload = Bytes::new();
-        self.delivery = delivery;
-        result.map_err(|violation| self.violated(violation))
     }
 
     /// A run of acknowledgements of success, which almost all answers are: no packet is made of each.
@@ -290,27 +268,6 @@ impl Session {
         }
     }
 
-    /// A PUBLISH from the server: an event, unless it is a QoS 2 message that we already have (§4.3.3).
-    fn published(&mut self, mut publish: Publish) -> Result<Option<Event>, Violation> {
-        let announced = &self.config.connect_properties;
-        let alias_maximum = announced.topic_alias_maximum().unwrap_or(inbound::TOPIC_ALIAS_MAXIMUM);
-        self.inbound.resolve_alias(&mut publish, alias_maximum)?;
-        Ok(self.accept(&publish)?.map(|number| Event::Message(Delivery { number, publish })))
-    }
-
-    /// The number of a message, if it is a new one.
-    fn accept(&mut self, publish: &Publish) -> Result<Option<u64>, Violation> {
-        self.useful = true;
-        match self.inbound.accept(publish, || receive_maximum(&self.config))? {
-            inbound::Accepted::New(number) => Ok(Some(number)),
-            inbound::Accepted::Pending => Ok(None),
-            inbound::Accepted::Settled(packet_id) => {
-                self.send(&Packet::PubRec(Ack::success(packet_id)));
-                Ok(None)
-            }
-        }
-    }
-
     /// Every message up to this number was dealt with: the acknowledgements that are due go out,
     /// in the order in which the messages came `[MQTT-4.6.0-2]`.
     pub fn settle(&mut self, number: u64) {
@@ -384,18 +341,22 @@ impl Session {
     }
 
     fn note(&mut self, verb: &str, packet: &Packet) {
+        self.note_description(verb, || packet.describe());
+    }
+
+    fn note_description(&mut self, verb: &str, packet: impl FnOnce() -> String) {
         if self.config.trace {
             let id = &self.config.client_id;
-            self.trace.push_back(format!("Client {id} {verb} {}", packet.describe()));
+            self.trace.push_back(format!("Client {id} {verb} {}", packet()));
         }
     }
 }
 
-/// How many messages the server may send before we acknowledge: what we announced.
-fn receive_maximum(config: &Config) -> u16 {
-    if config.version.has_properties() {
-        config.connect_properties.receive_maximum().unwrap_or(inbound::RECEIVE_MAXIMUM)
-    } else {
-        u16::MAX
+/// What reads the packets of a new connection.
+fn decoder(config: &Config) -> Decoder {
+    let decoder = Decoder::new(config.version, config.maximum_packet);
+    match config.parts_above {
+        Some(size) => decoder.in_parts_above(size),
+        None => decoder,
     }
 }

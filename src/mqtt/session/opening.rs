@@ -6,7 +6,7 @@ use super::exchange::{Again, Sent};
 use super::keep_alive::KeepAlive;
 use super::limits::Limits;
 use super::{Event, Session, State, Violation, inbound};
-use crate::mqtt::packet::{Ack, ConnAck, Connect, Credentials, Decoder, Packet};
+use crate::mqtt::packet::{Ack, ConnAck, Connect, Credentials, Packet};
 use crate::mqtt::property::{Properties, Property};
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
@@ -15,7 +15,8 @@ impl Session {
     /// A network connection stands: CONNECT goes out, alone, and CONNACK is awaited.
     pub fn connect(&mut self) {
         self.state = State::Connecting;
-        self.decoder = Decoder::new(self.config.version, self.config.maximum_packet);
+        self.decoder = super::decoder(&self.config);
+        self.parts.connection_lost();
         self.outbox.clear();
         self.aliases.clear();
         self.limits = Limits::before_connack();
@@ -148,6 +149,9 @@ impl Session {
         let unsure = std::mem::take(&mut self.unsure) || self.config.version == Version::V3_1;
         let resumed = self.exchanges.resume(session_present);
         self.inbound.resume(session_present, unsure);
+        if (!session_present || self.parts.is_fleeting()) && self.tear() {
+            self.events.push_back(Event::MessageTorn);
+        }
         if !session_present || unsure || resumed.unanswered_subscribe {
             self.subscribe_again();
         }

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::pty::{self, OpenptFlags};
-use rustix::termios::{self, Winsize};
+use rustix::termios::{self, LocalModes, OptionalActions, Winsize};
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -199,8 +199,14 @@ fn open((rows, columns): (u16, u16)) -> (File, OwnedFd) {
         name,
         rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NOCTTY | rustix::fs::OFlags::CLOEXEC,
         rustix::fs::Mode::empty(),
-    );
-    (master.into(), slave.unwrap())
+    )
+    .unwrap();
+    // Ctrl-C would make the kernel throw away what is on its way to the screen, and with it the answer of a
+    // program that is quick.
+    let mut modes = termios::tcgetattr(&slave).unwrap();
+    modes.local_modes |= LocalModes::NOFLSH;
+    termios::tcsetattr(&slave, OptionalActions::Now, &modes).unwrap();
+    (master.into(), slave)
 }
 
 fn winsize(rows: u16, columns: u16) -> Winsize {

@@ -5,6 +5,7 @@ mod describe;
 mod generated;
 mod malformed;
 mod oracle;
+mod parts;
 mod streams;
 mod throughput;
 mod valid_v3;

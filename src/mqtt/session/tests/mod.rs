@@ -9,6 +9,7 @@ mod inbound;
 mod keep_alive;
 mod opening;
 mod outbound;
+mod parts;
 mod promises;
 mod resuming;
 mod simulation;
@@ -51,6 +52,7 @@ fn config(version: Version) -> Config {
         whole_packets: false,
         max_inflight: None,
         maximum_packet: 1 << 20,
+        parts_above: None,
         connect_properties: Properties::default(),
         disconnect_properties: Properties::default(),
         trace: false,

@@ -50,6 +50,8 @@ pub struct Life {
     /// Messages by delivery number - 1.
     pub(super) deliveries: Vec<(u32, QoS)>,
     pub(super) settled: usize,
+    /// The message that comes in parts, and the length of its payload.
+    partial: Option<(Delivery, usize)>,
 }
 
 /// See the module.
@@ -103,6 +105,7 @@ impl World {
             outlives_connection: scenario != Scenario::Volatile,
             outlives_us: scenario == Scenario::Killed,
             keep_alive: [0, 20][rng.usize(..2)],
+            parts_above: [None, Some(0), Some(20)][rng.usize(..3)],
             max_inflight: if version.has_properties() { None } else { std::num::NonZeroU16::new(quota) },
             ..config(version)
         };
@@ -349,6 +352,24 @@ impl World {
             }
             Event::Connected(_) | Event::Subscribed(_) => {}
             Event::Message(delivery) => self.delivered(&delivery),
+            Event::MessageBegins { delivery, length } => {
+                assert!(delivery.publish.payload.is_empty());
+                assert!(self.life.partial.replace((delivery, length)).is_none(), "one message at a time");
+            }
+            Event::Piece(piece) => {
+                let publish = &mut self.life.partial.as_mut().expect("it has begun").0.publish;
+                publish.payload = [&publish.payload[..], &piece].concat().into();
+            }
+            Event::MessageEnds => {
+                let (delivery, length) = self.life.partial.take().expect("it has begun");
+                assert_eq!(delivery.publish.payload.len(), length);
+                let expected = message("down", delivery.publish.qos, number_of(&delivery.publish));
+                assert_eq!(delivery.publish.payload, expected.payload, "nothing is glued together");
+                self.delivered(&delivery);
+            }
+            Event::MessageTorn => {
+                assert!(self.life.partial.take().is_some(), "it has begun");
+            }
             Event::Acknowledged { record, code, .. } => {
                 self.ended(record, if code.is_error() { Outcome::Refused } else { Outcome::Acknowledged });
             }
