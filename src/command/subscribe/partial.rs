@@ -44,8 +44,8 @@ impl Partial {
         client::Error::MessageTorn { topic, written, length }
     }
 
-    /// This has ended us in the middle of it; perhaps (unless `is_sure`) before the output had taken what it was
-    /// given.
+    /// This has ended us in the middle of it; perhaps (unless `is_sure`) before the output had taken what it
+    /// was given.
     pub fn told(&self, result: Result<Exit>, is_sure: bool) -> Result<Exit> {
         let Self { written, length, .. } = self;
         let topic = self.topic();
