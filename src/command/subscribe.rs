@@ -1,5 +1,6 @@
 //! `sub`: messages go to stdout, and are acknowledged when they are there.
 
+mod answers;
 mod exec;
 mod intake;
 mod manners;
@@ -26,8 +27,6 @@ use crate::cli;
 use crate::cli::property::GivenProperties;
 use crate::cli::value::Summary;
 use crate::client::{Client, Event};
-use crate::mqtt::packet::{RetainHandling, SubAck, Subscription, UnsubAck};
-use crate::mqtt::property::Place;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::session;
@@ -140,30 +139,6 @@ struct Subscriber<'a> {
 }
 
 impl Subscriber<'_> {
-    fn subscribe(&mut self) {
-        let retain_handling = match (self.args.retain_handling, self.args.no_stale) {
-            (Some(handling), _) => handling,
-            (None, true) => RetainHandling::Never,
-            (None, false) => RetainHandling::Always,
-        };
-        let subscription = |filter: &TopicFilter| Subscription {
-            no_local: self.args.no_local,
-            retain_as_published: self.args.retain_as_published,
-            retain_handling,
-            ..Subscription::new(filter.clone(), self.args.qos)
-        };
-        if !self.filters.is_empty() {
-            let subscriptions = self.filters.iter().map(subscription).collect();
-            self.client.subscribe(subscriptions, self.properties.of(Place::Subscribe));
-            self.unanswered += 1;
-        }
-        if !self.args.give_back.is_empty() {
-            let properties = self.properties.of(Place::Unsubscribe);
-            self.client.unsubscribe(self.args.give_back.clone(), properties);
-            self.unanswered += 1;
-        }
-    }
-
     fn run(&mut self) -> Result<Exit> {
         loop {
             let (intake, mut end) = (&mut self.intake, None);
@@ -282,33 +257,6 @@ impl Subscriber<'_> {
         Some(Exit::TimedOut)
     }
 
-    /// Says which filters were refused; nothing is left to wait for when all were.
-    fn subscribed(&mut self, suback: &SubAck) -> Option<Exit> {
-        let mut refused = 0;
-        for (filter, code) in self.filters.iter().zip(&suback.codes).filter(|(_, code)| code.is_error()) {
-            report::failure(&format!("subscribing to {filter}: refused: {code}"));
-            refused += 1;
-        }
-        self.denied |= refused > 0;
-        (refused == self.filters.len()).then_some(Exit::Denied)
-    }
-
-    /// The broker does not take a subscription; what is left may be nothing.
-    fn not_subscribed(&mut self, filter: &TopicFilter, why: session::Unsubscribable) -> Option<Exit> {
-        report::failure(&format!("subscribing to {filter}: refused: {why}"));
-        self.denied = true;
-        self.filters.retain(|asked| asked != filter);
-        self.filters.is_empty().then_some(Exit::Denied)
-    }
-
-    fn unsubscribed(&mut self, unsuback: &UnsubAck) {
-        let answers = self.args.give_back.iter().zip(&unsuback.codes);
-        for (filter, code) in answers.filter(|(_, code)| code.is_error()) {
-            report::failure(&format!("unsubscribing from {filter}: refused: {code}"));
-            self.denied = true;
-        }
-    }
-
     /// An endless subscription ends no other way.
     fn interrupted(&self, signal: i32) -> Exit {
         if self.args.count.is_none() {
@@ -321,13 +269,6 @@ impl Subscriber<'_> {
     fn tell_unfinished(&self, why: &str) {
         let wanted = self.args.count.map(|count| format!(" of {count}")).unwrap_or_default();
         report::failure(&format!("subscribed: {why} with {}{wanted} messages", self.intake.received));
-    }
-
-    /// With `-E` the last answer is the end, and without any filter there is nothing to wait for.
-    fn answered(&mut self) -> Option<Exit> {
-        self.unanswered = self.unanswered.saturating_sub(1);
-        let leave = self.args.exit_after_answer || self.args.topic.is_empty();
-        (leave && self.unanswered == 0).then_some(Exit::Done)
     }
 
     /// Waits until everything received is written, as long as the output can be written at all.

@@ -5,6 +5,7 @@ pub mod dial;
 pub mod endpoint;
 pub mod error;
 pub mod log;
+mod options;
 pub mod proxy;
 pub mod stream;
 pub mod tls;
@@ -19,48 +20,15 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use endpoint::{Endpoint, Scheme};
+use endpoint::Scheme;
 pub use error::Error;
 use log::Log;
+pub use options::Options;
 use stream::{Stream, TlsFacts};
-use tls::{TlsConfig, TlsError};
+use tls::TlsError;
 use upgrade::{Answer, Offer, UpgradeError};
 use websocket::{Frames, WebSocketError};
 use wire::{Chunk, Outlet, Wire};
-
-/// What to connect with. A debug print names the headers but shows no value: some are secret.
-#[derive(Clone)]
-pub struct Options {
-    /// The server.
-    pub endpoint: Endpoint,
-    /// How to speak TLS; needed for `wss`, not looked at for `ws`.
-    pub tls: Option<TlsConfig>,
-    /// The subprotocols to offer; none sends no header.
-    pub subprotocols: Vec<String>,
-    /// Additional headers of the request, `Authorization` among them.
-    pub headers: Vec<(String, String)>,
-    /// Refuse what is otherwise taken with a warning.
-    pub strict: bool,
-    /// The largest message accepted, in bytes.
-    pub max_message: usize,
-    /// Each piece that is written is a message of its own, however long.
-    pub whole_pieces: bool,
-    /// Keep lines about upgrade, TLS and frames for [`Transport::traced`].
-    pub log: bool,
-}
-
-impl fmt::Debug for Options {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let headers: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
-        f.debug_struct("Options")
-            .field("endpoint", &self.endpoint)
-            .field("subprotocols", &self.subprotocols)
-            .field("headers", &headers)
-            .field("strict", &self.strict)
-            .field("max_message", &self.max_message)
-            .finish_non_exhaustive()
-    }
-}
 
 /// What a connection is doing, from the name to the frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,5 +1,6 @@
 //! The stack as a whole, over recorded bytes.
 
+use super::endpoint::Endpoint;
 use super::upgrade::{Fault, Foreign, UpgradeError, accept_key, parse_request};
 use super::wire::tests::{Recorder, chunk};
 use super::*;

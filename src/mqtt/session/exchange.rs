@@ -15,6 +15,7 @@ use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::topic::TopicFilter;
 
+use super::unanswered::Unanswered;
 use super::{Event, Violation};
 
 /// How many identifiers there are: 1 to 65,535.
@@ -91,31 +92,6 @@ impl Exchange {
         match self {
             Self::AtLeastOnce(sent) | Self::ExactlyOnce(sent) => sent.payload.len(),
             _ => 0,
-        }
-    }
-}
-
-/// What the server was asked and has not answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unanswered<'a> {
-    /// To send what these filters match.
-    Subscribe(&'a [TopicFilter]),
-    /// To send it no more.
-    Unsubscribe(&'a [TopicFilter]),
-}
-
-/// The same as what one was doing: "subscribing to a and 2 more".
-impl std::fmt::Display for Unanswered<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (verb, filters) = match self {
-            Self::Subscribe(filters) => ("subscribing to", filters),
-            Self::Unsubscribe(filters) => ("unsubscribing from", filters),
-        };
-        let first = filters.first().map_or("nothing", TopicFilter::as_str);
-        write!(f, "{verb} {first}")?;
-        match filters.len() {
-            0 | 1 => Ok(()),
-            count => write!(f, " and {} more", count - 1),
         }
     }
 }

@@ -19,6 +19,7 @@ mod receiving;
 mod sending;
 #[cfg(test)]
 mod tests;
+mod unanswered;
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};

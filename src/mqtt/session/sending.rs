@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
-use super::exchange::{Exchange, Sent, Unanswered};
+use super::exchange::{Exchange, Sent};
+use super::unanswered::Unanswered;
 use super::{Event, Session, State, Unsendable};
 use crate::mqtt::packet::{
     Disconnect, EncodeError, Packet, PacketId, Publish, SubAck, Subscribe, Subscription, UnsubAck,
