@@ -16,6 +16,10 @@ use crate::client::{Client, Error, Established, Options};
 use crate::report::Exit;
 use crate::terminal::output;
 
+/// Larger messages, in bytes, are not kept in memory where that is not needed. Smaller ones are: a connection
+/// that is lost in the middle of one leaves no trace of it in the output.
+pub const LARGE_MESSAGE: usize = 1024 * 1024;
+
 /// Does what the command line asks.
 pub fn run(cli: &Cli) -> Result<Exit> {
     if let Some(listing) = &cli.listing {

@@ -43,6 +43,8 @@ pub fn run(args: &cli::Publish) -> Result<Exit> {
     options.session.outlives_connection = args.qos > QoS::AtMostOnce || args.json;
     options.session.only_with_expiry = args.qos < QoS::ExactlyOnce && !args.json;
     options.session.topic_alias = args.topic_alias;
+    // Nobody has asked for messages: what comes all the same is not kept.
+    options.session.parts_above = Some(super::LARGE_MESSAGE);
     if args.latency {
         timing::require_version_5(&mut options)?;
     }

@@ -1,10 +1,11 @@
 //! Peak memory as messages grow from ten thousand to a million: it must not grow with them.
 
 use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::flood::{Flood, Stream};
+use crate::flood::{self, Flood, Stream};
 use crate::numbers::{Storm, sequence};
 use crate::process::Process;
 use crate::{SOON, VERY_LONG, mosquitto};
@@ -100,4 +101,28 @@ fn through_cuts() {
             show(&format!("sub -q {qos} through cuts"), count, watched.join().unwrap());
         }
     }
+}
+
+/// A message that nobody has asked for, between PUBLISH and PUBACK.
+#[test]
+fn a_large_message_that_nobody_asked_for_is_not_kept() {
+    const LENGTH: u32 = 64 * 1024 * 1024;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let url = format!("ws://127.0.0.1:{}/mqtt", listener.local_addr().unwrap().port());
+    let server = thread::spawn(move || {
+        let mut stream = flood::connected(listener.accept().unwrap().0, "311");
+        // QoS 0, a remaining length of 64 MiB and 3, the topic "t".
+        stream
+            .write_all(&[0x82, 127, 0, 0, 0, 0, 4, 0, 0, 8, 0x30, 0x83, 0x80, 0x80, 0x20, 0, 1, b't'])
+            .unwrap();
+        let piece = vec![b'x'; 64 * 1024];
+        for _ in 0..LENGTH / 65_536 {
+            stream.write_all(&piece).unwrap();
+        }
+        stream.write_all(&[0x82, 4, 0x40, 2, 0, 1]).unwrap();
+        std::io::copy(&mut stream, &mut std::io::sink()).unwrap();
+    });
+    let mut process = Process::start(&["pub", &url, "-V", "311", "-t", "t", "-m", "x", "-q", "1"]);
+    show("pub", 1, peak_of(&mut process));
+    server.join().unwrap();
 }

@@ -8,6 +8,7 @@ use crate::cli;
 use crate::cli::subscribe::JsonMode;
 use crate::cli::value::Colour;
 use crate::client::Options;
+use crate::command::LARGE_MESSAGE;
 use crate::mqtt::topic::TopicFilter;
 use crate::mqtt::version::Version;
 use crate::report::Usage;
@@ -18,10 +19,6 @@ use crate::terminal::output::{self, Target};
 use crate::terminal::record;
 use crate::terminal::screen;
 use crate::terminal::template::Template;
-
-/// Larger messages are not kept in memory. Smaller ones are: a connection that is lost in the middle of one
-/// leaves no trace of it in the output.
-const PARTS_ABOVE: usize = 1024 * 1024;
 
 /// Some wishes are only understood by MQTT 5.
 pub fn require_version_5(args: &cli::Subscribe, options: &mut Options) -> Result<()> {
@@ -91,7 +88,7 @@ pub fn layout(args: &cli::Subscribe) -> Result<Layout> {
 /// needs it as a whole: in bytes, fixed header included.
 pub fn parts_above(args: &cli::Subscribe, layout: &Layout) -> Option<usize> {
     let streams = args.output_dir.is_none() && args.commands.exec.is_none() && !args.watch;
-    (streams && layout.keeps_payloads()).then_some(PARTS_ABOVE)
+    (streams && layout.keeps_payloads()).then_some(LARGE_MESSAGE)
 }
 
 /// `--color`.
