@@ -4,15 +4,13 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use super::ending::{FAREWELL, HASTE};
 use super::mailbox::{Mail, SocketMail};
-use super::{Client, Error, FAREWELL, earliest};
+use super::{Client, Error, earliest};
 use crate::transport::{self, Phase, Transport};
 
 /// A server that reads nothing for so long is lost, whatever the keep alive.
 const LONGEST: Duration = Duration::from_secs(20);
-
-/// How long a server may take nothing of what is left at the end, when nobody wants to wait.
-const HASTE: Duration = Duration::from_millis(250);
 
 impl Client {
     /// Waits for the next piece of mail until `deadline` at the most; the socket has one, too, when it takes

@@ -11,6 +11,9 @@ use crate::mqtt::session;
 /// How long the other side may take to end the connection after our goodbye.
 pub(super) const FAREWELL: Duration = Duration::from_secs(1);
 
+/// How long it may do nothing at the end when nobody wants to wait: neither take what is left, nor end.
+pub(super) const HASTE: Duration = Duration::from_millis(250);
+
 impl Client {
     /// Waits only for the output, until `deadline` at the most: `None` when that has passed.
     pub fn await_output(&mut self, deadline: Option<Instant>) -> Option<Event> {
@@ -32,7 +35,8 @@ impl Client {
         sent
     }
 
-    /// From now on nobody waits for a server that does not read: what it does not take at once is lost.
+    /// From now on nobody waits for a server that does not read, or does not end: what it takes nothing of for
+    /// [`HASTE`] is lost.
     pub fn hurry(&mut self) {
         self.hurried = true;
     }
@@ -57,7 +61,7 @@ impl Client {
         for chunk in transport.abandon() {
             self.mailbox.recycle(chunk);
         }
-        let deadline = Instant::now() + FAREWELL;
+        let deadline = Instant::now() + if self.hurried { HASTE } else { FAREWELL };
         while let Some(mail) = self.mailbox.wait(Some(deadline), false) {
             match mail {
                 // Reading on keeps the kernel from answering the broker's last bytes with a reset, which

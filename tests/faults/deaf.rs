@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -92,6 +93,27 @@ fn a_signal_ends_it_at_once() {
     subscriber.signal("INT");
     let outcome = subscriber.finish_within(Duration::from_secs(1));
     ends(&outcome, 0, "", 0.0..30.0);
+}
+
+/// It reads what we say, and neither answers our Close nor stops talking.
+#[test]
+fn a_signal_does_not_wait_for_a_server_that_never_ends() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let url = format!("ws://127.0.0.1:{}/mqtt", listener.local_addr().unwrap().port());
+    let (told, ready) = mpsc::channel();
+    thread::spawn(move || {
+        let mut stream = subscribed(listener.accept().unwrap().0, "311");
+        let mut reader = stream.try_clone().unwrap();
+        thread::spawn(move || std::io::copy(&mut reader, &mut std::io::sink()));
+        told.send(()).unwrap();
+        while stream.write_all(&ping()).is_ok() {
+            thread::park_timeout(Duration::from_millis(5));
+        }
+    });
+    let subscriber = Program::new(["sub", &url, "-V", "311", "-t", "t", "--no-reconnect"]).spawn();
+    ready.recv_timeout(Duration::from_secs(30)).unwrap();
+    subscriber.signal("INT");
+    ends(&subscriber.finish_within(Duration::from_secs(1)), 0, "", 0.0..30.0);
 }
 
 /// A server that begins to read late, and then reads with pauses: whoever waits for it goes on as soon as it does.
