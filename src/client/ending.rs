@@ -35,8 +35,8 @@ impl Client {
         sent
     }
 
-    /// From now on nobody waits for a server that does not read, or does not end: what it takes nothing of for
-    /// [`HASTE`] is lost.
+    /// From now on nobody waits for a server that does not read, or does not end: when it does nothing for
+    /// [`HASTE`], what is left is lost.
     pub fn hurry(&mut self) {
         self.hurried = true;
     }
