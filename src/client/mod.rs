@@ -18,7 +18,7 @@ mod unanswered;
 
 use std::collections::VecDeque;
 use std::io;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -131,14 +131,14 @@ impl Client {
         self.session.publish(publish, record)
     }
 
-    /// Publishes one of a stream of messages; see [`Session::publish_like`].
-    pub fn publish_like(
+    /// Publishes as many of a run of messages as may be sent now; see [`Session::publish_run`].
+    pub fn publish_run(
         &mut self,
         head: &Rc<Publish>,
-        payload: Bytes,
         record: u64,
-    ) -> Result<(), Unsendable> {
-        self.session.publish_like(head, payload, record)
+        next: impl FnMut(usize) -> Option<Range<usize>>,
+    ) -> u64 {
+        self.session.publish_run(head, record, next)
     }
 
     /// Publishes a message whose payload is streamed; see [`Session::publish_stream`].
@@ -237,7 +237,22 @@ impl Client {
         }
         self.send();
         self.await_answer();
-        let mail = self.wait(earliest(self.deadline(), alarm));
+        self.take_in(earliest(self.deadline(), alarm));
+        if alarm.is_some_and(|alarm| alarm <= self.now) && self.pending.is_empty() {
+            return Ok(Some(Event::Alarm));
+        }
+        self.mend(alarm)
+    }
+
+    /// Looks what has come, without waiting: for who has always more to send. What is acknowledged meanwhile
+    /// need not be remembered, so that it never fills more memory than is near.
+    pub fn glance(&mut self) {
+        self.take_in(Some(self.now));
+    }
+
+    /// Waits for one piece of mail and puts it where it belongs.
+    fn take_in(&mut self, deadline: Option<Instant>) {
+        let mail = self.wait(deadline);
         self.now = Instant::now();
         if let Some(mail) = mail {
             let was_congested = self.is_congested();
@@ -248,10 +263,6 @@ impl Client {
                 self.pending.push_back(Event::Sendable);
             }
         }
-        if alarm.is_some_and(|alarm| alarm <= self.now) && self.pending.is_empty() {
-            return Ok(Some(Event::Alarm));
-        }
-        self.mend(alarm)
     }
 
     /// Sends what there is to send, as far as the server reads it.

@@ -19,10 +19,15 @@ pub struct Acknowledgements {
 impl Acknowledgements {
     /// The record, the latest, is published now.
     pub fn published(&mut self, record: u64) {
+        self.published_at(record, Instant::now());
+    }
+
+    /// The record, the latest, was published then.
+    pub fn published_at(&mut self, record: u64, time: Instant) {
         if self.waiting.len() == MOST {
             self.waiting.pop_front();
         }
-        self.waiting.push_back((record, Some(Instant::now())));
+        self.waiting.push_back((record, Some(time)));
     }
 
     /// The record is acknowledged now.

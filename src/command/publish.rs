@@ -5,11 +5,9 @@ mod message;
 pub mod pace;
 mod request;
 
-use std::rc::Rc;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use bytes::Bytes;
 
 use self::input::{Input, Opened};
 use self::message::{Maker, Message};
@@ -56,8 +54,7 @@ pub fn run(args: &cli::Publish) -> Result<Exit> {
             file.check(&maker.template, options.session.version)?;
             let length = (file.length as u64).saturating_mul(file.repeat);
             let progress = Progress::new(shows_progress, Some(length), began);
-            let template = Rc::unwrap_or_clone(maker.template);
-            return stream::run(options, template, args.latency, file, progress, telling);
+            return stream::run(options, maker.template, args.latency, file, progress, telling);
         }
         Opened::Input(input) => input,
     };
@@ -180,13 +177,46 @@ impl Publisher {
     /// Publishes as much as the window, the outgoing buffer and the clock allow.
     fn publish_what_is_there(&mut self) {
         self.alarm = None;
-        while self.prepare() && self.can_publish() && self.is_due() {
+        loop {
+            self.publish_runs();
+            if !(self.prepare() && self.can_publish() && self.is_due()) {
+                break;
+            }
             if let Some(message) = self.next.take() {
                 self.publish(message);
             }
         }
         if self.input.wants_more() {
             self.client.request_input();
+        }
+    }
+
+    /// The usual stream: every message is like the one before, but for its payload.
+    fn publish_runs(&mut self) {
+        let is_usual = self.next.is_none() && self.pace.is_free() && !self.timed;
+        while is_usual
+            && self.maker.takes_payloads()
+            && let Some(block) = self.input.block()
+        {
+            let head = self.maker.head(block.bytes());
+            let mut acknowledgements = self.acknowledgements.as_mut().filter(|_| head.qos > QoS::AtMostOnce);
+            let (first, now) = (self.records + 1, acknowledgements.as_ref().map(|_| Instant::now()));
+            let (mut record, bytes) = (first, &mut self.bytes);
+            let count = self.client.publish_run(&head, first, |longest| {
+                let payload = block.next_within(longest)?;
+                *bytes += payload.len() as u64;
+                if let (Some(acknowledgements), Some(now)) = (&mut acknowledgements, now) {
+                    acknowledgements.published_at(record, now);
+                }
+                record += 1;
+                Some(payload)
+            });
+            self.records += count;
+            self.published += count;
+            self.at_most_once |= count > 0 && head.qos == QoS::AtMostOnce;
+            if count == 0 {
+                return;
+            }
         }
     }
 
@@ -215,28 +245,6 @@ impl Publisher {
     }
 
     fn publish(&mut self, message: Message) {
-        match message {
-            Message::Payload(payload) if self.pace.is_free() && !self.timed => self.publish_payload(payload),
-            message => self.publish_whole(message),
-        }
-    }
-
-    /// The usual stream: every message is like the one before, but for its payload.
-    fn publish_payload(&mut self, payload: Bytes) {
-        let template = &self.maker.template;
-        self.published += 1;
-        self.bytes += payload.len() as u64;
-        self.at_most_once |= template.qos == QoS::AtMostOnce;
-        if let Some(acknowledgements) =
-            self.acknowledgements.as_mut().filter(|_| template.qos > QoS::AtMostOnce)
-        {
-            acknowledgements.published(self.records);
-        }
-        let result = self.client.publish_like(template, payload, self.records);
-        self.judge(result);
-    }
-
-    fn publish_whole(&mut self, message: Message) {
         let (mut publish, time) = self.maker.finish(message);
         if self.timed {
             timing::stamp(&mut publish);
@@ -285,6 +293,9 @@ impl Publisher {
             return false;
         }
         self.client.send();
+        if self.client.session().in_flight() > 0 {
+            self.client.glance();
+        }
         self.can_publish()
     }
 

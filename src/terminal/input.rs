@@ -1,10 +1,13 @@
 //! Where messages to publish come from: blocks of whole records, read in a thread of their own.
 
+use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Stdin};
+use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 use memchr::{memchr, memrchr};
+use rustix::buffer::spare_capacity;
 
 /// How much is read at once, in bytes.
 pub const BLOCK: usize = 64 * 1024;
@@ -15,6 +18,23 @@ pub const FILE_BLOCK: usize = 4 * BLOCK;
 /// The most that is read at once for a long record, in bytes. What a pipe does not fill is zeroed in vain.
 const LONGEST_READ: usize = 4 * BLOCK;
 
+/// How many blocks are remembered, to use their memory again: as many as hold 65,535 short records.
+const GIVEN: usize = 24;
+
+/// What blocks are read from.
+pub trait Blocks {
+    /// Appends what one read gives, as much as fits into the capacity of `buffer`; 0 is the end.
+    fn read_more(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize>;
+}
+
+impl Blocks for Stdin {
+    /// Past the buffer of the standard library, and into memory that nobody has zeroed: that would cost a
+    /// tenth of a stream of short lines.
+    fn read_more(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        Ok(rustix::io::retry_on_intr(|| rustix::io::read(&*self, spare_capacity(buffer)))?)
+    }
+}
+
 /// Reads blocks that end with a delimiter (but for the last one), so that no record is cut.
 #[derive(Debug)]
 pub struct Records<R> {
@@ -23,30 +43,68 @@ pub struct Records<R> {
     maximum: usize,
     /// How much is read at once.
     block: usize,
-    rest: BytesMut,
+    rest: Vec<u8>,
+    /// The latest blocks, the oldest first: when nobody else holds them, their memory is used again. Fresh
+    /// memory costs a page fault for every 4 KiB.
+    given: VecDeque<Bytes>,
     ended: bool,
 }
 
-impl<R: Read> Records<R> {
+impl<R: Blocks> Records<R> {
     /// Records of at most `maximum` bytes from `reader`, which is read in blocks of `block` bytes.
     pub fn new(reader: R, delimiter: u8, maximum: usize, block: usize) -> Self {
-        Self { reader, delimiter, maximum, block, rest: BytesMut::new(), ended: false }
+        Self { reader, delimiter, maximum, block, rest: Vec::new(), given: VecDeque::new(), ended: false }
     }
 
     /// The next block of whole records; `None` at the end.
     pub fn next_block(&mut self) -> io::Result<Option<Bytes>> {
         while !self.ended {
             let known = self.rest.len();
-            if read_more(&mut self.reader, &mut self.rest, self.block)? == 0 {
+            if self.rest.capacity() - known < self.block / 2 {
+                // Blocks grow with what they hold, so that a long record is read in few steps.
+                self.rest.reserve_exact((known / 2).clamp(self.block, LONGEST_READ));
+            }
+            if self.reader.read_more(&mut self.rest)? == 0 {
                 self.ended = true;
             } else if let Some(last) = memrchr(self.delimiter, &self.rest[known..]) {
-                return Ok(Some(compact(self.rest.split_to(known + last + 1))));
+                return Ok(Some(self.split(known + last + 1)));
             } else if self.rest.len() > self.maximum {
                 return Err(too_large("a line", self.maximum));
             }
         }
-        let rest = std::mem::take(&mut self.rest);
-        Ok((!rest.is_empty()).then(|| compact(rest)))
+        let length = self.rest.len();
+        Ok((length > 0).then(|| self.split(length)))
+    }
+
+    /// The first `length` bytes as a block. A record keeps its whole block alive until it is acknowledged: a
+    /// short block must not hold a long buffer.
+    fn split(&mut self, length: usize) -> Bytes {
+        if length < BLOCK / 4 {
+            let block = Bytes::copy_from_slice(&self.rest[..length]);
+            self.rest.drain(..length);
+            return block;
+        }
+        let mut rest = self.used_again();
+        rest.extend_from_slice(&self.rest[length..]);
+        let mut block = std::mem::replace(&mut self.rest, rest);
+        block.truncate(length);
+        let is_usual = block.capacity() <= 2 * self.block;
+        let block = Bytes::from(block);
+        if is_usual && self.given.len() < GIVEN {
+            self.given.push_back(block.clone());
+        }
+        block
+    }
+
+    /// The memory of the oldest block, if that is no longer in use.
+    fn used_again(&mut self) -> Vec<u8> {
+        if !self.given.front().is_some_and(Bytes::is_unique) {
+            return Vec::new();
+        }
+        let oldest = self.given.pop_front().and_then(|oldest| oldest.try_into_mut().ok());
+        let mut memory = oldest.map_or_else(Vec::new, Vec::from);
+        memory.clear();
+        memory
     }
 }
 
@@ -62,7 +120,7 @@ pub fn length_of_stdin() -> Option<u64> {
 /// Everything up to the end, as one message of at most `maximum` bytes.
 pub fn read_whole(mut reader: impl Read, maximum: usize) -> io::Result<Bytes> {
     let mut whole = BytesMut::new();
-    while read_more(&mut reader, &mut whole, BLOCK)? > 0 {
+    while read_more(&mut reader, &mut whole)? > 0 {
         if whole.len() > maximum {
             return Err(too_large("the message", maximum));
         }
@@ -75,17 +133,41 @@ pub fn read_whole(mut reader: impl Read, maximum: usize) -> io::Result<Bytes> {
 pub struct Block {
     bytes: Bytes,
     delimiter: u8,
+    /// Where the next record begins.
+    at: usize,
 }
 
 impl Block {
     /// The records of `bytes`.
     pub fn new(bytes: Bytes, delimiter: u8) -> Self {
-        Self { bytes, delimiter }
+        Self { bytes, delimiter, at: 0 }
     }
 
     /// Whether no record is left.
     pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.at == self.bytes.len()
+    }
+
+    /// All of it, also the records that were taken.
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// Takes the next record, if it is no longer than this: where it stands.
+    #[inline]
+    pub fn next_within(&mut self, longest: usize) -> Option<Range<usize>> {
+        let rest = &self.bytes[self.at..];
+        let (length, taken) = match memchr(self.delimiter, rest) {
+            Some(end) => (end, end + 1),
+            None if rest.is_empty() => return None,
+            None => (rest.len(), rest.len()),
+        };
+        if length > longest {
+            return None;
+        }
+        let record = self.at..self.at + length;
+        self.at += taken;
+        Some(record)
     }
 }
 
@@ -93,22 +175,14 @@ impl Iterator for Block {
     type Item = Bytes;
 
     fn next(&mut self) -> Option<Bytes> {
-        if self.bytes.is_empty() {
-            return None;
-        }
-        let Some(end) = memchr(self.delimiter, &self.bytes) else {
-            return Some(std::mem::take(&mut self.bytes));
-        };
-        let mut record = self.bytes.split_to(end + 1);
-        record.truncate(end);
-        Some(record)
+        self.next_within(usize::MAX).map(|record| self.bytes.slice(record))
     }
 }
 
-/// Appends what one read gives; blocks grow with what they hold, so that a long line is read in few steps.
-fn read_more(reader: &mut impl Read, buffer: &mut BytesMut, block: usize) -> io::Result<usize> {
+/// Appends what one read gives; blocks grow with what they hold, so that a long message is read in few steps.
+fn read_more(reader: &mut impl Read, buffer: &mut BytesMut) -> io::Result<usize> {
     let known = buffer.len();
-    buffer.resize(known + (known / 2).clamp(block, LONGEST_READ), 0);
+    buffer.resize(known + (known / 2).clamp(BLOCK, LONGEST_READ), 0);
     let read = loop {
         match reader.read(&mut buffer[known..]) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -117,11 +191,6 @@ fn read_more(reader: &mut impl Read, buffer: &mut BytesMut, block: usize) -> io:
     };
     buffer.truncate(known + read.as_ref().copied().unwrap_or(0));
     read
-}
-
-/// A record keeps its whole block alive until it is acknowledged: a short block must not hold a long buffer.
-fn compact(block: BytesMut) -> Bytes {
-    if block.len() < BLOCK / 4 { Bytes::copy_from_slice(&block) } else { block.freeze() }
 }
 
 fn too_large(what: &str, maximum: usize) -> io::Error {
@@ -141,6 +210,15 @@ mod tests {
             buffer[..n].copy_from_slice(&self.0[..n]);
             self.0 = &self.0[n..];
             Ok(n)
+        }
+    }
+
+    impl Blocks for Pieces<'_> {
+        fn read_more(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+            let mut piece = vec![0; buffer.capacity() - buffer.len()];
+            let count = self.read(&mut piece)?;
+            buffer.extend_from_slice(&piece[..count]);
+            Ok(count)
         }
     }
 

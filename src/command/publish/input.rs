@@ -155,6 +155,22 @@ impl Input {
 
     /// The next record, if one is there.
     pub fn next(&mut self) -> Option<Bytes> {
+        self.turn_over();
+        if self.repeat > 1 && self.whole.is_some() {
+            self.repeat -= 1;
+            return self.whole.clone();
+        }
+        self.whole.take().or_else(|| self.block.next())
+    }
+
+    /// The block whose records are next, if it has any.
+    pub fn block(&mut self) -> Option<&mut Block> {
+        self.turn_over();
+        Some(&mut self.block).filter(|block| !block.is_empty())
+    }
+
+    /// Begins with the next block when the one before is used up.
+    fn turn_over(&mut self) {
         if self.whole.is_none()
             && self.block.is_empty()
             && let Some(bytes) = self.ahead.take()
@@ -164,11 +180,6 @@ impl Input {
                 None => self.whole = Some(bytes),
             }
         }
-        if self.repeat > 1 && self.whole.is_some() {
-            self.repeat -= 1;
-            return self.whole.clone();
-        }
-        self.whole.take().or_else(|| self.block.next())
     }
 
     /// Whether no record is there.

@@ -34,7 +34,9 @@ pub enum Message {
 #[derive(Debug)]
 pub struct Maker {
     /// What records do not say; its topic is there unless they say it.
-    pub template: Rc<Publish>,
+    pub template: Publish,
+    /// The head of the messages of the current block.
+    head: Rc<Publish>,
     prefix: String,
     form: Form,
 }
@@ -71,7 +73,21 @@ impl Maker {
             properties,
             payload: Bytes::new(),
         };
-        Ok(Self { template: Rc::new(template), prefix, form })
+        Ok(Self { template, head: Rc::default(), prefix, form })
+    }
+
+    /// Whether each record is a payload, and nothing else.
+    pub fn takes_payloads(&self) -> bool {
+        matches!(self.form, Form::Payload)
+    }
+
+    /// What the messages of this block have in common, the block being its payload.
+    pub fn head(&mut self, block: &Bytes) -> Rc<Publish> {
+        let known = &self.head.payload;
+        if (known.as_ptr(), known.len()) != (block.as_ptr(), block.len()) {
+            self.head = Rc::new(Publish { payload: block.clone(), ..self.template.clone() });
+        }
+        Rc::clone(&self.head)
     }
 
     /// The message of a record; the error says what is wrong with it.
@@ -88,7 +104,7 @@ impl Maker {
             .ok_or_else(|| format!("no {} between topic and message", separator.escape_ascii()))?;
         let topic = TopicName::from_bytes(record.slice(..at)).map_err(|error| format!("topic: {error}"))?;
         let topic = Some(self.prefixed(&topic)?);
-        let publish = Publish { topic, payload: record.slice(at + 1..), ..Publish::clone(&self.template) };
+        let publish = Publish { topic, payload: record.slice(at + 1..), ..self.template.clone() };
         Ok(Message::Whole { publish: Box::new(publish), time: None })
     }
 
@@ -124,7 +140,7 @@ impl Maker {
     /// What is published of a message, and when it once came.
     pub fn finish(&self, message: Message) -> (Publish, Option<Duration>) {
         match message {
-            Message::Payload(payload) => (Publish { payload, ..Publish::clone(&self.template) }, None),
+            Message::Payload(payload) => (Publish { payload, ..self.template.clone() }, None),
             Message::Whole { publish, time } => (*publish, time),
         }
     }

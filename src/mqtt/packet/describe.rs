@@ -3,7 +3,8 @@
 
 use std::fmt::Write;
 
-use super::{Ack, Packet, Publish, Subscribe, Unsubscribe};
+use super::{Ack, Packet, PacketId, PacketType, Publish, Subscribe, Unsubscribe};
+use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::topic::TopicName;
 use crate::mqtt::version::Version;
 
@@ -14,10 +15,9 @@ impl Packet {
         match self {
             Self::ConnAck(packet) => format!("{name} ({})", packet.code.0),
             Self::Publish(packet) => packet.describe(packet.payload.len()),
-            Self::PubAck(ack) | Self::PubComp(ack) => {
-                format!("{name} (Mid: {}, RC:{})", ack.packet_id, ack.code.0)
+            Self::PubAck(ack) | Self::PubRec(ack) | Self::PubRel(ack) | Self::PubComp(ack) => {
+                Ack::describe(self.packet_type(), ack.packet_id, ack.code)
             }
-            Self::PubRec(ack) | Self::PubRel(ack) => format!("{name} ({})", describe_quiet(ack)),
             Self::Subscribe(packet) => describe_subscribe(packet),
             Self::Unsubscribe(packet) => describe_unsubscribe(packet),
             Self::Disconnect(packet) => format!("{name} ({})", packet.code.0),
@@ -25,6 +25,20 @@ impl Packet {
             Self::Connect(_) | Self::SubAck(_) | Self::UnsubAck(_) | Self::PingReq | Self::PingResp => {
                 name.to_owned()
             }
+        }
+    }
+}
+
+impl Ack {
+    /// One line for the packet log. mosquitto does not print the code of PUBREC and PUBREL; a failure would be
+    /// a riddle without it.
+    pub fn describe(packet: PacketType, packet_id: PacketId, code: ReasonCode) -> String {
+        let name = packet.name();
+        match packet {
+            PacketType::PubRec | PacketType::PubRel if !code.is_error() => {
+                format!("{name} (Mid: {packet_id})")
+            }
+            _ => format!("{name} (Mid: {packet_id}, RC:{})", code.0),
         }
     }
 }
@@ -41,12 +55,6 @@ impl Publish {
             escape(self.topic.as_ref().map_or("", TopicName::as_str)),
         )
     }
-}
-
-/// mosquitto does not print the code of PUBREC and PUBREL; a failure would be a riddle without it.
-fn describe_quiet(ack: &Ack) -> String {
-    let code = if ack.code.is_error() { format!(", RC:{}", ack.code.0) } else { String::new() };
-    format!("Mid: {}{code}", ack.packet_id)
 }
 
 fn describe_subscribe(packet: &Subscribe) -> String {

@@ -12,6 +12,7 @@ mod packet_type;
 mod publish;
 mod publish_codec;
 pub(in crate::mqtt) mod reader;
+mod run;
 mod subscribe;
 mod subscribe_codec;
 #[cfg(test)]
@@ -23,6 +24,7 @@ pub use decoder::{Decoder, Part};
 pub use error::{EncodeError, Malformed};
 pub use packet_type::PacketType;
 pub use publish::{Ack, Publish};
+pub use run::RunHeader;
 pub use subscribe::{RetainHandling, SubAck, Subscribe, Subscription, UnsubAck, Unsubscribe};
 
 /// A packet identifier: 1 to 65,535, never 0 `[MQTT-2.2.1-3]`.

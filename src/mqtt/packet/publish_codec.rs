@@ -71,7 +71,8 @@ impl Publish {
         Ok(())
     }
 
-    fn put_variable_header(
+    /// Appends what stands between the fixed header and the payload.
+    pub(super) fn put_variable_header(
         &self,
         packet_id: Option<PacketId>,
         version: Version,
@@ -176,6 +177,13 @@ impl Publish {
 }
 
 impl Ack {
+    /// An acknowledgement of success as a whole packet, which is the same in every version: what streams are
+    /// acknowledged with.
+    pub fn success_packet(packet: PacketType, packet_id: PacketId) -> [u8; 4] {
+        let [high, low] = packet_id.get().to_be_bytes();
+        [packet.first_byte(), 2, high, low]
+    }
+
     /// The remaining length.
     pub(super) fn body_len(&self, version: Version) -> usize {
         2 + reason_len(self.code, &self.properties, version)

@@ -5,18 +5,16 @@
 //! as a tombstone until all before it are finished; so an identifier is never reused in flight.
 
 use std::collections::VecDeque;
-use std::rc::Rc;
 
-use bytes::Bytes;
-
-use crate::mqtt::packet::{Ack, PacketId, Publish};
+use crate::mqtt::packet::PacketId;
 use crate::mqtt::property::Properties;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::topic::TopicFilter;
 
+use super::Violation;
+use super::sent::Sent;
 use super::unanswered::Unanswered;
-use super::{Event, Violation};
 
 /// How many identifiers there are: 1 to 65,535.
 const IDENTIFIERS: u64 = 65_535;
@@ -25,18 +23,8 @@ const IDENTIFIERS: u64 = 65_535;
 /// 65,535 messages at once must not make us remember 65,535 large ones.
 const REMEMBERED: usize = 64 * 1024 * 1024;
 
-/// A message that was sent and may have to be sent again.
-#[derive(Debug, Clone)]
-pub struct Sent {
-    /// All of the message but payload, identifier and DUP: messages of a stream have it in common.
-    pub head: Rc<Publish>,
-    /// The payload, unless that is streamed.
-    pub payload: Bytes,
-    /// The caller's number for it.
-    pub record: u64,
-    /// The length of a payload that the caller streams, in bytes.
-    pub streamed: Option<usize>,
-}
+/// PUBREC where it cannot be.
+const NOT_EXACTLY_ONCE: Violation = Violation::Unexpected("PUBREC for something that is not a QoS 2 message");
 
 /// What is sent again.
 #[derive(Debug)]
@@ -64,23 +52,16 @@ pub enum Exchange {
     /// PUBREL awaits PUBCOMP; the payload is no longer needed.
     Released { record: u64 },
     /// SUBSCRIBE to these topic filters awaits SUBACK.
-    Subscribe(Vec<TopicFilter>),
+    Subscribe(Box<[TopicFilter]>),
     /// UNSUBSCRIBE awaits UNSUBACK.
-    Unsubscribe { filters: Vec<TopicFilter>, properties: Properties },
+    Unsubscribe(Box<(Vec<TopicFilter>, Properties)>),
     /// Finished.
     Done,
 }
 
-impl Sent {
-    /// The length of the payload, wherever it comes from.
-    pub fn length(&self) -> usize {
-        self.streamed.unwrap_or(self.payload.len())
-    }
-}
-
 impl Exchange {
     fn is_asking(&self) -> bool {
-        matches!(self, Self::Subscribe(_) | Self::Unsubscribe { .. })
+        matches!(self, Self::Subscribe(_) | Self::Unsubscribe(_))
     }
 
     fn is_publishing(&self) -> bool {
@@ -90,7 +71,7 @@ impl Exchange {
     /// How many payload bytes are kept to be sent again.
     fn remembered(&self) -> usize {
         match self {
-            Self::AtLeastOnce(sent) | Self::ExactlyOnce(sent) => sent.payload.len(),
+            Self::AtLeastOnce(sent) | Self::ExactlyOnce(sent) => sent.remembered(),
             _ => 0,
         }
     }
@@ -140,7 +121,7 @@ impl Exchanges {
             Exchange::AtLeastOnce(Sent { record, .. })
             | Exchange::ExactlyOnce(Sent { record, .. })
             | Exchange::Released { record } => Some(*record),
-            Exchange::Subscribe(_) | Exchange::Unsubscribe { .. } | Exchange::Done => None,
+            Exchange::Subscribe(_) | Exchange::Unsubscribe(_) | Exchange::Done => None,
         })
     }
 
@@ -163,6 +144,7 @@ impl Exchanges {
     }
 
     /// An exchange whose first packet has been sent.
+    #[inline]
     pub fn begin(&mut self, exchange: Exchange) {
         if exchange.is_publishing() {
             self.publishing += 1;
@@ -178,52 +160,59 @@ impl Exchanges {
         self.queue.push_back(exchange);
     }
 
-    /// PUBACK ends a QoS 1 message.
-    pub fn puback(&mut self, ack: &Ack) -> Result<Option<Event>, Violation> {
-        match self.find(ack.packet_id) {
-            Some(Exchange::AtLeastOnce(Sent { record, .. })) => {
+    /// PUBACK ends a QoS 1 message: the caller's number for it, if it is one that was not ended before.
+    pub fn puback(&mut self, packet_id: PacketId) -> Result<Option<u64>, Violation> {
+        match self.find(packet_id) {
+            Some((at, Exchange::AtLeastOnce(Sent { record, .. }))) => {
                 let record = *record;
-                self.end_of(ack.packet_id);
-                Ok(Some(acknowledged(record, ack)))
+                self.end_at(at);
+                Ok(Some(record))
             }
-            None | Some(Exchange::Done) => Ok(None),
+            None | Some((_, Exchange::Done)) => Ok(None),
             Some(_) => Err(Violation::Unexpected("PUBACK for something that is not a QoS 1 message")),
         }
     }
 
-    /// PUBREC: whether PUBREL is the answer, and, if it refuses the message, its end.
-    pub fn pubrec(&mut self, ack: &Ack) -> Result<(bool, Option<Event>), Violation> {
-        match self.find(ack.packet_id) {
-            Some(Exchange::ExactlyOnce(Sent { record, .. })) if ack.code.is_error() => {
-                let record = *record;
-                self.end_of(ack.packet_id);
-                // §4.3.3: a PUBREC with an error frees the identifier, no PUBREL follows.
-                Ok((false, Some(acknowledged(record, ack))))
-            }
-            Some(exchange @ Exchange::ExactlyOnce(_)) => {
+    /// PUBREC with success: the message is no longer needed, and PUBREL is the answer. Also to a repeated
+    /// PUBREC, and to one of a session that we no longer know: PUBREL ends it for the server.
+    pub fn pubrec(&mut self, packet_id: PacketId) -> Result<(), Violation> {
+        match self.find(packet_id) {
+            Some((_, exchange @ Exchange::ExactlyOnce(_))) => {
                 let remembered = exchange.remembered();
                 if let Exchange::ExactlyOnce(Sent { record, .. }) = *exchange {
                     *exchange = Exchange::Released { record };
                 }
                 self.remembered -= remembered;
-                Ok((true, None))
+                Ok(())
             }
-            // A repeated PUBREC, or one of a session that we no longer know: PUBREL ends it for the server.
-            Some(Exchange::Released { .. } | Exchange::Done) | None => Ok((!ack.code.is_error(), None)),
-            Some(_) => Err(Violation::Unexpected("PUBREC for something that is not a QoS 2 message")),
+            Some((_, Exchange::Released { .. } | Exchange::Done)) | None => Ok(()),
+            Some(_) => Err(NOT_EXACTLY_ONCE),
         }
     }
 
-    /// PUBCOMP ends a QoS 2 message.
-    pub fn pubcomp(&mut self, ack: &Ack) -> Result<Option<Event>, Violation> {
-        match self.find(ack.packet_id) {
-            Some(Exchange::Released { record }) => {
+    /// PUBREC with an error ends a QoS 2 message: the identifier is free, and no PUBREL follows (§4.3.3). The
+    /// caller's number for it, if it is one whose fate was not known.
+    pub fn pubrec_refused(&mut self, packet_id: PacketId) -> Result<Option<u64>, Violation> {
+        match self.find(packet_id) {
+            Some((at, Exchange::ExactlyOnce(Sent { record, .. }))) => {
                 let record = *record;
-                self.end_of(ack.packet_id);
-                // The server has had the message since its PUBREC: "identifier not found" is no failure.
-                Ok(Some(Event::Acknowledged { record, code: ReasonCode::SUCCESS, reason: None }))
+                self.end_at(at);
+                Ok(Some(record))
             }
-            None | Some(Exchange::Done) => Ok(None),
+            Some((_, Exchange::Released { .. } | Exchange::Done)) | None => Ok(None),
+            Some(_) => Err(NOT_EXACTLY_ONCE),
+        }
+    }
+
+    /// PUBCOMP ends a QoS 2 message: the caller's number for it, if it is one that was not ended before.
+    pub fn pubcomp(&mut self, packet_id: PacketId) -> Result<Option<u64>, Violation> {
+        match self.find(packet_id) {
+            Some((at, Exchange::Released { record })) => {
+                let record = *record;
+                self.end_at(at);
+                Ok(Some(record))
+            }
+            None | Some((_, Exchange::Done)) => Ok(None),
             Some(_) => Err(Violation::Unexpected("PUBCOMP before PUBREL")),
         }
     }
@@ -231,11 +220,13 @@ impl Exchanges {
     /// SUBACK with so many codes; whether it was awaited.
     pub fn suback(&mut self, packet_id: PacketId, codes: usize) -> Result<bool, Violation> {
         match self.find(packet_id) {
-            Some(Exchange::Subscribe(filters)) if filters.len() == codes => {
-                self.end_of(packet_id);
+            Some((at, Exchange::Subscribe(filters))) if filters.len() == codes => {
+                self.end_at(at);
                 Ok(true)
             }
-            Some(Exchange::Subscribe(filters)) => Err(Violation::SubAckCodes { asked: filters.len(), codes }),
+            Some((_, Exchange::Subscribe(filters))) => {
+                Err(Violation::SubAckCodes { asked: filters.len(), codes })
+            }
             _ => Ok(false),
         }
     }
@@ -249,18 +240,16 @@ impl Exchanges {
     pub fn unanswered(&self) -> Option<Unanswered<'_>> {
         self.queue.iter().find_map(|exchange| match exchange {
             Exchange::Subscribe(filters) => Some(Unanswered::Subscribe(filters)),
-            Exchange::Unsubscribe { filters, .. } => Some(Unanswered::Unsubscribe(filters)),
+            Exchange::Unsubscribe(given_back) => Some(Unanswered::Unsubscribe(&given_back.0)),
             _ => None,
         })
     }
 
     /// UNSUBACK; whether it was awaited.
     pub fn unsuback(&mut self, packet_id: PacketId) -> bool {
-        let awaited = matches!(self.find(packet_id), Some(Exchange::Unsubscribe { .. }));
-        if awaited {
-            self.end_of(packet_id);
-        }
-        awaited
+        let Some((at, Exchange::Unsubscribe(_))) = self.find(packet_id) else { return false };
+        self.end_at(at);
+        true
     }
 
     /// Gives up the messages that the server of a new connection would not take; `verdict` has the reason.
@@ -273,7 +262,7 @@ impl Exchanges {
             {
                 given_up.push((sent.record, code));
                 self.publishing -= 1;
-                self.remembered -= sent.payload.len();
+                self.remembered -= sent.remembered();
                 *exchange = Exchange::Done;
             }
         }
@@ -289,9 +278,7 @@ impl Exchanges {
             let remembered = exchange.remembered();
             match exchange {
                 Exchange::Subscribe(_) => resumed.unanswered_subscribe = true,
-                Exchange::Unsubscribe { filters, properties } => {
-                    resumed.unsubscribe.push((std::mem::take(filters), std::mem::take(properties)));
-                }
+                Exchange::Unsubscribe(given_back) => resumed.unsubscribe.push(std::mem::take(given_back)),
                 Exchange::ExactlyOnce(Sent { record, .. }) | Exchange::Released { record }
                     if !session_present =>
                 {
@@ -326,7 +313,7 @@ impl Exchanges {
                     Some(Again::Publish { sent: sent.clone(), packet_id, dup })
                 }
                 Exchange::Released { .. } => Some(Again::Release(packet_id)),
-                Exchange::Subscribe(_) | Exchange::Unsubscribe { .. } | Exchange::Done => None,
+                Exchange::Subscribe(_) | Exchange::Unsubscribe(_) | Exchange::Done => None,
             };
             self.unsent += 1;
             self.fresh = self.fresh.max(self.unsent);
@@ -366,20 +353,27 @@ impl Exchanges {
         (offset < self.queue.len() as u64).then_some(self.first + offset)
     }
 
-    fn find(&mut self, packet_id: PacketId) -> Option<&mut Exchange> {
+    /// The exchange that an identifier has now, and its position in the queue.
+    fn find(&mut self, packet_id: PacketId) -> Option<(usize, &mut Exchange)> {
         let position = self.position(self.sequence(packet_id)?);
-        self.queue.get_mut(position)
+        self.queue.get_mut(position).map(|exchange| (position, exchange))
     }
 
-    fn end_of(&mut self, packet_id: PacketId) {
-        let Some(sequence) = self.sequence(packet_id) else { return };
-        let position = self.position(sequence);
-        let finished = std::mem::replace(&mut self.queue[position], Exchange::Done);
+    fn end_at(&mut self, position: usize) {
+        let was_sent = self.first + (position as u64) < self.unsent;
+        let finished = if position == 0 {
+            // As almost always: without a tombstone.
+            self.first += 1;
+            self.queue.pop_front()
+        } else {
+            self.queue.get_mut(position).map(|exchange| std::mem::replace(exchange, Exchange::Done))
+        };
+        let Some(finished) = finished else { return };
         self.asking -= usize::from(finished.is_asking());
         if finished.is_publishing() {
             self.publishing -= 1;
             self.remembered -= finished.remembered();
-            if sequence < self.unsent {
+            if was_sent {
                 self.outstanding = self.outstanding.saturating_sub(1);
             }
         }
@@ -402,8 +396,4 @@ fn identifier(sequence: u64) -> PacketId {
         .ok()
         .and_then(PacketId::new)
         .expect("one more than a remainder by 65,535 is between 1 and 65,535")
-}
-
-fn acknowledged(record: u64, ack: &Ack) -> Event {
-    Event::Acknowledged { record, code: ack.code, reason: ack.properties.reason_string().cloned() }
 }

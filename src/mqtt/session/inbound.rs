@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::mqtt::packet::{Ack, Packet, PacketId, Publish};
+use crate::mqtt::packet::{PacketId, PacketType, Publish};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::TopicName;
 
@@ -152,17 +152,17 @@ impl Inbound {
     }
 
     /// The next acknowledgement that is due when all messages up to `number` are settled.
-    pub fn settle_next(&mut self, number: u64) -> Option<Packet> {
+    pub fn settle_next(&mut self, number: u64) -> Option<(PacketType, PacketId)> {
         while self.owed.front().is_some_and(|owed| owed.number <= number) {
             let owed = self.owed.pop_front()?;
             if owed.qos == QoS::AtLeastOnce {
-                return Some(Packet::PubAck(Ack::success(owed.packet_id)));
+                return Some((PacketType::PubAck, owed.packet_id));
             }
             let Some(receipt) = self.receipts.get_mut(&owed.packet_id) else { continue };
             if receipt.number == owed.number {
                 receipt.settled = true;
                 if receipt.here {
-                    return Some(Packet::PubRec(Ack::success(owed.packet_id)));
+                    return Some((PacketType::PubRec, owed.packet_id));
                 }
             }
         }

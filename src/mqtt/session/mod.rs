@@ -17,6 +17,7 @@ mod outbox;
 mod parts;
 mod receiving;
 mod sending;
+mod sent;
 #[cfg(test)]
 mod tests;
 mod unanswered;
@@ -26,7 +27,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::mqtt::packet::{Ack, Decoder, Packet, PacketType, Part, Subscription};
+use crate::mqtt::packet::{Ack, Decoder, Packet, PacketId, PacketType, Part, Subscription};
 use crate::mqtt::property::Properties;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::scram::Scram;
@@ -194,27 +195,30 @@ impl Session {
         if self.state != State::Online || self.config.trace {
             return Ok(None);
         }
-        let mut ended = false;
+        let mut some_ended = false;
         while let Some((packet, packet_id)) = self.decoder.next_acknowledgement() {
-            let ack = Ack::success(packet_id);
-            let event = match packet {
-                PacketType::PubAck => self.exchanges.puback(&ack)?,
-                PacketType::PubRec => self.pubrec(&ack)?,
-                PacketType::PubComp => self.exchanges.pubcomp(&ack)?,
+            let ended = match packet {
+                PacketType::PubAck => self.exchanges.puback(packet_id)?,
+                PacketType::PubComp => self.exchanges.pubcomp(packet_id)?,
+                PacketType::PubRec => {
+                    self.exchanges.pubrec(packet_id)?;
+                    self.send_success(PacketType::PubRel, packet_id);
+                    None
+                }
                 _ => {
-                    self.pubrel(&ack);
+                    self.pubrel(packet_id);
                     None
                 }
             };
             self.useful = true;
-            ended |= event.is_some();
-            if event.is_some() && !self.config.only_failures {
+            if let Some(record) = ended.filter(|_| !self.config.only_failures) {
                 self.resend();
-                return Ok(event);
+                return Ok(Some(Event::Acknowledged { record, code: ReasonCode::SUCCESS, reason: None }));
             }
+            some_ended |= ended.is_some();
         }
         self.resend();
-        Ok(ended.then_some(Event::SomeAcknowledged))
+        Ok(some_ended.then_some(Event::SomeAcknowledged))
     }
 
     /// Whether a message or an acknowledgement came since the last call.
@@ -234,19 +238,17 @@ impl Session {
             (State::Connecting, other) => Err(Violation::Unexpected(other.packet_type().name())),
             (_, Packet::Publish(publish)) => self.published(publish),
             (_, Packet::PubAck(ack)) => {
-                let event = self.exchanges.puback(&ack)?;
-                self.useful = true;
-                self.resend();
-                Ok(event)
+                let ended = self.exchanges.puback(ack.packet_id)?;
+                Ok(self.acknowledged(ended, ack.code, &ack.properties))
             }
-            (_, Packet::PubRec(ack)) => self.pubrec(&ack),
+            (_, Packet::PubRec(ack)) => self.received(&ack),
             (_, Packet::PubComp(ack)) => {
-                let event = self.exchanges.pubcomp(&ack)?;
-                self.resend();
-                Ok(event)
+                // The server has had the message since its PUBREC: "identifier not found" is no failure.
+                let ended = self.exchanges.pubcomp(ack.packet_id)?;
+                Ok(self.acknowledged(ended, ReasonCode::SUCCESS, &Properties::default()))
             }
             (_, Packet::PubRel(ack)) => {
-                self.pubrel(&ack);
+                self.pubrel(ack.packet_id);
                 Ok(None)
             }
             (_, Packet::SubAck(suback)) => {
@@ -271,31 +273,43 @@ impl Session {
     /// Every message up to this number was dealt with: the acknowledgements that are due go out,
     /// in the order in which the messages came `[MQTT-4.6.0-2]`.
     pub fn settle(&mut self, number: u64) {
-        while let Some(packet) = self.inbound.settle_next(number) {
+        while let Some((packet, packet_id)) = self.inbound.settle_next(number) {
             if self.state == State::Online {
-                self.send(&packet);
+                self.send_success(packet, packet_id);
             }
         }
     }
 
-    fn pubrec(&mut self, ack: &Ack) -> Result<Option<Event>, Violation> {
-        let packet_id = ack.packet_id;
-        let (answer, event) = self.exchanges.pubrec(ack)?;
-        if answer {
-            self.send(&Packet::PubRel(Ack::success(packet_id)));
+    fn received(&mut self, ack: &Ack) -> Result<Option<Event>, Violation> {
+        if ack.code.is_error() {
+            let ended = self.exchanges.pubrec_refused(ack.packet_id)?;
+            return Ok(self.acknowledged(ended, ack.code, &ack.properties));
         }
+        self.exchanges.pubrec(ack.packet_id)?;
+        self.send_success(PacketType::PubRel, ack.packet_id);
         self.resend();
-        Ok(event)
+        Ok(None)
+    }
+
+    /// A message of ours came to its end, if there is one: that makes room for others.
+    fn acknowledged(
+        &mut self,
+        record: Option<u64>,
+        code: ReasonCode,
+        properties: &Properties,
+    ) -> Option<Event> {
+        self.useful = true;
+        self.resend();
+        record.map(|record| Event::Acknowledged { record, code, reason: properties.reason_string().cloned() })
     }
 
     /// PUBREL always gets its PUBCOMP, also for an identifier that is unknown (§3.7.2.1).
-    fn pubrel(&mut self, ack: &Ack) {
-        let known = self.inbound.release(ack.packet_id);
-        let mut answer = Ack::success(ack.packet_id);
-        if !known && self.config.version.has_properties() {
-            answer.code = ReasonCode::PACKET_IDENTIFIER_NOT_FOUND;
+    fn pubrel(&mut self, packet_id: PacketId) {
+        if self.inbound.release(packet_id) || !self.config.version.has_properties() {
+            return self.send_success(PacketType::PubComp, packet_id);
         }
-        self.send(&Packet::PubComp(answer));
+        let code = ReasonCode::PACKET_IDENTIFIER_NOT_FOUND;
+        self.send(&Packet::PubComp(Ack { code, ..Ack::success(packet_id) }));
     }
 
     /// When [`Session::expire`] must be called, if nothing happens before.

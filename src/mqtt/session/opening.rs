@@ -2,9 +2,10 @@
 
 use std::time::Instant;
 
-use super::exchange::{Again, Sent};
+use super::exchange::Again;
 use super::keep_alive::KeepAlive;
 use super::limits::Limits;
+use super::sent::Sent;
 use super::{Event, Session, State, Violation, inbound};
 use crate::mqtt::packet::{Ack, ConnAck, Connect, Credentials, Packet};
 use crate::mqtt::property::{Properties, Property};
@@ -170,7 +171,7 @@ impl Session {
             match self.exchanges.resend(|qos| limits.window(qos, asked)) {
                 Some(Again::Publish { sent, packet_id, dup }) => {
                     self.send_publish(&sent, Some(packet_id), dup).expect("it was encoded before");
-                    if sent.streamed.is_some() {
+                    if sent.is_streamed() {
                         self.events.push_back(Event::StreamAgain { record: sent.record });
                     }
                 }

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 
-/// Payloads from this size on are sent from where they lie; smaller ones are copied behind their header.
-const OWN_PIECE: usize = 16 * 1024;
+/// Payloads of up to this size are copied behind their header; larger ones are sent from where they lie.
+pub const LONGEST_COPIED: usize = 16 * 1024 - 1;
 
 /// Above this many waiting bytes nothing more is published, until they were taken.
 const ROOM: usize = 256 * 1024;
@@ -35,7 +35,7 @@ impl Outbox {
 
     /// The payload of the PUBLISH whose header was just written.
     pub fn push(&mut self, payload: &Bytes) {
-        if payload.len() < OWN_PIECE || self.whole_packets {
+        if payload.len() <= LONGEST_COPIED || self.whole_packets {
             self.tail.extend_from_slice(payload);
         } else {
             let head = self.tail.split().freeze();

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::parts::Ended;
 use super::{Config, Delivery, Event, Session, State, Violation, inbound};
-use crate::mqtt::packet::{Ack, Packet, PacketType, Part, Publish};
+use crate::mqtt::packet::{PacketType, Part, Publish};
 
 impl Session {
     /// Shows `take` the messages that come next, one by one, until something else comes or `take` breaks off:
@@ -153,7 +153,7 @@ impl Session {
             inbound::Accepted::New(number) => Ok(Some(number)),
             inbound::Accepted::Pending => Ok(None),
             inbound::Accepted::Settled(packet_id) => {
-                self.send(&Packet::PubRec(Ack::success(packet_id)));
+                self.send_success(PacketType::PubRec, packet_id);
                 Ok(None)
             }
         }

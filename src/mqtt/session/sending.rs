@@ -1,15 +1,18 @@
 //! What the caller sends: messages, subscriptions, PINGREQ and the goodbye.
 
+use std::ops::Range;
 use std::rc::Rc;
 
 use bytes::Bytes;
 
-use super::exchange::{Exchange, Sent};
+use super::exchange::Exchange;
+use super::outbox::LONGEST_COPIED;
+use super::sent::Sent;
 use super::unanswered::Unanswered;
 use super::{Event, Session, State, Unsendable};
 use crate::mqtt::packet::{
-    Disconnect, EncodeError, Packet, PacketId, Publish, SubAck, Subscribe, Subscription, UnsubAck,
-    Unsubscribe,
+    Ack, Disconnect, EncodeError, Packet, PacketId, PacketType, Publish, RunHeader, SubAck, Subscribe,
+    Subscription, UnsubAck, Unsubscribe,
 };
 use crate::mqtt::property::{Properties, Property};
 use crate::mqtt::qos::QoS;
@@ -28,25 +31,50 @@ impl Session {
 
     /// Sends a message; call only after [`Session::can_publish`]. `record` is the caller's number for it:
     /// a QoS 1 or 2 message comes back with it in [`Event::Acknowledged`].
-    pub fn publish(&mut self, mut publish: Publish, record: u64) -> Result<(), Unsendable> {
-        let payload = std::mem::take(&mut publish.payload);
-        self.publish_like(&Rc::new(publish), payload, record)
+    pub fn publish(&mut self, publish: Publish, record: u64) -> Result<(), Unsendable> {
+        self.begin(Sent::whole(publish, record))
     }
 
-    /// Sends a message that is like `head` but for its payload: what a stream of messages is made of.
-    pub fn publish_like(
+    /// Sends messages that are like `head`, as many as there are and may be sent now; `record` is the number
+    /// of the first. Each payload is part of that of `head`: `next` tells where, and none that is longer
+    /// than it is told. How many were sent; what is not usual is left to [`Session::publish`].
+    pub fn publish_run(
         &mut self,
         head: &Rc<Publish>,
-        payload: Bytes,
         record: u64,
-    ) -> Result<(), Unsendable> {
-        self.begin(Sent { head: Rc::clone(head), payload, record, streamed: None })
+        mut next: impl FnMut(usize) -> Option<Range<usize>>,
+    ) -> u64 {
+        let Some((mut header, longest)) = self.run_header(head) else { return 0 };
+        let mut record = record;
+        let first = record;
+        while self.can_publish(head.qos)
+            && let Some(payload) = next(longest)
+        {
+            header.put(self.exchanges.next_id(), &head.payload[payload.clone()], self.outbox.buffer());
+            if head.qos > QoS::AtMostOnce {
+                self.remember(Sent::part(head, &payload, record));
+            }
+            record += 1;
+        }
+        record - first
+    }
+
+    /// The header of messages like `head`, and how long their payloads may be, in bytes; `None` if there is
+    /// something unusual about them.
+    fn run_header(&self, head: &Publish) -> Option<(RunHeader, usize)> {
+        let version = self.config.version;
+        if self.config.trace || self.config.topic_alias || self.limits.check(head, 0, version).is_err() {
+            return None;
+        }
+        let longest = LONGEST_COPIED
+            .min(self.limits.maximum_packet.checked_sub(head.encoded_len_with(0, version) + 3)?);
+        RunHeader::new(head, longest, version).ok().map(|header| (header, longest))
     }
 
     /// Sends a message whose payload of `length` bytes is given to [`Session::stream`]; its own does not
     /// count. [`Event::StreamAgain`] asks for all of it once more, when a connection was lost.
     pub fn publish_stream(&mut self, publish: Publish, length: usize, record: u64) -> Result<(), Unsendable> {
-        self.begin(Sent { head: Rc::new(publish), payload: Bytes::new(), record, streamed: Some(length) })
+        self.begin(Sent::streamed(publish, length, record))
     }
 
     /// How many bytes of the streamed payload may be given now.
@@ -63,12 +91,18 @@ impl Session {
         self.limits.check(&sent.head, sent.length(), self.config.version)?;
         let packet_id = (sent.head.qos > QoS::AtMostOnce).then(|| self.exchanges.next_id());
         self.send_publish(&sent, packet_id, false).map_err(Unsendable::Encode)?;
+        self.remember(sent);
+        Ok(())
+    }
+
+    /// What was sent with QoS 1 or 2 is not finished by that.
+    #[inline]
+    fn remember(&mut self, sent: Sent) {
         match sent.head.qos {
             QoS::AtMostOnce => {}
             QoS::AtLeastOnce => self.exchanges.begin(Exchange::AtLeastOnce(sent)),
             QoS::ExactlyOnce => self.exchanges.begin(Exchange::ExactlyOnce(sent)),
         }
-        Ok(())
     }
 
     /// Whether the server has accepted the connection, and nobody has ended it.
@@ -142,7 +176,7 @@ impl Session {
     pub fn unsubscribe(&mut self, filters: Vec<TopicFilter>, properties: Properties) -> PacketId {
         let packet_id = self.exchanges.next_id();
         let (again, and) = (filters.clone(), properties.clone());
-        self.exchanges.begin(Exchange::Unsubscribe { filters: again, properties: and });
+        self.exchanges.begin(Exchange::Unsubscribe(Box::new((again, and))));
         for (subscriptions, _) in &mut self.subscriptions {
             subscriptions.retain(|subscription| !filters.contains(&subscription.filter));
         }
@@ -188,6 +222,12 @@ impl Session {
         );
     }
 
+    /// Sends an acknowledgement of success.
+    pub(super) fn send_success(&mut self, packet: PacketType, packet_id: PacketId) {
+        self.note_description("sending", || Ack::describe(packet, packet_id, ReasonCode::SUCCESS));
+        self.outbox.buffer().extend_from_slice(&Ack::success_packet(packet, packet_id));
+    }
+
     pub(super) fn send_publish(
         &mut self,
         sent: &Sent,
@@ -209,13 +249,14 @@ impl Session {
         packet_id: Option<PacketId>,
     ) -> Result<(), EncodeError> {
         if self.config.trace {
-            let whole = Publish { packet_id, payload: sent.payload.clone(), ..head.clone() };
+            let whole = Publish { packet_id, payload: sent.payload(), ..head.clone() };
             self.note("sending", &Packet::Publish(whole));
         }
         head.encode_header_for(packet_id, sent.length(), self.config.version, self.outbox.buffer())?;
-        match sent.streamed {
-            Some(length) => self.outbox.begin_stream(length),
-            None => self.outbox.push(&sent.payload),
+        if sent.is_streamed() {
+            self.outbox.begin_stream(sent.length());
+        } else {
+            self.outbox.push(&sent.payload());
         }
         Ok(())
     }
