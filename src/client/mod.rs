@@ -37,12 +37,12 @@ use unanswered::Asked;
 use crate::mqtt::packet::{PacketId, Publish, Subscription};
 use crate::mqtt::property::Properties;
 use crate::mqtt::qos::QoS;
-use crate::mqtt::session::{self, Delivery, Session, Unsendable};
+use crate::mqtt::session::{self, Session, Shown, Unsendable};
 use crate::mqtt::topic::TopicFilter;
 use crate::transport::{self, Transport};
 
 /// Who is shown messages, and may break off.
-pub type Take<'a> = &'a mut dyn FnMut(&Delivery) -> ControlFlow<()>;
+pub type Take<'a> = &'a mut dyn FnMut(Shown<'_>) -> ControlFlow<()>;
 
 /// What [`Client::next`] found.
 #[derive(Debug)]

@@ -142,8 +142,8 @@ impl Subscriber<'_> {
     fn run(&mut self) -> Result<Exit> {
         loop {
             let (intake, mut end) = (&mut self.intake, None);
-            let event = self.client.poll_messages(&mut |delivery| {
-                end = intake.take(delivery);
+            let event = self.client.poll_messages(&mut |shown| {
+                end = intake.show(shown);
                 if end.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             })?;
             if let Some(exit) = end {

@@ -9,6 +9,7 @@ use super::record;
 use super::sanitise;
 use super::template::{Template, Unfit};
 use crate::mqtt::packet::Publish;
+use crate::mqtt::topic::TopicName;
 
 /// The layout of `sub`'s output.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,39 +59,55 @@ impl Layout {
 
     /// Appends a whole message.
     pub fn write(&self, publish: &Publish, out: &mut BytesMut) -> Result<(), Unfit> {
-        let mut result = Ok(());
-        match &self.content {
+        let result = match &self.content {
             Content::Payload { .. } => {
-                if self.head(publish, out) {
-                    self.payload(&publish.payload, out);
-                }
+                self.write_text(publish.topic.as_ref(), &publish.payload, out);
+                return Ok(());
             }
-            Content::Template(template) => result = template.render(publish, out),
-            Content::Record(writer) => self.record(*writer, publish, out),
+            Content::Template(template) => template.render(publish, out),
+            Content::Record(writer) => {
+                self.record(*writer, publish, out);
+                Ok(())
+            }
+        };
+        self.tail(out);
+        result
+    }
+
+    /// Appends a whole message, if topic and payload are all that is needed of it; whether they are.
+    #[inline]
+    pub fn write_text(&self, topic: Option<&TopicName>, payload: &[u8], out: &mut BytesMut) -> bool {
+        let Content::Payload { encoding, .. } = self.content else { return false };
+        if self.head(topic, payload, out) {
+            match encoding {
+                Some(encoding) => encoding.encode(payload, out),
+                None => self.text(payload, out),
+            }
         }
-        if !self.is_nothing(publish) {
+        if !self.is_nothing(payload) {
             self.tail(out);
         }
-        result
+        true
     }
 
     /// What stands before the payload; whether the payload follows. An empty one is `(null)` behind its
     /// topic, as mosquitto has it.
-    pub fn head(&self, publish: &Publish, out: &mut BytesMut) -> bool {
+    #[inline]
+    pub fn head(&self, topic: Option<&TopicName>, payload: &[u8], out: &mut BytesMut) -> bool {
         let Content::Payload { verbose: true, .. } = self.content else { return true };
-        if self.is_nothing(publish) {
+        if self.is_nothing(payload) {
             return false;
         }
-        self.title(publish, out);
-        if publish.payload.is_empty() {
+        self.title(topic, out);
+        if payload.is_empty() {
             out.put_slice(b"(null)");
         }
-        !publish.payload.is_empty()
+        !payload.is_empty()
     }
 
     /// The topic and a space, where they are wanted.
-    pub fn title(&self, publish: &Publish, out: &mut BytesMut) {
-        if let (Content::Payload { verbose: true, .. }, Some(topic)) = (&self.content, &publish.topic) {
+    pub fn title(&self, topic: Option<&TopicName>, out: &mut BytesMut) {
+        if let (Content::Payload { verbose: true, .. }, Some(topic)) = (&self.content, topic) {
             self.topic(topic.as_str().as_bytes(), out);
             out.put_u8(b' ');
         }
@@ -104,16 +121,9 @@ impl Layout {
     }
 
     /// An empty payload behind its topic, but with nothing to end it, is not written at all.
-    fn is_nothing(&self, publish: &Publish) -> bool {
+    fn is_nothing(&self, payload: &[u8]) -> bool {
         let verbose = matches!(self.content, Content::Payload { verbose: true, .. });
-        verbose && self.end.is_none() && publish.payload.is_empty()
-    }
-
-    fn payload(&self, payload: &[u8], out: &mut BytesMut) {
-        match self.content {
-            Content::Payload { encoding: Some(encoding), .. } => encoding.encode(payload, out),
-            _ => self.text(payload, out),
-        }
+        verbose && self.end.is_none() && payload.is_empty()
     }
 
     fn topic(&self, topic: &[u8], out: &mut BytesMut) {
@@ -155,7 +165,6 @@ impl Layout {
 mod tests {
     use super::*;
     use crate::mqtt::qos::QoS;
-    use crate::mqtt::topic::TopicName;
 
     fn text_of(layout: &Layout, payload: &'static [u8]) -> Vec<u8> {
         let publish = Publish {

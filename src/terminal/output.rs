@@ -18,6 +18,7 @@ use super::format::Layout;
 use super::template::Unfit;
 use super::{sanitise, screen};
 use crate::mqtt::packet::Publish;
+use crate::mqtt::topic::TopicName;
 
 /// How many batches may wait to be written.
 const BATCHES: usize = 4;
@@ -113,6 +114,26 @@ impl Output {
         })
     }
 
+    /// Adds a message by copying what is to be written of it; false if it is better kept, or needs more than
+    /// its topic and its payload: then [`Output::put`] takes it.
+    #[inline]
+    pub fn put_copy(&mut self, number: u64, topic: Option<&TopicName>, payload: &[u8]) -> bool {
+        let is_short = payload.len() < OWN_PIECE || !self.layout.keeps_payloads();
+        if !is_short || self.names.is_some() {
+            return false;
+        }
+        let before = self.tail.len();
+        if !self.layout.write_text(topic, payload, &mut self.tail) {
+            return false;
+        }
+        self.latest = number;
+        self.gathered += self.tail.len() - before;
+        if self.gathered >= BATCH {
+            self.flush();
+        }
+        true
+    }
+
     /// Adds a message; what of it does not fit the layout is left out, and told.
     pub fn put(&mut self, number: u64, publish: &Publish) -> Result<(), Unfit> {
         self.latest = number;
@@ -121,7 +142,7 @@ impl Output {
         if publish.payload.len() < OWN_PIECE || !self.layout.keeps_payloads() {
             result = self.layout.write(publish, &mut self.tail);
         } else {
-            self.layout.head(publish, &mut self.tail);
+            self.layout.head(publish.topic.as_ref(), &publish.payload, &mut self.tail);
             self.pieces.push(self.tail.split().freeze());
             self.pieces.push(publish.payload.clone());
             self.gathered += publish.payload.len();
@@ -142,7 +163,7 @@ impl Output {
     /// payloads as they are.
     pub fn begin(&mut self, publish: &Publish) {
         let before = self.tail.len();
-        self.layout.title(publish, &mut self.tail);
+        self.layout.title(publish.topic.as_ref(), &mut self.tail);
         self.gathered += self.tail.len() - before;
     }
 

@@ -12,7 +12,7 @@ use super::selection::{Selection, Verdict};
 use super::sink::Sink;
 use crate::cli;
 use crate::mqtt::packet::Publish;
-use crate::mqtt::session::Delivery;
+use crate::mqtt::session::{Delivery, Shown};
 use crate::report::{self, Exit};
 
 /// Where messages go in.
@@ -20,6 +20,8 @@ pub struct Intake<'a> {
     args: &'a cli::Subscribe,
     /// Where they are written.
     pub output: Sink,
+    /// Messages are written, and nothing else is done about them.
+    is_plain: bool,
     selection: Selection<'a>,
     /// Retained messages that are to be removed when they were written.
     pub removals: Removals,
@@ -38,10 +40,12 @@ pub struct Intake<'a> {
 impl<'a> Intake<'a> {
     /// Nothing came yet.
     pub fn new(args: &'a cli::Subscribe, output: Sink, manners: Option<Box<Manners>>) -> Self {
+        let selection = Selection::new(args);
         Self {
             args,
             output,
-            selection: Selection::new(args),
+            is_plain: selection.is_everything() && manners.is_none() && !args.remove_retained,
+            selection,
             removals: Removals::default(),
             manners,
             latest: Instant::now(),
@@ -49,6 +53,13 @@ impl<'a> Intake<'a> {
             bytes: 0,
             partial: None,
         }
+    }
+
+    /// One of a run of messages came. Where nothing is to be done but to write it, it is written from where
+    /// it lies.
+    pub fn show(&mut self, mut shown: Shown<'_>) -> Option<Exit> {
+        let is_copied = self.is_plain && self.output.put_copy(shown.number(), shown.topic(), shown.payload());
+        if is_copied { self.count(shown.payload().len() as u64) } else { self.take(shown.delivery()) }
     }
 
     /// A message came; it may be the last that is wanted.
@@ -79,6 +90,10 @@ impl<'a> Intake<'a> {
         if let Some(topic) = publish.topic.as_ref().filter(|_| self.args.remove_retained && publish.retain) {
             self.removals.add(number, topic);
         }
+        self.count(length)
+    }
+
+    fn count(&mut self, length: u64) -> Option<Exit> {
         self.received += 1;
         self.bytes += length;
         self.note_life();

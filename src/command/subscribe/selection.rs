@@ -52,6 +52,11 @@ impl<'a> Selection<'a> {
         }
     }
 
+    /// Whether nothing is left out.
+    pub fn is_everything(&self) -> bool {
+        self.is_everything
+    }
+
     /// What becomes of this message, whose payload has `length` bytes, here or still to come.
     pub fn verdict(&self, publish: &Publish, length: usize) -> Verdict {
         if self.is_everything {

@@ -5,6 +5,7 @@ use bytes::Bytes;
 
 use super::exec::Exec;
 use crate::mqtt::packet::Publish;
+use crate::mqtt::topic::TopicName;
 use crate::terminal::output::Output;
 use crate::terminal::template::Unfit;
 
@@ -22,6 +23,15 @@ impl Sink {
         match self {
             Self::Output(output) => output.put(number, publish),
             Self::Commands(exec) => exec.commands.put(number, publish),
+        }
+    }
+
+    /// Adds a message whose payload is not to be kept; false if that cannot be.
+    #[inline]
+    pub fn put_copy(&mut self, number: u64, topic: Option<&TopicName>, payload: &[u8]) -> bool {
+        match self {
+            Self::Output(output) => output.put_copy(number, topic, payload),
+            Self::Commands(_) => false,
         }
     }
 

@@ -32,6 +32,13 @@ pub enum Part {
     Ends,
 }
 
+/// A message that lies where it arrived: where its payload begins, and where it ends.
+#[derive(Debug, Clone, Copy)]
+pub struct Found {
+    payload: usize,
+    size: usize,
+}
+
 /// Takes bytes in pieces of any size and gives packets. Each byte is copied at most once.
 #[derive(Debug)]
 pub struct Decoder {
@@ -118,26 +125,41 @@ impl Decoder {
         result
     }
 
-    /// Reads the next packet into `publish`, if it is a PUBLISH as streams are made of: whole in one piece,
-    /// without properties, in order. A topic that is the same as before is not touched. Otherwise false, and
-    /// [`Decoder::next_part`] has to judge.
+    /// Reads the next packet into `publish`, all but its payload, if it is a PUBLISH as streams are made of:
+    /// whole in one piece, without properties, in order. A topic that is the same as before is not touched.
+    /// It stays where it is until it is [skipped](Self::skip). Otherwise `None`, and [`Decoder::next_part`]
+    /// has to judge.
     #[inline]
-    pub fn next_publish(&mut self, publish: &mut Publish) -> bool {
-        if self.is_amidst() || self.current.first().is_none_or(|first| first >> 4 != PUBLISH) {
-            return false;
+    pub fn find_publish(&self, publish: &mut Publish) -> Option<Found> {
+        let first = *self.current.first()?;
+        if first >> 4 != PUBLISH || self.is_amidst() {
+            return None;
         }
-        let Ok(Some(header)) = FixedHeader::read(&self.current, self.version, self.maximum) else {
-            return false;
-        };
+        let header = FixedHeader::read(&self.current, self.version, self.maximum).ok()??;
         if header.size > self.parts_above {
-            return false;
+            return None;
         }
-        let Some(body) = self.current.get(header.length..header.size) else { return false };
-        let Some(head) = publish.read_plain(self.current[0], self.version, body) else { return false };
-        publish.payload = self.current.slice(header.length + head..header.size);
-        self.current.advance(header.size);
+        let body = self.current.get(header.length..header.size)?;
+        let head = publish.read_plain(first, self.version, body)?;
+        Some(Found { payload: header.length + head, size: header.size })
+    }
+
+    /// The payload of what was found.
+    #[inline]
+    pub fn payload(&self, found: Found) -> &[u8] {
+        &self.current[found.payload..found.size]
+    }
+
+    /// The same, to be kept.
+    pub fn payload_to_keep(&self, found: Found) -> Bytes {
+        self.current.slice(found.payload..found.size)
+    }
+
+    /// Goes on behind what was found.
+    #[inline]
+    pub fn skip(&mut self, found: Found) {
+        self.current.advance(found.size);
         self.refill();
-        true
     }
 
     /// The next packet, if it is an acknowledgement of success in its shortest form, as almost all are; whole

@@ -20,7 +20,7 @@ mod tests;
 pub(in crate::mqtt) mod writer;
 
 pub use connect::{Auth, ConnAck, Connect, Credentials, Disconnect, Will};
-pub use decoder::{Decoder, Part};
+pub use decoder::{Decoder, Found, Part};
 pub use error::{EncodeError, Malformed};
 pub use packet_type::PacketType;
 pub use publish::{Ack, Publish};

@@ -42,6 +42,7 @@ use keep_alive::KeepAlive;
 use limits::Limits;
 use outbox::Outbox;
 use parts::Parts;
+pub use receiving::Shown;
 
 /// Where the network connection is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

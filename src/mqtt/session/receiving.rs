@@ -6,14 +6,48 @@ use bytes::Bytes;
 
 use super::parts::Ended;
 use super::{Config, Delivery, Event, Session, State, Violation, inbound};
-use crate::mqtt::packet::{PacketType, Part, Publish};
+use crate::mqtt::packet::{Decoder, Found, PacketType, Part, Publish};
+use crate::mqtt::topic::TopicName;
+
+/// One of a run of messages, which lies where it arrived: whoever wants to keep it asks for
+/// [its delivery](Shown::delivery).
+#[derive(Debug)]
+pub struct Shown<'a> {
+    delivery: &'a mut Delivery,
+    decoder: &'a Decoder,
+    found: Found,
+}
+
+impl Shown<'_> {
+    /// See [`Delivery::number`].
+    pub fn number(&self) -> u64 {
+        self.delivery.number
+    }
+
+    /// What it was published to.
+    pub fn topic(&self) -> Option<&TopicName> {
+        self.delivery.publish.topic.as_ref()
+    }
+
+    /// What was published.
+    #[inline]
+    pub fn payload(&self) -> &[u8] {
+        self.decoder.payload(self.found)
+    }
+
+    /// The same, to be kept.
+    pub fn delivery(&mut self) -> &Delivery {
+        self.delivery.publish.payload = self.decoder.payload_to_keep(self.found);
+        self.delivery
+    }
+}
 
 impl Session {
     /// Shows `take` the messages that come next, one by one, until something else comes or `take` breaks off:
     /// what [`Session::poll`] would say in an event each, at a fraction of the cost. Whether it broke off.
     pub fn hand_out(
         &mut self,
-        mut take: impl FnMut(&Delivery) -> ControlFlow<()>,
+        mut take: impl FnMut(Shown<'_>) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, Violation> {
         if self.state != State::Online || self.config.trace || !self.events.is_empty() || self.parts.is_open()
         {
@@ -22,15 +56,16 @@ impl Session {
         let mut delivery = std::mem::take(&mut self.delivery);
         let mut result = Ok(ControlFlow::Continue(()));
         while matches!(result, Ok(ControlFlow::Continue(())))
-            && self.decoder.next_publish(&mut delivery.publish)
+            && let Some(found) = self.decoder.find_publish(&mut delivery.publish)
         {
             result = self.accept(&delivery.publish).map(|number| match number {
                 Some(number) => {
                     delivery.number = number;
-                    take(&delivery)
+                    take(Shown { delivery: &mut delivery, decoder: &self.decoder, found })
                 }
                 None => ControlFlow::Continue(()),
             });
+            self.decoder.skip(found);
         }
         // Only the topic is of use for the next one.
         delivery.publish.payload = Bytes::new();

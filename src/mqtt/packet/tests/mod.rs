@@ -134,7 +134,7 @@ pub(super) fn decode_runs<'a>(
     for piece in pieces {
         decoder.feed(Bytes::copy_from_slice(piece));
         loop {
-            if decoder.next_publish(&mut publish) {
+            if next_publish(&mut decoder, &mut publish) {
                 packets.push(Packet::Publish(publish.clone()));
             } else if let Some((packet, packet_id)) = decoder.next_acknowledgement() {
                 let ack = Ack::success(packet_id);
@@ -152,6 +152,15 @@ pub(super) fn decode_runs<'a>(
         }
     }
     Ok((packets, decoder.buffered()))
+}
+
+/// The next packet, if it is one of a run of messages.
+fn next_publish(decoder: &mut Decoder, publish: &mut Publish) -> bool {
+    let Some(found) = decoder.find_publish(publish) else { return false };
+    publish.payload = decoder.payload_to_keep(found);
+    assert_eq!(decoder.payload(found), publish.payload);
+    decoder.skip(found);
+    true
 }
 
 /// The one packet that these bytes are, or `None` if they are not whole.

@@ -14,7 +14,7 @@ fn in_parts<'a>(
     for piece in pieces {
         decoder.feed(Bytes::copy_from_slice(piece));
         loop {
-            if decoder.next_publish(&mut publish) {
+            if next_publish(&mut decoder, &mut publish) {
                 assert!(open.is_none(), "no message within another");
                 packets.push(Packet::Publish(publish.clone()));
                 continue;

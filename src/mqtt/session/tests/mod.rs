@@ -179,8 +179,8 @@ fn next_events(
     mut go_on: impl FnMut() -> ControlFlow<()>,
 ) -> Result<Option<Vec<Event>>, Violation> {
     let mut events = Vec::new();
-    let _ = session.hand_out(|delivery| {
-        events.push(Event::Message(delivery.clone()));
+    let _ = session.hand_out(|mut shown| {
+        events.push(Event::Message(shown.delivery().clone()));
         go_on()
     })?;
     if events.is_empty() {
