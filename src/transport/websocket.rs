@@ -1,5 +1,5 @@
-//! WebSocket frames, by tungstenite, over a stream whose reads never block. Binary messages only. It must
-//! never know what they carry.
+//! WebSocket frames over a stream whose reads never block: the usual ones are taken apart and put together
+//! here, everything else is tungstenite's. Binary messages only. It must never know what they carry.
 
 mod frame_log;
 mod header;
