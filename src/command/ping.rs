@@ -14,6 +14,7 @@ use crate::mqtt::property::Properties;
 use crate::mqtt::session;
 use crate::mqtt::topic::{TopicFilter, TopicName};
 use crate::report::{self, Exit};
+use crate::terminal::lines::Lines;
 use crate::terminal::screen;
 use crate::terminal::statistics::{Statistics, milliseconds};
 
@@ -27,8 +28,16 @@ pub fn run(args: &cli::Ping) -> Result<Exit> {
     let began = Instant::now();
     let target = established.address.to_string();
     let topic = own_topic(&client)?;
-    let mut pinger =
-        Pinger { client, args, target, topic, sent: 0, late: 0, statistics: Statistics::default() };
+    let mut pinger = Pinger {
+        client,
+        args,
+        target,
+        topic,
+        sent: 0,
+        late: 0,
+        statistics: Statistics::default(),
+        lines: Lines::new(),
+    };
     if !super::print(&describe(&url, &established))? {
         return Ok(Exit::Done);
     }
@@ -49,7 +58,8 @@ pub fn run(args: &cli::Ping) -> Result<Exit> {
     if matches!(end, Ok(End::Interrupted(_))) {
         screen::begin_line(false);
     }
-    let listening = pinger.print_summary(&url, began.elapsed())?;
+    let elapsed = began.elapsed();
+    let listening = pinger.write_lines()? && pinger.print_summary(&url, elapsed)?;
     let exit = match end.with_context(|| format!("pinging {url}"))? {
         // Without a reader nothing more was asked.
         End::NoReader => Exit::Done,
@@ -109,49 +119,74 @@ struct Pinger<'a> {
     /// Answers that come after their time was up are not taken for those of later probes.
     late: u64,
     statistics: Statistics,
+    /// What was not printed yet: probes that follow each other without a pause share a write.
+    lines: Lines,
+}
+
+/// What became of a probe.
+enum Probe {
+    /// Its answer came.
+    Answered(Instant),
+    /// It did not.
+    Missed,
+    /// It does not matter any more.
+    Ended(End),
 }
 
 impl Pinger<'_> {
     fn run(&mut self) -> Result<End> {
         loop {
             let began = Instant::now();
-            let answer = match self.probe(began) {
-                Ok(answer) => answer,
-                Err(Error::Interrupted(signal)) => return Ok(End::Interrupted(signal)),
-                Err(error) => return Err(error.into()),
+            let (answer, now) = match self.probe(began)? {
+                Probe::Answered(at) => (Some(at - began), at),
+                Probe::Missed => (None, Instant::now()),
+                Probe::Ended(end) => return Ok(end),
             };
-            if !self.tell(answer)? {
-                return Ok(End::NoReader);
-            }
+            self.tell(answer, now);
             if Some(self.sent) == self.args.count {
                 return Ok(End::Done);
             }
-            if let Some(signal) = self.pause(began + self.args.interval)? {
+            let next = began + self.args.interval;
+            let is_due = self.lines.deadline().is_some_and(|deadline| deadline <= now);
+            if (is_due || next > now) && !self.write_lines()? {
+                return Ok(End::NoReader);
+            }
+            if next > now
+                && let Some(signal) = self.pause(next)?
+            {
                 return Ok(End::Interrupted(signal));
             }
         }
     }
 
-    /// Sends a PINGREQ and waits for its answer; `None` when its time is up.
-    fn probe(&mut self, began: Instant) -> Result<Option<Duration>, Error> {
+    /// Sends a PINGREQ and waits for its answer, as long as it may take.
+    fn probe(&mut self, began: Instant) -> Result<Probe> {
         self.sent += 1;
         self.send_probe();
+        let until = began + self.args.timeout;
         loop {
-            let event = self.client.next(Some(began + self.args.timeout))?;
+            let alarm = self.lines.deadline().map_or(until, |deadline| deadline.min(until));
+            let event = self.client.next(Some(alarm))?;
             if self.is_answer(&event) {
-                return Ok(Some(began.elapsed()));
+                return Ok(Probe::Answered(Instant::now()));
+            }
+            if matches!(event, Event::Alarm) && alarm < until {
+                if !self.write_lines()? {
+                    return Ok(Probe::Ended(End::NoReader));
+                }
+                continue;
             }
             match event {
                 // Neither this answer nor a late one will come on the new connection.
                 Event::Reconnected => {
                     self.late = 0;
-                    return Ok(None);
+                    return Ok(Probe::Missed);
                 }
                 Event::Alarm => {
                     self.late += 1;
-                    return Ok(None);
+                    return Ok(Probe::Missed);
                 }
-                Event::Interrupted(signal) => return Err(Error::Interrupted(signal)),
+                Event::Interrupted(signal) => return Ok(Probe::Ended(End::Interrupted(signal))),
                 _ => {}
             }
         }
@@ -222,7 +257,7 @@ impl Pinger<'_> {
         }
     }
 
-    fn tell(&mut self, answer: Option<Duration>) -> Result<bool> {
+    fn tell(&mut self, answer: Option<Duration>, now: Instant) {
         let line = match answer {
             Some(time) => {
                 self.statistics.add(time);
@@ -230,7 +265,14 @@ impl Pinger<'_> {
             }
             None => format!("no answer from {}: seq={}", self.target, self.sent),
         };
-        if self.args.connection.is_quiet() { Ok(true) } else { super::print(&line) }
+        if !self.args.connection.is_quiet() {
+            self.lines.add(&line, now);
+        }
+    }
+
+    /// Prints what waits; whether anybody still reads it.
+    fn write_lines(&mut self) -> Result<bool> {
+        self.lines.write().context("writing to stdout")
     }
 
     /// Waits for the time of the next probe; a signal ends it.

@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::{Bytes, BytesMut};
 
-/// How much is read at once, in bytes.
-const BLOCK: usize = 64 * 1024;
+/// How much is read at once, in bytes: 64 KiB when two headers of WebSocket frames stand before its halves. A
+/// few bytes more would be a frame of their own, and a write.
+const BLOCK: usize = 64 * 1024 - 16;
 
 /// A file that is read from places that its user says.
 #[derive(Debug)]
@@ -18,14 +19,14 @@ pub struct FileBlocks {
     file: Arc<File>,
     /// Where the thread reads next.
     wanted: Arc<AtomicU64>,
-    /// Blocks that are no longer in use leave their memory to the next ones.
-    memory: BytesMut,
+    /// The memory of the latest block: the next one is read into it when nobody uses that any more.
+    memory: Bytes,
 }
 
 impl FileBlocks {
     /// The blocks of `file`.
     pub fn new(file: File) -> Self {
-        Self { file: Arc::new(file), wanted: Arc::default(), memory: BytesMut::new() }
+        Self { file: Arc::new(file), wanted: Arc::default(), memory: Bytes::new() }
     }
 
     /// What a thread reads the file with: each call gives the block that was last [wanted](Self::want);
@@ -58,11 +59,13 @@ impl FileBlocks {
 
         use rustix::io::{ReadWriteFlags, preadv2};
 
-        self.memory.resize(BLOCK, 0);
-        let target = &mut [IoSliceMut::new(&mut self.memory)];
+        let latest = std::mem::take(&mut self.memory);
+        let mut memory = latest.try_into_mut().unwrap_or_else(|_| BytesMut::zeroed(BLOCK));
+        let target = &mut [IoSliceMut::new(&mut memory)];
         let count = preadv2(&*self.file, target, at as u64, ReadWriteFlags::NOWAIT).unwrap_or(0);
-        self.memory.truncate(count);
-        Some(self.memory.split().freeze()).filter(|block| !block.is_empty())
+        // All of it is kept: what was zeroed once need not be zeroed again.
+        self.memory = memory.freeze();
+        Some(self.memory.slice(..count)).filter(|block| !block.is_empty())
     }
 
     /// Other systems cannot tell.
@@ -77,6 +80,27 @@ mod tests {
     use std::io::Write;
 
     use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_block_that_is_in_use_stays_as_it_is() {
+        let path = std::env::temp_dir().join(format!("mqttws-blocks-in-use-{}", std::process::id()));
+        let content: Vec<u8> = (0..=250).cycle().take(2 * BLOCK).collect();
+        File::create_new(&path).unwrap().write_all(&content).unwrap();
+        let mut blocks = FileBlocks::new(File::open(&path).unwrap());
+        std::fs::remove_file(&path).unwrap();
+        // A file system that cannot tell has no blocks at once.
+        let Some(first) = blocks.at_once(0) else { return };
+        let address = first.as_ptr();
+        let second = blocks.at_once(1).unwrap();
+        assert!(first == content[..BLOCK] && second == content[1..=BLOCK]);
+        drop((first, second));
+        let third = blocks.at_once(2).unwrap();
+        assert!(third == content[2..BLOCK + 2] && third.as_ptr() != address);
+        let address = third.as_ptr();
+        drop(third);
+        assert_eq!(blocks.at_once(3).unwrap().as_ptr(), address);
+    }
 
     #[test]
     fn the_file_is_the_same_both_ways() {

@@ -9,6 +9,7 @@ pub mod folder;
 pub mod format;
 pub mod input;
 pub mod json;
+pub mod lines;
 mod margin;
 pub mod moment;
 mod mosquitto;

@@ -1,9 +1,10 @@
-//! WebSocket frames, by tungstenite, over a stream whose reads never block. Binary messages only. It must
-//! never know what they carry.
+//! WebSocket frames over a stream whose reads never block: the usual ones are taken apart and put together
+//! here, everything else is tungstenite's. Binary messages only. It must never know what they carry.
 
 mod frame_log;
 mod header;
 mod inbound;
+mod outbound;
 
 use std::fmt;
 use std::io;
@@ -19,16 +20,14 @@ use super::stream::Stream;
 use super::words::{io_words, printable, uncapitalised};
 use frame_log::FrameLog;
 use inbound::{Gathered, Inbound};
+use outbound::Outbound;
 
 /// tungstenite zeroes this much before each read.
 const READ_BUFFER: usize = 16 * 1024;
 
 /// The payload of our largest message: with its header of 8 bytes it fills 32 KiB, so that two fill 64 KiB.
-/// Limits of 64 KiB are common, and tungstenite moves the rest of its buffer after each partial write.
+/// Limits of 64 KiB are common.
 pub const MESSAGE_LIMIT: usize = 32 * 1024 - 8;
-
-/// What is gathered before it is written without a flush: reaching 64 KiB writes.
-const WRITE_BUFFER: usize = 64 * 1024 - 1;
 
 /// How a WebSocket connection ended, or who broke it.
 #[derive(Debug)]
@@ -108,6 +107,7 @@ pub struct Frames {
     /// Answers to our own pings that nobody has asked for yet.
     pongs: usize,
     inbound: Inbound,
+    outbound: Outbound,
     log: FrameLog,
 }
 
@@ -121,12 +121,12 @@ impl Frames {
     pub fn new(max_message: usize, whole_pieces: bool, log: bool) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
-            .write_buffer_size(WRITE_BUFFER)
             .max_message_size(Some(max_message))
             .max_frame_size(Some(max_message));
         let message_limit = if whole_pieces { usize::MAX } else { MESSAGE_LIMIT };
         let context = WebSocketContext::new(Role::Client, Some(config));
-        Self { context, message_limit, pongs: 0, inbound: Inbound::new(max_message), log: FrameLog::new(log) }
+        let (inbound, outbound) = (Inbound::new(max_message), Outbound::default());
+        Self { context, message_limit, pongs: 0, inbound, outbound, log: FrameLog::new(log) }
     }
 
     /// A line about a frame that was not taken yet.
@@ -163,6 +163,8 @@ impl Frames {
 
     /// Gives tungstenite a frame that is none of the usual ones, or what has come of it.
     fn read_foreign(&mut self, stream: &mut Stream) -> Result<Option<Bytes>, Error> {
+        // Its answer stands behind what waits.
+        self.write_out(stream)?;
         loop {
             match self.context.read(&mut self.inbound.feed(stream, &mut self.log)) {
                 Ok(Message::Binary(bytes)) if bytes.is_empty() => {}
@@ -246,7 +248,7 @@ impl Frames {
 
     /// Fails the connection (RFC 6455 §7.1.7): says why with a Close frame, if it can still be said.
     fn fail_with(&mut self, stream: &mut Stream, code: CloseCode, error: WebSocketError) -> Error {
-        let _ = self.context.close(&mut self.log.over(stream), Some(CloseFrame { code, reason: "".into() }));
+        let _ = self.close_with(stream, code);
         error.into()
     }
 
@@ -254,17 +256,29 @@ impl Frames {
     /// is congested what is left stays in `bytes`.
     pub fn write(&mut self, stream: &mut Stream, bytes: &mut Bytes) -> Result<(), Error> {
         while !bytes.is_empty() && !stream.wire().is_congested() {
-            let part = bytes.split_to(bytes.len().min(self.message_limit));
-            let mut stream = self.log.over(stream);
-            self.context.write(&mut stream, Message::Binary(part)).map_err(|error| write_error(&error))?;
+            if !self.context.can_write() {
+                return Err(WebSocketError::Ended { cause: None }.into());
+            }
+            // What was taken is let go of at once: its memory is for whoever writes next.
+            self.outbound.put(&bytes.split_to(bytes.len().min(self.message_limit)));
+            if self.outbound.is_full() {
+                self.write_out(stream)?;
+            }
         }
         Ok(())
     }
 
-    /// Sends a Ping (RFC 6455 §5.5.2).
+    /// Writes what waits: tungstenite has something to say, or nothing more is to come for now.
+    fn write_out(&mut self, stream: &mut Stream) -> Result<(), Error> {
+        self.outbound.write_out(&mut self.log.over(stream)).map_err(|error| write_error(&error.into()))
+    }
+
+    /// Sends a Ping (RFC 6455 §5.5.2), and everything before it.
     pub fn ping(&mut self, stream: &mut Stream) -> Result<(), Error> {
+        self.write_out(stream)?;
         let mut stream = self.log.over(stream);
-        self.context.write(&mut stream, Message::Ping(Bytes::new())).map_err(|error| write_error(&error))
+        let sent = self.context.write(&mut stream, Message::Ping(Bytes::new()));
+        sent.and_then(|()| self.context.flush(&mut stream)).map_err(|error| write_error(&error))
     }
 
     /// Whether a Pong came; each counts once.
@@ -276,12 +290,18 @@ impl Frames {
 
     /// Writes everything buffered.
     pub fn flush(&mut self, stream: &mut Stream) -> Result<(), Error> {
+        self.write_out(stream)?;
         self.context.flush(&mut self.log.over(stream)).map_err(|error| write_error(&error))
     }
 
     /// Sends Close 1000, once, and everything before it.
     pub fn close(&mut self, stream: &mut Stream) -> Result<(), Error> {
-        let frame = CloseFrame { code: CloseCode::Normal, reason: "".into() };
+        self.close_with(stream, CloseCode::Normal)
+    }
+
+    fn close_with(&mut self, stream: &mut Stream, code: CloseCode) -> Result<(), Error> {
+        self.write_out(stream)?;
+        let frame = CloseFrame { code, reason: "".into() };
         self.context.close(&mut self.log.over(stream), Some(frame)).map_err(|error| write_error(&error))
     }
 }

@@ -31,6 +31,64 @@ fn each_probe_has_a_line() {
     prints(&outcome, lines::PING_TWICE);
 }
 
+/// What two answered probes and one without an answer print.
+const TWO_OF_THREE: &[&str] = &[
+    lines::PING_TWICE[0],
+    lines::PING_TWICE[1],
+    lines::PING_TWICE[2],
+    lines::PING_TWICE[3],
+    "3 sent, 2 answered, 33% lost, time * ms",
+    lines::PING_TWICE[5],
+];
+
+/// Two probes are answered, a third is read.
+fn two_of_three() -> Vec<Step> {
+    connected([packet("c0"), Step::Send("d0"), packet("c0"), Step::Send("d0"), packet("c0")])
+}
+
+#[test]
+fn probes_without_a_pause_have_their_lines_before_the_summary() {
+    let broker = Broker::start(until_goodbye(connected([
+        packet("c0"),
+        Step::Send("d0"),
+        packet("c0"),
+        Step::Send("d0"),
+    ])));
+    let outcome = ping(&broker, &["-c", "2", "--interval", "0"]).run();
+    assert_eq!((outcome.code(), outcome.stderr.as_slice()), (Some(0), b"".as_slice()), "{outcome}");
+    prints(&outcome, lines::PING_TWICE);
+}
+
+#[test]
+fn lines_do_not_wait_for_an_answer_that_takes_its_time() {
+    let broker = Broker::start(until_goodbye(two_of_three()));
+    let mut program = ping(&broker, &["--interval", "0", "-W", "60"]).spawn();
+    program.wait_for_line(|line| is_like(line.trim_end(), lines::PING_TWICE[2]));
+    program.signal("INT");
+    let outcome = program.finish();
+    assert_eq!((outcome.code(), outcome.stderr.as_slice()), (Some(0), b"".as_slice()), "{outcome}");
+    prints(&outcome, TWO_OF_THREE);
+}
+
+#[test]
+fn lines_come_before_the_loss_of_the_connection() {
+    let mut steps = two_of_three();
+    steps.push(Step::End);
+    let broker = Broker::start(steps);
+    let outcome = ping(&broker, &["--interval", "0", "--no-reconnect"]).run();
+    assert_eq!(outcome.code(), Some(8), "{outcome}");
+    assert!(is_line(&outcome.stderr, lines::PINGING_LOST), "{outcome}");
+    prints(&outcome, TWO_OF_THREE);
+}
+
+#[test]
+fn a_reader_that_has_gone_is_missed_while_an_answer_takes_its_time() {
+    let broker = Broker::start(until_goodbye(two_of_three()));
+    let outcome = ping(&broker, &["--interval", "0", "-W", "60"]).stdout_read_for_one_line().run();
+    assert_eq!((outcome.code(), outcome.stderr.as_slice()), (Some(0), b"".as_slice()), "{outcome}");
+    prints(&outcome, &lines::PING_TWICE[..1]);
+}
+
 #[test]
 fn no_answer_is_a_time_out() {
     let broker = Broker::start(connected([packet("c0"), Step::Gone]));

@@ -1,5 +1,7 @@
 //! Frames over recorded bytes.
 
+mod outbound;
+
 use std::net::Shutdown;
 
 use super::*;
