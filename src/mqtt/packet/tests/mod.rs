@@ -6,6 +6,7 @@ mod generated;
 mod malformed;
 mod oracle;
 mod parts;
+mod runs;
 mod streams;
 mod throughput;
 mod valid_v3;

@@ -12,6 +12,7 @@ mod outbound;
 mod parts;
 mod promises;
 mod resuming;
+mod runs;
 mod simulation;
 mod streaming;
 mod subscribing;

@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
@@ -208,7 +209,14 @@ impl World {
         if qos == QoS::ExactlyOnce && self.half_taken.contains(&self.session.exchanges.next_id()) {
             self.confused.insert(number);
         }
-        self.session.publish(message("up", qos, number), u64::from(number)).expect("no limit was announced");
+        let publish = message("up", qos, number);
+        if self.rng.bool() {
+            self.session.publish(publish, u64::from(number)).expect("no limit was announced");
+        } else {
+            let mut payload = Some(0..publish.payload.len());
+            let sent = self.session.publish_run(&Rc::new(publish), u64::from(number), |_| payload.take());
+            assert_eq!(sent, 1, "it may be sent");
+        }
         self.flush();
     }
 

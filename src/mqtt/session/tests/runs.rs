@@ -1,0 +1,117 @@
+//! Runs of messages from one block: as many as may be sent, each as it would be by itself, also again.
+
+use std::ops::Range;
+use std::rc::Rc;
+
+use super::*;
+
+/// Ten messages in one block, "0" to "9", with a line feed behind each.
+fn block(qos: QoS) -> Rc<Publish> {
+    let payload = Bytes::from_static(b"0\n1\n2\n3\n4\n5\n6\n7\n8\n9\n");
+    Rc::new(Publish { payload, ..message("a/topic", qos, 0) })
+}
+
+/// Where its messages stand, from this one on.
+fn places(from: usize) -> impl Iterator<Item = Range<usize>> {
+    (from..10).map(|number| 2 * number..2 * number + 1)
+}
+
+/// Publishes what is left from message `from` on, as records of the same numbers; how many were sent.
+fn publish(client: &mut Client, head: &Rc<Publish>, from: usize) -> u64 {
+    let mut places = places(from);
+    client
+        .session
+        .publish_run(head, from as u64, |longest| places.next().filter(|place| place.len() <= longest))
+}
+
+fn payloads(packets: &[Packet]) -> String {
+    let payload = |packet: &Packet| match packet {
+        Packet::Publish(publish) => String::from_utf8(publish.payload.to_vec()).unwrap(),
+        other => panic!("{other:?}"),
+    };
+    packets.iter().map(payload).collect()
+}
+
+#[test]
+fn a_run_is_as_long_as_the_window() {
+    for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
+        let mut client = Client::limited(config(Version::V5), &[Property::ReceiveMaximum(4)]);
+        let head = block(qos);
+        assert_eq!(publish(&mut client, &head, 0), 4);
+        assert_eq!(publish(&mut client, &head, 4), 0, "the window is full");
+        let sent = client.sent();
+        assert_eq!((payloads(&sent), brief(&sent)), ("0123".into(), brief_ids([1, 2, 3, 4])));
+        let code = ReasonCode::QUOTA_EXCEEDED;
+        let refusal = Ack { code, ..Ack::success(id(2)) };
+        let refusal = if qos == QoS::AtLeastOnce { Packet::PubAck(refusal) } else { Packet::PubRec(refusal) };
+        assert_eq!(client.feed(&[refusal]), [Event::Acknowledged { record: 1, code, reason: None }]);
+        assert_eq!(publish(&mut client, &head, 4), 1, "the window slides");
+        assert_eq!(payloads(&client.sent()), "4");
+        assert_eq!(client.session.first_unfinished(), Some(0));
+    }
+}
+
+fn brief_ids(ids: [u16; 4]) -> Vec<String> {
+    ids.iter().map(|id| format!("PUBLISH {id}")).collect()
+}
+
+#[test]
+fn what_is_lost_of_a_run_is_sent_again_from_its_block() {
+    let mut client = Client::online(config(Version::V5));
+    assert_eq!(publish(&mut client, &block(QoS::AtLeastOnce), 0), 10);
+    client.sent();
+    client.feed(&[puback(1), puback(2), puback(4)]);
+    assert_eq!(client.session.exchanges.remembered(), 7);
+    client.reconnect(connack(true));
+    let again = client.sent();
+    assert_eq!(payloads(&again), "2456789");
+    assert!(again.iter().all(|packet| matches!(packet, Packet::Publish(Publish { dup: true, .. }))));
+}
+
+#[test]
+fn at_qos_0_nothing_is_remembered() {
+    let mut client = Client::online(config(Version::V3_1_1));
+    let head = block(QoS::AtMostOnce);
+    assert_eq!(publish(&mut client, &head, 0), 10);
+    assert_eq!((payloads(&client.sent()), Rc::strong_count(&head)), ("0123456789".into(), 1));
+}
+
+/// What is not usual goes the long way, on which it is judged, numbered or logged by itself.
+#[test]
+fn unusual_messages_are_no_run() {
+    let traced = Config { trace: true, ..config(Version::V5) };
+    let aliased = Config { topic_alias: true, ..config(Version::V5) };
+    for config in [traced, aliased] {
+        assert_eq!(publish(&mut Client::online(config), &block(QoS::AtMostOnce), 0), 0);
+    }
+    let mut offline = Client::new(config(Version::V5));
+    assert_eq!(publish(&mut offline, &block(QoS::AtMostOnce), 0), 0);
+    for limit in [
+        Property::MaximumQoS(0),
+        Property::RetainAvailable(0),
+        // A message with one byte of payload has one byte more than that.
+        Property::MaximumPacketSize(12),
+    ] {
+        let mut client = Client::limited(config(Version::V5), std::slice::from_ref(&limit));
+        let head = Publish { retain: true, ..Publish::clone(&block(QoS::AtLeastOnce)) };
+        assert_eq!(publish(&mut client, &Rc::new(head), 0), 0, "{limit:?}");
+        assert_eq!(client.sent(), []);
+    }
+}
+
+#[test]
+fn no_message_of_a_run_is_longer_than_the_broker_takes() {
+    let mut client = Client::limited(config(Version::V5), &[Property::MaximumPacketSize(100)]);
+    let head =
+        Rc::new(Publish { payload: Bytes::from(vec![b'.'; 200]), ..message("a/topic", QoS::AtMostOnce, 0) });
+    let mut count = 0;
+    let sent = client.session.publish_run(&head, 1, |longest| {
+        count += 1;
+        Some(0..longest).filter(|_| count <= 3)
+    });
+    assert_eq!(sent, 3);
+    for publish in client.sent() {
+        let length = publish.encoded_len(Version::V5);
+        assert!((97..=100).contains(&length), "{length}");
+    }
+}
