@@ -17,7 +17,7 @@ use super::sent::Sent;
 use super::unanswered::Unanswered;
 
 /// How many identifiers there are: 1 to 65,535.
-const IDENTIFIERS: u64 = 65_535;
+const IDENTIFIERS: usize = 65_535;
 
 /// Above this many payload bytes that may have to be sent again, nothing more is begun: a server that takes
 /// 65,535 messages at once must not make us remember 65,535 large ones.
@@ -92,10 +92,10 @@ pub struct Resumed {
 #[derive(Debug, Default)]
 pub struct Exchanges {
     queue: VecDeque<Exchange>,
-    /// The sequence number of the first of the queue; the identifier follows from it.
-    first: u64,
-    /// The sequence number of the first that was not yet sent on this connection.
-    unsent: u64,
+    /// The identifier of the first of the queue, less 1; those of the others follow from it.
+    first: usize,
+    /// The position of the first that was not yet sent on this connection.
+    unsent: usize,
     /// How many messages were not finished.
     publishing: usize,
     /// How many of them were sent on this connection.
@@ -104,9 +104,8 @@ pub struct Exchanges {
     asking: usize,
     /// The payload bytes that may have to be sent again.
     remembered: usize,
-    /// The sequence number of the first that was never sent in the server's session: those before it carry
-    /// DUP.
-    fresh: u64,
+    /// The position of the first that was never sent in the server's session: those before it carry DUP.
+    fresh: usize,
 }
 
 impl Exchanges {
@@ -133,27 +132,34 @@ impl Exchanges {
     /// Whether one more may be begun: its identifier is free, nothing old waits to be sent first, and there
     /// is memory for it.
     pub fn has_room(&self) -> bool {
-        self.unsent == self.end()
-            && (self.queue.len() as u64) < IDENTIFIERS - 1
-            && self.remembered < REMEMBERED
+        self.unsent == self.queue.len() && self.queue.len() < IDENTIFIERS - 1 && self.remembered < REMEMBERED
     }
 
     /// The identifier that the next [`Exchanges::begin`] takes.
     pub fn next_id(&self) -> PacketId {
-        identifier(self.end())
+        self.identifier(self.queue.len())
     }
 
-    /// An exchange whose first packet has been sent.
+    /// A QoS 1 or 2 message that has been sent.
     #[inline]
-    pub fn begin(&mut self, exchange: Exchange) {
-        if exchange.is_publishing() {
-            self.publishing += 1;
-            self.outstanding += 1;
-            self.remembered += exchange.remembered();
-        }
-        self.asking += usize::from(exchange.is_asking());
+    pub fn begin_message(&mut self, sent: Sent) {
+        self.publishing += 1;
+        self.outstanding += 1;
+        self.remembered += sent.remembered();
+        let is_qos_2 = sent.head.qos == QoS::ExactlyOnce;
+        self.begin(if is_qos_2 { Exchange::ExactlyOnce(sent) } else { Exchange::AtLeastOnce(sent) });
+    }
+
+    /// A SUBSCRIBE or UNSUBSCRIBE that has been sent.
+    pub fn begin_asking(&mut self, exchange: Exchange) {
+        self.asking += 1;
+        self.begin(exchange);
+    }
+
+    #[inline]
+    fn begin(&mut self, exchange: Exchange) {
         // What is begun while older ones wait to be sent again (a SUBSCRIBE) is skipped by `resend`.
-        if self.unsent == self.end() {
+        if self.unsent == self.queue.len() {
             self.unsent += 1;
             self.fresh = self.unsent;
         }
@@ -291,10 +297,10 @@ impl Exchanges {
             *exchange = Exchange::Done;
         }
         self.bury();
-        self.unsent = self.first;
+        self.unsent = 0;
         (self.outstanding, self.asking) = (0, 0);
         if !session_present {
-            self.fresh = self.first;
+            self.fresh = 0;
         }
         resumed
     }
@@ -302,9 +308,9 @@ impl Exchanges {
     /// The next packet to be sent again on this connection, in the original order `[MQTT-4.6.0-1]`; `window`
     /// tells how many messages of a QoS may be outstanding (messages sent again count, §4.9).
     pub fn resend(&mut self, window: impl Fn(QoS) -> usize) -> Option<Again> {
-        while self.unsent < self.end() {
-            let packet_id = identifier(self.unsent);
-            let packet = match &self.queue[self.position(self.unsent)] {
+        while let Some(exchange) = self.queue.get(self.unsent) {
+            let packet_id = self.identifier(self.unsent);
+            let packet = match exchange {
                 Exchange::AtLeastOnce(sent) | Exchange::ExactlyOnce(sent) => {
                     if self.outstanding >= window(sent.head.qos).max(1) {
                         return None;
@@ -333,38 +339,31 @@ impl Exchanges {
 
     /// As if so many exchanges had been finished.
     #[cfg(test)]
-    pub fn skip(&mut self, count: u64) {
-        self.first += count;
-        self.unsent += count;
-        self.fresh += count;
+    pub fn skip(&mut self, count: usize) {
+        self.first = (self.first + count) % IDENTIFIERS;
     }
 
-    fn end(&self) -> u64 {
-        self.first + self.queue.len() as u64
-    }
-
-    fn position(&self, sequence: u64) -> usize {
-        usize::try_from(sequence - self.first).expect("the queue has at most 65,535 entries")
-    }
-
-    /// The sequence number that an identifier has now, if it is in the queue.
-    fn sequence(&self, packet_id: PacketId) -> Option<u64> {
-        let offset = (u64::from(packet_id.get()) - 1 + IDENTIFIERS - self.first % IDENTIFIERS) % IDENTIFIERS;
-        (offset < self.queue.len() as u64).then_some(self.first + offset)
+    /// The identifier at a position of the queue, or behind its end: 1, 2, ... 65,535, 1, ...
+    #[inline]
+    fn identifier(&self, position: usize) -> PacketId {
+        let id = self.first + position + 1;
+        let id = if id > IDENTIFIERS { id - IDENTIFIERS } else { id };
+        u16::try_from(id).ok().and_then(PacketId::new).expect("both are below 65,535, and so is what is left")
     }
 
     /// The exchange that an identifier has now, and its position in the queue.
+    #[inline]
     fn find(&mut self, packet_id: PacketId) -> Option<(usize, &mut Exchange)> {
-        let position = self.position(self.sequence(packet_id)?);
+        let id = usize::from(packet_id.get()) - 1;
+        let position = if id < self.first { id + IDENTIFIERS - self.first } else { id - self.first };
         self.queue.get_mut(position).map(|exchange| (position, exchange))
     }
 
     fn end_at(&mut self, position: usize) {
-        let was_sent = self.first + (position as u64) < self.unsent;
+        let was_sent = position < self.unsent;
         let finished = if position == 0 {
             // As almost always: without a tombstone.
-            self.first += 1;
-            self.queue.pop_front()
+            self.pop_front()
         } else {
             self.queue.get_mut(position).map(|exchange| std::mem::replace(exchange, Exchange::Done))
         };
@@ -381,19 +380,19 @@ impl Exchanges {
     }
 
     /// Drops the tombstones at the front.
+    #[inline]
     fn bury(&mut self) {
         while matches!(self.queue.front(), Some(Exchange::Done)) {
-            self.queue.pop_front();
-            self.first += 1;
+            self.pop_front();
         }
-        self.unsent = self.unsent.max(self.first);
     }
-}
 
-/// The identifier of a sequence number: 1, 2, ... 65,535, 1, ...
-fn identifier(sequence: u64) -> PacketId {
-    u16::try_from(sequence % IDENTIFIERS + 1)
-        .ok()
-        .and_then(PacketId::new)
-        .expect("one more than a remainder by 65,535 is between 1 and 65,535")
+    #[inline]
+    fn pop_front(&mut self) -> Option<Exchange> {
+        let exchange = self.queue.pop_front()?;
+        self.first = if self.first + 1 == IDENTIFIERS { 0 } else { self.first + 1 };
+        self.unsent = self.unsent.saturating_sub(1);
+        self.fresh = self.fresh.saturating_sub(1);
+        Some(exchange)
+    }
 }

@@ -52,7 +52,7 @@ impl Session {
         {
             header.put(self.exchanges.next_id(), &head.payload[payload.clone()], self.outbox.buffer());
             if head.qos > QoS::AtMostOnce {
-                self.remember(Sent::part(head, &payload, record));
+                self.exchanges.begin_message(Sent::part(head, &payload, record));
             }
             record += 1;
         }
@@ -91,18 +91,10 @@ impl Session {
         self.limits.check(&sent.head, sent.length(), self.config.version)?;
         let packet_id = (sent.head.qos > QoS::AtMostOnce).then(|| self.exchanges.next_id());
         self.send_publish(&sent, packet_id, false).map_err(Unsendable::Encode)?;
-        self.remember(sent);
-        Ok(())
-    }
-
-    /// What was sent with QoS 1 or 2 is not finished by that.
-    #[inline]
-    fn remember(&mut self, sent: Sent) {
-        match sent.head.qos {
-            QoS::AtMostOnce => {}
-            QoS::AtLeastOnce => self.exchanges.begin(Exchange::AtLeastOnce(sent)),
-            QoS::ExactlyOnce => self.exchanges.begin(Exchange::ExactlyOnce(sent)),
+        if packet_id.is_some() {
+            self.exchanges.begin_message(sent);
         }
+        Ok(())
     }
 
     /// Whether the server has accepted the connection, and nobody has ended it.
@@ -136,7 +128,7 @@ impl Session {
             self.events.push_back(Event::Subscribed(refusal));
         } else {
             let filters = wish.0.iter().map(|subscription| subscription.filter.clone()).collect();
-            self.exchanges.begin(Exchange::Subscribe(filters));
+            self.exchanges.begin_asking(Exchange::Subscribe(filters));
             self.subscriptions.push(wish);
             self.send(&packet);
         }
@@ -176,7 +168,7 @@ impl Session {
     pub fn unsubscribe(&mut self, filters: Vec<TopicFilter>, properties: Properties) -> PacketId {
         let packet_id = self.exchanges.next_id();
         let (again, and) = (filters.clone(), properties.clone());
-        self.exchanges.begin(Exchange::Unsubscribe(Box::new((again, and))));
+        self.exchanges.begin_asking(Exchange::Unsubscribe(Box::new((again, and))));
         for (subscriptions, _) in &mut self.subscriptions {
             subscriptions.retain(|subscription| !filters.contains(&subscription.filter));
         }

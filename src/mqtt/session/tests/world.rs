@@ -146,7 +146,7 @@ impl World {
     pub fn run(mut self) {
         // Half of the worlds see the identifiers wrap around.
         if self.rng.bool() {
-            self.session.exchanges.skip(self.rng.u64(65_520..65_535));
+            self.session.exchanges.skip(self.rng.usize(65_520..65_535));
         }
         let mut steps = 0;
         while !self.is_done() {
