@@ -102,13 +102,15 @@ impl Inbound {
     }
 
     /// Takes a PUBLISH in; QoS 2 messages that we have already are not delivered again.
+    #[inline]
     pub fn accept(
         &mut self,
         publish: &Publish,
         receive_maximum: impl Fn() -> u16,
     ) -> Result<Accepted, Violation> {
         if let Some(packet_id) = publish.packet_id {
-            if self.has(publish)
+            if publish.qos == QoS::ExactlyOnce
+                && self.has(publish)
                 && let Some(receipt) = self.receipts.get_mut(&packet_id)
             {
                 self.here += usize::from(!std::mem::replace(&mut receipt.here, true));

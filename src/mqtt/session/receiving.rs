@@ -182,6 +182,7 @@ impl Session {
     }
 
     /// The number of a message, if it is a new one.
+    #[inline]
     fn accept(&mut self, publish: &Publish) -> Result<Option<u64>, Violation> {
         self.useful = true;
         match self.inbound.accept(publish, || receive_maximum(&self.config))? {
