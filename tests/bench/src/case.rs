@@ -151,8 +151,10 @@ fn growth() -> Vec<Case> {
         for (work, what, qos) in [
             (Work::Lines, "line-q0", 0),
             (Work::Lines, "line-q1", 1),
+            (Work::Lines, "line-q2", 2),
             (Work::Subscribe(Pack::Many), "sub-q0", 0),
             (Work::Subscribe(Pack::Many), "sub-q1", 1),
+            (Work::Subscribe(Pack::Many), "sub-q2", 2),
         ] {
             cases.push(Case {
                 size: 16,
