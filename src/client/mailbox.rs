@@ -20,7 +20,7 @@ use signal_hook::iterator::Signals;
 use super::bell::Bell;
 use super::line::Line;
 use crate::transport;
-use crate::transport::dial::{self, DialError, Dialled, Route};
+use crate::transport::dial::{DialError, Dialled, Dialling, Route};
 use crate::transport::wire::Chunk;
 
 /// How long it may take to obey a signal. Only a socket that takes nothing any more needs longer, and then
@@ -99,6 +99,26 @@ impl Postbox {
     }
 }
 
+/// Who dials tells us with it how that goes.
+struct Teller {
+    connection: u64,
+    postbox: Postbox,
+    /// Notes are wanted.
+    log: bool,
+}
+
+impl Teller {
+    fn tell(&self, mail: SocketMail) {
+        self.postbox.post(Envelope::Socket(self.connection, mail));
+    }
+
+    fn note(&self, line: fmt::Arguments<'_>) {
+        if self.log {
+            self.tell(SocketMail::Note(line.to_string()));
+        }
+    }
+}
+
 /// What ended a wait.
 enum Wake {
     /// The socket has something, or its end.
@@ -155,7 +175,8 @@ impl Mailbox {
         self.postbox.clone()
     }
 
-    /// Begins a new connection: a thread of its own dials. What is left of earlier ones is dropped.
+    /// Begins a new connection; a thread of its own dials as soon as there is anything to wait for. What is
+    /// left of earlier ones is dropped.
     pub fn dial(
         &mut self,
         options: &transport::Options,
@@ -164,16 +185,15 @@ impl Mailbox {
     ) -> io::Result<()> {
         self.connection += 1;
         self.line = None;
-        let (connection, postbox) = (self.connection, self.postbox.clone());
-        let (endpoint, tls, log) = (options.endpoint.clone(), options.tls.clone(), options.log);
+        let teller = Teller { connection: self.connection, postbox: self.postbox(), log: options.log };
+        let mut dialling = Dialling::new(options.endpoint.clone(), route, options.tls.clone(), deadline);
+        if let Some(dialled) = dialling.begin(&|line| teller.note(line)) {
+            teller.tell(SocketMail::Dialled(dialled));
+            return Ok(());
+        }
         spawn("dial", move || {
-            let tell = |mail| postbox.post(Envelope::Socket(connection, mail));
-            let note = |line: fmt::Arguments<'_>| {
-                if log {
-                    tell(SocketMail::Note(line.to_string()));
-                }
-            };
-            tell(SocketMail::Dialled(dial::dial(&endpoint, &route, tls.as_ref(), deadline, &note)));
+            let dialled = dialling.finish(&|line| teller.note(line));
+            teller.tell(SocketMail::Dialled(dialled));
         })
     }
 
