@@ -256,6 +256,16 @@ impl Client {
 
     /// Sends what there is to send, as far as the server reads it.
     pub fn send(&mut self) {
+        self.gather();
+        if let Some(transport) = self.transport.as_mut().filter(|_| self.failing.is_none()) {
+            let result = transport.flush();
+            self.note_failure(result);
+        }
+        self.trace();
+    }
+
+    /// The same without what makes it leave now.
+    fn gather(&mut self) {
         let Some(transport) = self.transport.as_mut().filter(|_| self.failing.is_none()) else { return };
         let mut result = Ok(());
         while !transport.is_congested()
@@ -264,9 +274,7 @@ impl Client {
         {
             result = transport.write(piece);
         }
-        let result = result.and_then(|()| transport.flush());
         self.note_failure(result);
-        self.trace();
     }
 
     fn note_failure(&mut self, result: Result<(), transport::Error>) {
