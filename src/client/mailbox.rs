@@ -277,7 +277,7 @@ impl Mailbox {
         let mut interest = PollFlags::empty();
         interest.set(PollFlags::IN, readable.is_some());
         interest.set(PollFlags::OUT, writing);
-        let socket = self.line.as_ref().filter(|_| !interest.is_empty()).and_then(Line::socket);
+        let socket = self.line.as_ref().filter(|_| !interest.is_empty()).map(Line::socket);
         let bell = &self.postbox.bell;
         bell.listen();
         // What was posted until now did not ring.

@@ -18,7 +18,7 @@ use super::endpoint::Endpoint;
 use super::log::Note;
 use super::proxy::{self, Proxies, ProxyError};
 use super::tls::{self, TlsConfig};
-use super::wire::WRITE_TURN;
+use super::wire::{Shared, WRITE_TURN};
 use super::words::io_words;
 pub use lookup::{Families, Pin};
 use race::Race;
@@ -67,8 +67,8 @@ impl fmt::Display for Reached {
 /// A fresh connection: `TCP_NODELAY` is set, reads block for ever, writes at most [`WRITE_TURN`].
 #[derive(Debug)]
 pub struct Dialled {
-    /// The connected socket.
-    pub socket: Socket,
+    /// The connected socket: who reads and who writes share it.
+    pub socket: Shared,
     /// What it leads to.
     pub reached: Reached,
     /// Time spent on the name; zero for a literal address.
@@ -316,6 +316,7 @@ fn dial_unix(path: &Path, deadline: Instant) -> Result<Dialled, DialError> {
 impl Dialled {
     fn fresh(socket: Socket, reached: Reached) -> Self {
         let (lookup, connect) = (Duration::ZERO, Duration::ZERO);
+        let socket = socket.into();
         Self { socket, reached, lookup, connect, proxy: None, tunnel: None, early: Vec::new() }
     }
 }
