@@ -1,5 +1,5 @@
-//! The one place that waits: for the socket, and for what threads that may block (dialling, input, output,
-//! signals) post here. The main thread takes one piece of mail at a time and never waits for anything else.
+//! The one place that waits: for the socket, for signals, and for what threads that may block (dialling, input,
+//! output) post here. The main thread takes one piece of mail at a time and never waits for anything else.
 //!
 //! Everything in it is bounded: the socket is read into a fixed number of chunks that come back only when
 //! they were understood, input is read a block at a time on request, and output is counted.
@@ -14,18 +14,16 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 
 use super::bell::Bell;
 use super::line::Line;
+use super::signals::Signals;
 use crate::transport;
 use crate::transport::dial::{DialError, Dialled, Dialling, Route};
 use crate::transport::wire::Chunk;
 
-/// How long it may take to obey a signal. Only a socket that takes nothing any more needs longer, and then
-/// there is nothing left that waiting could save.
-const OBEDIENCE: Duration = Duration::from_secs(5);
+/// Who has lived for so long is not brief, whatever it meant to be: from then on a thread more does not matter.
+const BRIEF: Duration = Duration::from_millis(50);
 
 /// What there is to know.
 #[derive(Debug)]
@@ -136,6 +134,8 @@ enum Wake {
 pub struct Mailbox {
     postbox: Postbox,
     receiver: Receiver<Envelope>,
+    signals: Signals,
+    made: Instant,
     connection: u64,
     /// The socket of the current connection.
     line: Option<Line>,
@@ -147,27 +147,33 @@ pub struct Mailbox {
 }
 
 impl Mailbox {
-    /// A mailbox in which signals arrive from now on.
-    pub fn new() -> io::Result<Self> {
+    /// A mailbox in which signals arrive from now on. Who is `brief` tells by [`Mailbox::guard`] when it is
+    /// about to do something that may not end.
+    pub fn new(brief: bool) -> io::Result<Self> {
         let (sender, receiver) = mpsc::channel();
-        let postbox = Postbox { sender, bell: Arc::new(Bell::new()?) };
-        let mut signals = Signals::new([SIGINT, SIGTERM])?;
-        let post = postbox.clone();
-        spawn("signals", move || {
-            for (count, signal) in signals.forever().enumerate() {
-                if count > 0 {
-                    // The first one is being dealt with, too slowly for the user.
-                    signal_hook::low_level::exit(128 + signal);
-                }
-                post.post(Envelope::Other(Mail::Signal(signal)));
-                // Without this thread it takes a second signal; that is no reason to fail.
-                let _ = spawn("obedience", move || {
-                    thread::sleep(OBEDIENCE);
-                    signal_hook::low_level::exit(128 + signal);
-                });
-            }
-        })?;
-        Ok(Self { postbox, receiver, connection: 0, line: None, wrote: false, permits: None, found: None })
+        let bell = Arc::new(Bell::new()?);
+        let signals = Signals::new(bell.rope())?;
+        if !brief {
+            signals.guard();
+        }
+        let postbox = Postbox { sender, bell };
+        let (made, found) = (Instant::now(), None);
+        Ok(Self {
+            postbox,
+            receiver,
+            signals,
+            made,
+            connection: 0,
+            line: None,
+            wrote: false,
+            permits: None,
+            found,
+        })
+    }
+
+    /// From now on a signal ends the process even when this thread hangs.
+    pub fn guard(&self) {
+        self.signals.guard();
     }
 
     /// Where an output thread posts.
@@ -232,6 +238,9 @@ impl Mailbox {
     /// Waits for the next piece of mail, until `deadline` at the most; when `writing` also for the moment
     /// when the socket takes something.
     pub fn wait(&mut self, deadline: Option<Instant>, writing: bool) -> Option<Mail> {
+        if self.made.elapsed() >= BRIEF {
+            self.guard();
+        }
         loop {
             if let Some(mail) = self.posted() {
                 return Some(mail);
@@ -249,6 +258,9 @@ impl Mailbox {
 
     /// What was posted, if anything was.
     fn posted(&mut self) -> Option<Mail> {
+        if let Some(signal) = self.signals.take() {
+            return Some(Mail::Signal(signal));
+        }
         loop {
             match self.found.take().or_else(|| self.receiver.try_recv().ok())? {
                 Envelope::Other(mail) => return Some(mail),
