@@ -68,7 +68,7 @@ impl Client {
         Ok(())
     }
 
-    /// Sends what there is to send, DISCONNECT, and Close: in one write, unless the server has to be waited for.
+    /// Sends what there is to send, DISCONNECT, and Close: in one write, unless the server is waited for.
     fn say_goodbye(&mut self) -> Result<(), Error> {
         self.session.disconnect(ReasonCode::SUCCESS);
         self.gather();

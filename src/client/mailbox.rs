@@ -1,5 +1,6 @@
-//! The one place that waits: for the socket, for signals, and for what threads that may block (dialling, input,
-//! output) post here. The main thread takes one piece of mail at a time and never waits for anything else.
+//! The one place that waits: for the socket, for signals, and for what threads that may block (dialling,
+//! input, output) post here. The main thread takes one piece of mail at a time and never waits for anything
+//! else.
 //!
 //! Everything in it is bounded: the socket is read into a fixed number of chunks that come back only when
 //! they were understood, input is read a block at a time on request, and output is counted.
@@ -22,7 +23,7 @@ use crate::transport;
 use crate::transport::dial::{DialError, Dialled, Dialling, Route};
 use crate::transport::wire::Chunk;
 
-/// Who has lived for so long is not brief, whatever it meant to be: from then on a thread more does not matter.
+/// Who has lived for so long is not brief, whatever it meant to be: a thread more does not matter then.
 const BRIEF: Duration = Duration::from_millis(50);
 
 /// What there is to know.

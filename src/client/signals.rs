@@ -1,5 +1,5 @@
-//! SIGINT and SIGTERM: the first is noticed and obeyed, within bounds, the second ends the process at once. It
-//! must never know what obeying means.
+//! SIGINT and SIGTERM: the first is noticed, and obeyed in time; the second ends the process at once. It must
+//! never know what obeying means.
 //!
 //! Handlers raise flags and ring the bell; that takes no thread. Only that the process obeys even when the
 //! main thread hangs, in a write to a pipe that nobody reads, takes one: [`Signals::guard`] starts it.
@@ -58,8 +58,8 @@ impl Signals {
         Some(came)
     }
 
-    /// From now on the main thread may hang. Without the thread that this takes it takes a second signal; that
-    /// is no reason to fail.
+    /// From now on the main thread may hang. Without a thread that helps it takes a second signal; that is no
+    /// reason to fail.
     pub fn guard(&self) {
         if !self.is_guarded.replace(true) {
             let _ = self.start_guard();
