@@ -58,7 +58,7 @@ impl Line {
     /// A chunk that was understood.
     pub fn recycle(&mut self, chunk: Chunk) {
         if self.roomy && chunk.capacity() < CHUNK {
-            self.made -= 1;
+            self.made = self.made.saturating_sub(1);
         } else if self.spare.len() < CHUNKS {
             self.spare.push(chunk);
         }
