@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 use std::io;
 
+use rustix::io::Errno;
+
 use crate::client::{self, Step};
-use crate::transport::dial::DialError;
+use crate::transport::dial::{Attempt, DialError};
 use crate::transport::proxy::{ProxyError, SocksFault};
 use crate::transport::tls::{Alert, CertificateFault, Plain, Purpose, TlsError, TlsSetupError};
 use crate::transport::upgrade::{Fault, Foreign, Refusal, UpgradeError};
@@ -110,16 +112,25 @@ fn close_hint(error: &WebSocketError) -> Option<&'static str> {
 fn dial_hint(error: &DialError) -> Option<&'static str> {
     match error {
         DialError::Lookup { .. } => Some("check the host name"),
-        DialError::Connect { attempts, .. } => attempts
-            .iter()
-            .all(|attempt| attempt.error.kind() == io::ErrorKind::ConnectionRefused)
-            .then_some("nothing listens at this port: check it, or start `mqttws serve`"),
+        DialError::Connect { attempts, .. } => {
+            let is_refused = |attempt: &Attempt| attempt.error.kind() == io::ErrorKind::ConnectionRefused;
+            let is_closed =
+                attempts.iter().all(|attempt| is_refused(attempt) || lacks_family(&attempt.error))
+                    && attempts.iter().any(is_refused);
+            is_closed.then_some("nothing listens at this port: check it, or start `mqttws serve`")
+        }
         DialError::Unix { error, .. } if error.kind() == io::ErrorKind::ConnectionRefused => {
             Some("nothing listens at this socket")
         }
         DialError::Unix { .. } => None,
         DialError::Proxy { error, .. } => proxy_hint(error),
     }
+}
+
+/// Whether this machine has no IPv6 (or IPv4) at all: `localhost` is in both.
+fn lacks_family(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::AddrNotAvailable
+        || error.raw_os_error() == Some(Errno::AFNOSUPPORT.raw_os_error())
 }
 
 fn proxy_hint(error: &ProxyError) -> Option<&'static str> {
@@ -338,5 +349,30 @@ fn plain_status_hint(status: u16) -> Option<&'static str> {
         511 => Some("this network wants you to log in first: open a web page"),
         520..=530 => Some("the proxy does not reach the broker behind it"),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_without_ipv6_is_no_reason_to_hide_that_nothing_listens() {
+        let hint = |errors: &[Errno]| {
+            let attempt = |error: &Errno| Attempt {
+                address: "[::1]:80".parse().unwrap(),
+                error: io::Error::from_raw_os_error(error.raw_os_error()),
+            };
+            dial_hint(&DialError::Connect {
+                attempts: errors.iter().map(attempt).collect(),
+                timed_out: false,
+            })
+        };
+        for lacking in [Errno::ADDRNOTAVAIL, Errno::AFNOSUPPORT] {
+            assert!(hint(&[lacking, Errno::CONNREFUSED]).is_some(), "{lacking}");
+            assert!(hint(&[lacking]).is_none(), "{lacking}");
+        }
+        assert!(hint(&[Errno::CONNREFUSED, Errno::CONNREFUSED]).is_some());
+        assert!(hint(&[Errno::CONNREFUSED, Errno::HOSTUNREACH]).is_none());
     }
 }

@@ -171,6 +171,7 @@ impl Connection {
             },
             versions,
             session,
+            brief: false,
             warn: self.warn(),
             log: self.debug > 1,
             trace: Box::new(report::trace),

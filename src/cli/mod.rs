@@ -93,17 +93,21 @@ impl Cli {
     }
 
     fn parsed(mut command: clap::Command, arguments: &[OsString], origins: &Origins) -> anyhow::Result<Self> {
-        let parsed = command.try_get_matches_from_mut(arguments).and_then(|matches| {
-            let cli = Self::from_arg_matches(&matches)?;
-            Ok((cli, matches))
+        let parsed = command.try_get_matches_from_mut(arguments).and_then(|mut matches| {
+            let sources = Sources::of(&command, &matches, origins);
+            let cli = Self::from_arg_matches_mut(&mut matches)?;
+            Ok((cli, sources, matches))
         });
-        let (mut cli, matches) = parsed.map_err(|error| {
+        let (mut cli, sources, emptied) = parsed.map_err(|error| {
             let error = refused::explained(error, &mut command);
             let verb = command.get_subcommands().map(clap::Command::get_name);
             let verb = verb.into_iter().find(|name| arguments.get(1).is_some_and(|typed| typed == name));
             Misuse::new(error, verb)
         })?;
-        cli.settle(&command, &matches, origins)?;
+        cli.settle(&command, &sources, origins)?;
+        // Taking hundreds of flags apart takes as long as a tenth of what a short run does, and the process
+        // gives their memory back soon enough.
+        std::mem::forget((command, sources, emptied));
         Ok(cli)
     }
 
@@ -111,18 +115,39 @@ impl Cli {
     fn settle(
         &mut self,
         command: &clap::Command,
-        matches: &ArgMatches,
+        sources: &Sources,
         origins: &Origins,
     ) -> anyhow::Result<()> {
-        let Some((verb, matches)) = matches.subcommand() else { return Ok(()) };
-        let of = command.find_subcommand(verb);
-        let (Some(of), Some(connection)) = (of, self.command.connection_mut()) else { return Ok(()) };
-        let mut tls = of.get_arguments().filter(|arg| arg.get_help_heading() == Some("TLS"));
-        connection.account_for_tls(tls.any(|arg| origins.is_typed(arg.get_id().as_str(), matches)));
-        if connection.is_only_printed() {
+        let Some(connection) = self.command.connection_mut() else { return Ok(()) };
+        connection.account_for_tls(sources.tls_is_typed);
+        let whole = sources.whole.as_ref().filter(|_| connection.is_only_printed());
+        let Some((verb, matches)) = whole.and_then(ArgMatches::subcommand) else { return Ok(()) };
+        if let Some(of) = command.find_subcommand(verb) {
             self.listing = Some(in_force::listing(of, matches, connection, origins)?);
         }
         Ok(())
+    }
+}
+
+/// What has to be known of where the flags are from: reading them leaves nothing of it.
+#[derive(Default)]
+struct Sources {
+    /// Somebody typed one that is about TLS.
+    tls_is_typed: bool,
+    /// Everything, if that is to be shown: a copy takes its time.
+    whole: Option<ArgMatches>,
+}
+
+impl Sources {
+    fn of(command: &clap::Command, matches: &ArgMatches, origins: &Origins) -> Self {
+        let Some((verb, flags)) = matches.subcommand() else { return Self::default() };
+        let arguments = command.find_subcommand(verb).into_iter().flat_map(clap::Command::get_arguments);
+        let mut tls = arguments.filter(|arg| arg.get_help_heading() == Some("TLS"));
+        let is_listed = matches!(flags.try_get_one("print_config"), Ok(Some(true)));
+        Self {
+            tls_is_typed: tls.any(|arg| origins.is_typed(arg.get_id().as_str(), flags)),
+            whole: is_listed.then(|| matches.clone()),
+        }
     }
 }
 

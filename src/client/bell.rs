@@ -30,6 +30,11 @@ impl Bell {
         }
     }
 
+    /// For who pulls it whether anybody listens or not.
+    pub fn rope(&self) -> &UnixStream {
+        &self.rope
+    }
+
     /// From now on it rings aloud; look once more before you sleep.
     pub fn listen(&self) {
         self.listening.store(true, Ordering::SeqCst);

@@ -20,6 +20,35 @@ impl Client {
         self.mailbox.wait(deadline, writing)
     }
 
+    /// Sends what there is to send, as far as the server reads it.
+    pub fn send(&mut self) {
+        self.gather();
+        if let Some(transport) = self.transport.as_mut().filter(|_| self.failing.is_none()) {
+            let result = transport.flush();
+            self.note_failure(result);
+        }
+        self.trace();
+    }
+
+    /// The same without what makes it leave now.
+    pub(super) fn gather(&mut self) {
+        let Some(transport) = self.transport.as_mut().filter(|_| self.failing.is_none()) else { return };
+        let mut result = Ok(());
+        while !transport.is_congested()
+            && result.is_ok()
+            && let Some(piece) = self.session.outgoing(self.now)
+        {
+            result = transport.write(piece);
+        }
+        self.note_failure(result);
+    }
+
+    pub(super) fn note_failure(&mut self, result: Result<(), transport::Error>) {
+        if let Err(error) = result {
+            self.failing.get_or_insert((error, Instant::now() + FAREWELL));
+        }
+    }
+
     /// Goes on with what waits to be written.
     pub(super) fn push(&mut self) {
         let pushed = self.transport.as_mut().map_or(Ok(()), Transport::push);

@@ -55,7 +55,8 @@ pub struct Established {
 impl Client {
     /// Connects, and returns when the broker has accepted; everything within the connect timeout.
     pub fn connect(options: Options) -> Result<(Self, Established), Error> {
-        let mailbox = Mailbox::new().map_err(Error::Local)?;
+        let mailbox =
+            Mailbox::new(options.brief && !options.session.trace && !options.log).map_err(Error::Local)?;
         let session = Session::new(options.session.clone());
         let mut client = Self {
             options,
@@ -117,6 +118,10 @@ impl Client {
         let Options { route, follow, .. } = &self.options;
         // A redirect may lead to wss.
         let need_tls = self.options.endpoint.scheme == Scheme::Wss || route.proxies.need_tls() || *follow;
+        if need_tls {
+            // Files of certificates may be anything, also pipes.
+            self.guard();
+        }
         let tls = need_tls.then(|| TlsConfig::new(&self.options.tls).map_err(Error::TlsSetup));
         Ok(transport::Options {
             endpoint: self.options.endpoint.clone(),
@@ -173,7 +178,7 @@ impl Client {
     fn tell_fallback(&self, options: &transport::Options, version: Version, first_error: Option<&Error>) {
         if let Some(error) = first_error {
             let names = options.subprotocols.join(", ");
-            (self.options.warn)(&format!(
+            self.warn(&format!(
                 "connected with MQTT {version} and subprotocol {names}; the first try failed: {error}"
             ));
         }
@@ -196,7 +201,7 @@ impl Client {
         let connack = connack?;
         let facts = self.transport.as_ref().map(Transport::facts).cloned().unwrap_or_default();
         for warning in &facts.warnings {
-            (self.options.warn)(warning);
+            self.warn(warning);
         }
         Ok(Established { address: reached, facts, version, timings, connack })
     }

@@ -42,16 +42,10 @@ impl Client {
     }
 
     pub(super) fn end_connection(&mut self) -> Result<(), Error> {
-        self.session.disconnect(ReasonCode::SUCCESS);
-        if let Err(error) = self.send_everything() {
+        if let Err(error) = self.say_goodbye() {
             self.transport = None;
             return Err(error);
         }
-        if let Some(transport) = &mut self.transport {
-            transport.close();
-        }
-        // After DISCONNECT the server may be gone before our Close.
-        let _ = self.send_everything();
         let Some(mut transport) = self.transport.take() else { return Ok(()) };
         transport.finish();
         while let Some(line) = transport.traced() {
@@ -70,6 +64,23 @@ impl Client {
                 Mail::Socket(SocketMail::End(_)) | Mail::Signal(_) => break,
                 _ => {}
             }
+        }
+        Ok(())
+    }
+
+    /// Sends what there is to send, DISCONNECT, and Close: in one write, unless the server is waited for.
+    fn say_goodbye(&mut self) -> Result<(), Error> {
+        self.session.disconnect(ReasonCode::SUCCESS);
+        self.gather();
+        let at_once = self.failing.is_none() && !self.is_congested();
+        if at_once && let Some(transport) = &mut self.transport {
+            transport.close();
+        }
+        self.send_everything()?;
+        if !at_once && let Some(transport) = &mut self.transport {
+            transport.close();
+            // After DISCONNECT the server may be gone before our Close.
+            let _ = self.send_everything();
         }
         Ok(())
     }

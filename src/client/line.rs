@@ -1,14 +1,12 @@
 //! The reading end of a connection: what arrives, in chunks of which there are only so many. It must never
 //! know what the bytes mean.
 
-use std::io::{self, Cursor};
+use std::io::Cursor;
 use std::os::fd::{AsFd, BorrowedFd};
-
-use socket2::Socket;
 
 use super::mailbox::SocketMail;
 use crate::transport::dial::Dialled;
-use crate::transport::wire::Chunk;
+use crate::transport::wire::{Chunk, Shared};
 
 /// How many chunks may be filled before one of them was understood.
 const CHUNKS: usize = 4;
@@ -16,15 +14,21 @@ const CHUNKS: usize = 4;
 /// How large a chunk is, in bytes.
 const CHUNK: usize = 64 * 1024;
 
+/// How large it is before one was filled to the brim: a short run reads little, and would zero the rest for
+/// nothing.
+const FIRST_CHUNK: usize = 4 * 1024;
+
 /// The socket as far as it is read.
 #[derive(Debug)]
 pub struct Line {
     /// What the dialling has read too far.
     early: Cursor<Vec<u8>>,
-    /// Without it there is only the end.
-    socket: io::Result<Socket>,
+    /// Who writes holds it, too.
+    socket: Shared,
     spare: Vec<Chunk>,
     made: usize,
+    /// More comes at once than a small chunk holds.
+    roomy: bool,
     ended: bool,
 }
 
@@ -32,13 +36,8 @@ impl Line {
     /// The reading end of what was dialled.
     pub fn new(dialled: &mut Dialled) -> Self {
         let early = Cursor::new(std::mem::take(&mut dialled.early));
-        Self {
-            early,
-            socket: dialled.socket.try_clone(),
-            spare: Vec::with_capacity(CHUNKS),
-            made: 0,
-            ended: false,
-        }
+        let socket = dialled.socket.clone();
+        Self { early, socket, spare: Vec::with_capacity(CHUNKS), made: 0, roomy: false, ended: false }
     }
 
     /// Whether there is a chunk to read into, and something may come.
@@ -48,21 +47,19 @@ impl Line {
 
     /// Whether there is something to read without waiting for the socket.
     pub fn is_ready(&self) -> bool {
-        self.has_early() || self.socket.is_err()
+        self.early.position() < self.early.get_ref().len() as u64
     }
 
     /// The socket to wait for.
-    pub fn socket(&self) -> Option<BorrowedFd<'_>> {
-        self.socket.as_ref().ok().map(AsFd::as_fd)
-    }
-
-    fn has_early(&self) -> bool {
-        self.early.position() < self.early.get_ref().len() as u64
+    pub fn socket(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 
     /// A chunk that was understood.
     pub fn recycle(&mut self, chunk: Chunk) {
-        if self.spare.len() < CHUNKS {
+        if self.roomy && chunk.capacity() < CHUNK {
+            self.made = self.made.saturating_sub(1);
+        } else if self.spare.len() < CHUNKS {
             self.spare.push(chunk);
         }
     }
@@ -72,14 +69,14 @@ impl Line {
         let mut chunk = self.spare.pop().unwrap_or_else(|| {
             // Most connections never need more than one or two.
             self.made += 1;
-            Chunk::with_capacity(CHUNK)
+            Chunk::with_capacity(if self.roomy { CHUNK } else { FIRST_CHUNK })
         });
-        let early = self.has_early();
-        let result = match &mut self.socket {
-            _ if early => chunk.fill_from(&mut self.early),
-            Ok(socket) => chunk.fill_from(socket),
-            Err(error) => Err(io::Error::from(error.kind())),
+        let result = if self.is_ready() {
+            chunk.fill_from(&mut self.early)
+        } else {
+            chunk.fill_from(&mut self.socket)
         };
+        self.roomy |= chunk.unread().len() == chunk.capacity();
         self.ended = !matches!(result, Ok(1..));
         match result {
             Ok(0) => SocketMail::End(None),

@@ -1,5 +1,6 @@
-//! The one place that waits: for the socket, and for what threads that may block (dialling, input, output,
-//! signals) post here. The main thread takes one piece of mail at a time and never waits for anything else.
+//! The one place that waits: for the socket, for signals, and for what threads that may block (dialling,
+//! input, output) post here. The main thread takes one piece of mail at a time and never waits for anything
+//! else.
 //!
 //! Everything in it is bounded: the socket is read into a fixed number of chunks that come back only when
 //! they were understood, input is read a block at a time on request, and output is counted.
@@ -14,18 +15,16 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 
 use super::bell::Bell;
 use super::line::Line;
+use super::signals::Signals;
 use crate::transport;
-use crate::transport::dial::{self, DialError, Dialled, Route};
+use crate::transport::dial::{DialError, Dialled, Dialling, Route};
 use crate::transport::wire::Chunk;
 
-/// How long it may take to obey a signal. Only a socket that takes nothing any more needs longer, and then
-/// there is nothing left that waiting could save.
-const OBEDIENCE: Duration = Duration::from_secs(5);
+/// Who has lived for so long is not brief, whatever it meant to be: a thread more does not matter then.
+const BRIEF: Duration = Duration::from_millis(50);
 
 /// What there is to know.
 #[derive(Debug)]
@@ -99,6 +98,26 @@ impl Postbox {
     }
 }
 
+/// Who dials tells us with it how that goes.
+struct Teller {
+    connection: u64,
+    postbox: Postbox,
+    /// Notes are wanted.
+    log: bool,
+}
+
+impl Teller {
+    fn tell(&self, mail: SocketMail) {
+        self.postbox.post(Envelope::Socket(self.connection, mail));
+    }
+
+    fn note(&self, line: fmt::Arguments<'_>) {
+        if self.log {
+            self.tell(SocketMail::Note(line.to_string()));
+        }
+    }
+}
+
 /// What ended a wait.
 enum Wake {
     /// The socket has something, or its end.
@@ -116,6 +135,8 @@ enum Wake {
 pub struct Mailbox {
     postbox: Postbox,
     receiver: Receiver<Envelope>,
+    signals: Signals,
+    made: Instant,
     connection: u64,
     /// The socket of the current connection.
     line: Option<Line>,
@@ -127,27 +148,33 @@ pub struct Mailbox {
 }
 
 impl Mailbox {
-    /// A mailbox in which signals arrive from now on.
-    pub fn new() -> io::Result<Self> {
+    /// A mailbox in which signals arrive from now on. Who is `brief` tells by [`Mailbox::guard`] when it is
+    /// about to do something that may not end.
+    pub fn new(brief: bool) -> io::Result<Self> {
         let (sender, receiver) = mpsc::channel();
-        let postbox = Postbox { sender, bell: Arc::new(Bell::new()?) };
-        let mut signals = Signals::new([SIGINT, SIGTERM])?;
-        let post = postbox.clone();
-        spawn("signals", move || {
-            for (count, signal) in signals.forever().enumerate() {
-                if count > 0 {
-                    // The first one is being dealt with, too slowly for the user.
-                    signal_hook::low_level::exit(128 + signal);
-                }
-                post.post(Envelope::Other(Mail::Signal(signal)));
-                // Without this thread it takes a second signal; that is no reason to fail.
-                let _ = spawn("obedience", move || {
-                    thread::sleep(OBEDIENCE);
-                    signal_hook::low_level::exit(128 + signal);
-                });
-            }
-        })?;
-        Ok(Self { postbox, receiver, connection: 0, line: None, wrote: false, permits: None, found: None })
+        let bell = Arc::new(Bell::new()?);
+        let signals = Signals::new(bell.rope())?;
+        if !brief {
+            signals.guard();
+        }
+        let postbox = Postbox { sender, bell };
+        let (made, found) = (Instant::now(), None);
+        Ok(Self {
+            postbox,
+            receiver,
+            signals,
+            made,
+            connection: 0,
+            line: None,
+            wrote: false,
+            permits: None,
+            found,
+        })
+    }
+
+    /// From now on a signal ends the process even when this thread hangs.
+    pub fn guard(&self) {
+        self.signals.guard();
     }
 
     /// Where an output thread posts.
@@ -155,7 +182,8 @@ impl Mailbox {
         self.postbox.clone()
     }
 
-    /// Begins a new connection: a thread of its own dials. What is left of earlier ones is dropped.
+    /// Begins a new connection; a thread of its own dials as soon as there is anything to wait for. What is
+    /// left of earlier ones is dropped.
     pub fn dial(
         &mut self,
         options: &transport::Options,
@@ -164,16 +192,15 @@ impl Mailbox {
     ) -> io::Result<()> {
         self.connection += 1;
         self.line = None;
-        let (connection, postbox) = (self.connection, self.postbox.clone());
-        let (endpoint, tls, log) = (options.endpoint.clone(), options.tls.clone(), options.log);
+        let teller = Teller { connection: self.connection, postbox: self.postbox(), log: options.log };
+        let mut dialling = Dialling::new(options.endpoint.clone(), route, options.tls.clone(), deadline);
+        if let Some(dialled) = dialling.begin(&|line| teller.note(line)) {
+            teller.tell(SocketMail::Dialled(dialled));
+            return Ok(());
+        }
         spawn("dial", move || {
-            let tell = |mail| postbox.post(Envelope::Socket(connection, mail));
-            let note = |line: fmt::Arguments<'_>| {
-                if log {
-                    tell(SocketMail::Note(line.to_string()));
-                }
-            };
-            tell(SocketMail::Dialled(dial::dial(&endpoint, &route, tls.as_ref(), deadline, &note)));
+            let dialled = dialling.finish(&|line| teller.note(line));
+            teller.tell(SocketMail::Dialled(dialled));
         })
     }
 
@@ -212,6 +239,9 @@ impl Mailbox {
     /// Waits for the next piece of mail, until `deadline` at the most; when `writing` also for the moment
     /// when the socket takes something.
     pub fn wait(&mut self, deadline: Option<Instant>, writing: bool) -> Option<Mail> {
+        if self.made.elapsed() >= BRIEF {
+            self.guard();
+        }
         loop {
             if let Some(mail) = self.posted() {
                 return Some(mail);
@@ -229,6 +259,9 @@ impl Mailbox {
 
     /// What was posted, if anything was.
     fn posted(&mut self) -> Option<Mail> {
+        if let Some(signal) = self.signals.take() {
+            return Some(Mail::Signal(signal));
+        }
         loop {
             match self.found.take().or_else(|| self.receiver.try_recv().ok())? {
                 Envelope::Other(mail) => return Some(mail),
@@ -257,7 +290,7 @@ impl Mailbox {
         let mut interest = PollFlags::empty();
         interest.set(PollFlags::IN, readable.is_some());
         interest.set(PollFlags::OUT, writing);
-        let socket = self.line.as_ref().filter(|_| !interest.is_empty()).and_then(Line::socket);
+        let socket = self.line.as_ref().filter(|_| !interest.is_empty()).map(Line::socket);
         let bell = &self.postbox.bell;
         bell.listen();
         // What was posted until now did not ring.

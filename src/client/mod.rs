@@ -14,6 +14,7 @@ mod options;
 mod outage;
 mod reconnect;
 mod redirect;
+mod signals;
 mod unanswered;
 
 use std::collections::VecDeque;
@@ -25,7 +26,6 @@ use std::time::Instant;
 use bytes::Bytes;
 
 pub use connect::Established;
-use ending::FAREWELL;
 pub use error::{Error, Step};
 use mailbox::{Mail, Mailbox, SocketMail};
 pub use mailbox::{Postbox, Source};
@@ -109,6 +109,11 @@ impl Client {
     /// The session, to look at.
     pub fn session(&self) -> &Session {
         &self.session
+    }
+
+    /// The caller is about to do something that may not end, and promised otherwise ([`Options::brief`]).
+    pub fn guard(&self) {
+        self.mailbox.guard();
     }
 
     /// Blocks of input come from `source`, one for each [`Client::request_input`].
@@ -210,6 +215,9 @@ impl Client {
             self.fruitless = 0;
         }
         self.trace();
+        if !matches!(event, Ok(None)) {
+            self.guard();
+        }
         event.or_else(|error| self.suffer(error).map(|()| None))
     }
 
@@ -219,7 +227,10 @@ impl Client {
         loop {
             match self.step(alarm) {
                 Ok(None) => {}
-                Ok(Some(event)) => return Ok(event),
+                Ok(Some(event)) => {
+                    self.guard();
+                    return Ok(event);
+                }
                 Err(Error::Interrupted(signal)) => return Ok(Event::Interrupted(signal)),
                 Err(error) => return Err(error),
             }
@@ -262,27 +273,6 @@ impl Client {
                 self.send();
                 self.pending.push_back(Event::Sendable);
             }
-        }
-    }
-
-    /// Sends what there is to send, as far as the server reads it.
-    pub fn send(&mut self) {
-        let Some(transport) = self.transport.as_mut().filter(|_| self.failing.is_none()) else { return };
-        let mut result = Ok(());
-        while !transport.is_congested()
-            && result.is_ok()
-            && let Some(piece) = self.session.outgoing(self.now)
-        {
-            result = transport.write(piece);
-        }
-        let result = result.and_then(|()| transport.flush());
-        self.note_failure(result);
-        self.trace();
-    }
-
-    fn note_failure(&mut self, result: Result<(), transport::Error>) {
-        if let Err(error) = result {
-            self.failing.get_or_insert((error, Instant::now() + FAREWELL));
         }
     }
 

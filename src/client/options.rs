@@ -14,6 +14,7 @@ use crate::transport::tls::TlsOptions;
 pub type Notice = Box<dyn Fn(&str)>;
 
 /// What a client is asked to do.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Options {
     /// Where to.
     pub endpoint: Endpoint,
@@ -39,6 +40,9 @@ pub struct Options {
     pub versions: Vec<Version>,
     /// The session; its version is the first of `versions`.
     pub session: session::Config,
+    /// The caller does nothing that may block, not even write a line, before it was handed an event or has
+    /// called [`super::Client::guard`].
+    pub brief: bool,
     /// Where warnings go.
     pub warn: Notice,
     /// Log the way to the server, the upgrade and the frames, too.

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use super::ending::FAREWELL;
 use super::error::Error;
-use super::{Client, Established, Event, FAREWELL};
+use super::{Client, Established, Event};
 use crate::mqtt::session;
 
 /// A connection that stood for so long was worth having, even if nothing came over it.
@@ -25,6 +26,12 @@ impl Outage {
 }
 
 impl Client {
+    /// A warning may be written to where nobody reads.
+    pub(super) fn warn(&self, line: &str) {
+        self.guard();
+        (self.options.warn)(line);
+    }
+
     /// Connects for the first time. `--wait` says for how long an address that does not answer yet is tried.
     pub(super) fn connect_patiently(&mut self) -> Result<Established, Error> {
         let patience = Instant::now() + self.options.wait;
@@ -40,7 +47,7 @@ impl Client {
                 return Err(error);
             }
             if attempt == 0 {
-                (self.options.warn)(&format!("waiting for {}: {error}", self.options.endpoint));
+                self.warn(&format!("waiting for {}: {error}", self.options.endpoint));
             }
             attempt += 1;
             self.rest(retry)?;
@@ -64,7 +71,7 @@ impl Client {
         self.asked = None;
         self.session.lost();
         let now = Instant::now();
-        (self.options.warn)(&format!("{error}; trying again"));
+        self.warn(&format!("{error}; trying again"));
         let delay = self.options.reconnect.delay(attempts, fastrand::f64());
         self.outage = Some(Outage { since: now, attempts, next_try: now + delay });
         Ok(())
@@ -102,7 +109,7 @@ impl Client {
 
     fn tell_mended(&self, established: &Established, after: Duration) {
         let session = if established.connack.session_present { "session resumed" } else { "new session" };
-        (self.options.warn)(&format!("connected again after {:.1} s, {session}", after.as_secs_f64()));
+        self.warn(&format!("connected again after {:.1} s, {session}", after.as_secs_f64()));
     }
 
     /// Waits; a signal ends it.

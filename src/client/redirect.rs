@@ -49,7 +49,7 @@ impl Client {
         let config = self.session.config();
         let has_credentials = config.credentials != Credentials::default() || config.authentication.is_some();
         if has_credentials && self.session.withhold_credentials(true) {
-            (self.options.warn)(&format!("redirected to {host}: user name and password are not sent there"));
+            self.warn(&format!("redirected to {host}: user name and password are not sent there"));
         }
     }
 }

@@ -59,6 +59,7 @@ pub fn run(args: &cli::Publish) -> Result<Exit> {
         Opened::Input(input) => input,
     };
     options.session.only_failures = args.summary.is_none();
+    options.brief = input.source.is_none() && args.summary.is_none();
     let progress = Progress::new(shows_progress && input.is_stream(), input.length, began);
     let (mut client, _) = super::connect(options)?;
     if let Some(source) = input.source.take() {
@@ -283,6 +284,7 @@ impl Publisher {
     fn tell_loss(&mut self) {
         let version = self.client.session().config().version;
         if !version.has_properties() && !std::mem::replace(&mut self.told_loss, true) && !self.quiet {
+            self.client.guard();
             report::warn(&format!("the broker speaks MQTT {version}: properties of records are left out"));
         }
     }
@@ -370,11 +372,13 @@ impl Publisher {
         }
         let what =
             if self.input.delimiter.is_some() { format!("message {record}") } else { "message".to_owned() };
+        self.client.guard();
         report::failure(&format!("{}: {what} refused: {words}", self.context));
     }
 
     fn tell_bad(&mut self, wrong: &str) {
         self.bad += 1;
+        self.client.guard();
         report::failure(&format!("reading {}: record {}: {wrong}", self.input.what, self.records));
         if self.strict {
             self.input.stop();

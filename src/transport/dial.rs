@@ -8,6 +8,7 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -17,9 +18,10 @@ use super::endpoint::Endpoint;
 use super::log::Note;
 use super::proxy::{self, Proxies, ProxyError};
 use super::tls::{self, TlsConfig};
-use super::wire::WRITE_TURN;
+use super::wire::{Shared, WRITE_TURN};
 use super::words::io_words;
 pub use lookup::{Families, Pin};
+use race::Race;
 
 /// How to get to servers; the default is the straight way.
 #[derive(Clone, Debug, Default)]
@@ -65,8 +67,8 @@ impl fmt::Display for Reached {
 /// A fresh connection: `TCP_NODELAY` is set, reads block for ever, writes at most [`WRITE_TURN`].
 #[derive(Debug)]
 pub struct Dialled {
-    /// The connected socket.
-    pub socket: Socket,
+    /// The connected socket: who reads and who writes share it.
+    pub socket: Shared,
     /// What it leads to.
     pub reached: Reached,
     /// Time spent on the name; zero for a literal address.
@@ -178,6 +180,49 @@ impl fmt::Display for DialError {
 
 impl std::error::Error for DialError {}
 
+/// A connection that is to be made.
+#[derive(Debug)]
+pub struct Dialling {
+    endpoint: Endpoint,
+    route: Arc<Route>,
+    /// For a proxy that is spoken to over TLS.
+    tls: Option<TlsConfig>,
+    deadline: Instant,
+    /// What was begun, and is not decided.
+    begun: Option<Reach>,
+}
+
+impl Dialling {
+    /// To `endpoint`, as `route` says, until `deadline`.
+    pub fn new(endpoint: Endpoint, route: Arc<Route>, tls: Option<TlsConfig>, deadline: Instant) -> Self {
+        Self { endpoint, route, tls, deadline, begun: None }
+    }
+
+    /// As far as it goes without waiting: to its end where the addresses are known and answer at once, as
+    /// those of this machine do. None if [`Dialling::finish`] has to go on.
+    pub fn begin(&mut self, note: Note<'_>) -> Option<Result<Dialled, DialError>> {
+        let Self { endpoint, route, deadline, .. } = self;
+        if route.unix.is_some() || route.proxies.towards(endpoint).is_some() {
+            return None;
+        }
+        let mut reach = match Reach::of_known(&endpoint.host, endpoint.port, route, *deadline)? {
+            Ok(reach) => reach,
+            Err(error) => return Some(Err(error)),
+        };
+        let decided = reach.advance();
+        self.begun = Some(reach);
+        decided.map(|dialled| told(dialled, note))
+    }
+
+    /// To its end; this waits.
+    pub fn finish(self, note: Note<'_>) -> Result<Dialled, DialError> {
+        match self.begun {
+            Some(reach) => told(reach.finish(), note),
+            None => dial(&self.endpoint, &self.route, self.tls.as_ref(), self.deadline, note),
+        }
+    }
+}
+
 /// Connects to `endpoint` as `route` says; `tls` is for a proxy that is spoken to over TLS, and what happens
 /// is noted. The look-up of a name cannot be bounded: a caller who must not wait runs this on a thread of its
 /// own.
@@ -189,23 +234,66 @@ pub fn dial(
     note: Note<'_>,
 ) -> Result<Dialled, DialError> {
     let dialled = match (&route.unix, route.proxies.towards(endpoint)) {
-        (Some(path), _) => dial_unix(path, deadline)?,
+        (Some(path), _) => dial_unix(path, deadline),
         (None, Some(proxy)) => return proxy::dial(proxy, endpoint, route, tls, deadline, note),
-        (None, None) => reach(&endpoint.host, endpoint.port, route, deadline)?,
+        (None, None) => reach(&endpoint.host, endpoint.port, route, deadline),
     };
-    note(format_args!("* connected to {}", dialled.reached));
-    Ok(dialled)
+    told(dialled, note)
+}
+
+fn told(dialled: Result<Dialled, DialError>, note: Note<'_>) -> Result<Dialled, DialError> {
+    if let Ok(dialled) = &dialled {
+        note(format_args!("* connected to {}", dialled.reached));
+    }
+    dialled
+}
+
+/// The way to one of the addresses of a host.
+#[derive(Debug)]
+struct Reach {
+    race: Race,
+    lookup: Duration,
+    since: Instant,
+}
+
+impl Reach {
+    fn new(addresses: Vec<SocketAddr>, started: Instant, route: &Route, deadline: Instant) -> Self {
+        let since = Instant::now();
+        Self { race: Race::new(addresses, route.bind, deadline), lookup: since - started, since }
+    }
+
+    /// None if a resolver has to be asked.
+    fn of_known(host: &str, port: u16, route: &Route, deadline: Instant) -> Option<Result<Self, DialError>> {
+        let started = Instant::now();
+        let addresses = lookup::known(host, port, route)?.map_err(|error| unknown(host, error));
+        Some(addresses.map(|addresses| Self::new(addresses, started, route, deadline)))
+    }
+
+    /// As far as it goes without waiting; none while it is not decided.
+    fn advance(&mut self) -> Option<Result<Dialled, DialError>> {
+        let outcome = self.race.advance()?;
+        Some(outcome.map(|(socket, address)| Self::dialled(socket, address, self.lookup, self.since)))
+    }
+
+    fn finish(self) -> Result<Dialled, DialError> {
+        let (lookup, since) = (self.lookup, self.since);
+        self.race.run().map(|(socket, address)| Self::dialled(socket, address, lookup, since))
+    }
+
+    fn dialled(socket: Socket, address: SocketAddr, lookup: Duration, since: Instant) -> Dialled {
+        Dialled { lookup, connect: since.elapsed(), ..Dialled::fresh(socket, Reached::Tcp(address)) }
+    }
 }
 
 /// Connects to `host` itself, all its addresses raced (RFC 8305).
 pub(super) fn reach(host: &str, port: u16, route: &Route, deadline: Instant) -> Result<Dialled, DialError> {
     let started = Instant::now();
-    let addresses =
-        look_up(host, port, route).map_err(|error| DialError::Lookup { host: host.to_owned(), error })?;
-    let looked_up = Instant::now();
-    let (socket, address) = race::connect(&addresses, route.bind, deadline)?;
-    let (lookup, connect) = (looked_up - started, looked_up.elapsed());
-    Ok(Dialled { lookup, connect, ..Dialled::fresh(socket, Reached::Tcp(address)) })
+    let addresses = look_up(host, port, route).map_err(|error| unknown(host, error))?;
+    Reach::new(addresses, started, route, deadline).finish()
+}
+
+fn unknown(host: &str, error: io::Error) -> DialError {
+    DialError::Lookup { host: host.to_owned(), error }
 }
 
 /// The addresses of `host` that may be used, in the order in which they are to be tried; never empty.
@@ -228,6 +316,7 @@ fn dial_unix(path: &Path, deadline: Instant) -> Result<Dialled, DialError> {
 impl Dialled {
     fn fresh(socket: Socket, reached: Reached) -> Self {
         let (lookup, connect) = (Duration::ZERO, Duration::ZERO);
+        let socket = socket.into();
         Self { socket, reached, lookup, connect, proxy: None, tunnel: None, early: Vec::new() }
     }
 }

@@ -101,7 +101,7 @@ enum Stage {
 
 impl Transport {
     /// Begins TLS, or sends the request at once. The socket should have a short write time-out and
-    /// `TCP_NODELAY`, as [`dial::dial`] sets them.
+    /// `TCP_NODELAY`, as [`dial::Dialling`] sets them.
     ///
     /// Everything goes through the `tunnel`, if there is one: TLS to a proxy.
     pub fn start(

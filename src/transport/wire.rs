@@ -5,6 +5,8 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, BufRead, IoSlice, Read, Write};
 use std::net::Shutdown;
+use std::ops::Deref;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
@@ -38,6 +40,11 @@ impl Chunk {
         }
     }
 
+    /// How many bytes it holds at the most.
+    pub fn capacity(&self) -> usize {
+        self.buffer.len()
+    }
+
     /// The bytes not yet taken.
     pub fn unread(&self) -> &[u8] {
         &self.buffer[self.start..self.end]
@@ -56,10 +63,48 @@ pub trait Outlet: Write + Send {
     fn shut(&mut self, how: Shutdown);
 }
 
-impl Outlet for Socket {
+/// A socket that is shared by who reads and who writes.
+#[derive(Clone, Debug)]
+pub struct Shared(Arc<Socket>);
+
+impl From<Socket> for Shared {
+    fn from(socket: Socket) -> Self {
+        Self(Arc::new(socket))
+    }
+}
+
+impl Deref for Shared {
+    type Target = Socket;
+
+    fn deref(&self) -> &Socket {
+        &self.0
+    }
+}
+
+impl Read for Shared {
+    fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
+        (&*self.0).read(target)
+    }
+}
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        (&*self.0).write(bytes)
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        (&*self.0).write_vectored(slices)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Outlet for Shared {
     fn shut(&mut self, how: Shutdown) {
         // It fails only when the connection is already gone.
-        let _ = self.shutdown(how);
+        let _ = self.0.shutdown(how);
     }
 }
 
@@ -297,7 +342,7 @@ fn is_over(until: &mut Option<Instant>) -> bool {
 }
 
 impl Drop for Wire {
-    /// The reading end holds a clone of the socket: only a shutdown ends the connection at once.
+    /// The reading end holds the socket, too: only a shutdown ends the connection at once.
     fn drop(&mut self) {
         self.outlet.shut(Shutdown::Both);
     }

@@ -1,8 +1,19 @@
 //! SIGINT and SIGTERM: the broker gets a DISCONNECT, and the exit code says whether anything was left to do.
 
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::fs::OFlags;
+use rustix::io::ioctl_fionread;
+
 use crate::support::broker::{Broker, Step, connected, packet, subscribed, until_goodbye};
+use crate::support::folder::Folder;
 use crate::support::lines::{self, is_like};
-use crate::support::program::Program;
+use crate::support::program::{Program, Running};
 
 const SIGNALS: [(&str, i32); 2] = [("INT", 130), ("TERM", 143)];
 
@@ -78,5 +89,93 @@ fn a_connection_that_is_being_made_is_given_up() {
         running.signal(signal);
         let outcome = running.finish();
         assert_eq!((outcome.code(), outcome.stdout.as_slice()), (Some(code), b"".as_slice()), "{outcome}");
+    }
+}
+
+/// A named pipe that takes nothing any more.
+struct FullPipe {
+    folder: Folder,
+    pipe: File,
+    holds: u64,
+}
+
+impl FullPipe {
+    fn new() -> Self {
+        let folder = Folder::new();
+        let path = folder.path().join("pipe");
+        assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap();
+        let mut pipe = OpenOptions::new().read(true).write(true).custom_flags(flags).open(&path).unwrap();
+        while pipe.write(&[b'x'; 4096]).is_ok() {}
+        let holds = ioctl_fionread(&pipe).unwrap();
+        Self { folder, pipe, holds }
+    }
+
+    /// mqttws as a command of the shell, with its output `number` (1 or 2) in the pipe.
+    fn program(&self, arguments: &str, number: u8) -> Program {
+        let (program, path) = (env!("CARGO_BIN_EXE_mqttws"), self.folder.path().join("pipe"));
+        let command = format!("exec {program} {arguments} {number}> {}", path.display());
+        Program::of("sh", ["-c", &command])
+    }
+
+    /// Makes room for some lines, and waits until they have come, but for the last one or two.
+    fn wait_for_lines(&mut self) {
+        self.pipe.read_exact(&mut [0; 4096]).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while ioctl_fionread(&self.pipe).unwrap() + 100 < self.holds {
+            assert!(Instant::now() < deadline, "the pipe is not full again");
+            thread::park_timeout(Duration::from_millis(1));
+        }
+    }
+}
+
+/// One that writes to the pipe and has come to a standstill.
+fn stuck_ping(url: &str, pipe: &mut FullPipe) -> Running {
+    let running = pipe.program(&format!("ping {url} --interval 0"), 1).spawn();
+    pipe.wait_for_lines();
+    running
+}
+
+fn serve() -> (Running, String) {
+    let mut serve = Program::new(["serve", "-p", "0"]).spawn();
+    let url = serve.wait_for_line(|line| line.starts_with("ws://"));
+    (serve, url)
+}
+
+fn is_obeyed(running: Running) {
+    running.signal("TERM");
+    let outcome = running.finish_within(Duration::from_secs(8));
+    assert_eq!(outcome.code(), Some(143), "{outcome}");
+}
+
+#[test]
+fn a_signal_is_obeyed_although_nobody_reads_the_output() {
+    let ((_serve, url), mut pipe) = (serve(), FullPipe::new());
+    is_obeyed(stuck_ping(&url, &mut pipe));
+}
+
+#[test]
+fn a_second_signal_is_obeyed_at_once() {
+    let ((_serve, url), mut pipe) = (serve(), FullPipe::new());
+    let running = stuck_ping(&url, &mut pipe);
+    running.signal("INT");
+    running.signal("TERM");
+    let outcome = running.finish_within(Duration::from_secs(4));
+    // On a busy machine both are there before the first is handled, and the later goes first.
+    assert!(matches!(outcome.code(), Some(130 | 143)), "{outcome}");
+}
+
+/// These are as short as a run can be.
+#[test]
+fn a_signal_is_obeyed_although_nobody_reads_what_was_refused() {
+    let refused = [Step::Upgrade, packet("10 <MQTT> 04 *"), Step::Send("20 00 05"), Step::Tell, Step::Gone];
+    let connected = [Step::Upgrade, packet("10 <MQTT> 05 *"), Step::Send("20 00 00 00")];
+    let denied = [packet("32 <t> id 00 'x'"), Step::Send("40 id 87"), Step::Tell, Step::Gone];
+    let denied = connected.into_iter().chain(denied).collect();
+    for (script, flags) in [(refused.into(), "-V 311"), (denied, "-V 5 -q 1")] {
+        let (pipe, broker) = (FullPipe::new(), Broker::start(script));
+        let running = pipe.program(&format!("pub {} {flags} -t t -m x", broker.url()), 2).spawn();
+        broker.wait();
+        is_obeyed(running);
     }
 }

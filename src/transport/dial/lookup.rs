@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
 
 use super::Route;
@@ -72,7 +72,16 @@ fn address(text: &str) -> Option<IpAddr> {
 
 /// The addresses of `host` that `route` allows, alternating between the families; never empty.
 pub fn addresses(host: &str, port: u16, route: &Route) -> io::Result<Vec<SocketAddr>> {
-    let mut addresses = all_addresses(host, port, &route.pins)?;
+    let all = known_addresses(host, port, &route.pins).map_or_else(|| resolved(host, port), Ok);
+    all.and_then(|all| allowed(all, route))
+}
+
+/// The same where no resolver has to be asked, which may take its time.
+pub fn known(host: &str, port: u16, route: &Route) -> Option<io::Result<Vec<SocketAddr>>> {
+    known_addresses(host, port, &route.pins).map(|all| allowed(all, route))
+}
+
+fn allowed(mut addresses: Vec<SocketAddr>, route: &Route) -> io::Result<Vec<SocketAddr>> {
     if addresses.is_empty() {
         return Err(io::Error::other("the name has no address"));
     }
@@ -84,15 +93,22 @@ pub fn addresses(host: &str, port: u16, route: &Route) -> io::Result<Vec<SocketA
     Ok(alternating(addresses))
 }
 
-/// Every address of `host`, once.
-fn all_addresses(host: &str, port: u16, pins: &[Pin]) -> io::Result<Vec<SocketAddr>> {
+/// Those that were given, that `host` is itself, or that it has everywhere.
+fn known_addresses(host: &str, port: u16, pins: &[Pin]) -> Option<Vec<SocketAddr>> {
     let is_meant = |pin: &&Pin| pin.port == port && (pin.host == "*" || pin.host.eq_ignore_ascii_case(host));
-    if let Some(pin) = pins.iter().find(is_meant) {
-        return Ok(pin.addresses.iter().map(|ip| SocketAddr::new(*ip, port)).collect());
-    }
-    if let Ok(address) = host.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(address, port)]);
-    }
+    let ips = if let Some(pin) = pins.iter().find(is_meant) {
+        pin.addresses.clone()
+    } else if host.eq_ignore_ascii_case("localhost") {
+        // RFC 6761 §6.3, whatever a resolver may say; in the order of RFC 6724.
+        vec![Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()]
+    } else {
+        vec![host.parse().ok()?]
+    };
+    Some(ips.into_iter().map(|ip| SocketAddr::new(ip, port)).collect())
+}
+
+/// What the resolver says, each address once.
+fn resolved(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     let mut addresses = Vec::new();
     for address in (host, port).to_socket_addrs()? {
         if !addresses.contains(&address) {
@@ -166,6 +182,20 @@ mod tests {
         assert!(addresses("127.0.0.1", 1, &route("127.0.0.1")).is_ok());
         let error = addresses("127.0.0.1", 1, &route("::1")).unwrap_err();
         assert_eq!(error.to_string(), "it has none of the family that -4, -6 or --bind asks for");
+    }
+
+    #[test]
+    fn the_local_host_needs_no_resolver() {
+        let known = |host: &str, route: &Route| known(host, 80, route).map(Result::unwrap);
+        let both = Some(socket_addresses(&["[::1]:80", "127.0.0.1:80"]));
+        assert_eq!(known("localhost", &Route::default()), both);
+        assert_eq!(known("LocalHost", &Route::default()), both);
+        let route = Route { families: Families::V4, ..Route::default() };
+        assert_eq!(known("localhost", &route), Some(socket_addresses(&["127.0.0.1:80"])));
+        let route = Route { pins: vec!["localhost:80:1.2.3.4".parse().unwrap()], ..Route::default() };
+        assert_eq!(known("localhost", &route), Some(socket_addresses(&["1.2.3.4:80"])));
+        assert_eq!(known("::1", &Route::default()), Some(socket_addresses(&["[::1]:80"])));
+        assert_eq!(known("broker.invalid", &Route::default()), None);
     }
 
     #[test]

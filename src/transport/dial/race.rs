@@ -1,11 +1,12 @@
 //! Several addresses of one name, raced (RFC 8305): the first that connects wins. It must never know names.
 
 use std::io;
-use std::net::{IpAddr, Shutdown, SocketAddr};
-use std::sync::mpsc::{self, Receiver, Sender};
-use std::thread;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
+use std::vec;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::{Errno, ioctl_fionbio};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{Attempt, DialError};
@@ -14,25 +15,6 @@ use crate::transport::words::io_words;
 
 /// From one start to the next, while nothing is heard (RFC 8305 §5).
 const HEAD_START: Duration = Duration::from_millis(250);
-
-/// Connects to the first of `addresses` that answers, from the address `bind` if one is given.
-pub fn connect(
-    addresses: &[SocketAddr],
-    bind: Option<IpAddr>,
-    deadline: Instant,
-) -> Result<(Socket, SocketAddr), DialError> {
-    if left(deadline).is_err() {
-        return Err(DialError::Connect { attempts: Vec::new(), timed_out: true });
-    }
-    if let [address] = *addresses {
-        let socket = prepare(address, bind).and_then(|socket| finish(socket, address, deadline));
-        return socket
-            .map(|socket| (socket, address))
-            .map_err(|error| lost(vec![Attempt { address, error }]));
-    }
-    let (report, reports) = mpsc::channel();
-    Race { bind, deadline, running: Vec::new(), failed: Vec::new(), report, reports }.run(addresses)
-}
 
 /// The time that is left, never zero.
 pub fn left(deadline: Instant) -> io::Result<Duration> {
@@ -59,88 +41,130 @@ fn prepare(address: SocketAddr, bind: Option<IpAddr>) -> io::Result<Socket> {
     Ok(socket)
 }
 
-fn finish(socket: Socket, address: SocketAddr, deadline: Instant) -> io::Result<Socket> {
-    socket.connect_timeout(&address.into(), left(deadline)?)?;
-    Ok(socket)
+/// A socket that is being connected to `address`.
+fn begin(address: SocketAddr, bind: Option<IpAddr>) -> io::Result<Socket> {
+    let socket = prepare(address, bind)?;
+    ioctl_fionbio(&socket, true)?;
+    match socket.connect(&address.into()) {
+        Err(error) if error.raw_os_error() != Some(Errno::INPROGRESS.raw_os_error()) => Err(error),
+        // Linux says "in progress" even when a server on the same machine has answered meanwhile.
+        _ => Ok(socket),
+    }
 }
 
-type Report = (SocketAddr, io::Result<Socket>);
+/// What came of a connection of which something was heard.
+fn judge(socket: &Socket, heard: PollFlags) -> io::Result<()> {
+    if heard.intersects(PollFlags::ERR | PollFlags::HUP) {
+        return Err(socket.take_error()?.unwrap_or_else(|| io::ErrorKind::NotConnected.into()));
+    }
+    Ok(ioctl_fionbio(socket, false)?)
+}
 
-struct Race {
+/// How a race ended.
+pub type Outcome = Result<(Socket, SocketAddr), DialError>;
+
+/// Connections that are being made. Only [`Race::run`] waits.
+#[derive(Debug)]
+pub struct Race {
     bind: Option<IpAddr>,
     deadline: Instant,
-    /// Those whose result is not known yet; a second handle on each socket ends its attempt.
+    /// Those that have not started.
+    waiting: vec::IntoIter<SocketAddr>,
+    next_start: Instant,
+    /// Those whose result is not known yet.
     running: Vec<(SocketAddr, Socket)>,
     failed: Vec<Attempt>,
-    report: Sender<Report>,
-    reports: Receiver<Report>,
 }
 
 impl Race {
-    fn run(mut self, addresses: &[SocketAddr]) -> Result<(Socket, SocketAddr), DialError> {
-        let mut waiting = addresses.iter().copied().peekable();
-        let mut next_start = Instant::now();
+    /// The first of `addresses` that answers wins; from the address `bind` if one is given.
+    pub fn new(addresses: Vec<SocketAddr>, bind: Option<IpAddr>, deadline: Instant) -> Self {
+        let (waiting, next_start) = (addresses.into_iter(), Instant::now());
+        Self { bind, deadline, waiting, next_start, running: Vec::new(), failed: Vec::new() }
+    }
+
+    /// To its end.
+    pub fn run(mut self) -> Outcome {
         loop {
-            if (self.running.is_empty() || next_start <= Instant::now())
-                && let Some(address) = waiting.next()
-            {
-                self.start(address);
-                next_start = Instant::now() + HEAD_START;
-                continue;
+            if let Some(outcome) = self.advance() {
+                return outcome;
             }
-            if self.running.is_empty() {
-                return Err(lost(self.failed));
-            }
-            let until = if waiting.peek().is_some() { next_start.min(self.deadline) } else { self.deadline };
-            match self.reports.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok((address, Ok(socket))) => {
-                    self.abandon(address);
-                    return Ok((socket, address));
-                }
-                Ok((address, Err(error))) => {
-                    self.running.retain(|(running, _)| *running != address);
-                    self.failed.push(Attempt { address, error });
-                    next_start = Instant::now();
-                }
-                Err(_) if self.deadline <= Instant::now() => return Err(self.late()),
-                Err(_) => {}
-            }
+            let is_last = self.waiting.as_slice().is_empty();
+            let until = if is_last { self.deadline } else { self.next_start.min(self.deadline) };
+            self.listen(until.saturating_duration_since(Instant::now()));
         }
     }
 
-    fn start(&mut self, address: SocketAddr) {
-        let (report, deadline) = (self.report.clone(), self.deadline);
-        let started = prepare(address, self.bind).and_then(|socket| {
-            let handle = socket.try_clone()?;
-            thread::Builder::new().name("dial".to_owned()).spawn(move || {
-                // A race that is over hears no more: the socket is closed with this result.
-                let _ = report.send((address, finish(socket, address, deadline)));
-            })?;
-            Ok(handle)
-        });
-        match started {
-            Ok(handle) => self.running.push((address, handle)),
+    /// As far as it goes without waiting; none while nobody has won and somebody still can.
+    pub fn advance(&mut self) -> Option<Outcome> {
+        loop {
+            if let Some(winner) = self.winner() {
+                return Some(Ok(winner));
+            }
+            if self.running.is_empty() && self.waiting.as_slice().is_empty() {
+                return Some(Err(lost(std::mem::take(&mut self.failed))));
+            }
+            let now = Instant::now();
+            if self.deadline <= now {
+                return Some(Err(self.late()));
+            }
+            if !self.running.is_empty() && now < self.next_start {
+                return None;
+            }
+            let next = self.waiting.next()?;
+            self.start(next, now);
+        }
+    }
+
+    fn start(&mut self, address: SocketAddr, now: Instant) {
+        match begin(address, self.bind) {
+            Ok(socket) => {
+                self.running.push((address, socket));
+                self.next_start = now + HEAD_START;
+            }
             Err(error) => self.failed.push(Attempt { address, error }),
         }
     }
 
-    /// Ends all attempts but that of the winner.
-    fn abandon(&mut self, winner: SocketAddr) {
-        for (_, socket) in self.running.drain(..).filter(|(address, _)| *address != winner) {
-            // One that is not even connecting yet ends by itself.
-            let _ = socket.shutdown(Shutdown::Both);
+    /// Waits until something is heard of one that runs, and says what of each; nothing when it was disturbed.
+    fn listen(&self, timeout: Duration) -> Vec<PollFlags> {
+        let ends = self.running.iter().map(|(_, socket)| PollFd::new(socket, PollFlags::OUT));
+        let mut ends: Vec<PollFd<'_>> = ends.collect();
+        // A time that is too long to be told is no limit.
+        match poll(&mut ends, Timespec::try_from(timeout).ok().as_ref()) {
+            Ok(_) => ends.iter().map(PollFd::revents).collect(),
+            Err(_) => vec![PollFlags::empty(); ends.len()],
         }
     }
 
-    /// The time is up.
-    fn late(mut self) -> DialError {
-        let late: Vec<SocketAddr> = self.running.iter().map(|(address, _)| *address).collect();
-        for (_, socket) in self.running.drain(..) {
-            let _ = socket.shutdown(Shutdown::Both);
+    /// The first that is connected; those that failed make way for the next one.
+    fn winner(&mut self) -> Option<(Socket, SocketAddr)> {
+        if self.running.is_empty() {
+            return None;
         }
-        let timed_out = |address| Attempt { address, error: io::ErrorKind::TimedOut.into() };
-        self.failed.extend(late.into_iter().map(timed_out));
-        DialError::Connect { attempts: self.failed, timed_out: true }
+        let heard = self.listen(Duration::ZERO);
+        for ((address, socket), heard) in std::mem::take(&mut self.running).into_iter().zip(heard) {
+            if heard.is_empty() {
+                self.running.push((address, socket));
+                continue;
+            }
+            match judge(&socket, heard) {
+                // The others are closed.
+                Ok(()) => return Some((socket, address)),
+                Err(error) => {
+                    self.failed.push(Attempt { address, error });
+                    self.next_start = Instant::now();
+                }
+            }
+        }
+        None
+    }
+
+    /// The time is up.
+    fn late(&mut self) -> DialError {
+        let timed_out = |(address, _)| Attempt { address, error: io::ErrorKind::TimedOut.into() };
+        self.failed.extend(self.running.drain(..).map(timed_out));
+        DialError::Connect { attempts: std::mem::take(&mut self.failed), timed_out: true }
     }
 }
 
@@ -148,6 +172,10 @@ impl Race {
 mod tests {
     use super::*;
     use std::net::TcpListener;
+
+    fn connect(addresses: &[SocketAddr], bind: Option<IpAddr>, deadline: Instant) -> Outcome {
+        Race::new(addresses.to_vec(), bind, deadline).run()
+    }
 
     fn soon() -> Instant {
         Instant::now() + Duration::from_secs(10)
@@ -219,5 +247,31 @@ mod tests {
             error.to_string(),
             format!("{open}: cannot connect from 192.0.2.1: address not available")
         );
+    }
+
+    #[test]
+    fn what_is_decided_at_once_needs_no_wait() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let open = listener.local_addr().unwrap();
+        let decided = |addresses: &[SocketAddr]| Race::new(addresses.to_vec(), None, soon()).advance();
+        let (socket, address) = decided(&[closed_address(), open]).unwrap().unwrap();
+        assert_eq!((address, socket.peer_addr().unwrap().as_socket()), (open, Some(open)));
+        assert!(decided(&[closed_address(), closed_address()]).unwrap().is_err());
+
+        let (_listener, _queued, deaf) = deaf();
+        let began = Instant::now();
+        let mut race = Race::new(vec![closed_address(), deaf, open], None, soon());
+        assert!(race.advance().is_none() && began.elapsed() < HEAD_START);
+        assert_eq!(race.run().unwrap().1, open);
+    }
+
+    #[test]
+    fn a_connection_that_was_made_blocks_as_before() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (mut socket, _) = connect(&[listener.local_addr().unwrap()], None, soon()).unwrap();
+        socket.set_read_timeout(Some(Duration::from_millis(30))).unwrap();
+        let began = Instant::now();
+        assert!(io::Read::read(&mut socket, &mut [0]).is_err());
+        assert!(began.elapsed() >= Duration::from_millis(20));
     }
 }
