@@ -30,8 +30,9 @@ impl Client {
         self.trace();
     }
 
-    /// The same without what makes it leave now.
-    pub(super) fn gather(&mut self) {
+    /// The same for who has more to send at once: what does not fill a write leaves with that, or before the
+    /// next wait.
+    pub fn gather(&mut self) {
         let Some(transport) = self.transport.as_mut().filter(|_| self.failing.is_none()) else { return };
         let mut result = Ok(());
         while !transport.is_congested()

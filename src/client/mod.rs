@@ -246,24 +246,11 @@ impl Client {
         if let Err(error) = self.check_deadlines() {
             self.suffer(error)?;
         }
-        self.send();
+        // Who does not wait has more to send, and this may leave with it.
+        let waits = alarm.is_none_or(|alarm| alarm > Instant::now());
+        if waits { self.send() } else { self.gather() }
         self.await_answer();
-        self.take_in(earliest(self.deadline(), alarm));
-        if alarm.is_some_and(|alarm| alarm <= self.now) && self.pending.is_empty() {
-            return Ok(Some(Event::Alarm));
-        }
-        self.mend(alarm)
-    }
-
-    /// Looks what has come, without waiting: for who has always more to send. What is acknowledged meanwhile
-    /// need not be remembered, so that it never fills more memory than is near.
-    pub fn glance(&mut self) {
-        self.take_in(Some(self.now));
-    }
-
-    /// Waits for one piece of mail and puts it where it belongs.
-    fn take_in(&mut self, deadline: Option<Instant>) {
-        let mail = self.wait(deadline);
+        let mail = self.wait(earliest(self.deadline(), alarm));
         self.now = Instant::now();
         if let Some(mail) = mail {
             let was_congested = self.is_congested();
@@ -274,6 +261,10 @@ impl Client {
                 self.pending.push_back(Event::Sendable);
             }
         }
+        if alarm.is_some_and(|alarm| alarm <= self.now) && self.pending.is_empty() {
+            return Ok(Some(Event::Alarm));
+        }
+        self.mend(alarm)
     }
 
     fn deadline(&self) -> Option<Instant> {

@@ -143,8 +143,11 @@ impl Publisher {
             }
             let event = match self.client.poll()? {
                 Some(event) => event,
-                None if self.can_go_on() => continue,
-                None => self.wait()?,
+                None => match self.can_go_on() {
+                    // What has come meanwhile is of no interest.
+                    true if self.client.session().in_flight() == 0 && !self.progress.is_on() => continue,
+                    goes_on => self.wait(goes_on)?,
+                },
             };
             if let Event::Interrupted(signal) = event {
                 self.tell_interrupted();
@@ -154,13 +157,16 @@ impl Publisher {
         }
     }
 
-    fn wait(&mut self) -> Result<Event> {
+    /// Waits; where the stream goes on it only looks what has come. What is acknowledged soon need not be
+    /// remembered for long, and so fills no more memory than is near.
+    fn wait(&mut self, goes_on: bool) -> Result<Event> {
         if self.progress.is_on() {
             let read = self.input.read;
             let position = Position { messages: self.published, bytes: self.bytes, read };
             self.progress.update(position, Instant::now());
         }
-        let alarm = self.alarm.into_iter().chain(self.progress.deadline()).min();
+        let at_once = goes_on.then(Instant::now);
+        let alarm = [at_once, self.alarm, self.progress.deadline()].into_iter().flatten().min();
         Ok(self.client.next(alarm)?)
     }
 
@@ -289,15 +295,12 @@ impl Publisher {
         }
     }
 
-    /// Sends what was published; whether that made room for more that is there already.
+    /// Sends most of what was published; whether that made room for more that is there already.
     fn can_go_on(&mut self) -> bool {
         if self.next.is_none() || self.alarm.is_some() || !self.client.session().is_online() {
             return false;
         }
-        self.client.send();
-        if self.client.session().in_flight() > 0 {
-            self.client.glance();
-        }
+        self.client.gather();
         self.can_publish()
     }
 
