@@ -2,6 +2,7 @@
 
 mod broker;
 mod case;
+mod core;
 mod entrant;
 mod flood;
 mod limit;

@@ -15,7 +15,7 @@ use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::Failure;
+use crate::{Failure, core};
 
 /// What to run.
 #[derive(Debug, Clone, Default)]
@@ -28,6 +28,8 @@ pub struct Job {
     pub bytes: u64,
     /// It does not end by itself: it is ended when it has written all its bytes.
     pub endless: bool,
+    /// It stays on the first core, see [`core`].
+    pub one_core: bool,
     /// How long it may take.
     pub timeout: Duration,
     /// A file for results, and one with `.out` behind for stdout.
@@ -55,9 +57,9 @@ impl Job {
     /// Runs it, by way of a process of its own.
     pub fn run(&self) -> Result<Cost, Failure> {
         let (endless, seconds) = (self.endless.to_string(), self.timeout.as_secs().to_string());
-        let bytes = self.bytes.to_string();
+        let (bytes, one_core) = (self.bytes.to_string(), self.one_core.to_string());
         let status = Command::new(std::env::current_exe()?)
-            .args(["measure", &self.results, &self.stdin, &bytes, &endless, &seconds])
+            .args(["measure", &self.results, &self.stdin, &bytes, &endless, &one_core, &seconds])
             .args(&self.argv)
             .stdin(Stdio::null())
             .status()?;
@@ -84,7 +86,7 @@ impl Job {
 
 /// The process that [`Job::run`] starts.
 pub fn run(arguments: &[String]) -> Result<(), Failure> {
-    let [results, stdin, bytes, endless, seconds, argv @ ..] = arguments else {
+    let [results, stdin, bytes, endless, one_core, seconds, argv @ ..] = arguments else {
         return Err("measure: too few arguments".into());
     };
     let job = Job {
@@ -92,9 +94,13 @@ pub fn run(arguments: &[String]) -> Result<(), Failure> {
         stdin: stdin.clone(),
         bytes: bytes.parse()?,
         endless: endless.parse()?,
+        one_core: one_core.parse()?,
         timeout: Duration::from_secs(seconds.parse()?),
         results: results.clone(),
     };
+    if job.one_core {
+        core::stay_on_first()?;
+    }
     let began = Instant::now();
     let child = start(&job)?;
     let (status, bytes, enough) = watch(child, &job)?;

@@ -178,6 +178,7 @@ impl Bench {
         let mut job = Job {
             argv: entrant.argv.clone(),
             endless: entrant.endless,
+            one_core: case.work == Work::Ping,
             timeout: Duration::from_secs(if self.options.quick { 30 } else { 120 }),
             results: format!("{}/result", place.folder),
             ..Job::default()

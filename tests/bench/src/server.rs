@@ -10,6 +10,7 @@ use std::thread;
 use rustls::ServerConfig;
 
 use crate::Failure;
+use crate::core;
 use crate::flood::{Flood, Pack, Plan};
 use crate::link::{Framing, Link};
 use crate::mqtt::{self, Connect, Packet};
@@ -162,6 +163,10 @@ impl Guest {
                 let _ = mqtt::put_suback(body, is_v5, out);
                 let qos = body.last().map_or(0, |options| options & 3);
                 self.echo = mqtt::subscribed(body, is_v5).filter(|_| self.torrent.is_none());
+                if self.echo.is_some() {
+                    // Where it cannot be, the other core serves.
+                    let _ = core::stay_on_first();
+                }
                 self.flood = self.torrent.map(|torrent| Flood::new(self.plan(torrent, qos, is_v5), framing));
             }
             mqtt::PINGREQ => out.extend([mqtt::PINGRESP, 0]),
