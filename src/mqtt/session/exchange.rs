@@ -45,10 +45,8 @@ pub enum Again {
 /// One unfinished exchange.
 #[derive(Debug)]
 pub enum Exchange {
-    /// PUBLISH with QoS 1 awaits PUBACK.
-    AtLeastOnce(Sent),
-    /// PUBLISH with QoS 2 awaits PUBREC.
-    ExactlyOnce(Sent),
+    /// PUBLISH awaits PUBACK, or with QoS 2 PUBREC.
+    Published(Sent),
     /// PUBREL awaits PUBCOMP; the payload is no longer needed.
     Released { record: u64 },
     /// SUBSCRIBE to these topic filters awaits SUBACK.
@@ -65,13 +63,22 @@ impl Exchange {
     }
 
     fn is_publishing(&self) -> bool {
-        matches!(self, Self::AtLeastOnce(_) | Self::ExactlyOnce(_) | Self::Released { .. })
+        matches!(self, Self::Published(_) | Self::Released { .. })
+    }
+
+    /// Whether it is of a message with QoS 2.
+    fn is_exactly_once(&self) -> bool {
+        match self {
+            Self::Published(sent) => sent.is_exactly_once(),
+            Self::Released { .. } => true,
+            _ => false,
+        }
     }
 
     /// How many payload bytes are kept to be sent again.
     fn remembered(&self) -> usize {
         match self {
-            Self::AtLeastOnce(sent) | Self::ExactlyOnce(sent) => sent.remembered(),
+            Self::Published(sent) => sent.remembered(),
             _ => 0,
         }
     }
@@ -117,9 +124,7 @@ impl Exchanges {
     /// The caller's number of the oldest unfinished message.
     pub fn first_unfinished(&self) -> Option<u64> {
         self.queue.iter().find_map(|exchange| match exchange {
-            Exchange::AtLeastOnce(Sent { record, .. })
-            | Exchange::ExactlyOnce(Sent { record, .. })
-            | Exchange::Released { record } => Some(*record),
+            Exchange::Published(Sent { record, .. }) | Exchange::Released { record } => Some(*record),
             Exchange::Subscribe(_) | Exchange::Unsubscribe(_) | Exchange::Done => None,
         })
     }
@@ -146,8 +151,7 @@ impl Exchanges {
         self.publishing += 1;
         self.outstanding += 1;
         self.remembered += sent.remembered();
-        let is_qos_2 = sent.head.qos == QoS::ExactlyOnce;
-        self.begin(if is_qos_2 { Exchange::ExactlyOnce(sent) } else { Exchange::AtLeastOnce(sent) });
+        self.begin(Exchange::Published(sent));
     }
 
     /// A SUBSCRIBE or UNSUBSCRIBE that has been sent.
@@ -169,8 +173,8 @@ impl Exchanges {
     /// PUBACK ends a QoS 1 message: the caller's number for it, if it is one that was not ended before.
     pub fn puback(&mut self, packet_id: PacketId) -> Result<Option<u64>, Violation> {
         match self.find(packet_id) {
-            Some((at, Exchange::AtLeastOnce(Sent { record, .. }))) => {
-                let record = *record;
+            Some((at, Exchange::Published(sent))) if !sent.is_exactly_once() => {
+                let record = sent.record;
                 self.end_at(at);
                 Ok(Some(record))
             }
@@ -183,11 +187,9 @@ impl Exchanges {
     /// PUBREC, and to one of a session that we no longer know: PUBREL ends it for the server.
     pub fn pubrec(&mut self, packet_id: PacketId) -> Result<(), Violation> {
         match self.find(packet_id) {
-            Some((_, exchange @ Exchange::ExactlyOnce(_))) => {
-                let remembered = exchange.remembered();
-                if let Exchange::ExactlyOnce(Sent { record, .. }) = *exchange {
-                    *exchange = Exchange::Released { record };
-                }
+            Some((at, Exchange::Published(sent))) if sent.is_exactly_once() => {
+                let (record, remembered) = (sent.record, sent.remembered());
+                self.queue[at] = Exchange::Released { record };
                 self.remembered -= remembered;
                 Ok(())
             }
@@ -200,8 +202,8 @@ impl Exchanges {
     /// caller's number for it, if it is one whose fate was not known.
     pub fn pubrec_refused(&mut self, packet_id: PacketId) -> Result<Option<u64>, Violation> {
         match self.find(packet_id) {
-            Some((at, Exchange::ExactlyOnce(Sent { record, .. }))) => {
-                let record = *record;
+            Some((at, Exchange::Published(sent))) if sent.is_exactly_once() => {
+                let record = sent.record;
                 self.end_at(at);
                 Ok(Some(record))
             }
@@ -263,7 +265,7 @@ impl Exchanges {
     pub fn give_up(&mut self, verdict: impl Fn(&Sent) -> Option<ReasonCode>) -> Vec<(u64, ReasonCode)> {
         let mut given_up = Vec::new();
         for exchange in &mut self.queue {
-            if let Exchange::AtLeastOnce(sent) | Exchange::ExactlyOnce(sent) = exchange
+            if let Exchange::Published(sent) = exchange
                 && let Some(code) = verdict(sent)
             {
                 given_up.push((sent.record, code));
@@ -281,12 +283,12 @@ impl Exchanges {
     pub fn resume(&mut self, session_present: bool) -> Resumed {
         let mut resumed = Resumed::default();
         for exchange in &mut self.queue {
-            let remembered = exchange.remembered();
+            let (remembered, is_exactly_once) = (exchange.remembered(), exchange.is_exactly_once());
             match exchange {
                 Exchange::Subscribe(_) => resumed.unanswered_subscribe = true,
                 Exchange::Unsubscribe(given_back) => resumed.unsubscribe.push(std::mem::take(given_back)),
-                Exchange::ExactlyOnce(Sent { record, .. }) | Exchange::Released { record }
-                    if !session_present =>
+                Exchange::Published(Sent { record, .. }) | Exchange::Released { record }
+                    if is_exactly_once && !session_present =>
                 {
                     resumed.in_doubt.push(*record);
                     self.publishing -= 1;
@@ -311,7 +313,7 @@ impl Exchanges {
         while let Some(exchange) = self.queue.get(self.unsent) {
             let packet_id = self.identifier(self.unsent);
             let packet = match exchange {
-                Exchange::AtLeastOnce(sent) | Exchange::ExactlyOnce(sent) => {
+                Exchange::Published(sent) => {
                     if self.outstanding >= window(sent.head.qos).max(1) {
                         return None;
                     }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 
 use crate::mqtt::packet::Publish;
+use crate::mqtt::qos::QoS;
 
 /// Where the payload begins that the caller streams: nowhere in memory.
 const STREAMED: u32 = u32::MAX;
@@ -39,6 +40,11 @@ impl Sent {
     pub fn streamed(publish: Publish, length: usize, record: u64) -> Self {
         let head = Publish { payload: Bytes::new(), ..publish };
         Self { head: Rc::new(head), start: STREAMED, length: short(length), record }
+    }
+
+    /// Whether its QoS is 2.
+    pub fn is_exactly_once(&self) -> bool {
+        self.head.qos == QoS::ExactlyOnce
     }
 
     /// The length of the payload in bytes, wherever it comes from.
