@@ -248,7 +248,11 @@ impl Client {
         }
         // Who does not wait has more to send, and this may leave with it.
         let waits = alarm.is_none_or(|alarm| alarm > Instant::now());
-        if waits { self.send() } else { self.gather() }
+        if waits {
+            self.send();
+        } else {
+            self.gather();
+        }
         self.await_answer();
         let mail = self.wait(earliest(self.deadline(), alarm));
         self.now = Instant::now();

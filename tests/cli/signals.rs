@@ -129,9 +129,9 @@ impl FullPipe {
     }
 }
 
-/// One that writes to the pipe and has come to a standstill.
+/// One that writes to the pipe, line by line, and has come to a standstill.
 fn stuck_ping(url: &str, pipe: &mut FullPipe) -> Running {
-    let running = pipe.program(&format!("ping {url} --interval 0"), 1).spawn();
+    let running = pipe.program(&format!("ping {url} --interval 0.001"), 1).spawn();
     pipe.wait_for_lines();
     running
 }
