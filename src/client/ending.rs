@@ -68,20 +68,19 @@ impl Client {
         Ok(())
     }
 
-    /// Sends what there is to send, DISCONNECT, and Close: in one write, unless the server is waited for.
+    /// Sends what there is to send, DISCONNECT, and Close: in one write, where that is little.
     fn say_goodbye(&mut self) -> Result<(), Error> {
         self.session.disconnect(ReasonCode::SUCCESS);
         self.gather();
-        let at_once = self.failing.is_none() && !self.is_congested();
-        if at_once && let Some(transport) = &mut self.transport {
-            transport.close();
+        if let Some(transport) = &mut self.transport {
+            transport.put_close();
         }
         self.send_everything()?;
-        if !at_once && let Some(transport) = &mut self.transport {
+        if let Some(transport) = &mut self.transport {
             transport.close();
-            // After DISCONNECT the server may be gone before our Close.
-            let _ = self.send_everything();
         }
+        // After DISCONNECT the server may be gone before it has heard the rest.
+        let _ = self.send_everything();
         Ok(())
     }
 

@@ -116,6 +116,13 @@ impl Client {
         self.mailbox.guard();
     }
 
+    /// Of what is handed over now a line may be written, unless all is well.
+    fn guard_before(&self, event: &Event) {
+        if !matches!(event, Event::Mqtt(session::Event::SomeAcknowledged)) {
+            self.guard();
+        }
+    }
+
     /// Blocks of input come from `source`, one for each [`Client::request_input`].
     pub fn attach_input(&mut self, source: Source) -> Result<(), Error> {
         self.mailbox.attach_input(source).map_err(Error::Local)
@@ -215,8 +222,10 @@ impl Client {
             self.fruitless = 0;
         }
         self.trace();
-        if !matches!(event, Ok(None)) {
-            self.guard();
+        match &event {
+            Ok(Some(event)) => self.guard_before(event),
+            Ok(None) => {}
+            Err(_) => self.guard(),
         }
         event.or_else(|error| self.suffer(error).map(|()| None))
     }
@@ -228,7 +237,7 @@ impl Client {
             match self.step(alarm) {
                 Ok(None) => {}
                 Ok(Some(event)) => {
-                    self.guard();
+                    self.guard_before(&event);
                     return Ok(event);
                 }
                 Err(Error::Interrupted(signal)) => return Ok(Event::Interrupted(signal)),

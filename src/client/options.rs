@@ -40,8 +40,8 @@ pub struct Options {
     pub versions: Vec<Version>,
     /// The session; its version is the first of `versions`.
     pub session: session::Config,
-    /// The caller does nothing that may block, not even write a line, before it was handed an event or has
-    /// called [`super::Client::guard`].
+    /// The caller does nothing that may block, not even write a line, before it was handed an event that is
+    /// more than success, or has called [`super::Client::guard`].
     pub brief: bool,
     /// Where warnings go.
     pub warn: Notice,

@@ -53,6 +53,7 @@ impl Signals {
     pub fn take(&mut self) -> Option<i32> {
         let came = came(&self.came).filter(|_| !self.is_told)?;
         self.is_told = true;
+        // The handler has done so, unless the signal came between its parts.
         self.armed.store(true, Ordering::SeqCst);
         self.guard();
         Some(came)

@@ -143,11 +143,7 @@ impl Publisher {
             }
             let event = match self.client.poll()? {
                 Some(event) => event,
-                None => match self.can_go_on() {
-                    // What has come meanwhile is of no interest.
-                    true if self.client.session().in_flight() == 0 && !self.progress.is_on() => continue,
-                    goes_on => self.wait(goes_on)?,
-                },
+                None => self.wait()?,
             };
             if let Event::Interrupted(signal) = event {
                 self.tell_interrupted();
@@ -157,9 +153,10 @@ impl Publisher {
         }
     }
 
-    /// Waits; where the stream goes on it only looks what has come. What is acknowledged soon need not be
-    /// remembered for long, and so fills no more memory than is near.
-    fn wait(&mut self, goes_on: bool) -> Result<Event> {
+    /// Waits; where the stream goes on it only looks what has come: a signal, a Ping, and what is acknowledged
+    /// soon need not be remembered for long, and so fills no more memory than is near.
+    fn wait(&mut self) -> Result<Event> {
+        let goes_on = self.can_go_on();
         if self.progress.is_on() {
             let read = self.input.read;
             let position = Position { messages: self.published, bytes: self.bytes, read };

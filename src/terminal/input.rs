@@ -8,6 +8,7 @@ use std::ops::Range;
 use bytes::{Bytes, BytesMut};
 use memchr::{memchr, memrchr};
 use rustix::buffer::spare_capacity;
+use rustix::io::Errno;
 
 /// How much is read at once, in bytes.
 pub const BLOCK: usize = 64 * 1024;
@@ -31,7 +32,11 @@ impl Blocks for Stdin {
     /// Past the buffer of the standard library, and into memory that nobody has zeroed: that would cost a
     /// tenth of a stream of short lines.
     fn read_more(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
-        Ok(rustix::io::retry_on_intr(|| rustix::io::read(&*self, spare_capacity(buffer)))?)
+        match rustix::io::retry_on_intr(|| rustix::io::read(&*self, spare_capacity(buffer))) {
+            // Nothing can be read from where `nohup` leads it; the standard library takes that for its end.
+            Err(Errno::BADF) => Ok(0),
+            result => Ok(result?),
+        }
     }
 }
 

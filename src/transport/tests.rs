@@ -201,6 +201,33 @@ fn debug_prints_hold_no_secrets() {
     assert!(text.contains("Authorization") && !text.contains("s3cret"), "{text}");
 }
 
+/// Fails from the second write after `before` bytes on, as when the server ends the connection at DISCONNECT.
+fn said_last(before: usize) -> (Vec<usize>, bool) {
+    let (mut transport, sent) = open();
+    transport.write(Bytes::from(vec![0xe0; before])).unwrap();
+    sent.0.lock().unwrap().writes.clear();
+    transport.put_close();
+    let flushed = transport.flush().is_ok();
+    let written = sent.0.lock().unwrap().written.len();
+    sent.0.lock().unwrap().failure = Some((written, io::ErrorKind::ConnectionReset));
+    transport.close();
+    transport.close();
+    let writes = sent.0.lock().unwrap().writes.clone();
+    (writes, flushed)
+}
+
+#[test]
+fn close_leaves_with_the_little_that_waits() {
+    assert_eq!(said_last(2), (vec![6 + 2 + 8], true));
+    // What the socket may take in two steps is not to be lost for a Close that cannot be sent.
+    assert_eq!(said_last(2000), (vec![8 + 2000], true));
+    let (mut transport, sent) = open();
+    sent.0.lock().unwrap().failure = Some((0, io::ErrorKind::BrokenPipe));
+    transport.write(Bytes::from_static(&[0xe0, 0])).unwrap();
+    transport.put_close();
+    assert!(transport.flush().is_err(), "what stands before it is lost, too");
+}
+
 #[test]
 fn closing_at_any_stage_is_harmless() {
     let (mut transport, sent, _) = started();

@@ -108,6 +108,8 @@ pub struct Frames {
     pongs: usize,
     inbound: Inbound,
     outbound: Outbound,
+    /// Our Close frame stands behind what waits, or was sent with it.
+    is_closed: bool,
     log: FrameLog,
 }
 
@@ -126,7 +128,8 @@ impl Frames {
         let message_limit = if whole_pieces { usize::MAX } else { MESSAGE_LIMIT };
         let context = WebSocketContext::new(Role::Client, Some(config));
         let (inbound, outbound) = (Inbound::new(max_message), Outbound::default());
-        Self { context, message_limit, pongs: 0, inbound, outbound, log: FrameLog::new(log) }
+        let log = FrameLog::new(log);
+        Self { context, message_limit, pongs: 0, inbound, outbound, is_closed: false, log }
     }
 
     /// A line about a frame that was not taken yet.
@@ -294,9 +297,16 @@ impl Frames {
         self.context.flush(&mut self.log.over(stream)).map_err(|error| write_error(&error))
     }
 
+    /// Puts Close 1000 behind what waits, so that both leave in one write, if that can be done without the one
+    /// being lost with the other; [`close`](Self::close) is for the other case. Nothing may be said or read
+    /// after it.
+    pub fn put_close(&mut self) {
+        self.is_closed = self.is_closed || (self.context.can_write() && self.outbound.put_close());
+    }
+
     /// Sends Close 1000, once, and everything before it.
     pub fn close(&mut self, stream: &mut Stream) -> Result<(), Error> {
-        self.close_with(stream, CloseCode::Normal)
+        if self.is_closed { self.write_out(stream) } else { self.close_with(stream, CloseCode::Normal) }
     }
 
     fn close_with(&mut self, stream: &mut Stream, code: CloseCode) -> Result<(), Error> {

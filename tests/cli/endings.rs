@@ -227,3 +227,13 @@ fn a_session_that_was_taken_over_is_left_alone() {
     listener.set_nonblocking(true).unwrap();
     assert!(listener.accept().is_err(), "it came back");
 }
+
+/// Where `nohup` leads the stdin of a terminal there is nothing to read.
+#[test]
+fn a_stdin_that_cannot_be_read_is_at_its_end() {
+    for flag in ["-l", "--json"] {
+        let broker = Broker::start(until_goodbye(connected([])));
+        let arguments = format!("pub {} -V 311 -t t {flag}", broker.url());
+        shell(&arguments, "0>/dev/null").run().expect(0, "", "");
+    }
+}

@@ -179,3 +179,18 @@ fn a_signal_is_obeyed_although_nobody_reads_what_was_refused() {
         is_obeyed(running);
     }
 }
+
+/// At QoS 0, to a server that keeps up, there is always something to send, and never anything to wait for.
+#[test]
+fn a_pub_without_end_is_interrupted() {
+    for (signal, code) in SIGNALS {
+        let broker = Broker::start(connected([packet("30 <t> 'x'"), Step::Tell, Step::Gone]));
+        let url = broker.url();
+        let arguments = ["pub", &url, "-V", "311", "-t", "t", "-m", "x", "--repeat", "1000000000000"];
+        let running = Program::new(arguments).spawn();
+        broker.wait();
+        running.signal(signal);
+        let outcome = running.finish_within(Duration::from_secs(4));
+        assert_eq!(outcome.code(), Some(code), "{outcome}");
+    }
+}

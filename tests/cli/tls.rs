@@ -1,10 +1,12 @@
 //! `wss://`: which servers are trusted, and what is no TLS at all.
 
+use std::sync::Arc;
+
 use ring::digest::{SHA256, digest};
 use rustls::pki_types::CertificateDer;
 use rustls::version::{TLS12, TLS13};
 
-use crate::support::broker::{Broker, Step};
+use crate::support::broker::{Broker, Step, packet};
 use crate::support::certificates::{Authority, Certificate, FAR_AWAY};
 use crate::support::folder::Folder;
 use crate::support::lines;
@@ -250,4 +252,24 @@ fn the_authority_of_the_fixed_certificates_is_an_authority() {
     let words = "certificate signed by an unknown authority (CN=Weak authority); give the authority that \
          signed it with --cafile";
     fails(&publish(&broker, &["--cafile", &file]).run(), 4, words);
+}
+
+/// After our DISCONNECT nothing of ours can be lost: whoever hangs up then has heard everything.
+#[test]
+fn a_server_that_hangs_up_at_our_disconnect_is_no_failure() {
+    let (authority, folder) = (Authority::new(), Folder::new());
+    let file = folder.write("ca.pem", authority.pem());
+    for _ in 0..10 {
+        let config = Arc::new(Server::showing(&local(&authority)).config());
+        let broker = Broker::start(vec![
+            Step::Tls(config),
+            Step::Upgrade,
+            packet("10 <MQTT> 04 *"),
+            Step::Send("20 00 00"),
+            packet("30 <t> 'x'"),
+            packet("e0"),
+            Step::Reset,
+        ]);
+        publish(&broker, &["--cafile", &file]).run().expect(0, "", "");
+    }
 }

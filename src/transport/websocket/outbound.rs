@@ -12,11 +12,20 @@ use ring::rand::{SecureRandom, SystemRandom};
 /// FIN and "binary", no reserved bits (RFC 6455 §5.2).
 const WHOLE_BINARY: u8 = 0x82;
 
+/// FIN and "close" (§11.8).
+const CLOSE: u8 = 0x88;
+
+/// Close code 1000: all is well (§7.4.1).
+const NORMAL: [u8; 2] = 1000_u16.to_be_bytes();
+
 /// The bit of the second byte that says that the payload is masked.
 const MASKED: u8 = 0x80;
 
 /// From here on the buffer is full.
 const FULL: usize = 64 * 1024;
+
+/// So much goes into one packet of any network.
+const LITTLE: usize = 1024;
 
 /// The mask of one frame.
 type Key = [u8; 4];
@@ -37,6 +46,20 @@ pub struct Outbound {
 impl Outbound {
     /// Appends a frame with this payload.
     pub fn put(&mut self, payload: &[u8]) {
+        self.put_frame(WHOLE_BINARY, payload);
+    }
+
+    /// Appends Close 1000, if what waits is so little that the socket takes both or nothing of it: whether
+    /// that is so.
+    pub fn put_close(&mut self) -> bool {
+        let is_little = self.filled <= LITTLE;
+        if is_little {
+            self.put_frame(CLOSE, &NORMAL);
+        }
+        is_little
+    }
+
+    fn put_frame(&mut self, first: u8, payload: &[u8]) {
         let key = self.keys.next();
         let length = (payload.len() as u64).to_be_bytes();
         let (second, extended) = match payload.len() {
@@ -44,7 +67,7 @@ impl Outbound {
             126..0x1_0000 => (126, &length[6..]),
             _ => (127, &length[..]),
         };
-        let header = [&[WHOLE_BINARY, MASKED | second][..], extended, &key];
+        let header = [&[first, MASKED | second][..], extended, &key];
         let start = self.filled;
         self.filled += header.iter().map(|part| part.len()).sum::<usize>() + payload.len();
         if self.buffer.len() < self.filled {
