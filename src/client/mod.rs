@@ -233,8 +233,18 @@ impl Client {
     /// The next event; waits for it until `alarm` at the most, after sending what there is to send. A lost
     /// connection is mended meanwhile, if it may be.
     pub fn next(&mut self, alarm: Option<Instant>) -> Result<Event, Error> {
+        self.next_reminded(alarm, None)
+    }
+
+    /// The same with a second alarm that has time: a try to connect again is not cut short by it, or who wants
+    /// to be reminded often would never be connected to a server that is far away.
+    pub fn next_reminded(
+        &mut self,
+        alarm: Option<Instant>,
+        reminder: Option<Instant>,
+    ) -> Result<Event, Error> {
         loop {
-            match self.step(alarm) {
+            match self.step(alarm, reminder) {
                 Ok(None) => {}
                 Ok(Some(event)) => {
                     self.guard_before(&event);
@@ -248,7 +258,8 @@ impl Client {
 
     /// Mutate, drain, wait: once. Whether the server was silent for too long is judged when all that it said
     /// is understood.
-    fn step(&mut self, alarm: Option<Instant>) -> Result<Option<Event>, Error> {
+    fn step(&mut self, alarm: Option<Instant>, reminder: Option<Instant>) -> Result<Option<Event>, Error> {
+        let first = earliest(alarm, reminder);
         if let Some(event) = self.poll()? {
             return Ok(Some(event));
         }
@@ -256,14 +267,14 @@ impl Client {
             self.suffer(error)?;
         }
         // Who does not wait has more to send, and this may leave with it.
-        let waits = alarm.is_none_or(|alarm| alarm > Instant::now());
+        let waits = first.is_none_or(|alarm| alarm > Instant::now());
         if waits {
             self.send();
         } else {
             self.gather();
         }
         self.await_answer();
-        let mail = self.wait(earliest(self.deadline(), alarm));
+        let mail = self.wait(earliest(self.deadline(), first));
         self.now = Instant::now();
         if let Some(mail) = mail {
             let was_congested = self.is_congested();
@@ -274,7 +285,7 @@ impl Client {
                 self.pending.push_back(Event::Sendable);
             }
         }
-        if alarm.is_some_and(|alarm| alarm <= self.now) && self.pending.is_empty() {
+        if first.is_some_and(|alarm| alarm <= self.now) && self.pending.is_empty() {
             return Ok(Some(Event::Alarm));
         }
         self.mend(alarm)

@@ -165,12 +165,11 @@ impl Pinger<'_> {
         self.send_probe();
         let until = began + self.args.timeout;
         loop {
-            let alarm = self.lines.deadline().map_or(until, |deadline| deadline.min(until));
-            let event = self.client.next(Some(alarm))?;
+            let event = self.client.next_reminded(Some(until), self.lines.deadline())?;
             if self.is_answer(&event) {
                 return Ok(Probe::Answered(Instant::now()));
             }
-            if matches!(event, Event::Alarm) && alarm < until {
+            if matches!(event, Event::Alarm) && Instant::now() < until {
                 if !self.write_lines()? {
                     return Ok(Probe::Ended(End::NoReader));
                 }

@@ -163,8 +163,8 @@ impl Publisher {
             self.progress.update(position, Instant::now());
         }
         let at_once = goes_on.then(Instant::now);
-        let alarm = [at_once, self.alarm, self.progress.deadline()].into_iter().flatten().min();
-        Ok(self.client.next(alarm)?)
+        let reminder = [at_once, self.alarm, self.progress.deadline()].into_iter().flatten().min();
+        Ok(self.client.next_reminded(None, reminder)?)
     }
 
     fn verdict(&self) -> Exit {

@@ -176,8 +176,8 @@ impl Streamer {
             self.progress.update(position, Instant::now());
         }
         let at_once = self.goes_on.then(Instant::now);
-        let alarm = [at_once, self.alarm, self.progress.deadline()].into_iter().flatten().min();
-        Ok(self.client.next(alarm)?)
+        let reminder = [at_once, self.alarm, self.progress.deadline()].into_iter().flatten().min();
+        Ok(self.client.next_reminded(None, reminder)?)
     }
 
     /// Sends the header as soon as it may be sent; whether the broker takes the message at all.

@@ -165,8 +165,8 @@ impl Subscriber<'_> {
         self.intake.output.flush();
         self.settle_commands();
         self.client.hold(self.intake.output.is_full());
-        let alarm = [self.deadline, self.idle_deadline(), drawing].into_iter().flatten().min();
-        Ok(self.client.next(alarm)?)
+        let alarm = self.deadline.into_iter().chain(self.idle_deadline()).min();
+        Ok(self.client.next_reminded(alarm, drawing)?)
     }
 
     /// Draws what is to be drawn beside the output, if anything; when it wants to be asked again.

@@ -1,5 +1,7 @@
 //! A connection that is lost and mended: what was not acknowledged is sent again, once more and in order.
 
+use std::time::Duration;
+
 use crate::support::broker::{Broker, Step, connected, packet, subscribed, until_goodbye};
 use crate::support::program::{Outcome, Program};
 
@@ -51,4 +53,23 @@ fn the_number_of_attempts_is_bounded() {
     let broker = Broker::start(subscribed([Step::End]));
     let outcome = run(&broker, "sub", &["--reconnect-tries", "2"], "");
     assert_eq!((outcome.code(), outcome.stdout.as_slice()), (Some(8), b"".as_slice()), "{outcome}");
+}
+
+/// Who publishes so many times a second is reminded as often; a try to connect again takes as long as it takes.
+#[test]
+fn a_try_is_not_cut_short_by_the_pace() {
+    let mut script = connected([packet("32 <t> 00 01 'a'"), Step::Send("40 00 01"), Step::End]);
+    script.extend([
+        Step::Reconnect,
+        Step::Request(&[]),
+        Step::Dally(Duration::from_millis(600)),
+        Step::Accept,
+        packet("10 <MQTT> 04 *"),
+        Step::Send("20 00 00"),
+        packet("32 <t> 00 02 'b'"),
+        Step::Send("40 00 02"),
+    ]);
+    let broker = Broker::start(until_goodbye(script));
+    run(&broker, "pub", &["-q", "1", "-l", "--rate", "5", "--reconnect-tries", "1"], "a\nb\n")
+        .expect(0, "", "");
 }

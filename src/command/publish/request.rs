@@ -252,7 +252,7 @@ impl Requester<'_> {
             Some(patience) => self.pending.deadline(patience),
             None => None,
         };
-        Ok(self.client.next(self.alarm.into_iter().chain(deadline).min())?)
+        Ok(self.client.next_reminded(deadline, self.alarm)?)
     }
 
     fn handle(&mut self, event: Event) -> Result<Option<Exit>> {

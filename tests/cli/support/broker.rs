@@ -62,6 +62,8 @@ pub enum Step {
     Gone,
     /// Takes another connection.
     Reconnect,
+    /// Does nothing for a while, as a server that is far away.
+    Dally(Duration),
     /// Lets [`Broker::wait`] return.
     Tell,
 }
@@ -259,6 +261,10 @@ impl Stage {
             Step::Pong(payload) => peer.read_pong(payload),
             Step::Close(code) => closed(peer, code),
             Step::End => peer.socket().shutdown(Shutdown::Both).map_err(|error| error.to_string()),
+            Step::Dally(time) => {
+                thread::sleep(time);
+                Ok(())
+            }
             Step::HalfClose => peer.socket().shutdown(Shutdown::Write).map_err(|error| error.to_string()),
             Step::Reset => reset(peer),
             Step::Gone => peer.read_to_end(),
