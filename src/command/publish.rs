@@ -153,8 +153,8 @@ impl Publisher {
         }
     }
 
-    /// Waits; where the stream goes on it only looks what has come: a signal, a Ping, and what is acknowledged
-    /// soon need not be remembered for long, and so fills no more memory than is near.
+    /// Waits; where the stream goes on it only looks what has come: a signal, a Ping, and what is
+    /// acknowledged soon need not be remembered for long, and so fills no more memory than is near.
     fn wait(&mut self) -> Result<Event> {
         let goes_on = self.can_go_on();
         if self.progress.is_on() {

@@ -297,9 +297,8 @@ impl Frames {
         self.context.flush(&mut self.log.over(stream)).map_err(|error| write_error(&error))
     }
 
-    /// Puts Close 1000 behind what waits, so that both leave in one write, if that can be done without the one
-    /// being lost with the other; [`close`](Self::close) is for the other case. Nothing may be said or read
-    /// after it.
+    /// Puts Close 1000 behind what waits, so that both leave in one write, if the one cannot be lost with the
+    /// other by that; where it can, [`close`](Self::close) sends it. Nothing may be said or read after it.
     pub fn put_close(&mut self) {
         self.is_closed = self.is_closed || (self.context.can_write() && self.outbound.put_close());
     }

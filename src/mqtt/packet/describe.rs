@@ -30,8 +30,8 @@ impl Packet {
 }
 
 impl Ack {
-    /// One line for the packet log. mosquitto does not print the code of PUBREC and PUBREL; a failure would be
-    /// a riddle without it.
+    /// One line for the packet log. mosquitto does not print the code of PUBREC and PUBREL; a failure would
+    /// be a riddle without it.
     pub fn describe(packet: PacketType, packet_id: PacketId, code: ReasonCode) -> String {
         let name = packet.name();
         match packet {
