@@ -236,8 +236,8 @@ impl Client {
         self.next_reminded(alarm, None)
     }
 
-    /// The same with a second alarm that has time: a try to connect again is not cut short by it, or who wants
-    /// to be reminded often would never be connected to a server that is far away.
+    /// The same with a second alarm that has time: a try to connect again is not cut short by it, or who
+    /// wants to be reminded often would never be connected to a server that is far away.
     pub fn next_reminded(
         &mut self,
         alarm: Option<Instant>,

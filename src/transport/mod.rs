@@ -359,8 +359,8 @@ impl Transport {
         }
     }
 
-    /// The last that is said follows what waits, in the same write, if that can be: Close 1000. Nothing may be
-    /// written after it; [`close`](Self::close) says what is missing.
+    /// The last that is said follows what waits, in the same write, if that can be: Close 1000. Nothing may
+    /// be written after it; [`close`](Self::close) says what is missing.
     pub fn put_close(&mut self) {
         if let Stage::Open(frames) = &mut self.stage
             && !self.stream.wire().is_congested()
