@@ -37,7 +37,11 @@ impl Stream {
     fn drain(&mut self) -> Result<(), Malformed> {
         let mut publish = Publish::default();
         loop {
-            if self.in_runs && self.decoder.next_publish(&mut publish) {
+            if self.in_runs
+                && let Some(found) = self.decoder.find_publish(&mut publish)
+            {
+                publish.payload = self.decoder.payload_to_keep(found);
+                self.decoder.skip(found);
                 self.packets.push(Packet::Publish(publish.clone()));
             } else if let Some(ack) = self.in_runs.then(|| self.decoder.next_acknowledgement()).flatten() {
                 self.packets.push(acknowledgement(ack));
