@@ -4,9 +4,11 @@ mod broker;
 mod cli;
 mod client;
 mod command;
-mod hint;
+mod exit;
+mod format;
 mod mqtt;
 mod report;
+mod stdio;
 mod terminal;
 mod transport;
 

@@ -1,59 +1,42 @@
-//! Reads the source and fails where it breaks a rule of the house: which room may know which, where time is
-//! asked and text is printed, and what every file looks like. It must never know what the program does.
+//! Reads the source and fails where it breaks a rule of the house: which room may know which, where
+//! time is asked and text is printed, and what every file looks like. It must never know what the
+//! program does.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What must not be named under a module, by path; `room!` stands for a macro.
-const FORBIDDEN: &[(&str, &[&str])] = &[
-    (
-        "cli",
-        &["tungstenite", "rustls", "std::thread", "std::net::TcpStream", "command", "terminal", "broker"],
-    ),
-    (
-        "command",
-        &["tungstenite", "rustls", "httparse", "clap", "std::thread", "std::net::TcpStream", "transport"],
-    ),
-    (
-        "client",
-        &["clap", "tungstenite", "rustls", "std::io::stdout", "std::io::stdin", "cli", "command", "terminal"],
-    ),
-    ("client", &["broker", "report"]),
-    ("mqtt", &["std::io", "std::net", "std::fs", "std::thread", "std::env", "std::process", "anyhow"]),
-    (
-        "mqtt",
-        &[
-            "Instant::now",
-            "std::time::SystemTime",
-            "clap",
-            "tungstenite",
-            "rustls",
-            "signal_hook",
-            "fastrand",
-        ],
-    ),
-    ("mqtt", &["cli", "command", "client", "transport", "terminal", "broker", "report"]),
-    (
-        "transport",
-        &["clap", "std::io::stdin", "std::io::stdout", "std::io::stderr", "cli", "command", "client"],
-    ),
-    ("transport", &["mqtt", "terminal", "broker", "report"]),
-    ("terminal", &["clap", "std::net", "tungstenite", "rustls", "mqtt::session", "cli", "command", "client"]),
-    ("terminal", &["transport", "broker", "report"]),
-    (
-        "broker",
-        &["clap", "std::io::stdin", "std::io::stdout", "cli", "command", "client", "terminal", "report"],
-    ),
-    ("broker", &["transport::Transport", "transport::dial", "transport::tls", "transport::websocket"]),
-    ("broker::router", &["std::io", "std::net", "std::fs", "std::thread", "std::env", "Instant::now"]),
-    ("broker::router", &["tungstenite", "rustls", "transport"]),
-    ("report", &["std::net", "std::fs", "std::thread", "tungstenite", "rustls"]),
-    ("", &["todo!", "unimplemented!", "dbg!"]),
+/// What must not be named under a module: paths separated by blanks; `room!` stands for a macro.
+const FORBIDDEN: &[(&str, &str)] = &[
+    ("cli", "tungstenite rustls std::thread std::net::TcpStream"),
+    ("cli", "command format stdio terminal broker"),
+    ("command", "tungstenite rustls httparse clap std::thread std::net::TcpStream transport"),
+    ("client", "clap tungstenite rustls std::io::stdout std::io::stdin"),
+    ("client", "cli command format stdio terminal broker report exit"),
+    ("mqtt", "std::io std::net std::fs std::thread std::env std::process Instant::now"),
+    ("mqtt", "std::time::SystemTime anyhow clap tungstenite rustls signal_hook fastrand"),
+    ("mqtt", "cli command client transport format stdio terminal broker report exit"),
+    ("format", "std::net std::fs std::thread std::env std::process anyhow clap"),
+    ("format", "tungstenite rustls signal_hook mqtt::session"),
+    ("format", "cli command client transport stdio terminal broker report exit"),
+    ("transport", "clap std::io::stdin std::io::stdout std::io::stderr"),
+    ("transport", "cli command client mqtt format stdio terminal broker report exit"),
+    ("stdio", "clap std::net tungstenite rustls mqtt::session"),
+    ("stdio", "cli command client transport broker report exit"),
+    ("terminal", "clap std::net tungstenite rustls mqtt::session"),
+    ("terminal", "cli command client transport stdio broker report exit"),
+    ("broker", "clap std::io::stdin std::io::stdout"),
+    ("broker", "cli command client format stdio terminal report exit"),
+    ("broker", "transport::Transport transport::dial transport::tls transport::websocket"),
+    ("broker::router", "std::io std::net std::fs std::thread std::env Instant::now"),
+    ("broker::router", "tungstenite rustls transport"),
+    ("report", "std::net std::fs std::thread tungstenite rustls"),
+    ("exit", "std::net std::fs std::thread std::io tungstenite rustls clap"),
+    ("", "todo! unimplemented! dbg!"),
 ];
 
 /// Where text may be printed.
-const PRINTING: &[&str] = &["terminal", "report", "main"];
+const PRINTING: &[&str] = &["stdio", "terminal", "report", "main"];
 
 /// What may lie in the repository beside files that begin with a dot.
 const TOP: &[&str] = &[
@@ -70,10 +53,10 @@ const TOP: &[&str] = &[
 ];
 
 const WIDEST_LINE: usize = 110;
-const LONGEST_FUNCTION: usize = 70;
+const LONGEST_FUNCTION: usize = 76;
 
-/// Source with comments and the insides of strings blanked, and with everything that is only for tests gone;
-/// lines stay where they are.
+/// Source with comments and the insides of strings blanked, and with everything that is only for
+/// tests gone; lines stay where they are.
 fn code_of(source: &str) -> String {
     without_tests(&without_prose(source))
 }
@@ -101,8 +84,9 @@ fn without_prose(source: &str) -> String {
 
 /// The length of the comment or literal that `text` begins with.
 fn prose(text: &str) -> Option<usize> {
-    let until =
-        |from: usize, end: &str| text[from..].find(end).map_or(text.len(), |at| from + at + end.len());
+    let until = |from: usize, end: &str| {
+        text[from..].find(end).map_or(text.len(), |at| from + at + end.len())
+    };
     if text.starts_with("//") {
         return Some(text.find('\n').unwrap_or(text.len()));
     }
@@ -212,7 +196,8 @@ fn absolute(path: &str, module: &[String]) -> String {
     place.join("::")
 }
 
-/// Whether `path` is `named`, lies below it, or ends in it where it is a name that is mostly imported.
+/// Whether `path` is `named`, lies below it, or ends in it where it is a name that is mostly
+/// imported.
 fn names(path: &str, named: &str) -> bool {
     let path = path.trim_end_matches(':');
     path == named
@@ -229,7 +214,10 @@ fn complaints(source: &str, module: &[String]) -> Vec<(usize, String)> {
     let is_in = |room: &str| room.is_empty() || names(&place, room);
     let may_print = PRINTING.iter().any(|room| names(&place, room));
     for (line, path) in paths(&code, module) {
-        let rules = FORBIDDEN.iter().filter(|(room, _)| is_in(room)).flat_map(|(_, names)| *names);
+        let rules = FORBIDDEN
+            .iter()
+            .filter(|(room, _)| is_in(room))
+            .flat_map(|(_, names)| names.split(' '));
         found.extend(
             rules
                 .filter(|rule| names(&path, rule))
@@ -271,7 +259,8 @@ fn complaints_about_functions(code: &str) -> Vec<(usize, String)> {
     for (at, _) in code.match_indices("fn ") {
         let is_word = !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
         let Some(open) = code[at..].find(['{', ';']).filter(|_| is_word) else { continue };
-        let end = if code[at + open..].starts_with('{') { block_end(&code[at..], open) } else { open };
+        let end =
+            if code[at + open..].starts_with('{') { block_end(&code[at..], open) } else { open };
         let lines = code[at..at + end].lines().count();
         if lines > LONGEST_FUNCTION {
             let start = 1 + code[..at].matches('\n').count();
@@ -284,7 +273,8 @@ fn complaints_about_functions(code: &str) -> Vec<(usize, String)> {
 /// The module of a file below `src`.
 fn module_of(file: &Path) -> Vec<String> {
     let path = file.with_extension("");
-    let mut module: Vec<String> = path.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+    let mut module: Vec<String> =
+        path.iter().map(|part| part.to_string_lossy().into_owned()).collect();
     module.pop_if(|last| last == "mod");
     module
 }
@@ -293,8 +283,10 @@ fn module_of(file: &Path) -> Vec<String> {
 fn test_modules(source: &str, module: &[String]) -> Vec<String> {
     let code = without_prose(source);
     let items = code.split("#[cfg(test)]").skip(1).map(str::trim_start);
-    let declarations = items.filter_map(|item| item.trim_start_matches("pub ").strip_prefix("mod "));
-    let names = declarations.filter_map(|item| item.split_once([';', ' ', '{'])).map(|(name, _)| name);
+    let declarations =
+        items.filter_map(|item| item.trim_start_matches("pub ").strip_prefix("mod "));
+    let names =
+        declarations.filter_map(|item| item.split_once([';', ' ', '{'])).map(|(name, _)| name);
     names.map(|name| [module, &[name.to_owned()]].concat().join("::")).collect()
 }
 
@@ -318,8 +310,11 @@ fn the_source_keeps_the_rules_of_the_house() {
     let mut report = Vec::new();
     for (file, module, source) in &files {
         let is_test = (1..=module.len()).any(|length| tests.contains(&module[..length].join("::")));
-        let mut found =
-            if is_test { complaints_about_lines(source, &blank(source)) } else { complaints(source, module) };
+        let mut found = if is_test {
+            complaints_about_lines(source, &blank(source))
+        } else {
+            complaints(source, module)
+        };
         // Tests hold texts and bytes as they travel: their width is not ours to choose.
         found.retain(|(_, complaint)| !is_test || !complaint.starts_with("wider"));
         for (line, complaint) in found {
@@ -352,45 +347,62 @@ fn wrong(place: &str, source: &str) -> Vec<String> {
 fn forbidden_paths_are_found_however_they_are_written() {
     let expected = ["2: mqtt::topic must not name std::io"];
     assert_eq!(wrong("mqtt::topic", "use std::io;"), expected);
-    assert_eq!(wrong("mqtt::topic", "use std::{collections::BTreeMap, io::{self as x}};"), expected);
+    assert_eq!(
+        wrong("mqtt::topic", "use std::{collections::BTreeMap, io::{self as x}};"),
+        expected
+    );
     assert_eq!(wrong("mqtt::topic", "fn f() { std::io::stdout(); }"), expected);
-    assert_eq!(wrong("mqtt::qos", "use crate::client::Event;"), ["2: mqtt::qos must not name client"]);
+    assert_eq!(
+        wrong("mqtt::qos", "use crate::client::Event;"),
+        ["2: mqtt::qos must not name client"]
+    );
     assert_eq!(
         wrong("mqtt::packet::x", "use super::super::super::client;"),
         ["2: mqtt::packet::x must not name client"]
     );
-    assert_eq!(wrong("mqtt::x", "\nlet now = Instant::now();"), ["3: mqtt::x must not name Instant::now"]);
+    assert_eq!(
+        wrong("mqtt::x", "\nlet now = Instant::now();"),
+        ["3: mqtt::x must not name Instant::now"]
+    );
     assert_eq!(
         wrong("broker::router::x", "time::Instant::now()"),
         ["2: broker::router::x must not name Instant::now"]
     );
     assert_eq!(wrong("client", "println!(\"x\")"), ["2: client must not print"]);
     assert_eq!(wrong("client", "todo!()"), ["2: client must not name todo!"]);
-    assert_eq!(wrong("client", "let x = y.unwrap();"), ["2: unwrap() without the invariant as text"]);
+    assert_eq!(
+        wrong("client", "let x = y.unwrap();"),
+        ["2: unwrap() without the invariant as text"]
+    );
     assert_eq!(wrong("client", "// TODO"), ["2: something is left to do"]);
 }
 
 #[test]
 fn what_is_allowed_is_not_found() {
     assert!(
-        wrong("mqtt::topic", "use std::time::{Duration, Instant}; use super::session; // std::io").is_empty()
-    );
-    assert!(
-        wrong("mqtt::topic", "let text = \"std::io \\\" std::net\"; let c = '\"'; use_it::<'a>(client)")
+        wrong("mqtt::topic", "use std::time::{Duration, Instant}; use super::session; // std::io")
             .is_empty()
     );
     assert!(
-        wrong("mqtt::topic", "#[cfg(test)]\nmod tests { use std::io; fn f() { x.unwrap(); } }").is_empty()
+        wrong(
+            "mqtt::topic",
+            "let text = \"std::io \\\" std::net\"; let c = '\"'; use_it::<'a>(client)"
+        )
+        .is_empty()
+    );
+    assert!(
+        wrong("mqtt::topic", "#[cfg(test)]\nmod tests { use std::io; fn f() { x.unwrap(); } }")
+            .is_empty()
     );
     assert!(wrong("broker::listener", "let now = Instant::now();").is_empty());
-    assert!(wrong("terminal::output", "println!()").is_empty());
+    assert!(wrong("terminal::screen", "println!()").is_empty());
     assert_eq!(test_modules("#[cfg(test)]\npub mod tests;", &["a".to_owned()]), ["a::tests"]);
 }
 
 #[test]
 fn sizes_are_found() {
     let long = format!("fn f() {{\n{}}}", "x();\n".repeat(LONGEST_FUNCTION));
-    assert_eq!(wrong("client", &long), ["2: a function of 72 lines"]);
+    assert_eq!(wrong("client", &long), ["2: a function of 78 lines"]);
     assert!(wrong("client", &long.replacen("x();\nx();\n", "", 1)).is_empty());
     assert_eq!(wrong("client", &"é".repeat(WIDEST_LINE + 1)), ["2: wider than 110 columns"]);
     assert_eq!(complaints("use std::io;", &[]).len(), 1);

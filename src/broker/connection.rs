@@ -1,5 +1,5 @@
-//! The two threads of one connection. The reader owns the WebSocket's reading side (tungstenite) and
-//! decodes; the writer encodes and frames. Neither understands a session.
+//! The two threads of one connection. The reader owns the WebSocket's reading side (tungstenite)
+//! and decodes; the writer encodes and frames. Neither understands a session.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -40,8 +40,8 @@ pub struct Context<'a> {
     pub log: Option<&'a Log>,
 }
 
-/// The reading side of a socket as tungstenite wants it. Before it blocks it hands over what was decoded;
-/// what tungstenite writes (Pong, the answer to Close) goes through the writer.
+/// The reading side of a socket as tungstenite wants it. Before it blocks it hands over what was
+/// decoded; what tungstenite writes (Pong, the answer to Close) goes through the writer.
 struct Inlet<'a> {
     link: &'a Link,
     mailbox: &'a SyncSender<Event>,
@@ -93,7 +93,8 @@ impl Read for Inlet<'_> {
 impl Write for Inlet<'_> {
     fn write(&mut self, frame: &[u8]) -> io::Result<usize> {
         match frame {
-            // The answer to a Close is the end; it goes after what was posted, and nothing after it.
+            // The answer to a Close is the end; it goes after what was posted, and nothing after
+            // it.
             [CLOSE, _, high, low, ..] => self.link.end(Some(u16::from_be_bytes([*high, *low]))),
             [CLOSE, ..] => self.link.end(Some(NORMAL)),
             _ => self.link.post_frame(frame),
@@ -133,15 +134,21 @@ pub fn read(link: &Link, context: Context<'_>, leftover: Vec<u8>) {
 }
 
 /// Reads messages until the WebSocket ends, and says with which code it should be closed.
-fn read_messages(socket: &mut WebSocket<Inlet<'_>>, link: &Link, context: Context<'_>) -> Option<u16> {
+fn read_messages(
+    socket: &mut WebSocket<Inlet<'_>>,
+    link: &Link,
+    context: Context<'_>,
+) -> Option<u16> {
     let mut decoder = Some(Decoder::new(link.version(), context.max_packet));
     loop {
         match socket.read() {
             Ok(Message::Binary(bytes)) => {
                 let inlet = socket.get_mut();
-                let intact = decoder.as_mut().is_none_or(|decoder| decode(decoder, bytes, inlet, context));
+                let intact =
+                    decoder.as_mut().is_none_or(|decoder| decode(decoder, bytes, inlet, context));
                 if !intact {
-                    // The router ends the connection; frames are read on, so that its Close is answered.
+                    // The router ends the connection; frames are read on, so that its Close is
+                    // answered.
                     decoder = None;
                 }
             }
@@ -165,7 +172,12 @@ fn read_messages(socket: &mut WebSocket<Inlet<'_>>, link: &Link, context: Contex
 }
 
 /// Decodes a piece of the MQTT stream; false when nothing after it can be understood.
-fn decode(decoder: &mut Decoder, bytes: Bytes, inlet: &mut Inlet<'_>, context: Context<'_>) -> bool {
+fn decode(
+    decoder: &mut Decoder,
+    bytes: Bytes,
+    inlet: &mut Inlet<'_>,
+    context: Context<'_>,
+) -> bool {
     decoder.feed(bytes);
     loop {
         match decoder.next() {
@@ -190,8 +202,8 @@ fn decode(decoder: &mut Decoder, bytes: Bytes, inlet: &mut Inlet<'_>, context: C
     }
 }
 
-/// Reads and forgets until the other side closes or the writer cuts the socket: closing a socket with
-/// unread bytes would destroy what we sent last.
+/// Reads and forgets until the other side closes or the writer cuts the socket: closing a socket
+/// with unread bytes would destroy what we sent last.
 fn drain(link: &Link) {
     let mut waste = [0; 4096];
     while matches!((&link.socket).read(&mut waste), Ok(1..)) {}

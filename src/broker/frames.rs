@@ -34,8 +34,8 @@ impl<W: Write> Frames<W> {
         Self { sink, out: BytesMut::new(), open: None, scratch: BytesMut::new() }
     }
 
-    /// Adds a packet. One that cannot be encoded is left out: the error is the peer's (a message from an
-    /// MQTT 5 publisher that does not fit into a packet together with our additions).
+    /// Adds a packet. One that cannot be encoded is left out: the error is the peer's (a message
+    /// from an MQTT 5 publisher that does not fit into a packet together with our additions).
     pub fn packet(&mut self, packet: &Packet, version: Version) -> io::Result<()> {
         let length = packet.encoded_len(version);
         if length <= MESSAGE_BYTES {
@@ -56,7 +56,9 @@ impl<W: Write> Frames<W> {
         let mut head = std::mem::take(&mut self.scratch);
         head.clear();
         let (encoded, payload) = match packet {
-            Packet::Publish(publish) => (publish.encode_header(version, &mut head), &publish.payload[..]),
+            Packet::Publish(publish) => {
+                (publish.encode_header(version, &mut head), &publish.payload[..])
+            }
             _ => (packet.encode(version, &mut head), &[][..]),
         };
         if encoded.is_ok() {
@@ -186,7 +188,10 @@ mod tests {
         let many: Vec<_> = (0..10_000).map(|_| publish(10)).collect();
         let messages = messages(&written(&many));
         assert!(messages.iter().all(|message| message.len() <= MESSAGE_BYTES));
-        assert_eq!(messages.concat(), [b"\x30\x0d\x00\x01t".as_slice(), &[b'x'; 10]].concat().repeat(10_000));
+        assert_eq!(
+            messages.concat(),
+            [b"\x30\x0d\x00\x01t".as_slice(), &[b'x'; 10]].concat().repeat(10_000)
+        );
         // The fourth ends early, with the write that it is part of.
         assert_eq!(messages.len(), 6);
     }

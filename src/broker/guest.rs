@@ -44,7 +44,8 @@ impl Watch {
 fn wait(mut signals: Signals, command: Option<Command>) -> io::Result<End> {
     let (sender, mail) = mpsc::channel();
     let child = command.map(|mut command| command.spawn()).transpose()?;
-    let pid = child.as_ref().and_then(|child| i32::try_from(child.id()).ok()).and_then(Pid::from_raw);
+    let pid =
+        child.as_ref().and_then(|child| i32::try_from(child.id()).ok()).and_then(Pid::from_raw);
     let signalled = sender.clone();
     thread::spawn(move || {
         signals.forever().for_each(|signal| {
@@ -59,7 +60,8 @@ fn wait(mut signals: Signals, command: Option<Command>) -> io::Result<End> {
         match (mail.recv().map_err(io::Error::other)?, pid) {
             (Mail::Ended(status), _) => return status.map(|status| End::Command(code(status))),
             (Mail::Signal(signal), None) => return Ok(End::Signal(signal)),
-            // SIGINT comes from the keyboard, and so has reached the command already. It decides what to do.
+            // SIGINT comes from the keyboard, and so has reached the command already. It decides
+            // what to do.
             (Mail::Signal(SIGTERM), Some(pid)) => {
                 // It may have ended by itself in this very moment.
                 let _ = kill_process(pid, Signal::TERM);

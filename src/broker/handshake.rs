@@ -17,8 +17,8 @@ struct Refusal {
     sentence: String,
 }
 
-/// Reads the request and answers it. What came behind its head is given back; `Err` is the sentence that
-/// the client was told.
+/// Reads the request and answers it. What came behind its head is given back; `Err` is the sentence
+/// that the client was told.
 pub fn accept(socket: &TcpStream, path: &str) -> io::Result<Result<Vec<u8>, String>> {
     let outcome = match read_request(socket)? {
         Ok((request, rest)) => answer(&request, path).map(|head| (head, rest)),
@@ -40,7 +40,8 @@ pub fn accept(socket: &TcpStream, path: &str) -> io::Result<Result<Vec<u8>, Stri
 pub fn refuse_busy(socket: &TcpStream) -> io::Result<()> {
     let sentence = "mqttws serve has too many connections".to_owned();
     socket.set_write_timeout(Some(LINGER))?;
-    (&*socket).write_all(Refusal { status: "503 Service Unavailable", sentence }.response().as_bytes())
+    (&*socket)
+        .write_all(Refusal { status: "503 Service Unavailable", sentence }.response().as_bytes())
 }
 
 fn read_request(mut socket: &TcpStream) -> io::Result<Result<(Request, Vec<u8>), Refusal>> {
@@ -52,11 +53,17 @@ fn read_request(mut socket: &TcpStream) -> io::Result<Result<(Request, Vec<u8>),
         match parse_request(&head) {
             Ok(Some((request, length))) => return Ok(Ok((request, head.split_off(length)))),
             Ok(None) if head.len() > HEAD_BYTES => {
-                let sentence = format!("the request has a head of more than {} KiB", HEAD_BYTES / 1024);
-                return Ok(Err(Refusal { status: "431 Request Header Fields Too Large", sentence }));
+                let sentence =
+                    format!("the request has a head of more than {} KiB", HEAD_BYTES / 1024);
+                return Ok(Err(Refusal {
+                    status: "431 Request Header Fields Too Large",
+                    sentence,
+                }));
             }
             Ok(None) => {}
-            Err(error) => return Ok(Err(Refusal { status: "400 Bad Request", sentence: error.to_string() })),
+            Err(error) => {
+                return Ok(Err(Refusal { status: "400 Bad Request", sentence: error.to_string() }));
+            }
         }
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
@@ -90,12 +97,16 @@ fn answer(request: &Request, path: &str) -> Result<String, Refusal> {
         return refused("426 Upgrade Required", sentence);
     }
     if request.version.as_deref() != Some("13") {
-        return refused("426 Upgrade Required", "only version 13 of WebSocket is spoken here".to_owned());
+        return refused(
+            "426 Upgrade Required",
+            "only version 13 of WebSocket is spoken here".to_owned(),
+        );
     }
     let Some(key) = &request.key else {
         return refused("400 Bad Request", "the request has no Sec-WebSocket-Key".to_owned());
     };
-    let Some(subprotocol) = request.protocols.iter().find(|offer| SUBPROTOCOLS.contains(&offer.as_str()))
+    let Some(subprotocol) =
+        request.protocols.iter().find(|offer| SUBPROTOCOLS.contains(&offer.as_str()))
     else {
         return refused("400 Bad Request", no_subprotocol(&request.protocols));
     };
@@ -116,7 +127,8 @@ fn no_subprotocol(offered: &[String]) -> String {
     }
 }
 
-/// Sends the answer, and reads on until the client closes: closing on unread bytes could destroy it.
+/// Sends the answer, and reads on until the client closes: closing on unread bytes could destroy
+/// it.
 fn refuse(mut socket: &TcpStream, refusal: &Refusal) -> io::Result<()> {
     socket.write_all(refusal.response().as_bytes())?;
     socket.shutdown(Shutdown::Write)?;
@@ -169,7 +181,10 @@ mod tests {
         let (status, head) = status_for(GOOD);
         assert_eq!(status, "101");
         // RFC 6455 §1.3
-        assert!(head.contains("\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"), "{head}");
+        assert!(
+            head.contains("\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"),
+            "{head}"
+        );
         assert!(head.contains("\r\nSec-WebSocket-Protocol: mqtt\r\n"), "{head}");
         assert_eq!(status_for(&GOOD.replace("/mqtt", "/mqtt?token=1")).0, "101");
     }
@@ -177,8 +192,12 @@ mod tests {
     #[test]
     fn the_first_offer_that_we_speak_is_answered() {
         for (offer, answered) in [("mqttv3.1", "mqttv3.1"), ("stomp, mqttv3.1, mqtt", "mqttv3.1")] {
-            let (_, head) = status_for(&GOOD.replace("Protocol: mqtt", &format!("Protocol: {offer}")));
-            assert!(head.contains(&format!("\r\nSec-WebSocket-Protocol: {answered}\r\n")), "{head}");
+            let (_, head) =
+                status_for(&GOOD.replace("Protocol: mqtt", &format!("Protocol: {offer}")));
+            assert!(
+                head.contains(&format!("\r\nSec-WebSocket-Protocol: {answered}\r\n")),
+                "{head}"
+            );
         }
     }
 

@@ -7,7 +7,8 @@ const MIB: usize = 1024 * KIB;
 
 /// How long a new connection may take for its HTTP request, and again for its CONNECT.
 pub const PATIENCE: Duration = Duration::from_secs(10);
-/// How long we wait for the other side's Close frame, and for a write to a client that we are leaving.
+/// How long we wait for the other side's Close frame, and for a write to a client that we are
+/// leaving.
 pub const LINGER: Duration = Duration::from_secs(1);
 /// How long a publisher is held back for one slow subscriber, before that one loses messages.
 pub const HOLD_BACK: Duration = Duration::from_secs(1);
@@ -23,7 +24,8 @@ pub const SUBSCRIPTIONS: usize = 10_000;
 /// Levels of a topic filter. The tree of subscriptions is walked recursively.
 pub const FILTER_LEVELS: usize = 128;
 
-/// Receive Maximum (§3.2.2.3.3) that we announce: QoS 2 messages that a client may leave unreleased.
+/// Receive Maximum (§3.2.2.3.3) that we announce: QoS 2 messages that a client may leave
+/// unreleased.
 pub const RECEIVE_MAXIMUM: u16 = 1_024;
 /// Topic Alias Maximum (§3.2.2.3.8) that we announce.
 pub const TOPIC_ALIAS_MAXIMUM: u16 = 16;
@@ -32,7 +34,8 @@ pub const IN_FLIGHT: u16 = 1_024;
 
 /// What one packet weighs besides topic and payload, in bytes: our book-keeping.
 pub const MESSAGE_OVERHEAD: usize = 128;
-/// Unsent bytes of one connection; above, QoS 0 messages are dropped and others stay in the session.
+/// Unsent bytes of one connection; above, QoS 0 messages are dropped and others stay in the
+/// session.
 pub const UNSENT_BYTES: usize = 64 * MIB;
 /// Backlog of one connected subscriber above which its publishers are held back.
 pub const SLOW_BYTES: usize = 8 * MIB;
@@ -53,7 +56,8 @@ pub const QUEUED_BYTES: usize = 256 * MIB;
 pub const RETAINED_MESSAGES: usize = 100_000;
 /// Their bytes.
 pub const RETAINED_BYTES: usize = 256 * MIB;
-/// A stored message smaller than this is copied, so that it does not keep a whole read buffer alive.
+/// A stored message smaller than this is copied, so that it does not keep a whole read buffer
+/// alive.
 pub const COPY_BYTES: usize = 4 * KIB;
 
 /// The largest WebSocket message that we send (limits of 64 KiB are common).

@@ -136,9 +136,12 @@ impl Link {
     /// For the writer: waits for something to write and takes all of it.
     pub fn take(&self, outbox: &mut Outbox) {
         let idle = |state: &mut State| {
-            state.ending.is_none() && state.outbox.frames.is_empty() && state.outbox.packets.is_empty()
+            state.ending.is_none()
+                && state.outbox.frames.is_empty()
+                && state.outbox.packets.is_empty()
         };
-        let mut state = self.to_write.wait_while(self.lock(), idle).unwrap_or_else(PoisonError::into_inner);
+        let mut state =
+            self.to_write.wait_while(self.lock(), idle).unwrap_or_else(PoisonError::into_inner);
         std::mem::swap(&mut state.outbox, outbox);
         outbox.ending = state.ending;
     }
@@ -153,10 +156,12 @@ impl Link {
         relieved
     }
 
-    /// For the reader: announces a batch of packets for the router. Waits until there is room for it,
-    /// the client itself reads what it is sent, and a slow subscriber has caught up or used up its time.
+    /// For the reader: announces a batch of packets for the router. Waits until there is room for
+    /// it, the client itself reads what it is sent, and a slow subscriber has caught up or used up
+    /// its time.
     pub fn admit(&self, weight: usize) {
-        let crowded = |state: &State| state.unrouted > 0 && state.unrouted + weight > UNROUTED_BYTES;
+        let crowded =
+            |state: &State| state.unrouted > 0 && state.unrouted + weight > UNROUTED_BYTES;
         let deaf = || self.gauge.unsent() > DEAF_BYTES;
         let mut state = self.lock();
         state.waiting += 1;
@@ -212,7 +217,8 @@ impl Link {
 
     /// Waits until this subscriber has caught up by half. If it does not, nobody else waits for it.
     fn wait_until_less_slow(&self) {
-        let slow = |state: &mut State| state.ending.is_none() && self.gauge.backlog() > SLOW_BYTES / 2;
+        let slow =
+            |state: &mut State| state.ending.is_none() && self.gauge.backlog() > SLOW_BYTES / 2;
         let mut state = self.lock();
         state.waiting += 1;
         let waited = self.progress.wait_timeout_while(state, HOLD_BACK, slow);

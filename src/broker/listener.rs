@@ -1,4 +1,5 @@
-//! The broker's threads: one accepts, one routes, two serve each connection. It understands no packet.
+//! The broker's threads: one accepts, one routes, two serve each connection. It understands no
+//! packet.
 
 use std::collections::HashMap;
 use std::io;
@@ -148,7 +149,8 @@ pub fn listen(listener: &TcpListener, shared: &Arc<Shared>) {
             Ok(()) => {}
             Err(error) => {
                 shared.tell(&format!("a connection failed at once: {error}"));
-                // Most likely we are out of descriptors or threads: do not spin until some are free.
+                // Most likely we are out of descriptors or threads: do not spin until some are
+                // free.
                 thread::sleep(Duration::from_millis(20));
             }
         }
@@ -156,12 +158,18 @@ pub fn listen(listener: &TcpListener, shared: &Arc<Shared>) {
 }
 
 /// Starts the thread of a new connection.
-fn begin(id: ConnectionId, socket: TcpStream, address: SocketAddr, shared: &Arc<Shared>) -> io::Result<()> {
+fn begin(
+    id: ConnectionId,
+    socket: TcpStream,
+    address: SocketAddr,
+    shared: &Arc<Shared>,
+) -> io::Result<()> {
     if shared.live().len() >= CONNECTIONS {
         return handshake::refuse_busy(&socket);
     }
     socket.set_nodelay(true)?;
-    let guard = Guard { link: Arc::new(Link::new(id, address, socket)), shared: Arc::clone(shared) };
+    let guard =
+        Guard { link: Arc::new(Link::new(id, address, socket)), shared: Arc::clone(shared) };
     shared.live().insert(id, Arc::clone(&guard.link));
     thread::Builder::new().name(format!("reader {id}")).spawn(move || guard.serve())?;
     Ok(())
@@ -184,7 +192,9 @@ impl Guard {
                 }
             }
             Ok(Err(sentence)) => shared.tell(&format!("{} was refused: {sentence}", link.address)),
-            Err(error) => shared.tell(&format!("{} did not ask for anything: {error}", link.address)),
+            Err(error) => {
+                shared.tell(&format!("{} did not ask for anything: {error}", link.address))
+            }
         }
     }
 
@@ -264,7 +274,8 @@ impl Hub {
         }
     }
 
-    /// Waits for the next event or the router's deadline. False when there will be no event any more.
+    /// Waits for the next event or the router's deadline. False when there will be no event any
+    /// more.
     fn wait(&self, events: &mut Vec<Event>) -> bool {
         let event = match self.router.deadline() {
             Some(at) => self.inbox.recv_timeout(at.saturating_duration_since(Instant::now())),
@@ -304,7 +315,9 @@ impl Hub {
                     self.router.receive(connection, packet, now);
                 }
             }
-            Event::Malformed { connection, error } => self.router.malformed(connection, &error, now),
+            Event::Malformed { connection, error } => {
+                self.router.malformed(connection, &error, now)
+            }
             Event::Lost(connection) => {
                 self.router.lost(connection, now);
                 self.links.remove(&connection);

@@ -57,7 +57,8 @@ impl Broker {
         let shared = Arc::new(Shared::new(options, mailbox));
         let hub = Hub { router, inbox, links: HashMap::new(), shared: Arc::clone(&shared) };
         let router = thread::Builder::new().name("router".to_owned()).spawn(move || hub.run())?;
-        let mut broker = Self { address, shared: Arc::clone(&shared), router: Some(router), listener: None };
+        let mut broker =
+            Self { address, shared: Arc::clone(&shared), router: Some(router), listener: None };
         let listener = thread::Builder::new().name("listener".to_owned());
         broker.listener = Some(listener.spawn(move || listener::listen(&socket, &shared))?);
         Ok(broker)
@@ -73,8 +74,8 @@ impl Broker {
         format!("ws://{}{}", listener::reachable(self.address()), self.shared.path())
     }
 
-    /// Stops: clients get DISCONNECT 0x8B (MQTT 5) and Close 1001, wills are not published. Returns within
-    /// two seconds.
+    /// Stops: clients get DISCONNECT 0x8B (MQTT 5) and Close 1001, wills are not published. Returns
+    /// within two seconds.
     pub fn stop(self) {
         drop(self);
     }

@@ -38,7 +38,10 @@ fn requests_that_are_refused() {
 fn an_upgrade_in_pieces_and_with_frames_behind_it() {
     let broker = start();
     let mut request = UPGRADE.as_bytes().to_vec();
-    request.extend(frame(BINARY, &encoded(&[connect(Version::V3_1, "id"), Packet::PingReq], Version::V3_1)));
+    request.extend(frame(
+        BINARY,
+        &encoded(&[connect(Version::V3_1, "id"), Packet::PingReq], Version::V3_1),
+    ));
     for cut in [1, 100, UPGRADE.len() - 1, UPGRADE.len(), UPGRADE.len() + 3] {
         let mut socket = dial(&broker);
         socket.write_all(&request[..cut]).unwrap();
@@ -238,7 +241,9 @@ fn the_log_tells_what_happens() {
     drop(client);
     broker.stop();
     let lines = lines.lock().unwrap().join("\n");
-    for words in ["is connected", "sent CONNECT", "is sent CONNACK", "sent PINGREQ", "is sent PINGRESP"] {
+    for words in
+        ["is connected", "sent CONNECT", "is sent CONNACK", "sent PINGREQ", "is sent PINGRESP"]
+    {
         assert!(lines.contains(words), "{lines}");
     }
 }

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use clap::Args;
 
-use crate::report::Usage;
+use crate::exit::Usage;
 use crate::transport::endpoint::{Endpoint, Scheme};
 
 /// Where `serve` listens, and so where everything connects that was told nothing else.
@@ -23,7 +23,13 @@ pub struct Address {
     url: Option<String>,
 
     /// The same as URL.
-    #[arg(short = 'L', long = "url", id = "url_flag", value_name = "URL", help_heading = "Where to connect")]
+    #[arg(
+        short = 'L',
+        long = "url",
+        id = "url_flag",
+        value_name = "URL",
+        help_heading = "Where to connect"
+    )]
     url_flag: Option<String>,
 
     /// Host to connect to [default: localhost]
@@ -48,7 +54,9 @@ impl Address {
         let given = self.url.as_deref().or(self.url_flag.as_deref());
         let parts = self.host.is_some() || self.port.is_some() || self.path.is_some();
         let endpoint = match given {
-            Some(url) => Endpoint::parse(url).map_err(|error| Usage::new(format!("the URL: {error}")))?,
+            Some(url) => {
+                Endpoint::parse(url).map_err(|error| Usage::new(format!("the URL: {error}")))?
+            }
             None if parts => self.assembled(tls)?,
             None => match std::env::var("MQTTWS_URL") {
                 Ok(url) if !url.is_empty() => Endpoint::parse(&url)

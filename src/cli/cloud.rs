@@ -1,5 +1,6 @@
-//! The text of `man/mqttws-cloud.7`: how to reach brokers that are rented. `tests/cli/cloud.rs` runs each
-//! recipe as it stands there; this must never know more of a service than its documentation says.
+//! The text of `man/mqttws-cloud.7`: how to reach brokers that are rented. `tests/cli/cloud.rs`
+//! runs each recipe as it stands there; this must never know more of a service than its
+//! documentation says.
 
 /// The page. Each recipe is the first example that runs `mqttws` under its heading.
 pub const PAGE: &str = r#".TH MQTTWS-CLOUD 7  mqttws "mqttws manual"

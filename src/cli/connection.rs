@@ -15,7 +15,8 @@ use super::session::Session;
 use super::tls::Tls;
 use super::value;
 use crate::client::{self, Notice, Reconnect};
-use crate::report::{self, Usage};
+use crate::exit::Usage;
+use crate::report;
 use crate::transport::endpoint::{Endpoint, Scheme};
 
 /// Where to connect, and how.
@@ -77,11 +78,13 @@ pub struct Connection {
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     config: Option<PathBuf>,
 
-    /// Print what is in force and where each value came from, with secrets masked; connect to nothing
+    /// Print what is in force and where each value came from, with secrets masked; connect to
+    /// nothing
     #[arg(long, help_heading = "Output")]
     print_config: bool,
 
-    /// Log each packet on stderr; twice (-dd) also proxy, TLS, the HTTP upgrade and each WebSocket frame
+    /// Log each packet on stderr; twice (-dd) also proxy, TLS, the HTTP upgrade and each WebSocket
+    /// frame
     #[arg(short, long, help_heading = "Output", action = ArgAction::Count)]
     debug: u8,
 

@@ -1,5 +1,5 @@
-//! What `pub` and `sub` have in common: where to connect, which session, and the properties of its packets.
-//! It reads what [`Connection::resolve`] reads, and must never open a connection.
+//! What `pub` and `sub` have in common: where to connect, which session, and the properties of its
+//! packets. It reads what [`Connection::resolve`] reads, and must never open a connection.
 
 use anyhow::Result;
 use clap::Args;
@@ -31,8 +31,8 @@ pub struct Conversation {
 }
 
 impl Conversation {
-    /// What the flags, the environment and the defaults mean together, and the properties for the packets
-    /// that the command itself sends.
+    /// What the flags, the environment and the defaults mean together, and the properties for the
+    /// packets that the command itself sends.
     pub fn resolve(&self) -> Result<(client::Options, GivenProperties)> {
         let mut options = self.connection.resolve()?;
         self.persistence.apply(&self.connection, &mut options)?;

@@ -8,10 +8,10 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use clap::Args;
 
+use crate::exit::Usage;
 use crate::mqtt::packet;
 use crate::mqtt::scram;
 use crate::mqtt::session::Authentication;
-use crate::report::Usage;
 use crate::transport::endpoint::Endpoint;
 
 /// User name and password.
@@ -21,8 +21,15 @@ pub struct Credentials {
     #[arg(short, long, value_name = "NAME", help_heading = "MQTT")]
     username: Option<String>,
 
-    /// Password [default: that of the URL, or `$MQTTWS_PASSWORD`]; others can see it on the command line
-    #[arg(short = 'P', long = "pw", value_name = "PASSWORD", help_heading = "MQTT", alias = "password")]
+    /// Password [default: that of the URL, or `$MQTTWS_PASSWORD`]; others can see it on the command
+    /// line
+    #[arg(
+        short = 'P',
+        long = "pw",
+        value_name = "PASSWORD",
+        help_heading = "MQTT",
+        alias = "password"
+    )]
     password: Option<String>,
 
     /// Read the password from a file; one line end behind it does not count
@@ -33,8 +40,8 @@ pub struct Credentials {
     #[arg(long, help_heading = "MQTT", conflicts_with_all = ["password", "password_file"])]
     ask_password: bool,
 
-    /// Method of enhanced authentication: SCRAM-SHA-256 with -u and a password, or one with a single step
-    /// (MQTT 5)
+    /// Method of enhanced authentication: SCRAM-SHA-256 with -u and a password, or one with a
+    /// single step (MQTT 5)
     #[arg(long, value_name = "NAME", help_heading = "MQTT")]
     auth_method: Option<String>,
 
@@ -76,30 +83,45 @@ impl Credentials {
     }
 
     /// The method of enhanced authentication; SCRAM takes the credentials for itself.
-    pub fn authentication(&self, credentials: &mut packet::Credentials) -> Result<Option<Authentication>> {
+    pub fn authentication(
+        &self,
+        credentials: &mut packet::Credentials,
+    ) -> Result<Option<Authentication>> {
         let Some(method) = &self.auth_method else { return Ok(None) };
         super::session::check_text("--auth-method", Some(method))?;
         if method == scram::METHOD {
             let packet::Credentials { username: Some(username), password: Some(password) } =
                 std::mem::take(credentials)
             else {
-                bail!(Usage::new(format!("--auth-method {method} needs a user name and a password")));
+                bail!(Usage::new(format!(
+                    "--auth-method {method} needs a user name and a password"
+                )));
             };
             let nonce = (0..24).map(|_| fastrand::alphanumeric()).collect();
-            return Ok(Some(Authentication::Scram { username: username.to_string(), password, nonce }));
+            return Ok(Some(Authentication::Scram {
+                username: username.to_string(),
+                password,
+                nonce,
+            }));
         }
         let data = match &self.auth_data_file {
-            Some(path) => Some(fs::read(path).with_context(|| format!("reading {}", path.display()))?),
+            Some(path) => {
+                Some(fs::read(path).with_context(|| format!("reading {}", path.display()))?)
+            }
             None => self.auth_data.clone().map(String::into_bytes),
         };
         let fits = data.as_ref().is_none_or(|data| data.len() <= 65_535);
         ensure!(fits, Usage::new("the authentication data has more than 65535 bytes"));
-        Ok(Some(Authentication::OneStep { method: method.as_str().into(), data: data.map(Bytes::from) }))
+        Ok(Some(Authentication::OneStep {
+            method: method.as_str().into(),
+            data: data.map(Bytes::from),
+        }))
     }
 
     fn given_password(&self, endpoint: &Endpoint) -> Result<Option<Bytes>> {
         if let Some(path) = &self.password_file {
-            let mut password = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+            let mut password =
+                fs::read(path).with_context(|| format!("reading {}", path.display()))?;
             if password.last() == Some(&b'\n') {
                 password.pop();
             }

@@ -1,6 +1,6 @@
-//! Under the name of one of mosquitto's clients the program takes its command line as that client does; and,
-//! under any name, flags from a file of mosquitto's kind (`-o FILE`). What comes of it is a command line of
-//! our own.
+//! Under the name of one of mosquitto's clients the program takes its command line as that client
+//! does; and, under any name, flags from a file of mosquitto's kind (`-o FILE`). What comes of it
+//! is a command line of our own.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -10,11 +10,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::report::Usage;
+use crate::exit::Usage;
 
 /// Mosquitto's clients, and what they are here.
-const CLIENTS: [(&str, &[&str]); 3] =
-    [("mosquitto_pub", &["pub"]), ("mosquitto_sub", &["sub"]), ("mosquitto_rr", &["pub", "--request"])];
+const CLIENTS: [(&str, &[&str]); 3] = [
+    ("mosquitto_pub", &["pub"]),
+    ("mosquitto_sub", &["sub"]),
+    ("mosquitto_rr", &["pub", "--request"]),
+];
 
 /// Nobody types more flags than this, in bytes.
 const LONGEST: u64 = 1024 * 1024;
@@ -35,7 +38,10 @@ pub fn translated(arguments: Vec<OsString>) -> Result<Vec<OsString>> {
         Some((name, verb)) => {
             let words = verb.iter().map(OsString::from);
             let rest = with_topics_of_urls(arguments[1..].to_vec());
-            with_options(arguments[..1].iter().cloned().chain(words).chain(rest).collect(), usual_place(name))
+            with_options(
+                arguments[..1].iter().cloned().chain(words).chain(rest).collect(),
+                usual_place(name),
+            )
         }
     }
 }
@@ -83,8 +89,8 @@ fn with_options(mut arguments: Vec<OsString>, usual: Option<PathBuf>) -> Result<
     Ok(arguments)
 }
 
-/// Takes `-o FILE` off the command line. To `sub` a folder of that name is its own matter, and so is one that
-/// is yet to be made.
+/// Takes `-o FILE` off the command line. To `sub` a folder of that name is its own matter, and so
+/// is one that is yet to be made.
 fn take_file(arguments: &mut Vec<OsString>, verb: &str) -> Result<Option<PathBuf>> {
     let mut found = None;
     let mut at = 2;
@@ -149,11 +155,18 @@ mod tests {
             ("mosquitto_sub", "mosquitto_sub sub"),
             ("mqttws ping -o x", "mqttws ping -o x"),
             ("mqttws", "mqttws"),
-            ("mosquitto_sub -L wss://u:p@h:1/a/b# -v", "mosquitto_sub sub -L wss://u:p@h:1/mqtt -t a/b# -v"),
+            (
+                "mosquitto_sub -L wss://u:p@h:1/a/b# -v",
+                "mosquitto_sub sub -L wss://u:p@h:1/mqtt -t a/b# -v",
+            ),
             ("mosquitto_sub -L ws://h -m ws://h/x", "mosquitto_sub sub -L ws://h -m ws://h/x"),
             ("mqttws sub -L ws://h/x", "mqttws sub -L ws://h/x"),
         ] {
-            assert_eq!(translated(words(line)).expect("no file is read"), words(expected), "{line}");
+            assert_eq!(
+                translated(words(line)).expect("no file is read"),
+                words(expected),
+                "{line}"
+            );
         }
     }
 

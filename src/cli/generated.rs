@@ -1,5 +1,5 @@
-//! `completions/` and `man/` are written here and committed: the test rewrites what differs and then fails,
-//! so that they cannot drift from the flags.
+//! `completions/` and `man/` are written here and committed: the test rewrites what differs and
+//! then fails, so that they cannot drift from the flags.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -324,10 +324,17 @@ fn completions_and_manual_are_up_to_date() {
     for folder in ["completions", "man"] {
         for entry in fs::read_dir(root.join(folder)).expect("reading the folder") {
             let name = PathBuf::from(folder).join(entry.expect("reading the folder").file_name());
-            assert!(expected.contains_key(&name), "nothing generates {}: remove it", name.display());
+            assert!(
+                expected.contains_key(&name),
+                "nothing generates {}: remove it",
+                name.display()
+            );
         }
     }
-    assert!(changed.is_empty(), "these were out of date and are rewritten; commit them: {changed:?}");
+    assert!(
+        changed.is_empty(),
+        "these were out of date and are rewritten; commit them: {changed:?}"
+    );
 }
 
 fn completions(files: &mut BTreeMap<PathBuf, String>) {
@@ -349,23 +356,38 @@ fn completions(files: &mut BTreeMap<PathBuf, String>) {
 fn manual(files: &mut BTreeMap<PathBuf, String>) {
     let mut cli = Cli::command();
     cli.build();
-    files.insert(PathBuf::from("man/mqttws.1"), page(&cli, "mqttws", &[PROMISES, EXIT_STATUS, ENVIRONMENT]));
+    files.insert(
+        PathBuf::from("man/mqttws.1"),
+        page(&cli, "mqttws", &[PROMISES, EXIT_STATUS, ENVIRONMENT]),
+    );
     for command in cli.get_subcommands().filter(|command| command.get_name() != "help") {
         let name = command.get_name();
-        let (_, examples) = EXAMPLES.iter().find(|(of, _)| *of == name).expect("every command has examples");
+        let (_, examples) =
+            EXAMPLES.iter().find(|(of, _)| *of == name).expect("every command has examples");
         let title = format!("mqttws-{name}");
         let special: &[&str] = match name {
             "pub" => &[REQUESTS, RECORDS, PROPERTIES, SUMMARY, TERMINAL_PUB, DROP_IN],
-            "sub" => &[FORMATS, COMMANDS, RECORDS, PROPERTIES, SUMMARY, TERMINAL_SUB, DIFFERENCES, DROP_IN],
+            "sub" => &[
+                FORMATS,
+                COMMANDS,
+                RECORDS,
+                PROPERTIES,
+                SUMMARY,
+                TERMINAL_SUB,
+                DIFFERENCES,
+                DROP_IN,
+            ],
             _ => &[],
         };
-        let text = page(command, &title, &[special, &[EXIT_STATUS, ENVIRONMENT, examples]].concat());
+        let text =
+            page(command, &title, &[special, &[EXIT_STATUS, ENVIRONMENT, examples]].concat());
         files.insert(PathBuf::from(format!("man/{title}.1")), text);
     }
     files.insert(PathBuf::from("man/mqttws-cloud.7"), cloud::PAGE.to_owned());
 }
 
-/// Every flag that the page names, long or short, is one of `pub`, which has all that the recipes need.
+/// Every flag that the page names, long or short, is one of `pub`, which has all that the recipes
+/// need.
 #[test]
 fn the_page_about_clouds_names_flags_that_exist() {
     let mut cli = Cli::command();
@@ -380,7 +402,8 @@ fn the_page_about_clouds_names_flags_that_exist() {
     let text = cloud::PAGE.replace("\\fB", " ").replace("\\fR", " ").replace("\\-", "-");
     // The commands of others have flags of their own.
     let ours = text.lines().filter(|line| !line.starts_with("az "));
-    let words = ours.flat_map(|line| line.split([' ', '(', ')', ',', '.', ';', ':'])).map(str::trim);
+    let words =
+        ours.flat_map(|line| line.split([' ', '(', ')', ',', '.', ';', ':'])).map(str::trim);
     let is_flag = |word: &&str| word.len() > 1 && word.starts_with('-');
     let flags: Vec<&str> = words.filter(is_flag).collect();
     let unknown: Vec<&&str> = flags.iter().filter(|flag| !exists(flag)).collect();
@@ -391,7 +414,11 @@ fn the_page_about_clouds_names_flags_that_exist() {
 /// One page; the version stays out of it, or every release would touch all of them.
 fn page(command: &clap::Command, title: &str, extra: &[&str]) -> String {
     let command = command.clone().display_name(title.to_owned()).version(None::<&str>);
-    let man = Man::new(command).title(title.to_uppercase()).source("mqttws").manual("mqttws manual").date("");
+    let man = Man::new(command)
+        .title(title.to_uppercase())
+        .source("mqttws")
+        .manual("mqttws manual")
+        .date("");
     let mut page = Vec::new();
     let rendered = [Man::render_title, Man::render_name_section, Man::render_synopsis_section]
         .into_iter()

@@ -1,5 +1,5 @@
-//! What is asked of the HTTP upgrade, and of the frames after it. It reads files that hold headers; it must
-//! never let their content into an error.
+//! What is asked of the HTTP upgrade, and of the frames after it. It reads files that hold headers;
+//! it must never let their content into an error.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 
 use super::value;
-use crate::report::Usage;
+use crate::exit::Usage;
 use crate::transport::upgrade::basic;
 
 /// Headers that the handshake itself is made of (RFC 6455 §4.1).
@@ -16,7 +16,8 @@ const RESERVED: [&str; 3] = ["Upgrade", "Connection", "Content-Length"];
 /// The upgrade and the frames after it.
 #[derive(Debug, Args)]
 pub struct Handshake {
-    /// WebSocket subprotocols to offer, separated by commas, or `none` [default: mqtt, then mqttv3.1]
+    /// WebSocket subprotocols to offer, separated by commas, or `none` [default: mqtt, then
+    /// mqttv3.1]
     #[arg(long, value_name = "NAMES", help_heading = "Where to connect")]
     subprotocol: Option<String>,
 
@@ -35,11 +36,21 @@ pub struct Handshake {
     user_agent: Option<String>,
 
     /// Authenticate the upgrade with user name and password; `@FILE` reads them from a file
-    #[arg(long, value_name = "USER:PASSWORD", help_heading = "Where to connect", overrides_with = "bearer")]
+    #[arg(
+        long,
+        value_name = "USER:PASSWORD",
+        help_heading = "Where to connect",
+        overrides_with = "bearer"
+    )]
     basic_auth: Option<String>,
 
     /// Authenticate the upgrade with this token; `@FILE` reads it from a file
-    #[arg(long, value_name = "TOKEN", help_heading = "Where to connect", overrides_with = "basic_auth")]
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        help_heading = "Where to connect",
+        overrides_with = "basic_auth"
+    )]
     bearer: Option<String>,
 
     /// Follow up to 5 redirects, never from wss to ws; to another host no credentials are sent
@@ -104,7 +115,10 @@ impl Handshake {
     fn basic(&self) -> Result<Option<String>> {
         let Some(given) = &self.basic_auth else { return Ok(None) };
         let credentials = from_file(given)?;
-        ensure!(credentials.contains(':'), Usage::new("--basic-auth: expected USER:PASSWORD, or @FILE"));
+        ensure!(
+            credentials.contains(':'),
+            Usage::new("--basic-auth: expected USER:PASSWORD, or @FILE")
+        );
         check_value("--basic-auth", &credentials)?;
         Ok(Some(basic(&credentials)))
     }
@@ -122,13 +136,16 @@ impl Handshake {
 
 fn parse_header(text: &str) -> Result<(String, String)> {
     let split = text.split_once(':').map(|(name, value)| (name.trim(), value.trim()));
-    let (name, value) = split
-        .filter(|(name, _)| is_token(name))
-        .ok_or_else(|| Usage::new("-H: expected 'Name: value', with a name of letters, digits and -"))?;
+    let (name, value) = split.filter(|(name, _)| is_token(name)).ok_or_else(|| {
+        Usage::new("-H: expected 'Name: value', with a name of letters, digits and -")
+    })?;
     let is_reserved = RESERVED.iter().any(|reserved| name.eq_ignore_ascii_case(reserved))
         || name.get(..14).is_some_and(|start| start.eq_ignore_ascii_case("Sec-WebSocket-"));
-    let instead =
-        if name.eq_ignore_ascii_case("Sec-WebSocket-Protocol") { "; see --subprotocol" } else { "" };
+    let instead = if name.eq_ignore_ascii_case("Sec-WebSocket-Protocol") {
+        "; see --subprotocol"
+    } else {
+        ""
+    };
     ensure!(!is_reserved, Usage::new(format!("-H: {name} belongs to the upgrade itself{instead}")));
     let value = from_file(value)?;
     check_value(&format!("-H: {name}"), &value)?;
@@ -145,11 +162,15 @@ fn from_file(value: &str) -> Result<String> {
 /// Nothing in a value may end the header (RFC 9110 §5.5).
 fn check_value(place: &str, value: &str) -> Result<()> {
     let is_sendable = !value.chars().any(|c| c.is_control() && c != '\t');
-    ensure!(is_sendable, Usage::new(format!("{place}: the value holds a line break or a control character")));
+    ensure!(
+        is_sendable,
+        Usage::new(format!("{place}: the value holds a line break or a control character"))
+    );
     Ok(())
 }
 
 /// A token of HTTP (RFC 9110 §5.6.2).
 fn is_token(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+    !text.is_empty()
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }

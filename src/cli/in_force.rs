@@ -1,5 +1,5 @@
-//! `--print-config`: what is in force, and which place said so. Its lines are those of a profile, so that
-//! they can become one. It must never show a secret, nor connect to anything.
+//! `--print-config`: what is in force, and which place said so. Its lines are those of a profile,
+//! so that they can become one. It must never show a secret, nor connect to anything.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -14,7 +14,8 @@ use super::property;
 use crate::transport::upgrade::masked;
 
 /// What is no setting, or has a line of its own.
-const LEFT_OUT: [&str; 7] = ["url", "url_flag", "help", "version", "print_config", "profile", "config"];
+const LEFT_OUT: [&str; 7] =
+    ["url", "url_flag", "help", "version", "print_config", "profile", "config"];
 
 /// What is shown as `***`, by its identifier.
 const SECRETS: [&str; 4] = ["password", "basic_auth", "bearer", "auth_data"];
@@ -90,7 +91,8 @@ pub fn listing(
             lines.extend(elsewhere(arg, connection)?);
         }
     }
-    let width = lines.iter().map(|line| line.key.len() + line.value.len() + 3).max().unwrap_or(0).min(48);
+    let width =
+        lines.iter().map(|line| line.key.len() + line.value.len() + 3).max().unwrap_or(0).min(48);
     let file = origins.file.iter().map(|file| format!("# with {}", file.display()));
     let settings = lines.iter().map(|Line { key, value, source }| {
         let setting = format!("{key} = {value}");
@@ -108,13 +110,16 @@ fn address(
 ) -> Result<Line> {
     let endpoint = connection.endpoint()?;
     let whole = command.get_arguments().find(|arg| {
-        matches!(arg.get_id().as_str(), "url" | "url_flag") && is_given(arg.get_id().as_str(), matches)
+        matches!(arg.get_id().as_str(), "url" | "url_flag")
+            && is_given(arg.get_id().as_str(), matches)
     });
     let in_parts = ["host", "port", "path"].iter().any(|id| is_given(id, matches));
     let source = match whole {
         Some(arg) => origins.of(arg, matches),
         None if in_parts => "host, port and path".into(),
-        None if env::var_os("MQTTWS_URL").is_some_and(|url| !url.is_empty()) => "$MQTTWS_URL".into(),
+        None if env::var_os("MQTTWS_URL").is_some_and(|url| !url.is_empty()) => {
+            "$MQTTWS_URL".into()
+        }
         None => "default".into(),
     };
     Ok(Line { key: "url".into(), value: quoted(&endpoint.to_string()), source })
@@ -148,7 +153,9 @@ fn elsewhere(arg: &Arg, connection: &Connection) -> Result<Option<Line>> {
     let found = match id {
         "username" => in_url(user.map(|(name, _)| name)).or_else(|| variable("MQTTWS_USERNAME")),
         "password" if connection.is_password_given() => None,
-        "password" => in_url(user.and_then(|(_, password)| password)).or_else(|| variable("MQTTWS_PASSWORD")),
+        "password" => {
+            in_url(user.and_then(|(_, password)| password)).or_else(|| variable("MQTTWS_PASSWORD"))
+        }
         "proxy" => connection.proxy(endpoint.scheme),
         "no_proxy" => connection.exempt(),
         "keylog" => variable("SSLKEYLOGFILE").filter(|(_, path)| !path.is_empty()),

@@ -88,11 +88,16 @@ impl Cli {
                 |publish: clap::Command| publish.mut_group("input", |input| input.required(false));
             command = command.mut_subcommand("pub", without_input);
         }
-        // Where a flag that takes one value is given twice, the later one counts: a profile comes first.
+        // Where a flag that takes one value is given twice, the later one counts: a profile comes
+        // first.
         Self::parsed(command.args_override_self(true), &arguments, &origins)
     }
 
-    fn parsed(mut command: clap::Command, arguments: &[OsString], origins: &Origins) -> anyhow::Result<Self> {
+    fn parsed(
+        mut command: clap::Command,
+        arguments: &[OsString],
+        origins: &Origins,
+    ) -> anyhow::Result<Self> {
         let parsed = command.try_get_matches_from_mut(arguments).and_then(|mut matches| {
             let sources = Sources::of(&command, &matches, origins);
             let cli = Self::from_arg_matches_mut(&mut matches)?;
@@ -101,12 +106,13 @@ impl Cli {
         let (mut cli, sources, emptied) = parsed.map_err(|error| {
             let error = refused::explained(error, &mut command);
             let verb = command.get_subcommands().map(clap::Command::get_name);
-            let verb = verb.into_iter().find(|name| arguments.get(1).is_some_and(|typed| typed == name));
+            let verb =
+                verb.into_iter().find(|name| arguments.get(1).is_some_and(|typed| typed == name));
             Misuse::new(error, verb)
         })?;
         cli.settle(&command, &sources, origins)?;
-        // Taking hundreds of flags apart takes as long as a tenth of what a short run does, and the process
-        // gives their memory back soon enough.
+        // Taking hundreds of flags apart takes as long as a tenth of what a short run does, and the
+        // process gives their memory back soon enough.
         std::mem::forget((command, sources, emptied));
         Ok(cli)
     }
@@ -141,7 +147,8 @@ struct Sources {
 impl Sources {
     fn of(command: &clap::Command, matches: &ArgMatches, origins: &Origins) -> Self {
         let Some((verb, flags)) = matches.subcommand() else { return Self::default() };
-        let arguments = command.find_subcommand(verb).into_iter().flat_map(clap::Command::get_arguments);
+        let arguments =
+            command.find_subcommand(verb).into_iter().flat_map(clap::Command::get_arguments);
         let mut tls = arguments.filter(|arg| arg.get_help_heading() == Some("TLS"));
         let is_listed = matches!(flags.try_get_one("print_config"), Ok(Some(true)));
         Self {
@@ -179,8 +186,8 @@ pub enum Command {
     Ping(Box<Ping>),
     /// Run a local broker, alone or for the time of one command.
     ///
-    /// It prints its URL on stdout once it listens. With a command it runs that command with `$MQTTWS_URL`
-    /// set and mqttws on its `$PATH`, and ends with it and with its exit code.
+    /// It prints its URL on stdout once it listens. With a command it runs that command with
+    /// `$MQTTWS_URL` set and mqttws on its `$PATH`, and ends with it and with its exit code.
     Serve(Serve),
 }
 

@@ -1,5 +1,5 @@
-//! The way to the server: addresses, interfaces, proxies. It reads the environment that concerns proxies; it
-//! must never open a connection.
+//! The way to the server: addresses, interfaces, proxies. It reads the environment that concerns
+//! proxies; it must never open a connection.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use clap::Args;
 
-use crate::report::Usage;
+use crate::exit::Usage;
 use crate::transport::dial::{Families, Pin, Route};
 use crate::transport::endpoint::{Endpoint, Scheme};
 use crate::transport::proxy::{Exempt, Proxies, Proxy};
@@ -27,7 +27,8 @@ pub struct Network {
     #[arg(short = 'A', long, value_name = "ADDRESS", help_heading = "Where to connect")]
     bind: Option<IpAddr>,
 
-    /// Take these addresses for this host and port, and ask no resolver; `*` is any host (repeatable)
+    /// Take these addresses for this host and port, and ask no resolver; `*` is any host
+    /// (repeatable)
     #[arg(long, value_name = "HOST:PORT:ADDRESS[,ADDRESS]", help_heading = "Where to connect")]
     resolve: Vec<Pin>,
 
@@ -37,17 +38,18 @@ pub struct Network {
 
     /// Connect through this proxy; an empty text is none
     ///
-    /// `http://` and `https://` proxies are asked for a tunnel with CONNECT; with `socks5://` names are
-    /// looked up here, with `socks5h://` by the proxy. Each takes `user:password@`. Without this flag,
-    /// `$https_proxy` or `$HTTPS_PROXY` counts for wss, `$http_proxy` for ws, and `$all_proxy` or
-    /// `$ALL_PROXY` for both.
+    /// `http://` and `https://` proxies are asked for a tunnel with CONNECT; with `socks5://` names
+    /// are looked up here, with `socks5h://` by the proxy. Each takes `user:password@`. Without
+    /// this flag, `$https_proxy` or `$HTTPS_PROXY` counts for wss, `$http_proxy` for ws, and
+    /// `$all_proxy` or `$ALL_PROXY` for both.
     #[arg(long, value_name = "URL", help_heading = "Where to connect")]
     proxy: Option<String>,
 
-    /// Hosts that are reached without a proxy, separated by commas [default: `$no_proxy` or `$NO_PROXY`]
+    /// Hosts that are reached without a proxy, separated by commas [default: `$no_proxy` or
+    /// `$NO_PROXY`]
     ///
-    /// A name stands for itself and all below it; `192.168.0.0/16` for a network; `HOST:PORT` for one port; a
-    /// single `*` for all. Addresses of this machine are no exception.
+    /// A name stands for itself and all below it; `192.168.0.0/16` for a network; `HOST:PORT` for
+    /// one port; a single `*` for all. Addresses of this machine are no exception.
     #[arg(long, value_name = "HOSTS", help_heading = "Where to connect")]
     no_proxy: Option<String>,
 }
@@ -109,6 +111,8 @@ impl Network {
 
 /// The first of these environment variables that is not empty, as `$NAME`, and its value.
 fn variable(names: &[&str]) -> Option<(String, String)> {
-    let value = |name: &&str| Some((format!("${name}"), std::env::var(name).ok().filter(|v| !v.is_empty())?));
+    let value = |name: &&str| {
+        Some((format!("${name}"), std::env::var(name).ok().filter(|v| !v.is_empty())?))
+    };
     names.iter().find_map(value)
 }

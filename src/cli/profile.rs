@@ -1,5 +1,5 @@
-//! Profiles: `[profile.NAME]` tables of long flag names. They become flags in front of those that were typed,
-//! so that what was typed wins; and what the environment says wins over them, too.
+//! Profiles: `[profile.NAME]` tables of long flag names. They become flags in front of those that
+//! were typed, so that what was typed wins; and what the environment says wins over them, too.
 
 use std::env;
 #[cfg(test)]
@@ -15,12 +15,13 @@ use clap::{ArgAction, ArgMatches, Command};
 use toml::{Table, Value};
 
 use super::in_force::Origins;
-use crate::report::Usage;
+use crate::exit::Usage;
 
 /// The profile that is always read.
 const DEFAULT: &str = "default";
 
-/// What says where to connect: one of them typed, or in the environment, sets all of the profile's aside.
+/// What says where to connect: one of them typed, or in the environment, sets all of the profile's
+/// aside.
 const ADDRESS: [&str; 4] = ["url", "host", "port", "path"];
 
 /// The variables that win over a profile, and the flags that they stand for.
@@ -31,7 +32,8 @@ const VARIABLES: [(&str, &[&str]); 3] = [
 ];
 
 /// What holds a secret, and so must not be readable by others.
-const SECRETS: [&str; 7] = ["pw", "password", "basic-auth", "bearer", "header", "proxy", "auth-data"];
+const SECRETS: [&str; 7] =
+    ["pw", "password", "basic-auth", "bearer", "header", "proxy", "auth-data"];
 
 /// Whether there can be a profile at all: one is asked for, or the usual file is there.
 pub fn may_matter(arguments: &[OsString]) -> bool {
@@ -50,13 +52,16 @@ pub fn extended(arguments: Vec<OsString>, command: &Command) -> Result<(Vec<OsSt
         return alone(arguments);
     };
     let Some((name, typed)) = typed.subcommand() else { return alone(arguments) };
-    let Some(subcommand) = command.find_subcommand(name).filter(|sub| has_flag(sub, "profile")) else {
+    let Some(subcommand) = command.find_subcommand(name).filter(|sub| has_flag(sub, "profile"))
+    else {
         return alone(arguments);
     };
     let Some(config) = Config::find(typed)? else { return alone(arguments) };
-    let is_typed = |id: &&clap::Id| typed.value_source(id.as_str()) == Some(ValueSource::CommandLine);
+    let is_typed =
+        |id: &&clap::Id| typed.value_source(id.as_str()) == Some(ValueSource::CommandLine);
     let typed_ids = typed.ids().filter(is_typed).map(ToString::to_string).collect();
-    let mut origins = Origins { file: Some(config.path.clone()), added: Vec::new(), typed: typed_ids };
+    let mut origins =
+        Origins { file: Some(config.path.clone()), added: Vec::new(), typed: typed_ids };
     let mut flags = Vec::new();
     let named = typed.get_one::<String>("profile").map(String::as_str);
     for profile in [DEFAULT].into_iter().chain(named) {
@@ -65,7 +70,8 @@ pub fn extended(arguments: Vec<OsString>, command: &Command) -> Result<(Vec<OsSt
             flags.push(flag);
         }
     }
-    let at = arguments.iter().position(|argument| argument == name).map_or(arguments.len(), |at| at + 1);
+    let at =
+        arguments.iter().position(|argument| argument == name).map_or(arguments.len(), |at| at + 1);
     Ok(([&arguments[..at], &flags, &arguments[at..]].concat(), origins))
 }
 
@@ -108,8 +114,8 @@ impl Config {
         Ok(Self { path: path.to_owned(), profiles, exposed })
     }
 
-    /// The flags of one profile that mean something to this command and were not set in a stronger place,
-    /// each with its identifier.
+    /// The flags of one profile that mean something to this command and were not set in a stronger
+    /// place, each with its identifier.
     fn flags(
         &self,
         name: &str,
@@ -124,7 +130,9 @@ impl Config {
             _ => {
                 let known: Vec<&str> = self.profiles.keys().map(String::as_str).collect();
                 let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-                bail!(Usage::new(format!("--profile: no profile {name} in {path}; there are: {known}")));
+                bail!(Usage::new(format!(
+                    "--profile: no profile {name} in {path}; there are: {known}"
+                )));
             }
         };
         let mut flags = Vec::new();
@@ -140,15 +148,20 @@ impl Config {
             let flag = of.get_arguments().find(|arg| is_named(arg, key));
             if let Some(flag) = flag.filter(|_| !is_overruled(key, typed)) {
                 // A value that may be left out is `true`, too.
-                let may_stand_alone = flag.get_num_args().is_some_and(|values| values.min_values() == 0);
+                let may_stand_alone =
+                    flag.get_num_args().is_some_and(|values| values.min_values() == 0);
                 let takes_value = flag.get_action().takes_values()
                     && !(may_stand_alone && matches!(value, Value::Boolean(_)));
                 let counts = matches!(flag.get_action(), ArgAction::Count);
                 let written = written(key, value, takes_value, counts);
                 let written = written.ok_or_else(|| {
-                    Usage::new(format!("{path}: profile {name}: {key}: this is no value for --{key}"))
+                    Usage::new(format!(
+                        "{path}: profile {name}: {key}: this is no value for --{key}"
+                    ))
                 })?;
-                flags.extend(written.into_iter().map(|written| (flag.get_id().to_string(), written)));
+                flags.extend(
+                    written.into_iter().map(|written| (flag.get_id().to_string(), written)),
+                );
             }
         }
         Ok(flags)
@@ -167,13 +180,15 @@ fn has_flag(command: &Command, name: &str) -> bool {
 }
 
 fn is_named(arg: &clap::Arg, name: &str) -> bool {
-    arg.get_long() == Some(name) || arg.get_all_aliases().is_some_and(|aliases| aliases.contains(&name))
+    arg.get_long() == Some(name)
+        || arg.get_all_aliases().is_some_and(|aliases| aliases.contains(&name))
 }
 
 /// Whether what was typed, or the environment, says the same thing in another way.
 fn is_overruled(key: &str, typed: &ArgMatches) -> bool {
-    let by_variable =
-        VARIABLES.iter().any(|(variable, flags)| flags.contains(&key) && env::var_os(variable).is_some());
+    let by_variable = VARIABLES
+        .iter()
+        .any(|(variable, flags)| flags.contains(&key) && env::var_os(variable).is_some());
     let same: &[&str] = match key {
         _ if ADDRESS.contains(&key) => &["url", "url_flag", "host", "port", "path"],
         "pw" | "password" | "password-file" | "ask-password" => {

@@ -1,5 +1,5 @@
-//! `-D COMMAND NAME VALUE`: MQTT 5 properties by mosquitto's names. clap knows no flag with three values that
-//! has four for one of its names, so the words of each are joined before it sees them.
+//! `-D COMMAND NAME VALUE`: MQTT 5 properties by mosquitto's names. clap knows no flag with three
+//! values that has four for one of its names, so the words of each are joined before it sees them.
 
 use std::ffi::OsString;
 
@@ -9,10 +9,10 @@ use clap::Args;
 
 use super::connection::Connection;
 use crate::client;
+use crate::exit::Usage;
 use crate::mqtt::property::{Kind, Place, Properties, Property, PropertyId};
 use crate::mqtt::session::Authentication;
 use crate::mqtt::version::Version;
-use crate::report::Usage;
 
 /// Joins the words of a property: no argument of a program can hold it.
 const JOINT: char = '\0';
@@ -30,11 +30,16 @@ const COMMANDS: [(&str, Place); 6] = [
 /// Properties of the packets that a command sends.
 #[derive(Debug, Args)]
 pub struct PropertyFlags {
-    /// Give a packet a property: connect, will, publish, subscribe, unsubscribe or disconnect; its name, such
-    /// as content-type; its value (MQTT 5, repeatable)
+    /// Give a packet a property: connect, will, publish, subscribe, unsubscribe or disconnect; its
+    /// name, such as content-type; its value (MQTT 5, repeatable)
     ///
     /// `user-property` has two values, a name and a value.
-    #[arg(short = 'D', long = "property", value_name = "COMMAND NAME VALUE", help_heading = "MQTT")]
+    #[arg(
+        short = 'D',
+        long = "property",
+        value_name = "COMMAND NAME VALUE",
+        help_heading = "MQTT"
+    )]
     property: Vec<String>,
 }
 
@@ -83,17 +88,25 @@ pub fn typed(words: &str) -> String {
 }
 
 impl PropertyFlags {
-    /// Checks them, and gives the session those of CONNECT, of the will and of DISCONNECT; the caller sends
-    /// the others.
-    pub fn apply(&self, connection: &Connection, options: &mut client::Options) -> Result<GivenProperties> {
-        let given: Vec<_> = self.property.iter().map(|words| parse(words)).collect::<Result<_>>()?;
+    /// Checks them, and gives the session those of CONNECT, of the will and of DISCONNECT; the
+    /// caller sends the others.
+    pub fn apply(
+        &self,
+        connection: &Connection,
+        options: &mut client::Options,
+    ) -> Result<GivenProperties> {
+        let given: Vec<_> =
+            self.property.iter().map(|words| parse(words)).collect::<Result<_>>()?;
         check_repetitions(&given)?;
         if given.is_empty() {
             return Ok(GivenProperties::default());
         }
         ensure!(
             options.versions.contains(&Version::V5),
-            Usage::new(format!("-D: MQTT {} has no properties, only MQTT 5 has", options.versions[0]))
+            Usage::new(format!(
+                "-D: MQTT {} has no properties, only MQTT 5 has",
+                options.versions[0]
+            ))
         );
         options.versions = vec![Version::V5];
         options.session.version = Version::V5;
@@ -148,8 +161,12 @@ impl GivenProperties {
             }
         }
         session.disconnect_properties = self.of(Place::Disconnect);
-        // A session can only be given more time by DISCONNECT when CONNECT gave it some (§3.14.2.2.2).
-        let lasts = session.disconnect_properties.session_expiry_interval().is_some_and(|expiry| expiry > 0);
+        // A session can only be given more time by DISCONNECT when CONNECT gave it some
+        // (§3.14.2.2.2).
+        let lasts = session
+            .disconnect_properties
+            .session_expiry_interval()
+            .is_some_and(|expiry| expiry > 0);
         session.outlives_us |= lasts;
         Ok(())
     }
@@ -157,11 +174,17 @@ impl GivenProperties {
 
 fn parse(words: &str) -> Result<(Place, Property)> {
     let words = separate(words);
-    let (command, rest) = words.split_first().map_or(("", &[][..]), |(command, rest)| (*command, rest));
-    let place = COMMANDS.iter().find(|(name, _)| name.eq_ignore_ascii_case(command)).map(|(_, place)| *place);
+    let (command, rest) =
+        words.split_first().map_or(("", &[][..]), |(command, rest)| (*command, rest));
+    let place = COMMANDS
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case(command))
+        .map(|(_, place)| *place);
     let Some(place) = place else {
         let names = COMMANDS.map(|(name, _)| name).join(", ");
-        bail!(Usage::new(format!("-D {command}: expected COMMAND NAME VALUE with a command of {names}")));
+        bail!(Usage::new(format!(
+            "-D {command}: expected COMMAND NAME VALUE with a command of {names}"
+        )));
     };
     let Some((&name, values)) = rest.split_first() else {
         bail!(Usage::new(format!("-D {command}: expected a name: {}", names(place))));
@@ -169,7 +192,8 @@ fn parse(words: &str) -> Result<(Place, Property)> {
     let Some(id) = PropertyId::from_name(name).filter(|id| is_ours(*id, place)) else {
         bail!(Usage::new(format!("-D {command} {name}: {place} has these: {}", names(place))));
     };
-    let property = value(id, values).map_err(|wrong| Usage::new(format!("-D {command} {name}: {wrong}")))?;
+    let property =
+        value(id, values).map_err(|wrong| Usage::new(format!("-D {command} {name}: {wrong}")))?;
     Ok((place, property))
 }
 
@@ -184,7 +208,8 @@ fn separate(words: &str) -> Vec<&str> {
 
 fn value(id: PropertyId, values: &[&str]) -> Result<Property, String> {
     if let (Kind::Pair, [name, value]) = (id.kind(), values) {
-        return Property::from_pair((*name).into(), (*value).into()).map_err(|misfit| misfit.to_string());
+        return Property::from_pair((*name).into(), (*value).into())
+            .map_err(|misfit| misfit.to_string());
     }
     if id.kind() == Kind::Pair {
         return Err("expected a name and a value".to_owned());
@@ -213,7 +238,8 @@ fn is_ours(id: PropertyId, place: Place) -> bool {
 }
 
 fn names(place: Place) -> String {
-    let names: Vec<&str> = PropertyId::all().filter(|id| is_ours(*id, place)).map(PropertyId::name).collect();
+    let names: Vec<&str> =
+        PropertyId::all().filter(|id| is_ours(*id, place)).map(PropertyId::name).collect();
     names.join(", ")
 }
 
@@ -243,7 +269,10 @@ mod tests {
     fn three_words_are_joined_and_four_for_a_user_property() {
         for (line, expected) in [
             ("pub -D publish content-type x -m y", "pub -D publish~content-type~x -m y"),
-            ("pub --property will user-property a b -m y", "pub --property will~user-property~a~b -m y"),
+            (
+                "pub --property will user-property a b -m y",
+                "pub --property will~user-property~a~b -m y",
+            ),
             ("pub -D publish user-property -D -D -m y", "pub -D publish~user-property~-D~-D -m y"),
             ("pub -D publish content-type", "pub -D publish~content-type"),
             ("pub -D", "pub -D"),
@@ -282,7 +311,10 @@ mod tests {
                   unsubscribe, disconnect",
             ),
             ("unsubscribe", "-D unsubscribe: expected a name: user-property"),
-            ("subscribe x 1", "-D subscribe x: SUBSCRIBE has these: subscription-identifier, user-property"),
+            (
+                "subscribe x 1",
+                "-D subscribe x: SUBSCRIBE has these: subscription-identifier, user-property",
+            ),
             (
                 "publish payload-format-indicator 2",
                 "-D publish payload-format-indicator: payload-format-indicator takes a number from 0 to 1",

@@ -9,9 +9,9 @@ use clap::{ArgGroup, Args};
 use super::conversation::Conversation;
 use super::request::RequestFlags;
 use super::value::{self, Summary};
+use crate::exit::Usage;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::TopicName;
-use crate::report::Usage;
 
 /// Publish messages: one, a file, or a stream of lines or records.
 #[derive(Debug, Args)]
@@ -63,8 +63,8 @@ pub struct Publish {
     #[arg(short, long = "null-message", group = "input", help_heading = "Messages")]
     pub null_message: bool,
 
-    /// Publish each line of stdin as the message that it describes, as `sub --json` writes it; with --request
-    /// write the answers so, too (or only them, beside -m, -f, -s, -l or -n)
+    /// Publish each line of stdin as the message that it describes, as `sub --json` writes it; with
+    /// --request write the answers so, too (or only them, beside -m, -f, -s, -l or -n)
     #[arg(long, group = "input", help_heading = "Messages")]
     pub json: bool,
 
@@ -78,7 +78,8 @@ pub struct Publish {
           conflicts_with_all = ["message", "file", "stdin_file", "null_message"])]
     pub delimiter: Option<u8>,
 
-    /// With -l: the topic is what stands before the first such character, the message what stands behind it
+    /// With -l: the topic is what stands before the first such character, the message what stands
+    /// behind it
     #[arg(long, value_name = "C", value_parser = value::byte, help_heading = "Messages",
           conflicts_with_all = ["topic", "json", "message", "file", "stdin_file", "null_message"])]
     pub split: Option<u8>,
@@ -121,8 +122,8 @@ pub struct Publish {
     #[arg(long, help_heading = "Messages")]
     pub topic_alias: bool,
 
-    /// Send the time with each message, as user property `time`, for `sub --latency` (MQTT 5); with --request
-    /// say at the end how long the answers took
+    /// Send the time with each message, as user property `time`, for `sub --latency` (MQTT 5); with
+    /// --request say at the end how long the answers took
     #[arg(long, help_heading = "Messages")]
     pub latency: bool,
 

@@ -1,5 +1,5 @@
-//! Flags of `mosquitto_pub` and `mosquitto_sub` that make no sense here: those that ask for what is always
-//! so, and those that say what to use instead. Those of TLS are in `tls.rs`.
+//! Flags of `mosquitto_pub` and `mosquitto_sub` that make no sense here: those that ask for what is
+//! always so, and those that say what to use instead. Those of TLS are in `tls.rs`.
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Command};
@@ -18,7 +18,10 @@ pub struct Granted {
 
 /// What clap does not know, and what to say of it.
 const FLAGS: [(&str, &str); 4] = [
-    ("-S", "WebSocket addresses are not looked up in SRV records: name the host with -h, or give a URL"),
+    (
+        "-S",
+        "WebSocket addresses are not looked up in SRV records: name the host with -h, or give a URL",
+    ),
     ("--no-tls", "use a ws:// address"),
     ("--message-rate", "use --summary"),
     (
@@ -31,8 +34,13 @@ const FLAGS: [(&str, &str); 4] = [
 pub fn explained(error: clap::Error, command: &mut Command) -> clap::Error {
     let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) else { return error };
     let name = flag.split('=').next().unwrap_or_default();
-    match FLAGS.iter().find(|(known, _)| *known == name && error.kind() == ErrorKind::UnknownArgument) {
-        Some((known, instead)) => command.error(ErrorKind::UnknownArgument, format!("{known}: {instead}")),
+    match FLAGS
+        .iter()
+        .find(|(known, _)| *known == name && error.kind() == ErrorKind::UnknownArgument)
+    {
+        Some((known, instead)) => {
+            command.error(ErrorKind::UnknownArgument, format!("{known}: {instead}"))
+        }
         None => error,
     }
 }

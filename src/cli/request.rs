@@ -14,17 +14,24 @@ use crate::mqtt::topic::TopicName;
 pub struct RequestFlags {
     /// Wait for the answer to each message and write it to stdout (MQTT 5, or with -e)
     ///
-    /// The message has a response topic that is subscribed to before, and correlation data by which its
-    /// answer is known.
+    /// The message has a response topic that is subscribed to before, and correlation data by which
+    /// its answer is known.
     #[arg(long, help_heading = "Requests",
           conflicts_with_all = ["retain", "repeat", "repeat_delay", "replay"])]
     pub request: bool,
 
-    /// Where the answers come: agreed on with who answers, or given along [default: a topic of our own]
+    /// Where the answers come: agreed on with who answers, or given along [default: a topic of our
+    /// own]
     ///
-    /// A single request to such a topic has no correlation data, as that of `mosquitto_rr`, unless -D gives
-    /// it some: the first message that comes is its answer.
-    #[arg(short = 'e', long, value_name = "TOPIC", help_heading = "Requests", requires = "request")]
+    /// A single request to such a topic has no correlation data, as that of `mosquitto_rr`, unless
+    /// -D gives it some: the first message that comes is its answer.
+    #[arg(
+        short = 'e',
+        long,
+        value_name = "TOPIC",
+        help_heading = "Requests",
+        requires = "request"
+    )]
     pub response_topic: Option<TopicName>,
 
     /// Leave with exit code 27 when an answer takes longer
@@ -72,8 +79,8 @@ pub struct RequestFlags {
 }
 
 impl RequestFlags {
-    /// Whether something is asked for that only MQTT 5 has: without a topic that was agreed on, the request
-    /// itself has to name it.
+    /// Whether something is asked for that only MQTT 5 has: without a topic that was agreed on, the
+    /// request itself has to name it.
     pub fn needs_version_5(&self) -> bool {
         self.response_topic.is_none() || self.retain_as_published || self.retain_handling.is_some()
     }

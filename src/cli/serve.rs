@@ -6,13 +6,19 @@ use clap::Args;
 
 /// Run a local broker, alone or for the time of one command.
 ///
-/// It prints its URL on stdout once it listens. With a command it runs that command with `$MQTTWS_URL` set
-/// and mqttws on its `$PATH`, and ends with it and with its exit code.
+/// It prints its URL on stdout once it listens. With a command it runs that command with
+/// `$MQTTWS_URL` set and mqttws on its `$PATH`, and ends with it and with its exit code.
 #[derive(Debug, Args)]
 #[command(disable_help_flag = true)]
 pub struct Serve {
     /// Address to listen at: this machine only
-    #[arg(short = 'h', long, value_name = "ADDRESS", default_value = "127.0.0.1", help_heading = "Broker")]
+    #[arg(
+        short = 'h',
+        long,
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1",
+        help_heading = "Broker"
+    )]
     pub host: String,
 
     /// Port to listen at; 0 picks a free one

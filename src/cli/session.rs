@@ -10,13 +10,13 @@ use clap::Args;
 use super::connection::Connection;
 use super::value;
 use crate::client;
+use crate::exit::Usage;
 use crate::mqtt::packet::{Credentials, Will};
 use crate::mqtt::property::{Properties, Property};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::session;
 use crate::mqtt::topic::TopicName;
 use crate::mqtt::version::Version;
-use crate::report::Usage;
 
 /// The largest payload there can be, and its header.
 const MAXIMUM_PACKET: usize = 256 * 1024 * 1024 + 64 * 1024;
@@ -46,8 +46,8 @@ pub struct Session {
     #[arg(short, long, value_name = "SECS", help_heading = "MQTT", default_value_t = 45)]
     keepalive: u16,
 
-    /// Most QoS 1 and 2 messages in flight [default: what the broker allows; before MQTT 5 1000, and 20 of
-    /// QoS 2]
+    /// Most QoS 1 and 2 messages in flight [default: what the broker allows; before MQTT 5 1000,
+    /// and 20 of QoS 2]
     #[arg(short = 'M', long, value_name = "N", help_heading = "MQTT", value_parser = value::in_flight)]
     max_inflight: Option<NonZeroU16>,
 
@@ -79,8 +79,8 @@ impl Session {
         self.id.is_some()
     }
 
-    /// The versions to try, in this order. What only MQTT 5 can say is a usage error with an older one, and
-    /// rules the older ones out.
+    /// The versions to try, in this order. What only MQTT 5 can say is a usage error with an older
+    /// one, and rules the older ones out.
     pub fn versions(&self, credentials: &Credentials, enhanced: bool) -> Result<Vec<Version>> {
         let lonely_password = credentials.password.is_some() && credentials.username.is_none();
         let needs = [
@@ -115,8 +115,8 @@ impl Session {
         Ok(session::Config {
             version,
             client_id,
-            // A generated identifier has no session that must be forgotten, and a session that was begun
-            // with Clean Start does not survive the restart of mosquitto 2.0.
+            // A generated identifier has no session that must be forgotten, and a session that was
+            // begun with Clean Start does not survive the restart of mosquitto 2.0.
             clean_start: self.id.is_some(),
             outlives_connection: false,
             only_with_expiry: true,
@@ -141,7 +141,10 @@ impl Session {
     fn will(&self) -> Result<Option<Will>> {
         let Some(topic) = &self.will_topic else { return Ok(None) };
         let payload = Bytes::from(self.will_payload.clone().unwrap_or_default());
-        ensure!(payload.len() <= 65_535, Usage::new("--will-payload: expected at most 65535 bytes"));
+        ensure!(
+            payload.len() <= 65_535,
+            Usage::new("--will-payload: expected at most 65535 bytes")
+        );
         let properties = self.will_delay.map(Property::WillDelayInterval).into_iter().collect();
         Ok(Some(Will {
             topic: topic.clone(),
@@ -160,8 +163,8 @@ pub struct Persistence {
     #[arg(short = 'c', long, help_heading = "MQTT")]
     disable_clean_session: bool,
 
-    /// Seconds for which the broker keeps the session when we are away, or `never` for no end (MQTT 5)
-    /// [default: with -c never]
+    /// Seconds for which the broker keeps the session when we are away, or `never` for no end (MQTT
+    /// 5) [default: with -c never]
     #[arg(short = 'x', long, value_name = "SECS", help_heading = "MQTT", value_parser = value::expiry,
           allow_hyphen_values = true)]
     session_expiry_interval: Option<u32>,
@@ -186,7 +189,8 @@ impl Persistence {
             );
             options.versions = vec![Version::V5];
             options.session.session_expiry = expiry;
-            // A session of a generated id that nobody can take up again would only burden the broker.
+            // A session of a generated id that nobody can take up again would only burden the
+            // broker.
             options.session.outlives_us |= connection.session.id.is_some() && expiry > 0;
         }
         Ok(())
@@ -201,6 +205,7 @@ pub fn check_text(what: &str, text: Option<&str>) -> Result<()> {
 }
 
 fn random_client_id(prefix: &str) -> ByteString {
-    let random = (0..12).filter_map(|_| fastrand::choice(ALPHANUMERIC)).map(|&byte| char::from(byte));
+    let random =
+        (0..12).filter_map(|_| fastrand::choice(ALPHANUMERIC)).map(|&byte| char::from(byte));
     prefix.chars().chain(random).collect::<String>().into()
 }

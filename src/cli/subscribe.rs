@@ -128,8 +128,8 @@ pub struct Subscribe {
     #[arg(short = '0', long, help_heading = "Output", conflicts_with = "no_newline")]
     pub null: bool,
 
-    /// Write each message to a file of its own in this folder, named by its topic and a number; if it is a
-    /// file, read flags from it, one a line, its value behind a blank, as with mosquitto
+    /// Write each message to a file of its own in this folder, named by its topic and a number; if
+    /// it is a file, read flags from it, one a line, its value behind a blank, as with mosquitto
     #[arg(short, long, value_name = "DIR", help_heading = "Output", conflicts_with = "null")]
     pub output_dir: Option<PathBuf>,
 
@@ -169,6 +169,9 @@ pub enum JsonMode {
 impl Subscribe {
     /// Whether something is asked for that only MQTT 5 has.
     pub fn needs_version_5(&self) -> bool {
-        self.retain_as_published || self.retain_handling.is_some() || self.no_local || self.commands.reply
+        self.retain_as_published
+            || self.retain_handling.is_some()
+            || self.no_local
+            || self.commands.reply
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use clap::Args;
 
-use crate::report::Usage;
+use crate::exit::Usage;
 use crate::transport::tls::{Fingerprint, TlsOptions, TlsVersion, is_server_name};
 
 /// What to trust and what to show on `wss://`.
@@ -15,7 +15,8 @@ pub struct Tls {
     #[arg(long, value_name = "FILE", help_heading = "TLS", aliases = ["ca", "ca-cert"])]
     cafile: Vec<PathBuf>,
 
-    /// Trust the certificate authorities of all PEM files in this folder instead of the built-in ones
+    /// Trust the certificate authorities of all PEM files in this folder instead of the built-in
+    /// ones
     #[arg(long, value_name = "DIR", help_heading = "TLS")]
     capath: Vec<PathBuf>,
 
@@ -23,7 +24,8 @@ pub struct Tls {
     #[arg(long, help_heading = "TLS", alias = "tls-use-os-certs")]
     system_roots: bool,
 
-    /// Trust exactly the certificate with this SHA-256, whatever its name, age or issuer (repeatable)
+    /// Trust exactly the certificate with this SHA-256, whatever its name, age or issuer
+    /// (repeatable)
     #[arg(long, value_name = "HEX", help_heading = "TLS", conflicts_with = "insecure")]
     pin_sha256: Vec<Fingerprint>,
 
@@ -121,7 +123,9 @@ impl Tls {
         );
         ensure!(
             self.cert.is_some() || self.key_password_file.is_none(),
-            Usage::new("--key-password-file is for the key of a certificate: give that with --cert")
+            Usage::new(
+                "--key-password-file is for the key of a certificate: give that with --cert"
+            )
         );
         let mut options = self.flags();
         if options.key_log.is_none() {
@@ -164,9 +168,13 @@ impl Foreign {
                  --pin-sha256), and one of ours (--cert and --key)",
             )
         } else if engine || self.keyform.is_some() {
-            Some("--tls-engine and --keyform: OpenSSL's engines are not supported: give a file with --key")
+            Some(
+                "--tls-engine and --keyform: OpenSSL's engines are not supported: give a file with --key",
+            )
         } else if self.dhparam.is_some() {
-            Some("--dhparam: TLS 1.3, and 1.2 as it is spoken here, choose their parameters: leave it out")
+            Some(
+                "--dhparam: TLS 1.3, and 1.2 as it is spoken here, choose their parameters: leave it out",
+            )
         } else {
             None
         }
@@ -174,7 +182,11 @@ impl Foreign {
 }
 
 fn server_name(text: &str) -> Result<String, &'static str> {
-    if is_server_name(text) { Ok(text.to_owned()) } else { Err("expected a host name, not an address") }
+    if is_server_name(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("expected a host name, not an address")
+    }
 }
 
 fn protocols(text: &str) -> Result<Protocols, &'static str> {

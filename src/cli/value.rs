@@ -26,7 +26,10 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 
 /// A number of things, of which there must be one.
 pub fn count(text: &str) -> Result<u64, String> {
-    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "expected a number, at least 1".to_owned())
+    text.parse()
+        .ok()
+        .filter(|count| *count > 0)
+        .ok_or_else(|| "expected a number, at least 1".to_owned())
 }
 
 /// How long to wait: a [`duration`] that is not 0.
@@ -52,8 +55,11 @@ pub fn size(text: &str) -> Result<usize, String> {
         "G" => Some(1 << 30),
         _ => None,
     };
-    let size =
-        number.parse().ok().zip(unit).and_then(|(number, unit): (usize, usize)| number.checked_mul(unit));
+    let size = number
+        .parse()
+        .ok()
+        .zip(unit)
+        .and_then(|(number, unit): (usize, usize)| number.checked_mul(unit));
     size.filter(|size| *size > 0)
         .ok_or_else(|| "expected a number of bytes such as 1000, 64K or 16M".to_owned())
 }
@@ -115,13 +121,16 @@ pub fn colour(text: &str) -> Result<Colour, String> {
 /// A share from 0 to 100.
 pub fn percent(text: &str) -> Result<f64, String> {
     let percent: Option<f64> = text.parse().ok();
-    percent.filter(|percent| (0.0..=100.0).contains(percent)).ok_or_else(|| "expected 0 to 100".to_owned())
+    percent
+        .filter(|percent| (0.0..=100.0).contains(percent))
+        .ok_or_else(|| "expected 0 to 100".to_owned())
 }
 
 /// A number above 0: messages a second, or times as fast.
 pub fn rate(text: &str) -> Result<f64, String> {
     let rate: Option<f64> = text.parse().ok();
-    rate.filter(|rate| *rate > 0.0 && rate.is_finite()).ok_or_else(|| "expected a number above 0".to_owned())
+    rate.filter(|rate| *rate > 0.0 && rate.is_finite())
+        .ok_or_else(|| "expected a number above 0".to_owned())
 }
 
 /// One byte: a character of ASCII, `\\n`, `\\r`, `\\t`, `\\0`, `\\\\` or `\\xHH`.
@@ -172,14 +181,16 @@ mod tests {
         for (text, bytes) in [("1", 1), ("64k", 65_536), ("2M", 2 << 20), ("1G", 1 << 30)] {
             assert_eq!(size(text), Ok(bytes), "{text}");
         }
-        for text in ["", "0", "K", "1T", "1KK", "-1", "99999999999999999999", "99999999999999999G"] {
+        for text in ["", "0", "K", "1T", "1KK", "-1", "99999999999999999999", "99999999999999999G"]
+        {
             assert!(size(text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn delays_have_a_shortest_and_a_longest() {
-        let seconds = |shortest, longest| Ok((Duration::from_secs(shortest), Duration::from_secs(longest)));
+        let seconds =
+            |shortest, longest| Ok((Duration::from_secs(shortest), Duration::from_secs(longest)));
         assert_eq!(delays("2,5"), seconds(2, 5));
         assert_eq!(delays("2"), seconds(2, 30));
         assert_eq!(delays("60"), seconds(60, 60));
@@ -207,9 +218,14 @@ mod tests {
 
     #[test]
     fn times_take_decimals_and_units() {
-        for (text, milliseconds) in
-            [("2", 2000), ("0.5", 500), ("500ms", 500), ("2s", 2000), ("5m", 300_000), ("1h", 3_600_000)]
-        {
+        for (text, milliseconds) in [
+            ("2", 2000),
+            ("0.5", 500),
+            ("500ms", 500),
+            ("2s", 2000),
+            ("5m", 300_000),
+            ("1h", 3_600_000),
+        ] {
             assert_eq!(duration(text), Ok(Duration::from_millis(milliseconds)), "{text}");
         }
         for text in ["", "s", "x", "-1", "1d", "1 s", "NaN", "inf", "1e300"] {

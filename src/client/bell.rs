@@ -1,4 +1,5 @@
-//! What wakes the thread that waits: other threads ring when they have posted. It must never know what.
+//! What wakes the thread that waits: other threads ring when they have posted. It must never know
+//! what.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};

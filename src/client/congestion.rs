@@ -1,5 +1,6 @@
-//! A server that does not read: what we have to say waits, and meanwhile we hear it, the clock and the
-//! signals. Whether it still counts as connected is decided here; it must never know what the bytes mean.
+//! A server that does not read: what we have to say waits, and meanwhile we hear it, the clock and
+//! the signals. Whether it still counts as connected is decided here; it must never know what the
+//! bytes mean.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -13,8 +14,8 @@ use crate::transport::{self, Phase, Transport};
 const LONGEST: Duration = Duration::from_secs(20);
 
 impl Client {
-    /// Waits for the next piece of mail until `deadline` at the most; the socket has one, too, when it takes
-    /// something of what waits to be written.
+    /// Waits for the next piece of mail until `deadline` at the most; the socket has one, too, when
+    /// it takes something of what waits to be written.
     pub(super) fn wait(&mut self, deadline: Option<Instant>) -> Option<Mail> {
         let writing = self.is_congested();
         self.mailbox.wait(deadline, writing)
@@ -30,10 +31,12 @@ impl Client {
         self.trace();
     }
 
-    /// The same for who has more to send at once: what does not fill a write leaves with that, or before the
-    /// next wait.
+    /// The same for who has more to send at once: what does not fill a write leaves with that, or
+    /// before the next wait.
     pub fn gather(&mut self) {
-        let Some(transport) = self.transport.as_mut().filter(|_| self.failing.is_none()) else { return };
+        let Some(transport) = self.transport.as_mut().filter(|_| self.failing.is_none()) else {
+            return;
+        };
         let mut result = Ok(());
         while !transport.is_congested()
             && result.is_ok()
@@ -64,15 +67,16 @@ impl Client {
         self.transport.as_ref().and_then(Transport::stuck_since)
     }
 
-    /// When a server that reads nothing counts as lost: when it should have cut us off for our silence
-    /// `[MQTT-3.1.2-22]`.
+    /// When a server that reads nothing counts as lost: when it should have cut us off for our
+    /// silence `[MQTT-3.1.2-22]`.
     pub(super) fn stuck_until(&self) -> Option<Instant> {
         let since = self.stuck_since()?;
         let silence = self.session.keep_alive().map_or(LONGEST, |keep_alive| keep_alive * 3 / 2);
         Some(since + silence.min(LONGEST))
     }
 
-    /// Gives up sending when that moment has passed. What the server has said before is still heard.
+    /// Gives up sending when that moment has passed. What the server has said before is still
+    /// heard.
     pub(super) fn give_up_when_stuck(&mut self) {
         if self.stuck_until().is_some_and(|until| until <= Instant::now()) {
             self.give_up_sending();

@@ -1,5 +1,6 @@
-//! From an address to CONNACK: dial, TLS, upgrade and CONNECT under one deadline, and the second tries that
-//! experience with real servers asks for (interop.md §5.1): the other subprotocol name, an older version.
+//! From an address to CONNACK: dial, TLS, upgrade and CONNECT under one deadline, and the second
+//! tries that experience with real servers asks for (interop.md §5.1): the other subprotocol name,
+//! an older version.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -17,7 +18,8 @@ use crate::transport::tls::{TlsConfig, TlsError};
 use crate::transport::upgrade::UpgradeError;
 use crate::transport::{self, Facts, Phase, Transport};
 
-/// How long the dialling thread may take longer than the deadline, before a name look-up is to blame.
+/// How long the dialling thread may take longer than the deadline, before a name look-up is to
+/// blame.
 const GRACE: Duration = Duration::from_millis(100);
 
 /// How long each step of the connection took.
@@ -55,8 +57,8 @@ pub struct Established {
 impl Client {
     /// Connects, and returns when the broker has accepted; everything within the connect timeout.
     pub fn connect(options: Options) -> Result<(Self, Established), Error> {
-        let mailbox =
-            Mailbox::new(options.brief && !options.session.trace && !options.log).map_err(Error::Local)?;
+        let mailbox = Mailbox::new(options.brief && !options.session.trace && !options.log)
+            .map_err(Error::Local)?;
         let session = Session::new(options.session.clone());
         let mut client = Self {
             options,
@@ -77,7 +79,8 @@ impl Client {
         Ok((client, established))
     }
 
-    /// Tries what there is to try, until something works or the reason is one that no other try can mend.
+    /// Tries what there is to try, until something works or the reason is one that no other try can
+    /// mend.
     pub(super) fn establish(&mut self, deadline: Instant) -> Result<Established, Error> {
         let established = self.establish_once(deadline)?;
         self.replace_stale_session(established, deadline)
@@ -117,7 +120,8 @@ impl Client {
     fn transport_options(&self) -> Result<transport::Options, Error> {
         let Options { route, follow, .. } = &self.options;
         // A redirect may lead to wss.
-        let need_tls = self.options.endpoint.scheme == Scheme::Wss || route.proxies.need_tls() || *follow;
+        let need_tls =
+            self.options.endpoint.scheme == Scheme::Wss || route.proxies.need_tls() || *follow;
         if need_tls {
             // Files of certificates may be anything, also pipes.
             self.guard();
@@ -158,12 +162,15 @@ impl Client {
         may_help && self.options.subprotocols.is_none() && self.outage.is_none()
     }
 
-    /// The next version to try, if this error is evidence that the *version* was refused (interop.md §5.1).
+    /// The next version to try, if this error is evidence that the *version* was refused
+    /// (interop.md §5.1).
     fn older_version(&self, version: Version, error: &Error) -> Option<Version> {
         let refused = match error.root() {
             Error::Refused { connack, .. } => matches!(connack.code.0, 0x01 | 0x84),
             // What was accepted before the connection was lost is not what this end is about.
-            Error::RefusedSilently(error) => self.outage.is_none() && error.may_refuse_the_version(),
+            Error::RefusedSilently(error) => {
+                self.outage.is_none() && error.may_refuse_the_version()
+            }
             _ => false,
         };
         self.options.versions.iter().copied().find(|older| refused && *older < version)
@@ -175,7 +182,12 @@ impl Client {
         }
     }
 
-    fn tell_fallback(&self, options: &transport::Options, version: Version, first_error: Option<&Error>) {
+    fn tell_fallback(
+        &self,
+        options: &transport::Options,
+        version: Version,
+        first_error: Option<&Error>,
+    ) {
         if let Some(error) = first_error {
             let names = options.subprotocols.join(", ");
             self.warn(&format!(
@@ -215,7 +227,8 @@ impl Client {
             match self.await_socket(Step::Transport(Phase::Name), deadline + GRACE)? {
                 SocketMail::Dialled(Ok(dialled)) => return Ok(dialled),
                 SocketMail::Dialled(Err(error)) if error.timed_out() => {
-                    let (step, after) = (Step::Transport(error.phase()), self.options.connect_timeout);
+                    let (step, after) =
+                        (Step::Transport(error.phase()), self.options.connect_timeout);
                     let tried = error.tells_more().then(|| error.to_string());
                     return Err(Error::ConnectTimedOut { step, after, tried });
                 }
@@ -256,7 +269,11 @@ impl Client {
     }
 
     /// CONNECT and CONNACK.
-    fn open_session(&mut self, timings: &mut Timings, deadline: Instant) -> Result<Box<ConnAck>, Error> {
+    fn open_session(
+        &mut self,
+        timings: &mut Timings,
+        deadline: Instant,
+    ) -> Result<Box<ConnAck>, Error> {
         let began = Instant::now();
         self.now = began;
         self.session.connect();
@@ -284,7 +301,10 @@ impl Client {
                 Ok(mail) => self.hear(mail),
                 Err(error) => {
                     let error = self.with_warnings(error);
-                    return Err(self.failing.take().map_or(error, |(failed, _)| Error::Lost(failed)));
+                    return Err(self
+                        .failing
+                        .take()
+                        .map_or(error, |(failed, _)| Error::Lost(failed)));
                 }
             }
             self.now = Instant::now();
@@ -328,7 +348,8 @@ impl Client {
 
     /// What was tolerated in the upgrade may be why there is no CONNACK.
     fn with_warnings(&self, error: Error) -> Error {
-        let warnings = self.transport.as_ref().map(|transport| transport.facts().warnings.join("; "));
+        let warnings =
+            self.transport.as_ref().map(|transport| transport.facts().warnings.join("; "));
         match error {
             Error::ConnectTimedOut { step, after, .. } => {
                 let tried = warnings.filter(|warnings| !warnings.is_empty());
@@ -343,7 +364,8 @@ impl Client {
     }
 }
 
-/// A protocol error is one also before CONNACK; an end of the connection is a refusal without a reason.
+/// A protocol error is one also before CONNACK; an end of the connection is a refusal without a
+/// reason.
 fn lost_before_connack(error: transport::Error) -> Error {
     if error.is_end() { Error::RefusedSilently(error) } else { Error::Lost(error) }
 }

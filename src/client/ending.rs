@@ -1,5 +1,5 @@
-//! How a connection ends: in order, in a hurry, or because the broker broke the protocol. It must never know
-//! why the caller wants it to end.
+//! How a connection ends: in order, in a hurry, or because the broker broke the protocol. It must
+//! never know why the caller wants it to end.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,8 @@ use crate::mqtt::session;
 /// How long the other side may take to end the connection after our goodbye.
 pub(super) const FAREWELL: Duration = Duration::from_secs(1);
 
-/// How long it may do nothing at the end when nobody wants to wait: neither take what is left, nor end.
+/// How long it may do nothing at the end when nobody wants to wait: neither take what is left, nor
+/// end.
 pub(super) const HASTE: Duration = Duration::from_millis(250);
 
 impl Client {
@@ -26,8 +27,9 @@ impl Client {
         }
     }
 
-    /// Ends the connection in order: DISCONNECT, Close 1000, and a second for the other side to end it too.
-    /// Nothing that was published is lost by it; if the last of it could not be sent, that is an error.
+    /// Ends the connection in order: DISCONNECT, Close 1000, and a second for the other side to end
+    /// it too. Nothing that was published is lost by it; if the last of it could not be sent, that
+    /// is an error.
     pub fn close(mut self) -> Result<(), Error> {
         let is_online = self.session.is_online();
         let sent = self.end_connection();
@@ -35,8 +37,8 @@ impl Client {
         sent
     }
 
-    /// From now on nobody waits for a server that does not read, or does not end: when it does nothing for
-    /// [`HASTE`], what is left is lost.
+    /// From now on nobody waits for a server that does not read, or does not end: when it does
+    /// nothing for [`HASTE`], what is left is lost.
     pub fn hurry(&mut self) {
         self.hurried = true;
     }
@@ -58,8 +60,8 @@ impl Client {
         let deadline = Instant::now() + if self.hurried { HASTE } else { FAREWELL };
         while let Some(mail) = self.mailbox.wait(Some(deadline), false) {
             match mail {
-                // Reading on keeps the kernel from answering the broker's last bytes with a reset, which
-                // could overtake our last message.
+                // Reading on keeps the kernel from answering the broker's last bytes with a reset,
+                // which could overtake our last message.
                 Mail::Socket(SocketMail::Bytes(chunk)) => self.mailbox.recycle(chunk),
                 Mail::Socket(SocketMail::End(_)) | Mail::Signal(_) => break,
                 _ => {}

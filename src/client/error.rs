@@ -1,4 +1,5 @@
-//! Why the client cannot go on, sorted by who is to blame. The words for the user are in `report.rs`.
+//! Why the client cannot go on, sorted by who is to blame. The words for the user are in
+//! `report.rs`.
 
 use std::io;
 use std::time::Duration;
@@ -78,8 +79,8 @@ pub enum Error {
         /// For how long there was no answer.
         after: Duration,
     },
-    /// The connection was lost in the middle of a message that was passed on as it came, and the message does
-    /// not come again.
+    /// The connection was lost in the middle of a message that was passed on as it came, and the
+    /// message does not come again.
     MessageTorn {
         /// Its topic.
         topic: String,
@@ -146,7 +147,10 @@ impl std::fmt::Display for Error {
                 write!(f, "connection lost, and {tries} tries to connect again failed: {last}")
             }
             Self::NotMqtt(said) => {
-                write!(f, "what answers behind the WebSocket does not speak MQTT (it sent \"{said}\")")
+                write!(
+                    f,
+                    "what answers behind the WebSocket does not speak MQTT (it sent \"{said}\")"
+                )
             }
             Self::Violation(violation) => write!(f, "the broker broke the protocol: {violation}"),
             Self::Interrupted(_) => f.write_str("interrupted"),

@@ -1,5 +1,5 @@
-//! The reading end of a connection: what arrives, in chunks of which there are only so many. It must never
-//! know what the bytes mean.
+//! The reading end of a connection: what arrives, in chunks of which there are only so many. It
+//! must never know what the bytes mean.
 
 use std::io::Cursor;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -14,8 +14,8 @@ const CHUNKS: usize = 4;
 /// How large a chunk is, in bytes.
 const CHUNK: usize = 64 * 1024;
 
-/// How large it is before one was filled to the brim: a short run reads little, and would zero the rest for
-/// nothing.
+/// How large it is before one was filled to the brim: a short run reads little, and would zero the
+/// rest for nothing.
 const FIRST_CHUNK: usize = 4 * 1024;
 
 /// The socket as far as it is read.
@@ -37,7 +37,14 @@ impl Line {
     pub fn new(dialled: &mut Dialled) -> Self {
         let early = Cursor::new(std::mem::take(&mut dialled.early));
         let socket = dialled.socket.clone();
-        Self { early, socket, spare: Vec::with_capacity(CHUNKS), made: 0, roomy: false, ended: false }
+        Self {
+            early,
+            socket,
+            spare: Vec::with_capacity(CHUNKS),
+            made: 0,
+            roomy: false,
+            ended: false,
+        }
     }
 
     /// Whether there is a chunk to read into, and something may come.

@@ -1,9 +1,10 @@
-//! The one place that waits: for the socket, for signals, and for what threads that may block (dialling,
-//! input, output) post here. The main thread takes one piece of mail at a time and never waits for anything
-//! else.
+//! The one place that waits: for the socket, for signals, and for what threads that may block
+//! (dialling, input, output) post here. The main thread takes one piece of mail at a time and never
+//! waits for anything else.
 //!
-//! Everything in it is bounded: the socket is read into a fixed number of chunks that come back only when
-//! they were understood, input is read a block at a time on request, and output is counted.
+//! Everything in it is bounded: the socket is read into a fixed number of chunks that come back
+//! only when they were understood, input is read a block at a time on request, and output is
+//! counted.
 
 use std::fmt;
 use std::io;
@@ -23,7 +24,8 @@ use crate::transport;
 use crate::transport::dial::{DialError, Dialled, Dialling, Route};
 use crate::transport::wire::Chunk;
 
-/// Who has lived for so long is not brief, whatever it meant to be: a thread more does not matter then.
+/// Who has lived for so long is not brief, whatever it meant to be: a thread more does not matter
+/// then.
 const BRIEF: Duration = Duration::from_millis(50);
 
 /// What there is to know.
@@ -92,7 +94,8 @@ impl Postbox {
     }
 
     fn post(&self, envelope: Envelope) {
-        // Without a receiver the main thread is gone, and so is everything that could be done about it.
+        // Without a receiver the main thread is gone, and so is everything that could be done about
+        // it.
         let _ = self.sender.send(envelope);
         self.bell.ring();
     }
@@ -148,8 +151,8 @@ pub struct Mailbox {
 }
 
 impl Mailbox {
-    /// A mailbox in which signals arrive from now on. Who is `brief` tells by [`Mailbox::guard`] when it is
-    /// about to do something that may not end.
+    /// A mailbox in which signals arrive from now on. Who is `brief` tells by [`Mailbox::guard`]
+    /// when it is about to do something that may not end.
     pub fn new(brief: bool) -> io::Result<Self> {
         let (sender, receiver) = mpsc::channel();
         let bell = Arc::new(Bell::new()?);
@@ -182,8 +185,8 @@ impl Mailbox {
         self.postbox.clone()
     }
 
-    /// Begins a new connection; a thread of its own dials as soon as there is anything to wait for. What is
-    /// left of earlier ones is dropped.
+    /// Begins a new connection; a thread of its own dials as soon as there is anything to wait for.
+    /// What is left of earlier ones is dropped.
     pub fn dial(
         &mut self,
         options: &transport::Options,
@@ -192,8 +195,10 @@ impl Mailbox {
     ) -> io::Result<()> {
         self.connection += 1;
         self.line = None;
-        let teller = Teller { connection: self.connection, postbox: self.postbox(), log: options.log };
-        let mut dialling = Dialling::new(options.endpoint.clone(), route, options.tls.clone(), deadline);
+        let teller =
+            Teller { connection: self.connection, postbox: self.postbox(), log: options.log };
+        let mut dialling =
+            Dialling::new(options.endpoint.clone(), route, options.tls.clone(), deadline);
         if let Some(dialled) = dialling.begin(&|line| teller.note(line)) {
             teller.tell(SocketMail::Dialled(dialled));
             return Ok(());
@@ -236,8 +241,8 @@ impl Mailbox {
         }
     }
 
-    /// Waits for the next piece of mail, until `deadline` at the most; when `writing` also for the moment
-    /// when the socket takes something.
+    /// Waits for the next piece of mail, until `deadline` at the most; when `writing` also for the
+    /// moment when the socket takes something.
     pub fn wait(&mut self, deadline: Option<Instant>, writing: bool) -> Option<Mail> {
         if self.made.elapsed() >= BRIEF {
             self.guard();
@@ -304,8 +309,8 @@ impl Mailbox {
     }
 }
 
-/// One `poll`; an interrupted one is a false alarm. A socket that can be read and written is written when
-/// `write_first`.
+/// One `poll`; an interrupted one is a false alarm. A socket that can be read and written is
+/// written when `write_first`.
 fn sleep(
     bell: &Bell,
     socket: Option<BorrowedFd<'_>>,
@@ -322,7 +327,8 @@ fn sleep(
     match poll(&mut ends[..count], timeout.as_ref()) {
         Ok(0) => Wake::Late,
         Ok(_) if ends[0].revents().is_empty() => {
-            let writable = ends[1].revents().contains(PollFlags::OUT) || !interest.contains(PollFlags::IN);
+            let writable =
+                ends[1].revents().contains(PollFlags::OUT) || !interest.contains(PollFlags::IN);
             let readable = interest.contains(PollFlags::IN) && ends[1].revents() != PollFlags::OUT;
             if writable && (write_first || !readable) { Wake::Writable } else { Wake::Line }
         }

@@ -1,7 +1,9 @@
-//! The hallway: joins the socket, the WebSocket and the MQTT session, and is the one place that waits.
+//! The hallway: joins the socket, the WebSocket and the MQTT session, and is the one place that
+//! waits.
 //!
-//! [`Client::next`] mutates, drains, and only then waits: what has arrived is understood, what the session
-//! wants sent is sent in few writes, and the next piece of mail or the nearest deadline ends the wait.
+//! [`Client::next`] mutates, drains, and only then waits: what has arrived is understood, what the
+//! session wants sent is sent in few writes, and the next piece of mail or the nearest deadline
+//! ends the wait.
 
 mod bell;
 mod congestion;
@@ -90,8 +92,8 @@ pub struct Client {
     asked: Option<Asked>,
     /// When the connection was made.
     since: Instant,
-    /// How many tries to connect again it took since a connection was last of use: one that is lost before
-    /// anything came over it is no reason to begin the delays anew.
+    /// How many tries to connect again it took since a connection was last of use: one that is lost
+    /// before anything came over it is no reason to begin the delays anew.
     fruitless: u32,
 }
 
@@ -111,7 +113,8 @@ impl Client {
         &self.session
     }
 
-    /// The caller is about to do something that may not end, and promised otherwise ([`Options::brief`]).
+    /// The caller is about to do something that may not end, and promised otherwise
+    /// ([`Options::brief`]).
     pub fn guard(&self) {
         self.mailbox.guard();
     }
@@ -133,7 +136,8 @@ impl Client {
         self.mailbox.request_input();
     }
 
-    /// Whether one more message of this QoS may be published now; if not, take the next event first.
+    /// Whether one more message of this QoS may be published now; if not, take the next event
+    /// first.
     pub fn can_publish(&self, qos: QoS) -> bool {
         self.session.can_publish(qos)
     }
@@ -154,7 +158,12 @@ impl Client {
     }
 
     /// Publishes a message whose payload is streamed; see [`Session::publish_stream`].
-    pub fn publish_stream(&mut self, publish: Publish, length: usize, record: u64) -> Result<(), Unsendable> {
+    pub fn publish_stream(
+        &mut self,
+        publish: Publish,
+        length: usize,
+        record: u64,
+    ) -> Result<(), Unsendable> {
         self.session.publish_stream(publish, length, record)
     }
 
@@ -164,7 +173,11 @@ impl Client {
     }
 
     /// Subscribes; see [`Session::subscribe`].
-    pub fn subscribe(&mut self, subscriptions: Vec<Subscription>, properties: Properties) -> PacketId {
+    pub fn subscribe(
+        &mut self,
+        subscriptions: Vec<Subscription>,
+        properties: Properties,
+    ) -> PacketId {
         self.session.subscribe(subscriptions, properties)
     }
 
@@ -178,7 +191,8 @@ impl Client {
         self.session.ignore();
     }
 
-    /// Acknowledges every message up to this number; an output thread does it by [`Postbox::written`].
+    /// Acknowledges every message up to this number; an output thread does it by
+    /// [`Postbox::written`].
     pub fn settle(&mut self, number: u64) {
         self.session.settle(number);
     }
@@ -194,7 +208,8 @@ impl Client {
         self.note_failure(result);
     }
 
-    /// While held, nothing is read from the broker, so that it feels our slow reader; the keep alive goes on.
+    /// While held, nothing is read from the broker, so that it feels our slow reader; the keep
+    /// alive goes on.
     pub fn hold(&mut self, held: bool) {
         if self.held != held {
             self.held = held;
@@ -207,8 +222,9 @@ impl Client {
         self.poll_taking(None)
     }
 
-    /// The same for who has many messages to take: `take` is shown them one by one, as long as nothing else
-    /// comes between and it does not break off. Those that need more than looking at are events all the same.
+    /// The same for who has many messages to take: `take` is shown them one by one, as long as
+    /// nothing else comes between and it does not break off. Those that need more than looking at
+    /// are events all the same.
     pub fn poll_messages(&mut self, take: Take<'_>) -> Result<Option<Event>, Error> {
         self.poll_taking(Some(take))
     }
@@ -216,7 +232,9 @@ impl Client {
     fn poll_taking(&mut self, take: Option<Take<'_>>) -> Result<Option<Event>, Error> {
         let event = match self.pending.pop_front() {
             Some(event) => Ok(Some(event)),
-            None => self.drain(take).map(|event| event.map(Event::Mqtt).or_else(|| self.pending.pop_front())),
+            None => self
+                .drain(take)
+                .map(|event| event.map(Event::Mqtt).or_else(|| self.pending.pop_front())),
         };
         if self.session.was_useful() {
             self.fruitless = 0;
@@ -230,14 +248,14 @@ impl Client {
         event.or_else(|error| self.suffer(error).map(|()| None))
     }
 
-    /// The next event; waits for it until `alarm` at the most, after sending what there is to send. A lost
-    /// connection is mended meanwhile, if it may be.
+    /// The next event; waits for it until `alarm` at the most, after sending what there is to send.
+    /// A lost connection is mended meanwhile, if it may be.
     pub fn next(&mut self, alarm: Option<Instant>) -> Result<Event, Error> {
         self.next_reminded(alarm, None)
     }
 
-    /// The same with a second alarm that has time: a try to connect again is not cut short by it, or who
-    /// wants to be reminded often would never be connected to a server that is far away.
+    /// The same with a second alarm that has time: a try to connect again is not cut short by it,
+    /// or who wants to be reminded often would never be connected to a server that is far away.
     pub fn next_reminded(
         &mut self,
         alarm: Option<Instant>,
@@ -256,9 +274,13 @@ impl Client {
         }
     }
 
-    /// Mutate, drain, wait: once. Whether the server was silent for too long is judged when all that it said
-    /// is understood.
-    fn step(&mut self, alarm: Option<Instant>, reminder: Option<Instant>) -> Result<Option<Event>, Error> {
+    /// Mutate, drain, wait: once. Whether the server was silent for too long is judged when all
+    /// that it said is understood.
+    fn step(
+        &mut self,
+        alarm: Option<Instant>,
+        reminder: Option<Instant>,
+    ) -> Result<Option<Event>, Error> {
         let first = earliest(alarm, reminder);
         if let Some(event) = self.poll()? {
             return Ok(Some(event));
@@ -295,7 +317,10 @@ impl Client {
         let outage = self.outage.as_ref().map(Outage::next_try);
         let failing = self.failing.as_ref().map(|(_, until)| *until);
         let answer = self.asked.as_ref().map(|asked| asked.until(self.options.connect_timeout));
-        [self.session.deadline(), self.stuck_until(), outage, failing, answer].into_iter().flatten().min()
+        [self.session.deadline(), self.stuck_until(), outage, failing, answer]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn check_deadlines(&mut self) -> Result<(), Error> {
@@ -321,11 +346,17 @@ impl Client {
     fn understand(&mut self, mut take: Option<Take<'_>>) -> Result<Option<session::Event>, Error> {
         loop {
             if let Some(take) = &mut take
-                && self.session.hand_out(take).map_err(|violation| self.violated(violation))?.is_break()
+                && self
+                    .session
+                    .hand_out(take)
+                    .map_err(|violation| self.violated(violation))?
+                    .is_break()
             {
                 return Ok(None);
             }
-            if let Some(event) = self.session.poll(self.now).map_err(|violation| self.violated(violation))? {
+            if let Some(event) =
+                self.session.poll(self.now).map_err(|violation| self.violated(violation))?
+            {
                 return Self::judged(event);
             }
             let Some(transport) = self.transport.as_mut() else { return Ok(None) };

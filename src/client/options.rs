@@ -22,7 +22,8 @@ pub struct Options {
     pub route: Arc<Route>,
     /// How to trust a `wss://` server.
     pub tls: TlsOptions,
-    /// The subprotocols to offer; `None` offers `mqtt` (`mqttv3.1` for MQTT 3.1), and then the other.
+    /// The subprotocols to offer; `None` offers `mqtt` (`mqttv3.1` for MQTT 3.1), and then the
+    /// other.
     pub subprotocols: Option<Vec<String>>,
     /// More headers for the upgrade.
     pub headers: Vec<(String, String)>,
@@ -36,12 +37,13 @@ pub struct Options {
     pub wait: Duration,
     /// What to do when the connection is lost.
     pub reconnect: Reconnect,
-    /// The versions to try, in this order; a later one only when an earlier one was refused as such.
+    /// The versions to try, in this order; a later one only when an earlier one was refused as
+    /// such.
     pub versions: Vec<Version>,
     /// The session; its version is the first of `versions`.
     pub session: session::Config,
-    /// The caller does nothing that may block, not even write a line, before it was handed an event that is
-    /// more than success, or has called [`super::Client::guard`].
+    /// The caller does nothing that may block, not even write a line, before it was handed an event
+    /// that is more than success, or has called [`super::Client::guard`].
     pub brief: bool,
     /// Where warnings go.
     pub warn: Notice,

@@ -32,7 +32,8 @@ impl Client {
         (self.options.warn)(line);
     }
 
-    /// Connects for the first time. `--wait` says for how long an address that does not answer yet is tried.
+    /// Connects for the first time. `--wait` says for how long an address that does not answer yet
+    /// is tried.
     pub(super) fn connect_patiently(&mut self) -> Result<Established, Error> {
         let patience = Instant::now() + self.options.wait;
         let mut attempt = 0;
@@ -100,7 +101,8 @@ impl Client {
             Err(_) => {
                 self.transport = None;
                 self.session.lost();
-                let next_try = Instant::now() + self.options.reconnect.delay(attempts, fastrand::f64());
+                let next_try =
+                    Instant::now() + self.options.reconnect.delay(attempts, fastrand::f64());
                 self.outage = Some(Outage { since, attempts, next_try });
                 Ok(None)
             }
@@ -108,7 +110,8 @@ impl Client {
     }
 
     fn tell_mended(&self, established: &Established, after: Duration) {
-        let session = if established.connack.session_present { "session resumed" } else { "new session" };
+        let session =
+            if established.connack.session_present { "session resumed" } else { "new session" };
         self.warn(&format!("connected again after {:.1} s, {session}", after.as_secs_f64()));
     }
 
@@ -123,8 +126,8 @@ impl Client {
         Ok(())
     }
 
-    /// Gives up after `error`. A session that nobody will take up any more is ended, if that can be done
-    /// soon.
+    /// Gives up after `error`. A session that nobody will take up any more is ended, if that can be
+    /// done soon.
     pub fn abandon(mut self, error: &Error) {
         if matches!(error, Error::Unanswered { .. }) {
             self.hurry();
@@ -137,15 +140,16 @@ impl Client {
             return drop(self.close());
         }
         // A DISCONNECT has ended it already.
-        let is_told = matches!(error, Error::Violation(_)) && self.session.config().version.has_properties();
+        let is_told =
+            matches!(error, Error::Violation(_)) && self.session.config().version.has_properties();
         if error.leaves_session() && !is_told && self.session.stays_at_server() {
             self.end_session(FAREWELL);
         }
     }
 
-    /// Ends a session that the server would keep although nobody wants it any more: before MQTT 5 only a
-    /// connection with Clean Session does that, and later a connection that was lost could not. Best effort:
-    /// what was asked is done.
+    /// Ends a session that the server would keep although nobody wants it any more: before MQTT 5
+    /// only a connection with Clean Session does that, and later a connection that was lost could
+    /// not. Best effort: what was asked is done.
     pub(super) fn clear_remains(&mut self, is_told: bool) {
         if self.session.leaves_remains() && is_told && !self.hurried {
             self.end_session(self.options.connect_timeout);
@@ -168,8 +172,8 @@ impl Client {
         }
     }
 
-    /// Before MQTT 5: the server kept an old session of our identifier where a new one was asked for. A
-    /// connection with Clean Session ends it, and the next one begins the new one.
+    /// Before MQTT 5: the server kept an old session of our identifier where a new one was asked
+    /// for. A connection with Clean Session ends it, and the next one begins the new one.
     pub(super) fn replace_stale_session(
         &mut self,
         established: Established,

@@ -22,8 +22,9 @@ pub struct Reconnect {
 }
 
 impl Reconnect {
-    /// The delay before try number `attempt` (from 0): exponential, with full jitter, so that a thousand
-    /// clients of a restarted broker do not come back together. `random` is between 0 and 1.
+    /// The delay before try number `attempt` (from 0): exponential, with full jitter, so that a
+    /// thousand clients of a restarted broker do not come back together. `random` is between 0 and
+    /// 1.
     pub fn delay(&self, attempt: u32, random: f64) -> Duration {
         let factor = 2_u32.saturating_pow(attempt.min(31));
         self.shortest.saturating_mul(factor).min(self.longest).mul_f64(random.clamp(0.0, 1.0))
@@ -118,7 +119,9 @@ fn is_passing(error: &transport::Error) -> bool {
         transport::Error::Upgrade(UpgradeError::Status(refusal)) => {
             refusal.status >= 500 || refusal.status == 404 || refusal.status == 429
         }
-        transport::Error::Upgrade(error) => matches!(error, UpgradeError::Closed | UpgradeError::Truncated),
+        transport::Error::Upgrade(error) => {
+            matches!(error, UpgradeError::Closed | UpgradeError::Truncated)
+        }
         transport::Error::WebSocket(_) => error.is_end(),
         transport::Error::Io { .. } => true,
     }
@@ -137,7 +140,8 @@ mod tests {
 
     #[test]
     fn delays_double_up_to_the_longest_and_are_jittered() {
-        let longest: Vec<u64> = (0..8).map(|attempt| DEFAULT.delay(attempt, 1.0).as_secs()).collect();
+        let longest: Vec<u64> =
+            (0..8).map(|attempt| DEFAULT.delay(attempt, 1.0).as_secs()).collect();
         assert_eq!(longest, [1, 2, 4, 8, 16, 30, 30, 30]);
         assert_eq!(DEFAULT.delay(2, 0.5), Duration::from_secs(2));
         assert_eq!(DEFAULT.delay(4, 0.0), Duration::ZERO);

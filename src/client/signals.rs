@@ -1,8 +1,9 @@
-//! SIGINT and SIGTERM: the first is noticed, and obeyed in time; the second ends the process at once. It must
-//! never know what obeying means.
+//! SIGINT and SIGTERM: the first is noticed, and obeyed in time; the second ends the process at
+//! once. It must never know what obeying means.
 //!
-//! Handlers raise flags and ring the bell; that takes no thread. Only that the process obeys even when the
-//! main thread hangs, in a write to a pipe that nobody reads, takes one: [`Signals::guard`] starts it.
+//! Handlers raise flags and ring the bell; that takes no thread. Only that the process obeys even
+//! when the main thread hangs, in a write to a pipe that nobody reads, takes one:
+//! [`Signals::guard`] starts it.
 
 use std::cell::Cell;
 use std::io::{self, Read};
@@ -19,8 +20,8 @@ use signal_hook::low_level::{exit, pipe};
 /// What we listen for, twice: a flag has another type.
 const SIGNALS: [(i32, usize); 2] = [(SIGINT, 2), (SIGTERM, 15)];
 
-/// How long it may take to obey a signal. Only a socket that takes nothing any more needs longer, and then
-/// there is nothing left that waiting could save.
+/// How long it may take to obey a signal. Only a socket that takes nothing any more needs longer,
+/// and then there is nothing left that waiting could save.
 const OBEDIENCE: Duration = Duration::from_secs(5);
 
 /// See the module.
@@ -40,7 +41,8 @@ impl Signals {
         let came = Arc::new(AtomicUsize::new(0));
         let armed = Arc::new(AtomicBool::new(false));
         for (signal, number) in SIGNALS {
-            // First of all, so that none is lost that comes now; a handler does these in this order.
+            // First of all, so that none is lost that comes now; a handler does these in this
+            // order.
             flag::register_usize(signal, Arc::clone(&came), number)?;
             flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&armed))?;
             flag::register(signal, Arc::clone(&armed))?;
@@ -59,8 +61,8 @@ impl Signals {
         Some(came)
     }
 
-    /// From now on the main thread may hang. Without a thread that helps it takes a second signal; that is no
-    /// reason to fail.
+    /// From now on the main thread may hang. Without a thread that helps it takes a second signal;
+    /// that is no reason to fail.
     pub fn guard(&self) {
         if !self.is_guarded.replace(true) {
             let _ = self.start_guard();
@@ -89,7 +91,8 @@ impl Signals {
 }
 
 impl Drop for Signals {
-    /// Nobody looks for signals any more: without a guard the next one has to end the process by itself.
+    /// Nobody looks for signals any more: without a guard the next one has to end the process by
+    /// itself.
     fn drop(&mut self) {
         if !self.is_guarded.get() {
             self.armed.store(true, Ordering::SeqCst);

@@ -1,11 +1,12 @@
-//! A broker that does not answer a SUBSCRIBE or an UNSUBSCRIBE: for how long it may, and what comes of it. It
-//! must never know what was asked, but for its name.
+//! A broker that does not answer a SUBSCRIBE or an UNSUBSCRIBE: for how long it may, and what comes
+//! of it. It must never know what was asked, but for its name.
 
 use std::time::{Duration, Instant};
 
 use super::{Client, Error};
 
-/// A pause of so long ends what a broker has to say first: many send retained messages before SUBACK.
+/// A pause of so long ends what a broker has to say first: many send retained messages before
+/// SUBACK.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// A broker that never pauses may take so many times as long.
@@ -28,7 +29,8 @@ impl Asked {
 }
 
 impl Client {
-    /// Begins to wait for an answer, or ends it. While we read nothing, or are not connected, nobody waits.
+    /// Begins to wait for an answer, or ends it. While we read nothing, or are not connected,
+    /// nobody waits.
     pub(super) fn await_answer(&mut self) {
         if !self.session.is_asking() || self.held {
             self.asked = None;

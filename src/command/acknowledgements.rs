@@ -1,9 +1,10 @@
-//! How long messages wait for their acknowledgement: `--summary` of `pub`. It must never know a packet.
+//! How long messages wait for their acknowledgement: `--summary` of `pub`. It must never know a
+//! packet.
 
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use crate::terminal::statistics::Statistics;
+use crate::format::statistics::Statistics;
 
 /// More cannot be in flight: a packet identifier has 16 bits.
 const MOST: usize = 65_536;

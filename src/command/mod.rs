@@ -1,4 +1,5 @@
-//! One verb each: a straight-line script that pulls events from the client. It knows no socket and no thread.
+//! One verb each: a straight-line script that pulls events from the client. It knows no socket and
+//! no thread.
 
 mod acknowledgements;
 mod ping;
@@ -13,11 +14,11 @@ use anyhow::{Context, Result};
 
 use crate::cli::{Cli, Command};
 use crate::client::{Client, Error, Established, Options};
-use crate::report::Exit;
-use crate::terminal::output;
+use crate::exit::Exit;
+use crate::stdio::stdout;
 
-/// Larger messages, in bytes, are not kept in memory where that is not needed. Smaller ones are: a connection
-/// that is lost in the middle of one leaves no trace of it in the output.
+/// Larger messages, in bytes, are not kept in memory where that is not needed. Smaller ones are: a
+/// connection that is lost in the middle of one leaves no trace of it in the output.
 pub const LARGE_MESSAGE: usize = 1024 * 1024;
 
 /// Does what the command line asks.
@@ -38,8 +39,8 @@ fn connect(options: Options) -> Result<(Client, Established)> {
     Client::connect(options).context(context)
 }
 
-/// After a failure: ends the connection in order, if that is not what failed, and in any case leaves no
-/// session of ours behind at the broker, if that can be helped.
+/// After a failure: ends the connection in order, if that is not what failed, and in any case
+/// leaves no session of ours behind at the broker, if that can be helped.
 fn leave(client: Client, error: &anyhow::Error) {
     match error.chain().find_map(|cause| cause.downcast_ref::<Error>()) {
         Some(error) => client.abandon(error),
@@ -74,5 +75,5 @@ fn close(client: Client, result: Result<Exit>) -> Result<Exit> {
 
 /// Prints one line on stdout; whether anybody still reads it.
 fn print(line: &str) -> Result<bool> {
-    output::print_line(line).context("writing to stdout")
+    stdout::print_line(line).context("writing to stdout")
 }

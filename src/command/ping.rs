@@ -1,5 +1,5 @@
-//! `ping`: what was reached and how long each step took, then a PINGREQ at a time and how long its answer
-//! took.
+//! `ping`: what was reached and how long each step took, then a PINGREQ at a time and how long its
+//! answer took.
 
 use std::time::{Duration, Instant};
 
@@ -9,14 +9,15 @@ use bytes::BytesMut;
 use crate::cli;
 use crate::cli::ping::Via;
 use crate::client::{Client, Error, Established, Event};
+use crate::exit::Exit;
+use crate::format::statistics::{Statistics, milliseconds};
 use crate::mqtt::packet::{Publish, Subscription};
 use crate::mqtt::property::Properties;
 use crate::mqtt::session;
 use crate::mqtt::topic::{TopicFilter, TopicName};
-use crate::report::{self, Exit};
-use crate::terminal::lines::Lines;
+use crate::report;
+use crate::stdio::lines::Lines;
 use crate::terminal::screen;
-use crate::terminal::statistics::{Statistics, milliseconds};
 
 /// Runs `mqttws ping`.
 pub fn run(args: &cli::Ping) -> Result<Exit> {
@@ -95,7 +96,8 @@ fn describe(url: &str, established: &Established) -> String {
         ("upgrade", Some(timings.upgrade)),
         ("connack", Some(timings.connack)),
     ];
-    let steps = steps.iter().filter_map(|(name, time)| Some(format!("{name} {}", milliseconds((*time)?))));
+    let steps =
+        steps.iter().filter_map(|(name, time)| Some(format!("{name} {}", milliseconds((*time)?))));
     let steps = steps.collect::<Vec<_>>().join(", ");
     format!("PING {url} ({address}{tls}, subprotocol {subprotocol}, MQTT {version}): {steps}")
 }
@@ -207,7 +209,8 @@ impl Pinger<'_> {
                     properties: Properties::default(),
                     payload: payload.freeze(),
                 };
-                // While the connection is lost, or if the broker does not take it, there is no answer.
+                // While the connection is lost, or if the broker does not take it, there is no
+                // answer.
                 if self.client.can_publish(self.args.qos) {
                     let _ = self.client.publish(publish, self.sent);
                 }
@@ -218,7 +221,8 @@ impl Pinger<'_> {
     /// Whether this answers the latest probe.
     fn is_answer(&mut self, event: &Event) -> bool {
         match (self.args.via, event) {
-            (Via::Mqtt, Event::Mqtt(session::Event::Pong)) | (Via::Websocket, Event::WebSocketPong) => {
+            (Via::Mqtt, Event::Mqtt(session::Event::Pong))
+            | (Via::Websocket, Event::WebSocketPong) => {
                 let late = self.late > 0;
                 self.late -= u64::from(late);
                 !late
@@ -235,7 +239,8 @@ impl Pinger<'_> {
     fn subscribe(&mut self) -> Result<bool, Error> {
         let filter = TopicFilter::new(self.topic.as_str().to_owned());
         let Ok(filter) = filter else { return Ok(false) };
-        self.client.subscribe(vec![Subscription::new(filter, self.args.qos)], Properties::default());
+        self.client
+            .subscribe(vec![Subscription::new(filter, self.args.qos)], Properties::default());
         let deadline = Instant::now() + self.args.timeout;
         loop {
             match self.client.next(Some(deadline))? {
@@ -260,7 +265,12 @@ impl Pinger<'_> {
         let line = match answer {
             Some(time) => {
                 self.statistics.add(time);
-                format!("answer from {}: seq={} time={}", self.target, self.sent, milliseconds(time))
+                format!(
+                    "answer from {}: seq={} time={}",
+                    self.target,
+                    self.sent,
+                    milliseconds(time)
+                )
             }
             None => format!("no answer from {}: seq={}", self.target, self.sent),
         };

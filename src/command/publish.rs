@@ -1,4 +1,5 @@
-//! `pub`: records from the command line, a file or stdin become messages; it ends when all were handed over.
+//! `pub`: records from the command line, a file or stdin become messages; it ends when all were
+//! handed over.
 
 mod input;
 mod message;
@@ -18,16 +19,18 @@ use super::telling::Telling;
 use super::timing;
 use crate::cli;
 use crate::client::{Client, Event};
+use crate::exit::Exit;
 use crate::mqtt::property::Place;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::session;
-use crate::report::{self, Exit};
-use crate::terminal::account::Account;
+use crate::report;
 use crate::terminal::progress::{Position, Progress};
 use crate::terminal::screen;
+use crate::terminal::summary::Account;
 
 /// What a lost connection may mean for messages of QoS 0.
-pub const GAPS: &str = "publishing: messages of QoS 0 may be missing: the connection was lost meanwhile";
+pub const GAPS: &str =
+    "publishing: messages of QoS 0 may be missing: the connection was lost meanwhile";
 
 /// Runs `mqttws pub`.
 pub fn run(args: &cli::Publish) -> Result<Exit> {
@@ -37,7 +40,8 @@ pub fn run(args: &cli::Publish) -> Result<Exit> {
     }
     let began = Instant::now();
     let (mut options, properties) = args.conversation.resolve()?;
-    // Exactly once is only possible in a session that outlives the connection; records may ask for it.
+    // Exactly once is only possible in a session that outlives the connection; records may ask for
+    // it.
     options.session.outlives_connection = args.qos > QoS::AtMostOnce || args.json;
     options.session.only_with_expiry = args.qos < QoS::ExactlyOnce && !args.json;
     options.session.topic_alias = args.topic_alias;
@@ -138,7 +142,8 @@ impl Publisher {
     fn run(&mut self) -> Result<Exit> {
         loop {
             self.publish_what_is_there();
-            if self.next.is_none() && self.input.is_done() && self.client.session().in_flight() == 0 {
+            if self.next.is_none() && self.input.is_done() && self.client.session().in_flight() == 0
+            {
                 return self.input_error.take().map_or_else(|| Ok(self.verdict()), Err);
             }
             let event = match self.client.poll()? {
@@ -203,8 +208,10 @@ impl Publisher {
             && let Some(block) = self.input.block()
         {
             let head = self.maker.head(block.bytes());
-            let mut acknowledgements = self.acknowledgements.as_mut().filter(|_| head.qos > QoS::AtMostOnce);
-            let (first, now) = (self.records + 1, acknowledgements.as_ref().map(|_| Instant::now()));
+            let mut acknowledgements =
+                self.acknowledgements.as_mut().filter(|_| head.qos > QoS::AtMostOnce);
+            let (first, now) =
+                (self.records + 1, acknowledgements.as_ref().map(|_| Instant::now()));
             let (mut record, bytes) = (first, &mut self.bytes);
             let count = self.client.publish_run(&head, first, |longest| {
                 let payload = block.next_within(longest)?;
@@ -286,9 +293,12 @@ impl Publisher {
     /// Before MQTT 5 there are no properties: what records have of them is lost.
     fn tell_loss(&mut self) {
         let version = self.client.session().config().version;
-        if !version.has_properties() && !std::mem::replace(&mut self.told_loss, true) && !self.quiet {
+        if !version.has_properties() && !std::mem::replace(&mut self.told_loss, true) && !self.quiet
+        {
             self.client.guard();
-            report::warn(&format!("the broker speaks MQTT {version}: properties of records are left out"));
+            report::warn(&format!(
+                "the broker speaks MQTT {version}: properties of records are left out"
+            ));
         }
     }
 
@@ -317,7 +327,8 @@ impl Publisher {
                 }
             }
             Event::Mqtt(session::Event::Acknowledged { record, code, reason }) => {
-                let words = reason.map_or_else(|| code.to_string(), |reason| format!("{code} ({reason})"));
+                let words =
+                    reason.map_or_else(|| code.to_string(), |reason| format!("{code} ({reason})"));
                 self.refuse(record, &words);
             }
             Event::Mqtt(session::Event::InDoubt { record }) => {
@@ -358,7 +369,8 @@ impl Publisher {
         let session = self.client.session();
         let in_doubt = session.in_flight() as u64;
         let acknowledged = self.published - in_doubt - self.refused;
-        let first = session.first_unfinished().unwrap_or(self.records + u64::from(self.next.is_none()));
+        let first =
+            session.first_unfinished().unwrap_or(self.records + u64::from(self.next.is_none()));
         error.context(format!(
             "gave up with {acknowledged} messages acknowledged and {in_doubt} in doubt; \
              go on with number {first}"
@@ -370,8 +382,11 @@ impl Publisher {
         if let Some(acknowledgements) = &mut self.acknowledgements {
             acknowledgements.forget(record);
         }
-        let what =
-            if self.input.delimiter.is_some() { format!("message {record}") } else { "message".to_owned() };
+        let what = if self.input.delimiter.is_some() {
+            format!("message {record}")
+        } else {
+            "message".to_owned()
+        };
         self.client.guard();
         report::failure(&format!("{}: {what} refused: {words}", self.context));
     }

@@ -10,7 +10,8 @@ use anyhow::{Context, Result, ensure};
 use crate::broker::guest::{End, Watch};
 use crate::broker::{self, Broker};
 use crate::cli;
-use crate::report::{self, Exit, Usage};
+use crate::exit::{Exit, Usage};
+use crate::report;
 
 /// The founding document's path.
 const PATH: &str = "/mqtt";
@@ -22,14 +23,16 @@ const MAXIMUM_PACKET: usize = 268_435_455 + 5;
 pub fn run(args: &cli::Serve) -> Result<Exit> {
     let address = SocketAddr::new(loopback(&args.host)?, args.port);
     let log: Option<broker::Log> = if args.debug { Some(Box::new(report::trace)) } else { None };
-    let options = broker::Options { address, path: PATH.to_owned(), max_packet: MAXIMUM_PACKET, log };
+    let options =
+        broker::Options { address, path: PATH.to_owned(), max_packet: MAXIMUM_PACKET, log };
     let watch = Watch::begin().context("watching for signals")?;
     let broker = Broker::start(options).with_context(|| format!("listening at {address}"))?;
     let command = command(&args.command, &broker.url())?;
     if command.is_none() {
         super::print(&broker.url())?;
     }
-    let name = args.command.first().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let name =
+        args.command.first().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let end = watch.wait(command).with_context(|| format!("running {name}"))?;
     broker.stop();
     Ok(match end {
@@ -42,11 +45,15 @@ pub fn run(args: &cli::Serve) -> Result<Exit> {
 fn loopback(host: &str) -> Result<IpAddr> {
     let address = match host {
         "localhost" => IpAddr::from([127, 0, 0, 1]),
-        _ => host.parse().map_err(|_| Usage::new(format!("-h: expected an IP address, not {host}")))?,
+        _ => host
+            .parse()
+            .map_err(|_| Usage::new(format!("-h: expected an IP address, not {host}")))?,
     };
     ensure!(
         address.is_loopback(),
-        Usage::new(format!("-h: serve listens on this machine only (127.0.0.1 or ::1), not at {address}"))
+        Usage::new(format!(
+            "-h: serve listens on this machine only (127.0.0.1 or ::1), not at {address}"
+        ))
     );
     Ok(address)
 }
@@ -57,7 +64,8 @@ fn command(words: &[OsString], url: &str) -> Result<Option<Command>> {
     let program = env::current_exe().context("looking for mqttws itself")?;
     let folders = program.parent().map(Into::into).into_iter();
     let path = env::var_os("PATH").unwrap_or_default();
-    let path = env::join_paths(folders.chain(env::split_paths(&path))).context("extending $PATH")?;
+    let path =
+        env::join_paths(folders.chain(env::split_paths(&path))).context("extending $PATH")?;
     let mut command = Command::new(name);
     command.args(arguments).env("MQTTWS_URL", url).env("PATH", path);
     Ok(Some(command))

@@ -1,5 +1,5 @@
-//! `pub -f` of a large file: its payload is read, masked and sent piece by piece, in constant memory; after a
-//! lost connection it is read again from its beginning.
+//! `pub -f` of a large file: its payload is read, masked and sent piece by piece, in constant
+//! memory; after a lost connection it is read again from its beginning.
 
 use std::time::Instant;
 
@@ -10,16 +10,17 @@ use super::publish::pace::Pace;
 use super::telling::Telling;
 use super::timing;
 use crate::client::{Client, Event, Options};
+use crate::exit::Exit;
+use crate::format::statistics::Statistics;
 use crate::mqtt::packet::{PacketId, Publish};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::session;
 use crate::mqtt::version::Version;
-use crate::report::{self, Exit};
-use crate::terminal::account::Account;
-use crate::terminal::file_blocks::FileBlocks;
+use crate::report;
+use crate::stdio::file::FileBlocks;
 use crate::terminal::progress::{Position, Progress};
 use crate::terminal::screen;
-use crate::terminal::statistics::Statistics;
+use crate::terminal::summary::Account;
 
 /// After so many blocks we look what else has happened.
 const BLOCKS_AT_ONCE: usize = 8;
@@ -60,7 +61,8 @@ pub fn run(
     let (mut client, _) = super::connect(options)?;
     let Large { name, blocks, length, repeat, pace } = file;
     client.attach_input(Box::new(blocks.source()))?;
-    let context = format!("publishing to {}", template.topic.as_ref().map_or("", |topic| topic.as_str()));
+    let context =
+        format!("publishing to {}", template.topic.as_ref().map_or("", |topic| topic.as_str()));
     let mut streamer = Streamer {
         client,
         template,
@@ -206,7 +208,8 @@ impl Streamer {
         }
     }
 
-    /// Gives the session what it wants of what is there, and sends it, as far as the server reads it.
+    /// Gives the session what it wants of what is there, and sends it, as far as the server reads
+    /// it.
     fn give(&mut self) {
         // Sending makes room, at first perhaps for what was given before.
         self.client.send();
@@ -253,7 +256,9 @@ impl Streamer {
             Event::Mqtt(session::Event::StreamAgain { .. }) => self.read_again(),
             Event::Reconnected if self.template.qos == QoS::AtMostOnce => self.begin_again(),
             Event::Mqtt(session::Event::Acknowledged { code, reason, .. }) if code.is_error() => {
-                self.refuse(&reason.map_or_else(|| code.to_string(), |reason| format!("{code} ({reason})")));
+                self.refuse(
+                    &reason.map_or_else(|| code.to_string(), |reason| format!("{code} ({reason})")),
+                );
             }
             Event::Mqtt(session::Event::Acknowledged { .. }) => {
                 self.all_given.iter().for_each(|given| self.acknowledged.add(given.elapsed()));

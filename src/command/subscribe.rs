@@ -27,16 +27,17 @@ use crate::cli;
 use crate::cli::property::GivenProperties;
 use crate::cli::value::Summary;
 use crate::client::{Client, Event};
+use crate::exit::Exit;
+use crate::format::layout::Layout;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::session;
 use crate::mqtt::topic::TopicFilter;
-use crate::report::{self, Exit};
-use crate::terminal::account::Account;
-use crate::terminal::format::Layout;
-use crate::terminal::output::{self, Output, Progress, Target};
-use crate::terminal::reader::Reader;
+use crate::report;
+use crate::stdio::reader::Reader;
+use crate::stdio::stdout::{self, Output, Progress, Target};
 use crate::terminal::screen;
+use crate::terminal::summary::Account;
 
 /// How long the output may take to write what it has, when everything else is over.
 const LAST_WRITE: Duration = Duration::from_millis(250);
@@ -107,7 +108,8 @@ fn prints(args: &cli::Subscribe) -> bool {
 /// Who reads stdout, if that is what this is for.
 fn watch_reader(args: &cli::Subscribe, client: &Client) -> Result<Reader> {
     let postbox = client.postbox();
-    let reader = if prints(args) { Reader::watch(move || postbox.wake()) } else { Ok(Reader::default()) };
+    let reader =
+        if prints(args) { Reader::watch(move || postbox.wake()) } else { Ok(Reader::default()) };
     reader.context("watching stdout")
 }
 
@@ -116,9 +118,11 @@ fn warn_of_closed_stdout(args: &cli::Subscribe) {
     if prints(args)
         && args.qos > QoS::AtMostOnce
         && !args.conversation.is_quiet()
-        && output::stdout_may_be_closed()
+        && stdout::stdout_may_be_closed()
     {
-        report::warn("stdout is closed (or leads to /dev/null): messages are acknowledged and thrown away");
+        report::warn(
+            "stdout is closed (or leads to /dev/null): messages are acknowledged and thrown away",
+        );
     }
 }
 
@@ -230,8 +234,8 @@ impl Subscriber<'_> {
         }
     }
 
-    /// The end, when the reader of stdout has gone and has got everything: whatever else comes stays with the
-    /// broker.
+    /// The end, when the reader of stdout has gone and has got everything: whatever else comes
+    /// stays with the broker.
     fn unread(&self) -> Option<Exit> {
         (self.reader.is_gone() && self.intake.output.is_done()).then_some(Exit::Done)
     }
@@ -239,7 +243,8 @@ impl Subscriber<'_> {
     /// A removal of ours, or a reply, has arrived, or is refused.
     fn acknowledged(&mut self, record: u64, code: ReasonCode) {
         if code.is_error() {
-            let what = if exec::is_reply(record) { "replying" } else { "removing a retained message" };
+            let what =
+                if exec::is_reply(record) { "replying" } else { "removing a retained message" };
             report::failure(&format!("{what}: refused: {code}"));
             self.denied = true;
         }
@@ -268,7 +273,10 @@ impl Subscriber<'_> {
 
     fn tell_unfinished(&self, why: &str) {
         let wanted = self.args.count.map(|count| format!(" of {count}")).unwrap_or_default();
-        report::failure(&format!("subscribed: {why} with {}{wanted} messages", self.intake.received));
+        report::failure(&format!(
+            "subscribed: {why} with {}{wanted} messages",
+            self.intake.received
+        ));
     }
 
     /// Waits until everything received is written, as long as the output can be written at all.
@@ -281,7 +289,8 @@ impl Subscriber<'_> {
         }
         self.intake.output.flush();
         self.client.hold(true);
-        // Who interrupts us does not want to wait for a reader that has stopped; everybody else does.
+        // Who interrupts us does not want to wait for a reader that has stopped; everybody else
+        // does.
         let hurry = match result {
             Ok(Exit::Signal(_) | Exit::TimedOut) => true,
             Ok(_) => self.args.count.is_none(),
@@ -289,7 +298,8 @@ impl Subscriber<'_> {
         };
         let deadline = hurry.then(|| Instant::now() + LAST_WRITE);
         while !self.intake.output.is_done() {
-            // The connection stays alive meanwhile, or what is written late could not be acknowledged.
+            // The connection stays alive meanwhile, or what is written late could not be
+            // acknowledged.
             let event = match &result {
                 Ok(_) => self.client.next(deadline),
                 Err(_) => Ok(self.client.await_output(deadline).unwrap_or(Event::Alarm)),
@@ -320,7 +330,9 @@ impl Subscriber<'_> {
     fn end(mut self, result: Result<Exit>, telling: Telling) -> Result<Exit> {
         let result = result
             .map_err(|error| {
-                super::while_doing(error, || format!("subscribed at {}", self.client.options().endpoint))
+                super::while_doing(error, || {
+                    format!("subscribed at {}", self.client.options().endpoint)
+                })
             })
             .and_then(|exit| self.finish_removals(exit).map(|()| exit));
         if matches!(result, Ok(Exit::TimedOut)) {
@@ -363,7 +375,9 @@ impl Subscriber<'_> {
                 return Ok(());
             }
             match self.client.next(Some(deadline)).context("removing retained messages")? {
-                Event::Alarm => anyhow::bail!("removing retained messages: the broker does not answer"),
+                Event::Alarm => {
+                    anyhow::bail!("removing retained messages: the broker does not answer")
+                }
                 Event::Interrupted(_) => return Ok(()),
                 Event::Mqtt(session::Event::Acknowledged { code, .. }) if code.is_error() => {
                     self.denied = true;

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use crate::cli::value::Summary;
 use crate::report;
-use crate::terminal::account::{Account, Form};
 use crate::terminal::screen;
+use crate::terminal::summary::{Account, Form};
 
 /// See the module.
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +35,9 @@ impl Telling {
     pub fn end<'a>(&self, interrupted: bool, account: impl FnOnce(Duration) -> Account<'a>) {
         let courtesy = (interrupted && self.when_interrupted).then_some(Form::Text);
         match self.form.or(courtesy) {
-            Some(Form::Json) => report::machine_summary(&account(self.began.elapsed()).line(Form::Json)),
+            Some(Form::Json) => {
+                report::machine_summary(&account(self.began.elapsed()).line(Form::Json))
+            }
             Some(Form::Text) => report::summary(&account(self.began.elapsed()).line(Form::Text)),
             None => {}
         }

@@ -1,5 +1,5 @@
-//! `--latency`: a message says in a user property when `pub` published it, and `sub` how long it took. It
-//! must never know how messages travel.
+//! `--latency`: a message says in a user property when `pub` published it, and `sub` how long it
+//! took. It must never know how messages travel.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,14 +8,16 @@ use bytes::BytesMut;
 use bytestring::ByteString;
 
 use crate::client::Options;
+use crate::exit::Usage;
+use crate::format::statistics::Statistics;
+use crate::format::time::{self, Moment};
 use crate::mqtt::packet::Publish;
 use crate::mqtt::property::Property;
 use crate::mqtt::version::Version;
-use crate::report::{self, Usage};
-use crate::terminal::moment::{self, Moment};
-use crate::terminal::statistics::Statistics;
+use crate::report;
 
-/// The name of the user property; its value is RFC 3339 in UTC with microseconds, as the `time` of a record.
+/// The name of the user property; its value is RFC 3339 in UTC with microseconds, as the `time` of
+/// a record.
 const NAME: &str = "time";
 
 /// Before MQTT 5 there are no properties.
@@ -33,7 +35,8 @@ pub fn require_version_5(options: &mut Options) -> Result<()> {
 pub fn stamp(publish: &mut Publish) {
     let mut now = BytesMut::new();
     Moment::now().rfc_3339(&mut now);
-    let is_time = |property: &Property| matches!(property, Property::UserProperty(name, _) if name == NAME);
+    let is_time =
+        |property: &Property| matches!(property, Property::UserProperty(name, _) if name == NAME);
     publish.properties.0.retain(|property| !is_time(property));
     // What rfc_3339 writes is ASCII.
     if let Ok(now) = ByteString::try_from(now.freeze()) {
@@ -50,12 +53,13 @@ pub struct Latency {
 }
 
 impl Latency {
-    /// The message is here now. One that the broker had kept says how old it is, and not how fast it came.
+    /// The message is here now. One that the broker had kept says how old it is, and not how fast
+    /// it came.
     pub fn add(&mut self, publish: &Publish) {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let mut properties = publish.properties.user_properties();
         let published =
-            properties.find(|(name, _)| *name == NAME).and_then(|(_, time)| moment::since_1970(time));
+            properties.find(|(name, _)| *name == NAME).and_then(|(_, time)| time::since_1970(time));
         if let Some(published) = published.filter(|_| !publish.retain) {
             self.took(published, now);
         }
@@ -81,7 +85,9 @@ impl Latency {
                 "latency: {early} messages came before they were published: the clocks differ"
             ));
         } else if self.times.is_empty() {
-            report::warn("latency: no message says when it was published; `mqttws pub --latency` lets it");
+            report::warn(
+                "latency: no message says when it was published; `mqttws pub --latency` lets it",
+            );
         }
     }
 }

@@ -110,11 +110,12 @@ impl ReasonCode {
 
     /// Words for a user where the packet is not known; a code without a name is "reason code 0xNN".
     pub fn words(self) -> Cow<'static, str> {
-        self.known().map_or_else(|| Cow::Owned(format!("reason code {:#04X}", self.0)), Cow::Borrowed)
+        self.known()
+            .map_or_else(|| Cow::Owned(format!("reason code {:#04X}", self.0)), Cow::Borrowed)
     }
 
-    /// Words for the code of a CONNACK: return codes 1 to 5 of the older versions (3.1.1 Table 3.1), which
-    /// servers send even in answer to a CONNECT of MQTT 5, and the reason codes.
+    /// Words for the code of a CONNACK: return codes 1 to 5 of the older versions (3.1.1 Table
+    /// 3.1), which servers send even in answer to a CONNECT of MQTT 5, and the reason codes.
     pub fn connack_words(self) -> Cow<'static, str> {
         Cow::Borrowed(match self.0 {
             1 => "unacceptable protocol version",
@@ -126,7 +127,8 @@ impl ReasonCode {
         })
     }
 
-    /// Words for the code as it stands in this packet: 0x00 to 0x02 mean different things by packet (§2.4).
+    /// Words for the code as it stands in this packet: 0x00 to 0x02 mean different things by packet
+    /// (§2.4).
     pub fn name(self, packet: PacketType) -> Cow<'static, str> {
         match (packet, self.0) {
             (PacketType::ConnAck, _) => self.connack_words(),
@@ -180,7 +182,9 @@ impl ReasonCode {
             Self::SHARED_SUBSCRIPTIONS_NOT_SUPPORTED => "shared subscriptions not supported",
             Self::CONNECTION_RATE_EXCEEDED => "connection rate exceeded",
             Self::MAXIMUM_CONNECT_TIME => "maximum connect time",
-            Self::SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED => "subscription identifiers not supported",
+            Self::SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED => {
+                "subscription identifiers not supported"
+            }
             Self::WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED => "wildcard subscriptions not supported",
             _ => return None,
         })
@@ -203,7 +207,8 @@ mod tests {
         assert_eq!(ReasonCode(0x8E).words(), "session taken over");
         assert_eq!(ReasonCode(0x03).words(), "reason code 0x03");
         assert_eq!(ReasonCode(0xFF).words(), "reason code 0xFF");
-        let known = (0..=255).filter(|&code| !ReasonCode(code).words().starts_with("reason code")).count();
+        let known =
+            (0..=255).filter(|&code| !ReasonCode(code).words().starts_with("reason code")).count();
         assert_eq!(known, 43, "Table 2-6 has 43 values");
     }
 

@@ -1,5 +1,5 @@
-//! SCRAM-SHA-256 (RFC 5802, RFC 7677) as a method of enhanced authentication (MQTT 5 §4.12): the client's
-//! half. Randomness comes in; it draws none.
+//! SCRAM-SHA-256 (RFC 5802, RFC 7677) as a method of enhanced authentication (MQTT 5 §4.12): the
+//! client's half. Randomness comes in; it draws none.
 
 use std::num::NonZeroU32;
 
@@ -26,8 +26,12 @@ impl std::fmt::Display for ScramError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Malformed(what) => write!(f, "the broker's SCRAM message has {what}"),
-            Self::Refused(words) => write!(f, "the broker refused the SCRAM proof: {}", words.escape_debug()),
-            Self::WrongServer => f.write_str("the broker could not prove that it knows the password"),
+            Self::Refused(words) => {
+                write!(f, "the broker refused the SCRAM proof: {}", words.escape_debug())
+            }
+            Self::WrongServer => {
+                f.write_str("the broker could not prove that it knows the password")
+            }
         }
     }
 }
@@ -38,7 +42,8 @@ pub struct Scram {
     password: Vec<u8>,
     nonce: String,
     first_bare: String,
-    /// The key and the text of the signature that the server must show; none before our proof was made.
+    /// The key and the text of the signature that the server must show; none before our proof was
+    /// made.
     server: Option<(hmac::Key, Vec<u8>)>,
 }
 
@@ -68,13 +73,14 @@ impl Scram {
 
     /// The client-final-message, as the answer to the server-first-message.
     pub fn answer(&mut self, server_first: &[u8]) -> Result<String, ScramError> {
-        let server_first =
-            std::str::from_utf8(server_first).map_err(|_| ScramError::Malformed("no UTF-8 text"))?;
+        let server_first = std::str::from_utf8(server_first)
+            .map_err(|_| ScramError::Malformed("no UTF-8 text"))?;
         let nonce = field(server_first, 'r').ok_or(ScramError::Malformed("no nonce"))?;
         if !nonce.starts_with(&self.nonce) || nonce.len() == self.nonce.len() {
             return Err(ScramError::Malformed("another nonce than ours"));
         }
-        let salt = field(server_first, 's').and_then(decoded).ok_or(ScramError::Malformed("no salt"))?;
+        let salt =
+            field(server_first, 's').and_then(decoded).ok_or(ScramError::Malformed("no salt"))?;
         let iterations = field(server_first, 'i')
             .and_then(|text| text.parse().ok())
             .and_then(NonZeroU32::new)
@@ -99,11 +105,13 @@ impl Scram {
 
     /// Checks the server-final-message.
     pub fn verify(&self, server_final: &[u8]) -> Result<(), ScramError> {
-        let text = std::str::from_utf8(server_final).map_err(|_| ScramError::Malformed("no UTF-8 text"))?;
+        let text = std::str::from_utf8(server_final)
+            .map_err(|_| ScramError::Malformed("no UTF-8 text"))?;
         if let Some(words) = field(text, 'e') {
             return Err(ScramError::Refused(words.to_owned()));
         }
-        let shown = field(text, 'v').and_then(decoded).ok_or(ScramError::Malformed("no signature"))?;
+        let shown =
+            field(text, 'v').and_then(decoded).ok_or(ScramError::Malformed("no signature"))?;
         let (key, message) = self.server.as_ref().ok_or(ScramError::WrongServer)?;
         hmac::verify(key, message, &shown).map_err(|_| ScramError::WrongServer)
     }
@@ -161,7 +169,10 @@ mod tests {
         scram.answer(SERVER_FIRST.as_bytes()).expect("a good server");
         let wrong = b"v=7rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=";
         assert_eq!(scram.verify(wrong), Err(ScramError::WrongServer));
-        assert_eq!(scram.verify(b"e=invalid-proof"), Err(ScramError::Refused("invalid-proof".to_owned())));
+        assert_eq!(
+            scram.verify(b"e=invalid-proof"),
+            Err(ScramError::Refused("invalid-proof".to_owned()))
+        );
     }
 
     #[test]
@@ -177,7 +188,11 @@ mod tests {
             b"r=rOprNGfwEbeRWgbNEkqOx,s=W22ZaJ0SNY7soEsUEjb6gQ==",
         ];
         for row in rows {
-            assert!(matches!(example().answer(row), Err(ScramError::Malformed(_))), "{}", row.escape_ascii());
+            assert!(
+                matches!(example().answer(row), Err(ScramError::Malformed(_))),
+                "{}",
+                row.escape_ascii()
+            );
         }
     }
 

@@ -45,7 +45,8 @@ pub enum TopicError {
     Nul,
     /// Bytes that are not UTF-8 `[MQTT-1.5.4-1]`.
     NotUtf8,
-    /// `$share` without a group free of `/`, `+` and `#`, or without a filter after it `[MQTT-4.8.2-1]`.
+    /// `$share` without a group free of `/`, `+` and `#`, or without a filter after it
+    /// `[MQTT-4.8.2-1]`.
     BadShare,
 }
 
@@ -84,7 +85,10 @@ impl TopicFilter {
             None => check_wildcards(text.as_bytes())?,
             Some(rest) => {
                 let (group, filter) = rest.split_once('/').ok_or(TopicError::BadShare)?;
-                if group.is_empty() || filter.is_empty() || memchr2(b'+', b'#', group.as_bytes()).is_some() {
+                if group.is_empty()
+                    || filter.is_empty()
+                    || memchr2(b'+', b'#', group.as_bytes()).is_some()
+                {
                     return Err(TopicError::BadShare);
                 }
                 if memchr(0, group.as_bytes()).is_some() {
@@ -116,8 +120,9 @@ impl TopicFilter {
         self.as_str().contains(['+', '#'])
     }
 
-    /// Whether messages of this topic are wanted (§4.7). A shared subscription wants what its inner filter
-    /// wants; a leading wildcard does not match a topic that begins with `$` `[MQTT-4.7.2-1]`.
+    /// Whether messages of this topic are wanted (§4.7). A shared subscription wants what its inner
+    /// filter wants; a leading wildcard does not match a topic that begins with `$`
+    /// `[MQTT-4.7.2-1]`.
     pub fn matches(&self, topic: &TopicName) -> bool {
         let filter = self.share().map_or(self.as_str(), |(_, inner)| inner).as_bytes();
         let topic = topic.0.as_bytes().as_ref();
@@ -137,7 +142,9 @@ fn matches(mut filter: &[u8], mut topic: &[u8]) -> bool {
             }
             // `a/#` matches its parent `a`, too (§4.7.1.2).
             (Some(_), None) => return filter == b"/#",
-            (Some(wanted), Some(found)) if wanted == found => (filter, topic) = (&filter[1..], &topic[1..]),
+            (Some(wanted), Some(found)) if wanted == found => {
+                (filter, topic) = (&filter[1..], &topic[1..])
+            }
             _ => return false,
         }
     }
@@ -201,15 +208,21 @@ impl fmt::Display for TopicError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => f.write_str("the topic is empty"),
-            Self::TooLong { length } => write!(f, "the topic has {length} bytes, at most 65535 are possible"),
+            Self::TooLong { length } => {
+                write!(f, "the topic has {length} bytes, at most 65535 are possible")
+            }
             Self::WildcardInName => f.write_str("a message cannot be published to '+' or '#'"),
-            Self::MisplacedPlus => f.write_str("'+' must stand alone between slashes, as in 'a/+/b'"),
-            Self::MisplacedHash => f.write_str("'#' must stand alone after the last slash, as in 'a/#'"),
+            Self::MisplacedPlus => {
+                f.write_str("'+' must stand alone between slashes, as in 'a/+/b'")
+            }
+            Self::MisplacedHash => {
+                f.write_str("'#' must stand alone after the last slash, as in 'a/#'")
+            }
             Self::Nul => f.write_str("the topic holds a NUL character"),
             Self::NotUtf8 => f.write_str("the topic is not UTF-8"),
-            Self::BadShare => {
-                f.write_str("a shared subscription is '$share/GROUP/FILTER', GROUP without '+' and '#'")
-            }
+            Self::BadShare => f.write_str(
+                "a shared subscription is '$share/GROUP/FILTER', GROUP without '+' and '#'",
+            ),
         }
     }
 }

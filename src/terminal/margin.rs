@@ -1,6 +1,6 @@
-//! stderr for bars, a little narrower than it is: indicatif fills lines with spaces up to their end, and the
-//! `^C` that the terminal shows when somebody interrupts us would wrap such a line, and half of it stayed.
-//! It must never know what is drawn.
+//! stderr for bars, a little narrower than it is: indicatif fills lines with spaces up to their
+//! end, and the `^C` that the terminal shows when somebody interrupts us would wrap such a line,
+//! and half of it stayed. It must never know what is drawn.
 
 use std::io;
 

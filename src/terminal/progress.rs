@@ -1,5 +1,5 @@
-//! How far a long stream has come, on stderr, if that is a terminal: a bar where the end is known, a count
-//! where it is not; gone without a trace when it is done.
+//! How far a long stream has come, on stderr, if that is a terminal: a bar where the end is known,
+//! a count where it is not; gone without a trace when it is done.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,8 @@ use indicatif::{
 };
 
 use super::margin::Margin;
-use super::{screen, stage};
+use crate::terminal::screen;
+use crate::terminal::status_line;
 
 /// What takes less than this needs no bar.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -103,7 +104,7 @@ impl Progress {
     pub fn finish(&mut self) {
         self.next = None;
         if let Some(bar) = self.bar.take() {
-            stage::leave();
+            status_line::leave();
             bar.finish_and_clear();
         }
     }
@@ -125,11 +126,15 @@ fn new_bar(total: Option<u64>) -> ProgressBar {
         Ok(style) => bar.with_style(style.progress_chars("=> ").tick_chars("-\\|/ ")),
         Err(_) => bar,
     };
-    stage::enter_bar(&bar);
+    status_line::enter_bar(&bar);
     bar
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rates are far from both ends")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "rates are far from both ends"
+)]
 fn whole(rate: f64) -> u64 {
     rate.round() as u64
 }
@@ -196,7 +201,10 @@ mod tests {
     fn the_words_of_a_bar() {
         let mut progress = Progress::new(false, Some(10 << 20), Instant::now());
         let position = Position { messages: 7, bytes: 9, read: 5 << 20 };
-        assert_eq!(progress.words(position, 1_048_576.0), "5.00 MiB of 10.00 MiB, 1.00 MiB/s, 5s left");
+        assert_eq!(
+            progress.words(position, 1_048_576.0),
+            "5.00 MiB of 10.00 MiB, 1.00 MiB/s, 5s left"
+        );
         assert_eq!(progress.words(position, 0.0), "5.00 MiB of 10.00 MiB, 0 B/s, stalled");
         progress.total = None;
         assert_eq!(progress.words(position, 1234.4), "7 messages, 9 B, 1,234/s");

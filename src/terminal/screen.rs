@@ -1,5 +1,5 @@
-//! The terminal itself: whether there is one, how large it is, whether it wants colour. It must never know
-//! what is shown on it.
+//! The terminal itself: whether there is one, how large it is, whether it wants colour. It must
+//! never know what is shown on it.
 
 use std::ffi::OsStr;
 use std::io::{self, IsTerminal, Write};
@@ -41,7 +41,8 @@ pub fn has_room_for_bar() -> bool {
     stderr_is_terminal() && can_redraw()
 }
 
-/// Whether stderr takes something without making us wait: a terminal that was stopped (Ctrl-S) does not.
+/// Whether stderr takes something without making us wait: a terminal that was stopped (Ctrl-S) does
+/// not.
 pub fn stderr_is_ready() -> bool {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     let stderr = io::stderr();
@@ -49,7 +50,8 @@ pub fn stderr_is_ready() -> bool {
     poll(&mut asked, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|ready| ready > 0)
 }
 
-/// Whether what stdout gets is kept: a file, a device. What goes into a pipe may still end on the terminal.
+/// Whether what stdout gets is kept: a file, a device. What goes into a pipe may still end on the
+/// terminal.
 pub fn stdout_is_kept() -> bool {
     use std::os::fd::AsFd;
     use std::os::unix::fs::FileTypeExt;
@@ -61,7 +63,8 @@ pub fn stdout_is_kept() -> bool {
 /// Whether stdout, if it is a terminal, may be coloured (<https://no-color.org>).
 pub fn stdout_wants_colour() -> bool {
     let variable = |name| std::env::var_os(name);
-    stdout_is_terminal() && allows_colour(variable("NO_COLOR").as_deref(), variable("TERM").as_deref())
+    stdout_is_terminal()
+        && allows_colour(variable("NO_COLOR").as_deref(), variable("TERM").as_deref())
 }
 
 fn allows_colour(no_color: Option<&OsStr>, term: Option<&OsStr>) -> bool {
@@ -75,8 +78,8 @@ pub fn size() -> Size {
     Size { rows: rows.into(), columns: columns.into() }
 }
 
-/// Puts what follows at the beginning of a line: over the `^C` that the terminal shows, or below what stands
-/// before it there.
+/// Puts what follows at the beginning of a line: over the `^C` that the terminal shows, or below
+/// what stands before it there.
 pub fn begin_line(below: bool) {
     if stderr_is_terminal() {
         // If stderr is gone there is nobody left to tell.
@@ -84,8 +87,8 @@ pub fn begin_line(below: bool) {
     }
 }
 
-/// As much of a text without control characters as fits into so many columns, and how many it takes; what
-/// is cut ends in `…`.
+/// As much of a text without control characters as fits into so many columns, and how many it
+/// takes; what is cut ends in `…`.
 pub fn fit(text: &str, columns: usize) -> (&str, usize, bool) {
     let mut taken = 0;
     // Where the text is cut if it turns out to be too long: one column is for the ellipsis.
@@ -103,7 +106,8 @@ pub fn fit(text: &str, columns: usize) -> (&str, usize, bool) {
     (text, taken, false)
 }
 
-/// The same for the end of a text, which `…` is to stand before; a combining character stays with its base.
+/// The same for the end of a text, which `…` is to stand before; a combining character stays with
+/// its base.
 pub fn fit_end(text: &str, columns: usize) -> (&str, usize, bool) {
     let mut taken = 0;
     let mut cut = (text.len(), 0);
@@ -126,7 +130,9 @@ mod tests {
 
     #[test]
     fn colour_is_refused_in_two_ways() {
-        let allows = |no_color: &str, term: &str| allows_colour(Some(no_color.as_ref()), Some(term.as_ref()));
+        let allows = |no_color: &str, term: &str| {
+            allows_colour(Some(no_color.as_ref()), Some(term.as_ref()))
+        };
         assert!(allows_colour(None, None));
         assert!(allows("", "xterm"));
         assert!(!allows("1", "xterm"));

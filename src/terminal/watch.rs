@@ -1,20 +1,20 @@
-//! `--watch`: one line per topic, drawn over in place. It must never know when it is drawn, nor who writes
-//! it.
+//! `--watch`: one line per topic, drawn over in place. It must never know when it is drawn, nor who
+//! writes it.
 
-mod board;
 #[cfg(test)]
 mod tests;
+mod topics;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use self::board::{Board, Shown};
-use super::encoding::Encoding;
-use super::sanitise;
+use self::topics::{Board, Shown};
 use super::screen::{self, Size};
+use crate::format::encoding::Encoding;
+use crate::format::escape;
 use crate::mqtt::topic::TopicName;
 
-/// Hides the cursor, and stops lines from being wrapped, for the time of a frame: killed at any moment we
-/// leave the terminal as it was.
+/// Hides the cursor, and stops lines from being wrapped, for the time of a frame: killed at any
+/// moment we leave the terminal as it was.
 const BEGIN: &[u8] = b"\x1b[?25l\r";
 const NO_WRAP: &[u8] = b"\x1b[?7l";
 const END: &[u8] = b"\x1b[?7h\x1b[?25h";
@@ -73,7 +73,8 @@ impl Watch {
         self.dirty || (size != self.size && !self.drawn.is_empty())
     }
 
-    /// What is drawn may have suffered: who interrupts us lets the terminal drop what it was about to show.
+    /// What is drawn may have suffered: who interrupts us lets the terminal drop what it was about
+    /// to show.
     pub fn distrust(&mut self) {
         self.dirty |= !self.drawn.is_empty();
         for line in &mut self.drawn {
@@ -117,18 +118,22 @@ impl Watch {
         }
     }
 
-    /// The topics as lines: the cursor needs one of its own below them, and the last column stays free, so
-    /// that erasing the rest of a line does not touch its end.
+    /// The topics as lines: the cursor needs one of its own below them, and the last column stays
+    /// free, so that erasing the rest of a line does not touch its end.
     fn lines(&self, size: Size) -> Vec<Line> {
         let columns = size.columns.saturating_sub(1);
         let room = size.rows.saturating_sub(1).max(1);
         let more = self.board.len().saturating_sub(room);
         let shown = self.board.newest(if more > 0 { room.saturating_sub(1).max(1) } else { room });
         let hidden = self.board.len() - shown.len();
-        let topics: Vec<(String, usize)> = shown.iter().map(|row| topic(row, columns / 2)).collect();
+        let topics: Vec<(String, usize)> =
+            shown.iter().map(|row| topic(row, columns / 2)).collect();
         let widest = topics.iter().map(|(_, columns)| *columns).max().unwrap_or(0);
-        let mut lines: Vec<Line> =
-            topics.iter().zip(&shown).map(|(topic, row)| self.line(topic, widest, row, columns)).collect();
+        let mut lines: Vec<Line> = topics
+            .iter()
+            .zip(&shown)
+            .map(|(topic, row)| self.line(topic, widest, row, columns))
+            .collect();
         if hidden > 0 && lines.len() < room {
             let (text, columns) = cut(format!("+{hidden} more").as_bytes(), false, columns);
             lines.push(Line { text: self.coloured(ASIDE, &text), columns });
@@ -141,7 +146,10 @@ impl Watch {
         let start = widest + GAP;
         let (payload, width) = self.payload(row, columns.saturating_sub(start));
         let padding = " ".repeat(start - taken);
-        Line { text: format!("{}{padding}{payload}", self.coloured(TOPIC, topic)), columns: start + width }
+        Line {
+            text: format!("{}{padding}{payload}", self.coloured(TOPIC, topic)),
+            columns: start + width,
+        }
     }
 
     fn payload(&self, row: &Shown, columns: usize) -> (String, usize) {
@@ -167,20 +175,28 @@ impl Watch {
 /// What of a topic fits into so many columns, made harmless, and how many it takes: its end.
 fn topic(row: &Shown, columns: usize) -> (String, usize) {
     let mut harmless = BytesMut::from(if row.is_topic_cut { CUT } else { "" });
-    sanitise::escape_line(row.topic.as_bytes(), &mut harmless);
+    escape::escape_line(row.topic.as_bytes(), &mut harmless);
     let harmless = String::from_utf8_lossy(&harmless);
     let (kept, taken, shortened) = screen::fit_end(&harmless, columns);
-    if shortened && columns > 0 { (format!("{CUT}{kept}"), taken + 1) } else { (kept.to_owned(), taken) }
+    if shortened && columns > 0 {
+        (format!("{CUT}{kept}"), taken + 1)
+    } else {
+        (kept.to_owned(), taken)
+    }
 }
 
 /// What of a text fits into so many columns, made harmless, and how many it takes.
 fn cut(text: &[u8], is_cut: bool, columns: usize) -> (String, usize) {
     let mut harmless = BytesMut::new();
-    sanitise::escape_line(text, &mut harmless);
+    escape::escape_line(text, &mut harmless);
     if is_cut {
         harmless.put_slice(CUT.as_bytes());
     }
     let harmless = String::from_utf8_lossy(&harmless);
     let (kept, taken, shortened) = screen::fit(&harmless, columns);
-    if shortened && columns > 0 { (format!("{kept}{CUT}"), taken + 1) } else { (kept.to_owned(), taken) }
+    if shortened && columns > 0 {
+        (format!("{kept}{CUT}"), taken + 1)
+    } else {
+        (kept.to_owned(), taken)
+    }
 }

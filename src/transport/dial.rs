@@ -1,5 +1,5 @@
-//! From an address to a connection within a deadline, directly, through a proxy, or over a Unix socket. It
-//! must never know what is spoken over it.
+//! From an address to a connection within a deadline, directly, through a proxy, or over a Unix
+//! socket. It must never know what is spoken over it.
 
 mod lookup;
 mod race;
@@ -102,8 +102,8 @@ pub enum DialError {
         /// What the resolver said.
         error: io::Error,
     },
-    /// No address of the name could be connected to. `attempts` is empty when the deadline passed before the
-    /// first.
+    /// No address of the name could be connected to. `attempts` is empty when the deadline passed
+    /// before the first.
     Connect {
         /// Every address tried, with its own error, in the order in which they failed.
         attempts: Vec<Attempt>,
@@ -130,7 +130,9 @@ impl DialError {
     /// Whether more time might have helped.
     pub fn timed_out(&self) -> bool {
         match self {
-            Self::Lookup { error, .. } | Self::Unix { error, .. } => error.kind() == io::ErrorKind::TimedOut,
+            Self::Lookup { error, .. } | Self::Unix { error, .. } => {
+                error.kind() == io::ErrorKind::TimedOut
+            }
             Self::Connect { timed_out, .. } => *timed_out,
             Self::Proxy { error, .. } => error.timed_out(),
         }
@@ -194,12 +196,17 @@ pub struct Dialling {
 
 impl Dialling {
     /// To `endpoint`, as `route` says, until `deadline`.
-    pub fn new(endpoint: Endpoint, route: Arc<Route>, tls: Option<TlsConfig>, deadline: Instant) -> Self {
+    pub fn new(
+        endpoint: Endpoint,
+        route: Arc<Route>,
+        tls: Option<TlsConfig>,
+        deadline: Instant,
+    ) -> Self {
         Self { endpoint, route, tls, deadline, begun: None }
     }
 
-    /// As far as it goes without waiting: to its end where the addresses are known and answer at once, as
-    /// those of this machine do. None if [`Dialling::finish`] has to go on.
+    /// As far as it goes without waiting: to its end where the addresses are known and answer at
+    /// once, as those of this machine do. None if [`Dialling::finish`] has to go on.
     pub fn begin(&mut self, note: Note<'_>) -> Option<Result<Dialled, DialError>> {
         let Self { endpoint, route, deadline, .. } = self;
         if route.unix.is_some() || route.proxies.towards(endpoint).is_some() {
@@ -223,9 +230,9 @@ impl Dialling {
     }
 }
 
-/// Connects to `endpoint` as `route` says; `tls` is for a proxy that is spoken to over TLS, and what happens
-/// is noted. The look-up of a name cannot be bounded: a caller who must not wait runs this on a thread of its
-/// own.
+/// Connects to `endpoint` as `route` says; `tls` is for a proxy that is spoken to over TLS, and
+/// what happens is noted. The look-up of a name cannot be bounded: a caller who must not wait runs
+/// this on a thread of its own.
 pub fn dial(
     endpoint: &Endpoint,
     route: &Route,
@@ -263,7 +270,12 @@ impl Reach {
     }
 
     /// None if a resolver has to be asked.
-    fn of_known(host: &str, port: u16, route: &Route, deadline: Instant) -> Option<Result<Self, DialError>> {
+    fn of_known(
+        host: &str,
+        port: u16,
+        route: &Route,
+        deadline: Instant,
+    ) -> Option<Result<Self, DialError>> {
         let started = Instant::now();
         let addresses = lookup::known(host, port, route)?.map_err(|error| unknown(host, error));
         Some(addresses.map(|addresses| Self::new(addresses, started, route, deadline)))
@@ -272,7 +284,10 @@ impl Reach {
     /// As far as it goes without waiting; none while it is not decided.
     fn advance(&mut self) -> Option<Result<Dialled, DialError>> {
         let outcome = self.race.advance()?;
-        Some(outcome.map(|(socket, address)| Self::dialled(socket, address, self.lookup, self.since)))
+        Some(
+            outcome
+                .map(|(socket, address)| Self::dialled(socket, address, self.lookup, self.since)),
+        )
     }
 
     fn finish(self) -> Result<Dialled, DialError> {
@@ -281,12 +296,21 @@ impl Reach {
     }
 
     fn dialled(socket: Socket, address: SocketAddr, lookup: Duration, since: Instant) -> Dialled {
-        Dialled { lookup, connect: since.elapsed(), ..Dialled::fresh(socket, Reached::Tcp(address)) }
+        Dialled {
+            lookup,
+            connect: since.elapsed(),
+            ..Dialled::fresh(socket, Reached::Tcp(address))
+        }
     }
 }
 
 /// Connects to `host` itself, all its addresses raced (RFC 8305).
-pub(super) fn reach(host: &str, port: u16, route: &Route, deadline: Instant) -> Result<Dialled, DialError> {
+pub(super) fn reach(
+    host: &str,
+    port: u16,
+    route: &Route,
+    deadline: Instant,
+) -> Result<Dialled, DialError> {
     let started = Instant::now();
     let addresses = look_up(host, port, route).map_err(|error| unknown(host, error))?;
     Reach::new(addresses, started, route, deadline).finish()
@@ -296,7 +320,8 @@ fn unknown(host: &str, error: io::Error) -> DialError {
     DialError::Lookup { host: host.to_owned(), error }
 }
 
-/// The addresses of `host` that may be used, in the order in which they are to be tried; never empty.
+/// The addresses of `host` that may be used, in the order in which they are to be tried; never
+/// empty.
 pub(super) fn look_up(host: &str, port: u16, route: &Route) -> io::Result<Vec<SocketAddr>> {
     lookup::addresses(host, port, route)
 }
@@ -310,7 +335,10 @@ fn dial_unix(path: &Path, deadline: Instant) -> Result<Dialled, DialError> {
         Ok(socket)
     };
     let socket = connected().map_err(|error| DialError::Unix { path: path.to_owned(), error })?;
-    Ok(Dialled { connect: started.elapsed(), ..Dialled::fresh(socket, Reached::Unix(path.to_owned())) })
+    Ok(Dialled {
+        connect: started.elapsed(),
+        ..Dialled::fresh(socket, Reached::Unix(path.to_owned()))
+    })
 }
 
 impl Dialled {

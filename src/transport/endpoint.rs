@@ -1,5 +1,5 @@
-//! Where to connect: scheme, host, port, and path and query exactly as typed. It reads URLs; it must never
-//! open a connection, and never let a password into an error or a debug print.
+//! Where to connect: scheme, host, port, and path and query exactly as typed. It reads URLs; it
+//! must never open a connection, and never let a password into an error or a debug print.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -81,7 +81,8 @@ pub enum EndpointError {
     BareIpv6,
     /// The port is not a number from 1 to 65535.
     BadPort,
-    /// `%` in the user information is not followed by two hexadecimal digits, or the result is not UTF-8.
+    /// `%` in the user information is not followed by two hexadecimal digits, or the result is not
+    /// UTF-8.
     BadUserInfo,
     /// A path that does not begin with `/`.
     BadPath,
@@ -90,19 +91,25 @@ pub enum EndpointError {
 impl fmt::Display for EndpointError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoScheme => f.write_str("no scheme: write ws://HOST[:PORT]/PATH or wss://HOST[:PORT]/PATH"),
+            Self::NoScheme => {
+                f.write_str("no scheme: write ws://HOST[:PORT]/PATH or wss://HOST[:PORT]/PATH")
+            }
             Self::NotWebSocket { scheme, instead } => write!(
                 f,
                 "{scheme}:// is MQTT without WebSockets, which mqttws does not speak: \
                  write {instead}://HOST[:PORT]/PATH with the broker's WebSocket port"
             ),
-            Self::UnknownScheme(scheme) => write!(f, "unknown scheme {scheme}://: write ws:// or wss://"),
+            Self::UnknownScheme(scheme) => {
+                write!(f, "unknown scheme {scheme}://: write ws:// or wss://")
+            }
             Self::Fragment => f.write_str("a WebSocket URL has no fragment: write # as %23"),
             Self::ForbiddenCharacter(c) => {
                 write!(f, "character {} in the URL must be percent-encoded", c.escape_default())
             }
             Self::NoHost => f.write_str("the URL names no host"),
-            Self::BadHost => f.write_str("the host is neither a name nor an address (names in ASCII only)"),
+            Self::BadHost => {
+                f.write_str("the host is neither a name nor an address (names in ASCII only)")
+            }
             Self::BareIpv6 => f.write_str("an IPv6 address in a URL stands in brackets: [::1]"),
             Self::BadPort => f.write_str("the port is not a number from 1 to 65535"),
             Self::BadUserInfo => {
@@ -116,12 +123,13 @@ impl fmt::Display for EndpointError {
 impl std::error::Error for EndpointError {}
 
 impl Endpoint {
-    /// Reads `ws://` or `wss://`, `[user[:password]@]host[:port][/path][?query]`; `http(s)` is taken as
-    /// `ws(s)`.
+    /// Reads `ws://` or `wss://`, `[user[:password]@]host[:port][/path][?query]`; `http(s)` is
+    /// taken as `ws(s)`.
     ///
     /// ```text
-    /// ws://host         -> port 80, target /mqtt ws://host/        -> port 80, target / wss://[::1]:8?a=b ->
-    /// port 8, target /mqtt?a=b
+    /// ws://host         -> port 80, target /mqtt
+    /// ws://host/        -> port 80, target /
+    /// wss://[::1]:8?a=b -> port 8, target /mqtt?a=b
     /// ```
     pub fn parse(url: &str) -> Result<Self, EndpointError> {
         refuse_forbidden(url)?;
@@ -137,8 +145,8 @@ impl Endpoint {
         Self::checked(scheme, host, port, target, user)
     }
 
-    /// The endpoint of separate options (`--host`, `--port`, `--path`); the host may be in brackets, and then
-    /// the `%` before its zone is encoded.
+    /// The endpoint of separate options (`--host`, `--port`, `--path`); the host may be in
+    /// brackets, and then the `%` before its zone is encoded.
     pub fn from_parts(
         scheme: Scheme,
         host: &str,
@@ -175,7 +183,8 @@ impl Endpoint {
         Ok(Self { scheme, host, port, target, user })
     }
 
-    /// The value of the `Host` header: the port only when it is not the scheme's own (RFC 6455 §4.1).
+    /// The value of the `Host` header: the port only when it is not the scheme's own (RFC 6455
+    /// §4.1).
     pub fn host_header(&self) -> String {
         // A zone is of local meaning and has no place in a header (RFC 6874 §1).
         let host = self.host.split('%').next().unwrap_or_default();
@@ -185,8 +194,8 @@ impl Endpoint {
 }
 
 impl fmt::Display for Endpoint {
-    /// The URL without what may be secret, user information and query; the port only when it is not the
-    /// scheme's own.
+    /// The URL without what may be secret, user information and query; the port only when it is not
+    /// the scheme's own.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (path, query) = match self.target.split_once('?') {
             Some((path, _)) => (path, "?..."),
@@ -298,7 +307,8 @@ pub(super) fn check_host(host: &str) -> Result<String, EndpointError> {
         // In a URL the `%` before a zone is itself encoded (RFC 6874 §2).
         return Ok(host.replacen("%25", "%", 1));
     }
-    let is_name = host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
+    let is_name =
+        host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
     if is_name { Ok(host.to_owned()) } else { Err(EndpointError::BadHost) }
 }
 

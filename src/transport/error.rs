@@ -1,5 +1,5 @@
-//! What can go wrong between the TCP connection and the last frame, sorted by who is to blame. It gives one
-//! line in the user's words; hints and exit codes are made elsewhere.
+//! What can go wrong between the TCP connection and the last frame, sorted by who is to blame. It
+//! gives one line in the user's words; hints and exit codes are made elsewhere.
 
 use std::error;
 use std::fmt;
@@ -20,7 +20,8 @@ pub enum Error {
     Upgrade(UpgradeError),
     /// The WebSocket connection ended, or was broken.
     WebSocket(WebSocketError),
-    /// The socket failed. In [`Phase::Open`] it is a *write* that failed: what we sent is not delivered.
+    /// The socket failed. In [`Phase::Open`] it is a *write* that failed: what we sent is not
+    /// delivered.
     Io {
         /// What we were doing.
         phase: Phase,
@@ -38,7 +39,9 @@ impl fmt::Display for Error {
             Self::Io { phase: Phase::Open, source } if source.kind() == io::ErrorKind::TimedOut => {
                 f.write_str("the server does not read what we send")
             }
-            Self::Io { phase: Phase::Open, source } => write!(f, "sending failed: {}", io_words(source)),
+            Self::Io { phase: Phase::Open, source } => {
+                write!(f, "sending failed: {}", io_words(source))
+            }
             Self::Io { source, .. } => f.write_str(&io_words(source)),
         }
     }
@@ -74,17 +77,20 @@ impl Error {
         )
     }
 
-    /// Whether servers end a connection in this way that speak no such version of the protocol inside: an end
-    /// without a word, or Close 1002, 1007 or 1011.
+    /// Whether servers end a connection in this way that speak no such version of the protocol
+    /// inside: an end without a word, or Close 1002, 1007 or 1011.
     pub fn may_refuse_the_version(&self) -> bool {
         match self {
-            Self::WebSocket(WebSocketError::Closed { code, .. }) => matches!(code, Some(1002 | 1007 | 1011)),
+            Self::WebSocket(WebSocketError::Closed { code, .. }) => {
+                matches!(code, Some(1002 | 1007 | 1011))
+            }
             Self::WebSocket(WebSocketError::Ended { .. }) => true,
             _ => false,
         }
     }
 
-    /// Whether a message of ours was too large for the server (Close 1009): it will not get smaller.
+    /// Whether a message of ours was too large for the server (Close 1009): it will not get
+    /// smaller.
     pub fn says_too_big(&self) -> bool {
         matches!(self, Self::WebSocket(WebSocketError::Closed { code: Some(1009), .. }))
     }

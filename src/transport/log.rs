@@ -1,5 +1,6 @@
-//! What a connection tells a user who looks closely (`-dd`): lines in the manner of `curl -v`, `*` for what
-//! happened, `>` for what we said, `<` for what the server said. It must never hold a secret.
+//! What a connection tells a user who looks closely (`-dd`): lines in the manner of `curl -v`, `*`
+//! for what happened, `>` for what we said, `<` for what the server said. It must never hold a
+//! secret.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -34,7 +35,8 @@ impl Log {
         }
     }
 
-    /// Adds each line of the head of a request (`>`) or of an answer (`<`); its secrets are masked already.
+    /// Adds each line of the head of a request (`>`) or of an answer (`<`); its secrets are masked
+    /// already.
     pub fn head(&mut self, whose: char, head: &str) {
         for line in head.lines() {
             self.note(format_args!("{whose} {line}"));

@@ -1,5 +1,6 @@
-//! Room 2: a stream of bytes over `ws://` or `wss://`. Whoever owns it reads the socket and delivers what
-//! came; nothing here waits, but a write for a moment, and `dial`. It knows nothing of MQTT.
+//! Room 2: a stream of bytes over `ws://` or `wss://`. Whoever owns it reads the socket and
+//! delivers what came; nothing here waits, but a write for a moment, and `dial`. It knows nothing
+//! of MQTT.
 
 pub mod dial;
 pub mod endpoint;
@@ -123,7 +124,8 @@ impl Transport {
         let (max_message, whole_pieces) = (options.max_message, options.whole_pieces);
         let (facts, log) = (Facts::default(), Log::new(options.log));
         let (stage, leftover) = (Stage::Tls, Bytes::new());
-        let mut transport = Self { stream, stage, offer, max_message, whole_pieces, facts, leftover, log };
+        let mut transport =
+            Self { stream, stage, offer, max_message, whole_pieces, facts, leftover, log };
         transport.advance()?;
         Ok(transport)
     }
@@ -209,9 +211,14 @@ impl Transport {
             Ok(count) => answer.feed(&buffer[..count], &self.offer),
             Err(error) => match error.kind() {
                 io::ErrorKind::WouldBlock => {
-                    return answer.drained().map(|()| false).map_err(|error| refused(error, &self.offer));
+                    return answer
+                        .drained()
+                        .map(|()| false)
+                        .map_err(|error| refused(error, &self.offer));
                 }
-                io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => Err(answer.end()),
+                io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => {
+                    Err(answer.end())
+                }
                 _ => return Err(Error::from_stream(Phase::Upgrade, error)),
             },
         };
@@ -227,14 +234,18 @@ impl Transport {
             self.facts.subprotocol = accepted.subprotocol;
             self.facts.warnings = accepted.warnings;
             self.stream.give_back(accepted.leftover);
-            self.stage =
-                Stage::Open(Box::new(Frames::new(self.max_message, self.whole_pieces, self.log.is_wanted())));
+            self.stage = Stage::Open(Box::new(Frames::new(
+                self.max_message,
+                self.whole_pieces,
+                self.log.is_wanted(),
+            )));
         }
         Ok(true)
     }
 
-    /// The inbox is drained. A peer that reads nothing any more will not say anything either; one that is
-    /// gone shows as the end of what comes, and what it said before that counts more than our failed write.
+    /// The inbox is drained. A peer that reads nothing any more will not say anything either; one
+    /// that is gone shows as the end of what comes, and what it said before that counts more than
+    /// our failed write.
     fn stalled(&self, phase: Phase) -> Result<(), Error> {
         match self.stream.wire().write_error() {
             Some(error) if error.kind() == io::ErrorKind::TimedOut => {
@@ -260,18 +271,22 @@ impl Transport {
         }
     }
 
-    /// Time is up: what is known already and explains more than "timed out" (a refusal with half a body).
+    /// Time is up: what is known already and explains more than "timed out" (a refusal with half a
+    /// body).
     pub fn expire(&mut self) -> Option<Error> {
         match &mut self.stage {
-            Stage::Upgrade(answer) => answer.expire().err().map(|error| refused(error, &self.offer)),
+            Stage::Upgrade(answer) => {
+                answer.expire().err().map(|error| refused(error, &self.offer))
+            }
             _ => None,
         }
     }
 
     /// The next payload, once open; none when the inbox is drained.
     ///
-    /// A write that failed does not stop reading: it is reported only when the server has said all it had to
-    /// say, and then as [`Error::Io`], never as an end that could pass for an orderly one.
+    /// A write that failed does not stop reading: it is reported only when the server has said all
+    /// it had to say, and then as [`Error::Io`], never as an end that could pass for an orderly
+    /// one.
     pub fn read(&mut self) -> Result<Option<Bytes>, Error> {
         let Stage::Open(frames) = &mut self.stage else { return Ok(None) };
         let result = frames.read(&mut self.stream);
@@ -302,7 +317,8 @@ impl Transport {
         self.written()
     }
 
-    /// Whether something waits for a server that does not read. [`push`](Self::push) goes on with it.
+    /// Whether something waits for a server that does not read. [`push`](Self::push) goes on with
+    /// it.
     pub fn is_congested(&self) -> bool {
         self.stream.wire().is_congested() || !self.leftover.is_empty()
     }
@@ -344,8 +360,8 @@ impl Transport {
         }
     }
 
-    /// Writes everything buffered. After an error go on reading until [`read`](Self::read) fails too: it may
-    /// tell more.
+    /// Writes everything buffered. After an error go on reading until [`read`](Self::read) fails
+    /// too: it may tell more.
     pub fn flush(&mut self) -> Result<(), Error> {
         let Stage::Open(frames) = &mut self.stage else { return Err(not_open()) };
         frames.flush(&mut self.stream)?;
@@ -359,8 +375,8 @@ impl Transport {
         }
     }
 
-    /// The last that is said follows what waits, in the same write, if that can be: Close 1000. Nothing may
-    /// be written after it; [`close`](Self::close) says what is missing.
+    /// The last that is said follows what waits, in the same write, if that can be: Close 1000.
+    /// Nothing may be written after it; [`close`](Self::close) says what is missing.
     pub fn put_close(&mut self) {
         if let Stage::Open(frames) = &mut self.stage
             && !self.stream.wire().is_congested()
@@ -369,8 +385,8 @@ impl Transport {
         }
     }
 
-    /// Says goodbye, at best effort: what is buffered, Close 1000, `close_notify`. What the server still says
-    /// can be read.
+    /// Says goodbye, at best effort: what is buffered, Close 1000, `close_notify`. What the server
+    /// still says can be read.
     pub fn close(&mut self) {
         if let Stage::Open(frames) = &mut self.stage {
             // The server may be gone already, and then there is nobody to tell.

@@ -1,5 +1,5 @@
-//! Proxies: which one leads to a server, and the conversation with it until bytes flow. It must never know
-//! what flows, and never let a password into an error or a debug print.
+//! Proxies: which one leads to a server, and the conversation with it until bytes flow. It must
+//! never know what flows, and never let a password into an error or a debug print.
 
 mod error;
 mod http;
@@ -13,7 +13,9 @@ use std::time::{Duration, Instant};
 use socket2::Socket;
 
 use super::dial::{self, DialError, Dialled, Reached, Route};
-use super::endpoint::{Endpoint, EndpointError, check_host, parse_user, refuse_forbidden, split_port};
+use super::endpoint::{
+    Endpoint, EndpointError, check_host, parse_user, refuse_forbidden, split_port,
+};
 use super::log::Note;
 use super::tls::{self, TlsConfig};
 pub use error::{ProxyError, SocksFault};
@@ -57,11 +59,16 @@ impl fmt::Display for ProxyUrlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnknownScheme(scheme) => {
-                write!(f, "unknown scheme {scheme}://: write http://, https://, socks5:// or socks5h://")
+                write!(
+                    f,
+                    "unknown scheme {scheme}://: write http://, https://, socks5:// or socks5h://"
+                )
             }
             Self::Address(EndpointError::NoHost) => f.write_str("it names no host"),
             Self::Address(error) => error.fmt(f),
-            Self::Credentials => f.write_str("SOCKS 5 takes a user name and a password of 1 to 255 bytes"),
+            Self::Credentials => {
+                f.write_str("SOCKS 5 takes a user name and a password of 1 to 255 bytes")
+            }
         }
     }
 }
@@ -69,8 +76,8 @@ impl fmt::Display for ProxyUrlError {
 impl std::error::Error for ProxyUrlError {}
 
 impl Proxy {
-    /// Reads `[scheme://][user[:password]@]host[:port]`; without a scheme it is `http`, without a port 443
-    /// for `https` and 1080 for the others, as in curl.
+    /// Reads `[scheme://][user[:password]@]host[:port]`; without a scheme it is `http`, without a
+    /// port 443 for `https` and 1080 for the others, as in curl.
     pub fn parse(url: &str) -> Result<Self, ProxyUrlError> {
         refuse_forbidden(url).map_err(ProxyUrlError::Address)?;
         let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
@@ -89,7 +96,8 @@ impl Proxy {
         }
         let is_socks = matches!(kind, Kind::Socks5 | Kind::Socks5h);
         let fits = |text: &str| (1..=255).contains(&text.len());
-        if is_socks && user.as_ref().is_some_and(|(name, password)| !fits(name) || !fits(password)) {
+        if is_socks && user.as_ref().is_some_and(|(name, password)| !fits(name) || !fits(password))
+        {
             return Err(ProxyUrlError::Credentials);
         }
         Ok(Self { kind, host, port, user })
@@ -169,7 +177,8 @@ pub fn dial(
     }
 }
 
-/// What the proxy is asked for, in the order in which it is tried: a name, or the addresses that we found.
+/// What the proxy is asked for, in the order in which it is tried: a name, or the addresses that we
+/// found.
 fn targets(proxy: &Proxy, endpoint: &Endpoint, route: &Route) -> Result<Vec<Target>, DialError> {
     if proxy.kind != Kind::Socks5 {
         return Ok(vec![Target::of(&endpoint.host)]);
@@ -199,7 +208,8 @@ fn converse(
             dialled.tunnel = Some(Box::new(tunnel));
         }
         Kind::Socks5 | Kind::Socks5h => {
-            let user = proxy.user.as_ref().map(|(name, password)| (name.as_str(), password.as_str()));
+            let user =
+                proxy.user.as_ref().map(|(name, password)| (name.as_str(), password.as_str()));
             socks::connect(&mut timed, user, target, endpoint.port, note)?;
         }
     }
@@ -232,8 +242,11 @@ impl Read for Timed<'_> {
             let mut socket = self.socket;
             match socket.read(target) {
                 // What a time-out is called on Unix, and on Windows.
-                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-                }
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+                    ) => {}
                 result => return result,
             }
         }

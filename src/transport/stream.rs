@@ -1,5 +1,5 @@
-//! A stream of plain bytes: the wire itself, or TLS over it, or both in the TLS of a proxy. It must never
-//! know what the bytes mean.
+//! A stream of plain bytes: the wire itself, or TLS over it, or both in the TLS of a proxy. It must
+//! never know what the bytes mean.
 
 use std::io::{self, BufRead, IoSlice, Read, Write};
 
@@ -134,14 +134,20 @@ fn cut_short(first: &[u8]) -> TlsError {
 fn waiting(error: io::Error, first: &[u8]) -> Result<(), Error> {
     match error.kind() {
         io::ErrorKind::WouldBlock => Ok(()),
-        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => Err(cut_short(first).into()),
+        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => {
+            Err(cut_short(first).into())
+        }
         _ => Err(Error::Io { phase: Phase::Tls, source: error }),
     }
 }
 
-/// Decrypts what was read; the alert that tells the server of an error leaves before the error is returned.
-/// `first` is what the server said first.
-fn process(tls: &mut tls::Connection, below: &mut impl Write, first: &[u8]) -> Result<(), TlsError> {
+/// Decrypts what was read; the alert that tells the server of an error leaves before the error is
+/// returned. `first` is what the server said first.
+fn process(
+    tls: &mut tls::Connection,
+    below: &mut impl Write,
+    first: &[u8],
+) -> Result<(), TlsError> {
     tls.session.process_new_packets().map(|_| ()).map_err(|error| {
         // The error itself is what matters.
         let _ = send_records(tls, below);
@@ -166,8 +172,8 @@ impl<B: Write> Layer<B> {
 }
 
 impl<B: BufRead + Write> BufRead for Layer<B> {
-    /// `WouldBlock` when the inbox holds no whole record. The end is no bytes with or without `close_notify`:
-    /// many servers leave it out, and the layers above have ends of their own.
+    /// `WouldBlock` when the inbox holds no whole record. The end is no bytes with or without
+    /// `close_notify`: many servers leave it out, and the layers above have ends of their own.
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         let Some(tls) = &mut self.tls else { return self.below.fill_buf() };
         loop {

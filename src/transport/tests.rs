@@ -69,7 +69,8 @@ fn a_connection_opens_byte_by_byte_and_frames_flow() {
 #[test]
 fn frames_behind_a_long_answer_are_not_lost() {
     let (mut transport, _, answer) = started();
-    let answer = answer.replace("Set-Cookie", &format!("X-Fill: {}\r\nSet-Cookie", "y".repeat(9000)));
+    let answer =
+        answer.replace("Set-Cookie", &format!("X-Fill: {}\r\nSet-Cookie", "y".repeat(9000)));
     let mut bytes = answer.into_bytes();
     for _ in 0..3000 {
         bytes.extend([0x82, 1, b'x']);
@@ -103,12 +104,18 @@ fn refusals_come_through_at_once_or_at_the_deadline() {
     let (mut transport, ..) = started();
     transport.deliver(chunk(b"HTTP/1.1 404 Not Found\r\nContent-Length: 99\r\n\r\nnothing"));
     assert_eq!(transport.advance().unwrap(), Phase::Upgrade);
-    assert_eq!(transport.expire().unwrap().to_string(), "the server answered HTTP 404 Not Found: nothing");
+    assert_eq!(
+        transport.expire().unwrap().to_string(),
+        "the server answered HTTP 404 Not Found: nothing"
+    );
 
     let (mut transport, ..) = started();
     assert!(transport.expire().is_none());
     transport.deliver(chunk(&[0x20, 2, 0, 0]));
-    assert!(matches!(transport.advance(), Err(Error::Upgrade(UpgradeError::NotHttp(Foreign::Mqtt)))));
+    assert!(matches!(
+        transport.advance(),
+        Err(Error::Upgrade(UpgradeError::NotHttp(Foreign::Mqtt)))
+    ));
 }
 
 #[test]
@@ -116,7 +123,10 @@ fn another_answer_than_ours_is_refused() {
     let (mut transport, _, answer) = started();
     let answer = answer.replace("Sec-WebSocket-Accept: ", "Sec-WebSocket-Accept: x");
     transport.deliver(chunk(answer.as_bytes()));
-    assert!(matches!(transport.advance(), Err(Error::Upgrade(UpgradeError::Fault(Fault::WrongAccept)))));
+    assert!(matches!(
+        transport.advance(),
+        Err(Error::Upgrade(UpgradeError::Fault(Fault::WrongAccept)))
+    ));
 }
 
 #[test]
@@ -126,7 +136,10 @@ fn a_failed_write_does_not_hide_the_answer_to_the_request() {
     let mut transport = Transport::start(sent, None, &options("ws://host/mqtt")).unwrap();
     assert_eq!(transport.advance().unwrap(), Phase::Upgrade);
     transport.deliver(chunk(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"));
-    assert_eq!(transport.advance().unwrap_err().to_string(), "the server answered HTTP 400 Bad Request");
+    assert_eq!(
+        transport.advance().unwrap_err().to_string(),
+        "the server answered HTTP 400 Bad Request"
+    );
 }
 
 #[test]
@@ -183,7 +196,10 @@ fn what_a_congested_wire_does_not_take_is_left_over() {
     transport.push().unwrap();
     transport.flush().unwrap();
     assert!(!transport.is_congested());
-    assert_eq!(sent.take().len(), 1_000_000 + 8 * 1_000_000_usize.div_ceil(websocket::MESSAGE_LIMIT));
+    assert_eq!(
+        sent.take().len(),
+        1_000_000 + 8 * 1_000_000_usize.div_ceil(websocket::MESSAGE_LIMIT)
+    );
 }
 
 #[test]
@@ -201,7 +217,8 @@ fn debug_prints_hold_no_secrets() {
     assert!(text.contains("Authorization") && !text.contains("s3cret"), "{text}");
 }
 
-/// Fails from the second write after `before` bytes on, as when the server ends the connection at DISCONNECT.
+/// Fails from the second write after `before` bytes on, as when the server ends the connection at
+/// DISCONNECT.
 fn said_last(before: usize) -> (Vec<usize>, bool) {
     let (mut transport, sent) = open();
     transport.write(Bytes::from(vec![0xe0; before])).unwrap();

@@ -1,5 +1,6 @@
-//! WebSocket frames over a stream whose reads never block: the usual ones are taken apart and put together
-//! here, everything else is tungstenite's. Binary messages only. It must never know what they carry.
+//! WebSocket frames over a stream whose reads never block: the usual ones are taken apart and put
+//! together here, everything else is tungstenite's. Binary messages only. It must never know what
+//! they carry.
 
 mod frame_log;
 mod header;
@@ -25,15 +26,15 @@ use outbound::Outbound;
 /// tungstenite zeroes this much before each read.
 const READ_BUFFER: usize = 16 * 1024;
 
-/// The payload of our largest message: with its header of 8 bytes it fills 32 KiB, so that two fill 64 KiB.
-/// Limits of 64 KiB are common.
+/// The payload of our largest message: with its header of 8 bytes it fills 32 KiB, so that two fill
+/// 64 KiB. Limits of 64 KiB are common.
 pub const MESSAGE_LIMIT: usize = 32 * 1024 - 8;
 
 /// How a WebSocket connection ended, or who broke it.
 #[derive(Debug)]
 pub enum WebSocketError {
-    /// The server sent a Close frame; it has been answered. Without a code it was empty (RFC 6455 §7.1.5:
-    /// 1005).
+    /// The server sent a Close frame; it has been answered. Without a code it was empty (RFC 6455
+    /// §7.1.5: 1005).
     Closed {
         /// The close code.
         code: Option<u16>,
@@ -61,18 +62,27 @@ pub enum WebSocketError {
 impl fmt::Display for WebSocketError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Closed { code: None, .. } => f.write_str("the server closed the WebSocket without a code"),
+            Self::Closed { code: None, .. } => {
+                f.write_str("the server closed the WebSocket without a code")
+            }
             Self::Closed { code: Some(code), reason } if reason.is_empty() => {
                 write!(f, "the server closed the WebSocket with code {code}{}", code_words(*code))
             }
             Self::Closed { code: Some(code), reason } => {
-                write!(f, "the server closed the WebSocket with code {code}{}: {reason}", code_words(*code))
+                write!(
+                    f,
+                    "the server closed the WebSocket with code {code}{}: {reason}",
+                    code_words(*code)
+                )
             }
             Self::Ended { cause: None } => f.write_str("the server closed the connection"),
             Self::Ended { cause: Some(error) } => f.write_str(&io_words(error)),
             Self::TextFrame => f.write_str("the server sent a text frame, MQTT is binary"),
             Self::TooLarge { size, limit } => {
-                write!(f, "the server sent a WebSocket message of {size} bytes, the limit is {limit}")
+                write!(
+                    f,
+                    "the server sent a WebSocket message of {size} bytes, the limit is {limit}"
+                )
             }
             Self::Protocol(words) => write!(f, "the server broke the WebSocket protocol: {words}"),
         }
@@ -114,12 +124,12 @@ pub struct Frames {
 }
 
 impl Frames {
-    /// Frames of a client after the upgrade. No message and no frame of the server may exceed `max_message`
-    /// bytes; ours stay below [`MESSAGE_LIMIT`], or are as long as what is written (`whole_pieces`). With
-    /// `log` each frame is a line for [`Frames::traced`].
+    /// Frames of a client after the upgrade. No message and no frame of the server may exceed
+    /// `max_message` bytes; ours stay below [`MESSAGE_LIMIT`], or are as long as what is written
+    /// (`whole_pieces`). With `log` each frame is a line for [`Frames::traced`].
     ///
-    /// What arrived behind the answer to the upgrade is given back to the stream, so that tungstenite sees
-    /// nothing but what [`Inbound`] leaves to it.
+    /// What arrived behind the answer to the upgrade is given back to the stream, so that
+    /// tungstenite sees nothing but what [`Inbound`] leaves to it.
     pub fn new(max_message: usize, whole_pieces: bool, log: bool) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
@@ -137,19 +147,21 @@ impl Frames {
         self.log.log.take()
     }
 
-    /// The payload of the first frame, as far as it is kept, if it is text, as no MQTT packet begins.
+    /// The payload of the first frame, as far as it is kept, if it is text, as no MQTT packet
+    /// begins.
     pub fn first_text(&self) -> Option<String> {
         let said = self.inbound.said();
         let header = header::Header::read(said)?;
         let payload = &said[header.length..];
-        let payload = &payload[..payload.len().min(usize::try_from(header.payload).unwrap_or(usize::MAX))];
+        let payload =
+            &payload[..payload.len().min(usize::try_from(header.payload).unwrap_or(usize::MAX))];
         let is_text = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
         (payload.len() >= 4 && payload.iter().take(8).all(is_text))
             .then(|| payload.escape_ascii().to_string())
     }
 
-    /// The next payloads, never empty, cut anywhere; none when the inbox is drained. Pings and Closes are
-    /// answered at once.
+    /// The next payloads, never empty, cut anywhere; none when the inbox is drained. Pings and
+    /// Closes are answered at once.
     pub fn read(&mut self, stream: &mut Stream) -> Result<Option<Bytes>, Error> {
         loop {
             match self.inbound.gather(stream, &mut self.log) {
@@ -172,8 +184,8 @@ impl Frames {
             match self.context.read(&mut self.inbound.feed(stream, &mut self.log)) {
                 Ok(Message::Binary(bytes)) if bytes.is_empty() => {}
                 Ok(Message::Binary(bytes)) => return Ok(Some(bytes)),
-                // The answer to a Ping leaves with the next turn of this loop; after a Close nothing counts
-                // but the end (RFC 6455 §1.4).
+                // The answer to a Ping leaves with the next turn of this loop; after a Close
+                // nothing counts but the end (RFC 6455 §1.4).
                 Ok(Message::Pong(_)) => self.pongs = self.pongs.saturating_add(1),
                 Ok(Message::Ping(_) | Message::Frame(_))
                 | Err(FrameError::Protocol(ProtocolError::ReceivedAfterClosing)) => {}
@@ -184,7 +196,9 @@ impl Frames {
                     let _ = self.context.flush(&mut self.log.over(stream));
                     return Err(self.closed(frame).into());
                 }
-                Err(FrameError::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+                Err(FrameError::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Ok(None);
+                }
                 Err(error) => return Err(self.read_error(stream, error)),
             }
         }
@@ -206,7 +220,8 @@ impl Frames {
                 self.fail(stream, WebSocketError::TooLarge { size, limit })
             }
             FrameError::Utf8(_) => {
-                let error = WebSocketError::Protocol("a Close frame whose reason is not UTF-8".into());
+                let error =
+                    WebSocketError::Protocol("a Close frame whose reason is not UTF-8".into());
                 self.fail_with(stream, CloseCode::Invalid, error)
             }
             FrameError::Protocol(error) => {
@@ -226,11 +241,15 @@ impl Frames {
             Some(sent) if code == CloseCode::Protocol && sent != u16::from(code) => {
                 WebSocketError::Protocol(format!("a Close frame with the invalid code {sent}"))
             }
-            _ => WebSocketError::Closed { code: Some(code.into()), reason: printable(reason.as_str(), 125) },
+            _ => WebSocketError::Closed {
+                code: Some(code.into()),
+                reason: printable(reason.as_str(), 125),
+            },
         }
     }
 
-    /// What a protocol error is, and what the server sent when it never sent a frame that makes sense.
+    /// What a protocol error is, and what the server sent when it never sent a frame that makes
+    /// sense.
     fn explained(&self, error: &ProtocolError) -> String {
         let words = uncapitalised(&error.to_string());
         match self.inbound.babble() {
@@ -249,14 +268,15 @@ impl Frames {
         self.fail_with(stream, code, error)
     }
 
-    /// Fails the connection (RFC 6455 §7.1.7): says why with a Close frame, if it can still be said.
+    /// Fails the connection (RFC 6455 §7.1.7): says why with a Close frame, if it can still be
+    /// said.
     fn fail_with(&mut self, stream: &mut Stream, code: CloseCode, error: WebSocketError) -> Error {
         let _ = self.close_with(stream, code);
         error.into()
     }
 
-    /// Buffers `bytes` as binary messages, never empty ones; a full buffer is written at once. While the wire
-    /// is congested what is left stays in `bytes`.
+    /// Buffers `bytes` as binary messages, never empty ones; a full buffer is written at once.
+    /// While the wire is congested what is left stays in `bytes`.
     pub fn write(&mut self, stream: &mut Stream, bytes: &mut Bytes) -> Result<(), Error> {
         while !bytes.is_empty() && !stream.wire().is_congested() {
             if !self.context.can_write() {
@@ -273,7 +293,9 @@ impl Frames {
 
     /// Writes what waits: tungstenite has something to say, or nothing more is to come for now.
     fn write_out(&mut self, stream: &mut Stream) -> Result<(), Error> {
-        self.outbound.write_out(&mut self.log.over(stream)).map_err(|error| write_error(&error.into()))
+        self.outbound
+            .write_out(&mut self.log.over(stream))
+            .map_err(|error| write_error(&error.into()))
     }
 
     /// Sends a Ping (RFC 6455 §5.5.2), and everything before it.
@@ -297,21 +319,28 @@ impl Frames {
         self.context.flush(&mut self.log.over(stream)).map_err(|error| write_error(&error))
     }
 
-    /// Puts Close 1000 behind what waits, so that both leave in one write, if the one cannot be lost with the
-    /// other by that; where it can, [`close`](Self::close) sends it. Nothing may be said or read after it.
+    /// Puts Close 1000 behind what waits, so that both leave in one write, if the one cannot be
+    /// lost with the other by that; where it can, [`close`](Self::close) sends it. Nothing may be
+    /// said or read after it.
     pub fn put_close(&mut self) {
         self.is_closed = self.is_closed || (self.context.can_write() && self.outbound.put_close());
     }
 
     /// Sends Close 1000, once, and everything before it.
     pub fn close(&mut self, stream: &mut Stream) -> Result<(), Error> {
-        if self.is_closed { self.write_out(stream) } else { self.close_with(stream, CloseCode::Normal) }
+        if self.is_closed {
+            self.write_out(stream)
+        } else {
+            self.close_with(stream, CloseCode::Normal)
+        }
     }
 
     fn close_with(&mut self, stream: &mut Stream, code: CloseCode) -> Result<(), Error> {
         self.write_out(stream)?;
         let frame = CloseFrame { code, reason: "".into() };
-        self.context.close(&mut self.log.over(stream), Some(frame)).map_err(|error| write_error(&error))
+        self.context
+            .close(&mut self.log.over(stream), Some(frame))
+            .map_err(|error| write_error(&error))
     }
 }
 

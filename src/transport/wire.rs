@@ -1,5 +1,6 @@
 //! The lowest layer: bytes that were read for us, and the socket that we write to. A read never
-//! blocks, a write only for a moment. It must never know whether TLS or plain WebSocket is spoken above it.
+//! blocks, a write only for a moment. It must never know whether TLS or plain WebSocket is spoken
+//! above it.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -25,8 +26,8 @@ impl Chunk {
         Self { buffer: vec![0; capacity].into_boxed_slice(), start: 0, end: 0 }
     }
 
-    /// Replaces the content by the result of one read; 0 is the end of the stream. An interrupted read is
-    /// repeated.
+    /// Replaces the content by the result of one read; 0 is the end of the stream. An interrupted
+    /// read is repeated.
     pub fn fill_from(&mut self, source: &mut impl Read) -> io::Result<usize> {
         (self.start, self.end) = (0, 0);
         loop {
@@ -111,20 +112,24 @@ impl Outlet for Shared {
 /// How many emptied chunks are kept to be filled again.
 const SPENT_LIMIT: usize = 64;
 
-/// How long one write may wait for a peer that does not read; then the rest of it is kept for later.
+/// How long one write may wait for a peer that does not read; then the rest of it is kept for
+/// later.
 pub const WRITE_TURN: Duration = Duration::from_millis(20);
 
-/// While so many bytes wait to be written nothing is read: the answers to it would have to wait, too.
+/// While so many bytes wait to be written nothing is read: the answers to it would have to wait,
+/// too.
 const BACKLOG_LIMIT: usize = 64 * 1024;
 
 /// The inbox and the socket.
 ///
-/// Writing takes everything. What the socket does not take within [`WRITE_TURN`] is kept as a backlog, which
-/// [`Wire::push`] works off: whoever writes should write no more while there is one ([`Wire::is_congested`]).
+/// Writing takes everything. What the socket does not take within [`WRITE_TURN`] is kept as a
+/// backlog, which [`Wire::push`] works off: whoever writes should write no more while there is one
+/// ([`Wire::is_congested`]).
 ///
-/// Writing never reports an error to the layers above: a failed write is remembered ([`Wire::write_error`])
-/// and everything after it is discarded, so that those layers go on reading. What the peer said before it
-/// hung up (an HTTP 400, a TLS alert, a DISCONNECT) tells more than "broken pipe".
+/// Writing never reports an error to the layers above: a failed write is remembered
+/// ([`Wire::write_error`]) and everything after it is discarded, so that those layers go on
+/// reading. What the peer said before it hung up (an HTTP 400, a TLS alert, a DISCONNECT) tells
+/// more than "broken pipe".
 pub struct Wire {
     inbox: VecDeque<Chunk>,
     spent: Vec<Chunk>,
@@ -258,8 +263,8 @@ impl Wire {
 }
 
 impl BufRead for Wire {
-    /// The next bytes of the inbox; `WouldBlock` when it is empty (or the backlog too long), none or the
-    /// error at the end.
+    /// The next bytes of the inbox; `WouldBlock` when it is empty (or the backlog too long), none
+    /// or the error at the end.
     #[inline]
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.backlog.len() >= BACKLOG_LIMIT {
@@ -316,7 +321,8 @@ impl Write for Wire {
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let all = slices.iter().map(|slice| slice.len()).sum();
         let may_write = self.backlog.is_empty() && all > 0;
-        let mut taken = if may_write { self.attempt(|outlet| outlet.write_vectored(slices)) } else { 0 };
+        let mut taken =
+            if may_write { self.attempt(|outlet| outlet.write_vectored(slices)) } else { 0 };
         for slice in slices {
             let of_this = taken.min(slice.len());
             taken -= of_this;
@@ -350,7 +356,10 @@ impl Drop for Wire {
 
 impl fmt::Debug for Wire {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Wire").field("inbox", &self.inbox).field("ended", &self.ended).finish_non_exhaustive()
+        f.debug_struct("Wire")
+            .field("inbox", &self.inbox)
+            .field("ended", &self.ended)
+            .finish_non_exhaustive()
     }
 }
 

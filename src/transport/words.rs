@@ -41,7 +41,8 @@ pub fn uncapitalised(text: &str) -> String {
     }
 }
 
-/// `CamelCase` as words: `TooManyWarnings` is `too many warnings`; what follows the name is left out.
+/// `CamelCase` as words: `TooManyWarnings` is `too many warnings`; what follows the name is left
+/// out.
 pub fn spaced(name: &str) -> String {
     let name = name.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
     let mut words = String::with_capacity(name.len() + 8);
@@ -52,8 +53,9 @@ pub fn spaced(name: &str) -> String {
         if c.is_ascii_uppercase() && !words.is_empty() && (after_small || before_small) {
             words.push(' ');
         }
-        let is_abbreviation =
-            c.is_ascii_uppercase() && !before_small && !(after_small && characters.peek().is_none());
+        let is_abbreviation = c.is_ascii_uppercase()
+            && !before_small
+            && !(after_small && characters.peek().is_none());
         words.push(if is_abbreviation { c } else { c.to_ascii_lowercase() });
         after_small = !c.is_ascii_uppercase();
     }
@@ -67,7 +69,8 @@ pub fn printable(text: &str, limit: usize) -> String {
 
 /// Characters that could drive a terminal or disguise what stands beside them.
 fn is_unprintable(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -76,7 +79,10 @@ mod tests {
 
     #[test]
     fn errors_lose_their_numbers_and_capitals() {
-        assert_eq!(io_words(&io::Error::from(io::ErrorKind::ConnectionRefused)), "connection refused");
+        assert_eq!(
+            io_words(&io::Error::from(io::ErrorKind::ConnectionRefused)),
+            "connection refused"
+        );
         let lookup = "failed to lookup address information: Name or service not known";
         assert_eq!(io_words(&io::Error::other(lookup)), "name or service not known");
         assert_eq!(io_words(&io::Error::other("Bad thing (os error 99)")), "bad thing");

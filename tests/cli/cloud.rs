@@ -1,6 +1,6 @@
-//! The recipes of `man/mqttws-cloud.7`, run as they stand there, against servers that demand what each service
-//! documents and refuse everything else. They are reached by their real names and ports, through an HTTP
-//! proxy that is the server itself: nothing leaves this machine.
+//! The recipes of `man/mqttws-cloud.7`, run as they stand there, against servers that demand what
+//! each service documents and refuse everything else. They are reached by their real names and
+//! ports, through an HTTP proxy that is the server itself: nothing leaves this machine.
 
 use std::fs;
 use std::path::Path;
@@ -36,8 +36,7 @@ const AWS_TARGET: &str = "/mqtt?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credentia
 /// Maximum QoS 1, Receive Maximum 100, Maximum Packet Size 146 KiB, Topic Alias Maximum 8.
 const AWS_CONNACK: &str = "20 00 00 0d 21 00 64 24 01 27 00 02 48 00 22 00 08";
 
-const SAS_TOKEN: &str =
-    "SharedAccessSignature sr=lab.azure-devices.net%2Fdevices%2Flamp-1&sig=c2ln%2BbmF0dXJl%3D&se=1795348800";
+const SAS_TOKEN: &str = "SharedAccessSignature sr=lab.azure-devices.net%2Fdevices%2Flamp-1&sig=c2ln%2BbmF0dXJl%3D&se=1795348800";
 const DEVICE: &str = "<lamp-1> <lab.azure-devices.net/lamp-1/?api-version=2021-04-12>";
 
 /// What a service demands in TLS.
@@ -45,7 +44,8 @@ struct Service {
     /// The only name that it has a certificate for.
     host: &'static str,
     port: u16,
-    /// The one application protocol that must be offered; `None` demands that there is no such offer.
+    /// The one application protocol that must be offered; `None` demands that there is no such
+    /// offer.
     alpn: Option<&'static str>,
     /// Whether a client must show a certificate of `tests/cli/certificates/authority.pem`.
     certificate: bool,
@@ -86,7 +86,8 @@ impl Service {
     /// The upgrade at this path, with the subprotocol `mqtt` alone, and with these headers.
     fn request(&self, target: &str, headers: &[&str]) -> Step {
         let standard = if self.port == 443 { String::new() } else { format!(":{}", self.port) };
-        let mut lines = vec![format!("GET {target} HTTP/1.1"), format!("Host: {}{standard}", self.host)];
+        let mut lines =
+            vec![format!("GET {target} HTTP/1.1"), format!("Host: {}{standard}", self.host)];
         lines.push("Sec-WebSocket-Protocol: mqtt".to_owned());
         lines.extend(headers.iter().map(|header| (*header).to_owned()));
         Step::Request(Vec::leak(lines.into_iter().map(|line| &*String::leak(line)).collect()))
@@ -100,9 +101,13 @@ impl Service {
         let key = Arc::new(CertifiedKey::from_der(chain, key, &provider).unwrap());
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_file(fixed("authority.pem")).unwrap()).unwrap();
-        let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
-        let verifier =
-            if self.certificate { builder.build().unwrap() } else { Arc::new(NoClientAuth) as Arc<_> };
+        let builder =
+            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+        let verifier = if self.certificate {
+            builder.build().unwrap()
+        } else {
+            Arc::new(NoClientAuth) as Arc<_>
+        };
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(rustls::ALL_VERSIONS)
             .unwrap()
@@ -123,7 +128,8 @@ struct Demands {
 
 impl ResolvesServerCert for Demands {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let offered: Option<Vec<Vec<u8>>> = hello.alpn().map(|names| names.map(<[u8]>::to_vec).collect());
+        let offered: Option<Vec<Vec<u8>>> =
+            hello.alpn().map(|names| names.map(<[u8]>::to_vec).collect());
         let demanded = self.alpn.map(|name| vec![name.as_bytes().to_vec()]);
         let is_right = hello.server_name() == Some(self.host) && offered == demanded;
         is_right.then(|| Arc::clone(&self.key))
@@ -134,11 +140,14 @@ impl ResolvesServerCert for Demands {
 fn recipe(heading: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("man/mqttws-cloud.7");
     let page = fs::read_to_string(path).unwrap();
-    let (_, section) = page.split_once(&format!("\n.SS {heading}\n")).expect("the page has this heading");
+    let (_, section) =
+        page.split_once(&format!("\n.SS {heading}\n")).expect("the page has this heading");
     let section = format!("\n{section}");
     let examples = section.split("\n.nf\n").skip(1);
-    let mut examples = examples.filter_map(|rest| rest.split_once("\n.fi").map(|(example, _)| example));
-    let example = examples.find(|example| example.contains("mqttws ")).expect("the section has an example");
+    let mut examples =
+        examples.filter_map(|rest| rest.split_once("\n.fi").map(|(example, _)| example));
+    let example =
+        examples.find(|example| example.contains("mqttws ")).expect("the section has an example");
     example.replace("\\-", "-").replace("\\(aq", "'").replace("\\e", "\\")
 }
 
@@ -246,7 +255,8 @@ fn aws_iot_core_has_no_qos_2() {
     let url = format!("wss://{AWS_HOST}{AWS_TARGET}\n");
     let request = service.request(AWS_TARGET, &[]);
     let connect = packet("10 <MQTT> 05 02 00 2d *");
-    let script = vec![until_session_end(vec![request, Step::Accept, connect, Step::Send(AWS_CONNACK)])];
+    let script =
+        vec![until_session_end(vec![request, Step::Accept, connect, Step::Send(AWS_CONNACK)])];
     let outcome = run(&service, script, PRESIGNED, &[("presigned-url", &url)], at_qos_2);
     let words = "mqttws: publishing to lab/door: message refused: the broker takes QoS 1 at most\n";
     outcome.expect(7, "", words);
@@ -313,15 +323,18 @@ fn at_azure<const N: usize>(service: &Service, token: &str, rest: [Step; N]) -> 
 fn azure_iot_hub_with_a_sas_token() {
     let service = Service::azure();
     let message = packet("32 <devices/lamp-1/messages/events/> id 'open'");
-    let script = at_azure(&service, SAS_TOKEN, [Step::Send("20 00 00"), message, Step::Send("40 id")]);
+    let script =
+        at_azure(&service, SAS_TOKEN, [Step::Send("20 00 00"), message, Step::Send("40 id")]);
     let token = format!("{SAS_TOKEN}\n");
-    run(&service, vec![until_goodbye(script)], AZURE, &[("sas-token", &token)], unchanged).expect(0, "", "");
+    run(&service, vec![until_goodbye(script)], AZURE, &[("sas-token", &token)], unchanged)
+        .expect(0, "", "");
 }
 
 #[test]
 fn azure_iot_hub_refuses_an_outdated_token() {
     let service = Service::azure();
-    let script = at_azure(&service, "SharedAccessSignature old", [Step::Send("20 00 05"), Step::Gone]);
+    let script =
+        at_azure(&service, "SharedAccessSignature old", [Step::Send("20 00 05"), Step::Gone]);
     let files = [("sas-token", "SharedAccessSignature old\n")];
     let words = "mqttws: connecting to wss://lab.azure-devices.net/$iothub/websocket: the broker refused: not \
                  authorized; check -u and -P\n";
@@ -354,7 +367,8 @@ fn hivemq_cloud_is_found_by_its_name() {
     let service = Service::hivemq();
     let other = |recipe: &str| recipe.to_owned() + " --sni other.example";
     let outcome = run(&service, vec![vec![Step::Gone]], HIVEMQ, &[("password", "hush\n")], other);
-    let words = format!("connecting to wss://{}:8884/mqtt: the server refused access", service.host);
+    let words =
+        format!("connecting to wss://{}:8884/mqtt: the server refused access", service.host);
     outcome.expect(4, "", &format!("mqttws: {words}\n"));
 }
 
@@ -369,8 +383,13 @@ fn emqx_cloud() {
 fn emqx_cloud_refuses_a_wrong_password() {
     let service = Service::emqx();
     let connect = connect("c2", "<lab> <hushed>");
-    let script =
-        vec![service.request("/mqtt", &[]), Step::Accept, connect, Step::Send("20 00 86 00"), Step::Gone];
+    let script = vec![
+        service.request("/mqtt", &[]),
+        Step::Accept,
+        connect,
+        Step::Send("20 00 86 00"),
+        Step::Gone,
+    ];
     let words = format!(
         "mqttws: connecting to wss://{}:8084/mqtt: the broker refused: bad user name or password; check -u and \
          -P\n",
@@ -384,7 +403,8 @@ fn emqx_cloud_in_the_oldest_version() {
     let service = Service::emqx();
     let connect = packet("10 <MQIsdp> 03 c2 00 2d <lamp-1> <lab> <hush>");
     let message = packet("32 <lab/door> id 'open'");
-    let steps = vec![service.request("/mqtt", &[]), Step::Accept, connect, Step::Send("20 00 00"), message];
+    let steps =
+        vec![service.request("/mqtt", &[]), Step::Accept, connect, Step::Send("20 00 00"), message];
     let script = until_goodbye(steps.into_iter().chain([Step::Send("40 id")]).collect());
     let oldest = |recipe: &str| recipe.to_owned() + " -V 31 --subprotocol mqtt";
     run(&service, vec![script], EMQX, &[("password", "hush\n")], oldest).expect(0, "", "");

@@ -20,7 +20,8 @@ fn log(outcome: &Outcome) -> Vec<String> {
 /// Checks that the log is like these lines.
 fn tells(outcome: &Outcome, lines: &[&str]) {
     let log = log(outcome);
-    let alike = log.len() == lines.len() && log.iter().zip(lines).all(|(line, like)| is_like(line, like));
+    let alike =
+        log.len() == lines.len() && log.iter().zip(lines).all(|(line, like)| is_like(line, like));
     assert!(alike, "expected {lines:#?}, got {log:#?}");
     assert!(!log.iter().any(|line| line.contains("s3cret")), "{log:#?}");
 }
@@ -45,7 +46,8 @@ fn publish(url: &str, arguments: &[&str]) -> Program {
 fn the_upgrade_and_the_frames_are_told_without_secrets() {
     let broker = Broker::start(takes_a_message());
     let url = format!("{}?X-Amz-Signature=s3cret", broker.url());
-    let secrets = ["-H", "Authorization: s3cret", "-H", "Cookie: a=s3cret", "-u", "ann", "-P", "s3cret"];
+    let secrets =
+        ["-H", "Authorization: s3cret", "-H", "Cookie: a=s3cret", "-u", "ann", "-P", "s3cret"];
     let outcome = publish(&url, &[&["-dd", "-H", "X-Lab: 1"][..], &secrets].concat()).run();
     assert_eq!(outcome.code(), Some(0), "{outcome}");
     tells(
@@ -132,7 +134,8 @@ fn the_conversation_with_a_proxy_is_told() {
 
 #[test]
 fn another_version_is_told_when_it_is_tried() {
-    let mut steps = vec![Step::Upgrade, packet("10 <MQTT> 05 *"), Step::Send("20 00 01"), Step::Gone];
+    let mut steps =
+        vec![Step::Upgrade, packet("10 <MQTT> 05 *"), Step::Send("20 00 01"), Step::Gone];
     steps.push(Step::Reconnect);
     steps.extend(until_goodbye(vec![
         Step::Upgrade,
@@ -141,7 +144,8 @@ fn another_version_is_told_when_it_is_tried() {
         packet("30 <t> 'x'"),
     ]));
     let broker = Broker::start(steps);
-    let outcome = Program::new(["pub", &broker.url(), "-i", "me", "-t", "t", "-m", "x", "-d"]).run();
+    let outcome =
+        Program::new(["pub", &broker.url(), "-i", "me", "-t", "t", "-m", "x", "-d"]).run();
     assert_eq!(outcome.code(), Some(0), "{outcome}");
     tells(
         &outcome,

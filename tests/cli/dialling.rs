@@ -103,8 +103,8 @@ fn an_ipv6_address_may_have_a_zone() {
     // Loopback has no link-local address: the kernel refuses, but it has understood the zone.
     let outcome = publish("ws://[fe80::1%25lo]:9/", &["--connect-timeout", "2"]).run();
     let text = String::from_utf8_lossy(&outcome.stderr).into_owned();
-    let is_told =
-        text.starts_with("mqttws: connecting to ws://[fe80::1]:9/: ") && text.contains("[fe80::1%1]:9");
+    let is_told = text.starts_with("mqttws: connecting to ws://[fe80::1]:9/: ")
+        && text.contains("[fe80::1%1]:9");
     assert!(matches!(outcome.code(), Some(3 | 27)) && is_told, "{outcome}");
     // Where there is IPv6, its loopback address is reached with the Host header that belongs to it.
     if let Ok(listener) = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)) {
@@ -138,7 +138,8 @@ mod unix {
 
     #[test]
     fn a_unix_socket_leads_to_a_broker() {
-        let (folder, broker) = (Folder::new(), broker(&["Host: broker.example", "GET /there HTTP/1.1"]));
+        let (folder, broker) =
+            (Folder::new(), broker(&["Host: broker.example", "GET /there HTTP/1.1"]));
         let path = folder.write("socket", "");
         std::fs::remove_file(&path).unwrap();
         let listener = UnixListener::bind(&path).unwrap();
@@ -153,8 +154,10 @@ mod unix {
             backward.join().unwrap();
         });
         // Proxies do not lead to files.
-        let program =
-            publish("ws://broker.example/there", &["--unix", &path, "--proxy", "http://127.0.0.1:1"]);
+        let program = publish(
+            "ws://broker.example/there",
+            &["--unix", &path, "--proxy", "http://127.0.0.1:1"],
+        );
         program.run().expect(0, "", "");
         relay.join().unwrap();
     }

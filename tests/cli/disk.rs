@@ -1,5 +1,5 @@
-//! A disk that is full, a folder that cannot be written to, a reader that has gone: one line, and nothing is
-//! acknowledged that was not written.
+//! A disk that is full, a folder that cannot be written to, a reader that has gone: one line, and
+//! nothing is acknowledged that was not written.
 
 use std::fs::{Permissions, set_permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -52,7 +52,11 @@ fn no_half_of_a_file_is_left_on_a_full_disk() {
     let before = format!("unshare -m sh -c \"mount -t tmpfs -o size=4k none '{path}' && ");
     let after = format!("; code=\\$?; ls -A '{path}'; exit \\$code\"");
     let line = format!("mqttws: subscribed at {url}: writing to {path}: No space left on device\n");
-    subscribe(&broker, &before, &format!("-o '{path}'"), &after).run().expect(1, "t-000001\n", &line);
+    subscribe(&broker, &before, &format!("-o '{path}'"), &after).run().expect(
+        1,
+        "t-000001\n",
+        &line,
+    );
 }
 
 /// It is found out before anything is connected.
@@ -66,7 +70,8 @@ fn a_folder_that_cannot_be_written_to_is_told_at_once() {
     let is_root = Program::of("id", ["-u"]).run().stdout == b"0\n";
     let drop_rights: &[&str] =
         if is_root { &["setpriv", "--reuid=65534", "--clear-groups"] } else { &["env"] };
-    let reaches = Program::of(drop_rights[0], [&drop_rights[1..], &["test", "-x", program]].concat()).run();
+    let reaches =
+        Program::of(drop_rights[0], [&drop_rights[1..], &["test", "-x", program]].concat()).run();
     if reaches.code() == Some(0) {
         let flags = [program, "sub", "-p", "1", "-t", "t", "-o", &path];
         let outcome = Program::of(drop_rights[0], [&drop_rights[1..], &flags].concat()).run();

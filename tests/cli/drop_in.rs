@@ -1,5 +1,5 @@
-//! What scripts for mosquitto's clients rely on: their flags, their misuse, their names, their files of
-//! flags.
+//! What scripts for mosquitto's clients rely on: their flags, their misuse, their names, their
+//! files of flags.
 
 use std::os::unix::fs::symlink;
 
@@ -7,8 +7,8 @@ use crate::support::broker::{Broker, Step, connected, packet, subscribed, until_
 use crate::support::folder::Folder;
 use crate::support::program::{Outcome, Program};
 
-/// Every flag of `mosquitto_pub`, `mosquitto_sub` and `mosquitto_rr` 2.1 with a value; those of one client
-/// only stand below.
+/// Every flag of `mosquitto_pub`, `mosquitto_sub` and `mosquitto_rr` 2.1 with a value; those of one
+/// client only stand below.
 const COMMON: &[&str] = &[
     "-A 127.0.0.1",
     "-c -i me",
@@ -262,8 +262,8 @@ const WRONG_TO_SUB: &[&str] = &[
 const WRONG_TO_RR: &[&str] =
     &["-e", "-e topic/+", "-F %", "-F %Z", "-W 0", "--retain-handling invalid", "-r", "--repeat 2"];
 
-/// What mosquitto's own tests want refused: a missing value, a value that makes no sense, a flag of another
-/// client.
+/// What mosquitto's own tests want refused: a missing value, a value that makes no sense, a flag of
+/// another client.
 #[test]
 fn misuse_is_refused_in_one_line() {
     let common = [WITHOUT_VALUE, WITHOUT_MORE, WITHOUT_FILE, WRONG].concat();
@@ -279,7 +279,8 @@ fn misuse_is_refused_in_one_line() {
 
 #[test]
 fn the_last_of_a_repeated_flag_counts_and_short_ones_are_bundled() {
-    let broker = Broker::start(until_goodbye(connected([packet("33 <u> id 'b'"), Step::Send("40 id")])));
+    let broker =
+        Broker::start(until_goodbye(connected([packet("33 <u> id 'b'"), Step::Send("40 id")])));
     let url = broker.url();
     let flags = ["pub", "-t", "t", "-V5", "-rq1", "-L", &url, "-V", "mqttv311", "--topic=u", "-mb"];
     Program::new(flags).run().expect(0, "", "");
@@ -306,8 +307,12 @@ fn under_the_names_of_mosquitto_it_is_its_clients() {
     let flags = ["-h", "127.0.0.1", "-p", &port, "--ws", "-V", "311", "-t", "t", "-C", "1", "-v"];
     Program::of(&subscribe, flags).run().expect(0, "t x\n", "");
 
-    let steps =
-        [packet("82 id <r> 00"), Step::Send("90 id 00"), packet("30 <t> 'x'"), Step::Send("30 <r> 'a'")];
+    let steps = [
+        packet("82 id <r> 00"),
+        Step::Send("90 id 00"),
+        packet("30 <t> 'x'"),
+        Step::Send("30 <r> 'a'"),
+    ];
     let broker = Broker::start(until_goodbye(connected(steps)));
     let port = broker.port().to_string();
     let ask = under_the_name(&folder, "mosquitto_rr");
@@ -325,9 +330,12 @@ fn under_the_names_of_mosquitto_it_is_its_clients() {
 #[test]
 fn flags_come_from_a_file() {
     let folder = Folder::new();
-    let broker =
-        Broker::start(until_goodbye(connected([packet("32 <t> id 'two  words'"), Step::Send("40 id")])));
-    let text = format!("# A comment.\n-p {}\r\n-V mqttv311\n\n-q 1\n-t t\n-m two  words\n", broker.port());
+    let broker = Broker::start(until_goodbye(connected([
+        packet("32 <t> id 'two  words'"),
+        Step::Send("40 id"),
+    ])));
+    let text =
+        format!("# A comment.\n-p {}\r\n-V mqttv311\n\n-q 1\n-t t\n-m two  words\n", broker.port());
     let file = folder.write("options", &text);
     Program::new(["pub", "-o", &file]).run().expect(0, "", "");
 
@@ -355,7 +363,8 @@ fn files_of_flags_have_a_usual_place_under_the_names_of_mosquitto() {
         let path = home.path().to_str().unwrap();
         Program::of(&publish, ["-V", "311"]).env(variable, path).run().expect(0, "", "");
         // To us they say nothing: their port is not one of WebSockets.
-        let outcome = Program::new(["pub", "-p", "1", "-t", "t", "-m", "x"]).env(variable, path).run();
+        let outcome =
+            Program::new(["pub", "-p", "1", "-t", "t", "-m", "x"]).env(variable, path).run();
         assert_eq!(outcome.code(), Some(3), "{outcome}");
     }
 }
@@ -364,7 +373,8 @@ fn files_of_flags_have_a_usual_place_under_the_names_of_mosquitto() {
 fn files_of_flags_that_make_no_sense() {
     let folder = Folder::new();
     let run = |flags: &[&str]| {
-        let outcome = Program::new([&["pub", "-t", "t", "-m", "x", "-p", "1"], flags].concat()).run();
+        let outcome =
+            Program::new([&["pub", "-t", "t", "-m", "x", "-p", "1"], flags].concat()).run();
         (outcome.code(), String::from_utf8(outcome.stderr).unwrap())
     };
     let missing = "mqttws: reading /no-such-file: No such file or directory\n".to_owned();

@@ -1,5 +1,5 @@
-//! How it ends when something on our own side fails or stands still: the broker is told, the session is not
-//! left behind, what was printed is acknowledged, and a signal is obeyed in time.
+//! How it ends when something on our own side fails or stands still: the broker is told, the
+//! session is not left behind, what was printed is acknowledged, and a signal is obeyed in time.
 
 use std::fs::File;
 use std::io::Read;
@@ -24,7 +24,10 @@ fn shell(arguments: &str, redirection: &str) -> Program {
 fn fails_with(outcome: &Outcome, code: i32, words: &str) {
     assert_eq!(outcome.code(), Some(code), "{outcome}");
     assert!(lines::is_one_line(&outcome.stderr), "{outcome}");
-    assert!(String::from_utf8_lossy(&outcome.stderr).contains(words), "no {words:?} in:\n{outcome}");
+    assert!(
+        String::from_utf8_lossy(&outcome.stderr).contains(words),
+        "no {words:?} in:\n{outcome}"
+    );
 }
 
 #[test]
@@ -39,7 +42,11 @@ fn a_full_disk_ends_the_session_in_order_without_an_acknowledgement() {
     let steps = connected([packet("82 id <t> 01"), Step::Send("90 id 01; 32 <t> 00 07 'x'")]);
     let broker = Broker::start(until_goodbye(steps));
     let arguments = format!("sub {} -V 311 -q 1 -t t", broker.url());
-    fails_with(&shell(&arguments, "> /dev/full").run(), 1, "writing to stdout: No space left on device");
+    fails_with(
+        &shell(&arguments, "> /dev/full").run(),
+        1,
+        "writing to stdout: No space left on device",
+    );
 }
 
 /// A script that sends more than a pipe holds, and then waits for a PINGREQ.
@@ -121,7 +128,8 @@ fn a_connection_that_is_made_and_lost_again_and_again_is_given_up() {
     let mut script = subscribed([]);
     script.extend(again().chain(again()).chain([Step::End]));
     let broker = Broker::start(script);
-    let flags = ["-V", "311", "-t", "t", "--quiet", "--reconnect-delay", "0.01", "--reconnect-tries", "2"];
+    let flags =
+        ["-V", "311", "-t", "t", "--quiet", "--reconnect-delay", "0.01", "--reconnect-tries", "2"];
     let outcome = Program::new([&["sub", &broker.url()], &flags[..]].concat()).run();
     fails_with(&outcome, 8, "2 tries to connect again failed: connection lost: the server closed");
 }

@@ -1,5 +1,5 @@
-//! `mqttws sub --exec`: what commands learn of their messages, when those are acknowledged, what is replied,
-//! and how it ends.
+//! `mqttws sub --exec`: what commands learn of their messages, when those are acknowledged, what is
+//! replied, and how it ends.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -43,7 +43,8 @@ fn gate(folder: &Folder) -> String {
 
 #[test]
 fn a_command_reads_the_payload_and_knows_the_message() {
-    let command = "cat; echo \" $MQTT_TOPIC $MQTT_QOS $MQTT_RETAIN $MQTT_DUP $MQTT_MID $MQTT_CONTENT_TYPE.\"";
+    let command =
+        "cat; echo \" $MQTT_TOPIC $MQTT_QOS $MQTT_RETAIN $MQTT_DUP $MQTT_MID $MQTT_CONTENT_TYPE.\"";
     let steps = [Step::Send("33 <t/ü> 00 07 'one'; 30 <b> 'two'"), packet("40 00 07")];
     let outcome = ran(&["--exec", command, "-C", "2"], steps);
     outcome.expect(0, "one t/ü 1 1 0 7 .\ntwo b 0 0 0  .\n", "");
@@ -57,7 +58,8 @@ fn properties_are_variables() {
         "30 <t> 29 01 01 02 00 00 00 3c 03 <c> 08 <r> 09 00 02 00 ff 0b 05 26 <trace-id> <$(x) '>",
     )];
     let broker = Broker::start(until_session_end(granted_in_5(steps)));
-    let flags = ["sub", &broker.url(), "-V", "5", "-q", "1", "-t", "t", "-C", "1", "--exec", command];
+    let flags =
+        ["sub", &broker.url(), "-V", "5", "-q", "1", "-t", "t", "-C", "1", "--exec", command];
     let program = Program::new(flags).env("MQTT_USER_TRACE_ID", "old").env("MQTT_MID", "9");
     program.run().expect(0, "c r 00ff $(x) ' 60 5 1\n", "");
 }
@@ -96,8 +98,11 @@ fn several_run_at_once_and_are_acknowledged_in_order() {
     let folder = Folder::new();
     let gate = gate(&folder);
     let command = format!("if [ $MQTT_TOPIC = a ]; then cat '{gate}'; else cat > '{gate}'; fi");
-    let steps =
-        [Step::Send("32 <a> 00 07 ''; 32 <b> 00 08 'from b'"), packet("40 00 07"), packet("40 00 08")];
+    let steps = [
+        Step::Send("32 <a> 00 07 ''; 32 <b> 00 08 'from b'"),
+        packet("40 00 07"),
+        packet("40 00 08"),
+    ];
     ran(&["--exec", &command, "-C", "2", "--jobs", "2"], steps).expect(0, "from b", "");
 }
 
@@ -160,7 +165,8 @@ fn replies_without_a_place_are_told() {
 #[test]
 fn an_interruption_is_passed_on() {
     let command = "trap 'echo told; exit 1' INT; echo started; sleep 1000 & wait";
-    let broker = Broker::start(until_goodbye(granted([Step::Send("32 <t> 00 07 'x'; 32 <t> 00 08 'y'")])));
+    let broker =
+        Broker::start(until_goodbye(granted([Step::Send("32 <t> 00 07 'x'; 32 <t> 00 08 'y'")])));
     let mut running = subscribe(&broker, &["--exec", command]).spawn();
     running.wait_for_line(|line| line == "started\n");
     running.signal("INT");
@@ -214,7 +220,8 @@ fn a_lost_connection_does_not_disturb_a_command() {
         Program::of("mkfifo", [&path]).run().expect(0, "", "");
         path
     });
-    let mut script = granted([Step::Send("32 <t> 00 07 'x'"), packet("c0"), Step::End, Step::Reconnect]);
+    let mut script =
+        granted([Step::Send("32 <t> 00 07 'x'"), packet("c0"), Step::End, Step::Reconnect]);
     script.extend([
         Step::Upgrade,
         packet("10 <MQTT> 04 *"),
@@ -225,9 +232,11 @@ fn a_lost_connection_does_not_disturb_a_command() {
         Step::Send("30 <t> 'end'"),
     ]);
     let broker = Broker::start(until_goodbye(script));
-    let command = format!("if [ $MQTT_QOS = 1 ]; then cat '{}/gate'$MQTT_DUP; fi", folder.path().display());
+    let command =
+        format!("if [ $MQTT_QOS = 1 ]; then cat '{}/gate'$MQTT_DUP; fi", folder.path().display());
     let flags = ["-c", "-i", "me", "--exec", &command, "-C", "3", "-k", "1", "--quiet"];
-    let running = subscribe(&broker, &[&flags[..], &["--reconnect-delay", "0.01"]].concat()).spawn();
+    let running =
+        subscribe(&broker, &[&flags[..], &["--reconnect-delay", "0.01"]].concat()).spawn();
     broker.wait();
     for (gate, text) in gates.iter().zip(["first\n", "again\n"]) {
         OpenOptions::new().write(true).open(gate).unwrap().write_all(text.as_bytes()).unwrap();

@@ -1,4 +1,5 @@
-//! Brokers that go wrong: one clear line each, the exit code of design.md §5, in time, and never a panic.
+//! Brokers that go wrong: one clear line each, the exit code of design.md §5, in time, and never a
+//! panic.
 
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,7 +14,8 @@ use crate::support::websocket::Fault;
 fn sub_fails(script: Vec<Step>, arguments: &[&str], code: i32, pattern: &str) -> Outcome {
     let broker = Broker::start(script);
     let url = broker.url();
-    let outcome = Program::new([&["sub", &url, "-t", "t", "--no-reconnect"], arguments].concat()).run();
+    let outcome =
+        Program::new([&["sub", &url, "-t", "t", "--no-reconnect"], arguments].concat()).run();
     fails(&outcome, code, pattern);
     outcome
 }
@@ -35,8 +37,7 @@ fn answers_that_are_no_upgrade() {
 #[test]
 fn answers_that_are_a_wrong_upgrade() {
     let head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n";
-    let wrong_key =
-        "Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n";
+    let wrong_key = "Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n";
     let stomp = "Sec-WebSocket-Accept: {accept}\r\nSec-WebSocket-Protocol: stomp\r\n\r\n";
     answer_fails(leak(head, wrong_key), lines::WRONG_ACCEPT_KEY);
     answer_fails(leak(head, stomp), lines::OTHER_SUBPROTOCOL);
@@ -76,7 +77,8 @@ fn a_silent_close_after_the_request() {
 #[test]
 fn no_answer_at_all() {
     let script = vec![Step::Request(&[]), Step::Gone];
-    let outcome = sub_fails(script, &["-V", "311", "--connect-timeout", "0.5"], 27, lines::UPGRADE_TIMED_OUT);
+    let outcome =
+        sub_fails(script, &["-V", "311", "--connect-timeout", "0.5"], 27, lines::UPGRADE_TIMED_OUT);
     assert!(outcome.took.as_secs_f32() < 3.0, "too late:\n{outcome}");
 }
 
@@ -149,7 +151,12 @@ fn malformed_packets() {
         b"\x82\x00",                  // A packet that no server sends.
     ];
     for packet in packets {
-        sub_fails(subscribed([Step::Frame(0x82, packet), Step::Gone]), &["-V", "311"], 9, lines::MALFORMED);
+        sub_fails(
+            subscribed([Step::Frame(0x82, packet), Step::Gone]),
+            &["-V", "311"],
+            9,
+            lines::MALFORMED,
+        );
     }
     let again = subscribed([Step::Send("20 00 00"), Step::Gone]);
     sub_fails(again, &["-V", "311"], 9, lines::SECOND_CONNACK);
@@ -176,7 +183,8 @@ fn conversation() -> Vec<Step> {
 fn holds_through(fault: Fault) {
     let broker = Broker::start_faulty(conversation(), fault);
     let url = broker.url();
-    let flags = ["-V", "311", "-t", "t", "-q", "2", "-C", "4", "-W", "5", "--no-reconnect", "--quiet"];
+    let flags =
+        ["-V", "311", "-t", "t", "-q", "2", "-C", "4", "-W", "5", "--no-reconnect", "--quiet"];
     let outcome = Program::new([&["sub", &url], &flags[..]].concat()).run();
     let in_words = match outcome.code() {
         Some(0) => outcome.stderr.is_empty(),
@@ -202,7 +210,11 @@ fn length_of_the_conversation() -> usize {
     let broker = Broker::start(conversation());
     let flags = ["-V", "311", "-t", "t", "-q", "2", "-C", "4"];
     let url = broker.url();
-    Program::new([&["sub", &url], &flags[..]].concat()).run().expect(0, "zero\none\ntwo\nend\n", "");
+    Program::new([&["sub", &url], &flags[..]].concat()).run().expect(
+        0,
+        "zero\none\ntwo\nend\n",
+        "",
+    );
     broker.finish()
 }
 

@@ -168,7 +168,9 @@ fn flags_of_mosquitto_that_ask_for_what_is_so_are_granted() {
     ];
     let broker = Broker::start(until_goodbye(script));
     let url = broker.url();
-    Program::new(["sub", &url, "-t", "t", "-E", "--nodelay", "--ws", "-I", "pre"]).run().expect(0, "", "");
+    Program::new(["sub", &url, "-t", "t", "-E", "--nodelay", "--ws", "-I", "pre"])
+        .run()
+        .expect(0, "", "");
 }
 
 #[test]
@@ -188,10 +190,12 @@ fn properties_are_checked_before_anything_is_done() {
             "-D suback: expected COMMAND NAME VALUE with a command of connect, will, publish, subscribe, unsubscribe, disconnect",
         ),
     ] {
-        let words: Vec<&str> = ["sub", "-t", "t", "-D"].into_iter().chain(words.split(' ')).collect();
+        let words: Vec<&str> =
+            ["sub", "-t", "t", "-D"].into_iter().chain(words.split(' ')).collect();
         Program::new(words).run().expect(2, "", &format!("mqttws: {expected}\n"));
     }
     let outcome =
-        Program::new(["sub", "-t", "t", "-V", "311", "-D", "subscribe", "user-property", "a", "b"]).run();
+        Program::new(["sub", "-t", "t", "-V", "311", "-D", "subscribe", "user-property", "a", "b"])
+            .run();
     outcome.expect(2, "", "mqttws: -D: MQTT 3.1.1 has no properties, only MQTT 5 has\n");
 }

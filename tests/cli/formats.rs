@@ -1,6 +1,8 @@
 //! `mqttws sub`: what a message looks like, as the flags of its output say.
 
-use crate::support::broker::{Broker, Step, connected, packet, subscribed, until_goodbye, until_session_end};
+use crate::support::broker::{
+    Broker, Step, connected, packet, subscribed, until_goodbye, until_session_end,
+};
 use crate::support::folder::Folder;
 use crate::support::program::{Outcome, Program};
 
@@ -66,9 +68,11 @@ fn a_payload_that_does_not_fit_is_told() {
 
 #[test]
 fn payloads_as_text() {
-    for (flags, expected) in
-        [(&["--hex"][..], "00ff0a\n"), (&["--base64", "-v"], "t AP8K\n"), (&["--base64", "-N"], "AP8K")]
-    {
+    for (flags, expected) in [
+        (&["--hex"][..], "00ff0a\n"),
+        (&["--base64", "-v"], "t AP8K\n"),
+        (&["--base64", "-N"], "AP8K"),
+    ] {
         printed("30 <t> 00 ff 0a", &[&["-C", "1"], flags].concat()).expect(0, expected, "");
     }
 }
@@ -116,7 +120,8 @@ fn records_are_a_line_each_whatever_the_payload() {
 fn payloads_that_are_json_are_parsed_where_asked_for() {
     let outcome = printed("30 <t> '{\"a\": [1.50 ]}'; 30 <t> '{'", &["-C", "2", "--json=parse"]);
     let text = String::from_utf8(outcome.stdout).unwrap();
-    let ends: Vec<&str> = text.lines().map(|line| line.split("\"payload\":").nth(1).unwrap()).collect();
+    let ends: Vec<&str> =
+        text.lines().map(|line| line.split("\"payload\":").nth(1).unwrap()).collect();
     assert_eq!(ends, ["\"{\\\"a\\\": [1.50 ]}\",\"payload_json\":{\"a\":[1.50]}}", "\"{\"}"]);
 }
 
@@ -145,7 +150,9 @@ fn each_message_is_a_file() {
     let mut files: Vec<(String, Vec<u8>)> = std::fs::read_dir(&inside)
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), std::fs::read(path).unwrap()))
+        .map(|path| {
+            (path.file_name().unwrap().to_str().unwrap().to_owned(), std::fs::read(path).unwrap())
+        })
         .collect();
     files.sort();
     let expected: [(&str, &[u8]); 3] =
@@ -173,7 +180,8 @@ fn a_file_that_cannot_be_written_is_not_acknowledged() {
     broker.wait();
     std::fs::remove_dir(&inside).unwrap();
     let url = broker.url();
-    let line = format!("mqttws: subscribed at {url}: writing to {inside}: No such file or directory\n");
+    let line =
+        format!("mqttws: subscribed at {url}: writing to {inside}: No such file or directory\n");
     running.finish().expect(1, "", &line);
 }
 

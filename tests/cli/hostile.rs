@@ -1,5 +1,6 @@
-//! Servers that mean no good, and habits of real ones that look like it (interop.md §2, rows 5, 13, 15, 16, 19 and
-//! 23): each ends with its exit code and a sentence that names the cause, or does no harm.
+//! Servers that mean no good, and habits of real ones that look like it (interop.md §2, rows 5, 13,
+//! 15, 16, 19 and 23): each ends with its exit code and a sentence that names the cause, or does no
+//! harm.
 
 use crate::support::broker::{Broker, Step, connected, packet, subscribed, until_goodbye};
 use crate::support::lines::{fails, is_like};
@@ -74,10 +75,12 @@ fn what_is_no_websocket_behind_the_upgrade_is_shown() {
 fn a_connack_that_cannot_be_is_no_reason_to_wait() {
     let broken = |words: &str| format!("the broker broke the protocol: {words}");
     // A length of 256 MiB: nobody waits for, or keeps, the rest.
-    let long = broken("malformed packet: CONNACK with 268435453 bytes after its last field (§2.1.4)");
-    refuses_connack("311", Step::Frame(0x82, b"\x20\xff\xff\xff\x7f"), 9, &long);
     let long =
-        broken("malformed packet: a packet of 268435455 bytes, at most * are accepted [MQTT-3.1.2-24]");
+        broken("malformed packet: CONNACK with 268435453 bytes after its last field (§2.1.4)");
+    refuses_connack("311", Step::Frame(0x82, b"\x20\xff\xff\xff\x7f"), 9, &long);
+    let long = broken(
+        "malformed packet: a packet of 268435455 bytes, at most * are accepted [MQTT-3.1.2-24]",
+    );
     refuses_connack("5", Step::Frame(0x82, b"\x20\xff\xff\xff\x7f"), 9, &long);
     refuses_connack(
         "311",
@@ -94,8 +97,7 @@ fn a_connack_that_cannot_be_is_no_reason_to_wait() {
     );
     let late = "the broker refused: server unavailable; try again later, or with --wait";
     refuses_connack("311", Step::Send("20 00 03"), 6, late);
-    let moved =
-        "the broker refused: server moved, it names h2; connect to the one that it names, or ask who runs it";
+    let moved = "the broker refused: server moved, it names h2; connect to the one that it names, or ask who runs it";
     refuses_connack("5", Step::Send("20 00 9d 05 1c <h2>"), 6, moved);
 }
 
@@ -104,8 +106,9 @@ fn a_suback_must_answer_what_was_asked() {
     let answered = |suback: &'static str, words: &str| {
         let script = connected([packet("82 id <t> 00"), Step::Send(suback), Step::Gone]);
         let outcome = sub(script, &["-V", "311"]);
-        let words =
-            format!("mqttws: subscribed at ws://127.0.0.1:*/mqtt: the broker broke the protocol: {words}");
+        let words = format!(
+            "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the broker broke the protocol: {words}"
+        );
         fails(&outcome, 9, &words);
     };
     answered("90 id 00 00", "SUBACK with 2 reason codes where 1 were due [MQTT-3.9.3-1]");
@@ -118,8 +121,10 @@ fn half_an_answer_is_told_from_none() {
     let stuck = |answer: &'static str, words: &str| {
         let script = vec![Step::Request(&[]), Step::Answer(answer), Step::Gone];
         let outcome = sub(script, &["--connect-timeout", "0.5", "--subprotocol", "mqtt"]);
-        let hint = "the server, or a proxy on the way, is stuck: try again, or a longer --connect-timeout";
-        let line = format!("mqttws: connecting to *: no WebSocket upgrade within 0.5 s ({words}); {hint}");
+        let hint =
+            "the server, or a proxy on the way, is stuck: try again, or a longer --connect-timeout";
+        let line =
+            format!("mqttws: connecting to *: no WebSocket upgrade within 0.5 s ({words}); {hint}");
         fails(&outcome, 27, &line);
     };
     stuck("HTTP/1.1 101 Swi", "only the beginning of an HTTP answer came");
@@ -160,13 +165,15 @@ fn a_connection_that_was_dropped_for_its_silence_is_mended() {
     script.extend(subscribed([Step::Send("30 <t> 'two'")]));
     let broker = Broker::start(until_goodbye(script));
     let url = broker.url();
-    let command = ["sub", &url, "-V", "311", "-t", "t", "-C", "2", "-k", "0", "--reconnect-delay", "0.01"];
+    let command =
+        ["sub", &url, "-V", "311", "-t", "t", "-C", "2", "-k", "0", "--reconnect-delay", "0.01"];
     let outcome = Program::new(command).run();
     assert_eq!((outcome.code(), &outcome.stdout[..]), (Some(0), &b"one\ntwo\n"[..]), "{outcome}");
     let told = String::from_utf8_lossy(&outcome.stderr).into_owned();
     let lines: Vec<&str> = told.lines().collect();
     let [lost, mended] = lines[..] else { panic!("{outcome}") };
-    let expected = "mqttws: warning: connection lost: the server closed the connection; trying again";
+    let expected =
+        "mqttws: warning: connection lost: the server closed the connection; trying again";
     assert_eq!(lost, expected);
     assert!(is_like(mended, "mqttws: warning: connected again after * s, new session"), "{mended}");
 }
@@ -227,7 +234,8 @@ fn whoever_is_taken_over_does_not_come_back() {
     fails(&outcome, 6, line);
 }
 
-/// Before MQTT 5 a broker takes a session over without a word: the tries have an end, if one is asked for.
+/// Before MQTT 5 a broker takes a session over without a word: the tries have an end, if one is
+/// asked for.
 #[test]
 fn a_take_over_without_a_word_is_given_up() {
     let mut script = subscribed([Step::End]);
@@ -237,7 +245,8 @@ fn a_take_over_without_a_word_is_given_up() {
     }
     let broker = Broker::start(script);
     let url = broker.url();
-    let command = ["sub", &url, "-V", "311", "-t", "t", "-i", "me", "--reconnect-delay", "0.01", "--quiet"];
+    let command =
+        ["sub", &url, "-V", "311", "-t", "t", "-i", "me", "--reconnect-delay", "0.01", "--quiet"];
     let outcome = Program::new([&command[..], &["--reconnect-tries", "2"]].concat()).run();
     let line = "mqttws: subscribed at *: connection lost, and 2 tries to connect again failed: *";
     fails(&outcome, 8, line);
@@ -248,7 +257,8 @@ fn a_flood_of_nothing_does_not_hold_up_the_clock() {
     let empty = frame(0x00, b"").repeat(500_000);
     let flood = [&frame(0x02, b"")[..], &empty].concat();
     let outcome = sub(subscribed([Step::Flood(flood)]), &["-V", "311", "-k", "1"]);
-    let line = "mqttws: subscribed at *: connection lost: the broker did not answer a PINGREQ within 1 s";
+    let line =
+        "mqttws: subscribed at *: connection lost: the broker did not answer a PINGREQ within 1 s";
     fails(&outcome, 8, line);
 }
 

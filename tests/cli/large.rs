@@ -1,5 +1,5 @@
-//! `mqttws sub` and messages of more than 1 MiB: written as they come, whole after a lost connection, and told
-//! where they cannot be.
+//! `mqttws sub` and messages of more than 1 MiB: written as they come, whole after a lost
+//! connection, and told where they cannot be.
 
 use crate::support::broker::{Broker, Step, connected, packet, subscribed, until_goodbye};
 use crate::support::folder::Folder;
@@ -63,8 +63,13 @@ fn start(broker: &Broker, flags: &[&str]) -> Running {
 
 /// `steps` after the connection has ended and been made again.
 fn again<const N: usize>(connack: &'static str, steps: [Step; N]) -> Vec<Step> {
-    let mut script =
-        vec![Step::End, Step::Reconnect, Step::Upgrade, packet("10 <MQTT> 04 *"), Step::Send(connack)];
+    let mut script = vec![
+        Step::End,
+        Step::Reconnect,
+        Step::Upgrade,
+        packet("10 <MQTT> 04 *"),
+        Step::Send(connack),
+    ];
     script.extend(steps);
     script
 }
@@ -104,7 +109,10 @@ fn it_is_counted_as_one_message() {
     let outcome = run(&broker, &["-C", "1", "-N", "--summary=json"]);
     assert_eq!((outcome.code(), outcome.stdout.as_slice()), (Some(0), &payload()[..]), "{outcome}");
     let stderr = String::from_utf8_lossy(&outcome.stderr);
-    assert!(stderr.contains("\"received\":1,") && stderr.contains("\"bytes\":1500000,"), "{outcome}");
+    assert!(
+        stderr.contains("\"received\":1,") && stderr.contains("\"bytes\":1500000,"),
+        "{outcome}"
+    );
 }
 
 #[test]
@@ -114,7 +122,13 @@ fn it_is_acknowledged_at_its_end() {
     let steps = granted(
         "01",
         "90 id 01",
-        [frames(first), Step::Frame(0x89, b"?"), Step::Pong(b"?"), frames(last), packet("40 00 07")],
+        [
+            frames(first),
+            Step::Frame(0x89, b"?"),
+            Step::Pong(b"?"),
+            frames(last),
+            packet("40 00 07"),
+        ],
     );
     let broker = Broker::start(until_goodbye(steps));
     run(&broker, &["-C", "1", "-q", "1", "-N"]).expect(0, payload(), "");
@@ -158,7 +172,8 @@ fn at_qos_0_a_lost_connection_is_the_end() {
 
 #[test]
 fn without_reconnecting_it_is_told_as_well() {
-    let broker = Broker::start(granted("01", "90 id 01", [half(&publish(0x32, b"\0\x07")), Step::End]));
+    let broker =
+        Broker::start(granted("01", "90 id 01", [half(&publish(0x32, b"\0\x07")), Step::End]));
     let line = cut("mqttws: subscribed at ws://127.0.0.1:*/mqtt: connection lost");
     let flags = ["-N", "-q", "1", "-c", "-i", "me", "--no-reconnect"];
     lines::fails_after(&run(&broker, &flags), &payload()[..HALF], 8, &line);
@@ -170,7 +185,10 @@ fn what_does_not_come_again_is_told() {
     let others = [
         (again("20 00 00", [packet("82 id <t> 01")]), "the session is lost"),
         (again("20 01 00", [Step::Send("32 <t> 00 08 'other'")]), "another message comes first"),
-        (again("20 01 00", [frames(&publish(0x32, b"\0\x07"))]), "a new message under its identifier"),
+        (
+            again("20 01 00", [frames(&publish(0x32, b"\0\x07"))]),
+            "a new message under its identifier",
+        ),
         (again("20 01 00", [frames(&publish(0x3a, b"\0\x08"))]), "one with another identifier"),
     ];
     for (other, why) in others {
@@ -219,7 +237,8 @@ fn an_interruption_in_the_middle_is_told() {
         "mqttws: subscribed: ended in the middle of a message to t: * of {LENGTH} bytes were written\n"
     );
     assert!(outcome.code() == Some(0) && lines::is_like(&stderr, &pattern), "{outcome}");
-    let written = stderr.split(" of ").nth(1).and_then(|text| text.rsplit(' ').next()).unwrap_or_default();
+    let written =
+        stderr.split(" of ").nth(1).and_then(|text| text.rsplit(' ').next()).unwrap_or_default();
     assert!(stderr.contains(&format!("{} of {LENGTH}", outcome.stdout.len())), "{written}");
     assert!(payload().starts_with(&outcome.stdout));
 }
@@ -230,9 +249,13 @@ fn with_a_reader_that_stands_still_nobody_can_be_sure() {
     let broker = Broker::start(subscribed([half(&publish(0x30, b"")), Step::Gone]));
     let (folder, url) = (Folder::new(), broker.url());
     let pipe = folder.path().join("pipe").display().to_string();
-    let script = "mkfifo \"$2\" && exec 3<>\"$2\" && exec \"$0\" sub \"$1\" -V 311 -t t -N -W 0.5 >&3";
-    let outcome =
-        Program::of("sh", ["-c", script, env!("CARGO_BIN_EXE_mqttws"), url.as_str(), pipe.as_str()]).run();
+    let script =
+        "mkfifo \"$2\" && exec 3<>\"$2\" && exec \"$0\" sub \"$1\" -V 311 -t t -N -W 0.5 >&3";
+    let outcome = Program::of(
+        "sh",
+        ["-c", script, env!("CARGO_BIN_EXE_mqttws"), url.as_str(), pipe.as_str()],
+    )
+    .run();
     let stderr = String::from_utf8_lossy(&outcome.stderr);
     let pattern = format!(
         "mqttws: subscribed: timed out after 0.5 s with 0 messages\nmqttws: subscribed: ended in the middle of a \
@@ -248,7 +271,11 @@ fn a_message_that_stands_still_times_out() {
     {
         let broker = Broker::start(until_goodbye(subscribed([half(&publish(0x30, b""))])));
         let line = cut("mqttws: subscribed: ended");
-        run(&broker, &["-N", flag, "0.5"]).expect(27, &payload()[..HALF], &format!("{words}{line}\n"));
+        run(&broker, &["-N", flag, "0.5"]).expect(
+            27,
+            &payload()[..HALF],
+            &format!("{words}{line}\n"),
+        );
     }
 }
 

@@ -1,5 +1,5 @@
-//! The program as its user sees it, against brokers that follow a script of bytes: standard output, standard
-//! error and exit code, compared exactly. These tests must never know the program's codec.
+//! The program as its user sees it, against brokers that follow a script of bytes: standard output,
+//! standard error and exit code, compared exactly. These tests must never know the program's codec.
 
 mod cloud;
 mod debug;

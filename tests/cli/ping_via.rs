@@ -18,24 +18,53 @@ fn a_message_goes_through_the_broker_and_back() {
         Step::Send("30 <mqttws/ping/me> 00 00 00 00 00 00 00 01 00"),
     ]);
     let broker = Broker::start(until_goodbye(steps));
-    let arguments =
-        ["ping", &broker.url(), "-V", "311", "-i", "me", "--via", "publish", "--size", "9", "-c", "1"];
+    let arguments = [
+        "ping",
+        &broker.url(),
+        "-V",
+        "311",
+        "-i",
+        "me",
+        "--via",
+        "publish",
+        "--size",
+        "9",
+        "-c",
+        "1",
+    ];
     let outcome = Program::new(arguments).run();
     assert_eq!((outcome.code(), outcome.stderr.as_slice()), (Some(0), b"".as_slice()), "{outcome}");
     let stdout = String::from_utf8_lossy(&outcome.stdout);
-    assert!(stdout.lines().any(|line| is_like(line, "1 sent, 1 answered, 0% lost, time * ms")), "{outcome}");
+    assert!(
+        stdout.lines().any(|line| is_like(line, "1 sent, 1 answered, 0% lost, time * ms")),
+        "{outcome}"
+    );
 }
 
 #[test]
 fn a_broker_that_refuses_the_topic_is_named() {
     let steps = connected([packet("82 id <mqttws/ping/me> 00"), Step::Send("90 id 80")]);
     let broker = Broker::start(steps);
-    let outcome =
-        Program::new(["ping", &broker.url(), "-V", "311", "-i", "me", "--via", "publish", "-c", "1"]).run();
+    let outcome = Program::new([
+        "ping",
+        &broker.url(),
+        "-V",
+        "311",
+        "-i",
+        "me",
+        "--via",
+        "publish",
+        "-c",
+        "1",
+    ])
+    .run();
     assert_eq!(outcome.code(), Some(7), "{outcome}");
     let stderr = String::from_utf8_lossy(&outcome.stderr).into_owned();
     assert!(
-        is_like(stderr.trim_end(), "mqttws: subscribing to mqttws/ping/me: refused: unspecified error"),
+        is_like(
+            stderr.trim_end(),
+            "mqttws: subscribing to mqttws/ping/me: refused: unspecified error"
+        ),
         "{outcome}"
     );
 }

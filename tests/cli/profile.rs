@@ -24,7 +24,8 @@ fn taking(publish: &str) -> Broker {
 
 #[test]
 fn a_named_profile_adds_to_the_default_one_and_the_command_line_wins() {
-    for (arguments, publish) in [(&["-m", "x"][..], "31 <t> 'x'"), (&["-m", "x", "-t", "tt"], "31 <tt> 'x'")]
+    for (arguments, publish) in
+        [(&["-m", "x"][..], "31 <t> 'x'"), (&["-m", "x", "-t", "tt"], "31 <tt> 'x'")]
     {
         let broker = taking(publish);
         let (_folder, path) = config(&format!(
@@ -51,7 +52,8 @@ fn the_usual_place_is_read_without_being_asked() {
 #[test]
 fn the_environment_wins_over_a_profile() {
     let broker = taking("30 <t> 'x'");
-    let (_folder, path) = config("[profile.default]\nurl = 'ws://127.0.0.1:1/'\nprotocol-version = '311'\n");
+    let (_folder, path) =
+        config("[profile.default]\nurl = 'ws://127.0.0.1:1/'\nprotocol-version = '311'\n");
     let program = Program::new(["pub", "--config", &path, "-t", "t", "-m", "x"]);
     program.env("MQTTWS_URL", &broker.url()).run().expect(0, "", "");
 }
@@ -71,7 +73,8 @@ fn a_profile_that_makes_no_sense_is_a_usage_error() {
     ];
     for (text, line) in rows {
         let (_folder, path) = config(text);
-        let program = Program::new(["pub", "--config", &path, "--profile", "p", "-t", "t", "-m", "x"]);
+        let program =
+            Program::new(["pub", "--config", &path, "--profile", "p", "-t", "t", "-m", "x"]);
         fails(&program.run(), 2, &format!("mqttws: {line}"));
     }
 }
@@ -81,7 +84,11 @@ fn a_password_that_others_can_read_is_refused() {
     let (_folder, path) = config("[profile.p]\npw = 'secret'\n");
     chmod(&path, 0o644);
     let program = Program::new(["pub", "--config", &path, "--profile", "p", "-t", "t", "-m", "x"]);
-    fails(&program.run(), 2, "mqttws: *config.toml: others can read the pw in it: chmod 600 *config.toml");
+    fails(
+        &program.run(),
+        2,
+        "mqttws: *config.toml: others can read the pw in it: chmod 600 *config.toml",
+    );
 }
 
 #[test]
@@ -98,7 +105,8 @@ fn a_password_comes_from_a_file() {
     let connect = packet("10 <MQTT> 04 c2 00 2d <me> <u> <secret>");
     let steps = vec![Step::Upgrade, connect, Step::Send("20 00 00"), packet("30 <t> 'x'")];
     let broker = Broker::start(until_goodbye(steps));
-    let credentials = ["pub", &broker.url(), "-V", "311", "-i", "me", "-u", "u", "--password-file", &path];
+    let credentials =
+        ["pub", &broker.url(), "-V", "311", "-i", "me", "-u", "u", "--password-file", &path];
     Program::new([&credentials, &["-t", "t", "-m", "x"][..]].concat()).run().expect(0, "", "");
 }
 
@@ -126,10 +134,16 @@ fn tls_settings_of_a_profile_are_for_wss() {
     let typed = ["pub", &broker.url(), "--config", &path, "-t", "t", "-m", "x"];
     Program::new(typed).run().expect(0, "", "");
     let (url, also) = ("ws://127.0.0.1:1/mqtt", ["--capath", "/nowhere"]);
-    let outcome = Program::new(["pub", url, "--config", &path, "-t", "t", "-m", "x", also[0], also[1]]).run();
-    fails(&outcome, 2, "mqttws: TLS flags need a wss:// address, and ws://127.0.0.1:1/mqtt is not one");
     let outcome =
-        Program::new(["pub", "wss://127.0.0.1:1/mqtt", "--config", &path, "-t", "t", "-m", "x"]).run();
+        Program::new(["pub", url, "--config", &path, "-t", "t", "-m", "x", also[0], also[1]]).run();
+    fails(
+        &outcome,
+        2,
+        "mqttws: TLS flags need a wss:// address, and ws://127.0.0.1:1/mqtt is not one",
+    );
+    let outcome =
+        Program::new(["pub", "wss://127.0.0.1:1/mqtt", "--config", &path, "-t", "t", "-m", "x"])
+            .run();
     fails(
         &outcome,
         1,
@@ -151,14 +165,17 @@ fn what_is_in_force_is_printed_with_its_source_and_without_secrets() {
         "[profile.default]\nkeepalive = 30\nheader = ['X-Lab: 1', 'Cookie: s3cret']\n[profile.lab]\n\
          url = 'wss://lab.example/mqtt?token=s3cret'\npw = 's3cret'\nqos = 1\nretain = true\n",
     );
-    let lab = ["pub", "--config", &path, "--profile", "lab", "--print-config", "-q", "2", "-u", "ann"];
+    let lab =
+        ["pub", "--config", &path, "--profile", "lab", "--print-config", "-q", "2", "-u", "ann"];
     let program = Program::new([&lab[..], &["-H", "Authorization: s3cret"]].concat());
-    let program = program.env("https_proxy", "http://u:s3cret@proxy:3128").env("SSLKEYLOGFILE", "/tmp/keys");
+    let program =
+        program.env("https_proxy", "http://u:s3cret@proxy:3128").env("SSLKEYLOGFILE", "/tmp/keys");
     let expected = [
         format!("# with {path}"),
         "url = \"wss://lab.example/mqtt?...\"  # profile lab".into(),
         "proxy = \"http://***@proxy:3128\"  # $https_proxy".into(),
-        "header = [\"X-Lab: 1\", \"Cookie: ***\", \"Authorization: ***\"]  # profile default, flag".into(),
+        "header = [\"X-Lab: 1\", \"Cookie: ***\", \"Authorization: ***\"]  # profile default, flag"
+            .into(),
         "tls-keylog = \"/tmp/keys\"  # $SSLKEYLOGFILE".into(),
         "connect-timeout = 10  # default".into(),
         "wait = 0  # default".into(),

@@ -30,7 +30,12 @@ fn publish(url: &str, arguments: &[&str]) -> Program {
 
 /// What a broker behind a proxy sees: the upgrade, one message and the end.
 fn takes_a_message() -> Vec<Step> {
-    until_goodbye(vec![Step::Upgrade, packet("10 <MQTT> 04 *"), Step::Send("20 00 00"), packet("30 <t> 'x'")])
+    until_goodbye(vec![
+        Step::Upgrade,
+        packet("10 <MQTT> 04 *"),
+        Step::Send("20 00 00"),
+        packet("30 <t> 'x'"),
+    ])
 }
 
 /// A proxy that does `steps`, and then is the broker.
@@ -53,7 +58,8 @@ fn asked_by_name() -> Vec<Step> {
     vec![bytes(b"\x05\x01\x00"), raw(b"\x05\x00"), Step::Bytes(request)]
 }
 
-/// Checks that a proxy of `scheme` that does `steps` ends with this code and these words; `{proxy}` is its URL.
+/// Checks that a proxy of `scheme` that does `steps` ends with this code and these words; `{proxy}`
+/// is its URL.
 fn explained(scheme: &str, steps: Vec<Step>, arguments: &[&str], code: i32, words: &str) {
     let broker = Broker::start(steps);
     let proxy = format!("{scheme}://127.0.0.1:{}", broker.port());
@@ -66,7 +72,9 @@ fn explained(scheme: &str, steps: Vec<Step>, arguments: &[&str], code: i32, word
 fn an_http_proxy_leads_on() {
     let connect = || Step::Request(&[CONNECT, "Host: broker.invalid:9001"]);
     let broker = leading_on(vec![connect(), Step::Answer(ESTABLISHED)]);
-    publish(URL, &["--proxy", &format!("http://127.0.0.1:{}", broker.port())]).run().expect(0, "", "");
+    publish(URL, &["--proxy", &format!("http://127.0.0.1:{}", broker.port())])
+        .run()
+        .expect(0, "", "");
     // Its answer may come byte by byte.
     let mut steps = vec![connect()];
     steps.extend(ESTABLISHED.bytes().map(|byte| Step::Raw(vec![byte])));
@@ -95,9 +103,12 @@ fn tls_goes_through_the_proxy_and_is_with_the_server() {
     let file = folder.write("ca.pem", authority.pem());
     let certificate = authority.certify(&["broker.invalid"], FAR_AWAY);
     let request = Step::Request(&["CONNECT broker.invalid:443 HTTP/1.1"]);
-    let broker = leading_on(vec![request, Step::Answer(ESTABLISHED), Step::Tls(server(&certificate))]);
+    let broker =
+        leading_on(vec![request, Step::Answer(ESTABLISHED), Step::Tls(server(&certificate))]);
     let proxy = format!("http://127.0.0.1:{}", broker.port());
-    publish("wss://broker.invalid/mqtt", &["--proxy", &proxy, "--cafile", &file]).run().expect(0, "", "");
+    publish("wss://broker.invalid/mqtt", &["--proxy", &proxy, "--cafile", &file])
+        .run()
+        .expect(0, "", "");
 }
 
 #[test]
@@ -117,7 +128,8 @@ fn a_proxy_may_be_spoken_to_over_tls() {
     assert!(outcome.code() == Some(3) && is_like(&stderr, &pattern), "{outcome}");
 }
 
-/// A proxy that is spoken to over TLS and passes everything on to `port`, until both ends are silent for good.
+/// A proxy that is spoken to over TLS and passes everything on to `port`, until both ends are
+/// silent for good.
 fn relay(certificate: &Certificate, port: u16) -> (String, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}", listener.local_addr().unwrap());
@@ -156,9 +168,12 @@ fn tls_with_the_server_goes_through_tls_with_the_proxy() {
     let certificate = authority.certify(&["sni.example"], FAR_AWAY);
     let broker = leading_on(vec![Step::Tls(server(&certificate))]);
     let (proxy, relay) = relay(&authority.certify(&["127.0.0.1"], FAR_AWAY), broker.port());
-    publish("wss://broker.invalid/mqtt", &["--proxy", &proxy, "--cafile", &file, "--sni", "sni.example"])
-        .run()
-        .expect(0, "", "");
+    publish(
+        "wss://broker.invalid/mqtt",
+        &["--proxy", &proxy, "--cafile", &file, "--sni", "sni.example"],
+    )
+    .run()
+    .expect(0, "", "");
     relay.join().unwrap();
 }
 
@@ -167,7 +182,9 @@ fn http_proxies_that_do_not_lead_on_are_explained() {
     let answer = |text| vec![Step::Request(&[CONNECT]), Step::Answer(text), Step::Gone];
     explained(
         "http",
-        answer("HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"x\"\r\n\r\n"),
+        answer(
+            "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"x\"\r\n\r\n",
+        ),
         &[],
         3,
         "the proxy {proxy} answered HTTP 407 Proxy Authentication Required: Basic realm=\"x\"; give its user name \
@@ -230,7 +247,9 @@ fn what_is_no_proxy_of_ours_is_explained() {
     let answer = |text| vec![Step::Request(&[CONNECT]), Step::Answer(text), Step::Gone];
     explained(
         "http",
-        answer("HTTP/1.1 407 Login\r\nProxy-Authenticate: NTLM\r\nProxy-Authenticate: Negotiate\r\n\r\n"),
+        answer(
+            "HTTP/1.1 407 Login\r\nProxy-Authenticate: NTLM\r\nProxy-Authenticate: Negotiate\r\n\r\n",
+        ),
         &[],
         3,
         "the proxy {proxy} answered HTTP 407 Login: NTLM, Negotiate; mqttws can only log in by Basic: ask for that, \
@@ -253,7 +272,8 @@ fn what_is_no_proxy_of_ours_is_explained() {
     );
 }
 
-/// The kernel is late by up to an eighth of the time-out of a socket; that must not look like a name look-up.
+/// The kernel is late by up to an eighth of the time-out of a socket; that must not look like a
+/// name look-up.
 #[test]
 fn half_a_reply_of_a_socks_proxy_is_not_a_name_that_is_looked_up() {
     let mut steps = asked_by_name();
@@ -278,7 +298,9 @@ fn a_socks_proxy_leads_on_by_name_and_by_address() {
     // The address that it connects from may be of any kind, and everything may come byte by byte.
     steps.extend(b"\x05\x00\x00\x03\x04name\x00\x01".iter().map(|byte| raw(&[*byte])));
     let broker = leading_on(steps);
-    publish(URL, &["--proxy", &format!("socks5h://127.0.0.1:{}", broker.port())]).run().expect(0, "", "");
+    publish(URL, &["--proxy", &format!("socks5h://127.0.0.1:{}", broker.port())])
+        .run()
+        .expect(0, "", "");
 
     let address = [&b"\x05\x01\x00\x01\x7f\x00\x00\x05"[..], &9001_u16.to_be_bytes()].concat();
     let good = b"\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00";
@@ -297,8 +319,9 @@ fn a_socks_proxy_leads_on_by_name_and_by_address() {
 
 #[test]
 fn a_socks_proxy_is_asked_for_the_next_address_when_one_fails() {
-    let request =
-        |last: u8| Step::Bytes([&[5, 1, 0, 1, 127, 0, 0, last][..], &9001_u16.to_be_bytes()].concat());
+    let request = |last: u8| {
+        Step::Bytes([&[5, 1, 0, 1, 127, 0, 0, last][..], &9001_u16.to_be_bytes()].concat())
+    };
     let broker = leading_on(vec![
         bytes(b"\x05\x01\x00"),
         raw(b"\x05\x00"),
@@ -383,14 +406,20 @@ fn a_password_is_in_no_error() {
 
 /// Runs with these variables; whether the proxy or (`direct`) the server itself is to be asked.
 fn by_environment(variables: &[(&str, &str)], arguments: &[&str], direct: bool) {
-    let steps = if direct { Vec::new() } else { vec![Step::Request(&[]), Step::Answer(ESTABLISHED)] };
+    let steps =
+        if direct { Vec::new() } else { vec![Step::Request(&[]), Step::Answer(ESTABLISHED)] };
     let broker = leading_on(steps);
     let mut program = publish(&format!("ws://localhost:{}/mqtt", broker.port()), arguments);
     for (name, value) in variables {
-        program = program.env(name, &value.replace("{proxy}", &format!("127.0.0.1:{}", broker.port())));
+        program =
+            program.env(name, &value.replace("{proxy}", &format!("127.0.0.1:{}", broker.port())));
     }
     let outcome = program.run();
-    assert_eq!((outcome.code(), outcome.stderr.as_slice()), (Some(0), &b""[..]), "{variables:?}:\n{outcome}");
+    assert_eq!(
+        (outcome.code(), outcome.stderr.as_slice()),
+        (Some(0), &b""[..]),
+        "{variables:?}:\n{outcome}"
+    );
 }
 
 #[test]
@@ -402,18 +431,29 @@ fn the_environment_is_read_as_curl_reads_it() {
     by_environment(&[("http_proxy", "{proxy}"), ("no_proxy", "example.org,127.0.0.1")], &[], false);
     // In a CGI script HTTP_PROXY is what a visitor says.
     by_environment(&[("HTTP_PROXY", "http://127.0.0.1:1")], &[], true);
-    by_environment(&[("HTTPS_PROXY", "http://127.0.0.1:1"), ("https_proxy", "nonsense://")], &[], true);
-    by_environment(&[("http_proxy", "http://127.0.0.1:1"), ("NO_PROXY", "a, localhost")], &[], true);
+    by_environment(
+        &[("HTTPS_PROXY", "http://127.0.0.1:1"), ("https_proxy", "nonsense://")],
+        &[],
+        true,
+    );
+    by_environment(
+        &[("http_proxy", "http://127.0.0.1:1"), ("NO_PROXY", "a, localhost")],
+        &[],
+        true,
+    );
     by_environment(&[("http_proxy", "http://127.0.0.1:1"), ("no_proxy", "*")], &[], true);
     by_environment(&[("http_proxy", "http://127.0.0.1:1")], &["--no-proxy", "localhost"], true);
     by_environment(&[("http_proxy", "http://127.0.0.1:1")], &["--proxy", ""], true);
-    by_environment(&[("http_proxy", "{proxy}"), ("NO_PROXY", "localhost")], &["--no-proxy", ""], false);
+    by_environment(
+        &[("http_proxy", "{proxy}"), ("NO_PROXY", "localhost")],
+        &["--no-proxy", ""],
+        false,
+    );
 }
 
 #[test]
 fn proxies_that_make_no_sense_are_usage_errors() {
-    let words =
-        "mqttws: --proxy: unknown scheme socks4://: write http://, https://, socks5:// or socks5h://\n";
+    let words = "mqttws: --proxy: unknown scheme socks4://: write http://, https://, socks5:// or socks5h://\n";
     publish(URL, &["--proxy", "socks4://h"]).run().expect(2, "", words);
     let words = "mqttws: $http_proxy: the port is not a number from 1 to 65535\n";
     publish(URL, &[]).env("http_proxy", "http://h:x").run().expect(2, "", words);

@@ -32,7 +32,9 @@ fn a_message_that_is_no_text() {
     let broker = taking(["30 <t> ff fe"]);
     let url = broker.url();
     let arguments = ["pub", &url, "-V", "311", "-t", "t", "-m"].map(OsStr::new);
-    Program::new([&arguments[..], &[OsStr::from_bytes(b"\xff\xfe")]].concat()).run().expect(0, "", "");
+    Program::new([&arguments[..], &[OsStr::from_bytes(b"\xff\xfe")]].concat())
+        .run()
+        .expect(0, "", "");
 }
 
 #[test]
@@ -44,8 +46,12 @@ fn a_message_at_qos_1_waits_for_puback() {
 
 #[test]
 fn a_message_at_qos_2_waits_for_pubcomp() {
-    let steps =
-        connected([packet("34 <t> id 'hello'"), Step::Send("50 id"), packet("62 id"), Step::Send("70 id")]);
+    let steps = connected([
+        packet("34 <t> id 'hello'"),
+        Step::Send("50 id"),
+        packet("62 id"),
+        Step::Send("70 id"),
+    ]);
     let broker = Broker::start(until_goodbye(steps));
     publish(&broker, &["-m", "hello", "-q", "2"]).run().expect(0, "", "");
 }
@@ -102,7 +108,8 @@ fn a_file() {
 
 #[test]
 fn a_file_that_is_not_there() {
-    let outcome = Program::new(["pub", "ws://127.0.0.1:1/", "-t", "t", "-f", "/no-such-file"]).run();
+    let outcome =
+        Program::new(["pub", "ws://127.0.0.1:1/", "-t", "t", "-f", "/no-such-file"]).run();
     fails(&outcome, 1, lines::NO_SUCH_FILE);
 }
 
@@ -153,7 +160,9 @@ fn a_broker_that_does_not_speak_version_5_is_spoken_to_in_3_1_1() {
         Step::Send("20 00 00"),
         packet("30 <t> 'hello'"),
     ]));
-    Program::new(["pub", &broker.url(), "-t", "t", "-m", "hello", "--quiet"]).run().expect(0, "", "");
+    Program::new(["pub", &broker.url(), "-t", "t", "-m", "hello", "--quiet"])
+        .run()
+        .expect(0, "", "");
 }
 
 #[test]
@@ -177,7 +186,9 @@ fn user_and_password_may_stand_in_the_url() {
         packet("30 <t> 'x'"),
     ]));
     let url = broker.url().replace("ws://", "ws://ann:s3c%40t@");
-    Program::new(["pub", "-V", "311", "-i", "me", "-t", "t", "-m", "x", "-L", &url]).run().expect(0, "", "");
+    Program::new(["pub", "-V", "311", "-i", "me", "-t", "t", "-m", "x", "-L", &url])
+        .run()
+        .expect(0, "", "");
 }
 
 #[test]
@@ -314,15 +325,18 @@ fn a_file_that_no_packet_can_hold_is_refused_at_once() {
     let folder = Folder::new();
     let path = folder.path().join("large").display().to_string();
     let file = File::create(&path).unwrap();
-    let publish =
-        || Program::new(["pub", "ws://127.0.0.1:1/mqtt", "-V", "311", "-t", "t", "-f", &path]).run();
+    let publish = || {
+        Program::new(["pub", "ws://127.0.0.1:1/mqtt", "-V", "311", "-t", "t", "-f", &path]).run()
+    };
     file.set_len(268_435_455 - 2).unwrap();
     let line = format!(
         "mqttws: reading {path}: the packet would have 268435456 bytes, MQTT allows 268435455 (§1.5.5)\n"
     );
     publish().expect(1, "", &line);
     file.set_len(300_000_000).unwrap();
-    let line = format!("mqttws: reading {path}: it has 300000000 bytes, and a message at most 268500992\n");
+    let line = format!(
+        "mqttws: reading {path}: it has 300000000 bytes, and a message at most 268500992\n"
+    );
     publish().expect(1, "", &line);
     file.set_len(268_435_455 - 3).unwrap();
     assert_eq!(publish().code(), Some(3), "it is connected to");
@@ -337,11 +351,13 @@ fn a_repeated_file_may_be_missing_after_a_lost_connection() {
     let mut steps = connected([Step::Payload(payload.clone()), Step::End, Step::Reconnect]);
     steps.extend(until_goodbye(connected([Step::Payload(payload)])));
     let broker = Broker::start(steps);
-    let flags = ["-f", &file, "--repeat", "2", "--repeat-delay", "0.3", "--reconnect-delay", "0.01"];
+    let flags =
+        ["-f", &file, "--repeat", "2", "--repeat-delay", "0.3", "--reconnect-delay", "0.01"];
     let outcome = publish(&broker, &flags).run();
     assert_eq!(outcome.code(), Some(8), "{outcome}");
     let stderr = String::from_utf8_lossy(&outcome.stderr);
     let last = stderr.lines().last();
-    let line = "mqttws: publishing: messages of QoS 0 may be missing: the connection was lost meanwhile";
+    let line =
+        "mqttws: publishing: messages of QoS 0 may be missing: the connection was lost meanwhile";
     assert_eq!(last, Some(line), "{outcome}");
 }

@@ -1,5 +1,5 @@
-//! `mqttws pub`: what becomes of records, what becomes of those that make no sense, and when they are
-//! published.
+//! `mqttws pub`: what becomes of records, what becomes of those that make no sense, and when they
+//! are published.
 
 use std::time::Duration;
 
@@ -24,12 +24,17 @@ fn published_in_5<const N: usize>(flags: &[&str], input: &str, steps: [Step; N])
     Program::new([&["pub", &url], flags].concat()).stdin(input).run()
 }
 
-/// What `sub --json` asks of `pub --json` before MQTT 5: a session that outlives the connection, and so its
-/// end.
+/// What `sub --json` asks of `pub --json` before MQTT 5: a session that outlives the connection,
+/// and so its end.
 fn mirrored<const N: usize>(flags: &[&str], input: &str, packets: [&str; N]) -> Outcome {
     let mut script = connected(packets.map(packet));
     script.extend([packet("e0"), Step::Close(1000), Step::Gone]);
-    script.extend([Step::Reconnect, Step::Upgrade, packet("10 <MQTT> 04 02 *"), Step::Send("20 00 00")]);
+    script.extend([
+        Step::Reconnect,
+        Step::Upgrade,
+        packet("10 <MQTT> 04 02 *"),
+        Step::Send("20 00 00"),
+    ]);
     script.extend([packet("e0"), Step::Close(1000), Step::Gone]);
     let broker = Broker::start(script);
     let url = broker.url();
@@ -58,19 +63,32 @@ fn records_have_properties() {
     let input = "{\"topic\":\"a\",\"qos\":1,\"payload\":\"x\",\"properties\":{\"user-property\":[[\"k\",\"v\"],\
                  [\"k\",\"w\"]],\"content-type\":\"c\",\"correlation-data_base64\":\"/w==\",\
                  \"subscription-identifier\":[1],\"topic-alias\":9}}\n";
-    let steps = [packet("32 <a> id 16 03 <c> 09 00 01 ff 26 <k> <v> 26 <k> <w> 'x'"), Step::Send("40 id")];
+    let steps =
+        [packet("32 <a> id 16 03 <c> 09 00 01 ff 26 <k> <v> 26 <k> <w> 'x'"), Step::Send("40 id")];
     published_in_5(&["--json"], input, steps).expect(0, "", "");
     // What the command line says is said of every record, unless it says otherwise.
     let input = "{\"topic\":\"a\",\"payload\":\"x\",\"properties\":{\"content-type\":\"c\"}}\n{\"topic\":\"b\",\"payload\":\"\"}\n";
     let steps = [packet("30 <a> 0b 03 <c> 26 <k> <v> 'x'"), packet("30 <b> 0b 03 <d> 26 <k> <v>")];
-    let flags = ["--json", "-D", "publish", "content-type", "d", "-D", "publish", "user-property", "k", "v"];
+    let flags = [
+        "--json",
+        "-D",
+        "publish",
+        "content-type",
+        "d",
+        "-D",
+        "publish",
+        "user-property",
+        "k",
+        "v",
+    ];
     published_in_5(&flags, input, steps).expect(0, "", "");
 }
 
 #[test]
 fn properties_are_only_left_out_with_a_warning() {
     let record = "{\"topic\":\"a\",\"payload\":\"x\",\"properties\":{\"content-type\":\"c\"}}\n";
-    let line = "mqttws: warning: the broker speaks MQTT 3.1.1: properties of records are left out\n";
+    let line =
+        "mqttws: warning: the broker speaks MQTT 3.1.1: properties of records are left out\n";
     mirrored(&[], &record.repeat(2), ["30 <a> 'x'"; 2]).expect(0, "", line);
     mirrored(&["--quiet"], record, ["30 <a> 'x'"]).expect(0, "", "");
 }
@@ -96,9 +114,13 @@ fn strict_input_ends_at_the_first_bad_record() {
 /// The number of a refused message is that of its record, bad ones counted.
 #[test]
 fn refusals_name_the_record() {
-    let input =
-        "x\n{\"topic\":\"a\",\"payload\":\"\",\"qos\":1}\n{\"topic\":\"b\",\"payload\":\"\",\"qos\":1}\n";
-    let steps = [packet("32 <a> id 00"), Step::Send("40 id"), packet("32 <b> id 00"), Step::Send("40 id 87")];
+    let input = "x\n{\"topic\":\"a\",\"payload\":\"\",\"qos\":1}\n{\"topic\":\"b\",\"payload\":\"\",\"qos\":1}\n";
+    let steps = [
+        packet("32 <a> id 00"),
+        Step::Send("40 id"),
+        packet("32 <b> id 00"),
+        Step::Send("40 id 87"),
+    ];
     let outcome = published_in_5(&["--json", "-M", "1"], input, steps);
     let lines = "mqttws: reading stdin: record 1: not JSON: expected value at line 1 column 1\n\
                  mqttws: publishing: message 3 refused: not authorized\n";
@@ -120,7 +142,8 @@ fn lines_may_begin_with_their_topic() {
     let packets = ["30 <a/b> 'x y'", "30 <c>"];
     published(&["-l", "--split", " "], "a/b x y\nc \n", packets).expect(0, "", "");
     let packets = ["31 <p/a> 'x'"];
-    published(&["-l", "--split", "\\t", "--topic-prefix", "p/", "-r"], "a\tx\n", packets).expect(0, "", "");
+    published(&["-l", "--split", "\\t", "--topic-prefix", "p/", "-r"], "a\tx\n", packets)
+        .expect(0, "", "");
     let lines = "mqttws: reading stdin: record 1: no = between topic and message\n\
                  mqttws: reading stdin: record 2: topic: a message cannot be published to '+' or '#'\n";
     published(&["-l", "--split", "="], "a\n+=x\nb=x\n", ["30 <b> 'x'"]).expect(1, "", lines);
@@ -128,7 +151,8 @@ fn lines_may_begin_with_their_topic() {
 
 #[test]
 fn prefixes_stand_before_every_topic() {
-    published(&["-t", "t", "-m", "x", "--topic-prefix", "a/"], "", ["30 <a/t> 'x'"]).expect(0, "", "");
+    published(&["-t", "t", "-m", "x", "--topic-prefix", "a/"], "", ["30 <a/t> 'x'"])
+        .expect(0, "", "");
     let outcome = Program::new(["pub", "-t", "t", "-n", "--topic-prefix", "+"]).run();
     outcome.expect(2, "", "mqttws: --topic-prefix: a message cannot be published to '+' or '#'\n");
 }
@@ -137,7 +161,8 @@ fn prefixes_stand_before_every_topic() {
 fn messages_are_repeated() {
     published(&["-t", "t", "-m", "x", "--repeat", "3"], "", ["30 <t> 'x'"; 3]).expect(0, "", "");
     published(&["-t", "t", "-s", "--repeat", "2"], "in", ["30 <t> 'in'"; 2]).expect(0, "", "");
-    let outcome = published(&["-t", "t", "-n", "--repeat", "3", "--repeat-delay", "0.2"], "", ["30 <t>"; 3]);
+    let outcome =
+        published(&["-t", "t", "-n", "--repeat", "3", "--repeat-delay", "0.2"], "", ["30 <t>"; 3]);
     outcome.expect(0, "", "");
     assert!(outcome.took >= Duration::from_millis(400), "{outcome}");
 }
@@ -177,8 +202,11 @@ fn properties_of_a_message_and_of_a_will() {
     ];
     let broker = Broker::start(until_goodbye(script));
     let url = broker.url();
-    let flags = ["-t", "t", "-m", "x", "-D", "publish", "message-expiry-interval", "60", "-D", "PUBLISH"];
-    Program::new([&["pub", &url], &flags[..], &["user-property", "", "ü"]].concat()).run().expect(0, "", "");
+    let flags =
+        ["-t", "t", "-m", "x", "-D", "publish", "message-expiry-interval", "60", "-D", "PUBLISH"];
+    Program::new([&["pub", &url], &flags[..], &["user-property", "", "ü"]].concat())
+        .run()
+        .expect(0, "", "");
 
     let broker = Broker::start(until_goodbye(vec![
         Step::Upgrade,
@@ -240,8 +268,11 @@ fn inputs_that_contradict_each_other_are_usage_errors() {
 
 #[test]
 fn the_summary_is_on_stderr() {
-    let outcome =
-        published(&["-t", "t", "-l", "--summary"], "one\nfour\n", ["30 <t> 'one'", "30 <t> 'four'"]);
+    let outcome = published(
+        &["-t", "t", "-l", "--summary"],
+        "one\nfour\n",
+        ["30 <t> 'one'", "30 <t> 'four'"],
+    );
     let stderr = String::from_utf8(outcome.stderr).unwrap();
     assert!(stderr.starts_with("mqttws: published 2 messages, 7 bytes in "), "{stderr}");
 }
@@ -261,20 +292,34 @@ fn large_files_are_repeated() {
     Program::new(flags).run().expect(0, "", "");
 
     let whole = |first: &str| packet(&format!("{first} <t> id *"));
-    let steps = [whole("32"), Step::Send("40 id"), whole("32"), Step::Send("40 id"), whole("32"), Step::End];
+    let steps = [
+        whole("32"),
+        Step::Send("40 id"),
+        whole("32"),
+        Step::Send("40 id"),
+        whole("32"),
+        Step::End,
+    ];
     let mut script = connected(steps);
-    script.extend([Step::Reconnect, Step::Upgrade, packet("10 <MQTT> 04 *"), Step::Send("20 01 00")]);
+    script.extend([
+        Step::Reconnect,
+        Step::Upgrade,
+        packet("10 <MQTT> 04 *"),
+        Step::Send("20 01 00"),
+    ]);
     script.extend([whole("3a"), Step::Send("40 id")]);
     let broker = Broker::start(until_goodbye(script));
     let url = broker.url();
-    let flags =
-        ["pub", &url, "-V", "311", "-t", "t", "--repeat", "3", "-q", "1", "-c", "-i", "me", "-f", &file];
+    let flags = [
+        "pub", &url, "-V", "311", "-t", "t", "--repeat", "3", "-q", "1", "-c", "-i", "me", "-f",
+        &file,
+    ];
     let quiet = ["--reconnect-delay", "0.01", "--quiet"];
     Program::new([&flags[..], &quiet].concat()).run().expect(0, "", "");
 }
 
-/// The broker's limit is known before the message is sent, and nothing is sent that it would end the connection
-/// for.
+/// The broker's limit is known before the message is sent, and nothing is sent that it would end
+/// the connection for.
 #[test]
 fn a_topic_alias_of_ones_own_is_within_the_brokers_limit() {
     let outcome = |connack: &'static str, packets: &[&str], flags: &[&str]| {

@@ -58,7 +58,11 @@ fn redirects_that_lead_nowhere_are_told() {
         (publish(&url, &["--follow"]).run(), url.replace("/mqtt", ""))
     };
     let (outcome, host) = follow(
-        redirects(&[], "/a").into_iter().chain([Step::Reconnect]).chain(redirects(&[], "/mqtt")).collect(),
+        redirects(&[], "/a")
+            .into_iter()
+            .chain([Step::Reconnect])
+            .chain(redirects(&[], "/mqtt"))
+            .collect(),
     );
     let words = format!("the server redirects in a circle: {host}/mqtt -> {host}/a -> {host}/mqtt");
     outcome.expect(5, "", &format!("mqttws: connecting to {host}/mqtt: {words}\n"));

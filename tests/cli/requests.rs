@@ -80,15 +80,19 @@ fn formats_are_those_of_sub() {
         (&["--base64"], "YRs=\n"),
         (&["-F", "%x", "-N"], "611b"),
     ] {
-        let steps =
-            [packet("30 <t> 04 08 <r> 'm'"), Step::Send("30 <r> 05 09 00 02 'xx' 'a' 1b; 30 <r> 00 'b'")];
+        let steps = [
+            packet("30 <t> 04 08 <r> 'm'"),
+            Step::Send("30 <r> 05 09 00 02 'xx' 'a' 1b; 30 <r> 00 'b'"),
+        ];
         asks(&[&["-e", "r", "-m", "m"], flags].concat(), steps).expect(0, expected, "");
     }
     let steps = [packet("30 <t> 04 08 <r> 'm'"), Step::Send("30 <r> 00 'a'")];
     let outcome = asks(&["-e", "r", "-m", "m", "--json"], steps);
     let stdout = String::from_utf8_lossy(&outcome.stdout).into_owned();
     assert!(
-        stdout.ends_with("\"topic\":\"r\",\"qos\":0,\"retain\":false,\"dup\":false,\"payload\":\"a\"}\n"),
+        stdout.ends_with(
+            "\"topic\":\"r\",\"qos\":0,\"retain\":false,\"dup\":false,\"payload\":\"a\"}\n"
+        ),
         "{outcome}"
     );
 }
@@ -143,7 +147,8 @@ fn refusals_are_told() {
                 subscribe to with -e";
     fails(&outcome, 7, line);
 
-    let script = asked("82 id 00 <r> 01", [packet("32 <t> id 04 08 <r> 'm'"), Step::Send("40 id 87")]);
+    let script =
+        asked("82 id 00 <r> 01", [packet("32 <t> id 04 08 <r> 'm'"), Step::Send("40 id 87")]);
     let broker = Broker::start(until_session_end(script));
     let outcome = ask(&broker, &["-e", "r", "-m", "m", "-q", "1"]).run();
     fails(&outcome, 7, "mqttws: asking t: refused: not authorized");
@@ -151,7 +156,8 @@ fn refusals_are_told() {
 
 #[test]
 fn who_waits_does_not_wait_for_ever() {
-    let script = vec![Step::Upgrade, packet("10 <MQTT> 05 *"), Step::Send("20 00 00 00"), packet("82 *")];
+    let script =
+        vec![Step::Upgrade, packet("10 <MQTT> 05 *"), Step::Send("20 00 00 00"), packet("82 *")];
     let broker = Broker::start(until_goodbye(script));
     let outcome = ask(&broker, &["-e", "r", "-m", "x", "-W", "300ms"]).run();
     fails(&outcome, 27, "mqttws: subscribing to r: no answer within 0.3 s");
@@ -195,7 +201,8 @@ fn a_lost_connection_takes_only_what_is_sent_once() {
     let mut script = asked("82 id 00 <r> 00", [packet("30 <t> *")]);
     script.extend(again);
     let broker = Broker::start(script);
-    let outcome = ask(&broker, &["-e", "r", "-m", "m", "--quiet", "--reconnect-delay", "0.1,0.1"]).run();
+    let outcome =
+        ask(&broker, &["-e", "r", "-m", "m", "--quiet", "--reconnect-delay", "0.1,0.1"]).run();
     let line = "mqttws: asking t: it or its answer may be lost with the connection; use -q 1";
     fails(&outcome, 8, line);
 
@@ -221,7 +228,8 @@ fn records_are_requests_and_bad_ones_are_told() {
     let steps = [packet(&format!("30 <x> 11 09 {data} 08 <r> 'm'"))];
     let broker = Broker::start(until_goodbye(asked("82 id 00 <r> 00", steps)));
     let url = broker.url();
-    let input = "no\n{\"topic\":\"x\",\"payload\":\"m\",\"properties\":{\"correlation-data\":\"old\"}}\n";
+    let input =
+        "no\n{\"topic\":\"x\",\"payload\":\"m\",\"properties\":{\"correlation-data\":\"old\"}}\n";
     let flags = ["pub", &url, "--request", "-e", "r", "--json", "-W", "0.3"];
     let lines = "mqttws: reading stdin: record 1: not JSON: expected ident at line 1 column 2\n\
                  mqttws: asking: request 2: no answer within 0.3 s\n";

@@ -50,7 +50,8 @@ fn a_session_is_kept_for_those_who_come_back() {
     let (serve, url) = serve();
     let session = ["sub", &url, "-V", "311", "-i", "me", "-c", "-t", "t", "-q", "1"];
     let first = Program::new([&session[..], &["-C", "1"]].concat()).spawn();
-    // The first message is retained, so it arrives whether it was sent before or after the subscription.
+    // The first message is retained, so it arrives whether it was sent before or after the
+    // subscription.
     Program::new(["pub", &url, "-t", "t", "-q", "1", "-r", "-m", "first"]).run().expect(0, "", "");
     first.finish().expect(0, "first\n", "");
     let lines = "line\n".repeat(1000);
@@ -110,16 +111,22 @@ fn another_path_is_not_found() {
 fn what_is_not_http_does_not_disturb_it() {
     let (serve, url) = serve();
     let address = url.trim_start_matches("ws://").trim_end_matches("/mqtt");
-    for bytes in
-        [&b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x2d\x00\x00"[..], &[0xff; 16_000], b"GET / HTTP/1.1\r\n\r\n"]
-    {
+    for bytes in [
+        &b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x2d\x00\x00"[..],
+        &[0xff; 16_000],
+        b"GET / HTTP/1.1\r\n\r\n",
+    ] {
         let mut stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         stream.write_all(bytes).ok();
         stream.shutdown(std::net::Shutdown::Write).ok();
         let mut answer = Vec::new();
         if let Err(error) = stream.read_to_end(&mut answer) {
-            assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset, "it should end the connection");
+            assert_eq!(
+                error.kind(),
+                std::io::ErrorKind::ConnectionReset,
+                "it should end the connection"
+            );
         }
     }
     Program::new(["pub", &url, "-t", "t", "-q", "1", "-m", "x"]).run().expect(0, "", "");

@@ -1,4 +1,5 @@
-//! SIGINT and SIGTERM: the broker gets a DISCONNECT, and the exit code says whether anything was left to do.
+//! SIGINT and SIGTERM: the broker gets a DISCONNECT, and the exit code says whether anything was
+//! left to do.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -32,11 +33,16 @@ fn an_endless_sub_is_done_when_interrupted() {
 fn a_sub_that_waits_for_a_count_is_not_done() {
     for (signal, code) in SIGNALS {
         let broker = Broker::start(until_goodbye(subscribed([Step::Send("30 <t> 'x'")])));
-        let mut sub = Program::new(["sub", &broker.url(), "-V", "311", "-t", "t", "-C", "2"]).spawn();
+        let mut sub =
+            Program::new(["sub", &broker.url(), "-V", "311", "-t", "t", "-C", "2"]).spawn();
         sub.wait_for_line(|line| line == "x\n");
         sub.signal(signal);
         let outcome = sub.finish();
-        assert_eq!((outcome.code(), outcome.stdout.as_slice()), (Some(code), b"x\n".as_slice()), "{outcome}");
+        assert_eq!(
+            (outcome.code(), outcome.stdout.as_slice()),
+            (Some(code), b"x\n".as_slice()),
+            "{outcome}"
+        );
     }
 }
 
@@ -44,11 +50,16 @@ fn a_sub_that_waits_for_a_count_is_not_done() {
 fn an_endless_ping_is_done_when_interrupted() {
     for (signal, _) in SIGNALS {
         let broker = Broker::start(until_goodbye(connected([packet("c0"), Step::Send("d0")])));
-        let mut ping = Program::new(["ping", &broker.url(), "-V", "311", "--interval", "60"]).spawn();
+        let mut ping =
+            Program::new(["ping", &broker.url(), "-V", "311", "--interval", "60"]).spawn();
         ping.wait_for_line(|line| is_like(line.trim_end(), lines::PING_PROBE));
         ping.signal(signal);
         let outcome = ping.finish();
-        assert_eq!((outcome.code(), outcome.stderr.as_slice()), (Some(0), b"".as_slice()), "{outcome}");
+        assert_eq!(
+            (outcome.code(), outcome.stderr.as_slice()),
+            (Some(0), b"".as_slice()),
+            "{outcome}"
+        );
     }
 }
 
@@ -62,7 +73,11 @@ fn a_pub_that_waits_for_its_input_is_not_done() {
         broker.wait();
         running.signal(signal);
         let outcome = running.finish();
-        assert_eq!((outcome.code(), outcome.stdout.as_slice()), (Some(code), b"".as_slice()), "{outcome}");
+        assert_eq!(
+            (outcome.code(), outcome.stdout.as_slice()),
+            (Some(code), b"".as_slice()),
+            "{outcome}"
+        );
     }
 }
 
@@ -71,12 +86,17 @@ fn a_pub_that_waits_for_an_acknowledgement_is_not_done() {
     for (signal, code) in SIGNALS {
         let steps = connected([packet("32 <t> id 'one'"), Step::Tell]);
         let broker = Broker::start(until_goodbye(steps));
-        let program = Program::new(["pub", &broker.url(), "-V", "311", "-t", "t", "-q", "1", "-m", "one"]);
+        let program =
+            Program::new(["pub", &broker.url(), "-V", "311", "-t", "t", "-q", "1", "-m", "one"]);
         let running = program.spawn();
         broker.wait();
         running.signal(signal);
         let outcome = running.finish();
-        assert_eq!((outcome.code(), outcome.stdout.as_slice()), (Some(code), b"".as_slice()), "{outcome}");
+        assert_eq!(
+            (outcome.code(), outcome.stdout.as_slice()),
+            (Some(code), b"".as_slice()),
+            "{outcome}"
+        );
     }
 }
 
@@ -88,7 +108,11 @@ fn a_connection_that_is_being_made_is_given_up() {
         broker.wait();
         running.signal(signal);
         let outcome = running.finish();
-        assert_eq!((outcome.code(), outcome.stdout.as_slice()), (Some(code), b"".as_slice()), "{outcome}");
+        assert_eq!(
+            (outcome.code(), outcome.stdout.as_slice()),
+            (Some(code), b"".as_slice()),
+            "{outcome}"
+        );
     }
 }
 
@@ -105,7 +129,8 @@ impl FullPipe {
         let path = folder.path().join("pipe");
         assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
         let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap();
-        let mut pipe = OpenOptions::new().read(true).write(true).custom_flags(flags).open(&path).unwrap();
+        let mut pipe =
+            OpenOptions::new().read(true).write(true).custom_flags(flags).open(&path).unwrap();
         while pipe.write(&[b'x'; 4096]).is_ok() {}
         let holds = ioctl_fionread(&pipe).unwrap();
         Self { folder, pipe, holds }
@@ -168,7 +193,8 @@ fn a_second_signal_is_obeyed_at_once() {
 /// These are as short as a run can be.
 #[test]
 fn a_signal_is_obeyed_although_nobody_reads_what_was_refused() {
-    let refused = [Step::Upgrade, packet("10 <MQTT> 04 *"), Step::Send("20 00 05"), Step::Tell, Step::Gone];
+    let refused =
+        [Step::Upgrade, packet("10 <MQTT> 04 *"), Step::Send("20 00 05"), Step::Tell, Step::Gone];
     let connected = [Step::Upgrade, packet("10 <MQTT> 05 *"), Step::Send("20 00 00 00")];
     let denied = [packet("32 <t> id 00 'x'"), Step::Send("40 id 87"), Step::Tell, Step::Gone];
     let denied = connected.into_iter().chain(denied).collect();
@@ -180,13 +206,15 @@ fn a_signal_is_obeyed_although_nobody_reads_what_was_refused() {
     }
 }
 
-/// At QoS 0, to a server that keeps up, there is always something to send, and never anything to wait for.
+/// At QoS 0, to a server that keeps up, there is always something to send, and never anything to
+/// wait for.
 #[test]
 fn a_pub_without_end_is_interrupted() {
     for (signal, code) in SIGNALS {
         let broker = Broker::start(connected([packet("30 <t> 'x'"), Step::Tell, Step::Gone]));
         let url = broker.url();
-        let arguments = ["pub", &url, "-V", "311", "-t", "t", "-m", "x", "--repeat", "1000000000000"];
+        let arguments =
+            ["pub", &url, "-V", "311", "-t", "t", "-m", "x", "--repeat", "1000000000000"];
         let running = Program::new(arguments).spawn();
         broker.wait();
         running.signal(signal);

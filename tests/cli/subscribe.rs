@@ -1,6 +1,8 @@
 //! `mqttws sub`: what it asks for, what it prints, and when it acknowledges.
 
-use crate::support::broker::{Broker, Step, connected, packet, subscribed, until_goodbye, until_session_end};
+use crate::support::broker::{
+    Broker, Step, connected, packet, subscribed, until_goodbye, until_session_end,
+};
 use crate::support::lines::{self, fails, fails_after};
 use crate::support::program::Program;
 
@@ -59,8 +61,11 @@ fn several_filters_are_one_request() {
 
 #[test]
 fn a_message_at_qos_1_is_acknowledged() {
-    let steps =
-        connected([packet("82 id <t> 01"), Step::Send("90 id 01; 32 <t> 00 07 'x'"), packet("40 00 07")]);
+    let steps = connected([
+        packet("82 id <t> 01"),
+        Step::Send("90 id 01; 32 <t> 00 07 'x'"),
+        packet("40 00 07"),
+    ]);
     let broker = Broker::start(until_goodbye(steps));
     subscribe(&broker, &["-t", "t", "-q", "1", "-C", "1"]).run().expect(0, "x\n", "");
 }
@@ -115,7 +120,8 @@ fn version_5_has_properties() {
 
 #[test]
 fn a_refused_subscription() {
-    let broker = Broker::start(until_goodbye(connected([packet("82 id <t> 00"), Step::Send("90 id 80")])));
+    let broker =
+        Broker::start(until_goodbye(connected([packet("82 id <t> 00"), Step::Send("90 id 80")])));
     fails(&subscribe(&broker, &["-t", "t"]).run(), 7, lines::SUBSCRIPTION_REFUSED);
 }
 

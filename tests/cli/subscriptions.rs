@@ -1,4 +1,5 @@
-//! What may become of a subscription: an answer that never comes, a broker that does not take what is asked.
+//! What may become of a subscription: an answer that never comes, a broker that does not take what
+//! is asked.
 
 use crate::support::broker::{Broker, Step, connected, packet, subscribed, until_goodbye};
 use crate::support::lines::{fails, fails_after, is_line};
@@ -124,5 +125,8 @@ fn an_unsubscription_may_be_refused() {
     let steps = [packet("a2 id 00 <a>"), Step::Send("b0 id 00 87")];
     let outcome = sub5(until_goodbye(limited("20 00 00 00", steps)), &["-U", "a"]);
     assert_eq!(outcome.code(), Some(7));
-    assert!(is_line(&outcome.stderr, "mqttws: unsubscribing from a: refused: not authorized"), "{outcome}");
+    assert!(
+        is_line(&outcome.stderr, "mqttws: unsubscribing from a: refused: not authorized"),
+        "{outcome}"
+    );
 }

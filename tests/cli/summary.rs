@@ -35,7 +35,8 @@ fn acknowledgements_are_measured() {
             Step::Send("40 id"),
         ]);
         let broker = Broker::start(until_goodbye(script));
-        let arguments = ["pub", &broker.url(), "-V", "311", "-t", "t", "-q", "1", "-M", "1", "-l", form];
+        let arguments =
+            ["pub", &broker.url(), "-V", "311", "-t", "t", "-q", "1", "-M", "1", "-l", form];
         let stderr = stderr(Program::new(arguments).stdin("one\nfour\n"));
         assert!(is_like(&stderr, expected), "{stderr}");
     }
@@ -49,8 +50,21 @@ fn a_streamed_file_is_measured_too() {
     let script = connected(published()).into_iter().chain(published()).collect();
     let broker = Broker::start(until_goodbye(script));
     let url = broker.url();
-    let arguments =
-        ["pub", &url, "-V", "311", "-t", "t", "-q", "1", "-f", &file, "--summary=json", "--repeat", "2"];
+    let arguments = [
+        "pub",
+        &url,
+        "-V",
+        "311",
+        "-t",
+        "t",
+        "-q",
+        "1",
+        "-f",
+        &file,
+        "--summary=json",
+        "--repeat",
+        "2",
+    ];
     let stderr = stderr(Program::new(arguments));
     let expected = format!(
         "{{\"acknowledgement_ms\":{TIMES},\"bytes\":2097152,\"published\":2,\"rate\":*,\"refused\":0,\"seconds\":*}}\n"
@@ -63,32 +77,51 @@ fn without_acknowledgements_there_are_no_times() {
     let broker = Broker::start(until_goodbye(connected([packet("30 <t> 'x'")])));
     let arguments = ["pub", &broker.url(), "-V", "311", "-t", "t", "-m", "x", "--summary=json"];
     let stderr = stderr(Program::new(arguments));
-    let expected =
-        "{\"acknowledgement_ms\":null,\"bytes\":1,\"published\":1,\"rate\":*,\"refused\":0,\"seconds\":*}\n";
+    let expected = "{\"acknowledgement_ms\":null,\"bytes\":1,\"published\":1,\"rate\":*,\"refused\":0,\"seconds\":*}\n";
     assert!(is_like(&stderr, expected), "{stderr}");
 }
 
 #[test]
 fn a_failure_has_its_summary_too() {
-    let broker =
-        Broker::start(connected([packet("32 <t> id 'one'"), Step::Send("40 id"), packet("32 *"), Step::End]));
+    let broker = Broker::start(connected([
+        packet("32 <t> id 'one'"),
+        Step::Send("40 id"),
+        packet("32 *"),
+        Step::End,
+    ]));
     let url = broker.url();
-    let arguments =
-        ["pub", &url, "-V", "311", "-t", "t", "-q", "1", "-M", "1", "-l", "--summary", "--no-reconnect"];
+    let arguments = [
+        "pub",
+        &url,
+        "-V",
+        "311",
+        "-t",
+        "t",
+        "-q",
+        "1",
+        "-M",
+        "1",
+        "-l",
+        "--summary",
+        "--no-reconnect",
+    ];
     let outcome = Program::new(arguments).stdin("one\ntwo\n").run();
     let text = String::from_utf8_lossy(&outcome.stderr);
-    let expected =
-        "mqttws: published 1 messages, * bytes in *\nmqttws: publishing to t: gave up with 1 messages *\n";
+    let expected = "mqttws: published 1 messages, * bytes in *\nmqttws: publishing to t: gave up with 1 messages *\n";
     assert!(outcome.code() == Some(8) && is_like(&text, expected), "{outcome}");
 }
 
 #[test]
 fn what_came_is_counted() {
-    let script = connected([packet("82 id <t> 00"), Step::Send("90 id 00; 30 <t> 'one'; 30 <t> 'four'")]);
+    let script =
+        connected([packet("82 id <t> 00"), Step::Send("90 id 00; 30 <t> 'one'; 30 <t> 'four'")]);
     let broker = Broker::start(until_goodbye(script));
     let arguments = ["sub", &broker.url(), "-V", "311", "-t", "t", "-C", "2", "--summary=json"];
     let stderr = stderr(Program::new(arguments));
-    assert!(is_like(&stderr, "{\"bytes\":7,\"rate\":*,\"received\":2,\"seconds\":*}\n"), "{stderr}");
+    assert!(
+        is_like(&stderr, "{\"bytes\":7,\"rate\":*,\"received\":2,\"seconds\":*}\n"),
+        "{stderr}"
+    );
 }
 
 #[test]
@@ -113,7 +146,9 @@ fn subscribed_5(packets: &'static str) -> Broker {
 
 #[test]
 fn a_message_says_when_it_was_published() {
-    for (flags, input) in [(&["-l"][..], "x\n"), (&["-m", "x"], ""), (&["--json"], "{\"payload\":\"x\"}\n")] {
+    for (flags, input) in
+        [(&["-l"][..], "x\n"), (&["-m", "x"], ""), (&["--json"], "{\"payload\":\"x\"}\n")]
+    {
         let script = vec![
             Step::Upgrade,
             packet("10 <MQTT> 05 *"),
@@ -123,8 +158,20 @@ fn a_message_says_when_it_was_published() {
         ];
         let broker = Broker::start(until_session_end(script));
         let url = broker.url();
-        let common =
-            ["pub", &url, "-t", "t", "-q", "1", "--latency", "-D", "publish", "user-property", "k", "v"];
+        let common = [
+            "pub",
+            &url,
+            "-t",
+            "t",
+            "-q",
+            "1",
+            "--latency",
+            "-D",
+            "publish",
+            "user-property",
+            "k",
+            "v",
+        ];
         Program::new([&common[..], flags].concat()).stdin(input).run().expect(0, "", "");
     }
 }
@@ -151,7 +198,8 @@ fn no_latency_is_explained() {
         ),
     ] {
         let broker = subscribed_5(packets);
-        let stderr = stderr(Program::new(["sub", &broker.url(), "-t", "t", "-C", "1", "--latency"]));
+        let stderr =
+            stderr(Program::new(["sub", &broker.url(), "-t", "t", "-C", "1", "--latency"]));
         let expected = format!("mqttws: received 1 messages, *\nmqttws: warning: latency: {why}\n");
         assert!(is_like(&stderr, &expected), "{stderr}");
     }

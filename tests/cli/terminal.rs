@@ -1,5 +1,5 @@
-//! What `mqttws sub` shows on a terminal: nothing that drives it, topics in colour, a note about what cannot be
-//! shown, and a summary for who has seen enough.
+//! What `mqttws sub` shows on a terminal: nothing that drives it, topics in colour, a note about
+//! what cannot be shown, and a summary for who has seen enough.
 
 use crate::support::broker::{Broker, Step, connected, packet, subscribed, until_goodbye};
 use crate::support::lines::is_like;
@@ -129,7 +129,8 @@ fn a_binary_payload_is_noted_once() {
 #[test]
 fn who_interrupts_is_told_how_much_it_was() {
     let summary = "mqttws: received 1 messages, 1 bytes in * s, * messages/s";
-    for (flags, row, told) in [(&["-v"][..], "t x", true), (&["-N"], "x^C", true), (&["--quiet"], "x", false)]
+    for (flags, row, told) in
+        [(&["-v"][..], "t x", true), (&["-N"], "x^C", true), (&["--quiet"], "x", false)]
     {
         let broker = sending("30 <t> 'x'");
         let url = broker.url();
@@ -141,7 +142,11 @@ fn who_interrupts_is_told_how_much_it_was() {
         assert_eq!(ended.screen[0], row);
         assert_eq!(ended.code, Some(0));
         if told {
-            assert!(is_like(&ended.screen[1], summary) && ended.screen.len() == 2, "{:?}", ended.screen);
+            assert!(
+                is_like(&ended.screen[1], summary) && ended.screen.len() == 2,
+                "{:?}",
+                ended.screen
+            );
         } else {
             assert!(!contains(&ended.written, "mqttws"), "{:?}", ended.screen);
         }
@@ -150,8 +155,10 @@ fn who_interrupts_is_told_how_much_it_was() {
 
 #[test]
 fn who_interrupts_a_pipe_is_not_told() {
-    let broker =
-        Broker::start(until_goodbye(connected([packet("82 id <t> 00"), Step::Send("90 id 00; 30 <t> 'x'")])));
+    let broker = Broker::start(until_goodbye(connected([
+        packet("82 id <t> 00"),
+        Step::Send("90 id 00; 30 <t> 'x'"),
+    ])));
     let mut sub = Program::new(["sub", &broker.url(), "-V", "311", "-t", "t"]).spawn();
     sub.wait_for_line(|line| line == "x\n");
     sub.signal("INT");

@@ -1,5 +1,5 @@
-//! Bars and counts on stderr: only on a terminal, only after a second, gone at the end. The broker that makes a
-//! message last for longer waits for a PINGREQ before it acknowledges.
+//! Bars and counts on stderr: only on a terminal, only after a second, gone at the end. The broker
+//! that makes a message last for longer waits for a PINGREQ before it acknowledges.
 
 use std::fs::File;
 
@@ -26,7 +26,9 @@ fn a_large_file_has_a_bar() {
     let file = folder.write("large", "x".repeat(3 << 20));
     let broker = slow("32 <t> id *", "d0; 40 id");
     let mut session = publish(&broker, &["-f", &file], Vec::new());
-    session.wait_for("bar", |rows| rows.len() == 1 && is_like(&rows[0], "=* 3.00 MiB of 3.00 MiB, */s, *"));
+    session.wait_for("bar", |rows| {
+        rows.len() == 1 && is_like(&rows[0], "=* 3.00 MiB of 3.00 MiB, */s, *")
+    });
     session.finish().expect(0, &[]);
 }
 
@@ -77,7 +79,8 @@ fn an_endless_stream_has_a_count() {
     let broker = Broker::start(until_goodbye(connected([packet("32 <t> id 'one'")])));
     let url = broker.url();
     let arguments = ["pub", &url, "-V", "311", "-t", "t", "-q", "1", "-l"];
-    let mut session = Session::start((10, 90), &arguments, &[], vec![Redirect::Stdin(pipe.clone())]);
+    let mut session =
+        Session::start((10, 90), &arguments, &[], vec![Redirect::Stdin(pipe.clone())]);
     let mut writer = File::options().write(true).open(&pipe).unwrap();
     std::io::Write::write_all(&mut writer, b"one\n").unwrap();
     session.wait_for("count", |rows| rows.len() == 1 && is_like(&rows[0], "* 1 message, 3 B, */s"));
@@ -125,7 +128,8 @@ fn a_stopped_terminal_does_not_stop_the_connection() {
     let arguments = ["sub", &broker.url(), "-V", "311", "-k", "2", "-t", "t", "-C", "1"];
     let redirect = Redirect::Stdout(File::create(&file).unwrap());
     let mut session = Session::start((10, 70), &arguments, &[], vec![redirect]);
-    session.wait_for("count", |rows| rows.len() == 1 && is_like(&rows[0], "* 0 messages, 0 B, 0/s"));
+    session
+        .wait_for("count", |rows| rows.len() == 1 && is_like(&rows[0], "* 0 messages, 0 B, 0/s"));
     broker.wait();
     session.press("\x13");
     broker.wait();
@@ -133,7 +137,8 @@ fn a_stopped_terminal_does_not_stop_the_connection() {
     session.finish().expect(0, &[]);
 }
 
-/// A terminal that shows messages, quiet, the log, a dumb terminal, what is typed: no bar, whatever the time.
+/// A terminal that shows messages, quiet, the log, a dumb terminal, what is typed: no bar, whatever
+/// the time.
 #[test]
 fn where_a_bar_would_disturb_there_is_none() {
     let folder = Folder::new();
@@ -141,16 +146,22 @@ fn where_a_bar_would_disturb_there_is_none() {
     for (flags, environment) in [(&["--quiet"][..], &[][..]), (&[], &[("TERM", "dumb")])] {
         let broker = slow("32 <t> id 'one'", "d0; 40 id");
         let url = broker.url();
-        let arguments = [&["pub", &url, "-V", "311", "-k", "2", "-t", "t", "-q", "1", "-l"], flags].concat();
-        let session = Session::start((10, 70), &arguments, environment, vec![Redirect::Stdin(file.clone())]);
+        let arguments =
+            [&["pub", &url, "-V", "311", "-k", "2", "-t", "t", "-q", "1", "-l"], flags].concat();
+        let session =
+            Session::start((10, 70), &arguments, environment, vec![Redirect::Stdin(file.clone())]);
         let ended = session.finish();
-        assert_eq!((ended.code, ended.written.escape_ascii().to_string()), (Some(0), String::new()));
+        assert_eq!(
+            (ended.code, ended.written.escape_ascii().to_string()),
+            (Some(0), String::new())
+        );
     }
     let broker = slow("32 <t> id 'one'", "d0; 40 id");
     let mut session = publish(&broker, &["-l"], Vec::new());
     session.press("one\n\x04");
     session.finish().expect(0, &["one"]);
-    let broker = Broker::start(until_goodbye(subscribed([packet("c0"), Step::Send("d0; 30 <t> 'y'")])));
+    let broker =
+        Broker::start(until_goodbye(subscribed([packet("c0"), Step::Send("d0; 30 <t> 'y'")])));
     let arguments = ["sub", &broker.url(), "-V", "311", "-k", "2", "-t", "t", "-C", "1"];
     let ended = Session::start((10, 70), &arguments, &[], Vec::new()).finish();
     assert_eq!(ended.written.escape_ascii().to_string(), r"y\r\n");
@@ -159,6 +170,7 @@ fn where_a_bar_would_disturb_there_is_none() {
 #[test]
 fn where_there_is_no_terminal_there_is_no_bar() {
     let broker = slow("32 <t> id 'one'", "d0; 40 id");
-    let program = Program::new(["pub", &broker.url(), "-V", "311", "-k", "2", "-t", "t", "-q", "1", "-l"]);
+    let program =
+        Program::new(["pub", &broker.url(), "-V", "311", "-k", "2", "-t", "t", "-q", "1", "-l"]);
     program.stdin("one\n").run().expect(0, "", "");
 }

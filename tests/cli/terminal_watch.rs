@@ -8,7 +8,8 @@ use crate::support::terminal::{Redirect, Session};
 
 fn watch(broker: &Broker, size: (u16, u16), flags: &[&str], redirects: Vec<Redirect>) -> Session {
     let url = broker.url();
-    let arguments = [&["sub", &url, "-V", "311", "-t", "t", "--watch", "--color=never"], flags].concat();
+    let arguments =
+        [&["sub", &url, "-V", "311", "-t", "t", "--watch", "--color=never"], flags].concat();
     Session::start(size, &arguments, &[], redirects)
 }
 
@@ -37,13 +38,14 @@ fn the_last_frame_shows_the_last_message() {
     let broker = Broker::start(until_goodbye(subscribed([Step::Send(
         "30 <a> '1'; 30 <a> '2'; 30 <a> '3'; 30 <b> ff; 30 <a> '4'",
     )])));
-    watch(&broker, (10, 80), &["-C", "5", "--hex"], Vec::new()).finish().expect(0, &["a  34", "b  ff"]);
+    watch(&broker, (10, 80), &["-C", "5", "--hex"], Vec::new())
+        .finish()
+        .expect(0, &["a  34", "b  ff"]);
 }
 
 #[test]
 fn what_the_terminal_has_no_room_for_is_cut_and_counted() {
-    let packets =
-        "30 <a> 'x'; 30 <b> 'x'; 30 <c> 'x'; 30 <d> '日本語日本語日本語'; 30 <e\u{1b}[2J> '\u{202e}' 0a";
+    let packets = "30 <a> 'x'; 30 <b> 'x'; 30 <c> 'x'; 30 <d> '日本語日本語日本語'; 30 <e\u{1b}[2J> '\u{202e}' 0a";
     let broker = Broker::start(until_goodbye(subscribed([Step::Send(packets)])));
     let ended = watch(&broker, (4, 24), &["-C", "5", "--quiet"], Vec::new()).finish();
     ended.expect(0, &["d         日本語日本語…", r"e\x1b[2J  \u{202e}\n", "+3 more"]);
@@ -51,7 +53,8 @@ fn what_the_terminal_has_no_room_for_is_cut_and_counted() {
 
 #[test]
 fn another_size_is_drawn_anew() {
-    let broker = Broker::start(until_goodbye(subscribed([Step::Send("30 <a> '0123456789'; 30 <b> 'x'")])));
+    let broker =
+        Broker::start(until_goodbye(subscribed([Step::Send("30 <a> '0123456789'; 30 <b> 'x'")])));
     let mut session = watch(&broker, (10, 40), &[], Vec::new());
     session.wait_for_screen(&["a  0123456789", "b  x"]);
     session.resize(10, 8);
@@ -79,7 +82,12 @@ fn lines_on_stderr_do_not_tear_it() {
     session.press("\x03");
     let ended = session.finish();
     assert!(is_like(&ended.screen[0], "mqttws: warning: connection lost*"), "{:#?}", ended.screen);
-    assert_eq!(ended.screen.iter().filter(|row| row.starts_with("a  ")).count(), 1, "{:#?}", ended.screen);
+    assert_eq!(
+        ended.screen.iter().filter(|row| row.starts_with("a  ")).count(),
+        1,
+        "{:#?}",
+        ended.screen
+    );
     let lines = ended.screen.iter().filter(|row| row.starts_with("mqttws: ")).count();
     assert_eq!(lines, 3, "lost, mended, summary: {:#?}", ended.screen);
 }
@@ -92,7 +100,8 @@ fn an_error_leaves_the_terminal_in_order() {
     assert!(ended.screen[1].starts_with("mqttws: subscribed at "), "{:#?}", ended.screen);
 }
 
-/// Promise 3 of design.md §4: the keep alive goes on, and the latest is shown when the terminal goes on.
+/// Promise 3 of design.md §4: the keep alive goes on, and the latest is shown when the terminal
+/// goes on.
 #[test]
 fn a_stopped_terminal_does_not_stop_the_connection() {
     let script = subscribed([
@@ -127,9 +136,12 @@ fn what_is_said_at_the_end_stands_below() {
 
 #[test]
 fn without_a_terminal_it_makes_no_sense() {
-    let line = "mqttws: --watch draws on a terminal, and stdout is none that can be drawn on; use -v\n";
+    let line =
+        "mqttws: --watch draws on a terminal, and stdout is none that can be drawn on; use -v\n";
     Program::new(["sub", "-t", "t", "-w"]).run().expect(2, "", line);
-    let ended = Session::start((5, 100), &["sub", "-t", "t", "-w"], &[("TERM", "dumb")], Vec::new()).finish();
+    let ended =
+        Session::start((5, 100), &["sub", "-t", "t", "-w"], &[("TERM", "dumb")], Vec::new())
+            .finish();
     ended.expect(2, &[line.trim_end()]);
 }
 
@@ -143,5 +155,8 @@ fn lines_go_where_stderr_goes() {
     let ended = watch(&broker, (10, 100), &["--no-reconnect"], vec![redirect]).finish();
     assert_eq!((ended.code, ended.screen), (Some(8), vec![r"a  \xff".to_owned()]));
     let text = std::fs::read_to_string(&log).unwrap();
-    assert!(is_like(&text, "mqttws: note: binary payload (1 bytes)*\nmqttws: subscribed at *\n"), "{text}");
+    assert!(
+        is_like(&text, "mqttws: note: binary payload (1 bytes)*\nmqttws: subscribed at *\n"),
+        "{text}"
+    );
 }

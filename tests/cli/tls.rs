@@ -14,7 +14,10 @@ use crate::support::program::Program;
 use crate::support::secure::{Server, fails, fixed, fixed_path, publish, publish_to};
 
 fn fingerprint(certificate: &CertificateDer<'_>) -> String {
-    digest(&SHA256, certificate).as_ref().iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+    digest(&SHA256, certificate)
+        .as_ref()
+        .iter()
+        .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 fn folder_of(file: &str) -> String {
@@ -71,8 +74,21 @@ fn any_tls_flag_means_wss() {
     let file = folder.write("ca.pem", authority.pem());
     let broker = Server::showing(&local(&authority)).good();
     let port = broker.port().to_string();
-    let command =
-        ["pub", "-V", "311", "-h", "localhost", "-p", &port, "--cafile", &file, "-t", "t", "-m", "x"];
+    let command = [
+        "pub",
+        "-V",
+        "311",
+        "-h",
+        "localhost",
+        "-p",
+        &port,
+        "--cafile",
+        &file,
+        "-t",
+        "t",
+        "-m",
+        "x",
+    ];
     Program::new(command).run().expect(0, "", "");
 }
 
@@ -135,10 +151,15 @@ fn another_certificate_than_the_pinned_one_is_named() {
 #[test]
 fn files_of_authorities_that_cannot_be_used() {
     let folder = Folder::new();
-    let (empty, binary) = (folder.write("empty", ""), folder.write("binary", [0x30, 0x82, 0xff, 0xfe]));
+    let (empty, binary) =
+        (folder.write("empty", ""), folder.write("binary", [0x30, 0x82, 0xff, 0xfe]));
     let no_folder = "cannot read CA folder /no-such-folder: no such file";
     let rows: [(&str, &str, String); 5] = [
-        ("--cafile", "/no-such-file.pem", "cannot read CA file /no-such-file.pem: no such file".into()),
+        (
+            "--cafile",
+            "/no-such-file.pem",
+            "cannot read CA file /no-such-file.pem: no such file".into(),
+        ),
         ("--cafile", &empty, format!("no certificate in CA file {empty}")),
         (
             "--cafile",
@@ -149,10 +170,15 @@ fn files_of_authorities_that_cannot_be_used() {
             ),
         ),
         ("--capath", "/no-such-folder", no_folder.into()),
-        ("--capath", &folder_of(&empty), format!("no certificate in CA folder {}", folder_of(&empty))),
+        (
+            "--capath",
+            &folder_of(&empty),
+            format!("no certificate in CA folder {}", folder_of(&empty)),
+        ),
     ];
     for (flag, path, words) in rows {
-        let outcome = Program::new(["pub", "wss://127.0.0.1:1/mqtt", "-t", "t", "-m", "x", flag, path]).run();
+        let outcome =
+            Program::new(["pub", "wss://127.0.0.1:1/mqtt", "-t", "t", "-m", "x", flag, path]).run();
         fails(&outcome, 1, &words);
     }
 }
@@ -211,8 +237,11 @@ fn alerts_are_explained() {
         (80, "the server reports an internal error in TLS"),
     ];
     for (alert, words) in rows {
-        let broker =
-            Broker::start(vec![Step::Raw(vec![0x15, 3, 3, 0, 2, 2, alert]), Step::HalfClose, Step::Gone]);
+        let broker = Broker::start(vec![
+            Step::Raw(vec![0x15, 3, 3, 0, 2, 2, alert]),
+            Step::HalfClose,
+            Step::Gone,
+        ]);
         fails(&publish_to("localhost", &broker, &["--wait", "0"]).run(), 4, words);
     }
 }

@@ -12,7 +12,8 @@ use crate::support::folder::Folder;
 use crate::support::program::Program;
 use crate::support::secure::{Server, fails, fixed, fixed_path, publish};
 
-/// A server that demands a certificate of `tests/cli/certificates/authority.pem`, and how to trust it.
+/// A server that demands a certificate of `tests/cli/certificates/authority.pem`, and how to trust
+/// it.
 fn demanding(versions: &[&'static SupportedProtocolVersion]) -> (Server, Folder, String) {
     let (authority, folder) = (Authority::new(), Folder::new());
     let mut server = Server::showing(&authority.certify(&["127.0.0.1"], FAR_AWAY));
@@ -26,19 +27,29 @@ fn demanding(versions: &[&'static SupportedProtocolVersion]) -> (Server, Folder,
 fn keys_of_every_form_are_taken() {
     let folder = Folder::new();
     let password = folder.write("password", "secret\n");
-    let both = [fs::read(fixed("client-ec.key")).unwrap(), fs::read(fixed("client-ec.pem")).unwrap()];
+    let both =
+        [fs::read(fixed("client-ec.key")).unwrap(), fs::read(fixed("client-ec.pem")).unwrap()];
     let both = folder.write("both.pem", both.concat());
     // As `openssl ecparam -genkey` writes it; and as a mail from a machine with Windows brings it.
-    let parameters = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n";
+    let parameters =
+        "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n";
     let sec1 = fs::read_to_string(fixed("client-ec.sec1.key")).unwrap();
     let with_parameters = folder.write("parameters.key", parameters.to_owned() + &sec1);
     let encrypted = fs::read_to_string(fixed("client-rsa.encrypted.key")).unwrap();
-    let windows = folder.write("windows.key", format!("A comment\n{encrypted}").replace('\n', "\r\n"));
+    let windows =
+        folder.write("windows.key", format!("A comment\n{encrypted}").replace('\n', "\r\n"));
     let (rsa, ec) = (fixed_path("client-rsa.pem"), fixed_path("client-ec.pem"));
     let rows: [&[&str]; 8] = [
         &["--cert", &rsa, "--key", &fixed_path("client-rsa.key")],
         &["--cert", &rsa, "--key", &fixed_path("client-rsa.pkcs1.key")],
-        &["--cert", &rsa, "--key", &fixed_path("client-rsa.encrypted.key"), "--key-password-file", &password],
+        &[
+            "--cert",
+            &rsa,
+            "--key",
+            &fixed_path("client-rsa.encrypted.key"),
+            "--key-password-file",
+            &password,
+        ],
         &["--cert", &ec, "--key", &fixed_path("client-ec.key")],
         &["--cert", &ec, "--key", &fixed_path("client-ec.sec1.key")],
         &["--cert", &ec, "--key", &with_parameters],
@@ -58,7 +69,11 @@ fn a_demanded_certificate_that_is_not_there() {
     for version in [&TLS13, &TLS12] {
         let (server, _folder, file) = demanding(&[version]);
         let outcome = publish(&server.shunned(), &["--cafile", &file]).run();
-        fails(&outcome, 4, "the server demands a client certificate; give one with --cert and --key");
+        fails(
+            &outcome,
+            4,
+            "the server demands a client certificate; give one with --cert and --key",
+        );
     }
 }
 
@@ -81,7 +96,8 @@ fn a_certificate_that_the_server_does_not_know() {
 fn a_server_that_hangs_up_for_want_of_a_certificate() {
     let (mut server, _folder, file) = demanding(rustls::ALL_VERSIONS);
     server.optional = true;
-    let steps = [Step::Tls(Arc::new(server.config())), Step::RequestWithout("Origin"), Step::HalfClose];
+    let steps =
+        [Step::Tls(Arc::new(server.config())), Step::RequestWithout("Origin"), Step::HalfClose];
     let broker = Broker::start(steps.into_iter().chain([Step::Gone]).collect());
     let words = "the server asked for a client certificate and closed the connection without one; give one \
          with --cert and --key";
@@ -127,7 +143,8 @@ fn keys_that_cannot_be_read() {
     let certificate = fixed_path("client-rsa.pem");
     let encrypted = fixed_path("client-rsa.encrypted.key");
     let wrong = folder.write("wrong", "wrong\n");
-    let words = format!("private key {encrypted} is encrypted; give its password with --key-password-file");
+    let words =
+        format!("private key {encrypted} is encrypted; give its password with --key-password-file");
     refuses(&["--cert", &certificate, "--key", &encrypted], 1, &words);
     let words = format!("the password does not decrypt private key {encrypted}");
     let arguments = ["--cert", &certificate, "--key", &encrypted, "--key-password-file", &wrong];
@@ -140,7 +157,8 @@ fn keys_that_cannot_be_read() {
     );
     refuses(&["--cert", &certificate, "--key", &old], 1, &words);
 
-    let damaged = folder.write("damaged", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n");
+    let damaged =
+        folder.write("damaged", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n");
     let words = format!(
         "private key {damaged} is damaged or of a kind that is not supported; RSA keys of 2048 to 8192 bits, \
          P-256, P-384 and Ed25519 keys are supported"

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, date_time_ymd,
+    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    date_time_ymd,
 };
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -29,7 +30,8 @@ fn refuses(certificate: impl FnOnce(&Authority) -> Certificate, words: &str) {
     fails(&publish(&broker, &["--cafile", &file]).run(), 4, words);
 }
 
-/// Checks how a certificate of `tests/cli/certificates` is refused, although its authority is trusted.
+/// Checks how a certificate of `tests/cli/certificates` is refused, although its authority is
+/// trusted.
 fn refuses_fixed(name: &str, authority: &str, words: &str) {
     let broker = Server::fixed(name).shunned();
     fails(&publish(&broker, &["--cafile", &fixed_path(authority)]).run(), 4, words);
@@ -47,7 +49,9 @@ fn expired() {
 fn not_yet_valid() {
     refuses(
         |authority| {
-            authority.certify_with(&["127.0.0.1"], |params| params.not_before = date_time_ymd(2150, 2, 28))
+            authority.certify_with(&["127.0.0.1"], |params| {
+                params.not_before = date_time_ymd(2150, 2, 28)
+            })
         },
         "certificate not valid before 2150-02-28; check the clock of this machine",
     );
@@ -65,7 +69,9 @@ fn another_name() {
 #[test]
 fn names_that_are_no_names_of_servers() {
     let with = |name: rcgen::SanType| {
-        move |authority: &Authority| authority.certify_with(&[], |params| params.subject_alt_names.push(name))
+        move |authority: &Authority| {
+            authority.certify_with(&[], |params| params.subject_alt_names.push(name))
+        }
     };
     refuses(
         with(rcgen::SanType::DnsName("127.0.0.1".try_into().unwrap())),
@@ -136,7 +142,8 @@ fn self_signed(is_ca: IsCa) -> Certificate {
 #[test]
 fn self_signed_and_unknown() {
     let broker = Server::showing(&self_signed(IsCa::ExplicitNoCa)).shunned();
-    let words = "certificate is self-signed (CN=Alone); if it is the right one, give it with --cafile";
+    let words =
+        "certificate is self-signed (CN=Alone); if it is the right one, give it with --cafile";
     fails(&publish(&broker, &[]).run(), 4, words);
 }
 
@@ -151,8 +158,8 @@ fn an_authority_used_as_a_server() {
     fails(&publish(&broker, &["--cafile", &file]).run(), 4, words);
 }
 
-/// A server that shows its certificate and that of an authority between it and the given one; and that
-/// authority's file.
+/// A server that shows its certificate and that of an authority between it and the given one; and
+/// that authority's file.
 fn chained(change: impl FnOnce(&mut CertificateParams)) -> (Server, Folder, String) {
     let (root, folder, file) = trusted();
     let mut issuer = CertificateParams::default();
@@ -225,7 +232,8 @@ fn signed_by_a_weak_key() {
     refuses_fixed("weakly-signed", "weak-authority.pem", words);
 }
 
-/// A server with an RSA key of 1024 bits, which signs nothing right: the client cannot check it anyway.
+/// A server with an RSA key of 1024 bits, which signs nothing right: the client cannot check it
+/// anyway.
 #[derive(Debug, Clone)]
 struct WeakKey(Arc<Vec<CertificateDer<'static>>>);
 
@@ -265,6 +273,7 @@ fn a_weak_key() {
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(WeakKey(Arc::new(chain))));
     let broker = shunned(config);
-    let words = "certificate has an RSA key of 1024 bits; make it anew with a key of 2048 to 8192 bits";
+    let words =
+        "certificate has an RSA key of 1024 bits; make it anew with a key of 2048 to 8192 bits";
     fails(&publish(&broker, &["--cafile", &fixed_path("authority.pem")]).run(), 4, words);
 }

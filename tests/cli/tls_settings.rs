@@ -1,4 +1,5 @@
-//! `wss://`: what is asked for and offered (SNI, ALPN, versions), the key log, and flags that make no sense.
+//! `wss://`: what is asked for and offered (SNI, ALPN, versions), the key log, and flags that make
+//! no sense.
 
 use std::fs;
 use std::sync::Arc;
@@ -96,7 +97,8 @@ fn secrets_are_logged_when_told() {
         let log = folder.write(if by_flag { "by-flag" } else { "by-variable" }, "");
         let broker = Server::showing(&authority.certify(&["127.0.0.1"], FAR_AWAY)).good();
         let program = if by_flag {
-            publish(&broker, &["--cafile", &file, "--tls-keylog", &log]).env("SSLKEYLOGFILE", "/no/such/file")
+            publish(&broker, &["--cafile", &file, "--tls-keylog", &log])
+                .env("SSLKEYLOGFILE", "/no/such/file")
         } else {
             publish(&broker, &["--cafile", &file]).env("SSLKEYLOGFILE", &log)
         };
@@ -112,7 +114,8 @@ fn secrets_are_logged_when_told() {
             );
         }
     }
-    let command = ["pub", "wss://127.0.0.1:1/mqtt", "-t", "t", "-m", "x", "--tls-keylog", "/no/such/file"];
+    let command =
+        ["pub", "wss://127.0.0.1:1/mqtt", "-t", "t", "-m", "x", "--tls-keylog", "/no/such/file"];
     fails(&Program::new(command).run(), 1, "cannot write key log /no/such/file: no such file");
 }
 
@@ -129,8 +132,14 @@ fn flags_that_belong_together() {
         &["--key-password-file", "x"],
         "--key-password-file is for the key of a certificate: give that with --cert",
     );
-    refuses(&["--pin-sha256", &"0".repeat(64), "--insecure"], "*'--pin-sha256 <HEX>' cannot be used with*");
-    refuses(&["--pin-sha256", "12"], "*'12' for '--pin-sha256 <HEX>': expected 64 hexadecimal digits*");
+    refuses(
+        &["--pin-sha256", &"0".repeat(64), "--insecure"],
+        "*'--pin-sha256 <HEX>' cannot be used with*",
+    );
+    refuses(
+        &["--pin-sha256", "12"],
+        "*'12' for '--pin-sha256 <HEX>': expected 64 hexadecimal digits*",
+    );
     refuses(
         &["--tls-version", "tlsv1.1"],
         "*TLS before 1.2 is broken and not supported: expected 1.2 or 1.3*",
@@ -152,8 +161,12 @@ fn flags_of_others_are_answered() {
 
 #[test]
 fn tls_flags_on_a_plain_address() {
-    for flags in [&["--cafile", "x"][..], &["--sni", "a.example"], &["--tls-version", "1.3"], &["--insecure"]]
-    {
+    for flags in [
+        &["--cafile", "x"][..],
+        &["--sni", "a.example"],
+        &["--tls-version", "1.3"],
+        &["--insecure"],
+    ] {
         let command = [&["pub", "ws://127.0.0.1:1/mqtt", "-t", "t", "-m", "x"], flags].concat();
         let words = "mqttws: TLS flags need a wss:// address, and ws://127.0.0.1:1/mqtt is not one";
         lines::fails(&Program::new(command).run(), 2, words);

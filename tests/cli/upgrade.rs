@@ -1,5 +1,5 @@
-//! The upgrade: what a user can put into the request, and every answer that real servers and proxies give
-//! (interop.md §2), with the line that explains it.
+//! The upgrade: what a user can put into the request, and every answer that real servers and
+//! proxies give (interop.md §2), with the line that explains it.
 
 use crate::support::broker::{Broker, Step, packet, until_goodbye};
 use crate::support::folder::Folder;
@@ -48,8 +48,9 @@ fn wrong_paths_are_answered_with_other_paths() {
         ("/ws?token=1", "/mqtt or /"),
     ] {
         let (outcome, url) = answered(answer, path, &[]);
-        let words =
-            format!("the server answered HTTP 404 Not Found; no WebSocket at this path: try {others}");
+        let words = format!(
+            "the server answered HTTP 404 Not Found; no WebSocket at this path: try {others}"
+        );
         // A query may hold a token, so it is never shown.
         let url = url.split_once('?').map_or(url.clone(), |(path, _)| format!("{path}?..."));
         outcome.expect(5, "", &format!("mqttws: connecting to {url}: {words}\n"));
@@ -94,7 +95,9 @@ fn refusals_are_told_with_their_status_header_and_words() {
         "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 120\r\nContent-Length: 0\r\n\r\n",
         "the server answered HTTP 429 Too Many Requests, asking to try again after 120 s; try again later",
     );
-    for (status, reason) in [(502, "Bad Gateway"), (503, "Service Unavailable"), (504, "Gateway Timeout")] {
+    for (status, reason) in
+        [(502, "Bad Gateway"), (503, "Service Unavailable"), (504, "Gateway Timeout")]
+    {
         explained(
             &format!("HTTP/1.1 {status} {reason}\r\nServer: nginx\r\nContent-Length: 0\r\n\r\n"),
             &format!(
@@ -152,7 +155,8 @@ fn answers_that_are_not_http_1_are_recognised() {
 fn faulty_upgrades_are_recognised() {
     let good = format!("{GOOD}Sec-WebSocket-Protocol: mqtt\r\n\r\n");
     explained(
-        &good.replace("Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions: permessage-deflate\r\nX"),
+        &good
+            .replace("Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions: permessage-deflate\r\nX"),
         "the server turned on a WebSocket extension that was not offered: permessage-deflate; turn it off at \
          the server: it must not be used unasked",
     );
@@ -202,7 +206,8 @@ fn harmless_answers_are_taken_with_a_warning_or_refused_with_strict() {
         let broker = Broker::start(script);
         publish(&broker.url(), &[]).run().expect(0, "", &format!("mqttws: warning: {warning}\n"));
         let (outcome, url) = answered(&answer, "/mqtt", &["--strict"]);
-        let line = format!("mqttws: connecting to {url}: {refusal}; without --strict it is taken\n");
+        let line =
+            format!("mqttws: connecting to {url}: {refusal}; without --strict it is taken\n");
         outcome.expect(5, "", &line);
     }
 }
@@ -254,7 +259,10 @@ fn headers_that_cannot_be_sent_are_usage_errors() {
     let folder = Folder::new();
     let two_lines = format!("X: @{}", folder.write("two", "a\r\nY: b"));
     for (arguments, words) in [
-        (&["-H", "no colon"][..], "-H: expected 'Name: value', with a name of letters, digits and -"),
+        (
+            &["-H", "no colon"][..],
+            "-H: expected 'Name: value', with a name of letters, digits and -",
+        ),
         (&["-H", "a b: c"], "-H: expected 'Name: value', with a name of letters, digits and -"),
         (&["-H", "X: a\r\nY: b"], "-H: X: the value holds a line break or a control character"),
         (&["-H", &two_lines], "-H: X: the value holds a line break or a control character"),
@@ -318,13 +326,15 @@ fn endless_answers_are_bounded() {
 fn a_body_that_never_comes_does_not_hide_the_refusal() {
     let answer = "HTTP/1.1 500 Oops\r\nContent-Length: 100\r\n\r\nhalf\n";
     let (outcome, url) = answered(answer, "/mqtt", &["--connect-timeout", "0.5"]);
-    let words = "the server answered HTTP 500 Oops: half; the server failed by itself: its log says why";
+    let words =
+        "the server answered HTTP 500 Oops: half; the server failed by itself: its log says why";
     outcome.expect(5, "", &format!("mqttws: connecting to {url}: {words}\n"));
 }
 
 #[test]
 fn closes_during_the_answer_and_after_connect_are_told() {
-    let broker = Broker::start(vec![Step::Request(&[]), Step::Answer("HTTP/1.1 101 Swi"), Step::End]);
+    let broker =
+        Broker::start(vec![Step::Request(&[]), Step::Answer("HTTP/1.1 101 Swi"), Step::End]);
     let url = broker.url();
     let words = "the server closed the connection within its HTTP answer";
     publish(&url, &[]).run().expect(5, "", &format!("mqttws: connecting to {url}: {words}\n"));
@@ -364,13 +374,16 @@ fn messages_above_the_limit_are_refused() {
         Step::Send("20 00 00"),
         packet("82 id <t> 00"),
         Step::Send("90 id 00"),
-        Step::Send("30 <t> '0123456789012345678901234567890123456789012345678901234567890123456789'"),
+        Step::Send(
+            "30 <t> '0123456789012345678901234567890123456789012345678901234567890123456789'",
+        ),
         Step::Close(1009),
         Step::Gone,
     ];
     let broker = Broker::start(script);
     let url = broker.url();
-    let outcome = Program::new(["sub", &url, "-V", "311", "-t", "t", "--max-message-size", "64"]).run();
+    let outcome =
+        Program::new(["sub", &url, "-V", "311", "-t", "t", "--max-message-size", "64"]).run();
     let words = "the server sent a WebSocket message of 75 bytes, the limit is 64; raise --max-message-size";
     outcome.expect(9, "", &format!("mqttws: subscribed at {url}: {words}\n"));
 }

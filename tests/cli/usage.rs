@@ -1,10 +1,12 @@
-//! The command line itself: what is refused before anything is connected, and what is told on request.
+//! The command line itself: what is refused before anything is connected, and what is told on
+//! request.
 
 use crate::support::lines::fails;
 use crate::support::program::Program;
 
 /// A topic to publish to that holds a wildcard.
-const WILDCARD: &str = "mqttws: *: a message cannot be published to '+' or '#'; see mqttws help pub";
+const WILDCARD: &str =
+    "mqttws: *: a message cannot be published to '+' or '#'; see mqttws help pub";
 
 /// Checks that the program refuses these arguments with a line like `pattern`.
 fn refuses(arguments: &[&str], pattern: &str) {
@@ -45,7 +47,10 @@ fn pub_needs_a_topic_and_one_message() {
         &["pub", "-t", "t", "-m", "x", "-n"],
         "mqttws: *'--message <TEXT>' cannot be used with '--null-message'*",
     );
-    refuses(&["pub", "-t", "t", "-l", "-s"], "mqttws: *'--stdin-line' cannot be used with '--stdin-file'*");
+    refuses(
+        &["pub", "-t", "t", "-l", "-s"],
+        "mqttws: *'--stdin-line' cannot be used with '--stdin-file'*",
+    );
 }
 
 #[test]
@@ -62,21 +67,29 @@ fn sub_needs_filters_that_are_valid() {
         &["sub", "-t", "a/#/b"],
         "mqttws: *'a/#/b'*: '#' must stand alone after the last slash, as in 'a/#'*",
     );
-    refuses(&["sub", "-t", "a+"], "mqttws: *'a+'*: '+' must stand alone between slashes, as in 'a/+/b'*");
+    refuses(
+        &["sub", "-t", "a+"],
+        "mqttws: *'a+'*: '+' must stand alone between slashes, as in 'a/+/b'*",
+    );
     refuses(&["sub", "-t", ""], "mqttws: *: the topic is empty; see mqttws help sub");
 }
 
 #[test]
 fn numbers_have_their_ranges() {
-    for flags in
-        [&["sub", "-t", "t", "-C", "0"][..], &["ping", "-c", "0"], &["pub", "-t", "t", "-n", "--repeat", "x"]]
-    {
+    for flags in [
+        &["sub", "-t", "t", "-C", "0"][..],
+        &["ping", "-c", "0"],
+        &["pub", "-t", "t", "-n", "--repeat", "x"],
+    ] {
         refuses(
             flags,
             "mqttws: invalid value '*' for '--* <N>': expected a number, at least 1; see mqttws help *",
         );
     }
-    refuses(&["pub", "-t", "t", "-m", "x", "-q", "3"], "mqttws: *'3' for '--qos <QOS>': expected 0, 1 or 2*");
+    refuses(
+        &["pub", "-t", "t", "-m", "x", "-q", "3"],
+        "mqttws: *'3' for '--qos <QOS>': expected 0, 1 or 2*",
+    );
     refuses(&["sub", "-t", "t", "-q", "-1"], "mqttws: *");
     refuses(&["sub", "-t", "t", "-C", "many"], "mqttws: *'many' for '--count <N>'*");
     refuses(
@@ -99,10 +112,19 @@ fn other_schemes_get_an_explanation() {
         &["sub", "mqtts://127.0.0.1", "-t", "t"],
         "mqttws: *mqtts:// is MQTT without WebSockets*wss://HOST*",
     );
-    refuses(&["sub", "ftp://127.0.0.1", "-t", "t"], "mqttws: *unknown scheme ftp://: write ws:// or wss://");
+    refuses(
+        &["sub", "ftp://127.0.0.1", "-t", "t"],
+        "mqttws: *unknown scheme ftp://: write ws:// or wss://",
+    );
     refuses(&["sub", "ws://", "-t", "t"], "mqttws: *the URL names no host");
-    refuses(&["sub", "ws://127.0.0.1:port/", "-t", "t"], "mqttws: *the port is not a number from 1 to 65535");
-    refuses(&["sub", "ws://127.0.0.1/#part", "-t", "t"], "mqttws: *has no fragment: write # as %23");
+    refuses(
+        &["sub", "ws://127.0.0.1:port/", "-t", "t"],
+        "mqttws: *the port is not a number from 1 to 65535",
+    );
+    refuses(
+        &["sub", "ws://127.0.0.1/#part", "-t", "t"],
+        "mqttws: *has no fragment: write # as %23",
+    );
 }
 
 #[test]

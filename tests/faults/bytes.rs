@@ -1,5 +1,6 @@
-//! A small conversation disturbed at every byte, in both directions: cut, reset, split, half closed, stalled and
-//! then cut. Every run ends well, and its messages are delivered as their QoS demands.
+//! A small conversation disturbed at every byte, in both directions: cut, reset, split, half
+//! closed, stalled and then cut. Every run ends well, and its messages are delivered as their QoS
+//! demands.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -68,8 +69,8 @@ impl Case {
     }
 }
 
-/// Every place where the conversation of `proxy`'s first connection can be disturbed, each in one of these ways,
-/// turn by turn, or in all of them.
+/// Every place where the conversation of `proxy`'s first connection can be disturbed, each in one
+/// of these ways, turn by turn, or in all of them.
 fn cases(proxy: &Proxy, all: bool) -> Vec<Case> {
     println!(
         "{} bytes up, {} down, {} connections",
@@ -77,8 +78,9 @@ fn cases(proxy: &Proxy, all: bool) -> Vec<Case> {
         proxy.bytes_down(),
         proxy.connections()
     );
-    let places =
-        (0..proxy.bytes_up()).map(|at| (true, at)).chain((0..proxy.bytes_down()).map(|at| (false, at)));
+    let places = (0..proxy.bytes_up())
+        .map(|at| (true, at))
+        .chain((0..proxy.bytes_down()).map(|at| (false, at)));
     let mut cases = Vec::new();
     for ((is_up, at), turn) in places.zip((0..ALL.len()).cycle()) {
         let chosen = if all { &ALL[..] } else { &ALL[turn..=turn] };
@@ -170,7 +172,11 @@ fn subscribing(version: &'static str, qos: &'static str, all: bool) {
     let Some(broker) = mosquitto() else { return };
     let _bustle = broker.keep_busy();
     let feed = || {
-        broker.client("mosquitto_pub", &["-t", "t", "-q", qos, "-l"]).stdin("1\n2\n").run().expect(0, "", "");
+        broker
+            .client("mosquitto_pub", &["-t", "t", "-q", qos, "-l"])
+            .stdin("1\n2\n")
+            .run()
+            .expect(0, "", "");
     };
     // As long as the longest of the names.
     let longest = "StallAndCut-down-999";

@@ -1,5 +1,5 @@
-//! A server that talks and never listens: what we have to say to it can never be sent, and nothing else may
-//! wait for that.
+//! A server that talks and never listens: what we have to say to it can never be sent, and nothing
+//! else may wait for that.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
@@ -45,7 +45,8 @@ impl Deaf {
     /// A subscriber with these flags.
     fn subscriber(&self, flags: &[&str]) -> Running {
         let url = format!("ws://127.0.0.1:{}/mqtt", self.port);
-        Program::new([&["sub", &url, "-V", "311", "-t", "t", "--no-reconnect"], flags].concat()).spawn()
+        Program::new([&["sub", &url, "-V", "311", "-t", "t", "--no-reconnect"], flags].concat())
+            .spawn()
     }
 
     /// Waits until neither side can write any more.
@@ -80,7 +81,8 @@ fn the_keep_alive_ends_it() {
     let server = Deaf::start();
     let outcome = server.subscriber(&["-k", "2"]).finish();
     // The PINGREQ may have gone out before the way was full.
-    let silence = String::from_utf8_lossy(&outcome.stderr).contains("did not answer a PINGREQ within 2 s");
+    let silence =
+        String::from_utf8_lossy(&outcome.stderr).contains("did not answer a PINGREQ within 2 s");
     let words = if silence { "did not answer" } else { "the server does not read what we send" };
     ends(&outcome, 8, words, 2.9..12.0);
 }
@@ -116,7 +118,8 @@ fn a_signal_does_not_wait_for_a_server_that_never_ends() {
     ends(&subscriber.finish_within(Duration::from_secs(1)), 0, "", 0.0..30.0);
 }
 
-/// A server that begins to read late, and then reads with pauses: whoever waits for it goes on as soon as it does.
+/// A server that begins to read late, and then reads with pauses: whoever waits for it goes on as
+/// soon as it does.
 fn slow_reader() -> (String, JoinHandle<u64>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let url = format!("ws://127.0.0.1:{}/mqtt", listener.local_addr().unwrap().port());

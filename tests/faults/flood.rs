@@ -1,5 +1,5 @@
-//! A broker that sends one subscriber a flood of numbered messages, as fast as it takes them, and notes when it
-//! is pinged. It must never know the program's codec.
+//! A broker that sends one subscriber a flood of numbered messages, as fast as it takes them, and
+//! notes when it is pinged. It must never know the program's codec.
 
 use std::io::{BufReader, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
@@ -15,8 +15,8 @@ use tungstenite::{Message, WebSocket};
 /// How much is written at once.
 const BATCH: usize = 64 * 1024;
 
-/// So many messages of QoS 1 and 2 may be on the way: fewer than the program takes before MQTT 5, and than it
-/// says in MQTT 5.
+/// So many messages of QoS 1 and 2 may be on the way: fewer than the program takes before MQTT 5,
+/// and than it says in MQTT 5.
 const WINDOW: u64 = 10_000;
 
 /// What is sent.
@@ -91,8 +91,8 @@ impl Flood {
     }
 }
 
-/// What waits in the socket of this line of `/proc/net/tcp`: to be sent by the broker at `port`, or to be read by
-/// its client.
+/// What waits in the socket of this line of `/proc/net/tcp`: to be sent by the broker at `port`, or
+/// to be read by its client.
 fn waiting(line: &str, port: u16) -> u64 {
     let words: Vec<&str> = line.split_whitespace().collect();
     let [_, here, there, _, queues, ..] = words[..] else { return 0 };
@@ -107,7 +107,11 @@ pub fn line(number: u32, length: usize) -> String {
     format!("{number:08}{:x<width$}\n", "", width = length - 8)
 }
 
-#[expect(clippy::result_large_err, clippy::unnecessary_wraps, reason = "tungstenite asks for this type")]
+#[expect(
+    clippy::result_large_err,
+    clippy::unnecessary_wraps,
+    reason = "tungstenite asks for this type"
+)]
 fn agree(_: &Request, mut response: Response) -> Result<Response, ErrorResponse> {
     response.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static("mqtt"));
     Ok(response)
@@ -187,7 +191,8 @@ fn note_all(stream: &TcpStream, seen: &Seen) {
 fn write_all(mut socket: TcpStream, stream: Stream, seen: &Seen) {
     let (mut batch, mut answered, mut number) = (Vec::new(), 0, 0);
     // After the last message there is still something to answer at QoS 2.
-    while number < stream.last || (stream.qos > 0 && seen.finished.load(Ordering::SeqCst) < u64::from(number))
+    while number < stream.last
+        || (stream.qos > 0 && seen.finished.load(Ordering::SeqCst) < u64::from(number))
     {
         let sent = u64::from(number);
         let may_send = stream.qos == 0 || sent < seen.finished.load(Ordering::SeqCst) + WINDOW;

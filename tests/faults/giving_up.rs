@@ -1,4 +1,5 @@
-//! `mqttws pub` when the broker does not come back: a script can go on from what its last line says.
+//! `mqttws pub` when the broker does not come back: a script can go on from what its last line
+//! says.
 
 use crate::numbers::{numbers, sequence};
 use crate::program::Program;
@@ -9,7 +10,8 @@ const LAST: u32 = 500;
 
 /// How many were acknowledged, how many are in doubt, and which the first of them is.
 fn account(line: &str) -> [u32; 3] {
-    let numbers = line.split(' ').filter_map(|word| word.trim_end_matches([':', ',', ';']).parse().ok());
+    let numbers =
+        line.split(' ').filter_map(|word| word.trim_end_matches([':', ',', ';']).parse().ok());
     let numbers: Vec<u32> = numbers.take(3).collect();
     numbers.try_into().unwrap_or_else(|_| panic!("no account: {line}"))
 }
@@ -17,7 +19,8 @@ fn account(line: &str) -> [u32; 3] {
 /// The acknowledgements stop, and then the broker is gone.
 fn give_up(qos: &str, version: &str) {
     let Some(broker) = mosquitto() else { return };
-    let mut subscriber = broker.client("mosquitto_sub", &["-i", "sub", "-t", "t", "-q", "0"]).spawn();
+    let mut subscriber =
+        broker.client("mosquitto_sub", &["-i", "sub", "-t", "t", "-q", "0"]).spawn();
     broker.wait_for_subscription("sub");
     let silent = Plan { down: Path::failing(700, Fault::Hold), ..Plan::default() };
     let proxy = Proxy::start(broker.ws_port(), move |_| silent.clone());
@@ -31,7 +34,10 @@ fn give_up(qos: &str, version: &str) {
 
     let stderr = String::from_utf8_lossy(&outcome.stderr);
     let lines: Vec<&str> = stderr.lines().collect();
-    assert!(lines.len() == 2 && lines[0].contains("trying again"), "a loss and an account:\n{outcome}");
+    assert!(
+        lines.len() == 2 && lines[0].contains("trying again"),
+        "a loss and an account:\n{outcome}"
+    );
     let [acknowledged, in_doubt, first] = account(lines[1]);
     broker.client("mosquitto_pub", &["-t", "t", "-m", "0"]).run().expect(0, "", "");
     subscriber.wait_for_line(|line| line == "0\n");

@@ -1,5 +1,5 @@
-//! `mqttws sub` ended at any moment, by SIGKILL and by a reader that goes away: what its runs printed is
-//! complete when put together.
+//! `mqttws sub` ended at any moment, by SIGKILL and by a reader that goes away: what its runs
+//! printed is complete when put together.
 
 use std::io::{ErrorKind, Read};
 use std::net::Shutdown;
@@ -22,7 +22,8 @@ const MANY: u32 = 12_000;
 /// Comes behind all others.
 const END: u32 = 1_000_000;
 
-/// How long after its start a run may be killed, in milliseconds: before, in and after the connection.
+/// How long after its start a run may be killed, in milliseconds: before, in and after the
+/// connection.
 const START: u64 = 60;
 
 /// The flags of a session that stays.
@@ -44,7 +45,8 @@ fn kill_again_and_again(seed: u64, qos: &str, version: &str) {
     let session = session(qos, version);
     let Some(broker) = broker_with(&session) else { return };
     let mut random = fastrand::Rng::with_seed(seed);
-    let feeder = broker.client("mosquitto_pub", &["-t", "t", "-q", qos, "-l"]).stdin(sequence(LAST)).spawn();
+    let feeder =
+        broker.client("mosquitto_pub", &["-t", "t", "-q", qos, "-l"]).stdin(sequence(LAST)).spawn();
     let run = || Program::new([&["sub", &broker.ws()], &session[..]].concat()).spawn();
     let (mut printed, mut latest, mut kills) = (Vec::new(), 0, 0);
     while kills < 20 && latest < LAST {
@@ -53,7 +55,9 @@ fn kill_again_and_again(seed: u64, qos: &str, version: &str) {
             thread::sleep(Duration::from_millis(random.u64(..START)));
         } else {
             let wanted = LAST.min(latest + random.u32(1..150));
-            running.wait_for_line(|line| line.trim_end().parse().is_ok_and(|number: u32| number >= wanted));
+            running.wait_for_line(|line| {
+                line.trim_end().parse().is_ok_and(|number: u32| number >= wanted)
+            });
         }
         running.signal("KILL");
         printed.extend(numbers(&running.finish().stdout));
@@ -106,11 +110,12 @@ fn killed_at_qos_2_before_version_5() {
     kill_again_and_again(24, "2", "311");
 }
 
-/// A run whose reader goes away after so many lines; everything that was written until then. Without one more
-/// message a program with nothing to write would not see that it is gone.
+/// A run whose reader goes away after so many lines; everything that was written until then.
+/// Without one more message a program with nothing to write would not see that it is gone.
 ///
-/// A socket stands for the pipe: after its reading end was shut the writer gets EPIPE as it does from a
-/// closed pipe, but what was written before can still be looked at. `head` would throw it away.
+/// A socket stands for the pipe: after its reading end was shut the writer gets EPIPE as it does
+/// from a closed pipe, but what was written before can still be looked at. `head` would throw it
+/// away.
 fn read_lines(arguments: &[&str], lines: usize, publish_one: impl FnOnce()) -> Vec<u8> {
     let (mut reader, writer) = UnixStream::pair().unwrap();
     reader.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -118,11 +123,12 @@ fn read_lines(arguments: &[&str], lines: usize, publish_one: impl FnOnce()) -> V
     let (mut read, mut buffer) = (Vec::new(), vec![0; 4096]);
     while numbers(&read).len() < lines {
         let length = match reader.read(&mut buffer) {
-            // A read with a time-out ends so when the machine, or only the test, was stopped and goes on: not
-            // even a signal handler is needed (signal(7)).
+            // A read with a time-out ends so when the machine, or only the test, was stopped and
+            // goes on: not even a signal handler is needed (signal(7)).
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            result => result
-                .unwrap_or_else(|error| panic!("{error:?} with {} of {lines} lines", numbers(&read).len())),
+            result => result.unwrap_or_else(|error| {
+                panic!("{error:?} with {} of {lines} lines", numbers(&read).len())
+            }),
         };
         assert!(length > 0, "it ended after {read:?}");
         read.extend_from_slice(&buffer[..length]);

@@ -1,5 +1,5 @@
-//! Messages that `mqttws sub` writes as they come, through connections that break in the middle of them: the
-//! output is whole, or the program says that it is not.
+//! Messages that `mqttws sub` writes as they come, through connections that break in the middle of
+//! them: the output is whole, or the program says that it is not.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
@@ -109,7 +109,8 @@ fn a_cut_at_qos_0_is_told() {
     }
 }
 
-/// A broker of one connection that sends a message of [`LARGE`] bytes, as many to a frame; where it listens.
+/// A broker of one connection that sends a message of [`LARGE`] bytes, as many to a frame; where it
+/// listens.
 fn sending_in_frames_of(size: usize) -> String {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -132,7 +133,8 @@ fn sending_in_frames_of(size: usize) -> String {
 fn memory_does_not_grow_with_the_message() {
     for size in [1 << 17, LARGE] {
         let flags = ["-V", "311", "-t", "t", "-C", "1", "-N", "-W", "30"];
-        let mut process = Process::start(&[&["sub", &sending_in_frames_of(size)], &flags[..]].concat());
+        let mut process =
+            Process::start(&[&["sub", &sending_in_frames_of(size)], &flags[..]].concat());
         let mut stdout = process.take_stdout();
         let (mut buffer, mut read, mut peak) = (vec![0; 16 * 1024], 0, 0);
         while let Ok(count @ 1..) = stdout.read(&mut buffer) {

@@ -1,5 +1,6 @@
-//! Promises 1 to 5 of design.md §4 under faults: connections that break at any byte, brokers that restart,
-//! readers that stop, and SIGKILL. These tests must never know how the program keeps its promises.
+//! Promises 1 to 5 of design.md §4 under faults: connections that break at any byte, brokers that
+//! restart, readers that stop, and SIGKILL. These tests must never know how the program keeps its
+//! promises.
 
 #[expect(dead_code, reason = "tests/interop uses the rest")]
 #[path = "../interop/broker.rs"]

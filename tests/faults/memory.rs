@@ -47,7 +47,11 @@ fn publishing() {
     for qos in ["0", "1", "2"] {
         for count in COUNTS {
             let Some(broker) = mosquitto() else { return };
-            show(&format!("pub -q {qos}"), count, peak_of(&mut publisher(&broker.ws(), qos, count)));
+            show(
+                &format!("pub -q {qos}"),
+                count,
+                peak_of(&mut publisher(&broker.ws(), qos, count)),
+            );
         }
     }
 }
@@ -81,17 +85,31 @@ fn through_cuts() {
     for qos in ["1", "2"] {
         for count in COUNTS {
             let Some(broker) = mosquitto() else { return };
-            let storm = |seed, up, down| Storm { faults: 30, up, down, seed }.before(broker.ws_port());
+            let storm =
+                |seed, up, down| Storm { faults: 30, up, down, seed }.before(broker.ws_port());
             let (above, below) = (storm(31, 30_000, 60_000), storm(32, 60_000, 30_000));
             let count_text = count.to_string();
-            let flags =
-                ["-i", "sub", "-t", "t", "-q", qos, "-C", &count_text, "-c", "--reconnect-delay", SOON];
+            let flags = [
+                "-i",
+                "sub",
+                "-t",
+                "t",
+                "-q",
+                qos,
+                "-C",
+                &count_text,
+                "-c",
+                "--reconnect-delay",
+                SOON,
+            ];
             // At QoS 1 it ends early by what comes twice.
-            let process =
-                Process::start(&[&["sub", &above.url(), "--quiet", "--wait", "20"], &flags[..]].concat());
+            let process = Process::start(
+                &[&["sub", &above.url(), "--quiet", "--wait", "20"], &flags[..]].concat(),
+            );
             broker.wait_for_subscription("sub");
             let mut process = drained(process);
-            let publishing = ["-l", "-t", "t", "-q", qos, "--wait", "20", "--reconnect-delay", SOON];
+            let publishing =
+                ["-l", "-t", "t", "-q", qos, "--wait", "20", "--reconnect-delay", SOON];
             let mut publisher =
                 Process::start(&[&["pub", &below.url(), "--quiet"], &publishing[..]].concat());
             let mut stdin = publisher.take_stdin();
@@ -113,7 +131,9 @@ fn a_large_message_that_nobody_asked_for_is_not_kept() {
         let mut stream = flood::connected(listener.accept().unwrap().0, "311");
         // QoS 0, a remaining length of 64 MiB and 3, the topic "t".
         stream
-            .write_all(&[0x82, 127, 0, 0, 0, 0, 4, 0, 0, 8, 0x30, 0x83, 0x80, 0x80, 0x20, 0, 1, b't'])
+            .write_all(&[
+                0x82, 127, 0, 0, 0, 0, 4, 0, 0, 8, 0x30, 0x83, 0x80, 0x80, 0x20, 0, 1, b't',
+            ])
             .unwrap();
         let piece = vec![b'x'; 64 * 1024];
         for _ in 0..LENGTH / 65_536 {

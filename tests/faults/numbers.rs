@@ -33,27 +33,35 @@ pub fn feed(broker: &Mosquitto, last: u32, qos: &str, limit: Duration) {
 pub fn numbers(output: &[u8]) -> Vec<u32> {
     let text = String::from_utf8_lossy(output);
     let lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
-    lines.map(|line| line.trim_end().parse().unwrap_or_else(|_| panic!("not a number: {line:?}"))).collect()
+    lines
+        .map(|line| line.trim_end().parse().unwrap_or_else(|_| panic!("not a number: {line:?}")))
+        .collect()
 }
 
-/// Checks that all arrived: at QoS 2 once each and in order, at QoS 1 with their first arrivals in order.
+/// Checks that all arrived: at QoS 2 once each and in order, at QoS 1 with their first arrivals in
+/// order.
 pub fn all_arrived(arrived: &[u32], last: u32, qos: &str) {
     let mut next = 1;
     for (at, &number) in arrived.iter().enumerate() {
         let is_again = qos == "1" && number < next;
-        assert!(number == next || is_again, "{number} came where {next} was due (arrival {at} at QoS {qos})");
+        assert!(
+            number == next || is_again,
+            "{number} came where {next} was due (arrival {at} at QoS {qos})"
+        );
         next += u32::from(number == next);
     }
     assert_eq!(next - 1, last, "so many of {last} arrived in all at QoS {qos}");
 }
 
-/// Checks that each loss and each recovery has its line, and that there were this many of them at least.
+/// Checks that each loss and each recovery has its line, and that there were this many of them at
+/// least.
 pub fn tells_losses_and_recoveries(outcome: &Outcome, least: usize) {
     let stderr = String::from_utf8_lossy(&outcome.stderr);
     let count = |words: &str| stderr.lines().filter(|line| line.contains(words)).count();
     let (losses, recoveries) = (count("trying again"), count("connected again"));
     // An endless `sub` may be interrupted while its connection is lost.
-    let is_even = losses == recoveries || losses == recoveries + 1 && stderr.ends_with("trying again\n");
+    let is_even =
+        losses == recoveries || losses == recoveries + 1 && stderr.ends_with("trying again\n");
     assert!(is_even && recoveries >= least, "{losses} losses, {recoveries} recoveries:\n{outcome}");
     let other = stderr.lines().find(|line| !line.starts_with("mqttws: warning: "));
     assert_eq!(other, None, "neither loss nor recovery:\n{outcome}");
@@ -64,7 +72,8 @@ pub fn other_seeds() -> u64 {
     std::env::var("MQTTWS_SEED").map_or(0, |seed| seed.parse().expect("MQTTWS_SEED is a number"))
 }
 
-/// Random faults, so many of them, and then none: each after some bytes of the one direction or the other.
+/// Random faults, so many of them, and then none: each after some bytes of the one direction or the
+/// other.
 #[derive(Clone, Copy, Debug)]
 pub struct Storm {
     /// Connections that break.
@@ -83,10 +92,9 @@ impl Storm {
         let seed = self.seed + other_seeds();
         println!("{self:?}, seed in fact {seed}");
         let mut random = fastrand::Rng::with_seed(seed);
-        Proxy::start(
-            port,
-            move |number| if number < self.faults { self.plan(&mut random) } else { Plan::default() },
-        )
+        Proxy::start(port, move |number| {
+            if number < self.faults { self.plan(&mut random) } else { Plan::default() }
+        })
     }
 
     fn plan(self, random: &mut fastrand::Rng) -> Plan {

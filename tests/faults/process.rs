@@ -72,7 +72,8 @@ impl Process {
     pub fn reads(&mut self, expected: &str) {
         let mut read = vec![0; expected.len()];
         self.stdout.as_mut().expect("it is not taken").read_exact(&mut read).unwrap();
-        let shown = |bytes: &[u8]| String::from_utf8_lossy(&bytes[..bytes.len().min(20)]).into_owned();
+        let shown =
+            |bytes: &[u8]| String::from_utf8_lossy(&bytes[..bytes.len().min(20)]).into_owned();
         assert!(
             read == expected.as_bytes(),
             "{:?} where {:?} was due",

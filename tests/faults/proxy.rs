@@ -1,5 +1,5 @@
-//! A proxy that breaks connections at chosen bytes: cut, reset, stalled, half closed, split into pieces. It
-//! must never know what the bytes mean.
+//! A proxy that breaks connections at chosen bytes: cut, reset, stalled, half closed, split into
+//! pieces. It must never know what the bytes mean.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
@@ -180,7 +180,8 @@ impl Proxy {
 }
 
 impl Drop for Proxy {
-    /// Ends the connections, and wakes the listener so that it ends, too: from now on nobody is there.
+    /// Ends the connections, and wakes the listener so that it ends, too: from now on nobody is
+    /// there.
     fn drop(&mut self) {
         self.shared.is_over.store(true, Ordering::SeqCst);
         self.close();
@@ -310,7 +311,9 @@ impl Connection {
         self.is_over.store(true, Ordering::SeqCst);
         if fault == Fault::Reset {
             let deadline = Instant::now() + UNREAD;
-            while Instant::now() < deadline && self.client.peek(&mut [0]).is_err_and(|e| is_turn(&e)) {}
+            while Instant::now() < deadline
+                && self.client.peek(&mut [0]).is_err_and(|e| is_turn(&e))
+            {}
             self.broker.shutdown(Shutdown::Both).ok();
         } else {
             self.end();

@@ -22,8 +22,9 @@ fn publish_through(storm: Storm, last: u32, qos: &str, version: &str, limit: Dur
     let proxy = storm.before(broker.ws_port());
     let command = ["pub", &proxy.url(), "-t", "t", "-l", "-q", qos];
     let flags = ["--wait", "20", "--reconnect-delay", SOON];
-    let publisher =
-        Program::new([&command[..], &flags, &pinned(version)].concat()).stdin(sequence(last)).spawn();
+    let publisher = Program::new([&command[..], &flags, &pinned(version)].concat())
+        .stdin(sequence(last))
+        .spawn();
     let outcome = publisher.finish_within(limit);
     assert_eq!((outcome.code(), outcome.stdout.as_slice()), (Some(0), b"".as_slice()), "{outcome}");
     println!("{} connections, {} broken, {:?}", proxy.connections(), proxy.broken(), outcome.took);

@@ -1,8 +1,8 @@
 //! Brokers that end and start again, in order and by SIGKILL, with their memory and without.
 //!
-//! `mosquitto_sub` subscribes with QoS 0, so that mosquitto writes each message to it before it acknowledges
-//! the message: what it has acknowledged, it cannot lose with its memory. It subscribes again before
-//! `mqttws` gets through to the broker.
+//! `mosquitto_sub` subscribes with QoS 0, so that mosquitto writes each message to it before it
+//! acknowledges the message: what it has acknowledged, it cannot lose with its memory. It
+//! subscribes again before `mqttws` gets through to the broker.
 
 use std::collections::BTreeSet;
 
@@ -20,22 +20,26 @@ const LAST: u32 = 2000;
 const FORGETFUL: &str = "persistence false\n";
 
 /// Everything is saved after each change and at the end.
-const MINDFUL: &str =
-    "persistence true\npersistence_location {folder}/\nautosave_on_changes true\nautosave_interval 1\n";
+const MINDFUL: &str = "persistence true\npersistence_location {folder}/\nautosave_on_changes true\nautosave_interval 1\n";
 
-/// Each of the first connections comes to a standstill with messages and acknowledgements on the way.
+/// Each of the first connections comes to a standstill with messages and acknowledgements on the
+/// way.
 fn standstill(number: usize) -> Plan {
     if number >= RESTARTS {
         return Plan::default();
     }
     let bytes = number as u64 * 150;
-    Plan { up: Path::failing(4000 + 5 * bytes, Fault::Hold), down: Path::failing(500 + bytes, Fault::Hold) }
+    Plan {
+        up: Path::failing(4000 + 5 * bytes, Fault::Hold),
+        down: Path::failing(500 + bytes, Fault::Hold),
+    }
 }
 
 /// Publishes numbers while the broker is restarted; what was received and how `mqttws` ended.
 fn publish(settings: &str, end: fn(&mut Mosquitto), flags: &[&str]) -> Option<(Vec<u32>, Outcome)> {
     let mut broker = mosquitto_with(settings)?;
-    let mut subscriber = broker.client("mosquitto_sub", &["-i", "sub", "-t", "t", "-q", "0"]).spawn();
+    let mut subscriber =
+        broker.client("mosquitto_sub", &["-i", "sub", "-t", "t", "-q", "0"]).spawn();
     broker.wait_for_subscription("sub");
     let proxy = Proxy::start(broker.ws_port(), standstill);
     let command = ["pub", &proxy.url(), "-t", "t", "-l", "--reconnect-delay", SOON];
@@ -67,7 +71,9 @@ fn in_doubt(outcome: &Outcome) -> BTreeSet<u32> {
 }
 
 fn at_least_once(settings: &str, end: fn(&mut Mosquitto), version: &str) {
-    let Some((arrived, outcome)) = publish(settings, end, &["-q", "1", "-V", version]) else { return };
+    let Some((arrived, outcome)) = publish(settings, end, &["-q", "1", "-V", version]) else {
+        return;
+    };
     assert_eq!(outcome.code(), Some(0), "{outcome}");
     all_arrived(&arrived, LAST, "1");
 }
@@ -99,7 +105,10 @@ fn qos_2_with_a_broker_that_forgets() {
         let flags = ["-q", "2", "-V", version];
         let Some((arrived, outcome)) = publish(FORGETFUL, Mosquitto::kill, &flags) else { return };
         let (missing, doubted) = (missing(&arrived), in_doubt(&outcome));
-        assert!(missing.is_subset(&doubted), "missing {missing:?}, in doubt {doubted:?}\n{outcome}");
+        assert!(
+            missing.is_subset(&doubted),
+            "missing {missing:?}, in doubt {doubted:?}\n{outcome}"
+        );
         assert!(!doubted.is_empty(), "a broker that forgets leaves doubt\n{outcome}");
         assert_eq!(outcome.code(), Some(7), "{outcome}");
     }
@@ -109,16 +118,22 @@ fn qos_2_with_a_broker_that_forgets() {
 fn qos_2_with_a_broker_that_remembers() {
     for version in ["5", "311"] {
         let flags = ["-q", "2", "-V", version];
-        let Some((arrived, outcome)) = publish(MINDFUL, Mosquitto::terminate, &flags) else { return };
+        let Some((arrived, outcome)) = publish(MINDFUL, Mosquitto::terminate, &flags) else {
+            return;
+        };
         assert_eq!(outcome.code(), Some(0), "{outcome}");
         all_arrived(&arrived, LAST, "2");
     }
 }
 
-/// Killed, it remembers what was a second ago: what was on the way then it may answer without having it.
+/// Killed, it remembers what was a second ago: what was on the way then it may answer without
+/// having it.
 #[test]
 fn qos_2_with_a_broker_that_remembers_the_past() {
-    let Some((arrived, outcome)) = publish(MINDFUL, Mosquitto::kill, &["-q", "2", "-V", "5"]) else { return };
+    let Some((arrived, outcome)) = publish(MINDFUL, Mosquitto::kill, &["-q", "2", "-V", "5"])
+    else {
+        return;
+    };
     let missing = missing(&arrived);
     assert!(missing.len() <= RESTARTS * 20, "missing {missing:?}\n{outcome}");
     assert!(matches!(outcome.code(), Some(0 | 7)), "{outcome}");

@@ -1,5 +1,5 @@
-//! `mqttws sub` when nobody reads its output: the connection is kept, memory is bounded, the broker feels it,
-//! Ctrl-C works, and nothing is missing when reading goes on.
+//! `mqttws sub` when nobody reads its output: the connection is kept, memory is bounded, the broker
+//! feels it, Ctrl-C works, and nothing is missing when reading goes on.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -21,8 +21,9 @@ const LAST: u32 = 20 * 1024;
 /// The most memory that it may ever have, in KiB.
 const MEMORY: u64 = 24 * 1024;
 
-/// So many bytes it may hold or have written into the pipe: four chunks of 64 KiB that were read, as many batches
-/// of 128 KiB that wait to be written, one that is being gathered, and what the pipe holds.
+/// So many bytes it may hold or have written into the pipe: four chunks of 64 KiB that were read,
+/// as many batches of 128 KiB that wait to be written, one that is being gathered, and what the
+/// pipe holds.
 const HELD: u64 = (4 * 64 + 5 * 128 + 64 + 64) * 1024;
 
 /// Mosquitto ends a connection that was silent for one and a half keep alives of two seconds.
@@ -32,7 +33,8 @@ const LONGEST_SILENCE: Duration = Duration::from_secs(3);
 fn stalled(version: &'static str, qos: u8) -> (Flood, Process) {
     let flood = Flood::start(Stream { last: LAST, length: LENGTH, version, qos });
     let qos = qos.to_string();
-    let process = Process::start(&["sub", &flood.url(), "-V", version, "-t", "t", "-k", "2", "-q", &qos]);
+    let process =
+        Process::start(&["sub", &flood.url(), "-V", version, "-t", "t", "-k", "2", "-q", &qos]);
     let (mut written, mut since) = (0, Instant::now());
     let deadline = Instant::now() + PATIENCE;
     while written == 0 || since.elapsed() < Duration::from_secs(1) {
@@ -61,7 +63,10 @@ fn nobody_reads_for_a_while(version: &'static str, qos: u8) {
     let (read, finished) = (flood.read(), flood.finished());
     are_close(&flood.pings(), start);
     let peak = process.peak_memory().unwrap();
-    println!("{read} of {} bytes read, {finished} acknowledged, {peak} KiB of memory", flood.written());
+    println!(
+        "{read} of {} bytes read, {finished} acknowledged, {peak} KiB of memory",
+        flood.written()
+    );
     assert!(read <= HELD, "{read} bytes were read: the socket is read meanwhile");
     // What is acknowledged is written: a pipe holds 64 KiB.
     assert!(finished * LENGTH as u64 <= 64 * 1024, "{finished} messages were acknowledged");
@@ -116,7 +121,8 @@ fn mosquitto_keeps_the_connection() {
     let filling = ".".repeat(1000);
     let lines = |number: &str| format!("{number}{filling}\n");
     let messages: String = sequence(2000).lines().map(lines).collect();
-    let publisher = broker.client("mosquitto_pub", &["-t", "t", "-q", "1", "-l"]).stdin(messages.as_str());
+    let publisher =
+        broker.client("mosquitto_pub", &["-t", "t", "-q", "1", "-l"]).stdin(messages.as_str());
     publisher.run().expect(0, "", "");
     let start = Instant::now();
     thread::sleep(Duration::from_secs(10));

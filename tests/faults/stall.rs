@@ -8,9 +8,12 @@ use crate::program::Program;
 use crate::proxy::{Fault, Path, Plan, Proxy};
 use crate::{SOON, mosquitto, wait_until};
 
-/// Publishes while the first connection stands still in the direction to the client; with a keep alive of a
-/// second.
-fn publish_with(down: Path, meanwhile: impl FnOnce(&Proxy)) -> Option<(Proxy, crate::program::Outcome)> {
+/// Publishes while the first connection stands still in the direction to the client; with a keep
+/// alive of a second.
+fn publish_with(
+    down: Path,
+    meanwhile: impl FnOnce(&Proxy),
+) -> Option<(Proxy, crate::program::Outcome)> {
     let broker = mosquitto()?;
     let subscriber =
         broker.client("mosquitto_sub", &["-i", "sub", "-t", "t", "-q", "2", "-C", "300"]).spawn();
@@ -19,7 +22,8 @@ fn publish_with(down: Path, meanwhile: impl FnOnce(&Proxy)) -> Option<(Proxy, cr
         let down = if number == 0 { down.clone() } else { Path::default() };
         Plan { down, ..Plan::default() }
     });
-    let command = ["pub", &proxy.url(), "-t", "t", "-q", "2", "-l", "-k", "1", "--reconnect-delay", SOON];
+    let command =
+        ["pub", &proxy.url(), "-t", "t", "-q", "2", "-l", "-k", "1", "--reconnect-delay", SOON];
     let publisher = Program::new(command).stdin(sequence(300)).spawn();
     meanwhile(&proxy);
     let outcome = publisher.finish();
@@ -54,7 +58,8 @@ fn a_silent_broker_is_left_after_the_keep_alive() {
 #[test]
 fn a_standstill_before_connack_is_left_after_the_connect_timeout() {
     let Some(broker) = mosquitto() else { return };
-    let subscriber = broker.client("mosquitto_sub", &["-i", "sub", "-t", "t", "-q", "1", "-C", "3"]).spawn();
+    let subscriber =
+        broker.client("mosquitto_sub", &["-i", "sub", "-t", "t", "-q", "1", "-C", "3"]).spawn();
     broker.wait_for_subscription("sub");
     let proxy = Proxy::start(broker.ws_port(), |number| match number {
         0 => Plan { down: Path::failing(20, Fault::Hold), ..Plan::default() },

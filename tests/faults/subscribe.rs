@@ -6,7 +6,8 @@ use crate::numbers::{Storm, all_arrived, feed, numbers, pinned, tells_losses_and
 use crate::program::Program;
 use crate::{LONG, SOON, VERY_LONG, mosquitto};
 
-/// Subscribes through the storm while the numbers up to `last` are published, and checks what is printed.
+/// Subscribes through the storm while the numbers up to `last` are published, and checks what is
+/// printed.
 fn subscribe_through(storm: Storm, last: u32, qos: &str, version: &str, limit: Duration) {
     let Some(broker) = mosquitto() else { return };
     let session = ["-t", "t", "-q", qos, "-c", "-i", "sub"];

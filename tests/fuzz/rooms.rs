@@ -1,5 +1,5 @@
-//! The decoders of mqttws, from its own source by path. That they build without the rest of the program
-//! proves that they are pure; this must never name anything else of it.
+//! The decoders of mqttws, from its own source by path. That they build without the rest of the
+//! program proves that they are pure; this must never name anything else of it.
 
 pub mod stream;
 
@@ -14,16 +14,16 @@ pub mod mqtt {
     pub mod version;
 }
 
-/// Of room 3 what reads and writes text, and no file and no terminal.
-#[path = "../../src/terminal"]
-pub mod terminal {
+/// A message as text, and text as a message.
+#[path = "../../src/format"]
+pub mod format {
     pub mod encoding;
+    pub mod escape;
     pub mod json;
-    pub mod moment;
     mod mosquitto;
     pub mod record;
-    pub mod sanitise;
     pub mod template;
+    pub mod time;
 }
 
 /// Of room 2 what understands addresses and the upgrade, and no socket.

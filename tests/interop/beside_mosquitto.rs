@@ -1,5 +1,5 @@
-//! `mqttws sub` and Debian's `mosquitto_sub` on one broker: what they print for the same flags is the same,
-//! byte for byte. These tests must never know a format.
+//! `mqttws sub` and Debian's `mosquitto_sub` on one broker: what they print for the same flags is
+//! the same, byte for byte. These tests must never know a format.
 
 use crate::broker::Mosquitto;
 use crate::mosquitto;
@@ -7,9 +7,11 @@ use crate::program::{Program, Running};
 
 /// Both, subscribed with the same flags: ours first.
 fn both(broker: &Mosquitto, flags: &[&str]) -> [Running; 2] {
-    let ours = Program::new([&["sub", &broker.ws(), "-i", "ours", "-V", "5"], flags].concat()).spawn();
+    let ours =
+        Program::new([&["sub", &broker.ws(), "-i", "ours", "-V", "5"], flags].concat()).spawn();
     broker.wait_for_subscription("ours");
-    let theirs = broker.client("mosquitto_sub", &[&["-i", "theirs", "-V", "5"], flags].concat()).spawn();
+    let theirs =
+        broker.client("mosquitto_sub", &[&["-i", "theirs", "-V", "5"], flags].concat()).spawn();
     broker.wait_for_subscription("theirs");
     [ours, theirs]
 }
@@ -57,8 +59,8 @@ const EVERYTHING: &[&str] = &[
     "1",
 ];
 
-/// Everything of 2.0.11 that does not tell the time, but for hexadecimal digits with a width: 2.0 shows half
-/// of the payload there.
+/// Everything of 2.0.11 that does not tell the time, but for hexadecimal digits with a width: 2.0
+/// shows half of the payload there.
 const FORMATS: &[&str] = &[
     "%A|%5A|%05A|%-5A|",
     "%C|%9C|%-9C|%09C|%.2C|%9.2C|",
@@ -120,9 +122,12 @@ fn json_is_the_same_but_for_its_time() {
     ];
     for payload in payloads {
         for message in [EVERYTHING, &[]] {
-            for flags in
-                [&["-F", "%J"][..], &["-F", "%j"], &["-F", "%J", "--pretty"], &["-F", "%q|%j", "--pretty"]]
-            {
+            for flags in [
+                &["-F", "%J"][..],
+                &["-F", "%j"],
+                &["-F", "%J", "--pretty"],
+                &["-F", "%q|%j", "--pretty"],
+            ] {
                 let running = both(&broker, &[&["-t", "t", "-q", "1", "-C", "1"], flags].concat());
                 publish(&broker, &[&["-t", "t", "-m", payload], message].concat());
                 let [ours, theirs] = running.map(|running| without_time(&running.finish().stdout));
@@ -146,7 +151,9 @@ fn times_have_the_same_shape() {
 #[test]
 fn layouts_are_the_same() {
     let Some(broker) = mosquitto() else { return };
-    for flags in [&["-v"][..], &[], &["-N"], &["-v", "-N"], &["-F", "%p", "-N"], &["-v", "-F", "%p"]] {
+    for flags in
+        [&["-v"][..], &[], &["-N"], &["-v", "-N"], &["-F", "%p", "-N"], &["-v", "-F", "%p"]]
+    {
         let running = both(&broker, &[&["-t", "t/#", "-C", "3"], flags].concat());
         for (topic, payload) in [("t/a", "one"), ("t/ü", "two \x1b[2J"), ("t/c", "three")] {
             publish(&broker, &["-t", topic, "-m", payload]);
@@ -161,7 +168,9 @@ fn layouts_are_the_same() {
 #[test]
 fn filters_leave_out_the_same() {
     let Some(broker) = mosquitto() else { return };
-    for flags in [&["-T", "t/a"][..], &["-T", "t/+/x", "-T", "#/b"][..2], &["-T", "+/b", "-T", "t/c/#"]] {
+    for flags in
+        [&["-T", "t/a"][..], &["-T", "t/+/x", "-T", "#/b"][..2], &["-T", "+/b", "-T", "t/c/#"]]
+    {
         let running = both(&broker, &[&["-t", "t/#", "-v", "-C", "2"], flags].concat());
         for topic in ["t/a", "t/b/x", "t/b", "t/c/x", "t/d", "t/e"] {
             publish(&broker, &["-t", topic, "-m", topic]);
@@ -193,8 +202,19 @@ fn retained_messages_are_chosen_the_same() {
 #[test]
 fn retained_messages_are_removed_the_same() {
     let Some(broker) = mosquitto() else { return };
-    let flags =
-        ["-t", "t/#", "-v", "-W", "5", "--retained-only", "--remove-retained", "-T", "t/spared", "-C", "2"];
+    let flags = [
+        "-t",
+        "t/#",
+        "-v",
+        "-W",
+        "5",
+        "--retained-only",
+        "--remove-retained",
+        "-T",
+        "t/spared",
+        "-C",
+        "2",
+    ];
     let run = |program: Program| {
         retain(&broker, &["t/a", "t/b", "t/spared"]);
         let outcome = program.run();
@@ -220,19 +240,23 @@ fn leaving_after_the_answer_is_the_same() {
     assert_eq!(same(running), b"u kept\n");
 }
 
-/// `sub --json | pub --json` from mosquitto to our own broker, and what arrives there is what was sent.
+/// `sub --json | pub --json` from mosquitto to our own broker, and what arrives there is what was
+/// sent.
 #[test]
 fn a_mirror_is_exact() {
     let Some(broker) = mosquitto() else { return };
     let mut serve = Program::new(["serve", "-p", "0"]).stdin_held_open().spawn();
     let line = serve.wait_for_line(|line| line.contains("ws://"));
-    let target = line.split(' ').find(|word| word.starts_with("ws://")).expect("an address").to_owned();
+    let target =
+        line.split(' ').find(|word| word.starts_with("ws://")).expect("an address").to_owned();
     let flags = ["-q", "2", "-t", "m/#", "--json", "-C"];
     let count = "5";
     let source =
-        Program::new([&["sub", &broker.ws(), "-i", "source"], &flags[..], &[count]].concat()).spawn();
+        Program::new([&["sub", &broker.ws(), "-i", "source"], &flags[..], &[count]].concat())
+            .spawn();
     broker.wait_for_subscription("source");
-    let everything = [&["-t", "m/all", "-m", "grün \u{202e}\x01"], EVERYTHING, USER_PROPERTIES].concat();
+    let everything =
+        [&["-t", "m/all", "-m", "grün \u{202e}\x01"], EVERYTHING, USER_PROPERTIES].concat();
     publish(&broker, &everything);
     publish(&broker, &["-t", "m/empty", "-n", "-q", "2"]);
     publish(&broker, &["-t", "m/kept", "-m", "kept", "-r", "-q", "1"]);

@@ -1,5 +1,5 @@
-//! Debian's mosquitto, started for one test on ports of its own and gone with it. It must never know the
-//! program under test.
+//! Debian's mosquitto, started for one test on ports of its own and gone with it. It must never
+//! know the program under test.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
@@ -53,7 +53,8 @@ impl Mosquitto {
         Self::start_listening(settings, "")
     }
 
-    /// The same; its `wss` listener demands that clients show a certificate of the authority in this file.
+    /// The same; its `wss` listener demands that clients show a certificate of the authority in
+    /// this file.
     pub fn demanding(clients: &str) -> Self {
         let demand = format!("cafile {clients}\nrequire_certificate true\n");
         Self::start_listening("persistence false\n", &demand)
@@ -124,7 +125,8 @@ impl Mosquitto {
 
     /// Waits until the client `id` has subscribed: whatever is published from now on reaches it.
     pub fn wait_for_subscription(&self, id: &str) {
-        let subscribed = |line: &str| line.split(' ').nth(1) == Some(id) && line.split(' ').count() >= 4;
+        let subscribed =
+            |line: &str| line.split(' ').nth(1) == Some(id) && line.split(' ').count() >= 4;
         assert!(self.server.waits_for(subscribed), "no subscription of {id} within {PATIENCE:?}");
     }
 
@@ -137,9 +139,10 @@ impl Mosquitto {
 
 /// Traffic that keeps mosquitto busy until this is dropped.
 ///
-/// Debian's mosquitto (libwebsockets) sends 4 KiB of a long message to a WebSocket at each turn of its loop,
-/// and an idle loop turns every 100 ms: 1 MiB takes 25 s, whoever the client is. A client on the plain
-/// listener that sends a PINGREQ as soon as the last was answered keeps the loop turning.
+/// Debian's mosquitto (libwebsockets) sends 4 KiB of a long message to a WebSocket at each turn of
+/// its loop, and an idle loop turns every 100 ms: 1 MiB takes 25 s, whoever the client is. A client
+/// on the plain listener that sends a PINGREQ as soon as the last was answered keeps the loop
+/// turning.
 pub struct Bustle {
     socket: TcpStream,
     thread: Option<JoinHandle<()>>,
@@ -153,7 +156,8 @@ impl Mosquitto {
         socket.write_all(b"\x10\x10\x00\x04MQTT\x04\x02\x00\x00\x00\x04busy").unwrap();
         socket.read_exact(&mut [0; 4]).unwrap();
         let mut pinger = socket.try_clone().unwrap();
-        let mut ping = move || pinger.write_all(b"\xc0\x00").and_then(|()| pinger.read_exact(&mut [0; 2]));
+        let mut ping =
+            move || pinger.write_all(b"\xc0\x00").and_then(|()| pinger.read_exact(&mut [0; 2]));
         let thread = Some(thread::spawn(move || while ping().is_ok() {}));
         Bustle { socket, thread }
     }
@@ -189,7 +193,9 @@ impl Server {
     fn is_listening(&self) -> bool {
         let Ports { tcp, ws, wss } = self.ports;
         self.waits_for(|line| line.ends_with(" running"))
-            && [tcp, ws, wss].iter().all(|port| TcpStream::connect((Ipv4Addr::LOCALHOST, *port)).is_ok())
+            && [tcp, ws, wss]
+                .iter()
+                .all(|port| TcpStream::connect((Ipv4Addr::LOCALHOST, *port)).is_ok())
     }
 
     /// Reads its log up to a line that satisfies `wanted`; false when it ends or time is up.
@@ -222,8 +228,8 @@ fn executable() -> &'static str {
     if std::path::Path::new(debian).exists() { debian } else { "mosquitto" }
 }
 
-/// Below those that the kernel gives to connections and to port 0: nobody else takes one of them while a
-/// broker that is to come back is away.
+/// Below those that the kernel gives to connections and to port 0: nobody else takes one of them
+/// while a broker that is to come back is away.
 fn free_ports() -> Ports {
     let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, fastrand::u16(10_240..32_768))).ok();
     let listeners = [(); 3].map(|()| std::iter::repeat_with(bind).flatten().next().unwrap());
@@ -231,8 +237,8 @@ fn free_ports() -> Ports {
     Ports { tcp, ws, wss }
 }
 
-/// Without `socket_domain` a websockets listener binds [::] whatever its address; without `user` mosquitto
-/// would give up root's rights and with them the folder of the test.
+/// Without `socket_domain` a websockets listener binds [::] whatever its address; without `user`
+/// mosquitto would give up root's rights and with them the folder of the test.
 fn configuration(Ports { tcp, ws, wss }: Ports, settings: &str) -> String {
     format!(
         "allow_anonymous true\n\

@@ -1,5 +1,5 @@
-//! A server of Debian's, started for one test on a port of its own and gone with it. It must never know what
-//! the server is for.
+//! A server of Debian's, started for one test on a port of its own and gone with it. It must never
+//! know what the server is for.
 
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
@@ -34,7 +34,9 @@ impl Daemon {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
-            .unwrap_or_else(|error| panic!("cannot start {program}, which tests/run installs: {error}"));
+            .unwrap_or_else(|error| {
+                panic!("cannot start {program}, which tests/run installs: {error}")
+            });
         let mut daemon = Self { child, port };
         daemon.is_listening().then_some(daemon)
     }

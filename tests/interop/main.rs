@@ -1,5 +1,6 @@
-//! The program against Debian's mosquitto, with `mosquitto_pub` and `mosquitto_sub` at the other end,
-//! straight and through nginx and proxies. These tests must never know how the program does it.
+//! The program against Debian's mosquitto, with `mosquitto_pub` and `mosquitto_sub` at the other
+//! end, straight and through nginx and proxies. These tests must never know how the program does
+//! it.
 
 mod beside_mosquitto;
 #[expect(dead_code, reason = "tests/faults ends and restarts it")]
@@ -22,7 +23,8 @@ use std::time::Duration;
 
 use broker::Mosquitto;
 
-/// How long the long streams may take, in a build that is not optimised and on a machine that is busy.
+/// How long the long streams may take, in a build that is not optimised and on a machine that is
+/// busy.
 const LONG: Duration = Duration::from_secs(120);
 
 /// A broker of the test's own; none when `tests/run` was told to do without.

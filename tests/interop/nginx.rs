@@ -1,5 +1,5 @@
-//! The program through nginx as a reverse proxy before mosquitto: set up well, set up badly, and with an idle
-//! time that is shorter than the keep alive.
+//! The program through nginx as a reverse proxy before mosquitto: set up well, set up badly, and
+//! with an idle time that is shorter than the keep alive.
 
 use std::time::Duration;
 
@@ -49,7 +49,9 @@ fn nginx_set_up_well_leads_on() {
     let url = format!("ws://127.0.0.1:{}/mqtt", nginx.port);
     Program::new(["pub", &url, "-t", "t", "-q", "2", "-m", "well"]).run().expect(0, "", "");
     let moved = url.replace("/mqtt", "/moved");
-    Program::new(["pub", &moved, "-t", "t", "-q", "1", "-m", "moved", "--follow"]).run().expect(0, "", "");
+    Program::new(["pub", &moved, "-t", "t", "-q", "1", "-m", "moved", "--follow"])
+        .run()
+        .expect(0, "", "");
     subscriber.finish().expect(0, "well\nmoved\n", "");
 }
 
@@ -69,9 +71,15 @@ fn nginx_set_up_badly_is_explained() {
     let lost = "the proxy does not reach the broker, or drops the Upgrade header on the way";
     let gone = format!("502 Bad Gateway (*): 502 Bad Gateway; {lost}");
     refused("gone", &gone);
-    refused("moved", "302 Moved Temporarily (*); connect to where it points, or let --follow do so");
+    refused(
+        "moved",
+        "302 Moved Temporarily (*); connect to where it points, or let --follow do so",
+    );
     refused("page", "200 OK (*): Welcome; an ordinary web page answered: check path and port");
-    refused("missing", "404 Not Found (*): 404 Not Found; no WebSocket at this path: try /mqtt, /ws or /");
+    refused(
+        "missing",
+        "404 Not Found (*): 404 Not Found; no WebSocket at this path: try /mqtt, /ws or /",
+    );
     // Without the Upgrade header mosquitto (libwebsockets) sees an ordinary request, and hangs up.
     refused("plain", &gone);
 }
@@ -81,8 +89,22 @@ fn an_idle_time_shorter_than_the_keep_alive_is_mended() {
     let (Some(broker), folder) = (mosquitto(), Folder::new()) else { return };
     let Some(nginx) = nginx(&broker, &folder) else { return };
     let url = format!("ws://127.0.0.1:{}/idle", nginx.port);
-    let flags =
-        ["sub", &url, "-t", "t", "-q", "1", "-i", "sub", "-k", "60", "--reconnect-delay", "0.1", "-C", "1"];
+    let flags = [
+        "sub",
+        &url,
+        "-t",
+        "t",
+        "-q",
+        "1",
+        "-i",
+        "sub",
+        "-k",
+        "60",
+        "--reconnect-delay",
+        "0.1",
+        "-C",
+        "1",
+    ];
     let subscriber = Program::new(flags).spawn();
     broker.wait_for_subscription("sub");
     // nginx ends the connection after 2 s; the client comes back.
@@ -91,7 +113,8 @@ fn an_idle_time_shorter_than_the_keep_alive_is_mended() {
     let outcome = subscriber.finish();
     let stderr = String::from_utf8_lossy(&outcome.stderr).into_owned();
     assert_eq!((outcome.code(), outcome.stdout.as_slice()), (Some(0), &b"late\n"[..]), "{outcome}");
-    let is_told = stderr.contains("connection lost: the server closed the connection; trying again")
+    let is_told = stderr
+        .contains("connection lost: the server closed the connection; trying again")
         && stderr.contains("connected again after ");
     assert!(is_told, "{outcome}");
 }

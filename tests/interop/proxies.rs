@@ -10,7 +10,8 @@ use crate::{is_here, mosquitto};
 fn tinyproxy(folder: &Folder, lines: &str) -> Option<Daemon> {
     is_here("tinyproxy").then(|| {
         Daemon::start("tinyproxy", |port| {
-            let text = format!("Port {port}\nListen 127.0.0.1\nTimeout 600\nMaxClients 20\n{lines}\n");
+            let text =
+                format!("Port {port}\nListen 127.0.0.1\nTimeout 600\nMaxClients 20\n{lines}\n");
             vec!["-d".into(), "-c".into(), folder.write("tinyproxy.conf", text)]
         })
     })
@@ -26,7 +27,8 @@ fn microsocks(flags: &[&str]) -> Option<Daemon> {
     })
 }
 
-/// Publishes to `url` through `proxy` and checks that it arrives; then reads it back through the proxy.
+/// Publishes to `url` through `proxy` and checks that it arrives; then reads it back through the
+/// proxy.
 fn leads_on(broker: &Mosquitto, url: &str, proxy: &str) {
     let secure = ["--cafile", &broker.authority];
     let secure = if url.starts_with("wss") { &secure[..] } else { &[] };
@@ -53,12 +55,16 @@ fn tinyproxy_refuses_in_words() {
     let folder = Folder::new();
     let Some(proxy) = tinyproxy(&folder, "BasicAuth ann s3cret\nConnectPort 443") else { return };
     let refused = |user: &str, words: &str| {
-        let (url, shown) =
-            (format!("http://{user}127.0.0.1:{}", proxy.port), format!("http://127.0.0.1:{}", proxy.port));
-        let outcome = Program::new(["pub", "ws://127.0.0.1:9/mqtt", "-t", "t", "-n", "--proxy", &url]).run();
+        let (url, shown) = (
+            format!("http://{user}127.0.0.1:{}", proxy.port),
+            format!("http://127.0.0.1:{}", proxy.port),
+        );
+        let outcome =
+            Program::new(["pub", "ws://127.0.0.1:9/mqtt", "-t", "t", "-n", "--proxy", &url]).run();
         let stderr = String::from_utf8_lossy(&outcome.stderr).into_owned();
-        let start =
-            format!("mqttws: connecting to ws://127.0.0.1:9/mqtt: the proxy {shown} answered HTTP {words}");
+        let start = format!(
+            "mqttws: connecting to ws://127.0.0.1:9/mqtt: the proxy {shown} answered HTTP {words}"
+        );
         assert!(outcome.code() == Some(3) && stderr.starts_with(&start), "{start}\n{outcome}");
     };
     refused("", "407 Proxy Authentication Required");
@@ -82,7 +88,8 @@ fn microsocks_refuses_in_words() {
     let Some(proxy) = microsocks(&["-u", "ann", "-P", "s3cret"]) else { return };
     let refused = |user: &str, words: &str| {
         let url = format!("socks5://{user}127.0.0.1:{}", proxy.port);
-        let outcome = Program::new(["pub", "ws://127.0.0.1:9/mqtt", "-t", "t", "-n", "--proxy", &url]).run();
+        let outcome =
+            Program::new(["pub", "ws://127.0.0.1:9/mqtt", "-t", "t", "-n", "--proxy", &url]).run();
         let line = format!(
             "mqttws: connecting to ws://127.0.0.1:9/mqtt: the proxy socks5://127.0.0.1:{} {words}\n",
             proxy.port

@@ -9,8 +9,8 @@ use crate::{LONG, delicate_payloads, long_payload, mosquitto, sequence};
 
 /// A `mosquitto_sub` that has subscribed to `t/#` at QoS 2.
 fn subscriber(broker: &Mosquitto, arguments: &[&str]) -> Running {
-    let running =
-        broker.client("mosquitto_sub", &[&["-i", "sub", "-t", "t/#", "-q", "2"], arguments].concat());
+    let running = broker
+        .client("mosquitto_sub", &[&["-i", "sub", "-t", "t/#", "-q", "2"], arguments].concat());
     let running = running.spawn();
     broker.wait_for_subscription("sub");
     running
@@ -68,7 +68,11 @@ fn qos_retain_and_topic_arrive_as_given() {
 fn delicate_payloads_arrive_byte_for_byte() {
     let Some(broker) = mosquitto() else { return };
     for payload in delicate_payloads() {
-        arrives(&broker, publish(&broker.ws(), &["-s", "-q", "1"]).stdin(payload.clone()), &payload);
+        arrives(
+            &broker,
+            publish(&broker.ws(), &["-s", "-q", "1"]).stdin(payload.clone()),
+            &payload,
+        );
     }
 }
 
@@ -95,7 +99,8 @@ fn every_version_over_ws_and_wss() {
             publish(&broker.ws(), &["-V", version, "-q", "2", "-m", version]),
             version.as_bytes(),
         );
-        let secure = publish(&broker.wss(), &["--cafile", &broker.authority, "-V", version, "-m", version]);
+        let secure =
+            publish(&broker.wss(), &["--cafile", &broker.authority, "-V", version, "-m", version]);
         arrives(&broker, secure, version.as_bytes());
     }
 }
@@ -105,7 +110,8 @@ fn stream(last: u32, qos: &str, flags: &[&str]) {
     let Some(broker) = mosquitto() else { return };
     let (lines, count) = (sequence(last), last.to_string());
     let subscriber = subscriber(&broker, &["-C", &count]);
-    let program = publish(&broker.ws(), &[&["-q", qos, "-l"], flags].concat()).stdin(lines.as_str());
+    let program =
+        publish(&broker.ws(), &[&["-q", qos, "-l"], flags].concat()).stdin(lines.as_str());
     program.spawn().finish_within(LONG).expect(0, "", "");
     subscriber.finish_within(LONG).expect(0, lines, "");
 }

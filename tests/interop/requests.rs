@@ -1,5 +1,5 @@
-//! Requests and answers through mosquitto: ours beside `mosquitto_rr`, and commands that answer both. These tests
-//! must never know how an answer is known.
+//! Requests and answers through mosquitto: ours beside `mosquitto_rr`, and commands that answer
+//! both. These tests must never know how an answer is known.
 
 use crate::broker::Mosquitto;
 use crate::program::{Program, Running};
@@ -8,7 +8,8 @@ use crate::{mosquitto, sequence};
 /// A command of ours that answers what comes to `t`.
 fn responder(broker: &Mosquitto, command: &str, flags: &[&str]) -> Running {
     let url = broker.ws();
-    let common = ["sub", &url, "-i", "responder", "-t", "t", "-q", "1", "--reply", "--exec", command];
+    let common =
+        ["sub", &url, "-i", "responder", "-t", "t", "-q", "1", "--reply", "--exec", command];
     let running = Program::new([&common[..], flags].concat()).spawn();
     broker.wait_for_subscription("responder");
     running
@@ -23,7 +24,9 @@ fn end(responder: Running) {
 fn answers_are_those_that_mosquitto_rr_prints() {
     let Some(broker) = mosquitto() else { return };
     let responder = responder(&broker, "printf 're: '; cat", &[]);
-    for flags in [&[][..], &["-v"], &["-N"], &["-q", "1", "-v"], &["-q", "2"], &["-F", "%t|%p|%q|%l|%x"]] {
+    for flags in
+        [&[][..], &["-v"], &["-N"], &["-q", "1", "-v"], &["-q", "2"], &["-F", "%t|%p|%q|%l|%x"]]
+    {
         let flags = [&["-t", "t", "-e", "r", "-m", "ask", "-W", "20"], flags].concat();
         let theirs = broker.client("mosquitto_rr", &flags).run();
         let ours = Program::new([&["pub", &broker.ws(), "--request"], &flags[..]].concat()).run();

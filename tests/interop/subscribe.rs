@@ -23,7 +23,8 @@ fn topics_and_payloads_are_printed_as_asked() {
     for (flags, expected) in
         [(&[][..], "x\n"), (&["-v"], "t/grün x\n"), (&["-N"], "x"), (&["-v", "-N"], "t/grün x")]
     {
-        let subscriber = subscriber(&broker, &broker.ws(), &[&["-t", "t/+", "-C", "1"], flags].concat());
+        let subscriber =
+            subscriber(&broker, &broker.ws(), &[&["-t", "t/+", "-C", "1"], flags].concat());
         publish(&broker, &["-t", "t/grün", "-m", "x"]);
         subscriber.finish().expect(0, expected, "");
     }
@@ -52,7 +53,11 @@ fn delicate_payloads_are_printed_byte_for_byte() {
         let subscriber = subscriber(&broker, &broker.ws(), &["-t", "t", "-N", "-C", "1"]);
         // mosquitto_pub takes an empty message only by its own flag.
         let input = if payload.is_empty() { "-n" } else { "-s" };
-        broker.client("mosquitto_pub", &["-t", "t", input]).stdin(payload.clone()).run().expect(0, "", "");
+        broker
+            .client("mosquitto_pub", &["-t", "t", input])
+            .stdin(payload.clone())
+            .run()
+            .expect(0, "", "");
         subscriber.finish().expect(0, &payload, "");
     }
 }
@@ -102,7 +107,8 @@ fn stream(last: u32, qos: &str, flags: &[&str]) {
     let (lines, count) = (sequence(last), last.to_string());
     let flags = [&["-t", "t", "-q", qos, "-C", &count], flags].concat();
     let subscriber = subscriber(&broker, &broker.ws(), &flags);
-    let publisher = broker.client("mosquitto_pub", &["-t", "t", "-q", qos, "-l"]).stdin(lines.as_str());
+    let publisher =
+        broker.client("mosquitto_pub", &["-t", "t", "-q", qos, "-l"]).stdin(lines.as_str());
     publisher.spawn().finish_within(LONG).expect(0, "", "");
     subscriber.finish_within(LONG).expect(0, lines, "");
 }
@@ -125,10 +131,16 @@ fn twenty_thousand_lines_at_qos_2() {
 #[test]
 fn a_reader_that_wants_one_line() {
     let Some(broker) = mosquitto() else { return };
-    let sub = Program::new(["sub", &broker.ws(), "-i", "sub", "-t", "t"]).stdout_read_for_one_line().spawn();
+    let sub = Program::new(["sub", &broker.ws(), "-i", "sub", "-t", "t"])
+        .stdout_read_for_one_line()
+        .spawn();
     broker.wait_for_subscription("sub");
     let lines = sequence(100_000);
-    broker.client("mosquitto_pub", &["-t", "t", "-l"]).stdin(lines.as_str()).run().expect(0, "", "");
+    broker
+        .client("mosquitto_pub", &["-t", "t", "-l"])
+        .stdin(lines.as_str())
+        .run()
+        .expect(0, "", "");
     sub.finish().expect(0, "1\n", "");
 }
 
@@ -144,10 +156,16 @@ fn nobody_reads() {
 #[test]
 fn mosquitto_can_be_pinged() {
     let Some(broker) = mosquitto() else { return };
-    for (url, flags) in [(broker.ws(), &[][..]), (broker.wss(), &["--cafile", broker.authority.as_str()])] {
+    for (url, flags) in
+        [(broker.ws(), &[][..]), (broker.wss(), &["--cafile", broker.authority.as_str()])]
+    {
         let ping = ["ping", "-c", "3", "--interval", "0.01"];
         let outcome = Program::new([&ping[..], flags].concat()).env("MQTTWS_URL", &url).run();
-        assert_eq!((outcome.code(), outcome.stderr.as_slice()), (Some(0), b"".as_slice()), "{outcome}");
+        assert_eq!(
+            (outcome.code(), outcome.stderr.as_slice()),
+            (Some(0), b"".as_slice()),
+            "{outcome}"
+        );
     }
 }
 

@@ -15,7 +15,8 @@ fn identity(authority: &Authority, folder: &Folder, name: &str) -> [String; 2] {
 
 /// `mqttws pub` to the listener of `broker`, whose certificate is trusted.
 fn publish(broker: &Mosquitto, arguments: &[&str]) -> Outcome {
-    let trust = ["pub", &broker.wss(), "-q", "1", "-t", "t", "-m", "x", "--cafile", &broker.authority];
+    let trust =
+        ["pub", &broker.wss(), "-q", "1", "-t", "t", "-m", "x", "--cafile", &broker.authority];
     Program::new([&trust, arguments].concat()).run()
 }
 
@@ -35,11 +36,13 @@ fn a_client_with_its_certificate_is_taken_and_others_are_told_why_not() {
     let [stranger, strange_key] = identity(&Authority::new(), &folder, "stranger");
     for version in ["1.3", "1.2"] {
         let told = ["--tls-version", version];
-        publish(&broker, &[&told[..], &["--cert", &certificate, "--key", &key]].concat()).expect(0, "", "");
+        publish(&broker, &[&told[..], &["--cert", &certificate, "--key", &key]].concat())
+            .expect(0, "", "");
         let outcome = publish(&broker, &told);
         let reason = "the server demands a client certificate; give one with --cert and --key";
         fails(&broker, &outcome, reason);
-        let outcome = publish(&broker, &[&told[..], &["--cert", &stranger, "--key", &strange_key]].concat());
+        let outcome =
+            publish(&broker, &[&told[..], &["--cert", &stranger, "--key", &strange_key]].concat());
         let reason = "the server refused our client certificate: it does not trust the authority that signed \
              it; does --cert hold the certificates between it and one that the server knows?";
         fails(&broker, &outcome, reason);

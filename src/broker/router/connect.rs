@@ -24,14 +24,24 @@ impl Router {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         peer.version = connect.version;
         peer.heard = now;
-        if connect.properties.0.iter().any(|property| matches!(property, Property::AuthenticationMethod(_))) {
+        if connect
+            .properties
+            .0
+            .iter()
+            .any(|property| matches!(property, Property::AuthenticationMethod(_)))
+        {
             return self.refuse(id, ReasonCode::BAD_AUTHENTICATION_METHOD, SERVER_UNAVAILABLE, now);
         }
         // `[MQTT-3.1.3-8]` of 3.1.1. MQTT 3.1 knows no empty identifier at all.
         let anonymous = connect.client_id.is_empty();
         let bound = !connect.clean_start || connect.version == Version::V3_1;
         if anonymous && bound && connect.version != Version::V5 {
-            return self.refuse(id, ReasonCode::CLIENT_IDENTIFIER_NOT_VALID, IDENTIFIER_REJECTED, now);
+            return self.refuse(
+                id,
+                ReasonCode::CLIENT_IDENTIFIER_NOT_VALID,
+                IDENTIFIER_REJECTED,
+                now,
+            );
         }
         let client_id = if anonymous { self.assign_client_id() } else { connect.client_id.clone() };
         self.take_over(&client_id, now);
@@ -42,13 +52,17 @@ impl Router {
         self.join(id, key, connect, now);
         let properties = self.connack_properties(id, anonymous.then_some(client_id));
         let code = ReasonCode::SUCCESS;
-        self.send(id, Packet::ConnAck(Box::new(ConnAck { session_present: present, code, properties })));
+        self.send(
+            id,
+            Packet::ConnAck(Box::new(ConnAck { session_present: present, code, properties })),
+        );
         self.pump(key, now);
     }
 
     /// Ties a connection to its session.
     fn join(&mut self, id: ConnectionId, key: SessionKey, connect: Connect, now: Instant) {
-        let (Some(peer), Some(session)) = (self.peers.get_mut(&id), self.sessions.get_mut(key)) else {
+        let (Some(peer), Some(session)) = (self.peers.get_mut(&id), self.sessions.get_mut(key))
+        else {
             return;
         };
         let properties = &connect.properties;
@@ -58,7 +72,8 @@ impl Router {
             seconds => Some(Duration::from_millis(u64::from(seconds) * 1500)),
         };
         if let Some(maximum) = properties.maximum_packet_size() {
-            peer.maximum_packet = peer.maximum_packet.min(usize::try_from(maximum).unwrap_or(usize::MAX));
+            peer.maximum_packet =
+                peer.maximum_packet.min(usize::try_from(maximum).unwrap_or(usize::MAX));
         }
         session.connection = Some(id);
         session.expiry = match connect.version {
@@ -139,7 +154,10 @@ impl Router {
         let version = self.peers.get(&id).map_or(Version::V3_1_1, |peer| peer.version);
         let code = if version == Version::V5 { code } else { older };
         let properties = Properties::default();
-        self.send(id, Packet::ConnAck(Box::new(ConnAck { session_present: false, code, properties })));
+        self.send(
+            id,
+            Packet::ConnAck(Box::new(ConnAck { session_present: false, code, properties })),
+        );
         self.end(id, End::Refused, now);
     }
 
@@ -178,7 +196,8 @@ impl Router {
         let Some(session) = self.sessions.get_mut(key) else { return };
         session.connection = None;
         let expiry = session.expiry;
-        let delay = session.will.as_ref().map(|will| will.properties.will_delay_interval().unwrap_or(0));
+        let delay =
+            session.will.as_ref().map(|will| will.properties.will_delay_interval().unwrap_or(0));
         if expiry != 0 && expiry != NEVER {
             session.expires_at = now.checked_add(Duration::from_secs(u64::from(expiry)));
             if let Some(at) = session.expires_at {

@@ -65,7 +65,9 @@ impl Message {
     /// The message for one subscriber.
     pub fn delivery(&self, grant: &Grant) -> Delivery {
         let mut properties = self.properties.clone();
-        properties.0.extend(grant.identifiers.iter().map(|id| Property::SubscriptionIdentifier(*id)));
+        properties
+            .0
+            .extend(grant.identifiers.iter().map(|id| Property::SubscriptionIdentifier(*id)));
         let publish = Publish {
             dup: false,
             qos: self.qos.min(grant.qos),
@@ -145,9 +147,9 @@ fn forwarded(mut properties: Properties, now: Instant) -> (Properties, Option<In
             expires_at = now.checked_add(Duration::from_secs(u64::from(*seconds)));
             false
         }
-        Property::TopicAlias(_) | Property::SubscriptionIdentifier(_) | Property::WillDelayInterval(_) => {
-            false
-        }
+        Property::TopicAlias(_)
+        | Property::SubscriptionIdentifier(_)
+        | Property::WillDelayInterval(_) => false,
         _ => true,
     });
     (properties, expires_at)

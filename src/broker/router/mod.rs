@@ -1,5 +1,5 @@
-//! The broker's core, pure: packets and time come in; packets, ends of connections and one deadline go
-//! out. It never touches a socket, a thread or the clock.
+//! The broker's core, pure: packets and time come in; packets, ends of connections and one deadline
+//! go out. It never touches a socket, a thread or the clock.
 
 mod connect;
 mod gauge;
@@ -136,10 +136,14 @@ impl Router {
         peer.heard = now;
         match packet {
             Packet::Publish(publish) => self.publish(id, session, publish, now),
-            Packet::PubAck(ack) => self.acknowledged(id, session, now, |out| out.acknowledged(ack.packet_id)),
+            Packet::PubAck(ack) => {
+                self.acknowledged(id, session, now, |out| out.acknowledged(ack.packet_id))
+            }
             Packet::PubRec(ack) => self.received(id, session, &ack, now),
             Packet::PubRel(ack) => self.released(id, session, ack.packet_id),
-            Packet::PubComp(ack) => self.acknowledged(id, session, now, |out| out.completed(ack.packet_id)),
+            Packet::PubComp(ack) => {
+                self.acknowledged(id, session, now, |out| out.completed(ack.packet_id))
+            }
             Packet::Subscribe(subscribe) => self.subscribe(id, session, &subscribe, now),
             Packet::Unsubscribe(unsubscribe) => self.unsubscribe(id, session, &unsubscribe),
             Packet::PingReq => self.send(id, Packet::PingResp),
@@ -160,7 +164,9 @@ impl Router {
         let connected = peer.session.is_some();
         self.notes.push(format!("{}: {error}", self.name(id)));
         let code = match error {
-            Malformed::UnsupportedVersion { .. } if !connected => return self.refuse_version(id, now),
+            Malformed::UnsupportedVersion { .. } if !connected => {
+                return self.refuse_version(id, now);
+            }
             Malformed::PacketTooLarge { .. } => ReasonCode::PACKET_TOO_LARGE,
             // Well formed, but not allowed.
             Malformed::NoLocalShared
@@ -281,7 +287,9 @@ impl Router {
     fn watch(&mut self, id: ConnectionId, now: Instant) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         self.timers.cancel(peer.alarm.take(), Alarm::Silence(id));
-        let Some(at) = peer.silence.and_then(|silence| peer.heard.checked_add(silence)) else { return };
+        let Some(at) = peer.silence.and_then(|silence| peer.heard.checked_add(silence)) else {
+            return;
+        };
         if at > now {
             peer.alarm = Some(at);
             self.timers.set(at, Alarm::Silence(id));
@@ -294,7 +302,10 @@ impl Router {
     /// How a connection is called in notes.
     fn name(&self, id: ConnectionId) -> String {
         let session = self.peers.get(&id).and_then(|peer| self.sessions.get(peer.session?));
-        session.map_or_else(|| format!("connection {id}"), |session| format!("{:?}", &*session.client_id))
+        session.map_or_else(
+            || format!("connection {id}"),
+            |session| format!("{:?}", &*session.client_id),
+        )
     }
 }
 

@@ -1,5 +1,5 @@
-//! The QoS 1 and 2 messages on their way to one client: those that wait, those in flight, and in which
-//! order they are sent again (§4.4, §4.6). It never sees the connection.
+//! The QoS 1 and 2 messages on their way to one client: those that wait, those in flight, and in
+//! which order they are sent again (§4.4, §4.6). It never sees the connection.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
@@ -93,8 +93,8 @@ impl Outbound {
         !self.queue.is_empty() || !self.resend.is_empty() || self.outstanding >= self.window
     }
 
-    /// The client is back: everything in flight is sent again `[MQTT-4.4.0-1]`, releases first, each in
-    /// its original order `[MQTT-4.6.0-1]`.
+    /// The client is back: everything in flight is sent again `[MQTT-4.4.0-1]`, releases first,
+    /// each in its original order `[MQTT-4.6.0-1]`.
     pub fn resume(&mut self, receive_maximum: u16) {
         self.window = usize::from(receive_maximum.min(IN_FLIGHT));
         self.outstanding = 0;
@@ -145,7 +145,12 @@ impl Outbound {
             let packet = Packet::Publish(delivery.publish_at(now));
             self.sequence += 1;
             self.outstanding += 1;
-            let entry = InFlight { sequence: self.sequence, stage: Stage::Published, delivery, active: true };
+            let entry = InFlight {
+                sequence: self.sequence,
+                stage: Stage::Published,
+                delivery,
+                active: true,
+            };
             self.in_flight.insert(id, entry);
             return Some(packet);
         }
@@ -164,8 +169,8 @@ impl Outbound {
         }
     }
 
-    /// PUBREC (§4.3.3): true when PUBREL is the answer to a known identifier. A refusal (0x80 and above)
-    /// ends the exchange `[MQTT-4.3.3-4]`; the caller must not answer it.
+    /// PUBREC (§4.3.3): true when PUBREL is the answer to a known identifier. A refusal (0x80 and
+    /// above) ends the exchange `[MQTT-4.3.3-4]`; the caller must not answer it.
     pub fn received(&mut self, id: PacketId, refused: bool) -> Result<bool, WrongAck> {
         let Some(entry) = self.in_flight.get_mut(&id) else { return Ok(false) };
         if entry.delivery.publish.qos != QoS::ExactlyOnce {

@@ -20,7 +20,8 @@ pub struct Peer {
     pub version: Version,
     /// The largest packet that the client takes, in bytes (§3.1.2.11.4).
     pub maximum_packet: usize,
-    /// Silence after which the client is given up: one and a half times its Keep Alive `[MQTT-3.1.2-22]`.
+    /// Silence after which the client is given up: one and a half times its Keep Alive
+    /// `[MQTT-3.1.2-22]`.
     pub silence: Option<Duration>,
     /// When it last sent anything.
     pub heard: Instant,

@@ -17,7 +17,13 @@ use crate::mqtt::version::Version;
 
 impl Router {
     /// PUBLISH from a client (§3.3.4).
-    pub(super) fn publish(&mut self, id: ConnectionId, key: SessionKey, mut publish: Publish, now: Instant) {
+    pub(super) fn publish(
+        &mut self,
+        id: ConnectionId,
+        key: SessionKey,
+        mut publish: Publish,
+        now: Instant,
+    ) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let topic = match resolve(peer, &mut publish) {
             Ok(topic) => topic,
@@ -37,7 +43,8 @@ impl Router {
         }
     }
 
-    /// A QoS 2 message is routed when it comes, and its identifier kept until PUBREL (§4.3.3, Method B).
+    /// A QoS 2 message is routed when it comes, and its identifier kept until PUBREL (§4.3.3,
+    /// Method B).
     fn publish_once(
         &mut self,
         id: ConnectionId,
@@ -61,8 +68,10 @@ impl Router {
 
     /// PUBREL: the identifier is free again (§4.3.3).
     pub(super) fn released(&mut self, id: ConnectionId, key: SessionKey, packet_id: PacketId) {
-        let known = self.sessions.get_mut(key).is_some_and(|session| session.inbound.remove(&packet_id));
-        let code = if known { ReasonCode::SUCCESS } else { ReasonCode::PACKET_IDENTIFIER_NOT_FOUND };
+        let known =
+            self.sessions.get_mut(key).is_some_and(|session| session.inbound.remove(&packet_id));
+        let code =
+            if known { ReasonCode::SUCCESS } else { ReasonCode::PACKET_IDENTIFIER_NOT_FOUND };
         self.send_ack(id, Packet::PubComp, packet_id, code);
     }
 
@@ -77,7 +86,9 @@ impl Router {
                 let code = ReasonCode::PACKET_IDENTIFIER_NOT_FOUND;
                 self.send_ack(id, Packet::PubRel, ack.packet_id, code);
             }
-            Err(WrongAck) => return self.shut(id, ReasonCode::PROTOCOL_ERROR, End::Misbehaved, now),
+            Err(WrongAck) => {
+                return self.shut(id, ReasonCode::PROTOCOL_ERROR, End::Misbehaved, now);
+            }
         }
         self.pump(key, now);
     }
@@ -97,8 +108,8 @@ impl Router {
         }
     }
 
-    /// Retains a message and delivers it to everyone who wants it. `publisher` and `from` are the session
-    /// and the connection it comes from. The code is what its publisher is told.
+    /// Retains a message and delivers it to everyone who wants it. `publisher` and `from` are the
+    /// session and the connection it comes from. The code is what its publisher is told.
     pub(super) fn route(
         &mut self,
         message: &Message,
@@ -107,15 +118,17 @@ impl Router {
         now: Instant,
     ) -> ReasonCode {
         if message.retain && !self.retained.store(message) {
-            self.notes.push(format!("not retained, too many already: {:?}", message.topic.as_str()));
+            self.notes
+                .push(format!("not retained, too many already: {:?}", message.topic.as_str()));
         }
         let mut matches = std::mem::take(&mut self.matches);
         let sessions = &self.sessions;
         let connected = |key| sessions.get(key).is_some_and(|session| session.connection.is_some());
         self.subscriptions.find(&message.topic, connected, &mut matches);
         let nobody = matches.is_empty();
-        matches
-            .for_each(publisher, message.retain, |key, grant| self.deliver(key, message, grant, from, now));
+        matches.for_each(publisher, message.retain, |key, grant| {
+            self.deliver(key, message, grant, from, now)
+        });
         self.matches = matches;
         if nobody { ReasonCode::NO_MATCHING_SUBSCRIBERS } else { ReasonCode::SUCCESS }
     }
@@ -174,9 +187,12 @@ impl Router {
 
     /// Notes how many messages a session lost.
     pub(super) fn report_dropped(&mut self, key: SessionKey) {
-        let Some(session) = self.sessions.get_mut(key).filter(|session| session.dropped > 0) else { return };
+        let Some(session) = self.sessions.get_mut(key).filter(|session| session.dropped > 0) else {
+            return;
+        };
         let dropped = std::mem::take(&mut session.dropped);
-        self.notes.push(format!("{:?} was too slow: {dropped} messages dropped", &*session.client_id));
+        self.notes
+            .push(format!("{:?} was too slow: {dropped} messages dropped", &*session.client_id));
     }
 }
 
@@ -190,7 +206,8 @@ fn send_or_queue(session: &mut Session, peer: &mut Peer, delivery: Delivery, now
         return room;
     }
     let blocked = session.outbound.is_blocked();
-    let queued = if blocked { session.outbound.park(delivery) } else { session.outbound.push(delivery) };
+    let queued =
+        if blocked { session.outbound.park(delivery) } else { session.outbound.push(delivery) };
     fill(session, peer, now);
     queued
 }
@@ -231,7 +248,12 @@ fn push_publish(peer: &mut Peer, mut publish: Publish) -> bool {
 /// The topic of a PUBLISH, its alias resolved (§3.3.2.3.4).
 fn resolve(peer: &mut Peer, publish: &mut Publish) -> Result<TopicName, ReasonCode> {
     // `[MQTT-3.3.4-6]`
-    if publish.properties.0.iter().any(|property| matches!(property, Property::SubscriptionIdentifier(_))) {
+    if publish
+        .properties
+        .0
+        .iter()
+        .any(|property| matches!(property, Property::SubscriptionIdentifier(_)))
+    {
         return Err(ReasonCode::PROTOCOL_ERROR);
     }
     let alias = publish.properties.topic_alias();
@@ -242,6 +264,8 @@ fn resolve(peer: &mut Peer, publish: &mut Publish) -> Result<TopicName, ReasonCo
         (None, Some(alias)) if alias == 0 || alias > TOPIC_ALIAS_MAXIMUM => {
             Err(ReasonCode::TOPIC_ALIAS_INVALID)
         }
-        (None, alias) => alias.and_then(|alias| peer.alias(alias)).cloned().ok_or(ReasonCode::PROTOCOL_ERROR),
+        (None, alias) => {
+            alias.and_then(|alias| peer.alias(alias)).cloned().ok_or(ReasonCode::PROTOCOL_ERROR)
+        }
     }
 }

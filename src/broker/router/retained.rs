@@ -27,7 +27,9 @@ impl Retained {
         if message.payload.is_empty() {
             return true;
         }
-        if self.messages.len() >= RETAINED_MESSAGES || self.weight + message.weight() > RETAINED_BYTES {
+        if self.messages.len() >= RETAINED_MESSAGES
+            || self.weight + message.weight() > RETAINED_BYTES
+        {
             return false;
         }
         self.weight += message.weight();

@@ -6,7 +6,9 @@ use super::message::Grant;
 use super::subscriptions::Subscriptions;
 use super::{ConnectionId, Router, SessionKey};
 use crate::broker::limits::SUBSCRIPTIONS;
-use crate::mqtt::packet::{Packet, RetainHandling, SubAck, Subscribe, Subscription, UnsubAck, Unsubscribe};
+use crate::mqtt::packet::{
+    Packet, RetainHandling, SubAck, Subscribe, Subscription, UnsubAck, Unsubscribe,
+};
 use crate::mqtt::property::Properties;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
@@ -46,8 +48,15 @@ impl Router {
     }
 
     /// Delivers the retained messages that a subscription matches.
-    fn replay(&mut self, key: SessionKey, wanted: &Subscription, identifier: Option<u32>, now: Instant) {
-        let grant = Grant { qos: wanted.qos, retain: true, identifiers: identifier.into_iter().collect() };
+    fn replay(
+        &mut self,
+        key: SessionKey,
+        wanted: &Subscription,
+        identifier: Option<u32>,
+        now: Instant,
+    ) {
+        let grant =
+            Grant { qos: wanted.qos, retain: true, identifiers: identifier.into_iter().collect() };
         for message in self.retained.matching(&wanted.filter, now) {
             self.deliver(key, &message, &grant, None, now);
         }
@@ -72,12 +81,20 @@ impl Router {
     }
 
     /// UNSUBSCRIBE. Before MQTT 5 the answer has no codes.
-    pub(super) fn unsubscribe(&mut self, id: ConnectionId, key: SessionKey, unsubscribe: &Unsubscribe) {
+    pub(super) fn unsubscribe(
+        &mut self,
+        id: ConnectionId,
+        key: SessionKey,
+        unsubscribe: &Unsubscribe,
+    ) {
         let mut codes: Vec<_> = unsubscribe
             .filters
             .iter()
             .map(|filter| {
-                let known = self.sessions.get_mut(key).is_some_and(|session| session.filters.remove(filter));
+                let known = self
+                    .sessions
+                    .get_mut(key)
+                    .is_some_and(|session| session.filters.remove(filter));
                 if known && self.subscriptions.remove(key, filter) {
                     ReasonCode::SUCCESS
                 } else {

@@ -62,8 +62,14 @@ impl Subscriptions {
         filter.as_str().split('/').count() > FILTER_LEVELS
     }
 
-    /// Adds a subscription or replaces the one with the same filter `[MQTT-3.8.4-3]`; true if it is new.
-    pub fn insert(&mut self, session: SessionKey, wanted: &Subscription, identifier: Option<u32>) -> bool {
+    /// Adds a subscription or replaces the one with the same filter `[MQTT-3.8.4-3]`; true if it is
+    /// new.
+    pub fn insert(
+        &mut self,
+        session: SessionKey,
+        wanted: &Subscription,
+        identifier: Option<u32>,
+    ) -> bool {
         let Subscription { filter, qos, no_local, retain_as_published, .. } = wanted;
         let subscriber = Subscriber {
             session,
@@ -89,7 +95,12 @@ impl Subscriptions {
     }
 
     /// Finds who gets a message. Of a group it is one member, a connected one if there is any.
-    pub fn find(&mut self, topic: &TopicName, connected: impl Fn(SessionKey) -> bool, found: &mut Matches) {
+    pub fn find(
+        &mut self,
+        topic: &TopicName,
+        connected: impl Fn(SessionKey) -> bool,
+        found: &mut Matches,
+    ) {
         found.plain.clear();
         found.shared.clear();
         let topic = topic.as_str();
@@ -211,7 +222,10 @@ impl Node {
     }
 
     fn is_empty(&self) -> bool {
-        self.children.is_empty() && self.single.is_none() && self.here.is_empty() && self.rest.is_empty()
+        self.children.is_empty()
+            && self.single.is_none()
+            && self.here.is_empty()
+            && self.rest.is_empty()
     }
 
     fn find(
@@ -270,8 +284,9 @@ impl Group {
     fn choose(&mut self, connected: &impl Fn(SessionKey) -> bool) -> Option<Subscriber> {
         let count = self.members.len();
         let candidates = || (0..count).map(|step| (self.turn + step) % count);
-        let at =
-            candidates().find(|at| connected(self.members[*at].session)).or_else(|| candidates().next())?;
+        let at = candidates()
+            .find(|at| connected(self.members[*at].session))
+            .or_else(|| candidates().next())?;
         self.turn = at + 1;
         self.members.get(at).copied()
     }

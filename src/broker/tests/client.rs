@@ -1,5 +1,5 @@
-//! A client of a few lines around bytes and masks. It must never share code with the broker but for the
-//! packets.
+//! A client of a few lines around bytes and masks. It must never share code with the broker but for
+//! the packets.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -105,7 +105,9 @@ impl Client {
     pub(super) fn connected(broker: &Broker, version: Version, client_id: &'static str) -> Self {
         let mut client = Self::new(broker, version);
         client.send(&[connect(version, client_id)]);
-        assert!(matches!(client.packet(), Packet::ConnAck(answer) if answer.code == ReasonCode::SUCCESS));
+        assert!(
+            matches!(client.packet(), Packet::ConnAck(answer) if answer.code == ReasonCode::SUCCESS)
+        );
         client
     }
 

@@ -1,4 +1,5 @@
-//! Where the records come from: the command line, a file, or stdin. It must never know what becomes of them.
+//! Where the records come from: the command line, a file, or stdin. It must never know what becomes
+//! of them.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
@@ -10,8 +11,8 @@ use super::pace::Pace;
 use crate::cli;
 use crate::client::Source;
 use crate::command::stream::Large;
-use crate::terminal::file_blocks::FileBlocks;
-use crate::terminal::input::{self, Block, Records};
+use crate::stdio::file::FileBlocks;
+use crate::stdio::input::{self, Block, Records};
 use crate::terminal::screen;
 
 /// What separates records, unless something else was asked for.
@@ -31,12 +32,17 @@ pub enum Opened {
 impl Opened {
     /// What the command line names; a message may have `maximum` bytes.
     pub fn new(args: &cli::Publish, maximum: usize) -> Result<Self> {
-        let Some(path) = &args.file else { return Ok(Self::Input(Input::without_file(args, maximum))) };
+        let Some(path) = &args.file else {
+            return Ok(Self::Input(Input::without_file(args, maximum)));
+        };
         let name = path.display().to_string();
         let file = File::open(path).with_context(|| format!("reading {name}"))?;
-        let length = file.metadata().ok().filter(Metadata::is_file).map_or(0, |metadata| metadata.len());
+        let length =
+            file.metadata().ok().filter(Metadata::is_file).map_or(0, |metadata| metadata.len());
         match usize::try_from(length) {
-            Ok(length) if length < LARGE => Ok(Self::Input(Input::of_file(args, file, name, maximum))),
+            Ok(length) if length < LARGE => {
+                Ok(Self::Input(Input::of_file(args, file, name, maximum)))
+            }
             Ok(length) if length <= maximum => {
                 let (blocks, pace) = (FileBlocks::new(file), Pace::new(args));
                 Ok(Self::Large(Large { name, blocks, length, repeat: args.repeat, pace }))
@@ -121,8 +127,8 @@ impl Input {
         input
     }
 
-    /// Whether it is a stream, whose progress is of interest; where somebody types it, a bar would tear what
-    /// they type.
+    /// Whether it is a stream, whose progress is of interest; where somebody types it, a bar would
+    /// tear what they type.
     pub fn is_stream(&self) -> bool {
         self.repeat > 1 || (self.delimiter.is_some() && !screen::stdin_is_terminal())
     }

@@ -1,5 +1,5 @@
-//! What becomes of a record: a payload, a topic and a payload (`--split`), or all that a line of JSON says.
-//! It must never know where records come from.
+//! What becomes of a record: a payload, a topic and a payload (`--split`), or all that a line of
+//! JSON says. It must never know where records come from.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -9,12 +9,12 @@ use bytes::Bytes;
 use bytestring::ByteString;
 
 use crate::cli;
+use crate::exit::Usage;
+use crate::format::record::Record;
 use crate::mqtt::packet::Publish;
 use crate::mqtt::property::Properties;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::TopicName;
-use crate::report::Usage;
-use crate::terminal::record::Record;
 
 /// A message that is ready to be published.
 #[derive(Debug)]
@@ -102,7 +102,8 @@ impl Maker {
     fn split(&self, record: &Bytes, separator: u8) -> Result<Message, String> {
         let at = memchr::memchr(separator, record)
             .ok_or_else(|| format!("no {} between topic and message", separator.escape_ascii()))?;
-        let topic = TopicName::from_bytes(record.slice(..at)).map_err(|error| format!("topic: {error}"))?;
+        let topic =
+            TopicName::from_bytes(record.slice(..at)).map_err(|error| format!("topic: {error}"))?;
         let topic = Some(self.prefixed(&topic)?);
         let publish = Publish { topic, payload: record.slice(at + 1..), ..self.template.clone() };
         Ok(Message::Whole { publish: Box::new(publish), time: None })

@@ -1,5 +1,5 @@
-//! When the next message may be published: `--rate`, `--repeat-delay`, `--replay`. It must never know what a
-//! message is.
+//! When the next message may be published: `--rate`, `--repeat-delay`, `--replay`. It must never
+//! know what a message is.
 
 use std::time::{Duration, Instant};
 
@@ -55,8 +55,8 @@ impl Pace {
         matches!(self, Self::Free)
     }
 
-    /// When the next message is due, which came at `time` since 1970; `None` is now, and so is what no clock
-    /// will ever show.
+    /// When the next message is due, which came at `time` since 1970; `None` is now, and so is what
+    /// no clock will ever show.
     pub fn due(&self, time: Option<Duration>) -> Option<Instant> {
         match self {
             Self::Free => None,

@@ -1,5 +1,5 @@
-//! `pub --request`: each message asks for an answer, which is written as `sub` writes messages. The response
-//! topic is subscribed to before anything is asked.
+//! `pub --request`: each message asks for an answer, which is written as `sub` writes messages. The
+//! response topic is subscribed to before anything is asked.
 
 mod ending;
 mod pending;
@@ -18,17 +18,19 @@ use super::pace::Pace;
 use crate::cli;
 use crate::cli::property::GivenProperties;
 use crate::client::{Client, Event};
+use crate::exit::{Exit, Usage};
+use crate::format::statistics::Statistics;
 use crate::mqtt::packet::{RetainHandling, SubAck, Subscription};
 use crate::mqtt::property::{Place, Property};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::session::{self, Delivery};
 use crate::mqtt::topic::{TopicFilter, TopicName};
-use crate::report::{self, Exit, Usage};
-use crate::terminal::output::Output;
-use crate::terminal::statistics::Statistics;
+use crate::report;
+use crate::stdio::stdout::Output;
 
-/// How many requests wait for their answers at once, unless `-M` says otherwise: as many as with mosquitto.
+/// How many requests wait for their answers at once, unless `-M` says otherwise: as many as with
+/// mosquitto.
 const IN_FLIGHT: u16 = 20;
 
 /// Runs `mqttws pub --request`.
@@ -44,7 +46,9 @@ pub fn run(args: &cli::Publish) -> Result<Exit> {
     );
     ensure!(
         given.is_none() || !args.is_many(),
-        Usage::new("-D publish correlation-data: it is for one request; each of several gets its own")
+        Usage::new(
+            "-D publish correlation-data: it is for one request; each of several gets its own"
+        )
     );
     options.session.outlives_connection = args.qos > QoS::AtMostOnce;
     options.session.only_with_expiry = args.qos < QoS::ExactlyOnce;
@@ -171,11 +175,16 @@ impl Requester<'_> {
         }
     }
 
-    /// Publishes as many requests as may wait for their answers at once, and as the window and the clock
-    /// allow.
+    /// Publishes as many requests as may wait for their answers at once, and as the window and the
+    /// clock allow.
     fn ask_what_is_there(&mut self) {
         self.alarm = None;
-        while self.subscribed && self.has_room() && self.prepare() && self.can_publish() && self.is_due() {
+        while self.subscribed
+            && self.has_room()
+            && self.prepare()
+            && self.can_publish()
+            && self.is_due()
+        {
             if let Some(message) = self.next.take() {
                 self.ask(message);
             }
@@ -186,7 +195,12 @@ impl Requester<'_> {
     }
 
     fn has_room(&self) -> bool {
-        let asked = self.client.session().config().max_inflight.map_or(IN_FLIGHT, std::num::NonZeroU16::get);
+        let asked = self
+            .client
+            .session()
+            .config()
+            .max_inflight
+            .map_or(IN_FLIGHT, std::num::NonZeroU16::get);
         let room = if matches!(self.correlation, Correlation::None) { 1 } else { asked };
         self.pending.len() < usize::from(room)
     }
@@ -264,7 +278,8 @@ impl Requester<'_> {
                 return Ok(Some(Exit::Denied));
             }
             Event::Mqtt(session::Event::Acknowledged { record, code, reason }) => {
-                let words = reason.map_or_else(|| code.to_string(), |reason| format!("{code} ({reason})"));
+                let words =
+                    reason.map_or_else(|| code.to_string(), |reason| format!("{code} ({reason})"));
                 self.acknowledged(record, code, &words);
             }
             Event::Mqtt(session::Event::InDoubt { record }) => {
@@ -295,8 +310,12 @@ impl Requester<'_> {
     }
 
     fn message(&mut self, Delivery { number, publish }: &Delivery) {
-        let Some(waiting) = self.pending.answered(publish) else { return self.output.skip(*number) };
-        if let (Err(unfit), false) = (self.output.put(*number, publish), self.args.conversation.is_quiet()) {
+        let Some(waiting) = self.pending.answered(publish) else {
+            return self.output.skip(*number);
+        };
+        if let (Err(unfit), false) =
+            (self.output.put(*number, publish), self.args.conversation.is_quiet())
+        {
             report::warn(&format!("the payload of an answer {unfit}"));
         }
         self.bytes += publish.payload.len() as u64;
@@ -317,7 +336,8 @@ impl Requester<'_> {
     fn acknowledged(&mut self, record: u64, code: ReasonCode, words: &str) {
         if code.is_error() {
             self.refuse(record, words);
-        } else if code == ReasonCode::NO_MATCHING_SUBSCRIBERS && !self.args.conversation.is_quiet() {
+        } else if code == ReasonCode::NO_MATCHING_SUBSCRIBERS && !self.args.conversation.is_quiet()
+        {
             report::warn(&format!("{}: nobody is subscribed who could answer", self.what(record)));
         }
     }
@@ -329,15 +349,23 @@ impl Requester<'_> {
     }
 
     fn time_is_up(&mut self) -> Option<Exit> {
-        let (Some(patience), now) = (self.args.answers.timeout, Instant::now()) else { return None };
+        let (Some(patience), now) = (self.args.answers.timeout, Instant::now()) else {
+            return None;
+        };
         let seconds = patience.as_secs_f64();
         if !self.subscribed && self.began.checked_add(patience).is_some_and(|end| end <= now) {
-            report::failure(&format!("subscribing to {}: no answer within {seconds} s", self.topic));
+            report::failure(&format!(
+                "subscribing to {}: no answer within {seconds} s",
+                self.topic
+            ));
             return Some(Exit::TimedOut);
         }
         while let Some(waiting) = self.pending.overdue(patience, now) {
             self.faults.late = true;
-            report::failure(&format!("{}: no answer within {seconds} s", self.what(waiting.record)));
+            report::failure(&format!(
+                "{}: no answer within {seconds} s",
+                self.what(waiting.record)
+            ));
         }
         None
     }
@@ -346,7 +374,9 @@ impl Requester<'_> {
         while let Some(waiting) = self.pending.lost() {
             self.faults.lost = true;
             let what = self.what(waiting.record);
-            report::failure(&format!("{what}: it or its answer may be lost with the connection; use -q 1"));
+            report::failure(&format!(
+                "{what}: it or its answer may be lost with the connection; use -q 1"
+            ));
         }
     }
 
@@ -359,6 +389,10 @@ impl Requester<'_> {
     }
 
     fn what(&self, record: u64) -> String {
-        if self.args.is_many() { format!("{}: request {record}", self.context()) } else { self.context() }
+        if self.args.is_many() {
+            format!("{}: request {record}", self.context())
+        } else {
+            self.context()
+        }
     }
 }

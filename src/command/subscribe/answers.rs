@@ -1,12 +1,13 @@
-//! What is asked of the broker (subscriptions, and to give some back), and what it answers. It must never
-//! know a message.
+//! What is asked of the broker (subscriptions, and to give some back), and what it answers. It must
+//! never know a message.
 
 use super::Subscriber;
+use crate::exit::Exit;
 use crate::mqtt::packet::{RetainHandling, SubAck, Subscription, UnsubAck};
 use crate::mqtt::property::Place;
 use crate::mqtt::session;
 use crate::mqtt::topic::TopicFilter;
-use crate::report::{self, Exit};
+use crate::report;
 
 impl Subscriber<'_> {
     pub(super) fn subscribe(&mut self) {
@@ -36,7 +37,9 @@ impl Subscriber<'_> {
     /// Says which filters were refused; nothing is left to wait for when all were.
     pub(super) fn subscribed(&mut self, suback: &SubAck) -> Option<Exit> {
         let mut refused = 0;
-        for (filter, code) in self.filters.iter().zip(&suback.codes).filter(|(_, code)| code.is_error()) {
+        for (filter, code) in
+            self.filters.iter().zip(&suback.codes).filter(|(_, code)| code.is_error())
+        {
             report::failure(&format!("subscribing to {filter}: refused: {code}"));
             refused += 1;
         }

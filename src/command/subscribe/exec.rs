@@ -1,5 +1,5 @@
-//! `sub --exec`: a command for each message, its answer for who asked (`--reply`), and the acknowledgement
-//! when both are done. It must never know how commands are run.
+//! `sub --exec`: a command for each message, its answer for who asked (`--reply`), and the
+//! acknowledgement when both are done. It must never know how commands are run.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -11,13 +11,14 @@ use super::Subscriber;
 use super::sink::Sink;
 use crate::cli;
 use crate::client::{Client, Event};
+use crate::exit::Exit;
+use crate::format::layout::Layout;
 use crate::mqtt::packet::Publish;
 use crate::mqtt::property::{Properties, Property};
 use crate::mqtt::session;
 use crate::mqtt::topic::TopicName;
-use crate::report::{self, Exit};
-use crate::terminal::commands::{Commands, Ended, Outcome, Settings};
-use crate::terminal::format::Layout;
+use crate::report;
+use crate::stdio::exec::{Commands, Ended, Outcome, Settings};
 
 /// How long a command may take to end after a signal; the program is given five seconds.
 const OBEDIENCE: Duration = Duration::from_secs(3);
@@ -41,7 +42,12 @@ pub struct Exec {
 
 impl Exec {
     /// Commands as the command line asks for them.
-    pub fn start(args: &cli::Subscribe, command: &str, client: &Client, layout: Layout) -> Result<Self> {
+    pub fn start(
+        args: &cli::Subscribe,
+        command: &str,
+        client: &Client,
+        layout: Layout,
+    ) -> Result<Self> {
         let flags = &args.commands;
         let settings = Settings {
             command: command.to_owned(),
@@ -50,8 +56,8 @@ impl Exec {
             keep_going: flags.keep_going,
         };
         let postbox = client.postbox();
-        let commands =
-            Commands::start(&settings, layout, move || postbox.wake()).context("starting the commands")?;
+        let commands = Commands::start(&settings, layout, move || postbox.wake())
+            .context("starting the commands")?;
         Ok(Self {
             commands,
             replies: VecDeque::new(),
@@ -63,7 +69,8 @@ impl Exec {
         })
     }
 
-    /// Replies that wait for room need the acknowledgements of those before them: then we go on reading.
+    /// Replies that wait for room need the acknowledgements of those before them: then we go on
+    /// reading.
     pub fn is_full(&self) -> bool {
         self.commands.is_full() && self.replies.is_empty()
     }
@@ -104,10 +111,15 @@ impl Exec {
         if !self.reply {
             return None;
         }
-        let topic = request.properties.response_topic().and_then(|topic| TopicName::new(topic.clone()).ok());
+        let topic = request
+            .properties
+            .response_topic()
+            .and_then(|topic| TopicName::new(topic.clone()).ok());
         if topic.is_none() && !self.quiet {
             let asked = request.topic.as_ref().map_or("", TopicName::as_str);
-            report::warn(&format!("a message to {asked} has no response topic: its answer is dropped"));
+            report::warn(&format!(
+                "a message to {asked} has no response topic: its answer is dropped"
+            ));
         }
         let data = request.properties.correlation_data().cloned();
         Some(Publish {
@@ -200,7 +212,8 @@ impl Subscriber<'_> {
             if self.intake.output.is_done() {
                 break;
             }
-            let alarm = if let Sink::Commands(exec) = &self.intake.output { exec.kill_at } else { None };
+            let alarm =
+                if let Sink::Commands(exec) = &self.intake.output { exec.kill_at } else { None };
             // Only acknowledgements of replies are of interest any more.
             self.client.hold(!self.args.commands.reply || self.intake.output.is_full());
             let event = match &result {
@@ -223,7 +236,8 @@ impl Subscriber<'_> {
         match *event {
             Event::Interrupted(signal) => {
                 self.interrupt_commands(signal);
-                return result.map(|exit| if exit == Exit::Done { self.interrupted(signal) } else { exit });
+                return result
+                    .map(|exit| if exit == Exit::Done { self.interrupted(signal) } else { exit });
             }
             Event::Alarm => {
                 if let Sink::Commands(exec) = &mut self.intake.output {

@@ -1,4 +1,5 @@
-//! What becomes of a message: wanted or not, written or drawn, counted. It must never know the client.
+//! What becomes of a message: wanted or not, written or drawn, counted. It must never know the
+//! client.
 
 use std::time::Instant;
 
@@ -11,9 +12,10 @@ use super::removal::Removals;
 use super::selection::{Selection, Verdict};
 use super::sink::Sink;
 use crate::cli;
+use crate::exit::Exit;
 use crate::mqtt::packet::Publish;
 use crate::mqtt::session::{Delivery, Shown};
-use crate::report::{self, Exit};
+use crate::report;
 
 /// Where messages go in.
 pub struct Intake<'a> {
@@ -55,11 +57,16 @@ impl<'a> Intake<'a> {
         }
     }
 
-    /// One of a run of messages came. Where nothing is to be done but to write it, it is written from where
-    /// it lies.
+    /// One of a run of messages came. Where nothing is to be done but to write it, it is written
+    /// from where it lies.
     pub fn show(&mut self, mut shown: Shown<'_>) -> Option<Exit> {
-        let is_copied = self.is_plain && self.output.put_copy(shown.number(), shown.topic(), shown.payload());
-        if is_copied { self.count(shown.payload().len() as u64) } else { self.take(shown.delivery()) }
+        let is_copied =
+            self.is_plain && self.output.put_copy(shown.number(), shown.topic(), shown.payload());
+        if is_copied {
+            self.count(shown.payload().len() as u64)
+        } else {
+            self.take(shown.delivery())
+        }
     }
 
     /// A message came; it may be the last that is wanted.
@@ -87,7 +94,9 @@ impl<'a> Intake<'a> {
 
     /// A message was written, or will be; it may be the last that is wanted.
     fn taken(&mut self, number: u64, publish: &Publish, length: u64) -> Option<Exit> {
-        if let Some(topic) = publish.topic.as_ref().filter(|_| self.args.remove_retained && publish.retain) {
+        if let Some(topic) =
+            publish.topic.as_ref().filter(|_| self.args.remove_retained && publish.retain)
+        {
             self.removals.add(number, topic);
         }
         self.count(length)

@@ -1,5 +1,6 @@
-//! What `sub` does beside writing messages, if anything: `--watch`, `--latency`, the progress on stderr, the
-//! note about binary payloads. It must never know how messages are written or acknowledged.
+//! What `sub` does beside writing messages, if anything: `--watch`, `--latency`, the progress on
+//! stderr, the note about binary payloads. It must never know how messages are written or
+//! acknowledged.
 
 use std::time::{Duration, Instant};
 
@@ -8,14 +9,15 @@ use bytes::Bytes;
 use super::sink::Sink;
 use crate::cli;
 use crate::command::timing::Latency;
+use crate::format::layout::{Content, Layout};
 use crate::mqtt::packet::Publish;
 use crate::mqtt::property::Properties;
 use crate::mqtt::qos::QoS;
 use crate::report;
-use crate::terminal::format::{Content, Layout};
 use crate::terminal::progress::{Position, Progress};
+use crate::terminal::screen;
+use crate::terminal::status_line;
 use crate::terminal::watch::Watch;
-use crate::terminal::{screen, stage};
 
 /// A frame lasts so long at least: no eye sees more, whatever the broker sends.
 const FRAME: Duration = Duration::from_millis(50);
@@ -37,8 +39,8 @@ pub struct Manners {
 #[derive(Debug)]
 struct Watching {
     watch: Watch,
-    /// The number of the latest message, and of the latest that was drawn: they are acknowledged with the
-    /// frame that shows them, or what came after them.
+    /// The number of the latest message, and of the latest that was drawn: they are acknowledged
+    /// with the frame that shows them, or what came after them.
     latest: u64,
     drawn: u64,
     /// When the next frame may be drawn.
@@ -49,9 +51,13 @@ impl Manners {
     /// What the command line and the terminals ask for; `None` is nothing.
     pub fn new(args: &cli::Subscribe, layout: &Layout, began: Instant) -> Option<Box<Self>> {
         // Commands write to wherever we do, and to stderr.
-        let is_kept = args.commands.exec.is_none() && (args.output_dir.is_some() || screen::stdout_is_kept());
-        let progress =
-            Progress::new(args.conversation.shows_progress() && is_kept && !args.watch, None, began);
+        let is_kept =
+            args.commands.exec.is_none() && (args.output_dir.is_some() || screen::stdout_is_kept());
+        let progress = Progress::new(
+            args.conversation.shows_progress() && is_kept && !args.watch,
+            None,
+            began,
+        );
         let is_text = super::wishes::encoding(args).is_none();
         let is_plain = matches!(layout.content, Content::Payload { encoding: None, .. });
         let manners = Self {
@@ -99,7 +105,10 @@ impl Manners {
     pub fn draw(&mut self, messages: u64, bytes: u64, output: &mut Sink) -> Option<Instant> {
         let now = Instant::now();
         self.progress.update(Position { messages, bytes, read: 0 }, now);
-        let next = self.watching.as_mut().map(|watching| watching.draw(now, stage::take_lines, output));
+        let next = self
+            .watching
+            .as_mut()
+            .map(|watching| watching.draw(now, status_line::take_lines, output));
         next.into_iter().chain(self.progress.deadline()).min()
     }
 
@@ -117,7 +126,7 @@ impl Manners {
     pub fn leave(&mut self) {
         self.progress.finish();
         if self.watching.take().is_some() {
-            stage::leave();
+            status_line::leave();
         }
     }
 
@@ -135,17 +144,23 @@ impl Drop for Manners {
 
 impl Watching {
     fn new(args: &cli::Subscribe, began: Instant) -> Self {
-        stage::enter_frames();
+        status_line::enter_frames();
         let watch = Watch::new(super::wishes::is_coloured(args), super::wishes::encoding(args));
         Self { watch, latest: 0, drawn: 0, next: began }
     }
 
     /// Draws a frame, if it is time for one, below these lines; when it wants to be asked again.
-    fn draw(&mut self, now: Instant, take_lines: impl Fn() -> Vec<String>, output: &mut Sink) -> Instant {
+    fn draw(
+        &mut self,
+        now: Instant,
+        take_lines: impl Fn() -> Vec<String>,
+        output: &mut Sink,
+    ) -> Instant {
         if now < self.next {
             return self.next;
         }
-        // A terminal that was stopped gets the next frame when it goes on; that it goes on is an event.
+        // A terminal that was stopped gets the next frame when it goes on; that it goes on is an
+        // event.
         if output.is_full() {
             return now + LOOK;
         }

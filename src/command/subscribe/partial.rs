@@ -1,13 +1,14 @@
-//! A message that is written as it comes, and what is said when its end never comes. It must never know where
-//! it is written.
+//! A message that is written as it comes, and what is said when its end never comes. It must never
+//! know where it is written.
 
 use anyhow::{Error, Result};
 
 use super::Subscriber;
 use crate::client;
+use crate::exit::Exit;
 use crate::mqtt::session::{self, Delivery};
 use crate::mqtt::topic::TopicName;
-use crate::report::{self, Exit};
+use crate::report;
 
 /// See the module.
 #[derive(Debug)]
@@ -44,8 +45,8 @@ impl Partial {
         client::Error::MessageTorn { topic, written, length }
     }
 
-    /// This has ended us in the middle of it; perhaps (unless `is_sure`) before the output had taken what it
-    /// was given.
+    /// This has ended us in the middle of it; perhaps (unless `is_sure`) before the output had
+    /// taken what it was given.
     pub fn told(&self, result: Result<Exit>, is_sure: bool) -> Result<Exit> {
         let Self { written, length, .. } = self;
         let topic = self.topic();

@@ -1,5 +1,5 @@
-//! `--remove-retained`: the broker forgets a retained message when it was written, and not before. It must
-//! never know how messages are written.
+//! `--remove-retained`: the broker forgets a retained message when it was written, and not before.
+//! It must never know how messages are written.
 
 use std::collections::VecDeque;
 
@@ -11,7 +11,8 @@ use crate::mqtt::property::Properties;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::TopicName;
 
-/// The topics whose retained message is to be forgotten, each with the number of the message that was theirs.
+/// The topics whose retained message is to be forgotten, each with the number of the message that
+/// was theirs.
 #[derive(Debug, Default)]
 pub struct Removals {
     /// As many as the broker sends before it takes our removals of those before them.

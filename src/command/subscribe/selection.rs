@@ -1,5 +1,5 @@
-//! Which of the messages that come are written: `-T`, `-R`, `--retained-only`, `--random-filter`. It must
-//! never know how they are written.
+//! Which of the messages that come are written: `-T`, `-R`, `--retained-only`, `--random-filter`.
+//! It must never know how they are written.
 
 use crate::cli;
 use crate::mqtt::packet::Publish;
@@ -23,8 +23,8 @@ pub struct Selection<'a> {
     filter_out: &'a [TopicFilter],
     no_stale: bool,
     retained_only: bool,
-    /// The broker tells us, too, what we let it forget: an empty message, of which nothing would be seen but
-    /// an empty line.
+    /// The broker tells us, too, what we let it forget: an empty message, of which nothing would be
+    /// seen but an empty line.
     no_echo: bool,
     /// From 0 to 1.
     probability: Option<f64>,
@@ -35,7 +35,8 @@ pub struct Selection<'a> {
 impl<'a> Selection<'a> {
     /// What the command line asks for.
     pub fn new(args: &'a cli::Subscribe) -> Self {
-        let shows_topics = args.verbose || args.watch || args.format.is_some() || args.json.is_some();
+        let shows_topics =
+            args.verbose || args.watch || args.format.is_some() || args.json.is_some();
         let no_echo = args.remove_retained && !shows_topics;
         let probability = args.random_filter.map(|percent| percent / 100.0);
         Self {
@@ -68,9 +69,17 @@ impl<'a> Selection<'a> {
         let is_stale = self.no_stale && publish.retain;
         let is_echo = self.no_echo && !publish.retain && length == 0;
         let is_filtered = || {
-            publish.topic.as_ref().is_some_and(|topic| self.filter_out.iter().any(|out| out.matches(topic)))
+            publish
+                .topic
+                .as_ref()
+                .is_some_and(|topic| self.filter_out.iter().any(|out| out.matches(topic)))
         };
-        let is_unlucky = || self.probability.is_some_and(|probability| fastrand::f64() >= probability);
-        if is_stale || is_echo || is_filtered() || is_unlucky() { Verdict::Unwanted } else { Verdict::Wanted }
+        let is_unlucky =
+            || self.probability.is_some_and(|probability| fastrand::f64() >= probability);
+        if is_stale || is_echo || is_filtered() || is_unlucky() {
+            Verdict::Unwanted
+        } else {
+            Verdict::Wanted
+        }
     }
 }

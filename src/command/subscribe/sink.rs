@@ -1,13 +1,13 @@
-//! Where messages go: to the thread that writes, or to commands. It must never know which messages are
-//! wanted.
+//! Where messages go: to the thread that writes, or to commands. It must never know which messages
+//! are wanted.
 
 use bytes::Bytes;
 
 use super::exec::Exec;
+use crate::format::template::Unfit;
 use crate::mqtt::packet::Publish;
 use crate::mqtt::topic::TopicName;
-use crate::terminal::output::Output;
-use crate::terminal::template::Unfit;
+use crate::stdio::stdout::Output;
 
 /// See the module; what both can do under the same names.
 pub enum Sink {

@@ -1,5 +1,5 @@
-//! What the flags of `sub` mean to the rooms that do it: filters, a layout, a target. It must never know a
-//! message.
+//! What the flags of `sub` mean to the rooms that do it: filters, a layout, a target. It must never
+//! know a message.
 
 use anyhow::{Context, Result, bail, ensure};
 use bytestring::ByteString;
@@ -9,16 +9,16 @@ use crate::cli::subscribe::JsonMode;
 use crate::cli::value::Colour;
 use crate::client::Options;
 use crate::command::LARGE_MESSAGE;
+use crate::exit::Usage;
+use crate::format::encoding::Encoding;
+use crate::format::layout::{Content, Layout};
+use crate::format::record;
+use crate::format::template::Template;
 use crate::mqtt::topic::TopicFilter;
 use crate::mqtt::version::Version;
-use crate::report::Usage;
-use crate::terminal::encoding::Encoding;
-use crate::terminal::folder::Folder;
-use crate::terminal::format::{Content, Layout};
-use crate::terminal::output::{self, Target};
-use crate::terminal::record;
+use crate::stdio::folder::Folder;
+use crate::stdio::stdout::{self, Target};
 use crate::terminal::screen;
-use crate::terminal::template::Template;
 
 /// Some wishes are only understood by MQTT 5.
 pub fn require_version_5(args: &cli::Subscribe, options: &mut Options) -> Result<()> {
@@ -57,7 +57,9 @@ pub fn layout(args: &cli::Subscribe) -> Result<Layout> {
     if args.watch {
         ensure!(
             screen::stdout_is_terminal() && screen::can_redraw(),
-            Usage::new("--watch draws on a terminal, and stdout is none that can be drawn on; use -v")
+            Usage::new(
+                "--watch draws on a terminal, and stdout is none that can be drawn on; use -v"
+            )
         );
         // What is written are frames, as they are.
         let content = Content::Payload { verbose: false, encoding: None };
@@ -84,8 +86,8 @@ pub fn layout(args: &cli::Subscribe) -> Result<Layout> {
     Ok(Layout { content, end, sanitise, colour: !into_files && is_coloured(args) })
 }
 
-/// Messages from this size on are written as they come, where the output is their payload and nothing else
-/// needs it as a whole: in bytes, fixed header included.
+/// Messages from this size on are written as they come, where the output is their payload and
+/// nothing else needs it as a whole: in bytes, fixed header included.
 pub fn parts_above(args: &cli::Subscribe, layout: &Layout) -> Option<usize> {
     let streams = args.output_dir.is_none() && args.commands.exec.is_none() && !args.watch;
     (streams && layout.keeps_payloads()).then_some(LARGE_MESSAGE)
@@ -112,7 +114,7 @@ pub fn encoding(args: &cli::Subscribe) -> Option<Encoding> {
 /// Where the messages go; a folder is made if it is not there.
 pub fn target(args: &cli::Subscribe) -> Result<Target> {
     let Some(path) = &args.output_dir else {
-        let stdout = output::unbuffered_stdout().context("opening stdout")?;
+        let stdout = stdout::unbuffered_stdout().context("opening stdout")?;
         return Ok(Target::Stream(Box::new(stdout)));
     };
     if path.is_file() {

@@ -43,7 +43,8 @@ pub struct Will {
     pub properties: Properties,
 }
 
-/// User name and password of a CONNECT; before MQTT 5 a password needs a user name `[MQTT-3.1.2-22]`.
+/// User name and password of a CONNECT; before MQTT 5 a password needs a user name
+/// `[MQTT-3.1.2-22]`.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Credentials {
     /// The user name.
@@ -56,7 +57,10 @@ pub struct Credentials {
 impl std::fmt::Debug for Credentials {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let password = self.password.as_ref().map(|_| "***");
-        f.debug_struct("Credentials").field("username", &self.username).field("password", &password).finish()
+        f.debug_struct("Credentials")
+            .field("username", &self.username)
+            .field("password", &password)
+            .finish()
     }
 }
 
@@ -65,7 +69,8 @@ impl std::fmt::Debug for Credentials {
 pub struct ConnAck {
     /// The server still has the session of this client identifier.
     pub session_present: bool,
-    /// 0 is success. Before MQTT 5 (and in a v3-shaped answer to a v5 CONNECT) a return code 1 to 5.
+    /// 0 is success. Before MQTT 5 (and in a v3-shaped answer to a v5 CONNECT) a return code 1 to
+    /// 5.
     pub code: ReasonCode,
     /// MQTT 5 only; empty before.
     pub properties: Properties,

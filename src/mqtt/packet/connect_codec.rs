@@ -88,10 +88,15 @@ impl Connect {
         let keep_alive = reader.two_byte_integer()?;
         let properties = Properties::decode(Place::Connect, version, reader)?;
         let client_id = reader.string()?;
-        let will = if flags & flag::WILL == 0 { None } else { Some(Will::decode(flags, version, reader)?) };
+        let will = if flags & flag::WILL == 0 {
+            None
+        } else {
+            Some(Will::decode(flags, version, reader)?)
+        };
         // In MQTT 3.1 the remaining length takes precedence over these flags (3.1 §3.1).
-        let follows =
-            |bit, reader: &Reader| flags & bit != 0 && !(version == Version::V3_1 && reader.is_empty());
+        let follows = |bit, reader: &Reader| {
+            flags & bit != 0 && !(version == Version::V3_1 && reader.is_empty())
+        };
         let username = if follows(flag::USER_NAME, reader) { Some(reader.string()?) } else { None };
         let password = if follows(flag::PASSWORD, reader) { Some(reader.binary()?) } else { None };
         let credentials = Credentials { username, password };
@@ -153,14 +158,18 @@ impl ConnAck {
     }
 
     /// Appends what follows the fixed header.
-    pub(super) fn encode_body(&self, version: Version, out: &mut BytesMut) -> Result<(), EncodeError> {
+    pub(super) fn encode_body(
+        &self,
+        version: Version,
+        out: &mut BytesMut,
+    ) -> Result<(), EncodeError> {
         out.put_u8(u8::from(self.session_present));
         out.put_u8(self.code.0);
         self.properties.encode(version, out)
     }
 
-    /// Reads what follows the fixed header. A server that does not know MQTT 5 answers in the older form,
-    /// without properties; and the first byte has no meaning in MQTT 3.1 (3.1 §3.2).
+    /// Reads what follows the fixed header. A server that does not know MQTT 5 answers in the older
+    /// form, without properties; and the first byte has no meaning in MQTT 3.1 (3.1 §3.2).
     pub(super) fn decode(version: Version, reader: &mut Reader) -> Result<Self, Malformed> {
         let flags = reader.byte()?;
         if flags > 1 && version != Version::V3_1 {
@@ -183,7 +192,11 @@ impl Disconnect {
     }
 
     /// Appends what follows the fixed header.
-    pub(super) fn encode_body(&self, version: Version, out: &mut BytesMut) -> Result<(), EncodeError> {
+    pub(super) fn encode_body(
+        &self,
+        version: Version,
+        out: &mut BytesMut,
+    ) -> Result<(), EncodeError> {
         put_reason(self.code, &self.properties, version, out)
     }
 
@@ -195,13 +208,18 @@ impl Disconnect {
 }
 
 impl Auth {
-    /// The remaining length: nothing, or the code and the properties, if only their length (§3.15.2.1).
+    /// The remaining length: nothing, or the code and the properties, if only their length
+    /// (§3.15.2.1).
     pub(super) fn body_len(&self) -> usize {
         if *self == Self::default() { 0 } else { 1 + self.properties.encoded_len(Version::V5) }
     }
 
     /// Appends what follows the fixed header.
-    pub(super) fn encode_body(&self, version: Version, out: &mut BytesMut) -> Result<(), EncodeError> {
+    pub(super) fn encode_body(
+        &self,
+        version: Version,
+        out: &mut BytesMut,
+    ) -> Result<(), EncodeError> {
         if !version.has_properties() {
             return Err(EncodeError::AuthBeforeMqtt5);
         }

@@ -1,6 +1,6 @@
-//! From bytes, cut anywhere, to packets: zero copy where a packet lies in one piece, one copy where not.
-//! Large messages can be handed out in the pieces in which they come, without any. It must never know where
-//! the bytes come from.
+//! From bytes, cut anywhere, to packets: zero copy where a packet lies in one piece, one copy where
+//! not. Large messages can be handed out in the pieces in which they come, without any. It must
+//! never know where the bytes come from.
 
 use std::collections::VecDeque;
 
@@ -9,8 +9,8 @@ use bytes::{Buf, Bytes, BytesMut};
 use super::fixed_header::{FixedHeader, LONGEST_FIXED_HEADER};
 use super::reader::Reader;
 use super::{
-    Ack, Auth, ConnAck, Connect, Disconnect, Malformed, Packet, PacketId, PacketType, Publish, SubAck,
-    Subscribe, UnsubAck, Unsubscribe,
+    Ack, Auth, ConnAck, Connect, Disconnect, Malformed, Packet, PacketId, PacketType, Publish,
+    SubAck, Subscribe, UnsubAck, Unsubscribe,
 };
 use crate::mqtt::property::Place;
 use crate::mqtt::version::Version;
@@ -23,8 +23,8 @@ const PUBLISH: u8 = 3;
 pub enum Part {
     /// A whole packet.
     Packet(Packet),
-    /// A large PUBLISH begins: all of it but its payload, and how long that is in bytes. It comes as pieces,
-    /// and then as the end.
+    /// A large PUBLISH begins: all of it but its payload, and how long that is in bytes. It comes
+    /// as pieces, and then as the end.
     Begins(Publish, usize),
     /// The next piece of its payload, never empty; a slice of what was fed.
     Piece(Bytes),
@@ -97,8 +97,8 @@ impl Decoder {
         }
     }
 
-    /// The next packet, or `None` when more bytes are needed. After an error there is only that error. It is
-    /// for who has not asked for parts.
+    /// The next packet, or `None` when more bytes are needed. After an error there is only that
+    /// error. It is for who has not asked for parts.
     #[inline]
     pub fn next(&mut self) -> Result<Option<Packet>, Malformed> {
         Ok(match self.next_part()? {
@@ -107,8 +107,8 @@ impl Decoder {
         })
     }
 
-    /// The next packet, or the next part of a large PUBLISH; `None` when more bytes are needed. After an
-    /// error there is only that error.
+    /// The next packet, or the next part of a large PUBLISH; `None` when more bytes are needed.
+    /// After an error there is only that error.
     #[inline]
     pub fn next_part(&mut self) -> Result<Option<Part>, Malformed> {
         if let Some(error) = &self.failed {
@@ -125,10 +125,10 @@ impl Decoder {
         result
     }
 
-    /// Reads the next packet into `publish`, all but its payload, if it is a PUBLISH as streams are made of:
-    /// whole in one piece, without properties, in order. A topic that is the same as before is not touched.
-    /// It stays where it is until it is [skipped](Self::skip). Otherwise `None`, and [`Decoder::next_part`]
-    /// has to judge.
+    /// Reads the next packet into `publish`, all but its payload, if it is a PUBLISH as streams are
+    /// made of: whole in one piece, without properties, in order. A topic that is the same as
+    /// before is not touched. It stays where it is until it is [skipped](Self::skip). Otherwise
+    /// `None`, and [`Decoder::next_part`] has to judge.
     #[inline]
     pub fn find_publish(&self, publish: &mut Publish) -> Option<Found> {
         let first = *self.current.first()?;
@@ -162,8 +162,8 @@ impl Decoder {
         self.refill();
     }
 
-    /// The next packet, if it is an acknowledgement of success in its shortest form, as almost all are; whole
-    /// in one piece. Otherwise [`Decoder::next_part`] has it.
+    /// The next packet, if it is an acknowledgement of success in its shortest form, as almost all
+    /// are; whole in one piece. Otherwise [`Decoder::next_part`] has it.
     #[inline]
     pub fn next_acknowledgement(&mut self) -> Option<(PacketType, PacketId)> {
         if self.is_amidst() {
@@ -214,8 +214,8 @@ impl Decoder {
         self.join(header)
     }
 
-    /// Gathers a packet that spans pieces: byte by byte until its size is known, then as a whole, into a
-    /// buffer of exactly that size.
+    /// Gathers a packet that spans pieces: byte by byte until its size is known, then as a whole,
+    /// into a buffer of exactly that size.
     fn join(&mut self, mut header: Option<FixedHeader>) -> Result<Option<Part>, Malformed> {
         loop {
             let wanted = match &header {
@@ -253,8 +253,9 @@ impl Decoder {
         header.packet == PacketType::Publish && header.size > self.parts_above
     }
 
-    /// The beginning of a PUBLISH that is handed out in parts, as soon as its variable header and the first
-    /// byte of its payload are there: nobody is to begin with a message of which nothing may ever come.
+    /// The beginning of a PUBLISH that is handed out in parts, as soon as its variable header and
+    /// the first byte of its payload are there: nobody is to begin with a message of which nothing
+    /// may ever come.
     fn begin(&mut self, header: &FixedHeader) -> Result<Option<Part>, Malformed> {
         let Some(head) = self.head_size(header)? else { return Ok(None) };
         let length = header.size - head;

@@ -1,5 +1,5 @@
-//! One line about a packet, for `-d`: mosquitto's wording, no secrets, nothing that drives a terminal.
-//! It must never know who reads it.
+//! One line about a packet, for `-d`: mosquitto's wording, no secrets, nothing that drives a
+//! terminal. It must never know who reads it.
 
 use std::fmt::Write;
 
@@ -22,16 +22,18 @@ impl Packet {
             Self::Unsubscribe(packet) => describe_unsubscribe(packet),
             Self::Disconnect(packet) => format!("{name} ({})", packet.code.0),
             Self::Auth(packet) => format!("{name} ({})", packet.code.0),
-            Self::Connect(_) | Self::SubAck(_) | Self::UnsubAck(_) | Self::PingReq | Self::PingResp => {
-                name.to_owned()
-            }
+            Self::Connect(_)
+            | Self::SubAck(_)
+            | Self::UnsubAck(_)
+            | Self::PingReq
+            | Self::PingResp => name.to_owned(),
         }
     }
 }
 
 impl Ack {
-    /// One line for the packet log. mosquitto does not print the code of PUBREC and PUBREL; a failure would
-    /// be a riddle without it.
+    /// One line for the packet log. mosquitto does not print the code of PUBREC and PUBREL; a
+    /// failure would be a riddle without it.
     pub fn describe(packet: PacketType, packet_id: PacketId, code: ReasonCode) -> String {
         let name = packet.name();
         match packet {
@@ -76,7 +78,8 @@ fn describe_unsubscribe(packet: &Unsubscribe) -> String {
     line + ")"
 }
 
-/// The text with every character that could drive a terminal, or turn the line around, as `\u{...}`.
+/// The text with every character that could drive a terminal, or turn the line around, as
+/// `\u{...}`.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {

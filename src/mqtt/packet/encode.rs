@@ -1,4 +1,5 @@
-//! From packets to bytes. On an error the buffer is as it was. It must never know where the bytes go.
+//! From packets to bytes. On an error the buffer is as it was. It must never know where the bytes
+//! go.
 
 use bytes::BytesMut;
 

@@ -10,7 +10,8 @@ use crate::mqtt::property::{Place, PropertyId};
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::topic::TopicError;
 
-/// The peer sent bytes that are not a packet of its version. There is no way to go on after it (§4.13).
+/// The peer sent bytes that are not a packet of its version. There is no way to go on after it
+/// (§4.13).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Malformed {
     /// A packet type that the version does not have: 0, and 15 before MQTT 5 (§2.1.2).
@@ -147,7 +148,9 @@ impl From<TopicError> for Malformed {
 impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::UnknownPacketType { value } => write!(f, "there is no packet type {value} (§2.1.2)"),
+            Self::UnknownPacketType { value } => {
+                write!(f, "there is no packet type {value} (§2.1.2)")
+            }
             Self::FixedHeaderFlags { packet, flags } => {
                 write!(f, "{packet} with the flags {flags:#06b} [MQTT-2.1.3-1]")
             }
@@ -155,9 +158,14 @@ impl fmt::Display for Malformed {
                 f.write_str("a length that is not encoded as it must be [MQTT-1.5.5-1]")
             }
             Self::PacketTooLarge { size, maximum } => {
-                write!(f, "a packet of {size} bytes, at most {maximum} are accepted [MQTT-3.1.2-24]")
+                write!(
+                    f,
+                    "a packet of {size} bytes, at most {maximum} are accepted [MQTT-3.1.2-24]"
+                )
             }
-            Self::Truncated { packet } => write!(f, "{packet} with a field that goes past its end (§2.1.4)"),
+            Self::Truncated { packet } => {
+                write!(f, "{packet} with a field that goes past its end (§2.1.4)")
+            }
             Self::TrailingBytes { packet, count } => {
                 write!(f, "{packet} with {count} bytes after its last field (§2.1.4)")
             }
@@ -167,7 +175,9 @@ impl fmt::Display for Malformed {
             Self::NotUtf8 => f.write_str("a string that is not UTF-8 [MQTT-1.5.4-1]"),
             Self::NulInString => f.write_str("a string with a NUL character [MQTT-1.5.4-2]"),
             Self::Topic(error) => write!(f, "{error} (§4.7)"),
-            Self::NoTopic => f.write_str("PUBLISH with neither topic name nor topic alias (§3.3.2.1)"),
+            Self::NoTopic => {
+                f.write_str("PUBLISH with neither topic name nor topic alias (§3.3.2.1)")
+            }
             Self::UnsupportedVersion { name, level } => {
                 // The name is the peer's: escaped, and not all of 65,535 bytes.
                 let name: String = name.chars().take(20).collect();
@@ -181,19 +191,31 @@ impl fmt::Display for Malformed {
                 f.write_str("CONNECT with a password, but no user name (3.1.1 [MQTT-3.1.2-22])")
             }
             Self::ConnAckFlags => f.write_str("CONNACK with reserved flags [MQTT-3.2.2-1]"),
-            Self::NoTopicFilter { packet } => write!(f, "{packet} without a topic filter [MQTT-3.8.3-2]"),
+            Self::NoTopicFilter { packet } => {
+                write!(f, "{packet} without a topic filter [MQTT-3.8.3-2]")
+            }
             Self::NoReasonCode { packet } => write!(f, "{packet} without a reason code (§3.9.3)"),
             Self::TooManyItems { packet } => {
-                write!(f, "{packet} with more than {} properties or topic filters", super::MAXIMUM_ITEMS)
+                write!(
+                    f,
+                    "{packet} with more than {} properties or topic filters",
+                    super::MAXIMUM_ITEMS
+                )
             }
-            Self::SubscriptionOptions => f.write_str("SUBSCRIBE with reserved options [MQTT-3.8.3-5]"),
+            Self::SubscriptionOptions => {
+                f.write_str("SUBSCRIBE with reserved options [MQTT-3.8.3-5]")
+            }
             Self::RetainHandling3 => f.write_str("SUBSCRIBE with retain handling 3 (§3.8.3.1)"),
             Self::NoLocalShared => f.write_str("no local on a shared subscription [MQTT-3.8.3-4]"),
-            Self::UnknownProperty { byte } => write!(f, "there is no property {byte:#04X} (§2.2.2.2)"),
+            Self::UnknownProperty { byte } => {
+                write!(f, "there is no property {byte:#04X} (§2.2.2.2)")
+            }
             Self::PropertyNotAllowed { property, place } => {
                 write!(f, "{property} is not a property of {place} (§2.2.2.2)")
             }
-            Self::DuplicateProperty { property } => write!(f, "{property} stands there twice (§2.2.2.2)"),
+            Self::DuplicateProperty { property } => {
+                write!(f, "{property} stands there twice (§2.2.2.2)")
+            }
             Self::PropertyValue { property } => {
                 write!(f, "{property} has a value that it must not have (§2.2.2.2)")
             }
@@ -211,7 +233,8 @@ pub enum EncodeError {
         /// Its length in bytes.
         length: usize,
     },
-    /// A remaining length, a property length or a subscription identifier above 268,435,455 (§1.5.5).
+    /// A remaining length, a property length or a subscription identifier above 268,435,455
+    /// (§1.5.5).
     TooLarge {
         /// What it would be.
         length: usize,
@@ -224,7 +247,8 @@ pub enum EncodeError {
     DupWithQoS0,
     /// A password without a user name before MQTT 5 (3.1.1 `[MQTT-3.1.2-22]`).
     PasswordWithoutUserName,
-    /// A SUBSCRIBE or UNSUBSCRIBE without a filter, or their answer without a code `[MQTT-3.8.3-2]`.
+    /// A SUBSCRIBE or UNSUBSCRIBE without a filter, or their answer without a code
+    /// `[MQTT-3.8.3-2]`.
     NothingInside,
     /// AUTH before MQTT 5 (§3.15).
     AuthBeforeMqtt5,
@@ -244,14 +268,18 @@ impl fmt::Display for EncodeError {
                 )
             }
             Self::NoTopic => f.write_str("a message needs a topic (§3.3.2.1)"),
-            Self::PacketId => {
-                f.write_str("a packet identifier belongs to QoS 1 and 2, and only to them [MQTT-2.2.1-2]")
+            Self::PacketId => f.write_str(
+                "a packet identifier belongs to QoS 1 and 2, and only to them [MQTT-2.2.1-2]",
+            ),
+            Self::DupWithQoS0 => {
+                f.write_str("a message of QoS 0 is never sent twice [MQTT-3.3.1-2]")
             }
-            Self::DupWithQoS0 => f.write_str("a message of QoS 0 is never sent twice [MQTT-3.3.1-2]"),
             Self::PasswordWithoutUserName => {
                 f.write_str("before MQTT 5 a password needs a user name (3.1.1 [MQTT-3.1.2-22])")
             }
-            Self::NothingInside => f.write_str("at least one topic filter is needed [MQTT-3.8.3-2]"),
+            Self::NothingInside => {
+                f.write_str("at least one topic filter is needed [MQTT-3.8.3-2]")
+            }
             Self::AuthBeforeMqtt5 => f.write_str("enhanced authentication needs MQTT 5 (§3.15)"),
         }
     }

@@ -1,5 +1,5 @@
-//! The beginning of a packet (§2.1), judged before the rest of it has come in. It must never know what
-//! follows.
+//! The beginning of a packet (§2.1), judged before the rest of it has come in. It must never know
+//! what follows.
 
 use super::reader::variable_byte_integer;
 use super::{Malformed, PacketType};
@@ -8,8 +8,8 @@ use crate::mqtt::version::Version;
 /// The longest fixed header: the first byte and four of the remaining length (§2.1).
 pub const LONGEST_FIXED_HEADER: usize = 5;
 
-/// The longest remaining length of anything but PUBLISH, in bytes: no string or property list comes near it,
-/// and nobody is to make us hold more by calling it a CONNACK.
+/// The longest remaining length of anything but PUBLISH, in bytes: no string or property list comes
+/// near it, and nobody is to make us hold more by calling it a CONNACK.
 const LONGEST_CONTROL: usize = 16 * 1024 * 1024;
 
 /// The beginning of a packet (§2.1).
@@ -23,8 +23,9 @@ pub struct FixedHeader {
 }
 
 impl FixedHeader {
-    /// The fixed header at the beginning of these bytes, or `None` if it goes on past their end. The first
-    /// byte is judged at once: an answer that is not MQTT at all fails before its "length" has come in.
+    /// The fixed header at the beginning of these bytes, or `None` if it goes on past their end.
+    /// The first byte is judged at once: an answer that is not MQTT at all fails before its
+    /// "length" has come in.
     #[inline]
     pub fn read(bytes: &[u8], version: Version, maximum: usize) -> Result<Option<Self>, Malformed> {
         let Some((&first, rest)) = bytes.split_first() else { return Ok(None) };
@@ -40,8 +41,8 @@ impl FixedHeader {
     }
 }
 
-/// What has one length only before MQTT 5 is judged by it, before its content has come in. In MQTT 5 only
-/// PUBLISH is ever as long as [`LONGEST_CONTROL`].
+/// What has one length only before MQTT 5 is judged by it, before its content has come in. In MQTT
+/// 5 only PUBLISH is ever as long as [`LONGEST_CONTROL`].
 #[inline]
 fn check_length(packet: PacketType, version: Version, length: usize) -> Result<(), Malformed> {
     if packet == PacketType::Publish {
@@ -73,8 +74,8 @@ fn bounded(length: usize) -> Result<(), Malformed> {
     Err(Malformed::PacketTooLarge { size: length, maximum: LONGEST_CONTROL })
 }
 
-/// The type of a packet, if its flags are as they must be (§2.1.3). MQTT 3.1 knows DUP where later versions
-/// have a fixed 0010 (3.1 §2.1).
+/// The type of a packet, if its flags are as they must be (§2.1.3). MQTT 3.1 knows DUP where later
+/// versions have a fixed 0010 (3.1 §2.1).
 fn packet_type(first: u8, version: Version) -> Result<PacketType, Malformed> {
     let value = first >> 4;
     let packet = PacketType::from_bits(value)
@@ -86,5 +87,9 @@ fn packet_type(first: u8, version: Version) -> Result<PacketType, Malformed> {
     let flags = first & 0x0F;
     let fixed = packet.fixed_flags();
     let again = version == Version::V3_1 && fixed != 0 && flags == fixed | 0b1000;
-    if flags == fixed || again { Ok(packet) } else { Err(Malformed::FixedHeaderFlags { packet, flags }) }
+    if flags == fixed || again {
+        Ok(packet)
+    } else {
+        Err(Malformed::FixedHeaderFlags { packet, flags })
+    }
 }

@@ -33,8 +33,8 @@ pub type PacketId = std::num::NonZeroU16;
 /// The largest value of a variable byte integer, and so of a remaining length (§1.5.5).
 pub const MAXIMUM_REMAINING_LENGTH: usize = 268_435_455;
 
-/// How many properties, or topic filters, one packet may hold. MQTT has no such limit, but two bytes on the
-/// wire can become seventy in memory, and the largest packet is 256 MiB.
+/// How many properties, or topic filters, one packet may hold. MQTT has no such limit, but two
+/// bytes on the wire can become seventy in memory, and the largest packet is 256 MiB.
 pub const MAXIMUM_ITEMS: usize = 65_536;
 
 /// One MQTT control packet. Large ones are boxed, so that the common ones stay small.

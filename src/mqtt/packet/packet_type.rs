@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// The type of a control packet; its number is the upper half of the first byte. The variants of `Packet` say
-/// more.
+/// The type of a control packet; its number is the upper half of the first byte. The variants of
+/// `Packet` say more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum PacketType {

@@ -17,7 +17,8 @@ pub struct Publish {
     pub qos: QoS,
     /// To the server: keep it. From the server: it was kept.
     pub retain: bool,
-    /// The topic name. `None` only in MQTT 5, where the Topic Alias property stands for it (§3.3.2.3.4).
+    /// The topic name. `None` only in MQTT 5, where the Topic Alias property stands for it
+    /// (§3.3.2.3.4).
     pub topic: Option<TopicName>,
     /// Present exactly when the `QoS` is above 0 `[MQTT-2.2.1-2]`.
     pub packet_id: Option<PacketId>,

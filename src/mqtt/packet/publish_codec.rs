@@ -13,13 +13,14 @@ use crate::mqtt::topic::TopicName;
 use crate::mqtt::version::Version;
 
 impl Publish {
-    /// Appends everything but the payload, whose length is counted in. On an error nothing is appended.
+    /// Appends everything but the payload, whose length is counted in. On an error nothing is
+    /// appended.
     pub fn encode_header(&self, version: Version, out: &mut BytesMut) -> Result<(), EncodeError> {
         self.encode_header_for(self.packet_id, self.payload.len(), version, out)
     }
 
-    /// The same with this identifier and a payload of `length` bytes, which comes from elsewhere; our own do
-    /// not count.
+    /// The same with this identifier and a payload of `length` bytes, which comes from elsewhere;
+    /// our own do not count.
     pub fn encode_header_for(
         &self,
         packet_id: Option<PacketId>,
@@ -65,7 +66,11 @@ impl Publish {
     }
 
     /// Appends what follows the fixed header.
-    pub(super) fn encode_body(&self, version: Version, out: &mut BytesMut) -> Result<(), EncodeError> {
+    pub(super) fn encode_body(
+        &self,
+        version: Version,
+        out: &mut BytesMut,
+    ) -> Result<(), EncodeError> {
         self.put_variable_header(self.packet_id, version, out)?;
         out.extend_from_slice(&self.payload);
         Ok(())
@@ -88,8 +93,8 @@ impl Publish {
 
     /// What a receiver would refuse is not sent.
     fn check(&self, packet_id: Option<PacketId>, version: Version) -> Result<(), EncodeError> {
-        let named =
-            self.topic.is_some() || version.has_properties() && self.properties.topic_alias().is_some();
+        let named = self.topic.is_some()
+            || version.has_properties() && self.properties.topic_alias().is_some();
         if !named {
             return Err(EncodeError::NoTopic);
         }
@@ -102,8 +107,8 @@ impl Publish {
         Ok(())
     }
 
-    /// Reads what follows the fixed header, all but the payload, and says how long that is. `None` where
-    /// anything is unusual; what was read of it by then does not count.
+    /// Reads what follows the fixed header, all but the payload, and says how long that is. `None`
+    /// where anything is unusual; what was read of it by then does not count.
     #[inline]
     pub(super) fn read_plain(&mut self, first: u8, version: Version, body: &[u8]) -> Option<usize> {
         self.qos = QoS::from_bits(first >> 1 & 0b11)?;
@@ -135,9 +140,14 @@ impl Publish {
         Some(head)
     }
 
-    /// How long the variable header is, in bytes, as far as these bytes of the body say: when there are at
-    /// least as many, it is whole. It may be longer than the body; then the packet is malformed.
-    pub(super) fn head_extent(first: u8, version: Version, body: &[u8]) -> Result<usize, Malformed> {
+    /// How long the variable header is, in bytes, as far as these bytes of the body say: when there
+    /// are at least as many, it is whole. It may be longer than the body; then the packet is
+    /// malformed.
+    pub(super) fn head_extent(
+        first: u8,
+        version: Version,
+        body: &[u8],
+    ) -> Result<usize, Malformed> {
         let Some((length, _)) = body.split_first_chunk() else { return Ok(2) };
         let packet_id = if first & 0b110 == 0 { 0 } else { 2 };
         let plain = 2 + usize::from(u16::from_be_bytes(*length)) + packet_id;
@@ -155,7 +165,11 @@ impl Publish {
 
     /// Reads what follows the fixed header; the payload is what is left.
     #[inline]
-    pub(super) fn decode(first: u8, version: Version, reader: &mut Reader) -> Result<Self, Malformed> {
+    pub(super) fn decode(
+        first: u8,
+        version: Version,
+        reader: &mut Reader,
+    ) -> Result<Self, Malformed> {
         let qos = QoS::from_bits(first >> 1 & 0b11).ok_or(Malformed::QoS3)?;
         let dup = first & 0b1000 != 0;
         if dup && qos == QoS::AtMostOnce {
@@ -177,8 +191,8 @@ impl Publish {
 }
 
 impl Ack {
-    /// An acknowledgement of success as a whole packet, which is the same in every version: what streams are
-    /// acknowledged with.
+    /// An acknowledgement of success as a whole packet, which is the same in every version: what
+    /// streams are acknowledged with.
     pub fn success_packet(packet: PacketType, packet_id: PacketId) -> [u8; 4] {
         let [high, low] = packet_id.get().to_be_bytes();
         [packet.first_byte(), 2, high, low]
@@ -190,21 +204,29 @@ impl Ack {
     }
 
     /// Appends what follows the fixed header.
-    pub(super) fn encode_body(&self, version: Version, out: &mut BytesMut) -> Result<(), EncodeError> {
+    pub(super) fn encode_body(
+        &self,
+        version: Version,
+        out: &mut BytesMut,
+    ) -> Result<(), EncodeError> {
         out.put_u16(self.packet_id.get());
         put_reason(self.code, &self.properties, version, out)
     }
 
     /// Reads what follows the fixed header.
-    pub(super) fn decode(place: Place, version: Version, reader: &mut Reader) -> Result<Self, Malformed> {
+    pub(super) fn decode(
+        place: Place,
+        version: Version,
+        reader: &mut Reader,
+    ) -> Result<Self, Malformed> {
         let packet_id = reader.packet_id()?;
         let (code, properties) = decode_reason(place, version, reader)?;
         Ok(Self { packet_id, code, properties })
     }
 }
 
-/// The length of a reason code with its properties: nothing before MQTT 5 and where both say nothing, one
-/// byte without properties (§3.4.2.1, §3.14.2.1).
+/// The length of a reason code with its properties: nothing before MQTT 5 and where both say
+/// nothing, one byte without properties (§3.4.2.1, §3.14.2.1).
 pub(super) fn reason_len(code: ReasonCode, properties: &Properties, version: Version) -> usize {
     match (version.has_properties(), properties.is_empty()) {
         (false, _) => 0,

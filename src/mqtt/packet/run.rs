@@ -1,5 +1,5 @@
-//! The headers of messages that are alike but for identifier and payload: encoded once, and then only
-//! touched up. It must never know where the payloads come from.
+//! The headers of messages that are alike but for identifier and payload: encoded once, and then
+//! only touched up. It must never know where the payloads come from.
 
 use bytes::{BufMut, BytesMut};
 
@@ -58,7 +58,8 @@ impl RunHeader {
         let remaining = self.bytes.len() - LONGEST_FIXED_HEADER + payload;
         let mut fixed = BytesMut::with_capacity(LONGEST_FIXED_HEADER);
         fixed.put_u8(self.first);
-        put_variable_byte_integer(remaining, &mut fixed).expect("the longest payload has been counted in");
+        put_variable_byte_integer(remaining, &mut fixed)
+            .expect("the longest payload has been counted in");
         self.start = LONGEST_FIXED_HEADER - fixed.len();
         self.bytes[self.start..LONGEST_FIXED_HEADER].copy_from_slice(&fixed);
         self.payload = Some(payload);

@@ -6,8 +6,8 @@ use bytes::{BufMut, BytesMut};
 use super::reader::Reader;
 use super::writer::put_string;
 use super::{
-    EncodeError, Malformed, PacketId, PacketType, RetainHandling, SubAck, Subscribe, Subscription, UnsubAck,
-    Unsubscribe,
+    EncodeError, Malformed, PacketId, PacketType, RetainHandling, SubAck, Subscribe, Subscription,
+    UnsubAck, Unsubscribe,
 };
 use crate::mqtt::property::{Place, Properties};
 use crate::mqtt::qos::QoS;
@@ -42,15 +42,19 @@ impl RetainHandling {
 }
 
 impl Subscription {
-    /// The Subscription Options byte of MQTT 5 (§3.8.3.1); before, it is the `QoS` alone (3.1.1 §3.8.3).
+    /// The Subscription Options byte of MQTT 5 (§3.8.3.1); before, it is the `QoS` alone (3.1.1
+    /// §3.8.3).
     pub fn options(&self, version: Version) -> u8 {
         let qos = self.qos.bits();
         if !version.has_properties() {
             return qos;
         }
         let no_local = if self.no_local { option::NO_LOCAL } else { 0 };
-        let retain_as_published = if self.retain_as_published { option::RETAIN_AS_PUBLISHED } else { 0 };
-        qos | no_local | retain_as_published | self.retain_handling.bits() << option::RETAIN_HANDLING_SHIFT
+        let retain_as_published =
+            if self.retain_as_published { option::RETAIN_AS_PUBLISHED } else { 0 };
+        qos | no_local
+            | retain_as_published
+            | self.retain_handling.bits() << option::RETAIN_HANDLING_SHIFT
     }
 
     fn decode(version: Version, reader: &mut Reader) -> Result<Self, Malformed> {
@@ -69,8 +73,9 @@ impl Subscription {
         if !version.has_properties() {
             return Ok(Self::new(filter, qos));
         }
-        let retain_handling = RetainHandling::from_bits(options >> option::RETAIN_HANDLING_SHIFT & 0b11)
-            .ok_or(Malformed::RetainHandling3)?;
+        let retain_handling =
+            RetainHandling::from_bits(options >> option::RETAIN_HANDLING_SHIFT & 0b11)
+                .ok_or(Malformed::RetainHandling3)?;
         let no_local = options & option::NO_LOCAL != 0;
         if no_local && filter.share().is_some() {
             return Err(Malformed::NoLocalShared);
@@ -83,12 +88,17 @@ impl Subscription {
 impl Subscribe {
     /// The remaining length.
     pub(super) fn body_len(&self, version: Version) -> usize {
-        let filters: usize = self.subscriptions.iter().map(|one| 2 + one.filter.as_str().len() + 1).sum();
+        let filters: usize =
+            self.subscriptions.iter().map(|one| 2 + one.filter.as_str().len() + 1).sum();
         2 + self.properties.encoded_len(version) + filters
     }
 
     /// Appends what follows the fixed header.
-    pub(super) fn encode_body(&self, version: Version, out: &mut BytesMut) -> Result<(), EncodeError> {
+    pub(super) fn encode_body(
+        &self,
+        version: Version,
+        out: &mut BytesMut,
+    ) -> Result<(), EncodeError> {
         if self.subscriptions.is_empty() {
             return Err(EncodeError::NothingInside);
         }
@@ -123,7 +133,11 @@ impl Unsubscribe {
     }
 
     /// Appends what follows the fixed header.
-    pub(super) fn encode_body(&self, version: Version, out: &mut BytesMut) -> Result<(), EncodeError> {
+    pub(super) fn encode_body(
+        &self,
+        version: Version,
+        out: &mut BytesMut,
+    ) -> Result<(), EncodeError> {
         if self.filters.is_empty() {
             return Err(EncodeError::NothingInside);
         }
@@ -153,7 +167,11 @@ impl SubAck {
     }
 
     /// Appends what follows the fixed header.
-    pub(super) fn encode_body(&self, version: Version, out: &mut BytesMut) -> Result<(), EncodeError> {
+    pub(super) fn encode_body(
+        &self,
+        version: Version,
+        out: &mut BytesMut,
+    ) -> Result<(), EncodeError> {
         if self.codes.is_empty() {
             return Err(EncodeError::NothingInside);
         }
@@ -178,7 +196,11 @@ impl UnsubAck {
     }
 
     /// Appends what follows the fixed header.
-    pub(super) fn encode_body(&self, version: Version, out: &mut BytesMut) -> Result<(), EncodeError> {
+    pub(super) fn encode_body(
+        &self,
+        version: Version,
+        out: &mut BytesMut,
+    ) -> Result<(), EncodeError> {
         put_head(self.packet_id, &self.properties, version, out)?;
         if version.has_properties() {
             if self.codes.is_empty() {
@@ -192,8 +214,11 @@ impl UnsubAck {
     /// Reads what follows the fixed header.
     pub(super) fn decode(version: Version, reader: &mut Reader) -> Result<Self, Malformed> {
         let (packet_id, properties) = decode_head(Place::UnsubAck, version, reader)?;
-        let codes =
-            if version.has_properties() { decode_codes(PacketType::UnsubAck, reader)? } else { Vec::new() };
+        let codes = if version.has_properties() {
+            decode_codes(PacketType::UnsubAck, reader)?
+        } else {
+            Vec::new()
+        };
         Ok(Self { packet_id, properties, codes })
     }
 }

@@ -42,14 +42,19 @@ pub fn all_or_nothing(
 }
 
 /// Appends the fixed header (§2.1): type and flags, then the remaining length.
-pub fn put_fixed_header(first: u8, remaining: usize, out: &mut BytesMut) -> Result<(), EncodeError> {
+pub fn put_fixed_header(
+    first: u8,
+    remaining: usize,
+    out: &mut BytesMut,
+) -> Result<(), EncodeError> {
     out.put_u8(first);
     put_variable_byte_integer(remaining, out)
 }
 
 /// Appends Binary Data (§1.5.6); more than 65,535 bytes is an error.
 pub fn put_binary(data: &[u8], out: &mut BytesMut) -> Result<(), EncodeError> {
-    let length = u16::try_from(data.len()).map_err(|_| EncodeError::StringTooLong { length: data.len() })?;
+    let length =
+        u16::try_from(data.len()).map_err(|_| EncodeError::StringTooLong { length: data.len() })?;
     out.put_u16(length);
     out.extend_from_slice(data);
     Ok(())

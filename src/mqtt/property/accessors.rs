@@ -1,5 +1,5 @@
-//! What a session asks of a packet's properties, one question each. `None` means that the property is absent;
-//! the default that its clause gives is the caller's business.
+//! What a session asks of a packet's properties, one question each. `None` means that the property
+//! is absent; the default that its clause gives is the caller's business.
 
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -39,7 +39,8 @@ impl Properties {
         self.text(PropertyId::ContentType)
     }
 
-    /// Response Topic, as it stood there (§3.3.2.3.5): make a topic name of it before publishing to it.
+    /// Response Topic, as it stood there (§3.3.2.3.5): make a topic name of it before publishing to
+    /// it.
     pub fn response_topic(&self) -> Option<&ByteString> {
         self.text(PropertyId::ResponseTopic)
     }

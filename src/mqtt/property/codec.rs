@@ -68,20 +68,34 @@ impl Property {
     pub(super) fn parts(&self) -> (PropertyId, Value<'_>) {
         use PropertyId as Id;
         match self {
-            Self::PayloadFormatIndicator(value) => (Id::PayloadFormatIndicator, Value::Byte(*value)),
-            Self::MessageExpiryInterval(value) => (Id::MessageExpiryInterval, Value::FourByte(*value)),
+            Self::PayloadFormatIndicator(value) => {
+                (Id::PayloadFormatIndicator, Value::Byte(*value))
+            }
+            Self::MessageExpiryInterval(value) => {
+                (Id::MessageExpiryInterval, Value::FourByte(*value))
+            }
             Self::ContentType(value) => (Id::ContentType, Value::Text(value)),
             Self::ResponseTopic(value) => (Id::ResponseTopic, Value::Text(value)),
             Self::CorrelationData(value) => (Id::CorrelationData, Value::Binary(value)),
-            Self::SubscriptionIdentifier(value) => (Id::SubscriptionIdentifier, Value::Variable(*value)),
-            Self::SessionExpiryInterval(value) => (Id::SessionExpiryInterval, Value::FourByte(*value)),
-            Self::AssignedClientIdentifier(value) => (Id::AssignedClientIdentifier, Value::Text(value)),
+            Self::SubscriptionIdentifier(value) => {
+                (Id::SubscriptionIdentifier, Value::Variable(*value))
+            }
+            Self::SessionExpiryInterval(value) => {
+                (Id::SessionExpiryInterval, Value::FourByte(*value))
+            }
+            Self::AssignedClientIdentifier(value) => {
+                (Id::AssignedClientIdentifier, Value::Text(value))
+            }
             Self::ServerKeepAlive(value) => (Id::ServerKeepAlive, Value::TwoByte(*value)),
             Self::AuthenticationMethod(value) => (Id::AuthenticationMethod, Value::Text(value)),
             Self::AuthenticationData(value) => (Id::AuthenticationData, Value::Binary(value)),
-            Self::RequestProblemInformation(value) => (Id::RequestProblemInformation, Value::Byte(*value)),
+            Self::RequestProblemInformation(value) => {
+                (Id::RequestProblemInformation, Value::Byte(*value))
+            }
             Self::WillDelayInterval(value) => (Id::WillDelayInterval, Value::FourByte(*value)),
-            Self::RequestResponseInformation(value) => (Id::RequestResponseInformation, Value::Byte(*value)),
+            Self::RequestResponseInformation(value) => {
+                (Id::RequestResponseInformation, Value::Byte(*value))
+            }
             Self::ResponseInformation(value) => (Id::ResponseInformation, Value::Text(value)),
             Self::ServerReference(value) => (Id::ServerReference, Value::Text(value)),
             Self::ReasonString(value) => (Id::ReasonString, Value::Text(value)),
@@ -113,7 +127,9 @@ impl Property {
             Id::ContentType => Self::ContentType(reader.string()?),
             Id::ResponseTopic => Self::ResponseTopic(reader.string()?),
             Id::CorrelationData => Self::CorrelationData(reader.binary()?),
-            Id::SubscriptionIdentifier => Self::SubscriptionIdentifier(reader.variable_byte_integer()?),
+            Id::SubscriptionIdentifier => {
+                Self::SubscriptionIdentifier(reader.variable_byte_integer()?)
+            }
             Id::SessionExpiryInterval => Self::SessionExpiryInterval(reader.four_byte_integer()?),
             Id::AssignedClientIdentifier => Self::AssignedClientIdentifier(reader.string()?),
             Id::ServerKeepAlive => Self::ServerKeepAlive(reader.two_byte_integer()?),
@@ -132,25 +148,33 @@ impl Property {
             Id::RetainAvailable => Self::RetainAvailable(reader.byte()?),
             Id::UserProperty => Self::UserProperty(reader.string()?, reader.string()?),
             Id::MaximumPacketSize => Self::MaximumPacketSize(reader.four_byte_integer()?),
-            Id::WildcardSubscriptionAvailable => Self::WildcardSubscriptionAvailable(reader.byte()?),
-            Id::SubscriptionIdentifierAvailable => Self::SubscriptionIdentifierAvailable(reader.byte()?),
+            Id::WildcardSubscriptionAvailable => {
+                Self::WildcardSubscriptionAvailable(reader.byte()?)
+            }
+            Id::SubscriptionIdentifierAvailable => {
+                Self::SubscriptionIdentifierAvailable(reader.byte()?)
+            }
             Id::SharedSubscriptionAvailable => Self::SharedSubscriptionAvailable(reader.byte()?),
         })
     }
 
-    /// Whether the value is one that its property may have: bytes are all 0 or 1, and some numbers are not 0.
+    /// Whether the value is one that its property may have: bytes are all 0 or 1, and some numbers
+    /// are not 0.
     pub(super) fn is_in_range(&self) -> bool {
         match (self, self.parts().1) {
             (_, Value::Byte(value)) => value <= 1,
             (Self::ReceiveMaximum(value) | Self::TopicAlias(value), _) => *value != 0,
-            (Self::MaximumPacketSize(value) | Self::SubscriptionIdentifier(value), _) => *value != 0,
+            (Self::MaximumPacketSize(value) | Self::SubscriptionIdentifier(value), _) => {
+                *value != 0
+            }
             _ => true,
         }
     }
 }
 
 impl Properties {
-    /// The length of the whole section, the property length included, in bytes; there is none before MQTT 5.
+    /// The length of the whole section, the property length included, in bytes; there is none
+    /// before MQTT 5.
     pub(in crate::mqtt) fn encoded_len(&self, version: Version) -> usize {
         if !version.has_properties() {
             return 0;
@@ -160,7 +184,11 @@ impl Properties {
     }
 
     /// Appends the property length and the properties; nothing before MQTT 5.
-    pub(in crate::mqtt) fn encode(&self, version: Version, out: &mut BytesMut) -> Result<(), EncodeError> {
+    pub(in crate::mqtt) fn encode(
+        &self,
+        version: Version,
+        out: &mut BytesMut,
+    ) -> Result<(), EncodeError> {
         if !version.has_properties() {
             return Ok(());
         }
@@ -173,8 +201,8 @@ impl Properties {
         Ok(())
     }
 
-    /// Reads the property length and the properties, which must be allowed at this place; nothing before
-    /// MQTT 5.
+    /// Reads the property length and the properties, which must be allowed at this place; nothing
+    /// before MQTT 5.
     pub(in crate::mqtt) fn decode(
         place: Place,
         version: Version,
@@ -193,7 +221,8 @@ impl Properties {
         let mut seen = 0_u64;
         while !section.is_empty() {
             let byte = section.byte()?;
-            let property = PropertyId::from_byte(byte).ok_or(Malformed::UnknownProperty { byte })?;
+            let property =
+                PropertyId::from_byte(byte).ok_or(Malformed::UnknownProperty { byte })?;
             if !property.is_allowed_in(place) {
                 return Err(Malformed::PropertyNotAllowed { property, place });
             }

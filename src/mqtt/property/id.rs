@@ -1,11 +1,11 @@
-//! Which property is which, and which packet may carry it (MQTT 5 Table 2-4): one table for the decoder and
-//! for the command line. It must never know the values.
+//! Which property is which, and which packet may carry it (MQTT 5 Table 2-4): one table for the
+//! decoder and for the command line. It must never know the values.
 
 use std::fmt;
 
 use Place::{
-    Auth, ConnAck, Connect, Disconnect, PubAck, PubComp, PubRec, PubRel, Publish, SubAck, Subscribe,
-    UnsubAck, Unsubscribe, Will,
+    Auth, ConnAck, Connect, Disconnect, PubAck, PubComp, PubRec, PubRel, Publish, SubAck,
+    Subscribe, UnsubAck, Unsubscribe, Will,
 };
 
 /// Where properties stand: in one of thirteen packets, or with the will inside CONNECT.
@@ -62,7 +62,8 @@ impl fmt::Display for Place {
     }
 }
 
-/// A property's identifier; its number is the byte on the wire. The variants of `Property` say more.
+/// A property's identifier; its number is the byte on the wire. The variants of `Property` say
+/// more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum PropertyId {
@@ -99,7 +100,8 @@ pub enum PropertyId {
 type Row = (PropertyId, &'static str, &'static [Place]);
 
 /// Every place that has a reason string.
-const ANSWERS: &[Place] = &[ConnAck, PubAck, PubRec, PubRel, PubComp, SubAck, UnsubAck, Disconnect, Auth];
+const ANSWERS: &[Place] =
+    &[ConnAck, PubAck, PubRec, PubRel, PubComp, SubAck, UnsubAck, Disconnect, Auth];
 
 /// Every place there is.
 const EVERYWHERE: &[Place] = &[
@@ -186,8 +188,8 @@ impl PropertyId {
         self.places().contains(&place)
     }
 
-    /// Whether it may stand there more than once: user properties always, and the subscription identifiers
-    /// with which a server says why it sends a message (§3.3.2.3.8).
+    /// Whether it may stand there more than once: user properties always, and the subscription
+    /// identifiers with which a server says why it sends a message (§3.3.2.3.8).
     pub fn is_repeatable_in(self, place: Place) -> bool {
         matches!((self, place), (Self::UserProperty, _) | (Self::SubscriptionIdentifier, Publish))
     }

@@ -1,5 +1,5 @@
-//! Properties from what a user or a file says: an identifier and a value of any type, checked for type and
-//! range. It must never know where the value stood.
+//! Properties from what a user or a file says: an identifier and a value of any type, checked for
+//! type and range. It must never know where the value stood.
 
 use std::fmt;
 
@@ -38,12 +38,18 @@ pub struct Misfit(pub PropertyId);
 impl fmt::Display for Misfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.kind() {
-            Kind::Number(least, most) => write!(f, "{} takes a number from {least} to {most}", self.0),
+            Kind::Number(least, most) => {
+                write!(f, "{} takes a number from {least} to {most}", self.0)
+            }
             Kind::Text => write!(f, "{} takes text of at most 65535 bytes, without U+0000", self.0),
             Kind::Topic => write!(f, "{} takes a topic name, without wildcards", self.0),
             Kind::Binary => write!(f, "{} takes at most 65535 bytes", self.0),
             Kind::Pair => {
-                write!(f, "{} takes a name and a value of at most 65535 bytes, without U+0000", self.0)
+                write!(
+                    f,
+                    "{} takes a name and a value of at most 65535 bytes, without U+0000",
+                    self.0
+                )
             }
         }
     }
@@ -107,7 +113,9 @@ impl Property {
         let property = match id {
             PropertyId::PayloadFormatIndicator => Self::PayloadFormatIndicator(byte()?),
             PropertyId::MessageExpiryInterval => Self::MessageExpiryInterval(value),
-            PropertyId::SubscriptionIdentifier if value > MAXIMUM_VARIABLE => return Err(Misfit(id)),
+            PropertyId::SubscriptionIdentifier if value > MAXIMUM_VARIABLE => {
+                return Err(Misfit(id));
+            }
             PropertyId::SubscriptionIdentifier => Self::SubscriptionIdentifier(value),
             PropertyId::SessionExpiryInterval => Self::SessionExpiryInterval(value),
             PropertyId::ServerKeepAlive => Self::ServerKeepAlive(two()?),
@@ -120,8 +128,12 @@ impl Property {
             PropertyId::MaximumQoS => Self::MaximumQoS(byte()?),
             PropertyId::RetainAvailable => Self::RetainAvailable(byte()?),
             PropertyId::MaximumPacketSize => Self::MaximumPacketSize(value),
-            PropertyId::WildcardSubscriptionAvailable => Self::WildcardSubscriptionAvailable(byte()?),
-            PropertyId::SubscriptionIdentifierAvailable => Self::SubscriptionIdentifierAvailable(byte()?),
+            PropertyId::WildcardSubscriptionAvailable => {
+                Self::WildcardSubscriptionAvailable(byte()?)
+            }
+            PropertyId::SubscriptionIdentifierAvailable => {
+                Self::SubscriptionIdentifierAvailable(byte()?)
+            }
             PropertyId::SharedSubscriptionAvailable => Self::SharedSubscriptionAvailable(byte()?),
             _ => return Err(Misfit(id)),
         };
@@ -169,7 +181,8 @@ impl Properties {
     /// Adds a property in the place of the one of its kind; user properties stand side by side.
     pub fn set(&mut self, property: Property) {
         let id = property.id();
-        let known = self.0.iter_mut().find(|known| id != PropertyId::UserProperty && known.id() == id);
+        let known =
+            self.0.iter_mut().find(|known| id != PropertyId::UserProperty && known.id() == id);
         match known {
             Some(known) => *known = property,
             None => self.0.push(property),
@@ -214,6 +227,8 @@ mod tests {
         assert!(Property::from_pair("a\0".into(), "x".into()).is_err());
         assert!(Property::from_text(PropertyId::ContentType, "x".repeat(65_536).into()).is_err());
         assert!(Property::from_text(PropertyId::ResponseTopic, "a/#".into()).is_err());
-        assert!(Property::from_binary(PropertyId::CorrelationData, vec![0; 65_536].into()).is_err());
+        assert!(
+            Property::from_binary(PropertyId::CorrelationData, vec![0; 65_536].into()).is_err()
+        );
     }
 }

@@ -37,7 +37,11 @@ fn the_table_has_as_many_marks_as_the_specification() {
         (Place::Auth, 4),
     ];
     for (place, count) in counts {
-        assert_eq!(PropertyId::all().filter(|id| id.is_allowed_in(place)).count(), count, "{place}");
+        assert_eq!(
+            PropertyId::all().filter(|id| id.is_allowed_in(place)).count(),
+            count,
+            "{place}"
+        );
     }
 }
 

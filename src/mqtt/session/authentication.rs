@@ -32,7 +32,8 @@ impl Session {
 
     /// AUTH before CONNACK: the server wants another step (§4.12.0.1).
     pub(super) fn continue_authentication(&mut self, auth: &Auth) -> Result<(), Violation> {
-        let (ReasonCode::CONTINUE_AUTHENTICATION, Some(scram)) = (auth.code, &mut self.scram) else {
+        let (ReasonCode::CONTINUE_AUTHENTICATION, Some(scram)) = (auth.code, &mut self.scram)
+        else {
             return Err(Violation::Unexpected("AUTH"));
         };
         let challenge = auth.properties.authentication_data().cloned().unwrap_or_default();

@@ -27,7 +27,8 @@ pub struct Config {
     pub outlives_us: bool,
     /// Keep Alive in seconds; 0 turns it off (§3.1.2.10).
     pub keep_alive: u16,
-    /// Session Expiry Interval in seconds, where the session survives anything (MQTT 5 §3.1.2.11.2).
+    /// Session Expiry Interval in seconds, where the session survives anything (MQTT 5
+    /// §3.1.2.11.2).
     pub session_expiry: u32,
     /// User name and password.
     pub credentials: Credentials,

@@ -18,11 +18,11 @@ pub enum Event {
     Refused(Box<ConnAck>),
     /// A message for us. It is acknowledged when its number is given to [`Session::settle`].
     Message(Delivery),
-    /// A large message for us begins, see [`Config::parts_above`]: its payload comes as pieces, then its end.
-    /// Nothing but acknowledgements comes between them.
+    /// A large message for us begins, see [`Config::parts_above`]: its payload comes as pieces,
+    /// then its end. Nothing but acknowledgements comes between them.
     ///
-    /// When the connection is lost meanwhile and the server sends the message again, what comes then are the
-    /// pieces that are missing.
+    /// When the connection is lost meanwhile and the server sends the message again, what comes
+    /// then are the pieces that are missing.
     ///
     /// [`Config::parts_above`]: super::Config::parts_above
     MessageBegins {
@@ -41,24 +41,25 @@ pub enum Event {
     Acknowledged {
         /// The number given to [`Session::publish`].
         record: u64,
-        /// From PUBACK, PUBREC or PUBCOMP; or ours, when the server of a new connection takes less than the
-        /// one before.
+        /// From PUBACK, PUBREC or PUBCOMP; or ours, when the server of a new connection takes less
+        /// than the one before.
         code: ReasonCode,
         /// The server's own words (MQTT 5 Reason String).
         reason: Option<ByteString>,
     },
-    /// The same for some messages that all came to a good end, where [`Config::only_failures`] asks for no
-    /// more.
+    /// The same for some messages that all came to a good end, where [`Config::only_failures`] asks
+    /// for no more.
     ///
     /// [`Config::only_failures`]: super::Config::only_failures
     SomeAcknowledged,
-    /// The server has lost the session: it may or may not have this QoS 2 message of ours. It is not
-    /// sent again, for that could duplicate it.
+    /// The server has lost the session: it may or may not have this QoS 2 message of ours. It is
+    /// not sent again, for that could duplicate it.
     InDoubt {
         /// The number given to [`Session::publish`].
         record: u64,
     },
-    /// The payload of this message must be streamed again from its beginning, see [`Session::stream`].
+    /// The payload of this message must be streamed again from its beginning, see
+    /// [`Session::stream`].
     StreamAgain {
         /// The number given to [`Session::publish_stream`].
         record: u64,
@@ -118,12 +119,16 @@ impl std::fmt::Display for Violation {
         match self {
             Self::Malformed(malformed) => write!(f, "malformed packet: {malformed}"),
             Self::Unexpected(packet) => write!(f, "an unexpected {packet}"),
-            Self::ReceiveMaximumExceeded => f.write_str("more messages in flight than our receive maximum"),
+            Self::ReceiveMaximumExceeded => {
+                f.write_str("more messages in flight than our receive maximum")
+            }
             Self::Authentication(error) => error.fmt(f),
             Self::SubAckCodes { asked, codes } => {
                 write!(f, "SUBACK with {codes} reason codes where {asked} were due [MQTT-3.9.3-1]")
             }
-            Self::SubAckCode(code) => write!(f, "SUBACK with the reason code {:#04x} [MQTT-3.9.3-2]", code.0),
+            Self::SubAckCode(code) => {
+                write!(f, "SUBACK with the reason code {:#04x} [MQTT-3.9.3-2]", code.0)
+            }
             Self::TopicAliasInvalid => f.write_str("a topic alias that was not defined"),
         }
     }

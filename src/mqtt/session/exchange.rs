@@ -19,12 +19,13 @@ use super::unanswered::Unanswered;
 /// How many identifiers there are: 1 to 65,535.
 const IDENTIFIERS: usize = 65_535;
 
-/// Above this many payload bytes that may have to be sent again, nothing more is begun: a server that takes
-/// 65,535 messages at once must not make us remember 65,535 large ones.
+/// Above this many payload bytes that may have to be sent again, nothing more is begun: a server
+/// that takes 65,535 messages at once must not make us remember 65,535 large ones.
 const REMEMBERED: usize = 64 * 1024 * 1024;
 
 /// PUBREC where it cannot be.
-const NOT_EXACTLY_ONCE: Violation = Violation::Unexpected("PUBREC for something that is not a QoS 2 message");
+const NOT_EXACTLY_ONCE: Violation =
+    Violation::Unexpected("PUBREC for something that is not a QoS 2 message");
 
 /// What is sent again.
 #[derive(Debug)]
@@ -111,7 +112,8 @@ pub struct Exchanges {
     asking: usize,
     /// The payload bytes that may have to be sent again.
     remembered: usize,
-    /// The position of the first that was never sent in the server's session: those before it carry DUP.
+    /// The position of the first that was never sent in the server's session: those before it carry
+    /// DUP.
     fresh: usize,
 }
 
@@ -124,7 +126,9 @@ impl Exchanges {
     /// The caller's number of the oldest unfinished message.
     pub fn first_unfinished(&self) -> Option<u64> {
         self.queue.iter().find_map(|exchange| match exchange {
-            Exchange::Published(Sent { record, .. }) | Exchange::Released { record } => Some(*record),
+            Exchange::Published(Sent { record, .. }) | Exchange::Released { record } => {
+                Some(*record)
+            }
             Exchange::Subscribe(_) | Exchange::Unsubscribe(_) | Exchange::Done => None,
         })
     }
@@ -134,10 +138,12 @@ impl Exchanges {
         self.outstanding
     }
 
-    /// Whether one more may be begun: its identifier is free, nothing old waits to be sent first, and there
-    /// is memory for it.
+    /// Whether one more may be begun: its identifier is free, nothing old waits to be sent first,
+    /// and there is memory for it.
     pub fn has_room(&self) -> bool {
-        self.unsent == self.queue.len() && self.queue.len() < IDENTIFIERS - 1 && self.remembered < REMEMBERED
+        self.unsent == self.queue.len()
+            && self.queue.len() < IDENTIFIERS - 1
+            && self.remembered < REMEMBERED
     }
 
     /// The identifier that the next [`Exchanges::begin`] takes.
@@ -162,7 +168,8 @@ impl Exchanges {
 
     #[inline]
     fn begin(&mut self, exchange: Exchange) {
-        // What is begun while older ones wait to be sent again (a SUBSCRIBE) is skipped by `resend`.
+        // What is begun while older ones wait to be sent again (a SUBSCRIBE) is skipped by
+        // `resend`.
         if self.unsent == self.queue.len() {
             self.unsent += 1;
             self.fresh = self.unsent;
@@ -170,7 +177,8 @@ impl Exchanges {
         self.queue.push_back(exchange);
     }
 
-    /// PUBACK ends a QoS 1 message: the caller's number for it, if it is one that was not ended before.
+    /// PUBACK ends a QoS 1 message: the caller's number for it, if it is one that was not ended
+    /// before.
     pub fn puback(&mut self, packet_id: PacketId) -> Result<Option<u64>, Violation> {
         match self.find(packet_id) {
             Some((at, Exchange::Published(sent))) if !sent.is_exactly_once() => {
@@ -179,12 +187,15 @@ impl Exchanges {
                 Ok(Some(record))
             }
             None | Some((_, Exchange::Done)) => Ok(None),
-            Some(_) => Err(Violation::Unexpected("PUBACK for something that is not a QoS 1 message")),
+            Some(_) => {
+                Err(Violation::Unexpected("PUBACK for something that is not a QoS 1 message"))
+            }
         }
     }
 
-    /// PUBREC with success: the message is no longer needed, and PUBREL is the answer. Also to a repeated
-    /// PUBREC, and to one of a session that we no longer know: PUBREL ends it for the server.
+    /// PUBREC with success: the message is no longer needed, and PUBREL is the answer. Also to a
+    /// repeated PUBREC, and to one of a session that we no longer know: PUBREL ends it for the
+    /// server.
     pub fn pubrec(&mut self, packet_id: PacketId) -> Result<(), Violation> {
         match self.find(packet_id) {
             Some((at, Exchange::Published(sent))) if sent.is_exactly_once() => {
@@ -198,8 +209,8 @@ impl Exchanges {
         }
     }
 
-    /// PUBREC with an error ends a QoS 2 message: the identifier is free, and no PUBREL follows (§4.3.3). The
-    /// caller's number for it, if it is one whose fate was not known.
+    /// PUBREC with an error ends a QoS 2 message: the identifier is free, and no PUBREL follows
+    /// (§4.3.3). The caller's number for it, if it is one whose fate was not known.
     pub fn pubrec_refused(&mut self, packet_id: PacketId) -> Result<Option<u64>, Violation> {
         match self.find(packet_id) {
             Some((at, Exchange::Published(sent))) if sent.is_exactly_once() => {
@@ -212,7 +223,8 @@ impl Exchanges {
         }
     }
 
-    /// PUBCOMP ends a QoS 2 message: the caller's number for it, if it is one that was not ended before.
+    /// PUBCOMP ends a QoS 2 message: the caller's number for it, if it is one that was not ended
+    /// before.
     pub fn pubcomp(&mut self, packet_id: PacketId) -> Result<Option<u64>, Violation> {
         match self.find(packet_id) {
             Some((at, Exchange::Released { record })) => {
@@ -260,9 +272,12 @@ impl Exchanges {
         true
     }
 
-    /// Gives up the messages that the server of a new connection would not take; `verdict` has the reason.
-    /// Call before anything is sent again.
-    pub fn give_up(&mut self, verdict: impl Fn(&Sent) -> Option<ReasonCode>) -> Vec<(u64, ReasonCode)> {
+    /// Gives up the messages that the server of a new connection would not take; `verdict` has the
+    /// reason. Call before anything is sent again.
+    pub fn give_up(
+        &mut self,
+        verdict: impl Fn(&Sent) -> Option<ReasonCode>,
+    ) -> Vec<(u64, ReasonCode)> {
         let mut given_up = Vec::new();
         for exchange in &mut self.queue {
             if let Exchange::Published(sent) = exchange
@@ -278,15 +293,18 @@ impl Exchanges {
         given_up
     }
 
-    /// A new connection begins. With `session_present` everything is sent again with DUP; without, the server
-    /// knows nothing: QoS 1 messages are published anew, and QoS 2 messages are in doubt.
+    /// A new connection begins. With `session_present` everything is sent again with DUP; without,
+    /// the server knows nothing: QoS 1 messages are published anew, and QoS 2 messages are in
+    /// doubt.
     pub fn resume(&mut self, session_present: bool) -> Resumed {
         let mut resumed = Resumed::default();
         for exchange in &mut self.queue {
             let (remembered, is_exactly_once) = (exchange.remembered(), exchange.is_exactly_once());
             match exchange {
                 Exchange::Subscribe(_) => resumed.unanswered_subscribe = true,
-                Exchange::Unsubscribe(given_back) => resumed.unsubscribe.push(std::mem::take(given_back)),
+                Exchange::Unsubscribe(given_back) => {
+                    resumed.unsubscribe.push(std::mem::take(given_back))
+                }
                 Exchange::Published(Sent { record, .. }) | Exchange::Released { record }
                     if is_exactly_once && !session_present =>
                 {
@@ -307,8 +325,9 @@ impl Exchanges {
         resumed
     }
 
-    /// The next packet to be sent again on this connection, in the original order `[MQTT-4.6.0-1]`; `window`
-    /// tells how many messages of a QoS may be outstanding (messages sent again count, §4.9).
+    /// The next packet to be sent again on this connection, in the original order `[MQTT-4.6.0-1]`;
+    /// `window` tells how many messages of a QoS may be outstanding (messages sent again count,
+    /// §4.9).
     pub fn resend(&mut self, window: impl Fn(QoS) -> usize) -> Option<Again> {
         while let Some(exchange) = self.queue.get(self.unsent) {
             let packet_id = self.identifier(self.unsent);
@@ -350,14 +369,18 @@ impl Exchanges {
     fn identifier(&self, position: usize) -> PacketId {
         let id = self.first + position + 1;
         let id = if id > IDENTIFIERS { id - IDENTIFIERS } else { id };
-        u16::try_from(id).ok().and_then(PacketId::new).expect("both are below 65,535, and so is what is left")
+        u16::try_from(id)
+            .ok()
+            .and_then(PacketId::new)
+            .expect("both are below 65,535, and so is what is left")
     }
 
     /// The exchange that an identifier has now, and its position in the queue.
     #[inline]
     fn find(&mut self, packet_id: PacketId) -> Option<(usize, &mut Exchange)> {
         let id = usize::from(packet_id.get()) - 1;
-        let position = if id < self.first { id + IDENTIFIERS - self.first } else { id - self.first };
+        let position =
+            if id < self.first { id + IDENTIFIERS - self.first } else { id - self.first };
         self.queue.get_mut(position).map(|exchange| (position, exchange))
     }
 

@@ -1,4 +1,5 @@
-//! What the server sends us and we have not finished: acknowledgements owed, QoS 2 identifiers, aliases.
+//! What the server sends us and we have not finished: acknowledgements owed, QoS 2 identifiers,
+//! aliases.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
@@ -9,8 +10,8 @@ use crate::mqtt::topic::TopicName;
 
 use super::Violation;
 
-/// How many QoS 1 and 2 messages we take before we acknowledge; announced in CONNECT (MQTT 5 §3.1.2.11.3).
-/// Older versions cannot announce it; there the packet identifiers are the limit.
+/// How many QoS 1 and 2 messages we take before we acknowledge; announced in CONNECT (MQTT 5
+/// §3.1.2.11.3). Older versions cannot announce it; there the packet identifiers are the limit.
 pub const RECEIVE_MAXIMUM: u16 = 16_384;
 
 /// The highest topic alias that the server may use; announced in CONNECT (MQTT 5 §3.1.2.11.5).
@@ -21,7 +22,8 @@ pub const TOPIC_ALIAS_MAXIMUM: u16 = 64;
 pub enum Accepted {
     /// It is delivered, under this number.
     New(u64),
-    /// A QoS 2 message that was delivered but not settled: PUBREC comes with [`Inbound::settle_next`].
+    /// A QoS 2 message that was delivered but not settled: PUBREC comes with
+    /// [`Inbound::settle_next`].
     Pending,
     /// A QoS 2 message that was settled: only its PUBREC was lost.
     Settled(PacketId),
@@ -44,8 +46,8 @@ struct Receipt {
     here: bool,
 }
 
-/// Hashes packet identifiers. There are so few of them that no server can make us slow by a choice of theirs;
-/// the hash of the standard library would take half of the time of a QoS 2 message.
+/// Hashes packet identifiers. There are so few of them that no server can make us slow by a choice
+/// of theirs; the hash of the standard library would take half of the time of a QoS 2 message.
 #[derive(Debug, Default)]
 struct IdHasher(u64);
 
@@ -72,8 +74,8 @@ pub struct Inbound {
     delivered: u64,
     owed: VecDeque<Owed>,
     receipts: HashMap<PacketId, Receipt, BuildHasherDefault<IdHasher>>,
-    /// How many of the receipts are of this connection: a new connection begins with the whole quota (§4.9),
-    /// and what only waits for its PUBREL does not count.
+    /// How many of the receipts are of this connection: a new connection begins with the whole
+    /// quota (§4.9), and what only waits for its PUBREL does not count.
     here: usize,
     aliases: HashMap<u16, TopicName>,
     /// The server may have lost the session without our knowing.
@@ -114,7 +116,11 @@ impl Inbound {
                 && let Some(receipt) = self.receipts.get_mut(&packet_id)
             {
                 self.here += usize::from(!std::mem::replace(&mut receipt.here, true));
-                return Ok(if receipt.settled { Accepted::Settled(packet_id) } else { Accepted::Pending });
+                return Ok(if receipt.settled {
+                    Accepted::Settled(packet_id)
+                } else {
+                    Accepted::Pending
+                });
             }
             self.owe(self.delivered + 1, packet_id, publish.qos, receive_maximum())?;
         }
@@ -127,11 +133,14 @@ impl Inbound {
     pub fn has(&self, publish: &Publish) -> bool {
         let repeats = |receipt: &Receipt| publish.dup || receipt.here || !self.unsure;
         publish.qos == QoS::ExactlyOnce
-            && publish.packet_id.and_then(|packet_id| self.receipts.get(&packet_id)).is_some_and(repeats)
+            && publish
+                .packet_id
+                .and_then(|packet_id| self.receipts.get(&packet_id))
+                .is_some_and(repeats)
     }
 
-    /// Takes in once more the latest message that was delivered: it was not received as a whole, and keeps
-    /// its number.
+    /// Takes in once more the latest message that was delivered: it was not received as a whole,
+    /// and keeps its number.
     pub fn accept_again(
         &mut self,
         number: u64,
@@ -148,8 +157,8 @@ impl Inbound {
         self.owe(number, packet_id, publish.qos, receive_maximum())
     }
 
-    /// The latest message that was delivered was not received as a whole, and will not be: its number is
-    /// free.
+    /// The latest message that was delivered was not received as a whole, and will not be: its
+    /// number is free.
     pub fn forget(&mut self, number: u64) {
         self.delivered = number - 1;
         self.owed.retain(|owed| owed.number < number);
@@ -170,7 +179,8 @@ impl Inbound {
         }
         self.owed.push_back(Owed { number, packet_id, qos });
         if qos == QoS::ExactlyOnce {
-            let old = self.receipts.insert(packet_id, Receipt { number, settled: false, here: true });
+            let old =
+                self.receipts.insert(packet_id, Receipt { number, settled: false, here: true });
             self.here += usize::from(!old.is_some_and(|old| old.here));
         }
         Ok(())

@@ -1,4 +1,5 @@
-//! Keep Alive (§3.1.2.10): a PINGREQ when nothing else was sent for a while, and the answer awaited.
+//! Keep Alive (§3.1.2.10): a PINGREQ when nothing else was sent for a while, and the answer
+//! awaited.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -28,10 +29,17 @@ enum Asker {
 impl KeepAlive {
     /// No keep alive.
     pub fn off() -> Self {
-        Self { every: None, last_sent: None, awaiting: None, unanswered: VecDeque::new(), held: false }
+        Self {
+            every: None,
+            last_sent: None,
+            awaiting: None,
+            unanswered: VecDeque::new(),
+            held: false,
+        }
     }
 
-    /// A PINGREQ whenever nothing was sent for `seconds`; 0 turns it off. `held`: see [`KeepAlive::hold`].
+    /// A PINGREQ whenever nothing was sent for `seconds`; 0 turns it off. `held`: see
+    /// [`KeepAlive::hold`].
     pub fn every(seconds: u16, now: Instant, held: bool) -> Self {
         let every = (seconds > 0).then(|| Duration::from_secs(u64::from(seconds)));
         Self { every, last_sent: Some(now), held, ..Self::off() }
@@ -47,7 +55,8 @@ impl KeepAlive {
         self.last_sent = Some(now);
     }
 
-    /// Something was received: the server lives, even if its PINGRESP stands behind a large message.
+    /// Something was received: the server lives, even if its PINGRESP stands behind a large
+    /// message.
     pub fn received(&mut self, now: Instant) {
         if self.awaiting.is_some() {
             self.awaiting = Some(now);

@@ -1,4 +1,5 @@
-//! What the server of one connection allows: the properties of its CONNACK, or their defaults (§3.2.2.3).
+//! What the server of one connection allows: the properties of its CONNACK, or their defaults
+//! (§3.2.2.3).
 
 use std::num::NonZeroU16;
 
@@ -72,7 +73,9 @@ impl Limits {
             retain_available: properties.retain_available().unwrap_or(true),
             topic_alias_maximum: properties.topic_alias_maximum().unwrap_or(0),
             wildcards: properties.wildcard_subscription_available().unwrap_or(true),
-            subscription_identifiers: properties.subscription_identifier_available().unwrap_or(true),
+            subscription_identifiers: properties
+                .subscription_identifier_available()
+                .unwrap_or(true),
             shared_subscriptions: properties.shared_subscription_available().unwrap_or(true),
             server_keep_alive: properties.server_keep_alive(),
         }
@@ -80,7 +83,8 @@ impl Limits {
 
     /// How many messages may be in flight at once when the next one has this QoS.
     pub fn window(&self, qos: QoS, asked: Option<NonZeroU16>) -> usize {
-        let unsaid = if qos == QoS::ExactlyOnce { WINDOW_EXACTLY_ONCE } else { WINDOW_AT_LEAST_ONCE };
+        let unsaid =
+            if qos == QoS::ExactlyOnce { WINDOW_EXACTLY_ONCE } else { WINDOW_AT_LEAST_ONCE };
         let window = match (self.receive_maximum, asked) {
             (Some(allowed), asked) => asked.map_or(allowed, |asked| allowed.min(asked.get())),
             (None, asked) => asked.map_or(unsaid, NonZeroU16::get),
@@ -98,7 +102,9 @@ impl Limits {
             Err(Unsubscribable::Shared)
         } else if !self.wildcards && filter.has_wildcard() {
             Err(Unsubscribable::Wildcard)
-        } else if !self.subscription_identifiers && properties.subscription_identifiers().next().is_some() {
+        } else if !self.subscription_identifiers
+            && properties.subscription_identifiers().next().is_some()
+        {
             Err(Unsubscribable::Identifier)
         } else {
             Ok(())
@@ -106,7 +112,12 @@ impl Limits {
     }
 
     /// Whether the server takes this message, with a payload of `length` bytes, at all.
-    pub fn check(&self, publish: &Publish, length: usize, version: Version) -> Result<(), Unsendable> {
+    pub fn check(
+        &self,
+        publish: &Publish,
+        length: usize,
+        version: Version,
+    ) -> Result<(), Unsendable> {
         if publish.qos > self.maximum_qos {
             return Err(Unsendable::QoSNotSupported(self.maximum_qos));
         }
@@ -114,7 +125,10 @@ impl Limits {
             return Err(Unsendable::RetainNotSupported);
         }
         if version.has_properties()
-            && publish.properties.topic_alias().is_some_and(|alias| alias > self.topic_alias_maximum)
+            && publish
+                .properties
+                .topic_alias()
+                .is_some_and(|alias| alias > self.topic_alias_maximum)
         {
             return Err(Unsendable::TopicAliasTooHigh(self.topic_alias_maximum));
         }

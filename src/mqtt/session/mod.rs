@@ -138,8 +138,8 @@ impl Session {
         self.config.version = version;
     }
 
-    /// Keeps user name and password out of the next CONNECT: it goes to another server than they are for.
-    /// Says whether that is news.
+    /// Keeps user name and password out of the next CONNECT: it goes to another server than they
+    /// are for. Says whether that is news.
     pub fn withhold_credentials(&mut self, withheld: bool) -> bool {
         std::mem::replace(&mut self.withhold_credentials, withheld) != withheld
     }
@@ -161,8 +161,8 @@ impl Session {
         self.decoder.feed(bytes);
     }
 
-    /// The next event, or `None` when more bytes are needed. After a violation the session has ended,
-    /// and a DISCONNECT that says why waits in the outbox (MQTT 5).
+    /// The next event, or `None` when more bytes are needed. After a violation the session has
+    /// ended, and a DISCONNECT that says why waits in the outbox (MQTT 5).
     pub fn poll(&mut self, now: Instant) -> Result<Option<Event>, Violation> {
         if let Some(event) = self.events.pop_front() {
             return Ok(Some(event));
@@ -191,7 +191,8 @@ impl Session {
         violation
     }
 
-    /// A run of acknowledgements of success, which almost all answers are: no packet is made of each.
+    /// A run of acknowledgements of success, which almost all answers are: no packet is made of
+    /// each.
     fn acknowledgements(&mut self) -> Result<Option<Event>, Violation> {
         if self.state != State::Online || self.config.trace {
             return Ok(None);
@@ -214,7 +215,11 @@ impl Session {
             self.useful = true;
             if let Some(record) = ended.filter(|_| !self.config.only_failures) {
                 self.resend();
-                return Ok(Some(Event::Acknowledged { record, code: ReasonCode::SUCCESS, reason: None }));
+                return Ok(Some(Event::Acknowledged {
+                    record,
+                    code: ReasonCode::SUCCESS,
+                    reason: None,
+                }));
             }
             some_ended |= ended.is_some();
         }
@@ -235,7 +240,9 @@ impl Session {
                 self.check_session(&connack)?;
                 Ok(Some(self.connected(connack, now)))
             }
-            (State::Connecting, Packet::Auth(auth)) => self.continue_authentication(&auth).map(|()| None),
+            (State::Connecting, Packet::Auth(auth)) => {
+                self.continue_authentication(&auth).map(|()| None)
+            }
             (State::Connecting, other) => Err(Violation::Unexpected(other.packet_type().name())),
             (_, Packet::Publish(publish)) => self.published(publish),
             (_, Packet::PubAck(ack)) => {
@@ -244,7 +251,8 @@ impl Session {
             }
             (_, Packet::PubRec(ack)) => self.received(&ack),
             (_, Packet::PubComp(ack)) => {
-                // The server has had the message since its PUBREC: "identifier not found" is no failure.
+                // The server has had the message since its PUBREC: "identifier not found" is no
+                // failure.
                 let ended = self.exchanges.pubcomp(ack.packet_id)?;
                 Ok(self.acknowledged(ended, ReasonCode::SUCCESS, &Properties::default()))
             }
@@ -259,9 +267,10 @@ impl Session {
                 }
                 Ok(awaited.then(|| Event::Subscribed(suback)))
             }
-            (_, Packet::UnsubAck(unsuback)) => {
-                Ok(self.exchanges.unsuback(unsuback.packet_id).then(|| Event::Unsubscribed(unsuback)))
-            }
+            (_, Packet::UnsubAck(unsuback)) => Ok(self
+                .exchanges
+                .unsuback(unsuback.packet_id)
+                .then(|| Event::Unsubscribed(unsuback))),
             (_, Packet::PingResp) => Ok(self.keep_alive.pong().then_some(Event::Pong)),
             (_, Packet::Disconnect(disconnect)) if self.config.version.has_properties() => {
                 self.state = State::Ended;
@@ -301,7 +310,11 @@ impl Session {
     ) -> Option<Event> {
         self.useful = true;
         self.resend();
-        record.map(|record| Event::Acknowledged { record, code, reason: properties.reason_string().cloned() })
+        record.map(|record| Event::Acknowledged {
+            record,
+            code,
+            reason: properties.reason_string().cloned(),
+        })
     }
 
     /// PUBREL always gets its PUBCOMP, also for an identifier that is unknown (§3.7.2.1).
@@ -337,8 +350,8 @@ impl Session {
         self.keep_alive.hold(held, now);
     }
 
-    /// The next piece of what must be sent; call until `None`. Pieces may be joined or cut anywhere; each is
-    /// one packet where the configuration asks for that.
+    /// The next piece of what must be sent; call until `None`. Pieces may be joined or cut
+    /// anywhere; each is one packet where the configuration asks for that.
     pub fn outgoing(&mut self, now: Instant) -> Option<Bytes> {
         let piece = self.outbox.take().or_else(|| {
             self.resend();

@@ -37,11 +37,15 @@ impl Session {
     }
 
     fn credentials(&self) -> Credentials {
-        if self.withhold_credentials { Credentials::default() } else { self.config.credentials.clone() }
+        if self.withhold_credentials {
+            Credentials::default()
+        } else {
+            self.config.credentials.clone()
+        }
     }
 
-    /// Clean Start begins a new session; the older Clean Session also ends it with the connection, so where
-    /// it must not, a new session is only begun by [`Session::forget_at_server`].
+    /// Clean Start begins a new session; the older Clean Session also ends it with the connection,
+    /// so where it must not, a new session is only begun by [`Session::forget_at_server`].
     fn clean_start(&self) -> bool {
         match self.config.version {
             _ if self.forget_at_server => true,
@@ -60,21 +64,24 @@ impl Session {
         self.survives_connection() || self.config.outlives_us
     }
 
-    /// Before MQTT 5: the server has an old session of our identifier, where we want a new one (after
-    /// [`Event::Connected`]).
+    /// Before MQTT 5: the server has an old session of our identifier, where we want a new one
+    /// (after [`Event::Connected`]).
     pub fn is_stale(&self, connack: &ConnAck) -> bool {
-        connack.session_present && self.leaves_remains() && !self.resumable_before && !self.forget_at_server
+        connack.session_present
+            && self.leaves_remains()
+            && !self.resumable_before
+            && !self.forget_at_server
     }
 
-    /// Makes the next connection end the session at the server, or (`false`) the one after it begin a new
-    /// one.
+    /// Makes the next connection end the session at the server, or (`false`) the one after it begin
+    /// a new one.
     pub fn forget_at_server(&mut self, forget: bool) {
         self.forget_at_server = forget;
         self.resumable = false;
     }
 
-    /// Whether the server would keep the session after our DISCONNECT, although we do not want it to: then
-    /// one more connection must end it, see [`Session::forget_at_server`].
+    /// Whether the server would keep the session after our DISCONNECT, although we do not want it
+    /// to: then one more connection must end it, see [`Session::forget_at_server`].
     pub fn leaves_remains(&self) -> bool {
         self.config.version < Version::V5 && self.survives_connection() && !self.config.outlives_us
     }
@@ -106,11 +113,14 @@ impl Session {
         properties
     }
 
-    /// `[MQTT-3.2.2-2]`, `[MQTT-3.2.2-4]`: Clean Start begins a new session. In another one our identifiers
-    /// would not be ours: a message of QoS 2 could pass for one that the server has already.
+    /// `[MQTT-3.2.2-2]`, `[MQTT-3.2.2-4]`: Clean Start begins a new session. In another one our
+    /// identifiers would not be ours: a message of QoS 2 could pass for one that the server has
+    /// already.
     pub(super) fn check_session(&self, connack: &ConnAck) -> Result<(), Violation> {
         if connack.session_present && self.clean_start() && self.config.version.has_properties() {
-            return Err(Violation::Unexpected("session in CONNACK, although a new one was asked for"));
+            return Err(Violation::Unexpected(
+                "session in CONNACK, although a new one was asked for",
+            ));
         }
         Ok(())
     }
@@ -145,8 +155,8 @@ impl Session {
 
     /// Takes up the unfinished exchanges on a new connection (§4.4).
     fn resume(&mut self, session_present: bool) {
-        // The session may also be one that an unanswered CONNECT of ours began, after the server lost the
-        // other.
+        // The session may also be one that an unanswered CONNECT of ours began, after the server
+        // lost the other.
         let unsure = std::mem::take(&mut self.unsure) || self.config.version == Version::V3_1;
         let resumed = self.exchanges.resume(session_present);
         self.inbound.resume(session_present, unsure);
@@ -175,18 +185,21 @@ impl Session {
                         self.events.push_back(Event::StreamAgain { record: sent.record });
                     }
                 }
-                Some(Again::Release(packet_id)) => self.send(&Packet::PubRel(Ack::success(packet_id))),
+                Some(Again::Release(packet_id)) => {
+                    self.send(&Packet::PubRel(Ack::success(packet_id)))
+                }
                 None => return,
             }
         }
     }
 
-    /// The server of this connection may take less than the one before: what it would not take is refused
-    /// here.
+    /// The server of this connection may take less than the one before: what it would not take is
+    /// refused here.
     fn give_up(&mut self) {
         let (limits, version) = (&self.limits, self.config.version);
-        let verdict =
-            |sent: &Sent| limits.check(&sent.head, sent.length(), version).err().map(|error| error.code());
+        let verdict = |sent: &Sent| {
+            limits.check(&sent.head, sent.length(), version).err().map(|error| error.code())
+        };
         for (record, code) in self.exchanges.give_up(verdict) {
             self.events.push_back(Event::Acknowledged { record, code, reason: None });
         }

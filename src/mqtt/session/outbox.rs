@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 
-/// Payloads of up to this size are copied behind their header; larger ones are sent from where they lie.
+/// Payloads of up to this size are copied behind their header; larger ones are sent from where they
+/// lie.
 pub const LONGEST_COPIED: usize = 16 * 1024 - 1;
 
 /// Above this many waiting bytes nothing more is published, until they were taken.
@@ -45,7 +46,8 @@ impl Outbox {
         }
     }
 
-    /// The payload of the PUBLISH whose header was just written will come in pieces, `length` bytes in all.
+    /// The payload of the PUBLISH whose header was just written will come in pieces, `length` bytes
+    /// in all.
     pub fn begin_stream(&mut self, length: usize) {
         self.stream = length;
         if !self.whole_packets {
@@ -124,7 +126,8 @@ mod tests {
         outbox.buffer().extend_from_slice(&[0x30, 0xe3, 0xa7, 0x12, 0, 1, b't']);
         outbox.push(&payload);
         outbox.buffer().extend_from_slice(&[0xe0, 0]);
-        let lengths: Vec<usize> = std::iter::from_fn(|| outbox.take()).map(|piece| piece.len()).collect();
+        let lengths: Vec<usize> =
+            std::iter::from_fn(|| outbox.take()).map(|piece| piece.len()).collect();
         assert_eq!(lengths, [2, 2, 300_007, 2]);
         outbox.buffer().extend_from_slice(&[0x30, 5, 0, 1, b't']);
         outbox.begin_stream(2);

@@ -1,5 +1,5 @@
-//! What is known of a message that comes in parts: how much of it was handed out, on this connection or on
-//! one before. It must never know what becomes of the parts.
+//! What is known of a message that comes in parts: how much of it was handed out, on this
+//! connection or on one before. It must never know what becomes of the parts.
 
 use bytes::{Buf, Bytes};
 
@@ -10,7 +10,8 @@ use crate::mqtt::property::Property;
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Parts {
-    /// The message whose beginning was handed out and whose end was not. It outlives its connection.
+    /// The message whose beginning was handed out and whose end was not. It outlives its
+    /// connection.
     begun: Option<Begun>,
     coming: Coming,
 }
@@ -93,7 +94,8 @@ impl Parts {
         self.begun.take().map(|begun| begun.delivery.number)
     }
 
-    /// If this is the message that was begun on an earlier connection: its number. Its parts continue it.
+    /// If this is the message that was begun on an earlier connection: its number. Its parts
+    /// continue it.
     pub fn take_up(&mut self, publish: &Publish, length: usize) -> Option<u64> {
         let begun = self.begun.as_mut().filter(|begun| begun.length == length)?;
         if !publish.dup || !is_same(&begun.delivery.publish, publish) {
@@ -130,8 +132,8 @@ impl Parts {
     }
 }
 
-/// Whether one message may be the other, sent again. What a server changes meanwhile does not count: the
-/// expiry (MQTT 5 §3.3.2.3.3), and the alias, which is the connection's.
+/// Whether one message may be the other, sent again. What a server changes meanwhile does not
+/// count: the expiry (MQTT 5 §3.3.2.3.3), and the alias, which is the connection's.
 fn is_same(one: &Publish, other: &Publish) -> bool {
     let lasting = |publish: &Publish| {
         let lasts = |property: &&Property| {

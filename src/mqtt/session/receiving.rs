@@ -43,13 +43,17 @@ impl Shown<'_> {
 }
 
 impl Session {
-    /// Shows `take` the messages that come next, one by one, until something else comes or `take` breaks off:
-    /// what [`Session::poll`] would say in an event each, at a fraction of the cost. Whether it broke off.
+    /// Shows `take` the messages that come next, one by one, until something else comes or `take`
+    /// breaks off: what [`Session::poll`] would say in an event each, at a fraction of the cost.
+    /// Whether it broke off.
     pub fn hand_out(
         &mut self,
         mut take: impl FnMut(Shown<'_>) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, Violation> {
-        if self.state != State::Online || self.config.trace || !self.events.is_empty() || self.parts.is_open()
+        if self.state != State::Online
+            || self.config.trace
+            || !self.events.is_empty()
+            || self.parts.is_open()
         {
             return Ok(ControlFlow::Continue(()));
         }
@@ -73,7 +77,8 @@ impl Session {
         result.map_err(|violation| self.violated(violation))
     }
 
-    /// A PUBLISH from the server: an event, unless it is a QoS 2 message that we already have (§4.3.3).
+    /// A PUBLISH from the server: an event, unless it is a QoS 2 message that we already have
+    /// (§4.3.3).
     pub(super) fn published(&mut self, mut publish: Publish) -> Result<Option<Event>, Violation> {
         self.resolve_alias(&mut publish)?;
         if self.take_up(&publish, publish.payload.len())? {
@@ -124,15 +129,16 @@ impl Session {
         self.inbound.has(publish) && !self.parts.is_under(publish.packet_id)
     }
 
-    /// Whether this is the message that was begun on an earlier connection: it goes on where it was.
+    /// Whether this is the message that was begun on an earlier connection: it goes on where it
+    /// was.
     fn take_up(&mut self, publish: &Publish, length: usize) -> Result<bool, Violation> {
         let Some(number) = self.parts.take_up(publish, length) else { return Ok(false) };
         self.inbound.accept_again(number, publish, || receive_maximum(&self.config))?;
         Ok(true)
     }
 
-    /// The message that was begun on an earlier connection, if there is one, does not come again where it
-    /// should have. If it still does, it is a new one.
+    /// The message that was begun on an earlier connection, if there is one, does not come again
+    /// where it should have. If it still does, it is a new one.
     pub(super) fn tear(&mut self) -> bool {
         let number = self.parts.give_up();
         if let Some(number) = number {
@@ -164,13 +170,14 @@ impl Session {
         }
     }
 
-    /// Nobody minds if the rest of the message that has begun never comes; its end is an event all the same.
+    /// Nobody minds if the rest of the message that has begun never comes; its end is an event all
+    /// the same.
     pub fn ignore(&mut self) {
         self.parts.ignore();
     }
 
-    /// Whether a message that somebody minds was handed out in part, and will not come again once the
-    /// connection is lost.
+    /// Whether a message that somebody minds was handed out in part, and will not come again once
+    /// the connection is lost.
     pub fn tears(&self) -> bool {
         self.parts.is_minded() && (self.parts.is_fleeting() || !self.survives())
     }

@@ -11,8 +11,8 @@ use super::sent::Sent;
 use super::unanswered::Unanswered;
 use super::{Event, Session, State, Unsendable};
 use crate::mqtt::packet::{
-    Ack, Disconnect, EncodeError, Packet, PacketId, PacketType, Publish, RunHeader, SubAck, Subscribe,
-    Subscription, UnsubAck, Unsubscribe,
+    Ack, Disconnect, EncodeError, Packet, PacketId, PacketType, Publish, RunHeader, SubAck,
+    Subscribe, Subscription, UnsubAck, Unsubscribe,
 };
 use crate::mqtt::property::{Properties, Property};
 use crate::mqtt::qos::QoS;
@@ -25,19 +25,21 @@ impl Session {
         self.state == State::Online
             && self.outbox.has_room()
             && (qos == QoS::AtMostOnce
-                || (self.exchanges.outstanding() < self.limits.window(qos, self.config.max_inflight)
+                || (self.exchanges.outstanding()
+                    < self.limits.window(qos, self.config.max_inflight)
                     && self.exchanges.has_room()))
     }
 
-    /// Sends a message; call only after [`Session::can_publish`]. `record` is the caller's number for it:
-    /// a QoS 1 or 2 message comes back with it in [`Event::Acknowledged`].
+    /// Sends a message; call only after [`Session::can_publish`]. `record` is the caller's number
+    /// for it: a QoS 1 or 2 message comes back with it in [`Event::Acknowledged`].
     pub fn publish(&mut self, publish: Publish, record: u64) -> Result<(), Unsendable> {
         self.begin(Sent::whole(publish, record))
     }
 
-    /// Sends messages that are like `head`, as many as there are and may be sent now; `record` is the number
-    /// of the first. Each payload is part of that of `head`: `next` tells where, and none that is longer
-    /// than it is told. How many were sent; what is not usual is left to [`Session::publish`].
+    /// Sends messages that are like `head`, as many as there are and may be sent now; `record` is
+    /// the number of the first. Each payload is part of that of `head`: `next` tells where, and
+    /// none that is longer than it is told. How many were sent; what is not usual is left to
+    /// [`Session::publish`].
     pub fn publish_run(
         &mut self,
         head: &Rc<Publish>,
@@ -50,7 +52,11 @@ impl Session {
         while self.can_publish(head.qos)
             && let Some(payload) = next(longest)
         {
-            header.put(self.exchanges.next_id(), &head.payload[payload.clone()], self.outbox.buffer());
+            header.put(
+                self.exchanges.next_id(),
+                &head.payload[payload.clone()],
+                self.outbox.buffer(),
+            );
             if head.qos > QoS::AtMostOnce {
                 self.exchanges.begin_message(Sent::part(head, &payload, record));
             }
@@ -59,11 +65,14 @@ impl Session {
         record - first
     }
 
-    /// The header of messages like `head`, and how long their payloads may be, in bytes; `None` if there is
-    /// something unusual about them.
+    /// The header of messages like `head`, and how long their payloads may be, in bytes; `None` if
+    /// there is something unusual about them.
     fn run_header(&self, head: &Publish) -> Option<(RunHeader, usize)> {
         let version = self.config.version;
-        if self.config.trace || self.config.topic_alias || self.limits.check(head, 0, version).is_err() {
+        if self.config.trace
+            || self.config.topic_alias
+            || self.limits.check(head, 0, version).is_err()
+        {
             return None;
         }
         let longest = LONGEST_COPIED
@@ -71,9 +80,15 @@ impl Session {
         RunHeader::new(head, longest, version).ok().map(|header| (header, longest))
     }
 
-    /// Sends a message whose payload of `length` bytes is given to [`Session::stream`]; its own does not
-    /// count. [`Event::StreamAgain`] asks for all of it once more, when a connection was lost.
-    pub fn publish_stream(&mut self, publish: Publish, length: usize, record: u64) -> Result<(), Unsendable> {
+    /// Sends a message whose payload of `length` bytes is given to [`Session::stream`]; its own
+    /// does not count. [`Event::StreamAgain`] asks for all of it once more, when a connection was
+    /// lost.
+    pub fn publish_stream(
+        &mut self,
+        publish: Publish,
+        length: usize,
+        record: u64,
+    ) -> Result<(), Unsendable> {
         self.begin(Sent::streamed(publish, length, record))
     }
 
@@ -112,9 +127,13 @@ impl Session {
         self.exchanges.first_unfinished()
     }
 
-    /// Asks for subscriptions; [`Event::Subscribed`] has the answer, under the identifier returned. What
-    /// this server does not take is not asked: [`Event::NotSubscribed`].
-    pub fn subscribe(&mut self, subscriptions: Vec<Subscription>, properties: Properties) -> PacketId {
+    /// Asks for subscriptions; [`Event::Subscribed`] has the answer, under the identifier returned.
+    /// What this server does not take is not asked: [`Event::NotSubscribed`].
+    pub fn subscribe(
+        &mut self,
+        subscriptions: Vec<Subscription>,
+        properties: Properties,
+    ) -> PacketId {
         let packet_id = self.exchanges.next_id();
         let subscriptions = self.acceptable(subscriptions, &properties);
         if subscriptions.is_empty() {
@@ -136,7 +155,11 @@ impl Session {
     }
 
     /// What the server takes of these; of each of the others [`Event::NotSubscribed`] tells.
-    fn acceptable(&mut self, mut asked: Vec<Subscription>, properties: &Properties) -> Vec<Subscription> {
+    fn acceptable(
+        &mut self,
+        mut asked: Vec<Subscription>,
+        properties: &Properties,
+    ) -> Vec<Subscription> {
         asked.retain(|Subscription { filter, .. }| {
             match self.limits.check_subscription(filter, properties) {
                 Ok(()) => true,
@@ -193,8 +216,10 @@ impl Session {
 
     /// Says goodbye; nothing is sent or understood after it.
     pub fn disconnect(&mut self, code: ReasonCode) {
-        // Before MQTT 5 a DISCONNECT has no reason, and means that all is well: the will is discarded.
-        if self.state == State::Online && (!code.is_error() || self.config.version.has_properties()) {
+        // Before MQTT 5 a DISCONNECT has no reason, and means that all is well: the will is
+        // discarded.
+        if self.state == State::Online && (!code.is_error() || self.config.version.has_properties())
+        {
             let mut properties = Properties::default();
             if self.config.version.has_properties() && self.survives() && !self.config.outlives_us {
                 properties.push(Property::SessionExpiryInterval(0));
@@ -244,7 +269,12 @@ impl Session {
             let whole = Publish { packet_id, payload: sent.payload(), ..head.clone() };
             self.note("sending", &Packet::Publish(whole));
         }
-        head.encode_header_for(packet_id, sent.length(), self.config.version, self.outbox.buffer())?;
+        head.encode_header_for(
+            packet_id,
+            sent.length(),
+            self.config.version,
+            self.outbox.buffer(),
+        )?;
         if sent.is_streamed() {
             self.outbox.begin_stream(sent.length());
         } else {
@@ -253,13 +283,14 @@ impl Session {
         Ok(())
     }
 
-    /// The message with an alias for its topic: the topic goes with it the first time, and then no more
-    /// (§3.3.2.3.4).
+    /// The message with an alias for its topic: the topic goes with it the first time, and then no
+    /// more (§3.3.2.3.4).
     fn alias(&mut self, publish: &Publish, length: usize) -> Option<Publish> {
         let topic = publish.topic.as_ref().filter(|_| self.config.topic_alias)?;
         let known = self.aliases.get(topic).copied();
-        let new =
-            u16::try_from(self.aliases.len() + 1).ok().filter(|&new| new <= self.limits.topic_alias_maximum);
+        let new = u16::try_from(self.aliases.len() + 1)
+            .ok()
+            .filter(|&new| new <= self.limits.topic_alias_maximum);
         let alias = known.or(new)?;
         let mut aliased = publish.clone();
         aliased.properties.push(Property::TopicAlias(alias));

@@ -11,11 +11,12 @@ use crate::mqtt::qos::QoS;
 /// Where the payload begins that the caller streams: nowhere in memory.
 const STREAMED: u32 = u32::MAX;
 
-/// What was sent of a message. Thousands of them are in flight at once, so it is small: messages that came in
-/// one block have the block in common, and all that MQTT says of them.
+/// What was sent of a message. Thousands of them are in flight at once, so it is small: messages
+/// that came in one block have the block in common, and all that MQTT says of them.
 #[derive(Debug, Clone)]
 pub struct Sent {
-    /// All of the message but its identifier and DUP. The payload is part of the payload that stands there.
+    /// All of the message but its identifier and DUP. The payload is part of the payload that
+    /// stands there.
     pub head: Rc<Publish>,
     start: u32,
     length: u32,
@@ -30,10 +31,16 @@ impl Sent {
         Self { head: Rc::new(publish), start: 0, length, record }
     }
 
-    /// One of several messages that are alike: `payload` tells where its payload stands in that of `head`.
+    /// One of several messages that are alike: `payload` tells where its payload stands in that of
+    /// `head`.
     #[inline]
     pub fn part(head: &Rc<Publish>, payload: &Range<usize>, record: u64) -> Self {
-        Self { head: Rc::clone(head), start: short(payload.start), length: short(payload.len()), record }
+        Self {
+            head: Rc::clone(head),
+            start: short(payload.start),
+            length: short(payload.len()),
+            record,
+        }
     }
 
     /// A message whose payload of `length` bytes the caller streams.
@@ -60,7 +67,11 @@ impl Sent {
     /// The payload, unless that is streamed.
     pub fn payload(&self) -> Bytes {
         let start = self.start as usize;
-        if self.is_streamed() { Bytes::new() } else { self.head.payload.slice(start..start + self.length()) }
+        if self.is_streamed() {
+            Bytes::new()
+        } else {
+            self.head.payload.slice(start..start + self.length())
+        }
     }
 
     /// How many payload bytes are kept to be sent again.

@@ -95,7 +95,10 @@ fn texts(characters: &str, length: usize) -> Vec<String> {
     let mut all = vec![String::new()];
     let mut last = all.clone();
     for _ in 0..length {
-        last = last.iter().flat_map(|text| characters.chars().map(move |c| format!("{text}{c}"))).collect();
+        last = last
+            .iter()
+            .flat_map(|text| characters.chars().map(move |c| format!("{text}{c}")))
+            .collect();
         all.extend_from_slice(&last);
     }
     all
@@ -105,7 +108,8 @@ fn texts(characters: &str, length: usize) -> Vec<String> {
 fn small_filters_match_small_topics_as_the_definition_says() {
     let filters: Vec<_> =
         texts("a/+#$", 5).into_iter().filter_map(|text| TopicFilter::new(text).ok()).collect();
-    let topics: Vec<_> = texts("a/$", 4).into_iter().filter_map(|text| TopicName::new(text).ok()).collect();
+    let topics: Vec<_> =
+        texts("a/$", 4).into_iter().filter_map(|text| TopicName::new(text).ok()).collect();
     assert!(filters.len() > 500 && topics.len() == 3 + 9 + 27 + 81);
     for filter in &filters {
         for topic in &topics {

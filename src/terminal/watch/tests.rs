@@ -40,7 +40,10 @@ fn lines_are_drawn_over() {
     assert!(!watch.is_stale(SIZE));
     put(&mut watch, "a", b"1");
     let frame = watch.frame(SIZE, &[]);
-    assert!(!frame.windows(3).any(|bytes| bytes == b"two"), "what is the same is not written again");
+    assert!(
+        !frame.windows(3).any(|bytes| bytes == b"two"),
+        "what is the same is not written again"
+    );
     assert_eq!(shower.show(&frame), ["before", "a    1", "b/c  two"]);
     assert_eq!(shower.0.screen().cursor_position(), (3, 0));
     assert!(!shower.0.screen().hide_cursor());
@@ -74,9 +77,11 @@ fn nothing_drives_the_terminal() {
     put(&mut watch, "b", "\u{9b}2J\u{202e}".as_bytes());
     let wide = Size { rows: 5, columns: 200 };
     let frame = watch.frame(wide, &[]);
-    let text = String::from_utf8(frame[BEGIN.len() + NO_WRAP.len()..frame.len() - END.len()].to_vec())
-        .expect("text");
-    let lines = "a\\x1b[2J  \\x1b]0;x\\x07\\n\\x0d\x1b[K\r\nb         \\x9b2J\\u{202e}\x1b[K\r\n\x1b[J";
+    let text =
+        String::from_utf8(frame[BEGIN.len() + NO_WRAP.len()..frame.len() - END.len()].to_vec())
+            .expect("text");
+    let lines =
+        "a\\x1b[2J  \\x1b]0;x\\x07\\n\\x0d\x1b[K\r\nb         \\x9b2J\\u{202e}\x1b[K\r\n\x1b[J";
     assert_eq!(text, lines);
     shower.show(&frame);
 }
@@ -89,7 +94,10 @@ fn lines_for_good_stand_above() {
     let frame = watch.frame(SIZE, &["mqttws: wider than this\n".to_owned()]);
     assert_eq!(shower.show(&frame), ["before", "mqttws: wider than t", "his", "a  x"]);
     put(&mut watch, "a", b"y");
-    assert_eq!(shower.show(&watch.frame(SIZE, &[])), ["before", "mqttws: wider than t", "his", "a  y"]);
+    assert_eq!(
+        shower.show(&watch.frame(SIZE, &[])),
+        ["before", "mqttws: wider than t", "his", "a  y"]
+    );
 }
 
 #[test]

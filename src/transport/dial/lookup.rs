@@ -1,5 +1,5 @@
-//! Names and addresses: which there are, which count, and in which order they are tried. It must never open a
-//! connection.
+//! Names and addresses: which there are, which count, and in which order they are tried. It must
+//! never open a connection.
 
 use std::fmt;
 use std::io;
@@ -30,7 +30,8 @@ impl Families {
     }
 }
 
-/// `HOST:PORT:ADDRESS[,ADDRESS]`, as curl's `--resolve`: these are the addresses of this host at this port.
+/// `HOST:PORT:ADDRESS[,ADDRESS]`, as curl's `--resolve`: these are the addresses of this host at
+/// this port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pin {
     host: String,
@@ -59,9 +60,14 @@ impl FromStr for Pin {
             None => text.split_once(':').ok_or(PinError)?,
         };
         let (port, addresses) = rest.split_once(':').ok_or(PinError)?;
-        let addresses = addresses.split(',').map(address).collect::<Option<Vec<_>>>().ok_or(PinError)?;
+        let addresses =
+            addresses.split(',').map(address).collect::<Option<Vec<_>>>().ok_or(PinError)?;
         let port = port.parse().map_err(|_| PinError)?;
-        if host.is_empty() { Err(PinError) } else { Ok(Self { host: host.to_owned(), port, addresses }) }
+        if host.is_empty() {
+            Err(PinError)
+        } else {
+            Ok(Self { host: host.to_owned(), port, addresses })
+        }
     }
 }
 
@@ -95,7 +101,8 @@ fn allowed(mut addresses: Vec<SocketAddr>, route: &Route) -> io::Result<Vec<Sock
 
 /// Those that were given, that `host` is itself, or that it has everywhere.
 fn known_addresses(host: &str, port: u16, pins: &[Pin]) -> Option<Vec<SocketAddr>> {
-    let is_meant = |pin: &&Pin| pin.port == port && (pin.host == "*" || pin.host.eq_ignore_ascii_case(host));
+    let is_meant =
+        |pin: &&Pin| pin.port == port && (pin.host == "*" || pin.host.eq_ignore_ascii_case(host));
     let ips = if let Some(pin) = pins.iter().find(is_meant) {
         pin.addresses.clone()
     } else if host.eq_ignore_ascii_case("localhost") {
@@ -118,7 +125,8 @@ fn resolved(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     Ok(addresses)
 }
 
-/// The families by turns, each in the resolver's order, the family of the first address first (RFC 8305 §4).
+/// The families by turns, each in the resolver's order, the family of the first address first (RFC
+/// 8305 §4).
 fn alternating(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let first_family = addresses.first().is_some_and(SocketAddr::is_ipv6);
     let (mut one, mut other): (Vec<_>, Vec<_>) =
@@ -154,14 +162,17 @@ mod tests {
         for text in ["host:80:1.2.3.4", "HOST:80:[::1],1.2.3.4", "*:443:::1", "[::1]:80:1.2.3.4"] {
             assert!(text.parse::<Pin>().is_ok(), "{text}");
         }
-        for text in ["", "host", "host:80", "host:80:", "host:x:1.2.3.4", ":80:1.2.3.4", "host:80:name"] {
+        for text in
+            ["", "host", "host:80", "host:80:", "host:x:1.2.3.4", ":80:1.2.3.4", "host:80:name"]
+        {
             assert_eq!(text.parse::<Pin>(), Err(PinError), "{text}");
         }
     }
 
     #[test]
     fn pins_replace_the_addresses_of_their_host_and_port() {
-        let pins = vec!["host.invalid:80:1.2.3.4,[::1]".parse().unwrap(), "*:81:5.6.7.8".parse().unwrap()];
+        let pins =
+            vec!["host.invalid:80:1.2.3.4,[::1]".parse().unwrap(), "*:81:5.6.7.8".parse().unwrap()];
         let route = |families| Route { families, pins: pins.clone(), ..Route::default() };
         let both = addresses("HOST.invalid", 80, &route(Families::Both)).unwrap();
         assert_eq!(both, socket_addresses(&["1.2.3.4:80", "[::1]:80"]));
@@ -192,7 +203,8 @@ mod tests {
         assert_eq!(known("LocalHost", &Route::default()), both);
         let route = Route { families: Families::V4, ..Route::default() };
         assert_eq!(known("localhost", &route), Some(socket_addresses(&["127.0.0.1:80"])));
-        let route = Route { pins: vec!["localhost:80:1.2.3.4".parse().unwrap()], ..Route::default() };
+        let route =
+            Route { pins: vec!["localhost:80:1.2.3.4".parse().unwrap()], ..Route::default() };
         assert_eq!(known("localhost", &route), Some(socket_addresses(&["1.2.3.4:80"])));
         assert_eq!(known("::1", &Route::default()), Some(socket_addresses(&["[::1]:80"])));
         assert_eq!(known("broker.invalid", &Route::default()), None);

@@ -1,4 +1,5 @@
-//! Several addresses of one name, raced (RFC 8305): the first that connects wins. It must never know names.
+//! Several addresses of one name, raced (RFC 8305): the first that connects wins. It must never
+//! know names.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -34,9 +35,9 @@ fn prepare(address: SocketAddr, bind: Option<IpAddr>) -> io::Result<Socket> {
     socket.set_tcp_nodelay(true)?;
     socket.set_write_timeout(Some(WRITE_TURN))?;
     if let Some(ip) = bind {
-        socket
-            .bind(&SocketAddr::new(ip, 0).into())
-            .map_err(|error| io::Error::other(format!("cannot connect from {ip}: {}", io_words(&error))))?;
+        socket.bind(&SocketAddr::new(ip, 0).into()).map_err(|error| {
+            io::Error::other(format!("cannot connect from {ip}: {}", io_words(&error)))
+        })?;
     }
     Ok(socket)
 }
@@ -126,7 +127,8 @@ impl Race {
         }
     }
 
-    /// Waits until something is heard of one that runs, and says what of each; nothing when it was disturbed.
+    /// Waits until something is heard of one that runs, and says what of each; nothing when it was
+    /// disturbed.
     fn listen(&self, timeout: Duration) -> Vec<PollFlags> {
         let ends = self.running.iter().map(|(_, socket)| PollFd::new(socket, PollFlags::OUT));
         let mut ends: Vec<PollFd<'_>> = ends.collect();
@@ -192,12 +194,15 @@ mod tests {
         let (one, other) = (closed_address(), closed_address());
         assert_eq!(connect(&[one, open], None, soon()).unwrap().1, open);
         let error = connect(&[one, other], None, soon()).unwrap_err();
-        assert_eq!(error.to_string(), format!("{one}: connection refused; {other}: connection refused"));
+        assert_eq!(
+            error.to_string(),
+            format!("{one}: connection refused; {other}: connection refused")
+        );
         assert!(!error.timed_out());
     }
 
-    /// A listener whose queue is full, so that nobody who connects is answered. Everything returned must
-    /// live.
+    /// A listener whose queue is full, so that nobody who connects is answered. Everything returned
+    /// must live.
     fn deaf() -> (Socket, Vec<Socket>, SocketAddr) {
         let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         listener.bind(&"127.0.0.1:0".parse::<SocketAddr>().unwrap().into()).unwrap();
@@ -253,7 +258,8 @@ mod tests {
     fn what_is_decided_at_once_needs_no_wait() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let open = listener.local_addr().unwrap();
-        let decided = |addresses: &[SocketAddr]| Race::new(addresses.to_vec(), None, soon()).advance();
+        let decided =
+            |addresses: &[SocketAddr]| Race::new(addresses.to_vec(), None, soon()).advance();
         let (socket, address) = decided(&[closed_address(), open]).unwrap().unwrap();
         assert_eq!((address, socket.peer_addr().unwrap().as_socket()), (open, Some(open)));
         assert!(decided(&[closed_address(), closed_address()]).unwrap().is_err());

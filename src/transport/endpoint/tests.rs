@@ -136,8 +136,12 @@ fn parts_make_the_same_endpoint_as_a_url() {
 
 #[test]
 fn the_host_header_names_the_port_only_when_it_must() {
-    let rows =
-        [("ws://h:80", "h"), ("ws://h:443", "h:443"), ("wss://h:443", "h"), ("wss://[::1]:1", "[::1]:1")];
+    let rows = [
+        ("ws://h:80", "h"),
+        ("ws://h:443", "h:443"),
+        ("wss://h:443", "h"),
+        ("wss://[::1]:1", "[::1]:1"),
+    ];
     for (url, header) in rows {
         assert_eq!(Endpoint::parse(url).unwrap().host_header(), header);
     }

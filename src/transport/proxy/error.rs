@@ -1,4 +1,5 @@
-//! Every way in which a proxy does not lead on, as data and as one line. It must never hold a password.
+//! Every way in which a proxy does not lead on, as data and as one line. It must never hold a
+//! password.
 
 use std::io;
 
@@ -44,7 +45,9 @@ pub enum SocksFault {
 impl SocksFault {
     fn words(self) -> String {
         let refused = match self {
-            Self::NotSocks(first) => return format!("does not speak SOCKS 5 (it sent 0x{first:02x})"),
+            Self::NotSocks(first) => {
+                return format!("does not speak SOCKS 5 (it sent 0x{first:02x})");
+            }
             Self::NoMethod { offered_credentials: false } => {
                 return "wants a user name and a password".into();
             }
@@ -52,7 +55,9 @@ impl SocksFault {
                 return "takes neither a user name with a password nor a connection without".into();
             }
             Self::BadCredentials => return "refused the user name or the password".into(),
-            Self::LongName => return "cannot be asked for a host name of more than 255 bytes".into(),
+            Self::LongName => {
+                return "cannot be asked for a host name of more than 255 bytes".into();
+            }
             Self::Refused(code) => code,
         };
         let words = match refused {
@@ -88,7 +93,8 @@ impl ProxyError {
         }
     }
 
-    /// Whether it wants other credentials, or forbids what we want: the same request would fail again.
+    /// Whether it wants other credentials, or forbids what we want: the same request would fail
+    /// again.
     pub fn is_refusal(&self) -> bool {
         match self {
             Self::Http(UpgradeError::Status(refusal)) => (400..500).contains(&refusal.status),

@@ -1,4 +1,5 @@
-//! CONNECT: an HTTP proxy asked for a tunnel (RFC 9110 §9.3.6). It must never see what the tunnel carries.
+//! CONNECT: an HTTP proxy asked for a tunnel (RFC 9110 §9.3.6). It must never see what the tunnel
+//! carries.
 
 use std::io::{self, Read, Write};
 
@@ -48,7 +49,9 @@ fn converse(
             Err(error) => {
                 return Err(match error.kind() {
                     io::ErrorKind::Interrupted => continue,
-                    io::ErrorKind::TimedOut => answer.expire().err().map_or(error.into(), ProxyError::from),
+                    io::ErrorKind::TimedOut => {
+                        answer.expire().err().map_or(error.into(), ProxyError::from)
+                    }
                     io::ErrorKind::ConnectionReset
                     | io::ErrorKind::ConnectionAborted
                     | io::ErrorKind::UnexpectedEof => answer.end().into(),
@@ -68,5 +71,7 @@ fn request(proxy: &Proxy, endpoint: &Endpoint) -> String {
     let credentials = proxy.user.as_ref().map_or(String::new(), |(name, password)| {
         format!("Proxy-Authorization: {}\r\n", basic(&format!("{name}:{password}")))
     });
-    format!("CONNECT {place} HTTP/1.1\r\nHost: {place}\r\n{credentials}User-Agent: {USER_AGENT}\r\n\r\n")
+    format!(
+        "CONNECT {place} HTTP/1.1\r\nHost: {place}\r\n{credentials}User-Agent: {USER_AGENT}\r\n\r\n"
+    )
 }

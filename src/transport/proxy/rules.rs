@@ -1,5 +1,5 @@
-//! Which proxy leads to which server, and which servers need none: `NO_PROXY` as curl understands it. It must
-//! never read the environment itself.
+//! Which proxy leads to which server, and which servers need none: `NO_PROXY` as curl understands
+//! it. It must never read the environment itself.
 
 use std::net::IpAddr;
 
@@ -33,8 +33,8 @@ impl Proxies {
     }
 }
 
-/// A list of hosts: names that stand for themselves and all below them, addresses, `ADDRESS/BITS`, each with
-/// a `:port` or without; a single `*` stands for all.
+/// A list of hosts: names that stand for themselves and all below them, addresses, `ADDRESS/BITS`,
+/// each with a `:port` or without; a single `*` stands for all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Exempt(Vec<Rule>);
 
@@ -46,7 +46,8 @@ enum Rule {
 }
 
 impl Exempt {
-    /// Reads a list separated by commas or blanks. As in curl, what cannot be understood matches nothing.
+    /// Reads a list separated by commas or blanks. As in curl, what cannot be understood matches
+    /// nothing.
     pub fn parse(list: &str) -> Self {
         if list.trim() == "*" {
             return Self(vec![Rule::All]);
@@ -88,8 +89,10 @@ fn rule(entry: &str) -> Rule {
 
 /// `ADDRESS` or `ADDRESS/BITS`; an IPv6 address may stand in brackets.
 fn network(text: &str, port: Option<u16>) -> Option<Rule> {
-    let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
-    let address = address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(address);
+    let (address, bits) =
+        text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
+    let address =
+        address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(address);
     let address: IpAddr = address.parse().ok()?;
     let all = if address.is_ipv4() { 32 } else { 128 };
     let bits = bits.map_or(Some(all), |bits| bits.parse().ok().filter(|bits| *bits <= all))?;

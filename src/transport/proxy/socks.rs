@@ -1,5 +1,5 @@
-//! SOCKS 5 as a client speaks it (RFC 1928), with user name and password (RFC 1929). It must never see what
-//! follows.
+//! SOCKS 5 as a client speaks it (RFC 1928), with user name and password (RFC 1929). It must never
+//! see what follows.
 
 use std::fmt;
 use std::io::{Read, Write};
@@ -48,8 +48,11 @@ pub fn connect(
     note: Note<'_>,
 ) -> Result<(), ProxyError> {
     let request = request(target, port)?;
-    let methods: &[u8] =
-        if user.is_some() { &[VERSION, 2, NO_AUTHENTICATION, USER_AND_PASSWORD] } else { &[VERSION, 1, 0] };
+    let methods: &[u8] = if user.is_some() {
+        &[VERSION, 2, NO_AUTHENTICATION, USER_AND_PASSWORD]
+    } else {
+        &[VERSION, 1, 0]
+    };
     stream.write_all(methods)?;
     note(format_args!("> SOCKS 5: methods {:?}", &methods[2..]));
     let method = chosen_method(stream)?;
@@ -103,7 +106,11 @@ fn check_version(version: u8) -> Result<(), SocksFault> {
     if version == VERSION { Ok(()) } else { Err(SocksFault::NotSocks(version)) }
 }
 
-fn authenticate(stream: &mut (impl Read + Write), name: &str, password: &str) -> Result<(), ProxyError> {
+fn authenticate(
+    stream: &mut (impl Read + Write),
+    name: &str,
+    password: &str,
+) -> Result<(), ProxyError> {
     let mut message = vec![1];
     for text in [name, password] {
         message.push(u8::try_from(text.len()).map_err(|_| SocksFault::BadCredentials)?);

@@ -25,11 +25,26 @@ fn urls_of_proxies_are_read() {
     ];
     for (url, shown, user) in rows {
         let proxy = Proxy::parse(url).unwrap();
-        assert_eq!((proxy.to_string(), format!("{proxy:?}")), (shown.to_owned(), format!("Proxy({shown})")));
-        assert_eq!(proxy.user, user.map(|(name, password)| (name.to_owned(), password.to_owned())), "{url}");
+        assert_eq!(
+            (proxy.to_string(), format!("{proxy:?}")),
+            (shown.to_owned(), format!("Proxy({shown})"))
+        );
+        assert_eq!(
+            proxy.user,
+            user.map(|(name, password)| (name.to_owned(), password.to_owned())),
+            "{url}"
+        );
     }
-    for url in ["", "socks4://host", "ftp://host", "http://", "host:0", "host:x", "a b", "socks5://ann@host"]
-    {
+    for url in [
+        "",
+        "socks4://host",
+        "ftp://host",
+        "http://",
+        "host:0",
+        "host:x",
+        "a b",
+        "socks5://ann@host",
+    ] {
         assert!(Proxy::parse(url).is_err(), "{url}");
     }
     assert!(!Proxy::parse("socks5://ann:@host").unwrap_err().to_string().contains("ann"));
@@ -127,10 +142,14 @@ fn socks_requests_are_those_of_the_rfc() {
     );
     assert_eq!(stream.says, b"early");
     let (result, stream) = socks(b"\x05\x00\x05\x00\x00\x03\x02ab\x00\x50", None, "host");
-    assert_eq!((result, stream.heard.as_slice()), (Ok(()), &b"\x05\x01\0\x05\x01\0\x03\x04host\x12\x34"[..]));
+    assert_eq!(
+        (result, stream.heard.as_slice()),
+        (Ok(()), &b"\x05\x01\0\x05\x01\0\x03\x04host\x12\x34"[..])
+    );
     let six = [&b"\x05\x02\x01\x00\x05\x00\x00\x04"[..], &[0; 18]].concat();
     let (result, stream) = socks(&six, Some(("ann", "pw")), "::1%lo");
-    let heard = b"\x05\x02\0\x02\x01\x03ann\x02pw\x05\x01\0\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\x12\x34";
+    let heard =
+        b"\x05\x02\0\x02\x01\x03ann\x02pw\x05\x01\0\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\x12\x34";
     assert_eq!((result, stream.heard.as_slice()), (Ok(()), &heard[..]));
 }
 
@@ -148,14 +167,26 @@ fn socks_refusals_have_their_words() {
             Some(("a", "b")),
             "the proxy P takes neither a user name with a password nor a connection without",
         ),
-        (b"\x05\x02\x01\x01", Some(("a", "b")), "the proxy P refused the user name or the password"),
-        (b"\x05\x00\x05\x01\0\x01", None, "the proxy P could not connect to the server: general failure"),
+        (
+            b"\x05\x02\x01\x01",
+            Some(("a", "b")),
+            "the proxy P refused the user name or the password",
+        ),
+        (
+            b"\x05\x00\x05\x01\0\x01",
+            None,
+            "the proxy P could not connect to the server: general failure",
+        ),
         (
             b"\x05\x00\x05\x02\0\x01",
             None,
             "the proxy P could not connect to the server: not allowed by its rules",
         ),
-        (b"\x05\x00\x05\x04\0\x01", None, "the proxy P could not connect to the server: host unreachable"),
+        (
+            b"\x05\x00\x05\x04\0\x01",
+            None,
+            "the proxy P could not connect to the server: host unreachable",
+        ),
         (b"\x05\x00\x05\x63\0\x01", None, "the proxy P refused with code 99"),
         (b"\x05\x00\x05\x00\0\x09", None, "the proxy P does not speak SOCKS 5 (it sent 0x09)"),
         (b"\x05\x00\x05\x00\0\x01\x01", None, "the proxy P closed the connection"),
@@ -190,13 +221,20 @@ fn refusals_of_connect_have_their_words() {
             "HTTP/1.1 407 Authenticate\r\nProxy-Authenticate: Basic realm=\"x\"\r\n\r\n",
             "the proxy P answered HTTP 407 Authenticate: Basic realm=\"x\"",
         ),
-        ("HTTP/1.0 403 Filtered\r\n\r\nno such port", "the proxy P answered HTTP 403 Filtered: no such port"),
+        (
+            "HTTP/1.0 403 Filtered\r\n\r\nno such port",
+            "the proxy P answered HTTP 403 Filtered: no such port",
+        ),
         ("SSH-2.0\r\n", "the proxy P does not speak HTTP on this port (it sent \"SSH-2.0\\r\\n\")"),
-        ("HTTP/1.1 101 Switching\r\n\r\n", "the proxy P closed the connection within its HTTP answer"),
+        (
+            "HTTP/1.1 101 Switching\r\n\r\n",
+            "the proxy P closed the connection within its HTTP answer",
+        ),
     ];
     let (proxy, endpoint) = (Proxy::parse("p").unwrap(), Endpoint::parse("ws://h").unwrap());
     for (says, words) in rows {
-        let error = http::connect(&mut recorded(says.as_bytes()), &proxy, &endpoint, &|_| {}).unwrap_err();
+        let error =
+            http::connect(&mut recorded(says.as_bytes()), &proxy, &endpoint, &|_| {}).unwrap_err();
         assert_eq!(error.told_of("P"), *words);
         assert!(!error.timed_out() && error.phase() == Phase::Proxy);
     }
@@ -220,6 +258,9 @@ fn a_silent_proxy_is_given_up_in_time_and_the_socket_is_as_before() {
     });
     let dialled = dial(&proxy, &endpoint, &Route::default(), None, soon(), &|_| {}).unwrap();
     server.join().unwrap();
-    assert_eq!((dialled.early.as_slice(), dialled.socket.read_timeout().unwrap()), (&b"x"[..], None));
+    assert_eq!(
+        (dialled.early.as_slice(), dialled.socket.read_timeout().unwrap()),
+        (&b"x"[..], None)
+    );
     assert_eq!(dialled.reached.to_string(), format!("h:80 through http://{url}"));
 }

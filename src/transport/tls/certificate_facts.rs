@@ -38,7 +38,10 @@ impl fmt::Display for CertificateFacts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { subject, issuer, not_before, not_after, fingerprint } = self;
         let (from, until) = (Date(*not_before), Date(*not_after));
-        write!(f, "subject {subject}, issuer {issuer}, valid {from} to {until}, SHA-256 {fingerprint}")
+        write!(
+            f,
+            "subject {subject}, issuer {issuer}, valid {from} to {until}, SHA-256 {fingerprint}"
+        )
     }
 }
 

@@ -1,5 +1,5 @@
-//! What is wrong with a server's certificate, in one line that says more than the library does. It must never
-//! see the certificate itself.
+//! What is wrong with a server's certificate, in one line that says more than the library does. It
+//! must never see the certificate itself.
 
 use std::fmt;
 
@@ -97,7 +97,9 @@ impl From<CertificateError> for CertificateFault {
             Error::NotValidYetContext { not_before, .. } => {
                 Self::NotYetValid { on: Some(not_before.as_secs()), authority: None }
             }
-            Error::NotValidForName => Self::WrongName { expected: String::new(), presented: Vec::new() },
+            Error::NotValidForName => {
+                Self::WrongName { expected: String::new(), presented: Vec::new() }
+            }
             Error::NotValidForNameContext { expected, presented } => {
                 name_fault(expected.to_str().into_owned(), &presented)
             }
@@ -124,15 +126,16 @@ fn name_fault(expected: String, presented: &[String]) -> CertificateFault {
     }
     // A mail address or a URI is no name of a server.
     let is_name = |name: &&String| name.starts_with("DnsName(") || name.starts_with("IpAddress(");
-    let presented: Vec<String> = presented.iter().filter(is_name).map(|name| plain_name(name)).collect();
+    let presented: Vec<String> =
+        presented.iter().filter(is_name).map(|name| plain_name(name)).collect();
     if presented.is_empty() {
         return CertificateFault::NoNames { expected, common_name: None };
     }
     CertificateFault::WrongName { expected, presented }
 }
 
-/// `DnsName("a.example")` and `IpAddress(127.0.0.1)`, the library's own print of a name, without its
-/// wrapping.
+/// `DnsName("a.example")` and `IpAddress(127.0.0.1)`, the library's own print of a name, without
+/// its wrapping.
 fn plain_name(name: &str) -> String {
     let inner = name.split_once('(').map_or(name, |(_, rest)| rest.trim_end_matches(')'));
     printable(inner.trim_matches('"'), 255)
@@ -165,7 +168,10 @@ impl fmt::Display for CertificateFault {
             }
             Self::WrongName { expected, presented } => fmt_names(f, expected, presented),
             Self::NoNames { expected, common_name } => {
-                write!(f, "certificate not valid for {expected}: it holds no name (no subjectAltName")?;
+                write!(
+                    f,
+                    "certificate not valid for {expected}: it holds no name (no subjectAltName"
+                )?;
                 match common_name {
                     Some(name) => write!(f, ", only the common name {name})"),
                     None => f.write_str(")"),
@@ -175,14 +181,21 @@ impl fmt::Display for CertificateFault {
                 f.write_str("the server uses a certificate authority's certificate as its own")
             }
             Self::Version1 { authority } => {
-                write!(f, "{} is X.509 version 1, made without extensions", Whose(authority.as_deref()))
+                write!(
+                    f,
+                    "{} is X.509 version 1, made without extensions",
+                    Whose(authority.as_deref())
+                )
             }
             Self::WeakKey { bits, authority } => {
                 write!(f, "{} has an RSA key of {bits} bits", Whose(authority.as_deref()))
             }
             Self::BadSignature { namesake: None } => f.write_str("certificate has a bad signature"),
             Self::BadSignature { namesake: Some(name) } => {
-                write!(f, "certificate signed by another authority of the name {name} than the trusted one")
+                write!(
+                    f,
+                    "certificate signed by another authority of the name {name} than the trusted one"
+                )
             }
             Self::WeakSignature { algorithm: None } => {
                 f.write_str("certificate is signed with an algorithm that is not accepted")
@@ -195,7 +208,10 @@ impl fmt::Display for CertificateFault {
             Self::Malformed => f.write_str("certificate malformed"),
             Self::Missing => f.write_str("the server showed no certificate"),
             Self::NotPinned(fingerprint) => {
-                write!(f, "certificate is not the one of --pin-sha256, its SHA-256 is {fingerprint}")
+                write!(
+                    f,
+                    "certificate is not the one of --pin-sha256, its SHA-256 is {fingerprint}"
+                )
             }
             Self::Other(words) => write!(f, "certificate not acceptable: {words}"),
         }

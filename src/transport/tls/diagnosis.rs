@@ -1,5 +1,5 @@
-//! Why a certificate was refused: what the library reports, together with what stands in the certificates. It
-//! must never make a refused certificate acceptable.
+//! Why a certificate was refused: what the library reports, together with what stands in the
+//! certificates. It must never make a refused certificate acceptable.
 
 use rustls::pki_types::CertificateDer;
 use rustls::{CertificateError, RootCertStore};
@@ -10,7 +10,8 @@ use super::x509::{self, Certificate};
 /// The sizes of RSA keys that are accepted, in bits.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
-/// What a server has shown, and what it was held against. Certificates that cannot be read are left out.
+/// What a server has shown, and what it was held against. Certificates that cannot be read are left
+/// out.
 pub struct Evidence<'a> {
     leaf: Option<Certificate>,
     others: Vec<Certificate>,
@@ -56,7 +57,8 @@ impl<'a> Evidence<'a> {
         }
     }
 
-    /// Follows the signatures as far as certificates were sent: the last signer is the one that is missing.
+    /// Follows the signatures as far as certificates were sent: the last signer is the one that is
+    /// missing.
     fn unknown_issuer(&self, leaf: &Certificate) -> CertificateFault {
         let mut last = leaf;
         for _ in &self.others {
@@ -73,19 +75,24 @@ impl<'a> Evidence<'a> {
     }
 
     /// The name of the certificate for which `is_bad` holds, unless it is the server's own.
-    fn authority(&self, leaf: &Certificate, is_bad: impl Fn(&Certificate) -> bool) -> Option<String> {
+    fn authority(
+        &self,
+        leaf: &Certificate,
+        is_bad: impl Fn(&Certificate) -> bool,
+    ) -> Option<String> {
         let others = self.others.iter().filter(|other| !is_bad(leaf) && is_bad(other));
         others.map(Certificate::subject).next()
     }
 
-    /// The library says the same of a signature that was forged, of one that was made by somebody else of the
-    /// same name, and of keys that are too short.
+    /// The library says the same of a signature that was forged, of one that was made by somebody
+    /// else of the same name, and of keys that are too short.
     fn bad_signature(&self, leaf: &Certificate) -> CertificateFault {
         let is_bad = |bits: &usize| !RSA_BITS.contains(bits);
         if let Some(bits) = leaf.rsa_bits().filter(is_bad) {
             return CertificateFault::WeakKey { bits, authority: None };
         }
-        let weak = self.others.iter().find_map(|other| Some((other.rsa_bits().filter(is_bad)?, other)));
+        let weak =
+            self.others.iter().find_map(|other| Some((other.rsa_bits().filter(is_bad)?, other)));
         if let Some((bits, other)) = weak {
             return CertificateFault::WeakKey { bits, authority: Some(other.subject()) };
         }

@@ -61,8 +61,8 @@ impl Plain {
 }
 
 impl TlsError {
-    /// What `error` means for a connection that began with the bytes `first`, on which a client certificate
-    /// was asked for as `asked` says.
+    /// What `error` means for a connection that began with the bytes `first`, on which a client
+    /// certificate was asked for as `asked` says.
     pub fn explained(error: rustls::Error, first: &[u8], asked: Asked) -> Self {
         if let (rustls::Error::InvalidMessage(_), Some(plain)) = (&error, Plain::recognise(first)) {
             return Self::NotTls(plain);
@@ -71,10 +71,14 @@ impl TlsError {
             (rustls::Error::AlertReceived(AlertDescription::CertificateRequired), _) => {
                 Self::ClientCertificateRequired
             }
-            (rustls::Error::AlertReceived(alert), Asked::InVain) if may_mean_a_certificate(alert) => {
+            (rustls::Error::AlertReceived(alert), Asked::InVain)
+                if may_mean_a_certificate(alert) =>
+            {
                 Self::ClientCertificateRequired
             }
-            (rustls::Error::AlertReceived(alert), Asked::Shown) if may_mean_a_certificate(alert) => {
+            (rustls::Error::AlertReceived(alert), Asked::Shown)
+                if may_mean_a_certificate(alert) =>
+            {
                 Self::ClientCertificateRefused(alert)
             }
             (error, _) => error.into(),
@@ -107,7 +111,9 @@ impl From<rustls::Error> for TlsError {
             rustls::Error::NoCertificatesPresented => Self::Certificate(CertificateFault::Missing),
             rustls::Error::AlertReceived(AlertDescription::CloseNotify) => Self::Closed,
             rustls::Error::AlertReceived(alert) => Self::Alert(alert),
-            rustls::Error::InvalidMessage(InvalidMessage::HandshakePayloadTooLarge) => Self::HandshakeTooLong,
+            rustls::Error::InvalidMessage(InvalidMessage::HandshakePayloadTooLarge) => {
+                Self::HandshakeTooLong
+            }
             rustls::Error::PeerIncompatible(reason) => Self::Incompatible(reason),
             other => Self::Protocol(other),
         }
@@ -144,7 +150,9 @@ impl fmt::Display for Plain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Http => f.write_str("the server answered in plain HTTP, not TLS"),
-            Self::Mqtt => f.write_str("the server speaks MQTT without TLS and WebSockets on this port"),
+            Self::Mqtt => {
+                f.write_str("the server speaks MQTT without TLS and WebSockets on this port")
+            }
             Self::Other(bytes) => {
                 write!(f, "the server does not speak TLS on this port (it sent \"{bytes}\")")
             }
@@ -171,10 +179,14 @@ fn fmt_alert(alert: AlertDescription, f: &mut fmt::Formatter<'_>) -> fmt::Result
     use AlertDescription as Alert;
     f.write_str(match alert {
         Alert::HandshakeFailure => "the server refused the TLS handshake (handshake failure)",
-        Alert::InsufficientSecurity => "the server wants stronger TLS than we offer (insufficient security)",
+        Alert::InsufficientSecurity => {
+            "the server wants stronger TLS than we offer (insufficient security)"
+        }
         Alert::UnrecognisedName => "the server does not know the host name (unrecognized name)",
         Alert::ProtocolVersion => "the server does not accept our TLS version",
-        Alert::NoApplicationProtocol => "the server accepts none of our TLS application protocols (ALPN)",
+        Alert::NoApplicationProtocol => {
+            "the server accepts none of our TLS application protocols (ALPN)"
+        }
         Alert::UnknownPSKIdentity => "the server wants a pre-shared key, which is not supported",
         Alert::AccessDenied => "the server refused access",
         Alert::InternalError => "the server reports an internal error in TLS",
@@ -223,7 +235,11 @@ fn fmt_incompatible(reason: &PeerIncompatible, f: &mut fmt::Formatter<'_>) -> fm
             f.write_str("no TLS cipher suite in common with the server")
         }
         other => {
-            write!(f, "the server's TLS is too old or too different ({})", spaced(&format!("{other:?}")))
+            write!(
+                f,
+                "the server's TLS is too old or too different ({})",
+                spaced(&format!("{other:?}"))
+            )
         }
     }
 }
@@ -256,13 +272,22 @@ mod tests {
     #[test]
     fn an_alert_is_about_our_certificate_only_when_one_was_asked_for() {
         use AlertDescription as Alert;
-        let explained = |alert, asked| TlsError::explained(rustls::Error::AlertReceived(alert), b"", asked);
-        for alert in [Alert::HandshakeFailure, Alert::BadCertificate, Alert::UnknownCA, Alert::AccessDenied] {
+        let explained =
+            |alert, asked| TlsError::explained(rustls::Error::AlertReceived(alert), b"", asked);
+        for alert in
+            [Alert::HandshakeFailure, Alert::BadCertificate, Alert::UnknownCA, Alert::AccessDenied]
+        {
             assert_eq!(explained(alert, Asked::No), TlsError::Alert(alert));
             assert_eq!(explained(alert, Asked::InVain), TlsError::ClientCertificateRequired);
             assert_eq!(explained(alert, Asked::Shown), TlsError::ClientCertificateRefused(alert));
         }
-        assert_eq!(explained(Alert::CertificateRequired, Asked::No), TlsError::ClientCertificateRequired);
-        assert_eq!(explained(Alert::ProtocolVersion, Asked::Shown), TlsError::Alert(Alert::ProtocolVersion));
+        assert_eq!(
+            explained(Alert::CertificateRequired, Asked::No),
+            TlsError::ClientCertificateRequired
+        );
+        assert_eq!(
+            explained(Alert::ProtocolVersion, Asked::Shown),
+            TlsError::Alert(Alert::ProtocolVersion)
+        );
     }
 }

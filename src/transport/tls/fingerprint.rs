@@ -23,7 +23,8 @@ impl FromStr for Fingerprint {
 
     /// 64 hexadecimal digits; OpenSSL puts a colon between each two.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const EXPECTED: &str = "expected 64 hexadecimal digits, as openssl x509 -fingerprint -sha256 prints";
+        const EXPECTED: &str =
+            "expected 64 hexadecimal digits, as openssl x509 -fingerprint -sha256 prints";
         let digits: Vec<char> = text.chars().filter(|c| *c != ':').collect();
         let mut bytes = [0; 32];
         if digits.len() != 2 * bytes.len() {
@@ -31,7 +32,9 @@ impl FromStr for Fingerprint {
         }
         for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
             let digit = |c: char| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-            let (Some(high), Some(low)) = (digit(pair[0]), digit(pair[1])) else { return Err(EXPECTED) };
+            let (Some(high), Some(low)) = (digit(pair[0]), digit(pair[1])) else {
+                return Err(EXPECTED);
+            };
             *byte = high << 4 | low;
         }
         Ok(Self(bytes))

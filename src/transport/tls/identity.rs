@@ -1,5 +1,5 @@
-//! The client certificate and its key: read, compared, and shown to a server that asks. It must never decide
-//! whether the server is trusted.
+//! The client certificate and its key: read, compared, and shown to a server that asks. It must
+//! never decide whether the server is trusted.
 
 use std::fs;
 use std::path::Path;
@@ -53,7 +53,11 @@ impl Identity {
 }
 
 impl ResolvesClientCert for Identity {
-    fn resolve(&self, _authorities: &[&[u8]], _schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+    fn resolve(
+        &self,
+        _authorities: &[&[u8]],
+        _schemes: &[SignatureScheme],
+    ) -> Option<Arc<CertifiedKey>> {
         self.asked.store(true, Ordering::Relaxed);
         self.certificate.clone()
     }
@@ -63,8 +67,8 @@ impl ResolvesClientCert for Identity {
     }
 }
 
-/// Reads the certificate and the key that the options name. Without `--key` the key stands in the file of the
-/// certificate.
+/// Reads the certificate and the key that the options name. Without `--key` the key stands in the
+/// file of the certificate.
 pub fn read(
     options: &TlsOptions,
     provider: &CryptoProvider,
@@ -88,16 +92,22 @@ pub fn read(
 
 /// Whether the key is known not to be that of the certificate.
 fn is_foreign(certified: &CertifiedKey) -> bool {
-    // Not by `CertifiedKey::keys_match`: it would refuse X.509 version 1, which servers take from clients.
+    // Not by `CertifiedKey::keys_match`: it would refuse X.509 version 1, which servers take from
+    // clients.
     let of_key = certified.key.public_key();
-    let of_certificate = certified.cert.first().and_then(|certificate| x509::public_key_of(certificate));
+    let of_certificate =
+        certified.cert.first().and_then(|certificate| x509::public_key_of(certificate));
     of_key.zip(of_certificate).is_some_and(|(key, certificate)| key.as_ref() != certificate)
 }
 
-fn private_key(path: &Path, password_file: Option<&Path>) -> Result<PrivateKeyDer<'static>, TlsSetupError> {
+fn private_key(
+    path: &Path,
+    password_file: Option<&Path>,
+) -> Result<PrivateKeyDer<'static>, TlsSetupError> {
     let file = PemFile::read(Purpose::Key, path)?;
     if let Some(encrypted) = file.encrypted_key()? {
-        let password_file = password_file.ok_or_else(|| TlsSetupError::Encrypted(path.to_owned()))?;
+        let password_file =
+            password_file.ok_or_else(|| TlsSetupError::Encrypted(path.to_owned()))?;
         return decrypted(&encrypted, path, &password(password_file)?);
     }
     if file.content.windows(20).any(|bytes| bytes == b"Proc-Type: 4,ENCRYPT") {

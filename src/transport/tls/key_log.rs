@@ -1,5 +1,5 @@
-//! The file of TLS secrets with which Wireshark reads what was encrypted (`SSLKEYLOGFILE`). It must never be
-//! written unless the user asked for it.
+//! The file of TLS secrets with which Wireshark reads what was encrypted (`SSLKEYLOGFILE`). It must
+//! never be written unless the user asked for it.
 
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
@@ -27,9 +27,11 @@ impl rustls::KeyLog for KeyLog {
         let hex = |line: &mut String, bytes: &[u8]| {
             bytes.iter().try_for_each(|byte| write!(line, "{byte:02x}")).is_ok()
         };
-        let _ = hex(&mut line, client_random) && write!(line, " ").is_ok() && hex(&mut line, secret);
+        let _ =
+            hex(&mut line, client_random) && write!(line, " ").is_ok() && hex(&mut line, secret);
         line.push('\n');
-        // A full disk must not end the connection: the log is for looking on, and has no way to complain.
+        // A full disk must not end the connection: the log is for looking on, and has no way to
+        // complain.
         if let Ok(mut file) = self.0.lock() {
             let _ = file.write_all(line.as_bytes());
         }

@@ -1,5 +1,5 @@
-//! TLS: what is trusted, what we show, and what went wrong in words. It never opens a connection and must
-//! never know what is spoken inside.
+//! TLS: what is trusted, what we show, and what went wrong in words. It never opens a connection
+//! and must never know what is spoken inside.
 
 mod certificate_facts;
 mod certificate_fault;
@@ -48,7 +48,8 @@ pub struct TlsOptions {
     pub insecure: bool,
     /// If there are any: trust exactly these certificates, whatever their name, age or issuer.
     pub pins: Vec<Fingerprint>,
-    /// Our certificate, followed by those of the authorities between it and one that the server knows.
+    /// Our certificate, followed by those of the authorities between it and one that the server
+    /// knows.
     pub certificate: Option<PathBuf>,
     /// Its key; none if it is in the same file.
     pub key: Option<PathBuf>,
@@ -81,7 +82,9 @@ impl FromStr for TlsVersion {
         match text.strip_prefix("tlsv").unwrap_or(text) {
             "1.2" => Ok(Self::V1_2),
             "1.3" => Ok(Self::V1_3),
-            "1" | "1.0" | "1.1" => Err("TLS before 1.2 is broken and not supported: expected 1.2 or 1.3"),
+            "1" | "1.0" | "1.1" => {
+                Err("TLS before 1.2 is broken and not supported: expected 1.2 or 1.3")
+            }
             _ => Err("expected 1.2 or 1.3"),
         }
     }
@@ -107,10 +110,12 @@ impl TlsConfig {
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier))
             .with_no_client_auth();
-        config.alpn_protocols = options.protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+        config.alpn_protocols =
+            options.protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
         if let Some(path) = &options.key_log {
             let log = key_log::KeyLog::open(path);
-            config.key_log = Arc::new(log.map_err(|error| TlsSetupError::KeyLog(path.clone(), error))?);
+            config.key_log =
+                Arc::new(log.map_err(|error| TlsSetupError::KeyLog(path.clone(), error))?);
         }
         Ok(Self { config, certificate, server_name: options.server_name.clone() })
     }
@@ -130,7 +135,8 @@ impl TlsConfig {
         let mut config = self.config.clone();
         config.client_auth_cert_resolver = Arc::<Identity>::clone(&identity);
         let mut session = ClientConnection::new(Arc::new(config), name)?;
-        // What we write is one buffer of the WebSocket layer and leaves at once: the limit would only cut it.
+        // What we write is one buffer of the WebSocket layer and leaves at once: the limit would
+        // only cut it.
         session.set_buffer_limit(None);
         Ok(Connection { session, identity })
     }

@@ -23,14 +23,15 @@ pub struct PemFile<'a> {
 impl<'a> PemFile<'a> {
     /// Reads the file.
     pub fn read(purpose: Purpose, path: &'a Path) -> Result<Self, TlsSetupError> {
-        let content =
-            fs::read(path).map_err(|error| TlsSetupError::Unreadable(purpose, path.to_owned(), error))?;
+        let content = fs::read(path)
+            .map_err(|error| TlsSetupError::Unreadable(purpose, path.to_owned(), error))?;
         Ok(Self { purpose, path, content })
     }
 
     /// All certificates, at least one.
     pub fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, TlsSetupError> {
-        let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&self.content).collect();
+        let certificates: Result<Vec<_>, _> =
+            CertificateDer::pem_slice_iter(&self.content).collect();
         let certificates = certificates.map_err(|error| self.bad(&error))?;
         if certificates.is_empty() { Err(self.nothing()) } else { Ok(certificates) }
     }
@@ -45,9 +46,13 @@ impl<'a> PemFile<'a> {
 
     /// Whether there is a private key in it, encrypted or not.
     pub fn has_key(&self) -> bool {
-        let mut sections = <(SectionKind, Vec<u8>)>::pem_slice_iter(&self.content).filter_map(Result::ok);
+        let mut sections =
+            <(SectionKind, Vec<u8>)>::pem_slice_iter(&self.content).filter_map(Result::ok);
         let is_key = |kind| {
-            matches!(kind, SectionKind::PrivateKey | SectionKind::RsaPrivateKey | SectionKind::EcPrivateKey)
+            matches!(
+                kind,
+                SectionKind::PrivateKey | SectionKind::RsaPrivateKey | SectionKind::EcPrivateKey
+            )
         };
         self.is_encrypted() || sections.any(|(kind, _)| is_key(kind))
     }
@@ -58,16 +63,19 @@ impl<'a> PemFile<'a> {
 
     /// The first encrypted private key: an `EncryptedPrivateKeyInfo` in DER (RFC 5958 §3).
     pub fn encrypted_key(&self) -> Result<Option<Vec<u8>>, TlsSetupError> {
-        // Our PEM reader passes over what it does not know. With another label the section is known to it.
+        // Our PEM reader passes over what it does not know. With another label the section is known
+        // to it.
         let text = String::from_utf8_lossy(&self.content);
         let Some(at) = text.find(ENCRYPTED) else { return Ok(None) };
         let section = text[at..].replace("ENCRYPTED PRIVATE KEY", "PRIVATE KEY");
-        let key = PrivatePkcs8KeyDer::from_pem_slice(section.as_bytes()).map_err(|error| self.bad(&error))?;
+        let key = PrivatePkcs8KeyDer::from_pem_slice(section.as_bytes())
+            .map_err(|error| self.bad(&error))?;
         Ok(Some(key.secret_pkcs8_der().to_vec()))
     }
 
     fn nothing(&self) -> TlsSetupError {
-        let is_binary = self.content.first() == Some(&0x30) && std::str::from_utf8(&self.content).is_err();
+        let is_binary =
+            self.content.first() == Some(&0x30) && std::str::from_utf8(&self.content).is_err();
         let error = if is_binary { TlsSetupError::Binary } else { TlsSetupError::Nothing };
         error(self.purpose, self.path.to_owned())
     }

@@ -41,14 +41,18 @@ fn add_file(roots: &mut RootCertStore, path: &Path) -> Result<(), TlsSetupError>
     Ok(())
 }
 
-/// Every file of the folder that holds certificates; keys and revocation lists may lie beside them. The hash
-/// links that `openssl rehash` makes lead to certificates that are there already.
+/// Every file of the folder that holds certificates; keys and revocation lists may lie beside them.
+/// The hash links that `openssl rehash` makes lead to certificates that are there already.
 fn add_folder(roots: &mut RootCertStore, folder: &Path) -> Result<(), TlsSetupError> {
-    let unreadable = |path: &Path, error| TlsSetupError::Unreadable(Purpose::Folder, path.to_owned(), error);
+    let unreadable =
+        |path: &Path, error| TlsSetupError::Unreadable(Purpose::Folder, path.to_owned(), error);
     let entries = fs::read_dir(folder).map_err(|error| unreadable(folder, error))?;
-    let paths: Result<Vec<PathBuf>, _> = entries.map(|entry| entry.map(|entry| entry.path())).collect();
+    let paths: Result<Vec<PathBuf>, _> =
+        entries.map(|entry| entry.map(|entry| entry.path())).collect();
     let mut certificates: Vec<CertificateDer<'static>> = Vec::new();
-    for path in paths.map_err(|error| unreadable(folder, error))?.iter().filter(|path| path.is_file()) {
+    for path in
+        paths.map_err(|error| unreadable(folder, error))?.iter().filter(|path| path.is_file())
+    {
         match PemFile::read(Purpose::Authorities, path)?.certificates() {
             Ok(found) => certificates.extend(found),
             Err(TlsSetupError::Nothing(..) | TlsSetupError::Binary(..)) => {}
@@ -61,7 +65,8 @@ fn add_folder(roots: &mut RootCertStore, folder: &Path) -> Result<(), TlsSetupEr
     if added == 0 { Err(TlsSetupError::EmptyFolder(folder.to_owned())) } else { Ok(()) }
 }
 
-/// What the operating system trusts. A part that cannot be read is no failure, unless the user named it.
+/// What the operating system trusts. A part that cannot be read is no failure, unless the user
+/// named it.
 fn add_system(roots: &mut RootCertStore) -> Result<(), TlsSetupError> {
     let found = rustls_native_certs::load_native_certs();
     let (added, _) = roots.add_parsable_certificates(found.certs);
@@ -70,7 +75,9 @@ fn add_system(roots: &mut RootCertStore) -> Result<(), TlsSetupError> {
         Some(error) if added == 0 || is_named => {
             Err(TlsSetupError::NoSystemRoots(uncapitalised(&error.to_string())))
         }
-        None if added == 0 => Err(TlsSetupError::NoSystemRoots("its store is empty or missing".into())),
+        None if added == 0 => {
+            Err(TlsSetupError::NoSystemRoots("its store is empty or missing".into()))
+        }
         _ => Ok(()),
     }
 }

@@ -1,5 +1,5 @@
-//! What is wrong with the files and settings of TLS on this machine, in one line each. It must never know of
-//! a server.
+//! What is wrong with the files and settings of TLS on this machine, in one line each. It must
+//! never know of a server.
 
 use std::fmt;
 use std::io;
@@ -83,7 +83,9 @@ impl fmt::Display for TlsSetupError {
                 write!(f, "cannot read {purpose} {}: {}", path.display(), io_words(error))
             }
             Self::Nothing(Purpose::Key, path) => write!(f, "no private key in {}", path.display()),
-            Self::Nothing(purpose, path) => write!(f, "no certificate in {purpose} {}", path.display()),
+            Self::Nothing(purpose, path) => {
+                write!(f, "no certificate in {purpose} {}", path.display())
+            }
             Self::Binary(purpose, path) => {
                 write!(f, "{purpose} {} is binary (DER or PKCS#12), not PEM", path.display())
             }
@@ -94,9 +96,15 @@ impl fmt::Display for TlsSetupError {
                 write!(f, "unusable certificate in CA file {}: {words}", path.display())
             }
             Self::EmptyFolder(path) => write!(f, "no certificate in CA folder {}", path.display()),
-            Self::NoSystemRoots(words) => write!(f, "no certificates of the operating system found: {words}"),
+            Self::NoSystemRoots(words) => {
+                write!(f, "no certificates of the operating system found: {words}")
+            }
             Self::Swapped(path) => {
-                write!(f, "client certificate {} holds a private key and no certificate", path.display())
+                write!(
+                    f,
+                    "client certificate {} holds a private key and no certificate",
+                    path.display()
+                )
             }
             Self::Encrypted(path) => write!(f, "private key {} is encrypted", path.display()),
             Self::EncryptedTheOldWay(path) => {
@@ -106,10 +114,18 @@ impl fmt::Display for TlsSetupError {
                 write!(f, "the password does not decrypt private key {}", path.display())
             }
             Self::UnsupportedEncryption(path) => {
-                write!(f, "private key {} is encrypted in a way that is not supported", path.display())
+                write!(
+                    f,
+                    "private key {} is encrypted in a way that is not supported",
+                    path.display()
+                )
             }
             Self::UnsupportedKey(path) => {
-                write!(f, "private key {} is damaged or of a kind that is not supported", path.display())
+                write!(
+                    f,
+                    "private key {} is damaged or of a kind that is not supported",
+                    path.display()
+                )
             }
             Self::ForeignKey { key, certificate } => write!(
                 f,

@@ -1,5 +1,5 @@
-//! Which server is believed: by its chain, by its fingerprint, or whoever it is; always one that owns the key
-//! of the certificate it shows. It must never trust more than the user asked for.
+//! Which server is believed: by its chain, by its fingerprint, or whoever it is; always one that
+//! owns the key of the certificate it shows. It must never trust more than the user asked for.
 
 use std::sync::Arc;
 
@@ -10,7 +10,9 @@ use rustls::crypto::{
     verify_tls13_signature_with_raw_key,
 };
 use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
-use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme};
+use rustls::{
+    CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme,
+};
 use x509_cert::der::Encode;
 
 use super::certificate_fault::CertificateFault;
@@ -38,7 +40,8 @@ impl Trust {
     /// Trust in these authorities.
     pub fn chain(roots: RootCertStore, provider: &Arc<CryptoProvider>) -> Result<Self, Error> {
         let roots = Arc::new(roots);
-        let builder = WebPkiServerVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(provider));
+        let builder =
+            WebPkiServerVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(provider));
         let verifier = builder.build().map_err(|error| Error::General(error.to_string()))?;
         Ok(Self::Chain { verifier, roots })
     }
@@ -64,7 +67,12 @@ impl Verifier {
         }
     }
 
-    fn explained(&self, error: Error, leaf: &CertificateDer<'_>, others: &[CertificateDer<'_>]) -> Error {
+    fn explained(
+        &self,
+        error: Error,
+        leaf: &CertificateDer<'_>,
+        others: &[CertificateDer<'_>],
+    ) -> Error {
         match error {
             Error::InvalidCertificate(error) => {
                 refused(Evidence::new(leaf, others, self.roots()).fault(error))
@@ -73,10 +81,12 @@ impl Verifier {
         }
     }
 
-    /// The key of a certificate that the library does not read (X.509 version 1), where we are to take any.
+    /// The key of a certificate that the library does not read (X.509 version 1), where we are to
+    /// take any.
     fn old_key(&self, certificate: &CertificateDer<'_>) -> Option<Certificate> {
         let is_lenient = !matches!(self.trust, Trust::Chain { .. });
-        Certificate::read(certificate).filter(|certificate| is_lenient && !certificate.is_version_3())
+        Certificate::read(certificate)
+            .filter(|certificate| is_lenient && !certificate.is_version_3())
     }
 
     /// A signature of TLS 1.2 by a key that stands alone (RFC 5246 §7.4.3).
@@ -87,14 +97,21 @@ impl Verifier {
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         let key = certificate.public_key();
-        let Ok(algorithm) = key.algorithm.to_der() else { return Err(CertificateError::BadEncoding.into()) };
+        let Ok(algorithm) = key.algorithm.to_der() else {
+            return Err(CertificateError::BadEncoding.into());
+        };
         let of_scheme = self.algorithms.mapping.iter().find(|(scheme, _)| *scheme == signed.scheme);
         let mut fitting = of_scheme.map_or(&[][..], |(_, algorithms)| *algorithms).iter();
-        // The TLS library names an algorithm without the outermost tag and length, here a byte each.
+        // The TLS library names an algorithm without the outermost tag and length, here a byte
+        // each.
         let verified = fitting.any(|known| {
             algorithm.get(2..) == Some(known.public_key_alg_id().as_ref())
                 && known
-                    .verify_signature(key.subject_public_key.raw_bytes(), message, signed.signature())
+                    .verify_signature(
+                        key.subject_public_key.raw_bytes(),
+                        message,
+                        signed.signature(),
+                    )
                     .is_ok()
         });
         if verified {

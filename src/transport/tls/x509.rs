@@ -1,5 +1,5 @@
-//! What stands in a certificate, read without judging it (RFC 5280). It must never be asked whether a
-//! certificate is good: that is the TLS library's to say.
+//! What stands in a certificate, read without judging it (RFC 5280). It must never be asked whether
+//! a certificate is good: that is the TLS library's to say.
 
 use rustls::pki_types::{CertificateDer, TrustAnchor};
 use x509_cert::certificate::{CertificateInner, Raw, Version};
@@ -104,13 +104,17 @@ impl Certificate {
     /// The size of its key in bits, if it is an RSA key.
     pub fn rsa_bits(&self) -> Option<usize> {
         let key = self.0.tbs_certificate().subject_public_key_info();
-        RSA.contains(&key.algorithm.oid).then(|| modulus_bits(key.subject_public_key.raw_bytes()).ok())?
+        RSA.contains(&key.algorithm.oid)
+            .then(|| modulus_bits(key.subject_public_key.raw_bytes()).ok())?
     }
 
     /// How it was signed.
     pub fn signature_algorithm(&self) -> String {
         let oid = self.0.signature_algorithm().oid.to_string();
-        SIGNATURES.iter().find(|(known, _)| *known == oid).map_or(oid, |(_, name)| (*name).to_owned())
+        SIGNATURES
+            .iter()
+            .find(|(known, _)| *known == oid)
+            .map_or(oid, |(_, name)| (*name).to_owned())
     }
 
     /// Whether it was signed in a way that is in general use today.

@@ -1,9 +1,12 @@
-//! The server's answer, parsed as it arrives. It must never wait: who feeds it decides when time is up.
+//! The server's answer, parsed as it arrives. It must never wait: who feeds it decides when time is
+//! up.
 
 use super::error::{Fault, Foreign, Refusal, UpgradeError};
 use super::request::Offer;
 use super::subprotocol::judge;
-use super::{HEAD_LIMIT, Header, accept_key, has_token, head_length, header_slots, joined, owned_headers};
+use super::{
+    HEAD_LIMIT, Header, accept_key, has_token, head_length, header_slots, joined, owned_headers,
+};
 use crate::transport::words::printable;
 
 /// How much of a refusal's body is read, in bytes.
@@ -62,15 +65,19 @@ impl Answer {
         }
     }
 
-    /// The same for the answer of a proxy to CONNECT: once it leads on, what has come through it already (RFC
-    /// 9110 §9.3.6: any 2xx, without a body).
+    /// The same for the answer of a proxy to CONNECT: once it leads on, what has come through it
+    /// already (RFC 9110 §9.3.6: any 2xx, without a body).
     pub fn feed_tunnel(&mut self, bytes: &[u8]) -> Result<Option<Vec<u8>>, UpgradeError> {
         let head = self.take(bytes, |status| (200..300).contains(&status))?;
         Ok(head.map(|_| std::mem::take(&mut self.bytes)))
     }
 
     /// Takes more bytes: none while more are needed, else the head of an answer with a good status.
-    fn take(&mut self, bytes: &[u8], is_good: impl Fn(u16) -> bool) -> Result<Option<Head>, UpgradeError> {
+    fn take(
+        &mut self,
+        bytes: &[u8],
+        is_good: impl Fn(u16) -> bool,
+    ) -> Result<Option<Head>, UpgradeError> {
         self.bytes.extend_from_slice(bytes);
         loop {
             if self.refusal.is_some() {
@@ -95,8 +102,8 @@ impl Answer {
         }
     }
 
-    /// Everything that has arrived was fed: a refusal whose body has no announced end is reported with what
-    /// there is.
+    /// Everything that has arrived was fed: a refusal whose body has no announced end is reported
+    /// with what there is.
     pub fn drained(&mut self) -> Result<(), UpgradeError> {
         self.refuse_if(|end, _| end == BodyEnd::Close)
     }
@@ -130,7 +137,10 @@ impl Answer {
     }
 
     /// Reports the refusal if there is one and `condition` holds for its body.
-    fn refuse_if(&mut self, condition: impl FnOnce(BodyEnd, &[u8]) -> bool) -> Result<(), UpgradeError> {
+    fn refuse_if(
+        &mut self,
+        condition: impl FnOnce(BodyEnd, &[u8]) -> bool,
+    ) -> Result<(), UpgradeError> {
         match self.refusal.take() {
             Some((mut refusal, end)) if condition(end, &self.bytes) => {
                 refusal.body = body_words(&decoded(end, &self.bytes), refusal.html);
@@ -203,7 +213,8 @@ fn accept(head: &Head, offer: &Offer, leftover: Vec<u8>) -> Result<Accepted, Upg
         Some(accept) if accept != accept_key(&offer.key) => return fault(Fault::WrongAccept),
         Some(_) => {}
     }
-    if let Some(extension) = joined(&head.headers, "Sec-WebSocket-Extensions").filter(|list| !list.is_empty())
+    if let Some(extension) =
+        joined(&head.headers, "Sec-WebSocket-Extensions").filter(|list| !list.is_empty())
     {
         return fault(Fault::Extension(printable(&extension, 100)));
     }
@@ -243,9 +254,12 @@ fn body_end(head: &Head) -> BodyEnd {
 }
 
 fn is_text(head: &Head) -> bool {
-    let coded = joined(&head.headers, "Content-Encoding").is_some_and(|coding| coding != "identity");
+    let coded =
+        joined(&head.headers, "Content-Encoding").is_some_and(|coding| coding != "identity");
     let kind = joined(&head.headers, "Content-Type").unwrap_or_default().to_ascii_lowercase();
-    !coded && (kind.is_empty() || ["text/", "json", "xml", "html"].iter().any(|part| kind.contains(part)))
+    !coded
+        && (kind.is_empty()
+            || ["text/", "json", "xml", "html"].iter().any(|part| kind.contains(part)))
 }
 
 fn decoded(end: BodyEnd, body: &[u8]) -> Vec<u8> {
@@ -256,7 +270,8 @@ fn decoded(end: BodyEnd, body: &[u8]) -> Vec<u8> {
     }
 }
 
-/// The content of a chunked body so far, and whether it is complete (or cannot be understood any further).
+/// The content of a chunked body so far, and whether it is complete (or cannot be understood any
+/// further).
 fn dechunked(mut body: &[u8]) -> (Vec<u8>, bool) {
     let mut content = Vec::new();
     loop {
@@ -272,7 +287,9 @@ fn dechunked(mut body: &[u8]) -> (Vec<u8>, bool) {
             return (content, true);
         }
         // Behind the content stands an empty line.
-        let Some(rest) = size.checked_add(2).and_then(|end| body.get(end..)) else { return (content, false) };
+        let Some(rest) = size.checked_add(2).and_then(|end| body.get(end..)) else {
+            return (content, false);
+        };
         body = rest;
     }
 }
@@ -280,7 +297,8 @@ fn dechunked(mut body: &[u8]) -> (Vec<u8>, bool) {
 /// What a person can read of a body: the title of a page, or the first line that is not empty.
 fn body_words(body: &[u8], html: bool) -> Option<String> {
     let text = String::from_utf8_lossy(body);
-    let line = if html { title(&text)? } else { text.lines().find(|line| !line.trim().is_empty())? };
+    let line =
+        if html { title(&text)? } else { text.lines().find(|line| !line.trim().is_empty())? };
     let words = printable(line.trim(), 200);
     (!words.is_empty()).then_some(words)
 }

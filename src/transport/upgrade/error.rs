@@ -1,5 +1,5 @@
-//! Every way in which an upgrade fails, as data and as one line. It must never hold what the user keeps
-//! secret.
+//! Every way in which an upgrade fails, as data and as one line. It must never hold what the user
+//! keeps secret.
 
 use std::fmt;
 
@@ -9,7 +9,8 @@ use super::redirect::RedirectError;
 /// Why there is no WebSocket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UpgradeError {
-    /// Closed or reset without one byte of an answer: most often a subprotocol that the server does not want.
+    /// Closed or reset without one byte of an answer: most often a subprotocol that the server does
+    /// not want.
     Closed,
     /// Closed or reset within the head of the answer.
     Truncated,
@@ -25,7 +26,8 @@ pub enum UpgradeError {
     Fault(Fault),
     /// A redirect that `--follow` does not follow.
     Redirect(RedirectError),
-    /// An extra header of ours cannot be sent: its name or value holds a forbidden character. Holds the name.
+    /// An extra header of ours cannot be sent: its name or value holds a forbidden character. Holds
+    /// the name.
     BadHeader(String),
 }
 
@@ -109,9 +111,13 @@ impl fmt::Display for UpgradeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Closed => f.write_str("the server closed the connection without an HTTP answer"),
-            Self::Truncated => f.write_str("the server closed the connection within its HTTP answer"),
+            Self::Truncated => {
+                f.write_str("the server closed the connection within its HTTP answer")
+            }
             Self::NotHttp(foreign) => foreign.fmt(f),
-            Self::HeadTooLarge => f.write_str("the server's HTTP answer has a head of more than 64 KiB"),
+            Self::HeadTooLarge => {
+                f.write_str("the server's HTTP answer has a head of more than 64 KiB")
+            }
             Self::Malformed(words) => write!(f, "the server's HTTP answer is malformed: {words}"),
             Self::Status(refusal) => refusal.fmt(f),
             Self::Fault(fault) => fault.fmt(f),
@@ -166,16 +172,28 @@ impl fmt::Display for Refusal {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::OldHttp => f.write_str("the server answered 101 in HTTP/1.0, a WebSocket needs HTTP/1.1"),
-            Self::NoUpgrade => f.write_str("the server answered 101 without \"Upgrade: websocket\""),
-            Self::NoConnection => f.write_str("the server answered 101 without \"Connection: Upgrade\""),
+            Self::OldHttp => {
+                f.write_str("the server answered 101 in HTTP/1.0, a WebSocket needs HTTP/1.1")
+            }
+            Self::NoUpgrade => {
+                f.write_str("the server answered 101 without \"Upgrade: websocket\"")
+            }
+            Self::NoConnection => {
+                f.write_str("the server answered 101 without \"Connection: Upgrade\"")
+            }
             Self::NoAccept => f.write_str("the server answered 101 without Sec-WebSocket-Accept"),
-            Self::WrongAccept => f.write_str("the server answered 101 with a wrong Sec-WebSocket-Accept"),
+            Self::WrongAccept => {
+                f.write_str("the server answered 101 with a wrong Sec-WebSocket-Accept")
+            }
             Self::Extension(name) => {
                 write!(f, "the server turned on a WebSocket extension that was not offered: {name}")
             }
             Self::Subprotocol { offered, answered: None, .. } => {
-                write!(f, "the server answered no subprotocol to our offer of {}", offered.join(", "))
+                write!(
+                    f,
+                    "the server answered no subprotocol to our offer of {}",
+                    offered.join(", ")
+                )
             }
             Self::Subprotocol { offered, answered: Some(answered), .. } if offered.is_empty() => {
                 write!(f, "the server answered subprotocol \"{answered}\", none was offered")

@@ -1,6 +1,6 @@
-//! The HTTP upgrade of both sides, pure: bytes in, bytes or a verdict out. Servers answer in many ways that
-//! RFC 6455 does not foresee; this room takes what is harmless with a warning and reports the rest so that a
-//! user can act. It must never touch a socket or the clock.
+//! The HTTP upgrade of both sides, pure: bytes in, bytes or a verdict out. Servers answer in many
+//! ways that RFC 6455 does not foresee; this room takes what is harmless with a warning and reports
+//! the rest so that a user can act. It must never touch a socket or the clock.
 
 mod answer;
 mod error;
@@ -44,7 +44,8 @@ pub type Header = (String, String);
 
 /// All values of a header joined as one list (RFC 9110 §5.3); none when the header is absent.
 fn joined(headers: &[Header], name: &str) -> Option<String> {
-    let mut values = headers.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value);
+    let mut values =
+        headers.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value);
     let mut all = values.next()?.clone();
     for value in values {
         all.push_str(", ");
@@ -60,7 +61,8 @@ fn tokens(list: &str) -> impl Iterator<Item = &str> {
 
 /// Whether the list in header `name` holds `token`, in any letter case.
 fn has_token(headers: &[Header], name: &str, token: &str) -> bool {
-    joined(headers, name).is_some_and(|list| tokens(&list).any(|item| item.eq_ignore_ascii_case(token)))
+    joined(headers, name)
+        .is_some_and(|list| tokens(&list).any(|item| item.eq_ignore_ascii_case(token)))
 }
 
 fn owned_headers(headers: &[httparse::Header<'_>]) -> Vec<Header> {
@@ -70,8 +72,9 @@ fn owned_headers(headers: &[httparse::Header<'_>]) -> Vec<Header> {
     headers.iter().map(owned).collect()
 }
 
-/// The length of the head that begins `bytes`, with the empty line that ends it. `from` is where an earlier
-/// search over the same bytes may be resumed; it is moved along, so that dripped bytes cost linear time.
+/// The length of the head that begins `bytes`, with the empty line that ends it. `from` is where an
+/// earlier search over the same bytes may be resumed; it is moved along, so that dripped bytes cost
+/// linear time.
 fn head_length(bytes: &[u8], from: &mut usize) -> Option<usize> {
     for end in memchr::memchr_iter(b'\n', &bytes[*from..]).map(|at| *from + at) {
         match &bytes[end + 1..] {

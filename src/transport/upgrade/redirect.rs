@@ -30,7 +30,9 @@ pub enum RedirectError {
 impl fmt::Display for RedirectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Loop(stations) => write!(f, "the server redirects in a circle: {}", stations.join(" -> ")),
+            Self::Loop(stations) => {
+                write!(f, "the server redirects in a circle: {}", stations.join(" -> "))
+            }
             Self::TooMany(to) => write!(f, "more than {LIMIT} redirects, the last one to {to}"),
             Self::Downgrade(to) => {
                 write!(f, "the server redirects to {to}, which would give up the protection of TLS")
@@ -65,9 +67,10 @@ impl Redirects {
         let here = self.stations.last().cloned();
         let resolved =
             here.as_ref().map_or_else(|| Endpoint::parse(location), |here| resolve(here, location));
-        let next =
-            resolved.map_err(|error| RedirectError::Unusable { location: location.to_owned(), error })?;
-        let leads_down = here.is_some_and(|here| here.scheme == Scheme::Wss) && next.scheme == Scheme::Ws;
+        let next = resolved
+            .map_err(|error| RedirectError::Unusable { location: location.to_owned(), error })?;
+        let leads_down =
+            here.is_some_and(|here| here.scheme == Scheme::Wss) && next.scheme == Scheme::Ws;
         if leads_down {
             return Err(RedirectError::Downgrade(next.to_string()));
         }
@@ -94,8 +97,8 @@ fn is_same(one: &Endpoint, other: &Endpoint) -> bool {
         && one.host.eq_ignore_ascii_case(&other.host)
 }
 
-/// Whether what was meant for `one` may be told to `other`: the same host at the same port, or the step from
-/// `ws` to `wss` at their own ports.
+/// Whether what was meant for `one` may be told to `other`: the same host at the same port, or the
+/// step from `ws` to `wss` at their own ports.
 pub fn keeps_credentials(one: &Endpoint, other: &Endpoint) -> bool {
     let is_default = |endpoint: &Endpoint| endpoint.port == endpoint.scheme.default_port();
     one.host.eq_ignore_ascii_case(&other.host)
@@ -107,8 +110,8 @@ pub fn is_for_one_host(name: &str) -> bool {
     name.eq_ignore_ascii_case("Host") || is_secret(name)
 }
 
-/// A reference as seen from `here` (RFC 3986 §5.2). A fragment counts for nothing, and so do user name and
-/// password: what we send is the user's to choose.
+/// A reference as seen from `here` (RFC 3986 §5.2). A fragment counts for nothing, and so do user
+/// name and password: what we send is the user's to choose.
 fn resolve(here: &Endpoint, reference: &str) -> Result<Endpoint, EndpointError> {
     let reference = reference.split('#').next().unwrap_or_default();
     let target = if let Some(authority) = reference.strip_prefix("//") {
@@ -200,11 +203,13 @@ mod tests {
             ("", "ws://host:8080/a/b/c?q=1"),
         ];
         for (reference, expected) in rows {
-            let next = resolve(&here, reference).unwrap_or_else(|error| panic!("{reference}: {error}"));
+            let next =
+                resolve(&here, reference).unwrap_or_else(|error| panic!("{reference}: {error}"));
             let whole = format!("{}://{}{}", next.scheme, next.host_header(), next.target);
             assert_eq!((whole.as_str(), next.user), (expected, None), "{reference}");
         }
-        for reference in ["mqtt://other", "ftp://other/", "http://", "/a b", "http://other:99999/"] {
+        for reference in ["mqtt://other", "ftp://other/", "http://", "/a b", "http://other:99999/"]
+        {
             assert!(resolve(&here, reference).is_err(), "{reference}");
         }
         let zone = resolve(&endpoint("ws://[fe80::1%25lo]/a"), "/b").unwrap();
@@ -218,8 +223,9 @@ mod tests {
 
     #[test]
     fn circles_long_ways_and_steps_down_are_not_followed() {
-        let refused =
-            |result: Option<Result<Endpoint, UpgradeError>>| result.unwrap().unwrap_err().to_string();
+        let refused = |result: Option<Result<Endpoint, UpgradeError>>| {
+            result.unwrap().unwrap_err().to_string()
+        };
         let mut way = Redirects::from(&endpoint("ws://h/a"));
         assert_eq!(way.next(&redirect("/b")).unwrap().unwrap().to_string(), "ws://h/b");
         let circle = "the server redirects in a circle: ws://h/a -> ws://h/b -> ws://H/a";
@@ -233,7 +239,8 @@ mod tests {
         let down = "the server redirects to ws://h/a, which would give up the protection of TLS";
         assert_eq!(refused(way.next(&redirect("http://h/a"))), down);
         assert!(
-            refused(way.next(&redirect("mqtt://h"))).starts_with("the server redirects to mqtt://h, which ")
+            refused(way.next(&redirect("mqtt://h")))
+                .starts_with("the server redirects to mqtt://h, which ")
         );
         assert!(way.next(&UpgradeError::Closed).is_none());
         let refusal = Refusal { status: 401, location: Some("/".into()), ..Refusal::default() };

@@ -1,11 +1,12 @@
-//! The request of an upgrade: written by the client, read by the server. It must never leave a secret in a
-//! head that is shown to the user.
+//! The request of an upgrade: written by the client, read by the server. It must never leave a
+//! secret in a head that is shown to the user.
 
 use std::fmt;
 
 use super::error::UpgradeError;
 use super::{
-    HEAD_LIMIT, Header, USER_AGENT, has_token, head_length, header_slots, joined, owned_headers, tokens,
+    HEAD_LIMIT, Header, USER_AGENT, has_token, head_length, header_slots, joined, owned_headers,
+    tokens,
 };
 use crate::transport::endpoint::Endpoint;
 
@@ -32,8 +33,8 @@ impl fmt::Debug for Offer {
 }
 
 impl Offer {
-    /// A request with a fresh key. `headers` are added as they are; `Host` and `User-Agent` among them
-    /// replace ours. Refuses a header that would break the head apart.
+    /// A request with a fresh key. `headers` are added as they are; `Host` and `User-Agent` among
+    /// them replace ours. Refuses a header that would break the head apart.
     pub fn new(
         endpoint: &Endpoint,
         subprotocols: &[String],
@@ -57,7 +58,12 @@ impl Offer {
     }
 }
 
-fn write_request(endpoint: &Endpoint, key: &str, subprotocols: &[String], headers: &[Header]) -> String {
+fn write_request(
+    endpoint: &Endpoint,
+    key: &str,
+    subprotocols: &[String],
+    headers: &[Header],
+) -> String {
     let replaced = |name: &str| headers.iter().any(|(key, _)| key.eq_ignore_ascii_case(name));
     let mut head = format!("GET {} HTTP/1.1\r\n", endpoint.target);
     if !replaced("Host") {
@@ -91,11 +97,12 @@ fn is_sendable(name: &str, value: &str) -> bool {
 
 /// A token of HTTP (RFC 9110 §5.6.2).
 fn is_token(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+    !text.is_empty()
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }
 
-/// `head` with the values of headers that may hold secrets replaced by `***`, and so the query that is asked
-/// for.
+/// `head` with the values of headers that may hold secrets replaced by `***`, and so the query that
+/// is asked for.
 pub fn masked(head: &str) -> String {
     let mask = |line: &str| match (line.split_once(':'), line.split_once('?')) {
         (_, Some((start, _))) if line.starts_with("GET ") => format!("{start}?*** HTTP/1.1\r\n"),
@@ -108,7 +115,16 @@ pub fn masked(head: &str) -> String {
 /// Whether a header is likely to hold a secret, by its name.
 pub(super) fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    let marks = ["authorization", "cookie", "token", "secret", "password", "signature", "api-key", "apikey"];
+    let marks = [
+        "authorization",
+        "cookie",
+        "token",
+        "secret",
+        "password",
+        "signature",
+        "api-key",
+        "apikey",
+    ];
     marks.iter().any(|mark| name.contains(mark))
 }
 
@@ -163,11 +179,15 @@ impl fmt::Display for RequestError {
 
 impl std::error::Error for RequestError {}
 
-/// Reads a request from the beginning of `bytes`: none while it is incomplete, else the request and its
-/// length.
+/// Reads a request from the beginning of `bytes`: none while it is incomplete, else the request and
+/// its length.
 pub fn parse_request(bytes: &[u8]) -> Result<Option<(Request, usize)>, RequestError> {
     let Some(length) = head_length(bytes, &mut 0) else {
-        return if bytes.len() > HEAD_LIMIT { Err(RequestError::TooLarge) } else { refuse_foreign(bytes) };
+        return if bytes.len() > HEAD_LIMIT {
+            Err(RequestError::TooLarge)
+        } else {
+            refuse_foreign(bytes)
+        };
     };
     if length > HEAD_LIMIT {
         return Err(RequestError::TooLarge);
@@ -177,13 +197,15 @@ pub fn parse_request(bytes: &[u8]) -> Result<Option<(Request, usize)>, RequestEr
     let mut parsed = httparse::Request::new(&mut slots);
     match parsed.parse(head) {
         Ok(httparse::Status::Complete(length)) => Ok(Some((request_from(&parsed), length))),
-        Ok(httparse::Status::Partial) => Err(RequestError::Malformed("an empty line within the head".into())),
+        Ok(httparse::Status::Partial) => {
+            Err(RequestError::Malformed("an empty line within the head".into()))
+        }
         Err(error) => Err(RequestError::Malformed(error.to_string())),
     }
 }
 
-/// An incomplete head that can never become a request: reported at once, a raw MQTT or TLS client sends no
-/// more.
+/// An incomplete head that can never become a request: reported at once, a raw MQTT or TLS client
+/// sends no more.
 fn refuse_foreign(bytes: &[u8]) -> Result<Option<(Request, usize)>, RequestError> {
     match bytes.first() {
         Some(b) if !b.is_ascii_alphabetic() && !b.is_ascii_whitespace() => {

@@ -1,5 +1,5 @@
-//! Which answered subprotocols are taken, taken with a warning, or refused. It knows names, not what they
-//! mean.
+//! Which answered subprotocols are taken, taken with a warning, or refused. It knows names, not
+//! what they mean.
 
 use super::error::{Fault, UpgradeError};
 use super::tokens;
@@ -14,7 +14,11 @@ pub fn judge(
     let answered = answered.filter(|name| !name.is_empty());
     let refuse = |tolerable| {
         let answered = answered.map(|name| super::super::words::printable(name, 100));
-        Err(UpgradeError::Fault(Fault::Subprotocol { offered: offered.to_vec(), answered, tolerable }))
+        Err(UpgradeError::Fault(Fault::Subprotocol {
+            offered: offered.to_vec(),
+            answered,
+            tolerable,
+        }))
     };
     match tolerated(offered, answered) {
         Verdict::Asked => Ok(None),
@@ -47,11 +51,15 @@ fn tolerated(offered: &[String], answered: Option<&str>) -> Verdict {
     if offered.iter().any(|offer| offer == answered) {
         Verdict::Asked
     } else if is_offered(answered) {
-        Verdict::Tolerable(format!("the server answered subprotocol \"{shown}\" in another letter case"))
+        Verdict::Tolerable(format!(
+            "the server answered subprotocol \"{shown}\" in another letter case"
+        ))
     } else if answered.contains(',') && tokens(answered).any(is_ours) {
         Verdict::Tolerable(format!("the server answered a list of subprotocols: \"{shown}\""))
     } else if is_mqtt(answered) && !answered.contains(',') {
-        Verdict::Tolerable(format!("the server answered subprotocol \"{shown}\", which was not offered"))
+        Verdict::Tolerable(format!(
+            "the server answered subprotocol \"{shown}\", which was not offered"
+        ))
     } else {
         Verdict::Foreign
     }

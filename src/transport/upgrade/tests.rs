@@ -129,13 +129,18 @@ fn harmless_deviations_of_the_head_are_taken() {
             .replace("Connection: Upgrade", "Connection: keep-alive, upgrade"),
         good("Sec-WebSocket-Protocol: mqtt\r\n")
             .replace("Connection: Upgrade", "Connection: keep-alive\r\nConnection: Upgrade"),
-        good("Sec-WebSocket-Protocol: mqtt\r\n").replace("Upgrade: websocket", "UPGRADE: WebSocket"),
+        good("Sec-WebSocket-Protocol: mqtt\r\n")
+            .replace("Upgrade: websocket", "UPGRADE: WebSocket"),
         good("Sec-WebSocket-Extensions: \r\nSec-WebSocket-Protocol: mqtt\r\n"),
         format!("HTTP/1.1 100 Continue\r\n\r\n{}", good("Sec-WebSocket-Protocol: mqtt\r\n")),
     ];
     for answer in rows {
         let accepted = verdict(&answer).unwrap_or_else(|error| panic!("{answer}: {error:?}"));
-        assert_eq!((accepted.subprotocol.as_deref(), accepted.warnings.len()), (Some("mqtt"), 0), "{answer}");
+        assert_eq!(
+            (accepted.subprotocol.as_deref(), accepted.warnings.len()),
+            (Some("mqtt"), 0),
+            "{answer}"
+        );
     }
 }
 
@@ -188,7 +193,8 @@ fn subprotocols_are_taken_warned_of_or_refused() {
         (&["mqtt"], Some("mqt"), Refused),
     ];
     for (offered, answered, expected) in rows {
-        let header = answered.map_or(String::new(), |name| format!("Sec-WebSocket-Protocol: {name}\r\n"));
+        let header =
+            answered.map_or(String::new(), |name| format!("Sec-WebSocket-Protocol: {name}\r\n"));
         let answer = good(&header);
         let lenient = judge(&[answer.as_bytes()], &offer(offered, false)).0;
         let strict = judge(&[answer.as_bytes()], &offer(offered, true)).0;
@@ -200,11 +206,17 @@ fn subprotocols_are_taken_warned_of_or_refused() {
             Warned => {
                 assert_eq!(lenient.unwrap().warnings.len(), 1, "{offered:?} {answered:?}");
                 let error = strict.unwrap_err();
-                assert!(matches!(error, UpgradeError::Fault(Fault::Subprotocol { tolerable: true, .. })));
+                assert!(matches!(
+                    error,
+                    UpgradeError::Fault(Fault::Subprotocol { tolerable: true, .. })
+                ));
             }
             Refused => {
                 let error = lenient.unwrap_err();
-                assert!(matches!(error, UpgradeError::Fault(Fault::Subprotocol { tolerable: false, .. })));
+                assert!(matches!(
+                    error,
+                    UpgradeError::Fault(Fault::Subprotocol { tolerable: false, .. })
+                ));
             }
         }
     }
@@ -221,10 +233,15 @@ fn refusals_carry_what_the_user_must_see() {
         refusal.to_string(),
         "the server answered HTTP 401 Unauthorized (nginx/1.2): Basic realm=\"x\""
     );
-    let refusal = refused("HTTP/1.1 301 Moved\r\nLocation: https://other/\r\nContent-Length: 0\r\n\r\n");
-    assert_eq!(refusal.to_string(), "the server answered HTTP 301 Moved, pointing to https://other/");
     let refusal =
-        refused("HTTP/1.1 426 Upgrade Required\r\nSec-WebSocket-Version: 13, 8\r\nContent-Length: 0\r\n\r\n");
+        refused("HTTP/1.1 301 Moved\r\nLocation: https://other/\r\nContent-Length: 0\r\n\r\n");
+    assert_eq!(
+        refusal.to_string(),
+        "the server answered HTTP 301 Moved, pointing to https://other/"
+    );
+    let refusal = refused(
+        "HTTP/1.1 426 Upgrade Required\r\nSec-WebSocket-Version: 13, 8\r\nContent-Length: 0\r\n\r\n",
+    );
     assert_eq!(refusal.websocket_version.as_deref(), Some("13, 8"));
     let refusal = refused(
         "HTTP/1.1 403 Forbidden\r\nx-amzn-ErrorType: ForbiddenException\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{\"m\":\"x\"}",
@@ -238,7 +255,8 @@ fn refusals_carry_what_the_user_must_see() {
 #[test]
 fn bodies_are_told_in_one_safe_line() {
     let page = "<!doctype html>\n<html><head><TITLE>\n Welcome \u{1b}[2J</TITLE></head>";
-    let refusal = refused(&format!("HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=x\r\n\r\n{page}"));
+    let refusal =
+        refused(&format!("HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=x\r\n\r\n{page}"));
     assert!(refusal.html);
     assert_eq!(refusal.body.as_deref(), Some("Welcome [2J"));
     let long = "x".repeat(5000);
@@ -263,10 +281,15 @@ fn bodies_are_told_in_one_safe_line() {
 fn a_refusal_waits_for_its_body_only_while_one_is_promised() {
     let offer = offer(&["mqtt"], false);
     let mut answer = Answer::default();
-    assert_eq!(answer.feed(b"HTTP/1.1 404 Not Found\r\nContent-Length: 10\r\n\r\nabc", &offer), Ok(None));
+    assert_eq!(
+        answer.feed(b"HTTP/1.1 404 Not Found\r\nContent-Length: 10\r\n\r\nabc", &offer),
+        Ok(None)
+    );
     assert_eq!(answer.drained(), Ok(()));
     assert!(answer.head().starts_with("HTTP/1.1 404"));
-    let Err(UpgradeError::Status(refusal)) = answer.expire() else { panic!("the deadline reports it") };
+    let Err(UpgradeError::Status(refusal)) = answer.expire() else {
+        panic!("the deadline reports it")
+    };
     assert_eq!(refusal.body.as_deref(), Some("abc"));
 
     let mut answer = Answer::default();

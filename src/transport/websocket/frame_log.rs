@@ -1,5 +1,5 @@
-//! The headers of frames as they pass, for `-dd`: the WebSocket library shows whole messages only. It must
-//! never change a byte, nor look at a payload.
+//! The headers of frames as they pass, for `-dd`: the WebSocket library shows whole messages only.
+//! It must never change a byte, nor look at a payload.
 
 use std::io::{self, IoSlice, Read, Write};
 
@@ -104,7 +104,9 @@ mod tests {
     fn what_we_send_is_noted_without_its_mask() {
         let mut log = FrameLog::new(true);
         let mut sent = Vec::new();
-        log.over(&mut sent).write_all(&[0x82, 0x81, 1, 2, 3, 4, 5, 0x88, 0x80, 1, 2, 3, 4]).unwrap();
+        log.over(&mut sent)
+            .write_all(&[0x82, 0x81, 1, 2, 3, 4, 5, 0x88, 0x80, 1, 2, 3, 4])
+            .unwrap();
         assert_eq!(log.log.take().as_deref(), Some("> frame: binary, length 1"));
         assert_eq!(log.log.take().as_deref(), Some("> frame: close, length 0"));
         assert_eq!(sent.len(), 13);

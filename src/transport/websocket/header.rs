@@ -1,5 +1,5 @@
-//! The header of a frame (RFC 6455 §5.2), as far as it tells where the next one begins. It must never judge
-//! it.
+//! The header of a frame (RFC 6455 §5.2), as far as it tells where the next one begins. It must
+//! never judge it.
 
 use std::fmt;
 

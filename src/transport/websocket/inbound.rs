@@ -1,10 +1,11 @@
-//! Frames as they arrive. Binary frames, which all but a few are, are taken apart here, fragments of
-//! messages among them: their payloads are joined, so that a burst of small frames is one piece of bytes
-//! (MQTT does not care where frames and messages end, `[MQTT-6.0.0-2]`), and no message without end is kept.
-//! Every other frame goes to tungstenite, one at a time and as it is: it judges it.
+//! Frames as they arrive. Binary frames, which all but a few are, are taken apart here, fragments
+//! of messages among them: their payloads are joined, so that a burst of small frames is one piece
+//! of bytes (MQTT does not care where frames and messages end, `[MQTT-6.0.0-2]`), and no message
+//! without end is kept. Every other frame goes to tungstenite, one at a time and as it is: it
+//! judges it.
 //!
-//! tungstenite alone takes about 100 ns a frame, two thirds of what a small message costs (tests/bench,
-//! `sub-64-one`).
+//! tungstenite alone takes about 100 ns a frame, two thirds of what a small message costs
+//! (tests/bench, `sub-64-one`).
 
 use std::io::{self, BufRead, ErrorKind, Read, Write};
 
@@ -36,7 +37,8 @@ const BLOCK: usize = 64 * 1024;
 /// How much is remembered of what the server said first.
 const SAID: usize = 32;
 
-/// How much is remembered of the payload of a foreign frame: the code of a Close frame (RFC 6455 §5.5.1).
+/// How much is remembered of the payload of a foreign frame: the code of a Close frame (RFC 6455
+/// §5.5.1).
 const FIRST: usize = 2;
 
 /// What [`Inbound::gather`] found.
@@ -115,7 +117,11 @@ impl Inbound {
 
     /// Joins what has arrived, as far as the frames are binary ones; the last may be cut.
     pub fn gather(&mut self, stream: &mut Stream, log: &mut FrameLog) -> Gathered {
-        while self.block.len() < BLOCK && self.is_ours() && self.has_arrived(stream) && self.end.is_none() {
+        while self.block.len() < BLOCK
+            && self.is_ours()
+            && self.has_arrived(stream)
+            && self.end.is_none()
+        {
             self.take(stream, log);
         }
         if !self.block.is_empty() {
@@ -229,7 +235,12 @@ impl Inbound {
     #[inline]
     fn judge(&mut self, header: Header) -> Result<bool, WebSocketError> {
         let usual = header.first == WHOLE_BINARY && header.payload <= self.max_message;
-        if usual && !header.masked && self.fragmented.is_none() && !self.closed && header.is_minimal() {
+        if usual
+            && !header.masked
+            && self.fragmented.is_none()
+            && !self.closed
+            && header.is_minimal()
+        {
             return Ok(true);
         }
         self.judge_unusual(header)
@@ -287,7 +298,8 @@ fn part_of(left: u64, bytes: &[u8]) -> usize {
     usize::try_from(left).map_or(bytes.len(), |left| left.min(bytes.len()))
 }
 
-/// One foreign frame, or the end of the stream, as tungstenite reads it; what tungstenite writes goes out.
+/// One foreign frame, or the end of the stream, as tungstenite reads it; what tungstenite writes
+/// goes out.
 pub struct Feed<'a> {
     inbound: &'a mut Inbound,
     stream: &'a mut Stream,

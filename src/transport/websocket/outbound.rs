@@ -1,9 +1,9 @@
-//! Frames as they leave: binary messages get their headers and masks here, and wait in one buffer until it is
-//! full or flushed. Control frames are tungstenite's, and never wait: before it writes, what waits here must
-//! have been written.
+//! Frames as they leave: binary messages get their headers and masks here, and wait in one buffer
+//! until it is full or flushed. Control frames are tungstenite's, and never wait: before it writes,
+//! what waits here must have been written.
 //!
-//! tungstenite copies a payload into its buffer and masks it there; here it is masked on its way, and the
-//! buffer is never zeroed again. It must never know what the payloads carry.
+//! tungstenite copies a payload into its buffer and masks it there; here it is masked on its way,
+//! and the buffer is never zeroed again. It must never know what the payloads carry.
 
 use std::io::{self, Write};
 
@@ -49,8 +49,8 @@ impl Outbound {
         self.put_frame(WHOLE_BINARY, payload);
     }
 
-    /// Appends Close 1000, if what waits is so little that the socket takes both or nothing of it: whether
-    /// that is so.
+    /// Appends Close 1000, if what waits is so little that the socket takes both or nothing of it:
+    /// whether that is so.
     pub fn put_close(&mut self) -> bool {
         let is_little = self.filled <= LITTLE;
         if is_little {
@@ -105,7 +105,8 @@ impl Outbound {
     }
 }
 
-/// Writes the payload into `target`, masked (§5.3): in steps that are as wide as the processor can make them.
+/// Writes the payload into `target`, masked (§5.3): in steps that are as wide as the processor can
+/// make them.
 fn mask(payload: &[u8], key: Key, target: &mut [u8]) {
     const WIDE: usize = 32;
     let wide: [u8; WIDE] = std::array::from_fn(|index| key[index % key.len()]);
@@ -121,7 +122,8 @@ fn mask(payload: &[u8], key: Key, target: &mut [u8]) {
     }
 }
 
-/// Masks that nobody can guess (§5.3), each used once: the system's random numbers, many in one call.
+/// Masks that nobody can guess (§5.3), each used once: the system's random numbers, many in one
+/// call.
 #[derive(Debug)]
 struct Keys {
     fetched: [Key; KEYS],

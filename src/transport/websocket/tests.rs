@@ -55,8 +55,11 @@ pub fn unmasked(mut bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
             length => (usize::from(length), rest),
         };
         let (mask, rest) = rest.split_at(4);
-        let payload =
-            rest[..length].iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask).collect();
+        let payload = rest[..length]
+            .iter()
+            .zip(mask.iter().cycle())
+            .map(|(byte, mask)| byte ^ mask)
+            .collect();
         frames.push((*first, payload));
         bytes = &rest[length..];
     }
@@ -66,7 +69,8 @@ pub fn unmasked(mut bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
 #[test]
 fn messages_arrive_however_they_are_cut() {
     // One, an empty one, two fragments with a Ping between them, a Pong unasked, a long one.
-    let mut bytes = vec![0x82, 1, b'a', 0x82, 0, 0x02, 1, b'b', 0x89, 1, b'!', 0x80, 1, b'c', 0x8a, 0];
+    let mut bytes =
+        vec![0x82, 1, b'a', 0x82, 0, 0x02, 1, b'b', 0x89, 1, b'!', 0x80, 1, b'c', 0x8a, 0];
     bytes.extend([0x82, 126, 0, 200]);
     bytes.extend([b'd'; 200]);
     for cut in 0..bytes.len() {
@@ -121,21 +125,34 @@ fn a_close_is_answered_and_told() {
             "the server closed the WebSocket with code 1011 (internal error): bd",
             &[3, 0xf3, b'b', 0x1b, b'd'],
         ),
-        (&[0x88, 2, 0x0f, 0xa1], Some(4001), "the server closed the WebSocket with code 4001", &[0x0f, 0xa1]),
+        (
+            &[0x88, 2, 0x0f, 0xa1],
+            Some(4001),
+            "the server closed the WebSocket with code 4001",
+            &[0x0f, 0xa1],
+        ),
     ];
     for (bytes, code, words, reply) in rows {
         let mut world = world(bytes);
         let error = world.read().unwrap_err();
         assert_eq!(error.to_string(), words);
-        let Error::WebSocket(WebSocketError::Closed { code: told, .. }) = error else { panic!("{error:?}") };
+        let Error::WebSocket(WebSocketError::Closed { code: told, .. }) = error else {
+            panic!("{error:?}")
+        };
         assert_eq!(told, code);
         assert_eq!(world.sent(), [(0x88, reply.to_vec())]);
         // What follows a Close does not count, its end does.
         world.deliver(&[0x82, 1, b'x']);
         assert!(world.read().unwrap().is_none());
         world.stream.wire_mut().end(None);
-        assert!(matches!(world.read(), Err(Error::WebSocket(WebSocketError::Ended { cause: None }))));
-        assert!(matches!(world.read(), Err(Error::WebSocket(WebSocketError::Ended { cause: None }))));
+        assert!(matches!(
+            world.read(),
+            Err(Error::WebSocket(WebSocketError::Ended { cause: None }))
+        ));
+        assert!(matches!(
+            world.read(),
+            Err(Error::WebSocket(WebSocketError::Ended { cause: None }))
+        ));
         assert!(world.frames.write(&mut world.stream, &mut Bytes::from_static(b"x")).is_err());
     }
 }
@@ -162,7 +179,8 @@ fn codes_that_are_none_are_told_as_they_were_sent() {
     }
     // A server may say of itself what tungstenite says of it.
     let mut world = world(&frame(1002, b"Protocol violation"));
-    let told = "the server closed the WebSocket with code 1002 (protocol error): Protocol violation";
+    let told =
+        "the server closed the WebSocket with code 1002 (protocol error): Protocol violation";
     assert_eq!(world.read().unwrap_err().to_string(), told);
 }
 
@@ -262,9 +280,14 @@ fn what_is_written_leaves_in_few_writes_of_small_messages() {
     assert_eq!(world.sent.0.lock().unwrap().writes.len(), 4);
     let frames = world.sent();
     assert!(
-        frames.iter().all(|(first, payload)| *first == 0x82 && (1..=MESSAGE_LIMIT).contains(&payload.len()))
+        frames
+            .iter()
+            .all(|(first, payload)| *first == 0x82 && (1..=MESSAGE_LIMIT).contains(&payload.len()))
     );
-    assert_eq!(frames.iter().flat_map(|(_, payload)| payload).copied().collect::<Vec<_>>(), payload);
+    assert_eq!(
+        frames.iter().flat_map(|(_, payload)| payload).copied().collect::<Vec<_>>(),
+        payload
+    );
 }
 
 #[test]
@@ -292,15 +315,20 @@ fn our_close_is_sent_once_behind_everything_else() {
     // The server may still say something, and answers our Close.
     world.deliver(&[0x82, 1, b'a', 0x88, 2, 3, 0xe8]);
     assert_eq!(world.read().unwrap().unwrap(), "a");
-    assert!(matches!(world.read(), Err(Error::WebSocket(WebSocketError::Closed { code: Some(1000), .. }))));
+    assert!(matches!(
+        world.read(),
+        Err(Error::WebSocket(WebSocketError::Closed { code: Some(1000), .. }))
+    ));
     assert_eq!(world.sent(), []);
 }
 
-/// A frame of a server, mostly a good one; neither text nor the first of several, of which tungstenite thinks
-/// otherwise.
+/// A frame of a server, mostly a good one; neither text nor the first of several, of which
+/// tungstenite thinks otherwise.
 fn random_frame(random: &mut fastrand::Rng, out: &mut Vec<u8>) {
     let length = *random.choice(&[0, 1, 2, 3, 125, 126, 300, 70_000]).unwrap();
-    let first = *random.choice(&[0x82, 0x82, 0x82, 0x82, 0x00, 0x80, 0x89, 0x8a, 0xc2, 0x83, 0x88]).unwrap();
+    let first = *random
+        .choice(&[0x82, 0x82, 0x82, 0x82, 0x00, 0x80, 0x89, 0x8a, 0xc2, 0x83, 0x88])
+        .unwrap();
     let masked = random.u8(..40) == 0;
     out.push(first);
     let mask = if masked { 0x80 } else { 0 };

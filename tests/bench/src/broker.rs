@@ -52,7 +52,8 @@ impl Broker {
     /// The CPU time it has used, in seconds, in steps of 10 ms.
     pub fn cpu(&self) -> Option<f64> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).ok()?;
-        // Behind the name, which may hold anything, `utime` and `stime` are the 12th and 13th field.
+        // Behind the name, which may hold anything, `utime` and `stime` are the 12th and 13th
+        // field.
         let fields: Vec<&str> = stat.rsplit(')').next()?.split_whitespace().collect();
         let ticks: f64 = fields.get(11)?.parse::<f64>().ok()? + fields.get(12)?.parse::<f64>().ok()?;
         Some(ticks / 100.0)

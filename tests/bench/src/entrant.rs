@@ -67,8 +67,8 @@ pub struct Entrant {
     pub detached: bool,
 }
 
-/// At most so many messages are given to mosquitto's clients at QoS 1 and 2: where packet identifiers
-/// wrap, `mosquitto_pub -l` leaves early, with exit code 0.
+/// At most so many messages are given to mosquitto's clients at QoS 1 and 2: where packet
+/// identifiers wrap, `mosquitto_pub -l` leaves early, with exit code 0.
 const MOSQUITTO_ACKNOWLEDGED: u64 = 60_000;
 
 /// Everyone who can take part, in the order of the table.
@@ -91,8 +91,8 @@ fn entrant(name: &'static str, role: Role, argv: Vec<String>, count: u64) -> Ent
     Entrant { name, role, argv, count, endless: false, detached: false }
 }
 
-/// The bare clients: one that has everything ready, and where that is something else, one that does all
-/// that the work demands.
+/// The bare clients: one that has everything ready, and where that is something else, one that does
+/// all that the work demands.
 fn limits(case: &Case, place: &Place) -> Vec<Entrant> {
     let one = if case.work == Work::Subscribe(Pack::One) { "one" } else { "size=0" };
     let bare = |name, what: &str, extra: &str| {

@@ -1,5 +1,5 @@
-//! A stream of equal messages, encoded and framed once: for the source that floods subscribers and for the
-//! bare writer. Only packet identifiers are stamped anew.
+//! A stream of equal messages, encoded and framed once: for the source that floods subscribers and
+//! for the bare writer. Only packet identifiers are stamped anew.
 
 use crate::Failure;
 use crate::link::{Framing, Link};
@@ -135,7 +135,8 @@ impl Batch {
         for &end in cuts {
             let end = end.min(raw.len());
             if framing != Framing::Raw {
-                // The first frame of a large message: one that is announced as a whole, or only its header.
+                // The first frame of a large message: one that is announced as a whole, or only its
+                // header.
                 let length = if self.streamed > 0 { cuts[cuts.len() - 1] } else { end - start };
                 websocket::put_header(BINARY, length, mask, &mut self.bytes);
             }

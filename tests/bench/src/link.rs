@@ -1,4 +1,5 @@
-//! One connection of ours, on either side: a stream, its framing, and the packets that go through it.
+//! One connection of ours, on either side: a stream, its framing, and the packets that go through
+//! it.
 
 use std::io::{Read, Write};
 
@@ -99,7 +100,8 @@ impl Link {
         self.framing
     }
 
-    /// Waits for bytes and understands them; `take` may append packets to be sent. False at the end.
+    /// Waits for bytes and understands them; `take` may append packets to be sent. False at the
+    /// end.
     pub fn read(&mut self, take: &mut impl FnMut(Packet<'_>, &mut Vec<u8>)) -> Result<bool, Failure> {
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.resize(BUFFER, 0);

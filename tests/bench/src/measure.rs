@@ -1,8 +1,9 @@
-//! Runs one program and measures it: wall time, CPU time and peak memory, exact for short processes too.
+//! Runs one program and measures it: wall time, CPU time and peak memory, exact for short processes
+//! too.
 //!
-//! The numbers are the kernel's for "all children that have ended": so each program is run by a process of
-//! ours that has no other child. A child begins as a copy of its parent, which has about 2 MiB: no peak
-//! below that can be seen.
+//! The numbers are the kernel's for "all children that have ended": so each program is run by a
+//! process of ours that has no other child. A child begins as a copy of its parent, which has about
+//! 2 MiB: no peak below that can be seen.
 
 use std::fs::{self, File};
 use std::io::Read;

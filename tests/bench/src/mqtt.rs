@@ -1,5 +1,5 @@
-//! As much of MQTT as a bare client and a bare server need, without an allocation per packet. It must never
-//! know frames or sockets.
+//! As much of MQTT as a bare client and a bare server need, without an allocation per packet. It
+//! must never know frames or sockets.
 
 /// The topic of every message.
 pub const TOPIC: &str = "bench";
@@ -92,7 +92,8 @@ impl Scanner {
     }
 }
 
-/// The packet that `bytes` begin with, the length of what was understood, and how much payload follows.
+/// The packet that `bytes` begin with, the length of what was understood, and how much payload
+/// follows.
 fn parse(bytes: &[u8]) -> Option<(Packet<'_>, usize, usize)> {
     let first = *bytes.first()?;
     let (remaining, start) = remaining_length(bytes)?;

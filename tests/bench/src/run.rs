@@ -1,5 +1,5 @@
-//! Runs the cases: every program of a case in turn, and that several times, so that whatever else the
-//! machine does meanwhile meets all of them alike.
+//! Runs the cases: every program of a case in turn, and that several times, so that whatever else
+//! the machine does meanwhile meets all of them alike.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};

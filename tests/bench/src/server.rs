@@ -1,6 +1,6 @@
-//! The counterpart: a broker that acknowledges as fast as it can and floods whoever subscribes, or gives back what
-//! a subscriber publishes. It speaks
-//! WebSocket, TLS and plain MQTT on one port, and tells what it got when a connection ends.
+//! The counterpart: a broker that acknowledges as fast as it can and floods whoever subscribes, or
+//! gives back what a subscriber publishes. It speaks WebSocket, TLS and plain MQTT on one port, and
+//! tells what it got when a connection ends.
 
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::mpsc::{self, Receiver, Sender};

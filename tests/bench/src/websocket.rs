@@ -1,5 +1,5 @@
-//! WebSocket frames at memory speed: what comes in is unmasked where it lies and handed to the scanner, what
-//! goes out is wrapped in place. It must never know sockets.
+//! WebSocket frames at memory speed: what comes in is unmasked where it lies and handed to the
+//! scanner, what goes out is wrapped in place. It must never know sockets.
 
 use ring::digest;
 
@@ -12,7 +12,8 @@ pub const CLOSE: u8 = 0x88;
 const PING: u8 = 0x89;
 const PONG: u8 = 0x8a;
 
-/// The payload of our frames at most, where many packets share one: with its header it fills 64 KiB.
+/// The payload of our frames at most, where many packets share one: with its header it fills 64
+/// KiB.
 pub const FRAME: usize = 64 * 1024 - 8;
 
 /// The longest header: opcode, length of 8 bytes, mask.

@@ -1,5 +1,6 @@
-//! A broker that follows a script: it checks what the client sends byte by byte, and answers what the script
-//! says, right or wrong. It must never share code with the program, nor decide anything by itself.
+//! A broker that follows a script: it checks what the client sends byte by byte, and answers what
+//! the script says, right or wrong. It must never share code with the program, nor decide anything
+//! by itself.
 
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -56,7 +57,8 @@ pub enum Step {
     End,
     /// Ends our direction only: what was sent arrives, whatever the client has sent.
     HalfClose,
-    /// Ends the connection by a reset, once something unread has arrived; the last step of a script.
+    /// Ends the connection by a reset, once something unread has arrived; the last step of a
+    /// script.
     Reset,
     /// Reads until the client has ended the connection, in whatever way.
     Gone,
@@ -92,7 +94,8 @@ pub fn until_goodbye(steps: Vec<Step>) -> Vec<Step> {
     until(steps, "e0")
 }
 
-/// The same in MQTT 5 by a client with a session that was to outlive a lost connection: it ends the session.
+/// The same in MQTT 5 by a client with a session that was to outlive a lost connection: it ends the
+/// session.
 pub fn until_session_end(steps: Vec<Step>) -> Vec<Step> {
     until(steps, "e0 00 05 11 00 00 00 00")
 }
@@ -169,7 +172,8 @@ impl Broker {
         report.written
     }
 
-    /// Ends the thread: by itself if it got a connection, for its reads are bounded; else by waking it.
+    /// Ends the thread: by itself if it got a connection, for its reads are bounded; else by waking
+    /// it.
     fn join(&mut self) -> Option<Report> {
         let thread = self.thread.take()?;
         self.stopped.store(true, Ordering::SeqCst);
@@ -211,7 +215,9 @@ impl Stage {
         };
         let mut result = Ok(());
         for (number, step) in (1..).zip(script) {
-            result = self.step(step, &mut peer).map_err(|complaint| format!("step {number}: {complaint}"));
+            result = self
+                .step(step, &mut peer)
+                .map_err(|complaint| format!("step {number}: {complaint}"));
             if result.is_err() {
                 break;
             }
@@ -239,7 +245,9 @@ impl Stage {
             Step::RequestWithout(name) => request_without(peer, name),
             Step::Bytes(bytes) => peer.read_bytes(&bytes),
             Step::Accept => peer.write(peer.acceptance().as_bytes()),
-            Step::Answer(text) => peer.write(text.replace("{accept}", &peer.accept_key()).as_bytes()),
+            Step::Answer(text) => {
+                peer.write(text.replace("{accept}", &peer.accept_key()).as_bytes())
+            }
             Step::Upgrade => {
                 peer.read_request()?;
                 peer.write(peer.acceptance().as_bytes())
@@ -247,7 +255,9 @@ impl Stage {
             Step::Packet(pattern) => self.packet(peer, &pattern),
             Step::Frames(count, length) => peer.read_frames(count, length),
             Step::Payload(payload) => published(peer, &payload),
-            Step::Send(packets) => peer.write_frame(0x82, &notation::packets(packets, self.packet_id)),
+            Step::Send(packets) => {
+                peer.write_frame(0x82, &notation::packets(packets, self.packet_id))
+            }
             Step::Drip(packets) => {
                 let bytes = notation::packets(packets, self.packet_id);
                 bytes.iter().try_for_each(|byte| peer.write_frame(0x82, &[*byte]))
@@ -265,7 +275,9 @@ impl Stage {
                 thread::sleep(time);
                 Ok(())
             }
-            Step::HalfClose => peer.socket().shutdown(Shutdown::Write).map_err(|error| error.to_string()),
+            Step::HalfClose => {
+                peer.socket().shutdown(Shutdown::Write).map_err(|error| error.to_string())
+            }
             Step::Reset => reset(peer),
             Step::Gone => peer.read_to_end(),
             Step::Reconnect => {
@@ -302,8 +314,9 @@ fn request(peer: &mut Peer, lines: &[&str]) -> Result<(), Complaint> {
 
 fn request_without(peer: &mut Peer, name: &str) -> Result<(), Complaint> {
     let request = peer.read_request()?;
-    let is_named =
-        |line: &&String| line.split(':').next().is_some_and(|field| field.eq_ignore_ascii_case(name));
+    let is_named = |line: &&String| {
+        line.split(':').next().is_some_and(|field| field.eq_ignore_ascii_case(name))
+    };
     match request.iter().find(is_named) {
         Some(line) => Err(format!("there should be no {line:?}")),
         None => Ok(()),
@@ -315,9 +328,11 @@ fn published(peer: &mut Peer, payload: &[u8]) -> Result<(), Complaint> {
     let packet = peer.read_packet()?;
     match packet.strip_prefix(b"\x30\x00\x01t") {
         Some(got) if got == payload => Ok(()),
-        Some(got) => {
-            Err(format!("a payload of {} bytes that is not the one of {}", got.len(), payload.len()))
-        }
+        Some(got) => Err(format!(
+            "a payload of {} bytes that is not the one of {}",
+            got.len(),
+            payload.len()
+        )),
         None => Err(format!("packet {:#x} instead of a PUBLISH to t at QoS 0", packet[0])),
     }
 }
@@ -339,7 +354,8 @@ fn packet_id(packet: &[u8]) -> Option<[u8; 2]> {
     packet.get(at..at + 2)?.try_into().ok()
 }
 
-/// A socket that is closed (as the script ends) with unread bytes sends a reset: std alone has no other way.
+/// A socket that is closed (as the script ends) with unread bytes sends a reset: std alone has no
+/// other way.
 fn reset(peer: &Peer) -> Result<(), Complaint> {
     peer.socket().peek(&mut [0]).map(|_| ()).map_err(|error| error.to_string())
 }

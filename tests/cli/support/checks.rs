@@ -1,4 +1,5 @@
-//! The supports checked on their own: they must be able to fail, or no test above them means anything.
+//! The supports checked on their own: they must be able to fail, or no test above them means
+//! anything.
 
 use std::net::TcpStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -48,7 +49,8 @@ fn a_script_is_followed() {
 fn complaint(script: Vec<Step>, talk: impl FnOnce(&Broker)) -> String {
     let broker = Broker::start(script);
     talk(&broker);
-    let panic = catch_unwind(AssertUnwindSafe(|| drop(broker))).expect_err("the script cannot be finished");
+    let panic =
+        catch_unwind(AssertUnwindSafe(|| drop(broker))).expect_err("the script cannot be finished");
     panic.downcast_ref::<String>().unwrap().clone()
 }
 
@@ -87,7 +89,10 @@ fn a_reset_is_a_reset() {
     let mut client = client(&broker);
     send(&mut client, CONNECT);
     let error = client.read().unwrap_err();
-    assert!(matches!(error, tungstenite::Error::Io(_) | tungstenite::Error::Protocol(_)), "{error}");
+    assert!(
+        matches!(error, tungstenite::Error::Io(_) | tungstenite::Error::Protocol(_)),
+        "{error}"
+    );
 }
 
 #[test]
@@ -97,7 +102,8 @@ fn a_program_is_run_and_compared() {
     assert!(catch_unwind(AssertUnwindSafe(|| cat.expect(0, "a\n", ""))).is_err());
     assert!(catch_unwind(AssertUnwindSafe(|| cat.expect(1, "a\nb", ""))).is_err());
 
-    let shell = Program::of("sh", ["-c", "echo $ONE$HOME; echo two >&2; exit 3"]).env("ONE", "1").run();
+    let shell =
+        Program::of("sh", ["-c", "echo $ONE$HOME; echo two >&2; exit 3"]).env("ONE", "1").run();
     shell.expect(3, "1\n", "two\n");
     assert!(shell.to_string().contains("exit status: 3"), "{shell}");
 }

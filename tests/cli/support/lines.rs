@@ -1,5 +1,6 @@
-//! Every line that the program writes to standard error when it fails, in one table, and the comparison with
-//! what it wrote. `*` stands for what differs from run to run (ports, times) and for what rustls words.
+//! Every line that the program writes to standard error when it fails, in one table, and the
+//! comparison with what it wrote. `*` stands for what differs from run to run (ports, times) and
+//! for what rustls words.
 
 use super::program::Outcome;
 
@@ -36,26 +37,22 @@ pub const INVALID_CLOSE_CODE: &str = "mqttws: subscribed at ws://127.0.0.1:*/mqt
      WebSocket protocol: a Close frame with the invalid code 9";
 pub const RESERVED_BITS: &str = "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the server broke the \
      WebSocket protocol: reserved bits are non-zero";
-pub const MALFORMED: &str =
-    "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the broker broke the protocol: malformed packet: *";
-pub const SECOND_CONNACK: &str =
-    "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the broker broke the protocol: an unexpected CONNACK";
-pub const INSECURE_WARNING: &str = "mqttws: warning: --insecure: the server's certificate is not verified";
-pub const NAME_NOT_FOUND: &str =
-    "mqttws: connecting to ws://host.invalid/mqtt: no address for host.invalid: *; check the host name";
+pub const MALFORMED: &str = "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the broker broke the protocol: malformed packet: *";
+pub const SECOND_CONNACK: &str = "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the broker broke the protocol: an unexpected CONNACK";
+pub const INSECURE_WARNING: &str =
+    "mqttws: warning: --insecure: the server's certificate is not verified";
+pub const NAME_NOT_FOUND: &str = "mqttws: connecting to ws://host.invalid/mqtt: no address for host.invalid: *; check the host name";
 pub const CONNECTION_REFUSED: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: 127.0.0.1:*: connection refused; nothing \
      listens at this port: check it, or start `mqttws serve`";
 pub const BAD_CREDENTIALS: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the broker refused: bad user name or password; \
      check -u and -P";
-pub const NOT_AUTHORIZED: &str =
-    "mqttws: connecting to ws://127.0.0.1:*/mqtt: the broker refused: not authorized; check -u and -P";
+pub const NOT_AUTHORIZED: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the broker refused: not authorized; check -u and -P";
 pub const NOT_AUTHORIZED_WITH_REASON: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the broker refused: not authorized (shut); \
      check -u and -P";
 pub const SUBSCRIPTION_REFUSED: &str = "mqttws: subscribing to t: refused: unspecified error";
 pub const PUBLISH_REFUSED: &str = "mqttws: publishing to t: message refused: not authorized";
 pub const LINE_REFUSED: &str = "mqttws: publishing to t: message 1 refused: not authorized";
-pub const CONNECTION_ENDED: &str =
-    "mqttws: subscribed at ws://127.0.0.1:*/mqtt: connection lost: the server closed the connection";
+pub const CONNECTION_ENDED: &str = "mqttws: subscribed at ws://127.0.0.1:*/mqtt: connection lost: the server closed the connection";
 pub const CONNECTION_RESET: &str =
     "mqttws: subscribed at ws://127.0.0.1:*/mqtt: connection lost: connection reset by the server";
 pub const WEBSOCKET_CLOSED: &str = "mqttws: subscribed at ws://127.0.0.1:*/mqtt: connection lost: the server closed the \
@@ -97,7 +94,8 @@ pub fn fails_after(outcome: &Outcome, stdout: &[u8], code: i32, pattern: &str) {
 
 /// Whether this is one line and names the program.
 pub fn is_one_line(stderr: &[u8]) -> bool {
-    stderr.starts_with(b"mqttws: ") && stderr.iter().position(|byte| *byte == b'\n') == Some(stderr.len() - 1)
+    stderr.starts_with(b"mqttws: ")
+        && stderr.iter().position(|byte| *byte == b'\n') == Some(stderr.len() - 1)
 }
 
 /// Whether this is one line like `pattern`.

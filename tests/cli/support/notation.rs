@@ -1,5 +1,5 @@
-//! MQTT packets as a test writes them: bytes in hexadecimal, with words for what is tedious. It must never
-//! know the codec of the program.
+//! MQTT packets as a test writes them: bytes in hexadecimal, with words for what is tedious. It
+//! must never know the codec of the program.
 //!
 //! A packet is its first byte and its body; the remaining length is counted, never written:
 //!
@@ -26,7 +26,10 @@ enum Word {
 /// The bytes of one or several packets, `id` being replaced by `packet_id`.
 pub fn packets(text: &str, packet_id: [u8; 2]) -> Vec<u8> {
     let words = words(text);
-    words.split(|word| matches!(word, Word::Next)).flat_map(|packet| encode(packet, packet_id)).collect()
+    words
+        .split(|word| matches!(word, Word::Next))
+        .flat_map(|packet| encode(packet, packet_id))
+        .collect()
 }
 
 fn encode(words: &[Word], packet_id: [u8; 2]) -> Vec<u8> {
@@ -96,7 +99,9 @@ fn word(first: char, text: &str) -> Word {
         (_, "..") => Word::Any,
         (_, "*") => Word::Rest,
         (_, ";") => Word::Next,
-        (_, text) => Word::Bytes(vec![u8::from_str_radix(text, 16).expect("two hexadecimal digits")]),
+        (_, text) => {
+            Word::Bytes(vec![u8::from_str_radix(text, 16).expect("two hexadecimal digits")])
+        }
     }
 }
 

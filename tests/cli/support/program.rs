@@ -1,5 +1,5 @@
-//! Runs a program the way a user does, waits for it within a bound, and tells what came of it. It must
-//! never know what the program is meant to do: that is for the tests.
+//! Runs a program the way a user does, waits for it within a bound, and tells what came of it. It
+//! must never know what the program is meant to do: that is for the tests.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write};
@@ -121,7 +121,9 @@ impl Program {
 
     fn command_line(&self) -> String {
         let mut words = vec![self.executable.to_string_lossy().into_owned()];
-        words.extend(self.arguments.iter().map(|argument| format!("{:?}", argument.to_string_lossy())));
+        words.extend(
+            self.arguments.iter().map(|argument| format!("{:?}", argument.to_string_lossy())),
+        );
         words.join(" ")
     }
 }
@@ -132,8 +134,8 @@ enum Stream {
     Stderr,
 }
 
-/// Writes `input` in a thread of its own; the pipe is held until the returned sender is dropped if it is to
-/// be held open. A program that ends without reading everything is no failure of the test.
+/// Writes `input` in a thread of its own; the pipe is held until the returned sender is dropped if
+/// it is to be held open. A program that ends without reading everything is no failure of the test.
 fn feed(mut pipe: ChildStdin, input: Vec<u8>, mode: Pipe) -> Sender<()> {
     let (held, release) = mpsc::channel();
     thread::spawn(move || {
@@ -145,7 +147,8 @@ fn feed(mut pipe: ChildStdin, input: Vec<u8>, mode: Pipe) -> Sender<()> {
     held
 }
 
-/// Reads a pipe in a thread of its own. The sender that it drops at the end is how the end is known.
+/// Reads a pipe in a thread of its own. The sender that it drops at the end is how the end is
+/// known.
 fn collect(
     mut pipe: impl Read + Send + 'static,
     stream: Stream,
@@ -159,7 +162,8 @@ fn collect(
         let mut buffer = vec![0; 64 * 1024];
         while let Ok(length @ 1..) = pipe.read(&mut buffer) {
             let bytes = &buffer[..length];
-            let line = bytes.iter().position(|byte| *byte == b'\n').filter(|_| mode == Pipe::OneLine);
+            let line =
+                bytes.iter().position(|byte| *byte == b'\n').filter(|_| mode == Pipe::OneLine);
             let taken = line.map_or(length, |end| end + 1);
             if sender.send((stream, bytes[..taken].to_vec())).is_err() || line.is_some() {
                 break;
@@ -187,17 +191,23 @@ impl Running {
         assert!(status.success(), "{kill}: {status}");
     }
 
-    /// Waits until standard output holds a whole line that satisfies `wanted`, and returns that line.
+    /// Waits until standard output holds a whole line that satisfies `wanted`, and returns that
+    /// line.
     pub fn wait_for_line(&mut self, wanted: impl Fn(&str) -> bool) -> String {
         self.wait_for_line_within(PATIENCE, wanted)
     }
 
     /// The same, for `limit` at most.
-    pub fn wait_for_line_within(&mut self, limit: Duration, wanted: impl Fn(&str) -> bool) -> String {
+    pub fn wait_for_line_within(
+        &mut self,
+        limit: Duration,
+        wanted: impl Fn(&str) -> bool,
+    ) -> String {
         let deadline = Instant::now() + limit;
         let mut looked_at = 0;
         loop {
-            let whole = self.stdout.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+            let whole =
+                self.stdout.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
             let text = String::from_utf8_lossy(&self.stdout[looked_at..whole.max(looked_at)]);
             if let Some(line) = text.split_inclusive('\n').find(|line| wanted(line)) {
                 return line.trim_end().to_owned();
@@ -236,8 +246,9 @@ impl Running {
         true
     }
 
-    /// Whether it ends before the deadline. Its outputs have ended (the kernel closes them just before a
-    /// process can be waited for), so the loop turns once or twice; it is there to bound the wait.
+    /// Whether it ends before the deadline. Its outputs have ended (the kernel closes them just
+    /// before a process can be waited for), so the loop turns once or twice; it is there to bound
+    /// the wait.
     fn has_ended(&mut self, deadline: Instant) -> bool {
         loop {
             match self.child.try_wait().unwrap() {
@@ -292,7 +303,8 @@ impl Outcome {
     /// Compares the exit code and both outputs exactly.
     pub fn expect(&self, code: i32, stdout: impl AsRef<[u8]>, stderr: &str) {
         let stdout = stdout.as_ref();
-        let same = self.code() == Some(code) && self.stdout == stdout && self.stderr == stderr.as_bytes();
+        let same =
+            self.code() == Some(code) && self.stdout == stdout && self.stderr == stderr.as_bytes();
         assert!(
             same,
             "not what was expected: exit code {code}\n--- stdout ({} bytes)\n{}\n--- stderr\n{}\nbut:\n{self}",

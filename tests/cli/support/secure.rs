@@ -1,4 +1,5 @@
-//! `wss://` servers for the tests: what they show, what they demand, and what the client says to them.
+//! `wss://` servers for the tests: what they show, what they demand, and what the client says to
+//! them.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -55,16 +56,22 @@ impl Server {
             Some(path) => {
                 let mut roots = RootCertStore::empty();
                 roots.add(CertificateDer::from_pem_file(path).unwrap()).unwrap();
-                let builder =
-                    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
-                if self.optional { builder.allow_unauthenticated() } else { builder }.build().unwrap()
+                let builder = WebPkiClientVerifier::builder_with_provider(
+                    Arc::new(roots),
+                    Arc::clone(&provider),
+                );
+                if self.optional { builder.allow_unauthenticated() } else { builder }
+                    .build()
+                    .unwrap()
             }
         };
         ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&self.versions)
             .unwrap()
             .with_client_cert_verifier(verifier)
-            .with_cert_resolver(Arc::new(SingleCertAndKey::from(CertifiedKey::new(self.chain, key))))
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(CertifiedKey::new(
+                self.chain, key,
+            ))))
     }
 
     /// A broker that takes one message.

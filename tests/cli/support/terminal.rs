@@ -1,5 +1,6 @@
-//! Runs the program on a pseudo-terminal, types at it, and looks at the screen as a person does: through a
-//! terminal emulator of an independent make. It must never know what the program is meant to do.
+//! Runs the program on a pseudo-terminal, types at it, and looks at the screen as a person does:
+//! through a terminal emulator of an independent make. It must never know what the program is meant
+//! to do.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -36,8 +37,8 @@ pub struct Session {
 }
 
 impl Session {
-    /// `mqttws` with `arguments` as the foreground of a terminal of so many rows and columns; `environment`
-    /// comes beside `PATH` and `TERM`.
+    /// `mqttws` with `arguments` as the foreground of a terminal of so many rows and columns;
+    /// `environment` comes beside `PATH` and `TERM`.
     pub fn start(
         size: (u16, u16),
         arguments: &[&str],
@@ -49,8 +50,13 @@ impl Session {
         let mut command = Command::new("setsid");
         command.args(["--ctty", "--wait", "sh", "-c", "exec \"$@\" <\"${INPUT:-/dev/tty}\"", "sh"]);
         command.arg(env!("CARGO_BIN_EXE_mqttws")).args(arguments);
-        command.env_clear().env("PATH", path).env("TERM", "xterm").envs(environment.iter().copied());
-        // The terminal is what setsid finds as its standard input; the shell opens what comes in its place.
+        command
+            .env_clear()
+            .env("PATH", path)
+            .env("TERM", "xterm")
+            .envs(environment.iter().copied());
+        // The terminal is what setsid finds as its standard input; the shell opens what comes in
+        // its place.
         let stdio = || Stdio::from(slave.try_clone().unwrap());
         command.stdin(stdio()).stdout(stdio()).stderr(stdio());
         for redirect in redirects {
@@ -189,7 +195,8 @@ impl Ended {
 }
 
 fn open((rows, columns): (u16, u16)) -> (File, OwnedFd) {
-    let master = pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+    let master =
+        pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
     pty::grantpt(&master).unwrap();
     pty::unlockpt(&master).unwrap();
     termios::tcsetwinsize(&master, winsize(rows, columns)).unwrap();
@@ -201,8 +208,8 @@ fn open((rows, columns): (u16, u16)) -> (File, OwnedFd) {
         rustix::fs::Mode::empty(),
     )
     .unwrap();
-    // Ctrl-C would make the kernel throw away what is on its way to the screen, and with it the answer of a
-    // program that is quick.
+    // Ctrl-C would make the kernel throw away what is on its way to the screen, and with it the
+    // answer of a program that is quick.
     let mut modes = termios::tcgetattr(&slave).unwrap();
     modes.local_modes |= LocalModes::NOFLSH;
     termios::tcsetattr(&slave, OptionalActions::Now, &modes).unwrap();

@@ -1,5 +1,5 @@
-//! The server's side of a WebSocket, by hand and without mercy: what a client must not send is an error. It
-//! must never know MQTT beyond where a packet ends.
+//! The server's side of a WebSocket, by hand and without mercy: what a client must not send is an
+//! error. It must never know MQTT beyond where a packet ends.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -62,11 +62,13 @@ impl Peer {
         }
     }
 
-    /// Goes on as the server of a TLS connection. A handshake that fails is seen at the next read or write.
+    /// Goes on as the server of a TLS connection. A handshake that fails is seen at the next read
+    /// or write.
     pub fn start_tls(&mut self, config: &Arc<ServerConfig>) -> Result<(), Complaint> {
         let Stream::Plain(stream) = &self.stream else { return Err("TLS within TLS".into()) };
         let socket = stream.try_clone().map_err(|error| error.to_string())?;
-        let connection = ServerConnection::new(Arc::clone(config)).map_err(|error| error.to_string())?;
+        let connection =
+            ServerConnection::new(Arc::clone(config)).map_err(|error| error.to_string())?;
         self.stream = Stream::Tls(Box::new(StreamOwned::new(connection, socket)));
         Ok(())
     }
@@ -100,7 +102,11 @@ impl Peer {
             self.read_more("where bytes were expected")?;
         }
         let got: Vec<u8> = self.unread.drain(..expected.len()).collect();
-        if got == expected { Ok(()) } else { Err(format!("expected {expected:02x?}, got {got:02x?}")) }
+        if got == expected {
+            Ok(())
+        } else {
+            Err(format!("expected {expected:02x?}, got {got:02x?}"))
+        }
     }
 
     /// An answer that takes the upgrade, with the first subprotocol that was offered.
@@ -145,7 +151,9 @@ impl Peer {
     pub fn read_frames(&mut self, count: usize, length: usize) -> Result<(), Complaint> {
         let before = self.packets.len();
         for _ in 0..count {
-            let (BINARY, payload) = self.read_frame()? else { return Err("no binary message".into()) };
+            let (BINARY, payload) = self.read_frame()? else {
+                return Err("no binary message".into());
+            };
             self.packets.extend(payload);
         }
         match self.packets.len() - before {
@@ -176,7 +184,9 @@ impl Peer {
     pub fn read_pong(&mut self, expected: &[u8]) -> Result<(), Complaint> {
         match self.read_frame()? {
             (PONG, payload) if payload == expected => Ok(()),
-            (opcode, payload) => Err(format!("frame {opcode:#x} {payload:02x?} instead of the Pong")),
+            (opcode, payload) => {
+                Err(format!("frame {opcode:#x} {payload:02x?} instead of the Pong"))
+            }
         }
     }
 
@@ -185,11 +195,15 @@ impl Peer {
         let mut buffer = [0; 16 * 1024];
         loop {
             match self.read(&mut buffer) {
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) =>
+                {
                     return Err("the client did not end the connection".into());
                 }
                 // Our alert must not be lost to the reset that unread bytes would cause.
-                Err(error) if error.kind() == ErrorKind::InvalidData => return self.read_ciphertext(),
+                Err(error) if error.kind() == ErrorKind::InvalidData => {
+                    return self.read_ciphertext();
+                }
                 Ok(0) | Err(_) => return Ok(()),
                 Ok(_) => {}
             }
@@ -200,13 +214,16 @@ impl Peer {
     fn read_ciphertext(&self) -> Result<(), Complaint> {
         let mut socket = self.socket();
         socket.shutdown(Shutdown::Write).ok();
-        std::io::copy(&mut socket, &mut std::io::sink()).map(|_| ()).or_else(|error| match error.kind() {
-            ErrorKind::ConnectionReset => Ok(()),
-            _ => Err(error.to_string()),
+        std::io::copy(&mut socket, &mut std::io::sink()).map(|_| ()).or_else(|error| {
+            match error.kind() {
+                ErrorKind::ConnectionReset => Ok(()),
+                _ => Err(error.to_string()),
+            }
         })
     }
 
-    /// Reads one frame and checks what a client of ours promises about it (RFC 6455 §5, design.md §3).
+    /// Reads one frame and checks what a client of ours promises about it (RFC 6455 §5, design.md
+    /// §3).
     fn read_frame(&mut self) -> Result<(u8, Vec<u8>), Complaint> {
         self.need(2)?;
         let (opcode, second) = (self.unread[0], self.unread[1]);

@@ -1,5 +1,5 @@
-//! MQTT packets: wherever a stream is cut, and whether it is read packet by packet, in runs or in parts, it
-//! holds the same packets; and what was read is written, and read again as it was.
+//! MQTT packets: wherever a stream is cut, and whether it is read packet by packet, in runs or in
+//! parts, it holds the same packets; and what was read is written, and read again as it was.
 #![no_main]
 
 use bytes::BytesMut;

@@ -1,4 +1,5 @@
-//! Records of `--json`: what `sub --json` writes of any message, `pub --json` reads back as that message.
+//! Records of `--json`: what `sub --json` writes of any message, `pub --json` reads back as that
+//! message.
 #![no_main]
 
 use bytes::{Bytes, BytesMut};
@@ -7,8 +8,8 @@ use mqttws_fuzz::mqtt::packet::{Decoder, Packet, PacketId, Publish};
 use mqttws_fuzz::mqtt::property::{Properties, PropertyId};
 use mqttws_fuzz::mqtt::qos::QoS;
 use mqttws_fuzz::mqtt::version::Version;
-use mqttws_fuzz::terminal::moment::Moment;
-use mqttws_fuzz::terminal::record::{Record, Writer};
+use mqttws_fuzz::format::time::Moment;
+use mqttws_fuzz::format::record::{Record, Writer};
 
 fuzz_target!(|data: &[u8]| {
     if let Ok(record) = Record::parse(data) {

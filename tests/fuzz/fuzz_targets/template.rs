@@ -1,13 +1,13 @@
-//! Formats of `-F`: any text is understood or refused, and what is understood makes text of any message,
-//! without a control character where it goes to a terminal.
+//! Formats of `-F`: any text is understood or refused, and what is understood makes text of any
+//! message, without a control character where it goes to a terminal.
 #![no_main]
 
 use bytes::{Bytes, BytesMut};
 use libfuzzer_sys::fuzz_target;
 use mqttws_fuzz::mqtt::packet::{Decoder, Packet, Publish};
 use mqttws_fuzz::mqtt::version::Version;
-use mqttws_fuzz::terminal::sanitise::is_harmless;
-use mqttws_fuzz::terminal::template::Template;
+use mqttws_fuzz::format::escape::is_harmless;
+use mqttws_fuzz::format::template::Template;
 
 fuzz_target!(|data: &[u8]| {
     let [length, data @ ..] = data else { return };

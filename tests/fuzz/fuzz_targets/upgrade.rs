@@ -1,5 +1,5 @@
-//! Answers to the upgrade: however they are cut they mean the same, a verdict comes before memory is full, and
-//! what is said about them drives no terminal.
+//! Answers to the upgrade: however they are cut they mean the same, a verdict comes before memory
+//! is full, and what is said about them drives no terminal.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -38,7 +38,8 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-/// Without what depends on how much had arrived: the name of what is no HTTP, and words far into a body.
+/// Without what depends on how much had arrived: the name of what is no HTTP, and words far into a
+/// body.
 fn without_chance(error: UpgradeError, data: &[u8]) -> UpgradeError {
     match error {
         UpgradeError::NotHttp(_) => UpgradeError::NotHttp(Foreign::Http2),

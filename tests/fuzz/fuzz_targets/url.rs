@@ -1,4 +1,5 @@
-//! URLs: what one of them says can be written again and says the same, and nothing that may be secret is shown.
+//! URLs: what one of them says can be written again and says the same, and nothing that may be
+//! secret is shown.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

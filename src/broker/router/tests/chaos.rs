@@ -94,7 +94,8 @@ fn nothing_is_lost_or_doubled_however_often_the_connection_is() {
 }
 
 const TOPICS: [&str; 6] = ["a", "a/b", "a/b/c", "$x", "/", "b//c"];
-const FILTERS: [&str; 9] = ["#", "+", "a/#", "+/b", "a/+/c", "$x", "$share/g/#", "$share/g/a/+", "b/+/c"];
+const FILTERS: [&str; 9] =
+    ["#", "+", "a/#", "+/b", "a/+/c", "$x", "$share/g/#", "$share/g/a/+", "b/+/c"];
 const CLIENTS: [&str; 4] = ["one", "two", "three", ""];
 
 fn anything(random: &mut Rng, version: Version) -> Packet {
@@ -117,7 +118,11 @@ fn anything(random: &mut Rng, version: Version) -> Packet {
                 ..Subscription::new(filter, QOS[random.usize(..3)])
             };
             let subscriptions = vec![wanted];
-            Packet::Subscribe(Subscribe { packet_id: id, properties: Properties::default(), subscriptions })
+            Packet::Subscribe(Subscribe {
+                packet_id: id,
+                properties: Properties::default(),
+                subscriptions,
+            })
         }
         20 => {
             let properties = Properties::default();
@@ -131,7 +136,8 @@ fn anything(random: &mut Rng, version: Version) -> Packet {
 
 fn any_publish(random: &mut Rng, version: Version, id: PacketId) -> Packet {
     let qos = QOS[random.usize(..3)];
-    let mut publish = publish(TOPICS[random.usize(..TOPICS.len())], ["", "x"][random.usize(..2)], qos);
+    let mut publish =
+        publish(TOPICS[random.usize(..TOPICS.len())], ["", "x"][random.usize(..2)], qos);
     publish.packet_id = publish.packet_id.map(|_| id);
     publish.retain = random.bool();
     if version == Version::V5 && random.bool() {

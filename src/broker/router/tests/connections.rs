@@ -6,7 +6,11 @@ use crate::mqtt::packet::{Auth, ConnAck, Malformed, SubAck, UnsubAck};
 
 fn connack(code: u8) -> Vec<Packet> {
     let properties = Properties::default();
-    vec![Packet::ConnAck(Box::new(ConnAck { session_present: false, code: ReasonCode(code), properties }))]
+    vec![Packet::ConnAck(Box::new(ConnAck {
+        session_present: false,
+        code: ReasonCode(code),
+        properties,
+    }))]
 }
 
 #[test]
@@ -47,7 +51,9 @@ fn an_empty_client_identifier() {
         let packets = world.got(id);
         let [Packet::ConnAck(answer)] = &packets[..] else { panic!("{packets:?}") };
         let client_id = answer.properties.assigned_client_identifier().unwrap().clone();
-        assert!(client_id.len() <= 23 && client_id.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+        assert!(
+            client_id.len() <= 23 && client_id.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        );
         assert!(!assigned.contains(&client_id));
         assigned.push(client_id);
     }
@@ -91,7 +97,8 @@ fn connect_comes_first_and_once() {
         assert_eq!((world.got(id), world.end(id)), (vec![], Some(End::Misbehaved)));
         let id = world.client(version, "id");
         world.send(id, Packet::Connect(Box::new(connect(version, "id"))));
-        let told = if version == Version::V5 { vec![goodbye(ReasonCode::PROTOCOL_ERROR)] } else { vec![] };
+        let told =
+            if version == Version::V5 { vec![goodbye(ReasonCode::PROTOCOL_ERROR)] } else { vec![] };
         assert_eq!((world.got(id), world.end(id)), (told, Some(End::Misbehaved)));
     }
 }
@@ -120,7 +127,11 @@ fn packets_that_only_servers_send() {
             properties: properties.clone(),
             codes: codes.clone(),
         }),
-        Packet::UnsubAck(UnsubAck { packet_id: packet_id(1), properties: properties.clone(), codes }),
+        Packet::UnsubAck(UnsubAck {
+            packet_id: packet_id(1),
+            properties: properties.clone(),
+            codes,
+        }),
         connack(0).remove(0),
         Packet::Publish(Publish {
             properties: Properties(vec![Property::SubscriptionIdentifier(1)]),
@@ -175,8 +186,11 @@ fn keep_alive_is_enforced_at_one_and_a_half() {
         world.wait(Duration::from_millis(14_999));
         assert_eq!(world.end(id), None);
         world.wait(Duration::from_millis(1));
-        let told =
-            if version == Version::V5 { vec![goodbye(ReasonCode::KEEP_ALIVE_TIMEOUT)] } else { vec![] };
+        let told = if version == Version::V5 {
+            vec![goodbye(ReasonCode::KEEP_ALIVE_TIMEOUT)]
+        } else {
+            vec![]
+        };
         assert_eq!((world.got(id), world.end(id)), (told, Some(End::Silent)));
         let (id, _) = world.join(Connect { keep_alive: 0, ..connect(version, "id") });
         world.wait(Duration::from_secs(100_000));

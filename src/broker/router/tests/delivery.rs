@@ -135,7 +135,8 @@ fn retain_handling_and_retain_as_published() {
     let mut world = World::new();
     let id = world.client(Version::V5, "id");
     world.send(id, retained("a", "1"));
-    let wanted = |retain_handling| Subscription { retain_handling, ..subscription("a", QoS::AtMostOnce) };
+    let wanted =
+        |retain_handling| Subscription { retain_handling, ..subscription("a", QoS::AtMostOnce) };
     for (handling, count) in [
         (RetainHandling::Never, 0),
         (RetainHandling::New, 0),
@@ -145,7 +146,8 @@ fn retain_handling_and_retain_as_published() {
         world.subscribe(id, wanted(handling));
         assert_eq!(world.messages(id).len(), count, "{handling:?}");
     }
-    world.subscribe(id, Subscription { retain_as_published: true, ..wanted(RetainHandling::Never) });
+    world
+        .subscribe(id, Subscription { retain_as_published: true, ..wanted(RetainHandling::Never) });
     world.send(id, retained("a", "2"));
     world.publish(id, "a", "3", QoS::AtMostOnce);
     assert_eq!(world.messages(id), ["a 2 0 r", "a 3 0"]);
@@ -186,9 +188,13 @@ fn topic_aliases() {
     let mut world = World::new();
     let to = world.subscriber(Version::V5, "to", "#", QoS::AtMostOnce);
     let from = world.client(Version::V5, "from");
-    for packet in
-        [alias(Some("a"), 1), alias(None, 1), alias(Some("b"), 16), alias(None, 16), alias(Some("c"), 1)]
-    {
+    for packet in [
+        alias(Some("a"), 1),
+        alias(None, 1),
+        alias(Some("b"), 16),
+        alias(None, 16),
+        alias(Some("c"), 1),
+    ] {
         world.send(from, packet);
     }
     world.send(from, alias(None, 1));
@@ -219,7 +225,9 @@ fn messages_expire() {
     }
     world.wait(Duration::from_millis(10_500));
     let left = |packets: &[Packet]| match packets {
-        [.., Packet::Publish(publish)] => (text(publish), publish.properties.message_expiry_interval()),
+        [.., Packet::Publish(publish)] => {
+            (text(publish), publish.properties.message_expiry_interval())
+        }
         _ => panic!("{packets:?}"),
     };
     let (to, present) = world.join(persistent(Version::V5, "to"));
@@ -259,8 +267,9 @@ fn a_client_that_does_not_read_costs_bounded_memory() {
     let from = world.client(Version::V5, "from");
     world.clients.get_mut(&to).unwrap().asleep = true;
     let mebibyte = Bytes::from(vec![0; 1 << 20]);
-    let large =
-        |topic, qos| Packet::Publish(Publish { payload: mebibyte.clone(), ..publish(topic, "", qos) });
+    let large = |topic, qos| {
+        Packet::Publish(Publish { payload: mebibyte.clone(), ..publish(topic, "", qos) })
+    };
     for _ in 0..100 {
         world.send(from, large("0", QoS::AtMostOnce));
     }

@@ -16,7 +16,8 @@ use bytestring::ByteString;
 
 use super::{ConnectionId, End, Gauge, Router, packet_weight};
 use crate::mqtt::packet::{
-    Ack, Connect, Credentials, Decoder, Disconnect, Packet, PacketId, Publish, Subscribe, Subscription, Will,
+    Ack, Connect, Credentials, Decoder, Disconnect, Packet, PacketId, Publish, Subscribe,
+    Subscription, Will,
 };
 use crate::mqtt::property::{Properties, Property};
 use crate::mqtt::qos::QoS;
@@ -62,7 +63,8 @@ impl World {
         let id = self.clients.len() as ConnectionId + 1;
         let gauge = Arc::<Gauge>::default();
         self.router.open(id, Arc::clone(&gauge), self.now);
-        self.clients.insert(id, Client { version, gauge, inbox: Vec::new(), end: None, asleep: false });
+        self.clients
+            .insert(id, Client { version, gauge, inbox: Vec::new(), end: None, asleep: false });
         id
     }
 
@@ -105,15 +107,25 @@ impl World {
     }
 
     /// Subscribes, and checks the answer; retained messages stay in the inbox.
-    fn subscribe_with(&mut self, id: ConnectionId, subscription: Subscription, properties: Properties) {
+    fn subscribe_with(
+        &mut self,
+        id: ConnectionId,
+        subscription: Subscription,
+        properties: Properties,
+    ) {
         let granted = ReasonCode(subscription.qos.bits());
         let packet_id = packet_id(77);
         self.send(
             id,
-            Packet::Subscribe(Subscribe { packet_id, properties, subscriptions: vec![subscription] }),
+            Packet::Subscribe(Subscribe {
+                packet_id,
+                properties,
+                subscriptions: vec![subscription],
+            }),
         );
         let inbox = &mut self.clients.get_mut(&id).unwrap().inbox;
-        let at = inbox.iter().position(|packet| matches!(packet, Packet::SubAck(_))).expect("no SUBACK");
+        let at =
+            inbox.iter().position(|packet| matches!(packet, Packet::SubAck(_))).expect("no SUBACK");
         let Packet::SubAck(answer) = inbox.remove(at) else { unreachable!() };
         assert_eq!((answer.packet_id, answer.codes), (packet_id, vec![granted]));
     }
@@ -130,7 +142,9 @@ impl World {
             self.send(id, Packet::PubRel(Ack::success(packet_id(7))));
         }
         let inbox = &mut self.clients.get_mut(&id).unwrap().inbox;
-        inbox.retain(|packet| !matches!(packet, Packet::PubAck(_) | Packet::PubRec(_) | Packet::PubComp(_)));
+        inbox.retain(|packet| {
+            !matches!(packet, Packet::PubAck(_) | Packet::PubRec(_) | Packet::PubComp(_))
+        });
     }
 
     fn lose(&mut self, id: ConnectionId) {

@@ -35,7 +35,10 @@ fn once_inbound_is_exactly_once() {
         world.send(from, Packet::PubRel(Ack::success(packet_id(7))));
         assert_eq!(
             world.got(from),
-            [Packet::PubRec(Ack::success(packet_id(7))), Packet::PubComp(Ack::success(packet_id(7)))]
+            [
+                Packet::PubRec(Ack::success(packet_id(7))),
+                Packet::PubComp(Ack::success(packet_id(7)))
+            ]
         );
         assert_eq!(world.messages(to), ["a x 0"]);
         // The identifier is free, and unknown.
@@ -80,7 +83,10 @@ fn our_receive_maximum_is_enforced() {
         let id = world.client(version, "id");
         for number in 1..=RECEIVE_MAXIMUM + 1 {
             let packet_id = PacketId::new(number);
-            world.send(id, Packet::Publish(Publish { packet_id, ..publish("a", "x", QoS::ExactlyOnce) }));
+            world.send(
+                id,
+                Packet::Publish(Publish { packet_id, ..publish("a", "x", QoS::ExactlyOnce) }),
+            );
             assert_eq!(world.end(id).is_some(), over && number > RECEIVE_MAXIMUM);
         }
         if over {
@@ -110,9 +116,9 @@ fn everything_unacknowledged_is_sent_again_in_order() {
         assert_eq!(packets[..2], [3, 5].map(|id| Packet::PubRel(Ack::success(packet_id(id)))));
         let messages: Vec<_> = packets
             .iter()
-            .filter_map(
-                |packet| if let Packet::Publish(p) = packet { Some((text(p), p.packet_id)) } else { None },
-            )
+            .filter_map(|packet| {
+                if let Packet::Publish(p) = packet { Some((text(p), p.packet_id)) } else { None }
+            })
             .collect();
         let expected = [("a 1 2 d", 2), ("a 3 2 d", 4), ("a 5 2 d", 6), ("a 0 1", 7)];
         assert_eq!(messages, expected.map(|(text, id)| (text.to_owned(), PacketId::new(id))));

@@ -12,7 +12,9 @@ fn a_clean_session_is_forgotten_and_another_is_not() {
             assert!(!present);
             world.subscribe(to, subscription("a", QoS::AtLeastOnce));
             world.disconnect(to);
-            for (payload, qos) in [("0", QoS::AtMostOnce), ("1", QoS::AtLeastOnce), ("2", QoS::ExactlyOnce)] {
+            for (payload, qos) in
+                [("0", QoS::AtMostOnce), ("1", QoS::AtLeastOnce), ("2", QoS::ExactlyOnce)]
+            {
                 world.publish(from, "a", payload, qos);
             }
             let (to, present) = world.join(Connect { clean_start: false, ..begin });
@@ -94,8 +96,11 @@ fn a_session_is_taken_over() {
             world.subscribe(first, subscription("a", QoS::AtLeastOnce));
             let (second, present) = world.join(persistent(new, "id"));
             assert!(present);
-            let told =
-                if old == Version::V5 { vec![goodbye(ReasonCode::SESSION_TAKEN_OVER)] } else { vec![] };
+            let told = if old == Version::V5 {
+                vec![goodbye(ReasonCode::SESSION_TAKEN_OVER)]
+            } else {
+                vec![]
+            };
             assert_eq!((world.got(first), world.end(first)), (told, Some(End::TakenOver)));
             world.publish(second, "a", "x", QoS::AtLeastOnce);
             assert_eq!(world.messages(second), ["a x 1"]);
@@ -145,7 +150,8 @@ fn a_retained_will_stays() {
 fn disconnect_with_will_message() {
     let mut world = World::new();
     let to = world.subscriber(Version::V5, "to", "will", QoS::AtMostOnce);
-    let (id, _) = world.join(Connect { will: Some(will("on purpose")), ..connect(Version::V5, "mortal") });
+    let (id, _) =
+        world.join(Connect { will: Some(will("on purpose")), ..connect(Version::V5, "mortal") });
     world.send(id, goodbye(ReasonCode::DISCONNECT_WITH_WILL_MESSAGE));
     assert_eq!(world.end(id), Some(End::Done));
     assert_eq!(world.messages(to), ["will on purpose 0"]);
@@ -156,9 +162,17 @@ fn a_will_can_wait() {
     let mut world = World::new();
     let to = world.subscriber(Version::V5, "to", "will", QoS::AtMostOnce);
     let delayed = |delay, expiry| {
-        let will = Will { properties: Properties(vec![Property::WillDelayInterval(delay)]), ..will("gone") };
+        let will = Will {
+            properties: Properties(vec![Property::WillDelayInterval(delay)]),
+            ..will("gone")
+        };
         let properties = Properties(vec![Property::SessionExpiryInterval(expiry)]);
-        Connect { will: Some(will), properties, clean_start: false, ..connect(Version::V5, "mortal") }
+        Connect {
+            will: Some(will),
+            properties,
+            clean_start: false,
+            ..connect(Version::V5, "mortal")
+        }
     };
     // The earlier of the delay and the end of the session.
     for (delay, expiry, seconds) in [(10, 60, 10), (60, 10, 10), (60, 0, 0)] {
@@ -192,11 +206,15 @@ fn wills_are_not_published_when_the_broker_stops() {
     for version in VERSIONS {
         let mut world = World::new();
         let to = world.subscriber(version, "to", "will", QoS::AtMostOnce);
-        let (id, _) = world.join(Connect { will: Some(will("gone")), ..connect(version, "mortal") });
+        let (id, _) =
+            world.join(Connect { will: Some(will("gone")), ..connect(version, "mortal") });
         world.router.stop(world.now);
         world.settle();
-        let told =
-            if version == Version::V5 { vec![goodbye(ReasonCode::SERVER_SHUTTING_DOWN)] } else { vec![] };
+        let told = if version == Version::V5 {
+            vec![goodbye(ReasonCode::SERVER_SHUTTING_DOWN)]
+        } else {
+            vec![]
+        };
         for id in [to, id] {
             assert_eq!((world.got(id), world.end(id)), (told.clone(), Some(End::Stopped)));
         }

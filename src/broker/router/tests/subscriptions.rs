@@ -6,7 +6,11 @@ use crate::mqtt::packet::{SubAck, UnsubAck, Unsubscribe};
 
 fn unsubscribe(filters: &[&'static str]) -> Packet {
     let filters = filters.iter().map(|filter| TopicFilter::new(*filter).unwrap()).collect();
-    Packet::Unsubscribe(Unsubscribe { packet_id: packet_id(9), properties: Properties::default(), filters })
+    Packet::Unsubscribe(Unsubscribe {
+        packet_id: packet_id(9),
+        properties: Properties::default(),
+        filters,
+    })
 }
 
 #[test]
@@ -24,7 +28,11 @@ fn one_code_per_filter() {
         let packet_id = packet_id(1);
         world.send(
             id,
-            Packet::Subscribe(Subscribe { packet_id, properties: properties.clone(), subscriptions }),
+            Packet::Subscribe(Subscribe {
+                packet_id,
+                properties: properties.clone(),
+                subscriptions,
+            }),
         );
         let refused = if version == Version::V5 { 0x8f } else { 0x80 };
         let codes = [2, refused, 1].map(ReasonCode).to_vec();
@@ -40,7 +48,8 @@ fn unsubscribe_ends_a_subscription() {
         world.subscribe(id, subscription("$share/g/a/b", QoS::AtMostOnce));
         world.subscribe(id, subscription("+/b", QoS::AtMostOnce));
         world.send(id, unsubscribe(&["a/#", "a/b", "$share/g/a/b"]));
-        let codes = if version == Version::V5 { [0, 0x11, 0].map(ReasonCode).to_vec() } else { vec![] };
+        let codes =
+            if version == Version::V5 { [0, 0x11, 0].map(ReasonCode).to_vec() } else { vec![] };
         let properties = Properties::default();
         assert_eq!(
             world.got(id),
@@ -59,8 +68,8 @@ fn unsubscribe_ends_a_subscription() {
 fn a_group_takes_turns() {
     for version in VERSIONS {
         let mut world = World::new();
-        let members =
-            ["m1", "m2", "m3"].map(|name| world.subscriber(version, name, "$share/g/a", QoS::AtMostOnce));
+        let members = ["m1", "m2", "m3"]
+            .map(|name| world.subscriber(version, name, "$share/g/a", QoS::AtMostOnce));
         let other = world.subscriber(version, "other", "$share/h/a", QoS::AtMostOnce);
         let plain = world.subscriber(version, "plain", "a", QoS::AtMostOnce);
         let from = world.client(version, "from");
@@ -128,7 +137,11 @@ fn subscriptions_are_bounded_and_leave_nothing_behind() {
     let codes: Vec<_> = world
         .got(id)
         .into_iter()
-        .map(|packet| if let Packet::SubAck(ack) = packet { ack.codes } else { panic!("{packet:?}") })
+        .map(
+            |packet| {
+                if let Packet::SubAck(ack) = packet { ack.codes } else { panic!("{packet:?}") }
+            },
+        )
         .collect();
     assert_eq!(codes, [[ReasonCode::QUOTA_EXCEEDED], [ReasonCode::SUCCESS]]);
     world.lose(id);

@@ -1,4 +1,5 @@
-//! How `pub --request` ends: every answer is written before the goodbye. It must never know what is asked.
+//! How `pub --request` ends: every answer is written before the goodbye. It must never know what is
+//! asked.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -9,8 +10,8 @@ use super::Requester;
 use crate::cli::value::Summary;
 use crate::client::Event;
 use crate::command::telling::Telling;
-use crate::report::Exit;
-use crate::terminal::account::Account;
+use crate::exit::Exit;
+use crate::terminal::summary::Account;
 
 /// How long the output may take to write the last answers when the user has no time.
 const LAST_WRITE: Duration = Duration::from_millis(250);

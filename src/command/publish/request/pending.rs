@@ -1,5 +1,5 @@
-//! The requests that wait for their answers, and which of them an answer is for. It must never know how
-//! either travels.
+//! The requests that wait for their answers, and which of them an answer is for. It must never know
+//! how either travels.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -48,7 +48,9 @@ impl Pending {
             return None;
         }
         let data = answer.properties.correlation_data();
-        let fits = |waiting: &Waiting| waiting.correlation.is_none() || waiting.correlation.as_ref() == data;
+        let fits = |waiting: &Waiting| {
+            waiting.correlation.is_none() || waiting.correlation.as_ref() == data
+        };
         let at = self.0.iter().position(fits)?;
         self.0.remove(at)
     }
@@ -140,7 +142,11 @@ mod tests {
         let (now, second) = (Instant::now(), Duration::from_secs(1));
         let mut pending = Pending::default();
         for record in 1..=3 {
-            pending.add(waiting(record, None, now + second * u32::try_from(record).expect("small")));
+            pending.add(waiting(
+                record,
+                None,
+                now + second * u32::try_from(record).expect("small"),
+            ));
         }
         assert_eq!(pending.deadline(second), Some(now + second * 2));
         assert_eq!(numbers(|| pending.overdue(second, now + second * 3)), [1, 2]);

@@ -1,20 +1,20 @@
-//! What the flags of `pub --request` mean to the rooms that do it: a response topic, correlation data, a
-//! layout. It must never know a message.
+//! What the flags of `pub --request` mean to the rooms that do it: a response topic, correlation
+//! data, a layout. It must never know a message.
 
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 
 use crate::cli;
 use crate::client::{Client, Options};
+use crate::exit::Usage;
+use crate::format::encoding::Encoding;
+use crate::format::layout::{Content, Layout};
+use crate::format::record;
+use crate::format::template::Template;
 use crate::mqtt::topic::TopicName;
 use crate::mqtt::version::Version;
-use crate::report::Usage;
-use crate::terminal::encoding::Encoding;
-use crate::terminal::format::{Content, Layout};
-use crate::terminal::output::{self, Output, Progress, Target};
-use crate::terminal::record;
+use crate::stdio::stdout::{self, Output, Progress, Target};
 use crate::terminal::screen;
-use crate::terminal::template::Template;
 
 /// Only MQTT 5 can tell with a request where its answer is awaited.
 pub fn require_version_5(args: &cli::Publish, options: &mut Options) -> Result<()> {
@@ -47,7 +47,9 @@ pub fn layout(args: &cli::Publish) -> Result<Layout> {
             Template::parse(format, flags.pretty, sanitise)
                 .map_err(|wrong| Usage::new(format!("-F: {wrong}")))?,
         ),
-        None if args.json => Content::Record(record::Writer { parsed: false, pretty: flags.pretty }),
+        None if args.json => {
+            Content::Record(record::Writer { parsed: false, pretty: flags.pretty })
+        }
         None => Content::Payload { verbose: flags.verbose, encoding },
     };
     Ok(Layout {
@@ -70,7 +72,7 @@ pub fn response_topic(args: &cli::Publish, options: &Options) -> Result<TopicNam
 /// A thread that writes the answers to stdout.
 pub fn start_output(client: &Client, layout: Layout) -> Result<Output> {
     let postbox = client.postbox();
-    let stdout = output::unbuffered_stdout().context("opening stdout")?;
+    let stdout = stdout::unbuffered_stdout().context("opening stdout")?;
     Output::start(layout, Target::Stream(Box::new(stdout)), move |progress| match progress {
         Progress::Written(number) => postbox.written(number),
         Progress::Failed(error) => postbox.output_failed(error),

@@ -34,7 +34,10 @@ fn variable_byte_integers_have_one_form() {
         let mut out = BytesMut::new();
         put_variable_byte_integer(value, &mut out).unwrap();
         assert_eq!(out.len(), variable_byte_integer_len(value), "{value}");
-        assert_eq!(variable_byte_integer(&out), Ok(Some((u32::try_from(value).unwrap(), out.len()))));
+        assert_eq!(
+            variable_byte_integer(&out),
+            Ok(Some((u32::try_from(value).unwrap(), out.len())))
+        );
         assert_eq!(variable_byte_integer(&out[..out.len() - 1]), Ok(None), "{value}");
     }
     let length = MAXIMUM_REMAINING_LENGTH + 1;
@@ -106,9 +109,12 @@ fn what_is_too_long_is_not_half_written() {
         properties: none(),
     };
     let Packet::Publish(publish) = publish(10) else { unreachable!() };
-    let publish = Publish { properties: properties([Property::CorrelationData(long().into())]), ..publish };
-    let disconnect =
-        Disconnect { code: ReasonCode(0), properties: properties([Property::ReasonString(long().into())]) };
+    let publish =
+        Publish { properties: properties([Property::CorrelationData(long().into())]), ..publish };
+    let disconnect = Disconnect {
+        code: ReasonCode(0),
+        properties: properties([Property::ReasonString(long().into())]),
+    };
     let packets = [
         Packet::Connect(Box::new(connect)),
         Packet::Publish(publish.clone()),
@@ -116,7 +122,12 @@ fn what_is_too_long_is_not_half_written() {
     ];
     for packet in packets {
         let mut out = BytesMut::from(&b"before"[..]);
-        assert_eq!(packet.encode(Version::V5, &mut out), Err(too_long), "{:?}", packet.packet_type());
+        assert_eq!(
+            packet.encode(Version::V5, &mut out),
+            Err(too_long),
+            "{:?}",
+            packet.packet_type()
+        );
         assert_eq!(&out[..], b"before");
     }
     let mut out = BytesMut::from(&b"before"[..]);
@@ -127,7 +138,8 @@ fn what_is_too_long_is_not_half_written() {
 #[test]
 fn packets_that_contradict_themselves_are_not_written() {
     let Packet::Publish(plain) = publish(10) else { unreachable!() };
-    let alias = Publish { topic: None, properties: properties([Property::TopicAlias(1)]), ..plain.clone() };
+    let alias =
+        Publish { topic: None, properties: properties([Property::TopicAlias(1)]), ..plain.clone() };
     let cases = [
         (Version::V3_1_1, Publish { topic: None, ..plain.clone() }, EncodeError::NoTopic),
         (Version::V5, Publish { topic: None, ..plain.clone() }, EncodeError::NoTopic),
@@ -139,11 +151,17 @@ fn packets_that_contradict_themselves_are_not_written() {
     for (version, packet, error) in cases {
         assert_eq!(Packet::Publish(packet).encode(version, &mut BytesMut::new()), Err(error));
     }
-    let empty =
-        Packet::Unsubscribe(Unsubscribe { packet_id: id(1), properties: none(), filters: Vec::new() });
+    let empty = Packet::Unsubscribe(Unsubscribe {
+        packet_id: id(1),
+        properties: none(),
+        filters: Vec::new(),
+    });
     assert_eq!(empty.encode(Version::V5, &mut BytesMut::new()), Err(EncodeError::NothingInside));
     let auth = Packet::Auth(Auth::default());
-    assert_eq!(auth.encode(Version::V3_1_1, &mut BytesMut::new()), Err(EncodeError::AuthBeforeMqtt5));
+    assert_eq!(
+        auth.encode(Version::V3_1_1, &mut BytesMut::new()),
+        Err(EncodeError::AuthBeforeMqtt5)
+    );
 }
 
 #[test]

@@ -38,8 +38,12 @@ fn packets_are_described_in_mosquittos_words() {
 
 #[test]
 fn a_topic_cannot_drive_the_terminal() {
-    let packet = decode(Version::V3_1_1, &hex("30 0A 0008 'a' 1B '[m' 0A E280AE")).unwrap().unwrap();
-    assert_eq!(packet.describe(), r"PUBLISH (d0, q0, r0, m0, 'a\u{1b}[m\u{a}\u{202e}', ... (0 bytes))");
+    let packet =
+        decode(Version::V3_1_1, &hex("30 0A 0008 'a' 1B '[m' 0A E280AE")).unwrap().unwrap();
+    assert_eq!(
+        packet.describe(),
+        r"PUBLISH (d0, q0, r0, m0, 'a\u{1b}[m\u{a}\u{202e}', ... (0 bytes))"
+    );
 }
 
 #[test]

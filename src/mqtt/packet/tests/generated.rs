@@ -55,7 +55,9 @@ fn property(id: PropertyId) -> BoxedStrategy<Property> {
         Id::PayloadFormatIndicator => (0..=1_u8).prop_map(Property::PayloadFormatIndicator).boxed(),
         Id::MessageExpiryInterval => any::<u32>().prop_map(Property::MessageExpiryInterval).boxed(),
         Id::ContentType => text().prop_map(Property::ContentType).boxed(),
-        Id::ResponseTopic => name().prop_map(|name| Property::ResponseTopic(name.as_str().into())).boxed(),
+        Id::ResponseTopic => {
+            name().prop_map(|name| Property::ResponseTopic(name.as_str().into())).boxed()
+        }
         Id::CorrelationData => binary().prop_map(Property::CorrelationData).boxed(),
         Id::SubscriptionIdentifier => {
             (1..=268_435_455_u32).prop_map(Property::SubscriptionIdentifier).boxed()
@@ -65,9 +67,13 @@ fn property(id: PropertyId) -> BoxedStrategy<Property> {
         Id::ServerKeepAlive => any::<u16>().prop_map(Property::ServerKeepAlive).boxed(),
         Id::AuthenticationMethod => text().prop_map(Property::AuthenticationMethod).boxed(),
         Id::AuthenticationData => binary().prop_map(Property::AuthenticationData).boxed(),
-        Id::RequestProblemInformation => (0..=1_u8).prop_map(Property::RequestProblemInformation).boxed(),
+        Id::RequestProblemInformation => {
+            (0..=1_u8).prop_map(Property::RequestProblemInformation).boxed()
+        }
         Id::WillDelayInterval => any::<u32>().prop_map(Property::WillDelayInterval).boxed(),
-        Id::RequestResponseInformation => (0..=1_u8).prop_map(Property::RequestResponseInformation).boxed(),
+        Id::RequestResponseInformation => {
+            (0..=1_u8).prop_map(Property::RequestResponseInformation).boxed()
+        }
         Id::ResponseInformation => text().prop_map(Property::ResponseInformation).boxed(),
         Id::ServerReference => text().prop_map(Property::ServerReference).boxed(),
         Id::ReasonString => text().prop_map(Property::ReasonString).boxed(),
@@ -86,7 +92,9 @@ fn property(id: PropertyId) -> BoxedStrategy<Property> {
         Id::SubscriptionIdentifierAvailable => {
             (0..=1_u8).prop_map(Property::SubscriptionIdentifierAvailable).boxed()
         }
-        Id::SharedSubscriptionAvailable => (0..=1_u8).prop_map(Property::SharedSubscriptionAvailable).boxed(),
+        Id::SharedSubscriptionAvailable => {
+            (0..=1_u8).prop_map(Property::SharedSubscriptionAvailable).boxed()
+        }
     }
 }
 
@@ -114,33 +122,50 @@ fn some_properties(place: Place, version: Version) -> BoxedStrategy<Properties> 
 }
 
 fn code_and_properties(place: Place, version: Version) -> BoxedStrategy<(ReasonCode, Properties)> {
-    let code = if version.has_properties() { code(place) } else { Just(ReasonCode::SUCCESS).boxed() };
+    let code =
+        if version.has_properties() { code(place) } else { Just(ReasonCode::SUCCESS).boxed() };
     (code, some_properties(place, version)).boxed()
 }
 
 fn connect(version: Version) -> BoxedStrategy<Packet> {
-    let will = (name(), binary(), quality(), any::<bool>(), some_properties(Place::Will, version)).prop_map(
-        |(topic, payload, qos, retain, properties)| Will { topic, payload, qos, retain, properties },
-    );
-    let credentials = (option::of(text()), option::of(binary())).prop_map(|(username, password)| {
-        // MQTT 5 allows a password alone (§3.1.2.9), but the other codec does not.
-        let allowed = username.is_some();
-        Credentials { password: password.filter(|_| allowed), username }
-    });
+    let will = (name(), binary(), quality(), any::<bool>(), some_properties(Place::Will, version))
+        .prop_map(|(topic, payload, qos, retain, properties)| Will {
+            topic,
+            payload,
+            qos,
+            retain,
+            properties,
+        });
+    let credentials =
+        (option::of(text()), option::of(binary())).prop_map(|(username, password)| {
+            // MQTT 5 allows a password alone (§3.1.2.9), but the other codec does not.
+            let allowed = username.is_some();
+            Credentials { password: password.filter(|_| allowed), username }
+        });
     let head = (any::<bool>(), any::<u16>(), text(), some_properties(Place::Connect, version));
     (head, option::of(will), credentials)
         .prop_map(move |((clean_start, keep_alive, client_id, properties), will, credentials)| {
             let clean_start = clean_start || client_id.is_empty();
-            let connect =
-                Connect { version, clean_start, keep_alive, client_id, will, credentials, properties };
+            let connect = Connect {
+                version,
+                clean_start,
+                keep_alive,
+                client_id,
+                will,
+                credentials,
+                properties,
+            };
             Packet::Connect(Box::new(connect))
         })
         .boxed()
 }
 
 fn connack(version: Version) -> BoxedStrategy<Packet> {
-    let code =
-        if version.has_properties() { code(Place::ConnAck) } else { (0..=5_u8).prop_map(ReasonCode).boxed() };
+    let code = if version.has_properties() {
+        code(Place::ConnAck)
+    } else {
+        (0..=5_u8).prop_map(ReasonCode).boxed()
+    };
     (any::<bool>(), code, some_properties(Place::ConnAck, version))
         .prop_map(|(present, code, properties)| {
             let session_present = present && code == ReasonCode::SUCCESS;
@@ -169,12 +194,15 @@ fn publish(version: Version) -> BoxedStrategy<Packet> {
 
 fn ack(place: Place, version: Version, packet: fn(Ack) -> Packet) -> BoxedStrategy<Packet> {
     (packet_id(), code_and_properties(place, version))
-        .prop_map(move |(packet_id, (code, properties))| packet(Ack { packet_id, code, properties }))
+        .prop_map(move |(packet_id, (code, properties))| {
+            packet(Ack { packet_id, code, properties })
+        })
         .boxed()
 }
 
 fn subscription(version: Version) -> BoxedStrategy<Subscription> {
-    let handling = select(&[RetainHandling::Always, RetainHandling::New, RetainHandling::Never][..]);
+    let handling =
+        select(&[RetainHandling::Always, RetainHandling::New, RetainHandling::Never][..]);
     (wanted(), quality(), any::<bool>(), any::<bool>(), handling)
         .prop_map(move |(filter, qos, no_local, retain_as_published, retain_handling)| {
             if !version.has_properties() {
@@ -188,27 +216,31 @@ fn subscription(version: Version) -> BoxedStrategy<Subscription> {
 
 fn subscribing(version: Version) -> BoxedStrategy<Packet> {
     let subscribe =
-        (packet_id(), some_properties(Place::Subscribe, version), vec(subscription(version), 1..4)).prop_map(
-            |(packet_id, properties, subscriptions)| {
+        (packet_id(), some_properties(Place::Subscribe, version), vec(subscription(version), 1..4))
+            .prop_map(|(packet_id, properties, subscriptions)| {
                 Packet::Subscribe(Subscribe { packet_id, properties, subscriptions })
-            },
-        );
+            });
     let granted = if version.has_properties() {
         code(Place::SubAck)
     } else {
         select(&[0_u8, 1, 2, 0x80][..]).prop_map(ReasonCode).boxed()
     };
     let suback = (packet_id(), some_properties(Place::SubAck, version), vec(granted, 1..4))
-        .prop_map(|(packet_id, properties, codes)| Packet::SubAck(SubAck { packet_id, properties, codes }));
-    let unsubscribe = (packet_id(), some_properties(Place::Unsubscribe, version), vec(wanted(), 1..4))
-        .prop_map(|(packet_id, properties, filters)| {
-            Packet::Unsubscribe(Unsubscribe { packet_id, properties, filters })
+        .prop_map(|(packet_id, properties, codes)| {
+            Packet::SubAck(SubAck { packet_id, properties, codes })
         });
+    let unsubscribe =
+        (packet_id(), some_properties(Place::Unsubscribe, version), vec(wanted(), 1..4)).prop_map(
+            |(packet_id, properties, filters)| {
+                Packet::Unsubscribe(Unsubscribe { packet_id, properties, filters })
+            },
+        );
     let codes = if version.has_properties() { 1..4 } else { 0..1 };
     let unsuback =
-        (packet_id(), some_properties(Place::UnsubAck, version), vec(code(Place::UnsubAck), codes)).prop_map(
-            |(packet_id, properties, codes)| Packet::UnsubAck(UnsubAck { packet_id, properties, codes }),
-        );
+        (packet_id(), some_properties(Place::UnsubAck, version), vec(code(Place::UnsubAck), codes))
+            .prop_map(|(packet_id, properties, codes)| {
+                Packet::UnsubAck(UnsubAck { packet_id, properties, codes })
+            });
     prop_oneof![subscribe, suback, unsubscribe, unsuback].boxed()
 }
 
@@ -248,7 +280,8 @@ pub(super) fn packet(version: Version) -> BoxedStrategy<Packet> {
 
 /// Any packet of any version.
 pub(super) fn any_packet() -> impl Strategy<Value = (Version, Packet)> {
-    select(&VERSIONS[..]).prop_flat_map(|version| packet(version).prop_map(move |packet| (version, packet)))
+    select(&VERSIONS[..])
+        .prop_flat_map(|version| packet(version).prop_map(move |packet| (version, packet)))
 }
 
 proptest! {

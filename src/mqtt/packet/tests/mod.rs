@@ -1,4 +1,5 @@
-//! The codec against tables, cut streams, corrupted bytes, generated packets and an independent codec.
+//! The codec against tables, cut streams, corrupted bytes, generated packets and an independent
+//! codec.
 
 mod boundaries;
 mod describe;
@@ -45,17 +46,32 @@ pub(super) const V5: &[Version] = &[Version::V5];
 pub(super) const ALL: &[Version] = &VERSIONS;
 
 /// What we read and write.
-pub(super) fn row(name: &'static str, versions: &'static [Version], wire: &str, packet: Packet) -> Row {
+pub(super) fn row(
+    name: &'static str,
+    versions: &'static [Version],
+    wire: &str,
+    packet: Packet,
+) -> Row {
     Row { name, versions, wire: hex(wire), packet, ours: true, strict: true }
 }
 
 /// What we read, as everybody does, but write otherwise.
-pub(super) fn long_form(name: &'static str, versions: &'static [Version], wire: &str, packet: Packet) -> Row {
+pub(super) fn long_form(
+    name: &'static str,
+    versions: &'static [Version],
+    wire: &str,
+    packet: Packet,
+) -> Row {
     Row { ours: false, ..row(name, versions, wire, packet) }
 }
 
 /// What we read although a strict reader would not.
-pub(super) fn liberal(name: &'static str, versions: &'static [Version], wire: &str, packet: Packet) -> Row {
+pub(super) fn liberal(
+    name: &'static str,
+    versions: &'static [Version],
+    wire: &str,
+    packet: Packet,
+) -> Row {
     Row { ours: false, strict: false, ..row(name, versions, wire, packet) }
 }
 
@@ -175,7 +191,12 @@ pub(super) fn decode(version: Version, wire: &[u8]) -> Result<Option<Packet>, Ma
 fn every_row_is_read_and_written() {
     for row in rows() {
         for &version in row.versions {
-            assert_eq!(decode(version, &row.wire), Ok(Some(row.packet.clone())), "{} in {version}", row.name);
+            assert_eq!(
+                decode(version, &row.wire),
+                Ok(Some(row.packet.clone())),
+                "{} in {version}",
+                row.name
+            );
             let written = encode(&row.packet, version);
             if row.ours {
                 assert_eq!(written, row.wire, "{} in {version}", row.name);

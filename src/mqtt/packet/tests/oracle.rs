@@ -1,4 +1,5 @@
-//! Our codec against an independent one, for 3.1.1 and 5: both take the same bytes and write the same bytes.
+//! Our codec against an independent one, for 3.1.1 and 5: both take the same bytes and write the
+//! same bytes.
 
 use mqtt_protocol_core::mqtt::common::Cursor;
 use mqtt_protocol_core::mqtt::connection::{PacketBuildResult, PacketBuilder};
@@ -36,9 +37,9 @@ fn other_v3(kind: PacketType, raw: &Raw) -> Result<Vec<u8>, MqttError> {
     use v3_1_1 as v;
     Ok(match kind {
         PacketType::ConnAck => raw.parse_exact(v::Connack::parse)?.to_continuous_buffer(),
-        PacketType::Publish => {
-            raw.parse_exact(|data| v::Publish::parse(raw.flags(), data.into()))?.to_continuous_buffer()
-        }
+        PacketType::Publish => raw
+            .parse_exact(|data| v::Publish::parse(raw.flags(), data.into()))?
+            .to_continuous_buffer(),
         PacketType::PubAck => raw.parse_exact(v::Puback::parse)?.to_continuous_buffer(),
         PacketType::PubRec => raw.parse_exact(v::Pubrec::parse)?.to_continuous_buffer(),
         PacketType::PubRel => raw.parse_exact(v::Pubrel::parse)?.to_continuous_buffer(),
@@ -58,9 +59,9 @@ fn other_v5(kind: PacketType, raw: &Raw) -> Result<Vec<u8>, MqttError> {
     use v5_0 as v;
     Ok(match kind {
         PacketType::ConnAck => raw.parse_exact(v::Connack::parse)?.to_continuous_buffer(),
-        PacketType::Publish => {
-            raw.parse_exact(|data| v::Publish::parse(raw.flags(), data.into()))?.to_continuous_buffer()
-        }
+        PacketType::Publish => raw
+            .parse_exact(|data| v::Publish::parse(raw.flags(), data.into()))?
+            .to_continuous_buffer(),
         PacketType::PubAck => raw.parse_exact(v::Puback::parse)?.to_continuous_buffer(),
         PacketType::PubRec => raw.parse_exact(v::Pubrec::parse)?.to_continuous_buffer(),
         PacketType::PubRel => raw.parse_exact(v::Pubrel::parse)?.to_continuous_buffer(),
@@ -82,10 +83,14 @@ fn both_read_and_write_the_valid_rows() {
     let mut differences = Vec::new();
     for row in rows() {
         for version in COMPARED.into_iter().filter(|version| row.versions.contains(version)) {
-            let ancient = matches!(&row.packet, Packet::Connect(connect) if connect.version == Version::V3_1);
+            let ancient =
+                matches!(&row.packet, Packet::Connect(connect) if connect.version == Version::V3_1);
             let theirs = other(version, &row.wire);
-            let expected =
-                if row.strict && !ancient { theirs == Ok(row.wire.clone()) } else { theirs.is_err() };
+            let expected = if row.strict && !ancient {
+                theirs == Ok(row.wire.clone())
+            } else {
+                theirs.is_err()
+            };
             if !expected {
                 differences.push(format!("{} in {version}: {theirs:02X?}", row.name));
             }
@@ -94,8 +99,8 @@ fn both_read_and_write_the_valid_rows() {
     assert!(differences.is_empty(), "{differences:#?}");
 }
 
-/// Rules that the other codec does not check, or leaves to its connection: it may take what we refuse by
-/// them.
+/// Rules that the other codec does not check, or leaves to its connection: it may take what we
+/// refuse by them.
 fn is_unchecked_there(error: &Malformed) -> bool {
     matches!(
         error,
@@ -112,7 +117,8 @@ fn is_unchecked_there(error: &Malformed) -> bool {
             | Malformed::ConnAckFlags
             | Malformed::SubscriptionOptions
             | Malformed::NoLocalShared
-            // It takes a PUBLISH without property length and an acknowledgement with bytes to spare.
+            // It takes a PUBLISH without property length and an acknowledgement with bytes to
+            // spare.
             | Malformed::Truncated { packet: PacketType::Publish }
             | Malformed::TrailingBytes { packet: PacketType::PubAck, .. }
             // It takes two subscription identifiers in SUBSCRIBE.
@@ -120,8 +126,9 @@ fn is_unchecked_there(error: &Malformed) -> bool {
     )
 }
 
-/// The packet without what we take on purpose and the other codec does not: codes that are not in its table,
-/// a password without a user name (§3.1.2.9 allows it), authentication data without a method.
+/// The packet without what we take on purpose and the other codec does not: codes that are not in
+/// its table, a password without a user name (§3.1.2.9 allows it), authentication data without a
+/// method.
 fn without_liberties(mut packet: Packet) -> Packet {
     let succeed = |codes: &mut Vec<ReasonCode>| codes.fill(ReasonCode::SUCCESS);
     match &mut packet {
@@ -152,15 +159,21 @@ fn without_liberties(mut packet: Packet) -> Packet {
     packet
 }
 
-/// Two readers of the same bytes: where both take them they read the same; where one refuses, it is known
-/// why.
+/// Two readers of the same bytes: where both take them they read the same; where one refuses, it is
+/// known why.
 fn compare(version: Version, wire: &[u8]) {
     match (decode(version, wire), other(version, wire)) {
-        (Ok(Some(ours)), Ok(theirs)) => assert_eq!(decode(version, &theirs), Ok(Some(ours)), "{wire:02X?}"),
+        (Ok(Some(ours)), Ok(theirs)) => {
+            assert_eq!(decode(version, &theirs), Ok(Some(ours)), "{wire:02X?}")
+        }
         (Ok(Some(Packet::Connect(connect))), Err(_)) if connect.version == Version::V3_1 => {}
         (Ok(Some(ours)), Err(error)) => {
             let plain = encode(&without_liberties(ours), version);
-            assert_eq!(other(version, &plain), Ok(plain), "{version}: they refuse {wire:02X?}: {error:?}");
+            assert_eq!(
+                other(version, &plain),
+                Ok(plain),
+                "{version}: they refuse {wire:02X?}: {error:?}"
+            );
         }
         (Err(error), Ok(_)) => {
             assert!(is_unchecked_there(&error), "{version}: we refuse {wire:02X?}: {error}");

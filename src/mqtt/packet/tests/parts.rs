@@ -1,9 +1,10 @@
-//! Large messages in parts: put together again they are what they are as a whole, wherever they are cut.
+//! Large messages in parts: put together again they are what they are as a whole, wherever they are
+//! cut.
 
 use super::*;
 
-/// The same stream, its PUBLISH packets above `above` bytes in parts and put together again; runs of messages
-/// are read as such.
+/// The same stream, its PUBLISH packets above `above` bytes in parts and put together again; runs
+/// of messages are read as such.
 fn in_parts<'a>(
     version: Version,
     above: usize,
@@ -78,7 +79,11 @@ fn a_stream_cut_in_two_anywhere_is_the_same_stream_in_parts() {
             for cut in 0..=wire.len() {
                 let (head, tail) = wire.split_at(cut);
                 let expected = Ok((packets.clone(), 0));
-                assert_eq!(in_parts(version, above, [head, tail]), expected, "{version} {above} {cut}");
+                assert_eq!(
+                    in_parts(version, above, [head, tail]),
+                    expected,
+                    "{version} {above} {cut}"
+                );
             }
         }
     }
@@ -91,7 +96,11 @@ fn a_stream_in_small_pieces_is_the_same_stream_in_parts() {
         for above in [0, 20, 150, UNLIMITED] {
             for size in [1, 2, 3, 7] {
                 let expected = Ok((packets.clone(), 0));
-                assert_eq!(in_parts(version, above, wire.chunks(size)), expected, "{version} {above} {size}");
+                assert_eq!(
+                    in_parts(version, above, wire.chunks(size)),
+                    expected,
+                    "{version} {above} {size}"
+                );
             }
         }
     }
@@ -120,7 +129,9 @@ fn pieces_are_slices_of_what_was_fed() {
     let within = wire.as_ptr_range();
     let mut decoder = Decoder::new(Version::V3_1_1, UNLIMITED).in_parts_above(0);
     decoder.feed(wire.clone());
-    let Ok(Some(Part::Begins(publish, 2))) = decoder.next_part() else { panic!("a PUBLISH was fed") };
+    let Ok(Some(Part::Begins(publish, 2))) = decoder.next_part() else {
+        panic!("a PUBLISH was fed")
+    };
     assert!(within.contains(&publish.topic.unwrap().as_str().as_ptr()));
     let Ok(Some(Part::Piece(piece))) = decoder.next_part() else { panic!("its payload was fed") };
     assert!(within.contains(&piece.as_ptr()));
@@ -141,8 +152,8 @@ fn a_message_begins_with_its_first_byte() {
     assert_eq!(decoder.next_part(), Ok(None));
 }
 
-/// Whatever one byte becomes: what is taken as a whole is taken in parts and is the same, and what is refused
-/// is refused.
+/// Whatever one byte becomes: what is taken as a whole is taken in parts and is the same, and what
+/// is refused is refused.
 #[test]
 fn corruptions_are_found_in_parts_too() {
     for row in rows() {
@@ -155,7 +166,10 @@ fn corruptions_are_found_in_parts_too() {
                     let parts = in_parts(version, 0, [&wire[..]]);
                     let is_cut = matches!(whole, Ok((_, left)) if left > 0);
                     // What is cut may be refused, or have begun, before its end.
-                    assert!(is_cut || parts.is_err() == whole.is_err(), "{wire:02X?}\n{whole:?}\n{parts:?}");
+                    assert!(
+                        is_cut || parts.is_err() == whole.is_err(),
+                        "{wire:02X?}\n{whole:?}\n{parts:?}"
+                    );
                     if whole.is_ok() && !is_cut {
                         assert_eq!(parts, whole, "{wire:02X?}");
                     }

@@ -3,17 +3,27 @@
 use super::*;
 
 /// Around each length of a Variable Byte Integer, and back again.
-const LENGTHS: [usize; 14] = [0, 1, 0, 7, 90, 100, 110, 127, 128, 16_300, 16_383, 16_384, 5, 20_000];
+const LENGTHS: [usize; 14] =
+    [0, 1, 0, 7, 90, 100, 110, 127, 128, 16_300, 16_383, 16_384, 5, 20_000];
 
 fn message(qos: QoS, properties: &Properties) -> Publish {
     let topic = Some(TopicName::new("a/topic").unwrap());
     let properties = properties.clone();
-    Publish { dup: false, qos, retain: true, topic, packet_id: None, properties, payload: Bytes::new() }
+    Publish {
+        dup: false,
+        qos,
+        retain: true,
+        topic,
+        packet_id: None,
+        properties,
+        payload: Bytes::new(),
+    }
 }
 
 #[test]
 fn each_message_is_encoded_as_by_itself() {
-    let spoken = Properties(vec![Property::ContentType("x".into()), Property::MessageExpiryInterval(9)]);
+    let spoken =
+        Properties(vec![Property::ContentType("x".into()), Property::MessageExpiryInterval(9)]);
     for version in VERSIONS {
         for qos in [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce] {
             for properties in [&Properties::default(), &spoken] {
@@ -56,7 +66,12 @@ fn acknowledgements_of_success_are_what_they_are_as_packets() {
         ];
         for packet in packets {
             let short = Ack::success_packet(packet.packet_type(), packet_id);
-            assert_eq!(encode(&packet, version), short, "{} in {version}", packet.packet_type().name());
+            assert_eq!(
+                encode(&packet, version),
+                short,
+                "{} in {version}",
+                packet.packet_type().name()
+            );
         }
     }
 }

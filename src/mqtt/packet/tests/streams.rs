@@ -2,7 +2,8 @@
 
 use super::*;
 
-/// All rows of one version, one after the other; CONNECT, which sets the version, only where it fits.
+/// All rows of one version, one after the other; CONNECT, which sets the version, only where it
+/// fits.
 fn stream(version: Version) -> (Vec<u8>, Vec<Packet>) {
     let (mut wire, mut packets) = (Vec::new(), Vec::new());
     for row in rows() {
@@ -21,7 +22,11 @@ fn a_stream_cut_in_two_anywhere_is_the_same_stream() {
         let (wire, packets) = stream(version);
         for cut in 0..=wire.len() {
             let (head, tail) = wire.split_at(cut);
-            assert_eq!(decode_pieces(version, [head, tail]), Ok((packets.clone(), 0)), "{version} at {cut}");
+            assert_eq!(
+                decode_pieces(version, [head, tail]),
+                Ok((packets.clone(), 0)),
+                "{version} at {cut}"
+            );
         }
     }
 }
@@ -94,7 +99,9 @@ fn topic_and_payload_are_slices_of_what_was_fed() {
     let mut decoder = Decoder::new(Version::V3_1_1, UNLIMITED);
     decoder.feed(wire.clone());
     for _ in 0..2 {
-        let Ok(Some(Packet::Publish(publish))) = decoder.next() else { panic!("a PUBLISH was fed") };
+        let Ok(Some(Packet::Publish(publish))) = decoder.next() else {
+            panic!("a PUBLISH was fed")
+        };
         assert!(within.contains(&publish.payload.as_ptr()));
         assert!(within.contains(&publish.topic.unwrap().as_str().as_ptr()));
     }
@@ -107,10 +114,14 @@ fn a_connect_sets_the_version() {
     assert!(matches!(decoder.next(), Ok(Some(Packet::Connect(_)))));
     assert_eq!(decoder.version(), Version::V5);
     let code = ReasonCode::DISCONNECT_WITH_WILL_MESSAGE;
-    assert_eq!(decoder.next(), Ok(Some(Packet::Disconnect(Disconnect { code, properties: none() }))));
+    assert_eq!(
+        decoder.next(),
+        Ok(Some(Packet::Disconnect(Disconnect { code, properties: none() })))
+    );
 }
 
-/// Whatever one byte becomes, there is an answer, and a packet that was read can be written and read again.
+/// Whatever one byte becomes, there is an answer, and a packet that was read can be written and
+/// read again.
 #[test]
 fn every_corruption_gives_a_value_or_an_error() {
     for row in rows() {

@@ -27,7 +27,11 @@ fn publish(qos: QoS, packet_id: Option<u16>, payload: &'static str) -> Publish {
 }
 
 fn connack(session_present: bool, code: u8) -> Packet {
-    Packet::ConnAck(Box::new(ConnAck { session_present, code: ReasonCode(code), properties: none() }))
+    Packet::ConnAck(Box::new(ConnAck {
+        session_present,
+        code: ReasonCode(code),
+        properties: none(),
+    }))
 }
 
 pub(super) fn rows() -> Vec<Row> {
@@ -55,8 +59,18 @@ fn connection() -> Vec<Row> {
     let user_only = Credentials { username: Some("u".into()), password: None };
     let boxed = |connect: Connect| Packet::Connect(Box::new(connect));
     vec![
-        row("CONNECT 3.1", ALL, "10 0F 0006 'MQIsdp' 03 02 003C 0001 'c'", boxed(connect(Version::V3_1))),
-        row("CONNECT 3.1.1", ALL, "10 0D 0004 'MQTT' 04 02 003C 0001 'c'", boxed(connect(Version::V3_1_1))),
+        row(
+            "CONNECT 3.1",
+            ALL,
+            "10 0F 0006 'MQIsdp' 03 02 003C 0001 'c'",
+            boxed(connect(Version::V3_1)),
+        ),
+        row(
+            "CONNECT 3.1.1",
+            ALL,
+            "10 0D 0004 'MQTT' 04 02 003C 0001 'c'",
+            boxed(connect(Version::V3_1_1)),
+        ),
         row(
             "CONNECT 3.1.1 with everything",
             ALL,
@@ -83,7 +97,12 @@ fn connection() -> Vec<Row> {
         ),
         row("CONNACK accepted", V3, "20 02 00 00", connack(false, 0)),
         row("CONNACK session present", V3_1_1, "20 02 01 00", connack(true, 0)),
-        liberal("CONNACK 3.1 with its reserved byte in use", V3_1, "20 02 FE 00", connack(false, 0)),
+        liberal(
+            "CONNACK 3.1 with its reserved byte in use",
+            V3_1,
+            "20 02 FE 00",
+            connack(false, 0),
+        ),
         row("CONNACK not authorized", V3, "20 02 00 05", connack(false, 5)),
         liberal("CONNACK with a code of MQTT 5", V3, "20 02 00 84", connack(false, 0x84)),
         row("PINGREQ", ALL, "C0 00", Packet::PingReq),
@@ -138,22 +157,31 @@ fn publishing() -> Vec<Row> {
 }
 
 fn subscribing() -> Vec<Row> {
-    let subscribe =
-        |subscriptions| Packet::Subscribe(Subscribe { packet_id: id(10), properties: none(), subscriptions });
+    let subscribe = |subscriptions| {
+        Packet::Subscribe(Subscribe { packet_id: id(10), properties: none(), subscriptions })
+    };
     let one = || vec![Subscription::new(filter("a/#"), QoS::AtLeastOnce)];
     let two = vec![
         Subscription::new(filter("a"), QoS::AtMostOnce),
         Subscription::new(filter("+"), QoS::ExactlyOnce),
     ];
     let codes = |codes: &[u8]| codes.iter().copied().map(ReasonCode).collect();
-    let suback = |list| Packet::SubAck(SubAck { packet_id: id(10), properties: none(), codes: list });
-    let unsubscribe =
-        |filters| Packet::Unsubscribe(Unsubscribe { packet_id: id(11), properties: none(), filters });
-    let unsuback = Packet::UnsubAck(UnsubAck { packet_id: id(11), properties: none(), codes: Vec::new() });
+    let suback =
+        |list| Packet::SubAck(SubAck { packet_id: id(10), properties: none(), codes: list });
+    let unsubscribe = |filters| {
+        Packet::Unsubscribe(Unsubscribe { packet_id: id(11), properties: none(), filters })
+    };
+    let unsuback =
+        Packet::UnsubAck(UnsubAck { packet_id: id(11), properties: none(), codes: Vec::new() });
     vec![
         row("SUBSCRIBE", V3, "82 08 000A 0003 'a/#' 01", subscribe(one())),
         row("SUBSCRIBE to two", V3, "82 0A 000A 0001 'a' 00 0001 '+' 02", subscribe(two)),
-        liberal("SUBSCRIBE 3.1 with DUP (3.1 §2.1)", V3_1, "8A 08 000A 0003 'a/#' 01", subscribe(one())),
+        liberal(
+            "SUBSCRIBE 3.1 with DUP (3.1 §2.1)",
+            V3_1,
+            "8A 08 000A 0003 'a/#' 01",
+            subscribe(one()),
+        ),
         liberal(
             "SUBSCRIBE 3.1 with unused bits (3.1 §3.8)",
             V3_1,
@@ -170,7 +198,12 @@ fn subscribing() -> Vec<Row> {
             "A2 08 000B 0001 'a' 0001 'b'",
             unsubscribe(vec![filter("a"), filter("b")]),
         ),
-        liberal("UNSUBSCRIBE 3.1 with DUP", V3_1, "AA 05 000B 0001 'a'", unsubscribe(vec![filter("a")])),
+        liberal(
+            "UNSUBSCRIBE 3.1 with DUP",
+            V3_1,
+            "AA 05 000B 0001 'a'",
+            unsubscribe(vec![filter("a")]),
+        ),
         row("UNSUBACK", V3, "B0 02 000B", unsuback),
     ]
 }

@@ -56,10 +56,17 @@ fn connecting() -> Vec<Row> {
             Property::AuthenticationData("D".into()),
         ]),
     };
-    let password =
-        Connect { credentials: Credentials { username: None, password: Some("p".into()) }, ..bare.clone() };
+    let password = Connect {
+        credentials: Credentials { username: None, password: Some("p".into()) },
+        ..bare.clone()
+    };
     vec![
-        row("CONNECT", ALL, "10 0D 0004 'MQTT' 05 02 0000 00 0000", Packet::Connect(Box::new(bare))),
+        row(
+            "CONNECT",
+            ALL,
+            "10 0D 0004 'MQTT' 05 02 0000 00 0000",
+            Packet::Connect(Box::new(bare)),
+        ),
         row(
             "CONNECT with everything",
             ALL,
@@ -152,7 +159,8 @@ fn publishing() -> Vec<Row> {
         ]),
         ..plain.clone()
     };
-    let alias = Publish { topic: None, properties: properties([Property::TopicAlias(1)]), ..plain.clone() };
+    let alias =
+        Publish { topic: None, properties: properties([Property::TopicAlias(1)]), ..plain.clone() };
     vec![
         row("PUBLISH", V5, "30 06 0001 't' 00 'hi'", Packet::Publish(plain)),
         row(
@@ -162,33 +170,77 @@ fn publishing() -> Vec<Row> {
              0B 01 0B FFFFFF7F 03 0001 'c' 'hi'",
             Packet::Publish(full),
         ),
-        row("PUBLISH with an alias alone", V5, "30 08 0000 03 23 0001 'hi'", Packet::Publish(alias)),
+        row(
+            "PUBLISH with an alias alone",
+            V5,
+            "30 08 0000 03 23 0001 'hi'",
+            Packet::Publish(alias),
+        ),
     ]
 }
 
 fn acknowledging() -> Vec<Row> {
     let ack = |code, properties| Ack { packet_id: id(1), code: ReasonCode(code), properties };
-    let why =
-        || properties([Property::ReasonString("no".into()), Property::UserProperty("k".into(), "v".into())]);
+    let why = || {
+        properties([
+            Property::ReasonString("no".into()),
+            Property::UserProperty("k".into(), "v".into()),
+        ])
+    };
     let long = "0C 1F 0002 'no' 26 0001 'k' 0001 'v'";
     vec![
         row("PUBACK with a code", V5, "40 03 0001 10", Packet::PubAck(ack(0x10, none()))),
         row("PUBREC with a code", V5, "50 03 0001 97", Packet::PubRec(ack(0x97, none()))),
         row("PUBREL with a code", V5, "62 03 0001 92", Packet::PubRel(ack(0x92, none()))),
         row("PUBCOMP with a code", V5, "70 03 0001 92", Packet::PubComp(ack(0x92, none()))),
-        long_form("PUBACK with a code of success", V5, "40 03 0001 00", Packet::PubAck(ack(0, none()))),
-        long_form("PUBACK with no properties", V5, "40 04 0001 00 00", Packet::PubAck(ack(0, none()))),
-        long_form("PUBREC with no properties", V5, "50 04 0001 10 00", Packet::PubRec(ack(0x10, none()))),
-        row("PUBACK with properties", V5, &format!("40 10 0001 87 {long}"), Packet::PubAck(ack(0x87, why()))),
-        row("PUBREC with properties", V5, &format!("50 10 0001 00 {long}"), Packet::PubRec(ack(0, why()))),
-        row("PUBREL with properties", V5, &format!("62 10 0001 92 {long}"), Packet::PubRel(ack(0x92, why()))),
+        long_form(
+            "PUBACK with a code of success",
+            V5,
+            "40 03 0001 00",
+            Packet::PubAck(ack(0, none())),
+        ),
+        long_form(
+            "PUBACK with no properties",
+            V5,
+            "40 04 0001 00 00",
+            Packet::PubAck(ack(0, none())),
+        ),
+        long_form(
+            "PUBREC with no properties",
+            V5,
+            "50 04 0001 10 00",
+            Packet::PubRec(ack(0x10, none())),
+        ),
+        row(
+            "PUBACK with properties",
+            V5,
+            &format!("40 10 0001 87 {long}"),
+            Packet::PubAck(ack(0x87, why())),
+        ),
+        row(
+            "PUBREC with properties",
+            V5,
+            &format!("50 10 0001 00 {long}"),
+            Packet::PubRec(ack(0, why())),
+        ),
+        row(
+            "PUBREL with properties",
+            V5,
+            &format!("62 10 0001 92 {long}"),
+            Packet::PubRel(ack(0x92, why())),
+        ),
         row(
             "PUBCOMP with properties",
             V5,
             &format!("70 10 0001 92 {long}"),
             Packet::PubComp(ack(0x92, why())),
         ),
-        liberal("PUBACK with an unknown code", V5, "40 03 0001 55", Packet::PubAck(ack(0x55, none()))),
+        liberal(
+            "PUBACK with an unknown code",
+            V5,
+            "40 03 0001 55",
+            Packet::PubAck(ack(0x55, none())),
+        ),
     ]
 }
 
@@ -220,10 +272,13 @@ fn subscribing() -> Vec<Row> {
     };
     let why = || properties([Property::ReasonString("no".into())]);
     let codes = |codes: &[u8]| codes.iter().copied().map(ReasonCode).collect::<Vec<_>>();
-    let suback = |properties, codes| Packet::SubAck(SubAck { packet_id: id(10), properties, codes });
-    let unsuback = |properties, codes| Packet::UnsubAck(UnsubAck { packet_id: id(11), properties, codes });
-    let unsubscribe =
-        |properties, filters| Packet::Unsubscribe(Unsubscribe { packet_id: id(11), properties, filters });
+    let suback =
+        |properties, codes| Packet::SubAck(SubAck { packet_id: id(10), properties, codes });
+    let unsuback =
+        |properties, codes| Packet::UnsubAck(UnsubAck { packet_id: id(11), properties, codes });
+    let unsubscribe = |properties, filters| {
+        Packet::Unsubscribe(Unsubscribe { packet_id: id(11), properties, filters })
+    };
     let user = properties([Property::UserProperty("k".into(), "v".into())]);
     vec![
         row("SUBSCRIBE", V5, "82 07 000A 00 0001 'a' 02", Packet::Subscribe(plain)),
@@ -234,7 +289,12 @@ fn subscribing() -> Vec<Row> {
             Packet::Subscribe(full),
         ),
         row("SUBACK", V5, "90 07 000A 00 00 01 02 87", suback(none(), codes(&[0, 1, 2, 0x87]))),
-        row("SUBACK with a reason", V5, "90 09 000A 05 1F 0002 'no' 97", suback(why(), codes(&[0x97]))),
+        row(
+            "SUBACK with a reason",
+            V5,
+            "90 09 000A 05 1F 0002 'no' 97",
+            suback(why(), codes(&[0x97])),
+        ),
         row("UNSUBSCRIBE", V5, "A2 06 000B 00 0001 'a'", unsubscribe(none(), vec![filter("a")])),
         row(
             "UNSUBSCRIBE with a property",
@@ -243,21 +303,34 @@ fn subscribing() -> Vec<Row> {
             unsubscribe(user, vec![filter("a"), filter("b")]),
         ),
         row("UNSUBACK", V5, "B0 05 000B 00 00 11", unsuback(none(), codes(&[0, 0x11]))),
-        row("UNSUBACK with a reason", V5, "B0 09 000B 05 1F 0002 'no' 87", unsuback(why(), codes(&[0x87]))),
-        liberal("UNSUBACK with an unknown code", V5, "B0 04 000B 00 66", unsuback(none(), codes(&[0x66]))),
+        row(
+            "UNSUBACK with a reason",
+            V5,
+            "B0 09 000B 05 1F 0002 'no' 87",
+            unsuback(why(), codes(&[0x87])),
+        ),
+        liberal(
+            "UNSUBACK with an unknown code",
+            V5,
+            "B0 04 000B 00 66",
+            unsuback(none(), codes(&[0x66])),
+        ),
     ]
 }
 
 fn ending() -> Vec<Row> {
-    let disconnect = |code, properties| Packet::Disconnect(Disconnect { code: ReasonCode(code), properties });
+    let disconnect =
+        |code, properties| Packet::Disconnect(Disconnect { code: ReasonCode(code), properties });
     let auth = |code, properties| Packet::Auth(Auth { code: ReasonCode(code), properties });
     let moved = properties([
         Property::ReasonString("no".into()),
         Property::UserProperty("k".into(), "v".into()),
         Property::ServerReference("x".into()),
     ]);
-    let step =
-        properties([Property::AuthenticationMethod("M".into()), Property::AuthenticationData("D".into())]);
+    let step = properties([
+        Property::AuthenticationMethod("M".into()),
+        Property::AuthenticationData("D".into()),
+    ]);
     vec![
         row("DISCONNECT with a code", V5, "E0 01 8E", disconnect(0x8E, none())),
         long_form("DISCONNECT with no properties", V5, "E0 02 04 00", disconnect(4, none())),

@@ -42,7 +42,11 @@ fn unknown_aliases_are_violations() {
     let mut client = Client::online(config(Version::V5));
     client.feed(&[aliased(Some("a"), 1)]);
     client.reconnect(connack(true));
-    assert_eq!(client.violated(aliased(None, 1)), violation, "an alias is one connection's [MQTT-3.3.2-7]");
+    assert_eq!(
+        client.violated(aliased(None, 1)),
+        violation,
+        "an alias is one connection's [MQTT-3.3.2-7]"
+    );
 }
 
 /// Topics and aliases of what is sent for these topics.
@@ -97,7 +101,10 @@ fn a_new_connection_has_new_aliases() {
     let mut client = Client::limited(Config { topic_alias: true, ..config(Version::V5) }, &limits);
     published(&mut client, &["one", "one"]);
     client.reconnect(refusal_or_success(true, ReasonCode::SUCCESS, &limits));
-    assert_eq!(published(&mut client, &["one"]), [named("one", Some(1)), (None, Some(1)), (None, Some(1))]);
+    assert_eq!(
+        published(&mut client, &["one"]),
+        [named("one", Some(1)), (None, Some(1)), (None, Some(1))]
+    );
     client.reconnect(connack(true));
     assert_eq!(published(&mut client, &[]), vec![named("one", None); 3]);
 }

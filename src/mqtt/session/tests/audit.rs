@@ -1,6 +1,6 @@
-//! Watches the wire of one client and panics at the first packet that should not have been sent: needless or
-//! missing retransmission, a wrong DUP, an identifier in use, too many in flight, an early acknowledgement.
-//! It must never know what the session thinks.
+//! Watches the wire of one client and panics at the first packet that should not have been sent:
+//! needless or missing retransmission, a wrong DUP, an identifier in use, too many in flight, an
+//! early acknowledgement. It must never know what the session thinks.
 
 use std::collections::{HashMap, HashSet};
 
@@ -133,7 +133,8 @@ impl Audit {
         self.connected = true;
         self.quota = connack.properties.receive_maximum().map_or(self.quota, usize::from);
         // MQTT 3.1 has no Session Present: a session that was not begun anew is taken to be there.
-        let present = if self.version == Version::V3_1 { !self.clean } else { connack.session_present };
+        let present =
+            if self.version == Version::V3_1 { !self.clean } else { connack.session_present };
         if !present {
             self.sent_in_session.clear();
             self.using.clear();
@@ -152,14 +153,21 @@ impl Audit {
         let Some(packet_id) = publish.packet_id else { return };
         assert!(number > self.latest_here, "[MQTT-4.6.0-1] {number} after {}", self.latest_here);
         self.latest_here = number;
-        assert!(!self.over.contains(&number), "message {number} is sent again after its acknowledgement");
+        assert!(
+            !self.over.contains(&number),
+            "message {number} is sent again after its acknowledgement"
+        );
         let again = !self.sent_in_session.insert(number);
         assert_eq!(publish.dup, again, "[MQTT-3.3.1-1] DUP of message {number}");
         let user = self.using.insert(packet_id, number).unwrap_or(number);
         assert_eq!(user, number, "[MQTT-2.2.1-3] identifier {packet_id} is in use");
         self.outstanding.insert(packet_id);
         let count = self.outstanding.len();
-        assert!(count <= self.quota, "[MQTT-3.3.4-7] {count} messages in flight, {} allowed", self.quota);
+        assert!(
+            count <= self.quota,
+            "[MQTT-3.3.4-7] {count} messages in flight, {} allowed",
+            self.quota
+        );
     }
 
     fn pubrel(&mut self, ack: &Ack) {
@@ -172,8 +180,14 @@ impl Audit {
     /// `kind`: 0 is PUBACK, 1 is PUBREC.
     fn acknowledged(&mut self, ack: &Ack, kind: usize, settled: u64) {
         let number = self.numbers[&ack.packet_id];
-        assert!(number <= settled, "message {number} is acknowledged, but only {settled} are settled");
-        assert!(self.masked || number > self.acknowledged[kind], "[MQTT-4.6.0-2] acknowledgements in order");
+        assert!(
+            number <= settled,
+            "message {number} is acknowledged, but only {settled} are settled"
+        );
+        assert!(
+            self.masked || number > self.acknowledged[kind],
+            "[MQTT-4.6.0-2] acknowledgements in order"
+        );
         self.acknowledged[kind] = number;
     }
 }

@@ -32,7 +32,10 @@ fn connect_data(client: &mut Client) -> String {
     client.session.connect();
     let sent = client.sent();
     let [Packet::Connect(connect)] = &sent[..] else { panic!("CONNECT goes out alone: {sent:?}") };
-    assert_eq!(connect.properties.authentication_method().map(|method| &**method), Some("SCRAM-SHA-256"));
+    assert_eq!(
+        connect.properties.authentication_method().map(|method| &**method),
+        Some("SCRAM-SHA-256")
+    );
     data(&connect.properties)
 }
 
@@ -41,7 +44,12 @@ fn sign(key: &[u8], message: &str) -> Vec<u8> {
 }
 
 /// A server that knows the password: checks the proof and shows its own, RFC 5802 §3.
-fn server_final(password: &[u8], client_first: &str, server_first: &str, client_final: &str) -> String {
+fn server_final(
+    password: &[u8],
+    client_first: &str,
+    server_first: &str,
+    client_final: &str,
+) -> String {
     let mut salted = [0; 32];
     let iterations = NonZeroU32::new(4096).expect("not zero");
     pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, iterations, b"salt", password, &mut salted);
@@ -50,7 +58,8 @@ fn server_final(password: &[u8], client_first: &str, server_first: &str, client_
     let message = format!("{bare},{server_first},{without_proof}");
     let stored = digest::digest(&digest::SHA256, &sign(&salted, "Client Key"));
     let proof = data_encoding::BASE64.decode(proof.as_bytes()).expect("base64");
-    let key: Vec<u8> = proof.iter().zip(sign(stored.as_ref(), &message)).map(|(a, b)| a ^ b).collect();
+    let key: Vec<u8> =
+        proof.iter().zip(sign(stored.as_ref(), &message)).map(|(a, b)| a ^ b).collect();
     assert_eq!(
         digest::digest(&digest::SHA256, &key).as_ref(),
         stored.as_ref(),
@@ -95,7 +104,10 @@ fn a_challenge_that_is_none_is_refused() {
     let mut client = Client::new(scram(b"pencil"));
     connect_data(&mut client);
     let (violation, _) = client.violated(auth("r=other,s=c2FsdA==,i=1"));
-    assert_eq!(violation, Violation::Authentication(ScramError::Malformed("another nonce than ours")));
+    assert_eq!(
+        violation,
+        Violation::Authentication(ScramError::Malformed("another nonce than ours"))
+    );
 }
 
 #[test]
@@ -106,7 +118,10 @@ fn one_step_is_said_in_connect_and_has_no_second() {
     client.session.connect();
     let sent = client.sent();
     let [Packet::Connect(connect)] = &sent[..] else { panic!("CONNECT goes out alone: {sent:?}") };
-    assert_eq!(connect.properties.authentication_method().map(|method| &**method), Some("OAUTH2-JWT"));
+    assert_eq!(
+        connect.properties.authentication_method().map(|method| &**method),
+        Some("OAUTH2-JWT")
+    );
     assert_eq!(data(&connect.properties), "token");
     assert_eq!(client.violated(auth("more")).0, Violation::Unexpected("AUTH"));
 }

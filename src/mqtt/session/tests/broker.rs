@@ -1,11 +1,13 @@
-//! A model broker for one client: sessions, both sides of QoS 1 and 2, retransmission, and the checks that
-//! a strict server would make. It must never know what the client's session thinks.
+//! A model broker for one client: sessions, both sides of QoS 1 and 2, retransmission, and the
+//! checks that a strict server would make. It must never know what the client's session thinks.
 
 use std::collections::{HashSet, VecDeque};
 
 use bytes::{Bytes, BytesMut};
 
-use crate::mqtt::packet::{Ack, ConnAck, Connect, Decoder, Disconnect, Packet, PacketId, Publish, SubAck};
+use crate::mqtt::packet::{
+    Ack, ConnAck, Connect, Decoder, Disconnect, Packet, PacketId, Publish, SubAck,
+};
 use crate::mqtt::property::{Properties, Property};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
@@ -66,13 +68,22 @@ impl Broker {
     pub fn new(manner: Manner) -> Self {
         let decoder = Decoder::new(manner.version, 1 << 20);
         let (out, passed_on) = (BytesMut::new(), Vec::new());
-        Self { manner, state: None, out, passed_on, decoder, online: false, outstanding: HashSet::new() }
+        Self {
+            manner,
+            state: None,
+            out,
+            passed_on,
+            decoder,
+            online: false,
+            outstanding: HashSet::new(),
+        }
     }
 
     /// Bytes from the client.
     pub fn receive(&mut self, bytes: Bytes) {
         self.decoder.feed(bytes);
-        while let Some(packet) = self.decoder.next().expect("the client sends well-formed packets") {
+        while let Some(packet) = self.decoder.next().expect("the client sends well-formed packets")
+        {
             self.handle(packet);
         }
         self.pump();
@@ -89,7 +100,9 @@ impl Broker {
 
     /// A message for the client; whether there is a subscription for it.
     pub fn offer(&mut self, publish: Publish) -> bool {
-        let Some(state) = self.state.as_mut().filter(|state| state.subscribed) else { return false };
+        let Some(state) = self.state.as_mut().filter(|state| state.subscribed) else {
+            return false;
+        };
         state.queue.push_back(publish);
         self.pump();
         true
@@ -100,7 +113,8 @@ impl Broker {
         self.state.as_ref().is_none_or(|state| state.queue.is_empty() && state.flight.is_empty())
     }
 
-    /// The client's messages that are half taken: a client that forgot them must not reuse their identifiers.
+    /// The client's messages that are half taken: a client that forgot them must not reuse their
+    /// identifiers.
     pub fn receipts(&self) -> HashSet<PacketId> {
         self.state.as_ref().map(|state| state.receipts.clone()).unwrap_or_default()
     }
@@ -121,7 +135,11 @@ impl Broker {
                 self.state().subscribed = true;
                 let codes = vec![ReasonCode::GRANTED_QOS_2; subscribe.subscriptions.len()];
                 let packet_id = subscribe.packet_id;
-                self.send(&Packet::SubAck(SubAck { packet_id, properties: Properties::default(), codes }));
+                self.send(&Packet::SubAck(SubAck {
+                    packet_id,
+                    properties: Properties::default(),
+                    codes,
+                }));
             }
             Packet::PingReq => self.send(&Packet::PingResp),
             Packet::Disconnect(disconnect) => self.disconnected(&disconnect),
@@ -140,7 +158,8 @@ impl Broker {
         let session_present = self.state.is_some() && self.manner.version > Version::V3_1;
         let state = self.state.get_or_insert_default();
         let expiry = connect.properties.session_expiry_interval().unwrap_or(0);
-        state.kept = if connect.version.has_properties() { expiry > 0 } else { !connect.clean_start };
+        state.kept =
+            if connect.version.has_properties() { expiry > 0 } else { !connect.clean_start };
         let mut properties = Properties::default();
         if connect.version.has_properties() {
             properties.push(Property::ReceiveMaximum(self.manner.receive_maximum));
@@ -184,14 +203,19 @@ impl Broker {
         if refused || publish.qos == QoS::AtLeastOnce {
             self.outstanding.remove(&packet_id);
         }
-        self.send(&if publish.qos == QoS::AtLeastOnce { Packet::PubAck(ack) } else { Packet::PubRec(ack) });
+        self.send(&if publish.qos == QoS::AtLeastOnce {
+            Packet::PubAck(ack)
+        } else {
+            Packet::PubRec(ack)
+        });
     }
 
     fn pubrel(&mut self, ack: &Ack) {
         self.outstanding.remove(&ack.packet_id);
         let known = self.state().receipts.remove(&ack.packet_id);
         let unknown = !known && self.manner.version.has_properties();
-        let code = if unknown { ReasonCode::PACKET_IDENTIFIER_NOT_FOUND } else { ReasonCode::SUCCESS };
+        let code =
+            if unknown { ReasonCode::PACKET_IDENTIFIER_NOT_FOUND } else { ReasonCode::SUCCESS };
         self.send(&Packet::PubComp(Ack { code, ..Ack::success(ack.packet_id) }));
     }
 
@@ -201,7 +225,11 @@ impl Broker {
     }
 
     fn pubrec(&mut self, ack: &Ack) {
-        let sent = self.state().flight.iter_mut().find(|sent| sent.publish.packet_id == Some(ack.packet_id));
+        let sent = self
+            .state()
+            .flight
+            .iter_mut()
+            .find(|sent| sent.publish.packet_id == Some(ack.packet_id));
         let sent = sent.expect("PUBREC answers a message of this connection");
         assert_eq!(sent.publish.qos, QoS::ExactlyOnce, "PUBREC answers QoS 2");
         sent.released = true;
@@ -215,10 +243,13 @@ impl Broker {
     fn take(&mut self, packet_id: PacketId) -> Sent {
         let flight = &mut self.state().flight;
         let position = flight.iter().position(|sent| sent.publish.packet_id == Some(packet_id));
-        flight.remove(position.expect("an acknowledgement of something in flight")).expect("it was found")
+        flight
+            .remove(position.expect("an acknowledgement of something in flight"))
+            .expect("it was found")
     }
 
-    /// Sends what the window allows; identifiers come back soon, to find a client that confuses them.
+    /// Sends what the window allows; identifiers come back soon, to find a client that confuses
+    /// them.
     fn pump(&mut self) {
         while self.online
             && let Some(state) = self.state.as_mut()
@@ -234,7 +265,9 @@ impl Broker {
     }
 
     fn send(&mut self, packet: &Packet) {
-        packet.encode(self.manner.version, &mut self.out).expect("the broker's packets have a wire form");
+        packet
+            .encode(self.manner.version, &mut self.out)
+            .expect("the broker's packets have a wire form");
     }
 }
 

@@ -14,7 +14,10 @@ fn identifiers_wrap_around_and_are_never_in_use_twice() {
             client.publish(qos, number);
             let Some(Packet::Publish(publish)) = client.sent().pop() else { panic!("a PUBLISH") };
             let packet_id = u16::from(publish.packet_id.unwrap());
-            assert!(in_use.insert(packet_id), "identifier {packet_id} of message {number} is in use");
+            assert!(
+                in_use.insert(packet_id),
+                "identifier {packet_id} of message {number} is in use"
+            );
             if number % 1000 == 0 {
                 slow.push_back((number, packet_id));
             } else {
@@ -70,12 +73,17 @@ fn every_identifier_is_found() {
         let ids: Vec<u16> = (1..=20)
             .map(|number| {
                 client.publish(QoS::AtLeastOnce, number);
-                let Some(Packet::Publish(publish)) = client.sent().pop() else { panic!("a PUBLISH") };
+                let Some(Packet::Publish(publish)) = client.sent().pop() else {
+                    panic!("a PUBLISH")
+                };
                 publish.packet_id.unwrap().into()
             })
             .collect();
         assert_eq!(
-            client.feed(&[puback(ids[0].wrapping_sub(2).max(1)), puback(ids[19].wrapping_add(2).max(1))]),
+            client.feed(&[
+                puback(ids[0].wrapping_sub(2).max(1)),
+                puback(ids[19].wrapping_add(2).max(1))
+            ]),
             []
         );
         for (&packet_id, record) in ids.iter().rev().zip((1..=20).rev()) {

@@ -101,7 +101,8 @@ fn a_repeated_qos_1_message_is_delivered_again() {
     }
 }
 
-/// The server sends again what was not acknowledged; only then it is acknowledged, on the new connection.
+/// The server sends again what was not acknowledged; only then it is acknowledged, on the new
+/// connection.
 #[test]
 fn acknowledgements_wait_for_the_message_to_come_again() {
     for version in VERSIONS {
@@ -168,7 +169,11 @@ fn a_new_message_is_known_by_its_missing_dup_where_the_session_is_doubtful() {
     client.reconnect(connack(false));
     assert_eq!(client.feed(&[from_server(EXACTLY, 1, true, 1)]), []);
     assert_eq!(numbers(&client.feed(&[from_server(EXACTLY, 2, false, 3)])), [3]);
-    assert_eq!(client.feed(&[from_server(EXACTLY, 2, false, 3)]), [], "on one connection DUP is not needed");
+    assert_eq!(
+        client.feed(&[from_server(EXACTLY, 2, false, 3)]),
+        [],
+        "on one connection DUP is not needed"
+    );
 }
 
 fn flood(version: Version, qos: QoS, count: u16) -> Client {
@@ -212,7 +217,8 @@ fn before_mqtt_5_only_the_identifiers_are_a_limit() {
 
 #[test]
 fn the_server_may_say_goodbye_only_in_mqtt_5() {
-    let disconnect = Disconnect { code: ReasonCode::SERVER_SHUTTING_DOWN, properties: Properties::default() };
+    let disconnect =
+        Disconnect { code: ReasonCode::SERVER_SHUTTING_DOWN, properties: Properties::default() };
     let packet = Packet::Disconnect(disconnect.clone());
     let mut client = Client::online(config(Version::V5));
     let events = client.feed(&[packet.clone(), from_server(ONCE, 1, false, 1)]);
@@ -224,7 +230,8 @@ fn the_server_may_say_goodbye_only_in_mqtt_5() {
     }
 }
 
-/// What waits for its PUBREL from an earlier connection does not count against the quota of a new one (§4.9).
+/// What waits for its PUBREL from an earlier connection does not count against the quota of a new
+/// one (§4.9).
 #[test]
 fn a_new_connection_begins_with_the_whole_quota() {
     let mut client = Client::online(config(Version::V5));

@@ -1,4 +1,5 @@
-//! The session in virtual time: by hand, packet by packet, and in a seeded simulation against a model broker.
+//! The session in virtual time: by hand, packet by packet, and in a seeded simulation against a
+//! model broker.
 
 mod aliases;
 mod audit;
@@ -25,7 +26,9 @@ use std::time::{Duration, Instant};
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::{Config, Event, Session, Violation};
-use crate::mqtt::packet::{Ack, ConnAck, Credentials, Decoder, Packet, PacketId, Publish, Subscription};
+use crate::mqtt::packet::{
+    Ack, ConnAck, Credentials, Decoder, Packet, PacketId, Publish, Subscription,
+};
 use crate::mqtt::property::{Properties, Property};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
@@ -79,7 +82,15 @@ fn message(name: &'static str, qos: QoS, number: u32) -> Publish {
     payload.put_bytes(b'.', (number % 5) as usize * 7);
     let properties = Properties::default();
     let payload = payload.freeze();
-    Publish { dup: false, qos, retain: false, topic: Some(topic(name)), packet_id: None, properties, payload }
+    Publish {
+        dup: false,
+        qos,
+        retain: false,
+        topic: Some(topic(name)),
+        packet_id: None,
+        properties,
+        payload,
+    }
 }
 
 /// A session, the time, and what it has sent.
@@ -149,7 +160,9 @@ impl Client {
     fn feed_bytes(&mut self, bytes: Bytes) -> Result<Vec<Event>, Violation> {
         self.session.receive(bytes, self.now);
         let mut events = Vec::new();
-        while let Some(next) = next_events(&mut self.session, self.now, || ControlFlow::Continue(()))? {
+        while let Some(next) =
+            next_events(&mut self.session, self.now, || ControlFlow::Continue(()))?
+        {
             events.extend(next);
         }
         Ok(events)
@@ -157,7 +170,8 @@ impl Client {
 
     /// The server sends something that it must not: what was wrong, and the code of our DISCONNECT.
     fn violated(&mut self, packet: Packet) -> (Violation, Option<ReasonCode>) {
-        let violation = self.feed_bytes(encoded(self.version(), &[packet])).expect_err("a violation");
+        let violation =
+            self.feed_bytes(encoded(self.version(), &[packet])).expect_err("a violation");
         assert_eq!(self.session.poll(self.now), Ok(None), "the session has ended");
         let code = self.sent().into_iter().find_map(|packet| match packet {
             Packet::Disconnect(disconnect) => Some(disconnect.code),
@@ -169,7 +183,9 @@ impl Client {
     /// Publishes message `number` as record `number`.
     fn publish(&mut self, qos: QoS, number: u32) {
         assert!(self.session.can_publish(qos), "message {number} may be published");
-        self.session.publish(message("a/topic", qos, number), u64::from(number)).expect("it can be sent");
+        self.session
+            .publish(message("a/topic", qos, number), u64::from(number))
+            .expect("it can be sent");
     }
 }
 
@@ -250,8 +266,11 @@ fn one_brief(packet: &Packet) -> String {
             format!("{name} {}{dup}", publish.packet_id.map_or(0, u16::from))
         }
         Packet::PubAck(ack) | Packet::PubRec(ack) | Packet::PubRel(ack) | Packet::PubComp(ack) => {
-            let code =
-                if ack.code == ReasonCode::SUCCESS { String::new() } else { format!(" {:#x}", ack.code.0) };
+            let code = if ack.code == ReasonCode::SUCCESS {
+                String::new()
+            } else {
+                format!(" {:#x}", ack.code.0)
+            };
             format!("{name} {}{code}", ack.packet_id)
         }
         Packet::Subscribe(subscribe) => format!("{name} {}", subscribe.packet_id),

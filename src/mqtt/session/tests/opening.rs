@@ -41,8 +41,8 @@ fn connect_is_these_bytes() {
     }
 }
 
-/// (version, clean start asked, outlives connection, outlives us) -> (Clean Start, Session Expiry), and the
-/// same for the second connection.
+/// (version, clean start asked, outlives connection, outlives us) -> (Clean Start, Session Expiry),
+/// and the same for the second connection.
 #[test]
 fn clean_start_and_expiry_follow_from_what_must_survive() {
     use Version::{V3_1, V3_1_1, V5};
@@ -89,8 +89,11 @@ fn connect_carries_credentials_and_will() {
         properties: Properties::default(),
     });
     for version in VERSIONS {
-        let connect =
-            connect_of(Config { credentials: credentials.clone(), will: will.clone(), ..config(version) });
+        let connect = connect_of(Config {
+            credentials: credentials.clone(),
+            will: will.clone(),
+            ..config(version)
+        });
         assert_eq!((connect.credentials, connect.will), (credentials.clone(), will.clone()));
     }
 }
@@ -118,7 +121,10 @@ fn a_refusal_is_the_last_event() {
         let mut client = Client::new(config(version));
         client.session.connect();
         let events = client.feed(&[refusal_or_success(false, code, &[]), Packet::PingResp]);
-        assert!(matches!(&events[..], [Event::Refused(connack)] if connack.code == code), "{events:?}");
+        assert!(
+            matches!(&events[..], [Event::Refused(connack)] if connack.code == code),
+            "{events:?}"
+        );
         assert!(!client.session.can_publish(QoS::AtMostOnce));
         assert_eq!(client.session.deadline(), None);
     }
@@ -201,7 +207,8 @@ fn limits_are_those_of_the_latest_connack() {
 #[test]
 fn an_assigned_identifier_is_kept() {
     let assigned = [Property::AssignedClientIdentifier("given".into())];
-    let mut client = Client::limited(Config { client_id: "".into(), ..config(Version::V5) }, &assigned);
+    let mut client =
+        Client::limited(Config { client_id: "".into(), ..config(Version::V5) }, &assigned);
     assert_eq!(next_connect(&mut client).client_id, "given");
 }
 
@@ -211,22 +218,30 @@ fn a_stale_session_is_forgotten_first() {
     for version in [Version::V3_1, Version::V3_1_1] {
         let mut client = Client::new(config(version));
         client.session.connect();
-        let Some(Event::Connected(found)) = client.feed(&[connack(true)]).pop() else { panic!("connected") };
+        let Some(Event::Connected(found)) = client.feed(&[connack(true)]).pop() else {
+            panic!("connected")
+        };
         assert!(client.session.is_stale(&found));
 
         client.session.forget_at_server(true);
         assert!(next_connect(&mut client).clean_start);
-        let Some(Event::Connected(found)) = client.feed(&[connack(false)]).pop() else { panic!("connected") };
+        let Some(Event::Connected(found)) = client.feed(&[connack(false)]).pop() else {
+            panic!("connected")
+        };
         assert!(!client.session.is_stale(&found));
 
         client.session.forget_at_server(false);
         assert!(!next_connect(&mut client).clean_start);
-        let Some(Event::Connected(found)) = client.feed(&[connack(false)]).pop() else { panic!("connected") };
+        let Some(Event::Connected(found)) = client.feed(&[connack(false)]).pop() else {
+            panic!("connected")
+        };
         assert!(!client.session.is_stale(&found));
 
         client.lose();
         client.session.connect();
-        let Some(Event::Connected(found)) = client.feed(&[connack(true)]).pop() else { panic!("connected") };
+        let Some(Event::Connected(found)) = client.feed(&[connack(true)]).pop() else {
+            panic!("connected")
+        };
         assert!(!client.session.is_stale(&found), "it is ours now");
     }
 }
@@ -247,9 +262,12 @@ fn clean_start_is_not_answered_by_an_old_session() {
 #[test]
 fn a_session_that_was_asked_for_is_not_stale() {
     for version in VERSIONS {
-        let mut client = Client::new(Config { clean_start: false, outlives_us: true, ..config(version) });
+        let mut client =
+            Client::new(Config { clean_start: false, outlives_us: true, ..config(version) });
         client.session.connect();
-        let Some(Event::Connected(found)) = client.feed(&[connack(true)]).pop() else { panic!("connected") };
+        let Some(Event::Connected(found)) = client.feed(&[connack(true)]).pop() else {
+            panic!("connected")
+        };
         assert!(!client.session.is_stale(&found));
     }
 }
@@ -259,9 +277,10 @@ fn a_session_that_was_asked_for_is_not_stale() {
 fn a_connection_that_forgets_is_silent() {
     for version in VERSIONS {
         let mut client = Client::online(config(version));
-        client
-            .session
-            .subscribe(vec![Subscription::new(filter("a"), QoS::AtLeastOnce)], Properties::default());
+        client.session.subscribe(
+            vec![Subscription::new(filter("a"), QoS::AtLeastOnce)],
+            Properties::default(),
+        );
         client.publish(QoS::AtLeastOnce, 1);
         client.publish(QoS::ExactlyOnce, 2);
         client.session.forget_at_server(true);
@@ -274,10 +293,12 @@ fn a_connection_that_forgets_is_silent() {
 
 #[test]
 fn remains_are_left_only_before_mqtt_5() {
-    let rows = [(false, false, false), (true, false, true), (true, true, false), (false, true, false)];
+    let rows =
+        [(false, false, false), (true, false, true), (true, true, false), (false, true, false)];
     for version in VERSIONS {
         for (outlives_connection, outlives_us, remains) in rows {
-            let session = Session::new(Config { outlives_connection, outlives_us, ..config(version) });
+            let session =
+                Session::new(Config { outlives_connection, outlives_us, ..config(version) });
             assert_eq!(session.leaves_remains(), remains && version < Version::V5);
         }
     }
@@ -296,7 +317,8 @@ fn goodbye(config: Config, code: ReasonCode) -> Option<Disconnect> {
 #[test]
 fn disconnect_ends_the_session_unless_it_shall_stay() {
     let ours = |outlives_us| Config { outlives_us, ..config(Version::V5) };
-    let expiry = |disconnect: Option<Disconnect>| disconnect.unwrap().properties.session_expiry_interval();
+    let expiry =
+        |disconnect: Option<Disconnect>| disconnect.unwrap().properties.session_expiry_interval();
     assert_eq!(expiry(goodbye(ours(false), ReasonCode::SUCCESS)), Some(0));
     assert_eq!(expiry(goodbye(ours(true), ReasonCode::SUCCESS)), None);
     // After an error we do not come back either.
@@ -334,7 +356,11 @@ fn half_a_packet_is_lost_with_its_connection() {
         assert_eq!(client.feed_bytes(bytes.slice(..5)).unwrap(), []);
         client.session.receive(bytes.slice(5..), client.now);
         client.lose();
-        assert_eq!(client.session.poll(client.now), Ok(None), "nothing is understood between connections");
+        assert_eq!(
+            client.session.poll(client.now),
+            Ok(None),
+            "nothing is understood between connections"
+        );
         assert_eq!(client.reconnect(connack(true)), []);
     }
 }

@@ -1,4 +1,5 @@
-//! QoS 1 and 2 from us: every order of acknowledgements, the window, and what the server must not send.
+//! QoS 1 and 2 from us: every order of acknowledgements, the window, and what the server must not
+//! send.
 
 use super::*;
 use crate::mqtt::packet::EncodeError;
@@ -64,14 +65,16 @@ fn qos_2_ends_with_pubcomp() {
 /// The last acknowledgements of five messages in all their orders, three of QoS 2 and two of QoS 1.
 #[test]
 fn acknowledgements_come_in_every_order() {
-    let qos = [QoS::ExactlyOnce, QoS::AtLeastOnce, QoS::ExactlyOnce, QoS::AtLeastOnce, QoS::ExactlyOnce];
+    let qos =
+        [QoS::ExactlyOnce, QoS::AtLeastOnce, QoS::ExactlyOnce, QoS::AtLeastOnce, QoS::ExactlyOnce];
     for order in orders(5) {
         let mut client = Client::online(config(Version::V5));
         (1..).zip(qos).for_each(|(number, qos)| client.publish(qos, number));
         client.feed(&[pubrec(1), pubrec(3), pubrec(5)]);
         for index in order {
             let packet_id = u16::try_from(index).unwrap() + 1;
-            let last = if qos[index] == QoS::AtLeastOnce { puback(packet_id) } else { pubcomp(packet_id) };
+            let last =
+                if qos[index] == QoS::AtLeastOnce { puback(packet_id) } else { pubcomp(packet_id) };
             assert_eq!(client.feed(&[last]), [acknowledged(u64::from(packet_id))]);
         }
         assert_eq!(client.session.in_flight(), 0);
@@ -159,7 +162,9 @@ fn acknowledgements_of_the_wrong_kind_are_violations() {
         let mut client = Client::online(config(version));
         client.publish(QoS::ExactlyOnce, 1);
         client.feed(&[pubrec(1)]);
-        assert!(matches!(client.violated(puback(1)), (Violation::Unexpected(_), sent) if sent == code));
+        assert!(
+            matches!(client.violated(puback(1)), (Violation::Unexpected(_), sent) if sent == code)
+        );
     }
 }
 
@@ -181,16 +186,22 @@ fn the_window_is_what_the_server_allows_or_what_works() {
         ..config(version)
     };
     for version in [Version::V3_1, Version::V3_1_1] {
-        for (max_inflight, qos, expected) in
-            [(0, AtLeastOnce, 1000), (0, ExactlyOnce, 20), (5, AtLeastOnce, 5), (50, ExactlyOnce, 50)]
-        {
+        for (max_inflight, qos, expected) in [
+            (0, AtLeastOnce, 1000),
+            (0, ExactlyOnce, 20),
+            (5, AtLeastOnce, 5),
+            (50, ExactlyOnce, 50),
+        ] {
             assert_eq!(window(Client::online(asked(max_inflight, version)), qos), expected);
         }
     }
     for (max_inflight, allowed, expected) in [(0, 7, 7), (5, 7, 5), (50, 7, 7), (0, 300, 300)] {
         for qos in [AtLeastOnce, ExactlyOnce] {
             let limits = [Property::ReceiveMaximum(allowed)];
-            assert_eq!(window(Client::limited(asked(max_inflight, Version::V5), &limits), qos), expected);
+            assert_eq!(
+                window(Client::limited(asked(max_inflight, Version::V5), &limits), qos),
+                expected
+            );
         }
     }
 }
@@ -201,7 +212,10 @@ fn the_window_slides() {
     let mut client = Client::limited(config(Version::V5), &[Property::ReceiveMaximum(2)]);
     client.publish(QoS::ExactlyOnce, 1);
     client.publish(QoS::AtLeastOnce, 2);
-    assert!(!client.session.can_publish(QoS::AtLeastOnce) && client.session.can_publish(QoS::AtMostOnce));
+    assert!(
+        !client.session.can_publish(QoS::AtLeastOnce)
+            && client.session.can_publish(QoS::AtMostOnce)
+    );
     client.feed(&[pubrec(1)]);
     assert!(!client.session.can_publish(QoS::AtLeastOnce));
     client.feed(&[puback(2)]);
@@ -218,7 +232,8 @@ fn the_window_slides() {
 
 #[test]
 fn what_the_server_does_not_take_is_not_sent() {
-    let limits = [Property::MaximumPacketSize(30), Property::MaximumQoS(1), Property::RetainAvailable(0)];
+    let limits =
+        [Property::MaximumPacketSize(30), Property::MaximumQoS(1), Property::RetainAvailable(0)];
     let mut client = Client::limited(config(Version::V5), &limits);
     client.sent();
     let publish = |qos, retain, payload: usize| Publish {
@@ -248,12 +263,16 @@ fn what_has_no_wire_form_leaves_no_trace() {
     for version in VERSIONS {
         let mut client = Client::online(config(version));
         let publish = Publish { topic: None, ..message("a", QoS::AtLeastOnce, 1) };
-        assert_eq!(client.session.publish(publish, 1), Err(Unsendable::Encode(EncodeError::NoTopic)));
+        assert_eq!(
+            client.session.publish(publish, 1),
+            Err(Unsendable::Encode(EncodeError::NoTopic))
+        );
         assert_eq!((client.session.in_flight(), client.sent()), (0, vec![]));
     }
 }
 
-/// Small packets are gathered, large payloads are sent from where they lie, and too much waits for room.
+/// Small packets are gathered, large payloads are sent from where they lie, and too much waits for
+/// room.
 #[test]
 fn the_outbox_keeps_the_order_and_is_bounded() {
     for version in VERSIONS {
@@ -262,7 +281,10 @@ fn the_outbox_keeps_the_order_and_is_bounded() {
         let mut count = 0;
         while client.session.can_publish(QoS::AtMostOnce) {
             let payload = if count % 2 == 0 { large.clone() } else { Bytes::from_static(b"small") };
-            client.session.publish(Publish { payload, ..message("a", QoS::AtMostOnce, 0) }, count).unwrap();
+            client
+                .session
+                .publish(Publish { payload, ..message("a", QoS::AtMostOnce, 0) }, count)
+                .unwrap();
             count += 1;
         }
         assert!((26..30).contains(&count), "{count} messages are about 256 KiB");

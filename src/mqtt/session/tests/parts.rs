@@ -1,5 +1,5 @@
-//! Large messages in parts: handed out as they come, whole again after a connection that was lost in the
-//! middle, and torn where they do not come again.
+//! Large messages in parts: handed out as they come, whole again after a connection that was lost
+//! in the middle, and torn where they do not come again.
 
 use super::*;
 
@@ -37,7 +37,9 @@ impl Output {
                     assert!(self.open.take().is_some(), "it has begun");
                     self.torn += 1;
                 }
-                Event::Message(delivery) => self.whole.push((delivery.number, delivery.publish.payload)),
+                Event::Message(delivery) => {
+                    self.whole.push((delivery.number, delivery.publish.payload))
+                }
                 other => panic!("{other:?}"),
             }
         }
@@ -82,7 +84,10 @@ fn a_large_message_comes_as_it_arrives() {
                 delivery: crate::mqtt::session::Delivery { number: 1, publish },
                 length: PAYLOAD.len(),
             };
-            assert_eq!(client.feed_bytes(first), Ok(vec![begins, Event::Piece(PAYLOAD[..10].into())]));
+            assert_eq!(
+                client.feed_bytes(first),
+                Ok(vec![begins, Event::Piece(PAYLOAD[..10].into())])
+            );
             let rest = vec![Event::Piece(PAYLOAD[10..].into()), Event::MessageEnds];
             assert_eq!(client.feed_bytes(second), Ok(rest));
             assert_eq!(client.sent(), []);
@@ -104,7 +109,9 @@ fn what_comes_again_goes_on_where_it_was() {
         for qos in [ONCE, EXACTLY] {
             let length = length_on_wire(version, qos);
             let again = bytes_of(version, large(qos, true, PAYLOAD));
-            for (first, second) in (0..length).flat_map(|one| (0..length).map(move |other| (one, other))) {
+            for (first, second) in
+                (0..length).flat_map(|one| (0..length).map(move |other| (one, other)))
+            {
                 let (mut client, mut output) = cut_at(version, qos, first);
                 for end in [second, length] {
                     assert_eq!(client.sent(), []);
@@ -134,7 +141,9 @@ fn at_qos_0_it_is_torn() {
             output.take(client.reconnect(connack(true)));
             assert_eq!(output.torn, usize::from(is_open));
             assert!(!client.session.tears());
-            output.take(client.feed_bytes(bytes_of(version, large(ONCE, false, PAYLOAD))).expect("none"));
+            output.take(
+                client.feed_bytes(bytes_of(version, large(ONCE, false, PAYLOAD))).expect("none"),
+            );
             assert_eq!(output.whole, [(1, PAYLOAD.into())]);
         }
     }
@@ -178,16 +187,21 @@ fn anything_else_tears_it() {
                 large(ONCE, false, b"x"),
             ];
             for publish in others {
-                let (mut client, mut output) = cut_at(version, qos, length_on_wire(version, qos) - 1);
+                let (mut client, mut output) =
+                    cut_at(version, qos, length_on_wire(version, qos) - 1);
                 output.take(client.reconnect(connack(true)));
-                output.take(client.feed_bytes(bytes_of(version, publish.clone())).expect("no violation"));
+                output.take(
+                    client.feed_bytes(bytes_of(version, publish.clone())).expect("no violation"),
+                );
                 let expected = Output { whole: vec![(1, publish.payload)], open: None, torn: 1 };
                 assert_eq!(output, expected, "{version}");
                 if client.session.inbound.has(&again) {
                     continue;
                 }
                 // Now it may come, and is a new one.
-                output.take(client.feed_bytes(bytes_of(version, again.clone())).expect("no violation"));
+                output.take(
+                    client.feed_bytes(bytes_of(version, again.clone())).expect("no violation"),
+                );
                 assert_eq!(output.whole.last(), Some(&(2, PAYLOAD.into())));
             }
         }
@@ -204,7 +218,9 @@ fn what_is_not_delivered_does_not_tear_it() {
         output.take(client.feed_bytes(wire.slice(..wire.len() - 2)).expect("no violation"));
         output.take(client.reconnect(connack(true)));
         output.take(client.feed(&[from_server(EXACTLY, 3, true, 7), pubrel(4)]));
-        output.take(client.feed_bytes(bytes_of(version, large(ONCE, true, PAYLOAD))).expect("no violation"));
+        output.take(
+            client.feed_bytes(bytes_of(version, large(ONCE, true, PAYLOAD))).expect("no violation"),
+        );
         assert_eq!(output.whole.last(), Some(&(2, PAYLOAD.into())));
         client.sent();
         client.session.settle(2);

@@ -15,7 +15,10 @@ impl World {
             *count.entry(number).or_default() += 1;
             if count[&number] == 1 {
                 let latest = &mut latest[usize::from(qos.bits())];
-                assert!(*latest < number, "message {number} of QoS {qos} arrives after {latest}: {self:?}");
+                assert!(
+                    *latest < number,
+                    "message {number} of QoS {qos} arrives after {latest}: {self:?}"
+                );
                 *latest = number;
             }
         }
@@ -49,7 +52,10 @@ impl World {
     pub fn check_incoming(&self) {
         for (number, &qos) in (1..).zip(&self.incoming) {
             let lost = !self.written.contains(&number) && qos > QoS::AtMostOnce;
-            assert!(!(lost && self.lossless), "message {number} of QoS {qos} was never written: {self:?}");
+            assert!(
+                !(lost && self.lossless),
+                "message {number} of QoS {qos} was never written: {self:?}"
+            );
         }
     }
 

@@ -1,5 +1,5 @@
-//! A new connection takes up what the old one left: what is sent again, with DUP or without, and what
-//! never is.
+//! A new connection takes up what the old one left: what is sent again, with DUP or without, and
+//! what never is.
 
 use super::*;
 
@@ -9,7 +9,9 @@ const EXACTLY: QoS = QoS::ExactlyOnce;
 /// Five messages in every stage: 1 sent, 2 acknowledged, 3 sent, 4 released, 5 completed.
 fn five(version: Version) -> Client {
     let mut client = Client::online(config(version));
-    (1..).zip([ONCE, ONCE, EXACTLY, EXACTLY, EXACTLY]).for_each(|(number, qos)| client.publish(qos, number));
+    (1..)
+        .zip([ONCE, ONCE, EXACTLY, EXACTLY, EXACTLY])
+        .for_each(|(number, qos)| client.publish(qos, number));
     client.feed(&[puback(2), pubrec(4), pubrec(5), pubcomp(5)]);
     client.sent();
     client
@@ -55,7 +57,11 @@ fn mqtt_3_1_takes_the_session_to_be_there() {
     let mut client = Client::online(Config { outlives_connection: false, ..config(Version::V3_1) });
     client.publish(ONCE, 1);
     client.publish(EXACTLY, 2);
-    assert_eq!(client.reconnect(connack(true)), [Event::InDoubt { record: 2 }], "Clean Session ended it");
+    assert_eq!(
+        client.reconnect(connack(true)),
+        [Event::InDoubt { record: 2 }],
+        "Clean Session ended it"
+    );
     assert_eq!(brief(&client.sent()), ["PUBLISH 1"]);
 }
 
@@ -76,7 +82,8 @@ fn dup_is_not_set_for_what_a_new_session_has_not_seen() {
     assert_eq!(brief(&client.sent()), ["PUBLISH 3", "PUBLISH 4"]);
 }
 
-/// §4.9: the window of the new connection holds for what is sent again; new messages wait behind it.
+/// §4.9: the window of the new connection holds for what is sent again; new messages wait behind
+/// it.
 #[test]
 fn the_new_window_holds() {
     let mut client = Client::online(config(Version::V5));
@@ -118,7 +125,8 @@ fn what_was_refused_is_not_sent_again() {
     assert_eq!(client.sent(), []);
 }
 
-/// The server of the new connection may take less: what it does not take is refused by us, the rest goes on.
+/// The server of the new connection may take less: what it does not take is refused by us, the rest
+/// goes on.
 #[test]
 fn what_the_new_server_does_not_take_is_refused() {
     let rows = [
@@ -142,7 +150,8 @@ fn what_the_new_server_does_not_take_is_refused() {
     }
 }
 
-/// A large window of large messages is sent again piece by piece, not as a second copy of all of it.
+/// A large window of large messages is sent again piece by piece, not as a second copy of all of
+/// it.
 #[test]
 fn what_is_sent_again_fits_into_the_outbox() {
     for version in VERSIONS {
@@ -154,12 +163,16 @@ fn what_is_sent_again_fits_into_the_outbox() {
             client.sent();
         }
         client.reconnect(connack(true));
-        let largest =
-            std::iter::from_fn(|| client.session.outgoing(client.now)).map(|piece| piece.len()).max();
+        let largest = std::iter::from_fn(|| client.session.outgoing(client.now))
+            .map(|piece| piece.len())
+            .max();
         assert!(largest < Some(300_000), "{largest:?}");
         client.reconnect(connack(true));
         client.session.outgoing(client.now);
-        assert!(!client.session.can_publish(ONCE), "new messages wait until the old ones were sent");
+        assert!(
+            !client.session.can_publish(ONCE),
+            "new messages wait until the old ones were sent"
+        );
         client.reconnect(connack(true));
         assert_eq!(client.sent().len(), 100);
         assert!(client.session.can_publish(ONCE));

@@ -1,4 +1,5 @@
-//! Runs of messages from one block: as many as may be sent, each as it would be by itself, also again.
+//! Runs of messages from one block: as many as may be sent, each as it would be by itself, also
+//! again.
 
 use std::ops::Range;
 use std::rc::Rc;
@@ -16,12 +17,13 @@ fn places(from: usize) -> impl Iterator<Item = Range<usize>> {
     (from..10).map(|number| 2 * number..2 * number + 1)
 }
 
-/// Publishes what is left from message `from` on, as records of the same numbers; how many were sent.
+/// Publishes what is left from message `from` on, as records of the same numbers; how many were
+/// sent.
 fn publish(client: &mut Client, head: &Rc<Publish>, from: usize) -> u64 {
     let mut places = places(from);
-    client
-        .session
-        .publish_run(head, from as u64, |longest| places.next().filter(|place| place.len() <= longest))
+    client.session.publish_run(head, from as u64, |longest| {
+        places.next().filter(|place| place.len() <= longest)
+    })
 }
 
 fn payloads(packets: &[Packet]) -> String {
@@ -43,8 +45,12 @@ fn a_run_is_as_long_as_the_window() {
         assert_eq!((payloads(&sent), brief(&sent)), ("0123".into(), brief_ids([1, 2, 3, 4])));
         let code = ReasonCode::QUOTA_EXCEEDED;
         let refusal = Ack { code, ..Ack::success(id(2)) };
-        let refusal = if qos == QoS::AtLeastOnce { Packet::PubAck(refusal) } else { Packet::PubRec(refusal) };
-        assert_eq!(client.feed(&[refusal]), [Event::Acknowledged { record: 1, code, reason: None }]);
+        let refusal =
+            if qos == QoS::AtLeastOnce { Packet::PubAck(refusal) } else { Packet::PubRec(refusal) };
+        assert_eq!(
+            client.feed(&[refusal]),
+            [Event::Acknowledged { record: 1, code, reason: None }]
+        );
         assert_eq!(publish(&mut client, &head, 4), 1, "the window slides");
         assert_eq!(payloads(&client.sent()), "4");
         assert_eq!(client.session.first_unfinished(), Some(0));
@@ -65,7 +71,9 @@ fn what_is_lost_of_a_run_is_sent_again_from_its_block() {
     client.reconnect(connack(true));
     let again = client.sent();
     assert_eq!(payloads(&again), "2456789");
-    assert!(again.iter().all(|packet| matches!(packet, Packet::Publish(Publish { dup: true, .. }))));
+    assert!(
+        again.iter().all(|packet| matches!(packet, Packet::Publish(Publish { dup: true, .. })))
+    );
 }
 
 #[test]
@@ -102,8 +110,10 @@ fn unusual_messages_are_no_run() {
 #[test]
 fn no_message_of_a_run_is_longer_than_the_broker_takes() {
     let mut client = Client::limited(config(Version::V5), &[Property::MaximumPacketSize(100)]);
-    let head =
-        Rc::new(Publish { payload: Bytes::from(vec![b'.'; 200]), ..message("a/topic", QoS::AtMostOnce, 0) });
+    let head = Rc::new(Publish {
+        payload: Bytes::from(vec![b'.'; 200]),
+        ..message("a/topic", QoS::AtMostOnce, 0)
+    });
     let mut count = 0;
     let sent = client.session.publish_run(&head, 1, |longest| {
         count += 1;

@@ -1,5 +1,5 @@
-//! Thousands of small worlds, each from its own seed. `MQTTWS_SEED=n` replays one, `MQTTWS_SEEDS=n` runs
-//! more.
+//! Thousands of small worlds, each from its own seed. `MQTTWS_SEED=n` replays one, `MQTTWS_SEEDS=n`
+//! runs more.
 
 use super::world::World;
 use crate::mqtt::version::Version;
@@ -8,7 +8,8 @@ fn simulate(version: Version) {
     if let Ok(seed) = std::env::var("MQTTWS_SEED") {
         return World::new(version, seed.parse().expect("MQTTWS_SEED is a number")).run();
     }
-    let worlds = std::env::var("MQTTWS_SEEDS").map_or(10_000, |count| count.parse().expect("a number"));
+    let worlds =
+        std::env::var("MQTTWS_SEEDS").map_or(10_000, |count| count.parse().expect("a number"));
     for seed in 0..worlds {
         let run = std::panic::AssertUnwindSafe(|| World::new(version, seed).run());
         if let Err(panic) = std::panic::catch_unwind(run) {

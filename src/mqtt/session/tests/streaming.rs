@@ -9,8 +9,8 @@ fn begin(client: &mut Client, qos: QoS) {
     assert!(!client.session.can_publish(QoS::AtMostOnce), "nothing may come between");
 }
 
-/// Gives as much of the payload as is wanted, up to `most` bytes, and sends it; how much that was, and the
-/// packets that it made whole.
+/// Gives as much of the payload as is wanted, up to `most` bytes, and sends it; how much that was,
+/// and the packets that it made whole.
 fn give(client: &mut Client, most: usize) -> (usize, Vec<Packet>) {
     let (mut given, mut packets) = (0, Vec::new());
     loop {
@@ -36,7 +36,9 @@ fn the_pieces_make_one_packet_and_what_waits_comes_behind_it() {
         assert_eq!(client.sent(), [], "nothing comes between");
         let (given, sent) = give(&mut client, 10);
         assert_eq!(given, 1, "no more is wanted than is missing");
-        let [Packet::Publish(publish), Packet::PingReq] = &sent[..] else { panic!("not these two") };
+        let [Packet::Publish(publish), Packet::PingReq] = &sent[..] else {
+            panic!("not these two")
+        };
         assert_eq!((publish.payload.len(), publish.dup, publish.qos), (LENGTH, false, qos));
         assert!(client.session.can_publish(QoS::AtMostOnce));
     }
@@ -76,6 +78,9 @@ fn after_a_loss_it_begins_again() {
 fn what_is_too_large_is_refused_before_it_is_begun() {
     let mut client = Client::limited(config(Version::V5), &[Property::MaximumPacketSize(500_000)]);
     let refused = client.session.publish_stream(message("large", QoS::AtLeastOnce, 0), LENGTH, 7);
-    assert!(matches!(refused, Err(super::super::Unsendable::TooLarge { limit: 500_000, .. })), "{refused:?}");
+    assert!(
+        matches!(refused, Err(super::super::Unsendable::TooLarge { limit: 500_000, .. })),
+        "{refused:?}"
+    );
     assert_eq!(client.sent(), []);
 }

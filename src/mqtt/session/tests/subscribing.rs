@@ -13,14 +13,17 @@ fn unsuback(packet_id: u16, version: Version) -> UnsubAck {
 }
 
 fn subscribe(client: &mut Client, name: &'static str) -> PacketId {
-    client.session.subscribe(vec![Subscription::new(filter(name), QoS::AtLeastOnce)], Properties::default())
+    client
+        .session
+        .subscribe(vec![Subscription::new(filter(name), QoS::AtLeastOnce)], Properties::default())
 }
 
 /// The filters of each SUBSCRIBE and UNSUBSCRIBE that is sent now.
 fn filters(client: &mut Client) -> Vec<String> {
     let describe = |packet: Packet| match packet {
         Packet::Subscribe(subscribe) => {
-            let all: Vec<_> = subscribe.subscriptions.iter().map(|one| one.filter.as_str()).collect();
+            let all: Vec<_> =
+                subscribe.subscriptions.iter().map(|one| one.filter.as_str()).collect();
             format!("SUBSCRIBE {}", all.join(" "))
         }
         Packet::Unsubscribe(unsubscribe) => {
@@ -52,7 +55,11 @@ fn unsubscribing_is_answered_under_its_identifier() {
         let mut client = Client::online(config(version));
         assert_eq!(client.session.unsubscribe(vec![filter("a")], Properties::default()), id(1));
         assert_eq!(brief(&client.sent()), ["UNSUBSCRIBE 1"]);
-        assert_eq!(client.feed(&[Packet::SubAck(suback(1, ReasonCode::SUCCESS))]), [], "the wrong answer");
+        assert_eq!(
+            client.feed(&[Packet::SubAck(suback(1, ReasonCode::SUCCESS))]),
+            [],
+            "the wrong answer"
+        );
         let answer = unsuback(1, version);
         assert_eq!(client.feed(&[Packet::UnsubAck(answer.clone())]), [Event::Unsubscribed(answer)]);
     }
@@ -74,7 +81,11 @@ fn a_subscription_is_renewed_when_the_server_lost_it() {
         client.feed(&[Packet::SubAck(suback(1, ReasonCode::GRANTED_QOS_1))]);
         client.reconnect(connack(session_present));
         let expected: &[&str] = if again { &["SUBSCRIBE a"] } else { &[] };
-        assert_eq!(filters(&mut client), expected, "MQTT {version}, session present: {session_present}");
+        assert_eq!(
+            filters(&mut client),
+            expected,
+            "MQTT {version}, session present: {session_present}"
+        );
     }
 }
 
@@ -97,7 +108,8 @@ fn an_unanswered_subscribe_is_sent_again() {
     }
 }
 
-/// A CONNECT whose CONNACK was lost may have begun a new session: "session present" then is not ours.
+/// A CONNECT whose CONNACK was lost may have begun a new session: "session present" then is not
+/// ours.
 #[test]
 fn a_subscription_is_renewed_after_an_unanswered_connect() {
     for version in VERSIONS {
@@ -139,14 +151,18 @@ fn an_unanswered_unsubscribe_is_sent_again() {
             client.reconnect(connack(session_present));
             assert_eq!(filters(&mut client), ["UNSUBSCRIBE a"]);
             let answer = unsuback(2, version);
-            assert_eq!(client.feed(&[Packet::UnsubAck(answer.clone())]), [Event::Unsubscribed(answer)]);
+            assert_eq!(
+                client.feed(&[Packet::UnsubAck(answer.clone())]),
+                [Event::Unsubscribed(answer)]
+            );
             client.reconnect(connack(session_present));
             assert_eq!(filters(&mut client), Vec::<String>::new());
         }
     }
 }
 
-/// Options and properties of the first time hold for the second, a Subscription Identifier among them.
+/// Options and properties of the first time hold for the second, a Subscription Identifier among
+/// them.
 #[test]
 fn a_renewed_subscription_is_the_same() {
     let mut client = Client::online(config(Version::V5));

@@ -8,7 +8,9 @@ fn expectant(version: Version) -> Client {
     let mut client = Client::online(config(version));
     client.publish(QoS::AtLeastOnce, 1);
     client.publish(QoS::ExactlyOnce, 2);
-    client.session.subscribe(vec![Subscription::new(filter("a"), QoS::AtLeastOnce)], Properties::default());
+    client
+        .session
+        .subscribe(vec![Subscription::new(filter("a"), QoS::AtLeastOnce)], Properties::default());
     client.session.unsubscribe(vec![filter("b")], Properties::default());
     client.session.ping();
     client
@@ -25,7 +27,11 @@ fn conversation(version: Version) -> Vec<Packet> {
         from_server(QoS::ExactlyOnce, 8, false, 3),
         pubrec(2),
         pubcomp(2),
-        Packet::SubAck(SubAck { packet_id: id(3), properties: properties(), codes: vec![ReasonCode(1)] }),
+        Packet::SubAck(SubAck {
+            packet_id: id(3),
+            properties: properties(),
+            codes: vec![ReasonCode(1)],
+        }),
         Packet::UnsubAck(UnsubAck { packet_id: id(4), properties: properties(), codes }),
         Packet::PingResp,
         pubrel(8),
@@ -50,7 +56,8 @@ fn packets_cut_anywhere_are_the_same_events() {
             assert_eq!(events, whole, "MQTT {version}, cut after {cut} bytes");
         }
         let mut client = expectant(version);
-        let single = (0..bytes.len()).flat_map(|at| client.feed_bytes(bytes.slice(at..=at)).unwrap());
+        let single =
+            (0..bytes.len()).flat_map(|at| client.feed_bytes(bytes.slice(at..=at)).unwrap());
         assert_eq!(single.collect::<Vec<_>>(), whole, "MQTT {version}, byte by byte");
     }
 }
@@ -72,7 +79,11 @@ fn what_only_clients_send_is_a_violation() {
         let mut packets = vec![
             Packet::Connect(Box::new(connect)),
             connack(false),
-            Packet::Subscribe(Subscribe { packet_id: id(1), properties: properties(), subscriptions }),
+            Packet::Subscribe(Subscribe {
+                packet_id: id(1),
+                properties: properties(),
+                subscriptions,
+            }),
             Packet::Unsubscribe(Unsubscribe {
                 packet_id: id(1),
                 properties: properties(),
@@ -105,7 +116,10 @@ fn malformed_packets_end_the_session_with_their_code() {
         let result = client.feed_bytes(Bytes::copy_from_slice(bytes));
         assert!(matches!(result, Err(Violation::Malformed(_))), "{result:?}");
         let sent = client.sent();
-        assert!(matches!(&sent[..], [Packet::Disconnect(goodbye)] if goodbye.code == code), "{sent:?}");
+        assert!(
+            matches!(&sent[..], [Packet::Disconnect(goodbye)] if goodbye.code == code),
+            "{sent:?}"
+        );
     }
     for version in [Version::V3_1, Version::V3_1_1] {
         let mut client = Client::online(config(version));
@@ -120,7 +134,9 @@ fn a_violation_is_the_end() {
     for version in VERSIONS {
         let mut client = Client::online(config(version));
         let message = from_server(QoS::AtMostOnce, 0, false, 1);
-        client.session.receive(encoded(version, &[message.clone(), Packet::PingReq, message]), client.now);
+        client
+            .session
+            .receive(encoded(version, &[message.clone(), Packet::PingReq, message]), client.now);
         assert!(matches!(client.session.poll(client.now), Ok(Some(Event::Message(_)))));
         assert_eq!(client.session.poll(client.now), Err(Violation::Unexpected("PINGREQ")));
         assert_eq!(client.session.poll(client.now), Ok(None));

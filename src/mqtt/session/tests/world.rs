@@ -1,5 +1,5 @@
-//! A small world in virtual time: a caller, its [`Session`], a lossy link and the model broker, all driven by
-//! one seed. Promises 1, 4 and 5 of the design are checked at its end.
+//! A small world in virtual time: a caller, its [`Session`], a lossy link and the model broker, all
+//! driven by one seed. Promises 1, 4 and 5 of the design are checked at its end.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::ops::ControlFlow;
@@ -107,12 +107,17 @@ impl World {
             outlives_us: scenario == Scenario::Killed,
             keep_alive: [0, 20][rng.usize(..2)],
             parts_above: [None, Some(0), Some(20)][rng.usize(..3)],
-            max_inflight: if version.has_properties() { None } else { std::num::NonZeroU16::new(quota) },
+            max_inflight: if version.has_properties() {
+                None
+            } else {
+                std::num::NonZeroU16::new(quota)
+            },
             ..config(version)
         };
         let kinds = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce];
         let mix: Vec<_> = (0..=rng.usize(..3)).map(|_| kinds[rng.usize(..3)]).collect();
-        let mut some = |most| (0..rng.usize(..most)).map(|_| mix[rng.usize(..mix.len())]).collect::<Vec<_>>();
+        let mut some =
+            |most| (0..rng.usize(..most)).map(|_| mix[rng.usize(..mix.len())]).collect::<Vec<_>>();
         let (outgoing, incoming) = (some(16), some(16));
         Self {
             scenario,
@@ -213,13 +218,16 @@ impl World {
         if qos == QoS::ExactlyOnce && self.half_taken.contains(&self.session.exchanges.next_id()) {
             self.confused.insert(number);
         }
-        self.session.publish(message("up", qos, number), u64::from(number)).expect("no limit was announced");
+        self.session
+            .publish(message("up", qos, number), u64::from(number))
+            .expect("no limit was announced");
         self.flush();
     }
 
     /// Some messages from one block, as many of them as may be sent.
     fn publish_run(&mut self, qos: QoS) {
-        let alike = self.outgoing[self.published..].iter().take_while(|other| **other == qos).count();
+        let alike =
+            self.outgoing[self.published..].iter().take_while(|other| **other == qos).count();
         let (mut block, mut payloads) = (BytesMut::new(), VecDeque::new());
         let first = u32::try_from(self.published + 1).expect("few messages");
         for number in (first..).take(self.rng.usize(1..=alike)) {
@@ -273,10 +281,13 @@ impl World {
             }
         } else {
             let rng = &mut self.rng;
-            let mut go_on =
-                || if rng.u8(..4) == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+            let mut go_on = || {
+                if rng.u8(..4) == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            };
             let mut events = Vec::new();
-            while let Some(next) = super::next_events(&mut self.session, self.now, &mut go_on).expect(good) {
+            while let Some(next) =
+                super::next_events(&mut self.session, self.now, &mut go_on).expect(good)
+            {
                 events.extend(next);
             }
             for event in events {
@@ -362,7 +373,8 @@ impl World {
         self.half_taken = self.broker.receipts();
         self.life = Life::default();
         self.session = Session::new(self.config.clone());
-        self.audit = Audit::new(self.config.version, usize::from(self.broker.manner.receive_maximum));
+        self.audit =
+            Audit::new(self.config.version, usize::from(self.broker.manner.receive_maximum));
     }
 
     fn heard(&mut self, event: Event) {
@@ -377,7 +389,10 @@ impl World {
             Event::Message(delivery) => self.delivered(&delivery),
             Event::MessageBegins { delivery, length } => {
                 assert!(delivery.publish.payload.is_empty());
-                assert!(self.life.partial.replace((delivery, length)).is_none(), "one message at a time");
+                assert!(
+                    self.life.partial.replace((delivery, length)).is_none(),
+                    "one message at a time"
+                );
             }
             Event::Piece(piece) => {
                 let publish = &mut self.life.partial.as_mut().expect("it has begun").0.publish;
@@ -394,7 +409,10 @@ impl World {
                 assert!(self.life.partial.take().is_some(), "it has begun");
             }
             Event::Acknowledged { record, code, .. } => {
-                self.ended(record, if code.is_error() { Outcome::Refused } else { Outcome::Acknowledged });
+                self.ended(
+                    record,
+                    if code.is_error() { Outcome::Refused } else { Outcome::Acknowledged },
+                );
             }
             Event::InDoubt { record } => self.ended(record, Outcome::InDoubt),
             other => panic!("{other:?}"),
@@ -411,12 +429,27 @@ impl World {
         assert_eq!(delivery.publish.topic.as_ref(), Some(&topic("down")));
         assert_eq!(qos, self.incoming[message as usize - 1], "QoS of message {message}");
         let known = self.life.deliveries.contains(&(message, qos));
-        assert!(!known || qos == QoS::AtLeastOnce, "message {message} of QoS {qos} is delivered twice");
-        let latest =
-            self.life.deliveries.iter().filter(|(_, other)| *other == qos).map(|(one, _)| *one).max();
-        assert!(known || latest.is_none_or(|latest| latest < message), "message {message} out of order");
+        assert!(
+            !known || qos == QoS::AtLeastOnce,
+            "message {message} of QoS {qos} is delivered twice"
+        );
+        let latest = self
+            .life
+            .deliveries
+            .iter()
+            .filter(|(_, other)| *other == qos)
+            .map(|(one, _)| *one)
+            .max();
+        assert!(
+            known || latest.is_none_or(|latest| latest < message),
+            "message {message} out of order"
+        );
         self.life.deliveries.push((message, qos));
-        assert_eq!(delivery.number, self.life.deliveries.len() as u64, "deliveries are counted from 1");
+        assert_eq!(
+            delivery.number,
+            self.life.deliveries.len() as u64,
+            "deliveries are counted from 1"
+        );
         self.audit.delivered(&delivery.publish, delivery.number);
     }
 }

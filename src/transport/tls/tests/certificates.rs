@@ -24,10 +24,14 @@ fn an_unknown_authority_is_told() {
 #[test]
 fn a_certificate_out_of_its_time_is_told_with_the_date() {
     let authority = authority();
-    let identity = authority.identity(&["localhost"], |params| params.not_after = date_time_ymd(2020, 2, 29));
-    assert_eq!(fault(identity, "localhost", &authority.trusted()).1, "certificate expired on 2020-02-29");
     let identity =
-        authority.identity(&["localhost"], |params| params.not_before = date_time_ymd(2999, 12, 31));
+        authority.identity(&["localhost"], |params| params.not_after = date_time_ymd(2020, 2, 29));
+    assert_eq!(
+        fault(identity, "localhost", &authority.trusted()).1,
+        "certificate expired on 2020-02-29"
+    );
+    let identity = authority
+        .identity(&["localhost"], |params| params.not_before = date_time_ymd(2999, 12, 31));
     assert_eq!(
         fault(identity, "localhost", &authority.trusted()).1,
         "certificate not valid before 2999-12-31"
@@ -76,7 +80,10 @@ fn authorities_that_cannot_be_used_name_the_file() {
             certificate.replace("-----END", "-----ENT"),
             "CA file PATH is not proper PEM: a section has no END line",
         ),
-        (certificate.replacen("MII", "!!!", 1), "CA file PATH is not proper PEM: a section is not base64"),
+        (
+            certificate.replacen("MII", "!!!", 1),
+            "CA file PATH is not proper PEM: a section is not base64",
+        ),
     ];
     for (content, words) in rows {
         let file = TempFile::new(content);
@@ -121,7 +128,10 @@ fn a_damaged_certificate_is_explained_without_a_panic() {
         ] {
             let evidence = Evidence::new(&der, std::slice::from_ref(&der), Some(&roots));
             let words = evidence.fault(error).to_string();
-            assert!(words.starts_with("certificate ") && !words.contains(char::is_control), "{words}");
+            assert!(
+                words.starts_with("certificate ") && !words.contains(char::is_control),
+                "{words}"
+            );
         }
     };
     for length in 0..leaf.len() {

@@ -10,7 +10,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
+};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -33,7 +35,8 @@ struct TempFile(PathBuf);
 impl TempFile {
     fn new(content: impl AsRef<[u8]>) -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let name = format!("mqttws-{}-{}.pem", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let name =
+            format!("mqttws-{}-{}.pem", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let path = std::env::temp_dir().join(name);
         fs::write(&path, content).unwrap();
         Self(path)
@@ -118,7 +121,9 @@ fn echo(config: ServerConfig) -> u16 {
         let Ok(mut echoing) = tungstenite::accept_hdr(tls, agree) else { return };
         while let Ok(message) = echoing.read() {
             let ping = tungstenite::Message::Ping(Bytes::new());
-            if message.is_binary() && echoing.write(ping).and_then(|()| echoing.send(message)).is_err() {
+            if message.is_binary()
+                && echoing.write(ping).and_then(|()| echoing.send(message)).is_err()
+            {
                 return;
             }
         }
@@ -144,7 +149,8 @@ impl Client {
             log: false,
         };
         let server = Endpoint::from_parts(Scheme::Ws, "127.0.0.1", Some(port), None).unwrap();
-        let dialled = dial(&server, &Route::default(), None, Instant::now() + LIMIT, &|_| {}).unwrap();
+        let dialled =
+            dial(&server, &Route::default(), None, Instant::now() + LIMIT, &|_| {}).unwrap();
         let mut incoming = dialled.socket.try_clone().unwrap();
         let (sender, mailbox) = channel();
         thread::spawn(move || {
@@ -207,7 +213,8 @@ fn a_trusted_server_is_spoken_to_by_name_and_by_address() {
     for host in ["localhost", "127.0.0.1"] {
         let authority = authority();
         let identity = authority.identity(&["localhost", "127.0.0.1"], |_| ());
-        let mut client = connected(host, echo(server_config(identity)), &authority.trusted()).unwrap();
+        let mut client =
+            connected(host, echo(server_config(identity)), &authority.trusted()).unwrap();
         let facts = client.transport.facts();
         let tls = facts.tls.as_ref().unwrap();
         assert_eq!((tls.version.as_str(), facts.subprotocol.as_deref()), ("TLSv1.3", Some("mqtt")));
@@ -239,7 +246,8 @@ fn tls_1_2_is_spoken_too() {
 #[test]
 fn a_self_signed_server_can_be_trusted_as_it_is() {
     let key = KeyPair::generate().unwrap();
-    let certificate = CertificateParams::new(vec!["localhost".into()]).unwrap().self_signed(&key).unwrap();
+    let certificate =
+        CertificateParams::new(vec!["localhost".into()]).unwrap().self_signed(&key).unwrap();
     let file = TempFile::new(format!("a comment\n{}", certificate.pem()));
     let tls = trusting(&file);
     let identity = Identity(certificate.der().clone(), key.serialize_der().try_into().unwrap());
@@ -261,7 +269,8 @@ fn a_demanded_client_certificate_is_told() {
     let identity = authority.identity(&["localhost"], |_| ());
     let roots = Arc::new(roots::roots(&authority.trusted()).unwrap());
     let provider = Arc::new(ring::default_provider());
-    let verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider)).build().unwrap();
+    let verifier =
+        WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider)).build().unwrap();
     let config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(rustls::ALL_VERSIONS)
         .unwrap()

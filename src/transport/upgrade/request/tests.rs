@@ -5,7 +5,8 @@ use super::*;
 #[test]
 fn the_request_is_what_servers_expect() {
     let endpoint = Endpoint::parse("ws://u:p@[::1]:8080/a?b=c").unwrap();
-    let headers = [("Authorization".to_owned(), "Basic c2VjcmV0".to_owned()), ("X-A".into(), "1".into())];
+    let headers =
+        [("Authorization".to_owned(), "Basic c2VjcmV0".to_owned()), ("X-A".into(), "1".into())];
     let offer = Offer::new(&endpoint, &["mqtt".into(), "x".into()], &headers, false).unwrap();
     let key = &offer.key;
     assert_eq!(key.len(), 24);
@@ -16,7 +17,10 @@ fn the_request_is_what_servers_expect() {
          User-Agent: mqttws/{version}\r\nAuthorization: Basic c2VjcmV0\r\nX-A: 1\r\n\r\n"
     );
     assert_eq!(offer.request, expected);
-    assert_eq!(masked(&offer.request), expected.replace("Basic c2VjcmV0", "***").replace("b=c", "***"));
+    assert_eq!(
+        masked(&offer.request),
+        expected.replace("Basic c2VjcmV0", "***").replace("b=c", "***")
+    );
     assert_ne!(Offer::new(&endpoint, &[], &[], false).unwrap().key, *key);
 }
 
@@ -25,7 +29,10 @@ fn host_and_user_agent_are_replaced_and_no_offer_sends_no_header() {
     let endpoint = Endpoint::parse("ws://h").unwrap();
     let headers = [("host".to_owned(), "other".to_owned()), ("USER-AGENT".into(), "me".into())];
     let request = Offer::new(&endpoint, &[], &headers, false).unwrap().request;
-    assert!(!request.contains("Host: h\r\n") && request.contains("\r\nhost: other\r\n"), "{request}");
+    assert!(
+        !request.contains("Host: h\r\n") && request.contains("\r\nhost: other\r\n"),
+        "{request}"
+    );
     assert_eq!(request.to_lowercase().matches("user-agent").count(), 1);
     assert!(!request.contains("Sec-WebSocket-Protocol"));
 }

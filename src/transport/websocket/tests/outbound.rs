@@ -106,7 +106,9 @@ fn expected(steps: &[Step], limit: usize) -> Vec<Read> {
     let mut messages = Vec::new();
     for step in steps {
         match step {
-            Step::Write(payload) => messages.extend(payload.chunks(limit).map(|part| (0x82, part.to_vec()))),
+            Step::Write(payload) => {
+                messages.extend(payload.chunks(limit).map(|part| (0x82, part.to_vec())))
+            }
             Step::Flush => {}
             Step::Ping => messages.push((0x89, Vec::new())),
             Step::Pinged => messages.push((0x8a, b"?".to_vec())),
@@ -117,7 +119,8 @@ fn expected(steps: &[Step], limit: usize) -> Vec<Read> {
 }
 
 fn random_steps(random: &mut fastrand::Rng) -> Vec<Step> {
-    let lengths = [0, 1, 2, 31, 32, 33, 125, 126, 127, 2000, 32_759, 32_760, 32_761, 65_520, 65_535, 65_536];
+    let lengths =
+        [0, 1, 2, 31, 32, 33, 125, 126, 127, 2000, 32_759, 32_760, 32_761, 65_520, 65_535, 65_536];
     let mut steps: Vec<Step> = (0..random.usize(1..10))
         .map(|_| match random.u8(..8) {
             0 => Step::Flush,
@@ -168,8 +171,11 @@ fn a_wire_that_is_congested_at_any_byte_loses_nothing_and_keeps_the_order() {
         Step::Write(payload(&mut random, 1)),
         Step::Close,
     ];
-    let large =
-        [Step::Write(payload(&mut random, 7)), Step::Write(payload(&mut random, 150_000)), Step::Close];
+    let large = [
+        Step::Write(payload(&mut random, 7)),
+        Step::Write(payload(&mut random, 150_000)),
+        Step::Close,
+    ];
     let around = |at: usize| at - 9..at + 9;
     let cuts = [around(9), around(32_768), around(65_536), around(131_072), around(150_060)];
     let runs = (0..300)
@@ -201,7 +207,9 @@ fn every_frame_has_a_mask_of_its_own() {
     assert_eq!(masks.len(), 1000);
     // By chance a few may be alike.
     let different: std::collections::BTreeSet<&[u8]> = masks.iter().copied().collect();
-    assert!(different.len() > 990 && masks.windows(2).filter(|pair| pair[0] == pair[1]).count() < 3);
+    assert!(
+        different.len() > 990 && masks.windows(2).filter(|pair| pair[0] == pair[1]).count() < 3
+    );
 }
 
 #[test]
@@ -222,11 +230,14 @@ fn the_log_has_every_frame_in_its_order() {
     let mut world = world(b"");
     world.frames = Frames::new(LIMIT, false, true);
     let mut random = fastrand::Rng::with_seed(2);
-    for step in [Step::Write(payload(&mut random, 70_000)), Step::Ping, Step::Write(vec![1]), Step::Close] {
+    for step in
+        [Step::Write(payload(&mut random, 70_000)), Step::Ping, Step::Write(vec![1]), Step::Close]
+    {
         world.go(&step);
     }
     let lines: Vec<String> = std::iter::from_fn(|| world.frames.traced()).collect();
-    let frames = ["binary, length 32760", "binary, length 32760", "binary, length 4480", "ping, length 0"];
+    let frames =
+        ["binary, length 32760", "binary, length 32760", "binary, length 4480", "ping, length 0"];
     let frames = frames.iter().chain(&["binary, length 1", "close, length 2"]);
     assert!(
         lines.iter().eq(frames.map(|frame| format!("> frame: {frame}")).collect::<Vec<_>>().iter()),

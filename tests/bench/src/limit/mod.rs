@@ -1,5 +1,5 @@
-//! Bare clients: what a program that does nothing else could reach on this machine. Each does one thing,
-//! straight from the socket's `read` and `write`.
+//! Bare clients: what a program that does nothing else could reach on this machine. Each does one
+//! thing, straight from the socket's `read` and `write`.
 
 mod line;
 mod reader;

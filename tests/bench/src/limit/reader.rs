@@ -1,5 +1,5 @@
-//! A bare subscriber: understands and acknowledges; with `print` it writes a line for each payload, which is
-//! what `sub` must at least do.
+//! A bare subscriber: understands and acknowledges; with `print` it writes a line for each payload,
+//! which is what `sub` must at least do.
 
 use std::io::Write;
 
@@ -52,7 +52,8 @@ pub fn run(order: &Order) -> Result<(), Failure> {
 fn finish(mut link: Link, order: &Order) -> Result<(), Failure> {
     link.send()?;
     if order.qos == 2 {
-        // The source sends its last PUBRELs only now; who leaves before would leave them unanswered.
+        // The source sends its last PUBRELs only now; who leaves before would leave them
+        // unanswered.
         link.read(&mut |packet, out| {
             if let Packet::Ack(mqtt::PUBREL, id) = packet {
                 mqtt::put_ack(mqtt::PUBCOMP, id, out);

@@ -1,0 +1,161 @@
+//! Exit codes, and the only table from an error to its code.
+
+use std::fmt;
+use std::process::ExitCode;
+
+use crate::client;
+use crate::mqtt::session::Violation;
+
+/// The exit codes, a promise to scripts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done as asked.
+    Done,
+    /// A local failure: file, disk, output.
+    Local,
+    /// The command line makes no sense.
+    Usage,
+    /// Not reached: name, TCP.
+    Unreached,
+    /// TLS failed.
+    Tls,
+    /// The WebSocket upgrade failed.
+    Upgrade,
+    /// CONNECT refused, or DISCONNECT with an error.
+    Refused,
+    /// A SUBSCRIBE or a PUBLISH refused, or only some.
+    Denied,
+    /// Connection lost and not mended.
+    Lost,
+    /// The broker broke a protocol.
+    Protocol,
+    /// Timed out.
+    TimedOut,
+    /// Ended by this signal before what was asked was done.
+    Signal(i32),
+    /// The exit code of the command that `serve` ran.
+    Command(u8),
+}
+
+impl From<Exit> for u8 {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Done => 0,
+            Exit::Local => 1,
+            Exit::Usage => 2,
+            Exit::Unreached => 3,
+            Exit::Tls => 4,
+            Exit::Upgrade => 5,
+            Exit::Refused => 6,
+            Exit::Denied => 7,
+            Exit::Lost => 8,
+            Exit::Protocol => 9,
+            Exit::TimedOut => 27,
+            Exit::Signal(signal) => u8::try_from(128 + signal).unwrap_or(u8::MAX),
+            Exit::Command(code) => code,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        u8::from(exit).into()
+    }
+}
+
+/// A command line that clap accepts and that still makes no sense.
+#[derive(Debug)]
+pub struct Usage(String);
+
+impl Usage {
+    /// `message` says which flag, and what was expected.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+}
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
+impl Exit {
+    /// The code for an error.
+    pub fn of(error: &anyhow::Error) -> Self {
+        exit(error)
+    }
+}
+
+fn exit(error: &anyhow::Error) -> Exit {
+    for cause in error.chain() {
+        if let Some(error) = cause.downcast_ref::<client::Error>() {
+            return client_exit(error);
+        }
+        if cause.is::<Usage>() {
+            return Exit::Usage;
+        }
+    }
+    Exit::Local
+}
+
+fn client_exit(error: &client::Error) -> Exit {
+    use client::Error;
+    match error.root() {
+        Error::Local(_) | Error::TlsSetup(_) => Exit::Local,
+        Error::Unreached(_) => Exit::Unreached,
+        Error::ConnectTimedOut { .. } | Error::Unanswered { .. } => Exit::TimedOut,
+        Error::Refused { .. }
+        | Error::RefusedSilently(_)
+        | Error::Violation(Violation::Authentication(_)) => Exit::Refused,
+        Error::Disconnected(disconnect) if disconnect.code.is_error() => Exit::Refused,
+        Error::Disconnected(_)
+        | Error::Silent(_)
+        | Error::MessageTorn { .. }
+        | Error::NotMended { .. } => Exit::Lost,
+        Error::Transport(error) | Error::Lost(error) => transport_exit(error),
+        // What [`Error::root`] never is.
+        Error::Redirected { .. } => Exit::Upgrade,
+        Error::NotMqtt(_) | Error::Violation(_) => Exit::Protocol,
+        Error::Interrupted(signal) => Exit::Signal(*signal),
+    }
+}
+
+fn transport_exit(error: &crate::transport::Error) -> Exit {
+    use crate::transport::Error;
+    use crate::transport::Phase;
+    use crate::transport::websocket::WebSocketError;
+    match error {
+        Error::Tls(_) | Error::Io { phase: Phase::Tls, .. } => Exit::Tls,
+        Error::Upgrade(_) | Error::Io { phase: Phase::Upgrade, .. } => Exit::Upgrade,
+        Error::WebSocket(WebSocketError::Closed { .. } | WebSocketError::Ended { .. })
+        | Error::Io { phase: Phase::Open, .. } => Exit::Lost,
+        Error::WebSocket(_) => Exit::Protocol,
+        Error::Io { .. } => Exit::Unreached,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::Step;
+    use crate::transport::Phase;
+
+    #[test]
+    fn codes_are_those_of_the_man_page() {
+        let after = std::time::Duration::from_millis(500);
+        let step = Step::Transport(Phase::Upgrade);
+        let error = anyhow::Error::new(client::Error::ConnectTimedOut { step, after, tried: None })
+            .context("connecting to ws://localhost/mqtt");
+        assert_eq!(
+            format!("{error:#}"),
+            "connecting to ws://localhost/mqtt: no WebSocket upgrade within 0.5 s"
+        );
+        assert_eq!(u8::from(exit(&error)), 27);
+        assert_eq!(u8::from(exit(&anyhow::anyhow!("a file"))), 1);
+        assert_eq!(u8::from(exit(&Usage::new("x").into())), 2);
+        assert_eq!(u8::from(Exit::Signal(15)), 143);
+    }
+}

@@ -1,0 +1,251 @@
+//! How a message becomes text: what stands before, around and behind its payload. It must never
+//! know where the text goes.
+
+use bytes::{BufMut, BytesMut};
+
+use super::encoding::Encoding;
+use super::escape;
+use super::record;
+use super::template::{Template, Unfit};
+use super::time::Moment;
+use crate::mqtt::packet::Publish;
+use crate::mqtt::topic::TopicName;
+
+/// The layout of `sub`'s output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    /// What is written of each message.
+    pub content: Content,
+    /// What ends it: a line feed, NUL, or nothing.
+    pub end: Option<u8>,
+    /// Escape what could drive a terminal.
+    pub sanitise: bool,
+    /// Show topics in colour.
+    pub colour: bool,
+}
+
+/// The colour of topics, and its end.
+const TOPIC: &[u8] = b"\x1b[36m";
+const PLAIN: &[u8] = b"\x1b[0m";
+
+/// What is written of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// The payload.
+    Payload {
+        /// `-v`: the topic and a space before it.
+        verbose: bool,
+        /// As text of this kind.
+        encoding: Option<Encoding>,
+    },
+    /// `-F`
+    Template(Template),
+    /// `--json`
+    Record(record::Writer),
+}
+
+impl Layout {
+    /// Whether the payload stands in the output as it is, so that a large one need not be copied.
+    pub fn keeps_payloads(&self) -> bool {
+        !self.sanitise && matches!(self.content, Content::Payload { encoding: None, .. })
+    }
+
+    /// Whether a message is its payload, and nothing else.
+    pub fn is_bare(&self) -> bool {
+        self.end.is_none()
+            && self.keeps_payloads()
+            && matches!(self.content, Content::Payload { verbose: false, .. })
+    }
+
+    /// Appends a whole message.
+    pub fn write(&self, publish: &Publish, out: &mut BytesMut) -> Result<(), Unfit> {
+        let result = match &self.content {
+            Content::Payload { .. } => {
+                self.write_text(publish.topic.as_ref(), &publish.payload, out);
+                return Ok(());
+            }
+            Content::Template(template) => template.render(publish, out),
+            Content::Record(writer) => {
+                self.record(*writer, publish, out);
+                Ok(())
+            }
+        };
+        self.tail(out);
+        result
+    }
+
+    /// Appends a whole message, if topic and payload are all that is needed of it; whether they
+    /// are.
+    #[inline]
+    pub fn write_text(
+        &self,
+        topic: Option<&TopicName>,
+        payload: &[u8],
+        out: &mut BytesMut,
+    ) -> bool {
+        let Content::Payload { encoding, .. } = self.content else { return false };
+        if self.head(topic, payload, out) {
+            match encoding {
+                Some(encoding) => encoding.encode(payload, out),
+                None => self.text(payload, out),
+            }
+        }
+        if !self.is_nothing(payload) {
+            self.tail(out);
+        }
+        true
+    }
+
+    /// What stands before the payload; whether the payload follows. An empty one is `(null)` behind
+    /// its topic, as mosquitto has it.
+    #[inline]
+    pub fn head(&self, topic: Option<&TopicName>, payload: &[u8], out: &mut BytesMut) -> bool {
+        let Content::Payload { verbose: true, .. } = self.content else { return true };
+        if self.is_nothing(payload) {
+            return false;
+        }
+        self.title(topic, out);
+        if payload.is_empty() {
+            out.put_slice(b"(null)");
+        }
+        !payload.is_empty()
+    }
+
+    /// The topic and a space, where they are wanted.
+    pub fn title(&self, topic: Option<&TopicName>, out: &mut BytesMut) {
+        if let (Content::Payload { verbose: true, .. }, Some(topic)) = (&self.content, topic) {
+            self.topic(topic.as_str().as_bytes(), out);
+            out.put_u8(b' ');
+        }
+    }
+
+    /// What stands behind the payload.
+    pub fn tail(&self, out: &mut BytesMut) {
+        if let Some(end) = self.end {
+            out.put_u8(end);
+        }
+    }
+
+    /// An empty payload behind its topic, but with nothing to end it, is not written at all.
+    fn is_nothing(&self, payload: &[u8]) -> bool {
+        let verbose = matches!(self.content, Content::Payload { verbose: true, .. });
+        verbose && self.end.is_none() && payload.is_empty()
+    }
+
+    fn topic(&self, topic: &[u8], out: &mut BytesMut) {
+        if self.colour {
+            out.put_slice(TOPIC);
+        }
+        if self.sanitise {
+            escape::escape_line(topic, out);
+        } else {
+            out.put_slice(topic);
+        }
+        if self.colour {
+            out.put_slice(PLAIN);
+        }
+    }
+
+    /// Text that came from the broker.
+    fn text(&self, text: &[u8], out: &mut BytesMut) {
+        if self.sanitise {
+            escape::escape(text, out);
+        } else {
+            out.put_slice(text);
+        }
+    }
+
+    fn record(&self, writer: record::Writer, publish: &Publish, out: &mut BytesMut) {
+        let now = Moment::now();
+        if self.sanitise {
+            let mut record = BytesMut::new();
+            writer.write(publish, &now, &mut record);
+            escape::escape_json(&record, out);
+        } else {
+            writer.write(publish, &now, out);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mqtt::qos::QoS;
+
+    fn text_of(layout: &Layout, payload: &'static [u8]) -> Vec<u8> {
+        let publish = Publish {
+            dup: false,
+            qos: QoS::AtMostOnce,
+            retain: false,
+            topic: Some(TopicName::new("a/b").expect("a topic name")),
+            packet_id: None,
+            properties: crate::mqtt::property::Properties::default(),
+            payload: bytes::Bytes::from_static(payload),
+        };
+        let mut out = BytesMut::new();
+        layout.write(&publish, &mut out).expect("everything fits");
+        out.to_vec()
+    }
+
+    fn plain(verbose: bool, end: Option<u8>, sanitise: bool) -> Layout {
+        Layout {
+            content: Content::Payload { verbose, encoding: None },
+            end,
+            sanitise,
+            colour: false,
+        }
+    }
+
+    #[test]
+    fn layouts_are_those_of_mosquitto_sub() {
+        let end = Some(b'\n');
+        let text = |layout| text_of(&layout, b"x\x1b\0\xff");
+        assert_eq!(text(plain(false, end, false)), b"x\x1b\0\xff\n");
+        assert_eq!(text(plain(false, None, false)), b"x\x1b\0\xff");
+        assert_eq!(text(plain(false, Some(0), false)), b"x\x1b\0\xff\0");
+        assert_eq!(text(plain(true, end, false)), b"a/b x\x1b\0\xff\n");
+        assert_eq!(text(plain(true, end, true)), b"a/b x\\x1b\\0\\xff\n");
+    }
+
+    #[test]
+    fn a_topic_has_a_colour_and_stays_on_its_line() {
+        let layout = Layout { colour: true, ..plain(true, None, true) };
+        assert_eq!(text_of(&layout, b"x"), b"\x1b[36ma/b\x1b[0m x");
+        let mut out = BytesMut::new();
+        layout.topic(b"a\nb\x1b[0m", &mut out);
+        assert_eq!(out, "\x1b[36ma\\nb\\x1b[0m\x1b[0m");
+    }
+
+    #[test]
+    fn an_empty_message_is_an_empty_line() {
+        assert_eq!(text_of(&plain(false, Some(b'\n'), false), b""), b"\n");
+        assert_eq!(text_of(&plain(true, Some(b'\n'), false), b""), b"a/b (null)\n");
+        assert_eq!(text_of(&plain(true, None, false), b""), b"");
+    }
+
+    #[test]
+    fn encodings_change_only_the_payload() {
+        let layout = |encoding| Layout {
+            content: Content::Payload { verbose: true, encoding: Some(encoding) },
+            end: Some(b'\n'),
+            sanitise: true,
+            colour: false,
+        };
+        assert_eq!(text_of(&layout(Encoding::Hex), b"\x1b\0"), b"a/b 1b00\n");
+        assert_eq!(text_of(&layout(Encoding::Base64), b"\x1b\0"), b"a/b GwA=\n");
+    }
+
+    #[test]
+    fn records_on_a_terminal_stay_records() {
+        let writer = record::Writer { parsed: false, pretty: false };
+        let layout = Layout {
+            content: Content::Record(writer),
+            end: Some(b'\n'),
+            sanitise: true,
+            colour: false,
+        };
+        let text =
+            String::from_utf8(text_of(&layout, "\u{202e}\x7f\u{9b}ü".as_bytes())).expect("text");
+        assert!(text.ends_with(",\"payload\":\"\\u202e\\u007f\\u009bü\"}\n"), "{text}");
+    }
+}

@@ -1,0 +1,11 @@
+//! A message as text and text as a message: layouts, records, templates and encodings.
+
+pub mod encoding;
+pub mod escape;
+pub mod json;
+pub mod layout;
+mod mosquitto;
+pub mod record;
+pub mod statistics;
+pub mod template;
+pub mod time;

@@ -1,0 +1,177 @@
+//! `-F`: a format is parsed once into a plan, and the plan makes text of each message. The escapes
+//! are those of `mosquitto_sub` 2.0, to the byte, and those that 2.1 added. It must never know
+//! where the text goes.
+
+mod field;
+mod parse;
+#[cfg(test)]
+mod tests;
+
+use bytes::{BufMut, BytesMut};
+
+use super::escape;
+use super::json::Style;
+use super::time::Moment;
+use crate::mqtt::packet::Publish;
+
+/// A parsed format.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    parts: Vec<Part>,
+    /// How `%j` and `%J` are laid out.
+    style: Style,
+    /// Escape what could drive a terminal, in what comes from the broker.
+    sanitise: bool,
+}
+
+/// A piece of a format.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Part {
+    /// Bytes that stand for themselves.
+    Literal(Vec<u8>),
+    /// `%`: something of the message.
+    Field(Field, Shape),
+    /// `@`: a conversion of strftime.
+    Time(char),
+}
+
+/// What `%` may ask for; the letters are mosquitto's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Field {
+    /// `%A`
+    TopicAlias,
+    /// `%C`
+    ContentType,
+    /// `%D`
+    CorrelationData,
+    /// `%d`, `%f`: the payload as a floating point number of this machine, of 8 or 4 bytes
+    Float { bytes: usize },
+    /// `%E`
+    MessageExpiryInterval,
+    /// `%F`
+    PayloadFormatIndicator,
+    /// `%I`
+    Iso8601,
+    /// `%j`; `%J` with the payload as JSON
+    Json { parsed: bool },
+    /// `%l`
+    PayloadLength,
+    /// `%m`
+    PacketId,
+    /// `%P`
+    UserProperties,
+    /// `%p`
+    Payload,
+    /// `%q`
+    QoS,
+    /// `%R`
+    ResponseTopic,
+    /// `%r`
+    Retain,
+    /// `%S`
+    SubscriptionIdentifier,
+    /// `%t`
+    Topic,
+    /// `%U`
+    Unix,
+    /// `%x`, `%X`
+    Hex { upper: bool },
+}
+
+/// Flags, width and precision: between the `%` and its letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Shape {
+    /// `-`
+    left: bool,
+    /// `0`
+    zeros: bool,
+    /// 0 is none.
+    width: usize,
+    precision: Option<usize>,
+    /// Stands between groups of as many hexadecimal digits as the precision says, instead of a
+    /// blank.
+    separator: Option<u8>,
+}
+
+/// The payload is not what the format wants to make of it; nothing stands in its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unfit {
+    /// `%J` and no JSON.
+    NotJson,
+    /// `%d` or `%f` and not this many bytes.
+    NotFloat {
+        /// How many it would be.
+        bytes: usize,
+    },
+}
+
+impl std::fmt::Display for Unfit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NotJson => f.write_str("is not JSON"),
+            Self::NotFloat { bytes } => write!(f, "is not a number of {bytes} bytes"),
+        }
+    }
+}
+
+impl Template {
+    /// Understands a format; the error says where it makes no sense.
+    pub fn parse(format: &str, pretty: bool, sanitise: bool) -> Result<Self, String> {
+        let style = if pretty { Style::CJsonPretty } else { Style::CJson };
+        Ok(Self { parts: parse::parts(format)?, style, sanitise })
+    }
+
+    /// Appends a message that came now.
+    pub fn render(&self, publish: &Publish, out: &mut BytesMut) -> Result<(), Unfit> {
+        let asks_for_time = |part: &Part| {
+            matches!(
+                part,
+                Part::Time(_) | Part::Field(Field::Iso8601 | Field::Unix | Field::Json { .. }, _)
+            )
+        };
+        let now = self.parts.iter().any(asks_for_time).then(Moment::now);
+        self.render_at(publish, now.as_ref(), out)
+    }
+
+    fn render_at(
+        &self,
+        publish: &Publish,
+        now: Option<&Moment>,
+        out: &mut BytesMut,
+    ) -> Result<(), Unfit> {
+        let mut result = Ok(());
+        for part in &self.parts {
+            match (part, now) {
+                (Part::Literal(bytes), _) => out.put_slice(bytes),
+                (Part::Time(letter), Some(now)) => now.conversion(*letter, out),
+                (Part::Time(_), None) => {}
+                (Part::Field(field, shape), _) => {
+                    result = result.and(self.put_field(*field, *shape, publish, now, out));
+                }
+            }
+        }
+        result
+    }
+
+    fn put_field(
+        &self,
+        field: Field,
+        shape: Shape,
+        publish: &Publish,
+        now: Option<&Moment>,
+        out: &mut BytesMut,
+    ) -> Result<(), Unfit> {
+        if !self.sanitise {
+            return field::put(field, shape, publish, now, self.style, out);
+        }
+        let mut raw = BytesMut::new();
+        let result = field::put(field, shape, publish, now, self.style, &mut raw);
+        match field {
+            Field::Json { .. } => escape::escape_json(&raw, out),
+            Field::Payload => escape::escape(&raw, out),
+            // Only a payload is expected to have several lines.
+            _ => escape::escape_line(&raw, out),
+        }
+        result
+    }
+}

@@ -1,0 +1,166 @@
+//! One field of a message as text, padded and cut as printf would (and as `mosquitto_sub` does
+//! where it would not). It must never know where the text goes.
+
+use bytes::{BufMut, BytesMut};
+
+use super::{Field, Shape, Unfit};
+use crate::format::encoding;
+use crate::format::json::Style;
+use crate::format::mosquitto;
+use crate::format::time::Moment;
+use crate::mqtt::packet::{PacketId, Publish};
+
+/// How many decimals a floating point number has unless the precision says otherwise.
+const DECIMALS: usize = 6;
+
+/// Appends a field.
+pub(super) fn put(
+    field: Field,
+    shape: Shape,
+    publish: &Publish,
+    now: Option<&Moment>,
+    style: Style,
+    out: &mut BytesMut,
+) -> Result<(), Unfit> {
+    let properties = &publish.properties;
+    match field {
+        Field::TopicAlias => integer(properties.topic_alias(), shape, out),
+        Field::ContentType => match properties.content_type() {
+            Some(text) => string(text.as_bytes(), shape, out),
+            None => out.put_bytes(b' ', shape.width),
+        },
+        Field::CorrelationData => {
+            out.put_slice(properties.correlation_data().map_or(b"", |data| data))
+        }
+        Field::Float { bytes } => return float(&publish.payload, bytes, shape, out),
+        Field::MessageExpiryInterval => integer(properties.message_expiry_interval(), shape, out),
+        Field::PayloadFormatIndicator => {
+            integer(properties.payload_format_indicator().map(u8::from), shape, out);
+        }
+        Field::Iso8601 => {
+            let mut text = BytesMut::new();
+            now.inspect(|now| now.iso_8601(&mut text));
+            string(&text, shape, out);
+        }
+        Field::Json { parsed } => return mosquitto::json(publish, now, parsed, style, out),
+        Field::PayloadLength => integer(Some(publish.payload.len()), shape, out),
+        Field::PacketId => integer(Some(publish.packet_id.map_or(0, PacketId::get)), shape, out),
+        Field::UserProperties => {
+            for (at, (name, value)) in properties.user_properties().enumerate() {
+                let space = if at == 0 { "" } else { " " };
+                out.put_slice(format!("{space}{name}:{value}").as_bytes());
+            }
+        }
+        Field::Payload => payload(&publish.payload, shape, out),
+        Field::QoS => out.put_u8(b'0' + publish.qos.bits()),
+        Field::ResponseTopic => {
+            // Mosquitto does not pad what is not there.
+            if let Some(topic) = properties.response_topic() {
+                string(topic.as_bytes(), shape, out);
+            }
+        }
+        Field::Retain => out.put_u8(b'0' + u8::from(publish.retain)),
+        Field::SubscriptionIdentifier => {
+            integer(properties.subscription_identifiers().next(), shape, out)
+        }
+        Field::Topic => {
+            string(
+                publish.topic.as_ref().map_or("", |topic| topic.as_str()).as_bytes(),
+                shape,
+                out,
+            );
+        }
+        Field::Unix => {
+            now.inspect(|now| now.unix(out));
+        }
+        Field::Hex { upper } => hex(&publish.payload, upper, shape, out),
+    }
+    Ok(())
+}
+
+/// `%*d`; what is not there is as wide as it would be.
+fn integer(number: Option<impl std::fmt::Display>, shape: Shape, out: &mut BytesMut) {
+    match number {
+        Some(number) => padded(number.to_string().as_bytes(), shape, out),
+        None => out.put_bytes(if shape.zeros { b'0' } else { b' ' }, shape.width),
+    }
+}
+
+/// Zeros are for the left side only.
+fn padded(text: &[u8], shape: Shape, out: &mut BytesMut) {
+    let missing = shape.width.saturating_sub(text.len());
+    if shape.left {
+        out.put_slice(text);
+        out.put_bytes(b' ', missing);
+    } else if shape.zeros {
+        let sign = usize::from(text.starts_with(b"-"));
+        out.put_slice(&text[..sign]);
+        out.put_bytes(b'0', missing);
+        out.put_slice(&text[sign..]);
+    } else {
+        out.put_bytes(b' ', missing);
+        out.put_slice(text);
+    }
+}
+
+/// `%*.*s`: width and precision count bytes.
+fn string(text: &[u8], shape: Shape, out: &mut BytesMut) {
+    let length = shape.precision.map_or(text.len(), |precision| precision.min(text.len()));
+    padded(&text[..length], Shape { zeros: false, ..shape }, out);
+}
+
+/// The width also cuts.
+fn payload(payload: &[u8], shape: Shape, out: &mut BytesMut) {
+    let length = if shape.width > 0 { shape.width.min(payload.len()) } else { payload.len() };
+    padded_as_they_are(&payload[..length], shape, out);
+}
+
+/// Unlike a number, a payload has no sign that would stand before the zeros.
+fn padded_as_they_are(bytes: &[u8], shape: Shape, out: &mut BytesMut) {
+    if !shape.left {
+        out.put_bytes(
+            if shape.zeros { b'0' } else { b' ' },
+            shape.width.saturating_sub(bytes.len()),
+        );
+    }
+    out.put_slice(bytes);
+    if shape.left {
+        out.put_bytes(b' ', shape.width.saturating_sub(bytes.len()));
+    }
+}
+
+/// As mosquitto 2.1 has it (2.0 cuts the payload to half the width): a width cuts the payload to as
+/// many bytes and pads its digits; a precision groups the digits, and those of the padding in front
+/// of them.
+fn hex(payload: &[u8], upper: bool, shape: Shape, out: &mut BytesMut) {
+    let length = if shape.width > 0 { shape.width.min(payload.len()) } else { payload.len() };
+    let missing = shape.width.saturating_sub(2 * length);
+    let mut digits = BytesMut::new();
+    if !shape.left {
+        digits.put_bytes(if shape.zeros { b'0' } else { b' ' }, missing);
+    }
+    encoding::hex(&payload[..length], upper, &mut digits);
+    let group = shape.precision.filter(|group| *group > 0).unwrap_or(usize::MAX);
+    for (at, digits) in digits.chunks(group).enumerate() {
+        if at > 0 {
+            out.put_u8(shape.separator.unwrap_or(b' '));
+        }
+        out.put_slice(digits);
+    }
+    if shape.left {
+        out.put_bytes(b' ', missing);
+    }
+}
+
+fn float(payload: &[u8], bytes: usize, shape: Shape, out: &mut BytesMut) -> Result<(), Unfit> {
+    let number = match bytes {
+        4 => <[u8; 4]>::try_from(payload).ok().map(|bytes| f64::from(f32::from_ne_bytes(bytes))),
+        _ => <[u8; 8]>::try_from(payload).ok().map(f64::from_ne_bytes),
+    };
+    let number = number.ok_or(Unfit::NotFloat { bytes })?;
+    let decimals = shape.precision.unwrap_or(DECIMALS);
+    let text = format!("{number:.decimals$}").to_lowercase();
+    // C does not pad what is no number with zeros.
+    padded(text.as_bytes(), Shape { zeros: shape.zeros && number.is_finite(), ..shape }, out);
+    Ok(())
+}

@@ -1,0 +1,205 @@
+//! A command for each message, a bounded number of them at once, each in a thread of its own that
+//! waits for it. The caller is woken when one has ended, asks what became of it, and learns up to
+//! which message everything is done. It must never know how messages are acknowledged.
+
+mod environment;
+mod process;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use bytes::{Bytes, BytesMut};
+
+use self::process::{Job, Running};
+use crate::format::layout::Layout;
+use crate::format::template::Unfit;
+use crate::mqtt::packet::Publish;
+
+pub use self::process::Outcome;
+
+/// Which commands, and how.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// What `sh -c` runs.
+    pub command: String,
+    /// How many at once.
+    pub jobs: usize,
+    /// Keep what they write to stdout; otherwise it goes to ours.
+    pub capture: bool,
+    /// Start others after one that failed.
+    pub keep_going: bool,
+}
+
+/// A message whose command has ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its number.
+    pub number: u64,
+    /// The message, without its payload.
+    pub publish: Publish,
+    /// What became of the command.
+    pub outcome: Outcome,
+}
+
+/// A message that was put in; in their order.
+#[derive(Debug)]
+struct Entry {
+    number: u64,
+    /// Until its command has ended.
+    publish: Option<Publish>,
+    done: bool,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Commands {
+    layout: Layout,
+    jobs: Sender<Job>,
+    outcomes: Receiver<(u64, Outcome)>,
+    running: Arc<Running>,
+    entries: VecDeque<Entry>,
+    /// Commands that were ordered and have not ended.
+    unfinished: usize,
+    limit: usize,
+}
+
+impl Commands {
+    /// Starts the threads; `wake` is called by them whenever [`Commands::ended`] has something to
+    /// tell. What a command reads is a message in this layout.
+    pub fn start(
+        settings: &Settings,
+        layout: Layout,
+        wake: impl Fn() + Clone + Send + 'static,
+    ) -> io::Result<Self> {
+        let (jobs, orders) = mpsc::channel();
+        let (report, outcomes) = mpsc::channel();
+        let orders = Arc::new(Mutex::new(orders));
+        let running = Arc::new(Running::default());
+        for _ in 0..settings.jobs {
+            let (orders, running, settings) =
+                (Arc::clone(&orders), Arc::clone(&running), settings.clone());
+            let (report, wake) = (report.clone(), wake.clone());
+            let body = move || work(&orders, &running, &settings, &report, &wake);
+            thread::Builder::new().name("commands".to_owned()).spawn(body)?;
+        }
+        let entries = VecDeque::new();
+        Ok(Self {
+            layout,
+            jobs,
+            outcomes,
+            running,
+            entries,
+            unfinished: 0,
+            limit: 2 * settings.jobs,
+        })
+    }
+
+    /// Orders the command for a message.
+    pub fn put(&mut self, number: u64, publish: &Publish) -> Result<(), Unfit> {
+        let (input, result) = self.input(publish);
+        let job = Job { number, variables: environment::variables(publish), input };
+        let publish = Publish { payload: Bytes::new(), ..publish.clone() };
+        self.entries.push_back(Entry { number, publish: Some(publish), done: false });
+        self.unfinished += 1;
+        // The threads outlive us.
+        let _ = self.jobs.send(job);
+        result
+    }
+
+    fn input(&self, publish: &Publish) -> (Bytes, Result<(), Unfit>) {
+        if self.layout.is_bare() {
+            return (publish.payload.clone(), Ok(()));
+        }
+        let mut text = BytesMut::new();
+        let result = self.layout.write(publish, &mut text);
+        (text.freeze(), result)
+    }
+
+    /// A message without a command; it is done in its turn.
+    pub fn skip(&mut self, number: u64) {
+        self.entries.push_back(Entry { number, publish: None, done: true });
+    }
+
+    /// The next command that has ended.
+    pub fn ended(&mut self) -> Option<Ended> {
+        let (number, outcome) = self.outcomes.try_recv().ok()?;
+        self.unfinished -= 1;
+        let entry = self.entries.iter_mut().find(|entry| entry.number == number)?;
+        let publish = entry.publish.take()?;
+        Some(Ended { number, publish, outcome })
+    }
+
+    /// A message whose command has ended needs nothing more.
+    pub fn done(&mut self, number: u64) {
+        if let Some(entry) = self.entries.iter_mut().find(|entry| entry.number == number) {
+            entry.done = true;
+        }
+    }
+
+    /// Up to which message everything is done, if that is news.
+    pub fn done_up_to(&mut self) -> Option<u64> {
+        let mut last = None;
+        while self.entries.front().is_some_and(|entry| entry.done) {
+            last = self.entries.pop_front().map(|entry| entry.number);
+        }
+        last
+    }
+
+    /// Whether enough is waiting.
+    pub fn is_full(&self) -> bool {
+        self.entries.len() >= self.limit
+    }
+
+    /// Whether no command runs, nor will without another message.
+    pub fn is_idle(&self) -> bool {
+        self.unfinished == 0
+    }
+
+    /// No other command is started: those that were ordered are dropped.
+    pub fn stop(&self) {
+        self.running.stop();
+    }
+
+    /// Passes a signal on to the commands that run; no other is started.
+    pub fn signal(&self, signal: i32) {
+        self.running.signal(signal);
+    }
+
+    /// Asks the commands that run to end; no other is started.
+    pub fn terminate(&self) {
+        self.running.terminate();
+    }
+
+    /// Ends the commands that run.
+    pub fn kill(&self) {
+        self.running.kill();
+    }
+}
+
+fn work(
+    orders: &Mutex<Receiver<Job>>,
+    running: &Running,
+    settings: &Settings,
+    report: &Sender<(u64, Outcome)>,
+    wake: &impl Fn(),
+) {
+    loop {
+        let order = orders.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(job) = order else { return };
+        let number = job.number;
+        let outcome = running.run(&settings.command, job, settings.capture);
+        if matches!(outcome, Outcome::Failed(_)) && !settings.keep_going {
+            // Before anything else is taken: the caller hears of it too late.
+            running.stop();
+        }
+        if report.send((number, outcome)).is_err() {
+            return;
+        }
+        wake();
+    }
+}

@@ -1,0 +1,152 @@
+//! What a command learns of its message: variables of its environment. Whatever a broker sends,
+//! they fit and have harmless names. It must never know how a command is run.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStringExt;
+
+use bytes::BytesMut;
+
+use crate::format::encoding;
+use crate::mqtt::packet::Publish;
+use crate::mqtt::property::Property;
+
+/// Longer values are left out, in bytes: every topic fits, and no system refuses it.
+const LONGEST: usize = 65_535;
+
+/// How much of user properties there may be, in bytes.
+const USER_PROPERTIES: usize = 256 * 1024;
+
+/// All our names begin with this.
+const PREFIX: &str = "MQTT_";
+
+/// A name and its value.
+pub type Variable = (String, OsString);
+
+/// Whether a variable that we have ourselves is not for a command: it would be taken for its
+/// message's.
+pub fn is_ours(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(PREFIX.as_bytes())
+}
+
+/// The variables of a message.
+pub fn variables(publish: &Publish) -> Vec<Variable> {
+    let flag = |flag: bool| if flag { "1" } else { "0" }.to_owned();
+    let mut variables = Vec::new();
+    let mut put = |name: &str, value: String| {
+        if value.len() <= LONGEST {
+            variables.push((format!("{PREFIX}{name}"), OsString::from(value)));
+        }
+    };
+    put("TOPIC", publish.topic.as_ref().map_or(String::new(), ToString::to_string));
+    put("QOS", publish.qos.to_string());
+    put("RETAIN", flag(publish.retain));
+    put("DUP", flag(publish.dup));
+    if let Some(packet_id) = publish.packet_id {
+        put("MID", packet_id.to_string());
+    }
+    let mut left = USER_PROPERTIES;
+    for property in &publish.properties {
+        match property {
+            Property::UserProperty(name, value) => {
+                let length = name.len() + value.len();
+                if let Some(rest) = left.checked_sub(length).filter(|_| length <= LONGEST) {
+                    left = rest;
+                    put(&format!("USER_{}", harmless(name)), value.to_string());
+                }
+            }
+            Property::CorrelationData(data) => put("CORRELATION_DATA", hexadecimal(data)),
+            // It stands for the topic, on this connection only.
+            Property::TopicAlias(_) => {}
+            other => {
+                let value = other.text().map(ToString::to_string);
+                let value = value.unwrap_or_else(|| other.number().unwrap_or(0).to_string());
+                put(&harmless(other.id().name()), value);
+            }
+        }
+    }
+    variables
+}
+
+fn hexadecimal(data: &[u8]) -> String {
+    let mut digits = BytesMut::new();
+    encoding::hex(data, false, &mut digits);
+    OsString::from_vec(digits.to_vec()).into_string().unwrap_or_default()
+}
+
+/// Capital letters, digits and `_`: what every shell takes for a name.
+fn harmless(name: &str) -> String {
+    let harmless = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
+    name.chars().map(harmless).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::mqtt::packet::PacketId;
+    use crate::mqtt::property::Properties;
+    use crate::mqtt::qos::QoS;
+    use crate::mqtt::topic::TopicName;
+
+    fn text_of(properties: Vec<Property>) -> Vec<String> {
+        let publish = Publish {
+            dup: false,
+            qos: QoS::AtLeastOnce,
+            retain: true,
+            topic: TopicName::new("a/ü").ok(),
+            packet_id: PacketId::new(7),
+            properties: Properties(properties),
+            payload: Bytes::new(),
+        };
+        let text =
+            |(name, value): Variable| format!("{name}={}", value.into_string().expect("text"));
+        variables(&publish).into_iter().map(text).collect()
+    }
+
+    #[test]
+    fn a_message_is_told_in_full() {
+        let known = ["MQTT_TOPIC=a/ü", "MQTT_QOS=1", "MQTT_RETAIN=1", "MQTT_DUP=0", "MQTT_MID=7"];
+        assert_eq!(text_of(Vec::new()), known);
+        let told = text_of(vec![
+            Property::PayloadFormatIndicator(1),
+            Property::MessageExpiryInterval(60),
+            Property::ContentType("text/plain".into()),
+            Property::ResponseTopic("r/s".into()),
+            Property::CorrelationData(Bytes::from_static(b"\0\xff")),
+            Property::SubscriptionIdentifier(5),
+            Property::UserProperty("trace-id".into(), "x y".into()),
+            Property::TopicAlias(3),
+        ]);
+        let more = [
+            "MQTT_PAYLOAD_FORMAT_INDICATOR=1",
+            "MQTT_MESSAGE_EXPIRY_INTERVAL=60",
+            "MQTT_CONTENT_TYPE=text/plain",
+            "MQTT_RESPONSE_TOPIC=r/s",
+            "MQTT_CORRELATION_DATA=00ff",
+            "MQTT_SUBSCRIPTION_IDENTIFIER=5",
+            "MQTT_USER_TRACE_ID=x y",
+        ];
+        assert_eq!(told[known.len()..], more);
+    }
+
+    #[test]
+    fn names_are_harmless_and_nothing_is_too_long() {
+        let user = |name: &str, value: String| Property::UserProperty(name.into(), value.into());
+        let told = text_of(vec![
+            user("LD_PRELOAD=x\n$(y) ü", "v".into()),
+            user("", "nameless".into()),
+            user("long", "x".repeat(65_536)),
+            Property::CorrelationData(Bytes::from(vec![0; 40_000])),
+        ]);
+        assert_eq!(told[5..], ["MQTT_USER_LD_PRELOAD_X___Y___=v", "MQTT_USER_=nameless"]);
+        let many = text_of(vec![user("n", "x".repeat(60_000)); 100]);
+        assert_eq!(many.len(), 5 + 4);
+    }
+
+    #[test]
+    fn what_we_inherited_ourselves_is_not_passed_on() {
+        assert!(is_ours(OsStr::new("MQTT_RESPONSE_TOPIC")));
+        assert!(!is_ours(OsStr::new("MQTTWS_URL")) && !is_ours(OsStr::new("PATH")));
+    }
+}

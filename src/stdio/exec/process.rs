@@ -1,0 +1,185 @@
+//! One command: started, fed, listened to, waited for; and signals for those that run. It must
+//! never know what becomes of its outcome.
+
+use std::io::{self, Read, Write};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use bytes::Bytes;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+
+use super::environment::{self, Variable};
+
+/// How much a command may answer, in bytes.
+const LONGEST_REPLY: u64 = 16 * 1024 * 1024;
+
+/// What a command is given.
+#[derive(Debug)]
+pub struct Job {
+    /// The number of its message.
+    pub number: u64,
+    /// More for its environment.
+    pub variables: Vec<Variable>,
+    /// What it reads.
+    pub input: Bytes,
+}
+
+/// What became of a command.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It ended with exit code 0; its output, if that was wanted.
+    Done(Bytes),
+    /// It did not, and why.
+    Failed(String),
+    /// It was not started any more, or was ended by us.
+    Dropped,
+}
+
+/// The commands that run.
+#[derive(Debug, Default)]
+pub struct Running(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// No other is started.
+    stopped: bool,
+    /// They were told to end.
+    ended: bool,
+    /// Each is the leader of a process group of its own.
+    leaders: Vec<Pid>,
+}
+
+impl Running {
+    /// No other command is started.
+    pub fn stop(&self) {
+        self.state().stopped = true;
+    }
+
+    /// Sends a signal to all of them and to what they have started; no other is started.
+    pub fn signal(&self, signal: i32) {
+        let mut state = self.state();
+        (state.stopped, state.ended) = (true, true);
+        let Some(signal) = Signal::from_named_raw(signal) else { return };
+        for leader in &state.leaders {
+            // It has not been waited for, so it is still there.
+            let _ = kill_process_group(*leader, signal);
+        }
+    }
+
+    /// The same with a signal that nobody can ignore.
+    pub fn kill(&self) {
+        self.signal(Signal::KILL.as_raw());
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks all of them to end; no other is started.
+    pub fn terminate(&self) {
+        self.signal(Signal::TERM.as_raw());
+    }
+
+    /// Runs a command and waits for its end.
+    pub fn run(&self, command: &str, job: Job, capture: bool) -> Outcome {
+        let (child, pid) = match self.start(command, &job.variables, capture) {
+            Ok(Some(started)) => started,
+            Ok(None) => return Outcome::Dropped,
+            Err(error) => return Outcome::Failed(format!("it cannot be started: {error}")),
+        };
+        let output = talk(child, pid, job.input, |pid| self.reap(pid));
+        let ended = self.state().ended;
+        match output {
+            Ok((status, output)) if status.success() => Outcome::Done(output),
+            _ if ended => Outcome::Dropped,
+            Ok((status, _)) => Outcome::Failed(words(status)),
+            Err(error) => Outcome::Failed(error.to_string()),
+        }
+    }
+
+    /// Under the lock, so that no signal comes between its start and its entry in the list.
+    fn start(
+        &self,
+        command: &str,
+        variables: &[Variable],
+        capture: bool,
+    ) -> io::Result<Option<(Child, Pid)>> {
+        let mut state = self.state();
+        if state.stopped {
+            return Ok(None);
+        }
+        let mut process = Command::new("sh");
+        process.arg("-c").arg(command).process_group(0).stdin(Stdio::piped());
+        process.stdout(if capture { Stdio::piped() } else { Stdio::inherit() });
+        for (name, _) in std::env::vars_os().filter(|(name, _)| environment::is_ours(name)) {
+            process.env_remove(name);
+        }
+        let child = process.envs(variables.iter().map(|(name, value)| (name, value))).spawn()?;
+        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        let pid = pid.ok_or_else(|| io::Error::other("it has no process id"))?;
+        state.leaders.push(pid);
+        Ok(Some((child, pid)))
+    }
+
+    /// Waits for its end, and takes it from the list before its number may become another's.
+    fn reap(&self, pid: Pid) {
+        while waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT)
+            .is_err_and(|error| error == rustix::io::Errno::INTR)
+        {}
+        let mut state = self.state();
+        if state.ended {
+            // A shell starts what runs in the background deaf to SIGINT: it would stay behind.
+            let _ = kill_process_group(pid, Signal::KILL);
+        }
+        state.leaders.retain(|leader| *leader != pid);
+    }
+}
+
+/// Gives it what it reads, takes what it writes, and waits for its end.
+fn talk(
+    mut child: Child,
+    pid: Pid,
+    input: Bytes,
+    reap: impl Fn(Pid),
+) -> io::Result<(ExitStatus, Bytes)> {
+    let fed = child.stdin.take().map_or(Ok(()), |stdin| feed(stdin, input));
+    let output = match (&fed, child.stdout.take()) {
+        (Ok(()), Some(stdout)) => listen(stdout),
+        _ => Ok(Bytes::new()),
+    };
+    if fed.is_err() || output.is_err() {
+        // It has not been waited for, so it is still there.
+        let _ = kill_process_group(pid, Signal::KILL);
+    }
+    reap(pid);
+    let status = child.wait()?;
+    fed.and(output).map(|output| (status, output))
+}
+
+/// Writes in a thread of its own: a command that does not read must not be waited for.
+fn feed(mut stdin: ChildStdin, input: Bytes) -> io::Result<()> {
+    let body = move || {
+        // A command that has read enough is no failure: its exit code tells.
+        let _ = stdin.write_all(&input);
+    };
+    thread::Builder::new().name("command".to_owned()).spawn(body).map(drop)
+}
+
+fn listen(stdout: impl Read) -> io::Result<Bytes> {
+    let mut output = Vec::new();
+    stdout.take(LONGEST_REPLY + 1).read_to_end(&mut output)?;
+    if output.len() as u64 > LONGEST_REPLY {
+        return Err(io::Error::other(format!("it writes more than {LONGEST_REPLY} bytes")));
+    }
+    Ok(output.into())
+}
+
+fn words(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("it ended with exit code {code}"),
+        (None, Some(signal)) => format!("signal {signal} ended it"),
+        (None, None) => "it did not end well".to_owned(),
+    }
+}

@@ -1,0 +1,154 @@
+//! A folder that gets a file for each message: names that cannot lead out of it, whatever the
+//! topic; each file is there as a whole or not at all. It must never know how messages are
+//! acknowledged.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use bytes::Bytes;
+
+use crate::mqtt::topic::TopicName;
+
+/// The longest part of a name that comes from a topic, in bytes: file systems take 255 for all of
+/// it.
+const LONGEST: usize = 180;
+
+/// Stands for the `/` of a topic: no topic name has a `+`.
+const LEVEL: char = '+';
+
+/// Where files are written, by the thread of the output.
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+}
+
+/// The names of the files: the topic, made harmless, and a number that goes on where the folder
+/// ends.
+#[derive(Debug)]
+pub struct Names {
+    next: u64,
+}
+
+impl Folder {
+    /// The folder at `path`, which is made if it is not there, and the names of its next files. One
+    /// that cannot be written to is found out now, and not when the first message has come.
+    pub fn open(path: PathBuf) -> io::Result<(Self, Names)> {
+        fs::create_dir_all(&path)?;
+        let folder = Self { path };
+        File::create(folder.unfinished())?;
+        fs::remove_file(folder.unfinished())?;
+        let mut last = 0_u64;
+        for entry in fs::read_dir(&folder.path)? {
+            let name = entry?.file_name();
+            let number = name.to_str().and_then(|name| name.rsplit_once('-')?.1.parse().ok());
+            last = last.max(number.unwrap_or(0));
+        }
+        Ok((folder, Names { next: last.saturating_add(1) }))
+    }
+
+    /// Writes a file: under another name first, so that nobody sees half of it.
+    pub fn store(&self, name: &str, pieces: &[Bytes]) -> io::Result<()> {
+        let unfinished = self.unfinished();
+        let write = || {
+            let mut file = File::create(&unfinished)?;
+            pieces.iter().try_for_each(|piece| file.write_all(piece))?;
+            file.sync_all()?;
+            fs::rename(&unfinished, self.path.join(name))
+        };
+        write().inspect_err(|_| {
+            // What is left of a file that could not be written helps nobody.
+            let _ = fs::remove_file(&unfinished);
+        })
+    }
+
+    /// The name that a file has until it is whole.
+    fn unfinished(&self) -> PathBuf {
+        self.path.join(format!(".mqttws-{}.part", std::process::id()))
+    }
+
+    /// What [`Folder::store`] wrote stays, also if the machine stops now.
+    pub fn sync(&self) -> io::Result<()> {
+        if cfg!(unix) { File::open(&self.path)?.sync_all() } else { Ok(()) }
+    }
+}
+
+impl Names {
+    /// The name for the next message.
+    pub fn next(&mut self, topic: Option<&TopicName>) -> String {
+        let name = format!("{}-{:06}", harmless(topic.map_or("", TopicName::as_str)), self.next);
+        self.next += 1;
+        name
+    }
+}
+
+/// Letters, digits, `-`, `_` and dots inside stay; `/` becomes `+`, everything else `%` and two
+/// digits.
+fn harmless(topic: &str) -> String {
+    let mut name = String::with_capacity(topic.len());
+    for character in topic.chars() {
+        let known = name.len();
+        match character {
+            '/' => name.push(LEVEL),
+            '.' if known > 0 => name.push('.'),
+            _ if character.is_alphanumeric() || "-_".contains(character) => name.push(character),
+            _ => {
+                for byte in character.encode_utf8(&mut [0; 4]).bytes() {
+                    name.extend(['%', digit(byte >> 4), digit(byte & 15)]);
+                }
+            }
+        }
+        if name.len() > LONGEST {
+            name.truncate(known);
+            break;
+        }
+    }
+    name
+}
+
+fn digit(value: u8) -> char {
+    char::from_digit(value.into(), 16).map_or('0', |digit| digit.to_ascii_uppercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_topic_leads_out_of_the_folder() {
+        for (topic, expected) in [
+            ("lab/door", "lab+door"),
+            ("../../etc/passwd", "%2E.+..+etc+passwd"),
+            ("..", "%2E."),
+            (".", "%2E"),
+            ("/", "+"),
+            ("/etc/passwd", "+etc+passwd"),
+            ("c:\\windows", "c%3A%5Cwindows"),
+            (".hidden", "%2Ehidden"),
+            ("a b\x1b[2J\u{202e}", "a%20b%1B%5B2J%E2%80%AE"),
+            ("grün/日本", "grün+日本"),
+            ("%2E", "%252E"),
+            ("$SYS/x", "%24SYS+x"),
+        ] {
+            assert_eq!(harmless(topic), expected);
+        }
+        assert_eq!(harmless(&"日".repeat(1000)).len(), LONGEST);
+    }
+
+    #[test]
+    fn numbers_go_on_where_the_folder_ends() {
+        let path = std::env::temp_dir().join(format!("mqttws-folder-{}", std::process::id()));
+        let (folder, mut names) = Folder::open(path.clone()).expect("a folder");
+        let topic = TopicName::new("a/b").ok();
+        for text in ["one", "two"] {
+            let name = names.next(topic.as_ref());
+            folder.store(&name, &[text.into(), "\n".into()]).expect("a file");
+        }
+        folder.sync().expect("a folder");
+        assert_eq!(fs::read_to_string(path.join("a+b-000002")).expect("a file"), "two\n");
+        let (_, mut names) = Folder::open(path.clone()).expect("a folder");
+        assert_eq!(names.next(None), "-000003");
+        assert_eq!(fs::read_dir(&path).expect("a folder").count(), 2, "nothing unfinished stays");
+        fs::remove_dir_all(path).expect("ours to remove");
+    }
+}

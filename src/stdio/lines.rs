@@ -1,0 +1,90 @@
+//! Lines on stdout that may come faster than anybody can read them: then many are written at once.
+//! It must never know what they say.
+
+use std::io::{self, Write};
+use std::time::{Duration, Instant};
+
+use bytes::{BufMut, BytesMut};
+
+use crate::format::escape;
+use crate::terminal::screen;
+
+/// How long a line may wait for others, in a pipe or a file.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// More than so many bytes do not wait.
+const MOST: usize = 16 * 1024;
+
+/// Lines that were not written yet.
+#[derive(Debug)]
+pub struct Lines {
+    is_terminal: bool,
+    waiting: BytesMut,
+    /// Since when the first of them waits.
+    since: Option<Instant>,
+}
+
+impl Lines {
+    /// Lines on stdout as it is: on a terminal none waits.
+    pub fn new() -> Self {
+        Self::over(screen::stdout_is_terminal())
+    }
+
+    fn over(is_terminal: bool) -> Self {
+        Self { is_terminal, waiting: BytesMut::new(), since: None }
+    }
+
+    /// One more.
+    pub fn add(&mut self, line: &str, now: Instant) {
+        if self.is_terminal {
+            escape::escape(line.as_bytes(), &mut self.waiting);
+        } else {
+            self.waiting.put_slice(line.as_bytes());
+        }
+        self.waiting.put_u8(b'\n');
+        self.since.get_or_insert(now);
+    }
+
+    /// When those that wait must be written.
+    pub fn deadline(&self) -> Option<Instant> {
+        let since = self.since?;
+        let at_once = self.is_terminal || self.waiting.len() > MOST;
+        Some(if at_once { since } else { since + PATIENCE })
+    }
+
+    /// Writes them; whether anybody still reads.
+    pub fn write(&mut self) -> io::Result<bool> {
+        self.since = None;
+        if self.waiting.is_empty() {
+            return Ok(true);
+        }
+        let mut stdout = io::stdout().lock();
+        let result = stdout.write_all(&self.waiting).and_then(|()| stdout.flush());
+        self.waiting.clear();
+        match result {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+            result => result.map(|()| true),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_wait_for_a_moment_but_not_on_a_terminal() {
+        let now = Instant::now();
+        let mut lines = Lines::over(false);
+        assert_eq!(lines.deadline(), None);
+        lines.add("one\u{9b}", now);
+        lines.add("two", now + PATIENCE);
+        assert_eq!(lines.deadline(), Some(now + PATIENCE));
+        assert_eq!(lines.waiting, "one\u{9b}\ntwo\n");
+        lines.add(&"x".repeat(MOST), now);
+        assert_eq!(lines.deadline(), Some(now));
+        let mut lines = Lines::over(true);
+        lines.add("one\u{9b}", now);
+        assert_eq!((lines.deadline(), &lines.waiting[..]), (Some(now), &b"one\\x9b\n"[..]));
+    }
+}

@@ -1,0 +1,55 @@
+//! Who reads our stdout, and when nobody does any more: a pipe tells it without being written to.
+//! It must never know what is written.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileTypeExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use rustix::event::{PollFd, PollFlags, poll};
+
+/// Whether the reader of stdout, if that is a pipe, is there.
+#[derive(Debug, Clone, Default)]
+pub struct Reader {
+    gone: Arc<AtomicBool>,
+}
+
+impl Reader {
+    /// Waits in a thread of its own for the end of the reader; `tell` is called then. Where stdout
+    /// is no pipe there is nothing to wait for.
+    pub fn watch(tell: impl FnOnce() + Send + 'static) -> io::Result<Self> {
+        let reader = Self::default();
+        let stdout = std::fs::File::from(io::stdout().as_fd().try_clone_to_owned()?);
+        if stdout.metadata()?.file_type().is_fifo() {
+            let gone = Arc::clone(&reader.gone);
+            let body = move || {
+                if is_left(&stdout) {
+                    gone.store(true, Ordering::SeqCst);
+                    tell();
+                }
+            };
+            thread::Builder::new().name("reader".to_owned()).spawn(body)?;
+        }
+        Ok(reader)
+    }
+
+    /// Whether nobody reads any more.
+    pub fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::SeqCst)
+    }
+}
+
+/// Waits until the last reader of a pipe has closed it: that is an error even for who asks for
+/// nothing. A pipe that cannot be asked is as good as one that is read.
+fn is_left(pipe: &impl AsFd) -> bool {
+    loop {
+        let mut asked = [PollFd::new(pipe, PollFlags::empty())];
+        match poll(&mut asked, None) {
+            Ok(_) => return asked[0].revents().contains(PollFlags::ERR),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(_) => return false,
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! stdout, or a folder of files, written by a thread of its own: a reader that stalls does not
+//! stall the connection.
+//!
+//! Messages are gathered in batches; a batch is written and flushed as a whole, and then its last
+//! message's number is reported, so that it can be acknowledged. At most [`BATCHES`] batches wait;
+//! the caller stops reading from the broker while [`Output::is_full`]. A message that comes in
+//! parts is spread over batches, which have the number of the message before it until it has ended.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice, Write};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use super::folder::{Folder, Names};
+use crate::format::escape;
+use crate::format::layout::Layout;
+use crate::format::template::Unfit;
+use crate::mqtt::packet::Publish;
+use crate::mqtt::topic::TopicName;
+use crate::terminal::screen;
+
+/// How many batches may wait to be written.
+const BATCHES: usize = 4;
+
+/// A batch is handed over when it has this many bytes, or before the next wait.
+const BATCH: usize = 128 * 1024;
+
+/// Payloads, and pieces of them, from this size on are not copied into the batch.
+const OWN_PIECE: usize = 16 * 1024;
+
+/// What the thread reports.
+#[derive(Debug)]
+pub enum Progress {
+    /// Everything up to this message is written and flushed.
+    Written(u64),
+    /// Nothing more can be written.
+    Failed(io::Error),
+}
+
+/// What is written at once.
+#[derive(Debug)]
+struct Batch {
+    pieces: Vec<Bytes>,
+    /// The files that they are, and none on stdout.
+    files: Vec<Entry>,
+    number: u64,
+}
+
+/// A file of a batch: its name, and where its pieces end.
+#[derive(Debug)]
+struct Entry {
+    name: String,
+    end: usize,
+}
+
+/// Where the output goes.
+pub enum Target {
+    /// Into a stream, one message behind the other.
+    Stream(Box<dyn Write + Send>),
+    /// Into a folder, a file for each message.
+    Folder(Folder, Names),
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Output {
+    layout: Layout,
+    names: Option<Names>,
+    pieces: Vec<Bytes>,
+    files: Vec<Entry>,
+    tail: BytesMut,
+    gathered: usize,
+    /// The number of the latest message that was put in.
+    latest: u64,
+    /// The number of the latest message that was handed over.
+    handed_over: u64,
+    /// The number of the latest message of each batch that is with the thread.
+    waiting: VecDeque<u64>,
+    thread: Sender<Batch>,
+}
+
+impl Output {
+    /// Begins to write to `target`; `report` is called by the thread that writes.
+    pub fn start(
+        layout: Layout,
+        target: Target,
+        report: impl Fn(Progress) + Send + 'static,
+    ) -> io::Result<Self> {
+        let (thread, batches) = mpsc::channel();
+        let spawner = thread::Builder::new().name("output".to_owned());
+        let names = match target {
+            Target::Stream(mut sink) => {
+                spawner.spawn(move || {
+                    write_batches(&batches, |batch| to_stream(batch, &mut *sink), &report)
+                })?;
+                None
+            }
+            Target::Folder(folder, names) => {
+                spawner.spawn(move || {
+                    write_batches(&batches, |batch| to_folder(batch, &folder), &report)
+                })?;
+                Some(names)
+            }
+        };
+        Ok(Self {
+            layout,
+            names,
+            pieces: Vec::new(),
+            files: Vec::new(),
+            tail: BytesMut::new(),
+            gathered: 0,
+            latest: 0,
+            handed_over: 0,
+            waiting: VecDeque::new(),
+            thread,
+        })
+    }
+
+    /// Adds a message by copying what is to be written of it; false if it is better kept, or needs
+    /// more than its topic and its payload: then [`Output::put`] takes it.
+    #[inline]
+    pub fn put_copy(&mut self, number: u64, topic: Option<&TopicName>, payload: &[u8]) -> bool {
+        let is_short = payload.len() < OWN_PIECE || !self.layout.keeps_payloads();
+        if !is_short || self.names.is_some() {
+            return false;
+        }
+        let before = self.tail.len();
+        if !self.layout.write_text(topic, payload, &mut self.tail) {
+            return false;
+        }
+        self.latest = number;
+        self.gathered += self.tail.len() - before;
+        if self.gathered >= BATCH {
+            self.flush();
+        }
+        true
+    }
+
+    /// Adds a message; what of it does not fit the layout is left out, and told.
+    pub fn put(&mut self, number: u64, publish: &Publish) -> Result<(), Unfit> {
+        self.latest = number;
+        let before = self.tail.len();
+        let mut result = Ok(());
+        if publish.payload.len() < OWN_PIECE || !self.layout.keeps_payloads() {
+            result = self.layout.write(publish, &mut self.tail);
+        } else {
+            self.layout.head(publish.topic.as_ref(), &publish.payload, &mut self.tail);
+            self.pieces.push(self.tail.split().freeze());
+            self.pieces.push(publish.payload.clone());
+            self.gathered += publish.payload.len();
+            self.layout.tail(&mut self.tail);
+        }
+        self.gathered += self.tail.len().saturating_sub(before);
+        if let Some(names) = &mut self.names {
+            self.pieces.push(self.tail.split().freeze());
+            self.files
+                .push(Entry { name: names.next(publish.topic.as_ref()), end: self.pieces.len() });
+        }
+        if self.gathered >= BATCH {
+            self.flush();
+        }
+        result
+    }
+
+    /// Begins a message that comes in parts, none of them empty; only for a stream, and a layout
+    /// that keeps payloads as they are.
+    pub fn begin(&mut self, publish: &Publish) {
+        let before = self.tail.len();
+        self.layout.title(publish.topic.as_ref(), &mut self.tail);
+        self.gathered += self.tail.len() - before;
+    }
+
+    /// The next piece of its payload; small ones are copied.
+    pub fn piece(&mut self, piece: Bytes) {
+        self.gathered += piece.len();
+        if piece.len() < OWN_PIECE {
+            self.tail.put_slice(&piece);
+        } else {
+            self.pieces.push(self.tail.split().freeze());
+            self.pieces.push(piece);
+        }
+        if self.gathered >= BATCH {
+            self.flush();
+        }
+    }
+
+    /// Its end: it has this number.
+    pub fn end(&mut self, number: u64) {
+        self.latest = number;
+        self.layout.tail(&mut self.tail);
+    }
+
+    /// A message of which nothing is written; it is acknowledged in its turn.
+    pub fn skip(&mut self, number: u64) {
+        self.latest = number;
+    }
+
+    /// Hands over what was gathered.
+    pub fn flush(&mut self) {
+        // What was added under the number of the one before is handed over, too.
+        if self.handed_over == self.latest && self.gathered == 0 {
+            return;
+        }
+        let mut pieces = std::mem::take(&mut self.pieces);
+        pieces.push(self.tail.split().freeze());
+        self.gathered = 0;
+        self.handed_over = self.latest;
+        self.waiting.push_back(self.latest);
+        // The thread outlives us, but for a failure that it has reported.
+        let files = std::mem::take(&mut self.files);
+        let _ = self.thread.send(Batch { pieces, files, number: self.latest });
+    }
+
+    /// The thread has reported this message as written.
+    pub fn written(&mut self, number: u64) {
+        if self.waiting.front().is_some_and(|&waiting| waiting <= number) {
+            self.waiting.pop_front();
+        }
+    }
+
+    /// Whether everything that was put in is written, or never will be.
+    pub fn is_done(&self) -> bool {
+        self.waiting.is_empty() && self.handed_over == self.latest
+    }
+
+    /// Nothing more can be written.
+    pub fn abandon(&mut self) {
+        self.waiting.clear();
+        self.handed_over = self.latest;
+    }
+
+    /// Whether the reader of our output is slower than the broker.
+    pub fn is_full(&self) -> bool {
+        self.waiting.len() >= BATCHES
+    }
+}
+
+/// stdout without the buffer of `io::stdout`, which searches everything for line feeds and holds
+/// back what follows the last one: two writes for each large message.
+pub fn unbuffered_stdout() -> io::Result<impl Write + Send + 'static> {
+    use std::os::fd::AsFd;
+    io::stdout().as_fd().try_clone_to_owned().map(std::fs::File::from)
+}
+
+/// Whether stdout may have been closed when we were started: Rust opens `/dev/null` in place of it,
+/// for reading and writing. A shell's `>/dev/null` is only for writing, but Python's and Node's are
+/// like Rust's, so that nobody can tell for sure.
+pub fn stdout_may_be_closed() -> bool {
+    let stdout = io::stdout();
+    let is_for_both = rustix::fs::fcntl_getfl(&stdout)
+        .is_ok_and(|flags| flags & rustix::fs::OFlags::ACCMODE == rustix::fs::OFlags::RDWR);
+    let device = rustix::fs::fstat(&stdout).map(|stat| stat.st_rdev);
+    let null = rustix::fs::stat("/dev/null").map(|stat| stat.st_rdev);
+    is_for_both && matches!((device, null), (Ok(device), Ok(null)) if device == null)
+}
+
+/// Prints one line, or several, on stdout; whether anybody still reads it. What a server has to say
+/// in it does not drive the terminal.
+pub fn print_line(line: &str) -> io::Result<bool> {
+    let mut text = BytesMut::new();
+    if screen::stdout_is_terminal() {
+        escape::escape(line.as_bytes(), &mut text);
+    } else {
+        text.put_slice(line.as_bytes());
+    }
+    text.put_u8(b'\n');
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(&text).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        result => result.map(|()| true),
+    }
+}
+
+fn write_batches(
+    batches: &Receiver<Batch>,
+    mut write: impl FnMut(&Batch) -> io::Result<()>,
+    report: &impl Fn(Progress),
+) {
+    for batch in batches {
+        match write(&batch) {
+            Ok(()) => report(Progress::Written(batch.number)),
+            Err(error) => return report(Progress::Failed(error)),
+        }
+    }
+}
+
+fn to_stream(batch: &Batch, sink: &mut dyn Write) -> io::Result<()> {
+    write_pieces(&batch.pieces, sink)?;
+    sink.flush()
+}
+
+fn to_folder(batch: &Batch, folder: &Folder) -> io::Result<()> {
+    let mut begin = 0;
+    for file in &batch.files {
+        folder.store(&file.name, &batch.pieces[begin..file.end])?;
+        begin = file.end;
+    }
+    if batch.files.is_empty() { Ok(()) } else { folder.sync() }
+}
+
+/// Writes all pieces in as few calls as the system allows.
+fn write_pieces(pieces: &[Bytes], sink: &mut dyn Write) -> io::Result<()> {
+    let mut slices: Vec<IoSlice> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
+    let mut rest = &mut slices[..];
+    // Empty ones at the front would make a write of nothing.
+    IoSlice::advance_slices(&mut rest, 0);
+    while !rest.is_empty() {
+        match sink.write_vectored(rest) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => IoSlice::advance_slices(&mut rest, count),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}

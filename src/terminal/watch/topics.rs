@@ -1,0 +1,176 @@
+//! The topics of `--watch` with the latest payload of each: as many as memory allows, the newest.
+//! It must never know how they are shown.
+
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+
+/// As many topics are remembered; who has more has a terminal that shows less.
+const MOST_TOPICS: usize = 10_000;
+
+/// And as many bytes of topics, each of which may have 64 KiB.
+const MOST_BYTES: usize = 8 * 1024 * 1024;
+
+/// As much of a payload is remembered, in bytes: more than a line shows.
+const LONGEST: usize = 1024;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Board {
+    rows: HashMap<Rc<str>, Row>,
+    /// From the one that was silent for longest to the newest.
+    order: BTreeMap<u64, Rc<str>>,
+    /// Counts the messages.
+    count: u64,
+    /// Of all topics together.
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Row {
+    /// When it first came, and when last, in messages.
+    first: u64,
+    latest: u64,
+    payload: Vec<u8>,
+    is_cut: bool,
+}
+
+/// A topic to be shown.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Shown<'a> {
+    /// Its end, which says more than its beginning.
+    pub topic: &'a str,
+    /// There is more of it.
+    pub is_topic_cut: bool,
+    /// The beginning of its payload.
+    pub payload: &'a [u8],
+    /// There is more of it.
+    pub is_cut: bool,
+}
+
+impl Board {
+    /// A message has come.
+    pub fn put(&mut self, topic: &str, payload: &[u8]) {
+        self.count += 1;
+        if let Some(row) = self.rows.get_mut(topic) {
+            if let Some(topic) = self.order.remove(&row.latest) {
+                self.order.insert(self.count, topic);
+            }
+            row.update(self.count, payload);
+        } else {
+            let topic: Rc<str> = Rc::from(topic);
+            let mut row = Row { first: self.count, latest: 0, payload: Vec::new(), is_cut: false };
+            row.update(self.count, payload);
+            self.bytes += topic.len();
+            self.order.insert(self.count, Rc::clone(&topic));
+            self.rows.insert(topic, row);
+            self.forget();
+        }
+    }
+
+    /// Those that were silent for longest go first.
+    fn forget(&mut self) {
+        while self.rows.len() > MOST_TOPICS || (self.bytes > MOST_BYTES && self.rows.len() > 1) {
+            let Some((_, topic)) = self.order.pop_first() else { return };
+            self.bytes -= topic.len();
+            self.rows.remove(&topic);
+        }
+    }
+
+    /// How many topics there are.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// The newest ones, but in the order in which they first came: a line stays where it is.
+    pub fn newest(&self, most: usize) -> Vec<Shown<'_>> {
+        let newest = self.order.values().rev().take(most);
+        let mut rows: Vec<(&Rc<str>, &Row)> =
+            newest.filter_map(|topic| self.rows.get_key_value(topic)).collect();
+        rows.sort_by_key(|(_, row)| row.first);
+        rows.into_iter()
+            .map(|(topic, row)| Shown {
+                topic: ending(topic),
+                is_topic_cut: topic.len() > LONGEST,
+                payload: &row.payload,
+                is_cut: row.is_cut,
+            })
+            .collect()
+    }
+}
+
+impl Row {
+    fn update(&mut self, number: u64, payload: &[u8]) {
+        self.latest = number;
+        self.is_cut = payload.len() > LONGEST;
+        self.payload.clear();
+        self.payload.extend_from_slice(beginning(payload));
+    }
+}
+
+/// As much of a topic as any line shows.
+fn ending(topic: &str) -> &str {
+    let start = topic.len().saturating_sub(LONGEST);
+    let start = (start..topic.len()).find(|at| topic.is_char_boundary(*at));
+    &topic[start.unwrap_or_default()..]
+}
+
+/// As much as is remembered, without half a character at its end.
+fn beginning(payload: &[u8]) -> &[u8] {
+    let Some(piece) = payload.get(..LONGEST + 1) else { return payload };
+    let is_continuation = |at: &usize| piece[*at] & 0xc0 == 0x80;
+    let start = (LONGEST - 3..=LONGEST).rev().find(|at| !is_continuation(at)).unwrap_or(LONGEST);
+    &piece[..start]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(board: &Board, most: usize) -> Vec<(&str, &[u8])> {
+        board.newest(most).into_iter().map(|row| (row.topic, row.payload)).collect()
+    }
+
+    #[test]
+    fn the_newest_are_shown_where_they_were() {
+        let mut board = Board::default();
+        for (topic, payload) in [("a", "1"), ("b", "2"), ("c", "3"), ("a", "4")] {
+            board.put(topic, payload.as_bytes());
+        }
+        assert_eq!(shown(&board, 9), [("a", &b"4"[..]), ("b", b"2"), ("c", b"3")]);
+        assert_eq!(shown(&board, 2), [("a", &b"4"[..]), ("c", b"3")]);
+        assert_eq!(board.len(), 3);
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let mut board = Board::default();
+        (0..MOST_TOPICS + 5).for_each(|n| board.put(&n.to_string(), &[b'x'; 5000]));
+        assert_eq!((board.len(), board.order.len()), (MOST_TOPICS, MOST_TOPICS));
+        assert!(!board.rows.contains_key("4") && board.rows.contains_key("5"));
+        assert!(board.rows.values().all(|row| row.payload.len() == LONGEST && row.is_cut));
+        let long = "x".repeat(65_000);
+        (0..1000).for_each(|n| board.put(&format!("{n}{long}"), b""));
+        assert!(board.bytes <= MOST_BYTES && board.len() > 100, "{} bytes", board.bytes);
+        assert_eq!(board.bytes, board.rows.keys().map(|topic| topic.len()).sum::<usize>());
+    }
+
+    #[test]
+    fn a_character_is_not_cut_in_two() {
+        for lead in 0..4 {
+            let text = format!("{}{}", "x".repeat(lead), "日😀é".repeat(400));
+            let kept = beginning(text.as_bytes());
+            assert!(
+                std::str::from_utf8(kept).is_ok() && kept.len() > LONGEST - 4,
+                "{} bytes",
+                kept.len()
+            );
+        }
+        for lead in 0..4 {
+            let topic = format!("{}{}", "日😀é".repeat(400), "x".repeat(lead));
+            assert!(ending(&topic).len() > LONGEST - 4 && topic.ends_with(ending(&topic)));
+        }
+        assert_eq!((ending("a"), ending("")), ("a", ""));
+        assert_eq!(beginning(&[0x80; 2000]).len(), LONGEST);
+        assert_eq!(beginning(&[b'x'; LONGEST]).len(), LONGEST);
+    }
+}
