@@ -119,10 +119,14 @@ mod tests {
         assert_eq!(account(None).line(Form::Text), text);
         let without = account(Some(("acknowledgement", &none)));
         assert_eq!(without.line(Form::Text), text);
-        let json = r#"{"acknowledgement_ms":null,"bytes":12,"published":3,"rate":2.0,"refused":1,"seconds":1.5}"#;
+        let json = concat!(
+            r#"{"acknowledgement_ms":null,"bytes":12,"published":3,"#,
+            r#""rate":2.0,"refused":1,"seconds":1.5}"#
+        );
         assert_eq!(without.line(Form::Json), json);
         let with = account(Some(("acknowledgement", &one)));
-        let times = "acknowledgement of 1: min/avg/p50/p99/max/stddev = 2.000/2.000/2.000/2.000/2.000/0.000 ms";
+        let times = "acknowledgement of 1: min/avg/p50/p99/max/stddev = \
+                     2.000/2.000/2.000/2.000/2.000/0.000 ms";
         assert_eq!(with.line(Form::Text), format!("{text}; {times}"));
         let times = r#"{"avg":2.0,"count":1,"max":2.0,"min":2.0,"p50":2.0,"p99":2.0,"stddev":0.0}"#;
         assert_eq!(with.line(Form::Json), json.replace("null", times));
