@@ -15,6 +15,9 @@ mod transport;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let exit = cli::Cli::from_environment().and_then(|cli| command::run(&cli));
+    let exit = cli::parse().and_then(|(config, warnings)| {
+        warnings.iter().for_each(|warning| report::warn(warning));
+        command::run(config)
+    });
     exit.unwrap_or_else(|error| report::error(&error)).into()
 }

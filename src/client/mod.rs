@@ -31,7 +31,7 @@ pub use connect::Established;
 pub use error::{Error, Step};
 use mailbox::{Mail, Mailbox, SocketMail};
 pub use mailbox::{Postbox, Source};
-pub use options::{Notice, Options};
+pub use options::{LARGE_MESSAGE, Notice, Options};
 use outage::Outage;
 pub use reconnect::Reconnect;
 use unanswered::Asked;

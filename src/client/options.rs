@@ -10,6 +10,10 @@ use crate::transport::dial::Route;
 use crate::transport::endpoint::Endpoint;
 use crate::transport::tls::TlsOptions;
 
+/// Larger messages, in bytes, are streamed where that is possible. Smaller ones are held in memory:
+/// a connection that is lost in the middle of one leaves no trace of it in the output.
+pub const LARGE_MESSAGE: usize = 1024 * 1024;
+
 /// A line for the user that is no result: a warning, a packet of the log.
 pub type Notice = Box<dyn Fn(&str)>;
 

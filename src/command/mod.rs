@@ -2,36 +2,51 @@
 //! no thread.
 
 mod acknowledgements;
-mod ping;
-mod publish;
-mod serve;
+pub mod ping;
+pub mod publish;
+pub mod serve;
 mod stream;
-mod subscribe;
-mod telling;
+pub mod subscribe;
+pub mod summary;
 mod timing;
 
 use anyhow::{Context, Result};
 
-use crate::cli::{Cli, Command};
 use crate::client::{Client, Error, Established, Options};
 use crate::exit::Exit;
+use crate::mqtt::topic::TopicName;
 use crate::stdio::stdout;
 
-/// Larger messages, in bytes, are not kept in memory where that is not needed. Smaller ones are: a
-/// connection that is lost in the middle of one leaves no trace of it in the output.
-pub const LARGE_MESSAGE: usize = 1024 * 1024;
+/// What the program is asked to do.
+pub enum Config {
+    /// `pub`
+    Publish(Box<publish::config::Config>),
+    /// `sub`
+    Subscribe(Box<subscribe::config::Config>),
+    /// `ping`
+    Ping(Box<ping::Config>),
+    /// `serve`
+    Serve(serve::Config),
+    /// Print this text on stdout (`--print-config`).
+    Print(String),
+}
 
 /// Does what the command line asks.
-pub fn run(cli: &Cli) -> Result<Exit> {
-    if let Some(listing) = &cli.listing {
-        return print(listing).map(|_| Exit::Done);
+pub fn run(config: Config) -> Result<Exit> {
+    match config {
+        Config::Publish(config) => publish::run(*config),
+        Config::Subscribe(config) => subscribe::run(*config),
+        Config::Ping(config) => ping::run(*config),
+        Config::Serve(config) => serve::run(config),
+        Config::Print(text) => print(&text).map(|_| Exit::Done),
     }
-    match &cli.command {
-        Command::Pub(publish) => publish::run(publish),
-        Command::Sub(subscribe) => subscribe::run(subscribe),
-        Command::Ping(ping) => ping::run(ping),
-        Command::Serve(serve) => serve::run(serve),
-    }
+}
+
+/// A topic that nobody else uses, named by what it is for and by a client id; wildcards and NUL are
+/// no part of a topic name.
+fn own_topic(purpose: &str, client_id: &str) -> Result<TopicName> {
+    let id = client_id.replace(['+', '#', '\0'], "_");
+    Ok(TopicName::new(format!("mqttws/{purpose}/{id}"))?)
 }
 
 fn connect(options: Options) -> Result<(Client, Established)> {

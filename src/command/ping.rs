@@ -6,32 +6,69 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use bytes::BytesMut;
 
-use crate::cli;
-use crate::cli::ping::Via;
-use crate::client::{Client, Error, Established, Event};
+use crate::client::{self, Client, Error, Established, Event};
 use crate::exit::Exit;
 use crate::format::statistics::{Statistics, milliseconds};
 use crate::mqtt::packet::{Publish, Subscription};
 use crate::mqtt::property::Properties;
+use crate::mqtt::qos::QoS;
 use crate::mqtt::session;
 use crate::mqtt::topic::{TopicFilter, TopicName};
-use crate::report;
+use crate::report::{self, Verbosity};
 use crate::stdio::lines::Lines;
 use crate::terminal::screen;
 
+/// What `ping` is asked to do.
+pub struct Config {
+    /// Where to connect, and how.
+    pub client: client::Options,
+    /// The probes.
+    pub plan: Plan,
+    /// What is said beside results.
+    pub verbosity: Verbosity,
+}
+
+/// The probes to send.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    /// How many are sent; `None` is without end.
+    pub count: Option<u64>,
+    /// The time from one probe to the next.
+    pub interval: Duration,
+    /// What a probe is.
+    pub probe: ProbeKind,
+    /// How long to wait for each answer.
+    pub timeout: Duration,
+}
+
+/// What a probe is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProbeKind {
+    /// PINGREQ, answered by PINGRESP.
+    Mqtt,
+    /// A Ping of the WebSocket, answered by a Pong.
+    WebSocket,
+    /// A message of this QoS and size, in bytes, to a topic of our own and back.
+    Publish {
+        /// How it is published and subscribed to.
+        qos: QoS,
+        /// At least 8.
+        size: usize,
+    },
+}
+
 /// Runs `mqttws ping`.
-pub fn run(args: &cli::Ping) -> Result<Exit> {
-    let mut options = args.connection.resolve()?;
-    // Nobody has asked for messages but our own.
-    options.session.parts_above = Some(super::LARGE_MESSAGE.saturating_add(args.size as usize));
+pub fn run(config: Config) -> Result<Exit> {
+    let Config { client: options, plan, verbosity } = config;
     let url = options.endpoint.to_string();
     let (client, established) = super::connect(options)?;
     let began = Instant::now();
     let target = established.address.to_string();
-    let topic = own_topic(&client)?;
+    let topic = super::own_topic("ping", &client.session().config().client_id)?;
     let mut pinger = Pinger {
         client,
-        args,
+        plan,
+        verbosity,
         target,
         topic,
         sent: 0,
@@ -42,7 +79,10 @@ pub fn run(args: &cli::Ping) -> Result<Exit> {
     if !super::print(&describe(&url, &established))? {
         return Ok(Exit::Done);
     }
-    let is_granted = if args.via == Via::Publish { pinger.subscribe() } else { Ok(true) };
+    let is_granted = match plan.probe {
+        ProbeKind::Publish { qos, .. } => pinger.subscribe(qos),
+        ProbeKind::Mqtt | ProbeKind::WebSocket => Ok(true),
+    };
     match is_granted {
         Ok(true) => {}
         Ok(false) => {
@@ -65,7 +105,7 @@ pub fn run(args: &cli::Ping) -> Result<Exit> {
         // Without a reader nothing more was asked.
         End::NoReader => Exit::Done,
         _ if !listening => Exit::Done,
-        End::Interrupted(signal) if args.count.is_some() => Exit::Signal(signal),
+        End::Interrupted(signal) if plan.count.is_some() => Exit::Signal(signal),
         _ if pinger.statistics.is_empty() => {
             report::failure(&format!("pinging {url}: no probe was answered"));
             Exit::TimedOut
@@ -75,12 +115,6 @@ pub fn run(args: &cli::Ping) -> Result<Exit> {
     // Nothing of ours can be lost any more.
     let _ = pinger.client.close();
     Ok(exit)
-}
-
-/// Where the messages of `--via publish` go, and come back from.
-fn own_topic(client: &Client) -> Result<TopicName> {
-    let id = client.session().config().client_id.replace(['+', '#', '\0'], "_");
-    Ok(TopicName::new(format!("mqttws/ping/{id}"))?)
 }
 
 /// The line of phases.
@@ -112,9 +146,10 @@ enum End {
     Interrupted(i32),
 }
 
-struct Pinger<'a> {
+struct Pinger {
     client: Client,
-    args: &'a cli::Ping,
+    plan: Plan,
+    verbosity: Verbosity,
     target: String,
     topic: TopicName,
     sent: u64,
@@ -135,7 +170,7 @@ enum Probe {
     Ended(End),
 }
 
-impl Pinger<'_> {
+impl Pinger {
     fn run(&mut self) -> Result<End> {
         loop {
             let began = Instant::now();
@@ -145,10 +180,10 @@ impl Pinger<'_> {
                 Probe::Ended(end) => return Ok(end),
             };
             self.tell(answer, now);
-            if Some(self.sent) == self.args.count {
+            if Some(self.sent) == self.plan.count {
                 return Ok(End::Done);
             }
-            let next = began + self.args.interval;
+            let next = began + self.plan.interval;
             let is_due = self.lines.deadline().is_some_and(|deadline| deadline <= now);
             if (is_due || next > now) && !self.write_lines()? {
                 return Ok(End::NoReader);
@@ -165,7 +200,7 @@ impl Pinger<'_> {
     fn probe(&mut self, began: Instant) -> Result<Probe> {
         self.sent += 1;
         self.send_probe();
-        let until = began + self.args.timeout;
+        let until = began + self.plan.timeout;
         loop {
             let event = self.client.next_reminded(Some(until), self.lines.deadline())?;
             if self.is_answer(&event) {
@@ -194,15 +229,15 @@ impl Pinger<'_> {
     }
 
     fn send_probe(&mut self) {
-        match self.args.via {
-            Via::Mqtt => self.client.ping(),
-            Via::Websocket => self.client.ping_websocket(),
-            Via::Publish => {
-                let mut payload = BytesMut::zeroed(self.args.size as usize);
+        match self.plan.probe {
+            ProbeKind::Mqtt => self.client.ping(),
+            ProbeKind::WebSocket => self.client.ping_websocket(),
+            ProbeKind::Publish { qos, size } => {
+                let mut payload = BytesMut::zeroed(size);
                 payload[..8].copy_from_slice(&self.sent.to_be_bytes());
                 let publish = Publish {
                     dup: false,
-                    qos: self.args.qos,
+                    qos,
                     retain: false,
                     topic: Some(self.topic.clone()),
                     packet_id: None,
@@ -211,7 +246,7 @@ impl Pinger<'_> {
                 };
                 // While the connection is lost, or if the broker does not take it, there is no
                 // answer.
-                if self.client.can_publish(self.args.qos) {
+                if self.client.can_publish(qos) {
                     let _ = self.client.publish(publish, self.sent);
                 }
             }
@@ -220,14 +255,14 @@ impl Pinger<'_> {
 
     /// Whether this answers the latest probe.
     fn is_answer(&mut self, event: &Event) -> bool {
-        match (self.args.via, event) {
-            (Via::Mqtt, Event::Mqtt(session::Event::Pong))
-            | (Via::Websocket, Event::WebSocketPong) => {
+        match (self.plan.probe, event) {
+            (ProbeKind::Mqtt, Event::Mqtt(session::Event::Pong))
+            | (ProbeKind::WebSocket, Event::WebSocketPong) => {
                 let late = self.late > 0;
                 self.late -= u64::from(late);
                 !late
             }
-            (Via::Publish, Event::Mqtt(session::Event::Message(delivery))) => {
+            (ProbeKind::Publish { .. }, Event::Mqtt(session::Event::Message(delivery))) => {
                 self.client.settle(delivery.number);
                 delivery.publish.payload.get(..8) == Some(&self.sent.to_be_bytes())
             }
@@ -236,12 +271,11 @@ impl Pinger<'_> {
     }
 
     /// Subscribes to the topic of our own; whether the broker lets us.
-    fn subscribe(&mut self) -> Result<bool, Error> {
+    fn subscribe(&mut self, qos: QoS) -> Result<bool, Error> {
         let filter = TopicFilter::new(self.topic.as_str().to_owned());
         let Ok(filter) = filter else { return Ok(false) };
-        self.client
-            .subscribe(vec![Subscription::new(filter, self.args.qos)], Properties::default());
-        let deadline = Instant::now() + self.args.timeout;
+        self.client.subscribe(vec![Subscription::new(filter, qos)], Properties::default());
+        let deadline = Instant::now() + self.plan.timeout;
         loop {
             match self.client.next(Some(deadline))? {
                 Event::Mqtt(session::Event::Subscribed(suback)) => {
@@ -254,7 +288,7 @@ impl Pinger<'_> {
                 Event::Interrupted(signal) => return Err(Error::Interrupted(signal)),
                 Event::Alarm => {
                     let what = format!("subscribing to {}", self.topic);
-                    return Err(Error::Unanswered { what, after: self.args.timeout });
+                    return Err(Error::Unanswered { what, after: self.plan.timeout });
                 }
                 _ => {}
             }
@@ -274,7 +308,7 @@ impl Pinger<'_> {
             }
             None => format!("no answer from {}: seq={}", self.target, self.sent),
         };
-        if !self.args.connection.is_quiet() {
+        if self.verbosity.warns() {
             self.lines.add(&line, now);
         }
     }

@@ -1,6 +1,7 @@
 //! `pub`: records from the command line, a file or stdin become messages; it ends when all were
 //! handed over.
 
+pub mod config;
 mod input;
 mod message;
 pub mod pace;
@@ -10,60 +11,54 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
+use self::config::Config;
 use self::input::{Input, Opened};
 use self::message::{Maker, Message};
 use self::pace::Pace;
 use super::acknowledgements::Acknowledgements;
 use super::stream;
-use super::telling::Telling;
+use super::summary::{Summary, Totals};
 use super::timing;
-use crate::cli;
 use crate::client::{Client, Event};
 use crate::exit::Exit;
-use crate::mqtt::property::Place;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::session;
 use crate::report;
 use crate::terminal::progress::{Position, Progress};
 use crate::terminal::screen;
-use crate::terminal::summary::Account;
 
 /// What a lost connection may mean for messages of QoS 0.
 pub const GAPS: &str =
     "publishing: messages of QoS 0 may be missing: the connection was lost meanwhile";
 
 /// Runs `mqttws pub`.
-pub fn run(args: &cli::Publish) -> Result<Exit> {
-    args.check()?;
-    if args.answers.request {
-        return request::run(args);
-    }
+pub fn run(config: Config) -> Result<Exit> {
     let began = Instant::now();
-    let (mut options, properties) = args.conversation.resolve()?;
-    // Exactly once is only possible in a session that outlives the connection; records may ask for
-    // it.
-    options.session.outlives_connection = args.qos > QoS::AtMostOnce || args.json;
-    options.session.only_with_expiry = args.qos < QoS::ExactlyOnce && !args.json;
-    options.session.topic_alias = args.topic_alias;
-    // Nobody has asked for messages: what comes all the same is not kept.
-    options.session.parts_above = Some(super::LARGE_MESSAGE);
-    if args.latency {
-        timing::require_version_5(&mut options)?;
+    let Config { client: options, input, repeat, message, pace, stamps, .. } = config;
+    let summary = Summary::new(config.summary, config.verbosity, began);
+    let maximum = options.session.maximum_packet;
+    if let Some(request) = config.request {
+        let input = Input::new(input, repeat, maximum)?;
+        let settings = request::Settings {
+            request,
+            strict: config.strict,
+            is_quiet: !config.verbosity.warns(),
+            qos: message.template.qos,
+        };
+        return request::run(options, settings, input, Maker::new(message), pace, summary);
     }
-    let maker = Maker::new(args, properties.of(Place::Publish))?;
-    let telling = Telling::new(args.summary, args.conversation.is_quiet(), began);
-    let shows_progress = args.conversation.shows_progress();
-    let mut input = match Opened::new(args, options.session.maximum_packet)? {
+    let maker = Maker::new(message);
+    let shows_progress = config.verbosity.shows_progress();
+    let mut input = match Opened::new(input, repeat, maximum)? {
         Opened::Large(file) => {
             file.check(&maker.template, options.session.version)?;
-            let length = (file.length as u64).saturating_mul(file.repeat);
+            let length = (file.length as u64).saturating_mul(repeat);
             let progress = Progress::new(shows_progress, Some(length), began);
-            return stream::run(options, maker.template, args.latency, file, progress, telling);
+            let plan = stream::Plan { template: maker.template, stamps, repeat, pace };
+            return stream::run(options, file, plan, progress, summary);
         }
         Opened::Input(input) => input,
     };
-    options.session.only_failures = args.summary.is_none();
-    options.brief = input.source.is_none() && args.summary.is_none();
     let progress = Progress::new(shows_progress && input.is_stream(), input.length, began);
     let (mut client, _) = super::connect(options)?;
     if let Some(source) = input.source.take() {
@@ -77,12 +72,12 @@ pub fn run(args: &cli::Publish) -> Result<Exit> {
         client,
         input,
         maker,
-        pace: Pace::new(args),
+        pace,
         progress,
         context: context.clone(),
-        strict: args.strict_input,
-        timed: args.latency,
-        acknowledgements: telling.is_asked_for().then(Acknowledgements::default),
+        strict: config.strict,
+        timed: stamps,
+        acknowledgements: summary.is_wanted().then(Acknowledgements::default),
         next: None,
         alarm: None,
         records: 0,
@@ -92,13 +87,13 @@ pub fn run(args: &cli::Publish) -> Result<Exit> {
         bad: 0,
         input_error: None,
         at_most_once: false,
-        quiet: args.conversation.is_quiet(),
+        quiet: !config.verbosity.warns(),
         told_loss: false,
         gaps: false,
     };
     let result = publisher.run();
     publisher.progress.finish();
-    publisher.end(result, context, telling)
+    publisher.end(result, context, summary)
 }
 
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
@@ -340,7 +335,7 @@ impl Publisher {
     }
 
     /// Ends the connection, and says what came of it.
-    fn end(self, result: Result<Exit>, context: String, telling: Telling) -> Result<Exit> {
+    fn end(self, result: Result<Exit>, context: String, summary: Summary) -> Result<Exit> {
         let unfinished = self.client.session().in_flight() as u64 + self.refused;
         let handed_over = self.published.saturating_sub(unfinished);
         let (bytes, refused) = (self.bytes, self.refused);
@@ -349,7 +344,7 @@ impl Publisher {
         let result = super::close(self.client, result).context(context);
         let interrupted = is_stream && matches!(result, Ok(Exit::Signal(_)));
         let times = self.acknowledgements.as_ref().map(|done| ("acknowledgement", done.times()));
-        telling.end(interrupted, |took| Account {
+        summary.print(interrupted, |took| Totals {
             verb: "published",
             messages: handed_over,
             bytes,

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use bytes::{Bytes, BytesMut};
 
 use super::publish::pace::Pace;
-use super::telling::Telling;
+use super::summary::{Summary, Totals};
 use super::timing;
 use crate::client::{Client, Event, Options};
 use crate::exit::Exit;
@@ -20,7 +20,6 @@ use crate::report;
 use crate::stdio::file::FileBlocks;
 use crate::terminal::progress::{Position, Progress};
 use crate::terminal::screen;
-use crate::terminal::summary::Account;
 
 /// After so many blocks we look what else has happened.
 const BLOCKS_AT_ONCE: usize = 8;
@@ -33,6 +32,14 @@ pub struct Large {
     pub blocks: FileBlocks,
     /// Its length when it was opened, in bytes.
     pub length: usize,
+}
+
+/// How it is published.
+pub struct Plan {
+    /// The message, without its payload.
+    pub template: Publish,
+    /// Each message says when it was published.
+    pub stamps: bool,
     /// How often it is published, from 1.
     pub repeat: u64,
     /// When each time.
@@ -49,24 +56,24 @@ impl Large {
     }
 }
 
-/// Publishes it; `timed` messages say when they were published.
+/// Publishes it.
 pub fn run(
     options: Options,
-    template: Publish,
-    timed: bool,
     file: Large,
+    plan: Plan,
     progress: Progress,
-    telling: Telling,
+    summary: Summary,
 ) -> Result<Exit> {
     let (mut client, _) = super::connect(options)?;
-    let Large { name, blocks, length, repeat, pace } = file;
+    let Large { name, blocks, length } = file;
+    let Plan { template, stamps, repeat, pace } = plan;
     client.attach_input(Box::new(blocks.source()))?;
     let context =
         format!("publishing to {}", template.topic.as_ref().map_or("", |topic| topic.as_str()));
     let mut streamer = Streamer {
         client,
         template,
-        timed,
+        timed: stamps,
         name,
         length,
         repeat,
@@ -93,7 +100,7 @@ pub fn run(
     let is_finished = matches!(result, Ok(Exit::Done | Exit::Denied | Exit::Lost));
     let missing = streamer.refused + u64::from(!is_finished);
     let messages = streamer.published.saturating_sub(missing);
-    telling.end(false, |took| Account {
+    summary.print(false, |took| Totals {
         verb: "published",
         messages,
         bytes: messages * length as u64,

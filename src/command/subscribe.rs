@@ -1,6 +1,7 @@
 //! `sub`: messages go to stdout, and are acknowledged when they are there.
 
 mod answers;
+pub mod config;
 mod exec;
 mod intake;
 mod manners;
@@ -8,7 +9,6 @@ mod partial;
 mod removal;
 mod selection;
 mod sink;
-mod wishes;
 
 use std::io;
 use std::ops::ControlFlow;
@@ -16,62 +16,64 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
+use self::config::{Config, Destination, End, Subscriptions};
 use self::exec::Exec;
 use self::intake::Intake;
 use self::manners::Manners;
 use self::partial::Partial;
 use self::sink::Sink;
-use super::telling::Telling;
-use super::timing;
-use crate::cli;
-use crate::cli::property::GivenProperties;
-use crate::cli::value::Summary;
+use super::summary::{Summary, Totals};
 use crate::client::{Client, Event};
 use crate::exit::Exit;
 use crate::format::layout::Layout;
+use crate::mqtt::packet::Subscription;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::session;
-use crate::mqtt::topic::TopicFilter;
-use crate::report;
+use crate::report::{self, Verbosity};
+use crate::stdio::folder::Folder;
 use crate::stdio::reader::Reader;
 use crate::stdio::stdout::{self, Output, Progress, Target};
 use crate::terminal::screen;
-use crate::terminal::summary::Account;
 
 /// How long the output may take to write what it has, when everything else is over.
 const LAST_WRITE: Duration = Duration::from_millis(250);
 
 /// Runs `mqttws sub`.
-pub fn run(args: &cli::Subscribe) -> Result<Exit> {
+pub fn run(config: Config) -> Result<Exit> {
     let began = Instant::now();
-    let deadline = args.timeout.map(|timeout| began + timeout);
-    let (mut options, properties) = args.conversation.resolve()?;
-    wishes::require_version_5(args, &mut options)?;
-    if args.latency {
-        timing::require_version_5(&mut options)?;
-    }
-    // A removal that is on its way must not be lost with the connection.
-    options.session.outlives_connection = args.qos > QoS::AtMostOnce || args.remove_retained;
-    let filters = wishes::filters(args)?;
-    let (layout, target) = (wishes::layout(args)?, wishes::target(args)?);
-    options.session.parts_above = wishes::parts_above(args, &layout);
-    warn_of_closed_stdout(args);
+    let below = matches!(config.output.destination, Destination::Stdout)
+        && config.output.layout.end.is_none();
+    let (target, reader_matters) = (target(&config.output.destination)?, config.prints());
+    warn_of_closed_stdout(&config);
+    let Config { client: options, output, summary, verbosity, .. } = config;
     let (client, _) = super::connect(options)?;
-    let reader = watch_reader(args, &client)?;
-    let manners = Manners::new(args, &layout, began);
-    let output = match &args.commands.exec {
-        Some(command) => Sink::Commands(Box::new(Exec::start(args, command, &client, layout)?)),
-        None => Sink::Output(start_output(&client, layout, target)?),
+    let reader = watch_reader(reader_matters, &client)?;
+    let manners = Manners::new(&output, verbosity, config.latency, began);
+    let sink = match &output.destination {
+        Destination::Commands(commands) => {
+            let exec = Exec::start(commands, output.layout, verbosity, &client)?;
+            Sink::Commands(Box::new(exec))
+        }
+        Destination::Stdout | Destination::Folder(_) | Destination::Watch(_) => {
+            Sink::Output(start_output(&client, output.layout, target)?)
+        }
     };
+    let place = match &output.destination {
+        Destination::Folder(path) => path.display().to_string(),
+        _ => "stdout".to_owned(),
+    };
+    let mut intake = Intake::new(sink, config.filter, config.remove_retained, &config.end, manners);
+    intake.warns = verbosity.warns();
     let mut subscriber = Subscriber {
         client,
-        intake: Intake::new(args, output, manners),
+        intake,
         reader,
-        args,
-        filters,
-        properties,
-        deadline,
+        subscriptions: config.subscriptions,
+        deadline: config.end.timeout.map(|timeout| began + timeout),
+        ends: config.end,
+        place,
+        below,
         signalled: false,
         unanswered: 0,
         denied: false,
@@ -84,8 +86,18 @@ pub fn run(args: &cli::Subscribe) -> Result<Exit> {
     if let Some(manners) = &mut subscriber.intake.manners {
         manners.leave();
     }
-    let form = args.summary.or(args.latency.then_some(Summary::Text));
-    subscriber.end(result, Telling::new(form, args.conversation.is_quiet(), began))
+    subscriber.end(result, Summary::new(summary, verbosity, began), verbosity)
+}
+
+/// Where the messages go; a folder is made if it is not there.
+fn target(destination: &Destination) -> Result<Target> {
+    let Destination::Folder(path) = destination else {
+        let stdout = stdout::unbuffered_stdout().context("opening stdout")?;
+        return Ok(Target::Stream(Box::new(stdout)));
+    };
+    let context = || format!("the folder {}", path.display());
+    let (folder, names) = Folder::open(path.clone()).with_context(context)?;
+    Ok(Target::Folder(folder, names))
 }
 
 fn start_output(client: &Client, layout: Layout, target: Target) -> Result<Output> {
@@ -97,27 +109,20 @@ fn start_output(client: &Client, layout: Layout, target: Target) -> Result<Outpu
     .context("starting the output")
 }
 
-/// Whether messages on stdout are what is wanted.
-fn prints(args: &cli::Subscribe) -> bool {
-    args.output_dir.is_none()
-        && args.commands.exec.is_none()
-        && !args.exit_after_answer
-        && !args.remove_retained
-}
-
 /// Who reads stdout, if that is what this is for.
-fn watch_reader(args: &cli::Subscribe, client: &Client) -> Result<Reader> {
+fn watch_reader(matters: bool, client: &Client) -> Result<Reader> {
     let postbox = client.postbox();
     let reader =
-        if prints(args) { Reader::watch(move || postbox.wake()) } else { Ok(Reader::default()) };
+        if matters { Reader::watch(move || postbox.wake()) } else { Ok(Reader::default()) };
     reader.context("watching stdout")
 }
 
 /// What is acknowledged is gone, and nobody has seen it.
-fn warn_of_closed_stdout(args: &cli::Subscribe) {
-    if prints(args)
-        && args.qos > QoS::AtMostOnce
-        && !args.conversation.is_quiet()
+fn warn_of_closed_stdout(config: &Config) {
+    let acknowledges = |subscription: &Subscription| subscription.qos > QoS::AtMostOnce;
+    if config.prints()
+        && config.subscriptions.subscribe.iter().any(acknowledges)
+        && config.verbosity.warns()
         && stdout::stdout_may_be_closed()
     {
         report::warn(
@@ -126,14 +131,19 @@ fn warn_of_closed_stdout(args: &cli::Subscribe) {
     }
 }
 
-struct Subscriber<'a> {
+struct Subscriber {
     client: Client,
-    intake: Intake<'a>,
+    intake: Intake,
     reader: Reader,
-    args: &'a cli::Subscribe,
-    filters: Vec<TopicFilter>,
-    properties: GivenProperties,
+    subscriptions: Subscriptions,
+    /// When it ends.
+    ends: End,
+    /// The time of `-W`.
     deadline: Option<Instant>,
+    /// Where messages are written, in the words of an error.
+    place: String,
+    /// What stands before the cursor is no whole line.
+    below: bool,
     /// We were interrupted.
     signalled: bool,
     /// SUBSCRIBE and UNSUBSCRIBE without their answer.
@@ -142,7 +152,7 @@ struct Subscriber<'a> {
     denied: bool,
 }
 
-impl Subscriber<'_> {
+impl Subscriber {
     fn run(&mut self) -> Result<Exit> {
         loop {
             let (intake, mut end) = (&mut self.intake, None);
@@ -181,7 +191,7 @@ impl Subscriber<'_> {
     }
 
     fn idle_deadline(&self) -> Option<Instant> {
-        self.args.idle.map(|idle| self.intake.latest + idle)
+        self.ends.idle.map(|idle| self.intake.latest + idle)
     }
 
     fn handle(&mut self, event: Event) -> Result<Option<Exit>> {
@@ -222,7 +232,7 @@ impl Subscriber<'_> {
             Event::Interrupted(signal) => {
                 self.signalled = true;
                 self.interrupt_commands(signal);
-                screen::begin_line(self.args.no_newline);
+                screen::begin_line(self.below);
                 Ok(Some(self.interrupted(signal)))
             }
             Event::Alarm => Ok(self.time_is_up()),
@@ -257,14 +267,14 @@ impl Subscriber<'_> {
             let exit = if self.intake.is_amidst() { Exit::TimedOut } else { Exit::Done };
             return self.idle_deadline().filter(|idle| *idle <= now).map(|_| exit);
         }
-        let waited = self.args.timeout.unwrap_or_default().as_secs_f64();
+        let waited = self.ends.timeout.unwrap_or_default().as_secs_f64();
         self.tell_unfinished(&format!("timed out after {waited} s"));
         Some(Exit::TimedOut)
     }
 
     /// An endless subscription ends no other way.
     fn interrupted(&self, signal: i32) -> Exit {
-        if self.args.count.is_none() {
+        if self.ends.count.is_none() {
             return Exit::Done;
         }
         self.tell_unfinished("interrupted");
@@ -272,7 +282,7 @@ impl Subscriber<'_> {
     }
 
     fn tell_unfinished(&self, why: &str) {
-        let wanted = self.args.count.map(|count| format!(" of {count}")).unwrap_or_default();
+        let wanted = self.ends.count.map(|count| format!(" of {count}")).unwrap_or_default();
         report::failure(&format!(
             "subscribed: {why} with {}{wanted} messages",
             self.intake.received
@@ -293,7 +303,7 @@ impl Subscriber<'_> {
         // does.
         let hurry = match result {
             Ok(Exit::Signal(_) | Exit::TimedOut) => true,
-            Ok(_) => self.args.count.is_none(),
+            Ok(_) => self.ends.count.is_none(),
             Err(_) => false,
         };
         let deadline = hurry.then(|| Instant::now() + LAST_WRITE);
@@ -325,9 +335,9 @@ impl Subscriber<'_> {
     }
 }
 
-impl Subscriber<'_> {
+impl Subscriber {
     /// Ends the connection, and says what came of it.
-    fn end(mut self, result: Result<Exit>, telling: Telling) -> Result<Exit> {
+    fn end(mut self, result: Result<Exit>, summary: Summary, verbosity: Verbosity) -> Result<Exit> {
         let result = result
             .map_err(|error| {
                 super::while_doing(error, || {
@@ -344,7 +354,7 @@ impl Subscriber<'_> {
             Err(error) => super::leave(self.client, error),
         }
         let latency = self.intake.manners.as_ref().and_then(|manners| manners.latency());
-        telling.end(self.signalled, |took| Account {
+        summary.print(self.signalled, |took| Totals {
             verb: "received",
             messages: self.intake.received,
             bytes: self.intake.bytes,
@@ -352,7 +362,7 @@ impl Subscriber<'_> {
             took,
             times: latency.map(|latency| ("latency", latency.times())),
         });
-        if let Some(latency) = latency.filter(|_| !self.args.conversation.is_quiet()) {
+        if let Some(latency) = latency.filter(|_| verbosity.warns()) {
             latency.explain();
         }
         Ok(match result? {
@@ -364,7 +374,7 @@ impl Subscriber<'_> {
 
     /// Waits until the broker has forgotten what was written and is to be forgotten.
     fn finish_removals(&mut self, exit: Exit) -> Result<()> {
-        if !self.args.remove_retained || matches!(exit, Exit::Signal(_)) {
+        if !self.intake.removes || matches!(exit, Exit::Signal(_)) {
             return Ok(());
         }
         self.client.hold(false);
@@ -392,7 +402,6 @@ impl Subscriber<'_> {
         if error.kind() == io::ErrorKind::BrokenPipe {
             return Ok(Exit::Done);
         }
-        let target = self.args.output_dir.as_ref().map(|path| path.display().to_string());
-        Err(error).context(format!("writing to {}", target.as_deref().unwrap_or("stdout")))
+        Err(error).context(format!("writing to {}", self.place))
     }
 }

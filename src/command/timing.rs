@@ -3,33 +3,18 @@
 
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Result, ensure};
 use bytes::BytesMut;
 use bytestring::ByteString;
 
-use crate::client::Options;
-use crate::exit::Usage;
 use crate::format::statistics::Statistics;
 use crate::format::time::{self, Moment};
 use crate::mqtt::packet::Publish;
 use crate::mqtt::property::Property;
-use crate::mqtt::version::Version;
 use crate::report;
 
 /// The name of the user property; its value is RFC 3339 in UTC with microseconds, as the `time` of
 /// a record.
 const NAME: &str = "time";
-
-/// Before MQTT 5 there are no properties.
-pub fn require_version_5(options: &mut Options) -> Result<()> {
-    ensure!(
-        options.versions.contains(&Version::V5),
-        Usage::new("--latency: only MQTT 5 has the user properties that it needs")
-    );
-    options.versions = vec![Version::V5];
-    options.session.version = Version::V5;
-    Ok(())
-}
 
 /// The message is published now; what it said of another time is replaced.
 pub fn stamp(publish: &mut Publish) {

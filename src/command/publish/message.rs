@@ -4,15 +4,11 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
 use bytes::Bytes;
-use bytestring::ByteString;
 
-use crate::cli;
-use crate::exit::Usage;
+use super::config::{MessageFormat, RecordForm, prefixed};
 use crate::format::record::Record;
 use crate::mqtt::packet::Publish;
-use crate::mqtt::property::Properties;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::TopicName;
 
@@ -38,47 +34,19 @@ pub struct Maker {
     /// The head of the messages of the current block.
     head: Rc<Publish>,
     prefix: String,
-    form: Form,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Form {
-    Payload,
-    Split(u8),
-    Json,
+    form: RecordForm,
 }
 
 impl Maker {
-    /// Messages as the command line describes them, with these properties.
-    pub fn new(args: &cli::Publish, properties: Properties) -> Result<Self> {
-        let form = match args.split {
-            _ if args.reads_records() => Form::Json,
-            Some(separator) => Form::Split(separator),
-            None => Form::Payload,
-        };
-        let prefix = args.topic_prefix.clone().unwrap_or_default();
-        let topic = args.topic.as_ref().map(|topic| prefixed(&prefix, topic)).transpose();
-        let topic = topic.map_err(|error| Usage::new(format!("--topic-prefix: {error}")))?;
-        let has_alias = properties.topic_alias().is_some();
-        ensure!(
-            !has_alias || !(args.topic_alias || args.reads_records() || args.split.is_some()),
-            Usage::new("-D publish topic-alias: it is for one topic, and not beside --topic-alias")
-        );
-        let template = Publish {
-            dup: false,
-            qos: args.qos,
-            retain: args.retain,
-            topic,
-            packet_id: None,
-            properties,
-            payload: Bytes::new(),
-        };
-        Ok(Self { template, head: Rc::default(), prefix, form })
+    /// Messages of this format.
+    pub fn new(format: MessageFormat) -> Self {
+        let MessageFormat { template, topic_prefix, form } = format;
+        Self { template, head: Rc::default(), prefix: topic_prefix, form }
     }
 
     /// Whether each record is a payload, and nothing else.
     pub fn takes_payloads(&self) -> bool {
-        matches!(self.form, Form::Payload)
+        matches!(self.form, RecordForm::Payload)
     }
 
     /// What the messages of this block have in common, the block being its payload.
@@ -93,9 +61,9 @@ impl Maker {
     /// The message of a record; the error says what is wrong with it.
     pub fn make(&self, record: Bytes) -> Result<Message, String> {
         match self.form {
-            Form::Payload => Ok(Message::Payload(record)),
-            Form::Split(separator) => self.split(&record, separator),
-            Form::Json => self.parse(&record),
+            RecordForm::Payload => Ok(Message::Payload(record)),
+            RecordForm::Split(separator) => self.split(&record, separator),
+            RecordForm::Json => self.parse(&record),
         }
     }
 
@@ -162,12 +130,5 @@ impl Message {
             Self::Payload(_) => None,
             Self::Whole { time, .. } => *time,
         }
-    }
-}
-
-fn prefixed(prefix: &str, topic: &TopicName) -> Result<TopicName, crate::mqtt::topic::TopicError> {
-    match prefix {
-        "" => Ok(topic.clone()),
-        _ => TopicName::new(ByteString::from(format!("{prefix}{}", topic.as_str()))),
     }
 }

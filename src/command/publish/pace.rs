@@ -3,8 +3,6 @@
 
 use std::time::{Duration, Instant};
 
-use crate::cli;
-
 /// Who falls behind `--rate` by more than this does not catch up.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -37,17 +35,20 @@ pub enum Pace {
 }
 
 impl Pace {
-    /// What the command line asks for.
-    pub fn new(args: &cli::Publish) -> Self {
-        match (args.rate, args.repeat_delay, args.replay) {
-            (Some(rate), ..) => {
-                let interval = Duration::try_from_secs_f64(rate.recip()).unwrap_or(Duration::MAX);
-                Self::Every { interval, next: None }
-            }
-            (_, Some(delay), _) => Self::After { delay, latest: None },
-            (.., Some(speed)) => Self::Replay { speed, first: None },
-            _ => Self::Free,
-        }
+    /// At most so many messages a second.
+    pub fn rate(rate: f64) -> Self {
+        let interval = Duration::try_from_secs_f64(rate.recip()).unwrap_or(Duration::MAX);
+        Self::Every { interval, next: None }
+    }
+
+    /// So long after the one before.
+    pub fn delay(delay: Duration) -> Self {
+        Self::After { delay, latest: None }
+    }
+
+    /// With the distances in time that records have, so many times as fast.
+    pub fn replay(speed: f64) -> Self {
+        Self::Replay { speed, first: None }
     }
 
     /// Whether the time does not matter.

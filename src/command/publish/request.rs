@@ -3,74 +3,73 @@
 
 mod ending;
 mod pending;
-mod wishes;
 
 use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
+use bytes::Bytes;
 
 use self::ending::output_failed;
 use self::pending::{Pending, Waiting};
-use self::wishes::Correlation;
+use super::config::Request;
 use super::input::Input;
 use super::message::{Maker, Message};
 use super::pace::Pace;
-use crate::cli;
-use crate::cli::property::GivenProperties;
-use crate::client::{Client, Event};
-use crate::exit::{Exit, Usage};
+use crate::client::{Client, Event, Options};
+use crate::command::summary::Summary;
+use crate::exit::Exit;
+use crate::format::layout::Layout;
 use crate::format::statistics::Statistics;
-use crate::mqtt::packet::{RetainHandling, SubAck, Subscription};
-use crate::mqtt::property::{Place, Property};
+use crate::mqtt::packet::{SubAck, Subscription};
+use crate::mqtt::property::Property;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::session::{self, Delivery};
 use crate::mqtt::topic::{TopicFilter, TopicName};
 use crate::report;
-use crate::stdio::stdout::Output;
+use crate::stdio::stdout::{self, Output, Progress, Target};
 
-/// How many requests wait for their answers at once, unless `-M` says otherwise: as many as with
-/// mosquitto.
-const IN_FLIGHT: u16 = 20;
+/// How requests are made.
+pub struct Settings {
+    /// What is asked.
+    pub request: Request,
+    /// The first bad record is the last.
+    pub strict: bool,
+    /// No warnings.
+    pub is_quiet: bool,
+    /// The QoS of requests, unless a record says another, and of answers.
+    pub qos: QoS,
+}
 
 /// Runs `mqttws pub --request`.
-pub fn run(args: &cli::Publish) -> Result<Exit> {
-    let began = Instant::now();
-    let (mut options, properties) = args.conversation.resolve()?;
-    wishes::require_version_5(args, &mut options)?;
-    let of_publish = properties.of(Place::Publish);
-    let given = of_publish.correlation_data().cloned();
-    ensure!(
-        of_publish.response_topic().is_none(),
-        Usage::new("-D publish response-topic: with --request it is -e")
-    );
-    ensure!(
-        given.is_none() || !args.is_many(),
-        Usage::new(
-            "-D publish correlation-data: it is for one request; each of several gets its own"
-        )
-    );
-    options.session.outlives_connection = args.qos > QoS::AtMostOnce;
-    options.session.only_with_expiry = args.qos < QoS::ExactlyOnce;
-    options.session.topic_alias = args.topic_alias;
-    let maker = Maker::new(args, of_publish)?;
-    let input = Input::new(args, options.session.maximum_packet)?;
-    let (layout, topic) = (wishes::layout(args)?, wishes::response_topic(args, &options)?);
+pub fn run(
+    options: Options,
+    settings: Settings,
+    input: Input,
+    maker: Maker,
+    pace: Pace,
+    summary: Summary,
+) -> Result<Exit> {
+    let topic = match &settings.request.response_topic {
+        Some(topic) => topic.clone(),
+        None => crate::command::own_topic("response", &options.session.client_id)?,
+    };
     let (client, established) = crate::command::connect(options)?;
     let has_properties = established.version.has_properties();
-    let correlated = has_properties && (args.answers.response_topic.is_none() || args.is_many());
-    let output = wishes::start_output(&client, layout)?;
+    let is_many = input.delimiter.is_some();
+    let correlated = has_properties && (settings.request.response_topic.is_none() || is_many);
+    let output = start_output(&client, settings.request.layout.clone())?;
     let mut requester = Requester {
         client,
         input,
         maker,
-        pace: Pace::new(args),
+        pace,
         output,
-        args,
-        properties,
         topic,
         has_properties,
-        correlation: Correlation::new(given, correlated),
+        correlation: Correlation::new(settings.request.correlation.clone(), correlated),
+        settings,
+        is_many,
         subscribed: false,
         pending: Pending::default(),
         next: None,
@@ -84,7 +83,18 @@ pub fn run(args: &cli::Publish) -> Result<Exit> {
     };
     let result = requester.begin().and_then(|()| requester.run());
     let result = requester.finish_output(result);
-    requester.end(result, began)
+    requester.end(result, summary)
+}
+
+/// A thread that writes the answers to stdout.
+fn start_output(client: &Client, layout: Layout) -> Result<Output> {
+    let postbox = client.postbox();
+    let stdout = stdout::unbuffered_stdout().context("opening stdout")?;
+    Output::start(layout, Target::Stream(Box::new(stdout)), move |progress| match progress {
+        Progress::Written(number) => postbox.written(number),
+        Progress::Failed(error) => postbox.output_failed(error),
+    })
+    .context("starting the output")
 }
 
 /// What went wrong and did not end it.
@@ -97,14 +107,15 @@ struct Faults {
     bad: bool,
 }
 
-struct Requester<'a> {
+struct Requester {
     client: Client,
     input: Input,
     maker: Maker,
     pace: Pace,
     output: Output,
-    args: &'a cli::Publish,
-    properties: GivenProperties,
+    settings: Settings,
+    /// The input may hold more than one request.
+    is_many: bool,
     /// Where the answers come.
     topic: TopicName,
     /// The broker speaks MQTT 5.
@@ -128,18 +139,18 @@ struct Requester<'a> {
     faults: Faults,
 }
 
-impl Requester<'_> {
+impl Requester {
     fn begin(&mut self) -> Result<()> {
         if let Some(source) = self.input.source.take() {
             self.client.attach_input(source)?;
         }
-        let flags = &self.args.answers;
+        let Settings { request, qos, .. } = &self.settings;
         let subscription = Subscription {
-            retain_as_published: flags.retain_as_published,
-            retain_handling: flags.retain_handling.unwrap_or(RetainHandling::Always),
-            ..Subscription::new(TopicFilter::new(self.topic.as_str().to_owned())?, self.args.qos)
+            retain_as_published: request.retain_as_published,
+            retain_handling: request.retain_handling,
+            ..Subscription::new(TopicFilter::new(self.topic.as_str().to_owned())?, *qos)
         };
-        self.client.subscribe(vec![subscription], self.properties.of(Place::Subscribe));
+        self.client.subscribe(vec![subscription], request.subscribe_properties.clone());
         Ok(())
     }
 
@@ -195,13 +206,8 @@ impl Requester<'_> {
     }
 
     fn has_room(&self) -> bool {
-        let asked = self
-            .client
-            .session()
-            .config()
-            .max_inflight
-            .map_or(IN_FLIGHT, std::num::NonZeroU16::get);
-        let room = if matches!(self.correlation, Correlation::None) { 1 } else { asked };
+        let most = self.settings.request.most_waiting;
+        let room = if matches!(self.correlation, Correlation::None) { 1 } else { most };
         self.pending.len() < usize::from(room)
     }
 
@@ -215,7 +221,7 @@ impl Requester<'_> {
                     self.faults.bad = true;
                     let (what, number) = (&self.input.what, self.records);
                     report::failure(&format!("reading {what}: record {number}: {wrong}"));
-                    if self.args.strict_input {
+                    if self.settings.strict {
                         self.input.stop();
                     }
                 }
@@ -246,7 +252,7 @@ impl Requester<'_> {
             }
         }
         let correlation = correlation.filter(|_| self.has_properties);
-        let qos = publish.qos.min(self.args.qos);
+        let qos = publish.qos.min(self.settings.qos);
         match self.client.publish(publish, record) {
             Ok(()) => {
                 self.published += 1;
@@ -260,7 +266,7 @@ impl Requester<'_> {
     fn wait(&mut self) -> Result<Event> {
         self.output.flush();
         self.client.hold(self.output.is_full());
-        let patience = self.args.answers.timeout;
+        let patience = self.settings.request.timeout;
         let deadline = match patience {
             Some(patience) if !self.subscribed => self.began.checked_add(patience),
             Some(patience) => self.pending.deadline(patience),
@@ -313,9 +319,7 @@ impl Requester<'_> {
         let Some(waiting) = self.pending.answered(publish) else {
             return self.output.skip(*number);
         };
-        if let (Err(unfit), false) =
-            (self.output.put(*number, publish), self.args.conversation.is_quiet())
-        {
+        if let (Err(unfit), false) = (self.output.put(*number, publish), self.settings.is_quiet) {
             report::warn(&format!("the payload of an answer {unfit}"));
         }
         self.bytes += publish.payload.len() as u64;
@@ -324,7 +328,7 @@ impl Requester<'_> {
 
     fn granted(&mut self, suback: &SubAck) -> Option<Exit> {
         if let Some(code) = suback.codes.iter().find(|code| code.is_error()) {
-            let is_ours = self.args.answers.response_topic.is_none();
+            let is_ours = self.settings.request.response_topic.is_none();
             let hint = if is_ours { "; name one that you may subscribe to with -e" } else { "" };
             report::failure(&format!("subscribing to {}: refused: {code}{hint}", self.topic));
             return Some(Exit::Denied);
@@ -336,8 +340,7 @@ impl Requester<'_> {
     fn acknowledged(&mut self, record: u64, code: ReasonCode, words: &str) {
         if code.is_error() {
             self.refuse(record, words);
-        } else if code == ReasonCode::NO_MATCHING_SUBSCRIBERS && !self.args.conversation.is_quiet()
-        {
+        } else if code == ReasonCode::NO_MATCHING_SUBSCRIBERS && !self.settings.is_quiet {
             report::warn(&format!("{}: nobody is subscribed who could answer", self.what(record)));
         }
     }
@@ -349,7 +352,7 @@ impl Requester<'_> {
     }
 
     fn time_is_up(&mut self) -> Option<Exit> {
-        let (Some(patience), now) = (self.args.answers.timeout, Instant::now()) else {
+        let (Some(patience), now) = (self.settings.request.timeout, Instant::now()) else {
             return None;
         };
         let seconds = patience.as_secs_f64();
@@ -389,10 +392,39 @@ impl Requester<'_> {
     }
 
     fn what(&self, record: u64) -> String {
-        if self.args.is_many() {
-            format!("{}: request {record}", self.context())
-        } else {
-            self.context()
+        if self.is_many { format!("{}: request {record}", self.context()) } else { self.context() }
+    }
+}
+
+/// What makes an answer known as that of its request.
+#[derive(Debug)]
+pub enum Correlation {
+    /// Nothing: whatever comes is the answer to the one request that waits.
+    None,
+    /// What the user gave.
+    Given(Bytes),
+    /// A word of this run, and the number of the record.
+    Numbered(String),
+}
+
+impl Correlation {
+    /// What was given, or something for each request, if anything.
+    pub fn new(given: Option<Bytes>, correlated: bool) -> Self {
+        match given {
+            Some(data) => Self::Given(data),
+            None if correlated => {
+                Self::Numbered(std::iter::repeat_with(fastrand::alphanumeric).take(8).collect())
+            }
+            None => Self::None,
+        }
+    }
+
+    /// That of the request of this record.
+    pub fn of(&self, record: u64) -> Option<Bytes> {
+        match self {
+            Self::None => None,
+            Self::Given(data) => Some(data.clone()),
+            Self::Numbered(word) => Some(format!("{word}-{record}").into()),
         }
     }
 }

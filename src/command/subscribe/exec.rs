@@ -8,8 +8,8 @@ use anyhow::{Context, Result};
 use bytes::Bytes;
 
 use super::Subscriber;
+use super::config;
 use super::sink::Sink;
-use crate::cli;
 use crate::client::{Client, Event};
 use crate::exit::Exit;
 use crate::format::layout::Layout;
@@ -17,7 +17,7 @@ use crate::mqtt::packet::Publish;
 use crate::mqtt::property::{Properties, Property};
 use crate::mqtt::session;
 use crate::mqtt::topic::TopicName;
-use crate::report;
+use crate::report::{self, Verbosity};
 use crate::stdio::exec::{Commands, Ended, Outcome, Settings};
 
 /// How long a command may take to end after a signal; the program is given five seconds.
@@ -41,19 +41,18 @@ pub struct Exec {
 }
 
 impl Exec {
-    /// Commands as the command line asks for them.
+    /// Starts what runs the commands.
     pub fn start(
-        args: &cli::Subscribe,
-        command: &str,
-        client: &Client,
+        config: &config::Commands,
         layout: Layout,
+        verbosity: Verbosity,
+        client: &Client,
     ) -> Result<Self> {
-        let flags = &args.commands;
         let settings = Settings {
-            command: command.to_owned(),
-            jobs: usize::from(flags.jobs),
-            capture: flags.reply,
-            keep_going: flags.keep_going,
+            command: config.command.clone(),
+            jobs: config.jobs,
+            capture: config.reply,
+            keep_going: config.keep_going,
         };
         let postbox = client.postbox();
         let commands = Commands::start(&settings, layout, move || postbox.wake())
@@ -61,9 +60,9 @@ impl Exec {
         Ok(Self {
             commands,
             replies: VecDeque::new(),
-            keep_going: flags.keep_going,
-            reply: flags.reply,
-            quiet: args.conversation.is_quiet(),
+            keep_going: config.keep_going,
+            reply: config.reply,
+            quiet: !verbosity.warns(),
             failed: false,
             kill_at: None,
         })
@@ -156,7 +155,7 @@ pub fn is_reply(record: u64) -> bool {
     record & REPLY != 0
 }
 
-impl Subscriber<'_> {
+impl Subscriber {
     /// Looks at the commands that have ended, and acknowledges what is done.
     pub(super) fn look_at_commands(&mut self) -> Option<Exit> {
         let Sink::Commands(exec) = &mut self.intake.output else { return None };
@@ -215,7 +214,7 @@ impl Subscriber<'_> {
             let alarm =
                 if let Sink::Commands(exec) = &self.intake.output { exec.kill_at } else { None };
             // Only acknowledgements of replies are of interest any more.
-            self.client.hold(!self.args.commands.reply || self.intake.output.is_full());
+            self.client.hold(!self.replies() || self.intake.output.is_full());
             let event = match &result {
                 Ok(_) => self.client.next(alarm).map_err(Into::into),
                 // Nothing can be acknowledged any more; those that run end all the same.
@@ -263,6 +262,10 @@ impl Subscriber<'_> {
         }
     }
 
+    fn replies(&self) -> bool {
+        matches!(&self.intake.output, Sink::Commands(exec) if exec.reply)
+    }
+
     fn forget_replies(&mut self) {
         if let Sink::Commands(exec) = &mut self.intake.output {
             exec.replies.clear();
@@ -271,7 +274,7 @@ impl Subscriber<'_> {
 
     /// Waits for the acknowledgements of the answers.
     fn await_replies(&mut self, result: Result<Exit>) -> Result<Exit> {
-        let is_wanted = self.args.commands.reply && !matches!(result, Err(_) | Ok(Exit::Signal(_)));
+        let is_wanted = self.replies() && !matches!(result, Err(_) | Ok(Exit::Signal(_)));
         if !is_wanted {
             return result;
         }

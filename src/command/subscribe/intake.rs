@@ -6,25 +6,31 @@ use std::time::Instant;
 use anyhow::Result;
 use bytes::Bytes;
 
+use super::config::{End, Filter};
 use super::manners::Manners;
 use super::partial::Partial;
 use super::removal::Removals;
 use super::selection::{Selection, Verdict};
 use super::sink::Sink;
-use crate::cli;
 use crate::exit::Exit;
 use crate::mqtt::packet::Publish;
 use crate::mqtt::session::{Delivery, Shown};
 use crate::report;
 
 /// Where messages go in.
-pub struct Intake<'a> {
-    args: &'a cli::Subscribe,
+pub struct Intake {
     /// Where they are written.
     pub output: Sink,
     /// Messages are written, and nothing else is done about them.
     is_plain: bool,
-    selection: Selection<'a>,
+    selection: Selection,
+    count: Option<u64>,
+    /// `--idle` is given.
+    has_idle: bool,
+    /// Retained messages are removed when they were written.
+    pub removes: bool,
+    /// Warnings are wanted.
+    pub warns: bool,
     /// Retained messages that are to be removed when they were written.
     pub removals: Removals,
     /// What is done beside writing messages, if anything.
@@ -39,15 +45,24 @@ pub struct Intake<'a> {
     pub partial: Option<Partial>,
 }
 
-impl<'a> Intake<'a> {
+impl Intake {
     /// Nothing came yet.
-    pub fn new(args: &'a cli::Subscribe, output: Sink, manners: Option<Box<Manners>>) -> Self {
-        let selection = Selection::new(args);
+    pub fn new(
+        output: Sink,
+        filter: Filter,
+        removes: bool,
+        end: &End,
+        manners: Option<Box<Manners>>,
+    ) -> Self {
+        let selection = Selection::new(filter);
         Self {
-            args,
             output,
-            is_plain: selection.is_everything() && manners.is_none() && !args.remove_retained,
+            is_plain: selection.is_everything() && manners.is_none() && !removes,
             selection,
+            count: end.count,
+            has_idle: end.idle.is_some(),
+            removes,
+            warns: true,
             removals: Removals::default(),
             manners,
             latest: Instant::now(),
@@ -85,7 +100,7 @@ impl<'a> Intake<'a> {
         }
         let is_taken = self.manners.as_mut().is_some_and(|manners| manners.take(*number, publish));
         let written = if is_taken { Ok(()) } else { self.output.put(*number, publish) };
-        if let (Err(unfit), false) = (written, self.args.conversation.is_quiet()) {
+        if let (Err(unfit), true) = (written, self.warns) {
             let topic = publish.topic.as_ref().map_or("", |topic| topic.as_str());
             report::warn(&format!("the payload of a message to {topic} {unfit}"));
         }
@@ -94,9 +109,7 @@ impl<'a> Intake<'a> {
 
     /// A message was written, or will be; it may be the last that is wanted.
     fn taken(&mut self, number: u64, publish: &Publish, length: u64) -> Option<Exit> {
-        if let Some(topic) =
-            publish.topic.as_ref().filter(|_| self.args.remove_retained && publish.retain)
-        {
+        if let Some(topic) = publish.topic.as_ref().filter(|_| self.removes && publish.retain) {
             self.removals.add(number, topic);
         }
         self.count(length)
@@ -106,12 +119,12 @@ impl<'a> Intake<'a> {
         self.received += 1;
         self.bytes += length;
         self.note_life();
-        (Some(self.received) == self.args.count).then_some(Exit::Done)
+        (Some(self.received) == self.count).then_some(Exit::Done)
     }
 
     /// `--idle` begins anew.
     fn note_life(&mut self) {
-        if self.args.idle.is_some() {
+        if self.has_idle {
             self.latest = Instant::now();
         }
     }

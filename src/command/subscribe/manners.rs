@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::config::{self, Destination, Output};
 use super::sink::Sink;
-use crate::cli;
 use crate::command::timing::Latency;
-use crate::format::layout::{Content, Layout};
+use crate::format::layout::Content;
 use crate::mqtt::packet::Publish;
 use crate::mqtt::property::Properties;
 use crate::mqtt::qos::QoS;
-use crate::report;
+use crate::report::{self, Verbosity};
 use crate::terminal::progress::{Position, Progress};
 use crate::terminal::screen;
 use crate::terminal::status_line;
@@ -49,23 +49,30 @@ struct Watching {
 
 impl Manners {
     /// What the command line and the terminals ask for; `None` is nothing.
-    pub fn new(args: &cli::Subscribe, layout: &Layout, began: Instant) -> Option<Box<Self>> {
-        // Commands write to wherever we do, and to stderr.
-        let is_kept =
-            args.commands.exec.is_none() && (args.output_dir.is_some() || screen::stdout_is_kept());
-        let progress = Progress::new(
-            args.conversation.shows_progress() && is_kept && !args.watch,
-            None,
-            began,
-        );
-        let is_text = super::wishes::encoding(args).is_none();
+    pub fn new(
+        output: &Output,
+        verbosity: Verbosity,
+        latency: bool,
+        began: Instant,
+    ) -> Option<Box<Self>> {
+        let Output { destination, layout } = output;
+        let is_kept = match destination {
+            Destination::Stdout => screen::stdout_is_kept(),
+            Destination::Folder(_) => true,
+            // Commands write to wherever we do, and to stderr.
+            Destination::Commands(_) | Destination::Watch(_) => false,
+        };
+        let progress = Progress::new(verbosity.shows_progress() && is_kept, None, began);
+        let watch = match destination {
+            Destination::Watch(watch) => Some(watch),
+            Destination::Stdout | Destination::Folder(_) | Destination::Commands(_) => None,
+        };
+        let is_text = watch.is_some_and(|watch| watch.encoding.is_none());
         let is_plain = matches!(layout.content, Content::Payload { encoding: None, .. });
         let manners = Self {
-            watching: args.watch.then(|| Watching::new(args, began)),
-            notes_binary: !args.conversation.is_quiet()
-                && is_plain
-                && (layout.sanitise || args.watch && is_text),
-            latency: args.latency.then(Latency::default),
+            watching: watch.map(|watch| Watching::new(*watch, began)),
+            notes_binary: verbosity.warns() && is_plain && (layout.sanitise || is_text),
+            latency: latency.then(Latency::default),
             progress,
         };
         let is_nothing = manners.watching.is_none()
@@ -143,9 +150,9 @@ impl Drop for Manners {
 }
 
 impl Watching {
-    fn new(args: &cli::Subscribe, began: Instant) -> Self {
+    fn new(config: config::Watch, began: Instant) -> Self {
         status_line::enter_frames();
-        let watch = Watch::new(super::wishes::is_coloured(args), super::wishes::encoding(args));
+        let watch = Watch::new(config.colour, config.encoding);
         Self { watch, latest: 0, drawn: 0, next: began }
     }
 

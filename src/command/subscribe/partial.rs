@@ -71,7 +71,7 @@ impl Partial {
     }
 }
 
-impl Subscriber<'_> {
+impl Subscriber {
     /// A part of a large message.
     pub(super) fn part(&mut self, event: session::Event) -> Result<Option<Exit>> {
         match event {

@@ -7,16 +7,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use super::Requester;
-use crate::cli::value::Summary;
 use crate::client::Event;
-use crate::command::telling::Telling;
+use crate::command::summary::{Summary, Totals};
 use crate::exit::Exit;
-use crate::terminal::summary::Account;
 
 /// How long the output may take to write the last answers when the user has no time.
 const LAST_WRITE: Duration = Duration::from_millis(250);
 
-impl Requester<'_> {
+impl Requester {
     /// Waits until every answer is written, so that it is acknowledged, too.
     pub(super) fn finish_output(&mut self, mut result: Result<Exit>) -> Result<Exit> {
         self.output.flush();
@@ -44,7 +42,7 @@ impl Requester<'_> {
     }
 
     /// Ends the connection, and says what came of it.
-    pub(super) fn end(self, result: Result<Exit>, began: Instant) -> Result<Exit> {
+    pub(super) fn end(self, result: Result<Exit>, summary: Summary) -> Result<Exit> {
         let context = self.context();
         let exit = match result {
             Ok(exit) => exit,
@@ -55,8 +53,7 @@ impl Requester<'_> {
         };
         // Every answer is there; nothing of ours can be lost any more.
         let _ = self.client.close();
-        let form = self.args.summary.or(self.args.latency.then_some(Summary::Text));
-        Telling::new(form, self.args.conversation.is_quiet(), began).end(false, |took| Account {
+        summary.print(false, |took| Totals {
             verb: "answered",
             messages: self.latency.count(),
             bytes: self.bytes,

@@ -1,12 +1,14 @@
-//! What came of it all, in a line for people or for programs. It must never know who counted.
+//! The summary at the end: `--summary`, and for a person who interrupts a run at a terminal.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
 use crate::format::statistics::{Figures, Statistics};
+use crate::report::{self, Verbosity};
+use crate::terminal::screen;
 
-/// How the account is given.
+/// The form of a summary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// A sentence.
@@ -15,9 +17,44 @@ pub enum Form {
     Json,
 }
 
+/// Whether and how a summary is printed.
+#[derive(Debug, Clone, Copy)]
+pub struct Summary {
+    form: Option<Form>,
+    began: Instant,
+    /// A person who interrupts an endless run wants to know how much came.
+    when_interrupted: bool,
+}
+
+impl Summary {
+    /// In the form that `--summary` asks for; a person at a terminal who interrupts us gets one in
+    /// any case.
+    pub fn new(form: Option<Form>, verbosity: Verbosity, began: Instant) -> Self {
+        let when_interrupted = verbosity.warns() && screen::stderr_is_terminal();
+        Self { form, began, when_interrupted }
+    }
+
+    /// Whether `--summary` asks for it.
+    pub fn is_wanted(&self) -> bool {
+        self.form.is_some()
+    }
+
+    /// Prints what `totals` makes of the time that passed.
+    pub fn print<'a>(&self, interrupted: bool, totals: impl FnOnce(Duration) -> Totals<'a>) {
+        let unasked = (interrupted && self.when_interrupted).then_some(Form::Text);
+        match self.form.or(unasked) {
+            Some(Form::Json) => {
+                report::machine_summary(&totals(self.began.elapsed()).line(Form::Json));
+            }
+            Some(Form::Text) => report::summary(&totals(self.began.elapsed()).line(Form::Text)),
+            None => {}
+        }
+    }
+}
+
 /// Counts of a stream of messages.
 #[derive(Debug)]
-pub struct Account<'a> {
+pub struct Totals<'a> {
     /// `published` or `received`.
     pub verb: &'static str,
     /// How many were.
@@ -32,8 +69,8 @@ pub struct Account<'a> {
     pub times: Option<(&'static str, &'a Statistics)>,
 }
 
-impl Account<'_> {
-    /// The account in this form, without a line feed.
+impl Totals<'_> {
+    /// The line in this form, without a line feed.
     pub fn line(&self, form: Form) -> String {
         match form {
             Form::Text => self.text(),
@@ -104,10 +141,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_account_in_both_forms() {
+    fn totals_in_both_forms() {
         let (none, mut one) = (Statistics::default(), Statistics::default());
         one.add(Duration::from_millis(2));
-        let account = |times| Account {
+        let totals = |times| Totals {
             verb: "published",
             messages: 3,
             bytes: 12,
@@ -116,15 +153,15 @@ mod tests {
             times,
         };
         let text = "published 3 messages, 12 bytes in 1.500 s, 2.0 messages/s";
-        assert_eq!(account(None).line(Form::Text), text);
-        let without = account(Some(("acknowledgement", &none)));
+        assert_eq!(totals(None).line(Form::Text), text);
+        let without = totals(Some(("acknowledgement", &none)));
         assert_eq!(without.line(Form::Text), text);
         let json = concat!(
             r#"{"acknowledgement_ms":null,"bytes":12,"published":3,"#,
             r#""rate":2.0,"refused":1,"seconds":1.5}"#
         );
         assert_eq!(without.line(Form::Json), json);
-        let with = account(Some(("acknowledgement", &one)));
+        let with = totals(Some(("acknowledgement", &one)));
         let times = "acknowledgement of 1: min/avg/p50/p99/max/stddev = \
                      2.000/2.000/2.000/2.000/2.000/0.000 ms";
         assert_eq!(with.line(Form::Text), format!("{text}; {times}"));
