@@ -31,23 +31,6 @@ complete -c mqttws -n "__fish_mqttws_needs_command" -f -a "sub" -d 'Subscribe, a
 complete -c mqttws -n "__fish_mqttws_needs_command" -f -a "ping" -d 'Measure how fast a broker answers, and each step of the way to it'
 complete -c mqttws -n "__fish_mqttws_needs_command" -f -a "serve" -d 'Run a local broker, alone or for the time of one command'
 complete -c mqttws -n "__fish_mqttws_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s t -l topic -d 'Topic to publish to; with --json that of records without one' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l topic-prefix -d 'Put this before every topic' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s m -l message -d 'Publish this text' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s f -l file -d 'Publish the content of a file as one message' -r -F
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l delimiter -d 'With -l or --json: each record ends in this character (\\t, \\xHH)' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l split -d 'With -l: the topic is what stands before the first such character, the message what stands after it' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l repeat -d 'Publish the message so many times' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l repeat-delay -d 'Time from one to the next with --repeat' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l rate -d 'Publish at most so many messages a second' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l replay -d 'With --json: keep the distances in time that the records have, or be so many times as fast' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s q -l qos -d 'Quality of service: 0, 1 or 2; with --json that of records that do not say' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s o -d 'Read flags from this file, too: one a line, its value after a blank, as with mosquitto' -r -F
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l summary -d 'Say at the end how much was published, and how fast it was acknowledged, on stderr' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s e -l response-topic -d 'Where the answers come: agreed on with who answers, or given along [default: a topic of our own]' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s W -l timeout -d 'Exit with code 27 when an answer takes longer' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s F -l format -d 'Write each answer in this format, as `sub` does' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l retain-handling -d 'Retained messages are never answers, whenever the broker sends them (MQTT 5)' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s L -l url -d 'The same as URL' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s h -l host -d 'Host to connect to [default: localhost]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s p -l port -d 'Port to connect to; 443 means wss [default: 80, with TLS 443, without a host 8080]' -r
@@ -104,23 +87,23 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l profile -d 'Read t
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l config -d 'Configuration file [default: `$XDG_CONFIG_HOME/mqttws/config.toml`]' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s x -l session-expiry-interval -d 'Seconds for which the broker keeps the session when we are away, or `never` for no end (MQTT 5) [default: with -c never]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s D -l property -d 'Give a packet a property: connect, will, publish, subscribe, unsubscribe or disconnect; its name, such as content-type; its value (MQTT 5, repeatable)' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s s -l stdin-file -d 'Publish all of stdin as one message'
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s l -l stdin-line -d 'Publish each line of stdin as a message'
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s n -l null-message -d 'Publish an empty message'
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l json -d 'Publish each line of stdin as the message that it describes, as `sub --json` writes it; with --request write the answers so, too (or only them, beside -m, -f, -s, -l or -n)'
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s 0 -l null -d 'With -l or --json: each record ends in NUL, not in a line feed'
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l strict-input -d 'Stop at the first record that makes no sense; without this the others go on'
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s r -l retain -d 'Ask the broker to retain the message for later subscribers'
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l topic-alias -d 'Send the topic once and then an alias for it, as far as the broker allows (MQTT 5)'
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l latency -d 'Send the time with each message, as user property `time`, for `sub --latency` (MQTT 5); with --request say at the end how long the answers took'
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l request -d 'Wait for the answer to each message and write it to stdout (MQTT 5, or with -e)'
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s v -l verbose -d 'Write the topic and a space before each answer'
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l pretty -d 'Spread JSON over several lines'
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l hex -d 'Write answers as hexadecimal digits'
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l base64 -d 'Write answers as base64'
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s N -d 'Write no line feed after each answer'
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s R -d 'Retained messages are never answers'
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l retain-as-published -d 'Keep the retain flag of answers as it was published (MQTT 5)'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s e -l response-topic -d 'Where the answers come: agreed on with who answers, or given along [default: a topic of our own]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s W -l timeout -d 'Exit with code 27 when an answer takes longer' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s F -l format -d 'Write each answer in this format, as `sub` does' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l retain-handling -d 'Retained messages are never answers, whenever the broker sends them (MQTT 5)' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s t -l topic -d 'Topic to publish to; with --json that of records without one' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l topic-prefix -d 'Put this before every topic' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s o -d 'Read flags from this file, too: one a line, its value after a blank, as with mosquitto' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s m -l message -d 'Publish this text' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s f -l file -d 'Publish the content of a file as one message' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l delimiter -d 'With -l or --json: each record ends in this character (\\t, \\xHH)' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l split -d 'With -l: the topic is what stands before the first such character, the message what stands after it' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l repeat -d 'Publish the message so many times' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l repeat-delay -d 'Time from one to the next with --repeat' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l rate -d 'Publish at most so many messages a second' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l replay -d 'With --json: keep the distances in time that the records have, or be so many times as fast' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s q -l qos -d 'Quality of service: 0, 1 or 2; with --json that of records that do not say' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l summary -d 'Say at the end how much was published, and how fast it was acknowledged, on stderr' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s 4 -l ipv4 -d 'Connect to IPv4 addresses only'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s 6 -l ipv6 -d 'Connect to IPv6 addresses only'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l follow -d 'Follow up to 5 redirects, never from wss to ws; to another host no credentials are sent'
@@ -137,25 +120,24 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l quiet -d 'No warni
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s c -l disable-clean-session -d 'Keep the session: the broker stores what comes while we are away (needs -i)'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l nodelay -d 'Packets are never held back'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l ws -d 'WebSockets are all that we speak'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l request -d 'Wait for the answer to each message and write it to stdout (MQTT 5, or with -e)'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s v -l verbose -d 'Write the topic and a space before each answer'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l pretty -d 'Spread JSON over several lines'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l hex -d 'Write answers as hexadecimal digits'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l base64 -d 'Write answers as base64'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s N -d 'Write no line feed after each answer'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s R -d 'Retained messages are never answers'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l retain-as-published -d 'Keep the retain flag of answers as it was published (MQTT 5)'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s s -l stdin-file -d 'Publish all of stdin as one message'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s l -l stdin-line -d 'Publish each line of stdin as a message'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s n -l null-message -d 'Publish an empty message'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l json -d 'Publish each line of stdin as the message that it describes, as `sub --json` writes it; with --request write the answers so, too (or only them, beside -m, -f, -s, -l or -n)'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s 0 -l null -d 'With -l or --json: each record ends in NUL, not in a line feed'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l strict-input -d 'Stop at the first record that makes no sense; without this the others go on'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s r -l retain -d 'Ask the broker to retain the message for later subscribers'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l topic-alias -d 'Send the topic once and then an alias for it, as far as the broker allows (MQTT 5)'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l latency -d 'Send the time with each message, as user property `time`, for `sub --latency` (MQTT 5); with --request say at the end how long the answers took'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l help -d 'Print help'
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s t -l topic -d 'Topic filter to subscribe to; + and # are wildcards (repeatable)' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s T -l filter-out -d 'Leave out messages whose topic matches this filter (repeatable)' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s U -l unsubscribe -d 'Unsubscribe from this filter in a session that was kept (repeatable)' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s q -l qos -d 'Highest quality of service to receive: 0, 1 or 2' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s C -l count -d 'Exit after so many messages' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s W -l timeout -d 'Exit after so long, with exit code 27 if -C was not met' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l idle -d 'Exit after so long without a message, with exit code 0' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l random-filter -d 'Write a message only with this probability, in percent; with -C only those count' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l retain-handling -d 'Retained messages: always, only for a new subscription, or never (MQTT 5) [default: always]' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l share -d 'Share the subscriptions with the others of this group: each message goes to one of them' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s F -l format -d 'Write each message in this format; see FORMATS in the manual' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l json -d 'Write each message as a line of JSON; with =parse also the payload as JSON, where it is' -r -f -a "text\t'Text, or base64'
-parse\t'And JSON, where they are'"
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s o -l output-dir -d 'Write each message to a file of its own in this folder, named by its topic and a number; if it is a file, read flags from it, one a line, its value after a blank, as with mosquitto' -r -F
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l color -d 'Colour topics: auto (on a terminal, unless `$NO_COLOR` is set), always or never' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l summary -d 'Say at the end how much came, on stderr' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l exec -d 'Run this command for each message, with its payload on stdin and `$MQTT_TOPIC`, `$MQTT_QOS`... set' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l jobs -d 'Run so many commands at once; messages are acknowledged in their order all the same' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s L -l url -d 'The same as URL' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s h -l host -d 'Host to connect to [default: localhost]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s p -l port -d 'Port to connect to; 443 means wss [default: 80, with TLS 443, without a host 8080]' -r
@@ -212,22 +194,24 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l profile -d 'Read t
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l config -d 'Configuration file [default: `$XDG_CONFIG_HOME/mqttws/config.toml`]' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s x -l session-expiry-interval -d 'Seconds for which the broker keeps the session when we are away, or `never` for no end (MQTT 5) [default: with -c never]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s D -l property -d 'Give a packet a property: connect, will, publish, subscribe, unsubscribe or disconnect; its name, such as content-type; its value (MQTT 5, repeatable)' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s E -l exit-after-subscribe -d 'Exit as soon as the broker has answered the subscriptions'
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s R -d 'Leave out retained messages'
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l retained-only -d 'Take only retained messages, and exit when the first other one comes'
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l remove-retained -d 'Remove each retained message that was written from the broker; -T spares some'
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l retain-as-published -d 'Keep the retain flag as it was published (MQTT 5)'
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l no-local -d 'Nothing that this connection itself publishes (MQTT 5)'
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s v -l verbose -d 'Write the topic and a space before each payload'
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l pretty -d 'Spread JSON over several lines'
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l hex -d 'Write payloads as hexadecimal digits'
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l base64 -d 'Write payloads as base64'
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s N -d 'Write no line feed after each message'
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s 0 -l null -d 'Write NUL instead of a line feed after each message'
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s w -l watch -d 'Draw one line per topic and keep it up to date; needs a terminal'
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l latency -d 'Say at the end how long messages took from `pub --latency`, on stderr (MQTT 5)'
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l keep-going -d 'Go on after a command that failed; its message is acknowledged, and the exit code is 1 in the end'
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l reply -d 'Publish what the command writes to stdout to the response topic of its message, with the same correlation data (MQTT 5)'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s t -l topic -d 'Topic filter to subscribe to; + and # are wildcards (repeatable)' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s T -l filter-out -d 'Leave out messages whose topic matches this filter (repeatable)' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s U -l unsubscribe -d 'Unsubscribe from this filter in a session that was kept (repeatable)' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s q -l qos -d 'Highest quality of service to receive: 0, 1 or 2' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s C -l count -d 'Exit after so many messages' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s W -l timeout -d 'Exit after so long, with exit code 27 if -C was not met' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l idle -d 'Exit after so long without a message, with exit code 0' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l random-filter -d 'Write a message only with this probability, in percent; with -C only those count' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l retain-handling -d 'Retained messages: always, only for a new subscription, or never (MQTT 5) [default: always]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l share -d 'Share the subscriptions with the others of this group: each message goes to one of them' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s F -l format -d 'Write each message in this format; see FORMATS in the manual' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l json -d 'Write each message as a line of JSON; with =parse also the payload as JSON, where it is' -r -f -a "text\t'Text, or base64'
+parse\t'And JSON, where they are'"
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s o -l output-dir -d 'Write each message to a file of its own in this folder, named by its topic and a number; if it is a file, read flags from it, one a line, its value after a blank, as with mosquitto' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l exec -d 'Run this command for each message, with its payload on stdin and `$MQTT_TOPIC`, `$MQTT_QOS`... set' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l jobs -d 'Run so many commands at once; messages are acknowledged in their order all the same' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l color -d 'Colour topics: auto (on a terminal, unless `$NO_COLOR` is set), always or never' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l summary -d 'Say at the end how much came, on stderr' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s 4 -l ipv4 -d 'Connect to IPv4 addresses only'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s 6 -l ipv6 -d 'Connect to IPv6 addresses only'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l follow -d 'Follow up to 5 redirects, never from wss to ws; to another host no credentials are sent'
@@ -244,15 +228,23 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l quiet -d 'No warni
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s c -l disable-clean-session -d 'Keep the session: the broker stores what comes while we are away (needs -i)'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l nodelay -d 'Packets are never held back'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l ws -d 'WebSockets are all that we speak'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s E -l exit-after-subscribe -d 'Exit as soon as the broker has answered the subscriptions'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s R -d 'Leave out retained messages'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l retained-only -d 'Take only retained messages, and exit when the first other one comes'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l remove-retained -d 'Remove each retained message that was written from the broker; -T spares some'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l retain-as-published -d 'Keep the retain flag as it was published (MQTT 5)'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l no-local -d 'Nothing that this connection itself publishes (MQTT 5)'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s v -l verbose -d 'Write the topic and a space before each payload'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l pretty -d 'Spread JSON over several lines'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l hex -d 'Write payloads as hexadecimal digits'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l base64 -d 'Write payloads as base64'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s N -d 'Write no line feed after each message'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s 0 -l null -d 'Write NUL instead of a line feed after each message'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l keep-going -d 'Go on after a command that failed; its message is acknowledged, and the exit code is 1 in the end'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l reply -d 'Publish what the command writes to stdout to the response topic of its message, with the same correlation data (MQTT 5)'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s w -l watch -d 'Draw one line per topic and keep it up to date; needs a terminal'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l latency -d 'Say at the end how long messages took from `pub --latency`, on stderr (MQTT 5)'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l help -d 'Print help'
-complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s c -l count -d 'Exit after so many probes [default: when interrupted]' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l interval -d 'Time from one probe to the next' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l via -d 'What travels: a PINGREQ, a WebSocket Ping, or a message to a topic of our own and back' -r -f -a "mqtt\t'PINGREQ and PINGRESP'
-websocket\t'A Ping and a Pong of the WebSocket'
-publish\t'A message through the broker and back'"
-complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s q -l qos -d 'QoS of `--via publish`' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l size -d 'Size of the message of `--via publish`, in bytes' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s W -l timeout -d 'How long to wait for each answer' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s L -l url -d 'The same as URL' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s h -l host -d 'Host to connect to [default: localhost]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s p -l port -d 'Port to connect to; 443 means wss [default: 80, with TLS 443, without a host 8080]' -r
@@ -307,6 +299,14 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l will-qos -d 'QoS 
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l will-delay -d 'How long the broker waits for us to come back before it publishes the will (MQTT 5)' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l profile -d 'Read the flags of this profile, too: a table of the configuration file' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l config -d 'Configuration file [default: `$XDG_CONFIG_HOME/mqttws/config.toml`]' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s c -l count -d 'Exit after so many probes [default: when interrupted]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l interval -d 'Time from one probe to the next' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l via -d 'What travels: a PINGREQ, a WebSocket Ping, or a message to a topic of our own and back' -r -f -a "mqtt\t'PINGREQ and PINGRESP'
+websocket\t'A Ping and a Pong of the WebSocket'
+publish\t'A message through the broker and back'"
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s q -l qos -d 'QoS of `--via publish`' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l size -d 'Size of the message of `--via publish`, in bytes' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s W -l timeout -d 'How long to wait for each answer' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s 4 -l ipv4 -d 'Connect to IPv4 addresses only'
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s 6 -l ipv6 -d 'Connect to IPv6 addresses only'
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l follow -d 'Follow up to 5 redirects, never from wss to ws; to another host no credentials are sent'

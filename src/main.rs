@@ -16,7 +16,9 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let exit = cli::parse().and_then(|(config, warnings)| {
-        warnings.iter().for_each(|warning| report::warn(warning));
+        for warning in &warnings {
+            report::warn(warning);
+        }
         command::run(config)
     });
     exit.unwrap_or_else(|error| report::error(&error)).into()

@@ -149,7 +149,7 @@ impl Conversation {
     /// The options of a client for this purpose; `properties` are those that `-D` gives.
     pub fn resolve(
         &self,
-        purpose: Purpose,
+        purpose: &Purpose,
         properties: &GivenProperties,
     ) -> Result<(client::Options, Vec<String>)> {
         self.connection.resolve_with(purpose, &self.persistence, properties)
@@ -203,13 +203,13 @@ impl Connection {
     }
 
     /// The options of a client whose session ends with it, and warnings to print.
-    pub fn resolve(&self, purpose: Purpose) -> Result<(client::Options, Vec<String>)> {
+    pub fn resolve(&self, purpose: &Purpose) -> Result<(client::Options, Vec<String>)> {
         self.resolve_with(purpose, &Persistence::default(), &GivenProperties::default())
     }
 
     fn resolve_with(
         &self,
-        purpose: Purpose,
+        purpose: &Purpose,
         persistence: &Persistence,
         properties: &GivenProperties,
     ) -> Result<(client::Options, Vec<String>)> {
@@ -217,7 +217,6 @@ impl Connection {
         let endpoint = self.endpoint()?;
         let route = self.network.resolve(&endpoint, self.upgrade.follow)?;
         self.check_tls(&endpoint, route.proxies.need_tls())?;
-        let brief = purpose.brief;
         let (session, credentials) = (&self.session, &self.credentials);
         let flags = SessionFlags { session, credentials, persistence, properties };
         let packets = Packets {
@@ -247,7 +246,7 @@ impl Connection {
             },
             versions,
             session,
-            brief,
+            brief: purpose.brief,
             warn: self.warn(),
             log: self.general.debug > 1,
             trace: Box::new(report::trace),

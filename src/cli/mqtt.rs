@@ -197,13 +197,13 @@ impl SessionFlags<'_> {
     pub fn resolve(
         &self,
         endpoint: &Endpoint,
-        purpose: Purpose,
+        purpose: &Purpose,
         packets: Packets,
     ) -> Result<(session::Config, Vec<Version>)> {
         let Self { session, properties, .. } = self;
         let mut credentials = self.credentials.resolve(endpoint)?;
         let authentication = self.credentials.authentication(&mut credentials)?;
-        let versions = self.versions(&credentials, authentication.is_some(), &purpose)?;
+        let versions = self.versions(&credentials, authentication.is_some(), purpose)?;
         let connect = properties.connect(authentication)?;
         let lifetime = self.lifetime(connect.session_expiry)?;
         let config = session::Config {

@@ -25,8 +25,21 @@ enum Via {
 
 /// Measure how fast a broker answers, and each step of the way to it.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Probes", disable_help_flag = true)]
+#[command(disable_help_flag = true)]
 pub struct Ping {
+    /// Address and session.
+    #[command(flatten)]
+    pub connection: Connection,
+
+    /// The probes.
+    #[command(flatten)]
+    probes: Probes,
+}
+
+/// The probes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Probes")]
+struct Probes {
     /// Exit after so many probes [default: when interrupted]
     #[arg(short, long, value_name = "N",
           value_parser = value::count)]
@@ -53,17 +66,13 @@ pub struct Ping {
     #[arg(short = 'W', long, value_name = "SECS", default_value = "10",
           value_parser = value::duration)]
     timeout: Duration,
-
-    /// Address and session.
-    #[command(flatten)]
-    pub connection: Connection,
 }
 
 impl Ping {
     /// What is to be done, and warnings to print.
     pub fn resolve(self) -> Result<(Config, Vec<String>)> {
-        let size = self.size as usize;
-        let (client, warnings) = self.connection.resolve(Purpose {
+        let size = self.probes.size as usize;
+        let (client, warnings) = self.connection.resolve(&Purpose {
             // Nobody has asked for messages but our own.
             parts_above: Some(LARGE_MESSAGE.saturating_add(size)),
             ..Purpose::default()
@@ -71,14 +80,14 @@ impl Ping {
         let config = Config {
             client,
             plan: Plan {
-                count: self.count,
-                interval: self.interval,
-                probe: match self.via {
+                count: self.probes.count,
+                interval: self.probes.interval,
+                probe: match self.probes.via {
                     Via::Mqtt => ping::ProbeKind::Mqtt,
                     Via::Websocket => ping::ProbeKind::WebSocket,
-                    Via::Publish => ping::ProbeKind::Publish { qos: self.qos, size },
+                    Via::Publish => ping::ProbeKind::Publish { qos: self.probes.qos, size },
                 },
-                timeout: self.timeout,
+                timeout: self.probes.timeout,
             },
             verbosity: self.connection.verbosity(),
         };

@@ -23,42 +23,63 @@ use crate::mqtt::topic::TopicName;
 
 /// Publish messages: one, a file, or a stream of lines or records.
 #[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-#[command(next_help_heading = "Messages", disable_help_flag = true)]
-#[command(group = ArgGroup::new("input").required(true).multiple(true))]
+#[command(disable_help_flag = true)]
 pub struct Publish {
+    /// Address, session and properties.
+    #[command(flatten)]
+    pub conversation: Conversation,
+
+    /// Answers.
+    #[command(flatten)]
+    pub answers: RequestFlags,
+
+    /// The messages.
+    #[command(flatten)]
+    pub messages: Messages,
+}
+
+/// The messages.
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+#[command(next_help_heading = "Messages")]
+#[command(group = ArgGroup::new("input").required(true).multiple(true))]
+pub struct Messages {
     /// Topic to publish to; with --json that of records without one
     #[arg(short, long, value_name = "TOPIC",
           required_unless_present_any = ["json", "split", "print_config"])]
-    pub topic: Option<TopicName>,
+    topic: Option<TopicName>,
 
     /// Put this before every topic
     #[arg(long, value_name = "PREFIX")]
-    pub topic_prefix: Option<String>,
+    topic_prefix: Option<String>,
+
+    /// Read flags from this file, too: one a line, its value after a blank, as with mosquitto
+    #[arg(short = 'o', help_heading = "Output", value_name = "FILE")]
+    options: Option<PathBuf>,
 
     /// Publish this text
     #[arg(short, long, value_name = "TEXT", group = "input",
           conflicts_with_all = ["file", "stdin_file", "stdin_line", "null_message"])]
-    pub message: Option<OsString>,
+    message: Option<OsString>,
 
     /// Publish the content of a file as one message
     #[arg(short, long, value_name = "FILE", group = "input",
           conflicts_with_all = ["stdin_file", "stdin_line", "null_message"])]
-    pub file: Option<PathBuf>,
+    file: Option<PathBuf>,
 
     /// Publish all of stdin as one message
     #[arg(short = 's', long = "stdin-file", group = "input",
           conflicts_with_all = ["stdin_line", "null_message"])]
-    pub stdin_file: bool,
+    stdin_file: bool,
 
     /// Publish each line of stdin as a message
     #[arg(short = 'l', long = "stdin-line", group = "input",
           conflicts_with_all = ["null_message"])]
-    pub stdin_line: bool,
+    stdin_line: bool,
 
     /// Publish an empty message
     #[arg(short, long = "null-message", group = "input")]
-    pub null_message: bool,
+    null_message: bool,
 
     /// Publish each line of stdin as the message that it describes, as `sub --json` writes it; with
     /// --request write the answers so, too (or only them, beside -m, -f, -s, -l or -n)
@@ -68,78 +89,66 @@ pub struct Publish {
     /// With -l or --json: each record ends in NUL, not in a line feed
     #[arg(short = '0', long, conflicts_with_all = ["delimiter", "message", "file",
           "stdin_file", "null_message"])]
-    pub null: bool,
+    null: bool,
 
     /// With -l or --json: each record ends in this character (\t, \xHH)
     #[arg(long, value_name = "C", value_parser = value::byte,
           conflicts_with_all = ["message", "file", "stdin_file", "null_message"])]
-    pub delimiter: Option<u8>,
+    delimiter: Option<u8>,
 
     /// With -l: the topic is what stands before the first such character, the message what stands
     /// after it
     #[arg(long, value_name = "C", value_parser = value::byte,
           conflicts_with_all = ["topic", "json", "message", "file", "stdin_file", "null_message"])]
-    pub split: Option<u8>,
+    split: Option<u8>,
 
     /// Stop at the first record that makes no sense; without this the others go on
     #[arg(long)]
-    pub strict_input: bool,
+    strict_input: bool,
 
     /// Publish the message so many times
     #[arg(long, value_name = "N", default_value = "1", hide_default_value = true,
           value_parser = value::count, conflicts_with_all = ["stdin_line", "json"])]
-    pub repeat: u64,
+    repeat: u64,
 
     /// Time from one to the next with --repeat
     #[arg(long, value_name = "SECS", value_parser = value::duration)]
-    pub repeat_delay: Option<Duration>,
+    repeat_delay: Option<Duration>,
 
     /// Publish at most so many messages a second
     #[arg(long, value_name = "N", value_parser = value::rate,
           conflicts_with = "repeat_delay")]
-    pub rate: Option<f64>,
+    rate: Option<f64>,
 
     /// With --json: keep the distances in time that the records have, or be so many times as fast
     #[arg(long, value_name = "SPEED", num_args = 0..=1, default_missing_value = "1",
           value_parser = value::rate,
           conflicts_with_all = ["rate", "repeat_delay", "message", "file",
           "stdin_file", "stdin_line", "null_message"])]
-    pub replay: Option<f64>,
+    replay: Option<f64>,
 
     /// Quality of service: 0, 1 or 2; with --json that of records that do not say
     #[arg(short, long, value_name = "QOS", default_value = "0", value_parser = value::qos)]
-    pub qos: QoS,
+    qos: QoS,
 
     /// Ask the broker to retain the message for later subscribers
     #[arg(short, long)]
-    pub retain: bool,
+    retain: bool,
 
     /// Send the topic once and then an alias for it, as far as the broker allows (MQTT 5)
     #[arg(long)]
-    pub topic_alias: bool,
+    topic_alias: bool,
 
     /// Send the time with each message, as user property `time`, for `sub --latency` (MQTT 5); with
     /// --request say at the end how long the answers took
     #[arg(long)]
-    pub latency: bool,
-
-    /// Read flags from this file, too: one a line, its value after a blank, as with mosquitto
-    #[arg(short = 'o', help_heading = "Output", value_name = "FILE")]
-    pub options: Option<PathBuf>,
+    latency: bool,
 
     /// Say at the end how much was published, and how fast it was acknowledged, on stderr
     #[arg(long, value_name = "json", num_args = 0..=1, require_equals = true,
           default_missing_value = "text",
           value_parser = value::summary, help_heading = "Output")]
-    pub summary: Option<Form>,
-
-    /// Answers.
-    #[command(flatten)]
-    pub answers: RequestFlags,
-
-    /// Address, session and properties.
-    #[command(flatten)]
-    pub conversation: Conversation,
+    summary: Option<Form>,
 }
 
 impl Publish {
@@ -147,20 +156,20 @@ impl Publish {
     pub fn resolve(self) -> Result<(Config, Vec<String>)> {
         self.check()?;
         let properties = self.conversation.properties()?;
-        let (client, warnings) = self.conversation.resolve(self.purpose(), &properties)?;
+        let (client, warnings) = self.conversation.resolve(&self.purpose(), &properties)?;
         let message = self.message_format(properties.of(Place::Publish))?;
         let request =
             self.answers.request.then(|| self.answers.resolve(&self, &properties)).transpose()?;
         // With --request it is the answers that are measured.
-        let measured = (request.is_some() && self.latency).then_some(Form::Text);
+        let measured = (request.is_some() && self.messages.latency).then_some(Form::Text);
         let config = Config {
             client,
             pace: self.pace(),
-            repeat: self.repeat,
+            repeat: self.messages.repeat,
             message,
-            stamps: self.latency && request.is_none(),
-            strict: self.strict_input,
-            summary: self.summary.or(measured),
+            stamps: self.messages.latency && request.is_none(),
+            strict: self.messages.strict_input,
+            summary: self.messages.summary.or(measured),
             verbosity: self.conversation.connection.verbosity(),
             request,
             input: self.input(),
@@ -170,15 +179,15 @@ impl Publish {
 
     /// What clap cannot say: `--json` is an input, and with `--request` the form of the answers.
     fn check(&self) -> Result<(), Usage> {
-        if self.options.is_some() {
+        if self.messages.options.is_some() {
             return Err(Usage::new("-o: expected two words of their own, -o FILE"));
         }
-        if self.json && self.has_plain_input() && !self.answers.request {
+        if self.messages.json && self.has_plain_input() && !self.answers.request {
             return Err(Usage::new(
                 "--json: its records are the input, and -m, -f, -s, -l and -n are another one",
             ));
         }
-        if self.topic.is_none() && !self.reads_records() && self.split.is_none() {
+        if self.messages.topic.is_none() && !self.reads_records() && self.messages.split.is_none() {
             return Err(Usage::new("a topic is missing: give one with -t"));
         }
         Ok(())
@@ -189,42 +198,44 @@ impl Publish {
         let mut needs_version_5: Vec<NeedsVersion5> = Vec::new();
         if is_request {
             needs_version_5.extend(self.answers.needs_version_5());
-        } else if self.latency {
+        } else if self.messages.latency {
             needs_version_5.push(latency_needs_version_5);
         }
         // Records may ask for exactly once; those of requests are subject to -q.
-        let qos = if self.json && !is_request { QoS::ExactlyOnce } else { self.qos };
-        let is_text = self.message.is_some() || self.null_message;
+        let qos =
+            if self.messages.json && !is_request { QoS::ExactlyOnce } else { self.messages.qos };
+        let is_text = self.messages.message.is_some() || self.messages.null_message;
         Purpose {
             needs_version_5,
             survival: Survival::of_publishing(qos),
-            topic_alias: self.topic_alias,
-            only_failures: self.summary.is_none() && !is_request,
+            topic_alias: self.messages.topic_alias,
+            only_failures: self.messages.summary.is_none() && !is_request,
             // Nobody has asked for messages: what comes all the same is not kept.
             parts_above: (!is_request).then_some(LARGE_MESSAGE),
-            brief: is_text && self.summary.is_none() && !is_request,
+            brief: is_text && self.messages.summary.is_none() && !is_request,
         }
     }
 
     /// `properties` are those of PUBLISH.
     fn message_format(&self, properties: Properties) -> Result<MessageFormat> {
-        let form = match self.split {
+        let form = match self.messages.split {
             _ if self.reads_records() => RecordForm::Json,
             Some(separator) => RecordForm::Split(separator),
             None => RecordForm::Payload,
         };
-        let topic_prefix = self.topic_prefix.clone().unwrap_or_default();
-        let topic = self.topic.as_ref().map(|topic| prefixed(&topic_prefix, topic)).transpose();
+        let topic_prefix = self.messages.topic_prefix.clone().unwrap_or_default();
+        let topic =
+            self.messages.topic.as_ref().map(|topic| prefixed(&topic_prefix, topic)).transpose();
         let topic = topic.map_err(|error| Usage::new(format!("--topic-prefix: {error}")))?;
         let has_alias = properties.topic_alias().is_some();
         ensure!(
-            !has_alias || !(self.topic_alias || form != RecordForm::Payload),
+            !has_alias || !(self.messages.topic_alias || form != RecordForm::Payload),
             Usage::new("-D publish topic-alias: it is for one topic, and not beside --topic-alias")
         );
         let template = packet::Publish {
             dup: false,
-            qos: self.qos,
-            retain: self.retain,
+            qos: self.messages.qos,
+            retain: self.messages.retain,
             topic,
             packet_id: None,
             properties,
@@ -234,7 +245,7 @@ impl Publish {
     }
 
     fn pace(&self) -> Pace {
-        match (self.rate, self.repeat_delay, self.replay) {
+        match (self.messages.rate, self.messages.repeat_delay, self.messages.replay) {
             (Some(rate), ..) => Pace::rate(rate),
             (_, Some(delay), _) => Pace::delay(delay),
             (.., Some(speed)) => Pace::replay(speed),
@@ -243,30 +254,37 @@ impl Publish {
     }
 
     fn input(self) -> Input {
-        if let Some(file) = self.file {
+        if let Some(file) = self.messages.file {
             Input::File(file)
-        } else if self.stdin_file {
+        } else if self.messages.stdin_file {
             Input::Stdin
         } else if self.is_many() {
-            Input::Records(self.delimiter.unwrap_or(if self.null { 0 } else { b'\n' }))
+            Input::Records(self.messages.delimiter.unwrap_or(if self.messages.null {
+                0
+            } else {
+                b'\n'
+            }))
         } else {
-            Input::Text(self.message.unwrap_or_default().into_encoded_bytes().into())
+            Input::Text(self.messages.message.unwrap_or_default().into_encoded_bytes().into())
         }
     }
 
     /// Whether there is another input than records.
     fn has_plain_input(&self) -> bool {
-        let has_text = self.message.is_some() || self.file.is_some();
-        has_text || self.stdin_file || self.stdin_line || self.null_message
+        let has_text = self.messages.message.is_some() || self.messages.file.is_some();
+        has_text
+            || self.messages.stdin_file
+            || self.messages.stdin_line
+            || self.messages.null_message
     }
 
     /// Whether the input is records.
     fn reads_records(&self) -> bool {
-        self.json && !self.has_plain_input()
+        self.messages.json && !self.has_plain_input()
     }
 
     /// Whether the input may be more than one message.
     pub fn is_many(&self) -> bool {
-        self.stdin_line || self.reads_records()
+        self.messages.stdin_line || self.reads_records()
     }
 }

@@ -122,7 +122,7 @@ impl RequestFlags {
             response_topic: self.response_topic.clone(),
             correlation,
             timeout: self.timeout,
-            layout: self.layout(publish.json)?,
+            layout: self.layout(publish.messages.json)?,
             most_waiting: most_waiting.map_or(IN_FLIGHT, NonZeroU16::get),
             retain_as_published: self.retain_as_published,
             retain_handling: self.retain_handling.unwrap_or(RetainHandling::Always),

@@ -29,9 +29,34 @@ use crate::terminal::screen;
 
 /// Subscribe, and write the messages that come to stdout.
 #[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-#[command(next_help_heading = "Messages", disable_help_flag = true)]
+#[command(disable_help_flag = true)]
 pub struct Subscribe {
+    /// Address, session and properties.
+    #[command(flatten)]
+    pub conversation: Conversation,
+
+    /// Which messages.
+    #[command(flatten)]
+    messages: Messages,
+
+    /// Where and how messages are written.
+    #[command(flatten)]
+    output: OutputFlags,
+
+    /// The commands.
+    #[command(flatten)]
+    commands: CommandFlags,
+
+    /// What is shown beside the messages.
+    #[command(flatten)]
+    display: Display,
+}
+
+/// Which messages.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Messages")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+struct Messages {
     /// Topic filter to subscribe to; + and # are wildcards (repeatable)
     #[arg(
         short,
@@ -101,18 +126,6 @@ pub struct Subscribe {
     /// Share the subscriptions with the others of this group: each message goes to one of them
     #[arg(long, value_name = "GROUP")]
     share: Option<String>,
-
-    /// Where and how messages are written.
-    #[command(flatten)]
-    output: OutputFlags,
-
-    /// The commands.
-    #[command(flatten)]
-    commands: CommandFlags,
-
-    /// Address, session and properties.
-    #[command(flatten)]
-    pub conversation: Conversation,
 }
 
 /// Where and how messages are written.
@@ -160,7 +173,12 @@ struct OutputFlags {
     /// it is a file, read flags from it, one a line, its value after a blank, as with mosquitto
     #[arg(short, long, value_name = "DIR", conflicts_with = "null")]
     output_dir: Option<PathBuf>,
+}
 
+/// What is shown beside the messages, or instead of them.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+struct Display {
     /// Draw one line per topic and keep it up to date; needs a terminal
     #[arg(short, long, conflicts_with_all = ["exec", "format", "json", "no_newline",
           "null", "output_dir", "pretty"])]
@@ -195,19 +213,19 @@ impl Subscribe {
     pub fn resolve(self) -> Result<(Config, Vec<String>)> {
         let properties = self.conversation.properties()?;
         let layout = self.layout()?;
-        let (client, warnings) = self.conversation.resolve(self.purpose(&layout), &properties)?;
+        let (client, warnings) = self.conversation.resolve(&self.purpose(&layout), &properties)?;
         let config = Config {
             client,
             subscriptions: self.subscriptions(&properties)?,
             end: End {
-                count: self.count,
-                timeout: self.timeout,
-                idle: self.idle,
-                after_answer: self.exit_after_subscribe || self.topic.is_empty(),
+                count: self.messages.count,
+                timeout: self.messages.timeout,
+                idle: self.messages.idle,
+                after_answer: self.messages.exit_after_subscribe || self.messages.topic.is_empty(),
             },
-            remove_retained: self.remove_retained,
-            latency: self.output.latency,
-            summary: self.output.summary.or(self.output.latency.then_some(Form::Text)),
+            remove_retained: self.messages.remove_retained,
+            latency: self.display.latency,
+            summary: self.display.summary.or(self.display.latency.then_some(Form::Text)),
             verbosity: self.conversation.connection.verbosity(),
             output: Output { destination: self.destination()?, layout },
             filter: self.filter(),
@@ -217,9 +235,9 @@ impl Subscribe {
 
     fn purpose(&self, layout: &Layout) -> Purpose {
         let mut needs_version_5: Vec<NeedsVersion5> = Vec::new();
-        if self.retain_as_published
-            || self.retain_handling.is_some()
-            || self.no_local
+        if self.messages.retain_as_published
+            || self.messages.retain_handling.is_some()
+            || self.messages.no_local
             || self.commands.reply
         {
             needs_version_5.push(|_| {
@@ -228,16 +246,16 @@ impl Subscribe {
                     .to_owned()
             });
         }
-        if self.output.latency {
+        if self.display.latency {
             needs_version_5.push(latency_needs_version_5);
         }
         // A removal that is on its way must not be lost with the connection.
-        let must_survive = self.qos > QoS::AtMostOnce || self.remove_retained;
+        let must_survive = self.messages.qos > QoS::AtMostOnce || self.messages.remove_retained;
         // Large messages are written as they come where the output is their payload and nothing
         // else needs it as a whole.
         let streams = self.output.output_dir.is_none()
             && self.commands.exec.is_none()
-            && !self.output.watch
+            && !self.display.watch
             && layout.keeps_payloads();
         Purpose {
             needs_version_5,
@@ -248,30 +266,30 @@ impl Subscribe {
     }
 
     fn subscriptions(&self, properties: &GivenProperties) -> Result<Subscriptions> {
-        let retain_handling = match self.retain_handling {
+        let retain_handling = match self.messages.retain_handling {
             Some(handling) => handling,
-            None if self.no_stale => RetainHandling::Never,
+            None if self.messages.no_stale => RetainHandling::Never,
             None => RetainHandling::Always,
         };
         let subscription = |filter: &TopicFilter| {
             Ok(Subscription {
-                no_local: self.no_local,
-                retain_as_published: self.retain_as_published,
+                no_local: self.messages.no_local,
+                retain_as_published: self.messages.retain_as_published,
                 retain_handling,
-                ..Subscription::new(self.shared(filter)?, self.qos)
+                ..Subscription::new(self.shared(filter)?, self.messages.qos)
             })
         };
         Ok(Subscriptions {
-            subscribe: self.topic.iter().map(subscription).collect::<Result<_>>()?,
+            subscribe: self.messages.topic.iter().map(subscription).collect::<Result<_>>()?,
             subscribe_properties: properties.of(Place::Subscribe),
-            unsubscribe: self.unsubscribe.clone(),
+            unsubscribe: self.messages.unsubscribe.clone(),
             unsubscribe_properties: properties.of(Place::Unsubscribe),
         })
     }
 
     /// The filter as it is sent: that of a group begins with `$share/GROUP/` (MQTT 5 §4.8.2).
     fn shared(&self, filter: &TopicFilter) -> Result<TopicFilter, Usage> {
-        let Some(group) = &self.share else { return Ok(filter.clone()) };
+        let Some(group) = &self.messages.share else { return Ok(filter.clone()) };
         let shared = TopicFilter::new(ByteString::from(format!("$share/{group}/{filter}")));
         let shared = shared.ok().filter(|shared| {
             filter.share().is_none()
@@ -283,17 +301,17 @@ impl Subscribe {
     }
 
     fn filter(self) -> Filter {
-        let OutputFlags { verbose, watch, format, json, .. } = &self.output;
-        let shows_topics = *verbose || *watch || format.is_some() || json.is_some();
+        let OutputFlags { verbose, format, json, .. } = &self.output;
+        let shows_topics = *verbose || self.display.watch || format.is_some() || json.is_some();
         Filter {
-            skips_removals: self.remove_retained && !shows_topics,
-            retained: match (self.no_stale, self.retained_only) {
+            skips_removals: self.messages.remove_retained && !shows_topics,
+            retained: match (self.messages.no_stale, self.messages.retained_only) {
                 (_, true) => Retained::Only,
                 (true, false) => Retained::LeftOut,
                 (false, false) => Retained::Included,
             },
-            probability: self.random_filter.map(|percent| percent / 100.0),
-            filter_out: self.filter_out,
+            probability: self.messages.random_filter.map(|percent| percent / 100.0),
+            except: self.messages.filter_out,
         }
     }
 
@@ -306,8 +324,8 @@ impl Subscribe {
                 reply: self.commands.reply,
             }));
         }
-        if self.output.watch {
-            let (colour, encoding) = (self.output.is_coloured(), self.output.encoding());
+        if self.display.watch {
+            let (colour, encoding) = (self.display.is_coloured(), self.output.encoding());
             return Ok(Destination::Watch(Watch { colour, encoding }));
         }
         let Some(path) = &self.output.output_dir else { return Ok(Destination::Stdout) };
@@ -327,7 +345,7 @@ impl Subscribe {
         let output = &self.output;
         let into_files = output.output_dir.is_some() || self.commands.exec.is_some();
         let sanitise = !into_files && screen::stdout_is_terminal();
-        if output.watch {
+        if self.display.watch {
             ensure!(
                 screen::stdout_is_terminal() && screen::can_redraw(),
                 Usage::new(
@@ -353,20 +371,22 @@ impl Subscribe {
             () if output.null => Some(0),
             () => Some(b'\n'),
         };
-        Ok(Layout { content, end, sanitise, colour: !into_files && output.is_coloured() })
+        Ok(Layout { content, end, sanitise, colour: !into_files && self.display.is_coloured() })
     }
 }
 
 impl OutputFlags {
+    fn encoding(&self) -> Option<Encoding> {
+        layout::encoding(self.hex, self.base64)
+    }
+}
+
+impl Display {
     fn is_coloured(&self) -> bool {
         match self.color {
             Colour::Auto => screen::stdout_wants_colour(),
             Colour::Always => true,
             Colour::Never => false,
         }
-    }
-
-    fn encoding(&self) -> Option<Encoding> {
-        layout::encoding(self.hex, self.base64)
     }
 }

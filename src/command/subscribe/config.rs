@@ -64,7 +64,7 @@ pub struct End {
 #[derive(Debug, Clone)]
 pub struct Filter {
     /// `-T`: not those whose topic matches one of these.
-    pub filter_out: Vec<TopicFilter>,
+    pub except: Vec<TopicFilter>,
     /// Whether retained messages are.
     pub retained: Retained,
     /// `--random-filter`: only with this probability, from 0 to 1.

@@ -26,7 +26,7 @@ pub struct Selection {
 impl Selection {
     /// What the command line asks for.
     pub fn new(filter: Filter) -> Self {
-        let is_everything = filter.filter_out.is_empty()
+        let is_everything = filter.except.is_empty()
             && filter.retained == Retained::Included
             && !filter.skips_removals
             && filter.probability.is_none();
@@ -43,17 +43,14 @@ impl Selection {
         if self.is_everything {
             return Verdict::Wanted;
         }
-        let Filter { filter_out, retained, probability, skips_removals } = &self.filter;
+        let Filter { except, retained, probability, skips_removals } = &self.filter;
         if *retained == Retained::Only && !publish.retain {
             return Verdict::TheEnd;
         }
         let is_stale = *retained == Retained::LeftOut && publish.retain;
         let is_echo = *skips_removals && !publish.retain && length == 0;
         let is_filtered = || {
-            publish
-                .topic
-                .as_ref()
-                .is_some_and(|topic| filter_out.iter().any(|out| out.matches(topic)))
+            publish.topic.as_ref().is_some_and(|topic| except.iter().any(|out| out.matches(topic)))
         };
         let is_unlucky = || probability.is_some_and(|probability| fastrand::f64() >= probability);
         if is_stale || is_echo || is_filtered() || is_unlucky() {
