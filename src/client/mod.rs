@@ -158,9 +158,9 @@ impl Client {
         self.session.publish_stream(publish, length, record)
     }
 
-    /// The next piece of it; see [`Session::stream`].
-    pub fn stream(&mut self, piece: Bytes) {
-        self.session.stream(piece);
+    /// Gives what is wanted of a block of it; see [`Session::stream`].
+    pub fn stream(&mut self, at: usize, block: &Bytes) {
+        self.session.stream(at, block);
     }
 
     /// Subscribes; see [`Session::subscribe`].
