@@ -202,6 +202,12 @@ impl Client {
         }
     }
 
+    /// Whether everything that was published has come to its end, and no event waits that may say to what
+    /// end: only then may the caller end.
+    pub fn is_settled(&self) -> bool {
+        self.session.in_flight() == 0 && self.pending.is_empty() && !self.session.has_event()
+    }
+
     /// The next event, if one can be had without waiting.
     pub fn poll(&mut self) -> Result<Option<Event>, Error> {
         self.poll_taking(None)

@@ -183,11 +183,13 @@ impl Streamer {
 
     /// Whether the message that was begun last is over.
     fn is_finished(&self) -> bool {
-        let session = self.client.session();
+        let is_streaming = self.client.session().is_streaming();
         match self.stage {
-            Stage::Due | Stage::Begun => false,
-            Stage::Given(_) => session.in_flight() == 0 && !session.is_streaming(),
-            Stage::Refused => session.in_flight() == 0,
+            Stage::Due => false,
+            // At QoS 1 and 2 it was acknowledged early, and the rest of it is not wanted any more.
+            Stage::Begun if self.template.qos == QoS::AtMostOnce || is_streaming => false,
+            Stage::Given(_) if is_streaming => false,
+            Stage::Begun | Stage::Given(_) | Stage::Refused => self.client.is_settled(),
         }
     }
 

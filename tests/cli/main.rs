@@ -12,6 +12,7 @@ mod faults;
 mod filters;
 mod formats;
 mod hostile;
+mod in_doubt;
 mod large;
 mod large_cuts;
 mod oddities;

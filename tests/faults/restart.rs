@@ -105,6 +105,31 @@ fn qos_2_with_a_broker_that_forgets() {
     }
 }
 
+/// The connection stands still when everything is sent and few messages are answered: nothing is left to
+/// publish to the broker that has forgotten the session.
+#[test]
+fn qos_2_whose_last_messages_are_forgotten() {
+    for version in ["5", "311"] {
+        let Some(mut broker) = mosquitto_with(FORGETFUL) else { return };
+        // More than up to the CONNACK, and less than the answers to all.
+        let down = 250;
+        let proxy = Proxy::start(broker.ws_port(), move |number| match number {
+            0 => Plan { down: Path::failing(down, Fault::Hold), ..Plan::default() },
+            _ => Plan::default(),
+        });
+        let url = proxy.url();
+        let command = ["pub", &url, "-t", "t", "-l", "-q", "2", "-V", version, "--reconnect-delay", SOON];
+        let publisher = Program::new(command).stdin(sequence(30)).spawn();
+        wait_until("the connection stands still", || proxy.held() > 0);
+        proxy.close();
+        broker.kill();
+        broker.start_again();
+        proxy.open();
+        let outcome = publisher.finish_within(LONG);
+        assert!(outcome.code() == Some(7) && !in_doubt(&outcome).is_empty(), "{outcome}");
+    }
+}
+
 #[test]
 fn qos_2_with_a_broker_that_remembers() {
     for version in ["5", "311"] {

@@ -105,6 +105,11 @@ impl Session {
         Ok(())
     }
 
+    /// Whether [`Session::poll`] has an event that needs no more bytes.
+    pub fn has_event(&self) -> bool {
+        !self.events.is_empty()
+    }
+
     /// Whether the server has accepted the connection, and nobody has ended it.
     pub fn is_online(&self) -> bool {
         self.state == State::Online
