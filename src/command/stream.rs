@@ -252,6 +252,9 @@ impl Streamer {
             self.blocks.want(wanted.start);
             self.client.request_input();
         }
+        // The end of a message that was refused before makes room for the next.
+        let is_due = matches!(self.stage, Stage::Due) && self.alarm.is_none();
+        self.goes_on |= is_due && self.client.can_publish(self.template.qos);
     }
 
     /// Whether the block ahead has this byte of the file, after reading it if that can be done at once.

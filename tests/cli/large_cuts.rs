@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -66,7 +66,7 @@ struct Packets {
 
 impl Packets {
     /// Takes the upgrade and CONNECT, and accepts both.
-    fn accept(stream: TcpStream, connack: [u8; 4]) -> Result<Self, String> {
+    fn accept(stream: TcpStream, connack: &[u8]) -> Result<Self, String> {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         #[expect(clippy::result_large_err, reason = "as tungstenite asks")]
         let answer = |_: &Request, mut response: Response| -> Result<Response, ErrorResponse> {
@@ -80,7 +80,7 @@ impl Packets {
         Ok(packets)
     }
 
-    fn send(&mut self, packet: [u8; 4]) -> Result<(), String> {
+    fn send(&mut self, packet: &[u8]) -> Result<(), String> {
         self.socket.send(Message::binary(packet.to_vec())).map_err(|error| error.to_string())
     }
 
@@ -129,11 +129,11 @@ impl Packets {
         }
         match qos {
             0 => {}
-            1 => self.send([0x40, 2, 0, 1])?,
+            1 => self.send(&[0x40, 2, 0, 1])?,
             _ => {
-                self.send([0x50, 2, 0, 1])?;
+                self.send(&[0x50, 2, 0, 1])?;
                 self.expect(0x62)?;
-                self.send([0x70, 2, 0, 1])?;
+                self.send(&[0x70, 2, 0, 1])?;
             }
         }
         Ok(body[header..].to_vec())
@@ -175,7 +175,7 @@ impl Server {
     fn accept(&self, session_present: bool) -> Option<Result<Packets, String>> {
         let (stream, _) = self.listener.accept().unwrap();
         let connack = [0x20, 2, u8::from(session_present), 0];
-        (!self.over.load(Ordering::SeqCst)).then(|| Packets::accept(stream, connack))
+        (!self.over.load(Ordering::SeqCst)).then(|| Packets::accept(stream, &connack))
     }
 
     /// The payload that came over the last connection; none when the program did not come back.
@@ -324,4 +324,58 @@ fn at_qos_0_a_file_that_was_cut_is_sent_again() {
         outcome.expect(0, "", "");
         assert!(received == Ok(Some(payload.clone())), "cut at {at}: not the payload");
     }
+}
+
+/// Runs `pub -q 1` with a file and these flags, at a server that does this.
+fn publish(flags: &[&str], serve: impl FnOnce(&Server) -> Result<(), String> + Send) -> Outcome {
+    let folder = Folder::new();
+    let file = folder.write("payload", numbers(LENGTH));
+    let server = Server::new();
+    let url = server.url();
+    let command = ["pub", &url, "-t", "t", "-q", "1", "-f", &file, "--reconnect-delay", "0.01", "--quiet"];
+    thread::scope(|scope| {
+        let served = scope.spawn(|| serve(&server));
+        let stop = server.until_dropped();
+        let outcome = Program::new([&command[..], flags].concat()).run();
+        drop(stop);
+        assert_eq!(served.join().unwrap(), Ok(()), "{outcome}");
+        outcome
+    })
+}
+
+/// Who refuses a message in the middle gets the rest of it all the same, and then the next one from its first
+/// byte.
+#[test]
+fn a_message_that_is_refused_early_does_not_mix_with_the_next() {
+    let serve = |server: &Server| {
+        let mut packets = Packets::accept(server.listener.accept().unwrap().0, &[0x20, 3, 0, 0, 0])?;
+        packets.read(STEP)?;
+        packets.send(&[0x40, 3, 0, 1, 0x87])?;
+        for number in [1, 2] {
+            let body = packets.expect(0x32)?;
+            let is_right = body[3..6] == [0, number, 0] && body[6..] == numbers(LENGTH);
+            assert!(is_right, "message {number} has {} bytes", body.len());
+        }
+        packets.send(&[0x40, 2, 0, 2])?;
+        packets.expect(0xe0).map(|_| ())
+    };
+    let line = "mqttws: publishing to t: message refused: not authorized\n";
+    publish(&["-V", "5", "--repeat", "2"], serve).expect(7, "", line);
+}
+
+/// What the broker has acknowledged is not sent again, even if it did not wait for the end.
+#[test]
+fn a_message_that_is_acknowledged_early_is_over_when_the_connection_is() {
+    let serve = |server: &Server| {
+        let mut first = Packets::accept(server.listener.accept().unwrap().0, &[0x20, 2, 0, 0])?;
+        first.read(STEP)?;
+        first.send(&[0x40, 2, 0, 1])?;
+        first.socket.get_ref().shutdown(Shutdown::Both).unwrap();
+        // With nothing left to do it need not come back.
+        match server.accept(true) {
+            Some(packets) => packets?.expect(0xe0).map(|_| ()),
+            None => Ok(()),
+        }
+    };
+    publish(&["-V", "311", "-c", "-i", "me"], serve).expect(0, "", "");
 }
