@@ -334,11 +334,11 @@ fn publish(flags: &[&str], serve: impl FnOnce(&Server) -> Result<(), String> + S
     let url = server.url();
     let command = ["pub", &url, "-t", "t", "-q", "1", "-f", &file, "--reconnect-delay", "0.01", "--quiet"];
     thread::scope(|scope| {
-        let served = scope.spawn(|| serve(&server));
+        let played = scope.spawn(|| serve(&server));
         let stop = server.until_dropped();
         let outcome = Program::new([&command[..], flags].concat()).run();
         drop(stop);
-        assert_eq!(served.join().unwrap(), Ok(()), "{outcome}");
+        assert_eq!(played.join().unwrap(), Ok(()), "{outcome}");
         outcome
     })
 }
