@@ -17,6 +17,9 @@ const RESTARTS: usize = 3;
 
 const LAST: u32 = 2000;
 
+/// So many messages mosquitto takes at once: none of them waits.
+const FEW: u32 = 15;
+
 const FORGETFUL: &str = "persistence false\n";
 
 /// Everything is saved after each change and at the end.
@@ -119,7 +122,7 @@ fn qos_2_whose_last_messages_are_forgotten() {
         });
         let url = proxy.url();
         let command = ["pub", &url, "-t", "t", "-l", "-q", "2", "-V", version, "--reconnect-delay", SOON];
-        let publisher = Program::new(command).stdin(sequence(30)).spawn();
+        let publisher = Program::new(command).stdin(sequence(FEW)).spawn();
         wait_until("the connection stands still", || proxy.held() > 0);
         proxy.close();
         broker.kill();
