@@ -40,7 +40,7 @@ const FORBIDDEN: &[(&str, &str)] = &[
 /// stdout is a terminal is part of what the flags mean.
 const ALLOWED: &[(&str, &str)] = &[
     ("cli", "command::Config command::publish::config command::subscribe::config"),
-    ("cli", "command::ping command::serve::Config command::summary::Form terminal::screen"),
+    ("cli", "command::ping command::serve::Config terminal::screen"),
 ];
 
 /// Where text may be printed.

@@ -13,9 +13,11 @@ use super::mqtt::{NeedsVersion5, Purpose, Survival};
 use super::request::RequestFlags;
 use super::value::{self, latency_needs_version_5};
 use crate::client::LARGE_MESSAGE;
-use crate::command::publish::config::{Config, Input, MessageFormat, Pace, RecordForm, prefixed};
-use crate::command::summary::Form;
+use crate::command::publish::config::{
+    self, Config, Input, MessageFormat, Pace, RecordForm, prefixed,
+};
 use crate::exit::Usage;
+use crate::format::summary::SummaryForm;
 use crate::mqtt::packet;
 use crate::mqtt::property::{Place, Properties};
 use crate::mqtt::qos::QoS;
@@ -148,7 +150,7 @@ pub struct Messages {
     #[arg(long, value_name = "json", num_args = 0..=1, require_equals = true,
           default_missing_value = "text",
           value_parser = value::summary, help_heading = "Output")]
-    summary: Option<Form>,
+    summary: Option<SummaryForm>,
 }
 
 impl Publish {
@@ -157,18 +159,20 @@ impl Publish {
         self.check()?;
         let properties = self.conversation.properties()?;
         let (client, warnings) = self.conversation.resolve(&self.purpose(), &properties)?;
-        let message = self.message_format(properties.of(Place::Publish))?;
+        let format = self.message_format(properties.of(Place::Publish))?;
         let request =
             self.answers.request.then(|| self.answers.resolve(&self, &properties)).transpose()?;
         // With --request it is the answers that are measured.
-        let measured = (request.is_some() && self.messages.latency).then_some(Form::Text);
+        let measured = (request.is_some() && self.messages.latency).then_some(SummaryForm::Text);
         let config = Config {
             client,
-            pace: self.pace(),
             repeat: self.messages.repeat,
-            message,
-            stamps: self.messages.latency && request.is_none(),
-            strict: self.messages.strict_input,
+            messages: config::Messages {
+                format,
+                pace: self.pace(),
+                stamps: self.messages.latency && request.is_none(),
+                strict: self.messages.strict_input,
+            },
             summary: self.messages.summary.or(measured),
             verbosity: self.conversation.connection.verbosity(),
             request,

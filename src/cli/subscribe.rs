@@ -17,10 +17,10 @@ use crate::client::LARGE_MESSAGE;
 use crate::command::subscribe::config::{
     Commands, Config, Destination, End, Filter, Output, Retained, Subscriptions, Watch,
 };
-use crate::command::summary::Form;
 use crate::exit::Usage;
 use crate::format::encoding::Encoding;
 use crate::format::layout::{Content, Layout};
+use crate::format::summary::SummaryForm;
 use crate::mqtt::packet::{RetainHandling, Subscription};
 use crate::mqtt::property::Place;
 use crate::mqtt::qos::QoS;
@@ -196,7 +196,7 @@ struct Display {
     #[arg(long, value_name = "json", num_args = 0..=1, require_equals = true,
           default_missing_value = "text",
           value_parser = value::summary)]
-    summary: Option<Form>,
+    summary: Option<SummaryForm>,
 }
 
 /// What `--json` makes of payloads.
@@ -225,7 +225,7 @@ impl Subscribe {
             },
             remove_retained: self.messages.remove_retained,
             latency: self.display.latency,
-            summary: self.display.summary.or(self.display.latency.then_some(Form::Text)),
+            summary: self.display.summary.or(self.display.latency.then_some(SummaryForm::Text)),
             verbosity: self.conversation.connection.verbosity(),
             output: Output { destination: self.destination()?, layout },
             filter: self.filter(),

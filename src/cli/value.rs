@@ -3,7 +3,7 @@
 use std::num::NonZeroU16;
 use std::time::Duration;
 
-use crate::command::summary::Form;
+use crate::format::summary::SummaryForm;
 use crate::mqtt::packet::RetainHandling;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::version::Version;
@@ -82,10 +82,10 @@ pub fn retain_handling(text: &str) -> Result<RetainHandling, String> {
 }
 
 /// The form of a summary; `text` where the flag has no value.
-pub fn summary(text: &str) -> Result<Form, String> {
+pub fn summary(text: &str) -> Result<SummaryForm, String> {
     match text {
-        "text" => Ok(Form::Text),
-        "json" => Ok(Form::Json),
+        "text" => Ok(SummaryForm::Text),
+        "json" => Ok(SummaryForm::Json),
         _ => Err("expected json, or nothing".to_owned()),
     }
 }

@@ -1,14 +1,12 @@
 //! One verb each: a straight-line script that pulls events from the client. It knows no socket and
 //! no thread.
 
-mod acknowledgements;
+mod latency;
 pub mod ping;
 pub mod publish;
 pub mod serve;
-mod stream;
 pub mod subscribe;
-pub mod summary;
-mod timing;
+mod summary;
 
 use anyhow::{Context, Result};
 

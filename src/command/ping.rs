@@ -223,7 +223,14 @@ impl Pinger {
                     return Ok(Probe::Missed);
                 }
                 Event::Interrupted(signal) => return Ok(Probe::Ended(End::Interrupted(signal))),
-                _ => {}
+                // Answers to earlier probes, and what nobody has asked for.
+                Event::Mqtt(_)
+                | Event::WebSocketPong
+                | Event::Sendable
+                | Event::Input(_)
+                | Event::Written(_)
+                | Event::OutputFailed(_)
+                | Event::Woken => {}
             }
         }
     }
@@ -290,7 +297,14 @@ impl Pinger {
                     let what = format!("subscribing to {}", self.topic);
                     return Err(Error::Unanswered { what, after: self.plan.timeout });
                 }
-                _ => {}
+                Event::Mqtt(_)
+                | Event::Input(_)
+                | Event::Written(_)
+                | Event::OutputFailed(_)
+                | Event::Woken
+                | Event::WebSocketPong
+                | Event::Sendable
+                | Event::Reconnected => {}
             }
         }
     }
@@ -325,7 +339,12 @@ impl Pinger {
                 Event::Alarm => return Ok(None),
                 Event::Interrupted(signal) => return Ok(Some(signal)),
                 Event::Reconnected => self.late = 0,
-                event => drop(self.is_answer(&event)),
+                event @ (Event::Mqtt(_) | Event::WebSocketPong) => drop(self.is_answer(&event)),
+                Event::Sendable
+                | Event::Input(_)
+                | Event::Written(_)
+                | Event::OutputFailed(_)
+                | Event::Woken => {}
             }
         }
     }

@@ -8,8 +8,8 @@ use bytestring::ByteString;
 
 pub use super::pace::Pace;
 use crate::client;
-use crate::command::summary::Form;
 use crate::format::layout::Layout;
+use crate::format::summary::SummaryForm;
 use crate::mqtt::packet::{Publish, RetainHandling};
 use crate::mqtt::property::Properties;
 use crate::mqtt::topic::{TopicError, TopicName};
@@ -23,20 +23,27 @@ pub struct Config {
     pub input: Input,
     /// How often the one record of the input is published, from 1.
     pub repeat: u64,
+    /// What becomes of the records, and when.
+    pub messages: Messages,
+    /// The form of the summary, if there is to be one.
+    pub summary: Option<SummaryForm>,
+    /// What is said on stderr.
+    pub verbosity: Verbosity,
+    /// Each message asks for an answer.
+    pub request: Option<Request>,
+}
+
+/// What becomes of the records, and when.
+#[derive(Debug)]
+pub struct Messages {
     /// What becomes of a record.
-    pub message: MessageFormat,
+    pub format: MessageFormat,
     /// When each message is due.
     pub pace: Pace,
     /// Each message says when it was published (`--latency`).
     pub stamps: bool,
     /// The first bad record is the last.
     pub strict: bool,
-    /// The form of the summary, if there is to be one.
-    pub summary: Option<Form>,
-    /// What is said on stderr.
-    pub verbosity: Verbosity,
-    /// Each message asks for an answer.
-    pub request: Option<Request>,
 }
 
 /// Where the records come from.

@@ -1,5 +1,4 @@
-//! Where the records come from: the command line, a file, or stdin. It must never know what becomes
-//! of them.
+//! Where the records come from: the command line, a file, or stdin.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
@@ -8,8 +7,8 @@ use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 
 use super::config;
+use super::file::LargeFile;
 use crate::client::{LARGE_MESSAGE, Source};
-use crate::command::stream::Large;
 use crate::stdio::file::FileBlocks;
 use crate::stdio::input::{self, Block, Records};
 use crate::terminal::screen;
@@ -17,7 +16,7 @@ use crate::terminal::screen;
 /// What was opened: a large file is streamed, everything else is read into memory.
 pub enum Opened {
     /// A file, streamed.
-    Large(Large),
+    Large(LargeFile),
     /// Records.
     Input(Input),
 }
@@ -37,7 +36,7 @@ impl Opened {
                 Ok(Self::Input(Input::of_file(file, name, repeat, maximum)))
             }
             Ok(length) if length <= maximum => {
-                Ok(Self::Large(Large { name, blocks: FileBlocks::new(file), length }))
+                Ok(Self::Large(LargeFile { name, blocks: FileBlocks::new(file), length }))
             }
             _ => bail!("reading {name}: it has {length} bytes, and a message at most {maximum}"),
         }
@@ -96,6 +95,11 @@ impl Input {
         let mut records = Records::new(io::stdin(), delimiter, maximum, block);
         let source: Source = Box::new(move || records.next_block());
         Self { source: Some(source), delimiter: Some(delimiter), length, ..Self::empty() }
+    }
+
+    /// The place of a file whose content is read by somebody else: a record without a payload.
+    pub fn placeholder(what: String, repeat: u64) -> Self {
+        Self { whole: Some(Bytes::new()), ended: true, what, repeat, ..Self::empty() }
     }
 
     fn empty() -> Self {
@@ -180,17 +184,15 @@ impl Input {
     pub fn is_empty(&self) -> bool {
         self.whole.is_none() && self.block.is_empty() && self.ahead.is_none()
     }
+
+    /// Whether there is no record, and none will come.
+    pub fn is_done(&self) -> bool {
+        self.ended && self.is_empty()
+    }
 }
 
 /// A source of one block: everything.
 fn whole(reader: impl Read + Send + 'static, maximum: usize) -> Source {
     let mut reader = Some(reader);
     Box::new(move || reader.take().map(|reader| input::read_whole(reader, maximum)).transpose())
-}
-
-impl Input {
-    /// Whether there is no record, and none will come.
-    pub fn is_done(&self) -> bool {
-        self.ended && self.is_empty()
-    }
 }

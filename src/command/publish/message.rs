@@ -1,5 +1,4 @@
-//! What becomes of a record: a payload, a topic and a payload (`--split`), or all that a line of
-//! JSON says. It must never know where records come from.
+//! Messages made of records: a payload, a topic and a payload (`--split`), or a line of JSON.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -28,20 +27,24 @@ pub enum Message {
 
 /// Makes messages of records.
 #[derive(Debug)]
-pub struct Maker {
-    /// What records do not say; its topic is there unless they say it.
-    pub template: Publish,
+pub struct MessageBuilder {
+    template: Publish,
     /// The head of the messages of the current block.
     head: Rc<Publish>,
     prefix: String,
     form: RecordForm,
 }
 
-impl Maker {
+impl MessageBuilder {
     /// Messages of this format.
     pub fn new(format: MessageFormat) -> Self {
         let MessageFormat { template, topic_prefix, form } = format;
         Self { template, head: Rc::default(), prefix: topic_prefix, form }
+    }
+
+    /// What records do not say; its topic is there unless they say it.
+    pub fn template(&self) -> &Publish {
+        &self.template
     }
 
     /// Whether each record is a payload, and nothing else.

@@ -1,12 +1,11 @@
-//! When the next message may be published: `--rate`, `--repeat-delay`, `--replay`. It must never
-//! know what a message is.
+//! When the next message may be published: `--rate`, `--repeat-delay`, `--replay`.
 
 use std::time::{Duration, Instant};
 
-/// Who falls behind `--rate` by more than this does not catch up.
+/// A delay below this is made up for with `--rate`; a longer one is not.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// See the module.
+/// When the next message is due.
 #[derive(Debug)]
 pub enum Pace {
     /// As fast as it goes.

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::client;
-use crate::command::summary::Form;
 use crate::format::encoding::Encoding;
 use crate::format::layout::Layout;
+use crate::format::summary::SummaryForm;
 use crate::mqtt::packet::Subscription;
 use crate::mqtt::property::Properties;
 use crate::mqtt::topic::TopicFilter;
@@ -29,7 +29,7 @@ pub struct Config {
     /// Say how long messages took (`--latency`).
     pub latency: bool,
     /// The form of the summary, if there is to be one.
-    pub summary: Option<Form>,
+    pub summary: Option<SummaryForm>,
     /// What is said on stderr.
     pub verbosity: Verbosity,
 }

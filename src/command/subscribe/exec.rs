@@ -1,5 +1,5 @@
-//! `sub --exec`: a command for each message, its answer for who asked (`--reply`), and the
-//! acknowledgement when both are done. It must never know how commands are run.
+//! `sub --exec`: a command for each message, its output as the answer (`--reply`), and the
+//! acknowledgement when both are done.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use super::Subscriber;
 use super::config;
 use super::sink::Sink;
 use crate::client::{Client, Event};
-use crate::exit::Exit;
+use crate::exit::{Exit, worse};
 use crate::format::layout::Layout;
 use crate::mqtt::packet::Publish;
 use crate::mqtt::property::{Properties, Property};
@@ -26,7 +26,7 @@ const OBEDIENCE: Duration = Duration::from_secs(3);
 /// Marks the records of replies: removals of retained messages have the numbers of messages.
 const REPLY: u64 = 1 << 63;
 
-/// See the module.
+/// Runs the commands, and publishes what they answer.
 #[expect(clippy::struct_excessive_bools, reason = "each is a wish or a fact of its own")]
 pub struct Exec {
     pub(super) commands: Commands,
@@ -158,7 +158,7 @@ pub fn is_reply(record: u64) -> bool {
 impl Subscriber {
     /// Looks at the commands that have ended, and acknowledges what is done.
     pub(super) fn look_at_commands(&mut self) -> Option<Exit> {
-        let Sink::Commands(exec) = &mut self.intake.output else { return None };
+        let Sink::Commands(exec) = &mut self.receiver.sink else { return None };
         let mut is_over = false;
         while let Some(ended) = exec.commands.ended() {
             is_over |= exec.ended(ended);
@@ -170,18 +170,17 @@ impl Subscriber {
 
     /// Acknowledges what is done.
     pub(super) fn settle_commands(&mut self) {
-        if let Sink::Commands(exec) = &mut self.intake.output
+        if let Sink::Commands(exec) = &mut self.receiver.sink
             && let Some(number) = exec.commands.done_up_to()
         {
             self.client.settle(number);
-            self.intake.removals.written(number);
-            self.intake.removals.publish(&mut self.client);
+            self.remove_retained(number);
         }
     }
 
     /// Passes a signal on to the commands.
     pub(super) fn interrupt_commands(&mut self, signal: i32) {
-        if let Sink::Commands(exec) = &mut self.intake.output {
+        if let Sink::Commands(exec) = &mut self.receiver.sink {
             exec.commands.signal(signal);
             exec.kill_at.get_or_insert_with(|| Instant::now() + OBEDIENCE);
         }
@@ -189,7 +188,7 @@ impl Subscriber {
 
     /// The time is up for the commands, too.
     fn terminate_commands(&mut self) {
-        if let Sink::Commands(exec) = &mut self.intake.output {
+        if let Sink::Commands(exec) = &mut self.receiver.sink {
             exec.commands.terminate();
             exec.kill_at.get_or_insert_with(|| Instant::now() + OBEDIENCE);
         }
@@ -208,13 +207,13 @@ impl Subscriber {
                 // They have nowhere to go.
                 self.forget_replies();
             }
-            if self.intake.output.is_done() {
+            if self.receiver.sink.is_done() {
                 break;
             }
             let alarm =
-                if let Sink::Commands(exec) = &self.intake.output { exec.kill_at } else { None };
+                if let Sink::Commands(exec) = &self.receiver.sink { exec.kill_at } else { None };
             // Only acknowledgements of replies are of interest any more.
-            self.client.hold(!self.replies() || self.intake.output.is_full());
+            self.client.hold(!self.replies() || self.receiver.sink.is_full());
             let event = match &result {
                 Ok(_) => self.client.next(alarm).map_err(Into::into),
                 // Nothing can be acknowledged any more; those that run end all the same.
@@ -239,7 +238,7 @@ impl Subscriber {
                     .map(|exit| if exit == Exit::Done { self.interrupted(signal) } else { exit });
             }
             Event::Alarm => {
-                if let Sink::Commands(exec) = &mut self.intake.output {
+                if let Sink::Commands(exec) = &mut self.receiver.sink {
                     exec.commands.kill();
                     exec.kill_at = None;
                 }
@@ -249,26 +248,33 @@ impl Subscriber {
                 self.acknowledged(record, code);
             }
             Event::Mqtt(session::Event::InDoubt { .. }) => self.in_doubt(),
-            _ => {}
+            Event::Mqtt(_)
+            | Event::Input(_)
+            | Event::Written(_)
+            | Event::OutputFailed(_)
+            | Event::Woken
+            | Event::WebSocketPong
+            | Event::Sendable
+            | Event::Reconnected => {}
         }
         match self.look_at_commands() {
-            Some(exit) => result.map(|before| if before == Exit::Done { exit } else { before }),
+            Some(exit) => result.map(|before| worse(before, exit)),
             None => result,
         }
     }
 
     fn stop_commands(&mut self) {
-        if let Sink::Commands(exec) = &mut self.intake.output {
+        if let Sink::Commands(exec) = &mut self.receiver.sink {
             exec.commands.stop();
         }
     }
 
     fn replies(&self) -> bool {
-        matches!(&self.intake.output, Sink::Commands(exec) if exec.reply)
+        matches!(&self.receiver.sink, Sink::Commands(exec) if exec.reply)
     }
 
     fn forget_replies(&mut self) {
-        if let Sink::Commands(exec) = &mut self.intake.output {
+        if let Sink::Commands(exec) = &mut self.receiver.sink {
             exec.replies.clear();
         }
     }
@@ -289,7 +295,14 @@ impl Subscriber {
                     self.acknowledged(record, code);
                 }
                 Event::Mqtt(session::Event::InDoubt { .. }) => self.in_doubt(),
-                _ => {}
+                Event::Mqtt(_)
+                | Event::Input(_)
+                | Event::Written(_)
+                | Event::OutputFailed(_)
+                | Event::Woken
+                | Event::WebSocketPong
+                | Event::Sendable
+                | Event::Reconnected => {}
             }
         }
         result

@@ -1,5 +1,4 @@
 //! Which of the messages that come are written: `-T`, `-R`, `--retained-only`, `--random-filter`.
-//! It must never know how they are written.
 
 use super::config::{Filter, Retained};
 use crate::mqtt::packet::Publish;
@@ -15,15 +14,15 @@ pub enum Verdict {
     TheEnd,
 }
 
-/// See the module.
+/// Decides which messages are written.
 #[derive(Debug)]
-pub struct Selection {
+pub struct MessageFilter {
     filter: Filter,
     /// Nothing is left out.
     is_everything: bool,
 }
 
-impl Selection {
+impl MessageFilter {
     /// What the command line asks for.
     pub fn new(filter: Filter) -> Self {
         let is_everything = filter.except.is_empty()

@@ -63,6 +63,6 @@ impl Subscriber {
     /// With `-E` the last answer is the end, and without any filter there is nothing to wait for.
     pub(super) fn answered(&mut self) -> Option<Exit> {
         self.unanswered = self.unanswered.saturating_sub(1);
-        (self.ends.after_answer && self.unanswered == 0).then_some(Exit::Done)
+        (self.end.after_answer && self.unanswered == 0).then_some(Exit::Done)
     }
 }
