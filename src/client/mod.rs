@@ -359,6 +359,12 @@ impl Client {
             {
                 return Self::judged(event);
             }
+            if self.session.must_stop_reading() {
+                self.gather();
+                if self.session.must_stop_reading() {
+                    return Ok(None);
+                }
+            }
             let Some(transport) = self.transport.as_mut() else { return Ok(None) };
             let read = transport.read();
             if transport.take_pong() {
