@@ -201,13 +201,8 @@ impl Pinger<'_> {
                 let mut payload = BytesMut::zeroed(self.args.size as usize);
                 payload[..8].copy_from_slice(&self.sent.to_be_bytes());
                 let publish = Publish {
-                    dup: false,
                     qos: self.args.qos,
-                    retain: false,
-                    topic: Some(self.topic.clone()),
-                    packet_id: None,
-                    properties: Properties::default(),
-                    payload: payload.freeze(),
+                    ..Publish::new(self.topic.clone(), payload.freeze())
                 };
                 // While the connection is lost, or if the broker does not take it, there is no
                 // answer.

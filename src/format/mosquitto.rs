@@ -43,7 +43,7 @@ fn head(publish: &Publish, now: Option<&Moment>, out: &mut BytesMut) {
     out.put_slice(b"{\"tst\":\"");
     now.inspect(|now| now.mosquitto(out));
     out.put_slice(b"\",\"topic\":");
-    json::cjson_string(publish.topic.as_ref().map_or("", |topic| topic.as_str()).as_bytes(), out);
+    json::cjson_string(publish.topic_or_empty().as_bytes(), out);
     let (qos, retain, length) = (publish.qos, u8::from(publish.retain), publish.payload.len());
     out.put_slice(format!(",\"qos\":{qos},\"retain\":{retain},\"payloadlen\":{length}").as_bytes());
     if let Some(packet_id) = publish.packet_id.map(PacketId::get) {

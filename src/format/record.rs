@@ -72,7 +72,7 @@ fn write_line(publish: &Publish, time: &Moment, parsed: bool, out: &mut BytesMut
     out.put_slice(b"{\"time\":\"");
     time.rfc_3339(out);
     out.put_slice(b"\",\"topic\":");
-    json::string(publish.topic.as_ref().map_or("", |topic| topic.as_str()), out);
+    json::string(publish.topic_or_empty(), out);
     put(
         out,
         format_args!(

@@ -69,13 +69,10 @@ impl Message {
             .0
             .extend(grant.identifiers.iter().map(|id| Property::SubscriptionIdentifier(*id)));
         let publish = Publish {
-            dup: false,
             qos: self.qos.min(grant.qos),
             retain: grant.retain,
-            topic: Some(self.topic.clone()),
-            packet_id: None,
             properties,
-            payload: self.payload.clone(),
+            ..Publish::new(self.topic.clone(), self.payload.clone())
         };
         Delivery { publish, expires_at: self.expires_at }
     }
@@ -135,7 +132,7 @@ impl Delivery {
 
 /// What a PUBLISH costs to keep, in bytes.
 pub fn weight(publish: &Publish) -> usize {
-    let topic = publish.topic.as_ref().map_or(0, |topic| topic.as_str().len());
+    let topic = publish.topic_or_empty().len();
     MESSAGE_OVERHEAD + topic + publish.payload.len()
 }
 

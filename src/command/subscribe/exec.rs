@@ -95,7 +95,7 @@ impl Exec {
             Outcome::Dropped => {}
             Outcome::Failed(why) => {
                 self.failed = true;
-                let topic = publish.topic.as_ref().map_or("", TopicName::as_str);
+                let topic = publish.topic_or_empty();
                 report::failure(&format!("running the command for a message to {topic}: {why}"));
                 if self.keep_going {
                     self.commands.done(number);
@@ -116,20 +116,16 @@ impl Exec {
             .response_topic()
             .and_then(|topic| TopicName::new(topic.clone()).ok());
         if topic.is_none() && !self.quiet {
-            let asked = request.topic.as_ref().map_or("", TopicName::as_str);
+            let asked = request.topic_or_empty();
             report::warn(&format!(
                 "a message to {asked} has no response topic: its answer is dropped"
             ));
         }
         let data = request.properties.correlation_data().cloned();
         Some(Publish {
-            dup: false,
             qos: request.qos,
-            retain: false,
-            topic: Some(topic?),
-            packet_id: None,
             properties: data.map(Property::CorrelationData).into_iter().collect::<Properties>(),
-            payload: output,
+            ..Publish::new(topic?, output)
         })
     }
 

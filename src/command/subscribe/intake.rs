@@ -86,7 +86,7 @@ impl<'a> Intake<'a> {
         let is_taken = self.manners.as_mut().is_some_and(|manners| manners.take(*number, publish));
         let written = if is_taken { Ok(()) } else { self.output.put(*number, publish) };
         if let (Err(unfit), false) = (written, self.args.conversation.is_quiet()) {
-            let topic = publish.topic.as_ref().map_or("", |topic| topic.as_str());
+            let topic = publish.topic_or_empty();
             report::warn(&format!("the payload of a message to {topic} {unfit}"));
         }
         self.taken(*number, publish, publish.payload.len() as u64)

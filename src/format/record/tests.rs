@@ -7,13 +7,13 @@ use crate::format::time::tests::tuesday;
 
 fn publish(topic: &str, payload: &[u8], properties: Vec<Property>) -> Publish {
     Publish {
-        dup: false,
         qos: QoS::AtLeastOnce,
         retain: true,
-        topic: TopicName::new(topic).ok(),
         packet_id: PacketId::new(7),
         properties: Properties(properties),
+        topic: TopicName::new(topic).ok(),
         payload: Bytes::copy_from_slice(payload),
+        ..Publish::default()
     }
 }
 

@@ -64,11 +64,7 @@ pub(super) fn put(
             integer(properties.subscription_identifiers().next(), shape, out)
         }
         Field::Topic => {
-            string(
-                publish.topic.as_ref().map_or("", |topic| topic.as_str()).as_bytes(),
-                shape,
-                out,
-            );
+            string(publish.topic_or_empty().as_bytes(), shape, out);
         }
         Field::Unix => {
             now.inspect(|now| now.unix(out));

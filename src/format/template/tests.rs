@@ -12,13 +12,9 @@ use crate::mqtt::topic::TopicName;
 
 fn bare(payload: &'static [u8]) -> Publish {
     Publish {
-        dup: false,
-        qos: QoS::AtMostOnce,
-        retain: false,
         topic: TopicName::new("t").ok(),
-        packet_id: None,
-        properties: Properties::default(),
         payload: Bytes::from_static(payload),
+        ..Publish::default()
     }
 }
 

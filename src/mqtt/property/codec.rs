@@ -5,9 +5,8 @@ use bytes::{BufMut, Bytes, BytesMut};
 use bytestring::ByteString;
 
 use super::{Place, Properties, Property, PropertyId};
-use crate::mqtt::packet::reader::Reader;
-use crate::mqtt::packet::writer::{
-    put_binary, put_string, put_variable_byte_integer, variable_byte_integer_len,
+use crate::mqtt::packet::data::{
+    PacketReader, put_binary, put_string, put_variable_byte_integer, variable_byte_integer_len,
 };
 use crate::mqtt::packet::{EncodeError, Malformed};
 use crate::mqtt::version::Version;
@@ -119,7 +118,7 @@ impl Property {
     }
 
     /// Reads the value that follows this identifier.
-    fn decode(id: PropertyId, reader: &mut Reader) -> Result<Self, Malformed> {
+    fn decode(id: PropertyId, reader: &mut PacketReader) -> Result<Self, Malformed> {
         use PropertyId as Id;
         Ok(match id {
             Id::PayloadFormatIndicator => Self::PayloadFormatIndicator(reader.byte()?),
@@ -206,7 +205,7 @@ impl Properties {
     pub(in crate::mqtt) fn decode(
         place: Place,
         version: Version,
-        reader: &mut Reader,
+        reader: &mut PacketReader,
     ) -> Result<Self, Malformed> {
         let mut properties = Self::default();
         if !version.has_properties() {

@@ -303,7 +303,7 @@ impl Exchanges {
             match exchange {
                 Exchange::Subscribe(_) => resumed.unanswered_subscribe = true,
                 Exchange::Unsubscribe(given_back) => {
-                    resumed.unsubscribe.push(std::mem::take(given_back))
+                    resumed.unsubscribe.push(std::mem::take(given_back));
                 }
                 Exchange::Published(Sent { record, .. }) | Exchange::Released { record }
                     if is_exactly_once && !session_present =>

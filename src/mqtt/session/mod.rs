@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::mqtt::packet::{Ack, Decoder, Packet, PacketId, PacketType, Part, Subscription};
+use crate::mqtt::packet::{Ack, Decoded, Decoder, Packet, PacketId, PacketType, Subscription};
 use crate::mqtt::property::Properties;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::scram::Scram;
@@ -175,7 +175,7 @@ impl Session {
             let step = match self.acknowledgements() {
                 Ok(None) => match self.decoder.next_part() {
                     Ok(None) => return Ok(None),
-                    Ok(Some(Part::Packet(packet))) => self.handle(packet, now),
+                    Ok(Some(Decoded::Packet(packet))) => self.handle(packet, now),
                     Ok(Some(part)) => self.part(part),
                     Err(malformed) => Err(Violation::Malformed(malformed)),
                 },

@@ -186,7 +186,7 @@ impl Session {
                     }
                 }
                 Some(Again::Release(packet_id)) => {
-                    self.send(&Packet::PubRel(Ack::success(packet_id)))
+                    self.send(&Packet::PubRel(Ack::success(packet_id)));
                 }
                 None => return,
             }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::parts::Ended;
 use super::{Config, Delivery, Event, Session, State, Violation, inbound};
-use crate::mqtt::packet::{Decoder, Found, PacketType, Part, Publish};
+use crate::mqtt::packet::{Decoded, Decoder, FoundPublish, PacketType, Publish};
 use crate::mqtt::topic::TopicName;
 
 /// One of a run of messages, which lies where it arrived: whoever wants to keep it asks for
@@ -15,7 +15,7 @@ use crate::mqtt::topic::TopicName;
 pub struct Shown<'a> {
     delivery: &'a mut Delivery,
     decoder: &'a Decoder,
-    found: Found,
+    found: FoundPublish,
 }
 
 impl Shown<'_> {
@@ -94,13 +94,13 @@ impl Session {
     }
 
     /// A part of a large message.
-    pub(super) fn part(&mut self, part: Part) -> Result<Option<Event>, Violation> {
+    pub(super) fn part(&mut self, part: Decoded) -> Result<Option<Event>, Violation> {
         match part {
             _ if self.state == State::Closing => Ok(None),
-            Part::Packet(_) => Ok(None),
-            Part::Begins(publish, length) => self.begins(publish, length),
-            Part::Piece(piece) => Ok(self.piece(piece)),
-            Part::Ends => self.ends(),
+            Decoded::Packet(_) => Ok(None),
+            Decoded::PublishBegins(publish, length) => self.begins(publish, length),
+            Decoded::PayloadPiece(piece) => Ok(self.piece(piece)),
+            Decoded::PublishEnds => self.ends(),
         }
     }
 

@@ -11,7 +11,7 @@ use super::sent::Sent;
 use super::unanswered::Unanswered;
 use super::{Event, Session, State, Unsendable};
 use crate::mqtt::packet::{
-    Ack, Disconnect, EncodeError, Packet, PacketId, PacketType, Publish, RunHeader, SubAck,
+    Ack, Disconnect, EncodeError, Packet, PacketId, PacketType, Publish, PublishTemplate, SubAck,
     Subscribe, Subscription, UnsubAck, Unsubscribe,
 };
 use crate::mqtt::property::{Properties, Property};
@@ -67,7 +67,7 @@ impl Session {
 
     /// The header of messages like `head`, and how long their payloads may be, in bytes; `None` if
     /// there is something unusual about them.
-    fn run_header(&self, head: &Publish) -> Option<(RunHeader, usize)> {
+    fn run_header(&self, head: &Publish) -> Option<(PublishTemplate, usize)> {
         let version = self.config.version;
         if self.config.trace
             || self.config.topic_alias
@@ -77,7 +77,7 @@ impl Session {
         }
         let longest = LONGEST_COPIED
             .min(self.limits.maximum_packet.checked_sub(head.encoded_len_with(0, version) + 3)?);
-        RunHeader::new(head, longest, version).ok().map(|header| (header, longest))
+        PublishTemplate::new(head, longest, version).ok().map(|header| (header, longest))
     }
 
     /// Sends a message whose payload of `length` bytes is given to [`Session::stream`]; its own

@@ -91,13 +91,12 @@ mod tests {
 
     fn text_of(properties: Vec<Property>) -> Vec<String> {
         let publish = Publish {
-            dup: false,
             qos: QoS::AtLeastOnce,
             retain: true,
-            topic: TopicName::new("a/ü").ok(),
             packet_id: PacketId::new(7),
             properties: Properties(properties),
-            payload: Bytes::new(),
+            topic: TopicName::new("a/ü").ok(),
+            ..Publish::default()
         };
         let text =
             |(name, value): Variable| format!("{name}={}", value.into_string().expect("text"));

@@ -262,13 +262,9 @@ fn will(payload: &'static str) -> Will {
 
 fn publish(topic: &'static str, payload: &'static str, qos: QoS) -> Publish {
     Publish {
-        dup: false,
         qos,
-        retain: false,
-        topic: Some(TopicName::new(topic).unwrap()),
         packet_id: (qos != QoS::AtMostOnce).then(|| packet_id(7)),
-        properties: Properties::default(),
-        payload: Bytes::from_static(payload.as_bytes()),
+        ..Publish::new(TopicName::new(topic).unwrap(), Bytes::from_static(payload.as_bytes()))
     }
 }
 

@@ -88,13 +88,9 @@ mod tests {
     fn answer(correlation: Option<&'static [u8]>, retain: bool) -> Publish {
         let data = correlation.map(|data| Property::CorrelationData(Bytes::from_static(data)));
         Publish {
-            dup: false,
-            qos: QoS::AtMostOnce,
             retain,
-            topic: None,
-            packet_id: None,
             properties: data.into_iter().collect::<Properties>(),
-            payload: Bytes::new(),
+            ..Publish::default()
         }
     }
 

@@ -1,20 +1,12 @@
 //! Both sides of every limit.
 
 use super::*;
-use crate::mqtt::packet::reader::variable_byte_integer;
-use crate::mqtt::packet::writer::{put_variable_byte_integer, variable_byte_integer_len};
+use crate::mqtt::packet::data::variable_byte_integer;
+use crate::mqtt::packet::data::{put_variable_byte_integer, variable_byte_integer_len};
 
 /// A PUBLISH of this remaining length.
 fn publish(remaining: usize) -> Packet {
-    Packet::Publish(Publish {
-        dup: false,
-        qos: QoS::AtMostOnce,
-        retain: false,
-        topic: Some(topic("t")),
-        packet_id: None,
-        properties: none(),
-        payload: Bytes::from(vec![b'x'; remaining - 3]),
-    })
+    Packet::Publish(Publish::new(topic("t"), Bytes::from(vec![b'x'; remaining - 3])))
 }
 
 #[test]

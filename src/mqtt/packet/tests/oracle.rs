@@ -164,7 +164,7 @@ fn without_liberties(mut packet: Packet) -> Packet {
 fn compare(version: Version, wire: &[u8]) {
     match (decode(version, wire), other(version, wire)) {
         (Ok(Some(ours)), Ok(theirs)) => {
-            assert_eq!(decode(version, &theirs), Ok(Some(ours)), "{wire:02X?}")
+            assert_eq!(decode(version, &theirs), Ok(Some(ours)), "{wire:02X?}");
         }
         (Ok(Some(Packet::Connect(connect))), Err(_)) if connect.version == Version::V3_1 => {}
         (Ok(Some(ours)), Err(error)) => {

@@ -134,15 +134,7 @@ fn connected() -> Vec<Row> {
 }
 
 fn publishing() -> Vec<Row> {
-    let plain = Publish {
-        dup: false,
-        qos: QoS::AtMostOnce,
-        retain: false,
-        topic: Some(topic("t")),
-        packet_id: None,
-        properties: none(),
-        payload: "hi".into(),
-    };
+    let plain = Publish::new(topic("t"), "hi".into());
     let full = Publish {
         qos: QoS::AtLeastOnce,
         packet_id: Some(id(7)),

@@ -83,15 +83,7 @@ fn message(name: &'static str, qos: QoS, number: u32) -> Publish {
     payload.put_bytes(b'.', (number % 5) as usize * 7);
     let properties = Properties::default();
     let payload = payload.freeze();
-    Publish {
-        dup: false,
-        qos,
-        retain: false,
-        topic: Some(topic(name)),
-        packet_id: None,
-        properties,
-        payload,
-    }
+    Publish { qos, properties, ..Publish::new(topic(name), payload) }
 }
 
 /// A session, the time, and what it has sent.

@@ -38,7 +38,7 @@ impl Output {
                     self.torn += 1;
                 }
                 Event::Message(delivery) => {
-                    self.whole.push((delivery.number, delivery.publish.payload))
+                    self.whole.push((delivery.number, delivery.publish.payload));
                 }
                 other => panic!("{other:?}"),
             }
