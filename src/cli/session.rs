@@ -12,7 +12,7 @@ use super::value;
 use crate::client;
 use crate::exit::Usage;
 use crate::mqtt::packet::{Credentials, Will};
-use crate::mqtt::property::{Properties, Property};
+use crate::mqtt::property::{Properties, Property, PropertyId};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::session;
 use crate::mqtt::topic::TopicName;
@@ -145,7 +145,11 @@ impl Session {
             payload.len() <= 65_535,
             Usage::new("--will-payload: expected at most 65535 bytes")
         );
-        let properties = self.will_delay.map(Property::WillDelayInterval).into_iter().collect();
+        let properties = self
+            .will_delay
+            .map(|value| Property::number(PropertyId::WillDelayInterval, value))
+            .into_iter()
+            .collect();
         Ok(Some(Will {
             topic: topic.clone(),
             payload,

@@ -21,7 +21,7 @@ use crate::client::{Client, Event};
 use crate::exit::{Exit, Usage};
 use crate::format::statistics::Statistics;
 use crate::mqtt::packet::{RetainHandling, SubAck, Subscription};
-use crate::mqtt::property::{Place, Property};
+use crate::mqtt::property::{Place, Property, PropertyId};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::session::{self, Delivery};
@@ -240,9 +240,11 @@ impl Requester<'_> {
         self.pace.published(None, now);
         let (record, correlation) = (self.records, self.correlation.of(self.records));
         if self.has_properties {
-            publish.properties.set(Property::ResponseTopic(self.topic.as_str().into()));
+            publish
+                .properties
+                .set(Property::text(PropertyId::ResponseTopic, self.topic.as_str().into()));
             if let Some(data) = &correlation {
-                publish.properties.set(Property::CorrelationData(data.clone()));
+                publish.properties.set(Property::binary(PropertyId::CorrelationData, data.clone()));
             }
         }
         let correlation = correlation.filter(|_| self.has_properties);

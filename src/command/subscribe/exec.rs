@@ -14,7 +14,7 @@ use crate::client::{Client, Event};
 use crate::exit::Exit;
 use crate::format::layout::Layout;
 use crate::mqtt::packet::Publish;
-use crate::mqtt::property::{Properties, Property};
+use crate::mqtt::property::{Properties, Property, PropertyId};
 use crate::mqtt::session;
 use crate::mqtt::topic::TopicName;
 use crate::report;
@@ -124,7 +124,10 @@ impl Exec {
         let data = request.properties.correlation_data().cloned();
         Some(Publish {
             qos: request.qos,
-            properties: data.map(Property::CorrelationData).into_iter().collect::<Properties>(),
+            properties: data
+                .map(|value| Property::binary(PropertyId::CorrelationData, value))
+                .into_iter()
+                .collect::<Properties>(),
             ..Publish::new(topic?, output)
         })
     }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::config::Authentication;
 use super::{Session, Violation};
 use crate::mqtt::packet::{Auth, ConnAck, Packet};
-use crate::mqtt::property::{Properties, Property};
+use crate::mqtt::property::{Properties, Property, PropertyId};
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::scram::{self, Scram};
 
@@ -15,16 +15,18 @@ impl Session {
         match self.config.authentication.as_ref().filter(|_| !self.withhold_credentials) {
             None => {}
             Some(Authentication::OneStep { method, data }) => {
-                properties.push(Property::AuthenticationMethod(method.clone()));
+                properties.push(Property::text(PropertyId::AuthenticationMethod, method.clone()));
                 if let Some(data) = data {
-                    properties.push(Property::AuthenticationData(data.clone()));
+                    properties.push(Property::binary(PropertyId::AuthenticationData, data.clone()));
                 }
             }
             Some(Authentication::Scram { username, password, nonce }) => {
                 self.connections += 1;
                 let scram = Scram::new(username, password, &format!("{nonce}{}", self.connections));
-                properties.push(Property::AuthenticationMethod(scram::METHOD.into()));
-                properties.push(Property::AuthenticationData(scram.first().into()));
+                properties
+                    .push(Property::text(PropertyId::AuthenticationMethod, scram::METHOD.into()));
+                properties
+                    .push(Property::binary(PropertyId::AuthenticationData, scram.first().into()));
                 self.scram = Some(scram);
             }
         }
@@ -39,8 +41,8 @@ impl Session {
         let challenge = auth.properties.authentication_data().cloned().unwrap_or_default();
         let answer = scram.answer(&challenge).map_err(Violation::Authentication)?;
         let mut properties = Properties::default();
-        properties.push(Property::AuthenticationMethod(scram::METHOD.into()));
-        properties.push(Property::AuthenticationData(Bytes::from(answer)));
+        properties.push(Property::text(PropertyId::AuthenticationMethod, scram::METHOD.into()));
+        properties.push(Property::binary(PropertyId::AuthenticationData, Bytes::from(answer)));
         self.send(&Packet::Auth(Auth { code: ReasonCode::CONTINUE_AUTHENTICATION, properties }));
         Ok(())
     }

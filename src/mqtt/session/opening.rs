@@ -8,7 +8,7 @@ use super::limits::Limits;
 use super::sent::Sent;
 use super::{Event, Session, State, Violation, inbound};
 use crate::mqtt::packet::{Ack, ConnAck, Connect, Credentials, Packet};
-use crate::mqtt::property::{Properties, Property};
+use crate::mqtt::property::{Properties, Property, PropertyId};
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
 
@@ -97,14 +97,21 @@ impl Session {
             return properties;
         }
         if self.survives() && self.config.session_expiry > 0 {
-            properties.push(Property::SessionExpiryInterval(self.config.session_expiry));
+            properties.push(Property::number(
+                PropertyId::SessionExpiryInterval,
+                self.config.session_expiry,
+            ));
         }
-        properties.push(Property::ReceiveMaximum(inbound::RECEIVE_MAXIMUM));
+        properties
+            .push(Property::number(PropertyId::ReceiveMaximum, inbound::RECEIVE_MAXIMUM.into()));
         if inbound::TOPIC_ALIAS_MAXIMUM > 0 {
-            properties.push(Property::TopicAliasMaximum(inbound::TOPIC_ALIAS_MAXIMUM));
+            properties.push(Property::number(
+                PropertyId::TopicAliasMaximum,
+                inbound::TOPIC_ALIAS_MAXIMUM.into(),
+            ));
         }
         if let Ok(maximum) = u32::try_from(self.config.maximum_packet) {
-            properties.push(Property::MaximumPacketSize(maximum));
+            properties.push(Property::number(PropertyId::MaximumPacketSize, maximum));
         }
         for property in &self.config.connect_properties {
             properties.set(property.clone());

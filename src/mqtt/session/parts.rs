@@ -5,7 +5,7 @@ use bytes::{Buf, Bytes};
 
 use super::Delivery;
 use crate::mqtt::packet::{PacketId, Publish};
-use crate::mqtt::property::Property;
+use crate::mqtt::property::{Property, PropertyId};
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -137,7 +137,7 @@ impl Parts {
 fn is_same(one: &Publish, other: &Publish) -> bool {
     let lasting = |publish: &Publish| {
         let lasts = |property: &&Property| {
-            !matches!(property, Property::MessageExpiryInterval(_) | Property::TopicAlias(_))
+            !matches!(property.id(), PropertyId::MessageExpiryInterval | PropertyId::TopicAlias)
         };
         publish.properties.iter().filter(lasts).cloned().collect::<Vec<_>>()
     };

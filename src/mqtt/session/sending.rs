@@ -14,7 +14,7 @@ use crate::mqtt::packet::{
     Ack, Disconnect, EncodeError, Packet, PacketId, PacketType, Publish, PublishTemplate, SubAck,
     Subscribe, Subscription, UnsubAck, Unsubscribe,
 };
-use crate::mqtt::property::{Properties, Property};
+use crate::mqtt::property::{Properties, Property, PropertyId};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::topic::TopicFilter;
@@ -225,7 +225,7 @@ impl Session {
         {
             let mut properties = Properties::default();
             if self.config.version.has_properties() && self.survives() && !self.config.outlives_us {
-                properties.push(Property::SessionExpiryInterval(0));
+                properties.push(Property::number(PropertyId::SessionExpiryInterval, 0));
             }
             for property in self.config.disconnect_properties.iter().filter(|_| !code.is_error()) {
                 properties.set(property.clone());
@@ -316,7 +316,7 @@ impl Session {
             .filter(|&new| new <= self.limits.topic_alias_maximum);
         let alias = known.or(new)?;
         let mut aliased = publish.clone();
-        aliased.properties.push(Property::TopicAlias(alias));
+        aliased.properties.push(Property::number(PropertyId::TopicAlias, alias.into()));
         if known.is_some() {
             aliased.topic = None;
         }

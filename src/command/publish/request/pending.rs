@@ -83,10 +83,11 @@ impl Pending {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mqtt::property::{Properties, Property};
+    use crate::mqtt::property::{Properties, Property, PropertyId};
 
     fn answer(correlation: Option<&'static [u8]>, retain: bool) -> Publish {
-        let data = correlation.map(|data| Property::CorrelationData(Bytes::from_static(data)));
+        let data = correlation
+            .map(|data| Property::binary(PropertyId::CorrelationData, Bytes::from_static(data)));
         Publish {
             retain,
             properties: data.into_iter().collect::<Properties>(),

@@ -81,7 +81,7 @@ fn strings_have_up_to_65535_bytes() {
             client_id: "c".repeat(length).into(),
             will: None,
             credentials: Credentials { username: Some("u".repeat(length).into()), password: None },
-            properties: properties([Property::UserProperty("k".repeat(length).into(), "".into())]),
+            properties: properties([Property::user("k".repeat(length).into(), "".into())]),
         }));
         assert_eq!(decode(Version::V5, &encode(&packet, Version::V5)), Ok(Some(packet)));
     }
@@ -101,11 +101,13 @@ fn what_is_too_long_is_not_half_written() {
         properties: none(),
     };
     let Packet::Publish(publish) = publish(10) else { unreachable!() };
-    let publish =
-        Publish { properties: properties([Property::CorrelationData(long().into())]), ..publish };
+    let publish = Publish {
+        properties: properties([Property::binary(PropertyId::CorrelationData, long().into())]),
+        ..publish
+    };
     let disconnect = Disconnect {
         code: ReasonCode(0),
-        properties: properties([Property::ReasonString(long().into())]),
+        properties: properties([Property::text(PropertyId::ReasonString, long().into())]),
     };
     let packets = [
         Packet::Connect(Box::new(connect)),
@@ -130,8 +132,11 @@ fn what_is_too_long_is_not_half_written() {
 #[test]
 fn packets_that_contradict_themselves_are_not_written() {
     let Packet::Publish(plain) = publish(10) else { unreachable!() };
-    let alias =
-        Publish { topic: None, properties: properties([Property::TopicAlias(1)]), ..plain.clone() };
+    let alias = Publish {
+        topic: None,
+        properties: properties([Property::number(PropertyId::TopicAlias, 1)]),
+        ..plain.clone()
+    };
     let cases = [
         (Version::V3_1_1, Publish { topic: None, ..plain.clone() }, EncodeError::NoTopic),
         (Version::V5, Publish { topic: None, ..plain.clone() }, EncodeError::NoTopic),

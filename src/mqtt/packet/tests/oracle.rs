@@ -134,7 +134,7 @@ fn without_liberties(mut packet: Packet) -> Packet {
     match &mut packet {
         Packet::Connect(connect) => {
             connect.credentials.username.get_or_insert_default();
-            connect.properties.push(Property::AuthenticationMethod("M".into()));
+            connect.properties.push(Property::text(PropertyId::AuthenticationMethod, "M".into()));
             let mut methods = 0;
             connect.properties.0.retain(|one| {
                 methods += usize::from(one.id() == PropertyId::AuthenticationMethod);
@@ -151,7 +151,7 @@ fn without_liberties(mut packet: Packet) -> Packet {
         Packet::Auth(auth) => {
             auth.code = ReasonCode::SUCCESS;
             if auth.properties.authentication_method().is_none() {
-                auth.properties.push(Property::AuthenticationMethod("M".into()));
+                auth.properties.push(Property::text(PropertyId::AuthenticationMethod, "M".into()));
             }
         }
         _ => {}

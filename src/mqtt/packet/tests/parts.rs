@@ -54,7 +54,7 @@ fn stream(version: Version) -> (Vec<u8>, Vec<Packet>) {
         .collect();
     for (qos, length) in [(QoS::AtMostOnce, 0), (QoS::AtLeastOnce, 1), (QoS::ExactlyOnce, 150)] {
         let packet_id = (qos > QoS::AtMostOnce).then(|| id(7));
-        let value = Property::CorrelationData("b".repeat(130).into());
+        let value = Property::binary(PropertyId::CorrelationData, "b".repeat(130).into());
         let properties = if version.has_properties() { properties([value]) } else { none() };
         let payload = (0..length).map(|at: u8| at).collect::<Vec<_>>().into();
         let plain = Publish::new(topic("a/long/topic"), payload);

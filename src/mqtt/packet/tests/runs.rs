@@ -14,8 +14,10 @@ fn message(qos: QoS, properties: &Properties) -> Publish {
 
 #[test]
 fn each_message_is_encoded_as_by_itself() {
-    let spoken =
-        Properties(vec![Property::ContentType("x".into()), Property::MessageExpiryInterval(9)]);
+    let spoken = Properties(vec![
+        Property::text(PropertyId::ContentType, "x".into()),
+        Property::number(PropertyId::MessageExpiryInterval, 9),
+    ]);
     for version in VERSIONS {
         for qos in [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce] {
             for properties in [&Properties::default(), &spoken] {

@@ -22,8 +22,8 @@ fn data(properties: &Properties) -> String {
 
 fn auth(data: &str) -> Packet {
     let properties = Properties(vec![
-        Property::AuthenticationMethod("SCRAM-SHA-256".into()),
-        Property::AuthenticationData(data.to_owned().into()),
+        Property::text(PropertyId::AuthenticationMethod, "SCRAM-SHA-256".into()),
+        Property::binary(PropertyId::AuthenticationData, data.to_owned().into()),
     ]);
     Packet::Auth(Auth { code: ReasonCode::CONTINUE_AUTHENTICATION, properties })
 }
@@ -79,7 +79,11 @@ fn exchange(client: &mut Client, password: &[u8]) -> Packet {
     let [Packet::Auth(answer)] = &sent[..] else { panic!("AUTH is answered by AUTH: {sent:?}") };
     assert_eq!(answer.code, ReasonCode::CONTINUE_AUTHENTICATION);
     let proof = server_final(password, &first, &server_first, &data(&answer.properties));
-    refusal_or_success(false, ReasonCode::SUCCESS, &[Property::AuthenticationData(proof.into())])
+    refusal_or_success(
+        false,
+        ReasonCode::SUCCESS,
+        &[Property::binary(PropertyId::AuthenticationData, proof.into())],
+    )
 }
 
 #[test]

@@ -30,7 +30,7 @@ use super::{Config, Event, Session, Violation};
 use crate::mqtt::packet::{
     Ack, ConnAck, Credentials, Decoder, Packet, PacketId, Publish, Subscription,
 };
-use crate::mqtt::property::{Properties, Property};
+use crate::mqtt::property::{Properties, Property, PropertyId};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::topic::{TopicFilter, TopicName};

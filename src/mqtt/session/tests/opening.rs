@@ -166,15 +166,15 @@ fn only_connack_may_come_first() {
 #[test]
 fn limits_are_those_of_the_latest_connack() {
     let limits = [
-        Property::ReceiveMaximum(7),
-        Property::MaximumPacketSize(1000),
-        Property::MaximumQoS(1),
-        Property::RetainAvailable(0),
-        Property::TopicAliasMaximum(3),
-        Property::WildcardSubscriptionAvailable(0),
-        Property::SubscriptionIdentifierAvailable(0),
-        Property::SharedSubscriptionAvailable(0),
-        Property::ServerKeepAlive(9),
+        Property::number(PropertyId::ReceiveMaximum, 7),
+        Property::number(PropertyId::MaximumPacketSize, 1000),
+        Property::number(PropertyId::MaximumQoS, 1),
+        Property::number(PropertyId::RetainAvailable, 0),
+        Property::number(PropertyId::TopicAliasMaximum, 3),
+        Property::number(PropertyId::WildcardSubscriptionAvailable, 0),
+        Property::number(PropertyId::SubscriptionIdentifierAvailable, 0),
+        Property::number(PropertyId::SharedSubscriptionAvailable, 0),
+        Property::number(PropertyId::ServerKeepAlive, 9),
     ];
     let mut client = Client::limited(config(Version::V5), &limits);
     let announced = Limits {
@@ -206,7 +206,7 @@ fn limits_are_those_of_the_latest_connack() {
 
 #[test]
 fn an_assigned_identifier_is_kept() {
-    let assigned = [Property::AssignedClientIdentifier("given".into())];
+    let assigned = [Property::text(PropertyId::AssignedClientIdentifier, "given".into())];
     let mut client =
         Client::limited(Config { client_id: "".into(), ..config(Version::V5) }, &assigned);
     assert_eq!(next_connect(&mut client).client_id, "given");

@@ -118,7 +118,7 @@ fn a_refusal_ends_the_message() {
     client.publish(QoS::ExactlyOnce, 2);
     client.sent();
     let code = ReasonCode::NOT_AUTHORIZED;
-    let reason = Property::ReasonString("no".into());
+    let reason = Property::text(PropertyId::ReasonString, "no".into());
     let refusal = Ack { properties: Properties(vec![reason]), ..ack(1, code) };
     let events = client.feed(&[Packet::PubAck(refusal), Packet::PubRec(ack(2, code))]);
     let refused = |record, reason: Option<&'static str>| {
@@ -197,7 +197,7 @@ fn the_window_is_what_the_server_allows_or_what_works() {
     }
     for (max_inflight, allowed, expected) in [(0, 7, 7), (5, 7, 5), (50, 7, 7), (0, 300, 300)] {
         for qos in [AtLeastOnce, ExactlyOnce] {
-            let limits = [Property::ReceiveMaximum(allowed)];
+            let limits = [Property::number(PropertyId::ReceiveMaximum, allowed)];
             assert_eq!(
                 window(Client::limited(asked(max_inflight, Version::V5), &limits), qos),
                 expected
@@ -209,7 +209,8 @@ fn the_window_is_what_the_server_allows_or_what_works() {
 /// The window counts until PUBACK and PUBCOMP, not until PUBREC (§4.9); QoS 0 is not counted.
 #[test]
 fn the_window_slides() {
-    let mut client = Client::limited(config(Version::V5), &[Property::ReceiveMaximum(2)]);
+    let mut client =
+        Client::limited(config(Version::V5), &[Property::number(PropertyId::ReceiveMaximum, 2)]);
     client.publish(QoS::ExactlyOnce, 1);
     client.publish(QoS::AtLeastOnce, 2);
     assert!(
@@ -232,8 +233,11 @@ fn the_window_slides() {
 
 #[test]
 fn what_the_server_does_not_take_is_not_sent() {
-    let limits =
-        [Property::MaximumPacketSize(30), Property::MaximumQoS(1), Property::RetainAvailable(0)];
+    let limits = [
+        Property::number(PropertyId::MaximumPacketSize, 30),
+        Property::number(PropertyId::MaximumQoS, 1),
+        Property::number(PropertyId::RetainAvailable, 0),
+    ];
     let mut client = Client::limited(config(Version::V5), &limits);
     client.sent();
     let publish = |qos, retain, payload: usize| Publish {

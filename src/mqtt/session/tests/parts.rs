@@ -254,9 +254,15 @@ fn with(properties: &[Property], publish: Publish) -> Publish {
 /// A server counts the expiry down, and has aliases of its own on each connection.
 #[test]
 fn what_a_server_changes_does_not_count() {
-    let before = [Property::MessageExpiryInterval(60), Property::ContentType("x".into())];
-    let after = [Property::ContentType("x".into()), Property::TopicAlias(1)];
-    let other = [Property::ContentType("y".into())];
+    let before = [
+        Property::number(PropertyId::MessageExpiryInterval, 60),
+        Property::text(PropertyId::ContentType, "x".into()),
+    ];
+    let after = [
+        Property::text(PropertyId::ContentType, "x".into()),
+        Property::number(PropertyId::TopicAlias, 1),
+    ];
+    let other = [Property::text(PropertyId::ContentType, "y".into())];
     for (properties, torn) in [(&before[..], 0), (&after[..], 0), (&other[..], 1), (&[], 1)] {
         let (mut client, mut output) = (Client::online(in_parts(Version::V5)), Output::default());
         let wire = bytes_of(Version::V5, with(&before, large(ONCE, false, PAYLOAD)));
@@ -273,7 +279,7 @@ fn what_a_server_changes_does_not_count() {
 fn it_may_come_again_as_a_whole() {
     let config = Config { parts_above: Some(34), ..config(Version::V5) };
     let (mut client, mut output) = (Client::online(config), Output::default());
-    let expiry = [Property::MessageExpiryInterval(60)];
+    let expiry = [Property::number(PropertyId::MessageExpiryInterval, 60)];
     let wire = bytes_of(Version::V5, with(&expiry, large(ONCE, false, PAYLOAD)));
     output.take(client.feed_bytes(wire.slice(..wire.len() - 1)).expect("no violation"));
     assert!(output.open.is_some());

@@ -69,7 +69,11 @@ fn mqtt_3_1_takes_the_session_to_be_there() {
 #[test]
 fn dup_is_not_set_for_what_a_new_session_has_not_seen() {
     let limits = |session_present| {
-        refusal_or_success(session_present, ReasonCode::SUCCESS, &[Property::ReceiveMaximum(2)])
+        refusal_or_success(
+            session_present,
+            ReasonCode::SUCCESS,
+            &[Property::number(PropertyId::ReceiveMaximum, 2)],
+        )
     };
     let mut client = Client::online(config(Version::V5));
     (1..=4).for_each(|number| client.publish(ONCE, number));
@@ -90,7 +94,11 @@ fn the_new_window_holds() {
     (1..=4).for_each(|number| client.publish(EXACTLY, number));
     client.feed(&[pubrec(1)]);
     client.sent();
-    client.reconnect(refusal_or_success(true, ReasonCode::SUCCESS, &[Property::ReceiveMaximum(2)]));
+    client.reconnect(refusal_or_success(
+        true,
+        ReasonCode::SUCCESS,
+        &[Property::number(PropertyId::ReceiveMaximum, 2)],
+    ));
     assert_eq!(brief(&client.sent()), ["PUBREL 1", "PUBLISH 2 dup"]);
     assert!(!client.session.can_publish(ONCE) && client.session.can_publish(QoS::AtMostOnce));
     client.feed(&[pubcomp(1)]);
@@ -130,8 +138,8 @@ fn what_was_refused_is_not_sent_again() {
 #[test]
 fn what_the_new_server_does_not_take_is_refused() {
     let rows = [
-        (Property::MaximumPacketSize(26), ONCE, ReasonCode::PACKET_TOO_LARGE),
-        (Property::MaximumQoS(1), EXACTLY, ReasonCode::QOS_NOT_SUPPORTED),
+        (Property::number(PropertyId::MaximumPacketSize, 26), ONCE, ReasonCode::PACKET_TOO_LARGE),
+        (Property::number(PropertyId::MaximumQoS, 1), EXACTLY, ReasonCode::QOS_NOT_SUPPORTED),
     ];
     for (limit, qos, code) in rows {
         let mut client = Client::online(config(Version::V5));

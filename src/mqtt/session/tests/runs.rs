@@ -37,7 +37,10 @@ fn payloads(packets: &[Packet]) -> String {
 #[test]
 fn a_run_is_as_long_as_the_window() {
     for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
-        let mut client = Client::limited(config(Version::V5), &[Property::ReceiveMaximum(4)]);
+        let mut client = Client::limited(
+            config(Version::V5),
+            &[Property::number(PropertyId::ReceiveMaximum, 4)],
+        );
         let head = block(qos);
         assert_eq!(publish(&mut client, &head, 0), 4);
         assert_eq!(publish(&mut client, &head, 4), 0, "the window is full");
@@ -95,10 +98,10 @@ fn unusual_messages_are_no_run() {
     let mut offline = Client::new(config(Version::V5));
     assert_eq!(publish(&mut offline, &block(QoS::AtMostOnce), 0), 0);
     for limit in [
-        Property::MaximumQoS(0),
-        Property::RetainAvailable(0),
+        Property::number(PropertyId::MaximumQoS, 0),
+        Property::number(PropertyId::RetainAvailable, 0),
         // A message with one byte of payload has one byte more than that.
-        Property::MaximumPacketSize(12),
+        Property::number(PropertyId::MaximumPacketSize, 12),
     ] {
         let mut client = Client::limited(config(Version::V5), std::slice::from_ref(&limit));
         let head = Publish { retain: true, ..Publish::clone(&block(QoS::AtLeastOnce)) };
@@ -109,7 +112,10 @@ fn unusual_messages_are_no_run() {
 
 #[test]
 fn no_message_of_a_run_is_longer_than_the_broker_takes() {
-    let mut client = Client::limited(config(Version::V5), &[Property::MaximumPacketSize(100)]);
+    let mut client = Client::limited(
+        config(Version::V5),
+        &[Property::number(PropertyId::MaximumPacketSize, 100)],
+    );
     let head = Rc::new(Publish {
         payload: Bytes::from(vec![b'.'; 200]),
         ..message("a/topic", QoS::AtMostOnce, 0)
