@@ -13,7 +13,7 @@ use crate::exit::Usage;
 use crate::mqtt::property::{
     InvalidValue, Place, Properties, Property, PropertyId, Value, ValueKind,
 };
-use crate::mqtt::session::Authentication;
+use crate::mqtt::session::{Authentication, Lifetime};
 use crate::mqtt::version::Version;
 
 /// Joins the words of a property: no argument of a program can hold it.
@@ -131,22 +131,24 @@ impl GivenProperties {
                 // -x by another name.
                 (PropertyId::SessionExpiryInterval, &Value::Number(expiry)) => {
                     session.session_expiry = expiry;
-                    session.outlives_us |= connection.session.has_id() && expiry > 0;
+                    if connection.session.has_id() && expiry > 0 {
+                        session.lifetime = Lifetime::Kept;
+                    }
                 }
                 (PropertyId::AuthenticationMethod, Value::Text(method)) => {
                     let method = method.clone();
                     ensure!(
-                        session.authentication.is_none(),
+                        session.login.authentication.is_none(),
                         Usage::new("-D connect authentication-method: --auth-method says it, too")
                     );
                     let data = self.of(Place::Connect).authentication_data().cloned();
-                    session.authentication = Some(Authentication::OneStep { method, data });
+                    session.login.authentication = Some(Authentication::OneStep { method, data });
                 }
                 (PropertyId::AuthenticationData, _) => ensure!(
                     self.of(Place::Connect).authentication_method().is_some(),
                     Usage::new("-D connect authentication-data: it needs an authentication-method")
                 ),
-                _ => session.connect_properties.push(property),
+                _ => session.properties.connect.push(property),
             }
         }
         let will = self.of(Place::Will);
@@ -163,14 +165,17 @@ impl GivenProperties {
                 target.properties.push(property);
             }
         }
-        session.disconnect_properties = self.of(Place::Disconnect);
+        session.properties.disconnect = self.of(Place::Disconnect);
         // A session can only be given more time by DISCONNECT when CONNECT gave it some
         // (§3.14.2.2.2).
         let lasts = session
-            .disconnect_properties
+            .properties
+            .disconnect
             .session_expiry_interval()
             .is_some_and(|expiry| expiry > 0);
-        session.outlives_us |= lasts;
+        if lasts {
+            session.lifetime = Lifetime::Kept;
+        }
         Ok(())
     }
 }

@@ -23,7 +23,8 @@ use crate::terminal::screen;
 pub fn run(args: &cli::Ping) -> Result<Exit> {
     let mut options = args.connection.resolve()?;
     // Nobody has asked for messages but our own.
-    options.session.parts_above = Some(super::LARGE_MESSAGE.saturating_add(args.size as usize));
+    options.session.receiving.parts_above =
+        Some(super::LARGE_MESSAGE.saturating_add(args.size as usize));
     let url = options.endpoint.to_string();
     let (client, established) = super::connect(options)?;
     let began = Instant::now();

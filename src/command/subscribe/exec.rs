@@ -245,7 +245,7 @@ impl Subscriber<'_> {
                 }
                 self.forget_replies();
             }
-            Event::Mqtt(session::Event::Acknowledged { record, code, .. }) => {
+            Event::Mqtt(session::Event::Acknowledged { token: record, code, .. }) => {
                 self.acknowledged(record, code);
             }
             _ => {}
@@ -280,7 +280,7 @@ impl Subscriber<'_> {
             match self.client.next(Some(deadline)).context("replying")? {
                 Event::Alarm => anyhow::bail!("replying: the broker does not acknowledge"),
                 Event::Interrupted(_) => break,
-                Event::Mqtt(session::Event::Acknowledged { record, code, .. }) => {
+                Event::Mqtt(session::Event::Acknowledged { token: record, code, .. }) => {
                     self.acknowledged(record, code);
                 }
                 _ => {}

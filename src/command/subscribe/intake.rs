@@ -14,7 +14,7 @@ use super::sink::Sink;
 use crate::cli;
 use crate::exit::Exit;
 use crate::mqtt::packet::Publish;
-use crate::mqtt::session::{Delivery, Shown};
+use crate::mqtt::session::{Delivery, Received};
 use crate::report;
 
 /// Where messages go in.
@@ -59,7 +59,7 @@ impl<'a> Intake<'a> {
 
     /// One of a run of messages came. Where nothing is to be done but to write it, it is written
     /// from where it lies.
-    pub fn show(&mut self, mut shown: Shown<'_>) -> Option<Exit> {
+    pub fn show(&mut self, mut shown: Received<'_>) -> Option<Exit> {
         let is_copied =
             self.is_plain && self.output.put_copy(shown.number(), shown.topic(), shown.payload());
         if is_copied {

@@ -86,7 +86,7 @@ impl Subscriber<'_> {
                 Ok(None)
             }
             session::Event::MessageEnds => Ok(self.intake.end()),
-            session::Event::MessageTorn => self.intake.torn().map_or(Ok(None), Err),
+            session::Event::MessageCut => self.intake.torn().map_or(Ok(None), Err),
             _ => Ok(None),
         }
     }

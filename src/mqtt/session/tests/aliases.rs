@@ -70,7 +70,8 @@ fn named(name: &str, alias: Option<u16>) -> (Option<String>, Option<u16>) {
 #[test]
 fn our_aliases_are_as_many_as_the_server_takes() {
     let limits = [Property::number(PropertyId::TopicAliasMaximum, 2)];
-    let mut client = Client::limited(Config { topic_alias: true, ..config(Version::V5) }, &limits);
+    let mut client =
+        Client::limited(Config { sending: with_aliases(), ..config(Version::V5) }, &limits);
     let sent = published(&mut client, &["one", "two", "one", "three", "two", "three"]);
     let expected = [
         named("one", Some(1)),
@@ -87,8 +88,8 @@ fn our_aliases_are_as_many_as_the_server_takes() {
 fn without_leave_there_are_no_aliases() {
     let limits = [Property::number(PropertyId::TopicAliasMaximum, 2)];
     let mut not_asked = Client::limited(config(Version::V5), &limits);
-    let mut not_allowed = Client::online(Config { topic_alias: true, ..config(Version::V5) });
-    let mut older = Client::online(Config { topic_alias: true, ..config(Version::V3_1_1) });
+    let mut not_allowed = Client::online(Config { sending: with_aliases(), ..config(Version::V5) });
+    let mut older = Client::online(Config { sending: with_aliases(), ..config(Version::V3_1_1) });
     for client in [&mut not_asked, &mut not_allowed, &mut older] {
         assert_eq!(published(client, &["one", "one"]), [named("one", None), named("one", None)]);
     }
@@ -98,7 +99,8 @@ fn without_leave_there_are_no_aliases() {
 #[test]
 fn a_new_connection_has_new_aliases() {
     let limits = [Property::number(PropertyId::TopicAliasMaximum, 1)];
-    let mut client = Client::limited(Config { topic_alias: true, ..config(Version::V5) }, &limits);
+    let mut client =
+        Client::limited(Config { sending: with_aliases(), ..config(Version::V5) }, &limits);
     published(&mut client, &["one", "one"]);
     client.reconnect(refusal_or_success(true, ReasonCode::SUCCESS, &limits));
     assert_eq!(
@@ -118,6 +120,7 @@ fn an_alias_does_not_make_a_message_too_large() {
         Property::number(PropertyId::TopicAliasMaximum, 1),
         Property::number(PropertyId::MaximumPacketSize, size),
     ];
-    let mut client = Client::limited(Config { topic_alias: true, ..config(Version::V5) }, &limits);
+    let mut client =
+        Client::limited(Config { sending: with_aliases(), ..config(Version::V5) }, &limits);
     assert_eq!(published(&mut client, &["one", "one"]), [named("one", None), named("one", None)]);
 }

@@ -123,7 +123,7 @@ fn a_refusal_ends_the_message() {
     let events = client.feed(&[Packet::PubAck(refusal), Packet::PubRec(ack(2, code))]);
     let refused = |record, reason: Option<&'static str>| {
         let reason = reason.map(Into::into);
-        Event::Acknowledged { record, code, reason }
+        Event::Acknowledged { token: record, code, reason }
     };
     assert_eq!(events, [refused(1, Some("no")), refused(2, None)]);
     // A refusing PUBREC is not followed by PUBREL, and a repeated one is nothing.
@@ -137,7 +137,7 @@ fn success_has_more_than_one_code() {
     client.publish(QoS::AtLeastOnce, 1);
     client.publish(QoS::ExactlyOnce, 2);
     let code = ReasonCode::NO_MATCHING_SUBSCRIBERS;
-    let first = Event::Acknowledged { record: 1, code, reason: None };
+    let first = Event::Acknowledged { token: 1, code, reason: None };
     assert_eq!(client.feed(&[Packet::PubAck(ack(1, code)), Packet::PubRec(ack(2, code))]), [first]);
     // "Packet identifier not found" in PUBCOMP: the server has had the message since its PUBREC.
     let pubcomp = Packet::PubComp(ack(2, ReasonCode::PACKET_IDENTIFIER_NOT_FOUND));
@@ -182,7 +182,10 @@ fn window(mut client: Client, qos: QoS) -> u32 {
 fn the_window_is_what_the_server_allows_or_what_works() {
     use QoS::{AtLeastOnce, ExactlyOnce};
     let asked = |max_inflight, version| Config {
-        max_inflight: std::num::NonZeroU16::new(max_inflight),
+        sending: SendOptions {
+            max_inflight: std::num::NonZeroU16::new(max_inflight),
+            ..SendOptions::default()
+        },
         ..config(version)
     };
     for version in [Version::V3_1, Version::V3_1_1] {

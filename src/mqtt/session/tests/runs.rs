@@ -50,10 +50,7 @@ fn a_run_is_as_long_as_the_window() {
         let refusal = Ack { code, ..Ack::success(id(2)) };
         let refusal =
             if qos == QoS::AtLeastOnce { Packet::PubAck(refusal) } else { Packet::PubRec(refusal) };
-        assert_eq!(
-            client.feed(&[refusal]),
-            [Event::Acknowledged { record: 1, code, reason: None }]
-        );
+        assert_eq!(client.feed(&[refusal]), [Event::Acknowledged { token: 1, code, reason: None }]);
         assert_eq!(publish(&mut client, &head, 4), 1, "the window slides");
         assert_eq!(payloads(&client.sent()), "4");
         assert_eq!(client.session.first_unfinished(), Some(0));
@@ -90,8 +87,8 @@ fn at_qos_0_nothing_is_remembered() {
 /// What is not usual goes the long way, on which it is judged, numbered or logged by itself.
 #[test]
 fn unusual_messages_are_no_run() {
-    let traced = Config { trace: true, ..config(Version::V5) };
-    let aliased = Config { topic_alias: true, ..config(Version::V5) };
+    let traced = Config { reports: traced(), ..config(Version::V5) };
+    let aliased = Config { sending: with_aliases(), ..config(Version::V5) };
     for config in [traced, aliased] {
         assert_eq!(publish(&mut Client::online(config), &block(QoS::AtMostOnce), 0), 0);
     }

@@ -65,7 +65,7 @@ fn after_a_loss_it_begins_again() {
         let mut client = Client::online(config(Version::V5));
         begin(&mut client, qos);
         give(&mut client, 100_000);
-        assert_eq!(client.reconnect(connack(session_present)), [Event::StreamAgain { record: 7 }]);
+        assert_eq!(client.reconnect(connack(session_present)), [Event::StreamAgain { token: 7 }]);
         let (given, sent) = give(&mut client, LENGTH);
         assert_eq!(given, LENGTH, "all of it is wanted once more");
         let [Packet::Publish(publish)] = &sent[..] else { panic!("not one PUBLISH") };

@@ -1,5 +1,5 @@
-//! What is known of a message that comes in parts: how much of it was handed out, on this
-//! connection or on one before. It must never know what becomes of the parts.
+//! A message that arrives in parts: how much of it was reported to the caller, on this connection or
+//! on one before.
 
 use bytes::{Buf, Bytes};
 
@@ -7,59 +7,60 @@ use super::Delivery;
 use crate::mqtt::packet::{PacketId, Publish};
 use crate::mqtt::property::{Property, PropertyId};
 
-/// See the module.
+/// The message that arrives in parts, if there is one.
 #[derive(Debug, Default)]
-pub struct Parts {
-    /// The message whose beginning was handed out and whose end was not. It outlives its
+pub struct PartialMessage {
+    /// The message whose beginning was reported and whose end was not. It outlives its
     /// connection.
-    begun: Option<Begun>,
-    coming: Coming,
+    begun: Option<BegunMessage>,
+    arriving: Arriving,
 }
 
 #[derive(Debug)]
-struct Begun {
+struct BegunMessage {
     /// Without a payload.
     delivery: Delivery,
-    /// Of the payload, in bytes.
+    /// The length of the payload in bytes.
     length: usize,
-    /// How much of it was handed out.
-    handed_out: usize,
-    /// How much of it has come on this connection.
+    /// How many bytes of it were reported.
+    reported: usize,
+    /// How many bytes of it have come on this connection.
     received: usize,
-    /// Nobody minds if it never ends.
+    /// The caller does not need the rest.
     ignored: bool,
 }
 
-/// What comes in parts on this connection.
+/// The message that arrives in parts on this connection.
 #[derive(Debug, Default)]
-enum Coming {
+enum Arriving {
     #[default]
     Nothing,
     /// The message that was begun.
     Begun,
-    /// One that was delivered before and is not delivered again.
+    /// A message that was delivered before and is not delivered again.
     Repeated(Publish),
 }
 
-/// What has come to its end.
+/// The message that is complete.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Ended {
+pub enum CompletedMessage {
     /// The message that was begun.
     Begun,
-    /// One that was delivered before.
+    /// A message that was delivered before.
     Repeated(Publish),
 }
 
-impl Parts {
+impl PartialMessage {
     /// A new message begins.
     pub fn begin(&mut self, delivery: Delivery, length: usize) {
-        self.begun = Some(Begun { delivery, length, handed_out: 0, received: 0, ignored: false });
-        self.coming = Coming::Begun;
+        self.begun =
+            Some(BegunMessage { delivery, length, reported: 0, received: 0, ignored: false });
+        self.arriving = Arriving::Begun;
     }
 
-    /// One begins that is not delivered again.
+    /// A message begins that is not delivered again.
     pub fn begin_repeated(&mut self, publish: Publish) {
-        self.coming = Coming::Repeated(publish);
+        self.arriving = Arriving::Repeated(publish);
     }
 
     /// Whether a message was begun and has not ended.
@@ -67,7 +68,7 @@ impl Parts {
         self.begun.is_some()
     }
 
-    /// Nobody minds if the message that was begun never ends.
+    /// The caller does not need the rest of the message that was begun.
     pub fn ignore(&mut self) {
         if let Some(begun) = &mut self.begun {
             begun.ignored = true;
@@ -75,12 +76,12 @@ impl Parts {
     }
 
     /// Whether a message was begun, has not ended, and is not ignored.
-    pub fn is_minded(&self) -> bool {
+    pub fn is_needed(&self) -> bool {
         self.begun.as_ref().is_some_and(|begun| !begun.ignored)
     }
 
-    /// Whether a message was begun that no server sends again.
-    pub fn is_fleeting(&self) -> bool {
+    /// Whether a message was begun that the server never sends again: one of QoS 0.
+    pub fn is_at_most_once(&self) -> bool {
         self.begun.as_ref().is_some_and(|begun| begun.delivery.publish.packet_id.is_none())
     }
 
@@ -94,46 +95,46 @@ impl Parts {
         self.begun.take().map(|begun| begun.delivery.number)
     }
 
-    /// If this is the message that was begun on an earlier connection: its number. Its parts
-    /// continue it.
+    /// The number of the message that was begun on an earlier connection, if this is it, sent again:
+    /// its parts continue it.
     pub fn take_up(&mut self, publish: &Publish, length: usize) -> Option<u64> {
         let begun = self.begun.as_mut().filter(|begun| begun.length == length)?;
         if !publish.dup || !is_same(&begun.delivery.publish, publish) {
             return None;
         }
         begun.received = 0;
-        self.coming = Coming::Begun;
+        self.arriving = Arriving::Begun;
         Some(begun.delivery.number)
     }
 
-    /// What of this piece was not handed out yet, if anything.
+    /// The part of this piece that was not reported yet, if there is any.
     pub fn piece(&mut self, mut piece: Bytes) -> Option<Bytes> {
-        let Coming::Begun = self.coming else { return None };
+        let Arriving::Begun = self.arriving else { return None };
         let begun = self.begun.as_mut()?;
-        let known = (begun.handed_out - begun.received.min(begun.handed_out)).min(piece.len());
+        let known = (begun.reported - begun.received.min(begun.reported)).min(piece.len());
         begun.received += piece.len();
-        begun.handed_out = begun.handed_out.max(begun.received);
+        begun.reported = begun.reported.max(begun.received);
         piece.advance(known);
         (!piece.is_empty()).then_some(piece)
     }
 
-    /// The end of what was coming.
-    pub fn end(&mut self) -> Option<Ended> {
-        match std::mem::take(&mut self.coming) {
-            Coming::Nothing => None,
-            Coming::Begun => self.begun.take().map(|_| Ended::Begun),
-            Coming::Repeated(publish) => Some(Ended::Repeated(publish)),
+    /// The message that arrives is complete.
+    pub fn end(&mut self) -> Option<CompletedMessage> {
+        match std::mem::take(&mut self.arriving) {
+            Arriving::Nothing => None,
+            Arriving::Begun => self.begun.take().map(|_| CompletedMessage::Begun),
+            Arriving::Repeated(publish) => Some(CompletedMessage::Repeated(publish)),
         }
     }
 
-    /// Nothing comes any more on this connection.
+    /// The connection is lost; the message that was begun may continue on the next one.
     pub fn connection_lost(&mut self) {
-        self.coming = Coming::Nothing;
+        self.arriving = Arriving::Nothing;
     }
 }
 
-/// Whether one message may be the other, sent again. What a server changes meanwhile does not
-/// count: the expiry (MQTT 5 §3.3.2.3.3), and the alias, which is the connection's.
+/// Whether one message may be the other, sent again. Properties that a server changes meanwhile do
+/// not count: the expiry (MQTT 5 §3.3.2.3.3), and the alias, which is of one connection.
 fn is_same(one: &Publish, other: &Publish) -> bool {
     let lasting = |publish: &Publish| {
         let lasts = |property: &&Property| {
