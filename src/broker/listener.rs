@@ -193,7 +193,7 @@ impl Guard {
             }
             Ok(Err(sentence)) => shared.tell(&format!("{} was refused: {sentence}", link.address)),
             Err(error) => {
-                shared.tell(&format!("{} did not ask for anything: {error}", link.address))
+                shared.tell(&format!("{} did not ask for anything: {error}", link.address));
             }
         }
     }
@@ -316,7 +316,7 @@ impl Hub {
                 }
             }
             Event::Malformed { connection, error } => {
-                self.router.malformed(connection, &error, now)
+                self.router.malformed(connection, &error, now);
             }
             Event::Lost(connection) => {
                 self.router.lost(connection, now);

@@ -168,9 +168,6 @@ impl Session {
             match self.exchanges.resend(|qos| limits.window(qos, asked)) {
                 Some(Again::Publish { sent, packet_id, dup }) => {
                     self.send_publish(&sent, Some(packet_id), dup).expect("it was encoded before");
-                    if sent.is_streamed() {
-                        self.reports.push(Event::StreamAgain { token: sent.token });
-                    }
                 }
                 Some(Again::Release(packet_id)) => {
                     self.send(&Packet::PubRel(Ack::success(packet_id)));

@@ -58,12 +58,6 @@ pub enum Event {
         /// The token given to [`Session::publish`].
         token: u64,
     },
-    /// The payload of this message must be streamed again from its beginning, see
-    /// [`Session::stream`].
-    StreamAgain {
-        /// The token given to [`Session::publish_stream`].
-        token: u64,
-    },
     /// The answer to a SUBSCRIBE: one code per filter.
     Subscribed(SubAck),
     /// The server does not take this subscription, so it was not sent.

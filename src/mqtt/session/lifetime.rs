@@ -55,8 +55,9 @@ impl Lifetime {
     /// What ends the session at the server: the table from which everything else follows.
     pub fn end(self, version: Version) -> SessionEnd {
         match (self, version) {
-            (Self::Connection, _) => SessionEnd::Connection,
-            (Self::ClientIfExpiring, Version::V3_1 | Version::V3_1_1) => SessionEnd::Connection,
+            (Self::Connection, _) | (Self::ClientIfExpiring, Version::V3_1 | Version::V3_1_1) => {
+                SessionEnd::Connection
+            }
             (Self::ClientIfExpiring | Self::Client, Version::V5) => SessionEnd::Disconnect,
             (Self::Client, Version::V3_1 | Version::V3_1_1) => SessionEnd::CleanConnection,
             (Self::Kept, _) => SessionEnd::Never,

@@ -53,16 +53,16 @@ mod tests {
     #[test]
     fn a_topic_is_sent_once_and_then_its_alias() {
         let mut aliases = TopicAliases::default();
-        let mut sent = |topic: &'static str, fits: bool| {
+        let mut send = |topic: &'static str, fits: bool| {
             let publish = Publish::new(TopicName::new(topic).unwrap(), Bytes::new());
-            let aliased = aliases.apply(&publish, 2, |_| fits)?;
-            Some((aliased.topic_or_empty().to_owned(), aliased.properties.topic_alias()?))
+            let publish = aliases.apply(&publish, 2, |_| fits)?;
+            Some((publish.topic_or_empty().to_owned(), publish.properties.topic_alias()?))
         };
-        assert_eq!(sent("a", true), Some(("a".to_owned(), 1)));
-        assert_eq!(sent("a", true), Some((String::new(), 1)));
-        assert_eq!(sent("b", false), None, "the server has not seen it");
-        assert_eq!(sent("b", true), Some(("b".to_owned(), 2)));
-        assert_eq!(sent("c", true), None, "there is no third alias");
-        assert_eq!(sent("b", true), Some((String::new(), 2)));
+        assert_eq!(send("a", true), Some(("a".to_owned(), 1)));
+        assert_eq!(send("a", true), Some((String::new(), 1)));
+        assert_eq!(send("b", false), None, "the server has not seen it");
+        assert_eq!(send("b", true), Some(("b".to_owned(), 2)));
+        assert_eq!(send("c", true), None, "there is no third alias");
+        assert_eq!(send("b", true), Some((String::new(), 2)));
     }
 }
