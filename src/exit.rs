@@ -131,7 +131,9 @@ fn transport_exit(error: &crate::transport::Error) -> Exit {
         Error::Tls(_) | Error::Io { phase: Phase::Tls, .. } => Exit::Tls,
         Error::Upgrade(_) | Error::Io { phase: Phase::Upgrade, .. } => Exit::Upgrade,
         Error::WebSocket(WebSocketError::Closed { .. } | WebSocketError::Ended { .. })
+        | Error::BrokenTls { phase: Phase::Open, .. }
         | Error::Io { phase: Phase::Open, .. } => Exit::Lost,
+        Error::BrokenTls { .. } => Exit::Tls,
         Error::WebSocket(_) => Exit::Protocol,
         Error::Io { .. } => Exit::Unreached,
     }

@@ -123,7 +123,7 @@ fn is_passing(error: &transport::Error) -> bool {
             matches!(error, UpgradeError::Closed | UpgradeError::Truncated)
         }
         transport::Error::WebSocket(_) => error.is_end(),
-        transport::Error::Io { .. } => true,
+        transport::Error::BrokenTls { .. } | transport::Error::Io { .. } => true,
     }
 }
 

@@ -172,7 +172,7 @@ fn proxy_hint(error: &ProxyError) -> Option<&'static str> {
 
 fn transport_hint(error: &transport::Error) -> Option<&'static str> {
     match error {
-        transport::Error::Tls(error) => tls_hint(error),
+        transport::Error::Tls(error) | transport::Error::BrokenTls { error, .. } => tls_hint(error),
         transport::Error::Upgrade(error) => upgrade_hint(error),
         _ => None,
     }
