@@ -123,7 +123,9 @@ fn is_passing(error: &transport::Error) -> bool {
             matches!(error, UpgradeError::Closed | UpgradeError::Truncated)
         }
         transport::Error::WebSocket(_) => error.is_end(),
-        transport::Error::BrokenTls { .. } | transport::Error::Io { .. } => true,
+        transport::Error::BrokenTls { .. }
+        | transport::Error::Ended { .. }
+        | transport::Error::Io { .. } => true,
     }
 }
 

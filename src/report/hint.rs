@@ -10,8 +10,8 @@ use crate::transport::dial::{Attempt, DialError};
 use crate::transport::proxy::{ProxyError, SocksFault};
 use crate::transport::tls::{Alert, CertificateFault, Plain, Purpose, TlsError, TlsSetupError};
 use crate::transport::upgrade::{Fault, Foreign, Refusal, UpgradeError};
-use crate::transport::websocket::WebSocketError;
 use crate::transport::{self, Phase};
+use crate::websocket::WebSocketError;
 
 /// The hint of an error, if there is one.
 pub fn of(error: &anyhow::Error) -> Option<Cow<'static, str>> {
@@ -106,7 +106,7 @@ fn close_hint(error: &WebSocketError) -> Option<&'static str> {
             "the broker, or a proxy before it, takes no messages as large as this one: send smaller ones, \
              and leave --frame-per-packet out",
         ),
-        WebSocketError::Closed { code: Some(1012 | 1013), .. } => Some("try again later"),
+        WebSocketError::Closed { code: Some(1012..=1014), .. } => Some("try again later"),
         WebSocketError::TooLarge { .. } => Some("raise --max-message-size"),
         _ => None,
     }

@@ -8,8 +8,8 @@ use std::io;
 use super::Phase;
 use super::tls::TlsError;
 use super::upgrade::UpgradeError;
-use super::websocket::WebSocketError;
 use super::words::io_words;
+use crate::websocket::WebSocketError;
 
 /// The failure of a transport. One line, lower case, without hint.
 #[derive(Debug)]
@@ -26,8 +26,13 @@ pub enum Error {
     },
     /// The server did not upgrade to WebSocket.
     Upgrade(UpgradeError),
-    /// The WebSocket connection ended, or was broken.
+    /// The server ended the WebSocket with a Close frame, or broke it.
     WebSocket(WebSocketError),
+    /// The connection ended without a Close frame: orderly, or with the error of the last read.
+    Ended {
+        /// Reset, time-out and the like; none for an orderly end of the stream.
+        cause: Option<io::Error>,
+    },
     /// The socket failed. In [`Phase::Open`] it is a *write* that failed: what we sent is not
     /// delivered.
     Io {
@@ -44,6 +49,8 @@ impl fmt::Display for Error {
             Self::Tls(error) | Self::BrokenTls { error, .. } => error.fmt(f),
             Self::Upgrade(error) => error.fmt(f),
             Self::WebSocket(error) => error.fmt(f),
+            Self::Ended { cause: None } => f.write_str("the server closed the connection"),
+            Self::Ended { cause: Some(error) } => f.write_str(&io_words(error)),
             Self::Io { phase: Phase::Open, source } if source.kind() == io::ErrorKind::TimedOut => {
                 f.write_str("the server does not read what we send")
             }
@@ -80,7 +87,8 @@ impl Error {
     pub fn is_end(&self) -> bool {
         matches!(
             self,
-            Self::WebSocket(WebSocketError::Closed { .. } | WebSocketError::Ended { .. })
+            Self::WebSocket(WebSocketError::Closed { .. })
+                | Self::Ended { .. }
                 | Self::BrokenTls { phase: Phase::Open, .. }
                 | Self::Io { phase: Phase::Open, .. }
         )
@@ -93,7 +101,7 @@ impl Error {
             Self::WebSocket(WebSocketError::Closed { code, .. }) => {
                 matches!(code, Some(1002 | 1007 | 1011))
             }
-            Self::WebSocket(WebSocketError::Ended { .. }) => true,
+            Self::Ended { .. } => true,
             _ => false,
         }
     }
@@ -177,7 +185,7 @@ mod tests {
         let socket = |phase| Error::Io { phase, source: io::ErrorKind::ConnectionReset.into() };
         let closed = |code| WebSocketError::Closed { code, reason: String::new() };
         let ends = [
-            WebSocketError::Ended { cause: None }.into(),
+            Error::Ended { cause: None },
             closed(None).into(),
             closed(Some(1009)).into(),
             closed(Some(1014)).into(),

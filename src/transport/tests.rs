@@ -4,6 +4,7 @@ use super::endpoint::Endpoint;
 use super::upgrade::{Fault, Foreign, UpgradeError, accept_key, parse_request};
 use super::wire::tests::{Recorder, chunk};
 use super::*;
+use crate::websocket::{MESSAGE_LIMIT, WebSocketError};
 
 fn options(url: &str) -> Options {
     let endpoint = Endpoint::parse(url).unwrap();
@@ -196,10 +197,7 @@ fn what_a_congested_wire_does_not_take_is_left_over() {
     transport.push().unwrap();
     transport.flush().unwrap();
     assert!(!transport.is_congested());
-    assert_eq!(
-        sent.take().len(),
-        1_000_000 + 8 * 1_000_000_usize.div_ceil(websocket::MESSAGE_LIMIT)
-    );
+    assert_eq!(sent.take().len(), 1_000_000 + 8 * 1_000_000_usize.div_ceil(MESSAGE_LIMIT));
 }
 
 #[test]
