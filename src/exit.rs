@@ -133,7 +133,9 @@ fn transport_exit(error: &crate::transport::Error) -> Exit {
         | Error::BrokenTls { phase: Phase::Open, .. }
         | Error::Io { phase: Phase::Open, .. } => Exit::Lost,
         Error::Tls(_) | Error::BrokenTls { .. } | Error::Io { phase: Phase::Tls, .. } => Exit::Tls,
-        Error::Upgrade(_) | Error::Io { phase: Phase::Upgrade, .. } => Exit::Upgrade,
+        Error::Upgrade(_) | Error::Redirect(_) | Error::Io { phase: Phase::Upgrade, .. } => {
+            Exit::Upgrade
+        }
         Error::WebSocket(_) => Exit::Protocol,
         Error::Io { .. } => Exit::Unreached,
     }

@@ -6,10 +6,11 @@ use std::fmt;
 use std::io;
 
 use super::Phase;
+use super::redirect::RedirectError;
 use super::tls::TlsError;
-use super::upgrade::UpgradeError;
 use super::words::io_words;
 use crate::websocket::WebSocketError;
+use crate::websocket::upgrade::UpgradeError;
 
 /// The failure of a transport. One line, lower case, without hint.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub enum Error {
     },
     /// The server did not upgrade to WebSocket.
     Upgrade(UpgradeError),
+    /// It redirected us to where we do not follow.
+    Redirect(RedirectError),
     /// The server ended the WebSocket with a Close frame, or broke it.
     WebSocket(WebSocketError),
     /// The connection ended without a Close frame: orderly, or with the error of the last read.
@@ -48,6 +51,7 @@ impl fmt::Display for Error {
         match self {
             Self::Tls(error) | Self::BrokenTls { error, .. } => error.fmt(f),
             Self::Upgrade(error) => error.fmt(f),
+            Self::Redirect(error) => error.fmt(f),
             Self::WebSocket(error) => error.fmt(f),
             Self::Ended { cause: None } => f.write_str("the server closed the connection"),
             Self::Ended { cause: Some(error) } => f.write_str(&io_words(error)),
@@ -73,6 +77,12 @@ impl From<TlsError> for Error {
 impl From<UpgradeError> for Error {
     fn from(error: UpgradeError) -> Self {
         Self::Upgrade(error)
+    }
+}
+
+impl From<RedirectError> for Error {
+    fn from(error: RedirectError) -> Self {
+        Self::Redirect(error)
     }
 }
 

@@ -9,9 +9,9 @@ pub mod log;
 mod open;
 mod options;
 pub mod proxy;
+pub mod redirect;
 pub mod stream;
 pub mod tls;
-pub mod upgrade;
 pub mod wire;
 mod words;
 
@@ -28,8 +28,9 @@ use open::Open;
 pub use options::Options;
 use stream::{Stream, TlsFacts};
 use tls::TlsError;
-use upgrade::{Answer, Offer, UpgradeError};
 use wire::{Chunk, Outlet, Wire};
+
+use crate::websocket::upgrade::{self, Offer, Response, UpgradeError};
 
 /// What a connection is doing, from the name to the frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -97,7 +98,7 @@ pub struct Transport {
 enum Stage {
     /// TLS, or nothing for `ws`: the request is not sent yet.
     Security,
-    Upgrade(Answer),
+    Upgrade(Response),
     Open(Box<Open>),
 }
 
@@ -113,7 +114,13 @@ impl Transport {
     ) -> Result<Self, Error> {
         let wire = Wire::new(socket);
         let endpoint = &options.endpoint;
-        let offer = Offer::new(endpoint, &options.subprotocols, &options.headers, options.strict)?;
+        let offer = Offer::new(
+            &endpoint.target,
+            &endpoint.host_header(),
+            &options.subprotocols,
+            &options.headers,
+            options.strict,
+        )?;
         let stream = match (&options.tls, endpoint.scheme) {
             (Some(config), Scheme::Wss) => Stream::secure(wire, tunnel, config, &endpoint.host)?,
             (_, Scheme::Ws) => Stream::plain(wire, tunnel),
@@ -197,7 +204,7 @@ impl Transport {
         }
         self.facts.request = upgrade::masked(&self.offer.request);
         self.log.head('>', &self.facts.request);
-        self.stage = Stage::Upgrade(Answer::default());
+        self.stage = Stage::Upgrade(Response::default());
         let request = self.offer.request.as_bytes();
         let sent = self.stream.write_all(request).and_then(|()| self.stream.flush());
         sent.map_err(|source| Error::from_stream(Phase::Upgrade, source))?;

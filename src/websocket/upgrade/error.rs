@@ -1,10 +1,6 @@
-//! Every way in which an upgrade fails, as data and as one line. It must never hold what the user
-//! keeps secret.
+//! Every way in which an upgrade fails, as data and as one line.
 
 use std::fmt;
-
-use super::super::words::uncapitalised;
-use super::redirect::RedirectError;
 
 /// Why there is no WebSocket.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,17 +11,15 @@ pub enum UpgradeError {
     /// Closed or reset within the head of the answer.
     Truncated,
     /// What answered does not speak HTTP.
-    NotHttp(Foreign),
+    NotHttp(NotHttp),
     /// More than 64 KiB of head.
     HeadTooLarge,
     /// HTTP, but not well-formed.
     Malformed(String),
     /// An answer with another status than 101.
-    Status(Box<Refusal>),
+    Status(Box<HttpResponse>),
     /// An answer of 101 that breaks RFC 6455.
-    Fault(Fault),
-    /// A redirect that `--follow` does not follow.
-    Redirect(RedirectError),
+    Bad(BadUpgrade),
     /// An extra header of ours cannot be sent: its name or value holds a forbidden character. Holds
     /// the name.
     BadHeader(String),
@@ -33,7 +27,7 @@ pub enum UpgradeError {
 
 /// What speaks where HTTP should.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Foreign {
+pub enum NotHttp {
     /// A CONNACK: MQTT over plain TCP.
     Mqtt,
     /// HTTP/2, by its preface or a frame.
@@ -46,7 +40,7 @@ pub enum Foreign {
 
 /// What is wrong with an answer of 101.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum BadUpgrade {
     /// In HTTP/1.0, which has no upgrade.
     OldHttp,
     /// No `Upgrade: websocket`.
@@ -72,7 +66,7 @@ pub enum Fault {
 
 /// An answer that refuses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Refusal {
+pub struct HttpResponse {
     /// The status, never 101.
     pub status: u16,
     /// The server's words for it.
@@ -99,7 +93,7 @@ pub struct Refusal {
     pub target: String,
 }
 
-impl Refusal {
+impl HttpResponse {
     /// Whether it wants to be logged in to, but not by Basic (RFC 7617).
     pub fn lacks_basic(&self) -> bool {
         let asked = self.www_authenticate.as_ref();
@@ -120,8 +114,7 @@ impl fmt::Display for UpgradeError {
             }
             Self::Malformed(words) => write!(f, "the server's HTTP answer is malformed: {words}"),
             Self::Status(refusal) => refusal.fmt(f),
-            Self::Fault(fault) => fault.fmt(f),
-            Self::Redirect(error) => error.fmt(f),
+            Self::Bad(fault) => fault.fmt(f),
             Self::BadHeader(name) => write!(f, "header {} cannot be sent", name.escape_debug()),
         }
     }
@@ -129,7 +122,7 @@ impl fmt::Display for UpgradeError {
 
 impl std::error::Error for UpgradeError {}
 
-impl fmt::Display for Foreign {
+impl fmt::Display for NotHttp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Mqtt => f.write_str("the server speaks MQTT without WebSockets on this port"),
@@ -142,7 +135,7 @@ impl fmt::Display for Foreign {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for HttpResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the server answered HTTP {:03}", self.status)?;
         if !self.reason.is_empty() {
@@ -169,7 +162,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for BadUpgrade {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OldHttp => {
@@ -217,7 +210,7 @@ impl From<httparse::Error> for UpgradeError {
             Error::HeaderValue => "a control character in a header",
             Error::Status | Error::Token => "a status line that is none",
             Error::Version => "an unknown version of HTTP",
-            _ => return Self::Malformed(uncapitalised(&error.to_string())),
+            _ => return Self::Malformed(error.to_string()),
         };
         Self::Malformed(words.into())
     }
