@@ -7,8 +7,8 @@ use std::io;
 
 use super::Phase;
 use super::redirect::RedirectError;
+use super::text::io_words;
 use super::tls::TlsError;
-use super::words::io_words;
 use crate::websocket::WebSocketError;
 use crate::websocket::upgrade::UpgradeError;
 

@@ -11,9 +11,9 @@ mod options;
 pub mod proxy;
 pub mod redirect;
 pub mod stream;
+mod text;
 pub mod tls;
 pub mod wire;
-mod words;
 
 use std::fmt;
 use std::io::{self, Read, Write};

@@ -5,8 +5,8 @@ use std::io;
 
 use crate::transport::Phase;
 use crate::transport::dial::DialError;
+use crate::transport::text::io_words;
 use crate::transport::tls::TlsError;
-use crate::transport::words::io_words;
 use crate::websocket::upgrade::UpgradeError;
 
 /// Why a proxy does not lead on.

@@ -1,11 +1,10 @@
-//! What rustls reports, in the words of a user whose openssl says "ok". It must never see a socket.
+//! What rustls reports, in the words of a user whose openssl says "ok".
 
 use std::fmt;
 
 use rustls::{AlertDescription, InvalidMessage, PeerIncompatible};
 
-use super::super::words::{spaced, uncapitalised};
-use super::certificate_fault::CertificateFault;
+use super::certificate_error::CertificateFault;
 use super::identity::Asked;
 
 /// Why TLS failed; the server is to blame, or its certificate, or whoever stands between.
@@ -231,35 +230,64 @@ fn fmt_alert(alert: AlertDescription, f: &mut fmt::Formatter<'_>) -> fmt::Result
         Alert::AccessDenied => "the server refused access",
         Alert::InternalError => "the server reports an internal error in TLS",
         Alert::UserCanceled => "the server called the TLS handshake off",
-        AlertDescription::Unknown(code) => return write!(f, "the server sent TLS alert {code}"),
         other => {
-            let name = spaced(&format!("{other:?}"));
-            return write!(f, "the server sent TLS alert {} ({name})", u8::from(other));
+            let code = u8::from(other);
+            return match ALERTS.iter().find(|(known, _)| *known == code) {
+                Some((_, name)) => write!(f, "the server sent TLS alert {code} ({name})"),
+                None => write!(f, "the server sent TLS alert {code}"),
+            };
         }
     })
 }
 
-/// What a server did that no TLS server does.
+/// The registered alerts that have no sentence of their own (RFC 8446 §6, RFC 5246 §7.2).
+const ALERTS: &[(u8, &str)] = &[
+    (10, "unexpected message"),
+    (20, "bad record MAC"),
+    (21, "decryption failed"),
+    (22, "record overflow"),
+    (30, "decompression failure"),
+    (41, "no certificate"),
+    (42, "bad certificate"),
+    (43, "unsupported certificate"),
+    (44, "certificate revoked"),
+    (45, "certificate expired"),
+    (46, "certificate unknown"),
+    (47, "illegal parameter"),
+    (48, "unknown CA"),
+    (50, "decode error"),
+    (51, "decrypt error"),
+    (60, "export restriction"),
+    (86, "inappropriate fallback"),
+    (100, "no renegotiation"),
+    (109, "missing extension"),
+    (110, "unsupported extension"),
+    (111, "certificate unobtainable"),
+    (113, "bad certificate status response"),
+    (114, "bad certificate hash value"),
+    (121, "encrypted client hello required"),
+];
+
+/// What a server did that no TLS server does, by the name that rustls has for it.
 fn fmt_broken(error: &rustls::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let words = |name: &dyn fmt::Debug| spaced(&format!("{name:?}"));
     match error {
         rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
             f.write_str("the server does not speak TLS on this port")
         }
         rustls::Error::InvalidMessage(reason) => {
-            write!(f, "the server sent a TLS message that is malformed ({})", words(reason))
+            write!(f, "the server sent a TLS message that is malformed ({reason:?})")
         }
-        rustls::Error::PeerMisbehaved(reason) => write!(f, "the server broke TLS ({})", words(reason)),
+        rustls::Error::PeerMisbehaved(reason) => write!(f, "the server broke TLS ({reason:?})"),
         rustls::Error::InappropriateMessage { got_type: got, .. } => {
-            write!(f, "the server broke TLS (an unexpected {} message)", words(got))
+            write!(f, "the server broke TLS (an unexpected {got:?} message)")
         }
         rustls::Error::InappropriateHandshakeMessage { got_type: got, .. } => {
-            write!(f, "the server broke TLS (an unexpected {} message)", words(got))
+            write!(f, "the server broke TLS (an unexpected {got:?} message)")
         }
         rustls::Error::DecryptError => f.write_str(
             "what the server sent cannot be decrypted: it was changed on the way, or is not from it",
         ),
-        error => write!(f, "TLS failed: {}", uncapitalised(&error.to_string())),
+        error => write!(f, "TLS failed: {}", error),
     }
 }
 
@@ -275,11 +303,7 @@ fn fmt_incompatible(reason: &PeerIncompatible, f: &mut fmt::Formatter<'_>) -> fm
             f.write_str("no TLS cipher suite in common with the server")
         }
         other => {
-            write!(
-                f,
-                "the server's TLS is too old or too different ({})",
-                spaced(&format!("{other:?}"))
-            )
+            write!(f, "the server's TLS is too old or too different ({other:?})")
         }
     }
 }

@@ -1,13 +1,12 @@
-//! What is wrong with a server's certificate, in one line that says more than the library does. It
-//! must never see the certificate itself.
+//! What is wrong with a server's certificate: what the TLS library reports, together with what the
+//! certificates say, in one line.
 
 use std::fmt;
 
-use rustls::CertificateError;
+use rustls::pki_types::CertificateDer;
+use rustls::{CertificateError, RootCertStore};
 
-use super::super::words::{printable, spaced, uncapitalised};
-use super::certificate_facts::Date;
-use super::fingerprint::Fingerprint;
+use super::certificate::{Certificate, Date, Fingerprint, anchor_rsa_bits};
 
 /// What is wrong with a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,8 +99,8 @@ impl From<CertificateError> for CertificateFault {
             Error::NotValidForName => {
                 Self::WrongName { expected: String::new(), presented: Vec::new() }
             }
-            Error::NotValidForNameContext { expected, presented } => {
-                name_fault(expected.to_str().into_owned(), &presented)
+            Error::NotValidForNameContext { expected, .. } => {
+                Self::WrongName { expected: expected.to_str().into_owned(), presented: Vec::new() }
             }
             Error::BadSignature => Self::BadSignature { namesake: None },
             Error::UnsupportedSignatureAlgorithmContext { .. }
@@ -113,41 +112,9 @@ impl From<CertificateError> for CertificateFault {
             Error::BadEncoding => Self::Malformed,
             Error::Other(other) => match other.0.downcast_ref::<Self>() {
                 Some(fault) => fault.clone(),
-                None => Self::from_words(&other.to_string()),
+                None => Self::Other(other.to_string()),
             },
-            other => Self::Other(uncapitalised(&other.to_string())),
-        }
-    }
-}
-
-fn name_fault(expected: String, presented: &[String]) -> CertificateFault {
-    if presented.is_empty() {
-        return CertificateFault::NoNames { expected, common_name: None };
-    }
-    // A mail address or a URI is no name of a server.
-    let is_name = |name: &&String| name.starts_with("DnsName(") || name.starts_with("IpAddress(");
-    let presented: Vec<String> =
-        presented.iter().filter(is_name).map(|name| plain_name(name)).collect();
-    if presented.is_empty() {
-        return CertificateFault::NoNames { expected, common_name: None };
-    }
-    CertificateFault::WrongName { expected, presented }
-}
-
-/// `DnsName("a.example")` and `IpAddress(127.0.0.1)`, the library's own print of a name, without
-/// its wrapping.
-fn plain_name(name: &str) -> String {
-    let inner = name.split_once('(').map_or(name, |(_, rest)| rest.trim_end_matches(')'));
-    printable(inner.trim_matches('"'), 255)
-}
-
-impl CertificateFault {
-    /// rustls hands on what webpki says behind a `dyn Error` whose only public face is its name.
-    fn from_words(words: &str) -> Self {
-        match words {
-            "CaUsedAsEndEntity" => Self::CaAsServer,
-            "UnsupportedCertVersion" => Self::Version1 { authority: None },
-            _ => Self::Other(printable(&spaced(words), 200)),
+            other => Self::Other(other.to_string()),
         }
     }
 }
@@ -257,5 +224,130 @@ fn fmt_names(f: &mut fmt::Formatter<'_>, expected: &str, presented: &[String]) -
     match presented.len().saturating_sub(SHOWN) {
         0 => Ok(()),
         left => write!(f, " and {left} more"),
+    }
+}
+
+/// The sizes of RSA keys that are accepted, in bits.
+const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
+
+/// What a server has shown, and what it was held against. Certificates that cannot be read are left
+/// out.
+pub struct Evidence<'a> {
+    leaf: Option<Certificate>,
+    others: Vec<Certificate>,
+    roots: Option<&'a RootCertStore>,
+}
+
+impl<'a> Evidence<'a> {
+    /// Reads what was shown.
+    pub fn new(
+        leaf: &CertificateDer<'_>,
+        others: &[CertificateDer<'_>],
+        roots: Option<&'a RootCertStore>,
+    ) -> Self {
+        let others = others.iter().filter_map(|der| Certificate::read(der)).collect();
+        Self { leaf: Certificate::read(leaf), others, roots }
+    }
+
+    /// What was wrong when the library reported `error`.
+    pub fn fault(&self, error: CertificateError) -> CertificateFault {
+        let fault = CertificateFault::from(error);
+        let Some(leaf) = &self.leaf else { return fault };
+        match fault {
+            CertificateFault::UnknownIssuer(_) => self.unknown_issuer(leaf),
+            CertificateFault::Expired { on, .. } => CertificateFault::Expired {
+                on,
+                authority: self.authority(leaf, |certificate| Some(certificate.not_after()) == on),
+            },
+            CertificateFault::NotYetValid { on, .. } => CertificateFault::NotYetValid {
+                on,
+                authority: self.authority(leaf, |certificate| Some(certificate.not_before()) == on),
+            },
+            CertificateFault::WrongName { expected, .. } => wrong_name(leaf, expected),
+            CertificateFault::BadSignature { .. } => self.bad_signature(leaf),
+            CertificateFault::WeakSignature { .. } => {
+                CertificateFault::WeakSignature { algorithm: Some(self.odd_signature(leaf)) }
+            }
+            // rustls has no name for these two: what it hands on is webpki's.
+            CertificateFault::Other(_) if !self.chain(leaf).all(Certificate::is_version_3) => {
+                CertificateFault::Version1 {
+                    authority: self.authority(leaf, |certificate| !certificate.is_version_3()),
+                }
+            }
+            CertificateFault::Other(_) if leaf.is_authority() => CertificateFault::CaAsServer,
+            fault => fault,
+        }
+    }
+
+    /// Every certificate that was shown.
+    fn chain<'b>(&'b self, leaf: &'b Certificate) -> impl Iterator<Item = &'b Certificate> {
+        [leaf].into_iter().chain(&self.others)
+    }
+
+    /// Follows the signatures as far as certificates were sent: the last signer is the one that is
+    /// missing.
+    fn unknown_issuer(&self, leaf: &Certificate) -> CertificateFault {
+        let mut last = leaf;
+        for _ in &self.others {
+            match self.others.iter().find(|other| last.names_as_issuer(other)) {
+                Some(next) if !last.is_self_signed() => last = next,
+                _ => break,
+            }
+        }
+        if leaf.is_self_signed() {
+            CertificateFault::SelfSigned(leaf.subject())
+        } else {
+            CertificateFault::UnknownIssuer(Some(last.issuer()))
+        }
+    }
+
+    /// The name of the certificate for which `is_bad` holds, unless it is the server's own.
+    fn authority(
+        &self,
+        leaf: &Certificate,
+        is_bad: impl Fn(&Certificate) -> bool,
+    ) -> Option<String> {
+        let others = self.others.iter().filter(|other| !is_bad(leaf) && is_bad(other));
+        others.map(Certificate::subject).next()
+    }
+
+    /// The library says the same of a signature that was forged, of one that was made by somebody
+    /// else of the same name, and of keys that are too short.
+    fn bad_signature(&self, leaf: &Certificate) -> CertificateFault {
+        let is_bad = |bits: &usize| !RSA_BITS.contains(bits);
+        if let Some(bits) = leaf.rsa_bits().filter(is_bad) {
+            return CertificateFault::WeakKey { bits, authority: None };
+        }
+        let weak =
+            self.others.iter().find_map(|other| Some((other.rsa_bits().filter(is_bad)?, other)));
+        if let Some((bits, other)) = weak {
+            return CertificateFault::WeakKey { bits, authority: Some(other.subject()) };
+        }
+        let roots = self.roots.map_or(&[][..], |roots| &roots.roots);
+        let chain = || self.others.iter().chain([leaf]);
+        let signer = chain().find_map(|certificate| {
+            let anchor = roots.iter().find(|anchor| certificate.names_anchor(anchor))?;
+            Some((certificate.issuer(), anchor_rsa_bits(anchor).filter(is_bad)))
+        });
+        match signer {
+            Some((name, Some(bits))) => CertificateFault::WeakKey { bits, authority: Some(name) },
+            signer => CertificateFault::BadSignature { namesake: signer.map(|(name, _)| name) },
+        }
+    }
+
+    /// How the certificate was signed that was not signed as usual.
+    fn odd_signature(&self, leaf: &Certificate) -> String {
+        let odd = self.chain(leaf).find(|certificate| !certificate.is_signed_as_usual());
+        odd.unwrap_or(leaf).signature_algorithm()
+    }
+}
+
+/// The names that it holds, or that it holds none.
+fn wrong_name(leaf: &Certificate, expected: String) -> CertificateFault {
+    let presented = leaf.server_names();
+    if presented.is_empty() {
+        CertificateFault::NoNames { expected, common_name: leaf.common_name() }
+    } else {
+        CertificateFault::WrongName { expected, presented }
     }
 }
