@@ -1,5 +1,5 @@
-//! From an address to a connection within a deadline, directly, through a proxy, or over a Unix
-//! socket. It must never know what is spoken over it.
+//! From an address to a connection within a deadline: directly, through a proxy, or over a Unix
+//! socket.
 
 mod lookup;
 mod race;
@@ -244,7 +244,9 @@ pub fn dial(
 ) -> Result<Dialled, DialError> {
     let dialled = match (&route.unix, route.proxies.towards(endpoint)) {
         (Some(path), _) => dial_unix(path, deadline),
-        (None, Some(proxy)) => return proxy::dial(proxy, endpoint, route, tls, deadline, note),
+        (None, Some(proxy)) => {
+            return proxy::Way { proxy, endpoint, route, tls, deadline, note }.dial();
+        }
         (None, None) => reach(&endpoint.host, endpoint.port, route, deadline),
     };
     told(dialled, note)

@@ -121,20 +121,51 @@ impl From<CertificateError> for CertificateFault {
 
 impl fmt::Display for CertificateFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::UnknownIssuer(None) => f.write_str("certificate signed by an unknown authority"),
-            Self::UnknownIssuer(Some(issuer)) => {
+        self.told_of("the server").fmt(f)
+    }
+}
+
+/// The sentence about what is wrong, with the peer's name in it where it is about the peer.
+pub struct Told<'a> {
+    fault: &'a CertificateFault,
+    peer: &'a str,
+}
+
+impl CertificateFault {
+    /// The sentence about a certificate of `peer`.
+    pub fn told_of<'a>(&'a self, peer: &'a str) -> Told<'a> {
+        Told { fault: self, peer }
+    }
+
+    /// Whether the sentence names the peer.
+    pub fn names_peer(&self) -> bool {
+        matches!(self, Self::CaAsServer | Self::Missing)
+    }
+}
+
+impl fmt::Display for Told<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { fault, peer } = self;
+        match fault {
+            CertificateFault::UnknownIssuer(None) => {
+                f.write_str("certificate signed by an unknown authority")
+            }
+            CertificateFault::UnknownIssuer(Some(issuer)) => {
                 write!(f, "certificate signed by an unknown authority ({issuer})")
             }
-            Self::SelfSigned(subject) => write!(f, "certificate is self-signed ({subject})"),
-            Self::Expired { on, authority } => {
+            CertificateFault::SelfSigned(subject) => {
+                write!(f, "certificate is self-signed ({subject})")
+            }
+            CertificateFault::Expired { on, authority } => {
                 fmt_time(f, authority.as_deref(), "expired on", "expired", *on)
             }
-            Self::NotYetValid { on, authority } => {
+            CertificateFault::NotYetValid { on, authority } => {
                 fmt_time(f, authority.as_deref(), "not valid before", "not yet valid", *on)
             }
-            Self::WrongName { expected, presented } => fmt_names(f, expected, presented),
-            Self::NoNames { expected, common_name } => {
+            CertificateFault::WrongName { expected, presented } => {
+                fmt_names(f, expected, presented)
+            }
+            CertificateFault::NoNames { expected, common_name } => {
                 write!(
                     f,
                     "certificate not valid for {expected}: it holds no name (no subjectAltName"
@@ -144,43 +175,45 @@ impl fmt::Display for CertificateFault {
                     None => f.write_str(")"),
                 }
             }
-            Self::CaAsServer => {
-                f.write_str("the server uses a certificate authority's certificate as its own")
+            CertificateFault::CaAsServer => {
+                write!(f, "{peer} uses a certificate authority's certificate as its own")
             }
-            Self::Version1 { authority } => {
+            CertificateFault::Version1 { authority } => {
                 write!(
                     f,
                     "{} is X.509 version 1, made without extensions",
                     Whose(authority.as_deref())
                 )
             }
-            Self::WeakKey { bits, authority } => {
+            CertificateFault::WeakKey { bits, authority } => {
                 write!(f, "{} has an RSA key of {bits} bits", Whose(authority.as_deref()))
             }
-            Self::BadSignature { namesake: None } => f.write_str("certificate has a bad signature"),
-            Self::BadSignature { namesake: Some(name) } => {
+            CertificateFault::BadSignature { namesake: None } => {
+                f.write_str("certificate has a bad signature")
+            }
+            CertificateFault::BadSignature { namesake: Some(name) } => {
                 write!(
                     f,
                     "certificate signed by another authority of the name {name} than the trusted one"
                 )
             }
-            Self::WeakSignature { algorithm: None } => {
+            CertificateFault::WeakSignature { algorithm: None } => {
                 f.write_str("certificate is signed with an algorithm that is not accepted")
             }
-            Self::WeakSignature { algorithm: Some(algorithm) } => {
+            CertificateFault::WeakSignature { algorithm: Some(algorithm) } => {
                 write!(f, "certificate is signed with {algorithm}, which is not accepted")
             }
-            Self::WrongPurpose => f.write_str("certificate was not made for servers"),
-            Self::Revoked => f.write_str("certificate revoked"),
-            Self::Malformed => f.write_str("certificate malformed"),
-            Self::Missing => f.write_str("the server showed no certificate"),
-            Self::NotPinned(fingerprint) => {
+            CertificateFault::WrongPurpose => f.write_str("certificate was not made for servers"),
+            CertificateFault::Revoked => f.write_str("certificate revoked"),
+            CertificateFault::Malformed => f.write_str("certificate malformed"),
+            CertificateFault::Missing => write!(f, "{peer} showed no certificate"),
+            CertificateFault::NotPinned(fingerprint) => {
                 write!(
                     f,
                     "certificate is not the one of --pin-sha256, its SHA-256 is {fingerprint}"
                 )
             }
-            Self::Other(words) => write!(f, "certificate not acceptable: {words}"),
+            CertificateFault::Other(words) => write!(f, "certificate not acceptable: {words}"),
         }
     }
 }

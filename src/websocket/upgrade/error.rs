@@ -103,41 +103,67 @@ impl HttpResponse {
 
 impl fmt::Display for UpgradeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Closed => f.write_str("the server closed the connection without an HTTP answer"),
-            Self::Truncated => {
-                f.write_str("the server closed the connection within its HTTP answer")
+        self.told_of("the server").fmt(f)
+    }
+}
+
+/// The sentence about an error, with its subject.
+pub struct Told<'a> {
+    error: &'a UpgradeError,
+    peer: &'a str,
+}
+
+impl UpgradeError {
+    /// The sentence with `peer` as its subject: these errors are a proxy's, too.
+    pub fn told_of<'a>(&'a self, peer: &'a str) -> Told<'a> {
+        Told { error: self, peer }
+    }
+}
+
+impl fmt::Display for Told<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { error, peer } = self;
+        match error {
+            UpgradeError::Closed => {
+                write!(f, "{peer} closed the connection without an HTTP answer")
             }
-            Self::NotHttp(foreign) => foreign.fmt(f),
-            Self::HeadTooLarge => {
-                f.write_str("the server's HTTP answer has a head of more than 64 KiB")
+            UpgradeError::Truncated => {
+                write!(f, "{peer} closed the connection within its HTTP answer")
             }
-            Self::Malformed(words) => write!(f, "the server's HTTP answer is malformed: {words}"),
-            Self::Status(refusal) => refusal.fmt(f),
-            Self::Bad(fault) => fault.fmt(f),
-            Self::BadHeader(name) => write!(f, "header {} cannot be sent", name.escape_debug()),
+            UpgradeError::NotHttp(foreign) => foreign.fmt_of(peer, f),
+            UpgradeError::HeadTooLarge => {
+                write!(f, "{peer}'s HTTP answer has a head of more than 64 KiB")
+            }
+            UpgradeError::Malformed(words) => {
+                write!(f, "{peer}'s HTTP answer is malformed: {words}")
+            }
+            UpgradeError::Status(refusal) => refusal.fmt_of(peer, f),
+            UpgradeError::Bad(fault) => fault.fmt_of(peer, f),
+            UpgradeError::BadHeader(name) => {
+                write!(f, "header {} cannot be sent", name.escape_debug())
+            }
         }
     }
 }
 
 impl std::error::Error for UpgradeError {}
 
-impl fmt::Display for NotHttp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl NotHttp {
+    fn fmt_of(&self, peer: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Mqtt => f.write_str("the server speaks MQTT without WebSockets on this port"),
-            Self::Http2 => f.write_str("the server answered in HTTP/2"),
-            Self::Tls => f.write_str("the server speaks TLS on this port"),
+            Self::Mqtt => write!(f, "{peer} speaks MQTT without WebSockets on this port"),
+            Self::Http2 => write!(f, "{peer} answered in HTTP/2"),
+            Self::Tls => write!(f, "{peer} speaks TLS on this port"),
             Self::Other(bytes) => {
-                write!(f, "the server does not speak HTTP on this port (it sent \"{bytes}\")")
+                write!(f, "{peer} does not speak HTTP on this port (it sent \"{bytes}\")")
             }
         }
     }
 }
 
-impl fmt::Display for HttpResponse {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the server answered HTTP {:03}", self.status)?;
+impl HttpResponse {
+    fn fmt_of(&self, peer: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{peer} answered HTTP {:03}", self.status)?;
         if !self.reason.is_empty() {
             write!(f, " {}", self.reason)?;
         }
@@ -162,39 +188,35 @@ impl fmt::Display for HttpResponse {
     }
 }
 
-impl fmt::Display for BadUpgrade {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl BadUpgrade {
+    fn fmt_of(&self, peer: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OldHttp => {
-                f.write_str("the server answered 101 in HTTP/1.0, a WebSocket needs HTTP/1.1")
+                write!(f, "{peer} answered 101 in HTTP/1.0, a WebSocket needs HTTP/1.1")
             }
             Self::NoUpgrade => {
-                f.write_str("the server answered 101 without \"Upgrade: websocket\"")
+                write!(f, "{peer} answered 101 without \"Upgrade: websocket\"")
             }
             Self::NoConnection => {
-                f.write_str("the server answered 101 without \"Connection: Upgrade\"")
+                write!(f, "{peer} answered 101 without \"Connection: Upgrade\"")
             }
-            Self::NoAccept => f.write_str("the server answered 101 without Sec-WebSocket-Accept"),
+            Self::NoAccept => write!(f, "{peer} answered 101 without Sec-WebSocket-Accept"),
             Self::WrongAccept => {
-                f.write_str("the server answered 101 with a wrong Sec-WebSocket-Accept")
+                write!(f, "{peer} answered 101 with a wrong Sec-WebSocket-Accept")
             }
             Self::Extension(name) => {
-                write!(f, "the server turned on a WebSocket extension that was not offered: {name}")
+                write!(f, "{peer} turned on a WebSocket extension that was not offered: {name}")
             }
             Self::Subprotocol { offered, answered: None, .. } => {
-                write!(
-                    f,
-                    "the server answered no subprotocol to our offer of {}",
-                    offered.join(", ")
-                )
+                write!(f, "{peer} answered no subprotocol to our offer of {}", offered.join(", "))
             }
             Self::Subprotocol { offered, answered: Some(answered), .. } if offered.is_empty() => {
-                write!(f, "the server answered subprotocol \"{answered}\", none was offered")
+                write!(f, "{peer} answered subprotocol \"{answered}\", none was offered")
             }
             Self::Subprotocol { offered, answered: Some(answered), .. } => {
                 write!(
                     f,
-                    "the server answered subprotocol \"{answered}\" to our offer of {}",
+                    "{peer} answered subprotocol \"{answered}\" to our offer of {}",
                     offered.join(", ")
                 )
             }

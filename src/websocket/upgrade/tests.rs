@@ -228,13 +228,13 @@ fn refusals_carry_what_the_user_must_see() {
     assert_eq!(refusal.www_authenticate.as_deref(), Some("Basic realm=\"x\""));
     assert_eq!(refusal.server.as_deref(), Some("nginx/1.2"));
     assert_eq!(
-        refusal.to_string(),
+        UpgradeError::Status(Box::new(refusal)).to_string(),
         "the server answered HTTP 401 Unauthorized (nginx/1.2): Basic realm=\"x\""
     );
     let refusal =
         refused("HTTP/1.1 301 Moved\r\nLocation: https://other/\r\nContent-Length: 0\r\n\r\n");
     assert_eq!(
-        refusal.to_string(),
+        UpgradeError::Status(Box::new(refusal)).to_string(),
         "the server answered HTTP 301 Moved, pointing to https://other/"
     );
     let refusal = refused(
@@ -245,7 +245,7 @@ fn refusals_carry_what_the_user_must_see() {
         "HTTP/1.1 403 Forbidden\r\nx-amzn-ErrorType: ForbiddenException\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{\"m\":\"x\"}",
     );
     assert_eq!(
-        refusal.to_string(),
+        UpgradeError::Status(Box::new(refusal)).to_string(),
         "the server answered HTTP 403 Forbidden: ForbiddenException: {\"m\":\"x\"}"
     );
 }
