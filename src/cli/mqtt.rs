@@ -18,7 +18,10 @@ use crate::mqtt::packet::{self, Will};
 use crate::mqtt::property::{Place, Property, PropertyId};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::scram;
-use crate::mqtt::session::{self, Authentication};
+use crate::mqtt::session::{
+    self, Authentication, ExtraProperties, Lifetime, Login, ReceiveOptions, ReportOptions,
+    SendOptions,
+};
 use crate::mqtt::topic::TopicName;
 use crate::mqtt::version::Version;
 use crate::transport::endpoint::Endpoint;
@@ -127,12 +130,11 @@ pub struct Persistence {
 }
 
 /// What a verb asks of its client.
-#[derive(Default)]
 pub struct Purpose {
     /// The flags that need MQTT 5 and were given.
     pub needs_version_5: Vec<NeedsVersion5>,
-    /// Whether the session must survive the loss of a connection.
-    pub survival: Survival,
+    /// How long the session has to live.
+    pub lifetime: Lifetime,
     /// Use topic aliases.
     pub topic_alias: bool,
     /// Acknowledgements are only of interest where they refuse something.
@@ -143,31 +145,22 @@ pub struct Purpose {
     pub brief: bool,
 }
 
-/// Says why a flag that was given needs MQTT 5, to a user who asks for this older version.
-pub type NeedsVersion5 = fn(Version) -> String;
-
-/// Whether a session must survive the loss of a connection while we run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Survival {
-    /// It need not.
-    #[default]
-    Unneeded,
-    /// Where the server forgets it by itself some day: not before MQTT 5.
-    WhereItExpires,
-    /// In every version.
-    Always,
-}
-
-impl Survival {
-    /// What publishing at this QoS needs: only exactly once is impossible without.
-    pub fn of_publishing(qos: QoS) -> Self {
-        match qos {
-            QoS::AtMostOnce => Self::Unneeded,
-            QoS::AtLeastOnce => Self::WhereItExpires,
-            QoS::ExactlyOnce => Self::Always,
+impl Purpose {
+    /// A session that lives so long, and nothing else.
+    pub fn new(lifetime: Lifetime) -> Self {
+        Self {
+            needs_version_5: Vec::new(),
+            lifetime,
+            topic_alias: false,
+            only_failures: false,
+            parts_above: None,
+            brief: false,
         }
     }
 }
+
+/// Says why a flag that was given needs MQTT 5, to a user who asks for this older version.
+pub type NeedsVersion5 = fn(Version) -> String;
 
 /// What the flags about the upgrade and the log say about packets.
 #[derive(Debug, Clone, Copy)]
@@ -205,28 +198,33 @@ impl SessionFlags<'_> {
         let authentication = self.credentials.authentication(&mut credentials)?;
         let versions = self.versions(&credentials, authentication.is_some(), purpose)?;
         let connect = properties.connect(authentication)?;
-        let lifetime = self.lifetime(connect.session_expiry)?;
+        let is_kept = self.is_kept(connect.session_expiry)?;
+        let lifetime = if is_kept { Lifetime::Kept } else { purpose.lifetime };
         let config = session::Config {
             version: versions[0],
             client_id: session.client_id()?,
-            clean_start: lifetime.clean_start,
-            outlives_connection: purpose.survival != Survival::Unneeded,
-            only_with_expiry: purpose.survival != Survival::Always,
-            only_failures: purpose.only_failures,
-            outlives_us: lifetime.outlives_us,
+            // A generated identifier has no session that must be forgotten, and a session that was
+            // begun with Clean Start does not survive the restart of mosquitto 2.0.
+            clean_start: session.id.is_some() && !self.persistence.disable_clean_session,
+            lifetime,
             keep_alive: session.keepalive,
-            session_expiry: lifetime.expiry,
-            credentials,
-            authentication: connect.authentication,
+            session_expiry: self.session_expiry(connect.session_expiry),
+            login: Login { credentials, authentication: connect.authentication },
             will: session.will(properties)?,
-            topic_alias: purpose.topic_alias,
-            max_inflight: session.max_inflight,
-            maximum_packet: packets.maximum,
-            parts_above: purpose.parts_above,
-            whole_packets: packets.whole,
-            connect_properties: connect.others,
-            disconnect_properties: properties.of(Place::Disconnect),
-            trace: packets.trace,
+            properties: ExtraProperties {
+                connect: connect.others,
+                disconnect: properties.of(Place::Disconnect),
+            },
+            sending: SendOptions {
+                topic_alias: purpose.topic_alias,
+                max_inflight: session.max_inflight,
+                whole_packets: packets.whole,
+            },
+            receiving: ReceiveOptions {
+                maximum_packet: packets.maximum,
+                parts_above: purpose.parts_above,
+            },
+            reports: ReportOptions { only_failures: purpose.only_failures, trace: packets.trace },
         };
         Ok((config, versions))
     }
@@ -265,38 +263,32 @@ impl SessionFlags<'_> {
         }
     }
 
-    /// How long the session lives; `by_property` is its expiry where `-D connect` gives one.
-    fn lifetime(&self, by_property: Option<u32>) -> Result<Lifetime> {
-        let has_id = self.session.id.is_some();
-        let is_kept = self.persistence.disable_clean_session;
+    /// The session expiry that the user asks for; `by_property` is that of `-D connect`.
+    fn given_expiry(&self, by_property: Option<u32>) -> Option<u32> {
+        by_property.or(self.persistence.session_expiry_interval)
+    }
+
+    /// Session Expiry Interval in seconds, where the session outlives a connection.
+    fn session_expiry(&self, by_property: Option<u32>) -> u32 {
+        let unasked = if self.persistence.disable_clean_session { u32::MAX } else { OUTAGE };
+        self.given_expiry(by_property).unwrap_or(unasked)
+    }
+
+    /// Whether the session is to live longer than this client.
+    fn is_kept(&self, by_property: Option<u32>) -> Result<bool> {
+        let (has_id, is_kept) = (self.session.id.is_some(), self.persistence.disable_clean_session);
         ensure!(
             !is_kept || has_id,
             Usage::new("-c keeps the session of a client id: give one with -i")
         );
-        let given = by_property.or(self.persistence.session_expiry_interval);
+        // A session of a generated id that nobody can take up again would only burden the broker.
+        let expires_late =
+            has_id && self.given_expiry(by_property).is_some_and(|expiry| expiry > 0);
         // A session can only be given more time by DISCONNECT when CONNECT gave it some
         // (§3.14.2.2.2).
         let disconnect = self.properties.of(Place::Disconnect).session_expiry_interval();
-        // A session of a generated id that nobody can take up again would only burden the broker.
-        let expires_late = has_id && given.is_some_and(|expiry| expiry > 0);
-        Ok(Lifetime {
-            // A generated identifier has no session that must be forgotten, and a session that was
-            // begun with Clean Start does not survive the restart of mosquitto 2.0.
-            clean_start: has_id && !is_kept,
-            outlives_us: is_kept || expires_late || disconnect.is_some_and(|expiry| expiry > 0),
-            expiry: given.unwrap_or(if is_kept { u32::MAX } else { OUTAGE }),
-        })
+        Ok(is_kept || expires_late || disconnect.is_some_and(|expiry| expiry > 0))
     }
-}
-
-/// How long the session lives.
-struct Lifetime {
-    /// The first connection begins with a new session.
-    clean_start: bool,
-    /// The session stays with the server when we are done.
-    outlives_us: bool,
-    /// Session Expiry Interval in seconds (MQTT 5 §3.1.2.11.2).
-    expiry: u32,
 }
 
 impl Session {
@@ -330,7 +322,8 @@ impl Session {
                 PropertyId::WillDelayInterval
             ))
         );
-        let delay = self.will_delay.map(Property::WillDelayInterval);
+        let delay = self.will_delay;
+        let delay = delay.map(|value| Property::number(PropertyId::WillDelayInterval, value));
         let properties = delay.into_iter().chain(given.0).collect();
         Ok(Some(Will {
             topic: topic.clone(),

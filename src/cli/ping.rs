@@ -11,6 +11,7 @@ use super::value;
 use crate::client::LARGE_MESSAGE;
 use crate::command::ping::{self, Config, Plan};
 use crate::mqtt::qos::QoS;
+use crate::mqtt::session::Lifetime;
 
 /// What `ping` sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -75,7 +76,7 @@ impl Ping {
         let (client, warnings) = self.connection.resolve(&Purpose {
             // Nobody has asked for messages but our own.
             parts_above: Some(LARGE_MESSAGE.saturating_add(size)),
-            ..Purpose::default()
+            ..Purpose::new(Lifetime::Connection)
         })?;
         let config = Config {
             client,

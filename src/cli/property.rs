@@ -8,7 +8,9 @@ use bytes::Bytes;
 use clap::Args;
 
 use crate::exit::Usage;
-use crate::mqtt::property::{Kind, Place, Properties, Property, PropertyId};
+use crate::mqtt::property::{
+    InvalidValue, Place, Properties, Property, PropertyId, Value, ValueKind,
+};
 use crate::mqtt::session::Authentication;
 
 /// Joins the words of a property: no argument of a program can hold it.
@@ -105,9 +107,12 @@ impl GivenProperties {
     pub fn connect(&self, mut authentication: Option<Authentication>) -> Result<Connect> {
         let (mut session_expiry, mut others) = (None, Properties::default());
         for property in self.of(Place::Connect).0 {
-            match property {
-                Property::SessionExpiryInterval(expiry) => session_expiry = Some(expiry),
-                Property::AuthenticationMethod(method) => {
+            match (property.id(), property.value()) {
+                (PropertyId::SessionExpiryInterval, &Value::Number(expiry)) => {
+                    session_expiry = Some(expiry);
+                }
+                (PropertyId::AuthenticationMethod, Value::Text(method)) => {
+                    let method = method.clone();
                     ensure!(
                         authentication.is_none(),
                         Usage::new("-D connect authentication-method: --auth-method says it, too")
@@ -115,11 +120,11 @@ impl GivenProperties {
                     let data = self.of(Place::Connect).authentication_data().cloned();
                     authentication = Some(Authentication::OneStep { method, data });
                 }
-                Property::AuthenticationData(_) => ensure!(
+                (PropertyId::AuthenticationData, _) => ensure!(
                     self.of(Place::Connect).authentication_method().is_some(),
                     Usage::new("-D connect authentication-data: it needs an authentication-method")
                 ),
-                other => others.push(other),
+                _ => others.push(property),
             }
         }
         Ok(Connect { session_expiry, authentication, others })
@@ -171,21 +176,23 @@ fn separate(words: &str) -> Vec<&str> {
 }
 
 fn value(id: PropertyId, values: &[&str]) -> Result<Property, String> {
-    if let (Kind::Pair, [name, value]) = (id.kind(), values) {
+    if let (ValueKind::Pair, [name, value]) = (id.kind(), values) {
         return Property::from_pair((*name).into(), (*value).into())
             .map_err(|misfit| misfit.to_string());
     }
-    if id.kind() == Kind::Pair {
+    if id.kind() == ValueKind::Pair {
         return Err("expected a name and a value".to_owned());
     }
     let &[value] = values else { return Err("expected a value".to_owned()) };
     match id.kind() {
-        Kind::Number(..) => {
-            let misfit = crate::mqtt::property::Misfit(id);
+        ValueKind::Number(..) => {
+            let misfit = InvalidValue(id);
             value.parse().map_err(|_| misfit).and_then(|number| Property::from_number(id, number))
         }
-        Kind::Binary => Property::from_binary(id, Bytes::copy_from_slice(value.as_bytes())),
-        Kind::Text | Kind::Topic | Kind::Pair => Property::from_text(id, value.into()),
+        ValueKind::Binary => Property::from_binary(id, Bytes::copy_from_slice(value.as_bytes())),
+        ValueKind::Text | ValueKind::Topic | ValueKind::Pair => {
+            Property::from_text(id, value.into())
+        }
     }
     .map_err(|misfit| misfit.to_string())
 }
@@ -262,11 +269,11 @@ mod tests {
     fn names_and_values_are_checked() {
         assert_eq!(
             parsed("PUBLISH message-expiry-interval 60"),
-            Ok((Place::Publish, Property::MessageExpiryInterval(60)))
+            Ok((Place::Publish, Property::number(PropertyId::MessageExpiryInterval, 60)))
         );
         assert_eq!(
             parsed("connect user-property a b"),
-            Ok((Place::Connect, Property::UserProperty("a".into(), "b".into())))
+            Ok((Place::Connect, Property::user("a".into(), "b".into())))
         );
         for (words, expected) in [
             (

@@ -5,11 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use bytes::Bytes;
 use clap::{ArgGroup, Args};
 
 use super::connection::Conversation;
-use super::mqtt::{NeedsVersion5, Purpose, Survival};
+use super::mqtt::{NeedsVersion5, Purpose};
 use super::request::RequestFlags;
 use super::value::{self, latency_needs_version_5};
 use crate::client::LARGE_MESSAGE;
@@ -21,6 +20,7 @@ use crate::format::summary::SummaryForm;
 use crate::mqtt::packet;
 use crate::mqtt::property::{Place, Properties};
 use crate::mqtt::qos::QoS;
+use crate::mqtt::session::Lifetime;
 use crate::mqtt::topic::TopicName;
 
 /// Publish messages: one, a file, or a stream of lines or records.
@@ -211,7 +211,7 @@ impl Publish {
         let is_text = self.messages.message.is_some() || self.messages.null_message;
         Purpose {
             needs_version_5,
-            survival: Survival::of_publishing(qos),
+            lifetime: Lifetime::for_publishing(qos),
             topic_alias: self.messages.topic_alias,
             only_failures: self.messages.summary.is_none() && !is_request,
             // Nobody has asked for messages: what comes all the same is not kept.
@@ -237,13 +237,11 @@ impl Publish {
             Usage::new("-D publish topic-alias: it is for one topic, and not beside --topic-alias")
         );
         let template = packet::Publish {
-            dup: false,
             qos: self.messages.qos,
             retain: self.messages.retain,
             topic,
-            packet_id: None,
             properties,
-            payload: Bytes::new(),
+            ..packet::Publish::default()
         };
         Ok(MessageFormat { template, topic_prefix, form })
     }

@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use super::connection::Conversation;
 use super::exec::CommandFlags;
 use super::layout;
-use super::mqtt::{NeedsVersion5, Purpose, Survival};
+use super::mqtt::{NeedsVersion5, Purpose};
 use super::property::GivenProperties;
 use super::value::{self, Colour, latency_needs_version_5};
 use crate::client::LARGE_MESSAGE;
@@ -24,6 +24,7 @@ use crate::format::summary::SummaryForm;
 use crate::mqtt::packet::{RetainHandling, Subscription};
 use crate::mqtt::property::Place;
 use crate::mqtt::qos::QoS;
+use crate::mqtt::session::Lifetime;
 use crate::mqtt::topic::TopicFilter;
 use crate::terminal::screen;
 
@@ -250,7 +251,8 @@ impl Subscribe {
             needs_version_5.push(latency_needs_version_5);
         }
         // A removal that is on its way must not be lost with the connection.
-        let must_survive = self.messages.qos > QoS::AtMostOnce || self.messages.remove_retained;
+        let least = if self.messages.remove_retained { QoS::AtLeastOnce } else { QoS::AtMostOnce };
+        let lifetime = Lifetime::for_subscribing(self.messages.qos.max(least));
         // Large messages are written as they come where the output is their payload and nothing
         // else needs it as a whole.
         let streams = self.output.output_dir.is_none()
@@ -259,9 +261,8 @@ impl Subscribe {
             && layout.keeps_payloads();
         Purpose {
             needs_version_5,
-            survival: if must_survive { Survival::WhereItExpires } else { Survival::Unneeded },
             parts_above: streams.then_some(LARGE_MESSAGE),
-            ..Purpose::default()
+            ..Purpose::new(lifetime)
         }
     }
 

@@ -242,15 +242,7 @@ impl Pinger {
             ProbeKind::Publish { qos, size } => {
                 let mut payload = BytesMut::zeroed(size);
                 payload[..8].copy_from_slice(&self.sent.to_be_bytes());
-                let publish = Publish {
-                    dup: false,
-                    qos,
-                    retain: false,
-                    topic: Some(self.topic.clone()),
-                    packet_id: None,
-                    properties: Properties::default(),
-                    payload: payload.freeze(),
-                };
+                let publish = Publish { qos, ..Publish::new(self.topic.clone(), payload.freeze()) };
                 // While the connection is lost, or if the broker does not take it, there is no
                 // answer.
                 if self.client.can_publish(qos) {

@@ -39,7 +39,7 @@ pub fn run(config: Config) -> Result<Exit> {
     let began = Instant::now();
     let Config { client: options, input, repeat, messages, verbosity, .. } = config;
     let summary = SummaryPrinter::new(config.summary, verbosity, began);
-    let maximum = options.session.maximum_packet;
+    let maximum = options.session.receiving.maximum_packet;
     if let Some(request) = config.request {
         let feed = Feed::new(Input::new(input, repeat, maximum)?, messages);
         return request::run(options, request, feed, verbosity, &summary);
@@ -195,10 +195,10 @@ impl Publisher {
                     None
                 }));
             }
-            Event::Mqtt(session::Event::Acknowledged { record, code, reason }) => {
+            Event::Mqtt(session::Event::Acknowledged { token: record, code, reason }) => {
                 self.tally.acknowledged(&self.client, record, code, reason.as_deref());
             }
-            Event::Mqtt(session::Event::InDoubt { record }) => {
+            Event::Mqtt(session::Event::InDoubt { token: record }) => {
                 self.tally.refuse(&self.client, record, IN_DOUBT);
             }
             Event::Reconnected => self.has_gaps |= self.tally.at_most_once,

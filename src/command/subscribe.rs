@@ -17,7 +17,7 @@ use anyhow::{Context, Result};
 
 use self::config::{Config, Destination, End, Subscriptions};
 use self::exec::Exec;
-use self::receive::{Received, Receiver, Settings};
+use self::receive::{Arrival, Receiver, Settings};
 use self::sink::Sink;
 use self::watch::WatchSink;
 use super::summary::SummaryPrinter;
@@ -175,8 +175,8 @@ impl Subscriber {
     fn run(&mut self) -> Result<Exit> {
         loop {
             let (receiver, mut end) = (&mut self.receiver, None);
-            let event = self.client.poll_messages(&mut |shown| {
-                end = receiver.receive(Received::Borrowed(shown));
+            let event = self.client.poll_messages(&mut |message| {
+                end = receiver.receive(Arrival::Borrowed(message));
                 if end.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             })?;
             if let Some(exit) = end {
@@ -250,18 +250,18 @@ impl Subscriber {
     fn handle_packet(&mut self, event: session::Event) -> Result<Option<Exit>> {
         match event {
             session::Event::Message(delivery) => {
-                Ok(self.receiver.receive(Received::Owned(&delivery)))
+                Ok(self.receiver.receive(Arrival::Owned(&delivery)))
             }
             session::Event::MessageBegins { delivery, length } => {
-                let end = self.receiver.receive(Received::Head(delivery, length));
+                let end = self.receiver.receive(Arrival::Head(delivery, length));
                 if !self.receiver.is_amidst() {
                     self.client.ignore();
                 }
                 Ok(end)
             }
-            session::Event::Piece(piece) => Ok(self.receiver.receive(Received::Piece(piece))),
-            session::Event::MessageEnds => Ok(self.receiver.receive(Received::End)),
-            session::Event::MessageTorn => self.receiver.cut(),
+            session::Event::Piece(piece) => Ok(self.receiver.receive(Arrival::Piece(piece))),
+            session::Event::MessageEnds => Ok(self.receiver.receive(Arrival::End)),
+            session::Event::MessageCut => self.receiver.cut(),
             session::Event::Subscribed(suback) => {
                 Ok(self.subscribed(&suback).or_else(|| self.answered()))
             }
@@ -270,7 +270,7 @@ impl Subscriber {
                 self.unsubscribed(&unsuback);
                 Ok(self.answered())
             }
-            session::Event::Acknowledged { record, code, .. } => {
+            session::Event::Acknowledged { token: record, code, .. } => {
                 self.acknowledged(record, code);
                 if let Some(removals) = &mut self.receiver.removals {
                     removals.publish(&mut self.client);

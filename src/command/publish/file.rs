@@ -268,7 +268,7 @@ impl FilePublisher {
                 }
             }
             Event::Reconnected => self.reconnected(),
-            Event::Mqtt(session::Event::Acknowledged { record, code, reason }) => {
+            Event::Mqtt(session::Event::Acknowledged { token: record, code, reason }) => {
                 if let (Stage::Given(at), false) = (self.stage, code.is_error()) {
                     self.acknowledged.add(at.elapsed());
                 }
@@ -276,7 +276,7 @@ impl FilePublisher {
                     self.refuse(record, &super::tally::refusal(code, reason.as_deref()));
                 }
             }
-            Event::Mqtt(session::Event::InDoubt { record }) => self.refuse(record, IN_DOUBT),
+            Event::Mqtt(session::Event::InDoubt { token: record }) => self.refuse(record, IN_DOUBT),
             Event::Mqtt(_)
             | Event::Written(_)
             | Event::OutputFailed(_)

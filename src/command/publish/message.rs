@@ -94,13 +94,12 @@ impl MessageBuilder {
             properties.set(property);
         }
         let publish = Publish {
-            dup: false,
             qos: record.qos.unwrap_or(self.template.qos),
             retain: record.retain.unwrap_or(self.template.retain),
-            topic,
-            packet_id: None,
             properties,
+            topic,
             payload: record.payload,
+            ..Publish::default()
         };
         Ok(Message::Whole { publish: Box::new(publish), time: record.time })
     }

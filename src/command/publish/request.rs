@@ -18,7 +18,7 @@ use crate::format::layout::Layout;
 use crate::format::statistics::Statistics;
 use crate::format::summary::RunSummary;
 use crate::mqtt::packet::{Publish, SubAck, Subscription};
-use crate::mqtt::property::Property;
+use crate::mqtt::property::{Property, PropertyId};
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::session::{self, Delivery};
 use crate::mqtt::topic::{TopicFilter, TopicName};
@@ -177,9 +177,11 @@ impl Requester {
     fn publish(&mut self, mut publish: Publish, record: u64) {
         let correlation = self.correlation.of(record).filter(|_| self.has_properties);
         if self.has_properties {
-            publish.properties.set(Property::ResponseTopic(self.topic.as_str().into()));
+            publish
+                .properties
+                .set(Property::text(PropertyId::ResponseTopic, self.topic.as_str().into()));
             if let Some(data) = &correlation {
-                publish.properties.set(Property::CorrelationData(data.clone()));
+                publish.properties.set(Property::binary(PropertyId::CorrelationData, data.clone()));
             }
         }
         let (qos, since) = (publish.qos.min(self.feed.template().qos), Instant::now());
@@ -239,18 +241,18 @@ impl Requester {
                 report::failure(&format!("subscribing to {filter}: refused: {why}"));
                 return Some(Exit::Denied);
             }
-            session::Event::Acknowledged { record, code, reason } => {
+            session::Event::Acknowledged { token: record, code, reason } => {
                 self.acknowledged(record, code, reason.as_deref());
             }
             // A request that was answered has arrived.
-            session::Event::InDoubt { record } if !self.pending.is_waiting(record) => {}
-            session::Event::InDoubt { record } => self.refuse(record, IN_DOUBT),
+            session::Event::InDoubt { token: record } if !self.pending.is_waiting(record) => {}
+            session::Event::InDoubt { token: record } => self.refuse(record, IN_DOUBT),
             session::Event::Connected(_)
             | session::Event::Refused(_)
             | session::Event::MessageBegins { .. }
             | session::Event::Piece(_)
             | session::Event::MessageEnds
-            | session::Event::MessageTorn
+            | session::Event::MessageCut
             | session::Event::SomeAcknowledged
             | session::Event::Unsubscribed(_)
             | session::Event::Pong

@@ -14,14 +14,13 @@ use crate::command::latency::Latency;
 use crate::exit::Exit;
 use crate::format::layout::Content;
 use crate::mqtt::packet::Publish;
-use crate::mqtt::session::{Delivery, Shown};
-use crate::mqtt::topic::TopicName;
+use crate::mqtt::session::{Delivery, Received};
 use crate::report::{self, Verbosity};
 
 /// What arrives: a message, or a part of a large one.
-pub enum Received<'a> {
+pub enum Arrival<'a> {
     /// A message where it lies in the memory of the connection.
-    Borrowed(Shown<'a>),
+    Borrowed(Received<'a>),
     /// A message of its own.
     Owned(&'a Delivery),
     /// A large message, of which only the head is here; its payload has this length.
@@ -88,25 +87,25 @@ impl Receiver {
     }
 
     /// Takes a message or a part of one; the exit code where it is the last that is wanted.
-    pub fn receive(&mut self, received: Received<'_>) -> Option<Exit> {
+    pub fn receive(&mut self, received: Arrival<'_>) -> Option<Exit> {
         match received {
-            Received::Borrowed(mut shown) => {
+            Arrival::Borrowed(mut message) => {
                 // Where nothing is to be done but to write it, it is written from where it lies.
                 let is_copied = self.is_plain
-                    && self.sink.put_copy(shown.number(), shown.topic(), shown.payload());
+                    && self.sink.put_copy(message.number(), message.topic(), message.payload());
                 if is_copied {
-                    self.count(shown.payload().len() as u64)
+                    self.count(message.payload().len() as u64)
                 } else {
-                    self.whole(shown.delivery())
+                    self.whole(message.delivery())
                 }
             }
-            Received::Owned(delivery) => self.whole(delivery),
-            Received::Head(delivery, length) => self.head(delivery, length),
-            Received::Piece(piece) => {
+            Arrival::Owned(delivery) => self.whole(delivery),
+            Arrival::Head(delivery, length) => self.head(delivery, length),
+            Arrival::Piece(piece) => {
                 self.piece(piece);
                 None
             }
-            Received::End => self.end(),
+            Arrival::End => self.end(),
         }
     }
 
@@ -125,7 +124,7 @@ impl Receiver {
         }
         self.note_binary(&publish.payload);
         if let (Err(unfit), true) = (self.sink.put(*number, publish), self.warns) {
-            let topic = publish.topic.as_ref().map_or("", |topic| topic.as_str());
+            let topic = publish.topic_or_empty();
             report::warn(&format!("the payload of a message to {topic} {unfit}"));
         }
         self.finish(*number, publish, length as u64)
@@ -292,7 +291,7 @@ impl Partial {
     }
 
     fn topic(&self) -> &str {
-        self.delivery.publish.topic.as_ref().map_or("", TopicName::as_str)
+        self.delivery.publish.topic_or_empty()
     }
 }
 
