@@ -7,12 +7,12 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use clap::{ArgAction, Args};
 
-use super::mqtt::{Credentials, Packets, Persistence, Purpose, Session, SessionFlags};
-use super::network::Network;
+use super::mqtt::{ClientNeeds, CredentialFlags, MqttFlags, Packets, Persistence, SessionFlags};
+use super::network::NetworkFlags;
 use super::property::{GivenProperties, PropertyFlags};
 use super::source::mosquitto::NoEffect;
-use super::tls::Tls;
-use super::upgrade::Upgrade;
+use super::tls::TlsFlags;
+use super::upgrade::UpgradeFlags;
 use super::value;
 use crate::client::{self, Notice, Reconnect};
 use crate::exit::Usage;
@@ -30,22 +30,22 @@ const MAXIMUM_PACKET: usize = 256 * 1024 * 1024 + 64 * 1024;
 
 /// Where to connect, and how.
 #[derive(Debug, Args)]
-pub struct Connection {
+pub struct ConnectionFlags {
     /// The address.
     #[command(flatten)]
     address: Address,
 
     /// The way there.
     #[command(flatten)]
-    network: Network,
+    network: NetworkFlags,
 
     /// The upgrade.
     #[command(flatten)]
-    upgrade: Upgrade,
+    upgrade: UpgradeFlags,
 
     /// TLS.
     #[command(flatten)]
-    tls: Tls,
+    tls: TlsFlags,
 
     /// Time, and what to do when it fails.
     #[command(flatten)]
@@ -53,11 +53,11 @@ pub struct Connection {
 
     /// User name and password.
     #[command(flatten)]
-    credentials: Credentials,
+    credentials: CredentialFlags,
 
     /// The session.
     #[command(flatten)]
-    pub session: Session,
+    pub session: SessionFlags,
 
     /// Profiles and the log.
     #[command(flatten)]
@@ -125,7 +125,7 @@ struct General {
 pub struct Conversation {
     /// Address and session.
     #[command(flatten)]
-    pub connection: Connection,
+    pub connection: ConnectionFlags,
 
     /// Which session.
     #[command(flatten)]
@@ -149,14 +149,14 @@ impl Conversation {
     /// The options of a client for this purpose; `properties` are those that `-D` gives.
     pub fn resolve(
         &self,
-        purpose: &Purpose,
+        purpose: &ClientNeeds,
         properties: &GivenProperties,
     ) -> Result<(client::Options, Vec<String>)> {
         self.connection.resolve_with(purpose, &self.persistence, properties)
     }
 }
 
-impl Connection {
+impl ConnectionFlags {
     /// What is said on stderr beside results and errors.
     pub fn verbosity(&self) -> Verbosity {
         match self.general.debug {
@@ -203,13 +203,13 @@ impl Connection {
     }
 
     /// The options of a client whose session ends with it, and warnings to print.
-    pub fn resolve(&self, purpose: &Purpose) -> Result<(client::Options, Vec<String>)> {
+    pub fn resolve(&self, purpose: &ClientNeeds) -> Result<(client::Options, Vec<String>)> {
         self.resolve_with(purpose, &Persistence::default(), &GivenProperties::default())
     }
 
     fn resolve_with(
         &self,
-        purpose: &Purpose,
+        purpose: &ClientNeeds,
         persistence: &Persistence,
         properties: &GivenProperties,
     ) -> Result<(client::Options, Vec<String>)> {
@@ -218,7 +218,7 @@ impl Connection {
         let route = self.network.resolve(&endpoint, self.upgrade.follow)?;
         self.check_tls(&endpoint, route.proxies.need_tls())?;
         let (session, credentials) = (&self.session, &self.credentials);
-        let flags = SessionFlags { session, credentials, persistence, properties };
+        let flags = MqttFlags { session, credentials, persistence, properties };
         let packets = Packets {
             maximum: self.upgrade.max_message_size.unwrap_or(MAXIMUM_PACKET),
             whole: self.upgrade.frame_per_packet,

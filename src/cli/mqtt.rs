@@ -35,7 +35,7 @@ const ALPHANUMERIC: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmn
 /// The session of one run.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "MQTT")]
-pub struct Session {
+pub struct SessionFlags {
     /// MQTT version: 5, 311 or 31 [default: the newest that the broker takes]
     #[arg(short = 'V', long, value_name = "VERSION")]
     protocol_version: Option<Version>,
@@ -82,7 +82,7 @@ pub struct Session {
 /// User name and password.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "MQTT")]
-pub struct Credentials {
+pub struct CredentialFlags {
     /// User name [default: that of the URL, or `$MQTTWS_USERNAME`]
     #[arg(short, long, value_name = "NAME")]
     username: Option<String>,
@@ -130,7 +130,7 @@ pub struct Persistence {
 }
 
 /// What a verb asks of its client.
-pub struct Purpose {
+pub struct ClientNeeds {
     /// The flags that need MQTT 5 and were given.
     pub needs_version_5: Vec<NeedsVersion5>,
     /// How long the session has to live.
@@ -145,7 +145,7 @@ pub struct Purpose {
     pub brief: bool,
 }
 
-impl Purpose {
+impl ClientNeeds {
     /// A session that lives so long, and nothing else.
     pub fn new(lifetime: Lifetime) -> Self {
         Self {
@@ -174,23 +174,23 @@ pub struct Packets {
 }
 
 /// The flags that make a session.
-pub struct SessionFlags<'a> {
+pub struct MqttFlags<'a> {
     /// Version, client id and will.
-    pub session: &'a Session,
+    pub session: &'a SessionFlags,
     /// User name and password.
-    pub credentials: &'a Credentials,
+    pub credentials: &'a CredentialFlags,
     /// `-c` and `-x`.
     pub persistence: &'a Persistence,
     /// `-D`
     pub properties: &'a GivenProperties,
 }
 
-impl SessionFlags<'_> {
+impl MqttFlags<'_> {
     /// The session that the flags ask for at this endpoint, and the versions to try, in this order.
     pub fn resolve(
         &self,
         endpoint: &Endpoint,
-        purpose: &Purpose,
+        purpose: &ClientNeeds,
         packets: Packets,
     ) -> Result<(session::Config, Vec<Version>)> {
         let Self { session, properties, .. } = self;
@@ -235,7 +235,7 @@ impl SessionFlags<'_> {
         &self,
         credentials: &packet::Credentials,
         is_enhanced: bool,
-        purpose: &Purpose,
+        purpose: &ClientNeeds,
     ) -> Result<Vec<Version>> {
         let is_lonely = credentials.password.is_some() && credentials.username.is_none();
         let own: [(bool, NeedsVersion5); 5] = [
@@ -291,7 +291,7 @@ impl SessionFlags<'_> {
     }
 }
 
-impl Session {
+impl SessionFlags {
     fn client_id(&self) -> Result<ByteString> {
         let id = match &self.id {
             Some(id) => ByteString::from(id.as_str()),
@@ -335,7 +335,7 @@ impl Session {
     }
 }
 
-impl Credentials {
+impl CredentialFlags {
     /// What the flags, the URL and the environment say.
     fn resolve(&self, endpoint: &Endpoint) -> Result<packet::Credentials> {
         let (url_name, url_password) = endpoint.user.clone().unzip();

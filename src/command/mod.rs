@@ -12,8 +12,9 @@ use anyhow::{Context, Result};
 
 use crate::client::{Client, Error, Established, Options};
 use crate::exit::Exit;
+use crate::format::layout::Layout;
 use crate::mqtt::topic::TopicName;
-use crate::stdio::stdout;
+use crate::stdio::stdout::{self, Output, Progress, Target};
 
 /// What the program is asked to do.
 pub enum Config {
@@ -89,4 +90,14 @@ fn close(client: Client, result: Result<Exit>) -> Result<Exit> {
 /// Prints one line on stdout; whether anybody still reads it.
 fn print(line: &str) -> Result<bool> {
     stdout::print_line(line).context("writing to stdout")
+}
+
+/// A thread that writes messages; the client is told how far it is.
+fn start_output(client: &Client, layout: Layout, target: Target) -> Result<Output> {
+    let postbox = client.postbox();
+    Output::start(layout, target, move |progress| match progress {
+        Progress::Written(number) => postbox.written(number),
+        Progress::Failed(error) => postbox.output_failed(error),
+    })
+    .context("starting the output")
 }

@@ -1,5 +1,5 @@
-//! `ping`: what was reached and how long each step took, then a PINGREQ at a time and how long its
-//! answer took.
+//! `ping`: what was reached and how long each step took; then probes, one at a time, and how long
+//! the answer to each of them took.
 
 use std::time::{Duration, Instant};
 
@@ -79,11 +79,7 @@ pub fn run(config: Config) -> Result<Exit> {
     if !super::print(&describe(&url, &established))? {
         return Ok(Exit::Done);
     }
-    let is_granted = match plan.probe {
-        ProbeKind::Publish { qos, .. } => pinger.subscribe(qos),
-        ProbeKind::Mqtt | ProbeKind::WebSocket => Ok(true),
-    };
-    match is_granted {
+    match pinger.prepare() {
         Ok(true) => {}
         Ok(false) => {
             let _ = pinger.client.close();
@@ -95,23 +91,7 @@ pub fn run(config: Config) -> Result<Exit> {
             return Err(error);
         }
     }
-    let end = pinger.run();
-    if matches!(end, Ok(End::Interrupted(_))) {
-        screen::begin_line(false);
-    }
-    let elapsed = began.elapsed();
-    let listening = pinger.write_lines()? && pinger.print_summary(&url, elapsed)?;
-    let exit = match end.with_context(|| format!("pinging {url}"))? {
-        // Without a reader nothing more was asked.
-        End::NoReader => Exit::Done,
-        _ if !listening => Exit::Done,
-        End::Interrupted(signal) if plan.count.is_some() => Exit::Signal(signal),
-        _ if pinger.statistics.is_empty() => {
-            report::failure(&format!("pinging {url}: no probe was answered"));
-            Exit::TimedOut
-        }
-        _ => Exit::Done,
-    };
+    let exit = pinger.measure(&url, began)?;
     // Nothing of ours can be lost any more.
     let _ = pinger.client.close();
     Ok(exit)
@@ -137,7 +117,7 @@ fn describe(url: &str, established: &Established) -> String {
 }
 
 /// Why there are no more probes.
-enum End {
+enum PingEnd {
     /// As many as were asked for.
     Done,
     /// The reader of our output has gone.
@@ -167,11 +147,40 @@ enum Probe {
     /// It did not.
     Missed,
     /// It does not matter any more.
-    Ended(End),
+    Ended(PingEnd),
 }
 
 impl Pinger {
-    fn run(&mut self) -> Result<End> {
+    /// What has to be asked of the broker before the first probe; whether it lets us.
+    fn prepare(&mut self) -> Result<bool, Error> {
+        match self.plan.probe {
+            ProbeKind::Publish { qos, .. } => self.subscribe(qos),
+            ProbeKind::Mqtt | ProbeKind::WebSocket => Ok(true),
+        }
+    }
+
+    /// Sends all probes, and says what came of them.
+    fn measure(&mut self, url: &str, began: Instant) -> Result<Exit> {
+        let end = self.run();
+        if matches!(end, Ok(PingEnd::Interrupted(_))) {
+            screen::begin_line(false);
+        }
+        let elapsed = began.elapsed();
+        let has_reader = self.write_lines()? && self.print_summary(url, elapsed)?;
+        Ok(match end.with_context(|| format!("pinging {url}"))? {
+            // Without a reader nothing more was asked.
+            PingEnd::NoReader => Exit::Done,
+            PingEnd::Done | PingEnd::Interrupted(_) if !has_reader => Exit::Done,
+            PingEnd::Interrupted(signal) if self.plan.count.is_some() => Exit::Signal(signal),
+            PingEnd::Done | PingEnd::Interrupted(_) if self.statistics.is_empty() => {
+                report::failure(&format!("pinging {url}: no probe was answered"));
+                Exit::TimedOut
+            }
+            PingEnd::Done | PingEnd::Interrupted(_) => Exit::Done,
+        })
+    }
+
+    fn run(&mut self) -> Result<PingEnd> {
         loop {
             let began = Instant::now();
             let (answer, now) = match self.probe(began)? {
@@ -181,17 +190,17 @@ impl Pinger {
             };
             self.tell(answer, now);
             if Some(self.sent) == self.plan.count {
-                return Ok(End::Done);
+                return Ok(PingEnd::Done);
             }
             let next = began + self.plan.interval;
             let is_due = self.lines.deadline().is_some_and(|deadline| deadline <= now);
             if (is_due || next > now) && !self.write_lines()? {
-                return Ok(End::NoReader);
+                return Ok(PingEnd::NoReader);
             }
             if next > now
                 && let Some(signal) = self.pause(next)?
             {
-                return Ok(End::Interrupted(signal));
+                return Ok(PingEnd::Interrupted(signal));
             }
         }
     }
@@ -208,7 +217,7 @@ impl Pinger {
             }
             if matches!(event, Event::Alarm) && Instant::now() < until {
                 if !self.write_lines()? {
-                    return Ok(Probe::Ended(End::NoReader));
+                    return Ok(Probe::Ended(PingEnd::NoReader));
                 }
                 continue;
             }
@@ -222,7 +231,9 @@ impl Pinger {
                     self.late += 1;
                     return Ok(Probe::Missed);
                 }
-                Event::Interrupted(signal) => return Ok(Probe::Ended(End::Interrupted(signal))),
+                Event::Interrupted(signal) => {
+                    return Ok(Probe::Ended(PingEnd::Interrupted(signal)));
+                }
                 // Answers to earlier probes, and what nobody has asked for.
                 Event::Mqtt(_)
                 | Event::WebSocketPong

@@ -18,7 +18,7 @@ use anyhow::{Context, Result};
 use self::config::Config;
 use self::feed::Feed;
 use self::input::{Input, Opened};
-use self::tally::{IN_DOUBT, Tally};
+use self::tally::{GAPS, IN_DOUBT, Tally};
 use super::summary::SummaryPrinter;
 use crate::client::{Client, Event};
 use crate::exit::{Exit, worse};
@@ -29,10 +29,6 @@ use crate::mqtt::session;
 use crate::report;
 use crate::terminal::progress::{Position, Progress};
 use crate::terminal::screen;
-
-/// What a lost connection may mean for messages of QoS 0.
-const GAPS: &str =
-    "publishing: messages of QoS 0 may be missing: the connection was lost meanwhile";
 
 /// Runs `mqttws pub`.
 pub fn run(config: Config) -> Result<Exit> {
@@ -62,7 +58,7 @@ pub fn run(config: Config) -> Result<Exit> {
         client.attach_input(source)?;
     }
     let is_stream = feed.input.delimiter.is_some();
-    let tally = Tally::new(context(feed.template()), is_stream, summary.is_wanted());
+    let tally = Tally::new(feed.context(), is_stream, summary.is_wanted());
     let mut publisher = Publisher {
         client,
         feed,
@@ -75,14 +71,6 @@ pub fn run(config: Config) -> Result<Exit> {
     let result = publisher.run();
     publisher.progress.finish();
     publisher.end(result, &summary)
-}
-
-/// What is published, in the words of a line.
-fn context(template: &Publish) -> String {
-    match &template.topic {
-        Some(topic) => format!("publishing to {}", topic.as_str()),
-        None => "publishing".to_owned(),
-    }
 }
 
 struct Publisher {

@@ -3,6 +3,7 @@
 pub mod config;
 mod exec;
 mod filter;
+mod finish;
 mod receive;
 mod retained;
 mod sink;
@@ -11,49 +12,41 @@ mod watch;
 
 use std::io;
 use std::ops::ControlFlow;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 
-use self::config::{Config, Destination, End, Subscriptions};
-use self::exec::Exec;
-use self::receive::{Arrival, Receiver, Settings};
+use self::config::{Config, Destination, EndConditions, SubscribeRequest};
+use self::receive::{Arrival, MessageReceiver, ReceiverOptions};
 use self::sink::Sink;
-use self::watch::WatchSink;
 use super::summary::SummaryPrinter;
 use crate::client::{Client, Event};
-use crate::exit::{Exit, worse};
-use crate::format::layout::Layout;
-use crate::format::summary::RunSummary;
+use crate::exit::Exit;
 use crate::mqtt::packet::Subscription;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::session;
 use crate::report::{self, Verbosity};
-use crate::stdio::folder::Folder;
 use crate::stdio::reader::Reader;
-use crate::stdio::stdout::{self, Output, Progress, Target};
-use crate::terminal::progress::{Position, Progress as ProgressBar};
+use crate::stdio::stdout;
+use crate::terminal::progress::{Position, Progress};
 use crate::terminal::screen;
-
-/// How long the output may take to write what it has, when everything else is over.
-const LAST_WRITE: Duration = Duration::from_millis(250);
 
 /// Runs `mqttws sub`.
 pub fn run(config: Config) -> Result<Exit> {
     let began = Instant::now();
-    let target = target(&config.output.destination)?;
+    let target = sink::target(&config.output.destination)?;
     warn_of_closed_stdout(&config);
     let is_watched = config.prints();
     let Config { client: options, output, verbosity, end, .. } = config;
     let (client, _) = super::connect(options)?;
     let reader = watch_reader(is_watched, &client)?;
-    let sink = sink(&client, &output, target, verbosity)?;
+    let sink = Sink::start(&client, &output, target, verbosity)?;
     let (removes, latency) = (config.remove_retained, config.latency);
-    let settings = Settings { end, output: &output, removes, latency, verbosity };
+    let settings = ReceiverOptions { end, output: &output, removes, latency, verbosity };
     let mut subscriber = Subscriber {
         client,
-        receiver: Receiver::new(sink, config.filter, settings),
+        receiver: MessageReceiver::new(sink, config.filter, &settings),
         reader,
         progress: progress(&output.destination, verbosity, began),
         subscriptions: config.subscriptions,
@@ -76,57 +69,15 @@ pub fn run(config: Config) -> Result<Exit> {
     subscriber.end(result, SummaryPrinter::new(config.summary, verbosity, began), verbosity)
 }
 
-/// Where messages are written, ready for them.
-fn sink(
-    client: &Client,
-    output: &config::Output,
-    target: Target,
-    verbosity: Verbosity,
-) -> Result<Sink> {
-    let layout = output.layout.clone();
-    Ok(match &output.destination {
-        Destination::Commands(commands) => {
-            Sink::Commands(Box::new(Exec::start(commands, layout, verbosity, client)?))
-        }
-        Destination::Watch(watch) => {
-            let output = start_output(client, layout, target)?;
-            Sink::Watch(Box::new(WatchSink::new(*watch, output, Instant::now())))
-        }
-        Destination::Stdout | Destination::Folder(_) => {
-            Sink::Output(start_output(client, layout, target)?)
-        }
-    })
-}
-
 /// The progress on stderr, where it does not disturb what is written.
-fn progress(destination: &Destination, verbosity: Verbosity, began: Instant) -> ProgressBar {
+fn progress(destination: &Destination, verbosity: Verbosity, began: Instant) -> Progress {
     let stands_alone = match destination {
         Destination::Stdout => screen::stdout_is_kept(),
         Destination::Folder(_) => true,
-        // Commands write to wherever we do, and to stderr.
+        // CommandOptions write to wherever we do, and to stderr.
         Destination::Commands(_) | Destination::Watch(_) => false,
     };
-    ProgressBar::new(verbosity.shows_progress() && stands_alone, None, began)
-}
-
-/// Where the messages go; a folder is made if it is not there.
-fn target(destination: &Destination) -> Result<Target> {
-    let Destination::Folder(path) = destination else {
-        let stdout = stdout::unbuffered_stdout().context("opening stdout")?;
-        return Ok(Target::Stream(Box::new(stdout)));
-    };
-    let context = || format!("the folder {}", path.display());
-    let (folder, names) = Folder::open(path.clone()).with_context(context)?;
-    Ok(Target::Folder(folder, names))
-}
-
-fn start_output(client: &Client, layout: Layout, target: Target) -> Result<Output> {
-    let postbox = client.postbox();
-    Output::start(layout, target, move |progress| match progress {
-        Progress::Written(number) => postbox.written(number),
-        Progress::Failed(error) => postbox.output_failed(error),
-    })
-    .context("starting the output")
+    Progress::new(verbosity.shows_progress() && stands_alone, None, began)
 }
 
 /// Who reads stdout, if that is what this is for.
@@ -153,16 +104,16 @@ fn warn_of_closed_stdout(config: &Config) {
 
 struct Subscriber {
     client: Client,
-    receiver: Receiver,
+    receiver: MessageReceiver,
     reader: Reader,
-    progress: ProgressBar,
-    subscriptions: Subscriptions,
+    progress: Progress,
+    subscriptions: SubscribeRequest,
     /// When it ends.
-    end: End,
+    end: EndConditions,
     /// The time of `-W`.
     deadline: Option<Instant>,
     /// Where messages are written, and how.
-    output: config::Output,
+    output: config::OutputOptions,
     /// We were interrupted.
     signalled: bool,
     /// SUBSCRIBE and UNSUBSCRIBE without their answer.
@@ -348,127 +299,29 @@ impl Subscriber {
         ));
     }
 
-    /// Waits until everything received is written, as long as the output can be written at all.
-    fn finish_output(&mut self, mut result: Result<Exit>) -> Result<Exit> {
-        if matches!(self.receiver.sink, Sink::Commands(_)) {
-            return self.finish_commands(result);
-        }
-        self.progress.finish();
-        self.receiver.sink.finish();
-        self.client.hold(true);
-        // Who interrupts us does not want to wait for a reader that has stopped; everybody else
-        // does.
-        let hurry = match result {
-            Ok(Exit::Signal(_) | Exit::TimedOut) => true,
-            Ok(_) => self.end.count.is_none(),
-            Err(_) => false,
-        };
-        let deadline = hurry.then(|| Instant::now() + LAST_WRITE);
-        while !self.receiver.sink.is_done() {
-            // The connection stays alive meanwhile, or what is written late could not be
-            // acknowledged.
-            let event = match &result {
-                Ok(_) => self.client.next(deadline),
-                Err(_) => Ok(self.client.await_output(deadline).unwrap_or(Event::Alarm)),
-            };
-            match event {
-                Ok(Event::Written(number)) => {
-                    self.receiver.sink.written(number);
-                    if let Some(removals) = &mut self.receiver.removals {
-                        removals.written(number);
-                    }
-                }
-                Ok(Event::OutputFailed(error)) => {
-                    self.receiver.abandon();
-                    result = result.and_then(|exit| self.output_failed(error).map(|_| exit));
-                }
-                Ok(Event::Interrupted(signal)) => {
-                    return result.map(|exit| if hurry { exit } else { self.interrupted(signal) });
-                }
-                Ok(Event::Alarm) => break,
-                Ok(
-                    Event::Mqtt(_)
-                    | Event::Input(_)
-                    | Event::Woken
-                    | Event::WebSocketPong
-                    | Event::Sendable
-                    | Event::Reconnected,
-                ) => {}
-                Err(error) => result = result.and(Err(error.into())),
-            }
-        }
-        result
+    /// Looks at the commands that have ended, and acknowledges what is done.
+    fn look_at_commands(&mut self) -> Option<Exit> {
+        let Sink::Commands(exec) = &mut self.receiver.sink else { return None };
+        let is_over = exec.take_ended();
+        self.denied |= !exec.publish_replies(&mut self.client);
+        self.settle_commands();
+        is_over.then_some(Exit::Local)
     }
 
-    /// Ends the connection, and says what came of it.
-    fn end(
-        mut self,
-        result: Result<Exit>,
-        summary: SummaryPrinter,
-        verbosity: Verbosity,
-    ) -> Result<Exit> {
-        let result = result
-            .map_err(|error| {
-                super::while_doing(error, || {
-                    format!("subscribed at {}", self.client.options().endpoint)
-                })
-            })
-            .and_then(|exit| self.finish_removals(exit).map(|()| exit));
-        if matches!(result, Ok(Exit::TimedOut)) {
-            self.client.hurry();
+    /// Acknowledges what is done.
+    fn settle_commands(&mut self) {
+        if let Sink::Commands(exec) = &mut self.receiver.sink
+            && let Some(number) = exec.commands.done_up_to()
+        {
+            self.client.settle(number);
+            self.remove_retained(number);
         }
-        match &result {
-            // Nothing of ours can be lost any more.
-            Ok(_) => drop(self.client.close()),
-            Err(error) => super::leave(self.client, error),
-        }
-        let latency = self.receiver.latency.as_ref();
-        summary.print(self.signalled, |took| RunSummary {
-            verb: "received",
-            messages: self.receiver.written.messages,
-            bytes: self.receiver.written.bytes,
-            refused: None,
-            took,
-            times: latency.map(|latency| ("latency", latency.times())),
-        });
-        if let Some(latency) = latency.filter(|_| verbosity.warns()) {
-            latency.explain();
-        }
-        let denied = if self.denied { Exit::Denied } else { Exit::Done };
-        let failed = if self.receiver.sink.has_failed() { Exit::Local } else { Exit::Done };
-        Ok(worse(result?, worse(denied, failed)))
     }
 
-    /// Waits until the broker has forgotten what was written and is to be forgotten.
-    fn finish_removals(&mut self, exit: Exit) -> Result<()> {
-        if self.receiver.removals.is_none() || matches!(exit, Exit::Signal(_)) {
-            return Ok(());
-        }
-        self.client.hold(false);
-        let deadline = Instant::now() + self.client.options().connect_timeout;
-        loop {
-            let Some(removals) = &mut self.receiver.removals else { return Ok(()) };
-            removals.publish(&mut self.client);
-            if removals.is_done(&self.client) {
-                return Ok(());
-            }
-            match self.client.next(Some(deadline)).context("removing retained messages")? {
-                Event::Alarm => {
-                    anyhow::bail!("removing retained messages: the broker does not answer")
-                }
-                Event::Interrupted(_) => return Ok(()),
-                Event::Mqtt(session::Event::Acknowledged { code, .. }) if code.is_error() => {
-                    self.denied = true;
-                }
-                Event::Mqtt(_)
-                | Event::Input(_)
-                | Event::Written(_)
-                | Event::OutputFailed(_)
-                | Event::Woken
-                | Event::WebSocketPong
-                | Event::Sendable
-                | Event::Reconnected => {}
-            }
+    /// Passes a signal on to the commands.
+    fn interrupt_commands(&mut self, signal: i32) {
+        if let Sink::Commands(exec) = &mut self.receiver.sink {
+            exec.interrupt(signal);
         }
     }
 

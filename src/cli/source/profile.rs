@@ -56,7 +56,7 @@ pub fn extended(arguments: Vec<OsString>, command: &Command) -> Result<(Vec<OsSt
     else {
         return alone(arguments);
     };
-    let Some(config) = Config::find(typed)? else { return alone(arguments) };
+    let Some(config) = ProfileFile::find(typed)? else { return alone(arguments) };
     let is_typed =
         |id: &&clap::Id| typed.value_source(id.as_str()) == Some(ValueSource::CommandLine);
     let typed_ids = typed.ids().filter(is_typed).map(ToString::to_string).collect();
@@ -76,14 +76,14 @@ pub fn extended(arguments: Vec<OsString>, command: &Command) -> Result<(Vec<OsSt
 }
 
 /// A file of profiles.
-struct Config {
+struct ProfileFile {
     path: PathBuf,
     profiles: Table,
     /// Somebody else can read it.
     exposed: bool,
 }
 
-impl Config {
+impl ProfileFile {
     /// The file that was named, or the one in its usual place, if there is one.
     fn find(typed: &ArgMatches) -> Result<Option<Self>> {
         let named = typed.get_one::<PathBuf>("config");

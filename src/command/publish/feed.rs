@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::config::{Messages, Pace};
+use super::config::{FeedOptions, Pace};
 use super::input::Input;
-use super::message::{Message, MessageBuilder};
+use super::message::{MessageBuilder, PreparedMessage};
 use super::tally::Tally;
 use crate::client::Client;
 use crate::command::latency;
@@ -25,7 +25,7 @@ pub struct Feed {
     /// The first bad record is the last.
     strict: bool,
     /// The message of the latest record, if it was not taken.
-    next: Option<Message>,
+    next: Option<PreparedMessage>,
     /// When it is due, if that is not yet.
     alarm: Option<Instant>,
     /// Records that were read: the number of the latest.
@@ -36,8 +36,8 @@ pub struct Feed {
 
 impl Feed {
     /// Messages like these from the records of this input.
-    pub fn new(input: Input, messages: Messages) -> Self {
-        let Messages { format, pace, stamps, strict } = messages;
+    pub fn new(input: Input, messages: FeedOptions) -> Self {
+        let FeedOptions { format, pace, stamps, strict } = messages;
         let builder = MessageBuilder::new(format);
         let (next, alarm) = (None, None);
         Self { input, builder, pace, stamps, strict, next, alarm, records: 0, bad: 0 }
@@ -46,6 +46,14 @@ impl Feed {
     /// What records do not say of their messages.
     pub fn template(&self) -> &Publish {
         self.builder.template()
+    }
+
+    /// What is published, in the words of a line.
+    pub fn context(&self) -> String {
+        match &self.template().topic {
+            Some(topic) => format!("publishing to {}", topic.as_str()),
+            None => "publishing".to_owned(),
+        }
     }
 
     /// The next message and the number of its record, if it is due and may be published now.
@@ -93,7 +101,7 @@ impl Feed {
 
     /// The message that was taken is to be published once more: no broker has got it.
     pub fn again(&mut self) {
-        self.next = Some(Message::Payload(Bytes::new()));
+        self.next = Some(PreparedMessage::Payload(Bytes::new()));
     }
 
     /// Makes a message of the next record that is one; whether there is one.
@@ -115,7 +123,7 @@ impl Feed {
     }
 
     fn is_due(&mut self) -> bool {
-        let due = self.pace.due(self.next.as_ref().and_then(Message::time));
+        let due = self.pace.due(self.next.as_ref().and_then(PreparedMessage::time));
         self.alarm = due.filter(|due| *due > Instant::now());
         self.alarm.is_none()
     }

@@ -4,14 +4,36 @@ use std::fs::{File, Metadata};
 use std::io::{self, Read};
 
 use anyhow::{Context, Result, bail};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use super::config;
-use super::file::LargeFile;
 use crate::client::{LARGE_MESSAGE, Source};
+use crate::mqtt::packet::{PacketId, Publish};
+use crate::mqtt::qos::QoS;
+use crate::mqtt::version::Version;
 use crate::stdio::file::FileBlocks;
 use crate::stdio::input::{self, Block, Records};
 use crate::terminal::screen;
+
+/// A file that is published as one message, once or several times.
+pub struct LargeFile {
+    /// Its name, in the words of a line.
+    pub name: String,
+    /// Its content.
+    pub blocks: FileBlocks,
+    /// Its length when it was opened, in bytes.
+    pub length: usize,
+}
+
+impl LargeFile {
+    /// Whether it fits into a packet like `template`.
+    pub fn check(&self, template: &Publish, version: Version) -> Result<()> {
+        let packet_id = (template.qos > QoS::AtMostOnce).then_some(PacketId::MIN);
+        template
+            .encode_header_for(packet_id, self.length, version, &mut BytesMut::new())
+            .with_context(|| format!("reading {}", self.name))
+    }
+}
 
 /// What was opened: a large file is streamed, everything else is read into memory.
 pub enum Opened {
@@ -23,8 +45,8 @@ pub enum Opened {
 
 impl Opened {
     /// What the command line names; a message may have `maximum` bytes.
-    pub fn new(from: config::Input, repeat: u64, maximum: usize) -> Result<Self> {
-        let config::Input::File(path) = from else {
+    pub fn new(from: config::InputSource, repeat: u64, maximum: usize) -> Result<Self> {
+        let config::InputSource::File(path) = from else {
             return Input::new(from, repeat, maximum).map(Self::Input);
         };
         let name = path.display().to_string();
@@ -71,17 +93,19 @@ pub struct Input {
 
 impl Input {
     /// What the command line names, all of it in memory; a message may have `maximum` bytes.
-    pub fn new(from: config::Input, repeat: u64, maximum: usize) -> Result<Self> {
+    pub fn new(from: config::InputSource, repeat: u64, maximum: usize) -> Result<Self> {
         let empty = Self { repeat, ..Self::empty() };
         Ok(match from {
-            config::Input::File(path) => {
+            config::InputSource::File(path) => {
                 let what = path.display().to_string();
                 let file = File::open(path).with_context(|| format!("reading {what}"))?;
                 Self::of_file(file, what, repeat, maximum)
             }
-            config::Input::Text(text) => Self { whole: Some(text), ended: true, ..empty },
-            config::Input::Stdin => Self { source: Some(whole(io::stdin(), maximum)), ..empty },
-            config::Input::Records(delimiter) => Self::of_records(delimiter, maximum),
+            config::InputSource::Text(text) => Self { whole: Some(text), ended: true, ..empty },
+            config::InputSource::Stdin => {
+                Self { source: Some(whole(io::stdin(), maximum)), ..empty }
+            }
+            config::InputSource::Records(delimiter) => Self::of_records(delimiter, maximum),
         })
     }
 

@@ -84,6 +84,39 @@ impl Pending {
     }
 }
 
+/// What makes an answer known as that of its request.
+#[derive(Debug)]
+pub enum Correlation {
+    /// Nothing: whatever comes is the answer to the one request that waits.
+    None,
+    /// What the user gave.
+    Given(Bytes),
+    /// A word of this run, and the number of the record.
+    Numbered(String),
+}
+
+impl Correlation {
+    /// What was given, or something for each request, if anything.
+    pub fn new(given: Option<Bytes>, correlated: bool) -> Self {
+        match given {
+            Some(data) => Self::Given(data),
+            None if correlated => {
+                Self::Numbered(std::iter::repeat_with(fastrand::alphanumeric).take(8).collect())
+            }
+            None => Self::None,
+        }
+    }
+
+    /// That of the request of this record.
+    pub fn of(&self, record: u64) -> Option<Bytes> {
+        match self {
+            Self::None => None,
+            Self::Given(data) => Some(data.clone()),
+            Self::Numbered(word) => Some(format!("{word}-{record}").into()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,16 +5,14 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use bytes::Bytes;
 
-use super::config::Request;
+use super::config::RequestOptions;
 use super::feed::Feed;
-use super::pending::{Pending, Waiting};
+use super::pending::{Correlation, Pending, Waiting};
 use super::tally::{IN_DOUBT, refusal};
 use crate::client::{Client, Event, Options};
 use crate::command::summary::SummaryPrinter;
 use crate::exit::{Exit, worse};
-use crate::format::layout::Layout;
 use crate::format::statistics::Statistics;
 use crate::format::summary::RunSummary;
 use crate::mqtt::packet::{Publish, SubAck, Subscription};
@@ -23,7 +21,7 @@ use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::session::{self, Delivery};
 use crate::mqtt::topic::{TopicFilter, TopicName};
 use crate::report::{self, Verbosity};
-use crate::stdio::stdout::{self, Output, Progress, Target};
+use crate::stdio::stdout::{self, Output, Target};
 
 /// How long the output may take to write the last answers when the user has no time.
 const LAST_WRITE: Duration = Duration::from_millis(250);
@@ -31,7 +29,7 @@ const LAST_WRITE: Duration = Duration::from_millis(250);
 /// Publishes the messages of `feed` as requests, and writes their answers.
 pub fn run(
     options: Options,
-    request: Request,
+    request: RequestOptions,
     mut feed: Feed,
     verbosity: Verbosity,
     summary: &SummaryPrinter,
@@ -44,7 +42,9 @@ pub fn run(
     let has_properties = established.version.has_properties();
     let is_many = feed.input.delimiter.is_some();
     let is_correlated = has_properties && (request.response_topic.is_none() || is_many);
-    let output = start_output(&client, request.layout.clone())?;
+    let stdout = stdout::unbuffered_stdout().context("opening stdout")?;
+    let target = Target::Stream(Box::new(stdout));
+    let output = crate::command::start_output(&client, request.layout.clone(), target)?;
     if let Some(source) = feed.input.source.take() {
         client.attach_input(source)?;
     }
@@ -65,17 +65,6 @@ pub fn run(
     let result = requester.subscribe().and_then(|()| requester.run());
     let result = requester.finish_output(result);
     requester.end(result, summary)
-}
-
-/// A thread that writes the answers to stdout.
-fn start_output(client: &Client, layout: Layout) -> Result<Output> {
-    let postbox = client.postbox();
-    let stdout = stdout::unbuffered_stdout().context("opening stdout")?;
-    Output::start(layout, Target::Stream(Box::new(stdout)), move |progress| match progress {
-        Progress::Written(number) => postbox.written(number),
-        Progress::Failed(error) => postbox.output_failed(error),
-    })
-    .context("starting the output")
 }
 
 /// Whether answers can come.
@@ -104,7 +93,7 @@ struct Requester {
     client: Client,
     feed: Feed,
     output: Output,
-    request: Request,
+    request: RequestOptions,
     /// Where the answers come.
     topic: TopicName,
     response: ResponseTopic,
@@ -408,38 +397,5 @@ fn output_failed(error: io::Error) -> Result<Exit> {
         Ok(Exit::Done)
     } else {
         Err(error).context("writing to stdout")
-    }
-}
-
-/// What makes an answer known as that of its request.
-#[derive(Debug)]
-pub enum Correlation {
-    /// Nothing: whatever comes is the answer to the one request that waits.
-    None,
-    /// What the user gave.
-    Given(Bytes),
-    /// A word of this run, and the number of the record.
-    Numbered(String),
-}
-
-impl Correlation {
-    /// What was given, or something for each request, if anything.
-    pub fn new(given: Option<Bytes>, correlated: bool) -> Self {
-        match given {
-            Some(data) => Self::Given(data),
-            None if correlated => {
-                Self::Numbered(std::iter::repeat_with(fastrand::alphanumeric).take(8).collect())
-            }
-            None => Self::None,
-        }
-    }
-
-    /// That of the request of this record.
-    pub fn of(&self, record: u64) -> Option<Bytes> {
-        match self {
-            Self::None => None,
-            Self::Given(data) => Some(data.clone()),
-            Self::Numbered(word) => Some(format!("{word}-{record}").into()),
-        }
     }
 }

@@ -9,6 +9,10 @@ use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
 use crate::report;
 
+/// What a lost connection may mean for messages of QoS 0.
+pub const GAPS: &str =
+    "publishing: messages of QoS 0 may be missing: the connection was lost meanwhile";
+
 /// Why a message counts as refused whose session the broker has lost.
 pub const IN_DOUBT: &str = "in doubt: the broker has lost the session";
 

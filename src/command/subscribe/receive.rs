@@ -32,7 +32,7 @@ pub enum Arrival<'a> {
 }
 
 /// Takes what arrives.
-pub struct Receiver {
+pub struct MessageReceiver {
     /// Where messages are written.
     pub sink: Sink,
     filter: MessageFilter,
@@ -64,10 +64,10 @@ pub struct Counts {
     pub bytes: u64,
 }
 
-impl Receiver {
+impl MessageReceiver {
     /// Takes what arrives as these settings say; nothing has come yet.
-    pub fn new(sink: Sink, filter: Filter, settings: Settings<'_>) -> Self {
-        let Settings { end, output, removes, latency, verbosity } = settings;
+    pub fn new(sink: Sink, filter: Filter, settings: &ReceiverOptions<'_>) -> Self {
+        let &ReceiverOptions { end, output, removes, latency, verbosity } = settings;
         let filter = MessageFilter::new(filter);
         let latency = latency.then(Latency::default);
         let notes_binary = verbosity.warns() && shows_text(output);
@@ -236,11 +236,11 @@ impl Receiver {
 }
 
 /// What a receiver does beside filtering and writing.
-pub struct Settings<'a> {
+pub struct ReceiverOptions<'a> {
     /// When `sub` ends.
-    pub end: config::End,
+    pub end: config::EndConditions,
     /// Where messages are written, and how.
-    pub output: &'a config::Output,
+    pub output: &'a config::OutputOptions,
     /// Retained messages that were written are removed.
     pub removes: bool,
     /// How long messages took is measured.
@@ -303,7 +303,7 @@ fn is_loss(error: &Error) -> bool {
 }
 
 /// Whether payloads are shown as text on a terminal.
-fn shows_text(output: &config::Output) -> bool {
+fn shows_text(output: &config::OutputOptions) -> bool {
     match &output.destination {
         Destination::Watch(watch) => watch.encoding.is_none(),
         Destination::Stdout | Destination::Folder(_) | Destination::Commands(_) => {

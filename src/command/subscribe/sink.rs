@@ -1,14 +1,22 @@
 //! Where messages are written: stdout or a folder, the screen of `--watch`, or the commands of
 //! `--exec`.
 
+use std::time::Instant;
+
+use anyhow::{Context, Result};
 use bytes::Bytes;
 
+use super::config::{self, Destination};
 use super::exec::Exec;
 use super::watch::WatchSink;
+use crate::client::Client;
+use crate::command::start_output;
 use crate::format::template::Unfit;
 use crate::mqtt::packet::Publish;
 use crate::mqtt::topic::TopicName;
-use crate::stdio::stdout::Output;
+use crate::report::Verbosity;
+use crate::stdio::folder::Folder;
+use crate::stdio::stdout::{self, Output, Target};
 
 /// What all of them can do.
 pub enum Sink {
@@ -21,6 +29,28 @@ pub enum Sink {
 }
 
 impl Sink {
+    /// Starts what writes messages.
+    pub fn start(
+        client: &Client,
+        output: &config::OutputOptions,
+        target: Target,
+        verbosity: Verbosity,
+    ) -> Result<Self> {
+        let layout = output.layout.clone();
+        Ok(match &output.destination {
+            Destination::Commands(commands) => {
+                Self::Commands(Box::new(Exec::start(commands, layout, verbosity, client)?))
+            }
+            Destination::Watch(watch) => {
+                let output = start_output(client, layout, target)?;
+                Self::Watch(Box::new(WatchSink::new(*watch, output, Instant::now())))
+            }
+            Destination::Stdout | Destination::Folder(_) => {
+                Self::Output(start_output(client, layout, target)?)
+            }
+        })
+    }
+
     /// The thread that writes, if there is one.
     fn output(&mut self) -> Option<&mut Output> {
         match self {
@@ -132,4 +162,15 @@ impl Sink {
     pub fn has_failed(&self) -> bool {
         matches!(self, Self::Commands(exec) if exec.has_failed())
     }
+}
+
+/// Where the messages go; a folder is made if it is not there.
+pub fn target(destination: &Destination) -> Result<Target> {
+    let Destination::Folder(path) = destination else {
+        let stdout = stdout::unbuffered_stdout().context("opening stdout")?;
+        return Ok(Target::Stream(Box::new(stdout)));
+    };
+    let context = || format!("the folder {}", path.display());
+    let (folder, names) = Folder::open(path.clone()).with_context(context)?;
+    Ok(Target::Folder(folder, names))
 }

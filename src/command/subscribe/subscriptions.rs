@@ -1,7 +1,7 @@
 //! SUBSCRIBE and UNSUBSCRIBE, and their answers.
 
 use super::Subscriber;
-use super::config::Subscriptions;
+use super::config::SubscribeRequest;
 use crate::exit::Exit;
 use crate::mqtt::packet::{SubAck, UnsubAck};
 use crate::mqtt::session;
@@ -10,7 +10,7 @@ use crate::report;
 
 impl Subscriber {
     pub(super) fn subscribe(&mut self) {
-        let Subscriptions { subscribe, unsubscribe, .. } = &self.subscriptions;
+        let SubscribeRequest { subscribe, unsubscribe, .. } = &self.subscriptions;
         if !subscribe.is_empty() {
             let properties = self.subscriptions.subscribe_properties.clone();
             self.client.subscribe(subscribe.clone(), properties);

@@ -32,7 +32,7 @@ pub struct WatchSink {
 
 impl WatchSink {
     /// Lines for stderr stand above the frames from now on.
-    pub fn new(config: config::Watch, output: Output, now: Instant) -> Self {
+    pub fn new(config: config::WatchOptions, output: Output, now: Instant) -> Self {
         status_line::enter_frames();
         let watch = Watch::new(config.colour, config.encoding);
         Self { watch, output, latest: 0, drawn: 0, next: now, has_ended: false }
