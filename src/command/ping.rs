@@ -166,17 +166,18 @@ impl Pinger {
             screen::begin_line(false);
         }
         let elapsed = began.elapsed();
-        let has_reader = self.write_lines()? && self.print_summary(url, elapsed)?;
+        let has_reader = !matches!(end, Ok(PingEnd::NoReader))
+            && self.write_lines()?
+            && self.print_summary(url, elapsed)?;
         Ok(match end.with_context(|| format!("pinging {url}"))? {
             // Without a reader nothing more was asked.
-            PingEnd::NoReader => Exit::Done,
-            PingEnd::Done | PingEnd::Interrupted(_) if !has_reader => Exit::Done,
+            _ if !has_reader => Exit::Done,
             PingEnd::Interrupted(signal) if self.plan.count.is_some() => Exit::Signal(signal),
             PingEnd::Done | PingEnd::Interrupted(_) if self.statistics.is_empty() => {
                 report::failure(&format!("pinging {url}: no probe was answered"));
                 Exit::TimedOut
             }
-            PingEnd::Done | PingEnd::Interrupted(_) => Exit::Done,
+            PingEnd::NoReader | PingEnd::Done | PingEnd::Interrupted(_) => Exit::Done,
         })
     }
 
