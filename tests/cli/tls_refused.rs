@@ -50,7 +50,7 @@ fn not_yet_valid() {
     refuses(
         |authority| {
             authority.certify_with(&["127.0.0.1"], |params| {
-                params.not_before = date_time_ymd(2150, 2, 28)
+                params.not_before = date_time_ymd(2150, 2, 28);
             })
         },
         "certificate not valid before 2150-02-28; check the clock of this machine",
