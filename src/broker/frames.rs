@@ -102,20 +102,11 @@ mod tests {
     const BINARY: u8 = 0x82;
     const CLOSE: u8 = 0x88;
     use crate::mqtt::packet::Publish;
-    use crate::mqtt::property::Properties;
-    use crate::mqtt::qos::QoS;
+
     use crate::mqtt::topic::TopicName;
 
     fn publish(size: usize) -> Packet {
-        Packet::Publish(Publish {
-            dup: false,
-            qos: QoS::AtMostOnce,
-            retain: false,
-            topic: Some(TopicName::new("t").unwrap()),
-            packet_id: None,
-            properties: Properties::default(),
-            payload: Bytes::from(vec![b'x'; size]),
-        })
+        Packet::Publish(Publish::new(TopicName::new("t").unwrap(), Bytes::from(vec![b'x'; size])))
     }
 
     fn written(packets: &[Packet]) -> Vec<u8> {

@@ -48,8 +48,8 @@ impl Client {
     /// What proves who we are to one host is not for another.
     fn withhold_credentials(&mut self, host: &str) {
         let config = self.session.config();
-        let has_credentials =
-            config.credentials != Credentials::default() || config.authentication.is_some();
+        let has_credentials = config.login.credentials != Credentials::default()
+            || config.login.authentication.is_some();
         if has_credentials && self.session.withhold_credentials(true) {
             self.warn(&format!("redirected to {host}: user name and password are not sent there"));
         }

@@ -110,7 +110,7 @@ fn expected(steps: &[Step], limit: usize) -> Vec<Read> {
     for step in steps {
         match step {
             Step::Write(payload) => {
-                messages.extend(payload.chunks(limit).map(|part| (0x82, part.to_vec())))
+                messages.extend(payload.chunks(limit).map(|part| (0x82, part.to_vec())));
             }
             Step::Flush => {}
             Step::Ping => messages.push((0x89, Vec::new())),

@@ -1,14 +1,14 @@
-//! How a connection begins: CONNECT, CONNACK, and the unfinished business of the one before.
+//! The begin of a connection: CONNECT, CONNACK, and what the connection before left unfinished.
 
 use std::time::Instant;
 
-use super::exchange::Again;
-use super::keep_alive::KeepAlive;
-use super::limits::Limits;
-use super::sent::Sent;
-use super::{Event, Session, State, Violation, inbound};
-use crate::mqtt::packet::{Ack, ConnAck, Connect, Credentials, Packet};
-use crate::mqtt::property::{Properties, Property};
+use super::in_flight::Again;
+use super::lifetime::SessionEnd;
+use super::sent::SentMessage;
+use super::server_limits::ServerLimits;
+use super::{Config, Event, Session, State, Violation, inbound};
+use crate::mqtt::packet::{Ack, ConnAck, Connect, Packet};
+use crate::mqtt::property::{Properties, Property, PropertyId};
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
 
@@ -16,13 +16,12 @@ impl Session {
     /// A network connection stands: CONNECT goes out, alone, and CONNACK is awaited.
     pub fn connect(&mut self) {
         self.state = State::Connecting;
-        self.decoder = super::decoder(&self.config);
-        self.parts.connection_lost();
+        self.receiver.connecting(&self.config);
         self.outbox.clear();
         self.aliases.clear();
-        self.limits = Limits::before_connack();
-        self.keep_alive = KeepAlive::off();
-        self.unsure |= std::mem::replace(&mut self.unanswered, true);
+        self.limits = ServerLimits::before_connack();
+        self.keep_alive.stop();
+        self.at_server.connecting();
         let properties = self.connect_properties();
         let connect = Connect {
             version: self.config.version,
@@ -30,65 +29,45 @@ impl Session {
             keep_alive: self.config.keep_alive,
             client_id: self.config.client_id.clone(),
             will: self.config.will.clone(),
-            credentials: self.credentials(),
+            credentials: self.authenticator.credentials(&self.config.login),
             properties,
         };
         self.send(&Packet::Connect(Box::new(connect)));
     }
 
-    fn credentials(&self) -> Credentials {
-        if self.withhold_credentials {
-            Credentials::default()
-        } else {
-            self.config.credentials.clone()
-        }
-    }
-
-    /// Clean Start begins a new session; the older Clean Session also ends it with the connection,
-    /// so where it must not, a new session is only begun by [`Session::forget_at_server`].
     fn clean_start(&self) -> bool {
-        match self.config.version {
-            _ if self.forget_at_server => true,
-            Version::V5 => self.config.clean_start && !self.resumable,
-            Version::V3_1 | Version::V3_1_1 => !self.survives(),
-        }
+        let Config { lifetime, clean_start, version, .. } = self.config;
+        self.at_server.clean_start(lifetime, clean_start, version)
     }
 
-    fn survives_connection(&self) -> bool {
-        self.config.outlives_connection
-            && (self.config.version == Version::V5 || !self.config.only_with_expiry)
+    /// What ends the session at the server when the client is done.
+    pub(super) fn end(&self) -> SessionEnd {
+        self.config.lifetime.end(self.config.version)
     }
 
-    /// Whether the server is asked to keep the session when the connection is lost.
-    pub(super) fn survives(&self) -> bool {
-        self.survives_connection() || self.config.outlives_us
-    }
-
-    /// Before MQTT 5: the server has an old session of our identifier, where we want a new one
-    /// (after [`Event::Connected`]).
+    /// Before MQTT 5: whether the server has an old session of our identifier, where a new one is
+    /// wanted (after [`Event::Connected`]).
     pub fn is_stale(&self, connack: &ConnAck) -> bool {
-        connack.session_present
-            && self.leaves_remains()
-            && !self.resumable_before
-            && !self.forget_at_server
+        self.at_server.is_stale(self.config.lifetime, self.config.version, connack)
     }
 
     /// Makes the next connection end the session at the server, or (`false`) the one after it begin
     /// a new one.
     pub fn forget_at_server(&mut self, forget: bool) {
-        self.forget_at_server = forget;
-        self.resumable = false;
+        self.at_server.set_ending(forget);
     }
 
-    /// Whether the server would keep the session after our DISCONNECT, although we do not want it
-    /// to: then one more connection must end it, see [`Session::forget_at_server`].
+    /// Whether the server keeps the session after our DISCONNECT although it should end: then one
+    /// more connection must end it, see [`Session::forget_at_server`].
     pub fn leaves_remains(&self) -> bool {
-        self.config.version < Version::V5 && self.survives_connection() && !self.config.outlives_us
+        self.end() == SessionEnd::CleanConnection
     }
 
-    /// Whether the server keeps a session of ours that nobody wants when this connection is lost.
+    /// Whether the server keeps the session when this connection is lost, although nobody will take
+    /// it up.
     pub fn stays_at_server(&self) -> bool {
-        self.resumable && self.survives_connection() && !self.config.outlives_us
+        self.at_server.is_begun()
+            && matches!(self.end(), SessionEnd::Disconnect | SessionEnd::CleanConnection)
     }
 
     fn connect_properties(&mut self) -> Properties {
@@ -96,20 +75,27 @@ impl Session {
         if !self.config.version.has_properties() {
             return properties;
         }
-        if self.survives() && self.config.session_expiry > 0 {
-            properties.push(Property::SessionExpiryInterval(self.config.session_expiry));
+        if self.end() != SessionEnd::Connection && self.config.session_expiry > 0 {
+            properties.push(Property::number(
+                PropertyId::SessionExpiryInterval,
+                self.config.session_expiry,
+            ));
         }
-        properties.push(Property::ReceiveMaximum(inbound::RECEIVE_MAXIMUM));
+        properties
+            .push(Property::number(PropertyId::ReceiveMaximum, inbound::RECEIVE_MAXIMUM.into()));
         if inbound::TOPIC_ALIAS_MAXIMUM > 0 {
-            properties.push(Property::TopicAliasMaximum(inbound::TOPIC_ALIAS_MAXIMUM));
+            properties.push(Property::number(
+                PropertyId::TopicAliasMaximum,
+                inbound::TOPIC_ALIAS_MAXIMUM.into(),
+            ));
         }
-        if let Ok(maximum) = u32::try_from(self.config.maximum_packet) {
-            properties.push(Property::MaximumPacketSize(maximum));
+        if let Ok(maximum) = u32::try_from(self.config.receiving.maximum_packet) {
+            properties.push(Property::number(PropertyId::MaximumPacketSize, maximum));
         }
-        for property in &self.config.connect_properties {
+        for property in &self.config.properties.connect {
             properties.set(property.clone());
         }
-        self.begin_authentication(&mut properties);
+        self.authenticator.begin(&self.config.login, &mut properties);
         properties
     }
 
@@ -126,29 +112,29 @@ impl Session {
     }
 
     pub(super) fn connected(&mut self, connack: Box<ConnAck>, now: Instant) -> Event {
-        self.unanswered = false;
         if connack.code != ReasonCode::SUCCESS {
+            self.at_server.refused();
             self.state = State::Ended;
             return Event::Refused(connack);
         }
         self.state = State::Online;
-        self.limits = Limits::from_connack(&connack.properties, self.config.version);
+        self.limits = ServerLimits::from_connack(&connack.properties, self.config.version);
         let keep_alive = self.limits.server_keep_alive.unwrap_or(self.config.keep_alive);
-        self.keep_alive = KeepAlive::every(keep_alive, now, self.held);
+        self.keep_alive.start(keep_alive, now);
         if let Some(assigned) = connack.properties.assigned_client_identifier() {
             self.config.client_id = assigned.clone();
         }
-        if !self.forget_at_server {
+        if !self.at_server.is_ending() {
             self.resume(self.session_present(&connack));
         }
-        self.resumable_before = std::mem::replace(&mut self.resumable, true);
+        self.at_server.connected();
         Event::Connected(connack)
     }
 
     /// MQTT 3.1 has no Session Present: what we did not begin anew must be there (3.1 §3.1).
     fn session_present(&self, connack: &ConnAck) -> bool {
         match self.config.version {
-            Version::V3_1 => self.resumable && !self.clean_start(),
+            Version::V3_1 => self.at_server.is_begun() && !self.clean_start(),
             Version::V3_1_1 | Version::V5 => connack.session_present,
         }
     }
@@ -157,11 +143,10 @@ impl Session {
     fn resume(&mut self, session_present: bool) {
         // The session may also be one that an unanswered CONNECT of ours began, after the server
         // lost the other.
-        let unsure = std::mem::take(&mut self.unsure) || self.config.version == Version::V3_1;
+        let unsure = self.at_server.take_unsure() || self.config.version == Version::V3_1;
         let resumed = self.exchanges.resume(session_present);
-        self.inbound.resume(session_present, unsure);
-        if (!session_present || self.parts.is_fleeting()) && self.tear() {
-            self.events.push_back(Event::MessageTorn);
+        if self.receiver.resume(session_present, unsure) {
+            self.reports.push(Event::MessageCut);
         }
         if !session_present || unsure || resumed.unanswered_subscribe {
             self.subscribe_again();
@@ -169,21 +154,23 @@ impl Session {
         for (filters, properties) in resumed.unsubscribe {
             self.unsubscribe(filters, properties);
         }
-        self.events.extend(resumed.in_doubt.into_iter().map(|record| Event::InDoubt { record }));
+        for token in resumed.in_doubt {
+            self.reports.push(Event::InDoubt { token });
+        }
         self.give_up();
         self.resend();
     }
 
     /// Sends again what the window and the outbox allow.
     pub(super) fn resend(&mut self) {
-        while self.state == State::Online && !self.forget_at_server && self.outbox.has_room() {
-            let (limits, asked) = (&self.limits, self.config.max_inflight);
+        while self.state == State::Online && !self.at_server.is_ending() && self.outbox.has_room() {
+            let (limits, asked) = (&self.limits, self.config.sending.max_inflight);
             match self.exchanges.resend(|qos| limits.window(qos, asked)) {
                 Some(Again::Publish { sent, packet_id, dup }) => {
                     self.send_publish(&sent, Some(packet_id), dup).expect("it was encoded before");
                 }
                 Some(Again::Release(packet_id)) => {
-                    self.send(&Packet::PubRel(Ack::success(packet_id)))
+                    self.send(&Packet::PubRel(Ack::success(packet_id)));
                 }
                 None => return,
             }
@@ -194,16 +181,16 @@ impl Session {
     /// refused here.
     fn give_up(&mut self) {
         let (limits, version) = (&self.limits, self.config.version);
-        let verdict = |sent: &Sent| {
+        let verdict = |sent: &SentMessage| {
             limits.check(&sent.head, sent.length(), version).err().map(|error| error.code())
         };
-        for (record, code) in self.exchanges.give_up(verdict) {
-            self.events.push_back(Event::Acknowledged { record, code, reason: None });
+        for (token, code) in self.exchanges.give_up(verdict) {
+            self.reports.push(Event::Acknowledged { token, code, reason: None });
         }
     }
 
     fn subscribe_again(&mut self) {
-        for (subscriptions, properties) in std::mem::take(&mut self.subscriptions) {
+        for (subscriptions, properties) in self.subscriptions.take() {
             self.subscribe(subscriptions, properties);
         }
     }

@@ -1,4 +1,4 @@
-//! What the server of one connection allows: the properties of its CONNACK, or their defaults
+//! The limits of the server of one connection: the properties of its CONNACK, or their defaults
 //! (§3.2.2.3).
 
 use std::num::NonZeroU16;
@@ -19,15 +19,15 @@ const WINDOW_EXACTLY_ONCE: u16 = 20;
 
 /// The server's limits; absent properties have their default, anew for each connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a limit of its own")]
-pub struct Limits {
+#[expect(clippy::struct_excessive_bools, reason = "each is a property of CONNACK")]
+pub struct ServerLimits {
     /// `None` before MQTT 5: the server does not say.
     pub receive_maximum: Option<u16>,
     /// The largest packet the server takes, in bytes.
     pub maximum_packet: usize,
     /// The highest QoS it takes.
     pub maximum_qos: QoS,
-    /// Whether it keeps retained messages.
+    /// Whether it stores retained messages.
     pub retain_available: bool,
     /// The highest topic alias it takes; 0 is none.
     pub topic_alias_maximum: u16,
@@ -41,7 +41,7 @@ pub struct Limits {
     pub server_keep_alive: Option<u16>,
 }
 
-impl Limits {
+impl ServerLimits {
     /// The defaults of §3.2.2.3.
     pub fn before_connack() -> Self {
         Self {

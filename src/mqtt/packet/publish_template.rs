@@ -1,30 +1,33 @@
-//! The headers of messages that are alike but for identifier and payload: encoded once, and then
-//! only touched up. It must never know where the payloads come from.
+//! Many PUBLISH packets that differ in identifier and payload only: the header is encoded once and
+//! then patched for each of them, as lines from stdin need it.
 
 use bytes::{BufMut, BytesMut};
 
-use super::fixed_header::LONGEST_FIXED_HEADER;
-use super::writer::put_variable_byte_integer;
-use super::{EncodeError, MAXIMUM_REMAINING_LENGTH, PacketId, Publish};
+use super::data::put_variable_byte_integer;
+use super::error::EncodeError;
+use super::header::LONGEST_FIXED_HEADER;
+use super::publish::Publish;
+use super::{MAXIMUM_REMAINING_LENGTH, PacketId};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::version::Version;
 
-/// See the module.
+/// The encoded header of PUBLISH packets that differ in identifier and payload only.
 #[derive(Debug)]
-pub struct RunHeader {
+pub struct PublishTemplate {
     /// Room for the longest fixed header, and then the variable header.
     bytes: BytesMut,
     /// Where the fixed header begins.
     start: usize,
     first: u8,
-    /// The payload that the fixed header counts in, in bytes.
+    /// The length of the payload in bytes that the remaining length includes.
     payload: Option<usize>,
     /// Where the identifier stands.
     id: Option<usize>,
 }
 
-impl RunHeader {
-    /// The header of messages like `publish`, each with a payload of at most `longest` bytes.
+impl PublishTemplate {
+    /// The header of messages like `publish`, each with a payload of at most `longest` bytes. Its
+    /// own identifier and payload do not count.
     pub fn new(publish: &Publish, longest: usize, version: Version) -> Result<Self, EncodeError> {
         let has_id = publish.qos > QoS::AtMostOnce;
         let mut bytes = BytesMut::zeroed(LONGEST_FIXED_HEADER);
@@ -33,7 +36,7 @@ impl RunHeader {
         if length > MAXIMUM_REMAINING_LENGTH {
             return Err(EncodeError::TooLarge { length });
         }
-        let topic = publish.topic.as_ref().map_or(0, |topic| topic.as_str().len());
+        let topic = publish.topic_or_empty().len();
         let id = has_id.then_some(LONGEST_FIXED_HEADER + 2 + topic);
         Ok(Self { bytes, start: 0, first: publish.first_byte(), payload: None, id })
     }
@@ -42,7 +45,7 @@ impl RunHeader {
     #[inline]
     pub fn put(&mut self, packet_id: PacketId, payload: &[u8], out: &mut BytesMut) {
         if self.payload != Some(payload.len()) {
-            self.count_in(payload.len());
+            self.set_payload_length(payload.len());
         }
         if let Some(id) = self.id {
             self.bytes[id..id + 2].copy_from_slice(&packet_id.get().to_be_bytes());
@@ -53,13 +56,13 @@ impl RunHeader {
         out.extend_from_slice(payload);
     }
 
-    /// Writes the fixed header of messages with so long a payload (§2.1).
-    fn count_in(&mut self, payload: usize) {
+    /// Writes the fixed header for payloads of this length in bytes (§2.1).
+    fn set_payload_length(&mut self, payload: usize) {
         let remaining = self.bytes.len() - LONGEST_FIXED_HEADER + payload;
         let mut fixed = BytesMut::with_capacity(LONGEST_FIXED_HEADER);
         fixed.put_u8(self.first);
         put_variable_byte_integer(remaining, &mut fixed)
-            .expect("the longest payload has been counted in");
+            .expect("`new` has checked the longest payload");
         self.start = LONGEST_FIXED_HEADER - fixed.len();
         self.bytes[self.start..LONGEST_FIXED_HEADER].copy_from_slice(&fixed);
         self.payload = Some(payload);

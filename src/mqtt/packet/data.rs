@@ -1,21 +1,23 @@
-//! A cursor over the body of one packet: the data types of §1.5, each checked against what is left.
-//! It must never know what a packet means.
+//! The data types of §1.5 (integers, strings, binary data) on the wire: read with every length
+//! checked, and written.
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use bytestring::ByteString;
 use memchr::memchr;
 
-use super::{MAXIMUM_ITEMS, Malformed, PacketId, PacketType};
+use super::error::{EncodeError, Malformed};
+use super::{MAXIMUM_ITEMS, MAXIMUM_REMAINING_LENGTH, PacketId, PacketType};
 
-/// The rest of one packet. Strings and binary data that are taken from it are slices, not copies.
+/// The part of one packet that was not read yet. Strings and binary data that are read from it are
+/// slices, not copies.
 #[derive(Debug)]
-pub struct Reader {
+pub struct PacketReader {
     rest: Bytes,
     packet: PacketType,
 }
 
-impl Reader {
-    /// Reads this body; the packet's type is for the errors.
+impl PacketReader {
+    /// Reads this body; `packet` is named in the errors.
     pub fn new(body: Bytes, packet: PacketType) -> Self {
         Self { rest: body, packet }
     }
@@ -30,12 +32,12 @@ impl Reader {
         self.rest.len()
     }
 
-    /// All that is left: the payload of a PUBLISH.
+    /// Takes everything that is left: the payload of a PUBLISH.
     pub fn take_rest(&mut self) -> Bytes {
         std::mem::take(&mut self.rest)
     }
 
-    /// Appends to a list what was read from here, unless the list is long enough to be an attack.
+    /// Appends an item that was read to a list of at most [`MAXIMUM_ITEMS`].
     pub fn collect<T>(&self, list: &mut Vec<T>, item: T) -> Result<(), Malformed> {
         if list.len() == MAXIMUM_ITEMS {
             return Err(Malformed::TooManyItems { packet: self.packet });
@@ -52,7 +54,7 @@ impl Reader {
         }
     }
 
-    /// The next bytes as a reader of their own.
+    /// A reader of the next `length` bytes.
     pub fn section(&mut self, length: usize) -> Result<Self, Malformed> {
         Ok(Self { rest: self.take(length)?, packet: self.packet })
     }
@@ -111,8 +113,9 @@ impl Reader {
     }
 }
 
-/// The Variable Byte Integer at the beginning of these bytes and its length, or `None` if it goes
-/// on past their end. It has at most four bytes, and no more than it needs `[MQTT-1.5.5-1]`.
+/// The Variable Byte Integer at the beginning of these bytes and its length, or `None` if it
+/// continues after their end. It has at most four bytes, and no more than it needs
+/// `[MQTT-1.5.5-1]`.
 pub fn variable_byte_integer(bytes: &[u8]) -> Result<Option<(u32, usize)>, Malformed> {
     let mut value = 0;
     for (index, &byte) in bytes.iter().take(4).enumerate() {
@@ -125,4 +128,55 @@ pub fn variable_byte_integer(bytes: &[u8]) -> Result<Option<(u32, usize)>, Malfo
         }
     }
     if bytes.len() < 4 { Ok(None) } else { Err(Malformed::VariableByteInteger) }
+}
+
+/// How many bytes a Variable Byte Integer takes (§1.5.5, Table 1-1).
+pub fn variable_byte_integer_len(value: usize) -> usize {
+    match value {
+        0..=127 => 1,
+        128..=16_383 => 2,
+        16_384..=2_097_151 => 3,
+        _ => 4,
+    }
+}
+
+/// Appends a Variable Byte Integer (§1.5.5); more than 268,435,455 is an error.
+pub fn put_variable_byte_integer(value: usize, out: &mut BytesMut) -> Result<(), EncodeError> {
+    if value > MAXIMUM_REMAINING_LENGTH {
+        return Err(EncodeError::TooLarge { length: value });
+    }
+    let mut rest = value;
+    while rest > 0x7F {
+        out.put_u8(rest.to_le_bytes()[0] | 0x80);
+        rest >>= 7;
+    }
+    out.put_u8(rest.to_le_bytes()[0]);
+    Ok(())
+}
+
+/// Appends what `write` appends, or nothing if it fails.
+pub fn all_or_nothing(
+    out: &mut BytesMut,
+    write: impl FnOnce(&mut BytesMut) -> Result<(), EncodeError>,
+) -> Result<(), EncodeError> {
+    let start = out.len();
+    let result = write(out);
+    if result.is_err() {
+        out.truncate(start);
+    }
+    result
+}
+
+/// Appends Binary Data (§1.5.6); more than 65,535 bytes is an error.
+pub fn put_binary(data: &[u8], out: &mut BytesMut) -> Result<(), EncodeError> {
+    let length =
+        u16::try_from(data.len()).map_err(|_| EncodeError::StringTooLong { length: data.len() })?;
+    out.put_u16(length);
+    out.extend_from_slice(data);
+    Ok(())
+}
+
+/// Appends a UTF-8 Encoded String (§1.5.4); more than 65,535 bytes is an error.
+pub fn put_string(text: &str, out: &mut BytesMut) -> Result<(), EncodeError> {
+    put_binary(text.as_bytes(), out)
 }

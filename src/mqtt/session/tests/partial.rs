@@ -33,12 +33,12 @@ impl Output {
                     let (number, payload) = self.open.take().expect("it has begun");
                     self.whole.push((number, payload.freeze()));
                 }
-                Event::MessageTorn => {
+                Event::MessageCut => {
                     assert!(self.open.take().is_some(), "it has begun");
                     self.torn += 1;
                 }
                 Event::Message(delivery) => {
-                    self.whole.push((delivery.number, delivery.publish.payload))
+                    self.whole.push((delivery.number, delivery.publish.payload));
                 }
                 other => panic!("{other:?}"),
             }
@@ -47,7 +47,7 @@ impl Output {
 }
 
 fn in_parts(version: Version) -> Config {
-    Config { parts_above: Some(10), ..config(version) }
+    Config { receiving: parts_above(10), ..config(version) }
 }
 
 fn large(qos: QoS, dup: bool, payload: &'static [u8]) -> Publish {
@@ -91,7 +91,7 @@ fn a_large_message_comes_as_it_arrives() {
             let rest = vec![Event::Piece(PAYLOAD[10..].into()), Event::MessageEnds];
             assert_eq!(client.feed_bytes(second), Ok(rest));
             assert_eq!(client.sent(), []);
-            client.session.settle(1);
+            client.session.acknowledge_up_to(1);
             let expected: &[&str] = match qos {
                 QoS::AtMostOnce => &[],
                 QoS::AtLeastOnce => &["PUBACK 9"],
@@ -121,7 +121,7 @@ fn what_comes_again_goes_on_where_it_was() {
                 let expected = Output { whole: vec![(1, PAYLOAD.into())], ..Output::default() };
                 assert_eq!(output, expected, "{version} {first} {second}");
                 assert_eq!(client.sent(), []);
-                client.session.settle(1);
+                client.session.acknowledge_up_to(1);
                 let answer = if qos == ONCE { "PUBACK 9" } else { "PUBREC 9" };
                 assert_eq!(brief(&client.sent()), [answer]);
             }
@@ -136,11 +136,11 @@ fn at_qos_0_it_is_torn() {
         for cut in 0..length {
             let (mut client, mut output) = cut_at(version, QoS::AtMostOnce, cut);
             let is_open = output.open.is_some();
-            assert_eq!(client.session.tears(), is_open);
+            assert_eq!(client.session.loss_cuts_message(), is_open);
             assert_eq!(is_open, cut > length - PAYLOAD.len());
             output.take(client.reconnect(connack(true)));
             assert_eq!(output.torn, usize::from(is_open));
-            assert!(!client.session.tears());
+            assert!(!client.session.loss_cuts_message());
             output.take(
                 client.feed_bytes(bytes_of(version, large(ONCE, false, PAYLOAD))).expect("none"),
             );
@@ -154,7 +154,7 @@ fn with_the_session_it_is_lost() {
     for version in [Version::V3_1_1, Version::V5] {
         for qos in [ONCE, EXACTLY] {
             let (mut client, mut output) = cut_at(version, qos, length_on_wire(version, qos) - 1);
-            assert!(!client.session.tears());
+            assert!(!client.session.loss_cuts_message());
             output.take(client.reconnect(connack(false)));
             assert_eq!((output.torn, output.open.is_none()), (1, true));
         }
@@ -163,11 +163,11 @@ fn with_the_session_it_is_lost() {
 
 #[test]
 fn a_session_that_does_not_outlive_the_connection_tears_it() {
-    let config = Config { outlives_connection: false, ..in_parts(Version::V5) };
+    let config = Config { lifetime: Lifetime::Connection, ..in_parts(Version::V5) };
     let mut client = Client::online(config);
     let wire = bytes_of(Version::V5, large(ONCE, false, PAYLOAD));
     client.feed_bytes(wire.slice(..wire.len() - 1)).expect("no violation");
-    assert!(client.session.tears());
+    assert!(client.session.loss_cuts_message());
 }
 
 /// What is not the same message must not be glued to the half of another.
@@ -195,7 +195,7 @@ fn anything_else_tears_it() {
                 );
                 let expected = Output { whole: vec![(1, publish.payload)], open: None, torn: 1 };
                 assert_eq!(output, expected, "{version}");
-                if client.session.inbound.has(&again) {
+                if client.session.receiver.inbound.has(&again) {
                     continue;
                 }
                 // Now it may come, and is a new one.
@@ -223,7 +223,7 @@ fn what_is_not_delivered_does_not_tear_it() {
         );
         assert_eq!(output.whole.last(), Some(&(2, PAYLOAD.into())));
         client.sent();
-        client.session.settle(2);
+        client.session.acknowledge_up_to(2);
         assert_eq!(brief(&client.sent()), ["PUBREC 3", "PUBACK 9"]);
     }
 }
@@ -238,7 +238,7 @@ fn a_repeated_qos_2_message_is_swallowed() {
         let again = bytes_of(version, large(EXACTLY, true, PAYLOAD));
         let (first, last) = (again.slice(..again.len() - 1), again.slice(again.len() - 1..));
         assert_eq!(client.feed_bytes(first), Ok(vec![]));
-        client.session.settle(1);
+        client.session.acknowledge_up_to(1);
         assert_eq!(client.sent(), []);
         assert_eq!(client.feed_bytes(last), Ok(vec![]));
         assert_eq!(brief(&client.sent()), ["PUBREC 9"]);
@@ -254,9 +254,15 @@ fn with(properties: &[Property], publish: Publish) -> Publish {
 /// A server counts the expiry down, and has aliases of its own on each connection.
 #[test]
 fn what_a_server_changes_does_not_count() {
-    let before = [Property::MessageExpiryInterval(60), Property::ContentType("x".into())];
-    let after = [Property::ContentType("x".into()), Property::TopicAlias(1)];
-    let other = [Property::ContentType("y".into())];
+    let before = [
+        Property::number(PropertyId::MessageExpiryInterval, 60),
+        Property::text(PropertyId::ContentType, "x".into()),
+    ];
+    let after = [
+        Property::text(PropertyId::ContentType, "x".into()),
+        Property::number(PropertyId::TopicAlias, 1),
+    ];
+    let other = [Property::text(PropertyId::ContentType, "y".into())];
     for (properties, torn) in [(&before[..], 0), (&after[..], 0), (&other[..], 1), (&[], 1)] {
         let (mut client, mut output) = (Client::online(in_parts(Version::V5)), Output::default());
         let wire = bytes_of(Version::V5, with(&before, large(ONCE, false, PAYLOAD)));
@@ -271,9 +277,9 @@ fn what_a_server_changes_does_not_count() {
 /// With other properties it may be no large one any more.
 #[test]
 fn it_may_come_again_as_a_whole() {
-    let config = Config { parts_above: Some(34), ..config(Version::V5) };
+    let config = Config { receiving: parts_above(34), ..config(Version::V5) };
     let (mut client, mut output) = (Client::online(config), Output::default());
-    let expiry = [Property::MessageExpiryInterval(60)];
+    let expiry = [Property::number(PropertyId::MessageExpiryInterval, 60)];
     let wire = bytes_of(Version::V5, with(&expiry, large(ONCE, false, PAYLOAD)));
     output.take(client.feed_bytes(wire.slice(..wire.len() - 1)).expect("no violation"));
     assert!(output.open.is_some());
@@ -282,16 +288,16 @@ fn it_may_come_again_as_a_whole() {
     assert!(again.len() <= 34);
     output.take(client.feed_bytes(again).expect("no violation"));
     assert_eq!(output.whole, [(1, PAYLOAD.into())]);
-    client.session.settle(1);
+    client.session.acknowledge_up_to(1);
     assert_eq!(brief(&client.sent()), ["PUBACK 9"]);
 }
 
 #[test]
 fn the_rest_of_an_ignored_message_is_not_missed() {
     let (mut client, mut output) = cut_at(Version::V5, QoS::AtMostOnce, 25);
-    assert!(client.session.tears());
-    client.session.ignore();
-    assert!(!client.session.tears());
+    assert!(client.session.loss_cuts_message());
+    client.session.ignore_rest();
+    assert!(!client.session.loss_cuts_message());
     output.take(client.reconnect(connack(true)));
     assert_eq!(output.torn, 1);
 }
@@ -306,7 +312,7 @@ fn a_large_message_before_connack_is_a_violation() {
 
 #[test]
 fn the_log_tells_its_whole_length() {
-    let mut client = Client::online(Config { trace: true, ..in_parts(Version::V5) });
+    let mut client = Client::online(Config { reports: traced(), ..in_parts(Version::V5) });
     while client.session.traced().is_some() {}
     client.feed_bytes(bytes_of(Version::V5, large(ONCE, false, PAYLOAD))).expect("no violation");
     let line = "Client client received PUBLISH (d0, q1, r0, m9, 'a/topic', ... (16 bytes))";

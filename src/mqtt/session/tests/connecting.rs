@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::mqtt::packet::{Connect, Disconnect};
-use crate::mqtt::session::limits::Limits;
+use crate::mqtt::session::server_limits::ServerLimits;
 
 /// The CONNECT of the next connection.
 fn next_connect(client: &mut Client) -> Connect {
@@ -41,24 +41,27 @@ fn connect_is_these_bytes() {
     }
 }
 
-/// (version, clean start asked, outlives connection, outlives us) -> (Clean Start, Session Expiry),
-/// and the same for the second connection.
+/// (version, clean start asked, lifetime) -> (Clean Start, Session Expiry), and the same for the
+/// second connection.
 #[test]
-fn clean_start_and_expiry_follow_from_what_must_survive() {
+fn clean_start_and_expiry_follow_from_the_lifetime() {
+    use Lifetime::{Client as OurLife, ClientIfExpiring, Connection, Kept};
     use Version::{V3_1, V3_1_1, V5};
     let rows = [
-        ((V5, true, false, false), (true, None), (false, None)),
-        ((V5, true, true, false), (true, Some(3600)), (false, Some(3600))),
-        ((V5, false, true, true), (false, Some(3600)), (false, Some(3600))),
-        ((V5, true, true, true), (true, Some(3600)), (false, Some(3600))),
-        ((V3_1_1, true, false, false), (true, None), (true, None)),
-        ((V3_1_1, true, true, false), (false, None), (false, None)),
-        ((V3_1_1, false, true, true), (false, None), (false, None)),
-        ((V3_1, true, false, false), (true, None), (true, None)),
-        ((V3_1, true, true, false), (false, None), (false, None)),
+        ((V5, true, Connection), (true, None), (false, None)),
+        ((V5, true, ClientIfExpiring), (true, Some(3600)), (false, Some(3600))),
+        ((V5, true, OurLife), (true, Some(3600)), (false, Some(3600))),
+        ((V5, false, Kept), (false, Some(3600)), (false, Some(3600))),
+        ((V5, true, Kept), (true, Some(3600)), (false, Some(3600))),
+        ((V3_1_1, true, Connection), (true, None), (true, None)),
+        ((V3_1_1, true, ClientIfExpiring), (true, None), (true, None)),
+        ((V3_1_1, true, OurLife), (false, None), (false, None)),
+        ((V3_1_1, false, Kept), (false, None), (false, None)),
+        ((V3_1, true, Connection), (true, None), (true, None)),
+        ((V3_1, true, OurLife), (false, None), (false, None)),
     ];
-    for ((version, clean_start, outlives_connection, outlives_us), first, second) in rows {
-        let config = Config { clean_start, outlives_connection, outlives_us, ..config(version) };
+    for ((version, clean_start, lifetime), first, second) in rows {
+        let config = Config { clean_start, lifetime, ..config(version) };
         let mut client = Client::new(config);
         for expected in [first, second] {
             let connect = next_connect(&mut client);
@@ -90,7 +93,7 @@ fn connect_carries_credentials_and_will() {
     });
     for version in VERSIONS {
         let connect = connect_of(Config {
-            credentials: credentials.clone(),
+            login: Login { credentials: credentials.clone(), authentication: None },
             will: will.clone(),
             ..config(version)
         });
@@ -166,18 +169,18 @@ fn only_connack_may_come_first() {
 #[test]
 fn limits_are_those_of_the_latest_connack() {
     let limits = [
-        Property::ReceiveMaximum(7),
-        Property::MaximumPacketSize(1000),
-        Property::MaximumQoS(1),
-        Property::RetainAvailable(0),
-        Property::TopicAliasMaximum(3),
-        Property::WildcardSubscriptionAvailable(0),
-        Property::SubscriptionIdentifierAvailable(0),
-        Property::SharedSubscriptionAvailable(0),
-        Property::ServerKeepAlive(9),
+        Property::number(PropertyId::ReceiveMaximum, 7),
+        Property::number(PropertyId::MaximumPacketSize, 1000),
+        Property::number(PropertyId::MaximumQoS, 1),
+        Property::number(PropertyId::RetainAvailable, 0),
+        Property::number(PropertyId::TopicAliasMaximum, 3),
+        Property::number(PropertyId::WildcardSubscriptionAvailable, 0),
+        Property::number(PropertyId::SubscriptionIdentifierAvailable, 0),
+        Property::number(PropertyId::SharedSubscriptionAvailable, 0),
+        Property::number(PropertyId::ServerKeepAlive, 9),
     ];
     let mut client = Client::limited(config(Version::V5), &limits);
-    let announced = Limits {
+    let announced = ServerLimits {
         receive_maximum: Some(7),
         maximum_packet: 1000,
         maximum_qos: QoS::AtLeastOnce,
@@ -190,7 +193,7 @@ fn limits_are_those_of_the_latest_connack() {
     };
     assert_eq!(client.session.limits, announced);
     client.reconnect(connack(true));
-    let defaults = Limits {
+    let defaults = ServerLimits {
         receive_maximum: Some(65_535),
         maximum_packet: usize::MAX,
         maximum_qos: QoS::ExactlyOnce,
@@ -206,7 +209,7 @@ fn limits_are_those_of_the_latest_connack() {
 
 #[test]
 fn an_assigned_identifier_is_kept() {
-    let assigned = [Property::AssignedClientIdentifier("given".into())];
+    let assigned = [Property::text(PropertyId::AssignedClientIdentifier, "given".into())];
     let mut client =
         Client::limited(Config { client_id: "".into(), ..config(Version::V5) }, &assigned);
     assert_eq!(next_connect(&mut client).client_id, "given");
@@ -263,7 +266,7 @@ fn clean_start_is_not_answered_by_an_old_session() {
 fn a_session_that_was_asked_for_is_not_stale() {
     for version in VERSIONS {
         let mut client =
-            Client::new(Config { clean_start: false, outlives_us: true, ..config(version) });
+            Client::new(Config { clean_start: false, lifetime: Lifetime::Kept, ..config(version) });
         client.session.connect();
         let Some(Event::Connected(found)) = client.feed(&[connack(true)]).pop() else {
             panic!("connected")
@@ -293,12 +296,15 @@ fn a_connection_that_forgets_is_silent() {
 
 #[test]
 fn remains_are_left_only_before_mqtt_5() {
-    let rows =
-        [(false, false, false), (true, false, true), (true, true, false), (false, true, false)];
+    let rows = [
+        (Lifetime::Connection, false),
+        (Lifetime::ClientIfExpiring, false),
+        (Lifetime::Client, true),
+        (Lifetime::Kept, false),
+    ];
     for version in VERSIONS {
-        for (outlives_connection, outlives_us, remains) in rows {
-            let session =
-                Session::new(Config { outlives_connection, outlives_us, ..config(version) });
+        for (lifetime, remains) in rows {
+            let session = Session::new(Config { lifetime, ..config(version) });
             assert_eq!(session.leaves_remains(), remains && version < Version::V5);
         }
     }
@@ -316,16 +322,16 @@ fn goodbye(config: Config, code: ReasonCode) -> Option<Disconnect> {
 
 #[test]
 fn disconnect_ends_the_session_unless_it_shall_stay() {
-    let ours = |outlives_us| Config { outlives_us, ..config(Version::V5) };
+    let ours = |lifetime| Config { lifetime, ..config(Version::V5) };
     let expiry =
         |disconnect: Option<Disconnect>| disconnect.unwrap().properties.session_expiry_interval();
-    assert_eq!(expiry(goodbye(ours(false), ReasonCode::SUCCESS)), Some(0));
-    assert_eq!(expiry(goodbye(ours(true), ReasonCode::SUCCESS)), None);
+    assert_eq!(expiry(goodbye(ours(Lifetime::Client), ReasonCode::SUCCESS)), Some(0));
+    assert_eq!(expiry(goodbye(ours(Lifetime::Kept), ReasonCode::SUCCESS)), None);
     // After an error we do not come back either.
-    assert_eq!(expiry(goodbye(ours(false), ReasonCode::PROTOCOL_ERROR)), Some(0));
-    assert_eq!(expiry(goodbye(ours(true), ReasonCode::PROTOCOL_ERROR)), None);
+    assert_eq!(expiry(goodbye(ours(Lifetime::Client), ReasonCode::PROTOCOL_ERROR)), Some(0));
+    assert_eq!(expiry(goodbye(ours(Lifetime::Kept), ReasonCode::PROTOCOL_ERROR)), None);
     // `[MQTT-3.1.2-23]`: nothing to end where nothing was asked for.
-    let volatile = Config { outlives_connection: false, ..config(Version::V5) };
+    let volatile = Config { lifetime: Lifetime::Connection, ..config(Version::V5) };
     assert_eq!(expiry(goodbye(volatile, ReasonCode::SUCCESS)), None);
 }
 
@@ -367,7 +373,7 @@ fn half_a_packet_is_lost_with_its_connection() {
 
 #[test]
 fn the_log_has_a_line_for_each_packet() {
-    let mut client = Client::online(Config { trace: true, ..config(Version::V5) });
+    let mut client = Client::online(Config { reports: traced(), ..config(Version::V5) });
     client.session.ping();
     let lines: Vec<_> = std::iter::from_fn(|| client.session.traced()).collect();
     assert_eq!(

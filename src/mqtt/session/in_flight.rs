@@ -1,10 +1,11 @@
-//! What we began and the server has not finished: QoS 1 and 2 messages, SUBSCRIBE and UNSUBSCRIBE.
+//! What is in flight: QoS 1 and 2 messages, SUBSCRIBE and UNSUBSCRIBE without their answers.
 //!
 //! Packet identifiers are handed out in order, so the exchanges stand in a queue without gaps and
 //! an identifier *is* a position in it: no search, whatever the window. A finished exchange stays
 //! as a tombstone until all before it are finished; so an identifier is never reused in flight.
 
 use std::collections::VecDeque;
+use std::fmt;
 
 use crate::mqtt::packet::PacketId;
 use crate::mqtt::property::Properties;
@@ -13,8 +14,7 @@ use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::topic::TopicFilter;
 
 use super::Violation;
-use super::sent::Sent;
-use super::unanswered::Unanswered;
+use super::sent::SentMessage;
 
 /// How many identifiers there are: 1 to 65,535.
 const IDENTIFIERS: usize = 65_535;
@@ -27,13 +27,13 @@ const REMEMBERED: usize = 64 * 1024 * 1024;
 const NOT_EXACTLY_ONCE: Violation =
     Violation::Unexpected("PUBREC for something that is not a QoS 2 message");
 
-/// What is sent again.
+/// A packet that is sent again.
 #[derive(Debug)]
 pub enum Again {
     /// A message; if its payload is streamed, the caller must do it again.
     Publish {
         /// The message.
-        sent: Sent,
+        sent: SentMessage,
         /// Its identifier.
         packet_id: PacketId,
         /// The server may have it already `[MQTT-3.3.1-1]`.
@@ -43,13 +43,38 @@ pub enum Again {
     Release(PacketId),
 }
 
+/// A SUBSCRIBE or UNSUBSCRIBE that the server has not answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PendingSubscribe<'a> {
+    /// SUBSCRIBE to these filters.
+    Subscribe(&'a [TopicFilter]),
+    /// UNSUBSCRIBE from these filters.
+    Unsubscribe(&'a [TopicFilter]),
+}
+
+/// What the client is doing meanwhile: "subscribing to a and 2 more".
+impl fmt::Display for PendingSubscribe<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (verb, filters) = match self {
+            Self::Subscribe(filters) => ("subscribing to", filters),
+            Self::Unsubscribe(filters) => ("unsubscribing from", filters),
+        };
+        let first = filters.first().map_or("nothing", TopicFilter::as_str);
+        write!(f, "{verb} {first}")?;
+        match filters.len() {
+            0 | 1 => Ok(()),
+            count => write!(f, " and {} more", count - 1),
+        }
+    }
+}
+
 /// One unfinished exchange.
 #[derive(Debug)]
 pub enum Exchange {
     /// PUBLISH awaits PUBACK, or with QoS 2 PUBREC.
-    Published(Sent),
+    Published(SentMessage),
     /// PUBREL awaits PUBCOMP; the payload is no longer needed.
-    Released { record: u64 },
+    Released { token: u64 },
     /// SUBSCRIBE to these topic filters awaits SUBACK.
     Subscribe(Box<[TopicFilter]>),
     /// UNSUBSCRIBE awaits UNSUBACK.
@@ -59,7 +84,7 @@ pub enum Exchange {
 }
 
 impl Exchange {
-    fn is_asking(&self) -> bool {
+    fn is_subscribing(&self) -> bool {
         matches!(self, Self::Subscribe(_) | Self::Unsubscribe(_))
     }
 
@@ -85,9 +110,9 @@ impl Exchange {
     }
 }
 
-/// What a new connection to a server without our session leaves unfinished.
+/// What a new connection leaves unfinished: the caller or the session must act on it.
 #[derive(Debug, Default)]
-pub struct Resumed {
+pub struct Unfinished {
     /// QoS 2 messages that the server may or may not have: sending them again could duplicate them.
     pub in_doubt: Vec<u64>,
     /// A SUBSCRIBE was never answered.
@@ -109,7 +134,7 @@ pub struct Exchanges {
     /// How many of them were sent on this connection.
     outstanding: usize,
     /// How many SUBSCRIBE and UNSUBSCRIBE were not answered.
-    asking: usize,
+    subscribing: usize,
     /// The payload bytes that may have to be sent again.
     remembered: usize,
     /// The position of the first that was never sent in the server's session: those before it carry
@@ -123,11 +148,11 @@ impl Exchanges {
         self.publishing
     }
 
-    /// The caller's number of the oldest unfinished message.
+    /// The caller's token of the oldest unfinished message.
     pub fn first_unfinished(&self) -> Option<u64> {
         self.queue.iter().find_map(|exchange| match exchange {
-            Exchange::Published(Sent { record, .. }) | Exchange::Released { record } => {
-                Some(*record)
+            Exchange::Published(SentMessage { token, .. }) | Exchange::Released { token } => {
+                Some(*token)
             }
             Exchange::Subscribe(_) | Exchange::Unsubscribe(_) | Exchange::Done => None,
         })
@@ -153,7 +178,7 @@ impl Exchanges {
 
     /// A QoS 1 or 2 message that has been sent.
     #[inline]
-    pub fn begin_message(&mut self, sent: Sent) {
+    pub fn begin_message(&mut self, sent: SentMessage) {
         self.publishing += 1;
         self.outstanding += 1;
         self.remembered += sent.remembered();
@@ -161,8 +186,8 @@ impl Exchanges {
     }
 
     /// A SUBSCRIBE or UNSUBSCRIBE that has been sent.
-    pub fn begin_asking(&mut self, exchange: Exchange) {
-        self.asking += 1;
+    pub fn begin_subscribe(&mut self, exchange: Exchange) {
+        self.subscribing += 1;
         self.begin(exchange);
     }
 
@@ -177,14 +202,14 @@ impl Exchanges {
         self.queue.push_back(exchange);
     }
 
-    /// PUBACK ends a QoS 1 message: the caller's number for it, if it is one that was not ended
+    /// PUBACK ends a QoS 1 message: the caller's token for it, if it is one that was not ended
     /// before.
     pub fn puback(&mut self, packet_id: PacketId) -> Result<Option<u64>, Violation> {
         match self.find(packet_id) {
             Some((at, Exchange::Published(sent))) if !sent.is_exactly_once() => {
-                let record = sent.record;
+                let token = sent.token;
                 self.end_at(at);
-                Ok(Some(record))
+                Ok(Some(token))
             }
             None | Some((_, Exchange::Done)) => Ok(None),
             Some(_) => {
@@ -199,8 +224,8 @@ impl Exchanges {
     pub fn pubrec(&mut self, packet_id: PacketId) -> Result<(), Violation> {
         match self.find(packet_id) {
             Some((at, Exchange::Published(sent))) if sent.is_exactly_once() => {
-                let (record, remembered) = (sent.record, sent.remembered());
-                self.queue[at] = Exchange::Released { record };
+                let (token, remembered) = (sent.token, sent.remembered());
+                self.queue[at] = Exchange::Released { token };
                 self.remembered -= remembered;
                 Ok(())
             }
@@ -210,27 +235,27 @@ impl Exchanges {
     }
 
     /// PUBREC with an error ends a QoS 2 message: the identifier is free, and no PUBREL follows
-    /// (§4.3.3). The caller's number for it, if it is one whose fate was not known.
+    /// (§4.3.3). The caller's token for it, if it is one whose fate was not known.
     pub fn pubrec_refused(&mut self, packet_id: PacketId) -> Result<Option<u64>, Violation> {
         match self.find(packet_id) {
             Some((at, Exchange::Published(sent))) if sent.is_exactly_once() => {
-                let record = sent.record;
+                let token = sent.token;
                 self.end_at(at);
-                Ok(Some(record))
+                Ok(Some(token))
             }
             Some((_, Exchange::Released { .. } | Exchange::Done)) | None => Ok(None),
             Some(_) => Err(NOT_EXACTLY_ONCE),
         }
     }
 
-    /// PUBCOMP ends a QoS 2 message: the caller's number for it, if it is one that was not ended
+    /// PUBCOMP ends a QoS 2 message: the caller's token for it, if it is one that was not ended
     /// before.
     pub fn pubcomp(&mut self, packet_id: PacketId) -> Result<Option<u64>, Violation> {
         match self.find(packet_id) {
-            Some((at, Exchange::Released { record })) => {
-                let record = *record;
+            Some((at, Exchange::Released { token })) => {
+                let token = *token;
                 self.end_at(at);
-                Ok(Some(record))
+                Ok(Some(token))
             }
             None | Some((_, Exchange::Done)) => Ok(None),
             Some(_) => Err(Violation::Unexpected("PUBCOMP before PUBREL")),
@@ -252,15 +277,15 @@ impl Exchanges {
     }
 
     /// Whether a SUBSCRIBE or an UNSUBSCRIBE awaits its answer.
-    pub fn is_asking(&self) -> bool {
-        self.asking > 0
+    pub fn has_pending_subscribe(&self) -> bool {
+        self.subscribing > 0
     }
 
     /// The oldest SUBSCRIBE or UNSUBSCRIBE that awaits its answer.
-    pub fn unanswered(&self) -> Option<Unanswered<'_>> {
+    pub fn pending_subscribe(&self) -> Option<PendingSubscribe<'_>> {
         self.queue.iter().find_map(|exchange| match exchange {
-            Exchange::Subscribe(filters) => Some(Unanswered::Subscribe(filters)),
-            Exchange::Unsubscribe(given_back) => Some(Unanswered::Unsubscribe(&given_back.0)),
+            Exchange::Subscribe(filters) => Some(PendingSubscribe::Subscribe(filters)),
+            Exchange::Unsubscribe(pending) => Some(PendingSubscribe::Unsubscribe(&pending.0)),
             _ => None,
         })
     }
@@ -276,14 +301,14 @@ impl Exchanges {
     /// reason. Call before anything is sent again.
     pub fn give_up(
         &mut self,
-        verdict: impl Fn(&Sent) -> Option<ReasonCode>,
+        verdict: impl Fn(&SentMessage) -> Option<ReasonCode>,
     ) -> Vec<(u64, ReasonCode)> {
         let mut given_up = Vec::new();
         for exchange in &mut self.queue {
             if let Exchange::Published(sent) = exchange
                 && let Some(code) = verdict(sent)
             {
-                given_up.push((sent.record, code));
+                given_up.push((sent.token, code));
                 self.publishing -= 1;
                 self.remembered -= sent.remembered();
                 *exchange = Exchange::Done;
@@ -296,19 +321,19 @@ impl Exchanges {
     /// A new connection begins. With `session_present` everything is sent again with DUP; without,
     /// the server knows nothing: QoS 1 messages are published anew, and QoS 2 messages are in
     /// doubt.
-    pub fn resume(&mut self, session_present: bool) -> Resumed {
-        let mut resumed = Resumed::default();
+    pub fn resume(&mut self, session_present: bool) -> Unfinished {
+        let mut resumed = Unfinished::default();
         for exchange in &mut self.queue {
             let (remembered, is_exactly_once) = (exchange.remembered(), exchange.is_exactly_once());
             match exchange {
                 Exchange::Subscribe(_) => resumed.unanswered_subscribe = true,
-                Exchange::Unsubscribe(given_back) => {
-                    resumed.unsubscribe.push(std::mem::take(given_back))
+                Exchange::Unsubscribe(pending) => {
+                    resumed.unsubscribe.push(std::mem::take(pending));
                 }
-                Exchange::Published(Sent { record, .. }) | Exchange::Released { record }
+                Exchange::Published(SentMessage { token, .. }) | Exchange::Released { token }
                     if is_exactly_once && !session_present =>
                 {
-                    resumed.in_doubt.push(*record);
+                    resumed.in_doubt.push(*token);
                     self.publishing -= 1;
                     self.remembered -= remembered;
                 }
@@ -318,7 +343,7 @@ impl Exchanges {
         }
         self.bury();
         self.unsent = 0;
-        (self.outstanding, self.asking) = (0, 0);
+        (self.outstanding, self.subscribing) = (0, 0);
         if !session_present {
             self.fresh = 0;
         }
@@ -393,7 +418,7 @@ impl Exchanges {
             self.queue.get_mut(position).map(|exchange| std::mem::replace(exchange, Exchange::Done))
         };
         let Some(finished) = finished else { return };
-        self.asking -= usize::from(finished.is_asking());
+        self.subscribing -= usize::from(finished.is_subscribing());
         if finished.is_publishing() {
             self.publishing -= 1;
             self.remembered -= finished.remembered();
