@@ -15,8 +15,8 @@ use crate::mqtt::version::Version;
 use crate::transport::dial::{Dialled, Reached};
 use crate::transport::endpoint::Scheme;
 use crate::transport::tls::{TlsConfig, TlsError};
-use crate::transport::upgrade::UpgradeError;
 use crate::transport::{self, Facts, Phase, Transport};
+use crate::websocket::upgrade::UpgradeError;
 
 /// How long the dialling thread may take longer than the deadline, before a name look-up is to
 /// blame.

@@ -186,7 +186,8 @@ impl Client {
         self.session.unsubscribe(filters, properties)
     }
 
-    /// The rest of the large message that has begun is of no interest; see [`Session::ignore_rest`].
+    /// The rest of the large message that has begun is of no interest; see
+    /// [`Session::ignore_rest`].
     pub fn ignore(&mut self) {
         self.session.ignore_rest();
     }

@@ -7,7 +7,7 @@ use super::{Client, Error, Established};
 use crate::mqtt::packet::Credentials;
 use crate::mqtt::version::Version;
 use crate::transport;
-use crate::transport::upgrade::{self, Redirects};
+use crate::transport::redirect::{self, Redirects};
 
 impl Client {
     /// One attempt to connect, and as many as redirects ask for.
@@ -30,8 +30,8 @@ impl Client {
             };
             let Some(next) = way.next(refusal) else { return Err(error) };
             let next = next.map_err(|error| Error::Transport(error.into()))?;
-            if !upgrade::keeps_credentials(&options.endpoint, &next) {
-                options.headers.retain(|(name, _)| !upgrade::is_for_one_host(name));
+            if !redirect::keeps_credentials(&options.endpoint, &next) {
+                options.headers.retain(|(name, _)| !redirect::is_for_one_host(name));
                 self.withhold_credentials(&next.host);
             }
             options.endpoint = next;

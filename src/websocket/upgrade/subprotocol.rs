@@ -1,8 +1,7 @@
-//! Which answered subprotocols are taken, taken with a warning, or refused. It knows names, not
-//! what they mean.
+//! Which subprotocols in a response are taken, taken with a warning, or refused.
 
-use super::error::{Fault, UpgradeError};
-use super::tokens;
+use super::error::{BadUpgrade, UpgradeError};
+use super::{shortened, tokens};
 
 /// Judges `answered` against `offered`; a warning says what was tolerated.
 pub fn judge(
@@ -13,8 +12,8 @@ pub fn judge(
     // Some servers send the header without a value.
     let answered = answered.filter(|name| !name.is_empty());
     let refuse = |tolerable| {
-        let answered = answered.map(|name| super::super::words::printable(name, 100));
-        Err(UpgradeError::Fault(Fault::Subprotocol {
+        let answered = answered.map(|name| shortened(name, 100));
+        Err(UpgradeError::Bad(BadUpgrade::Subprotocol {
             offered: offered.to_vec(),
             answered,
             tolerable,
@@ -47,7 +46,7 @@ fn tolerated(offered: &[String], answered: Option<&str>) -> Verdict {
     };
     let is_offered = |name: &str| offered.iter().any(|offer| offer.eq_ignore_ascii_case(name));
     let is_ours = |name: &str| is_offered(name) || is_mqtt(name);
-    let shown = super::super::words::printable(answered, 100);
+    let shown = shortened(answered, 100);
     if offered.iter().any(|offer| offer == answered) {
         Verdict::Asked
     } else if is_offered(answered) {

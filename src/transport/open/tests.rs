@@ -7,6 +7,7 @@ use std::net::Shutdown;
 use super::*;
 use crate::transport::wire::Wire;
 use crate::transport::wire::tests::{Recorder, chunk};
+use crate::websocket::{MESSAGE_LIMIT, WebSocketError};
 
 const LIMIT: usize = 1 << 20;
 
@@ -17,7 +18,7 @@ type Check = fn(&Error) -> bool;
 type CloseRow = (&'static [u8], Option<u16>, &'static str, &'static [u8]);
 
 struct World {
-    frames: Frames,
+    open: Open,
     stream: Stream,
     sent: Recorder,
 }
@@ -26,7 +27,7 @@ fn world(leftover: &[u8]) -> World {
     let sent = Recorder::default();
     let mut stream = Stream::plain(Wire::new(sent.clone()), None);
     stream.give_back(leftover.to_vec());
-    World { frames: Frames::new(LIMIT, false, false), stream, sent }
+    World { open: Open::new(LIMIT, false, false), stream, sent }
 }
 
 impl World {
@@ -35,7 +36,7 @@ impl World {
     }
 
     fn read(&mut self) -> Result<Option<Bytes>, Error> {
-        self.frames.read(&mut self.stream)
+        self.open.read(&mut self.stream)
     }
 
     /// The frames we have sent since the last call: opcode byte and unmasked payload.
@@ -103,7 +104,7 @@ fn a_ping_is_answered_before_read_returns() {
 #[test]
 fn a_ping_is_answered_behind_what_is_buffered() {
     let mut world = world(b"");
-    world.frames.write(&mut world.stream, &mut Bytes::from_static(b"x")).unwrap();
+    world.open.write(&mut world.stream, &mut Bytes::from_static(b"x")).unwrap();
     world.deliver(&[0x89, 0, 0x82, 1, b'm']);
     assert_eq!(world.read().unwrap().unwrap(), "m");
     assert_eq!(world.sent(), [(0x82, b"x".to_vec()), (0x8a, Vec::new())]);
@@ -111,7 +112,7 @@ fn a_ping_is_answered_behind_what_is_buffered() {
 
 #[test]
 fn a_close_is_answered_and_told() {
-    let rows: [CloseRow; 4] = [
+    let rows: [CloseRow; 5] = [
         (&[0x88, 0], None, "the server closed the WebSocket without a code", b""),
         (
             &[0x88, 2, 0x03, 0xe8],
@@ -122,8 +123,14 @@ fn a_close_is_answered_and_told() {
         (
             &[0x88, 5, 0x03, 0xf3, b'b', 0x1b, b'd'],
             Some(1011),
-            "the server closed the WebSocket with code 1011 (internal error): bd",
+            "the server closed the WebSocket with code 1011 (internal error): b\u{1b}d",
             &[3, 0xf3, b'b', 0x1b, b'd'],
+        ),
+        (
+            &[0x88, 4, 0x03, 0xf6, b'u', b'p'],
+            Some(1014),
+            "the server closed the WebSocket with code 1014 (bad gateway): up",
+            &[3, 0xf6, b'u', b'p'],
         ),
         (
             &[0x88, 2, 0x0f, 0xa1],
@@ -145,15 +152,9 @@ fn a_close_is_answered_and_told() {
         world.deliver(&[0x82, 1, b'x']);
         assert!(world.read().unwrap().is_none());
         world.stream.wire_mut().end(None);
-        assert!(matches!(
-            world.read(),
-            Err(Error::WebSocket(WebSocketError::Ended { cause: None }))
-        ));
-        assert!(matches!(
-            world.read(),
-            Err(Error::WebSocket(WebSocketError::Ended { cause: None }))
-        ));
-        assert!(world.frames.write(&mut world.stream, &mut Bytes::from_static(b"x")).is_err());
+        assert!(matches!(world.read(), Err(Error::Ended { cause: None })));
+        assert!(matches!(world.read(), Err(Error::Ended { cause: None })));
+        assert!(world.open.write(&mut world.stream, &mut Bytes::from_static(b"x")).is_err());
     }
 }
 
@@ -271,12 +272,12 @@ fn an_end_without_close_tells_its_cause() {
 fn what_is_written_leaves_in_few_writes_of_small_messages() {
     let mut world = world(b"");
     let payload: Vec<u8> = (0..=250).cycle().take(200_000).collect();
-    world.frames.write(&mut world.stream, &mut Bytes::from(payload.clone())).unwrap();
-    world.frames.write(&mut world.stream, &mut Bytes::new()).unwrap();
+    world.open.write(&mut world.stream, &mut Bytes::from(payload.clone())).unwrap();
+    world.open.write(&mut world.stream, &mut Bytes::new()).unwrap();
     // Whatever fills 64 KiB has left; the rest waits for the flush.
     let writes = world.sent.0.lock().unwrap().writes.clone();
     assert_eq!(writes, [65_536, 65_536, 65_536]);
-    world.frames.flush(&mut world.stream).unwrap();
+    world.open.flush(&mut world.stream).unwrap();
     assert_eq!(world.sent.0.lock().unwrap().writes.len(), 4);
     let frames = world.sent();
     assert!(
@@ -294,10 +295,10 @@ fn what_is_written_leaves_in_few_writes_of_small_messages() {
 fn small_messages_wait_for_the_flush() {
     let mut world = world(b"");
     for _ in 0..1000 {
-        world.frames.write(&mut world.stream, &mut Bytes::from_static(b"0123456789")).unwrap();
+        world.open.write(&mut world.stream, &mut Bytes::from_static(b"0123456789")).unwrap();
     }
     assert!(world.sent.0.lock().unwrap().writes.is_empty());
-    world.frames.flush(&mut world.stream).unwrap();
+    world.open.flush(&mut world.stream).unwrap();
     assert_eq!(world.sent.0.lock().unwrap().writes.len(), 1);
     assert_eq!(world.sent().len(), 1000);
 }
@@ -305,9 +306,9 @@ fn small_messages_wait_for_the_flush() {
 #[test]
 fn our_close_is_sent_once_behind_everything_else() {
     let mut world = world(b"");
-    world.frames.write(&mut world.stream, &mut Bytes::from_static(b"x")).unwrap();
-    world.frames.close(&mut world.stream).unwrap();
-    world.frames.close(&mut world.stream).unwrap();
+    world.open.write(&mut world.stream, &mut Bytes::from_static(b"x")).unwrap();
+    world.open.close(&mut world.stream).unwrap();
+    world.open.close(&mut world.stream).unwrap();
     world.stream.say_goodbye().unwrap();
     world.stream.wire_mut().finish();
     assert_eq!(world.sent(), [(0x82, b"x".to_vec()), (0x88, vec![3, 0xe8])]);
@@ -381,7 +382,7 @@ fn frames_that_are_taken_apart_here_mean_what_tungstenite_means() {
             random_frame(&mut random, &mut bytes);
         }
         let mut reference = world(b"");
-        reference.frames.inbound = Inbound::that_leaves_all();
+        reference.open.frames = reference.open.frames.that_leaves_all();
         let expected = told(reference, &bytes, &mut random);
         assert_eq!(told(world(b""), &bytes, &mut random), expected, "seed {seed}");
     }

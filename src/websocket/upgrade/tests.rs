@@ -1,8 +1,7 @@
 //! Answers to the upgrade, good and bad, cut anywhere.
 
-use super::answer::Accepted;
+use super::response::Accepted;
 use super::*;
-use crate::transport::endpoint::Endpoint;
 
 /// The example of RFC 6455 §1.3.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
@@ -10,8 +9,7 @@ const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
 fn offer(subprotocols: &[&str], strict: bool) -> Offer {
     let subprotocols: Vec<_> = subprotocols.iter().map(|&name| name.to_owned()).collect();
-    let endpoint = Endpoint::parse("ws://host/mqtt").unwrap();
-    Offer { key: KEY.into(), ..Offer::new(&endpoint, &subprotocols, &[], strict).unwrap() }
+    Offer { key: KEY.into(), ..Offer::new("/mqtt", "host", &subprotocols, &[], strict).unwrap() }
 }
 
 fn good(extra: &str) -> String {
@@ -22,7 +20,7 @@ fn good(extra: &str) -> String {
 
 /// Feeds `parts` and ends the connection: the verdict, and after how many parts it came.
 fn judge(parts: &[&[u8]], offer: &Offer) -> (Result<Accepted, UpgradeError>, usize) {
-    let mut answer = Answer::default();
+    let mut answer = Response::default();
     for (number, part) in parts.iter().enumerate() {
         match answer.feed(part, offer) {
             Ok(None) => {}
@@ -37,7 +35,7 @@ fn verdict(answer: &str) -> Result<Accepted, UpgradeError> {
     judge(&[answer.as_bytes()], &offer(&["mqtt"], false)).0
 }
 
-fn refused(answer: &str) -> Refusal {
+fn refused(answer: &str) -> HttpResponse {
     match verdict(answer) {
         Err(UpgradeError::Status(refusal)) => *refusal,
         other => panic!("{other:?}"),
@@ -147,19 +145,19 @@ fn harmless_deviations_of_the_head_are_taken() {
 #[test]
 fn faults_of_the_head_are_refused() {
     let rows = [
-        (good("").replace("Upgrade: websocket\r\n", ""), Fault::NoUpgrade),
-        (good("").replace("Upgrade: websocket", "Upgrade: h2c"), Fault::NoUpgrade),
-        (good("").replace("Connection: Upgrade", "Connection: close"), Fault::NoConnection),
-        (good("").replace("Sec-WebSocket-Accept", "X"), Fault::NoAccept),
-        (good("").replace(ACCEPT, "s3pPLMBiTxaQ9kYGzzhZRbK+xOO="), Fault::WrongAccept),
-        (good("").replace(ACCEPT, &ACCEPT.to_lowercase()), Fault::WrongAccept),
+        (good("").replace("Upgrade: websocket\r\n", ""), BadUpgrade::NoUpgrade),
+        (good("").replace("Upgrade: websocket", "Upgrade: h2c"), BadUpgrade::NoUpgrade),
+        (good("").replace("Connection: Upgrade", "Connection: close"), BadUpgrade::NoConnection),
+        (good("").replace("Sec-WebSocket-Accept", "X"), BadUpgrade::NoAccept),
+        (good("").replace(ACCEPT, "s3pPLMBiTxaQ9kYGzzhZRbK+xOO="), BadUpgrade::WrongAccept),
+        (good("").replace(ACCEPT, &ACCEPT.to_lowercase()), BadUpgrade::WrongAccept),
         (
             good("Sec-WebSocket-Extensions: permessage-deflate\r\n"),
-            Fault::Extension("permessage-deflate".into()),
+            BadUpgrade::Extension("permessage-deflate".into()),
         ),
     ];
     for (answer, fault) in rows {
-        assert_eq!(verdict(&answer), Err(UpgradeError::Fault(fault)));
+        assert_eq!(verdict(&answer), Err(UpgradeError::Bad(fault)));
     }
 }
 
@@ -208,14 +206,14 @@ fn subprotocols_are_taken_warned_of_or_refused() {
                 let error = strict.unwrap_err();
                 assert!(matches!(
                     error,
-                    UpgradeError::Fault(Fault::Subprotocol { tolerable: true, .. })
+                    UpgradeError::Bad(BadUpgrade::Subprotocol { tolerable: true, .. })
                 ));
             }
             Refused => {
                 let error = lenient.unwrap_err();
                 assert!(matches!(
                     error,
-                    UpgradeError::Fault(Fault::Subprotocol { tolerable: false, .. })
+                    UpgradeError::Bad(BadUpgrade::Subprotocol { tolerable: false, .. })
                 ));
             }
         }
@@ -230,13 +228,13 @@ fn refusals_carry_what_the_user_must_see() {
     assert_eq!(refusal.www_authenticate.as_deref(), Some("Basic realm=\"x\""));
     assert_eq!(refusal.server.as_deref(), Some("nginx/1.2"));
     assert_eq!(
-        refusal.to_string(),
+        UpgradeError::Status(Box::new(refusal)).to_string(),
         "the server answered HTTP 401 Unauthorized (nginx/1.2): Basic realm=\"x\""
     );
     let refusal =
         refused("HTTP/1.1 301 Moved\r\nLocation: https://other/\r\nContent-Length: 0\r\n\r\n");
     assert_eq!(
-        refusal.to_string(),
+        UpgradeError::Status(Box::new(refusal)).to_string(),
         "the server answered HTTP 301 Moved, pointing to https://other/"
     );
     let refusal = refused(
@@ -247,21 +245,21 @@ fn refusals_carry_what_the_user_must_see() {
         "HTTP/1.1 403 Forbidden\r\nx-amzn-ErrorType: ForbiddenException\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{\"m\":\"x\"}",
     );
     assert_eq!(
-        refusal.to_string(),
+        UpgradeError::Status(Box::new(refusal)).to_string(),
         "the server answered HTTP 403 Forbidden: ForbiddenException: {\"m\":\"x\"}"
     );
 }
 
 #[test]
-fn bodies_are_told_in_one_safe_line() {
+fn bodies_are_told_in_one_line() {
     let page = "<!doctype html>\n<html><head><TITLE>\n Welcome \u{1b}[2J</TITLE></head>";
     let refusal =
         refused(&format!("HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=x\r\n\r\n{page}"));
     assert!(refusal.html);
-    assert_eq!(refusal.body.as_deref(), Some("Welcome [2J"));
+    assert_eq!(refusal.body.as_deref(), Some("Welcome \u{1b}[2J"));
     let long = "x".repeat(5000);
     let rows = [
-        ("HTTP/1.1 400 Bad\r\n\r\n\r\n\n  no\u{7}pe\r\nmore".into(), Some("nope".to_owned())),
+        ("HTTP/1.1 400 Bad\r\n\r\n\r\n\n  no\u{7}pe\r\nmore".into(), Some("no\u{7}pe".to_owned())),
         (format!("HTTP/1.1 400 Bad\r\nContent-Length: 9999\r\n\r\n{long}"), Some("x".repeat(200))),
         ("HTTP/1.1 400 Bad\r\nContent-Type: image/png\r\nContent-Length: 9\r\n\r\n".into(), None),
         ("HTTP/1.1 400 Bad\r\nContent-Encoding: gzip\r\nContent-Length: 9\r\n\r\n".into(), None),
@@ -280,7 +278,7 @@ fn bodies_are_told_in_one_safe_line() {
 #[test]
 fn a_refusal_waits_for_its_body_only_while_one_is_promised() {
     let offer = offer(&["mqtt"], false);
-    let mut answer = Answer::default();
+    let mut answer = Response::default();
     assert_eq!(
         answer.feed(b"HTTP/1.1 404 Not Found\r\nContent-Length: 10\r\n\r\nabc", &offer),
         Ok(None)
@@ -292,11 +290,11 @@ fn a_refusal_waits_for_its_body_only_while_one_is_promised() {
     };
     assert_eq!(refusal.body.as_deref(), Some("abc"));
 
-    let mut answer = Answer::default();
+    let mut answer = Response::default();
     assert_eq!(answer.feed(b"HTTP/1.1 404 Not Found\r\n\r\nabc", &offer), Ok(None));
     assert!(matches!(answer.drained(), Err(UpgradeError::Status(_))));
 
-    let mut answer = Answer::default();
+    let mut answer = Response::default();
     assert_eq!(answer.feed(b"HTTP/1.1 404", &offer), Ok(None));
     assert_eq!((answer.drained(), answer.expire()), (Ok(()), Ok(())));
 }
@@ -304,22 +302,22 @@ fn a_refusal_waits_for_its_body_only_while_one_is_promised() {
 #[test]
 fn who_does_not_speak_http_is_recognised_at_once() {
     let offer = offer(&["mqtt"], false);
-    let other = |text: &str| Foreign::Other(text.into());
-    let rows: &[(&[u8], Foreign)] = &[
-        (&[0x20, 0x02, 0x00, 0x00], Foreign::Mqtt),
-        (&[0x15, 0x03, 0x03, 0x00, 0x02], Foreign::Tls),
-        (&[0x16, 0x03, 0x01], Foreign::Tls),
-        (&[0x00, 0x00, 0x12, 0x04, 0x00], Foreign::Http2),
-        (b"PRI * HTTP/2.0\r\n", Foreign::Http2),
+    let other = |text: &str| NotHttp::Other(text.into());
+    let rows: &[(&[u8], NotHttp)] = &[
+        (&[0x20, 0x02, 0x00, 0x00], NotHttp::Mqtt),
+        (&[0x15, 0x03, 0x03, 0x00, 0x02], NotHttp::Tls),
+        (&[0x16, 0x03, 0x01], NotHttp::Tls),
+        (&[0x00, 0x00, 0x12, 0x04, 0x00], NotHttp::Http2),
+        (b"PRI * HTTP/2.0\r\n", NotHttp::Http2),
         (b"SSH-2.0-x\r\n", other("SSH-2.0-x\\r\\n")),
-        (b"HTTP/2 200\r\n", Foreign::Http2),
+        (b"HTTP/2 200\r\n", NotHttp::Http2),
         (b"\xff\x00\x1b", other("\\xff\\x00\\x1b")),
     ];
     for (bytes, foreign) in rows {
         assert_eq!(judge(&[bytes], &offer).0, Err(UpgradeError::NotHttp(foreign.clone())));
     }
     // Dripped, the first byte that does not fit decides.
-    assert_eq!(judge(&[b"\x20", b"\x02"], &offer), (Err(UpgradeError::NotHttp(Foreign::Mqtt)), 1));
+    assert_eq!(judge(&[b"\x20", b"\x02"], &offer), (Err(UpgradeError::NotHttp(NotHttp::Mqtt)), 1));
     assert_eq!(judge(&[b"HTTP/1", b".1"], &offer), (Err(UpgradeError::Truncated), 2));
 }
 

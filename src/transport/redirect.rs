@@ -1,10 +1,9 @@
-//! Where a redirect leads, and whether it is followed. It must never open a connection.
+//! Where a redirect leads, and whether it is followed.
 
 use std::fmt;
 
-use super::error::{Refusal, UpgradeError};
-use super::request::is_secret;
-use crate::transport::endpoint::{Endpoint, EndpointError, Scheme};
+use super::endpoint::{Endpoint, EndpointError, Scheme};
+use crate::websocket::upgrade::{HttpResponse, UpgradeError, is_secret};
 
 /// How many redirects are followed.
 const LIMIT: usize = 5;
@@ -26,6 +25,8 @@ pub enum RedirectError {
         error: EndpointError,
     },
 }
+
+impl std::error::Error for RedirectError {}
 
 impl fmt::Display for RedirectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -57,10 +58,10 @@ impl Redirects {
     }
 
     /// Where `error` leads if it is a redirect; none if it is not.
-    pub fn next(&mut self, error: &UpgradeError) -> Option<Result<Endpoint, UpgradeError>> {
+    pub fn next(&mut self, error: &UpgradeError) -> Option<Result<Endpoint, RedirectError>> {
         let UpgradeError::Status(refusal) = error else { return None };
         let location = location(refusal)?;
-        Some(self.follow(location).map_err(UpgradeError::Redirect))
+        Some(self.follow(location))
     }
 
     fn follow(&mut self, location: &str) -> Result<Endpoint, RedirectError> {
@@ -87,7 +88,7 @@ impl Redirects {
 }
 
 /// `Location` of an answer that redirects a GET (RFC 9110 §15.4).
-fn location(refusal: &Refusal) -> Option<&str> {
+fn location(refusal: &HttpResponse) -> Option<&str> {
     let is_redirect = matches!(refusal.status, 301 | 302 | 303 | 307 | 308);
     refusal.location.as_deref().filter(|_| is_redirect)
 }
@@ -218,12 +219,12 @@ mod tests {
 
     fn redirect(location: &str) -> UpgradeError {
         let (status, location) = (302, Some(location.to_owned()));
-        UpgradeError::Status(Box::new(Refusal { status, location, ..Refusal::default() }))
+        UpgradeError::Status(Box::new(HttpResponse { status, location, ..HttpResponse::default() }))
     }
 
     #[test]
     fn circles_long_ways_and_steps_down_are_not_followed() {
-        let refused = |result: Option<Result<Endpoint, UpgradeError>>| {
+        let refused = |result: Option<Result<Endpoint, RedirectError>>| {
             result.unwrap().unwrap_err().to_string()
         };
         let mut way = Redirects::from(&endpoint("ws://h/a"));
@@ -243,7 +244,8 @@ mod tests {
                 .starts_with("the server redirects to mqtt://h, which ")
         );
         assert!(way.next(&UpgradeError::Closed).is_none());
-        let refusal = Refusal { status: 401, location: Some("/".into()), ..Refusal::default() };
+        let refusal =
+            HttpResponse { status: 401, location: Some("/".into()), ..HttpResponse::default() };
         assert!(way.next(&UpgradeError::Status(Box::new(refusal))).is_none());
     }
 

@@ -1,11 +1,10 @@
-//! What rustls reports, in the words of a user whose openssl says "ok". It must never see a socket.
+//! What rustls reports, in the words of a user whose openssl says "ok".
 
 use std::fmt;
 
 use rustls::{AlertDescription, InvalidMessage, PeerIncompatible};
 
-use super::super::words::{spaced, uncapitalised};
-use super::certificate_fault::CertificateFault;
+use super::certificate_error::CertificateFault;
 use super::identity::Asked;
 
 /// Why TLS failed; the server is to blame, or its certificate, or whoever stands between.
@@ -86,6 +85,46 @@ impl TlsError {
     }
 }
 
+impl TlsError {
+    /// Whether this, told after the handshake, is the server's judgement of us, which another
+    /// connection does not change. With TLS 1.3 a server refuses a client certificate only then
+    /// (RFC 8446 §4.4.2.4). Everything else is damage: of the bytes, or of one connection's state.
+    pub fn is_refusal(&self) -> bool {
+        use AlertDescription as Alert;
+        match self {
+            Self::Name(_)
+            | Self::Certificate(_)
+            | Self::ClientCertificateRequired
+            | Self::ClientCertificateMissed
+            | Self::ClientCertificateRefused(_) => true,
+            Self::Alert(alert) => matches!(
+                alert,
+                Alert::NoCertificate
+                    | Alert::BadCertificate
+                    | Alert::UnsupportedCertificate
+                    | Alert::CertificateRevoked
+                    | Alert::CertificateExpired
+                    | Alert::CertificateUnknown
+                    | Alert::CertificateUnobtainable
+                    | Alert::CertificateRequired
+                    | Alert::UnknownCA
+                    | Alert::AccessDenied
+                    | Alert::HandshakeFailure
+                    | Alert::ProtocolVersion
+                    | Alert::InsufficientSecurity
+                    | Alert::UnrecognisedName
+                    | Alert::UnknownPSKIdentity
+                    | Alert::NoApplicationProtocol
+            ),
+            Self::NotTls(_)
+            | Self::Incompatible(_)
+            | Self::Closed
+            | Self::HandshakeTooLong
+            | Self::Protocol(_) => false,
+        }
+    }
+}
+
 /// Whether servers say this about the certificate of a client (RFC 8446 §6.2).
 fn may_mean_a_certificate(alert: AlertDescription) -> bool {
     use AlertDescription as Alert;
@@ -122,39 +161,80 @@ impl From<rustls::Error> for TlsError {
 
 impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.told_of("the server").fmt(f)
+    }
+}
+
+/// The sentence about an error, with the peer's name in it.
+pub struct Told<'a> {
+    error: &'a TlsError,
+    peer: &'a str,
+}
+
+impl TlsError {
+    /// The sentence about `peer`: these errors are a proxy's, too.
+    pub fn told_of<'a>(&'a self, peer: &'a str) -> Told<'a> {
+        Told { error: self, peer }
+    }
+
+    /// Whether the sentence names the peer: most of those about certificates do not.
+    pub fn names_peer(&self) -> bool {
         match self {
-            Self::Name(host) => write!(f, "{host} cannot be the name of a TLS server"),
-            Self::Certificate(fault) => fault.fmt(f),
-            Self::NotTls(plain) => plain.fmt(f),
-            Self::ClientCertificateRequired => f.write_str("the server demands a client certificate"),
-            Self::ClientCertificateMissed => {
-                f.write_str("the server asked for a client certificate and closed the connection without one")
-            }
-            Self::ClientCertificateRefused(alert) => {
-                write!(f, "the server refused our client certificate{}", refusal_words(*alert))
-            }
-            Self::Alert(alert) => fmt_alert(*alert, f),
-            Self::Incompatible(reason) => fmt_incompatible(reason, f),
-            Self::Closed => f.write_str("the server closed the connection during the TLS handshake"),
-            Self::HandshakeTooLong => f.write_str(
-                "the server sent more than 64 KiB of TLS handshake at once (too many certificates?)",
+            Self::Name(_) => false,
+            Self::Certificate(fault) => fault.names_peer(),
+            Self::Protocol(error) => matches!(
+                error,
+                rustls::Error::InvalidMessage(_)
+                    | rustls::Error::PeerMisbehaved(_)
+                    | rustls::Error::InappropriateMessage { .. }
+                    | rustls::Error::InappropriateHandshakeMessage { .. }
+                    | rustls::Error::DecryptError
             ),
-            Self::Protocol(error) => fmt_broken(error, f),
+            _ => true,
+        }
+    }
+}
+
+impl fmt::Display for Told<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { error, peer } = self;
+        match error {
+            TlsError::Name(host) => write!(f, "{host} cannot be the name of a TLS server"),
+            TlsError::Certificate(fault) => fault.told_of(peer).fmt(f),
+            TlsError::NotTls(plain) => plain.fmt_of(peer, f),
+            TlsError::ClientCertificateRequired => write!(f, "{peer} demands a client certificate"),
+            TlsError::ClientCertificateMissed => {
+                write!(
+                    f,
+                    "{peer} asked for a client certificate and closed the connection without one"
+                )
+            }
+            TlsError::ClientCertificateRefused(alert) => {
+                write!(f, "{peer} refused our client certificate{}", refusal_words(*alert))
+            }
+            TlsError::Alert(alert) => fmt_alert(*alert, peer, f),
+            TlsError::Incompatible(reason) => fmt_incompatible(reason, peer, f),
+            TlsError::Closed => write!(f, "{peer} closed the connection during the TLS handshake"),
+            TlsError::HandshakeTooLong => write!(
+                f,
+                "{peer} sent more than 64 KiB of TLS handshake at once (too many certificates?)"
+            ),
+            TlsError::Protocol(error) => fmt_broken(error, peer, f),
         }
     }
 }
 
 impl std::error::Error for TlsError {}
 
-impl fmt::Display for Plain {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Plain {
+    fn fmt_of(&self, peer: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Http => f.write_str("the server answered in plain HTTP, not TLS"),
+            Self::Http => write!(f, "{peer} answered in plain HTTP, not TLS"),
             Self::Mqtt => {
-                f.write_str("the server speaks MQTT without TLS and WebSockets on this port")
+                write!(f, "{peer} speaks MQTT without TLS and WebSockets on this port")
             }
             Self::Other(bytes) => {
-                write!(f, "the server does not speak TLS on this port (it sent \"{bytes}\")")
+                write!(f, "{peer} does not speak TLS on this port (it sent \"{bytes}\")")
             }
         }
     }
@@ -167,7 +247,7 @@ fn refusal_words(alert: AlertDescription) -> &'static str {
         Alert::UnknownCA => ": it does not trust the authority that signed it",
         Alert::CertificateExpired => ": it has expired",
         Alert::CertificateRevoked => ": it is revoked",
-        Alert::UnsupportedCertificate => ": it is of a kind that the server does not support",
+        Alert::UnsupportedCertificate => ": it is of a kind that it does not support",
         Alert::AccessDenied => ": access denied",
         Alert::DecryptError => ": its signature does not fit",
         Alert::HandshakeFailure => ", or the TLS handshake (handshake failure)",
@@ -175,71 +255,98 @@ fn refusal_words(alert: AlertDescription) -> &'static str {
     }
 }
 
-fn fmt_alert(alert: AlertDescription, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+fn fmt_alert(alert: AlertDescription, peer: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     use AlertDescription as Alert;
-    f.write_str(match alert {
-        Alert::HandshakeFailure => "the server refused the TLS handshake (handshake failure)",
-        Alert::InsufficientSecurity => {
-            "the server wants stronger TLS than we offer (insufficient security)"
-        }
-        Alert::UnrecognisedName => "the server does not know the host name (unrecognized name)",
-        Alert::ProtocolVersion => "the server does not accept our TLS version",
-        Alert::NoApplicationProtocol => {
-            "the server accepts none of our TLS application protocols (ALPN)"
-        }
-        Alert::UnknownPSKIdentity => "the server wants a pre-shared key, which is not supported",
-        Alert::AccessDenied => "the server refused access",
-        Alert::InternalError => "the server reports an internal error in TLS",
-        Alert::UserCanceled => "the server called the TLS handshake off",
-        AlertDescription::Unknown(code) => return write!(f, "the server sent TLS alert {code}"),
+    let words = match alert {
+        Alert::HandshakeFailure => "refused the TLS handshake (handshake failure)",
+        Alert::InsufficientSecurity => "wants stronger TLS than we offer (insufficient security)",
+        Alert::UnrecognisedName => "does not know the host name (unrecognized name)",
+        Alert::ProtocolVersion => "does not accept our TLS version",
+        Alert::NoApplicationProtocol => "accepts none of our TLS application protocols (ALPN)",
+        Alert::UnknownPSKIdentity => "wants a pre-shared key, which is not supported",
+        Alert::AccessDenied => "refused access",
+        Alert::InternalError => "reports an internal error in TLS",
+        Alert::UserCanceled => "called the TLS handshake off",
         other => {
-            let name = spaced(&format!("{other:?}"));
-            return write!(f, "the server sent TLS alert {} ({name})", u8::from(other));
+            let code = u8::from(other);
+            return match ALERTS.iter().find(|(known, _)| *known == code) {
+                Some((_, name)) => write!(f, "{peer} sent TLS alert {code} ({name})"),
+                None => write!(f, "{peer} sent TLS alert {code}"),
+            };
         }
-    })
+    };
+    write!(f, "{peer} {words}")
 }
 
-/// What a server did that no TLS server does.
-fn fmt_broken(error: &rustls::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let words = |name: &dyn fmt::Debug| spaced(&format!("{name:?}"));
+/// The registered alerts that have no sentence of their own (RFC 8446 §6, RFC 5246 §7.2).
+const ALERTS: &[(u8, &str)] = &[
+    (10, "unexpected message"),
+    (20, "bad record MAC"),
+    (21, "decryption failed"),
+    (22, "record overflow"),
+    (30, "decompression failure"),
+    (41, "no certificate"),
+    (42, "bad certificate"),
+    (43, "unsupported certificate"),
+    (44, "certificate revoked"),
+    (45, "certificate expired"),
+    (46, "certificate unknown"),
+    (47, "illegal parameter"),
+    (48, "unknown CA"),
+    (50, "decode error"),
+    (51, "decrypt error"),
+    (60, "export restriction"),
+    (86, "inappropriate fallback"),
+    (100, "no renegotiation"),
+    (109, "missing extension"),
+    (110, "unsupported extension"),
+    (111, "certificate unobtainable"),
+    (113, "bad certificate status response"),
+    (114, "bad certificate hash value"),
+    (121, "encrypted client hello required"),
+];
+
+/// What a server did that no TLS server does, by the name that rustls has for it.
+fn fmt_broken(error: &rustls::Error, peer: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match error {
         rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
-            f.write_str("the server does not speak TLS on this port")
+            write!(f, "{peer} does not speak TLS on this port")
         }
         rustls::Error::InvalidMessage(reason) => {
-            write!(f, "the server sent a TLS message that is malformed ({})", words(reason))
+            write!(f, "{peer} sent a TLS message that is malformed ({reason:?})")
         }
-        rustls::Error::PeerMisbehaved(reason) => write!(f, "the server broke TLS ({})", words(reason)),
+        rustls::Error::PeerMisbehaved(reason) => write!(f, "{peer} broke TLS ({reason:?})"),
         rustls::Error::InappropriateMessage { got_type: got, .. } => {
-            write!(f, "the server broke TLS (an unexpected {} message)", words(got))
+            write!(f, "{peer} broke TLS (an unexpected {got:?} message)")
         }
         rustls::Error::InappropriateHandshakeMessage { got_type: got, .. } => {
-            write!(f, "the server broke TLS (an unexpected {} message)", words(got))
+            write!(f, "{peer} broke TLS (an unexpected {got:?} message)")
         }
-        rustls::Error::DecryptError => f.write_str(
-            "what the server sent cannot be decrypted: it was changed on the way, or is not from it",
+        rustls::Error::DecryptError => write!(
+            f,
+            "what {peer} sent cannot be decrypted: it was changed on the way, or is not from it"
         ),
-        error => write!(f, "TLS failed: {}", uncapitalised(&error.to_string())),
+        error => write!(f, "TLS failed: {error}"),
     }
 }
 
-fn fmt_incompatible(reason: &PeerIncompatible, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+fn fmt_incompatible(
+    reason: &PeerIncompatible,
+    peer: &str,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
     match reason {
         PeerIncompatible::ServerDoesNotSupportTls12Or13 => {
-            f.write_str("the server speaks neither TLS 1.2 nor TLS 1.3")
+            write!(f, "{peer} speaks neither TLS 1.2 nor TLS 1.3")
         }
         PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig => {
-            f.write_str("the server does not speak the TLS version of --tls-version")
+            write!(f, "{peer} does not speak the TLS version of --tls-version")
         }
         PeerIncompatible::NoCipherSuitesInCommon => {
-            f.write_str("no TLS cipher suite in common with the server")
+            write!(f, "no TLS cipher suite in common with {peer}")
         }
         other => {
-            write!(
-                f,
-                "the server's TLS is too old or too different ({})",
-                spaced(&format!("{other:?}"))
-            )
+            write!(f, "{peer}'s TLS is too old or too different ({other:?})")
         }
     }
 }

@@ -4,11 +4,13 @@ use super::*;
 
 #[test]
 fn the_request_is_what_servers_expect() {
-    let endpoint = Endpoint::parse("ws://u:p@[::1]:8080/a?b=c").unwrap();
+    let offer = |subprotocols: &[String], headers: &[Header]| {
+        Offer::new("/a?b=c", "[::1]:8080", subprotocols, headers, false).unwrap()
+    };
     let headers =
         [("Authorization".to_owned(), "Basic c2VjcmV0".to_owned()), ("X-A".into(), "1".into())];
-    let offer = Offer::new(&endpoint, &["mqtt".into(), "x".into()], &headers, false).unwrap();
-    let key = &offer.key;
+    let first = offer(&["mqtt".into(), "x".into()], &headers);
+    let key = &first.key;
     assert_eq!(key.len(), 24);
     let version = env!("CARGO_PKG_VERSION");
     let expected = format!(
@@ -16,19 +18,18 @@ fn the_request_is_what_servers_expect() {
          Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: mqtt, x\r\n\
          User-Agent: mqttws/{version}\r\nAuthorization: Basic c2VjcmV0\r\nX-A: 1\r\n\r\n"
     );
-    assert_eq!(offer.request, expected);
+    assert_eq!(first.request, expected);
     assert_eq!(
-        masked(&offer.request),
+        masked(&first.request),
         expected.replace("Basic c2VjcmV0", "***").replace("b=c", "***")
     );
-    assert_ne!(Offer::new(&endpoint, &[], &[], false).unwrap().key, *key);
+    assert_ne!(offer(&[], &[]).key, *key);
 }
 
 #[test]
 fn host_and_user_agent_are_replaced_and_no_offer_sends_no_header() {
-    let endpoint = Endpoint::parse("ws://h").unwrap();
     let headers = [("host".to_owned(), "other".to_owned()), ("USER-AGENT".into(), "me".into())];
-    let request = Offer::new(&endpoint, &[], &headers, false).unwrap().request;
+    let request = Offer::new("/mqtt", "h", &[], &headers, false).unwrap().request;
     assert!(
         !request.contains("Host: h\r\n") && request.contains("\r\nhost: other\r\n"),
         "{request}"
@@ -39,15 +40,14 @@ fn host_and_user_agent_are_replaced_and_no_offer_sends_no_header() {
 
 #[test]
 fn headers_cannot_break_the_head_apart() {
-    let endpoint = Endpoint::parse("ws://h").unwrap();
     for (name, value) in
         [("A", "b\r\nC: d"), ("A", "b\0"), ("A b", "c"), ("A:", "c"), ("", "c"), ("A\n", "c")]
     {
-        let result = Offer::new(&endpoint, &[], &[(name.to_owned(), value.to_owned())], false);
+        let result = Offer::new("/mqtt", "h", &[], &[(name.to_owned(), value.to_owned())], false);
         assert_eq!(result.unwrap_err(), UpgradeError::BadHeader(name.into()));
     }
-    assert!(Offer::new(&endpoint, &["a b".into()], &[], false).is_err());
-    assert!(Offer::new(&endpoint, &[], &[("A".into(), "ü\tx".into())], false).is_ok());
+    assert!(Offer::new("/mqtt", "h", &["a b".into()], &[], false).is_err());
+    assert!(Offer::new("/mqtt", "h", &[], &[("A".into(), "ü\tx".into())], false).is_ok());
 }
 
 #[test]
@@ -90,8 +90,7 @@ fn a_server_refuses_what_is_no_request() {
 
 #[test]
 fn our_own_request_is_one_a_server_takes() {
-    let endpoint = Endpoint::parse("ws://host").unwrap();
-    let offer = Offer::new(&endpoint, &["mqtt".into()], &[], false).unwrap();
+    let offer = Offer::new("/mqtt", "h", &["mqtt".into()], &[], false).unwrap();
     let (request, length) = parse_request(offer.request.as_bytes()).unwrap().unwrap();
     assert_eq!(length, offer.request.len());
     assert!(request.upgrade && request.connection && request.method == "GET");

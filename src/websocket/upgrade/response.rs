@@ -1,13 +1,12 @@
-//! The server's answer, parsed as it arrives. It must never wait: who feeds it decides when time is
-//! up.
+//! The response of a server (or of a proxy to CONNECT), judged by a client as it arrives.
 
-use super::error::{Fault, Foreign, Refusal, UpgradeError};
+use super::error::{BadUpgrade, HttpResponse, NotHttp, UpgradeError};
 use super::request::Offer;
 use super::subprotocol::judge;
 use super::{
     HEAD_LIMIT, Header, accept_key, has_token, head_length, header_slots, joined, owned_headers,
+    shortened,
 };
-use crate::transport::words::printable;
 
 /// How much of a refusal's body is read, in bytes.
 const BODY_LIMIT: usize = 4096;
@@ -22,20 +21,20 @@ pub struct Accepted {
     pub subprotocol: Option<String>,
     /// What was tolerated.
     pub warnings: Vec<String>,
-    /// The bytes behind the head: the first frames.
+    /// The bytes after the head: the first frames.
     pub leftover: Vec<u8>,
 }
 
 /// The bytes of an answer so far, and how far they are understood.
 #[derive(Debug, Default)]
-pub struct Answer {
+pub struct Response {
     bytes: Vec<u8>,
     /// Where the search for the end of the head goes on.
     searched: usize,
     /// The head of the final answer as received, once it is complete.
     head: String,
     /// A refusal whose body is still arriving, and how its end is known.
-    refusal: Option<(Box<Refusal>, BodyEnd)>,
+    refusal: Option<(Box<HttpResponse>, BodyEnd)>,
     /// Bytes of heads before the final one.
     skipped: usize,
 }
@@ -56,7 +55,7 @@ struct Head {
     headers: Vec<Header>,
 }
 
-impl Answer {
+impl Response {
     /// Takes more bytes: none while more are needed, else the upgrade or why there is none.
     pub fn feed(&mut self, bytes: &[u8], offer: &Offer) -> Result<Option<Accepted>, UpgradeError> {
         match self.take(bytes, |status| status == 101)? {
@@ -83,7 +82,7 @@ impl Answer {
             if self.refusal.is_some() {
                 return self.refuse_if(Self::body_is_complete).map(|()| None);
             }
-            refuse_foreign(&self.bytes)?;
+            refuse_other_protocol(&self.bytes)?;
             let length = head_length(&self.bytes, &mut self.searched);
             if length.unwrap_or(self.bytes.len()) + self.skipped > HEAD_LIMIT {
                 return Err(UpgradeError::HeadTooLarge);
@@ -97,7 +96,7 @@ impl Answer {
                 status if is_good(status) => return Ok(Some(head)),
                 // An interim answer (RFC 9110 §15.2): the final one follows.
                 100..=199 => self.skipped += length,
-                _ => self.refusal = Some((Box::new(refusal(&head)), body_end(&head))),
+                _ => self.refusal = Some((Box::new(response_of(&head)), body_end(&head))),
             }
         }
     }
@@ -164,17 +163,17 @@ impl Answer {
 }
 
 /// Reports a peer that cannot be speaking HTTP/1 by the first byte that does not fit.
-fn refuse_foreign(bytes: &[u8]) -> Result<(), UpgradeError> {
+fn refuse_other_protocol(bytes: &[u8]) -> Result<(), UpgradeError> {
     let count = bytes.len().min(PREFIX.len());
     if bytes[..count] == PREFIX[..count] {
         return Ok(());
     }
     Err(UpgradeError::NotHttp(match bytes {
-        [0x20, ..] => Foreign::Mqtt,
-        [0x15 | 0x16] | [0x15 | 0x16, 0x03, ..] => Foreign::Tls,
-        [0x00] | [0x00, 0x00, ..] | [b'P', b'R', b'I', ..] => Foreign::Http2,
-        other if other.starts_with(b"HTTP/2") => Foreign::Http2,
-        other => Foreign::Other(other[..other.len().min(32)].escape_ascii().to_string()),
+        [0x20, ..] => NotHttp::Mqtt,
+        [0x15 | 0x16] | [0x15 | 0x16, 0x03, ..] => NotHttp::Tls,
+        [0x00] | [0x00, 0x00, ..] | [b'P', b'R', b'I', ..] => NotHttp::Http2,
+        other if other.starts_with(b"HTTP/2") => NotHttp::Http2,
+        other => NotHttp::Other(other[..other.len().min(32)].escape_ascii().to_string()),
     }))
 }
 
@@ -191,41 +190,41 @@ fn parse_head(bytes: &[u8]) -> Result<Head, UpgradeError> {
     Ok(Head {
         http_1_1: response.version == Some(1),
         status: response.code.unwrap_or_default(),
-        reason: printable(response.reason.unwrap_or_default(), 100),
+        reason: shortened(response.reason.unwrap_or_default(), 100),
         headers: owned_headers(response.headers),
     })
 }
 
 /// Checks an answer of 101 (RFC 6455 §4.1).
 fn accept(head: &Head, offer: &Offer, leftover: Vec<u8>) -> Result<Accepted, UpgradeError> {
-    let fault = |fault| Err(UpgradeError::Fault(fault));
+    let fault = |fault| Err(UpgradeError::Bad(fault));
     if !head.http_1_1 {
-        return fault(Fault::OldHttp);
+        return fault(BadUpgrade::OldHttp);
     }
     if !has_token(&head.headers, "Upgrade", "websocket") {
-        return fault(Fault::NoUpgrade);
+        return fault(BadUpgrade::NoUpgrade);
     }
     if !has_token(&head.headers, "Connection", "Upgrade") {
-        return fault(Fault::NoConnection);
+        return fault(BadUpgrade::NoConnection);
     }
     match joined(&head.headers, "Sec-WebSocket-Accept").filter(|accept| !accept.is_empty()) {
-        None => return fault(Fault::NoAccept),
-        Some(accept) if accept != accept_key(&offer.key) => return fault(Fault::WrongAccept),
+        None => return fault(BadUpgrade::NoAccept),
+        Some(accept) if accept != accept_key(&offer.key) => return fault(BadUpgrade::WrongAccept),
         Some(_) => {}
     }
     if let Some(extension) =
         joined(&head.headers, "Sec-WebSocket-Extensions").filter(|list| !list.is_empty())
     {
-        return fault(Fault::Extension(printable(&extension, 100)));
+        return fault(BadUpgrade::Extension(shortened(&extension, 100)));
     }
     let subprotocol = joined(&head.headers, "Sec-WebSocket-Protocol");
     let warning = judge(&offer.subprotocols, subprotocol.as_deref(), offer.strict)?;
     Ok(Accepted { subprotocol, warnings: warning.into_iter().collect(), leftover })
 }
 
-fn refusal(head: &Head) -> Refusal {
-    let text = |name| joined(&head.headers, name).map(|value| printable(&value, 300));
-    Refusal {
+fn response_of(head: &Head) -> HttpResponse {
+    let text = |name| joined(&head.headers, name).map(|value| shortened(&value, 300));
+    HttpResponse {
         status: head.status,
         reason: head.reason.clone(),
         location: text("Location"),
@@ -286,7 +285,7 @@ fn dechunked(mut body: &[u8]) -> (Vec<u8>, bool) {
         if size == 0 {
             return (content, true);
         }
-        // Behind the content stands an empty line.
+        // An empty line follows the content.
         let Some(rest) = size.checked_add(2).and_then(|end| body.get(end..)) else {
             return (content, false);
         };
@@ -299,7 +298,7 @@ fn body_words(body: &[u8], html: bool) -> Option<String> {
     let text = String::from_utf8_lossy(body);
     let line =
         if html { title(&text)? } else { text.lines().find(|line| !line.trim().is_empty())? };
-    let words = printable(line.trim(), 200);
+    let words = shortened(line.trim(), 200);
     (!words.is_empty()).then_some(words)
 }
 

@@ -1,5 +1,5 @@
-//! The request of an upgrade: written by the client, read by the server. It must never leave a
-//! secret in a head that is shown to the user.
+//! The request of an upgrade: written by a client, read by a server, and shown to a user without
+//! its secrets.
 
 use std::fmt;
 
@@ -8,7 +8,6 @@ use super::{
     HEAD_LIMIT, Header, USER_AGENT, has_token, head_length, header_slots, joined, owned_headers,
     tokens,
 };
-use crate::transport::endpoint::Endpoint;
 
 /// What the client asks for, and by which it judges the answer.
 #[derive(Clone)]
@@ -33,10 +32,12 @@ impl fmt::Debug for Offer {
 }
 
 impl Offer {
-    /// A request with a fresh key. `headers` are added as they are; `Host` and `User-Agent` among
+    /// A request for `target`, path and query, at `host`, the value of the `Host` header, with a
+    /// fresh key. `headers` are added as they are; `Host` and `User-Agent` among
     /// them replace ours. Refuses a header that would break the head apart.
     pub fn new(
-        endpoint: &Endpoint,
+        target: &str,
+        host: &str,
         subprotocols: &[String],
         headers: &[Header],
         strict: bool,
@@ -48,7 +49,7 @@ impl Offer {
             return Err(UpgradeError::BadHeader("Sec-WebSocket-Protocol".into()));
         }
         let key = tungstenite::handshake::client::generate_key();
-        let request = write_request(endpoint, &key, subprotocols, headers);
+        let request = write_request([target, host, &key], subprotocols, headers);
         Ok(Self { request, key, subprotocols: subprotocols.to_vec(), strict })
     }
 
@@ -59,15 +60,14 @@ impl Offer {
 }
 
 fn write_request(
-    endpoint: &Endpoint,
-    key: &str,
+    [target, host, key]: [&str; 3],
     subprotocols: &[String],
     headers: &[Header],
 ) -> String {
     let replaced = |name: &str| headers.iter().any(|(key, _)| key.eq_ignore_ascii_case(name));
-    let mut head = format!("GET {} HTTP/1.1\r\n", endpoint.target);
+    let mut head = format!("GET {target} HTTP/1.1\r\n");
     if !replaced("Host") {
-        push_header(&mut head, "Host", &endpoint.host_header());
+        push_header(&mut head, "Host", host);
     }
     push_header(&mut head, "Upgrade", "websocket");
     push_header(&mut head, "Connection", "Upgrade");
@@ -96,7 +96,7 @@ fn is_sendable(name: &str, value: &str) -> bool {
 }
 
 /// A token of HTTP (RFC 9110 §5.6.2).
-fn is_token(text: &str) -> bool {
+pub fn is_token(text: &str) -> bool {
     !text.is_empty()
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }
@@ -113,7 +113,7 @@ pub fn masked(head: &str) -> String {
 }
 
 /// Whether a header is likely to hold a secret, by its name.
-pub(super) fn is_secret(name: &str) -> bool {
+pub fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let marks = [
         "authorization",
@@ -186,7 +186,7 @@ pub fn parse_request(bytes: &[u8]) -> Result<Option<(Request, usize)>, RequestEr
         return if bytes.len() > HEAD_LIMIT {
             Err(RequestError::TooLarge)
         } else {
-            refuse_foreign(bytes)
+            refuse_other_protocol(bytes)
         };
     };
     if length > HEAD_LIMIT {
@@ -206,7 +206,7 @@ pub fn parse_request(bytes: &[u8]) -> Result<Option<(Request, usize)>, RequestEr
 
 /// An incomplete head that can never become a request: reported at once, a raw MQTT or TLS client
 /// sends no more.
-fn refuse_foreign(bytes: &[u8]) -> Result<Option<(Request, usize)>, RequestError> {
+fn refuse_other_protocol(bytes: &[u8]) -> Result<Option<(Request, usize)>, RequestError> {
     match bytes.first() {
         Some(b) if !b.is_ascii_alphabetic() && !b.is_ascii_whitespace() => {
             Err(RequestError::Malformed("not HTTP".into()))

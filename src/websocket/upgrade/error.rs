@@ -1,10 +1,6 @@
-//! Every way in which an upgrade fails, as data and as one line. It must never hold what the user
-//! keeps secret.
+//! Every way in which an upgrade fails, as data and as one line.
 
 use std::fmt;
-
-use super::super::words::uncapitalised;
-use super::redirect::RedirectError;
 
 /// Why there is no WebSocket.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,17 +11,15 @@ pub enum UpgradeError {
     /// Closed or reset within the head of the answer.
     Truncated,
     /// What answered does not speak HTTP.
-    NotHttp(Foreign),
+    NotHttp(NotHttp),
     /// More than 64 KiB of head.
     HeadTooLarge,
     /// HTTP, but not well-formed.
     Malformed(String),
     /// An answer with another status than 101.
-    Status(Box<Refusal>),
+    Status(Box<HttpResponse>),
     /// An answer of 101 that breaks RFC 6455.
-    Fault(Fault),
-    /// A redirect that `--follow` does not follow.
-    Redirect(RedirectError),
+    Bad(BadUpgrade),
     /// An extra header of ours cannot be sent: its name or value holds a forbidden character. Holds
     /// the name.
     BadHeader(String),
@@ -33,7 +27,7 @@ pub enum UpgradeError {
 
 /// What speaks where HTTP should.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Foreign {
+pub enum NotHttp {
     /// A CONNACK: MQTT over plain TCP.
     Mqtt,
     /// HTTP/2, by its preface or a frame.
@@ -46,7 +40,7 @@ pub enum Foreign {
 
 /// What is wrong with an answer of 101.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum BadUpgrade {
     /// In HTTP/1.0, which has no upgrade.
     OldHttp,
     /// No `Upgrade: websocket`.
@@ -72,7 +66,7 @@ pub enum Fault {
 
 /// An answer that refuses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Refusal {
+pub struct HttpResponse {
     /// The status, never 101.
     pub status: u16,
     /// The server's words for it.
@@ -99,7 +93,7 @@ pub struct Refusal {
     pub target: String,
 }
 
-impl Refusal {
+impl HttpResponse {
     /// Whether it wants to be logged in to, but not by Basic (RFC 7617).
     pub fn lacks_basic(&self) -> bool {
         let asked = self.www_authenticate.as_ref();
@@ -109,42 +103,67 @@ impl Refusal {
 
 impl fmt::Display for UpgradeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Closed => f.write_str("the server closed the connection without an HTTP answer"),
-            Self::Truncated => {
-                f.write_str("the server closed the connection within its HTTP answer")
+        self.told_of("the server").fmt(f)
+    }
+}
+
+/// The sentence about an error, with its subject.
+pub struct Told<'a> {
+    error: &'a UpgradeError,
+    peer: &'a str,
+}
+
+impl UpgradeError {
+    /// The sentence with `peer` as its subject: these errors are a proxy's, too.
+    pub fn told_of<'a>(&'a self, peer: &'a str) -> Told<'a> {
+        Told { error: self, peer }
+    }
+}
+
+impl fmt::Display for Told<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { error, peer } = self;
+        match error {
+            UpgradeError::Closed => {
+                write!(f, "{peer} closed the connection without an HTTP answer")
             }
-            Self::NotHttp(foreign) => foreign.fmt(f),
-            Self::HeadTooLarge => {
-                f.write_str("the server's HTTP answer has a head of more than 64 KiB")
+            UpgradeError::Truncated => {
+                write!(f, "{peer} closed the connection within its HTTP answer")
             }
-            Self::Malformed(words) => write!(f, "the server's HTTP answer is malformed: {words}"),
-            Self::Status(refusal) => refusal.fmt(f),
-            Self::Fault(fault) => fault.fmt(f),
-            Self::Redirect(error) => error.fmt(f),
-            Self::BadHeader(name) => write!(f, "header {} cannot be sent", name.escape_debug()),
+            UpgradeError::NotHttp(foreign) => foreign.fmt_of(peer, f),
+            UpgradeError::HeadTooLarge => {
+                write!(f, "{peer}'s HTTP answer has a head of more than 64 KiB")
+            }
+            UpgradeError::Malformed(words) => {
+                write!(f, "{peer}'s HTTP answer is malformed: {words}")
+            }
+            UpgradeError::Status(refusal) => refusal.fmt_of(peer, f),
+            UpgradeError::Bad(fault) => fault.fmt_of(peer, f),
+            UpgradeError::BadHeader(name) => {
+                write!(f, "header {} cannot be sent", name.escape_debug())
+            }
         }
     }
 }
 
 impl std::error::Error for UpgradeError {}
 
-impl fmt::Display for Foreign {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl NotHttp {
+    fn fmt_of(&self, peer: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Mqtt => f.write_str("the server speaks MQTT without WebSockets on this port"),
-            Self::Http2 => f.write_str("the server answered in HTTP/2"),
-            Self::Tls => f.write_str("the server speaks TLS on this port"),
+            Self::Mqtt => write!(f, "{peer} speaks MQTT without WebSockets on this port"),
+            Self::Http2 => write!(f, "{peer} answered in HTTP/2"),
+            Self::Tls => write!(f, "{peer} speaks TLS on this port"),
             Self::Other(bytes) => {
-                write!(f, "the server does not speak HTTP on this port (it sent \"{bytes}\")")
+                write!(f, "{peer} does not speak HTTP on this port (it sent \"{bytes}\")")
             }
         }
     }
 }
 
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the server answered HTTP {:03}", self.status)?;
+impl HttpResponse {
+    fn fmt_of(&self, peer: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{peer} answered HTTP {:03}", self.status)?;
         if !self.reason.is_empty() {
             write!(f, " {}", self.reason)?;
         }
@@ -169,39 +188,35 @@ impl fmt::Display for Refusal {
     }
 }
 
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl BadUpgrade {
+    fn fmt_of(&self, peer: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OldHttp => {
-                f.write_str("the server answered 101 in HTTP/1.0, a WebSocket needs HTTP/1.1")
+                write!(f, "{peer} answered 101 in HTTP/1.0, a WebSocket needs HTTP/1.1")
             }
             Self::NoUpgrade => {
-                f.write_str("the server answered 101 without \"Upgrade: websocket\"")
+                write!(f, "{peer} answered 101 without \"Upgrade: websocket\"")
             }
             Self::NoConnection => {
-                f.write_str("the server answered 101 without \"Connection: Upgrade\"")
+                write!(f, "{peer} answered 101 without \"Connection: Upgrade\"")
             }
-            Self::NoAccept => f.write_str("the server answered 101 without Sec-WebSocket-Accept"),
+            Self::NoAccept => write!(f, "{peer} answered 101 without Sec-WebSocket-Accept"),
             Self::WrongAccept => {
-                f.write_str("the server answered 101 with a wrong Sec-WebSocket-Accept")
+                write!(f, "{peer} answered 101 with a wrong Sec-WebSocket-Accept")
             }
             Self::Extension(name) => {
-                write!(f, "the server turned on a WebSocket extension that was not offered: {name}")
+                write!(f, "{peer} turned on a WebSocket extension that was not offered: {name}")
             }
             Self::Subprotocol { offered, answered: None, .. } => {
-                write!(
-                    f,
-                    "the server answered no subprotocol to our offer of {}",
-                    offered.join(", ")
-                )
+                write!(f, "{peer} answered no subprotocol to our offer of {}", offered.join(", "))
             }
             Self::Subprotocol { offered, answered: Some(answered), .. } if offered.is_empty() => {
-                write!(f, "the server answered subprotocol \"{answered}\", none was offered")
+                write!(f, "{peer} answered subprotocol \"{answered}\", none was offered")
             }
             Self::Subprotocol { offered, answered: Some(answered), .. } => {
                 write!(
                     f,
-                    "the server answered subprotocol \"{answered}\" to our offer of {}",
+                    "{peer} answered subprotocol \"{answered}\" to our offer of {}",
                     offered.join(", ")
                 )
             }
@@ -217,7 +232,7 @@ impl From<httparse::Error> for UpgradeError {
             Error::HeaderValue => "a control character in a header",
             Error::Status | Error::Token => "a status line that is none",
             Error::Version => "an unknown version of HTTP",
-            _ => return Self::Malformed(uncapitalised(&error.to_string())),
+            _ => return Self::Malformed(error.to_string()),
         };
         Self::Malformed(words.into())
     }

@@ -2,6 +2,9 @@
 
 use std::io::Cursor;
 
+use tungstenite::error::{Error as FrameError, ProtocolError};
+use tungstenite::protocol::{Message, Role, WebSocketConfig, WebSocketContext};
+
 use super::*;
 
 /// What a server has read: opcode byte and payload.
@@ -76,20 +79,20 @@ impl World {
         match step {
             Step::Write(payload) => {
                 let mut bytes = Bytes::from(payload.clone());
-                self.frames.write(&mut self.stream, &mut bytes).unwrap();
+                self.open.write(&mut self.stream, &mut bytes).unwrap();
                 if !bytes.is_empty() {
                     self.relieve();
-                    self.frames.write(&mut self.stream, &mut bytes).unwrap();
+                    self.open.write(&mut self.stream, &mut bytes).unwrap();
                 }
                 assert!(bytes.is_empty());
             }
-            Step::Flush => self.frames.flush(&mut self.stream).unwrap(),
-            Step::Ping => self.frames.ping(&mut self.stream).unwrap(),
+            Step::Flush => self.open.flush(&mut self.stream).unwrap(),
+            Step::Ping => self.open.ping(&mut self.stream).unwrap(),
             Step::Pinged => {
                 self.deliver(&[0x89, 1, b'?']);
                 assert!(self.read().unwrap().is_none());
             }
-            Step::Close => self.frames.close(&mut self.stream).unwrap(),
+            Step::Close => self.open.close(&mut self.stream).unwrap(),
         }
     }
 
@@ -144,7 +147,7 @@ fn frames_mean_to_tungstenite_what_we_mean() {
         let steps = random_steps(&mut random);
         for whole_pieces in [false, true] {
             let mut world = world(b"");
-            world.frames = Frames::new(LIMIT, whole_pieces, false);
+            world.open = Open::new(LIMIT, whole_pieces, false);
             for step in &steps {
                 world.go(step);
             }
@@ -199,9 +202,9 @@ fn a_wire_that_is_congested_at_any_byte_loses_nothing_and_keeps_the_order() {
 fn every_frame_has_a_mask_of_its_own() {
     let mut world = world(b"");
     for _ in 0..1000 {
-        world.frames.write(&mut world.stream, &mut Bytes::from_static(b"x")).unwrap();
+        world.open.write(&mut world.stream, &mut Bytes::from_static(b"x")).unwrap();
     }
-    world.frames.flush(&mut world.stream).unwrap();
+    world.open.flush(&mut world.stream).unwrap();
     let sent = world.sent.take();
     let masks: Vec<&[u8]> = sent.chunks(7).map(|frame| &frame[2..6]).collect();
     assert_eq!(masks.len(), 1000);
@@ -215,27 +218,27 @@ fn every_frame_has_a_mask_of_its_own() {
 #[test]
 fn what_waits_is_let_go_of_and_what_was_long_is_not_kept() {
     let mut world = world(b"");
-    world.frames = Frames::new(LIMIT, true, false);
+    world.open = Open::new(LIMIT, true, false);
     let mut piece = Bytes::from(vec![1; 1_000_000]);
     let whole = piece.clone();
-    world.frames.write(&mut world.stream, &mut piece).unwrap();
+    world.open.write(&mut world.stream, &mut piece).unwrap();
     assert!(piece.is_empty() && whole.is_unique(), "nothing of it is held");
-    assert_eq!(world.frames.outbound.memory(), 0);
-    world.frames.write(&mut world.stream, &mut Bytes::from_static(b"x")).unwrap();
-    assert_eq!(world.frames.outbound.memory(), 7);
+    assert_eq!(world.open.frames.memory(), 0);
+    world.open.write(&mut world.stream, &mut Bytes::from_static(b"x")).unwrap();
+    assert_eq!(world.open.frames.memory(), 7);
 }
 
 #[test]
 fn the_log_has_every_frame_in_its_order() {
     let mut world = world(b"");
-    world.frames = Frames::new(LIMIT, false, true);
+    world.open = Open::new(LIMIT, false, true);
     let mut random = fastrand::Rng::with_seed(2);
     for step in
         [Step::Write(payload(&mut random, 70_000)), Step::Ping, Step::Write(vec![1]), Step::Close]
     {
         world.go(&step);
     }
-    let lines: Vec<String> = std::iter::from_fn(|| world.frames.traced()).collect();
+    let lines: Vec<String> = std::iter::from_fn(|| world.open.traced()).collect();
     let frames =
         ["binary, length 32760", "binary, length 32760", "binary, length 4480", "ping, length 0"];
     let frames = frames.iter().chain(&["binary, length 1", "close, length 2"]);

@@ -1,17 +1,19 @@
-//! The HTTP upgrade of both sides, pure: bytes in, bytes or a verdict out. Servers answer in many
-//! ways that RFC 6455 does not foresee; this room takes what is harmless with a warning and reports
-//! the rest so that a user can act. It must never touch a socket or the clock.
+//! The HTTP upgrade (RFC 6455 §4), for both sides: the request that a client sends and a server
+//! reads, the response that a server sends and a client judges. Servers answer in many ways that
+//! the RFC does not foresee: what is harmless is taken with a warning, the rest is reported so that
+//! a user can act.
 
-mod answer;
+pub mod accept;
 mod error;
-mod redirect;
 mod request;
+mod response;
 mod subprotocol;
 
-pub use answer::Answer;
-pub use error::{Fault, Foreign, Refusal, UpgradeError};
-pub use redirect::{Redirects, is_for_one_host, keeps_credentials};
-pub use request::{Offer, Request, masked, parse_request};
+use data_encoding::BASE64;
+
+pub use error::{BadUpgrade, HttpResponse, NotHttp, UpgradeError};
+pub use request::{Offer, Request, is_secret, is_token, masked, parse_request};
+pub use response::Response;
 
 /// The largest head we read, in bytes, of an answer or a request.
 pub const HEAD_LIMIT: usize = 64 * 1024;
@@ -26,17 +28,7 @@ pub const USER_AGENT: &str = concat!("mqttws/", env!("CARGO_PKG_VERSION"));
 
 /// The value of an `Authorization` header with `user:password` (RFC 7617 §2).
 pub fn basic(credentials: &str) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::from("Basic ");
-    for three in credentials.as_bytes().chunks(3) {
-        let byte = |at: usize| three.get(at).copied().map_or(0, u32::from);
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for at in 0..4 {
-            let digit = (bits >> (18 - 6 * at)) as usize & 63;
-            text.push(if at <= three.len() { char::from(ALPHABET[digit]) } else { '=' });
-        }
-    }
-    text
+    format!("Basic {}", BASE64.encode(credentials.as_bytes()))
 }
 
 /// A header of a parsed head: its name as received, its value trimmed.
@@ -52,6 +44,11 @@ fn joined(headers: &[Header], name: &str) -> Option<String> {
         all.push_str(value);
     }
     Some(all)
+}
+
+/// At most `limit` characters of what a server said: enough to recognise it.
+fn shortened(text: &str, limit: usize) -> String {
+    text.chars().take(limit).collect()
 }
 
 /// The elements of a comma-separated list.
