@@ -18,8 +18,9 @@ use crate::client::{self, Notice, Reconnect};
 use crate::exit::Usage;
 use crate::report::{self, Verbosity};
 use crate::transport::endpoint::{Endpoint, Scheme};
+use crate::transport::tls::TlsOptions;
 
-/// Where `serve` listens, and so where everything connects that was told nothing else.
+/// The address without any flag or variable: where `serve` listens.
 const DEFAULT_URL: &str = "ws://localhost:8080/mqtt";
 
 /// The port of [`DEFAULT_URL`].
@@ -93,6 +94,17 @@ struct Retry {
     reconnect_tries: Option<u32>,
 }
 
+impl Retry {
+    fn reconnect(&self) -> Reconnect {
+        Reconnect {
+            enabled: !self.no_reconnect,
+            shortest: self.reconnect_delay.0,
+            longest: self.reconnect_delay.1,
+            tries: self.reconnect_tries,
+        }
+    }
+}
+
 /// Profiles and the log.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
@@ -146,13 +158,13 @@ impl Conversation {
         self.properties.parsed()
     }
 
-    /// The options of a client for this purpose; `properties` are those that `-D` gives.
+    /// The options of a client with these needs; `properties` are those that `-D` gives.
     pub fn resolve(
         &self,
-        purpose: &ClientNeeds,
+        needs: &ClientNeeds,
         properties: &GivenProperties,
     ) -> Result<(client::Options, Vec<String>)> {
-        self.connection.resolve_with(purpose, &self.persistence, properties)
+        self.connection.resolve_with(needs, &self.persistence, properties)
     }
 }
 
@@ -203,13 +215,13 @@ impl ConnectionFlags {
     }
 
     /// The options of a client whose session ends with it, and warnings to print.
-    pub fn resolve(&self, purpose: &ClientNeeds) -> Result<(client::Options, Vec<String>)> {
-        self.resolve_with(purpose, &Persistence::default(), &GivenProperties::default())
+    pub fn resolve(&self, needs: &ClientNeeds) -> Result<(client::Options, Vec<String>)> {
+        self.resolve_with(needs, &Persistence::default(), &GivenProperties::default())
     }
 
     fn resolve_with(
         &self,
-        purpose: &ClientNeeds,
+        needs: &ClientNeeds,
         persistence: &Persistence,
         properties: &GivenProperties,
     ) -> Result<(client::Options, Vec<String>)> {
@@ -219,16 +231,8 @@ impl ConnectionFlags {
         self.check_tls(&endpoint, route.proxies.need_tls())?;
         let (session, credentials) = (&self.session, &self.credentials);
         let flags = MqttFlags { session, credentials, persistence, properties };
-        let packets = Packets {
-            maximum: self.upgrade.max_message_size.unwrap_or(MAXIMUM_PACKET),
-            whole: self.upgrade.frame_per_packet,
-            trace: self.general.debug > 0,
-        };
-        let (session, versions) = flags.resolve(&endpoint, purpose, packets)?;
-        let mut warnings = Vec::new();
-        if tls.insecure && !self.general.quiet {
-            warnings.push("--insecure: the server's certificate is not verified".to_owned());
-        }
+        let (session, versions) = flags.resolve(&endpoint, needs, self.packets())?;
+        let warnings = self.warnings(&tls);
         let options = client::Options {
             tls,
             route: Arc::new(route),
@@ -238,21 +242,29 @@ impl ConnectionFlags {
             follow: self.upgrade.follow,
             connect_timeout: self.retry.connect_timeout,
             wait: self.retry.wait,
-            reconnect: Reconnect {
-                enabled: !self.retry.no_reconnect,
-                shortest: self.retry.reconnect_delay.0,
-                longest: self.retry.reconnect_delay.1,
-                tries: self.retry.reconnect_tries,
-            },
+            reconnect: self.retry.reconnect(),
             versions,
             session,
-            brief: purpose.brief,
+            brief: needs.brief,
             warn: self.warn(),
             log: self.general.debug > 1,
             trace: Box::new(report::trace),
             endpoint,
         };
         Ok((options, warnings))
+    }
+
+    fn packets(&self) -> Packets {
+        Packets {
+            maximum: self.upgrade.max_message_size.unwrap_or(MAXIMUM_PACKET),
+            whole: self.upgrade.frame_per_packet,
+            trace: self.general.debug > 0,
+        }
+    }
+
+    fn warnings(&self, tls: &TlsOptions) -> Vec<String> {
+        let insecure = "--insecure: the server's certificate is not verified".to_owned();
+        if tls.insecure && !self.general.quiet { vec![insecure] } else { Vec::new() }
     }
 
     /// TLS flags that were typed need something that speaks TLS.

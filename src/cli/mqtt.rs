@@ -131,8 +131,8 @@ pub struct Persistence {
 
 /// What a verb asks of its client.
 pub struct ClientNeeds {
-    /// The flags that need MQTT 5 and were given.
-    pub needs_version_5: Vec<NeedsVersion5>,
+    /// The flags that were given and need MQTT 5.
+    pub version_5: Vec<NeedsVersion5>,
     /// How long the session has to live.
     pub lifetime: Lifetime,
     /// Use topic aliases.
@@ -149,13 +149,23 @@ impl ClientNeeds {
     /// A session that lives so long, and nothing else.
     pub fn new(lifetime: Lifetime) -> Self {
         Self {
-            needs_version_5: Vec::new(),
+            version_5: Vec::new(),
             lifetime,
             topic_alias: false,
             only_failures: false,
             parts_above: None,
             brief: false,
         }
+    }
+}
+
+impl ClientNeeds {
+    fn receiving(&self, packets: Packets) -> ReceiveOptions {
+        ReceiveOptions { maximum_packet: packets.maximum, parts_above: self.parts_above }
+    }
+
+    fn reports(&self, packets: Packets) -> ReportOptions {
+        ReportOptions { only_failures: self.only_failures, trace: packets.trace }
     }
 }
 
@@ -190,16 +200,16 @@ impl MqttFlags<'_> {
     pub fn resolve(
         &self,
         endpoint: &Endpoint,
-        purpose: &ClientNeeds,
+        needs: &ClientNeeds,
         packets: Packets,
     ) -> Result<(session::Config, Vec<Version>)> {
         let Self { session, properties, .. } = self;
         let mut credentials = self.credentials.resolve(endpoint)?;
         let authentication = self.credentials.authentication(&mut credentials)?;
-        let versions = self.versions(&credentials, authentication.is_some(), purpose)?;
+        let versions = self.versions(&credentials, authentication.is_some(), needs)?;
         let connect = properties.connect(authentication)?;
         let is_kept = self.is_kept(connect.session_expiry)?;
-        let lifetime = if is_kept { Lifetime::Kept } else { purpose.lifetime };
+        let lifetime = if is_kept { Lifetime::Kept } else { needs.lifetime };
         let config = session::Config {
             version: versions[0],
             client_id: session.client_id()?,
@@ -216,15 +226,12 @@ impl MqttFlags<'_> {
                 disconnect: properties.of(Place::Disconnect),
             },
             sending: SendOptions {
-                topic_alias: purpose.topic_alias,
+                topic_alias: needs.topic_alias,
                 max_inflight: session.max_inflight,
                 whole_packets: packets.whole,
             },
-            receiving: ReceiveOptions {
-                maximum_packet: packets.maximum,
-                parts_above: purpose.parts_above,
-            },
-            reports: ReportOptions { only_failures: purpose.only_failures, trace: packets.trace },
+            receiving: needs.receiving(packets),
+            reports: needs.reports(packets),
         };
         Ok((config, versions))
     }
@@ -235,7 +242,7 @@ impl MqttFlags<'_> {
         &self,
         credentials: &packet::Credentials,
         is_enhanced: bool,
-        purpose: &ClientNeeds,
+        needs: &ClientNeeds,
     ) -> Result<Vec<Version>> {
         let is_lonely = credentials.password.is_some() && credentials.username.is_none();
         let own: [(bool, NeedsVersion5); 5] = [
@@ -252,7 +259,7 @@ impl MqttFlags<'_> {
             }),
         ];
         let own = own.iter().filter(|(is_given, _)| *is_given).map(|(_, why)| *why);
-        let first = own.chain(purpose.needs_version_5.iter().copied()).next();
+        let first = own.chain(needs.version_5.iter().copied()).next();
         match (self.session.protocol_version, first) {
             (Some(version), Some(why)) if version < Version::V5 => {
                 bail!(Usage::new(why(version)))

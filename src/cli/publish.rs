@@ -158,7 +158,7 @@ impl PublishFlags {
     pub fn resolve(self) -> Result<(Config, Vec<String>)> {
         self.check()?;
         let properties = self.conversation.properties()?;
-        let (client, warnings) = self.conversation.resolve(&self.purpose(), &properties)?;
+        let (client, warnings) = self.conversation.resolve(&self.needs(), &properties)?;
         let format = self.message_format(properties.of(Place::Publish))?;
         let request = if self.answers.request {
             let form = AnswerForm { is_many: self.is_many(), json: self.messages.json };
@@ -202,20 +202,20 @@ impl PublishFlags {
         Ok(())
     }
 
-    fn purpose(&self) -> ClientNeeds {
+    fn needs(&self) -> ClientNeeds {
         let is_request = self.answers.request;
-        let mut needs_version_5: Vec<NeedsVersion5> = Vec::new();
+        let mut version_5: Vec<NeedsVersion5> = Vec::new();
         if is_request {
-            needs_version_5.extend(self.answers.needs_version_5());
+            version_5.extend(self.answers.needs_version_5());
         } else if self.messages.latency {
-            needs_version_5.push(latency_needs_version_5);
+            version_5.push(latency_needs_version_5);
         }
         // Records may ask for exactly once; those of requests are subject to -q.
         let qos =
             if self.messages.json && !is_request { QoS::ExactlyOnce } else { self.messages.qos };
         let is_text = self.messages.message.is_some() || self.messages.null_message;
         ClientNeeds {
-            needs_version_5,
+            version_5,
             lifetime: Lifetime::for_publishing(qos),
             topic_alias: self.messages.topic_alias,
             only_failures: self.messages.summary.is_none() && !is_request,

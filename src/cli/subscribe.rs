@@ -215,7 +215,7 @@ impl SubscribeFlags {
     pub fn resolve(self) -> Result<(Config, Vec<String>)> {
         let properties = self.conversation.properties()?;
         let layout = self.layout()?;
-        let (client, warnings) = self.conversation.resolve(&self.purpose(&layout), &properties)?;
+        let (client, warnings) = self.conversation.resolve(&self.needs(&layout), &properties)?;
         let config = Config {
             client,
             subscriptions: self.subscriptions(&properties)?,
@@ -235,21 +235,21 @@ impl SubscribeFlags {
         Ok((config, warnings))
     }
 
-    fn purpose(&self, layout: &Layout) -> ClientNeeds {
-        let mut needs_version_5: Vec<NeedsVersion5> = Vec::new();
+    fn needs(&self, layout: &Layout) -> ClientNeeds {
+        let mut version_5: Vec<NeedsVersion5> = Vec::new();
         if self.messages.retain_as_published
             || self.messages.retain_handling.is_some()
             || self.messages.no_local
             || self.commands.reply
         {
-            needs_version_5.push(|_| {
+            version_5.push(|_| {
                 "--retain-as-published, --retain-handling, --no-local and --reply: only MQTT 5 has \
                  these"
                     .to_owned()
             });
         }
         if self.display.latency {
-            needs_version_5.push(latency_needs_version_5);
+            version_5.push(latency_needs_version_5);
         }
         // A removal that is on its way must not be lost with the connection.
         let least = if self.messages.remove_retained { QoS::AtLeastOnce } else { QoS::AtMostOnce };
@@ -261,7 +261,7 @@ impl SubscribeFlags {
             && !self.display.watch
             && layout.keeps_payloads();
         ClientNeeds {
-            needs_version_5,
+            version_5,
             parts_above: streams.then_some(LARGE_MESSAGE),
             ..ClientNeeds::new(lifetime)
         }

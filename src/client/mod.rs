@@ -113,9 +113,9 @@ impl Client {
         &self.session
     }
 
-    /// The caller is about to do something that may not end, and promised otherwise
+    /// Something is about to be done that may not end, where the caller promised otherwise
     /// ([`Options::brief`]).
-    pub fn guard(&self) {
+    fn guard(&self) {
         self.mailbox.guard();
     }
 
@@ -144,7 +144,8 @@ impl Client {
 
     /// Publishes a message; see [`Session::publish`]. It is sent before the next wait.
     pub fn publish(&mut self, publish: Publish, record: u64) -> Result<(), Unsendable> {
-        self.session.publish(publish, record)
+        // On an error the caller may write a line.
+        self.session.publish(publish, record).inspect_err(|_| self.mailbox.guard())
     }
 
     /// Publishes as many of a run of messages as may be sent now; see [`Session::publish_run`].

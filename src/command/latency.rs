@@ -1,5 +1,5 @@
-//! What is measured of messages: how long they took from `pub --latency` to `sub --latency`, which
-//! a user property tells, and how long they waited for their acknowledgement (`pub --summary`).
+//! Times that are measured: how long a message took from `pub --latency` to `sub --latency`, by the
+//! time in its user property, and how long `pub --summary` waited for each acknowledgement.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant, SystemTime};

@@ -41,7 +41,7 @@ pub fn run(config: Config) -> Result<Exit> {
     }
 }
 
-/// A topic that nobody else uses, named by what it is for and by a client id; wildcards and NUL are
+/// A topic for this client alone, named by its purpose and by the client id. Wildcards and NUL are
 /// no part of a topic name.
 fn own_topic(purpose: &str, client_id: &str) -> Result<TopicName> {
     let id = client_id.replace(['+', '#', '\0'], "_");
@@ -53,17 +53,17 @@ fn connect(options: Options) -> Result<(Client, Established)> {
     Client::connect(options).context(context)
 }
 
-/// After a failure: ends the connection in order, if that is not what failed, and in any case
-/// leaves no session of ours behind at the broker, if that can be helped.
-fn leave(client: Client, error: &anyhow::Error) {
+/// Closes the connection after a failure: in order, unless the connection itself has failed. The
+/// session at the broker is ended, too, if the broker can still be reached.
+fn close_after(client: Client, error: &anyhow::Error) {
     match error.chain().find_map(|cause| cause.downcast_ref::<Error>()) {
         Some(error) => client.abandon(error),
-        // What failed first is what the user has to know.
+        // The first failure is the one that the user has to know.
         None => drop(client.close()),
     }
 }
 
-/// Adds what we were doing, if the error does not say it by itself.
+/// Adds to an error what the program was doing, unless the error says so itself.
 fn while_doing(error: anyhow::Error, what: impl FnOnce() -> String) -> anyhow::Error {
     match error.downcast_ref::<Error>() {
         Some(Error::Unanswered { .. }) => error,
@@ -71,17 +71,17 @@ fn while_doing(error: anyhow::Error, what: impl FnOnce() -> String) -> anyhow::E
     }
 }
 
-/// Ends the connection: in order, or as [`leave`] does.
+/// Closes the connection: in order, or as [`close_after`] does.
 fn close(client: Client, result: Result<Exit>) -> Result<Exit> {
     match result {
         Ok(exit @ Exit::Signal(_)) => {
-            // Who has interrupted us was told what is missing.
+            // The user who interrupted us knows already how much is missing.
             let _ = client.close();
             Ok(exit)
         }
         Ok(exit) => Ok(client.close().map(|()| exit)?),
         Err(error) => {
-            leave(client, &error);
+            close_after(client, &error);
             Err(error)
         }
     }
@@ -92,7 +92,7 @@ fn print(line: &str) -> Result<bool> {
     stdout::print_line(line).context("writing to stdout")
 }
 
-/// A thread that writes messages; the client is told how far it is.
+/// Starts the thread that writes messages; it reports to the client how far it is.
 fn start_output(client: &Client, layout: Layout, target: Target) -> Result<Output> {
     let postbox = client.postbox();
     Output::start(layout, target, move |progress| match progress {

@@ -1,5 +1,5 @@
-//! `ping`: what was reached and how long each step took; then probes, one at a time, and how long
-//! the answer to each of them took.
+//! `ping`: prints the address that was reached and the time of each step of connecting, then sends
+//! probes, one at a time, and prints how long each answer took.
 
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,7 @@ pub struct Config {
     pub client: client::Options,
     /// The probes.
     pub plan: Plan,
-    /// What is said beside results.
+    /// Which lines go to stderr.
     pub verbosity: Verbosity,
 }
 
@@ -87,12 +87,12 @@ pub fn run(config: Config) -> Result<Exit> {
         }
         Err(error) => {
             let error = super::while_doing(error.into(), || format!("pinging {url}"));
-            super::leave(pinger.client, &error);
+            super::close_after(pinger.client, &error);
             return Err(error);
         }
     }
     let exit = pinger.measure(&url, began)?;
-    // Nothing of ours can be lost any more.
+    // No message can be lost any more.
     let _ = pinger.client.close();
     Ok(exit)
 }
@@ -136,7 +136,7 @@ struct Pinger {
     /// Answers that come after their time was up are not taken for those of later probes.
     late: u64,
     statistics: Statistics,
-    /// What was not printed yet: probes that follow each other without a pause share a write.
+    /// Lines that are not printed yet: probes that follow each other without a pause share a write.
     lines: Lines,
 }
 
@@ -151,7 +151,7 @@ enum Probe {
 }
 
 impl Pinger {
-    /// What has to be asked of the broker before the first probe; whether it lets us.
+    /// Subscribes before the first probe, where that is needed; whether the broker granted it.
     fn prepare(&mut self) -> Result<bool, Error> {
         match self.plan.probe {
             ProbeKind::Publish { qos, .. } => self.subscribe(qos),
@@ -159,7 +159,7 @@ impl Pinger {
         }
     }
 
-    /// Sends all probes, and says what came of them.
+    /// Sends all probes, and prints the summary.
     fn measure(&mut self, url: &str, began: Instant) -> Result<Exit> {
         let end = self.run();
         if matches!(end, Ok(PingEnd::Interrupted(_))) {
@@ -235,7 +235,7 @@ impl Pinger {
                 Event::Interrupted(signal) => {
                     return Ok(Probe::Ended(PingEnd::Interrupted(signal)));
                 }
-                // Answers to earlier probes, and what nobody has asked for.
+                // Answers to earlier probes, and events that do not concern `ping`.
                 Event::Mqtt(_)
                 | Event::WebSocketPong
                 | Event::Sendable

@@ -80,7 +80,7 @@ struct Publisher {
     progress: Progress,
     /// The input could not be read to its end.
     input_error: Option<anyhow::Error>,
-    /// That properties are left out is still to be told.
+    /// Properties that are left out are still to be reported.
     tells_loss: bool,
     /// The connection was lost with messages of QoS 0 on the way.
     has_gaps: bool,
@@ -105,8 +105,8 @@ impl Publisher {
         }
     }
 
-    /// Waits; where the stream goes on it only looks what has come: a signal, a Ping, and what is
-    /// acknowledged soon need not be remembered for long, and so fills no more memory than is near.
+    /// Waits for an event. Where more can be published at once it only checks for events: signals
+    /// and Pings are answered, and a message that is acknowledged early leaves the memory early.
     fn wait(&mut self) -> Result<Event> {
         let goes_on = self.feed.can_go_on(&mut self.client);
         if self.progress.is_on() {
@@ -141,7 +141,8 @@ impl Publisher {
         }
     }
 
-    /// What cannot be sent is refused by this broker, or it is nothing that MQTT can carry.
+    /// Publishes a message. One that cannot be sent is refused by this broker's limits, or it is a
+    /// record that MQTT cannot carry.
     fn publish(&mut self, publish: Publish, record: u64) {
         let (qos, bytes) = (publish.qos, publish.payload.len() as u64);
         if !publish.properties.is_empty() {
@@ -153,20 +154,19 @@ impl Publisher {
                 self.tally.clock(qos).published(record);
             }
             Err(session::Unsendable::Encode(wrong)) => {
-                self.feed.tell_bad(&self.client, &wrong.to_string());
+                self.feed.tell_bad(&wrong.to_string());
             }
             Err(unsendable) => {
                 self.tally.sent(1, bytes, qos);
-                self.tally.refuse(&self.client, record, &unsendable.to_string());
+                self.tally.refuse(record, &unsendable.to_string());
             }
         }
     }
 
-    /// Before MQTT 5 there are no properties: what records have of them is lost.
+    /// Before MQTT 5 there are no properties: those of records are lost.
     fn tell_loss(&mut self) {
         let version = self.client.session().config().version;
         if !version.has_properties() && std::mem::take(&mut self.tells_loss) {
-            self.client.guard();
             report::warn(&format!(
                 "the broker speaks MQTT {version}: properties of records are left out"
             ));
@@ -177,17 +177,17 @@ impl Publisher {
         match event {
             Event::Input(block) => {
                 let block = block.with_context(|| format!("reading {}", self.feed.input.what));
-                // What was read before is still handed over.
+                // The records that were read before are still published.
                 self.feed.input.add(block.unwrap_or_else(|error| {
                     self.input_error = Some(error);
                     None
                 }));
             }
             Event::Mqtt(session::Event::Acknowledged { token: record, code, reason }) => {
-                self.tally.acknowledged(&self.client, record, code, reason.as_deref());
+                self.tally.acknowledged(record, code, reason.as_deref());
             }
             Event::Mqtt(session::Event::InDoubt { token: record }) => {
-                self.tally.refuse(&self.client, record, IN_DOUBT);
+                self.tally.refuse(record, IN_DOUBT);
             }
             Event::Reconnected => self.has_gaps |= self.tally.at_most_once,
             Event::Mqtt(_)
@@ -201,7 +201,7 @@ impl Publisher {
         }
     }
 
-    /// Ends the connection, and says what came of it.
+    /// Closes the connection, and prints the summary.
     fn end(self, result: Result<Exit>, summary: &SummaryPrinter) -> Result<Exit> {
         let unfinished = self.client.session().in_flight() as u64 + self.tally.refused;
         let messages = self.tally.published.saturating_sub(unfinished);
@@ -222,7 +222,7 @@ impl Publisher {
         result
     }
 
-    /// What a script needs to know to go on from there.
+    /// Adds to an error the counts with which a script can go on from there.
     fn with_counts(&self, error: anyhow::Error) -> anyhow::Error {
         let Tally { published, refused, at_most_once, .. } = self.tally;
         let no_acknowledgements = published == 0 && self.feed.template().qos == QoS::AtMostOnce;

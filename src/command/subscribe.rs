@@ -59,7 +59,7 @@ pub fn run(config: Config) -> Result<Exit> {
     };
     subscriber.subscribe();
     let result = subscriber.run();
-    // Whatever ended it: what was received is written, and what was written is acknowledged.
+    // Whatever the reason: received messages are written, and written ones are acknowledged.
     let result = subscriber.finish_output(result);
     let result = subscriber.receiver.tell_cut(result);
     subscriber.progress.finish();
@@ -80,7 +80,7 @@ fn progress(destination: &Destination, verbosity: Verbosity, began: Instant) -> 
     Progress::new(verbosity.shows_progress() && stands_alone, None, began)
 }
 
-/// Who reads stdout, if that is what this is for.
+/// Watches the reader of stdout, if messages go there.
 fn watch_reader(matters: bool, client: &Client) -> Result<Reader> {
     let postbox = client.postbox();
     let reader =
@@ -88,7 +88,7 @@ fn watch_reader(matters: bool, client: &Client) -> Result<Reader> {
     reader.context("watching stdout")
 }
 
-/// What is acknowledged is gone, and nobody has seen it.
+/// Messages that are acknowledged and written to a closed stdout are lost.
 fn warn_of_closed_stdout(config: &Config) {
     let acknowledges = |subscription: &Subscription| subscription.qos > QoS::AtMostOnce;
     if config.prints()
@@ -114,7 +114,7 @@ struct Subscriber {
     deadline: Option<Instant>,
     /// Where messages are written, and how.
     output: config::OutputOptions,
-    /// We were interrupted.
+    /// A signal has come.
     signalled: bool,
     /// SUBSCRIBE and UNSUBSCRIBE without their answer.
     unanswered: u32,
@@ -153,7 +153,7 @@ impl Subscriber {
         Ok(self.client.next_reminded(alarm, drawing)?)
     }
 
-    /// Draws what is to be drawn, if anything; when it wants to be asked again.
+    /// Draws the progress and the frame of `--watch`; when to draw again.
     fn draw(&mut self) -> Option<Instant> {
         if self.progress.is_on() {
             let (messages, bytes) = (self.receiver.written.messages, self.receiver.bytes());

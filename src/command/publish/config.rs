@@ -27,7 +27,7 @@ pub struct Config {
     pub messages: FeedOptions,
     /// The form of the summary, if there is to be one.
     pub summary: Option<SummaryForm>,
-    /// What is said on stderr.
+    /// Which lines go to stderr.
     pub verbosity: Verbosity,
     /// Each message asks for an answer.
     pub request: Option<RequestOptions>,

@@ -48,7 +48,7 @@ impl Feed {
         self.builder.template()
     }
 
-    /// What is published, in the words of a line.
+    /// The context of errors: publishing, and where to.
     pub fn context(&self) -> String {
         match &self.template().topic {
             Some(topic) => format!("publishing to {}", topic.as_str()),
@@ -59,7 +59,7 @@ impl Feed {
     /// The next message and the number of its record, if it is due and may be published now.
     pub fn next_due(&mut self, client: &Client) -> Option<(Publish, u64)> {
         self.alarm = None;
-        if !(self.prepare(client) && self.can_publish(client) && self.is_due()) {
+        if !(self.prepare() && self.can_publish(client) && self.is_due()) {
             return None;
         }
         let (mut publish, time) = self.builder.finish(self.next.take()?);
@@ -105,13 +105,13 @@ impl Feed {
     }
 
     /// Makes a message of the next record that is one; whether there is one.
-    fn prepare(&mut self, client: &Client) -> bool {
+    fn prepare(&mut self) -> bool {
         while self.next.is_none() {
             let Some(record) = self.input.next() else { return false };
             self.records += 1;
             match self.builder.make(record) {
                 Ok(message) => self.next = Some(message),
-                Err(wrong) => self.tell_bad(client, &wrong),
+                Err(wrong) => self.tell_bad(&wrong),
             }
         }
         true
@@ -129,16 +129,16 @@ impl Feed {
     }
 
     /// The latest record makes no sense.
-    pub fn tell_bad(&mut self, client: &Client, wrong: &str) {
+    pub fn tell_bad(&mut self, wrong: &str) {
         self.bad += 1;
-        client.guard();
         report::failure(&format!("reading {}: record {}: {wrong}", self.input.what, self.records));
         if self.strict {
             self.input.stop();
         }
     }
 
-    /// Sends most of what was published; whether that made room for more that is there already.
+    /// Sends most of the published messages; whether that made room for the next, which is there
+    /// already.
     pub fn can_go_on(&self, client: &mut Client) -> bool {
         if self.next.is_none() || self.alarm.is_some() || !client.session().is_online() {
             return false;

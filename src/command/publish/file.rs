@@ -20,7 +20,7 @@ use crate::report;
 use crate::terminal::progress::{Position, Progress};
 use crate::terminal::screen;
 
-/// After so many blocks we look what else has happened.
+/// How many blocks are given before the next check for events.
 const BLOCKS_AT_ONCE: usize = 8;
 
 /// Publishes the file as often as `feed` says; its messages have no payload of their own.
@@ -51,7 +51,7 @@ pub fn run(
     publisher.progress.finish();
     let FilePublisher { client, file, tally, acknowledged, .. } = publisher;
     let result = crate::command::close(client, result).context(context);
-    // Whatever ended it early has ended it before the latest was finished.
+    // A run that ended early ended before its latest message was finished.
     let is_finished = matches!(result, Ok(Exit::Done | Exit::Denied | Exit::Lost));
     let messages = tally.published.saturating_sub(tally.refused + u64::from(!is_finished));
     summary.print(false, |took| RunSummary {
@@ -81,7 +81,7 @@ enum TransferState {
 
 /// Part of the file.
 struct FileBlock {
-    /// Where it begins.
+    /// Where it begins in the file.
     at: usize,
     bytes: Bytes,
 }
@@ -142,7 +142,7 @@ impl FilePublisher {
         let is_streaming = self.client.session().is_streaming();
         match self.state {
             TransferState::Due => false,
-            // At QoS 1 and 2 it was acknowledged early, and the rest of it is not wanted any more.
+            // At QoS 1 and 2: it was acknowledged early, and its rest is not wanted any more.
             TransferState::Begun if self.feed.template().qos == QoS::AtMostOnce || is_streaming => {
                 false
             }
@@ -182,10 +182,10 @@ impl FilePublisher {
         }
     }
 
-    /// Gives the session what it wants of what is there, and sends it, as far as the server reads
-    /// it.
+    /// Gives the session as much of the file as it wants and as can be read at once, and sends it as
+    /// far as the server reads.
     fn give(&mut self) {
-        // Sending makes room, at first perhaps for what was given before.
+        // Sending makes room, at first perhaps for blocks that were given before.
         self.client.send();
         for _ in 0..BLOCKS_AT_ONCE {
             let wanted = self.client.session().stream_wants();
@@ -271,13 +271,13 @@ impl FilePublisher {
         Ok(())
     }
 
-    /// After a lost connection: what was published at QoS 0 may be lost with it.
+    /// After a lost connection: messages of QoS 0 may be lost with it.
     fn reconnected(&mut self) {
         if self.feed.template().qos > QoS::AtMostOnce {
             return;
         }
         if matches!(self.state, TransferState::Begun) {
-            // The broker never got the whole of it, so it cannot be a duplicate.
+            // The broker never got the whole message, so the next one is no duplicate.
             self.tally.published -= 1;
             self.state = TransferState::Due;
             self.feed.again();
@@ -289,7 +289,7 @@ impl FilePublisher {
     }
 
     fn refuse(&mut self, record: u64, words: &str) {
-        self.tally.refuse(&self.client, record, words);
+        self.tally.refuse(record, words);
         self.state = TransferState::Refused;
     }
 }

@@ -35,7 +35,7 @@ impl LargeFile {
     }
 }
 
-/// What was opened: a large file is streamed, everything else is read into memory.
+/// The opened input: a large file is streamed, everything else is read into memory.
 pub enum Opened {
     /// A file, streamed.
     Large(LargeFile),
@@ -85,7 +85,7 @@ pub struct Input {
     repeat: u64,
     /// How long it is, where that is known, in bytes.
     pub length: Option<u64>,
-    /// How much of it was read, in bytes.
+    /// How much was read, in bytes.
     pub read: u64,
     /// What it is called.
     pub what: String,
@@ -121,7 +121,7 @@ impl Input {
         Self { source: Some(source), delimiter: Some(delimiter), length, ..Self::empty() }
     }
 
-    /// The place of a file whose content is read by somebody else: a record without a payload.
+    /// Stands for a file whose content is streamed: a record without a payload.
     pub fn placeholder(what: String, repeat: u64) -> Self {
         Self { whole: Some(Bytes::new()), ended: true, what, repeat, ..Self::empty() }
     }
@@ -149,7 +149,7 @@ impl Input {
         self.repeat > 1 || (self.delimiter.is_some() && !screen::stdin_is_terminal())
     }
 
-    /// Nothing more of it is wanted.
+    /// Ends the input: no more records are wanted.
     pub fn stop(&mut self) {
         self.stopped = true;
         self.ended = true;

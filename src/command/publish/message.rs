@@ -108,7 +108,7 @@ impl MessageBuilder {
         prefixed(&self.prefix, topic).map_err(|error| format!("topic: {error}"))
     }
 
-    /// What is published of a message, and when it once came.
+    /// The packet of a message, and when the message once came.
     pub fn finish(&self, message: PreparedMessage) -> (Publish, Option<Duration>) {
         match message {
             PreparedMessage::Payload(payload) => {

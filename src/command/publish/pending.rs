@@ -66,13 +66,13 @@ impl Pending {
         self.0.len() < before
     }
 
-    /// The next request that has waited for so long.
+    /// Removes the next request that has waited for longer than `patience`.
     pub fn overdue(&mut self, patience: Duration, now: Instant) -> Option<Waiting> {
         let is_overdue = now.saturating_duration_since(self.0.front()?.since) >= patience;
         if is_overdue { self.0.pop_front() } else { None }
     }
 
-    /// When one will have waited for so long.
+    /// When the next request will have waited for `patience`.
     pub fn deadline(&self, patience: Duration) -> Option<Instant> {
         self.0.front().and_then(|waiting| waiting.since.checked_add(patience))
     }
@@ -96,7 +96,7 @@ pub enum Correlation {
 }
 
 impl Correlation {
-    /// What was given, or something for each request, if anything.
+    /// The given data; without them a number for each request, where answers need one.
     pub fn new(given: Option<Bytes>, correlated: bool) -> Self {
         match given {
             Some(data) => Self::Given(data),

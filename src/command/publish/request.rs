@@ -23,7 +23,7 @@ use crate::mqtt::topic::{TopicFilter, TopicName};
 use crate::report::{self, Verbosity};
 use crate::stdio::stdout::{self, Output, Target};
 
-/// How long the output may take to write the last answers when the user has no time.
+/// How long the output may take for the last answers after a signal.
 const LAST_WRITE: Duration = Duration::from_millis(250);
 
 /// Publishes the messages of `feed` as requests, and writes their answers.
@@ -85,7 +85,7 @@ struct Answers {
     bytes: u64,
     /// How long each answer took.
     latency: Statistics,
-    /// Some answer took too long.
+    /// An answer took too long.
     is_late: bool,
 }
 
@@ -103,7 +103,7 @@ struct Requester {
     verbosity: Verbosity,
     pending: Pending,
     answers: Answers,
-    /// The worst of what has happened.
+    /// The worst exit code so far.
     exit: Exit,
 }
 
@@ -183,7 +183,7 @@ impl Requester {
         }
     }
 
-    /// What came is written while we wait.
+    /// Waits for an event; the answers that came are written meanwhile.
     fn wait(&mut self) -> Result<Event> {
         self.output.flush();
         self.client.hold(self.output.is_full());
@@ -318,7 +318,7 @@ impl Requester {
         }
     }
 
-    /// What is asked, in the words of an error.
+    /// The request, in the words of an error.
     fn context(&self) -> String {
         match &self.feed.template().topic {
             Some(topic) => format!("asking {topic}"),
@@ -367,17 +367,17 @@ impl Requester {
         result
     }
 
-    /// Ends the connection, and says what came of it.
+    /// Closes the connection, and prints the summary.
     fn end(self, result: Result<Exit>, summary: &SummaryPrinter) -> Result<Exit> {
         let context = self.context();
         let exit = match result {
             Ok(exit) => exit,
             Err(error) => {
-                crate::command::leave(self.client, &error);
+                crate::command::close_after(self.client, &error);
                 return Err(crate::command::while_doing(error, || context));
             }
         };
-        // Every answer is there; nothing of ours can be lost any more.
+        // Every answer is there; no message can be lost any more.
         let _ = self.client.close();
         summary.print(false, |took| RunSummary {
             verb: "answered",

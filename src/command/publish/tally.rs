@@ -1,8 +1,7 @@
-//! What has become of the messages: published, refused, acknowledged; and the exit code of that.
+//! Counts of published, refused and acknowledged messages, and the exit code that they mean.
 
 use std::time::Instant;
 
-use crate::client::Client;
 use crate::command::latency::Acknowledgements;
 use crate::exit::{Exit, worse};
 use crate::mqtt::qos::QoS;
@@ -18,7 +17,7 @@ pub const IN_DOUBT: &str = "in doubt: the broker has lost the session";
 
 /// Counts of messages, whether they were published alone or in a batch.
 pub struct Tally {
-    /// What is published, in the words of a line.
+    /// The context of errors: publishing, and where to.
     pub context: String,
     /// Messages have numbers.
     pub is_numbered: bool,
@@ -30,7 +29,7 @@ pub struct Tally {
     pub refused: u64,
     /// Something was published at QoS 0.
     pub at_most_once: bool,
-    /// The worst of what has happened.
+    /// The worst exit code so far.
     pub exit: Exit,
     /// How long acknowledgements took, if that is of interest.
     pub acknowledgements: Option<Acknowledgements>,
@@ -51,7 +50,7 @@ impl Tally {
         }
     }
 
-    /// So many messages of this QoS were published, with so many bytes of payload.
+    /// Counts published messages of this QoS, and the bytes of their payloads.
     pub fn sent(&mut self, count: u64, bytes: u64, qos: QoS) {
         self.published += count;
         self.bytes += bytes;
@@ -65,22 +64,16 @@ impl Tally {
     }
 
     /// A message was acknowledged, by which it may be refused.
-    pub fn acknowledged(
-        &mut self,
-        client: &Client,
-        record: u64,
-        code: ReasonCode,
-        reason: Option<&str>,
-    ) {
+    pub fn acknowledged(&mut self, record: u64, code: ReasonCode, reason: Option<&str>) {
         if code.is_error() {
-            self.refuse(client, record, &refusal(code, reason));
+            self.refuse(record, &refusal(code, reason));
         } else if let Some(acknowledgements) = &mut self.acknowledgements {
             acknowledgements.acknowledged(record);
         }
     }
 
     /// A message is refused, or in doubt.
-    pub fn refuse(&mut self, client: &Client, record: u64, words: &str) {
+    pub fn refuse(&mut self, record: u64, words: &str) {
         self.refused += 1;
         self.exit = worse(self.exit, Exit::Denied);
         if let Some(acknowledgements) = &mut self.acknowledgements {
@@ -88,7 +81,6 @@ impl Tally {
         }
         let what =
             if self.is_numbered { format!("message {record}") } else { "message".to_owned() };
-        client.guard();
         report::failure(&format!("{}: {what} refused: {words}", self.context));
     }
 }

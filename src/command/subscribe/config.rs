@@ -30,18 +30,18 @@ pub struct Config {
     pub latency: bool,
     /// The form of the summary, if there is to be one.
     pub summary: Option<SummaryForm>,
-    /// What is said on stderr.
+    /// Which lines go to stderr.
     pub verbosity: Verbosity,
 }
 
 /// What the broker is asked for.
 #[derive(Debug, Clone)]
 pub struct SubscribeRequest {
-    /// What is subscribed to.
+    /// The subscriptions.
     pub subscribe: Vec<Subscription>,
     /// The properties of SUBSCRIBE.
     pub subscribe_properties: Properties,
-    /// What is unsubscribed from.
+    /// The topic filters to unsubscribe from.
     pub unsubscribe: Vec<TopicFilter>,
     /// The properties of UNSUBSCRIBE.
     pub unsubscribe_properties: Properties,
@@ -50,11 +50,11 @@ pub struct SubscribeRequest {
 /// When it ends, beside a signal.
 #[derive(Debug, Clone, Copy)]
 pub struct EndConditions {
-    /// `-C`: after so many messages.
+    /// `-C`: after this many messages.
     pub count: Option<u64>,
-    /// `-W`: after so long.
+    /// `-W`: after this time.
     pub timeout: Option<Duration>,
-    /// `--idle`: after so long without a message.
+    /// `--idle`: after this time without a message.
     pub idle: Option<Duration>,
     /// `-E`: when the broker has answered.
     pub after_answer: bool,

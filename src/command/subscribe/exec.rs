@@ -75,7 +75,7 @@ impl Exec {
         self.commands.is_idle() && self.replies.is_empty()
     }
 
-    /// Passes a signal on to the commands; they are killed when they have not ended in time.
+    /// Passes a signal on to the commands; they are killed if they do not end in time.
     pub fn interrupt(&mut self, signal: i32) {
         self.commands.signal(signal);
         self.kill_at.get_or_insert_with(|| Instant::now() + TIME_TO_END);
@@ -87,7 +87,7 @@ impl Exec {
         self.kill_at.get_or_insert_with(|| Instant::now() + TIME_TO_END);
     }
 
-    /// Kills what has not ended in time.
+    /// Kills the commands that have not ended in time.
     pub fn kill(&mut self) {
         self.commands.kill();
         self.kill_at = None;
@@ -128,7 +128,7 @@ impl Exec {
         false
     }
 
-    /// What is published of the output of a command.
+    /// The reply that the output of a command becomes.
     fn answer(&self, request: &Publish, output: Bytes) -> Option<Publish> {
         if !self.reply {
             return None;

@@ -1,4 +1,4 @@
-//! How `sub` ends: what was received is written, and what was written is acknowledged.
+//! How `sub` ends: received messages are written, and written ones are acknowledged.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use crate::format::summary::RunSummary;
 use crate::mqtt::session;
 use crate::report::Verbosity;
 
-/// How long the output may take to write what it has, when everything else is over.
+/// How long the output may take for the last messages, when nobody waits for them.
 const LAST_WRITE: Duration = Duration::from_millis(250);
 
 impl Subscriber {
@@ -25,8 +25,7 @@ impl Subscriber {
         self.progress.finish();
         self.receiver.sink.finish();
         self.client.hold(true);
-        // Who interrupts us does not want to wait for a reader that has stopped; everybody else
-        // does.
+        // A user who interrupts us does not want to wait for a reader that has stopped.
         let hurry = match result {
             Ok(Exit::Signal(_) | Exit::TimedOut) => true,
             Ok(_) => self.end.count.is_none(),
@@ -34,7 +33,7 @@ impl Subscriber {
         };
         let deadline = hurry.then(|| Instant::now() + LAST_WRITE);
         while !self.receiver.sink.is_done() {
-            // The connection stays alive meanwhile, or what is written late could not be
+            // The connection stays alive meanwhile, or messages that are written late could not be
             // acknowledged.
             let event = match &result {
                 Ok(_) => self.client.next(deadline),
@@ -69,7 +68,7 @@ impl Subscriber {
         result
     }
 
-    /// Ends the connection, and says what came of it.
+    /// Closes the connection, and prints the summary.
     pub(super) fn end(
         mut self,
         result: Result<Exit>,
@@ -87,9 +86,9 @@ impl Subscriber {
             self.client.hurry();
         }
         match &result {
-            // Nothing of ours can be lost any more.
+            // No message can be lost any more.
             Ok(_) => drop(self.client.close()),
-            Err(error) => crate::command::leave(self.client, error),
+            Err(error) => crate::command::close_after(self.client, error),
         }
         let latency = self.receiver.latency.as_ref();
         summary.print(self.signalled, |took| RunSummary {
@@ -108,7 +107,7 @@ impl Subscriber {
         Ok(worse(result?, worse(denied, failed)))
     }
 
-    /// Waits until the broker has forgotten what was written and is to be forgotten.
+    /// Waits until the broker has removed the retained messages that were written.
     fn finish_removals(&mut self, exit: Exit) -> Result<()> {
         if self.receiver.removals.is_none() || matches!(exit, Exit::Signal(_)) {
             return Ok(());

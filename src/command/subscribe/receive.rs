@@ -45,7 +45,7 @@ pub struct MessageReceiver {
     /// Messages are written, and nothing else is done about them.
     is_plain: bool,
     warns: bool,
-    /// The end comes after so many messages.
+    /// `sub` ends after this many messages.
     count: Option<u64>,
     /// When something was last written, where `--idle` asks for it.
     latest: Option<Instant>,
@@ -225,8 +225,7 @@ impl MessageReceiver {
         }
     }
 
-    /// What ended us may have done so in the middle of a message that is written as it comes: that
-    /// is told.
+    /// Reports it where `sub` ends in the middle of a message that is written as it comes.
     pub fn tell_cut(&mut self, result: Result<Exit>) -> Result<Exit> {
         match self.partial.take().filter(|partial| partial.is_wanted) {
             Some(partial) => partial.tell_cut(result, self.sink.is_done()),
@@ -245,7 +244,7 @@ pub struct ReceiverOptions<'a> {
     pub removes: bool,
     /// How long messages took is measured.
     pub latency: bool,
-    /// What is said on stderr.
+    /// Which lines go to stderr.
     pub verbosity: Verbosity,
 }
 
@@ -268,8 +267,8 @@ impl Partial {
         client::Error::MessageTorn { topic, written, length }
     }
 
-    /// This has ended us in the middle of it; perhaps (unless `is_sure`) before the output had
-    /// taken what it was given.
+    /// Reports that `sub` ended in the middle of this message; perhaps (unless `is_sure`) before the
+    /// output was written.
     fn tell_cut(&self, result: Result<Exit>, is_sure: bool) -> Result<Exit> {
         let Self { written, length, .. } = self;
         let topic = self.topic();
@@ -295,7 +294,7 @@ impl Partial {
     }
 }
 
-/// Whether nobody is to blame but the network.
+/// Whether only the network is to blame.
 fn is_loss(error: &Error) -> bool {
     use client::Error::{Lost, Silent};
     let error = error.downcast_ref::<client::Error>();

@@ -60,7 +60,7 @@ impl Sink {
         }
     }
 
-    /// Adds a message; what of it does not fit the layout is left out, and told.
+    /// Adds a message. Fields that do not fit the layout are left out; the error names them.
     pub fn put(&mut self, number: u64, publish: &Publish) -> Result<(), Unfit> {
         match self {
             Self::Output(output) => output.put(number, publish),

@@ -39,7 +39,7 @@ impl Subscriber {
         all.then_some(Exit::Denied)
     }
 
-    /// The broker does not take a subscription; what is left may be nothing.
+    /// The broker cannot take a subscription; the end, if no other is left.
     pub(super) fn not_subscribed(
         &mut self,
         filter: &TopicFilter,

@@ -1,5 +1,5 @@
 //! `--watch`: the sink that shows messages as a line for each topic. A message is acknowledged with
-//! the frame that shows it, or what came after it.
+//! the frame that shows it, or a later message.
 
 use std::time::{Duration, Instant};
 
@@ -10,13 +10,13 @@ use crate::terminal::screen;
 use crate::terminal::status_line;
 use crate::terminal::watch::Watch;
 
-/// A frame lasts so long at least: no eye sees more, whatever the broker sends.
+/// The shortest time from one frame to the next: no eye sees more.
 const FRAME: Duration = Duration::from_millis(50);
 
 /// How often we look whether the terminal has another size, or a line waits to be shown.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// The view, and what of it has been drawn.
+/// The view, and how far it has been drawn.
 pub struct WatchSink {
     watch: Watch,
     /// Where frames are written, as they are.
