@@ -204,8 +204,6 @@ impl Command {
 }
 
 #[cfg(test)]
-mod cloud;
-#[cfg(test)]
 mod generated;
 
 #[cfg(test)]
