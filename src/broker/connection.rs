@@ -1,5 +1,5 @@
-//! The two threads of one connection. The reader owns the WebSocket's reading side (tungstenite)
-//! and decodes; the writer encodes and frames. Neither understands a session.
+//! The two threads of one connection: the reader owns the WebSocket's reading side (tungstenite)
+//! and decodes packets; the writer encodes packets and writes frames.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -15,9 +15,9 @@ use super::Log;
 use super::frames::{CLOSE, Frames};
 use super::handshake::is_impatience;
 use super::limits::{BATCH, LINGER, MESSAGE_BYTES, READ_BYTES};
-use super::link::{Link, Outbox};
-use super::listener::Event;
+use super::listener::RouterEvent;
 use super::router::packet_weight;
+use super::shared_connection::{Outbox, SharedConnection};
 use crate::mqtt::packet::{Decoder, Malformed, Packet};
 
 /// Close codes (RFC 6455 §7.4.1).
@@ -33,7 +33,7 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
     /// The router's mailbox.
-    pub mailbox: &'a SyncSender<Event>,
+    pub mailbox: &'a SyncSender<RouterEvent>,
     /// The largest packet that is accepted, in bytes.
     pub max_packet: usize,
     /// Where debug lines go.
@@ -43,9 +43,9 @@ pub struct Context<'a> {
 /// The reading side of a socket as tungstenite wants it. Before it blocks it hands over what was
 /// decoded; what tungstenite writes (Pong, the answer to Close) goes through the writer.
 struct Inlet<'a> {
-    link: &'a Link,
-    mailbox: &'a SyncSender<Event>,
-    /// What came behind the head of the HTTP request.
+    connection: &'a SharedConnection,
+    mailbox: &'a SyncSender<RouterEvent>,
+    /// What came after the head of the HTTP request.
     leftover: Bytes,
     packets: Vec<Packet>,
     weight: usize,
@@ -54,22 +54,26 @@ struct Inlet<'a> {
 }
 
 impl Inlet<'_> {
-    /// Hands the decoded packets over, and waits if the router is behind.
+    /// Hands the decoded packets over, and waits if the router has too much to do.
     fn post(&mut self) {
         if self.packets.is_empty() && self.posted.elapsed() < SIGN_OF_LIFE {
             return;
         }
         let packets = std::mem::take(&mut self.packets);
         let weight = std::mem::take(&mut self.weight);
-        self.link.admit(weight);
+        self.connection.admit(weight);
         // It fails only when the router is gone, and then this connection is being ended.
-        let _ = self.mailbox.send(Event::Packets { connection: self.link.id, packets, weight });
+        let _ = self.mailbox.send(RouterEvent::Packets {
+            connection: self.connection.id,
+            packets,
+            weight,
+        });
         self.posted = Instant::now();
     }
 
     /// Hands over that the client does not speak MQTT.
     fn malformed(&self, error: Malformed) {
-        let _ = self.mailbox.send(Event::Malformed { connection: self.link.id, error });
+        let _ = self.mailbox.send(RouterEvent::Malformed { connection: self.connection.id, error });
     }
 }
 
@@ -82,7 +86,7 @@ impl Read for Inlet<'_> {
         }
         self.post();
         loop {
-            match (&self.link.socket).read(buffer) {
+            match (&self.connection.socket).read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 result => return result,
             }
@@ -95,9 +99,11 @@ impl Write for Inlet<'_> {
         match frame {
             // The answer to a Close is the end; it goes after what was posted, and nothing after
             // it.
-            [CLOSE, _, high, low, ..] => self.link.end(Some(u16::from_be_bytes([*high, *low]))),
-            [CLOSE, ..] => self.link.end(Some(NORMAL)),
-            _ => self.link.post_frame(frame),
+            [CLOSE, _, high, low, ..] => {
+                self.connection.end(Some(u16::from_be_bytes([*high, *low])))
+            }
+            [CLOSE, ..] => self.connection.end(Some(NORMAL)),
+            _ => self.connection.post_frame(frame),
         }
         Ok(frame.len())
     }
@@ -107,10 +113,10 @@ impl Write for Inlet<'_> {
     }
 }
 
-/// Reads until the connection ends. `leftover` is what came behind the head of the HTTP request.
-pub fn read(link: &Link, context: Context<'_>, leftover: Vec<u8>) {
+/// Reads until the connection ends. `leftover` is what came after the head of the HTTP request.
+pub fn read(connection: &SharedConnection, context: Context<'_>, leftover: Vec<u8>) {
     let inlet = Inlet {
-        link,
+        connection,
         mailbox: context.mailbox,
         leftover: leftover.into(),
         packets: Vec::new(),
@@ -125,21 +131,21 @@ pub fn read(link: &Link, context: Context<'_>, leftover: Vec<u8>) {
         .max_frame_size(limit);
     // Not `from_partially_read`: a buffer begun with so few bytes stays as small for all reads.
     let mut socket = WebSocket::from_raw_socket(inlet, Role::Server, Some(config));
-    let close = read_messages(&mut socket, link, context);
+    let close = read_messages(&mut socket, connection, context);
     socket.get_mut().post();
-    link.end(close);
+    connection.end(close);
     // It fails only when the router is gone, and then nobody needs to know.
-    let _ = context.mailbox.send(Event::Lost(link.id));
-    drain(link);
+    let _ = context.mailbox.send(RouterEvent::Lost(connection.id));
+    drain(connection);
 }
 
 /// Reads messages until the WebSocket ends, and says with which code it should be closed.
 fn read_messages(
     socket: &mut WebSocket<Inlet<'_>>,
-    link: &Link,
+    connection: &SharedConnection,
     context: Context<'_>,
 ) -> Option<u16> {
-    let mut decoder = Some(Decoder::new(link.version(), context.max_packet));
+    let mut decoder = Some(Decoder::new(connection.version(), context.max_packet));
     loop {
         match socket.read() {
             Ok(Message::Binary(bytes)) => {
@@ -163,7 +169,7 @@ fn read_messages(
                 inlet.post();
                 inlet.malformed(Malformed::PacketTooLarge { size, maximum });
                 // The router ends the connection, with a DISCONNECT if that is possible.
-                drain(link);
+                drain(connection);
                 return Some(TOO_BIG);
             }
             Err(_) => return None,
@@ -183,9 +189,9 @@ fn decode(
         match decoder.next() {
             Ok(Some(packet)) => {
                 if let Packet::Connect(connect) = &packet {
-                    inlet.link.set_version(connect.version);
+                    inlet.connection.set_version(connect.version);
                 }
-                context.tell(|| format!("{} sent {}", inlet.link.address, packet.describe()));
+                context.tell(|| format!("{} sent {}", inlet.connection.address, packet.describe()));
                 inlet.weight += packet_weight(&packet);
                 inlet.packets.push(packet);
                 if inlet.packets.len() >= BATCH {
@@ -204,13 +210,13 @@ fn decode(
 
 /// Reads and forgets until the other side closes or the writer cuts the socket: closing a socket
 /// with unread bytes would destroy what we sent last.
-fn drain(link: &Link) {
+fn drain(connection: &SharedConnection) {
     let mut waste = [0; 4096];
-    while matches!((&link.socket).read(&mut waste), Ok(1..)) {}
+    while matches!((&connection.socket).read(&mut waste), Ok(1..)) {}
 }
 
 /// A socket that waits for a slow client as long as the connection is wanted, but not much longer.
-struct Patient<'a>(&'a Link);
+struct Patient<'a>(&'a SharedConnection);
 
 impl Write for Patient<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -232,14 +238,14 @@ impl Write for Patient<'_> {
 }
 
 /// Writes what the router posts until the connection ends, then closes the socket.
-pub fn write(link: &Link, context: Context<'_>) {
-    let mut frames = Frames::new(Patient(link));
+pub fn write(connection: &SharedConnection, context: Context<'_>) {
+    let mut frames = Frames::new(Patient(connection));
     let mut outbox = Outbox::default();
     loop {
-        link.take(&mut outbox);
+        connection.take(&mut outbox);
         let ending = outbox.ending.take();
-        if write_outbox(link, context, &mut outbox, &mut frames).is_err() {
-            link.end(None);
+        if write_outbox(connection, context, &mut outbox, &mut frames).is_err() {
+            connection.end(None);
             break;
         }
         if let Some(ending) = ending {
@@ -248,17 +254,17 @@ pub fn write(link: &Link, context: Context<'_>) {
                 // Nothing can be done for a client that is gone.
                 let _ = frames.flush();
             }
-            let _ = link.socket.shutdown(Shutdown::Write);
-            link.wait_for_reader();
+            let _ = connection.socket.shutdown(Shutdown::Write);
+            connection.wait_for_reader();
             break;
         }
     }
-    link.cut();
+    connection.cut();
 }
 
-/// Writes one harvest of the outbox and empties it.
+/// Writes everything that is in the outbox and empties it.
 fn write_outbox(
-    link: &Link,
+    connection: &SharedConnection,
     context: Context<'_>,
     outbox: &mut Outbox,
     frames: &mut Frames<Patient<'_>>,
@@ -268,18 +274,18 @@ fn write_outbox(
         frames.control(&outbox.frames);
         outbox.frames.clear();
     }
-    let version = link.version();
+    let version = connection.version();
     for packet in outbox.packets.drain(..) {
-        context.tell(|| format!("{} is sent {}", link.address, packet.describe()));
+        context.tell(|| format!("{} is sent {}", connection.address, packet.describe()));
         frames.packet(&packet, version)?;
         weight += packet_weight(&packet);
         // So that those who wait for us see us move.
         if weight >= READ_BYTES {
-            context.wrote(link, std::mem::take(&mut weight));
+            context.wrote(connection, std::mem::take(&mut weight));
         }
     }
     frames.flush()?;
-    context.wrote(link, weight);
+    context.wrote(connection, weight);
     Ok(())
 }
 
@@ -291,9 +297,9 @@ impl Context<'_> {
     }
 
     /// So much was written: the router is told if it waits for that.
-    fn wrote(&self, link: &Link, weight: usize) {
-        if weight > 0 && link.wrote(weight) {
-            let _ = self.mailbox.send(Event::Relieved(link.id));
+    fn wrote(&self, connection: &SharedConnection, weight: usize) {
+        if weight > 0 && connection.wrote(weight) {
+            let _ = self.mailbox.send(RouterEvent::Relieved(connection.id));
         }
     }
 }

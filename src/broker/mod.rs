@@ -1,14 +1,14 @@
-//! Room 4: the local broker of `mqttws serve`. The router is pure; the listener does the I/O.
-//! It shares nothing with the client but the codec and the parsing of the HTTP upgrade.
+//! The local broker of `mqttws serve`. The router is pure; the listener and the threads of the
+//! connections do the I/O.
 
+pub mod child;
 mod connection;
 mod frames;
-pub mod guest;
 mod handshake;
 mod limits;
-mod link;
 mod listener;
 mod router;
+mod shared_connection;
 #[cfg(test)]
 mod tests;
 
@@ -18,7 +18,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
-use listener::{Hub, Shared};
+use listener::{RouterThread, Shared};
 use router::Router;
 
 /// Takes debug lines, without a line end. It is called by many threads.
@@ -55,8 +55,14 @@ impl Broker {
         let (mailbox, inbox) = mpsc::sync_channel(limits::MAILBOX);
         let router = Router::new(u32::try_from(options.max_packet).unwrap_or(u32::MAX));
         let shared = Arc::new(Shared::new(options, mailbox));
-        let hub = Hub { router, inbox, links: HashMap::new(), shared: Arc::clone(&shared) };
-        let router = thread::Builder::new().name("router".to_owned()).spawn(move || hub.run())?;
+        let router_thread = RouterThread {
+            router,
+            inbox,
+            connections: HashMap::new(),
+            shared: Arc::clone(&shared),
+        };
+        let router =
+            thread::Builder::new().name("router".to_owned()).spawn(move || router_thread.run())?;
         let mut broker =
             Self { address, shared: Arc::clone(&shared), router: Some(router), listener: None };
         let listener = thread::Builder::new().name("listener".to_owned());

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::broker::guest::{End, Watch};
+use crate::broker::child::{ServeSignals, StopCause};
 use crate::broker::{self, Broker};
 use crate::cli;
 use crate::exit::{Exit, Usage};
@@ -25,7 +25,7 @@ pub fn run(args: &cli::Serve) -> Result<Exit> {
     let log: Option<broker::Log> = if args.debug { Some(Box::new(report::trace)) } else { None };
     let options =
         broker::Options { address, path: PATH.to_owned(), max_packet: MAXIMUM_PACKET, log };
-    let watch = Watch::begin().context("watching for signals")?;
+    let signals = ServeSignals::begin().context("watching for signals")?;
     let broker = Broker::start(options).with_context(|| format!("listening at {address}"))?;
     let command = command(&args.command, &broker.url())?;
     if command.is_none() {
@@ -33,11 +33,11 @@ pub fn run(args: &cli::Serve) -> Result<Exit> {
     }
     let name =
         args.command.first().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    let end = watch.wait(command).with_context(|| format!("running {name}"))?;
+    let cause = signals.wait(command).with_context(|| format!("running {name}"))?;
     broker.stop();
-    Ok(match end {
-        End::Command(code) => Exit::Command(code),
-        End::Signal(_) => Exit::Done,
+    Ok(match cause {
+        StopCause::Command(code) => Exit::Command(code),
+        StopCause::Signal => Exit::Done,
     })
 }
 

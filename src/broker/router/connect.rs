@@ -1,10 +1,10 @@
-//! How connections get and leave their sessions: CONNECT, take-over, DISCONNECT, wills and expiry.
+//! How connections begin and end their sessions: CONNECT, take-over, DISCONNECT, wills and expiry.
 
 use std::time::{Duration, Instant};
 
 use bytestring::ByteString;
 
-use super::session::Session;
+use super::session::ClientSession;
 use super::{Alarm, ConnectionId, End, NEVER, Router, SessionKey};
 use crate::broker::limits::{IN_FLIGHT, RECEIVE_MAXIMUM, SESSIONS, TOPIC_ALIAS_MAXIMUM};
 use crate::broker::router::message::Message;
@@ -112,7 +112,7 @@ impl Router {
         if self.sessions.len() >= SESSIONS {
             return (None, false);
         }
-        (Some(self.sessions.insert(Session::new(client_id.clone()))), false)
+        (Some(self.sessions.insert(ClientSession::new(client_id.clone()))), false)
     }
 
     /// The client of a session is back in time: it neither expires nor publishes its will.

@@ -1,4 +1,4 @@
-//! One application message between its publisher and its subscribers. It knows neither of them.
+//! One application message on its way from its publisher to its subscribers.
 
 use std::time::{Duration, Instant};
 

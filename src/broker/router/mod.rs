@@ -1,8 +1,8 @@
 //! The broker's core, pure: packets and time come in; packets, ends of connections and one deadline
-//! go out. It never touches a socket, a thread or the clock.
+//! go out.
 
+mod backlog;
 mod connect;
-mod gauge;
 mod message;
 mod outbound;
 mod peer;
@@ -13,13 +13,12 @@ mod subscribe;
 mod subscriptions;
 #[cfg(test)]
 mod tests;
-mod timers;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
-pub use gauge::Gauge;
+pub use backlog::Backlog;
 pub use peer::packet_weight;
 pub use session::SessionKey;
 
@@ -33,9 +32,8 @@ use peer::Peer;
 use retained::Retained;
 use session::{NEVER, Sessions};
 use subscriptions::{Matches, Subscriptions};
-use timers::{Alarm, Timers};
 
-/// The name of one connection, never used twice.
+/// The number of one connection, never used twice.
 pub type ConnectionId = u64;
 
 /// Why the router ends a connection.
@@ -59,8 +57,8 @@ pub enum End {
 
 /// What the router hands over for one connection.
 #[derive(Debug)]
-pub struct Parcel<'a> {
-    /// Whose it is.
+pub struct Outgoing<'a> {
+    /// The connection.
     pub connection: ConnectionId,
     /// To be sent, in order; may be drained or swapped for another vector.
     pub packets: &'a mut Vec<Packet>,
@@ -68,6 +66,48 @@ pub struct Parcel<'a> {
     pub end: Option<End>,
     /// Not to be read from until this other connection has caught up, or a little while has passed.
     pub hold_back_for: Option<ConnectionId>,
+}
+
+/// What will happen by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Alarm {
+    /// Look whether this connection was silent for too long (§3.1.2.10).
+    Silence(ConnectionId),
+    /// Publish the will of this session (§3.1.3.2.2).
+    Will(SessionKey),
+    /// Forget this session (§3.1.2.11.2).
+    Expiry(SessionKey),
+}
+
+/// The alarms in the order of their time.
+#[derive(Debug, Default)]
+struct Timers(BTreeSet<(Instant, Alarm)>);
+
+impl Timers {
+    /// Sets an alarm.
+    fn set(&mut self, at: Instant, alarm: Alarm) {
+        self.0.insert((at, alarm));
+    }
+
+    /// Takes an alarm back; `at` is when it was set for, if it was.
+    fn cancel(&mut self, at: Option<Instant>, alarm: Alarm) {
+        if let Some(at) = at {
+            self.0.remove(&(at, alarm));
+        }
+    }
+
+    /// When the next alarm is due.
+    fn next(&self) -> Option<Instant> {
+        self.0.first().map(|(at, _)| *at)
+    }
+
+    /// Takes the next alarm out if it is due at `now`.
+    fn due(&mut self, now: Instant) -> Option<Alarm> {
+        if self.next()? > now {
+            return None;
+        }
+        self.0.pop_first().map(|(_, alarm)| alarm)
+    }
 }
 
 /// Sessions, subscriptions, retained messages and connections.
@@ -108,8 +148,8 @@ impl Router {
     }
 
     /// A connection is there; CONNECT must follow.
-    pub fn open(&mut self, id: ConnectionId, gauge: Arc<Gauge>, now: Instant) {
-        let mut peer = Peer::new(gauge, now);
+    pub fn open(&mut self, id: ConnectionId, backlog: Arc<Backlog>, now: Instant) {
+        let mut peer = Peer::new(backlog, now);
         peer.silence = Some(PATIENCE);
         self.peers.insert(id, peer);
         self.watch(id, now);
@@ -184,7 +224,7 @@ impl Router {
         self.end(id, End::Lost, now);
     }
 
-    /// The connection can be written to again (see `Gauge::sent`).
+    /// The connection can be written to again (see `Backlog::sent`).
     pub fn relieved(&mut self, id: ConnectionId, now: Instant) {
         if let Some(key) = self.peers.get(&id).and_then(|peer| peer.session) {
             self.report_dropped(key);
@@ -221,11 +261,11 @@ impl Router {
     }
 
     /// Hands over everything that is to be sent or closed.
-    pub fn drain(&mut self, mut hand_over: impl FnMut(Parcel<'_>)) {
+    pub fn drain(&mut self, mut hand_over: impl FnMut(Outgoing<'_>)) {
         for id in self.touched.drain(..) {
             let Some(peer) = self.peers.get_mut(&id) else { continue };
             peer.touched = false;
-            hand_over(Parcel {
+            hand_over(Outgoing {
                 connection: id,
                 packets: &mut peer.packets,
                 end: peer.end,

@@ -1,5 +1,5 @@
 //! The QoS 1 and 2 messages on their way to one client: those that wait, those in flight, and in
-//! which order they are sent again (§4.4, §4.6). It never sees the connection.
+//! which order they are sent again (§4.4, §4.6).
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Instant;

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::message::{Delivery, Grant, Message};
 use super::outbound::Outbound;
 use super::peer::Peer;
-use super::session::Session;
+use super::session::ClientSession;
 use super::{ConnectionId, End, Router, SessionKey, WrongAck, touch};
 use crate::broker::limits::{RECEIVE_MAXIMUM, TOPIC_ALIAS_MAXIMUM};
 use crate::mqtt::packet::{Ack, Packet, PacketId, Publish};
@@ -152,7 +152,7 @@ impl Router {
         };
         touch(&mut self.touched, id, peer);
         let lost = !send_or_queue(session, peer, delivery, now);
-        let slow = peer.gauge.is_slow();
+        let slow = peer.backlog.is_slow();
         if let Some(publisher) = from.filter(|from| slow && *from != id) {
             self.hold_back(publisher, id);
         }
@@ -197,9 +197,14 @@ impl Router {
 }
 
 /// Delivers a message to a client that is connected; false when there is no room for it.
-fn send_or_queue(session: &mut Session, peer: &mut Peer, delivery: Delivery, now: Instant) -> bool {
+fn send_or_queue(
+    session: &mut ClientSession,
+    peer: &mut Peer,
+    delivery: Delivery,
+    now: Instant,
+) -> bool {
     if delivery.publish.qos == QoS::AtMostOnce {
-        let room = !peer.gauge.is_full();
+        let room = !peer.backlog.is_full();
         if room {
             push_publish(peer, delivery.into_publish(now));
         }
@@ -213,8 +218,8 @@ fn send_or_queue(session: &mut Session, peer: &mut Peer, delivery: Delivery, now
 }
 
 /// Moves messages from a session to its connection, as far as both allow.
-fn fill(session: &mut Session, peer: &mut Peer, now: Instant) {
-    while !peer.gauge.is_full() {
+fn fill(session: &mut ClientSession, peer: &mut Peer, now: Instant) {
+    while !peer.backlog.is_full() {
         match session.outbound.next(now) {
             Some(Packet::Publish(publish)) => {
                 let packet_id = publish.packet_id;
@@ -229,7 +234,7 @@ fn fill(session: &mut Session, peer: &mut Peer, now: Instant) {
             None => break,
         }
     }
-    peer.gauge.set_queued(session.outbound.queued());
+    peer.backlog.set_queued(session.outbound.queued());
 }
 
 /// Hands a PUBLISH over in the client's version; false if it is too large for the client.

@@ -1,4 +1,4 @@
-//! The last retained message of each topic (§3.3.1.3). It never delivers anything.
+//! The last retained message of each topic (§3.3.1.3).
 
 use std::collections::BTreeMap;
 use std::ops::Bound;

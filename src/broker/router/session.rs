@@ -18,7 +18,7 @@ pub type SessionKey = usize;
 
 /// The session of one client identifier.
 #[derive(Debug)]
-pub struct Session {
+pub struct ClientSession {
     /// The client identifier.
     pub client_id: ByteString,
     /// The connection that has it now.
@@ -27,9 +27,9 @@ pub struct Session {
     pub expiry: u32,
     /// When it ends, if it is not connected.
     pub expires_at: Option<Instant>,
-    /// What is published if the client vanishes.
+    /// What is published if the client disconnects uncleanly.
     pub will: Option<Will>,
-    /// When the will is published, if the client has vanished.
+    /// When the will is published, if the client has disconnected uncleanly.
     pub will_at: Option<Instant>,
     /// The topic filters it is subscribed to.
     pub filters: HashSet<TopicFilter>,
@@ -41,7 +41,7 @@ pub struct Session {
     pub dropped: u64,
 }
 
-impl Session {
+impl ClientSession {
     /// A new session, without subscriptions.
     pub fn new(client_id: ByteString) -> Self {
         Self {
@@ -62,7 +62,7 @@ impl Session {
 /// All sessions, by key and by client identifier.
 #[derive(Debug, Default)]
 pub struct Sessions {
-    slots: Vec<Option<Session>>,
+    slots: Vec<Option<ClientSession>>,
     free: Vec<SessionKey>,
     by_client_id: HashMap<ByteString, SessionKey>,
 }
@@ -79,17 +79,17 @@ impl Sessions {
     }
 
     /// The session at a key.
-    pub fn get(&self, key: SessionKey) -> Option<&Session> {
+    pub fn get(&self, key: SessionKey) -> Option<&ClientSession> {
         self.slots.get(key)?.as_ref()
     }
 
     /// The session at a key.
-    pub fn get_mut(&mut self, key: SessionKey) -> Option<&mut Session> {
+    pub fn get_mut(&mut self, key: SessionKey) -> Option<&mut ClientSession> {
         self.slots.get_mut(key)?.as_mut()
     }
 
     /// Adds a session whose client identifier has none yet.
-    pub fn insert(&mut self, session: Session) -> SessionKey {
+    pub fn insert(&mut self, session: ClientSession) -> SessionKey {
         let key = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
             self.slots.len() - 1
@@ -100,7 +100,7 @@ impl Sessions {
     }
 
     /// Takes a session out.
-    pub fn remove(&mut self, key: SessionKey) -> Option<Session> {
+    pub fn remove(&mut self, key: SessionKey) -> Option<ClientSession> {
         let session = self.slots.get_mut(key)?.take()?;
         self.by_client_id.remove(&session.client_id);
         self.free.push(key);

@@ -1,5 +1,4 @@
-//! All subscriptions as a tree of topic levels (§4.7), with shared ones (§4.8.2). It knows sessions
-//! only by their keys.
+//! All subscriptions as a tree of topic levels (§4.7), with shared ones (§4.8.2).
 
 use std::collections::HashMap;
 

@@ -1,5 +1,4 @@
-//! A client of a few lines around bytes and masks. It must never share code with the broker but for
-//! the packets.
+//! A client of a few lines around bytes and masks, which shares only the packets with the broker.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
