@@ -11,13 +11,13 @@ use tungstenite::error::{CapacityError, ProtocolError};
 use tungstenite::protocol::{Message, Role, WebSocketConfig};
 use tungstenite::{Error, WebSocket};
 
-use super::Log;
+use super::LogLine;
 use super::frames::{CLOSE, Frames};
 use super::handshake::is_impatience;
 use super::limits::{BATCH, LINGER, MESSAGE_BYTES, READ_BYTES};
 use super::listener::RouterEvent;
 use super::router::packet_weight;
-use super::shared_connection::{Outbox, SharedConnection};
+use super::shared_connection::{SharedConnection, Unwritten};
 use crate::mqtt::packet::{Decoder, Malformed, Packet};
 
 /// Close codes (RFC 6455 §7.4.1).
@@ -37,7 +37,7 @@ pub struct Context<'a> {
     /// The largest packet that is accepted, in bytes.
     pub max_packet: usize,
     /// Where debug lines go.
-    pub log: Option<&'a Log>,
+    pub log: Option<&'a LogLine>,
 }
 
 /// The reading side of a socket as tungstenite wants it. Before it blocks it hands over what was
@@ -240,11 +240,11 @@ impl Write for Patient<'_> {
 /// Writes what the router posts until the connection ends, then closes the socket.
 pub fn write(connection: &SharedConnection, context: Context<'_>) {
     let mut frames = Frames::new(Patient(connection));
-    let mut outbox = Outbox::default();
+    let mut unwritten = Unwritten::default();
     loop {
-        connection.take(&mut outbox);
-        let ending = outbox.ending.take();
-        if write_outbox(connection, context, &mut outbox, &mut frames).is_err() {
+        connection.take(&mut unwritten);
+        let ending = unwritten.ending.take();
+        if write_all(connection, context, &mut unwritten, &mut frames).is_err() {
             connection.end(None);
             break;
         }
@@ -262,20 +262,20 @@ pub fn write(connection: &SharedConnection, context: Context<'_>) {
     connection.cut();
 }
 
-/// Writes everything that is in the outbox and empties it.
-fn write_outbox(
+/// Writes everything that is to be written and empties it.
+fn write_all(
     connection: &SharedConnection,
     context: Context<'_>,
-    outbox: &mut Outbox,
+    unwritten: &mut Unwritten,
     frames: &mut Frames<Patient<'_>>,
 ) -> io::Result<()> {
-    let mut weight = outbox.frames.len();
+    let mut weight = unwritten.frames.len();
     if weight > 0 {
-        frames.control(&outbox.frames);
-        outbox.frames.clear();
+        frames.control(&unwritten.frames);
+        unwritten.frames.clear();
     }
     let version = connection.version();
-    for packet in outbox.packets.drain(..) {
+    for packet in unwritten.packets.drain(..) {
         context.tell(|| format!("{} is sent {}", connection.address, packet.describe()));
         frames.packet(&packet, version)?;
         weight += packet_weight(&packet);

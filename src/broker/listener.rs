@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 use super::connection::{self, Context, NORMAL};
 use super::handshake;
 use super::limits::{CONNECTIONS, LINGER};
-use super::router::{ConnectionId, End, Outgoing, Router};
+use super::router::{ConnectionId, EndReason, Outgoing, Router};
 use super::shared_connection::SharedConnection;
-use super::{Log, Options};
+use super::{BrokerOptions, LogLine};
 use crate::mqtt::packet::{Malformed, Packet};
 
 /// Close codes (RFC 6455 §7.4.1) that only the router asks for.
@@ -57,11 +57,11 @@ pub enum RouterEvent {
 }
 
 /// What all threads share.
-pub struct Shared {
+pub struct BrokerShared {
     mailbox: SyncSender<RouterEvent>,
     path: String,
     max_packet: usize,
-    log: Option<Log>,
+    log: Option<LogLine>,
     /// Every connection that has a thread.
     live: Mutex<HashMap<ConnectionId, Arc<SharedConnection>>>,
     /// One of them is gone.
@@ -69,10 +69,10 @@ pub struct Shared {
     stopping: AtomicBool,
 }
 
-impl Shared {
+impl BrokerShared {
     /// For a broker with these options, whose router reads the other end of the mailbox.
-    pub fn new(options: Options, mailbox: SyncSender<RouterEvent>) -> Self {
-        let Options { path, max_packet, log, .. } = options;
+    pub fn new(options: BrokerOptions, mailbox: SyncSender<RouterEvent>) -> Self {
+        let BrokerOptions { path, max_packet, log, .. } = options;
         Self {
             mailbox,
             path,
@@ -138,7 +138,7 @@ pub fn reachable(address: SocketAddr) -> SocketAddr {
 }
 
 /// Accepts connections until the broker stops.
-pub fn listen(listener: &TcpListener, shared: &Arc<Shared>) {
+pub fn listen(listener: &TcpListener, shared: &Arc<BrokerShared>) {
     for id in 0.. {
         let accepted = listener.accept();
         if shared.stopping.load(SeqCst) {
@@ -161,7 +161,7 @@ fn begin(
     id: ConnectionId,
     socket: TcpStream,
     address: SocketAddr,
-    shared: &Arc<Shared>,
+    shared: &Arc<BrokerShared>,
 ) -> io::Result<()> {
     if shared.live().len() >= CONNECTIONS {
         return handshake::refuse_busy(&socket);
@@ -179,7 +179,7 @@ fn begin(
 /// A connection in the list of live ones; it is taken out when its thread has ended.
 struct LiveConnection {
     connection: Arc<SharedConnection>,
-    shared: Arc<Shared>,
+    shared: Arc<BrokerShared>,
 }
 
 impl LiveConnection {
@@ -250,7 +250,7 @@ pub struct RouterThread {
     /// All open connections.
     pub connections: HashMap<ConnectionId, Arc<SharedConnection>>,
     /// What all threads share.
-    pub shared: Arc<Shared>,
+    pub shared: Arc<BrokerShared>,
 }
 
 impl RouterThread {
@@ -361,11 +361,13 @@ fn deliver(
 }
 
 /// The Close frame that follows the last packet.
-fn close_code(end: End) -> Option<u16> {
+fn close_code(end: EndReason) -> Option<u16> {
     match end {
-        End::Lost => None,
-        End::Done | End::Refused | End::Silent | End::TakenOver => Some(NORMAL),
-        End::Misbehaved => Some(PROTOCOL_ERROR),
-        End::Stopped => Some(GOING_AWAY),
+        EndReason::Lost => None,
+        EndReason::Done | EndReason::Refused | EndReason::Silent | EndReason::TakenOver => {
+            Some(NORMAL)
+        }
+        EndReason::Misbehaved => Some(PROTOCOL_ERROR),
+        EndReason::Stopped => Some(GOING_AWAY),
     }
 }

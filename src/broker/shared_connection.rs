@@ -23,7 +23,7 @@ pub struct SharedConnection {
     /// How much is waiting to be sent to the client.
     pub backlog: Arc<Backlog>,
     version: AtomicU8,
-    state: Mutex<State>,
+    state: Mutex<ConnectionState>,
     /// There is something to write, or the connection ends.
     to_write: Condvar,
     /// Something was routed or written, or the connection ends.
@@ -31,8 +31,8 @@ pub struct SharedConnection {
 }
 
 #[derive(Debug, Default)]
-struct State {
-    outbox: Outbox,
+struct ConnectionState {
+    unwritten: Unwritten,
     /// What of this connection waits for the router, in bytes.
     unrouted: usize,
     /// The slow subscriber for which the reader should wait.
@@ -45,7 +45,7 @@ struct State {
 
 /// What is to be written. Empty vectors keep their memory.
 #[derive(Debug, Default)]
-pub struct Outbox {
+pub struct Unwritten {
     /// Whole control frames (Pong): they go first.
     pub frames: Vec<u8>,
     /// Packets, in order.
@@ -98,10 +98,10 @@ impl SharedConnection {
         let mut state = self.lock();
         if state.ending.is_some() {
             packets.clear();
-        } else if state.outbox.packets.is_empty() {
-            std::mem::swap(&mut state.outbox.packets, packets);
+        } else if state.unwritten.packets.is_empty() {
+            std::mem::swap(&mut state.unwritten.packets, packets);
         } else {
-            state.outbox.packets.append(packets);
+            state.unwritten.packets.append(packets);
         }
         drop(state);
         self.to_write.notify_one();
@@ -112,7 +112,7 @@ impl SharedConnection {
         let mut state = self.lock();
         if state.ending.is_none() {
             self.backlog.add(frame.len());
-            state.outbox.frames.extend_from_slice(frame);
+            state.unwritten.frames.extend_from_slice(frame);
         }
         drop(state);
         self.to_write.notify_one();
@@ -134,16 +134,16 @@ impl SharedConnection {
     }
 
     /// For the writer: waits for something to write and takes all of it.
-    pub fn take(&self, outbox: &mut Outbox) {
-        let idle = |state: &mut State| {
+    pub fn take(&self, unwritten: &mut Unwritten) {
+        let idle = |state: &mut ConnectionState| {
             state.ending.is_none()
-                && state.outbox.frames.is_empty()
-                && state.outbox.packets.is_empty()
+                && state.unwritten.frames.is_empty()
+                && state.unwritten.packets.is_empty()
         };
         let mut state =
             self.to_write.wait_while(self.lock(), idle).unwrap_or_else(PoisonError::into_inner);
-        std::mem::swap(&mut state.outbox, outbox);
-        outbox.ending = state.ending;
+        std::mem::swap(&mut state.unwritten, unwritten);
+        unwritten.ending = state.ending;
     }
 
     /// For the writer: so much was written. True when the router wants to hear of it.
@@ -160,8 +160,9 @@ impl SharedConnection {
     /// it, the client itself reads what it is sent, and a slow subscriber has caught up or used up
     /// its time.
     pub fn admit(&self, weight: usize) {
-        let crowded =
-            |state: &State| state.unrouted > 0 && state.unrouted + weight > UNROUTED_BYTES;
+        let crowded = |state: &ConnectionState| {
+            state.unrouted > 0 && state.unrouted + weight > UNROUTED_BYTES
+        };
         let deaf = || self.backlog.unsent() > DEAF_BYTES;
         let mut state = self.lock();
         state.waiting += 1;
@@ -217,8 +218,9 @@ impl SharedConnection {
 
     /// Waits until this subscriber has caught up by half. If it does not, nobody else waits for it.
     fn wait_until_less_slow(&self) {
-        let slow =
-            |state: &mut State| state.ending.is_none() && self.backlog.total() > SLOW_BYTES / 2;
+        let slow = |state: &mut ConnectionState| {
+            state.ending.is_none() && self.backlog.total() > SLOW_BYTES / 2
+        };
         let mut state = self.lock();
         state.waiting += 1;
         let waited = self.progress.wait_timeout_while(state, HOLD_BACK, slow);
@@ -230,7 +232,7 @@ impl SharedConnection {
     }
 
     /// No code of ours panics while it holds the lock; if it did, the state would still be whole.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, ConnectionState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -20,13 +20,13 @@ use super::timing;
 use crate::cli;
 use crate::client::{Client, Event};
 use crate::exit::Exit;
+use crate::format::summary::RunSummary;
 use crate::mqtt::property::Place;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::session;
 use crate::report;
 use crate::terminal::progress::{Position, Progress};
 use crate::terminal::screen;
-use crate::terminal::summary::Account;
 
 /// What a lost connection may mean for messages of QoS 0.
 pub const GAPS: &str =
@@ -349,7 +349,7 @@ impl Publisher {
         let result = super::close(self.client, result).context(context);
         let interrupted = is_stream && matches!(result, Ok(Exit::Signal(_)));
         let times = self.acknowledgements.as_ref().map(|done| ("acknowledgement", done.times()));
-        telling.end(interrupted, |took| Account {
+        telling.end(interrupted, |took| RunSummary {
             verb: "published",
             messages: handed_over,
             bytes,

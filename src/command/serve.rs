@@ -22,9 +22,10 @@ const MAXIMUM_PACKET: usize = 268_435_455 + 5;
 /// Runs `mqttws serve`.
 pub fn run(args: &cli::Serve) -> Result<Exit> {
     let address = SocketAddr::new(loopback(&args.host)?, args.port);
-    let log: Option<broker::Log> = if args.debug { Some(Box::new(report::trace)) } else { None };
+    let log: Option<broker::LogLine> =
+        if args.debug { Some(Box::new(report::trace)) } else { None };
     let options =
-        broker::Options { address, path: PATH.to_owned(), max_packet: MAXIMUM_PACKET, log };
+        broker::BrokerOptions { address, path: PATH.to_owned(), max_packet: MAXIMUM_PACKET, log };
     let signals = ServeSignals::begin().context("watching for signals")?;
     let broker = Broker::start(options).with_context(|| format!("listening at {address}"))?;
     let command = command(&args.command, &broker.url())?;

@@ -12,6 +12,7 @@ use super::timing;
 use crate::client::{Client, Event, Options};
 use crate::exit::Exit;
 use crate::format::statistics::Statistics;
+use crate::format::summary::RunSummary;
 use crate::mqtt::packet::{PacketId, Publish};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::session;
@@ -20,7 +21,6 @@ use crate::report;
 use crate::stdio::file::FileBlocks;
 use crate::terminal::progress::{Position, Progress};
 use crate::terminal::screen;
-use crate::terminal::summary::Account;
 
 /// After so many blocks we look what else has happened.
 const BLOCKS_AT_ONCE: usize = 8;
@@ -93,7 +93,7 @@ pub fn run(
     let is_finished = matches!(result, Ok(Exit::Done | Exit::Denied | Exit::Lost));
     let missing = streamer.refused + u64::from(!is_finished);
     let messages = streamer.published.saturating_sub(missing);
-    telling.end(false, |took| Account {
+    telling.end(false, |took| RunSummary {
         verb: "published",
         messages,
         bytes: messages * length as u64,

@@ -29,15 +29,15 @@ use crate::cli::value::Summary;
 use crate::client::{Client, Event};
 use crate::exit::Exit;
 use crate::format::layout::Layout;
+use crate::format::summary::RunSummary;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::session;
 use crate::mqtt::topic::TopicFilter;
 use crate::report;
-use crate::stdio::reader::Reader;
-use crate::stdio::stdout::{self, Output, Progress, Target};
+use crate::stdio::stdout::{self, Output, OutputProgress, OutputTarget};
+use crate::stdio::stdout_reader::StdoutReader;
 use crate::terminal::screen;
-use crate::terminal::summary::Account;
 
 /// How long the output may take to write what it has, when everything else is over.
 const LAST_WRITE: Duration = Duration::from_millis(250);
@@ -88,11 +88,11 @@ pub fn run(args: &cli::Subscribe) -> Result<Exit> {
     subscriber.end(result, Telling::new(form, args.conversation.is_quiet(), began))
 }
 
-fn start_output(client: &Client, layout: Layout, target: Target) -> Result<Output> {
+fn start_output(client: &Client, layout: Layout, target: OutputTarget) -> Result<Output> {
     let postbox = client.postbox();
     Output::start(layout, target, move |progress| match progress {
-        Progress::Written(number) => postbox.written(number),
-        Progress::Failed(error) => postbox.output_failed(error),
+        OutputProgress::Written(number) => postbox.written(number),
+        OutputProgress::Failed(error) => postbox.output_failed(error),
     })
     .context("starting the output")
 }
@@ -106,10 +106,13 @@ fn prints(args: &cli::Subscribe) -> bool {
 }
 
 /// Who reads stdout, if that is what this is for.
-fn watch_reader(args: &cli::Subscribe, client: &Client) -> Result<Reader> {
+fn watch_reader(args: &cli::Subscribe, client: &Client) -> Result<StdoutReader> {
     let postbox = client.postbox();
-    let reader =
-        if prints(args) { Reader::watch(move || postbox.wake()) } else { Ok(Reader::default()) };
+    let reader = if prints(args) {
+        StdoutReader::watch(move || postbox.wake())
+    } else {
+        Ok(StdoutReader::default())
+    };
     reader.context("watching stdout")
 }
 
@@ -129,7 +132,7 @@ fn warn_of_closed_stdout(args: &cli::Subscribe) {
 struct Subscriber<'a> {
     client: Client,
     intake: Intake<'a>,
-    reader: Reader,
+    reader: StdoutReader,
     args: &'a cli::Subscribe,
     filters: Vec<TopicFilter>,
     properties: GivenProperties,
@@ -344,7 +347,7 @@ impl Subscriber<'_> {
             Err(error) => super::leave(self.client, error),
         }
         let latency = self.intake.manners.as_ref().and_then(|manners| manners.latency());
-        telling.end(self.signalled, |took| Account {
+        telling.end(self.signalled, |took| RunSummary {
             verb: "received",
             messages: self.intake.received,
             bytes: self.intake.bytes,

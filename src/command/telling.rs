@@ -3,14 +3,14 @@
 use std::time::{Duration, Instant};
 
 use crate::cli::value::Summary;
+use crate::format::summary::{RunSummary, SummaryForm};
 use crate::report;
 use crate::terminal::screen;
-use crate::terminal::summary::{Account, Form};
 
 /// See the module.
 #[derive(Debug, Clone, Copy)]
 pub struct Telling {
-    form: Option<Form>,
+    form: Option<SummaryForm>,
     began: Instant,
     /// Who watches and has seen enough wants to know how much it was.
     when_interrupted: bool,
@@ -20,8 +20,8 @@ impl Telling {
     /// As `--summary` says; someone at a terminal who interrupts us is told in any case.
     pub fn new(form: Option<Summary>, quiet: bool, began: Instant) -> Self {
         let form = form.map(|form| match form {
-            Summary::Text => Form::Text,
-            Summary::Json => Form::Json,
+            Summary::Text => SummaryForm::Text,
+            Summary::Json => SummaryForm::Json,
         });
         Self { form, began, when_interrupted: !quiet && screen::stderr_is_terminal() }
     }
@@ -32,13 +32,15 @@ impl Telling {
     }
 
     /// The end: tells what `account` makes of the time that passed.
-    pub fn end<'a>(&self, interrupted: bool, account: impl FnOnce(Duration) -> Account<'a>) {
-        let courtesy = (interrupted && self.when_interrupted).then_some(Form::Text);
+    pub fn end<'a>(&self, interrupted: bool, account: impl FnOnce(Duration) -> RunSummary<'a>) {
+        let courtesy = (interrupted && self.when_interrupted).then_some(SummaryForm::Text);
         match self.form.or(courtesy) {
-            Some(Form::Json) => {
-                report::machine_summary(&account(self.began.elapsed()).line(Form::Json))
+            Some(SummaryForm::Json) => {
+                report::machine_summary(&account(self.began.elapsed()).line(SummaryForm::Json))
             }
-            Some(Form::Text) => report::summary(&account(self.began.elapsed()).line(Form::Text)),
+            Some(SummaryForm::Text) => {
+                report::summary(&account(self.began.elapsed()).line(SummaryForm::Text))
+            }
             None => {}
         }
     }

@@ -10,7 +10,7 @@ use bytestring::ByteString;
 use crate::client::Options;
 use crate::exit::Usage;
 use crate::format::statistics::Statistics;
-use crate::format::time::{self, Moment};
+use crate::format::time::{self, LocalTime};
 use crate::mqtt::packet::Publish;
 use crate::mqtt::property::Property;
 use crate::mqtt::version::Version;
@@ -34,7 +34,7 @@ pub fn require_version_5(options: &mut Options) -> Result<()> {
 /// The message is published now; what it said of another time is replaced.
 pub fn stamp(publish: &mut Publish) {
     let mut now = BytesMut::new();
-    Moment::now().rfc_3339(&mut now);
+    LocalTime::now().rfc_3339(&mut now);
     let is_time =
         |property: &Property| matches!(property, Property::UserProperty(name, _) if name == NAME);
     publish.properties.0.retain(|property| !is_time(property));

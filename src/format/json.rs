@@ -48,7 +48,7 @@ pub fn checked(text: &[u8]) -> Option<&str> {
 
 /// Appends `text`, which [`checked`] has returned or we have written, in this style.
 pub fn lay_out(text: &str, style: Style, out: &mut BytesMut) {
-    let mut writer = Writer { style, open: Vec::new(), behind_name: false, out };
+    let mut writer = LayoutWriter { style, open: Vec::new(), behind_name: false, out };
     let mut left = text;
     while let Some(first) = left.bytes().next() {
         let length = token(left);
@@ -74,7 +74,7 @@ fn token(text: &str) -> usize {
     }
 }
 
-struct Writer<'a> {
+struct LayoutWriter<'a> {
     style: Style,
     /// The brackets that are open, and whether anything stands in them.
     open: Vec<(u8, bool)>,
@@ -83,7 +83,7 @@ struct Writer<'a> {
     out: &'a mut BytesMut,
 }
 
-impl Writer<'_> {
+impl LayoutWriter<'_> {
     fn put(&mut self, first: u8, token: &str) {
         match first {
             b'{' | b'[' => {

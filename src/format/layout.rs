@@ -6,8 +6,8 @@ use bytes::{BufMut, BytesMut};
 use super::encoding::Encoding;
 use super::escape;
 use super::record;
-use super::template::{Template, Unfit};
-use super::time::Moment;
+use super::template::{FormatError, Template};
+use super::time::LocalTime;
 use crate::mqtt::packet::Publish;
 use crate::mqtt::topic::TopicName;
 
@@ -41,7 +41,7 @@ pub enum Content {
     /// `-F`
     Template(Template),
     /// `--json`
-    Record(record::Writer),
+    Record(record::RecordWriter),
 }
 
 impl Layout {
@@ -58,7 +58,7 @@ impl Layout {
     }
 
     /// Appends a whole message.
-    pub fn write(&self, publish: &Publish, out: &mut BytesMut) -> Result<(), Unfit> {
+    pub fn write(&self, publish: &Publish, out: &mut BytesMut) -> Result<(), FormatError> {
         let result = match &self.content {
             Content::Payload { .. } => {
                 self.write_text(publish.topic.as_ref(), &publish.payload, out);
@@ -155,8 +155,8 @@ impl Layout {
         }
     }
 
-    fn record(&self, writer: record::Writer, publish: &Publish, out: &mut BytesMut) {
-        let now = Moment::now();
+    fn record(&self, writer: record::RecordWriter, publish: &Publish, out: &mut BytesMut) {
+        let now = LocalTime::now();
         if self.sanitise {
             let mut record = BytesMut::new();
             writer.write(publish, &now, &mut record);
@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn records_on_a_terminal_stay_records() {
-        let writer = record::Writer { parsed: false, pretty: false };
+        let writer = record::RecordWriter { parsed: false, pretty: false };
         let layout = Layout {
             content: Content::Record(writer),
             end: Some(b'\n'),

@@ -5,21 +5,21 @@
 use bytes::{BufMut, BytesMut};
 
 use super::json::{self, Style};
-use super::template::Unfit;
-use super::time::Moment;
+use super::template::FormatError;
+use super::time::LocalTime;
 use crate::mqtt::packet::{PacketId, Publish};
 use crate::mqtt::property::{Properties, Property};
 
 /// Appends a message; with `parsed` its payload is JSON and stands there as such.
 pub fn json(
     publish: &Publish,
-    now: Option<&Moment>,
+    now: Option<&LocalTime>,
     parsed: bool,
     style: Style,
     out: &mut BytesMut,
-) -> Result<(), Unfit> {
+) -> Result<(), FormatError> {
     let payload = if parsed && !publish.payload.is_empty() {
-        Some(json::checked(&publish.payload).ok_or(Unfit::NotJson)?)
+        Some(json::checked(&publish.payload).ok_or(FormatError::NotJson)?)
     } else {
         None
     };
@@ -39,7 +39,7 @@ pub fn json(
     Ok(())
 }
 
-fn head(publish: &Publish, now: Option<&Moment>, out: &mut BytesMut) {
+fn head(publish: &Publish, now: Option<&LocalTime>, out: &mut BytesMut) {
     out.put_slice(b"{\"tst\":\"");
     now.inspect(|now| now.mosquitto(out));
     out.put_slice(b"\",\"topic\":");

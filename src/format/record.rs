@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use super::encoding::Encoding;
 use super::json::{self, Style};
-use super::time::{self, Moment};
+use super::time::{self, LocalTime};
 use crate::mqtt::packet::{PacketId, Publish};
 use crate::mqtt::property::{Kind, Place, Properties, Property, PropertyId};
 use crate::mqtt::qos::QoS;
@@ -46,16 +46,16 @@ pub struct Record {
 
 /// How a message is written as a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Writer {
+pub struct RecordWriter {
     /// A payload that is JSON stands there as such, too.
     pub parsed: bool,
     /// Over several lines.
     pub pretty: bool,
 }
 
-impl Writer {
+impl RecordWriter {
     /// Appends a message that came at `time`.
-    pub fn write(self, publish: &Publish, time: &Moment, out: &mut BytesMut) {
+    pub fn write(self, publish: &Publish, time: &LocalTime, out: &mut BytesMut) {
         if !self.pretty {
             return write_line(publish, time, self.parsed, out);
         }
@@ -68,7 +68,7 @@ impl Writer {
     }
 }
 
-fn write_line(publish: &Publish, time: &Moment, parsed: bool, out: &mut BytesMut) {
+fn write_line(publish: &Publish, time: &LocalTime, parsed: bool, out: &mut BytesMut) {
     out.put_slice(b"{\"time\":\"");
     time.rfc_3339(out);
     out.put_slice(b"\",\"topic\":");

@@ -11,13 +11,13 @@ use bytes::{BufMut, BytesMut};
 
 use super::escape;
 use super::json::Style;
-use super::time::Moment;
+use super::time::LocalTime;
 use crate::mqtt::packet::Publish;
 
 /// A parsed format.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
-    parts: Vec<Part>,
+    parts: Vec<TemplatePart>,
     /// How `%j` and `%J` are laid out.
     style: Style,
     /// Escape what could drive a terminal, in what comes from the broker.
@@ -26,7 +26,7 @@ pub struct Template {
 
 /// A piece of a format.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Part {
+enum TemplatePart {
     /// Bytes that stand for themselves.
     Literal(Vec<u8>),
     /// `%`: something of the message.
@@ -95,7 +95,7 @@ struct Shape {
 
 /// The payload is not what the format wants to make of it; nothing stands in its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unfit {
+pub enum FormatError {
     /// `%J` and no JSON.
     NotJson,
     /// `%d` or `%f` and not this many bytes.
@@ -105,7 +105,7 @@ pub enum Unfit {
     },
 }
 
-impl std::fmt::Display for Unfit {
+impl std::fmt::Display for FormatError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::NotJson => f.write_str("is not JSON"),
@@ -122,30 +122,31 @@ impl Template {
     }
 
     /// Appends a message that came now.
-    pub fn render(&self, publish: &Publish, out: &mut BytesMut) -> Result<(), Unfit> {
-        let asks_for_time = |part: &Part| {
+    pub fn render(&self, publish: &Publish, out: &mut BytesMut) -> Result<(), FormatError> {
+        let asks_for_time = |part: &TemplatePart| {
             matches!(
                 part,
-                Part::Time(_) | Part::Field(Field::Iso8601 | Field::Unix | Field::Json { .. }, _)
+                TemplatePart::Time(_)
+                    | TemplatePart::Field(Field::Iso8601 | Field::Unix | Field::Json { .. }, _)
             )
         };
-        let now = self.parts.iter().any(asks_for_time).then(Moment::now);
+        let now = self.parts.iter().any(asks_for_time).then(LocalTime::now);
         self.render_at(publish, now.as_ref(), out)
     }
 
     fn render_at(
         &self,
         publish: &Publish,
-        now: Option<&Moment>,
+        now: Option<&LocalTime>,
         out: &mut BytesMut,
-    ) -> Result<(), Unfit> {
+    ) -> Result<(), FormatError> {
         let mut result = Ok(());
         for part in &self.parts {
             match (part, now) {
-                (Part::Literal(bytes), _) => out.put_slice(bytes),
-                (Part::Time(letter), Some(now)) => now.conversion(*letter, out),
-                (Part::Time(_), None) => {}
-                (Part::Field(field, shape), _) => {
+                (TemplatePart::Literal(bytes), _) => out.put_slice(bytes),
+                (TemplatePart::Time(letter), Some(now)) => now.conversion(*letter, out),
+                (TemplatePart::Time(_), None) => {}
+                (TemplatePart::Field(field, shape), _) => {
                     result = result.and(self.put_field(*field, *shape, publish, now, out));
                 }
             }
@@ -158,9 +159,9 @@ impl Template {
         field: Field,
         shape: Shape,
         publish: &Publish,
-        now: Option<&Moment>,
+        now: Option<&LocalTime>,
         out: &mut BytesMut,
-    ) -> Result<(), Unfit> {
+    ) -> Result<(), FormatError> {
         if !self.sanitise {
             return field::put(field, shape, publish, now, self.style, out);
         }

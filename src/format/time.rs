@@ -12,9 +12,9 @@ const CONVERSIONS: &str = "aAbBcCdDeFgGhHIjklmMnpPrRsStTuUVwWxXyYzZ%";
 
 /// A point in time, shown in the local time zone.
 #[derive(Debug, Clone)]
-pub struct Moment(Zoned);
+pub struct LocalTime(Zoned);
 
-impl Moment {
+impl LocalTime {
     /// Now, here.
     pub fn now() -> Self {
         Self(Timestamp::now().to_zoned(TimeZone::system()))
@@ -75,12 +75,12 @@ pub mod tests {
     use super::*;
 
     /// 2026-02-03 04:05:06.000700008 two hours east of Greenwich, where it is Tuesday.
-    pub fn tuesday() -> Moment {
+    pub fn tuesday() -> LocalTime {
         let zone = TimeZone::fixed(jiff::tz::offset(2));
-        Moment(Timestamp::new(1_770_084_306, 700_008).expect("in range").to_zoned(zone))
+        LocalTime(Timestamp::new(1_770_084_306, 700_008).expect("in range").to_zoned(zone))
     }
 
-    fn text(write: impl Fn(&Moment, &mut BytesMut)) -> String {
+    fn text(write: impl Fn(&LocalTime, &mut BytesMut)) -> String {
         let mut out = BytesMut::new();
         write(&tuesday(), &mut out);
         String::from_utf8(out.to_vec()).expect("text")
@@ -110,10 +110,10 @@ pub mod tests {
 
     #[test]
     fn the_standard_forms() {
-        assert_eq!(text(Moment::iso_8601), "2026-02-03T04:05:06+0200");
-        assert_eq!(text(Moment::mosquitto), "2026-02-03T04:05:06.000700Z+0200");
-        assert_eq!(text(Moment::rfc_3339), "2026-02-03T02:05:06.000700Z");
-        assert_eq!(text(Moment::unix), "1770084306.000700008");
+        assert_eq!(text(LocalTime::iso_8601), "2026-02-03T04:05:06+0200");
+        assert_eq!(text(LocalTime::mosquitto), "2026-02-03T04:05:06.000700Z+0200");
+        assert_eq!(text(LocalTime::rfc_3339), "2026-02-03T02:05:06.000700Z");
+        assert_eq!(text(LocalTime::unix), "1770084306.000700008");
     }
 
     #[test]

@@ -17,10 +17,10 @@ use bytes::{Bytes, BytesMut};
 
 use self::process::{Job, Running};
 use crate::format::layout::Layout;
-use crate::format::template::Unfit;
+use crate::format::template::FormatError;
 use crate::mqtt::packet::Publish;
 
-pub use self::process::Outcome;
+pub use self::process::CommandOutcome;
 
 /// Which commands, and how.
 #[derive(Debug, Clone)]
@@ -37,18 +37,18 @@ pub struct Settings {
 
 /// A message whose command has ended.
 #[derive(Debug)]
-pub struct Ended {
+pub struct EndedCommand {
     /// Its number.
     pub number: u64,
     /// The message, without its payload.
     pub publish: Publish,
     /// What became of the command.
-    pub outcome: Outcome,
+    pub outcome: CommandOutcome,
 }
 
 /// A message that was put in; in their order.
 #[derive(Debug)]
-struct Entry {
+struct QueuedCommand {
     number: u64,
     /// Until its command has ended.
     publish: Option<Publish>,
@@ -60,9 +60,9 @@ struct Entry {
 pub struct Commands {
     layout: Layout,
     jobs: Sender<Job>,
-    outcomes: Receiver<(u64, Outcome)>,
+    outcomes: Receiver<(u64, CommandOutcome)>,
     running: Arc<Running>,
-    entries: VecDeque<Entry>,
+    entries: VecDeque<QueuedCommand>,
     /// Commands that were ordered and have not ended.
     unfinished: usize,
     limit: usize,
@@ -100,18 +100,18 @@ impl Commands {
     }
 
     /// Orders the command for a message.
-    pub fn put(&mut self, number: u64, publish: &Publish) -> Result<(), Unfit> {
+    pub fn put(&mut self, number: u64, publish: &Publish) -> Result<(), FormatError> {
         let (input, result) = self.input(publish);
         let job = Job { number, variables: environment::variables(publish), input };
         let publish = Publish { payload: Bytes::new(), ..publish.clone() };
-        self.entries.push_back(Entry { number, publish: Some(publish), done: false });
+        self.entries.push_back(QueuedCommand { number, publish: Some(publish), done: false });
         self.unfinished += 1;
         // The threads outlive us.
         let _ = self.jobs.send(job);
         result
     }
 
-    fn input(&self, publish: &Publish) -> (Bytes, Result<(), Unfit>) {
+    fn input(&self, publish: &Publish) -> (Bytes, Result<(), FormatError>) {
         if self.layout.is_bare() {
             return (publish.payload.clone(), Ok(()));
         }
@@ -122,16 +122,16 @@ impl Commands {
 
     /// A message without a command; it is done in its turn.
     pub fn skip(&mut self, number: u64) {
-        self.entries.push_back(Entry { number, publish: None, done: true });
+        self.entries.push_back(QueuedCommand { number, publish: None, done: true });
     }
 
     /// The next command that has ended.
-    pub fn ended(&mut self) -> Option<Ended> {
+    pub fn ended(&mut self) -> Option<EndedCommand> {
         let (number, outcome) = self.outcomes.try_recv().ok()?;
         self.unfinished -= 1;
         let entry = self.entries.iter_mut().find(|entry| entry.number == number)?;
         let publish = entry.publish.take()?;
-        Some(Ended { number, publish, outcome })
+        Some(EndedCommand { number, publish, outcome })
     }
 
     /// A message whose command has ended needs nothing more.
@@ -185,7 +185,7 @@ fn work(
     orders: &Mutex<Receiver<Job>>,
     running: &Running,
     settings: &Settings,
-    report: &Sender<(u64, Outcome)>,
+    report: &Sender<(u64, CommandOutcome)>,
     wake: &impl Fn(),
 ) {
     loop {
@@ -193,7 +193,7 @@ fn work(
         let Ok(job) = order else { return };
         let number = job.number;
         let outcome = running.run(&settings.command, job, settings.capture);
-        if matches!(outcome, Outcome::Failed(_)) && !settings.keep_going {
+        if matches!(outcome, CommandOutcome::Failed(_)) && !settings.keep_going {
             // Before anything else is taken: the caller hears of it too late.
             running.stop();
         }

@@ -5,5 +5,5 @@ pub mod file;
 pub mod folder;
 pub mod input;
 pub mod lines;
-pub mod reader;
 pub mod stdout;
+pub mod stdout_reader;

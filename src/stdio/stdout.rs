@@ -16,7 +16,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use super::folder::{Folder, Names};
 use crate::format::escape;
 use crate::format::layout::Layout;
-use crate::format::template::Unfit;
+use crate::format::template::FormatError;
 use crate::mqtt::packet::Publish;
 use crate::mqtt::topic::TopicName;
 use crate::terminal::screen;
@@ -32,7 +32,7 @@ const OWN_PIECE: usize = 16 * 1024;
 
 /// What the thread reports.
 #[derive(Debug)]
-pub enum Progress {
+pub enum OutputProgress {
     /// Everything up to this message is written and flushed.
     Written(u64),
     /// Nothing more can be written.
@@ -44,19 +44,19 @@ pub enum Progress {
 struct Batch {
     pieces: Vec<Bytes>,
     /// The files that they are, and none on stdout.
-    files: Vec<Entry>,
+    files: Vec<BatchFile>,
     number: u64,
 }
 
 /// A file of a batch: its name, and where its pieces end.
 #[derive(Debug)]
-struct Entry {
+struct BatchFile {
     name: String,
     end: usize,
 }
 
 /// Where the output goes.
-pub enum Target {
+pub enum OutputTarget {
     /// Into a stream, one message behind the other.
     Stream(Box<dyn Write + Send>),
     /// Into a folder, a file for each message.
@@ -69,7 +69,7 @@ pub struct Output {
     layout: Layout,
     names: Option<Names>,
     pieces: Vec<Bytes>,
-    files: Vec<Entry>,
+    files: Vec<BatchFile>,
     tail: BytesMut,
     gathered: usize,
     /// The number of the latest message that was put in.
@@ -85,19 +85,19 @@ impl Output {
     /// Begins to write to `target`; `report` is called by the thread that writes.
     pub fn start(
         layout: Layout,
-        target: Target,
-        report: impl Fn(Progress) + Send + 'static,
+        target: OutputTarget,
+        report: impl Fn(OutputProgress) + Send + 'static,
     ) -> io::Result<Self> {
         let (thread, batches) = mpsc::channel();
         let spawner = thread::Builder::new().name("output".to_owned());
         let names = match target {
-            Target::Stream(mut sink) => {
+            OutputTarget::Stream(mut sink) => {
                 spawner.spawn(move || {
                     write_batches(&batches, |batch| to_stream(batch, &mut *sink), &report)
                 })?;
                 None
             }
-            Target::Folder(folder, names) => {
+            OutputTarget::Folder(folder, names) => {
                 spawner.spawn(move || {
                     write_batches(&batches, |batch| to_folder(batch, &folder), &report)
                 })?;
@@ -139,7 +139,7 @@ impl Output {
     }
 
     /// Adds a message; what of it does not fit the layout is left out, and told.
-    pub fn put(&mut self, number: u64, publish: &Publish) -> Result<(), Unfit> {
+    pub fn put(&mut self, number: u64, publish: &Publish) -> Result<(), FormatError> {
         self.latest = number;
         let before = self.tail.len();
         let mut result = Ok(());
@@ -155,8 +155,10 @@ impl Output {
         self.gathered += self.tail.len().saturating_sub(before);
         if let Some(names) = &mut self.names {
             self.pieces.push(self.tail.split().freeze());
-            self.files
-                .push(Entry { name: names.next(publish.topic.as_ref()), end: self.pieces.len() });
+            self.files.push(BatchFile {
+                name: names.next(publish.topic.as_ref()),
+                end: self.pieces.len(),
+            });
         }
         if self.gathered >= BATCH {
             self.flush();
@@ -276,12 +278,12 @@ pub fn print_line(line: &str) -> io::Result<bool> {
 fn write_batches(
     batches: &Receiver<Batch>,
     mut write: impl FnMut(&Batch) -> io::Result<()>,
-    report: &impl Fn(Progress),
+    report: &impl Fn(OutputProgress),
 ) {
     for batch in batches {
         match write(&batch) {
-            Ok(()) => report(Progress::Written(batch.number)),
-            Err(error) => return report(Progress::Failed(error)),
+            Ok(()) => report(OutputProgress::Written(batch.number)),
+            Err(error) => return report(OutputProgress::Failed(error)),
         }
     }
 }

@@ -11,9 +11,9 @@ use indicatif::ProgressBar;
 /// Lines that wait for a frame; a broker that refuses everything must not eat our memory.
 const MOST_WAITING: usize = 1000;
 
-static STAGE: Mutex<Stage> = Mutex::new(Stage::Empty);
+static DRAWN: Mutex<Drawn> = Mutex::new(Drawn::Empty);
 
-enum Stage {
+enum Drawn {
     /// Nothing is: lines are written as they come.
     Empty,
     /// A bar steps aside for a line.
@@ -22,44 +22,44 @@ enum Stage {
     Frames { lines: Vec<String>, lost: usize },
 }
 
-fn stage() -> MutexGuard<'static, Stage> {
-    STAGE.lock().unwrap_or_else(PoisonError::into_inner)
+fn drawn() -> MutexGuard<'static, Drawn> {
+    DRAWN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Writes a line, with its line feed, on stderr.
 pub fn write(line: &str) {
-    match &mut *stage() {
-        Stage::Empty => to_stderr(line),
-        Stage::Bar(bar) => bar.suspend(|| to_stderr(line)),
-        Stage::Frames { lines, .. } if lines.len() < MOST_WAITING => lines.push(line.to_owned()),
-        Stage::Frames { lost, .. } => *lost += 1,
+    match &mut *drawn() {
+        Drawn::Empty => to_stderr(line),
+        Drawn::Bar(bar) => bar.suspend(|| to_stderr(line)),
+        Drawn::Frames { lines, .. } if lines.len() < MOST_WAITING => lines.push(line.to_owned()),
+        Drawn::Frames { lost, .. } => *lost += 1,
     }
 }
 
 /// From now on this bar is drawn on stderr.
 pub fn enter_bar(bar: &ProgressBar) {
-    *stage() = Stage::Bar(bar.clone());
+    *drawn() = Drawn::Bar(bar.clone());
 }
 
 /// From now on frames are drawn on stdout; lines wait for them if they would stand on the same
 /// terminal.
 pub fn enter_frames() {
     if super::screen::stderr_is_terminal() {
-        *stage() = Stage::Frames { lines: Vec::new(), lost: 0 };
+        *drawn() = Drawn::Frames { lines: Vec::new(), lost: 0 };
     }
 }
 
 /// The lines that have come since the last frame.
 pub fn take_lines() -> Vec<String> {
-    match &mut *stage() {
-        Stage::Frames { lines, lost } => with_lost(std::mem::take(lines), std::mem::take(lost)),
+    match &mut *drawn() {
+        Drawn::Frames { lines, lost } => with_lost(std::mem::take(lines), std::mem::take(lost)),
         _ => Vec::new(),
     }
 }
 
 /// Nothing is drawn any more; lines that waited are written.
 pub fn leave() {
-    if let Stage::Frames { lines, lost } = std::mem::replace(&mut *stage(), Stage::Empty) {
+    if let Drawn::Frames { lines, lost } = std::mem::replace(&mut *drawn(), Drawn::Empty) {
         for line in with_lost(lines, lost) {
             to_stderr(&line);
         }

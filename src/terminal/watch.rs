@@ -7,7 +7,7 @@ mod topics;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use self::topics::{Board, Shown};
+use self::topics::{VisibleTopic, WatchedTopics};
 use super::screen::{self, Size};
 use crate::format::encoding::Encoding;
 use crate::format::escape;
@@ -37,11 +37,11 @@ const GAP: usize = 2;
 /// See the module.
 #[derive(Debug)]
 pub struct Watch {
-    board: Board,
+    board: WatchedTopics,
     colour: bool,
     encoding: Option<Encoding>,
     /// What the terminal shows, from top to bottom; the cursor stands below.
-    drawn: Vec<Line>,
+    drawn: Vec<ScreenLine>,
     /// The size of the terminal when it was drawn.
     size: Size,
     /// Something has come since.
@@ -50,7 +50,7 @@ pub struct Watch {
 
 /// A line as it is written, and how many columns it takes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-struct Line {
+struct ScreenLine {
     text: String,
     columns: usize,
 }
@@ -59,7 +59,14 @@ impl Watch {
     /// Nothing has come yet.
     pub fn new(colour: bool, encoding: Option<Encoding>) -> Self {
         let size = Size { rows: 0, columns: 0 };
-        Self { board: Board::default(), colour, encoding, drawn: Vec::new(), size, dirty: false }
+        Self {
+            board: WatchedTopics::default(),
+            colour,
+            encoding,
+            drawn: Vec::new(),
+            size,
+            dirty: false,
+        }
     }
 
     /// A message has come.
@@ -120,7 +127,7 @@ impl Watch {
 
     /// The topics as lines: the cursor needs one of its own below them, and the last column stays
     /// free, so that erasing the rest of a line does not touch its end.
-    fn lines(&self, size: Size) -> Vec<Line> {
+    fn lines(&self, size: Size) -> Vec<ScreenLine> {
         let columns = size.columns.saturating_sub(1);
         let room = size.rows.saturating_sub(1).max(1);
         let more = self.board.len().saturating_sub(room);
@@ -129,30 +136,36 @@ impl Watch {
         let topics: Vec<(String, usize)> =
             shown.iter().map(|row| topic(row, columns / 2)).collect();
         let widest = topics.iter().map(|(_, columns)| *columns).max().unwrap_or(0);
-        let mut lines: Vec<Line> = topics
+        let mut lines: Vec<ScreenLine> = topics
             .iter()
             .zip(&shown)
             .map(|(topic, row)| self.line(topic, widest, row, columns))
             .collect();
         if hidden > 0 && lines.len() < room {
             let (text, columns) = cut(format!("+{hidden} more").as_bytes(), false, columns);
-            lines.push(Line { text: self.coloured(ASIDE, &text), columns });
+            lines.push(ScreenLine { text: self.coloured(ASIDE, &text), columns });
         }
         lines
     }
 
-    fn line(&self, topic: &(String, usize), widest: usize, row: &Shown, columns: usize) -> Line {
+    fn line(
+        &self,
+        topic: &(String, usize),
+        widest: usize,
+        row: &VisibleTopic,
+        columns: usize,
+    ) -> ScreenLine {
         let (topic, taken) = topic;
         let start = widest + GAP;
         let (payload, width) = self.payload(row, columns.saturating_sub(start));
         let padding = " ".repeat(start - taken);
-        Line {
+        ScreenLine {
             text: format!("{}{padding}{payload}", self.coloured(TOPIC, topic)),
             columns: start + width,
         }
     }
 
-    fn payload(&self, row: &Shown, columns: usize) -> (String, usize) {
+    fn payload(&self, row: &VisibleTopic, columns: usize) -> (String, usize) {
         match self.encoding {
             None if row.payload.is_empty() => {
                 let (text, width) = cut(b"(null)", false, columns);
@@ -173,7 +186,7 @@ impl Watch {
 }
 
 /// What of a topic fits into so many columns, made harmless, and how many it takes: its end.
-fn topic(row: &Shown, columns: usize) -> (String, usize) {
+fn topic(row: &VisibleTopic, columns: usize) -> (String, usize) {
     let mut harmless = BytesMut::from(if row.is_topic_cut { CUT } else { "" });
     escape::escape_line(row.topic.as_bytes(), &mut harmless);
     let harmless = String::from_utf8_lossy(&harmless);

@@ -38,7 +38,7 @@ pub type ConnectionId = u64;
 
 /// Why the router ends a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
+pub enum EndReason {
     /// The client said DISCONNECT.
     Done,
     /// The connection was lost; there is nobody to tell.
@@ -63,7 +63,7 @@ pub struct Outgoing<'a> {
     /// To be sent, in order; may be drained or swapped for another vector.
     pub packets: &'a mut Vec<Packet>,
     /// To be closed after that.
-    pub end: Option<End>,
+    pub end: Option<EndReason>,
     /// Not to be read from until this other connection has caught up, or a little while has passed.
     pub hold_back_for: Option<ConnectionId>,
 }
@@ -170,7 +170,7 @@ impl Router {
             return match packet {
                 Packet::Connect(connect) => self.connect(id, *connect, now),
                 // `[MQTT-3.1.0-1]`
-                _ => self.end(id, End::Misbehaved, now),
+                _ => self.end(id, EndReason::Misbehaved, now),
             };
         };
         peer.heard = now;
@@ -194,7 +194,9 @@ impl Router {
             | Packet::ConnAck(_)
             | Packet::SubAck(_)
             | Packet::UnsubAck(_)
-            | Packet::PingResp => self.shut(id, ReasonCode::PROTOCOL_ERROR, End::Misbehaved, now),
+            | Packet::PingResp => {
+                self.shut(id, ReasonCode::PROTOCOL_ERROR, EndReason::Misbehaved, now)
+            }
         }
     }
 
@@ -216,12 +218,12 @@ impl Router {
             | Malformed::PropertyValue { .. } => ReasonCode::PROTOCOL_ERROR,
             _ => ReasonCode::MALFORMED_PACKET,
         };
-        self.shut(id, code, End::Misbehaved, now);
+        self.shut(id, code, EndReason::Misbehaved, now);
     }
 
     /// The connection ended without DISCONNECT.
     pub fn lost(&mut self, id: ConnectionId, now: Instant) {
-        self.end(id, End::Lost, now);
+        self.end(id, EndReason::Lost, now);
     }
 
     /// The connection can be written to again (see `Backlog::sent`).
@@ -256,7 +258,7 @@ impl Router {
             if let Some(session) = session.and_then(|key| self.sessions.get_mut(key)) {
                 session.will = None;
             }
-            self.shut(id, ReasonCode::SERVER_SHUTTING_DOWN, End::Stopped, now);
+            self.shut(id, ReasonCode::SERVER_SHUTTING_DOWN, EndReason::Stopped, now);
         }
     }
 
@@ -304,7 +306,7 @@ impl Router {
     }
 
     /// Ends a connection, telling an MQTT 5 client why `[MQTT-4.13.1-1]`.
-    fn shut(&mut self, id: ConnectionId, code: ReasonCode, end: End, now: Instant) {
+    fn shut(&mut self, id: ConnectionId, code: ReasonCode, end: EndReason, now: Instant) {
         let connected = |peer: &&mut Peer| peer.session.is_some() && peer.version == Version::V5;
         if let Some(peer) = self.peers.get_mut(&id).filter(connected) {
             peer.push(Packet::Disconnect(Disconnect { code, properties: Properties::default() }));
@@ -313,7 +315,7 @@ impl Router {
     }
 
     /// Ends a connection, and whatever does not outlive it.
-    fn end(&mut self, id: ConnectionId, end: End, now: Instant) {
+    fn end(&mut self, id: ConnectionId, end: EndReason, now: Instant) {
         let Some(peer) = self.peers.get_mut(&id).filter(|peer| peer.end.is_none()) else { return };
         peer.end = Some(end);
         touch(&mut self.touched, id, peer);
@@ -336,7 +338,7 @@ impl Router {
             return;
         }
         self.notes.push(format!("{}: silent for too long", self.name(id)));
-        self.shut(id, ReasonCode::KEEP_ALIVE_TIMEOUT, End::Silent, now);
+        self.shut(id, ReasonCode::KEEP_ALIVE_TIMEOUT, EndReason::Silent, now);
     }
 
     /// How a connection is called in notes.

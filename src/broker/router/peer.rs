@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::backlog::Backlog;
 use super::message::weight;
-use super::{ConnectionId, End, SessionKey};
+use super::{ConnectionId, EndReason, SessionKey};
 use crate::broker::limits::{MESSAGE_OVERHEAD, TOPIC_ALIAS_MAXIMUM};
 use crate::mqtt::packet::{MAXIMUM_REMAINING_LENGTH, Packet};
 use crate::mqtt::topic::TopicName;
@@ -34,7 +34,7 @@ pub struct Peer {
     /// What is to be sent, in order.
     pub packets: Vec<Packet>,
     /// Nothing is sent after `packets`.
-    pub end: Option<End>,
+    pub end: Option<EndReason>,
     /// The slow subscriber for which this publisher should wait a little.
     pub hold_back_for: Option<ConnectionId>,
     /// It is in the router's list of connections that have something to hand over.

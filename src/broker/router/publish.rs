@@ -2,11 +2,11 @@
 
 use std::time::Instant;
 
-use super::message::{Delivery, Grant, Message};
-use super::outbound::Outbound;
+use super::message::{AddressedMessage, AppMessage, Grant};
+use super::outbound::OutboundMessages;
 use super::peer::Peer;
 use super::session::ClientSession;
-use super::{ConnectionId, End, Router, SessionKey, WrongAck, touch};
+use super::{ConnectionId, EndReason, Router, SessionKey, WrongAck, touch};
 use crate::broker::limits::{RECEIVE_MAXIMUM, TOPIC_ALIAS_MAXIMUM};
 use crate::mqtt::packet::{Ack, Packet, PacketId, Publish};
 use crate::mqtt::property::Property;
@@ -27,10 +27,10 @@ impl Router {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let topic = match resolve(peer, &mut publish) {
             Ok(topic) => topic,
-            Err(code) => return self.shut(id, code, End::Misbehaved, now),
+            Err(code) => return self.shut(id, code, EndReason::Misbehaved, now),
         };
         let (qos, packet_id) = (publish.qos, publish.packet_id);
-        let message = Message::published(publish, topic, now);
+        let message = AppMessage::published(publish, topic, now);
         match packet_id {
             Some(packet_id) if qos == QoS::ExactlyOnce => {
                 self.publish_once(id, key, packet_id, &message, now);
@@ -50,7 +50,7 @@ impl Router {
         id: ConnectionId,
         key: SessionKey,
         packet_id: PacketId,
-        message: &Message,
+        message: &AppMessage,
         now: Instant,
     ) {
         let Some(session) = self.sessions.get_mut(key) else { return };
@@ -59,7 +59,12 @@ impl Router {
             let excess = session.inbound.len() > usize::from(RECEIVE_MAXIMUM);
             if excess && self.peers.get(&id).is_some_and(|peer| peer.version == Version::V5) {
                 session.inbound.remove(&packet_id);
-                return self.shut(id, ReasonCode::RECEIVE_MAXIMUM_EXCEEDED, End::Misbehaved, now);
+                return self.shut(
+                    id,
+                    ReasonCode::RECEIVE_MAXIMUM_EXCEEDED,
+                    EndReason::Misbehaved,
+                    now,
+                );
             }
             code = self.route(message, Some(key), Some(id), now);
         }
@@ -87,7 +92,7 @@ impl Router {
                 self.send_ack(id, Packet::PubRel, ack.packet_id, code);
             }
             Err(WrongAck) => {
-                return self.shut(id, ReasonCode::PROTOCOL_ERROR, End::Misbehaved, now);
+                return self.shut(id, ReasonCode::PROTOCOL_ERROR, EndReason::Misbehaved, now);
             }
         }
         self.pump(key, now);
@@ -99,12 +104,12 @@ impl Router {
         id: ConnectionId,
         key: SessionKey,
         now: Instant,
-        end: impl FnOnce(&mut Outbound) -> Result<(), WrongAck>,
+        end: impl FnOnce(&mut OutboundMessages) -> Result<(), WrongAck>,
     ) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         match end(&mut session.outbound) {
             Ok(()) => self.pump(key, now),
-            Err(WrongAck) => self.shut(id, ReasonCode::PROTOCOL_ERROR, End::Misbehaved, now),
+            Err(WrongAck) => self.shut(id, ReasonCode::PROTOCOL_ERROR, EndReason::Misbehaved, now),
         }
     }
 
@@ -112,7 +117,7 @@ impl Router {
     /// session and the connection it comes from. The code is what its publisher is told.
     pub(super) fn route(
         &mut self,
-        message: &Message,
+        message: &AppMessage,
         publisher: Option<SessionKey>,
         from: Option<ConnectionId>,
         now: Instant,
@@ -137,7 +142,7 @@ impl Router {
     pub(super) fn deliver(
         &mut self,
         key: SessionKey,
-        message: &Message,
+        message: &AppMessage,
         grant: &Grant,
         from: Option<ConnectionId>,
         now: Instant,
@@ -200,7 +205,7 @@ impl Router {
 fn send_or_queue(
     session: &mut ClientSession,
     peer: &mut Peer,
-    delivery: Delivery,
+    delivery: AddressedMessage,
     now: Instant,
 ) -> bool {
     if delivery.publish.qos == QoS::AtMostOnce {

@@ -6,7 +6,7 @@ use std::time::Instant;
 use bytestring::ByteString;
 
 use super::ConnectionId;
-use super::outbound::Outbound;
+use super::outbound::OutboundMessages;
 use crate::mqtt::packet::{PacketId, Will};
 use crate::mqtt::topic::TopicFilter;
 
@@ -34,7 +34,7 @@ pub struct ClientSession {
     /// The topic filters it is subscribed to.
     pub filters: HashSet<TopicFilter>,
     /// QoS 1 and 2 messages for the client.
-    pub outbound: Outbound,
+    pub outbound: OutboundMessages,
     /// QoS 2 messages of the client that were routed and not yet released.
     pub inbound: HashSet<PacketId>,
     /// Messages lost because the client was too slow, and not yet reported.
@@ -52,7 +52,7 @@ impl ClientSession {
             will: None,
             will_at: None,
             filters: HashSet::new(),
-            outbound: Outbound::default(),
+            outbound: OutboundMessages::default(),
             inbound: HashSet::new(),
             dropped: 0,
         }

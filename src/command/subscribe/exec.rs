@@ -18,7 +18,7 @@ use crate::mqtt::property::{Properties, Property};
 use crate::mqtt::session;
 use crate::mqtt::topic::TopicName;
 use crate::report;
-use crate::stdio::exec::{Commands, Ended, Outcome, Settings};
+use crate::stdio::exec::{CommandOutcome, Commands, EndedCommand, Settings};
 
 /// How long a command may take to end after a signal; the program is given five seconds.
 const OBEDIENCE: Duration = Duration::from_secs(3);
@@ -86,14 +86,14 @@ impl Exec {
     }
 
     /// A command has ended; whether it is the last one.
-    fn ended(&mut self, Ended { number, publish, outcome }: Ended) -> bool {
+    fn ended(&mut self, EndedCommand { number, publish, outcome }: EndedCommand) -> bool {
         match outcome {
-            Outcome::Done(output) => match self.answer(&publish, output) {
+            CommandOutcome::Done(output) => match self.answer(&publish, output) {
                 Some(reply) => self.replies.push_back((number, reply)),
                 None => self.commands.done(number),
             },
-            Outcome::Dropped => {}
-            Outcome::Failed(why) => {
+            CommandOutcome::Dropped => {}
+            CommandOutcome::Failed(why) => {
                 self.failed = true;
                 let topic = publish.topic.as_ref().map_or("", TopicName::as_str);
                 report::failure(&format!("running the command for a message to {topic}: {why}"));

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 use super::exec::Exec;
-use crate::format::template::Unfit;
+use crate::format::template::FormatError;
 use crate::mqtt::packet::Publish;
 use crate::mqtt::topic::TopicName;
 use crate::stdio::stdout::Output;
@@ -19,7 +19,7 @@ pub enum Sink {
 
 impl Sink {
     /// Adds a message; what of it does not fit the layout is left out, and told.
-    pub fn put(&mut self, number: u64, publish: &Publish) -> Result<(), Unfit> {
+    pub fn put(&mut self, number: u64, publish: &Publish) -> Result<(), FormatError> {
         match self {
             Self::Output(output) => output.put(number, publish),
             Self::Commands(exec) => exec.commands.put(number, publish),

@@ -17,7 +17,7 @@ use crate::format::template::Template;
 use crate::mqtt::topic::TopicFilter;
 use crate::mqtt::version::Version;
 use crate::stdio::folder::Folder;
-use crate::stdio::stdout::{self, Target};
+use crate::stdio::stdout::{self, OutputTarget};
 use crate::terminal::screen;
 
 /// Some wishes are only understood by MQTT 5.
@@ -71,9 +71,10 @@ pub fn layout(args: &cli::Subscribe) -> Result<Layout> {
             Template::parse(format, args.pretty, sanitise)
                 .map_err(|wrong| Usage::new(format!("-F: {wrong}")))?,
         ),
-        (_, Some(mode)) => {
-            Content::Record(record::Writer { parsed: mode == JsonMode::Parse, pretty: args.pretty })
-        }
+        (_, Some(mode)) => Content::Record(record::RecordWriter {
+            parsed: mode == JsonMode::Parse,
+            pretty: args.pretty,
+        }),
         _ => Content::Payload { verbose: args.verbose, encoding },
     };
     // A file is as long as its message, and so is what a command reads.
@@ -112,10 +113,10 @@ pub fn encoding(args: &cli::Subscribe) -> Option<Encoding> {
 }
 
 /// Where the messages go; a folder is made if it is not there.
-pub fn target(args: &cli::Subscribe) -> Result<Target> {
+pub fn target(args: &cli::Subscribe) -> Result<OutputTarget> {
     let Some(path) = &args.output_dir else {
         let stdout = stdout::unbuffered_stdout().context("opening stdout")?;
-        return Ok(Target::Stream(Box::new(stdout)));
+        return Ok(OutputTarget::Stream(Box::new(stdout)));
     };
     if path.is_file() {
         bail!(Usage::new(format!(
@@ -125,5 +126,5 @@ pub fn target(args: &cli::Subscribe) -> Result<Target> {
     }
     let context = || format!("the folder {}", path.display());
     let (folder, names) = Folder::open(path.clone()).with_context(context)?;
-    Ok(Target::Folder(folder, names))
+    Ok(OutputTarget::Folder(folder, names))
 }

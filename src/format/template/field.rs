@@ -3,11 +3,11 @@
 
 use bytes::{BufMut, BytesMut};
 
-use super::{Field, Shape, Unfit};
+use super::{Field, FormatError, Shape};
 use crate::format::encoding;
 use crate::format::json::Style;
 use crate::format::mosquitto;
-use crate::format::time::Moment;
+use crate::format::time::LocalTime;
 use crate::mqtt::packet::{PacketId, Publish};
 
 /// How many decimals a floating point number has unless the precision says otherwise.
@@ -18,10 +18,10 @@ pub(super) fn put(
     field: Field,
     shape: Shape,
     publish: &Publish,
-    now: Option<&Moment>,
+    now: Option<&LocalTime>,
     style: Style,
     out: &mut BytesMut,
-) -> Result<(), Unfit> {
+) -> Result<(), FormatError> {
     let properties = &publish.properties;
     match field {
         Field::TopicAlias => integer(properties.topic_alias(), shape, out),
@@ -152,12 +152,17 @@ fn hex(payload: &[u8], upper: bool, shape: Shape, out: &mut BytesMut) {
     }
 }
 
-fn float(payload: &[u8], bytes: usize, shape: Shape, out: &mut BytesMut) -> Result<(), Unfit> {
+fn float(
+    payload: &[u8],
+    bytes: usize,
+    shape: Shape,
+    out: &mut BytesMut,
+) -> Result<(), FormatError> {
     let number = match bytes {
         4 => <[u8; 4]>::try_from(payload).ok().map(|bytes| f64::from(f32::from_ne_bytes(bytes))),
         _ => <[u8; 8]>::try_from(payload).ok().map(f64::from_ne_bytes),
     };
-    let number = number.ok_or(Unfit::NotFloat { bytes })?;
+    let number = number.ok_or(FormatError::NotFloat { bytes })?;
     let decimals = shape.precision.unwrap_or(DECIMALS);
     let text = format!("{number:.decimals$}").to_lowercase();
     // C does not pad what is no number with zeros.

@@ -3,7 +3,7 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::{Template, Unfit};
+use super::{FormatError, Template};
 use crate::format::time::tests::tuesday;
 use crate::mqtt::packet::{PacketId, Publish};
 use crate::mqtt::property::{Properties, Property};
@@ -42,7 +42,7 @@ fn full(payload: &'static [u8]) -> Publish {
     }
 }
 
-fn rendered(format: &str, publish: &Publish) -> (Result<(), Unfit>, Vec<u8>) {
+fn rendered(format: &str, publish: &Publish) -> (Result<(), FormatError>, Vec<u8>) {
     let template = Template::parse(format, false, false).expect(format);
     let mut out = BytesMut::new();
     (template.render_at(publish, Some(&tuesday()), &mut out), out.to_vec())
@@ -124,8 +124,14 @@ fn floating_point_numbers() {
         "-10.000000|-10.0|  -10.00|-0010.00|-10.00  |"
     );
     assert_eq!(text("%d|%.0d|", &double), "1.500000|2|");
-    assert_eq!(rendered("[%f]", &double), (Err(Unfit::NotFloat { bytes: 4 }), b"[]".to_vec()));
-    assert_eq!(rendered("[%d]", &bare(b"")), (Err(Unfit::NotFloat { bytes: 8 }), b"[]".to_vec()));
+    assert_eq!(
+        rendered("[%f]", &double),
+        (Err(FormatError::NotFloat { bytes: 4 }), b"[]".to_vec())
+    );
+    assert_eq!(
+        rendered("[%d]", &bare(b"")),
+        (Err(FormatError::NotFloat { bytes: 8 }), b"[]".to_vec())
+    );
 }
 
 #[test]
@@ -143,7 +149,7 @@ fn json_as_mosquitto_has_it() {
     }
     let expected = r#"{"tst":"2026-02-03T04:05:06.000700Z+0200","topic":"t","qos":1,"retain":1,"payloadlen":1,"mid":12,"properties":{"user-properties":[{"a":"b"},{"a":"c"}],"content-type":"x","correlation-data":"zz","response-topic":"r/s","payload-format-indicator":1,"message-expiry-interval":7,"subscription-identifier":5,"topic-alias":3},"payload":"x"}"#;
     assert_eq!(text("%j", &full(b"x")), expected);
-    assert_eq!(rendered("[%J]", &bare(b"no")), (Err(Unfit::NotJson), b"[]".to_vec()));
+    assert_eq!(rendered("[%J]", &bare(b"no")), (Err(FormatError::NotJson), b"[]".to_vec()));
 }
 
 #[test]

@@ -15,8 +15,8 @@ const LONGEST: usize = 1024;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub struct Board {
-    rows: HashMap<Rc<str>, Row>,
+pub struct WatchedTopics {
+    rows: HashMap<Rc<str>, TopicState>,
     /// From the one that was silent for longest to the newest.
     order: BTreeMap<u64, Rc<str>>,
     /// Counts the messages.
@@ -26,7 +26,7 @@ pub struct Board {
 }
 
 #[derive(Debug)]
-struct Row {
+struct TopicState {
     /// When it first came, and when last, in messages.
     first: u64,
     latest: u64,
@@ -36,7 +36,7 @@ struct Row {
 
 /// A topic to be shown.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Shown<'a> {
+pub struct VisibleTopic<'a> {
     /// Its end, which says more than its beginning.
     pub topic: &'a str,
     /// There is more of it.
@@ -47,7 +47,7 @@ pub struct Shown<'a> {
     pub is_cut: bool,
 }
 
-impl Board {
+impl WatchedTopics {
     /// A message has come.
     pub fn put(&mut self, topic: &str, payload: &[u8]) {
         self.count += 1;
@@ -58,7 +58,8 @@ impl Board {
             row.update(self.count, payload);
         } else {
             let topic: Rc<str> = Rc::from(topic);
-            let mut row = Row { first: self.count, latest: 0, payload: Vec::new(), is_cut: false };
+            let mut row =
+                TopicState { first: self.count, latest: 0, payload: Vec::new(), is_cut: false };
             row.update(self.count, payload);
             self.bytes += topic.len();
             self.order.insert(self.count, Rc::clone(&topic));
@@ -82,13 +83,13 @@ impl Board {
     }
 
     /// The newest ones, but in the order in which they first came: a line stays where it is.
-    pub fn newest(&self, most: usize) -> Vec<Shown<'_>> {
+    pub fn newest(&self, most: usize) -> Vec<VisibleTopic<'_>> {
         let newest = self.order.values().rev().take(most);
-        let mut rows: Vec<(&Rc<str>, &Row)> =
+        let mut rows: Vec<(&Rc<str>, &TopicState)> =
             newest.filter_map(|topic| self.rows.get_key_value(topic)).collect();
         rows.sort_by_key(|(_, row)| row.first);
         rows.into_iter()
-            .map(|(topic, row)| Shown {
+            .map(|(topic, row)| VisibleTopic {
                 topic: ending(topic),
                 is_topic_cut: topic.len() > LONGEST,
                 payload: &row.payload,
@@ -98,7 +99,7 @@ impl Board {
     }
 }
 
-impl Row {
+impl TopicState {
     fn update(&mut self, number: u64, payload: &[u8]) {
         self.latest = number;
         self.is_cut = payload.len() > LONGEST;
@@ -126,13 +127,13 @@ fn beginning(payload: &[u8]) -> &[u8] {
 mod tests {
     use super::*;
 
-    fn shown(board: &Board, most: usize) -> Vec<(&str, &[u8])> {
+    fn shown(board: &WatchedTopics, most: usize) -> Vec<(&str, &[u8])> {
         board.newest(most).into_iter().map(|row| (row.topic, row.payload)).collect()
     }
 
     #[test]
     fn the_newest_are_shown_where_they_were() {
-        let mut board = Board::default();
+        let mut board = WatchedTopics::default();
         for (topic, payload) in [("a", "1"), ("b", "2"), ("c", "3"), ("a", "4")] {
             board.put(topic, payload.as_bytes());
         }
@@ -143,7 +144,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded() {
-        let mut board = Board::default();
+        let mut board = WatchedTopics::default();
         (0..MOST_TOPICS + 5).for_each(|n| board.put(&n.to_string(), &[b'x'; 5000]));
         assert_eq!((board.len(), board.order.len()), (MOST_TOPICS, MOST_TOPICS));
         assert!(!board.rows.contains_key("4") && board.rows.contains_key("5"));

@@ -207,7 +207,10 @@ fn topic_aliases() {
     ] {
         world.got(id);
         world.send(id, packet);
-        assert_eq!((world.got(id), world.end(id)), (vec![goodbye(code)], Some(End::Misbehaved)));
+        assert_eq!(
+            (world.got(id), world.end(id)),
+            (vec![goodbye(code)], Some(EndReason::Misbehaved))
+        );
     }
 }
 

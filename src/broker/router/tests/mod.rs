@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
 
-use super::{Backlog, ConnectionId, End, Router, packet_weight};
+use super::{Backlog, ConnectionId, EndReason, Router, packet_weight};
 use crate::mqtt::packet::{
     Ack, Connect, Credentials, Decoder, Disconnect, Packet, PacketId, Publish, Subscribe,
     Subscription, Will,
@@ -42,7 +42,7 @@ struct Client {
     version: Version,
     backlog: Arc<Backlog>,
     inbox: Vec<Packet>,
-    end: Option<End>,
+    end: Option<EndReason>,
     /// It does not read: what it is sent stays in the backlog.
     asleep: bool,
 }
@@ -154,7 +154,7 @@ impl World {
 
     fn disconnect(&mut self, id: ConnectionId) {
         self.send(id, Packet::Disconnect(Disconnect::default()));
-        assert_eq!(self.end(id), Some(End::Done));
+        assert_eq!(self.end(id), Some(EndReason::Done));
     }
 
     /// Lets time pass, stopping at every deadline.
@@ -181,7 +181,7 @@ impl World {
             .collect()
     }
 
-    fn end(&self, id: ConnectionId) -> Option<End> {
+    fn end(&self, id: ConnectionId) -> Option<EndReason> {
         self.clients[&id].end
     }
 

@@ -11,7 +11,7 @@ use crate::cli::value::Summary;
 use crate::client::Event;
 use crate::command::telling::Telling;
 use crate::exit::Exit;
-use crate::terminal::summary::Account;
+use crate::format::summary::RunSummary;
 
 /// How long the output may take to write the last answers when the user has no time.
 const LAST_WRITE: Duration = Duration::from_millis(250);
@@ -56,13 +56,15 @@ impl Requester<'_> {
         // Every answer is there; nothing of ours can be lost any more.
         let _ = self.client.close();
         let form = self.args.summary.or(self.args.latency.then_some(Summary::Text));
-        Telling::new(form, self.args.conversation.is_quiet(), began).end(false, |took| Account {
-            verb: "answered",
-            messages: self.latency.count(),
-            bytes: self.bytes,
-            refused: None,
-            took,
-            times: Some(("latency", &self.latency)),
+        Telling::new(form, self.args.conversation.is_quiet(), began).end(false, |took| {
+            RunSummary {
+                verb: "answered",
+                messages: self.latency.count(),
+                bytes: self.bytes,
+                refused: None,
+                took,
+                times: Some(("latency", &self.latency)),
+            }
         });
         Ok(exit)
     }

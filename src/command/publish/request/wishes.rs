@@ -13,7 +13,7 @@ use crate::format::record;
 use crate::format::template::Template;
 use crate::mqtt::topic::TopicName;
 use crate::mqtt::version::Version;
-use crate::stdio::stdout::{self, Output, Progress, Target};
+use crate::stdio::stdout::{self, Output, OutputProgress, OutputTarget};
 use crate::terminal::screen;
 
 /// Only MQTT 5 can tell with a request where its answer is awaited.
@@ -48,7 +48,7 @@ pub fn layout(args: &cli::Publish) -> Result<Layout> {
                 .map_err(|wrong| Usage::new(format!("-F: {wrong}")))?,
         ),
         None if args.json => {
-            Content::Record(record::Writer { parsed: false, pretty: flags.pretty })
+            Content::Record(record::RecordWriter { parsed: false, pretty: flags.pretty })
         }
         None => Content::Payload { verbose: flags.verbose, encoding },
     };
@@ -73,9 +73,9 @@ pub fn response_topic(args: &cli::Publish, options: &Options) -> Result<TopicNam
 pub fn start_output(client: &Client, layout: Layout) -> Result<Output> {
     let postbox = client.postbox();
     let stdout = stdout::unbuffered_stdout().context("opening stdout")?;
-    Output::start(layout, Target::Stream(Box::new(stdout)), move |progress| match progress {
-        Progress::Written(number) => postbox.written(number),
-        Progress::Failed(error) => postbox.output_failed(error),
+    Output::start(layout, OutputTarget::Stream(Box::new(stdout)), move |progress| match progress {
+        OutputProgress::Written(number) => postbox.written(number),
+        OutputProgress::Failed(error) => postbox.output_failed(error),
     })
     .context("starting the output")
 }

@@ -12,11 +12,11 @@ use rustix::event::{PollFd, PollFlags, poll};
 
 /// Whether the reader of stdout, if that is a pipe, is there.
 #[derive(Debug, Clone, Default)]
-pub struct Reader {
+pub struct StdoutReader {
     gone: Arc<AtomicBool>,
 }
 
-impl Reader {
+impl StdoutReader {
     /// Waits in a thread of its own for the end of the reader; `tell` is called then. Where stdout
     /// is no pipe there is nothing to wait for.
     pub fn watch(tell: impl FnOnce() + Send + 'static) -> io::Result<Self> {
