@@ -10,7 +10,7 @@ use crate::cli;
 use crate::cli::ping::Via;
 use crate::client::{Client, Error, Established, Event};
 use crate::exit::Exit;
-use crate::format::statistics::{Statistics, milliseconds};
+use crate::format::statistics::{Statistics, in_milliseconds};
 use crate::mqtt::packet::{Publish, Subscription};
 use crate::mqtt::property::Properties;
 use crate::mqtt::session;
@@ -96,8 +96,9 @@ fn describe(url: &str, established: &Established) -> String {
         ("upgrade", Some(timings.upgrade)),
         ("connack", Some(timings.connack)),
     ];
-    let steps =
-        steps.iter().filter_map(|(name, time)| Some(format!("{name} {}", milliseconds((*time)?))));
+    let steps = steps
+        .iter()
+        .filter_map(|(name, time)| Some(format!("{name} {}", in_milliseconds((*time)?))));
     let steps = steps.collect::<Vec<_>>().join(", ");
     format!("PING {url} ({address}{tls}, subprotocol {subprotocol}, MQTT {version}): {steps}")
 }
@@ -269,7 +270,7 @@ impl Pinger<'_> {
                     "answer from {}: seq={} time={}",
                     self.target,
                     self.sent,
-                    milliseconds(time)
+                    in_milliseconds(time)
                 )
             }
             None => format!("no answer from {}: seq={}", self.target, self.sent),
@@ -299,7 +300,7 @@ impl Pinger<'_> {
     fn print_summary(&self, url: &str, elapsed: Duration) -> Result<bool> {
         let answered = self.statistics.count();
         let lost = ((self.sent - answered) * 100).checked_div(self.sent).unwrap_or(0);
-        let total = milliseconds(elapsed);
+        let total = in_milliseconds(elapsed);
         let counts = format!("{} sent, {answered} answered, {lost}% lost, time {total}", self.sent);
         let lines = [Some(format!("--- {url} ---")), Some(counts), self.statistics.summary()];
         super::print(&lines.into_iter().flatten().collect::<Vec<_>>().join("\n"))

@@ -10,11 +10,12 @@ use bytestring::ByteString;
 use crate::client::Options;
 use crate::exit::Usage;
 use crate::format::statistics::Statistics;
-use crate::format::time::{self, LocalTime};
+use crate::format::time;
 use crate::mqtt::packet::Publish;
 use crate::mqtt::property::Property;
 use crate::mqtt::version::Version;
 use crate::report;
+use crate::stdio::clock;
 
 /// The name of the user property; its value is RFC 3339 in UTC with microseconds, as the `time` of
 /// a record.
@@ -34,7 +35,7 @@ pub fn require_version_5(options: &mut Options) -> Result<()> {
 /// The message is published now; what it said of another time is replaced.
 pub fn stamp(publish: &mut Publish) {
     let mut now = BytesMut::new();
-    LocalTime::now().rfc_3339(&mut now);
+    clock::now().rfc_3339(&mut now);
     let is_time =
         |property: &Property| matches!(property, Property::UserProperty(name, _) if name == NAME);
     publish.properties.0.retain(|property| !is_time(property));

@@ -1,6 +1,5 @@
 //! A message as JSON in the shape that `mosquitto_sub` 2.0 gives it (`%j` and `%J` of `-F`), but
-//! for its user properties, of which 2.1 loses none. It must never know ours, which is in
-//! `record.rs`.
+//! for its user properties, which have the form of 2.1. Our own form is in `record.rs`.
 
 use bytes::{BufMut, BytesMut};
 

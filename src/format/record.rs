@@ -1,5 +1,5 @@
 //! A message as a line of JSON, both ways: what `sub --json` writes, `pub --json` reads, and
-//! nothing is lost between them. It must never know where a line comes from or goes.
+//! nothing is lost between them.
 
 use std::fmt::{self, Write as _};
 use std::marker::PhantomData;
@@ -24,17 +24,18 @@ const BASE64: &str = "_base64";
 /// U+FEFF in UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Fields that say something about a message that no publisher can say.
-const ONLY_TOLD: [&str; 6] = ["dup", "mid", "payload_json", "payloadlen", "tst", "payload_bytes"];
+/// Fields that are written and not read: no publisher can set what they say.
+const ONLY_WRITTEN: [&str; 6] =
+    ["dup", "mid", "payload_json", "payloadlen", "tst", "payload_bytes"];
 
 /// What a line of input says; what it does not say is up to the command line.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Record {
-    /// Where to.
+    /// The topic it is published to.
     pub topic: Option<TopicName>,
-    /// How often it may arrive.
+    /// The QoS it is published at.
     pub qos: Option<QoS>,
-    /// Whether the broker keeps it.
+    /// Whether it is a retained message.
     pub retain: Option<bool>,
     /// Those that a client may send, in the order of their names, user properties in their own.
     pub properties: Properties,
@@ -54,8 +55,8 @@ pub struct RecordWriter {
 }
 
 impl RecordWriter {
-    /// Appends a message that came at `time`.
-    pub fn write(self, publish: &Publish, time: &LocalTime, out: &mut BytesMut) {
+    /// Appends a message that came at `time`; without one the field is empty.
+    pub fn write(self, publish: &Publish, time: Option<&LocalTime>, out: &mut BytesMut) {
         if !self.pretty {
             return write_line(publish, time, self.parsed, out);
         }
@@ -68,9 +69,9 @@ impl RecordWriter {
     }
 }
 
-fn write_line(publish: &Publish, time: &LocalTime, parsed: bool, out: &mut BytesMut) {
+fn write_line(publish: &Publish, time: Option<&LocalTime>, parsed: bool, out: &mut BytesMut) {
     out.put_slice(b"{\"time\":\"");
-    time.rfc_3339(out);
+    time.inspect(|time| time.rfc_3339(out));
     out.put_slice(b"\",\"topic\":");
     json::string(publish.topic.as_ref().map_or("", |topic| topic.as_str()), out);
     put(
@@ -236,7 +237,7 @@ impl Record {
                         return Err("more than one payload".to_owned());
                     }
                 }
-                name if ONLY_TOLD.contains(&name) => {}
+                name if ONLY_WRITTEN.contains(&name) => {}
                 name => return Err(format!("unknown field {name}")),
             }
         }

@@ -1,4 +1,4 @@
-//! What came of it all, in a line for people or for programs. It must never know who counted.
+//! The summary of a run (`--summary`): a sentence for people or a JSON object for programs.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::format::statistics::{Figures, Statistics};
 
-/// How the account is given.
+/// How a summary is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SummaryForm {
     /// A sentence.
@@ -33,7 +33,7 @@ pub struct RunSummary<'a> {
 }
 
 impl RunSummary<'_> {
-    /// The account in this form, without a line feed.
+    /// The summary in this form, without a line feed.
     pub fn line(&self, form: SummaryForm) -> String {
         match form {
             SummaryForm::Text => self.text(),
@@ -104,10 +104,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_account_in_both_forms() {
+    fn a_summary_in_both_forms() {
         let (none, mut one) = (Statistics::default(), Statistics::default());
         one.add(Duration::from_millis(2));
-        let account = |times| RunSummary {
+        let summary = |times| RunSummary {
             verb: "published",
             messages: 3,
             bytes: 12,
@@ -116,15 +116,15 @@ mod tests {
             times,
         };
         let text = "published 3 messages, 12 bytes in 1.500 s, 2.0 messages/s";
-        assert_eq!(account(None).line(SummaryForm::Text), text);
-        let without = account(Some(("acknowledgement", &none)));
+        assert_eq!(summary(None).line(SummaryForm::Text), text);
+        let without = summary(Some(("acknowledgement", &none)));
         assert_eq!(without.line(SummaryForm::Text), text);
         let json = concat!(
             r#"{"acknowledgement_ms":null,"bytes":12,"published":3,"#,
             r#""rate":2.0,"refused":1,"seconds":1.5}"#
         );
         assert_eq!(without.line(SummaryForm::Json), json);
-        let with = account(Some(("acknowledgement", &one)));
+        let with = summary(Some(("acknowledgement", &one)));
         let times = "acknowledgement of 1: min/avg/p50/p99/max/stddev = \
                      2.000/2.000/2.000/2.000/2.000/0.000 ms";
         assert_eq!(with.line(SummaryForm::Text), format!("{text}; {times}"));

@@ -1,6 +1,5 @@
 //! `-F`: a format is parsed once into a plan, and the plan makes text of each message. The escapes
-//! are those of `mosquitto_sub` 2.0, to the byte, and those that 2.1 added. It must never know
-//! where the text goes.
+//! are those of `mosquitto_sub` 2.0, to the byte, and those that 2.1 added.
 
 mod field;
 mod parse;
@@ -121,20 +120,20 @@ impl Template {
         Ok(Self { parts: parse::parts(format)?, style, sanitise })
     }
 
-    /// Appends a message that came now.
-    pub fn render(&self, publish: &Publish, out: &mut BytesMut) -> Result<(), FormatError> {
-        let asks_for_time = |part: &TemplatePart| {
+    /// Whether the format shows the time.
+    pub fn needs_time(&self) -> bool {
+        let shows_time = |part: &TemplatePart| {
             matches!(
                 part,
                 TemplatePart::Time(_)
                     | TemplatePart::Field(Field::Iso8601 | Field::Unix | Field::Json { .. }, _)
             )
         };
-        let now = self.parts.iter().any(asks_for_time).then(LocalTime::now);
-        self.render_at(publish, now.as_ref(), out)
+        self.parts.iter().any(shows_time)
     }
 
-    fn render_at(
+    /// Appends a message that came at this time; without one nothing stands in its place.
+    pub fn render(
         &self,
         publish: &Publish,
         now: Option<&LocalTime>,

@@ -1,5 +1,4 @@
-//! When a message came, in the words of strftime (C locale) and RFC 3339. It must never know what a
-//! message is.
+//! A point in time as text: the conversions of strftime (C locale), ISO 8601 and RFC 3339.
 
 use std::time::Duration;
 
@@ -15,9 +14,9 @@ const CONVERSIONS: &str = "aAbBcCdDeFgGhHIjklmMnpPrRsStTuUVwWxXyYzZ%";
 pub struct LocalTime(Zoned);
 
 impl LocalTime {
-    /// Now, here.
-    pub fn now() -> Self {
-        Self(Timestamp::now().to_zoned(TimeZone::system()))
+    /// This time in this time zone.
+    pub fn new(time: Timestamp, zone: TimeZone) -> Self {
+        Self(time.to_zoned(zone))
     }
 
     /// The conversion `%letter` of strftime, and `%N`, which is nanoseconds.
@@ -77,7 +76,7 @@ pub mod tests {
     /// 2026-02-03 04:05:06.000700008 two hours east of Greenwich, where it is Tuesday.
     pub fn tuesday() -> LocalTime {
         let zone = TimeZone::fixed(jiff::tz::offset(2));
-        LocalTime(Timestamp::new(1_770_084_306, 700_008).expect("in range").to_zoned(zone))
+        LocalTime::new(Timestamp::new(1_770_084_306, 700_008).expect("in range"), zone)
     }
 
     fn text(write: impl Fn(&LocalTime, &mut BytesMut)) -> String {
@@ -102,7 +101,7 @@ pub mod tests {
         ] {
             let texts: Vec<String> = letters
                 .chars()
-                .map(|letter| text(|moment, out| moment.conversion(letter, out)))
+                .map(|letter| text(|time, out| time.conversion(letter, out)))
                 .collect();
             assert_eq!(texts.join("|"), expected);
         }

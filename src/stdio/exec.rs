@@ -1,6 +1,6 @@
-//! A command for each message, a bounded number of them at once, each in a thread of its own that
-//! waits for it. The caller is woken when one has ended, asks what became of it, and learns up to
-//! which message everything is done. It must never know how messages are acknowledged.
+//! `--exec`: a command for each message, a bounded number of them at once, each with a thread that
+//! waits for it. The caller is woken when a command has ended, and is told how it ended and up to
+//! which message all commands have ended.
 
 mod environment;
 mod process;
@@ -16,6 +16,7 @@ use std::thread;
 use bytes::{Bytes, BytesMut};
 
 use self::process::{Job, Running};
+use super::clock;
 use crate::format::layout::Layout;
 use crate::format::template::FormatError;
 use crate::mqtt::packet::Publish;
@@ -55,7 +56,7 @@ struct QueuedCommand {
     done: bool,
 }
 
-/// See the module.
+/// The commands of a run, in the order of their messages.
 #[derive(Debug)]
 pub struct Commands {
     layout: Layout,
@@ -116,7 +117,8 @@ impl Commands {
             return (publish.payload.clone(), Ok(()));
         }
         let mut text = BytesMut::new();
-        let result = self.layout.write(publish, &mut text);
+        let now = self.layout.needs_time().then(clock::now);
+        let result = self.layout.write(publish, now.as_ref(), &mut text);
         (text.freeze(), result)
     }
 

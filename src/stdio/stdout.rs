@@ -7,27 +7,30 @@
 //! parts is spread over batches, which have the number of the message before it until it has ended.
 
 use std::collections::VecDeque;
-use std::io::{self, IoSlice, Write};
+use std::io::{self, IoSlice, IsTerminal, Write};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+use super::clock;
 use super::folder::{Folder, Names};
 use crate::format::escape;
 use crate::format::layout::Layout;
 use crate::format::template::FormatError;
 use crate::mqtt::packet::Publish;
 use crate::mqtt::topic::TopicName;
-use crate::terminal::screen;
 
-/// How many batches may wait to be written.
+/// How many batches may wait to be written: enough for the thread to find the next one when it has
+/// written one, and few enough to bound what a reader that stalls costs (512 KiB).
 const BATCHES: usize = 4;
 
-/// A batch is handed over when it has this many bytes, or before the next wait.
+/// A batch is handed over when it has this many bytes (two times what a pipe holds), or before the
+/// next wait.
 const BATCH: usize = 128 * 1024;
 
-/// Payloads, and pieces of them, from this size on are not copied into the batch.
+/// Payloads, and pieces of them, from this size in bytes on are not copied into the batch: a copy
+/// of a smaller one costs less than a piece of its own in the write.
 const OWN_PIECE: usize = 16 * 1024;
 
 /// What the thread reports.
@@ -57,13 +60,13 @@ struct BatchFile {
 
 /// Where the output goes.
 pub enum OutputTarget {
-    /// Into a stream, one message behind the other.
+    /// Into a stream, one message after the other.
     Stream(Box<dyn Write + Send>),
     /// Into a folder, a file for each message.
     Folder(Folder, Names),
 }
 
-/// See the module.
+/// The output of `sub` and of requests.
 #[derive(Debug)]
 pub struct Output {
     layout: Layout,
@@ -144,7 +147,8 @@ impl Output {
         let before = self.tail.len();
         let mut result = Ok(());
         if publish.payload.len() < OWN_PIECE || !self.layout.keeps_payloads() {
-            result = self.layout.write(publish, &mut self.tail);
+            let now = self.layout.needs_time().then(clock::now);
+            result = self.layout.write(publish, now.as_ref(), &mut self.tail);
         } else {
             self.layout.head(publish.topic.as_ref(), &publish.payload, &mut self.tail);
             self.pieces.push(self.tail.split().freeze());
@@ -262,7 +266,7 @@ pub fn stdout_may_be_closed() -> bool {
 /// in it does not drive the terminal.
 pub fn print_line(line: &str) -> io::Result<bool> {
     let mut text = BytesMut::new();
-    if screen::stdout_is_terminal() {
+    if io::stdout().is_terminal() {
         escape::escape(line.as_bytes(), &mut text);
     } else {
         text.put_slice(line.as_bytes());

@@ -12,7 +12,8 @@ use crate::cli;
 use crate::client::Source;
 use crate::command::stream::Large;
 use crate::stdio::file::FileBlocks;
-use crate::stdio::input::{self, Block, Records};
+use crate::stdio::records::{Block, Records};
+use crate::stdio::stdin;
 use crate::terminal::screen;
 
 /// What separates records, unless something else was asked for.
@@ -115,8 +116,8 @@ impl Input {
         } else if args.is_many() {
             let delimiter = args.delimiter.unwrap_or(if args.null { 0 } else { LINE_FEED });
             input.delimiter = Some(delimiter);
-            input.length = input::length_of_stdin();
-            let block = if input.length.is_some() { input::FILE_BLOCK } else { input::BLOCK };
+            input.length = stdin::length_of_stdin();
+            let block = if input.length.is_some() { stdin::FILE_BLOCK } else { stdin::BLOCK };
             let mut records = Records::new(io::stdin(), delimiter, maximum, block);
             input.source = Some(Box::new(move || records.next_block()));
         } else {
@@ -197,7 +198,7 @@ impl Input {
 /// A source of one block: everything.
 fn whole(reader: impl Read + Send + 'static, maximum: usize) -> Source {
     let mut reader = Some(reader);
-    Box::new(move || reader.take().map(|reader| input::read_whole(reader, maximum)).transpose())
+    Box::new(move || reader.take().map(|reader| stdin::read_whole(reader, maximum)).transpose())
 }
 
 impl Input {

@@ -1,5 +1,5 @@
 //! One field of a message as text, padded and cut as printf would (and as `mosquitto_sub` does
-//! where it would not). It must never know where the text goes.
+//! where printf would not).
 
 use bytes::{BufMut, BytesMut};
 

@@ -1,11 +1,11 @@
-//! From the text of `-F` to its parts. It must never know a message.
+//! Parses the text of `-F` into its parts.
 
 use std::iter::Peekable;
 use std::str::Chars;
 
 use super::{Field, Shape, TemplatePart};
 
-/// Nobody's screen is wider, and nobody's float has more decimals.
+/// Wider than any screen, and more decimals than a float has.
 const WIDEST: usize = 4096;
 
 /// What may separate groups of hexadecimal digits (`mosquitto_sub` 2.1).
@@ -110,7 +110,7 @@ fn at(left: &mut Peekable<Chars<'_>>) -> Result<TemplatePart, Wrong> {
     match left.next() {
         Some('@') => Ok(TemplatePart::Literal(b"@".to_vec())),
         Some(letter) => Ok(TemplatePart::Time(letter)),
-        None => Err("it ends behind an @; @@ is an at sign".to_owned()),
+        None => Err("it ends after an @; @@ is an at sign".to_owned()),
     }
 }
 
@@ -129,7 +129,7 @@ fn backslash(left: &mut Peekable<Chars<'_>>) -> Result<TemplatePart, Wrong> {
                 "\\{letter} is unknown; there are \\\\ \\0 \\a \\e \\n \\r \\t and \\v"
             ));
         }
-        None => return Err("it ends behind a \\; \\\\ is a backslash".to_owned()),
+        None => return Err("it ends after a \\; \\\\ is a backslash".to_owned()),
     };
     Ok(TemplatePart::Literal(vec![byte]))
 }

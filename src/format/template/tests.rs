@@ -45,7 +45,7 @@ fn full(payload: &'static [u8]) -> Publish {
 fn rendered(format: &str, publish: &Publish) -> (Result<(), FormatError>, Vec<u8>) {
     let template = Template::parse(format, false, false).expect(format);
     let mut out = BytesMut::new();
-    (template.render_at(publish, Some(&tuesday()), &mut out), out.to_vec())
+    (template.render(publish, Some(&tuesday()), &mut out), out.to_vec())
 }
 
 fn text(format: &str, publish: &Publish) -> String {
@@ -156,7 +156,7 @@ fn json_as_mosquitto_has_it() {
 fn pretty_json_has_tabs() {
     let template = Template::parse("%j", true, false).expect("a format");
     let mut out = BytesMut::new();
-    assert_eq!(template.render_at(&bare(b"x"), Some(&tuesday()), &mut out), Ok(()));
+    assert_eq!(template.render(&bare(b"x"), Some(&tuesday()), &mut out), Ok(()));
     assert!(out.ends_with(b",\n\t\"payloadlen\":\t1,\n\t\"payload\":\t\"x\"\n}"), "{out:?}");
 }
 
@@ -164,7 +164,7 @@ fn pretty_json_has_tabs() {
 fn only_what_the_broker_sent_is_made_harmless() {
     let template = Template::parse("\\e[1m%p %x %j", false, true).expect("a format");
     let mut out = BytesMut::new();
-    assert_eq!(template.render_at(&bare(b"\x1b\x7f"), Some(&tuesday()), &mut out), Ok(()));
+    assert_eq!(template.render(&bare(b"\x1b\x7f"), Some(&tuesday()), &mut out), Ok(()));
     let text = String::from_utf8(out.to_vec()).expect("text");
     assert!(text.starts_with("\x1b[1m\\x1b\\x7f 1b7f {"), "{text}");
     assert!(text.ends_with(r#""payload":"\u001b\u007f"}"#), "{text}");
@@ -178,8 +178,8 @@ fn formats_that_make_no_sense_are_told() {
         ("%05|", "in the middle of a % escape"),
         ("%", "in the middle of a % escape"),
         ("x%-05.3", "in the middle of a % escape"),
-        ("@", "behind an @"),
-        ("\\", "behind a \\"),
+        ("@", "after an @"),
+        ("\\", "after a \\"),
         ("\\q", "\\q is unknown"),
         ("%99999p", "above 4096"),
         ("%.99999999999999999999p", "above 4096"),

@@ -1,12 +1,10 @@
-//! What a command learns of its message: variables of its environment. Whatever a broker sends,
-//! they fit and have harmless names. It must never know how a command is run.
+//! The environment variables that tell a command about its message. Whatever a broker sends, they
+//! fit and have harmless names.
 
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStringExt;
 
-use bytes::BytesMut;
+use data_encoding::HEXLOWER;
 
-use crate::format::encoding;
 use crate::mqtt::packet::Publish;
 use crate::mqtt::property::Property;
 
@@ -54,7 +52,7 @@ pub fn variables(publish: &Publish) -> Vec<Variable> {
                     put(&format!("USER_{}", harmless(name)), value.to_string());
                 }
             }
-            Property::CorrelationData(data) => put("CORRELATION_DATA", hexadecimal(data)),
+            Property::CorrelationData(data) => put("CORRELATION_DATA", HEXLOWER.encode(data)),
             // It stands for the topic, on this connection only.
             Property::TopicAlias(_) => {}
             other => {
@@ -65,12 +63,6 @@ pub fn variables(publish: &Publish) -> Vec<Variable> {
         }
     }
     variables
-}
-
-fn hexadecimal(data: &[u8]) -> String {
-    let mut digits = BytesMut::new();
-    encoding::hex(data, false, &mut digits);
-    OsString::from_vec(digits.to_vec()).into_string().unwrap_or_default()
 }
 
 /// Capital letters, digits and `_`: what every shell takes for a name.

@@ -1,5 +1,5 @@
-//! One command: started, fed, listened to, waited for; and signals for those that run. It must
-//! never know what becomes of its outcome.
+//! One command: started, given its input, read from and waited for; and signals for the commands
+//! that run.
 
 use std::io::{self, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
