@@ -1,5 +1,4 @@
-//! `--watch`: one line per topic, drawn over in place. It must never know when it is drawn, nor who
-//! writes it.
+//! `--watch`: one line for each topic, drawn over in place.
 
 #[cfg(test)]
 mod tests;
@@ -23,7 +22,7 @@ const END: &[u8] = b"\x1b[?7h\x1b[?25h";
 const ERASE_LINE: &[u8] = b"\x1b[K";
 const ERASE_BELOW: &[u8] = b"\x1b[J";
 
-/// The colours of topics, and of what is said about them.
+/// The colours of topics, and of `(null)` and the count of hidden topics.
 const TOPIC: &str = "\x1b[36m";
 const ASIDE: &str = "\x1b[2m";
 const PLAIN: &str = "\x1b[0m";
@@ -34,10 +33,10 @@ const CUT: &str = "\u{2026}";
 /// Between a topic and its payload, in columns.
 const GAP: usize = 2;
 
-/// See the module.
+/// The view: what there is to show, and what the terminal shows.
 #[derive(Debug)]
 pub struct Watch {
-    board: WatchedTopics,
+    topics: WatchedTopics,
     colour: bool,
     encoding: Option<Encoding>,
     /// What the terminal shows, from top to bottom; the cursor stands below.
@@ -60,7 +59,7 @@ impl Watch {
     pub fn new(colour: bool, encoding: Option<Encoding>) -> Self {
         let size = Size { rows: 0, columns: 0 };
         Self {
-            board: WatchedTopics::default(),
+            topics: WatchedTopics::default(),
             colour,
             encoding,
             drawn: Vec::new(),
@@ -71,7 +70,7 @@ impl Watch {
 
     /// A message has come.
     pub fn put(&mut self, topic: &TopicName, payload: &[u8]) {
-        self.board.put(topic.as_str(), payload);
+        self.topics.put(topic.as_str(), payload);
         self.dirty = true;
     }
 
@@ -80,16 +79,17 @@ impl Watch {
         self.dirty || (size != self.size && !self.drawn.is_empty())
     }
 
-    /// What is drawn may have suffered: who interrupts us lets the terminal drop what it was about
-    /// to show.
-    pub fn distrust(&mut self) {
+    /// Makes the next frame draw every line anew: when a user interrupts us, the terminal may drop
+    /// what it was about to show.
+    pub fn redraw_all(&mut self) {
         self.dirty |= !self.drawn.is_empty();
         for line in &mut self.drawn {
             line.text.clear();
         }
     }
 
-    /// What makes the terminal, of this size now, show what there is; `above` are lines for good.
+    /// The bytes that make a terminal of this size show everything there is; the lines `above` scroll
+    /// up and stay.
     pub fn frame(&mut self, size: Size, above: &[String]) -> Bytes {
         let mut out = BytesMut::from(BEGIN);
         self.go_up(size, &mut out);
@@ -130,9 +130,9 @@ impl Watch {
     fn lines(&self, size: Size) -> Vec<ScreenLine> {
         let columns = size.columns.saturating_sub(1);
         let room = size.rows.saturating_sub(1).max(1);
-        let more = self.board.len().saturating_sub(room);
-        let shown = self.board.newest(if more > 0 { room.saturating_sub(1).max(1) } else { room });
-        let hidden = self.board.len() - shown.len();
+        let more = self.topics.len().saturating_sub(room);
+        let shown = self.topics.newest(if more > 0 { room.saturating_sub(1).max(1) } else { room });
+        let hidden = self.topics.len() - shown.len();
         let topics: Vec<(String, usize)> =
             shown.iter().map(|row| topic(row, columns / 2)).collect();
         let widest = topics.iter().map(|(_, columns)| *columns).max().unwrap_or(0);
@@ -185,7 +185,7 @@ impl Watch {
     }
 }
 
-/// What of a topic fits into so many columns, made harmless, and how many it takes: its end.
+/// The end of a topic that fits into so many columns, made harmless, and its width.
 fn topic(row: &VisibleTopic, columns: usize) -> (String, usize) {
     let mut harmless = BytesMut::from(if row.is_topic_cut { CUT } else { "" });
     escape::escape_line(row.topic.as_bytes(), &mut harmless);
@@ -198,7 +198,7 @@ fn topic(row: &VisibleTopic, columns: usize) -> (String, usize) {
     }
 }
 
-/// What of a text fits into so many columns, made harmless, and how many it takes.
+/// The beginning of a text that fits into so many columns, made harmless, and its width.
 fn cut(text: &[u8], is_cut: bool, columns: usize) -> (String, usize) {
     let mut harmless = BytesMut::new();
     escape::escape_line(text, &mut harmless);

@@ -52,7 +52,7 @@ impl Manners {
     pub fn new(args: &cli::Subscribe, layout: &Layout, began: Instant) -> Option<Box<Self>> {
         // Commands write to wherever we do, and to stderr.
         let is_kept =
-            args.commands.exec.is_none() && (args.output_dir.is_some() || screen::stdout_is_kept());
+            args.commands.exec.is_none() && (args.output_dir.is_some() || screen::stdout_is_file());
         let progress = Progress::new(
             args.conversation.shows_progress() && is_kept && !args.watch,
             None,
@@ -116,7 +116,7 @@ impl Manners {
     pub fn finish(&mut self, output: &mut Sink) {
         self.progress.finish();
         if let Some(watching) = &mut self.watching {
-            watching.watch.distrust();
+            watching.watch.redraw_all();
             watching.next = Instant::now();
             watching.draw(watching.next, Vec::new, output);
         }
@@ -126,7 +126,7 @@ impl Manners {
     pub fn leave(&mut self) {
         self.progress.finish();
         if self.watching.take().is_some() {
-            status_line::leave();
+            status_line::clear();
         }
     }
 
@@ -144,7 +144,7 @@ impl Drop for Manners {
 
 impl Watching {
     fn new(args: &cli::Subscribe, began: Instant) -> Self {
-        status_line::enter_frames();
+        status_line::show_frames();
         let watch = Watch::new(super::wishes::is_coloured(args), super::wishes::encoding(args));
         Self { watch, latest: 0, drawn: 0, next: began }
     }

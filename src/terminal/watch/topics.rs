@@ -1,19 +1,18 @@
-//! The topics of `--watch` with the latest payload of each: as many as memory allows, the newest.
-//! It must never know how they are shown.
+//! The topics of `--watch` with the latest payload of each: the newest ones, within a bound of memory.
 
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
-/// As many topics are remembered; who has more has a terminal that shows less.
+/// The most topics that are remembered: far more than a terminal has lines.
 const MOST_TOPICS: usize = 10_000;
 
-/// And as many bytes of topics, each of which may have 64 KiB.
+/// The most bytes of topics that are remembered; each topic may have 64 KiB.
 const MOST_BYTES: usize = 8 * 1024 * 1024;
 
-/// As much of a payload is remembered, in bytes: more than a line shows.
+/// How much of a payload is remembered, in bytes: more than a line shows.
 const LONGEST: usize = 1024;
 
-/// See the module.
+/// All topics that are remembered.
 #[derive(Debug, Default)]
 pub struct WatchedTopics {
     rows: HashMap<Rc<str>, TopicState>,
@@ -127,32 +126,32 @@ fn beginning(payload: &[u8]) -> &[u8] {
 mod tests {
     use super::*;
 
-    fn shown(board: &WatchedTopics, most: usize) -> Vec<(&str, &[u8])> {
-        board.newest(most).into_iter().map(|row| (row.topic, row.payload)).collect()
+    fn shown(topics: &WatchedTopics, most: usize) -> Vec<(&str, &[u8])> {
+        topics.newest(most).into_iter().map(|row| (row.topic, row.payload)).collect()
     }
 
     #[test]
     fn the_newest_are_shown_where_they_were() {
-        let mut board = WatchedTopics::default();
+        let mut topics = WatchedTopics::default();
         for (topic, payload) in [("a", "1"), ("b", "2"), ("c", "3"), ("a", "4")] {
-            board.put(topic, payload.as_bytes());
+            topics.put(topic, payload.as_bytes());
         }
-        assert_eq!(shown(&board, 9), [("a", &b"4"[..]), ("b", b"2"), ("c", b"3")]);
-        assert_eq!(shown(&board, 2), [("a", &b"4"[..]), ("c", b"3")]);
-        assert_eq!(board.len(), 3);
+        assert_eq!(shown(&topics, 9), [("a", &b"4"[..]), ("b", b"2"), ("c", b"3")]);
+        assert_eq!(shown(&topics, 2), [("a", &b"4"[..]), ("c", b"3")]);
+        assert_eq!(topics.len(), 3);
     }
 
     #[test]
     fn memory_is_bounded() {
-        let mut board = WatchedTopics::default();
-        (0..MOST_TOPICS + 5).for_each(|n| board.put(&n.to_string(), &[b'x'; 5000]));
-        assert_eq!((board.len(), board.order.len()), (MOST_TOPICS, MOST_TOPICS));
-        assert!(!board.rows.contains_key("4") && board.rows.contains_key("5"));
-        assert!(board.rows.values().all(|row| row.payload.len() == LONGEST && row.is_cut));
+        let mut topics = WatchedTopics::default();
+        (0..MOST_TOPICS + 5).for_each(|n| topics.put(&n.to_string(), &[b'x'; 5000]));
+        assert_eq!((topics.len(), topics.order.len()), (MOST_TOPICS, MOST_TOPICS));
+        assert!(!topics.rows.contains_key("4") && topics.rows.contains_key("5"));
+        assert!(topics.rows.values().all(|row| row.payload.len() == LONGEST && row.is_cut));
         let long = "x".repeat(65_000);
-        (0..1000).for_each(|n| board.put(&format!("{n}{long}"), b""));
-        assert!(board.bytes <= MOST_BYTES && board.len() > 100, "{} bytes", board.bytes);
-        assert_eq!(board.bytes, board.rows.keys().map(|topic| topic.len()).sum::<usize>());
+        (0..1000).for_each(|n| topics.put(&format!("{n}{long}"), b""));
+        assert!(topics.bytes <= MOST_BYTES && topics.len() > 100, "{} bytes", topics.bytes);
+        assert_eq!(topics.bytes, topics.rows.keys().map(|topic| topic.len()).sum::<usize>());
     }
 
     #[test]
