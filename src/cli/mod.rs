@@ -104,11 +104,12 @@ impl Cli {
             Ok((cli, sources, matches))
         });
         let (mut cli, sources, emptied) = parsed.map_err(|error| {
-            let error = refused::explained(error, &mut command);
+            let instead = refused::instead(&error);
             let verb = command.get_subcommands().map(clap::Command::get_name);
-            let verb =
-                verb.into_iter().find(|name| arguments.get(1).is_some_and(|typed| typed == name));
-            Misuse::new(error, verb)
+            let verb = verb.into_iter().find(|name| {
+                *name != "help" && arguments.get(1).is_some_and(|typed| typed == name)
+            });
+            Misuse::new(error, verb, instead)
         })?;
         cli.settle(&command, &sources, origins)?;
         // Taking hundreds of flags apart takes as long as a tenth of what a short run does, and the

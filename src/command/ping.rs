@@ -65,9 +65,9 @@ pub fn run(args: &cli::Ping) -> Result<Exit> {
         // Without a reader nothing more was asked.
         End::NoReader => Exit::Done,
         _ if !listening => Exit::Done,
-        End::Interrupted(signal) if args.count.is_some() => Exit::Signal(signal),
+        End::Interrupted(signal) if args.count.is_some() => Exit::Signal(signal.into()),
         _ if pinger.statistics.is_empty() => {
-            report::failure(&format!("pinging {url}: no probe was answered"));
+            report::line(&format!("pinging {url}: no probe was answered"));
             Exit::TimedOut
         }
         _ => Exit::Done,
@@ -248,7 +248,7 @@ impl Pinger<'_> {
                 Event::Mqtt(session::Event::Subscribed(suback)) => {
                     let refused = suback.codes.iter().find(|code| code.is_error());
                     if let Some(code) = refused {
-                        report::failure(&format!("subscribing to {}: refused: {code}", self.topic));
+                        report::line(&format!("subscribing to {}: refused: {code}", self.topic));
                     }
                     return Ok(refused.is_none());
                 }

@@ -152,7 +152,7 @@ impl Publisher {
             };
             if let Event::Interrupted(signal) = event {
                 self.tell_interrupted();
-                return Ok(Exit::Signal(signal));
+                return Ok(Exit::Signal(signal.into()));
             }
             self.handle(event);
         }
@@ -177,7 +177,7 @@ impl Publisher {
             return Exit::Denied;
         }
         if self.gaps {
-            report::failure(GAPS);
+            report::line(GAPS);
             return Exit::Lost;
         }
         if self.bad > 0 { Exit::Local } else { Exit::Done }
@@ -388,13 +388,13 @@ impl Publisher {
             "message".to_owned()
         };
         self.client.guard();
-        report::failure(&format!("{}: {what} refused: {words}", self.context));
+        report::line(&format!("{}: {what} refused: {words}", self.context));
     }
 
     fn tell_bad(&mut self, wrong: &str) {
         self.bad += 1;
         self.client.guard();
-        report::failure(&format!("reading {}: record {}: {wrong}", self.input.what, self.records));
+        report::line(&format!("reading {}: record {}: {wrong}", self.input.what, self.records));
         if self.strict {
             self.input.stop();
         }
@@ -404,7 +404,7 @@ impl Publisher {
         self.progress.finish();
         screen::begin_line(false);
         let acknowledged = self.published - self.client.session().in_flight() as u64 - self.refused;
-        report::failure(&format!(
+        report::line(&format!(
             "publishing: interrupted after {} messages, {acknowledged} of them handed over",
             self.published
         ));

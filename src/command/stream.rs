@@ -161,11 +161,11 @@ impl Streamer {
             if let Event::Interrupted(signal) = event {
                 self.progress.finish();
                 screen::begin_line(false);
-                report::failure(&format!(
+                report::line(&format!(
                     "publishing: interrupted after {} of {} bytes",
                     self.given, self.length
                 ));
-                return Ok(Exit::Signal(signal));
+                return Ok(Exit::Signal(signal.into()));
             }
             self.handle(event)?;
         }
@@ -280,7 +280,7 @@ impl Streamer {
             self.read_again();
         }
         if self.published > 0 && self.verdict == Exit::Done {
-            report::failure(super::publish::GAPS);
+            report::line(super::publish::GAPS);
             self.verdict = Exit::Lost;
         }
     }
@@ -293,7 +293,7 @@ impl Streamer {
 
     fn refuse(&mut self, words: &str) {
         let topic = self.template.topic.as_ref().map_or("", |topic| topic.as_str());
-        report::failure(&format!("publishing to {topic}: message refused: {words}"));
+        report::line(&format!("publishing to {topic}: message refused: {words}"));
         self.refused += 1;
         self.verdict = Exit::Denied;
         self.given = self.length;

@@ -27,7 +27,7 @@ use crate::cli;
 use crate::cli::property::GivenProperties;
 use crate::cli::value::Summary;
 use crate::client::{Client, Event};
-use crate::exit::Exit;
+use crate::exit::{Exit, worse};
 use crate::format::layout::Layout;
 use crate::format::summary::RunSummary;
 use crate::mqtt::qos::QoS;
@@ -248,7 +248,7 @@ impl Subscriber<'_> {
         if code.is_error() {
             let what =
                 if exec::is_reply(record) { "replying" } else { "removing a retained message" };
-            report::failure(&format!("{what}: refused: {code}"));
+            report::line(&format!("{what}: refused: {code}"));
             self.denied = true;
         }
     }
@@ -271,15 +271,12 @@ impl Subscriber<'_> {
             return Exit::Done;
         }
         self.tell_unfinished("interrupted");
-        Exit::Signal(signal)
+        Exit::Signal(signal.into())
     }
 
     fn tell_unfinished(&self, why: &str) {
         let wanted = self.args.count.map(|count| format!(" of {count}")).unwrap_or_default();
-        report::failure(&format!(
-            "subscribed: {why} with {}{wanted} messages",
-            self.intake.received
-        ));
+        report::line(&format!("subscribed: {why} with {}{wanted} messages", self.intake.received));
     }
 
     /// Waits until everything received is written, as long as the output can be written at all.
@@ -358,11 +355,9 @@ impl Subscriber<'_> {
         if let Some(latency) = latency.filter(|_| !self.args.conversation.is_quiet()) {
             latency.explain();
         }
-        Ok(match result? {
-            Exit::Done if self.denied => Exit::Denied,
-            Exit::Done if self.intake.output.has_failed() => Exit::Local,
-            exit => exit,
-        })
+        let failed = if self.intake.output.has_failed() { Exit::Local } else { Exit::Done };
+        let denied = if self.denied { Exit::Denied } else { Exit::Done };
+        Ok(worse(result?, worse(failed, denied)))
     }
 
     /// Waits until the broker has forgotten what was written and is to be forgotten.

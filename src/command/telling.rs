@@ -39,7 +39,7 @@ impl Telling {
                 report::machine_summary(&account(self.began.elapsed()).line(SummaryForm::Json))
             }
             Some(SummaryForm::Text) => {
-                report::summary(&account(self.began.elapsed()).line(SummaryForm::Text))
+                report::line(&account(self.began.elapsed()).line(SummaryForm::Text))
             }
             None => {}
         }

@@ -18,7 +18,7 @@ use super::pace::Pace;
 use crate::cli;
 use crate::cli::property::GivenProperties;
 use crate::client::{Client, Event};
-use crate::exit::{Exit, Usage};
+use crate::exit::{Exit, Usage, worse};
 use crate::format::statistics::Statistics;
 use crate::mqtt::packet::{RetainHandling, SubAck, Subscription};
 use crate::mqtt::property::{Place, Property};
@@ -166,13 +166,15 @@ impl Requester<'_> {
     }
 
     fn verdict(&self) -> Exit {
-        match &self.faults {
-            Faults { refused: true, .. } => Exit::Denied,
-            Faults { lost: true, .. } => Exit::Lost,
-            Faults { late: true, .. } => Exit::TimedOut,
-            Faults { bad: true, .. } => Exit::Local,
-            _ => Exit::Done,
-        }
+        let Faults { refused, lost, late, bad, .. } = self.faults;
+        let faults = [
+            (refused, Exit::Denied),
+            (lost, Exit::Lost),
+            (late, Exit::TimedOut),
+            (bad, Exit::Local),
+        ];
+        let exits = faults.into_iter().filter_map(|(is_so, exit)| is_so.then_some(exit));
+        exits.fold(Exit::Done, worse)
     }
 
     /// Publishes as many requests as may wait for their answers at once, and as the window and the
@@ -214,7 +216,7 @@ impl Requester<'_> {
                 Err(wrong) => {
                     self.faults.bad = true;
                     let (what, number) = (&self.input.what, self.records);
-                    report::failure(&format!("reading {what}: record {number}: {wrong}"));
+                    report::line(&format!("reading {what}: record {number}: {wrong}"));
                     if self.args.strict_input {
                         self.input.stop();
                     }
@@ -274,7 +276,7 @@ impl Requester<'_> {
             Event::Mqtt(session::Event::Message(delivery)) => self.message(&delivery),
             Event::Mqtt(session::Event::Subscribed(suback)) => return Ok(self.granted(&suback)),
             Event::Mqtt(session::Event::NotSubscribed { filter, why }) => {
-                report::failure(&format!("subscribing to {filter}: refused: {why}"));
+                report::line(&format!("subscribing to {filter}: refused: {why}"));
                 return Ok(Some(Exit::Denied));
             }
             Event::Mqtt(session::Event::Acknowledged { record, code, reason }) => {
@@ -294,13 +296,13 @@ impl Requester<'_> {
                 return output_failed(error).map(Some);
             }
             Event::Interrupted(signal) => {
-                report::failure(&format!(
+                report::line(&format!(
                     "{}: interrupted with {} of {} answers",
                     self.context(),
                     self.latency.count(),
                     self.published
                 ));
-                return Ok(Some(Exit::Signal(signal)));
+                return Ok(Some(Exit::Signal(signal.into())));
             }
             Event::Alarm => return Ok(self.time_is_up()),
             Event::Reconnected => self.tell_lost(),
@@ -326,7 +328,7 @@ impl Requester<'_> {
         if let Some(code) = suback.codes.iter().find(|code| code.is_error()) {
             let is_ours = self.args.answers.response_topic.is_none();
             let hint = if is_ours { "; name one that you may subscribe to with -e" } else { "" };
-            report::failure(&format!("subscribing to {}: refused: {code}{hint}", self.topic));
+            report::line(&format!("subscribing to {}: refused: {code}{hint}", self.topic));
             return Some(Exit::Denied);
         }
         self.subscribed = true;
@@ -345,7 +347,7 @@ impl Requester<'_> {
     fn refuse(&mut self, record: u64, words: &str) {
         self.pending.give_up(record);
         self.faults.refused = true;
-        report::failure(&format!("{}: refused: {words}", self.what(record)));
+        report::line(&format!("{}: refused: {words}", self.what(record)));
     }
 
     fn time_is_up(&mut self) -> Option<Exit> {
@@ -354,18 +356,12 @@ impl Requester<'_> {
         };
         let seconds = patience.as_secs_f64();
         if !self.subscribed && self.began.checked_add(patience).is_some_and(|end| end <= now) {
-            report::failure(&format!(
-                "subscribing to {}: no answer within {seconds} s",
-                self.topic
-            ));
+            report::line(&format!("subscribing to {}: no answer within {seconds} s", self.topic));
             return Some(Exit::TimedOut);
         }
         while let Some(waiting) = self.pending.overdue(patience, now) {
             self.faults.late = true;
-            report::failure(&format!(
-                "{}: no answer within {seconds} s",
-                self.what(waiting.record)
-            ));
+            report::line(&format!("{}: no answer within {seconds} s", self.what(waiting.record)));
         }
         None
     }
@@ -374,7 +370,7 @@ impl Requester<'_> {
         while let Some(waiting) = self.pending.lost() {
             self.faults.lost = true;
             let what = self.what(waiting.record);
-            report::failure(&format!(
+            report::line(&format!(
                 "{what}: it or its answer may be lost with the connection; use -q 1"
             ));
         }

@@ -40,7 +40,7 @@ impl Subscriber<'_> {
         for (filter, code) in
             self.filters.iter().zip(&suback.codes).filter(|(_, code)| code.is_error())
         {
-            report::failure(&format!("subscribing to {filter}: refused: {code}"));
+            report::line(&format!("subscribing to {filter}: refused: {code}"));
             refused += 1;
         }
         self.denied |= refused > 0;
@@ -53,7 +53,7 @@ impl Subscriber<'_> {
         filter: &TopicFilter,
         why: session::Unsubscribable,
     ) -> Option<Exit> {
-        report::failure(&format!("subscribing to {filter}: refused: {why}"));
+        report::line(&format!("subscribing to {filter}: refused: {why}"));
         self.denied = true;
         self.filters.retain(|asked| asked != filter);
         self.filters.is_empty().then_some(Exit::Denied)
@@ -62,7 +62,7 @@ impl Subscriber<'_> {
     pub(super) fn unsubscribed(&mut self, unsuback: &UnsubAck) {
         let answers = self.args.give_back.iter().zip(&unsuback.codes);
         for (filter, code) in answers.filter(|(_, code)| code.is_error()) {
-            report::failure(&format!("unsubscribing from {filter}: refused: {code}"));
+            report::line(&format!("unsubscribing from {filter}: refused: {code}"));
             self.denied = true;
         }
     }

@@ -96,7 +96,7 @@ impl Exec {
             CommandOutcome::Failed(why) => {
                 self.failed = true;
                 let topic = publish.topic.as_ref().map_or("", TopicName::as_str);
-                report::failure(&format!("running the command for a message to {topic}: {why}"));
+                report::line(&format!("running the command for a message to {topic}: {why}"));
                 if self.keep_going {
                     self.commands.done(number);
                 }
@@ -142,7 +142,7 @@ impl Exec {
             let topic = reply.topic.clone();
             if let Err(unsendable) = client.publish(reply, number | REPLY) {
                 let topic = topic.as_ref().map_or("", TopicName::as_str);
-                report::failure(&format!("replying to {topic}: refused: {unsendable}"));
+                report::line(&format!("replying to {topic}: refused: {unsendable}"));
                 taken = false;
             }
             self.commands.done(number);

@@ -34,7 +34,9 @@ impl Requester<'_> {
                     self.output.abandon();
                     result = result.and_then(|exit| output_failed(error).map(|_| exit));
                 }
-                Ok(Event::Interrupted(signal)) => return result.map(|_| Exit::Signal(signal)),
+                Ok(Event::Interrupted(signal)) => {
+                    return result.map(|_| Exit::Signal(signal.into()));
+                }
                 Ok(Event::Alarm) => break,
                 Ok(_) => {}
                 Err(error) => result = result.and(Err(error.into())),
