@@ -259,7 +259,7 @@ impl Subscriber<'_> {
 
     /// A reply may have arrived, or not: nothing else is published at QoS 2.
     fn in_doubt(&mut self) {
-        report::failure("replying: refused: in doubt: the broker has lost the session");
+        report::line("replying: refused: in doubt: the broker has lost the session");
         self.denied = true;
     }
 
