@@ -51,7 +51,8 @@ fn client_hint(error: &client::Error) -> Option<&'static str> {
         Error::ConnectTimedOut { step, tried, .. } => timeout_hint(*step, tried.is_some()),
         Error::Refused { connack, .. } => find(&REFUSED, connack.code),
         Error::RefusedSilently(_) => Some(
-            "some brokers refuse credentials, a client id or a version this way: check -u, -P, -i, -V",
+            "some brokers refuse credentials, a client id or a version this way: check -u, -P, \
+             -i, -V",
         ),
         Error::Disconnected(disconnect) => find(&DISCONNECTED, disconnect.code),
         Error::NotMqtt(_) => Some("try another path, such as /mqtt"),
@@ -120,8 +121,8 @@ fn timeout_hint(step: Step, was_tried: bool) -> Option<&'static str> {
             "the server, or a proxy on the way, is stuck: try again, or a longer --connect-timeout",
         ),
         Step::Transport(Phase::Upgrade) => Some(
-            "does a WebSocket server listen there, at this path? a raw MQTT or TLS port waits in silence, \
-             and so do some brokers at another path than theirs",
+            "does a WebSocket server listen there, at this path? a raw MQTT or TLS port waits in \
+             silence, and so do some brokers at another path than theirs",
         ),
         Step::ConnAck => Some(
             "the WebSocket is open but no MQTT broker answers behind it; try another --path or -V",
@@ -136,8 +137,8 @@ fn close_hint(error: &WebSocketError) -> Option<&'static str> {
             Some("it goes against the server's rules: check credentials and permissions")
         }
         WebSocketError::Closed { code: Some(1009), .. } => Some(
-            "the broker, or a proxy before it, takes no messages as large as this one: send smaller ones, \
-             and leave --frame-per-packet out",
+            "the broker, or a proxy before it, takes no messages as large as this one: send \
+             smaller ones, and leave --frame-per-packet out",
         ),
         WebSocketError::Closed { code: Some(1012 | 1013), .. } => Some("try again later"),
         WebSocketError::TooLarge { .. } => Some("raise --max-message-size"),

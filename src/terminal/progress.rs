@@ -185,9 +185,9 @@ impl Rate {
 /// Room for the `^C` and for the cursor, in columns.
 const MARGIN: u16 = 3;
 
-/// stderr for bars, a little narrower than it is: indicatif fills lines with spaces up to their end,
-/// and the `^C` that the terminal shows when somebody interrupts us would wrap such a line, and half
-/// of it would stay.
+/// stderr for bars, a little narrower than it is: indicatif fills lines with spaces up to their
+/// end, and the `^C` that the terminal shows when somebody interrupts us would wrap such a line,
+/// and half of it would stay.
 #[derive(Debug)]
 struct Margin(Term);
 

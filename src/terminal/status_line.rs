@@ -1,7 +1,7 @@
 //! Lines on stderr while a bar or a frame is drawn on the terminal: they are written above it.
 //!
-//! It is the one global of the program, because the terminal is: errors, warnings and the packet log
-//! come from everywhere, and none of them may be written into the middle of a bar.
+//! It is the one global of the program, because the terminal is: errors, warnings and the packet
+//! log come from everywhere, and none of them may be written into the middle of a bar.
 
 use std::io::{self, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,8 +18,8 @@ enum Drawn {
     Nothing,
     /// A bar: it is erased for a line and drawn again below it.
     Bar(ProgressBar),
-    /// Frames: lines wait for the next one, which is drawn below them. When too many wait, the number
-    /// of those that are left out is counted.
+    /// Frames: lines wait for the next one, which is drawn below them. When too many wait, the
+    /// number of those that are left out is counted.
     Frames { lines: Vec<String>, lost: usize },
 }
 

@@ -88,8 +88,8 @@ impl Watch {
         }
     }
 
-    /// The bytes that make a terminal of this size show everything there is; the lines `above` scroll
-    /// up and stay.
+    /// The bytes that make a terminal of this size show everything there is; the lines `above`
+    /// scroll up and stay.
     pub fn frame(&mut self, size: Size, above: &[String]) -> Bytes {
         let mut out = BytesMut::from(BEGIN);
         self.go_up(size, &mut out);

@@ -9,6 +9,7 @@ use crate::format::json::Style;
 use crate::format::mosquitto;
 use crate::format::time::LocalTime;
 use crate::mqtt::packet::{PacketId, Publish};
+use crate::mqtt::property::Properties;
 
 /// How many decimals a floating point number has unless the precision says otherwise.
 const DECIMALS: usize = 6;
@@ -22,7 +23,40 @@ pub(super) fn put(
     style: Style,
     out: &mut BytesMut,
 ) -> Result<(), FormatError> {
-    let properties = &publish.properties;
+    match field {
+        Field::Float { bytes } => return float(&publish.payload, bytes, shape, out),
+        Field::Json { parsed } => return mosquitto::json(publish, now, parsed, style, out),
+        Field::Iso8601 => {
+            let mut text = BytesMut::new();
+            now.inspect(|now| now.iso_8601(&mut text));
+            string(&text, shape, out);
+        }
+        Field::Unix => {
+            now.inspect(|now| now.unix(out));
+        }
+        Field::PayloadLength => integer(Some(publish.payload.len()), shape, out),
+        Field::PacketId => integer(Some(publish.packet_id.map_or(0, PacketId::get)), shape, out),
+        Field::Payload => payload(&publish.payload, shape, out),
+        Field::QoS => out.put_u8(b'0' + publish.qos.bits()),
+        Field::Retain => out.put_u8(b'0' + u8::from(publish.retain)),
+        Field::Topic => {
+            let topic = publish.topic.as_ref().map_or("", |topic| topic.as_str());
+            string(topic.as_bytes(), shape, out);
+        }
+        Field::Hex { upper } => hex(&publish.payload, upper, shape, out),
+        Field::TopicAlias
+        | Field::ContentType
+        | Field::CorrelationData
+        | Field::MessageExpiryInterval
+        | Field::PayloadFormatIndicator
+        | Field::UserProperties
+        | Field::ResponseTopic
+        | Field::SubscriptionIdentifier => property(field, shape, &publish.properties, out),
+    }
+    Ok(())
+}
+
+fn property(field: Field, shape: Shape, properties: &Properties, out: &mut BytesMut) {
     match field {
         Field::TopicAlias => integer(properties.topic_alias(), shape, out),
         Field::ContentType => match properties.content_type() {
@@ -30,52 +64,26 @@ pub(super) fn put(
             None => out.put_bytes(b' ', shape.width),
         },
         Field::CorrelationData => {
-            out.put_slice(properties.correlation_data().map_or(b"", |data| data))
+            out.put_slice(properties.correlation_data().map_or(b"", |data| data));
         }
-        Field::Float { bytes } => return float(&publish.payload, bytes, shape, out),
         Field::MessageExpiryInterval => integer(properties.message_expiry_interval(), shape, out),
         Field::PayloadFormatIndicator => {
             integer(properties.payload_format_indicator().map(u8::from), shape, out);
         }
-        Field::Iso8601 => {
-            let mut text = BytesMut::new();
-            now.inspect(|now| now.iso_8601(&mut text));
-            string(&text, shape, out);
-        }
-        Field::Json { parsed } => return mosquitto::json(publish, now, parsed, style, out),
-        Field::PayloadLength => integer(Some(publish.payload.len()), shape, out),
-        Field::PacketId => integer(Some(publish.packet_id.map_or(0, PacketId::get)), shape, out),
         Field::UserProperties => {
             for (at, (name, value)) in properties.user_properties().enumerate() {
                 let space = if at == 0 { "" } else { " " };
                 out.put_slice(format!("{space}{name}:{value}").as_bytes());
             }
         }
-        Field::Payload => payload(&publish.payload, shape, out),
-        Field::QoS => out.put_u8(b'0' + publish.qos.bits()),
-        Field::ResponseTopic => {
-            // Mosquitto does not pad what is not there.
-            if let Some(topic) = properties.response_topic() {
-                string(topic.as_bytes(), shape, out);
-            }
-        }
-        Field::Retain => out.put_u8(b'0' + u8::from(publish.retain)),
         Field::SubscriptionIdentifier => {
-            integer(properties.subscription_identifiers().next(), shape, out)
+            integer(properties.subscription_identifiers().next(), shape, out);
         }
-        Field::Topic => {
-            string(
-                publish.topic.as_ref().map_or("", |topic| topic.as_str()).as_bytes(),
-                shape,
-                out,
-            );
+        // Mosquitto does not pad a response topic that is not there.
+        _ => {
+            properties.response_topic().inspect(|topic| string(topic.as_bytes(), shape, out));
         }
-        Field::Unix => {
-            now.inspect(|now| now.unix(out));
-        }
-        Field::Hex { upper } => hex(&publish.payload, upper, shape, out),
     }
-    Ok(())
 }
 
 /// `%*d`; what is not there is as wide as it would be.

@@ -15,13 +15,16 @@ pub(super) fn hint(fault: &CertificateFault) -> Option<&'static str> {
             Some("connect to a name that the certificate has, or give it with --sni")
         }
         CertificateFault::NoNames { .. } => Some(
-            "make it anew with a subjectAltName (the common name does not count), or use --pin-sha256",
+            "make it anew with a subjectAltName (the common name does not count), or use \
+             --pin-sha256",
         ),
         CertificateFault::CaAsServer => Some(
-            "let this authority sign a certificate of the server's own, or trust it with --pin-sha256",
+            "let this authority sign a certificate of the server's own, or trust it with \
+             --pin-sha256",
         ),
         CertificateFault::Version1 { .. } => Some(
-            "make it anew with extensions (openssl x509 -req -extfile), or trust it with --pin-sha256",
+            "make it anew with extensions (openssl x509 -req -extfile), or trust it with \
+             --pin-sha256",
         ),
         CertificateFault::WeakKey { .. } => Some("make it anew with a key of 2048 to 8192 bits"),
         CertificateFault::BadSignature { .. } => Some("is the --cafile up to date?"),

@@ -42,8 +42,8 @@ fn refusal_hint(alert: Alert) -> Option<&'static str> {
 fn alert_hint(alert: Alert) -> Option<&'static str> {
     match alert {
         Alert::HandshakeFailure => Some(
-            "it may want another TLS version or cipher, a name (--sni), or have a key other than RSA, P-256, \
-             P-384 or Ed25519",
+            "it may want another TLS version or cipher, a name (--sni), or have a key other than \
+             RSA, P-256, P-384 or Ed25519",
         ),
         Alert::ProtocolVersion => Some("leave --tls-version out; below TLS 1.2 there is no way"),
         Alert::UnrecognisedName => Some("give the name that it knows with --sni"),

@@ -31,8 +31,8 @@ const ALONE: [(RangeInclusive<u16>, &str); 19] = [
 pub(super) fn hint(error: &UpgradeError) -> Option<&'static str> {
     match error {
         UpgradeError::Closed => Some(
-            "most often a wrong --subprotocol or --origin, or a port that speaks something else (TLS, plain \
-             MQTT)",
+            "most often a wrong --subprotocol or --origin, or a port that speaks something else \
+             (TLS, plain MQTT)",
         ),
         UpgradeError::NotHttp(Foreign::Mqtt) => {
             Some("use the port of the broker's WebSocket listener")
@@ -92,8 +92,8 @@ fn status_hint(refusal: &Refusal) -> Option<&'static str> {
             Some("mqttws knows Basic (--basic-auth) and tokens (--bearer, -H), not this")
         }
         403 if refusal.amzn_error_type.is_some() => Some(
-            "sign the URL again: check the clock, the region and that no :443 is signed with the host; or \
-             the policy does not allow it",
+            "sign the URL again: check the clock, the region and that no :443 is signed with the \
+             host; or the policy does not allow it",
         ),
         403 if says("origin") => Some("give an origin that the server allows with --origin"),
         300..=399 if refusal.location.is_none() => {

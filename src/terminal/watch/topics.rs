@@ -1,4 +1,5 @@
-//! The topics of `--watch` with the latest payload of each: the newest ones, within a bound of memory.
+//! The topics of `--watch` with the latest payload of each: the newest ones, as many as memory
+//! allows.
 
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
