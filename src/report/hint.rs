@@ -140,7 +140,7 @@ fn close_hint(error: &WebSocketError) -> Option<&'static str> {
             "the broker, or a proxy before it, takes no messages as large as this one: send \
              smaller ones, and leave --frame-per-packet out",
         ),
-        WebSocketError::Closed { code: Some(1012 | 1013), .. } => Some("try again later"),
+        WebSocketError::Closed { code: Some(1012..=1014), .. } => Some("try again later"),
         WebSocketError::TooLarge { .. } => Some("raise --max-message-size"),
         _ => None,
     }

@@ -131,31 +131,38 @@ fn numbers_have_their_ranges() {
 fn other_schemes_get_an_explanation() {
     refuses(
         &["sub", "mqtt://127.0.0.1", "-t", "t"],
-        "mqttws: *mqtt:// is MQTT without WebSockets*ws://HOST*",
+        "mqttws: the URL: mqtt:// is MQTT without WebSockets, which mqttws does not speak: write \
+         ws://HOST[:PORT]/PATH with the broker's WebSocket port",
     );
     refuses(
         &["sub", "mqtts://127.0.0.1", "-t", "t"],
-        "mqttws: *mqtts:// is MQTT without WebSockets*wss://HOST*",
+        "mqttws: the URL: mqtts:// is MQTT without WebSockets, which mqttws does not speak: write \
+         wss://HOST[:PORT]/PATH with the broker's WebSocket port",
     );
     refuses(
         &["sub", "ftp://127.0.0.1", "-t", "t"],
-        "mqttws: *unknown scheme ftp://: write ws:// or wss://",
+        "mqttws: the URL: unknown scheme ftp://: write ws:// or wss://",
     );
-    refuses(&["sub", "ws://", "-t", "t"], "mqttws: *the URL names no host");
+    refuses(&["sub", "ws://", "-t", "t"], "mqttws: the URL: the URL names no host");
     refuses(
         &["sub", "ws://127.0.0.1:port/", "-t", "t"],
-        "mqttws: *the port is not a number from 1 to 65535",
+        "mqttws: the URL: the port is not a number from 1 to 65535",
     );
     refuses(
         &["sub", "ws://127.0.0.1/#part", "-t", "t"],
-        "mqttws: *has no fragment: write # as %23",
+        "mqttws: the URL: a WebSocket URL has no fragment: write # as %23",
     );
 }
 
 #[test]
 fn a_password_is_never_shown() {
     let outcome = Program::new(["sub", "mqtt://ann:s3cret@127.0.0.1", "-t", "t"]).run();
-    fails(&outcome, 2, "mqttws: *");
+    fails(
+        &outcome,
+        2,
+        "mqttws: the URL: mqtt:// is MQTT without WebSockets, which mqttws does not speak: write \
+         ws://HOST[:PORT]/PATH with the broker's WebSocket port",
+    );
     assert!(!String::from_utf8_lossy(&outcome.stderr).contains("s3cret"), "{outcome}");
 }
 

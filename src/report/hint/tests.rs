@@ -141,6 +141,7 @@ fn connections_that_the_server_ends() {
         ),
         (closed(1012), "try again later"),
         (closed(1013), "try again later"),
+        (closed(1014), "try again later"),
         (WebSocketError::TooLarge { size: 2, limit: 1 }, "raise --max-message-size"),
         (WebSocketError::TextFrame, ""),
     ];
