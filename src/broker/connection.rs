@@ -100,7 +100,7 @@ impl Write for Inlet<'_> {
             // The answer to a Close is the end; it goes after what was posted, and nothing after
             // it.
             [CLOSE, _, high, low, ..] => {
-                self.connection.end(Some(u16::from_be_bytes([*high, *low])))
+                self.connection.end(Some(u16::from_be_bytes([*high, *low])));
             }
             [CLOSE, ..] => self.connection.end(Some(NORMAL)),
             _ => self.connection.post_frame(frame),

@@ -193,10 +193,10 @@ impl LiveConnection {
                 }
             }
             Ok(Err(sentence)) => {
-                shared.tell(&format!("{} was refused: {sentence}", connection.address))
+                shared.tell(&format!("{} was refused: {sentence}", connection.address));
             }
             Err(error) => {
-                shared.tell(&format!("{} did not ask for anything: {error}", connection.address))
+                shared.tell(&format!("{} did not ask for anything: {error}", connection.address));
             }
         }
     }
@@ -321,7 +321,7 @@ impl RouterThread {
                 }
             }
             RouterEvent::Malformed { connection, error } => {
-                self.router.malformed(connection, &error, now)
+                self.router.malformed(connection, &error, now);
             }
             RouterEvent::Lost(connection) => {
                 self.router.lost(connection, now);

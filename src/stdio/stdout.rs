@@ -96,13 +96,13 @@ impl Output {
         let names = match target {
             OutputTarget::Stream(mut sink) => {
                 spawner.spawn(move || {
-                    write_batches(&batches, |batch| to_stream(batch, &mut *sink), &report)
+                    write_batches(&batches, |batch| to_stream(batch, &mut *sink), &report);
                 })?;
                 None
             }
             OutputTarget::Folder(folder, names) => {
                 spawner.spawn(move || {
-                    write_batches(&batches, |batch| to_folder(batch, &folder), &report)
+                    write_batches(&batches, |batch| to_folder(batch, &folder), &report);
                 })?;
                 Some(names)
             }

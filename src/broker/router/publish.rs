@@ -132,7 +132,7 @@ impl Router {
         self.subscriptions.find(&message.topic, connected, &mut matches);
         let nobody = matches.is_empty();
         matches.for_each(publisher, message.retain, |key, grant| {
-            self.deliver(key, message, grant, from, now)
+            self.deliver(key, message, grant, from, now);
         });
         self.matches = matches;
         if nobody { ReasonCode::NO_MATCHING_SUBSCRIBERS } else { ReasonCode::SUCCESS }
