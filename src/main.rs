@@ -11,6 +11,7 @@ mod report;
 mod stdio;
 mod terminal;
 mod transport;
+mod websocket;
 
 use std::process::ExitCode;
 

@@ -10,17 +10,14 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::connection::{self, Context, NORMAL};
+use super::connection::{self, Context};
 use super::handshake;
 use super::limits::{CONNECTIONS, LINGER};
 use super::router::{ConnectionId, EndReason, Outgoing, Router};
 use super::shared_connection::SharedConnection;
 use super::{BrokerOptions, LogLine};
 use crate::mqtt::packet::{Malformed, Packet};
-
-/// Close codes (RFC 6455 §7.4.1) that only the router asks for.
-const GOING_AWAY: u16 = 1001;
-const PROTOCOL_ERROR: u16 = 1002;
+use crate::websocket::frame::{GOING_AWAY, NORMAL, PROTOCOL_ERROR};
 
 /// How many events are routed before what they caused is handed over.
 const BURST: usize = 64;
@@ -188,7 +185,7 @@ impl LiveConnection {
         let (connection, shared) = (&self.connection, &self.shared);
         match handshake::accept(&connection.socket, &shared.path) {
             Ok(Ok(leftover)) => {
-                if let Err(error) = self.exchange(leftover) {
+                if let Err(error) = self.exchange(&leftover) {
                     shared.tell(&format!("{}: {error}", connection.address));
                 }
             }
@@ -202,7 +199,7 @@ impl LiveConnection {
     }
 
     /// Reads here and writes in a second thread, until both have ended.
-    fn exchange(&self, leftover: Vec<u8>) -> io::Result<()> {
+    fn exchange(&self, leftover: &[u8]) -> io::Result<()> {
         let (connection, shared) = (&self.connection, &self.shared);
         connection.socket.set_read_timeout(None)?;
         connection.socket.set_write_timeout(Some(WRITE_PATIENCE))?;

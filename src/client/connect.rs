@@ -15,8 +15,8 @@ use crate::mqtt::version::Version;
 use crate::transport::dial::{Dialled, Reached};
 use crate::transport::endpoint::Scheme;
 use crate::transport::tls::{TlsConfig, TlsError};
-use crate::transport::upgrade::UpgradeError;
 use crate::transport::{self, Facts, Phase, Transport};
+use crate::websocket::upgrade::UpgradeError;
 
 /// How long the dialling thread may take longer than the deadline, before a name look-up is to
 /// blame.
@@ -57,7 +57,7 @@ pub struct Established {
 impl Client {
     /// Connects, and returns when the broker has accepted; everything within the connect timeout.
     pub fn connect(options: Options) -> Result<(Self, Established), Error> {
-        let mailbox = Mailbox::new(options.brief && !options.session.trace && !options.log)
+        let mailbox = Mailbox::new(options.brief && !options.session.reports.trace && !options.log)
             .map_err(Error::Local)?;
         let session = Session::new(options.session.clone());
         let mut client = Self {
@@ -133,8 +133,8 @@ impl Client {
             subprotocols: Vec::new(),
             headers: self.options.headers.clone(),
             strict: self.options.strict,
-            max_message: self.options.session.maximum_packet,
-            whole_pieces: self.options.session.whole_packets,
+            max_message: self.options.session.receiving.maximum_packet,
+            whole_pieces: self.options.session.sending.whole_packets,
             log: self.options.log,
         })
     }
@@ -177,7 +177,7 @@ impl Client {
     }
 
     fn tell_next_try(&self, error: &Error, next: &str) {
-        if self.options.session.trace {
+        if self.options.session.reports.trace {
             (self.options.trace)(&format!("{error}; trying {next}"));
         }
     }

@@ -39,12 +39,12 @@ use unanswered::Asked;
 use crate::mqtt::packet::{PacketId, Publish, Subscription};
 use crate::mqtt::property::Properties;
 use crate::mqtt::qos::QoS;
-use crate::mqtt::session::{self, Session, Shown, Unsendable};
+use crate::mqtt::session::{self, Received, Session, Unsendable};
 use crate::mqtt::topic::TopicFilter;
 use crate::transport::{self, Transport};
 
 /// Who is shown messages, and may break off.
-pub type Take<'a> = &'a mut dyn FnMut(Shown<'_>) -> ControlFlow<()>;
+pub type Take<'a> = &'a mut dyn FnMut(Received<'_>) -> ControlFlow<()>;
 
 /// What [`Client::next`] found.
 #[derive(Debug)]
@@ -186,15 +186,16 @@ impl Client {
         self.session.unsubscribe(filters, properties)
     }
 
-    /// The rest of the large message that has begun is of no interest; see [`Session::ignore`].
+    /// The rest of the large message that has begun is of no interest; see
+    /// [`Session::ignore_rest`].
     pub fn ignore(&mut self) {
-        self.session.ignore();
+        self.session.ignore_rest();
     }
 
     /// Acknowledges every message up to this number; an output thread does it by
     /// [`Postbox::written`].
     pub fn settle(&mut self, number: u64) {
-        self.session.settle(number);
+        self.session.acknowledge_up_to(number);
     }
 
     /// Sends a PINGREQ.
@@ -354,7 +355,7 @@ impl Client {
             if let Some(take) = &mut take
                 && self
                     .session
-                    .hand_out(take)
+                    .for_each_publish(take)
                     .map_err(|violation| self.violated(violation))?
                     .is_break()
             {
@@ -364,6 +365,12 @@ impl Client {
                 self.session.poll(self.now).map_err(|violation| self.violated(violation))?
             {
                 return Self::judged(event);
+            }
+            if self.session.must_stop_reading() {
+                self.gather();
+                if self.session.must_stop_reading() {
+                    return Ok(None);
+                }
             }
             let Some(transport) = self.transport.as_mut() else { return Ok(None) };
             let read = transport.read();
@@ -391,7 +398,7 @@ impl Client {
             }
             Mail::Input(block) => Some(Event::Input(block)),
             Mail::Written(number) => {
-                self.session.settle(number);
+                self.session.acknowledge_up_to(number);
                 Some(Event::Written(number))
             }
             Mail::OutputFailed(error) => Some(Event::OutputFailed(error)),

@@ -58,7 +58,10 @@ impl Client {
     /// The connection failed: begins an outage, or ends with the error if nothing is to be mended.
     pub(super) fn suffer(&mut self, error: Error) -> Result<(), Error> {
         let attempts = if self.since.elapsed() < WORTH { self.fruitless } else { 0 };
-        if !error.is_mendable() || !self.options.reconnect.allows(0) || self.session.tears() {
+        if !error.is_mendable()
+            || !self.options.reconnect.allows(0)
+            || self.session.loss_cuts_message()
+        {
             if error.is_mendable() {
                 self.session.lost();
             }

@@ -6,7 +6,7 @@ use super::error::Error;
 use crate::mqtt::reason::ReasonCode;
 use crate::transport;
 use crate::transport::tls::TlsError;
-use crate::transport::upgrade::UpgradeError;
+use crate::websocket::upgrade::UpgradeError;
 
 /// What to do about a lost connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,8 +122,11 @@ fn is_passing(error: &transport::Error) -> bool {
         transport::Error::Upgrade(error) => {
             matches!(error, UpgradeError::Closed | UpgradeError::Truncated)
         }
+        transport::Error::Redirect(_) => false,
         transport::Error::WebSocket(_) => error.is_end(),
-        transport::Error::Io { .. } => true,
+        transport::Error::BrokenTls { .. }
+        | transport::Error::Ended { .. }
+        | transport::Error::Io { .. } => true,
     }
 }
 

@@ -7,7 +7,7 @@ use super::{Client, Error, Established};
 use crate::mqtt::packet::Credentials;
 use crate::mqtt::version::Version;
 use crate::transport;
-use crate::transport::upgrade::{self, Redirects};
+use crate::transport::redirect::{self, Redirects};
 
 impl Client {
     /// One attempt to connect, and as many as redirects ask for.
@@ -30,8 +30,8 @@ impl Client {
             };
             let Some(next) = way.next(refusal) else { return Err(error) };
             let next = next.map_err(|error| Error::Transport(error.into()))?;
-            if !upgrade::keeps_credentials(&options.endpoint, &next) {
-                options.headers.retain(|(name, _)| !upgrade::is_for_one_host(name));
+            if !redirect::keeps_credentials(&options.endpoint, &next) {
+                options.headers.retain(|(name, _)| !redirect::is_for_one_host(name));
                 self.withhold_credentials(&next.host);
             }
             options.endpoint = next;
@@ -48,8 +48,8 @@ impl Client {
     /// What proves who we are to one host is not for another.
     fn withhold_credentials(&mut self, host: &str) {
         let config = self.session.config();
-        let has_credentials =
-            config.credentials != Credentials::default() || config.authentication.is_some();
+        let has_credentials = config.login.credentials != Credentials::default()
+            || config.login.authentication.is_some();
         if has_credentials && self.session.withhold_credentials(true) {
             self.warn(&format!("redirected to {host}: user name and password are not sent there"));
         }

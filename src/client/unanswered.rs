@@ -32,7 +32,7 @@ impl Client {
     /// Begins to wait for an answer, or ends it. While we read nothing, or are not connected,
     /// nobody waits.
     pub(super) fn await_answer(&mut self) {
-        if !self.session.is_asking() || self.held {
+        if !self.session.has_pending_subscribe() || self.held {
             self.asked = None;
         } else if self.asked.is_none() {
             self.asked = Some(Asked { since: self.now, heard: None });
@@ -50,7 +50,11 @@ impl Client {
     pub(super) fn check_answer(&mut self) -> Result<(), Error> {
         let after = self.options.connect_timeout;
         let is_up = self.asked.as_ref().is_some_and(|asked| asked.until(after) <= self.now);
-        match self.session.unanswered().filter(|_| is_up && self.session.is_asking()) {
+        match self
+            .session
+            .pending_subscribe()
+            .filter(|_| is_up && self.session.has_pending_subscribe())
+        {
             Some(unanswered) => Err(Error::Unanswered { what: unanswered.to_string(), after }),
             None => Ok(()),
         }

@@ -36,10 +36,10 @@ impl Telling {
         let courtesy = (interrupted && self.when_interrupted).then_some(SummaryForm::Text);
         match self.form.or(courtesy) {
             Some(SummaryForm::Json) => {
-                report::machine_summary(&account(self.began.elapsed()).line(SummaryForm::Json))
+                report::machine_summary(&account(self.began.elapsed()).line(SummaryForm::Json));
             }
             Some(SummaryForm::Text) => {
-                report::line(&account(self.began.elapsed()).line(SummaryForm::Text))
+                report::line(&account(self.began.elapsed()).line(SummaryForm::Text));
             }
             None => {}
         }

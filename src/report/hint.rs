@@ -15,9 +15,9 @@ use rustix::io::Errno;
 use crate::client::{self, Step};
 use crate::mqtt::reason::ReasonCode;
 use crate::transport::dial::{Attempt, DialError};
-use crate::transport::upgrade::UpgradeError;
-use crate::transport::websocket::WebSocketError;
 use crate::transport::{self, Phase};
+use crate::websocket::WebSocketError;
+use crate::websocket::upgrade::UpgradeError;
 
 /// The hint of an error, if there is one.
 pub fn of(error: &anyhow::Error) -> Option<Cow<'static, str>> {
@@ -45,7 +45,9 @@ fn client_hint(error: &client::Error) -> Option<&'static str> {
     use client::Error;
     match error {
         Error::Unreached(error) => dial_hint(error),
-        Error::Transport(transport::Error::Tls(error)) => tls::hint(error),
+        Error::Transport(
+            transport::Error::Tls(error) | transport::Error::BrokenTls { error, .. },
+        ) => tls::hint(error),
         Error::Transport(transport::Error::Upgrade(error)) => upgrade::hint(error),
         Error::TlsSetup(error) => tls::setup_hint(error),
         Error::ConnectTimedOut { step, tried, .. } => timeout_hint(*step, tried.is_some()),

@@ -1,15 +1,14 @@
-//! A stream of plain bytes: the wire itself, or TLS over it, or both in the TLS of a proxy. It must
-//! never know what the bytes mean.
+//! A stream of plain bytes: the wire itself, or TLS over it, or both in the TLS of a proxy.
 
 use std::io::{self, BufRead, IoSlice, Read, Write};
 
 use bytes::{Buf, Bytes};
+use rustls::{CipherSuite, ProtocolVersion};
 
 use super::Phase;
 use super::error::Error;
 use super::tls::{self, Asked, CertificateFacts, Plain, TlsConfig, TlsError};
 use super::wire::Wire;
-use super::words::printable;
 
 /// How many of the first bytes are kept.
 const FIRST: usize = 32;
@@ -42,13 +41,16 @@ pub struct Stream {
 struct Layer<B> {
     below: B,
     tls: Option<Box<tls::Connection>>,
+    /// Why nothing can be decrypted any more; told after what came before it.
+    broken: Option<TlsError>,
 }
 
 impl Stream {
     /// Bytes as they are, through the `tunnel` if there is one.
     pub fn plain(wire: Wire, tunnel: Option<Box<tls::Connection>>) -> Self {
-        let below = Layer { below: wire, tls: tunnel };
-        Self { top: Layer { below, tls: None }, first: Vec::new(), given_back: Bytes::new() }
+        let below = Layer { below: wire, tls: tunnel, broken: None };
+        let top = Layer { below, tls: None, broken: None };
+        Self { top, first: Vec::new(), given_back: Bytes::new() }
     }
 
     /// TLS to `host`, through the `tunnel` if there is one; [`Stream::handshake`] begins it.
@@ -84,16 +86,16 @@ impl Stream {
         let (version, cipher) = (tls.protocol_version()?, tls.negotiated_cipher_suite()?);
         let certificate = tls.peer_certificates().and_then(<[_]>::first);
         Some(TlsFacts {
-            version: format!("{version:?}").replace('_', "."),
-            cipher: format!("{:?}", cipher.suite()).replace("TLS13_", "TLS_"),
-            alpn: tls.alpn_protocol().map(|name| printable(&String::from_utf8_lossy(name), 100)),
+            version: version_name(version),
+            cipher: cipher_name(cipher.suite()),
+            alpn: tls.alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned()),
             certificate: certificate.and_then(|certificate| CertificateFacts::read(certificate)),
         })
     }
 
     /// Moves the handshake as far as the inbox allows; true when plain bytes may flow.
     pub fn handshake(&mut self) -> Result<bool, Error> {
-        let Layer { below, tls } = &mut self.top;
+        let Layer { below, tls, .. } = &mut self.top;
         let Some(tls) = tls else { return Ok(true) };
         loop {
             send_records(tls, below).map_err(|source| Error::from_stream(Phase::Tls, source))?;
@@ -122,6 +124,25 @@ impl Stream {
     /// The last word of each TLS there is: `close_notify`.
     pub fn say_goodbye(&mut self) -> io::Result<()> {
         self.top.say_goodbye().and_then(|()| self.top.below.say_goodbye())
+    }
+}
+
+/// A version as OpenSSL and curl write it.
+fn version_name(version: ProtocolVersion) -> String {
+    match version {
+        ProtocolVersion::TLSv1_2 => "TLSv1.2".to_owned(),
+        ProtocolVersion::TLSv1_3 => "TLSv1.3".to_owned(),
+        other => format!("{other:?}"),
+    }
+}
+
+/// The registered name, which rustls' names of TLS 1.3 are not (RFC 8446 §B.4).
+fn cipher_name(suite: CipherSuite) -> String {
+    match suite {
+        CipherSuite::TLS13_AES_128_GCM_SHA256 => "TLS_AES_128_GCM_SHA256".to_owned(),
+        CipherSuite::TLS13_AES_256_GCM_SHA384 => "TLS_AES_256_GCM_SHA384".to_owned(),
+        CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 => "TLS_CHACHA20_POLY1305_SHA256".to_owned(),
+        other => format!("{other:?}"),
     }
 }
 
@@ -183,10 +204,13 @@ impl<B: BufRead + Write> BufRead for Layer<B> {
                 Err(error) => return Err(error),
                 Ok(_) => break,
             }
+            if let Some(error) = &self.broken {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, error.clone()));
+            }
             tls.session.read_tls(&mut self.below)?;
-            // What a server says first was looked at during the handshake.
-            process(tls, &mut self.below, &[])
-                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+            // What a server says first was looked at during the handshake. What came before a
+            // record that cannot be decrypted is read first.
+            self.broken = process(tls, &mut self.below, &[]).err();
             // A key update wants an answer.
             send_records(tls, &mut self.below)?;
         }

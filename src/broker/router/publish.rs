@@ -9,7 +9,7 @@ use super::session::ClientSession;
 use super::{ConnectionId, EndReason, Router, SessionKey, WrongAck, touch};
 use crate::broker::limits::{RECEIVE_MAXIMUM, TOPIC_ALIAS_MAXIMUM};
 use crate::mqtt::packet::{Ack, Packet, PacketId, Publish};
-use crate::mqtt::property::Property;
+use crate::mqtt::property::PropertyId;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::topic::TopicName;
@@ -258,12 +258,7 @@ fn push_publish(peer: &mut Peer, mut publish: Publish) -> bool {
 /// The topic of a PUBLISH, its alias resolved (§3.3.2.3.4).
 fn resolve(peer: &mut Peer, publish: &mut Publish) -> Result<TopicName, ReasonCode> {
     // `[MQTT-3.3.4-6]`
-    if publish
-        .properties
-        .0
-        .iter()
-        .any(|property| matches!(property, Property::SubscriptionIdentifier(_)))
-    {
+    if publish.properties.has(PropertyId::SubscriptionIdentifier) {
         return Err(ReasonCode::PROTOCOL_ERROR);
     }
     let alias = publish.properties.topic_alias();

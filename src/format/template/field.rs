@@ -40,8 +40,7 @@ pub(super) fn put(
         Field::QoS => out.put_u8(b'0' + publish.qos.bits()),
         Field::Retain => out.put_u8(b'0' + u8::from(publish.retain)),
         Field::Topic => {
-            let topic = publish.topic.as_ref().map_or("", |topic| topic.as_str());
-            string(topic.as_bytes(), shape, out);
+            string(publish.topic_or_empty().as_bytes(), shape, out);
         }
         Field::Hex { upper } => hex(&publish.payload, upper, shape, out),
         Field::TopicAlias

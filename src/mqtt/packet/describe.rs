@@ -5,7 +5,6 @@ use std::fmt::Write;
 
 use super::{Ack, Packet, PacketId, PacketType, Publish, Subscribe, Unsubscribe};
 use crate::mqtt::reason::ReasonCode;
-use crate::mqtt::topic::TopicName;
 use crate::mqtt::version::Version;
 
 impl Packet {
@@ -32,8 +31,8 @@ impl Packet {
 }
 
 impl Ack {
-    /// One line for the packet log. mosquitto does not print the code of PUBREC and PUBREL; a
-    /// failure would be a riddle without it.
+    /// One line for the packet log. mosquitto does not print the code of PUBREC and PUBREL; here it
+    /// is printed when it is a failure, which nobody could explain otherwise.
     pub fn describe(packet: PacketType, packet_id: PacketId, code: ReasonCode) -> String {
         let name = packet.name();
         match packet {
@@ -54,7 +53,7 @@ impl Publish {
             self.qos,
             u8::from(self.retain),
             self.packet_id.map_or(0, u16::from),
-            self.topic.as_ref().map_or("", TopicName::as_str),
+            self.topic_or_empty(),
         )
     }
 }

@@ -24,7 +24,8 @@ pub(super) fn hint(fault: &CertificateFault) -> Option<&'static str> {
         ),
         CertificateFault::Version1 { .. } => Some(
             "make it anew with extensions (openssl x509 -req -extfile), or trust it with \
-             --pin-sha256",
+             --pin-sha256 over TLS 1.3 (in TLS 1.2 rustls checks no signature of such a \
+             certificate)",
         ),
         CertificateFault::WeakKey { .. } => Some("make it anew with a key of 2048 to 8192 bits"),
         CertificateFault::BadSignature { .. } => Some("is the --cafile up to date?"),

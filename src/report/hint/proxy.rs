@@ -3,7 +3,7 @@
 use super::tls;
 use crate::transport::proxy::{ProxyError, SocksFault};
 use crate::transport::tls::TlsError;
-use crate::transport::upgrade::{Foreign, Refusal, UpgradeError};
+use crate::websocket::upgrade::{HttpResponse, NotHttp, UpgradeError};
 
 /// The hint of an error at a proxy.
 pub(super) fn hint(error: &ProxyError) -> Option<&'static str> {
@@ -14,7 +14,7 @@ pub(super) fn hint(error: &ProxyError) -> Option<&'static str> {
         }
         ProxyError::Tls(error) => tls::hint(error),
         ProxyError::Http(UpgradeError::Status(refusal)) => status_hint(refusal),
-        ProxyError::Http(UpgradeError::NotHttp(Foreign::Tls)) => Some("try https:// for the proxy"),
+        ProxyError::Http(UpgradeError::NotHttp(NotHttp::Tls)) => Some("try https:// for the proxy"),
         ProxyError::Http(UpgradeError::Closed | UpgradeError::NotHttp(_)) => {
             Some("is it an HTTP proxy? write socks5:// for a SOCKS proxy")
         }
@@ -28,7 +28,7 @@ pub(super) fn hint(error: &ProxyError) -> Option<&'static str> {
     }
 }
 
-fn status_hint(refusal: &Refusal) -> Option<&'static str> {
+fn status_hint(refusal: &HttpResponse) -> Option<&'static str> {
     match refusal.status {
         401 | 407 if refusal.lacks_basic() => {
             Some("mqttws can only log in by Basic: ask for that, or for another proxy")

@@ -11,7 +11,7 @@ use crate::transport::proxy::{ProxyError, SocksFault};
 use crate::transport::tls::{
     Alert, CertificateFault, Fingerprint, Plain, Purpose, TlsError, TlsSetupError,
 };
-use crate::transport::upgrade::{Fault, Foreign, Refusal};
+use crate::websocket::upgrade::{BadUpgrade, HttpResponse, NotHttp};
 
 /// The hint in the line about this error.
 fn hint_of(error: client::Error) -> Option<String> {
@@ -104,7 +104,7 @@ fn refusals_of_the_broker() {
     };
     check(codes.into_iter().map(|(code, hint)| (refused(code), hint)).collect());
     check(vec![(
-        client::Error::RefusedSilently(websocket(WebSocketError::Ended { cause: None })),
+        client::Error::RefusedSilently(transport::Error::Ended { cause: None }),
         "some brokers refuse credentials, a client id or a version this way: check -u, -P, -i, -V",
     )]);
     let codes = [
@@ -157,7 +157,7 @@ fn proxies_that_do_not_lead_on() {
     let log_in = "give its user name and password: http://USER:PASSWORD@HOST:PORT";
     let status = |status, wants: Option<&str>| {
         let www_authenticate = wants.map(str::to_owned);
-        let refusal = Refusal { status, www_authenticate, ..Refusal::default() };
+        let refusal = HttpResponse { status, www_authenticate, ..HttpResponse::default() };
         ProxyError::Http(UpgradeError::Status(Box::new(refusal)))
     };
     let not_http = |what| ProxyError::Http(UpgradeError::NotHttp(what));
@@ -182,8 +182,8 @@ fn proxies_that_do_not_lead_on() {
         (status(502, None), "the proxy does not reach the server"),
         (status(504, None), "the proxy does not reach the server"),
         (status(500, None), ""),
-        (not_http(Foreign::Tls), "try https:// for the proxy"),
-        (not_http(Foreign::Other("x".to_owned())), is_it_http),
+        (not_http(NotHttp::Tls), "try https:// for the proxy"),
+        (not_http(NotHttp::Other("x".to_owned())), is_it_http),
         (ProxyError::Http(UpgradeError::Closed), is_it_http),
         (
             ProxyError::Socks(SocksFault::NotSocks(b'H')),
@@ -321,7 +321,7 @@ fn certificates_that_are_refused() {
         (
             CertificateFault::Version1 { authority },
             "make it anew with extensions (openssl x509 -req -extfile), or trust it with \
-             --pin-sha256",
+             --pin-sha256 over TLS 1.3 (in TLS 1.2 rustls checks no signature of such a certificate)",
         ),
         (
             CertificateFault::WeakKey { bits: 1024, authority: None },
@@ -352,7 +352,7 @@ fn not_upgraded(error: UpgradeError) -> client::Error {
 fn upgrades_that_fail() {
     let subprotocol = |tolerable| {
         let offered = vec!["mqtt".to_owned()];
-        UpgradeError::Fault(Fault::Subprotocol { offered, answered: None, tolerable })
+        UpgradeError::Bad(BadUpgrade::Subprotocol { offered, answered: None, tolerable })
     };
     let dropped = "a proxy on the way may drop the Upgrade header";
     let no_server = "something that is no WebSocket server has answered: a cache, a proxy";
@@ -362,35 +362,36 @@ fn upgrades_that_fail() {
             "most often a wrong --subprotocol or --origin, or a port that speaks something else \
              (TLS, plain MQTT)",
         ),
-        (UpgradeError::NotHttp(Foreign::Mqtt), "use the port of the broker's WebSocket listener"),
-        (UpgradeError::NotHttp(Foreign::Tls), "try wss:// instead of ws://"),
+        (UpgradeError::NotHttp(NotHttp::Mqtt), "use the port of the broker's WebSocket listener"),
+        (UpgradeError::NotHttp(NotHttp::Tls), "try wss:// instead of ws://"),
         (
-            UpgradeError::NotHttp(Foreign::Http2),
+            UpgradeError::NotHttp(NotHttp::Http2),
             "a WebSocket needs HTTP/1.1: another port, or a proxy set so",
         ),
-        (UpgradeError::NotHttp(Foreign::Other("x".to_owned())), "check the port"),
+        (UpgradeError::NotHttp(NotHttp::Other("x".to_owned())), "check the port"),
         (subprotocol(true), "without --strict it is taken"),
         (subprotocol(false), "try another --subprotocol"),
         (
-            UpgradeError::Fault(Fault::OldHttp),
+            UpgradeError::Bad(BadUpgrade::OldHttp),
             "a proxy on the way speaks HTTP/1.0 (nginx: proxy_http_version 1.1)",
         ),
         (
-            UpgradeError::Fault(Fault::Extension("x".to_owned())),
+            UpgradeError::Bad(BadUpgrade::Extension("x".to_owned())),
             "turn it off at the server: it must not be used unasked",
         ),
-        (UpgradeError::Fault(Fault::NoUpgrade), dropped),
-        (UpgradeError::Fault(Fault::NoConnection), dropped),
-        (UpgradeError::Fault(Fault::NoAccept), no_server),
-        (UpgradeError::Fault(Fault::WrongAccept), no_server),
+        (UpgradeError::Bad(BadUpgrade::NoUpgrade), dropped),
+        (UpgradeError::Bad(BadUpgrade::NoConnection), dropped),
+        (UpgradeError::Bad(BadUpgrade::NoAccept), no_server),
+        (UpgradeError::Bad(BadUpgrade::WrongAccept), no_server),
         (UpgradeError::HeadTooLarge, ""),
     ];
     check(table.into_iter().map(|(error, hint)| (not_upgraded(error), hint)).collect());
 }
 
 /// An answer with this status that is otherwise as `with` makes it.
-fn answered(status: u16, with: impl FnOnce(&mut Refusal)) -> client::Error {
-    let mut refusal = Refusal { status, target: "/here".to_owned(), ..Refusal::default() };
+fn answered(status: u16, with: impl FnOnce(&mut HttpResponse)) -> client::Error {
+    let mut refusal =
+        HttpResponse { status, target: "/here".to_owned(), ..HttpResponse::default() };
     with(&mut refusal);
     not_upgraded(UpgradeError::Status(Box::new(refusal)))
 }
@@ -399,13 +400,13 @@ fn answered(status: u16, with: impl FnOnce(&mut Refusal)) -> client::Error {
 fn answers_that_say_more_than_their_status() {
     let body = |text: &str| {
         let text = text.to_owned();
-        move |refusal: &mut Refusal| refusal.body = Some(text)
+        move |refusal: &mut HttpResponse| refusal.body = Some(text)
     };
     let wants = |scheme: &str| {
         let scheme = scheme.to_owned();
-        move |refusal: &mut Refusal| refusal.www_authenticate = Some(scheme)
+        move |refusal: &mut HttpResponse| refusal.www_authenticate = Some(scheme)
     };
-    let location = |refusal: &mut Refusal| refusal.location = Some("/there".to_owned());
+    let location = |refusal: &mut HttpResponse| refusal.location = Some("/there".to_owned());
     let follow = "connect to where it points, or let --follow do so";
     check(vec![
         (answered(400, body("sent to HTTPS port")), "this port speaks TLS: try wss://"),

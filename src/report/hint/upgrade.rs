@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use crate::transport::upgrade::{Fault, Foreign, Refusal, UpgradeError};
+use crate::websocket::upgrade::{BadUpgrade, HttpResponse, NotHttp, UpgradeError};
 
 /// Where the status says all there is to know.
 const ALONE: [(RangeInclusive<u16>, &str); 19] = [
@@ -34,38 +34,38 @@ pub(super) fn hint(error: &UpgradeError) -> Option<&'static str> {
             "most often a wrong --subprotocol or --origin, or a port that speaks something else \
              (TLS, plain MQTT)",
         ),
-        UpgradeError::NotHttp(Foreign::Mqtt) => {
+        UpgradeError::NotHttp(NotHttp::Mqtt) => {
             Some("use the port of the broker's WebSocket listener")
         }
-        UpgradeError::NotHttp(Foreign::Tls) => Some("try wss:// instead of ws://"),
-        UpgradeError::NotHttp(Foreign::Http2) => {
+        UpgradeError::NotHttp(NotHttp::Tls) => Some("try wss:// instead of ws://"),
+        UpgradeError::NotHttp(NotHttp::Http2) => {
             Some("a WebSocket needs HTTP/1.1: another port, or a proxy set so")
         }
         UpgradeError::NotHttp(_) => Some("check the port"),
         UpgradeError::Status(refusal) => status_hint(refusal),
-        UpgradeError::Fault(fault) => fault_hint(fault),
+        UpgradeError::Bad(fault) => fault_hint(fault),
         _ => None,
     }
 }
 
-fn fault_hint(fault: &Fault) -> Option<&'static str> {
+fn fault_hint(fault: &BadUpgrade) -> Option<&'static str> {
     match fault {
-        Fault::Subprotocol { tolerable: true, .. } => Some("without --strict it is taken"),
-        Fault::Subprotocol { .. } => Some("try another --subprotocol"),
-        Fault::OldHttp => {
+        BadUpgrade::Subprotocol { tolerable: true, .. } => Some("without --strict it is taken"),
+        BadUpgrade::Subprotocol { .. } => Some("try another --subprotocol"),
+        BadUpgrade::OldHttp => {
             Some("a proxy on the way speaks HTTP/1.0 (nginx: proxy_http_version 1.1)")
         }
-        Fault::Extension(_) => Some("turn it off at the server: it must not be used unasked"),
-        Fault::NoUpgrade | Fault::NoConnection => {
+        BadUpgrade::Extension(_) => Some("turn it off at the server: it must not be used unasked"),
+        BadUpgrade::NoUpgrade | BadUpgrade::NoConnection => {
             Some("a proxy on the way may drop the Upgrade header")
         }
-        Fault::NoAccept | Fault::WrongAccept => {
+        BadUpgrade::NoAccept | BadUpgrade::WrongAccept => {
             Some("something that is no WebSocket server has answered: a cache, a proxy")
         }
     }
 }
 
-fn status_hint(refusal: &Refusal) -> Option<&'static str> {
+fn status_hint(refusal: &HttpResponse) -> Option<&'static str> {
     let says = |words: &str| {
         let said = [&refusal.body, &refusal.www_authenticate, &refusal.upgrade];
         said.into_iter().flatten().any(|text| text.to_ascii_lowercase().contains(words))
