@@ -130,8 +130,13 @@ impl Exit {
             Self::Denied => 4,
             Self::Signal(_) => 5,
             // These end a run before anything else can happen.
-            Self::Usage | Self::Unreached | Self::Tls | Self::Upgrade => 6,
-            Self::Refused | Self::Protocol | Self::Command(_) => 6,
+            Self::Usage
+            | Self::Unreached
+            | Self::Tls
+            | Self::Upgrade
+            | Self::Refused
+            | Self::Protocol
+            | Self::Command(_) => 6,
         }
     }
 }

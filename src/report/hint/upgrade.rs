@@ -43,24 +43,22 @@ pub(super) fn hint(error: &UpgradeError) -> Option<&'static str> {
         }
         UpgradeError::NotHttp(_) => Some("check the port"),
         UpgradeError::Status(refusal) => status_hint(refusal),
-        UpgradeError::Bad(fault) => fault_hint(fault),
+        UpgradeError::Bad(fault) => Some(fault_hint(fault)),
         _ => None,
     }
 }
 
-fn fault_hint(fault: &BadUpgrade) -> Option<&'static str> {
+fn fault_hint(fault: &BadUpgrade) -> &'static str {
     match fault {
-        BadUpgrade::Subprotocol { tolerable: true, .. } => Some("without --strict it is taken"),
-        BadUpgrade::Subprotocol { .. } => Some("try another --subprotocol"),
-        BadUpgrade::OldHttp => {
-            Some("a proxy on the way speaks HTTP/1.0 (nginx: proxy_http_version 1.1)")
-        }
-        BadUpgrade::Extension(_) => Some("turn it off at the server: it must not be used unasked"),
+        BadUpgrade::Subprotocol { tolerable: true, .. } => "without --strict it is taken",
+        BadUpgrade::Subprotocol { .. } => "try another --subprotocol",
+        BadUpgrade::OldHttp => "a proxy on the way speaks HTTP/1.0 (nginx: proxy_http_version 1.1)",
+        BadUpgrade::Extension(_) => "turn it off at the server: it must not be used unasked",
         BadUpgrade::NoUpgrade | BadUpgrade::NoConnection => {
-            Some("a proxy on the way may drop the Upgrade header")
+            "a proxy on the way may drop the Upgrade header"
         }
         BadUpgrade::NoAccept | BadUpgrade::WrongAccept => {
-            Some("something that is no WebSocket server has answered: a cache, a proxy")
+            "something that is no WebSocket server has answered: a cache, a proxy"
         }
     }
 }
