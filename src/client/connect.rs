@@ -15,7 +15,7 @@ use crate::mqtt::version::Version;
 use crate::transport::dial::{Dialled, Reached};
 use crate::transport::endpoint::Scheme;
 use crate::transport::tls::{TlsConfig, TlsError};
-use crate::transport::{self, Facts, Phase, Transport};
+use crate::transport::{self, HandshakeInfo, Phase, Transport};
 use crate::websocket::upgrade::UpgradeError;
 
 /// How long the dialling thread may take longer than the deadline, before a name look-up is to
@@ -45,7 +45,7 @@ pub struct Established {
     /// The address that answered.
     pub address: Reached,
     /// What TLS and the upgrade agreed on.
-    pub facts: Facts,
+    pub info: HandshakeInfo,
     /// The version that the broker took.
     pub version: Version,
     /// How long each step took.
@@ -211,11 +211,11 @@ impl Client {
         let connack = self.open_session(&mut timings, deadline);
         self.trace();
         let connack = connack?;
-        let facts = self.transport.as_ref().map(Transport::facts).cloned().unwrap_or_default();
-        for warning in &facts.warnings {
+        let info = self.transport.as_ref().map(Transport::info).cloned().unwrap_or_default();
+        for warning in &info.warnings {
             self.warn(warning);
         }
-        Ok(Established { address: reached, facts, version, timings, connack })
+        Ok(Established { address: reached, info, version, timings, connack })
     }
 
     fn dial(&mut self, options: &transport::Options, deadline: Instant) -> Result<Dialled, Error> {
@@ -349,7 +349,7 @@ impl Client {
     /// What was tolerated in the upgrade may be why there is no CONNACK.
     fn with_warnings(&self, error: Error) -> Error {
         let warnings =
-            self.transport.as_ref().map(|transport| transport.facts().warnings.join("; "));
+            self.transport.as_ref().map(|transport| transport.info().warnings.join("; "));
         match error {
             Error::ConnectTimedOut { step, after, .. } => {
                 let tried = warnings.filter(|warnings| !warnings.is_empty());

@@ -86,9 +86,9 @@ fn own_topic(client: &Client) -> Result<TopicName> {
 
 /// The line of phases.
 fn describe(url: &str, established: &Established) -> String {
-    let Established { address, facts, version, timings, .. } = established;
-    let subprotocol = facts.subprotocol.as_deref().unwrap_or("none");
-    let tls = facts.tls.as_ref().map(|tls| format!(", {}", tls.version)).unwrap_or_default();
+    let Established { address, info, version, timings, .. } = established;
+    let subprotocol = info.subprotocol.as_deref().unwrap_or("none");
+    let tls = info.tls.as_ref().map(|tls| format!(", {}", tls.version)).unwrap_or_default();
     let steps = [
         ("name", Some(timings.name)),
         ("tcp", Some(timings.tcp)),
