@@ -178,31 +178,10 @@ impl fmt::Display for Told<'_> {
             CertificateFault::CaAsServer => {
                 write!(f, "{peer} uses a certificate authority's certificate as its own")
             }
-            CertificateFault::Version1 { authority } => {
-                write!(
-                    f,
-                    "{} is X.509 version 1, made without extensions",
-                    Whose(authority.as_deref())
-                )
-            }
-            CertificateFault::WeakKey { bits, authority } => {
-                write!(f, "{} has an RSA key of {bits} bits", Whose(authority.as_deref()))
-            }
-            CertificateFault::BadSignature { namesake: None } => {
-                f.write_str("certificate has a bad signature")
-            }
-            CertificateFault::BadSignature { namesake: Some(name) } => {
-                write!(
-                    f,
-                    "certificate signed by another authority of the name {name} than the trusted one"
-                )
-            }
-            CertificateFault::WeakSignature { algorithm: None } => {
-                f.write_str("certificate is signed with an algorithm that is not accepted")
-            }
-            CertificateFault::WeakSignature { algorithm: Some(algorithm) } => {
-                write!(f, "certificate is signed with {algorithm}, which is not accepted")
-            }
+            CertificateFault::Version1 { .. }
+            | CertificateFault::WeakKey { .. }
+            | CertificateFault::BadSignature { .. }
+            | CertificateFault::WeakSignature { .. } => fmt_strength(f, fault),
             CertificateFault::WrongPurpose => f.write_str("certificate was not made for servers"),
             CertificateFault::Revoked => f.write_str("certificate revoked"),
             CertificateFault::Malformed => f.write_str("certificate malformed"),
@@ -215,6 +194,35 @@ impl fmt::Display for Told<'_> {
             }
             CertificateFault::Other(words) => write!(f, "certificate not acceptable: {words}"),
         }
+    }
+}
+
+/// What is wrong with its format, key or signature.
+fn fmt_strength(f: &mut fmt::Formatter<'_>, fault: &CertificateFault) -> fmt::Result {
+    match fault {
+        CertificateFault::Version1 { authority } => {
+            write!(f, "{} is X.509 version 1, made without extensions", Whose(authority.as_deref()))
+        }
+        CertificateFault::WeakKey { bits, authority } => {
+            write!(f, "{} has an RSA key of {bits} bits", Whose(authority.as_deref()))
+        }
+        CertificateFault::BadSignature { namesake: None } => {
+            f.write_str("certificate has a bad signature")
+        }
+        CertificateFault::BadSignature { namesake: Some(name) } => {
+            write!(
+                f,
+                "certificate signed by another authority of the name {name} than the trusted \
+                 one"
+            )
+        }
+        CertificateFault::WeakSignature { algorithm: None } => {
+            f.write_str("certificate is signed with an algorithm that is not accepted")
+        }
+        CertificateFault::WeakSignature { algorithm: Some(algorithm) } => {
+            write!(f, "certificate is signed with {algorithm}, which is not accepted")
+        }
+        _ => Ok(()),
     }
 }
 

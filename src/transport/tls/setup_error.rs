@@ -98,6 +98,25 @@ impl fmt::Display for TlsSetupError {
             Self::NoSystemRoots(words) => {
                 write!(f, "no certificates of the operating system found: {words}")
             }
+            Self::Swapped(_)
+            | Self::Encrypted(_)
+            | Self::EncryptedTheOldWay(_)
+            | Self::WrongPassword(_)
+            | Self::UnsupportedEncryption(_)
+            | Self::UnsupportedKey(_)
+            | Self::ForeignKey { .. } => self.fmt_key(f),
+            Self::KeyLog(path, error) => {
+                write!(f, "cannot write key log {}: {}", path.display(), io_words(error))
+            }
+            Self::Config(error) => write!(f, "cannot set up TLS: {error}"),
+        }
+    }
+}
+
+impl TlsSetupError {
+    /// What is wrong with a private key.
+    fn fmt_key(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             Self::Swapped(path) => {
                 write!(
                     f,
@@ -132,10 +151,7 @@ impl fmt::Display for TlsSetupError {
                 key.display(),
                 certificate.display()
             ),
-            Self::KeyLog(path, error) => {
-                write!(f, "cannot write key log {}: {}", path.display(), io_words(error))
-            }
-            Self::Config(error) => write!(f, "cannot set up TLS: {error}"),
+            _ => Ok(()),
         }
     }
 }
