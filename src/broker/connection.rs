@@ -258,7 +258,7 @@ fn write_all(
         context.tell(|| format!("{} is sent {}", connection.address, packet.describe()));
         frames.packet(&packet, version)?;
         weight += packet_weight(&packet);
-        // So that those who wait for us see us move.
+        // Publishers that wait for this client go on as it takes what it is sent.
         if weight >= READ_BYTES {
             context.wrote(connection, std::mem::take(&mut weight));
         }

@@ -130,7 +130,7 @@ impl Running {
         {}
         let mut state = self.state();
         if state.ended {
-            // A shell starts what runs in the background deaf to SIGINT: it would stay behind.
+            // A shell starts its background jobs with SIGINT ignored: they would go on running.
             let _ = kill_process_group(pid, Signal::KILL);
         }
         state.leaders.retain(|leader| *leader != pid);
