@@ -93,7 +93,8 @@ impl Subscriptions {
         self.0.is_empty()
     }
 
-    /// Finds the sessions that get a message. Of a group it is one member, a connected one if there is any.
+    /// Finds the sessions that get a message. Of a group it is one member, a connected one if there
+    /// is any.
     pub fn find(
         &mut self,
         topic: &TopicName,

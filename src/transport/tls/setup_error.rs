@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::super::text::io_words;
 
@@ -98,13 +98,32 @@ impl fmt::Display for TlsSetupError {
             Self::NoSystemRoots(words) => {
                 write!(f, "no certificates of the operating system found: {words}")
             }
-            Self::Swapped(_)
-            | Self::Encrypted(_)
-            | Self::EncryptedTheOldWay(_)
-            | Self::WrongPassword(_)
-            | Self::UnsupportedEncryption(_)
-            | Self::UnsupportedKey(_)
-            | Self::ForeignKey { .. } => self.fmt_key(f),
+            Self::Swapped(path) => {
+                write!(
+                    f,
+                    "client certificate {} holds a private key and no certificate",
+                    path.display()
+                )
+            }
+            Self::Encrypted(path) => fmt_key(f, path, "is encrypted"),
+            Self::EncryptedTheOldWay(path) => {
+                fmt_key(f, path, "is encrypted the way of old OpenSSL")
+            }
+            Self::WrongPassword(path) => {
+                write!(f, "the password does not decrypt private key {}", path.display())
+            }
+            Self::UnsupportedEncryption(path) => {
+                fmt_key(f, path, "is encrypted in a way that is not supported")
+            }
+            Self::UnsupportedKey(path) => {
+                fmt_key(f, path, "is damaged or of a kind that is not supported")
+            }
+            Self::ForeignKey { key, certificate } => write!(
+                f,
+                "private key {} does not belong to client certificate {}",
+                key.display(),
+                certificate.display()
+            ),
             Self::KeyLog(path, error) => {
                 write!(f, "cannot write key log {}: {}", path.display(), io_words(error))
             }
@@ -113,47 +132,9 @@ impl fmt::Display for TlsSetupError {
     }
 }
 
-impl TlsSetupError {
-    /// What is wrong with a private key.
-    fn fmt_key(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Swapped(path) => {
-                write!(
-                    f,
-                    "client certificate {} holds a private key and no certificate",
-                    path.display()
-                )
-            }
-            Self::Encrypted(path) => write!(f, "private key {} is encrypted", path.display()),
-            Self::EncryptedTheOldWay(path) => {
-                write!(f, "private key {} is encrypted the way of old OpenSSL", path.display())
-            }
-            Self::WrongPassword(path) => {
-                write!(f, "the password does not decrypt private key {}", path.display())
-            }
-            Self::UnsupportedEncryption(path) => {
-                write!(
-                    f,
-                    "private key {} is encrypted in a way that is not supported",
-                    path.display()
-                )
-            }
-            Self::UnsupportedKey(path) => {
-                write!(
-                    f,
-                    "private key {} is damaged or of a kind that is not supported",
-                    path.display()
-                )
-            }
-            Self::ForeignKey { key, certificate } => write!(
-                f,
-                "private key {} does not belong to client certificate {}",
-                key.display(),
-                certificate.display()
-            ),
-            _ => Ok(()),
-        }
-    }
+/// What is wrong with a private key.
+fn fmt_key(f: &mut fmt::Formatter<'_>, path: &Path, words: &str) -> fmt::Result {
+    write!(f, "private key {} {words}", path.display())
 }
 
 impl std::error::Error for TlsSetupError {}
