@@ -108,11 +108,12 @@ impl Cli {
             Ok((cli, sources, matches))
         });
         let (mut cli, sources, emptied) = parsed.map_err(|error| {
-            let error = mosquitto::explained(error, &mut command);
+            let instead = mosquitto::instead(&error);
             let verb = command.get_subcommands().map(clap::Command::get_name);
-            let verb =
-                verb.into_iter().find(|name| arguments.get(1).is_some_and(|typed| typed == name));
-            Misuse::new(error, verb)
+            let verb = verb.into_iter().find(|name| {
+                *name != "help" && arguments.get(1).is_some_and(|typed| typed == name)
+            });
+            Misuse::new(error, verb, instead)
         })?;
         cli.settle(&command, &sources, origins)?;
         // Taking hundreds of flags apart takes as long as a tenth of what a short run does, and the
@@ -229,8 +230,6 @@ impl Command {
     }
 }
 
-#[cfg(test)]
-mod cloud;
 #[cfg(test)]
 mod generated;
 

@@ -14,7 +14,7 @@ use crate::client::{Client, Error, Established, Options};
 use crate::exit::Exit;
 use crate::format::layout::Layout;
 use crate::mqtt::topic::TopicName;
-use crate::stdio::stdout::{self, Output, Progress, Target};
+use crate::stdio::stdout::{self, Output, OutputProgress, OutputTarget};
 
 /// What the program is asked to do.
 pub enum Config {
@@ -93,11 +93,11 @@ fn print(line: &str) -> Result<bool> {
 }
 
 /// Starts the thread that writes messages; it reports to the client how far it is.
-fn start_output(client: &Client, layout: Layout, target: Target) -> Result<Output> {
+fn start_output(client: &Client, layout: Layout, target: OutputTarget) -> Result<Output> {
     let postbox = client.postbox();
     Output::start(layout, target, move |progress| match progress {
-        Progress::Written(number) => postbox.written(number),
-        Progress::Failed(error) => postbox.output_failed(error),
+        OutputProgress::Written(number) => postbox.written(number),
+        OutputProgress::Failed(error) => postbox.output_failed(error),
     })
     .context("starting the output")
 }

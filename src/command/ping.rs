@@ -8,7 +8,7 @@ use bytes::BytesMut;
 
 use crate::client::{self, Client, Error, Established, Event};
 use crate::exit::Exit;
-use crate::format::statistics::{Statistics, milliseconds};
+use crate::format::statistics::{Statistics, in_milliseconds};
 use crate::mqtt::packet::{Publish, Subscription};
 use crate::mqtt::property::Properties;
 use crate::mqtt::qos::QoS;
@@ -110,8 +110,9 @@ fn describe(url: &str, established: &Established) -> String {
         ("upgrade", Some(timings.upgrade)),
         ("connack", Some(timings.connack)),
     ];
-    let steps =
-        steps.iter().filter_map(|(name, time)| Some(format!("{name} {}", milliseconds((*time)?))));
+    let steps = steps
+        .iter()
+        .filter_map(|(name, time)| Some(format!("{name} {}", in_milliseconds((*time)?))));
     let steps = steps.collect::<Vec<_>>().join(", ");
     format!("PING {url} ({address}{tls}, subprotocol {subprotocol}, MQTT {version}): {steps}")
 }
@@ -172,9 +173,11 @@ impl Pinger {
         Ok(match end.with_context(|| format!("pinging {url}"))? {
             // Without a reader nothing more was asked.
             _ if !has_reader => Exit::Done,
-            PingEnd::Interrupted(signal) if self.plan.count.is_some() => Exit::Signal(signal),
+            PingEnd::Interrupted(signal) if self.plan.count.is_some() => {
+                Exit::Signal(signal.into())
+            }
             PingEnd::Done | PingEnd::Interrupted(_) if self.statistics.is_empty() => {
-                report::failure(&format!("pinging {url}: no probe was answered"));
+                report::line(&format!("pinging {url}: no probe was answered"));
                 Exit::TimedOut
             }
             PingEnd::NoReader | PingEnd::Done | PingEnd::Interrupted(_) => Exit::Done,
@@ -292,7 +295,7 @@ impl Pinger {
                 Event::Mqtt(session::Event::Subscribed(suback)) => {
                     let refused = suback.codes.iter().find(|code| code.is_error());
                     if let Some(code) = refused {
-                        report::failure(&format!("subscribing to {}: refused: {code}", self.topic));
+                        report::line(&format!("subscribing to {}: refused: {code}", self.topic));
                     }
                     return Ok(refused.is_none());
                 }
@@ -321,7 +324,7 @@ impl Pinger {
                     "answer from {}: seq={} time={}",
                     self.target,
                     self.sent,
-                    milliseconds(time)
+                    in_milliseconds(time)
                 )
             }
             None => format!("no answer from {}: seq={}", self.target, self.sent),
@@ -356,7 +359,7 @@ impl Pinger {
     fn print_summary(&self, url: &str, elapsed: Duration) -> Result<bool> {
         let answered = self.statistics.count();
         let lost = ((self.sent - answered) * 100).checked_div(self.sent).unwrap_or(0);
-        let total = milliseconds(elapsed);
+        let total = in_milliseconds(elapsed);
         let counts = format!("{} sent, {answered} answered, {lost}% lost, time {total}", self.sent);
         let lines = [Some(format!("--- {url} ---")), Some(counts), self.statistics.summary()];
         super::print(&lines.into_iter().flatten().collect::<Vec<_>>().join("\n"))

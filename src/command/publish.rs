@@ -99,7 +99,7 @@ impl Publisher {
             };
             if let Event::Interrupted(signal) = event {
                 self.tell_interrupted();
-                return Ok(Exit::Signal(signal));
+                return Ok(Exit::Signal(signal.into()));
             }
             self.handle(event);
         }
@@ -123,7 +123,7 @@ impl Publisher {
     fn verdict(&self) -> Exit {
         let mut exit = self.tally.exit;
         if self.has_gaps && exit == Exit::Done {
-            report::failure(GAPS);
+            report::line(GAPS);
             exit = Exit::Lost;
         }
         if self.feed.has_bad() { worse(exit, Exit::Local) } else { exit }
@@ -245,7 +245,7 @@ impl Publisher {
         let published = self.tally.published;
         let in_flight = self.client.session().in_flight() as u64;
         let acknowledged = published - in_flight - self.tally.refused;
-        report::failure(&format!(
+        report::line(&format!(
             "publishing: interrupted after {published} messages, {acknowledged} of them handed over"
         ));
     }

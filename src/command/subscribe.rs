@@ -27,8 +27,8 @@ use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::session;
 use crate::report::{self, Verbosity};
-use crate::stdio::reader::Reader;
 use crate::stdio::stdout;
+use crate::stdio::stdout_reader::StdoutReader;
 use crate::terminal::progress::{Position, Progress};
 use crate::terminal::screen;
 
@@ -72,7 +72,7 @@ pub fn run(config: Config) -> Result<Exit> {
 /// The progress on stderr, where it does not disturb what is written.
 fn progress(destination: &Destination, verbosity: Verbosity, began: Instant) -> Progress {
     let stands_alone = match destination {
-        Destination::Stdout => screen::stdout_is_kept(),
+        Destination::Stdout => screen::stdout_is_file(),
         Destination::Folder(_) => true,
         // CommandOptions write to wherever we do, and to stderr.
         Destination::Commands(_) | Destination::Watch(_) => false,
@@ -81,10 +81,13 @@ fn progress(destination: &Destination, verbosity: Verbosity, began: Instant) -> 
 }
 
 /// Watches the reader of stdout, if messages go there.
-fn watch_reader(matters: bool, client: &Client) -> Result<Reader> {
+fn watch_reader(matters: bool, client: &Client) -> Result<StdoutReader> {
     let postbox = client.postbox();
-    let reader =
-        if matters { Reader::watch(move || postbox.wake()) } else { Ok(Reader::default()) };
+    let reader = if matters {
+        StdoutReader::watch(move || postbox.wake())
+    } else {
+        Ok(StdoutReader::default())
+    };
     reader.context("watching stdout")
 }
 
@@ -105,7 +108,7 @@ fn warn_of_closed_stdout(config: &Config) {
 struct Subscriber {
     client: Client,
     receiver: MessageReceiver,
-    reader: Reader,
+    reader: StdoutReader,
     progress: Progress,
     subscriptions: SubscribeRequest,
     /// When it ends.
@@ -259,14 +262,14 @@ impl Subscriber {
         if code.is_error() {
             let what =
                 if exec::is_reply(record) { "replying" } else { "removing a retained message" };
-            report::failure(&format!("{what}: refused: {code}"));
+            report::line(&format!("{what}: refused: {code}"));
             self.denied = true;
         }
     }
 
     /// A reply may have arrived, or not: nothing else is published at QoS 2.
     fn in_doubt(&mut self) {
-        report::failure("replying: refused: in doubt: the broker has lost the session");
+        report::line("replying: refused: in doubt: the broker has lost the session");
         self.denied = true;
     }
 
@@ -288,12 +291,12 @@ impl Subscriber {
             return Exit::Done;
         }
         self.tell_unfinished("interrupted");
-        Exit::Signal(signal)
+        Exit::Signal(signal.into())
     }
 
     fn tell_unfinished(&self, why: &str) {
         let wanted = self.end.count.map(|count| format!(" of {count}")).unwrap_or_default();
-        report::failure(&format!(
+        report::line(&format!(
             "subscribed: {why} with {}{wanted} messages",
             self.receiver.written.messages
         ));

@@ -131,7 +131,7 @@ impl Feed {
     /// The latest record makes no sense.
     pub fn tell_bad(&mut self, wrong: &str) {
         self.bad += 1;
-        report::failure(&format!("reading {}: record {}: {wrong}", self.input.what, self.records));
+        report::line(&format!("reading {}: record {}: {wrong}", self.input.what, self.records));
         if self.strict {
             self.input.stop();
         }

@@ -127,11 +127,11 @@ impl FilePublisher {
             if let Event::Interrupted(signal) = event {
                 self.progress.finish();
                 screen::begin_line(false);
-                report::failure(&format!(
+                report::line(&format!(
                     "publishing: interrupted after {} of {} bytes",
                     self.given, self.file.length
                 ));
-                return Ok(Exit::Signal(signal));
+                return Ok(Exit::Signal(signal.into()));
             }
             self.handle(event)?;
         }
@@ -283,7 +283,7 @@ impl FilePublisher {
             self.feed.again();
         }
         if self.tally.published > 0 && self.tally.exit == Exit::Done {
-            report::failure(GAPS);
+            report::line(GAPS);
             self.tally.exit = worse(self.tally.exit, Exit::Lost);
         }
     }

@@ -12,7 +12,8 @@ use crate::mqtt::packet::{PacketId, Publish};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::version::Version;
 use crate::stdio::file::FileBlocks;
-use crate::stdio::input::{self, Block, Records};
+use crate::stdio::records::{Block, Records};
+use crate::stdio::stdin;
 use crate::terminal::screen;
 
 /// A file that is published as one message, once or several times.
@@ -114,8 +115,8 @@ impl Input {
     }
 
     fn of_records(delimiter: u8, maximum: usize) -> Self {
-        let length = input::length_of_stdin();
-        let block = if length.is_some() { input::FILE_BLOCK } else { input::BLOCK };
+        let length = stdin::length_of_stdin();
+        let block = if length.is_some() { stdin::FILE_BLOCK } else { stdin::BLOCK };
         let mut records = Records::new(io::stdin(), delimiter, maximum, block);
         let source: Source = Box::new(move || records.next_block());
         Self { source: Some(source), delimiter: Some(delimiter), length, ..Self::empty() }
@@ -218,5 +219,5 @@ impl Input {
 /// A source of one block: everything.
 fn whole(reader: impl Read + Send + 'static, maximum: usize) -> Source {
     let mut reader = Some(reader);
-    Box::new(move || reader.take().map(|reader| input::read_whole(reader, maximum)).transpose())
+    Box::new(move || reader.take().map(|reader| stdin::read_whole(reader, maximum)).transpose())
 }

@@ -21,7 +21,7 @@ use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::session::{self, Delivery};
 use crate::mqtt::topic::{TopicFilter, TopicName};
 use crate::report::{self, Verbosity};
-use crate::stdio::stdout::{self, Output, Target};
+use crate::stdio::stdout::{self, Output, OutputTarget};
 
 /// How long the output may take for the last answers after a signal.
 const LAST_WRITE: Duration = Duration::from_millis(250);
@@ -43,7 +43,7 @@ pub fn run(
     let is_many = feed.input.delimiter.is_some();
     let is_correlated = has_properties && (request.response_topic.is_none() || is_many);
     let stdout = stdout::unbuffered_stdout().context("opening stdout")?;
-    let target = Target::Stream(Box::new(stdout));
+    let target = OutputTarget::Stream(Box::new(stdout));
     let output = crate::command::start_output(&client, request.layout.clone(), target)?;
     if let Some(source) = feed.input.source.take() {
         client.attach_input(source)?;
@@ -207,13 +207,13 @@ impl Requester {
                 return output_failed(error).map(Some);
             }
             Event::Interrupted(signal) => {
-                report::failure(&format!(
+                report::line(&format!(
                     "{}: interrupted with {} of {} answers",
                     self.context(),
                     self.answers.latency.count(),
                     self.answers.requested
                 ));
-                return Ok(Some(Exit::Signal(signal)));
+                return Ok(Some(Exit::Signal(signal.into())));
             }
             Event::Alarm => return Ok(self.time_is_up()),
             Event::Reconnected => self.tell_lost(),
@@ -227,7 +227,7 @@ impl Requester {
             session::Event::Message(delivery) => self.message(&delivery),
             session::Event::Subscribed(suback) => return self.granted(&suback),
             session::Event::NotSubscribed { filter, why } => {
-                report::failure(&format!("subscribing to {filter}: refused: {why}"));
+                report::line(&format!("subscribing to {filter}: refused: {why}"));
                 return Some(Exit::Denied);
             }
             session::Event::Acknowledged { token: record, code, reason } => {
@@ -266,7 +266,7 @@ impl Requester {
         if let Some(code) = suback.codes.iter().find(|code| code.is_error()) {
             let is_ours = self.request.response_topic.is_none();
             let hint = if is_ours { "; name one that you may subscribe to with -e" } else { "" };
-            report::failure(&format!("subscribing to {}: refused: {code}{hint}", self.topic));
+            report::line(&format!("subscribing to {}: refused: {code}{hint}", self.topic));
             return Some(Exit::Denied);
         }
         self.response = ResponseTopic::Granted;
@@ -284,7 +284,7 @@ impl Requester {
     fn refuse(&mut self, record: u64, words: &str) {
         self.pending.give_up(record);
         self.exit = worse(self.exit, Exit::Denied);
-        report::failure(&format!("{}: refused: {words}", self.what(record)));
+        report::line(&format!("{}: refused: {words}", self.what(record)));
     }
 
     fn time_is_up(&mut self) -> Option<Exit> {
@@ -293,17 +293,14 @@ impl Requester {
         if let ResponseTopic::Asked(since) = self.response
             && since.checked_add(patience).is_some_and(|end| end <= now)
         {
-            report::failure(&format!(
-                "subscribing to {}: no answer within {seconds} s",
-                self.topic
-            ));
+            report::line(&format!("subscribing to {}: no answer within {seconds} s", self.topic));
             return Some(Exit::TimedOut);
         }
         while let Some(waiting) = self.pending.overdue(patience, now) {
             self.answers.is_late = true;
             self.exit = worse(self.exit, Exit::TimedOut);
             let what = self.what(waiting.record);
-            report::failure(&format!("{what}: no answer within {seconds} s"));
+            report::line(&format!("{what}: no answer within {seconds} s"));
         }
         None
     }
@@ -312,7 +309,7 @@ impl Requester {
         while let Some(waiting) = self.pending.lost() {
             self.exit = worse(self.exit, Exit::Lost);
             let what = self.what(waiting.record);
-            report::failure(&format!(
+            report::line(&format!(
                 "{what}: it or its answer may be lost with the connection; use -q 1"
             ));
         }
@@ -351,7 +348,9 @@ impl Requester {
                     self.output.abandon();
                     result = result.and_then(|exit| output_failed(error).map(|_| exit));
                 }
-                Ok(Event::Interrupted(signal)) => return result.map(|_| Exit::Signal(signal)),
+                Ok(Event::Interrupted(signal)) => {
+                    return result.map(|_| Exit::Signal(signal.into()));
+                }
                 Ok(Event::Alarm) => break,
                 Ok(
                     Event::Mqtt(_)

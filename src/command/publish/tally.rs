@@ -81,7 +81,7 @@ impl Tally {
         }
         let what =
             if self.is_numbered { format!("message {record}") } else { "message".to_owned() };
-        report::failure(&format!("{}: {what} refused: {words}", self.context));
+        report::line(&format!("{}: {what} refused: {words}", self.context));
     }
 }
 

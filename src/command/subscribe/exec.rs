@@ -14,7 +14,7 @@ use crate::mqtt::packet::Publish;
 use crate::mqtt::property::{Properties, Property, PropertyId};
 use crate::mqtt::topic::TopicName;
 use crate::report::{self, Verbosity};
-use crate::stdio::exec::{Commands, Ended, Outcome, Settings};
+use crate::stdio::exec::{CommandOutcome, Commands, EndedCommand, Settings};
 
 /// How long a command may take to end after a signal; the program is given five seconds.
 const TIME_TO_END: Duration = Duration::from_secs(3);
@@ -108,17 +108,17 @@ impl Exec {
     }
 
     /// A command has ended; whether it is the last one.
-    fn ended(&mut self, Ended { number, publish, outcome }: Ended) -> bool {
+    fn ended(&mut self, EndedCommand { number, publish, outcome }: EndedCommand) -> bool {
         match outcome {
-            Outcome::Done(output) => match self.answer(&publish, output) {
+            CommandOutcome::Done(output) => match self.answer(&publish, output) {
                 Some(reply) => self.replies.push_back((number, reply)),
                 None => self.commands.done(number),
             },
-            Outcome::Dropped => {}
-            Outcome::Failed(why) => {
+            CommandOutcome::Dropped => {}
+            CommandOutcome::Failed(why) => {
                 self.failed = true;
                 let topic = publish.topic_or_empty();
-                report::failure(&format!("running the command for a message to {topic}: {why}"));
+                report::line(&format!("running the command for a message to {topic}: {why}"));
                 if self.keep_going {
                     self.commands.done(number);
                 }
@@ -163,7 +163,7 @@ impl Exec {
             let topic = reply.topic.clone();
             if let Err(unsendable) = client.publish(reply, number | REPLY) {
                 let topic = topic.as_ref().map_or("", TopicName::as_str);
-                report::failure(&format!("replying to {topic}: refused: {unsendable}"));
+                report::line(&format!("replying to {topic}: refused: {unsendable}"));
                 taken = false;
             }
             self.commands.done(number);

@@ -275,7 +275,7 @@ impl Partial {
         match result {
             Ok(exit) => {
                 let at_most = if is_sure { "" } else { "at most " };
-                report::failure(&format!(
+                report::line(&format!(
                     "subscribed: ended in the middle of a message to {topic}: {at_most}{written} \
                      of {length} bytes were written"
                 ));

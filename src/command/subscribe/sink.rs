@@ -11,12 +11,12 @@ use super::exec::Exec;
 use super::watch::WatchSink;
 use crate::client::Client;
 use crate::command::start_output;
-use crate::format::template::Unfit;
+use crate::format::template::FormatError;
 use crate::mqtt::packet::Publish;
 use crate::mqtt::topic::TopicName;
 use crate::report::Verbosity;
 use crate::stdio::folder::Folder;
-use crate::stdio::stdout::{self, Output, Target};
+use crate::stdio::stdout::{self, Output, OutputTarget};
 
 /// What all of them can do.
 pub enum Sink {
@@ -33,7 +33,7 @@ impl Sink {
     pub fn start(
         client: &Client,
         output: &config::OutputOptions,
-        target: Target,
+        target: OutputTarget,
         verbosity: Verbosity,
     ) -> Result<Self> {
         let layout = output.layout.clone();
@@ -61,7 +61,7 @@ impl Sink {
     }
 
     /// Adds a message. Fields that do not fit the layout are left out; the error names them.
-    pub fn put(&mut self, number: u64, publish: &Publish) -> Result<(), Unfit> {
+    pub fn put(&mut self, number: u64, publish: &Publish) -> Result<(), FormatError> {
         match self {
             Self::Output(output) => output.put(number, publish),
             Self::Watch(watch) => {
@@ -165,12 +165,12 @@ impl Sink {
 }
 
 /// Where the messages go; a folder is made if it is not there.
-pub fn target(destination: &Destination) -> Result<Target> {
+pub fn target(destination: &Destination) -> Result<OutputTarget> {
     let Destination::Folder(path) = destination else {
         let stdout = stdout::unbuffered_stdout().context("opening stdout")?;
-        return Ok(Target::Stream(Box::new(stdout)));
+        return Ok(OutputTarget::Stream(Box::new(stdout)));
     };
     let context = || format!("the folder {}", path.display());
     let (folder, names) = Folder::open(path.clone()).with_context(context)?;
-    Ok(Target::Folder(folder, names))
+    Ok(OutputTarget::Folder(folder, names))
 }

@@ -31,7 +31,7 @@ impl Subscriber {
             asked.iter().zip(&suback.codes).filter(|(_, code)| code.is_error())
         {
             let filter = &subscription.filter;
-            report::failure(&format!("subscribing to {filter}: refused: {code}"));
+            report::line(&format!("subscribing to {filter}: refused: {code}"));
             refused += 1;
         }
         let all = refused == asked.len();
@@ -45,7 +45,7 @@ impl Subscriber {
         filter: &TopicFilter,
         why: session::Unsubscribable,
     ) -> Option<Exit> {
-        report::failure(&format!("subscribing to {filter}: refused: {why}"));
+        report::line(&format!("subscribing to {filter}: refused: {why}"));
         self.denied = true;
         let asked = &mut self.subscriptions.subscribe;
         asked.retain(|subscription| subscription.filter != *filter);
@@ -55,7 +55,7 @@ impl Subscriber {
     pub(super) fn unsubscribed(&mut self, unsuback: &UnsubAck) {
         let answers = self.subscriptions.unsubscribe.iter().zip(&unsuback.codes);
         for (filter, code) in answers.filter(|(_, code)| code.is_error()) {
-            report::failure(&format!("unsubscribing from {filter}: refused: {code}"));
+            report::line(&format!("unsubscribing from {filter}: refused: {code}"));
             self.denied = true;
         }
     }

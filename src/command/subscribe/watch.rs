@@ -33,7 +33,7 @@ pub struct WatchSink {
 impl WatchSink {
     /// Lines for stderr stand above the frames from now on.
     pub fn new(config: config::WatchOptions, output: Output, now: Instant) -> Self {
-        status_line::enter_frames();
+        status_line::show_frames();
         let watch = Watch::new(config.colour, config.encoding);
         Self { watch, output, latest: 0, drawn: 0, next: now, has_ended: false }
     }
@@ -58,7 +58,7 @@ impl WatchSink {
 
     /// The last frame; lines that wait now will stand below it.
     pub fn finish(&mut self) {
-        self.watch.distrust();
+        self.watch.redraw_all();
         self.next = Instant::now();
         self.draw_below(self.next, Vec::new);
     }
@@ -66,7 +66,7 @@ impl WatchSink {
     /// The last frame is written: lines go to stderr again.
     pub fn end(&mut self) {
         if !std::mem::replace(&mut self.has_ended, true) {
-            status_line::leave();
+            status_line::clear();
         }
     }
 
