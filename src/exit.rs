@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use crate::client;
 use crate::mqtt::session::Violation;
+use crate::transport;
 
 /// The exit codes, a promise to scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,10 +116,12 @@ fn client_exit(error: &client::Error) -> Exit {
         | Error::Silent(_)
         | Error::MessageTorn { .. }
         | Error::NotMended { .. } => Exit::Lost,
+        Error::Lost(transport::Error::Tls(error)) if !error.means_us() => Exit::Lost,
         Error::Transport(error) | Error::Lost(error) => transport_exit(error),
         // What [`Error::root`] never is.
         Error::Redirected { .. } => Exit::Upgrade,
         Error::NotMqtt(_) | Error::Violation(_) => Exit::Protocol,
+        Error::Repeated { .. } => Exit::Denied,
         Error::Interrupted(signal) => Exit::Signal(*signal),
     }
 }

@@ -108,8 +108,7 @@ impl PropertyFlags {
                 options.versions[0]
             ))
         );
-        options.versions = vec![Version::V5];
-        options.session.version = Version::V5;
+        options.require_version_5("-D");
         let given = GivenProperties(given);
         given.apply(connection, options)?;
         Ok(given)

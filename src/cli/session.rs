@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::connection::Connection;
 use super::value;
-use crate::client;
+use crate::client::{self, VersionChoice};
 use crate::exit::Usage;
 use crate::mqtt::packet::{Credentials, Will};
 use crate::mqtt::property::{Properties, Property};
@@ -100,6 +100,16 @@ impl Session {
         }
     }
 
+    /// Who chose this many versions.
+    pub fn version_choice(&self, count: usize) -> VersionChoice {
+        match (self.protocol_version, self.will_delay) {
+            (Some(_), _) => VersionChoice::Asked,
+            (None, _) if count > 1 => VersionChoice::Ours,
+            (None, Some(_)) => VersionChoice::NeededBy("--will-delay"),
+            (None, None) => VersionChoice::NeededBy("--auth-method"),
+        }
+    }
+
     /// The configuration that the flags mean.
     pub fn resolve(
         &self,
@@ -187,7 +197,7 @@ impl Persistence {
                 connection.session.protocol_version.is_none_or(|version| version == Version::V5),
                 Usage::new("-x: only MQTT 5 has a session expiry")
             );
-            options.versions = vec![Version::V5];
+            options.require_version_5("-x");
             options.session.session_expiry = expiry;
             // A session of a generated id that nobody can take up again would only burden the
             // broker.

@@ -167,11 +167,14 @@ pub enum JsonMode {
 }
 
 impl Subscribe {
-    /// Whether something is asked for that only MQTT 5 has.
-    pub fn needs_version_5(&self) -> bool {
-        self.retain_as_published
-            || self.retain_handling.is_some()
-            || self.no_local
-            || self.commands.reply
+    /// The first flag that only MQTT 5 can obey.
+    pub fn version_5_flag(&self) -> Option<&'static str> {
+        let flags = [
+            (self.retain_as_published, "--retain-as-published"),
+            (self.retain_handling.is_some(), "--retain-handling"),
+            (self.no_local, "--no-local"),
+            (self.commands.reply, "--reply"),
+        ];
+        flags.into_iter().find(|(given, _)| *given).map(|(_, flag)| flag)
     }
 }

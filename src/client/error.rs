@@ -1,9 +1,10 @@
-//! Why the client cannot go on, sorted by who is to blame. The words for the user are in
-//! `report.rs`.
+//! Why the client cannot go on, sorted by who is to blame, each in one line. What to do about it is
+//! in `report/hint.rs`, and its exit code in `exit.rs`.
 
 use std::io;
 use std::time::Duration;
 
+use super::lifecycle::Unacknowledged;
 use crate::mqtt::packet::{ConnAck, Disconnect, PacketType};
 use crate::mqtt::property::Properties;
 use crate::mqtt::session::{Silence, Violation};
@@ -63,6 +64,8 @@ pub enum Error {
         connack: Box<ConnAck>,
         /// The version that CONNECT asked for.
         version: Version,
+        /// The flag that only this version understands, if one was given.
+        needed_by: Option<&'static str>,
     },
     /// The broker closed the connection instead of answering CONNECT.
     RefusedSilently(transport::Error),
@@ -96,6 +99,13 @@ pub enum Error {
         /// How many there were.
         tries: u32,
     },
+    /// The broker has ended one connection after the other when it got the same message.
+    Repeated {
+        /// The message.
+        packet: Unacknowledged,
+        /// How the last connection ended.
+        last: Box<Error>,
+    },
     /// What answers behind the WebSocket is no MQTT broker; what it said.
     NotMqtt(String),
     /// The broker broke MQTT.
@@ -115,7 +125,7 @@ impl std::fmt::Display for Error {
                 tried.as_ref().map_or(Ok(()), |tried| write!(f, " ({tried})"))
             }
             Self::Redirected { to, error } => write!(f, "redirected to {to}: {error}"),
-            Self::Refused { connack, version } => {
+            Self::Refused { connack, version, .. } => {
                 let words = connack.code.connack_words();
                 match connack.code.0 {
                     0x01 | 0x84 => write!(f, "the broker refused MQTT {version}: {words}")?,
@@ -145,6 +155,13 @@ impl std::fmt::Display for Error {
             }
             Self::NotMended { last, tries } => {
                 write!(f, "connection lost, and {tries} tries to connect again failed: {last}")
+            }
+            Self::Repeated { packet: Unacknowledged { record, message }, last } => {
+                write!(f, "message {record}")?;
+                if let Some((topic, qos)) = message {
+                    write!(f, " (topic {}, QoS {qos})", topic.escape_debug())?;
+                }
+                write!(f, " ended three connections in a row and is given up: {last}")
             }
             Self::NotMqtt(said) => {
                 write!(

@@ -230,6 +230,8 @@ impl Subscriber<'_> {
             | Event::Input(_)
             | Event::WebSocketPong
             | Event::Sendable
+            | Event::Connected(_)
+            | Event::Closed(_)
             | Event::Reconnected => Ok(None),
         }
     }

@@ -26,8 +26,7 @@ pub fn require_version_5(options: &mut Options) -> Result<()> {
         options.versions.contains(&Version::V5),
         Usage::new("--latency: only MQTT 5 has the user properties that it needs")
     );
-    options.versions = vec![Version::V5];
-    options.session.version = Version::V5;
+    options.require_version_5("--latency");
     Ok(())
 }
 

@@ -304,7 +304,12 @@ impl Requester<'_> {
             }
             Event::Alarm => return Ok(self.time_is_up()),
             Event::Reconnected => self.tell_lost(),
-            Event::Mqtt(_) | Event::WebSocketPong | Event::Woken | Event::Sendable => {}
+            Event::Mqtt(_)
+            | Event::WebSocketPong
+            | Event::Woken
+            | Event::Sendable
+            | Event::Connected(_)
+            | Event::Closed(_) => {}
         }
         Ok(None)
     }

@@ -22,14 +22,13 @@ use crate::terminal::screen;
 
 /// Some wishes are only understood by MQTT 5.
 pub fn require_version_5(args: &cli::Subscribe, options: &mut Options) -> Result<()> {
-    if args.needs_version_5() {
+    if let Some(flag) = args.version_5_flag() {
         let flags = "--retain-as-published, --retain-handling, --no-local and --reply";
         ensure!(
             options.versions.contains(&Version::V5),
             Usage::new(format!("{flags}: only MQTT 5 has these"))
         );
-        options.versions = vec![Version::V5];
-        options.session.version = Version::V5;
+        options.require_version_5(flag);
     }
     Ok(())
 }

@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::mqtt::packet::{Ack, Decoder, Packet, PacketId, PacketType, Part, Subscription};
+use crate::mqtt::packet::{Ack, Credentials, Decoder, Packet, PacketId, PacketType, Part, Subscription};
 use crate::mqtt::property::Properties;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::scram::Scram;
@@ -136,6 +136,11 @@ impl Session {
     /// Tries another version at the next connection.
     pub fn set_version(&mut self, version: Version) {
         self.config.version = version;
+    }
+
+    /// User name and password of the next CONNECT.
+    pub fn set_credentials(&mut self, credentials: Credentials) {
+        self.config.credentials = credentials;
     }
 
     /// Keeps user name and password out of the next CONNECT: it goes to another server than they

@@ -122,6 +122,13 @@ impl Session {
         self.exchanges.publishing()
     }
 
+    /// Topic and QoS of the oldest message that has not come to its end, unless the server has it
+    /// already.
+    pub fn unfinished_message(&self) -> Option<(String, QoS)> {
+        let head = self.exchanges.first_message()?;
+        Some((head.topic.as_ref().map_or("", |topic| topic.as_str()).to_owned(), head.qos))
+    }
+
     /// The caller's number of the oldest message that has not come to its end.
     pub fn first_unfinished(&self) -> Option<u64> {
         self.exchanges.first_unfinished()

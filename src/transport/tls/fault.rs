@@ -104,6 +104,60 @@ fn may_mean_a_certificate(alert: AlertDescription) -> bool {
     )
 }
 
+impl TlsError {
+    /// Whether an established connection that ended like this ended because of us, so that another
+    /// one would end in the same way: a certificate, or a refusal of ours.
+    pub fn means_us(&self) -> bool {
+        match self {
+            Self::Name(_)
+            | Self::Certificate(_)
+            | Self::ClientCertificateRequired
+            | Self::ClientCertificateMissed
+            | Self::ClientCertificateRefused(_) => true,
+            Self::Alert(alert) => matches!(
+                alert,
+                AlertDescription::CertificateRequired
+                    | AlertDescription::NoCertificate
+                    | AlertDescription::BadCertificate
+                    | AlertDescription::UnsupportedCertificate
+                    | AlertDescription::CertificateRevoked
+                    | AlertDescription::CertificateExpired
+                    | AlertDescription::CertificateUnknown
+                    | AlertDescription::UnknownCA
+                    | AlertDescription::AccessDenied
+            ),
+            Self::NotTls(_)
+            | Self::Incompatible(_)
+            | Self::Closed
+            | Self::HandshakeTooLong
+            | Self::Protocol(_) => false,
+        }
+    }
+
+    /// Whether a handshake that ended like this may succeed the next time: what was sent was
+    /// damaged on the way, or the server is just starting.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Closed | Self::Protocol(rustls::Error::DecryptError) => true,
+            Self::Alert(alert) => matches!(
+                alert,
+                AlertDescription::BadRecordMac
+                    | AlertDescription::InternalError
+                    | AlertDescription::UserCanceled
+            ),
+            Self::Name(_)
+            | Self::Certificate(_)
+            | Self::NotTls(_)
+            | Self::ClientCertificateRequired
+            | Self::ClientCertificateMissed
+            | Self::ClientCertificateRefused(_)
+            | Self::Incompatible(_)
+            | Self::HandshakeTooLong
+            | Self::Protocol(_) => false,
+        }
+    }
+}
+
 impl From<rustls::Error> for TlsError {
     fn from(error: rustls::Error) -> Self {
         match error {

@@ -27,8 +27,7 @@ pub fn require_version_5(args: &cli::Publish, options: &mut Options) -> Result<(
                 options.versions[0]
             ))
         );
-        options.versions = vec![Version::V5];
-        options.session.version = Version::V5;
+        options.require_version_5("--request");
     }
     Ok(())
 }
