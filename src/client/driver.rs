@@ -210,6 +210,13 @@ impl Client {
             {
                 return self.judge(event);
             }
+            // Answers that wait for a server that does not read hold reading back.
+            if self.session.must_stop_reading() {
+                self.gather();
+                if self.session.must_stop_reading() {
+                    return Ok(None);
+                }
+            }
             match self.read()? {
                 Some(bytes) => self.session.receive(bytes, self.now),
                 None => return Ok(None),

@@ -53,7 +53,11 @@ enum State {
     Connecting,
     /// CONNACK came with success.
     Online,
-    /// DISCONNECT was sent or received, or CONNECT was refused: nothing more is said.
+    /// Our DISCONNECT is sent: nothing may be sent after it `[MQTT-3.14.4-1]`, but what the server
+    /// has still to say counts.
+    Closing,
+    /// DISCONNECT was received, CONNECT was refused, or the server broke the protocol: nothing more
+    /// is read or sent.
     Ended,
 }
 
@@ -199,7 +203,7 @@ impl Session {
     /// A run of acknowledgements of success, which almost all answers are: no packet is made of
     /// each.
     fn acknowledgements(&mut self) -> Result<Option<Event>, Violation> {
-        if self.state != State::Online || self.config.trace {
+        if !matches!(self.state, State::Online | State::Closing) || self.config.trace {
             return Ok(None);
         }
         let mut some_ended = false;
@@ -249,6 +253,8 @@ impl Session {
                 self.continue_authentication(&auth).map(|()| None)
             }
             (State::Connecting, other) => Err(Violation::Unexpected(other.packet_type().name())),
+            // It could not be acknowledged any more, so the server will send it again.
+            (State::Closing, Packet::Publish(_)) => Ok(None),
             (_, Packet::Publish(publish)) => self.published(publish),
             (_, Packet::PubAck(ack)) => {
                 let ended = self.exchanges.puback(ack.packet_id)?;
@@ -328,7 +334,7 @@ impl Session {
             return self.send_success(PacketType::PubComp, packet_id);
         }
         let code = ReasonCode::PACKET_IDENTIFIER_NOT_FOUND;
-        self.send(&Packet::PubComp(Ack { code, ..Ack::success(packet_id) }));
+        self.send_answer(&Packet::PubComp(Ack { code, ..Ack::success(packet_id) }));
     }
 
     /// When [`Session::expire`] must be called, if nothing happens before.
@@ -366,6 +372,13 @@ impl Session {
             self.keep_alive.sent(now);
         }
         piece
+    }
+
+    /// Whether more than 64 KiB of acknowledgements (PUBACK, PUBREC, PUBREL, PUBCOMP) wait in
+    /// [`Session::outgoing`]: the server sends without reading. Feed nothing more until they are
+    /// taken, or a server could fill our memory.
+    pub fn must_stop_reading(&self) -> bool {
+        self.outbox.has_too_many_answers()
     }
 
     /// The next line of the packet log, when the configuration asked for one.

@@ -11,11 +11,27 @@ pub const LONGEST_COPIED: usize = 16 * 1024 - 1;
 /// Above this many waiting bytes nothing more is published, until they were taken.
 const ROOM: usize = 256 * 1024;
 
+/// Above this many bytes of waiting acknowledgements nothing more should be read from the server,
+/// whose packets they answer. They are 16,384 of the usual four bytes: as many as our Receive
+/// Maximum, and so more than a server that reads us ever lets wait.
+const MOST_ANSWERS: usize = 64 * 1024;
+
+/// Bytes that are sent from where they lie, and how many of them are acknowledgements.
+#[derive(Debug)]
+struct Piece {
+    bytes: Bytes,
+    answers: usize,
+}
+
 /// An ordered queue of bytes.
 #[derive(Debug, Default)]
 pub struct Outbox {
-    pieces: VecDeque<Bytes>,
+    pieces: VecDeque<Piece>,
     tail: BytesMut,
+    /// How many bytes of the tail are acknowledgements.
+    tail_answers: usize,
+    /// How many bytes are acknowledgements, in the pieces and in the tail.
+    answers: usize,
     waiting: usize,
     /// Each piece is one packet.
     whole_packets: bool,
@@ -34,16 +50,36 @@ impl Outbox {
         &mut self.tail
     }
 
+    /// The latest `length` bytes of the buffer are an acknowledgement.
+    #[inline]
+    pub fn count_answer(&mut self, length: usize) {
+        self.tail_answers += length;
+        self.answers += length;
+    }
+
+    /// Whether more acknowledgements wait than a server that reads us can have asked for.
+    pub fn has_too_many_answers(&self) -> bool {
+        self.answers > MOST_ANSWERS
+    }
+
     /// The payload of the PUBLISH whose header was just written.
     pub fn push(&mut self, payload: &Bytes) {
         if payload.len() <= LONGEST_COPIED || self.whole_packets {
             self.tail.extend_from_slice(payload);
         } else {
-            let head = self.tail.split().freeze();
-            self.waiting += head.len() + payload.len();
-            self.pieces.push_back(head);
-            self.pieces.push_back(payload.clone());
+            self.split_tail();
+            self.push_piece(payload.clone(), 0);
         }
+    }
+
+    fn split_tail(&mut self) {
+        let (head, answers) = (self.tail.split().freeze(), std::mem::take(&mut self.tail_answers));
+        self.push_piece(head, answers);
+    }
+
+    fn push_piece(&mut self, bytes: Bytes, answers: usize) {
+        self.waiting += bytes.len();
+        self.pieces.push_back(Piece { bytes, answers });
     }
 
     /// The payload of the PUBLISH whose header was just written will come in pieces, `length` bytes
@@ -51,9 +87,7 @@ impl Outbox {
     pub fn begin_stream(&mut self, length: usize) {
         self.stream = length;
         if !self.whole_packets {
-            let head = self.tail.split().freeze();
-            self.waiting += head.len();
-            self.pieces.push_back(head);
+            self.split_tail();
         }
     }
 
@@ -68,8 +102,7 @@ impl Outbox {
         if self.whole_packets {
             self.tail.extend_from_slice(&piece);
         } else {
-            self.waiting += piece.len();
-            self.pieces.push_back(piece);
+            self.push_piece(piece, 0);
         }
     }
 
@@ -85,15 +118,24 @@ impl Outbox {
 
     /// The next piece to send.
     pub fn take(&mut self) -> Option<Bytes> {
-        if let Some(piece) = self.pieces.pop_front() {
-            self.waiting -= piece.len();
-            return Some(piece);
+        if let Some(Piece { bytes, answers }) = self.pieces.pop_front() {
+            self.waiting -= bytes.len();
+            self.answers -= answers;
+            return Some(bytes);
         }
         if self.tail.is_empty() || self.is_streaming() {
             return None;
         }
         let length = if self.whole_packets { first_packet(&self.tail) } else { self.tail.len() };
-        Some(self.tail.split_to(length).freeze())
+        let bytes = self.tail.split_to(length).freeze();
+        let answers = if !self.whole_packets || is_answer(&bytes) {
+            length.min(self.tail_answers)
+        } else {
+            0
+        };
+        self.tail_answers -= answers;
+        self.answers -= answers;
+        Some(bytes)
     }
 
     /// Forgets everything: the connection it was for is gone.
@@ -112,6 +154,11 @@ fn first_packet(bytes: &[u8]) -> usize {
         }
     }
     bytes.len()
+}
+
+/// Whether this packet is a PUBACK, PUBREC, PUBREL or PUBCOMP (§2.1.2).
+fn is_answer(packet: &[u8]) -> bool {
+    packet.first().is_some_and(|first| matches!(first >> 4, 4..=7))
 }
 
 #[cfg(test)]
@@ -138,5 +185,30 @@ mod tests {
         assert_eq!(outbox.take().unwrap().len(), 7);
         outbox.clear();
         assert!(outbox.whole_packets && outbox.take().is_none());
+    }
+
+    #[test]
+    fn acknowledgements_are_counted_until_they_are_taken() {
+        for whole_packets in [false, true] {
+            let mut outbox = Outbox::new(whole_packets);
+            let answer = |outbox: &mut Outbox, times: usize| {
+                for _ in 0..times {
+                    outbox.buffer().extend_from_slice(&[0x40, 2, 0, 1]);
+                    outbox.count_answer(4);
+                }
+            };
+            let most = MOST_ANSWERS / 4;
+            answer(&mut outbox, most / 2);
+            outbox.buffer().extend_from_slice(&[0x30, 0x83, 0x80, 0x02, 0, 1, b't']);
+            outbox.push(&Bytes::from(vec![b'x'; 32 * 1024]));
+            answer(&mut outbox, most - most / 2);
+            assert!(!outbox.has_too_many_answers());
+            answer(&mut outbox, 1);
+            assert!(outbox.has_too_many_answers());
+            assert!(outbox.take().is_some());
+            assert!(!outbox.has_too_many_answers(), "one packet, or a piece of many");
+            while outbox.take().is_some() {}
+            assert_eq!((outbox.answers, outbox.tail_answers), (0, 0));
+        }
     }
 }

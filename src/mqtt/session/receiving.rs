@@ -96,6 +96,7 @@ impl Session {
     /// A part of a large message.
     pub(super) fn part(&mut self, part: Part) -> Result<Option<Event>, Violation> {
         match part {
+            _ if self.state == State::Closing => Ok(None),
             Part::Packet(_) => Ok(None),
             Part::Begins(publish, length) => self.begins(publish, length),
             Part::Piece(piece) => Ok(self.piece(piece)),

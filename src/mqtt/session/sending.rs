@@ -221,7 +221,10 @@ impl Session {
         self.send(&Packet::PingReq);
     }
 
-    /// Says goodbye; nothing is sent or understood after it.
+    /// Sends DISCONNECT. Nothing is sent after it `[MQTT-3.14.4-1]`, but with a `code` of success
+    /// the session goes on reading: acknowledgements complete what is in flight, and a DISCONNECT
+    /// with a reason is an event; messages are dropped, the server will send them again. With an
+    /// error the session has ended.
     pub fn disconnect(&mut self, code: ReasonCode) {
         // Before MQTT 5 a DISCONNECT has no reason, and means that all is well: the will is
         // discarded.
@@ -236,20 +239,40 @@ impl Session {
             }
             self.send(&Packet::Disconnect(Disconnect { code, properties }));
         }
-        self.state = State::Ended;
+        self.state = match self.state {
+            State::Online | State::Closing if !code.is_error() => State::Closing,
+            _ => State::Ended,
+        };
     }
 
     pub(super) fn send(&mut self, packet: &Packet) {
+        if self.state == State::Closing {
+            return;
+        }
         self.note("sending", packet);
         packet.encode(self.config.version, self.outbox.buffer()).expect(
             "packets of our own making fit: the command line checks the lengths of what the user gave",
         );
     }
 
+    /// Sends an acknowledgement that is counted among the answers, see
+    /// [`Session::must_stop_reading`].
+    pub(super) fn send_answer(&mut self, packet: &Packet) {
+        let before = self.outbox.buffer().len();
+        self.send(packet);
+        let length = self.outbox.buffer().len() - before;
+        self.outbox.count_answer(length);
+    }
+
     /// Sends an acknowledgement of success.
     pub(super) fn send_success(&mut self, packet: PacketType, packet_id: PacketId) {
+        if self.state == State::Closing {
+            return;
+        }
         self.note_description("sending", || Ack::describe(packet, packet_id, ReasonCode::SUCCESS));
-        self.outbox.buffer().extend_from_slice(&Ack::success_packet(packet, packet_id));
+        let packet = Ack::success_packet(packet, packet_id);
+        self.outbox.buffer().extend_from_slice(&packet);
+        self.outbox.count_answer(packet.len());
     }
 
     pub(super) fn send_publish(

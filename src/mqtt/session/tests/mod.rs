@@ -5,6 +5,7 @@ mod aliases;
 mod audit;
 mod authentication;
 mod broker;
+mod closing;
 mod identifiers;
 mod inbound;
 mod keep_alive;
