@@ -5,7 +5,6 @@ use std::process::ExitCode;
 
 use crate::client;
 use crate::mqtt::session::Violation;
-use crate::transport;
 
 /// The exit codes, a promise to scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,7 +115,6 @@ fn client_exit(error: &client::Error) -> Exit {
         | Error::Silent(_)
         | Error::MessageTorn { .. }
         | Error::NotMended { .. } => Exit::Lost,
-        Error::Lost(transport::Error::Tls(error)) if !error.means_us() => Exit::Lost,
         Error::Transport(error) | Error::Lost(error) => transport_exit(error),
         // What [`Error::root`] never is.
         Error::Redirected { .. } => Exit::Upgrade,
@@ -134,7 +132,9 @@ fn transport_exit(error: &crate::transport::Error) -> Exit {
         Error::Tls(_) | Error::Io { phase: Phase::Tls, .. } => Exit::Tls,
         Error::Upgrade(_) | Error::Io { phase: Phase::Upgrade, .. } => Exit::Upgrade,
         Error::WebSocket(WebSocketError::Closed { .. } | WebSocketError::Ended { .. })
+        | Error::BrokenTls { phase: Phase::Open, .. }
         | Error::Io { phase: Phase::Open, .. } => Exit::Lost,
+        Error::BrokenTls { .. } => Exit::Tls,
         Error::WebSocket(_) => Exit::Protocol,
         Error::Io { .. } => Exit::Unreached,
     }

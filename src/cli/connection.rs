@@ -150,6 +150,8 @@ impl Connection {
         let mut credentials = self.credentials.resolve(&endpoint)?;
         let authentication = self.credentials.authentication(&mut credentials)?;
         let versions = self.session.versions(&credentials, authentication.is_some())?;
+        let version_choice =
+            self.session.version_choice(&credentials, authentication.is_some());
         let mut session = self.session.resolve(credentials, versions[0], self.debug > 0)?;
         session.authentication = authentication;
         session.maximum_packet = self.handshake.max_message_size.unwrap_or(session.maximum_packet);
@@ -172,7 +174,7 @@ impl Connection {
                 longest: self.reconnect_delay.1,
                 tries: self.reconnect_tries,
             },
-            version_choice: self.session.version_choice(versions.len()),
+            version_choice,
             versions,
             credentials: None,
             session,

@@ -100,13 +100,18 @@ impl Session {
         }
     }
 
-    /// Who chose this many versions.
-    pub fn version_choice(&self, count: usize) -> VersionChoice {
-        match (self.protocol_version, self.will_delay) {
-            (Some(_), _) => VersionChoice::Asked,
-            (None, _) if count > 1 => VersionChoice::Ours,
-            (None, Some(_)) => VersionChoice::NeededBy("--will-delay"),
-            (None, None) => VersionChoice::NeededBy("--auth-method"),
+    /// Who chose the versions.
+    pub fn version_choice(&self, credentials: &Credentials, enhanced: bool) -> VersionChoice {
+        let lonely_password = credentials.password.is_some() && credentials.username.is_none();
+        let needs = [
+            (lonely_password, client::LONELY_PASSWORD),
+            (enhanced, "--auth-method"),
+            (self.will_delay.is_some(), "--will-delay"),
+        ];
+        match needs.into_iter().find(|(given, _)| *given) {
+            Some((_, flag)) => VersionChoice::NeededBy(flag),
+            None if self.protocol_version.is_some() => VersionChoice::Asked,
+            None => VersionChoice::Ours,
         }
     }
 

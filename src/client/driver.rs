@@ -74,7 +74,7 @@ impl Client {
                 .unanswered()
                 .filter(|_| self.session.is_asking())
                 .map(|unanswered| unanswered.to_string()),
-            client_id: self.session.config().client_id.to_string(),
+            is_subscriber: self.session.is_subscriber(),
         }
     }
 

@@ -20,6 +20,8 @@ pub enum Step {
     Transport(Phase),
     /// CONNECT is sent, CONNACK is awaited.
     ConnAck,
+    /// The same for a version that another one was tried after.
+    ConnAckTo(Version),
 }
 
 impl std::fmt::Display for Step {
@@ -27,6 +29,7 @@ impl std::fmt::Display for Step {
         match self {
             Self::Transport(phase) => phase.fmt(f),
             Self::ConnAck => f.write_str("CONNACK"),
+            Self::ConnAckTo(version) => write!(f, "CONNACK to MQTT {version}"),
         }
     }
 }
@@ -103,8 +106,8 @@ pub enum Error {
     Repeated {
         /// The message.
         packet: Unacknowledged,
-        /// How the last connection ended.
-        last: Box<Error>,
+        /// Its number, if there are others.
+        number: Option<u64>,
     },
     /// What answers behind the WebSocket is no MQTT broker; what it said.
     NotMqtt(String),
@@ -156,12 +159,14 @@ impl std::fmt::Display for Error {
             Self::NotMended { last, tries } => {
                 write!(f, "connection lost, and {tries} tries to connect again failed: {last}")
             }
-            Self::Repeated { packet: Unacknowledged { record, message }, last } => {
-                write!(f, "message {record}")?;
-                if let Some((topic, qos)) = message {
-                    write!(f, " (topic {}, QoS {qos})", topic.escape_debug())?;
+            Self::Repeated { packet, number } => {
+                f.write_str("the server ended three connections in a row on ")?;
+                match number {
+                    Some(number) => write!(f, "message {number}")?,
+                    None => f.write_str("this message")?,
                 }
-                write!(f, " ended three connections in a row and is given up: {last}")
+                let Some((topic, qos)) = &packet.message else { return Ok(()) };
+                write!(f, " (topic {}, QoS {qos})", topic.escape_debug())
             }
             Self::NotMqtt(said) => {
                 write!(

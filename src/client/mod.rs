@@ -26,8 +26,8 @@ use connection::Connection;
 pub use connection::Established;
 pub use error::{Error, Step};
 use lifecycle::{Input, Lifecycle, Policy, Remains};
-pub use lifecycle::Reconnect;
-pub use options::{Notice, Options, VersionChoice};
+pub use lifecycle::{Reconnect, Unacknowledged};
+pub use options::{LONELY_PASSWORD, Notice, Options, VersionChoice};
 use poller::Poller;
 pub use poller::{Remote, Source};
 

@@ -29,6 +29,9 @@ pub enum VersionChoice {
     NeededBy(&'static str),
 }
 
+/// The name of [`VersionChoice::NeededBy`] for a password without a user name.
+pub const LONELY_PASSWORD: &str = "a password without a user name";
+
 /// What a client is asked to do.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Options {

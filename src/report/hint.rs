@@ -22,7 +22,27 @@ pub fn of(error: &anyhow::Error) -> Option<Cow<'static, str>> {
         {
             Some(Cow::Owned(path_hint(&refusal.target)))
         }
+        client::Error::Refused { needed_by: Some(flag), connack, .. }
+            if matches!(connack.code.0, 0x01 | 0x84) =>
+        {
+            Some(Cow::Owned(version_5_hint(flag)))
+        }
+        client::Error::Repeated { number: Some(number), .. } => Some(Cow::Owned(format!(
+            "{REPEATED}: correct the message, or go on with number {}",
+            number + 1
+        ))),
         error => client_hint(error).map(Cow::Borrowed),
+    }
+}
+
+/// A server that does not take a message rarely says why.
+const REPEATED: &str = "it may forbid its topic, QoS, retain flag or size";
+
+/// What was asked for needs MQTT 5, so another version is no help.
+fn version_5_hint(flag: &str) -> String {
+    match flag {
+        client::LONELY_PASSWORD => format!("{flag} needs MQTT 5: give one with -u"),
+        flag => format!("{flag} needs MQTT 5: leave it out, or use a broker that speaks MQTT 5"),
     }
 }
 
@@ -53,7 +73,8 @@ fn client_hint(error: &client::Error) -> Option<&'static str> {
             "does a WebSocket server listen there, at this path? a raw MQTT or TLS port waits in silence, \
              and so do some brokers at another path than theirs",
         ),
-        Error::ConnectTimedOut { step: Step::ConnAck, .. } => Some(
+        Error::Repeated { .. } => Some(REPEATED),
+        Error::ConnectTimedOut { step: Step::ConnAck | Step::ConnAckTo(_), .. } => Some(
             "the WebSocket is open but no MQTT broker answers behind it; try another --path or -V",
         ),
         Error::Refused { connack, .. } if matches!(connack.code.0, 4 | 5 | 0x86 | 0x87) => {
@@ -172,7 +193,7 @@ fn proxy_hint(error: &ProxyError) -> Option<&'static str> {
 
 fn transport_hint(error: &transport::Error) -> Option<&'static str> {
     match error {
-        transport::Error::Tls(error) => tls_hint(error),
+        transport::Error::Tls(error) | transport::Error::BrokenTls { error, .. } => tls_hint(error),
         transport::Error::Upgrade(error) => upgrade_hint(error),
         _ => None,
     }

@@ -14,8 +14,16 @@ use super::words::io_words;
 /// The failure of a transport. One line, lower case, without hint.
 #[derive(Debug)]
 pub enum Error {
-    /// TLS failed, during the handshake or later.
+    /// TLS failed: its handshake, or the server refused us after it.
     Tls(TlsError),
+    /// TLS failed after its handshake, by what is neither our fault nor the server's: bytes that
+    /// were changed on the way, an alert that says so. The connection is lost.
+    BrokenTls {
+        /// What we were doing.
+        phase: Phase,
+        /// What was wrong with the bytes.
+        error: TlsError,
+    },
     /// The server did not upgrade to WebSocket.
     Upgrade(UpgradeError),
     /// The WebSocket connection ended, or was broken.
@@ -33,7 +41,7 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tls(error) => error.fmt(f),
+            Self::Tls(error) | Self::BrokenTls { error, .. } => error.fmt(f),
             Self::Upgrade(error) => error.fmt(f),
             Self::WebSocket(error) => error.fmt(f),
             Self::Io { phase: Phase::Open, source } if source.kind() == io::ErrorKind::TimedOut => {
@@ -73,6 +81,7 @@ impl Error {
         matches!(
             self,
             Self::WebSocket(WebSocketError::Closed { .. } | WebSocketError::Ended { .. })
+                | Self::BrokenTls { phase: Phase::Open, .. }
                 | Self::Io { phase: Phase::Open, .. }
         )
     }
@@ -95,11 +104,95 @@ impl Error {
         matches!(self, Self::WebSocket(WebSocketError::Closed { code: Some(1009), .. }))
     }
 
-    /// An error of the stream during `phase`; TLS passes its own through `io::Error`.
+    /// An error of the stream during `phase`. TLS passes its own through `io::Error`, and only
+    /// after its handshake.
     pub(super) fn from_stream(phase: Phase, source: io::Error) -> Self {
         match source.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>()) {
-            Some(error) => error.clone().into(),
+            Some(error) if error.is_refusal() => error.clone().into(),
+            Some(error) => Self::BrokenTls { phase, error: error.clone() },
             None => Self::Io { phase, source },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tls::{Alert, CertificateFault, Plain};
+    use super::*;
+    use rustls::{InvalidMessage, PeerIncompatible, PeerMisbehaved};
+
+    /// What TLS says after its handshake, as the stream hands it on.
+    fn told(phase: Phase, error: TlsError) -> Error {
+        Error::from_stream(phase, io::Error::new(io::ErrorKind::InvalidData, error))
+    }
+
+    #[test]
+    fn damage_to_tls_is_a_lost_connection_and_a_refusal_is_not() {
+        let alert = |code: u8| TlsError::Alert(Alert::from(code));
+        let damage = [
+            // Alerts by their registered numbers (RFC 8446 §6).
+            alert(10), // unexpected_message
+            alert(20), // bad_record_mac
+            alert(22), // record_overflow
+            alert(47), // illegal_parameter
+            alert(50), // decode_error
+            alert(51), // decrypt_error
+            alert(80), // internal_error
+            alert(90), // user_canceled
+            alert(200),
+            TlsError::Closed,
+            TlsError::HandshakeTooLong,
+            TlsError::NotTls(Plain::Http),
+            TlsError::Incompatible(PeerIncompatible::NoCipherSuitesInCommon),
+            TlsError::Protocol(rustls::Error::DecryptError),
+            TlsError::Protocol(rustls::Error::PeerSentOversizedRecord),
+            TlsError::Protocol(InvalidMessage::InvalidContentType.into()),
+            TlsError::Protocol(PeerMisbehaved::TooManyEmptyFragments.into()),
+        ];
+        for error in damage {
+            for phase in [Phase::Upgrade, Phase::Open] {
+                let told = told(phase, error.clone());
+                assert!(matches!(told, Error::BrokenTls { .. }), "{told:?}");
+                assert_eq!(told.is_end(), phase == Phase::Open, "{told:?}");
+            }
+        }
+        let mut refusals = vec![
+            TlsError::Name("x".into()),
+            TlsError::Certificate(CertificateFault::Revoked),
+            TlsError::ClientCertificateRequired,
+            TlsError::ClientCertificateMissed,
+            TlsError::ClientCertificateRefused(Alert::UnknownCA),
+        ];
+        refusals.extend(
+            [40, 41, 42, 43, 44, 45, 46, 48, 49, 70, 71, 111, 112, 115, 116, 120].map(alert),
+        );
+        for error in refusals {
+            let told = told(Phase::Open, error);
+            assert!(matches!(told, Error::Tls(_)) && !told.is_end(), "{told:?}");
+        }
+    }
+
+    #[test]
+    fn only_what_ends_an_open_connection_is_an_end() {
+        let socket = |phase| Error::Io { phase, source: io::ErrorKind::ConnectionReset.into() };
+        let closed = |code| WebSocketError::Closed { code, reason: String::new() };
+        let ends = [
+            WebSocketError::Ended { cause: None }.into(),
+            closed(None).into(),
+            closed(Some(1009)).into(),
+            closed(Some(1014)).into(),
+            socket(Phase::Open),
+        ];
+        assert!(ends.iter().all(Error::is_end), "{ends:?}");
+        let others = [
+            WebSocketError::TextFrame.into(),
+            WebSocketError::TooLarge { size: 2, limit: 1 }.into(),
+            WebSocketError::Protocol(String::new()).into(),
+            UpgradeError::Closed.into(),
+            TlsError::Closed.into(),
+            socket(Phase::Tls),
+            socket(Phase::Upgrade),
+        ];
+        assert!(!others.iter().any(Error::is_end), "{others:?}");
     }
 }

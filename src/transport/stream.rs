@@ -42,13 +42,16 @@ pub struct Stream {
 struct Layer<B> {
     below: B,
     tls: Option<Box<tls::Connection>>,
+    /// Why nothing can be decrypted any more; told after what came before it.
+    broken: Option<TlsError>,
 }
 
 impl Stream {
     /// Bytes as they are, through the `tunnel` if there is one.
     pub fn plain(wire: Wire, tunnel: Option<Box<tls::Connection>>) -> Self {
-        let below = Layer { below: wire, tls: tunnel };
-        Self { top: Layer { below, tls: None }, first: Vec::new(), given_back: Bytes::new() }
+        let below = Layer { below: wire, tls: tunnel, broken: None };
+        let top = Layer { below, tls: None, broken: None };
+        Self { top, first: Vec::new(), given_back: Bytes::new() }
     }
 
     /// TLS to `host`, through the `tunnel` if there is one; [`Stream::handshake`] begins it.
@@ -93,7 +96,7 @@ impl Stream {
 
     /// Moves the handshake as far as the inbox allows; true when plain bytes may flow.
     pub fn handshake(&mut self) -> Result<bool, Error> {
-        let Layer { below, tls } = &mut self.top;
+        let Layer { below, tls, .. } = &mut self.top;
         let Some(tls) = tls else { return Ok(true) };
         loop {
             send_records(tls, below).map_err(|source| Error::from_stream(Phase::Tls, source))?;
@@ -183,10 +186,13 @@ impl<B: BufRead + Write> BufRead for Layer<B> {
                 Err(error) => return Err(error),
                 Ok(_) => break,
             }
+            if let Some(error) = &self.broken {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, error.clone()));
+            }
             tls.session.read_tls(&mut self.below)?;
-            // What a server says first was looked at during the handshake.
-            process(tls, &mut self.below, &[])
-                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+            // What a server says first was looked at during the handshake. What came before a
+            // record that cannot be decrypted is read first.
+            self.broken = process(tls, &mut self.below, &[]).err();
             // A key update wants an answer.
             send_records(tls, &mut self.below)?;
         }

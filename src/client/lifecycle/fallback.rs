@@ -102,10 +102,11 @@ pub fn progress(error: &Error) -> u8 {
         Error::Unreached(_) => 1,
         Error::ConnectTimedOut { step: Step::Transport(phase), .. }
         | Error::Transport(transport::Error::Io { phase, .. }) => phase_progress(*phase),
+        Error::Transport(transport::Error::BrokenTls { phase, .. }) => phase_progress(*phase),
         Error::Transport(transport::Error::Tls(_)) => phase_progress(Phase::Tls),
         Error::Transport(transport::Error::Upgrade(_)) => phase_progress(Phase::Upgrade),
         Error::Transport(transport::Error::WebSocket(_)) | Error::NotMqtt(_) => 4,
-        Error::ConnectTimedOut { step: Step::ConnAck, .. }
+        Error::ConnectTimedOut { step: Step::ConnAck | Step::ConnAckTo(_), .. }
         | Error::RefusedSilently(_)
         | Error::Lost(_)
         | Error::Silent(_)
@@ -153,10 +154,7 @@ impl Lifecycle {
             Fallback::OtherName => attempt.name = Name::Other,
             Fallback::Version(version) => attempt.plan.version = version,
         }
-        self.dial_fallback(attempt, fallback, &error);
-        if let super::State::Dialling(attempt) = &mut self.state {
-            attempt.told = Some(furthest(attempt.told.take(), error));
-        }
+        self.dial_fallback(attempt, fallback, error);
         Ok(())
     }
 
@@ -167,15 +165,14 @@ impl Lifecycle {
             self.state = super::State::AwaitingConnack(attempt);
             return;
         };
-        attempt.connack.silent.get_or_insert(attempt.plan.version);
-        attempt.plan.version = version;
+        let step = Step::ConnAckTo(std::mem::replace(&mut attempt.plan.version, version));
         self.outputs.push_back(Output::Drop);
         let after = self.policy.connect_timeout / SILENCE_PART;
-        let error = Error::ConnectTimedOut { step: Step::ConnAck, after, tried: None };
-        self.dial_fallback(attempt, Fallback::Version(version), &error);
+        let error = Error::ConnectTimedOut { step, after, tried: None };
+        self.dial_fallback(attempt, Fallback::Version(version), error);
     }
 
-    fn dial_fallback(&mut self, mut attempt: Box<Attempt>, fallback: Fallback, error: &Error) {
+    fn dial_fallback(&mut self, mut attempt: Box<Attempt>, fallback: Fallback, error: Error) {
         if let Some(endpoint) = self.policy.addresses.get(attempt.address) {
             attempt.plan.endpoint.clone_from(endpoint);
         }
@@ -190,22 +187,23 @@ impl Lifecycle {
             Fallback::Version(version) => format!("MQTT {version}"),
         };
         self.outputs.push_back(Output::Trace(format!("{error}; trying {next}")));
+        attempt.told = Some(furthest(attempt.told.take(), error));
         self.dial(Some(attempt));
     }
 
     /// A connection stands that was not the first to be tried.
     pub(super) fn tell_fallback(&mut self, attempt: &Attempt) {
+        let Some(error) = &attempt.told else { return };
         let version = attempt.plan.version;
-        if let Some(silent) = attempt.connack.silent {
-            self.warn(format!(
-                "connected with MQTT {version}: the broker did not answer a CONNECT of MQTT {silent}; \
-                 -V {version} spares the wait"
-            ));
-        } else if let Some(error) = &attempt.told {
-            let names = attempt.plan.subprotocols.join(", ");
-            self.warn(format!(
-                "connected with MQTT {version} and subprotocol {names}; the first try failed: {error}"
-            ));
-        }
+        let names = attempt.plan.subprotocols.join(", ");
+        let advice = match error {
+            Error::ConnectTimedOut { step: Step::ConnAckTo(_), .. } => {
+                format!("; -V {} leaves that try out", version.to_string().replace('.', ""))
+            }
+            _ => String::new(),
+        };
+        self.warn(format!(
+            "connected with MQTT {version} and subprotocol {names}; the first try failed: {error}{advice}"
+        ));
     }
 }

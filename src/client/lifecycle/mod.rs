@@ -115,8 +115,8 @@ pub struct Evidence {
     pub traffic: Option<Instant>,
     /// The SUBSCRIBE or UNSUBSCRIBE that was not answered, in words.
     pub unanswered: Option<String>,
-    /// The client id.
-    pub client_id: String,
+    /// Something was subscribed to, or is being.
+    pub is_subscriber: bool,
 }
 
 /// A message that was sent and not acknowledged.
@@ -270,8 +270,6 @@ pub struct Attempt {
 struct Connack {
     /// When silence means that the version is not understood.
     silent_at: Option<Instant>,
-    /// The version that was met by silence.
-    silent: Option<Version>,
     /// A write failed: until then we listen.
     failing: Option<(transport::Error, Instant)>,
 }
@@ -697,7 +695,7 @@ impl Lifecycle {
             return self.fail(error);
         }
         if let Some(Verdict::GiveUp(packet)) = verdict {
-            return self.fail(Error::Repeated { packet, last: Box::new(error) });
+            return self.fail(Error::Repeated { packet, number: None });
         }
         if !self.policy.retry.allows(attempts) {
             return self.fail(Error::NotMended { last: Box::new(error), tries: attempts });

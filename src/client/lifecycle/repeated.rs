@@ -38,9 +38,7 @@ pub enum Verdict {
 enum Kind {
     /// This message was sent, and not acknowledged.
     Message(u64),
-    /// SUBSCRIBE or UNSUBSCRIBE was sent, and not answered.
-    Subscribe,
-    /// Nothing was awaited.
+    /// All messages were acknowledged, and it was short.
     Short,
 }
 
@@ -80,16 +78,17 @@ impl Repeated {
         }
         match kind? {
             Kind::Message(_) => evidence.unacknowledged.clone().map(Verdict::GiveUp),
-            Kind::Subscribe => Some(Verdict::Warn(format!(
-                "{}: the broker has ended {ROUNDS} connections in a row instead of answering: \
-                 are there too many filters for it, or one that it forbids?",
-                evidence.unanswered.as_deref().unwrap_or("subscribing")
-            ))),
-            Kind::Short => Some(Verdict::Warn(format!(
-                "the broker has ended {ROUNDS} connections in a row soon after it accepted them: \
-                 does another client use the id {}? choose another with -i",
-                evidence.client_id
-            ))),
+            Kind::Short => {
+                let (when, forbids) = if evidence.is_subscriber {
+                    ("SUBSCRIBE", ", or the server forbids a filter, its QoS or so many filters")
+                } else {
+                    ("CONNACK", "")
+                };
+                Some(Verdict::Warn(format!(
+                    "the server ended three connections in a row soon after {when}: another \
+                     client may use the same id (choose another with -i){forbids}"
+                )))
+            }
         }
     }
 
@@ -122,7 +121,6 @@ fn kind_of(error: &Error, evidence: &Evidence, since: Instant, now: Instant) -> 
     match &evidence.unacknowledged {
         Some(first) if is_just_sent => Some(Kind::Message(first.record)),
         Some(_) => None,
-        None if evidence.unanswered.is_some() => Some(Kind::Subscribe),
         None => (now.saturating_duration_since(since) < SHORT).then_some(Kind::Short),
     }
 }

@@ -7,6 +7,7 @@ use super::{Attempt, Backoff, Lifecycle, Output, Purpose, State, fallback};
 use crate::client::error::Error;
 use crate::mqtt::reason::ReasonCode;
 use crate::transport;
+use crate::transport::tls::TlsError;
 use crate::transport::upgrade::UpgradeError;
 
 /// `--wait` pauses no longer than this between two tries.
@@ -135,7 +136,6 @@ impl Error {
         match self.root() {
             Self::Unreached(error) => !error.is_proxy_refusal(),
             Self::ConnectTimedOut { .. } | Self::RefusedSilently(_) | Self::Silent(_) => true,
-            Self::Lost(transport::Error::Tls(error)) => !error.means_us(),
             Self::Lost(error) => error.is_end() && !error.says_too_big(),
             Self::Transport(error) => is_passing(error),
             Self::Refused { connack, .. } => matches!(
@@ -219,10 +219,27 @@ fn is_unwelcome(code: ReasonCode) -> bool {
     )
 }
 
+/// Whether a handshake ended because of what happened to it on the way, not because of what either
+/// side is.
+fn is_damage(error: &TlsError) -> bool {
+    match error {
+        TlsError::Closed => true,
+        TlsError::Alert(_) | TlsError::Protocol(_) => !error.is_refusal(),
+        TlsError::Name(_)
+        | TlsError::Certificate(_)
+        | TlsError::NotTls(_)
+        | TlsError::ClientCertificateRequired
+        | TlsError::ClientCertificateMissed
+        | TlsError::ClientCertificateRefused(_)
+        | TlsError::Incompatible(_)
+        | TlsError::HandshakeTooLong => false,
+    }
+}
+
 /// Whether this may be a server, or the proxy before it, that is just starting.
 fn is_passing(error: &transport::Error) -> bool {
     match error {
-        transport::Error::Tls(error) => error.is_passing(),
+        transport::Error::Tls(error) => is_damage(error),
         transport::Error::Upgrade(UpgradeError::Status(refusal)) => {
             refusal.status >= 500 || refusal.status == 404 || refusal.status == 429
         }
@@ -230,6 +247,6 @@ fn is_passing(error: &transport::Error) -> bool {
             matches!(error, UpgradeError::Closed | UpgradeError::Truncated)
         }
         transport::Error::WebSocket(_) => error.is_end(),
-        transport::Error::Io { .. } => true,
+        transport::Error::BrokenTls { .. } | transport::Error::Io { .. } => true,
     }
 }

@@ -179,6 +179,11 @@ impl Session {
         asked
     }
 
+    /// Whether anything was subscribed to, or is being.
+    pub fn is_subscriber(&self) -> bool {
+        !self.subscriptions.is_empty()
+    }
+
     /// Whether a SUBSCRIBE or an UNSUBSCRIBE of this connection awaits its answer.
     pub fn is_asking(&self) -> bool {
         self.state == State::Online && self.exchanges.is_asking()

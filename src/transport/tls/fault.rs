@@ -86,6 +86,46 @@ impl TlsError {
     }
 }
 
+impl TlsError {
+    /// Whether this, told after the handshake, is the server's judgement of us, which another
+    /// connection does not change. With TLS 1.3 a server refuses a client certificate only then
+    /// (RFC 8446 §4.4.2.4). Everything else is damage: of the bytes, or of one connection's state.
+    pub fn is_refusal(&self) -> bool {
+        use AlertDescription as Alert;
+        match self {
+            Self::Name(_)
+            | Self::Certificate(_)
+            | Self::ClientCertificateRequired
+            | Self::ClientCertificateMissed
+            | Self::ClientCertificateRefused(_) => true,
+            Self::Alert(alert) => matches!(
+                alert,
+                Alert::NoCertificate
+                    | Alert::BadCertificate
+                    | Alert::UnsupportedCertificate
+                    | Alert::CertificateRevoked
+                    | Alert::CertificateExpired
+                    | Alert::CertificateUnknown
+                    | Alert::CertificateUnobtainable
+                    | Alert::CertificateRequired
+                    | Alert::UnknownCA
+                    | Alert::AccessDenied
+                    | Alert::HandshakeFailure
+                    | Alert::ProtocolVersion
+                    | Alert::InsufficientSecurity
+                    | Alert::UnrecognisedName
+                    | Alert::UnknownPSKIdentity
+                    | Alert::NoApplicationProtocol
+            ),
+            Self::NotTls(_)
+            | Self::Incompatible(_)
+            | Self::Closed
+            | Self::HandshakeTooLong
+            | Self::Protocol(_) => false,
+        }
+    }
+}
+
 /// Whether servers say this about the certificate of a client (RFC 8446 §6.2).
 fn may_mean_a_certificate(alert: AlertDescription) -> bool {
     use AlertDescription as Alert;
@@ -102,60 +142,6 @@ fn may_mean_a_certificate(alert: AlertDescription) -> bool {
             | Alert::AccessDenied
             | Alert::DecryptError
     )
-}
-
-impl TlsError {
-    /// Whether an established connection that ended like this ended because of us, so that another
-    /// one would end in the same way: a certificate, or a refusal of ours.
-    pub fn means_us(&self) -> bool {
-        match self {
-            Self::Name(_)
-            | Self::Certificate(_)
-            | Self::ClientCertificateRequired
-            | Self::ClientCertificateMissed
-            | Self::ClientCertificateRefused(_) => true,
-            Self::Alert(alert) => matches!(
-                alert,
-                AlertDescription::CertificateRequired
-                    | AlertDescription::NoCertificate
-                    | AlertDescription::BadCertificate
-                    | AlertDescription::UnsupportedCertificate
-                    | AlertDescription::CertificateRevoked
-                    | AlertDescription::CertificateExpired
-                    | AlertDescription::CertificateUnknown
-                    | AlertDescription::UnknownCA
-                    | AlertDescription::AccessDenied
-            ),
-            Self::NotTls(_)
-            | Self::Incompatible(_)
-            | Self::Closed
-            | Self::HandshakeTooLong
-            | Self::Protocol(_) => false,
-        }
-    }
-
-    /// Whether a handshake that ended like this may succeed the next time: what was sent was
-    /// damaged on the way, or the server is just starting.
-    pub fn is_passing(&self) -> bool {
-        match self {
-            Self::Closed | Self::Protocol(rustls::Error::DecryptError) => true,
-            Self::Alert(alert) => matches!(
-                alert,
-                AlertDescription::BadRecordMac
-                    | AlertDescription::InternalError
-                    | AlertDescription::UserCanceled
-            ),
-            Self::Name(_)
-            | Self::Certificate(_)
-            | Self::NotTls(_)
-            | Self::ClientCertificateRequired
-            | Self::ClientCertificateMissed
-            | Self::ClientCertificateRefused(_)
-            | Self::Incompatible(_)
-            | Self::HandshakeTooLong
-            | Self::Protocol(_) => false,
-        }
-    }
 }
 
 impl From<rustls::Error> for TlsError {

@@ -330,3 +330,27 @@ fn an_alert_of_the_server_is_told() {
         assert_eq!(error.to_string(), words);
     }
 }
+
+#[test]
+fn a_record_that_was_changed_on_the_way_is_a_lost_connection() {
+    let authority = authority();
+    let config = server_config(authority.identity(&["localhost"], |_| {}));
+    let port = listen(move |stream| {
+        let tls = StreamOwned::new(ServerConnection::new(Arc::new(config)).unwrap(), stream);
+        #[allow(clippy::result_large_err, clippy::unnecessary_wraps)]
+        let agree = |_: &Request, mut response: Response| {
+            response.headers_mut().insert("Sec-WebSocket-Protocol", "mqtt".parse().unwrap());
+            Ok(response)
+        };
+        let mut open = tungstenite::accept_hdr(tls, agree).unwrap();
+        let mut record = vec![0x17, 3, 3, 0, 64];
+        record.extend([0; 64]);
+        open.get_mut().sock.write_all(&record).unwrap();
+        let _ = open.read();
+    });
+    let error = connected("localhost", port, &authority.trusted())
+        .and_then(|mut client| client.read())
+        .unwrap_err();
+    assert!(matches!(error, Error::BrokenTls { phase: Phase::Open, .. }), "{error:?}");
+    assert!(error.is_end());
+}
