@@ -1,12 +1,14 @@
 //! Promises 1 to 5 of design.md §4 under faults: connections that break at any byte, brokers that restart,
 //! readers that stop, and SIGKILL. These tests must never know how the program keeps its promises.
 
+mod answers;
 #[expect(dead_code, reason = "tests/interop uses the rest")]
 #[path = "../interop/broker.rs"]
 mod broker;
 mod bytes;
 #[path = "../cli/support/certificates.rs"]
 mod certificates;
+mod closing;
 mod deaf;
 mod flood;
 #[path = "../cli/support/folder.rs"]
