@@ -31,14 +31,21 @@ struct Flooding {
 
 impl Flooding {
     fn start(version: &'static str, frame: &'static [u8], count: &str) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let url = format!("ws://{}/mqtt", listener.local_addr().unwrap());
+        let (listener, url) = listen();
         let flags = ["-V", version, "-t", "t", "-q", "2", "-C", count, "-k", "600"];
         let mut process = Process::start(&[&["sub", &url], &flags[..]].concat());
         let mut stdout = process.take_stdout();
         thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
         let socket = flood::subscribed(listener.accept().unwrap().0, version);
         Self { process, socket, version, frame, unfinished: 0 }
+    }
+
+    /// The same before a `pub` that waits for its input.
+    fn before_a_publisher(frame: &'static [u8]) -> Self {
+        let (listener, url) = listen();
+        let process = Process::start(&["pub", &url, "-V", "311", "-t", "t", "-q", "2", "-l", "-k", "600"]);
+        let socket = flood::connected(listener.accept().unwrap().0, "311");
+        Self { process, socket, version: "311", frame, unfinished: 0 }
     }
 
     /// Writes until the program takes nothing more; it must come to that, and need no memory for it.
@@ -72,6 +79,12 @@ impl Flooding {
         self.socket.write_all(if self.version == "5" { last_in_5 } else { last }).unwrap();
         assert_eq!(self.process.wait().0, Some(0));
     }
+}
+
+fn listen() -> (TcpListener, String) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let url = format!("ws://{}/mqtt", listener.local_addr().unwrap());
+    (listener, url)
 }
 
 /// A PUBREL for a message that is unknown or long done: PUBCOMP answers it.
@@ -108,6 +121,14 @@ fn publish_of_qos_2() {
 #[ignore = "§2k"]
 fn publish_of_qos_1() {
     Flooding::start("311", PUBLISH_1, "1000000000").stands_still();
+}
+
+/// Whoever is connected may be flooded.
+#[test]
+#[ignore = "§2k"]
+fn before_a_publisher() {
+    Flooding::before_a_publisher(PING).stands_still();
+    Flooding::before_a_publisher(PUBREL).stands_still();
 }
 
 #[test]

@@ -131,7 +131,7 @@ fn a_broker_that_makes_progress_is_waited_for() {
 #[test]
 fn a_broker_that_goes_on_for_ever_is_left() {
     let mut script = subscribed([Step::Send("30 <t> 'x'"), packet("e0")]);
-    script.push(Step::Flood(b"\x82\x05\x30\x03\x00\x01t".repeat(20 << 20)));
+    script.push(Step::Flood(b"\x82\x05\x30\x03\x00\x01t".repeat(10 << 20)));
     let broker = Broker::start(script);
     let flags = ["-V", "311", "-t", "t", "-C", "1", "--connect-timeout", "2"];
     let sub = Program::new([&["sub", &broker.url()], &flags[..]].concat()).spawn();

@@ -102,6 +102,16 @@ fn a_repeated_message() {
     }
 }
 
+/// The refusal and the end of the connection come together.
+#[test]
+fn a_refusal_right_before_the_end_of_the_connection() {
+    let begin = [Step::Upgrade, packet("10 <MQTT> 05 *"), Step::Send("20 00 00 00")];
+    let refused = [packet("32 <t> id 00 'x'"), Step::Send("40 id 87"), Step::End];
+    let broker = Broker::start(begin.into_iter().chain(refused).collect());
+    let publish = Program::new(["pub", &broker.url(), "-V", "5", "-q", "1", "-t", "t", "-m", "x"]);
+    publish.run().expect(7, "", "mqttws: publishing to t: message refused: not authorized\n");
+}
+
 /// A request whose answer nobody will send, perhaps.
 #[test]
 fn a_request() {

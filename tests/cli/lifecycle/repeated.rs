@@ -86,6 +86,19 @@ fn a_quality_of_service_that_the_server_never_takes() {
     }
 }
 
+/// What is sent again may also be a PUBREL: the message was received, and its end ends each connection.
+#[test]
+#[ignore = "§2e"]
+fn a_pubrel_that_the_server_never_takes() {
+    let mut script = begin("311");
+    script.extend([packet("34 <t> 00 01 'x'"), Step::Send("50 00 01"), packet("62 00 01"), Step::End]);
+    script.push(Step::Reconnect);
+    script.extend(rounds("311", 3, &["62 00 01"], FIN));
+    let broker = Broker::start(with_session_present(script));
+    let line = ONE.replace("QoS 1", "QoS 2").replace("a b", "t");
+    fails(&publish(&broker, "311", &["-t", "t", "-q", "2", "-m", "x"], ""), 7, &line);
+}
+
 /// The first of three lines is acknowledged; the second is the one that ends each connection.
 #[test]
 #[ignore = "§2e"]

@@ -10,7 +10,7 @@ use crate::support::folder::Folder;
 use crate::support::lines::is_one_line;
 use crate::support::program::Program;
 
-use super::states::{Server, connecting};
+use super::states::{Server, connecting, reconnecting};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_mqttws");
 
@@ -69,6 +69,21 @@ fn a_connection_that_is_being_made_is_given_up() {
         let outcome = running.finish_within(Duration::from_millis(4500));
         assert_eq!(outcome.code(), Some(129), "in the state {name}:\n{outcome}");
         assert!(is_one_line(&outcome.stderr), "{outcome}");
+    }
+}
+
+#[test]
+#[ignore = "§2j"]
+fn a_connection_that_is_made_again_is_given_up() {
+    for state in reconnecting() {
+        let Server { name, url, broker } = state.server();
+        let flags = ["sub", &url, "-V", "311", "-t", "t", "-C", "2", "--quiet", "--reconnect-delay", "0.01"];
+        let running = Program::new(flags).spawn();
+        broker.wait();
+        running.signal("HUP");
+        let outcome = running.finish_within(Duration::from_millis(4500));
+        assert_eq!(outcome.code(), Some(129), "in the state {name}:\n{outcome}");
+        assert_eq!(outcome.stderr, b"mqttws: subscribed: interrupted with 0 of 2 messages\n", "{outcome}");
     }
 }
 

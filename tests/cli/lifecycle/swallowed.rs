@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::states::{Deaf, Server, connecting, reconnecting, replacing};
-use crate::support::broker::{Broker, Step, connected, packet, subscribed};
+use crate::support::broker::{Broker, Step, connected, packet, subscribed, until_goodbye};
 use crate::support::lines::{is_like, is_one_line};
 use crate::support::program::{Outcome, Program, Running};
 
@@ -77,7 +77,45 @@ fn a_signal_while_the_first_connection_is_made() {
     }
 }
 
-/// A `pub -q 2` or a `sub -q 1 -x 60` of MQTT 3.1.1 wants a session that outlives the connection, and a new one.
+/// After a version or a name that the server did not take, or a redirect, there is another connection.
+#[test]
+fn a_signal_while_another_try_is_made() {
+    let refused = || vec![Step::Upgrade, packet("10 <MQTT> 05 *"), Step::Send("20 00 01"), Step::Gone];
+    let bad = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
+    let there = "HTTP/1.1 302 Found\r\nLocation: /there\r\nContent-Length: 0\r\n\r\n";
+    for (signal, code) in SIGNALS {
+        let first_tries = [
+            refused(),
+            vec![Step::Request(&[]), Step::Answer(bad), Step::End],
+            vec![Step::Request(&[]), Step::Answer(there), Step::End],
+        ];
+        for mut script in first_tries {
+            script.extend([Step::Reconnect, Step::Request(&[]), Step::Tell, Step::Gone]);
+            let broker = Broker::start_watchful(script);
+            let command = ["sub", &broker.url(), "-t", "t", "--follow"];
+            let running = Program::new([&command[..], &LONG].concat()).spawn();
+            broker.wait();
+            let line = "mqttws: connecting to ws://127.0.0.1:*/mqtt: *interrupted";
+            obeys(running, signal, code, "another try", line);
+            broker.finish_alone();
+        }
+    }
+}
+
+#[test]
+fn a_signal_while_suback_is_awaited() {
+    for (signal, code) in SIGNALS {
+        let steps = [packet("82 id <t> 00"), Step::Tell, packet("e0"), Step::Close(1000), Step::End];
+        let broker = Broker::start(connected(steps));
+        let [sub, ..] = commands(&broker.url());
+        let running = sub.spawn();
+        broker.wait();
+        let line = "mqttws: subscribed: interrupted with 0 of 2 messages";
+        obeys(running, signal, code, "SUBACK", line);
+    }
+}
+
+/// A `pub -q 2` of MQTT 3.1.1 wants a session that outlives the connection, and a new one.
 fn wants_a_session(url: &str) -> Program {
     let flags = ["pub", url, "-V", "311", "-i", "me", "-t", "t", "-q", "2", "-l"];
     Program::new([&flags[..], &LONG].concat()).stdin_held_open()
@@ -192,6 +230,40 @@ fn a_signal_while_the_server_does_not_end_the_connection() {
         publish.signal(signal);
         publish.finish_within(SOON).expect(0, "", "");
     }
+}
+
+/// Nor does `-W` make a failure of it.
+#[test]
+fn the_time_of_w_passes_while_the_server_does_not_end_the_connection() {
+    let steps = [Step::Send("30 <t> 'x'"), packet("e0"), Step::Gone];
+    let broker = Broker::start(subscribed(steps));
+    let flags = ["-V", "311", "-t", "t", "-C", "1", "-W", "0.7"];
+    let sub = Program::new([&["sub", &broker.url()], &flags[..]].concat()).spawn();
+    sub.finish_within(SOON).expect(0, "x\n", "");
+}
+
+/// A `sub -q 2 --exec` whose command ends while the connection is lost and made again: `steps` lead to the
+/// CONNECT of the new connection.
+fn command_ends_during<const N: usize>(steps: [Step; N]) {
+    let begin =
+        [packet("82 id <t> 02"), Step::Send("90 id 02; 34 <t> 00 07 'x'"), Step::End, Step::Reconnect];
+    let mut script = connected(begin);
+    script.extend(steps);
+    script.extend([Step::Send("20 01 00"), Step::Send("3c <t> 00 07 'x'"), packet("50 00 07")]);
+    script.extend([Step::Send("62 00 07"), packet("70 00 07"), Step::Send("30 <t> 'y'")]);
+    let broker = Broker::start(until_goodbye(script));
+    let flags = ["-V", "311", "-i", "me", "-c", "-q", "2", "-t", "t", "-C", "2", "--quiet"];
+    let exec = ["--exec", "sleep 0.4; cat; echo", "--reconnect-delay", "0.01"];
+    let sub = Program::new([&["sub", &broker.url()], &flags[..], &exec].concat());
+    sub.run().expect(0, "x\ny\n", "");
+}
+
+/// It is not run again for what the broker sends again, and its message is acknowledged.
+#[test]
+fn a_command_that_ends_while_a_lost_connection_is_made_again() {
+    let far_away = || Step::Dally(Duration::from_millis(900));
+    command_ends_during([Step::Request(&[]), far_away(), Step::Accept, packet("10 <MQTT> 04 *")]);
+    command_ends_during([Step::Upgrade, packet("10 <MQTT> 04 *"), far_away()]);
 }
 
 /// `-W` passes in each of these, although `--connect-timeout` does not.

@@ -166,6 +166,37 @@ fn what_passes_is_tried_again() {
     }
 }
 
+#[test]
+fn files_that_are_not_there_are_told_at_once() {
+    let (url, count) = hostile();
+    let url = url.replace("ws://", "wss://");
+    let outcome = publish(&url, "600", &["--cafile", "/no-such-file"]).run();
+    assert_eq!(outcome.code(), Some(1), "{outcome}");
+    assert_eq!(count.load(Ordering::SeqCst), 0, "it has connected");
+}
+
+/// A proxy that wants credentials does not change its mind.
+#[test]
+fn a_refusal_of_the_proxy_is_told_at_once() {
+    let refusal = "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n";
+    let proxy = Broker::start_watchful(vec![Step::Request(&[]), Step::Answer(refusal), Step::End]);
+    let proxy_url = format!("http://127.0.0.1:{}", proxy.port());
+    let outcome = publish("ws://192.0.2.1/mqtt", "600", &["--proxy", &proxy_url]).run();
+    assert_eq!(outcome.code(), Some(3), "{outcome}");
+    proxy.finish_alone();
+}
+
+/// One warning, at the first failure, says what is waited for and why.
+#[test]
+fn the_wait_is_told_once() {
+    let broker = ends_before_it_takes(3);
+    let outcome = publish(&broker.url(), "10", &["--reconnect-delay", "0.01"]).run();
+    let line = "mqttws: warning: waiting for ws://127.0.0.1:*/mqtt: *";
+    let stderr = String::from_utf8_lossy(&outcome.stderr);
+    assert!(lines::is_like(stderr.trim_end(), line) && stderr.lines().count() == 1, "{outcome}");
+    assert_eq!(outcome.code(), Some(0), "{outcome}");
+}
+
 /// A signal ends the wait, and one line says so.
 #[test]
 fn a_signal_ends_the_wait() {
