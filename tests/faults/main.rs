@@ -28,6 +28,7 @@ mod restart;
 mod slow;
 mod stall;
 mod subscribe;
+mod twins;
 
 use std::thread;
 use std::time::{Duration, Instant};
