@@ -1,7 +1,7 @@
 //! A server that floods the program with what must be answered, and does not read: the answers wait, nothing
 //! more is read meanwhile, and memory stays what it was.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
@@ -70,7 +70,7 @@ impl Flooding {
     fn goes_on(mut self) {
         let mut reader = self.socket.try_clone().unwrap();
         // Its end comes with DISCONNECT and Close, of which nothing need be known here.
-        thread::spawn(move || while matches!(reader.read(&mut [0; 64 * 1024]), Ok(1..)) {});
+        thread::spawn(move || std::io::copy(&mut reader, &mut std::io::sink()));
         self.socket.set_write_timeout(Some(PATIENCE)).unwrap();
         let rest = &self.frame[self.frame.len() - self.unfinished..];
         self.socket.write_all(rest).unwrap();

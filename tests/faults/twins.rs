@@ -13,7 +13,9 @@ fn twins(url: &str, version: &str, delay: &str) -> [String; 2] {
     let flags = ["-V", version, "-i", "same", "-t", "t", "--reconnect-delay", delay];
     let start = || Program::new([&["sub", url], &flags[..]].concat()).spawn();
     let mut both = [start(), start()];
-    both.iter_mut().for_each(|twin| twin.wait_for_words(HINT));
+    for twin in &mut both {
+        twin.wait_for_words(HINT);
+    }
     both.map(|twin| {
         twin.signal("KILL");
         String::from_utf8_lossy(&twin.finish().stderr).into_owned()

@@ -110,14 +110,14 @@ fn a_pubrec_after_disconnect_is_not_enough() {
 #[test]
 #[ignore = "§2b"]
 fn a_broker_that_makes_progress_is_waited_for() {
-    let pause = || Step::Dally(Duration::from_millis(700));
+    let pause = || Step::Dally(Duration::from_millis(500));
     let mut script = connected([
         packet("82 id <t> 02"),
         Step::Send("90 id 02; 34 <t> 00 01 'x'"),
         packet("50 00 01"),
         packet("e0"),
     ]);
-    for _ in 0..3 {
+    for _ in 0..4 {
         script.extend([pause(), Step::Send("62 00 01"), Step::Drip("30 <t> 'late'")]);
     }
     script.extend([pause(), Step::Send("62 00 01"), Step::Close(1000), Step::Gone]);

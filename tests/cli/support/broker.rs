@@ -300,12 +300,11 @@ impl Stage {
                 Ok(())
             }
             Step::HalfClose => peer.socket().shutdown(Shutdown::Write).map_err(|error| error.to_string()),
-            Step::Reset => reset(peer),
+            Step::Reset | Step::Heard => heard(peer),
             Step::Abort => {
                 *self.socket.lock().unwrap() = None;
                 peer.abort()
             }
-            Step::Heard => reset(peer),
             Step::Garbled(packets) => {
                 let packets = notation::packets(packets, self.packet_id);
                 peer.write_garbled(&frame(0x82, &packets))
@@ -384,7 +383,7 @@ fn packet_id(packet: &[u8]) -> Option<[u8; 2]> {
     packet.get(at..at + 2)?.try_into().ok()
 }
 
-/// A socket that is closed (as the script ends) with unread bytes sends a reset: std alone has no other way.
-fn reset(peer: &Peer) -> Result<(), Complaint> {
+/// Waits for bytes and leaves them. A socket that is closed (as the script ends) with unread bytes sends a reset.
+fn heard(peer: &Peer) -> Result<(), Complaint> {
     peer.socket().peek(&mut [0]).map(|_| ()).map_err(|error| error.to_string())
 }
