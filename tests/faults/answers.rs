@@ -1,5 +1,5 @@
-//! A server that floods the program with what must be answered, and does not read: the answers wait, nothing
-//! more is read meanwhile, and memory stays what it was.
+//! A server that floods the program with what must be answered, and does not read: the answers
+//! wait, nothing more is read meanwhile, and memory stays what it was.
 
 use std::io::{ErrorKind, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -48,7 +48,8 @@ impl Flooding {
         Self { process, socket, version: "311", frame, unfinished: 0 }
     }
 
-    /// Writes until the program takes nothing more; it must come to that, and need no memory for it.
+    /// Writes until the program takes nothing more; it must come to that, and need no memory for
+    /// it.
     fn stands_still(&mut self) {
         let batch = self.frame.repeat(64 * 1024 / self.frame.len());
         self.socket.set_write_timeout(Some(STANDSTILL)).unwrap();
@@ -56,7 +57,9 @@ impl Flooding {
         loop {
             match self.socket.write(&batch[written % batch.len()..]) {
                 Ok(count) => written += count,
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => break,
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                    break;
+                }
                 Err(error) => panic!("after {written} bytes: {error}"),
             }
             let peak = self.process.peak_memory().unwrap_or(0);

@@ -1,4 +1,5 @@
-//! The end of a connection at a mosquitto that is behind, and one that has lost its memory: exit 0 is a promise.
+//! The end of a connection at a mosquitto that is behind, and one that has lost its memory: exit 0
+//! is a promise.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -72,7 +73,8 @@ fn the_last_message_at_a_broker_that_forgets_is_in_doubt() {
         broker.wait_for_subscription("sub");
         let (program, url) = (env!("CARGO_BIN_EXE_mqttws"), broker.ws());
         let command = format!(
-            "exec {program} pub {url} -V {version} -q 2 -t t -l --quiet --reconnect-delay {SOON} < {path}"
+            "exec {program} pub {url} -V {version} -q 2 -t t -l --quiet \
+             --reconnect-delay {SOON} < {path}"
         );
         let publisher = Program::of("sh", ["-c", &command]).spawn();
         let mut lines = OpenOptions::new().write(true).open(&path).unwrap();
@@ -86,7 +88,8 @@ fn the_last_message_at_a_broker_that_forgets_is_in_doubt() {
         broker.kill();
         broker.start_again();
         let outcome = publisher.finish_within(LONG);
-        let line = "mqttws: publishing to t: message 2 refused: in doubt: the broker has lost the session\n";
+        let line = "mqttws: publishing to t: message 2 refused: in doubt: the broker has \
+                    lost the session\n";
         assert_eq!(outcome.code(), Some(7), "{outcome}");
         assert!(String::from_utf8_lossy(&outcome.stderr).contains(line), "{outcome}");
     }

@@ -1,12 +1,12 @@
-//! Two clients with one identifier take the session from each other; where the broker does not say so, the
-//! program does, once.
+//! Two clients with one identifier take the session from each other; where the broker does not say
+//! so, the program does, once.
 
 use crate::program::Program;
 use crate::{SOON, mosquitto};
 
-const HINT: &str = "mqttws: warning: the server ended three connections in a row soon after SUBSCRIBE: another \
-     client may use the same id (choose another with -i), or the server forbids a filter, its QoS or so many \
-     filters\n";
+const HINT: &str = "mqttws: warning: the server ended three connections in a row soon after \
+     SUBSCRIBE: another client may use the same id (choose another with -i), or the server forbids \
+     a filter, its QoS or so many filters\n";
 
 /// Runs two of them until both have said it; all that each has said.
 fn twins(url: &str, version: &str, delay: &str) -> [String; 2] {
@@ -22,7 +22,8 @@ fn twins(url: &str, version: &str, delay: &str) -> [String; 2] {
     })
 }
 
-/// Each connection stands until the other one comes back: up to a second or two with the usual delays.
+/// Each connection stands until the other one comes back: up to a second or two with the usual
+/// delays.
 #[test]
 #[ignore = "§2e"]
 fn two_clients_with_one_identifier_are_told() {

@@ -1,5 +1,5 @@
-//! What the other side says after our DISCONNECT counts, and it has time to say it as long as it goes on; what
-//! it never read is a loss.
+//! What the other side says after our DISCONNECT counts, and it has time to say it as long as it
+//! goes on; what it never read is a loss.
 
 use std::time::Duration;
 
@@ -31,13 +31,13 @@ fn disconnected_afterwards(disconnect: &'static str, line: &str) {
 fn a_disconnect_with_a_reason_says_that_the_message_was_not_taken() {
     disconnected_afterwards(
         "e0 87",
-        "mqttws: publishing to t: the broker disconnected us: not authorized; the broker's rules forbid it \
-         to this user or client id",
+        "mqttws: publishing to t: the broker disconnected us: not authorized; the broker's rules \
+         forbid it to this user or client id",
     );
     disconnected_afterwards(
         "e0 95 00",
-        "mqttws: publishing to t: the broker disconnected us: packet too large; send smaller messages, or \
-         raise the broker's limit",
+        "mqttws: publishing to t: the broker disconnected us: packet too large; send smaller \
+         messages, or raise the broker's limit",
     );
     disconnected_afterwards(
         "e0 97 07 1f <full>",
@@ -91,8 +91,8 @@ fn an_acknowledgement_after_disconnect_counts() {
     running.finish().expect(130, "", line);
 }
 
-/// One of QoS 2 that is received only: the broker has it, and the PUBREL that is missing cannot follow any
-/// more, so it is not handed over.
+/// One of QoS 2 that is received only: the broker has it, and the PUBREL that is missing cannot
+/// follow any more, so it is not handed over.
 #[test]
 fn a_pubrec_after_disconnect_is_not_enough() {
     let steps = [packet("34 <t> id 'x'"), Step::Tell, packet("e0"), Step::Send("50 id"), Step::Close(1000)];
@@ -105,8 +105,8 @@ fn a_pubrec_after_disconnect_is_not_enough() {
     running.finish().expect(130, "", line);
 }
 
-/// A broker that is behind has our PUBRECs to read before it comes to the end; a client that leaves after a
-/// second takes them with it.
+/// A broker that is behind has our PUBRECs to read before it comes to the end; a client that leaves
+/// after a second takes them with it.
 #[test]
 #[ignore = "§2b"]
 fn a_broker_that_makes_progress_is_waited_for() {
@@ -179,8 +179,8 @@ fn a_large_message_that_was_cut_is_sent_again() {
     Program::new([&["pub", &broker.url()], &flags[..]].concat()).run().expect(0, "", "");
 }
 
-/// A finished `pub -q 2` of MQTT 3.1.1 ends its session by one more connection. A server that has gone quiet
-/// by then is given a second, not `--connect-timeout`.
+/// A finished `pub -q 2` of MQTT 3.1.1 ends its session by one more connection. A server that has
+/// gone quiet by then is given a second, not `--connect-timeout`.
 fn clears_its_session_at<const N: usize>(steps: [Step; N]) {
     let mut script = connected([
         packet("34 <t> id 'x'"),

@@ -1,4 +1,5 @@
-//! The error that came furthest is told: not the refusal of a version or of a name that another try went past.
+//! The error that came furthest is told: not the refusal of a version or of a name that another try
+//! went past.
 
 use crate::support::broker::{Broker, Step, packet};
 use crate::support::lines::{self, fails};
@@ -59,7 +60,8 @@ fn a_wrong_password_at_a_broker_with_the_oldest_version_only() {
     fails(&publish(tries([first, second, third]), &[]), 6, lines::BAD_CREDENTIALS);
 }
 
-/// The first name of the subprotocol is answered with 400, and with the second one CONNECT is refused.
+/// The first name of the subprotocol is answered with 400, and with the second one CONNECT is
+/// refused.
 #[test]
 #[ignore = "§2f"]
 fn a_wrong_password_behind_the_other_subprotocol() {
@@ -75,8 +77,8 @@ fn a_wrong_password_behind_the_other_subprotocol() {
 fn another_refusal_at_a_broker_without_mqtt_5() {
     let first = try_with(V5, [Step::Send("20 00 01"), Step::Gone]);
     let second = try_with(V311, [Step::Send("20 00 02"), Step::Gone]);
-    let line =
-        "mqttws: connecting to ws://127.0.0.1:*/mqtt: the broker refused: *; choose another id with -i";
+    let line = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the broker refused: *; \
+                choose another id with -i";
     fails(&publish(tries([first, second]), &[]), 6, line);
 }
 
@@ -86,8 +88,8 @@ fn an_error_of_the_second_try_that_comes_less_far_is_not_told() {
     let first = try_with(V5, [Step::Send("20 00 84 00"), Step::Gone]);
     let second = vec![Step::Heard, Step::Abort];
     let outcome = publish(tries([first, second]), &["--subprotocol", "mqtt"]);
-    let line = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the broker refused MQTT 5: *; try another \
-                version with -V";
+    let line = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the broker refused MQTT 5: *; try \
+                another version with -V";
     fails(&outcome, 6, line);
 }
 
@@ -95,12 +97,13 @@ fn an_error_of_the_second_try_that_comes_less_far_is_not_told() {
 #[test]
 fn a_broker_that_refuses_every_version() {
     let refuse = |connect| try_with(connect, [Step::Send("20 00 01"), Step::Gone]);
-    let line = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the broker refused MQTT 5: *; try another \
-                version with -V";
+    let line = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the broker refused MQTT 5: *; try \
+                another version with -V";
     fails(&publish(tries([V5, V311, V31].map(refuse)), &[]), 6, line);
 }
 
-/// What was asked for needs MQTT 5, so there is no other version to try; it must not be advised either.
+/// What was asked for needs MQTT 5, so there is no other version to try; it must not be advised
+/// either.
 fn needs_mqtt_5(verb: &str, flags: &[&str], named: &str) {
     let hint = format!("{named} needs MQTT 5: leave it out, or use a broker that speaks MQTT 5");
     refused_with_a_hint(verb, flags, &hint);

@@ -1,5 +1,5 @@
-//! A broker that does not answer SUBSCRIBE: the time of `--idle` has not begun, and nobody is subscribed. And a
-//! message that has begun to arrive is not passed over in silence.
+//! A broker that does not answer SUBSCRIBE: the time of `--idle` has not begun, and nobody is
+//! subscribed. And a message that has begun to arrive is not passed over in silence.
 
 use std::time::Duration;
 

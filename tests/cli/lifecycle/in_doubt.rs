@@ -1,12 +1,12 @@
-//! No verb exits while an event waits to be handled: what a broker that lost the session may or may not have
-//! is told as in doubt, also when it is the last that was published.
+//! No verb exits while an event waits to be handled: what a broker that lost the session may or may
+//! not have is told as in doubt, also when it is the last that was published.
 
 use crate::support::broker::{Broker, Step, packet};
 use crate::support::folder::Folder;
 use crate::support::program::Program;
 
-/// A `pub -q 2` of MQTT 5 or 3.1.1 whose connection breaks after these packets, with nothing acknowledged, at
-/// a broker that has lost the session when it is connected to again.
+/// A `pub -q 2` of MQTT 5 or 3.1.1 whose connection breaks after these packets, with nothing
+/// acknowledged, at a broker that has lost the session when it is connected to again.
 fn loses_the_session(version: &str, published: impl IntoIterator<Item = String>) -> Broker {
     let [connect, connack] = match version {
         "5" => ["10 <MQTT> 05 *", "20 00 00 00"],

@@ -1,4 +1,5 @@
-//! A lost connection is made again whatever cut it: a byte that was changed on the way, an alert, a gateway.
+//! A lost connection is made again whatever cut it: a byte that was changed on the way, an alert, a
+//! gateway.
 
 use std::sync::Arc;
 
@@ -46,7 +47,8 @@ impl Secure {
         Program::new([&command[..], &["--reconnect-delay", "0.01"], flags].concat())
     }
 
-    /// A subscription whose connection breaks so, and then another that gets a message and ends in order.
+    /// A subscription whose connection breaks so, and then another that gets a message and ends in
+    /// order.
     fn breaks_and_is_mended<const N: usize>(&self, break_off: [Step; N]) -> Broker {
         let mut script = self.over_tls(subscribed(break_off));
         script.push(Step::Reconnect);
@@ -144,14 +146,14 @@ fn an_alert_that_means_us_is_final() {
     script.extend([Step::Tls(Arc::clone(&secure.demanding)), Step::Gone]);
     let broker = Broker::start_watchful(script);
     let outcome = secure.subscribe(&broker, &["--quiet"]).run();
-    let line = "mqttws: subscribed at wss://127.0.0.1:*/mqtt: the server demands a client certificate; give \
-                one with --cert and --key";
+    let line = "mqttws: subscribed at wss://127.0.0.1:*/mqtt: the server demands a client \
+                certificate; give one with --cert and --key";
     fails(&outcome, 4, line);
     broker.finish_alone();
 }
 
-/// Closes of a WebSocket that pass: going away, an error of the server, restart, try again, bad gateway, and
-/// codes of a service's own.
+/// Closes of a WebSocket that pass: going away, an error of the server, restart, try again, bad
+/// gateway, and codes of a service's own.
 #[test]
 #[ignore = "§2c"]
 fn a_close_that_passes_is_a_lost_connection() {
@@ -182,8 +184,8 @@ fn a_close_that_passes_is_a_lost_connection() {
 fn a_bad_gateway_that_is_not_to_be_mended() {
     let broker = Broker::start(subscribed([Step::Frame(0x88, b"\x03\xf6no"), Step::Gone]));
     let sub = Program::new(["sub", &broker.url(), "-V", "311", "-t", "t", "--no-reconnect"]);
-    let line = "mqttws: subscribed at ws://127.0.0.1:*/mqtt: connection lost: the server closed the \
-                WebSocket with code 1014 (bad gateway): no; try again later";
+    let line = "mqttws: subscribed at ws://127.0.0.1:*/mqtt: connection lost: the server closed \
+                the WebSocket with code 1014 (bad gateway): no; try again later";
     fails(&sub.run(), 8, line);
 }
 
@@ -197,8 +199,8 @@ fn a_close_with_a_code_that_must_not_be_sent_is_a_breach() {
         let outcome = Program::new(["sub", &broker.url(), "-V", "311", "-t", "t"]).run();
         let code = u16::from_be_bytes([payload[0], payload[1]]);
         let line = format!(
-            "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the server broke the WebSocket protocol: a Close \
-             frame with the invalid code {code}"
+            "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the server broke the WebSocket protocol: \
+             a Close frame with the invalid code {code}"
         );
         fails(&outcome, 9, &line);
         broker.finish_alone();

@@ -1,5 +1,5 @@
-//! How a connection begins, breaks, is made again and ends, seen from outside: nothing that happens on the
-//! way is lost, whatever state the connection is in.
+//! How a connection begins, breaks, is made again and ends, seen from outside: nothing that happens
+//! on the way is lost, whatever state the connection is in.
 
 mod closing;
 mod furthest;

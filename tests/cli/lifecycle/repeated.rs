@@ -1,5 +1,5 @@
-//! Nothing is repeated for ever without a word: a server that ends the connection again and again at the same
-//! packet, and one that ends it each time after the same silence.
+//! Nothing is repeated for ever without a word: a server that ends the connection again and again
+//! at the same packet, and one that ends it each time after the same silence.
 
 use std::time::Duration;
 
@@ -17,7 +17,8 @@ fn begin(version: &str) -> Vec<Step> {
     vec![Step::Upgrade, packet(connect), Step::Send(connack)]
 }
 
-/// What a server does three times to end the connection, and the step after which the client has gone.
+/// What a server does three times to end the connection, and the step after which the client has
+/// gone.
 type Ending = fn() -> Vec<Step>;
 
 const FIN: Ending = || vec![Step::End];
@@ -46,8 +47,8 @@ fn publish(broker: &Broker, version: &str, flags: &[&str], input: &str) -> Outco
     Program::new([&command, flags].concat()).stdin(input).run()
 }
 
-const ONE: &str = "mqttws: publishing to a b: the server ended three connections in a row on this message \
-     (topic a b, QoS 1); it may forbid its topic, QoS, retain flag or size";
+const ONE: &str = "mqttws: publishing to a b: the server ended three connections in a row on this \
+     message (topic a b, QoS 1); it may forbid its topic, QoS, retain flag or size";
 
 #[test]
 #[ignore = "§2e"]
@@ -86,7 +87,8 @@ fn a_quality_of_service_that_the_server_never_takes() {
     }
 }
 
-/// What is sent again may also be a PUBREL: the message was received, and its end ends each connection.
+/// What is sent again may also be a PUBREL: the message was received, and its end ends each
+/// connection.
 #[test]
 #[ignore = "§2e"]
 fn a_pubrel_that_the_server_never_takes() {
@@ -114,9 +116,10 @@ fn a_line_that_the_server_never_takes_is_named() {
     script.extend(rounds("311", 2, &[".. <t> 00 02 'b'"], FIN));
     let broker = Broker::start_watchful(script);
     let outcome = publish(&broker, "311", &["-t", "t", "-q", "1", "-M", "1", "-l"], "a\nb\nc\n");
-    let line = "mqttws: publishing to t: gave up with 1 messages acknowledged and 1 in doubt; go on with \
-                number 2: the server ended three connections in a row on message 2 (topic t, QoS 1); it may \
-                forbid its topic, QoS, retain flag or size: correct the message, or go on with number 3";
+    let line = "mqttws: publishing to t: gave up with 1 messages acknowledged and 1 in doubt; go \
+                on with number 2: the server ended three connections in a row on message 2 (topic \
+                t, QoS 1); it may forbid its topic, QoS, retain flag or size: correct the message, \
+                or go on with number 3";
     fails(&outcome, 7, line);
     broker.finish_alone();
 }
@@ -137,12 +140,13 @@ fn a_record_that_the_server_never_takes_is_named() {
     // Whether it is the same session makes no difference: the broker has acknowledged nothing.
     let script = with_session_present(script);
     let broker = Broker::start(script);
-    let records =
-        "{\"topic\":\"t\",\"payload\":\"a\",\"qos\":1}\n{\"topic\":\"b c\",\"payload\":\"b\",\"qos\":2}\n";
+    let records = "{\"topic\":\"t\",\"payload\":\"a\",\"qos\":1}\n\
+                   {\"topic\":\"b c\",\"payload\":\"b\",\"qos\":2}\n";
     let outcome = publish(&broker, "311", &["--json", "-M", "1"], records);
-    let line = "mqttws: publishing: gave up with 1 messages acknowledged and 1 in doubt; go on with number \
-                2: the server ended three connections in a row on message 2 (topic b c, QoS 2); it may \
-                forbid its topic, QoS, retain flag or size: correct the message, or go on with number 3";
+    let line = "mqttws: publishing: gave up with 1 messages acknowledged and 1 in doubt; go on \
+                with number 2: the server ended three connections in a row on message 2 (topic b \
+                c, QoS 2); it may forbid its topic, QoS, retain flag or size: correct the message, \
+                or go on with number 3";
     fails(&outcome, 7, line);
 }
 
@@ -209,7 +213,8 @@ fn ends_with_something_acknowledged_between_them_do_not_count() {
     publish(&broker, "311", &flags, "a\nb\nc\nd\ne\n").expect(0, "", "");
 }
 
-/// The rounds are counted whatever `--reconnect-tries` allows, and a CONNECT that is refused is no round.
+/// The rounds are counted whatever `--reconnect-tries` allows, and a CONNECT that is refused is no
+/// round.
 #[test]
 fn a_connection_that_is_not_accepted_is_no_round() {
     let mut script = rounds("311", 2, &[".. <t> id 'x'"], FIN);
@@ -221,8 +226,9 @@ fn a_connection_that_is_not_accepted_is_no_round() {
 }
 
 const LOSS: &str = "mqttws: warning: connection lost: the server closed the connection; trying again";
-const SUBSCRIBE: &str = "mqttws: warning: the server ended three connections in a row soon after SUBSCRIBE: another \
-     client may use the same id (choose another with -i), or the server forbids a filter, its QoS or so many filters";
+const SUBSCRIBE: &str = "mqttws: warning: the server ended three connections in a row soon after \
+     SUBSCRIBE: another client may use the same id (choose another with -i), or the server forbids \
+     a filter, its QoS or so many filters";
 
 /// The warnings of a `sub` that goes on, but for those of connections made again.
 fn warnings(outcome: &Outcome) -> Vec<String> {

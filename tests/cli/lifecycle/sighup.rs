@@ -1,5 +1,5 @@
-//! SIGHUP is SIGTERM's twin: the broker is told, commands of `--exec` end, and the exit code is 129. A program
-//! that was started to ignore it (nohup) goes on.
+//! SIGHUP is SIGTERM's twin: the broker is told, commands of `--exec` end, and the exit code is
+//! 129. A program that was started to ignore it (nohup) goes on.
 
 use std::fs;
 use std::io::Read;

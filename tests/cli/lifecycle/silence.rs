@@ -31,8 +31,8 @@ fn script(parts: impl IntoIterator<Item = Vec<Step>>) -> Vec<Step> {
     parts.into_iter().flatten().collect()
 }
 
-const FALLBACK: &str = "mqttws: warning: connected with MQTT 3.1.1 and subprotocol mqtt; the first try failed: no \
-     CONNACK to MQTT 5 within 0.5 s; -V 311 leaves that try out";
+const FALLBACK: &str = "mqttws: warning: connected with MQTT 3.1.1 and subprotocol mqtt; the first \
+     try failed: no CONNACK to MQTT 5 within 0.5 s; -V 311 leaves that try out";
 
 #[test]
 #[ignore = "§2g"]
@@ -48,8 +48,8 @@ fn the_oldest_version_is_tried_last() {
     let broker = Broker::start(script([silent(V5), silent(V311), takes(V31)]));
     let outcome = publish(&broker, &[]);
     let stderr = String::from_utf8_lossy(&outcome.stderr);
-    let line = "mqttws: warning: connected with MQTT 3.1 and subprotocol mqttv3.1; the first try failed: no \
-                CONNACK to MQTT 5 within 0.5 s; -V 31 leaves that try out";
+    let line = "mqttws: warning: connected with MQTT 3.1 and subprotocol mqttv3.1; the first try \
+                failed: no CONNACK to MQTT 5 within 0.5 s; -V 31 leaves that try out";
     assert_eq!(outcome.code(), Some(0), "{outcome}");
     assert!(is_like(stderr.trim_end(), line), "{outcome}");
 }
@@ -85,8 +85,9 @@ fn when_every_version_is_met_by_silence_the_first_is_told() {
     let last = vec![Step::Upgrade, packet(V31), Step::Gone];
     let broker = Broker::start_watchful(script([silent(V5), silent(V311), last]));
     let outcome = publish(&broker, &[]);
-    let line = "mqttws: connecting to ws://127.0.0.1:*/mqtt: no CONNACK to MQTT 5 within 0.5 s; the \
-                WebSocket is open but no MQTT broker answers behind it; try another --path or -V";
+    let line = "mqttws: connecting to ws://127.0.0.1:*/mqtt: no CONNACK to MQTT 5 within 0.5 s; \
+                the WebSocket is open but no MQTT broker answers behind it; try another --path or \
+                -V";
     fails(&outcome, 27, line);
     broker.finish_alone();
 }

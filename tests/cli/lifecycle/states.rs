@@ -1,4 +1,5 @@
-//! The states in which a connection can stand still: for each a server that holds the program there.
+//! The states in which a connection can stand still: for each a server that holds the program
+//! there.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
@@ -8,7 +9,8 @@ use socket2::{Domain, Socket, Type};
 
 use crate::support::broker::{Broker, Step, packet, subscribed};
 
-/// A state, and the conversation that leads to it. The server says so by [`Step::Tell`] and does nothing more.
+/// A state, and the conversation that leads to it. The server says so by [`Step::Tell`] and does
+/// nothing more.
 pub struct State {
     pub name: &'static str,
     pub scheme: &'static str,
@@ -49,9 +51,9 @@ pub fn connecting() -> Vec<State> {
     vec![tls, upgrade, half, connack, begun]
 }
 
-/// The beginning of a conversation with a broker that still has a session of this client identifier,
-/// although a new one was asked for, and then `steps`. Before MQTT 5 only a connection with Clean Session
-/// ends the old session, and a third one begins the new session.
+/// The beginning of a conversation with a broker that still has a session of this client
+/// identifier, although a new one was asked for, and then `steps`. Before MQTT 5 only a connection
+/// with Clean Session ends the old session, and a third one begins the new session.
 fn stale<const N: usize>(steps: [Step; N]) -> Vec<Step> {
     let begin = [Step::Upgrade, packet("10 <MQTT> 04 00 *"), Step::Send("20 01 00"), packet("e0")];
     begin.into_iter().chain(steps).collect()
@@ -66,7 +68,8 @@ fn cleared<const N: usize>(steps: [Step; N]) -> Vec<Step> {
     script
 }
 
-/// The states in which a stale session is replaced, for a client whose own session is to outlive a connection.
+/// The states in which a stale session is replaced, for a client whose own session is to outlive a
+/// connection.
 pub fn replacing() -> Vec<State> {
     let again = || [Step::Close(1000), Step::End, Step::Reconnect];
     let second = |steps: [Step; 2]| stale([]).into_iter().chain(again()).chain(steps);

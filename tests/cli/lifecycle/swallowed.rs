@@ -1,4 +1,5 @@
-//! Signals and `-W` in every state of a connection: none is lost, and none waits for a server that does nothing.
+//! Signals and `-W` in every state of a connection: none is lost, and none waits for a server that
+//! does nothing.
 
 use std::time::Duration;
 
@@ -9,8 +10,8 @@ use crate::support::program::{Outcome, Program, Running};
 
 const SIGNALS: [(&str, i32); 2] = [("INT", 130), ("TERM", 143)];
 
-/// Longer than it takes to end, and shorter than the time after which a signal ends the process whatever it
-/// is doing.
+/// Longer than it takes to end, and shorter than the time after which a signal ends the process
+/// whatever it is doing.
 const SOON: Duration = Duration::from_millis(4500);
 
 /// Time enough for nothing to end by itself.
@@ -77,7 +78,8 @@ fn a_signal_while_the_first_connection_is_made() {
     }
 }
 
-/// After a version or a name that the server did not take, or a redirect, there is another connection.
+/// After a version or a name that the server did not take, or a redirect, there is another
+/// connection.
 #[test]
 fn a_signal_while_another_try_is_made() {
     let refused = || vec![Step::Upgrade, packet("10 <MQTT> 05 *"), Step::Send("20 00 01"), Step::Gone];
@@ -242,8 +244,8 @@ fn the_time_of_w_passes_while_the_server_does_not_end_the_connection() {
     sub.finish_within(SOON).expect(0, "x\n", "");
 }
 
-/// A `sub -q 2 --exec` whose command ends while the connection is lost and made again: `steps` lead to the
-/// CONNECT of the new connection.
+/// A `sub -q 2 --exec` whose command ends while the connection is lost and made again: `steps` lead
+/// to the CONNECT of the new connection.
 fn command_ends_during<const N: usize>(steps: [Step; N]) {
     let begin =
         [packet("82 id <t> 02"), Step::Send("90 id 02; 34 <t> 00 07 'x'"), Step::End, Step::Reconnect];

@@ -1,5 +1,5 @@
-//! `--wait N` tries until N: at least twice a second, once more at the very end, and only what another try can
-//! mend.
+//! `--wait N` tries until N: at least twice a second, once more at the very end, and only what
+//! another try can mend.
 
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -128,8 +128,9 @@ fn what_no_other_try_mends_is_told_at_once() {
 
     let forbidden = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n";
     let outcome = final_at_once(vec![Step::Request(&[]), Step::Answer(forbidden), Step::End]);
-    let line = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the server answered HTTP 403 Forbidden; the \
-                server forbids it: credentials (--basic-auth, --bearer), or the --origin";
+    let line = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the server answered HTTP 403 \
+                Forbidden; the server forbids it: credentials (--basic-auth, --bearer), or the \
+                --origin";
     fails(&outcome, 5, line);
 
     let refused = |connack| vec![Step::Upgrade, packet("10 *"), Step::Send(connack), Step::Gone];

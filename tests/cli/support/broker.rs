@@ -66,8 +66,8 @@ pub enum Step {
     Garbled(&'static str),
     /// The same with what the server has to say in the TLS handshake.
     GarbledHandshake,
-    /// Receives a TLS record of which a byte was changed on the way, and answers as TLS says: with the
-    /// alert `bad_record_mac`.
+    /// Receives a TLS record of which a byte was changed on the way, and answers as TLS says: with
+    /// the alert `bad_record_mac`.
     Misread,
     /// Reads until the client has ended the connection, in whatever way.
     Gone,
@@ -188,8 +188,8 @@ impl Broker {
         report.written
     }
 
-    /// The same, and checks that the client, which has ended, made no other connection than those of the
-    /// script; see [`Broker::start_watchful`].
+    /// The same, and checks that the client, which has ended, made no other connection than those of
+    /// the script; see [`Broker::start_watchful`].
     pub fn finish_alone(mut self) {
         let deadline = Instant::now() + PATIENCE;
         let thread = self.thread.take().unwrap();
@@ -383,7 +383,8 @@ fn packet_id(packet: &[u8]) -> Option<[u8; 2]> {
     packet.get(at..at + 2)?.try_into().ok()
 }
 
-/// Waits for bytes and leaves them. A socket that is closed (as the script ends) with unread bytes sends a reset.
+/// Waits for bytes and leaves them. A socket that is closed (as the script ends) with unread bytes
+/// sends a reset.
 fn heard(peer: &Peer) -> Result<(), Complaint> {
     peer.socket().peek(&mut [0]).map(|_| ()).map_err(|error| error.to_string())
 }

@@ -217,8 +217,8 @@ impl Peer {
         linger.map_err(|error| error.to_string())
     }
 
-    /// Sends these bytes in a TLS record of which the last byte is changed on the way; in a handshake, what
-    /// is to be said next.
+    /// Sends these bytes in a TLS record of which the last byte is changed on the way; in a handshake,
+    /// what is to be said next.
     pub fn write_garbled(&mut self, bytes: &[u8]) -> Result<(), Complaint> {
         let Stream::Tls(stream) = &mut self.stream else { return Err("it is not TLS".into()) };
         let StreamOwned { conn, sock } = &mut **stream;
@@ -235,7 +235,8 @@ impl Peer {
         written.and_then(|()| sock.write_all(&record)).map_err(|error| format!("writing: {error}"))
     }
 
-    /// Receives a TLS record of which a byte was changed on the way, and sends the alert that TLS has for it.
+    /// Receives a TLS record of which a byte was changed on the way, and sends the alert that TLS has
+    /// for it.
     pub fn misread(&mut self) -> Result<(), Complaint> {
         let Stream::Tls(stream) = &mut self.stream else { return Err("it is not TLS".into()) };
         let StreamOwned { conn, sock } = &mut **stream;
