@@ -323,7 +323,6 @@ fn the_time_of_w_passes_while_a_stale_session_is_replaced() {
 }
 
 #[test]
-#[ignore = "§2a"]
 fn the_time_of_w_passes_before_the_next_try_to_connect_again() {
     let broker = Broker::start(subscribed([Step::End]));
     let [sub, _] = impatient(&broker.url());
