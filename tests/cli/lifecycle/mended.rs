@@ -189,6 +189,18 @@ fn a_bad_gateway_that_is_not_to_be_mended() {
     fails(&sub.run(), 8, line);
 }
 
+/// A gateway may say so before the broker has said anything.
+#[test]
+#[ignore = "§2c"]
+fn a_bad_gateway_instead_of_connack_passes() {
+    let mut script = vec![Step::Upgrade, packet("10 *"), Step::Frame(0x88, b"\x03\xf6"), Step::Gone];
+    script.push(Step::Reconnect);
+    script.extend(until_goodbye(subscribed([Step::Send("30 <t> 'x'")])));
+    let broker = Broker::start(script);
+    let flags = ["-V", "311", "-t", "t", "--quiet", "--wait", "20", "-C", "1"];
+    Program::new([&["sub", &broker.url()], &flags[..]].concat()).run().expect(0, "x\n", "");
+}
+
 /// RFC 6455 §7.4: these are never sent, or nobody has registered them.
 #[test]
 fn a_close_with_a_code_that_must_not_be_sent_is_a_breach() {

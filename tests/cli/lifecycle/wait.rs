@@ -92,6 +92,16 @@ fn the_last_try_comes_at_the_very_end() {
     assert!((5..=40).contains(&tries), "{tries} tries in 2 s");
 }
 
+/// Where nothing listens a try takes no time; the one at the very end is made, too.
+#[test]
+#[ignore = "§2d"]
+fn a_closed_port_is_tried_until_the_end() {
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let outcome = publish(&format!("ws://{address}/mqtt"), "1.5", &["--quiet"]).run();
+    fails(&outcome, 3, lines::CONNECTION_REFUSED);
+    assert!(outcome.took >= Duration::from_millis(1500), "there was no try at the end:\n{outcome}");
+}
+
 /// The server takes the connection and says nothing: the try is cut to what is left.
 #[test]
 #[ignore = "§2d"]
