@@ -150,8 +150,7 @@ impl Connection {
         let mut credentials = self.credentials.resolve(&endpoint)?;
         let authentication = self.credentials.authentication(&mut credentials)?;
         let versions = self.session.versions(&credentials, authentication.is_some())?;
-        let version_choice =
-            self.session.version_choice(&credentials, authentication.is_some());
+        let version_choice = self.session.version_choice(&credentials, authentication.is_some());
         let mut session = self.session.resolve(credentials, versions[0], self.debug > 0)?;
         session.authentication = authentication;
         session.maximum_packet = self.handshake.max_message_size.unwrap_or(session.maximum_packet);

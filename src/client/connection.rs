@@ -156,10 +156,9 @@ impl Connection {
     /// protocol, and an end of the connection is a refusal without a reason.
     pub fn before_connack(&self, error: Error) -> Error {
         match error {
-            Error::Violation(violation) => self
-                .transport
-                .first_text()
-                .map_or(Error::Violation(violation), Error::NotMqtt),
+            Error::Violation(violation) => {
+                self.transport.first_text().map_or(Error::Violation(violation), Error::NotMqtt)
+            }
             Error::Lost(error) if error.is_end() => Error::RefusedSilently(error),
             error => error,
         }

@@ -162,8 +162,7 @@ impl Client {
             (_, Some(connection)) => Step::Transport(connection.phase()),
             (_, None) => Step::Transport(Phase::Name),
         };
-        let error =
-            Error::ConnectTimedOut { step, after: self.lifecycle.budget(), tried: None };
+        let error = Error::ConnectTimedOut { step, after: self.lifecycle.budget(), tried: None };
         let error = match &mut self.connection {
             Some(connection) => connection.explain(error),
             None => error,
@@ -181,10 +180,17 @@ impl Client {
     }
 
     /// Understands what has arrived, as far as the first event of the session.
-    pub(super) fn drain(&mut self, take: Option<Take<'_>>) -> Result<Option<session::Event>, Error> {
+    pub(super) fn drain(
+        &mut self,
+        take: Option<Take<'_>>,
+    ) -> Result<Option<session::Event>, Error> {
         match self.lifecycle.reading() {
             Reading::Session if self.lifecycle.is_online() => {
-                if self.is_reading_paused { Ok(None) } else { self.understand(take) }
+                if self.is_reading_paused {
+                    Ok(None)
+                } else {
+                    self.understand(take)
+                }
             }
             Reading::Session => self.understand(None),
             Reading::Handshake => self.advance().map(|()| None),

@@ -13,6 +13,7 @@ mod filters;
 mod formats;
 mod hostile;
 mod large;
+mod lifecycle;
 mod oddities;
 mod ping;
 mod ping_via;

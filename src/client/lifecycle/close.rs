@@ -149,9 +149,7 @@ impl Closing {
     fn judge(&mut self, error: Error) {
         let counts = match (&self.stage, &error) {
             // A reason of its own tells more than a write that failed.
-            (_, Error::Disconnected(disconnect)) => {
-                disconnect.code.is_error() || self.is_sending()
-            }
+            (_, Error::Disconnected(disconnect)) => disconnect.code.is_error() || self.is_sending(),
             (
                 Stage::Listening(_),
                 Error::Lost(transport::Error::WebSocket(WebSocketError::Closed { code, .. })),

@@ -178,8 +178,7 @@ impl Lifecycle {
         }
         attempt.redirects = None;
         attempt.plan.withholds_credentials = false;
-        attempt.plan.subprotocols =
-            subprotocols(&self.policy, attempt.plan.version, attempt.name);
+        attempt.plan.subprotocols = subprotocols(&self.policy, attempt.plan.version, attempt.name);
         let next = match fallback {
             Fallback::OtherName => {
                 format!("subprotocol {}", attempt.plan.subprotocols.join(", "))

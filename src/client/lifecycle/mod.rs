@@ -38,9 +38,9 @@ use super::unanswered::PendingSubscribe;
 use super::{Event, Options, VersionChoice};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::version::Version;
+use crate::transport;
 use crate::transport::endpoint::Endpoint;
 use crate::transport::upgrade::Redirects;
-use crate::transport;
 use close::Closing;
 pub use close::Remains;
 use fallback::Name;
@@ -438,11 +438,11 @@ impl Lifecycle {
                 [answer, failing].into_iter().flatten().min()
             }
             State::Backoff(backoff) => Some(backoff.next),
-            State::ReplacingSession(attempt, closing) => {
-                Some(closing.deadline().map_or(attempt.plan.deadline, |until| {
-                    until.min(attempt.plan.deadline)
-                }))
-            }
+            State::ReplacingSession(attempt, closing) => Some(
+                closing
+                    .deadline()
+                    .map_or(attempt.plan.deadline, |until| until.min(attempt.plan.deadline)),
+            ),
             State::Closing(closing) => closing.deadline(),
         }
     }
@@ -623,7 +623,9 @@ impl Lifecycle {
             return;
         }
         match (attempt.replacing, accepted) {
-            (Replacing::Nothing, Accepted::Stale) => self.replace(attempt, Replacing::Forgetting, now),
+            (Replacing::Nothing, Accepted::Stale) => {
+                self.replace(attempt, Replacing::Forgetting, now)
+            }
             (Replacing::Forgetting, _) => self.replace(attempt, Replacing::Renewing, now),
             (Replacing::Nothing, Accepted::New | Accepted::Resumed) | (Replacing::Renewing, _) => {
                 self.connected(&attempt, accepted, now);
@@ -686,8 +688,7 @@ impl Lifecycle {
         now: Instant,
     ) {
         let verdict = self.repeated.ended(&error, evidence, online.since, now);
-        let may_retry =
-            error.is_mendable() && self.policy.retry.allows(0) && !evidence.is_cut;
+        let may_retry = error.is_mendable() && self.policy.retry.allows(0) && !evidence.is_cut;
         let failures = self.failures_in_a_row;
         let worth = now.saturating_duration_since(online.since) >= WORTH;
         let attempts = if worth { 0 } else { failures };

@@ -129,10 +129,9 @@ fn kind_of(error: &Error, evidence: &Evidence, since: Instant, now: Instant) -> 
 fn is_ended_by_server(error: &Error) -> bool {
     match error {
         Error::Disconnected(_) => true,
-        Error::Lost(transport::Error::WebSocket(error)) => matches!(
-            error,
-            WebSocketError::Closed { .. } | WebSocketError::Ended { cause: None }
-        ),
+        Error::Lost(transport::Error::WebSocket(error)) => {
+            matches!(error, WebSocketError::Closed { .. } | WebSocketError::Ended { cause: None })
+        }
         _ => false,
     }
 }

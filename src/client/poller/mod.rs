@@ -296,7 +296,8 @@ impl Poller {
         let mut interest = PollFlags::empty();
         interest.set(PollFlags::IN, readable.is_some());
         interest.set(PollFlags::OUT, writing);
-        let socket = self.reader.as_ref().filter(|_| !interest.is_empty()).map(SocketReader::socket);
+        let socket =
+            self.reader.as_ref().filter(|_| !interest.is_empty()).map(SocketReader::socket);
         let waker = &self.remote.waker;
         waker.before_sleep();
         // What was posted until now did not ring.
@@ -323,7 +324,10 @@ fn sleep(
     // A time that is too long to be told is no limit.
     let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
     let other = socket.unwrap_or(waker.fd());
-    let mut ends = [PollFd::from_borrowed_fd(waker.fd(), PollFlags::IN), PollFd::from_borrowed_fd(other, interest)];
+    let mut ends = [
+        PollFd::from_borrowed_fd(waker.fd(), PollFlags::IN),
+        PollFd::from_borrowed_fd(other, interest),
+    ];
     let count = 1 + usize::from(socket.is_some());
     match poll(&mut ends[..count], timeout.as_ref()) {
         Ok(0) => Ready::Late,

@@ -27,7 +27,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::mqtt::packet::{Ack, Credentials, Decoder, Packet, PacketId, PacketType, Part, Subscription};
+use crate::mqtt::packet::{
+    Ack, Credentials, Decoder, Packet, PacketId, PacketType, Part, Subscription,
+};
 use crate::mqtt::property::Properties;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::scram::Scram;
