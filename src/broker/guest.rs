@@ -7,8 +7,9 @@ use std::sync::mpsc;
 use std::thread;
 
 use rustix::process::{Pid, Signal, kill_process};
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
+use signal_hook::consts::{SIGHUP, SIGTERM};
+
+use crate::signals;
 
 /// Why the broker has nothing more to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,14 +26,14 @@ enum Mail {
     Ended(io::Result<ExitStatus>),
 }
 
-/// From here on SIGINT and SIGTERM are ours: make it before anybody can know that we run.
+/// From here on SIGINT, SIGTERM and SIGHUP are ours: make it before anybody can know that we run.
 #[derive(Debug)]
-pub struct Watch(Signals);
+pub struct Watch(signals::Stream);
 
 impl Watch {
     /// Begins to watch for signals.
     pub fn begin() -> io::Result<Self> {
-        Signals::new([SIGINT, SIGTERM]).map(Self)
+        signals::Stream::new().map(Self)
     }
 
     /// Waits for a signal; with a command, runs it and waits for its end.
@@ -41,14 +42,14 @@ impl Watch {
     }
 }
 
-fn wait(mut signals: Signals, command: Option<Command>) -> io::Result<End> {
+fn wait(signals: signals::Stream, command: Option<Command>) -> io::Result<End> {
     let (sender, mail) = mpsc::channel();
     let child = command.map(|mut command| command.spawn()).transpose()?;
     let pid =
         child.as_ref().and_then(|child| i32::try_from(child.id()).ok()).and_then(Pid::from_raw);
     let signalled = sender.clone();
     thread::spawn(move || {
-        signals.forever().for_each(|signal| {
+        signals.forever(|signal| {
             // Without a receiver the program is ending already.
             let _ = signalled.send(Mail::Signal(signal));
         });
@@ -62,9 +63,10 @@ fn wait(mut signals: Signals, command: Option<Command>) -> io::Result<End> {
             (Mail::Signal(signal), None) => return Ok(End::Signal(signal)),
             // SIGINT comes from the keyboard, and so has reached the command already. It decides
             // what to do.
-            (Mail::Signal(SIGTERM), Some(pid)) => {
+            (Mail::Signal(signal @ (SIGTERM | SIGHUP)), Some(pid)) => {
+                let signal = if signal == SIGHUP { Signal::HUP } else { Signal::TERM };
                 // It may have ended by itself in this very moment.
-                let _ = kill_process(pid, Signal::TERM);
+                let _ = kill_process(pid, signal);
             }
             (Mail::Signal(_), Some(_)) => {}
         }

@@ -98,6 +98,11 @@ impl Connection {
         Ok(reached == Phase::Open)
     }
 
+    /// Whether anything may be written: frames flow, and no write has failed.
+    pub fn takes_frames(&self) -> bool {
+        self.phase == Phase::Open && !self.is_failing
+    }
+
     /// What is being done.
     pub fn phase(&self) -> Phase {
         self.phase

@@ -367,7 +367,7 @@ impl Client {
     /// Sends what there is to send, as far as the server reads it.
     pub fn send(&mut self) {
         self.gather();
-        if let Some(connection) = self.connection.as_mut().filter(|it| !it.is_failing) {
+        if let Some(connection) = self.connection.as_mut().filter(|it| it.takes_frames()) {
             let result = connection.transport.flush();
             self.note_failure(result);
         }
@@ -377,7 +377,7 @@ impl Client {
     /// The same for a caller that has more to send at once: what does not fill a write is sent with
     /// that, or before the next wait.
     pub fn gather(&mut self) {
-        let Some(connection) = self.connection.as_mut().filter(|it| !it.is_failing) else {
+        let Some(connection) = self.connection.as_mut().filter(|it| it.takes_frames()) else {
             return;
         };
         let mut result = Ok(());

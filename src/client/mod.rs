@@ -11,7 +11,6 @@ mod error;
 mod lifecycle;
 mod options;
 mod poller;
-mod signals;
 mod unanswered;
 
 use std::collections::VecDeque;

@@ -197,26 +197,21 @@ impl Lifecycle {
                 self.state = State::Closing(closing);
             }
             // DISCONNECT is on its way already.
-            State::ReplacingSession(_, mut closing) => {
-                closing.then = Then::Tell(remains);
+            State::ReplacingSession(attempt, mut closing) => {
+                closing.then = Then::Tell(attempt.purpose.remains(remains));
                 self.state = State::Closing(closing);
             }
             State::Dialling(attempt)
             | State::Handshaking(attempt)
             | State::AwaitingConnack(attempt) => match attempt.purpose {
                 Purpose::EndSession(outcome) => self.finish(outcome),
-                Purpose::Again { .. } => self.end_session(remains, None, now),
-                Purpose::First { .. } => {
-                    let stale = attempt.replacing != Replacing::Nothing;
-                    let remains = if stale { remains } else { Remains::Nothing };
-                    self.end_session(remains, None, now);
+                purpose @ (Purpose::First { .. } | Purpose::Again { .. }) => {
+                    self.end_session(purpose.remains(remains), None, now);
                 }
             },
-            State::Backoff(backoff) => match backoff.purpose {
-                Purpose::First { .. } => self.finish(None),
-                Purpose::Again { .. } => self.end_session(remains, None, now),
-                Purpose::EndSession(outcome) => self.finish(outcome),
-            },
+            State::Backoff(backoff) => {
+                self.end_session(backoff.purpose.remains(remains), None, now);
+            }
             State::Closed => self.end_session(remains, None, now),
             State::Idle => self.finish(None),
             State::Closing(closing) => self.state = State::Closing(closing),
@@ -291,6 +286,17 @@ impl Lifecycle {
             Purpose::First { .. } => self.first_deadline(now),
             Purpose::Again { .. } => now + self.policy.connect_timeout,
             Purpose::EndSession(_) => now + QUIET,
+        }
+    }
+}
+
+impl Purpose {
+    /// What remains at the server when a try for this purpose is given up.
+    fn remains(&self, remains: Remains) -> Remains {
+        match self {
+            // Nothing of ours was ever there.
+            Self::First { .. } => Remains::Nothing,
+            Self::Again { .. } | Self::EndSession(_) => remains,
         }
     }
 }

@@ -712,6 +712,11 @@ impl Lifecycle {
     /// Nothing more can be tried; the caller may still have output to write.
     fn fail(&mut self, error: Error) {
         self.outputs.push_back(Output::Drop);
+        self.give_up(error);
+    }
+
+    /// The same where the socket was dropped already.
+    fn give_up(&mut self, error: Error) {
         self.outputs.push_back(Output::Fail(error));
         self.state = State::Closed;
     }

@@ -87,11 +87,11 @@ impl Lifecycle {
                     let purpose = Purpose::First { attempts: attempts + 1 };
                     self.state = State::Backoff(Backoff { purpose, next });
                 }
-                None => self.fail(error),
+                None => self.give_up(error),
             },
-            Purpose::Again { .. } if !error.is_mendable() => self.fail(error),
+            Purpose::Again { .. } if !error.is_mendable() => self.give_up(error),
             Purpose::Again { attempts, .. } if !self.policy.retry.allows(attempts) => {
-                self.fail(Error::NotMended { last: Box::new(error), tries: attempts });
+                self.give_up(Error::NotMended { last: Box::new(error), tries: attempts });
             }
             Purpose::Again { attempts, .. } => self.pause(purpose, attempts, now),
             Purpose::EndSession(outcome) => self.finish(outcome),

@@ -20,7 +20,7 @@ use bytes::Bytes;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::Event;
-use super::signals::Signals;
+use crate::signals::Signals;
 use crate::transport;
 use crate::transport::dial::{DialError, Dialled, Dialling, Route};
 use crate::transport::wire::Chunk;
