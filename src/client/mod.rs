@@ -193,9 +193,9 @@ impl Client {
         self.session.publish_stream(publish, length, record)
     }
 
-    /// The next piece of it; see [`Session::stream`].
-    pub fn stream(&mut self, piece: Bytes) {
-        self.session.stream(piece);
+    /// Gives what is wanted of a block of it; see [`Session::stream`].
+    pub fn stream(&mut self, at: usize, block: &Bytes) {
+        self.session.stream(at, block);
     }
 
     /// Subscribes; see [`Session::subscribe`].
@@ -317,7 +317,13 @@ impl Client {
         }
     }
 
-    /// The next event, if one can be had without waiting, and without asking the kernel.
+    /// Whether everything that was published has come to its end, and no event waits that may say
+    /// to what end: only then may the caller end.
+    pub fn is_settled(&self) -> bool {
+        self.session.in_flight() == 0 && self.pending.is_empty() && !self.session.has_event()
+    }
+
+    /// The next event, if one can be had without waiting.
     pub fn poll(&mut self) -> Result<Option<Event>, Error> {
         self.poll_taking(None)
     }

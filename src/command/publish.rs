@@ -142,8 +142,7 @@ impl Publisher {
     fn run(&mut self) -> Result<Exit> {
         loop {
             self.publish_what_is_there();
-            if self.next.is_none() && self.input.is_done() && self.client.session().in_flight() == 0
-            {
+            if self.next.is_none() && self.input.is_done() && self.client.is_settled() {
                 return self.input_error.take().map_or_else(|| Ok(self.verdict()), Err);
             }
             let event = match self.client.poll()? {

@@ -75,13 +75,11 @@ pub fn run(
         alarm: None,
         blocks,
         progress,
-        begun: false,
+        stage: Stage::Due,
         given: 0,
         ahead: None,
         goes_on: false,
-        requested: false,
-        stale: false,
-        all_given: None,
+        requested: None,
         acknowledged: Statistics::default(),
         refused: 0,
         verdict: Exit::Done,
@@ -104,7 +102,27 @@ pub fn run(
     result
 }
 
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+/// How far the message is that was begun last.
+#[derive(Debug, Clone, Copy)]
+enum Stage {
+    /// It is over: the next one is due, if there is one.
+    Due,
+    /// It was begun, and the session wants its payload on this connection or (QoS 1 and 2) on the
+    /// next.
+    Begun,
+    /// The end of its payload was given to the session then.
+    Given(Instant),
+    /// The broker has refused it, or is in doubt about it.
+    Refused,
+}
+
+/// Part of the file.
+struct Block {
+    /// Where it begins.
+    at: usize,
+    bytes: Bytes,
+}
+
 struct Streamer {
     client: Client,
     template: Publish,
@@ -119,21 +137,16 @@ struct Streamer {
     alarm: Option<Instant>,
     blocks: FileBlocks,
     progress: Progress,
-    /// PUBLISH was begun, on this connection or (QoS 1 and 2) on one before.
-    begun: bool,
-    /// How much of the payload was given to the session on this connection, in bytes.
+    stage: Stage,
+    /// How much of the payload was given to the session on the latest connection, in bytes.
     given: usize,
-    /// A block that was read and not given.
-    ahead: Option<Bytes>,
+    /// A block that was read and not wholly given. Where it lies tells whether it is still of use.
+    ahead: Option<Block>,
     /// More can be given at once: what else has happened is only looked at in passing.
     goes_on: bool,
-    /// A block was asked for and has not come.
-    requested: bool,
-    /// The block that was asked for is of the reading before.
-    stale: bool,
-    /// When the end of the payload was given to the session.
-    all_given: Option<Instant>,
-    /// How long the acknowledgement took from there.
+    /// The block that begins here was asked for and has not come.
+    requested: Option<usize>,
+    /// How long acknowledgements took from the end of the payload.
     acknowledged: Statistics,
     refused: u64,
     verdict: Exit,
@@ -146,12 +159,12 @@ impl Streamer {
                 return Ok(Exit::Denied);
             }
             self.give();
-            if self.begun && self.given == self.length && self.client.session().in_flight() == 0 {
+            if self.is_finished() {
                 if self.published == self.repeat {
                     return Ok(self.verdict);
                 }
-                self.begun = false;
-                self.read_again();
+                self.stage = Stage::Due;
+                self.given = 0;
                 continue;
             }
             let event = match self.client.poll()? {
@@ -171,6 +184,18 @@ impl Streamer {
         }
     }
 
+    /// Whether the message that was begun last is over.
+    fn is_finished(&self) -> bool {
+        let is_streaming = self.client.session().is_streaming();
+        match self.stage {
+            Stage::Due => false,
+            // At QoS 1 and 2 it was acknowledged early, and the rest of it is not wanted any more.
+            Stage::Begun if self.template.qos == QoS::AtMostOnce || is_streaming => false,
+            Stage::Given(_) if is_streaming => false,
+            Stage::Begun | Stage::Given(_) | Stage::Refused => self.client.is_settled(),
+        }
+    }
+
     fn wait(&mut self) -> Result<Event> {
         if self.progress.is_on() {
             let before = self.published.saturating_sub(1) * self.length as u64;
@@ -185,7 +210,7 @@ impl Streamer {
     /// Sends the header as soon as it may be sent; whether the broker takes the message at all.
     fn begin(&mut self) -> bool {
         self.alarm = None;
-        if self.begun || !self.client.can_publish(self.template.qos) {
+        if !matches!(self.stage, Stage::Due) || !self.client.can_publish(self.template.qos) {
             return true;
         }
         let now = Instant::now();
@@ -195,7 +220,7 @@ impl Streamer {
         }
         self.pace.published(None, now);
         self.published += 1;
-        self.begun = true;
+        self.stage = Stage::Begun;
         if self.timed {
             timing::stamp(&mut self.template);
         }
@@ -215,45 +240,66 @@ impl Streamer {
         self.client.send();
         for _ in 0..BLOCKS_AT_ONCE {
             let wanted = self.client.session().stream_wants();
-            if self.ahead.is_none() && wanted > 0 && !self.requested && self.given < self.length {
-                self.ahead = self.blocks.at_once(self.given);
+            if wanted.is_empty() || !self.look_ahead(wanted.start) {
+                break;
             }
-            let Some(block) = self.ahead.as_mut().filter(|_| wanted > 0) else { break };
-            let piece = block.split_to(wanted.min(block.len()));
-            if block.is_empty() {
-                self.ahead = None;
+            if let Some(Block { at, bytes }) = &self.ahead {
+                self.client.stream(*at, bytes);
             }
-            self.given += piece.len();
-            self.client.stream(piece);
-            self.all_given = (self.given == self.length).then(Instant::now);
+            self.note_given();
             self.client.send();
         }
-        self.goes_on = self.client.session().stream_wants() > 0 && self.given < self.length;
-        if self.goes_on && self.ahead.is_none() && !self.requested {
-            self.ahead = self.blocks.at_once(self.given);
-            if self.ahead.is_none() {
-                self.requested = true;
-                self.blocks.want(self.given);
-                self.client.request_input();
+        let wanted = self.client.session().stream_wants();
+        self.goes_on = !wanted.is_empty() && self.look_ahead(wanted.start);
+        if !wanted.is_empty() && !self.goes_on && self.requested.is_none() {
+            self.requested = Some(wanted.start);
+            self.blocks.want(wanted.start);
+            self.client.request_input();
+        }
+        // The end of a message that was refused before makes room for the next.
+        let is_due = matches!(self.stage, Stage::Due) && self.alarm.is_none();
+        self.goes_on |= is_due && self.client.can_publish(self.template.qos);
+    }
+
+    /// Whether the block ahead has this byte of the file, after reading it if that can be done at
+    /// once.
+    fn look_ahead(&mut self, at: usize) -> bool {
+        let is_there = |block: &Block| (block.at..block.at + block.bytes.len()).contains(&at);
+        if !self.ahead.as_ref().is_some_and(is_there) {
+            // First, so that its memory can be used again.
+            self.ahead = None;
+            let is_requested = self.requested.is_some();
+            let bytes = if is_requested { None } else { self.blocks.at_once(at) };
+            self.ahead = bytes.map(|bytes| Block { at, bytes });
+        }
+        self.ahead.is_some()
+    }
+
+    /// After a block was given.
+    fn note_given(&mut self) {
+        if self.client.session().is_streaming() {
+            self.given = self.client.session().stream_wants().start;
+            if matches!(self.stage, Stage::Given(_)) {
+                // On another connection.
+                self.stage = Stage::Begun;
+            }
+        } else {
+            self.given = self.length;
+            if matches!(self.stage, Stage::Begun) {
+                self.stage = Stage::Given(Instant::now());
             }
         }
-        self.goes_on &= self.ahead.is_some();
     }
 
     fn handle(&mut self, event: Event) -> Result<()> {
         match event {
             Event::Input(block) => {
-                self.requested = false;
-                let block = block.with_context(|| format!("reading {}", self.name))?;
-                if std::mem::take(&mut self.stale) {
-                    return Ok(());
-                }
-                match block {
-                    Some(block) => self.ahead = Some(block),
-                    None => bail!("reading {}: it became shorter while it was read", self.name),
+                let at = self.requested.take();
+                match (at, block.with_context(|| format!("reading {}", self.name))?) {
+                    (Some(at), Some(bytes)) => self.ahead = Some(Block { at, bytes }),
+                    _ => bail!("reading {}: it became shorter while it was read", self.name),
                 }
             }
-            Event::Mqtt(session::Event::StreamAgain { .. }) => self.read_again(),
             Event::Reconnected if self.template.qos == QoS::AtMostOnce => self.begin_again(),
             Event::Mqtt(session::Event::Acknowledged { code, reason, .. }) if code.is_error() => {
                 self.refuse(
@@ -261,7 +307,9 @@ impl Streamer {
                 );
             }
             Event::Mqtt(session::Event::Acknowledged { .. }) => {
-                self.all_given.iter().for_each(|given| self.acknowledged.add(given.elapsed()));
+                if let Stage::Given(at) = self.stage {
+                    self.acknowledged.add(at.elapsed());
+                }
             }
             Event::Mqtt(session::Event::InDoubt { .. }) => {
                 self.refuse("in doubt: the broker has lost the session");
@@ -273,11 +321,10 @@ impl Streamer {
 
     /// After a lost connection at QoS 0.
     fn begin_again(&mut self) {
-        if self.begun && self.given < self.length {
+        if matches!(self.stage, Stage::Begun) {
             // The broker never got the whole of it, so it cannot be a duplicate.
             self.published -= 1;
-            self.begun = false;
-            self.read_again();
+            self.stage = Stage::Due;
         }
         if self.published > 0 && self.verdict == Exit::Done {
             report::failure(super::publish::GAPS);
@@ -285,17 +332,11 @@ impl Streamer {
         }
     }
 
-    fn read_again(&mut self) {
-        self.given = 0;
-        self.ahead = None;
-        self.stale = self.requested;
-    }
-
     fn refuse(&mut self, words: &str) {
         let topic = self.template.topic.as_ref().map_or("", |topic| topic.as_str());
         report::failure(&format!("publishing to {topic}: message refused: {words}"));
         self.refused += 1;
         self.verdict = Exit::Denied;
-        self.given = self.length;
+        self.stage = Stage::Refused;
     }
 }

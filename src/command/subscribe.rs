@@ -214,6 +214,10 @@ impl Subscriber<'_> {
                 self.intake.removals.publish(&mut self.client);
                 Ok(self.look_at_commands())
             }
+            Event::Mqtt(session::Event::InDoubt { .. }) => {
+                self.in_doubt();
+                Ok(None)
+            }
             Event::Woken => Ok(self.look_at_commands().or_else(|| self.unread())),
             Event::OutputFailed(error) => {
                 self.intake.abandon();
@@ -250,6 +254,12 @@ impl Subscriber<'_> {
             report::failure(&format!("{what}: refused: {code}"));
             self.denied = true;
         }
+    }
+
+    /// A reply may have arrived, or not: nothing else is published at QoS 2.
+    fn in_doubt(&mut self) {
+        report::failure("replying: refused: in doubt: the broker has lost the session");
+        self.denied = true;
     }
 
     /// Of `-W`, or of `--idle`; if not, it is time to draw.

@@ -17,6 +17,9 @@ const RESTARTS: usize = 3;
 
 const LAST: u32 = 2000;
 
+/// So many messages mosquitto takes at once: none of them waits.
+const FEW: u32 = 15;
+
 const FORGETFUL: &str = "persistence false\n";
 
 /// Everything is saved after each change and at the end.
@@ -111,6 +114,32 @@ fn qos_2_with_a_broker_that_forgets() {
         );
         assert!(!doubted.is_empty(), "a broker that forgets leaves doubt\n{outcome}");
         assert_eq!(outcome.code(), Some(7), "{outcome}");
+    }
+}
+
+/// The connection stands still when everything is sent and few messages are answered: nothing is
+/// left to publish to the broker that has forgotten the session.
+#[test]
+fn qos_2_whose_last_messages_are_forgotten() {
+    for version in ["5", "311"] {
+        let Some(mut broker) = mosquitto_with(FORGETFUL) else { return };
+        // More than up to the CONNACK, and less than the answers to all.
+        let down = 250;
+        let proxy = Proxy::start(broker.ws_port(), move |number| match number {
+            0 => Plan { down: Path::failing(down, Fault::Hold), ..Plan::default() },
+            _ => Plan::default(),
+        });
+        let url = proxy.url();
+        let command =
+            ["pub", &url, "-t", "t", "-l", "-q", "2", "-V", version, "--reconnect-delay", SOON];
+        let publisher = Program::new(command).stdin(sequence(FEW)).spawn();
+        wait_until("the connection stands still", || proxy.held() > 0);
+        proxy.close();
+        broker.kill();
+        broker.start_again();
+        proxy.open();
+        let outcome = publisher.finish_within(LONG);
+        assert!(outcome.code() == Some(7) && !in_doubt(&outcome).is_empty(), "{outcome}");
     }
 }
 

@@ -162,7 +162,7 @@ impl Requester<'_> {
     /// After a request whose answer came too late its acknowledgement is not waited for, either.
     fn is_done(&self) -> bool {
         let is_over = self.next.is_none() && self.input.is_done() && self.pending.is_empty();
-        is_over && (self.faults.late || self.client.session().in_flight() == 0)
+        is_over && (self.faults.late || self.client.is_settled())
     }
 
     fn verdict(&self) -> Exit {
@@ -283,7 +283,10 @@ impl Requester<'_> {
                 self.acknowledged(record, code, &words);
             }
             Event::Mqtt(session::Event::InDoubt { record }) => {
-                self.refuse(record, "in doubt: the broker has lost the session");
+                // What was answered has arrived.
+                if self.pending.is_waiting(record) {
+                    self.refuse(record, "in doubt: the broker has lost the session");
+                }
             }
             Event::Input(block) => {
                 self.input.add(block.with_context(|| format!("reading {}", self.input.what))?);

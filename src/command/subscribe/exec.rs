@@ -249,6 +249,7 @@ impl Subscriber<'_> {
             Event::Mqtt(session::Event::Acknowledged { record, code, .. }) => {
                 self.acknowledged(record, code);
             }
+            Event::Mqtt(session::Event::InDoubt { .. }) => self.in_doubt(),
             _ => {}
         }
         match self.look_at_commands() {
@@ -277,13 +278,14 @@ impl Subscriber<'_> {
         }
         self.client.hold(false);
         let deadline = Instant::now() + self.client.options().connect_timeout;
-        while self.client.session().in_flight() > 0 {
+        while !self.client.is_settled() {
             match self.client.next(Some(deadline)).context("replying")? {
                 Event::Alarm => anyhow::bail!("replying: the broker does not acknowledge"),
                 Event::Interrupted(_) => break,
                 Event::Mqtt(session::Event::Acknowledged { record, code, .. }) => {
                     self.acknowledged(record, code);
                 }
+                Event::Mqtt(session::Event::InDoubt { .. }) => self.in_doubt(),
                 _ => {}
             }
         }

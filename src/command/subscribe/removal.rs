@@ -57,6 +57,6 @@ impl Removals {
     /// Whether everything that was written is forgotten.
     pub fn is_done(&self, client: &Client) -> bool {
         let waits = self.topics.front().is_some_and(|(number, _)| *number <= self.written);
-        !waits && client.session().in_flight() == 0
+        !waits && client.is_settled()
     }
 }

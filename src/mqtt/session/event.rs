@@ -58,12 +58,6 @@ pub enum Event {
         /// The number given to [`Session::publish`].
         record: u64,
     },
-    /// The payload of this message must be streamed again from its beginning, see
-    /// [`Session::stream`].
-    StreamAgain {
-        /// The number given to [`Session::publish_stream`].
-        record: u64,
-    },
     /// The answer to a SUBSCRIBE: one code per filter.
     Subscribed(SubAck),
     /// The server does not take this subscription, so it was not asked.

@@ -181,9 +181,6 @@ impl Session {
             match self.exchanges.resend(|qos| limits.window(qos, asked)) {
                 Some(Again::Publish { sent, packet_id, dup }) => {
                     self.send_publish(&sent, Some(packet_id), dup).expect("it was encoded before");
-                    if sent.is_streamed() {
-                        self.events.push_back(Event::StreamAgain { record: sent.record });
-                    }
                 }
                 Some(Again::Release(packet_id)) => {
                     self.send(&Packet::PubRel(Ack::success(packet_id)))

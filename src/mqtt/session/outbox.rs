@@ -1,6 +1,7 @@
 //! What waits to be sent: small packets gathered in one buffer, large payloads as they are.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 
@@ -35,8 +36,9 @@ pub struct Outbox {
     waiting: usize,
     /// Each piece is one packet.
     whole_packets: bool,
-    /// How many bytes of a streamed payload are still to come; nothing else may be sent before.
-    stream: usize,
+    /// What is still to come of a streamed payload, in bytes from its beginning; nothing else may
+    /// be sent before.
+    stream: Range<usize>,
 }
 
 impl Outbox {
@@ -85,20 +87,29 @@ impl Outbox {
     /// The payload of the PUBLISH whose header was just written will come in pieces, `length` bytes
     /// in all.
     pub fn begin_stream(&mut self, length: usize) {
-        self.stream = length;
+        self.stream = 0..length;
         if !self.whole_packets {
             self.split_tail();
         }
     }
 
-    /// How many more bytes of the streamed payload are wanted now.
-    pub fn stream_wants(&self) -> usize {
-        self.stream.min(ROOM.saturating_sub(self.waiting))
+    /// Which part of the streamed payload is wanted now, in bytes from its beginning; empty if
+    /// there is nothing to give, or no room for it.
+    pub fn stream_wants(&self) -> Range<usize> {
+        let length = self.stream.len().min(ROOM.saturating_sub(self.waiting));
+        self.stream.start..self.stream.start + length
     }
 
-    /// The next piece of the streamed payload, at most as long as [`Outbox::stream_wants`].
-    pub fn stream(&mut self, piece: Bytes) {
-        self.stream -= piece.len();
+    /// Takes what [`Outbox::stream_wants`] of a block that begins `at` this byte of the payload:
+    /// nothing of a block that lies elsewhere.
+    pub fn stream(&mut self, at: usize, block: &Bytes) {
+        let wanted = self.stream_wants();
+        let end = wanted.end.min(at + block.len());
+        if wanted.start < at || end <= wanted.start {
+            return;
+        }
+        let piece = block.slice(wanted.start - at..end - at);
+        self.stream.start = end;
         if self.whole_packets {
             self.tail.extend_from_slice(&piece);
         } else {
@@ -108,7 +119,7 @@ impl Outbox {
 
     /// Whether a streamed payload is incomplete.
     pub fn is_streaming(&self) -> bool {
-        self.stream > 0
+        !self.stream.is_empty()
     }
 
     /// Whether more may be published.
@@ -178,9 +189,9 @@ mod tests {
         assert_eq!(lengths, [2, 2, 300_007, 2]);
         outbox.buffer().extend_from_slice(&[0x30, 5, 0, 1, b't']);
         outbox.begin_stream(2);
-        for byte in [b"a", b"b"] {
-            assert!(outbox.take().is_none() && outbox.stream_wants() > 0);
-            outbox.stream(Bytes::from_static(byte));
+        for (at, byte) in [b"a", b"b"].into_iter().enumerate() {
+            assert!(outbox.take().is_none() && outbox.stream_wants() == (at..2));
+            outbox.stream(at, &Bytes::from_static(byte));
         }
         assert_eq!(outbox.take().unwrap().len(), 7);
         outbox.clear();
@@ -210,5 +221,21 @@ mod tests {
             while outbox.take().is_some() {}
             assert_eq!((outbox.answers, outbox.tail_answers), (0, 0));
         }
+    }
+
+    #[test]
+    fn only_what_is_wanted_is_taken_of_a_block() {
+        let mut outbox = Outbox::new(false);
+        outbox.stream(0, &Bytes::from_static(b"nobody asked"));
+        outbox.begin_stream(6);
+        for (at, block) in
+            [(1, "x"), (6, "x"), (0, ""), (0, "ab"), (0, "ab"), (3, "x"), (1, "xcd"), (2, "xxefx")]
+        {
+            outbox.stream(at, &Bytes::from_static(block.as_bytes()));
+        }
+        assert!(!outbox.is_streaming() && outbox.stream_wants().is_empty());
+        outbox.stream(6, &Bytes::from_static(b"x"));
+        let bytes: Vec<u8> = std::iter::from_fn(|| outbox.take()).flatten().collect();
+        assert_eq!(bytes, b"abcdef");
     }
 }

@@ -81,8 +81,7 @@ impl Session {
     }
 
     /// Sends a message whose payload of `length` bytes is given to [`Session::stream`]; its own
-    /// does not count. [`Event::StreamAgain`] asks for all of it once more, when a connection was
-    /// lost.
+    /// does not count. At QoS 1 and 2 all of it is wanted once more, when a connection was lost.
     pub fn publish_stream(
         &mut self,
         publish: Publish,
@@ -92,14 +91,23 @@ impl Session {
         self.begin(Sent::streamed(publish, length, record))
     }
 
-    /// How many bytes of the streamed payload may be given now.
-    pub fn stream_wants(&self) -> usize {
-        if self.state == State::Online { self.outbox.stream_wants() } else { 0 }
+    /// Whether the server of this connection has got only part of a streamed payload from us.
+    pub fn is_streaming(&self) -> bool {
+        self.state == State::Online && self.outbox.is_streaming()
     }
 
-    /// The next piece of the streamed payload, at most as long as [`Session::stream_wants`] says.
-    pub fn stream(&mut self, piece: Bytes) {
-        self.outbox.stream(piece);
+    /// Which part of the streamed payload may be given now, in bytes from its beginning.
+    pub fn stream_wants(&self) -> Range<usize> {
+        if self.state == State::Online { self.outbox.stream_wants() } else { 0..0 }
+    }
+
+    /// Takes what [`Session::stream_wants`] of a block that begins `at` this byte of the streamed
+    /// payload. A block that was read for a connection before this one is of use only where it lies
+    /// as wanted.
+    pub fn stream(&mut self, at: usize, block: &Bytes) {
+        if self.state == State::Online {
+            self.outbox.stream(at, block);
+        }
     }
 
     fn begin(&mut self, sent: Sent) -> Result<(), Unsendable> {
@@ -110,6 +118,11 @@ impl Session {
             self.exchanges.begin_message(sent);
         }
         Ok(())
+    }
+
+    /// Whether [`Session::poll`] has an event that needs no more bytes.
+    pub fn has_event(&self) -> bool {
+        !self.events.is_empty()
     }
 
     /// Whether the server has accepted the connection, and nobody has ended it.

@@ -42,8 +42,7 @@ fn the_name_that_worked_is_used_again() {
 
 #[test]
 fn names_that_were_given_are_not_changed() {
-    let mut world =
-        handshaking(Policy { subprotocols: Some(vec!["x".to_owned()]), ..policy() });
+    let mut world = handshaking(Policy { subprotocols: Some(vec!["x".to_owned()]), ..policy() });
     assert!(world.outputs.contains(&"dial ws://a/mqtt 5 x".to_owned()));
     world.tell(fail(status(400)));
     assert_eq!(world.state(), "Closed");
@@ -134,7 +133,10 @@ fn errors_are_told_apart_by_how_far_they_came() {
     ];
     let progress: Vec<_> = steps.iter().map(fallback::progress).collect();
     assert!(progress.is_sorted_by(|one, other| one < other), "{progress:?}");
-    assert_eq!(fallback::progress(&late_at(Step::ConnAck)), fallback::progress(&refused_silently()));
+    assert_eq!(
+        fallback::progress(&late_at(Step::ConnAck)),
+        fallback::progress(&refused_silently())
+    );
 }
 
 #[test]

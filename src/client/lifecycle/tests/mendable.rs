@@ -81,7 +81,10 @@ fn of_the_upgrade() {
         (upgrade(UpgradeError::Malformed("x".to_owned())), false),
     ]);
     let source = || io::ErrorKind::ConnectionReset.into();
-    check([(Error::Transport(transport::Error::Io { phase: Phase::Upgrade, source: source() }), true)]);
+    check([(
+        Error::Transport(transport::Error::Io { phase: Phase::Upgrade, source: source() }),
+        true,
+    )]);
 }
 
 #[test]

@@ -97,10 +97,7 @@ fn every_state_has_its_world() {
 
 #[test]
 fn connect() {
-    check(
-        || Input::Connect,
-        &[("Idle", "Dialling: credentials, dial ws://a/mqtt 5 mqtt")],
-    );
+    check(|| Input::Connect, &[("Idle", "Dialling: credentials, dial ws://a/mqtt 5 mqtt")]);
 }
 
 #[test]
@@ -118,10 +115,7 @@ fn accepted() {
     for accepted in [Accepted::New, Accepted::Resumed] {
         check(|| accept(accepted), &[("AwaitingConnack", "Online: connected")]);
     }
-    check(
-        || accept(Accepted::Stale),
-        &[("AwaitingConnack", "ReplacingSession: disconnect")],
-    );
+    check(|| accept(Accepted::Stale), &[("AwaitingConnack", "ReplacingSession: disconnect")]);
 }
 
 #[test]

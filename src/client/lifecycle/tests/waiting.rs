@@ -58,7 +58,8 @@ fn wait_is_told_once() {
         world.tell(fail(unreached()));
         world.late();
     }
-    let told = world.outputs.iter().filter(|line| line.starts_with("warn: waiting for ws://a/mqtt: "));
+    let told =
+        world.outputs.iter().filter(|line| line.starts_with("warn: waiting for ws://a/mqtt: "));
     assert_eq!(told.count(), 1, "{:?}", world.outputs);
 }
 
@@ -179,7 +180,7 @@ fn what_is_found_again_is_told() {
         world.late();
         world.after(2_000).tell_all([Input::Dialled, Input::Opened]);
         let outputs = world.tell(accept(accepted));
-        assert!(outputs[0].starts_with("warn: connected again after ") , "{outputs:?}");
+        assert!(outputs[0].starts_with("warn: connected again after "), "{outputs:?}");
         assert!(outputs[0].ends_with(&format!(" s, {session}")), "{outputs:?}");
         assert_eq!(outputs[1], "Reconnected");
     }

@@ -55,6 +55,11 @@ impl Pending {
         self.0.remove(at)
     }
 
+    /// Whether the request of this record waits.
+    pub fn is_waiting(&self, record: u64) -> bool {
+        self.0.iter().any(|waiting| waiting.record == record)
+    }
+
     /// The request of this record will not be answered; whether it was still waiting.
     pub fn give_up(&mut self, record: u64) -> bool {
         let before = self.0.len();
