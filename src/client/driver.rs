@@ -157,17 +157,22 @@ impl Client {
 
     /// The time for this step is up.
     fn expired(&mut self) {
+        let error = self.late(self.lifecycle.budget());
+        self.failed(error);
+    }
+
+    /// What was not finished within so long.
+    pub(super) fn late(&mut self, after: Duration) -> Error {
         let step = match (self.lifecycle.reading(), &self.connection) {
-            (Reading::Connack, _) => Step::ConnAck,
+            (Reading::Connack | Reading::Discard | Reading::Session, _) => Step::ConnAck,
             (_, Some(connection)) => Step::Transport(connection.phase()),
             (_, None) => Step::Transport(Phase::Name),
         };
-        let error = Error::ConnectTimedOut { step, after: self.lifecycle.budget(), tried: None };
-        let error = match &mut self.connection {
+        let error = Error::ConnectTimedOut { step, after, tried: None };
+        match &mut self.connection {
             Some(connection) => connection.explain(error),
             None => error,
-        };
-        self.failed(error);
+        }
     }
 
     fn connected(&mut self) {

@@ -17,7 +17,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::ops::{ControlFlow, Range};
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -107,14 +107,30 @@ impl Client {
         })
     }
 
-    /// Connects, and returns when the broker has accepted.
-    pub fn connect(options: Options) -> Result<(Self, Established), Error> {
-        let mut client = Self::new(options)?;
+    /// Waits until the broker has accepted the connection; at most until `limit`, which the user
+    /// gave as so long.
+    pub fn await_connected(
+        &mut self,
+        limit: Option<(Instant, Duration)>,
+    ) -> Result<Established, Error> {
         loop {
-            match client.next(None)? {
-                Event::Connected(established) => return Ok((client, *established)),
+            match self.next(limit.map(|(until, _)| until))? {
+                Event::Connected(established) => return Ok(*established),
                 Event::Interrupted(signal) => return Err(Error::Interrupted(signal)),
-                _ => {}
+                Event::Alarm => {
+                    let after = limit.map(|(_, after)| after).unwrap_or_default();
+                    return Err(self.late(after));
+                }
+                // There is no session, no input and no output yet.
+                Event::Reconnected
+                | Event::Closed(_)
+                | Event::Mqtt(_)
+                | Event::Input(_)
+                | Event::Written(_)
+                | Event::OutputFailed(_)
+                | Event::Woken
+                | Event::WebSocketPong
+                | Event::Sendable => {}
             }
         }
     }

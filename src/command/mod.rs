@@ -10,6 +10,8 @@ mod subscribe;
 mod telling;
 mod timing;
 
+use std::time::{Duration, Instant};
+
 use anyhow::{Context, Result};
 
 use crate::cli::{Cli, Command};
@@ -34,9 +36,15 @@ pub fn run(cli: &Cli) -> Result<Exit> {
     }
 }
 
-fn connect(options: Options) -> Result<(Client, Established)> {
+/// Connects; `limit` is a point in time for which the user gave a duration (`-W`).
+fn connect(options: Options, limit: Option<(Instant, Duration)>) -> Result<(Client, Established)> {
     let context = format!("connecting to {}", options.endpoint);
-    Client::connect(options).context(context)
+    let connect = || {
+        let mut client = Client::new(options)?;
+        let established = client.await_connected(limit)?;
+        Ok::<_, Error>((client, established))
+    };
+    connect().context(context)
 }
 
 /// After a failure: ends the connection in order, if that is not what failed, and in any case

@@ -25,7 +25,7 @@ pub fn run(args: &cli::Ping) -> Result<Exit> {
     // Nobody has asked for messages but our own.
     options.session.parts_above = Some(super::LARGE_MESSAGE.saturating_add(args.size as usize));
     let url = options.endpoint.to_string();
-    let (client, established) = super::connect(options)?;
+    let (client, established) = super::connect(options, None)?;
     let began = Instant::now();
     let target = established.address.to_string();
     let topic = own_topic(&client)?;

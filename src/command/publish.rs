@@ -65,7 +65,7 @@ pub fn run(args: &cli::Publish) -> Result<Exit> {
     options.session.only_failures = args.summary.is_none();
     options.brief = input.source.is_none() && args.summary.is_none();
     let progress = Progress::new(shows_progress && input.is_stream(), input.length, began);
-    let (mut client, _) = super::connect(options)?;
+    let (mut client, _) = super::connect(options, None)?;
     if let Some(source) = input.source.take() {
         client.attach_input(source)?;
     }

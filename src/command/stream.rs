@@ -58,7 +58,7 @@ pub fn run(
     progress: Progress,
     telling: Telling,
 ) -> Result<Exit> {
-    let (mut client, _) = super::connect(options)?;
+    let (mut client, _) = super::connect(options, None)?;
     let Large { name, blocks, length, repeat, pace } = file;
     client.attach_input(Box::new(blocks.source()))?;
     let context =

@@ -45,7 +45,6 @@ const LAST_WRITE: Duration = Duration::from_millis(250);
 /// Runs `mqttws sub`.
 pub fn run(args: &cli::Subscribe) -> Result<Exit> {
     let began = Instant::now();
-    let deadline = args.timeout.map(|timeout| began + timeout);
     let (mut options, properties) = args.conversation.resolve()?;
     wishes::require_version_5(args, &mut options)?;
     if args.latency {
@@ -57,7 +56,8 @@ pub fn run(args: &cli::Subscribe) -> Result<Exit> {
     let (layout, target) = (wishes::layout(args)?, wishes::target(args)?);
     options.session.parts_above = wishes::parts_above(args, &layout);
     warn_of_closed_stdout(args);
-    let (client, _) = super::connect(options)?;
+    let limit = args.timeout.and_then(|timeout| Some((began.checked_add(timeout)?, timeout)));
+    let (client, _) = super::connect(options, limit)?;
     let reader = watch_reader(args, &client)?;
     let manners = Manners::new(args, &layout, began);
     let output = match &args.commands.exec {
@@ -71,7 +71,7 @@ pub fn run(args: &cli::Subscribe) -> Result<Exit> {
         args,
         filters,
         properties,
-        deadline,
+        deadline: limit.map(|(until, _)| until),
         signalled: false,
         unanswered: 0,
         denied: false,

@@ -56,7 +56,9 @@ pub fn run(args: &cli::Publish) -> Result<Exit> {
     let maker = Maker::new(args, of_publish)?;
     let input = Input::new(args, options.session.maximum_packet)?;
     let (layout, topic) = (wishes::layout(args)?, wishes::response_topic(args, &options)?);
-    let (client, established) = crate::command::connect(options)?;
+    let limit =
+        args.answers.timeout.and_then(|timeout| Some((began.checked_add(timeout)?, timeout)));
+    let (client, established) = crate::command::connect(options, limit)?;
     let has_properties = established.version.has_properties();
     let correlated = has_properties && (args.answers.response_topic.is_none() || args.is_many());
     let output = wishes::start_output(&client, layout)?;

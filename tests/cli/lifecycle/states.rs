@@ -23,6 +23,13 @@ impl State {
         Self { name, scheme: "ws", script }
     }
 
+    /// The same; for almost a second the connection is not ended, although the client has ended its
+    /// direction.
+    fn held(name: &'static str, steps: impl IntoIterator<Item = Step>) -> Self {
+        let held = [Step::Tell, Step::Dally(Duration::from_millis(900)), Step::Gone];
+        Self { name, scheme: "ws", script: steps.into_iter().chain(held).collect() }
+    }
+
     /// A server that leads there.
     pub fn server(self) -> Server {
         let broker = Broker::start_watchful(self.script);
@@ -77,13 +84,13 @@ pub fn replacing() -> Vec<State> {
     let second = |steps: [Step; 2]| stale([]).into_iter().chain(again()).chain(steps);
     let third = |steps: [Step; 2]| cleared([]).into_iter().chain(again()).chain(steps);
     vec![
-        State::new("end of the connection that found the session", stale([])),
+        State::held("end of the connection that found the session", stale([])),
         State::new(
             "upgrade of the clearing connection",
             second([Step::Request(&[]), Step::Answer("")]),
         ),
         State::new("CONNACK of the clearing connection", second([Step::Upgrade, packet("10 *")])),
-        State::new("end of the clearing connection", cleared([])),
+        State::held("end of the clearing connection", cleared([])),
         State::new(
             "CONNACK of the last connection",
             third([Step::Upgrade, packet("10 <MQTT> 04 00 *")]),
