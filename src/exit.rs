@@ -127,14 +127,16 @@ fn client_exit(error: &client::Error) -> Exit {
 fn transport_exit(error: &crate::transport::Error) -> Exit {
     use crate::transport::Error;
     use crate::transport::Phase;
-    use crate::transport::websocket::WebSocketError;
+    use crate::websocket::WebSocketError;
     match error {
-        Error::Tls(_) | Error::Io { phase: Phase::Tls, .. } => Exit::Tls,
-        Error::Upgrade(_) | Error::Io { phase: Phase::Upgrade, .. } => Exit::Upgrade,
-        Error::WebSocket(WebSocketError::Closed { .. } | WebSocketError::Ended { .. })
+        Error::WebSocket(WebSocketError::Closed { .. })
+        | Error::Ended { .. }
         | Error::BrokenTls { phase: Phase::Open, .. }
         | Error::Io { phase: Phase::Open, .. } => Exit::Lost,
-        Error::BrokenTls { .. } => Exit::Tls,
+        Error::Tls(_) | Error::BrokenTls { .. } | Error::Io { phase: Phase::Tls, .. } => Exit::Tls,
+        Error::Upgrade(_) | Error::Redirect(_) | Error::Io { phase: Phase::Upgrade, .. } => {
+            Exit::Upgrade
+        }
         Error::WebSocket(_) => Exit::Protocol,
         Error::Io { .. } => Exit::Unreached,
     }

@@ -12,6 +12,7 @@ mod signals;
 mod stdio;
 mod terminal;
 mod transport;
+mod websocket;
 
 use std::process::ExitCode;
 

@@ -1,30 +1,24 @@
-//! The two threads of one connection. The reader owns the WebSocket's reading side (tungstenite)
-//! and decodes; the writer encodes and frames. Neither understands a session.
+//! The two threads of one connection: the reader takes frames apart and decodes packets, the writer
+//! encodes packets and puts frames together.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
-use bytes::{Buf, Bytes};
-use tungstenite::error::{CapacityError, ProtocolError};
-use tungstenite::protocol::{Message, Role, WebSocketConfig};
-use tungstenite::{Error, WebSocket};
+use bytes::Bytes;
 
 use super::Log;
-use super::frames::{CLOSE, Frames};
+use super::frames::Frames;
 use super::handshake::is_impatience;
 use super::limits::{BATCH, LINGER, MESSAGE_BYTES, READ_BYTES};
 use super::link::{Link, Outbox};
 use super::listener::Event;
 use super::router::packet_weight;
 use crate::mqtt::packet::{Decoder, Malformed, Packet};
-
-/// Close codes (RFC 6455 §7.4.1).
-pub const NORMAL: u16 = 1000;
-const PROTOCOL_ERROR: u16 = 1002;
-const UNSUPPORTED_DATA: u16 = 1003;
-const TOO_BIG: u16 = 1009;
+use crate::websocket::frame::{NORMAL, PROTOCOL_ERROR};
+use crate::websocket::reader::Reader;
+use crate::websocket::{Role, WebSocketError};
 
 /// How often a slowly arriving packet is reported as a sign of life.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
@@ -40,13 +34,10 @@ pub struct Context<'a> {
     pub log: Option<&'a Log>,
 }
 
-/// The reading side of a socket as tungstenite wants it. Before it blocks it hands over what was
-/// decoded; what tungstenite writes (Pong, the answer to Close) goes through the writer.
+/// What was read and decoded, on its way to the router.
 struct Inlet<'a> {
     link: &'a Link,
     mailbox: &'a SyncSender<Event>,
-    /// What came behind the head of the HTTP request.
-    leftover: Bytes,
     packets: Vec<Packet>,
     weight: usize,
     /// When the router last heard from us.
@@ -67,107 +58,98 @@ impl Inlet<'_> {
         self.posted = Instant::now();
     }
 
-    /// Hands over that the client does not speak MQTT.
-    fn malformed(&self, error: Malformed) {
+    /// Hands over that the client does not speak MQTT, after what it said before.
+    fn malformed(&mut self, error: Malformed) {
+        self.post();
         let _ = self.mailbox.send(Event::Malformed { connection: self.link.id, error });
     }
 }
 
-impl Read for Inlet<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if !self.leftover.is_empty() {
-            let count = self.leftover.len().min(buffer.len());
-            self.leftover.copy_to_slice(&mut buffer[..count]);
-            return Ok(count);
-        }
-        self.post();
-        loop {
-            match (&self.link.socket).read(buffer) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => return result,
-            }
-        }
-    }
-}
-
-impl Write for Inlet<'_> {
-    fn write(&mut self, frame: &[u8]) -> io::Result<usize> {
-        match frame {
-            // The answer to a Close is the end; it goes after what was posted, and nothing after
-            // it.
-            [CLOSE, _, high, low, ..] => self.link.end(Some(u16::from_be_bytes([*high, *low]))),
-            [CLOSE, ..] => self.link.end(Some(NORMAL)),
-            _ => self.link.post_frame(frame),
-        }
-        Ok(frame.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Reads until the connection ends. `leftover` is what came behind the head of the HTTP request.
-pub fn read(link: &Link, context: Context<'_>, leftover: Vec<u8>) {
-    let inlet = Inlet {
+/// Reads until the connection ends. `leftover` is what came after the head of the HTTP request.
+pub fn read(link: &Link, context: Context<'_>, leftover: &[u8]) {
+    let mut inlet = Inlet {
         link,
         mailbox: context.mailbox,
-        leftover: leftover.into(),
         packets: Vec::new(),
         weight: 0,
         posted: Instant::now(),
     };
-    let limit = Some(context.max_packet + MESSAGE_BYTES);
-    let config = WebSocketConfig::default()
-        .read_buffer_size(READ_BYTES)
-        .write_buffer_size(0)
-        .max_message_size(limit)
-        .max_frame_size(limit);
-    // Not `from_partially_read`: a buffer begun with so few bytes stays as small for all reads.
-    let mut socket = WebSocket::from_raw_socket(inlet, Role::Server, Some(config));
-    let close = read_messages(&mut socket, link, context);
-    socket.get_mut().post();
+    let close = read_frames(&mut inlet, context, leftover);
+    inlet.post();
     link.end(close);
     // It fails only when the router is gone, and then nobody needs to know.
     let _ = context.mailbox.send(Event::Lost(link.id));
     drain(link);
 }
 
-/// Reads messages until the WebSocket ends, and says with which code it should be closed.
-fn read_messages(
-    socket: &mut WebSocket<Inlet<'_>>,
-    link: &Link,
+/// Reads frames until the WebSocket ends, and says with which code it should be closed.
+fn read_frames(inlet: &mut Inlet<'_>, context: Context<'_>, leftover: &[u8]) -> Option<u16> {
+    let mut decoder = Some(Decoder::new(inlet.link.version(), context.max_packet));
+    let mut reader = Reader::new(Role::Server, context.max_packet + MESSAGE_BYTES, false);
+    if let Some(close) = read_arrived(leftover, &mut reader, &mut decoder, inlet, context) {
+        return Some(close);
+    }
+    let mut buffer = vec![0; READ_BYTES];
+    loop {
+        // Before we wait, the router has what was decoded.
+        inlet.post();
+        let count = match (&inlet.link.socket).read(&mut buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Ok(0) | Err(_) => return None,
+            Ok(count) => count,
+        };
+        let arrived = &buffer[..count];
+        if let Some(close) = read_arrived(arrived, &mut reader, &mut decoder, inlet, context) {
+            return Some(close);
+        }
+    }
+}
+
+/// Reads what has arrived; the code with which the connection should be closed, if it should.
+fn read_arrived(
+    mut arrived: &[u8],
+    reader: &mut Reader,
+    decoder: &mut Option<Decoder>,
+    inlet: &mut Inlet<'_>,
     context: Context<'_>,
 ) -> Option<u16> {
-    let mut decoder = Some(Decoder::new(link.version(), context.max_packet));
     loop {
-        match socket.read() {
-            Ok(Message::Binary(bytes)) => {
-                let inlet = socket.get_mut();
-                let intact =
-                    decoder.as_mut().is_none_or(|decoder| decode(decoder, bytes, inlet, context));
-                if !intact {
+        let taken = reader.feed(arrived);
+        arrived = &arrived[taken..];
+        let next = reader.next();
+        let answers = reader.take_answers();
+        match next {
+            Some(Ok(payload)) => {
+                let is_intact =
+                    decoder.as_mut().is_none_or(|decoder| decode(decoder, payload, inlet, context));
+                if !is_intact {
                     // The router ends the connection; frames are read on, so that its Close is
                     // answered.
-                    decoder = None;
+                    *decoder = None;
                 }
             }
-            Ok(Message::Text(_)) | Err(Error::Utf8(_)) => return Some(UNSUPPORTED_DATA),
-            Ok(_) => {}
-            Err(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)) => {
-                return None;
-            }
-            Err(Error::Protocol(_)) => return Some(PROTOCOL_ERROR),
-            Err(Error::Capacity(CapacityError::MessageTooLong { size, max_size: maximum })) => {
-                let inlet = socket.get_mut();
-                inlet.post();
-                inlet.malformed(Malformed::PacketTooLarge { size, maximum });
-                // The router ends the connection, with a DISCONNECT if that is possible.
-                drain(link);
-                return Some(TOO_BIG);
-            }
-            Err(_) => return None,
+            Some(Err(error)) => return Some(end_code(error, inlet)),
+            None if arrived.is_empty() && answers.is_empty() => return None,
+            None => {}
         }
+        if !answers.is_empty() {
+            inlet.link.post_frame(&answers);
+        }
+    }
+}
+
+/// With which code a connection is closed that has ended so.
+fn end_code(error: WebSocketError, inlet: &mut Inlet<'_>) -> u16 {
+    if let WebSocketError::TooLarge { size, limit } = error {
+        let bytes = |count| usize::try_from(count).unwrap_or(usize::MAX);
+        inlet.malformed(Malformed::PacketTooLarge { size: bytes(size), maximum: bytes(limit) });
+        // The router ends the connection, with a DISCONNECT if that is possible.
+        drain(inlet.link);
+    }
+    match error {
+        // The answer to a Close goes after what was posted, as the writer's last word.
+        WebSocketError::Closed { code, .. } => code.unwrap_or(NORMAL),
+        error => error.answer().unwrap_or(PROTOCOL_ERROR),
     }
 }
 
@@ -194,7 +176,6 @@ fn decode(
             }
             Ok(None) => return true,
             Err(error) => {
-                inlet.post();
                 inlet.malformed(error);
                 return false;
             }

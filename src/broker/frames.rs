@@ -1,5 +1,4 @@
-//! Packets into unmasked binary WebSocket messages, many small ones gathered, large ones cut
-//! (RFC 6455 §5.2). It does not know what becomes of them.
+//! Packets into binary WebSocket messages: many small packets share one, a large one is cut.
 
 use std::io::{self, Write};
 
@@ -8,30 +7,21 @@ use bytes::{BufMut, BytesMut};
 use super::limits::{MESSAGE_BYTES, WRITE_BYTES};
 use crate::mqtt::packet::Packet;
 use crate::mqtt::version::Version;
-
-/// FIN and the opcode of a binary message.
-const BINARY: u8 = 0x82;
-/// FIN and the opcode of Close.
-pub const CLOSE: u8 = 0x88;
-/// Room for the longest header that a message of `MESSAGE_BYTES` needs.
-const HEADER: usize = 4;
-/// Payloads up to this size have their length in the second byte.
-const SHORT: usize = 125;
+use crate::websocket::outbound::ServerOutbound;
 
 /// Gathers frames, and writes them to `sink` in large pieces.
 #[derive(Debug)]
 pub struct Frames<W: Write> {
     sink: W,
-    out: BytesMut,
-    /// Where the message that is still growing begins, header included.
-    open: Option<usize>,
-    scratch: BytesMut,
+    outbound: ServerOutbound,
+    /// The head of a large packet; it keeps its memory.
+    head: BytesMut,
 }
 
 impl<W: Write> Frames<W> {
     /// Nothing gathered yet.
     pub fn new(sink: W) -> Self {
-        Self { sink, out: BytesMut::new(), open: None, scratch: BytesMut::new() }
+        Self { sink, outbound: ServerOutbound::new(MESSAGE_BYTES), head: BytesMut::new() }
     }
 
     /// Adds a packet. One that cannot be encoded is left out: the error is the peer's (a message
@@ -39,21 +29,20 @@ impl<W: Write> Frames<W> {
     pub fn packet(&mut self, packet: &Packet, version: Version) -> io::Result<()> {
         let length = packet.encoded_len(version);
         if length <= MESSAGE_BYTES {
-            if length > self.room() {
-                self.finish_message();
+            if length > self.outbound.room() {
+                self.outbound.finish_message();
             }
-            self.begin_message();
-            // An error leaves nothing behind, and an empty message is never sent.
-            let _ = packet.encode(version, &mut self.out);
+            // An error leaves nothing in the message, and an empty one is never sent.
+            let _ = packet.encode(version, self.outbound.message());
         } else {
             self.large_packet(packet, version)?;
         }
-        if self.out.len() >= WRITE_BYTES { self.flush() } else { Ok(()) }
+        if self.outbound.len() >= WRITE_BYTES { self.flush() } else { Ok(()) }
     }
 
     /// Adds a packet that needs several messages, without a copy of its payload as a whole.
     fn large_packet(&mut self, packet: &Packet, version: Version) -> io::Result<()> {
-        let mut head = std::mem::take(&mut self.scratch);
+        let mut head = std::mem::take(&mut self.head);
         head.clear();
         let (encoded, payload) = match packet {
             Packet::Publish(publish) => {
@@ -65,22 +54,21 @@ impl<W: Write> Frames<W> {
             self.bytes(&head)?;
             self.bytes(payload)?;
         }
-        self.scratch = head;
+        self.head = head;
         Ok(())
     }
 
     /// Adds bytes of the MQTT stream.
     fn bytes(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
-            if self.room() == 0 {
-                self.finish_message();
-                if self.out.len() >= WRITE_BYTES {
+            if self.outbound.room() == 0 {
+                self.outbound.finish_message();
+                if self.outbound.len() >= WRITE_BYTES {
                     self.flush()?;
                 }
             }
-            self.begin_message();
-            let (now, later) = bytes.split_at(bytes.len().min(self.room()));
-            self.out.put_slice(now);
+            let (now, later) = bytes.split_at(bytes.len().min(self.outbound.room()));
+            self.outbound.message().put_slice(now);
             bytes = later;
         }
         Ok(())
@@ -88,50 +76,19 @@ impl<W: Write> Frames<W> {
 
     /// Adds whole control frames between two messages.
     pub fn control(&mut self, frames: &[u8]) {
-        self.finish_message();
-        self.out.put_slice(frames);
+        self.outbound.put_frames(frames);
     }
 
     /// Adds a Close frame with a code (RFC 6455 §5.5.1).
     pub fn close(&mut self, code: u16) {
-        let [high, low] = code.to_be_bytes();
-        self.control(&[CLOSE, 2, high, low]);
+        self.outbound.put_close(code);
     }
 
     /// Writes everything.
     pub fn flush(&mut self) -> io::Result<()> {
-        self.finish_message();
-        let written = self.sink.write_all(&self.out);
-        self.out.clear();
+        let written = self.sink.write_all(self.outbound.waiting());
+        self.outbound.clear();
         written
-    }
-
-    /// How much fits into the message that is open, or into the next if none is.
-    fn room(&self) -> usize {
-        self.open.map_or(MESSAGE_BYTES, |start| MESSAGE_BYTES - (self.out.len() - start - HEADER))
-    }
-
-    fn begin_message(&mut self) {
-        if self.open.is_none() {
-            self.open = Some(self.out.len());
-            self.out.put_bytes(0, HEADER);
-        }
-    }
-
-    fn finish_message(&mut self) {
-        let Some(start) = self.open.take() else { return };
-        let length = self.out.len() - start - HEADER;
-        if length == 0 {
-            self.out.truncate(start);
-        } else if length <= SHORT {
-            self.out[start] = BINARY;
-            self.out[start + 1] = u8::try_from(length).expect("at most 125");
-            self.out.copy_within(start + HEADER.., start + 2);
-            self.out.truncate(start + 2 + length);
-        } else {
-            let length = u16::try_from(length).expect("a message has at most 32 KiB").to_be_bytes();
-            self.out[start..start + HEADER].copy_from_slice(&[BINARY, 126, length[0], length[1]]);
-        }
     }
 }
 
@@ -140,21 +97,16 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
+
+    /// FIN and the opcode of a binary message, and of Close.
+    const BINARY: u8 = 0x82;
+    const CLOSE: u8 = 0x88;
     use crate::mqtt::packet::Publish;
-    use crate::mqtt::property::Properties;
-    use crate::mqtt::qos::QoS;
+
     use crate::mqtt::topic::TopicName;
 
     fn publish(size: usize) -> Packet {
-        Packet::Publish(Publish {
-            dup: false,
-            qos: QoS::AtMostOnce,
-            retain: false,
-            topic: Some(TopicName::new("t").unwrap()),
-            packet_id: None,
-            properties: Properties::default(),
-            payload: Bytes::from(vec![b'x'; size]),
-        })
+        Packet::Publish(Publish::new(TopicName::new("t").unwrap(), Bytes::from(vec![b'x'; size])))
     }
 
     fn written(packets: &[Packet]) -> Vec<u8> {

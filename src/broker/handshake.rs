@@ -1,23 +1,14 @@
-//! The server's side of the HTTP upgrade (RFC 6455 §4.2). It knows no frames.
+//! The upgrade of a new connection: its request is read, and answered, within a time.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
 use super::limits::{HEAD_BYTES, LINGER, PATIENCE};
-use crate::transport::upgrade::{Request, accept_key, parse_request};
+use crate::websocket::upgrade::accept::{Refusal, answer};
+use crate::websocket::upgrade::{Request, parse_request};
 
-/// The subprotocols that we speak: MQTT 5 §6, and the founding document's name.
-const SUBPROTOCOLS: [&str; 2] = ["mqtt", "mqttv3.1"];
-
-/// An answer that ends the connection.
-#[derive(Debug, PartialEq, Eq)]
-struct Refusal {
-    status: &'static str,
-    sentence: String,
-}
-
-/// Reads the request and answers it. What came behind its head is given back; `Err` is the sentence
+/// Reads the request and answers it. What came after its head is given back; `Err` is the sentence
 /// that the client was told.
 pub fn accept(socket: &TcpStream, path: &str) -> io::Result<Result<Vec<u8>, String>> {
     let outcome = match read_request(socket)? {
@@ -85,48 +76,6 @@ pub fn is_impatience(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
-/// The head of our 101, or why there is none.
-fn answer(request: &Request, path: &str) -> Result<String, Refusal> {
-    let refused = |status, sentence: String| Err(Refusal { status, sentence });
-    let asked = request.target.split('?').next().unwrap_or_default();
-    if asked != path {
-        return refused("404 Not Found", format!("mqttws serve listens at {path}, not at {asked}"));
-    }
-    if request.method != "GET" || !request.http_1_1 || !request.upgrade || !request.connection {
-        let sentence = "this is an MQTT broker: it takes WebSocket upgrades only".to_owned();
-        return refused("426 Upgrade Required", sentence);
-    }
-    if request.version.as_deref() != Some("13") {
-        return refused(
-            "426 Upgrade Required",
-            "only version 13 of WebSocket is spoken here".to_owned(),
-        );
-    }
-    let Some(key) = &request.key else {
-        return refused("400 Bad Request", "the request has no Sec-WebSocket-Key".to_owned());
-    };
-    let Some(subprotocol) =
-        request.protocols.iter().find(|offer| SUBPROTOCOLS.contains(&offer.as_str()))
-    else {
-        return refused("400 Bad Request", no_subprotocol(&request.protocols));
-    };
-    Ok(format!(
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
-            Connection: Upgrade\r\n\
-         Sec-WebSocket-Accept: {}\r\nSec-WebSocket-Protocol: {subprotocol}\r\n\r\n",
-        accept_key(key)
-    ))
-}
-
-fn no_subprotocol(offered: &[String]) -> String {
-    let wanted = "the subprotocol must be mqtt (or mqttv3.1)";
-    if offered.is_empty() {
-        format!("{wanted}; none was offered")
-    } else {
-        format!("{wanted}, not {}", offered.join(", "))
-    }
-}
-
 /// Sends the answer, and reads on until the client closes: closing on unread bytes could destroy
 /// it.
 fn refuse(mut socket: &TcpStream, refusal: &Refusal) -> io::Result<()> {
@@ -139,84 +88,6 @@ fn refuse(mut socket: &TcpStream, refusal: &Refusal) -> io::Result<()> {
         socket.set_read_timeout(Some(left))?;
         if Instant::now() >= deadline || !matches!(socket.read(&mut waste), Ok(1..)) {
             return Ok(());
-        }
-    }
-}
-
-impl Refusal {
-    fn response(&self) -> String {
-        let Self { status, sentence } = self;
-        let hint = if status.starts_with("426") {
-            "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-        } else {
-            ""
-        };
-        format!(
-            "HTTP/1.1 {status}\r\n{hint}Connection: close\r\nContent-Type: text/plain; charset=utf-8\r\n\
-             Content-Length: {}\r\n\r\n{sentence}\n",
-            sentence.len() + 1
-        )
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn status_for(request: &str) -> (String, String) {
-        let (request, _) = parse_request(request.as_bytes()).unwrap().unwrap();
-        match answer(&request, "/mqtt") {
-            Ok(head) => ("101".to_owned(), head),
-            Err(refusal) => (refusal.status[..3].to_owned(), refusal.response()),
-        }
-    }
-
-    const GOOD: &str = "GET /mqtt HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
-            Connection: Upgrade\r\n\
-                        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
-                        Sec-WebSocket-Protocol: mqtt\r\n\r\n";
-
-    #[test]
-    fn a_good_request_is_accepted() {
-        let (status, head) = status_for(GOOD);
-        assert_eq!(status, "101");
-        // RFC 6455 §1.3
-        assert!(
-            head.contains("\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"),
-            "{head}"
-        );
-        assert!(head.contains("\r\nSec-WebSocket-Protocol: mqtt\r\n"), "{head}");
-        assert_eq!(status_for(&GOOD.replace("/mqtt", "/mqtt?token=1")).0, "101");
-    }
-
-    #[test]
-    fn the_first_offer_that_we_speak_is_answered() {
-        for (offer, answered) in [("mqttv3.1", "mqttv3.1"), ("stomp, mqttv3.1, mqtt", "mqttv3.1")] {
-            let (_, head) =
-                status_for(&GOOD.replace("Protocol: mqtt", &format!("Protocol: {offer}")));
-            assert!(
-                head.contains(&format!("\r\nSec-WebSocket-Protocol: {answered}\r\n")),
-                "{head}"
-            );
-        }
-    }
-
-    #[test]
-    fn everything_else_is_refused_in_a_sentence() {
-        let table = [
-            ("GET /mqtt ", "GET /other?x ", "404", "mqttws serve listens at /mqtt, not at /other"),
-            ("GET ", "POST ", "426", "WebSocket upgrades only"),
-            ("Upgrade: websocket\r\n", "", "426", "WebSocket upgrades only"),
-            ("Connection: Upgrade\r\n", "", "426", "WebSocket upgrades only"),
-            ("Version: 13", "Version: 8", "426", "Sec-WebSocket-Version: 13\r\n"),
-            ("Protocol: mqtt", "Protocol: stomp", "400", "must be mqtt (or mqttv3.1), not stomp"),
-            ("Sec-WebSocket-Protocol: mqtt\r\n", "", "400", "none was offered"),
-            ("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", "", "400", "no Sec-WebSocket-Key"),
-        ];
-        for (from, to, status, words) in table {
-            let (got, response) = status_for(&GOOD.replacen(from, to, 1));
-            assert_eq!(got, status, "{to}");
-            assert!(response.contains(words), "{response}");
         }
     }
 }

@@ -11,17 +11,14 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::connection::{self, Context, NORMAL};
+use super::connection::{self, Context};
 use super::handshake;
 use super::limits::{CONNECTIONS, LINGER};
 use super::link::Link;
 use super::router::{ConnectionId, End, Parcel, Router};
 use super::{Log, Options};
 use crate::mqtt::packet::{Malformed, Packet};
-
-/// Close codes (RFC 6455 §7.4.1) that only the router asks for.
-const GOING_AWAY: u16 = 1001;
-const PROTOCOL_ERROR: u16 = 1002;
+use crate::websocket::frame::{GOING_AWAY, NORMAL, PROTOCOL_ERROR};
 
 /// How many events are routed before what they caused is handed over.
 const BURST: usize = 64;
@@ -187,19 +184,19 @@ impl Guard {
         let (link, shared) = (&self.link, &self.shared);
         match handshake::accept(&link.socket, &shared.path) {
             Ok(Ok(leftover)) => {
-                if let Err(error) = self.exchange(leftover) {
+                if let Err(error) = self.exchange(&leftover) {
                     shared.tell(&format!("{}: {error}", link.address));
                 }
             }
             Ok(Err(sentence)) => shared.tell(&format!("{} was refused: {sentence}", link.address)),
             Err(error) => {
-                shared.tell(&format!("{} did not ask for anything: {error}", link.address))
+                shared.tell(&format!("{} did not ask for anything: {error}", link.address));
             }
         }
     }
 
     /// Reads here and writes in a second thread, until both have ended.
-    fn exchange(&self, leftover: Vec<u8>) -> io::Result<()> {
+    fn exchange(&self, leftover: &[u8]) -> io::Result<()> {
         let (link, shared) = (&self.link, &self.shared);
         link.socket.set_read_timeout(None)?;
         link.socket.set_write_timeout(Some(WRITE_PATIENCE))?;
@@ -316,7 +313,7 @@ impl Hub {
                 }
             }
             Event::Malformed { connection, error } => {
-                self.router.malformed(connection, &error, now)
+                self.router.malformed(connection, &error, now);
             }
             Event::Lost(connection) => {
                 self.router.lost(connection, now);

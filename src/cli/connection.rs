@@ -152,9 +152,10 @@ impl Connection {
         let versions = self.session.versions(&credentials, authentication.is_some())?;
         let version_choice = self.session.version_choice(&credentials, authentication.is_some());
         let mut session = self.session.resolve(credentials, versions[0], self.debug > 0)?;
-        session.authentication = authentication;
-        session.maximum_packet = self.handshake.max_message_size.unwrap_or(session.maximum_packet);
-        session.whole_packets = self.handshake.frame_per_packet;
+        session.login.authentication = authentication;
+        session.receiving.maximum_packet =
+            self.handshake.max_message_size.unwrap_or(session.receiving.maximum_packet);
+        session.sending.whole_packets = self.handshake.frame_per_packet;
         if tls.insecure && !self.quiet {
             report::warn("--insecure: the server's certificate is not verified");
         }

@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::value;
 use crate::exit::Usage;
-use crate::transport::upgrade::basic;
+use crate::websocket::upgrade::{basic, is_token};
 
 /// Headers that the handshake itself is made of (RFC 6455 §4.1).
 const RESERVED: [&str; 3] = ["Upgrade", "Connection", "Content-Length"];
@@ -167,10 +167,4 @@ fn check_value(place: &str, value: &str) -> Result<()> {
         Usage::new(format!("{place}: the value holds a line break or a control character"))
     );
     Ok(())
-}
-
-/// A token of HTTP (RFC 9110 §5.6.2).
-fn is_token(text: &str) -> bool {
-    !text.is_empty()
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }

@@ -11,7 +11,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::connection::Connection;
 use super::property;
-use crate::transport::upgrade::masked;
+use crate::websocket::upgrade::masked;
 
 /// What is no setting, or has a line of its own.
 const LEFT_OUT: [&str; 7] =

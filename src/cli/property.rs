@@ -10,8 +10,10 @@ use clap::Args;
 use super::connection::Connection;
 use crate::client;
 use crate::exit::Usage;
-use crate::mqtt::property::{Kind, Place, Properties, Property, PropertyId};
-use crate::mqtt::session::Authentication;
+use crate::mqtt::property::{
+    InvalidValue, Place, Properties, Property, PropertyId, Value, ValueKind,
+};
+use crate::mqtt::session::{Authentication, Lifetime};
 use crate::mqtt::version::Version;
 
 /// Joins the words of a property: no argument of a program can hold it.
@@ -124,25 +126,28 @@ impl GivenProperties {
     fn apply(&self, connection: &Connection, options: &mut client::Options) -> Result<()> {
         let session = &mut options.session;
         for property in self.of(Place::Connect).0 {
-            match property {
+            match (property.id(), property.value()) {
                 // -x by another name.
-                Property::SessionExpiryInterval(expiry) => {
+                (PropertyId::SessionExpiryInterval, &Value::Number(expiry)) => {
                     session.session_expiry = expiry;
-                    session.outlives_us |= connection.session.has_id() && expiry > 0;
+                    if connection.session.has_id() && expiry > 0 {
+                        session.lifetime = Lifetime::Kept;
+                    }
                 }
-                Property::AuthenticationMethod(method) => {
+                (PropertyId::AuthenticationMethod, Value::Text(method)) => {
+                    let method = method.clone();
                     ensure!(
-                        session.authentication.is_none(),
+                        session.login.authentication.is_none(),
                         Usage::new("-D connect authentication-method: --auth-method says it, too")
                     );
                     let data = self.of(Place::Connect).authentication_data().cloned();
-                    session.authentication = Some(Authentication::OneStep { method, data });
+                    session.login.authentication = Some(Authentication::OneStep { method, data });
                 }
-                Property::AuthenticationData(_) => ensure!(
+                (PropertyId::AuthenticationData, _) => ensure!(
                     self.of(Place::Connect).authentication_method().is_some(),
                     Usage::new("-D connect authentication-data: it needs an authentication-method")
                 ),
-                other => session.connect_properties.push(other),
+                _ => session.properties.connect.push(property),
             }
         }
         let will = self.of(Place::Will);
@@ -159,14 +164,17 @@ impl GivenProperties {
                 target.properties.push(property);
             }
         }
-        session.disconnect_properties = self.of(Place::Disconnect);
+        session.properties.disconnect = self.of(Place::Disconnect);
         // A session can only be given more time by DISCONNECT when CONNECT gave it some
         // (§3.14.2.2.2).
         let lasts = session
-            .disconnect_properties
+            .properties
+            .disconnect
             .session_expiry_interval()
             .is_some_and(|expiry| expiry > 0);
-        session.outlives_us |= lasts;
+        if lasts {
+            session.lifetime = Lifetime::Kept;
+        }
         Ok(())
     }
 }
@@ -206,21 +214,23 @@ fn separate(words: &str) -> Vec<&str> {
 }
 
 fn value(id: PropertyId, values: &[&str]) -> Result<Property, String> {
-    if let (Kind::Pair, [name, value]) = (id.kind(), values) {
+    if let (ValueKind::Pair, [name, value]) = (id.kind(), values) {
         return Property::from_pair((*name).into(), (*value).into())
             .map_err(|misfit| misfit.to_string());
     }
-    if id.kind() == Kind::Pair {
+    if id.kind() == ValueKind::Pair {
         return Err("expected a name and a value".to_owned());
     }
     let &[value] = values else { return Err("expected a value".to_owned()) };
     match id.kind() {
-        Kind::Number(..) => {
-            let misfit = crate::mqtt::property::Misfit(id);
+        ValueKind::Number(..) => {
+            let misfit = InvalidValue(id);
             value.parse().map_err(|_| misfit).and_then(|number| Property::from_number(id, number))
         }
-        Kind::Binary => Property::from_binary(id, Bytes::copy_from_slice(value.as_bytes())),
-        Kind::Text | Kind::Topic | Kind::Pair => Property::from_text(id, value.into()),
+        ValueKind::Binary => Property::from_binary(id, Bytes::copy_from_slice(value.as_bytes())),
+        ValueKind::Text | ValueKind::Topic | ValueKind::Pair => {
+            Property::from_text(id, value.into())
+        }
     }
     .map_err(|misfit| misfit.to_string())
 }
@@ -297,11 +307,11 @@ mod tests {
     fn names_and_values_are_checked() {
         assert_eq!(
             parsed("PUBLISH message-expiry-interval 60"),
-            Ok((Place::Publish, Property::MessageExpiryInterval(60)))
+            Ok((Place::Publish, Property::number(PropertyId::MessageExpiryInterval, 60)))
         );
         assert_eq!(
             parsed("connect user-property a b"),
-            Ok((Place::Connect, Property::UserProperty("a".into(), "b".into())))
+            Ok((Place::Connect, Property::user("a".into(), "b".into())))
         );
         for (words, expected) in [
             (

@@ -12,9 +12,11 @@ use super::value;
 use crate::client::{self, VersionChoice};
 use crate::exit::Usage;
 use crate::mqtt::packet::{Credentials, Will};
-use crate::mqtt::property::{Properties, Property};
+use crate::mqtt::property::{Property, PropertyId};
 use crate::mqtt::qos::QoS;
-use crate::mqtt::session;
+use crate::mqtt::session::{
+    self, ExtraProperties, Lifetime, Login, ReceiveOptions, ReportOptions, SendOptions,
+};
 use crate::mqtt::topic::TopicName;
 use crate::mqtt::version::Version;
 
@@ -133,23 +135,15 @@ impl Session {
             // A generated identifier has no session that must be forgotten, and a session that was
             // begun with Clean Start does not survive the restart of mosquitto 2.0.
             clean_start: self.id.is_some(),
-            outlives_connection: false,
-            only_with_expiry: true,
-            only_failures: false,
-            outlives_us: false,
+            lifetime: Lifetime::Connection,
             keep_alive: self.keepalive,
             session_expiry: OUTAGE,
-            credentials,
-            authentication: None,
+            login: Login { credentials, authentication: None },
             will: self.will()?,
-            topic_alias: false,
-            max_inflight: self.max_inflight,
-            maximum_packet: MAXIMUM_PACKET,
-            parts_above: None,
-            whole_packets: false,
-            connect_properties: Properties::default(),
-            disconnect_properties: Properties::default(),
-            trace,
+            properties: ExtraProperties::default(),
+            sending: SendOptions { max_inflight: self.max_inflight, ..SendOptions::default() },
+            receiving: ReceiveOptions { maximum_packet: MAXIMUM_PACKET, parts_above: None },
+            reports: ReportOptions { only_failures: false, trace },
         })
     }
 
@@ -160,7 +154,11 @@ impl Session {
             payload.len() <= 65_535,
             Usage::new("--will-payload: expected at most 65535 bytes")
         );
-        let properties = self.will_delay.map(Property::WillDelayInterval).into_iter().collect();
+        let properties = self
+            .will_delay
+            .map(|value| Property::number(PropertyId::WillDelayInterval, value))
+            .into_iter()
+            .collect();
         Ok(Some(Will {
             topic: topic.clone(),
             payload,
@@ -194,7 +192,7 @@ impl Persistence {
                 Usage::new("-c keeps the session of a client id: give one with -i")
             );
             options.session.clean_start = false;
-            options.session.outlives_us = true;
+            options.session.lifetime = Lifetime::Kept;
             options.session.session_expiry = u32::MAX;
         }
         if let Some(expiry) = self.session_expiry_interval {
@@ -206,7 +204,9 @@ impl Persistence {
             options.session.session_expiry = expiry;
             // A session of a generated id that nobody can take up again would only burden the
             // broker.
-            options.session.outlives_us |= connection.session.id.is_some() && expiry > 0;
+            if connection.session.id.is_some() && expiry > 0 {
+                options.session.lifetime = Lifetime::Kept;
+            }
         }
         Ok(())
     }

@@ -14,7 +14,7 @@ use crate::mqtt::session;
 use crate::transport::dial::{DialError, Dialled};
 use crate::transport::endpoint::Scheme;
 use crate::transport::tls::TlsConfig;
-use crate::transport::{self, Phase, upgrade};
+use crate::transport::{self, Phase, redirect};
 
 /// A server that reads nothing for so long is lost, whatever the keep alive.
 const LONGEST_STUCK: Duration = Duration::from_secs(20);
@@ -40,7 +40,7 @@ impl Client {
                 Output::Event(event) => self.pending.push_back(Ok(event)),
                 Output::Warn(line) => self.warn(&line),
                 Output::Trace(line) => {
-                    if self.options.session.trace {
+                    if self.options.session.reports.trace {
                         (self.options.trace)(&line);
                     }
                 }
@@ -62,7 +62,7 @@ impl Client {
     fn evidence(&self) -> Evidence {
         let connection = self.connection.as_ref();
         Evidence {
-            is_cut: self.session.tears(),
+            is_cut: self.session.loss_cuts_message(),
             unacknowledged: self.session.first_unfinished().map(|record| {
                 let message = self.session.unfinished_message();
                 Unacknowledged { record, message }
@@ -71,8 +71,8 @@ impl Client {
             traffic: connection.and_then(Connection::traffic),
             unanswered: self
                 .session
-                .unanswered()
-                .filter(|_| self.session.is_asking())
+                .pending_subscribe()
+                .filter(|_| self.session.has_pending_subscribe())
                 .map(|unanswered| unanswered.to_string()),
             is_subscriber: self.session.is_subscriber(),
         }
@@ -111,7 +111,7 @@ impl Client {
         let tls = need_tls.then(|| TlsConfig::new(&self.options.tls).map_err(Error::TlsSetup));
         let mut headers = self.options.headers.clone();
         if plan.withholds_credentials {
-            headers.retain(|(name, _)| !upgrade::is_for_one_host(name));
+            headers.retain(|(name, _)| !redirect::is_for_one_host(name));
         }
         Ok(transport::Options {
             endpoint: plan.endpoint.clone(),
@@ -119,8 +119,8 @@ impl Client {
             subprotocols: plan.subprotocols.clone(),
             headers,
             strict: self.options.strict,
-            max_message: self.options.session.maximum_packet,
-            whole_pieces: self.options.session.whole_packets,
+            max_message: self.options.session.receiving.maximum_packet,
+            whole_pieces: self.options.session.sending.whole_packets,
             log: self.options.log,
         })
     }
@@ -210,7 +210,7 @@ impl Client {
             if let Some(take) = &mut take
                 && self
                     .session
-                    .hand_out(take)
+                    .for_each_publish(take)
                     .map_err(|violation| self.violated(violation))?
                     .is_break()
             {
@@ -333,7 +333,7 @@ impl Client {
             Wake::Signal(signal) => self.tell(Input::Signal(signal)),
             Wake::Local(event) => {
                 if let Event::Written(number) = &event {
-                    self.session.settle(*number);
+                    self.session.acknowledge_up_to(*number);
                 }
                 self.tell(Input::Local(event));
             }

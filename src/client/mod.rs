@@ -33,12 +33,12 @@ pub use poller::{Remote, Source};
 use crate::mqtt::packet::{PacketId, Publish, Subscription};
 use crate::mqtt::property::Properties;
 use crate::mqtt::qos::QoS;
-use crate::mqtt::session::{self, Session, Shown, Unsendable};
+use crate::mqtt::session::{self, Received, Session, Unsendable};
 use crate::mqtt::topic::TopicFilter;
 use crate::transport;
 
 /// Is shown messages, and may break off.
-pub type Take<'a> = &'a mut dyn FnMut(Shown<'_>) -> ControlFlow<()>;
+pub type Take<'a> = &'a mut dyn FnMut(Received<'_>) -> ControlFlow<()>;
 
 /// What [`Client::next`] found.
 #[derive(Debug)]
@@ -88,7 +88,7 @@ pub struct Client {
 impl Client {
     /// A client that begins to connect with the first [`Client::next`].
     pub fn new(options: Options) -> Result<Self, Error> {
-        let poller = Poller::new(options.brief && !options.session.trace && !options.log)
+        let poller = Poller::new(options.brief && !options.session.reports.trace && !options.log)
             .map_err(Error::Local)?;
         let session = Session::new(options.session.clone());
         let now = Instant::now();
@@ -228,15 +228,15 @@ impl Client {
         self.session.unsubscribe(filters, properties)
     }
 
-    /// The rest of the large message that has begun is of no interest; see [`Session::ignore`].
+    /// The rest of the large message that has begun is of no interest; see [`Session::ignore_rest`].
     pub fn ignore(&mut self) {
-        self.session.ignore();
+        self.session.ignore_rest();
     }
 
     /// Acknowledges every message up to this number; an output thread does it by
     /// [`Remote::written`].
     pub fn settle(&mut self, number: u64) {
-        self.session.settle(number);
+        self.session.acknowledge_up_to(number);
     }
 
     /// Sends a PINGREQ.
@@ -430,7 +430,7 @@ impl Client {
         } else {
             self.gather();
         }
-        let is_asking = self.session.is_asking() && !self.is_reading_paused;
+        let is_asking = self.session.has_pending_subscribe() && !self.is_reading_paused;
         self.lifecycle.note_asking(is_asking, self.now);
         self.perform();
         let until = [self.deadline(), alarm].into_iter().flatten().min();

@@ -23,7 +23,8 @@ use crate::terminal::screen;
 pub fn run(args: &cli::Ping) -> Result<Exit> {
     let mut options = args.connection.resolve()?;
     // Nobody has asked for messages but our own.
-    options.session.parts_above = Some(super::LARGE_MESSAGE.saturating_add(args.size as usize));
+    options.session.receiving.parts_above =
+        Some(super::LARGE_MESSAGE.saturating_add(args.size as usize));
     let url = options.endpoint.to_string();
     let (client, established) = super::connect(options, None)?;
     let began = Instant::now();
@@ -201,13 +202,8 @@ impl Pinger<'_> {
                 let mut payload = BytesMut::zeroed(self.args.size as usize);
                 payload[..8].copy_from_slice(&self.sent.to_be_bytes());
                 let publish = Publish {
-                    dup: false,
                     qos: self.args.qos,
-                    retain: false,
-                    topic: Some(self.topic.clone()),
-                    packet_id: None,
-                    properties: Properties::default(),
-                    payload: payload.freeze(),
+                    ..Publish::new(self.topic.clone(), payload.freeze())
                 };
                 // While the connection is lost, or if the broker does not take it, there is no
                 // answer.

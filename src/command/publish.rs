@@ -22,7 +22,7 @@ use crate::client::{Client, Event};
 use crate::exit::Exit;
 use crate::mqtt::property::Place;
 use crate::mqtt::qos::QoS;
-use crate::mqtt::session;
+use crate::mqtt::session::{self, Lifetime};
 use crate::report;
 use crate::terminal::progress::{Position, Progress};
 use crate::terminal::screen;
@@ -42,18 +42,18 @@ pub fn run(args: &cli::Publish) -> Result<Exit> {
     let (mut options, properties) = args.conversation.resolve()?;
     // Exactly once is only possible in a session that outlives the connection; records may ask for
     // it.
-    options.session.outlives_connection = args.qos > QoS::AtMostOnce || args.json;
-    options.session.only_with_expiry = args.qos < QoS::ExactlyOnce && !args.json;
-    options.session.topic_alias = args.topic_alias;
+    let qos = if args.json { QoS::ExactlyOnce } else { args.qos };
+    options.session.lifetime = options.session.lifetime.max(Lifetime::for_publishing(qos));
+    options.session.sending.topic_alias = args.topic_alias;
     // Nobody has asked for messages: what comes all the same is not kept.
-    options.session.parts_above = Some(super::LARGE_MESSAGE);
+    options.session.receiving.parts_above = Some(super::LARGE_MESSAGE);
     if args.latency {
         timing::require_version_5(&mut options)?;
     }
     let maker = Maker::new(args, properties.of(Place::Publish))?;
     let telling = Telling::new(args.summary, args.conversation.is_quiet(), began);
     let shows_progress = args.conversation.shows_progress();
-    let mut input = match Opened::new(args, options.session.maximum_packet)? {
+    let mut input = match Opened::new(args, options.session.receiving.maximum_packet)? {
         Opened::Large(file) => {
             file.check(&maker.template, options.session.version)?;
             let length = (file.length as u64).saturating_mul(file.repeat);
@@ -62,7 +62,7 @@ pub fn run(args: &cli::Publish) -> Result<Exit> {
         }
         Opened::Input(input) => input,
     };
-    options.session.only_failures = args.summary.is_none();
+    options.session.reports.only_failures = args.summary.is_none();
     options.brief = input.source.is_none() && args.summary.is_none();
     let progress = Progress::new(shows_progress && input.is_stream(), input.length, began);
     let (mut client, _) = super::connect(options, None)?;
@@ -320,17 +320,19 @@ impl Publisher {
                     None
                 }));
             }
-            Event::Mqtt(session::Event::Acknowledged { record, code, .. }) if !code.is_error() => {
+            Event::Mqtt(session::Event::Acknowledged { token: record, code, .. })
+                if !code.is_error() =>
+            {
                 if let Some(acknowledgements) = &mut self.acknowledgements {
                     acknowledgements.acknowledged(record);
                 }
             }
-            Event::Mqtt(session::Event::Acknowledged { record, code, reason }) => {
+            Event::Mqtt(session::Event::Acknowledged { token: record, code, reason }) => {
                 let words =
                     reason.map_or_else(|| code.to_string(), |reason| format!("{code} ({reason})"));
                 self.refuse(record, &words);
             }
-            Event::Mqtt(session::Event::InDoubt { record }) => {
+            Event::Mqtt(session::Event::InDoubt { token: record }) => {
                 self.refuse(record, "in doubt: the broker has lost the session");
             }
             Event::Reconnected => self.gaps |= self.at_most_once,

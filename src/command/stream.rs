@@ -61,8 +61,7 @@ pub fn run(
     let (mut client, _) = super::connect(options, None)?;
     let Large { name, blocks, length, repeat, pace } = file;
     client.attach_input(Box::new(blocks.source()))?;
-    let context =
-        format!("publishing to {}", template.topic.as_ref().map_or("", |topic| topic.as_str()));
+    let context = format!("publishing to {}", template.topic_or_empty());
     let mut streamer = Streamer {
         client,
         template,
@@ -333,7 +332,7 @@ impl Streamer {
     }
 
     fn refuse(&mut self, words: &str) {
-        let topic = self.template.topic.as_ref().map_or("", |topic| topic.as_str());
+        let topic = self.template.topic_or_empty();
         report::failure(&format!("publishing to {topic}: message refused: {words}"));
         self.refused += 1;
         self.verdict = Exit::Denied;

@@ -31,7 +31,7 @@ use crate::exit::Exit;
 use crate::format::layout::Layout;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
-use crate::mqtt::session;
+use crate::mqtt::session::{self, Lifetime};
 use crate::mqtt::topic::TopicFilter;
 use crate::report;
 use crate::stdio::reader::Reader;
@@ -51,10 +51,11 @@ pub fn run(args: &cli::Subscribe) -> Result<Exit> {
         timing::require_version_5(&mut options)?;
     }
     // A removal that is on its way must not be lost with the connection.
-    options.session.outlives_connection = args.qos > QoS::AtMostOnce || args.remove_retained;
+    let qos = if args.remove_retained { QoS::AtLeastOnce.max(args.qos) } else { args.qos };
+    options.session.lifetime = options.session.lifetime.max(Lifetime::for_subscribing(qos));
     let filters = wishes::filters(args)?;
     let (layout, target) = (wishes::layout(args)?, wishes::target(args)?);
-    options.session.parts_above = wishes::parts_above(args, &layout);
+    options.session.receiving.parts_above = wishes::parts_above(args, &layout);
     warn_of_closed_stdout(args);
     let limit = args.timeout.and_then(|timeout| Some((began.checked_add(timeout)?, timeout)));
     let (client, _) = super::connect(options, limit)?;
@@ -191,7 +192,7 @@ impl Subscriber<'_> {
                 part @ (session::Event::MessageBegins { .. }
                 | session::Event::Piece(_)
                 | session::Event::MessageEnds
-                | session::Event::MessageTorn),
+                | session::Event::MessageCut),
             ) => self.part(part),
             Event::Mqtt(session::Event::Subscribed(suback)) => {
                 Ok(self.subscribed(&suback).or_else(|| self.answered()))
@@ -209,7 +210,7 @@ impl Subscriber<'_> {
                 self.intake.removals.publish(&mut self.client);
                 Ok(self.unread())
             }
-            Event::Mqtt(session::Event::Acknowledged { record, code, .. }) => {
+            Event::Mqtt(session::Event::Acknowledged { token: record, code, .. }) => {
                 self.acknowledged(record, code);
                 self.intake.removals.publish(&mut self.client);
                 Ok(self.look_at_commands())

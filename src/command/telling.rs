@@ -36,7 +36,7 @@ impl Telling {
         let courtesy = (interrupted && self.when_interrupted).then_some(Form::Text);
         match self.form.or(courtesy) {
             Some(Form::Json) => {
-                report::machine_summary(&account(self.began.elapsed()).line(Form::Json))
+                report::machine_summary(&account(self.began.elapsed()).line(Form::Json));
             }
             Some(Form::Text) => report::summary(&account(self.began.elapsed()).line(Form::Text)),
             None => {}

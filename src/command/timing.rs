@@ -12,7 +12,7 @@ use crate::exit::Usage;
 use crate::format::statistics::Statistics;
 use crate::format::time::{self, Moment};
 use crate::mqtt::packet::Publish;
-use crate::mqtt::property::Property;
+use crate::mqtt::property::{Property, Value};
 use crate::mqtt::version::Version;
 use crate::report;
 
@@ -35,11 +35,11 @@ pub fn stamp(publish: &mut Publish) {
     let mut now = BytesMut::new();
     Moment::now().rfc_3339(&mut now);
     let is_time =
-        |property: &Property| matches!(property, Property::UserProperty(name, _) if name == NAME);
+        |property: &Property| matches!(property.value(), Value::Pair(name, _) if name == NAME);
     publish.properties.0.retain(|property| !is_time(property));
     // What rfc_3339 writes is ASCII.
     if let Ok(now) = ByteString::try_from(now.freeze()) {
-        publish.properties.0.push(Property::UserProperty(ByteString::from_static(NAME), now));
+        publish.properties.0.push(Property::user(ByteString::from_static(NAME), now));
     }
 }
 

@@ -93,7 +93,7 @@ impl Writer<'_> {
             }
             b'}' | b']' => self.close(first),
             b',' if self.style == Style::CJsonPretty && self.is_in(b'[') => {
-                self.out.put_slice(b", ")
+                self.out.put_slice(b", ");
             }
             b',' => self.out.put_u8(b','),
             b':' => {

@@ -170,18 +170,12 @@ impl Layout {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mqtt::qos::QoS;
 
     fn text_of(layout: &Layout, payload: &'static [u8]) -> Vec<u8> {
-        let publish = Publish {
-            dup: false,
-            qos: QoS::AtMostOnce,
-            retain: false,
-            topic: Some(TopicName::new("a/b").expect("a topic name")),
-            packet_id: None,
-            properties: crate::mqtt::property::Properties::default(),
-            payload: bytes::Bytes::from_static(payload),
-        };
+        let publish = Publish::new(
+            TopicName::new("a/b").expect("a topic name"),
+            bytes::Bytes::from_static(payload),
+        );
         let mut out = BytesMut::new();
         layout.write(&publish, &mut out).expect("everything fits");
         out.to_vec()

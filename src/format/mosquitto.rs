@@ -8,7 +8,7 @@ use super::json::{self, Style};
 use super::template::Unfit;
 use super::time::Moment;
 use crate::mqtt::packet::{PacketId, Publish};
-use crate::mqtt::property::{Properties, Property};
+use crate::mqtt::property::{Properties, PropertyId, Value};
 
 /// Appends a message; with `parsed` its payload is JSON and stands there as such.
 pub fn json(
@@ -43,7 +43,7 @@ fn head(publish: &Publish, now: Option<&Moment>, out: &mut BytesMut) {
     out.put_slice(b"{\"tst\":\"");
     now.inspect(|now| now.mosquitto(out));
     out.put_slice(b"\",\"topic\":");
-    json::cjson_string(publish.topic.as_ref().map_or("", |topic| topic.as_str()).as_bytes(), out);
+    json::cjson_string(publish.topic_or_empty().as_bytes(), out);
     let (qos, retain, length) = (publish.qos, u8::from(publish.retain), publish.payload.len());
     out.put_slice(format!(",\"qos\":{qos},\"retain\":{retain},\"payloadlen\":{length}").as_bytes());
     if let Some(packet_id) = publish.packet_id.map(PacketId::get) {
@@ -61,20 +61,18 @@ fn properties(properties: &Properties, out: &mut BytesMut) {
     let mut separator = "";
     let mut users = false;
     for property in properties {
-        let is_user = matches!(property, Property::UserProperty(..));
+        let is_user = property.id() == PropertyId::UserProperty;
         if is_user && std::mem::replace(&mut users, true) {
             continue;
         }
         let name = if is_user { "user-properties" } else { property.id().name() };
         out.put_slice(format!("{separator}\"{name}\":").as_bytes());
         separator = ",";
-        match property {
-            Property::UserProperty(..) => user_properties(properties, out),
-            Property::ContentType(text) | Property::ResponseTopic(text) => {
-                json::cjson_string(text.as_bytes(), out);
-            }
-            Property::CorrelationData(data) => json::cjson_string(c_string(data), out),
-            other => out.put_slice(other.number().unwrap_or(0).to_string().as_bytes()),
+        match property.value() {
+            Value::Pair(..) => user_properties(properties, out),
+            Value::Text(text) => json::cjson_string(text.as_bytes(), out),
+            Value::Binary(data) => json::cjson_string(c_string(data), out),
+            Value::Number(number) => out.put_slice(number.to_string().as_bytes()),
         }
     }
 }

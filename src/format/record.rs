@@ -14,7 +14,9 @@ use super::encoding::Encoding;
 use super::json::{self, Style};
 use super::time::{self, Moment};
 use crate::mqtt::packet::{PacketId, Publish};
-use crate::mqtt::property::{Kind, Place, Properties, Property, PropertyId};
+use crate::mqtt::property::{
+    InvalidValue, Place, Properties, Property, PropertyId, Value, ValueKind,
+};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::TopicName;
 
@@ -72,7 +74,7 @@ fn write_line(publish: &Publish, time: &Moment, parsed: bool, out: &mut BytesMut
     out.put_slice(b"{\"time\":\"");
     time.rfc_3339(out);
     out.put_slice(b"\",\"topic\":");
-    json::string(publish.topic.as_ref().map_or("", |topic| topic.as_str()), out);
+    json::string(publish.topic_or_empty(), out);
     put(
         out,
         format_args!(
@@ -126,25 +128,21 @@ fn write_properties(properties: &Properties, out: &mut BytesMut) {
             out.put_u8(b',');
         }
         seen.push(id);
-        match property {
-            Property::UserProperty(..) => {
+        match property.value() {
+            Value::Pair(..) => {
                 let pairs: Vec<_> = properties.user_properties().collect();
                 list(id, &pairs, write_pair, out);
             }
-            Property::SubscriptionIdentifier(_) => {
+            Value::Number(_) if id == PropertyId::SubscriptionIdentifier => {
                 let numbers: Vec<u32> = properties.subscription_identifiers().collect();
                 list(id, &numbers, |number, out| put(out, format_args!("{number}")), out);
             }
-            Property::CorrelationData(data) | Property::AuthenticationData(data) => {
-                bytes_field(id.name(), data, out);
-            }
-            other => {
+            Value::Binary(data) => bytes_field(id.name(), data, out),
+            Value::Text(text) => {
                 put(out, format_args!("\"{id}\":"));
-                match other.text() {
-                    Some(text) => json::string(text, out),
-                    None => put(out, format_args!("{}", other.number().unwrap_or(0))),
-                }
+                json::string(text, out);
             }
+            Value::Number(number) => put(out, format_args!("\"{id}\":{number}")),
         }
     }
 }
@@ -325,20 +323,20 @@ fn property(name: &str, value: &RawValue) -> Result<Property, String> {
     let id = PropertyId::from_name(plain).filter(|id| id.is_allowed_in(Place::Publish));
     let id = id.ok_or_else(|| format!("properties: a PUBLISH has no {name}"))?;
     match id.kind() {
-        Kind::Number(..) => {
+        ValueKind::Number(..) => {
             let number = serde_json::from_str(value.get()).unwrap_or(u64::MAX);
             // What is too large, or no number, is in no range.
-            let number = u32::try_from(number).map_err(|_| crate::mqtt::property::Misfit(id));
+            let number = u32::try_from(number).map_err(|_| InvalidValue(id));
             misfit(number.and_then(|number| Property::from_number(id, number)))
         }
-        Kind::Binary => misfit(Property::from_binary(id, bytes(name, value)?)),
-        Kind::Text | Kind::Topic | Kind::Pair => {
+        ValueKind::Binary => misfit(Property::from_binary(id, bytes(name, value)?)),
+        ValueKind::Text | ValueKind::Topic | ValueKind::Pair => {
             misfit(Property::from_text(id, ByteString::from(text(name, value)?)))
         }
     }
 }
 
-fn misfit<T>(result: Result<T, crate::mqtt::property::Misfit>) -> Result<T, String> {
+fn misfit<T>(result: Result<T, InvalidValue>) -> Result<T, String> {
     result.map_err(|misfit| format!("properties: {misfit}"))
 }
 

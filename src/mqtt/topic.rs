@@ -143,7 +143,7 @@ fn matches(mut filter: &[u8], mut topic: &[u8]) -> bool {
             // `a/#` matches its parent `a`, too (§4.7.1.2).
             (Some(_), None) => return filter == b"/#",
             (Some(wanted), Some(found)) if wanted == found => {
-                (filter, topic) = (&filter[1..], &topic[1..])
+                (filter, topic) = (&filter[1..], &topic[1..]);
             }
             _ => return false,
         }

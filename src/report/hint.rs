@@ -9,9 +9,9 @@ use crate::client::{self, Step};
 use crate::transport::dial::{Attempt, DialError};
 use crate::transport::proxy::{ProxyError, SocksFault};
 use crate::transport::tls::{Alert, CertificateFault, Plain, Purpose, TlsError, TlsSetupError};
-use crate::transport::upgrade::{Fault, Foreign, Refusal, UpgradeError};
-use crate::transport::websocket::WebSocketError;
 use crate::transport::{self, Phase};
+use crate::websocket::WebSocketError;
+use crate::websocket::upgrade::{BadUpgrade, HttpResponse, NotHttp, UpgradeError};
 
 /// The hint of an error, if there is one.
 pub fn of(error: &anyhow::Error) -> Option<Cow<'static, str>> {
@@ -127,7 +127,7 @@ fn close_hint(error: &WebSocketError) -> Option<&'static str> {
             "the broker, or a proxy before it, takes no messages as large as this one: send smaller ones, \
              and leave --frame-per-packet out",
         ),
-        WebSocketError::Closed { code: Some(1012 | 1013), .. } => Some("try again later"),
+        WebSocketError::Closed { code: Some(1012..=1014), .. } => Some("try again later"),
         WebSocketError::TooLarge { .. } => Some("raise --max-message-size"),
         _ => None,
     }
@@ -177,7 +177,7 @@ fn proxy_hint(error: &ProxyError) -> Option<&'static str> {
             502..=504 => Some("the proxy does not reach the server"),
             _ => None,
         },
-        ProxyError::Http(UpgradeError::NotHttp(Foreign::Tls)) => Some("try https:// for the proxy"),
+        ProxyError::Http(UpgradeError::NotHttp(NotHttp::Tls)) => Some("try https:// for the proxy"),
         ProxyError::Http(UpgradeError::Closed | UpgradeError::NotHttp(_)) => {
             Some("is it an HTTP proxy? write socks5:// for a SOCKS proxy")
         }
@@ -297,7 +297,8 @@ fn certificate_hint(fault: &CertificateFault) -> Option<&'static str> {
             "let this authority sign a certificate of the server's own, or trust it with --pin-sha256",
         ),
         CertificateFault::Version1 { .. } => Some(
-            "make it anew with extensions (openssl x509 -req -extfile), or trust it with --pin-sha256",
+            "make it anew with extensions (openssl x509 -req -extfile), or trust it with --pin-sha256 over \
+             TLS 1.3 (in TLS 1.2 rustls checks no signature of such a certificate)",
         ),
         CertificateFault::WeakKey { .. } => Some("make it anew with a key of 2048 to 8192 bits"),
         CertificateFault::BadSignature { .. } => Some("is the --cafile up to date?"),
@@ -318,36 +319,36 @@ fn upgrade_hint(error: &UpgradeError) -> Option<&'static str> {
             "most often a wrong --subprotocol or --origin, or a port that speaks something else (TLS, plain \
              MQTT)",
         ),
-        UpgradeError::NotHttp(Foreign::Mqtt) => {
+        UpgradeError::NotHttp(NotHttp::Mqtt) => {
             Some("use the port of the broker's WebSocket listener")
         }
-        UpgradeError::NotHttp(Foreign::Tls) => Some("try wss:// instead of ws://"),
-        UpgradeError::NotHttp(Foreign::Http2) => {
+        UpgradeError::NotHttp(NotHttp::Tls) => Some("try wss:// instead of ws://"),
+        UpgradeError::NotHttp(NotHttp::Http2) => {
             Some("a WebSocket needs HTTP/1.1: another port, or a proxy set so")
         }
         UpgradeError::NotHttp(_) => Some("check the port"),
         UpgradeError::Status(refusal) => status_hint(refusal),
-        UpgradeError::Fault(Fault::Subprotocol { tolerable: true, .. }) => {
+        UpgradeError::Bad(BadUpgrade::Subprotocol { tolerable: true, .. }) => {
             Some("without --strict it is taken")
         }
-        UpgradeError::Fault(Fault::Subprotocol { .. }) => Some("try another --subprotocol"),
-        UpgradeError::Fault(Fault::OldHttp) => {
+        UpgradeError::Bad(BadUpgrade::Subprotocol { .. }) => Some("try another --subprotocol"),
+        UpgradeError::Bad(BadUpgrade::OldHttp) => {
             Some("a proxy on the way speaks HTTP/1.0 (nginx: proxy_http_version 1.1)")
         }
-        UpgradeError::Fault(Fault::Extension(_)) => {
+        UpgradeError::Bad(BadUpgrade::Extension(_)) => {
             Some("turn it off at the server: it must not be used unasked")
         }
-        UpgradeError::Fault(Fault::NoUpgrade | Fault::NoConnection) => {
+        UpgradeError::Bad(BadUpgrade::NoUpgrade | BadUpgrade::NoConnection) => {
             Some("a proxy on the way may drop the Upgrade header")
         }
-        UpgradeError::Fault(Fault::NoAccept | Fault::WrongAccept) => {
+        UpgradeError::Bad(BadUpgrade::NoAccept | BadUpgrade::WrongAccept) => {
             Some("something that is no WebSocket server has answered: a cache, a proxy")
         }
         _ => None,
     }
 }
 
-fn status_hint(refusal: &Refusal) -> Option<&'static str> {
+fn status_hint(refusal: &HttpResponse) -> Option<&'static str> {
     let says = |words: &str| {
         let said = [&refusal.body, &refusal.www_authenticate, &refusal.upgrade];
         said.into_iter().flatten().any(|text| text.to_ascii_lowercase().contains(words))

@@ -93,13 +93,13 @@ impl Output {
         let names = match target {
             Target::Stream(mut sink) => {
                 spawner.spawn(move || {
-                    write_batches(&batches, |batch| to_stream(batch, &mut *sink), &report)
+                    write_batches(&batches, |batch| to_stream(batch, &mut *sink), &report);
                 })?;
                 None
             }
             Target::Folder(folder, names) => {
                 spawner.spawn(move || {
-                    write_batches(&batches, |batch| to_folder(batch, &folder), &report)
+                    write_batches(&batches, |batch| to_folder(batch, &folder), &report);
                 })?;
                 Some(names)
             }

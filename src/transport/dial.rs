@@ -1,5 +1,5 @@
-//! From an address to a connection within a deadline, directly, through a proxy, or over a Unix
-//! socket. It must never know what is spoken over it.
+//! From an address to a connection within a deadline: directly, through a proxy, or over a Unix
+//! socket.
 
 mod lookup;
 mod race;
@@ -17,9 +17,9 @@ use super::Phase;
 use super::endpoint::Endpoint;
 use super::log::Note;
 use super::proxy::{self, Proxies, ProxyError};
+use super::text::io_words;
 use super::tls::{self, TlsConfig};
 use super::wire::{Shared, WRITE_TURN};
-use super::words::io_words;
 pub use lookup::{Families, Pin};
 use race::Race;
 
@@ -165,7 +165,9 @@ impl DialError {
 impl fmt::Display for DialError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Lookup { host, error } => write!(f, "no address for {host}: {}", io_words(error)),
+            Self::Lookup { host, error } => {
+                write!(f, "no address for {host}: {}", lookup::words(error))
+            }
             Self::Connect { attempts, .. } if attempts.is_empty() => f.write_str("timed out"),
             Self::Connect { attempts, .. } => {
                 for (number, attempt) in attempts.iter().enumerate() {
@@ -242,7 +244,9 @@ pub fn dial(
 ) -> Result<Dialled, DialError> {
     let dialled = match (&route.unix, route.proxies.towards(endpoint)) {
         (Some(path), _) => dial_unix(path, deadline),
-        (None, Some(proxy)) => return proxy::dial(proxy, endpoint, route, tls, deadline, note),
+        (None, Some(proxy)) => {
+            return proxy::Way { proxy, endpoint, route, tls, deadline, note }.dial();
+        }
         (None, None) => reach(&endpoint.host, endpoint.port, route, deadline),
     };
     told(dialled, note)

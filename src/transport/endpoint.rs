@@ -1,8 +1,10 @@
-//! Where to connect: scheme, host, port, and path and query exactly as typed. It reads URLs; it
-//! must never open a connection, and never let a password into an error or a debug print.
+//! Where to connect: scheme, host, port, and path and query exactly as typed. No password gets into
+//! an error or a debug print.
 
 use std::fmt;
 use std::net::Ipv6Addr;
+
+use data_encoding::HEXLOWER_PERMISSIVE;
 
 /// `ws` or `wss`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -253,20 +255,12 @@ fn percent_decoded(text: &str) -> Result<String, EndpointError> {
             bytes.push(*first);
             continue;
         }
-        let [high, low, tail @ ..] = tail else { return Err(EndpointError::BadUserInfo) };
-        bytes.push(hex_digit(*high)? << 4 | hex_digit(*low)?);
+        let (digits, tail) = tail.split_at_checked(2).ok_or(EndpointError::BadUserInfo)?;
+        let decoded = HEXLOWER_PERMISSIVE.decode(digits).map_err(|_| EndpointError::BadUserInfo)?;
+        bytes.extend(decoded);
         rest = tail;
     }
     String::from_utf8(bytes).map_err(|_| EndpointError::BadUserInfo)
-}
-
-fn hex_digit(byte: u8) -> Result<u8, EndpointError> {
-    match byte {
-        b'0'..=b'9' => Ok(byte - b'0'),
-        b'a'..=b'f' => Ok(byte - b'a' + 10),
-        b'A'..=b'F' => Ok(byte - b'A' + 10),
-        _ => Err(EndpointError::BadUserInfo),
-    }
 }
 
 /// Cuts `host`, `host:port`, `[v6]` or `[v6]:port`; brackets are removed, an empty port is no port.

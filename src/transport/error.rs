@@ -6,10 +6,11 @@ use std::fmt;
 use std::io;
 
 use super::Phase;
+use super::redirect::RedirectError;
+use super::text::io_words;
 use super::tls::TlsError;
-use super::upgrade::UpgradeError;
-use super::websocket::WebSocketError;
-use super::words::io_words;
+use crate::websocket::WebSocketError;
+use crate::websocket::upgrade::UpgradeError;
 
 /// The failure of a transport. One line, lower case, without hint.
 #[derive(Debug)]
@@ -26,8 +27,15 @@ pub enum Error {
     },
     /// The server did not upgrade to WebSocket.
     Upgrade(UpgradeError),
-    /// The WebSocket connection ended, or was broken.
+    /// It redirected us to where we do not follow.
+    Redirect(RedirectError),
+    /// The server ended the WebSocket with a Close frame, or broke it.
     WebSocket(WebSocketError),
+    /// The connection ended without a Close frame: orderly, or with the error of the last read.
+    Ended {
+        /// Reset, time-out and the like; none for an orderly end of the stream.
+        cause: Option<io::Error>,
+    },
     /// The socket failed. In [`Phase::Open`] it is a *write* that failed: what we sent is not
     /// delivered.
     Io {
@@ -43,7 +51,10 @@ impl fmt::Display for Error {
         match self {
             Self::Tls(error) | Self::BrokenTls { error, .. } => error.fmt(f),
             Self::Upgrade(error) => error.fmt(f),
+            Self::Redirect(error) => error.fmt(f),
             Self::WebSocket(error) => error.fmt(f),
+            Self::Ended { cause: None } => f.write_str("the server closed the connection"),
+            Self::Ended { cause: Some(error) } => f.write_str(&io_words(error)),
             Self::Io { phase: Phase::Open, source } if source.kind() == io::ErrorKind::TimedOut => {
                 f.write_str("the server does not read what we send")
             }
@@ -69,6 +80,12 @@ impl From<UpgradeError> for Error {
     }
 }
 
+impl From<RedirectError> for Error {
+    fn from(error: RedirectError) -> Self {
+        Self::Redirect(error)
+    }
+}
+
 impl From<WebSocketError> for Error {
     fn from(error: WebSocketError) -> Self {
         Self::WebSocket(error)
@@ -80,7 +97,8 @@ impl Error {
     pub fn is_end(&self) -> bool {
         matches!(
             self,
-            Self::WebSocket(WebSocketError::Closed { .. } | WebSocketError::Ended { .. })
+            Self::WebSocket(WebSocketError::Closed { .. })
+                | Self::Ended { .. }
                 | Self::BrokenTls { phase: Phase::Open, .. }
                 | Self::Io { phase: Phase::Open, .. }
         )
@@ -93,7 +111,7 @@ impl Error {
             Self::WebSocket(WebSocketError::Closed { code, .. }) => {
                 matches!(code, Some(1002 | 1007 | 1011))
             }
-            Self::WebSocket(WebSocketError::Ended { .. }) => true,
+            Self::Ended { .. } => true,
             _ => false,
         }
     }
@@ -177,7 +195,7 @@ mod tests {
         let socket = |phase| Error::Io { phase, source: io::ErrorKind::ConnectionReset.into() };
         let closed = |code| WebSocketError::Closed { code, reason: String::new() };
         let ends = [
-            WebSocketError::Ended { cause: None }.into(),
+            Error::Ended { cause: None },
             closed(None).into(),
             closed(Some(1009)).into(),
             closed(Some(1014)).into(),

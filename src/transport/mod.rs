@@ -6,14 +6,14 @@ pub mod dial;
 pub mod endpoint;
 pub mod error;
 pub mod log;
+mod open;
 mod options;
 pub mod proxy;
+pub mod redirect;
 pub mod stream;
+mod text;
 pub mod tls;
-pub mod upgrade;
-pub mod websocket;
 pub mod wire;
-mod words;
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -24,12 +24,13 @@ use bytes::Bytes;
 use endpoint::Scheme;
 pub use error::Error;
 use log::Log;
+use open::Open;
 pub use options::Options;
 use stream::{Stream, TlsFacts};
 use tls::TlsError;
-use upgrade::{Answer, Offer, UpgradeError};
-use websocket::{Frames, WebSocketError};
 use wire::{Chunk, Outlet, Wire};
+
+use crate::websocket::upgrade::{self, Offer, Response, UpgradeError};
 
 /// What a connection is doing, from the name to the frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -95,9 +96,10 @@ pub struct Transport {
 
 #[derive(Debug)]
 enum Stage {
-    Tls,
-    Upgrade(Answer),
-    Open(Box<Frames>),
+    /// TLS, or nothing for `ws`: the request is not sent yet.
+    Security,
+    Upgrade(Response),
+    Open(Box<Open>),
 }
 
 impl Transport {
@@ -112,7 +114,13 @@ impl Transport {
     ) -> Result<Self, Error> {
         let wire = Wire::new(socket);
         let endpoint = &options.endpoint;
-        let offer = Offer::new(endpoint, &options.subprotocols, &options.headers, options.strict)?;
+        let offer = Offer::new(
+            &endpoint.target,
+            &endpoint.host_header(),
+            &options.subprotocols,
+            &options.headers,
+            options.strict,
+        )?;
         let stream = match (&options.tls, endpoint.scheme) {
             (Some(config), Scheme::Wss) => Stream::secure(wire, tunnel, config, &endpoint.host)?,
             (_, Scheme::Ws) => Stream::plain(wire, tunnel),
@@ -123,7 +131,7 @@ impl Transport {
         };
         let (max_message, whole_pieces) = (options.max_message, options.whole_pieces);
         let (facts, log) = (Facts::default(), Log::new(options.log));
-        let (stage, leftover) = (Stage::Tls, Bytes::new());
+        let (stage, leftover) = (Stage::Security, Bytes::new());
         let mut transport =
             Self { stream, stage, offer, max_message, whole_pieces, facts, leftover, log };
         transport.advance()?;
@@ -158,7 +166,7 @@ impl Transport {
     /// A line of the log that was not taken yet, if one was asked for ([`Options::log`]).
     pub fn traced(&mut self) -> Option<String> {
         self.log.take().or_else(|| match &mut self.stage {
-            Stage::Open(frames) => frames.traced(),
+            Stage::Open(open) => open.traced(),
             _ => None,
         })
     }
@@ -167,7 +175,7 @@ impl Transport {
     pub fn advance(&mut self) -> Result<Phase, Error> {
         loop {
             let moved = match &self.stage {
-                Stage::Tls => self.advance_tls()?,
+                Stage::Security => self.advance_tls()?,
                 Stage::Upgrade(_) => self.advance_upgrade()?,
                 Stage::Open(_) => return Ok(Phase::Open),
             };
@@ -180,7 +188,7 @@ impl Transport {
 
     fn phase(&self) -> Phase {
         match self.stage {
-            Stage::Tls => Phase::Tls,
+            Stage::Security => Phase::Tls,
             Stage::Upgrade(_) => Phase::Upgrade,
             Stage::Open(_) => Phase::Open,
         }
@@ -196,7 +204,7 @@ impl Transport {
         }
         self.facts.request = upgrade::masked(&self.offer.request);
         self.log.head('>', &self.facts.request);
-        self.stage = Stage::Upgrade(Answer::default());
+        self.stage = Stage::Upgrade(Response::default());
         let request = self.offer.request.as_bytes();
         let sent = self.stream.write_all(request).and_then(|()| self.stream.flush());
         sent.map_err(|source| Error::from_stream(Phase::Upgrade, source))?;
@@ -234,7 +242,7 @@ impl Transport {
             self.facts.subprotocol = accepted.subprotocol;
             self.facts.warnings = accepted.warnings;
             self.stream.give_back(accepted.leftover);
-            self.stage = Stage::Open(Box::new(Frames::new(
+            self.stage = Stage::Open(Box::new(Open::new(
                 self.max_message,
                 self.whole_pieces,
                 self.log.is_wanted(),
@@ -258,7 +266,7 @@ impl Transport {
     /// The beginning of the first message of the server, if it is text.
     pub fn first_text(&self) -> Option<String> {
         match &self.stage {
-            Stage::Open(frames) => frames.first_text(),
+            Stage::Open(open) => open.first_text(),
             _ => None,
         }
     }
@@ -288,11 +296,11 @@ impl Transport {
     /// it had to say, and then as [`Error::Io`], never as an end that could pass for an orderly
     /// one.
     pub fn read(&mut self) -> Result<Option<Bytes>, Error> {
-        let Stage::Open(frames) = &mut self.stage else { return Ok(None) };
-        let result = frames.read(&mut self.stream);
+        let Stage::Open(open) = &mut self.stage else { return Ok(None) };
+        let result = open.read(&mut self.stream);
         match result {
             Ok(None) => self.stalled(Phase::Open).map(|()| None),
-            Err(Error::WebSocket(WebSocketError::Ended { cause })) => Err(self.ended(cause)),
+            Err(Error::Ended { cause }) => Err(self.ended(cause)),
             other => other,
         }
     }
@@ -301,18 +309,18 @@ impl Transport {
     fn ended(&self, cause: Option<io::Error>) -> Error {
         match self.stream.wire().write_error() {
             Some(error) => Error::Io { phase: Phase::Open, source: copied(error) },
-            None => WebSocketError::Ended { cause }.into(),
+            None => Error::Ended { cause },
         }
     }
 
-    /// Buffers `bytes` as binary messages of at most [`websocket::MESSAGE_LIMIT`] bytes, or as one
+    /// Buffers `bytes` as binary messages of at most 32 KiB (see `websocket`), or as one
     /// ([`Options::whole_pieces`]); full buffers are written. After an error go on reading until
     /// [`read`](Self::read) fails too: it may tell more.
     ///
     /// Write nothing while the connection [is congested](Self::is_congested).
     pub fn write(&mut self, mut bytes: Bytes) -> Result<(), Error> {
-        let Stage::Open(frames) = &mut self.stage else { return Err(not_open()) };
-        frames.write(&mut self.stream, &mut bytes)?;
+        let Stage::Open(open) = &mut self.stage else { return Err(not_open()) };
+        open.write(&mut self.stream, &mut bytes)?;
         self.leftover = bytes;
         self.written()
     }
@@ -347,15 +355,15 @@ impl Transport {
 
     /// Sends a WebSocket Ping.
     pub fn ping(&mut self) -> Result<(), Error> {
-        let Stage::Open(frames) = &mut self.stage else { return Err(not_open()) };
-        frames.ping(&mut self.stream)?;
+        let Stage::Open(open) = &mut self.stage else { return Err(not_open()) };
+        open.ping(&mut self.stream)?;
         self.flush()
     }
 
     /// Whether a WebSocket Pong came, since the last call that said so.
     pub fn take_pong(&mut self) -> bool {
         match &mut self.stage {
-            Stage::Open(frames) => frames.take_pong(),
+            Stage::Open(open) => open.take_pong(),
             _ => false,
         }
     }
@@ -363,8 +371,8 @@ impl Transport {
     /// Writes everything buffered. After an error go on reading until [`read`](Self::read) fails
     /// too: it may tell more.
     pub fn flush(&mut self) -> Result<(), Error> {
-        let Stage::Open(frames) = &mut self.stage else { return Err(not_open()) };
-        frames.flush(&mut self.stream)?;
+        let Stage::Open(open) = &mut self.stage else { return Err(not_open()) };
+        open.flush(&mut self.stream)?;
         self.written()
     }
 
@@ -378,19 +386,19 @@ impl Transport {
     /// The last that is said follows what waits, in the same write, if that can be: Close 1000.
     /// Nothing may be written after it; [`close`](Self::close) says what is missing.
     pub fn put_close(&mut self) {
-        if let Stage::Open(frames) = &mut self.stage
+        if let Stage::Open(open) = &mut self.stage
             && !self.stream.wire().is_congested()
         {
-            frames.put_close();
+            open.put_close();
         }
     }
 
     /// Says goodbye, at best effort: what is buffered, Close 1000, `close_notify`. What the server
     /// still says can be read.
     pub fn close(&mut self) {
-        if let Stage::Open(frames) = &mut self.stage {
+        if let Stage::Open(open) = &mut self.stage {
             // The server may be gone already, and then there is nobody to tell.
-            let _ = frames.close(&mut self.stream);
+            let _ = open.close(&mut self.stream);
         }
         let _ = self.stream.say_goodbye();
     }

@@ -1,5 +1,5 @@
-//! Proxies: which one leads to a server, and the conversation with it until bytes flow. It must
-//! never know what flows, and never let a password into an error or a debug print.
+//! Proxies: which one leads to a server, and the conversation with it until bytes flow. No password
+//! gets into an error or a debug print.
 
 mod error;
 mod http;
@@ -146,74 +146,80 @@ fn place(host: &str, port: u16) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
-/// Connects to `endpoint` through `proxy`.
-pub fn dial(
-    proxy: &Proxy,
-    endpoint: &Endpoint,
-    route: &Route,
-    tls: Option<&TlsConfig>,
-    deadline: Instant,
-    note: Note<'_>,
-) -> Result<Dialled, DialError> {
-    let failed = |error| DialError::Proxy { proxy: proxy.to_string(), error: Box::new(error) };
-    let mut targets = targets(proxy, endpoint, route)?.into_iter().peekable();
-    loop {
-        let mut dialled = dial::reach(&proxy.host, proxy.port, route, deadline)
-            .map_err(|error| failed(ProxyError::Unreached(error)))?;
-        note(format_args!("* connected to {}, the proxy {proxy}", dialled.reached));
-        let began = Instant::now();
-        let target = targets.next().unwrap_or_else(|| Target::Name(endpoint.host.clone()));
-        match converse(proxy, endpoint, &target, &mut dialled, tls, deadline, note) {
-            Ok(()) => {
-                dialled.proxy = Some(began.elapsed());
-                let server = place(&endpoint.host, endpoint.port);
-                dialled.reached = Reached::Proxied { server, proxy: proxy.to_string() };
-                return Ok(dialled);
+/// What leads to a server through a proxy.
+pub struct Way<'a> {
+    /// Which proxy.
+    pub proxy: &'a Proxy,
+    /// The server that it leads to.
+    pub endpoint: &'a Endpoint,
+    /// How to get to the proxy, and from there to the server.
+    pub route: &'a Route,
+    /// For a proxy that is spoken to over TLS.
+    pub tls: Option<&'a TlsConfig>,
+    /// Until when.
+    pub deadline: Instant,
+    /// Where what happens is noted.
+    pub note: Note<'a>,
+}
+
+impl Way<'_> {
+    /// Connects to the server.
+    pub fn dial(&self) -> Result<Dialled, DialError> {
+        let Self { proxy, endpoint, route, deadline, note, .. } = *self;
+        let failed = |error| DialError::Proxy { proxy: proxy.to_string(), error: Box::new(error) };
+        let mut targets = self.targets()?.into_iter().peekable();
+        loop {
+            let mut dialled = dial::reach(&proxy.host, proxy.port, route, deadline)
+                .map_err(|error| failed(ProxyError::Unreached(error)))?;
+            note(format_args!("* connected to {}, the proxy {proxy}", dialled.reached));
+            let began = Instant::now();
+            let target = targets.next().unwrap_or_else(|| Target::Name(endpoint.host.clone()));
+            match self.converse(&target, &mut dialled) {
+                Ok(()) => {
+                    dialled.proxy = Some(began.elapsed());
+                    let server = place(&endpoint.host, endpoint.port);
+                    dialled.reached = Reached::Proxied { server, proxy: proxy.to_string() };
+                    return Ok(dialled);
+                }
+                // The next address of the same name may do.
+                Err(error) if error.concerns_address() && targets.peek().is_some() => {}
+                Err(error) => return Err(failed(error)),
             }
-            // The next address of the same name may do.
-            Err(error) if error.concerns_address() && targets.peek().is_some() => {}
-            Err(error) => return Err(failed(error)),
         }
     }
-}
 
-/// What the proxy is asked for, in the order in which it is tried: a name, or the addresses that we
-/// found.
-fn targets(proxy: &Proxy, endpoint: &Endpoint, route: &Route) -> Result<Vec<Target>, DialError> {
-    if proxy.kind != Kind::Socks5 {
-        return Ok(vec![Target::of(&endpoint.host)]);
+    /// What the proxy is asked for, in the order in which it is tried: a name, or the addresses
+    /// that we found.
+    fn targets(&self) -> Result<Vec<Target>, DialError> {
+        let Self { proxy, endpoint, route, .. } = *self;
+        if proxy.kind != Kind::Socks5 {
+            return Ok(vec![Target::of(&endpoint.host)]);
+        }
+        let lookup = |error| DialError::Lookup { host: endpoint.host.clone(), error };
+        let addresses = dial::look_up(&endpoint.host, endpoint.port, route).map_err(lookup)?;
+        Ok(addresses.iter().map(|address| Target::Address(address.ip())).collect())
     }
-    let lookup = |error| DialError::Lookup { host: endpoint.host.clone(), error };
-    let addresses = dial::look_up(&endpoint.host, endpoint.port, route).map_err(lookup)?;
-    Ok(addresses.iter().map(|address| Target::Address(address.ip())).collect())
-}
 
-/// Asks the proxy for `target`, and leaves the socket as it was.
-fn converse(
-    proxy: &Proxy,
-    endpoint: &Endpoint,
-    target: &Target,
-    dialled: &mut Dialled,
-    tls: Option<&TlsConfig>,
-    deadline: Instant,
-    note: Note<'_>,
-) -> Result<(), ProxyError> {
-    let mut timed = Timed { socket: &dialled.socket, deadline };
-    match proxy.kind {
-        Kind::Http => dialled.early = http::connect(&mut timed, proxy, endpoint, note)?,
-        Kind::Https => {
-            let mut tunnel = secured(proxy, tls)?;
-            let mut stream = rustls::Stream::new(&mut tunnel.session, &mut timed);
-            dialled.early = http::connect(&mut stream, proxy, endpoint, note)?;
-            dialled.tunnel = Some(Box::new(tunnel));
+    /// Asks the proxy for `target`, and leaves the socket as it was.
+    fn converse(&self, target: &Target, dialled: &mut Dialled) -> Result<(), ProxyError> {
+        let Self { proxy, endpoint, deadline, note, .. } = *self;
+        let mut timed = Timed { socket: &dialled.socket, deadline };
+        match proxy.kind {
+            Kind::Http => dialled.early = http::connect(&mut timed, proxy, endpoint, note)?,
+            Kind::Https => {
+                let mut tunnel = secured(proxy, self.tls)?;
+                let mut stream = rustls::Stream::new(&mut tunnel.session, &mut timed);
+                dialled.early = http::connect(&mut stream, proxy, endpoint, note)?;
+                dialled.tunnel = Some(Box::new(tunnel));
+            }
+            Kind::Socks5 | Kind::Socks5h => {
+                let user =
+                    proxy.user.as_ref().map(|(name, password)| (name.as_str(), password.as_str()));
+                socks::connect(&mut timed, user, target, endpoint.port, note)?;
+            }
         }
-        Kind::Socks5 | Kind::Socks5h => {
-            let user =
-                proxy.user.as_ref().map(|(name, password)| (name.as_str(), password.as_str()));
-            socks::connect(&mut timed, user, target, endpoint.port, note)?;
-        }
+        dialled.socket.set_read_timeout(None).map_err(ProxyError::from)
     }
-    dialled.socket.set_read_timeout(None).map_err(ProxyError::from)
 }
 
 fn secured(proxy: &Proxy, tls: Option<&TlsConfig>) -> Result<tls::Connection, ProxyError> {
@@ -241,12 +247,7 @@ impl Read for Timed<'_> {
             self.socket.set_read_timeout(Some(left.min(STEP)))?;
             let mut socket = self.socket;
             match socket.read(target) {
-                // What a time-out is called on Unix, and on Windows.
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
-                    ) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => return result,
             }
         }

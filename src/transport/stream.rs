@@ -1,15 +1,14 @@
-//! A stream of plain bytes: the wire itself, or TLS over it, or both in the TLS of a proxy. It must
-//! never know what the bytes mean.
+//! A stream of plain bytes: the wire itself, or TLS over it, or both in the TLS of a proxy.
 
 use std::io::{self, BufRead, IoSlice, Read, Write};
 
 use bytes::{Buf, Bytes};
+use rustls::{CipherSuite, ProtocolVersion};
 
 use super::Phase;
 use super::error::Error;
 use super::tls::{self, Asked, CertificateFacts, Plain, TlsConfig, TlsError};
 use super::wire::Wire;
-use super::words::printable;
 
 /// How many of the first bytes are kept.
 const FIRST: usize = 32;
@@ -87,9 +86,9 @@ impl Stream {
         let (version, cipher) = (tls.protocol_version()?, tls.negotiated_cipher_suite()?);
         let certificate = tls.peer_certificates().and_then(<[_]>::first);
         Some(TlsFacts {
-            version: format!("{version:?}").replace('_', "."),
-            cipher: format!("{:?}", cipher.suite()).replace("TLS13_", "TLS_"),
-            alpn: tls.alpn_protocol().map(|name| printable(&String::from_utf8_lossy(name), 100)),
+            version: version_name(version),
+            cipher: cipher_name(cipher.suite()),
+            alpn: tls.alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned()),
             certificate: certificate.and_then(|certificate| CertificateFacts::read(certificate)),
         })
     }
@@ -125,6 +124,25 @@ impl Stream {
     /// The last word of each TLS there is: `close_notify`.
     pub fn say_goodbye(&mut self) -> io::Result<()> {
         self.top.say_goodbye().and_then(|()| self.top.below.say_goodbye())
+    }
+}
+
+/// A version as OpenSSL and curl write it.
+fn version_name(version: ProtocolVersion) -> String {
+    match version {
+        ProtocolVersion::TLSv1_2 => "TLSv1.2".to_owned(),
+        ProtocolVersion::TLSv1_3 => "TLSv1.3".to_owned(),
+        other => format!("{other:?}"),
+    }
+}
+
+/// The registered name, which rustls' names of TLS 1.3 are not (RFC 8446 §B.4).
+fn cipher_name(suite: CipherSuite) -> String {
+    match suite {
+        CipherSuite::TLS13_AES_128_GCM_SHA256 => "TLS_AES_128_GCM_SHA256".to_owned(),
+        CipherSuite::TLS13_AES_256_GCM_SHA384 => "TLS_AES_256_GCM_SHA384".to_owned(),
+        CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 => "TLS_CHACHA20_POLY1305_SHA256".to_owned(),
+        other => format!("{other:?}"),
     }
 }
 

@@ -1,9 +1,10 @@
 //! The stack as a whole, over recorded bytes.
 
 use super::endpoint::Endpoint;
-use super::upgrade::{Fault, Foreign, UpgradeError, accept_key, parse_request};
 use super::wire::tests::{Recorder, chunk};
 use super::*;
+use crate::websocket::upgrade::{BadUpgrade, NotHttp, UpgradeError, accept_key, parse_request};
+use crate::websocket::{MESSAGE_LIMIT, WebSocketError};
 
 fn options(url: &str) -> Options {
     let endpoint = Endpoint::parse(url).unwrap();
@@ -114,7 +115,7 @@ fn refusals_come_through_at_once_or_at_the_deadline() {
     transport.deliver(chunk(&[0x20, 2, 0, 0]));
     assert!(matches!(
         transport.advance(),
-        Err(Error::Upgrade(UpgradeError::NotHttp(Foreign::Mqtt)))
+        Err(Error::Upgrade(UpgradeError::NotHttp(NotHttp::Mqtt)))
     ));
 }
 
@@ -125,7 +126,7 @@ fn another_answer_than_ours_is_refused() {
     transport.deliver(chunk(answer.as_bytes()));
     assert!(matches!(
         transport.advance(),
-        Err(Error::Upgrade(UpgradeError::Fault(Fault::WrongAccept)))
+        Err(Error::Upgrade(UpgradeError::Bad(BadUpgrade::WrongAccept)))
     ));
 }
 
@@ -196,10 +197,7 @@ fn what_a_congested_wire_does_not_take_is_left_over() {
     transport.push().unwrap();
     transport.flush().unwrap();
     assert!(!transport.is_congested());
-    assert_eq!(
-        sent.take().len(),
-        1_000_000 + 8 * 1_000_000_usize.div_ceil(websocket::MESSAGE_LIMIT)
-    );
+    assert_eq!(sent.take().len(), 1_000_000 + 8 * 1_000_000_usize.div_ceil(MESSAGE_LIMIT));
 }
 
 #[test]

@@ -26,10 +26,14 @@ pub mod format {
     pub mod time;
 }
 
-/// Of room 2 what understands addresses and the upgrade, and no socket.
+/// Of `transport` what understands addresses, and no socket.
 #[path = "../../src/transport"]
 pub mod transport {
     pub mod endpoint;
+}
+
+/// Of `websocket` the upgrade.
+#[path = "../../src/websocket"]
+pub mod websocket {
     pub mod upgrade;
-    pub mod words;
 }

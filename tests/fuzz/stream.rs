@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 
-use crate::mqtt::packet::{Ack, Decoder, Malformed, Packet, PacketId, PacketType, Part, Publish};
+use crate::mqtt::packet::{Ack, Decoder, Malformed, Packet, PacketId, PacketType, Decoded, Publish};
 use crate::mqtt::version::Version;
 
 /// The largest packet that is read, in bytes.
@@ -53,17 +53,17 @@ impl Stream {
         }
     }
 
-    fn take(&mut self, part: Part) {
+    fn take(&mut self, part: Decoded) {
         match part {
-            Part::Packet(packet) => self.packets.push(packet),
-            Part::Begins(publish, length) => {
+            Decoded::Packet(packet) => self.packets.push(packet),
+            Decoded::PublishBegins(publish, length) => {
                 assert!(self.open.replace((publish, length, BytesMut::new())).is_none());
             }
-            Part::Piece(piece) => {
+            Decoded::PayloadPiece(piece) => {
                 assert!(!piece.is_empty());
                 self.open.as_mut().expect("it has begun").2.extend_from_slice(&piece);
             }
-            Part::Ends => {
+            Decoded::PublishEnds => {
                 let (publish, length, payload) = self.open.take().expect("it has begun");
                 assert_eq!(payload.len(), length);
                 self.packets.push(Packet::Publish(Publish { payload: payload.freeze(), ..publish }));

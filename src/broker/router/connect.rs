@@ -9,7 +9,7 @@ use super::{Alarm, ConnectionId, End, NEVER, Router, SessionKey};
 use crate::broker::limits::{IN_FLIGHT, RECEIVE_MAXIMUM, SESSIONS, TOPIC_ALIAS_MAXIMUM};
 use crate::broker::router::message::Message;
 use crate::mqtt::packet::{ConnAck, Connect, Disconnect, Packet};
-use crate::mqtt::property::{Properties, Property};
+use crate::mqtt::property::{Properties, Property, PropertyId};
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
 
@@ -24,12 +24,7 @@ impl Router {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         peer.version = connect.version;
         peer.heard = now;
-        if connect
-            .properties
-            .0
-            .iter()
-            .any(|property| matches!(property, Property::AuthenticationMethod(_)))
-        {
+        if connect.properties.has(PropertyId::AuthenticationMethod) {
             return self.refuse(id, ReasonCode::BAD_AUTHENTICATION_METHOD, SERVER_UNAVAILABLE, now);
         }
         // `[MQTT-3.1.3-8]` of 3.1.1. MQTT 3.1 knows no empty identifier at all.
@@ -130,11 +125,13 @@ impl Router {
             return Properties::default();
         }
         let mut properties = vec![
-            Property::ReceiveMaximum(RECEIVE_MAXIMUM),
-            Property::TopicAliasMaximum(TOPIC_ALIAS_MAXIMUM),
-            Property::MaximumPacketSize(self.maximum_packet),
+            Property::number(PropertyId::ReceiveMaximum, RECEIVE_MAXIMUM.into()),
+            Property::number(PropertyId::TopicAliasMaximum, TOPIC_ALIAS_MAXIMUM.into()),
+            Property::number(PropertyId::MaximumPacketSize, self.maximum_packet),
         ];
-        properties.extend(assigned.map(Property::AssignedClientIdentifier));
+        properties.extend(
+            assigned.map(|value| Property::text(PropertyId::AssignedClientIdentifier, value)),
+        );
         Properties(properties)
     }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::broker::limits::{COPY_BYTES, MESSAGE_OVERHEAD};
 use crate::mqtt::packet::{Publish, Will};
-use crate::mqtt::property::{Properties, Property};
+use crate::mqtt::property::{Properties, Property, PropertyId};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::TopicName;
 
@@ -65,17 +65,17 @@ impl Message {
     /// The message for one subscriber.
     pub fn delivery(&self, grant: &Grant) -> Delivery {
         let mut properties = self.properties.clone();
-        properties
-            .0
-            .extend(grant.identifiers.iter().map(|id| Property::SubscriptionIdentifier(*id)));
+        properties.0.extend(
+            grant
+                .identifiers
+                .iter()
+                .map(|id| Property::number(PropertyId::SubscriptionIdentifier, *id)),
+        );
         let publish = Publish {
-            dup: false,
             qos: self.qos.min(grant.qos),
             retain: grant.retain,
-            topic: Some(self.topic.clone()),
-            packet_id: None,
             properties,
-            payload: self.payload.clone(),
+            ..Publish::new(self.topic.clone(), self.payload.clone())
         };
         Delivery { publish, expires_at: self.expires_at }
     }
@@ -127,7 +127,7 @@ impl Delivery {
         if let Some(at) = self.expires_at {
             let left = at.saturating_duration_since(now).as_millis().div_ceil(1000);
             let left = u32::try_from(left).unwrap_or(u32::MAX);
-            publish.properties.0.push(Property::MessageExpiryInterval(left));
+            publish.properties.0.push(Property::number(PropertyId::MessageExpiryInterval, left));
         }
         publish
     }
@@ -135,22 +135,23 @@ impl Delivery {
 
 /// What a PUBLISH costs to keep, in bytes.
 pub fn weight(publish: &Publish) -> usize {
-    let topic = publish.topic.as_ref().map_or(0, |topic| topic.as_str().len());
+    let topic = publish.topic_or_empty().len();
     MESSAGE_OVERHEAD + topic + publish.payload.len()
 }
 
 /// Splits properties into what is forwarded and the time at which the message expires.
 fn forwarded(mut properties: Properties, now: Instant) -> (Properties, Option<Instant>) {
-    let mut expires_at = None;
-    properties.0.retain(|property| match property {
-        Property::MessageExpiryInterval(seconds) => {
-            expires_at = now.checked_add(Duration::from_secs(u64::from(*seconds)));
-            false
-        }
-        Property::TopicAlias(_)
-        | Property::SubscriptionIdentifier(_)
-        | Property::WillDelayInterval(_) => false,
-        _ => true,
+    let expires_at = properties
+        .message_expiry_interval()
+        .and_then(|seconds| now.checked_add(Duration::from_secs(seconds.into())));
+    properties.0.retain(|property| {
+        !matches!(
+            property.id(),
+            PropertyId::MessageExpiryInterval
+                | PropertyId::TopicAlias
+                | PropertyId::SubscriptionIdentifier
+                | PropertyId::WillDelayInterval
+        )
     });
     (properties, expires_at)
 }

@@ -137,12 +137,12 @@ impl Router {
         match packet {
             Packet::Publish(publish) => self.publish(id, session, publish, now),
             Packet::PubAck(ack) => {
-                self.acknowledged(id, session, now, |out| out.acknowledged(ack.packet_id))
+                self.acknowledged(id, session, now, |out| out.acknowledged(ack.packet_id));
             }
             Packet::PubRec(ack) => self.received(id, session, &ack, now),
             Packet::PubRel(ack) => self.released(id, session, ack.packet_id),
             Packet::PubComp(ack) => {
-                self.acknowledged(id, session, now, |out| out.completed(ack.packet_id))
+                self.acknowledged(id, session, now, |out| out.completed(ack.packet_id));
             }
             Packet::Subscribe(subscribe) => self.subscribe(id, session, &subscribe, now),
             Packet::Unsubscribe(unsubscribe) => self.unsubscribe(id, session, &unsubscribe),

@@ -9,7 +9,7 @@ use super::session::Session;
 use super::{ConnectionId, End, Router, SessionKey, WrongAck, touch};
 use crate::broker::limits::{RECEIVE_MAXIMUM, TOPIC_ALIAS_MAXIMUM};
 use crate::mqtt::packet::{Ack, Packet, PacketId, Publish};
-use crate::mqtt::property::Property;
+use crate::mqtt::property::PropertyId;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::topic::TopicName;
@@ -127,7 +127,7 @@ impl Router {
         self.subscriptions.find(&message.topic, connected, &mut matches);
         let nobody = matches.is_empty();
         matches.for_each(publisher, message.retain, |key, grant| {
-            self.deliver(key, message, grant, from, now)
+            self.deliver(key, message, grant, from, now);
         });
         self.matches = matches;
         if nobody { ReasonCode::NO_MATCHING_SUBSCRIBERS } else { ReasonCode::SUCCESS }
@@ -248,12 +248,7 @@ fn push_publish(peer: &mut Peer, mut publish: Publish) -> bool {
 /// The topic of a PUBLISH, its alias resolved (§3.3.2.3.4).
 fn resolve(peer: &mut Peer, publish: &mut Publish) -> Result<TopicName, ReasonCode> {
     // `[MQTT-3.3.4-6]`
-    if publish
-        .properties
-        .0
-        .iter()
-        .any(|property| matches!(property, Property::SubscriptionIdentifier(_)))
-    {
+    if publish.properties.has(PropertyId::SubscriptionIdentifier) {
         return Err(ReasonCode::PROTOCOL_ERROR);
     }
     let alias = publish.properties.topic_alias();

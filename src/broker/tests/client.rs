@@ -184,12 +184,8 @@ pub(super) fn connect(version: Version, client_id: &'static str) -> Packet {
 
 pub(super) fn publish(topic: &'static str, payload: Bytes, qos: QoS) -> Packet {
     Packet::Publish(Publish {
-        dup: false,
         qos,
-        retain: false,
-        topic: Some(TopicName::new(topic).unwrap()),
         packet_id: (qos != QoS::AtMostOnce).then_some(PacketId::MIN),
-        properties: Properties::default(),
-        payload,
+        ..Publish::new(TopicName::new(topic).unwrap(), payload)
     })
 }

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use super::{Attempt, Lifecycle, Output, Patience, Purpose, Replacing, State};
 use crate::client::Event;
 use crate::client::error::Error;
-use crate::transport::websocket::WebSocketError;
 use crate::transport::{self, Phase};
+use crate::websocket::WebSocketError;
 
 /// How long the other side may do nothing (neither say anything, nor take what waits, nor end)
 /// before it is left.

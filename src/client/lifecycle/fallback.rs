@@ -9,8 +9,8 @@ use crate::client::error::{Error, Step};
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
 use crate::transport::tls::TlsError;
-use crate::transport::upgrade::UpgradeError;
 use crate::transport::{self, Phase};
+use crate::websocket::upgrade::UpgradeError;
 
 /// A version may be met by silence for this part of `--connect-timeout`: there are three of them.
 const SILENCE_PART: u32 = 3;
@@ -104,8 +104,11 @@ pub fn progress(error: &Error) -> u8 {
         | Error::Transport(transport::Error::Io { phase, .. }) => phase_progress(*phase),
         Error::Transport(transport::Error::BrokenTls { phase, .. }) => phase_progress(*phase),
         Error::Transport(transport::Error::Tls(_)) => phase_progress(Phase::Tls),
-        Error::Transport(transport::Error::Upgrade(_)) => phase_progress(Phase::Upgrade),
-        Error::Transport(transport::Error::WebSocket(_)) | Error::NotMqtt(_) => 4,
+        Error::Transport(transport::Error::Upgrade(_) | transport::Error::Redirect(_)) => {
+            phase_progress(Phase::Upgrade)
+        }
+        Error::Transport(transport::Error::WebSocket(_) | transport::Error::Ended { .. })
+        | Error::NotMqtt(_) => 4,
         Error::ConnectTimedOut { step: Step::ConnAck | Step::ConnAckTo(_), .. }
         | Error::RefusedSilently(_)
         | Error::Lost(_)

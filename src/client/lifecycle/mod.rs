@@ -40,7 +40,7 @@ use crate::mqtt::qos::QoS;
 use crate::mqtt::version::Version;
 use crate::transport;
 use crate::transport::endpoint::Endpoint;
-use crate::transport::upgrade::Redirects;
+use crate::transport::redirect::Redirects;
 use close::Closing;
 pub use close::Remains;
 use fallback::Name;
@@ -207,8 +207,8 @@ impl Policy {
             versions: options.versions.clone(),
             version_choice: options.version_choice,
             follow: options.follow,
-            has_credentials: config.credentials != Default::default()
-                || config.authentication.is_some(),
+            has_credentials: config.login.credentials != Default::default()
+                || config.login.authentication.is_some(),
             connect_timeout: options.connect_timeout,
             wait: options.wait,
             retry: options.reconnect,

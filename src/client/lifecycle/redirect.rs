@@ -2,7 +2,7 @@
 
 use super::{Attempt, Lifecycle};
 use crate::client::error::Error;
-use crate::transport::upgrade::{self, Redirects};
+use crate::transport::redirect::{self, Redirects};
 use crate::transport::{self};
 
 /// What becomes of an error that may be a redirect.
@@ -35,7 +35,7 @@ impl Lifecycle {
             }
             Some(Err(error)) => Redirected::Not(attempt, Error::Transport(error.into())),
             Some(Ok(next)) => {
-                if !upgrade::keeps_credentials(&attempt.plan.endpoint, &next) {
+                if !redirect::keeps_credentials(&attempt.plan.endpoint, &next) {
                     self.withhold_credentials(&mut attempt, &next.host);
                 }
                 attempt.plan.endpoint = next;

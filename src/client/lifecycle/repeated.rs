@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::{Evidence, Unacknowledged};
 use crate::client::error::Error;
 use crate::transport;
-use crate::transport::websocket::WebSocketError;
+use crate::websocket::WebSocketError;
 
 /// So many connections in a row that end in the same way are no accident.
 const ROUNDS: u32 = 3;
@@ -130,8 +130,9 @@ fn is_ended_by_server(error: &Error) -> bool {
     match error {
         Error::Disconnected(_) => true,
         Error::Lost(transport::Error::WebSocket(error)) => {
-            matches!(error, WebSocketError::Closed { .. } | WebSocketError::Ended { cause: None })
+            matches!(error, WebSocketError::Closed { .. })
         }
+        Error::Lost(transport::Error::Ended { cause }) => cause.is_none(),
         _ => false,
     }
 }

@@ -8,7 +8,7 @@ use crate::client::error::Error;
 use crate::mqtt::reason::ReasonCode;
 use crate::transport;
 use crate::transport::tls::TlsError;
-use crate::transport::upgrade::UpgradeError;
+use crate::websocket::upgrade::UpgradeError;
 
 /// `--wait` pauses no longer than this between two tries.
 const LONGEST_WAIT_PAUSE: Duration = Duration::from_millis(500);
@@ -247,6 +247,9 @@ fn is_passing(error: &transport::Error) -> bool {
             matches!(error, UpgradeError::Closed | UpgradeError::Truncated)
         }
         transport::Error::WebSocket(_) => error.is_end(),
-        transport::Error::BrokenTls { .. } | transport::Error::Io { .. } => true,
+        transport::Error::Redirect(_) => false,
+        transport::Error::BrokenTls { .. }
+        | transport::Error::Ended { .. }
+        | transport::Error::Io { .. } => true,
     }
 }

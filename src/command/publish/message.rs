@@ -64,15 +64,8 @@ impl Maker {
             !has_alias || !(args.topic_alias || args.reads_records() || args.split.is_some()),
             Usage::new("-D publish topic-alias: it is for one topic, and not beside --topic-alias")
         );
-        let template = Publish {
-            dup: false,
-            qos: args.qos,
-            retain: args.retain,
-            topic,
-            packet_id: None,
-            properties,
-            payload: Bytes::new(),
-        };
+        let template =
+            Publish { qos: args.qos, retain: args.retain, properties, topic, ..Publish::default() };
         Ok(Self { template, head: Rc::default(), prefix, form })
     }
 
@@ -123,13 +116,12 @@ impl Maker {
             properties.set(property);
         }
         let publish = Publish {
-            dup: false,
             qos: record.qos.unwrap_or(self.template.qos),
             retain: record.retain.unwrap_or(self.template.retain),
-            topic,
-            packet_id: None,
             properties,
+            topic,
             payload: record.payload,
+            ..Publish::default()
         };
         Ok(Message::Whole { publish: Box::new(publish), time: record.time })
     }

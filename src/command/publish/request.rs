@@ -21,10 +21,9 @@ use crate::client::{Client, Event};
 use crate::exit::{Exit, Usage};
 use crate::format::statistics::Statistics;
 use crate::mqtt::packet::{RetainHandling, SubAck, Subscription};
-use crate::mqtt::property::{Place, Property};
-use crate::mqtt::qos::QoS;
+use crate::mqtt::property::{Place, Property, PropertyId};
 use crate::mqtt::reason::ReasonCode;
-use crate::mqtt::session::{self, Delivery};
+use crate::mqtt::session::{self, Delivery, Lifetime};
 use crate::mqtt::topic::{TopicFilter, TopicName};
 use crate::report;
 use crate::stdio::stdout::Output;
@@ -50,11 +49,10 @@ pub fn run(args: &cli::Publish) -> Result<Exit> {
             "-D publish correlation-data: it is for one request; each of several gets its own"
         )
     );
-    options.session.outlives_connection = args.qos > QoS::AtMostOnce;
-    options.session.only_with_expiry = args.qos < QoS::ExactlyOnce;
-    options.session.topic_alias = args.topic_alias;
+    options.session.lifetime = options.session.lifetime.max(Lifetime::for_publishing(args.qos));
+    options.session.sending.topic_alias = args.topic_alias;
     let maker = Maker::new(args, of_publish)?;
-    let input = Input::new(args, options.session.maximum_packet)?;
+    let input = Input::new(args, options.session.receiving.maximum_packet)?;
     let (layout, topic) = (wishes::layout(args)?, wishes::response_topic(args, &options)?);
     let limit =
         args.answers.timeout.and_then(|timeout| Some((began.checked_add(timeout)?, timeout)));
@@ -201,6 +199,7 @@ impl Requester<'_> {
             .client
             .session()
             .config()
+            .sending
             .max_inflight
             .map_or(IN_FLIGHT, std::num::NonZeroU16::get);
         let room = if matches!(self.correlation, Correlation::None) { 1 } else { asked };
@@ -242,9 +241,11 @@ impl Requester<'_> {
         self.pace.published(None, now);
         let (record, correlation) = (self.records, self.correlation.of(self.records));
         if self.has_properties {
-            publish.properties.set(Property::ResponseTopic(self.topic.as_str().into()));
+            publish
+                .properties
+                .set(Property::text(PropertyId::ResponseTopic, self.topic.as_str().into()));
             if let Some(data) = &correlation {
-                publish.properties.set(Property::CorrelationData(data.clone()));
+                publish.properties.set(Property::binary(PropertyId::CorrelationData, data.clone()));
             }
         }
         let correlation = correlation.filter(|_| self.has_properties);
@@ -279,12 +280,12 @@ impl Requester<'_> {
                 report::failure(&format!("subscribing to {filter}: refused: {why}"));
                 return Ok(Some(Exit::Denied));
             }
-            Event::Mqtt(session::Event::Acknowledged { record, code, reason }) => {
+            Event::Mqtt(session::Event::Acknowledged { token: record, code, reason }) => {
                 let words =
                     reason.map_or_else(|| code.to_string(), |reason| format!("{code} ({reason})"));
                 self.acknowledged(record, code, &words);
             }
-            Event::Mqtt(session::Event::InDoubt { record }) => {
+            Event::Mqtt(session::Event::InDoubt { token: record }) => {
                 // What was answered has arrived.
                 if self.pending.is_waiting(record) {
                     self.refuse(record, "in doubt: the broker has lost the session");

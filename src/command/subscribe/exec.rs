@@ -14,7 +14,7 @@ use crate::client::{Client, Event};
 use crate::exit::Exit;
 use crate::format::layout::Layout;
 use crate::mqtt::packet::Publish;
-use crate::mqtt::property::{Properties, Property};
+use crate::mqtt::property::{Properties, Property, PropertyId};
 use crate::mqtt::session;
 use crate::mqtt::topic::TopicName;
 use crate::report;
@@ -95,7 +95,7 @@ impl Exec {
             Outcome::Dropped => {}
             Outcome::Failed(why) => {
                 self.failed = true;
-                let topic = publish.topic.as_ref().map_or("", TopicName::as_str);
+                let topic = publish.topic_or_empty();
                 report::failure(&format!("running the command for a message to {topic}: {why}"));
                 if self.keep_going {
                     self.commands.done(number);
@@ -116,20 +116,19 @@ impl Exec {
             .response_topic()
             .and_then(|topic| TopicName::new(topic.clone()).ok());
         if topic.is_none() && !self.quiet {
-            let asked = request.topic.as_ref().map_or("", TopicName::as_str);
+            let asked = request.topic_or_empty();
             report::warn(&format!(
                 "a message to {asked} has no response topic: its answer is dropped"
             ));
         }
         let data = request.properties.correlation_data().cloned();
         Some(Publish {
-            dup: false,
             qos: request.qos,
-            retain: false,
-            topic: Some(topic?),
-            packet_id: None,
-            properties: data.map(Property::CorrelationData).into_iter().collect::<Properties>(),
-            payload: output,
+            properties: data
+                .map(|value| Property::binary(PropertyId::CorrelationData, value))
+                .into_iter()
+                .collect::<Properties>(),
+            ..Publish::new(topic?, output)
         })
     }
 
@@ -246,7 +245,7 @@ impl Subscriber<'_> {
                 }
                 self.forget_replies();
             }
-            Event::Mqtt(session::Event::Acknowledged { record, code, .. }) => {
+            Event::Mqtt(session::Event::Acknowledged { token: record, code, .. }) => {
                 self.acknowledged(record, code);
             }
             Event::Mqtt(session::Event::InDoubt { .. }) => self.in_doubt(),
@@ -282,7 +281,7 @@ impl Subscriber<'_> {
             match self.client.next(Some(deadline)).context("replying")? {
                 Event::Alarm => anyhow::bail!("replying: the broker does not acknowledge"),
                 Event::Interrupted(_) => break,
-                Event::Mqtt(session::Event::Acknowledged { record, code, .. }) => {
+                Event::Mqtt(session::Event::Acknowledged { token: record, code, .. }) => {
                     self.acknowledged(record, code);
                 }
                 Event::Mqtt(session::Event::InDoubt { .. }) => self.in_doubt(),

@@ -14,7 +14,7 @@ use super::sink::Sink;
 use crate::cli;
 use crate::exit::Exit;
 use crate::mqtt::packet::Publish;
-use crate::mqtt::session::{Delivery, Shown};
+use crate::mqtt::session::{Delivery, Received};
 use crate::report;
 
 /// Where messages go in.
@@ -59,7 +59,7 @@ impl<'a> Intake<'a> {
 
     /// One of a run of messages came. Where nothing is to be done but to write it, it is written
     /// from where it lies.
-    pub fn show(&mut self, mut shown: Shown<'_>) -> Option<Exit> {
+    pub fn show(&mut self, mut shown: Received<'_>) -> Option<Exit> {
         let is_copied =
             self.is_plain && self.output.put_copy(shown.number(), shown.topic(), shown.payload());
         if is_copied {
@@ -86,7 +86,7 @@ impl<'a> Intake<'a> {
         let is_taken = self.manners.as_mut().is_some_and(|manners| manners.take(*number, publish));
         let written = if is_taken { Ok(()) } else { self.output.put(*number, publish) };
         if let (Err(unfit), false) = (written, self.args.conversation.is_quiet()) {
-            let topic = publish.topic.as_ref().map_or("", |topic| topic.as_str());
+            let topic = publish.topic_or_empty();
             report::warn(&format!("the payload of a message to {topic} {unfit}"));
         }
         self.taken(*number, publish, publish.payload.len() as u64)

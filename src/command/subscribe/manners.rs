@@ -11,8 +11,6 @@ use crate::cli;
 use crate::command::timing::Latency;
 use crate::format::layout::{Content, Layout};
 use crate::mqtt::packet::Publish;
-use crate::mqtt::property::Properties;
-use crate::mqtt::qos::QoS;
 use crate::report;
 use crate::terminal::progress::{Position, Progress};
 use crate::terminal::screen;
@@ -179,15 +177,7 @@ impl Watching {
 
 /// The output takes messages.
 fn publish_of(frame: Bytes) -> Publish {
-    Publish {
-        dup: false,
-        qos: QoS::AtMostOnce,
-        retain: false,
-        topic: None,
-        packet_id: None,
-        properties: Properties::default(),
-        payload: frame,
-    }
+    Publish { payload: frame, ..Publish::default() }
 }
 
 /// Whether a payload shown as text says little.

@@ -7,7 +7,6 @@ use super::Subscriber;
 use crate::client;
 use crate::exit::Exit;
 use crate::mqtt::session::{self, Delivery};
-use crate::mqtt::topic::TopicName;
 use crate::report;
 
 /// See the module.
@@ -67,7 +66,7 @@ impl Partial {
     }
 
     fn topic(&self) -> &str {
-        self.delivery.publish.topic.as_ref().map_or("", TopicName::as_str)
+        self.delivery.publish.topic_or_empty()
     }
 }
 
@@ -87,7 +86,7 @@ impl Subscriber<'_> {
                 Ok(None)
             }
             session::Event::MessageEnds => Ok(self.intake.end()),
-            session::Event::MessageTorn => self.intake.torn().map_or(Ok(None), Err),
+            session::Event::MessageCut => self.intake.torn().map_or(Ok(None), Err),
             _ => Ok(None),
         }
     }

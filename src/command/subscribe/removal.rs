@@ -7,7 +7,6 @@ use bytes::Bytes;
 
 use crate::client::Client;
 use crate::mqtt::packet::Publish;
-use crate::mqtt::property::Properties;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::TopicName;
 
@@ -41,13 +40,9 @@ impl Removals {
             && let Some((number, topic)) = self.topics.pop_front()
         {
             let removal = Publish {
-                dup: false,
                 qos: QoS::AtLeastOnce,
                 retain: true,
-                topic: Some(topic),
-                packet_id: None,
-                properties: Properties::default(),
-                payload: Bytes::new(),
+                ..Publish::new(topic, Bytes::new())
             };
             // A broker that keeps no retained messages has none to forget.
             let _ = client.publish(removal, number);

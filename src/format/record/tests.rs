@@ -7,13 +7,13 @@ use crate::format::time::tests::tuesday;
 
 fn publish(topic: &str, payload: &[u8], properties: Vec<Property>) -> Publish {
     Publish {
-        dup: false,
         qos: QoS::AtLeastOnce,
         retain: true,
-        topic: TopicName::new(topic).ok(),
         packet_id: PacketId::new(7),
         properties: Properties(properties),
+        topic: TopicName::new(topic).ok(),
         payload: Bytes::copy_from_slice(payload),
+        ..Publish::default()
     }
 }
 
@@ -26,13 +26,13 @@ fn written(publish: &Publish, parsed: bool, pretty: bool) -> String {
 #[test]
 fn a_message_is_a_line() {
     let properties = vec![
-        Property::UserProperty("b".into(), "1".into()),
-        Property::ContentType("text/plain".into()),
-        Property::UserProperty("a".into(), "\"".into()),
-        Property::SubscriptionIdentifier(1),
-        Property::SubscriptionIdentifier(2),
-        Property::CorrelationData(Bytes::from_static(b"\xff")),
-        Property::MessageExpiryInterval(9),
+        Property::user("b".into(), "1".into()),
+        Property::text(PropertyId::ContentType, "text/plain".into()),
+        Property::user("a".into(), "\"".into()),
+        Property::number(PropertyId::SubscriptionIdentifier, 1),
+        Property::number(PropertyId::SubscriptionIdentifier, 2),
+        Property::binary(PropertyId::CorrelationData, Bytes::from_static(b"\xff")),
+        Property::number(PropertyId::MessageExpiryInterval, 9),
     ];
     let head = r#"{"time":"2026-02-03T02:05:06.000700Z","topic":"a/b","qos":1,"retain":true,"dup":false,"mid":7"#;
     assert_eq!(
@@ -80,9 +80,9 @@ fn what_mosquitto_writes_is_read() {
     let record = Record::parse(line).expect("a record");
     assert_eq!((record.retain, record.payload.len()), (Some(true), 0));
     let expected = [
-        Property::CorrelationData("zz".into()),
-        Property::UserProperty("a".into(), "b".into()),
-        Property::UserProperty("a".into(), "c".into()),
+        Property::binary(PropertyId::CorrelationData, "zz".into()),
+        Property::user("a".into(), "b".into()),
+        Property::user("a".into(), "c".into()),
     ];
     assert_eq!(record.properties.0, expected);
 }
@@ -113,7 +113,7 @@ fn user_properties_of_one_object_are_all_read() {
     let line = br#"{"payload":"","properties":{"user-properties":{"b":"1","a":"2","b":"3"}}}"#;
     let record = Record::parse(line).expect("a record");
     let expected = [("b", "1"), ("a", "2"), ("b", "3")];
-    let user = |(name, value): (&str, &str)| Property::UserProperty(name.into(), value.into());
+    let user = |(name, value): (&str, &str)| Property::user(name.into(), value.into());
     assert_eq!(record.properties.0, expected.map(user));
 }
 
@@ -184,14 +184,15 @@ fn properties() -> impl Strategy<Value = Vec<Property>> {
     let text = "[^\0]{0,8}";
     prop::collection::vec(
         prop_oneof![
-            (text, text)
-                .prop_map(|(name, value)| Property::UserProperty(name.into(), value.into())),
-            text.prop_map(|text| Property::ContentType(text.into())),
-            "[a-z/]{1,8}".prop_map(|text| Property::ResponseTopic(text.into())),
+            (text, text).prop_map(|(name, value)| Property::user(name.into(), value.into())),
+            text.prop_map(|text| Property::text(PropertyId::ContentType, text.into())),
+            "[a-z/]{1,8}".prop_map(|text| Property::text(PropertyId::ResponseTopic, text.into())),
             prop::collection::vec(any::<u8>(), 0..9)
-                .prop_map(|data| Property::CorrelationData(data.into())),
-            any::<u32>().prop_map(Property::MessageExpiryInterval),
-            (0..2_u8).prop_map(Property::PayloadFormatIndicator),
+                .prop_map(|data| Property::binary(PropertyId::CorrelationData, data.into())),
+            any::<u32>()
+                .prop_map(|value| Property::number(PropertyId::MessageExpiryInterval, value)),
+            (0..2_u32)
+                .prop_map(|value| Property::number(PropertyId::PayloadFormatIndicator, value)),
         ],
         0..8,
     )

@@ -30,7 +30,7 @@ pub(super) fn put(
             None => out.put_bytes(b' ', shape.width),
         },
         Field::CorrelationData => {
-            out.put_slice(properties.correlation_data().map_or(b"", |data| data))
+            out.put_slice(properties.correlation_data().map_or(b"", |data| data));
         }
         Field::Float { bytes } => return float(&publish.payload, bytes, shape, out),
         Field::MessageExpiryInterval => integer(properties.message_expiry_interval(), shape, out),
@@ -61,14 +61,10 @@ pub(super) fn put(
         }
         Field::Retain => out.put_u8(b'0' + u8::from(publish.retain)),
         Field::SubscriptionIdentifier => {
-            integer(properties.subscription_identifiers().next(), shape, out)
+            integer(properties.subscription_identifiers().next(), shape, out);
         }
         Field::Topic => {
-            string(
-                publish.topic.as_ref().map_or("", |topic| topic.as_str()).as_bytes(),
-                shape,
-                out,
-            );
+            string(publish.topic_or_empty().as_bytes(), shape, out);
         }
         Field::Unix => {
             now.inspect(|now| now.unix(out));

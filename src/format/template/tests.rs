@@ -6,19 +6,15 @@ use bytes::{Bytes, BytesMut};
 use super::{Template, Unfit};
 use crate::format::time::tests::tuesday;
 use crate::mqtt::packet::{PacketId, Publish};
-use crate::mqtt::property::{Properties, Property};
+use crate::mqtt::property::{Properties, Property, PropertyId};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::TopicName;
 
 fn bare(payload: &'static [u8]) -> Publish {
     Publish {
-        dup: false,
-        qos: QoS::AtMostOnce,
-        retain: false,
         topic: TopicName::new("t").ok(),
-        packet_id: None,
-        properties: Properties::default(),
         payload: Bytes::from_static(payload),
+        ..Publish::default()
     }
 }
 
@@ -28,15 +24,15 @@ fn full(payload: &'static [u8]) -> Publish {
         retain: true,
         packet_id: PacketId::new(12),
         properties: Properties(vec![
-            Property::UserProperty("a".into(), "b".into()),
-            Property::ContentType("x".into()),
-            Property::CorrelationData(Bytes::from_static(b"zz")),
-            Property::ResponseTopic("r/s".into()),
-            Property::PayloadFormatIndicator(1),
-            Property::MessageExpiryInterval(7),
-            Property::UserProperty("a".into(), "c".into()),
-            Property::SubscriptionIdentifier(5),
-            Property::TopicAlias(3),
+            Property::user("a".into(), "b".into()),
+            Property::text(PropertyId::ContentType, "x".into()),
+            Property::binary(PropertyId::CorrelationData, Bytes::from_static(b"zz")),
+            Property::text(PropertyId::ResponseTopic, "r/s".into()),
+            Property::number(PropertyId::PayloadFormatIndicator, 1),
+            Property::number(PropertyId::MessageExpiryInterval, 7),
+            Property::user("a".into(), "c".into()),
+            Property::number(PropertyId::SubscriptionIdentifier, 5),
+            Property::number(PropertyId::TopicAlias, 3),
         ]),
         ..bare(payload)
     }

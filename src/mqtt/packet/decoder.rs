@@ -1,13 +1,13 @@
-//! From bytes, cut anywhere, to packets: zero copy where a packet lies in one piece, one copy where
-//! not. Large messages can be handed out in the pieces in which they come, without any. It must
-//! never know where the bytes come from.
+//! Makes packets of bytes that may be cut anywhere. A packet that lies in one piece is not copied,
+//! another one is copied once; the payload of a large message is passed on in the pieces in which it
+//! arrives, without a copy.
 
 use std::collections::VecDeque;
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::fixed_header::{FixedHeader, LONGEST_FIXED_HEADER};
-use super::reader::Reader;
+use super::data::PacketReader;
+use super::header::{FixedHeader, LONGEST_FIXED_HEADER};
 use super::{
     Ack, Auth, ConnAck, Connect, Disconnect, Malformed, Packet, PacketId, PacketType, Publish,
     SubAck, Subscribe, UnsubAck, Unsubscribe,
@@ -18,23 +18,23 @@ use crate::mqtt::version::Version;
 /// The upper half of a PUBLISH's first byte (§2.1.2).
 const PUBLISH: u8 = 3;
 
-/// What [`Decoder::next_part`] finds.
+/// What [`Decoder::next_part`] returns: a packet, or a part of a large PUBLISH.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Part {
+pub enum Decoded {
     /// A whole packet.
     Packet(Packet),
-    /// A large PUBLISH begins: all of it but its payload, and how long that is in bytes. It comes
-    /// as pieces, and then as the end.
-    Begins(Publish, usize),
-    /// The next piece of its payload, never empty; a slice of what was fed.
-    Piece(Bytes),
-    /// Its payload was whole.
-    Ends,
+    /// A large PUBLISH begins: the packet without its payload, and the length of the payload in
+    /// bytes. Its pieces follow, and then its end.
+    PublishBegins(Publish, usize),
+    /// The next piece of the payload, never empty: a slice of the bytes that were fed.
+    PayloadPiece(Bytes),
+    /// The payload is complete.
+    PublishEnds,
 }
 
-/// A message that lies where it arrived: where its payload begins, and where it ends.
+/// Where a PUBLISH lies in the bytes that were fed: see [`Decoder::find_publish`].
 #[derive(Debug, Clone, Copy)]
-pub struct Found {
+pub struct FoundPublish {
     payload: usize,
     size: usize,
 }
@@ -44,17 +44,17 @@ pub struct Found {
 pub struct Decoder {
     version: Version,
     maximum: usize,
-    /// A PUBLISH of more bytes than this is handed out in parts.
+    /// A PUBLISH of more bytes than this is returned in parts.
     parts_above: usize,
-    /// How much of the payload of such a PUBLISH is still to come.
+    /// How many bytes of the payload of such a PUBLISH are still to come.
     left: Option<usize>,
-    /// What is read next.
+    /// The bytes that are read next.
     current: Bytes,
-    /// What was fed after it; none of them is empty.
+    /// The bytes that were fed after them; none is empty.
     waiting: VecDeque<Bytes>,
-    /// The beginning of a packet that goes on past the piece in which it began.
+    /// The beginning of a packet that continues after the piece in which it began.
     started: BytesMut,
-    /// What was wrong; nothing is read after it.
+    /// The error after which nothing is read.
     failed: Option<Malformed>,
 }
 
@@ -74,7 +74,7 @@ impl Decoder {
         }
     }
 
-    /// Hands out each PUBLISH of more than `size` bytes in parts, see [`Decoder::next_part`].
+    /// Returns each PUBLISH of more than `size` bytes in parts, see [`Decoder::next_part`].
     pub fn in_parts_above(self, size: usize) -> Self {
         Self { parts_above: size, ..self }
     }
@@ -98,11 +98,11 @@ impl Decoder {
     }
 
     /// The next packet, or `None` when more bytes are needed. After an error there is only that
-    /// error. It is for who has not asked for parts.
+    /// error. For decoders without [`Decoder::in_parts_above`].
     #[inline]
     pub fn next(&mut self) -> Result<Option<Packet>, Malformed> {
         Ok(match self.next_part()? {
-            Some(Part::Packet(packet)) => Some(packet),
+            Some(Decoded::Packet(packet)) => Some(packet),
             _ => None,
         })
     }
@@ -110,7 +110,7 @@ impl Decoder {
     /// The next packet, or the next part of a large PUBLISH; `None` when more bytes are needed.
     /// After an error there is only that error.
     #[inline]
-    pub fn next_part(&mut self) -> Result<Option<Part>, Malformed> {
+    pub fn next_part(&mut self) -> Result<Option<Decoded>, Malformed> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
@@ -125,12 +125,14 @@ impl Decoder {
         result
     }
 
-    /// Reads the next packet into `publish`, all but its payload, if it is a PUBLISH as streams are
-    /// made of: whole in one piece, without properties, in order. A topic that is the same as
-    /// before is not touched. It stays where it is until it is [skipped](Self::skip). Otherwise
-    /// `None`, and [`Decoder::next_part`] has to judge.
+    /// Reads the next packet into `publish`, without its payload, if it is a PUBLISH of the usual
+    /// kind: complete in one piece, without properties, well formed. A topic that is the same as
+    /// before is not allocated again, and the bytes stay where they are until
+    /// [`Decoder::skip`]. Otherwise `None`, and [`Decoder::next_part`] decides.
+    ///
+    /// This is the fast path of `sub`: nothing is allocated, and no packet is moved.
     #[inline]
-    pub fn find_publish(&self, publish: &mut Publish) -> Option<Found> {
+    pub fn find_publish(&self, publish: &mut Publish) -> Option<FoundPublish> {
         let first = *self.current.first()?;
         if first >> 4 != PUBLISH || self.is_amidst() {
             return None;
@@ -141,29 +143,33 @@ impl Decoder {
         }
         let body = self.current.get(header.length..header.size)?;
         let head = publish.read_plain(first, self.version, body)?;
-        Some(Found { payload: header.length + head, size: header.size })
+        Some(FoundPublish { payload: header.length + head, size: header.size })
     }
 
-    /// The payload of what was found.
+    /// The payload of a PUBLISH that was found.
     #[inline]
-    pub fn payload(&self, found: Found) -> &[u8] {
+    pub fn payload(&self, found: FoundPublish) -> &[u8] {
         &self.current[found.payload..found.size]
     }
 
-    /// The same, to be kept.
-    pub fn payload_to_keep(&self, found: Found) -> Bytes {
+    /// The same as a slice that keeps its bytes alive.
+    pub fn payload_to_keep(&self, found: FoundPublish) -> Bytes {
         self.current.slice(found.payload..found.size)
     }
 
-    /// Goes on behind what was found.
+    /// Continues after the PUBLISH that was found.
     #[inline]
-    pub fn skip(&mut self, found: Found) {
+    pub fn skip(&mut self, found: FoundPublish) {
         self.current.advance(found.size);
         self.refill();
     }
 
-    /// The next packet, if it is an acknowledgement of success in its shortest form, as almost all
-    /// are; whole in one piece. Otherwise [`Decoder::next_part`] has it.
+    /// The next packet, if it is an acknowledgement of success in its shortest form (four bytes in
+    /// every version) and complete in one piece, as almost all are. Otherwise `None`, and
+    /// [`Decoder::next_part`] decides.
+    ///
+    /// It is apart from [`Decoder::next_part`] because it moves 4 bytes where that moves a whole
+    /// [`Decoded`], and a stream of QoS 1 messages has one for each of them.
     #[inline]
     pub fn next_acknowledgement(&mut self) -> Option<(PacketType, PacketId)> {
         if self.is_amidst() {
@@ -183,19 +189,19 @@ impl Decoder {
         Some((packet, packet_id))
     }
 
-    /// How many bytes were fed and belong to no packet yet.
+    /// How many bytes were fed and belong to no packet that was returned.
     #[cfg(test)]
     pub fn buffered(&self) -> usize {
         self.started.len() + self.current.len() + self.waiting.iter().map(Bytes::len).sum::<usize>()
     }
 
-    /// Whether a packet has begun whose end was not handed out.
+    /// Whether a packet has begun whose end was not returned.
     #[inline]
     fn is_amidst(&self) -> bool {
         !self.started.is_empty() || self.left.is_some()
     }
 
-    fn advance(&mut self) -> Result<Option<Part>, Malformed> {
+    fn advance(&mut self) -> Result<Option<Decoded>, Malformed> {
         if let Some(left) = self.left {
             return Ok(self.piece(left));
         }
@@ -208,15 +214,15 @@ impl Decoder {
             }
             let bytes = self.current.split_to(header.size);
             self.refill();
-            return self.decode(&header, bytes).map(Part::Packet).map(Some);
+            return self.decode(&header, bytes).map(Decoded::Packet).map(Some);
         }
         let header = FixedHeader::read(&self.started, self.version, self.maximum)?;
         self.join(header)
     }
 
-    /// Gathers a packet that spans pieces: byte by byte until its size is known, then as a whole,
+    /// Collects a packet that spans pieces: byte by byte until its size is known, then the rest,
     /// into a buffer of exactly that size.
-    fn join(&mut self, mut header: Option<FixedHeader>) -> Result<Option<Part>, Malformed> {
+    fn join(&mut self, mut header: Option<FixedHeader>) -> Result<Option<Decoded>, Malformed> {
         loop {
             let wanted = match &header {
                 None => self.started.len() + 1,
@@ -228,13 +234,14 @@ impl Decoder {
             }
             if let Some(header) = header {
                 let bytes = std::mem::take(&mut self.started).freeze();
-                return self.decode(&header, bytes).map(Part::Packet).map(Some);
+                return self.decode(&header, bytes).map(Decoded::Packet).map(Some);
             }
             header = FixedHeader::read(&self.started, self.version, self.maximum)?;
         }
     }
 
-    /// Moves what was fed into `started` until that has so many bytes; whether there were as many.
+    /// Moves bytes that were fed into `started` until it has `wanted` bytes; whether there were
+    /// enough.
     fn gather(&mut self, wanted: usize) -> bool {
         self.started.reserve(wanted.max(LONGEST_FIXED_HEADER).saturating_sub(self.started.len()));
         while self.started.len() < wanted {
@@ -253,10 +260,10 @@ impl Decoder {
         header.packet == PacketType::Publish && header.size > self.parts_above
     }
 
-    /// The beginning of a PUBLISH that is handed out in parts, as soon as its variable header and
-    /// the first byte of its payload are there: nobody is to begin with a message of which nothing
-    /// may ever come.
-    fn begin(&mut self, header: &FixedHeader) -> Result<Option<Part>, Malformed> {
+    /// The beginning of a PUBLISH that is returned in parts, as soon as its variable header and the
+    /// first byte of its payload are there: so no output is begun for a message whose payload may
+    /// never come.
+    fn begin(&mut self, header: &FixedHeader) -> Result<Option<Decoded>, Malformed> {
         let Some(head) = self.head_size(header)? else { return Ok(None) };
         let length = header.size - head;
         if length > 0 && self.started.len() + self.current.len() == head {
@@ -273,13 +280,13 @@ impl Decoder {
         } else {
             std::mem::take(&mut self.started).freeze()
         };
-        let mut reader = Reader::new(bytes.slice(header.length..), header.packet);
+        let mut reader = PacketReader::new(bytes.slice(header.length..), header.packet);
         let publish = Publish::decode(bytes[0], self.version, &mut reader)?;
         self.left = Some(length);
-        Ok(Some(Part::Begins(publish, length)))
+        Ok(Some(Decoded::PublishBegins(publish, length)))
     }
 
-    /// The size of both headers together, when they are there as a whole.
+    /// The size of the fixed and the variable header together, when both are complete.
     fn head_size(&mut self, header: &FixedHeader) -> Result<Option<usize>, Malformed> {
         loop {
             let begun = if self.started.is_empty() { &self.current[..] } else { &self.started[..] };
@@ -297,11 +304,11 @@ impl Decoder {
         }
     }
 
-    /// The next piece of a payload of which so much is left, or its end.
-    fn piece(&mut self, left: usize) -> Option<Part> {
+    /// The next piece of a payload of which `left` bytes are to come, or its end.
+    fn piece(&mut self, left: usize) -> Option<Decoded> {
         if left == 0 {
             self.left = None;
-            return Some(Part::Ends);
+            return Some(Decoded::PublishEnds);
         }
         if self.current.is_empty() {
             return None;
@@ -309,10 +316,10 @@ impl Decoder {
         let piece = self.current.split_to(left.min(self.current.len()));
         self.refill();
         self.left = Some(left - piece.len());
-        Some(Part::Piece(piece))
+        Some(Decoded::PayloadPiece(piece))
     }
 
-    /// Goes on to the next piece when the current one is used up.
+    /// Continues with the next piece when the current one is used up.
     #[inline]
     fn refill(&mut self) {
         if self.current.is_empty() {
@@ -325,19 +332,19 @@ impl Decoder {
     fn decode(&mut self, header: &FixedHeader, mut bytes: Bytes) -> Result<Packet, Malformed> {
         let first = bytes[0];
         bytes.advance(header.length);
-        let mut reader = Reader::new(bytes, header.packet);
+        let mut reader = PacketReader::new(bytes, header.packet);
         let packet = self.decode_body(first, header.packet, &mut reader)?;
         reader.finish()?;
         Ok(packet)
     }
 
-    /// Reads what follows the fixed header. Only PUBLISH has flags that say something.
+    /// Reads what follows the fixed header. Only the flags of PUBLISH carry information.
     #[inline]
     fn decode_body(
         &mut self,
         first: u8,
         packet: PacketType,
-        reader: &mut Reader,
+        reader: &mut PacketReader,
     ) -> Result<Packet, Malformed> {
         let version = self.version;
         Ok(match packet {

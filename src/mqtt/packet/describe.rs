@@ -1,11 +1,10 @@
-//! One line about a packet, for `-d`: mosquitto's wording, no secrets, nothing that drives a
-//! terminal. It must never know who reads it.
+//! One line about a packet for the log of `-d`: in mosquitto's wording, without secrets, and without
+//! characters that drive a terminal.
 
 use std::fmt::Write;
 
 use super::{Ack, Packet, PacketId, PacketType, Publish, Subscribe, Unsubscribe};
 use crate::mqtt::reason::ReasonCode;
-use crate::mqtt::topic::TopicName;
 use crate::mqtt::version::Version;
 
 impl Packet {
@@ -32,8 +31,8 @@ impl Packet {
 }
 
 impl Ack {
-    /// One line for the packet log. mosquitto does not print the code of PUBREC and PUBREL; a
-    /// failure would be a riddle without it.
+    /// One line for the packet log. mosquitto does not print the code of PUBREC and PUBREL; here it
+    /// is printed when it is a failure, which nobody could explain otherwise.
     pub fn describe(packet: PacketType, packet_id: PacketId, code: ReasonCode) -> String {
         let name = packet.name();
         match packet {
@@ -54,7 +53,7 @@ impl Publish {
             self.qos,
             u8::from(self.retain),
             self.packet_id.map_or(0, u16::from),
-            escape(self.topic.as_ref().map_or("", TopicName::as_str)),
+            escape(self.topic_or_empty()),
         )
     }
 }
@@ -78,7 +77,7 @@ fn describe_unsubscribe(packet: &Unsubscribe) -> String {
     line + ")"
 }
 
-/// The text with every character that could drive a terminal, or turn the line around, as
+/// The text with every control character and every character that changes the direction of text as
 /// `\u{...}`.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());

@@ -1,17 +1,16 @@
-//! What can be wrong with a packet: with one that the peer sent, and with one that we were to send.
-//! It must never know what is done about it.
+//! What can be wrong with a packet: with one that the peer sent ([`Malformed`]), and with one that is
+//! to be sent ([`EncodeError`]).
 
 use std::fmt;
 
 use bytestring::ByteString;
 
-use super::PacketType;
+use super::{MAXIMUM_ITEMS, MAXIMUM_REMAINING_LENGTH, PacketType};
 use crate::mqtt::property::{Place, PropertyId};
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::topic::TopicError;
 
-/// The peer sent bytes that are not a packet of its version. There is no way to go on after it
-/// (§4.13).
+/// The peer sent bytes that are not a packet of its version. The connection cannot continue (§4.13).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Malformed {
     /// A packet type that the version does not have: 0, and 15 before MQTT 5 (§2.1.2).
@@ -35,12 +34,12 @@ pub enum Malformed {
         /// The largest that is accepted, in bytes.
         maximum: usize,
     },
-    /// A field goes on past the end of its packet or of its property section.
+    /// A field continues after the end of its packet or of its property section.
     Truncated {
         /// The packet.
         packet: PacketType,
     },
-    /// The packet goes on after its last field.
+    /// The packet continues after its last field.
     TrailingBytes {
         /// The packet.
         packet: PacketType,
@@ -61,7 +60,7 @@ pub enum Malformed {
     Topic(TopicError),
     /// A PUBLISH with neither a topic name nor a topic alias (§3.3.2.1).
     NoTopic,
-    /// A CONNECT of a protocol that we do not speak `[MQTT-3.1.2-1]` `[MQTT-3.1.2-2]`.
+    /// A CONNECT of an unknown protocol `[MQTT-3.1.2-1]` `[MQTT-3.1.2-2]`.
     UnsupportedVersion {
         /// The protocol name.
         name: ByteString,
@@ -86,7 +85,7 @@ pub enum Malformed {
         /// The packet.
         packet: PacketType,
     },
-    /// More properties, or more topic filters, than a reasonable sender puts into one packet.
+    /// More properties or topic filters than [`MAXIMUM_ITEMS`].
     TooManyItems {
         /// The packet.
         packet: PacketType,
@@ -106,10 +105,10 @@ pub enum Malformed {
     PropertyNotAllowed {
         /// The property.
         property: PropertyId,
-        /// Where it stood.
+        /// The packet that carried it.
         place: Place,
     },
-    /// A property that stands there twice (§2.2.2.2).
+    /// A property that occurs twice (§2.2.2.2).
     DuplicateProperty {
         /// The property.
         property: PropertyId,
@@ -145,68 +144,35 @@ impl From<TopicError> for Malformed {
     }
 }
 
-impl fmt::Display for Malformed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::UnknownPacketType { value } => {
-                write!(f, "there is no packet type {value} (§2.1.2)")
-            }
-            Self::FixedHeaderFlags { packet, flags } => {
-                write!(f, "{packet} with the flags {flags:#06b} [MQTT-2.1.3-1]")
-            }
+impl Malformed {
+    /// The sentence for an error that has no value to show.
+    fn sentence(&self) -> Option<&'static str> {
+        Some(match self {
             Self::VariableByteInteger => {
-                f.write_str("a length that is not encoded as it must be [MQTT-1.5.5-1]")
+                "a length that is not encoded as it must be [MQTT-1.5.5-1]"
             }
-            Self::PacketTooLarge { size, maximum } => {
-                write!(
-                    f,
-                    "a packet of {size} bytes, at most {maximum} are accepted [MQTT-3.1.2-24]"
-                )
-            }
-            Self::Truncated { packet } => {
-                write!(f, "{packet} with a field that goes past its end (§2.1.4)")
-            }
-            Self::TrailingBytes { packet, count } => {
-                write!(f, "{packet} with {count} bytes after its last field (§2.1.4)")
-            }
-            Self::PacketIdZero => f.write_str("packet identifier 0 [MQTT-2.2.1-3]"),
-            Self::QoS3 => f.write_str("QoS 3 [MQTT-3.3.1-4]"),
-            Self::DupWithQoS0 => f.write_str("PUBLISH with DUP and QoS 0 [MQTT-3.3.1-2]"),
-            Self::NotUtf8 => f.write_str("a string that is not UTF-8 [MQTT-1.5.4-1]"),
-            Self::NulInString => f.write_str("a string with a NUL character [MQTT-1.5.4-2]"),
-            Self::Topic(error) => write!(f, "{error} (§4.7)"),
-            Self::NoTopic => {
-                f.write_str("PUBLISH with neither topic name nor topic alias (§3.3.2.1)")
-            }
-            Self::UnsupportedVersion { name, level } => {
-                // The name is the peer's: escaped, and not all of 65,535 bytes.
-                let name: String = name.chars().take(20).collect();
-                write!(f, "CONNECT of the protocol {name:?} level {level} [MQTT-3.1.2-2]")
-            }
-            Self::ConnectFlags => f.write_str("CONNECT with the reserved flag [MQTT-3.1.2-3]"),
-            Self::WillFlags => {
-                f.write_str("CONNECT with will QoS or will retain, but no will [MQTT-3.1.2-11]")
-            }
+            Self::PacketIdZero => "packet identifier 0 [MQTT-2.2.1-3]",
+            Self::QoS3 => "QoS 3 [MQTT-3.3.1-4]",
+            Self::DupWithQoS0 => "PUBLISH with DUP and QoS 0 [MQTT-3.3.1-2]",
+            Self::NotUtf8 => "a string that is not UTF-8 [MQTT-1.5.4-1]",
+            Self::NulInString => "a string with a NUL character [MQTT-1.5.4-2]",
+            Self::NoTopic => "PUBLISH with neither topic name nor topic alias (§3.3.2.1)",
+            Self::ConnectFlags => "CONNECT with the reserved flag [MQTT-3.1.2-3]",
+            Self::WillFlags => "CONNECT with will QoS or will retain, but no will [MQTT-3.1.2-11]",
             Self::PasswordWithoutUserName => {
-                f.write_str("CONNECT with a password, but no user name (3.1.1 [MQTT-3.1.2-22])")
+                "CONNECT with a password, but no user name (3.1.1 [MQTT-3.1.2-22])"
             }
-            Self::ConnAckFlags => f.write_str("CONNACK with reserved flags [MQTT-3.2.2-1]"),
-            Self::NoTopicFilter { packet } => {
-                write!(f, "{packet} without a topic filter [MQTT-3.8.3-2]")
-            }
-            Self::NoReasonCode { packet } => write!(f, "{packet} without a reason code (§3.9.3)"),
-            Self::TooManyItems { packet } => {
-                write!(
-                    f,
-                    "{packet} with more than {} properties or topic filters",
-                    super::MAXIMUM_ITEMS
-                )
-            }
-            Self::SubscriptionOptions => {
-                f.write_str("SUBSCRIBE with reserved options [MQTT-3.8.3-5]")
-            }
-            Self::RetainHandling3 => f.write_str("SUBSCRIBE with retain handling 3 (§3.8.3.1)"),
-            Self::NoLocalShared => f.write_str("no local on a shared subscription [MQTT-3.8.3-4]"),
+            Self::ConnAckFlags => "CONNACK with reserved flags [MQTT-3.2.2-1]",
+            Self::SubscriptionOptions => "SUBSCRIBE with reserved options [MQTT-3.8.3-5]",
+            Self::RetainHandling3 => "SUBSCRIBE with retain handling 3 (§3.8.3.1)",
+            Self::NoLocalShared => "no local on a shared subscription [MQTT-3.8.3-4]",
+            _ => return None,
+        })
+    }
+
+    /// Writes the sentence for an error of one property.
+    fn fmt_property(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             Self::UnknownProperty { byte } => {
                 write!(f, "there is no property {byte:#04X} (§2.2.2.2)")
             }
@@ -219,13 +185,54 @@ impl fmt::Display for Malformed {
             Self::PropertyValue { property } => {
                 write!(f, "{property} has a value that it must not have (§2.2.2.2)")
             }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(sentence) = self.sentence() {
+            return f.write_str(sentence);
+        }
+        match self {
+            Self::UnknownPacketType { value } => {
+                write!(f, "there is no packet type {value} (§2.1.2)")
+            }
+            Self::FixedHeaderFlags { packet, flags } => {
+                write!(f, "{packet} with the flags {flags:#06b} [MQTT-2.1.3-1]")
+            }
+            Self::PacketTooLarge { size, maximum } => {
+                write!(f, "a packet of {size} bytes, at most {maximum} are accepted")?;
+                f.write_str(" [MQTT-3.1.2-24]")
+            }
+            Self::Truncated { packet } => {
+                write!(f, "{packet} with a field that goes past its end (§2.1.4)")
+            }
+            Self::TrailingBytes { packet, count } => {
+                write!(f, "{packet} with {count} bytes after its last field (§2.1.4)")
+            }
+            Self::Topic(error) => write!(f, "{error} (§4.7)"),
+            Self::UnsupportedVersion { name, level } => {
+                // The name is the peer's: escaped, and not all of 65,535 bytes.
+                let name: String = name.chars().take(20).collect();
+                write!(f, "CONNECT of the protocol {name:?} level {level} [MQTT-3.1.2-2]")
+            }
+            Self::NoTopicFilter { packet } => {
+                write!(f, "{packet} without a topic filter [MQTT-3.8.3-2]")
+            }
+            Self::NoReasonCode { packet } => write!(f, "{packet} without a reason code (§3.9.3)"),
+            Self::TooManyItems { packet } => {
+                write!(f, "{packet} with more than {MAXIMUM_ITEMS} properties or topic filters")
+            }
+            _ => self.fmt_property(f),
         }
     }
 }
 
 impl std::error::Error for Malformed {}
 
-/// A packet that cannot be written: ours, or the user's fault.
+/// A packet that has no wire form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EncodeError {
     /// A string or binary data of more than 65,535 bytes (§1.5.4, §1.5.6).
@@ -236,7 +243,7 @@ pub enum EncodeError {
     /// A remaining length, a property length or a subscription identifier above 268,435,455
     /// (§1.5.5).
     TooLarge {
-        /// What it would be.
+        /// The length that it would have, in bytes.
         length: usize,
     },
     /// A PUBLISH with neither a topic name nor (in MQTT 5) a topic alias (§3.3.2.1).
@@ -261,11 +268,8 @@ impl fmt::Display for EncodeError {
                 write!(f, "a field has {length} bytes, MQTT allows 65535 (§1.5.4)")
             }
             Self::TooLarge { length } => {
-                write!(
-                    f,
-                    "the packet would have {length} bytes, MQTT allows {} (§1.5.5)",
-                    super::MAXIMUM_REMAINING_LENGTH
-                )
+                write!(f, "the packet would have {length} bytes, MQTT allows ")?;
+                write!(f, "{MAXIMUM_REMAINING_LENGTH} (§1.5.5)")
             }
             Self::NoTopic => f.write_str("a message needs a topic (§3.3.2.1)"),
             Self::PacketId => f.write_str(

@@ -1,11 +1,10 @@
-//! What a session asks of a packet's properties, one question each. `None` means that the property
-//! is absent; the default that its clause gives is the caller's business.
+//! The values of a packet's properties, by name. `None` means that the property is absent; the
+//! default that its clause gives is left to the caller.
 
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use super::codec::Value;
-use super::{Properties, Property, PropertyId};
+use super::{Properties, Property, PropertyId, Value};
 use crate::mqtt::qos::QoS;
 
 impl Properties {
@@ -39,7 +38,7 @@ impl Properties {
         self.text(PropertyId::ContentType)
     }
 
-    /// Response Topic, as it stood there (§3.3.2.3.5): make a topic name of it before publishing to
+    /// Response Topic (§3.3.2.3.5). It is not checked: make a topic name of it before publishing to
     /// it.
     pub fn response_topic(&self) -> Option<&ByteString> {
         self.text(PropertyId::ResponseTopic)
@@ -52,10 +51,7 @@ impl Properties {
 
     /// Every Subscription Identifier (§3.3.2.3.8).
     pub fn subscription_identifiers(&self) -> impl Iterator<Item = u32> {
-        self.0.iter().filter_map(|property| match property {
-            Property::SubscriptionIdentifier(value) => Some(*value),
-            _ => None,
-        })
+        self.all_of(PropertyId::SubscriptionIdentifier).filter_map(Value::as_number)
     }
 
     /// Session Expiry Interval in seconds; `u32::MAX` is never (§3.1.2.11.2).
@@ -108,7 +104,7 @@ impl Properties {
         self.text(PropertyId::ServerReference)
     }
 
-    /// Reason String: what the sender wants a human to read (§3.2.2.3.9).
+    /// Reason String: a text for humans (§3.2.2.3.9).
     pub fn reason_string(&self) -> Option<&ByteString> {
         self.text(PropertyId::ReasonString)
     }
@@ -130,7 +126,7 @@ impl Properties {
 
     /// Maximum `QoS` (§3.2.2.3.4): 0 or 1, and 2 when it is absent.
     pub fn maximum_qos(&self) -> Option<QoS> {
-        self.byte(PropertyId::MaximumQoS).and_then(QoS::from_bits)
+        self.short(PropertyId::MaximumQoS).and_then(|bits| QoS::from_bits(bits.try_into().ok()?))
     }
 
     /// Retain Available (§3.2.2.3.5).
@@ -140,9 +136,9 @@ impl Properties {
 
     /// Every User Property, name and value, in order (§3.3.2.3.7).
     pub fn user_properties(&self) -> impl Iterator<Item = (&ByteString, &ByteString)> {
-        self.0.iter().filter_map(|property| match property {
-            Property::UserProperty(name, value) => Some((name, value)),
-            _ => None,
+        self.all_of(PropertyId::UserProperty).filter_map(|value| match value {
+            Value::Pair(name, value) => Some((name, value)),
+            Value::Number(_) | Value::Text(_) | Value::Binary(_) => None,
         })
     }
 
@@ -166,41 +162,48 @@ impl Properties {
         self.flag(PropertyId::SharedSubscriptionAvailable)
     }
 
+    /// Whether there is one with this identifier.
+    pub fn has(&self, id: PropertyId) -> bool {
+        self.value(id).is_some()
+    }
+
+    /// Adds a property in the place of the one with its identifier; user properties are added to
+    /// each other.
+    pub fn set(&mut self, property: Property) {
+        let id = property.id();
+        let known =
+            self.0.iter_mut().find(|known| id != PropertyId::UserProperty && known.id() == id);
+        match known {
+            Some(known) => *known = property,
+            None => self.0.push(property),
+        }
+    }
+
+    /// The values of all properties with this identifier, in order.
+    fn all_of(&self, id: PropertyId) -> impl Iterator<Item = &Value> {
+        self.0.iter().filter(move |property| property.id == id).map(Property::value)
+    }
+
     /// The value of the first property with this identifier.
-    fn value(&self, id: PropertyId) -> Option<Value<'_>> {
-        self.0.iter().map(Property::parts).find(|(found, _)| *found == id).map(|(_, value)| value)
-    }
-
-    fn byte(&self, id: PropertyId) -> Option<u8> {
-        match self.value(id) {
-            Some(Value::Byte(value)) => Some(value),
-            _ => None,
-        }
-    }
-
-    fn flag(&self, id: PropertyId) -> Option<bool> {
-        self.byte(id).map(|value| value != 0)
-    }
-
-    fn short(&self, id: PropertyId) -> Option<u16> {
-        match self.value(id) {
-            Some(Value::TwoByte(value)) => Some(value),
-            _ => None,
-        }
+    fn value(&self, id: PropertyId) -> Option<&Value> {
+        self.0.iter().find(|property| property.id == id).map(Property::value)
     }
 
     fn number(&self, id: PropertyId) -> Option<u32> {
-        match self.value(id) {
-            Some(Value::FourByte(value)) => Some(value),
-            _ => None,
-        }
+        self.value(id).and_then(Value::as_number)
+    }
+
+    fn flag(&self, id: PropertyId) -> Option<bool> {
+        self.number(id).map(|value| value != 0)
+    }
+
+    /// A number of two bytes; the table has no larger one for these properties.
+    fn short(&self, id: PropertyId) -> Option<u16> {
+        self.number(id).and_then(|value| value.try_into().ok())
     }
 
     fn text(&self, id: PropertyId) -> Option<&ByteString> {
-        match self.value(id) {
-            Some(Value::Text(value)) => Some(value),
-            _ => None,
-        }
+        self.value(id).and_then(Value::as_text)
     }
 
     fn binary(&self, id: PropertyId) -> Option<&Bytes> {
@@ -211,10 +214,21 @@ impl Properties {
     }
 }
 
-impl Property {
-    /// Which property it is.
-    pub fn id(&self) -> PropertyId {
-        self.parts().0
+impl Value {
+    /// The value of a number.
+    pub fn as_number(&self) -> Option<u32> {
+        match self {
+            Self::Number(value) => Some(*value),
+            Self::Text(_) | Self::Binary(_) | Self::Pair(..) => None,
+        }
+    }
+
+    /// The value of a text.
+    pub fn as_text(&self) -> Option<&ByteString> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Number(_) | Self::Binary(_) | Self::Pair(..) => None,
+        }
     }
 }
 

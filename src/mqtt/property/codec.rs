@@ -1,174 +1,102 @@
-//! The wire form of properties (§2.2.2): strict in what it reads, exact in what it writes.
-//! It must never know what a session makes of them.
+//! The wire form of properties (§2.2.2). What is read is checked against the table: place,
+//! repetition and range.
 
-use bytes::{BufMut, Bytes, BytesMut};
-use bytestring::ByteString;
+use bytes::{BufMut, BytesMut};
 
-use super::{Place, Properties, Property, PropertyId};
-use crate::mqtt::packet::reader::Reader;
-use crate::mqtt::packet::writer::{
-    put_binary, put_string, put_variable_byte_integer, variable_byte_integer_len,
+use super::{NumberWidth, Place, Properties, Property, PropertyId, Value, ValueKind};
+use crate::mqtt::packet::data::{
+    PacketReader, put_binary, put_string, put_variable_byte_integer, variable_byte_integer_len,
 };
 use crate::mqtt::packet::{EncodeError, Malformed};
 use crate::mqtt::version::Version;
 
-/// The value of a property as one of the seven data types of §1.5.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Value<'a> {
-    /// Byte.
-    Byte(u8),
-    /// Two Byte Integer.
-    TwoByte(u16),
-    /// Four Byte Integer.
-    FourByte(u32),
-    /// Variable Byte Integer.
-    Variable(u32),
-    /// UTF-8 Encoded String.
-    Text(&'a ByteString),
-    /// Binary Data.
-    Binary(&'a Bytes),
-    /// UTF-8 String Pair.
-    Pair(&'a ByteString, &'a ByteString),
-}
-
-impl Value<'_> {
-    /// Its length on the wire, in bytes.
-    fn encoded_len(self) -> usize {
-        match self {
-            Self::Byte(_) => 1,
-            Self::TwoByte(_) => 2,
-            Self::FourByte(_) => 4,
-            Self::Variable(value) => variable_byte_integer_len(value as usize),
-            Self::Text(text) => 2 + text.len(),
-            Self::Binary(data) => 2 + data.len(),
-            Self::Pair(name, value) => 4 + name.len() + value.len(),
+impl Property {
+    /// The width of its number on the wire.
+    fn width(&self) -> NumberWidth {
+        match self.id.kind() {
+            ValueKind::Number(width, ..) => width,
+            ValueKind::Text | ValueKind::Topic | ValueKind::Binary | ValueKind::Pair => {
+                NumberWidth::FourByte
+            }
         }
     }
 
-    /// Appends it.
-    fn encode(self, out: &mut BytesMut) -> Result<(), EncodeError> {
-        match self {
-            Self::Byte(value) => out.put_u8(value),
-            Self::TwoByte(value) => out.put_u16(value),
-            Self::FourByte(value) => out.put_u32(value),
-            Self::Variable(value) => put_variable_byte_integer(value as usize, out)?,
-            Self::Text(text) => put_string(text, out)?,
-            Self::Binary(data) => put_binary(data, out)?,
-            Self::Pair(name, value) => {
+    /// The length of its value on the wire, in bytes.
+    fn value_len(&self) -> usize {
+        match &self.value {
+            Value::Number(value) => match self.width() {
+                NumberWidth::Byte => 1,
+                NumberWidth::TwoByte => 2,
+                NumberWidth::FourByte => 4,
+                NumberWidth::Variable => variable_byte_integer_len(*value as usize),
+            },
+            Value::Text(text) => 2 + text.len(),
+            Value::Binary(data) => 2 + data.len(),
+            Value::Pair(name, value) => 4 + name.len() + value.len(),
+        }
+    }
+
+    /// Appends identifier and value.
+    fn encode(&self, out: &mut BytesMut) -> Result<(), EncodeError> {
+        out.put_u8(self.id.byte());
+        match &self.value {
+            Value::Number(value) => match self.width() {
+                NumberWidth::Byte => out.put_uint((*value).into(), 1),
+                NumberWidth::TwoByte => out.put_uint((*value).into(), 2),
+                NumberWidth::FourByte => out.put_u32(*value),
+                NumberWidth::Variable => put_variable_byte_integer(*value as usize, out)?,
+            },
+            Value::Text(text) => put_string(text, out)?,
+            Value::Binary(data) => put_binary(data, out)?,
+            Value::Pair(name, value) => {
                 put_string(name, out)?;
                 put_string(value, out)?;
             }
         }
         Ok(())
     }
-}
 
-impl Property {
-    /// The identifier and the value: Table 2-4, written once for everything that is written.
-    pub(super) fn parts(&self) -> (PropertyId, Value<'_>) {
-        use PropertyId as Id;
-        match self {
-            Self::PayloadFormatIndicator(value) => {
-                (Id::PayloadFormatIndicator, Value::Byte(*value))
-            }
-            Self::MessageExpiryInterval(value) => {
-                (Id::MessageExpiryInterval, Value::FourByte(*value))
-            }
-            Self::ContentType(value) => (Id::ContentType, Value::Text(value)),
-            Self::ResponseTopic(value) => (Id::ResponseTopic, Value::Text(value)),
-            Self::CorrelationData(value) => (Id::CorrelationData, Value::Binary(value)),
-            Self::SubscriptionIdentifier(value) => {
-                (Id::SubscriptionIdentifier, Value::Variable(*value))
-            }
-            Self::SessionExpiryInterval(value) => {
-                (Id::SessionExpiryInterval, Value::FourByte(*value))
-            }
-            Self::AssignedClientIdentifier(value) => {
-                (Id::AssignedClientIdentifier, Value::Text(value))
-            }
-            Self::ServerKeepAlive(value) => (Id::ServerKeepAlive, Value::TwoByte(*value)),
-            Self::AuthenticationMethod(value) => (Id::AuthenticationMethod, Value::Text(value)),
-            Self::AuthenticationData(value) => (Id::AuthenticationData, Value::Binary(value)),
-            Self::RequestProblemInformation(value) => {
-                (Id::RequestProblemInformation, Value::Byte(*value))
-            }
-            Self::WillDelayInterval(value) => (Id::WillDelayInterval, Value::FourByte(*value)),
-            Self::RequestResponseInformation(value) => {
-                (Id::RequestResponseInformation, Value::Byte(*value))
-            }
-            Self::ResponseInformation(value) => (Id::ResponseInformation, Value::Text(value)),
-            Self::ServerReference(value) => (Id::ServerReference, Value::Text(value)),
-            Self::ReasonString(value) => (Id::ReasonString, Value::Text(value)),
-            Self::ReceiveMaximum(value) => (Id::ReceiveMaximum, Value::TwoByte(*value)),
-            Self::TopicAliasMaximum(value) => (Id::TopicAliasMaximum, Value::TwoByte(*value)),
-            Self::TopicAlias(value) => (Id::TopicAlias, Value::TwoByte(*value)),
-            Self::MaximumQoS(value) => (Id::MaximumQoS, Value::Byte(*value)),
-            Self::RetainAvailable(value) => (Id::RetainAvailable, Value::Byte(*value)),
-            Self::UserProperty(name, value) => (Id::UserProperty, Value::Pair(name, value)),
-            Self::MaximumPacketSize(value) => (Id::MaximumPacketSize, Value::FourByte(*value)),
-            Self::WildcardSubscriptionAvailable(value) => {
-                (Id::WildcardSubscriptionAvailable, Value::Byte(*value))
-            }
-            Self::SubscriptionIdentifierAvailable(value) => {
-                (Id::SubscriptionIdentifierAvailable, Value::Byte(*value))
-            }
-            Self::SharedSubscriptionAvailable(value) => {
-                (Id::SharedSubscriptionAvailable, Value::Byte(*value))
-            }
+    /// Reads identifier and value, if this place may carry it (once more: `seen` has a bit for each
+    /// identifier).
+    fn decode_at(
+        place: Place,
+        seen: &mut u64,
+        reader: &mut PacketReader,
+    ) -> Result<Self, Malformed> {
+        let byte = reader.byte()?;
+        let property = PropertyId::from_byte(byte).ok_or(Malformed::UnknownProperty { byte })?;
+        if !property.is_allowed_in(place) {
+            return Err(Malformed::PropertyNotAllowed { property, place });
         }
+        let bit = 1 << property.byte();
+        if *seen & bit != 0 && !property.is_repeatable_in(place) {
+            return Err(Malformed::DuplicateProperty { property });
+        }
+        *seen |= bit;
+        Self::decode(property, reader)
     }
 
     /// Reads the value that follows this identifier.
-    fn decode(id: PropertyId, reader: &mut Reader) -> Result<Self, Malformed> {
-        use PropertyId as Id;
-        Ok(match id {
-            Id::PayloadFormatIndicator => Self::PayloadFormatIndicator(reader.byte()?),
-            Id::MessageExpiryInterval => Self::MessageExpiryInterval(reader.four_byte_integer()?),
-            Id::ContentType => Self::ContentType(reader.string()?),
-            Id::ResponseTopic => Self::ResponseTopic(reader.string()?),
-            Id::CorrelationData => Self::CorrelationData(reader.binary()?),
-            Id::SubscriptionIdentifier => {
-                Self::SubscriptionIdentifier(reader.variable_byte_integer()?)
+    fn decode(id: PropertyId, reader: &mut PacketReader) -> Result<Self, Malformed> {
+        let value = match id.kind() {
+            ValueKind::Number(width, least, most) => {
+                let number = match width {
+                    NumberWidth::Byte => reader.byte()?.into(),
+                    NumberWidth::TwoByte => reader.two_byte_integer()?.into(),
+                    NumberWidth::FourByte => reader.four_byte_integer()?,
+                    NumberWidth::Variable => reader.variable_byte_integer()?,
+                };
+                if !(least..=most).contains(&number) {
+                    return Err(Malformed::PropertyValue { property: id });
+                }
+                Value::Number(number)
             }
-            Id::SessionExpiryInterval => Self::SessionExpiryInterval(reader.four_byte_integer()?),
-            Id::AssignedClientIdentifier => Self::AssignedClientIdentifier(reader.string()?),
-            Id::ServerKeepAlive => Self::ServerKeepAlive(reader.two_byte_integer()?),
-            Id::AuthenticationMethod => Self::AuthenticationMethod(reader.string()?),
-            Id::AuthenticationData => Self::AuthenticationData(reader.binary()?),
-            Id::RequestProblemInformation => Self::RequestProblemInformation(reader.byte()?),
-            Id::WillDelayInterval => Self::WillDelayInterval(reader.four_byte_integer()?),
-            Id::RequestResponseInformation => Self::RequestResponseInformation(reader.byte()?),
-            Id::ResponseInformation => Self::ResponseInformation(reader.string()?),
-            Id::ServerReference => Self::ServerReference(reader.string()?),
-            Id::ReasonString => Self::ReasonString(reader.string()?),
-            Id::ReceiveMaximum => Self::ReceiveMaximum(reader.two_byte_integer()?),
-            Id::TopicAliasMaximum => Self::TopicAliasMaximum(reader.two_byte_integer()?),
-            Id::TopicAlias => Self::TopicAlias(reader.two_byte_integer()?),
-            Id::MaximumQoS => Self::MaximumQoS(reader.byte()?),
-            Id::RetainAvailable => Self::RetainAvailable(reader.byte()?),
-            Id::UserProperty => Self::UserProperty(reader.string()?, reader.string()?),
-            Id::MaximumPacketSize => Self::MaximumPacketSize(reader.four_byte_integer()?),
-            Id::WildcardSubscriptionAvailable => {
-                Self::WildcardSubscriptionAvailable(reader.byte()?)
-            }
-            Id::SubscriptionIdentifierAvailable => {
-                Self::SubscriptionIdentifierAvailable(reader.byte()?)
-            }
-            Id::SharedSubscriptionAvailable => Self::SharedSubscriptionAvailable(reader.byte()?),
-        })
-    }
-
-    /// Whether the value is one that its property may have: bytes are all 0 or 1, and some numbers
-    /// are not 0.
-    pub(super) fn is_in_range(&self) -> bool {
-        match (self, self.parts().1) {
-            (_, Value::Byte(value)) => value <= 1,
-            (Self::ReceiveMaximum(value) | Self::TopicAlias(value), _) => *value != 0,
-            (Self::MaximumPacketSize(value) | Self::SubscriptionIdentifier(value), _) => {
-                *value != 0
-            }
-            _ => true,
-        }
+            // A response topic that is no topic name is the application's to refuse (§3.3.2.3.5).
+            ValueKind::Text | ValueKind::Topic => Value::Text(reader.string()?),
+            ValueKind::Binary => Value::Binary(reader.binary()?),
+            ValueKind::Pair => Value::Pair(reader.string()?, reader.string()?),
+        };
+        Ok(Self { id, value })
     }
 }
 
@@ -194,9 +122,7 @@ impl Properties {
         }
         put_variable_byte_integer(self.values_len(), out)?;
         for property in &self.0 {
-            let (id, value) = property.parts();
-            out.put_u8(id.byte());
-            value.encode(out)?;
+            property.encode(out)?;
         }
         Ok(())
     }
@@ -206,7 +132,7 @@ impl Properties {
     pub(in crate::mqtt) fn decode(
         place: Place,
         version: Version,
-        reader: &mut Reader,
+        reader: &mut PacketReader,
     ) -> Result<Self, Malformed> {
         let mut properties = Self::default();
         if !version.has_properties() {
@@ -220,28 +146,14 @@ impl Properties {
         // One bit for each identifier that was seen; the largest is 0x2A.
         let mut seen = 0_u64;
         while !section.is_empty() {
-            let byte = section.byte()?;
-            let property =
-                PropertyId::from_byte(byte).ok_or(Malformed::UnknownProperty { byte })?;
-            if !property.is_allowed_in(place) {
-                return Err(Malformed::PropertyNotAllowed { property, place });
-            }
-            let bit = 1 << property.byte();
-            if seen & bit != 0 && !property.is_repeatable_in(place) {
-                return Err(Malformed::DuplicateProperty { property });
-            }
-            seen |= bit;
-            let value = Property::decode(property, &mut section)?;
-            if !value.is_in_range() {
-                return Err(Malformed::PropertyValue { property });
-            }
-            section.collect(&mut properties.0, value)?;
+            let property = Property::decode_at(place, &mut seen, &mut section)?;
+            section.collect(&mut properties.0, property)?;
         }
         Ok(properties)
     }
 
     /// The property length: everything but itself.
     fn values_len(&self) -> usize {
-        self.0.iter().map(|property| 1 + property.parts().1.encoded_len()).sum()
+        self.0.iter().map(|property| 1 + property.value_len()).sum()
     }
 }

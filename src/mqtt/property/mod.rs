@@ -1,79 +1,76 @@
-//! MQTT 5 properties (§2.2.2): what they are, where they may stand, how they are read and written.
-//! It must never know what a session makes of them.
+//! The properties of MQTT 5 (§2.2.2): identifiers with values, and the list of them in a packet.
 
 mod accessors;
 mod codec;
-mod id;
-mod make;
+mod parse;
+mod table;
 #[cfg(test)]
 mod tests;
 
 use bytes::Bytes;
 use bytestring::ByteString;
 
-pub use id::{Place, PropertyId};
-pub use make::{Kind, Misfit};
+pub use parse::InvalidValue;
+pub use table::{NumberWidth, Place, PropertyId, ValueKind};
 
-/// The properties of one packet, in the order in which they stand on the wire. Empty costs nothing.
+/// The properties of one packet, in the order in which they stand on the wire. An empty list
+/// allocates nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Properties(pub Vec<Property>);
 
-/// One property: its identifier is the variant (Table 2-4).
+/// One property: its identifier, and a value of the kind that the table says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::enum_variant_names, reason = "the names are the specification's")]
-pub enum Property {
-    /// 0x01
-    PayloadFormatIndicator(u8),
-    /// 0x02, seconds
-    MessageExpiryInterval(u32),
-    /// 0x03
-    ContentType(ByteString),
-    /// 0x08
-    ResponseTopic(ByteString),
-    /// 0x09
-    CorrelationData(Bytes),
-    /// 0x0B, 1 to 268,435,455
-    SubscriptionIdentifier(u32),
-    /// 0x11, seconds
-    SessionExpiryInterval(u32),
-    /// 0x12
-    AssignedClientIdentifier(ByteString),
-    /// 0x13, seconds
-    ServerKeepAlive(u16),
-    /// 0x15
-    AuthenticationMethod(ByteString),
-    /// 0x16
-    AuthenticationData(Bytes),
-    /// 0x17
-    RequestProblemInformation(u8),
-    /// 0x18, seconds
-    WillDelayInterval(u32),
-    /// 0x19
-    RequestResponseInformation(u8),
-    /// 0x1A
-    ResponseInformation(ByteString),
-    /// 0x1C
-    ServerReference(ByteString),
-    /// 0x1F
-    ReasonString(ByteString),
-    /// 0x21
-    ReceiveMaximum(u16),
-    /// 0x22
-    TopicAliasMaximum(u16),
-    /// 0x23
-    TopicAlias(u16),
-    /// 0x24, 0 or 1
-    MaximumQoS(u8),
-    /// 0x25
-    RetainAvailable(u8),
-    /// 0x26, name and value
-    UserProperty(ByteString, ByteString),
-    /// 0x27, bytes
-    MaximumPacketSize(u32),
-    /// 0x28
-    WildcardSubscriptionAvailable(u8),
-    /// 0x29
-    SubscriptionIdentifierAvailable(u8),
-    /// 0x2A
-    SharedSubscriptionAvailable(u8),
+pub struct Property {
+    id: PropertyId,
+    value: Value,
+}
+
+/// The value of a property. The width of a number on the wire is the table's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// A byte, or a two byte, four byte or variable byte integer.
+    Number(u32),
+    /// UTF-8 Encoded String.
+    Text(ByteString),
+    /// Binary Data.
+    Binary(Bytes),
+    /// UTF-8 String Pair: name and value.
+    Pair(ByteString, ByteString),
+}
+
+/// Properties of the program's own making; those from a user are checked by
+/// [`Property::from_number`] and its like.
+impl Property {
+    /// A property whose value is a number (a flag is 0 or 1).
+    pub fn number(id: PropertyId, value: u32) -> Self {
+        debug_assert!(matches!(id.kind(), ValueKind::Number(..)), "{id} is no number");
+        Self { id, value: Value::Number(value) }
+    }
+
+    /// A property whose value is text or a topic name.
+    pub fn text(id: PropertyId, value: ByteString) -> Self {
+        debug_assert!(matches!(id.kind(), ValueKind::Text | ValueKind::Topic), "{id} is no text");
+        Self { id, value: Value::Text(value) }
+    }
+
+    /// A property whose value is binary data.
+    pub fn binary(id: PropertyId, value: Bytes) -> Self {
+        debug_assert_eq!(id.kind(), ValueKind::Binary, "{id}");
+        Self { id, value: Value::Binary(value) }
+    }
+
+    /// A user property.
+    pub fn user(name: ByteString, value: ByteString) -> Self {
+        Self { id: PropertyId::UserProperty, value: Value::Pair(name, value) }
+    }
+
+    /// Its identifier.
+    pub fn id(&self) -> PropertyId {
+        self.id
+    }
+
+    /// Its value.
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
 }

@@ -58,22 +58,22 @@ fn absent_properties_are_none() {
 #[test]
 fn numbers_and_flags_are_found() {
     let properties = Properties(vec![
-        Property::SessionExpiryInterval(1),
-        Property::MessageExpiryInterval(2),
-        Property::WillDelayInterval(3),
-        Property::MaximumPacketSize(4),
-        Property::ServerKeepAlive(5),
-        Property::ReceiveMaximum(6),
-        Property::TopicAliasMaximum(7),
-        Property::TopicAlias(8),
-        Property::MaximumQoS(1),
-        Property::RetainAvailable(0),
-        Property::WildcardSubscriptionAvailable(1),
-        Property::SubscriptionIdentifierAvailable(0),
-        Property::SharedSubscriptionAvailable(1),
-        Property::PayloadFormatIndicator(1),
-        Property::RequestProblemInformation(0),
-        Property::RequestResponseInformation(1),
+        Property::number(PropertyId::SessionExpiryInterval, 1),
+        Property::number(PropertyId::MessageExpiryInterval, 2),
+        Property::number(PropertyId::WillDelayInterval, 3),
+        Property::number(PropertyId::MaximumPacketSize, 4),
+        Property::number(PropertyId::ServerKeepAlive, 5),
+        Property::number(PropertyId::ReceiveMaximum, 6),
+        Property::number(PropertyId::TopicAliasMaximum, 7),
+        Property::number(PropertyId::TopicAlias, 8),
+        Property::number(PropertyId::MaximumQoS, 1),
+        Property::number(PropertyId::RetainAvailable, 0),
+        Property::number(PropertyId::WildcardSubscriptionAvailable, 1),
+        Property::number(PropertyId::SubscriptionIdentifierAvailable, 0),
+        Property::number(PropertyId::SharedSubscriptionAvailable, 1),
+        Property::number(PropertyId::PayloadFormatIndicator, 1),
+        Property::number(PropertyId::RequestProblemInformation, 0),
+        Property::number(PropertyId::RequestResponseInformation, 1),
     ]);
     assert_eq!(properties.session_expiry_interval(), Some(1));
     assert_eq!(properties.message_expiry_interval(), Some(2));
@@ -96,19 +96,19 @@ fn numbers_and_flags_are_found() {
 #[test]
 fn texts_and_lists_are_found() {
     let properties = Properties(vec![
-        Property::AssignedClientIdentifier("id".into()),
-        Property::AuthenticationMethod("method".into()),
-        Property::AuthenticationData("data".into()),
-        Property::ResponseInformation("information".into()),
-        Property::ServerReference("server".into()),
-        Property::ReasonString("reason".into()),
-        Property::ResponseTopic("response".into()),
-        Property::CorrelationData("correlation".into()),
-        Property::ContentType("type".into()),
-        Property::UserProperty("a".into(), "1".into()),
-        Property::SubscriptionIdentifier(1),
-        Property::UserProperty("a".into(), "2".into()),
-        Property::SubscriptionIdentifier(2),
+        Property::text(PropertyId::AssignedClientIdentifier, "id".into()),
+        Property::text(PropertyId::AuthenticationMethod, "method".into()),
+        Property::binary(PropertyId::AuthenticationData, "data".into()),
+        Property::text(PropertyId::ResponseInformation, "information".into()),
+        Property::text(PropertyId::ServerReference, "server".into()),
+        Property::text(PropertyId::ReasonString, "reason".into()),
+        Property::text(PropertyId::ResponseTopic, "response".into()),
+        Property::binary(PropertyId::CorrelationData, "correlation".into()),
+        Property::text(PropertyId::ContentType, "type".into()),
+        Property::user("a".into(), "1".into()),
+        Property::number(PropertyId::SubscriptionIdentifier, 1),
+        Property::user("a".into(), "2".into()),
+        Property::number(PropertyId::SubscriptionIdentifier, 2),
     ]);
     assert_eq!(properties.assigned_client_identifier(), Some(&"id".into()));
     assert_eq!(properties.authentication_method(), Some(&"method".into()));

@@ -1,37 +1,57 @@
-//! Enhanced authentication (§4.12): what CONNECT says of it, and the AUTH packets before CONNACK.
+//! Authentication in CONNECT, and the AUTH packets of enhanced authentication before CONNACK (§4.12).
 
 use bytes::Bytes;
 
-use super::config::Authentication;
-use super::{Session, Violation};
-use crate::mqtt::packet::{Auth, ConnAck, Packet};
-use crate::mqtt::property::{Properties, Property};
+use super::Violation;
+use super::config::{Authentication, Login};
+use crate::mqtt::packet::{Auth, ConnAck, Credentials};
+use crate::mqtt::property::{Properties, Property, PropertyId};
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::scram::{self, Scram};
 
-impl Session {
-    /// Begins the exchange of a new connection: the properties of its CONNECT.
-    pub(super) fn begin_authentication(&mut self, properties: &mut Properties) {
-        match self.config.authentication.as_ref().filter(|_| !self.withhold_credentials) {
+/// The client's side of authentication, from one connection to the next.
+#[derive(Debug, Default)]
+pub struct Authenticator {
+    /// The login is kept out of CONNECT.
+    withheld: bool,
+    /// The SCRAM exchange of the connection that is being opened.
+    scram: Option<Scram>,
+    /// How many SCRAM exchanges there were: each needs a nonce of its own.
+    exchanges: u64,
+}
+
+impl Authenticator {
+    /// Keeps the login out of the next CONNECT, or no longer; whether that is a change.
+    pub fn withhold(&mut self, withheld: bool) -> bool {
+        std::mem::replace(&mut self.withheld, withheld) != withheld
+    }
+
+    /// User name and password of the next CONNECT.
+    pub fn credentials(&self, login: &Login) -> Credentials {
+        if self.withheld { Credentials::default() } else { login.credentials.clone() }
+    }
+
+    /// Begins the exchange of a new connection: adds the properties of its CONNECT.
+    pub fn begin(&mut self, login: &Login, properties: &mut Properties) {
+        match login.authentication.as_ref().filter(|_| !self.withheld) {
             None => {}
             Some(Authentication::OneStep { method, data }) => {
-                properties.push(Property::AuthenticationMethod(method.clone()));
+                properties.push(Property::text(PropertyId::AuthenticationMethod, method.clone()));
                 if let Some(data) = data {
-                    properties.push(Property::AuthenticationData(data.clone()));
+                    properties.push(Property::binary(PropertyId::AuthenticationData, data.clone()));
                 }
             }
             Some(Authentication::Scram { username, password, nonce }) => {
-                self.connections += 1;
-                let scram = Scram::new(username, password, &format!("{nonce}{}", self.connections));
-                properties.push(Property::AuthenticationMethod(scram::METHOD.into()));
-                properties.push(Property::AuthenticationData(scram.first().into()));
+                self.exchanges += 1;
+                let scram = Scram::new(username, password, &format!("{nonce}{}", self.exchanges));
+                add_scram(scram.first(), properties);
                 self.scram = Some(scram);
             }
         }
     }
 
-    /// AUTH before CONNACK: the server wants another step (§4.12.0.1).
-    pub(super) fn continue_authentication(&mut self, auth: &Auth) -> Result<(), Violation> {
+    /// The answer to an AUTH before CONNACK: the server wants another step (§4.12.0.1).
+    pub fn answer(&mut self, auth: &Auth) -> Result<Auth, Violation> {
         let (ReasonCode::CONTINUE_AUTHENTICATION, Some(scram)) = (auth.code, &mut self.scram)
         else {
             return Err(Violation::Unexpected("AUTH"));
@@ -39,14 +59,12 @@ impl Session {
         let challenge = auth.properties.authentication_data().cloned().unwrap_or_default();
         let answer = scram.answer(&challenge).map_err(Violation::Authentication)?;
         let mut properties = Properties::default();
-        properties.push(Property::AuthenticationMethod(scram::METHOD.into()));
-        properties.push(Property::AuthenticationData(Bytes::from(answer)));
-        self.send(&Packet::Auth(Auth { code: ReasonCode::CONTINUE_AUTHENTICATION, properties }));
-        Ok(())
+        add_scram(answer, &mut properties);
+        Ok(Auth { code: ReasonCode::CONTINUE_AUTHENTICATION, properties })
     }
 
-    /// CONNACK: the server must show that it knows the password, too.
-    pub(super) fn end_authentication(&mut self, connack: &ConnAck) -> Result<(), Violation> {
+    /// CONNACK ends the exchange: the server must show that it knows the password, too.
+    pub fn end(&mut self, connack: &ConnAck) -> Result<(), Violation> {
         match self.scram.take() {
             Some(scram) if connack.code == ReasonCode::SUCCESS => {
                 let proof = connack.properties.authentication_data().cloned().unwrap_or_default();
@@ -55,4 +73,9 @@ impl Session {
             _ => Ok(()),
         }
     }
+}
+
+fn add_scram(message: String, properties: &mut Properties) {
+    properties.push(Property::text(PropertyId::AuthenticationMethod, scram::METHOD.into()));
+    properties.push(Property::binary(PropertyId::AuthenticationData, Bytes::from(message)));
 }

@@ -1,17 +1,18 @@
-//! What a session is asked to be.
+//! The configuration of a session.
 
 use std::num::NonZeroU16;
 
 use bytes::Bytes;
 use bytestring::ByteString;
 
+use super::lifetime::Lifetime;
 use crate::mqtt::packet::{Credentials, Will};
 use crate::mqtt::property::Properties;
 use crate::mqtt::version::Version;
 
-/// What a session is asked to be; fixed for its life, but for the version, which may fall back.
+/// The configuration of a session. It is fixed but for the version, which may fall back, and the
+/// client identifier, which the server may assign.
 #[derive(Debug, Clone)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a wish of its own")]
 pub struct Config {
     /// The version of every packet.
     pub version: Version,
@@ -19,40 +20,72 @@ pub struct Config {
     pub client_id: ByteString,
     /// Whether the first connection begins with a new session.
     pub clean_start: bool,
-    /// Whether the session must survive the loss of a connection.
-    pub outlives_connection: bool,
-    /// ... but only where the server forgets it by itself some day: not before MQTT 5.
-    pub only_with_expiry: bool,
-    /// Whether the session stays with the server when we are done (`-c`).
-    pub outlives_us: bool,
+    /// How long the session lives at the server.
+    pub lifetime: Lifetime,
     /// Keep Alive in seconds; 0 turns it off (§3.1.2.10).
     pub keep_alive: u16,
-    /// Session Expiry Interval in seconds, where the session survives anything (MQTT 5
+    /// Session Expiry Interval in seconds, where the session outlives a connection (MQTT 5
     /// §3.1.2.11.2).
     pub session_expiry: u32,
-    /// User name and password.
-    pub credentials: Credentials,
-    /// Enhanced authentication (MQTT 5 §4.12), instead of or beside them.
-    pub authentication: Option<Authentication>,
+    /// How the client authenticates itself.
+    pub login: Login,
     /// The will message.
     pub will: Option<Will>,
+    /// More properties of packets.
+    pub properties: ExtraProperties,
+    /// How packets are sent.
+    pub sending: SendOptions,
+    /// How packets are received.
+    pub receiving: ReceiveOptions,
+    /// What is reported to the caller.
+    pub reports: ReportOptions,
+}
+
+/// How the client authenticates itself in CONNECT.
+#[derive(Debug, Clone, Default)]
+pub struct Login {
+    /// User name and password.
+    pub credentials: Credentials,
+    /// Enhanced authentication (MQTT 5 §4.12), instead of them or with them.
+    pub authentication: Option<Authentication>,
+}
+
+/// Properties that the user gives (MQTT 5). They replace the session's own.
+#[derive(Debug, Clone, Default)]
+pub struct ExtraProperties {
+    /// For CONNECT.
+    pub connect: Properties,
+    /// For a DISCONNECT with the reason code 0.
+    pub disconnect: Properties,
+}
+
+/// How packets are sent.
+#[derive(Debug, Clone, Default)]
+pub struct SendOptions {
     /// Use topic aliases as far as the server allows.
     pub topic_alias: bool,
     /// `-M`: the most QoS 1 and 2 messages in flight, below what the server allows.
     pub max_inflight: Option<NonZeroU16>,
-    /// The largest packet we accept, in bytes.
-    pub maximum_packet: usize,
-    /// Messages whose packet is larger than this, in bytes, are handed out in parts, as they come.
-    pub parts_above: Option<usize>,
-    /// Hand out each packet as one piece, so that the transport can send it as one message.
+    /// Return each packet as one piece, so that the transport can send it as one message.
     pub whole_packets: bool,
-    /// More for CONNECT (MQTT 5); what is here stands instead of our own.
-    pub connect_properties: Properties,
-    /// More for the DISCONNECT of an end in order (MQTT 5); what is here stands instead of our own.
-    pub disconnect_properties: Properties,
-    /// Do not say of each message that it came to a good end.
+}
+
+/// How packets are received.
+#[derive(Debug, Clone)]
+pub struct ReceiveOptions {
+    /// The largest packet that is accepted, in bytes.
+    pub maximum_packet: usize,
+    /// A message whose packet is larger than this, in bytes, is reported in parts as they arrive.
+    pub parts_above: Option<usize>,
+}
+
+/// What is reported to the caller.
+#[derive(Debug, Clone, Default)]
+pub struct ReportOptions {
+    /// Report each message that failed, but successes only together
+    /// ([`super::Event::SomeAcknowledged`]).
     pub only_failures: bool,
-    /// Keep a line for each packet, for `-d`.
+    /// Write a line for each packet, for `-d`.
     pub trace: bool,
 }
 
@@ -72,12 +105,12 @@ pub enum Authentication {
         username: String,
         /// The password.
         password: Bytes,
-        /// Random and printable; each connection makes its own nonce of it.
+        /// Random and printable; the nonce of each connection begins with it.
         nonce: String,
     },
 }
 
-/// What is secret is never shown.
+/// Secrets are left out.
 impl std::fmt::Debug for Authentication {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

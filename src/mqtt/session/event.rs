@@ -1,4 +1,4 @@
-//! What a session has to say, and what can be wrong.
+//! What a session reports: events, violations by the server, and refusals of its own.
 
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -16,55 +16,55 @@ pub enum Event {
     Connected(Box<ConnAck>),
     /// The server refused it; nothing more will come.
     Refused(Box<ConnAck>),
-    /// A message for us. It is acknowledged when its number is given to [`Session::settle`].
+    /// A message from the server. It is acknowledged when its number is given to [`Session::acknowledge_up_to`].
     Message(Delivery),
-    /// A large message for us begins, see [`Config::parts_above`]: its payload comes as pieces,
-    /// then its end. Nothing but acknowledgements comes between them.
+    /// A large message from the server begins (see [`ReceiveOptions::parts_above`]): its payload
+    /// comes in pieces, then its end. Only acknowledgements come between them.
     ///
-    /// When the connection is lost meanwhile and the server sends the message again, what comes
-    /// then are the pieces that are missing.
+    /// When the connection is lost meanwhile and the server sends the message again, the missing
+    /// pieces come then.
     ///
-    /// [`Config::parts_above`]: super::Config::parts_above
+    /// [`ReceiveOptions::parts_above`]: super::ReceiveOptions::parts_above
     MessageBegins {
-        /// The message, its payload empty. Its number is not to be settled before its end.
+        /// The message without its payload. It must not be acknowledged before its end.
         delivery: Delivery,
-        /// Of the payload, in bytes.
+        /// The length of the payload in bytes.
         length: usize,
     },
     /// The next piece of its payload.
     Piece(Bytes),
-    /// It has come as a whole.
+    /// It is complete.
     MessageEnds,
-    /// It will never come as a whole: the server does not send it again.
-    MessageTorn,
-    /// A QoS 1 or 2 message of ours came to its end, well or (code 0x80 and above) refused.
+    /// It will never be complete: the server does not send it again.
+    MessageCut,
+    /// A QoS 1 or 2 message of ours is finished: delivered or (code 0x80 and above) refused.
     Acknowledged {
-        /// The number given to [`Session::publish`].
-        record: u64,
+        /// The token given to [`Session::publish`].
+        token: u64,
         /// From PUBACK, PUBREC or PUBCOMP; or ours, when the server of a new connection takes less
         /// than the one before.
         code: ReasonCode,
-        /// The server's own words (MQTT 5 Reason String).
+        /// The Reason String of the server (MQTT 5).
         reason: Option<ByteString>,
     },
-    /// The same for some messages that all came to a good end, where [`Config::only_failures`] asks
-    /// for no more.
+    /// Several messages of ours were delivered, where [`ReportOptions::only_failures`] asks for no
+    /// event for each.
     ///
-    /// [`Config::only_failures`]: super::Config::only_failures
+    /// [`ReportOptions::only_failures`]: super::ReportOptions::only_failures
     SomeAcknowledged,
     /// The server has lost the session: it may or may not have this QoS 2 message of ours. It is
     /// not sent again, for that could duplicate it.
     InDoubt {
-        /// The number given to [`Session::publish`].
-        record: u64,
+        /// The token given to [`Session::publish`].
+        token: u64,
     },
     /// The answer to a SUBSCRIBE: one code per filter.
     Subscribed(SubAck),
-    /// The server does not take this subscription, so it was not asked.
+    /// The server does not take this subscription, so it was not sent.
     NotSubscribed {
-        /// What was to be subscribed to.
+        /// The topic filter.
         filter: TopicFilter,
-        /// What the server does not take.
+        /// Why not.
         why: Unsubscribable,
     },
     /// The answer to an UNSUBSCRIBE.
@@ -78,13 +78,13 @@ pub enum Event {
 /// A message from the server.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Delivery {
-    /// Counts the messages of this session, from 1; what [`Session::settle`] is told.
+    /// Counts the messages of this session, from 1; for [`Session::acknowledge_up_to`].
     pub number: u64,
-    /// The message; its topic is always there, aliases are resolved.
+    /// The message. Its topic is always there: aliases are resolved.
     pub publish: Publish,
 }
 
-/// The server broke the protocol: what it did, and so which reason code the DISCONNECT has.
+/// The server broke the protocol.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Violation {
     /// A packet that cannot be decoded.
@@ -97,7 +97,7 @@ pub enum Violation {
     Authentication(ScramError),
     /// A SUBACK with more or fewer codes than there were subscriptions `[MQTT-3.9.3-1]`.
     SubAckCodes {
-        /// How many subscriptions there were.
+        /// How many subscriptions the SUBSCRIBE had.
         asked: usize,
         /// How many codes came.
         codes: usize,
@@ -129,7 +129,7 @@ impl std::fmt::Display for Violation {
 }
 
 impl Violation {
-    /// The reason code that tells the server so (§4.13).
+    /// The reason code of our DISCONNECT (§4.13).
     pub(super) fn code(&self) -> ReasonCode {
         match self {
             Self::Malformed(malformed) => malformed.reason_code(),
@@ -148,16 +148,16 @@ impl Violation {
 pub enum Unsendable {
     /// Larger than the server's Maximum Packet Size `[MQTT-3.2.2-15]`.
     TooLarge {
-        /// Of the whole packet, in bytes.
+        /// The size of the whole packet, in bytes.
         size: usize,
-        /// The server's, in bytes.
+        /// The server's limit, in bytes.
         limit: usize,
     },
     /// Above the server's Maximum QoS `[MQTT-3.2.2-11]`.
     QoSNotSupported(QoS),
-    /// The server keeps no retained messages `[MQTT-3.2.2-14]`.
+    /// The server stores no retained messages `[MQTT-3.2.2-14]`.
     RetainNotSupported,
-    /// Above the server's Topic Alias Maximum, which this is `[MQTT-3.3.2-9]`.
+    /// Above this Topic Alias Maximum of the server `[MQTT-3.3.2-9]`.
     TopicAliasTooHigh(u16),
     /// It has no wire form.
     Encode(EncodeError),
@@ -193,7 +193,7 @@ impl std::fmt::Display for Unsendable {
     }
 }
 
-/// Why a subscription cannot be asked of this server at all.
+/// Why a subscription cannot be made at this server at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unsubscribable {
     /// It has a wildcard (MQTT 5 §3.2.2.3.11).

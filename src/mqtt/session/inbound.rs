@@ -1,5 +1,5 @@
-//! What the server sends us and we have not finished: acknowledgements owed, QoS 2 identifiers,
-//! aliases.
+//! Messages from the server that are not finished: acknowledgements that are due, identifiers of
+//! QoS 2, topic aliases.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
@@ -10,26 +10,30 @@ use crate::mqtt::topic::TopicName;
 
 use super::Violation;
 
-/// How many QoS 1 and 2 messages we take before we acknowledge; announced in CONNECT (MQTT 5
-/// §3.1.2.11.3). Older versions cannot announce it; there the packet identifiers are the limit.
+/// How many QoS 1 and 2 messages the server may send before we acknowledge; announced in CONNECT
+/// (MQTT 5 §3.1.2.11.3). So many that a fast broker never waits for us, also at a round trip of
+/// 100 ms and 100,000 messages a second; the default of 65,535 would let four times as many come
+/// again after a lost connection. Older versions cannot announce it: there the packet identifiers
+/// are the limit.
 pub const RECEIVE_MAXIMUM: u16 = 16_384;
 
-/// The highest topic alias that the server may use; announced in CONNECT (MQTT 5 §3.1.2.11.5).
+/// The highest topic alias that the server may use; announced in CONNECT (MQTT 5 §3.1.2.11.5). A
+/// topic has 64 KiB at the most, so the aliases take 4 MiB at the most.
 pub const TOPIC_ALIAS_MAXIMUM: u16 = 64;
 
-/// What becomes of a PUBLISH.
+/// How a PUBLISH is accepted.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Accepted {
-    /// It is delivered, under this number.
+pub enum Acceptance {
+    /// A new message: it is delivered, under this number.
     New(u64),
-    /// A QoS 2 message that was delivered but not settled: PUBREC comes with
-    /// [`Inbound::settle_next`].
+    /// A QoS 2 message that was delivered before, and that the caller is not done with: PUBREC comes
+    /// with [`InboundMessages::next_acknowledgement`].
     Pending,
-    /// A QoS 2 message that was settled: only its PUBREC was lost.
-    Settled(PacketId),
+    /// A QoS 2 message that was acknowledged before: only its PUBREC was lost.
+    Acknowledged(PacketId),
 }
 
-/// An acknowledgement that becomes due when its message is settled.
+/// An acknowledgement that becomes due when the caller is done with its message.
 #[derive(Debug)]
 struct Owed {
     number: u64,
@@ -41,13 +45,14 @@ struct Owed {
 #[derive(Debug)]
 struct Receipt {
     number: u64,
-    settled: bool,
+    /// The caller is done with the message.
+    is_done: bool,
     /// The PUBLISH came on this connection, so that PUBREC may answer it.
     here: bool,
 }
 
-/// Hashes packet identifiers. There are so few of them that no server can make us slow by a choice
-/// of theirs; the hash of the standard library would take half of the time of a QoS 2 message.
+/// Hashes packet identifiers. There are so few of them that a server cannot slow us down by choosing
+/// them; the hash of the standard library would take half of the time of a QoS 2 message.
 #[derive(Debug, Default)]
 struct IdHasher(u64);
 
@@ -68,9 +73,9 @@ impl Hasher for IdHasher {
     }
 }
 
-/// The inbound half of a session.
+/// The messages from the server that are not finished.
 #[derive(Debug, Default)]
-pub struct Inbound {
+pub struct InboundMessages {
     delivered: u64,
     owed: VecDeque<Owed>,
     receipts: HashMap<PacketId, Receipt, BuildHasherDefault<IdHasher>>,
@@ -78,12 +83,12 @@ pub struct Inbound {
     /// quota (§4.9), and what only waits for its PUBREL does not count.
     here: usize,
     aliases: HashMap<u16, TopicName>,
-    /// The server may have lost the session without our knowing.
+    /// The server may have lost the session without our knowledge.
     unsure: bool,
 }
 
-impl Inbound {
-    /// Puts the topic where only an alias stood (§3.3.2.3.4).
+impl InboundMessages {
+    /// Puts the topic in the place of its alias (§3.3.2.3.4).
     pub fn resolve_alias(&mut self, publish: &mut Publish, maximum: u16) -> Result<(), Violation> {
         if publish.properties.is_empty() {
             return publish.topic.is_some().then_some(()).ok_or(Violation::TopicAliasInvalid);
@@ -103,33 +108,33 @@ impl Inbound {
         Ok(())
     }
 
-    /// Takes a PUBLISH in; QoS 2 messages that we have already are not delivered again.
+    /// Accepts a PUBLISH; a QoS 2 message that was delivered before is not delivered again.
     #[inline]
     pub fn accept(
         &mut self,
         publish: &Publish,
         receive_maximum: impl Fn() -> u16,
-    ) -> Result<Accepted, Violation> {
+    ) -> Result<Acceptance, Violation> {
         if let Some(packet_id) = publish.packet_id {
             if publish.qos == QoS::ExactlyOnce
                 && self.has(publish)
                 && let Some(receipt) = self.receipts.get_mut(&packet_id)
             {
                 self.here += usize::from(!std::mem::replace(&mut receipt.here, true));
-                return Ok(if receipt.settled {
-                    Accepted::Settled(packet_id)
+                return Ok(if receipt.is_done {
+                    Acceptance::Acknowledged(packet_id)
                 } else {
-                    Accepted::Pending
+                    Acceptance::Pending
                 });
             }
             self.owe(self.delivered + 1, packet_id, publish.qos, receive_maximum())?;
         }
         self.delivered += 1;
-        Ok(Accepted::New(self.delivered))
+        Ok(Acceptance::New(self.delivered))
     }
 
-    /// Whether this is a QoS 2 message that was delivered before. What is sent again has DUP
-    /// `[MQTT-3.3.1-1]`; we rely on it only where the session may be another.
+    /// Whether this is a QoS 2 message that was delivered before. A message that is sent again has
+    /// DUP `[MQTT-3.3.1-1]`; we rely on that only where the session may be another one.
     pub fn has(&self, publish: &Publish) -> bool {
         let repeats = |receipt: &Receipt| publish.dup || receipt.here || !self.unsure;
         publish.qos == QoS::ExactlyOnce
@@ -139,8 +144,8 @@ impl Inbound {
                 .is_some_and(repeats)
     }
 
-    /// Takes in once more the latest message that was delivered: it was not received as a whole,
-    /// and keeps its number.
+    /// Accepts the latest message that was delivered once more: it was not received as a whole, and
+    /// has the same number as before.
     pub fn accept_again(
         &mut self,
         number: u64,
@@ -180,14 +185,15 @@ impl Inbound {
         self.owed.push_back(Owed { number, packet_id, qos });
         if qos == QoS::ExactlyOnce {
             let old =
-                self.receipts.insert(packet_id, Receipt { number, settled: false, here: true });
+                self.receipts.insert(packet_id, Receipt { number, is_done: false, here: true });
             self.here += usize::from(!old.is_some_and(|old| old.here));
         }
         Ok(())
     }
 
-    /// The next acknowledgement that is due when all messages up to `number` are settled.
-    pub fn settle_next(&mut self, number: u64) -> Option<(PacketType, PacketId)> {
+    /// The next acknowledgement that is due when the caller is done with all messages up to
+    /// `number`.
+    pub fn next_acknowledgement(&mut self, number: u64) -> Option<(PacketType, PacketId)> {
         while self.owed.front().is_some_and(|owed| owed.number <= number) {
             let owed = self.owed.pop_front()?;
             if owed.qos == QoS::AtLeastOnce {
@@ -195,7 +201,7 @@ impl Inbound {
             }
             let Some(receipt) = self.receipts.get_mut(&owed.packet_id) else { continue };
             if receipt.number == owed.number {
-                receipt.settled = true;
+                receipt.is_done = true;
                 if receipt.here {
                     return Some((PacketType::PubRec, owed.packet_id));
                 }
@@ -222,7 +228,7 @@ impl Inbound {
         }
     }
 
-    /// A new connection; `unsure`: the server may have lost the session without our knowing.
+    /// A new connection; `unsure`: the server may have lost the session without our knowledge.
     pub fn resume(&mut self, session_present: bool, unsure: bool) {
         self.unsure = unsure;
         if !session_present {

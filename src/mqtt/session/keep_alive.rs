@@ -7,42 +7,37 @@ use std::time::{Duration, Instant};
 use super::Silence;
 
 /// The two timers of one connection.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct KeepAlive {
     /// `None`: the keep alive is off.
     every: Option<Duration>,
     last_sent: Option<Instant>,
     /// Since when nothing has come, although a PINGREQ of ours is unanswered.
     awaiting: Option<Instant>,
-    /// The unanswered PINGREQs, in order: who wants to see the answer.
-    unanswered: VecDeque<Asker>,
+    /// The senders of the unanswered PINGREQs, in order.
+    unanswered: VecDeque<PingSender>,
+    /// See [`super::Session::hold`]; it may outlast a connection.
     held: bool,
 }
 
-/// Who sent a PINGREQ. PINGRESPs come in the same order, and nothing else tells them apart.
+/// The sender of a PINGREQ. PINGRESPs come in the same order, and nothing else tells them apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Asker {
+enum PingSender {
     Caller,
     KeepAlive,
 }
 
 impl KeepAlive {
-    /// No keep alive.
-    pub fn off() -> Self {
-        Self {
-            every: None,
-            last_sent: None,
-            awaiting: None,
-            unanswered: VecDeque::new(),
-            held: false,
-        }
+    /// A new connection has no keep alive before CONNACK, and a lost one has none any more.
+    pub fn stop(&mut self) {
+        *self = Self { held: self.held, ..Self::default() };
     }
 
-    /// A PINGREQ whenever nothing was sent for `seconds`; 0 turns it off. `held`: see
-    /// [`KeepAlive::hold`].
-    pub fn every(seconds: u16, now: Instant, held: bool) -> Self {
-        let every = (seconds > 0).then(|| Duration::from_secs(u64::from(seconds)));
-        Self { every, last_sent: Some(now), held, ..Self::off() }
+    /// A PINGREQ whenever nothing was sent for `seconds`; 0 turns it off.
+    pub fn start(&mut self, seconds: u16, now: Instant) {
+        self.stop();
+        self.every = (seconds > 0).then(|| Duration::from_secs(u64::from(seconds)));
+        self.last_sent = Some(now);
     }
 
     /// The keep alive, unless it is off.
@@ -55,7 +50,7 @@ impl KeepAlive {
         self.last_sent = Some(now);
     }
 
-    /// Something was received: the server lives, even if its PINGRESP stands behind a large
+    /// Something was received: the server is alive, even if its PINGRESP comes after a large
     /// message.
     pub fn received(&mut self, now: Instant) {
         if self.awaiting.is_some() {
@@ -65,16 +60,16 @@ impl KeepAlive {
 
     /// The caller sends a PINGREQ of its own.
     pub fn asked(&mut self) {
-        self.unanswered.push_back(Asker::Caller);
+        self.unanswered.push_back(PingSender::Caller);
     }
 
     /// A PINGRESP came; whether it answers the caller.
     pub fn pong(&mut self) -> bool {
-        let asker = self.unanswered.pop_front();
-        if !self.unanswered.contains(&Asker::KeepAlive) {
+        let sender = self.unanswered.pop_front();
+        if !self.unanswered.contains(&PingSender::KeepAlive) {
             self.awaiting = None;
         }
-        asker == Some(Asker::Caller)
+        sender == Some(PingSender::Caller)
     }
 
     /// See [`super::Session::hold`].
@@ -105,12 +100,13 @@ impl KeepAlive {
         if due {
             self.last_sent = Some(now);
             self.awaiting.get_or_insert(now);
-            self.unanswered.push_back(Asker::KeepAlive);
+            self.unanswered.push_back(PingSender::KeepAlive);
         }
         Ok(due)
     }
 
-    /// How long the server may take to answer: as long as the keep alive itself, 30 s at most.
+    /// How long the server may take to answer: as long as the keep alive itself, and 30 s at most,
+    /// for no server that is alive needs longer, and a user should not wait longer.
     fn patience(&self) -> Duration {
         self.every.map_or(Duration::MAX, |every| every.min(Duration::from_secs(30)))
     }

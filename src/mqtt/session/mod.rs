@@ -7,44 +7,49 @@
 
 mod authentication;
 mod config;
+mod connect;
 mod event;
-mod exchange;
+mod in_flight;
 mod inbound;
 mod keep_alive;
-mod limits;
-mod opening;
+mod lifetime;
 mod outbox;
-mod parts;
-mod receiving;
-mod sending;
+mod partial;
+mod receive;
+mod reports;
+mod send;
 mod sent;
+mod server_limits;
+mod subscriptions;
 #[cfg(test)]
 mod tests;
-mod unanswered;
+mod topic_aliases;
 
-use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::mqtt::packet::{
-    Ack, Credentials, Decoder, Packet, PacketId, PacketType, Part, Subscription,
-};
+use crate::mqtt::packet::{Ack, Credentials, Decoded, Packet, PacketId, PacketType};
 use crate::mqtt::property::Properties;
 use crate::mqtt::reason::ReasonCode;
-use crate::mqtt::scram::Scram;
-use crate::mqtt::topic::TopicName;
 use crate::mqtt::version::Version;
 
-pub use config::{Authentication, Config};
+use authentication::Authenticator;
+pub use config::{
+    Authentication, Config, ExtraProperties, Login, ReceiveOptions, ReportOptions, SendOptions,
+};
 pub use event::{Delivery, Event, Silence, Unsendable, Unsubscribable, Violation};
-use exchange::Exchanges;
-use inbound::Inbound;
+use in_flight::Exchanges;
 use keep_alive::KeepAlive;
-use limits::Limits;
+pub use lifetime::Lifetime;
+use lifetime::ServerSession;
 use outbox::Outbox;
-use parts::Parts;
-pub use receiving::Shown;
+pub use receive::Received;
+use receive::Receiver;
+use reports::Reports;
+use server_limits::ServerLimits;
+use subscriptions::Subscriptions;
+use topic_aliases::TopicAliases;
 
 /// Where the network connection is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,44 +68,21 @@ enum State {
     Ended,
 }
 
-/// See the module.
+/// The client's end of a session, on any number of connections.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Session {
     config: Config,
     state: State,
-    decoder: Decoder,
+    at_server: ServerSession,
+    authenticator: Authenticator,
+    limits: ServerLimits,
+    aliases: TopicAliases,
+    keep_alive: KeepAlive,
     outbox: Outbox,
     exchanges: Exchanges,
-    inbound: Inbound,
-    parts: Parts,
-    limits: Limits,
-    keep_alive: KeepAlive,
-    /// See [`Session::hold`]; it may outlast a connection.
-    held: bool,
-    /// Each SUBSCRIBE that the caller has made, without what it gave back.
-    subscriptions: Vec<(Vec<Subscription>, Properties)>,
-    /// A connection of ours has begun the session, so the next one takes it up.
-    resumable: bool,
-    /// What `resumable` was before the latest CONNACK.
-    resumable_before: bool,
-    forget_at_server: bool,
-    withhold_credentials: bool,
-    /// The latest CONNECT was not answered, or (`unsure`) one before it.
-    unanswered: bool,
-    unsure: bool,
-    /// The aliases that the server knows on this connection.
-    aliases: HashMap<TopicName, u16>,
-    /// The SCRAM exchange of a connection that is being opened.
-    scram: Option<Scram>,
-    /// How many connections there were: each needs a nonce of its own.
-    connections: u64,
-    events: VecDeque<Event>,
-    trace: VecDeque<String>,
-    /// A message or an acknowledgement came, since somebody asked.
-    useful: bool,
-    /// The latest message that [`Session::hand_out`] has shown.
-    delivery: Delivery,
+    subscriptions: Subscriptions,
+    receiver: Receiver,
+    reports: Reports,
 }
 
 impl Session {
@@ -108,33 +90,21 @@ impl Session {
     pub fn new(config: Config) -> Self {
         Self {
             state: State::Offline,
-            decoder: decoder(&config),
-            outbox: Outbox::new(config.whole_packets),
+            at_server: ServerSession::default(),
+            authenticator: Authenticator::default(),
+            limits: ServerLimits::before_connack(),
+            aliases: TopicAliases::default(),
+            keep_alive: KeepAlive::default(),
+            outbox: Outbox::new(config.sending.whole_packets),
             exchanges: Exchanges::default(),
-            inbound: Inbound::default(),
-            parts: Parts::default(),
-            limits: Limits::before_connack(),
-            keep_alive: KeepAlive::off(),
-            held: false,
-            subscriptions: Vec::new(),
-            resumable: false,
-            resumable_before: false,
-            forget_at_server: false,
-            withhold_credentials: false,
-            unanswered: false,
-            unsure: false,
-            aliases: HashMap::new(),
-            scram: None,
-            connections: 0,
-            events: VecDeque::new(),
-            trace: VecDeque::new(),
-            useful: false,
-            delivery: Delivery::default(),
+            subscriptions: Subscriptions::default(),
+            receiver: Receiver::new(&config),
+            reports: Reports::default(),
             config,
         }
     }
 
-    /// What it was asked to be; the client identifier may since have been assigned by the server.
+    /// Its configuration; the client identifier may have been assigned by the server.
     pub fn config(&self) -> &Config {
         &self.config
     }
@@ -146,43 +116,40 @@ impl Session {
 
     /// User name and password of the next CONNECT.
     pub fn set_credentials(&mut self, credentials: Credentials) {
-        self.config.credentials = credentials;
+        self.config.login.credentials = credentials;
     }
 
-    /// Keeps user name and password out of the next CONNECT: it goes to another server than they
-    /// are for. Says whether that is news.
+    /// Keeps user name, password and enhanced authentication out of the next CONNECT, because it
+    /// goes to another server than they are for; whether that is a change.
     pub fn withhold_credentials(&mut self, withheld: bool) -> bool {
-        std::mem::replace(&mut self.withhold_credentials, withheld) != withheld
+        self.authenticator.withhold(withheld)
     }
 
     /// The network connection is gone; what is unfinished waits for the next one.
     pub fn lost(&mut self) {
         self.state = State::Offline;
         self.outbox.clear();
-        // What it has not decided yet must not be taken for the next connection's.
-        self.decoder = decoder(&self.config);
-        self.inbound.connection_lost();
-        self.parts.connection_lost();
-        self.keep_alive = KeepAlive::off();
+        self.receiver.connection_lost(&self.config);
+        self.keep_alive.stop();
     }
 
     /// Bytes from the server; any number of them, cut anywhere.
     pub fn receive(&mut self, bytes: Bytes, now: Instant) {
         self.keep_alive.received(now);
-        self.decoder.feed(bytes);
+        self.receiver.decoder.feed(bytes);
     }
 
     /// The next event, or `None` when more bytes are needed. After a violation the session has
     /// ended, and a DISCONNECT that says why waits in the outbox (MQTT 5).
     pub fn poll(&mut self, now: Instant) -> Result<Option<Event>, Violation> {
-        if let Some(event) = self.events.pop_front() {
+        if let Some(event) = self.reports.next_event() {
             return Ok(Some(event));
         }
         while self.state != State::Ended {
             let step = match self.acknowledgements() {
-                Ok(None) => match self.decoder.next_part() {
+                Ok(None) => match self.receiver.decoder.next_part() {
                     Ok(None) => return Ok(None),
-                    Ok(Some(Part::Packet(packet))) => self.handle(packet, now),
+                    Ok(Some(Decoded::Packet(packet))) => self.handle(packet, now),
                     Ok(Some(part)) => self.part(part),
                     Err(malformed) => Err(Violation::Malformed(malformed)),
                 },
@@ -205,11 +172,11 @@ impl Session {
     /// A run of acknowledgements of success, which almost all answers are: no packet is made of
     /// each.
     fn acknowledgements(&mut self) -> Result<Option<Event>, Violation> {
-        if !matches!(self.state, State::Online | State::Closing) || self.config.trace {
+        if !matches!(self.state, State::Online | State::Closing) || self.config.reports.trace {
             return Ok(None);
         }
         let mut some_ended = false;
-        while let Some((packet, packet_id)) = self.decoder.next_acknowledgement() {
+        while let Some((packet, packet_id)) = self.receiver.decoder.next_acknowledgement() {
             let ended = match packet {
                 PacketType::PubAck => self.exchanges.puback(packet_id)?,
                 PacketType::PubComp => self.exchanges.pubcomp(packet_id)?,
@@ -223,11 +190,11 @@ impl Session {
                     None
                 }
             };
-            self.useful = true;
-            if let Some(record) = ended.filter(|_| !self.config.only_failures) {
+            self.reports.set_useful();
+            if let Some(token) = ended.filter(|_| !self.config.reports.only_failures) {
                 self.resend();
                 return Ok(Some(Event::Acknowledged {
-                    record,
+                    token,
                     code: ReasonCode::SUCCESS,
                     reason: None,
                 }));
@@ -240,19 +207,21 @@ impl Session {
 
     /// Whether a message or an acknowledgement came since the last call.
     pub fn was_useful(&mut self) -> bool {
-        std::mem::take(&mut self.useful)
+        self.reports.take_useful()
     }
 
     fn handle(&mut self, packet: Packet, now: Instant) -> Result<Option<Event>, Violation> {
         self.note("received", &packet);
         match (self.state, packet) {
             (State::Connecting, Packet::ConnAck(connack)) => {
-                self.end_authentication(&connack)?;
+                self.authenticator.end(&connack)?;
                 self.check_session(&connack)?;
                 Ok(Some(self.connected(connack, now)))
             }
             (State::Connecting, Packet::Auth(auth)) => {
-                self.continue_authentication(&auth).map(|()| None)
+                let answer = self.authenticator.answer(&auth)?;
+                self.send(&Packet::Auth(answer));
+                Ok(None)
             }
             (State::Connecting, other) => Err(Violation::Unexpected(other.packet_type().name())),
             // It could not be acknowledged any more, so the server will send it again.
@@ -293,10 +262,10 @@ impl Session {
         }
     }
 
-    /// Every message up to this number was dealt with: the acknowledgements that are due go out,
-    /// in the order in which the messages came `[MQTT-4.6.0-2]`.
-    pub fn settle(&mut self, number: u64) {
-        while let Some((packet, packet_id)) = self.inbound.settle_next(number) {
+    /// The caller is done with every message up to this number: sends the acknowledgements that
+    /// are due, in the order in which the messages came `[MQTT-4.6.0-2]`.
+    pub fn acknowledge_up_to(&mut self, number: u64) {
+        while let Some((packet, packet_id)) = self.receiver.inbound.next_acknowledgement(number) {
             if self.state == State::Online {
                 self.send_success(packet, packet_id);
             }
@@ -317,14 +286,14 @@ impl Session {
     /// A message of ours came to its end, if there is one: that makes room for others.
     fn acknowledged(
         &mut self,
-        record: Option<u64>,
+        token: Option<u64>,
         code: ReasonCode,
         properties: &Properties,
     ) -> Option<Event> {
-        self.useful = true;
+        self.reports.set_useful();
         self.resend();
-        record.map(|record| Event::Acknowledged {
-            record,
+        token.map(|token| Event::Acknowledged {
+            token,
             code,
             reason: properties.reason_string().cloned(),
         })
@@ -332,7 +301,7 @@ impl Session {
 
     /// PUBREL always gets its PUBCOMP, also for an identifier that is unknown (§3.7.2.1).
     fn pubrel(&mut self, packet_id: PacketId) {
-        if self.inbound.release(packet_id) || !self.config.version.has_properties() {
+        if self.receiver.inbound.release(packet_id) || !self.config.version.has_properties() {
             return self.send_success(PacketType::PubComp, packet_id);
         }
         let code = ReasonCode::PACKET_IDENTIFIER_NOT_FOUND;
@@ -359,7 +328,6 @@ impl Session {
 
     /// While the caller does not read from the server, its silence proves nothing.
     pub fn hold(&mut self, held: bool, now: Instant) {
-        self.held = held;
         self.keep_alive.hold(held, now);
     }
 
@@ -385,7 +353,7 @@ impl Session {
 
     /// The next line of the packet log, when the configuration asked for one.
     pub fn traced(&mut self) -> Option<String> {
-        self.trace.pop_front()
+        self.reports.next_line()
     }
 
     fn note(&mut self, verb: &str, packet: &Packet) {
@@ -393,18 +361,6 @@ impl Session {
     }
 
     fn note_description(&mut self, verb: &str, packet: impl FnOnce() -> String) {
-        if self.config.trace {
-            let id = &self.config.client_id;
-            self.trace.push_back(format!("Client {id} {verb} {}", packet()));
-        }
-    }
-}
-
-/// What reads the packets of a new connection.
-fn decoder(config: &Config) -> Decoder {
-    let decoder = Decoder::new(config.version, config.maximum_packet);
-    match config.parts_above {
-        Some(size) => decoder.in_parts_above(size),
-        None => decoder,
+        self.reports.log(&self.config, verb, packet);
     }
 }

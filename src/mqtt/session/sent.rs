@@ -1,4 +1,4 @@
-//! A message of ours that may have to be sent again. It must never know how far it has come.
+//! A QoS 1 or 2 message of ours that may have to be sent again.
 
 use std::ops::Range;
 use std::rc::Rc;
@@ -8,45 +8,44 @@ use bytes::Bytes;
 use crate::mqtt::packet::Publish;
 use crate::mqtt::qos::QoS;
 
-/// Where the payload begins that the caller streams: nowhere in memory.
+/// The `start` of a payload that the caller streams: it is not in memory.
 const STREAMED: u32 = u32::MAX;
 
-/// What was sent of a message. Thousands of them are in flight at once, so it is small: messages
-/// that came in one block have the block in common, and all that MQTT says of them.
+/// A message that was sent. Thousands of them are in flight at once, so it is small: messages of one
+/// block of input share the block, and their header, in `head`.
 #[derive(Debug, Clone)]
-pub struct Sent {
-    /// All of the message but its identifier and DUP. The payload is part of the payload that
-    /// stands there.
+pub struct SentMessage {
+    /// The message without its identifier and DUP; its payload is a part of the payload here.
     pub head: Rc<Publish>,
     start: u32,
     length: u32,
-    /// The caller's number for it.
-    pub record: u64,
+    /// The caller's token for it.
+    pub token: u64,
 }
 
-impl Sent {
+impl SentMessage {
     /// A message of its own.
-    pub fn whole(publish: Publish, record: u64) -> Self {
+    pub fn whole(publish: Publish, token: u64) -> Self {
         let length = short(publish.payload.len());
-        Self { head: Rc::new(publish), start: 0, length, record }
+        Self { head: Rc::new(publish), start: 0, length, token }
     }
 
-    /// One of several messages that are alike: `payload` tells where its payload stands in that of
+    /// One of several messages with the same header: its payload is the range `payload` of that of
     /// `head`.
     #[inline]
-    pub fn part(head: &Rc<Publish>, payload: &Range<usize>, record: u64) -> Self {
+    pub fn part(head: &Rc<Publish>, payload: &Range<usize>, token: u64) -> Self {
         Self {
             head: Rc::clone(head),
             start: short(payload.start),
             length: short(payload.len()),
-            record,
+            token,
         }
     }
 
     /// A message whose payload of `length` bytes the caller streams.
-    pub fn streamed(publish: Publish, length: usize, record: u64) -> Self {
+    pub fn streamed(publish: Publish, length: usize, token: u64) -> Self {
         let head = Publish { payload: Bytes::new(), ..publish };
-        Self { head: Rc::new(head), start: STREAMED, length: short(length), record }
+        Self { head: Rc::new(head), start: STREAMED, length: short(length), token }
     }
 
     /// Whether its QoS is 2.
@@ -74,13 +73,13 @@ impl Sent {
         }
     }
 
-    /// How many payload bytes are kept to be sent again.
+    /// How many payload bytes are held in memory to be sent again.
     pub fn remembered(&self) -> usize {
         if self.is_streamed() { 0 } else { self.length() }
     }
 }
 
-/// What is longer than this has no place in any packet, and is refused as what it is then.
+/// A length that no packet can have is refused when the message is encoded.
 fn short(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(STREAMED - 1)
 }

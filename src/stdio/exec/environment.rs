@@ -8,7 +8,7 @@ use bytes::BytesMut;
 
 use crate::format::encoding;
 use crate::mqtt::packet::Publish;
-use crate::mqtt::property::Property;
+use crate::mqtt::property::{PropertyId, Value};
 
 /// Longer values are left out, in bytes: every topic fits, and no system refuses it.
 const LONGEST: usize = 65_535;
@@ -46,22 +46,20 @@ pub fn variables(publish: &Publish) -> Vec<Variable> {
     }
     let mut left = USER_PROPERTIES;
     for property in &publish.properties {
-        match property {
-            Property::UserProperty(name, value) => {
+        let name = property.id().name();
+        match property.value() {
+            Value::Pair(name, value) => {
                 let length = name.len() + value.len();
                 if let Some(rest) = left.checked_sub(length).filter(|_| length <= LONGEST) {
                     left = rest;
                     put(&format!("USER_{}", harmless(name)), value.to_string());
                 }
             }
-            Property::CorrelationData(data) => put("CORRELATION_DATA", hexadecimal(data)),
             // It stands for the topic, on this connection only.
-            Property::TopicAlias(_) => {}
-            other => {
-                let value = other.text().map(ToString::to_string);
-                let value = value.unwrap_or_else(|| other.number().unwrap_or(0).to_string());
-                put(&harmless(other.id().name()), value);
-            }
+            Value::Number(_) if property.id() == PropertyId::TopicAlias => {}
+            Value::Number(number) => put(&harmless(name), number.to_string()),
+            Value::Text(text) => put(&harmless(name), text.to_string()),
+            Value::Binary(data) => put(&harmless(name), hexadecimal(data)),
         }
     }
     variables
@@ -85,19 +83,18 @@ mod tests {
 
     use super::*;
     use crate::mqtt::packet::PacketId;
-    use crate::mqtt::property::Properties;
+    use crate::mqtt::property::{Properties, Property};
     use crate::mqtt::qos::QoS;
     use crate::mqtt::topic::TopicName;
 
     fn text_of(properties: Vec<Property>) -> Vec<String> {
         let publish = Publish {
-            dup: false,
             qos: QoS::AtLeastOnce,
             retain: true,
-            topic: TopicName::new("a/ü").ok(),
             packet_id: PacketId::new(7),
             properties: Properties(properties),
-            payload: Bytes::new(),
+            topic: TopicName::new("a/ü").ok(),
+            ..Publish::default()
         };
         let text =
             |(name, value): Variable| format!("{name}={}", value.into_string().expect("text"));
@@ -109,14 +106,14 @@ mod tests {
         let known = ["MQTT_TOPIC=a/ü", "MQTT_QOS=1", "MQTT_RETAIN=1", "MQTT_DUP=0", "MQTT_MID=7"];
         assert_eq!(text_of(Vec::new()), known);
         let told = text_of(vec![
-            Property::PayloadFormatIndicator(1),
-            Property::MessageExpiryInterval(60),
-            Property::ContentType("text/plain".into()),
-            Property::ResponseTopic("r/s".into()),
-            Property::CorrelationData(Bytes::from_static(b"\0\xff")),
-            Property::SubscriptionIdentifier(5),
-            Property::UserProperty("trace-id".into(), "x y".into()),
-            Property::TopicAlias(3),
+            Property::number(PropertyId::PayloadFormatIndicator, 1),
+            Property::number(PropertyId::MessageExpiryInterval, 60),
+            Property::text(PropertyId::ContentType, "text/plain".into()),
+            Property::text(PropertyId::ResponseTopic, "r/s".into()),
+            Property::binary(PropertyId::CorrelationData, Bytes::from_static(b"\0\xff")),
+            Property::number(PropertyId::SubscriptionIdentifier, 5),
+            Property::user("trace-id".into(), "x y".into()),
+            Property::number(PropertyId::TopicAlias, 3),
         ]);
         let more = [
             "MQTT_PAYLOAD_FORMAT_INDICATOR=1",
@@ -132,12 +129,12 @@ mod tests {
 
     #[test]
     fn names_are_harmless_and_nothing_is_too_long() {
-        let user = |name: &str, value: String| Property::UserProperty(name.into(), value.into());
+        let user = |name: &str, value: String| Property::user(name.into(), value.into());
         let told = text_of(vec![
             user("LD_PRELOAD=x\n$(y) ü", "v".into()),
             user("", "nameless".into()),
             user("long", "x".repeat(65_536)),
-            Property::CorrelationData(Bytes::from(vec![0; 40_000])),
+            Property::binary(PropertyId::CorrelationData, Bytes::from(vec![0; 40_000])),
         ]);
         assert_eq!(told[5..], ["MQTT_USER_LD_PRELOAD_X___Y___=v", "MQTT_USER_=nameless"]);
         let many = text_of(vec![user("n", "x".repeat(60_000)); 100]);

@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use super::*;
 use crate::format::layout::Content;
-use crate::mqtt::property::Properties;
-use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::TopicName;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -33,13 +31,9 @@ fn stage_that(command: &str, jobs: usize, keep_going: bool) -> Stage {
 impl Stage {
     fn put(&mut self, number: u64, payload: impl Into<Bytes>) {
         let publish = Publish {
-            dup: false,
-            qos: QoS::AtMostOnce,
-            retain: false,
             topic: TopicName::new("a/b").ok(),
-            packet_id: None,
-            properties: Properties::default(),
             payload: payload.into(),
+            ..Publish::default()
         };
         self.commands.put(number, &publish).expect("payloads fit");
     }

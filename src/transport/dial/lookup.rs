@@ -6,6 +6,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
 
+use super::super::text::{io_words, uncapitalised};
 use super::Route;
 
 /// Which addresses of a name count.
@@ -137,6 +138,14 @@ fn alternating(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
         sorted.extend(other.pop());
     }
     sorted
+}
+
+/// What the resolver said, without what std puts before it.
+pub fn words(error: &io::Error) -> String {
+    let words = io_words(error);
+    words
+        .strip_prefix("failed to lookup address information: ")
+        .map_or_else(|| words.clone(), uncapitalised)
 }
 
 #[cfg(test)]

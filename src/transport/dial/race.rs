@@ -11,8 +11,8 @@ use rustix::io::{Errno, ioctl_fionbio};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{Attempt, DialError};
+use crate::transport::text::io_words;
 use crate::transport::wire::WRITE_TURN;
-use crate::transport::words::io_words;
 
 /// From one start to the next, while nothing is heard (RFC 8305 §5).
 const HEAD_START: Duration = Duration::from_millis(250);

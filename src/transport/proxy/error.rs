@@ -5,9 +5,9 @@ use std::io;
 
 use crate::transport::Phase;
 use crate::transport::dial::DialError;
+use crate::transport::text::io_words;
 use crate::transport::tls::TlsError;
-use crate::transport::upgrade::UpgradeError;
-use crate::transport::words::io_words;
+use crate::websocket::upgrade::UpgradeError;
 
 /// Why a proxy does not lead on.
 #[derive(Debug)]
@@ -113,15 +113,9 @@ impl ProxyError {
         let name = format!("the proxy {proxy}");
         match self {
             Self::Unreached(error) => format!("{name} was not reached: {error}"),
-            Self::Tls(error) => {
-                let error = error.to_string();
-                match error.strip_prefix("the server") {
-                    Some(rest) => format!("{name}{rest}"),
-                    None => format!("{name}: {error}"),
-                }
-            }
-            // The sentences about a server that does not upgrade are true of a proxy, too.
-            Self::Http(error) => error.to_string().replacen("the server", &name, 1),
+            Self::Tls(error) if error.names_peer() => error.told_of(&name).to_string(),
+            Self::Tls(error) => format!("{name}: {error}"),
+            Self::Http(error) => error.told_of(&name).to_string(),
             Self::Socks(fault) => format!("{name} {}", fault.words()),
             Self::Io(error) => match error.kind() {
                 io::ErrorKind::TimedOut => format!("{name} did not answer"),

@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use super::{Proxy, ProxyError, place};
 use crate::transport::endpoint::Endpoint;
 use crate::transport::log::Note;
-use crate::transport::upgrade::{Answer, USER_AGENT, basic, masked};
+use crate::websocket::upgrade::{Response, USER_AGENT, basic, masked};
 
 /// Asks for a tunnel to `endpoint`; returns what has already come through it.
 pub fn connect(
@@ -17,7 +17,7 @@ pub fn connect(
 ) -> Result<Vec<u8>, ProxyError> {
     let request = request(proxy, endpoint);
     note_head(note, '>', &request);
-    let mut answer = Answer::default();
+    let mut answer = Response::default();
     let result = converse(stream, &request, &mut answer);
     note_head(note, '<', answer.head());
     result
@@ -26,7 +26,7 @@ pub fn connect(
 fn converse(
     stream: &mut (impl Read + Write),
     request: &str,
-    answer: &mut Answer,
+    answer: &mut Response,
 ) -> Result<Vec<u8>, ProxyError> {
     // A proxy that is gone already may have said why.
     let sent = stream.write_all(request.as_bytes()).and_then(|()| stream.flush());

@@ -240,6 +240,12 @@ fn refusals_of_connect_have_their_words() {
     }
 }
 
+/// Through a proxy, as the default route goes.
+fn dialled(proxy: &Proxy, endpoint: &Endpoint, deadline: Instant) -> Result<Dialled, DialError> {
+    let (route, tls, note): (_, _, Note<'_>) = (&Route::default(), None, &|_| {});
+    Way { proxy, endpoint, route, tls, deadline, note }.dial()
+}
+
 #[test]
 fn a_silent_proxy_is_given_up_in_time_and_the_socket_is_as_before() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -247,7 +253,7 @@ fn a_silent_proxy_is_given_up_in_time_and_the_socket_is_as_before() {
     let proxy = Proxy::parse(&url).unwrap();
     let endpoint = Endpoint::parse("ws://h").unwrap();
     let deadline = Instant::now() + Duration::from_millis(100);
-    let error = dial(&proxy, &endpoint, &Route::default(), None, deadline, &|_| {}).unwrap_err();
+    let error = dialled(&proxy, &endpoint, deadline).unwrap_err();
     assert!(error.timed_out() && error.phase() == Phase::Proxy, "{error}");
     drop(listener.accept());
 
@@ -256,7 +262,7 @@ fn a_silent_proxy_is_given_up_in_time_and_the_socket_is_as_before() {
         let _ = stream.read(&mut [0; 1000]).unwrap();
         stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nx").unwrap();
     });
-    let dialled = dial(&proxy, &endpoint, &Route::default(), None, soon(), &|_| {}).unwrap();
+    let dialled = dialled(&proxy, &endpoint, soon()).unwrap();
     server.join().unwrap();
     assert_eq!(
         (dialled.early.as_slice(), dialled.socket.read_timeout().unwrap()),

@@ -1,5 +1,4 @@
-//! The client certificate and its key: read, compared, and shown to a server that asks. It must
-//! never decide whether the server is trusted.
+//! The client certificate and its key: read, compared, and shown to a server that asks.
 
 use std::fs;
 use std::path::Path;
@@ -14,9 +13,9 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::CertifiedKey;
 
 use super::TlsOptions;
+use super::certificate::public_key_of;
 use super::pem::PemFile;
 use super::setup_error::{Purpose, TlsSetupError};
-use super::x509;
 
 /// What the server made of client certificates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,8 +94,7 @@ fn is_foreign(certified: &CertifiedKey) -> bool {
     // Not by `CertifiedKey::keys_match`: it would refuse X.509 version 1, which servers take from
     // clients.
     let of_key = certified.key.public_key();
-    let of_certificate =
-        certified.cert.first().and_then(|certificate| x509::public_key_of(certificate));
+    let of_certificate = certified.cert.first().and_then(|certificate| public_key_of(certificate));
     of_key.zip(of_certificate).is_some_and(|(key, certificate)| key.as_ref() != certificate)
 }
 

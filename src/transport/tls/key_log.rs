@@ -1,12 +1,12 @@
-//! The file of TLS secrets with which Wireshark reads what was encrypted (`SSLKEYLOGFILE`). It must
-//! never be written unless the user asked for it.
+//! The file of TLS secrets with which Wireshark reads what was encrypted (`SSLKEYLOGFILE`).
 
-use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Mutex;
+
+use data_encoding::HEXLOWER;
 
 /// A file in the format of NSS, a line a secret.
 #[derive(Debug)]
@@ -23,13 +23,8 @@ impl KeyLog {
 
 impl rustls::KeyLog for KeyLog {
     fn log(&self, label: &str, client_random: &[u8], secret: &[u8]) {
-        let mut line = format!("{label} ");
-        let hex = |line: &mut String, bytes: &[u8]| {
-            bytes.iter().try_for_each(|byte| write!(line, "{byte:02x}")).is_ok()
-        };
-        let _ =
-            hex(&mut line, client_random) && write!(line, " ").is_ok() && hex(&mut line, secret);
-        line.push('\n');
+        let [client_random, secret] = [client_random, secret].map(|bytes| HEXLOWER.encode(bytes));
+        let line = format!("{label} {client_random} {secret}\n");
         // A full disk must not end the connection: the log is for looking on, and has no way to
         // complain.
         if let Ok(mut file) = self.0.lock() {

@@ -1,18 +1,14 @@
-//! TLS: what is trusted, what we show, and what went wrong in words. It never opens a connection
-//! and must never know what is spoken inside.
+//! TLS: which servers are trusted, which certificate we show, and what went wrong in words.
 
-mod certificate_facts;
-mod certificate_fault;
-mod diagnosis;
-mod fault;
-mod fingerprint;
+mod certificate;
+mod certificate_error;
+mod error;
 mod identity;
 mod key_log;
 mod pem;
 mod roots;
 mod setup_error;
 mod verify;
-mod x509;
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -26,10 +22,9 @@ use rustls::{ClientConfig, ClientConnection, SupportedProtocolVersion};
 /// What a server says when it ends the handshake.
 pub use rustls::AlertDescription as Alert;
 
-pub use certificate_facts::CertificateFacts;
-pub use certificate_fault::CertificateFault;
-pub use fault::{Plain, TlsError};
-pub use fingerprint::Fingerprint;
+pub use certificate::{CertificateFacts, Fingerprint};
+pub use certificate_error::CertificateFault;
+pub use error::{Plain, TlsError};
 pub use identity::{Asked, Identity};
 pub use setup_error::{Purpose, TlsSetupError};
 

@@ -1,4 +1,4 @@
-//! Certificates and keys out of PEM files. It must never know what they are used for.
+//! Certificates and keys out of PEM files.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use rustls::pki_types::pem::{self, PemObject, SectionKind};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
-use super::super::words::uncapitalised;
+use super::super::text::uncapitalised;
 use super::setup_error::{Purpose, TlsSetupError};
 
 /// What an encrypted private key begins with (RFC 7468 §11).

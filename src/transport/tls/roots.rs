@@ -1,4 +1,4 @@
-//! Which authorities are trusted. It must never know what a server shows.
+//! Which authorities are trusted.
 
 use std::env;
 use std::fs;
@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 
-use super::super::words::uncapitalised;
+use super::super::text::uncapitalised;
 use super::TlsOptions;
-use super::fault::TlsError;
+use super::error::TlsError;
 use super::pem::PemFile;
 use super::setup_error::{Purpose, TlsSetupError};
 

@@ -1,11 +1,10 @@
-//! What is wrong with the files and settings of TLS on this machine, in one line each. It must
-//! never know of a server.
+//! What is wrong with the files and settings of TLS on this machine, in one line each.
 
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use super::super::words::io_words;
+use super::super::text::io_words;
 
 /// Why TLS could not be set up: a mistake on this machine, not the server's.
 #[derive(Debug)]

@@ -1,5 +1,5 @@
-//! Which server is believed: by its chain, by its fingerprint, or whoever it is; always one that
-//! owns the key of the certificate it shows. It must never trust more than the user asked for.
+//! Which server is trusted: by its chain, by its fingerprint, or any; always one that owns the key of
+//! the certificate it shows.
 
 use std::sync::Arc;
 
@@ -15,10 +15,8 @@ use rustls::{
 };
 use x509_cert::der::Encode;
 
-use super::certificate_fault::CertificateFault;
-use super::diagnosis::Evidence;
-use super::fingerprint::Fingerprint;
-use super::x509::Certificate;
+use super::certificate::{Certificate, Fingerprint};
+use super::certificate_error::{CertificateFault, Evidence};
 
 /// What makes a certificate good.
 #[derive(Debug)]
@@ -82,43 +80,11 @@ impl Verifier {
     }
 
     /// The key of a certificate that the library does not read (X.509 version 1), where we are to
-    /// take any.
+    /// take any. In TLS 1.2 the library takes no key that stands alone.
     fn old_key(&self, certificate: &CertificateDer<'_>) -> Option<Certificate> {
         let is_lenient = !matches!(self.trust, Trust::Chain { .. });
         Certificate::read(certificate)
             .filter(|certificate| is_lenient && !certificate.is_version_3())
-    }
-
-    /// A signature of TLS 1.2 by a key that stands alone (RFC 5246 §7.4.3).
-    fn verify_old_tls12(
-        &self,
-        message: &[u8],
-        certificate: &Certificate,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let key = certificate.public_key();
-        let Ok(algorithm) = key.algorithm.to_der() else {
-            return Err(CertificateError::BadEncoding.into());
-        };
-        let of_scheme = self.algorithms.mapping.iter().find(|(scheme, _)| *scheme == signed.scheme);
-        let mut fitting = of_scheme.map_or(&[][..], |(_, algorithms)| *algorithms).iter();
-        // The TLS library names an algorithm without the outermost tag and length, here a byte
-        // each.
-        let verified = fitting.any(|known| {
-            algorithm.get(2..) == Some(known.public_key_alg_id().as_ref())
-                && known
-                    .verify_signature(
-                        key.subject_public_key.raw_bytes(),
-                        message,
-                        signed.signature(),
-                    )
-                    .is_ok()
-        });
-        if verified {
-            Ok(HandshakeSignatureValid::assertion())
-        } else {
-            Err(CertificateError::BadSignature.into())
-        }
     }
 }
 
@@ -157,11 +123,8 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        match self.old_key(cert) {
-            Some(old) => self.verify_old_tls12(message, &old, dss),
-            None => verify_tls12_signature(message, cert, dss, &self.algorithms),
-        }
-        .map_err(|error| self.explained(error, cert, &[]))
+        verify_tls12_signature(message, cert, dss, &self.algorithms)
+            .map_err(|error| self.explained(error, cert, &[]))
     }
 
     fn verify_tls13_signature(

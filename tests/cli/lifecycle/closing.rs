@@ -28,7 +28,6 @@ fn disconnected_afterwards(disconnect: &'static str, line: &str) {
 }
 
 #[test]
-#[ignore = "§2b"]
 fn a_disconnect_with_a_reason_says_that_the_message_was_not_taken() {
     disconnected_afterwards(
         "e0 87",
@@ -48,7 +47,6 @@ fn a_disconnect_with_a_reason_says_that_the_message_was_not_taken() {
 
 /// It comes with the Close frame, and after it nothing.
 #[test]
-#[ignore = "§2b"]
 fn a_disconnect_with_a_reason_after_the_answer_to_our_close() {
     let end = [packet("e0"), Step::Send("e0 87"), Step::Close(1000), Step::End];
     let mut script = connected_in_5([packet("30 <t> 00 'x'")]);
@@ -112,7 +110,6 @@ fn a_pubrec_after_disconnect_is_not_enough() {
 /// A broker that is behind has our PUBRECs to read before it comes to the end; a client that leaves
 /// after a second takes them with it.
 #[test]
-#[ignore = "§2b"]
 fn a_broker_that_makes_progress_is_waited_for() {
     let pause = || Step::Dally(Duration::from_millis(500));
     let mut script = connected([
@@ -209,13 +206,11 @@ fn clears_its_session_at<const N: usize>(steps: [Step; N]) {
 }
 
 #[test]
-#[ignore = "§2i"]
 fn a_quiet_server_does_not_hold_a_finished_pub_at_the_upgrade() {
     clears_its_session_at([Step::Request(&[]), Step::Gone]);
 }
 
 #[test]
-#[ignore = "§2i"]
 fn a_quiet_server_does_not_hold_a_finished_pub_at_connack() {
     clears_its_session_at([Step::Upgrade, packet("10 <MQTT> 04 02 *"), Step::Gone]);
 }

@@ -38,7 +38,6 @@ const V311: &str = "10 <MQTT> 04 *";
 const V31: &str = "10 <MQIsdp> 03 *";
 
 #[test]
-#[ignore = "§2f"]
 fn a_wrong_password_at_a_broker_without_mqtt_5() {
     // As 3.1.1 says it, as MQTT 5 says it, and without a word.
     for refusal in [Step::Send("20 00 01"), Step::Send("20 00 84 00"), Step::End] {
@@ -52,7 +51,6 @@ fn a_wrong_password_at_a_broker_without_mqtt_5() {
 }
 
 #[test]
-#[ignore = "§2f"]
 fn a_wrong_password_at_a_broker_with_the_oldest_version_only() {
     let first = try_with(V5, [Step::Send("20 00 01"), Step::Gone]);
     let second = try_with(V311, [Step::Send("20 00 01"), Step::Gone]);
@@ -63,7 +61,6 @@ fn a_wrong_password_at_a_broker_with_the_oldest_version_only() {
 /// The first name of the subprotocol is answered with 400, and with the second one CONNECT is
 /// refused.
 #[test]
-#[ignore = "§2f"]
 fn a_wrong_password_behind_the_other_subprotocol() {
     let bad = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
     let first =
@@ -74,7 +71,6 @@ fn a_wrong_password_behind_the_other_subprotocol() {
 
 /// A client id that the broker does not take.
 #[test]
-#[ignore = "§2f"]
 fn another_refusal_at_a_broker_without_mqtt_5() {
     let first = try_with(V5, [Step::Send("20 00 01"), Step::Gone]);
     let second = try_with(V311, [Step::Send("20 00 02"), Step::Gone]);
@@ -123,7 +119,6 @@ fn refused_with_a_hint(verb: &str, flags: &[&str], hint: &str) {
 }
 
 #[test]
-#[ignore = "§2f"]
 fn a_flag_that_needs_mqtt_5_is_named() {
     needs_mqtt_5("pub", &["-m", "x", "-D", "publish", "content-type", "text"], "-D");
     needs_mqtt_5("pub", &["-m", "x", "-x", "60"], "-x");
@@ -142,7 +137,6 @@ fn a_flag_that_needs_mqtt_5_is_named() {
 
 /// A password without a user name: what is missing is `-u`.
 #[test]
-#[ignore = "§2f"]
 fn a_password_that_needs_mqtt_5_is_named() {
     let hint = "a password without a user name needs MQTT 5: give one with -u";
     refused_with_a_hint("pub", &["-m", "x", "-P", "s3cret"], hint);

@@ -49,7 +49,6 @@ const SECOND: &str =
     "mqttws: publishing to t: message 2 refused: in doubt: the broker has lost the session\n";
 
 #[test]
-#[ignore = "§2a"]
 fn a_message_of_m() {
     for version in ["5", "311"] {
         ends(version, &["x"], &["-t", "t", "-m", "x"], "", ONE);
@@ -57,7 +56,6 @@ fn a_message_of_m() {
 }
 
 #[test]
-#[ignore = "§2a"]
 fn a_message_from_stdin() {
     for version in ["5", "311"] {
         ends(version, &["x"], &["-t", "t", "-s"], "x", ONE);
@@ -65,7 +63,6 @@ fn a_message_from_stdin() {
 }
 
 #[test]
-#[ignore = "§2a"]
 fn a_message_from_a_file() {
     let folder = Folder::new();
     let file = folder.write("x", "x");
@@ -75,7 +72,6 @@ fn a_message_from_a_file() {
 }
 
 #[test]
-#[ignore = "§2a"]
 fn an_empty_message() {
     for version in ["5", "311"] {
         ends(version, &[""], &["-t", "t", "-n"], "", ONE);
@@ -83,7 +79,6 @@ fn an_empty_message() {
 }
 
 #[test]
-#[ignore = "§2a"]
 fn lines() {
     let both = [FIRST, SECOND].concat();
     for version in ["5", "311"] {
@@ -95,7 +90,6 @@ fn lines() {
 }
 
 #[test]
-#[ignore = "§2a"]
 fn records() {
     let line = "mqttws: publishing: message 1 refused: in doubt: the broker has lost the session\n";
     for version in ["5", "311"] {
@@ -104,7 +98,6 @@ fn records() {
 }
 
 #[test]
-#[ignore = "§2a"]
 fn a_repeated_message() {
     for version in ["5", "311"] {
         ends(

@@ -58,7 +58,6 @@ impl Secure {
 }
 
 #[test]
-#[ignore = "§2c"]
 fn a_changed_byte_in_tls_is_a_lost_connection() {
     let secure = Secure::new();
     let broker = secure.breaks_and_is_mended([
@@ -70,7 +69,6 @@ fn a_changed_byte_in_tls_is_a_lost_connection() {
 }
 
 #[test]
-#[ignore = "§2c"]
 fn an_alert_that_a_byte_was_changed_is_a_lost_connection() {
     let secure = Secure::new();
     let mut script = secure.over_tls(subscribed([Step::Misread, Step::Reconnect]));
@@ -81,7 +79,6 @@ fn an_alert_that_a_byte_was_changed_is_a_lost_connection() {
 }
 
 #[test]
-#[ignore = "§2c"]
 fn a_changed_byte_is_told_as_what_it_is() {
     let secure = Secure::new();
     let broker = secure.breaks_and_is_mended([Step::Garbled("30 <t> 'wrong'"), Step::Gone]);
@@ -98,7 +95,6 @@ fn a_changed_byte_is_told_as_what_it_is() {
 
 /// Exit code 4 is for who was never connected.
 #[test]
-#[ignore = "§2c"]
 fn a_changed_byte_that_is_not_to_be_mended() {
     let secure = Secure::new();
     let broker =
@@ -109,7 +105,6 @@ fn a_changed_byte_that_is_not_to_be_mended() {
 
 /// What is not acknowledged when it breaks is published again.
 #[test]
-#[ignore = "§2c"]
 fn a_publisher_goes_on_after_a_changed_byte() {
     let secure = Secure::new();
     let begin = |steps: Vec<Step>| {
@@ -129,7 +124,6 @@ fn a_publisher_goes_on_after_a_changed_byte() {
 
 /// A handshake that breaks on the way is one more loss, not the end.
 #[test]
-#[ignore = "§2c"]
 fn a_handshake_that_breaks_while_a_connection_is_made_again() {
     let secure = Secure::new();
     let mut script = secure.over_tls(subscribed([Step::End, Step::Reconnect]));

@@ -51,7 +51,6 @@ const ONE: &str = "mqttws: publishing to a b: the server ended three connections
      message (topic a b, QoS 1); it may forbid its topic, QoS, retain flag or size";
 
 #[test]
-#[ignore = "§2e"]
 fn a_message_that_the_server_never_takes_is_given_up_after_three_rounds() {
     for ending in [FIN, CLOSE] {
         let script = rounds("311", 3, &[".. <a b> id 'x'"], ending);
@@ -68,7 +67,6 @@ fn a_message_that_the_server_never_takes_is_given_up_after_three_rounds() {
 
 /// NATS takes no QoS 2.
 #[test]
-#[ignore = "§2e"]
 fn a_quality_of_service_that_the_server_never_takes() {
     // A session of QoS 2 lasts, and is not there when it is connected to again.
     let folder = Folder::new();
@@ -271,7 +269,6 @@ fn subscribe(count: usize, steps: fn() -> Vec<Step>) -> Outcome {
 
 /// AWS: more than eight filters. It is told once, and there is always a next try.
 #[test]
-#[ignore = "§2e"]
 fn a_server_that_ends_each_connection_at_subscribe_is_explained_once() {
     let outcome = subscribe(5, || vec![packet("82 id <t> 00")]);
     assert_eq!(
@@ -284,7 +281,6 @@ fn a_server_that_ends_each_connection_at_subscribe_is_explained_once() {
 
 /// Two clients with one id take the session from each other: before MQTT 5 the server only closes.
 #[test]
-#[ignore = "§2e"]
 fn a_server_that_ends_each_connection_after_suback_is_explained_once() {
     let outcome = subscribe(4, || vec![packet("82 id <t> 00"), Step::Send("90 id 00")]);
     assert_eq!(
@@ -307,7 +303,6 @@ fn two_rounds_are_not_explained() {
 }
 
 #[test]
-#[ignore = "§2e"]
 fn the_number_of_tries_still_counts() {
     let mut script = Vec::new();
     for round in 0..4 {
@@ -349,7 +344,6 @@ fn ends_after(silences: &[u64]) -> String {
 const IDLE_LIMIT: &str = "an idle limit on the way? try -k";
 
 #[test]
-#[ignore = "§2e"]
 fn an_idle_limit_on_the_way_is_suspected_at_the_second_time() {
     let stderr = ends_after(&[2000, 2000]);
     assert_eq!(stderr.matches(IDLE_LIMIT).count(), 1, "{stderr}");

@@ -15,7 +15,6 @@ use super::states::{Server, connecting, reconnecting};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_mqttws");
 
 #[test]
-#[ignore = "§2j"]
 fn an_endless_sub_is_done() {
     let broker = Broker::start(until_goodbye(subscribed([Step::Send("30 <t> 'x'")])));
     let mut sub = Program::new(["sub", &broker.url(), "-V", "311", "-t", "t"]).spawn();
@@ -25,7 +24,6 @@ fn an_endless_sub_is_done() {
 }
 
 #[test]
-#[ignore = "§2j"]
 fn a_sub_that_waits_for_a_count_is_not_done() {
     let broker = Broker::start(until_goodbye(subscribed([Step::Send("30 <t> 'x'")])));
     let mut sub = Program::new(["sub", &broker.url(), "-V", "311", "-t", "t", "-C", "2"]).spawn();
@@ -35,7 +33,6 @@ fn a_sub_that_waits_for_a_count_is_not_done() {
 }
 
 #[test]
-#[ignore = "§2j"]
 fn a_pub_that_waits_for_an_acknowledgement_is_not_done() {
     let broker = Broker::start(until_goodbye(connected([packet("32 <t> id 'one'"), Step::Tell])));
     let program =
@@ -49,7 +46,6 @@ fn a_pub_that_waits_for_an_acknowledgement_is_not_done() {
 }
 
 #[test]
-#[ignore = "§2j"]
 fn an_endless_ping_is_done() {
     let broker = Broker::start(until_goodbye(connected([packet("c0"), Step::Send("d0")])));
     let mut ping = Program::new(["ping", &broker.url(), "-V", "311", "--interval", "60"]).spawn();
@@ -60,7 +56,6 @@ fn an_endless_ping_is_done() {
 }
 
 #[test]
-#[ignore = "§2j"]
 fn a_connection_that_is_being_made_is_given_up() {
     for state in connecting() {
         let Server { name, url, broker } = state.server();
@@ -74,7 +69,6 @@ fn a_connection_that_is_being_made_is_given_up() {
 }
 
 #[test]
-#[ignore = "§2j"]
 fn a_connection_that_is_made_again_is_given_up() {
     for state in reconnecting() {
         let Server { name, url, broker } = state.server();
@@ -104,7 +98,6 @@ fn a_connection_that_is_made_again_is_given_up() {
 }
 
 #[test]
-#[ignore = "§2j"]
 fn serve_ends() {
     let mut serve = Program::new(["serve", "-p", "0"]).spawn();
     let url = serve.wait_for_line(|line| line.starts_with("ws://"));
@@ -120,7 +113,6 @@ fn pipe(folder: &Folder) -> String {
 }
 
 #[test]
-#[ignore = "§2j"]
 fn commands_of_exec_are_not_left_running() {
     let folder = Folder::new();
     let path = pipe(&folder);
@@ -142,7 +134,6 @@ fn commands_of_exec_are_not_left_running() {
 
 /// It is SIGHUP that they get, as they get SIGINT and SIGTERM.
 #[test]
-#[ignore = "§2j"]
 fn commands_of_exec_learn_which_signal_it_was() {
     let mut script = connected([packet("82 id <t> 01"), Step::Send("90 id 01; 32 <t> 00 07 'x'")]);
     script.extend([packet("e0"), Step::Close(1000), Step::Gone]);

@@ -40,7 +40,6 @@ const FALLBACK: &str = "mqttws: warning: connected with MQTT 3.1.1 and subprotoc
      try failed: no CONNACK to MQTT 5 within 0.5 s; -V 311 leaves that try out";
 
 #[test]
-#[ignore = "§2g"]
 fn the_next_older_version_is_tried_after_a_third_of_the_time() {
     let broker = Broker::start(script([silent(V5), takes(V311)]));
     publish(&broker, &[]).expect(0, "", &[FALLBACK, "\n"].concat());
@@ -48,7 +47,6 @@ fn the_next_older_version_is_tried_after_a_third_of_the_time() {
 }
 
 #[test]
-#[ignore = "§2g"]
 fn the_oldest_version_is_tried_last() {
     let broker = Broker::start(script([silent(V5), silent(V311), takes(V31)]));
     let outcome = publish(&broker, &[]);
@@ -61,7 +59,6 @@ fn the_oldest_version_is_tried_last() {
 
 /// A subscriber gets its messages as if nothing had been.
 #[test]
-#[ignore = "§2g"]
 fn a_subscriber_falls_back_too() {
     let answers = [
         Step::Upgrade,
@@ -78,14 +75,12 @@ fn a_subscriber_falls_back_too() {
 
 /// `--quiet` leaves the warning out.
 #[test]
-#[ignore = "§2g"]
 fn a_quiet_fallback() {
     let broker = Broker::start(script([silent(V5), takes(V311)]));
     publish(&broker, &["--quiet"]).expect(0, "", "");
 }
 
 #[test]
-#[ignore = "§2g"]
 fn when_every_version_is_met_by_silence_the_first_is_told() {
     let last = vec![Step::Upgrade, packet(V31), Step::Gone];
     let broker = Broker::start_watchful(script([silent(V5), silent(V311), last]));
@@ -99,7 +94,6 @@ fn when_every_version_is_met_by_silence_the_first_is_told() {
 
 /// What the older version meets comes further than silence.
 #[test]
-#[ignore = "§2g"]
 fn a_refusal_of_the_older_version_is_told() {
     let refused = vec![Step::Upgrade, packet(V311), Step::Send("20 00 05"), Step::Gone];
     let broker = Broker::start_watchful(script([silent(V5), refused]));

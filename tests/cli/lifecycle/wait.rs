@@ -33,7 +33,6 @@ fn ends_before_it_takes(count: usize) -> Broker {
 
 /// 14 tries with at most half a second between them: 6.5 of 10 s.
 #[test]
-#[ignore = "§2d"]
 fn there_is_a_try_at_least_every_half_second() {
     let broker = ends_before_it_takes(13);
     publish(&broker.url(), "10", &["--quiet"]).run().expect(0, "", "");
@@ -42,7 +41,6 @@ fn there_is_a_try_at_least_every_half_second() {
 
 /// Even where `--reconnect-delay` asks for longer pauses: those are for connections that were lost.
 #[test]
-#[ignore = "§2d"]
 fn a_long_reconnect_delay_does_not_lengthen_the_pauses() {
     let broker = ends_before_it_takes(3);
     publish(&broker.url(), "10", &["--quiet", "--reconnect-delay", "60"]).run().expect(0, "", "");
@@ -51,7 +49,6 @@ fn a_long_reconnect_delay_does_not_lengthen_the_pauses() {
 
 /// Its port is closed at first, as that of a server that starts.
 #[test]
-#[ignore = "§2d"]
 fn a_server_that_comes_late_is_found() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -83,7 +80,6 @@ fn hostile() -> (String, Arc<AtomicUsize>) {
 }
 
 #[test]
-#[ignore = "§2d"]
 fn the_last_try_comes_at_the_very_end() {
     let (url, count) = hostile();
     let outcome = publish(&url, "2", &["--quiet"]).run();
@@ -95,7 +91,6 @@ fn the_last_try_comes_at_the_very_end() {
 
 /// Where nothing listens a try takes no time; the one at the very end is made, too.
 #[test]
-#[ignore = "§2d"]
 fn a_closed_port_is_tried_until_the_end() {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let outcome = publish(&format!("ws://{address}/mqtt"), "1.5", &["--quiet"]).run();
@@ -105,7 +100,6 @@ fn a_closed_port_is_tried_until_the_end() {
 
 /// The server takes the connection and says nothing: the try is cut to what is left.
 #[test]
-#[ignore = "§2d"]
 fn a_silent_port_is_not_waited_for_longer() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("ws://{}/mqtt", listener.local_addr().unwrap());
@@ -115,7 +109,6 @@ fn a_silent_port_is_not_waited_for_longer() {
 }
 
 #[test]
-#[ignore = "§2d"]
 fn a_broker_without_a_connack_is_not_waited_for_longer() {
     let broker = Broker::start(vec![Step::Upgrade, packet("10 *"), Step::Gone]);
     let running = publish(&broker.url(), "1", &["--quiet"]).spawn();

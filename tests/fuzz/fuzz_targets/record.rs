@@ -25,15 +25,7 @@ fuzz_target!(|data: &[u8]| {
 
 fn message(record: Record) -> Publish {
     let qos = record.qos.unwrap_or_default();
-    Publish {
-        dup: false,
-        qos,
-        retain: record.retain.unwrap_or_default(),
-        topic: record.topic,
-        packet_id: PacketId::new(7).filter(|_| qos > QoS::AtMostOnce),
-        properties: record.properties,
-        payload: record.payload,
-    }
+    Publish { qos, retain: record.retain.unwrap_or_default(), packet_id: PacketId::new(7).filter(|_| qos > QoS::AtMostOnce), properties: record.properties, topic: record.topic, payload: record.payload, ..Publish::default() }
 }
 
 fn there_and_back(publish: &Publish) {

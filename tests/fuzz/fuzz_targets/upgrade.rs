@@ -1,9 +1,11 @@
-//! Answers to the upgrade: however they are cut they mean the same, a verdict comes before memory
-//! is full, and what is said about them drives no terminal.
+//! Responses to the upgrade: however they are cut they mean the same, a verdict comes before memory
+//! is full, and what is said about them is one line of bounded length once it is escaped.
 #![no_main]
 
+use bytes::BytesMut;
 use libfuzzer_sys::fuzz_target;
-use mqttws_fuzz::transport::upgrade::{Answer, Foreign, HEAD_LIMIT, Offer, UpgradeError};
+use mqttws_fuzz::format::escape::escape_line;
+use mqttws_fuzz::websocket::upgrade::{HEAD_LIMIT, NotHttp, Offer, Response, UpgradeError};
 
 /// How much of a body is read.
 const BODY_LIMIT: usize = 4096;
@@ -15,7 +17,7 @@ fuzz_target!(|data: &[u8]| {
     let [strict, data @ ..] = data else { return };
     let (request, key, subprotocols) = (String::new(), KEY.to_owned(), vec!["mqtt".to_owned()]);
     let offer = Offer { request, key, subprotocols, strict: strict % 2 == 1 };
-    let (mut whole, mut dripped) = (Answer::default(), Answer::default());
+    let (mut whole, mut dripped) = (Response::default(), Response::default());
     let expected = whole.feed(data, &offer);
     let mut left = data.iter();
     let mut verdicts = left.by_ref().map(|byte| dripped.feed(&[*byte], &offer));
@@ -42,7 +44,7 @@ fuzz_target!(|data: &[u8]| {
 /// body.
 fn without_chance(error: UpgradeError, data: &[u8]) -> UpgradeError {
     match error {
-        UpgradeError::NotHttp(_) => UpgradeError::NotHttp(Foreign::Http2),
+        UpgradeError::NotHttp(_) => UpgradeError::NotHttp(NotHttp::Http2),
         UpgradeError::Status(mut refusal) if data.len() > BODY_LIMIT => {
             refusal.body = None;
             UpgradeError::Status(refusal)
@@ -52,12 +54,15 @@ fn without_chance(error: UpgradeError, data: &[u8]) -> UpgradeError {
 }
 
 /// A server that never comes to an end is refused in time.
-fn assert_bounded(mut answer: Answer, data: &[u8], offer: &Offer) {
+fn assert_bounded(mut answer: Response, data: &[u8], offer: &Offer) {
     let more: Vec<u8> = data.iter().copied().cycle().take(HEAD_LIMIT + 2 * BODY_LIMIT).collect();
     let verdict = more.chunks(1000).map(|piece| answer.feed(piece, offer)).find(|found| *found != Ok(None));
     assert!(data.is_empty() || verdict.is_some());
 }
 
+/// What `text` is as part of a line on stderr.
 fn assert_harmless(text: &str) {
-    assert!(!text.chars().any(char::is_control), "{text:?}");
+    let mut line = BytesMut::new();
+    escape_line(text.as_bytes(), &mut line);
+    assert!(line.len() < 16 * 1024 && !line.iter().any(u8::is_ascii_control), "{text:?}");
 }

@@ -48,7 +48,7 @@ impl Flaky {
         world.lose(self.id);
         let mut again = persistent(self.version, "to");
         if self.version == Version::V5 {
-            again.properties.push(Property::ReceiveMaximum(random.u16(1..10)));
+            again.properties.push(Property::number(PropertyId::ReceiveMaximum, random.u32(1..10)));
         }
         let (id, present) = world.join(again);
         assert!(present);
@@ -141,11 +141,13 @@ fn any_publish(random: &mut Rng, version: Version, id: PacketId) -> Packet {
     publish.packet_id = publish.packet_id.map(|_| id);
     publish.retain = random.bool();
     if version == Version::V5 && random.bool() {
-        publish.properties.push(Property::TopicAlias(random.u16(..20)));
+        publish.properties.push(Property::number(PropertyId::TopicAlias, random.u32(..20)));
         if random.bool() {
             publish.topic = None;
         }
-        publish.properties.push(Property::MessageExpiryInterval(random.u32(..20)));
+        publish
+            .properties
+            .push(Property::number(PropertyId::MessageExpiryInterval, random.u32(..20)));
     }
     Packet::Publish(publish)
 }
@@ -156,11 +158,15 @@ fn any_connect(random: &mut Rng, version: Version) -> Connect {
     connect.keep_alive = random.u16(..30);
     connect.will = random.bool().then(|| will("gone"));
     if version == Version::V5 {
-        connect.properties.push(Property::SessionExpiryInterval(random.u32(..30)));
-        connect.properties.push(Property::ReceiveMaximum(random.u16(1..4)));
-        connect.properties.push(Property::MaximumPacketSize(random.u32(1..200)));
+        connect
+            .properties
+            .push(Property::number(PropertyId::SessionExpiryInterval, random.u32(..30)));
+        connect.properties.push(Property::number(PropertyId::ReceiveMaximum, random.u32(1..4)));
+        connect
+            .properties
+            .push(Property::number(PropertyId::MaximumPacketSize, random.u32(1..200)));
         if let Some(will) = &mut connect.will {
-            will.properties.push(Property::WillDelayInterval(random.u32(..30)));
+            will.properties.push(Property::number(PropertyId::WillDelayInterval, random.u32(..30)));
         }
     }
     connect

@@ -83,7 +83,8 @@ fn versions_that_we_do_not_speak() {
 #[test]
 fn authentication_methods_are_refused() {
     let mut world = World::new();
-    let properties = Properties(vec![Property::AuthenticationMethod("SCRAM-SHA-256".into())]);
+    let properties =
+        Properties(vec![Property::text(PropertyId::AuthenticationMethod, "SCRAM-SHA-256".into())]);
     let id = world.dial(Connect { properties, ..connect(Version::V5, "id") });
     assert_eq!((world.got(id), world.end(id)), (connack(0x8c), Some(End::Refused)));
 }
@@ -134,7 +135,7 @@ fn packets_that_only_servers_send() {
         }),
         connack(0).remove(0),
         Packet::Publish(Publish {
-            properties: Properties(vec![Property::SubscriptionIdentifier(1)]),
+            properties: Properties(vec![Property::number(PropertyId::SubscriptionIdentifier, 1)]),
             ..publish("a", "x", QoS::AtMostOnce)
         }),
     ] {

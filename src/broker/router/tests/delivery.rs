@@ -75,7 +75,8 @@ fn subscription_identifiers_of_all_that_match() {
     let to = world.client(Version::V5, "to");
     world.send(to, retained("a/b", "kept"));
     for (filter, identifier) in [("a/#", 1), ("+/b", 268_435_455), ("other", 3)] {
-        let properties = Properties(vec![Property::SubscriptionIdentifier(identifier)]);
+        let properties =
+            Properties(vec![Property::number(PropertyId::SubscriptionIdentifier, identifier)]);
         world.subscribe_with(to, subscription(filter, QoS::AtMostOnce), properties);
     }
     world.publish(to, "a/b", "x", QoS::AtMostOnce);
@@ -95,12 +96,12 @@ fn subscription_identifiers_of_all_that_match() {
 #[test]
 fn properties_are_forwarded_to_those_who_know_them() {
     let properties = Properties(vec![
-        Property::PayloadFormatIndicator(1),
-        Property::ContentType("text/plain".into()),
-        Property::ResponseTopic("r".into()),
-        Property::CorrelationData(Bytes::from_static(&[0, 255])),
-        Property::UserProperty("k".into(), "v".into()),
-        Property::UserProperty("k".into(), "w".into()),
+        Property::number(PropertyId::PayloadFormatIndicator, 1),
+        Property::text(PropertyId::ContentType, "text/plain".into()),
+        Property::text(PropertyId::ResponseTopic, "r".into()),
+        Property::binary(PropertyId::CorrelationData, Bytes::from_static(&[0, 255])),
+        Property::user("k".into(), "v".into()),
+        Property::user("k".into(), "w".into()),
     ]);
     let mut world = World::new();
     let new = world.subscriber(Version::V5, "new", "#", QoS::AtMostOnce);
@@ -181,7 +182,7 @@ fn publishers_learn_that_nobody_listens() {
 #[test]
 fn topic_aliases() {
     let alias = |topic: Option<&'static str>, alias| {
-        let properties = Properties(vec![Property::TopicAlias(alias)]);
+        let properties = Properties(vec![Property::number(PropertyId::TopicAlias, alias)]);
         let topic = topic.map(|topic| TopicName::new(topic).unwrap());
         Packet::Publish(Publish { topic, properties, ..publish("x", "p", QoS::AtMostOnce) })
     };
@@ -219,7 +220,8 @@ fn messages_expire() {
     world.lose(to);
     let from = world.client(Version::V5, "from");
     for (payload, expiry, retain) in [("short", 5, false), ("long", 60, true)] {
-        let properties = Properties(vec![Property::MessageExpiryInterval(expiry)]);
+        let properties =
+            Properties(vec![Property::number(PropertyId::MessageExpiryInterval, expiry)]);
         let message = Publish { retain, properties, ..publish("a", payload, QoS::AtLeastOnce) };
         world.send(from, Packet::Publish(message));
     }
@@ -245,7 +247,10 @@ fn messages_expire() {
 #[test]
 fn packets_that_are_too_large_for_a_client_count_as_sent() {
     let mut world = World::new();
-    let properties = Properties(vec![Property::MaximumPacketSize(20), Property::ReceiveMaximum(1)]);
+    let properties = Properties(vec![
+        Property::number(PropertyId::MaximumPacketSize, 20),
+        Property::number(PropertyId::ReceiveMaximum, 1),
+    ]);
     let (to, _) = world.join(Connect { properties, ..connect(Version::V5, "to") });
     world.subscribe(to, subscription("a", QoS::AtLeastOnce));
     let from = world.client(Version::V3_1_1, "from");

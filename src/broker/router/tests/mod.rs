@@ -19,7 +19,7 @@ use crate::mqtt::packet::{
     Ack, Connect, Credentials, Decoder, Disconnect, Packet, PacketId, Publish, Subscribe,
     Subscription, Will,
 };
-use crate::mqtt::property::{Properties, Property};
+use crate::mqtt::property::{Properties, Property, PropertyId};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::topic::{TopicFilter, TopicName};
@@ -244,7 +244,7 @@ fn connect(version: Version, client_id: &'static str) -> Connect {
 /// A CONNECT for a session that outlives its connections.
 fn persistent(version: Version, client_id: &'static str) -> Connect {
     let properties = match version {
-        Version::V5 => Properties(vec![Property::SessionExpiryInterval(3600)]),
+        Version::V5 => Properties(vec![Property::number(PropertyId::SessionExpiryInterval, 3600)]),
         _ => Properties::default(),
     };
     Connect { clean_start: false, properties, ..connect(version, client_id) }
@@ -262,13 +262,9 @@ fn will(payload: &'static str) -> Will {
 
 fn publish(topic: &'static str, payload: &'static str, qos: QoS) -> Publish {
     Publish {
-        dup: false,
         qos,
-        retain: false,
-        topic: Some(TopicName::new(topic).unwrap()),
         packet_id: (qos != QoS::AtMostOnce).then(|| packet_id(7)),
-        properties: Properties::default(),
-        payload: Bytes::from_static(payload.as_bytes()),
+        ..Publish::new(TopicName::new(topic).unwrap(), Bytes::from_static(payload.as_bytes()))
     }
 }
 

@@ -54,7 +54,7 @@ fn once_inbound_is_exactly_once() {
 fn the_client_receive_maximum_is_obeyed() {
     for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
         let mut world = World::new();
-        let properties = Properties(vec![Property::ReceiveMaximum(3)]);
+        let properties = Properties(vec![Property::number(PropertyId::ReceiveMaximum, 3)]);
         let (to, _) = world.join(Connect { properties, ..connect(Version::V5, "to") });
         world.subscribe(to, subscription("a", qos));
         let from = world.client(Version::V5, "from");
@@ -134,7 +134,7 @@ fn what_is_sent_again_obeys_the_new_receive_maximum() {
     flood(&mut world, from, QoS::AtLeastOnce, 5);
     world.lose(to);
     let mut again = persistent(Version::V5, "to");
-    again.properties.push(Property::ReceiveMaximum(2));
+    again.properties.push(Property::number(PropertyId::ReceiveMaximum, 2));
     let (to, _) = world.join(again);
     assert_eq!(world.messages(to), ["a 0 1 d", "a 1 1 d"]);
     world.send(to, Packet::PubAck(Ack::success(packet_id(1))));

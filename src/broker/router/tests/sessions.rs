@@ -55,7 +55,8 @@ fn a_session_that_never_expires() {
         let mut world = World::new();
         let mut begin = persistent(version, "id");
         if version == Version::V5 {
-            begin.properties = Properties(vec![Property::SessionExpiryInterval(u32::MAX)]);
+            begin.properties =
+                Properties(vec![Property::number(PropertyId::SessionExpiryInterval, u32::MAX)]);
         }
         let (id, _) = world.join(begin.clone());
         world.lose(id);
@@ -68,7 +69,8 @@ fn a_session_that_never_expires() {
 #[test]
 fn disconnect_changes_the_expiry_but_not_from_zero() {
     let leave = |seconds| {
-        let properties = Properties(vec![Property::SessionExpiryInterval(seconds)]);
+        let properties =
+            Properties(vec![Property::number(PropertyId::SessionExpiryInterval, seconds)]);
         Packet::Disconnect(Disconnect { code: ReasonCode::SUCCESS, properties })
     };
     let mut world = World::new();
@@ -163,10 +165,11 @@ fn a_will_can_wait() {
     let to = world.subscriber(Version::V5, "to", "will", QoS::AtMostOnce);
     let delayed = |delay, expiry| {
         let will = Will {
-            properties: Properties(vec![Property::WillDelayInterval(delay)]),
+            properties: Properties(vec![Property::number(PropertyId::WillDelayInterval, delay)]),
             ..will("gone")
         };
-        let properties = Properties(vec![Property::SessionExpiryInterval(expiry)]);
+        let properties =
+            Properties(vec![Property::number(PropertyId::SessionExpiryInterval, expiry)]);
         Connect {
             will: Some(will),
             properties,

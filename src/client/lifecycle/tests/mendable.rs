@@ -21,7 +21,7 @@ fn of_ours() {
 #[test]
 fn of_dialling() {
     let lookup = DialError::Lookup { host: "a".to_owned(), error: io::ErrorKind::NotFound.into() };
-    let refusal = Refusal { status: 407, ..Refusal::default() };
+    let refusal = HttpResponse { status: 407, ..HttpResponse::default() };
     let error = Box::new(ProxyError::Http(UpgradeError::Status(Box::new(refusal))));
     let proxy = DialError::Proxy { proxy: "p".to_owned(), error };
     check([

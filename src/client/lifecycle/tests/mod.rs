@@ -17,8 +17,8 @@ use crate::mqtt::packet::{ConnAck, Disconnect};
 use crate::mqtt::property::Properties;
 use crate::mqtt::reason::ReasonCode;
 use crate::transport::dial::{Attempt as DialAttempt, DialError};
-use crate::transport::upgrade::{Refusal, UpgradeError};
-use crate::transport::websocket::WebSocketError;
+use crate::websocket::WebSocketError;
+use crate::websocket::upgrade::{HttpResponse, UpgradeError};
 
 /// A lifecycle and its clock.
 pub struct World {
@@ -159,12 +159,12 @@ pub fn fail(error: Error) -> Input {
 
 /// FIN without a word.
 pub fn fin() -> Error {
-    Error::Lost(WebSocketError::Ended { cause: None }.into())
+    Error::Lost(transport::Error::Ended { cause: None })
 }
 
 pub fn reset() -> Error {
     let cause = Some(io::ErrorKind::ConnectionReset.into());
-    Error::Lost(WebSocketError::Ended { cause }.into())
+    Error::Lost(transport::Error::Ended { cause })
 }
 
 pub fn close_frame(code: u16) -> Error {
@@ -186,7 +186,7 @@ pub fn refused(code: u8) -> Error {
 }
 
 pub fn refused_silently() -> Error {
-    Error::RefusedSilently(WebSocketError::Ended { cause: None }.into())
+    Error::RefusedSilently(transport::Error::Ended { cause: None })
 }
 
 pub fn unreached() -> Error {
@@ -197,13 +197,13 @@ pub fn unreached() -> Error {
 }
 
 pub fn status(status: u16) -> Error {
-    let refusal = Refusal { status, ..Refusal::default() };
+    let refusal = HttpResponse { status, ..HttpResponse::default() };
     Error::Transport(UpgradeError::Status(Box::new(refusal)).into())
 }
 
 pub fn redirect(location: &str) -> Error {
     let location = Some(location.to_owned());
-    let refusal = Refusal { status: 302, location, ..Refusal::default() };
+    let refusal = HttpResponse { status: 302, location, ..HttpResponse::default() };
     Error::Transport(UpgradeError::Status(Box::new(refusal)).into())
 }
 

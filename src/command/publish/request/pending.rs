@@ -88,18 +88,15 @@ impl Pending {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mqtt::property::{Properties, Property};
+    use crate::mqtt::property::{Properties, Property, PropertyId};
 
     fn answer(correlation: Option<&'static [u8]>, retain: bool) -> Publish {
-        let data = correlation.map(|data| Property::CorrelationData(Bytes::from_static(data)));
+        let data = correlation
+            .map(|data| Property::binary(PropertyId::CorrelationData, Bytes::from_static(data)));
         Publish {
-            dup: false,
-            qos: QoS::AtMostOnce,
             retain,
-            topic: None,
-            packet_id: None,
             properties: data.into_iter().collect::<Properties>(),
-            payload: Bytes::new(),
+            ..Publish::default()
         }
     }
 

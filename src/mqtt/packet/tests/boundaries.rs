@@ -1,20 +1,12 @@
 //! Both sides of every limit.
 
 use super::*;
-use crate::mqtt::packet::reader::variable_byte_integer;
-use crate::mqtt::packet::writer::{put_variable_byte_integer, variable_byte_integer_len};
+use crate::mqtt::packet::data::variable_byte_integer;
+use crate::mqtt::packet::data::{put_variable_byte_integer, variable_byte_integer_len};
 
 /// A PUBLISH of this remaining length.
 fn publish(remaining: usize) -> Packet {
-    Packet::Publish(Publish {
-        dup: false,
-        qos: QoS::AtMostOnce,
-        retain: false,
-        topic: Some(topic("t")),
-        packet_id: None,
-        properties: none(),
-        payload: Bytes::from(vec![b'x'; remaining - 3]),
-    })
+    Packet::Publish(Publish::new(topic("t"), Bytes::from(vec![b'x'; remaining - 3])))
 }
 
 #[test]
@@ -89,7 +81,7 @@ fn strings_have_up_to_65535_bytes() {
             client_id: "c".repeat(length).into(),
             will: None,
             credentials: Credentials { username: Some("u".repeat(length).into()), password: None },
-            properties: properties([Property::UserProperty("k".repeat(length).into(), "".into())]),
+            properties: properties([Property::user("k".repeat(length).into(), "".into())]),
         }));
         assert_eq!(decode(Version::V5, &encode(&packet, Version::V5)), Ok(Some(packet)));
     }
@@ -109,11 +101,13 @@ fn what_is_too_long_is_not_half_written() {
         properties: none(),
     };
     let Packet::Publish(publish) = publish(10) else { unreachable!() };
-    let publish =
-        Publish { properties: properties([Property::CorrelationData(long().into())]), ..publish };
+    let publish = Publish {
+        properties: properties([Property::binary(PropertyId::CorrelationData, long().into())]),
+        ..publish
+    };
     let disconnect = Disconnect {
         code: ReasonCode(0),
-        properties: properties([Property::ReasonString(long().into())]),
+        properties: properties([Property::text(PropertyId::ReasonString, long().into())]),
     };
     let packets = [
         Packet::Connect(Box::new(connect)),
@@ -138,8 +132,11 @@ fn what_is_too_long_is_not_half_written() {
 #[test]
 fn packets_that_contradict_themselves_are_not_written() {
     let Packet::Publish(plain) = publish(10) else { unreachable!() };
-    let alias =
-        Publish { topic: None, properties: properties([Property::TopicAlias(1)]), ..plain.clone() };
+    let alias = Publish {
+        topic: None,
+        properties: properties([Property::number(PropertyId::TopicAlias, 1)]),
+        ..plain.clone()
+    };
     let cases = [
         (Version::V3_1_1, Publish { topic: None, ..plain.clone() }, EncodeError::NoTopic),
         (Version::V5, Publish { topic: None, ..plain.clone() }, EncodeError::NoTopic),

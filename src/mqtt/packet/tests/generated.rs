@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
-use crate::mqtt::property::{Place, PropertyId};
+use crate::mqtt::property::{Place, PropertyId, ValueKind};
 
 /// The codes that Table 2-6 gives to a packet: an independent reader takes no others.
 fn code(place: Place) -> BoxedStrategy<ReasonCode> {
@@ -50,50 +50,17 @@ fn packet_id() -> BoxedStrategy<PacketId> {
 }
 
 fn property(id: PropertyId) -> BoxedStrategy<Property> {
-    use PropertyId as Id;
-    match id {
-        Id::PayloadFormatIndicator => (0..=1_u8).prop_map(Property::PayloadFormatIndicator).boxed(),
-        Id::MessageExpiryInterval => any::<u32>().prop_map(Property::MessageExpiryInterval).boxed(),
-        Id::ContentType => text().prop_map(Property::ContentType).boxed(),
-        Id::ResponseTopic => {
-            name().prop_map(|name| Property::ResponseTopic(name.as_str().into())).boxed()
+    match id.kind() {
+        ValueKind::Number(_, least, most) => {
+            (least..=most).prop_map(move |value| Property::number(id, value)).boxed()
         }
-        Id::CorrelationData => binary().prop_map(Property::CorrelationData).boxed(),
-        Id::SubscriptionIdentifier => {
-            (1..=268_435_455_u32).prop_map(Property::SubscriptionIdentifier).boxed()
+        ValueKind::Text => text().prop_map(move |value| Property::text(id, value)).boxed(),
+        ValueKind::Topic => {
+            name().prop_map(move |name| Property::text(id, name.as_str().into())).boxed()
         }
-        Id::SessionExpiryInterval => any::<u32>().prop_map(Property::SessionExpiryInterval).boxed(),
-        Id::AssignedClientIdentifier => text().prop_map(Property::AssignedClientIdentifier).boxed(),
-        Id::ServerKeepAlive => any::<u16>().prop_map(Property::ServerKeepAlive).boxed(),
-        Id::AuthenticationMethod => text().prop_map(Property::AuthenticationMethod).boxed(),
-        Id::AuthenticationData => binary().prop_map(Property::AuthenticationData).boxed(),
-        Id::RequestProblemInformation => {
-            (0..=1_u8).prop_map(Property::RequestProblemInformation).boxed()
-        }
-        Id::WillDelayInterval => any::<u32>().prop_map(Property::WillDelayInterval).boxed(),
-        Id::RequestResponseInformation => {
-            (0..=1_u8).prop_map(Property::RequestResponseInformation).boxed()
-        }
-        Id::ResponseInformation => text().prop_map(Property::ResponseInformation).boxed(),
-        Id::ServerReference => text().prop_map(Property::ServerReference).boxed(),
-        Id::ReasonString => text().prop_map(Property::ReasonString).boxed(),
-        Id::ReceiveMaximum => (1..=u16::MAX).prop_map(Property::ReceiveMaximum).boxed(),
-        Id::TopicAliasMaximum => any::<u16>().prop_map(Property::TopicAliasMaximum).boxed(),
-        Id::TopicAlias => (1..=u16::MAX).prop_map(Property::TopicAlias).boxed(),
-        Id::MaximumQoS => (0..=1_u8).prop_map(Property::MaximumQoS).boxed(),
-        Id::RetainAvailable => (0..=1_u8).prop_map(Property::RetainAvailable).boxed(),
-        Id::UserProperty => {
-            (text(), text()).prop_map(|(name, value)| Property::UserProperty(name, value)).boxed()
-        }
-        Id::MaximumPacketSize => (1..=u32::MAX).prop_map(Property::MaximumPacketSize).boxed(),
-        Id::WildcardSubscriptionAvailable => {
-            (0..=1_u8).prop_map(Property::WildcardSubscriptionAvailable).boxed()
-        }
-        Id::SubscriptionIdentifierAvailable => {
-            (0..=1_u8).prop_map(Property::SubscriptionIdentifierAvailable).boxed()
-        }
-        Id::SharedSubscriptionAvailable => {
-            (0..=1_u8).prop_map(Property::SharedSubscriptionAvailable).boxed()
+        ValueKind::Binary => binary().prop_map(move |value| Property::binary(id, value)).boxed(),
+        ValueKind::Pair => {
+            (text(), text()).prop_map(|(name, value)| Property::user(name, value)).boxed()
         }
     }
 }
@@ -250,7 +217,7 @@ fn ending(version: Version) -> BoxedStrategy<Packet> {
     let auth = code_and_properties(Place::Auth, version).prop_map(|(code, mut properties)| {
         // Every AUTH names its method (§3.15.2.2.2), but for the shortest form.
         if properties.authentication_method().is_none() {
-            properties.push(Property::AuthenticationMethod("M".into()));
+            properties.push(Property::text(PropertyId::AuthenticationMethod, "M".into()));
         }
         Packet::Auth(Auth { code, properties })
     });

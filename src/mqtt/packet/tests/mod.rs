@@ -16,7 +16,7 @@ mod valid_v5;
 use bytes::{Bytes, BytesMut};
 
 use super::*;
-use crate::mqtt::property::{Properties, Property};
+use crate::mqtt::property::{Properties, Property, PropertyId};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::topic::{TopicFilter, TopicName};

@@ -134,7 +134,7 @@ fn without_liberties(mut packet: Packet) -> Packet {
     match &mut packet {
         Packet::Connect(connect) => {
             connect.credentials.username.get_or_insert_default();
-            connect.properties.push(Property::AuthenticationMethod("M".into()));
+            connect.properties.push(Property::text(PropertyId::AuthenticationMethod, "M".into()));
             let mut methods = 0;
             connect.properties.0.retain(|one| {
                 methods += usize::from(one.id() == PropertyId::AuthenticationMethod);
@@ -151,7 +151,7 @@ fn without_liberties(mut packet: Packet) -> Packet {
         Packet::Auth(auth) => {
             auth.code = ReasonCode::SUCCESS;
             if auth.properties.authentication_method().is_none() {
-                auth.properties.push(Property::AuthenticationMethod("M".into()));
+                auth.properties.push(Property::text(PropertyId::AuthenticationMethod, "M".into()));
             }
         }
         _ => {}
@@ -164,7 +164,7 @@ fn without_liberties(mut packet: Packet) -> Packet {
 fn compare(version: Version, wire: &[u8]) {
     match (decode(version, wire), other(version, wire)) {
         (Ok(Some(ours)), Ok(theirs)) => {
-            assert_eq!(decode(version, &theirs), Ok(Some(ours)), "{wire:02X?}")
+            assert_eq!(decode(version, &theirs), Ok(Some(ours)), "{wire:02X?}");
         }
         (Ok(Some(Packet::Connect(connect))), Err(_)) if connect.version == Version::V3_1 => {}
         (Ok(Some(ours)), Err(error)) => {

@@ -22,17 +22,17 @@ fn in_parts<'a>(
             }
             match decoder.next_part()? {
                 None => break,
-                Some(Part::Packet(packet)) => packets.push(packet),
-                Some(Part::Begins(begun, length)) => {
+                Some(Decoded::Packet(packet)) => packets.push(packet),
+                Some(Decoded::PublishBegins(begun, length)) => {
                     assert!(begun.payload.is_empty());
                     assert!(length == 0 || decoder.buffered() > 0, "something of it is there");
                     assert!(open.replace((begun, length, BytesMut::new())).is_none());
                 }
-                Some(Part::Piece(piece)) => {
+                Some(Decoded::PayloadPiece(piece)) => {
                     assert!(!piece.is_empty());
                     open.as_mut().expect("it has begun").2.extend_from_slice(&piece);
                 }
-                Some(Part::Ends) => {
+                Some(Decoded::PublishEnds) => {
                     let (begun, length, payload) = open.take().expect("it has begun");
                     assert_eq!(payload.len(), length);
                     let whole = Publish { payload: payload.freeze(), ..begun };
@@ -54,19 +54,11 @@ fn stream(version: Version) -> (Vec<u8>, Vec<Packet>) {
         .collect();
     for (qos, length) in [(QoS::AtMostOnce, 0), (QoS::AtLeastOnce, 1), (QoS::ExactlyOnce, 150)] {
         let packet_id = (qos > QoS::AtMostOnce).then(|| id(7));
-        let value = Property::CorrelationData("b".repeat(130).into());
+        let value = Property::binary(PropertyId::CorrelationData, "b".repeat(130).into());
         let properties = if version.has_properties() { properties([value]) } else { none() };
         let payload = (0..length).map(|at: u8| at).collect::<Vec<_>>().into();
-        let topic = Some(topic("a/long/topic"));
-        packets.push(Packet::Publish(Publish {
-            dup: false,
-            qos,
-            retain: false,
-            topic,
-            packet_id,
-            properties,
-            payload,
-        }));
+        let plain = Publish::new(topic("a/long/topic"), payload);
+        packets.push(Packet::Publish(Publish { qos, packet_id, properties, ..plain }));
     }
     (packets.iter().flat_map(|packet| encode(packet, version)).collect(), packets)
 }
@@ -117,7 +109,7 @@ fn bytes_that_wait_are_not_waited_for() {
         }
         let mut begun = 0;
         while let Some(part) = decoder.next_part().expect("well-formed packets") {
-            begun += usize::from(matches!(part, Part::Packet(_) | Part::Begins(..)));
+            begun += usize::from(matches!(part, Decoded::Packet(_) | Decoded::PublishBegins(..)));
         }
         assert_eq!((begun, decoder.buffered()), (packets.len(), 0));
     }
@@ -129,13 +121,15 @@ fn pieces_are_slices_of_what_was_fed() {
     let within = wire.as_ptr_range();
     let mut decoder = Decoder::new(Version::V3_1_1, UNLIMITED).in_parts_above(0);
     decoder.feed(wire.clone());
-    let Ok(Some(Part::Begins(publish, 2))) = decoder.next_part() else {
+    let Ok(Some(Decoded::PublishBegins(publish, 2))) = decoder.next_part() else {
         panic!("a PUBLISH was fed")
     };
     assert!(within.contains(&publish.topic.unwrap().as_str().as_ptr()));
-    let Ok(Some(Part::Piece(piece))) = decoder.next_part() else { panic!("its payload was fed") };
+    let Ok(Some(Decoded::PayloadPiece(piece))) = decoder.next_part() else {
+        panic!("its payload was fed")
+    };
     assert!(within.contains(&piece.as_ptr()));
-    assert_eq!(decoder.next_part(), Ok(Some(Part::Ends)));
+    assert_eq!(decoder.next_part(), Ok(Some(Decoded::PublishEnds)));
     assert_eq!(decoder.next_part(), Ok(None));
 }
 
@@ -147,8 +141,8 @@ fn a_message_begins_with_its_first_byte() {
         assert_eq!(decoder.next_part(), Ok(None));
     }
     decoder.feed(Bytes::from_static(b"h"));
-    assert!(matches!(decoder.next_part(), Ok(Some(Part::Begins(_, 2)))));
-    assert_eq!(decoder.next_part(), Ok(Some(Part::Piece(Bytes::from_static(b"h")))));
+    assert!(matches!(decoder.next_part(), Ok(Some(Decoded::PublishBegins(_, 2)))));
+    assert_eq!(decoder.next_part(), Ok(Some(Decoded::PayloadPiece(Bytes::from_static(b"h")))));
     assert_eq!(decoder.next_part(), Ok(None));
 }
 

@@ -9,26 +9,20 @@ const LENGTHS: [usize; 14] =
 fn message(qos: QoS, properties: &Properties) -> Publish {
     let topic = Some(TopicName::new("a/topic").unwrap());
     let properties = properties.clone();
-    Publish {
-        dup: false,
-        qos,
-        retain: true,
-        topic,
-        packet_id: None,
-        properties,
-        payload: Bytes::new(),
-    }
+    Publish { qos, retain: true, properties, topic, ..Publish::default() }
 }
 
 #[test]
 fn each_message_is_encoded_as_by_itself() {
-    let spoken =
-        Properties(vec![Property::ContentType("x".into()), Property::MessageExpiryInterval(9)]);
+    let spoken = Properties(vec![
+        Property::text(PropertyId::ContentType, "x".into()),
+        Property::number(PropertyId::MessageExpiryInterval, 9),
+    ]);
     for version in VERSIONS {
         for qos in [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce] {
             for properties in [&Properties::default(), &spoken] {
                 let head = message(qos, properties);
-                let mut header = RunHeader::new(&head, 20_000, version).unwrap();
+                let mut header = PublishTemplate::new(&head, 20_000, version).unwrap();
                 let (mut run, mut single) = (BytesMut::new(), BytesMut::new());
                 for (number, length) in (1..).zip(LENGTHS) {
                     let packet_id = PacketId::new(number * 4321).unwrap();
@@ -47,10 +41,13 @@ fn each_message_is_encoded_as_by_itself() {
 #[test]
 fn what_no_packet_can_hold_is_no_run() {
     let head = message(QoS::AtMostOnce, &Properties::default());
-    assert!(RunHeader::new(&head, MAXIMUM_REMAINING_LENGTH - 10, Version::V5).is_ok());
-    assert!(RunHeader::new(&head, MAXIMUM_REMAINING_LENGTH - 9, Version::V5).is_err());
+    assert!(PublishTemplate::new(&head, MAXIMUM_REMAINING_LENGTH - 10, Version::V5).is_ok());
+    assert!(PublishTemplate::new(&head, MAXIMUM_REMAINING_LENGTH - 9, Version::V5).is_err());
     let nameless = Publish { topic: None, ..head };
-    assert_eq!(RunHeader::new(&nameless, 1, Version::V3_1_1).unwrap_err(), EncodeError::NoTopic);
+    assert_eq!(
+        PublishTemplate::new(&nameless, 1, Version::V3_1_1).unwrap_err(),
+        EncodeError::NoTopic
+    );
 }
 
 #[test]

@@ -80,13 +80,9 @@ fn a_cut_packet_is_counted_until_it_is_whole() {
 fn a_large_packet_byte_by_byte_is_joined_once() {
     let payload = vec![b'x'; 1 << 20];
     let packet = Packet::Publish(Publish {
-        dup: false,
         qos: QoS::AtLeastOnce,
-        retain: false,
-        topic: Some(topic("t")),
         packet_id: Some(id(1)),
-        properties: none(),
-        payload: payload.into(),
+        ..Publish::new(topic("t"), payload.into())
     });
     let wire = encode(&packet, Version::V5);
     assert_eq!(decode_pieces(Version::V5, wire.chunks(1)), Ok((vec![packet], 0)));

@@ -7,15 +7,7 @@ use super::*;
 const MESSAGES: u32 = 4_000_000;
 
 fn message() -> Packet {
-    Packet::Publish(Publish {
-        dup: false,
-        qos: QoS::AtMostOnce,
-        retain: false,
-        topic: Some(topic("bench/topic")),
-        packet_id: None,
-        properties: none(),
-        payload: Bytes::from(vec![b'x'; 64]),
-    })
+    Packet::Publish(Publish::new(topic("bench/topic"), Bytes::from(vec![b'x'; 64])))
 }
 
 fn report(what: &str, version: Version, start: Instant) {

@@ -15,15 +15,7 @@ fn connect(version: Version) -> Connect {
 }
 
 fn publish(qos: QoS, packet_id: Option<u16>, payload: &'static str) -> Publish {
-    Publish {
-        dup: false,
-        qos,
-        retain: false,
-        topic: Some(topic("a/b")),
-        packet_id: packet_id.map(id),
-        properties: none(),
-        payload: payload.into(),
-    }
+    Publish { qos, packet_id: packet_id.map(id), ..Publish::new(topic("a/b"), payload.into()) }
 }
 
 fn connack(session_present: bool, code: u8) -> Packet {

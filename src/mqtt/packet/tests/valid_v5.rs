@@ -33,27 +33,27 @@ fn connecting() -> Vec<Row> {
             qos: QoS::AtLeastOnce,
             retain: false,
             properties: properties([
-                Property::WillDelayInterval(5),
-                Property::PayloadFormatIndicator(1),
-                Property::MessageExpiryInterval(7),
-                Property::ContentType("t".into()),
-                Property::ResponseTopic("r".into()),
-                Property::CorrelationData("d".into()),
-                Property::UserProperty("k".into(), "v".into()),
+                Property::number(PropertyId::WillDelayInterval, 5),
+                Property::number(PropertyId::PayloadFormatIndicator, 1),
+                Property::number(PropertyId::MessageExpiryInterval, 7),
+                Property::text(PropertyId::ContentType, "t".into()),
+                Property::text(PropertyId::ResponseTopic, "r".into()),
+                Property::binary(PropertyId::CorrelationData, "d".into()),
+                Property::user("k".into(), "v".into()),
             ]),
         }),
         credentials: Credentials { username: Some("u".into()), password: Some("p".into()) },
         properties: properties([
-            Property::SessionExpiryInterval(u32::MAX),
-            Property::ReceiveMaximum(20),
-            Property::MaximumPacketSize(1000),
-            Property::TopicAliasMaximum(3),
-            Property::RequestResponseInformation(1),
-            Property::RequestProblemInformation(0),
-            Property::UserProperty("k".into(), "v".into()),
-            Property::UserProperty("k".into(), "".into()),
-            Property::AuthenticationMethod("M".into()),
-            Property::AuthenticationData("D".into()),
+            Property::number(PropertyId::SessionExpiryInterval, u32::MAX),
+            Property::number(PropertyId::ReceiveMaximum, 20),
+            Property::number(PropertyId::MaximumPacketSize, 1000),
+            Property::number(PropertyId::TopicAliasMaximum, 3),
+            Property::number(PropertyId::RequestResponseInformation, 1),
+            Property::number(PropertyId::RequestProblemInformation, 0),
+            Property::user("k".into(), "v".into()),
+            Property::user("k".into(), "".into()),
+            Property::text(PropertyId::AuthenticationMethod, "M".into()),
+            Property::binary(PropertyId::AuthenticationData, "D".into()),
         ]),
     };
     let password = Connect {
@@ -93,23 +93,23 @@ fn connected() -> Vec<Row> {
         Packet::ConnAck(Box::new(ConnAck { session_present, code: ReasonCode(code), properties }))
     };
     let limits = properties([
-        Property::SessionExpiryInterval(60),
-        Property::ReceiveMaximum(10),
-        Property::MaximumQoS(1),
-        Property::RetainAvailable(0),
-        Property::MaximumPacketSize(2_000_000),
-        Property::AssignedClientIdentifier("id".into()),
-        Property::TopicAliasMaximum(10),
-        Property::WildcardSubscriptionAvailable(1),
-        Property::SubscriptionIdentifierAvailable(0),
-        Property::SharedSubscriptionAvailable(1),
-        Property::ServerKeepAlive(30),
-        Property::ResponseInformation("r".into()),
+        Property::number(PropertyId::SessionExpiryInterval, 60),
+        Property::number(PropertyId::ReceiveMaximum, 10),
+        Property::number(PropertyId::MaximumQoS, 1),
+        Property::number(PropertyId::RetainAvailable, 0),
+        Property::number(PropertyId::MaximumPacketSize, 2_000_000),
+        Property::text(PropertyId::AssignedClientIdentifier, "id".into()),
+        Property::number(PropertyId::TopicAliasMaximum, 10),
+        Property::number(PropertyId::WildcardSubscriptionAvailable, 1),
+        Property::number(PropertyId::SubscriptionIdentifierAvailable, 0),
+        Property::number(PropertyId::SharedSubscriptionAvailable, 1),
+        Property::number(PropertyId::ServerKeepAlive, 30),
+        Property::text(PropertyId::ResponseInformation, "r".into()),
     ]);
     let elsewhere = properties([
-        Property::ReasonString("no".into()),
-        Property::ServerReference("x:1".into()),
-        Property::UserProperty("k".into(), "v".into()),
+        Property::text(PropertyId::ReasonString, "no".into()),
+        Property::text(PropertyId::ServerReference, "x:1".into()),
+        Property::user("k".into(), "v".into()),
     ]);
     vec![
         row("CONNACK", V5, "20 03 00 00 00", connack(false, 0, none())),
@@ -134,33 +134,28 @@ fn connected() -> Vec<Row> {
 }
 
 fn publishing() -> Vec<Row> {
-    let plain = Publish {
-        dup: false,
-        qos: QoS::AtMostOnce,
-        retain: false,
-        topic: Some(topic("t")),
-        packet_id: None,
-        properties: none(),
-        payload: "hi".into(),
-    };
+    let plain = Publish::new(topic("t"), "hi".into());
     let full = Publish {
         qos: QoS::AtLeastOnce,
         packet_id: Some(id(7)),
         properties: properties([
-            Property::PayloadFormatIndicator(1),
-            Property::MessageExpiryInterval(9),
-            Property::TopicAlias(2),
-            Property::ResponseTopic("r".into()),
-            Property::CorrelationData(Bytes::from_static(&[0, 255])),
-            Property::UserProperty("k".into(), "v".into()),
-            Property::SubscriptionIdentifier(1),
-            Property::SubscriptionIdentifier(268_435_455),
-            Property::ContentType("c".into()),
+            Property::number(PropertyId::PayloadFormatIndicator, 1),
+            Property::number(PropertyId::MessageExpiryInterval, 9),
+            Property::number(PropertyId::TopicAlias, 2),
+            Property::text(PropertyId::ResponseTopic, "r".into()),
+            Property::binary(PropertyId::CorrelationData, Bytes::from_static(&[0, 255])),
+            Property::user("k".into(), "v".into()),
+            Property::number(PropertyId::SubscriptionIdentifier, 1),
+            Property::number(PropertyId::SubscriptionIdentifier, 268_435_455),
+            Property::text(PropertyId::ContentType, "c".into()),
         ]),
         ..plain.clone()
     };
-    let alias =
-        Publish { topic: None, properties: properties([Property::TopicAlias(1)]), ..plain.clone() };
+    let alias = Publish {
+        topic: None,
+        properties: properties([Property::number(PropertyId::TopicAlias, 1)]),
+        ..plain.clone()
+    };
     vec![
         row("PUBLISH", V5, "30 06 0001 't' 00 'hi'", Packet::Publish(plain)),
         row(
@@ -183,8 +178,8 @@ fn acknowledging() -> Vec<Row> {
     let ack = |code, properties| Ack { packet_id: id(1), code: ReasonCode(code), properties };
     let why = || {
         properties([
-            Property::ReasonString("no".into()),
-            Property::UserProperty("k".into(), "v".into()),
+            Property::text(PropertyId::ReasonString, "no".into()),
+            Property::user("k".into(), "v".into()),
         ])
     };
     let long = "0C 1F 0002 'no' 26 0001 'k' 0001 'v'";
@@ -253,8 +248,8 @@ fn subscribing() -> Vec<Row> {
     let full = Subscribe {
         packet_id: id(10),
         properties: properties([
-            Property::SubscriptionIdentifier(128),
-            Property::UserProperty("k".into(), "v".into()),
+            Property::number(PropertyId::SubscriptionIdentifier, 128),
+            Property::user("k".into(), "v".into()),
         ]),
         subscriptions: vec![
             Subscription {
@@ -270,7 +265,7 @@ fn subscribing() -> Vec<Row> {
             },
         ],
     };
-    let why = || properties([Property::ReasonString("no".into())]);
+    let why = || properties([Property::text(PropertyId::ReasonString, "no".into())]);
     let codes = |codes: &[u8]| codes.iter().copied().map(ReasonCode).collect::<Vec<_>>();
     let suback =
         |properties, codes| Packet::SubAck(SubAck { packet_id: id(10), properties, codes });
@@ -279,7 +274,7 @@ fn subscribing() -> Vec<Row> {
     let unsubscribe = |properties, filters| {
         Packet::Unsubscribe(Unsubscribe { packet_id: id(11), properties, filters })
     };
-    let user = properties([Property::UserProperty("k".into(), "v".into())]);
+    let user = properties([Property::user("k".into(), "v".into())]);
     vec![
         row("SUBSCRIBE", V5, "82 07 000A 00 0001 'a' 02", Packet::Subscribe(plain)),
         row(
@@ -323,13 +318,13 @@ fn ending() -> Vec<Row> {
         |code, properties| Packet::Disconnect(Disconnect { code: ReasonCode(code), properties });
     let auth = |code, properties| Packet::Auth(Auth { code: ReasonCode(code), properties });
     let moved = properties([
-        Property::ReasonString("no".into()),
-        Property::UserProperty("k".into(), "v".into()),
-        Property::ServerReference("x".into()),
+        Property::text(PropertyId::ReasonString, "no".into()),
+        Property::user("k".into(), "v".into()),
+        Property::text(PropertyId::ServerReference, "x".into()),
     ]);
     let step = properties([
-        Property::AuthenticationMethod("M".into()),
-        Property::AuthenticationData("D".into()),
+        Property::text(PropertyId::AuthenticationMethod, "M".into()),
+        Property::binary(PropertyId::AuthenticationData, "D".into()),
     ]);
     vec![
         row("DISCONNECT with a code", V5, "E0 01 8E", disconnect(0x8E, none())),
@@ -338,7 +333,7 @@ fn ending() -> Vec<Row> {
             "DISCONNECT with an expiry",
             V5,
             "E0 07 00 05 11 00000000",
-            disconnect(0, properties([Property::SessionExpiryInterval(0)])),
+            disconnect(0, properties([Property::number(PropertyId::SessionExpiryInterval, 0)])),
         ),
         row(
             "DISCONNECT server moved",

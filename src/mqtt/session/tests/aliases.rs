@@ -4,7 +4,7 @@ use super::*;
 use crate::mqtt::session::inbound::TOPIC_ALIAS_MAXIMUM;
 
 fn aliased(name: Option<&'static str>, alias: u16) -> Packet {
-    let properties = Properties(vec![Property::TopicAlias(alias)]);
+    let properties = Properties(vec![Property::number(PropertyId::TopicAlias, alias.into())]);
     let topic = name.map(topic);
     Packet::Publish(Publish { topic, properties, ..message("unused", QoS::AtMostOnce, 1) })
 }
@@ -69,8 +69,9 @@ fn named(name: &str, alias: Option<u16>) -> (Option<String>, Option<u16>) {
 
 #[test]
 fn our_aliases_are_as_many_as_the_server_takes() {
-    let limits = [Property::TopicAliasMaximum(2)];
-    let mut client = Client::limited(Config { topic_alias: true, ..config(Version::V5) }, &limits);
+    let limits = [Property::number(PropertyId::TopicAliasMaximum, 2)];
+    let mut client =
+        Client::limited(Config { sending: with_aliases(), ..config(Version::V5) }, &limits);
     let sent = published(&mut client, &["one", "two", "one", "three", "two", "three"]);
     let expected = [
         named("one", Some(1)),
@@ -85,10 +86,10 @@ fn our_aliases_are_as_many_as_the_server_takes() {
 
 #[test]
 fn without_leave_there_are_no_aliases() {
-    let limits = [Property::TopicAliasMaximum(2)];
+    let limits = [Property::number(PropertyId::TopicAliasMaximum, 2)];
     let mut not_asked = Client::limited(config(Version::V5), &limits);
-    let mut not_allowed = Client::online(Config { topic_alias: true, ..config(Version::V5) });
-    let mut older = Client::online(Config { topic_alias: true, ..config(Version::V3_1_1) });
+    let mut not_allowed = Client::online(Config { sending: with_aliases(), ..config(Version::V5) });
+    let mut older = Client::online(Config { sending: with_aliases(), ..config(Version::V3_1_1) });
     for client in [&mut not_asked, &mut not_allowed, &mut older] {
         assert_eq!(published(client, &["one", "one"]), [named("one", None), named("one", None)]);
     }
@@ -97,8 +98,9 @@ fn without_leave_there_are_no_aliases() {
 /// `[MQTT-3.3.2-7]`: what is sent again names its topic.
 #[test]
 fn a_new_connection_has_new_aliases() {
-    let limits = [Property::TopicAliasMaximum(1)];
-    let mut client = Client::limited(Config { topic_alias: true, ..config(Version::V5) }, &limits);
+    let limits = [Property::number(PropertyId::TopicAliasMaximum, 1)];
+    let mut client =
+        Client::limited(Config { sending: with_aliases(), ..config(Version::V5) }, &limits);
     published(&mut client, &["one", "one"]);
     client.reconnect(refusal_or_success(true, ReasonCode::SUCCESS, &limits));
     assert_eq!(
@@ -114,7 +116,11 @@ fn a_new_connection_has_new_aliases() {
 fn an_alias_does_not_make_a_message_too_large() {
     let publish = message("one", QoS::AtLeastOnce, 1);
     let size = u32::try_from(publish.encoded_len(Version::V5)).unwrap() + 2;
-    let limits = [Property::TopicAliasMaximum(1), Property::MaximumPacketSize(size)];
-    let mut client = Client::limited(Config { topic_alias: true, ..config(Version::V5) }, &limits);
+    let limits = [
+        Property::number(PropertyId::TopicAliasMaximum, 1),
+        Property::number(PropertyId::MaximumPacketSize, size),
+    ];
+    let mut client =
+        Client::limited(Config { sending: with_aliases(), ..config(Version::V5) }, &limits);
     assert_eq!(published(&mut client, &["one", "one"]), [named("one", None), named("one", None)]);
 }

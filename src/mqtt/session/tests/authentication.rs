@@ -9,10 +9,14 @@ use crate::mqtt::packet::Auth;
 use crate::mqtt::scram::ScramError;
 use crate::mqtt::session::Authentication;
 
+fn with(authentication: Authentication) -> Login {
+    Login { authentication: Some(authentication), ..Login::default() }
+}
+
 fn scram(password: &'static [u8]) -> Config {
     let (username, nonce) = ("user".to_owned(), "abc".to_owned());
     let authentication = Authentication::Scram { username, password: password.into(), nonce };
-    Config { authentication: Some(authentication), ..config(Version::V5) }
+    Config { login: with(authentication), ..config(Version::V5) }
 }
 
 fn data(properties: &Properties) -> String {
@@ -22,8 +26,8 @@ fn data(properties: &Properties) -> String {
 
 fn auth(data: &str) -> Packet {
     let properties = Properties(vec![
-        Property::AuthenticationMethod("SCRAM-SHA-256".into()),
-        Property::AuthenticationData(data.to_owned().into()),
+        Property::text(PropertyId::AuthenticationMethod, "SCRAM-SHA-256".into()),
+        Property::binary(PropertyId::AuthenticationData, data.to_owned().into()),
     ]);
     Packet::Auth(Auth { code: ReasonCode::CONTINUE_AUTHENTICATION, properties })
 }
@@ -79,7 +83,11 @@ fn exchange(client: &mut Client, password: &[u8]) -> Packet {
     let [Packet::Auth(answer)] = &sent[..] else { panic!("AUTH is answered by AUTH: {sent:?}") };
     assert_eq!(answer.code, ReasonCode::CONTINUE_AUTHENTICATION);
     let proof = server_final(password, &first, &server_first, &data(&answer.properties));
-    refusal_or_success(false, ReasonCode::SUCCESS, &[Property::AuthenticationData(proof.into())])
+    refusal_or_success(
+        false,
+        ReasonCode::SUCCESS,
+        &[Property::binary(PropertyId::AuthenticationData, proof.into())],
+    )
 }
 
 #[test]
@@ -113,8 +121,8 @@ fn a_challenge_that_is_none_is_refused() {
 #[test]
 fn one_step_is_said_in_connect_and_has_no_second() {
     let (method, secret) = ("OAUTH2-JWT".into(), Some(Bytes::from_static(b"token")));
-    let authentication = Some(Authentication::OneStep { method, data: secret });
-    let mut client = Client::new(Config { authentication, ..config(Version::V5) });
+    let authentication = Authentication::OneStep { method, data: secret };
+    let mut client = Client::new(Config { login: with(authentication), ..config(Version::V5) });
     client.session.connect();
     let sent = client.sent();
     let [Packet::Connect(connect)] = &sent[..] else { panic!("CONNECT goes out alone: {sent:?}") };

@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use crate::mqtt::packet::{
     Ack, ConnAck, Connect, Decoder, Disconnect, Packet, PacketId, Publish, SubAck,
 };
-use crate::mqtt::property::{Properties, Property};
+use crate::mqtt::property::{Properties, Property, PropertyId};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
@@ -162,7 +162,10 @@ impl Broker {
             if connect.version.has_properties() { expiry > 0 } else { !connect.clean_start };
         let mut properties = Properties::default();
         if connect.version.has_properties() {
-            properties.push(Property::ReceiveMaximum(self.manner.receive_maximum));
+            properties.push(Property::number(
+                PropertyId::ReceiveMaximum,
+                self.manner.receive_maximum.into(),
+            ));
         }
         self.send(&Packet::ConnAck(Box::new(ConnAck {
             session_present,

@@ -22,7 +22,7 @@ fn acknowledgements_complete_what_is_in_flight() {
     for version in VERSIONS {
         for trace in [false, true] {
             let mut client = closing(version);
-            client.session.config.trace = trace;
+            client.session.config.reports.trace = trace;
             assert!(!client.session.is_online());
             let events = client.feed(&[puback(1), pubrec(2), pubcomp(3)]);
             assert_eq!(events, [acknowledged(1), acknowledged(3)]);
@@ -40,7 +40,7 @@ fn a_refusal_is_an_event() {
     let mut client = closing(Version::V5);
     let code = ReasonCode::QUOTA_EXCEEDED;
     let refused = Packet::PubRec(Ack { code, ..Ack::success(id(2)) });
-    let event = Event::Acknowledged { record: 2, code, reason: None };
+    let event = Event::Acknowledged { token: 2, code, reason: None };
     assert_eq!(client.feed(&[refused]), [event]);
 }
 
@@ -50,7 +50,7 @@ fn pubrel_completes_without_an_answer() {
     for version in VERSIONS {
         let mut client = Client::online(config(version));
         client.feed(&[from_server(QoS::ExactlyOnce, 9, false, 1)]);
-        client.session.settle(1);
+        client.session.acknowledge_up_to(1);
         client.session.disconnect(ReasonCode::SUCCESS);
         assert_eq!(brief(&client.sent()), ["PUBREC 9", "DISCONNECT"]);
         assert_eq!(client.feed(&[pubrel(9), pubrel(8)]), []);
@@ -65,14 +65,15 @@ fn pubrel_completes_without_an_answer() {
 /// They could not be acknowledged; the server sends them again.
 #[test]
 fn messages_are_dropped() {
-    for (version, parts_above) in VERSIONS.into_iter().flat_map(|v| [(v, None), (v, Some(0))]) {
-        let mut client = Client::online(Config { parts_above, ..config(version) });
+    for (version, above) in VERSIONS.into_iter().flat_map(|v| [(v, 1 << 20), (v, 0)]) {
+        let mut client =
+            Client::online(Config { receiving: parts_above(above), ..config(version) });
         client.session.disconnect(ReasonCode::SUCCESS);
         client.sent();
         let packets = [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce]
             .map(|qos| from_server(qos, qos.bits().into(), false, 1));
         assert_eq!(client.feed(&packets), []);
-        client.session.settle(u64::MAX);
+        client.session.acknowledge_up_to(u64::MAX);
         assert_eq!(client.sent(), []);
         client.reconnect(connack(true));
         let again = from_server(QoS::ExactlyOnce, 2, true, 1);
@@ -132,7 +133,7 @@ fn answers_that_wait_stop_the_reading() {
         let mut count = 0;
         while !client.session.must_stop_reading() {
             let events = client.feed(std::slice::from_ref(&packet));
-            client.session.settle(events.len() as u64 + count);
+            client.session.acknowledge_up_to(events.len() as u64 + count);
             count += 1;
             assert!(count <= MOST as u64 + 1, "{packet:?}");
         }

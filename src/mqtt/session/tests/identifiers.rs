@@ -8,7 +8,10 @@ use super::*;
 #[test]
 fn identifiers_wrap_around_and_are_never_in_use_twice() {
     for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
-        let mut client = Client::limited(config(Version::V5), &[Property::ReceiveMaximum(50)]);
+        let mut client = Client::limited(
+            config(Version::V5),
+            &[Property::number(PropertyId::ReceiveMaximum, 50)],
+        );
         let (mut in_use, mut slow) = (HashSet::new(), VecDeque::new());
         for number in 1..=200_000 {
             client.publish(qos, number);

@@ -39,14 +39,14 @@ fn nothing_is_acknowledged_before_it_is_settled() {
         ];
         assert_eq!(numbers(&client.feed(&packets)), [1, 2, 3, 4]);
         assert_eq!(client.sent(), []);
-        client.session.settle(1);
+        client.session.acknowledge_up_to(1);
         assert_eq!(brief(&client.sent()), ["PUBACK 10"]);
-        client.session.settle(2);
+        client.session.acknowledge_up_to(2);
         assert_eq!(client.sent(), []);
-        client.session.settle(4);
+        client.session.acknowledge_up_to(4);
         assert_eq!(brief(&client.sent()), ["PUBREC 11", "PUBACK 12"], "in order [MQTT-4.6.0-2]");
-        client.session.settle(4);
-        client.session.settle(100);
+        client.session.acknowledge_up_to(4);
+        client.session.acknowledge_up_to(100);
         assert_eq!(client.sent(), []);
     }
 }
@@ -57,7 +57,7 @@ fn pubrel_frees_the_identifier() {
         let mut client = Client::online(config(version));
         for number in 1..=3 {
             assert_eq!(numbers(&client.feed(&[from_server(EXACTLY, 5, false, 1)])), [number]);
-            client.session.settle(number);
+            client.session.acknowledge_up_to(number);
             assert_eq!(brief(&client.sent()), ["PUBREC 5"]);
             assert_eq!(client.feed(&[pubrel(5)]), []);
             assert_eq!(brief(&client.sent()), ["PUBCOMP 5"]);
@@ -83,7 +83,7 @@ fn a_repeated_qos_2_message_is_delivered_once() {
         client.feed(&[from_server(EXACTLY, 5, false, 1)]);
         assert_eq!(client.feed(&[from_server(EXACTLY, 5, true, 1)]), [], "not settled");
         assert_eq!(client.sent(), []);
-        client.session.settle(1);
+        client.session.acknowledge_up_to(1);
         assert_eq!(brief(&client.sent()), ["PUBREC 5"]);
         assert_eq!(client.feed(&[from_server(EXACTLY, 5, true, 1)]), [], "settled");
         assert_eq!(brief(&client.sent()), ["PUBREC 5"]);
@@ -96,7 +96,7 @@ fn a_repeated_qos_1_message_is_delivered_again() {
         let mut client = Client::online(config(version));
         client.feed(&[from_server(ONCE, 5, false, 1)]);
         assert_eq!(numbers(&client.feed(&[from_server(ONCE, 5, true, 1)])), [2]);
-        client.session.settle(2);
+        client.session.acknowledge_up_to(2);
         assert_eq!(brief(&client.sent()), ["PUBACK 5", "PUBACK 5"]);
     }
 }
@@ -109,12 +109,12 @@ fn acknowledgements_wait_for_the_message_to_come_again() {
         let mut client = Client::online(config(version));
         client.feed(&[from_server(ONCE, 1, false, 1), from_server(EXACTLY, 2, false, 2)]);
         client.reconnect(connack(true));
-        client.session.settle(2);
+        client.session.acknowledge_up_to(2);
         assert_eq!(client.sent(), [], "nothing came on this connection");
         let again = [from_server(ONCE, 1, true, 1), from_server(EXACTLY, 2, true, 2)];
         assert_eq!(numbers(&client.feed(&again)), [3]);
         assert_eq!(brief(&client.sent()), ["PUBREC 2"], "it was settled meanwhile");
-        client.session.settle(3);
+        client.session.acknowledge_up_to(3);
         assert_eq!(brief(&client.sent()), ["PUBACK 1"]);
     }
 }
@@ -127,7 +127,7 @@ fn a_pending_message_that_came_again_is_acknowledged_when_settled() {
         client.reconnect(connack(true));
         assert_eq!(client.feed(&[from_server(EXACTLY, 2, true, 2)]), []);
         assert_eq!(client.sent(), []);
-        client.session.settle(1);
+        client.session.acknowledge_up_to(1);
         assert_eq!(brief(&client.sent()), ["PUBREC 2"]);
     }
 }
@@ -138,7 +138,7 @@ fn what_is_settled_between_connections_is_settled() {
         let mut client = Client::online(config(version));
         client.feed(&[from_server(EXACTLY, 2, false, 2)]);
         client.lose();
-        client.session.settle(1);
+        client.session.acknowledge_up_to(1);
         assert_eq!(client.sent(), []);
         client.reconnect(connack(true));
         assert_eq!(client.feed(&[from_server(EXACTLY, 2, true, 2)]), []);
@@ -152,9 +152,9 @@ fn a_lost_session_is_forgotten() {
     for version in [Version::V3_1_1, Version::V5] {
         let mut client = Client::online(config(version));
         client.feed(&[from_server(ONCE, 1, false, 1), from_server(EXACTLY, 2, false, 2)]);
-        client.session.settle(2);
+        client.session.acknowledge_up_to(2);
         client.reconnect(connack(false));
-        client.session.settle(2);
+        client.session.acknowledge_up_to(2);
         assert_eq!(client.sent(), []);
         assert_eq!(numbers(&client.feed(&[from_server(EXACTLY, 2, false, 3)])), [3]);
     }
@@ -165,7 +165,7 @@ fn a_lost_session_is_forgotten() {
 fn a_new_message_is_known_by_its_missing_dup_where_the_session_is_doubtful() {
     let mut client = Client::online(config(Version::V3_1));
     client.feed(&[from_server(EXACTLY, 1, false, 1), from_server(EXACTLY, 2, false, 2)]);
-    client.session.settle(2);
+    client.session.acknowledge_up_to(2);
     client.reconnect(connack(false));
     assert_eq!(client.feed(&[from_server(EXACTLY, 1, true, 1)]), []);
     assert_eq!(numbers(&client.feed(&[from_server(EXACTLY, 2, false, 3)])), [3]);
@@ -194,7 +194,7 @@ fn more_than_our_receive_maximum_is_a_violation() {
         assert_eq!(violation.1, Some(ReasonCode::RECEIVE_MAXIMUM_EXCEEDED));
 
         let mut client = flood(Version::V5, qos, RECEIVE_MAXIMUM);
-        client.session.settle(1);
+        client.session.acknowledge_up_to(1);
         let next = from_server(qos, RECEIVE_MAXIMUM + 1, false, 1);
         if qos == EXACTLY {
             // Its PUBREC does not end a message.
@@ -210,7 +210,7 @@ fn more_than_our_receive_maximum_is_a_violation() {
 fn before_mqtt_5_only_the_identifiers_are_a_limit() {
     for version in [Version::V3_1, Version::V3_1_1] {
         let mut client = flood(version, ONCE, RECEIVE_MAXIMUM + 1);
-        client.session.settle(u64::MAX);
+        client.session.acknowledge_up_to(u64::MAX);
         assert_eq!(client.sent().len(), usize::from(RECEIVE_MAXIMUM) + 1);
     }
 }
@@ -241,7 +241,7 @@ fn a_new_connection_begins_with_the_whole_quota() {
     };
     let first: Vec<Packet> = (1..=16_384).map(publish).collect();
     assert_eq!(client.feed(&first).len(), 16_384);
-    client.session.settle(16_384);
+    client.session.acknowledge_up_to(16_384);
     client.reconnect(connack(true));
     let more: Vec<Packet> = (16_385..=32_768).map(publish).collect();
     assert_eq!(client.feed(&more).len(), 16_384);

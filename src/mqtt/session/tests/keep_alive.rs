@@ -132,7 +132,8 @@ fn the_server_has_the_last_word() {
         [(45, 9, Some(9.0)), (45, 100, Some(100.0)), (0, 9, Some(9.0)), (45, 0, None)]
     {
         let ours = Config { keep_alive: ours, ..config(Version::V5) };
-        let mut client = Client::limited(ours, &[Property::ServerKeepAlive(theirs)]);
+        let mut client =
+            Client::limited(ours, &[Property::number(PropertyId::ServerKeepAlive, theirs)]);
         assert_eq!(due(&client), seconds);
         // It is the word of one connection.
         client.reconnect(connack(true));

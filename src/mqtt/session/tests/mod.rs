@@ -6,12 +6,12 @@ mod audit;
 mod authentication;
 mod broker;
 mod closing;
+mod connecting;
 mod identifiers;
 mod inbound;
 mod keep_alive;
-mod opening;
 mod outbound;
-mod parts;
+mod partial;
 mod promises;
 mod resuming;
 mod runs;
@@ -26,11 +26,14 @@ use std::time::{Duration, Instant};
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::{Config, Event, Session, Violation};
+use super::{
+    Config, Event, ExtraProperties, Lifetime, Login, ReceiveOptions, ReportOptions, SendOptions,
+    Session, Violation,
+};
 use crate::mqtt::packet::{
     Ack, ConnAck, Credentials, Decoder, Packet, PacketId, Publish, Subscription,
 };
-use crate::mqtt::property::{Properties, Property};
+use crate::mqtt::property::{Properties, Property, PropertyId};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::topic::{TopicFilter, TopicName};
@@ -44,24 +47,28 @@ fn config(version: Version) -> Config {
         version,
         client_id: "client".into(),
         clean_start: true,
-        outlives_connection: true,
-        only_with_expiry: false,
-        only_failures: false,
-        outlives_us: false,
+        lifetime: Lifetime::Client,
         keep_alive: 45,
         session_expiry: 3600,
-        credentials: Credentials::default(),
-        authentication: None,
+        login: Login::default(),
         will: None,
-        topic_alias: false,
-        whole_packets: false,
-        max_inflight: None,
-        maximum_packet: 1 << 20,
-        parts_above: None,
-        connect_properties: Properties::default(),
-        disconnect_properties: Properties::default(),
-        trace: false,
+        properties: ExtraProperties::default(),
+        sending: SendOptions::default(),
+        receiving: ReceiveOptions { maximum_packet: 1 << 20, parts_above: None },
+        reports: ReportOptions::default(),
     }
+}
+
+fn parts_above(size: usize) -> ReceiveOptions {
+    ReceiveOptions { maximum_packet: 1 << 20, parts_above: Some(size) }
+}
+
+fn with_aliases() -> SendOptions {
+    SendOptions { topic_alias: true, ..SendOptions::default() }
+}
+
+fn traced() -> ReportOptions {
+    ReportOptions { trace: true, ..ReportOptions::default() }
 }
 
 fn topic(text: &'static str) -> TopicName {
@@ -83,15 +90,7 @@ fn message(name: &'static str, qos: QoS, number: u32) -> Publish {
     payload.put_bytes(b'.', (number % 5) as usize * 7);
     let properties = Properties::default();
     let payload = payload.freeze();
-    Publish {
-        dup: false,
-        qos,
-        retain: false,
-        topic: Some(topic(name)),
-        packet_id: None,
-        properties,
-        payload,
-    }
+    Publish { qos, properties, ..Publish::new(topic(name), payload) }
 }
 
 /// A session, the time, and what it has sent.
@@ -197,7 +196,7 @@ fn next_events(
     mut go_on: impl FnMut() -> ControlFlow<()>,
 ) -> Result<Option<Vec<Event>>, Violation> {
     let mut events = Vec::new();
-    let _ = session.hand_out(|mut shown| {
+    let _ = session.for_each_publish(|mut shown| {
         events.push(Event::Message(shown.delivery().clone()));
         go_on()
     })?;
@@ -251,7 +250,7 @@ fn from_server(qos: QoS, packet_id: u16, dup: bool, number: u32) -> Packet {
 }
 
 fn acknowledged(record: u64) -> Event {
-    Event::Acknowledged { record, code: ReasonCode::SUCCESS, reason: None }
+    Event::Acknowledged { token: record, code: ReasonCode::SUCCESS, reason: None }
 }
 
 /// Packets in few words: type, identifier and DUP.

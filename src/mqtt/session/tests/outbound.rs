@@ -118,12 +118,12 @@ fn a_refusal_ends_the_message() {
     client.publish(QoS::ExactlyOnce, 2);
     client.sent();
     let code = ReasonCode::NOT_AUTHORIZED;
-    let reason = Property::ReasonString("no".into());
+    let reason = Property::text(PropertyId::ReasonString, "no".into());
     let refusal = Ack { properties: Properties(vec![reason]), ..ack(1, code) };
     let events = client.feed(&[Packet::PubAck(refusal), Packet::PubRec(ack(2, code))]);
     let refused = |record, reason: Option<&'static str>| {
         let reason = reason.map(Into::into);
-        Event::Acknowledged { record, code, reason }
+        Event::Acknowledged { token: record, code, reason }
     };
     assert_eq!(events, [refused(1, Some("no")), refused(2, None)]);
     // A refusing PUBREC is not followed by PUBREL, and a repeated one is nothing.
@@ -137,7 +137,7 @@ fn success_has_more_than_one_code() {
     client.publish(QoS::AtLeastOnce, 1);
     client.publish(QoS::ExactlyOnce, 2);
     let code = ReasonCode::NO_MATCHING_SUBSCRIBERS;
-    let first = Event::Acknowledged { record: 1, code, reason: None };
+    let first = Event::Acknowledged { token: 1, code, reason: None };
     assert_eq!(client.feed(&[Packet::PubAck(ack(1, code)), Packet::PubRec(ack(2, code))]), [first]);
     // "Packet identifier not found" in PUBCOMP: the server has had the message since its PUBREC.
     let pubcomp = Packet::PubComp(ack(2, ReasonCode::PACKET_IDENTIFIER_NOT_FOUND));
@@ -182,7 +182,10 @@ fn window(mut client: Client, qos: QoS) -> u32 {
 fn the_window_is_what_the_server_allows_or_what_works() {
     use QoS::{AtLeastOnce, ExactlyOnce};
     let asked = |max_inflight, version| Config {
-        max_inflight: std::num::NonZeroU16::new(max_inflight),
+        sending: SendOptions {
+            max_inflight: std::num::NonZeroU16::new(max_inflight),
+            ..SendOptions::default()
+        },
         ..config(version)
     };
     for version in [Version::V3_1, Version::V3_1_1] {
@@ -197,7 +200,7 @@ fn the_window_is_what_the_server_allows_or_what_works() {
     }
     for (max_inflight, allowed, expected) in [(0, 7, 7), (5, 7, 5), (50, 7, 7), (0, 300, 300)] {
         for qos in [AtLeastOnce, ExactlyOnce] {
-            let limits = [Property::ReceiveMaximum(allowed)];
+            let limits = [Property::number(PropertyId::ReceiveMaximum, allowed)];
             assert_eq!(
                 window(Client::limited(asked(max_inflight, Version::V5), &limits), qos),
                 expected
@@ -209,7 +212,8 @@ fn the_window_is_what_the_server_allows_or_what_works() {
 /// The window counts until PUBACK and PUBCOMP, not until PUBREC (§4.9); QoS 0 is not counted.
 #[test]
 fn the_window_slides() {
-    let mut client = Client::limited(config(Version::V5), &[Property::ReceiveMaximum(2)]);
+    let mut client =
+        Client::limited(config(Version::V5), &[Property::number(PropertyId::ReceiveMaximum, 2)]);
     client.publish(QoS::ExactlyOnce, 1);
     client.publish(QoS::AtLeastOnce, 2);
     assert!(
@@ -232,8 +236,11 @@ fn the_window_slides() {
 
 #[test]
 fn what_the_server_does_not_take_is_not_sent() {
-    let limits =
-        [Property::MaximumPacketSize(30), Property::MaximumQoS(1), Property::RetainAvailable(0)];
+    let limits = [
+        Property::number(PropertyId::MaximumPacketSize, 30),
+        Property::number(PropertyId::MaximumQoS, 1),
+        Property::number(PropertyId::RetainAvailable, 0),
+    ];
     let mut client = Client::limited(config(Version::V5), &limits);
     client.sent();
     let publish = |qos, retain, payload: usize| Publish {

@@ -77,6 +77,7 @@ impl World {
             self.arrive_up(self.up.len());
         }
         let remains = self.broker.state.is_some();
-        assert_eq!(remains, self.config.outlives_us, "the session at the broker: {self:?}");
+        let kept = self.config.lifetime == crate::mqtt::session::Lifetime::Kept;
+        assert_eq!(remains, kept, "the session at the broker: {self:?}");
     }
 }

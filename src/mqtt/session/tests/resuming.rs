@@ -38,7 +38,7 @@ fn in_a_new_session_qos_1_is_published_anew_and_qos_2_is_in_doubt() {
     for version in [Version::V3_1_1, Version::V5] {
         let mut client = five(version);
         let doubts = client.reconnect(connack(false));
-        assert_eq!(doubts, [Event::InDoubt { record: 3 }, Event::InDoubt { record: 4 }]);
+        assert_eq!(doubts, [Event::InDoubt { token: 3 }, Event::InDoubt { token: 4 }]);
         assert_eq!(brief(&client.sent()), ["PUBLISH 1"]);
         assert_eq!(client.session.in_flight(), 1);
         assert_eq!(client.session.exchanges.remembered(), message("a", ONCE, 1).payload.len());
@@ -54,12 +54,13 @@ fn mqtt_3_1_takes_the_session_to_be_there() {
     assert_eq!(client.reconnect(connack(false)), []);
     assert_eq!(brief(&client.sent()), ["PUBLISH 1 dup", "PUBLISH 3 dup", "PUBREL 4"]);
 
-    let mut client = Client::online(Config { outlives_connection: false, ..config(Version::V3_1) });
+    let mut client =
+        Client::online(Config { lifetime: Lifetime::Connection, ..config(Version::V3_1) });
     client.publish(ONCE, 1);
     client.publish(EXACTLY, 2);
     assert_eq!(
         client.reconnect(connack(true)),
-        [Event::InDoubt { record: 2 }],
+        [Event::InDoubt { token: 2 }],
         "Clean Session ended it"
     );
     assert_eq!(brief(&client.sent()), ["PUBLISH 1"]);
@@ -69,7 +70,11 @@ fn mqtt_3_1_takes_the_session_to_be_there() {
 #[test]
 fn dup_is_not_set_for_what_a_new_session_has_not_seen() {
     let limits = |session_present| {
-        refusal_or_success(session_present, ReasonCode::SUCCESS, &[Property::ReceiveMaximum(2)])
+        refusal_or_success(
+            session_present,
+            ReasonCode::SUCCESS,
+            &[Property::number(PropertyId::ReceiveMaximum, 2)],
+        )
     };
     let mut client = Client::online(config(Version::V5));
     (1..=4).for_each(|number| client.publish(ONCE, number));
@@ -90,7 +95,11 @@ fn the_new_window_holds() {
     (1..=4).for_each(|number| client.publish(EXACTLY, number));
     client.feed(&[pubrec(1)]);
     client.sent();
-    client.reconnect(refusal_or_success(true, ReasonCode::SUCCESS, &[Property::ReceiveMaximum(2)]));
+    client.reconnect(refusal_or_success(
+        true,
+        ReasonCode::SUCCESS,
+        &[Property::number(PropertyId::ReceiveMaximum, 2)],
+    ));
     assert_eq!(brief(&client.sent()), ["PUBREL 1", "PUBLISH 2 dup"]);
     assert!(!client.session.can_publish(ONCE) && client.session.can_publish(QoS::AtMostOnce));
     client.feed(&[pubcomp(1)]);
@@ -130,8 +139,8 @@ fn what_was_refused_is_not_sent_again() {
 #[test]
 fn what_the_new_server_does_not_take_is_refused() {
     let rows = [
-        (Property::MaximumPacketSize(26), ONCE, ReasonCode::PACKET_TOO_LARGE),
-        (Property::MaximumQoS(1), EXACTLY, ReasonCode::QOS_NOT_SUPPORTED),
+        (Property::number(PropertyId::MaximumPacketSize, 26), ONCE, ReasonCode::PACKET_TOO_LARGE),
+        (Property::number(PropertyId::MaximumQoS, 1), EXACTLY, ReasonCode::QOS_NOT_SUPPORTED),
     ];
     for (limit, qos, code) in rows {
         let mut client = Client::online(config(Version::V5));
@@ -141,7 +150,7 @@ fn what_the_new_server_does_not_take_is_refused() {
         client.publish(qos, 3);
         client.sent();
         let events = client.reconnect(refusal_or_success(true, ReasonCode::SUCCESS, &[limit]));
-        let refused = |record| Event::Acknowledged { record, code, reason: None };
+        let refused = |record| Event::Acknowledged { token: record, code, reason: None };
         assert_eq!(events, [refused(4), refused(3)]);
         assert_eq!(brief(&client.sent()), ["PUBLISH 2 dup"]);
         assert_eq!(client.feed(&[puback(2)]), [acknowledged(1)]);

@@ -37,7 +37,10 @@ fn payloads(packets: &[Packet]) -> String {
 #[test]
 fn a_run_is_as_long_as_the_window() {
     for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
-        let mut client = Client::limited(config(Version::V5), &[Property::ReceiveMaximum(4)]);
+        let mut client = Client::limited(
+            config(Version::V5),
+            &[Property::number(PropertyId::ReceiveMaximum, 4)],
+        );
         let head = block(qos);
         assert_eq!(publish(&mut client, &head, 0), 4);
         assert_eq!(publish(&mut client, &head, 4), 0, "the window is full");
@@ -47,10 +50,7 @@ fn a_run_is_as_long_as_the_window() {
         let refusal = Ack { code, ..Ack::success(id(2)) };
         let refusal =
             if qos == QoS::AtLeastOnce { Packet::PubAck(refusal) } else { Packet::PubRec(refusal) };
-        assert_eq!(
-            client.feed(&[refusal]),
-            [Event::Acknowledged { record: 1, code, reason: None }]
-        );
+        assert_eq!(client.feed(&[refusal]), [Event::Acknowledged { token: 1, code, reason: None }]);
         assert_eq!(publish(&mut client, &head, 4), 1, "the window slides");
         assert_eq!(payloads(&client.sent()), "4");
         assert_eq!(client.session.first_unfinished(), Some(0));
@@ -87,18 +87,18 @@ fn at_qos_0_nothing_is_remembered() {
 /// What is not usual goes the long way, on which it is judged, numbered or logged by itself.
 #[test]
 fn unusual_messages_are_no_run() {
-    let traced = Config { trace: true, ..config(Version::V5) };
-    let aliased = Config { topic_alias: true, ..config(Version::V5) };
+    let traced = Config { reports: traced(), ..config(Version::V5) };
+    let aliased = Config { sending: with_aliases(), ..config(Version::V5) };
     for config in [traced, aliased] {
         assert_eq!(publish(&mut Client::online(config), &block(QoS::AtMostOnce), 0), 0);
     }
     let mut offline = Client::new(config(Version::V5));
     assert_eq!(publish(&mut offline, &block(QoS::AtMostOnce), 0), 0);
     for limit in [
-        Property::MaximumQoS(0),
-        Property::RetainAvailable(0),
+        Property::number(PropertyId::MaximumQoS, 0),
+        Property::number(PropertyId::RetainAvailable, 0),
         // A message with one byte of payload has one byte more than that.
-        Property::MaximumPacketSize(12),
+        Property::number(PropertyId::MaximumPacketSize, 12),
     ] {
         let mut client = Client::limited(config(Version::V5), std::slice::from_ref(&limit));
         let head = Publish { retain: true, ..Publish::clone(&block(QoS::AtLeastOnce)) };
@@ -109,7 +109,10 @@ fn unusual_messages_are_no_run() {
 
 #[test]
 fn no_message_of_a_run_is_longer_than_the_broker_takes() {
-    let mut client = Client::limited(config(Version::V5), &[Property::MaximumPacketSize(100)]);
+    let mut client = Client::limited(
+        config(Version::V5),
+        &[Property::number(PropertyId::MaximumPacketSize, 100)],
+    );
     let head = Rc::new(Publish {
         payload: Bytes::from(vec![b'.'; 200]),
         ..message("a/topic", QoS::AtMostOnce, 0)

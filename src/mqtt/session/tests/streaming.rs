@@ -79,7 +79,10 @@ fn after_a_loss_it_begins_again() {
 
 #[test]
 fn what_is_too_large_is_refused_before_it_is_begun() {
-    let mut client = Client::limited(config(Version::V5), &[Property::MaximumPacketSize(500_000)]);
+    let mut client = Client::limited(
+        config(Version::V5),
+        &[Property::number(PropertyId::MaximumPacketSize, 500_000)],
+    );
     let refused = client.session.publish_stream(message("large", QoS::AtLeastOnce, 0), LENGTH, 7);
     assert!(
         matches!(refused, Err(super::super::Unsendable::TooLarge { limit: 500_000, .. })),

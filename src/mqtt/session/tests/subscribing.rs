@@ -167,7 +167,7 @@ fn an_unanswered_unsubscribe_is_sent_again() {
 fn a_renewed_subscription_is_the_same() {
     let mut client = Client::online(config(Version::V5));
     let one = Subscription { no_local: true, ..Subscription::new(filter("a"), QoS::ExactlyOnce) };
-    let properties = Properties(vec![Property::SubscriptionIdentifier(7)]);
+    let properties = Properties(vec![Property::number(PropertyId::SubscriptionIdentifier, 7)]);
     client.session.subscribe(vec![one.clone()], properties.clone());
     client.sent();
     client.reconnect(connack(false));

@@ -140,7 +140,7 @@ fn a_violation_is_the_end() {
         assert!(matches!(client.session.poll(client.now), Ok(Some(Event::Message(_)))));
         assert_eq!(client.session.poll(client.now), Err(Violation::Unexpected("PINGREQ")));
         assert_eq!(client.session.poll(client.now), Ok(None));
-        client.session.settle(1);
+        client.session.acknowledge_up_to(1);
         assert!(!client.session.can_publish(QoS::AtMostOnce));
     }
 }
@@ -163,7 +163,7 @@ fn random_bytes_never_panic() {
         }
         // Either result is one.
         let _ = client.feed_bytes(bytes.into());
-        client.session.settle(rng.u64(..5));
+        client.session.acknowledge_up_to(rng.u64(..5));
         let _ = client.session.expire(client.now + Duration::from_secs(60));
         client.sent();
     }
@@ -187,7 +187,7 @@ fn random_packets_never_panic() {
                 _ => from_server(QoS::AtLeastOnce, packet_id, rng.bool(), 1),
             };
             let _ = client.feed_bytes(encoded(version, &[packet]));
-            client.session.settle(rng.u64(..10));
+            client.session.acknowledge_up_to(rng.u64(..10));
             client.sent();
             if rng.u32(..10) == 0 {
                 client.reconnect(connack(rng.bool()));

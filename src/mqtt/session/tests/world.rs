@@ -2,6 +2,7 @@
 //! driven by one seed. Promises 1, 4 and 5 of the design are checked at its end.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::num::NonZeroU16;
 use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -11,11 +12,11 @@ use fastrand::Rng;
 
 use super::audit::Audit;
 use super::broker::{Broker, Manner, number_of};
-use super::{config, filter, message, topic};
+use super::{config, filter, message, parts_above, topic};
 use crate::mqtt::packet::{PacketId, Publish, Subscription};
 use crate::mqtt::property::Properties;
 use crate::mqtt::qos::QoS;
-use crate::mqtt::session::{Config, Delivery, Event, Session};
+use crate::mqtt::session::{Config, Delivery, Event, Lifetime, SendOptions, Session};
 use crate::mqtt::version::Version;
 
 /// More steps than any world needs: a session that makes no progress is found.
@@ -103,14 +104,17 @@ impl World {
         };
         let config = Config {
             clean_start: scenario != Scenario::Killed,
-            outlives_connection: scenario != Scenario::Volatile,
-            outlives_us: scenario == Scenario::Killed,
+            lifetime: match scenario {
+                Scenario::Kept | Scenario::Restarts => Lifetime::Client,
+                Scenario::Volatile => Lifetime::Connection,
+                Scenario::Killed => Lifetime::Kept,
+            },
             keep_alive: [0, 20][rng.usize(..2)],
-            parts_above: [None, Some(0), Some(20)][rng.usize(..3)],
-            max_inflight: if version.has_properties() {
-                None
-            } else {
-                std::num::NonZeroU16::new(quota)
+            receiving: [None, Some(0), Some(20)][rng.usize(..3)]
+                .map_or(config(version).receiving, parts_above),
+            sending: SendOptions {
+                max_inflight: NonZeroU16::new(quota).filter(|_| !version.has_properties()),
+                ..SendOptions::default()
             },
             ..config(version)
         };
@@ -311,7 +315,7 @@ impl World {
             self.written.insert(*message);
         }
         self.life.settled = settled;
-        self.session.settle(settled as u64);
+        self.session.acknowledge_up_to(settled as u64);
         self.flush();
     }
 
@@ -405,16 +409,16 @@ impl World {
                 assert_eq!(delivery.publish.payload, expected.payload, "nothing is glued together");
                 self.delivered(&delivery);
             }
-            Event::MessageTorn => {
+            Event::MessageCut => {
                 assert!(self.life.partial.take().is_some(), "it has begun");
             }
-            Event::Acknowledged { record, code, .. } => {
+            Event::Acknowledged { token: record, code, .. } => {
                 self.ended(
                     record,
                     if code.is_error() { Outcome::Refused } else { Outcome::Acknowledged },
                 );
             }
-            Event::InDoubt { record } => self.ended(record, Outcome::InDoubt),
+            Event::InDoubt { token: record } => self.ended(record, Outcome::InDoubt),
             other => panic!("{other:?}"),
         }
     }

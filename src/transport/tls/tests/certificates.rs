@@ -110,7 +110,7 @@ fn a_host_that_cannot_be_a_tls_name_is_told() {
 
 #[test]
 fn a_damaged_certificate_is_explained_without_a_panic() {
-    use super::super::diagnosis::Evidence;
+    use super::super::certificate_error::Evidence;
     use rustls::CertificateError;
     let authority = authority();
     let Identity(leaf, _) = authority.identity(&["localhost"], |_| ());

@@ -1,0 +1,192 @@
+//! The fixed header (§2.1): packet type, flags and remaining length, checked before the rest of the
+//! packet has come in.
+
+use std::fmt;
+
+use bytes::{BufMut, BytesMut};
+
+use super::data::{put_variable_byte_integer, variable_byte_integer};
+use super::error::{EncodeError, Malformed};
+use crate::mqtt::version::Version;
+
+/// The longest fixed header: the first byte and four of the remaining length (§2.1).
+pub const LONGEST_FIXED_HEADER: usize = 5;
+
+/// The longest remaining length of a packet other than PUBLISH, in bytes. No real packet comes near
+/// it; it bounds the memory that a peer can make us hold for, say, a CONNACK.
+const LONGEST_CONTROL: usize = 16 * 1024 * 1024;
+
+/// The type of a control packet (Table 2-1); its number is the upper half of the first byte. See
+/// [`super::Packet`] for what each of them means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum PacketType {
+    Connect = 1,
+    ConnAck = 2,
+    Publish = 3,
+    PubAck = 4,
+    PubRec = 5,
+    PubRel = 6,
+    PubComp = 7,
+    Subscribe = 8,
+    SubAck = 9,
+    Unsubscribe = 10,
+    UnsubAck = 11,
+    PingReq = 12,
+    PingResp = 13,
+    Disconnect = 14,
+    Auth = 15,
+}
+
+impl PacketType {
+    /// The type with this number; there is no 0.
+    pub fn from_bits(bits: u8) -> Option<Self> {
+        Some(match bits {
+            1 => Self::Connect,
+            2 => Self::ConnAck,
+            3 => Self::Publish,
+            4 => Self::PubAck,
+            5 => Self::PubRec,
+            6 => Self::PubRel,
+            7 => Self::PubComp,
+            8 => Self::Subscribe,
+            9 => Self::SubAck,
+            10 => Self::Unsubscribe,
+            11 => Self::UnsubAck,
+            12 => Self::PingReq,
+            13 => Self::PingResp,
+            14 => Self::Disconnect,
+            15 => Self::Auth,
+            _ => return None,
+        })
+    }
+
+    /// The lower half of the first byte of every packet but PUBLISH (Table 2-2).
+    pub fn fixed_flags(self) -> u8 {
+        if matches!(self, Self::PubRel | Self::Subscribe | Self::Unsubscribe) { 0b0010 } else { 0 }
+    }
+
+    /// The first byte of every packet but PUBLISH.
+    pub fn first_byte(self) -> u8 {
+        (self as u8) << 4 | self.fixed_flags()
+    }
+
+    /// The name, as the specification spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Connect => "CONNECT",
+            Self::ConnAck => "CONNACK",
+            Self::Publish => "PUBLISH",
+            Self::PubAck => "PUBACK",
+            Self::PubRec => "PUBREC",
+            Self::PubRel => "PUBREL",
+            Self::PubComp => "PUBCOMP",
+            Self::Subscribe => "SUBSCRIBE",
+            Self::SubAck => "SUBACK",
+            Self::Unsubscribe => "UNSUBSCRIBE",
+            Self::UnsubAck => "UNSUBACK",
+            Self::PingReq => "PINGREQ",
+            Self::PingResp => "PINGRESP",
+            Self::Disconnect => "DISCONNECT",
+            Self::Auth => "AUTH",
+        }
+    }
+}
+
+impl fmt::Display for PacketType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// The beginning of a packet (§2.1).
+pub struct FixedHeader {
+    /// The type of the packet.
+    pub packet: PacketType,
+    /// The length of the fixed header, in bytes.
+    pub length: usize,
+    /// The size of the whole packet, in bytes.
+    pub size: usize,
+}
+
+impl FixedHeader {
+    /// The fixed header at the beginning of these bytes, or `None` if it continues after their end.
+    /// The first byte is checked at once: an answer that is not MQTT at all fails before the rest
+    /// of its "length" has come in.
+    #[inline]
+    pub fn read(bytes: &[u8], version: Version, maximum: usize) -> Result<Option<Self>, Malformed> {
+        let Some((&first, rest)) = bytes.split_first() else { return Ok(None) };
+        let packet = packet_type(first, version)?;
+        let Some((remaining, length)) = variable_byte_integer(rest)? else { return Ok(None) };
+        let length = 1 + length;
+        let size = length + remaining as usize;
+        check_length(packet, version, remaining as usize)?;
+        if size > maximum {
+            return Err(Malformed::PacketTooLarge { size, maximum });
+        }
+        Ok(Some(Self { packet, length, size }))
+    }
+}
+
+/// Before MQTT 5 many packets have one length only, and another one is an error before the content
+/// has come in. In MQTT 5 only a PUBLISH may be longer than [`LONGEST_CONTROL`].
+#[inline]
+fn check_length(packet: PacketType, version: Version, length: usize) -> Result<(), Malformed> {
+    if packet == PacketType::Publish {
+        return Ok(());
+    }
+    let exact = match packet {
+        PacketType::PingReq | PacketType::PingResp => 0,
+        _ if version.has_properties() => return bounded(length),
+        PacketType::Disconnect => 0,
+        PacketType::ConnAck
+        | PacketType::PubAck
+        | PacketType::PubRec
+        | PacketType::PubRel
+        | PacketType::PubComp
+        | PacketType::UnsubAck => 2,
+        _ => return bounded(length),
+    };
+    match length.checked_sub(exact) {
+        None => Err(Malformed::Truncated { packet }),
+        Some(0) => Ok(()),
+        Some(count) => Err(Malformed::TrailingBytes { packet, count }),
+    }
+}
+
+fn bounded(length: usize) -> Result<(), Malformed> {
+    if length <= LONGEST_CONTROL {
+        return Ok(());
+    }
+    Err(Malformed::PacketTooLarge { size: length, maximum: LONGEST_CONTROL })
+}
+
+/// The type of a packet, if its flags are as they must be (§2.1.3). MQTT 3.1 knows DUP where later
+/// versions have a fixed 0010 (3.1 §2.1).
+fn packet_type(first: u8, version: Version) -> Result<PacketType, Malformed> {
+    let value = first >> 4;
+    let packet = PacketType::from_bits(value)
+        .filter(|packet| *packet != PacketType::Auth || version.has_properties())
+        .ok_or(Malformed::UnknownPacketType { value })?;
+    if packet == PacketType::Publish {
+        return Ok(packet);
+    }
+    let flags = first & 0x0F;
+    let fixed = packet.fixed_flags();
+    let again = version == Version::V3_1 && fixed != 0 && flags == fixed | 0b1000;
+    if flags == fixed || again {
+        Ok(packet)
+    } else {
+        Err(Malformed::FixedHeaderFlags { packet, flags })
+    }
+}
+
+/// Appends the fixed header (§2.1): type and flags, then the remaining length.
+pub fn put_fixed_header(
+    first: u8,
+    remaining: usize,
+    out: &mut BytesMut,
+) -> Result<(), EncodeError> {
+    out.put_u8(first);
+    put_variable_byte_integer(remaining, out)
+}

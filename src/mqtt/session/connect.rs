@@ -1,0 +1,197 @@
+//! The begin of a connection: CONNECT, CONNACK, and what the connection before left unfinished.
+
+use std::time::Instant;
+
+use super::in_flight::Again;
+use super::lifetime::SessionEnd;
+use super::sent::SentMessage;
+use super::server_limits::ServerLimits;
+use super::{Config, Event, Session, State, Violation, inbound};
+use crate::mqtt::packet::{Ack, ConnAck, Connect, Packet};
+use crate::mqtt::property::{Properties, Property, PropertyId};
+use crate::mqtt::reason::ReasonCode;
+use crate::mqtt::version::Version;
+
+impl Session {
+    /// A network connection stands: CONNECT goes out, alone, and CONNACK is awaited.
+    pub fn connect(&mut self) {
+        self.state = State::Connecting;
+        self.receiver.connecting(&self.config);
+        self.outbox.clear();
+        self.aliases.clear();
+        self.limits = ServerLimits::before_connack();
+        self.keep_alive.stop();
+        self.at_server.connecting();
+        let properties = self.connect_properties();
+        let connect = Connect {
+            version: self.config.version,
+            clean_start: self.clean_start(),
+            keep_alive: self.config.keep_alive,
+            client_id: self.config.client_id.clone(),
+            will: self.config.will.clone(),
+            credentials: self.authenticator.credentials(&self.config.login),
+            properties,
+        };
+        self.send(&Packet::Connect(Box::new(connect)));
+    }
+
+    fn clean_start(&self) -> bool {
+        let Config { lifetime, clean_start, version, .. } = self.config;
+        self.at_server.clean_start(lifetime, clean_start, version)
+    }
+
+    /// What ends the session at the server when the client is done.
+    pub(super) fn end(&self) -> SessionEnd {
+        self.config.lifetime.end(self.config.version)
+    }
+
+    /// Before MQTT 5: whether the server has an old session of our identifier, where a new one is
+    /// wanted (after [`Event::Connected`]).
+    pub fn is_stale(&self, connack: &ConnAck) -> bool {
+        self.at_server.is_stale(self.config.lifetime, self.config.version, connack)
+    }
+
+    /// Makes the next connection end the session at the server, or (`false`) the one after it begin
+    /// a new one.
+    pub fn forget_at_server(&mut self, forget: bool) {
+        self.at_server.set_ending(forget);
+    }
+
+    /// Whether the server keeps the session after our DISCONNECT although it should end: then one
+    /// more connection must end it, see [`Session::forget_at_server`].
+    pub fn leaves_remains(&self) -> bool {
+        self.end() == SessionEnd::CleanConnection
+    }
+
+    /// Whether the server keeps the session when this connection is lost, although nobody will take
+    /// it up.
+    pub fn stays_at_server(&self) -> bool {
+        self.at_server.is_begun()
+            && matches!(self.end(), SessionEnd::Disconnect | SessionEnd::CleanConnection)
+    }
+
+    fn connect_properties(&mut self) -> Properties {
+        let mut properties = Properties::default();
+        if !self.config.version.has_properties() {
+            return properties;
+        }
+        if self.end() != SessionEnd::Connection && self.config.session_expiry > 0 {
+            properties.push(Property::number(
+                PropertyId::SessionExpiryInterval,
+                self.config.session_expiry,
+            ));
+        }
+        properties
+            .push(Property::number(PropertyId::ReceiveMaximum, inbound::RECEIVE_MAXIMUM.into()));
+        if inbound::TOPIC_ALIAS_MAXIMUM > 0 {
+            properties.push(Property::number(
+                PropertyId::TopicAliasMaximum,
+                inbound::TOPIC_ALIAS_MAXIMUM.into(),
+            ));
+        }
+        if let Ok(maximum) = u32::try_from(self.config.receiving.maximum_packet) {
+            properties.push(Property::number(PropertyId::MaximumPacketSize, maximum));
+        }
+        for property in &self.config.properties.connect {
+            properties.set(property.clone());
+        }
+        self.authenticator.begin(&self.config.login, &mut properties);
+        properties
+    }
+
+    /// `[MQTT-3.2.2-2]`, `[MQTT-3.2.2-4]`: Clean Start begins a new session. In another one our
+    /// identifiers would not be ours: a message of QoS 2 could pass for one that the server has
+    /// already.
+    pub(super) fn check_session(&self, connack: &ConnAck) -> Result<(), Violation> {
+        if connack.session_present && self.clean_start() && self.config.version.has_properties() {
+            return Err(Violation::Unexpected(
+                "session in CONNACK, although a new one was asked for",
+            ));
+        }
+        Ok(())
+    }
+
+    pub(super) fn connected(&mut self, connack: Box<ConnAck>, now: Instant) -> Event {
+        if connack.code != ReasonCode::SUCCESS {
+            self.at_server.refused();
+            self.state = State::Ended;
+            return Event::Refused(connack);
+        }
+        self.state = State::Online;
+        self.limits = ServerLimits::from_connack(&connack.properties, self.config.version);
+        let keep_alive = self.limits.server_keep_alive.unwrap_or(self.config.keep_alive);
+        self.keep_alive.start(keep_alive, now);
+        if let Some(assigned) = connack.properties.assigned_client_identifier() {
+            self.config.client_id = assigned.clone();
+        }
+        if !self.at_server.is_ending() {
+            self.resume(self.session_present(&connack));
+        }
+        self.at_server.connected();
+        Event::Connected(connack)
+    }
+
+    /// MQTT 3.1 has no Session Present: what we did not begin anew must be there (3.1 §3.1).
+    fn session_present(&self, connack: &ConnAck) -> bool {
+        match self.config.version {
+            Version::V3_1 => self.at_server.is_begun() && !self.clean_start(),
+            Version::V3_1_1 | Version::V5 => connack.session_present,
+        }
+    }
+
+    /// Takes up the unfinished exchanges on a new connection (§4.4).
+    fn resume(&mut self, session_present: bool) {
+        // The session may also be one that an unanswered CONNECT of ours began, after the server
+        // lost the other.
+        let unsure = self.at_server.take_unsure() || self.config.version == Version::V3_1;
+        let resumed = self.exchanges.resume(session_present);
+        if self.receiver.resume(session_present, unsure) {
+            self.reports.push(Event::MessageCut);
+        }
+        if !session_present || unsure || resumed.unanswered_subscribe {
+            self.subscribe_again();
+        }
+        for (filters, properties) in resumed.unsubscribe {
+            self.unsubscribe(filters, properties);
+        }
+        for token in resumed.in_doubt {
+            self.reports.push(Event::InDoubt { token });
+        }
+        self.give_up();
+        self.resend();
+    }
+
+    /// Sends again what the window and the outbox allow.
+    pub(super) fn resend(&mut self) {
+        while self.state == State::Online && !self.at_server.is_ending() && self.outbox.has_room() {
+            let (limits, asked) = (&self.limits, self.config.sending.max_inflight);
+            match self.exchanges.resend(|qos| limits.window(qos, asked)) {
+                Some(Again::Publish { sent, packet_id, dup }) => {
+                    self.send_publish(&sent, Some(packet_id), dup).expect("it was encoded before");
+                }
+                Some(Again::Release(packet_id)) => {
+                    self.send(&Packet::PubRel(Ack::success(packet_id)));
+                }
+                None => return,
+            }
+        }
+    }
+
+    /// The server of this connection may take less than the one before: what it would not take is
+    /// refused here.
+    fn give_up(&mut self) {
+        let (limits, version) = (&self.limits, self.config.version);
+        let verdict = |sent: &SentMessage| {
+            limits.check(&sent.head, sent.length(), version).err().map(|error| error.code())
+        };
+        for (token, code) in self.exchanges.give_up(verdict) {
+            self.reports.push(Event::Acknowledged { token, code, reason: None });
+        }
+    }
+
+    fn subscribe_again(&mut self) {
+        for (subscriptions, properties) in self.subscriptions.take() {
+            self.subscribe(subscriptions, properties);
+        }
+    }
+}

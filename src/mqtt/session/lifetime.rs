@@ -1,0 +1,238 @@
+//! How long a session lives at the server, in one table, and what is known of it from one connection
+//! to the next.
+
+use crate::mqtt::packet::ConnAck;
+use crate::mqtt::qos::QoS;
+use crate::mqtt::version::Version;
+
+/// How long the session at the server is to live. Each lifetime is longer than the one before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Lifetime {
+    /// As long as the connection.
+    Connection,
+    /// As long as this client, through lost connections; but only where the server ends it by
+    /// itself when the client never comes back, which needs a session expiry (MQTT 5). Before, as
+    /// long as the connection.
+    ClientIfExpiring,
+    /// As long as this client, through lost connections, in every version.
+    Client,
+    /// Longer than this client: another run takes it up (`-c`, `-x`).
+    Kept,
+}
+
+/// What ends the session when the client is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionEnd {
+    /// The end of the connection, also of one that is lost.
+    Connection,
+    /// A DISCONNECT with the Session Expiry Interval 0.
+    Disconnect,
+    /// Before MQTT 5: one more connection, with Clean Session.
+    CleanConnection,
+    /// Nothing: the server keeps it, in MQTT 5 for as long as the Session Expiry Interval says.
+    Never,
+}
+
+impl Lifetime {
+    /// The lifetime that publishing at this QoS needs. Exactly once is only possible in a session
+    /// that outlives the connection (§4.3.3), so there a remainder at the server is risked.
+    pub fn for_publishing(qos: QoS) -> Self {
+        match qos {
+            QoS::AtMostOnce => Self::Connection,
+            QoS::AtLeastOnce => Self::ClientIfExpiring,
+            QoS::ExactlyOnce => Self::Client,
+        }
+    }
+
+    /// The lifetime that subscribing at this QoS needs.
+    pub fn for_subscribing(qos: QoS) -> Self {
+        match qos {
+            QoS::AtMostOnce => Self::Connection,
+            QoS::AtLeastOnce | QoS::ExactlyOnce => Self::ClientIfExpiring,
+        }
+    }
+
+    /// What ends the session at the server: the table from which everything else follows.
+    pub fn end(self, version: Version) -> SessionEnd {
+        match (self, version) {
+            (Self::Connection, _) | (Self::ClientIfExpiring, Version::V3_1 | Version::V3_1_1) => {
+                SessionEnd::Connection
+            }
+            (Self::ClientIfExpiring | Self::Client, Version::V5) => SessionEnd::Disconnect,
+            (Self::Client, Version::V3_1 | Version::V3_1_1) => SessionEnd::CleanConnection,
+            (Self::Kept, _) => SessionEnd::Never,
+        }
+    }
+
+    /// Whether the server is asked to keep the session when the connection is lost.
+    pub fn survives_connection(self, version: Version) -> bool {
+        self.end(version) != SessionEnd::Connection
+    }
+}
+
+/// What is known of the session at the server, from one connection to the next.
+#[derive(Debug, Default)]
+pub struct ServerSession {
+    /// A connection of ours has begun the session, so the next one takes it up.
+    begun: bool,
+    /// The value of `begun` before the latest CONNACK.
+    begun_before: bool,
+    /// The next connection is only to end the session.
+    ending: bool,
+    /// How many CONNECTs were not answered: each may have begun a session without our knowing.
+    unanswered: u32,
+}
+
+impl ServerSession {
+    /// CONNECT is sent.
+    pub fn connecting(&mut self) {
+        self.unanswered = self.unanswered.saturating_add(1);
+    }
+
+    /// CONNACK has refused the connection.
+    pub fn refused(&mut self) {
+        self.unanswered = self.unanswered.saturating_sub(1);
+    }
+
+    /// CONNACK has accepted the connection.
+    pub fn connected(&mut self) {
+        self.begun_before = std::mem::replace(&mut self.begun, true);
+        if self.ending {
+            self.unanswered = self.unanswered.saturating_sub(1);
+        }
+    }
+
+    /// Whether the session of this connection may be one that an earlier CONNECT began, which was
+    /// not answered, after the server had lost the one that we know.
+    pub fn take_unsure(&mut self) -> bool {
+        std::mem::take(&mut self.unanswered) > 1
+    }
+
+    /// Makes the next connection end the session, or (`false`) the one after it begin a new one.
+    pub fn set_ending(&mut self, ending: bool) {
+        self.ending = ending;
+        self.begun = false;
+    }
+
+    /// Whether this connection is only to end the session: nothing is resumed on it.
+    pub fn is_ending(&self) -> bool {
+        self.ending
+    }
+
+    /// Whether a connection of ours has begun the session.
+    pub fn is_begun(&self) -> bool {
+        self.begun
+    }
+
+    /// The Clean Start flag of the next CONNECT; `begin_anew` asks for a new session at first.
+    /// Clean Start begins a new session (MQTT 5 §3.1.2.4); the older Clean Session also ends it with
+    /// the connection, so where it must not, only [`ServerSession::set_ending`] begins a new one.
+    pub fn clean_start(&self, lifetime: Lifetime, begin_anew: bool, version: Version) -> bool {
+        match version {
+            _ if self.ending => true,
+            Version::V5 => begin_anew && !self.begun,
+            Version::V3_1 | Version::V3_1_1 => !lifetime.survives_connection(version),
+        }
+    }
+
+    /// After CONNACK, before MQTT 5: whether the server has kept a session of our identifier that is
+    /// not ours to take up.
+    pub fn is_stale(&self, lifetime: Lifetime, version: Version, connack: &ConnAck) -> bool {
+        connack.session_present
+            && lifetime.end(version) == SessionEnd::CleanConnection
+            && !self.begun_before
+            && !self.ending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mqtt::property::Properties;
+    use crate::mqtt::reason::ReasonCode;
+
+    /// Lifetime, version, what ends the session, and the flag of a first CONNECT (with `-i` and
+    /// without) and of the next one.
+    #[test]
+    fn the_table() {
+        use Lifetime::{Client, ClientIfExpiring, Connection, Kept};
+        use SessionEnd as End;
+        let rows = [
+            (Connection, Version::V3_1, End::Connection, [true, true], true),
+            (Connection, Version::V3_1_1, End::Connection, [true, true], true),
+            (Connection, Version::V5, End::Connection, [true, false], false),
+            (ClientIfExpiring, Version::V3_1, End::Connection, [true, true], true),
+            (ClientIfExpiring, Version::V3_1_1, End::Connection, [true, true], true),
+            (ClientIfExpiring, Version::V5, End::Disconnect, [true, false], false),
+            (Client, Version::V3_1, End::CleanConnection, [false, false], false),
+            (Client, Version::V3_1_1, End::CleanConnection, [false, false], false),
+            (Client, Version::V5, End::Disconnect, [true, false], false),
+            (Kept, Version::V3_1, End::Never, [false, false], false),
+            (Kept, Version::V3_1_1, End::Never, [false, false], false),
+            (Kept, Version::V5, End::Never, [true, false], false),
+        ];
+        for (lifetime, version, end, [anew, as_is], next) in rows {
+            let row = format!("{lifetime:?} {version}");
+            assert_eq!(lifetime.end(version), end, "{row}");
+            assert_eq!(lifetime.survives_connection(version), end != End::Connection, "{row}");
+            let mut session = ServerSession::default();
+            assert_eq!(session.clean_start(lifetime, true, version), anew, "{row}");
+            assert_eq!(session.clean_start(lifetime, false, version), as_is, "{row}");
+            session.connecting();
+            session.connected();
+            assert_eq!(session.clean_start(lifetime, true, version), next, "{row}");
+            session.set_ending(true);
+            assert!(session.clean_start(lifetime, false, version), "{row}");
+        }
+    }
+
+    #[test]
+    fn the_quality_of_service_needs_a_lifetime() {
+        let rows = [
+            (QoS::AtMostOnce, Lifetime::Connection, Lifetime::Connection),
+            (QoS::AtLeastOnce, Lifetime::ClientIfExpiring, Lifetime::ClientIfExpiring),
+            (QoS::ExactlyOnce, Lifetime::Client, Lifetime::ClientIfExpiring),
+        ];
+        for (qos, publishing, subscribing) in rows {
+            assert_eq!(Lifetime::for_publishing(qos), publishing);
+            assert_eq!(Lifetime::for_subscribing(qos), subscribing);
+            assert_eq!(Lifetime::Kept.max(publishing), Lifetime::Kept);
+        }
+    }
+
+    #[test]
+    fn a_session_is_stale_where_none_was_begun() {
+        let connack = |session_present| ConnAck {
+            session_present,
+            code: ReasonCode::SUCCESS,
+            properties: Properties::default(),
+        };
+        let (lifetime, version) = (Lifetime::Client, Version::V3_1_1);
+        let mut session = ServerSession::default();
+        session.connected();
+        assert!(session.is_stale(lifetime, version, &connack(true)));
+        assert!(!session.is_stale(lifetime, version, &connack(false)));
+        assert!(!session.is_stale(lifetime, Version::V5, &connack(true)));
+        assert!(!session.is_stale(Lifetime::Kept, version, &connack(true)));
+        session.connected();
+        assert!(!session.is_stale(lifetime, version, &connack(true)), "it is ours");
+        session.set_ending(true);
+        session.connected();
+        assert!(!session.is_stale(lifetime, version, &connack(true)), "it is being ended");
+    }
+
+    #[test]
+    fn an_unanswered_connect_leaves_doubt() {
+        let mut session = ServerSession::default();
+        session.connecting();
+        session.connected();
+        assert!(!session.take_unsure());
+        session.connecting();
+        session.connecting();
+        session.refused();
+        session.connecting();
+        session.connected();
+        assert!(session.take_unsure());
+        assert!(!session.take_unsure());
+    }
+}

@@ -1,0 +1,276 @@
+//! Receiving messages: whole ones, one after the other without an event each, and large ones in
+//! parts.
+
+use std::ops::ControlFlow;
+
+use bytes::Bytes;
+
+use super::inbound::{self, Acceptance, InboundMessages};
+use super::partial::{CompletedMessage, PartialMessage};
+use super::{Config, Delivery, Event, Session, State, Violation};
+use crate::mqtt::packet::{Decoded, Decoder, FoundPublish, PacketType, Publish};
+use crate::mqtt::topic::TopicName;
+
+/// The receiving half of a session.
+#[derive(Debug)]
+pub struct Receiver {
+    pub(super) decoder: Decoder,
+    pub(super) inbound: InboundMessages,
+    partial: PartialMessage,
+    /// The latest message that [`Session::for_each_publish`] has shown; its topic is used again
+    /// when the next message has the same.
+    latest: Delivery,
+}
+
+impl Receiver {
+    /// A receiver before its first connection.
+    pub fn new(config: &Config) -> Self {
+        Self {
+            decoder: decoder(config),
+            inbound: InboundMessages::default(),
+            partial: PartialMessage::default(),
+            latest: Delivery::default(),
+        }
+    }
+
+    /// A new connection begins: nothing that the old one has left in the decoder counts.
+    pub fn connecting(&mut self, config: &Config) {
+        self.decoder = decoder(config);
+        self.partial.connection_lost();
+    }
+
+    /// The connection is lost.
+    pub fn connection_lost(&mut self, config: &Config) {
+        self.connecting(config);
+        self.inbound.connection_lost();
+    }
+
+    /// CONNACK came; whether the message that was begun is cut, because the server will not send it
+    /// again.
+    pub fn resume(&mut self, session_present: bool, unsure: bool) -> bool {
+        self.inbound.resume(session_present, unsure);
+        (!session_present || self.partial.is_at_most_once()) && self.cut()
+    }
+
+    /// Whether this is a QoS 2 message that was delivered before, as a whole.
+    fn is_repeated(&self, publish: &Publish) -> bool {
+        self.inbound.has(publish) && !self.partial.is_under(publish.packet_id)
+    }
+
+    /// Gives up the message that was begun on an earlier connection, if there is one: the server
+    /// does not send it again where it should have. If it still comes, it is a new one.
+    fn cut(&mut self) -> bool {
+        let number = self.partial.give_up();
+        if let Some(number) = number {
+            self.inbound.forget(number);
+        }
+        number.is_some()
+    }
+}
+
+/// The decoder of a new connection.
+fn decoder(config: &Config) -> Decoder {
+    let decoder = Decoder::new(config.version, config.receiving.maximum_packet);
+    match config.receiving.parts_above {
+        Some(size) => decoder.in_parts_above(size),
+        None => decoder,
+    }
+}
+
+/// A message that lies where it arrived. To keep it, take its [`Received::delivery`].
+#[derive(Debug)]
+pub struct Received<'a> {
+    delivery: &'a mut Delivery,
+    decoder: &'a Decoder,
+    found: FoundPublish,
+}
+
+impl Received<'_> {
+    /// See [`Delivery::number`].
+    pub fn number(&self) -> u64 {
+        self.delivery.number
+    }
+
+    /// The topic; it is always there.
+    pub fn topic(&self) -> Option<&TopicName> {
+        self.delivery.publish.topic.as_ref()
+    }
+
+    /// The payload.
+    #[inline]
+    pub fn payload(&self) -> &[u8] {
+        self.decoder.payload(self.found)
+    }
+
+    /// The message with a payload that keeps the bytes alive in which it lies.
+    pub fn delivery(&mut self) -> &Delivery {
+        self.delivery.publish.payload = self.decoder.payload_to_keep(self.found);
+        self.delivery
+    }
+}
+
+impl Session {
+    /// Calls `take` for each message that comes next, until something else comes or `take` breaks
+    /// off; whether it broke off. The same as the events of [`Session::poll`], without the cost of
+    /// an event for each.
+    pub fn for_each_publish(
+        &mut self,
+        mut take: impl FnMut(Received<'_>) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, Violation> {
+        if self.state != State::Online
+            || self.config.reports.trace
+            || self.reports.has_event()
+            || self.receiver.partial.is_open()
+        {
+            return Ok(ControlFlow::Continue(()));
+        }
+        let mut delivery = std::mem::take(&mut self.receiver.latest);
+        let mut result = Ok(ControlFlow::Continue(()));
+        while matches!(result, Ok(ControlFlow::Continue(())))
+            && let Some(found) = self.receiver.decoder.find_publish(&mut delivery.publish)
+        {
+            result = self.accept(&delivery.publish).map(|number| match number {
+                Some(number) => {
+                    delivery.number = number;
+                    let decoder = &self.receiver.decoder;
+                    take(Received { delivery: &mut delivery, decoder, found })
+                }
+                None => ControlFlow::Continue(()),
+            });
+            self.receiver.decoder.skip(found);
+        }
+        // Only the topic is of use for the next one.
+        delivery.publish.payload = Bytes::new();
+        self.receiver.latest = delivery;
+        result.map_err(|violation| self.violated(violation))
+    }
+
+    /// A PUBLISH from the server: an event, unless it is a QoS 2 message that was delivered before
+    /// (§4.3.3).
+    pub(super) fn published(&mut self, mut publish: Publish) -> Result<Option<Event>, Violation> {
+        self.resolve_alias(&mut publish)?;
+        if self.take_up(&publish, publish.payload.len())? {
+            // It was begun as a large message; with other properties it may be small now.
+            let piece = self.piece(publish.payload);
+            let end = self.complete()?;
+            piece.into_iter().chain(end).for_each(|event| self.reports.push(event));
+            return Ok(self.reports.next_event());
+        }
+        let is_cut = !self.receiver.is_repeated(&publish) && self.receiver.cut();
+        let Some(number) = self.accept(&publish)? else { return Ok(None) };
+        Ok(Some(self.after_cut(is_cut, Event::Message(Delivery { number, publish }))))
+    }
+
+    /// A part of a large message.
+    pub(super) fn part(&mut self, part: Decoded) -> Result<Option<Event>, Violation> {
+        match part {
+            _ if self.state == State::Closing => Ok(None),
+            Decoded::Packet(_) => Ok(None),
+            Decoded::PublishBegins(publish, length) => self.begin_partial(publish, length),
+            Decoded::PayloadPiece(piece) => Ok(self.piece(piece)),
+            Decoded::PublishEnds => self.complete(),
+        }
+    }
+
+    fn begin_partial(
+        &mut self,
+        mut publish: Publish,
+        length: usize,
+    ) -> Result<Option<Event>, Violation> {
+        self.note_description("received", || publish.describe(length));
+        if self.state != State::Online {
+            return Err(Violation::Unexpected(PacketType::Publish.name()));
+        }
+        self.resolve_alias(&mut publish)?;
+        if self.take_up(&publish, length)? {
+            return Ok(None);
+        }
+        if self.receiver.is_repeated(&publish) {
+            // It is answered when it is complete.
+            self.receiver.partial.begin_repeated(publish);
+            return Ok(None);
+        }
+        let is_cut = self.receiver.cut();
+        let Some(number) = self.accept(&publish)? else { return Ok(None) };
+        let delivery = Delivery { number, publish };
+        self.receiver.partial.begin(delivery.clone(), length);
+        Ok(Some(self.after_cut(is_cut, Event::MessageBegins { delivery, length })))
+    }
+
+    /// Whether this is the message that was begun on an earlier connection: it continues where it
+    /// was cut.
+    fn take_up(&mut self, publish: &Publish, length: usize) -> Result<bool, Violation> {
+        let Some(number) = self.receiver.partial.take_up(publish, length) else {
+            return Ok(false);
+        };
+        let maximum = || receive_maximum(&self.config);
+        self.receiver.inbound.accept_again(number, publish, maximum)?;
+        Ok(true)
+    }
+
+    /// The event of a new message, after that of a message that was cut.
+    fn after_cut(&mut self, is_cut: bool, event: Event) -> Event {
+        if !is_cut {
+            return event;
+        }
+        self.reports.push(event);
+        Event::MessageCut
+    }
+
+    fn piece(&mut self, piece: Bytes) -> Option<Event> {
+        let new = self.receiver.partial.piece(piece)?;
+        self.reports.set_useful();
+        Some(Event::Piece(new))
+    }
+
+    fn complete(&mut self) -> Result<Option<Event>, Violation> {
+        match self.receiver.partial.end() {
+            Some(CompletedMessage::Begun) => Ok(Some(Event::MessageEnds)),
+            Some(CompletedMessage::Repeated(publish)) => self.accept(&publish).map(|_| None),
+            None => Ok(None),
+        }
+    }
+
+    /// The caller does not need the rest of the message that has begun; its end is an event all the
+    /// same.
+    pub fn ignore_rest(&mut self) {
+        self.receiver.partial.ignore();
+    }
+
+    /// Whether the loss of the connection cuts a message that was reported in part and not
+    /// ignored: it would not come again.
+    pub fn loss_cuts_message(&self) -> bool {
+        let survives = self.config.lifetime.survives_connection(self.config.version);
+        let partial = &self.receiver.partial;
+        partial.is_needed() && (partial.is_at_most_once() || !survives)
+    }
+
+    fn resolve_alias(&mut self, publish: &mut Publish) -> Result<(), Violation> {
+        let announced = &self.config.properties.connect;
+        let maximum = announced.topic_alias_maximum().unwrap_or(inbound::TOPIC_ALIAS_MAXIMUM);
+        self.receiver.inbound.resolve_alias(publish, maximum)
+    }
+
+    /// The number of a message, if it is a new one.
+    #[inline]
+    fn accept(&mut self, publish: &Publish) -> Result<Option<u64>, Violation> {
+        self.reports.set_useful();
+        match self.receiver.inbound.accept(publish, || receive_maximum(&self.config))? {
+            Acceptance::New(number) => Ok(Some(number)),
+            Acceptance::Pending => Ok(None),
+            Acceptance::Acknowledged(packet_id) => {
+                self.send_success(PacketType::PubRec, packet_id);
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// How many messages the server may send before we acknowledge: what CONNECT announced.
+fn receive_maximum(config: &Config) -> u16 {
+    if config.version.has_properties() {
+        config.properties.connect.receive_maximum().unwrap_or(inbound::RECEIVE_MAXIMUM)
+    } else {
+        u16::MAX
+    }
+}

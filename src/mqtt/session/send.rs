@@ -1,0 +1,342 @@
+//! Sending: messages, SUBSCRIBE, UNSUBSCRIBE, PINGREQ and DISCONNECT.
+
+use std::ops::Range;
+use std::rc::Rc;
+
+use bytes::Bytes;
+
+use super::in_flight::{Exchange, PendingSubscribe};
+use super::lifetime::SessionEnd;
+use super::outbox::LONGEST_COPIED;
+use super::sent::SentMessage;
+use super::{Event, Session, State, Unsendable};
+use crate::mqtt::packet::{
+    Ack, Disconnect, EncodeError, Packet, PacketId, PacketType, Publish, PublishTemplate, SubAck,
+    Subscribe, Subscription, UnsubAck, Unsubscribe,
+};
+use crate::mqtt::property::{Properties, Property, PropertyId};
+use crate::mqtt::qos::QoS;
+use crate::mqtt::reason::ReasonCode;
+use crate::mqtt::topic::TopicFilter;
+
+impl Session {
+    /// Whether one more message of this QoS may be given to [`Session::publish`] now.
+    pub fn can_publish(&self, qos: QoS) -> bool {
+        self.state == State::Online
+            && self.outbox.has_room()
+            && (qos == QoS::AtMostOnce
+                || (self.exchanges.outstanding()
+                    < self.limits.window(qos, self.config.sending.max_inflight)
+                    && self.exchanges.has_room()))
+    }
+
+    /// Sends a message; call only after [`Session::can_publish`]. `token` is the caller's, for
+    /// example a number: a QoS 1 or 2 message comes back with it in [`Event::Acknowledged`].
+    pub fn publish(&mut self, publish: Publish, token: u64) -> Result<(), Unsendable> {
+        self.begin(SentMessage::whole(publish, token))
+    }
+
+    /// Sends messages with the header of `head`, as long as `next` returns payloads and messages
+    /// may be sent; returns how many were sent. Their tokens are `token`, `token + 1`, and so on.
+    /// Each payload is a range of that of `head`; `next` is told the longest that it may return, in
+    /// bytes, and returns `None` for a longer one. Unusual messages (aliases, a log) are left to
+    /// [`Session::publish`].
+    pub fn publish_run(
+        &mut self,
+        head: &Rc<Publish>,
+        token: u64,
+        mut next: impl FnMut(usize) -> Option<Range<usize>>,
+    ) -> u64 {
+        let Some((mut header, longest)) = self.run_header(head) else { return 0 };
+        let mut token = token;
+        let first = token;
+        while self.can_publish(head.qos)
+            && let Some(payload) = next(longest)
+        {
+            header.put(
+                self.exchanges.next_id(),
+                &head.payload[payload.clone()],
+                self.outbox.buffer(),
+            );
+            if head.qos > QoS::AtMostOnce {
+                self.exchanges.begin_message(SentMessage::part(head, &payload, token));
+            }
+            token += 1;
+        }
+        token - first
+    }
+
+    /// The header of messages like `head`, and the longest payload in bytes; `None` if they are
+    /// unusual.
+    fn run_header(&self, head: &Publish) -> Option<(PublishTemplate, usize)> {
+        let version = self.config.version;
+        if self.config.reports.trace
+            || self.config.sending.topic_alias
+            || self.limits.check(head, 0, version).is_err()
+        {
+            return None;
+        }
+        let longest = LONGEST_COPIED
+            .min(self.limits.maximum_packet.checked_sub(head.encoded_len_with(0, version) + 3)?);
+        PublishTemplate::new(head, longest, version).ok().map(|header| (header, longest))
+    }
+
+    /// Sends a message whose payload of `length` bytes is given to [`Session::stream`], in place of
+    /// its own. At QoS 1 and 2 all of it is wanted again after a lost connection.
+    pub fn publish_stream(
+        &mut self,
+        publish: Publish,
+        length: usize,
+        token: u64,
+    ) -> Result<(), Unsendable> {
+        self.begin(SentMessage::streamed(publish, length, token))
+    }
+
+    /// Whether the server of this connection has got only part of a streamed payload from us.
+    pub fn is_streaming(&self) -> bool {
+        self.state == State::Online && self.outbox.is_streaming()
+    }
+
+    /// Which part of the streamed payload may be given now, in bytes from its beginning.
+    pub fn stream_wants(&self) -> Range<usize> {
+        if self.state == State::Online { self.outbox.stream_wants() } else { 0..0 }
+    }
+
+    /// Takes what [`Session::stream_wants`] of a block that begins `at` this byte of the streamed
+    /// payload. A block that was read for a connection before this one is of use only where it lies
+    /// as wanted.
+    pub fn stream(&mut self, at: usize, block: &Bytes) {
+        if self.state == State::Online {
+            self.outbox.stream(at, block);
+        }
+    }
+
+    fn begin(&mut self, sent: SentMessage) -> Result<(), Unsendable> {
+        self.limits.check(&sent.head, sent.length(), self.config.version)?;
+        let packet_id = (sent.head.qos > QoS::AtMostOnce).then(|| self.exchanges.next_id());
+        self.send_publish(&sent, packet_id, false).map_err(Unsendable::Encode)?;
+        if packet_id.is_some() {
+            self.exchanges.begin_message(sent);
+        }
+        Ok(())
+    }
+
+    /// Whether [`Session::poll`] has an event that needs no more bytes.
+    pub fn has_event(&self) -> bool {
+        self.reports.has_event()
+    }
+
+    /// Whether the server has accepted the connection, and neither side has ended it.
+    pub fn is_online(&self) -> bool {
+        self.state == State::Online
+    }
+
+    /// How many QoS 1 and 2 messages of ours are not finished.
+    pub fn in_flight(&self) -> usize {
+        self.exchanges.publishing()
+    }
+
+    /// Topic and QoS of the oldest message that has not come to its end, unless the server has it
+    /// already.
+    pub fn unfinished_message(&self) -> Option<(String, QoS)> {
+        let head = self.exchanges.first_message()?;
+        Some((head.topic.as_ref().map_or("", |topic| topic.as_str()).to_owned(), head.qos))
+    }
+
+    /// The caller's token for the oldest QoS 1 or 2 message that is not finished.
+    pub fn first_unfinished(&self) -> Option<u64> {
+        self.exchanges.first_unfinished()
+    }
+
+    /// Sends SUBSCRIBE; [`Event::Subscribed`] has the answer, under the identifier returned. A
+    /// subscription that this server does not take is left out: [`Event::NotSubscribed`].
+    pub fn subscribe(
+        &mut self,
+        subscriptions: Vec<Subscription>,
+        properties: Properties,
+    ) -> PacketId {
+        let packet_id = self.exchanges.next_id();
+        let subscriptions = self.acceptable(subscriptions, &properties);
+        if subscriptions.is_empty() {
+            return packet_id;
+        }
+        let codes = vec![ReasonCode::PACKET_TOO_LARGE; subscriptions.len()];
+        let filters = subscriptions.iter().map(|one| one.filter.clone()).collect();
+        let (again, with) = (subscriptions.clone(), properties.clone());
+        let packet = Packet::Subscribe(Subscribe { packet_id, properties, subscriptions });
+        if self.is_too_large(&packet) {
+            let refusal = SubAck { packet_id, properties: Properties::default(), codes };
+            self.reports.push(Event::Subscribed(refusal));
+        } else {
+            self.exchanges.begin_subscribe(Exchange::Subscribe(filters));
+            self.subscriptions.add(again, with);
+            self.send(&packet);
+        }
+        packet_id
+    }
+
+    /// The subscriptions that the server takes; each of the others is an [`Event::NotSubscribed`].
+    fn acceptable(
+        &mut self,
+        mut asked: Vec<Subscription>,
+        properties: &Properties,
+    ) -> Vec<Subscription> {
+        asked.retain(|Subscription { filter, .. }| {
+            match self.limits.check_subscription(filter, properties) {
+                Ok(()) => true,
+                Err(why) => {
+                    self.reports.push(Event::NotSubscribed { filter: filter.clone(), why });
+                    false
+                }
+            }
+        });
+        asked
+    }
+
+    /// Whether anything was subscribed to, or is being.
+    pub fn is_subscriber(&self) -> bool {
+        !self.subscriptions.is_empty()
+    }
+
+    /// Whether a SUBSCRIBE or an UNSUBSCRIBE of this connection awaits its answer.
+    pub fn has_pending_subscribe(&self) -> bool {
+        self.state == State::Online && self.exchanges.has_pending_subscribe()
+    }
+
+    /// The oldest SUBSCRIBE or UNSUBSCRIBE that awaits its answer.
+    pub fn pending_subscribe(&self) -> Option<PendingSubscribe<'_>> {
+        self.exchanges.pending_subscribe()
+    }
+
+    /// Whether the server would not take it `[MQTT-3.2.2-15]`.
+    fn is_too_large(&self, packet: &Packet) -> bool {
+        packet.encoded_len(self.config.version) > self.limits.maximum_packet
+    }
+
+    /// Sends UNSUBSCRIBE; [`Event::Unsubscribed`] has the answer.
+    pub fn unsubscribe(&mut self, filters: Vec<TopicFilter>, properties: Properties) -> PacketId {
+        let packet_id = self.exchanges.next_id();
+        let (again, and) = (filters.clone(), properties.clone());
+        self.exchanges.begin_subscribe(Exchange::Unsubscribe(Box::new((again, and))));
+        self.subscriptions.remove(&filters);
+        let codes = vec![ReasonCode::PACKET_TOO_LARGE; filters.len()];
+        let packet = Packet::Unsubscribe(Unsubscribe { packet_id, properties, filters });
+        if self.is_too_large(&packet) {
+            self.exchanges.unsuback(packet_id);
+            let refusal = UnsubAck { packet_id, properties: Properties::default(), codes };
+            self.reports.push(Event::Unsubscribed(refusal));
+        } else {
+            self.send(&packet);
+        }
+        packet_id
+    }
+
+    /// Sends a PINGREQ now; [`Event::Pong`] is its answer.
+    pub fn ping(&mut self) {
+        self.keep_alive.asked();
+        self.send(&Packet::PingReq);
+    }
+
+    /// Sends DISCONNECT. Nothing is sent after it `[MQTT-3.14.4-1]`, but with a `code` of success
+    /// the session goes on reading: acknowledgements complete what is in flight, and a DISCONNECT
+    /// with a reason is an event; messages are dropped, the server will send them again. With an
+    /// error the session has ended.
+    pub fn disconnect(&mut self, code: ReasonCode) {
+        // Before MQTT 5 a DISCONNECT has no reason, and means that all is well: the will is
+        // discarded.
+        if self.state == State::Online && (!code.is_error() || self.config.version.has_properties())
+        {
+            let mut properties = Properties::default();
+            if self.end() == SessionEnd::Disconnect {
+                properties.push(Property::number(PropertyId::SessionExpiryInterval, 0));
+            }
+            for property in self.config.properties.disconnect.iter().filter(|_| !code.is_error()) {
+                properties.set(property.clone());
+            }
+            self.send(&Packet::Disconnect(Disconnect { code, properties }));
+        }
+        self.state = match self.state {
+            State::Online | State::Closing if !code.is_error() => State::Closing,
+            _ => State::Ended,
+        };
+    }
+
+    pub(super) fn send(&mut self, packet: &Packet) {
+        if self.state == State::Closing {
+            return;
+        }
+        self.note("sending", packet);
+        packet.encode(self.config.version, self.outbox.buffer()).expect(
+            "packets of our own making fit: the command line checks the lengths of what the user gave",
+        );
+    }
+
+    /// Sends an acknowledgement that is counted among the answers, see
+    /// [`Session::must_stop_reading`].
+    pub(super) fn send_answer(&mut self, packet: &Packet) {
+        let before = self.outbox.buffer().len();
+        self.send(packet);
+        let length = self.outbox.buffer().len() - before;
+        self.outbox.count_answer(length);
+    }
+
+    /// Sends an acknowledgement of success.
+    pub(super) fn send_success(&mut self, packet: PacketType, packet_id: PacketId) {
+        if self.state == State::Closing {
+            return;
+        }
+        self.note_description("sending", || Ack::describe(packet, packet_id, ReasonCode::SUCCESS));
+        let packet = Ack::success_packet(packet, packet_id);
+        self.outbox.buffer().extend_from_slice(&packet);
+        self.outbox.count_answer(packet.len());
+    }
+
+    pub(super) fn send_publish(
+        &mut self,
+        sent: &SentMessage,
+        packet_id: Option<PacketId>,
+        dup: bool,
+    ) -> Result<(), EncodeError> {
+        if !dup && !self.config.sending.topic_alias {
+            return self.write_publish(&sent.head, sent, packet_id);
+        }
+        let head = Publish { dup, ..Publish::clone(&sent.head) };
+        let head = self.alias(&head, sent.length()).unwrap_or(head);
+        self.write_publish(&head, sent, packet_id)
+    }
+
+    fn write_publish(
+        &mut self,
+        head: &Publish,
+        sent: &SentMessage,
+        packet_id: Option<PacketId>,
+    ) -> Result<(), EncodeError> {
+        if self.config.reports.trace {
+            let whole = Publish { packet_id, payload: sent.payload(), ..head.clone() };
+            self.note("sending", &Packet::Publish(whole));
+        }
+        head.encode_header_for(
+            packet_id,
+            sent.length(),
+            self.config.version,
+            self.outbox.buffer(),
+        )?;
+        if sent.is_streamed() {
+            self.outbox.begin_stream(sent.length());
+        } else {
+            self.outbox.push(&sent.payload());
+        }
+        Ok(())
+    }
+
+    /// The message with an alias for its topic, if aliases are wanted and the server takes one more.
+    fn alias(&mut self, publish: &Publish, length: usize) -> Option<Publish> {
+        if !self.config.sending.topic_alias {
+            return None;
+        }
+        let (limits, version) = (&self.limits, self.config.version);
+        self.aliases.apply(publish, limits.topic_alias_maximum, |aliased| {
+            limits.check(aliased, length, version).is_ok()
+        })
+    }
+}

@@ -1,0 +1,144 @@
+//! The limits of the server of one connection: the properties of its CONNACK, or their defaults
+//! (§3.2.2.3).
+
+use std::num::NonZeroU16;
+
+use crate::mqtt::packet::Publish;
+use crate::mqtt::property::Properties;
+use crate::mqtt::qos::QoS;
+use crate::mqtt::topic::TopicFilter;
+use crate::mqtt::version::Version;
+
+use super::{Unsendable, Unsubscribable};
+
+/// Before MQTT 5 no server says how many messages it takes at once; this many worked everywhere.
+const WINDOW_AT_LEAST_ONCE: u16 = 1000;
+
+/// Mosquitto 2.0 drops a connection that has 21 QoS 2 messages in flight (measured.md §1.5).
+const WINDOW_EXACTLY_ONCE: u16 = 20;
+
+/// The server's limits; absent properties have their default, anew for each connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a property of CONNACK")]
+pub struct ServerLimits {
+    /// `None` before MQTT 5: the server does not say.
+    pub receive_maximum: Option<u16>,
+    /// The largest packet the server takes, in bytes.
+    pub maximum_packet: usize,
+    /// The highest QoS it takes.
+    pub maximum_qos: QoS,
+    /// Whether it stores retained messages.
+    pub retain_available: bool,
+    /// The highest topic alias it takes; 0 is none.
+    pub topic_alias_maximum: u16,
+    /// Whether it takes filters with wildcards.
+    pub wildcards: bool,
+    /// Whether it takes subscription identifiers.
+    pub subscription_identifiers: bool,
+    /// Whether it takes shared subscriptions.
+    pub shared_subscriptions: bool,
+    /// The keep alive that it wants, in seconds.
+    pub server_keep_alive: Option<u16>,
+}
+
+impl ServerLimits {
+    /// The defaults of §3.2.2.3.
+    pub fn before_connack() -> Self {
+        Self {
+            receive_maximum: None,
+            maximum_packet: usize::MAX,
+            maximum_qos: QoS::ExactlyOnce,
+            retain_available: true,
+            topic_alias_maximum: 0,
+            wildcards: true,
+            subscription_identifiers: true,
+            shared_subscriptions: true,
+            server_keep_alive: None,
+        }
+    }
+
+    /// What a CONNACK said.
+    pub fn from_connack(properties: &Properties, version: Version) -> Self {
+        let defaults = Self::before_connack();
+        if !version.has_properties() {
+            return defaults;
+        }
+        Self {
+            receive_maximum: Some(properties.receive_maximum().unwrap_or(u16::MAX)),
+            maximum_packet: properties
+                .maximum_packet_size()
+                .and_then(|size| usize::try_from(size).ok())
+                .unwrap_or(usize::MAX),
+            maximum_qos: properties.maximum_qos().unwrap_or(QoS::ExactlyOnce),
+            retain_available: properties.retain_available().unwrap_or(true),
+            topic_alias_maximum: properties.topic_alias_maximum().unwrap_or(0),
+            wildcards: properties.wildcard_subscription_available().unwrap_or(true),
+            subscription_identifiers: properties
+                .subscription_identifier_available()
+                .unwrap_or(true),
+            shared_subscriptions: properties.shared_subscription_available().unwrap_or(true),
+            server_keep_alive: properties.server_keep_alive(),
+        }
+    }
+
+    /// How many messages may be in flight at once when the next one has this QoS.
+    pub fn window(&self, qos: QoS, asked: Option<NonZeroU16>) -> usize {
+        let unsaid =
+            if qos == QoS::ExactlyOnce { WINDOW_EXACTLY_ONCE } else { WINDOW_AT_LEAST_ONCE };
+        let window = match (self.receive_maximum, asked) {
+            (Some(allowed), asked) => asked.map_or(allowed, |asked| allowed.min(asked.get())),
+            (None, asked) => asked.map_or(unsaid, NonZeroU16::get),
+        };
+        usize::from(window)
+    }
+
+    /// Whether the server takes a subscription to `filter`, with these properties, at all.
+    pub fn check_subscription(
+        &self,
+        filter: &TopicFilter,
+        properties: &Properties,
+    ) -> Result<(), Unsubscribable> {
+        if !self.shared_subscriptions && filter.share().is_some() {
+            Err(Unsubscribable::Shared)
+        } else if !self.wildcards && filter.has_wildcard() {
+            Err(Unsubscribable::Wildcard)
+        } else if !self.subscription_identifiers
+            && properties.subscription_identifiers().next().is_some()
+        {
+            Err(Unsubscribable::Identifier)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Whether the server takes this message, with a payload of `length` bytes, at all.
+    pub fn check(
+        &self,
+        publish: &Publish,
+        length: usize,
+        version: Version,
+    ) -> Result<(), Unsendable> {
+        if publish.qos > self.maximum_qos {
+            return Err(Unsendable::QoSNotSupported(self.maximum_qos));
+        }
+        if publish.retain && !self.retain_available {
+            return Err(Unsendable::RetainNotSupported);
+        }
+        if version.has_properties()
+            && publish
+                .properties
+                .topic_alias()
+                .is_some_and(|alias| alias > self.topic_alias_maximum)
+        {
+            return Err(Unsendable::TopicAliasTooHigh(self.topic_alias_maximum));
+        }
+        // The length is only computed where a limit was announced.
+        if self.maximum_packet < usize::MAX {
+            let size = publish.encoded_len_with(length, version);
+            if size > self.maximum_packet {
+                return Err(Unsendable::TooLarge { size, limit: self.maximum_packet });
+            }
+        }
+        Ok(())
+    }
+}

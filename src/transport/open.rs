@@ -1,0 +1,146 @@
+//! An open WebSocket over the stream: what arrived goes into the frames, what they want sent goes
+//! out.
+
+use std::io::{self, BufRead, Write};
+
+use bytes::Bytes;
+
+use super::Phase;
+use super::error::Error;
+use super::stream::Stream;
+use crate::websocket::client::{AlreadyClosed, ClientFrames};
+
+/// The frames, and how the stream ended.
+#[derive(Debug)]
+pub struct Open {
+    frames: ClientFrames,
+    /// The stream has ended: orderly, or with this error, which is told once.
+    end: Option<io::Result<()>>,
+}
+
+impl Open {
+    /// What follows the upgrade; see [`ClientFrames::new`].
+    pub fn new(max_message: usize, whole_pieces: bool, log: bool) -> Self {
+        Self { frames: ClientFrames::new(max_message, whole_pieces, log), end: None }
+    }
+
+    /// A line about a frame that was not taken yet.
+    pub fn traced(&mut self) -> Option<String> {
+        self.frames.traced()
+    }
+
+    /// The payload of the first frame if it is text, as no MQTT packet begins.
+    pub fn first_text(&self) -> Option<String> {
+        self.frames.first_text()
+    }
+
+    /// Whether a Pong came; each counts once.
+    pub fn take_pong(&mut self) -> bool {
+        self.frames.take_pong()
+    }
+
+    /// The next payloads, never empty, cut anywhere; none when the inbox is drained. Pings and
+    /// Closes are answered at once.
+    pub fn read(&mut self, stream: &mut Stream) -> Result<Option<Bytes>, Error> {
+        loop {
+            let is_drained = self.fill(stream);
+            let next = self.frames.next();
+            if self.frames.is_due() {
+                // Where our answer cannot be sent, what the server said still counts.
+                let _ = self.flush(stream);
+            }
+            match next {
+                Some(next) => return next.map(Some).map_err(Error::from),
+                None if !is_drained => {}
+                None => {
+                    return match self.end.as_mut().map(|end| std::mem::replace(end, Ok(()))) {
+                        Some(end) => Err(ended(end)),
+                        None => Ok(None),
+                    };
+                }
+            }
+        }
+    }
+
+    /// Feeds the frames with what has arrived, as long as they want more; whether that is all.
+    fn fill(&mut self, stream: &mut Stream) -> bool {
+        while self.frames.wants_more() {
+            if self.end.is_some() {
+                return true;
+            }
+            match stream.fill_buf() {
+                Ok([]) => self.end = Some(Ok(())),
+                Ok(arrived) => {
+                    let taken = self.frames.feed(arrived);
+                    stream.consume(taken);
+                    if self.frames.is_due() {
+                        return false;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
+                Err(error) => self.end = Some(Err(error)),
+            }
+        }
+        false
+    }
+
+    /// Buffers `bytes` as binary messages, never empty ones; a full buffer is written at once.
+    /// While the wire is congested what is left stays in `bytes`.
+    pub fn write(&mut self, stream: &mut Stream, bytes: &mut Bytes) -> Result<(), Error> {
+        while !bytes.is_empty() && !stream.wire().is_congested() {
+            self.frames.put(bytes).map_err(already_closed)?;
+            if self.frames.is_due() {
+                self.write_out(stream)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what waits, without a flush of the stream.
+    fn write_out(&mut self, stream: &mut Stream) -> Result<(), Error> {
+        let written = stream.write_all(self.frames.waiting());
+        self.frames.written();
+        written.map_err(|error| ended(Err(error.kind().into())))
+    }
+
+    /// Writes everything buffered.
+    pub fn flush(&mut self, stream: &mut Stream) -> Result<(), Error> {
+        self.write_out(stream)?;
+        stream.flush().map_err(|error| ended(Err(error.kind().into())))
+    }
+
+    /// Sends a Ping (RFC 6455 §5.5.2), and everything before it.
+    pub fn ping(&mut self, stream: &mut Stream) -> Result<(), Error> {
+        self.frames.put_ping().map_err(already_closed)?;
+        self.flush(stream)
+    }
+
+    /// Puts Close 1000 after what waits, so that both leave in one write, if the one cannot be lost
+    /// with the other by that; where it can, [`close`](Self::close) sends it. Nothing may be said
+    /// or read after it.
+    pub fn put_close(&mut self) {
+        self.frames.put_close_if_little_waits();
+    }
+
+    /// Sends Close 1000, once, and everything before it.
+    pub fn close(&mut self, stream: &mut Stream) -> Result<(), Error> {
+        self.frames.put_close();
+        self.flush(stream)
+    }
+}
+
+/// The stream has ended; TLS passes its own errors through `io::Error`.
+fn ended(end: io::Result<()>) -> Error {
+    match end.map_err(|error| Error::from_stream(Phase::Open, error)) {
+        Ok(()) => Error::Ended { cause: None },
+        Err(Error::Io { source, .. }) => Error::Ended { cause: Some(source) },
+        Err(tls) => tls,
+    }
+}
+
+fn already_closed(_: AlreadyClosed) -> Error {
+    Error::Ended { cause: None }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,266 @@
+//! Where a redirect leads, and whether it is followed.
+
+use std::fmt;
+
+use super::endpoint::{Endpoint, EndpointError, Scheme};
+use crate::websocket::upgrade::{HttpResponse, UpgradeError, is_secret};
+
+/// How many redirects are followed.
+const LIMIT: usize = 5;
+
+/// A redirect that is not followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RedirectError {
+    /// It leads to where we have been. Holds all stations, the first one again at the end.
+    Loop(Vec<String>),
+    /// There were five before it. Holds where it leads.
+    TooMany(String),
+    /// From `wss` to `ws`. Holds where it leads.
+    Downgrade(String),
+    /// It leads to no address of ours.
+    Unusable {
+        /// `Location`.
+        location: String,
+        /// What is wrong with it.
+        error: EndpointError,
+    },
+}
+
+impl std::error::Error for RedirectError {}
+
+impl fmt::Display for RedirectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Loop(stations) => {
+                write!(f, "the server redirects in a circle: {}", stations.join(" -> "))
+            }
+            Self::TooMany(to) => write!(f, "more than {LIMIT} redirects, the last one to {to}"),
+            Self::Downgrade(to) => {
+                write!(f, "the server redirects to {to}, which would give up the protection of TLS")
+            }
+            Self::Unusable { location, error } => {
+                write!(f, "the server redirects to {location}, which is no address: {error}")
+            }
+        }
+    }
+}
+
+/// The way so far.
+#[derive(Clone, Debug)]
+pub struct Redirects {
+    stations: Vec<Endpoint>,
+}
+
+impl Redirects {
+    /// A way that begins here.
+    pub fn from(endpoint: &Endpoint) -> Self {
+        Self { stations: vec![endpoint.clone()] }
+    }
+
+    /// Where `error` leads if it is a redirect; none if it is not.
+    pub fn next(&mut self, error: &UpgradeError) -> Option<Result<Endpoint, RedirectError>> {
+        let UpgradeError::Status(refusal) = error else { return None };
+        let location = location(refusal)?;
+        Some(self.follow(location))
+    }
+
+    fn follow(&mut self, location: &str) -> Result<Endpoint, RedirectError> {
+        let here = self.stations.last().cloned();
+        let resolved =
+            here.as_ref().map_or_else(|| Endpoint::parse(location), |here| resolve(here, location));
+        let next = resolved
+            .map_err(|error| RedirectError::Unusable { location: location.to_owned(), error })?;
+        let leads_down =
+            here.is_some_and(|here| here.scheme == Scheme::Wss) && next.scheme == Scheme::Ws;
+        if leads_down {
+            return Err(RedirectError::Downgrade(next.to_string()));
+        }
+        if let Some(at) = self.stations.iter().position(|station| is_same(station, &next)) {
+            let circle = self.stations[at..].iter().chain([&next]);
+            return Err(RedirectError::Loop(circle.map(ToString::to_string).collect()));
+        }
+        if self.stations.len() > LIMIT {
+            return Err(RedirectError::TooMany(next.to_string()));
+        }
+        self.stations.push(next.clone());
+        Ok(next)
+    }
+}
+
+/// `Location` of an answer that redirects a GET (RFC 9110 §15.4).
+fn location(refusal: &HttpResponse) -> Option<&str> {
+    let is_redirect = matches!(refusal.status, 301 | 302 | 303 | 307 | 308);
+    refusal.location.as_deref().filter(|_| is_redirect)
+}
+
+fn is_same(one: &Endpoint, other: &Endpoint) -> bool {
+    (one.scheme, one.port, &one.target) == (other.scheme, other.port, &other.target)
+        && one.host.eq_ignore_ascii_case(&other.host)
+}
+
+/// Whether what was meant for `one` may be told to `other`: the same host at the same port, or the
+/// step from `ws` to `wss` at their own ports.
+pub fn keeps_credentials(one: &Endpoint, other: &Endpoint) -> bool {
+    let is_default = |endpoint: &Endpoint| endpoint.port == endpoint.scheme.default_port();
+    one.host.eq_ignore_ascii_case(&other.host)
+        && (one.port == other.port || (is_default(one) && is_default(other)))
+}
+
+/// Whether a header is meant for one host only.
+pub fn is_for_one_host(name: &str) -> bool {
+    name.eq_ignore_ascii_case("Host") || is_secret(name)
+}
+
+/// A reference as seen from `here` (RFC 3986 §5.2). A fragment counts for nothing, and so do user
+/// name and password: what we send is the user's to choose.
+fn resolve(here: &Endpoint, reference: &str) -> Result<Endpoint, EndpointError> {
+    let reference = reference.split('#').next().unwrap_or_default();
+    let target = if let Some(authority) = reference.strip_prefix("//") {
+        return parse(&format!("{}://{authority}", here.scheme));
+    } else if has_scheme(reference) {
+        return parse(reference);
+    } else if reference.is_empty() {
+        here.target.clone()
+    } else if reference.starts_with('/') {
+        without_dots(reference)
+    } else {
+        let path = here.target.split('?').next().unwrap_or_default();
+        if reference.starts_with('?') {
+            format!("{path}{reference}")
+        } else {
+            let folder = path.rfind('/').map_or("/", |at| &path[..=at]);
+            without_dots(&format!("{folder}{reference}"))
+        }
+    };
+    let mut next = Endpoint::from_parts(here.scheme, &here.host, Some(here.port), Some(&target))?;
+    // A zone was decoded when it was first read.
+    next.host.clone_from(&here.host);
+    Ok(next)
+}
+
+/// An absolute URL; without a path it means `/`, not our default: a server said so, not a user.
+fn parse(url: &str) -> Result<Endpoint, EndpointError> {
+    let mut endpoint = Endpoint::parse(url)?;
+    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+    match rest.find(['/', '?']) {
+        None => "/".clone_into(&mut endpoint.target),
+        Some(at) if rest[at..].starts_with('?') => endpoint.target = format!("/{}", &rest[at..]),
+        Some(_) => {}
+    }
+    endpoint.user = None;
+    Ok(endpoint)
+}
+
+fn has_scheme(reference: &str) -> bool {
+    reference.split_once(':').is_some_and(|(scheme, _)| {
+        scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
+    })
+}
+
+/// `.` and `..` resolved in the path of a target (RFC 3986 §5.2.4).
+fn without_dots(target: &str) -> String {
+    let (path, query) = target.split_at(target.find('?').unwrap_or(target.len()));
+    let mut kept: Vec<&str> = Vec::new();
+    for segment in path.split('/').skip(1) {
+        match segment {
+            "." => {}
+            ".." => drop(kept.pop()),
+            _ => kept.push(segment),
+        }
+    }
+    if path.ends_with("/.") || path.ends_with("/..") {
+        kept.push("");
+    }
+    format!("/{}{query}", kept.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endpoint(url: &str) -> Endpoint {
+        Endpoint::parse(url).unwrap()
+    }
+
+    #[test]
+    fn references_are_resolved_as_the_rfc_says() {
+        let here = endpoint("ws://ann:pw@host:8080/a/b/c?q=1");
+        let rows = [
+            ("http://other/x", "ws://other/x"),
+            ("https://other", "wss://other/"),
+            ("wss://other?x=1", "wss://other/?x=1"),
+            ("ws://u:p@other/x#top", "ws://other/x"),
+            ("//other:9/x", "ws://other:9/x"),
+            ("/mqtt", "ws://host:8080/mqtt"),
+            ("/a/./b/../c", "ws://host:8080/a/c"),
+            ("d", "ws://host:8080/a/b/d"),
+            ("./d/", "ws://host:8080/a/b/d/"),
+            ("../d", "ws://host:8080/a/d"),
+            ("../../../d", "ws://host:8080/d"),
+            ("..", "ws://host:8080/a/"),
+            ("?x=2", "ws://host:8080/a/b/c?x=2"),
+            ("d?x=../y", "ws://host:8080/a/b/d?x=../y"),
+            ("", "ws://host:8080/a/b/c?q=1"),
+        ];
+        for (reference, expected) in rows {
+            let next =
+                resolve(&here, reference).unwrap_or_else(|error| panic!("{reference}: {error}"));
+            let whole = format!("{}://{}{}", next.scheme, next.host_header(), next.target);
+            assert_eq!((whole.as_str(), next.user), (expected, None), "{reference}");
+        }
+        for reference in ["mqtt://other", "ftp://other/", "http://", "/a b", "http://other:99999/"]
+        {
+            assert!(resolve(&here, reference).is_err(), "{reference}");
+        }
+        let zone = resolve(&endpoint("ws://[fe80::1%25lo]/a"), "/b").unwrap();
+        assert_eq!((zone.host.as_str(), zone.target.as_str()), ("fe80::1%lo", "/b"));
+    }
+
+    fn redirect(location: &str) -> UpgradeError {
+        let (status, location) = (302, Some(location.to_owned()));
+        UpgradeError::Status(Box::new(HttpResponse { status, location, ..HttpResponse::default() }))
+    }
+
+    #[test]
+    fn circles_long_ways_and_steps_down_are_not_followed() {
+        let refused = |result: Option<Result<Endpoint, RedirectError>>| {
+            result.unwrap().unwrap_err().to_string()
+        };
+        let mut way = Redirects::from(&endpoint("ws://h/a"));
+        assert_eq!(way.next(&redirect("/b")).unwrap().unwrap().to_string(), "ws://h/b");
+        let circle = "the server redirects in a circle: ws://h/a -> ws://h/b -> ws://H/a";
+        assert_eq!(refused(way.next(&redirect("http://H/a"))), circle);
+        for number in 0..4 {
+            assert!(way.next(&redirect(&format!("/{number}"))).unwrap().is_ok());
+        }
+        let many = "more than 5 redirects, the last one to ws://h/5";
+        assert_eq!(refused(way.next(&redirect("/5"))), many);
+        let mut way = Redirects::from(&endpoint("wss://h/a"));
+        let down = "the server redirects to ws://h/a, which would give up the protection of TLS";
+        assert_eq!(refused(way.next(&redirect("http://h/a"))), down);
+        assert!(
+            refused(way.next(&redirect("mqtt://h")))
+                .starts_with("the server redirects to mqtt://h, which ")
+        );
+        assert!(way.next(&UpgradeError::Closed).is_none());
+        let refusal =
+            HttpResponse { status: 401, location: Some("/".into()), ..HttpResponse::default() };
+        assert!(way.next(&UpgradeError::Status(Box::new(refusal))).is_none());
+    }
+
+    #[test]
+    fn credentials_stay_with_their_host() {
+        let keeps = |one: &str, other: &str| keeps_credentials(&endpoint(one), &endpoint(other));
+        assert!(keeps("ws://h/a", "ws://H/b"));
+        assert!(keeps("ws://h", "wss://h"));
+        assert!(keeps("ws://h:8080", "wss://h:8080"));
+        assert!(!keeps("ws://h", "ws://other"));
+        assert!(!keeps("ws://h", "ws://h:8080"));
+        assert!(!keeps("ws://h:8080", "wss://h"));
+        for name in ["authorization", "Cookie", "X-Api-Key", "host"] {
+            assert!(is_for_one_host(name));
+        }
+        assert!(!is_for_one_host("Origin"));
+    }
+}

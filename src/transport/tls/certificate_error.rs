@@ -1,0 +1,386 @@
+//! What is wrong with a server's certificate: what the TLS library reports, together with what the
+//! certificates say, in one line.
+
+use std::fmt;
+
+use rustls::pki_types::CertificateDer;
+use rustls::{CertificateError, RootCertStore};
+
+use super::certificate::{Certificate, Date, Fingerprint, anchor_rsa_bits};
+
+/// What is wrong with a certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CertificateFault {
+    /// No trusted authority has signed it; who has, if that is known.
+    UnknownIssuer(Option<String>),
+    /// It is its own authority, and not trusted; whose it is.
+    SelfSigned(String),
+    /// Its time is over.
+    Expired {
+        /// Seconds since 1970, when known.
+        on: Option<u64>,
+        /// The authority whose certificate it is; none for the server's own.
+        authority: Option<String>,
+    },
+    /// Its time has not begun (or our clock is wrong).
+    NotYetValid {
+        /// Seconds since 1970, when known.
+        on: Option<u64>,
+        /// The authority whose certificate it is; none for the server's own.
+        authority: Option<String>,
+    },
+    /// It is for other names.
+    WrongName {
+        /// The name or address we asked for.
+        expected: String,
+        /// The names it holds.
+        presented: Vec<String>,
+    },
+    /// It holds no names at all: no subjectAltName (a common name does not count).
+    NoNames {
+        /// The name or address we asked for.
+        expected: String,
+        /// The common name, which does not count.
+        common_name: Option<String>,
+    },
+    /// A certificate authority's certificate (`CA:TRUE`) is used as the server's own.
+    CaAsServer,
+    /// X.509 version 1: made without extensions.
+    Version1 {
+        /// The authority whose certificate it is; none for the server's own.
+        authority: Option<String>,
+    },
+    /// An RSA key that is too short, or too long.
+    WeakKey {
+        /// Its size.
+        bits: usize,
+        /// The authority whose key it is; none for the server's own.
+        authority: Option<String>,
+    },
+    /// A signature does not fit.
+    BadSignature {
+        /// An authority that is trusted has the name of the one that signed it.
+        namesake: Option<String>,
+    },
+    /// Signed with an algorithm that is not accepted (SHA-1).
+    WeakSignature {
+        /// Its name, if known.
+        algorithm: Option<String>,
+    },
+    /// Not made for servers.
+    WrongPurpose,
+    /// Revoked by its authority.
+    Revoked,
+    /// Not a proper certificate.
+    Malformed,
+    /// The server showed none.
+    Missing,
+    /// It is not the one that we were told to trust; this is it.
+    NotPinned(Fingerprint),
+    /// Anything else, in the library's words.
+    Other(String),
+}
+
+impl std::error::Error for CertificateFault {}
+
+impl From<CertificateError> for CertificateFault {
+    fn from(error: CertificateError) -> Self {
+        use CertificateError as Error;
+        match error {
+            Error::UnknownIssuer => Self::UnknownIssuer(None),
+            Error::Expired => Self::Expired { on: None, authority: None },
+            Error::ExpiredContext { not_after, .. } => {
+                Self::Expired { on: Some(not_after.as_secs()), authority: None }
+            }
+            Error::NotValidYet => Self::NotYetValid { on: None, authority: None },
+            Error::NotValidYetContext { not_before, .. } => {
+                Self::NotYetValid { on: Some(not_before.as_secs()), authority: None }
+            }
+            Error::NotValidForName => {
+                Self::WrongName { expected: String::new(), presented: Vec::new() }
+            }
+            Error::NotValidForNameContext { expected, .. } => {
+                Self::WrongName { expected: expected.to_str().into_owned(), presented: Vec::new() }
+            }
+            Error::BadSignature => Self::BadSignature { namesake: None },
+            Error::UnsupportedSignatureAlgorithmContext { .. }
+            | Error::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+                Self::WeakSignature { algorithm: None }
+            }
+            Error::InvalidPurpose | Error::InvalidPurposeContext { .. } => Self::WrongPurpose,
+            Error::Revoked => Self::Revoked,
+            Error::BadEncoding => Self::Malformed,
+            Error::Other(other) => match other.0.downcast_ref::<Self>() {
+                Some(fault) => fault.clone(),
+                None => Self::Other(other.to_string()),
+            },
+            other => Self::Other(other.to_string()),
+        }
+    }
+}
+
+impl fmt::Display for CertificateFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.told_of("the server").fmt(f)
+    }
+}
+
+/// The sentence about what is wrong, with the peer's name in it where it is about the peer.
+pub struct Told<'a> {
+    fault: &'a CertificateFault,
+    peer: &'a str,
+}
+
+impl CertificateFault {
+    /// The sentence about a certificate of `peer`.
+    pub fn told_of<'a>(&'a self, peer: &'a str) -> Told<'a> {
+        Told { fault: self, peer }
+    }
+
+    /// Whether the sentence names the peer.
+    pub fn names_peer(&self) -> bool {
+        matches!(self, Self::CaAsServer | Self::Missing)
+    }
+}
+
+impl fmt::Display for Told<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { fault, peer } = self;
+        match fault {
+            CertificateFault::UnknownIssuer(None) => {
+                f.write_str("certificate signed by an unknown authority")
+            }
+            CertificateFault::UnknownIssuer(Some(issuer)) => {
+                write!(f, "certificate signed by an unknown authority ({issuer})")
+            }
+            CertificateFault::SelfSigned(subject) => {
+                write!(f, "certificate is self-signed ({subject})")
+            }
+            CertificateFault::Expired { on, authority } => {
+                fmt_time(f, authority.as_deref(), "expired on", "expired", *on)
+            }
+            CertificateFault::NotYetValid { on, authority } => {
+                fmt_time(f, authority.as_deref(), "not valid before", "not yet valid", *on)
+            }
+            CertificateFault::WrongName { expected, presented } => {
+                fmt_names(f, expected, presented)
+            }
+            CertificateFault::NoNames { expected, common_name } => {
+                write!(
+                    f,
+                    "certificate not valid for {expected}: it holds no name (no subjectAltName"
+                )?;
+                match common_name {
+                    Some(name) => write!(f, ", only the common name {name})"),
+                    None => f.write_str(")"),
+                }
+            }
+            CertificateFault::CaAsServer => {
+                write!(f, "{peer} uses a certificate authority's certificate as its own")
+            }
+            CertificateFault::Version1 { authority } => {
+                write!(
+                    f,
+                    "{} is X.509 version 1, made without extensions",
+                    Whose(authority.as_deref())
+                )
+            }
+            CertificateFault::WeakKey { bits, authority } => {
+                write!(f, "{} has an RSA key of {bits} bits", Whose(authority.as_deref()))
+            }
+            CertificateFault::BadSignature { namesake: None } => {
+                f.write_str("certificate has a bad signature")
+            }
+            CertificateFault::BadSignature { namesake: Some(name) } => {
+                write!(
+                    f,
+                    "certificate signed by another authority of the name {name} than the trusted one"
+                )
+            }
+            CertificateFault::WeakSignature { algorithm: None } => {
+                f.write_str("certificate is signed with an algorithm that is not accepted")
+            }
+            CertificateFault::WeakSignature { algorithm: Some(algorithm) } => {
+                write!(f, "certificate is signed with {algorithm}, which is not accepted")
+            }
+            CertificateFault::WrongPurpose => f.write_str("certificate was not made for servers"),
+            CertificateFault::Revoked => f.write_str("certificate revoked"),
+            CertificateFault::Malformed => f.write_str("certificate malformed"),
+            CertificateFault::Missing => write!(f, "{peer} showed no certificate"),
+            CertificateFault::NotPinned(fingerprint) => {
+                write!(
+                    f,
+                    "certificate is not the one of --pin-sha256, its SHA-256 is {fingerprint}"
+                )
+            }
+            CertificateFault::Other(words) => write!(f, "certificate not acceptable: {words}"),
+        }
+    }
+}
+
+/// The server's certificate, or that of an authority.
+struct Whose<'a>(Option<&'a str>);
+
+impl fmt::Display for Whose<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            None => f.write_str("certificate"),
+            Some(authority) => write!(f, "certificate of the authority {authority}"),
+        }
+    }
+}
+
+fn fmt_time(
+    f: &mut fmt::Formatter<'_>,
+    authority: Option<&str>,
+    dated: &str,
+    undated: &str,
+    on: Option<u64>,
+) -> fmt::Result {
+    match on {
+        Some(time) => write!(f, "{} {dated} {}", Whose(authority), Date(time)),
+        None => write!(f, "{} {undated}", Whose(authority)),
+    }
+}
+
+/// Some certificates hold hundreds of names: a few say enough.
+fn fmt_names(f: &mut fmt::Formatter<'_>, expected: &str, presented: &[String]) -> fmt::Result {
+    const SHOWN: usize = 8;
+    write!(f, "certificate not valid for {expected}")?;
+    if presented.is_empty() {
+        return Ok(());
+    }
+    if presented.iter().any(|name| name == expected) {
+        return f.write_str(": it holds this address as a DNS name, not as an address");
+    }
+    write!(f, ", only for {}", presented[..presented.len().min(SHOWN)].join(", "))?;
+    match presented.len().saturating_sub(SHOWN) {
+        0 => Ok(()),
+        left => write!(f, " and {left} more"),
+    }
+}
+
+/// The sizes of RSA keys that are accepted, in bits.
+const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
+
+/// What a server has shown, and what it was held against. Certificates that cannot be read are left
+/// out.
+pub struct Evidence<'a> {
+    leaf: Option<Certificate>,
+    others: Vec<Certificate>,
+    roots: Option<&'a RootCertStore>,
+}
+
+impl<'a> Evidence<'a> {
+    /// Reads what was shown.
+    pub fn new(
+        leaf: &CertificateDer<'_>,
+        others: &[CertificateDer<'_>],
+        roots: Option<&'a RootCertStore>,
+    ) -> Self {
+        let others = others.iter().filter_map(|der| Certificate::read(der)).collect();
+        Self { leaf: Certificate::read(leaf), others, roots }
+    }
+
+    /// What was wrong when the library reported `error`.
+    pub fn fault(&self, error: CertificateError) -> CertificateFault {
+        let fault = CertificateFault::from(error);
+        let Some(leaf) = &self.leaf else { return fault };
+        match fault {
+            CertificateFault::UnknownIssuer(_) => self.unknown_issuer(leaf),
+            CertificateFault::Expired { on, .. } => CertificateFault::Expired {
+                on,
+                authority: self.authority(leaf, |certificate| Some(certificate.not_after()) == on),
+            },
+            CertificateFault::NotYetValid { on, .. } => CertificateFault::NotYetValid {
+                on,
+                authority: self.authority(leaf, |certificate| Some(certificate.not_before()) == on),
+            },
+            CertificateFault::WrongName { expected, .. } => wrong_name(leaf, expected),
+            CertificateFault::BadSignature { .. } => self.bad_signature(leaf),
+            CertificateFault::WeakSignature { .. } => {
+                CertificateFault::WeakSignature { algorithm: Some(self.odd_signature(leaf)) }
+            }
+            // rustls has no name for these two: what it hands on is webpki's.
+            CertificateFault::Other(_) if !self.chain(leaf).all(Certificate::is_version_3) => {
+                CertificateFault::Version1 {
+                    authority: self.authority(leaf, |certificate| !certificate.is_version_3()),
+                }
+            }
+            CertificateFault::Other(_) if leaf.is_authority() => CertificateFault::CaAsServer,
+            fault => fault,
+        }
+    }
+
+    /// Every certificate that was shown.
+    fn chain<'b>(&'b self, leaf: &'b Certificate) -> impl Iterator<Item = &'b Certificate> {
+        [leaf].into_iter().chain(&self.others)
+    }
+
+    /// Follows the signatures as far as certificates were sent: the last signer is the one that is
+    /// missing.
+    fn unknown_issuer(&self, leaf: &Certificate) -> CertificateFault {
+        let mut last = leaf;
+        for _ in &self.others {
+            match self.others.iter().find(|other| last.names_as_issuer(other)) {
+                Some(next) if !last.is_self_signed() => last = next,
+                _ => break,
+            }
+        }
+        if leaf.is_self_signed() {
+            CertificateFault::SelfSigned(leaf.subject())
+        } else {
+            CertificateFault::UnknownIssuer(Some(last.issuer()))
+        }
+    }
+
+    /// The name of the certificate for which `is_bad` holds, unless it is the server's own.
+    fn authority(
+        &self,
+        leaf: &Certificate,
+        is_bad: impl Fn(&Certificate) -> bool,
+    ) -> Option<String> {
+        let others = self.others.iter().filter(|other| !is_bad(leaf) && is_bad(other));
+        others.map(Certificate::subject).next()
+    }
+
+    /// The library says the same of a signature that was forged, of one that was made by somebody
+    /// else of the same name, and of keys that are too short.
+    fn bad_signature(&self, leaf: &Certificate) -> CertificateFault {
+        let is_bad = |bits: &usize| !RSA_BITS.contains(bits);
+        if let Some(bits) = leaf.rsa_bits().filter(is_bad) {
+            return CertificateFault::WeakKey { bits, authority: None };
+        }
+        let weak =
+            self.others.iter().find_map(|other| Some((other.rsa_bits().filter(is_bad)?, other)));
+        if let Some((bits, other)) = weak {
+            return CertificateFault::WeakKey { bits, authority: Some(other.subject()) };
+        }
+        let roots = self.roots.map_or(&[][..], |roots| &roots.roots);
+        let chain = || self.others.iter().chain([leaf]);
+        let signer = chain().find_map(|certificate| {
+            let anchor = roots.iter().find(|anchor| certificate.names_anchor(anchor))?;
+            Some((certificate.issuer(), anchor_rsa_bits(anchor).filter(is_bad)))
+        });
+        match signer {
+            Some((name, Some(bits))) => CertificateFault::WeakKey { bits, authority: Some(name) },
+            signer => CertificateFault::BadSignature { namesake: signer.map(|(name, _)| name) },
+        }
+    }
+
+    /// How the certificate was signed that was not signed as usual.
+    fn odd_signature(&self, leaf: &Certificate) -> String {
+        let odd = self.chain(leaf).find(|certificate| !certificate.is_signed_as_usual());
+        odd.unwrap_or(leaf).signature_algorithm()
+    }
+}
+
+/// The names that it holds, or that it holds none.
+fn wrong_name(leaf: &Certificate, expected: String) -> CertificateFault {
+    let presented = leaf.server_names();
+    if presented.is_empty() {
+        CertificateFault::NoNames { expected, common_name: leaf.common_name() }
+    } else {
+        CertificateFault::WrongName { expected, presented }
+    }
+}

@@ -1,0 +1,303 @@
+//! Headers of frames, read and written (RFC 6455 §5.2), masks (§5.3) and Close codes (§7.4).
+//!
+//! tungstenite has a type for headers, too. It does not tell how long a header was, so that a
+//! length in more bytes than it needs goes unnoticed; it refuses unknown opcodes before a log could
+//! show them; and it reads through `std::io`, in many small steps.
+
+use std::fmt;
+use std::ops::Deref;
+
+use ring::rand::{SecureRandom, SystemRandom};
+
+/// The bit that ends a message.
+pub const FINAL: u8 = 0x80;
+
+/// The opcode of a frame that goes on with a message (§11.8).
+pub const CONTINUATION: u8 = 0x0;
+/// The opcode of text.
+pub const TEXT: u8 = 0x1;
+/// The opcode of binary data.
+pub const BINARY: u8 = 0x2;
+/// The opcode of Close, the first of the control frames.
+pub const CLOSE: u8 = 0x8;
+
+/// Close code: all is well (§7.4.1).
+pub const NORMAL: u16 = 1000;
+/// Close code: the other side is ending altogether.
+pub const GOING_AWAY: u16 = 1001;
+/// Close code: the protocol was broken.
+pub const PROTOCOL_ERROR: u16 = 1002;
+/// Close code: text where only binary data is taken.
+pub const UNSUPPORTED_DATA: u16 = 1003;
+/// Close code: text that is not UTF-8.
+pub const INVALID_DATA: u16 = 1007;
+/// Close code: a message that is too large.
+pub const TOO_BIG: u16 = 1009;
+
+/// Whether a Close frame may hold this code: those of §7.4.1 that may be sent, those registered
+/// since then (1012 to 1014), and those for libraries and applications (§7.4.2).
+pub fn is_close_code(code: u16) -> bool {
+    matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
+}
+
+/// The meaning of a Close code in a few words; empty for one without a registered meaning.
+pub fn close_words(code: u16) -> &'static str {
+    match code {
+        NORMAL => "normal",
+        GOING_AWAY => "going away",
+        PROTOCOL_ERROR => "protocol error",
+        UNSUPPORTED_DATA => "unacceptable data",
+        INVALID_DATA => "inconsistent data",
+        1008 => "policy violation",
+        TOO_BIG => "message too big",
+        1011 => "internal error",
+        1012 => "restarting",
+        1013 => "try again later",
+        1014 => "bad gateway",
+        _ => "",
+    }
+}
+
+/// The mask of one frame.
+pub type Key = [u8; 4];
+
+/// The bit of the second byte that says that the payload is masked.
+const MASKED: u8 = 0x80;
+
+/// In the place of a length: the length follows in two bytes.
+const TWO: u8 = 126;
+/// In the place of a length: the length follows in eight bytes.
+const EIGHT: u8 = 127;
+
+/// The longest header: two bytes, a length of eight, a mask.
+const LONGEST: usize = 14;
+
+/// What the header of a frame says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    /// FIN, the reserved bits and the opcode.
+    pub first: u8,
+    /// The mask of the payload, if it has one.
+    pub key: Option<Key>,
+    /// The length of the payload, in bytes.
+    pub payload: u64,
+    /// The length of the header itself, mask included, in bytes.
+    pub length: usize,
+}
+
+impl Header {
+    /// The header that these bytes begin with, or `None` if it goes on past their end.
+    #[inline]
+    pub fn read(bytes: &[u8]) -> Option<Self> {
+        let [first, second, rest @ ..] = bytes else { return None };
+        let (payload, extended) = match second & !MASKED {
+            TWO => (u64::from(u16::from_be_bytes(*rest.first_chunk()?)), 2),
+            EIGHT => (u64::from_be_bytes(*rest.first_chunk()?), 8),
+            length => (u64::from(length), 0),
+        };
+        let key = if second & MASKED == 0 { None } else { Some(*rest[extended..].first_chunk()?) };
+        let length = 2 + extended + if key.is_some() { 4 } else { 0 };
+        Some(Self { first: *first, key, payload, length })
+    }
+
+    /// The last frame of its message, or the only one.
+    pub fn is_final(self) -> bool {
+        self.first & FINAL != 0
+    }
+
+    /// Whether bits are set that need an extension (§5.2).
+    pub fn has_reserved_bits(self) -> bool {
+        self.first & 0x70 != 0
+    }
+
+    /// Whether the length of the payload takes as few bytes as it can (§5.2).
+    pub fn is_minimal(self) -> bool {
+        match self.length - if self.key.is_some() { 4 } else { 0 } {
+            4 => self.payload >= 126,
+            10 => self.payload > u64::from(u16::MAX),
+            _ => true,
+        }
+    }
+
+    /// What kind of frame it is (§11.8).
+    pub fn opcode(self) -> u8 {
+        self.first & 0x0f
+    }
+}
+
+impl fmt::Display for Header {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.opcode() {
+            CONTINUATION => f.write_str("continuation"),
+            TEXT => f.write_str("text"),
+            BINARY => f.write_str("binary"),
+            CLOSE => f.write_str("close"),
+            0x9 => f.write_str("ping"),
+            0xa => f.write_str("pong"),
+            opcode => write!(f, "opcode 0x{opcode:x}"),
+        }?;
+        if !self.is_final() {
+            f.write_str(", to be continued")?;
+        }
+        if self.has_reserved_bits() {
+            f.write_str(", reserved bits set")?;
+        }
+        write!(f, ", length {}", self.payload)
+    }
+}
+
+/// A header as it is sent.
+#[derive(Debug, Clone, Copy)]
+pub struct HeaderBytes {
+    bytes: [u8; LONGEST],
+    length: usize,
+}
+
+impl HeaderBytes {
+    /// The header of a whole message or control frame with this opcode and so many bytes of
+    /// payload; a client's has a mask (§5.1).
+    #[inline]
+    pub fn new(opcode: u8, payload: usize, key: Option<Key>) -> Self {
+        let masked = if key.is_some() { MASKED } else { 0 };
+        let mut bytes = [0; LONGEST];
+        bytes[0] = FINAL | opcode;
+        let [.., high, low] = (payload as u64).to_be_bytes();
+        let mut length = match payload {
+            0..126 => {
+                bytes[1] = masked | low;
+                2
+            }
+            126..0x1_0000 => {
+                bytes[1..4].copy_from_slice(&[masked | TWO, high, low]);
+                4
+            }
+            _ => {
+                bytes[1] = masked | EIGHT;
+                bytes[2..10].copy_from_slice(&(payload as u64).to_be_bytes());
+                10
+            }
+        };
+        if let Some(key) = key {
+            bytes[length..length + 4].copy_from_slice(&key);
+            length += 4;
+        }
+        Self { bytes, length }
+    }
+}
+
+impl Deref for HeaderBytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
+
+/// How many bytes are masked in one step: as many as the processor can.
+const WIDE: usize = 32;
+
+fn widened(key: Key) -> [u8; WIDE] {
+    std::array::from_fn(|index| key[index % key.len()])
+}
+
+/// Writes the payload into `target`, masked (§5.3).
+pub fn mask(payload: &[u8], key: Key, target: &mut [u8]) {
+    let wide = widened(key);
+    let (blocks, rest) = payload.as_chunks::<WIDE>();
+    let (masked_blocks, masked_rest) = target.as_chunks_mut::<WIDE>();
+    for (masked, block) in masked_blocks.iter_mut().zip(blocks) {
+        for ((masked, byte), key) in masked.iter_mut().zip(block).zip(wide) {
+            *masked = byte ^ key;
+        }
+    }
+    for ((masked, byte), key) in masked_rest.iter_mut().zip(rest).zip(wide) {
+        *masked = byte ^ key;
+    }
+}
+
+/// Takes the mask off where the payload is.
+pub fn unmask(bytes: &mut [u8], key: Key) {
+    let wide = widened(key);
+    let (blocks, rest) = bytes.as_chunks_mut::<WIDE>();
+    for block in blocks {
+        for (byte, key) in block.iter_mut().zip(wide) {
+            *byte ^= key;
+        }
+    }
+    for (byte, key) in rest.iter_mut().zip(wide) {
+        *byte ^= key;
+    }
+}
+
+/// How many masks are fetched at once.
+const KEYS: usize = 256;
+
+/// Masks that nobody can guess (§5.3), each used once: the system's random numbers, many in one
+/// call.
+#[derive(Debug)]
+pub struct Keys {
+    fetched: [Key; KEYS],
+    used: usize,
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self { fetched: [Key::default(); KEYS], used: KEYS }
+    }
+}
+
+impl Keys {
+    /// A mask that was not used before.
+    pub fn next(&mut self) -> Key {
+        if self.used == KEYS {
+            SystemRandom::new()
+                .fill(self.fetched.as_flattened_mut())
+                .expect("every system that we run on has random numbers: the upgrade needed some");
+            self.used = 0;
+        }
+        self.used += 1;
+        self.fetched[self.used - 1]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_read_as_they_are_written() {
+        for payload in [0, 1, 125, 126, 127, 0xffff, 0x1_0000, 1 << 40] {
+            for key in [None, Some([1, 2, 3, 4])] {
+                let bytes = HeaderBytes::new(BINARY, payload, key);
+                let length = bytes.len();
+                let expected = Header { first: 0x82, key, payload: payload as u64, length };
+                assert_eq!(Header::read(&bytes), Some(expected));
+                assert!(expected.is_minimal() && expected.is_final());
+                assert_eq!(Header::read(&bytes[..length - 1]), None);
+            }
+        }
+    }
+
+    #[test]
+    fn a_mask_comes_off_as_it_went_on() {
+        let payload: Vec<u8> = (0..=255).collect();
+        for length in [0, 1, 3, 31, 32, 33, 100, 256] {
+            let mut masked = vec![0; length];
+            mask(&payload[..length], [1, 2, 3, 4], &mut masked);
+            assert!(length == 0 || masked != payload[..length]);
+            unmask(&mut masked, [1, 2, 3, 4]);
+            assert_eq!(masked, payload[..length]);
+        }
+    }
+
+    #[test]
+    fn close_codes_are_those_that_may_be_sent() {
+        for code in [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014] {
+            assert!(is_close_code(code) && (code == 1010) == close_words(code).is_empty());
+        }
+        assert!([3000, 3999, 4000, 4999].map(is_close_code).iter().all(|is_valid| *is_valid));
+        for code in [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, u16::MAX] {
+            assert!(!is_close_code(code), "{code}");
+        }
+    }
+}

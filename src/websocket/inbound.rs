@@ -1,0 +1,304 @@
+//! Frames as they arrive. Binary frames, which all but a few are, are taken apart here, fragments
+//! of messages among them: their payloads are joined, so that a burst of small frames is one piece
+//! of bytes (MQTT does not care where frames and messages end, `[MQTT-6.0.0-2]`), and a message
+//! without end needs no memory. Every other frame goes to tungstenite, one at a time and as it is:
+//! it judges it.
+//!
+//! tungstenite alone takes about 100 ns a frame, two thirds of what a small message costs
+//! (tests/bench, `sub-64-one`).
+
+use bytes::{Bytes, BytesMut};
+
+use super::frame::{BINARY, CLOSE, CONTINUATION, FINAL, Header, Key, TEXT, unmask};
+use super::frame_log::FrameLog;
+use super::{Role, WebSocketError};
+
+/// FIN and "binary", no reserved bits.
+const WHOLE_BINARY: u8 = FINAL | BINARY;
+
+/// How many bytes are joined at most, and how large a piece of memory is asked for.
+const BLOCK: usize = 64 * 1024;
+
+/// How much is remembered of what the other side said first, in bytes.
+const FIRST: usize = 32;
+
+/// The longest payload of a control frame, in bytes (RFC 6455 §5.5).
+const LONGEST_CONTROL: usize = 125;
+
+/// The frame that is being read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Current {
+    /// Its header has not come whole.
+    Header,
+    /// A binary frame.
+    Binary {
+        /// How many bytes of its payload are still to come.
+        left: u64,
+        /// The mask, turned so that it begins with the next byte.
+        key: Option<Key>,
+    },
+    /// A frame for tungstenite, likewise.
+    Other {
+        /// How many bytes of its payload are still to come.
+        left: u64,
+    },
+}
+
+/// Takes frames apart, see the top of the file.
+#[derive(Debug)]
+pub struct Inbound {
+    /// A client's frames are masked, a server's are not (RFC 6455 §5.1).
+    is_masked: bool,
+    /// Longer messages are refused.
+    max_message: u64,
+    current: Current,
+    /// The beginning of a header, or the header of a frame for tungstenite until it was taken.
+    header: Vec<u8>,
+    /// Between the first and the last fragment of a message: its length so far.
+    fragmented: Option<u64>,
+    /// What is wrong with the current frame; nothing is read after it.
+    fault: Option<WebSocketError>,
+    /// What the other side said first, as far as it came at once.
+    first: Vec<u8>,
+    /// A binary frame has come: the other side does speak WebSocket.
+    is_understood: bool,
+    /// A Close frame has come: what follows does not count.
+    is_closed: bool,
+    /// The payloads that were joined and not yet taken.
+    block: BytesMut,
+    /// The mask of the latest frame for tungstenite.
+    control_key: Option<Key>,
+    /// Its payload, as far as a control frame may have one, as it was sent.
+    control: Vec<u8>,
+}
+
+impl Inbound {
+    /// Takes frames of at most `max_message` bytes; `role` is ours.
+    pub fn new(role: Role, max_message: usize) -> Self {
+        Self {
+            is_masked: role == Role::Server,
+            max_message: max_message as u64,
+            current: Current::Header,
+            header: Vec::new(),
+            fragmented: None,
+            fault: None,
+            first: Vec::new(),
+            is_understood: false,
+            is_closed: false,
+            block: BytesMut::new(),
+            control_key: None,
+            control: Vec::new(),
+        }
+    }
+
+    /// One that leaves every frame to tungstenite.
+    #[cfg(test)]
+    pub fn that_leaves_all(role: Role) -> Self {
+        Self { is_closed: true, ..Self::new(role, 0) }
+    }
+
+    /// Takes what has arrived, up to the next frame for tungstenite, and to the end of a block: how
+    /// much that was.
+    pub fn take(&mut self, arrived: &[u8], log: &mut FrameLog) -> usize {
+        if self.block.capacity() - self.block.len() < arrived.len() {
+            self.block.reserve(arrived.len().max(BLOCK));
+        }
+        if self.first.is_empty() {
+            self.first.extend_from_slice(&arrived[..arrived.len().min(FIRST)]);
+        }
+        let mut rest = arrived;
+        while !rest.is_empty() && self.fault.is_none() {
+            match self.current {
+                Current::Header => rest = self.begin(rest, log),
+                Current::Binary { left, key } => {
+                    let (payload, after) = rest.split_at(part_of(left, rest));
+                    let start = self.block.len();
+                    self.block.extend_from_slice(payload);
+                    if let Some(key) = key {
+                        unmask(&mut self.block[start..], key);
+                    }
+                    self.current =
+                        Current::binary(left - payload.len() as u64, turned(key, payload.len()));
+                    rest = after;
+                }
+                Current::Other { .. } => break,
+            }
+        }
+        arrived.len() - rest.len()
+    }
+
+    /// The payloads that were joined; none if there are none.
+    pub fn payload(&mut self) -> Option<Bytes> {
+        (!self.block.is_empty()).then(|| self.block.split().freeze())
+    }
+
+    /// Whether payloads wait to be taken.
+    pub fn has_payload(&self) -> bool {
+        !self.block.is_empty()
+    }
+
+    /// Whether so much waits to be taken that nothing more should be joined to it.
+    pub fn is_full(&self) -> bool {
+        self.block.len() >= BLOCK
+    }
+
+    /// Whether the current frame breaks the protocol.
+    pub fn has_fault(&self) -> bool {
+        self.fault.is_some()
+    }
+
+    /// What is wrong with the current frame.
+    pub fn take_fault(&mut self) -> Option<WebSocketError> {
+        self.fault.take()
+    }
+
+    /// Whether the current frame is for tungstenite.
+    pub fn is_other(&self) -> bool {
+        matches!(self.current, Current::Other { .. })
+    }
+
+    /// Whether the header of such a frame was not taken yet.
+    pub fn has_header(&self) -> bool {
+        self.is_other() && !self.header.is_empty()
+    }
+
+    /// The header of such a frame.
+    pub fn take_header(&mut self) -> Vec<u8> {
+        if let Current::Other { left: 0 } = self.current {
+            self.current = Current::Header;
+        }
+        std::mem::take(&mut self.header)
+    }
+
+    /// What of `arrived` belongs to the payload of such a frame.
+    pub fn take_other<'a>(&mut self, arrived: &'a [u8]) -> &'a [u8] {
+        let Current::Other { left } = self.current else { return &[] };
+        let part = &arrived[..part_of(left, arrived)];
+        let missing = LONGEST_CONTROL.saturating_sub(self.control.len()).min(part.len());
+        self.control.extend_from_slice(&part[..missing]);
+        let left = left - part.len() as u64;
+        self.current = if left == 0 { Current::Header } else { Current::Other { left } };
+        part
+    }
+
+    /// The payload of the control frame that was read last: tungstenite does not tell a Close code
+    /// that it does not know.
+    pub fn control_payload(&self) -> Vec<u8> {
+        let mut payload = self.control.clone();
+        if let Some(key) = self.control_key {
+            unmask(&mut payload, key);
+        }
+        payload
+    }
+
+    /// What the other side said first, unless it has sent a frame that makes sense.
+    pub fn nonsense(&self) -> Option<&[u8]> {
+        (!self.is_understood && !self.first.is_empty()).then_some(&self.first)
+    }
+
+    /// What the other side said first: its first frame, if it is one.
+    pub fn first(&self) -> &[u8] {
+        &self.first
+    }
+
+    /// Reads a header, or what has come of it; returns what stands after it.
+    fn begin<'a>(&mut self, bytes: &'a [u8], log: &mut FrameLog) -> &'a [u8] {
+        let at_once = self.header.is_empty().then(|| Header::read(bytes)).flatten();
+        let (header, after) = match at_once {
+            Some(header) => (header, &bytes[header.length..]),
+            None => match self.complete(bytes) {
+                Some(complete) => complete,
+                None => return &[],
+            },
+        };
+        log.received(header);
+        match self.judge(header) {
+            Ok(true) => {
+                self.is_understood = true;
+                self.header.clear();
+                self.current = Current::binary(header.payload, header.key);
+            }
+            Ok(false) => {
+                if at_once.is_some() {
+                    self.header.extend_from_slice(&bytes[..header.length]);
+                }
+                self.control.clear();
+                self.control_key = header.key;
+                self.is_closed |= header.opcode() == CLOSE;
+                self.current = Current::Other { left: header.payload };
+            }
+            Err(fault) => self.fault = Some(fault),
+        }
+        after
+    }
+
+    /// Whether a frame is for us.
+    #[inline]
+    fn judge(&mut self, header: Header) -> Result<bool, WebSocketError> {
+        let is_usual = header.first == WHOLE_BINARY && header.payload <= self.max_message;
+        if is_usual
+            && header.key.is_some() == self.is_masked
+            && self.fragmented.is_none()
+            && !self.is_closed
+            && header.is_minimal()
+        {
+            return Ok(true);
+        }
+        self.judge_unusual(header)
+    }
+
+    #[cold]
+    fn judge_unusual(&mut self, header: Header) -> Result<bool, WebSocketError> {
+        let broken = |words: &str| Err(WebSocketError::Protocol(words.to_owned()));
+        // What stands after a Close does not count; the rest tungstenite finds out by itself.
+        if self.is_closed || header.key.is_some() != self.is_masked || header.has_reserved_bits() {
+            return Ok(false);
+        } else if header.payload >> 63 != 0 {
+            return broken("a frame length of 2^63 bytes or more");
+        } else if !header.is_minimal() {
+            return broken("a frame length that is longer than it must be");
+        }
+        match (header.opcode(), self.fragmented) {
+            (TEXT, _) => Err(WebSocketError::TextFrame),
+            (BINARY, Some(_)) => broken("a new message before the end of another"),
+            (BINARY, None) | (CONTINUATION, Some(_)) => {
+                let size = self.fragmented.unwrap_or(0).saturating_add(header.payload);
+                if size > self.max_message {
+                    return Err(WebSocketError::TooLarge { size, limit: self.max_message });
+                }
+                self.fragmented = (!header.is_final()).then_some(size);
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Puts a header together byte by byte.
+    #[cold]
+    fn complete<'a>(&mut self, bytes: &'a [u8]) -> Option<(Header, &'a [u8])> {
+        bytes.iter().enumerate().find_map(|(at, &byte)| {
+            self.header.push(byte);
+            Header::read(&self.header).map(|header| (header, &bytes[at + 1..]))
+        })
+    }
+}
+
+impl Current {
+    /// A binary frame with so many bytes to come; without any it is over.
+    fn binary(left: u64, key: Option<Key>) -> Self {
+        if left == 0 { Self::Header } else { Self::Binary { left, key } }
+    }
+}
+
+/// A mask after so many bytes.
+fn turned(key: Option<Key>, count: usize) -> Option<Key> {
+    key.map(|mut key| {
+        key.rotate_left(count % size_of::<Key>());
+        key
+    })
+}
+
+/// How much of these bytes belongs to what is left of a payload.
+fn part_of(left: u64, bytes: &[u8]) -> usize {
+    usize::try_from(left).map_or(bytes.len(), |left| left.min(bytes.len()))
+}

@@ -1,0 +1,93 @@
+//! WebSocket (RFC 6455) as bytes in and bytes out, for a client and for a server: the upgrade, and
+//! binary messages after it. The usual frames are taken apart and put together here; control frames
+//! and everything unusual are tungstenite's to judge.
+
+pub mod client;
+mod control;
+pub mod frame;
+mod frame_log;
+mod inbound;
+pub mod outbound;
+pub mod reader;
+pub mod upgrade;
+
+use std::fmt;
+
+/// Whose side we are on.
+pub use tungstenite::protocol::Role;
+
+use frame::{INVALID_DATA, PROTOCOL_ERROR, TOO_BIG, UNSUPPORTED_DATA, close_words};
+
+/// The payload of a client's largest message: with its header of 8 bytes it fills 32 KiB, so that
+/// two fill 64 KiB. Limits of 64 KiB are common.
+pub const MESSAGE_LIMIT: usize = 32 * 1024 - 8;
+
+/// How the other side ended a WebSocket, or broke it. The sentences are those of a client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WebSocketError {
+    /// A Close frame came; it has been answered. Without a code it was empty (RFC 6455 §7.1.5:
+    /// 1005).
+    Closed {
+        /// The close code.
+        code: Option<u16>,
+        /// The server's words.
+        reason: String,
+    },
+    /// A text frame, which MQTT forbids ([MQTT-6.0.0-1]).
+    TextFrame,
+    /// A message larger than we accept.
+    TooLarge {
+        /// Its length so far, in bytes.
+        size: u64,
+        /// The most we accept, in bytes.
+        limit: u64,
+    },
+    /// A Close frame whose reason is not UTF-8.
+    BadReason,
+    /// Another breach of RFC 6455.
+    Protocol(String),
+}
+
+impl WebSocketError {
+    /// The code of the Close frame that answers it (RFC 6455 §7.4.1); none where it was answered.
+    pub fn answer(&self) -> Option<u16> {
+        match self {
+            Self::Closed { .. } => None,
+            Self::TextFrame => Some(UNSUPPORTED_DATA),
+            Self::TooLarge { .. } => Some(TOO_BIG),
+            Self::BadReason => Some(INVALID_DATA),
+            Self::Protocol(_) => Some(PROTOCOL_ERROR),
+        }
+    }
+}
+
+impl fmt::Display for WebSocketError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed { code: None, .. } => {
+                f.write_str("the server closed the WebSocket without a code")
+            }
+            Self::Closed { code: Some(code), reason } => {
+                write!(f, "the server closed the WebSocket with code {code}")?;
+                match close_words(*code) {
+                    "" => {}
+                    words => write!(f, " ({words})")?,
+                }
+                if reason.is_empty() { Ok(()) } else { write!(f, ": {reason}") }
+            }
+            Self::TextFrame => f.write_str("the server sent a text frame, MQTT is binary"),
+            Self::TooLarge { size, limit } => {
+                write!(
+                    f,
+                    "the server sent a WebSocket message of {size} bytes, the limit is {limit}"
+                )
+            }
+            Self::BadReason => f.write_str(
+                "the server broke the WebSocket protocol: a Close frame whose reason is not UTF-8",
+            ),
+            Self::Protocol(words) => write!(f, "the server broke the WebSocket protocol: {words}"),
+        }
+    }
+}
+
+impl std::error::Error for WebSocketError {}

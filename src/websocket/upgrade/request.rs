@@ -1,0 +1,235 @@
+//! The request of an upgrade: written by a client, read by a server, and shown to a user without its
+//! secrets.
+
+use std::fmt;
+
+use super::error::UpgradeError;
+use super::{
+    HEAD_LIMIT, Header, USER_AGENT, has_token, head_length, header_slots, joined, owned_headers,
+    tokens,
+};
+
+/// What the client asks for, and by which it judges the answer.
+#[derive(Clone)]
+pub struct Offer {
+    /// The request, ready to be sent.
+    pub request: String,
+    /// The random `Sec-WebSocket-Key`.
+    pub key: String,
+    /// The subprotocols offered, in order of preference.
+    pub subprotocols: Vec<String>,
+    /// Refuse what is otherwise taken with a warning.
+    pub strict: bool,
+}
+
+impl fmt::Debug for Offer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Offer")
+            .field("request", &masked(&self.request))
+            .field("strict", &self.strict)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Offer {
+    /// A request for `target`, path and query, at `host`, the value of the `Host` header, with a
+    /// fresh key. `headers` are added as they are; `Host` and `User-Agent` among
+    /// them replace ours. Refuses a header that would break the head apart.
+    pub fn new(
+        target: &str,
+        host: &str,
+        subprotocols: &[String],
+        headers: &[Header],
+        strict: bool,
+    ) -> Result<Self, UpgradeError> {
+        if let Some((name, _)) = headers.iter().find(|(name, value)| !is_sendable(name, value)) {
+            return Err(UpgradeError::BadHeader(name.clone()));
+        }
+        if subprotocols.iter().any(|name| !is_token(name)) {
+            return Err(UpgradeError::BadHeader("Sec-WebSocket-Protocol".into()));
+        }
+        let key = tungstenite::handshake::client::generate_key();
+        let request = write_request([target, host, &key], subprotocols, headers);
+        Ok(Self { request, key, subprotocols: subprotocols.to_vec(), strict })
+    }
+
+    /// Path and query that are asked for.
+    pub fn target(&self) -> &str {
+        self.request.split(' ').nth(1).unwrap_or_default()
+    }
+}
+
+fn write_request(
+    [target, host, key]: [&str; 3],
+    subprotocols: &[String],
+    headers: &[Header],
+) -> String {
+    let replaced = |name: &str| headers.iter().any(|(key, _)| key.eq_ignore_ascii_case(name));
+    let mut head = format!("GET {target} HTTP/1.1\r\n");
+    if !replaced("Host") {
+        push_header(&mut head, "Host", host);
+    }
+    push_header(&mut head, "Upgrade", "websocket");
+    push_header(&mut head, "Connection", "Upgrade");
+    push_header(&mut head, "Sec-WebSocket-Key", key);
+    push_header(&mut head, "Sec-WebSocket-Version", "13");
+    if !subprotocols.is_empty() {
+        push_header(&mut head, "Sec-WebSocket-Protocol", &subprotocols.join(", "));
+    }
+    if !replaced("User-Agent") {
+        push_header(&mut head, "User-Agent", USER_AGENT);
+    }
+    for (name, value) in headers {
+        push_header(&mut head, name, value);
+    }
+    head.push_str("\r\n");
+    head
+}
+
+fn push_header(head: &mut String, name: &str, value: &str) {
+    head.extend([name, ": ", value, "\r\n"]);
+}
+
+/// Whether a header can be sent as it is (RFC 9110 §5.1, §5.5).
+fn is_sendable(name: &str, value: &str) -> bool {
+    is_token(name) && !value.chars().any(|c| c.is_control() && c != '\t')
+}
+
+/// A token of HTTP (RFC 9110 §5.6.2).
+pub fn is_token(text: &str) -> bool {
+    !text.is_empty()
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+}
+
+/// `head` with the values of headers that may hold secrets replaced by `***`, and so the query that
+/// is asked for.
+pub fn masked(head: &str) -> String {
+    let mask = |line: &str| match (line.split_once(':'), line.split_once('?')) {
+        (_, Some((start, _))) if line.starts_with("GET ") => format!("{start}?*** HTTP/1.1\r\n"),
+        (Some((name, _)), _) if is_secret(name) => format!("{name}: ***\r\n"),
+        _ => line.to_owned(),
+    };
+    head.split_inclusive('\n').map(mask).collect()
+}
+
+/// Whether a header is likely to hold a secret, by its name.
+pub fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let marks = [
+        "authorization",
+        "cookie",
+        "token",
+        "secret",
+        "password",
+        "signature",
+        "api-key",
+        "apikey",
+    ];
+    marks.iter().any(|mark| name.contains(mark))
+}
+
+/// An upgrade request as a server sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The method; only `GET` can be upgraded.
+    pub method: String,
+    /// Path and query as sent.
+    pub target: String,
+    /// HTTP/1.1 or later.
+    pub http_1_1: bool,
+    /// All headers, in order.
+    pub headers: Vec<Header>,
+    /// `Upgrade` names `websocket`.
+    pub upgrade: bool,
+    /// `Connection` names `Upgrade`.
+    pub connection: bool,
+    /// `Sec-WebSocket-Key`.
+    pub key: Option<String>,
+    /// `Sec-WebSocket-Version`; we speak 13.
+    pub version: Option<String>,
+    /// The subprotocols offered, in the client's order.
+    pub protocols: Vec<String>,
+}
+
+impl Request {
+    /// The value of a header, several of the same name joined; none when absent.
+    #[cfg(test)]
+    pub fn header(&self, name: &str) -> Option<String> {
+        joined(&self.headers, name)
+    }
+}
+
+/// Why bytes are no request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RequestError {
+    /// More than 64 KiB of head.
+    TooLarge,
+    /// Not HTTP/1, in a few words.
+    Malformed(String),
+}
+
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLarge => f.write_str("the request has a head of more than 64 KiB"),
+            Self::Malformed(words) => write!(f, "the request is malformed: {words}"),
+        }
+    }
+}
+
+impl std::error::Error for RequestError {}
+
+/// Reads a request from the beginning of `bytes`: none while it is incomplete, else the request and
+/// its length.
+pub fn parse_request(bytes: &[u8]) -> Result<Option<(Request, usize)>, RequestError> {
+    let Some(length) = head_length(bytes, &mut 0) else {
+        return if bytes.len() > HEAD_LIMIT {
+            Err(RequestError::TooLarge)
+        } else {
+            refuse_other_protocol(bytes)
+        };
+    };
+    if length > HEAD_LIMIT {
+        return Err(RequestError::TooLarge);
+    }
+    let head = &bytes[..length];
+    let mut slots = header_slots(head);
+    let mut parsed = httparse::Request::new(&mut slots);
+    match parsed.parse(head) {
+        Ok(httparse::Status::Complete(length)) => Ok(Some((request_from(&parsed), length))),
+        Ok(httparse::Status::Partial) => {
+            Err(RequestError::Malformed("an empty line within the head".into()))
+        }
+        Err(error) => Err(RequestError::Malformed(error.to_string())),
+    }
+}
+
+/// An incomplete head that can never become a request: reported at once, a raw MQTT or TLS client
+/// sends no more.
+fn refuse_other_protocol(bytes: &[u8]) -> Result<Option<(Request, usize)>, RequestError> {
+    match bytes.first() {
+        Some(b) if !b.is_ascii_alphabetic() && !b.is_ascii_whitespace() => {
+            Err(RequestError::Malformed("not HTTP".into()))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn request_from(parsed: &httparse::Request<'_, '_>) -> Request {
+    let headers = owned_headers(parsed.headers);
+    let protocols = joined(&headers, "Sec-WebSocket-Protocol");
+    Request {
+        method: parsed.method.unwrap_or_default().to_owned(),
+        target: parsed.path.unwrap_or_default().to_owned(),
+        http_1_1: parsed.version == Some(1),
+        upgrade: has_token(&headers, "Upgrade", "websocket"),
+        connection: has_token(&headers, "Connection", "Upgrade"),
+        key: joined(&headers, "Sec-WebSocket-Key"),
+        version: joined(&headers, "Sec-WebSocket-Version"),
+        protocols: protocols.iter().flat_map(|list| tokens(list)).map(str::to_owned).collect(),
+        headers,
+    }
+}
+
+#[cfg(test)]
+mod tests;

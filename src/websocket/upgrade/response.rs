@@ -1,0 +1,310 @@
+//! The response of a server (or of a proxy to CONNECT), judged by a client as it arrives.
+
+use super::error::{BadUpgrade, HttpResponse, NotHttp, UpgradeError};
+use super::request::Offer;
+use super::subprotocol::judge;
+use super::{
+    HEAD_LIMIT, Header, accept_key, has_token, head_length, header_slots, joined, owned_headers,
+    shortened,
+};
+
+/// How much of a refusal's body is read, in bytes.
+const BODY_LIMIT: usize = 4096;
+
+/// What every HTTP/1 answer begins with.
+const PREFIX: &[u8] = b"HTTP/1.";
+
+/// An upgrade that succeeded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// The subprotocol as answered.
+    pub subprotocol: Option<String>,
+    /// What was tolerated.
+    pub warnings: Vec<String>,
+    /// The bytes after the head: the first frames.
+    pub leftover: Vec<u8>,
+}
+
+/// The bytes of an answer so far, and how far they are understood.
+#[derive(Debug, Default)]
+pub struct Response {
+    bytes: Vec<u8>,
+    /// Where the search for the end of the head goes on.
+    searched: usize,
+    /// The head of the final answer as received, once it is complete.
+    head: String,
+    /// A refusal whose body is still arriving, and how its end is known.
+    refusal: Option<(Box<HttpResponse>, BodyEnd)>,
+    /// Bytes of heads before the final one.
+    skipped: usize,
+}
+
+/// How the end of a body is known (RFC 9112 §6.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum BodyEnd {
+    Length(usize),
+    Chunked,
+    /// By the end of the connection, which may never come.
+    Close,
+}
+
+struct Head {
+    http_1_1: bool,
+    status: u16,
+    reason: String,
+    headers: Vec<Header>,
+}
+
+impl Response {
+    /// Takes more bytes: none while more are needed, else the upgrade or why there is none.
+    pub fn feed(&mut self, bytes: &[u8], offer: &Offer) -> Result<Option<Accepted>, UpgradeError> {
+        match self.take(bytes, |status| status == 101)? {
+            Some(head) => accept(&head, offer, std::mem::take(&mut self.bytes)).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The same for the answer of a proxy to CONNECT: once it leads on, what has come through it
+    /// already (RFC 9110 §9.3.6: any 2xx, without a body).
+    pub fn feed_tunnel(&mut self, bytes: &[u8]) -> Result<Option<Vec<u8>>, UpgradeError> {
+        let head = self.take(bytes, |status| (200..300).contains(&status))?;
+        Ok(head.map(|_| std::mem::take(&mut self.bytes)))
+    }
+
+    /// Takes more bytes: none while more are needed, else the head of an answer with a good status.
+    fn take(
+        &mut self,
+        bytes: &[u8],
+        is_good: impl Fn(u16) -> bool,
+    ) -> Result<Option<Head>, UpgradeError> {
+        self.bytes.extend_from_slice(bytes);
+        loop {
+            if self.refusal.is_some() {
+                return self.refuse_if(Self::body_is_complete).map(|()| None);
+            }
+            refuse_other_protocol(&self.bytes)?;
+            let length = head_length(&self.bytes, &mut self.searched);
+            if length.unwrap_or(self.bytes.len()) + self.skipped > HEAD_LIMIT {
+                return Err(UpgradeError::HeadTooLarge);
+            }
+            let Some(length) = length else { return Ok(None) };
+            let head = parse_head(&self.bytes[..length])?;
+            self.head = String::from_utf8_lossy(&self.bytes[..length]).into_owned();
+            self.bytes.drain(..length);
+            self.searched = 0;
+            match head.status {
+                status if is_good(status) => return Ok(Some(head)),
+                // An interim answer (RFC 9110 §15.2): the final one follows.
+                100..=199 => self.skipped += length,
+                _ => self.refusal = Some((Box::new(response_of(&head)), body_end(&head))),
+            }
+        }
+    }
+
+    /// Everything that has arrived was fed: a refusal whose body has no announced end is reported
+    /// with what there is.
+    pub fn drained(&mut self) -> Result<(), UpgradeError> {
+        self.refuse_if(|end, _| end == BodyEnd::Close)
+    }
+
+    /// Time is up: a refusal is reported without the rest of its body.
+    pub fn expire(&mut self) -> Result<(), UpgradeError> {
+        self.refuse_if(|_, _| true)
+    }
+
+    /// The connection has ended: what that means.
+    pub fn end(&mut self) -> UpgradeError {
+        match self.expire() {
+            Err(refusal) => refusal,
+            Ok(()) if self.bytes.is_empty() && self.skipped == 0 => UpgradeError::Closed,
+            Ok(()) => UpgradeError::Truncated,
+        }
+    }
+
+    /// What has arrived of an answer that is not whole; none if that is nothing.
+    pub fn beginning(&self) -> Option<&'static str> {
+        match (self.bytes.is_empty(), self.skipped) {
+            (true, 0) => None,
+            (true, _) => Some("only an interim answer came"),
+            (false, _) => Some("only the beginning of an HTTP answer came"),
+        }
+    }
+
+    /// The head of the final answer as received; empty while it is incomplete.
+    pub fn head(&self) -> &str {
+        &self.head
+    }
+
+    /// Reports the refusal if there is one and `condition` holds for its body.
+    fn refuse_if(
+        &mut self,
+        condition: impl FnOnce(BodyEnd, &[u8]) -> bool,
+    ) -> Result<(), UpgradeError> {
+        match self.refusal.take() {
+            Some((mut refusal, end)) if condition(end, &self.bytes) => {
+                refusal.body = body_words(&decoded(end, &self.bytes), refusal.html);
+                Err(UpgradeError::Status(refusal))
+            }
+            waiting => {
+                self.refusal = waiting;
+                Ok(())
+            }
+        }
+    }
+
+    fn body_is_complete(end: BodyEnd, body: &[u8]) -> bool {
+        body.len() >= BODY_LIMIT
+            || match end {
+                BodyEnd::Length(length) => body.len() >= length,
+                BodyEnd::Chunked => dechunked(body).1,
+                BodyEnd::Close => false,
+            }
+    }
+}
+
+/// Reports a peer that cannot be speaking HTTP/1 by the first byte that does not fit.
+fn refuse_other_protocol(bytes: &[u8]) -> Result<(), UpgradeError> {
+    let count = bytes.len().min(PREFIX.len());
+    if bytes[..count] == PREFIX[..count] {
+        return Ok(());
+    }
+    Err(UpgradeError::NotHttp(match bytes {
+        [0x20, ..] => NotHttp::Mqtt,
+        [0x15 | 0x16] | [0x15 | 0x16, 0x03, ..] => NotHttp::Tls,
+        [0x00] | [0x00, 0x00, ..] | [b'P', b'R', b'I', ..] => NotHttp::Http2,
+        other if other.starts_with(b"HTTP/2") => NotHttp::Http2,
+        other => NotHttp::Other(other[..other.len().min(32)].escape_ascii().to_string()),
+    }))
+}
+
+fn parse_head(bytes: &[u8]) -> Result<Head, UpgradeError> {
+    let mut slots = header_slots(bytes);
+    let mut response = httparse::Response::new(&mut slots);
+    let mut config = httparse::ParserConfig::default();
+    config.allow_spaces_after_header_name_in_responses(true);
+    config.allow_obsolete_multiline_headers_in_responses(true);
+    config.allow_multiple_spaces_in_response_status_delimiters(true);
+    if config.parse_response(&mut response, bytes)?.is_partial() {
+        return Err(UpgradeError::Malformed("an empty line within the head".into()));
+    }
+    Ok(Head {
+        http_1_1: response.version == Some(1),
+        status: response.code.unwrap_or_default(),
+        reason: shortened(response.reason.unwrap_or_default(), 100),
+        headers: owned_headers(response.headers),
+    })
+}
+
+/// Checks an answer of 101 (RFC 6455 §4.1).
+fn accept(head: &Head, offer: &Offer, leftover: Vec<u8>) -> Result<Accepted, UpgradeError> {
+    let fault = |fault| Err(UpgradeError::Bad(fault));
+    if !head.http_1_1 {
+        return fault(BadUpgrade::OldHttp);
+    }
+    if !has_token(&head.headers, "Upgrade", "websocket") {
+        return fault(BadUpgrade::NoUpgrade);
+    }
+    if !has_token(&head.headers, "Connection", "Upgrade") {
+        return fault(BadUpgrade::NoConnection);
+    }
+    match joined(&head.headers, "Sec-WebSocket-Accept").filter(|accept| !accept.is_empty()) {
+        None => return fault(BadUpgrade::NoAccept),
+        Some(accept) if accept != accept_key(&offer.key) => return fault(BadUpgrade::WrongAccept),
+        Some(_) => {}
+    }
+    if let Some(extension) =
+        joined(&head.headers, "Sec-WebSocket-Extensions").filter(|list| !list.is_empty())
+    {
+        return fault(BadUpgrade::Extension(shortened(&extension, 100)));
+    }
+    let subprotocol = joined(&head.headers, "Sec-WebSocket-Protocol");
+    let warning = judge(&offer.subprotocols, subprotocol.as_deref(), offer.strict)?;
+    Ok(Accepted { subprotocol, warnings: warning.into_iter().collect(), leftover })
+}
+
+fn response_of(head: &Head) -> HttpResponse {
+    let text = |name| joined(&head.headers, name).map(|value| shortened(&value, 300));
+    HttpResponse {
+        status: head.status,
+        reason: head.reason.clone(),
+        location: text("Location"),
+        www_authenticate: text("WWW-Authenticate").or_else(|| text("Proxy-Authenticate")),
+        server: text("Server"),
+        retry_after: text("Retry-After"),
+        upgrade: text("Upgrade"),
+        amzn_error_type: text("x-amzn-ErrorType"),
+        websocket_version: text("Sec-WebSocket-Version"),
+        body: None,
+        target: String::new(),
+        html: text("Content-Type").is_some_and(|kind| kind.to_ascii_lowercase().contains("html")),
+    }
+}
+
+/// How the end of the body is known; an empty body where it would not be text (RFC 9112 §6.3).
+fn body_end(head: &Head) -> BodyEnd {
+    if matches!(head.status, 204 | 304) || !is_text(head) {
+        return BodyEnd::Length(0);
+    }
+    if has_token(&head.headers, "Transfer-Encoding", "chunked") {
+        return BodyEnd::Chunked;
+    }
+    let length = joined(&head.headers, "Content-Length").and_then(|length| length.parse().ok());
+    length.map_or(BodyEnd::Close, BodyEnd::Length)
+}
+
+fn is_text(head: &Head) -> bool {
+    let coded =
+        joined(&head.headers, "Content-Encoding").is_some_and(|coding| coding != "identity");
+    let kind = joined(&head.headers, "Content-Type").unwrap_or_default().to_ascii_lowercase();
+    !coded
+        && (kind.is_empty()
+            || ["text/", "json", "xml", "html"].iter().any(|part| kind.contains(part)))
+}
+
+fn decoded(end: BodyEnd, body: &[u8]) -> Vec<u8> {
+    match end {
+        BodyEnd::Length(length) => body[..body.len().min(length)].to_vec(),
+        BodyEnd::Chunked => dechunked(body).0,
+        BodyEnd::Close => body.to_vec(),
+    }
+}
+
+/// The content of a chunked body so far, and whether it is complete (or cannot be understood any
+/// further).
+fn dechunked(mut body: &[u8]) -> (Vec<u8>, bool) {
+    let mut content = Vec::new();
+    loop {
+        let (start, size) = match httparse::parse_chunk_size(body) {
+            Ok(httparse::Status::Complete(found)) => found,
+            Ok(httparse::Status::Partial) => return (content, false),
+            Err(_) => return (content, true),
+        };
+        body = &body[start..];
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        content.extend_from_slice(&body[..body.len().min(size)]);
+        if size == 0 {
+            return (content, true);
+        }
+        // An empty line follows the content.
+        let Some(rest) = size.checked_add(2).and_then(|end| body.get(end..)) else {
+            return (content, false);
+        };
+        body = rest;
+    }
+}
+
+/// What a person can read of a body: the title of a page, or the first line that is not empty.
+fn body_words(body: &[u8], html: bool) -> Option<String> {
+    let text = String::from_utf8_lossy(body);
+    let line =
+        if html { title(&text)? } else { text.lines().find(|line| !line.trim().is_empty())? };
+    let words = shortened(line.trim(), 200);
+    (!words.is_empty()).then_some(words)
+}
+
+fn title(page: &str) -> Option<&str> {
+    let lower = page.to_ascii_lowercase();
+    let start = lower.find("<title>")? + "<title>".len();
+    let end = lower[start..].find("</title>")? + start;
+    page[start..end].lines().find(|line| !line.trim().is_empty())
+}
