@@ -25,7 +25,7 @@ use connection::Connection;
 pub use connection::Established;
 pub use error::{Error, Step};
 use lifecycle::{Input, Lifecycle, Policy, Remains};
-pub use lifecycle::{Reconnect, Unacknowledged};
+pub use lifecycle::Reconnect;
 pub use options::{LONELY_PASSWORD, Notice, Options, VersionChoice};
 use poller::Poller;
 pub use poller::{Remote, Source};
