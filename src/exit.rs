@@ -87,6 +87,28 @@ impl Exit {
     pub fn of(error: &anyhow::Error) -> Self {
         exit(error)
     }
+
+    /// The higher, the more it says about a run in which several things happened.
+    fn rank(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Local => 1,
+            Self::TimedOut => 2,
+            Self::Lost => 3,
+            Self::Denied => 4,
+            Self::Unreached | Self::Tls | Self::Upgrade | Self::Refused | Self::Protocol => 5,
+            Self::Usage | Self::Command(_) => 6,
+            // The user or the system wants to see what they did.
+            Self::Signal(_) => 7,
+        }
+    }
+}
+
+/// The code of a run in which both happened: the one precedence. A message that the broker does not
+/// take says more than a lost connection, that more than a missed deadline, and a local failure
+/// that did not end the run says least.
+pub fn worse(a: Exit, b: Exit) -> Exit {
+    if b.rank() > a.rank() { b } else { a }
 }
 
 fn exit(error: &anyhow::Error) -> Exit {
@@ -162,5 +184,15 @@ mod tests {
         assert_eq!(u8::from(exit(&anyhow::anyhow!("a file"))), 1);
         assert_eq!(u8::from(exit(&Usage::new("x").into())), 2);
         assert_eq!(u8::from(Exit::Signal(15)), 143);
+    }
+
+    #[test]
+    fn the_worse_of_two_codes_counts() {
+        let order =
+            [Exit::Done, Exit::Local, Exit::TimedOut, Exit::Lost, Exit::Denied, Exit::Signal(2)];
+        for pair in order.windows(2) {
+            assert_eq!(worse(pair[0], pair[1]), pair[1]);
+            assert_eq!(worse(pair[1], pair[0]), pair[1]);
+        }
     }
 }

@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 /// What must not be named under a module: paths separated by blanks; `room!` stands for a macro.
 const FORBIDDEN: &[(&str, &str)] = &[
     ("cli", "tungstenite rustls std::thread std::net::TcpStream"),
-    ("cli", "command format stdio terminal broker"),
+    ("cli", "command stdio terminal broker"),
     ("command", "tungstenite rustls httparse clap std::thread std::net::TcpStream transport"),
+    ("command", "cli"),
     ("client", "clap tungstenite rustls std::io::stdout std::io::stdin"),
     ("client", "cli command format stdio terminal broker report exit"),
     ("mqtt", "std::io std::net std::fs std::thread std::env std::process Instant::now"),
@@ -44,6 +45,13 @@ const FORBIDDEN: &[(&str, &str)] = &[
     ("report", "std::net std::fs std::thread tungstenite rustls"),
     ("exit", "std::net std::fs std::thread std::io tungstenite rustls clap"),
     ("", "todo! unimplemented! dbg!"),
+];
+
+/// What a room may name all the same: the command line ends in one `Config` per verb, and whether
+/// stdout is a terminal is part of what the flags mean.
+const ALLOWED: &[(&str, &str)] = &[
+    ("cli", "command::Config command::publish::config command::subscribe::config"),
+    ("cli", "command::ping command::serve::Config terminal::screen"),
 ];
 
 /// Where text may be printed.
@@ -223,6 +231,10 @@ fn complaints(source: &str, module: &[String]) -> Vec<(usize, String)> {
     let place = module.join("::");
     let mut found = Vec::new();
     let is_in = |room: &str| room.is_empty() || names(&place, room);
+    let is_allowed = |path: &str| {
+        let mut exceptions = ALLOWED.iter().filter(|(room, _)| is_in(room));
+        exceptions.any(|(_, allowed)| allowed.split(' ').any(|allowed| names(path, allowed)))
+    };
     let may_print = PRINTING.iter().any(|room| names(&place, room));
     for (line, path) in paths(&code, module) {
         let rules = FORBIDDEN
@@ -231,7 +243,7 @@ fn complaints(source: &str, module: &[String]) -> Vec<(usize, String)> {
             .flat_map(|(_, names)| names.split(' '));
         found.extend(
             rules
-                .filter(|rule| names(&path, rule))
+                .filter(|rule| names(&path, rule) && !is_allowed(&path))
                 .map(|rule| (line, format!("{place} must not name {rule}"))),
         );
         let is_printing =

@@ -1,37 +1,40 @@
-//! The command line as types. Nothing else in the program knows a flag.
+//! The command line as types. It ends in one [`Config`] per verb; after that there are no flags.
 
-mod address;
-pub mod command;
-pub mod connection;
-pub mod conversation;
-mod credentials;
-mod drop_in;
-mod handshake;
-mod in_force;
+mod connection;
+mod exec;
+mod layout;
+mod mqtt;
 mod network;
-pub mod ping;
-mod profile;
-pub mod property;
-pub mod publish;
-mod refused;
-pub mod request;
-pub mod serve;
-pub mod session;
-pub mod subscribe;
+mod ping;
+mod property;
+mod publish;
+mod request;
+mod serve;
+mod source;
+mod subscribe;
 mod tls;
-pub mod value;
+mod upgrade;
+mod value;
 
 use std::ffi::OsString;
 
 use clap::{ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::command::Config;
 use crate::report::Misuse;
 use connection::Connection;
-use in_force::Origins;
-pub use ping::Ping;
-pub use publish::Publish;
-pub use serve::Serve;
-pub use subscribe::Subscribe;
+use ping::Ping;
+use publish::Publish;
+use serve::Serve;
+use source::print_config::{self, Origins};
+use source::{mosquitto, profile};
+use subscribe::Subscribe;
+
+/// What the command line, the profiles and the environment ask for, and warnings to print before it
+/// is done.
+pub fn parse() -> anyhow::Result<(Config, Vec<String>)> {
+    Cli::from_environment()?.resolve()
+}
 
 /// Publish, subscribe and ping over MQTT over WebSockets.
 #[derive(Debug, Parser)]
@@ -43,36 +46,37 @@ pub use subscribe::Subscribe;
     subcommand_required = true,
     help_expected = true
 )]
-pub struct Cli {
+struct Cli {
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    command: Command,
 
     /// About the program itself.
     #[command(flatten)]
     about: About,
 
-    /// What is in force, if that is all that is wanted.
+    /// The settings that are in force, if they are all that is wanted.
     #[arg(skip)]
-    pub listing: Option<String>,
+    listing: Option<String>,
 }
 
 /// What every program tells of itself.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Help")]
 struct About {
     /// Print help.
-    #[arg(long, action = ArgAction::Help, global = true, help_heading = "Help")]
+    #[arg(long, action = ArgAction::Help, global = true)]
     help: Option<bool>,
 
     /// Print the version.
-    #[arg(long, action = ArgAction::Version, help_heading = "Help")]
+    #[arg(long, action = ArgAction::Version)]
     version: Option<bool>,
 }
 
 impl Cli {
     /// The command line as it was typed, with what the profiles add.
-    pub fn from_environment() -> anyhow::Result<Self> {
-        let typed = drop_in::translated(property::joined(std::env::args_os().collect()))?;
+    fn from_environment() -> anyhow::Result<Self> {
+        let typed = mosquitto::translated(property::joined(std::env::args_os().collect()))?;
         let (mut command, arguments, origins) = if profile::may_matter(&typed) {
             let mut command = Self::command().args_override_self(true);
             command.build();
@@ -104,7 +108,7 @@ impl Cli {
             Ok((cli, sources, matches))
         });
         let (mut cli, sources, emptied) = parsed.map_err(|error| {
-            let error = refused::explained(error, &mut command);
+            let error = mosquitto::explained(error, &mut command);
             let verb = command.get_subcommands().map(clap::Command::get_name);
             let verb =
                 verb.into_iter().find(|name| arguments.get(1).is_some_and(|typed| typed == name));
@@ -115,6 +119,28 @@ impl Cli {
         // process gives their memory back soon enough.
         std::mem::forget((command, sources, emptied));
         Ok(cli)
+    }
+
+    /// What is to be done, and warnings to print.
+    fn resolve(self) -> anyhow::Result<(Config, Vec<String>)> {
+        if let Some(listing) = self.listing {
+            return Ok((Config::Print(listing), Vec::new()));
+        }
+        Ok(match self.command {
+            Command::Pub(publish) => {
+                let (config, warnings) = publish.resolve()?;
+                (Config::Publish(Box::new(config)), warnings)
+            }
+            Command::Sub(subscribe) => {
+                let (config, warnings) = subscribe.resolve()?;
+                (Config::Subscribe(Box::new(config)), warnings)
+            }
+            Command::Ping(ping) => {
+                let (config, warnings) = ping.resolve()?;
+                (Config::Ping(Box::new(config)), warnings)
+            }
+            Command::Serve(serve) => (Config::Serve(serve.resolve()?), Vec::new()),
+        })
     }
 
     /// What depends on where the flags are from.
@@ -129,7 +155,7 @@ impl Cli {
         let whole = sources.whole.as_ref().filter(|_| connection.is_only_printed());
         let Some((verb, matches)) = whole.and_then(ArgMatches::subcommand) else { return Ok(()) };
         if let Some(of) = command.find_subcommand(verb) {
-            self.listing = Some(in_force::listing(of, matches, connection, origins)?);
+            self.listing = Some(print_config::listing(of, matches, connection, origins)?);
         }
         Ok(())
     }
@@ -177,7 +203,7 @@ fn lean(verb: Option<&str>) -> clap::Command {
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+enum Command {
     /// Publish messages: one, a file, or a stream of lines or records.
     Pub(Box<Publish>),
     /// Subscribe, and write the messages that come to stdout.

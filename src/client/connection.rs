@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use super::error::Error;
-use crate::mqtt::packet::ConnAck;
 use crate::mqtt::version::Version;
 use crate::transport::dial::{Dialled, Reached};
 use crate::transport::{self, Facts, Phase, Transport};
@@ -36,8 +35,6 @@ pub struct Established {
     pub version: Version,
     /// How long each step took.
     pub timings: Timings,
-    /// The broker's answer.
-    pub connack: Box<ConnAck>,
 }
 
 /// See the module.
@@ -50,7 +47,6 @@ pub struct Connection {
     phase: Phase,
     /// When the step began that is not finished.
     step_began: Instant,
-    connack: Option<Box<ConnAck>>,
     /// A write failed: nothing more is written.
     pub is_failing: bool,
     /// Close was sent, and `close_notify`.
@@ -75,7 +71,6 @@ impl Connection {
             timings: Timings { name: lookup, tcp: connect, proxy, ..Timings::default() },
             phase: Phase::Tcp,
             step_began: now,
-            connack: None,
             is_failing: false,
             is_close_sent: false,
             sent: None,
@@ -109,22 +104,18 @@ impl Connection {
     }
 
     /// CONNACK came.
-    pub fn accepted(&mut self, connack: Box<ConnAck>) {
+    pub fn accepted(&mut self) {
         self.timings.connack = self.step_began.elapsed();
-        self.connack = Some(connack);
     }
 
     /// What was reached, once CONNACK has come.
-    pub fn established(&self, version: Version) -> Option<Established> {
-        let connack = self.connack.clone()?;
-        let facts = self.transport.facts().clone();
-        Some(Established {
+    pub fn established(&self, version: Version) -> Established {
+        Established {
             address: self.reached.clone(),
-            facts,
+            facts: self.transport.facts().clone(),
             version,
             timings: self.timings,
-            connack,
-        })
+        }
     }
 
     /// When something was sent or received the last time.

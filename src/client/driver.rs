@@ -177,10 +177,9 @@ impl Client {
 
     fn connected(&mut self) {
         let version = self.session.config().version;
-        let established =
-            self.connection.as_ref().and_then(|connection| connection.established(version));
-        if let Some(established) = established {
-            self.pending.push_back(Ok(Event::Connected(Box::new(established))));
+        if let Some(connection) = &self.connection {
+            let established = Box::new(connection.established(version));
+            self.pending.push_back(Ok(Event::Connected(established)));
         }
     }
 
@@ -286,7 +285,7 @@ impl Client {
                 self.session.hold(self.is_reading_paused, self.now);
                 let accepted = self.accepted(&connack);
                 if let Some(connection) = &mut self.connection {
-                    connection.accepted(connack);
+                    connection.accepted();
                 }
                 self.tell_tolerated();
                 self.tell(Input::Accepted(accepted));

@@ -24,9 +24,9 @@ use bytes::Bytes;
 use connection::Connection;
 pub use connection::Established;
 pub use error::{Error, Step};
-use lifecycle::{Input, Lifecycle, Policy, Remains};
 pub use lifecycle::Reconnect;
-pub use options::{LONELY_PASSWORD, Notice, Options, VersionChoice};
+use lifecycle::{Input, Lifecycle, Policy, Remains};
+pub use options::{LARGE_MESSAGE, LONELY_PASSWORD, Notice, Options, VersionChoice};
 use poller::Poller;
 pub use poller::{Remote, Source};
 
@@ -136,7 +136,7 @@ impl Client {
     }
 
     /// With this other threads tell what they have written.
-    pub fn postbox(&self) -> Remote {
+    pub fn remote(&self) -> Remote {
         self.poller.remote()
     }
 
@@ -228,7 +228,8 @@ impl Client {
         self.session.unsubscribe(filters, properties)
     }
 
-    /// The rest of the large message that has begun is of no interest; see [`Session::ignore_rest`].
+    /// The rest of the large message that has begun is of no interest; see
+    /// [`Session::ignore_rest`].
     pub fn ignore(&mut self) {
         self.session.ignore_rest();
     }
@@ -263,7 +264,7 @@ impl Client {
     /// Begins to end the connection in order: what waits to be sent, DISCONNECT and Close. Then
     /// the other side is listened to as long as it goes on, and [`Event::Closed`] says whether
     /// anything was lost.
-    pub fn begin_close(&mut self) {
+    pub fn close(&mut self) {
         let remains = if self.session.leaves_remains() {
             Remains::Always
         } else if self.session.stays_at_server() {
@@ -276,12 +277,12 @@ impl Client {
 
     /// The same after `error`: in order if there is still a connection, and otherwise only the
     /// session is ended that nobody will take up any more, if that can be done soon.
-    pub fn begin_abandon(&mut self, error: &Error) {
+    pub fn abandon(&mut self, error: &Error) {
         if matches!(error, Error::Unanswered { .. }) {
             self.hurry();
         }
         if self.lifecycle.is_online() {
-            return self.begin_close();
+            return self.close();
         }
         // A DISCONNECT has ended it already.
         let is_told =
@@ -294,43 +295,6 @@ impl Client {
     /// From now on nobody waits for a server that does nothing.
     pub fn hurry(&mut self) {
         self.lifecycle.handle(Input::Hurry, Instant::now());
-    }
-
-    /// Ends the connection in order, and waits for its end.
-    pub fn close(mut self) -> Result<(), Error> {
-        self.begin_close();
-        self.await_closed()
-    }
-
-    /// Gives up after `error`, and waits for the end.
-    pub fn abandon(mut self, error: &Error) {
-        self.begin_abandon(error);
-        // What failed first is what the user has to know.
-        let _ = self.await_closed();
-    }
-
-    fn await_closed(&mut self) -> Result<(), Error> {
-        loop {
-            if let Ok(Event::Closed(result)) = self.next(None) {
-                return result;
-            }
-        }
-    }
-
-    /// Waits only for the output, until `deadline` at the most: `None` when that has passed.
-    pub fn await_output(&mut self, deadline: Option<Instant>) -> Option<Event> {
-        loop {
-            match self.next(deadline) {
-                Ok(Event::Alarm) => return None,
-                Ok(
-                    event @ (Event::Written(_)
-                    | Event::OutputFailed(_)
-                    | Event::Woken
-                    | Event::Interrupted(_)),
-                ) => return Some(event),
-                Ok(_) | Err(_) => {}
-            }
-        }
     }
 
     /// Whether everything that was published has come to its end, and no event waits that may say
@@ -401,15 +365,6 @@ impl Client {
             Some(Event::Alarm) => Ok(None),
             event => Ok(event),
         }
-    }
-
-    /// See [`Client::next`]; there is no difference any more between the two alarms.
-    pub fn next_reminded(
-        &mut self,
-        alarm: Option<Instant>,
-        reminder: Option<Instant>,
-    ) -> Result<Event, Error> {
-        self.next([alarm, reminder].into_iter().flatten().min())
     }
 
     /// Mutate, drain, wait: once. Whether the server was silent for too long is judged when all

@@ -12,6 +12,10 @@ use crate::transport::dial::Route;
 use crate::transport::endpoint::Endpoint;
 use crate::transport::tls::TlsOptions;
 
+/// Larger messages, in bytes, are streamed where that is possible. Smaller ones are held in memory:
+/// a connection that is lost in the middle of one leaves no trace of it in the output.
+pub const LARGE_MESSAGE: usize = 1024 * 1024;
+
 /// A line for the user that is no result: a warning, a packet of the log.
 pub type Notice = Box<dyn Fn(&str)>;
 
@@ -75,13 +79,4 @@ pub struct Options {
     pub log: bool,
     /// Where the log goes.
     pub trace: Notice,
-}
-
-impl Options {
-    /// Rules out all versions but MQTT 5, because of this flag.
-    pub fn require_version_5(&mut self, flag: &'static str) {
-        self.versions = vec![Version::V5];
-        self.version_choice = VersionChoice::NeededBy(flag);
-        self.session.version = Version::V5;
-    }
 }

@@ -1,39 +1,53 @@
 //! One verb each: a straight-line script that pulls events from the client. It knows no socket and
 //! no thread.
 
-mod acknowledgements;
-mod ping;
-mod publish;
-mod serve;
-mod stream;
-mod subscribe;
-mod telling;
-mod timing;
+mod latency;
+pub mod ping;
+pub mod publish;
+pub mod serve;
+pub mod subscribe;
+mod summary;
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use crate::cli::{Cli, Command};
-use crate::client::{Client, Error, Established, Options};
+use crate::client::{Client, Error, Established, Event, Options};
 use crate::exit::Exit;
+use crate::mqtt::session;
+use crate::mqtt::topic::TopicName;
 use crate::stdio::stdout;
 
-/// Larger messages, in bytes, are not kept in memory where that is not needed. Smaller ones are: a
-/// connection that is lost in the middle of one leaves no trace of it in the output.
-pub const LARGE_MESSAGE: usize = 1024 * 1024;
+/// What the program is asked to do.
+pub enum Config {
+    /// `pub`
+    Publish(Box<publish::config::Config>),
+    /// `sub`
+    Subscribe(Box<subscribe::config::Config>),
+    /// `ping`
+    Ping(Box<ping::Config>),
+    /// `serve`
+    Serve(serve::Config),
+    /// Print this text on stdout (`--print-config`).
+    Print(String),
+}
 
 /// Does what the command line asks.
-pub fn run(cli: &Cli) -> Result<Exit> {
-    if let Some(listing) = &cli.listing {
-        return print(listing).map(|_| Exit::Done);
+pub fn run(config: Config) -> Result<Exit> {
+    match config {
+        Config::Publish(config) => publish::run(*config),
+        Config::Subscribe(config) => subscribe::run(*config),
+        Config::Ping(config) => ping::run(*config),
+        Config::Serve(config) => serve::run(config),
+        Config::Print(text) => print(&text).map(|_| Exit::Done),
     }
-    match &cli.command {
-        Command::Pub(publish) => publish::run(publish),
-        Command::Sub(subscribe) => subscribe::run(subscribe),
-        Command::Ping(ping) => ping::run(ping),
-        Command::Serve(serve) => serve::run(serve),
-    }
+}
+
+/// A topic that nobody else uses, named by what it is for and by a client id; wildcards and NUL are
+/// no part of a topic name.
+fn own_topic(purpose: &str, client_id: &str) -> Result<TopicName> {
+    let id = client_id.replace(['+', '#', '\0'], "_");
+    Ok(TopicName::new(format!("mqttws/{purpose}/{id}"))?)
 }
 
 /// Connects; `limit` is a point in time for which the user gave a duration (`-W`).
@@ -47,13 +61,48 @@ fn connect(options: Options, limit: Option<(Instant, Duration)>) -> Result<(Clie
     connect().context(context)
 }
 
+/// The point in time after so long, and how long that is.
+fn limit(began: Instant, timeout: Option<Duration>) -> Option<(Instant, Duration)> {
+    timeout.and_then(|timeout| Some((began.checked_add(timeout)?, timeout)))
+}
+
 /// After a failure: ends the connection in order, if that is not what failed, and in any case
 /// leaves no session of ours behind at the broker, if that can be helped.
-fn leave(client: Client, error: &anyhow::Error) {
+fn abandon(client: &mut Client, error: &anyhow::Error) {
     match error.chain().find_map(|cause| cause.downcast_ref::<Error>()) {
         Some(error) => client.abandon(error),
-        // What failed first is what the user has to know.
-        None => drop(client.close()),
+        None => client.close(),
+    }
+    // What failed first is what the user has to know.
+    let _ = await_closed(client, |_, _| {});
+}
+
+/// Waits until the connection has ended that is being closed. What the session says meanwhile
+/// is given to `each`: acknowledgements count, also after our DISCONNECT.
+fn await_closed(
+    client: &mut Client,
+    mut each: impl FnMut(&Client, session::Event),
+) -> Result<(), Error> {
+    loop {
+        match client.next(None) {
+            Ok(Event::Closed(result)) => return result,
+            Ok(Event::Mqtt(event)) => each(client, event),
+            // The output and the input are done with, and a signal has shortened the wait. An error
+            // that comes now was found before the end began.
+            Ok(
+                Event::Connected(_)
+                | Event::Reconnected
+                | Event::Input(_)
+                | Event::Written(_)
+                | Event::OutputFailed(_)
+                | Event::Woken
+                | Event::Interrupted(_)
+                | Event::WebSocketPong
+                | Event::Sendable
+                | Event::Alarm,
+            )
+            | Err(_) => {}
+        }
     }
 }
 
@@ -65,19 +114,41 @@ fn while_doing(error: anyhow::Error, what: impl FnOnce() -> String) -> anyhow::E
     }
 }
 
-/// Ends the connection: in order, or as [`leave`] does.
-fn close(client: Client, result: Result<Exit>) -> Result<Exit> {
-    match result {
-        Ok(exit @ Exit::Signal(_)) => {
-            // Who has interrupted us was told what is missing.
-            let _ = client.close();
-            Ok(exit)
-        }
-        Ok(exit) => Ok(client.close().map(|()| exit)?),
+/// Ends the connection: in order, or as [`abandon`] does.
+fn close(
+    client: &mut Client,
+    result: Result<Exit>,
+    each: impl FnMut(&Client, session::Event),
+) -> Result<Exit> {
+    let exit = match result {
+        Ok(exit) => exit,
         Err(error) => {
-            leave(client, &error);
-            Err(error)
+            abandon(client, &error);
+            return Err(error);
         }
+    };
+    client.close();
+    match await_closed(client, each) {
+        // A user who interrupts us is told what is missing.
+        Err(_) if matches!(exit, Exit::Signal(_)) => Ok(exit),
+        closed => Ok(closed.map(|()| exit)?),
+    }
+}
+
+/// Ends the connection of a verb that publishes nothing whose loss would matter: only what the
+/// broker says against us counts.
+fn close_receiver(client: &mut Client, result: Result<Exit>) -> Result<Exit> {
+    let exit = match result {
+        Ok(exit) => exit,
+        Err(error) => {
+            abandon(client, &error);
+            return Err(error);
+        }
+    };
+    client.close();
+    match await_closed(client, |_, _| {}) {
+        Err(error @ Error::Disconnected(_)) if exit == Exit::Done => Err(error.into()),
+        Ok(()) | Err(_) => Ok(exit),
     }
 }
 

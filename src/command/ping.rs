@@ -6,33 +6,69 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use bytes::BytesMut;
 
-use crate::cli;
-use crate::cli::ping::Via;
-use crate::client::{Client, Error, Established, Event};
+use crate::client::{self, Client, Error, Established, Event};
 use crate::exit::Exit;
 use crate::format::statistics::{Statistics, milliseconds};
 use crate::mqtt::packet::{Publish, Subscription};
 use crate::mqtt::property::Properties;
+use crate::mqtt::qos::QoS;
 use crate::mqtt::session;
 use crate::mqtt::topic::{TopicFilter, TopicName};
-use crate::report;
+use crate::report::{self, Verbosity};
 use crate::stdio::lines::Lines;
 use crate::terminal::screen;
 
+/// What `ping` is asked to do.
+pub struct Config {
+    /// Where to connect, and how.
+    pub client: client::Options,
+    /// The probes.
+    pub plan: Plan,
+    /// What is said beside results.
+    pub verbosity: Verbosity,
+}
+
+/// The probes to send.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    /// How many are sent; `None` is without end.
+    pub count: Option<u64>,
+    /// The time from one probe to the next.
+    pub interval: Duration,
+    /// What a probe is.
+    pub probe: ProbeKind,
+    /// How long to wait for each answer.
+    pub timeout: Duration,
+}
+
+/// What a probe is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProbeKind {
+    /// PINGREQ, answered by PINGRESP.
+    Mqtt,
+    /// A Ping of the WebSocket, answered by a Pong.
+    WebSocket,
+    /// A message of this QoS and size, in bytes, to a topic of our own and back.
+    Publish {
+        /// How it is published and subscribed to.
+        qos: QoS,
+        /// At least 8.
+        size: usize,
+    },
+}
+
 /// Runs `mqttws ping`.
-pub fn run(args: &cli::Ping) -> Result<Exit> {
-    let mut options = args.connection.resolve()?;
-    // Nobody has asked for messages but our own.
-    options.session.receiving.parts_above =
-        Some(super::LARGE_MESSAGE.saturating_add(args.size as usize));
+pub fn run(config: Config) -> Result<Exit> {
+    let Config { client: options, plan, verbosity } = config;
     let url = options.endpoint.to_string();
     let (client, established) = super::connect(options, None)?;
     let began = Instant::now();
     let target = established.address.to_string();
-    let topic = own_topic(&client)?;
+    let topic = super::own_topic("ping", &client.session().config().client_id)?;
     let mut pinger = Pinger {
         client,
-        args,
+        plan,
+        verbosity,
         target,
         topic,
         sent: 0,
@@ -40,48 +76,9 @@ pub fn run(args: &cli::Ping) -> Result<Exit> {
         statistics: Statistics::default(),
         lines: Lines::new(),
     };
-    if !super::print(&describe(&url, &established))? {
-        return Ok(Exit::Done);
-    }
-    let is_granted = if args.via == Via::Publish { pinger.subscribe() } else { Ok(true) };
-    match is_granted {
-        Ok(true) => {}
-        Ok(false) => {
-            let _ = pinger.client.close();
-            return Ok(Exit::Denied);
-        }
-        Err(error) => {
-            let error = super::while_doing(error.into(), || format!("pinging {url}"));
-            super::leave(pinger.client, &error);
-            return Err(error);
-        }
-    }
-    let end = pinger.run();
-    if matches!(end, Ok(End::Interrupted(_))) {
-        screen::begin_line(false);
-    }
-    let elapsed = began.elapsed();
-    let listening = pinger.write_lines()? && pinger.print_summary(&url, elapsed)?;
-    let exit = match end.with_context(|| format!("pinging {url}"))? {
-        // Without a reader nothing more was asked.
-        End::NoReader => Exit::Done,
-        _ if !listening => Exit::Done,
-        End::Interrupted(signal) if args.count.is_some() => Exit::Signal(signal),
-        _ if pinger.statistics.is_empty() => {
-            report::failure(&format!("pinging {url}: no probe was answered"));
-            Exit::TimedOut
-        }
-        _ => Exit::Done,
-    };
+    let result = pinger.run(&url, &describe(&url, &established), began);
     // Nothing of ours can be lost any more.
-    let _ = pinger.client.close();
-    Ok(exit)
-}
-
-/// Where the messages of `--via publish` go, and come back from.
-fn own_topic(client: &Client) -> Result<TopicName> {
-    let id = client.session().config().client_id.replace(['+', '#', '\0'], "_");
-    Ok(TopicName::new(format!("mqttws/ping/{id}"))?)
+    super::close_receiver(&mut pinger.client, result)
 }
 
 /// The line of phases.
@@ -113,9 +110,10 @@ enum End {
     Interrupted(i32),
 }
 
-struct Pinger<'a> {
+struct Pinger {
     client: Client,
-    args: &'a cli::Ping,
+    plan: Plan,
+    verbosity: Verbosity,
     target: String,
     topic: TopicName,
     sent: u64,
@@ -136,8 +134,39 @@ enum Probe {
     Ended(End),
 }
 
-impl Pinger<'_> {
-    fn run(&mut self) -> Result<End> {
+impl Pinger {
+    /// Prints `description`, probes, and says what came of it.
+    fn run(&mut self, url: &str, description: &str, began: Instant) -> Result<Exit> {
+        if !super::print(description)? {
+            return Ok(Exit::Done);
+        }
+        if let ProbeKind::Publish { qos, .. } = self.plan.probe {
+            let is_granted = self
+                .subscribe(qos)
+                .map_err(|error| super::while_doing(error.into(), || format!("pinging {url}")))?;
+            if !is_granted {
+                return Ok(Exit::Denied);
+            }
+        }
+        let end = self.probe_all();
+        if matches!(end, Ok(End::Interrupted(_))) {
+            screen::begin_line(false);
+        }
+        let listening = self.write_lines()? && self.print_summary(url, began.elapsed())?;
+        Ok(match end.with_context(|| format!("pinging {url}"))? {
+            // Without a reader nothing more was asked.
+            End::NoReader => Exit::Done,
+            _ if !listening => Exit::Done,
+            End::Interrupted(signal) if self.plan.count.is_some() => Exit::Signal(signal),
+            _ if self.statistics.is_empty() => {
+                report::failure(&format!("pinging {url}: no probe was answered"));
+                Exit::TimedOut
+            }
+            _ => Exit::Done,
+        })
+    }
+
+    fn probe_all(&mut self) -> Result<End> {
         loop {
             let began = Instant::now();
             let (answer, now) = match self.probe(began)? {
@@ -146,10 +175,10 @@ impl Pinger<'_> {
                 Probe::Ended(end) => return Ok(end),
             };
             self.tell(answer, now);
-            if Some(self.sent) == self.args.count {
+            if Some(self.sent) == self.plan.count {
                 return Ok(End::Done);
             }
-            let next = began + self.args.interval;
+            let next = began + self.plan.interval;
             let is_due = self.lines.deadline().is_some_and(|deadline| deadline <= now);
             if (is_due || next > now) && !self.write_lines()? {
                 return Ok(End::NoReader);
@@ -166,9 +195,10 @@ impl Pinger<'_> {
     fn probe(&mut self, began: Instant) -> Result<Probe> {
         self.sent += 1;
         self.send_probe();
-        let until = began + self.args.timeout;
+        let until = began + self.plan.timeout;
         loop {
-            let event = self.client.next_reminded(Some(until), self.lines.deadline())?;
+            let alarm = self.lines.deadline().map_or(until, |lines| lines.min(until));
+            let event = self.client.next(Some(alarm))?;
             if self.is_answer(&event) {
                 return Ok(Probe::Answered(Instant::now()));
             }
@@ -189,25 +219,31 @@ impl Pinger<'_> {
                     return Ok(Probe::Missed);
                 }
                 Event::Interrupted(signal) => return Ok(Probe::Ended(End::Interrupted(signal))),
-                _ => {}
+                // Answers to earlier probes, and what nobody has asked for.
+                Event::Connected(_)
+                | Event::Closed(_)
+                | Event::Mqtt(_)
+                | Event::WebSocketPong
+                | Event::Sendable
+                | Event::Input(_)
+                | Event::Written(_)
+                | Event::OutputFailed(_)
+                | Event::Woken => {}
             }
         }
     }
 
     fn send_probe(&mut self) {
-        match self.args.via {
-            Via::Mqtt => self.client.ping(),
-            Via::Websocket => self.client.ping_websocket(),
-            Via::Publish => {
-                let mut payload = BytesMut::zeroed(self.args.size as usize);
+        match self.plan.probe {
+            ProbeKind::Mqtt => self.client.ping(),
+            ProbeKind::WebSocket => self.client.ping_websocket(),
+            ProbeKind::Publish { qos, size } => {
+                let mut payload = BytesMut::zeroed(size);
                 payload[..8].copy_from_slice(&self.sent.to_be_bytes());
-                let publish = Publish {
-                    qos: self.args.qos,
-                    ..Publish::new(self.topic.clone(), payload.freeze())
-                };
+                let publish = Publish { qos, ..Publish::new(self.topic.clone(), payload.freeze()) };
                 // While the connection is lost, or if the broker does not take it, there is no
                 // answer.
-                if self.client.can_publish(self.args.qos) {
+                if self.client.can_publish(qos) {
                     let _ = self.client.publish(publish, self.sent);
                 }
             }
@@ -216,14 +252,14 @@ impl Pinger<'_> {
 
     /// Whether this answers the latest probe.
     fn is_answer(&mut self, event: &Event) -> bool {
-        match (self.args.via, event) {
-            (Via::Mqtt, Event::Mqtt(session::Event::Pong))
-            | (Via::Websocket, Event::WebSocketPong) => {
+        match (self.plan.probe, event) {
+            (ProbeKind::Mqtt, Event::Mqtt(session::Event::Pong))
+            | (ProbeKind::WebSocket, Event::WebSocketPong) => {
                 let late = self.late > 0;
                 self.late -= u64::from(late);
                 !late
             }
-            (Via::Publish, Event::Mqtt(session::Event::Message(delivery))) => {
+            (ProbeKind::Publish { .. }, Event::Mqtt(session::Event::Message(delivery))) => {
                 self.client.settle(delivery.number);
                 delivery.publish.payload.get(..8) == Some(&self.sent.to_be_bytes())
             }
@@ -232,12 +268,11 @@ impl Pinger<'_> {
     }
 
     /// Subscribes to the topic of our own; whether the broker lets us.
-    fn subscribe(&mut self) -> Result<bool, Error> {
+    fn subscribe(&mut self, qos: QoS) -> Result<bool, Error> {
         let filter = TopicFilter::new(self.topic.as_str().to_owned());
         let Ok(filter) = filter else { return Ok(false) };
-        self.client
-            .subscribe(vec![Subscription::new(filter, self.args.qos)], Properties::default());
-        let deadline = Instant::now() + self.args.timeout;
+        self.client.subscribe(vec![Subscription::new(filter, qos)], Properties::default());
+        let deadline = Instant::now() + self.plan.timeout;
         loop {
             match self.client.next(Some(deadline))? {
                 Event::Mqtt(session::Event::Subscribed(suback)) => {
@@ -250,9 +285,18 @@ impl Pinger<'_> {
                 Event::Interrupted(signal) => return Err(Error::Interrupted(signal)),
                 Event::Alarm => {
                     let what = format!("subscribing to {}", self.topic);
-                    return Err(Error::Unanswered { what, after: self.args.timeout });
+                    return Err(Error::Unanswered { what, after: self.plan.timeout });
                 }
-                _ => {}
+                Event::Connected(_)
+                | Event::Closed(_)
+                | Event::Mqtt(_)
+                | Event::Input(_)
+                | Event::Written(_)
+                | Event::OutputFailed(_)
+                | Event::Woken
+                | Event::WebSocketPong
+                | Event::Sendable
+                | Event::Reconnected => {}
             }
         }
     }
@@ -270,7 +314,7 @@ impl Pinger<'_> {
             }
             None => format!("no answer from {}: seq={}", self.target, self.sent),
         };
-        if !self.args.connection.is_quiet() {
+        if self.verbosity.warns() {
             self.lines.add(&line, now);
         }
     }
@@ -287,7 +331,14 @@ impl Pinger<'_> {
                 Event::Alarm => return Ok(None),
                 Event::Interrupted(signal) => return Ok(Some(signal)),
                 Event::Reconnected => self.late = 0,
-                event => drop(self.is_answer(&event)),
+                event @ (Event::Mqtt(_) | Event::WebSocketPong) => drop(self.is_answer(&event)),
+                Event::Connected(_)
+                | Event::Closed(_)
+                | Event::Sendable
+                | Event::Input(_)
+                | Event::Written(_)
+                | Event::OutputFailed(_)
+                | Event::Woken => {}
             }
         }
     }

@@ -1,14 +1,13 @@
 //! `sub`: messages go to stdout, and are acknowledged when they are there.
 
-mod answers;
+pub mod config;
 mod exec;
-mod intake;
-mod manners;
-mod partial;
-mod removal;
-mod selection;
+mod filter;
+mod receive;
+mod retained;
 mod sink;
-mod wishes;
+mod subscriptions;
+mod watch;
 
 use std::io;
 use std::ops::ControlFlow;
@@ -16,63 +15,52 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
+use self::config::{Config, Destination, End, Subscriptions};
 use self::exec::Exec;
-use self::intake::Intake;
-use self::manners::Manners;
-use self::partial::Partial;
+use self::receive::{Arrival, Receiver, Settings};
 use self::sink::Sink;
-use super::telling::Telling;
-use super::timing;
-use crate::cli;
-use crate::cli::property::GivenProperties;
-use crate::cli::value::Summary;
+use self::watch::WatchSink;
+use super::summary::SummaryPrinter;
 use crate::client::{Client, Event};
-use crate::exit::Exit;
+use crate::exit::{Exit, worse};
 use crate::format::layout::Layout;
+use crate::format::summary::RunSummary;
+use crate::mqtt::packet::Subscription;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
-use crate::mqtt::session::{self, Lifetime};
-use crate::mqtt::topic::TopicFilter;
-use crate::report;
+use crate::mqtt::session;
+use crate::report::{self, Verbosity};
+use crate::stdio::folder::Folder;
 use crate::stdio::reader::Reader;
 use crate::stdio::stdout::{self, Output, Progress, Target};
+use crate::terminal::progress::{Position, Progress as ProgressBar};
 use crate::terminal::screen;
-use crate::terminal::summary::Account;
 
 /// How long the output may take to write what it has, when everything else is over.
 const LAST_WRITE: Duration = Duration::from_millis(250);
 
 /// Runs `mqttws sub`.
-pub fn run(args: &cli::Subscribe) -> Result<Exit> {
+pub fn run(config: Config) -> Result<Exit> {
     let began = Instant::now();
-    let (mut options, properties) = args.conversation.resolve()?;
-    wishes::require_version_5(args, &mut options)?;
-    if args.latency {
-        timing::require_version_5(&mut options)?;
-    }
-    // A removal that is on its way must not be lost with the connection.
-    let qos = if args.remove_retained { QoS::AtLeastOnce.max(args.qos) } else { args.qos };
-    options.session.lifetime = options.session.lifetime.max(Lifetime::for_subscribing(qos));
-    let filters = wishes::filters(args)?;
-    let (layout, target) = (wishes::layout(args)?, wishes::target(args)?);
-    options.session.receiving.parts_above = wishes::parts_above(args, &layout);
-    warn_of_closed_stdout(args);
-    let limit = args.timeout.and_then(|timeout| Some((began.checked_add(timeout)?, timeout)));
+    let target = target(&config.output.destination)?;
+    warn_of_closed_stdout(&config);
+    let is_watched = config.prints();
+    let Config { client: options, output, verbosity, end, .. } = config;
+    let limit = super::limit(began, end.timeout);
     let (client, _) = super::connect(options, limit)?;
-    let reader = watch_reader(args, &client)?;
-    let manners = Manners::new(args, &layout, began);
-    let output = match &args.commands.exec {
-        Some(command) => Sink::Commands(Box::new(Exec::start(args, command, &client, layout)?)),
-        None => Sink::Output(start_output(&client, layout, target)?),
-    };
+    let reader = watch_reader(is_watched, &client)?;
+    let sink = sink(&client, &output, target, verbosity)?;
+    let (removes, latency) = (config.remove_retained, config.latency);
+    let settings = Settings { end, output: &output, removes, latency, verbosity };
     let mut subscriber = Subscriber {
         client,
-        intake: Intake::new(args, output, manners),
+        receiver: Receiver::new(sink, config.filter, settings),
         reader,
-        args,
-        filters,
-        properties,
+        progress: progress(&output.destination, verbosity, began),
+        subscriptions: config.subscriptions,
         deadline: limit.map(|(until, _)| until),
+        end,
+        output,
         signalled: false,
         unanswered: 0,
         denied: false,
@@ -81,44 +69,80 @@ pub fn run(args: &cli::Subscribe) -> Result<Exit> {
     let result = subscriber.run();
     // Whatever ended it: what was received is written, and what was written is acknowledged.
     let result = subscriber.finish_output(result);
-    let result = subscriber.intake.told_as_cut(result);
-    if let Some(manners) = &mut subscriber.intake.manners {
-        manners.leave();
+    let result = subscriber.receiver.tell_cut(result);
+    subscriber.progress.finish();
+    if let Sink::Watch(watch) = &mut subscriber.receiver.sink {
+        watch.end();
     }
-    let form = args.summary.or(args.latency.then_some(Summary::Text));
-    subscriber.end(result, Telling::new(form, args.conversation.is_quiet(), began))
+    subscriber.end(result, SummaryPrinter::new(config.summary, verbosity, began), verbosity)
+}
+
+/// Where messages are written, ready for them.
+fn sink(
+    client: &Client,
+    output: &config::Output,
+    target: Target,
+    verbosity: Verbosity,
+) -> Result<Sink> {
+    let layout = output.layout.clone();
+    Ok(match &output.destination {
+        Destination::Commands(commands) => {
+            Sink::Commands(Box::new(Exec::start(commands, layout, verbosity, client)?))
+        }
+        Destination::Watch(watch) => {
+            let output = start_output(client, layout, target)?;
+            Sink::Watch(Box::new(WatchSink::new(*watch, output, Instant::now())))
+        }
+        Destination::Stdout | Destination::Folder(_) => {
+            Sink::Output(start_output(client, layout, target)?)
+        }
+    })
+}
+
+/// The progress on stderr, where it does not disturb what is written.
+fn progress(destination: &Destination, verbosity: Verbosity, began: Instant) -> ProgressBar {
+    let stands_alone = match destination {
+        Destination::Stdout => screen::stdout_is_kept(),
+        Destination::Folder(_) => true,
+        // Commands write to wherever we do, and to stderr.
+        Destination::Commands(_) | Destination::Watch(_) => false,
+    };
+    ProgressBar::new(verbosity.shows_progress() && stands_alone, None, began)
+}
+
+/// Where the messages go; a folder is made if it is not there.
+fn target(destination: &Destination) -> Result<Target> {
+    let Destination::Folder(path) = destination else {
+        let stdout = stdout::unbuffered_stdout().context("opening stdout")?;
+        return Ok(Target::Stream(Box::new(stdout)));
+    };
+    let context = || format!("the folder {}", path.display());
+    let (folder, names) = Folder::open(path.clone()).with_context(context)?;
+    Ok(Target::Folder(folder, names))
 }
 
 fn start_output(client: &Client, layout: Layout, target: Target) -> Result<Output> {
-    let postbox = client.postbox();
+    let remote = client.remote();
     Output::start(layout, target, move |progress| match progress {
-        Progress::Written(number) => postbox.written(number),
-        Progress::Failed(error) => postbox.output_failed(error),
+        Progress::Written(number) => remote.written(number),
+        Progress::Failed(error) => remote.output_failed(error),
     })
     .context("starting the output")
 }
 
-/// Whether messages on stdout are what is wanted.
-fn prints(args: &cli::Subscribe) -> bool {
-    args.output_dir.is_none()
-        && args.commands.exec.is_none()
-        && !args.exit_after_answer
-        && !args.remove_retained
-}
-
 /// Who reads stdout, if that is what this is for.
-fn watch_reader(args: &cli::Subscribe, client: &Client) -> Result<Reader> {
-    let postbox = client.postbox();
-    let reader =
-        if prints(args) { Reader::watch(move || postbox.wake()) } else { Ok(Reader::default()) };
+fn watch_reader(matters: bool, client: &Client) -> Result<Reader> {
+    let remote = client.remote();
+    let reader = if matters { Reader::watch(move || remote.wake()) } else { Ok(Reader::default()) };
     reader.context("watching stdout")
 }
 
 /// What is acknowledged is gone, and nobody has seen it.
-fn warn_of_closed_stdout(args: &cli::Subscribe) {
-    if prints(args)
-        && args.qos > QoS::AtMostOnce
-        && !args.conversation.is_quiet()
+fn warn_of_closed_stdout(config: &Config) {
+    let acknowledges = |subscription: &Subscription| subscription.qos > QoS::AtMostOnce;
+    if config.prints()
+        && config.subscriptions.subscribe.iter().any(acknowledges)
+        && config.verbosity.warns()
         && stdout::stdout_may_be_closed()
     {
         report::warn(
@@ -127,14 +151,18 @@ fn warn_of_closed_stdout(args: &cli::Subscribe) {
     }
 }
 
-struct Subscriber<'a> {
+struct Subscriber {
     client: Client,
-    intake: Intake<'a>,
+    receiver: Receiver,
     reader: Reader,
-    args: &'a cli::Subscribe,
-    filters: Vec<TopicFilter>,
-    properties: GivenProperties,
+    progress: ProgressBar,
+    subscriptions: Subscriptions,
+    /// When it ends.
+    end: End,
+    /// The time of `-W`.
     deadline: Option<Instant>,
+    /// Where messages are written, and how.
+    output: config::Output,
     /// We were interrupted.
     signalled: bool,
     /// SUBSCRIBE and UNSUBSCRIBE without their answer.
@@ -143,12 +171,12 @@ struct Subscriber<'a> {
     denied: bool,
 }
 
-impl Subscriber<'_> {
+impl Subscriber {
     fn run(&mut self) -> Result<Exit> {
         loop {
-            let (intake, mut end) = (&mut self.intake, None);
-            let event = self.client.poll_messages(&mut |shown| {
-                end = intake.show(shown);
+            let (receiver, mut end) = (&mut self.receiver, None);
+            let event = self.client.poll_messages(&mut |message| {
+                end = receiver.receive(Arrival::Borrowed(message));
                 if end.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             })?;
             if let Some(exit) = end {
@@ -167,84 +195,115 @@ impl Subscriber<'_> {
     /// A burst is over: it is written while we wait for the next one.
     fn wait(&mut self) -> Result<Event> {
         let drawing = self.draw();
-        self.intake.output.flush();
+        self.receiver.sink.flush();
         self.settle_commands();
-        self.client.hold(self.intake.output.is_full());
-        let alarm = self.deadline.into_iter().chain(self.idle_deadline()).min();
-        Ok(self.client.next_reminded(alarm, drawing)?)
+        self.client.hold(self.receiver.sink.is_full());
+        let alarm = [self.deadline, self.idle_deadline(), drawing].into_iter().flatten().min();
+        Ok(self.client.next(alarm)?)
     }
 
-    /// Draws what is to be drawn beside the output, if anything; when it wants to be asked again.
+    /// Draws what is to be drawn, if anything; when it wants to be asked again.
     fn draw(&mut self) -> Option<Instant> {
-        let manners = self.intake.manners.as_mut()?;
-        let bytes = self.intake.bytes + self.intake.partial.as_ref().map_or(0, Partial::written);
-        manners.draw(self.intake.received, bytes, &mut self.intake.output)
+        if self.progress.is_on() {
+            let (messages, bytes) = (self.receiver.written.messages, self.receiver.bytes());
+            self.progress.update(Position { messages, bytes, read: 0 }, Instant::now());
+        }
+        let frame = match &mut self.receiver.sink {
+            Sink::Watch(watch) => Some(watch.draw()),
+            Sink::Output(_) | Sink::Commands(_) => None,
+        };
+        frame.into_iter().chain(self.progress.deadline()).min()
     }
 
     fn idle_deadline(&self) -> Option<Instant> {
-        self.args.idle.map(|idle| self.intake.latest + idle)
+        Some(self.receiver.latest()? + self.end.idle?)
     }
 
     fn handle(&mut self, event: Event) -> Result<Option<Exit>> {
         match event {
-            Event::Mqtt(session::Event::Message(delivery)) => Ok(self.intake.take(&delivery)),
-            Event::Mqtt(
-                part @ (session::Event::MessageBegins { .. }
-                | session::Event::Piece(_)
-                | session::Event::MessageEnds
-                | session::Event::MessageCut),
-            ) => self.part(part),
-            Event::Mqtt(session::Event::Subscribed(suback)) => {
-                Ok(self.subscribed(&suback).or_else(|| self.answered()))
-            }
-            Event::Mqtt(session::Event::NotSubscribed { filter, why }) => {
-                Ok(self.not_subscribed(&filter, why))
-            }
-            Event::Mqtt(session::Event::Unsubscribed(unsuback)) => {
-                self.unsubscribed(&unsuback);
-                Ok(self.answered())
-            }
+            Event::Mqtt(event) => self.handle_packet(event),
             Event::Written(number) => {
-                self.intake.output.written(number);
-                self.intake.removals.written(number);
-                self.intake.removals.publish(&mut self.client);
+                self.receiver.sink.written(number);
+                self.remove_retained(number);
                 Ok(self.unread())
-            }
-            Event::Mqtt(session::Event::Acknowledged { token: record, code, .. }) => {
-                self.acknowledged(record, code);
-                self.intake.removals.publish(&mut self.client);
-                Ok(self.look_at_commands())
-            }
-            Event::Mqtt(session::Event::InDoubt { .. }) => {
-                self.in_doubt();
-                Ok(None)
             }
             Event::Woken => Ok(self.look_at_commands().or_else(|| self.unread())),
             Event::OutputFailed(error) => {
-                self.intake.abandon();
+                self.receiver.abandon();
                 self.output_failed(error).map(Some)
             }
             Event::Interrupted(signal) => {
                 self.signalled = true;
                 self.interrupt_commands(signal);
-                screen::begin_line(self.args.no_newline);
+                // Without line feeds the cursor stands after a message.
+                let is_stdout = matches!(self.output.destination, Destination::Stdout);
+                screen::begin_line(is_stdout && self.output.layout.end.is_none());
                 Ok(Some(self.interrupted(signal)))
             }
             Event::Alarm => Ok(self.time_is_up()),
-            Event::Mqtt(_)
+            Event::Connected(_)
+            | Event::Closed(_)
             | Event::Input(_)
             | Event::WebSocketPong
             | Event::Sendable
-            | Event::Connected(_)
-            | Event::Closed(_)
             | Event::Reconnected => Ok(None),
+        }
+    }
+
+    fn handle_packet(&mut self, event: session::Event) -> Result<Option<Exit>> {
+        match event {
+            session::Event::Message(delivery) => {
+                Ok(self.receiver.receive(Arrival::Owned(&delivery)))
+            }
+            session::Event::MessageBegins { delivery, length } => {
+                let end = self.receiver.receive(Arrival::Head(delivery, length));
+                if !self.receiver.is_amidst() {
+                    self.client.ignore();
+                }
+                Ok(end)
+            }
+            session::Event::Piece(piece) => Ok(self.receiver.receive(Arrival::Piece(piece))),
+            session::Event::MessageEnds => Ok(self.receiver.receive(Arrival::End)),
+            session::Event::MessageCut => self.receiver.cut(),
+            session::Event::Subscribed(suback) => {
+                Ok(self.subscribed(&suback).or_else(|| self.answered()))
+            }
+            session::Event::NotSubscribed { filter, why } => Ok(self.not_subscribed(&filter, why)),
+            session::Event::Unsubscribed(unsuback) => {
+                self.unsubscribed(&unsuback);
+                Ok(self.answered())
+            }
+            session::Event::Acknowledged { token: record, code, .. } => {
+                self.acknowledged(record, code);
+                if let Some(removals) = &mut self.receiver.removals {
+                    removals.publish(&mut self.client);
+                }
+                Ok(self.look_at_commands())
+            }
+            session::Event::InDoubt { .. } => {
+                self.in_doubt();
+                Ok(None)
+            }
+            session::Event::Connected(_)
+            | session::Event::Refused(_)
+            | session::Event::SomeAcknowledged
+            | session::Event::Pong
+            | session::Event::Disconnected(_) => Ok(None),
+        }
+    }
+
+    /// Removes the retained messages up to this number, which are written.
+    fn remove_retained(&mut self, number: u64) {
+        if let Some(removals) = &mut self.receiver.removals {
+            removals.written(number);
+            removals.publish(&mut self.client);
         }
     }
 
     /// The end, when the reader of stdout has gone and has got everything: whatever else comes
     /// stays with the broker.
     fn unread(&self) -> Option<Exit> {
-        (self.reader.is_gone() && self.intake.output.is_done()).then_some(Exit::Done)
+        (self.reader.is_gone() && self.receiver.sink.is_done()).then_some(Exit::Done)
     }
 
     /// A removal of ours, or a reply, has arrived, or is refused.
@@ -267,17 +326,17 @@ impl Subscriber<'_> {
     fn time_is_up(&self) -> Option<Exit> {
         let now = Instant::now();
         if self.deadline.is_none_or(|deadline| now < deadline) {
-            let exit = if self.intake.is_amidst() { Exit::TimedOut } else { Exit::Done };
+            let exit = if self.receiver.is_amidst() { Exit::TimedOut } else { Exit::Done };
             return self.idle_deadline().filter(|idle| *idle <= now).map(|_| exit);
         }
-        let waited = self.args.timeout.unwrap_or_default().as_secs_f64();
+        let waited = self.end.timeout.unwrap_or_default().as_secs_f64();
         self.tell_unfinished(&format!("timed out after {waited} s"));
         Some(Exit::TimedOut)
     }
 
     /// An endless subscription ends no other way.
     fn interrupted(&self, signal: i32) -> Exit {
-        if self.args.count.is_none() {
+        if self.end.count.is_none() {
             return Exit::Done;
         }
         self.tell_unfinished("interrupted");
@@ -285,62 +344,70 @@ impl Subscriber<'_> {
     }
 
     fn tell_unfinished(&self, why: &str) {
-        let wanted = self.args.count.map(|count| format!(" of {count}")).unwrap_or_default();
+        let wanted = self.end.count.map(|count| format!(" of {count}")).unwrap_or_default();
         report::failure(&format!(
             "subscribed: {why} with {}{wanted} messages",
-            self.intake.received
+            self.receiver.written.messages
         ));
     }
 
     /// Waits until everything received is written, as long as the output can be written at all.
     fn finish_output(&mut self, mut result: Result<Exit>) -> Result<Exit> {
-        if matches!(self.intake.output, Sink::Commands(_)) {
+        if matches!(self.receiver.sink, Sink::Commands(_)) {
             return self.finish_commands(result);
         }
-        if let Some(manners) = &mut self.intake.manners {
-            manners.finish(&mut self.intake.output);
-        }
-        self.intake.output.flush();
+        self.progress.finish();
+        self.receiver.sink.finish();
         self.client.hold(true);
         // Who interrupts us does not want to wait for a reader that has stopped; everybody else
         // does.
         let hurry = match result {
             Ok(Exit::Signal(_) | Exit::TimedOut) => true,
-            Ok(_) => self.args.count.is_none(),
+            Ok(_) => self.end.count.is_none(),
             Err(_) => false,
         };
         let deadline = hurry.then(|| Instant::now() + LAST_WRITE);
-        while !self.intake.output.is_done() {
+        while !self.receiver.sink.is_done() {
             // The connection stays alive meanwhile, or what is written late could not be
             // acknowledged.
-            let event = match &result {
-                Ok(_) => self.client.next(deadline),
-                Err(_) => Ok(self.client.await_output(deadline).unwrap_or(Event::Alarm)),
-            };
-            match event {
+            match self.client.next(deadline) {
                 Ok(Event::Written(number)) => {
-                    self.intake.output.written(number);
-                    self.intake.removals.written(number);
+                    self.receiver.sink.written(number);
+                    if let Some(removals) = &mut self.receiver.removals {
+                        removals.written(number);
+                    }
                 }
                 Ok(Event::OutputFailed(error)) => {
-                    self.intake.abandon();
+                    self.receiver.abandon();
                     result = result.and_then(|exit| self.output_failed(error).map(|_| exit));
                 }
                 Ok(Event::Interrupted(signal)) => {
                     return result.map(|exit| if hurry { exit } else { self.interrupted(signal) });
                 }
                 Ok(Event::Alarm) => break,
-                Ok(_) => {}
+                Ok(
+                    Event::Connected(_)
+                    | Event::Closed(_)
+                    | Event::Mqtt(_)
+                    | Event::Input(_)
+                    | Event::Woken
+                    | Event::WebSocketPong
+                    | Event::Sendable
+                    | Event::Reconnected,
+                ) => {}
                 Err(error) => result = result.and(Err(error.into())),
             }
         }
         result
     }
-}
 
-impl Subscriber<'_> {
     /// Ends the connection, and says what came of it.
-    fn end(mut self, result: Result<Exit>, telling: Telling) -> Result<Exit> {
+    fn end(
+        mut self,
+        result: Result<Exit>,
+        summary: SummaryPrinter,
+        verbosity: Verbosity,
+    ) -> Result<Exit> {
         let result = result
             .map_err(|error| {
                 super::while_doing(error, || {
@@ -351,40 +418,35 @@ impl Subscriber<'_> {
         if matches!(result, Ok(Exit::TimedOut)) {
             self.client.hurry();
         }
-        match &result {
-            // Nothing of ours can be lost any more.
-            Ok(_) => drop(self.client.close()),
-            Err(error) => super::leave(self.client, error),
-        }
-        let latency = self.intake.manners.as_ref().and_then(|manners| manners.latency());
-        telling.end(self.signalled, |took| Account {
+        let result = super::close_receiver(&mut self.client, result);
+        let latency = self.receiver.latency.as_ref();
+        summary.print(self.signalled, |took| RunSummary {
             verb: "received",
-            messages: self.intake.received,
-            bytes: self.intake.bytes,
+            messages: self.receiver.written.messages,
+            bytes: self.receiver.written.bytes,
             refused: None,
             took,
             times: latency.map(|latency| ("latency", latency.times())),
         });
-        if let Some(latency) = latency.filter(|_| !self.args.conversation.is_quiet()) {
+        if let Some(latency) = latency.filter(|_| verbosity.warns()) {
             latency.explain();
         }
-        Ok(match result? {
-            Exit::Done if self.denied => Exit::Denied,
-            Exit::Done if self.intake.output.has_failed() => Exit::Local,
-            exit => exit,
-        })
+        let denied = if self.denied { Exit::Denied } else { Exit::Done };
+        let failed = if self.receiver.sink.has_failed() { Exit::Local } else { Exit::Done };
+        Ok(worse(result?, worse(denied, failed)))
     }
 
     /// Waits until the broker has forgotten what was written and is to be forgotten.
     fn finish_removals(&mut self, exit: Exit) -> Result<()> {
-        if !self.args.remove_retained || matches!(exit, Exit::Signal(_)) {
+        if self.receiver.removals.is_none() || matches!(exit, Exit::Signal(_)) {
             return Ok(());
         }
         self.client.hold(false);
         let deadline = Instant::now() + self.client.options().connect_timeout;
         loop {
-            self.intake.removals.publish(&mut self.client);
-            if self.intake.removals.is_done(&self.client) {
+            let Some(removals) = &mut self.receiver.removals else { return Ok(()) };
+            removals.publish(&mut self.client);
+            if removals.is_done(&self.client) {
                 return Ok(());
             }
             match self.client.next(Some(deadline)).context("removing retained messages")? {
@@ -395,7 +457,16 @@ impl Subscriber<'_> {
                 Event::Mqtt(session::Event::Acknowledged { code, .. }) if code.is_error() => {
                     self.denied = true;
                 }
-                _ => {}
+                Event::Connected(_)
+                | Event::Closed(_)
+                | Event::Mqtt(_)
+                | Event::Input(_)
+                | Event::Written(_)
+                | Event::OutputFailed(_)
+                | Event::Woken
+                | Event::WebSocketPong
+                | Event::Sendable
+                | Event::Reconnected => {}
             }
         }
     }
@@ -405,7 +476,12 @@ impl Subscriber<'_> {
         if error.kind() == io::ErrorKind::BrokenPipe {
             return Ok(Exit::Done);
         }
-        let target = self.args.output_dir.as_ref().map(|path| path.display().to_string());
-        Err(error).context(format!("writing to {}", target.as_deref().unwrap_or("stdout")))
+        let place = match &self.output.destination {
+            Destination::Folder(path) => path.display().to_string(),
+            Destination::Stdout | Destination::Watch(_) | Destination::Commands(_) => {
+                "stdout".to_owned()
+            }
+        };
+        Err(error).context(format!("writing to {place}"))
     }
 }

@@ -7,5 +7,6 @@ pub mod layout;
 mod mosquitto;
 pub mod record;
 pub mod statistics;
+pub mod summary;
 pub mod template;
 pub mod time;

@@ -5,5 +5,4 @@ mod margin;
 pub mod progress;
 pub mod screen;
 pub mod status_line;
-pub mod summary;
 pub mod watch;

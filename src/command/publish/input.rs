@@ -1,5 +1,4 @@
-//! Where the records come from: the command line, a file, or stdin. It must never know what becomes
-//! of them.
+//! Where the records come from: the command line, a file, or stdin.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
@@ -7,45 +6,37 @@ use std::io::{self, Read};
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 
-use super::pace::Pace;
-use crate::cli;
-use crate::client::Source;
-use crate::command::stream::Large;
+use super::config;
+use super::file::LargeFile;
+use crate::client::{LARGE_MESSAGE, Source};
 use crate::stdio::file::FileBlocks;
 use crate::stdio::input::{self, Block, Records};
 use crate::terminal::screen;
 
-/// What separates records, unless something else was asked for.
-const LINE_FEED: u8 = b'\n';
-
-/// Files from this size on are streamed.
-const LARGE: usize = 1024 * 1024;
-
 /// What was opened: a large file is streamed, everything else is read into memory.
 pub enum Opened {
     /// A file, streamed.
-    Large(Large),
+    Large(LargeFile),
     /// Records.
     Input(Input),
 }
 
 impl Opened {
     /// What the command line names; a message may have `maximum` bytes.
-    pub fn new(args: &cli::Publish, maximum: usize) -> Result<Self> {
-        let Some(path) = &args.file else {
-            return Ok(Self::Input(Input::without_file(args, maximum)));
+    pub fn new(from: config::Input, repeat: u64, maximum: usize) -> Result<Self> {
+        let config::Input::File(path) = from else {
+            return Input::new(from, repeat, maximum).map(Self::Input);
         };
         let name = path.display().to_string();
         let file = File::open(path).with_context(|| format!("reading {name}"))?;
         let length =
             file.metadata().ok().filter(Metadata::is_file).map_or(0, |metadata| metadata.len());
         match usize::try_from(length) {
-            Ok(length) if length < LARGE => {
-                Ok(Self::Input(Input::of_file(args, file, name, maximum)))
+            Ok(length) if length < LARGE_MESSAGE => {
+                Ok(Self::Input(Input::of_file(file, name, repeat, maximum)))
             }
             Ok(length) if length <= maximum => {
-                let (blocks, pace) = (FileBlocks::new(file), Pace::new(args));
-                Ok(Self::Large(Large { name, blocks, length, repeat: args.repeat, pace }))
+                Ok(Self::Large(LargeFile { name, blocks: FileBlocks::new(file), length }))
             }
             _ => bail!("reading {name}: it has {length} bytes, and a message at most {maximum}"),
         }
@@ -80,15 +71,35 @@ pub struct Input {
 
 impl Input {
     /// What the command line names, all of it in memory; a message may have `maximum` bytes.
-    pub fn new(args: &cli::Publish, maximum: usize) -> Result<Self> {
-        let Some(path) = &args.file else { return Ok(Self::without_file(args, maximum)) };
-        let what = path.display().to_string();
-        let file = File::open(path).with_context(|| format!("reading {what}"))?;
-        Ok(Self::of_file(args, file, what, maximum))
+    pub fn new(from: config::Input, repeat: u64, maximum: usize) -> Result<Self> {
+        let empty = Self { repeat, ..Self::empty() };
+        Ok(match from {
+            config::Input::File(path) => {
+                let what = path.display().to_string();
+                let file = File::open(path).with_context(|| format!("reading {what}"))?;
+                Self::of_file(file, what, repeat, maximum)
+            }
+            config::Input::Text(text) => Self { whole: Some(text), ended: true, ..empty },
+            config::Input::Stdin => Self { source: Some(whole(io::stdin(), maximum)), ..empty },
+            config::Input::Records(delimiter) => Self::of_records(delimiter, maximum),
+        })
     }
 
-    fn of_file(args: &cli::Publish, file: File, what: String, maximum: usize) -> Self {
-        Self { source: Some(whole(file, maximum)), what, repeat: args.repeat, ..Self::empty() }
+    fn of_file(file: File, what: String, repeat: u64, maximum: usize) -> Self {
+        Self { source: Some(whole(file, maximum)), what, repeat, ..Self::empty() }
+    }
+
+    fn of_records(delimiter: u8, maximum: usize) -> Self {
+        let length = input::length_of_stdin();
+        let block = if length.is_some() { input::FILE_BLOCK } else { input::BLOCK };
+        let mut records = Records::new(io::stdin(), delimiter, maximum, block);
+        let source: Source = Box::new(move || records.next_block());
+        Self { source: Some(source), delimiter: Some(delimiter), length, ..Self::empty() }
+    }
+
+    /// The place of a file whose content is read by somebody else: a record without a payload.
+    pub fn placeholder(what: String, repeat: u64) -> Self {
+        Self { whole: Some(Bytes::new()), ended: true, what, repeat, ..Self::empty() }
     }
 
     fn empty() -> Self {
@@ -106,25 +117,6 @@ impl Input {
             read: 0,
             what: "stdin".to_owned(),
         }
-    }
-
-    fn without_file(args: &cli::Publish, maximum: usize) -> Self {
-        let mut input = Self { repeat: args.repeat, ..Self::empty() };
-        if args.stdin_file {
-            input.source = Some(whole(io::stdin(), maximum));
-        } else if args.is_many() {
-            let delimiter = args.delimiter.unwrap_or(if args.null { 0 } else { LINE_FEED });
-            input.delimiter = Some(delimiter);
-            input.length = input::length_of_stdin();
-            let block = if input.length.is_some() { input::FILE_BLOCK } else { input::BLOCK };
-            let mut records = Records::new(io::stdin(), delimiter, maximum, block);
-            input.source = Some(Box::new(move || records.next_block()));
-        } else {
-            input.ended = true;
-            let message = args.message.clone().unwrap_or_default();
-            input.whole = Some(message.into_encoded_bytes().into());
-        }
-        input
     }
 
     /// Whether it is a stream, whose progress is of interest; where somebody types it, a bar would
@@ -192,17 +184,15 @@ impl Input {
     pub fn is_empty(&self) -> bool {
         self.whole.is_none() && self.block.is_empty() && self.ahead.is_none()
     }
+
+    /// Whether there is no record, and none will come.
+    pub fn is_done(&self) -> bool {
+        self.ended && self.is_empty()
+    }
 }
 
 /// A source of one block: everything.
 fn whole(reader: impl Read + Send + 'static, maximum: usize) -> Source {
     let mut reader = Some(reader);
     Box::new(move || reader.take().map(|reader| input::read_whole(reader, maximum)).transpose())
-}
-
-impl Input {
-    /// Whether there is no record, and none will come.
-    pub fn is_done(&self) -> bool {
-        self.ended && self.is_empty()
-    }
 }

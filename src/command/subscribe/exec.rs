@@ -1,5 +1,5 @@
-//! `sub --exec`: a command for each message, its answer for who asked (`--reply`), and the
-//! acknowledgement when both are done. It must never know how commands are run.
+//! `sub --exec`: a command for each message, its output as the answer (`--reply`), and the
+//! acknowledgement when both are done.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -8,16 +8,16 @@ use anyhow::{Context, Result};
 use bytes::Bytes;
 
 use super::Subscriber;
+use super::config;
 use super::sink::Sink;
-use crate::cli;
 use crate::client::{Client, Event};
-use crate::exit::Exit;
+use crate::exit::{Exit, worse};
 use crate::format::layout::Layout;
 use crate::mqtt::packet::Publish;
 use crate::mqtt::property::{Properties, Property, PropertyId};
 use crate::mqtt::session;
 use crate::mqtt::topic::TopicName;
-use crate::report;
+use crate::report::{self, Verbosity};
 use crate::stdio::exec::{Commands, Ended, Outcome, Settings};
 
 /// How long a command may take to end after a signal; the program is given five seconds.
@@ -26,7 +26,7 @@ const OBEDIENCE: Duration = Duration::from_secs(3);
 /// Marks the records of replies: removals of retained messages have the numbers of messages.
 const REPLY: u64 = 1 << 63;
 
-/// See the module.
+/// Runs the commands, and publishes what they answer.
 #[expect(clippy::struct_excessive_bools, reason = "each is a wish or a fact of its own")]
 pub struct Exec {
     pub(super) commands: Commands,
@@ -41,29 +41,28 @@ pub struct Exec {
 }
 
 impl Exec {
-    /// Commands as the command line asks for them.
+    /// Starts what runs the commands.
     pub fn start(
-        args: &cli::Subscribe,
-        command: &str,
-        client: &Client,
+        config: &config::Commands,
         layout: Layout,
+        verbosity: Verbosity,
+        client: &Client,
     ) -> Result<Self> {
-        let flags = &args.commands;
         let settings = Settings {
-            command: command.to_owned(),
-            jobs: usize::from(flags.jobs),
-            capture: flags.reply,
-            keep_going: flags.keep_going,
+            command: config.command.clone(),
+            jobs: config.jobs,
+            capture: config.reply,
+            keep_going: config.keep_going,
         };
-        let postbox = client.postbox();
-        let commands = Commands::start(&settings, layout, move || postbox.wake())
+        let remote = client.remote();
+        let commands = Commands::start(&settings, layout, move || remote.wake())
             .context("starting the commands")?;
         Ok(Self {
             commands,
             replies: VecDeque::new(),
-            keep_going: flags.keep_going,
-            reply: flags.reply,
-            quiet: args.conversation.is_quiet(),
+            keep_going: config.keep_going,
+            reply: config.reply,
+            quiet: !verbosity.warns(),
             failed: false,
             kill_at: None,
         })
@@ -155,10 +154,10 @@ pub fn is_reply(record: u64) -> bool {
     record & REPLY != 0
 }
 
-impl Subscriber<'_> {
+impl Subscriber {
     /// Looks at the commands that have ended, and acknowledges what is done.
     pub(super) fn look_at_commands(&mut self) -> Option<Exit> {
-        let Sink::Commands(exec) = &mut self.intake.output else { return None };
+        let Sink::Commands(exec) = &mut self.receiver.sink else { return None };
         let mut is_over = false;
         while let Some(ended) = exec.commands.ended() {
             is_over |= exec.ended(ended);
@@ -170,18 +169,17 @@ impl Subscriber<'_> {
 
     /// Acknowledges what is done.
     pub(super) fn settle_commands(&mut self) {
-        if let Sink::Commands(exec) = &mut self.intake.output
+        if let Sink::Commands(exec) = &mut self.receiver.sink
             && let Some(number) = exec.commands.done_up_to()
         {
             self.client.settle(number);
-            self.intake.removals.written(number);
-            self.intake.removals.publish(&mut self.client);
+            self.remove_retained(number);
         }
     }
 
     /// Passes a signal on to the commands.
     pub(super) fn interrupt_commands(&mut self, signal: i32) {
-        if let Sink::Commands(exec) = &mut self.intake.output {
+        if let Sink::Commands(exec) = &mut self.receiver.sink {
             exec.commands.signal(signal);
             exec.kill_at.get_or_insert_with(|| Instant::now() + OBEDIENCE);
         }
@@ -189,7 +187,7 @@ impl Subscriber<'_> {
 
     /// The time is up for the commands, too.
     fn terminate_commands(&mut self) {
-        if let Sink::Commands(exec) = &mut self.intake.output {
+        if let Sink::Commands(exec) = &mut self.receiver.sink {
             exec.commands.terminate();
             exec.kill_at.get_or_insert_with(|| Instant::now() + OBEDIENCE);
         }
@@ -208,23 +206,19 @@ impl Subscriber<'_> {
                 // They have nowhere to go.
                 self.forget_replies();
             }
-            if self.intake.output.is_done() {
+            if self.receiver.sink.is_done() {
                 break;
             }
             let alarm =
-                if let Sink::Commands(exec) = &self.intake.output { exec.kill_at } else { None };
+                if let Sink::Commands(exec) = &self.receiver.sink { exec.kill_at } else { None };
             // Only acknowledgements of replies are of interest any more.
-            self.client.hold(!self.args.commands.reply || self.intake.output.is_full());
-            let event = match &result {
-                Ok(_) => self.client.next(alarm).map_err(Into::into),
-                // Nothing can be acknowledged any more; those that run end all the same.
-                Err(_) => Ok(self.client.await_output(alarm).unwrap_or(Event::Alarm)),
-            };
-            result = match event {
+            self.client.hold(!self.replies() || self.receiver.sink.is_full());
+            result = match self.client.next(alarm) {
                 Ok(event) => self.finish_command(&event, result),
+                // Nothing can be acknowledged any more; those that run end all the same.
                 Err(error) => {
                     self.stop_commands();
-                    result.and(Err(error))
+                    result.and(Err(error.into()))
                 }
             };
         }
@@ -239,7 +233,7 @@ impl Subscriber<'_> {
                     .map(|exit| if exit == Exit::Done { self.interrupted(signal) } else { exit });
             }
             Event::Alarm => {
-                if let Sink::Commands(exec) = &mut self.intake.output {
+                if let Sink::Commands(exec) = &mut self.receiver.sink {
                     exec.commands.kill();
                     exec.kill_at = None;
                 }
@@ -249,29 +243,42 @@ impl Subscriber<'_> {
                 self.acknowledged(record, code);
             }
             Event::Mqtt(session::Event::InDoubt { .. }) => self.in_doubt(),
-            _ => {}
+            Event::Connected(_)
+            | Event::Closed(_)
+            | Event::Mqtt(_)
+            | Event::Input(_)
+            | Event::Written(_)
+            | Event::OutputFailed(_)
+            | Event::Woken
+            | Event::WebSocketPong
+            | Event::Sendable
+            | Event::Reconnected => {}
         }
         match self.look_at_commands() {
-            Some(exit) => result.map(|before| if before == Exit::Done { exit } else { before }),
+            Some(exit) => result.map(|before| worse(before, exit)),
             None => result,
         }
     }
 
     fn stop_commands(&mut self) {
-        if let Sink::Commands(exec) = &mut self.intake.output {
+        if let Sink::Commands(exec) = &mut self.receiver.sink {
             exec.commands.stop();
         }
     }
 
+    fn replies(&self) -> bool {
+        matches!(&self.receiver.sink, Sink::Commands(exec) if exec.reply)
+    }
+
     fn forget_replies(&mut self) {
-        if let Sink::Commands(exec) = &mut self.intake.output {
+        if let Sink::Commands(exec) = &mut self.receiver.sink {
             exec.replies.clear();
         }
     }
 
     /// Waits for the acknowledgements of the answers.
     fn await_replies(&mut self, result: Result<Exit>) -> Result<Exit> {
-        let is_wanted = self.args.commands.reply && !matches!(result, Err(_) | Ok(Exit::Signal(_)));
+        let is_wanted = self.replies() && !matches!(result, Err(_) | Ok(Exit::Signal(_)));
         if !is_wanted {
             return result;
         }
@@ -285,7 +292,16 @@ impl Subscriber<'_> {
                     self.acknowledged(record, code);
                 }
                 Event::Mqtt(session::Event::InDoubt { .. }) => self.in_doubt(),
-                _ => {}
+                Event::Connected(_)
+                | Event::Closed(_)
+                | Event::Mqtt(_)
+                | Event::Input(_)
+                | Event::Written(_)
+                | Event::OutputFailed(_)
+                | Event::Woken
+                | Event::WebSocketPong
+                | Event::Sendable
+                | Event::Reconnected => {}
             }
         }
         result

@@ -1,41 +1,57 @@
-//! Where messages go: to the thread that writes, or to commands. It must never know which messages
-//! are wanted.
+//! Where messages are written: stdout or a folder, the screen of `--watch`, or the commands of
+//! `--exec`.
 
 use bytes::Bytes;
 
 use super::exec::Exec;
+use super::watch::WatchSink;
 use crate::format::template::Unfit;
 use crate::mqtt::packet::Publish;
 use crate::mqtt::topic::TopicName;
 use crate::stdio::stdout::Output;
 
-/// See the module; what both can do under the same names.
+/// What all of them can do.
 pub enum Sink {
     /// stdout, or a folder.
     Output(Output),
+    /// `--watch`
+    Watch(Box<WatchSink>),
     /// `--exec`
     Commands(Box<Exec>),
 }
 
 impl Sink {
+    /// The thread that writes, if there is one.
+    fn output(&mut self) -> Option<&mut Output> {
+        match self {
+            Self::Output(output) => Some(output),
+            Self::Watch(watch) => Some(&mut watch.output),
+            Self::Commands(_) => None,
+        }
+    }
+
     /// Adds a message; what of it does not fit the layout is left out, and told.
     pub fn put(&mut self, number: u64, publish: &Publish) -> Result<(), Unfit> {
         match self {
             Self::Output(output) => output.put(number, publish),
+            Self::Watch(watch) => {
+                watch.put(number, publish);
+                Ok(())
+            }
             Self::Commands(exec) => exec.commands.put(number, publish),
         }
     }
 
-    /// Adds a message whose payload is not to be kept; false if that cannot be.
+    /// Adds a message by copying its payload; false if that cannot be, and it is still to be put.
     #[inline]
     pub fn put_copy(&mut self, number: u64, topic: Option<&TopicName>, payload: &[u8]) -> bool {
         match self {
             Self::Output(output) => output.put_copy(number, topic, payload),
-            Self::Commands(_) => false,
+            Self::Watch(_) | Self::Commands(_) => false,
         }
     }
 
-    /// A message comes in parts, see [`Output::begin`]; commands are never given one.
+    /// A message comes in parts, see [`Output::begin`]; only an output is given one.
     pub fn begin(&mut self, publish: &Publish) {
         if let Self::Output(output) = self {
             output.begin(publish);
@@ -60,27 +76,36 @@ impl Sink {
     pub fn skip(&mut self, number: u64) {
         match self {
             Self::Output(output) => output.skip(number),
+            Self::Watch(watch) => watch.skip(number),
             Self::Commands(exec) => exec.commands.skip(number),
         }
     }
 
     /// A burst is over.
     pub fn flush(&mut self) {
-        if let Self::Output(output) = self {
+        if let Some(output) = self.output() {
             output.flush();
         }
     }
 
+    /// Nothing more will be put in.
+    pub fn finish(&mut self) {
+        if let Self::Watch(watch) = self {
+            watch.finish();
+        }
+        self.flush();
+    }
+
     /// Everything up to this message is written.
     pub fn written(&mut self, number: u64) {
-        if let Self::Output(output) = self {
+        if let Some(output) = self.output() {
             output.written(number);
         }
     }
 
     /// Nothing more can be written.
     pub fn abandon(&mut self) {
-        if let Self::Output(output) = self {
+        if let Some(output) = self.output() {
             output.abandon();
         }
     }
@@ -89,6 +114,7 @@ impl Sink {
     pub fn is_full(&self) -> bool {
         match self {
             Self::Output(output) => output.is_full(),
+            Self::Watch(watch) => watch.output.is_full(),
             Self::Commands(exec) => exec.is_full(),
         }
     }
@@ -97,6 +123,7 @@ impl Sink {
     pub fn is_done(&self) -> bool {
         match self {
             Self::Output(output) => output.is_done(),
+            Self::Watch(watch) => watch.output.is_done(),
             Self::Commands(exec) => exec.is_done(),
         }
     }

@@ -114,7 +114,8 @@ impl PacketReader {
 }
 
 /// The Variable Byte Integer at the beginning of these bytes and its length, or `None` if it
-/// continues after their end. It has at most four bytes, and no more than it needs `[MQTT-1.5.5-1]`.
+/// continues after their end. It has at most four bytes, and no more than it needs
+/// `[MQTT-1.5.5-1]`.
 pub fn variable_byte_integer(bytes: &[u8]) -> Result<Option<(u32, usize)>, Malformed> {
     let mut value = 0;
     for (index, &byte) in bytes.iter().take(4).enumerate() {

@@ -1,6 +1,6 @@
 //! Makes packets of bytes that may be cut anywhere. A packet that lies in one piece is not copied,
-//! another one is copied once; the payload of a large message is passed on in the pieces in which it
-//! arrives, without a copy.
+//! another one is copied once; the payload of a large message is passed on in the pieces in which
+//! it arrives, without a copy.
 
 use std::collections::VecDeque;
 

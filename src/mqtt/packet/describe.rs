@@ -1,5 +1,5 @@
-//! One line about a packet for the log of `-d`: in mosquitto's wording, without secrets, and without
-//! characters that drive a terminal.
+//! One line about a packet for the log of `-d`: in mosquitto's wording, without secrets, and
+//! without characters that drive a terminal.
 
 use std::fmt::Write;
 

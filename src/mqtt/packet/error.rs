@@ -1,5 +1,5 @@
-//! What can be wrong with a packet: with one that the peer sent ([`Malformed`]), and with one that is
-//! to be sent ([`EncodeError`]).
+//! What can be wrong with a packet: with one that the peer sent ([`Malformed`]), and with one that
+//! is to be sent ([`EncodeError`]).
 
 use std::fmt;
 
@@ -10,7 +10,8 @@ use crate::mqtt::property::{Place, PropertyId};
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::topic::TopicError;
 
-/// The peer sent bytes that are not a packet of its version. The connection cannot continue (§4.13).
+/// The peer sent bytes that are not a packet of its version. The connection cannot continue
+/// (§4.13).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Malformed {
     /// A packet type that the version does not have: 0, and 15 before MQTT 5 (§2.1.2).

@@ -1,5 +1,5 @@
-//! Properties from a user or a file: an identifier and a value of any type, checked against the kind
-//! of the property.
+//! Properties from a user or a file: an identifier and a value of any type, checked against the
+//! kind of the property.
 
 use std::fmt;
 

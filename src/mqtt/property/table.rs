@@ -137,7 +137,8 @@ struct PropertyRow {
     repeated: &'static [Place],
 }
 
-/// Defines [`PropertyId`] and [`TABLE`]. A list of places is `[A, B]`, or the name of a static list.
+/// Defines [`PropertyId`] and [`TABLE`]. A list of places is `[A, B]`, or the name of a static
+/// list.
 macro_rules! properties {
     (@places [$($place:ident),*]) => { &[$($place),*] };
     (@places $list:ident) => { $list };

@@ -1,4 +1,5 @@
-//! Authentication in CONNECT, and the AUTH packets of enhanced authentication before CONNACK (§4.12).
+//! Authentication in CONNECT, and the AUTH packets of enhanced authentication before CONNACK
+//! (§4.12).
 
 use bytes::Bytes;
 

@@ -16,7 +16,8 @@ pub enum Event {
     Connected(Box<ConnAck>),
     /// The server refused it; nothing more will come.
     Refused(Box<ConnAck>),
-    /// A message from the server. It is acknowledged when its number is given to [`Session::acknowledge_up_to`].
+    /// A message from the server. It is acknowledged when its number is given to
+    /// [`Session::acknowledge_up_to`].
     Message(Delivery),
     /// A large message from the server begins (see [`ReceiveOptions::parts_above`]): its payload
     /// comes in pieces, then its end. Only acknowledgements come between them.

@@ -26,8 +26,8 @@ pub const TOPIC_ALIAS_MAXIMUM: u16 = 64;
 pub enum Acceptance {
     /// A new message: it is delivered, under this number.
     New(u64),
-    /// A QoS 2 message that was delivered before, and that the caller is not done with: PUBREC comes
-    /// with [`InboundMessages::next_acknowledgement`].
+    /// A QoS 2 message that was delivered before, and that the caller is not done with: PUBREC
+    /// comes with [`InboundMessages::next_acknowledgement`].
     Pending,
     /// A QoS 2 message that was acknowledged before: only its PUBREC was lost.
     Acknowledged(PacketId),
@@ -51,8 +51,8 @@ struct Receipt {
     here: bool,
 }
 
-/// Hashes packet identifiers. There are so few of them that a server cannot slow us down by choosing
-/// them; the hash of the standard library would take half of the time of a QoS 2 message.
+/// Hashes packet identifiers. There are so few of them that a server cannot slow us down by
+/// choosing them; the hash of the standard library would take half of the time of a QoS 2 message.
 #[derive(Debug, Default)]
 struct IdHasher(u64);
 

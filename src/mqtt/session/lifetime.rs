@@ -1,5 +1,5 @@
-//! How long a session lives at the server, in one table, and what is known of it from one connection
-//! to the next.
+//! How long a session lives at the server, in one table, and what is known of it from one
+//! connection to the next.
 
 use crate::mqtt::packet::ConnAck;
 use crate::mqtt::qos::QoS;
@@ -125,8 +125,9 @@ impl ServerSession {
     }
 
     /// The Clean Start flag of the next CONNECT; `begin_anew` asks for a new session at first.
-    /// Clean Start begins a new session (MQTT 5 §3.1.2.4); the older Clean Session also ends it with
-    /// the connection, so where it must not, only [`ServerSession::set_ending`] begins a new one.
+    /// Clean Start begins a new session (MQTT 5 §3.1.2.4); the older Clean Session also ends it
+    /// with the connection, so where it must not, only [`ServerSession::set_ending`] begins a new
+    /// one.
     pub fn clean_start(&self, lifetime: Lifetime, begin_anew: bool, version: Version) -> bool {
         match version {
             _ if self.ending => true,
@@ -135,8 +136,8 @@ impl ServerSession {
         }
     }
 
-    /// After CONNACK, before MQTT 5: whether the server has kept a session of our identifier that is
-    /// not ours to take up.
+    /// After CONNACK, before MQTT 5: whether the server has kept a session of our identifier that
+    /// is not ours to take up.
     pub fn is_stale(&self, lifetime: Lifetime, version: Version, connack: &ConnAck) -> bool {
         connack.session_present
             && lifetime.end(version) == SessionEnd::CleanConnection

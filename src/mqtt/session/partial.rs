@@ -1,5 +1,5 @@
-//! A message that arrives in parts: how much of it was reported to the caller, on this connection or
-//! on one before.
+//! A message that arrives in parts: how much of it was reported to the caller, on this connection
+//! or on one before.
 
 use bytes::{Buf, Bytes};
 
@@ -95,8 +95,8 @@ impl PartialMessage {
         self.begun.take().map(|begun| begun.delivery.number)
     }
 
-    /// The number of the message that was begun on an earlier connection, if this is it, sent again:
-    /// its parts continue it.
+    /// The number of the message that was begun on an earlier connection, if this is it, sent
+    /// again: its parts continue it.
     pub fn take_up(&mut self, publish: &Publish, length: usize) -> Option<u64> {
         let begun = self.begun.as_mut().filter(|begun| begun.length == length)?;
         if !publish.dup || !is_same(&begun.delivery.publish, publish) {

@@ -329,7 +329,8 @@ impl Session {
         Ok(())
     }
 
-    /// The message with an alias for its topic, if aliases are wanted and the server takes one more.
+    /// The message with an alias for its topic, if aliases are wanted and the server takes one
+    /// more.
     fn alias(&mut self, publish: &Publish, length: usize) -> Option<Publish> {
         if !self.config.sending.topic_alias {
             return None;

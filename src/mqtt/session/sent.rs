@@ -11,8 +11,8 @@ use crate::mqtt::qos::QoS;
 /// The `start` of a payload that the caller streams: it is not in memory.
 const STREAMED: u32 = u32::MAX;
 
-/// A message that was sent. Thousands of them are in flight at once, so it is small: messages of one
-/// block of input share the block, and their header, in `head`.
+/// A message that was sent. Thousands of them are in flight at once, so it is small: messages of
+/// one block of input share the block, and their header, in `head`.
 #[derive(Debug, Clone)]
 pub struct SentMessage {
     /// The message without its identifier and DUP; its payload is a part of the payload here.

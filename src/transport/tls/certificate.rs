@@ -82,8 +82,8 @@ impl Certificate {
         common_name(self.0.tbs_certificate().subject())
     }
 
-    /// The names and addresses of servers that it is for, those in its subjectAltName (a mail address
-    /// or a URI is no name of a server).
+    /// The names and addresses of servers that it is for, those in its subjectAltName (a mail
+    /// address or a URI is no name of a server).
     pub fn server_names(&self) -> Vec<String> {
         let extension = self.0.tbs_certificate().get_extension::<SubjectAltName>();
         let names = extension.ok().flatten().map(|(_, names)| names.0).unwrap_or_default();

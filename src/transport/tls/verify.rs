@@ -1,5 +1,5 @@
-//! Which server is trusted: by its chain, by its fingerprint, or any; always one that owns the key of
-//! the certificate it shows.
+//! Which server is trusted: by its chain, by its fingerprint, or any; always one that owns the key
+//! of the certificate it shows.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! The request of an upgrade: written by a client, read by a server, and shown to a user without its
-//! secrets.
+//! The request of an upgrade: written by a client, read by a server, and shown to a user without
+//! its secrets.
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
-//! Profiles: `[profile.NAME]` tables of long flag names. They become flags in front of those that
-//! were typed, so that what was typed wins; and what the environment says wins over them, too.
+//! Profiles: `[profile.NAME]` tables of long flag names. They become flags before those that were
+//! typed, so that the typed ones win; environment variables win over profiles, too.
 
 use std::env;
 #[cfg(test)]
@@ -14,7 +14,7 @@ use clap::parser::ValueSource;
 use clap::{ArgAction, ArgMatches, Command};
 use toml::{Table, Value};
 
-use super::in_force::Origins;
+use super::print_config::Origins;
 use crate::exit::Usage;
 
 /// The profile that is always read.
@@ -170,9 +170,7 @@ impl Config {
 
 /// `$XDG_CONFIG_HOME/mqttws/config.toml`.
 fn usual_place() -> Option<PathBuf> {
-    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let folder = absolute("XDG_CONFIG_HOME").or_else(|| Some(absolute("HOME")?.join(".config")))?;
-    Some(folder.join("mqttws/config.toml"))
+    Some(super::config_folder()?.join("mqttws/config.toml"))
 }
 
 fn has_flag(command: &Command, name: &str) -> bool {

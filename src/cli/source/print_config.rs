@@ -1,5 +1,5 @@
-//! `--print-config`: what is in force, and which place said so. Its lines are those of a profile,
-//! so that they can become one. It must never show a secret, nor connect to anything.
+//! `--print-config`: each setting that is in force and its source, as lines of a profile; secrets
+//! are masked.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -9,8 +9,9 @@ use anyhow::Result;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use super::connection::Connection;
-use super::property;
+use super::super::connection::Connection;
+use super::super::property;
+use super::variable;
 use crate::websocket::upgrade::masked;
 
 /// What is no setting, or has a line of its own.
@@ -162,10 +163,6 @@ fn elsewhere(arg: &Arg, connection: &Connection) -> Result<Option<Line>> {
         _ => None,
     };
     Ok(found.map(|(source, value)| Line { key: name(arg), value: shown(id, &value), source }))
-}
-
-fn variable(name: &str) -> Option<(String, String)> {
-    Some((format!("${name}"), env::var(name).ok()?))
 }
 
 /// The name under which a profile would set it.

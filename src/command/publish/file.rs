@@ -1,17 +1,18 @@
-//! `pub -f` of a large file: its payload is read, masked and sent piece by piece, in constant
-//! memory; after a lost connection it is read again from its beginning.
+//! `pub -f` of a large file: its payload is read and sent piece by piece, in constant memory; after
+//! a lost connection it is read again from its beginning.
 
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use bytes::{Bytes, BytesMut};
 
-use super::publish::pace::Pace;
-use super::telling::Telling;
-use super::timing;
+use super::feed::Feed;
+use super::tally::{IN_DOUBT, Tally};
 use crate::client::{Client, Event, Options};
-use crate::exit::Exit;
+use crate::command::summary::SummaryPrinter;
+use crate::exit::{Exit, worse};
 use crate::format::statistics::Statistics;
+use crate::format::summary::RunSummary;
 use crate::mqtt::packet::{PacketId, Publish};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::session;
@@ -20,26 +21,21 @@ use crate::report;
 use crate::stdio::file::FileBlocks;
 use crate::terminal::progress::{Position, Progress};
 use crate::terminal::screen;
-use crate::terminal::summary::Account;
 
 /// After so many blocks we look what else has happened.
 const BLOCKS_AT_ONCE: usize = 8;
 
-/// A file that is published as one message.
-pub struct Large {
-    /// What it is called.
+/// A file that is published as one message, once or several times.
+pub struct LargeFile {
+    /// Its name, in the words of a line.
     pub name: String,
     /// Its content.
     pub blocks: FileBlocks,
     /// Its length when it was opened, in bytes.
     pub length: usize,
-    /// How often it is published, from 1.
-    pub repeat: u64,
-    /// When each time.
-    pub pace: Pace,
 }
 
-impl Large {
+impl LargeFile {
     /// Whether it fits into a packet like `template`.
     pub fn check(&self, template: &Publish, version: Version) -> Result<()> {
         let packet_id = (template.qos > QoS::AtMostOnce).then_some(PacketId::MIN);
@@ -49,30 +45,22 @@ impl Large {
     }
 }
 
-/// Publishes it; `timed` messages say when they were published.
+/// Publishes the file as often as `feed` says; its messages have no payload of their own.
 pub fn run(
     options: Options,
-    template: Publish,
-    timed: bool,
-    file: Large,
+    file: LargeFile,
+    feed: Feed,
     progress: Progress,
-    telling: Telling,
+    summary: &SummaryPrinter,
 ) -> Result<Exit> {
-    let (mut client, _) = super::connect(options, None)?;
-    let Large { name, blocks, length, repeat, pace } = file;
-    client.attach_input(Box::new(blocks.source()))?;
-    let context = format!("publishing to {}", template.topic_or_empty());
-    let mut streamer = Streamer {
+    let (mut client, _) = crate::command::connect(options, None)?;
+    client.attach_input(Box::new(file.blocks.source()))?;
+    let context = super::context(feed.template());
+    let mut publisher = FilePublisher {
         client,
-        template,
-        timed,
-        name,
-        length,
-        repeat,
-        pace,
-        published: 0,
-        alarm: None,
-        blocks,
+        file,
+        feed,
+        tally: Tally::new(context.clone(), false, false),
         progress,
         stage: Stage::Due,
         given: 0,
@@ -80,23 +68,25 @@ pub fn run(
         goes_on: false,
         requested: None,
         acknowledged: Statistics::default(),
-        refused: 0,
-        verdict: Exit::Done,
     };
-    let result = streamer.run();
-    streamer.progress.finish();
-    let result = super::close(streamer.client, result).context(context);
+    let result = publisher.run();
+    publisher.progress.finish();
+    let FilePublisher { mut client, file, feed, mut tally, acknowledged, .. } = publisher;
+    let result = result.map_err(|error| tally.named(error, feed.template()));
+    let result = crate::command::close(&mut client, result, |client, event| {
+        tally.count(client, event);
+    });
+    let result = result.context(context);
     // Whatever ended it early has ended it before the latest was finished.
     let is_finished = matches!(result, Ok(Exit::Done | Exit::Denied | Exit::Lost));
-    let missing = streamer.refused + u64::from(!is_finished);
-    let messages = streamer.published.saturating_sub(missing);
-    telling.end(false, |took| Account {
+    let messages = tally.published.saturating_sub(tally.refused + u64::from(!is_finished));
+    summary.print(false, |took| RunSummary {
         verb: "published",
         messages,
-        bytes: messages * length as u64,
-        refused: Some(streamer.refused),
+        bytes: messages * file.length as u64,
+        refused: Some(tally.refused),
         took,
-        times: Some(("acknowledgement", &streamer.acknowledged)),
+        times: Some(("acknowledgement", &acknowledged)),
     });
     result
 }
@@ -122,19 +112,11 @@ struct Block {
     bytes: Bytes,
 }
 
-struct Streamer {
+struct FilePublisher {
     client: Client,
-    template: Publish,
-    timed: bool,
-    name: String,
-    length: usize,
-    /// How often it is to be published, and was begun.
-    repeat: u64,
-    published: u64,
-    pace: Pace,
-    /// When the next time is, if that is not yet.
-    alarm: Option<Instant>,
-    blocks: FileBlocks,
+    file: LargeFile,
+    feed: Feed,
+    tally: Tally,
     progress: Progress,
     stage: Stage,
     /// How much of the payload was given to the session on the latest connection, in bytes.
@@ -147,11 +129,9 @@ struct Streamer {
     requested: Option<usize>,
     /// How long acknowledgements took from the end of the payload.
     acknowledged: Statistics,
-    refused: u64,
-    verdict: Exit,
 }
 
-impl Streamer {
+impl FilePublisher {
     fn run(&mut self) -> Result<Exit> {
         loop {
             if !self.begin() {
@@ -159,8 +139,8 @@ impl Streamer {
             }
             self.give();
             if self.is_finished() {
-                if self.published == self.repeat {
-                    return Ok(self.verdict);
+                if self.feed.is_done() {
+                    return Ok(self.tally.exit);
                 }
                 self.stage = Stage::Due;
                 self.given = 0;
@@ -168,14 +148,17 @@ impl Streamer {
             }
             let event = match self.client.poll()? {
                 Some(event) => event,
-                None => self.wait()?,
+                None => match self.wait()? {
+                    Some(event) => event,
+                    None => continue,
+                },
             };
             if let Event::Interrupted(signal) = event {
                 self.progress.finish();
                 screen::begin_line(false);
                 report::failure(&format!(
                     "publishing: interrupted after {} of {} bytes",
-                    self.given, self.length
+                    self.given, self.file.length
                 ));
                 return Ok(Exit::Signal(signal));
             }
@@ -189,44 +172,37 @@ impl Streamer {
         match self.stage {
             Stage::Due => false,
             // At QoS 1 and 2 it was acknowledged early, and the rest of it is not wanted any more.
-            Stage::Begun if self.template.qos == QoS::AtMostOnce || is_streaming => false,
+            Stage::Begun if self.feed.template().qos == QoS::AtMostOnce || is_streaming => false,
             Stage::Given(_) if is_streaming => false,
             Stage::Begun | Stage::Given(_) | Stage::Refused => self.client.is_settled(),
         }
     }
 
-    fn wait(&mut self) -> Result<Event> {
+    fn wait(&mut self) -> Result<Option<Event>> {
         if self.progress.is_on() {
-            let before = self.published.saturating_sub(1) * self.length as u64;
+            let before = self.tally.published.saturating_sub(1) * self.file.length as u64;
             let position = Position { messages: 0, bytes: 0, read: before + self.given as u64 };
             self.progress.update(position, Instant::now());
         }
-        let at_once = self.goes_on.then(Instant::now);
-        let reminder = [at_once, self.alarm, self.progress.deadline()].into_iter().flatten().min();
-        Ok(self.client.next_reminded(None, reminder)?)
+        if self.goes_on {
+            return Ok(self.client.turn()?);
+        }
+        let alarm = [self.feed.alarm(), self.progress.deadline()].into_iter().flatten().min();
+        Ok(Some(self.client.next(alarm)?))
     }
 
     /// Sends the header as soon as it may be sent; whether the broker takes the message at all.
     fn begin(&mut self) -> bool {
-        self.alarm = None;
-        if !matches!(self.stage, Stage::Due) || !self.client.can_publish(self.template.qos) {
+        if !matches!(self.stage, Stage::Due) {
             return true;
         }
-        let now = Instant::now();
-        self.alarm = self.pace.due(None).filter(|due| *due > now);
-        if self.alarm.is_some() {
-            return true;
-        }
-        self.pace.published(None, now);
-        self.published += 1;
+        let Some((publish, record)) = self.feed.next_due(&self.client) else { return true };
+        self.tally.sent(1, 0, publish.qos);
         self.stage = Stage::Begun;
-        if self.timed {
-            timing::stamp(&mut self.template);
-        }
-        match self.client.publish_stream(self.template.clone(), self.length, 1) {
+        match self.client.publish_stream(publish, self.file.length, record) {
             Ok(()) => true,
             Err(unsendable) => {
-                self.refuse(&unsendable.to_string());
+                self.refuse(record, &unsendable.to_string());
                 false
             }
         }
@@ -252,12 +228,12 @@ impl Streamer {
         self.goes_on = !wanted.is_empty() && self.look_ahead(wanted.start);
         if !wanted.is_empty() && !self.goes_on && self.requested.is_none() {
             self.requested = Some(wanted.start);
-            self.blocks.want(wanted.start);
+            self.file.blocks.want(wanted.start);
             self.client.request_input();
         }
         // The end of a message that was refused before makes room for the next.
-        let is_due = matches!(self.stage, Stage::Due) && self.alarm.is_none();
-        self.goes_on |= is_due && self.client.can_publish(self.template.qos);
+        let is_due = matches!(self.stage, Stage::Due) && self.feed.alarm().is_none();
+        self.goes_on |= is_due && self.client.can_publish(self.feed.template().qos);
     }
 
     /// Whether the block ahead has this byte of the file, after reading it if that can be done at
@@ -268,7 +244,7 @@ impl Streamer {
             // First, so that its memory can be used again.
             self.ahead = None;
             let is_requested = self.requested.is_some();
-            let bytes = if is_requested { None } else { self.blocks.at_once(at) };
+            let bytes = if is_requested { None } else { self.file.blocks.at_once(at) };
             self.ahead = bytes.map(|bytes| Block { at, bytes });
         }
         self.ahead.is_some()
@@ -283,7 +259,7 @@ impl Streamer {
                 self.stage = Stage::Begun;
             }
         } else {
-            self.given = self.length;
+            self.given = self.file.length;
             if matches!(self.stage, Stage::Begun) {
                 self.stage = Stage::Given(Instant::now());
             }
@@ -294,48 +270,54 @@ impl Streamer {
         match event {
             Event::Input(block) => {
                 let at = self.requested.take();
-                match (at, block.with_context(|| format!("reading {}", self.name))?) {
+                match (at, block.with_context(|| format!("reading {}", self.file.name))?) {
                     (Some(at), Some(bytes)) => self.ahead = Some(Block { at, bytes }),
-                    _ => bail!("reading {}: it became shorter while it was read", self.name),
+                    _ => bail!("reading {}: it became shorter while it was read", self.file.name),
                 }
             }
-            Event::Reconnected if self.template.qos == QoS::AtMostOnce => self.begin_again(),
-            Event::Mqtt(session::Event::Acknowledged { code, reason, .. }) if code.is_error() => {
-                self.refuse(
-                    &reason.map_or_else(|| code.to_string(), |reason| format!("{code} ({reason})")),
-                );
-            }
-            Event::Mqtt(session::Event::Acknowledged { .. }) => {
-                if let Stage::Given(at) = self.stage {
+            Event::Reconnected => self.reconnected(),
+            Event::Mqtt(session::Event::Acknowledged { token: record, code, reason }) => {
+                if let (Stage::Given(at), false) = (self.stage, code.is_error()) {
                     self.acknowledged.add(at.elapsed());
                 }
+                if code.is_error() {
+                    self.refuse(record, &super::tally::refusal(code, reason.as_deref()));
+                }
             }
-            Event::Mqtt(session::Event::InDoubt { .. }) => {
-                self.refuse("in doubt: the broker has lost the session");
-            }
-            _ => {}
+            Event::Mqtt(session::Event::InDoubt { token: record }) => self.refuse(record, IN_DOUBT),
+            Event::Connected(_)
+            | Event::Closed(_)
+            | Event::Mqtt(_)
+            | Event::Written(_)
+            | Event::OutputFailed(_)
+            | Event::Woken
+            | Event::Interrupted(_)
+            | Event::WebSocketPong
+            | Event::Sendable
+            | Event::Alarm => {}
         }
         Ok(())
     }
 
-    /// After a lost connection at QoS 0.
-    fn begin_again(&mut self) {
+    /// After a lost connection: what was published at QoS 0 may be lost with it.
+    fn reconnected(&mut self) {
+        if self.feed.template().qos > QoS::AtMostOnce {
+            return;
+        }
         if matches!(self.stage, Stage::Begun) {
             // The broker never got the whole of it, so it cannot be a duplicate.
-            self.published -= 1;
+            self.tally.published -= 1;
             self.stage = Stage::Due;
+            self.feed.again();
         }
-        if self.published > 0 && self.verdict == Exit::Done {
-            report::failure(super::publish::GAPS);
-            self.verdict = Exit::Lost;
+        if self.tally.published > 0 && self.tally.exit == Exit::Done {
+            report::failure(super::GAPS);
+            self.tally.exit = worse(self.tally.exit, Exit::Lost);
         }
     }
 
-    fn refuse(&mut self, words: &str) {
-        let topic = self.template.topic_or_empty();
-        report::failure(&format!("publishing to {topic}: message refused: {words}"));
-        self.refused += 1;
-        self.verdict = Exit::Denied;
+    fn refuse(&mut self, record: u64, words: &str) {
+        self.tally.refuse(&self.client, record, words);
         self.stage = Stage::Refused;
     }
 }

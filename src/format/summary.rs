@@ -1,14 +1,14 @@
-//! What came of it all, in a line for people or for programs. It must never know who counted.
+//! The summary of a run, as a line for people or for programs.
 
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::format::statistics::{Figures, Statistics};
+use super::statistics::{Figures, Statistics};
 
-/// How the account is given.
+/// The form of a summary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum SummaryForm {
     /// A sentence.
     Text,
     /// A line of JSON.
@@ -17,7 +17,7 @@ pub enum Form {
 
 /// Counts of a stream of messages.
 #[derive(Debug)]
-pub struct Account<'a> {
+pub struct RunSummary<'a> {
     /// `published` or `received`.
     pub verb: &'static str,
     /// How many were.
@@ -32,12 +32,12 @@ pub struct Account<'a> {
     pub times: Option<(&'static str, &'a Statistics)>,
 }
 
-impl Account<'_> {
-    /// The account in this form, without a line feed.
-    pub fn line(&self, form: Form) -> String {
+impl RunSummary<'_> {
+    /// The line in this form, without a line feed.
+    pub fn line(&self, form: SummaryForm) -> String {
         match form {
-            Form::Text => self.text(),
-            Form::Json => self.json(),
+            SummaryForm::Text => self.text(),
+            SummaryForm::Json => self.json(),
         }
     }
 
@@ -104,10 +104,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_account_in_both_forms() {
+    fn a_summary_in_both_forms() {
         let (none, mut one) = (Statistics::default(), Statistics::default());
         one.add(Duration::from_millis(2));
-        let account = |times| Account {
+        let summary = |times| RunSummary {
             verb: "published",
             messages: 3,
             bytes: 12,
@@ -116,19 +116,19 @@ mod tests {
             times,
         };
         let text = "published 3 messages, 12 bytes in 1.500 s, 2.0 messages/s";
-        assert_eq!(account(None).line(Form::Text), text);
-        let without = account(Some(("acknowledgement", &none)));
-        assert_eq!(without.line(Form::Text), text);
+        assert_eq!(summary(None).line(SummaryForm::Text), text);
+        let without = summary(Some(("acknowledgement", &none)));
+        assert_eq!(without.line(SummaryForm::Text), text);
         let json = concat!(
             r#"{"acknowledgement_ms":null,"bytes":12,"published":3,"#,
             r#""rate":2.0,"refused":1,"seconds":1.5}"#
         );
-        assert_eq!(without.line(Form::Json), json);
-        let with = account(Some(("acknowledgement", &one)));
+        assert_eq!(without.line(SummaryForm::Json), json);
+        let with = summary(Some(("acknowledgement", &one)));
         let times = "acknowledgement of 1: min/avg/p50/p99/max/stddev = \
                      2.000/2.000/2.000/2.000/2.000/0.000 ms";
-        assert_eq!(with.line(Form::Text), format!("{text}; {times}"));
+        assert_eq!(with.line(SummaryForm::Text), format!("{text}; {times}"));
         let times = r#"{"avg":2.0,"count":1,"max":2.0,"min":2.0,"p50":2.0,"p99":2.0,"stddev":0.0}"#;
-        assert_eq!(with.line(Form::Json), json.replace("null", times));
+        assert_eq!(with.line(SummaryForm::Json), json.replace("null", times));
     }
 }

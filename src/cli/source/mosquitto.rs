@@ -1,14 +1,15 @@
-//! Under the name of one of mosquitto's clients the program takes its command line as that client
-//! does; and, under any name, flags from a file of mosquitto's kind (`-o FILE`). What comes of it
-//! is a command line of our own.
+//! The program in the place of mosquitto's clients: under one of their names it takes their command
+//! line; under any name it reads flags from a file of theirs (`-o FILE`), and says what to use
+//! instead of flags that it does not have.
 
-use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
+use clap::error::{ContextKind, ContextValue, ErrorKind as ClapErrorKind};
+use clap::{Args, Command};
 
 use crate::exit::Usage;
 
@@ -48,9 +49,7 @@ pub fn translated(arguments: Vec<OsString>) -> Result<Vec<OsString>> {
 
 /// `$XDG_CONFIG_HOME/mosquitto_pub` and its like.
 fn usual_place(name: &str) -> Option<PathBuf> {
-    let folder = env::var_os("XDG_CONFIG_HOME").map(PathBuf::from);
-    let folder = folder.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".config")))?;
-    Some(folder.join(name))
+    Some(super::config_folder()?.join(name))
 }
 
 /// To mosquitto the path of a URL is a topic.
@@ -125,7 +124,7 @@ fn read(path: &Path) -> Result<String> {
     }
 }
 
-/// A flag and, behind the first blank, its value; other blanks are the value's own.
+/// A flag and, after the first blank, its value; other blanks are the value's own.
 fn flag(line: &str) -> Option<String> {
     let line = line.trim_start_matches(' ');
     if line.is_empty() || line.starts_with('#') {
@@ -138,9 +137,56 @@ fn flag(line: &str) -> Option<String> {
     })
 }
 
+/// Flags of mosquitto's clients that ask for what is always so.
+#[derive(Debug, Args)]
+pub struct NoEffect {
+    /// Packets are never held back
+    #[arg(long, hide = true)]
+    nodelay: bool,
+
+    /// WebSockets are all that we speak
+    #[arg(long, hide = true)]
+    ws: bool,
+}
+
+/// Flags of mosquitto's clients that clap does not know, each with what to use instead; those of
+/// TLS are in `tls.rs`.
+const UNSUPPORTED: [(&str, &str); 4] = [
+    (
+        "-S",
+        "WebSocket addresses are not looked up in SRV records: name the host with -h, or \
+         give a URL",
+    ),
+    ("--no-tls", "use a ws:// address"),
+    ("--message-rate", "use --summary"),
+    (
+        "--mptcp",
+        "connections are plain TCP; where the system can, `mptcpize run mqttws` makes \
+         them multipath",
+    ),
+];
+
+/// The same error, or one that says what to use instead of a flag of mosquitto's.
+pub fn explained(error: clap::Error, command: &mut Command) -> clap::Error {
+    let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) else { return error };
+    let name = flag.split('=').next().unwrap_or_default();
+    match UNSUPPORTED
+        .iter()
+        .find(|(known, _)| *known == name && error.kind() == ClapErrorKind::UnknownArgument)
+    {
+        Some((known, instead)) => {
+            command.error(ClapErrorKind::UnknownArgument, format!("{known}: {instead}"))
+        }
+        None => error,
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
+    use crate::cli::Cli;
 
     fn words(line: &str) -> Vec<OsString> {
         line.split(' ').map(OsString::from).collect()
@@ -183,6 +229,17 @@ mod tests {
             ("   ", None),
         ] {
             assert_eq!(flag(line).as_deref(), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_says_what_can() {
+        for (known, instead) in UNSUPPORTED {
+            let mut command = Cli::command();
+            let line = ["mqttws", "sub", "-t", "t", known];
+            let error = command.clone().try_get_matches_from(line).expect_err("no such flag");
+            let text = explained(error, &mut command).to_string();
+            assert!(text.contains(instead), "{known}: {text}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! `--remove-retained`: the broker forgets a retained message when it was written, and not before.
-//! It must never know how messages are written.
+//! `--remove-retained`: a retained message is removed from the broker when it was written, and not
+//! before.
 
 use std::collections::VecDeque;
 
@@ -10,7 +10,7 @@ use crate::mqtt::packet::Publish;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::TopicName;
 
-/// The topics whose retained message is to be forgotten, each with the number of the message that
+/// The topics whose retained message is to be removed, each with the number of the message that
 /// was theirs.
 #[derive(Debug, Default)]
 pub struct Removals {
@@ -44,12 +44,12 @@ impl Removals {
                 retain: true,
                 ..Publish::new(topic, Bytes::new())
             };
-            // A broker that keeps no retained messages has none to forget.
+            // A broker without retained messages has none to remove.
             let _ = client.publish(removal, number);
         }
     }
 
-    /// Whether everything that was written is forgotten.
+    /// Whether the retained messages that were written are removed.
     pub fn is_done(&self, client: &Client) -> bool {
         let waits = self.topics.front().is_some_and(|(number, _)| *number <= self.written);
         !waits && client.is_settled()

@@ -1,5 +1,4 @@
-//! The requests that wait for their answers, and which of them an answer is for. It must never know
-//! how either travels.
+//! The requests that wait for their answers, and which of them an answer is for.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -22,7 +21,7 @@ pub struct Waiting {
     pub since: Instant,
 }
 
-/// See the module; in the order in which they were published.
+/// Requests without their answers, in the order in which they were published.
 #[derive(Debug, Default)]
 pub struct Pending(VecDeque<Waiting>);
 
@@ -42,7 +41,7 @@ impl Pending {
         self.0.is_empty()
     }
 
-    /// The request that this message answers. What the broker had kept answers nothing.
+    /// The request that this message answers. A retained message answers nothing.
     pub fn answered(&mut self, answer: &Publish) -> Option<Waiting> {
         if answer.retain {
             return None;
@@ -122,7 +121,7 @@ mod tests {
         }
         assert_eq!(pending.answered(&answer(None, false)), None);
         assert_eq!(pending.answered(&answer(Some(b"x"), false)), None);
-        assert_eq!(pending.answered(&answer(Some(b"b"), true)), None, "kept by the broker");
+        assert_eq!(pending.answered(&answer(Some(b"b"), true)), None, "retained");
         let record = |waiting: Option<Waiting>| waiting.map(|waiting| waiting.record);
         assert_eq!(record(pending.answered(&answer(Some(b"b"), false))), Some(2));
         assert_eq!(pending.answered(&answer(Some(b"b"), false)), None, "a second answer");

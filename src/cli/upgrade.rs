@@ -1,5 +1,5 @@
-//! What is asked of the HTTP upgrade, and of the frames after it. It reads files that hold headers;
-//! it must never let their content into an error.
+//! The flags for the HTTP upgrade and for the frames after it. The content of files that hold
+//! headers never gets into an error.
 
 use std::fs;
 
@@ -15,63 +15,54 @@ const RESERVED: [&str; 3] = ["Upgrade", "Connection", "Content-Length"];
 
 /// The upgrade and the frames after it.
 #[derive(Debug, Args)]
-pub struct Handshake {
+#[command(next_help_heading = "Where to connect")]
+pub struct Upgrade {
     /// WebSocket subprotocols to offer, separated by commas, or `none` [default: mqtt, then
     /// mqttv3.1]
-    #[arg(long, value_name = "NAMES", help_heading = "Where to connect")]
+    #[arg(long, value_name = "NAMES")]
     subprotocol: Option<String>,
 
     /// Send this header with the upgrade; `Name: @FILE` reads the value from a file (repeatable)
     ///
     /// `Host` and `User-Agent` replace ours.
-    #[arg(short = 'H', long, value_name = "NAME: VALUE", help_heading = "Where to connect")]
+    #[arg(short = 'H', long, value_name = "NAME: VALUE")]
     header: Vec<String>,
 
     /// Send this Origin header
-    #[arg(long, value_name = "ORIGIN", help_heading = "Where to connect")]
+    #[arg(long, value_name = "ORIGIN")]
     origin: Option<String>,
 
     /// Send this User-Agent header
-    #[arg(long, value_name = "TEXT", help_heading = "Where to connect")]
+    #[arg(long, value_name = "TEXT")]
     user_agent: Option<String>,
 
     /// Authenticate the upgrade with user name and password; `@FILE` reads them from a file
-    #[arg(
-        long,
-        value_name = "USER:PASSWORD",
-        help_heading = "Where to connect",
-        overrides_with = "bearer"
-    )]
+    #[arg(long, value_name = "USER:PASSWORD", overrides_with = "bearer")]
     basic_auth: Option<String>,
 
     /// Authenticate the upgrade with this token; `@FILE` reads it from a file
-    #[arg(
-        long,
-        value_name = "TOKEN",
-        help_heading = "Where to connect",
-        overrides_with = "basic_auth"
-    )]
+    #[arg(long, value_name = "TOKEN", overrides_with = "basic_auth")]
     bearer: Option<String>,
 
     /// Follow up to 5 redirects, never from wss to ws; to another host no credentials are sent
-    #[arg(long, help_heading = "Where to connect")]
+    #[arg(long)]
     pub follow: bool,
 
     /// Refuse answers to the upgrade that are otherwise taken with a warning
-    #[arg(long, help_heading = "Where to connect")]
+    #[arg(long)]
     pub strict: bool,
 
     /// Send each MQTT packet as a WebSocket message of its own
-    #[arg(long, help_heading = "Where to connect")]
+    #[arg(long)]
     pub frame_per_packet: bool,
 
     /// The largest WebSocket message and MQTT packet to accept; K, M and G count in 1024
     /// [default: 256M and a header]
-    #[arg(long, value_name = "BYTES", help_heading = "Where to connect", value_parser = value::size)]
+    #[arg(long, value_name = "BYTES", value_parser = value::size)]
     pub max_message_size: Option<usize>,
 }
 
-impl Handshake {
+impl Upgrade {
     /// The subprotocols to offer, where the user chose.
     pub fn subprotocols(&self) -> Result<Option<Vec<String>>> {
         let Some(names) = &self.subprotocol else { return Ok(None) };

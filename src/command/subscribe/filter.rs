@@ -1,0 +1,61 @@
+//! Which of the messages that come are written: `-T`, `-R`, `--retained-only`, `--random-filter`.
+
+use super::config::{Filter, Retained};
+use crate::mqtt::packet::Publish;
+
+/// What becomes of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is written.
+    Wanted,
+    /// It is not.
+    Unwanted,
+    /// It is not, and nothing after it is.
+    TheEnd,
+}
+
+/// Decides which messages are written.
+#[derive(Debug)]
+pub struct MessageFilter {
+    filter: Filter,
+    /// Nothing is left out.
+    is_everything: bool,
+}
+
+impl MessageFilter {
+    /// What the command line asks for.
+    pub fn new(filter: Filter) -> Self {
+        let is_everything = filter.except.is_empty()
+            && filter.retained == Retained::Included
+            && !filter.skips_removals
+            && filter.probability.is_none();
+        Self { filter, is_everything }
+    }
+
+    /// Whether nothing is left out.
+    pub fn is_everything(&self) -> bool {
+        self.is_everything
+    }
+
+    /// What becomes of this message, whose payload has `length` bytes, here or still to come.
+    pub fn verdict(&self, publish: &Publish, length: usize) -> Verdict {
+        if self.is_everything {
+            return Verdict::Wanted;
+        }
+        let Filter { except, retained, probability, skips_removals } = &self.filter;
+        if *retained == Retained::Only && !publish.retain {
+            return Verdict::TheEnd;
+        }
+        let is_stale = *retained == Retained::LeftOut && publish.retain;
+        let is_echo = *skips_removals && !publish.retain && length == 0;
+        let is_filtered = || {
+            publish.topic.as_ref().is_some_and(|topic| except.iter().any(|out| out.matches(topic)))
+        };
+        let is_unlucky = || probability.is_some_and(|probability| fastrand::f64() >= probability);
+        if is_stale || is_echo || is_filtered() || is_unlucky() {
+            Verdict::Unwanted
+        } else {
+            Verdict::Wanted
+        }
+    }
+}
