@@ -21,7 +21,7 @@ use self::receive::{Arrival, Receiver, Settings};
 use self::sink::Sink;
 use self::watch::WatchSink;
 use super::summary::SummaryPrinter;
-use crate::client::{Client, Event};
+use crate::client::{self, Client, Event};
 use crate::exit::{Exit, worse};
 use crate::format::layout::Layout;
 use crate::format::summary::RunSummary;
@@ -215,8 +215,11 @@ impl Subscriber {
         frame.into_iter().chain(self.progress.deadline()).min()
     }
 
+    /// The time of `--idle` begins when the broker has answered, on each connection.
     fn idle_deadline(&self) -> Option<Instant> {
-        Some(self.receiver.latest()? + self.end.idle?)
+        let session = self.client.session();
+        let counts = session.is_online() && !session.has_pending_subscribe();
+        Some(self.receiver.latest().filter(|_| counts)? + self.end.idle?)
     }
 
     fn handle(&mut self, event: Event) -> Result<Option<Exit>> {
@@ -240,13 +243,16 @@ impl Subscriber {
                 screen::begin_line(is_stdout && self.output.layout.end.is_none());
                 Ok(Some(self.interrupted(signal)))
             }
-            Event::Alarm => Ok(self.time_is_up()),
+            Event::Alarm => self.time_is_up(),
+            Event::Reconnected => {
+                self.receiver.restart_idle();
+                Ok(None)
+            }
             Event::Connected(_)
             | Event::Closed(_)
             | Event::Input(_)
             | Event::WebSocketPong
-            | Event::Sendable
-            | Event::Reconnected => Ok(None),
+            | Event::Sendable => Ok(None),
         }
     }
 
@@ -266,6 +272,7 @@ impl Subscriber {
             session::Event::MessageEnds => Ok(self.receiver.receive(Arrival::End)),
             session::Event::MessageCut => self.receiver.cut(),
             session::Event::Subscribed(suback) => {
+                self.receiver.restart_idle();
                 Ok(self.subscribed(&suback).or_else(|| self.answered()))
             }
             session::Event::NotSubscribed { filter, why } => Ok(self.not_subscribed(&filter, why)),
@@ -323,15 +330,41 @@ impl Subscriber {
     }
 
     /// Of `-W`, or of `--idle`; if not, it is time to draw.
-    fn time_is_up(&self) -> Option<Exit> {
+    fn time_is_up(&self) -> Result<Option<Exit>> {
         let now = Instant::now();
-        if self.deadline.is_none_or(|deadline| now < deadline) {
-            let exit = if self.receiver.is_amidst() { Exit::TimedOut } else { Exit::Done };
-            return self.idle_deadline().filter(|idle| *idle <= now).map(|_| exit);
+        let is_due = |time: Option<Instant>| time.is_some_and(|time| time <= now);
+        if is_due(self.deadline) {
+            return self.timed_out().map(Some);
         }
-        let waited = self.end.timeout.unwrap_or_default().as_secs_f64();
-        self.tell_unfinished(&format!("timed out after {waited} s"));
-        Some(Exit::TimedOut)
+        let is_idle = is_due(self.idle_deadline());
+        Ok(is_idle.then(|| self.idle_is_over()))
+    }
+
+    /// The time of `-W` is up.
+    fn timed_out(&self) -> Result<Exit> {
+        let after = self.end.timeout.unwrap_or_default();
+        let session = self.client.session();
+        if let Some(pending) = session.pending_subscribe().filter(|_| self.unanswered > 0) {
+            let what = pending.to_string();
+            return Err(client::Error::Unanswered { what, after }.into());
+        }
+        self.tell_unfinished(&format!("timed out after {} s", after.as_secs_f64()));
+        Ok(Exit::TimedOut)
+    }
+
+    /// The time of `--idle` is up: a message that has begun to arrive is not passed over.
+    fn idle_is_over(&self) -> Exit {
+        let arrived = self.client.session().partial_packet();
+        if self.receiver.is_amidst() {
+            Exit::TimedOut
+        } else if arrived > 0 {
+            report::failure(&format!(
+                "subscribed: ended in the middle of a message of which {arrived} bytes had arrived"
+            ));
+            Exit::TimedOut
+        } else {
+            Exit::Done
+        }
     }
 
     /// An endless subscription ends no other way.

@@ -182,7 +182,8 @@ impl Receiver {
         (Some(self.written.messages) == self.count).then_some(Exit::Done)
     }
 
-    fn restart_idle(&mut self) {
+    /// The time of `--idle` begins now.
+    pub fn restart_idle(&mut self) {
         if self.latest.is_some() {
             self.latest = Some(Instant::now());
         }

@@ -344,6 +344,11 @@ impl Session {
         piece
     }
 
+    /// How many bytes of a packet have come that is not whole.
+    pub fn partial_packet(&self) -> usize {
+        self.receiver.decoder.buffered()
+    }
+
     /// Whether more than 64 KiB of acknowledgements (PUBACK, PUBREC, PUBREL, PUBCOMP) wait in
     /// [`Session::outgoing`]: the server sends without reading. Feed nothing more until they are
     /// taken, or a server could fill our memory.

@@ -79,7 +79,6 @@ fn an_end_without_close_is_a_clean_end() {
 
 /// The signal came before the acknowledgement, and the acknowledgement before the end.
 #[test]
-#[ignore = "§2b"]
 fn an_acknowledgement_after_disconnect_counts() {
     let steps =
         [packet("32 <t> id 'x'"), Step::Tell, packet("e0"), Step::Send("40 id"), Step::Close(1000)];

@@ -19,7 +19,6 @@ fn without_suback() -> Broker {
 }
 
 #[test]
-#[ignore = "§2h"]
 fn the_time_of_idle_begins_with_suback() {
     let outcome = subscribe(&without_suback(), &["--idle", "0.2", "--connect-timeout", "1.5"]);
     fails(&outcome, 27, "mqttws: subscribing to t: no answer from the broker within 1.5 s");
@@ -27,7 +26,6 @@ fn the_time_of_idle_begins_with_suback() {
 
 /// With several filters the first is named, and the others are counted.
 #[test]
-#[ignore = "§2h"]
 fn the_filters_that_were_not_answered_are_told() {
     let broker = Broker::start(connected([packet("82 id <t> 00 <u/+> 00"), Step::Gone]));
     let outcome = subscribe(&broker, &["-t", "u/+", "--idle", "0.2", "--connect-timeout", "1.5"]);
@@ -39,7 +37,6 @@ fn the_filters_that_were_not_answered_are_told() {
 }
 
 #[test]
-#[ignore = "§2h"]
 fn the_time_of_w_does_not_say_that_it_was_subscribed() {
     let outcome = subscribe(&without_suback(), &["-W", "0.3"]);
     fails(&outcome, 27, "mqttws: subscribing to t: no answer from the broker within 0.3 s");
@@ -49,7 +46,6 @@ fn the_time_of_w_does_not_say_that_it_was_subscribed() {
 
 /// Both are over at the same time, or nearly: the one that failed is told.
 #[test]
-#[ignore = "§2h"]
 fn w_with_idle_and_without_suback() {
     let outcome = subscribe(&without_suback(), &["--idle", "0.2", "-W", "0.5"]);
     fails(&outcome, 27, "mqttws: subscribing to t: no answer from the broker within 0.5 s");
@@ -57,7 +53,6 @@ fn w_with_idle_and_without_suback() {
 
 /// The SUBACK comes later than the time of `--idle`, and the message soon after it.
 #[test]
-#[ignore = "§2h"]
 fn a_slow_suback_does_not_use_up_the_time_of_idle() {
     let broker = Broker::start(until_goodbye(connected([
         packet("82 id <t> 00"),
@@ -81,7 +76,6 @@ fn a_message_before_suback_is_one() {
 
 /// After a lost connection the broker has to answer once more.
 #[test]
-#[ignore = "§2h"]
 fn the_time_of_idle_stands_still_while_the_connection_is_lost() {
     let again =
         [Step::End, Step::Reconnect, Step::Request(&[]), Step::Dally(Duration::from_millis(1200))];
@@ -105,7 +99,6 @@ fn the_time_of_idle_stands_still_while_the_connection_is_lost() {
 
 /// A message of which only half has come when the time is up.
 #[test]
-#[ignore = "§2h"]
 fn idle_in_the_middle_of_a_message_is_told() {
     let half = Step::Raw(b"\x82\x07\x30\x05\x00\x01tab\x82\x05\x30\x06\x00\x01t".into());
     let broker = Broker::start(subscribed([half, Step::Gone]));
@@ -116,7 +109,6 @@ fn idle_in_the_middle_of_a_message_is_told() {
 
 /// One that is cut within a frame, and one that is too small to know its topic.
 #[test]
-#[ignore = "§2h"]
 fn idle_in_the_middle_of_a_frame_is_told() {
     for half in [b"\x82\x08\x30\x06\x00\x01ta".as_slice(), b"\x82\x01\x30".as_slice()] {
         let broker = Broker::start(subscribed([Step::Raw(half.into()), Step::Gone]));
@@ -127,7 +119,6 @@ fn idle_in_the_middle_of_a_frame_is_told() {
 
 /// A message that arrives slowly and whole is printed, whatever the time of `--idle` is.
 #[test]
-#[ignore = "§2h"]
 fn a_message_that_arrives_slowly_is_no_silence() {
     let mut script = subscribed([Step::Raw(b"\x82\x0b".into())]);
     for byte in *b"\x30\x09\x00\x01tslooow" {

@@ -155,7 +155,6 @@ fn an_alert_that_means_us_is_final() {
 /// Closes of a WebSocket that pass: going away, an error of the server, restart, try again, bad
 /// gateway, and codes of a service's own.
 #[test]
-#[ignore = "§2c"]
 fn a_close_that_passes_is_a_lost_connection() {
     let payloads: [&'static [u8]; 8] = [
         b"\x03\xe8",
@@ -180,7 +179,6 @@ fn a_close_that_passes_is_a_lost_connection() {
 }
 
 #[test]
-#[ignore = "§2c"]
 fn a_bad_gateway_that_is_not_to_be_mended() {
     let broker = Broker::start(subscribed([Step::Frame(0x88, b"\x03\xf6no"), Step::Gone]));
     let sub = Program::new(["sub", &broker.url(), "-V", "311", "-t", "t", "--no-reconnect"]);
@@ -191,7 +189,6 @@ fn a_bad_gateway_that_is_not_to_be_mended() {
 
 /// A gateway may say so before the broker has said anything.
 #[test]
-#[ignore = "§2c"]
 fn a_bad_gateway_instead_of_connack_passes() {
     let mut script =
         vec![Step::Upgrade, packet("10 *"), Step::Frame(0x88, b"\x03\xf6"), Step::Gone];

@@ -145,7 +145,6 @@ fn signalled_while_replacing(number: usize) {
 }
 
 #[test]
-#[ignore = "§2a"]
 fn a_signal_while_the_broker_does_not_end_the_connection_with_a_stale_session() {
     signalled_while_replacing(0);
 }
@@ -161,7 +160,6 @@ fn a_signal_while_the_connection_that_clears_a_stale_session_awaits_connack() {
 }
 
 #[test]
-#[ignore = "§2a"]
 fn a_signal_while_the_broker_does_not_end_the_connection_that_cleared_a_stale_session() {
     signalled_while_replacing(3);
 }
@@ -311,7 +309,6 @@ fn impatient(url: &str) -> [Program; 2] {
 const NOT_CONNECTED: &str = "mqttws: connecting to ws*://127.0.0.1:*/mqtt: no * within 0.5 s*";
 
 #[test]
-#[ignore = "§2a"]
 fn the_time_of_w_passes_while_the_server_does_not_answer_the_dial() {
     let deaf = Deaf::new();
     for command in impatient(&deaf.url()) {
@@ -320,7 +317,6 @@ fn the_time_of_w_passes_while_the_server_does_not_answer_the_dial() {
 }
 
 #[test]
-#[ignore = "§2a"]
 fn the_time_of_w_passes_while_the_first_connection_is_made() {
     for number in 0..connecting().len() {
         for verb in 0..2 {
@@ -334,7 +330,6 @@ fn the_time_of_w_passes_while_the_first_connection_is_made() {
 
 /// A `sub -c` to a broker is not among those that replace a session; a new session that lasts is.
 #[test]
-#[ignore = "§2a"]
 fn the_time_of_w_passes_while_a_stale_session_is_replaced() {
     for number in 0..replacing().len() {
         let Server { name, url, broker } = replacing().swap_remove(number).server();
