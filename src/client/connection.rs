@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::error::Error;
 use crate::mqtt::version::Version;
 use crate::transport::dial::{Dialled, Reached};
-use crate::transport::{self, Facts, Phase, Transport};
+use crate::transport::{self, HandshakeInfo, Phase, Transport};
 
 /// How long each step of the connection took.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub struct Established {
     /// The address that answered.
     pub address: Reached,
     /// What TLS and the upgrade agreed on.
-    pub facts: Facts,
+    pub info: HandshakeInfo,
     /// The version that the broker took.
     pub version: Version,
     /// How long each step took.
@@ -112,7 +112,7 @@ impl Connection {
     pub fn established(&self, version: Version) -> Established {
         Established {
             address: self.reached.clone(),
-            facts: self.transport.facts().clone(),
+            info: self.transport.info().clone(),
             version,
             timings: self.timings,
         }
@@ -142,7 +142,7 @@ impl Connection {
         if let Some(explanation) = self.transport.expire() {
             return Error::Transport(explanation);
         }
-        let warnings = self.transport.facts().warnings.join("; ");
+        let warnings = self.transport.info().warnings.join("; ");
         let warnings = Some(warnings).filter(|warnings| !warnings.is_empty());
         let beginning = self.transport.beginning().map(str::to_owned);
         Error::ConnectTimedOut { step, after, tried: beginning.or(warnings) }

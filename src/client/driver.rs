@@ -316,7 +316,7 @@ impl Client {
         if let Some(connection) = &self.connection
             && !self.lifecycle.is_ending_session()
         {
-            connection.transport.facts().warnings.iter().for_each(|line| self.warn(line));
+            connection.transport.info().warnings.iter().for_each(|line| self.warn(line));
         }
     }
 

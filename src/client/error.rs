@@ -87,7 +87,7 @@ pub enum Error {
     },
     /// The connection was lost in the middle of a message that was passed on as it came, and the
     /// message does not come again.
-    MessageTorn {
+    MessageCut {
         /// Its topic.
         topic: String,
         /// How much of its payload was passed on, in bytes.
@@ -152,7 +152,7 @@ impl std::fmt::Display for Error {
             Self::Unanswered { what, after } => {
                 write!(f, "{what}: no answer from the broker within {} s", after.as_secs_f64())
             }
-            Self::MessageTorn { topic, written, length } => {
+            Self::MessageCut { topic, written, length } => {
                 write!(f, "connection lost in the middle of a message to {topic}: ")?;
                 write!(f, "{written} of {length} bytes were written")
             }

@@ -230,13 +230,13 @@ impl Client {
 
     /// The rest of the large message that has begun is of no interest; see
     /// [`Session::ignore_rest`].
-    pub fn ignore(&mut self) {
+    pub fn ignore_rest(&mut self) {
         self.session.ignore_rest();
     }
 
     /// Acknowledges every message up to this number; an output thread does it by
     /// [`Remote::written`].
-    pub fn settle(&mut self, number: u64) {
+    pub fn acknowledge_up_to(&mut self, number: u64) {
         self.session.acknowledge_up_to(number);
     }
 
@@ -254,10 +254,10 @@ impl Client {
     }
 
     /// While reading is paused the broker feels our slow reader; the keep alive goes on.
-    pub fn hold(&mut self, held: bool) {
-        if self.is_reading_paused != held {
-            self.is_reading_paused = held;
-            self.session.hold(held, self.now);
+    pub fn pause_reading(&mut self, is_paused: bool) {
+        if self.is_reading_paused != is_paused {
+            self.is_reading_paused = is_paused;
+            self.session.hold(is_paused, self.now);
         }
     }
 

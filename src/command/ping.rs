@@ -83,9 +83,9 @@ pub fn run(config: Config) -> Result<Exit> {
 
 /// The line of phases.
 fn describe(url: &str, established: &Established) -> String {
-    let Established { address, facts, version, timings, .. } = established;
-    let subprotocol = facts.subprotocol.as_deref().unwrap_or("none");
-    let tls = facts.tls.as_ref().map(|tls| format!(", {}", tls.version)).unwrap_or_default();
+    let Established { address, info, version, timings } = established;
+    let subprotocol = info.subprotocol.as_deref().unwrap_or("none");
+    let tls = info.tls.as_ref().map(|tls| format!(", {}", tls.version)).unwrap_or_default();
     let steps = [
         ("name", Some(timings.name)),
         ("tcp", Some(timings.tcp)),
@@ -260,7 +260,7 @@ impl Pinger {
                 !late
             }
             (ProbeKind::Publish { .. }, Event::Mqtt(session::Event::Message(delivery))) => {
-                self.client.settle(delivery.number);
+                self.client.acknowledge_up_to(delivery.number);
                 delivery.publish.payload.get(..8) == Some(&self.sent.to_be_bytes())
             }
             _ => false,

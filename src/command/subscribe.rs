@@ -197,7 +197,7 @@ impl Subscriber {
         let drawing = self.draw();
         self.receiver.sink.flush();
         self.settle_commands();
-        self.client.hold(self.receiver.sink.is_full());
+        self.client.pause_reading(self.receiver.sink.is_full());
         let alarm = [self.deadline, self.idle_deadline(), drawing].into_iter().flatten().min();
         Ok(self.client.next(alarm)?)
     }
@@ -264,7 +264,7 @@ impl Subscriber {
             session::Event::MessageBegins { delivery, length } => {
                 let end = self.receiver.receive(Arrival::Head(delivery, length));
                 if !self.receiver.is_amidst() {
-                    self.client.ignore();
+                    self.client.ignore_rest();
                 }
                 Ok(end)
             }
@@ -391,7 +391,7 @@ impl Subscriber {
         }
         self.progress.finish();
         self.receiver.sink.finish();
-        self.client.hold(true);
+        self.client.pause_reading(true);
         // Who interrupts us does not want to wait for a reader that has stopped; everybody else
         // does.
         let hurry = match result {
@@ -474,7 +474,7 @@ impl Subscriber {
         if self.receiver.removals.is_none() || matches!(exit, Exit::Signal(_)) {
             return Ok(());
         }
-        self.client.hold(false);
+        self.client.pause_reading(false);
         let deadline = Instant::now() + self.client.options().connect_timeout;
         loop {
             let Some(removals) = &mut self.receiver.removals else { return Ok(()) };

@@ -36,7 +36,7 @@ impl SummaryPrinter {
                 report::machine_summary(&summary(self.began.elapsed()).line(SummaryForm::Json));
             }
             Some(SummaryForm::Text) => {
-                report::summary(&summary(self.began.elapsed()).line(SummaryForm::Text))
+                report::summary(&summary(self.began.elapsed()).line(SummaryForm::Text));
             }
             None => {}
         }

@@ -1,5 +1,5 @@
-//! Room 1, pure: MQTT 3.1, 3.1.1 and 5. Bytes and time come in; bytes, events and one deadline go
-//! out. It never touches a socket, a file, a thread, the environment or the clock.
+//! MQTT 3.1, 3.1.1 and 5 without I/O: bytes and time go in; bytes, events and one deadline come
+//! out.
 
 pub mod packet;
 pub mod property;

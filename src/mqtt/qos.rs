@@ -1,4 +1,4 @@
-//! Quality of service: how often a message may arrive (MQTT 5 §4.3).
+//! Quality of service: whether a message may be lost or arrive twice (MQTT 5 §4.3).
 
 /// The delivery guarantee of one message or of one subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

@@ -1,5 +1,4 @@
-//! Reason codes (MQTT 5 §2.4) and the return codes of the older versions, with words for a user.
-//! It must never know what a session makes of them.
+//! Reason codes (MQTT 5 §2.4) and the return codes of the older versions, with their names.
 
 use std::borrow::Cow;
 use std::fmt;

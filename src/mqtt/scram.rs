@@ -1,5 +1,5 @@
 //! SCRAM-SHA-256 (RFC 5802, RFC 7677) as a method of enhanced authentication (MQTT 5 §4.12): the
-//! client's half. Randomness comes in; it draws none.
+//! client's half. The caller supplies the random nonce.
 
 use std::num::NonZeroU32;
 
@@ -8,17 +8,18 @@ use ring::{digest, hmac, pbkdf2};
 /// The name of the method.
 pub const METHOD: &str = "SCRAM-SHA-256";
 
-/// More iterations than this are an attack on our processor, not security.
+/// The most iterations that a server may ask for: RFC 7677 recommends 4,096, and ten million take
+/// some seconds of our processor.
 const MOST_ITERATIONS: u32 = 10_000_000;
 
-/// What is wrong with the server's half.
+/// An error in the server's half.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ScramError {
     /// A message that is not of RFC 5802 §7, or not for our nonce.
     Malformed(&'static str),
-    /// The server said that authentication failed, in its words.
+    /// The server reports that authentication failed; its text.
     Refused(String),
-    /// The server does not know the password either.
+    /// The server does not know the password.
     WrongServer,
 }
 
@@ -42,7 +43,7 @@ pub struct Scram {
     password: Vec<u8>,
     nonce: String,
     first_bare: String,
-    /// The key and the text of the signature that the server must show; none before our proof was
+    /// The key and the text of the signature that the server must send; none before our proof was
     /// made.
     server: Option<(hmac::Key, Vec<u8>)>,
 }
@@ -92,7 +93,7 @@ impl Scram {
         Ok(format!("{without_proof},p={}", encoded(&proof)))
     }
 
-    /// RFC 5802 §3: the proof, and what the server will have to show.
+    /// RFC 5802 §3: the proof, and the signature that is expected from the server.
     fn prove(&mut self, salt: &[u8], iterations: NonZeroU32, message: &[u8]) -> Vec<u8> {
         let mut salted = [0; digest::SHA256_OUTPUT_LEN];
         pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, iterations, salt, &self.password, &mut salted);

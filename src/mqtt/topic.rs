@@ -1,5 +1,4 @@
-//! Topic names and topic filters (§4.7): validated when they are made, matched without allocation.
-//! It must never know who publishes or subscribes.
+//! Topic names and topic filters (§4.7): checked when they are made, matched without allocation.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,14 +13,14 @@ mod tests;
 /// The longest string of MQTT, in bytes (§1.5.4).
 const MAXIMUM_LENGTH: usize = 65_535;
 
-/// What a shared subscription begins with (§4.8.2).
+/// The begin of the filter of a shared subscription (§4.8.2).
 const SHARE_PREFIX: &str = "$share/";
 
 /// The topic of one message: no wildcards, not empty, at most 65,535 bytes, no U+0000.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TopicName(ByteString);
 
-/// What a subscription asks for: may hold `+` and `#`, and may begin with `$share/GROUP/`.
+/// The filter of a subscription: may hold `+` and `#`, and may begin with `$share/GROUP/`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TopicFilter(ByteString);
 
@@ -51,7 +50,7 @@ pub enum TopicError {
 }
 
 impl TopicName {
-    /// Checks a text; the bytes are kept, not copied.
+    /// Checks a text; it is not copied.
     pub fn new(text: impl Into<ByteString>) -> Result<Self, TopicError> {
         let text = text.into();
         check_length(&text)?;
@@ -62,7 +61,7 @@ impl TopicName {
         }
     }
 
-    /// Checks bytes, UTF-8 included; they are kept, not copied.
+    /// Checks bytes, UTF-8 included; they are not copied.
     pub fn from_bytes(bytes: Bytes) -> Result<Self, TopicError> {
         Self::new(ByteString::try_from(bytes).map_err(|_| TopicError::NotUtf8)?)
     }
@@ -74,7 +73,7 @@ impl TopicName {
 }
 
 impl TopicFilter {
-    /// Checks a text; the bytes are kept, not copied.
+    /// Checks a text; it is not copied.
     pub fn new(text: impl Into<ByteString>) -> Result<Self, TopicError> {
         let text = text.into();
         check_length(&text)?;
@@ -100,7 +99,7 @@ impl TopicFilter {
         Ok(Self(text))
     }
 
-    /// Checks bytes, UTF-8 included; they are kept, not copied.
+    /// Checks bytes, UTF-8 included; they are not copied.
     pub fn from_bytes(bytes: Bytes) -> Result<Self, TopicError> {
         Self::new(ByteString::try_from(bytes).map_err(|_| TopicError::NotUtf8)?)
     }

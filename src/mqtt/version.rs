@@ -1,4 +1,4 @@
-//! The protocol version: a value that every encoder and decoder is given, never a copied module.
+//! The protocol version: a value that every encoder and decoder is given.
 
 /// A version of MQTT, ordered by age.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -34,7 +34,7 @@ pub struct Route {
     pub pins: Vec<Pin>,
     /// `--unix`: this socket is connected to, whatever the address says.
     pub unix: Option<PathBuf>,
-    /// The proxies and who needs none.
+    /// The proxies, and which servers need none.
     pub proxies: Proxies,
 }
 
@@ -67,7 +67,7 @@ impl fmt::Display for Reached {
 /// A fresh connection: `TCP_NODELAY` is set, reads block for ever, writes at most [`WRITE_TURN`].
 #[derive(Debug)]
 pub struct Dialled {
-    /// The connected socket: who reads and who writes share it.
+    /// The connected socket, shared by its reader and its writer.
     pub socket: Shared,
     /// What it leads to.
     pub reached: Reached,
@@ -79,16 +79,16 @@ pub struct Dialled {
     pub proxy: Option<Duration>,
     /// TLS to the proxy, through which everything must go.
     pub tunnel: Option<Box<tls::Connection>>,
-    /// What the server has sent already, behind the answer of the proxy.
+    /// What the server has sent already, after the answer of the proxy.
     pub early: Vec<u8>,
 }
 
 /// One address that did not answer.
 #[derive(Debug)]
 pub struct Attempt {
-    /// Where we knocked.
+    /// Where we tried to connect.
     pub address: SocketAddr,
-    /// What came of it.
+    /// What went wrong.
     pub error: io::Error,
 }
 
@@ -117,7 +117,7 @@ pub enum DialError {
         /// What the operating system said.
         error: io::Error,
     },
-    /// The proxy did not lead on.
+    /// The proxy did not connect us to the server.
     Proxy {
         /// The proxy, without its credentials.
         proxy: String,

@@ -1,5 +1,5 @@
-//! What can go wrong between the TCP connection and the last frame, sorted by who is to blame. It
-//! gives one line in the user's words; hints and exit codes are made elsewhere.
+//! What can go wrong between the TCP connection and the last frame, sorted by the side that is to
+//! blame, and one line for each in the user's words.
 
 use std::error;
 use std::fmt;

@@ -1,16 +1,16 @@
 //! What a connection tells a user who looks closely (`-dd`): lines in the manner of `curl -v`, `*`
-//! for what happened, `>` for what we said, `<` for what the server said. It must never hold a
-//! secret.
+//! for what happened, `>` for what we said, `<` for what the server said. Secrets are
+//! masked.
 
 use std::collections::VecDeque;
 use std::fmt;
 
-use super::stream::TlsFacts;
+use super::stream::TlsInfo;
 
-/// Takes a line; what is formatted in it is formatted only when somebody wants it.
+/// Takes a line; what is formatted in it is formatted only if it is wanted.
 pub type Note<'a> = &'a dyn Fn(fmt::Arguments<'_>);
 
-/// Lines that were not taken yet; empty for ever when nobody wants any.
+/// Lines that were not taken yet; always empty when none are wanted.
 #[derive(Debug, Default)]
 pub struct Log {
     wanted: bool,
@@ -23,7 +23,7 @@ impl Log {
         Self { wanted, lines: VecDeque::new() }
     }
 
-    /// Whether anybody wants lines.
+    /// Whether lines are wanted.
     pub fn is_wanted(&self) -> bool {
         self.wanted
     }
@@ -44,10 +44,10 @@ impl Log {
     }
 
     /// Adds what TLS agreed on, and with whom.
-    pub fn tls(&mut self, facts: &TlsFacts) {
-        let alpn = facts.alpn.as_deref().unwrap_or("none");
-        self.note(format_args!("* TLS: {}, {}, ALPN {alpn}", facts.version, facts.cipher));
-        if let Some(certificate) = &facts.certificate {
+    pub fn tls(&mut self, info: &TlsInfo) {
+        let alpn = info.alpn.as_deref().unwrap_or("none");
+        self.note(format_args!("* TLS: {}, {}, ALPN {alpn}", info.version, info.cipher));
+        if let Some(certificate) = &info.certificate {
             self.note(format_args!("* certificate: {certificate}"));
         }
     }

@@ -1,6 +1,5 @@
-//! Room 2: a stream of bytes over `ws://` or `wss://`. Whoever owns it reads the socket and
-//! delivers what came; nothing here waits, but a write for a moment, and `dial`. It knows nothing
-//! of MQTT.
+//! A stream of bytes over `ws://` or `wss://`. Its owner reads the socket and delivers the bytes;
+//! nothing here waits, except `dial`, and a write for a moment.
 
 pub mod dial;
 pub mod endpoint;
@@ -26,7 +25,7 @@ pub use error::Error;
 use log::Log;
 use open::Open;
 pub use options::Options;
-use stream::{Stream, TlsFacts};
+use stream::{Stream, TlsInfo};
 use tls::TlsError;
 use wire::{Chunk, Outlet, Wire};
 
@@ -39,7 +38,7 @@ pub enum Phase {
     Name,
     /// Connecting.
     Tcp,
-    /// Asking a proxy to lead on.
+    /// Asking a proxy to connect us.
     Proxy,
     /// Negotiating TLS.
     Tls,
@@ -62,14 +61,14 @@ impl fmt::Display for Phase {
     }
 }
 
-/// What became known on the way. Secrets in heads are masked.
+/// What TLS and the upgrade agreed on. Secrets in heads are masked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Facts {
+pub struct HandshakeInfo {
     /// What TLS agreed on; none for `ws`.
-    pub tls: Option<TlsFacts>,
+    pub tls: Option<TlsInfo>,
     /// The subprotocol as answered.
     pub subprotocol: Option<String>,
-    /// What was tolerated, one sentence each.
+    /// What the server did wrong and we took, one sentence each.
     pub warnings: Vec<String>,
     /// The head of our request; empty until it was sent.
     pub request: String,
@@ -88,7 +87,7 @@ pub struct Transport {
     offer: Offer,
     max_message: usize,
     whole_pieces: bool,
-    facts: Facts,
+    info: HandshakeInfo,
     /// What was to be written when the wire was congested.
     leftover: Bytes,
     log: Log,
@@ -130,10 +129,10 @@ impl Transport {
             }
         };
         let (max_message, whole_pieces) = (options.max_message, options.whole_pieces);
-        let (facts, log) = (Facts::default(), Log::new(options.log));
+        let (info, log) = (HandshakeInfo::default(), Log::new(options.log));
         let (stage, leftover) = (Stage::Security, Bytes::new());
         let mut transport =
-            Self { stream, stage, offer, max_message, whole_pieces, facts, leftover, log };
+            Self { stream, stage, offer, max_message, whole_pieces, info, leftover, log };
         transport.advance()?;
         Ok(transport)
     }
@@ -154,8 +153,8 @@ impl Transport {
     }
 
     /// What became known so far.
-    pub fn facts(&self) -> &Facts {
-        &self.facts
+    pub fn info(&self) -> &HandshakeInfo {
+        &self.info
     }
 
     /// A line of the log that was not taken yet, if one was asked for ([`Options::log`]).
@@ -193,12 +192,12 @@ impl Transport {
         if !self.stream.handshake()? {
             return Ok(false);
         }
-        self.facts.tls = self.stream.facts();
-        if let Some(facts) = &self.facts.tls {
-            self.log.tls(facts);
+        self.info.tls = self.stream.info();
+        if let Some(info) = &self.info.tls {
+            self.log.tls(info);
         }
-        self.facts.request = upgrade::masked(&self.offer.request);
-        self.log.head('>', &self.facts.request);
+        self.info.request = upgrade::masked(&self.offer.request);
+        self.log.head('>', &self.info.request);
         self.stage = Stage::Upgrade(Response::default());
         let request = self.offer.request.as_bytes();
         let sent = self.stream.write_all(request).and_then(|()| self.stream.flush());
@@ -226,16 +225,16 @@ impl Transport {
             },
         };
         let head = upgrade::masked(answer.head());
-        if head != self.facts.answer {
+        if head != self.info.answer {
             self.log.head('<', &head);
-            self.facts.answer = head;
+            self.info.answer = head;
         }
         if matches!(accepted, Err(UpgradeError::Closed)) && self.stream.lacks_certificate() {
             return Err(TlsError::ClientCertificateMissed.into());
         }
         if let Some(accepted) = accepted.map_err(|error| refused(error, &self.offer))? {
-            self.facts.subprotocol = accepted.subprotocol;
-            self.facts.warnings = accepted.warnings;
+            self.info.subprotocol = accepted.subprotocol;
+            self.info.warnings = accepted.warnings;
             self.stream.give_back(accepted.leftover);
             self.stage = Stage::Open(Box::new(Open::new(
                 self.max_message,
@@ -378,7 +377,7 @@ impl Transport {
         }
     }
 
-    /// The last that is said follows what waits, in the same write, if that can be: Close 1000.
+    /// Puts Close 1000 after what waits, into the same write, if that can be.
     /// Nothing may be written after it; [`close`](Self::close) says what is missing.
     pub fn put_close(&mut self) {
         if let Stage::Open(open) = &mut self.stage
@@ -388,11 +387,11 @@ impl Transport {
         }
     }
 
-    /// Says goodbye, at best effort: what is buffered, Close 1000, `close_notify`. What the server
-    /// still says can be read.
+    /// Sends, if it still can be sent, what is buffered, Close 1000 and `close_notify`. What the
+    /// server still sends can be read.
     pub fn close(&mut self) {
         if let Stage::Open(open) = &mut self.stage {
-            // The server may be gone already, and then there is nobody to tell.
+            // The server may have closed already: then no one reads this.
             let _ = open.close(&mut self.stream);
         }
         let _ = self.stream.say_goodbye();

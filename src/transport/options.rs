@@ -1,4 +1,4 @@
-//! What a connection is asked to be. It must never know who asks.
+//! What a connection is made with: address, TLS, subprotocols, headers, limits.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Proxies: which one leads to a server, and the conversation with it until bytes flow. No password
+//! Proxies: which one is used for a server, and the conversation with it until bytes flow. No password
 //! gets into an error or a debug print.
 
 mod error;
@@ -146,11 +146,11 @@ fn place(host: &str, port: u16) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
-/// What leads to a server through a proxy.
+/// A connection to a server through a proxy, before it is made.
 pub struct Way<'a> {
     /// Which proxy.
     pub proxy: &'a Proxy,
-    /// The server that it leads to.
+    /// The server that it connects us to.
     pub endpoint: &'a Endpoint,
     /// How to get to the proxy, and from there to the server.
     pub route: &'a Route,

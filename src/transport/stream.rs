@@ -7,7 +7,7 @@ use rustls::{CipherSuite, ProtocolVersion};
 
 use super::Phase;
 use super::error::Error;
-use super::tls::{self, Asked, CertificateFacts, Plain, TlsConfig, TlsError};
+use super::tls::{self, Asked, CertificateInfo, Plain, TlsConfig, TlsError};
 use super::wire::Wire;
 
 /// How many of the first bytes are kept.
@@ -15,7 +15,7 @@ const FIRST: usize = 32;
 
 /// What a TLS handshake agreed on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TlsFacts {
+pub struct TlsInfo {
     /// `TLSv1.2` or `TLSv1.3`.
     pub version: String,
     /// The cipher suite, by its registered name.
@@ -23,7 +23,7 @@ pub struct TlsFacts {
     /// The application protocol that the server chose (RFC 7301).
     pub alpn: Option<String>,
     /// What the server has shown, if it can be read.
-    pub certificate: Option<CertificateFacts>,
+    pub certificate: Option<CertificateInfo>,
 }
 
 /// Bytes over a [`Wire`]: as they are, in TLS, and in TLS to a proxy besides.
@@ -81,15 +81,15 @@ impl Stream {
     }
 
     /// What TLS with the server agreed on, once it has.
-    pub fn facts(&self) -> Option<TlsFacts> {
+    pub fn info(&self) -> Option<TlsInfo> {
         let tls = &self.top.tls.as_ref()?.session;
         let (version, cipher) = (tls.protocol_version()?, tls.negotiated_cipher_suite()?);
         let certificate = tls.peer_certificates().and_then(<[_]>::first);
-        Some(TlsFacts {
+        Some(TlsInfo {
             version: version_name(version),
             cipher: cipher_name(cipher.suite()),
             alpn: tls.alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned()),
-            certificate: certificate.and_then(|certificate| CertificateFacts::read(certificate)),
+            certificate: certificate.and_then(|certificate| CertificateInfo::read(certificate)),
         })
     }
 

@@ -59,11 +59,11 @@ fn a_connection_opens_byte_by_byte_and_frames_flow() {
     transport.write(Bytes::from_static(b"x")).unwrap();
     transport.flush().unwrap();
     assert_eq!(sent.take().len(), 7);
-    let facts = transport.facts();
-    assert_eq!(facts.subprotocol.as_deref(), Some("mqtt"));
-    assert!(facts.request.starts_with("GET /mqtt HTTP/1.1\r\nHost: host\r\n"));
-    assert!(facts.answer.starts_with("HTTP/1.1 101 ") && !facts.answer.contains("s3cret"));
-    assert_eq!((&facts.tls, facts.warnings.len()), (&None, 0));
+    let info = transport.info();
+    assert_eq!(info.subprotocol.as_deref(), Some("mqtt"));
+    assert!(info.request.starts_with("GET /mqtt HTTP/1.1\r\nHost: host\r\n"));
+    assert!(info.answer.starts_with("HTTP/1.1 101 ") && !info.answer.contains("s3cret"));
+    assert_eq!((&info.tls, info.warnings.len()), (&None, 0));
     assert!(transport.take_spent().is_some());
 }
 
@@ -211,7 +211,7 @@ fn debug_prints_hold_no_secrets() {
     let mut options = options("ws://ann:s3cret@host/mqtt");
     options.headers = vec![("Authorization".into(), "Bearer s3cret".into())];
     let transport = Transport::start(Recorder::default(), None, &options).unwrap();
-    let text = format!("{options:?} {transport:?} {:?}", transport.facts());
+    let text = format!("{options:?} {transport:?} {:?}", transport.info());
     assert!(text.contains("Authorization") && !text.contains("s3cret"), "{text}");
 }
 

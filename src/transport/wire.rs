@@ -1,6 +1,5 @@
-//! The lowest layer: bytes that were read for us, and the socket that we write to. A read never
-//! blocks, a write only for a moment. It must never know whether TLS or plain WebSocket is spoken
-//! above it.
+//! The lowest layer of a connection: bytes that were read from the socket, and the socket that we
+//! write to. A read never blocks, a write only for a moment.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -13,7 +12,7 @@ use std::time::{Duration, Instant};
 use bytes::{Buf, BytesMut};
 use socket2::Socket;
 
-/// A reusable buffer: filled by who reads the socket, emptied by [`Wire`], then filled again.
+/// A reusable buffer: filled by the owner of the reading side, emptied by [`Wire`], then filled again.
 pub struct Chunk {
     buffer: Box<[u8]>,
     start: usize,
@@ -64,7 +63,7 @@ pub trait Outlet: Write + Send {
     fn shut(&mut self, how: Shutdown);
 }
 
-/// A socket that is shared by who reads and who writes.
+/// A socket that is shared by its reader and its writer.
 #[derive(Clone, Debug)]
 pub struct Shared(Arc<Socket>);
 
@@ -123,7 +122,7 @@ const BACKLOG_LIMIT: usize = 64 * 1024;
 /// The inbox and the socket.
 ///
 /// Writing takes everything. What the socket does not take within [`WRITE_TURN`] is kept as a
-/// backlog, which [`Wire::push`] works off: whoever writes should write no more while there is one
+/// backlog, which [`Wire::push`] works off: callers should write no more while there is one
 /// ([`Wire::is_congested`]).
 ///
 /// Writing never reports an error to the layers above: a failed write is remembered

@@ -99,7 +99,7 @@ impl ClientFrames {
             return Err(AlreadyClosed);
         }
         if !bytes.is_empty() {
-            // What was taken is let go of at once: its memory is for whoever writes next.
+            // What was taken is let go of at once: its memory may be used for the next message.
             self.outbound.put(&bytes.split_to(bytes.len().min(self.message_limit)));
         }
         Ok(())

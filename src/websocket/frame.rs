@@ -232,7 +232,7 @@ pub fn unmask(bytes: &mut [u8], key: Key) {
 /// How many masks are fetched at once.
 const KEYS: usize = 256;
 
-/// Masks that nobody can guess (§5.3), each used once: the system's random numbers, many in one
+/// Masks that cannot be guessed (§5.3), each used once: the system's random numbers, many in one
 /// call.
 #[derive(Debug)]
 pub struct Keys {

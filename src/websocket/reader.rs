@@ -26,7 +26,7 @@ pub struct Reader {
     outcome: Option<Result<Bytes, WebSocketError>>,
     /// Whole control frames that are to be sent.
     answers: Vec<u8>,
-    /// Answers to our own pings that nobody has asked for yet.
+    /// Answers to our own pings that were not taken yet.
     pongs: usize,
     /// Something broke the protocol: what follows has no meaning.
     is_broken: bool,
@@ -34,7 +34,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// The half of one who is in this role. No message and no frame of the other side may exceed
+    /// The half of the side in this `role`. No message and no frame of the other side may exceed
     /// `max_message` bytes. With `log` each frame is a line for [`traced`](Self::traced).
     pub fn new(role: Role, max_message: usize, log: bool) -> Self {
         Self {
@@ -93,7 +93,7 @@ impl Reader {
             return Some(Err(fault));
         }
         if self.inbound.has_header() {
-            // A frame without payload, or one whose header came behind a payload.
+            // A frame without payload, or one whose header came after a payload.
             self.feed_other(&[]);
         }
         self.outcome.take()

@@ -178,6 +178,22 @@ fn a_connection_that_was_dropped_for_its_silence_is_mended() {
     assert!(is_like(mended, "mqttws: warning: connected again after * s, new session"), "{mended}");
 }
 
+#[test]
+fn a_gateway_that_closes_with_1014_is_waited_for() {
+    let close = [Step::Frame(0x88, b"\x03\xf6no upstream"), Step::Gone, Step::Reconnect];
+    let mut script = subscribed(close);
+    script.extend(subscribed([Step::Send("30 <t> 'one'")]));
+    let broker = Broker::start(until_goodbye(script));
+    let url = broker.url();
+    let command = ["sub", &url, "-V", "311", "-t", "t", "-C", "1", "--reconnect-delay", "0.01"];
+    let outcome = Program::new(command).run();
+    assert_eq!((outcome.code(), &outcome.stdout[..]), (Some(0), &b"one\n"[..]), "{outcome}");
+    let told = String::from_utf8_lossy(&outcome.stderr).into_owned();
+    let lost = "mqttws: warning: connection lost: the server closed the WebSocket with code 1014 \
+                (bad gateway): no upstream";
+    assert!(told.starts_with(lost), "{outcome}");
+}
+
 /// Row 16: libwebsockets asks every five minutes, and drops whoever does not answer.
 #[test]
 fn the_servers_pings_are_answered_at_any_time() {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::{Attempt, Lifecycle, Output, Patience, Purpose, Replacing, State};
 use crate::client::Event;
-use crate::client::error::Error;
+use crate::client::error::{Error, Step};
 use crate::transport::{self, Phase};
 use crate::websocket::WebSocketError;
 
@@ -273,9 +273,9 @@ impl Lifecycle {
         self.outputs.push_back(Output::ForgetSession(forget));
         attempt.plan.version = self.version;
         if attempt.plan.deadline <= now {
-            self.state = State::Dialling(attempt);
-            self.outputs.push_back(Output::Expire);
-            return;
+            let (step, after) = (Step::ConnAck, self.policy.connect_timeout);
+            let error = Error::ConnectTimedOut { step, after, tried: None };
+            return self.attempt_failed(attempt, error, now);
         }
         self.dial(Some(attempt));
     }

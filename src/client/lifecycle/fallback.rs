@@ -101,8 +101,9 @@ pub fn progress(error: &Error) -> u8 {
         Error::Local(_) | Error::TlsSetup(_) | Error::Redirected { .. } => 0,
         Error::Unreached(_) => 1,
         Error::ConnectTimedOut { step: Step::Transport(phase), .. }
-        | Error::Transport(transport::Error::Io { phase, .. }) => phase_progress(*phase),
-        Error::Transport(transport::Error::BrokenTls { phase, .. }) => phase_progress(*phase),
+        | Error::Transport(
+            transport::Error::Io { phase, .. } | transport::Error::BrokenTls { phase, .. },
+        ) => phase_progress(*phase),
         Error::Transport(transport::Error::Tls(_)) => phase_progress(Phase::Tls),
         Error::Transport(transport::Error::Upgrade(_) | transport::Error::Redirect(_)) => {
             phase_progress(Phase::Upgrade)
@@ -118,7 +119,7 @@ pub fn progress(error: &Error) -> u8 {
         Error::Refused { .. }
         | Error::Disconnected(_)
         | Error::Unanswered { .. }
-        | Error::MessageTorn { .. }
+        | Error::MessageCut { .. }
         | Error::NotMended { .. }
         | Error::Repeated { .. }
         | Error::Interrupted(_) => 7,

@@ -23,7 +23,11 @@
 //! a signal also shortens what waits for a server at the end.
 
 mod close;
+mod connect;
 mod fallback;
+mod input;
+mod output;
+mod policy;
 mod redirect;
 mod repeated;
 mod retry;
@@ -33,17 +37,18 @@ mod tests;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use super::Event;
 use super::error::Error;
 use super::unanswered::PendingSubscribe;
-use super::{Event, Options, VersionChoice};
-use crate::mqtt::qos::QoS;
 use crate::mqtt::version::Version;
 use crate::transport;
-use crate::transport::endpoint::Endpoint;
 use crate::transport::redirect::Redirects;
 use close::Closing;
 pub use close::Remains;
 use fallback::Name;
+pub use input::{Accepted, Evidence, Input, Unacknowledged};
+pub use output::{Output, Plan};
+pub use policy::Policy;
 use repeated::{Repeated, Verdict};
 pub use retry::Reconnect;
 
@@ -57,164 +62,6 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// A connection that stood for so long was worth having, even if nothing came over it: the delays
 /// begin anew after it.
 const WORTH: Duration = Duration::from_secs(10);
-
-/// What the lifecycle is told.
-#[derive(Debug)]
-pub enum Input {
-    /// The caller wants to be connected.
-    Connect,
-    /// TCP stands, through the proxy if there is one.
-    Dialled,
-    /// The upgrade is done.
-    Opened,
-    /// CONNACK accepts the connection.
-    Accepted(Accepted),
-    /// The connection failed, was refused, or ended.
-    Failed(Error, Evidence),
-    /// Something could not be written.
-    WriteFailed(transport::Error),
-    /// Bytes came.
-    Received,
-    /// The socket took some of what waits to be written.
-    Taken,
-    /// All that there was to say, DISCONNECT included, is in the hands of the kernel.
-    Sent,
-    /// The deadline may have passed.
-    Time(Evidence),
-    /// SIGINT, SIGTERM or SIGHUP came.
-    Signal(i32),
-    /// Something that has nothing to do with the connection: input, output, commands.
-    Local(Event),
-    /// The caller wants the connection to end in order, and no session of ours to remain.
-    Close(Remains),
-    /// From now on nobody waits for a server that does nothing.
-    Hurry,
-}
-
-/// What CONNACK says about the session at the server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Accepted {
-    /// It is new.
-    New,
-    /// It is ours, from the connection before.
-    Resumed,
-    /// It is an old one, where a new one was asked for (before MQTT 5).
-    Stale,
-}
-
-/// What is known about a connection that failed.
-#[derive(Debug, Clone, Default)]
-pub struct Evidence {
-    /// A message that was passed on in pieces would never come to its end.
-    pub is_cut: bool,
-    /// The first message that was sent and not acknowledged.
-    pub unacknowledged: Option<Unacknowledged>,
-    /// When something was sent the last time.
-    pub sent: Option<Instant>,
-    /// When something was sent or received the last time.
-    pub traffic: Option<Instant>,
-    /// The SUBSCRIBE or UNSUBSCRIBE that was not answered, in words.
-    pub unanswered: Option<String>,
-    /// Something was subscribed to, or is being.
-    pub is_subscriber: bool,
-}
-
-/// A message that was sent and not acknowledged.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unacknowledged {
-    /// The caller's number for it.
-    pub record: u64,
-    /// Its topic and QoS; none of a QoS 2 message whose PUBREC came.
-    pub message: Option<(String, QoS)>,
-}
-
-/// What is to be done.
-#[derive(Debug)]
-pub enum Output {
-    /// Ask anew for user name and password.
-    Credentials,
-    /// The next connection ends the session at the server, or (`false`) begins a new one.
-    ForgetSession(bool),
-    /// Dial.
-    Dial(Box<Plan>),
-    /// Send CONNECT.
-    Connect(Version),
-    /// Send DISCONNECT and Close, after all that waits.
-    Disconnect,
-    /// Drop the socket; what the session has not finished waits for the next connection.
-    Drop,
-    /// The time for this phase is up: say why, as [`Input::Failed`].
-    Expire,
-    /// Give up what waits to be written.
-    GiveUpSending,
-    /// Connected for the first time.
-    Connected,
-    /// Tell the caller.
-    Event(Event),
-    /// Warn the user.
-    Warn(String),
-    /// A line for the log.
-    Trace(String),
-    /// There is nothing more that could be tried.
-    Fail(Error),
-}
-
-/// How to dial, and what to ask for.
-#[derive(Debug, Clone)]
-pub struct Plan {
-    /// Where to.
-    pub endpoint: Endpoint,
-    /// The version of CONNECT.
-    pub version: Version,
-    /// The subprotocols of the upgrade.
-    pub subprotocols: Vec<String>,
-    /// From name look-up to CONNACK.
-    pub deadline: Instant,
-    /// A redirect led to another server: what proves who we are is not for that.
-    pub withholds_credentials: bool,
-}
-
-/// What of the options decides how connections are made.
-#[derive(Debug, Clone)]
-pub struct Policy {
-    /// Each is tried in turn.
-    pub addresses: Vec<Endpoint>,
-    /// What was asked for instead of our own names.
-    pub subprotocols: Option<Vec<String>>,
-    /// From the first to be tried to the last.
-    pub versions: Vec<Version>,
-    /// Who chose them.
-    pub version_choice: VersionChoice,
-    /// Whether redirects are followed.
-    pub follow: bool,
-    /// Whether there is anything that must not go to another server.
-    pub has_credentials: bool,
-    /// From name look-up to CONNACK.
-    pub connect_timeout: Duration,
-    /// For how long a first connection is tried.
-    pub wait: Duration,
-    /// What to do about a lost connection.
-    pub retry: Reconnect,
-}
-
-impl Policy {
-    /// What these options ask for.
-    pub fn of(options: &Options) -> Self {
-        let config = &options.session;
-        Self {
-            addresses: vec![options.endpoint.clone()],
-            subprotocols: options.subprotocols.clone(),
-            versions: options.versions.clone(),
-            version_choice: options.version_choice,
-            follow: options.follow,
-            has_credentials: config.login.credentials != Default::default()
-                || config.login.authentication.is_some(),
-            connect_timeout: options.connect_timeout,
-            wait: options.wait,
-            retry: options.reconnect,
-        }
-    }
-}
 
 /// What a connection is made for.
 #[derive(Debug)]
@@ -413,10 +260,9 @@ impl Lifecycle {
             }
             State::Handshaking(_) => Reading::Handshake,
             State::AwaitingConnack(_) => Reading::Connack,
-            State::Online(_) => Reading::Session,
             State::ReplacingSession(..) => Reading::Discard,
             State::Closing(closing) if closing.is_ending_session() => Reading::Discard,
-            State::Closing(_) => Reading::Session,
+            State::Online(_) | State::Closing(_) => Reading::Session,
         }
     }
 
@@ -493,171 +339,6 @@ impl Lifecycle {
     fn interrupted(&mut self, signal: i32, now: Instant) {
         self.hurry(now);
         self.outputs.push_back(Output::Event(Event::Interrupted(signal)));
-    }
-
-    fn connect(&mut self, now: Instant) {
-        match &self.state {
-            State::Idle => {
-                self.wait_ends = Some(now + self.policy.wait);
-                self.begin(Purpose::First { attempts: 0 }, now);
-            }
-            // It is already, or will never be again.
-            State::Dialling(_)
-            | State::Handshaking(_)
-            | State::AwaitingConnack(_)
-            | State::Online(_)
-            | State::Backoff(_)
-            | State::ReplacingSession(..)
-            | State::Closing(_)
-            | State::Closed => {}
-        }
-    }
-
-    /// Begins a try at the address that was of use the last time.
-    fn begin(&mut self, purpose: Purpose, now: Instant) {
-        let left = self.policy.addresses.len().saturating_sub(1);
-        let attempt = self.attempt(purpose, self.address, left, now);
-        self.dial(attempt);
-    }
-
-    fn attempt(
-        &self,
-        purpose: Purpose,
-        address: usize,
-        addresses_left: usize,
-        now: Instant,
-    ) -> Option<Box<Attempt>> {
-        let deadline = self.deadline_of(&purpose, now);
-        let plan = Plan {
-            endpoint: self.policy.addresses.get(address)?.clone(),
-            version: self.version,
-            subprotocols: fallback::subprotocols(&self.policy, self.version, self.name),
-            deadline,
-            withholds_credentials: false,
-        };
-        Some(Box::new(Attempt {
-            purpose,
-            replacing: Replacing::Nothing,
-            plan,
-            began: now,
-            address,
-            addresses_left,
-            name: self.name,
-            redirects: None,
-            told: None,
-            connack: Connack::default(),
-        }))
-    }
-
-    /// Without any address there is nothing to dial.
-    fn dial(&mut self, attempt: Option<Box<Attempt>>) {
-        let Some(attempt) = attempt else {
-            self.state = State::Closed;
-            return;
-        };
-        self.outputs.push_back(Output::Credentials);
-        self.outputs.push_back(Output::Dial(Box::new(attempt.plan.clone())));
-        self.state = State::Dialling(attempt);
-    }
-
-    fn dialled(&mut self, now: Instant) {
-        self.state = match self.take() {
-            State::Dialling(mut attempt) => {
-                attempt.progress(self.policy.connect_timeout, self.patience, now);
-                State::Handshaking(attempt)
-            }
-            // News of a connection that was given up.
-            state @ (State::Idle
-            | State::Handshaking(_)
-            | State::AwaitingConnack(_)
-            | State::Online(_)
-            | State::Backoff(_)
-            | State::ReplacingSession(..)
-            | State::Closing(_)
-            | State::Closed) => state,
-        };
-    }
-
-    fn opened(&mut self, now: Instant) {
-        self.state = match self.take() {
-            State::Handshaking(mut attempt) => {
-                self.outputs.push_back(Output::Connect(attempt.plan.version));
-                attempt.connack.silent_at = fallback::silent_at(&self.policy, &attempt, now);
-                attempt.connack.failing = None;
-                attempt.progress(self.policy.connect_timeout, self.patience, now);
-                State::AwaitingConnack(attempt)
-            }
-            state @ (State::Idle
-            | State::Dialling(_)
-            | State::AwaitingConnack(_)
-            | State::Online(_)
-            | State::Backoff(_)
-            | State::ReplacingSession(..)
-            | State::Closing(_)
-            | State::Closed) => state,
-        };
-    }
-
-    fn accepted(&mut self, accepted: Accepted, now: Instant) {
-        let state = self.take();
-        let mut attempt = match state {
-            State::AwaitingConnack(attempt) => attempt,
-            State::Idle
-            | State::Dialling(_)
-            | State::Handshaking(_)
-            | State::Online(_)
-            | State::Backoff(_)
-            | State::ReplacingSession(..)
-            | State::Closing(_)
-            | State::Closed => {
-                self.state = state;
-                return;
-            }
-        };
-        (self.version, self.name, self.address) =
-            (attempt.plan.version, attempt.name, attempt.address);
-        if let Purpose::EndSession(outcome) = &mut attempt.purpose {
-            let outcome = outcome.take();
-            self.outputs.push_back(Output::Disconnect);
-            self.state = State::Closing(Closing::of_last_connection(outcome, self.patience, now));
-            return;
-        }
-        match (attempt.replacing, accepted) {
-            (Replacing::Nothing, Accepted::Stale) => {
-                self.replace(attempt, Replacing::Forgetting, now)
-            }
-            (Replacing::Forgetting, _) => self.replace(attempt, Replacing::Renewing, now),
-            (Replacing::Nothing, Accepted::New | Accepted::Resumed) | (Replacing::Renewing, _) => {
-                self.connected(&attempt, accepted, now);
-            }
-        }
-    }
-
-    /// Ends this connection, and with the next one goes a step on to a new session.
-    fn replace(&mut self, mut attempt: Box<Attempt>, next: Replacing, now: Instant) {
-        attempt.replacing = next;
-        self.outputs.push_back(Output::Disconnect);
-        let closing = Closing::before_another(self.patience, now);
-        self.state = State::ReplacingSession(attempt, closing);
-    }
-
-    fn connected(&mut self, attempt: &Attempt, accepted: Accepted, now: Instant) {
-        self.tell_fallback(attempt);
-        self.state = State::Online(Online { since: now, failing: None, asked: None });
-        match &attempt.purpose {
-            Purpose::First { .. } => self.outputs.push_back(Output::Connected),
-            Purpose::Again { since, attempts } => {
-                self.failures_in_a_row = *attempts;
-                let session = match accepted {
-                    Accepted::Resumed => "session resumed",
-                    Accepted::New | Accepted::Stale => "new session",
-                };
-                let after = now.saturating_duration_since(*since).as_secs_f64();
-                self.warn(format!("connected again after {after:.1} s, {session}"));
-                self.outputs.push_back(Output::Event(Event::Reconnected));
-            }
-            Purpose::EndSession(_) => {}
-        }
     }
 
     fn failed(&mut self, error: Error, evidence: &Evidence, now: Instant) {

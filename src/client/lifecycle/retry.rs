@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::redirect::Redirected;
-use super::{Attempt, Backoff, Lifecycle, Output, Purpose, State, fallback};
+use super::{Attempt, Backoff, Lifecycle, Output, Purpose, Replacing, State, fallback};
 use crate::client::error::Error;
 use crate::mqtt::reason::ReasonCode;
 use crate::transport;
@@ -58,6 +58,10 @@ impl Lifecycle {
             Err(unchanged) => unchanged,
         };
         let error = fallback::furthest(attempt.told.take(), error);
+        if attempt.replacing == Replacing::Forgetting {
+            // The next try begins where this one began.
+            self.outputs.push_back(Output::ForgetSession(false));
+        }
         if attempt.addresses_left > 0 && error.is_mendable() {
             return self.try_next_address(attempt, error, now);
         }
@@ -166,7 +170,7 @@ impl Error {
             }
             Self::Local(_)
             | Self::TlsSetup(_)
-            | Self::MessageTorn { .. }
+            | Self::MessageCut { .. }
             | Self::NotMended { .. }
             | Self::Repeated { .. }
             | Self::Unanswered { .. }
@@ -184,7 +188,7 @@ impl Error {
         match self.root() {
             Self::Lost(_)
             | Self::Silent(_)
-            | Self::MessageTorn { .. }
+            | Self::MessageCut { .. }
             | Self::NotMended { .. }
             | Self::Violation(_) => true,
             Self::Disconnected(disconnect) => !is_unwelcome(disconnect.code),

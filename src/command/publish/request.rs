@@ -198,7 +198,7 @@ impl Requester {
     /// What came is written while we wait.
     fn wait(&mut self) -> Result<Event> {
         self.output.flush();
-        self.client.hold(self.output.is_full());
+        self.client.pause_reading(self.output.is_full());
         let deadline = self.request.timeout.and_then(|patience| match self.response {
             ResponseTopic::Asked(since) => since.checked_add(patience),
             ResponseTopic::Granted => self.pending.deadline(patience),
@@ -354,7 +354,7 @@ impl Requester {
     /// Waits until every answer is written, so that it is acknowledged, too.
     fn finish_output(&mut self, mut result: Result<Exit>) -> Result<Exit> {
         self.output.flush();
-        self.client.hold(true);
+        self.client.pause_reading(true);
         let hurry = matches!(result, Ok(Exit::Signal(_)));
         let deadline = hurry.then(|| Instant::now() + LAST_WRITE);
         while !self.output.is_done() {

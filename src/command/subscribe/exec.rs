@@ -172,7 +172,7 @@ impl Subscriber {
         if let Sink::Commands(exec) = &mut self.receiver.sink
             && let Some(number) = exec.commands.done_up_to()
         {
-            self.client.settle(number);
+            self.client.acknowledge_up_to(number);
             self.remove_retained(number);
         }
     }
@@ -212,7 +212,7 @@ impl Subscriber {
             let alarm =
                 if let Sink::Commands(exec) = &self.receiver.sink { exec.kill_at } else { None };
             // Only acknowledgements of replies are of interest any more.
-            self.client.hold(!self.replies() || self.receiver.sink.is_full());
+            self.client.pause_reading(!self.replies() || self.receiver.sink.is_full());
             result = match self.client.next(alarm) {
                 Ok(event) => self.finish_command(&event, result),
                 // Nothing can be acknowledged any more; those that run end all the same.
@@ -282,7 +282,7 @@ impl Subscriber {
         if !is_wanted {
             return result;
         }
-        self.client.hold(false);
+        self.client.pause_reading(false);
         let deadline = Instant::now() + self.client.options().connect_timeout;
         while !self.client.is_settled() {
             match self.client.next(Some(deadline)).context("replying")? {

@@ -237,6 +237,7 @@ impl Receiver {
 }
 
 /// What a receiver does beside filtering and writing.
+#[derive(Clone, Copy)]
 pub struct Settings<'a> {
     /// When `sub` ends.
     pub end: config::End,
@@ -266,7 +267,7 @@ impl Partial {
     /// The connection was lost, and the rest does not come.
     fn lost(&self) -> client::Error {
         let (topic, written, length) = (self.topic().to_owned(), self.written, self.length);
-        client::Error::MessageTorn { topic, written, length }
+        client::Error::MessageCut { topic, written, length }
     }
 
     /// This has ended us in the middle of it; perhaps (unless `is_sure`) before the output had

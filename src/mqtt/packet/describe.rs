@@ -82,8 +82,14 @@ fn describe_unsubscribe(packet: &Unsubscribe) -> String {
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
-        let bidirectional = matches!(character,
-            '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+        let bidirectional = matches!(
+            character,
+            '\u{61C}'
+                | '\u{200E}'
+                | '\u{200F}'
+                | '\u{2028}'..='\u{202E}'
+                | '\u{2066}'..='\u{2069}'
+        );
         if character.is_control() || bidirectional {
             escaped.extend(character.escape_unicode());
         } else {

@@ -1,5 +1,4 @@
-//! Authentication in CONNECT, and the AUTH packets of enhanced authentication before CONNACK
-//! (§4.12).
+//! The login in CONNECT, and the AUTH packets of enhanced authentication before CONNACK (§4.12).
 
 use bytes::Bytes;
 
@@ -13,7 +12,7 @@ use crate::mqtt::scram::{self, Scram};
 /// The client's side of authentication, from one connection to the next.
 #[derive(Debug, Default)]
 pub struct Authenticator {
-    /// The login is kept out of CONNECT.
+    /// The login is left out of CONNECT.
     withheld: bool,
     /// The SCRAM exchange of the connection that is being opened.
     scram: Option<Scram>,
@@ -22,7 +21,7 @@ pub struct Authenticator {
 }
 
 impl Authenticator {
-    /// Keeps the login out of the next CONNECT, or no longer; whether that is a change.
+    /// Leaves the login out of the next CONNECT, or no longer; whether that is a change.
     pub fn withhold(&mut self, withheld: bool) -> bool {
         std::mem::replace(&mut self.withheld, withheld) != withheld
     }

@@ -1,4 +1,4 @@
-//! The begin of a connection: CONNECT, CONNACK, and what the connection before left unfinished.
+//! The beginning of a connection: CONNECT, CONNACK, and what the connection before left unfinished.
 
 use std::time::Instant;
 

@@ -1,6 +1,6 @@
 //! What is in flight: QoS 1 and 2 messages, SUBSCRIBE and UNSUBSCRIBE without their answers.
 //!
-//! Packet identifiers are handed out in order, so the exchanges stand in a queue without gaps and
+//! Packet identifiers are used in order, so the exchanges stand in a queue without gaps and
 //! an identifier *is* a position in it: no search, whatever the window. A finished exchange stays
 //! as a tombstone until all before it are finished; so an identifier is never reused in flight.
 
@@ -101,7 +101,7 @@ impl Exchange {
         }
     }
 
-    /// How many payload bytes are kept to be sent again.
+    /// How many payload bytes are held in memory to be sent again.
     fn remembered(&self) -> usize {
         match self {
             Self::Published(sent) => sent.remembered(),
@@ -121,7 +121,8 @@ pub struct Unfinished {
     pub unsubscribe: Vec<(Vec<TopicFilter>, Properties)>,
 }
 
-/// The queue of exchanges.
+/// The queue of exchanges. `publishing`, `outstanding`, `subscribing` and `remembered` follow from
+/// it; they are counted so that each question takes constant time.
 #[derive(Debug, Default)]
 pub struct Exchanges {
     queue: VecDeque<Exchange>,
@@ -388,7 +389,7 @@ impl Exchanges {
         None
     }
 
-    /// How many payload bytes are kept to be sent again.
+    /// How many payload bytes are held in memory to be sent again.
     #[cfg(test)]
     pub fn remembered(&self) -> usize {
         self.remembered
@@ -400,7 +401,7 @@ impl Exchanges {
         self.first = (self.first + count) % IDENTIFIERS;
     }
 
-    /// The identifier at a position of the queue, or behind its end: 1, 2, ... 65,535, 1, ...
+    /// The identifier at a position of the queue, or after its end: 1, 2, ... 65,535, 1, ...
     #[inline]
     fn identifier(&self, position: usize) -> PacketId {
         let id = self.first + position + 1;

@@ -136,8 +136,8 @@ impl ServerSession {
         }
     }
 
-    /// After CONNACK, before MQTT 5: whether the server has kept a session of our identifier that
-    /// is not ours to take up.
+    /// After CONNACK, before MQTT 5: whether the server has an old session of our identifier that
+    /// this client did not begin.
     pub fn is_stale(&self, lifetime: Lifetime, version: Version, connack: &ConnAck) -> bool {
         connack.session_present
             && lifetime.end(version) == SessionEnd::CleanConnection

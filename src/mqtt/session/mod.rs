@@ -3,7 +3,16 @@
 //! The contract is *mutate, drain, wait*: after [`Session::receive`] or any other change, call
 //! [`Session::poll`] until it has no event, send what [`Session::outgoing`] holds, and only then
 //! wait, at most until [`Session::deadline`]; when that passes, call [`Session::expire`].
-//! It outlives its connections: [`Session::connect`] begins one, [`Session::lost`] ends one.
+//!
+//! A session outlives its connections:
+//!
+//! ```text
+//!             connect            CONNACK             disconnect
+//!   Offline ----------> Connecting ----------> Online ----------> Closing
+//!      ^                    | refused            | DISCONNECT, violation | DISCONNECT, violation
+//!      |                    v                    v                       v
+//!      +---- lost ---- (any state)             Ended <-------------------+
+//! ```
 
 mod authentication;
 mod config;
@@ -29,7 +38,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::mqtt::packet::{Ack, Credentials, Decoded, Packet, PacketId, PacketType};
+use crate::mqtt::packet::{Ack, Credentials, Decoded, Packet, PacketId, PacketType, SubAck};
 use crate::mqtt::property::Properties;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
@@ -48,15 +57,15 @@ pub use receive::Received;
 use receive::Receiver;
 use reports::Reports;
 use server_limits::ServerLimits;
-use subscriptions::Subscriptions;
+use subscriptions::SubscriptionList;
 use topic_aliases::TopicAliases;
 
-/// Where the network connection is in its life.
+/// The state of the network connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     /// There is none.
     Offline,
-    /// CONNECT is sent, CONNACK is awaited.
+    /// CONNECT is sent; CONNACK is awaited.
     Connecting,
     /// CONNACK came with success.
     Online,
@@ -80,7 +89,7 @@ pub struct Session {
     keep_alive: KeepAlive,
     outbox: Outbox,
     exchanges: Exchanges,
-    subscriptions: Subscriptions,
+    subscriptions: SubscriptionList,
     receiver: Receiver,
     reports: Reports,
 }
@@ -97,7 +106,7 @@ impl Session {
             keep_alive: KeepAlive::default(),
             outbox: Outbox::new(config.sending.whole_packets),
             exchanges: Exchanges::default(),
-            subscriptions: Subscriptions::default(),
+            subscriptions: SubscriptionList::default(),
             receiver: Receiver::new(&config),
             reports: Reports::default(),
             config,
@@ -125,7 +134,7 @@ impl Session {
         self.authenticator.withhold(withheld)
     }
 
-    /// The network connection is gone; what is unfinished waits for the next one.
+    /// The network connection is lost; unfinished exchanges wait for the next one.
     pub fn lost(&mut self) {
         self.state = State::Offline;
         self.outbox.clear();
@@ -169,7 +178,7 @@ impl Session {
         violation
     }
 
-    /// A run of acknowledgements of success, which almost all answers are: no packet is made of
+    /// Reads acknowledgements of success, which almost all answers are, without making a packet of
     /// each.
     fn acknowledgements(&mut self) -> Result<Option<Event>, Violation> {
         if !matches!(self.state, State::Online | State::Closing) || self.config.reports.trace {
@@ -212,54 +221,69 @@ impl Session {
 
     fn handle(&mut self, packet: Packet, now: Instant) -> Result<Option<Event>, Violation> {
         self.note("received", &packet);
-        match (self.state, packet) {
-            (State::Connecting, Packet::ConnAck(connack)) => {
-                self.authenticator.end(&connack)?;
-                self.check_session(&connack)?;
-                Ok(Some(self.connected(connack, now)))
-            }
-            (State::Connecting, Packet::Auth(auth)) => {
-                let answer = self.authenticator.answer(&auth)?;
-                self.send(&Packet::Auth(answer));
-                Ok(None)
-            }
-            (State::Connecting, other) => Err(Violation::Unexpected(other.packet_type().name())),
-            // It could not be acknowledged any more, so the server will send it again.
-            (State::Closing, Packet::Publish(_)) => Ok(None),
-            (_, Packet::Publish(publish)) => self.published(publish),
-            (_, Packet::PubAck(ack)) => {
+        if self.state == State::Connecting {
+            return self.handle_connecting(packet, now);
+        }
+        match packet {
+            // It cannot be acknowledged any more, so the server will send it again.
+            Packet::Publish(_) if self.state == State::Closing => Ok(None),
+            Packet::Publish(publish) => self.published(publish),
+            Packet::PubAck(ack) => {
                 let ended = self.exchanges.puback(ack.packet_id)?;
                 Ok(self.acknowledged(ended, ack.code, &ack.properties))
             }
-            (_, Packet::PubRec(ack)) => self.received(&ack),
-            (_, Packet::PubComp(ack)) => {
+            Packet::PubRec(ack) => self.received(&ack),
+            Packet::PubComp(ack) => {
                 // The server has had the message since its PUBREC: "identifier not found" is no
                 // failure.
                 let ended = self.exchanges.pubcomp(ack.packet_id)?;
                 Ok(self.acknowledged(ended, ReasonCode::SUCCESS, &Properties::default()))
             }
-            (_, Packet::PubRel(ack)) => {
+            Packet::PubRel(ack) => {
                 self.pubrel(ack.packet_id);
                 Ok(None)
             }
-            (_, Packet::SubAck(suback)) => {
-                let awaited = self.exchanges.suback(suback.packet_id, suback.codes.len())?;
-                if let Some(code) = suback.codes.iter().find(|code| !code.is_of_suback()) {
-                    return Err(Violation::SubAckCode(*code));
-                }
-                Ok(awaited.then(|| Event::Subscribed(suback)))
+            Packet::SubAck(suback) => self.subscribed(suback),
+            Packet::UnsubAck(unsuback) => {
+                let awaited = self.exchanges.unsuback(unsuback.packet_id);
+                Ok(awaited.then(|| Event::Unsubscribed(unsuback)))
             }
-            (_, Packet::UnsubAck(unsuback)) => Ok(self
-                .exchanges
-                .unsuback(unsuback.packet_id)
-                .then(|| Event::Unsubscribed(unsuback))),
-            (_, Packet::PingResp) => Ok(self.keep_alive.pong().then_some(Event::Pong)),
-            (_, Packet::Disconnect(disconnect)) if self.config.version.has_properties() => {
+            Packet::PingResp => Ok(self.keep_alive.pong().then_some(Event::Pong)),
+            Packet::Disconnect(disconnect) if self.config.version.has_properties() => {
                 self.state = State::Ended;
                 Ok(Some(Event::Disconnected(Box::new(disconnect))))
             }
-            (_, other) => Err(Violation::Unexpected(other.packet_type().name())),
+            other => Err(Violation::Unexpected(other.packet_type().name())),
         }
+    }
+
+    /// A packet before CONNACK, or CONNACK itself.
+    fn handle_connecting(
+        &mut self,
+        packet: Packet,
+        now: Instant,
+    ) -> Result<Option<Event>, Violation> {
+        match packet {
+            Packet::ConnAck(connack) => {
+                self.authenticator.end(&connack)?;
+                self.check_session(&connack)?;
+                Ok(Some(self.connected(connack, now)))
+            }
+            Packet::Auth(auth) => {
+                let answer = self.authenticator.answer(&auth)?;
+                self.send(&Packet::Auth(answer));
+                Ok(None)
+            }
+            other => Err(Violation::Unexpected(other.packet_type().name())),
+        }
+    }
+
+    fn subscribed(&mut self, suback: SubAck) -> Result<Option<Event>, Violation> {
+        let awaited = self.exchanges.suback(suback.packet_id, suback.codes.len())?;
+        if let Some(code) = suback.codes.iter().find(|code| !code.is_of_suback()) {
+            return Err(Violation::SubAckCode(*code));
+        }
+        Ok(awaited.then(|| Event::Subscribed(suback)))
     }
 
     /// The caller is done with every message up to this number: sends the acknowledgements that
@@ -283,7 +307,7 @@ impl Session {
         Ok(None)
     }
 
-    /// A message of ours came to its end, if there is one: that makes room for others.
+    /// A message of ours is finished, if `token` is there: that makes room for others.
     fn acknowledged(
         &mut self,
         token: Option<u64>,
@@ -331,8 +355,8 @@ impl Session {
         self.keep_alive.hold(held, now);
     }
 
-    /// The next piece of what must be sent; call until `None`. Pieces may be joined or cut
-    /// anywhere; each is one packet where the configuration asks for that.
+    /// The next bytes to send; call until `None`. They may be joined or cut anywhere; each piece is
+    /// one packet where [`SendOptions::whole_packets`] asks for that.
     pub fn outgoing(&mut self, now: Instant) -> Option<Bytes> {
         let piece = self.outbox.take().or_else(|| {
             self.resend();

@@ -1,15 +1,17 @@
-//! What waits to be sent: small packets gathered in one buffer, large payloads as they are.
+//! Bytes that wait to be sent: small packets collected in one buffer, large payloads where they
+//! lie.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 
-/// Payloads of up to this size are copied behind their header; larger ones are sent from where they
-/// lie.
+/// Payloads of up to this size are copied after their header; larger ones are sent from where they
+/// lie. Below it the copy costs less than a piece of its own.
 pub const LONGEST_COPIED: usize = 16 * 1024 - 1;
 
-/// Above this many waiting bytes nothing more is published, until they were taken.
+/// Above this many waiting bytes nothing more is published until they are taken. It is several
+/// writes' worth, so that a transport that is ready never waits for us.
 const ROOM: usize = 256 * 1024;
 
 /// Above this many bytes of waiting acknowledgements nothing more should be read from the server,
@@ -36,8 +38,8 @@ pub struct Outbox {
     waiting: usize,
     /// Each piece is one packet.
     whole_packets: bool,
-    /// What is still to come of a streamed payload, in bytes from its beginning; nothing else may
-    /// be sent before.
+    /// The part of a streamed payload that is still to come, in bytes from its beginning; nothing
+    /// else may be sent before.
     stream: Range<usize>,
 }
 

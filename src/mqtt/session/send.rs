@@ -92,19 +92,19 @@ impl Session {
         self.begin(SentMessage::streamed(publish, length, token))
     }
 
-    /// Whether the server of this connection has got only part of a streamed payload from us.
+    /// Whether only part of a streamed payload was given for this connection.
     pub fn is_streaming(&self) -> bool {
         self.state == State::Online && self.outbox.is_streaming()
     }
 
-    /// Which part of the streamed payload may be given now, in bytes from its beginning.
+    /// The part of the streamed payload that may be given now, in bytes from its beginning.
     pub fn stream_wants(&self) -> Range<usize> {
         if self.state == State::Online { self.outbox.stream_wants() } else { 0..0 }
     }
 
-    /// Takes what [`Session::stream_wants`] of a block that begins `at` this byte of the streamed
-    /// payload. A block that was read for a connection before this one is of use only where it lies
-    /// as wanted.
+    /// Takes the part that [`Session::stream_wants`] of a block, which begins `at` this byte of the
+    /// streamed payload. A block that was read for an earlier connection is used only as far as it
+    /// covers that part.
     pub fn stream(&mut self, at: usize, block: &Bytes) {
         if self.state == State::Online {
             self.outbox.stream(at, block);
@@ -238,7 +238,7 @@ impl Session {
     }
 
     /// Sends DISCONNECT. Nothing is sent after it `[MQTT-3.14.4-1]`, but with a `code` of success
-    /// the session goes on reading: acknowledgements complete what is in flight, and a DISCONNECT
+    /// the session continues to read: acknowledgements complete what is in flight, and a DISCONNECT
     /// with a reason is an event; messages are dropped, the server will send them again. With an
     /// error the session has ended.
     pub fn disconnect(&mut self, code: ReasonCode) {
@@ -267,7 +267,7 @@ impl Session {
         }
         self.note("sending", packet);
         packet.encode(self.config.version, self.outbox.buffer()).expect(
-            "packets of our own making fit: the command line checks the lengths of what the user gave",
+            "our own packets fit: the command line checks the lengths of the user's values",
         );
     }
 

@@ -6,9 +6,9 @@ use crate::mqtt::topic::TopicFilter;
 
 /// What each SUBSCRIBE asked for, without the filters that were unsubscribed since.
 #[derive(Debug, Default)]
-pub struct Subscriptions(Vec<(Vec<Subscription>, Properties)>);
+pub struct SubscriptionList(Vec<(Vec<Subscription>, Properties)>);
 
-impl Subscriptions {
+impl SubscriptionList {
     /// A SUBSCRIBE is sent.
     pub fn add(&mut self, subscriptions: Vec<Subscription>, properties: Properties) {
         self.0.push((subscriptions, properties));
@@ -42,7 +42,7 @@ mod tests {
     fn an_unsubscribed_filter_is_left_out() {
         let filter = |text: &'static str| TopicFilter::new(text).unwrap();
         let subscription = |text| Subscription::new(filter(text), QoS::AtMostOnce);
-        let mut subscriptions = Subscriptions::default();
+        let mut subscriptions = SubscriptionList::default();
         subscriptions.add(vec![subscription("a"), subscription("b")], Properties::default());
         subscriptions.add(vec![subscription("a")], Properties::default());
         subscriptions.remove(&[filter("a"), filter("c")]);

@@ -1,5 +1,4 @@
-//! Several addresses of one name, raced (RFC 8305): the first that connects wins. It must never
-//! know names.
+//! Several addresses of one name, raced (RFC 8305): the first that connects wins.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -96,7 +95,7 @@ impl Race {
         }
     }
 
-    /// As far as it goes without waiting; none while nobody has won and somebody still can.
+    /// As far as it goes without waiting; none while no address has won and one still can.
     pub fn advance(&mut self) -> Option<Outcome> {
         loop {
             if let Some(winner) = self.winner() {
@@ -201,7 +200,7 @@ mod tests {
         assert!(!error.timed_out());
     }
 
-    /// A listener whose queue is full, so that nobody who connects is answered. Everything returned
+    /// A listener whose queue is full, so that no connection is answered. Everything returned
     /// must live.
     fn deaf() -> (Socket, Vec<Socket>, SocketAddr) {
         let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();

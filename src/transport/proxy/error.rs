@@ -1,5 +1,4 @@
-//! Every way in which a proxy does not lead on, as data and as one line. It must never hold a
-//! password.
+//! Every way in which a proxy does not connect us to the server, as data and as one line.
 
 use std::io;
 
@@ -9,7 +8,7 @@ use crate::transport::text::io_words;
 use crate::transport::tls::TlsError;
 use crate::websocket::upgrade::UpgradeError;
 
-/// Why a proxy does not lead on.
+/// Why a proxy does not connect us to the server.
 #[derive(Debug)]
 pub enum ProxyError {
     /// The proxy itself was not reached.

@@ -1,5 +1,4 @@
-//! CONNECT: an HTTP proxy asked for a tunnel (RFC 9110 §9.3.6). It must never see what the tunnel
-//! carries.
+//! CONNECT: an HTTP proxy asked for a tunnel (RFC 9110 §9.3.6).
 
 use std::io::{self, Read, Write};
 

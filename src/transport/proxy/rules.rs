@@ -1,12 +1,12 @@
-//! Which proxy leads to which server, and which servers need none: `NO_PROXY` as curl understands
-//! it. It must never read the environment itself.
+//! Which proxy is used for which server, and which servers need none: `NO_PROXY` as curl
+//! understands it.
 
 use std::net::IpAddr;
 
 use super::Proxy;
 use crate::transport::endpoint::{Endpoint, Scheme};
 
-/// The proxies, and who needs none.
+/// The proxies, and which servers need none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Proxies {
     /// Towards `ws://` servers.

@@ -1,5 +1,4 @@
-//! SOCKS 5 as a client speaks it (RFC 1928), with user name and password (RFC 1929). It must never
-//! see what follows.
+//! SOCKS 5 as a client speaks it (RFC 1928), with user name and password (RFC 1929).
 
 use std::fmt;
 use std::io::{Read, Write};

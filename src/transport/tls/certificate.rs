@@ -211,9 +211,9 @@ fn printed(name: &Name) -> String {
     }
 }
 
-/// Whose certificate it is, who vouches for it, and for how long.
+/// The subject of a certificate, its issuer, its validity and its fingerprint.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CertificateFacts {
+pub struct CertificateInfo {
     /// Whom it is of.
     pub subject: String,
     /// Who signed it, as it says itself.
@@ -226,7 +226,7 @@ pub struct CertificateFacts {
     pub fingerprint: Fingerprint,
 }
 
-impl CertificateFacts {
+impl CertificateInfo {
     /// Reads a certificate in DER; none if it cannot be read.
     pub fn read(der: &[u8]) -> Option<Self> {
         let certificate = Certificate::read(der)?;
@@ -240,7 +240,7 @@ impl CertificateFacts {
     }
 }
 
-impl fmt::Display for CertificateFacts {
+impl fmt::Display for CertificateInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { subject, issuer, not_before, not_after, fingerprint } = self;
         let (from, until) = (Date(*not_before), Date(*not_after));

@@ -11,7 +11,7 @@ use super::certificate::{Certificate, Date, Fingerprint, anchor_rsa_bits};
 /// What is wrong with a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CertificateFault {
-    /// No trusted authority has signed it; who has, if that is known.
+    /// No trusted authority has signed it; the name of the one that has, if it is known.
     UnknownIssuer(Option<String>),
     /// It is its own authority, and not trusted; whose it is.
     SelfSigned(String),

@@ -7,7 +7,7 @@ use rustls::{AlertDescription, InvalidMessage, PeerIncompatible};
 use super::certificate_error::CertificateFault;
 use super::identity::Asked;
 
-/// Why TLS failed; the server is to blame, or its certificate, or whoever stands between.
+/// Why TLS failed: by the server, its certificate, or something on the way.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TlsError {
     /// The host can be no TLS server name.
@@ -18,7 +18,7 @@ pub enum TlsError {
     NotTls(Plain),
     /// The server wants to see a certificate of ours.
     ClientCertificateRequired,
-    /// The server asked for a certificate of ours, got none, and hung up without a word.
+    /// The server asked for a certificate of ours, got none, and closed the connection without an alert.
     ClientCertificateMissed,
     /// The server does not like our certificate.
     ClientCertificateRefused(AlertDescription),
@@ -26,7 +26,7 @@ pub enum TlsError {
     Alert(AlertDescription),
     /// No version, cipher or group in common.
     Incompatible(PeerIncompatible),
-    /// The server hung up during the handshake.
+    /// The server closed the connection during the handshake.
     Closed,
     /// A message of more than 64 KiB, which only a chain of certificates can be.
     HandshakeTooLong,

@@ -22,7 +22,7 @@ use rustls::{ClientConfig, ClientConnection, SupportedProtocolVersion};
 /// What a server says when it ends the handshake.
 pub use rustls::AlertDescription as Alert;
 
-pub use certificate::{CertificateFacts, Fingerprint};
+pub use certificate::{CertificateInfo, Fingerprint};
 pub use certificate_error::CertificateFault;
 pub use error::{Plain, TlsError};
 pub use identity::{Asked, Identity};

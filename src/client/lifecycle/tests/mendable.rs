@@ -167,7 +167,7 @@ fn packet() -> Unacknowledged {
 
 #[test]
 fn of_what_is_over() {
-    let cut = Error::MessageTorn { topic: "t".to_owned(), written: 1, length: 2 };
+    let cut = Error::MessageCut { topic: "t".to_owned(), written: 1, length: 2 };
     let unanswered = Error::Unanswered { what: String::new(), after: Duration::ZERO };
     check([
         (cut, false),

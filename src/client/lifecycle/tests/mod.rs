@@ -13,10 +13,14 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::client::VersionChoice;
 use crate::mqtt::packet::{ConnAck, Disconnect};
 use crate::mqtt::property::Properties;
+use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
+use crate::mqtt::version::Version;
 use crate::transport::dial::{Attempt as DialAttempt, DialError};
+use crate::transport::endpoint::Endpoint;
 use crate::websocket::WebSocketError;
 use crate::websocket::upgrade::{HttpResponse, UpgradeError};
 

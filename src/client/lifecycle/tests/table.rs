@@ -41,7 +41,9 @@ fn worlds() -> Vec<World> {
         closing(),
         closed(),
     ];
-    worlds.iter_mut().for_each(|world| world.outputs.clear());
+    for world in &mut worlds {
+        world.outputs.clear();
+    }
     worlds
 }
 
@@ -50,9 +52,10 @@ fn row(input: impl Fn() -> Input) -> Vec<String> {
     let said = |mut world: World| {
         let outputs = world.tell(input());
         let state = world.state();
-        match outputs.is_empty() {
-            true => state.to_owned(),
-            false => format!("{state}: {}", outputs.join(", ")),
+        if outputs.is_empty() {
+            state.to_owned()
+        } else {
+            format!("{state}: {}", outputs.join(", "))
         }
     };
     worlds().into_iter().map(said).collect()
@@ -185,7 +188,11 @@ fn time_that_is_up() {
             "Dialling: drop, trace: no CONNACK to MQTT 5 within 4 s; trying MQTT 3.1.1, credentials, \
              dial ws://a/mqtt 3.1.1 mqtt",
         ),
-        ("ReplacingSession", 12_000, "Dialling: drop, forget true, expire"),
+        (
+            "ReplacingSession",
+            12_000,
+            "Closed: drop, forget true, drop, forget false, fail: no CONNACK within 12 s",
+        ),
         ("Closing", 1_000, "Closed: drop, closed"),
     ];
     for (mut world, state) in worlds().into_iter().zip(STATES) {

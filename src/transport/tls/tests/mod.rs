@@ -215,9 +215,9 @@ fn a_trusted_server_is_spoken_to_by_name_and_by_address() {
         let identity = authority.identity(&["localhost", "127.0.0.1"], |_| ());
         let mut client =
             connected(host, echo(server_config(identity)), &authority.trusted()).unwrap();
-        let facts = client.transport.facts();
-        let tls = facts.tls.as_ref().unwrap();
-        assert_eq!((tls.version.as_str(), facts.subprotocol.as_deref()), ("TLSv1.3", Some("mqtt")));
+        let info = client.transport.info();
+        let tls = info.tls.as_ref().unwrap();
+        assert_eq!((tls.version.as_str(), info.subprotocol.as_deref()), ("TLSv1.3", Some("mqtt")));
         assert!(tls.cipher.starts_with("TLS_"), "{}", tls.cipher);
         for size in [1, 200_000, 3] {
             exchange(&mut client, size);
@@ -239,7 +239,7 @@ fn tls_1_2_is_spoken_too() {
         .with_single_cert(vec![identity.0], identity.1)
         .unwrap();
     let mut client = connected("localhost", echo(config), &authority.trusted()).unwrap();
-    assert_eq!(client.transport.facts().tls.as_ref().unwrap().version, "TLSv1.2");
+    assert_eq!(client.transport.info().tls.as_ref().unwrap().version, "TLSv1.2");
     exchange(&mut client, 100_000);
 }
 
