@@ -1,5 +1,5 @@
-//! Proxies: which one is used for a server, and the conversation with it until bytes flow. No password
-//! gets into an error or a debug print.
+//! Proxies: which one is used for a server, and the conversation with it until bytes flow. No
+//! password gets into an error or a debug print.
 
 mod error;
 mod http;

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use bytes::{Buf, BytesMut};
 use socket2::Socket;
 
-/// A reusable buffer: filled by the owner of the reading side, emptied by [`Wire`], then filled again.
+/// A reusable buffer: filled by the reader of the socket, emptied by [`Wire`], then filled again.
 pub struct Chunk {
     buffer: Box<[u8]>,
     start: usize,

@@ -166,14 +166,7 @@ impl fmt::Display for Told<'_> {
                 fmt_names(f, expected, presented)
             }
             CertificateFault::NoNames { expected, common_name } => {
-                write!(
-                    f,
-                    "certificate not valid for {expected}: it holds no name (no subjectAltName"
-                )?;
-                match common_name {
-                    Some(name) => write!(f, ", only the common name {name})"),
-                    None => f.write_str(")"),
-                }
+                fmt_no_names(f, expected, common_name.as_deref())
             }
             CertificateFault::CaAsServer => {
                 write!(f, "{peer} uses a certificate authority's certificate as its own")
@@ -188,20 +181,11 @@ impl fmt::Display for Told<'_> {
             CertificateFault::WeakKey { bits, authority } => {
                 write!(f, "{} has an RSA key of {bits} bits", Whose(authority.as_deref()))
             }
-            CertificateFault::BadSignature { namesake: None } => {
-                f.write_str("certificate has a bad signature")
+            CertificateFault::BadSignature { namesake } => {
+                fmt_bad_signature(f, namesake.as_deref())
             }
-            CertificateFault::BadSignature { namesake: Some(name) } => {
-                write!(
-                    f,
-                    "certificate signed by another authority of the name {name} than the trusted one"
-                )
-            }
-            CertificateFault::WeakSignature { algorithm: None } => {
-                f.write_str("certificate is signed with an algorithm that is not accepted")
-            }
-            CertificateFault::WeakSignature { algorithm: Some(algorithm) } => {
-                write!(f, "certificate is signed with {algorithm}, which is not accepted")
+            CertificateFault::WeakSignature { algorithm } => {
+                fmt_weak_signature(f, algorithm.as_deref())
             }
             CertificateFault::WrongPurpose => f.write_str("certificate was not made for servers"),
             CertificateFault::Revoked => f.write_str("certificate revoked"),
@@ -240,6 +224,37 @@ fn fmt_time(
     match on {
         Some(time) => write!(f, "{} {dated} {}", Whose(authority), Date(time)),
         None => write!(f, "{} {undated}", Whose(authority)),
+    }
+}
+
+fn fmt_no_names(
+    f: &mut fmt::Formatter<'_>,
+    expected: &str,
+    common_name: Option<&str>,
+) -> fmt::Result {
+    write!(f, "certificate not valid for {expected}: it holds no name (no subjectAltName")?;
+    match common_name {
+        Some(name) => write!(f, ", only the common name {name})"),
+        None => f.write_str(")"),
+    }
+}
+
+fn fmt_bad_signature(f: &mut fmt::Formatter<'_>, namesake: Option<&str>) -> fmt::Result {
+    match namesake {
+        None => f.write_str("certificate has a bad signature"),
+        Some(name) => write!(
+            f,
+            "certificate signed by another authority of the name {name} than the trusted one"
+        ),
+    }
+}
+
+fn fmt_weak_signature(f: &mut fmt::Formatter<'_>, algorithm: Option<&str>) -> fmt::Result {
+    match algorithm {
+        None => f.write_str("certificate is signed with an algorithm that is not accepted"),
+        Some(algorithm) => {
+            write!(f, "certificate is signed with {algorithm}, which is not accepted")
+        }
     }
 }
 

@@ -18,7 +18,8 @@ pub enum TlsError {
     NotTls(Plain),
     /// The server wants to see a certificate of ours.
     ClientCertificateRequired,
-    /// The server asked for a certificate of ours, got none, and closed the connection without an alert.
+    /// The server asked for a certificate of ours, got none, and closed the connection without an
+    /// alert.
     ClientCertificateMissed,
     /// The server does not like our certificate.
     ClientCertificateRefused(AlertDescription),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::super::text::io_words;
 
@@ -105,26 +105,18 @@ impl fmt::Display for TlsSetupError {
                     path.display()
                 )
             }
-            Self::Encrypted(path) => write!(f, "private key {} is encrypted", path.display()),
+            Self::Encrypted(path) => fmt_key(f, path, "is encrypted"),
             Self::EncryptedTheOldWay(path) => {
-                write!(f, "private key {} is encrypted the way of old OpenSSL", path.display())
+                fmt_key(f, path, "is encrypted the way of old OpenSSL")
             }
             Self::WrongPassword(path) => {
                 write!(f, "the password does not decrypt private key {}", path.display())
             }
             Self::UnsupportedEncryption(path) => {
-                write!(
-                    f,
-                    "private key {} is encrypted in a way that is not supported",
-                    path.display()
-                )
+                fmt_key(f, path, "is encrypted in a way that is not supported")
             }
             Self::UnsupportedKey(path) => {
-                write!(
-                    f,
-                    "private key {} is damaged or of a kind that is not supported",
-                    path.display()
-                )
+                fmt_key(f, path, "is damaged or of a kind that is not supported")
             }
             Self::ForeignKey { key, certificate } => write!(
                 f,
@@ -138,6 +130,11 @@ impl fmt::Display for TlsSetupError {
             Self::Config(error) => write!(f, "cannot set up TLS: {error}"),
         }
     }
+}
+
+/// What is wrong with a private key.
+fn fmt_key(f: &mut fmt::Formatter<'_>, path: &Path, words: &str) -> fmt::Result {
+    write!(f, "private key {} {words}", path.display())
 }
 
 impl std::error::Error for TlsSetupError {}

@@ -66,7 +66,8 @@ impl Refusal {
             ""
         };
         format!(
-            "HTTP/1.1 {status}\r\n{hint}Connection: close\r\nContent-Type: text/plain; charset=utf-8\r\n\
+            "HTTP/1.1 {status}\r\n{hint}Connection: close\r\n\
+             Content-Type: text/plain; charset=utf-8\r\n\
              Content-Length: {}\r\n\r\n{sentence}\n",
             sentence.len() + 1
         )
@@ -87,9 +88,9 @@ mod tests {
     }
 
     const GOOD: &str = "GET /mqtt HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
-            Connection: Upgrade\r\n\
-                        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
-                        Sec-WebSocket-Protocol: mqtt\r\n\r\n";
+        Connection: Upgrade\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
+        Sec-WebSocket-Protocol: mqtt\r\n\r\n";
 
     #[test]
     fn a_good_request_is_accepted() {
