@@ -40,7 +40,7 @@ The broker refused CONNECT, or disconnected us with an error.
 .TP
 \fB7\fR
 The broker refused a SUBSCRIBE, an UNSUBSCRIBE or a PUBLISH, or says that it does not take it; also when only some were
-refused.
+refused, and when it ended three connections in a row at the same message.
 .TP
 \fB8\fR
 The connection was lost.
@@ -52,8 +52,8 @@ The broker broke a protocol (WebSocket or MQTT).
 Timed out: \fB\-\-connect\-timeout\fR (the line names the step), \fB\-W\fR, a SUBSCRIBE or a request without an
 answer, or no ping was answered.
 .TP
-\fB130\fR, \fB143\fR
-Interrupted by SIGINT or SIGTERM before what was asked was done.
+\fB129\fR, \fB130\fR, \fB143\fR
+Interrupted by SIGHUP, SIGINT or SIGTERM before what was asked was done.
 ";
 
 const ENVIRONMENT: &str = r".SH ENVIRONMENT
@@ -80,7 +80,8 @@ Where the secrets of TLS connections are added to, without \fB\-\-tls\-keylog\fR
 
 const PROMISES: &str = r".SH DELIVERY
 \fBpub\fR exits with 0 only when every message was handed over as its QoS demands: written, and the connection
-closed in order (0), answered by PUBACK (1) or by PUBCOMP (2).
+closed in order (0), answered by PUBACK (1) or by PUBCOMP (2). At QoS 0 nobody acknowledges: a server that resets the
+connection may have lost, unnoticed, what only the send buffer of the kernel held.
 .PP
 \fBsub\fR acknowledges a QoS 1 or 2 message only after it was written to stdout and flushed: what was not printed
 stays with the broker, for the next run with the same \fB\-i\fR and \fB\-c\fR. When \fB\-W\fR is over, so is the
@@ -89,7 +90,11 @@ command that \fB\-\-exec\fR runs: it gets SIGTERM, and SIGKILL after three secon
 A lost connection is made again, after delays that double and are jittered; each loss and each recovery is a line on
 stderr. QoS 1 and 2 messages that were not acknowledged are sent again in their order, and subscriptions are renewed
 when the broker has lost them. \fB\-\-no\-reconnect\fR turns this off. A first connection that fails is an error at
-once, unless \fB\-\-wait\fR says for how long to try.
+once, unless \fB\-\-wait\fR says for how long to try: then at least twice a second, and once more at the very end.
+What no other try can mend (a certificate, a refusal) is an error at once.
+.PP
+After its DISCONNECT a command listens as long as the server goes on, for a second after it last did something and for
+\fB\-\-connect\-timeout\fR at the most: a DISCONNECT with a reason still counts.
 .PP
 \fBpub \-q 2\fR stays exactly once through lost connections: its session outlives the connection while it runs, and is
 ended when it is done, or when it has to give up and the broker can be reached once more within a second. If the broker
@@ -110,7 +115,7 @@ never followed by another. When something else ends the command in the middle, t
 .PP
 Control and bidirectional characters are escaped when stdout is a terminal, never in a pipe.
 .PP
-SIGINT and SIGTERM end the connection with a DISCONNECT, so that a will is not published; a second one ends the
+SIGHUP (unless it was ignored from the start, as by nohup), SIGINT and SIGTERM end the connection with a DISCONNECT, so that a will is not published; a second one ends the
 program at once. A server that reads nothing any more is not waited for then, nor when \fB\-W\fR has passed; and in any
 case it counts as lost after one and a half keep alives, or after 20 seconds.
 .PP

@@ -48,7 +48,7 @@ pub enum Event {
     /// The connection was lost, and is there again.
     Reconnected,
     /// The connection has ended as [`Client::close`] asked; an error says what was lost.
-    Closed(Result<(), Error>),
+    Closed(Result<(), Box<Error>>),
     /// Something happened in the session.
     Mqtt(session::Event),
     /// The block of input that was asked for; `None` at its end.

@@ -85,7 +85,7 @@ fn await_closed(
 ) -> Result<(), Error> {
     loop {
         match client.next(None) {
-            Ok(Event::Closed(result)) => return result,
+            Ok(Event::Closed(result)) => return result.map_err(|error| *error),
             Ok(Event::Mqtt(event)) => each(client, event),
             // The output and the input are done with, and a signal has shortened the wait. An error
             // that comes now was found before the end began.

@@ -52,8 +52,8 @@ acknowledged, and the exit code is 1 in the end.
 With \fB\-\-reply\fR what a command writes to stdout (up to 16 MiB) is published to the response topic of its message,
 with the same correlation data and QoS, and the message is acknowledged after that. Without it stdout is ours.
 .PP
-Each command leads a process group of its own. SIGINT and SIGTERM are passed on to it; what has not ended after three
-seconds is killed.
+Each command leads a process group of its own. SIGHUP, SIGINT and SIGTERM are passed on to it; what has not ended after
+three seconds is killed.
 .PP
 .nf
 mqttws sub \-t jobs \-q 1 \-c \-i worker \-\-exec 'convert \- \-resize 50% png:out/$MQTT_MID.png' \-\-jobs 4

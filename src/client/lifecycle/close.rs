@@ -232,7 +232,9 @@ impl Lifecycle {
     /// The caller hears how it ended.
     pub(super) fn finish(&mut self, outcome: Option<Error>) {
         self.outputs.push_back(Output::Drop);
-        self.outputs.push_back(Output::Event(Event::Closed(outcome.map_or(Ok(()), Err))));
+        self.outputs.push_back(Output::Event(Event::Closed(
+            outcome.map_or(Ok(()), |error| Err(Box::new(error))),
+        )));
         self.state = State::Closed;
     }
 
