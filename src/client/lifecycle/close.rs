@@ -56,15 +56,23 @@ pub struct Closing {
     stage: Stage,
     then: Then,
     patience: Patience,
-    /// When the other side did something the last time.
+    /// When the other side did something the last time, and its longest pause since all was said.
     progress: Instant,
+    longest_pause: Duration,
     /// What was lost, so far.
     outcome: Option<Error>,
 }
 
 impl Closing {
     fn new(then: Then, outcome: Option<Error>, patience: Patience, now: Instant) -> Self {
-        Self { stage: Stage::Sending(now), then, patience, progress: now, outcome }
+        Self {
+            stage: Stage::Sending(now),
+            then,
+            patience,
+            progress: now,
+            longest_pause: Duration::ZERO,
+            outcome,
+        }
     }
 
     /// A connection that the caller ends.
@@ -98,6 +106,10 @@ impl Closing {
 
     /// The other side did something.
     pub(super) fn progress(&mut self, now: Instant) {
+        if !self.is_sending() {
+            let pause = now.saturating_duration_since(self.progress);
+            self.longest_pause = self.longest_pause.max(pause);
+        }
         self.progress = now;
     }
 
@@ -138,7 +150,12 @@ impl Closing {
             (Stage::Sending(since), Patience::Hasty) => {
                 Some((self.progress + QUIET_IN_HASTE).min(since + WHOLE_IN_HASTE))
             }
-            (Stage::Listening(until), Patience::Usual) => Some(until.min(self.progress + QUIET)),
+            (Stage::Listening(until), Patience::Usual) => {
+                // A server that has paused before, and then went on, may pause for longer: it is
+                // busy with what we have sent.
+                let quiet = QUIET.max(self.longest_pause * 2);
+                Some(until.min(self.progress + quiet))
+            }
             (Stage::Listening(until), Patience::Hasty) => {
                 Some(until.min(self.progress + QUIET_IN_HASTE))
             }

@@ -38,10 +38,14 @@ fn in_haste_it_is_left_after_a_quarter() {
 fn a_side_that_goes_on_is_listened_to() {
     let mut world = listening();
     for _ in 0..10 {
-        world.after(900).tell(Input::Received);
+        world.after(400).tell(Input::Received);
         assert_eq!(world.state(), "Closing");
     }
     assert_eq!(world.late().0, Duration::from_secs(1));
+    // One that has paused for long before it went on may do so again.
+    let mut world = listening();
+    world.after(900).tell(Input::Received);
+    assert_eq!(world.late().0, Duration::from_millis(1_800));
 }
 
 #[test]
