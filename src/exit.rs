@@ -32,9 +32,31 @@ pub enum Exit {
     /// Timed out.
     TimedOut,
     /// Ended by this signal before what was asked was done.
-    Signal(i32),
+    Signal(Signal),
     /// The exit code of the command that `serve` ran.
     Command(u8),
+}
+
+/// The signals that end the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGHUP: the terminal is gone.
+    Hangup,
+    /// SIGINT: the user interrupts us.
+    Interrupt,
+    /// SIGTERM, and any other.
+    Terminate,
+}
+
+impl From<i32> for Signal {
+    /// From the number of the system.
+    fn from(number: i32) -> Self {
+        match number {
+            1 => Self::Hangup,
+            2 => Self::Interrupt,
+            _ => Self::Terminate,
+        }
+    }
 }
 
 impl From<Exit> for u8 {
@@ -51,7 +73,9 @@ impl From<Exit> for u8 {
             Exit::Lost => 8,
             Exit::Protocol => 9,
             Exit::TimedOut => 27,
-            Exit::Signal(signal) => u8::try_from(128 + signal).unwrap_or(u8::MAX),
+            Exit::Signal(Signal::Hangup) => 129,
+            Exit::Signal(Signal::Interrupt) => 130,
+            Exit::Signal(Signal::Terminate) => 143,
             Exit::Command(code) => code,
         }
     }
@@ -85,10 +109,18 @@ impl std::error::Error for Usage {}
 impl Exit {
     /// The code for an error.
     pub fn of(error: &anyhow::Error) -> Self {
-        exit(error)
+        for cause in error.chain() {
+            if let Some(error) = cause.downcast_ref::<client::Error>() {
+                return client_exit(error);
+            }
+            if cause.is::<Usage>() {
+                return Self::Usage;
+            }
+        }
+        Self::Local
     }
 
-    /// The higher, the more it says about a run in which several things happened.
+    /// The order of precedence, the only one.
     fn rank(self) -> u8 {
         match self {
             Self::Done => 0,
@@ -96,31 +128,23 @@ impl Exit {
             Self::TimedOut => 2,
             Self::Lost => 3,
             Self::Denied => 4,
-            Self::Unreached | Self::Tls | Self::Upgrade | Self::Refused | Self::Protocol => 5,
-            Self::Usage | Self::Command(_) => 6,
-            // The user or the system wants to see what they did.
-            Self::Signal(_) => 7,
+            Self::Signal(_) => 5,
+            // These end a run before anything else can happen.
+            Self::Usage
+            | Self::Unreached
+            | Self::Tls
+            | Self::Upgrade
+            | Self::Refused
+            | Self::Protocol
+            | Self::Command(_) => 6,
         }
     }
 }
 
-/// The code of a run in which both happened: the one precedence. A message that the broker does not
-/// take says more than a lost connection, that more than a missed deadline, and a local failure
-/// that did not end the run says least.
-pub fn worse(a: Exit, b: Exit) -> Exit {
-    if b.rank() > a.rank() { b } else { a }
-}
-
-fn exit(error: &anyhow::Error) -> Exit {
-    for cause in error.chain() {
-        if let Some(error) = cause.downcast_ref::<client::Error>() {
-            return client_exit(error);
-        }
-        if cause.is::<Usage>() {
-            return Exit::Usage;
-        }
-    }
-    Exit::Local
+/// The exit of a run in which both happened: the one that says more about what the user has to do.
+/// A message that was refused stays refused, whatever else happened; of equals the first counts.
+pub fn worse(one: Exit, other: Exit) -> Exit {
+    if other.rank() > one.rank() { other } else { one }
 }
 
 fn client_exit(error: &client::Error) -> Exit {
@@ -142,7 +166,7 @@ fn client_exit(error: &client::Error) -> Exit {
         Error::Redirected { .. } => Exit::Upgrade,
         Error::NotMqtt(_) | Error::Violation(_) => Exit::Protocol,
         Error::Repeated { .. } => Exit::Denied,
-        Error::Interrupted(signal) => Exit::Signal(*signal),
+        Error::Interrupted(signal) => Exit::Signal((*signal).into()),
     }
 }
 
@@ -171,6 +195,20 @@ mod tests {
     use crate::transport::Phase;
 
     #[test]
+    fn the_worse_of_two_is_told() {
+        let signal = Exit::Signal(Signal::Interrupt);
+        let order =
+            [Exit::Done, Exit::Local, Exit::TimedOut, Exit::Lost, Exit::Denied, signal, Exit::Tls];
+        for (at, less) in order.into_iter().enumerate() {
+            assert_eq!(worse(less, less), less);
+            for more in &order[at + 1..] {
+                assert_eq!((worse(less, *more), worse(*more, less)), (*more, *more));
+            }
+        }
+        assert_eq!(worse(Exit::Refused, Exit::Protocol), Exit::Refused);
+    }
+
+    #[test]
     fn codes_are_those_of_the_man_page() {
         let after = std::time::Duration::from_millis(500);
         let step = Step::Transport(Phase::Upgrade);
@@ -180,19 +218,11 @@ mod tests {
             format!("{error:#}"),
             "connecting to ws://localhost/mqtt: no WebSocket upgrade within 0.5 s"
         );
-        assert_eq!(u8::from(exit(&error)), 27);
-        assert_eq!(u8::from(exit(&anyhow::anyhow!("a file"))), 1);
-        assert_eq!(u8::from(exit(&Usage::new("x").into())), 2);
-        assert_eq!(u8::from(Exit::Signal(15)), 143);
-    }
-
-    #[test]
-    fn the_worse_of_two_codes_counts() {
-        let order =
-            [Exit::Done, Exit::Local, Exit::TimedOut, Exit::Lost, Exit::Denied, Exit::Signal(2)];
-        for pair in order.windows(2) {
-            assert_eq!(worse(pair[0], pair[1]), pair[1]);
-            assert_eq!(worse(pair[1], pair[0]), pair[1]);
+        assert_eq!(u8::from(Exit::of(&error)), 27);
+        assert_eq!(u8::from(Exit::of(&anyhow::anyhow!("a file"))), 1);
+        assert_eq!(u8::from(Exit::of(&Usage::new("x").into())), 2);
+        for (number, code) in [(1, 129), (2, 130), (15, 143)] {
+            assert_eq!(u8::from(Exit::Signal(number.into())), code);
         }
     }
 }

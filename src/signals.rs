@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::low_level::{exit, pipe};
 
@@ -130,39 +130,42 @@ fn came(signal: &AtomicUsize) -> Option<i32> {
     i32::try_from(signal.load(Ordering::SeqCst)).ok().filter(|signal| *signal > 0)
 }
 
-/// Every signal from now on, one after the other, in the order in which they come as far as that
-/// is known.
+/// Every signal from now on, and SIGCHLD: for a program that waits for a command of its own, which
+/// decides itself what a signal means.
 #[derive(Debug)]
-pub struct Stream {
+pub struct Watch {
+    /// Gets a byte for each signal, after its flag was set.
     reader: UnixStream,
     flags: Vec<(i32, Arc<AtomicBool>)>,
 }
 
-impl Stream {
-    /// Begins to listen.
-    pub fn new() -> io::Result<Self> {
-        let (writer, reader) = UnixStream::pair()?;
-        writer.set_nonblocking(true)?;
+impl Watch {
+    /// Begins to watch.
+    pub fn begin() -> io::Result<Self> {
+        let (reader, writer) = UnixStream::pair()?;
         let mut flags = Vec::new();
         for (signal, _) in listened() {
-            let flag = Arc::new(AtomicBool::new(false));
+            // Actions run in the order of their registration: first the flag, then the byte.
+            let flag = Arc::default();
             flag::register(signal, Arc::clone(&flag))?;
             pipe::register(signal, writer.try_clone()?)?;
             flags.push((signal, flag));
         }
+        pipe::register(SIGCHLD, writer)?;
         Ok(Self { reader, flags })
     }
 
-    /// Waits for signals for ever, and calls `each` with them.
-    pub fn forever(mut self, mut each: impl FnMut(i32)) {
-        loop {
-            for (signal, flag) in &self.flags {
-                if flag.swap(false, Ordering::SeqCst) {
-                    each(*signal);
-                }
-            }
-            // A signal that interrupts the read has raised its flag.
-            let _ = self.reader.read(&mut [0]);
+    /// A signal that has come, once.
+    pub fn take(&self) -> Option<i32> {
+        let came = self.flags.iter().find(|(_, flag)| flag.swap(false, Ordering::SeqCst));
+        came.map(|(signal, _)| *signal)
+    }
+
+    /// Waits for a signal or for the end of a command. It may also return for nothing.
+    pub fn wait(&mut self) -> io::Result<()> {
+        match self.reader.read(&mut [0; 64]) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            result => result.map(drop),
         }
     }
 }

@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::Log;
+use super::LogLine;
 use super::frames::Frames;
 use super::handshake::is_impatience;
 use super::limits::{BATCH, LINGER, MESSAGE_BYTES, READ_BYTES};
-use super::link::{Link, Outbox};
-use super::listener::Event;
+use super::listener::RouterEvent;
 use super::router::packet_weight;
+use super::shared_connection::{SharedConnection, Unwritten};
 use crate::mqtt::packet::{Decoder, Malformed, Packet};
 use crate::websocket::frame::{NORMAL, PROTOCOL_ERROR};
 use crate::websocket::reader::Reader;
@@ -27,17 +27,17 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
     /// The router's mailbox.
-    pub mailbox: &'a SyncSender<Event>,
+    pub mailbox: &'a SyncSender<RouterEvent>,
     /// The largest packet that is accepted, in bytes.
     pub max_packet: usize,
     /// Where debug lines go.
-    pub log: Option<&'a Log>,
+    pub log: Option<&'a LogLine>,
 }
 
 /// What was read and decoded, on its way to the router.
 struct Inlet<'a> {
-    link: &'a Link,
-    mailbox: &'a SyncSender<Event>,
+    connection: &'a SharedConnection,
+    mailbox: &'a SyncSender<RouterEvent>,
     packets: Vec<Packet>,
     weight: usize,
     /// When the router last heard from us.
@@ -45,30 +45,34 @@ struct Inlet<'a> {
 }
 
 impl Inlet<'_> {
-    /// Hands the decoded packets over, and waits if the router is behind.
+    /// Hands the decoded packets over, and waits if the router has too much to do.
     fn post(&mut self) {
         if self.packets.is_empty() && self.posted.elapsed() < SIGN_OF_LIFE {
             return;
         }
         let packets = std::mem::take(&mut self.packets);
         let weight = std::mem::take(&mut self.weight);
-        self.link.admit(weight);
+        self.connection.admit(weight);
         // It fails only when the router is gone, and then this connection is being ended.
-        let _ = self.mailbox.send(Event::Packets { connection: self.link.id, packets, weight });
+        let _ = self.mailbox.send(RouterEvent::Packets {
+            connection: self.connection.id,
+            packets,
+            weight,
+        });
         self.posted = Instant::now();
     }
 
     /// Hands over that the client does not speak MQTT, after what it said before.
     fn malformed(&mut self, error: Malformed) {
         self.post();
-        let _ = self.mailbox.send(Event::Malformed { connection: self.link.id, error });
+        let _ = self.mailbox.send(RouterEvent::Malformed { connection: self.connection.id, error });
     }
 }
 
 /// Reads until the connection ends. `leftover` is what came after the head of the HTTP request.
-pub fn read(link: &Link, context: Context<'_>, leftover: &[u8]) {
+pub fn read(connection: &SharedConnection, context: Context<'_>, leftover: &[u8]) {
     let mut inlet = Inlet {
-        link,
+        connection,
         mailbox: context.mailbox,
         packets: Vec::new(),
         weight: 0,
@@ -76,15 +80,15 @@ pub fn read(link: &Link, context: Context<'_>, leftover: &[u8]) {
     };
     let close = read_frames(&mut inlet, context, leftover);
     inlet.post();
-    link.end(close);
+    connection.end(close);
     // It fails only when the router is gone, and then nobody needs to know.
-    let _ = context.mailbox.send(Event::Lost(link.id));
-    drain(link);
+    let _ = context.mailbox.send(RouterEvent::Lost(connection.id));
+    drain(connection);
 }
 
 /// Reads frames until the WebSocket ends, and says with which code it should be closed.
 fn read_frames(inlet: &mut Inlet<'_>, context: Context<'_>, leftover: &[u8]) -> Option<u16> {
-    let mut decoder = Some(Decoder::new(inlet.link.version(), context.max_packet));
+    let mut decoder = Some(Decoder::new(inlet.connection.version(), context.max_packet));
     let mut reader = Reader::new(Role::Server, context.max_packet + MESSAGE_BYTES, false);
     if let Some(close) = read_arrived(leftover, &mut reader, &mut decoder, inlet, context) {
         return Some(close);
@@ -93,7 +97,7 @@ fn read_frames(inlet: &mut Inlet<'_>, context: Context<'_>, leftover: &[u8]) -> 
     loop {
         // Before we wait, the router has what was decoded.
         inlet.post();
-        let count = match (&inlet.link.socket).read(&mut buffer) {
+        let count = match (&inlet.connection.socket).read(&mut buffer) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Ok(0) | Err(_) => return None,
             Ok(count) => count,
@@ -133,7 +137,7 @@ fn read_arrived(
             None => {}
         }
         if !answers.is_empty() {
-            inlet.link.post_frame(&answers);
+            inlet.connection.post_frame(&answers);
         }
     }
 }
@@ -144,7 +148,7 @@ fn end_code(error: WebSocketError, inlet: &mut Inlet<'_>) -> u16 {
         let bytes = |count| usize::try_from(count).unwrap_or(usize::MAX);
         inlet.malformed(Malformed::PacketTooLarge { size: bytes(size), maximum: bytes(limit) });
         // The router ends the connection, with a DISCONNECT if that is possible.
-        drain(inlet.link);
+        drain(inlet.connection);
     }
     match error {
         // The answer to a Close goes after what was posted, as the writer's last word.
@@ -165,9 +169,9 @@ fn decode(
         match decoder.next() {
             Ok(Some(packet)) => {
                 if let Packet::Connect(connect) = &packet {
-                    inlet.link.set_version(connect.version);
+                    inlet.connection.set_version(connect.version);
                 }
-                context.tell(|| format!("{} sent {}", inlet.link.address, packet.describe()));
+                context.tell(|| format!("{} sent {}", inlet.connection.address, packet.describe()));
                 inlet.weight += packet_weight(&packet);
                 inlet.packets.push(packet);
                 if inlet.packets.len() >= BATCH {
@@ -185,13 +189,13 @@ fn decode(
 
 /// Reads and forgets until the other side closes or the writer cuts the socket: closing a socket
 /// with unread bytes would destroy what we sent last.
-fn drain(link: &Link) {
+fn drain(connection: &SharedConnection) {
     let mut waste = [0; 4096];
-    while matches!((&link.socket).read(&mut waste), Ok(1..)) {}
+    while matches!((&connection.socket).read(&mut waste), Ok(1..)) {}
 }
 
 /// A socket that waits for a slow client as long as the connection is wanted, but not much longer.
-struct Patient<'a>(&'a Link);
+struct Patient<'a>(&'a SharedConnection);
 
 impl Write for Patient<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -213,14 +217,14 @@ impl Write for Patient<'_> {
 }
 
 /// Writes what the router posts until the connection ends, then closes the socket.
-pub fn write(link: &Link, context: Context<'_>) {
-    let mut frames = Frames::new(Patient(link));
-    let mut outbox = Outbox::default();
+pub fn write(connection: &SharedConnection, context: Context<'_>) {
+    let mut frames = Frames::new(Patient(connection));
+    let mut unwritten = Unwritten::default();
     loop {
-        link.take(&mut outbox);
-        let ending = outbox.ending.take();
-        if write_outbox(link, context, &mut outbox, &mut frames).is_err() {
-            link.end(None);
+        connection.take(&mut unwritten);
+        let ending = unwritten.ending.take();
+        if write_all(connection, context, &mut unwritten, &mut frames).is_err() {
+            connection.end(None);
             break;
         }
         if let Some(ending) = ending {
@@ -229,38 +233,38 @@ pub fn write(link: &Link, context: Context<'_>) {
                 // Nothing can be done for a client that is gone.
                 let _ = frames.flush();
             }
-            let _ = link.socket.shutdown(Shutdown::Write);
-            link.wait_for_reader();
+            let _ = connection.socket.shutdown(Shutdown::Write);
+            connection.wait_for_reader();
             break;
         }
     }
-    link.cut();
+    connection.cut();
 }
 
-/// Writes one harvest of the outbox and empties it.
-fn write_outbox(
-    link: &Link,
+/// Writes everything that is to be written and empties it.
+fn write_all(
+    connection: &SharedConnection,
     context: Context<'_>,
-    outbox: &mut Outbox,
+    unwritten: &mut Unwritten,
     frames: &mut Frames<Patient<'_>>,
 ) -> io::Result<()> {
-    let mut weight = outbox.frames.len();
+    let mut weight = unwritten.frames.len();
     if weight > 0 {
-        frames.control(&outbox.frames);
-        outbox.frames.clear();
+        frames.control(&unwritten.frames);
+        unwritten.frames.clear();
     }
-    let version = link.version();
-    for packet in outbox.packets.drain(..) {
-        context.tell(|| format!("{} is sent {}", link.address, packet.describe()));
+    let version = connection.version();
+    for packet in unwritten.packets.drain(..) {
+        context.tell(|| format!("{} is sent {}", connection.address, packet.describe()));
         frames.packet(&packet, version)?;
         weight += packet_weight(&packet);
-        // So that those who wait for us see us move.
+        // Publishers that wait for this client go on as it takes what it is sent.
         if weight >= READ_BYTES {
-            context.wrote(link, std::mem::take(&mut weight));
+            context.wrote(connection, std::mem::take(&mut weight));
         }
     }
     frames.flush()?;
-    context.wrote(link, weight);
+    context.wrote(connection, weight);
     Ok(())
 }
 
@@ -272,9 +276,9 @@ impl Context<'_> {
     }
 
     /// So much was written: the router is told if it waits for that.
-    fn wrote(&self, link: &Link, weight: usize) {
-        if weight > 0 && link.wrote(weight) {
-            let _ = self.mailbox.send(Event::Relieved(link.id));
+    fn wrote(&self, connection: &SharedConnection, weight: usize) {
+        if weight > 0 && connection.wrote(weight) {
+            let _ = self.mailbox.send(RouterEvent::Relieved(connection.id));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Every number that bounds the broker, in one place. It knows no behaviour.
+//! Every number that bounds the broker, in one place.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ const MIB: usize = 1024 * KIB;
 
 /// How long a new connection may take for its HTTP request, and again for its CONNECT.
 pub const PATIENCE: Duration = Duration::from_secs(10);
-/// How long we wait for the other side's Close frame, and for a write to a client that we are
-/// leaving.
+/// How long we wait for the other side's Close frame, and for a write to a client that we
+/// disconnect.
 pub const LINGER: Duration = Duration::from_secs(1);
 /// How long a publisher is held back for one slow subscriber, before that one loses messages.
 pub const HOLD_BACK: Duration = Duration::from_secs(1);

@@ -1,5 +1,4 @@
-//! The broker's threads: one accepts, one routes, two serve each connection. It understands no
-//! packet.
+//! The broker's threads: one accepts connections, one routes, and two serve each connection.
 
 use std::collections::HashMap;
 use std::io;
@@ -14,9 +13,9 @@ use std::time::{Duration, Instant};
 use super::connection::{self, Context};
 use super::handshake;
 use super::limits::{CONNECTIONS, LINGER};
-use super::link::Link;
-use super::router::{ConnectionId, End, Parcel, Router};
-use super::{Log, Options};
+use super::router::{ConnectionId, EndReason, Outgoing, Router};
+use super::shared_connection::SharedConnection;
+use super::{BrokerOptions, LogLine};
 use crate::mqtt::packet::{Malformed, Packet};
 use crate::websocket::frame::{GOING_AWAY, NORMAL, PROTOCOL_ERROR};
 
@@ -27,16 +26,16 @@ const WRITE_PATIENCE: Duration = Duration::from_millis(200);
 
 /// What reaches the router.
 #[derive(Debug)]
-pub enum Event {
+pub enum RouterEvent {
     /// A WebSocket is open.
-    Opened(Arc<Link>),
+    Opened(Arc<SharedConnection>),
     /// Packets came in. None at all: a part of one did.
     Packets {
         /// From where.
         connection: ConnectionId,
         /// In order.
         packets: Vec<Packet>,
-        /// What they weigh.
+        /// How much memory they count for, in bytes.
         weight: usize,
     },
     /// What came in was not MQTT.
@@ -55,22 +54,22 @@ pub enum Event {
 }
 
 /// What all threads share.
-pub struct Shared {
-    mailbox: SyncSender<Event>,
+pub struct BrokerShared {
+    mailbox: SyncSender<RouterEvent>,
     path: String,
     max_packet: usize,
-    log: Option<Log>,
+    log: Option<LogLine>,
     /// Every connection that has a thread.
-    live: Mutex<HashMap<ConnectionId, Arc<Link>>>,
+    live: Mutex<HashMap<ConnectionId, Arc<SharedConnection>>>,
     /// One of them is gone.
     gone: Condvar,
     stopping: AtomicBool,
 }
 
-impl Shared {
+impl BrokerShared {
     /// For a broker with these options, whose router reads the other end of the mailbox.
-    pub fn new(options: Options, mailbox: SyncSender<Event>) -> Self {
-        let Options { path, max_packet, log, .. } = options;
+    pub fn new(options: BrokerOptions, mailbox: SyncSender<RouterEvent>) -> Self {
+        let BrokerOptions { path, max_packet, log, .. } = options;
         Self {
             mailbox,
             path,
@@ -86,7 +85,7 @@ impl Shared {
     pub fn stop(&self, address: SocketAddr) -> bool {
         self.stopping.store(true, SeqCst);
         // It fails only when the router is gone already.
-        let _ = self.mailbox.send(Event::Stop);
+        let _ = self.mailbox.send(RouterEvent::Stop);
         TcpStream::connect_timeout(&reachable(address), LINGER / 4).is_ok()
     }
 
@@ -97,20 +96,20 @@ impl Shared {
 
     /// Waits until all connections are gone, and cuts those that take too long.
     pub fn finish(&self) {
-        let links: Vec<_> = self.live().values().cloned().collect();
-        for link in links {
-            link.end(Some(GOING_AWAY));
+        let connections: Vec<_> = self.live().values().cloned().collect();
+        for connection in connections {
+            connection.end(Some(GOING_AWAY));
         }
         for patience in [LINGER + LINGER / 4, LINGER / 4] {
             let live = self.gone.wait_timeout_while(self.live(), patience, |live| !live.is_empty());
             let (live, _) = live.unwrap_or_else(PoisonError::into_inner);
-            for link in live.values() {
-                link.cut();
+            for connection in live.values() {
+                connection.cut();
             }
         }
     }
 
-    fn live(&self) -> MutexGuard<'_, HashMap<ConnectionId, Arc<Link>>> {
+    fn live(&self) -> MutexGuard<'_, HashMap<ConnectionId, Arc<SharedConnection>>> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -136,7 +135,7 @@ pub fn reachable(address: SocketAddr) -> SocketAddr {
 }
 
 /// Accepts connections until the broker stops.
-pub fn listen(listener: &TcpListener, shared: &Arc<Shared>) {
+pub fn listen(listener: &TcpListener, shared: &Arc<BrokerShared>) {
     for id in 0.. {
         let accepted = listener.accept();
         if shared.stopping.load(SeqCst) {
@@ -159,110 +158,114 @@ fn begin(
     id: ConnectionId,
     socket: TcpStream,
     address: SocketAddr,
-    shared: &Arc<Shared>,
+    shared: &Arc<BrokerShared>,
 ) -> io::Result<()> {
     if shared.live().len() >= CONNECTIONS {
         return handshake::refuse_busy(&socket);
     }
     socket.set_nodelay(true)?;
-    let guard =
-        Guard { link: Arc::new(Link::new(id, address, socket)), shared: Arc::clone(shared) };
-    shared.live().insert(id, Arc::clone(&guard.link));
-    thread::Builder::new().name(format!("reader {id}")).spawn(move || guard.serve())?;
+    let live = LiveConnection {
+        connection: Arc::new(SharedConnection::new(id, address, socket)),
+        shared: Arc::clone(shared),
+    };
+    shared.live().insert(id, Arc::clone(&live.connection));
+    thread::Builder::new().name(format!("reader {id}")).spawn(move || live.serve())?;
     Ok(())
 }
 
-/// A connection in the list of live ones, for as long as it has a thread.
-struct Guard {
-    link: Arc<Link>,
-    shared: Arc<Shared>,
+/// A connection in the list of live ones; it is taken out when its thread has ended.
+struct LiveConnection {
+    connection: Arc<SharedConnection>,
+    shared: Arc<BrokerShared>,
 }
 
-impl Guard {
+impl LiveConnection {
     /// The life of a connection.
     fn serve(&self) {
-        let (link, shared) = (&self.link, &self.shared);
-        match handshake::accept(&link.socket, &shared.path) {
+        let (connection, shared) = (&self.connection, &self.shared);
+        match handshake::accept(&connection.socket, &shared.path) {
             Ok(Ok(leftover)) => {
                 if let Err(error) = self.exchange(&leftover) {
-                    shared.tell(&format!("{}: {error}", link.address));
+                    shared.tell(&format!("{}: {error}", connection.address));
                 }
             }
-            Ok(Err(sentence)) => shared.tell(&format!("{} was refused: {sentence}", link.address)),
+            Ok(Err(sentence)) => {
+                shared.tell(&format!("{} was refused: {sentence}", connection.address));
+            }
             Err(error) => {
-                shared.tell(&format!("{} did not ask for anything: {error}", link.address));
+                shared.tell(&format!("{} did not ask for anything: {error}", connection.address));
             }
         }
     }
 
     /// Reads here and writes in a second thread, until both have ended.
     fn exchange(&self, leftover: &[u8]) -> io::Result<()> {
-        let (link, shared) = (&self.link, &self.shared);
-        link.socket.set_read_timeout(None)?;
-        link.socket.set_write_timeout(Some(WRITE_PATIENCE))?;
-        shared.tell(&format!("{} is connected", link.address));
+        let (connection, shared) = (&self.connection, &self.shared);
+        connection.socket.set_read_timeout(None)?;
+        connection.socket.set_write_timeout(Some(WRITE_PATIENCE))?;
+        shared.tell(&format!("{} is connected", connection.address));
         thread::scope(|scope| {
-            let writer = thread::Builder::new().name(format!("writer {}", link.id));
-            writer.spawn_scoped(scope, || connection::write(link, shared.context()))?;
+            let writer = thread::Builder::new().name(format!("writer {}", connection.id));
+            writer.spawn_scoped(scope, || connection::write(connection, shared.context()))?;
             // Whatever happens to the reader, the writer must not wait for ever.
-            let _leave = Leave(self);
+            let _on_end = OnReaderEnd(self);
             // It fails only when the router is gone: then `finish` ends this connection.
-            let _ = shared.mailbox.send(Event::Opened(Arc::clone(link)));
-            connection::read(link, shared.context(), leftover);
-            shared.tell(&format!("{} is gone", link.address));
+            let _ = shared.mailbox.send(RouterEvent::Opened(Arc::clone(connection)));
+            connection::read(connection, shared.context(), leftover);
+            shared.tell(&format!("{} is gone", connection.address));
             Ok(())
         })
     }
 }
 
-impl Drop for Guard {
+impl Drop for LiveConnection {
     fn drop(&mut self) {
-        self.link.cut();
-        self.shared.live().remove(&self.link.id);
+        self.connection.cut();
+        self.shared.live().remove(&self.connection.id);
         self.shared.gone.notify_all();
     }
 }
 
-/// The reader leaves, in whatever way: the router learns of it, and the writer ends.
-struct Leave<'a>(&'a Guard);
+/// However the reader ends, even by a panic: the router is told, and the writer ends.
+struct OnReaderEnd<'a>(&'a LiveConnection);
 
-impl Drop for Leave<'_> {
+impl Drop for OnReaderEnd<'_> {
     fn drop(&mut self) {
-        let Guard { link, shared } = self.0;
-        link.end(None);
-        let _ = shared.mailbox.send(Event::Lost(link.id));
-        link.reader_gone();
+        let LiveConnection { connection, shared } = self.0;
+        connection.end(None);
+        let _ = shared.mailbox.send(RouterEvent::Lost(connection.id));
+        connection.reader_gone();
     }
 }
 
 /// The router's thread.
-pub struct Hub {
+pub struct RouterThread {
     /// The core.
     pub router: Router,
     /// What reaches it.
-    pub inbox: Receiver<Event>,
-    /// Who is connected.
-    pub links: HashMap<ConnectionId, Arc<Link>>,
+    pub inbox: Receiver<RouterEvent>,
+    /// All open connections.
+    pub connections: HashMap<ConnectionId, Arc<SharedConnection>>,
     /// What all threads share.
-    pub shared: Arc<Shared>,
+    pub shared: Arc<BrokerShared>,
 }
 
-impl Hub {
+impl RouterThread {
     /// Routes until the broker stops.
     pub fn run(mut self) {
         let mut events = Vec::new();
         let mut routed = Vec::new();
         while self.wait(&mut events) {
             events.extend(self.inbox.try_iter().take(BURST));
-            let stop = events.iter().any(|event| matches!(event, Event::Stop));
+            let stop = events.iter().any(|event| matches!(event, RouterEvent::Stop));
             for event in events.drain(..) {
                 self.route(event, &mut routed);
             }
             self.router.tick(Instant::now());
             self.hand_over();
             for (id, weight) in routed.drain(..) {
-                if let Some(link) = self.links.get(&id) {
-                    link.routed(weight);
+                if let Some(connection) = self.connections.get(&id) {
+                    connection.routed(weight);
                 }
             }
             if stop {
@@ -273,7 +276,7 @@ impl Hub {
 
     /// Waits for the next event or the router's deadline. False when there will be no event any
     /// more.
-    fn wait(&self, events: &mut Vec<Event>) -> bool {
+    fn wait(&self, events: &mut Vec<RouterEvent>) -> bool {
         let event = match self.router.deadline() {
             Some(at) => self.inbox.recv_timeout(at.saturating_duration_since(Instant::now())),
             None => self.inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
@@ -284,14 +287,16 @@ impl Hub {
     }
 
     /// Gives one event to the router. A panic there, a bug of ours, costs one connection.
-    fn route(&mut self, event: Event, routed: &mut Vec<(ConnectionId, usize)>) {
+    fn route(&mut self, event: RouterEvent, routed: &mut Vec<(ConnectionId, usize)>) {
         let connection = match &event {
-            Event::Packets { connection, weight, .. } => {
+            RouterEvent::Packets { connection, weight, .. } => {
                 routed.push((*connection, *weight));
                 Some(*connection)
             }
-            Event::Malformed { connection, .. } | Event::Lost(connection) => Some(*connection),
-            Event::Opened(_) | Event::Relieved(_) | Event::Stop => None,
+            RouterEvent::Malformed { connection, .. } | RouterEvent::Lost(connection) => {
+                Some(*connection)
+            }
+            RouterEvent::Opened(_) | RouterEvent::Relieved(_) | RouterEvent::Stop => None,
         };
         let outcome = catch_unwind(AssertUnwindSafe(|| self.route_unguarded(event)));
         if let (Err(_), Some(id)) = (outcome, connection) {
@@ -299,60 +304,67 @@ impl Hub {
         }
     }
 
-    fn route_unguarded(&mut self, event: Event) {
+    fn route_unguarded(&mut self, event: RouterEvent) {
         let now = Instant::now();
         match event {
-            Event::Opened(link) => {
-                self.router.open(link.id, Arc::clone(&link.gauge), now);
-                self.links.insert(link.id, link);
+            RouterEvent::Opened(connection) => {
+                self.router.open(connection.id, Arc::clone(&connection.backlog), now);
+                self.connections.insert(connection.id, connection);
             }
-            Event::Packets { connection, packets, .. } => {
+            RouterEvent::Packets { connection, packets, .. } => {
                 self.router.heard(connection, now);
                 for packet in packets {
                     self.router.receive(connection, packet, now);
                 }
             }
-            Event::Malformed { connection, error } => {
+            RouterEvent::Malformed { connection, error } => {
                 self.router.malformed(connection, &error, now);
             }
-            Event::Lost(connection) => {
+            RouterEvent::Lost(connection) => {
                 self.router.lost(connection, now);
-                self.links.remove(&connection);
+                self.connections.remove(&connection);
             }
-            Event::Relieved(connection) => self.router.relieved(connection, now),
-            Event::Stop => self.router.stop(now),
+            RouterEvent::Relieved(connection) => self.router.relieved(connection, now),
+            RouterEvent::Stop => self.router.stop(now),
         }
     }
 
     /// Gives every connection what the router has for it.
     fn hand_over(&mut self) {
-        let Self { router, links, shared, .. } = self;
-        router.drain(|mut parcel| deliver(&mut parcel, links));
+        let Self { router, connections, shared, .. } = self;
+        router.drain(|mut outgoing| deliver(&mut outgoing, connections));
         for note in router.notes() {
             shared.tell(&note);
         }
     }
 }
 
-fn deliver(parcel: &mut Parcel<'_>, links: &HashMap<ConnectionId, Arc<Link>>) {
-    let Some(link) = links.get(&parcel.connection) else { return parcel.packets.clear() };
-    if !parcel.packets.is_empty() {
-        link.post(parcel.packets);
+fn deliver(
+    outgoing: &mut Outgoing<'_>,
+    connections: &HashMap<ConnectionId, Arc<SharedConnection>>,
+) {
+    let Some(connection) = connections.get(&outgoing.connection) else {
+        return outgoing.packets.clear();
+    };
+    if !outgoing.packets.is_empty() {
+        connection.post(outgoing.packets);
     }
-    if let Some(subscriber) = parcel.hold_back_for.and_then(|id| links.get(&id)) {
-        link.hold_back_for(subscriber);
+    if let Some(subscriber) = outgoing.hold_back_for.and_then(|id| connections.get(&id)) {
+        connection.hold_back_for(subscriber);
     }
-    if let Some(end) = parcel.end {
-        link.end(close_code(end));
+    if let Some(end) = outgoing.end {
+        connection.end(close_code(end));
     }
 }
 
 /// The Close frame that follows the last packet.
-fn close_code(end: End) -> Option<u16> {
+fn close_code(end: EndReason) -> Option<u16> {
     match end {
-        End::Lost => None,
-        End::Done | End::Refused | End::Silent | End::TakenOver => Some(NORMAL),
-        End::Misbehaved => Some(PROTOCOL_ERROR),
-        End::Stopped => Some(GOING_AWAY),
+        EndReason::Lost => None,
+        EndReason::Done | EndReason::Refused | EndReason::Silent | EndReason::TakenOver => {
+            Some(NORMAL)
+        }
+        EndReason::Misbehaved => Some(PROTOCOL_ERROR),
+        EndReason::Stopped => Some(GOING_AWAY),
     }
 }

@@ -1,14 +1,14 @@
-//! Room 4: the local broker of `mqttws serve`. The router is pure; the listener does the I/O.
-//! It shares nothing with the client but the codec and the parsing of the HTTP upgrade.
+//! The local broker of `mqttws serve`. The router is pure; the listener and the threads of the
+//! connections do the I/O.
 
+pub mod child;
 mod connection;
 mod frames;
-pub mod guest;
 mod handshake;
 mod limits;
-mod link;
 mod listener;
 mod router;
+mod shared_connection;
 #[cfg(test)]
 mod tests;
 
@@ -18,14 +18,14 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
-use listener::{Hub, Shared};
+use listener::{BrokerShared, RouterThread};
 use router::Router;
 
 /// Takes debug lines, without a line end. It is called by many threads.
-pub type Log = Box<dyn Fn(&str) + Send + Sync>;
+pub type LogLine = Box<dyn Fn(&str) + Send + Sync>;
 
 /// How a broker is started.
-pub struct Options {
+pub struct BrokerOptions {
     /// Where it listens; port 0 takes any that is free.
     pub address: SocketAddr,
     /// The only path that is upgraded, for example `/mqtt`.
@@ -33,13 +33,13 @@ pub struct Options {
     /// The largest MQTT packet that it takes, in bytes.
     pub max_packet: usize,
     /// Where debug lines go: a line per packet, and what was refused or dropped.
-    pub log: Option<Log>,
+    pub log: Option<LogLine>,
 }
 
 /// A running broker: MQTT 3.1, 3.1.1 and 5 over WebSocket, everything in memory.
 pub struct Broker {
     address: SocketAddr,
-    shared: Arc<Shared>,
+    shared: Arc<BrokerShared>,
     router: Option<JoinHandle<()>>,
     listener: Option<JoinHandle<()>>,
 }
@@ -49,14 +49,20 @@ impl Broker {
     ///
     /// # Errors
     /// When the address cannot be bound or a thread cannot be started.
-    pub fn start(options: Options) -> io::Result<Self> {
+    pub fn start(options: BrokerOptions) -> io::Result<Self> {
         let socket = TcpListener::bind(options.address)?;
         let address = socket.local_addr()?;
         let (mailbox, inbox) = mpsc::sync_channel(limits::MAILBOX);
         let router = Router::new(u32::try_from(options.max_packet).unwrap_or(u32::MAX));
-        let shared = Arc::new(Shared::new(options, mailbox));
-        let hub = Hub { router, inbox, links: HashMap::new(), shared: Arc::clone(&shared) };
-        let router = thread::Builder::new().name("router".to_owned()).spawn(move || hub.run())?;
+        let shared = Arc::new(BrokerShared::new(options, mailbox));
+        let router_thread = RouterThread {
+            router,
+            inbox,
+            connections: HashMap::new(),
+            shared: Arc::clone(&shared),
+        };
+        let router =
+            thread::Builder::new().name("router".to_owned()).spawn(move || router_thread.run())?;
         let mut broker =
             Self { address, shared: Arc::clone(&shared), router: Some(router), listener: None };
         let listener = thread::Builder::new().name("listener".to_owned());

@@ -4,12 +4,14 @@ mod client;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
 use self::client::*;
+use super::Broker;
 use crate::mqtt::packet::{Disconnect, Packet};
 use crate::mqtt::property::Properties;
 use crate::mqtt::qos::QoS;
@@ -141,13 +143,11 @@ fn mqtt_5_clients_are_told_why() {
         client.expect_close(1002);
     }
     let mut last = Client::connected(&broker, Version::V5, "last");
-    let begin = Instant::now();
     let address = broker.address();
-    let stopped = std::thread::spawn(move || broker.stop());
+    let stopped = stop(broker);
     told(&mut last, ReasonCode::SERVER_SHUTTING_DOWN);
     last.expect_close(1001);
-    stopped.join().unwrap();
-    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+    wait_for(&stopped);
     assert!(TcpStream::connect(address).is_err());
 }
 
@@ -157,9 +157,22 @@ fn stopping_does_not_wait_for_clients_that_do_not_answer() {
     let _handshaking = dial(&broker);
     let _upgraded = Client::new(&broker, Version::V5);
     let _connected = Client::connected(&broker, Version::V5, "mute");
-    let begin = Instant::now();
-    broker.stop();
-    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+    wait_for(&stop(broker));
+}
+
+/// Stops the broker in a thread of its own; the receiver gets a message when that is done.
+fn stop(broker: Broker) -> Receiver<()> {
+    let (sender, stopped) = mpsc::channel();
+    std::thread::spawn(move || {
+        broker.stop();
+        let _ = sender.send(());
+    });
+    stopped
+}
+
+/// A broker that waits for a client waits for ever: the bound is for a very busy machine.
+fn wait_for(stopped: &Receiver<()>) {
+    stopped.recv_timeout(Duration::from_secs(60)).expect("the broker stops by itself");
 }
 
 #[test]
@@ -232,7 +245,7 @@ fn garbage_harms_nobody_else() {
 fn the_log_tells_what_happens() {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&lines);
-    let log: super::Log = Box::new(move |line| sink.lock().unwrap().push(line.to_owned()));
+    let log: super::LogLine = Box::new(move |line| sink.lock().unwrap().push(line.to_owned()));
     let broker = start_with(1000, Some(log));
     assert_eq!(broker.url(), format!("ws://127.0.0.1:{}/mqtt", broker.address().port()));
     let mut client = Client::connected(&broker, Version::V3_1_1, "id");

@@ -7,19 +7,20 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use clap::{ArgAction, Args};
 
-use super::mqtt::{Credentials, Packets, Persistence, Purpose, Session, SessionFlags};
-use super::network::Network;
+use super::mqtt::{ClientNeeds, CredentialFlags, MqttFlags, Packets, Persistence, SessionFlags};
+use super::network::NetworkFlags;
 use super::property::{GivenProperties, PropertyFlags};
 use super::source::mosquitto::NoEffect;
-use super::tls::Tls;
-use super::upgrade::Upgrade;
+use super::tls::TlsFlags;
+use super::upgrade::UpgradeFlags;
 use super::value;
 use crate::client::{self, Notice, Reconnect};
 use crate::exit::Usage;
 use crate::report::{self, Verbosity};
 use crate::transport::endpoint::{Endpoint, Scheme};
+use crate::transport::tls::TlsOptions;
 
-/// Where `serve` listens, and so where everything connects that was told nothing else.
+/// The address without any flag or variable: where `serve` listens.
 const DEFAULT_URL: &str = "ws://localhost:8080/mqtt";
 
 /// The port of [`DEFAULT_URL`].
@@ -30,22 +31,22 @@ const MAXIMUM_PACKET: usize = 256 * 1024 * 1024 + 64 * 1024;
 
 /// Where to connect, and how.
 #[derive(Debug, Args)]
-pub struct Connection {
+pub struct ConnectionFlags {
     /// The address.
     #[command(flatten)]
     address: Address,
 
     /// The way there.
     #[command(flatten)]
-    network: Network,
+    network: NetworkFlags,
 
     /// The upgrade.
     #[command(flatten)]
-    upgrade: Upgrade,
+    upgrade: UpgradeFlags,
 
     /// TLS.
     #[command(flatten)]
-    tls: Tls,
+    tls: TlsFlags,
 
     /// Time, and what to do when it fails.
     #[command(flatten)]
@@ -53,11 +54,11 @@ pub struct Connection {
 
     /// User name and password.
     #[command(flatten)]
-    credentials: Credentials,
+    credentials: CredentialFlags,
 
     /// The session.
     #[command(flatten)]
-    pub session: Session,
+    pub session: SessionFlags,
 
     /// Profiles and the log.
     #[command(flatten)]
@@ -93,6 +94,17 @@ struct Retry {
     reconnect_tries: Option<u32>,
 }
 
+impl Retry {
+    fn reconnect(&self) -> Reconnect {
+        Reconnect {
+            enabled: !self.no_reconnect,
+            shortest: self.reconnect_delay.0,
+            longest: self.reconnect_delay.1,
+            tries: self.reconnect_tries,
+        }
+    }
+}
+
 /// Profiles and the log.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
@@ -125,7 +137,7 @@ struct General {
 pub struct Conversation {
     /// Address and session.
     #[command(flatten)]
-    pub connection: Connection,
+    pub connection: ConnectionFlags,
 
     /// Which session.
     #[command(flatten)]
@@ -146,17 +158,17 @@ impl Conversation {
         self.properties.parsed()
     }
 
-    /// The options of a client for this purpose; `properties` are those that `-D` gives.
+    /// The options of a client with these needs; `properties` are those that `-D` gives.
     pub fn resolve(
         &self,
-        purpose: &Purpose,
+        needs: &ClientNeeds,
         properties: &GivenProperties,
     ) -> Result<(client::Options, Vec<String>)> {
-        self.connection.resolve_with(purpose, &self.persistence, properties)
+        self.connection.resolve_with(needs, &self.persistence, properties)
     }
 }
 
-impl Connection {
+impl ConnectionFlags {
     /// What is said on stderr beside results and errors.
     pub fn verbosity(&self) -> Verbosity {
         match self.general.debug {
@@ -203,13 +215,13 @@ impl Connection {
     }
 
     /// The options of a client whose session ends with it, and warnings to print.
-    pub fn resolve(&self, purpose: &Purpose) -> Result<(client::Options, Vec<String>)> {
-        self.resolve_with(purpose, &Persistence::default(), &GivenProperties::default())
+    pub fn resolve(&self, needs: &ClientNeeds) -> Result<(client::Options, Vec<String>)> {
+        self.resolve_with(needs, &Persistence::default(), &GivenProperties::default())
     }
 
     fn resolve_with(
         &self,
-        purpose: &Purpose,
+        needs: &ClientNeeds,
         persistence: &Persistence,
         properties: &GivenProperties,
     ) -> Result<(client::Options, Vec<String>)> {
@@ -218,17 +230,10 @@ impl Connection {
         let route = self.network.resolve(&endpoint, self.upgrade.follow)?;
         self.check_tls(&endpoint, route.proxies.need_tls())?;
         let (session, credentials) = (&self.session, &self.credentials);
-        let flags = SessionFlags { session, credentials, persistence, properties };
-        let packets = Packets {
-            maximum: self.upgrade.max_message_size.unwrap_or(MAXIMUM_PACKET),
-            whole: self.upgrade.frame_per_packet,
-            trace: self.general.debug > 0,
-        };
-        let (session, versions, version_choice) = flags.resolve(&endpoint, purpose, packets)?;
-        let mut warnings = Vec::new();
-        if tls.insecure && !self.general.quiet {
-            warnings.push("--insecure: the server's certificate is not verified".to_owned());
-        }
+        let flags = MqttFlags { session, credentials, persistence, properties };
+        let (session, versions, version_choice) =
+            flags.resolve(&endpoint, needs, self.packets())?;
+        let warnings = self.warnings(&tls);
         let options = client::Options {
             tls,
             route: Arc::new(route),
@@ -238,23 +243,31 @@ impl Connection {
             follow: self.upgrade.follow,
             connect_timeout: self.retry.connect_timeout,
             wait: self.retry.wait,
-            reconnect: Reconnect {
-                enabled: !self.retry.no_reconnect,
-                shortest: self.retry.reconnect_delay.0,
-                longest: self.retry.reconnect_delay.1,
-                tries: self.retry.reconnect_tries,
-            },
+            reconnect: self.retry.reconnect(),
             versions,
             version_choice,
             session,
             credentials: None,
-            brief: purpose.brief,
+            brief: needs.brief,
             warn: self.warn(),
             log: self.general.debug > 1,
             trace: Box::new(report::trace),
             endpoint,
         };
         Ok((options, warnings))
+    }
+
+    fn packets(&self) -> Packets {
+        Packets {
+            maximum: self.upgrade.max_message_size.unwrap_or(MAXIMUM_PACKET),
+            whole: self.upgrade.frame_per_packet,
+            trace: self.general.debug > 0,
+        }
+    }
+
+    fn warnings(&self, tls: &TlsOptions) -> Vec<String> {
+        let insecure = "--insecure: the server's certificate is not verified".to_owned();
+        if tls.insecure && !self.general.quiet { vec![insecure] } else { Vec::new() }
     }
 
     /// TLS flags that were typed need something that speaks TLS.

@@ -28,7 +28,7 @@ impl Form<'_> {
             (Some(format), _) => Template::parse(format, pretty, sanitise)
                 .map(Content::Template)
                 .map_err(|wrong| Usage::new(format!("-F: {wrong}"))),
-            (None, Some(parsed)) => Ok(Content::Record(record::Writer { parsed, pretty })),
+            (None, Some(parsed)) => Ok(Content::Record(record::RecordWriter { parsed, pretty })),
             (None, None) => Ok(Content::Payload { verbose, encoding }),
         }
     }

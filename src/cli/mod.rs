@@ -22,13 +22,13 @@ use clap::{ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, 
 
 use crate::command::Config;
 use crate::report::Misuse;
-use connection::Connection;
-use ping::Ping;
-use publish::Publish;
-use serve::Serve;
+use connection::ConnectionFlags;
+use ping::PingFlags;
+use publish::PublishFlags;
+use serve::ServeFlags;
 use source::print_config::{self, Origins};
 use source::{mosquitto, profile};
-use subscribe::Subscribe;
+use subscribe::SubscribeFlags;
 
 /// What the command line, the profiles and the environment ask for, and warnings to print before it
 /// is done.
@@ -108,11 +108,12 @@ impl Cli {
             Ok((cli, sources, matches))
         });
         let (mut cli, sources, emptied) = parsed.map_err(|error| {
-            let error = mosquitto::explained(error, &mut command);
+            let instead = mosquitto::instead(&error);
             let verb = command.get_subcommands().map(clap::Command::get_name);
-            let verb =
-                verb.into_iter().find(|name| arguments.get(1).is_some_and(|typed| typed == name));
-            Misuse::new(error, verb)
+            let verb = verb.into_iter().find(|name| {
+                *name != "help" && arguments.get(1).is_some_and(|typed| typed == name)
+            });
+            Misuse::new(error, verb, instead)
         })?;
         cli.settle(&command, &sources, origins)?;
         // Taking hundreds of flags apart takes as long as a tenth of what a short run does, and the
@@ -187,10 +188,10 @@ impl Sources {
 /// The command line of one verb: the flags of the others would be half of a short run's time.
 fn lean(verb: Option<&str>) -> clap::Command {
     let (name, augment): (_, fn(clap::Command) -> clap::Command) = match verb {
-        Some("pub") => ("pub", Publish::augment_args),
-        Some("sub") => ("sub", Subscribe::augment_args),
-        Some("ping") => ("ping", Ping::augment_args),
-        Some("serve") => ("serve", Serve::augment_args),
+        Some("pub") => ("pub", PublishFlags::augment_args),
+        Some("sub") => ("sub", SubscribeFlags::augment_args),
+        Some("ping") => ("ping", PingFlags::augment_args),
+        Some("serve") => ("serve", ServeFlags::augment_args),
         _ => return Cli::command(),
     };
     let root = clap::Command::new("mqttws")
@@ -205,21 +206,21 @@ fn lean(verb: Option<&str>) -> clap::Command {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Publish messages: one, a file, or a stream of lines or records.
-    Pub(Box<Publish>),
+    Pub(Box<PublishFlags>),
     /// Subscribe, and write the messages that come to stdout.
-    Sub(Box<Subscribe>),
+    Sub(Box<SubscribeFlags>),
     /// Measure how fast a broker answers, and each step of the way to it.
-    Ping(Box<Ping>),
+    Ping(Box<PingFlags>),
     /// Run a local broker, alone or for the time of one command.
     ///
     /// It prints its URL on stdout once it listens. With a command it runs that command with
     /// `$MQTTWS_URL` set and mqttws on its `$PATH`, and ends with it and with its exit code.
-    Serve(Serve),
+    Serve(ServeFlags),
 }
 
 impl Command {
     /// Where to connect, for the verbs that do.
-    fn connection_mut(&mut self) -> Option<&mut Connection> {
+    fn connection_mut(&mut self) -> Option<&mut ConnectionFlags> {
         match self {
             Self::Pub(publish) => Some(&mut publish.conversation.connection),
             Self::Sub(subscribe) => Some(&mut subscribe.conversation.connection),
@@ -229,8 +230,6 @@ impl Command {
     }
 }
 
-#[cfg(test)]
-mod cloud;
 #[cfg(test)]
 mod generated;
 

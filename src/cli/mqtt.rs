@@ -36,7 +36,7 @@ const ALPHANUMERIC: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmn
 /// The session of one run.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "MQTT")]
-pub struct Session {
+pub struct SessionFlags {
     /// MQTT version: 5, 311 or 31 [default: the newest that the broker takes]
     #[arg(short = 'V', long, value_name = "VERSION")]
     protocol_version: Option<Version>,
@@ -83,7 +83,7 @@ pub struct Session {
 /// User name and password.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "MQTT")]
-pub struct Credentials {
+pub struct CredentialFlags {
     /// User name [default: that of the URL, or `$MQTTWS_USERNAME`]
     #[arg(short, long, value_name = "NAME")]
     username: Option<String>,
@@ -131,9 +131,9 @@ pub struct Persistence {
 }
 
 /// What a verb asks of its client.
-pub struct Purpose {
-    /// The flags that need MQTT 5 and were given.
-    pub needs_version_5: Vec<NeedsVersion5>,
+pub struct ClientNeeds {
+    /// The flags that were given and need MQTT 5.
+    pub version_5: Vec<NeedsVersion5>,
     /// How long the session has to live.
     pub lifetime: Lifetime,
     /// Use topic aliases.
@@ -146,11 +146,11 @@ pub struct Purpose {
     pub brief: bool,
 }
 
-impl Purpose {
+impl ClientNeeds {
     /// A session that lives so long, and nothing else.
     pub fn new(lifetime: Lifetime) -> Self {
         Self {
-            needs_version_5: Vec::new(),
+            version_5: Vec::new(),
             lifetime,
             topic_alias: false,
             only_failures: false,
@@ -160,7 +160,17 @@ impl Purpose {
     }
 }
 
-/// A flag that was given and needs MQTT 5, and why, for a user who asks for this older version.
+impl ClientNeeds {
+    fn receiving(&self, packets: Packets) -> ReceiveOptions {
+        ReceiveOptions { maximum_packet: packets.maximum, parts_above: self.parts_above }
+    }
+
+    fn reports(&self, packets: Packets) -> ReportOptions {
+        ReportOptions { only_failures: self.only_failures, trace: packets.trace }
+    }
+}
+
+/// Says why a flag that was given needs MQTT 5, to a user who asks for this older version.
 pub type NeedsVersion5 = (&'static str, fn(Version) -> String);
 
 /// What the flags about the upgrade and the log say about packets.
@@ -175,32 +185,32 @@ pub struct Packets {
 }
 
 /// The flags that make a session.
-pub struct SessionFlags<'a> {
+pub struct MqttFlags<'a> {
     /// Version, client id and will.
-    pub session: &'a Session,
+    pub session: &'a SessionFlags,
     /// User name and password.
-    pub credentials: &'a Credentials,
+    pub credentials: &'a CredentialFlags,
     /// `-c` and `-x`.
     pub persistence: &'a Persistence,
     /// `-D`
     pub properties: &'a GivenProperties,
 }
 
-impl SessionFlags<'_> {
+impl MqttFlags<'_> {
     /// The session that the flags ask for at this endpoint, and the versions to try, in this order.
     pub fn resolve(
         &self,
         endpoint: &Endpoint,
-        purpose: &Purpose,
+        needs: &ClientNeeds,
         packets: Packets,
     ) -> Result<(session::Config, Vec<Version>, VersionChoice)> {
         let Self { session, properties, .. } = self;
         let mut credentials = self.credentials.resolve(endpoint)?;
         let authentication = self.credentials.authentication(&mut credentials)?;
-        let (versions, choice) = self.versions(&credentials, authentication.is_some(), purpose)?;
+        let (versions, choice) = self.versions(&credentials, authentication.is_some(), needs)?;
         let connect = properties.connect(authentication)?;
         let is_kept = self.is_kept(connect.session_expiry)?;
-        let lifetime = if is_kept { Lifetime::Kept } else { purpose.lifetime };
+        let lifetime = if is_kept { Lifetime::Kept } else { needs.lifetime };
         let config = session::Config {
             version: versions[0],
             client_id: session.client_id()?,
@@ -217,15 +227,12 @@ impl SessionFlags<'_> {
                 disconnect: properties.of(Place::Disconnect),
             },
             sending: SendOptions {
-                topic_alias: purpose.topic_alias,
+                topic_alias: needs.topic_alias,
                 max_inflight: session.max_inflight,
                 whole_packets: packets.whole,
             },
-            receiving: ReceiveOptions {
-                maximum_packet: packets.maximum,
-                parts_above: purpose.parts_above,
-            },
-            reports: ReportOptions { only_failures: purpose.only_failures, trace: packets.trace },
+            receiving: needs.receiving(packets),
+            reports: needs.reports(packets),
         };
         Ok((config, versions, choice))
     }
@@ -236,7 +243,7 @@ impl SessionFlags<'_> {
         &self,
         credentials: &packet::Credentials,
         is_enhanced: bool,
-        purpose: &Purpose,
+        needs: &ClientNeeds,
     ) -> Result<(Vec<Version>, VersionChoice)> {
         let is_lonely = credentials.password.is_some() && credentials.username.is_none();
         let own: [(bool, NeedsVersion5); 5] = [
@@ -266,7 +273,7 @@ impl SessionFlags<'_> {
             ),
         ];
         let own = own.iter().filter(|(is_given, _)| *is_given).map(|(_, why)| *why);
-        let first = own.chain(purpose.needs_version_5.iter().copied()).next();
+        let first = own.chain(needs.version_5.iter().copied()).next();
         match (self.session.protocol_version, first) {
             (Some(version), Some((_, why))) if version < Version::V5 => {
                 bail!(Usage::new(why(version)))
@@ -308,7 +315,7 @@ impl SessionFlags<'_> {
     }
 }
 
-impl Session {
+impl SessionFlags {
     fn client_id(&self) -> Result<ByteString> {
         let id = match &self.id {
             Some(id) => ByteString::from(id.as_str()),
@@ -352,7 +359,7 @@ impl Session {
     }
 }
 
-impl Credentials {
+impl CredentialFlags {
     /// What the flags, the URL and the environment say.
     fn resolve(&self, endpoint: &Endpoint) -> Result<packet::Credentials> {
         let (url_name, url_password) = endpoint.user.clone().unzip();

@@ -15,7 +15,7 @@ use crate::transport::proxy::{Exempt, Proxies, Proxy};
 /// The way to the server.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Where to connect")]
-pub struct Network {
+pub struct NetworkFlags {
     /// Connect to IPv4 addresses only
     #[arg(short = '4', long, overrides_with = "ipv6")]
     ipv4: bool,
@@ -55,7 +55,7 @@ pub struct Network {
     no_proxy: Option<String>,
 }
 
-impl Network {
+impl NetworkFlags {
     /// The way to `endpoint`; redirects may be followed to the other scheme, too (`follow`).
     pub fn resolve(&self, endpoint: &Endpoint, follow: bool) -> Result<Route> {
         let is_group = self.bind.is_some_and(|ip| ip.is_multicast());

@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
-use super::connection::Connection;
-use super::mqtt::Purpose;
+use super::connection::ConnectionFlags;
+use super::mqtt::ClientNeeds;
 use super::value;
 use crate::client::LARGE_MESSAGE;
 use crate::command::ping::{self, Config, Plan};
@@ -27,10 +27,10 @@ enum Via {
 /// Measure how fast a broker answers, and each step of the way to it.
 #[derive(Debug, Args)]
 #[command(disable_help_flag = true)]
-pub struct Ping {
+pub struct PingFlags {
     /// Address and session.
     #[command(flatten)]
-    pub connection: Connection,
+    pub connection: ConnectionFlags,
 
     /// The probes.
     #[command(flatten)]
@@ -69,14 +69,14 @@ struct Probes {
     timeout: Duration,
 }
 
-impl Ping {
+impl PingFlags {
     /// What is to be done, and warnings to print.
     pub fn resolve(self) -> Result<(Config, Vec<String>)> {
         let size = self.probes.size as usize;
-        let (client, warnings) = self.connection.resolve(&Purpose {
+        let (client, warnings) = self.connection.resolve(&ClientNeeds {
             // Nobody has asked for messages but our own.
             parts_above: Some(LARGE_MESSAGE.saturating_add(size)),
-            ..Purpose::new(Lifetime::Connection)
+            ..ClientNeeds::new(Lifetime::Connection)
         })?;
         let config = Config {
             client,

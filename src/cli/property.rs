@@ -104,7 +104,7 @@ impl GivenProperties {
     }
 
     /// Those of CONNECT, taken apart; `authentication` is what `--auth-method` asks for.
-    pub fn connect(&self, mut authentication: Option<Authentication>) -> Result<Connect> {
+    pub fn connect(&self, mut authentication: Option<Authentication>) -> Result<ConnectProperties> {
         let (mut session_expiry, mut others) = (None, Properties::default());
         for property in self.of(Place::Connect).0 {
             match (property.id(), property.value()) {
@@ -127,12 +127,12 @@ impl GivenProperties {
                 _ => others.push(property),
             }
         }
-        Ok(Connect { session_expiry, authentication, others })
+        Ok(ConnectProperties { session_expiry, authentication, others })
     }
 }
 
 /// The properties of CONNECT, by what they are for.
-pub struct Connect {
+pub struct ConnectProperties {
     /// `-x` by another name.
     pub session_expiry: Option<u32>,
     /// `--auth-method`, or the same by its property.

@@ -8,12 +8,12 @@ use anyhow::{Result, ensure};
 use clap::{ArgGroup, Args};
 
 use super::connection::Conversation;
-use super::mqtt::{NeedsVersion5, Purpose};
-use super::request::RequestFlags;
+use super::mqtt::{ClientNeeds, NeedsVersion5};
+use super::request::{AnswerForm, RequestFlags};
 use super::value::{self, latency_needs_version_5};
 use crate::client::LARGE_MESSAGE;
 use crate::command::publish::config::{
-    self, Config, Input, MessageFormat, Pace, RecordForm, prefixed,
+    self, Config, InputSource, MessageFormat, Pace, RecordForm, prefixed,
 };
 use crate::exit::Usage;
 use crate::format::summary::SummaryForm;
@@ -26,7 +26,7 @@ use crate::mqtt::topic::TopicName;
 /// Publish messages: one, a file, or a stream of lines or records.
 #[derive(Debug, Args)]
 #[command(disable_help_flag = true)]
-pub struct Publish {
+pub struct PublishFlags {
     /// Address, session and properties.
     #[command(flatten)]
     pub conversation: Conversation,
@@ -37,7 +37,7 @@ pub struct Publish {
 
     /// The messages.
     #[command(flatten)]
-    pub messages: Messages,
+    pub messages: MessageFlags,
 }
 
 /// The messages.
@@ -45,7 +45,7 @@ pub struct Publish {
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(next_help_heading = "Messages")]
 #[command(group = ArgGroup::new("input").required(true).multiple(true))]
-pub struct Messages {
+pub struct MessageFlags {
     /// Topic to publish to; with --json that of records without one
     #[arg(short, long, value_name = "TOPIC",
           required_unless_present_any = ["json", "split", "print_config"])]
@@ -153,21 +153,26 @@ pub struct Messages {
     summary: Option<SummaryForm>,
 }
 
-impl Publish {
+impl PublishFlags {
     /// What is to be done, and warnings to print.
     pub fn resolve(self) -> Result<(Config, Vec<String>)> {
         self.check()?;
         let properties = self.conversation.properties()?;
-        let (client, warnings) = self.conversation.resolve(&self.purpose(), &properties)?;
+        let (client, warnings) = self.conversation.resolve(&self.needs(), &properties)?;
         let format = self.message_format(properties.of(Place::Publish))?;
-        let request =
-            self.answers.request.then(|| self.answers.resolve(&self, &properties)).transpose()?;
+        let request = if self.answers.request {
+            let form = AnswerForm { is_many: self.is_many(), json: self.messages.json };
+            let most_waiting = self.conversation.connection.max_inflight();
+            Some(self.answers.resolve(form, most_waiting, &properties)?)
+        } else {
+            None
+        };
         // With --request it is the answers that are measured.
         let measured = (request.is_some() && self.messages.latency).then_some(SummaryForm::Text);
         let config = Config {
             client,
             repeat: self.messages.repeat,
-            messages: config::Messages {
+            messages: config::FeedOptions {
                 format,
                 pace: self.pace(),
                 stamps: self.messages.latency && request.is_none(),
@@ -197,20 +202,20 @@ impl Publish {
         Ok(())
     }
 
-    fn purpose(&self) -> Purpose {
+    fn needs(&self) -> ClientNeeds {
         let is_request = self.answers.request;
-        let mut needs_version_5: Vec<NeedsVersion5> = Vec::new();
+        let mut version_5: Vec<NeedsVersion5> = Vec::new();
         if is_request {
-            needs_version_5.extend(self.answers.needs_version_5());
+            version_5.extend(self.answers.needs_version_5());
         } else if self.messages.latency {
-            needs_version_5.push(("--latency", latency_needs_version_5));
+            version_5.push(("--latency", latency_needs_version_5));
         }
         // Records may ask for exactly once; those of requests are subject to -q.
         let qos =
             if self.messages.json && !is_request { QoS::ExactlyOnce } else { self.messages.qos };
         let is_text = self.messages.message.is_some() || self.messages.null_message;
-        Purpose {
-            needs_version_5,
+        ClientNeeds {
+            version_5,
             lifetime: Lifetime::for_publishing(qos),
             topic_alias: self.messages.topic_alias,
             only_failures: self.messages.summary.is_none() && !is_request,
@@ -255,19 +260,19 @@ impl Publish {
         }
     }
 
-    fn input(self) -> Input {
+    fn input(self) -> InputSource {
         if let Some(file) = self.messages.file {
-            Input::File(file)
+            InputSource::File(file)
         } else if self.messages.stdin_file {
-            Input::Stdin
+            InputSource::Stdin
         } else if self.is_many() {
-            Input::Records(self.messages.delimiter.unwrap_or(if self.messages.null {
+            InputSource::Records(self.messages.delimiter.unwrap_or(if self.messages.null {
                 0
             } else {
                 b'\n'
             }))
         } else {
-            Input::Text(self.messages.message.unwrap_or_default().into_encoded_bytes().into())
+            InputSource::Text(self.messages.message.unwrap_or_default().into_encoded_bytes().into())
         }
     }
 

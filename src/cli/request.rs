@@ -9,9 +9,8 @@ use clap::Args;
 use super::layout::{self, Form};
 use super::mqtt::NeedsVersion5;
 use super::property::GivenProperties;
-use super::publish::Publish;
 use super::value;
-use crate::command::publish::config::Request;
+use crate::command::publish::config::RequestOptions;
 use crate::exit::Usage;
 use crate::format::layout::Layout;
 use crate::mqtt::packet::RetainHandling;
@@ -88,6 +87,15 @@ pub struct RequestFlags {
     pub retain_handling: Option<RetainHandling>,
 }
 
+/// What the flags about messages say about requests and their answers.
+#[derive(Debug, Clone, Copy)]
+pub struct AnswerForm {
+    /// There may be more than one request.
+    pub is_many: bool,
+    /// Answers are written as `sub --json` does it.
+    pub json: bool,
+}
+
 impl RequestFlags {
     /// Why MQTT 5 is needed, if it is: without a topic that was agreed on, the request itself has
     /// to name it.
@@ -103,8 +111,13 @@ impl RequestFlags {
         }))
     }
 
-    /// What is to be asked; `properties` are those that `-D` gives.
-    pub fn resolve(&self, publish: &Publish, properties: &GivenProperties) -> Result<Request> {
+    /// What is to be asked; `most_waiting` is `-M`, and `properties` are those that `-D` gives.
+    pub fn resolve(
+        &self,
+        form: AnswerForm,
+        most_waiting: Option<NonZeroU16>,
+        properties: &GivenProperties,
+    ) -> Result<RequestOptions> {
         let of_publish = properties.of(Place::Publish);
         ensure!(
             of_publish.response_topic().is_none(),
@@ -112,17 +125,16 @@ impl RequestFlags {
         );
         let correlation = of_publish.correlation_data().cloned();
         ensure!(
-            correlation.is_none() || !publish.is_many(),
+            correlation.is_none() || !form.is_many,
             Usage::new(
                 "-D publish correlation-data: it is for one request; each of several gets its own"
             )
         );
-        let most_waiting = publish.conversation.connection.max_inflight();
-        Ok(Request {
+        Ok(RequestOptions {
             response_topic: self.response_topic.clone(),
             correlation,
             timeout: self.timeout,
-            layout: self.layout(publish.messages.json)?,
+            layout: self.layout(form.json)?,
             most_waiting: most_waiting.map_or(IN_FLIGHT, NonZeroU16::get),
             retain_as_published: self.retain_as_published,
             retain_handling: self.retain_handling.unwrap_or(RetainHandling::Always),

@@ -15,7 +15,7 @@ use crate::exit::Usage;
 /// `$MQTTWS_URL` set and mqttws on its `$PATH`, and ends with it and with its exit code.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Broker", disable_help_flag = true)]
-pub struct Serve {
+pub struct ServeFlags {
     /// Address to listen at: this machine only
     #[arg(short = 'h', long, value_name = "ADDRESS", default_value = "127.0.0.1")]
     host: String,
@@ -33,7 +33,7 @@ pub struct Serve {
     command: Vec<OsString>,
 }
 
-impl Serve {
+impl ServeFlags {
     /// What is to be done.
     pub fn resolve(self) -> Result<Config> {
         let address = SocketAddr::new(loopback(&self.host)?, self.port);

@@ -10,12 +10,13 @@ use clap::{Args, ValueEnum};
 use super::connection::Conversation;
 use super::exec::CommandFlags;
 use super::layout;
-use super::mqtt::{NeedsVersion5, Purpose};
+use super::mqtt::{ClientNeeds, NeedsVersion5};
 use super::property::GivenProperties;
 use super::value::{self, Colour, latency_needs_version_5};
 use crate::client::LARGE_MESSAGE;
 use crate::command::subscribe::config::{
-    Commands, Config, Destination, End, Filter, Output, Retained, Subscriptions, Watch,
+    CommandOptions, Config, Destination, EndConditions, Filter, OutputOptions, RetainedFilter,
+    SubscribeRequest, WatchOptions,
 };
 use crate::exit::Usage;
 use crate::format::encoding::Encoding;
@@ -31,14 +32,14 @@ use crate::terminal::screen;
 /// Subscribe, and write the messages that come to stdout.
 #[derive(Debug, Args)]
 #[command(disable_help_flag = true)]
-pub struct Subscribe {
+pub struct SubscribeFlags {
     /// Address, session and properties.
     #[command(flatten)]
     pub conversation: Conversation,
 
     /// Which messages.
     #[command(flatten)]
-    messages: Messages,
+    messages: SubscriptionFlags,
 
     /// Where and how messages are written.
     #[command(flatten)]
@@ -57,7 +58,7 @@ pub struct Subscribe {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Messages")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-struct Messages {
+struct SubscriptionFlags {
     /// Topic filter to subscribe to; + and # are wildcards (repeatable)
     #[arg(
         short,
@@ -209,16 +210,16 @@ pub enum JsonMode {
     Parse,
 }
 
-impl Subscribe {
+impl SubscribeFlags {
     /// What is to be done, and warnings to print.
     pub fn resolve(self) -> Result<(Config, Vec<String>)> {
         let properties = self.conversation.properties()?;
         let layout = self.layout()?;
-        let (client, warnings) = self.conversation.resolve(&self.purpose(&layout), &properties)?;
+        let (client, warnings) = self.conversation.resolve(&self.needs(&layout), &properties)?;
         let config = Config {
             client,
             subscriptions: self.subscriptions(&properties)?,
-            end: End {
+            end: EndConditions {
                 count: self.messages.count,
                 timeout: self.messages.timeout,
                 idle: self.messages.idle,
@@ -228,14 +229,14 @@ impl Subscribe {
             latency: self.display.latency,
             summary: self.display.summary.or(self.display.latency.then_some(SummaryForm::Text)),
             verbosity: self.conversation.connection.verbosity(),
-            output: Output { destination: self.destination()?, layout },
+            output: OutputOptions { destination: self.destination()?, layout },
             filter: self.filter(),
         };
         Ok((config, warnings))
     }
 
-    fn purpose(&self, layout: &Layout) -> Purpose {
-        let mut needs_version_5: Vec<NeedsVersion5> = Vec::new();
+    fn needs(&self, layout: &Layout) -> ClientNeeds {
+        let mut version_5: Vec<NeedsVersion5> = Vec::new();
         let flags = [
             (self.messages.retain_as_published, "--retain-as-published"),
             (self.messages.retain_handling.is_some(), "--retain-handling"),
@@ -243,14 +244,14 @@ impl Subscribe {
             (self.commands.reply, "--reply"),
         ];
         if let Some((_, flag)) = flags.into_iter().find(|(is_given, _)| *is_given) {
-            needs_version_5.push((flag, |_| {
+            version_5.push((flag, |_| {
                 "--retain-as-published, --retain-handling, --no-local and --reply: only MQTT 5 has \
                  these"
                     .to_owned()
             }));
         }
         if self.display.latency {
-            needs_version_5.push(("--latency", latency_needs_version_5));
+            version_5.push(("--latency", latency_needs_version_5));
         }
         // A removal that is on its way must not be lost with the connection.
         let least = if self.messages.remove_retained { QoS::AtLeastOnce } else { QoS::AtMostOnce };
@@ -261,14 +262,14 @@ impl Subscribe {
             && self.commands.exec.is_none()
             && !self.display.watch
             && layout.keeps_payloads();
-        Purpose {
-            needs_version_5,
+        ClientNeeds {
+            version_5,
             parts_above: streams.then_some(LARGE_MESSAGE),
-            ..Purpose::new(lifetime)
+            ..ClientNeeds::new(lifetime)
         }
     }
 
-    fn subscriptions(&self, properties: &GivenProperties) -> Result<Subscriptions> {
+    fn subscriptions(&self, properties: &GivenProperties) -> Result<SubscribeRequest> {
         let retain_handling = match self.messages.retain_handling {
             Some(handling) => handling,
             None if self.messages.no_stale => RetainHandling::Never,
@@ -282,7 +283,7 @@ impl Subscribe {
                 ..Subscription::new(self.shared(filter)?, self.messages.qos)
             })
         };
-        Ok(Subscriptions {
+        Ok(SubscribeRequest {
             subscribe: self.messages.topic.iter().map(subscription).collect::<Result<_>>()?,
             subscribe_properties: properties.of(Place::Subscribe),
             unsubscribe: self.messages.unsubscribe.clone(),
@@ -309,9 +310,9 @@ impl Subscribe {
         Filter {
             skips_removals: self.messages.remove_retained && !shows_topics,
             retained: match (self.messages.no_stale, self.messages.retained_only) {
-                (_, true) => Retained::Only,
-                (true, false) => Retained::LeftOut,
-                (false, false) => Retained::Included,
+                (_, true) => RetainedFilter::Only,
+                (true, false) => RetainedFilter::LeftOut,
+                (false, false) => RetainedFilter::Included,
             },
             probability: self.messages.random_filter.map(|percent| percent / 100.0),
             except: self.messages.filter_out,
@@ -320,7 +321,7 @@ impl Subscribe {
 
     fn destination(&self) -> Result<Destination> {
         if let Some(command) = &self.commands.exec {
-            return Ok(Destination::Commands(Commands {
+            return Ok(Destination::Commands(CommandOptions {
                 command: command.clone(),
                 jobs: usize::from(self.commands.jobs),
                 keep_going: self.commands.keep_going,
@@ -329,7 +330,7 @@ impl Subscribe {
         }
         if self.display.watch {
             let (colour, encoding) = (self.display.is_coloured(), self.output.encoding());
-            return Ok(Destination::Watch(Watch { colour, encoding }));
+            return Ok(Destination::Watch(WatchOptions { colour, encoding }));
         }
         let Some(path) = &self.output.output_dir else { return Ok(Destination::Stdout) };
         ensure!(

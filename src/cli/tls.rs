@@ -11,7 +11,7 @@ use crate::transport::tls::{Fingerprint, TlsOptions, TlsVersion, is_server_name}
 /// What to trust and what to show on `wss://`.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "TLS")]
-pub struct Tls {
+pub struct TlsFlags {
     /// Trust the certificate authorities of this PEM file instead of the built-in ones (repeatable)
     #[arg(long, value_name = "FILE", aliases = ["ca", "ca-cert"])]
     cafile: Vec<PathBuf>,
@@ -107,7 +107,7 @@ struct Unsupported {
 #[derive(Debug, Clone)]
 struct Protocols(Vec<String>);
 
-impl Tls {
+impl TlsFlags {
     /// Whether any of the flags asks for TLS.
     pub fn is_given(&self) -> bool {
         self.flags() != TlsOptions::default()
@@ -209,7 +209,7 @@ mod tests {
     #[derive(Debug, Parser)]
     struct Flags {
         #[command(flatten)]
-        tls: Tls,
+        tls: TlsFlags,
     }
 
     fn resolved(flags: &[&str]) -> Result<TlsOptions> {

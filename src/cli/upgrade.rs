@@ -16,7 +16,7 @@ const RESERVED: [&str; 3] = ["Upgrade", "Connection", "Content-Length"];
 /// The upgrade and the frames after it.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Where to connect")]
-pub struct Upgrade {
+pub struct UpgradeFlags {
     /// WebSocket subprotocols to offer, separated by commas, or `none` [default: mqtt, then
     /// mqttv3.1]
     #[arg(long, value_name = "NAMES")]
@@ -62,7 +62,7 @@ pub struct Upgrade {
     pub max_message_size: Option<usize>,
 }
 
-impl Upgrade {
+impl UpgradeFlags {
     /// The subprotocols to offer, where the user chose.
     pub fn subprotocols(&self) -> Result<Option<Vec<String>>> {
         let Some(names) = &self.subprotocol else { return Ok(None) };

@@ -152,7 +152,7 @@ impl Client {
 
     /// The caller is about to do something that may not end, and promised otherwise
     /// ([`Options::brief`]).
-    pub fn guard(&self) {
+    fn guard(&self) {
         self.poller.guard();
     }
 
@@ -186,7 +186,7 @@ impl Client {
 
     /// Publishes a message; see [`Session::publish`]. It is sent before the next wait.
     pub fn publish(&mut self, publish: Publish, record: u64) -> Result<(), Unsendable> {
-        self.session.publish(publish, record)
+        self.session.publish(publish, record).inspect_err(|_| self.poller.guard())
     }
 
     /// Publishes as many of a run of messages as may be sent now; see [`Session::publish_run`].

@@ -71,7 +71,7 @@ pub struct Options {
     /// `session`.
     pub credentials: Option<CredentialSource>,
     /// The caller does nothing that may block, not even write a line, before it was handed an event
-    /// that is more than success, or has called [`super::Client::guard`].
+    /// that is more than success, or an error.
     pub brief: bool,
     /// Where warnings go.
     pub warn: Notice,

@@ -1,5 +1,5 @@
-//! What is measured of messages: how long they took from `pub --latency` to `sub --latency`, which
-//! a user property tells, and how long they waited for their acknowledgement (`pub --summary`).
+//! Times that are measured: how long a message took from `pub --latency` to `sub --latency`, by the
+//! time in its user property, and how long `pub --summary` waited for each acknowledgement.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant, SystemTime};
@@ -8,10 +8,11 @@ use bytes::BytesMut;
 use bytestring::ByteString;
 
 use crate::format::statistics::Statistics;
-use crate::format::time::{self, Moment};
+use crate::format::time;
 use crate::mqtt::packet::Publish;
 use crate::mqtt::property::{Property, Value};
 use crate::report;
+use crate::stdio::clock;
 
 /// The name of the user property; its value is RFC 3339 in UTC with microseconds, as the `time` of
 /// a record.
@@ -20,7 +21,7 @@ const NAME: &str = "time";
 /// The message is published now; what it said of another time is replaced.
 pub fn stamp(publish: &mut Publish) {
     let mut now = BytesMut::new();
-    Moment::now().rfc_3339(&mut now);
+    clock::now().rfc_3339(&mut now);
     let is_time =
         |property: &Property| matches!(property.value(), Value::Pair(name, _) if name == NAME);
     publish.properties.0.retain(|property| !is_time(property));

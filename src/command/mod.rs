@@ -14,9 +14,10 @@ use anyhow::{Context, Result};
 
 use crate::client::{Client, Error, Established, Event, Options};
 use crate::exit::Exit;
+use crate::format::layout::Layout;
 use crate::mqtt::session;
 use crate::mqtt::topic::TopicName;
-use crate::stdio::stdout;
+use crate::stdio::stdout::{self, Output, OutputProgress, OutputTarget};
 
 /// What the program is asked to do.
 pub enum Config {
@@ -43,7 +44,7 @@ pub fn run(config: Config) -> Result<Exit> {
     }
 }
 
-/// A topic that nobody else uses, named by what it is for and by a client id; wildcards and NUL are
+/// A topic for this client alone, named by its purpose and by the client id. Wildcards and NUL are
 /// no part of a topic name.
 fn own_topic(purpose: &str, client_id: &str) -> Result<TopicName> {
     let id = client_id.replace(['+', '#', '\0'], "_");
@@ -66,29 +67,26 @@ fn limit(began: Instant, timeout: Option<Duration>) -> Option<(Instant, Duration
     timeout.and_then(|timeout| Some((began.checked_add(timeout)?, timeout)))
 }
 
-/// After a failure: ends the connection in order, if that is not what failed, and in any case
-/// leaves no session of ours behind at the broker, if that can be helped.
-fn abandon(client: &mut Client, error: &anyhow::Error) {
+/// Closes the connection after a failure: in order, unless the connection itself has failed. The
+/// session at the broker is ended, too, if the broker can still be reached.
+fn close_after(client: &mut Client, error: &anyhow::Error) {
     match error.chain().find_map(|cause| cause.downcast_ref::<Error>()) {
         Some(error) => client.abandon(error),
         None => client.close(),
     }
-    // What failed first is what the user has to know.
-    let _ = await_closed(client, |_, _| {});
+    // The first failure is the one that the user has to know.
+    let _ = await_closed(client, |_| {});
 }
 
-/// Waits until the connection has ended that is being closed. What the session says meanwhile
-/// is given to `each`: acknowledgements count, also after our DISCONNECT.
-fn await_closed(
-    client: &mut Client,
-    mut each: impl FnMut(&Client, session::Event),
-) -> Result<(), Error> {
+/// Waits until the connection has ended that is being closed. Events of the session are given to
+/// `each`: acknowledgements count, also after our DISCONNECT.
+fn await_closed(client: &mut Client, mut each: impl FnMut(session::Event)) -> Result<(), Error> {
     loop {
         match client.next(None) {
             Ok(Event::Closed(result)) => return result.map_err(|error| *error),
-            Ok(Event::Mqtt(event)) => each(client, event),
-            // The output and the input are done with, and a signal has shortened the wait. An error
-            // that comes now was found before the end began.
+            Ok(Event::Mqtt(event)) => each(event),
+            // Output and input are over, and a signal has shortened the wait. An error that comes
+            // now was found before the end began.
             Ok(
                 Event::Connected(_)
                 | Event::Reconnected
@@ -106,7 +104,7 @@ fn await_closed(
     }
 }
 
-/// Adds what we were doing, if the error does not say it by itself.
+/// Adds to an error what the program was doing, unless the error says so itself.
 fn while_doing(error: anyhow::Error, what: impl FnOnce() -> String) -> anyhow::Error {
     match error.downcast_ref::<Error>() {
         Some(Error::Unanswered { .. }) => error,
@@ -114,39 +112,39 @@ fn while_doing(error: anyhow::Error, what: impl FnOnce() -> String) -> anyhow::E
     }
 }
 
-/// Ends the connection: in order, or as [`abandon`] does.
+/// Closes the connection: in order, or as [`close_after`] does.
 fn close(
     client: &mut Client,
     result: Result<Exit>,
-    each: impl FnMut(&Client, session::Event),
+    each: impl FnMut(session::Event),
 ) -> Result<Exit> {
     let exit = match result {
         Ok(exit) => exit,
         Err(error) => {
-            abandon(client, &error);
+            close_after(client, &error);
             return Err(error);
         }
     };
     client.close();
     match await_closed(client, each) {
-        // A user who interrupts us is told what is missing.
+        // The user who interrupts us is told how much is missing.
         Err(_) if matches!(exit, Exit::Signal(_)) => Ok(exit),
         closed => Ok(closed.map(|()| exit)?),
     }
 }
 
-/// Ends the connection of a verb that publishes nothing whose loss would matter: only what the
-/// broker says against us counts.
+/// Closes the connection of a verb of which no message can be lost any more: only a reason that
+/// the broker gives counts.
 fn close_receiver(client: &mut Client, result: Result<Exit>) -> Result<Exit> {
     let exit = match result {
         Ok(exit) => exit,
         Err(error) => {
-            abandon(client, &error);
+            close_after(client, &error);
             return Err(error);
         }
     };
     client.close();
-    match await_closed(client, |_, _| {}) {
+    match await_closed(client, |_| {}) {
         Err(error @ Error::Disconnected(_)) if exit == Exit::Done => Err(error.into()),
         Ok(()) | Err(_) => Ok(exit),
     }
@@ -155,4 +153,14 @@ fn close_receiver(client: &mut Client, result: Result<Exit>) -> Result<Exit> {
 /// Prints one line on stdout; whether anybody still reads it.
 fn print(line: &str) -> Result<bool> {
     stdout::print_line(line).context("writing to stdout")
+}
+
+/// Starts the thread that writes messages; it reports to the client how far it is.
+fn start_output(client: &Client, layout: Layout, target: OutputTarget) -> Result<Output> {
+    let remote = client.remote();
+    Output::start(layout, target, move |progress| match progress {
+        OutputProgress::Written(number) => remote.written(number),
+        OutputProgress::Failed(error) => remote.output_failed(error),
+    })
+    .context("starting the output")
 }

@@ -1,5 +1,5 @@
-//! `ping`: what was reached and how long each step took, then a PINGREQ at a time and how long its
-//! answer took.
+//! `ping`: prints the address that was reached and the time of each step of connecting, then sends
+//! probes, one at a time, and prints how long each answer took.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use bytes::BytesMut;
 
 use crate::client::{self, Client, Error, Established, Event};
 use crate::exit::Exit;
-use crate::format::statistics::{Statistics, milliseconds};
+use crate::format::statistics::{Statistics, in_milliseconds};
 use crate::mqtt::packet::{Publish, Subscription};
 use crate::mqtt::property::Properties;
 use crate::mqtt::qos::QoS;
@@ -24,7 +24,7 @@ pub struct Config {
     pub client: client::Options,
     /// The probes.
     pub plan: Plan,
-    /// What is said beside results.
+    /// Which lines go to stderr.
     pub verbosity: Verbosity,
 }
 
@@ -76,14 +76,14 @@ pub fn run(config: Config) -> Result<Exit> {
         statistics: Statistics::default(),
         lines: Lines::new(),
     };
-    let result = pinger.run(&url, &describe(&url, &established), began);
-    // Nothing of ours can be lost any more.
+    let result = pinger.measure(&url, &describe(&url, &established), began);
+    // No message can be lost any more.
     super::close_receiver(&mut pinger.client, result)
 }
 
 /// The line of phases.
 fn describe(url: &str, established: &Established) -> String {
-    let Established { address, info, version, timings } = established;
+    let Established { address, info, version, timings, .. } = established;
     let subprotocol = info.subprotocol.as_deref().unwrap_or("none");
     let tls = info.tls.as_ref().map(|tls| format!(", {}", tls.version)).unwrap_or_default();
     let steps = [
@@ -94,14 +94,15 @@ fn describe(url: &str, established: &Established) -> String {
         ("upgrade", Some(timings.upgrade)),
         ("connack", Some(timings.connack)),
     ];
-    let steps =
-        steps.iter().filter_map(|(name, time)| Some(format!("{name} {}", milliseconds((*time)?))));
+    let steps = steps
+        .iter()
+        .filter_map(|(name, time)| Some(format!("{name} {}", in_milliseconds((*time)?))));
     let steps = steps.collect::<Vec<_>>().join(", ");
     format!("PING {url} ({address}{tls}, subprotocol {subprotocol}, MQTT {version}): {steps}")
 }
 
 /// Why there are no more probes.
-enum End {
+enum PingEnd {
     /// As many as were asked for.
     Done,
     /// The reader of our output has gone.
@@ -120,7 +121,7 @@ struct Pinger {
     /// Answers that come after their time was up are not taken for those of later probes.
     late: u64,
     statistics: Statistics,
-    /// What was not printed yet: probes that follow each other without a pause share a write.
+    /// Lines that are not printed yet: probes that follow each other without a pause share a write.
     lines: Lines,
 }
 
@@ -131,42 +132,52 @@ enum Probe {
     /// It did not.
     Missed,
     /// It does not matter any more.
-    Ended(End),
+    Ended(PingEnd),
 }
 
 impl Pinger {
-    /// Prints `description`, probes, and says what came of it.
-    fn run(&mut self, url: &str, description: &str, began: Instant) -> Result<Exit> {
+    /// Subscribes before the first probe, where that is needed; whether the broker granted it.
+    fn prepare(&mut self) -> Result<bool, Error> {
+        match self.plan.probe {
+            ProbeKind::Publish { qos, .. } => self.subscribe(qos),
+            ProbeKind::Mqtt | ProbeKind::WebSocket => Ok(true),
+        }
+    }
+
+    /// Prints `description`, sends all probes, and prints the summary.
+    fn measure(&mut self, url: &str, description: &str, began: Instant) -> Result<Exit> {
         if !super::print(description)? {
             return Ok(Exit::Done);
         }
-        if let ProbeKind::Publish { qos, .. } = self.plan.probe {
-            let is_granted = self
-                .subscribe(qos)
-                .map_err(|error| super::while_doing(error.into(), || format!("pinging {url}")))?;
-            if !is_granted {
-                return Ok(Exit::Denied);
-            }
+        let is_granted = self
+            .prepare()
+            .map_err(|error| super::while_doing(error.into(), || format!("pinging {url}")))?;
+        if !is_granted {
+            return Ok(Exit::Denied);
         }
-        let end = self.probe_all();
-        if matches!(end, Ok(End::Interrupted(_))) {
+        let end = self.run();
+        if matches!(end, Ok(PingEnd::Interrupted(_))) {
             screen::begin_line(false);
         }
-        let listening = self.write_lines()? && self.print_summary(url, began.elapsed())?;
+        let elapsed = began.elapsed();
+        let has_reader = !matches!(end, Ok(PingEnd::NoReader))
+            && self.write_lines()?
+            && self.print_summary(url, elapsed)?;
         Ok(match end.with_context(|| format!("pinging {url}"))? {
             // Without a reader nothing more was asked.
-            End::NoReader => Exit::Done,
-            _ if !listening => Exit::Done,
-            End::Interrupted(signal) if self.plan.count.is_some() => Exit::Signal(signal),
-            _ if self.statistics.is_empty() => {
-                report::failure(&format!("pinging {url}: no probe was answered"));
+            _ if !has_reader => Exit::Done,
+            PingEnd::Interrupted(signal) if self.plan.count.is_some() => {
+                Exit::Signal(signal.into())
+            }
+            PingEnd::Done | PingEnd::Interrupted(_) if self.statistics.is_empty() => {
+                report::line(&format!("pinging {url}: no probe was answered"));
                 Exit::TimedOut
             }
-            _ => Exit::Done,
+            PingEnd::NoReader | PingEnd::Done | PingEnd::Interrupted(_) => Exit::Done,
         })
     }
 
-    fn probe_all(&mut self) -> Result<End> {
+    fn run(&mut self) -> Result<PingEnd> {
         loop {
             let began = Instant::now();
             let (answer, now) = match self.probe(began)? {
@@ -176,17 +187,17 @@ impl Pinger {
             };
             self.tell(answer, now);
             if Some(self.sent) == self.plan.count {
-                return Ok(End::Done);
+                return Ok(PingEnd::Done);
             }
             let next = began + self.plan.interval;
             let is_due = self.lines.deadline().is_some_and(|deadline| deadline <= now);
             if (is_due || next > now) && !self.write_lines()? {
-                return Ok(End::NoReader);
+                return Ok(PingEnd::NoReader);
             }
             if next > now
                 && let Some(signal) = self.pause(next)?
             {
-                return Ok(End::Interrupted(signal));
+                return Ok(PingEnd::Interrupted(signal));
             }
         }
     }
@@ -204,7 +215,7 @@ impl Pinger {
             }
             if matches!(event, Event::Alarm) && Instant::now() < until {
                 if !self.write_lines()? {
-                    return Ok(Probe::Ended(End::NoReader));
+                    return Ok(Probe::Ended(PingEnd::NoReader));
                 }
                 continue;
             }
@@ -218,17 +229,19 @@ impl Pinger {
                     self.late += 1;
                     return Ok(Probe::Missed);
                 }
-                Event::Interrupted(signal) => return Ok(Probe::Ended(End::Interrupted(signal))),
-                // Answers to earlier probes, and what nobody has asked for.
-                Event::Connected(_)
-                | Event::Closed(_)
-                | Event::Mqtt(_)
+                Event::Interrupted(signal) => {
+                    return Ok(Probe::Ended(PingEnd::Interrupted(signal)));
+                }
+                // Answers to earlier probes, and events that do not concern `ping`.
+                Event::Mqtt(_)
                 | Event::WebSocketPong
                 | Event::Sendable
                 | Event::Input(_)
                 | Event::Written(_)
                 | Event::OutputFailed(_)
-                | Event::Woken => {}
+                | Event::Woken
+                | Event::Connected(_)
+                | Event::Closed(_) => {}
             }
         }
     }
@@ -278,7 +291,7 @@ impl Pinger {
                 Event::Mqtt(session::Event::Subscribed(suback)) => {
                     let refused = suback.codes.iter().find(|code| code.is_error());
                     if let Some(code) = refused {
-                        report::failure(&format!("subscribing to {}: refused: {code}", self.topic));
+                        report::line(&format!("subscribing to {}: refused: {code}", self.topic));
                     }
                     return Ok(refused.is_none());
                 }
@@ -287,13 +300,13 @@ impl Pinger {
                     let what = format!("subscribing to {}", self.topic);
                     return Err(Error::Unanswered { what, after: self.plan.timeout });
                 }
-                Event::Connected(_)
-                | Event::Closed(_)
-                | Event::Mqtt(_)
+                Event::Mqtt(_)
                 | Event::Input(_)
                 | Event::Written(_)
                 | Event::OutputFailed(_)
                 | Event::Woken
+                | Event::Connected(_)
+                | Event::Closed(_)
                 | Event::WebSocketPong
                 | Event::Sendable
                 | Event::Reconnected => {}
@@ -309,7 +322,7 @@ impl Pinger {
                     "answer from {}: seq={} time={}",
                     self.target,
                     self.sent,
-                    milliseconds(time)
+                    in_milliseconds(time)
                 )
             }
             None => format!("no answer from {}: seq={}", self.target, self.sent),
@@ -332,13 +345,13 @@ impl Pinger {
                 Event::Interrupted(signal) => return Ok(Some(signal)),
                 Event::Reconnected => self.late = 0,
                 event @ (Event::Mqtt(_) | Event::WebSocketPong) => drop(self.is_answer(&event)),
-                Event::Connected(_)
-                | Event::Closed(_)
-                | Event::Sendable
+                Event::Sendable
                 | Event::Input(_)
                 | Event::Written(_)
                 | Event::OutputFailed(_)
-                | Event::Woken => {}
+                | Event::Woken
+                | Event::Connected(_)
+                | Event::Closed(_) => {}
             }
         }
     }
@@ -346,7 +359,7 @@ impl Pinger {
     fn print_summary(&self, url: &str, elapsed: Duration) -> Result<bool> {
         let answered = self.statistics.count();
         let lost = ((self.sent - answered) * 100).checked_div(self.sent).unwrap_or(0);
-        let total = milliseconds(elapsed);
+        let total = in_milliseconds(elapsed);
         let counts = format!("{} sent, {answered} answered, {lost}% lost, time {total}", self.sent);
         let lines = [Some(format!("--- {url} ---")), Some(counts), self.statistics.summary()];
         super::print(&lines.into_iter().flatten().collect::<Vec<_>>().join("\n"))

@@ -18,7 +18,7 @@ use anyhow::{Context, Result};
 use self::config::Config;
 use self::feed::Feed;
 use self::input::{Input, Opened};
-use self::tally::Tally;
+use self::tally::{GAPS, Tally};
 use super::summary::SummaryPrinter;
 use crate::client::{Client, Event};
 use crate::exit::{Exit, worse};
@@ -29,10 +29,6 @@ use crate::mqtt::session;
 use crate::report;
 use crate::terminal::progress::{Position, Progress};
 use crate::terminal::screen;
-
-/// What a lost connection may mean for messages of QoS 0.
-const GAPS: &str =
-    "publishing: messages of QoS 0 may be missing: the connection was lost meanwhile";
 
 /// Runs `mqttws pub`.
 pub fn run(config: Config) -> Result<Exit> {
@@ -62,7 +58,7 @@ pub fn run(config: Config) -> Result<Exit> {
         client.attach_input(source)?;
     }
     let is_stream = feed.input.delimiter.is_some();
-    let tally = Tally::new(context(feed.template()), is_stream, summary.is_wanted());
+    let tally = Tally::new(feed.context(), is_stream, summary.is_wanted());
     let mut publisher = Publisher {
         client,
         feed,
@@ -77,14 +73,6 @@ pub fn run(config: Config) -> Result<Exit> {
     publisher.end(result, &summary)
 }
 
-/// What is published, in the words of a line.
-fn context(template: &Publish) -> String {
-    match &template.topic {
-        Some(topic) => format!("publishing to {}", topic.as_str()),
-        None => "publishing".to_owned(),
-    }
-}
-
 struct Publisher {
     client: Client,
     feed: Feed,
@@ -92,7 +80,7 @@ struct Publisher {
     progress: Progress,
     /// The input could not be read to its end.
     input_error: Option<anyhow::Error>,
-    /// That properties are left out is still to be told.
+    /// Properties that are left out are still to be reported.
     tells_loss: bool,
     /// The connection was lost with messages of QoS 0 on the way.
     has_gaps: bool,
@@ -113,14 +101,14 @@ impl Publisher {
                 },
             };
             if let Event::Interrupted(signal) = event {
-                return Ok(Exit::Signal(signal));
+                return Ok(Exit::Signal(signal.into()));
             }
             self.handle(event);
         }
     }
 
-    /// Waits; where the stream goes on it only looks what has come: a signal, a Ping, and what is
-    /// acknowledged soon need not be remembered for long, and so fills no more memory than is near.
+    /// Waits for an event. Where more can be published at once it only checks for events: signals
+    /// and Pings are answered, and a message that is acknowledged early leaves the memory early.
     fn wait(&mut self) -> Result<Option<Event>> {
         let goes_on = self.feed.can_go_on(&mut self.client);
         if self.progress.is_on() {
@@ -138,7 +126,7 @@ impl Publisher {
     fn verdict(&self) -> Exit {
         let mut exit = self.tally.exit;
         if self.has_gaps && exit == Exit::Done {
-            report::failure(GAPS);
+            report::line(GAPS);
             exit = Exit::Lost;
         }
         if self.feed.has_bad() { worse(exit, Exit::Local) } else { exit }
@@ -156,7 +144,8 @@ impl Publisher {
         }
     }
 
-    /// What cannot be sent is refused by this broker, or it is nothing that MQTT can carry.
+    /// Publishes a message. One that cannot be sent is refused by this broker's limits, or it is a
+    /// record that MQTT cannot carry.
     fn publish(&mut self, publish: Publish, record: u64) {
         let (qos, bytes) = (publish.qos, publish.payload.len() as u64);
         if !publish.properties.is_empty() {
@@ -168,20 +157,19 @@ impl Publisher {
                 self.tally.clock(qos).published(record);
             }
             Err(session::Unsendable::Encode(wrong)) => {
-                self.feed.tell_bad(&self.client, &wrong.to_string());
+                self.feed.tell_bad(&wrong.to_string());
             }
             Err(unsendable) => {
                 self.tally.sent(1, bytes, qos);
-                self.tally.refuse(&self.client, record, &unsendable.to_string());
+                self.tally.refuse(record, &unsendable.to_string());
             }
         }
     }
 
-    /// Before MQTT 5 there are no properties: what records have of them is lost.
+    /// Before MQTT 5 there are no properties: those of records are lost.
     fn tell_loss(&mut self) {
         let version = self.client.session().config().version;
         if !version.has_properties() && std::mem::take(&mut self.tells_loss) {
-            self.client.guard();
             report::warn(&format!(
                 "the broker speaks MQTT {version}: properties of records are left out"
             ));
@@ -192,19 +180,19 @@ impl Publisher {
         match event {
             Event::Input(block) => {
                 let block = block.with_context(|| format!("reading {}", self.feed.input.what));
-                // What was read before is still handed over.
+                // The records that were read before are still published.
                 self.feed.input.add(block.unwrap_or_else(|error| {
                     self.input_error = Some(error);
                     None
                 }));
             }
-            Event::Mqtt(event) => self.tally.count(&self.client, event),
+            Event::Mqtt(event) => self.tally.count(event),
             Event::Reconnected => self.has_gaps |= self.tally.at_most_once,
-            Event::Connected(_)
-            | Event::Closed(_)
-            | Event::Written(_)
+            Event::Written(_)
             | Event::OutputFailed(_)
             | Event::Woken
+            | Event::Connected(_)
+            | Event::Closed(_)
             | Event::Interrupted(_)
             | Event::WebSocketPong
             | Event::Sendable
@@ -212,11 +200,11 @@ impl Publisher {
         }
     }
 
-    /// Ends the connection, and says what came of it.
+    /// Closes the connection, and prints the summary.
     fn end(mut self, result: Result<Exit>, summary: &SummaryPrinter) -> Result<Exit> {
         let result = result.map_err(|error| self.with_counts(error));
-        let (client, tally) = (&mut self.client, &mut self.tally);
-        let result = super::close(client, result, |client, event| tally.count(client, event));
+        let tally = &mut self.tally;
+        let result = super::close(&mut self.client, result, |event| tally.count(event));
         let is_interrupted = matches!(result, Ok(Exit::Signal(_)));
         if is_interrupted {
             self.tell_interrupted();
@@ -238,7 +226,7 @@ impl Publisher {
         result
     }
 
-    /// What a script needs to know to go on from there.
+    /// Adds to an error the counts with which a script can go on from there.
     fn with_counts(&self, error: anyhow::Error) -> anyhow::Error {
         let error = self.tally.named(error, self.feed.template());
         let Tally { published, refused, at_most_once, .. } = self.tally;
@@ -262,7 +250,7 @@ impl Publisher {
         let published = self.tally.published;
         let in_flight = self.client.session().in_flight() as u64;
         let acknowledged = published - in_flight - self.tally.refused;
-        report::failure(&format!(
+        report::line(&format!(
             "publishing: interrupted after {published} messages, {acknowledged} of them handed over"
         ));
     }

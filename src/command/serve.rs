@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::broker::guest::{End, Watch};
+use crate::broker::child::{ServeSignals, StopCause};
 use crate::broker::{self, Broker};
 use crate::exit::Exit;
 use crate::report;
@@ -31,21 +31,21 @@ pub struct Config {
 /// Runs `mqttws serve`.
 pub fn run(config: Config) -> Result<Exit> {
     let Config { address, debug, command: words } = config;
-    let log: Option<broker::Log> = if debug { Some(Box::new(report::trace)) } else { None };
+    let log: Option<broker::LogLine> = if debug { Some(Box::new(report::trace)) } else { None };
     let options =
-        broker::Options { address, path: PATH.to_owned(), max_packet: MAXIMUM_PACKET, log };
-    let watch = Watch::begin().context("watching for signals")?;
+        broker::BrokerOptions { address, path: PATH.to_owned(), max_packet: MAXIMUM_PACKET, log };
+    let signals = ServeSignals::begin().context("watching for signals")?;
     let broker = Broker::start(options).with_context(|| format!("listening at {address}"))?;
     let command = command(&words, &broker.url())?;
     if command.is_none() {
         super::print(&broker.url())?;
     }
     let name = words.first().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    let end = watch.wait(command).with_context(|| format!("running {name}"))?;
+    let cause = signals.wait(command).with_context(|| format!("running {name}"))?;
     broker.stop();
-    Ok(match end {
-        End::Command(code) => Exit::Command(code),
-        End::Signal(_) => Exit::Done,
+    Ok(match cause {
+        StopCause::Command(code) => Exit::Command(code),
+        StopCause::Signal => Exit::Done,
     })
 }
 

@@ -3,6 +3,7 @@
 pub mod config;
 mod exec;
 mod filter;
+mod finish;
 mod receive;
 mod retained;
 mod sink;
@@ -11,50 +12,42 @@ mod watch;
 
 use std::io;
 use std::ops::ControlFlow;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 
-use self::config::{Config, Destination, End, Subscriptions};
-use self::exec::Exec;
-use self::receive::{Arrival, Receiver, Settings};
+use self::config::{Config, Destination, EndConditions, SubscribeRequest};
+use self::receive::{Arrival, MessageReceiver, ReceiverOptions};
 use self::sink::Sink;
-use self::watch::WatchSink;
 use super::summary::SummaryPrinter;
 use crate::client::{self, Client, Event};
-use crate::exit::{Exit, worse};
-use crate::format::layout::Layout;
-use crate::format::summary::RunSummary;
+use crate::exit::Exit;
 use crate::mqtt::packet::Subscription;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::session;
 use crate::report::{self, Verbosity};
-use crate::stdio::folder::Folder;
-use crate::stdio::reader::Reader;
-use crate::stdio::stdout::{self, Output, Progress, Target};
-use crate::terminal::progress::{Position, Progress as ProgressBar};
+use crate::stdio::stdout;
+use crate::stdio::stdout_reader::StdoutReader;
+use crate::terminal::progress::{Position, Progress};
 use crate::terminal::screen;
-
-/// How long the output may take to write what it has, when everything else is over.
-const LAST_WRITE: Duration = Duration::from_millis(250);
 
 /// Runs `mqttws sub`.
 pub fn run(config: Config) -> Result<Exit> {
     let began = Instant::now();
-    let target = target(&config.output.destination)?;
+    let target = sink::target(&config.output.destination)?;
     warn_of_closed_stdout(&config);
     let is_watched = config.prints();
     let Config { client: options, output, verbosity, end, .. } = config;
     let limit = super::limit(began, end.timeout);
     let (client, _) = super::connect(options, limit)?;
     let reader = watch_reader(is_watched, &client)?;
-    let sink = sink(&client, &output, target, verbosity)?;
+    let sink = Sink::start(&client, &output, target, verbosity)?;
     let (removes, latency) = (config.remove_retained, config.latency);
-    let settings = Settings { end, output: &output, removes, latency, verbosity };
+    let settings = ReceiverOptions { end, output: &output, removes, latency, verbosity };
     let mut subscriber = Subscriber {
         client,
-        receiver: Receiver::new(sink, config.filter, settings),
+        receiver: MessageReceiver::new(sink, config.filter, &settings),
         reader,
         progress: progress(&output.destination, verbosity, began),
         subscriptions: config.subscriptions,
@@ -67,7 +60,7 @@ pub fn run(config: Config) -> Result<Exit> {
     };
     subscriber.subscribe();
     let result = subscriber.run();
-    // Whatever ended it: what was received is written, and what was written is acknowledged.
+    // Whatever the reason: received messages are written, and written ones are acknowledged.
     let result = subscriber.finish_output(result);
     let result = subscriber.receiver.tell_cut(result);
     subscriber.progress.finish();
@@ -77,67 +70,29 @@ pub fn run(config: Config) -> Result<Exit> {
     subscriber.end(result, SummaryPrinter::new(config.summary, verbosity, began), verbosity)
 }
 
-/// Where messages are written, ready for them.
-fn sink(
-    client: &Client,
-    output: &config::Output,
-    target: Target,
-    verbosity: Verbosity,
-) -> Result<Sink> {
-    let layout = output.layout.clone();
-    Ok(match &output.destination {
-        Destination::Commands(commands) => {
-            Sink::Commands(Box::new(Exec::start(commands, layout, verbosity, client)?))
-        }
-        Destination::Watch(watch) => {
-            let output = start_output(client, layout, target)?;
-            Sink::Watch(Box::new(WatchSink::new(*watch, output, Instant::now())))
-        }
-        Destination::Stdout | Destination::Folder(_) => {
-            Sink::Output(start_output(client, layout, target)?)
-        }
-    })
-}
-
 /// The progress on stderr, where it does not disturb what is written.
-fn progress(destination: &Destination, verbosity: Verbosity, began: Instant) -> ProgressBar {
+fn progress(destination: &Destination, verbosity: Verbosity, began: Instant) -> Progress {
     let stands_alone = match destination {
-        Destination::Stdout => screen::stdout_is_kept(),
+        Destination::Stdout => screen::stdout_is_file(),
         Destination::Folder(_) => true,
-        // Commands write to wherever we do, and to stderr.
+        // CommandOptions write to wherever we do, and to stderr.
         Destination::Commands(_) | Destination::Watch(_) => false,
     };
-    ProgressBar::new(verbosity.shows_progress() && stands_alone, None, began)
+    Progress::new(verbosity.shows_progress() && stands_alone, None, began)
 }
 
-/// Where the messages go; a folder is made if it is not there.
-fn target(destination: &Destination) -> Result<Target> {
-    let Destination::Folder(path) = destination else {
-        let stdout = stdout::unbuffered_stdout().context("opening stdout")?;
-        return Ok(Target::Stream(Box::new(stdout)));
+/// Watches the reader of stdout, if messages go there.
+fn watch_reader(matters: bool, client: &Client) -> Result<StdoutReader> {
+    let remote = client.remote();
+    let reader = if matters {
+        StdoutReader::watch(move || remote.wake())
+    } else {
+        Ok(StdoutReader::default())
     };
-    let context = || format!("the folder {}", path.display());
-    let (folder, names) = Folder::open(path.clone()).with_context(context)?;
-    Ok(Target::Folder(folder, names))
-}
-
-fn start_output(client: &Client, layout: Layout, target: Target) -> Result<Output> {
-    let remote = client.remote();
-    Output::start(layout, target, move |progress| match progress {
-        Progress::Written(number) => remote.written(number),
-        Progress::Failed(error) => remote.output_failed(error),
-    })
-    .context("starting the output")
-}
-
-/// Who reads stdout, if that is what this is for.
-fn watch_reader(matters: bool, client: &Client) -> Result<Reader> {
-    let remote = client.remote();
-    let reader = if matters { Reader::watch(move || remote.wake()) } else { Ok(Reader::default()) };
     reader.context("watching stdout")
 }
 
-/// What is acknowledged is gone, and nobody has seen it.
+/// Messages that are acknowledged and written to a closed stdout are lost.
 fn warn_of_closed_stdout(config: &Config) {
     let acknowledges = |subscription: &Subscription| subscription.qos > QoS::AtMostOnce;
     if config.prints()
@@ -153,17 +108,17 @@ fn warn_of_closed_stdout(config: &Config) {
 
 struct Subscriber {
     client: Client,
-    receiver: Receiver,
-    reader: Reader,
-    progress: ProgressBar,
-    subscriptions: Subscriptions,
+    receiver: MessageReceiver,
+    reader: StdoutReader,
+    progress: Progress,
+    subscriptions: SubscribeRequest,
     /// When it ends.
-    end: End,
+    end: EndConditions,
     /// The time of `-W`.
     deadline: Option<Instant>,
     /// Where messages are written, and how.
-    output: config::Output,
-    /// We were interrupted.
+    output: config::OutputOptions,
+    /// A signal has come.
     signalled: bool,
     /// SUBSCRIBE and UNSUBSCRIBE without their answer.
     unanswered: u32,
@@ -202,7 +157,7 @@ impl Subscriber {
         Ok(self.client.next(alarm)?)
     }
 
-    /// Draws what is to be drawn, if anything; when it wants to be asked again.
+    /// Draws the progress and the frame of `--watch`; when to draw again.
     fn draw(&mut self) -> Option<Instant> {
         if self.progress.is_on() {
             let (messages, bytes) = (self.receiver.written.messages, self.receiver.bytes());
@@ -318,18 +273,18 @@ impl Subscriber {
         if code.is_error() {
             let what =
                 if exec::is_reply(record) { "replying" } else { "removing a retained message" };
-            report::failure(&format!("{what}: refused: {code}"));
+            report::line(&format!("{what}: refused: {code}"));
             self.denied = true;
         }
     }
 
     /// A reply may have arrived, or not: nothing else is published at QoS 2.
     fn in_doubt(&mut self) {
-        report::failure("replying: refused: in doubt: the broker has lost the session");
+        report::line("replying: refused: in doubt: the broker has lost the session");
         self.denied = true;
     }
 
-    /// Of `-W`, or of `--idle`; if not, it is time to draw.
+    /// The time of `-W` or of `--idle` is up; if not, it is time to draw.
     fn time_is_up(&self) -> Result<Option<Exit>> {
         let now = Instant::now();
         let is_due = |time: Option<Instant>| time.is_some_and(|time| time <= now);
@@ -358,7 +313,7 @@ impl Subscriber {
         if self.receiver.is_amidst() {
             Exit::TimedOut
         } else if arrived > 0 {
-            report::failure(&format!(
+            report::line(&format!(
                 "subscribed: ended in the middle of a message of which {arrived} bytes had arrived"
             ));
             Exit::TimedOut
@@ -373,134 +328,40 @@ impl Subscriber {
             return Exit::Done;
         }
         self.tell_unfinished("interrupted");
-        Exit::Signal(signal)
+        Exit::Signal(signal.into())
     }
 
     fn tell_unfinished(&self, why: &str) {
         let wanted = self.end.count.map(|count| format!(" of {count}")).unwrap_or_default();
-        report::failure(&format!(
+        report::line(&format!(
             "subscribed: {why} with {}{wanted} messages",
             self.receiver.written.messages
         ));
     }
 
-    /// Waits until everything received is written, as long as the output can be written at all.
-    fn finish_output(&mut self, mut result: Result<Exit>) -> Result<Exit> {
-        if matches!(self.receiver.sink, Sink::Commands(_)) {
-            return self.finish_commands(result);
-        }
-        self.progress.finish();
-        self.receiver.sink.finish();
-        self.client.pause_reading(true);
-        // Who interrupts us does not want to wait for a reader that has stopped; everybody else
-        // does.
-        let hurry = match result {
-            Ok(Exit::Signal(_) | Exit::TimedOut) => true,
-            Ok(_) => self.end.count.is_none(),
-            Err(_) => false,
-        };
-        let deadline = hurry.then(|| Instant::now() + LAST_WRITE);
-        while !self.receiver.sink.is_done() {
-            // The connection stays alive meanwhile, or what is written late could not be
-            // acknowledged.
-            match self.client.next(deadline) {
-                Ok(Event::Written(number)) => {
-                    self.receiver.sink.written(number);
-                    if let Some(removals) = &mut self.receiver.removals {
-                        removals.written(number);
-                    }
-                }
-                Ok(Event::OutputFailed(error)) => {
-                    self.receiver.abandon();
-                    result = result.and_then(|exit| self.output_failed(error).map(|_| exit));
-                }
-                Ok(Event::Interrupted(signal)) => {
-                    return result.map(|exit| if hurry { exit } else { self.interrupted(signal) });
-                }
-                Ok(Event::Alarm) => break,
-                Ok(
-                    Event::Connected(_)
-                    | Event::Closed(_)
-                    | Event::Mqtt(_)
-                    | Event::Input(_)
-                    | Event::Woken
-                    | Event::WebSocketPong
-                    | Event::Sendable
-                    | Event::Reconnected,
-                ) => {}
-                Err(error) => result = result.and(Err(error.into())),
-            }
-        }
-        result
+    /// Looks at the commands that have ended, and acknowledges what is done.
+    fn look_at_commands(&mut self) -> Option<Exit> {
+        let Sink::Commands(exec) = &mut self.receiver.sink else { return None };
+        let is_over = exec.take_ended();
+        self.denied |= !exec.publish_replies(&mut self.client);
+        self.settle_commands();
+        is_over.then_some(Exit::Local)
     }
 
-    /// Ends the connection, and says what came of it.
-    fn end(
-        mut self,
-        result: Result<Exit>,
-        summary: SummaryPrinter,
-        verbosity: Verbosity,
-    ) -> Result<Exit> {
-        let result = result
-            .map_err(|error| {
-                super::while_doing(error, || {
-                    format!("subscribed at {}", self.client.options().endpoint)
-                })
-            })
-            .and_then(|exit| self.finish_removals(exit).map(|()| exit));
-        if matches!(result, Ok(Exit::TimedOut)) {
-            self.client.hurry();
+    /// Acknowledges what is done.
+    fn settle_commands(&mut self) {
+        if let Sink::Commands(exec) = &mut self.receiver.sink
+            && let Some(number) = exec.commands.done_up_to()
+        {
+            self.client.acknowledge_up_to(number);
+            self.remove_retained(number);
         }
-        let result = super::close_receiver(&mut self.client, result);
-        let latency = self.receiver.latency.as_ref();
-        summary.print(self.signalled, |took| RunSummary {
-            verb: "received",
-            messages: self.receiver.written.messages,
-            bytes: self.receiver.written.bytes,
-            refused: None,
-            took,
-            times: latency.map(|latency| ("latency", latency.times())),
-        });
-        if let Some(latency) = latency.filter(|_| verbosity.warns()) {
-            latency.explain();
-        }
-        let denied = if self.denied { Exit::Denied } else { Exit::Done };
-        let failed = if self.receiver.sink.has_failed() { Exit::Local } else { Exit::Done };
-        Ok(worse(result?, worse(denied, failed)))
     }
 
-    /// Waits until the broker has forgotten what was written and is to be forgotten.
-    fn finish_removals(&mut self, exit: Exit) -> Result<()> {
-        if self.receiver.removals.is_none() || matches!(exit, Exit::Signal(_)) {
-            return Ok(());
-        }
-        self.client.pause_reading(false);
-        let deadline = Instant::now() + self.client.options().connect_timeout;
-        loop {
-            let Some(removals) = &mut self.receiver.removals else { return Ok(()) };
-            removals.publish(&mut self.client);
-            if removals.is_done(&self.client) {
-                return Ok(());
-            }
-            match self.client.next(Some(deadline)).context("removing retained messages")? {
-                Event::Alarm => {
-                    anyhow::bail!("removing retained messages: the broker does not answer")
-                }
-                Event::Interrupted(_) => return Ok(()),
-                Event::Mqtt(session::Event::Acknowledged { code, .. }) if code.is_error() => {
-                    self.denied = true;
-                }
-                Event::Connected(_)
-                | Event::Closed(_)
-                | Event::Mqtt(_)
-                | Event::Input(_)
-                | Event::Written(_)
-                | Event::OutputFailed(_)
-                | Event::Woken
-                | Event::WebSocketPong
-                | Event::Sendable
-                | Event::Reconnected => {}
-            }
+    /// Passes a signal on to the commands.
+    fn interrupt_commands(&mut self, signal: i32) {
+        if let Sink::Commands(exec) = &mut self.receiver.sink {
+            exec.interrupt(signal);
         }
     }
 

@@ -1,4 +1,4 @@
-//! The summary at the end: `--summary`, and for a person who interrupts a run at a terminal.
+//! The summary at the end: for `--summary`, and for a user at a terminal who interrupts a run.
 
 use std::time::{Duration, Instant};
 
@@ -11,13 +11,13 @@ use crate::terminal::screen;
 pub struct SummaryPrinter {
     form: Option<SummaryForm>,
     began: Instant,
-    /// A person who interrupts an endless run wants to know how much came.
+    /// The user who interrupts an endless run wants to know how much came.
     when_interrupted: bool,
 }
 
 impl SummaryPrinter {
-    /// In the form that `--summary` asks for; a person at a terminal who interrupts us gets one in
-    /// any case.
+    /// In the form that `--summary` asks for; without it only a user at a terminal who interrupts an
+    /// endless run gets one.
     pub fn new(form: Option<SummaryForm>, verbosity: Verbosity, began: Instant) -> Self {
         let when_interrupted = verbosity.warns() && screen::stderr_is_terminal();
         Self { form, began, when_interrupted }
@@ -36,7 +36,7 @@ impl SummaryPrinter {
                 report::machine_summary(&summary(self.began.elapsed()).line(SummaryForm::Json));
             }
             Some(SummaryForm::Text) => {
-                report::summary(&summary(self.began.elapsed()).line(SummaryForm::Text));
+                report::line(&summary(self.began.elapsed()).line(SummaryForm::Text));
             }
             None => {}
         }

@@ -1,5 +1,4 @@
-//! Bytes as text that survives everything: hexadecimal and base64 (RFC 4648 §4), both ways. It must
-//! never know what the bytes mean.
+//! Bytes as hexadecimal digits and as base64 (RFC 4648 §4), both ways.
 
 use bytes::BytesMut;
 use data_encoding::{BASE64, BASE64_NOPAD, HEXLOWER, HEXLOWER_PERMISSIVE, HEXUPPER};

@@ -42,8 +42,8 @@ fn escaped(character: char) -> String {
     }
 }
 
-/// The same for a line of JSON: what is not plainly printable stands only in its strings, and stays
-/// the same to who reads it as JSON.
+/// The same for a line of JSON, by the escapes of JSON: characters that are not plainly printable
+/// stand only in its strings, and a parser reads the same text.
 pub fn escape_json(line: &[u8], out: &mut BytesMut) {
     for chunk in line.utf8_chunks() {
         for character in chunk.valid().chars() {

@@ -1,6 +1,5 @@
 //! JSON as text: written, laid out anew, and rewritten as cJSON prints it, always without building
-//! a tree, so that memory does not grow with what a peer sends. It must never know what a message
-//! is.
+//! a tree, so that memory does not grow with what a peer sends.
 
 use bytes::{BufMut, BytesMut};
 use serde_json::value::RawValue;
@@ -48,7 +47,7 @@ pub fn checked(text: &[u8]) -> Option<&str> {
 
 /// Appends `text`, which [`checked`] has returned or we have written, in this style.
 pub fn lay_out(text: &str, style: Style, out: &mut BytesMut) {
-    let mut writer = Writer { style, open: Vec::new(), behind_name: false, out };
+    let mut writer = LayoutWriter { style, open: Vec::new(), after_name: false, out };
     let mut left = text;
     while let Some(first) = left.bytes().next() {
         let length = token(left);
@@ -74,16 +73,16 @@ fn token(text: &str) -> usize {
     }
 }
 
-struct Writer<'a> {
+struct LayoutWriter<'a> {
     style: Style,
     /// The brackets that are open, and whether anything stands in them.
     open: Vec<(u8, bool)>,
     /// A name and its colon were the last that was written.
-    behind_name: bool,
+    after_name: bool,
     out: &'a mut BytesMut,
 }
 
-impl Writer<'_> {
+impl LayoutWriter<'_> {
     fn put(&mut self, first: u8, token: &str) {
         match first {
             b'{' | b'[' => {
@@ -97,7 +96,7 @@ impl Writer<'_> {
             }
             b',' => self.out.put_u8(b','),
             b':' => {
-                self.behind_name = true;
+                self.after_name = true;
                 self.out.put_slice(match self.style {
                     Style::Compact | Style::CJson => b":",
                     Style::Pretty => b": ",
@@ -116,10 +115,10 @@ impl Writer<'_> {
         self.open.last().is_some_and(|(open, _)| *open == bracket)
     }
 
-    /// What stands behind a name stays on its line; everything else in brackets may get a line of
+    /// What stands after a name stays on its line; everything else in brackets may get a line of
     /// its own.
     fn begin_item(&mut self) {
-        if std::mem::take(&mut self.behind_name) {
+        if std::mem::take(&mut self.after_name) {
             return;
         }
         let in_object = self.is_in(b'{');

@@ -1,13 +1,12 @@
-//! How a message becomes text: what stands before, around and behind its payload. It must never
-//! know where the text goes.
+//! How `sub` writes a message: what stands before, around and after its payload.
 
 use bytes::{BufMut, BytesMut};
 
 use super::encoding::Encoding;
 use super::escape;
 use super::record;
-use super::template::{Template, Unfit};
-use super::time::Moment;
+use super::template::{FormatError, Template};
+use super::time::LocalTime;
 use crate::mqtt::packet::Publish;
 use crate::mqtt::topic::TopicName;
 
@@ -41,7 +40,7 @@ pub enum Content {
     /// `-F`
     Template(Template),
     /// `--json`
-    Record(record::Writer),
+    Record(record::RecordWriter),
 }
 
 impl Layout {
@@ -57,16 +56,30 @@ impl Layout {
             && matches!(self.content, Content::Payload { verbose: false, .. })
     }
 
-    /// Appends a whole message.
-    pub fn write(&self, publish: &Publish, out: &mut BytesMut) -> Result<(), Unfit> {
+    /// Whether the text depends on the time: then [`Layout::write`] needs it.
+    pub fn needs_time(&self) -> bool {
+        match &self.content {
+            Content::Payload { .. } => false,
+            Content::Template(template) => template.needs_time(),
+            Content::Record(_) => true,
+        }
+    }
+
+    /// Appends a whole message that came at this time.
+    pub fn write(
+        &self,
+        publish: &Publish,
+        now: Option<&LocalTime>,
+        out: &mut BytesMut,
+    ) -> Result<(), FormatError> {
         let result = match &self.content {
             Content::Payload { .. } => {
                 self.write_text(publish.topic.as_ref(), &publish.payload, out);
                 return Ok(());
             }
-            Content::Template(template) => template.render(publish, out),
+            Content::Template(template) => template.render(publish, now, out),
             Content::Record(writer) => {
-                self.record(*writer, publish, out);
+                self.record(*writer, publish, now, out);
                 Ok(())
             }
         };
@@ -96,8 +109,8 @@ impl Layout {
         true
     }
 
-    /// What stands before the payload; whether the payload follows. An empty one is `(null)` behind
-    /// its topic, as mosquitto has it.
+    /// What stands before the payload; whether the payload follows. An empty one is `(null)` after
+    /// its topic, as mosquitto writes it.
     #[inline]
     pub fn head(&self, topic: Option<&TopicName>, payload: &[u8], out: &mut BytesMut) -> bool {
         let Content::Payload { verbose: true, .. } = self.content else { return true };
@@ -119,14 +132,14 @@ impl Layout {
         }
     }
 
-    /// What stands behind the payload.
+    /// What stands after the payload.
     pub fn tail(&self, out: &mut BytesMut) {
         if let Some(end) = self.end {
             out.put_u8(end);
         }
     }
 
-    /// An empty payload behind its topic, but with nothing to end it, is not written at all.
+    /// An empty payload after its topic, but with nothing to end it, is not written at all.
     fn is_nothing(&self, payload: &[u8]) -> bool {
         let verbose = matches!(self.content, Content::Payload { verbose: true, .. });
         verbose && self.end.is_none() && payload.is_empty()
@@ -155,14 +168,19 @@ impl Layout {
         }
     }
 
-    fn record(&self, writer: record::Writer, publish: &Publish, out: &mut BytesMut) {
-        let now = Moment::now();
+    fn record(
+        &self,
+        writer: record::RecordWriter,
+        publish: &Publish,
+        now: Option<&LocalTime>,
+        out: &mut BytesMut,
+    ) {
         if self.sanitise {
             let mut record = BytesMut::new();
-            writer.write(publish, &now, &mut record);
+            writer.write(publish, now, &mut record);
             escape::escape_json(&record, out);
         } else {
-            writer.write(publish, &now, out);
+            writer.write(publish, now, out);
         }
     }
 }
@@ -177,7 +195,7 @@ mod tests {
             bytes::Bytes::from_static(payload),
         );
         let mut out = BytesMut::new();
-        layout.write(&publish, &mut out).expect("everything fits");
+        layout.write(&publish, None, &mut out).expect("everything fits");
         out.to_vec()
     }
 
@@ -231,7 +249,7 @@ mod tests {
 
     #[test]
     fn records_on_a_terminal_stay_records() {
-        let writer = record::Writer { parsed: false, pretty: false };
+        let writer = record::RecordWriter { parsed: false, pretty: false };
         let layout = Layout {
             content: Content::Record(writer),
             end: Some(b'\n'),

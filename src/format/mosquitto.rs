@@ -1,25 +1,24 @@
 //! A message as JSON in the shape that `mosquitto_sub` 2.0 gives it (`%j` and `%J` of `-F`), but
-//! for its user properties, of which 2.1 loses none. It must never know ours, which is in
-//! `record.rs`.
+//! for its user properties, which have the form of 2.1. Our own form is in `record.rs`.
 
 use bytes::{BufMut, BytesMut};
 
 use super::json::{self, Style};
-use super::template::Unfit;
-use super::time::Moment;
+use super::template::FormatError;
+use super::time::LocalTime;
 use crate::mqtt::packet::{PacketId, Publish};
 use crate::mqtt::property::{Properties, PropertyId, Value};
 
 /// Appends a message; with `parsed` its payload is JSON and stands there as such.
 pub fn json(
     publish: &Publish,
-    now: Option<&Moment>,
+    now: Option<&LocalTime>,
     parsed: bool,
     style: Style,
     out: &mut BytesMut,
-) -> Result<(), Unfit> {
+) -> Result<(), FormatError> {
     let payload = if parsed && !publish.payload.is_empty() {
-        Some(json::checked(&publish.payload).ok_or(Unfit::NotJson)?)
+        Some(json::checked(&publish.payload).ok_or(FormatError::NotJson)?)
     } else {
         None
     };
@@ -39,7 +38,7 @@ pub fn json(
     Ok(())
 }
 
-fn head(publish: &Publish, now: Option<&Moment>, out: &mut BytesMut) {
+fn head(publish: &Publish, now: Option<&LocalTime>, out: &mut BytesMut) {
     out.put_slice(b"{\"tst\":\"");
     now.inspect(|now| now.mosquitto(out));
     out.put_slice(b"\",\"topic\":");

@@ -1,5 +1,5 @@
 //! A message as a line of JSON, both ways: what `sub --json` writes, `pub --json` reads, and
-//! nothing is lost between them. It must never know where a line comes from or goes.
+//! nothing is lost between them.
 
 use std::fmt::{self, Write as _};
 use std::marker::PhantomData;
@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use super::encoding::Encoding;
 use super::json::{self, Style};
-use super::time::{self, Moment};
+use super::time::{self, LocalTime};
 use crate::mqtt::packet::{PacketId, Publish};
 use crate::mqtt::property::{
     InvalidValue, Place, Properties, Property, PropertyId, Value, ValueKind,
@@ -26,17 +26,18 @@ const BASE64: &str = "_base64";
 /// U+FEFF in UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Fields that say something about a message that no publisher can say.
-const ONLY_TOLD: [&str; 6] = ["dup", "mid", "payload_json", "payloadlen", "tst", "payload_bytes"];
+/// Fields that are written and not read: no publisher can set what they say.
+const ONLY_WRITTEN: [&str; 6] =
+    ["dup", "mid", "payload_json", "payloadlen", "tst", "payload_bytes"];
 
 /// What a line of input says; what it does not say is up to the command line.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Record {
-    /// Where to.
+    /// The topic it is published to.
     pub topic: Option<TopicName>,
-    /// How often it may arrive.
+    /// The QoS it is published at.
     pub qos: Option<QoS>,
-    /// Whether the broker keeps it.
+    /// Whether it is a retained message.
     pub retain: Option<bool>,
     /// Those that a client may send, in the order of their names, user properties in their own.
     pub properties: Properties,
@@ -48,16 +49,16 @@ pub struct Record {
 
 /// How a message is written as a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Writer {
+pub struct RecordWriter {
     /// A payload that is JSON stands there as such, too.
     pub parsed: bool,
     /// Over several lines.
     pub pretty: bool,
 }
 
-impl Writer {
-    /// Appends a message that came at `time`.
-    pub fn write(self, publish: &Publish, time: &Moment, out: &mut BytesMut) {
+impl RecordWriter {
+    /// Appends a message that came at `time`; without one the field is empty.
+    pub fn write(self, publish: &Publish, time: Option<&LocalTime>, out: &mut BytesMut) {
         if !self.pretty {
             return write_line(publish, time, self.parsed, out);
         }
@@ -70,9 +71,9 @@ impl Writer {
     }
 }
 
-fn write_line(publish: &Publish, time: &Moment, parsed: bool, out: &mut BytesMut) {
+fn write_line(publish: &Publish, time: Option<&LocalTime>, parsed: bool, out: &mut BytesMut) {
     out.put_slice(b"{\"time\":\"");
-    time.rfc_3339(out);
+    time.inspect(|time| time.rfc_3339(out));
     out.put_slice(b"\",\"topic\":");
     json::string(publish.topic_or_empty(), out);
     put(
@@ -234,7 +235,7 @@ impl Record {
                         return Err("more than one payload".to_owned());
                     }
                 }
-                name if ONLY_TOLD.contains(&name) => {}
+                name if ONLY_WRITTEN.contains(&name) => {}
                 name => return Err(format!("unknown field {name}")),
             }
         }

@@ -1,45 +1,45 @@
-//! Round trip times in few words.
+//! Times in few figures: shortest, mean, median, 99th percentile, longest, standard deviation.
 
 use std::fmt;
 use std::time::Duration;
 
-/// More samples than this are thinned out: the summary needs no more, and an endless ping must not
-/// grow.
-const SAMPLES: usize = 10_000;
+use hdrhistogram::Histogram;
+
+/// Percentiles are exact to this many digits, in memory that does not grow with the number of
+/// times.
+const DIGITS: u8 = 3;
+
+/// The longest time that percentiles tell from longer ones, in microseconds: an hour.
+const LONGEST: u64 = 3_600_000_000;
 
 /// Times, as they come.
 #[derive(Debug, Default)]
 pub struct Statistics {
     count: u64,
-    sum: f64,
+    mean: f64,
+    /// The sum of the squared differences from the mean (Welford's method).
     squares: f64,
     minimum: f64,
     maximum: f64,
-    /// Every `stride`-th sample, for the percentiles.
-    samples: Vec<f64>,
-    stride: u64,
+    /// In microseconds; made for the first time that comes, because most runs measure nothing.
+    histogram: Option<Histogram<u64>>,
 }
 
 impl Statistics {
     /// One more time.
+    #[expect(clippy::cast_precision_loss, reason = "nobody sends 2^52 probes")]
     pub fn add(&mut self, time: Duration) {
-        let time = time.as_secs_f64() * 1000.0;
+        let histogram = self.histogram.get_or_insert_with(|| {
+            Histogram::new_with_bounds(1, LONGEST, DIGITS).expect("the bounds are in their range")
+        });
+        histogram.saturating_record(u64::try_from(time.as_micros()).unwrap_or(LONGEST));
+        let time = milliseconds(time);
         self.minimum = if self.count == 0 { time } else { self.minimum.min(time) };
         self.maximum = self.maximum.max(time);
-        self.sum += time;
-        self.squares += time * time;
-        if self.count.is_multiple_of(self.stride.max(1)) {
-            self.samples.push(time);
-        }
         self.count += 1;
-        if self.samples.len() >= SAMPLES {
-            let mut keep = false;
-            self.samples.retain(|_| {
-                keep = !keep;
-                keep
-            });
-            self.stride = self.stride.max(1) * 2;
-        }
+        let difference = time - self.mean;
+        self.mean += difference / self.count as f64;
+        self.squares += difference * (time - self.mean);
     }
 
     /// How many times there were.
@@ -52,19 +52,18 @@ impl Statistics {
         self.count == 0
     }
 
-    /// What they come to, if there was anything.
+    /// The figures, if there was anything.
     #[expect(clippy::cast_precision_loss, reason = "nobody sends 2^52 probes")]
     pub fn figures(&self) -> Option<Figures> {
-        if self.is_empty() {
-            return None;
-        }
-        let mean = self.sum / self.count as f64;
-        let deviation = (self.squares / self.count as f64 - mean * mean).max(0.0).sqrt();
-        let mut sorted = self.samples.clone();
-        sorted.sort_by(f64::total_cmp);
-        let percentile = |percent: usize| sorted[(sorted.len() * percent).div_ceil(100).max(1) - 1];
-        let (p50, p99) = (percentile(50), percentile(99));
-        Some(Figures { minimum: self.minimum, mean, p50, p99, maximum: self.maximum, deviation })
+        let Self { minimum, maximum, mean, .. } = *self;
+        let histogram = self.histogram.as_ref()?;
+        let percentile = |percent| {
+            let time = milliseconds(Duration::from_micros(histogram.value_at_percentile(percent)));
+            time.clamp(minimum, maximum)
+        };
+        let (p50, p99) = (percentile(50.0), percentile(99.0));
+        let deviation = (self.squares / self.count as f64).sqrt();
+        Some(Figures { minimum, mean, p50, p99, maximum, deviation })
     }
 
     /// min/avg/p50/p99/max/stddev of round trips, if there was anything.
@@ -102,8 +101,12 @@ impl fmt::Display for Figures {
 }
 
 /// A time as `ping` prints it.
-pub fn milliseconds(time: Duration) -> String {
-    format!("{:.3} ms", time.as_secs_f64() * 1000.0)
+pub fn in_milliseconds(time: Duration) -> String {
+    format!("{:.3} ms", milliseconds(time))
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
 }
 
 #[cfg(test)]
@@ -116,7 +119,7 @@ mod tests {
         (1..=100).for_each(|n| statistics.add(Duration::from_millis(n)));
         assert_eq!(
             statistics.summary().expect("a hundred samples"),
-            "round trip min/avg/p50/p99/max/stddev = 1.000/50.500/50.000/99.000/100.000/28.866 ms"
+            "round trip min/avg/p50/p99/max/stddev = 1.000/50.500/50.015/99.007/100.000/28.866 ms"
         );
     }
 
@@ -133,11 +136,29 @@ mod tests {
     }
 
     #[test]
-    fn an_endless_ping_does_not_grow() {
+    fn percentiles_are_exact_to_three_digits() {
         let mut statistics = Statistics::default();
-        (0..100_000).for_each(|n| statistics.add(Duration::from_micros(n)));
-        assert!(statistics.samples.len() <= SAMPLES, "{} samples", statistics.samples.len());
+        let last = Duration::from_micros(99_999);
+        // A period that a sample of every n-th time would see only a part of.
+        (0..100_000).for_each(|n| {
+            let time = if n % 2 == 0 { 100 } else { n };
+            statistics.add(Duration::from_micros(time));
+        });
+        let figures = statistics.figures().expect("many times");
         assert_eq!(statistics.count(), 100_000);
-        assert!(statistics.summary().expect("many").contains("/49.9"));
+        assert_eq!(format!("{:.3}", figures.p50), "0.100");
+        assert!((figures.p99 / 98.0 - 1.0).abs() < 0.001, "{figures}");
+        assert_eq!((figures.minimum, figures.maximum), (0.001, milliseconds(last)));
+    }
+
+    #[test]
+    fn no_time_is_too_short_or_too_long() {
+        let mut statistics = Statistics::default();
+        statistics.add(Duration::ZERO);
+        statistics.add(Duration::MAX);
+        let figures = statistics.figures().expect("two times");
+        assert_eq!((figures.minimum, figures.p50), (0.0, 0.0));
+        let longest = milliseconds(Duration::from_micros(LONGEST));
+        assert!((figures.p99 / longest - 1.0).abs() < 0.001, "{figures}");
     }
 }

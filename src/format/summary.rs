@@ -1,4 +1,4 @@
-//! The summary of a run, as a line for people or for programs.
+//! The summary of a run (`--summary`): a sentence for people or a JSON object for programs.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::statistics::{Figures, Statistics};
 
-/// The form of a summary.
+/// How a summary is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SummaryForm {
     /// A sentence.
@@ -33,7 +33,7 @@ pub struct RunSummary<'a> {
 }
 
 impl RunSummary<'_> {
-    /// The line in this form, without a line feed.
+    /// The summary in this form, without a line feed.
     pub fn line(&self, form: SummaryForm) -> String {
         match form {
             SummaryForm::Text => self.text(),

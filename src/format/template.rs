@@ -1,6 +1,5 @@
 //! `-F`: a format is parsed once into a plan, and the plan makes text of each message. The escapes
-//! are those of `mosquitto_sub` 2.0, to the byte, and those that 2.1 added. It must never know
-//! where the text goes.
+//! are those of `mosquitto_sub` 2.0, to the byte, and those that 2.1 added.
 
 mod field;
 mod parse;
@@ -11,13 +10,13 @@ use bytes::{BufMut, BytesMut};
 
 use super::escape;
 use super::json::Style;
-use super::time::Moment;
+use super::time::LocalTime;
 use crate::mqtt::packet::Publish;
 
 /// A parsed format.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
-    parts: Vec<Part>,
+    parts: Vec<TemplatePart>,
     /// How `%j` and `%J` are laid out.
     style: Style,
     /// Escape what could drive a terminal, in what comes from the broker.
@@ -26,7 +25,7 @@ pub struct Template {
 
 /// A piece of a format.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Part {
+enum TemplatePart {
     /// Bytes that stand for themselves.
     Literal(Vec<u8>),
     /// `%`: something of the message.
@@ -95,7 +94,7 @@ struct Shape {
 
 /// The payload is not what the format wants to make of it; nothing stands in its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unfit {
+pub enum FormatError {
     /// `%J` and no JSON.
     NotJson,
     /// `%d` or `%f` and not this many bytes.
@@ -105,7 +104,7 @@ pub enum Unfit {
     },
 }
 
-impl std::fmt::Display for Unfit {
+impl std::fmt::Display for FormatError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::NotJson => f.write_str("is not JSON"),
@@ -121,31 +120,32 @@ impl Template {
         Ok(Self { parts: parse::parts(format)?, style, sanitise })
     }
 
-    /// Appends a message that came now.
-    pub fn render(&self, publish: &Publish, out: &mut BytesMut) -> Result<(), Unfit> {
-        let asks_for_time = |part: &Part| {
+    /// Whether the format shows the time.
+    pub fn needs_time(&self) -> bool {
+        let shows_time = |part: &TemplatePart| {
             matches!(
                 part,
-                Part::Time(_) | Part::Field(Field::Iso8601 | Field::Unix | Field::Json { .. }, _)
+                TemplatePart::Time(_)
+                    | TemplatePart::Field(Field::Iso8601 | Field::Unix | Field::Json { .. }, _)
             )
         };
-        let now = self.parts.iter().any(asks_for_time).then(Moment::now);
-        self.render_at(publish, now.as_ref(), out)
+        self.parts.iter().any(shows_time)
     }
 
-    fn render_at(
+    /// Appends a message that came at this time; without one nothing stands in its place.
+    pub fn render(
         &self,
         publish: &Publish,
-        now: Option<&Moment>,
+        now: Option<&LocalTime>,
         out: &mut BytesMut,
-    ) -> Result<(), Unfit> {
+    ) -> Result<(), FormatError> {
         let mut result = Ok(());
         for part in &self.parts {
             match (part, now) {
-                (Part::Literal(bytes), _) => out.put_slice(bytes),
-                (Part::Time(letter), Some(now)) => now.conversion(*letter, out),
-                (Part::Time(_), None) => {}
-                (Part::Field(field, shape), _) => {
+                (TemplatePart::Literal(bytes), _) => out.put_slice(bytes),
+                (TemplatePart::Time(letter), Some(now)) => now.conversion(*letter, out),
+                (TemplatePart::Time(_), None) => {}
+                (TemplatePart::Field(field, shape), _) => {
                     result = result.and(self.put_field(*field, *shape, publish, now, out));
                 }
             }
@@ -158,9 +158,9 @@ impl Template {
         field: Field,
         shape: Shape,
         publish: &Publish,
-        now: Option<&Moment>,
+        now: Option<&LocalTime>,
         out: &mut BytesMut,
-    ) -> Result<(), Unfit> {
+    ) -> Result<(), FormatError> {
         if !self.sanitise {
             return field::put(field, shape, publish, now, self.style, out);
         }

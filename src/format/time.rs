@@ -1,5 +1,4 @@
-//! When a message came, in the words of strftime (C locale) and RFC 3339. It must never know what a
-//! message is.
+//! A point in time as text: the conversions of strftime (C locale), ISO 8601 and RFC 3339.
 
 use std::time::Duration;
 
@@ -12,12 +11,12 @@ const CONVERSIONS: &str = "aAbBcCdDeFgGhHIjklmMnpPrRsStTuUVwWxXyYzZ%";
 
 /// A point in time, shown in the local time zone.
 #[derive(Debug, Clone)]
-pub struct Moment(Zoned);
+pub struct LocalTime(Zoned);
 
-impl Moment {
-    /// Now, here.
-    pub fn now() -> Self {
-        Self(Timestamp::now().to_zoned(TimeZone::system()))
+impl LocalTime {
+    /// This time in this time zone.
+    pub fn new(time: Timestamp, zone: TimeZone) -> Self {
+        Self(time.to_zoned(zone))
     }
 
     /// The conversion `%letter` of strftime, and `%N`, which is nanoseconds.
@@ -75,12 +74,12 @@ pub mod tests {
     use super::*;
 
     /// 2026-02-03 04:05:06.000700008 two hours east of Greenwich, where it is Tuesday.
-    pub fn tuesday() -> Moment {
+    pub fn tuesday() -> LocalTime {
         let zone = TimeZone::fixed(jiff::tz::offset(2));
-        Moment(Timestamp::new(1_770_084_306, 700_008).expect("in range").to_zoned(zone))
+        LocalTime::new(Timestamp::new(1_770_084_306, 700_008).expect("in range"), zone)
     }
 
-    fn text(write: impl Fn(&Moment, &mut BytesMut)) -> String {
+    fn text(write: impl Fn(&LocalTime, &mut BytesMut)) -> String {
         let mut out = BytesMut::new();
         write(&tuesday(), &mut out);
         String::from_utf8(out.to_vec()).expect("text")
@@ -102,7 +101,7 @@ pub mod tests {
         ] {
             let texts: Vec<String> = letters
                 .chars()
-                .map(|letter| text(|moment, out| moment.conversion(letter, out)))
+                .map(|letter| text(|time, out| time.conversion(letter, out)))
                 .collect();
             assert_eq!(texts.join("|"), expected);
         }
@@ -110,10 +109,10 @@ pub mod tests {
 
     #[test]
     fn the_standard_forms() {
-        assert_eq!(text(Moment::iso_8601), "2026-02-03T04:05:06+0200");
-        assert_eq!(text(Moment::mosquitto), "2026-02-03T04:05:06.000700Z+0200");
-        assert_eq!(text(Moment::rfc_3339), "2026-02-03T02:05:06.000700Z");
-        assert_eq!(text(Moment::unix), "1770084306.000700008");
+        assert_eq!(text(LocalTime::iso_8601), "2026-02-03T04:05:06+0200");
+        assert_eq!(text(LocalTime::mosquitto), "2026-02-03T04:05:06.000700Z+0200");
+        assert_eq!(text(LocalTime::rfc_3339), "2026-02-03T02:05:06.000700Z");
+        assert_eq!(text(LocalTime::unix), "1770084306.000700008");
     }
 
     #[test]

@@ -1,12 +1,11 @@
 //! Lines on stderr: errors with their hints, warnings, notes and the packet log.
 
 mod hint;
+mod usage;
 
-use std::fmt;
 use std::time::SystemTime;
 
-use clap::error::ErrorKind;
-
+pub use self::usage::Misuse;
 use crate::exit::Exit;
 use crate::format::escape;
 use crate::terminal::status_line;
@@ -34,102 +33,48 @@ impl Verbosity {
     }
 }
 
-/// A command line that clap does not accept, or a request for help.
-#[derive(Debug)]
-pub struct Misuse {
-    error: clap::Error,
-    verb: Option<String>,
-}
-
-impl Misuse {
-    /// `verb` is the command that was typed, if it is one.
-    pub fn new(error: clap::Error, verb: Option<&str>) -> Self {
-        Self { error, verb: verb.map(str::to_owned) }
-    }
-}
-
-impl fmt::Display for Misuse {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.error.fmt(f)
-    }
-}
-
-impl std::error::Error for Misuse {}
-
 /// Prints an error as one line, with its hint; returns its exit code.
 pub fn error(error: &anyhow::Error) -> Exit {
     if let Some(misuse) = error.downcast_ref::<Misuse>() {
-        return usage(misuse);
+        if misuse.is_help() {
+            return Exit::Done;
+        }
+        line(&misuse.to_string());
+        return Exit::Usage;
     }
-    let line = format!("{error:#}");
+    let text = format!("{error:#}");
     match hint::of(error) {
-        Some(hint) => print(&format!("{line}; {hint}")),
-        None => print(&line),
+        Some(hint) => line(&format!("{text}; {hint}")),
+        None => line(&text),
     }
     Exit::of(error)
 }
 
-/// Prints a failure that does not end the program at once, or a summary of one.
-pub fn failure(line: &str) {
-    print(line);
+/// Prints a line after the name of the program: a failure that does not end the program at once,
+/// or a summary.
+pub fn line(text: &str) {
+    write(&format!("mqttws: {}\n", one_line(&without_numbers(text))));
 }
 
-/// Prints what came of it all.
-pub fn summary(line: &str) {
-    print(line);
+/// Prints a summary for programs, as it is.
+pub fn machine_summary(text: &str) {
+    write(&format!("{text}\n"));
 }
 
-/// Prints what a program reads, as it is.
-pub fn machine_summary(line: &str) {
-    write(&format!("{line}\n"));
-}
-
-/// Prints what may help, and is no warning.
-pub fn note(line: &str) {
-    print(&format!("note: {line}"));
+/// Prints a note: something that may help.
+pub fn note(text: &str) {
+    line(&format!("note: {text}"));
 }
 
 /// Prints a warning.
-pub fn warn(line: &str) {
-    print(&format!("warning: {line}"));
+pub fn warn(text: &str) {
+    line(&format!("warning: {text}"));
 }
 
 /// Prints a line of the packet log, with the seconds since 1970 in front, as mosquitto does.
 pub fn trace(line: &str) {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     write(&format!("{}.{:03}: {}\n", now.as_secs(), now.subsec_millis(), one_line(line)));
-}
-
-/// Prints what clap found as one line; help and version, which it calls errors, go to stdout as
-/// they are.
-fn usage(Misuse { error, verb }: &Misuse) -> Exit {
-    if !error.use_stderr() {
-        // Help that nobody reads any more is no failure.
-        let _ = error.print();
-        return Exit::Done;
-    }
-    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        print("a command is missing: pub, sub, ping or serve; see mqttws --help");
-        return Exit::Usage;
-    }
-    let text = error.render().to_string();
-    let mut parts: Vec<&str> = text
-        .lines()
-        .map(str::trim)
-        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
-        .filter(|line| !line.is_empty())
-        .map(|line| line.strip_prefix("error: ").unwrap_or(line))
-        .collect();
-    let hint = verb
-        .as_ref()
-        .map_or("see mqttws --help".to_owned(), |verb| format!("see mqttws help {verb}"));
-    parts.push(&hint);
-    print(&parts.join("; ").replace(":;", ":"));
-    Exit::Usage
-}
-
-fn print(line: &str) {
-    write(&format!("mqttws: {}\n", one_line(&without_numbers(line))));
 }
 
 /// "No such file or directory (os error 2)" has said it all before the number.

@@ -1,6 +1,6 @@
-//! A command for each message, a bounded number of them at once, each in a thread of its own that
-//! waits for it. The caller is woken when one has ended, asks what became of it, and learns up to
-//! which message everything is done. It must never know how messages are acknowledged.
+//! `--exec`: a command for each message, a bounded number of them at once, each with a thread that
+//! waits for it. The caller is woken when a command has ended, and is told how it ended and up to
+//! which message all commands have ended.
 
 mod environment;
 mod process;
@@ -16,11 +16,12 @@ use std::thread;
 use bytes::{Bytes, BytesMut};
 
 use self::process::{Job, Running};
+use super::clock;
 use crate::format::layout::Layout;
-use crate::format::template::Unfit;
+use crate::format::template::FormatError;
 use crate::mqtt::packet::Publish;
 
-pub use self::process::Outcome;
+pub use self::process::CommandOutcome;
 
 /// Which commands, and how.
 #[derive(Debug, Clone)]
@@ -37,32 +38,32 @@ pub struct Settings {
 
 /// A message whose command has ended.
 #[derive(Debug)]
-pub struct Ended {
+pub struct EndedCommand {
     /// Its number.
     pub number: u64,
     /// The message, without its payload.
     pub publish: Publish,
     /// What became of the command.
-    pub outcome: Outcome,
+    pub outcome: CommandOutcome,
 }
 
 /// A message that was put in; in their order.
 #[derive(Debug)]
-struct Entry {
+struct QueuedCommand {
     number: u64,
     /// Until its command has ended.
     publish: Option<Publish>,
     done: bool,
 }
 
-/// See the module.
+/// The commands of a run, in the order of their messages.
 #[derive(Debug)]
 pub struct Commands {
     layout: Layout,
     jobs: Sender<Job>,
-    outcomes: Receiver<(u64, Outcome)>,
+    outcomes: Receiver<(u64, CommandOutcome)>,
     running: Arc<Running>,
-    entries: VecDeque<Entry>,
+    entries: VecDeque<QueuedCommand>,
     /// Commands that were ordered and have not ended.
     unfinished: usize,
     limit: usize,
@@ -100,38 +101,39 @@ impl Commands {
     }
 
     /// Orders the command for a message.
-    pub fn put(&mut self, number: u64, publish: &Publish) -> Result<(), Unfit> {
+    pub fn put(&mut self, number: u64, publish: &Publish) -> Result<(), FormatError> {
         let (input, result) = self.input(publish);
         let job = Job { number, variables: environment::variables(publish), input };
         let publish = Publish { payload: Bytes::new(), ..publish.clone() };
-        self.entries.push_back(Entry { number, publish: Some(publish), done: false });
+        self.entries.push_back(QueuedCommand { number, publish: Some(publish), done: false });
         self.unfinished += 1;
         // The threads outlive us.
         let _ = self.jobs.send(job);
         result
     }
 
-    fn input(&self, publish: &Publish) -> (Bytes, Result<(), Unfit>) {
+    fn input(&self, publish: &Publish) -> (Bytes, Result<(), FormatError>) {
         if self.layout.is_bare() {
             return (publish.payload.clone(), Ok(()));
         }
         let mut text = BytesMut::new();
-        let result = self.layout.write(publish, &mut text);
+        let now = self.layout.needs_time().then(clock::now);
+        let result = self.layout.write(publish, now.as_ref(), &mut text);
         (text.freeze(), result)
     }
 
     /// A message without a command; it is done in its turn.
     pub fn skip(&mut self, number: u64) {
-        self.entries.push_back(Entry { number, publish: None, done: true });
+        self.entries.push_back(QueuedCommand { number, publish: None, done: true });
     }
 
     /// The next command that has ended.
-    pub fn ended(&mut self) -> Option<Ended> {
+    pub fn ended(&mut self) -> Option<EndedCommand> {
         let (number, outcome) = self.outcomes.try_recv().ok()?;
         self.unfinished -= 1;
         let entry = self.entries.iter_mut().find(|entry| entry.number == number)?;
         let publish = entry.publish.take()?;
-        Some(Ended { number, publish, outcome })
+        Some(EndedCommand { number, publish, outcome })
     }
 
     /// A message whose command has ended needs nothing more.
@@ -185,7 +187,7 @@ fn work(
     orders: &Mutex<Receiver<Job>>,
     running: &Running,
     settings: &Settings,
-    report: &Sender<(u64, Outcome)>,
+    report: &Sender<(u64, CommandOutcome)>,
     wake: &impl Fn(),
 ) {
     loop {
@@ -193,7 +195,7 @@ fn work(
         let Ok(job) = order else { return };
         let number = job.number;
         let outcome = running.run(&settings.command, job, settings.capture);
-        if matches!(outcome, Outcome::Failed(_)) && !settings.keep_going {
+        if matches!(outcome, CommandOutcome::Failed(_)) && !settings.keep_going {
             // Before anything else is taken: the caller hears of it too late.
             running.stop();
         }

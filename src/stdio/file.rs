@@ -1,5 +1,5 @@
-//! A file, block by block, from wherever it is wanted: at once where the system has it in memory,
-//! and otherwise in a thread that may wait for the disk. It must never know what becomes of it.
+//! A file that is read block by block from any place: at once where the system has the block in
+//! memory, and otherwise by a thread that may wait for the disk.
 
 use std::fs::File;
 use std::io;
@@ -19,7 +19,7 @@ pub struct FileBlocks {
     file: Arc<File>,
     /// Where the thread reads next.
     wanted: Arc<AtomicU64>,
-    /// The memory of the latest block: the next one is read into it when nobody uses that any more.
+    /// The memory of the latest block: the next one is read into it when that is no longer in use.
     memory: Bytes,
 }
 
@@ -30,7 +30,7 @@ impl FileBlocks {
     }
 
     /// What a thread reads the file with: each call gives the block that was last
-    /// [wanted](Self::want); `None` behind the end.
+    /// [wanted](Self::want); `None` after the end.
     pub fn source(&self) -> impl FnMut() -> io::Result<Option<Bytes>> + Send + 'static {
         let (file, wanted) = (Arc::clone(&self.file), Arc::clone(&self.wanted));
         move || {

@@ -1,12 +1,12 @@
-//! A folder that gets a file for each message: names that cannot lead out of it, whatever the
-//! topic; each file is there as a whole or not at all. It must never know how messages are
-//! acknowledged.
+//! A folder that gets a file for each message. No topic makes a name that leads out of it, and each
+//! file is there as a whole or not at all.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::PathBuf;
 
 use bytes::Bytes;
+use data_encoding::HEXUPPER;
 
 use crate::mqtt::topic::TopicName;
 
@@ -23,8 +23,8 @@ pub struct Folder {
     path: PathBuf,
 }
 
-/// The names of the files: the topic, made harmless, and a number that goes on where the folder
-/// ends.
+/// The names of the files: the topic, made harmless, and a number that goes on after the highest
+/// one in the folder.
 #[derive(Debug)]
 pub struct Names {
     next: u64,
@@ -69,7 +69,7 @@ impl Folder {
 
     /// What [`Folder::store`] wrote stays, also if the machine stops now.
     pub fn sync(&self) -> io::Result<()> {
-        if cfg!(unix) { File::open(&self.path)?.sync_all() } else { Ok(()) }
+        File::open(&self.path)?.sync_all()
     }
 }
 
@@ -94,7 +94,8 @@ fn harmless(topic: &str) -> String {
             _ if character.is_alphanumeric() || "-_".contains(character) => name.push(character),
             _ => {
                 for byte in character.encode_utf8(&mut [0; 4]).bytes() {
-                    name.extend(['%', digit(byte >> 4), digit(byte & 15)]);
+                    name.push('%');
+                    HEXUPPER.encode_append(&[byte], &mut name);
                 }
             }
         }
@@ -104,10 +105,6 @@ fn harmless(topic: &str) -> String {
         }
     }
     name
-}
-
-fn digit(value: u8) -> char {
-    char::from_digit(value.into(), 16).map_or('0', |digit| digit.to_ascii_uppercase())
 }
 
 #[cfg(test)]

@@ -1,18 +1,16 @@
-//! Lines on stdout that may come faster than anybody can read them: then many are written at once.
-//! It must never know what they say.
+//! Lines on stdout that may come faster than one can read them: then many are written at once.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use bytes::{BufMut, BytesMut};
 
 use crate::format::escape;
-use crate::terminal::screen;
 
-/// How long a line may wait for others, in a pipe or a file.
+/// How long a line may wait for others, in a pipe or a file: not long enough to be noticed.
 const PATIENCE: Duration = Duration::from_millis(50);
 
-/// More than so many bytes do not wait.
+/// With more bytes than this the lines are written at once.
 const MOST: usize = 16 * 1024;
 
 /// Lines that were not written yet.
@@ -27,7 +25,7 @@ pub struct Lines {
 impl Lines {
     /// Lines on stdout as it is: on a terminal none waits.
     pub fn new() -> Self {
-        Self::over(screen::stdout_is_terminal())
+        Self::over(io::stdout().is_terminal())
     }
 
     fn over(is_terminal: bool) -> Self {

@@ -1,9 +1,12 @@
-//! The ends on this machine: stdin, files, folders, stdout and the commands of `--exec`.
+//! Input and output on this machine: stdin, files, folders, stdout, the clock and the commands of
+//! `--exec`.
 
+pub mod clock;
 pub mod exec;
 pub mod file;
 pub mod folder;
-pub mod input;
 pub mod lines;
-pub mod reader;
+pub mod records;
+pub mod stdin;
 pub mod stdout;
+pub mod stdout_reader;

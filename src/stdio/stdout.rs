@@ -7,32 +7,35 @@
 //! parts is spread over batches, which have the number of the message before it until it has ended.
 
 use std::collections::VecDeque;
-use std::io::{self, IoSlice, Write};
+use std::io::{self, IoSlice, IsTerminal, Write};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+use super::clock;
 use super::folder::{Folder, Names};
 use crate::format::escape;
 use crate::format::layout::Layout;
-use crate::format::template::Unfit;
+use crate::format::template::FormatError;
 use crate::mqtt::packet::Publish;
 use crate::mqtt::topic::TopicName;
-use crate::terminal::screen;
 
-/// How many batches may wait to be written.
+/// How many batches may wait to be written: enough for the thread to find the next one when it has
+/// written one, and few enough to bound what a reader that stalls costs (512 KiB).
 const BATCHES: usize = 4;
 
-/// A batch is handed over when it has this many bytes, or before the next wait.
+/// A batch is handed over when it has this many bytes (two times what a pipe holds), or before the
+/// next wait.
 const BATCH: usize = 128 * 1024;
 
-/// Payloads, and pieces of them, from this size on are not copied into the batch.
+/// Payloads, and pieces of them, from this size in bytes on are not copied into the batch: a copy
+/// of a smaller one costs less than a piece of its own in the write.
 const OWN_PIECE: usize = 16 * 1024;
 
 /// What the thread reports.
 #[derive(Debug)]
-pub enum Progress {
+pub enum OutputProgress {
     /// Everything up to this message is written and flushed.
     Written(u64),
     /// Nothing more can be written.
@@ -44,32 +47,32 @@ pub enum Progress {
 struct Batch {
     pieces: Vec<Bytes>,
     /// The files that they are, and none on stdout.
-    files: Vec<Entry>,
+    files: Vec<BatchFile>,
     number: u64,
 }
 
 /// A file of a batch: its name, and where its pieces end.
 #[derive(Debug)]
-struct Entry {
+struct BatchFile {
     name: String,
     end: usize,
 }
 
 /// Where the output goes.
-pub enum Target {
-    /// Into a stream, one message behind the other.
+pub enum OutputTarget {
+    /// Into a stream, one message after the other.
     Stream(Box<dyn Write + Send>),
     /// Into a folder, a file for each message.
     Folder(Folder, Names),
 }
 
-/// See the module.
+/// The output of `sub` and of requests.
 #[derive(Debug)]
 pub struct Output {
     layout: Layout,
     names: Option<Names>,
     pieces: Vec<Bytes>,
-    files: Vec<Entry>,
+    files: Vec<BatchFile>,
     tail: BytesMut,
     gathered: usize,
     /// The number of the latest message that was put in.
@@ -85,19 +88,19 @@ impl Output {
     /// Begins to write to `target`; `report` is called by the thread that writes.
     pub fn start(
         layout: Layout,
-        target: Target,
-        report: impl Fn(Progress) + Send + 'static,
+        target: OutputTarget,
+        report: impl Fn(OutputProgress) + Send + 'static,
     ) -> io::Result<Self> {
         let (thread, batches) = mpsc::channel();
         let spawner = thread::Builder::new().name("output".to_owned());
         let names = match target {
-            Target::Stream(mut sink) => {
+            OutputTarget::Stream(mut sink) => {
                 spawner.spawn(move || {
                     write_batches(&batches, |batch| to_stream(batch, &mut *sink), &report);
                 })?;
                 None
             }
-            Target::Folder(folder, names) => {
+            OutputTarget::Folder(folder, names) => {
                 spawner.spawn(move || {
                     write_batches(&batches, |batch| to_folder(batch, &folder), &report);
                 })?;
@@ -139,12 +142,13 @@ impl Output {
     }
 
     /// Adds a message; what of it does not fit the layout is left out, and told.
-    pub fn put(&mut self, number: u64, publish: &Publish) -> Result<(), Unfit> {
+    pub fn put(&mut self, number: u64, publish: &Publish) -> Result<(), FormatError> {
         self.latest = number;
         let before = self.tail.len();
         let mut result = Ok(());
         if publish.payload.len() < OWN_PIECE || !self.layout.keeps_payloads() {
-            result = self.layout.write(publish, &mut self.tail);
+            let now = self.layout.needs_time().then(clock::now);
+            result = self.layout.write(publish, now.as_ref(), &mut self.tail);
         } else {
             self.layout.head(publish.topic.as_ref(), &publish.payload, &mut self.tail);
             self.pieces.push(self.tail.split().freeze());
@@ -155,8 +159,10 @@ impl Output {
         self.gathered += self.tail.len().saturating_sub(before);
         if let Some(names) = &mut self.names {
             self.pieces.push(self.tail.split().freeze());
-            self.files
-                .push(Entry { name: names.next(publish.topic.as_ref()), end: self.pieces.len() });
+            self.files.push(BatchFile {
+                name: names.next(publish.topic.as_ref()),
+                end: self.pieces.len(),
+            });
         }
         if self.gathered >= BATCH {
             self.flush();
@@ -260,7 +266,7 @@ pub fn stdout_may_be_closed() -> bool {
 /// in it does not drive the terminal.
 pub fn print_line(line: &str) -> io::Result<bool> {
     let mut text = BytesMut::new();
-    if screen::stdout_is_terminal() {
+    if io::stdout().is_terminal() {
         escape::escape(line.as_bytes(), &mut text);
     } else {
         text.put_slice(line.as_bytes());
@@ -276,12 +282,12 @@ pub fn print_line(line: &str) -> io::Result<bool> {
 fn write_batches(
     batches: &Receiver<Batch>,
     mut write: impl FnMut(&Batch) -> io::Result<()>,
-    report: &impl Fn(Progress),
+    report: &impl Fn(OutputProgress),
 ) {
     for batch in batches {
         match write(&batch) {
-            Ok(()) => report(Progress::Written(batch.number)),
-            Err(error) => return report(Progress::Failed(error)),
+            Ok(()) => report(OutputProgress::Written(batch.number)),
+            Err(error) => return report(OutputProgress::Failed(error)),
         }
     }
 }

@@ -1,7 +1,6 @@
-//! What needs a terminal: its size and colours, the progress bar, the status line and the `--watch`
-//! view.
+//! Everything that needs a terminal: its size and colours, the progress bar, the lines above a bar
+//! or a frame, and the `--watch` view.
 
-mod margin;
 pub mod progress;
 pub mod screen;
 pub mod status_line;

@@ -1,26 +1,28 @@
-//! How far a long stream has come, on stderr, if that is a terminal: a bar where the end is known,
-//! a count where it is not; gone without a trace when it is done.
+//! The progress of a long stream on stderr, if that is a terminal: a bar where the length of the
+//! input is known, a count where it is not. It is erased at the end.
 
+use std::io;
 use std::time::{Duration, Instant};
 
+use console::Term;
 use indicatif::{
     HumanBytes, HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike,
 };
 
-use super::margin::Margin;
 use crate::terminal::screen;
 use crate::terminal::status_line;
 
 /// What takes less than this needs no bar.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// How often the bar is brought up to date.
+/// How often the bar is redrawn.
 const REDRAW: Duration = Duration::from_millis(100);
 
 /// A rate forgets what was so long ago, in seconds.
 const MEMORY: f64 = 3.0;
 
-/// How often a second bars may be drawn at all: more often than they are brought up to date.
+/// The most redraws a second that indicatif allows: more than [`REDRAW`] asks for, so that none is
+/// left out.
 const HERTZ: u8 = 30;
 
 /// How far a stream has come.
@@ -37,13 +39,13 @@ pub struct Position {
 /// A narrower terminal has words alone, in columns.
 const WIDE: u16 = 40;
 
-/// See the module.
+/// The bar or the count.
 #[derive(Debug)]
 pub struct Progress {
     bar: Option<ProgressBar>,
     /// How long the input is, in bytes.
     total: Option<u64>,
-    /// When it is brought up to date; `None` if there is no bar.
+    /// When it is redrawn next; `None` if there is no bar.
     next: Option<Instant>,
     rate: Rate,
 }
@@ -55,7 +57,7 @@ impl Progress {
         Self { bar: None, total, next, rate: Rate::since(now) }
     }
 
-    /// When it wants to be brought up to date.
+    /// When [`Progress::update`] is due.
     pub fn deadline(&self) -> Option<Instant> {
         self.next
     }
@@ -104,7 +106,7 @@ impl Progress {
     pub fn finish(&mut self) {
         self.next = None;
         if let Some(bar) = self.bar.take() {
-            status_line::leave();
+            status_line::clear();
             bar.finish_and_clear();
         }
     }
@@ -126,7 +128,7 @@ fn new_bar(total: Option<u64>) -> ProgressBar {
         Ok(style) => bar.with_style(style.progress_chars("=> ").tick_chars("-\\|/ ")),
         Err(_) => bar,
     };
-    status_line::enter_bar(&bar);
+    status_line::show_bar(&bar);
     bar
 }
 
@@ -177,6 +179,64 @@ impl Rate {
         };
         *self = Self { latest: now, count, value: Some(value) };
         value
+    }
+}
+
+/// Room for the `^C` and for the cursor, in columns.
+const MARGIN: u16 = 3;
+
+/// stderr for bars, a little narrower than it is: indicatif fills lines with spaces up to their
+/// end, and the `^C` that the terminal shows when somebody interrupts us would wrap such a line,
+/// and half of it would stay.
+#[derive(Debug)]
+struct Margin(Term);
+
+impl Margin {
+    /// The terminal that stderr is.
+    fn of_stderr() -> Self {
+        Self(Term::buffered_stderr())
+    }
+}
+
+impl TermLike for Margin {
+    fn width(&self) -> u16 {
+        self.0.size().1.saturating_sub(MARGIN).max(1)
+    }
+
+    fn height(&self) -> u16 {
+        self.0.size().0
+    }
+
+    fn move_cursor_up(&self, lines: usize) -> io::Result<()> {
+        self.0.move_cursor_up(lines)
+    }
+
+    fn move_cursor_down(&self, lines: usize) -> io::Result<()> {
+        self.0.move_cursor_down(lines)
+    }
+
+    fn move_cursor_right(&self, columns: usize) -> io::Result<()> {
+        self.0.move_cursor_right(columns)
+    }
+
+    fn move_cursor_left(&self, columns: usize) -> io::Result<()> {
+        self.0.move_cursor_left(columns)
+    }
+
+    fn write_line(&self, line: &str) -> io::Result<()> {
+        self.0.write_line(line)
+    }
+
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        self.0.write_str(text)
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        self.0.clear_line()
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        self.0.flush()
     }
 }
 

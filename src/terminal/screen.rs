@@ -1,5 +1,4 @@
-//! The terminal itself: whether there is one, how large it is, whether it wants colour. It must
-//! never know what is shown on it.
+//! The terminal itself: whether there is one, how large it is, and whether it wants colour.
 
 use std::ffi::OsStr;
 use std::io::{self, IsTerminal, Write};
@@ -16,17 +15,17 @@ pub struct Size {
     pub columns: usize,
 }
 
-/// Whether a person reads our stdout.
+/// Whether stdout is a terminal.
 pub fn stdout_is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
-/// Whether a person reads our stderr.
+/// Whether stderr is a terminal.
 pub fn stderr_is_terminal() -> bool {
     io::stderr().is_terminal()
 }
 
-/// Whether somebody types what we read.
+/// Whether stdin is a terminal.
 pub fn stdin_is_terminal() -> bool {
     io::stdin().is_terminal()
 }
@@ -41,8 +40,7 @@ pub fn has_room_for_bar() -> bool {
     stderr_is_terminal() && can_redraw()
 }
 
-/// Whether stderr takes something without making us wait: a terminal that was stopped (Ctrl-S) does
-/// not.
+/// Whether stderr takes more without making us wait: a terminal that was stopped (Ctrl-S) does not.
 pub fn stderr_is_ready() -> bool {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     let stderr = io::stderr();
@@ -50,9 +48,8 @@ pub fn stderr_is_ready() -> bool {
     poll(&mut asked, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|ready| ready > 0)
 }
 
-/// Whether what stdout gets is kept: a file, a device. What goes into a pipe may still end on the
-/// terminal.
-pub fn stdout_is_kept() -> bool {
+/// Whether stdout is a file or a device: what goes into a pipe may still end on the terminal.
+pub fn stdout_is_file() -> bool {
     use std::os::fd::AsFd;
     use std::os::unix::fs::FileTypeExt;
     let file = io::stdout().as_fd().try_clone_to_owned().map(std::fs::File::from);
@@ -62,13 +59,11 @@ pub fn stdout_is_kept() -> bool {
 
 /// Whether stdout, if it is a terminal, may be coloured (<https://no-color.org>).
 pub fn stdout_wants_colour() -> bool {
-    let variable = |name| std::env::var_os(name);
-    stdout_is_terminal()
-        && allows_colour(variable("NO_COLOR").as_deref(), variable("TERM").as_deref())
+    stdout_is_terminal() && can_redraw() && allows_colour(std::env::var_os("NO_COLOR").as_deref())
 }
 
-fn allows_colour(no_color: Option<&OsStr>, term: Option<&OsStr>) -> bool {
-    no_color.is_none_or(OsStr::is_empty) && term.is_none_or(|term| term != "dumb")
+fn allows_colour(no_color: Option<&OsStr>) -> bool {
+    no_color.is_none_or(OsStr::is_empty)
 }
 
 /// The size of the terminal that stdout is; one that does not know is taken for 80 by 24.
@@ -87,8 +82,8 @@ pub fn begin_line(below: bool) {
     }
 }
 
-/// As much of a text without control characters as fits into so many columns, and how many it
-/// takes; what is cut ends in `…`.
+/// The beginning of a text without control characters that fits into so many columns, its width,
+/// and whether anything was cut off; then a column is left for `…`.
 pub fn fit(text: &str, columns: usize) -> (&str, usize, bool) {
     let mut taken = 0;
     // Where the text is cut if it turns out to be too long: one column is for the ellipsis.
@@ -106,8 +101,8 @@ pub fn fit(text: &str, columns: usize) -> (&str, usize, bool) {
     (text, taken, false)
 }
 
-/// The same for the end of a text, which `…` is to stand before; a combining character stays with
-/// its base.
+/// The same for the end of a text, with a column left for `…` before it; a combining character
+/// stays with its base.
 pub fn fit_end(text: &str, columns: usize) -> (&str, usize, bool) {
     let mut taken = 0;
     let mut cut = (text.len(), 0);
@@ -129,14 +124,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn colour_is_refused_in_two_ways() {
-        let allows = |no_color: &str, term: &str| {
-            allows_colour(Some(no_color.as_ref()), Some(term.as_ref()))
-        };
-        assert!(allows_colour(None, None));
-        assert!(allows("", "xterm"));
-        assert!(!allows("1", "xterm"));
-        assert!(!allows("", "dumb"));
+    fn colour_is_refused_by_a_variable_that_is_not_empty() {
+        for (no_color, allowed) in [(None, true), (Some(""), true), (Some("1"), false)] {
+            assert_eq!(allows_colour(no_color.map(OsStr::new)), allowed, "{no_color:?}");
+        }
     }
 
     #[test]

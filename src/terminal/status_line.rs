@@ -1,65 +1,66 @@
-//! What is drawn on the terminal and will be drawn over: a line on stderr must not tear it, whoever
-//! writes it. It must never know what is drawn.
+//! Lines on stderr while a bar or a frame is drawn on the terminal: they are written above it.
 //!
-//! The one global of the program: so is the terminal that it speaks of.
+//! It is the one global of the program, because the terminal is: errors, warnings and the packet
+//! log come from everywhere, and none of them may be written into the middle of a bar.
 
 use std::io::{self, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use indicatif::ProgressBar;
 
-/// Lines that wait for a frame; a broker that refuses everything must not eat our memory.
+/// The most lines that wait for a frame: a broker that refuses everything must not fill our memory.
 const MOST_WAITING: usize = 1000;
 
-static STAGE: Mutex<Stage> = Mutex::new(Stage::Empty);
+static DRAWN: Mutex<Drawn> = Mutex::new(Drawn::Nothing);
 
-enum Stage {
-    /// Nothing is: lines are written as they come.
-    Empty,
-    /// A bar steps aside for a line.
+enum Drawn {
+    /// Nothing: lines are written as they come.
+    Nothing,
+    /// A bar: it is erased for a line and drawn again below it.
     Bar(ProgressBar),
-    /// Lines wait for the next frame, which is drawn below them; so many more were left out.
+    /// Frames: lines wait for the next one, which is drawn below them. When too many wait, the
+    /// number of those that are left out is counted.
     Frames { lines: Vec<String>, lost: usize },
 }
 
-fn stage() -> MutexGuard<'static, Stage> {
-    STAGE.lock().unwrap_or_else(PoisonError::into_inner)
+fn drawn() -> MutexGuard<'static, Drawn> {
+    DRAWN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Writes a line, with its line feed, on stderr.
 pub fn write(line: &str) {
-    match &mut *stage() {
-        Stage::Empty => to_stderr(line),
-        Stage::Bar(bar) => bar.suspend(|| to_stderr(line)),
-        Stage::Frames { lines, .. } if lines.len() < MOST_WAITING => lines.push(line.to_owned()),
-        Stage::Frames { lost, .. } => *lost += 1,
+    match &mut *drawn() {
+        Drawn::Nothing => to_stderr(line),
+        Drawn::Bar(bar) => bar.suspend(|| to_stderr(line)),
+        Drawn::Frames { lines, .. } if lines.len() < MOST_WAITING => lines.push(line.to_owned()),
+        Drawn::Frames { lost, .. } => *lost += 1,
     }
 }
 
 /// From now on this bar is drawn on stderr.
-pub fn enter_bar(bar: &ProgressBar) {
-    *stage() = Stage::Bar(bar.clone());
+pub fn show_bar(bar: &ProgressBar) {
+    *drawn() = Drawn::Bar(bar.clone());
 }
 
 /// From now on frames are drawn on stdout; lines wait for them if they would stand on the same
 /// terminal.
-pub fn enter_frames() {
+pub fn show_frames() {
     if super::screen::stderr_is_terminal() {
-        *stage() = Stage::Frames { lines: Vec::new(), lost: 0 };
+        *drawn() = Drawn::Frames { lines: Vec::new(), lost: 0 };
     }
 }
 
 /// The lines that have come since the last frame.
 pub fn take_lines() -> Vec<String> {
-    match &mut *stage() {
-        Stage::Frames { lines, lost } => with_lost(std::mem::take(lines), std::mem::take(lost)),
+    match &mut *drawn() {
+        Drawn::Frames { lines, lost } => with_lost(std::mem::take(lines), std::mem::take(lost)),
         _ => Vec::new(),
     }
 }
 
 /// Nothing is drawn any more; lines that waited are written.
-pub fn leave() {
-    if let Stage::Frames { lines, lost } = std::mem::replace(&mut *stage(), Stage::Empty) {
+pub fn clear() {
+    if let Drawn::Frames { lines, lost } = std::mem::replace(&mut *drawn(), Drawn::Nothing) {
         for line in with_lost(lines, lost) {
             to_stderr(&line);
         }

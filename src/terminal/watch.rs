@@ -1,5 +1,4 @@
-//! `--watch`: one line per topic, drawn over in place. It must never know when it is drawn, nor who
-//! writes it.
+//! `--watch`: one line for each topic, drawn over in place.
 
 #[cfg(test)]
 mod tests;
@@ -7,7 +6,7 @@ mod topics;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use self::topics::{Board, Shown};
+use self::topics::{VisibleTopic, WatchedTopics};
 use super::screen::{self, Size};
 use crate::format::encoding::Encoding;
 use crate::format::escape;
@@ -23,7 +22,7 @@ const END: &[u8] = b"\x1b[?7h\x1b[?25h";
 const ERASE_LINE: &[u8] = b"\x1b[K";
 const ERASE_BELOW: &[u8] = b"\x1b[J";
 
-/// The colours of topics, and of what is said about them.
+/// The colours of topics, and of `(null)` and the count of hidden topics.
 const TOPIC: &str = "\x1b[36m";
 const ASIDE: &str = "\x1b[2m";
 const PLAIN: &str = "\x1b[0m";
@@ -34,14 +33,14 @@ const CUT: &str = "\u{2026}";
 /// Between a topic and its payload, in columns.
 const GAP: usize = 2;
 
-/// See the module.
+/// The view: what there is to show, and what the terminal shows.
 #[derive(Debug)]
 pub struct Watch {
-    board: Board,
+    topics: WatchedTopics,
     colour: bool,
     encoding: Option<Encoding>,
     /// What the terminal shows, from top to bottom; the cursor stands below.
-    drawn: Vec<Line>,
+    drawn: Vec<ScreenLine>,
     /// The size of the terminal when it was drawn.
     size: Size,
     /// Something has come since.
@@ -50,7 +49,7 @@ pub struct Watch {
 
 /// A line as it is written, and how many columns it takes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-struct Line {
+struct ScreenLine {
     text: String,
     columns: usize,
 }
@@ -59,12 +58,19 @@ impl Watch {
     /// Nothing has come yet.
     pub fn new(colour: bool, encoding: Option<Encoding>) -> Self {
         let size = Size { rows: 0, columns: 0 };
-        Self { board: Board::default(), colour, encoding, drawn: Vec::new(), size, dirty: false }
+        Self {
+            topics: WatchedTopics::default(),
+            colour,
+            encoding,
+            drawn: Vec::new(),
+            size,
+            dirty: false,
+        }
     }
 
     /// A message has come.
     pub fn put(&mut self, topic: &TopicName, payload: &[u8]) {
-        self.board.put(topic.as_str(), payload);
+        self.topics.put(topic.as_str(), payload);
         self.dirty = true;
     }
 
@@ -73,16 +79,17 @@ impl Watch {
         self.dirty || (size != self.size && !self.drawn.is_empty())
     }
 
-    /// What is drawn may have suffered: who interrupts us lets the terminal drop what it was about
-    /// to show.
-    pub fn distrust(&mut self) {
+    /// Makes the next frame draw every line anew: when a user interrupts us, the terminal may drop
+    /// what it was about to show.
+    pub fn redraw_all(&mut self) {
         self.dirty |= !self.drawn.is_empty();
         for line in &mut self.drawn {
             line.text.clear();
         }
     }
 
-    /// What makes the terminal, of this size now, show what there is; `above` are lines for good.
+    /// The bytes that make a terminal of this size show everything there is; the lines `above`
+    /// scroll up and stay.
     pub fn frame(&mut self, size: Size, above: &[String]) -> Bytes {
         let mut out = BytesMut::from(BEGIN);
         self.go_up(size, &mut out);
@@ -120,39 +127,45 @@ impl Watch {
 
     /// The topics as lines: the cursor needs one of its own below them, and the last column stays
     /// free, so that erasing the rest of a line does not touch its end.
-    fn lines(&self, size: Size) -> Vec<Line> {
+    fn lines(&self, size: Size) -> Vec<ScreenLine> {
         let columns = size.columns.saturating_sub(1);
         let room = size.rows.saturating_sub(1).max(1);
-        let more = self.board.len().saturating_sub(room);
-        let shown = self.board.newest(if more > 0 { room.saturating_sub(1).max(1) } else { room });
-        let hidden = self.board.len() - shown.len();
+        let more = self.topics.len().saturating_sub(room);
+        let shown = self.topics.newest(if more > 0 { room.saturating_sub(1).max(1) } else { room });
+        let hidden = self.topics.len() - shown.len();
         let topics: Vec<(String, usize)> =
             shown.iter().map(|row| topic(row, columns / 2)).collect();
         let widest = topics.iter().map(|(_, columns)| *columns).max().unwrap_or(0);
-        let mut lines: Vec<Line> = topics
+        let mut lines: Vec<ScreenLine> = topics
             .iter()
             .zip(&shown)
             .map(|(topic, row)| self.line(topic, widest, row, columns))
             .collect();
         if hidden > 0 && lines.len() < room {
             let (text, columns) = cut(format!("+{hidden} more").as_bytes(), false, columns);
-            lines.push(Line { text: self.coloured(ASIDE, &text), columns });
+            lines.push(ScreenLine { text: self.coloured(ASIDE, &text), columns });
         }
         lines
     }
 
-    fn line(&self, topic: &(String, usize), widest: usize, row: &Shown, columns: usize) -> Line {
+    fn line(
+        &self,
+        topic: &(String, usize),
+        widest: usize,
+        row: &VisibleTopic,
+        columns: usize,
+    ) -> ScreenLine {
         let (topic, taken) = topic;
         let start = widest + GAP;
         let (payload, width) = self.payload(row, columns.saturating_sub(start));
         let padding = " ".repeat(start - taken);
-        Line {
+        ScreenLine {
             text: format!("{}{padding}{payload}", self.coloured(TOPIC, topic)),
             columns: start + width,
         }
     }
 
-    fn payload(&self, row: &Shown, columns: usize) -> (String, usize) {
+    fn payload(&self, row: &VisibleTopic, columns: usize) -> (String, usize) {
         match self.encoding {
             None if row.payload.is_empty() => {
                 let (text, width) = cut(b"(null)", false, columns);
@@ -172,8 +185,8 @@ impl Watch {
     }
 }
 
-/// What of a topic fits into so many columns, made harmless, and how many it takes: its end.
-fn topic(row: &Shown, columns: usize) -> (String, usize) {
+/// The end of a topic that fits into so many columns, made harmless, and its width.
+fn topic(row: &VisibleTopic, columns: usize) -> (String, usize) {
     let mut harmless = BytesMut::from(if row.is_topic_cut { CUT } else { "" });
     escape::escape_line(row.topic.as_bytes(), &mut harmless);
     let harmless = String::from_utf8_lossy(&harmless);
@@ -185,7 +198,7 @@ fn topic(row: &Shown, columns: usize) -> (String, usize) {
     }
 }
 
-/// What of a text fits into so many columns, made harmless, and how many it takes.
+/// The beginning of a text that fits into so many columns, made harmless, and its width.
 fn cut(text: &[u8], is_cut: bool, columns: usize) -> (String, usize) {
     let mut harmless = BytesMut::new();
     escape::escape_line(text, &mut harmless);

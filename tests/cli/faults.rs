@@ -77,9 +77,7 @@ fn a_silent_close_after_the_request() {
 #[test]
 fn no_answer_at_all() {
     let script = vec![Step::Request(&[]), Step::Gone];
-    let outcome =
-        sub_fails(script, &["-V", "311", "--connect-timeout", "0.5"], 27, lines::UPGRADE_TIMED_OUT);
-    assert!(outcome.took.as_secs_f32() < 3.0, "too late:\n{outcome}");
+    sub_fails(script, &["-V", "311", "--connect-timeout", "0.5"], 27, lines::UPGRADE_TIMED_OUT);
 }
 
 #[test]

@@ -14,7 +14,7 @@ fn sub(script: Vec<Step>, arguments: &[&str]) -> Outcome {
     Program::new([&["sub", &url, "-t", "t", "--no-reconnect"], arguments].concat()).run()
 }
 
-/// Checks how it ends behind `subscribed at ...`.
+/// Checks how it ends after `subscribed at ...`.
 fn breaks(step: Step, words: &str) {
     let outcome = sub(subscribed([step, Step::Gone]), &["-V", "311"]);
     fails(&outcome, 9, &format!("mqttws: subscribed at ws://127.0.0.1:*/mqtt: {words}"));

@@ -134,7 +134,7 @@ fn flags_that_belong_together() {
     );
     refuses(
         &["--pin-sha256", &"0".repeat(64), "--insecure"],
-        "*'--pin-sha256 <HEX>' cannot be used with*",
+        "--pin-sha256 <HEX> cannot be used with --insecure; see mqttws help pub",
     );
     refuses(
         &["--pin-sha256", "12"],

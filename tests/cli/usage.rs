@@ -4,133 +4,165 @@
 use crate::support::lines::fails;
 use crate::support::program::Program;
 
-/// A topic to publish to that holds a wildcard.
-const WILDCARD: &str =
-    "mqttws: *: a message cannot be published to '+' or '#'; see mqttws help pub";
-
-/// Checks that the program refuses these arguments with a line like `pattern`.
+/// Checks that the program refuses these arguments with this line, in which `*` is anything.
 fn refuses(arguments: &[&str], pattern: &str) {
     fails(&Program::new(arguments).run(), 2, pattern);
 }
 
 #[test]
 fn a_verb_is_needed() {
-    refuses(&[], "mqttws: a command is missing: *; see mqttws --help");
-    refuses(&["publish-all"], "mqttws: unrecognized subcommand 'publish-all'; *see mqttws --help");
+    refuses(&[], "mqttws: a command is missing: pub, sub, ping or serve; see mqttws --help");
+    refuses(
+        &["publish-all"],
+        "mqttws: unknown command 'publish-all'; a similar command exists: pub; see mqttws --help",
+    );
+    refuses(&["help", "me"], "mqttws: unknown command 'me'; see mqttws --help");
 }
 
 #[test]
 fn an_unknown_flag_is_named() {
     refuses(
-        &["pub", "--no-such-flag"],
-        "mqttws: unexpected argument '--no-such-flag' found; *see mqttws help pub",
+        &["sub", "-t", "t", "-q", "-1"],
+        "mqttws: unexpected argument '-1' found; see mqttws help sub",
+    );
+    for verb in ["pub", "sub", "ping", "serve"] {
+        refuses(
+            &[verb, "--no-such-flag"],
+            &format!("mqttws: unexpected argument '--no-such-flag' found; see mqttws help {verb}"),
+        );
+    }
+    refuses(
+        &["sub", "--qo"],
+        "mqttws: unexpected argument '--qo' found; a similar argument exists: --qos; \
+         see mqttws help sub",
     );
     refuses(
-        &["sub", "--no-such-flag"],
-        "mqttws: unexpected argument '--no-such-flag' found; *see mqttws help sub",
+        &["serve", "-p", "1", "more"],
+        "mqttws: unexpected argument 'more' found; see mqttws help serve",
     );
     refuses(
-        &["ping", "--no-such-flag"],
-        "mqttws: unexpected argument '--no-such-flag' found; *see mqttws help ping",
+        &["pub", "-t", "t", "-n", "--no-tls"],
+        "mqttws: --no-tls: use a ws:// address; see mqttws help pub",
+    );
+}
+
+#[test]
+fn a_value_is_there_or_not() {
+    refuses(&["sub", "-t", "t", "-q"], "mqttws: --qos <QOS> needs a value; see mqttws help sub");
+    refuses(
+        &["sub", "-t", "t", "--quiet=3"],
+        "mqttws: unexpected value '3' for '--quiet'; see mqttws help sub",
     );
     refuses(
-        &["serve", "--no-such-flag"],
-        "mqttws: unexpected argument '--no-such-flag' found; *see mqttws help serve",
+        &["ping", "--via", "x"],
+        "mqttws: invalid value 'x' for '--via <WHAT>': expected mqtt, websocket or publish; \
+         see mqttws help ping",
     );
 }
 
 #[test]
 fn pub_needs_a_topic_and_one_message() {
-    refuses(&["pub", "-m", "x"], "mqttws: *required*--topic <TOPIC>; see mqttws help pub");
-    refuses(&["pub", "-t", "t"], "mqttws: *required*--message <TEXT>|--file*; see mqttws help pub");
+    refuses(&["pub", "-m", "x"], "mqttws: --topic <TOPIC> is required; see mqttws help pub");
     refuses(
-        &["pub", "-t", "t", "-m", "x", "-n"],
-        "mqttws: *'--message <TEXT>' cannot be used with '--null-message'*",
+        &["pub", "-t", "t"],
+        "mqttws: <--message <TEXT>|--file <FILE>|--stdin-file|--stdin-line|--null-message|--json> \
+         is required; see mqttws help pub",
     );
     refuses(
-        &["pub", "-t", "t", "-l", "-s"],
-        "mqttws: *'--stdin-line' cannot be used with '--stdin-file'*",
+        &["pub", "-t", "t", "-m", "x", "-n"],
+        "mqttws: --message <TEXT> cannot be used with --null-message; see mqttws help pub",
+    );
+    refuses(
+        &["pub", "-t", "t", "-l", "-s", "-m", "x"],
+        "mqttws: --stdin-line cannot be used with --stdin-file or --message <TEXT>; \
+         see mqttws help pub",
     );
 }
 
 #[test]
 fn pub_wants_a_topic_without_wildcards() {
-    refuses(&["pub", "-t", "a/+", "-m", "x"], WILDCARD);
-    refuses(&["pub", "-t", "a/#", "-m", "x"], WILDCARD);
-    refuses(&["pub", "-t", "", "-m", "x"], "mqttws: *: the topic is empty; see mqttws help pub");
+    for (topic, why) in [
+        ("a/+", "a message cannot be published to '+' or '#'"),
+        ("a/#", "a message cannot be published to '+' or '#'"),
+        ("", "the topic is empty"),
+    ] {
+        refuses(&["pub", "-t", topic, "-m", "x"], &invalid(topic, "topic <TOPIC>", why, "pub"));
+    }
 }
 
 #[test]
 fn sub_needs_filters_that_are_valid() {
-    refuses(&["sub"], "mqttws: *required*--topic <FILTER>; see mqttws help sub");
-    refuses(
-        &["sub", "-t", "a/#/b"],
-        "mqttws: *'a/#/b'*: '#' must stand alone after the last slash, as in 'a/#'*",
-    );
-    refuses(
-        &["sub", "-t", "a+"],
-        "mqttws: *'a+'*: '+' must stand alone between slashes, as in 'a/+/b'*",
-    );
-    refuses(&["sub", "-t", ""], "mqttws: *: the topic is empty; see mqttws help sub");
+    refuses(&["sub"], "mqttws: --topic <FILTER> is required; see mqttws help sub");
+    for (filter, why) in [
+        ("a/#/b", "'#' must stand alone after the last slash, as in 'a/#'"),
+        ("a+", "'+' must stand alone between slashes, as in 'a/+/b'"),
+        ("", "the topic is empty"),
+    ] {
+        refuses(&["sub", "-t", filter], &invalid(filter, "topic <FILTER>", why, "sub"));
+    }
+}
+
+/// The line about a value that does not fit its flag.
+fn invalid(value: &str, flag: &str, why: &str, verb: &str) -> String {
+    format!("mqttws: invalid value '{value}' for '--{flag}': {why}; see mqttws help {verb}")
 }
 
 #[test]
 fn numbers_have_their_ranges() {
-    for flags in [
-        &["sub", "-t", "t", "-C", "0"][..],
-        &["ping", "-c", "0"],
-        &["pub", "-t", "t", "-n", "--repeat", "x"],
+    let at_least_1 = "expected a number, at least 1";
+    let time = "expected a time such as 2, 0.5, 500ms, 2s, 5m or 1h";
+    let port = "65536 is not in *..=65535";
+    for (flags, name, why) in [
+        (&["sub", "-t", "t", "-C", "0"][..], "count <N>", at_least_1),
+        (&["sub", "-t", "t", "-C", "many"], "count <N>", at_least_1),
+        (&["ping", "-c", "0"], "count <N>", at_least_1),
+        (&["pub", "-t", "t", "-n", "--repeat", "x"], "repeat <N>", at_least_1),
+        (&["pub", "-t", "t", "-m", "x", "-q", "3"], "qos <QOS>", "expected 0, 1 or 2"),
+        (&["sub", "-t", "t", "-W", "soon"], "timeout <SECS>", time),
+        (&["sub", "-t", "t", "-k", "65536"], "keepalive <SECS>", port),
+        (&["sub", "-t", "t", "-p", "65536"], "port <PORT>", port),
+        (&["sub", "-t", "t", "-V", "6"], "protocol-version <VERSION>", "expected 5, 311 or 31*"),
     ] {
-        refuses(
-            flags,
-            "mqttws: invalid value '*' for '--* <N>': expected a number, at least 1; see mqttws help *",
-        );
+        refuses(flags, &invalid(flags[flags.len() - 1], name, why, flags[0]));
     }
-    refuses(
-        &["pub", "-t", "t", "-m", "x", "-q", "3"],
-        "mqttws: *'3' for '--qos <QOS>': expected 0, 1 or 2*",
-    );
-    refuses(&["sub", "-t", "t", "-q", "-1"], "mqttws: *");
-    refuses(&["sub", "-t", "t", "-C", "many"], "mqttws: *'many' for '--count <N>'*");
-    refuses(
-        &["sub", "-t", "t", "-W", "soon"],
-        "mqttws: *'soon' for '--timeout <SECS>': expected a time such as *",
-    );
-    refuses(&["sub", "-t", "t", "-k", "65536"], "mqttws: *: 65536 is not in *..=65535*");
-    refuses(&["sub", "-t", "t", "-p", "65536"], "mqttws: *: 65536 is not in *..=65535*");
-    refuses(&["sub", "-t", "t", "-V", "6"], "mqttws: *'6'*: expected 5, 311 or 31*");
-    refuses(&["sub", "-t", "t", "--connect-timeout", "-1"], "mqttws: *");
 }
 
 #[test]
 fn other_schemes_get_an_explanation() {
     refuses(
         &["sub", "mqtt://127.0.0.1", "-t", "t"],
-        "mqttws: *mqtt:// is MQTT without WebSockets*ws://HOST*",
+        "mqttws: the URL: mqtt:// is MQTT without WebSockets, which mqttws does not speak: write \
+         ws://HOST[:PORT]/PATH with the broker's WebSocket port",
     );
     refuses(
         &["sub", "mqtts://127.0.0.1", "-t", "t"],
-        "mqttws: *mqtts:// is MQTT without WebSockets*wss://HOST*",
+        "mqttws: the URL: mqtts:// is MQTT without WebSockets, which mqttws does not speak: write \
+         wss://HOST[:PORT]/PATH with the broker's WebSocket port",
     );
     refuses(
         &["sub", "ftp://127.0.0.1", "-t", "t"],
-        "mqttws: *unknown scheme ftp://: write ws:// or wss://",
+        "mqttws: the URL: unknown scheme ftp://: write ws:// or wss://",
     );
-    refuses(&["sub", "ws://", "-t", "t"], "mqttws: *the URL names no host");
+    refuses(&["sub", "ws://", "-t", "t"], "mqttws: the URL: the URL names no host");
     refuses(
         &["sub", "ws://127.0.0.1:port/", "-t", "t"],
-        "mqttws: *the port is not a number from 1 to 65535",
+        "mqttws: the URL: the port is not a number from 1 to 65535",
     );
     refuses(
         &["sub", "ws://127.0.0.1/#part", "-t", "t"],
-        "mqttws: *has no fragment: write # as %23",
+        "mqttws: the URL: a WebSocket URL has no fragment: write # as %23",
     );
 }
 
 #[test]
 fn a_password_is_never_shown() {
     let outcome = Program::new(["sub", "mqtt://ann:s3cret@127.0.0.1", "-t", "t"]).run();
-    fails(&outcome, 2, "mqttws: *");
+    fails(
+        &outcome,
+        2,
+        "mqttws: the URL: mqtt:// is MQTT without WebSockets, which mqttws does not speak: write \
+         ws://HOST[:PORT]/PATH with the broker's WebSocket port",
+    );
     assert!(!String::from_utf8_lossy(&outcome.stderr).contains("s3cret"), "{outcome}");
 }
 

@@ -26,15 +26,13 @@ const MEMORY: u64 = 24 * 1024;
 /// pipe holds.
 const HELD: u64 = (4 * 64 + 5 * 128 + 64 + 64) * 1024;
 
-/// Mosquitto ends a connection that was silent for one and a half keep alives of two seconds.
-const LONGEST_SILENCE: Duration = Duration::from_secs(3);
-
 /// A subscriber that nobody reads, and the flood that has come to a standstill before it.
 fn stalled(version: &'static str, qos: u8) -> (Flood, Process) {
     let flood = Flood::start(Stream { last: LAST, length: LENGTH, version, qos });
     let qos = qos.to_string();
     let process =
         Process::start(&["sub", &flood.url(), "-V", version, "-t", "t", "-k", "2", "-q", &qos]);
+    // That nothing more can be written has no event: it is what has not changed for a second.
     let (mut written, mut since) = (0, Instant::now());
     let deadline = Instant::now() + PATIENCE;
     while written == 0 || since.elapsed() < Duration::from_secs(1) {
@@ -47,21 +45,18 @@ fn stalled(version: &'static str, qos: u8) -> (Flood, Process) {
     (flood, process)
 }
 
-/// Checks that the moments from `start` to now have no long silence between them.
-fn are_close(moments: &[Instant], start: Instant) {
-    let inner = moments.iter().copied().filter(|moment| *moment > start);
-    let all: Vec<Instant> = [start].into_iter().chain(inner).chain([Instant::now()]).collect();
-    for pair in all.windows(2) {
-        assert!(pair[1] - pair[0] < LONGEST_SILENCE, "silence for {:?}", pair[1] - pair[0]);
-    }
+/// Waits until the keep alive was seen so often since `start`.
+fn wait_for_pings(count: usize, start: Instant, moments: impl Fn() -> Vec<Instant>) {
+    wait_until("the keep alive", || {
+        moments().iter().filter(|moment| **moment > start).count() >= count
+    });
 }
 
 fn nobody_reads_for_a_while(version: &'static str, qos: u8) {
     let (flood, mut process) = stalled(version, qos);
     let start = Instant::now();
-    thread::sleep(Duration::from_secs(5));
+    wait_for_pings(3, start, || flood.pings());
     let (read, finished) = (flood.read(), flood.finished());
-    are_close(&flood.pings(), start);
     let peak = process.peak_memory().unwrap();
     println!(
         "{read} of {} bytes read, {finished} acknowledged, {peak} KiB of memory",
@@ -105,12 +100,12 @@ fn a_flood_at_qos_2_that_nobody_reads_for_a_while() {
 fn a_stalled_output_can_be_interrupted() {
     let (_flood, mut process) = stalled("5", 0);
     process.interrupt();
-    let (code, seconds) = process.wait();
-    assert_eq!(code, Some(0));
-    assert!(seconds < 1.0, "{seconds} s");
+    // One that hangs is ended with 130 after some seconds.
+    assert_eq!(process.wait().0, Some(0));
 }
 
-/// Mosquitto, messages that must be acknowledged, and ten seconds without a reader.
+/// Mosquitto, messages that must be acknowledged, and no reader for five keep alives: a connection
+/// that is silent for one and a half of them is ended by it.
 #[test]
 fn mosquitto_keeps_the_connection() {
     let Some(broker) = mosquitto() else { return };
@@ -125,8 +120,7 @@ fn mosquitto_keeps_the_connection() {
         broker.client("mosquitto_pub", &["-t", "t", "-q", "1", "-l"]).stdin(messages.as_str());
     publisher.run().expect(0, "", "");
     let start = Instant::now();
-    thread::sleep(Duration::from_secs(10));
-    are_close(&proxy.heard(), start);
+    wait_for_pings(5, start, || proxy.heard());
     process.reads(&messages);
     assert_eq!(proxy.connections(), 1, "the connection was not lost");
     process.interrupt();

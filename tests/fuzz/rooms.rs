@@ -1,5 +1,5 @@
 //! The decoders of mqttws, from its own source by path. That they build without the rest of the
-//! program proves that they are pure; this must never name anything else of it.
+//! program proves that they are pure.
 
 pub mod stream;
 

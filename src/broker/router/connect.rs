@@ -1,13 +1,13 @@
-//! How connections get and leave their sessions: CONNECT, take-over, DISCONNECT, wills and expiry.
+//! How connections begin and end their sessions: CONNECT, take-over, DISCONNECT, wills and expiry.
 
 use std::time::{Duration, Instant};
 
 use bytestring::ByteString;
 
-use super::session::Session;
-use super::{Alarm, ConnectionId, End, NEVER, Router, SessionKey};
+use super::session::ClientSession;
+use super::{Alarm, ConnectionId, EndReason, NEVER, Router, SessionKey};
 use crate::broker::limits::{IN_FLIGHT, RECEIVE_MAXIMUM, SESSIONS, TOPIC_ALIAS_MAXIMUM};
-use crate::broker::router::message::Message;
+use crate::broker::router::message::AppMessage;
 use crate::mqtt::packet::{ConnAck, Connect, Disconnect, Packet};
 use crate::mqtt::property::{Properties, Property, PropertyId};
 use crate::mqtt::reason::ReasonCode;
@@ -85,7 +85,7 @@ impl Router {
     fn take_over(&mut self, client_id: &ByteString, now: Instant) {
         let session = self.sessions.find(client_id).and_then(|key| self.sessions.get(key));
         if let Some(old) = session.and_then(|session| session.connection) {
-            self.shut(old, ReasonCode::SESSION_TAKEN_OVER, End::TakenOver, now);
+            self.shut(old, ReasonCode::SESSION_TAKEN_OVER, EndReason::TakenOver, now);
         }
     }
 
@@ -107,7 +107,7 @@ impl Router {
         if self.sessions.len() >= SESSIONS {
             return (None, false);
         }
-        (Some(self.sessions.insert(Session::new(client_id.clone()))), false)
+        (Some(self.sessions.insert(ClientSession::new(client_id.clone()))), false)
     }
 
     /// The client of a session is back in time: it neither expires nor publishes its will.
@@ -155,7 +155,7 @@ impl Router {
             id,
             Packet::ConnAck(Box::new(ConnAck { session_present: false, code, properties })),
         );
-        self.end(id, End::Refused, now);
+        self.end(id, EndReason::Refused, now);
     }
 
     /// Refuses a version that we do not speak, in words that every version understands
@@ -176,7 +176,7 @@ impl Router {
         if let Some(expiry) = disconnect.properties.session_expiry_interval() {
             // §3.14.2.2.2: a session that was to end with the connection cannot be kept now.
             if session.expiry == 0 && expiry != 0 {
-                return self.shut(id, ReasonCode::PROTOCOL_ERROR, End::Misbehaved, now);
+                return self.shut(id, ReasonCode::PROTOCOL_ERROR, EndReason::Misbehaved, now);
             }
             session.expiry = expiry;
         }
@@ -184,7 +184,7 @@ impl Router {
         if disconnect.code == ReasonCode::SUCCESS {
             session.will = None;
         }
-        self.end(id, End::Done, now);
+        self.end(id, EndReason::Done, now);
     }
 
     /// A session loses its connection: the will and the expiry run from now on.
@@ -222,7 +222,7 @@ impl Router {
         let Some(session) = self.sessions.get_mut(key) else { return };
         self.timers.cancel(session.will_at.take(), Alarm::Will(key));
         if let Some(will) = session.will.take() {
-            self.route(&Message::willed(will, now), Some(key), None, now);
+            self.route(&AppMessage::willed(will, now), Some(key), None, now);
         }
     }
 

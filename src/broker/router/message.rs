@@ -1,4 +1,4 @@
-//! One application message between its publisher and its subscribers. It knows neither of them.
+//! One application message on its way from its publisher to its subscribers.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use crate::mqtt::topic::TopicName;
 
 /// A message as it was published; what belongs to one hop only (alias, identifiers) is gone.
 #[derive(Debug, Clone)]
-pub struct Message {
+pub struct AppMessage {
     /// Where it was published.
     pub topic: TopicName,
     /// What was published.
@@ -40,14 +40,14 @@ pub struct Grant {
 
 /// A message addressed to one subscriber.
 #[derive(Debug, Clone)]
-pub struct Delivery {
+pub struct AddressedMessage {
     /// The packet, but for its identifier and the time that is left.
     pub publish: Publish,
     /// When it is no longer worth delivering.
     pub expires_at: Option<Instant>,
 }
 
-impl Message {
+impl AppMessage {
     /// The message in a PUBLISH whose topic alias was resolved.
     pub fn published(publish: Publish, topic: TopicName, now: Instant) -> Self {
         let Publish { qos, retain, properties, payload, .. } = publish;
@@ -63,7 +63,7 @@ impl Message {
     }
 
     /// The message for one subscriber.
-    pub fn delivery(&self, grant: &Grant) -> Delivery {
+    pub fn delivery(&self, grant: &Grant) -> AddressedMessage {
         let mut properties = self.properties.clone();
         properties.0.extend(
             grant
@@ -77,7 +77,7 @@ impl Message {
             properties,
             ..Publish::new(self.topic.clone(), self.payload.clone())
         };
-        Delivery { publish, expires_at: self.expires_at }
+        AddressedMessage { publish, expires_at: self.expires_at }
     }
 
     /// Whether it expired.
@@ -99,7 +99,7 @@ impl Message {
     }
 }
 
-impl Delivery {
+impl AddressedMessage {
     /// What it costs to keep, in bytes.
     pub fn weight(&self) -> usize {
         weight(&self.publish)

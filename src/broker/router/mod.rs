@@ -1,8 +1,8 @@
 //! The broker's core, pure: packets and time come in; packets, ends of connections and one deadline
-//! go out. It never touches a socket, a thread or the clock.
+//! go out.
 
+mod backlog;
 mod connect;
-mod gauge;
 mod message;
 mod outbound;
 mod peer;
@@ -13,13 +13,12 @@ mod subscribe;
 mod subscriptions;
 #[cfg(test)]
 mod tests;
-mod timers;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
-pub use gauge::Gauge;
+pub use backlog::Backlog;
 pub use peer::packet_weight;
 pub use session::SessionKey;
 
@@ -33,14 +32,13 @@ use peer::Peer;
 use retained::Retained;
 use session::{NEVER, Sessions};
 use subscriptions::{Matches, Subscriptions};
-use timers::{Alarm, Timers};
 
-/// The name of one connection, never used twice.
+/// The number of one connection, never used twice.
 pub type ConnectionId = u64;
 
 /// Why the router ends a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
+pub enum EndReason {
     /// The client said DISCONNECT.
     Done,
     /// The connection was lost; there is nobody to tell.
@@ -59,15 +57,57 @@ pub enum End {
 
 /// What the router hands over for one connection.
 #[derive(Debug)]
-pub struct Parcel<'a> {
-    /// Whose it is.
+pub struct Outgoing<'a> {
+    /// The connection.
     pub connection: ConnectionId,
     /// To be sent, in order; may be drained or swapped for another vector.
     pub packets: &'a mut Vec<Packet>,
     /// To be closed after that.
-    pub end: Option<End>,
+    pub end: Option<EndReason>,
     /// Not to be read from until this other connection has caught up, or a little while has passed.
     pub hold_back_for: Option<ConnectionId>,
+}
+
+/// What will happen by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Alarm {
+    /// Look whether this connection was silent for too long (§3.1.2.10).
+    Silence(ConnectionId),
+    /// Publish the will of this session (§3.1.3.2.2).
+    Will(SessionKey),
+    /// Forget this session (§3.1.2.11.2).
+    Expiry(SessionKey),
+}
+
+/// The alarms in the order of their time.
+#[derive(Debug, Default)]
+struct Timers(BTreeSet<(Instant, Alarm)>);
+
+impl Timers {
+    /// Sets an alarm.
+    fn set(&mut self, at: Instant, alarm: Alarm) {
+        self.0.insert((at, alarm));
+    }
+
+    /// Takes an alarm back; `at` is when it was set for, if it was.
+    fn cancel(&mut self, at: Option<Instant>, alarm: Alarm) {
+        if let Some(at) = at {
+            self.0.remove(&(at, alarm));
+        }
+    }
+
+    /// When the next alarm is due.
+    fn next(&self) -> Option<Instant> {
+        self.0.first().map(|(at, _)| *at)
+    }
+
+    /// Takes the next alarm out if it is due at `now`.
+    fn due(&mut self, now: Instant) -> Option<Alarm> {
+        if self.next()? > now {
+            return None;
+        }
+        self.0.pop_first().map(|(_, alarm)| alarm)
+    }
 }
 
 /// Sessions, subscriptions, retained messages and connections.
@@ -108,8 +148,8 @@ impl Router {
     }
 
     /// A connection is there; CONNECT must follow.
-    pub fn open(&mut self, id: ConnectionId, gauge: Arc<Gauge>, now: Instant) {
-        let mut peer = Peer::new(gauge, now);
+    pub fn open(&mut self, id: ConnectionId, backlog: Arc<Backlog>, now: Instant) {
+        let mut peer = Peer::new(backlog, now);
         peer.silence = Some(PATIENCE);
         self.peers.insert(id, peer);
         self.watch(id, now);
@@ -130,7 +170,7 @@ impl Router {
             return match packet {
                 Packet::Connect(connect) => self.connect(id, *connect, now),
                 // `[MQTT-3.1.0-1]`
-                _ => self.end(id, End::Misbehaved, now),
+                _ => self.end(id, EndReason::Misbehaved, now),
             };
         };
         peer.heard = now;
@@ -154,7 +194,9 @@ impl Router {
             | Packet::ConnAck(_)
             | Packet::SubAck(_)
             | Packet::UnsubAck(_)
-            | Packet::PingResp => self.shut(id, ReasonCode::PROTOCOL_ERROR, End::Misbehaved, now),
+            | Packet::PingResp => {
+                self.shut(id, ReasonCode::PROTOCOL_ERROR, EndReason::Misbehaved, now);
+            }
         }
     }
 
@@ -176,15 +218,15 @@ impl Router {
             | Malformed::PropertyValue { .. } => ReasonCode::PROTOCOL_ERROR,
             _ => ReasonCode::MALFORMED_PACKET,
         };
-        self.shut(id, code, End::Misbehaved, now);
+        self.shut(id, code, EndReason::Misbehaved, now);
     }
 
     /// The connection ended without DISCONNECT.
     pub fn lost(&mut self, id: ConnectionId, now: Instant) {
-        self.end(id, End::Lost, now);
+        self.end(id, EndReason::Lost, now);
     }
 
-    /// The connection can be written to again (see `Gauge::sent`).
+    /// The connection can be written to again (see `Backlog::sent`).
     pub fn relieved(&mut self, id: ConnectionId, now: Instant) {
         if let Some(key) = self.peers.get(&id).and_then(|peer| peer.session) {
             self.report_dropped(key);
@@ -216,16 +258,16 @@ impl Router {
             if let Some(session) = session.and_then(|key| self.sessions.get_mut(key)) {
                 session.will = None;
             }
-            self.shut(id, ReasonCode::SERVER_SHUTTING_DOWN, End::Stopped, now);
+            self.shut(id, ReasonCode::SERVER_SHUTTING_DOWN, EndReason::Stopped, now);
         }
     }
 
     /// Hands over everything that is to be sent or closed.
-    pub fn drain(&mut self, mut hand_over: impl FnMut(Parcel<'_>)) {
+    pub fn drain(&mut self, mut hand_over: impl FnMut(Outgoing<'_>)) {
         for id in self.touched.drain(..) {
             let Some(peer) = self.peers.get_mut(&id) else { continue };
             peer.touched = false;
-            hand_over(Parcel {
+            hand_over(Outgoing {
                 connection: id,
                 packets: &mut peer.packets,
                 end: peer.end,
@@ -264,7 +306,7 @@ impl Router {
     }
 
     /// Ends a connection, telling an MQTT 5 client why `[MQTT-4.13.1-1]`.
-    fn shut(&mut self, id: ConnectionId, code: ReasonCode, end: End, now: Instant) {
+    fn shut(&mut self, id: ConnectionId, code: ReasonCode, end: EndReason, now: Instant) {
         let connected = |peer: &&mut Peer| peer.session.is_some() && peer.version == Version::V5;
         if let Some(peer) = self.peers.get_mut(&id).filter(connected) {
             peer.push(Packet::Disconnect(Disconnect { code, properties: Properties::default() }));
@@ -273,7 +315,7 @@ impl Router {
     }
 
     /// Ends a connection, and whatever does not outlive it.
-    fn end(&mut self, id: ConnectionId, end: End, now: Instant) {
+    fn end(&mut self, id: ConnectionId, end: EndReason, now: Instant) {
         let Some(peer) = self.peers.get_mut(&id).filter(|peer| peer.end.is_none()) else { return };
         peer.end = Some(end);
         touch(&mut self.touched, id, peer);
@@ -296,7 +338,7 @@ impl Router {
             return;
         }
         self.notes.push(format!("{}: silent for too long", self.name(id)));
-        self.shut(id, ReasonCode::KEEP_ALIVE_TIMEOUT, End::Silent, now);
+        self.shut(id, ReasonCode::KEEP_ALIVE_TIMEOUT, EndReason::Silent, now);
     }
 
     /// How a connection is called in notes.

@@ -1,18 +1,18 @@
 //! The QoS 1 and 2 messages on their way to one client: those that wait, those in flight, and in
-//! which order they are sent again (§4.4, §4.6). It never sees the connection.
+//! which order they are sent again (§4.4, §4.6).
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
-use super::message::Delivery;
+use super::message::AddressedMessage;
 use crate::broker::limits::{IN_FLIGHT, QUEUED_BYTES, QUEUED_MESSAGES};
 use crate::mqtt::packet::{Ack, Packet, PacketId};
 use crate::mqtt::qos::QoS;
 
 /// What one session owes its client.
 #[derive(Debug)]
-pub struct Outbound {
-    queue: VecDeque<Delivery>,
+pub struct OutboundMessages {
+    queue: VecDeque<AddressedMessage>,
     queue_weight: usize,
     in_flight: HashMap<PacketId, InFlight>,
     /// What is to be sent again on this connection, oldest first.
@@ -29,15 +29,15 @@ pub struct Outbound {
 struct InFlight {
     /// Orders what is sent again.
     sequence: u64,
-    stage: Stage,
-    delivery: Delivery,
+    stage: Awaited,
+    delivery: AddressedMessage,
     /// It left, or is being resent, on this connection.
     active: bool,
 }
 
 /// What we wait for. The order is the one of re-transmission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Stage {
+enum Awaited {
     /// PUBREL was sent: PUBCOMP.
     Released,
     /// PUBLISH was sent: PUBACK or PUBREC.
@@ -48,7 +48,7 @@ enum Stage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WrongAck;
 
-impl Default for Outbound {
+impl Default for OutboundMessages {
     fn default() -> Self {
         Self {
             queue: VecDeque::new(),
@@ -63,10 +63,10 @@ impl Default for Outbound {
     }
 }
 
-impl Outbound {
+impl OutboundMessages {
     /// Queues a message; false when the queue is full and the message is lost.
     #[must_use]
-    pub fn push(&mut self, delivery: Delivery) -> bool {
+    pub fn push(&mut self, delivery: AddressedMessage) -> bool {
         let weight = delivery.weight();
         if self.queue.len() >= QUEUED_MESSAGES || self.queue_weight + weight > QUEUED_BYTES {
             return false;
@@ -78,7 +78,7 @@ impl Outbound {
 
     /// Queues a message that will wait for long.
     #[must_use]
-    pub fn park(&mut self, mut delivery: Delivery) -> bool {
+    pub fn park(&mut self, mut delivery: AddressedMessage) -> bool {
         delivery.detach();
         self.push(delivery)
     }
@@ -118,15 +118,15 @@ impl Outbound {
                 self.resend.pop_front();
                 continue;
             };
-            if entry.stage == Stage::Published && self.outstanding >= self.window {
+            if entry.stage == Awaited::Published && self.outstanding >= self.window {
                 return None;
             }
             self.resend.pop_front();
             entry.active = true;
             self.outstanding += 1;
             return Some(match entry.stage {
-                Stage::Released => Packet::PubRel(Ack::success(id)),
-                Stage::Published => Packet::Publish(entry.delivery.publish_at(now)),
+                Awaited::Released => Packet::PubRel(Ack::success(id)),
+                Awaited::Published => Packet::Publish(entry.delivery.publish_at(now)),
             });
         }
         self.first(now)
@@ -147,7 +147,7 @@ impl Outbound {
             self.outstanding += 1;
             let entry = InFlight {
                 sequence: self.sequence,
-                stage: Stage::Published,
+                stage: Awaited::Published,
                 delivery,
                 active: true,
             };
@@ -178,10 +178,10 @@ impl Outbound {
         }
         if refused {
             self.forget(id);
-        } else if entry.stage == Stage::Published {
+        } else if entry.stage == Awaited::Published {
             self.sequence += 1;
             entry.sequence = self.sequence;
-            entry.stage = Stage::Released;
+            entry.stage = Awaited::Released;
             // Only the identifier matters from here on `[MQTT-4.3.3-5]`.
             entry.delivery.publish.payload = bytes::Bytes::new();
         }
@@ -191,11 +191,11 @@ impl Outbound {
     /// PUBCOMP (§4.3.3).
     pub fn completed(&mut self, id: PacketId) -> Result<(), WrongAck> {
         match self.in_flight.get(&id).map(|entry| entry.stage) {
-            Some(Stage::Released) => {
+            Some(Awaited::Released) => {
                 self.forget(id);
                 Ok(())
             }
-            Some(Stage::Published) => Err(WrongAck),
+            Some(Awaited::Published) => Err(WrongAck),
             None => Ok(()),
         }
     }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::gauge::Gauge;
+use super::backlog::Backlog;
 use super::message::weight;
-use super::{ConnectionId, End, SessionKey};
+use super::{ConnectionId, EndReason, SessionKey};
 use crate::broker::limits::{MESSAGE_OVERHEAD, TOPIC_ALIAS_MAXIMUM};
 use crate::mqtt::packet::{MAXIMUM_REMAINING_LENGTH, Packet};
 use crate::mqtt::topic::TopicName;
@@ -29,12 +29,12 @@ pub struct Peer {
     pub alarm: Option<Instant>,
     /// What its topic aliases stand for (§3.3.2.3.4).
     aliases: [Option<TopicName>; TOPIC_ALIAS_MAXIMUM as usize],
-    /// How far behind its reader is.
-    pub gauge: Arc<Gauge>,
+    /// How much waits to be sent to it.
+    pub backlog: Arc<Backlog>,
     /// What is to be sent, in order.
     pub packets: Vec<Packet>,
     /// Nothing is sent after `packets`.
-    pub end: Option<End>,
+    pub end: Option<EndReason>,
     /// The slow subscriber for which this publisher should wait a little.
     pub hold_back_for: Option<ConnectionId>,
     /// It is in the router's list of connections that have something to hand over.
@@ -43,7 +43,7 @@ pub struct Peer {
 
 impl Peer {
     /// A connection that has not sent CONNECT.
-    pub fn new(gauge: Arc<Gauge>, now: Instant) -> Self {
+    pub fn new(backlog: Arc<Backlog>, now: Instant) -> Self {
         Self {
             session: None,
             version: Version::V3_1_1,
@@ -52,7 +52,7 @@ impl Peer {
             heard: now,
             alarm: None,
             aliases: [const { None }; TOPIC_ALIAS_MAXIMUM as usize],
-            gauge,
+            backlog,
             packets: Vec::new(),
             end: None,
             hold_back_for: None,
@@ -68,7 +68,7 @@ impl Peer {
     /// Hands a packet over; after the end nothing is.
     pub fn push(&mut self, packet: Packet) {
         if self.end.is_none() {
-            self.gauge.add(packet_weight(&packet));
+            self.backlog.add(packet_weight(&packet));
             self.packets.push(packet);
         }
     }
@@ -86,7 +86,7 @@ impl Peer {
     }
 }
 
-/// What a packet weighs in the gauge of its connection, in bytes.
+/// How much a packet counts for in the backlog of its connection, in bytes.
 pub fn packet_weight(packet: &Packet) -> usize {
     match packet {
         Packet::Publish(publish) => weight(publish),

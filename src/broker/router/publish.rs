@@ -2,11 +2,11 @@
 
 use std::time::Instant;
 
-use super::message::{Delivery, Grant, Message};
-use super::outbound::Outbound;
+use super::message::{AddressedMessage, AppMessage, Grant};
+use super::outbound::OutboundMessages;
 use super::peer::Peer;
-use super::session::Session;
-use super::{ConnectionId, End, Router, SessionKey, WrongAck, touch};
+use super::session::ClientSession;
+use super::{ConnectionId, EndReason, Router, SessionKey, WrongAck, touch};
 use crate::broker::limits::{RECEIVE_MAXIMUM, TOPIC_ALIAS_MAXIMUM};
 use crate::mqtt::packet::{Ack, Packet, PacketId, Publish};
 use crate::mqtt::property::PropertyId;
@@ -27,10 +27,10 @@ impl Router {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let topic = match resolve(peer, &mut publish) {
             Ok(topic) => topic,
-            Err(code) => return self.shut(id, code, End::Misbehaved, now),
+            Err(code) => return self.shut(id, code, EndReason::Misbehaved, now),
         };
         let (qos, packet_id) = (publish.qos, publish.packet_id);
-        let message = Message::published(publish, topic, now);
+        let message = AppMessage::published(publish, topic, now);
         match packet_id {
             Some(packet_id) if qos == QoS::ExactlyOnce => {
                 self.publish_once(id, key, packet_id, &message, now);
@@ -50,7 +50,7 @@ impl Router {
         id: ConnectionId,
         key: SessionKey,
         packet_id: PacketId,
-        message: &Message,
+        message: &AppMessage,
         now: Instant,
     ) {
         let Some(session) = self.sessions.get_mut(key) else { return };
@@ -59,7 +59,12 @@ impl Router {
             let excess = session.inbound.len() > usize::from(RECEIVE_MAXIMUM);
             if excess && self.peers.get(&id).is_some_and(|peer| peer.version == Version::V5) {
                 session.inbound.remove(&packet_id);
-                return self.shut(id, ReasonCode::RECEIVE_MAXIMUM_EXCEEDED, End::Misbehaved, now);
+                return self.shut(
+                    id,
+                    ReasonCode::RECEIVE_MAXIMUM_EXCEEDED,
+                    EndReason::Misbehaved,
+                    now,
+                );
             }
             code = self.route(message, Some(key), Some(id), now);
         }
@@ -87,7 +92,7 @@ impl Router {
                 self.send_ack(id, Packet::PubRel, ack.packet_id, code);
             }
             Err(WrongAck) => {
-                return self.shut(id, ReasonCode::PROTOCOL_ERROR, End::Misbehaved, now);
+                return self.shut(id, ReasonCode::PROTOCOL_ERROR, EndReason::Misbehaved, now);
             }
         }
         self.pump(key, now);
@@ -99,12 +104,12 @@ impl Router {
         id: ConnectionId,
         key: SessionKey,
         now: Instant,
-        end: impl FnOnce(&mut Outbound) -> Result<(), WrongAck>,
+        end: impl FnOnce(&mut OutboundMessages) -> Result<(), WrongAck>,
     ) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         match end(&mut session.outbound) {
             Ok(()) => self.pump(key, now),
-            Err(WrongAck) => self.shut(id, ReasonCode::PROTOCOL_ERROR, End::Misbehaved, now),
+            Err(WrongAck) => self.shut(id, ReasonCode::PROTOCOL_ERROR, EndReason::Misbehaved, now),
         }
     }
 
@@ -112,7 +117,7 @@ impl Router {
     /// session and the connection it comes from. The code is what its publisher is told.
     pub(super) fn route(
         &mut self,
-        message: &Message,
+        message: &AppMessage,
         publisher: Option<SessionKey>,
         from: Option<ConnectionId>,
         now: Instant,
@@ -137,7 +142,7 @@ impl Router {
     pub(super) fn deliver(
         &mut self,
         key: SessionKey,
-        message: &Message,
+        message: &AppMessage,
         grant: &Grant,
         from: Option<ConnectionId>,
         now: Instant,
@@ -152,7 +157,7 @@ impl Router {
         };
         touch(&mut self.touched, id, peer);
         let lost = !send_or_queue(session, peer, delivery, now);
-        let slow = peer.gauge.is_slow();
+        let slow = peer.backlog.is_slow();
         if let Some(publisher) = from.filter(|from| slow && *from != id) {
             self.hold_back(publisher, id);
         }
@@ -197,9 +202,14 @@ impl Router {
 }
 
 /// Delivers a message to a client that is connected; false when there is no room for it.
-fn send_or_queue(session: &mut Session, peer: &mut Peer, delivery: Delivery, now: Instant) -> bool {
+fn send_or_queue(
+    session: &mut ClientSession,
+    peer: &mut Peer,
+    delivery: AddressedMessage,
+    now: Instant,
+) -> bool {
     if delivery.publish.qos == QoS::AtMostOnce {
-        let room = !peer.gauge.is_full();
+        let room = !peer.backlog.is_full();
         if room {
             push_publish(peer, delivery.into_publish(now));
         }
@@ -213,8 +223,8 @@ fn send_or_queue(session: &mut Session, peer: &mut Peer, delivery: Delivery, now
 }
 
 /// Moves messages from a session to its connection, as far as both allow.
-fn fill(session: &mut Session, peer: &mut Peer, now: Instant) {
-    while !peer.gauge.is_full() {
+fn fill(session: &mut ClientSession, peer: &mut Peer, now: Instant) {
+    while !peer.backlog.is_full() {
         match session.outbound.next(now) {
             Some(Packet::Publish(publish)) => {
                 let packet_id = publish.packet_id;
@@ -229,7 +239,7 @@ fn fill(session: &mut Session, peer: &mut Peer, now: Instant) {
             None => break,
         }
     }
-    peer.gauge.set_queued(session.outbound.queued());
+    peer.backlog.set_queued(session.outbound.queued());
 }
 
 /// Hands a PUBLISH over in the client's version; false if it is too large for the client.

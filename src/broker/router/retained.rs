@@ -1,17 +1,17 @@
-//! The last retained message of each topic (§3.3.1.3). It never delivers anything.
+//! The last retained message of each topic (§3.3.1.3).
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::time::Instant;
 
-use super::message::Message;
+use super::message::AppMessage;
 use crate::broker::limits::{RETAINED_BYTES, RETAINED_MESSAGES};
 use crate::mqtt::topic::TopicFilter;
 
 /// All retained messages, in the order of their topics.
 #[derive(Debug, Default)]
 pub struct Retained {
-    messages: BTreeMap<Box<str>, Message>,
+    messages: BTreeMap<Box<str>, AppMessage>,
     weight: usize,
 }
 
@@ -19,7 +19,7 @@ impl Retained {
     /// Keeps a message in the place of the previous one, or only removes that one if the payload is
     /// empty `[MQTT-3.3.1-6]`. False when there is no room.
     #[must_use]
-    pub fn store(&mut self, message: &Message) -> bool {
+    pub fn store(&mut self, message: &AppMessage) -> bool {
         let topic = message.topic.as_str();
         if let Some(old) = self.messages.remove(topic) {
             self.weight -= old.weight();
@@ -38,7 +38,7 @@ impl Retained {
     }
 
     /// The messages that a filter matches. Expired ones are removed.
-    pub fn matching(&mut self, filter: &TopicFilter, now: Instant) -> Vec<Message> {
+    pub fn matching(&mut self, filter: &TopicFilter, now: Instant) -> Vec<AppMessage> {
         let prefix = literal_prefix(filter.as_str());
         let from = (Bound::Included(prefix), Bound::Unbounded);
         let mut expired = Vec::new();

@@ -6,7 +6,7 @@ use std::time::Instant;
 use bytestring::ByteString;
 
 use super::ConnectionId;
-use super::outbound::Outbound;
+use super::outbound::OutboundMessages;
 use crate::mqtt::packet::{PacketId, Will};
 use crate::mqtt::topic::TopicFilter;
 
@@ -18,7 +18,7 @@ pub type SessionKey = usize;
 
 /// The session of one client identifier.
 #[derive(Debug)]
-pub struct Session {
+pub struct ClientSession {
     /// The client identifier.
     pub client_id: ByteString,
     /// The connection that has it now.
@@ -27,21 +27,21 @@ pub struct Session {
     pub expiry: u32,
     /// When it ends, if it is not connected.
     pub expires_at: Option<Instant>,
-    /// What is published if the client vanishes.
+    /// What is published if the client disconnects uncleanly.
     pub will: Option<Will>,
-    /// When the will is published, if the client has vanished.
+    /// When the will is published, if the client has disconnected uncleanly.
     pub will_at: Option<Instant>,
     /// The topic filters it is subscribed to.
     pub filters: HashSet<TopicFilter>,
     /// QoS 1 and 2 messages for the client.
-    pub outbound: Outbound,
+    pub outbound: OutboundMessages,
     /// QoS 2 messages of the client that were routed and not yet released.
     pub inbound: HashSet<PacketId>,
     /// Messages lost because the client was too slow, and not yet reported.
     pub dropped: u64,
 }
 
-impl Session {
+impl ClientSession {
     /// A new session, without subscriptions.
     pub fn new(client_id: ByteString) -> Self {
         Self {
@@ -52,7 +52,7 @@ impl Session {
             will: None,
             will_at: None,
             filters: HashSet::new(),
-            outbound: Outbound::default(),
+            outbound: OutboundMessages::default(),
             inbound: HashSet::new(),
             dropped: 0,
         }
@@ -62,7 +62,7 @@ impl Session {
 /// All sessions, by key and by client identifier.
 #[derive(Debug, Default)]
 pub struct Sessions {
-    slots: Vec<Option<Session>>,
+    slots: Vec<Option<ClientSession>>,
     free: Vec<SessionKey>,
     by_client_id: HashMap<ByteString, SessionKey>,
 }
@@ -79,17 +79,17 @@ impl Sessions {
     }
 
     /// The session at a key.
-    pub fn get(&self, key: SessionKey) -> Option<&Session> {
+    pub fn get(&self, key: SessionKey) -> Option<&ClientSession> {
         self.slots.get(key)?.as_ref()
     }
 
     /// The session at a key.
-    pub fn get_mut(&mut self, key: SessionKey) -> Option<&mut Session> {
+    pub fn get_mut(&mut self, key: SessionKey) -> Option<&mut ClientSession> {
         self.slots.get_mut(key)?.as_mut()
     }
 
     /// Adds a session whose client identifier has none yet.
-    pub fn insert(&mut self, session: Session) -> SessionKey {
+    pub fn insert(&mut self, session: ClientSession) -> SessionKey {
         let key = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
             self.slots.len() - 1
@@ -100,7 +100,7 @@ impl Sessions {
     }
 
     /// Takes a session out.
-    pub fn remove(&mut self, key: SessionKey) -> Option<Session> {
+    pub fn remove(&mut self, key: SessionKey) -> Option<ClientSession> {
         let session = self.slots.get_mut(key)?.take()?;
         self.by_client_id.remove(&session.client_id);
         self.free.push(key);

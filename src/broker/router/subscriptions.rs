@@ -1,5 +1,4 @@
-//! All subscriptions as a tree of topic levels (§4.7), with shared ones (§4.8.2). It knows sessions
-//! only by their keys.
+//! All subscriptions as a tree of topic levels (§4.7), with shared ones (§4.8.2).
 
 use std::collections::HashMap;
 
@@ -27,21 +26,21 @@ struct Node {
 
 #[derive(Debug, Default)]
 struct Subscribers {
-    plain: Vec<Subscriber>,
+    plain: Vec<SubscribedSession>,
     groups: Vec<Group>,
 }
 
 #[derive(Debug)]
 struct Group {
     name: Box<str>,
-    members: Vec<Subscriber>,
+    members: Vec<SubscribedSession>,
     /// Whose turn it is.
     turn: usize,
 }
 
 /// One subscription of one session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Subscriber {
+struct SubscribedSession {
     session: SessionKey,
     qos: QoS,
     no_local: bool,
@@ -52,8 +51,8 @@ struct Subscriber {
 /// The result of matching, kept by the caller so that its memory is used again.
 #[derive(Debug, Default)]
 pub struct Matches {
-    plain: Vec<Subscriber>,
-    shared: Vec<Subscriber>,
+    plain: Vec<SubscribedSession>,
+    shared: Vec<SubscribedSession>,
 }
 
 impl Subscriptions {
@@ -71,7 +70,7 @@ impl Subscriptions {
         identifier: Option<u32>,
     ) -> bool {
         let Subscription { filter, qos, no_local, retain_as_published, .. } = wanted;
-        let subscriber = Subscriber {
+        let subscriber = SubscribedSession {
             session,
             qos: *qos,
             no_local: *no_local,
@@ -94,7 +93,8 @@ impl Subscriptions {
         self.0.is_empty()
     }
 
-    /// Finds who gets a message. Of a group it is one member, a connected one if there is any.
+    /// Finds the sessions that get a message. Of a group it is one member, a connected one if there
+    /// is any.
     pub fn find(
         &mut self,
         topic: &TopicName,
@@ -128,7 +128,7 @@ impl Matches {
         for overlapping in self.plain.chunk_by(|a, b| a.session == b.session) {
             let session = overlapping[0].session;
             // `[MQTT-3.8.3-3]`
-            let wanted = |s: &&Subscriber| !(s.no_local && publisher == Some(session));
+            let wanted = |s: &&SubscribedSession| !(s.no_local && publisher == Some(session));
             if let Some(grant) = merged(overlapping.iter().filter(wanted), retain) {
                 deliver(session, &grant);
             }
@@ -142,7 +142,10 @@ impl Matches {
 }
 
 /// One delivery for several overlapping subscriptions: the highest QoS and all identifiers.
-fn merged<'a>(subscribers: impl Iterator<Item = &'a Subscriber>, retain: bool) -> Option<Grant> {
+fn merged<'a>(
+    subscribers: impl Iterator<Item = &'a SubscribedSession>,
+    retain: bool,
+) -> Option<Grant> {
     let mut grant: Option<Grant> = None;
     for subscriber in subscribers {
         let grant = grant.get_or_insert_default();
@@ -170,7 +173,7 @@ fn first_level(path: &str) -> (&str, Option<&str>) {
 }
 
 /// True if the subscriber is new.
-fn replace(members: &mut Vec<Subscriber>, subscriber: Subscriber) -> bool {
+fn replace(members: &mut Vec<SubscribedSession>, subscriber: SubscribedSession) -> bool {
     let old = members.iter_mut().find(|member| member.session == subscriber.session);
     if let Some(old) = old {
         *old = subscriber;
@@ -251,7 +254,7 @@ impl Node {
 
 impl Subscribers {
     /// The list to which subscribers of a group, or of none, belong. It is made if it is missing.
-    fn members(&mut self, group: Option<&str>) -> &mut Vec<Subscriber> {
+    fn members(&mut self, group: Option<&str>) -> &mut Vec<SubscribedSession> {
         let Some(name) = group else { return &mut self.plain };
         let at = self.groups.iter().position(|group| *group.name == *name).unwrap_or_else(|| {
             self.groups.push(Group { name: name.into(), members: Vec::new(), turn: 0 });
@@ -281,7 +284,7 @@ impl Subscribers {
 
 impl Group {
     /// The member whose turn it is; those who are away are passed over unless all are.
-    fn choose(&mut self, connected: &impl Fn(SessionKey) -> bool) -> Option<Subscriber> {
+    fn choose(&mut self, connected: &impl Fn(SessionKey) -> bool) -> Option<SubscribedSession> {
         let count = self.members.len();
         let candidates = || (0..count).map(|step| (self.turn + step) % count);
         let at = candidates()

@@ -1,5 +1,4 @@
-//! A client of a few lines around bytes and masks. It must never share code with the broker but for
-//! the packets.
+//! A client of a few lines around bytes and masks, which shares only the packets with the broker.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -7,7 +6,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::broker::{Broker, Log, Options};
+use crate::broker::{Broker, BrokerOptions, LogLine};
 use crate::mqtt::packet::{
     Connect, Credentials, Decoder, Packet, PacketId, Publish, Subscribe, Subscription,
 };
@@ -31,9 +30,9 @@ pub(super) fn start() -> Broker {
     start_with(1 << 20, None)
 }
 
-pub(super) fn start_with(max_packet: usize, log: Option<Log>) -> Broker {
+pub(super) fn start_with(max_packet: usize, log: Option<LogLine>) -> Broker {
     let address = (Ipv4Addr::LOCALHOST, 0).into();
-    Broker::start(Options { address, path: "/mqtt".to_owned(), max_packet, log }).unwrap()
+    Broker::start(BrokerOptions { address, path: "/mqtt".to_owned(), max_packet, log }).unwrap()
 }
 
 /// A socket to the broker. Every wait is bounded by its read time-out.

@@ -9,7 +9,7 @@ use anyhow::Result;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use super::super::connection::Connection;
+use super::super::connection::ConnectionFlags;
 use super::super::property;
 use super::variable;
 use crate::websocket::upgrade::masked;
@@ -72,7 +72,7 @@ fn is_given(id: &str, matches: &ArgMatches) -> bool {
 }
 
 /// One setting.
-struct Line {
+struct Setting {
     key: String,
     value: String,
     source: String,
@@ -82,7 +82,7 @@ struct Line {
 pub fn listing(
     command: &Command,
     matches: &ArgMatches,
-    connection: &Connection,
+    connection: &ConnectionFlags,
     origins: &Origins,
 ) -> Result<String> {
     let mut lines = vec![address(command, matches, connection, origins)?];
@@ -95,7 +95,7 @@ pub fn listing(
     let width =
         lines.iter().map(|line| line.key.len() + line.value.len() + 3).max().unwrap_or(0).min(48);
     let file = origins.file.iter().map(|file| format!("# with {}", file.display()));
-    let settings = lines.iter().map(|Line { key, value, source }| {
+    let settings = lines.iter().map(|Setting { key, value, source }| {
         let setting = format!("{key} = {value}");
         format!("{setting:width$}  # {source}")
     });
@@ -106,9 +106,9 @@ pub fn listing(
 fn address(
     command: &Command,
     matches: &ArgMatches,
-    connection: &Connection,
+    connection: &ConnectionFlags,
     origins: &Origins,
-) -> Result<Line> {
+) -> Result<Setting> {
     let endpoint = connection.endpoint()?;
     let whole = command.get_arguments().find(|arg| {
         matches!(arg.get_id().as_str(), "url" | "url_flag")
@@ -123,11 +123,11 @@ fn address(
         }
         None => "default".into(),
     };
-    Ok(Line { key: "url".into(), value: quoted(&endpoint.to_string()), source })
+    Ok(Setting { key: "url".into(), value: quoted(&endpoint.to_string()), source })
 }
 
 /// What a flag says, or its default.
-fn given(arg: &Arg, matches: &ArgMatches, origins: &Origins) -> Option<Line> {
+fn given(arg: &Arg, matches: &ArgMatches, origins: &Origins) -> Option<Setting> {
     let id = arg.get_id().as_str();
     let value = match arg.get_action() {
         ArgAction::SetTrue => matches.get_flag(id).then(|| "true".to_owned())?,
@@ -142,11 +142,11 @@ fn given(arg: &Arg, matches: &ArgMatches, origins: &Origins) -> Option<Line> {
             }
         }
     };
-    Some(Line { key: name(arg), value, source: origins.of(arg, matches) })
+    Some(Setting { key: name(arg), value, source: origins.of(arg, matches) })
 }
 
 /// What the URL or the environment says where a flag says nothing.
-fn elsewhere(arg: &Arg, connection: &Connection) -> Result<Option<Line>> {
+fn elsewhere(arg: &Arg, connection: &ConnectionFlags) -> Result<Option<Setting>> {
     let id = arg.get_id().as_str();
     let endpoint = connection.endpoint()?;
     let in_url = |value: Option<String>| value.map(|value| ("the URL".to_owned(), value));
@@ -162,7 +162,7 @@ fn elsewhere(arg: &Arg, connection: &Connection) -> Result<Option<Line>> {
         "keylog" => variable("SSLKEYLOGFILE").filter(|(_, path)| !path.is_empty()),
         _ => None,
     };
-    Ok(found.map(|(source, value)| Line { key: name(arg), value: shown(id, &value), source }))
+    Ok(found.map(|(source, value)| Setting { key: name(arg), value: shown(id, &value), source }))
 }
 
 /// The name under which a profile would set it.

@@ -56,7 +56,7 @@ pub fn extended(arguments: Vec<OsString>, command: &Command) -> Result<(Vec<OsSt
     else {
         return alone(arguments);
     };
-    let Some(config) = Config::find(typed)? else { return alone(arguments) };
+    let Some(config) = ProfileFile::find(typed)? else { return alone(arguments) };
     let is_typed =
         |id: &&clap::Id| typed.value_source(id.as_str()) == Some(ValueSource::CommandLine);
     let typed_ids = typed.ids().filter(is_typed).map(ToString::to_string).collect();
@@ -76,14 +76,14 @@ pub fn extended(arguments: Vec<OsString>, command: &Command) -> Result<(Vec<OsSt
 }
 
 /// A file of profiles.
-struct Config {
+struct ProfileFile {
     path: PathBuf,
     profiles: Table,
     /// Somebody else can read it.
     exposed: bool,
 }
 
-impl Config {
+impl ProfileFile {
     /// The file that was named, or the one in its usual place, if there is one.
     fn find(typed: &ArgMatches) -> Result<Option<Self>> {
         let named = typed.get_one::<PathBuf>("config");
@@ -139,33 +139,41 @@ impl Config {
         for (key, value) in profile {
             let known = all.get_subcommands().any(|sub| has_flag(sub, key));
             ensure!(known, Usage::new(format!("{path}: profile {name}: there is no flag --{key}")));
-            let secret = SECRETS.contains(&key.as_str())
-                || (key == "url" && value.as_str().is_some_and(|url| url.contains('@')));
-            ensure!(
-                !self.exposed || !secret,
-                Usage::new(format!("{path}: others can read the {key} in it: chmod 600 {path}"))
-            );
+            self.check_exposure(key, value)?;
             let flag = of.get_arguments().find(|arg| is_named(arg, key));
             if let Some(flag) = flag.filter(|_| !is_overruled(key, typed)) {
-                // A value that may be left out is `true`, too.
-                let may_stand_alone =
-                    flag.get_num_args().is_some_and(|values| values.min_values() == 0);
-                let takes_value = flag.get_action().takes_values()
-                    && !(may_stand_alone && matches!(value, Value::Boolean(_)));
-                let counts = matches!(flag.get_action(), ArgAction::Count);
-                let written = written(key, value, takes_value, counts);
-                let written = written.ok_or_else(|| {
+                let written = written_for(flag, key, value).ok_or_else(|| {
                     Usage::new(format!(
                         "{path}: profile {name}: {key}: this is no value for --{key}"
                     ))
                 })?;
-                flags.extend(
-                    written.into_iter().map(|written| (flag.get_id().to_string(), written)),
-                );
+                let id = flag.get_id();
+                flags.extend(written.into_iter().map(|written| (id.to_string(), written)));
             }
         }
         Ok(flags)
     }
+
+    /// A secret in a file that others can read is an error.
+    fn check_exposure(&self, key: &str, value: &Value) -> Result<()> {
+        let path = self.path.display();
+        let is_secret = SECRETS.contains(&key)
+            || (key == "url" && value.as_str().is_some_and(|url| url.contains('@')));
+        ensure!(
+            !self.exposed || !is_secret,
+            Usage::new(format!("{path}: others can read the {key} in it: chmod 600 {path}"))
+        );
+        Ok(())
+    }
+}
+
+/// A key and its value as this flag would be typed; `None` if the value does not fit it.
+fn written_for(flag: &clap::Arg, key: &str, value: &Value) -> Option<Vec<OsString>> {
+    // A value that may be left out is `true`, too.
+    let may_stand_alone = flag.get_num_args().is_some_and(|values| values.min_values() == 0);
+    let takes_value = flag.get_action().takes_values()
+        && !(may_stand_alone && matches!(value, Value::Boolean(_)));
+    written(key, value, takes_value, matches!(flag.get_action(), ArgAction::Count))
 }
 
 /// `$XDG_CONFIG_HOME/mqttws/config.toml`.

@@ -20,22 +20,22 @@ pub struct Config {
     /// Where to connect, and how.
     pub client: client::Options,
     /// Where the records come from.
-    pub input: Input,
+    pub input: InputSource,
     /// How often the one record of the input is published, from 1.
     pub repeat: u64,
     /// What becomes of the records, and when.
-    pub messages: Messages,
+    pub messages: FeedOptions,
     /// The form of the summary, if there is to be one.
     pub summary: Option<SummaryForm>,
-    /// What is said on stderr.
+    /// Which lines go to stderr.
     pub verbosity: Verbosity,
     /// Each message asks for an answer.
-    pub request: Option<Request>,
+    pub request: Option<RequestOptions>,
 }
 
 /// What becomes of the records, and when.
 #[derive(Debug)]
-pub struct Messages {
+pub struct FeedOptions {
     /// What becomes of a record.
     pub format: MessageFormat,
     /// When each message is due.
@@ -48,7 +48,7 @@ pub struct Messages {
 
 /// Where the records come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Input {
+pub enum InputSource {
     /// One record, from the command line.
     Text(Bytes),
     /// One record: the content of a file.
@@ -83,7 +83,7 @@ pub enum RecordForm {
 
 /// `--request`.
 #[derive(Debug, Clone)]
-pub struct Request {
+pub struct RequestOptions {
     /// Where the answers come; `None` is a topic of our own.
     pub response_topic: Option<TopicName>,
     /// The correlation data of the one request, where the user gave it.

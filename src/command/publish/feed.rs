@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::config::{Messages, Pace};
+use super::config::{FeedOptions, Pace};
 use super::input::Input;
-use super::message::{Message, MessageBuilder};
+use super::message::{MessageBuilder, PreparedMessage};
 use super::tally::Tally;
 use crate::client::Client;
 use crate::command::latency;
@@ -25,7 +25,7 @@ pub struct Feed {
     /// The first bad record is the last.
     strict: bool,
     /// The message of the latest record, if it was not taken.
-    next: Option<Message>,
+    next: Option<PreparedMessage>,
     /// When it is due, if that is not yet.
     alarm: Option<Instant>,
     /// Records that were read: the number of the latest.
@@ -36,8 +36,8 @@ pub struct Feed {
 
 impl Feed {
     /// Messages like these from the records of this input.
-    pub fn new(input: Input, messages: Messages) -> Self {
-        let Messages { format, pace, stamps, strict } = messages;
+    pub fn new(input: Input, messages: FeedOptions) -> Self {
+        let FeedOptions { format, pace, stamps, strict } = messages;
         let builder = MessageBuilder::new(format);
         let (next, alarm) = (None, None);
         Self { input, builder, pace, stamps, strict, next, alarm, records: 0, bad: 0 }
@@ -48,10 +48,18 @@ impl Feed {
         self.builder.template()
     }
 
+    /// The context of errors: publishing, and where to.
+    pub fn context(&self) -> String {
+        match &self.template().topic {
+            Some(topic) => format!("publishing to {}", topic.as_str()),
+            None => "publishing".to_owned(),
+        }
+    }
+
     /// The next message and the number of its record, if it is due and may be published now.
     pub fn next_due(&mut self, client: &Client) -> Option<(Publish, u64)> {
         self.alarm = None;
-        if !(self.prepare(client) && self.can_publish(client) && self.is_due()) {
+        if !(self.prepare() && self.can_publish(client) && self.is_due()) {
             return None;
         }
         let (mut publish, time) = self.builder.finish(self.next.take()?);
@@ -93,17 +101,17 @@ impl Feed {
 
     /// The message that was taken is to be published once more: no broker has got it.
     pub fn again(&mut self) {
-        self.next = Some(Message::Payload(Bytes::new()));
+        self.next = Some(PreparedMessage::Payload(Bytes::new()));
     }
 
     /// Makes a message of the next record that is one; whether there is one.
-    fn prepare(&mut self, client: &Client) -> bool {
+    fn prepare(&mut self) -> bool {
         while self.next.is_none() {
             let Some(record) = self.input.next() else { return false };
             self.records += 1;
             match self.builder.make(record) {
                 Ok(message) => self.next = Some(message),
-                Err(wrong) => self.tell_bad(client, &wrong),
+                Err(wrong) => self.tell_bad(&wrong),
             }
         }
         true
@@ -115,22 +123,22 @@ impl Feed {
     }
 
     fn is_due(&mut self) -> bool {
-        let due = self.pace.due(self.next.as_ref().and_then(Message::time));
+        let due = self.pace.due(self.next.as_ref().and_then(PreparedMessage::time));
         self.alarm = due.filter(|due| *due > Instant::now());
         self.alarm.is_none()
     }
 
     /// The latest record makes no sense.
-    pub fn tell_bad(&mut self, client: &Client, wrong: &str) {
+    pub fn tell_bad(&mut self, wrong: &str) {
         self.bad += 1;
-        client.guard();
-        report::failure(&format!("reading {}: record {}: {wrong}", self.input.what, self.records));
+        report::line(&format!("reading {}: record {}: {wrong}", self.input.what, self.records));
         if self.strict {
             self.input.stop();
         }
     }
 
-    /// Sends most of what was published; whether that made room for more that is there already.
+    /// Sends most of the published messages; whether that made room for the next, which is there
+    /// already.
     pub fn can_go_on(&self, client: &mut Client) -> bool {
         if self.next.is_none() || self.alarm.is_some() || !client.session().is_online() {
             return false;

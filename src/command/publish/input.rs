@@ -4,16 +4,39 @@ use std::fs::{File, Metadata};
 use std::io::{self, Read};
 
 use anyhow::{Context, Result, bail};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use super::config;
-use super::file::LargeFile;
 use crate::client::{LARGE_MESSAGE, Source};
+use crate::mqtt::packet::{PacketId, Publish};
+use crate::mqtt::qos::QoS;
+use crate::mqtt::version::Version;
 use crate::stdio::file::FileBlocks;
-use crate::stdio::input::{self, Block, Records};
+use crate::stdio::records::{Block, Records};
+use crate::stdio::stdin;
 use crate::terminal::screen;
 
-/// What was opened: a large file is streamed, everything else is read into memory.
+/// A file that is published as one message, once or several times.
+pub struct LargeFile {
+    /// Its name, in the words of a line.
+    pub name: String,
+    /// Its content.
+    pub blocks: FileBlocks,
+    /// Its length when it was opened, in bytes.
+    pub length: usize,
+}
+
+impl LargeFile {
+    /// Whether it fits into a packet like `template`.
+    pub fn check(&self, template: &Publish, version: Version) -> Result<()> {
+        let packet_id = (template.qos > QoS::AtMostOnce).then_some(PacketId::MIN);
+        template
+            .encode_header_for(packet_id, self.length, version, &mut BytesMut::new())
+            .with_context(|| format!("reading {}", self.name))
+    }
+}
+
+/// The opened input: a large file is streamed, everything else is read into memory.
 pub enum Opened {
     /// A file, streamed.
     Large(LargeFile),
@@ -23,8 +46,8 @@ pub enum Opened {
 
 impl Opened {
     /// What the command line names; a message may have `maximum` bytes.
-    pub fn new(from: config::Input, repeat: u64, maximum: usize) -> Result<Self> {
-        let config::Input::File(path) = from else {
+    pub fn new(from: config::InputSource, repeat: u64, maximum: usize) -> Result<Self> {
+        let config::InputSource::File(path) = from else {
             return Input::new(from, repeat, maximum).map(Self::Input);
         };
         let name = path.display().to_string();
@@ -63,7 +86,7 @@ pub struct Input {
     repeat: u64,
     /// How long it is, where that is known, in bytes.
     pub length: Option<u64>,
-    /// How much of it was read, in bytes.
+    /// How much was read, in bytes.
     pub read: u64,
     /// What it is called.
     pub what: String,
@@ -71,17 +94,19 @@ pub struct Input {
 
 impl Input {
     /// What the command line names, all of it in memory; a message may have `maximum` bytes.
-    pub fn new(from: config::Input, repeat: u64, maximum: usize) -> Result<Self> {
+    pub fn new(from: config::InputSource, repeat: u64, maximum: usize) -> Result<Self> {
         let empty = Self { repeat, ..Self::empty() };
         Ok(match from {
-            config::Input::File(path) => {
+            config::InputSource::File(path) => {
                 let what = path.display().to_string();
                 let file = File::open(path).with_context(|| format!("reading {what}"))?;
                 Self::of_file(file, what, repeat, maximum)
             }
-            config::Input::Text(text) => Self { whole: Some(text), ended: true, ..empty },
-            config::Input::Stdin => Self { source: Some(whole(io::stdin(), maximum)), ..empty },
-            config::Input::Records(delimiter) => Self::of_records(delimiter, maximum),
+            config::InputSource::Text(text) => Self { whole: Some(text), ended: true, ..empty },
+            config::InputSource::Stdin => {
+                Self { source: Some(whole(io::stdin(), maximum)), ..empty }
+            }
+            config::InputSource::Records(delimiter) => Self::of_records(delimiter, maximum),
         })
     }
 
@@ -90,14 +115,14 @@ impl Input {
     }
 
     fn of_records(delimiter: u8, maximum: usize) -> Self {
-        let length = input::length_of_stdin();
-        let block = if length.is_some() { input::FILE_BLOCK } else { input::BLOCK };
+        let length = stdin::length_of_stdin();
+        let block = if length.is_some() { stdin::FILE_BLOCK } else { stdin::BLOCK };
         let mut records = Records::new(io::stdin(), delimiter, maximum, block);
         let source: Source = Box::new(move || records.next_block());
         Self { source: Some(source), delimiter: Some(delimiter), length, ..Self::empty() }
     }
 
-    /// The place of a file whose content is read by somebody else: a record without a payload.
+    /// Stands for a file whose content is streamed: a record without a payload.
     pub fn placeholder(what: String, repeat: u64) -> Self {
         Self { whole: Some(Bytes::new()), ended: true, what, repeat, ..Self::empty() }
     }
@@ -125,7 +150,7 @@ impl Input {
         self.repeat > 1 || (self.delimiter.is_some() && !screen::stdin_is_terminal())
     }
 
-    /// Nothing more of it is wanted.
+    /// Ends the input: no more records are wanted.
     pub fn stop(&mut self) {
         self.stopped = true;
         self.ended = true;
@@ -194,5 +219,5 @@ impl Input {
 /// A source of one block: everything.
 fn whole(reader: impl Read + Send + 'static, maximum: usize) -> Source {
     let mut reader = Some(reader);
-    Box::new(move || reader.take().map(|reader| input::read_whole(reader, maximum)).transpose())
+    Box::new(move || reader.take().map(|reader| stdin::read_whole(reader, maximum)).transpose())
 }

@@ -13,7 +13,7 @@ use crate::mqtt::topic::TopicName;
 
 /// A message that is ready to be published.
 #[derive(Debug)]
-pub enum Message {
+pub enum PreparedMessage {
     /// Of the topic, QoS and flags of the command line.
     Payload(Bytes),
     /// One that says more itself.
@@ -62,25 +62,25 @@ impl MessageBuilder {
     }
 
     /// The message of a record; the error says what is wrong with it.
-    pub fn make(&self, record: Bytes) -> Result<Message, String> {
+    pub fn make(&self, record: Bytes) -> Result<PreparedMessage, String> {
         match self.form {
-            RecordForm::Payload => Ok(Message::Payload(record)),
+            RecordForm::Payload => Ok(PreparedMessage::Payload(record)),
             RecordForm::Split(separator) => self.split(&record, separator),
             RecordForm::Json => self.parse(&record),
         }
     }
 
-    fn split(&self, record: &Bytes, separator: u8) -> Result<Message, String> {
+    fn split(&self, record: &Bytes, separator: u8) -> Result<PreparedMessage, String> {
         let at = memchr::memchr(separator, record)
             .ok_or_else(|| format!("no {} between topic and message", separator.escape_ascii()))?;
         let topic =
             TopicName::from_bytes(record.slice(..at)).map_err(|error| format!("topic: {error}"))?;
         let topic = Some(self.prefixed(&topic)?);
         let publish = Publish { topic, payload: record.slice(at + 1..), ..self.template.clone() };
-        Ok(Message::Whole { publish: Box::new(publish), time: None })
+        Ok(PreparedMessage::Whole { publish: Box::new(publish), time: None })
     }
 
-    fn parse(&self, line: &[u8]) -> Result<Message, String> {
+    fn parse(&self, line: &[u8]) -> Result<PreparedMessage, String> {
         let record = Record::parse(line)?;
         let topic = match &record.topic {
             Some(topic) => Some(self.prefixed(topic)?),
@@ -101,23 +101,25 @@ impl MessageBuilder {
             payload: record.payload,
             ..Publish::default()
         };
-        Ok(Message::Whole { publish: Box::new(publish), time: record.time })
+        Ok(PreparedMessage::Whole { publish: Box::new(publish), time: record.time })
     }
 
     fn prefixed(&self, topic: &TopicName) -> Result<TopicName, String> {
         prefixed(&self.prefix, topic).map_err(|error| format!("topic: {error}"))
     }
 
-    /// What is published of a message, and when it once came.
-    pub fn finish(&self, message: Message) -> (Publish, Option<Duration>) {
+    /// The packet of a message, and when the message once came.
+    pub fn finish(&self, message: PreparedMessage) -> (Publish, Option<Duration>) {
         match message {
-            Message::Payload(payload) => (Publish { payload, ..self.template.clone() }, None),
-            Message::Whole { publish, time } => (*publish, time),
+            PreparedMessage::Payload(payload) => {
+                (Publish { payload, ..self.template.clone() }, None)
+            }
+            PreparedMessage::Whole { publish, time } => (*publish, time),
         }
     }
 }
 
-impl Message {
+impl PreparedMessage {
     /// At which QoS it is published, that of the template being `usual`.
     pub fn qos(&self, usual: QoS) -> QoS {
         match self {

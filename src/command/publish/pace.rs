@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// A delay below this is made up for with `--rate`; a longer one is not.
+/// A delay of up to this is caught up with `--rate`; a longer one is not.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// When the next message is due.
@@ -34,7 +34,7 @@ pub enum Pace {
 }
 
 impl Pace {
-    /// At most so many messages a second.
+    /// At most this many messages a second.
     pub fn rate(rate: f64) -> Self {
         let interval = Duration::try_from_secs_f64(rate.recip()).unwrap_or(Duration::MAX);
         Self::Every { interval, next: None }
@@ -45,7 +45,7 @@ impl Pace {
         Self::After { delay, latest: None }
     }
 
-    /// With the distances in time that records have, so many times as fast.
+    /// With the intervals that the records had, this many times as fast.
     pub fn replay(speed: f64) -> Self {
         Self::Replay { speed, first: None }
     }

@@ -66,13 +66,13 @@ impl Pending {
         self.0.len() < before
     }
 
-    /// The next request that has waited for so long.
+    /// Removes the next request that has waited for longer than `patience`.
     pub fn overdue(&mut self, patience: Duration, now: Instant) -> Option<Waiting> {
         let is_overdue = now.saturating_duration_since(self.0.front()?.since) >= patience;
         if is_overdue { self.0.pop_front() } else { None }
     }
 
-    /// When one will have waited for so long.
+    /// When the next request will have waited for `patience`.
     pub fn deadline(&self, patience: Duration) -> Option<Instant> {
         self.0.front().and_then(|waiting| waiting.since.checked_add(patience))
     }
@@ -81,6 +81,39 @@ impl Pending {
     pub fn lost(&mut self) -> Option<Waiting> {
         let at = self.0.iter().position(|waiting| waiting.qos == QoS::AtMostOnce)?;
         self.0.remove(at)
+    }
+}
+
+/// What makes an answer known as that of its request.
+#[derive(Debug)]
+pub enum Correlation {
+    /// Nothing: whatever comes is the answer to the one request that waits.
+    None,
+    /// What the user gave.
+    Given(Bytes),
+    /// A word of this run, and the number of the record.
+    Numbered(String),
+}
+
+impl Correlation {
+    /// The given data; without them a number for each request, where answers need one.
+    pub fn new(given: Option<Bytes>, correlated: bool) -> Self {
+        match given {
+            Some(data) => Self::Given(data),
+            None if correlated => {
+                Self::Numbered(std::iter::repeat_with(fastrand::alphanumeric).take(8).collect())
+            }
+            None => Self::None,
+        }
+    }
+
+    /// That of the request of this record.
+    pub fn of(&self, record: u64) -> Option<Bytes> {
+        match self {
+            Self::None => None,
+            Self::Given(data) => Some(data.clone()),
+            Self::Numbered(word) => Some(format!("{word}-{record}").into()),
+        }
     }
 }
 

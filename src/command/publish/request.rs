@@ -5,16 +5,14 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use bytes::Bytes;
 
-use super::config::Request;
+use super::config::RequestOptions;
 use super::feed::Feed;
-use super::pending::{Pending, Waiting};
+use super::pending::{Correlation, Pending, Waiting};
 use super::tally::{IN_DOUBT, refusal};
 use crate::client::{Client, Event, Options};
 use crate::command::summary::SummaryPrinter;
 use crate::exit::{Exit, worse};
-use crate::format::layout::Layout;
 use crate::format::statistics::Statistics;
 use crate::format::summary::RunSummary;
 use crate::mqtt::packet::{Publish, SubAck, Subscription};
@@ -23,15 +21,15 @@ use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::session::{self, Delivery};
 use crate::mqtt::topic::{TopicFilter, TopicName};
 use crate::report::{self, Verbosity};
-use crate::stdio::stdout::{self, Output, Progress, Target};
+use crate::stdio::stdout::{self, Output, OutputTarget};
 
-/// How long the output may take to write the last answers when the user has no time.
+/// How long the output may take for the last answers after a signal.
 const LAST_WRITE: Duration = Duration::from_millis(250);
 
 /// Publishes the messages of `feed` as requests, and writes their answers.
 pub fn run(
     options: Options,
-    request: Request,
+    request: RequestOptions,
     mut feed: Feed,
     verbosity: Verbosity,
     summary: &SummaryPrinter,
@@ -45,7 +43,9 @@ pub fn run(
     let has_properties = established.version.has_properties();
     let is_many = feed.input.delimiter.is_some();
     let is_correlated = has_properties && (request.response_topic.is_none() || is_many);
-    let output = start_output(&client, request.layout.clone())?;
+    let stdout = stdout::unbuffered_stdout().context("opening stdout")?;
+    let target = OutputTarget::Stream(Box::new(stdout));
+    let output = crate::command::start_output(&client, request.layout.clone(), target)?;
     if let Some(source) = feed.input.source.take() {
         client.attach_input(source)?;
     }
@@ -68,17 +68,6 @@ pub fn run(
     requester.end(result, summary)
 }
 
-/// A thread that writes the answers to stdout.
-fn start_output(client: &Client, layout: Layout) -> Result<Output> {
-    let remote = client.remote();
-    let stdout = stdout::unbuffered_stdout().context("opening stdout")?;
-    Output::start(layout, Target::Stream(Box::new(stdout)), move |progress| match progress {
-        Progress::Written(number) => remote.written(number),
-        Progress::Failed(error) => remote.output_failed(error),
-    })
-    .context("starting the output")
-}
-
 /// Whether answers can come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ResponseTopic {
@@ -97,7 +86,7 @@ struct Answers {
     bytes: u64,
     /// How long each answer took.
     latency: Statistics,
-    /// Some answer took too long.
+    /// An answer took too long.
     is_late: bool,
 }
 
@@ -105,7 +94,7 @@ struct Requester {
     client: Client,
     feed: Feed,
     output: Output,
-    request: Request,
+    request: RequestOptions,
     /// Where the answers come.
     topic: TopicName,
     response: ResponseTopic,
@@ -115,7 +104,7 @@ struct Requester {
     verbosity: Verbosity,
     pending: Pending,
     answers: Answers,
-    /// The worst of what has happened.
+    /// The worst exit code so far.
     exit: Exit,
 }
 
@@ -195,7 +184,7 @@ impl Requester {
         }
     }
 
-    /// What came is written while we wait.
+    /// Waits for an event; the answers that came are written meanwhile.
     fn wait(&mut self) -> Result<Event> {
         self.output.flush();
         self.client.pause_reading(self.output.is_full());
@@ -220,20 +209,20 @@ impl Requester {
                 return output_failed(error).map(Some);
             }
             Event::Interrupted(signal) => {
-                report::failure(&format!(
+                report::line(&format!(
                     "{}: interrupted with {} of {} answers",
                     self.context(),
                     self.answers.latency.count(),
                     self.answers.requested
                 ));
-                return Ok(Some(Exit::Signal(signal)));
+                return Ok(Some(Exit::Signal(signal.into())));
             }
             Event::Alarm => return Ok(self.time_is_up()),
             Event::Reconnected => self.tell_lost(),
-            Event::Connected(_)
-            | Event::Closed(_)
-            | Event::WebSocketPong
+            Event::WebSocketPong
             | Event::Woken
+            | Event::Connected(_)
+            | Event::Closed(_)
             | Event::Sendable => {}
         }
         Ok(None)
@@ -244,7 +233,7 @@ impl Requester {
             session::Event::Message(delivery) => self.message(&delivery),
             session::Event::Subscribed(suback) => return self.granted(&suback),
             session::Event::NotSubscribed { filter, why } => {
-                report::failure(&format!("subscribing to {filter}: refused: {why}"));
+                report::line(&format!("subscribing to {filter}: refused: {why}"));
                 return Some(Exit::Denied);
             }
             session::Event::Acknowledged { token: record, code, reason } => {
@@ -283,7 +272,7 @@ impl Requester {
         if let Some(code) = suback.codes.iter().find(|code| code.is_error()) {
             let is_ours = self.request.response_topic.is_none();
             let hint = if is_ours { "; name one that you may subscribe to with -e" } else { "" };
-            report::failure(&format!("subscribing to {}: refused: {code}{hint}", self.topic));
+            report::line(&format!("subscribing to {}: refused: {code}{hint}", self.topic));
             return Some(Exit::Denied);
         }
         self.response = ResponseTopic::Granted;
@@ -301,7 +290,7 @@ impl Requester {
     fn refuse(&mut self, record: u64, words: &str) {
         self.pending.give_up(record);
         self.exit = worse(self.exit, Exit::Denied);
-        report::failure(&format!("{}: refused: {words}", self.what(record)));
+        report::line(&format!("{}: refused: {words}", self.what(record)));
     }
 
     fn time_is_up(&mut self) -> Option<Exit> {
@@ -310,17 +299,14 @@ impl Requester {
         if let ResponseTopic::Asked(since) = self.response
             && since.checked_add(patience).is_some_and(|end| end <= now)
         {
-            report::failure(&format!(
-                "subscribing to {}: no answer within {seconds} s",
-                self.topic
-            ));
+            report::line(&format!("subscribing to {}: no answer within {seconds} s", self.topic));
             return Some(Exit::TimedOut);
         }
         while let Some(waiting) = self.pending.overdue(patience, now) {
             self.answers.is_late = true;
             self.exit = worse(self.exit, Exit::TimedOut);
             let what = self.what(waiting.record);
-            report::failure(&format!("{what}: no answer within {seconds} s"));
+            report::line(&format!("{what}: no answer within {seconds} s"));
         }
         None
     }
@@ -329,13 +315,13 @@ impl Requester {
         while let Some(waiting) = self.pending.lost() {
             self.exit = worse(self.exit, Exit::Lost);
             let what = self.what(waiting.record);
-            report::failure(&format!(
+            report::line(&format!(
                 "{what}: it or its answer may be lost with the connection; use -q 1"
             ));
         }
     }
 
-    /// What is asked, in the words of an error.
+    /// The request, in the words of an error.
     fn context(&self) -> String {
         match &self.feed.template().topic {
             Some(topic) => format!("asking {topic}"),
@@ -364,14 +350,16 @@ impl Requester {
                     self.output.abandon();
                     result = result.and_then(|exit| output_failed(error).map(|_| exit));
                 }
-                Ok(Event::Interrupted(signal)) => return result.map(|_| Exit::Signal(signal)),
+                Ok(Event::Interrupted(signal)) => {
+                    return result.map(|_| Exit::Signal(signal.into()));
+                }
                 Ok(Event::Alarm) => break,
                 Ok(
-                    Event::Connected(_)
-                    | Event::Closed(_)
-                    | Event::Mqtt(_)
+                    Event::Mqtt(_)
                     | Event::Input(_)
                     | Event::Woken
+                    | Event::Connected(_)
+                    | Event::Closed(_)
                     | Event::WebSocketPong
                     | Event::Sendable
                     | Event::Reconnected,
@@ -382,10 +370,10 @@ impl Requester {
         result
     }
 
-    /// Ends the connection, and says what came of it.
+    /// Closes the connection, and prints the summary.
     fn end(mut self, result: Result<Exit>, summary: &SummaryPrinter) -> Result<Exit> {
         let context = self.context();
-        // Every answer is there; nothing of ours can be lost any more.
+        // Every answer is there; no message can be lost any more.
         let exit = crate::command::close_receiver(&mut self.client, result)
             .map_err(|error| crate::command::while_doing(error, || context))?;
         summary.print(false, |took| RunSummary {
@@ -406,38 +394,5 @@ fn output_failed(error: io::Error) -> Result<Exit> {
         Ok(Exit::Done)
     } else {
         Err(error).context("writing to stdout")
-    }
-}
-
-/// What makes an answer known as that of its request.
-#[derive(Debug)]
-pub enum Correlation {
-    /// Nothing: whatever comes is the answer to the one request that waits.
-    None,
-    /// What the user gave.
-    Given(Bytes),
-    /// A word of this run, and the number of the record.
-    Numbered(String),
-}
-
-impl Correlation {
-    /// What was given, or something for each request, if anything.
-    pub fn new(given: Option<Bytes>, correlated: bool) -> Self {
-        match given {
-            Some(data) => Self::Given(data),
-            None if correlated => {
-                Self::Numbered(std::iter::repeat_with(fastrand::alphanumeric).take(8).collect())
-            }
-            None => Self::None,
-        }
-    }
-
-    /// That of the request of this record.
-    pub fn of(&self, record: u64) -> Option<Bytes> {
-        match self {
-            Self::None => None,
-            Self::Given(data) => Some(data.clone()),
-            Self::Numbered(word) => Some(format!("{word}-{record}").into()),
-        }
     }
 }

@@ -1,8 +1,8 @@
-//! What has become of the messages: published, refused, acknowledged; and the exit code of that.
+//! Counts of published, refused and acknowledged messages, and the exit code that they mean.
 
 use std::time::Instant;
 
-use crate::client::{self, Client};
+use crate::client;
 use crate::command::latency::Acknowledgements;
 use crate::exit::{Exit, worse};
 use crate::mqtt::packet::Publish;
@@ -11,12 +11,16 @@ use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::session;
 use crate::report;
 
+/// What a lost connection may mean for messages of QoS 0.
+pub const GAPS: &str =
+    "publishing: messages of QoS 0 may be missing: the connection was lost meanwhile";
+
 /// Why a message counts as refused whose session the broker has lost.
 pub const IN_DOUBT: &str = "in doubt: the broker has lost the session";
 
 /// Counts of messages, whether they were published alone or in a batch.
 pub struct Tally {
-    /// What is published, in the words of a line.
+    /// The context of errors: publishing, and where to.
     pub context: String,
     /// Messages have numbers.
     pub is_numbered: bool,
@@ -28,7 +32,7 @@ pub struct Tally {
     pub refused: u64,
     /// Something was published at QoS 0.
     pub at_most_once: bool,
-    /// The worst of what has happened.
+    /// The worst exit code so far.
     pub exit: Exit,
     /// How long acknowledgements took, if that is of interest.
     pub acknowledgements: Option<Acknowledgements>,
@@ -49,7 +53,7 @@ impl Tally {
         }
     }
 
-    /// So many messages of this QoS were published, with so many bytes of payload.
+    /// Counts published messages of this QoS, and the bytes of their payloads.
     pub fn sent(&mut self, count: u64, bytes: u64, qos: QoS) {
         self.published += count;
         self.bytes += bytes;
@@ -63,28 +67,22 @@ impl Tally {
     }
 
     /// A message was acknowledged, by which it may be refused.
-    pub fn acknowledged(
-        &mut self,
-        client: &Client,
-        record: u64,
-        code: ReasonCode,
-        reason: Option<&str>,
-    ) {
+    pub fn acknowledged(&mut self, record: u64, code: ReasonCode, reason: Option<&str>) {
         if code.is_error() {
-            self.refuse(client, record, &refusal(code, reason));
+            self.refuse(record, &refusal(code, reason));
         } else if let Some(acknowledgements) = &mut self.acknowledgements {
             acknowledgements.acknowledged(record);
         }
     }
 
     /// Counts what the session says of messages.
-    pub fn count(&mut self, client: &Client, event: session::Event) {
+    pub fn count(&mut self, event: session::Event) {
         match event {
             session::Event::Acknowledged { token: record, code, reason } => {
-                self.acknowledged(client, record, code, reason.as_deref());
+                self.acknowledged(record, code, reason.as_deref());
             }
-            session::Event::InDoubt { token: record } => self.refuse(client, record, IN_DOUBT),
-            // What is good without a number, and what nobody asked for.
+            session::Event::InDoubt { token: record } => self.refuse(record, IN_DOUBT),
+            // Successes without a number, and events that are not about messages of ours.
             session::Event::SomeAcknowledged
             | session::Event::Connected(_)
             | session::Event::Refused(_)
@@ -102,7 +100,7 @@ impl Tally {
     }
 
     /// An error that is about one message names it: by its number, if there are others, and by
-    /// what of `template` it is made.
+    /// topic and QoS, which `template` has if the session has them no more.
     pub fn named(&self, mut error: anyhow::Error, template: &Publish) -> anyhow::Error {
         if let Some(client::Error::Repeated { packet, number }) = error.downcast_mut() {
             *number = self.is_numbered.then_some(packet.record);
@@ -116,7 +114,7 @@ impl Tally {
     }
 
     /// A message is refused, or in doubt.
-    pub fn refuse(&mut self, client: &Client, record: u64, words: &str) {
+    pub fn refuse(&mut self, record: u64, words: &str) {
         self.refused += 1;
         self.exit = worse(self.exit, Exit::Denied);
         if let Some(acknowledgements) = &mut self.acknowledgements {
@@ -124,8 +122,7 @@ impl Tally {
         }
         let what =
             if self.is_numbered { format!("message {record}") } else { "message".to_owned() };
-        client.guard();
-        report::failure(&format!("{}: {what} refused: {words}", self.context));
+        report::line(&format!("{}: {what} refused: {words}", self.context));
     }
 }
 

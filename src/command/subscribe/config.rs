@@ -17,31 +17,31 @@ pub struct Config {
     /// Where to connect, and how.
     pub client: client::Options,
     /// What the broker is asked for.
-    pub subscriptions: Subscriptions,
+    pub subscriptions: SubscribeRequest,
     /// When it ends.
-    pub end: End,
+    pub end: EndConditions,
     /// Which messages are written.
     pub filter: Filter,
     /// Where messages are written, and how.
-    pub output: Output,
+    pub output: OutputOptions,
     /// Retained messages that were written are removed from the broker.
     pub remove_retained: bool,
     /// Say how long messages took (`--latency`).
     pub latency: bool,
     /// The form of the summary, if there is to be one.
     pub summary: Option<SummaryForm>,
-    /// What is said on stderr.
+    /// Which lines go to stderr.
     pub verbosity: Verbosity,
 }
 
 /// What the broker is asked for.
 #[derive(Debug, Clone)]
-pub struct Subscriptions {
-    /// What is subscribed to.
+pub struct SubscribeRequest {
+    /// The subscriptions.
     pub subscribe: Vec<Subscription>,
     /// The properties of SUBSCRIBE.
     pub subscribe_properties: Properties,
-    /// What is unsubscribed from.
+    /// The topic filters to unsubscribe from.
     pub unsubscribe: Vec<TopicFilter>,
     /// The properties of UNSUBSCRIBE.
     pub unsubscribe_properties: Properties,
@@ -49,12 +49,12 @@ pub struct Subscriptions {
 
 /// When it ends, beside a signal.
 #[derive(Debug, Clone, Copy)]
-pub struct End {
-    /// `-C`: after so many messages.
+pub struct EndConditions {
+    /// `-C`: after this many messages.
     pub count: Option<u64>,
-    /// `-W`: after so long.
+    /// `-W`: after this time.
     pub timeout: Option<Duration>,
-    /// `--idle`: after so long without a message.
+    /// `--idle`: after this time without a message.
     pub idle: Option<Duration>,
     /// `-E`: when the broker has answered.
     pub after_answer: bool,
@@ -66,7 +66,7 @@ pub struct Filter {
     /// `-T`: not those whose topic matches one of these.
     pub except: Vec<TopicFilter>,
     /// Whether retained messages are.
-    pub retained: Retained,
+    pub retained: RetainedFilter,
     /// `--random-filter`: only with this probability, from 0 to 1.
     pub probability: Option<f64>,
     /// Empty messages that are not retained are left out. They are the echo of our own removals, of
@@ -76,7 +76,7 @@ pub struct Filter {
 
 /// Whether retained messages are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Retained {
+pub enum RetainedFilter {
     /// As all others.
     Included,
     /// `-R`: not.
@@ -87,7 +87,7 @@ pub enum Retained {
 
 /// Where messages are written, and how.
 #[derive(Debug, Clone)]
-pub struct Output {
+pub struct OutputOptions {
     /// Where to.
     pub destination: Destination,
     /// How a message is written.
@@ -102,14 +102,14 @@ pub enum Destination {
     /// A file for each message in this folder.
     Folder(PathBuf),
     /// The stdin of a command for each message.
-    Commands(Commands),
+    Commands(CommandOptions),
     /// The terminal: a line for each topic.
-    Watch(Watch),
+    Watch(WatchOptions),
 }
 
 /// `--exec`
 #[derive(Debug, Clone)]
-pub struct Commands {
+pub struct CommandOptions {
     /// The command, for the shell.
     pub command: String,
     /// How many run at once.
@@ -122,7 +122,7 @@ pub struct Commands {
 
 /// `--watch`
 #[derive(Debug, Clone, Copy)]
-pub struct Watch {
+pub struct WatchOptions {
     /// Topics are coloured.
     pub colour: bool,
     /// How payloads are shown.

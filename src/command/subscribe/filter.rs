@@ -1,6 +1,6 @@
 //! Which of the messages that come are written: `-T`, `-R`, `--retained-only`, `--random-filter`.
 
-use super::config::{Filter, Retained};
+use super::config::{Filter, RetainedFilter};
 use crate::mqtt::packet::Publish;
 
 /// What becomes of a message.
@@ -26,7 +26,7 @@ impl MessageFilter {
     /// What the command line asks for.
     pub fn new(filter: Filter) -> Self {
         let is_everything = filter.except.is_empty()
-            && filter.retained == Retained::Included
+            && filter.retained == RetainedFilter::Included
             && !filter.skips_removals
             && filter.probability.is_none();
         Self { filter, is_everything }
@@ -43,10 +43,10 @@ impl MessageFilter {
             return Verdict::Wanted;
         }
         let Filter { except, retained, probability, skips_removals } = &self.filter;
-        if *retained == Retained::Only && !publish.retain {
+        if *retained == RetainedFilter::Only && !publish.retain {
             return Verdict::TheEnd;
         }
-        let is_stale = *retained == Retained::LeftOut && publish.retain;
+        let is_stale = *retained == RetainedFilter::LeftOut && publish.retain;
         let is_echo = *skips_removals && !publish.retain && length == 0;
         let is_filtered = || {
             publish.topic.as_ref().is_some_and(|topic| except.iter().any(|out| out.matches(topic)))

@@ -32,7 +32,7 @@ pub enum Arrival<'a> {
 }
 
 /// Takes what arrives.
-pub struct Receiver {
+pub struct MessageReceiver {
     /// Where messages are written.
     pub sink: Sink,
     filter: MessageFilter,
@@ -45,7 +45,7 @@ pub struct Receiver {
     /// Messages are written, and nothing else is done about them.
     is_plain: bool,
     warns: bool,
-    /// The end comes after so many messages.
+    /// `sub` ends after this many messages.
     count: Option<u64>,
     /// When something was last written, where `--idle` asks for it.
     latest: Option<Instant>,
@@ -64,10 +64,10 @@ pub struct Counts {
     pub bytes: u64,
 }
 
-impl Receiver {
+impl MessageReceiver {
     /// Takes what arrives as these settings say; nothing has come yet.
-    pub fn new(sink: Sink, filter: Filter, settings: Settings<'_>) -> Self {
-        let Settings { end, output, removes, latency, verbosity } = settings;
+    pub fn new(sink: Sink, filter: Filter, settings: &ReceiverOptions<'_>) -> Self {
+        let &ReceiverOptions { end, output, removes, latency, verbosity } = settings;
         let filter = MessageFilter::new(filter);
         let latency = latency.then(Latency::default);
         let notes_binary = verbosity.warns() && shows_text(output);
@@ -226,8 +226,7 @@ impl Receiver {
         }
     }
 
-    /// What ended us may have done so in the middle of a message that is written as it comes: that
-    /// is told.
+    /// Reports it where `sub` ends in the middle of a message that is written as it comes.
     pub fn tell_cut(&mut self, result: Result<Exit>) -> Result<Exit> {
         match self.partial.take().filter(|partial| partial.is_wanted) {
             Some(partial) => partial.tell_cut(result, self.sink.is_done()),
@@ -237,17 +236,16 @@ impl Receiver {
 }
 
 /// What a receiver does beside filtering and writing.
-#[derive(Clone, Copy)]
-pub struct Settings<'a> {
+pub struct ReceiverOptions<'a> {
     /// When `sub` ends.
-    pub end: config::End,
+    pub end: config::EndConditions,
     /// Where messages are written, and how.
-    pub output: &'a config::Output,
+    pub output: &'a config::OutputOptions,
     /// Retained messages that were written are removed.
     pub removes: bool,
     /// How long messages took is measured.
     pub latency: bool,
-    /// What is said on stderr.
+    /// Which lines go to stderr.
     pub verbosity: Verbosity,
 }
 
@@ -270,15 +268,15 @@ impl Partial {
         client::Error::MessageCut { topic, written, length }
     }
 
-    /// This has ended us in the middle of it; perhaps (unless `is_sure`) before the output had
-    /// taken what it was given.
+    /// Reports that `sub` ended in the middle of this message; perhaps (unless `is_sure`) before the
+    /// output was written.
     fn tell_cut(&self, result: Result<Exit>, is_sure: bool) -> Result<Exit> {
         let Self { written, length, .. } = self;
         let topic = self.topic();
         match result {
             Ok(exit) => {
                 let at_most = if is_sure { "" } else { "at most " };
-                report::failure(&format!(
+                report::line(&format!(
                     "subscribed: ended in the middle of a message to {topic}: {at_most}{written} \
                      of {length} bytes were written"
                 ));
@@ -297,7 +295,7 @@ impl Partial {
     }
 }
 
-/// Whether nobody is to blame but the network.
+/// Whether only the network is to blame.
 fn is_loss(error: &Error) -> bool {
     use client::Error::{Lost, Silent};
     let error = error.downcast_ref::<client::Error>();
@@ -305,7 +303,7 @@ fn is_loss(error: &Error) -> bool {
 }
 
 /// Whether payloads are shown as text on a terminal.
-fn shows_text(output: &config::Output) -> bool {
+fn shows_text(output: &config::OutputOptions) -> bool {
     match &output.destination {
         Destination::Watch(watch) => watch.encoding.is_none(),
         Destination::Stdout | Destination::Folder(_) | Destination::Commands(_) => {

@@ -1,14 +1,22 @@
 //! Where messages are written: stdout or a folder, the screen of `--watch`, or the commands of
 //! `--exec`.
 
+use std::time::Instant;
+
+use anyhow::{Context, Result};
 use bytes::Bytes;
 
+use super::config::{self, Destination};
 use super::exec::Exec;
 use super::watch::WatchSink;
-use crate::format::template::Unfit;
+use crate::client::Client;
+use crate::command::start_output;
+use crate::format::template::FormatError;
 use crate::mqtt::packet::Publish;
 use crate::mqtt::topic::TopicName;
-use crate::stdio::stdout::Output;
+use crate::report::Verbosity;
+use crate::stdio::folder::Folder;
+use crate::stdio::stdout::{self, Output, OutputTarget};
 
 /// What all of them can do.
 pub enum Sink {
@@ -21,6 +29,28 @@ pub enum Sink {
 }
 
 impl Sink {
+    /// Starts what writes messages.
+    pub fn start(
+        client: &Client,
+        output: &config::OutputOptions,
+        target: OutputTarget,
+        verbosity: Verbosity,
+    ) -> Result<Self> {
+        let layout = output.layout.clone();
+        Ok(match &output.destination {
+            Destination::Commands(commands) => {
+                Self::Commands(Box::new(Exec::start(commands, layout, verbosity, client)?))
+            }
+            Destination::Watch(watch) => {
+                let output = start_output(client, layout, target)?;
+                Self::Watch(Box::new(WatchSink::new(*watch, output, Instant::now())))
+            }
+            Destination::Stdout | Destination::Folder(_) => {
+                Self::Output(start_output(client, layout, target)?)
+            }
+        })
+    }
+
     /// The thread that writes, if there is one.
     fn output(&mut self) -> Option<&mut Output> {
         match self {
@@ -30,8 +60,8 @@ impl Sink {
         }
     }
 
-    /// Adds a message; what of it does not fit the layout is left out, and told.
-    pub fn put(&mut self, number: u64, publish: &Publish) -> Result<(), Unfit> {
+    /// Adds a message. Fields that do not fit the layout are left out; the error names them.
+    pub fn put(&mut self, number: u64, publish: &Publish) -> Result<(), FormatError> {
         match self {
             Self::Output(output) => output.put(number, publish),
             Self::Watch(watch) => {
@@ -132,4 +162,15 @@ impl Sink {
     pub fn has_failed(&self) -> bool {
         matches!(self, Self::Commands(exec) if exec.has_failed())
     }
+}
+
+/// Where the messages go; a folder is made if it is not there.
+pub fn target(destination: &Destination) -> Result<OutputTarget> {
+    let Destination::Folder(path) = destination else {
+        let stdout = stdout::unbuffered_stdout().context("opening stdout")?;
+        return Ok(OutputTarget::Stream(Box::new(stdout)));
+    };
+    let context = || format!("the folder {}", path.display());
+    let (folder, names) = Folder::open(path.clone()).with_context(context)?;
+    Ok(OutputTarget::Folder(folder, names))
 }

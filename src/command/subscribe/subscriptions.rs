@@ -1,7 +1,7 @@
 //! SUBSCRIBE and UNSUBSCRIBE, and their answers.
 
 use super::Subscriber;
-use super::config::Subscriptions;
+use super::config::SubscribeRequest;
 use crate::exit::Exit;
 use crate::mqtt::packet::{SubAck, UnsubAck};
 use crate::mqtt::session;
@@ -10,7 +10,7 @@ use crate::report;
 
 impl Subscriber {
     pub(super) fn subscribe(&mut self) {
-        let Subscriptions { subscribe, unsubscribe, .. } = &self.subscriptions;
+        let SubscribeRequest { subscribe, unsubscribe, .. } = &self.subscriptions;
         if !subscribe.is_empty() {
             let properties = self.subscriptions.subscribe_properties.clone();
             self.client.subscribe(subscribe.clone(), properties);
@@ -31,7 +31,7 @@ impl Subscriber {
             asked.iter().zip(&suback.codes).filter(|(_, code)| code.is_error())
         {
             let filter = &subscription.filter;
-            report::failure(&format!("subscribing to {filter}: refused: {code}"));
+            report::line(&format!("subscribing to {filter}: refused: {code}"));
             refused += 1;
         }
         let all = refused == asked.len();
@@ -39,13 +39,13 @@ impl Subscriber {
         all.then_some(Exit::Denied)
     }
 
-    /// The broker does not take a subscription; what is left may be nothing.
+    /// The broker cannot take a subscription; the end, if no other is left.
     pub(super) fn not_subscribed(
         &mut self,
         filter: &TopicFilter,
         why: session::Unsubscribable,
     ) -> Option<Exit> {
-        report::failure(&format!("subscribing to {filter}: refused: {why}"));
+        report::line(&format!("subscribing to {filter}: refused: {why}"));
         self.denied = true;
         let asked = &mut self.subscriptions.subscribe;
         asked.retain(|subscription| subscription.filter != *filter);
@@ -55,7 +55,7 @@ impl Subscriber {
     pub(super) fn unsubscribed(&mut self, unsuback: &UnsubAck) {
         let answers = self.subscriptions.unsubscribe.iter().zip(&unsuback.codes);
         for (filter, code) in answers.filter(|(_, code)| code.is_error()) {
-            report::failure(&format!("unsubscribing from {filter}: refused: {code}"));
+            report::line(&format!("unsubscribing from {filter}: refused: {code}"));
             self.denied = true;
         }
     }

@@ -1,5 +1,5 @@
 //! `--watch`: the sink that shows messages as a line for each topic. A message is acknowledged with
-//! the frame that shows it, or what came after it.
+//! the frame that shows it, or a later message.
 
 use std::time::{Duration, Instant};
 
@@ -10,13 +10,13 @@ use crate::terminal::screen;
 use crate::terminal::status_line;
 use crate::terminal::watch::Watch;
 
-/// A frame lasts so long at least: no eye sees more, whatever the broker sends.
+/// The shortest time from one frame to the next: no eye sees more.
 const FRAME: Duration = Duration::from_millis(50);
 
 /// How often we look whether the terminal has another size, or a line waits to be shown.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// The view, and what of it has been drawn.
+/// The view, and how far it has been drawn.
 pub struct WatchSink {
     watch: Watch,
     /// Where frames are written, as they are.
@@ -32,8 +32,8 @@ pub struct WatchSink {
 
 impl WatchSink {
     /// Lines for stderr stand above the frames from now on.
-    pub fn new(config: config::Watch, output: Output, now: Instant) -> Self {
-        status_line::enter_frames();
+    pub fn new(config: config::WatchOptions, output: Output, now: Instant) -> Self {
+        status_line::show_frames();
         let watch = Watch::new(config.colour, config.encoding);
         Self { watch, output, latest: 0, drawn: 0, next: now, has_ended: false }
     }
@@ -58,7 +58,7 @@ impl WatchSink {
 
     /// The last frame; lines that wait now will stand below it.
     pub fn finish(&mut self) {
-        self.watch.distrust();
+        self.watch.redraw_all();
         self.next = Instant::now();
         self.draw_below(self.next, Vec::new);
     }
@@ -66,7 +66,7 @@ impl WatchSink {
     /// The last frame is written: lines go to stderr again.
     pub fn end(&mut self) {
         if !std::mem::replace(&mut self.has_ended, true) {
-            status_line::leave();
+            status_line::clear();
         }
     }
 

@@ -19,7 +19,7 @@ fn publish(topic: &str, payload: &[u8], properties: Vec<Property>) -> Publish {
 
 fn written(publish: &Publish, parsed: bool, pretty: bool) -> String {
     let mut out = BytesMut::new();
-    Writer { parsed, pretty }.write(publish, &tuesday(), &mut out);
+    RecordWriter { parsed, pretty }.write(publish, Some(&tuesday()), &mut out);
     String::from_utf8(out.to_vec()).expect("text")
 }
 

@@ -1,14 +1,15 @@
 //! One field of a message as text, padded and cut as printf would (and as `mosquitto_sub` does
-//! where it would not). It must never know where the text goes.
+//! where printf would not).
 
 use bytes::{BufMut, BytesMut};
 
-use super::{Field, Shape, Unfit};
+use super::{Field, FormatError, Shape};
 use crate::format::encoding;
 use crate::format::json::Style;
 use crate::format::mosquitto;
-use crate::format::time::Moment;
+use crate::format::time::LocalTime;
 use crate::mqtt::packet::{PacketId, Publish};
+use crate::mqtt::property::Properties;
 
 /// How many decimals a floating point number has unless the precision says otherwise.
 const DECIMALS: usize = 6;
@@ -18,11 +19,43 @@ pub(super) fn put(
     field: Field,
     shape: Shape,
     publish: &Publish,
-    now: Option<&Moment>,
+    now: Option<&LocalTime>,
     style: Style,
     out: &mut BytesMut,
-) -> Result<(), Unfit> {
-    let properties = &publish.properties;
+) -> Result<(), FormatError> {
+    match field {
+        Field::Float { bytes } => return float(&publish.payload, bytes, shape, out),
+        Field::Json { parsed } => return mosquitto::json(publish, now, parsed, style, out),
+        Field::Iso8601 => {
+            let mut text = BytesMut::new();
+            now.inspect(|now| now.iso_8601(&mut text));
+            string(&text, shape, out);
+        }
+        Field::Unix => {
+            now.inspect(|now| now.unix(out));
+        }
+        Field::PayloadLength => integer(Some(publish.payload.len()), shape, out),
+        Field::PacketId => integer(Some(publish.packet_id.map_or(0, PacketId::get)), shape, out),
+        Field::Payload => payload(&publish.payload, shape, out),
+        Field::QoS => out.put_u8(b'0' + publish.qos.bits()),
+        Field::Retain => out.put_u8(b'0' + u8::from(publish.retain)),
+        Field::Topic => {
+            string(publish.topic_or_empty().as_bytes(), shape, out);
+        }
+        Field::Hex { upper } => hex(&publish.payload, upper, shape, out),
+        Field::TopicAlias
+        | Field::ContentType
+        | Field::CorrelationData
+        | Field::MessageExpiryInterval
+        | Field::PayloadFormatIndicator
+        | Field::UserProperties
+        | Field::ResponseTopic
+        | Field::SubscriptionIdentifier => property(field, shape, &publish.properties, out),
+    }
+    Ok(())
+}
+
+fn property(field: Field, shape: Shape, properties: &Properties, out: &mut BytesMut) {
     match field {
         Field::TopicAlias => integer(properties.topic_alias(), shape, out),
         Field::ContentType => match properties.content_type() {
@@ -32,46 +65,24 @@ pub(super) fn put(
         Field::CorrelationData => {
             out.put_slice(properties.correlation_data().map_or(b"", |data| data));
         }
-        Field::Float { bytes } => return float(&publish.payload, bytes, shape, out),
         Field::MessageExpiryInterval => integer(properties.message_expiry_interval(), shape, out),
         Field::PayloadFormatIndicator => {
             integer(properties.payload_format_indicator().map(u8::from), shape, out);
         }
-        Field::Iso8601 => {
-            let mut text = BytesMut::new();
-            now.inspect(|now| now.iso_8601(&mut text));
-            string(&text, shape, out);
-        }
-        Field::Json { parsed } => return mosquitto::json(publish, now, parsed, style, out),
-        Field::PayloadLength => integer(Some(publish.payload.len()), shape, out),
-        Field::PacketId => integer(Some(publish.packet_id.map_or(0, PacketId::get)), shape, out),
         Field::UserProperties => {
             for (at, (name, value)) in properties.user_properties().enumerate() {
                 let space = if at == 0 { "" } else { " " };
                 out.put_slice(format!("{space}{name}:{value}").as_bytes());
             }
         }
-        Field::Payload => payload(&publish.payload, shape, out),
-        Field::QoS => out.put_u8(b'0' + publish.qos.bits()),
-        Field::ResponseTopic => {
-            // Mosquitto does not pad what is not there.
-            if let Some(topic) = properties.response_topic() {
-                string(topic.as_bytes(), shape, out);
-            }
-        }
-        Field::Retain => out.put_u8(b'0' + u8::from(publish.retain)),
         Field::SubscriptionIdentifier => {
             integer(properties.subscription_identifiers().next(), shape, out);
         }
-        Field::Topic => {
-            string(publish.topic_or_empty().as_bytes(), shape, out);
+        // Mosquitto does not pad a response topic that is not there.
+        _ => {
+            properties.response_topic().inspect(|topic| string(topic.as_bytes(), shape, out));
         }
-        Field::Unix => {
-            now.inspect(|now| now.unix(out));
-        }
-        Field::Hex { upper } => hex(&publish.payload, upper, shape, out),
     }
-    Ok(())
 }
 
 /// `%*d`; what is not there is as wide as it would be.
@@ -148,12 +159,17 @@ fn hex(payload: &[u8], upper: bool, shape: Shape, out: &mut BytesMut) {
     }
 }
 
-fn float(payload: &[u8], bytes: usize, shape: Shape, out: &mut BytesMut) -> Result<(), Unfit> {
+fn float(
+    payload: &[u8],
+    bytes: usize,
+    shape: Shape,
+    out: &mut BytesMut,
+) -> Result<(), FormatError> {
     let number = match bytes {
         4 => <[u8; 4]>::try_from(payload).ok().map(|bytes| f64::from(f32::from_ne_bytes(bytes))),
         _ => <[u8; 8]>::try_from(payload).ok().map(f64::from_ne_bytes),
     };
-    let number = number.ok_or(Unfit::NotFloat { bytes })?;
+    let number = number.ok_or(FormatError::NotFloat { bytes })?;
     let decimals = shape.precision.unwrap_or(DECIMALS);
     let text = format!("{number:.decimals$}").to_lowercase();
     // C does not pad what is no number with zeros.

@@ -1,11 +1,11 @@
-//! From the text of `-F` to its parts. It must never know a message.
+//! Parses the text of `-F` into its parts.
 
 use std::iter::Peekable;
 use std::str::Chars;
 
-use super::{Field, Part, Shape};
+use super::{Field, Shape, TemplatePart};
 
-/// Nobody's screen is wider, and nobody's float has more decimals.
+/// Wider than any screen, and more decimals than a float has.
 const WIDEST: usize = 4096;
 
 /// What may separate groups of hexadecimal digits (`mosquitto_sub` 2.1).
@@ -15,7 +15,7 @@ const SEPARATORS: &str = "!\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~ ";
 type Wrong = String;
 
 /// The parts of a format.
-pub(super) fn parts(format: &str) -> Result<Vec<Part>, Wrong> {
+pub(super) fn parts(format: &str) -> Result<Vec<TemplatePart>, Wrong> {
     let mut parts = Vec::new();
     let mut literal = Vec::new();
     let mut left = format.chars().peekable();
@@ -24,10 +24,10 @@ pub(super) fn parts(format: &str) -> Result<Vec<Part>, Wrong> {
             '%' => percent(&mut left)?,
             '@' => at(&mut left)?,
             '\\' => backslash(&mut left)?,
-            other => Part::Literal(other.to_string().into_bytes()),
+            other => TemplatePart::Literal(other.to_string().into_bytes()),
         };
         match part {
-            Part::Literal(bytes) => literal.extend(bytes),
+            TemplatePart::Literal(bytes) => literal.extend(bytes),
             part => {
                 flush(&mut literal, &mut parts);
                 parts.push(part);
@@ -38,14 +38,14 @@ pub(super) fn parts(format: &str) -> Result<Vec<Part>, Wrong> {
     Ok(parts)
 }
 
-fn flush(literal: &mut Vec<u8>, parts: &mut Vec<Part>) {
+fn flush(literal: &mut Vec<u8>, parts: &mut Vec<TemplatePart>) {
     if !literal.is_empty() {
-        parts.push(Part::Literal(std::mem::take(literal)));
+        parts.push(TemplatePart::Literal(std::mem::take(literal)));
     }
 }
 
 /// `%`, flags, width, `.` and precision, a separator, a letter.
-fn percent(left: &mut Peekable<Chars<'_>>) -> Result<Part, Wrong> {
+fn percent(left: &mut Peekable<Chars<'_>>) -> Result<TemplatePart, Wrong> {
     let mut shape = Shape { left: left.next_if_eq(&'-').is_some(), ..Shape::default() };
     shape.zeros = left.next_if_eq(&'0').is_some();
     shape.width = number(left)?;
@@ -55,7 +55,7 @@ fn percent(left: &mut Peekable<Chars<'_>>) -> Result<Part, Wrong> {
     shape.separator = left.next_if(|c| SEPARATORS.contains(*c)).and_then(|c| u8::try_from(c).ok());
     let letter = left.next().ok_or("it ends in the middle of a % escape; %% is a percent sign")?;
     if letter == '%' {
-        return Ok(Part::Literal(b"%".to_vec()));
+        return Ok(TemplatePart::Literal(b"%".to_vec()));
     }
     let field = field(letter).ok_or_else(|| {
         format!("%{letter} is unknown; the letters are A C D d E F f I J j l m P p q R r S t U X x")
@@ -63,7 +63,7 @@ fn percent(left: &mut Peekable<Chars<'_>>) -> Result<Part, Wrong> {
     if shape.separator.is_some() && !matches!(field, Field::Hex { .. }) {
         return Err(format!("only %x and %X take a separator, not %{letter}"));
     }
-    Ok(Part::Field(field, shape))
+    Ok(TemplatePart::Field(field, shape))
 }
 
 fn number(left: &mut Peekable<Chars<'_>>) -> Result<usize, Wrong> {
@@ -106,15 +106,15 @@ fn field(letter: char) -> Option<Field> {
     })
 }
 
-fn at(left: &mut Peekable<Chars<'_>>) -> Result<Part, Wrong> {
+fn at(left: &mut Peekable<Chars<'_>>) -> Result<TemplatePart, Wrong> {
     match left.next() {
-        Some('@') => Ok(Part::Literal(b"@".to_vec())),
-        Some(letter) => Ok(Part::Time(letter)),
-        None => Err("it ends behind an @; @@ is an at sign".to_owned()),
+        Some('@') => Ok(TemplatePart::Literal(b"@".to_vec())),
+        Some(letter) => Ok(TemplatePart::Time(letter)),
+        None => Err("it ends after an @; @@ is an at sign".to_owned()),
     }
 }
 
-fn backslash(left: &mut Peekable<Chars<'_>>) -> Result<Part, Wrong> {
+fn backslash(left: &mut Peekable<Chars<'_>>) -> Result<TemplatePart, Wrong> {
     let byte = match left.next() {
         Some('\\') => b'\\',
         Some('0') => 0,
@@ -129,7 +129,7 @@ fn backslash(left: &mut Peekable<Chars<'_>>) -> Result<Part, Wrong> {
                 "\\{letter} is unknown; there are \\\\ \\0 \\a \\e \\n \\r \\t and \\v"
             ));
         }
-        None => return Err("it ends behind a \\; \\\\ is a backslash".to_owned()),
+        None => return Err("it ends after a \\; \\\\ is a backslash".to_owned()),
     };
-    Ok(Part::Literal(vec![byte]))
+    Ok(TemplatePart::Literal(vec![byte]))
 }

@@ -3,7 +3,7 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::{Template, Unfit};
+use super::{FormatError, Template};
 use crate::format::time::tests::tuesday;
 use crate::mqtt::packet::{PacketId, Publish};
 use crate::mqtt::property::{Properties, Property, PropertyId};
@@ -38,10 +38,10 @@ fn full(payload: &'static [u8]) -> Publish {
     }
 }
 
-fn rendered(format: &str, publish: &Publish) -> (Result<(), Unfit>, Vec<u8>) {
+fn rendered(format: &str, publish: &Publish) -> (Result<(), FormatError>, Vec<u8>) {
     let template = Template::parse(format, false, false).expect(format);
     let mut out = BytesMut::new();
-    (template.render_at(publish, Some(&tuesday()), &mut out), out.to_vec())
+    (template.render(publish, Some(&tuesday()), &mut out), out.to_vec())
 }
 
 fn text(format: &str, publish: &Publish) -> String {
@@ -120,8 +120,14 @@ fn floating_point_numbers() {
         "-10.000000|-10.0|  -10.00|-0010.00|-10.00  |"
     );
     assert_eq!(text("%d|%.0d|", &double), "1.500000|2|");
-    assert_eq!(rendered("[%f]", &double), (Err(Unfit::NotFloat { bytes: 4 }), b"[]".to_vec()));
-    assert_eq!(rendered("[%d]", &bare(b"")), (Err(Unfit::NotFloat { bytes: 8 }), b"[]".to_vec()));
+    assert_eq!(
+        rendered("[%f]", &double),
+        (Err(FormatError::NotFloat { bytes: 4 }), b"[]".to_vec())
+    );
+    assert_eq!(
+        rendered("[%d]", &bare(b"")),
+        (Err(FormatError::NotFloat { bytes: 8 }), b"[]".to_vec())
+    );
 }
 
 #[test]
@@ -139,14 +145,14 @@ fn json_as_mosquitto_has_it() {
     }
     let expected = r#"{"tst":"2026-02-03T04:05:06.000700Z+0200","topic":"t","qos":1,"retain":1,"payloadlen":1,"mid":12,"properties":{"user-properties":[{"a":"b"},{"a":"c"}],"content-type":"x","correlation-data":"zz","response-topic":"r/s","payload-format-indicator":1,"message-expiry-interval":7,"subscription-identifier":5,"topic-alias":3},"payload":"x"}"#;
     assert_eq!(text("%j", &full(b"x")), expected);
-    assert_eq!(rendered("[%J]", &bare(b"no")), (Err(Unfit::NotJson), b"[]".to_vec()));
+    assert_eq!(rendered("[%J]", &bare(b"no")), (Err(FormatError::NotJson), b"[]".to_vec()));
 }
 
 #[test]
 fn pretty_json_has_tabs() {
     let template = Template::parse("%j", true, false).expect("a format");
     let mut out = BytesMut::new();
-    assert_eq!(template.render_at(&bare(b"x"), Some(&tuesday()), &mut out), Ok(()));
+    assert_eq!(template.render(&bare(b"x"), Some(&tuesday()), &mut out), Ok(()));
     assert!(out.ends_with(b",\n\t\"payloadlen\":\t1,\n\t\"payload\":\t\"x\"\n}"), "{out:?}");
 }
 
@@ -154,7 +160,7 @@ fn pretty_json_has_tabs() {
 fn only_what_the_broker_sent_is_made_harmless() {
     let template = Template::parse("\\e[1m%p %x %j", false, true).expect("a format");
     let mut out = BytesMut::new();
-    assert_eq!(template.render_at(&bare(b"\x1b\x7f"), Some(&tuesday()), &mut out), Ok(()));
+    assert_eq!(template.render(&bare(b"\x1b\x7f"), Some(&tuesday()), &mut out), Ok(()));
     let text = String::from_utf8(out.to_vec()).expect("text");
     assert!(text.starts_with("\x1b[1m\\x1b\\x7f 1b7f {"), "{text}");
     assert!(text.ends_with(r#""payload":"\u001b\u007f"}"#), "{text}");
@@ -168,8 +174,8 @@ fn formats_that_make_no_sense_are_told() {
         ("%05|", "in the middle of a % escape"),
         ("%", "in the middle of a % escape"),
         ("x%-05.3", "in the middle of a % escape"),
-        ("@", "behind an @"),
-        ("\\", "behind a \\"),
+        ("@", "after an @"),
+        ("\\", "after a \\"),
         ("\\q", "\\q is unknown"),
         ("%99999p", "above 4096"),
         ("%.99999999999999999999p", "above 4096"),

@@ -1,5 +1,5 @@
-//! One line about a packet for the log of `-d`: in mosquitto's wording, without secrets, and
-//! without characters that drive a terminal.
+//! One line about a packet, for `-d`: mosquitto's wording, and no secrets. `report` escapes what
+//! could drive a terminal.
 
 use std::fmt::Write;
 
@@ -53,7 +53,7 @@ impl Publish {
             self.qos,
             u8::from(self.retain),
             self.packet_id.map_or(0, u16::from),
-            escape(self.topic_or_empty()),
+            self.topic_or_empty(),
         )
     }
 }
@@ -61,7 +61,7 @@ impl Publish {
 fn describe_subscribe(packet: &Subscribe) -> String {
     let mut line = format!("SUBSCRIBE (Mid: {}", packet.packet_id);
     for one in &packet.subscriptions {
-        let (topic, options) = (escape(one.filter.as_str()), one.options(Version::V5) & !0b11);
+        let (topic, options) = (one.filter.as_str(), one.options(Version::V5) & !0b11);
         // Writing to a `String` cannot fail.
         let _ = write!(line, ", Topic: {topic}, QoS: {}, Options: {options:#04x}", one.qos);
     }
@@ -72,29 +72,7 @@ fn describe_unsubscribe(packet: &Unsubscribe) -> String {
     let mut line = format!("UNSUBSCRIBE (Mid: {}", packet.packet_id);
     for filter in &packet.filters {
         // Writing to a `String` cannot fail.
-        let _ = write!(line, ", Topic: {}", escape(filter.as_str()));
+        let _ = write!(line, ", Topic: {}", filter.as_str());
     }
     line + ")"
-}
-
-/// The text with every control character and every character that changes the direction of text as
-/// `\u{...}`.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        let bidirectional = matches!(
-            character,
-            '\u{61C}'
-                | '\u{200E}'
-                | '\u{200F}'
-                | '\u{2028}'..='\u{202E}'
-                | '\u{2066}'..='\u{2069}'
-        );
-        if character.is_control() || bidirectional {
-            escaped.extend(character.escape_unicode());
-        } else {
-            escaped.push(character);
-        }
-    }
-    escaped
 }

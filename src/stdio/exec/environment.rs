@@ -1,12 +1,10 @@
-//! What a command learns of its message: variables of its environment. Whatever a broker sends,
-//! they fit and have harmless names. It must never know how a command is run.
+//! The environment variables that tell a command about its message. Whatever a broker sends, they
+//! fit and have harmless names.
 
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStringExt;
 
-use bytes::BytesMut;
+use data_encoding::HEXLOWER;
 
-use crate::format::encoding;
 use crate::mqtt::packet::Publish;
 use crate::mqtt::property::{PropertyId, Value};
 
@@ -59,16 +57,10 @@ pub fn variables(publish: &Publish) -> Vec<Variable> {
             Value::Number(_) if property.id() == PropertyId::TopicAlias => {}
             Value::Number(number) => put(&harmless(name), number.to_string()),
             Value::Text(text) => put(&harmless(name), text.to_string()),
-            Value::Binary(data) => put(&harmless(name), hexadecimal(data)),
+            Value::Binary(data) => put(&harmless(name), HEXLOWER.encode(data)),
         }
     }
     variables
-}
-
-fn hexadecimal(data: &[u8]) -> String {
-    let mut digits = BytesMut::new();
-    encoding::hex(data, false, &mut digits);
-    OsString::from_vec(digits.to_vec()).into_string().unwrap_or_default()
 }
 
 /// Capital letters, digits and `_`: what every shell takes for a name.

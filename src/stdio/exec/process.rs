@@ -1,5 +1,5 @@
-//! One command: started, fed, listened to, waited for; and signals for those that run. It must
-//! never know what becomes of its outcome.
+//! One command: started, given its input, read from and waited for; and signals for the commands
+//! that run.
 
 use std::io::{self, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -28,7 +28,7 @@ pub struct Job {
 
 /// What became of a command.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum CommandOutcome {
     /// It ended with exit code 0; its output, if that was wanted.
     Done(Bytes),
     /// It did not, and why.
@@ -39,10 +39,10 @@ pub enum Outcome {
 
 /// The commands that run.
 #[derive(Debug, Default)]
-pub struct Running(Mutex<State>);
+pub struct Running(Mutex<RunningState>);
 
 #[derive(Debug, Default)]
-struct State {
+struct RunningState {
     /// No other is started.
     stopped: bool,
     /// They were told to end.
@@ -73,7 +73,7 @@ impl Running {
         self.signal(Signal::KILL.as_raw());
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, RunningState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -83,19 +83,19 @@ impl Running {
     }
 
     /// Runs a command and waits for its end.
-    pub fn run(&self, command: &str, job: Job, capture: bool) -> Outcome {
+    pub fn run(&self, command: &str, job: Job, capture: bool) -> CommandOutcome {
         let (child, pid) = match self.start(command, &job.variables, capture) {
             Ok(Some(started)) => started,
-            Ok(None) => return Outcome::Dropped,
-            Err(error) => return Outcome::Failed(format!("it cannot be started: {error}")),
+            Ok(None) => return CommandOutcome::Dropped,
+            Err(error) => return CommandOutcome::Failed(format!("it cannot be started: {error}")),
         };
         let output = talk(child, pid, job.input, |pid| self.reap(pid));
         let ended = self.state().ended;
         match output {
-            Ok((status, output)) if status.success() => Outcome::Done(output),
-            _ if ended => Outcome::Dropped,
-            Ok((status, _)) => Outcome::Failed(words(status)),
-            Err(error) => Outcome::Failed(error.to_string()),
+            Ok((status, output)) if status.success() => CommandOutcome::Done(output),
+            _ if ended => CommandOutcome::Dropped,
+            Ok((status, _)) => CommandOutcome::Failed(words(status)),
+            Err(error) => CommandOutcome::Failed(error.to_string()),
         }
     }
 
@@ -130,7 +130,7 @@ impl Running {
         {}
         let mut state = self.state();
         if state.ended {
-            // A shell starts what runs in the background deaf to SIGINT: it would stay behind.
+            // A shell starts its background jobs with SIGINT ignored: they would go on running.
             let _ = kill_process_group(pid, Signal::KILL);
         }
         state.leaders.retain(|leader| *leader != pid);

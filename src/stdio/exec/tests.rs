@@ -38,7 +38,7 @@ impl Stage {
         self.commands.put(number, &publish).expect("payloads fit");
     }
 
-    fn ended(&mut self) -> (u64, Outcome) {
+    fn ended(&mut self) -> (u64, CommandOutcome) {
         self.woken.recv_timeout(PATIENCE).expect("a command ends");
         let ended = self.commands.ended().expect("that is what woke us");
         self.commands.done(ended.number);
@@ -46,8 +46,8 @@ impl Stage {
     }
 }
 
-fn done(text: &'static str) -> Outcome {
-    Outcome::Done(Bytes::from_static(text.as_bytes()))
+fn done(text: &'static str) -> CommandOutcome {
+    CommandOutcome::Done(Bytes::from_static(text.as_bytes()))
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn ends_are_told_as_they_are() {
     for (number, input) in (1..).zip(inputs) {
         stage.put(number, input);
     }
-    let failed = |text: &str| Outcome::Failed(text.to_owned());
+    let failed = |text: &str| CommandOutcome::Failed(text.to_owned());
     assert_eq!(stage.ended(), (1, failed("it ended with exit code 3")));
     assert_eq!(stage.ended(), (2, failed("signal 9 ended it")));
     assert_eq!(stage.ended(), (3, failed("it ended with exit code 127")));
@@ -81,9 +81,9 @@ fn nothing_is_started_after_a_failure() {
     for (number, input) in [(1, "true"), (2, "exit 3"), (3, "true"), (4, "true")] {
         stage.put(number, input);
     }
-    let outcomes: Vec<Outcome> = (1..=4).map(|_| stage.ended().1).collect();
-    let failed = Outcome::Failed("it ended with exit code 3".to_owned());
-    assert_eq!(outcomes, [done(""), failed, Outcome::Dropped, Outcome::Dropped]);
+    let outcomes: Vec<CommandOutcome> = (1..=4).map(|_| stage.ended().1).collect();
+    let failed = CommandOutcome::Failed("it ended with exit code 3".to_owned());
+    assert_eq!(outcomes, [done(""), failed, CommandOutcome::Dropped, CommandOutcome::Dropped]);
 }
 
 #[test]
@@ -126,8 +126,8 @@ fn signals_reach_what_runs_and_what_it_has_started() {
     stage.commands.signal(15);
     let (number, outcome) = stage.ended();
     assert_eq!(number, 1);
-    assert!(matches!(outcome, Outcome::Dropped | Outcome::Done(_)), "{outcome:?}");
-    assert_eq!(stage.ended(), (2, Outcome::Dropped));
+    assert!(matches!(outcome, CommandOutcome::Dropped | CommandOutcome::Done(_)), "{outcome:?}");
+    assert_eq!(stage.ended(), (2, CommandOutcome::Dropped));
 }
 
 #[test]
@@ -136,5 +136,5 @@ fn what_does_not_listen_is_killed() {
     stage.put(1, "");
     stage.commands.signal(2);
     stage.commands.kill();
-    assert_eq!(stage.ended(), (1, Outcome::Dropped));
+    assert_eq!(stage.ended(), (1, CommandOutcome::Dropped));
 }

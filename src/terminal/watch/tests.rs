@@ -103,12 +103,12 @@ fn lines_for_good_stand_above() {
 #[test]
 fn what_may_have_suffered_is_drawn_again() {
     let (mut shower, mut watch) = (Shower::new(), watch());
-    watch.distrust();
+    watch.redraw_all();
     assert!(!watch.is_stale(SIZE), "nothing was drawn");
     put(&mut watch, "a", b"x");
     watch.frame(SIZE, &[]);
     shower.show(b"half of it\r\n");
-    watch.distrust();
+    watch.redraw_all();
     assert!(watch.is_stale(SIZE));
     assert_eq!(shower.show(&watch.frame(SIZE, &[])), ["before", "a  x"]);
 }

@@ -1,22 +1,22 @@
-//! The topics of `--watch` with the latest payload of each: as many as memory allows, the newest.
-//! It must never know how they are shown.
+//! The topics of `--watch` with the latest payload of each: the newest ones, as many as memory
+//! allows.
 
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
-/// As many topics are remembered; who has more has a terminal that shows less.
+/// The most topics that are remembered: far more than a terminal has lines.
 const MOST_TOPICS: usize = 10_000;
 
-/// And as many bytes of topics, each of which may have 64 KiB.
+/// The most bytes of topics that are remembered; each topic may have 64 KiB.
 const MOST_BYTES: usize = 8 * 1024 * 1024;
 
-/// As much of a payload is remembered, in bytes: more than a line shows.
+/// How much of a payload is remembered, in bytes: more than a line shows.
 const LONGEST: usize = 1024;
 
-/// See the module.
+/// All topics that are remembered.
 #[derive(Debug, Default)]
-pub struct Board {
-    rows: HashMap<Rc<str>, Row>,
+pub struct WatchedTopics {
+    rows: HashMap<Rc<str>, TopicState>,
     /// From the one that was silent for longest to the newest.
     order: BTreeMap<u64, Rc<str>>,
     /// Counts the messages.
@@ -26,7 +26,7 @@ pub struct Board {
 }
 
 #[derive(Debug)]
-struct Row {
+struct TopicState {
     /// When it first came, and when last, in messages.
     first: u64,
     latest: u64,
@@ -36,7 +36,7 @@ struct Row {
 
 /// A topic to be shown.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Shown<'a> {
+pub struct VisibleTopic<'a> {
     /// Its end, which says more than its beginning.
     pub topic: &'a str,
     /// There is more of it.
@@ -47,7 +47,7 @@ pub struct Shown<'a> {
     pub is_cut: bool,
 }
 
-impl Board {
+impl WatchedTopics {
     /// A message has come.
     pub fn put(&mut self, topic: &str, payload: &[u8]) {
         self.count += 1;
@@ -58,7 +58,8 @@ impl Board {
             row.update(self.count, payload);
         } else {
             let topic: Rc<str> = Rc::from(topic);
-            let mut row = Row { first: self.count, latest: 0, payload: Vec::new(), is_cut: false };
+            let mut row =
+                TopicState { first: self.count, latest: 0, payload: Vec::new(), is_cut: false };
             row.update(self.count, payload);
             self.bytes += topic.len();
             self.order.insert(self.count, Rc::clone(&topic));
@@ -82,13 +83,13 @@ impl Board {
     }
 
     /// The newest ones, but in the order in which they first came: a line stays where it is.
-    pub fn newest(&self, most: usize) -> Vec<Shown<'_>> {
+    pub fn newest(&self, most: usize) -> Vec<VisibleTopic<'_>> {
         let newest = self.order.values().rev().take(most);
-        let mut rows: Vec<(&Rc<str>, &Row)> =
+        let mut rows: Vec<(&Rc<str>, &TopicState)> =
             newest.filter_map(|topic| self.rows.get_key_value(topic)).collect();
         rows.sort_by_key(|(_, row)| row.first);
         rows.into_iter()
-            .map(|(topic, row)| Shown {
+            .map(|(topic, row)| VisibleTopic {
                 topic: ending(topic),
                 is_topic_cut: topic.len() > LONGEST,
                 payload: &row.payload,
@@ -98,7 +99,7 @@ impl Board {
     }
 }
 
-impl Row {
+impl TopicState {
     fn update(&mut self, number: u64, payload: &[u8]) {
         self.latest = number;
         self.is_cut = payload.len() > LONGEST;
@@ -126,32 +127,32 @@ fn beginning(payload: &[u8]) -> &[u8] {
 mod tests {
     use super::*;
 
-    fn shown(board: &Board, most: usize) -> Vec<(&str, &[u8])> {
-        board.newest(most).into_iter().map(|row| (row.topic, row.payload)).collect()
+    fn shown(topics: &WatchedTopics, most: usize) -> Vec<(&str, &[u8])> {
+        topics.newest(most).into_iter().map(|row| (row.topic, row.payload)).collect()
     }
 
     #[test]
     fn the_newest_are_shown_where_they_were() {
-        let mut board = Board::default();
+        let mut topics = WatchedTopics::default();
         for (topic, payload) in [("a", "1"), ("b", "2"), ("c", "3"), ("a", "4")] {
-            board.put(topic, payload.as_bytes());
+            topics.put(topic, payload.as_bytes());
         }
-        assert_eq!(shown(&board, 9), [("a", &b"4"[..]), ("b", b"2"), ("c", b"3")]);
-        assert_eq!(shown(&board, 2), [("a", &b"4"[..]), ("c", b"3")]);
-        assert_eq!(board.len(), 3);
+        assert_eq!(shown(&topics, 9), [("a", &b"4"[..]), ("b", b"2"), ("c", b"3")]);
+        assert_eq!(shown(&topics, 2), [("a", &b"4"[..]), ("c", b"3")]);
+        assert_eq!(topics.len(), 3);
     }
 
     #[test]
     fn memory_is_bounded() {
-        let mut board = Board::default();
-        (0..MOST_TOPICS + 5).for_each(|n| board.put(&n.to_string(), &[b'x'; 5000]));
-        assert_eq!((board.len(), board.order.len()), (MOST_TOPICS, MOST_TOPICS));
-        assert!(!board.rows.contains_key("4") && board.rows.contains_key("5"));
-        assert!(board.rows.values().all(|row| row.payload.len() == LONGEST && row.is_cut));
+        let mut topics = WatchedTopics::default();
+        (0..MOST_TOPICS + 5).for_each(|n| topics.put(&n.to_string(), &[b'x'; 5000]));
+        assert_eq!((topics.len(), topics.order.len()), (MOST_TOPICS, MOST_TOPICS));
+        assert!(!topics.rows.contains_key("4") && topics.rows.contains_key("5"));
+        assert!(topics.rows.values().all(|row| row.payload.len() == LONGEST && row.is_cut));
         let long = "x".repeat(65_000);
-        (0..1000).for_each(|n| board.put(&format!("{n}{long}"), b""));
-        assert!(board.bytes <= MOST_BYTES && board.len() > 100, "{} bytes", board.bytes);
-        assert_eq!(board.bytes, board.rows.keys().map(|topic| topic.len()).sum::<usize>());
+        (0..1000).for_each(|n| topics.put(&format!("{n}{long}"), b""));
+        assert!(topics.bytes <= MOST_BYTES && topics.len() > 100, "{} bytes", topics.bytes);
+        assert_eq!(topics.bytes, topics.rows.keys().map(|topic| topic.len()).sum::<usize>());
     }
 
     #[test]

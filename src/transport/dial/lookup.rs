@@ -1,5 +1,4 @@
-//! Names and addresses: which there are, which count, and in which order they are tried. It must
-//! never open a connection.
+//! Names and addresses: which there are, which count, and in which order they are tried.
 
 use std::fmt;
 use std::io;

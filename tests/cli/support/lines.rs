@@ -60,13 +60,14 @@ pub const WEBSOCKET_CLOSED: &str = "mqttws: subscribed at ws://127.0.0.1:*/mqtt:
 pub const DISCONNECTED: &str =
     "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the broker disconnected us: server shutting down";
 pub const WAIT_IS_OVER: &str = "mqttws: subscribed: timed out after 0.3 s with 1 of 2 messages";
-pub const PINGING_LOST: &str = "mqttws: *connection lost: the server closed the connection";
-pub const PING_UNANSWERED: &str = "mqttws: *";
-pub const NO_SUCH_FILE: &str = "mqttws: reading /no-such-file: *";
-pub const NO_SUCH_COMMAND: &str = "mqttws: *";
+pub const PINGING_LOST: &str =
+    "mqttws: pinging ws://127.0.0.1:*/mqtt: connection lost: the server closed the connection";
+pub const PING_UNANSWERED: &str = "mqttws: pinging ws://127.0.0.1:*/mqtt: no probe was answered";
+pub const NO_SUCH_FILE: &str = "mqttws: reading /no-such-file: No such file or directory";
+pub const NO_SUCH_COMMAND: &str = "mqttws: running /no-such-file: No such file or directory";
 pub const NOT_LOOPBACK: &str =
     "mqttws: -h: serve listens on this machine only (127.0.0.1 or ::1), not at 0.0.0.0";
-pub const PORT_TAKEN: &str = "mqttws: listening at 127.0.0.1:*: *in use*";
+pub const PORT_TAKEN: &str = "mqttws: listening at 127.0.0.1:*: Address already in use";
 /// The line of an answered probe.
 pub const PING_PROBE: &str = "answer from *: seq=* time=* ms";
 /// Standard output of two answered probes.

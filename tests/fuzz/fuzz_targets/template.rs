@@ -3,24 +3,27 @@
 #![no_main]
 
 use bytes::{Bytes, BytesMut};
+use jiff::{Timestamp, tz::TimeZone};
 use libfuzzer_sys::fuzz_target;
 use mqttws_fuzz::mqtt::packet::{Decoder, Packet, Publish};
 use mqttws_fuzz::mqtt::version::Version;
 use mqttws_fuzz::format::escape::is_harmless;
 use mqttws_fuzz::format::template::Template;
+use mqttws_fuzz::format::time::LocalTime;
 
 fuzz_target!(|data: &[u8]| {
     let [length, data @ ..] = data else { return };
     let (format, wire) = data.split_at(usize::from(*length).min(data.len()));
     let format = String::from_utf8_lossy(format);
     let publish = message(wire);
+    let time = LocalTime::new(Timestamp::UNIX_EPOCH, TimeZone::UTC);
     for pretty in [false, true] {
         let Ok(template) = Template::parse(&format, pretty, false) else { return };
         let mut raw = BytesMut::new();
-        let fits = template.render(&publish, &mut raw);
+        let fits = template.render(&publish, Some(&time), &mut raw);
         let safe = Template::parse(&format, pretty, true).expect("it was understood before");
         let mut shown = BytesMut::new();
-        assert_eq!(safe.render(&publish, &mut shown), fits);
+        assert_eq!(safe.render(&publish, Some(&time), &mut shown), fits);
         // Escapes and times are the user's own words.
         if format.chars().all(|c| is_harmless(c) && c != '\\' && c != '@') {
             let shown = std::str::from_utf8(&shown).expect("what is shown is text");

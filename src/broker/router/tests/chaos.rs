@@ -194,13 +194,13 @@ fn anything_at_any_time() {
             }
             open.retain(|id| world.clients[id].end.is_none());
         }
-        // When all is over, only sessions that never expire are left, and no gauge counts wrong.
+        // When all is over, only sessions that never expire are left, and no backlog counts wrong.
         for id in open {
             world.lose(id);
         }
         world.wait(Duration::from_secs(60));
         assert_eq!(world.router.deadline(), None, "seed {seed}");
-        assert!(world.clients.values().all(|client| client.gauge.unsent() == 0), "seed {seed}");
+        assert!(world.clients.values().all(|client| client.backlog.unsent() == 0), "seed {seed}");
         for name in CLIENTS {
             world.dial(connect(Version::V3_1_1, name));
         }

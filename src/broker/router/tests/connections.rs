@@ -43,7 +43,7 @@ fn an_empty_client_identifier() {
     ] {
         let id = world.dial(Connect { clean_start, ..connect(version, "") });
         assert_eq!(world.got(id), connack(code), "{version} {clean_start}");
-        assert_eq!(world.end(id), (code != 0).then_some(End::Refused));
+        assert_eq!(world.end(id), (code != 0).then_some(EndReason::Refused));
     }
     let mut assigned = Vec::new();
     for clean_start in [true, false] {
@@ -77,7 +77,7 @@ fn versions_that_we_do_not_speak() {
     let error = Malformed::UnsupportedVersion { name: "MQTT".into(), level: 6 };
     world.router.malformed(id, &error, world.now);
     world.settle();
-    assert_eq!((world.got(id), world.end(id)), (connack(1), Some(End::Refused)));
+    assert_eq!((world.got(id), world.end(id)), (connack(1), Some(EndReason::Refused)));
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn authentication_methods_are_refused() {
     let properties =
         Properties(vec![Property::text(PropertyId::AuthenticationMethod, "SCRAM-SHA-256".into())]);
     let id = world.dial(Connect { properties, ..connect(Version::V5, "id") });
-    assert_eq!((world.got(id), world.end(id)), (connack(0x8c), Some(End::Refused)));
+    assert_eq!((world.got(id), world.end(id)), (connack(0x8c), Some(EndReason::Refused)));
 }
 
 #[test]
@@ -95,12 +95,12 @@ fn connect_comes_first_and_once() {
         let mut world = World::new();
         let id = world.open(version);
         world.send(id, Packet::PingReq);
-        assert_eq!((world.got(id), world.end(id)), (vec![], Some(End::Misbehaved)));
+        assert_eq!((world.got(id), world.end(id)), (vec![], Some(EndReason::Misbehaved)));
         let id = world.client(version, "id");
         world.send(id, Packet::Connect(Box::new(connect(version, "id"))));
         let told =
             if version == Version::V5 { vec![goodbye(ReasonCode::PROTOCOL_ERROR)] } else { vec![] };
-        assert_eq!((world.got(id), world.end(id)), (told, Some(End::Misbehaved)));
+        assert_eq!((world.got(id), world.end(id)), (told, Some(EndReason::Misbehaved)));
     }
 }
 
@@ -114,7 +114,7 @@ fn connect_comes_soon() {
     world.wait(Duration::from_millis(4_999));
     assert_eq!(world.end(id), None);
     world.wait(Duration::from_millis(1));
-    assert_eq!((world.got(id), world.end(id)), (vec![], Some(End::Silent)));
+    assert_eq!((world.got(id), world.end(id)), (vec![], Some(EndReason::Silent)));
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn packets_that_only_servers_send() {
         world.send(id, packet);
         assert_eq!(
             (world.got(id), world.end(id)),
-            (vec![goodbye(ReasonCode::PROTOCOL_ERROR)], Some(End::Misbehaved))
+            (vec![goodbye(ReasonCode::PROTOCOL_ERROR)], Some(EndReason::Misbehaved))
         );
         // Nothing that comes after is looked at.
         world.send(id, Packet::PingReq);
@@ -166,7 +166,7 @@ fn malformed_packets() {
             world.router.malformed(id, &error, world.now);
             world.settle();
             let told = if version == Version::V5 { vec![goodbye(code)] } else { vec![] };
-            assert_eq!((world.got(id), world.end(id)), (told, Some(End::Misbehaved)));
+            assert_eq!((world.got(id), world.end(id)), (told, Some(EndReason::Misbehaved)));
         }
     }
 }
@@ -192,7 +192,7 @@ fn keep_alive_is_enforced_at_one_and_a_half() {
         } else {
             vec![]
         };
-        assert_eq!((world.got(id), world.end(id)), (told, Some(End::Silent)));
+        assert_eq!((world.got(id), world.end(id)), (told, Some(EndReason::Silent)));
         let (id, _) = world.join(Connect { keep_alive: 0, ..connect(version, "id") });
         world.wait(Duration::from_secs(100_000));
         assert_eq!((world.end(id), world.router.deadline()), (None, None));

@@ -208,7 +208,10 @@ fn topic_aliases() {
     ] {
         world.got(id);
         world.send(id, packet);
-        assert_eq!((world.got(id), world.end(id)), (vec![goodbye(code)], Some(End::Misbehaved)));
+        assert_eq!(
+            (world.got(id), world.end(id)),
+            (vec![goodbye(code)], Some(EndReason::Misbehaved))
+        );
     }
 }
 
@@ -286,8 +289,8 @@ fn a_client_that_does_not_read_costs_bounded_memory() {
     world.send(from, large("1", QoS::AtLeastOnce));
     assert_eq!(world.messages(to).len(), 0);
     assert_eq!(world.notes, ["\"to\" is too slow: messages are dropped"]);
-    let gauge = Arc::clone(&world.clients[&to].gauge);
-    assert!(gauge.sent(gauge.unsent()));
+    let backlog = Arc::clone(&world.clients[&to].backlog);
+    assert!(backlog.sent(backlog.unsent()));
     world.router.relieved(to, world.now);
     world.settle();
     assert_eq!(world.messages(to).len(), 1);

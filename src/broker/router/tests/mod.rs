@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
 
-use super::{ConnectionId, End, Gauge, Router, packet_weight};
+use super::{Backlog, ConnectionId, EndReason, Router, packet_weight};
 use crate::mqtt::packet::{
     Ack, Connect, Credentials, Decoder, Disconnect, Packet, PacketId, Publish, Subscribe,
     Subscription, Will,
@@ -40,10 +40,10 @@ struct World {
 
 struct Client {
     version: Version,
-    gauge: Arc<Gauge>,
+    backlog: Arc<Backlog>,
     inbox: Vec<Packet>,
-    end: Option<End>,
-    /// It does not read: what it is sent stays in the gauge.
+    end: Option<EndReason>,
+    /// It does not read: what it is sent stays in the backlog.
     asleep: bool,
 }
 
@@ -61,10 +61,10 @@ impl World {
     /// A connection without CONNECT.
     fn open(&mut self, version: Version) -> ConnectionId {
         let id = self.clients.len() as ConnectionId + 1;
-        let gauge = Arc::<Gauge>::default();
-        self.router.open(id, Arc::clone(&gauge), self.now);
+        let backlog = Arc::<Backlog>::default();
+        self.router.open(id, Arc::clone(&backlog), self.now);
         self.clients
-            .insert(id, Client { version, gauge, inbox: Vec::new(), end: None, asleep: false });
+            .insert(id, Client { version, backlog, inbox: Vec::new(), end: None, asleep: false });
         id
     }
 
@@ -154,7 +154,7 @@ impl World {
 
     fn disconnect(&mut self, id: ConnectionId) {
         self.send(id, Packet::Disconnect(Disconnect::default()));
-        assert_eq!(self.end(id), Some(End::Done));
+        assert_eq!(self.end(id), Some(EndReason::Done));
     }
 
     /// Lets time pass, stopping at every deadline.
@@ -181,7 +181,7 @@ impl World {
             .collect()
     }
 
-    fn end(&self, id: ConnectionId) -> Option<End> {
+    fn end(&self, id: ConnectionId) -> Option<EndReason> {
         self.clients[&id].end
     }
 
@@ -189,18 +189,18 @@ impl World {
     fn settle(&mut self) {
         let mut relieved = Vec::new();
         let Self { router, clients, held_back, notes, .. } = self;
-        router.drain(|parcel| {
-            let client = clients.get_mut(&parcel.connection).unwrap();
+        router.drain(|outgoing| {
+            let client = clients.get_mut(&outgoing.connection).unwrap();
             assert_eq!(client.end, None, "something was sent after the end");
-            for packet in parcel.packets.drain(..) {
-                if !client.asleep && client.gauge.sent(packet_weight(&packet)) {
-                    relieved.push(parcel.connection);
+            for packet in outgoing.packets.drain(..) {
+                if !client.asleep && client.backlog.sent(packet_weight(&packet)) {
+                    relieved.push(outgoing.connection);
                 }
                 assert_eq!(over_the_wire(&packet, client.version), packet);
                 client.inbox.push(packet);
             }
-            client.end = parcel.end;
-            held_back.extend(parcel.hold_back_for.map(|id| (parcel.connection, id)));
+            client.end = outgoing.end;
+            held_back.extend(outgoing.hold_back_for.map(|id| (outgoing.connection, id)));
         });
         notes.extend(router.notes());
         for id in relieved {

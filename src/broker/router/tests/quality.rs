@@ -197,7 +197,7 @@ fn acknowledgements_of_the_wrong_kind() {
             world.publish(to, "a", "x", qos);
             world.got(to);
             world.send(to, packet(Ack::success(packet_id(1))));
-            assert_eq!(world.end(to), wrong.then_some(End::Misbehaved));
+            assert_eq!(world.end(to), wrong.then_some(EndReason::Misbehaved));
             if wrong && version == Version::V5 {
                 assert_eq!(world.got(to), [goodbye(ReasonCode::PROTOCOL_ERROR)]);
             }

@@ -85,7 +85,7 @@ fn disconnect_changes_the_expiry_but_not_from_zero() {
     world.send(id, leave(10));
     assert_eq!(
         (world.got(id), world.end(id)),
-        (vec![goodbye(ReasonCode::PROTOCOL_ERROR)], Some(End::Misbehaved))
+        (vec![goodbye(ReasonCode::PROTOCOL_ERROR)], Some(EndReason::Misbehaved))
     );
 }
 
@@ -103,7 +103,7 @@ fn a_session_is_taken_over() {
             } else {
                 vec![]
             };
-            assert_eq!((world.got(first), world.end(first)), (told, Some(End::TakenOver)));
+            assert_eq!((world.got(first), world.end(first)), (told, Some(EndReason::TakenOver)));
             world.publish(second, "a", "x", QoS::AtLeastOnce);
             assert_eq!(world.messages(second), ["a x 1"]);
             // The old connection's end is no news.
@@ -130,7 +130,7 @@ fn a_will_is_published_when_the_client_vanishes() {
         let (id, _) = world.join(Connect { keep_alive: 10, ..mortal() });
         assert_eq!(world.messages(to), ["will gone 0"]);
         world.wait(Duration::from_secs(15));
-        assert_eq!(world.end(id), Some(End::Silent));
+        assert_eq!(world.end(id), Some(EndReason::Silent));
         assert_eq!(world.messages(to), ["will gone 0"]);
         let (id, _) = world.join(mortal());
         world.send(id, Packet::PingResp);
@@ -155,7 +155,7 @@ fn disconnect_with_will_message() {
     let (id, _) =
         world.join(Connect { will: Some(will("on purpose")), ..connect(Version::V5, "mortal") });
     world.send(id, goodbye(ReasonCode::DISCONNECT_WITH_WILL_MESSAGE));
-    assert_eq!(world.end(id), Some(End::Done));
+    assert_eq!(world.end(id), Some(EndReason::Done));
     assert_eq!(world.messages(to), ["will on purpose 0"]);
 }
 
@@ -219,7 +219,7 @@ fn wills_are_not_published_when_the_broker_stops() {
             vec![]
         };
         for id in [to, id] {
-            assert_eq!((world.got(id), world.end(id)), (told.clone(), Some(End::Stopped)));
+            assert_eq!((world.got(id), world.end(id)), (told.clone(), Some(EndReason::Stopped)));
         }
     }
 }

@@ -37,16 +37,6 @@ fn packets_are_described_in_mosquittos_words() {
 }
 
 #[test]
-fn a_topic_cannot_drive_the_terminal() {
-    let packet =
-        decode(Version::V3_1_1, &hex("30 0A 0008 'a' 1B '[m' 0A E280AE")).unwrap().unwrap();
-    assert_eq!(
-        packet.describe(),
-        r"PUBLISH (d0, q0, r0, m0, 'a\u{1b}[m\u{a}\u{202e}', ... (0 bytes))"
-    );
-}
-
-#[test]
 fn debugging_shows_no_password() {
     let wire = hex("10 1A 0004 'MQTT' 04 C2 003C 0000 0004 'user' 0006 'secret'");
     let packet = decode(Version::V3_1_1, &wire).unwrap().unwrap();

@@ -1,46 +1,17 @@
-//! Where messages to publish come from: blocks of whole records, read in a thread of their own.
+//! The records of `pub -l` and `--json`: blocks of whole records, and the records of a block.
 
 use std::collections::VecDeque;
-use std::fs::File;
-use std::io::{self, Read, Stdin};
+use std::io;
 use std::ops::Range;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use memchr::{memchr, memrchr};
-use rustix::buffer::spare_capacity;
-use rustix::io::Errno;
 
-/// How much is read at once, in bytes.
-pub const BLOCK: usize = 64 * 1024;
+use super::stdin::{BLOCK, Blocks, LONGEST_READ, too_large};
 
-/// The same from a file, which fills it: each block costs two switches between threads.
-pub const FILE_BLOCK: usize = 4 * BLOCK;
-
-/// The most that is read at once for a long record, in bytes. What a pipe does not fill is zeroed
-/// in vain.
-const LONGEST_READ: usize = 4 * BLOCK;
-
-/// How many blocks are remembered, to use their memory again: as many as hold 65,535 short records.
+/// How many blocks are remembered, to use their memory again: with 65,535 messages unacknowledged,
+/// the most that MQTT has packet identifiers for, they hold records of 24 bytes.
 const GIVEN: usize = 24;
-
-/// What blocks are read from.
-pub trait Blocks {
-    /// Appends what one read gives, as much as fits into the capacity of `buffer`; 0 is the end.
-    fn read_more(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize>;
-}
-
-impl Blocks for Stdin {
-    /// Past the buffer of the standard library, and into memory that nobody has zeroed: that would
-    /// cost a tenth of a stream of short lines.
-    fn read_more(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
-        match rustix::io::retry_on_intr(|| rustix::io::read(&*self, spare_capacity(buffer))) {
-            // Nothing can be read from where `nohup` leads it; the standard library takes that for
-            // its end.
-            Err(Errno::BADF) => Ok(0),
-            result => Ok(result?),
-        }
-    }
-}
 
 /// Reads blocks that end with a delimiter (but for the last one), so that no record is cut.
 #[derive(Debug)]
@@ -51,8 +22,8 @@ pub struct Records<R> {
     /// How much is read at once.
     block: usize,
     rest: Vec<u8>,
-    /// The latest blocks, the oldest first: when nobody else holds them, their memory is used
-    /// again. Fresh memory costs a page fault for every 4 KiB.
+    /// The latest blocks, the oldest first: their memory is used again when no message holds them
+    /// any more. Fresh memory costs a page fault for every 4 KiB.
     given: VecDeque<Bytes>,
     ended: bool,
 }
@@ -123,26 +94,6 @@ impl<R: Blocks> Records<R> {
     }
 }
 
-/// How many bytes stdin still has, if it is a file.
-pub fn length_of_stdin() -> Option<u64> {
-    use std::io::Seek;
-    use std::os::fd::AsFd;
-    let mut file = File::from(io::stdin().as_fd().try_clone_to_owned().ok()?);
-    let metadata = file.metadata().ok().filter(std::fs::Metadata::is_file)?;
-    Some(metadata.len().saturating_sub(file.stream_position().ok()?))
-}
-
-/// Everything up to the end, as one message of at most `maximum` bytes.
-pub fn read_whole(mut reader: impl Read, maximum: usize) -> io::Result<Bytes> {
-    let mut whole = BytesMut::new();
-    while read_more(&mut reader, &mut whole)? > 0 {
-        if whole.len() > maximum {
-            return Err(too_large("the message", maximum));
-        }
-    }
-    Ok(whole.freeze())
-}
-
 /// The records of one block, without their delimiters; a last record without one counts, too.
 #[derive(Debug, Default)]
 pub struct Block {
@@ -194,27 +145,10 @@ impl Iterator for Block {
     }
 }
 
-/// Appends what one read gives; blocks grow with what they hold, so that a long message is read in
-/// few steps.
-fn read_more(reader: &mut impl Read, buffer: &mut BytesMut) -> io::Result<usize> {
-    let known = buffer.len();
-    buffer.resize(known + (known / 2).clamp(BLOCK, LONGEST_READ), 0);
-    let read = loop {
-        match reader.read(&mut buffer[known..]) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => break result,
-        }
-    };
-    buffer.truncate(known + read.as_ref().copied().unwrap_or(0));
-    read
-}
-
-fn too_large(what: &str, maximum: usize) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, format!("{what} has more than {maximum} bytes"))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+
     use super::*;
 
     /// Gives its bytes in pieces of the given size.
@@ -271,12 +205,5 @@ mod tests {
             .next_block()
             .expect_err("too long");
         assert_eq!(error.to_string(), "a line has more than 100000 bytes");
-    }
-
-    #[test]
-    fn the_whole_input_is_one_message_up_to_the_maximum() {
-        assert_eq!(read_whole(Pieces(b"a\nb\n", 3), 4).expect("fits"), "a\nb\n");
-        let error = read_whole(Pieces(b"a\nb\nc", 3), 4).expect_err("too long");
-        assert_eq!(error.to_string(), "the message has more than 4 bytes");
     }
 }

@@ -1,5 +1,4 @@
-//! Who reads our stdout, and when nobody does any more: a pipe tells it without being written to.
-//! It must never know what is written.
+//! Tells when the reader of our stdout has gone: a pipe shows that without being written to.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -12,12 +11,12 @@ use rustix::event::{PollFd, PollFlags, poll};
 
 /// Whether the reader of stdout, if that is a pipe, is there.
 #[derive(Debug, Clone, Default)]
-pub struct Reader {
+pub struct StdoutReader {
     gone: Arc<AtomicBool>,
 }
 
-impl Reader {
-    /// Waits in a thread of its own for the end of the reader; `tell` is called then. Where stdout
+impl StdoutReader {
+    /// Waits in a thread of its own for the end of the reader, and calls `tell` then. Where stdout
     /// is no pipe there is nothing to wait for.
     pub fn watch(tell: impl FnOnce() + Send + 'static) -> io::Result<Self> {
         let reader = Self::default();
@@ -35,14 +34,14 @@ impl Reader {
         Ok(reader)
     }
 
-    /// Whether nobody reads any more.
+    /// Whether the reader has gone.
     pub fn is_gone(&self) -> bool {
         self.gone.load(Ordering::SeqCst)
     }
 }
 
-/// Waits until the last reader of a pipe has closed it: that is an error even for who asks for
-/// nothing. A pipe that cannot be asked is as good as one that is read.
+/// Waits until the last reader of a pipe has closed it: `poll` reports that as an error even where
+/// no event is asked for. A pipe that cannot be polled counts as one that is read.
 fn is_left(pipe: &impl AsFd) -> bool {
     loop {
         let mut asked = [PollFd::new(pipe, PollFlags::empty())];

@@ -1,5 +1,5 @@
-//! One connection's meeting place: what the router wants sent, how much of what was received is not
-//! routed yet, and who waits for whom. It knows neither frames nor sessions.
+//! What the reader, the writer and the router share of one connection: what the router wants sent,
+//! how much of what was received is not routed yet, and which of them waits.
 
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
@@ -7,23 +7,23 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::limits::{DEAF_BYTES, HOLD_BACK, LINGER, SLOW_BYTES, UNROUTED_BYTES};
-use super::router::{ConnectionId, Gauge};
+use super::router::{Backlog, ConnectionId};
 use crate::mqtt::packet::Packet;
 use crate::mqtt::version::Version;
 
 /// A connection, shared by its reader, its writer and the router's thread.
 #[derive(Debug)]
-pub struct Link {
-    /// Its name.
+pub struct SharedConnection {
+    /// Its number.
     pub id: ConnectionId,
     /// The client's address.
     pub address: SocketAddr,
     /// The socket; reading and writing it is for its two threads alone.
     pub socket: TcpStream,
-    /// How far behind the client is.
-    pub gauge: Arc<Gauge>,
+    /// How much is waiting to be sent to the client.
+    pub backlog: Arc<Backlog>,
     version: AtomicU8,
-    state: Mutex<State>,
+    state: Mutex<ConnectionState>,
     /// There is something to write, or the connection ends.
     to_write: Condvar,
     /// Something was routed or written, or the connection ends.
@@ -31,12 +31,12 @@ pub struct Link {
 }
 
 #[derive(Debug, Default)]
-struct State {
-    outbox: Outbox,
+struct ConnectionState {
+    unwritten: Unwritten,
     /// What of this connection waits for the router, in bytes.
     unrouted: usize,
     /// The slow subscriber for which the reader should wait.
-    hold_back_for: Option<Arc<Link>>,
+    hold_back_for: Option<Arc<SharedConnection>>,
     ending: Option<Ending>,
     reader_gone: bool,
     /// Threads that wait for progress.
@@ -45,7 +45,7 @@ struct State {
 
 /// What is to be written. Empty vectors keep their memory.
 #[derive(Debug, Default)]
-pub struct Outbox {
+pub struct Unwritten {
     /// Whole control frames (Pong): they go first.
     pub frames: Vec<u8>,
     /// Packets, in order.
@@ -63,14 +63,14 @@ pub struct Ending {
     pub since: Instant,
 }
 
-impl Link {
+impl SharedConnection {
     /// A connection that was just accepted.
     pub fn new(id: ConnectionId, address: SocketAddr, socket: TcpStream) -> Self {
         Self {
             id,
             address,
             socket,
-            gauge: Arc::default(),
+            backlog: Arc::default(),
             version: AtomicU8::new(0),
             state: Mutex::default(),
             to_write: Condvar::new(),
@@ -98,10 +98,10 @@ impl Link {
         let mut state = self.lock();
         if state.ending.is_some() {
             packets.clear();
-        } else if state.outbox.packets.is_empty() {
-            std::mem::swap(&mut state.outbox.packets, packets);
+        } else if state.unwritten.packets.is_empty() {
+            std::mem::swap(&mut state.unwritten.packets, packets);
         } else {
-            state.outbox.packets.append(packets);
+            state.unwritten.packets.append(packets);
         }
         drop(state);
         self.to_write.notify_one();
@@ -111,8 +111,8 @@ impl Link {
     pub fn post_frame(&self, frame: &[u8]) {
         let mut state = self.lock();
         if state.ending.is_none() {
-            self.gauge.add(frame.len());
-            state.outbox.frames.extend_from_slice(frame);
+            self.backlog.add(frame.len());
+            state.unwritten.frames.extend_from_slice(frame);
         }
         drop(state);
         self.to_write.notify_one();
@@ -134,22 +134,22 @@ impl Link {
     }
 
     /// For the writer: waits for something to write and takes all of it.
-    pub fn take(&self, outbox: &mut Outbox) {
-        let idle = |state: &mut State| {
+    pub fn take(&self, unwritten: &mut Unwritten) {
+        let idle = |state: &mut ConnectionState| {
             state.ending.is_none()
-                && state.outbox.frames.is_empty()
-                && state.outbox.packets.is_empty()
+                && state.unwritten.frames.is_empty()
+                && state.unwritten.packets.is_empty()
         };
         let mut state =
             self.to_write.wait_while(self.lock(), idle).unwrap_or_else(PoisonError::into_inner);
-        std::mem::swap(&mut state.outbox, outbox);
-        outbox.ending = state.ending;
+        std::mem::swap(&mut state.unwritten, unwritten);
+        unwritten.ending = state.ending;
     }
 
     /// For the writer: so much was written. True when the router wants to hear of it.
     #[must_use]
     pub fn wrote(&self, weight: usize) -> bool {
-        let relieved = self.gauge.sent(weight);
+        let relieved = self.backlog.sent(weight);
         if self.lock().waiting > 0 {
             self.progress.notify_all();
         }
@@ -160,9 +160,10 @@ impl Link {
     /// it, the client itself reads what it is sent, and a slow subscriber has caught up or used up
     /// its time.
     pub fn admit(&self, weight: usize) {
-        let crowded =
-            |state: &State| state.unrouted > 0 && state.unrouted + weight > UNROUTED_BYTES;
-        let deaf = || self.gauge.unsent() > DEAF_BYTES;
+        let crowded = |state: &ConnectionState| {
+            state.unrouted > 0 && state.unrouted + weight > UNROUTED_BYTES
+        };
+        let deaf = || self.backlog.unsent() > DEAF_BYTES;
         let mut state = self.lock();
         state.waiting += 1;
         state = self
@@ -188,7 +189,7 @@ impl Link {
     }
 
     /// For the router: asks the reader to wait for a slow subscriber before its next batch.
-    pub fn hold_back_for(&self, subscriber: &Arc<Link>) {
+    pub fn hold_back_for(&self, subscriber: &Arc<SharedConnection>) {
         let mut state = self.lock();
         if state.ending.is_none() {
             state.hold_back_for = Some(Arc::clone(subscriber));
@@ -217,20 +218,21 @@ impl Link {
 
     /// Waits until this subscriber has caught up by half. If it does not, nobody else waits for it.
     fn wait_until_less_slow(&self) {
-        let slow =
-            |state: &mut State| state.ending.is_none() && self.gauge.backlog() > SLOW_BYTES / 2;
+        let slow = |state: &mut ConnectionState| {
+            state.ending.is_none() && self.backlog.total() > SLOW_BYTES / 2
+        };
         let mut state = self.lock();
         state.waiting += 1;
         let waited = self.progress.wait_timeout_while(state, HOLD_BACK, slow);
         let (mut state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
         state.waiting -= 1;
         if timeout.timed_out() {
-            self.gauge.set_stuck();
+            self.backlog.set_stuck();
         }
     }
 
     /// No code of ours panics while it holds the lock; if it did, the state would still be whole.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, ConnectionState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

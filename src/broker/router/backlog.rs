@@ -1,5 +1,5 @@
-//! How far behind one client is: counted up by the router, down by whoever writes to the client.
-//! It never waits.
+//! How many bytes wait to be sent to one client: counted up by the router, down by the thread that
+//! writes to the client.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 
@@ -7,14 +7,14 @@ use crate::broker::limits::{SLOW_BYTES, UNSENT_BYTES};
 
 /// The backlog of one connection, shared between the router and the connection's writer.
 #[derive(Debug, Default)]
-pub struct Gauge {
+pub struct Backlog {
     unsent: AtomicUsize,
     queued: AtomicUsize,
     starved: AtomicBool,
     stuck: AtomicBool,
 }
 
-impl Gauge {
+impl Backlog {
     /// Bytes were handed over to be written.
     pub fn add(&self, weight: usize) {
         self.unsent.fetch_add(weight, SeqCst);
@@ -34,7 +34,7 @@ impl Gauge {
     }
 
     /// Everything that waits for the client, in bytes.
-    pub fn backlog(&self) -> usize {
+    pub fn total(&self) -> usize {
         self.unsent() + self.queued.load(SeqCst)
     }
 
@@ -55,7 +55,7 @@ impl Gauge {
 
     /// Whether publishers should be held back for this client.
     pub fn is_slow(&self) -> bool {
-        self.backlog() > SLOW_BYTES && !self.stuck.load(SeqCst)
+        self.total() > SLOW_BYTES && !self.stuck.load(SeqCst)
     }
 
     /// A publisher was held back in vain: nobody else is, until something is written again.

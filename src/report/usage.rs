@@ -1,0 +1,115 @@
+//! A command line that clap does not accept, as one line.
+
+use std::error::Error as _;
+use std::fmt;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+/// A command line that clap does not accept, or a request for help.
+#[derive(Debug)]
+pub struct Misuse {
+    error: clap::Error,
+    verb: Option<String>,
+    instead: Option<String>,
+}
+
+impl Misuse {
+    /// `verb` is the command that was typed, if it is one; `instead` is what is said in place of
+    /// clap's error.
+    pub fn new(error: clap::Error, verb: Option<&str>, instead: Option<String>) -> Self {
+        Self { error, verb: verb.map(str::to_owned), instead }
+    }
+
+    /// Prints help or the version, which clap calls errors; false where it is neither.
+    pub fn is_help(&self) -> bool {
+        if self.error.use_stderr() {
+            return false;
+        }
+        // Help that nobody reads any more is no failure.
+        let _ = self.error.print();
+        true
+    }
+}
+
+impl fmt::Display for Misuse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+            return f.write_str("a command is missing: pub, sub, ping or serve; see mqttws --help");
+        }
+        match &self.instead {
+            Some(instead) => f.write_str(instead)?,
+            None => f.write_str(&sentence(&self.error))?,
+        }
+        match &self.verb {
+            Some(verb) => write!(f, "; see mqttws help {verb}"),
+            None => f.write_str("; see mqttws --help"),
+        }
+    }
+}
+
+impl std::error::Error for Misuse {}
+
+/// What clap found, in one sentence.
+fn sentence(error: &clap::Error) -> String {
+    let context = |kind| error.get(kind).map(text).unwrap_or_default();
+    let argument = context(ContextKind::InvalidArg);
+    let value = context(ContextKind::InvalidValue);
+    match error.kind() {
+        ErrorKind::UnknownArgument => {
+            let similar = similar(error, ContextKind::SuggestedArg, "argument");
+            format!("unexpected argument '{argument}' found{similar}")
+        }
+        ErrorKind::InvalidSubcommand => {
+            let command = context(ContextKind::InvalidSubcommand);
+            let similar = similar(error, ContextKind::SuggestedSubcommand, "command");
+            format!("unknown command '{command}'{similar}")
+        }
+        ErrorKind::MissingRequiredArgument => match error.get(ContextKind::InvalidArg) {
+            Some(ContextValue::Strings(missing)) => {
+                format!("{} is required", missing.join(" and "))
+            }
+            _ => format!("{argument} is required"),
+        },
+        ErrorKind::ArgumentConflict => {
+            let others = context(ContextKind::PriorArg);
+            format!("{argument} cannot be used with {others}")
+        }
+        ErrorKind::InvalidValue if value.is_empty() => format!("{argument} needs a value"),
+        ErrorKind::InvalidValue => {
+            let expected = context(ContextKind::ValidValue);
+            format!("invalid value '{value}' for '{argument}': expected {expected}")
+        }
+        ErrorKind::ValueValidation => {
+            let why = error.source().map(|why| format!(": {why}")).unwrap_or_default();
+            format!("invalid value '{value}' for '{argument}'{why}")
+        }
+        ErrorKind::TooManyValues => format!("unexpected value '{value}' for '{argument}'"),
+        ErrorKind::TooFewValues | ErrorKind::WrongNumberOfValues => {
+            format!("{argument} needs more values")
+        }
+        kind => kind.to_string(),
+    }
+}
+
+/// The names that are like the one that was typed.
+fn similar(error: &clap::Error, kind: ContextKind, noun: &str) -> String {
+    let names = error.get(kind).map(text).filter(|names| !names.is_empty());
+    names.map(|names| format!("; a similar {noun} exists: {names}")).unwrap_or_default()
+}
+
+/// `a, b or c`.
+fn alternatives(texts: &[String]) -> String {
+    match texts {
+        [] => String::new(),
+        [one] => one.clone(),
+        [others @ .., last] => format!("{} or {last}", others.join(", ")),
+    }
+}
+
+fn text(value: &ContextValue) -> String {
+    match value {
+        ContextValue::String(text) => text.clone(),
+        ContextValue::Strings(texts) => alternatives(texts),
+        other => other.to_string(),
+    }
+}
