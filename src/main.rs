@@ -8,6 +8,7 @@ mod exit;
 mod format;
 mod mqtt;
 mod report;
+mod signals;
 mod stdio;
 mod terminal;
 mod transport;

@@ -231,7 +231,8 @@ impl ConnectionFlags {
         self.check_tls(&endpoint, route.proxies.need_tls())?;
         let (session, credentials) = (&self.session, &self.credentials);
         let flags = MqttFlags { session, credentials, persistence, properties };
-        let (session, versions) = flags.resolve(&endpoint, needs, self.packets())?;
+        let (session, versions, version_choice) =
+            flags.resolve(&endpoint, needs, self.packets())?;
         let warnings = self.warnings(&tls);
         let options = client::Options {
             tls,
@@ -244,7 +245,9 @@ impl ConnectionFlags {
             wait: self.retry.wait,
             reconnect: self.retry.reconnect(),
             versions,
+            version_choice,
             session,
+            credentials: None,
             brief: needs.brief,
             warn: self.warn(),
             log: self.general.debug > 1,

@@ -13,6 +13,7 @@ use clap::Args;
 use super::property::GivenProperties;
 use super::source;
 use super::value;
+use crate::client::{self, VersionChoice};
 use crate::exit::Usage;
 use crate::mqtt::packet::{self, Will};
 use crate::mqtt::property::{Place, Property, PropertyId};
@@ -170,7 +171,7 @@ impl ClientNeeds {
 }
 
 /// Says why a flag that was given needs MQTT 5, to a user who asks for this older version.
-pub type NeedsVersion5 = fn(Version) -> String;
+pub type NeedsVersion5 = (&'static str, fn(Version) -> String);
 
 /// The flags about packets that stand among those of the upgrade and of the log.
 #[derive(Debug, Clone, Copy)]
@@ -202,11 +203,11 @@ impl MqttFlags<'_> {
         endpoint: &Endpoint,
         needs: &ClientNeeds,
         packets: Packets,
-    ) -> Result<(session::Config, Vec<Version>)> {
+    ) -> Result<(session::Config, Vec<Version>, VersionChoice)> {
         let Self { session, properties, .. } = self;
         let mut credentials = self.credentials.resolve(endpoint)?;
         let authentication = self.credentials.authentication(&mut credentials)?;
-        let versions = self.versions(&credentials, authentication.is_some(), needs)?;
+        let (versions, choice) = self.versions(&credentials, authentication.is_some(), needs)?;
         let connect = properties.connect(authentication)?;
         let is_kept = self.is_kept(connect.session_expiry)?;
         let lifetime = if is_kept { Lifetime::Kept } else { needs.lifetime };
@@ -233,7 +234,7 @@ impl MqttFlags<'_> {
             receiving: needs.receiving(packets),
             reports: needs.reports(packets),
         };
-        Ok((config, versions))
+        Ok((config, versions, choice))
     }
 
     /// The versions to try. What only MQTT 5 can say is a usage error with an older one, and rules
@@ -243,30 +244,46 @@ impl MqttFlags<'_> {
         credentials: &packet::Credentials,
         is_enhanced: bool,
         needs: &ClientNeeds,
-    ) -> Result<Vec<Version>> {
+    ) -> Result<(Vec<Version>, VersionChoice)> {
         let is_lonely = credentials.password.is_some() && credentials.username.is_none();
         let own: [(bool, NeedsVersion5); 5] = [
-            (is_lonely, |_| "before MQTT 5 a password needs a user name: give one with -u".into()),
-            (is_enhanced, |_| "--auth-method: only MQTT 5 has enhanced authentication".into()),
-            (self.session.will_delay.is_some(), |_| {
-                "--will-delay: only MQTT 5 has a will delay".into()
-            }),
-            (self.persistence.session_expiry_interval.is_some(), |_| {
-                "-x: only MQTT 5 has a session expiry".into()
-            }),
-            (!self.properties.is_empty(), |version| {
-                format!("-D: MQTT {version} has no properties, only MQTT 5 has")
-            }),
+            (
+                is_lonely,
+                (client::LONELY_PASSWORD, |_| {
+                    "before MQTT 5 a password needs a user name: give one with -u".into()
+                }),
+            ),
+            (
+                is_enhanced,
+                ("--auth-method", |_| {
+                    "--auth-method: only MQTT 5 has enhanced authentication".into()
+                }),
+            ),
+            (
+                self.session.will_delay.is_some(),
+                ("--will-delay", |_| "--will-delay: only MQTT 5 has a will delay".into()),
+            ),
+            (
+                self.persistence.session_expiry_interval.is_some(),
+                ("-x", |_| "-x: only MQTT 5 has a session expiry".into()),
+            ),
+            (
+                !self.properties.is_empty(),
+                ("-D", |version| format!("-D: MQTT {version} has no properties, only MQTT 5 has")),
+            ),
         ];
         let own = own.iter().filter(|(is_given, _)| *is_given).map(|(_, why)| *why);
         let first = own.chain(needs.version_5.iter().copied()).next();
         match (self.session.protocol_version, first) {
-            (Some(version), Some(why)) if version < Version::V5 => {
+            (Some(version), Some((_, why))) if version < Version::V5 => {
                 bail!(Usage::new(why(version)))
             }
-            (Some(version), _) => Ok(vec![version]),
-            (None, Some(_)) => Ok(vec![Version::V5]),
-            (None, None) => Ok(vec![Version::V5, Version::V3_1_1, Version::V3_1]),
+            (_, Some((flag, _))) => Ok((vec![Version::V5], VersionChoice::NeededBy(flag))),
+            (Some(version), None) => Ok((vec![version], VersionChoice::Asked)),
+            (None, None) => {
+                let all = vec![Version::V5, Version::V3_1_1, Version::V3_1];
+                Ok((all, VersionChoice::Ours))
+            }
         }
     }
 

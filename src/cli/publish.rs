@@ -208,7 +208,7 @@ impl PublishFlags {
         if is_request {
             version_5.extend(self.answers.needs_version_5());
         } else if self.messages.latency {
-            version_5.push(latency_needs_version_5);
+            version_5.push(("--latency", latency_needs_version_5));
         }
         // Records may ask for exactly once; those of requests are subject to -q.
         let qos =

@@ -103,12 +103,12 @@ impl RequestFlags {
         let is_needed = self.response_topic.is_none()
             || self.retain_as_published
             || self.retain_handling.is_some();
-        is_needed.then_some(|version| {
+        is_needed.then_some(("--request", |version| {
             format!(
                 "--request: in MQTT {version} a message cannot say where its answer is awaited: \
                  agree on a topic, and give it with -e"
             )
-        })
+        }))
     }
 
     /// What is to be asked; `most_waiting` is `-M`, and `properties` are those that `-D` gives.

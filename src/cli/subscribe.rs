@@ -237,19 +237,21 @@ impl SubscribeFlags {
 
     fn needs(&self, layout: &Layout) -> ClientNeeds {
         let mut version_5: Vec<NeedsVersion5> = Vec::new();
-        if self.messages.retain_as_published
-            || self.messages.retain_handling.is_some()
-            || self.messages.no_local
-            || self.commands.reply
-        {
-            version_5.push(|_| {
+        let flags = [
+            (self.messages.retain_as_published, "--retain-as-published"),
+            (self.messages.retain_handling.is_some(), "--retain-handling"),
+            (self.messages.no_local, "--no-local"),
+            (self.commands.reply, "--reply"),
+        ];
+        if let Some((_, flag)) = flags.into_iter().find(|(is_given, _)| *is_given) {
+            version_5.push((flag, |_| {
                 "--retain-as-published, --retain-handling, --no-local and --reply: only MQTT 5 has \
                  these"
                     .to_owned()
-            });
+            }));
         }
         if self.display.latency {
-            version_5.push(latency_needs_version_5);
+            version_5.push(("--latency", latency_needs_version_5));
         }
         // A removal that is on its way must not be lost with the connection.
         let least = if self.messages.remove_retained { QoS::AtLeastOnce } else { QoS::AtMostOnce };

@@ -8,11 +8,14 @@ pub mod serve;
 pub mod subscribe;
 mod summary;
 
+use std::time::{Duration, Instant};
+
 use anyhow::{Context, Result};
 
-use crate::client::{Client, Error, Established, Options};
+use crate::client::{Client, Error, Established, Event, Options};
 use crate::exit::Exit;
 use crate::format::layout::Layout;
+use crate::mqtt::session;
 use crate::mqtt::topic::TopicName;
 use crate::stdio::stdout::{self, Output, OutputProgress, OutputTarget};
 
@@ -48,18 +51,56 @@ fn own_topic(purpose: &str, client_id: &str) -> Result<TopicName> {
     Ok(TopicName::new(format!("mqttws/{purpose}/{id}"))?)
 }
 
-fn connect(options: Options) -> Result<(Client, Established)> {
+/// Connects; `limit` is a point in time for which the user gave a duration (`-W`).
+fn connect(options: Options, limit: Option<(Instant, Duration)>) -> Result<(Client, Established)> {
     let context = format!("connecting to {}", options.endpoint);
-    Client::connect(options).context(context)
+    let connect = || {
+        let mut client = Client::new(options)?;
+        let established = client.await_connected(limit)?;
+        Ok::<_, Error>((client, established))
+    };
+    connect().context(context)
+}
+
+/// The point in time after so long, and how long that is.
+fn limit(began: Instant, timeout: Option<Duration>) -> Option<(Instant, Duration)> {
+    timeout.and_then(|timeout| Some((began.checked_add(timeout)?, timeout)))
 }
 
 /// Closes the connection after a failure: in order, unless the connection itself has failed. The
 /// session at the broker is ended, too, if the broker can still be reached.
-fn close_after(client: Client, error: &anyhow::Error) {
+fn close_after(client: &mut Client, error: &anyhow::Error) {
     match error.chain().find_map(|cause| cause.downcast_ref::<Error>()) {
         Some(error) => client.abandon(error),
-        // The first failure is the one that the user has to know.
-        None => drop(client.close()),
+        None => client.close(),
+    }
+    // The first failure is the one that the user has to know.
+    let _ = await_closed(client, |_| {});
+}
+
+/// Waits until the connection has ended that is being closed. Events of the session are given to
+/// `each`: acknowledgements count, also after our DISCONNECT.
+fn await_closed(client: &mut Client, mut each: impl FnMut(session::Event)) -> Result<(), Error> {
+    loop {
+        match client.next(None) {
+            Ok(Event::Closed(result)) => return result.map_err(|error| *error),
+            Ok(Event::Mqtt(event)) => each(event),
+            // Output and input are over, and a signal has shortened the wait. An error that comes
+            // now was found before the end began.
+            Ok(
+                Event::Connected(_)
+                | Event::Reconnected
+                | Event::Input(_)
+                | Event::Written(_)
+                | Event::OutputFailed(_)
+                | Event::Woken
+                | Event::Interrupted(_)
+                | Event::WebSocketPong
+                | Event::Sendable
+                | Event::Alarm,
+            )
+            | Err(_) => {}
+        }
     }
 }
 
@@ -72,18 +113,40 @@ fn while_doing(error: anyhow::Error, what: impl FnOnce() -> String) -> anyhow::E
 }
 
 /// Closes the connection: in order, or as [`close_after`] does.
-fn close(client: Client, result: Result<Exit>) -> Result<Exit> {
-    match result {
-        Ok(exit @ Exit::Signal(_)) => {
-            // The user who interrupted us knows already how much is missing.
-            let _ = client.close();
-            Ok(exit)
-        }
-        Ok(exit) => Ok(client.close().map(|()| exit)?),
+fn close(
+    client: &mut Client,
+    result: Result<Exit>,
+    each: impl FnMut(session::Event),
+) -> Result<Exit> {
+    let exit = match result {
+        Ok(exit) => exit,
         Err(error) => {
             close_after(client, &error);
-            Err(error)
+            return Err(error);
         }
+    };
+    client.close();
+    match await_closed(client, each) {
+        // The user who interrupts us is told how much is missing.
+        Err(_) if matches!(exit, Exit::Signal(_)) => Ok(exit),
+        closed => Ok(closed.map(|()| exit)?),
+    }
+}
+
+/// Closes the connection of a verb of which no message can be lost any more: only a reason that
+/// the broker gives counts.
+fn close_receiver(client: &mut Client, result: Result<Exit>) -> Result<Exit> {
+    let exit = match result {
+        Ok(exit) => exit,
+        Err(error) => {
+            close_after(client, &error);
+            return Err(error);
+        }
+    };
+    client.close();
+    match await_closed(client, |_| {}) {
+        Err(error @ Error::Disconnected(_)) if exit == Exit::Done => Err(error.into()),
+        Ok(()) | Err(_) => Ok(exit),
     }
 }
 
@@ -94,10 +157,10 @@ fn print(line: &str) -> Result<bool> {
 
 /// Starts the thread that writes messages; it reports to the client how far it is.
 fn start_output(client: &Client, layout: Layout, target: OutputTarget) -> Result<Output> {
-    let postbox = client.postbox();
+    let remote = client.remote();
     Output::start(layout, target, move |progress| match progress {
-        OutputProgress::Written(number) => postbox.written(number),
-        OutputProgress::Failed(error) => postbox.output_failed(error),
+        OutputProgress::Written(number) => remote.written(number),
+        OutputProgress::Failed(error) => remote.output_failed(error),
     })
     .context("starting the output")
 }

@@ -61,7 +61,7 @@ pub enum ProbeKind {
 pub fn run(config: Config) -> Result<Exit> {
     let Config { client: options, plan, verbosity } = config;
     let url = options.endpoint.to_string();
-    let (client, established) = super::connect(options)?;
+    let (client, established) = super::connect(options, None)?;
     let began = Instant::now();
     let target = established.address.to_string();
     let topic = super::own_topic("ping", &client.session().config().client_id)?;
@@ -76,25 +76,9 @@ pub fn run(config: Config) -> Result<Exit> {
         statistics: Statistics::default(),
         lines: Lines::new(),
     };
-    if !super::print(&describe(&url, &established))? {
-        return Ok(Exit::Done);
-    }
-    match pinger.prepare() {
-        Ok(true) => {}
-        Ok(false) => {
-            let _ = pinger.client.close();
-            return Ok(Exit::Denied);
-        }
-        Err(error) => {
-            let error = super::while_doing(error.into(), || format!("pinging {url}"));
-            super::close_after(pinger.client, &error);
-            return Err(error);
-        }
-    }
-    let exit = pinger.measure(&url, began)?;
+    let result = pinger.measure(&url, &describe(&url, &established), began);
     // No message can be lost any more.
-    let _ = pinger.client.close();
-    Ok(exit)
+    super::close_receiver(&mut pinger.client, result)
 }
 
 /// The line of phases.
@@ -160,8 +144,17 @@ impl Pinger {
         }
     }
 
-    /// Sends all probes, and prints the summary.
-    fn measure(&mut self, url: &str, began: Instant) -> Result<Exit> {
+    /// Prints `description`, sends all probes, and prints the summary.
+    fn measure(&mut self, url: &str, description: &str, began: Instant) -> Result<Exit> {
+        if !super::print(description)? {
+            return Ok(Exit::Done);
+        }
+        let is_granted = self
+            .prepare()
+            .map_err(|error| super::while_doing(error.into(), || format!("pinging {url}")))?;
+        if !is_granted {
+            return Ok(Exit::Denied);
+        }
         let end = self.run();
         if matches!(end, Ok(PingEnd::Interrupted(_))) {
             screen::begin_line(false);
@@ -215,7 +208,8 @@ impl Pinger {
         self.send_probe();
         let until = began + self.plan.timeout;
         loop {
-            let event = self.client.next_reminded(Some(until), self.lines.deadline())?;
+            let alarm = self.lines.deadline().map_or(until, |lines| lines.min(until));
+            let event = self.client.next(Some(alarm))?;
             if self.is_answer(&event) {
                 return Ok(Probe::Answered(Instant::now()));
             }
@@ -245,7 +239,9 @@ impl Pinger {
                 | Event::Input(_)
                 | Event::Written(_)
                 | Event::OutputFailed(_)
-                | Event::Woken => {}
+                | Event::Woken
+                | Event::Connected(_)
+                | Event::Closed(_) => {}
             }
         }
     }
@@ -277,7 +273,7 @@ impl Pinger {
                 !late
             }
             (ProbeKind::Publish { .. }, Event::Mqtt(session::Event::Message(delivery))) => {
-                self.client.settle(delivery.number);
+                self.client.acknowledge_up_to(delivery.number);
                 delivery.publish.payload.get(..8) == Some(&self.sent.to_be_bytes())
             }
             _ => false,
@@ -309,6 +305,8 @@ impl Pinger {
                 | Event::Written(_)
                 | Event::OutputFailed(_)
                 | Event::Woken
+                | Event::Connected(_)
+                | Event::Closed(_)
                 | Event::WebSocketPong
                 | Event::Sendable
                 | Event::Reconnected => {}
@@ -351,7 +349,9 @@ impl Pinger {
                 | Event::Input(_)
                 | Event::Written(_)
                 | Event::OutputFailed(_)
-                | Event::Woken => {}
+                | Event::Woken
+                | Event::Connected(_)
+                | Event::Closed(_) => {}
             }
         }
     }

@@ -18,7 +18,7 @@ use anyhow::{Context, Result};
 use self::config::Config;
 use self::feed::Feed;
 use self::input::{Input, Opened};
-use self::tally::{GAPS, IN_DOUBT, Tally};
+use self::tally::{GAPS, Tally};
 use super::summary::SummaryPrinter;
 use crate::client::{Client, Event};
 use crate::exit::{Exit, worse};
@@ -52,7 +52,7 @@ pub fn run(config: Config) -> Result<Exit> {
         Opened::Input(input) => input,
     };
     let progress = Progress::new(shows_progress && input.is_stream(), input.length, began);
-    let (mut client, _) = super::connect(options)?;
+    let (mut client, _) = super::connect(options, None)?;
     let mut feed = Feed::new(input, messages);
     if let Some(source) = feed.input.source.take() {
         client.attach_input(source)?;
@@ -95,10 +95,12 @@ impl Publisher {
             }
             let event = match self.client.poll()? {
                 Some(event) => event,
-                None => self.wait()?,
+                None => match self.wait()? {
+                    Some(event) => event,
+                    None => continue,
+                },
             };
             if let Event::Interrupted(signal) = event {
-                self.tell_interrupted();
                 return Ok(Exit::Signal(signal.into()));
             }
             self.handle(event);
@@ -107,17 +109,18 @@ impl Publisher {
 
     /// Waits for an event. Where more can be published at once it only checks for events: signals
     /// and Pings are answered, and a message that is acknowledged early leaves the memory early.
-    fn wait(&mut self) -> Result<Event> {
+    fn wait(&mut self) -> Result<Option<Event>> {
         let goes_on = self.feed.can_go_on(&mut self.client);
         if self.progress.is_on() {
             let (messages, bytes) = (self.tally.published, self.tally.bytes);
             let position = Position { messages, bytes, read: self.feed.input.read };
             self.progress.update(position, Instant::now());
         }
-        let at_once = goes_on.then(Instant::now);
-        let reminder =
-            [at_once, self.feed.alarm(), self.progress.deadline()].into_iter().flatten().min();
-        Ok(self.client.next_reminded(None, reminder)?)
+        if goes_on {
+            return Ok(self.client.turn()?);
+        }
+        let alarm = [self.feed.alarm(), self.progress.deadline()].into_iter().flatten().min();
+        Ok(Some(self.client.next(alarm)?))
     }
 
     fn verdict(&self) -> Exit {
@@ -183,17 +186,13 @@ impl Publisher {
                     None
                 }));
             }
-            Event::Mqtt(session::Event::Acknowledged { token: record, code, reason }) => {
-                self.tally.acknowledged(record, code, reason.as_deref());
-            }
-            Event::Mqtt(session::Event::InDoubt { token: record }) => {
-                self.tally.refuse(record, IN_DOUBT);
-            }
+            Event::Mqtt(event) => self.tally.count(event),
             Event::Reconnected => self.has_gaps |= self.tally.at_most_once,
-            Event::Mqtt(_)
-            | Event::Written(_)
+            Event::Written(_)
             | Event::OutputFailed(_)
             | Event::Woken
+            | Event::Connected(_)
+            | Event::Closed(_)
             | Event::Interrupted(_)
             | Event::WebSocketPong
             | Event::Sendable
@@ -202,14 +201,19 @@ impl Publisher {
     }
 
     /// Closes the connection, and prints the summary.
-    fn end(self, result: Result<Exit>, summary: &SummaryPrinter) -> Result<Exit> {
+    fn end(mut self, result: Result<Exit>, summary: &SummaryPrinter) -> Result<Exit> {
+        let result = result.map_err(|error| self.with_counts(error));
+        let tally = &mut self.tally;
+        let result = super::close(&mut self.client, result, |event| tally.count(event));
+        let is_interrupted = matches!(result, Ok(Exit::Signal(_)));
+        if is_interrupted {
+            self.tell_interrupted();
+        }
         let unfinished = self.client.session().in_flight() as u64 + self.tally.refused;
         let messages = self.tally.published.saturating_sub(unfinished);
-        let is_stream = self.tally.is_numbered;
-        let result = result.map_err(|error| self.with_counts(error));
-        let Self { client, tally, .. } = self;
-        let result = super::close(client, result).context(tally.context);
-        let interrupted = is_stream && matches!(result, Ok(Exit::Signal(_)));
+        let interrupted = self.tally.is_numbered && is_interrupted;
+        let Self { tally, .. } = self;
+        let result = result.context(tally.context);
         let times = tally.acknowledgements.as_ref().map(|done| ("acknowledgement", done.times()));
         summary.print(interrupted, |took| RunSummary {
             verb: "published",
@@ -224,6 +228,7 @@ impl Publisher {
 
     /// Adds to an error the counts with which a script can go on from there.
     fn with_counts(&self, error: anyhow::Error) -> anyhow::Error {
+        let error = self.tally.named(error, self.feed.template());
         let Tally { published, refused, at_most_once, .. } = self.tally;
         let no_acknowledgements = published == 0 && self.feed.template().qos == QoS::AtMostOnce;
         if !self.tally.is_numbered || at_most_once || no_acknowledgements {

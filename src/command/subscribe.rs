@@ -20,7 +20,7 @@ use self::config::{Config, Destination, EndConditions, SubscribeRequest};
 use self::receive::{Arrival, MessageReceiver, ReceiverOptions};
 use self::sink::Sink;
 use super::summary::SummaryPrinter;
-use crate::client::{Client, Event};
+use crate::client::{self, Client, Event};
 use crate::exit::Exit;
 use crate::mqtt::packet::Subscription;
 use crate::mqtt::qos::QoS;
@@ -39,7 +39,8 @@ pub fn run(config: Config) -> Result<Exit> {
     warn_of_closed_stdout(&config);
     let is_watched = config.prints();
     let Config { client: options, output, verbosity, end, .. } = config;
-    let (client, _) = super::connect(options)?;
+    let limit = super::limit(began, end.timeout);
+    let (client, _) = super::connect(options, limit)?;
     let reader = watch_reader(is_watched, &client)?;
     let sink = Sink::start(&client, &output, target, verbosity)?;
     let (removes, latency) = (config.remove_retained, config.latency);
@@ -50,7 +51,7 @@ pub fn run(config: Config) -> Result<Exit> {
         reader,
         progress: progress(&output.destination, verbosity, began),
         subscriptions: config.subscriptions,
-        deadline: end.timeout.map(|timeout| began + timeout),
+        deadline: limit.map(|(until, _)| until),
         end,
         output,
         signalled: false,
@@ -82,9 +83,9 @@ fn progress(destination: &Destination, verbosity: Verbosity, began: Instant) -> 
 
 /// Watches the reader of stdout, if messages go there.
 fn watch_reader(matters: bool, client: &Client) -> Result<StdoutReader> {
-    let postbox = client.postbox();
+    let remote = client.remote();
     let reader = if matters {
-        StdoutReader::watch(move || postbox.wake())
+        StdoutReader::watch(move || remote.wake())
     } else {
         Ok(StdoutReader::default())
     };
@@ -151,9 +152,9 @@ impl Subscriber {
         let drawing = self.draw();
         self.receiver.sink.flush();
         self.settle_commands();
-        self.client.hold(self.receiver.sink.is_full());
-        let alarm = self.deadline.into_iter().chain(self.idle_deadline()).min();
-        Ok(self.client.next_reminded(alarm, drawing)?)
+        self.client.pause_reading(self.receiver.sink.is_full());
+        let alarm = [self.deadline, self.idle_deadline(), drawing].into_iter().flatten().min();
+        Ok(self.client.next(alarm)?)
     }
 
     /// Draws the progress and the frame of `--watch`; when to draw again.
@@ -169,8 +170,11 @@ impl Subscriber {
         frame.into_iter().chain(self.progress.deadline()).min()
     }
 
+    /// The time of `--idle` begins when the broker has answered, on each connection.
     fn idle_deadline(&self) -> Option<Instant> {
-        Some(self.receiver.latest()? + self.end.idle?)
+        let session = self.client.session();
+        let counts = session.is_online() && !session.has_pending_subscribe();
+        Some(self.receiver.latest().filter(|_| counts)? + self.end.idle?)
     }
 
     fn handle(&mut self, event: Event) -> Result<Option<Exit>> {
@@ -194,10 +198,16 @@ impl Subscriber {
                 screen::begin_line(is_stdout && self.output.layout.end.is_none());
                 Ok(Some(self.interrupted(signal)))
             }
-            Event::Alarm => Ok(self.time_is_up()),
-            Event::Input(_) | Event::WebSocketPong | Event::Sendable | Event::Reconnected => {
+            Event::Alarm => self.time_is_up(),
+            Event::Reconnected => {
+                self.receiver.restart_idle();
                 Ok(None)
             }
+            Event::Connected(_)
+            | Event::Closed(_)
+            | Event::Input(_)
+            | Event::WebSocketPong
+            | Event::Sendable => Ok(None),
         }
     }
 
@@ -209,7 +219,7 @@ impl Subscriber {
             session::Event::MessageBegins { delivery, length } => {
                 let end = self.receiver.receive(Arrival::Head(delivery, length));
                 if !self.receiver.is_amidst() {
-                    self.client.ignore();
+                    self.client.ignore_rest();
                 }
                 Ok(end)
             }
@@ -217,6 +227,7 @@ impl Subscriber {
             session::Event::MessageEnds => Ok(self.receiver.receive(Arrival::End)),
             session::Event::MessageCut => self.receiver.cut(),
             session::Event::Subscribed(suback) => {
+                self.receiver.restart_idle();
                 Ok(self.subscribed(&suback).or_else(|| self.answered()))
             }
             session::Event::NotSubscribed { filter, why } => Ok(self.not_subscribed(&filter, why)),
@@ -273,16 +284,42 @@ impl Subscriber {
         self.denied = true;
     }
 
-    /// Of `-W`, or of `--idle`; if not, it is time to draw.
-    fn time_is_up(&self) -> Option<Exit> {
+    /// The time of `-W` or of `--idle` is up; if not, it is time to draw.
+    fn time_is_up(&self) -> Result<Option<Exit>> {
         let now = Instant::now();
-        if self.deadline.is_none_or(|deadline| now < deadline) {
-            let exit = if self.receiver.is_amidst() { Exit::TimedOut } else { Exit::Done };
-            return self.idle_deadline().filter(|idle| *idle <= now).map(|_| exit);
+        let is_due = |time: Option<Instant>| time.is_some_and(|time| time <= now);
+        if is_due(self.deadline) {
+            return self.timed_out().map(Some);
         }
-        let waited = self.end.timeout.unwrap_or_default().as_secs_f64();
-        self.tell_unfinished(&format!("timed out after {waited} s"));
-        Some(Exit::TimedOut)
+        let is_idle = is_due(self.idle_deadline());
+        Ok(is_idle.then(|| self.idle_is_over()))
+    }
+
+    /// The time of `-W` is up.
+    fn timed_out(&self) -> Result<Exit> {
+        let after = self.end.timeout.unwrap_or_default();
+        let session = self.client.session();
+        if let Some(pending) = session.pending_subscribe().filter(|_| self.unanswered > 0) {
+            let what = pending.to_string();
+            return Err(client::Error::Unanswered { what, after }.into());
+        }
+        self.tell_unfinished(&format!("timed out after {} s", after.as_secs_f64()));
+        Ok(Exit::TimedOut)
+    }
+
+    /// The time of `--idle` is up: a message that has begun to arrive is not passed over.
+    fn idle_is_over(&self) -> Exit {
+        let arrived = self.client.session().partial_packet();
+        if self.receiver.is_amidst() {
+            Exit::TimedOut
+        } else if arrived > 0 {
+            report::line(&format!(
+                "subscribed: ended in the middle of a message of which {arrived} bytes had arrived"
+            ));
+            Exit::TimedOut
+        } else {
+            Exit::Done
+        }
     }
 
     /// An endless subscription ends no other way.
@@ -316,7 +353,7 @@ impl Subscriber {
         if let Sink::Commands(exec) = &mut self.receiver.sink
             && let Some(number) = exec.commands.done_up_to()
         {
-            self.client.settle(number);
+            self.client.acknowledge_up_to(number);
             self.remove_retained(number);
         }
     }

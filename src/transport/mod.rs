@@ -152,11 +152,6 @@ impl Transport {
         self.stream.wire_mut().take_spent()
     }
 
-    /// All chunks there are, read or not, to be filled again: what they hold no longer matters.
-    pub fn abandon(&mut self) -> impl Iterator<Item = Chunk> + '_ {
-        self.stream.wire_mut().abandon()
-    }
-
     /// What became known so far.
     pub fn info(&self) -> &HandshakeInfo {
         &self.info

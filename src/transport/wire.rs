@@ -177,11 +177,6 @@ impl Wire {
         self.spent.pop()
     }
 
-    /// Everything that was delivered and will not be read, so that it can be filled again.
-    pub fn abandon(&mut self) -> impl Iterator<Item = Chunk> + '_ {
-        self.inbox.drain(..).chain(self.spent.drain(..))
-    }
-
     /// The first write that failed; a time-out has kind `TimedOut`.
     pub fn write_error(&self) -> Option<&io::Error> {
         self.write_error.as_ref()

@@ -117,10 +117,13 @@ impl ClientFrames {
 
     /// Puts Close 1000 after what waits, so that both leave in one write, if the one cannot be lost
     /// with the other by that; where it can, [`put_close`](Self::put_close) does it later. Nothing
-    /// may be said or read after it.
+    /// may be said after it.
     pub fn put_close_if_little_waits(&mut self) {
-        self.is_closed =
-            self.is_closed || (self.reader.control().is_open() && self.outbound.put_close());
+        if !self.is_closed && self.reader.control().is_open() && self.outbound.put_close() {
+            self.is_closed = true;
+            // tungstenite must know, or it answers the server's Close with another.
+            self.reader.control().close(NORMAL, &mut Vec::new());
+        }
     }
 
     /// Puts Close 1000 after what waits, once.

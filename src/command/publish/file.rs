@@ -31,7 +31,7 @@ pub fn run(
     progress: Progress,
     summary: &SummaryPrinter,
 ) -> Result<Exit> {
-    let (mut client, _) = crate::command::connect(options)?;
+    let (mut client, _) = crate::command::connect(options, None)?;
     client.attach_input(Box::new(file.blocks.source()))?;
     let context = feed.context();
     let mut publisher = FilePublisher {
@@ -49,8 +49,10 @@ pub fn run(
     };
     let result = publisher.run();
     publisher.progress.finish();
-    let FilePublisher { client, file, tally, acknowledged, .. } = publisher;
-    let result = crate::command::close(client, result).context(context);
+    let FilePublisher { mut client, file, feed, mut tally, acknowledged, .. } = publisher;
+    let result = result.map_err(|error| tally.named(error, feed.template()));
+    let result = crate::command::close(&mut client, result, |event| tally.count(event));
+    let result = result.context(context);
     // A run that ended early ended before its latest message was finished.
     let is_finished = matches!(result, Ok(Exit::Done | Exit::Denied | Exit::Lost));
     let messages = tally.published.saturating_sub(tally.refused + u64::from(!is_finished));
@@ -122,7 +124,10 @@ impl FilePublisher {
             }
             let event = match self.client.poll()? {
                 Some(event) => event,
-                None => self.wait()?,
+                None => match self.wait()? {
+                    Some(event) => event,
+                    None => continue,
+                },
             };
             if let Event::Interrupted(signal) = event {
                 self.progress.finish();
@@ -153,16 +158,17 @@ impl FilePublisher {
         }
     }
 
-    fn wait(&mut self) -> Result<Event> {
+    fn wait(&mut self) -> Result<Option<Event>> {
         if self.progress.is_on() {
             let before = self.tally.published.saturating_sub(1) * self.file.length as u64;
             let position = Position { messages: 0, bytes: 0, read: before + self.given as u64 };
             self.progress.update(position, Instant::now());
         }
-        let at_once = self.goes_on.then(Instant::now);
-        let reminder =
-            [at_once, self.feed.alarm(), self.progress.deadline()].into_iter().flatten().min();
-        Ok(self.client.next_reminded(None, reminder)?)
+        if self.goes_on {
+            return Ok(self.client.turn()?);
+        }
+        let alarm = [self.feed.alarm(), self.progress.deadline()].into_iter().flatten().min();
+        Ok(Some(self.client.next(alarm)?))
     }
 
     /// Sends the header as soon as it may be sent; whether the broker takes the message at all.
@@ -263,6 +269,8 @@ impl FilePublisher {
             | Event::Written(_)
             | Event::OutputFailed(_)
             | Event::Woken
+            | Event::Connected(_)
+            | Event::Closed(_)
             | Event::Interrupted(_)
             | Event::WebSocketPong
             | Event::Sendable

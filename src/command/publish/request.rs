@@ -38,7 +38,8 @@ pub fn run(
         Some(topic) => topic.clone(),
         None => crate::command::own_topic("response", &options.session.client_id)?,
     };
-    let (mut client, established) = crate::command::connect(options)?;
+    let limit = crate::command::limit(Instant::now(), request.timeout);
+    let (mut client, established) = crate::command::connect(options, limit)?;
     let has_properties = established.version.has_properties();
     let is_many = feed.input.delimiter.is_some();
     let is_correlated = has_properties && (request.response_topic.is_none() || is_many);
@@ -186,12 +187,13 @@ impl Requester {
     /// Waits for an event; the answers that came are written meanwhile.
     fn wait(&mut self) -> Result<Event> {
         self.output.flush();
-        self.client.hold(self.output.is_full());
+        self.client.pause_reading(self.output.is_full());
         let deadline = self.request.timeout.and_then(|patience| match self.response {
             ResponseTopic::Asked(since) => since.checked_add(patience),
             ResponseTopic::Granted => self.pending.deadline(patience),
         });
-        Ok(self.client.next_reminded(deadline, self.feed.alarm())?)
+        let alarm = [deadline, self.feed.alarm()].into_iter().flatten().min();
+        Ok(self.client.next(alarm)?)
     }
 
     fn handle(&mut self, event: Event) -> Result<Option<Exit>> {
@@ -217,7 +219,11 @@ impl Requester {
             }
             Event::Alarm => return Ok(self.time_is_up()),
             Event::Reconnected => self.tell_lost(),
-            Event::WebSocketPong | Event::Woken | Event::Sendable => {}
+            Event::WebSocketPong
+            | Event::Woken
+            | Event::Connected(_)
+            | Event::Closed(_)
+            | Event::Sendable => {}
         }
         Ok(None)
     }
@@ -334,15 +340,11 @@ impl Requester {
     /// Waits until every answer is written, so that it is acknowledged, too.
     fn finish_output(&mut self, mut result: Result<Exit>) -> Result<Exit> {
         self.output.flush();
-        self.client.hold(true);
+        self.client.pause_reading(true);
         let hurry = matches!(result, Ok(Exit::Signal(_)));
         let deadline = hurry.then(|| Instant::now() + LAST_WRITE);
         while !self.output.is_done() {
-            let event = match &result {
-                Ok(_) => self.client.next(deadline),
-                Err(_) => Ok(self.client.await_output(deadline).unwrap_or(Event::Alarm)),
-            };
-            match event {
+            match self.client.next(deadline) {
                 Ok(Event::Written(number)) => self.output.written(number),
                 Ok(Event::OutputFailed(error)) => {
                     self.output.abandon();
@@ -356,6 +358,8 @@ impl Requester {
                     Event::Mqtt(_)
                     | Event::Input(_)
                     | Event::Woken
+                    | Event::Connected(_)
+                    | Event::Closed(_)
                     | Event::WebSocketPong
                     | Event::Sendable
                     | Event::Reconnected,
@@ -367,17 +371,11 @@ impl Requester {
     }
 
     /// Closes the connection, and prints the summary.
-    fn end(self, result: Result<Exit>, summary: &SummaryPrinter) -> Result<Exit> {
+    fn end(mut self, result: Result<Exit>, summary: &SummaryPrinter) -> Result<Exit> {
         let context = self.context();
-        let exit = match result {
-            Ok(exit) => exit,
-            Err(error) => {
-                crate::command::close_after(self.client, &error);
-                return Err(crate::command::while_doing(error, || context));
-            }
-        };
         // Every answer is there; no message can be lost any more.
-        let _ = self.client.close();
+        let exit = crate::command::close_receiver(&mut self.client, result)
+            .map_err(|error| crate::command::while_doing(error, || context))?;
         summary.print(false, |took| RunSummary {
             verb: "answered",
             messages: self.answers.latency.count(),

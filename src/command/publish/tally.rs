@@ -2,10 +2,13 @@
 
 use std::time::Instant;
 
+use crate::client;
 use crate::command::latency::Acknowledgements;
 use crate::exit::{Exit, worse};
+use crate::mqtt::packet::Publish;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
+use crate::mqtt::session;
 use crate::report;
 
 /// What a lost connection may mean for messages of QoS 0.
@@ -70,6 +73,44 @@ impl Tally {
         } else if let Some(acknowledgements) = &mut self.acknowledgements {
             acknowledgements.acknowledged(record);
         }
+    }
+
+    /// Counts what the session says of messages.
+    pub fn count(&mut self, event: session::Event) {
+        match event {
+            session::Event::Acknowledged { token: record, code, reason } => {
+                self.acknowledged(record, code, reason.as_deref());
+            }
+            session::Event::InDoubt { token: record } => self.refuse(record, IN_DOUBT),
+            // Successes without a number, and events that are not about messages of ours.
+            session::Event::SomeAcknowledged
+            | session::Event::Connected(_)
+            | session::Event::Refused(_)
+            | session::Event::Message(_)
+            | session::Event::MessageBegins { .. }
+            | session::Event::Piece(_)
+            | session::Event::MessageEnds
+            | session::Event::MessageCut
+            | session::Event::Subscribed(_)
+            | session::Event::NotSubscribed { .. }
+            | session::Event::Unsubscribed(_)
+            | session::Event::Pong
+            | session::Event::Disconnected(_) => {}
+        }
+    }
+
+    /// An error that is about one message names it: by its number, if there are others, and by
+    /// topic and QoS, which `template` has if the session has them no more.
+    pub fn named(&self, mut error: anyhow::Error, template: &Publish) -> anyhow::Error {
+        if let Some(client::Error::Repeated { packet, number }) = error.downcast_mut() {
+            *number = self.is_numbered.then_some(packet.record);
+            if packet.message.is_none() {
+                let topic = template.topic.as_ref();
+                // A message without a PUBLISH to send again has QoS 2.
+                packet.message = topic.map(|topic| (topic.to_string(), QoS::ExactlyOnce));
+            }
+        }
+        error
     }
 
     /// A message is refused, or in doubt.

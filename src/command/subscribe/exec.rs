@@ -50,8 +50,8 @@ impl Exec {
             capture: config.reply,
             keep_going: config.keep_going,
         };
-        let postbox = client.postbox();
-        let commands = Commands::start(&settings, layout, move || postbox.wake())
+        let remote = client.remote();
+        let commands = Commands::start(&settings, layout, move || remote.wake())
             .context("starting the commands")?;
         Ok(Self {
             commands,

@@ -24,7 +24,7 @@ impl Subscriber {
         }
         self.progress.finish();
         self.receiver.sink.finish();
-        self.client.hold(true);
+        self.client.pause_reading(true);
         // A user who interrupts us does not want to wait for a reader that has stopped.
         let hurry = match result {
             Ok(Exit::Signal(_) | Exit::TimedOut) => true,
@@ -35,11 +35,7 @@ impl Subscriber {
         while !self.receiver.sink.is_done() {
             // The connection stays alive meanwhile, or messages that are written late could not be
             // acknowledged.
-            let event = match &result {
-                Ok(_) => self.client.next(deadline),
-                Err(_) => Ok(self.client.await_output(deadline).unwrap_or(Event::Alarm)),
-            };
-            match event {
+            match self.client.next(deadline) {
                 Ok(Event::Written(number)) => {
                     self.receiver.sink.written(number);
                     if let Some(removals) = &mut self.receiver.removals {
@@ -58,6 +54,8 @@ impl Subscriber {
                     Event::Mqtt(_)
                     | Event::Input(_)
                     | Event::Woken
+                    | Event::Connected(_)
+                    | Event::Closed(_)
                     | Event::WebSocketPong
                     | Event::Sendable
                     | Event::Reconnected,
@@ -85,11 +83,8 @@ impl Subscriber {
         if matches!(result, Ok(Exit::TimedOut)) {
             self.client.hurry();
         }
-        match &result {
-            // No message can be lost any more.
-            Ok(_) => drop(self.client.close()),
-            Err(error) => crate::command::close_after(self.client, error),
-        }
+        // No message can be lost any more.
+        let result = crate::command::close_receiver(&mut self.client, result);
         let latency = self.receiver.latency.as_ref();
         summary.print(self.signalled, |took| RunSummary {
             verb: "received",
@@ -112,7 +107,7 @@ impl Subscriber {
         if self.receiver.removals.is_none() || matches!(exit, Exit::Signal(_)) {
             return Ok(());
         }
-        self.client.hold(false);
+        self.client.pause_reading(false);
         let deadline = Instant::now() + self.client.options().connect_timeout;
         loop {
             let Some(removals) = &mut self.receiver.removals else { return Ok(()) };
@@ -133,6 +128,8 @@ impl Subscriber {
                 | Event::Written(_)
                 | Event::OutputFailed(_)
                 | Event::Woken
+                | Event::Connected(_)
+                | Event::Closed(_)
                 | Event::WebSocketPong
                 | Event::Sendable
                 | Event::Reconnected => {}
@@ -166,17 +163,13 @@ impl Subscriber {
             let alarm =
                 if let Sink::Commands(exec) = &self.receiver.sink { exec.kill_at } else { None };
             // Only acknowledgements of replies are of interest any more.
-            self.client.hold(!self.replies() || self.receiver.sink.is_full());
-            let event = match &result {
-                Ok(_) => self.client.next(alarm).map_err(Into::into),
-                // Nothing can be acknowledged any more; those that run end all the same.
-                Err(_) => Ok(self.client.await_output(alarm).unwrap_or(Event::Alarm)),
-            };
-            result = match event {
+            self.client.pause_reading(!self.replies() || self.receiver.sink.is_full());
+            result = match self.client.next(alarm) {
                 Ok(event) => self.finish_command(&event, result),
+                // Nothing can be acknowledged any more; those that run end all the same.
                 Err(error) => {
                     self.stop_commands();
-                    result.and(Err(error))
+                    result.and(Err(error.into()))
                 }
             };
         }
@@ -205,6 +198,8 @@ impl Subscriber {
             | Event::Written(_)
             | Event::OutputFailed(_)
             | Event::Woken
+            | Event::Connected(_)
+            | Event::Closed(_)
             | Event::WebSocketPong
             | Event::Sendable
             | Event::Reconnected => {}
@@ -237,7 +232,7 @@ impl Subscriber {
         if !is_wanted {
             return result;
         }
-        self.client.hold(false);
+        self.client.pause_reading(false);
         let deadline = Instant::now() + self.client.options().connect_timeout;
         while !self.client.is_settled() {
             match self.client.next(Some(deadline)).context("replying")? {
@@ -252,6 +247,8 @@ impl Subscriber {
                 | Event::Written(_)
                 | Event::OutputFailed(_)
                 | Event::Woken
+                | Event::Connected(_)
+                | Event::Closed(_)
                 | Event::WebSocketPong
                 | Event::Sendable
                 | Event::Reconnected => {}

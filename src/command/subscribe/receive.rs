@@ -182,7 +182,8 @@ impl MessageReceiver {
         (Some(self.written.messages) == self.count).then_some(Exit::Done)
     }
 
-    fn restart_idle(&mut self) {
+    /// The time of `--idle` begins now.
+    pub fn restart_idle(&mut self) {
         if self.latest.is_some() {
             self.latest = Some(Instant::now());
         }
@@ -264,7 +265,7 @@ impl Partial {
     /// The connection was lost, and the rest does not come.
     fn lost(&self) -> client::Error {
         let (topic, written, length) = (self.topic().to_owned(), self.written, self.length);
-        client::Error::MessageTorn { topic, written, length }
+        client::Error::MessageCut { topic, written, length }
     }
 
     /// Reports that `sub` ended in the middle of this message; perhaps (unless `is_sure`) before the

@@ -190,7 +190,6 @@ impl Decoder {
     }
 
     /// How many bytes were fed and belong to no packet that was returned.
-    #[cfg(test)]
     pub fn buffered(&self) -> usize {
         self.started.len() + self.current.len() + self.waiting.iter().map(Bytes::len).sum::<usize>()
     }

@@ -136,6 +136,13 @@ impl Session {
         self.exchanges.publishing()
     }
 
+    /// Topic and QoS of the oldest message that has not come to its end, unless the server has it
+    /// already.
+    pub fn unfinished_message(&self) -> Option<(String, QoS)> {
+        let head = self.exchanges.first_message()?;
+        Some((head.topic.as_ref().map_or("", |topic| topic.as_str()).to_owned(), head.qos))
+    }
+
     /// The caller's token for the oldest QoS 1 or 2 message that is not finished.
     pub fn first_unfinished(&self) -> Option<u64> {
         self.exchanges.first_unfinished()
@@ -184,6 +191,11 @@ impl Session {
             }
         });
         asked
+    }
+
+    /// Whether anything was subscribed to, or is being.
+    pub fn is_subscriber(&self) -> bool {
+        !self.subscriptions.is_empty()
     }
 
     /// Whether a SUBSCRIBE or an UNSUBSCRIBE of this connection awaits its answer.

@@ -1,10 +1,9 @@
-//! The reading end of a connection: what arrives, in chunks of which there are only so many. It
-//! must never know what the bytes mean.
+//! The reading end of a connection: bytes in chunks, of which there are only so many.
 
 use std::io::Cursor;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use super::mailbox::SocketMail;
+use super::SocketEvent;
 use crate::transport::dial::Dialled;
 use crate::transport::wire::{Chunk, Shared};
 
@@ -20,41 +19,41 @@ const FIRST_CHUNK: usize = 4 * 1024;
 
 /// The socket as far as it is read.
 #[derive(Debug)]
-pub struct Line {
+pub struct SocketReader {
     /// What the dialling has read too far.
-    early: Cursor<Vec<u8>>,
-    /// Who writes holds it, too.
+    read_ahead: Cursor<Vec<u8>>,
+    /// The transport writes to the same socket.
     socket: Shared,
     spare: Vec<Chunk>,
     made: usize,
     /// More comes at once than a small chunk holds.
-    roomy: bool,
-    ended: bool,
+    is_large: bool,
+    is_ended: bool,
 }
 
-impl Line {
+impl SocketReader {
     /// The reading end of what was dialled.
     pub fn new(dialled: &mut Dialled) -> Self {
-        let early = Cursor::new(std::mem::take(&mut dialled.early));
+        let read_ahead = Cursor::new(std::mem::take(&mut dialled.early));
         let socket = dialled.socket.clone();
         Self {
-            early,
+            read_ahead,
             socket,
             spare: Vec::with_capacity(CHUNKS),
             made: 0,
-            roomy: false,
-            ended: false,
+            is_large: false,
+            is_ended: false,
         }
     }
 
     /// Whether there is a chunk to read into, and something may come.
     pub fn has_room(&self) -> bool {
-        !self.ended && (!self.spare.is_empty() || self.made < CHUNKS)
+        !self.is_ended && (!self.spare.is_empty() || self.made < CHUNKS)
     }
 
     /// Whether there is something to read without waiting for the socket.
     pub fn is_ready(&self) -> bool {
-        self.early.position() < self.early.get_ref().len() as u64
+        self.read_ahead.position() < self.read_ahead.get_ref().len() as u64
     }
 
     /// The socket to wait for.
@@ -64,7 +63,7 @@ impl Line {
 
     /// A chunk that was understood.
     pub fn recycle(&mut self, chunk: Chunk) {
-        if self.roomy && chunk.capacity() < CHUNK {
+        if self.is_large && chunk.capacity() < CHUNK {
             self.made = self.made.saturating_sub(1);
         } else if self.spare.len() < CHUNKS {
             self.spare.push(chunk);
@@ -72,23 +71,23 @@ impl Line {
     }
 
     /// One read; call when there is something to read, and room.
-    pub fn read(&mut self) -> SocketMail {
+    pub fn read(&mut self) -> SocketEvent {
         let mut chunk = self.spare.pop().unwrap_or_else(|| {
             // Most connections never need more than one or two.
             self.made += 1;
-            Chunk::with_capacity(if self.roomy { CHUNK } else { FIRST_CHUNK })
+            Chunk::with_capacity(if self.is_large { CHUNK } else { FIRST_CHUNK })
         });
         let result = if self.is_ready() {
-            chunk.fill_from(&mut self.early)
+            chunk.fill_from(&mut self.read_ahead)
         } else {
             chunk.fill_from(&mut self.socket)
         };
-        self.roomy |= chunk.unread().len() == chunk.capacity();
-        self.ended = !matches!(result, Ok(1..));
+        self.is_large |= chunk.unread().len() == chunk.capacity();
+        self.is_ended = !matches!(result, Ok(1..));
         match result {
-            Ok(0) => SocketMail::End(None),
-            Ok(_) => SocketMail::Bytes(chunk),
-            Err(error) => SocketMail::End(Some(error)),
+            Ok(0) => SocketEvent::End(None),
+            Ok(_) => SocketEvent::Bytes(chunk),
+            Err(error) => SocketEvent::End(Some(error)),
         }
     }
 }
