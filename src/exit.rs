@@ -1,6 +1,7 @@
 //! Exit codes, and the only table from an error to its code.
 
 use std::fmt;
+use std::io;
 use std::process::ExitCode;
 
 use crate::client;
@@ -33,6 +34,10 @@ pub enum Exit {
     TimedOut,
     /// Ended by this signal before what was asked was done.
     Signal(Signal),
+    /// The command of `serve` was found and could not be run.
+    CommandNotRun,
+    /// The command of `serve` was not found.
+    CommandNotFound,
     /// The exit code of the command that `serve` ran.
     Command(u8),
 }
@@ -73,6 +78,9 @@ impl From<Exit> for u8 {
             Exit::Lost => 8,
             Exit::Protocol => 9,
             Exit::TimedOut => 27,
+            // As shells and env(1) do.
+            Exit::CommandNotRun => 126,
+            Exit::CommandNotFound => 127,
             Exit::Signal(Signal::Hangup) => 129,
             Exit::Signal(Signal::Interrupt) => 130,
             Exit::Signal(Signal::Terminate) => 143,
@@ -106,6 +114,18 @@ impl fmt::Display for Usage {
 
 impl std::error::Error for Usage {}
 
+/// The command of `serve` could not be started.
+#[derive(Debug)]
+pub struct CommandNotStarted(pub io::Error);
+
+impl fmt::Display for CommandNotStarted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for CommandNotStarted {}
+
 impl Exit {
     /// The code for an error.
     pub fn of(error: &anyhow::Error) -> Self {
@@ -115,6 +135,12 @@ impl Exit {
             }
             if cause.is::<Usage>() {
                 return Self::Usage;
+            }
+            if let Some(CommandNotStarted(error)) = cause.downcast_ref() {
+                return match error.kind() {
+                    io::ErrorKind::NotFound => Self::CommandNotFound,
+                    _ => Self::CommandNotRun,
+                };
             }
         }
         Self::Local
@@ -136,6 +162,8 @@ impl Exit {
             | Self::Upgrade
             | Self::Refused
             | Self::Protocol
+            | Self::CommandNotRun
+            | Self::CommandNotFound
             | Self::Command(_) => 6,
         }
     }
@@ -221,6 +249,9 @@ mod tests {
         assert_eq!(u8::from(Exit::of(&error)), 27);
         assert_eq!(u8::from(Exit::of(&anyhow::anyhow!("a file"))), 1);
         assert_eq!(u8::from(Exit::of(&Usage::new("x").into())), 2);
+        let not_started = |kind: io::ErrorKind| CommandNotStarted(kind.into()).into();
+        assert_eq!(u8::from(Exit::of(&not_started(io::ErrorKind::PermissionDenied))), 126);
+        assert_eq!(u8::from(Exit::of(&not_started(io::ErrorKind::NotFound))), 127);
         for (number, code) in [(1, 129), (2, 130), (15, 143)] {
             assert_eq!(u8::from(Exit::Signal(number.into())), code);
         }

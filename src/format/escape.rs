@@ -3,6 +3,27 @@
 
 use bytes::{BufMut, BytesMut};
 
+/// What is done with the characters that could drive a terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ControlCharacters {
+    /// They are written as escapes.
+    Escaped,
+    /// Every byte is written as it came.
+    Unchanged,
+}
+
+impl ControlCharacters {
+    /// Escaped where the text goes to a terminal.
+    pub fn on_terminal(is_terminal: bool) -> Self {
+        if is_terminal { Self::Escaped } else { Self::Unchanged }
+    }
+
+    /// Whether they are escaped.
+    pub fn are_escaped(self) -> bool {
+        self == Self::Escaped
+    }
+}
+
 /// Appends `text` with everything escaped that is not plainly printable; line feeds and tabs stay.
 pub fn escape(text: &[u8], out: &mut BytesMut) {
     escape_unless(is_harmless, text, out);

@@ -53,7 +53,6 @@ impl std::error::Error for Misuse {}
 fn sentence(error: &clap::Error) -> String {
     let context = |kind| error.get(kind).map(text).unwrap_or_default();
     let argument = context(ContextKind::InvalidArg);
-    let value = context(ContextKind::InvalidValue);
     match error.kind() {
         ErrorKind::UnknownArgument => {
             let similar = similar(error, ContextKind::SuggestedArg, "argument");
@@ -74,9 +73,17 @@ fn sentence(error: &clap::Error) -> String {
             let others = context(ContextKind::PriorArg);
             format!("{argument} cannot be used with {others}")
         }
+        _ => value_sentence(error, &argument),
+    }
+}
+
+/// What clap found wrong with the value of an argument, in one sentence.
+fn value_sentence(error: &clap::Error, argument: &str) -> String {
+    let value = error.get(ContextKind::InvalidValue).map(text).unwrap_or_default();
+    match error.kind() {
         ErrorKind::InvalidValue if value.is_empty() => format!("{argument} needs a value"),
         ErrorKind::InvalidValue => {
-            let expected = context(ContextKind::ValidValue);
+            let expected = error.get(ContextKind::ValidValue).map(text).unwrap_or_default();
             format!("invalid value '{value}' for '{argument}': expected {expected}")
         }
         ErrorKind::ValueValidation => {

@@ -30,10 +30,28 @@ pub struct Settings {
     pub command: String,
     /// How many at once.
     pub jobs: usize,
-    /// Keep what they write to stdout; otherwise it goes to ours.
-    pub capture: bool,
-    /// Start others after one that failed.
-    pub keep_going: bool,
+    /// What becomes of their stdout.
+    pub stdout: CommandStdout,
+    /// What happens when one fails.
+    pub on_failure: OnFailure,
+}
+
+/// What becomes of what a command writes to stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommandStdout {
+    /// It goes to our stdout.
+    Inherited,
+    /// It is read and handed to the caller.
+    Captured,
+}
+
+/// What happens when a command has failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFailure {
+    /// No other command is started.
+    Stop,
+    /// Others are started all the same.
+    KeepGoing,
 }
 
 /// A message whose command has ended.
@@ -194,9 +212,10 @@ fn work(
         let order = orders.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = order else { return };
         let number = job.number;
-        let outcome = running.run(&settings.command, job, settings.capture);
-        if matches!(outcome, CommandOutcome::Failed(_)) && !settings.keep_going {
-            // Before anything else is taken: the caller hears of it too late.
+        let outcome = running.run(&settings.command, job, settings.stdout);
+        let failed = matches!(outcome, CommandOutcome::Failed(_));
+        if failed && settings.on_failure == OnFailure::Stop {
+            // Before another is taken: the caller learns of the failure too late for that.
             running.stop();
         }
         if report.send((number, outcome)).is_err() {

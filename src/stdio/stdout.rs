@@ -3,7 +3,7 @@
 //!
 //! Messages are gathered in batches; a batch is written and flushed as a whole, and then its last
 //! message's number is reported, so that it can be acknowledged. At most [`BATCHES`] batches wait;
-//! the caller stops reading from the broker while [`Output::is_full`]. A message that comes in
+//! the caller stops reading from the broker while [`MessageWriter::is_full`]. A message that comes in
 //! parts is spread over batches, which have the number of the message before it until it has ended.
 
 use std::collections::VecDeque;
@@ -68,7 +68,7 @@ pub enum OutputTarget {
 
 /// The output of `sub` and of requests.
 #[derive(Debug)]
-pub struct Output {
+pub struct MessageWriter {
     layout: Layout,
     names: Option<Names>,
     pieces: Vec<Bytes>,
@@ -84,7 +84,7 @@ pub struct Output {
     thread: Sender<Batch>,
 }
 
-impl Output {
+impl MessageWriter {
     /// Begins to write to `target`; `report` is called by the thread that writes.
     pub fn start(
         layout: Layout,
@@ -92,21 +92,7 @@ impl Output {
         report: impl Fn(OutputProgress) + Send + 'static,
     ) -> io::Result<Self> {
         let (thread, batches) = mpsc::channel();
-        let spawner = thread::Builder::new().name("output".to_owned());
-        let names = match target {
-            OutputTarget::Stream(mut sink) => {
-                spawner.spawn(move || {
-                    write_batches(&batches, |batch| to_stream(batch, &mut *sink), &report);
-                })?;
-                None
-            }
-            OutputTarget::Folder(folder, names) => {
-                spawner.spawn(move || {
-                    write_batches(&batches, |batch| to_folder(batch, &folder), &report);
-                })?;
-                Some(names)
-            }
-        };
+        let names = start_thread(target, batches, report)?;
         Ok(Self {
             layout,
             names,
@@ -122,7 +108,7 @@ impl Output {
     }
 
     /// Adds a message by copying what is to be written of it; false if it is better kept, or needs
-    /// more than its topic and its payload: then [`Output::put`] takes it.
+    /// more than its topic and its payload: then [`MessageWriter::put`] takes it.
     #[inline]
     pub fn put_copy(&mut self, number: u64, topic: Option<&TopicName>, payload: &[u8]) -> bool {
         let is_short = payload.len() < OWN_PIECE || !self.layout.keeps_payloads();
@@ -276,6 +262,23 @@ pub fn print_line(line: &str) -> io::Result<bool> {
     match stdout.write_all(&text).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
         result => result.map(|()| true),
+    }
+}
+
+/// Starts the thread that writes; returns the names of the files if it writes into a folder.
+fn start_thread(
+    target: OutputTarget,
+    batches: Receiver<Batch>,
+    report: impl Fn(OutputProgress) + Send + 'static,
+) -> io::Result<Option<Names>> {
+    let thread = thread::Builder::new().name("output".to_owned());
+    match target {
+        OutputTarget::Stream(mut sink) => thread
+            .spawn(move || write_batches(&batches, |batch| to_stream(batch, &mut *sink), &report))
+            .map(|_| None),
+        OutputTarget::Folder(folder, names) => thread
+            .spawn(move || write_batches(&batches, |batch| to_folder(batch, &folder), &report))
+            .map(|_| Some(names)),
     }
 }
 

@@ -6,6 +6,8 @@ use std::io::{self, IsTerminal, Write};
 use console::Term;
 use unicode_width::UnicodeWidthChar;
 
+use crate::format::layout::TopicColour;
+
 /// A size in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Size {
@@ -57,9 +59,15 @@ pub fn stdout_is_file() -> bool {
     !stdout_is_terminal() && kind.is_ok_and(|kind| !kind.is_fifo() && !kind.is_socket())
 }
 
-/// Whether stdout, if it is a terminal, may be coloured (<https://no-color.org>).
-pub fn stdout_wants_colour() -> bool {
-    stdout_is_terminal() && can_redraw() && allows_colour(std::env::var_os("NO_COLOR").as_deref())
+/// The colour of topics on stdout: none if it is not a terminal, or if `$NO_COLOR` is set
+/// (<https://no-color.org>).
+pub fn stdout_colour() -> TopicColour {
+    let no_color = std::env::var_os("NO_COLOR");
+    if stdout_is_terminal() && can_redraw() && allows_colour(no_color.as_deref()) {
+        TopicColour::Cyan
+    } else {
+        TopicColour::Plain
+    }
 }
 
 fn allows_colour(no_color: Option<&OsStr>) -> bool {

@@ -10,6 +10,7 @@ use self::topics::{VisibleTopic, WatchedTopics};
 use super::screen::{self, Size};
 use crate::format::encoding::Encoding;
 use crate::format::escape;
+use crate::format::layout::TopicColour;
 use crate::mqtt::topic::TopicName;
 
 /// Hides the cursor, and stops lines from being wrapped, for the time of a frame: killed at any
@@ -37,7 +38,7 @@ const GAP: usize = 2;
 #[derive(Debug)]
 pub struct Watch {
     topics: WatchedTopics,
-    colour: bool,
+    colour: TopicColour,
     encoding: Option<Encoding>,
     /// What the terminal shows, from top to bottom; the cursor stands below.
     drawn: Vec<ScreenLine>,
@@ -56,7 +57,7 @@ struct ScreenLine {
 
 impl Watch {
     /// Nothing has come yet.
-    pub fn new(colour: bool, encoding: Option<Encoding>) -> Self {
+    pub fn new(colour: TopicColour, encoding: Option<Encoding>) -> Self {
         let size = Size { rows: 0, columns: 0 };
         Self {
             topics: WatchedTopics::default(),
@@ -181,7 +182,10 @@ impl Watch {
     }
 
     fn coloured(&self, colour: &str, text: &str) -> String {
-        if self.colour { format!("{colour}{text}{PLAIN}") } else { text.to_owned() }
+        match self.colour {
+            TopicColour::Cyan => format!("{colour}{text}{PLAIN}"),
+            TopicColour::Plain => text.to_owned(),
+        }
     }
 }
 

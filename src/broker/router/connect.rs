@@ -27,16 +27,10 @@ impl Router {
         if connect.properties.has(PropertyId::AuthenticationMethod) {
             return self.refuse(id, ReasonCode::BAD_AUTHENTICATION_METHOD, SERVER_UNAVAILABLE, now);
         }
-        // `[MQTT-3.1.3-8]` of 3.1.1. MQTT 3.1 knows no empty identifier at all.
         let anonymous = connect.client_id.is_empty();
-        let bound = !connect.clean_start || connect.version == Version::V3_1;
-        if anonymous && bound && connect.version != Version::V5 {
-            return self.refuse(
-                id,
-                ReasonCode::CLIENT_IDENTIFIER_NOT_VALID,
-                IDENTIFIER_REJECTED,
-                now,
-            );
+        if anonymous && !may_be_anonymous(&connect) {
+            let code = ReasonCode::CLIENT_IDENTIFIER_NOT_VALID;
+            return self.refuse(id, code, IDENTIFIER_REJECTED, now);
         }
         let client_id = if anonymous { self.assign_client_id() } else { connect.client_id.clone() };
         self.take_over(&client_id, now);
@@ -47,10 +41,8 @@ impl Router {
         self.join(id, key, connect, now);
         let properties = self.connack_properties(id, anonymous.then_some(client_id));
         let code = ReasonCode::SUCCESS;
-        self.send(
-            id,
-            Packet::ConnAck(Box::new(ConnAck { session_present: present, code, properties })),
-        );
+        let connack = ConnAck { session_present: present, code, properties };
+        self.send(id, Packet::ConnAck(Box::new(connack)));
         self.pump(key, now);
     }
 
@@ -234,5 +226,15 @@ impl Router {
         for filter in &session.filters {
             self.subscriptions.remove(key, filter);
         }
+    }
+}
+
+/// Whether a CONNECT may have an empty client id: in MQTT 3.1 it may not, and in 3.1.1 only with a
+/// clean session (3.1.1 `[MQTT-3.1.3-8]`).
+fn may_be_anonymous(connect: &Connect) -> bool {
+    match connect.version {
+        Version::V5 => true,
+        Version::V3_1_1 => connect.clean_start,
+        Version::V3_1 => false,
     }
 }

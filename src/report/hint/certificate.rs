@@ -14,6 +14,17 @@ pub(super) fn hint(fault: &CertificateFault) -> Option<&'static str> {
         CertificateFault::WrongName { .. } => {
             Some("connect to a name that the certificate has, or give it with --sni")
         }
+        CertificateFault::NotPinned(_) => {
+            Some("if the server has a new one that you trust, give that")
+        }
+        CertificateFault::BadSignature { .. } => Some("is the --cafile up to date?"),
+        fault => replacement_hint(fault),
+    }
+}
+
+/// The hint where the server needs another certificate.
+fn replacement_hint(fault: &CertificateFault) -> Option<&'static str> {
+    match fault {
         CertificateFault::NoNames { .. } => Some(
             "make it anew with a subjectAltName (the common name does not count), or use \
              --pin-sha256",
@@ -28,14 +39,10 @@ pub(super) fn hint(fault: &CertificateFault) -> Option<&'static str> {
              certificate)",
         ),
         CertificateFault::WeakKey { .. } => Some("make it anew with a key of 2048 to 8192 bits"),
-        CertificateFault::BadSignature { .. } => Some("is the --cafile up to date?"),
         CertificateFault::WeakSignature { .. } => {
             Some("make it anew with SHA-256 and an RSA or P-256 key, or trust it with --pin-sha256")
         }
         CertificateFault::WrongPurpose => Some("make it anew with extendedKeyUsage serverAuth"),
-        CertificateFault::NotPinned(_) => {
-            Some("if the server has a new one that you trust, give that")
-        }
         _ => None,
     }
 }

@@ -4,8 +4,8 @@ use std::ops::RangeInclusive;
 
 use crate::websocket::upgrade::{BadUpgrade, HttpResponse, NotHttp, UpgradeError};
 
-/// Where the status says all there is to know.
-const ALONE: [(RangeInclusive<u16>, &str); 19] = [
+/// The hints where the status alone decides.
+const BY_STATUS: [(RangeInclusive<u16>, &str); 19] = [
     (200..=299, "an ordinary web page answered: check path and port"),
     (400..=400, "the path, the --subprotocol or a proxy that drops the Upgrade header"),
     (401..=401, "the server wants credentials, or refuses these: --basic-auth, --bearer"),
@@ -63,6 +63,17 @@ fn fault_hint(fault: &BadUpgrade) -> &'static str {
     }
 }
 
+const BASIC: &str = "give its user name and password with --basic-auth, or check them";
+const BEARER: &str = "give a token with --bearer, or check that it is valid";
+const OTHER_SCHEME: &str = "mqttws knows Basic (--basic-auth) and tokens (--bearer, -H), not this";
+const OTHER_VERSION: &str =
+    "mqttws speaks version 13, the only one of RFC 6455: the server needs an update";
+const REDIRECT: &str = "connect to where it points, or let --follow do so";
+const NO_LOCATION: &str = "it names no place to go: check path and port";
+/// What AWS refuses a presigned URL for.
+const SIGNATURE: &str = "sign the URL again: check the clock, the region and that no :443 is \
+                         signed with the host; or the policy does not allow it";
+
 fn status_hint(refusal: &HttpResponse) -> Option<&'static str> {
     let says = |words: &str| {
         let said = [&refusal.body, &refusal.www_authenticate, &refusal.upgrade];
@@ -72,31 +83,21 @@ fn status_hint(refusal: &HttpResponse) -> Option<&'static str> {
         // What nginx, Apache and Go say about plain HTTP on a TLS port.
         400 if says("https") || says("ssl") => Some("this port speaks TLS: try wss://"),
         426 if says("tls") => Some("the server wants TLS: try wss://"),
-        426 if refusal
-            .websocket_version
-            .as_ref()
-            .is_some_and(|version| !version.contains("13")) =>
-        {
-            Some("mqttws speaks version 13, the only one of RFC 6455: the server needs an update")
-        }
-        301 | 302 | 303 | 307 | 308 if refusal.location.is_some() => {
-            Some("connect to where it points, or let --follow do so")
-        }
-        401 if says("basic") => {
-            Some("give its user name and password with --basic-auth, or check them")
-        }
-        401 if says("bearer") => Some("give a token with --bearer, or check that it is valid"),
-        401 if refusal.www_authenticate.is_some() => {
-            Some("mqttws knows Basic (--basic-auth) and tokens (--bearer, -H), not this")
-        }
-        403 if refusal.amzn_error_type.is_some() => Some(
-            "sign the URL again: check the clock, the region and that no :443 is signed with the \
-             host; or the policy does not allow it",
-        ),
+        426 if lacks_version_13(refusal) => Some(OTHER_VERSION),
+        301 | 302 | 303 | 307 | 308 if refusal.location.is_some() => Some(REDIRECT),
+        401 if says("basic") => Some(BASIC),
+        401 if says("bearer") => Some(BEARER),
+        401 if refusal.www_authenticate.is_some() => Some(OTHER_SCHEME),
+        403 if refusal.amzn_error_type.is_some() => Some(SIGNATURE),
         403 if says("origin") => Some("give an origin that the server allows with --origin"),
-        300..=399 if refusal.location.is_none() => {
-            Some("it names no place to go: check path and port")
+        300..=399 if refusal.location.is_none() => Some(NO_LOCATION),
+        status => {
+            BY_STATUS.iter().find(|(range, _)| range.contains(&status)).map(|(_, hint)| *hint)
         }
-        status => ALONE.iter().find(|(range, _)| range.contains(&status)).map(|(_, hint)| *hint),
     }
+}
+
+/// Whether the server says that it speaks other versions of WebSocket, and not ours.
+fn lacks_version_13(refusal: &HttpResponse) -> bool {
+    refusal.websocket_version.as_ref().is_some_and(|versions| !versions.contains("13"))
 }

@@ -10,6 +10,7 @@ use std::thread;
 use bytes::Bytes;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
+use super::CommandStdout;
 use super::environment::{self, Variable};
 
 /// How much a command may answer, in bytes.
@@ -43,24 +44,34 @@ pub struct Running(Mutex<RunningState>);
 
 #[derive(Debug, Default)]
 struct RunningState {
-    /// No other is started.
-    stopped: bool,
-    /// They were told to end.
-    ended: bool,
+    phase: Phase,
     /// Each is the leader of a process group of its own.
     leaders: Vec<Pid>,
+}
+
+/// How far the run has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    /// Commands are started.
+    #[default]
+    Starting,
+    /// No other command is started.
+    Stopped,
+    /// Those that run were told to end.
+    Ending,
 }
 
 impl Running {
     /// No other command is started.
     pub fn stop(&self) {
-        self.state().stopped = true;
+        let mut state = self.state();
+        state.phase = state.phase.max(Phase::Stopped);
     }
 
     /// Sends a signal to all of them and to what they have started; no other is started.
     pub fn signal(&self, signal: i32) {
         let mut state = self.state();
-        (state.stopped, state.ended) = (true, true);
+        state.phase = Phase::Ending;
         let Some(signal) = Signal::from_named_raw(signal) else { return };
         for leader in &state.leaders {
             // It has not been waited for, so it is still there.
@@ -83,17 +94,17 @@ impl Running {
     }
 
     /// Runs a command and waits for its end.
-    pub fn run(&self, command: &str, job: Job, capture: bool) -> CommandOutcome {
-        let (child, pid) = match self.start(command, &job.variables, capture) {
+    pub fn run(&self, command: &str, job: Job, stdout: CommandStdout) -> CommandOutcome {
+        let (child, pid) = match self.start(command, &job.variables, stdout) {
             Ok(Some(started)) => started,
             Ok(None) => return CommandOutcome::Dropped,
             Err(error) => return CommandOutcome::Failed(format!("it cannot be started: {error}")),
         };
         let output = talk(child, pid, job.input, |pid| self.reap(pid));
-        let ended = self.state().ended;
+        let is_ending = self.state().phase == Phase::Ending;
         match output {
             Ok((status, output)) if status.success() => CommandOutcome::Done(output),
-            _ if ended => CommandOutcome::Dropped,
+            _ if is_ending => CommandOutcome::Dropped,
             Ok((status, _)) => CommandOutcome::Failed(words(status)),
             Err(error) => CommandOutcome::Failed(error.to_string()),
         }
@@ -104,15 +115,18 @@ impl Running {
         &self,
         command: &str,
         variables: &[Variable],
-        capture: bool,
+        stdout: CommandStdout,
     ) -> io::Result<Option<(Child, Pid)>> {
         let mut state = self.state();
-        if state.stopped {
+        if state.phase != Phase::Starting {
             return Ok(None);
         }
         let mut process = Command::new("sh");
         process.arg("-c").arg(command).process_group(0).stdin(Stdio::piped());
-        process.stdout(if capture { Stdio::piped() } else { Stdio::inherit() });
+        process.stdout(match stdout {
+            CommandStdout::Captured => Stdio::piped(),
+            CommandStdout::Inherited => Stdio::inherit(),
+        });
         for (name, _) in std::env::vars_os().filter(|(name, _)| environment::is_ours(name)) {
             process.env_remove(name);
         }
@@ -129,7 +143,7 @@ impl Running {
             .is_err_and(|error| error == rustix::io::Errno::INTR)
         {}
         let mut state = self.state();
-        if state.ended {
+        if state.phase == Phase::Ending {
             // A shell starts its background jobs with SIGINT ignored: they would go on running.
             let _ = kill_process_group(pid, Signal::KILL);
         }
