@@ -61,6 +61,11 @@ impl Repeated {
         }
     }
 
+    /// Nobody listened for a while: whatever ended the connections before was not the message.
+    pub fn unreached(&mut self) {
+        self.kind = None;
+    }
+
     /// A connection that was accepted at `since` ended.
     pub fn ended(
         &mut self,
