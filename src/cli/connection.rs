@@ -344,3 +344,65 @@ impl Address {
             .map_err(|error| Usage::new(format!("the address: {error}")))?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::mqtt::session::Lifetime;
+    use crate::mqtt::version::Version;
+
+    #[derive(Debug, Parser)]
+    #[command(disable_help_flag = true)]
+    struct CommandLine {
+        #[command(flatten)]
+        conversation: Conversation,
+    }
+
+    fn resolved(flags: &[&str]) -> Result<client::Options> {
+        let conversation =
+            CommandLine::try_parse_from([&["x", "ws://h/"], flags].concat())?.conversation;
+        let needs = ClientNeeds::new(Lifetime::ClientIfExpiring);
+        Ok(conversation.resolve(&needs, &conversation.properties()?)?.0)
+    }
+
+    #[test]
+    fn flags_say_how_long_the_session_lives() {
+        use Lifetime::{ClientIfExpiring, Kept};
+        /// Lifetime, Clean Start, session expiry.
+        type Life = (Lifetime, bool, u32);
+        let disconnect = "disconnect session-expiry-interval 5";
+        let connect = "connect session-expiry-interval 7";
+        let rows: [(&[&str], Life); 8] = [
+            (&[], (ClientIfExpiring, false, 600)),
+            (&["-i", "me"], (ClientIfExpiring, true, 600)),
+            (&["-i", "me", "-c"], (Kept, false, u32::MAX)),
+            (&["-i", "me", "-x", "60"], (Kept, true, 60)),
+            (&["-i", "me", "-x", "0"], (ClientIfExpiring, true, 0)),
+            (&["-x", "60"], (ClientIfExpiring, false, 60)),
+            (&["-i", "me", "-D", connect], (Kept, true, 7)),
+            (&["-D", disconnect], (Kept, false, 600)),
+        ];
+        for (flags, expected) in rows {
+            let session = resolved(flags).unwrap().session;
+            let found = (session.lifetime, session.clean_start, session.session_expiry);
+            assert_eq!(found, expected, "{flags:?}");
+        }
+        assert!(resolved(&["-c"]).is_err(), "-c needs -i");
+    }
+
+    #[test]
+    fn a_flag_of_version_5_rules_out_the_older_ones() {
+        let versions = |flags: &[&str]| resolved(flags).map(|options| options.versions).ok();
+        assert_eq!(versions(&[]), Some(vec![Version::V5, Version::V3_1_1, Version::V3_1]));
+        assert_eq!(versions(&["-V", "311"]), Some(vec![Version::V3_1_1]));
+        let property = ["-D", "connect user-property a b"];
+        let rows: [&[&str]; 4] =
+            [&["-x", "1"], &property, &["--auth-method", "m"], &["--pw", "secret"]];
+        for flags in rows {
+            assert_eq!(versions(flags), Some(vec![Version::V5]), "{flags:?}");
+            assert_eq!(versions(&[flags, &["-V", "311"]].concat()), None, "{flags:?}");
+        }
+    }
+}

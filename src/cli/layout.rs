@@ -6,7 +6,7 @@ use crate::format::layout::Content;
 use crate::format::record;
 use crate::format::template::Template;
 
-/// What the flags say about the form of a message.
+/// The flags about the form of a message.
 pub struct Form<'a> {
     /// `-F`
     pub format: Option<&'a str>,

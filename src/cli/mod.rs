@@ -30,8 +30,8 @@ use source::print_config::{self, Origins};
 use source::{mosquitto, profile};
 use subscribe::SubscribeFlags;
 
-/// What the command line, the profiles and the environment ask for, and warnings to print before it
-/// is done.
+/// Reads the command line, the profiles and the environment: the `Config` of the verb, and warnings
+/// to print before it runs.
 pub fn parse() -> anyhow::Result<(Config, Vec<String>)> {
     Cli::from_environment()?.resolve()
 }
@@ -60,7 +60,7 @@ struct Cli {
     listing: Option<String>,
 }
 
-/// What every program tells of itself.
+/// `--help` and `--version`.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Help")]
 struct About {
@@ -85,7 +85,7 @@ impl Cli {
         } else {
             (lean(typed.get(1).and_then(|verb| verb.to_str())), typed, Origins::default())
         };
-        // What is in force can be seen before there is anything to publish.
+        // --print-config needs no message.
         let is_to_publish = arguments.get(1).is_some_and(|verb| verb == "pub");
         if is_to_publish && arguments.iter().any(|argument| argument == "--print-config") {
             let without_input =
@@ -116,8 +116,8 @@ impl Cli {
             Misuse::new(error, verb, instead)
         })?;
         cli.settle(&command, &sources, origins)?;
-        // Taking hundreds of flags apart takes as long as a tenth of what a short run does, and the
-        // process gives their memory back soon enough.
+        // Dropping hundreds of flags takes a tenth of the time of a short run, and the process ends
+        // soon enough.
         std::mem::forget((command, sources, emptied));
         Ok(cli)
     }
@@ -162,7 +162,7 @@ impl Cli {
     }
 }
 
-/// What has to be known of where the flags are from: reading them leaves nothing of it.
+/// Facts about the sources of the flags; reading the values destroys them.
 #[derive(Default)]
 struct Sources {
     /// Somebody typed one that is about TLS.

@@ -130,7 +130,7 @@ pub struct Persistence {
     session_expiry_interval: Option<u32>,
 }
 
-/// What a verb asks of its client.
+/// The demands of a verb on its client.
 pub struct ClientNeeds {
     /// The flags that were given and need MQTT 5.
     pub version_5: Vec<NeedsVersion5>,
@@ -173,7 +173,7 @@ impl ClientNeeds {
 /// Says why a flag that was given needs MQTT 5, to a user who asks for this older version.
 pub type NeedsVersion5 = (&'static str, fn(Version) -> String);
 
-/// What the flags about the upgrade and the log say about packets.
+/// The flags about packets that stand among those of the upgrade and of the log.
 #[derive(Debug, Clone, Copy)]
 pub struct Packets {
     /// The largest that is accepted, in bytes.

@@ -79,7 +79,7 @@ impl NetworkFlags {
             return Ok(Proxies::default());
         }
         let exempt = Exempt::parse(&self.exempt().map_or(String::new(), |(_, list)| list));
-        // What the environment says about a scheme that is not used need not even be right.
+        // The variable of a scheme that is not used need not even be valid.
         let wanted = |other| if follow || scheme == other { self.proxy(other) } else { Ok(None) };
         Ok(Proxies { ws: wanted(Scheme::Ws)?, wss: wanted(Scheme::Wss)?, exempt })
     }
@@ -98,7 +98,7 @@ impl NetworkFlags {
     /// The place that names a proxy for this scheme, and what it says.
     pub fn proxy_for(&self, scheme: Scheme) -> Option<(String, String)> {
         let variables: &[&str] = match scheme {
-            // In a CGI script HTTP_PROXY is what a visitor says.
+            // In a CGI script a visitor sets HTTP_PROXY by a header.
             Scheme::Ws => &["http_proxy", "all_proxy", "ALL_PROXY"],
             Scheme::Wss => &["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"],
         };

@@ -13,7 +13,7 @@ use crate::command::ping::{self, Config, Plan};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::session::Lifetime;
 
-/// What `ping` sends.
+/// The kinds of probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Via {
     /// PINGREQ and PINGRESP.
@@ -74,7 +74,7 @@ impl PingFlags {
     pub fn resolve(self) -> Result<(Config, Vec<String>)> {
         let size = self.probes.size as usize;
         let (client, warnings) = self.connection.resolve(&ClientNeeds {
-            // Nobody has asked for messages but our own.
+            // Only messages of our own are expected.
             parts_above: Some(LARGE_MESSAGE.saturating_add(size)),
             ..ClientNeeds::new(Lifetime::Connection)
         })?;

@@ -131,7 +131,7 @@ impl GivenProperties {
     }
 }
 
-/// The properties of CONNECT, by what they are for.
+/// The properties of CONNECT, by their purpose.
 pub struct ConnectProperties {
     /// `-x` by another name.
     pub session_expiry: Option<u32>,

@@ -219,7 +219,7 @@ impl PublishFlags {
             lifetime: Lifetime::for_publishing(qos),
             topic_alias: self.messages.topic_alias,
             only_failures: self.messages.summary.is_none() && !is_request,
-            // Nobody has asked for messages: what comes all the same is not kept.
+            // No messages are expected: a large one that comes all the same is not kept.
             parts_above: (!is_request).then_some(LARGE_MESSAGE),
             brief: is_text && self.messages.summary.is_none() && !is_request,
         }

@@ -87,7 +87,7 @@ pub struct RequestFlags {
     pub retain_handling: Option<RetainHandling>,
 }
 
-/// What the flags about messages say about requests and their answers.
+/// The flags about messages that concern requests, too.
 #[derive(Debug, Clone, Copy)]
 pub struct AnswerForm {
     /// There may be more than one request.

@@ -49,7 +49,7 @@ pub struct SubscribeFlags {
     #[command(flatten)]
     commands: CommandFlags,
 
-    /// What is shown beside the messages.
+    /// Output beside the messages.
     #[command(flatten)]
     display: Display,
 }
@@ -177,7 +177,7 @@ struct OutputFlags {
     output_dir: Option<PathBuf>,
 }
 
-/// What is shown beside the messages, or instead of them.
+/// Output beside the messages, or instead of them.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 struct Display {
@@ -201,7 +201,7 @@ struct Display {
     summary: Option<SummaryForm>,
 }
 
-/// What `--json` makes of payloads.
+/// The form of payloads with `--json`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum JsonMode {
     /// Text, or base64.
@@ -356,7 +356,7 @@ impl SubscribeFlags {
                     "--watch draws on a terminal, and stdout is none that can be drawn on; use -v"
                 )
             );
-            // What is written are frames, as they are.
+            // Frames are written as they are.
             let content = Content::Payload { verbose: false, encoding: None };
             return Ok(Layout { content, end: None, sanitise: false, colour: false });
         }
@@ -368,7 +368,7 @@ impl SubscribeFlags {
             encoding: output.encoding(),
         };
         let content = form.content(sanitise)?;
-        // A file is as long as its message, and so is what a command reads.
+        // Files and the stdin of commands hold payloads, byte for byte.
         let is_bare = into_files && matches!(content, Content::Payload { .. });
         let end = match () {
             () if output.no_newline || is_bare => None,

@@ -8,7 +8,7 @@ use clap::Args;
 use crate::exit::Usage;
 use crate::transport::tls::{Fingerprint, TlsOptions, TlsVersion, is_server_name};
 
-/// What to trust and what to show on `wss://`.
+/// The certificates to trust and to show on `wss://`.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "TLS")]
 pub struct TlsFlags {

@@ -143,7 +143,8 @@ fn parse_header(text: &str) -> Result<(String, String)> {
     Ok((name.to_owned(), value))
 }
 
-/// A value as it is typed, or `@FILE`: what the file holds, but for blanks and line ends around it.
+/// A value as it is typed, or `@FILE`: the content of the file, without blanks and line ends around
+/// it.
 fn from_file(value: &str) -> Result<String> {
     let Some(path) = value.strip_prefix('@') else { return Ok(value.to_owned()) };
     let text = fs::read_to_string(path).with_context(|| format!("reading {path}"))?;

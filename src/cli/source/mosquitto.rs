@@ -13,17 +13,17 @@ use clap::error::{ContextKind, ContextValue, ErrorKind as ClapErrorKind};
 
 use crate::exit::Usage;
 
-/// Mosquitto's clients, and what they are here.
+/// Mosquitto's clients, and the verbs in their place.
 const CLIENTS: [(&str, &[&str]); 3] = [
     ("mosquitto_pub", &["pub"]),
     ("mosquitto_sub", &["sub"]),
     ("mosquitto_rr", &["pub", "--request"]),
 ];
 
-/// Nobody types more flags than this, in bytes.
+/// The largest file of flags, in bytes.
 const LONGEST: u64 = 1024 * 1024;
 
-/// Where the broker is that `-L` names for mosquitto, who has only this path.
+/// The path of a broker that `-L` names: to mosquitto the path of the URL is a topic.
 const PATH: &str = "/mqtt";
 
 /// The command line in our own words.

@@ -14,14 +14,14 @@ use super::super::property;
 use super::variable;
 use crate::websocket::upgrade::masked;
 
-/// What is no setting, or has a line of its own.
+/// Flags that are no settings, or have a line of their own.
 const LEFT_OUT: [&str; 7] =
     ["url", "url_flag", "help", "version", "print_config", "profile", "config"];
 
-/// What is shown as `***`, by its identifier.
+/// The identifiers of flags whose value is shown as `***`.
 const SECRETS: [&str; 4] = ["password", "basic_auth", "bearer", "auth_data"];
 
-/// What stands for a secret.
+/// Stands for a secret.
 const HIDDEN: &str = "***";
 
 /// Which flags came from where.
@@ -126,7 +126,7 @@ fn address(
     Ok(Setting { key: "url".into(), value: quoted(&endpoint.to_string()), source })
 }
 
-/// What a flag says, or its default.
+/// The value of a flag, or its default.
 fn given(arg: &Arg, matches: &ArgMatches, origins: &Origins) -> Option<Setting> {
     let id = arg.get_id().as_str();
     let value = match arg.get_action() {
@@ -145,7 +145,7 @@ fn given(arg: &Arg, matches: &ArgMatches, origins: &Origins) -> Option<Setting> 
     Some(Setting { key: name(arg), value, source: origins.of(arg, matches) })
 }
 
-/// What the URL or the environment says where a flag says nothing.
+/// The value in the URL or in the environment, where the flag is not given.
 fn elsewhere(arg: &Arg, connection: &ConnectionFlags) -> Result<Option<Setting>> {
     let id = arg.get_id().as_str();
     let endpoint = connection.endpoint()?;
@@ -171,7 +171,7 @@ fn name(arg: &Arg) -> String {
     long.or_else(|| arg.get_short().map(String::from)).unwrap_or_else(|| arg.get_id().to_string())
 }
 
-/// A value as TOML, without what is secret in it.
+/// A value as TOML, with secrets masked.
 fn shown(id: &str, value: &str) -> String {
     match id {
         _ if SECRETS.contains(&id) => quoted(HIDDEN),

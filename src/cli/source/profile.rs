@@ -20,8 +20,8 @@ use crate::exit::Usage;
 /// The profile that is always read.
 const DEFAULT: &str = "default";
 
-/// What says where to connect: one of them typed, or in the environment, sets all of the profile's
-/// aside.
+/// The flags of the address: one of them typed, or in the environment, replaces all those of a
+/// profile.
 const ADDRESS: [&str; 4] = ["url", "host", "port", "path"];
 
 /// The variables that win over a profile, and the flags that they stand for.
@@ -31,7 +31,7 @@ const VARIABLES: [(&str, &[&str]); 3] = [
     ("MQTTWS_PASSWORD", &["pw", "password", "password-file", "ask-password"]),
 ];
 
-/// What holds a secret, and so must not be readable by others.
+/// Flags with secrets: a file with one of them must not be readable by others.
 const SECRETS: [&str; 7] =
     ["pw", "password", "basic-auth", "bearer", "header", "proxy", "auth-data"];
 
@@ -44,10 +44,10 @@ pub fn may_matter(arguments: &[OsString]) -> bool {
     arguments.iter().any(asks) || usual_place().is_some_and(|path| path.exists())
 }
 
-/// The command line with the flags of its profiles in front of its own, and what came from where.
+/// The command line with the flags of its profiles before its own, and the source of each flag.
 pub fn extended(arguments: Vec<OsString>, command: &Command) -> Result<(Vec<OsString>, Origins)> {
     let alone = |arguments| Ok((arguments, Origins::default()));
-    // Whatever is wrong with the command line is found, and told, by the parse that counts.
+    // Errors are left to the parse that counts.
     let Ok(typed) = command.clone().ignore_errors(true).try_get_matches_from(&arguments) else {
         return alone(arguments);
     };
@@ -190,7 +190,7 @@ fn is_named(arg: &clap::Arg, name: &str) -> bool {
         || arg.get_all_aliases().is_some_and(|aliases| aliases.contains(&name))
 }
 
-/// Whether what was typed, or the environment, says the same thing in another way.
+/// Whether a flag that was typed, or a variable, replaces this one.
 fn is_overruled(key: &str, typed: &ArgMatches) -> bool {
     let by_variable = VARIABLES
         .iter()

@@ -5,7 +5,7 @@ use crate::mqtt::packet::Publish;
 
 /// What becomes of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Selection {
     /// It is written.
     Wanted,
     /// It is not.
@@ -38,13 +38,13 @@ impl MessageFilter {
     }
 
     /// What becomes of this message, whose payload has `length` bytes, here or still to come.
-    pub fn verdict(&self, publish: &Publish, length: usize) -> Verdict {
+    pub fn select(&self, publish: &Publish, length: usize) -> Selection {
         if self.is_everything {
-            return Verdict::Wanted;
+            return Selection::Wanted;
         }
         let Filter { except, retained, probability, skips_removals } = &self.filter;
         if *retained == RetainedFilter::Only && !publish.retain {
-            return Verdict::TheEnd;
+            return Selection::TheEnd;
         }
         let is_stale = *retained == RetainedFilter::LeftOut && publish.retain;
         let is_echo = *skips_removals && !publish.retain && length == 0;
@@ -53,9 +53,9 @@ impl MessageFilter {
         };
         let is_unlucky = || probability.is_some_and(|probability| fastrand::f64() >= probability);
         if is_stale || is_echo || is_filtered() || is_unlucky() {
-            Verdict::Unwanted
+            Selection::Unwanted
         } else {
-            Verdict::Wanted
+            Selection::Wanted
         }
     }
 }

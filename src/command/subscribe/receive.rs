@@ -6,7 +6,7 @@ use anyhow::{Error, Result};
 use bytes::Bytes;
 
 use super::config::{self, Destination, Filter};
-use super::filter::{MessageFilter, Verdict};
+use super::filter::{MessageFilter, Selection};
 use super::retained::Removals;
 use super::sink::Sink;
 use crate::client;
@@ -111,13 +111,13 @@ impl MessageReceiver {
 
     fn whole(&mut self, Delivery { number, publish }: &Delivery) -> Option<Exit> {
         let length = publish.payload.len();
-        match self.filter.verdict(publish, length) {
-            Verdict::Wanted => {}
-            Verdict::Unwanted => {
+        match self.filter.select(publish, length) {
+            Selection::Wanted => {}
+            Selection::Unwanted => {
                 self.sink.skip(*number);
                 return None;
             }
-            Verdict::TheEnd => {
+            Selection::TheEnd => {
                 self.sink.skip(*number);
                 return Some(Exit::Done);
             }
@@ -131,10 +131,10 @@ impl MessageReceiver {
     }
 
     fn head(&mut self, delivery: Delivery, length: usize) -> Option<Exit> {
-        let is_wanted = match self.filter.verdict(&delivery.publish, length) {
-            Verdict::Wanted => true,
-            Verdict::Unwanted => false,
-            Verdict::TheEnd => return Some(Exit::Done),
+        let is_wanted = match self.filter.select(&delivery.publish, length) {
+            Selection::Wanted => true,
+            Selection::Unwanted => false,
+            Selection::TheEnd => return Some(Exit::Done),
         };
         if is_wanted {
             self.sink.begin(&delivery.publish);
