@@ -24,9 +24,8 @@ use bytes::Bytes;
 use connection::Connection;
 pub use connection::Established;
 pub use error::{Error, Step};
-pub use lifecycle::Reconnect;
 use lifecycle::{Input, Lifecycle, Policy, Remains};
-pub use options::{LARGE_MESSAGE, LONELY_PASSWORD, Notice, Options, VersionChoice};
+pub use options::{LARGE_MESSAGE, LONELY_PASSWORD, Notice, Options, Reconnect, VersionChoice};
 use poller::Poller;
 pub use poller::{Remote, Source};
 

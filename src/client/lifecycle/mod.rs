@@ -46,11 +46,10 @@ use crate::transport::redirect::Redirects;
 use close::Closing;
 pub use close::Remains;
 use fallback::Name;
-pub use input::{Accepted, Evidence, Input, Unacknowledged};
+pub use input::{Accepted, Evidence, Input};
 pub use output::{Output, Plan};
 pub use policy::Policy;
 use repeated::{Repeated, Verdict};
-pub use retry::Reconnect;
 
 /// How long the dialling thread may take longer than the deadline, before a name look-up is to
 /// blame.

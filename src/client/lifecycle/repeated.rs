@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Evidence, Unacknowledged};
-use crate::client::error::Error;
+use super::input::Evidence;
+use crate::client::error::{Error, Unacknowledged};
 use crate::transport;
 use crate::websocket::WebSocketError;
 
