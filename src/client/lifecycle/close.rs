@@ -53,7 +53,7 @@ enum Then {
     EndOfSession,
 }
 
-/// See the module.
+/// A connection that is being ended.
 #[derive(Debug)]
 pub struct Closing {
     stage: Stage,

@@ -137,7 +137,7 @@ struct Backoff {
     next: Instant,
 }
 
-/// See the graph.
+/// Where it stands; the graph above has the ways between these states.
 #[derive(Debug)]
 enum State {
     Idle,
@@ -173,7 +173,7 @@ enum Patience {
     Hasty,
 }
 
-/// See the module.
+/// The life of one connection, and of those that take its place.
 #[derive(Debug)]
 pub struct Lifecycle {
     policy: Policy,

@@ -42,7 +42,7 @@ enum Kind {
     Short,
 }
 
-/// See the module.
+/// Counts connections in a row that ended in the same way.
 #[derive(Debug, Default)]
 pub struct Repeated {
     kind: Option<Kind>,
