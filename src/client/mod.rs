@@ -167,6 +167,11 @@ impl Client {
         }
     }
 
+    /// When bytes came the last time on this connection.
+    pub fn last_received(&self) -> Option<Instant> {
+        self.connection.as_ref()?.received
+    }
+
     /// Blocks of input come from `source`, one for each [`Client::request_input`].
     pub fn attach_input(&mut self, source: Source) -> Result<(), Error> {
         self.poller.attach_input(source).map_err(Error::Local)
