@@ -82,6 +82,11 @@ const ROOMS: &[Room] = &[
 /// What parts of a room must not name beside that: paths separated by blanks; `room!` stands for a
 /// macro, and what begins with a capital letter is forbidden wherever it is imported from.
 const FORBIDDEN: &[(&str, &str)] = &[
+    (
+        "client::lifecycle",
+        "Instant::now SystemTime std::net std::fs std::thread std::env std::process rustix \
+         signal_hook",
+    ),
     // `websocket::control` alone: tungstenite reads and writes memory there by `std::io`.
     ("websocket::client", "std::io tungstenite"),
     ("websocket::frame", "std::io tungstenite"),
