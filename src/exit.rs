@@ -16,9 +16,9 @@ pub enum Exit {
     Local,
     /// The command line makes no sense.
     Usage,
-    /// Not reached: name, TCP.
+    /// Not reached: name, TCP, proxy.
     Unreached,
-    /// TLS failed.
+    /// TLS failed, while connecting for the first time.
     Tls,
     /// The WebSocket upgrade failed.
     Upgrade,
@@ -26,7 +26,7 @@ pub enum Exit {
     Refused,
     /// A SUBSCRIBE or a PUBLISH refused, or only some.
     Denied,
-    /// Connection lost and not mended.
+    /// Connection lost, and not restored.
     Lost,
     /// The broker broke a protocol.
     Protocol,
@@ -47,14 +47,14 @@ pub enum Exit {
 pub enum Signal {
     /// SIGHUP: the terminal is gone.
     Hangup,
-    /// SIGINT: the user interrupts us.
+    /// SIGINT: the user pressed Ctrl-C.
     Interrupt,
-    /// SIGTERM, and any other.
+    /// SIGTERM, and any other signal.
     Terminate,
 }
 
 impl From<i32> for Signal {
-    /// From the number of the system.
+    /// From the signal's number.
     fn from(number: i32) -> Self {
         match number {
             1 => Self::Hangup,
@@ -146,7 +146,7 @@ impl Exit {
         Self::Local
     }
 
-    /// The order of precedence, the only one.
+    /// The place in the order of precedence.
     fn rank(self) -> u8 {
         match self {
             Self::Done => 0,
@@ -170,7 +170,8 @@ impl Exit {
 }
 
 /// The exit of a run in which both happened: the one that says more about what the user has to do.
-/// A message that was refused stays refused, whatever else happened; of equals the first counts.
+/// A message that was refused stays refused, whatever else happened; of two of the same rank the
+/// first counts.
 pub fn worse(one: Exit, other: Exit) -> Exit {
     if other.rank() > one.rank() { other } else { one }
 }
@@ -190,7 +191,7 @@ fn client_exit(error: &client::Error) -> Exit {
         | Error::MessageCut { .. }
         | Error::NotMended { .. } => Exit::Lost,
         Error::Transport(error) | Error::Lost(error) => transport_exit(error),
-        // What [`Error::root`] never is.
+        // [`Error::root`] never returns it.
         Error::Redirected { .. } => Exit::Upgrade,
         Error::NotMqtt(_) | Error::Violation(_) => Exit::Protocol,
         Error::Repeated { .. } => Exit::Denied,

@@ -255,7 +255,7 @@ fn write_all(
         context.tell(|| format!("{} is sent {}", connection.address, packet.describe()));
         frames.packet(&packet, version)?;
         weight += packet_weight(&packet);
-        // Publishers that wait for this client go on as it takes what it is sent.
+        // Publishers that wait for this client can go on before all of it is written.
         if weight >= READ_BYTES {
             context.wrote(connection, std::mem::take(&mut weight));
         }

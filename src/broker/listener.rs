@@ -1,4 +1,4 @@
-//! The thread that accepts connections, and the start and end of the two that serve each of them.
+//! Accepts connections, and starts and ends the two threads of each.
 
 use std::collections::HashMap;
 use std::io;
@@ -18,10 +18,10 @@ use super::shared_connection::SharedConnection;
 use super::{BrokerOptions, LogLine};
 use crate::websocket::frame::GOING_AWAY;
 
-/// How long a write may block before the writer looks whether it is still wanted.
+/// How long a write may block before the writer checks whether the connection has ended.
 const WRITE_PATIENCE: Duration = Duration::from_millis(200);
 
-/// What all threads share.
+/// The state that all threads share.
 pub struct BrokerShared {
     mailbox: SyncSender<RouterEvent>,
     path: String,
@@ -29,7 +29,7 @@ pub struct BrokerShared {
     log: Option<LogLine>,
     /// Every connection that has a thread.
     live: Mutex<HashMap<ConnectionId, Arc<SharedConnection>>>,
-    /// One of them is gone.
+    /// Signalled when one of them has ended.
     gone: Condvar,
     stopping: AtomicBool,
 }
@@ -62,7 +62,7 @@ impl BrokerShared {
         &self.path
     }
 
-    /// Waits until all connections are gone, and cuts those that take too long.
+    /// Waits until all connections have ended, and cuts those that take too long.
     pub fn finish(&self) {
         let connections: Vec<_> = self.live().values().cloned().collect();
         for connection in connections {
@@ -113,7 +113,7 @@ pub fn listen(listener: &TcpListener, shared: &Arc<BrokerShared>) {
             Ok(()) => {}
             Err(error) => {
                 shared.tell(&format!("a connection failed at once: {error}"));
-                // Most likely we are out of descriptors or threads: do not spin until some are
+                // Most likely there are no descriptors or threads left: do not spin until some are
                 // free.
                 thread::sleep(Duration::from_millis(20));
             }
@@ -141,14 +141,14 @@ fn begin(
     Ok(())
 }
 
-/// A connection in the list of live ones; it is taken out when its thread has ended.
+/// A connection in the list of live ones; it is removed when its thread has ended.
 struct LiveConnection {
     connection: Arc<SharedConnection>,
     shared: Arc<BrokerShared>,
 }
 
 impl LiveConnection {
-    /// The life of a connection.
+    /// Serves the connection until it ends.
     fn serve(&self) {
         let (connection, shared) = (&self.connection, &self.shared);
         match handshake::accept(&connection.socket, &shared.path) {
@@ -175,7 +175,7 @@ impl LiveConnection {
         thread::scope(|scope| {
             let writer = thread::Builder::new().name(format!("writer {}", connection.id));
             writer.spawn_scoped(scope, || connection::write(connection, shared.context()))?;
-            // Whatever happens to the reader, the writer must not wait for ever.
+            // However the reader ends, the writer must not wait for ever.
             let _on_end = OnReaderEnd(self);
             // It fails only when the router is gone: then `finish` ends this connection.
             let _ = shared.mailbox.send(RouterEvent::Opened(Arc::clone(connection)));
@@ -194,7 +194,7 @@ impl Drop for LiveConnection {
     }
 }
 
-/// However the reader ends, even by a panic: the router is told, and the writer ends.
+/// However the reader ends, even by a panic, tells the router and ends the writer.
 struct OnReaderEnd<'a>(&'a LiveConnection);
 
 impl Drop for OnReaderEnd<'_> {

@@ -34,7 +34,7 @@ pub struct BrokerOptions {
     pub path: String,
     /// The largest MQTT packet that it takes, in bytes.
     pub max_packet: usize,
-    /// Where debug lines go: a line per packet, and what was refused or dropped.
+    /// Where debug lines go: a line for each packet, refusal and dropped message.
     pub log: Option<LogLine>,
 }
 
@@ -85,7 +85,7 @@ impl Broker {
     }
 }
 
-/// A broker that is dropped stops, too.
+/// Stops the broker.
 impl Drop for Broker {
     fn drop(&mut self) {
         let woken = self.shared.stop(self.address);

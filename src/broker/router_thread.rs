@@ -1,5 +1,5 @@
-//! The thread that routes: it takes what the threads of the connections have read, gives it to the
-//! router, and hands over what the router wants sent.
+//! The router's thread: it passes what the threads of the connections post to the router, and hands
+//! the router's packets to these threads.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,26 +13,26 @@ use super::shared_connection::SharedConnection;
 use crate::mqtt::packet::{Malformed, Packet};
 use crate::websocket::frame::{GOING_AWAY, NORMAL, PROTOCOL_ERROR};
 
-/// How many events are routed before what they caused is handed over.
+/// How many events are routed before their results are handed over.
 const BURST: usize = 64;
 
-/// What reaches the router.
+/// An event for the router.
 #[derive(Debug)]
 pub enum RouterEvent {
     /// A WebSocket is open.
     Opened(Arc<SharedConnection>),
-    /// Packets came in. None at all: a part of one did.
+    /// Packets came in; none if only a part of one did.
     Packets {
-        /// From where.
+        /// The connection they came from.
         connection: ConnectionId,
         /// In order.
         packets: Vec<Packet>,
-        /// How much memory they count for, in bytes.
+        /// The bytes that they count for.
         weight: usize,
     },
     /// What came in was not MQTT.
     Malformed {
-        /// From where.
+        /// The connection they came from.
         connection: ConnectionId,
         /// What was wrong.
         error: Malformed,
@@ -47,9 +47,9 @@ pub enum RouterEvent {
 
 /// The router's thread.
 pub struct RouterThread {
-    /// The core.
+    /// The broker's logic.
     pub router: Router,
-    /// What reaches it.
+    /// Its events.
     pub inbox: Receiver<RouterEvent>,
     /// All open connections.
     pub connections: HashMap<ConnectionId, Arc<SharedConnection>>,
@@ -81,8 +81,7 @@ impl RouterThread {
         }
     }
 
-    /// Waits for the next event or the router's deadline. False when there will be no event any
-    /// more.
+    /// Waits for the next event or the router's deadline. False when no more events can come.
     fn wait(&self, events: &mut Vec<RouterEvent>) -> bool {
         let event = match self.router.deadline() {
             Some(at) => self.inbox.recv_timeout(at.saturating_duration_since(Instant::now())),
@@ -93,7 +92,7 @@ impl RouterThread {
         alive
     }
 
-    /// Gives one event to the router. A panic there, a bug of ours, costs one connection.
+    /// Passes one event to the router. A panic there is a bug of mqttws, and ends one connection.
     fn route(&mut self, event: RouterEvent, routed: &mut Vec<(ConnectionId, usize)>) {
         let connection = match &event {
             RouterEvent::Packets { connection, weight, .. } => {
@@ -136,13 +135,15 @@ impl RouterThread {
         }
     }
 
-    /// Gives every connection what the router has for it.
+    /// Hands the packets and ends that the router has to the connections.
     fn hand_over(&mut self) {
         let Self { router, connections, log, .. } = self;
         router.drain(|mut outgoing| deliver(&mut outgoing, connections));
         let notes = router.notes();
         if let Some(log) = log {
-            notes.iter().for_each(|note| log(note));
+            for note in &notes {
+                log(note);
+            }
         }
     }
 }

@@ -85,7 +85,7 @@ fn await_closed(client: &mut Client, mut each: impl FnMut(session::Event)) -> Re
         match client.next(None) {
             Ok(Event::Closed(result)) => return result.map_err(|error| *error),
             Ok(Event::Mqtt(event)) => each(event),
-            // MessageWriter and input are over, and a signal has shortened the wait. An error that comes
+            // Output and input are over, and a signal has shortened the wait. An error that comes
             // now was found before the end began.
             Ok(
                 Event::Connected(_)

@@ -53,7 +53,7 @@ pub enum Content {
 }
 
 impl Layout {
-    /// Whether the payload stands in the output as it is, so that a large one need not be copied.
+    /// Whether payloads are written unchanged, so that a large one need not be copied.
     pub fn keeps_payloads(&self) -> bool {
         !self.control_characters.are_escaped()
             && matches!(self.content, Content::Payload { encoding: None, .. })

@@ -176,8 +176,8 @@ struct Members<V>(Vec<(String, V)>);
 type Fields<'a> = Members<&'a RawValue>;
 
 impl<V> Members<V> {
-    /// In the order of their names, unless one comes twice: nobody could say which of them is
-    /// meant.
+    /// In the order of their names. A name that comes twice is an error, because it is unclear
+    /// which of the two is meant.
     fn unique(mut self) -> Result<Self, String> {
         self.0.sort_by(|(one, _), (other, _)| one.cmp(other));
         match self.0.windows(2).find(|pair| pair[0].0 == pair[1].0) {
@@ -287,7 +287,7 @@ fn time(value: &RawValue) -> Result<Duration, String> {
         .ok_or_else(|| "time: expected one such as 2026-11-22T10:48:10.345205Z".to_owned())
 }
 
-/// Text as it is, or in the encoding that the name says; `null` is nothing.
+/// Text, or bytes in the encoding that the name says; `null` is empty.
 fn bytes(name: &str, value: &RawValue) -> Result<Bytes, String> {
     if value.get() == "null" {
         return Ok(Bytes::new());

@@ -1,4 +1,4 @@
-//! What to do next, where that is not obvious from the cause.
+//! Hints: what to do about an error, where that is not obvious from its cause.
 
 mod certificate;
 mod proxy;
@@ -41,10 +41,10 @@ pub fn of(error: &anyhow::Error) -> Option<Cow<'static, str>> {
     }
 }
 
-/// A server that does not take a message rarely says why.
+/// A broker that refuses a message in this way rarely says why.
 const REPEATED: &str = "the broker may forbid its topic, QoS, retain flag or size";
 
-/// What was asked for needs MQTT 5, so another version is no help.
+/// The hint where a flag needs MQTT 5, so that another version does not help.
 fn version_5_hint(flag: &str) -> String {
     match flag {
         client::LONELY_PASSWORD => format!("{flag} needs MQTT 5: give one with -u"),
@@ -52,7 +52,7 @@ fn version_5_hint(flag: &str) -> String {
     }
 }
 
-/// The paths that brokers use and that were not asked for.
+/// The hint that names the other paths that brokers use.
 fn path_hint(target: &str) -> String {
     let asked = target.split('?').next().unwrap_or_default();
     let others: Vec<&str> =
@@ -101,7 +101,7 @@ const VERSION: &str = "try another version with -V";
 const LATER: &str = "try again later, or with --wait";
 const ANOTHER_SERVER: &str = "connect to the server that it names, or ask its operator";
 
-/// Of CONNACK.
+/// The hints for the reason codes of CONNACK.
 const REFUSED: [(ReasonCode, &str); 16] = [
     (v3::UNACCEPTABLE_PROTOCOL_VERSION, VERSION),
     (v3::IDENTIFIER_REJECTED, CLIENT_ID),
@@ -121,7 +121,7 @@ const REFUSED: [(ReasonCode, &str); 16] = [
     (ReasonCode::SERVER_MOVED, ANOTHER_SERVER),
 ];
 
-/// Of DISCONNECT.
+/// The hints for the reason codes of DISCONNECT.
 const DISCONNECTED: [(ReasonCode, &str); 7] = [
     (ReasonCode::NOT_AUTHORIZED, "the broker's rules forbid it to this user or client id"),
     (ReasonCode::KEEP_ALIVE_TIMEOUT, "it received nothing for too long: a shorter -k may help"),
@@ -136,7 +136,7 @@ fn find(hints: &[(ReasonCode, &'static str)], code: ReasonCode) -> Option<&'stat
     hints.iter().find(|(known, _)| *known == code).map(|(_, hint)| *hint)
 }
 
-/// `was_tried`: the server had answered something that was tried in another way.
+/// `was_tried`: an earlier try, with another version or subprotocol, was answered.
 fn timeout_hint(step: Step, was_tried: bool) -> Option<&'static str> {
     match step {
         Step::Transport(Phase::Tls) => Some("does the server speak TLS on this port?"),

@@ -21,7 +21,7 @@ use crate::format::layout::Layout;
 use crate::format::template::FormatError;
 use crate::mqtt::packet::Publish;
 
-pub use self::process::CommandOutcome;
+pub use self::process::{CommandOutcome, CommandStdout};
 
 /// Which commands, and how.
 #[derive(Debug, Clone)]
@@ -34,15 +34,6 @@ pub struct Settings {
     pub stdout: CommandStdout,
     /// What happens when one fails.
     pub on_failure: OnFailure,
-}
-
-/// What becomes of what a command writes to stdout.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CommandStdout {
-    /// It goes to our stdout.
-    Inherited,
-    /// It is read and handed to the caller.
-    Captured,
 }
 
 /// What happens when a command has failed.
@@ -69,9 +60,18 @@ pub struct EndedCommand {
 #[derive(Debug)]
 struct QueuedCommand {
     number: u64,
-    /// Until its command has ended.
-    publish: Option<Publish>,
-    done: bool,
+    state: CommandState,
+}
+
+/// How far the command of a message has come.
+#[derive(Debug)]
+enum CommandState {
+    /// It runs, or waits to be started; the message without its payload.
+    Running(Publish),
+    /// It has ended.
+    Ended,
+    /// Nothing more follows for the message.
+    Done,
 }
 
 /// The commands of a run, in the order of their messages.
@@ -123,7 +123,7 @@ impl Commands {
         let (input, result) = self.input(publish);
         let job = Job { number, variables: environment::variables(publish), input };
         let publish = Publish { payload: Bytes::new(), ..publish.clone() };
-        self.entries.push_back(QueuedCommand { number, publish: Some(publish), done: false });
+        self.entries.push_back(QueuedCommand { number, state: CommandState::Running(publish) });
         self.unfinished += 1;
         // The threads outlive us.
         let _ = self.jobs.send(job);
@@ -140,37 +140,40 @@ impl Commands {
         (text.freeze(), result)
     }
 
-    /// A message without a command; it is done in its turn.
+    /// Counts a message without a command: it is done in its turn.
     pub fn skip(&mut self, number: u64) {
-        self.entries.push_back(QueuedCommand { number, publish: None, done: true });
+        self.entries.push_back(QueuedCommand { number, state: CommandState::Done });
     }
 
-    /// The next command that has ended.
+    /// A command that has ended.
     pub fn ended(&mut self) -> Option<EndedCommand> {
         let (number, outcome) = self.outcomes.try_recv().ok()?;
         self.unfinished -= 1;
         let entry = self.entries.iter_mut().find(|entry| entry.number == number)?;
-        let publish = entry.publish.take()?;
-        Some(EndedCommand { number, publish, outcome })
-    }
-
-    /// A message whose command has ended needs nothing more.
-    pub fn done(&mut self, number: u64) {
-        if let Some(entry) = self.entries.iter_mut().find(|entry| entry.number == number) {
-            entry.done = true;
+        match std::mem::replace(&mut entry.state, CommandState::Ended) {
+            CommandState::Running(publish) => Some(EndedCommand { number, publish, outcome }),
+            CommandState::Ended | CommandState::Done => None,
         }
     }
 
-    /// Up to which message everything is done, if that is news.
+    /// Marks a message as done: nothing more follows for it.
+    pub fn done(&mut self, number: u64) {
+        if let Some(entry) = self.entries.iter_mut().find(|entry| entry.number == number) {
+            entry.state = CommandState::Done;
+        }
+    }
+
+    /// The last message up to which everything is done, if there is a new one.
     pub fn done_up_to(&mut self) -> Option<u64> {
+        let is_done = |entry: &QueuedCommand| matches!(entry.state, CommandState::Done);
         let mut last = None;
-        while self.entries.front().is_some_and(|entry| entry.done) {
+        while self.entries.front().is_some_and(is_done) {
             last = self.entries.pop_front().map(|entry| entry.number);
         }
         last
     }
 
-    /// Whether enough is waiting.
+    /// Whether as many messages wait as are allowed.
     pub fn is_full(&self) -> bool {
         self.entries.len() >= self.limit
     }

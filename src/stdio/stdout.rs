@@ -3,8 +3,8 @@
 //!
 //! Messages are gathered in batches; a batch is written and flushed as a whole, and then its last
 //! message's number is reported, so that it can be acknowledged. At most [`BATCHES`] batches wait;
-//! the caller stops reading from the broker while [`MessageWriter::is_full`]. A message that comes in
-//! parts is spread over batches, which have the number of the message before it until it has ended.
+//! the caller stops reading from the broker while [`MessageWriter::is_full`]. A message that comes
+//! in parts is spread over batches, which have the number of the message before it until it ends.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, IsTerminal, Write};
@@ -33,7 +33,7 @@ const BATCH: usize = 128 * 1024;
 /// of a smaller one costs less than a piece of its own in the write.
 const OWN_PIECE: usize = 16 * 1024;
 
-/// What the thread reports.
+/// The reports of the thread that writes.
 #[derive(Debug)]
 pub enum OutputProgress {
     /// Everything up to this message is written and flushed.
@@ -42,11 +42,11 @@ pub enum OutputProgress {
     Failed(io::Error),
 }
 
-/// What is written at once.
+/// Messages that are written and flushed together.
 #[derive(Debug)]
 struct Batch {
     pieces: Vec<Bytes>,
-    /// The files that they are, and none on stdout.
+    /// The files that the pieces belong to; none on stdout.
     files: Vec<BatchFile>,
     number: u64,
 }
@@ -107,8 +107,8 @@ impl MessageWriter {
         })
     }
 
-    /// Adds a message by copying what is to be written of it; false if it is better kept, or needs
-    /// more than its topic and its payload: then [`MessageWriter::put`] takes it.
+    /// Adds a message by copying its topic and payload; false if it is too large for that, or if
+    /// the layout needs more of it: then [`MessageWriter::put`] takes it.
     #[inline]
     pub fn put_copy(&mut self, number: u64, topic: Option<&TopicName>, payload: &[u8]) -> bool {
         let is_short = payload.len() < OWN_PIECE || !self.layout.keeps_payloads();
@@ -127,7 +127,7 @@ impl MessageWriter {
         true
     }
 
-    /// Adds a message; what of it does not fit the layout is left out, and told.
+    /// Adds a message. A field that the layout cannot show is left out; the error says which.
     pub fn put(&mut self, number: u64, publish: &Publish) -> Result<(), FormatError> {
         self.latest = number;
         let before = self.tail.len();
@@ -178,20 +178,20 @@ impl MessageWriter {
         }
     }
 
-    /// Its end: it has this number.
+    /// Ends the message that comes in parts, and gives it this number.
     pub fn end(&mut self, number: u64) {
         self.latest = number;
         self.layout.tail(&mut self.tail);
     }
 
-    /// A message of which nothing is written; it is acknowledged in its turn.
+    /// Counts a message of which nothing is written: it is acknowledged in its turn.
     pub fn skip(&mut self, number: u64) {
         self.latest = number;
     }
 
-    /// Hands over what was gathered.
+    /// Hands what was gathered to the thread.
     pub fn flush(&mut self) {
-        // What was added under the number of the one before is handed over, too.
+        // Parts that were added under the number of the previous message are handed over, too.
         if self.handed_over == self.latest && self.gathered == 0 {
             return;
         }
@@ -200,7 +200,7 @@ impl MessageWriter {
         self.gathered = 0;
         self.handed_over = self.latest;
         self.waiting.push_back(self.latest);
-        // The thread outlives us, but for a failure that it has reported.
+        // It fails only after a failure that the thread has reported.
         let files = std::mem::take(&mut self.files);
         let _ = self.thread.send(Batch { pieces, files, number: self.latest });
     }
@@ -217,7 +217,7 @@ impl MessageWriter {
         self.waiting.is_empty() && self.handed_over == self.latest
     }
 
-    /// Nothing more can be written.
+    /// Drops what was not written: the thread has failed.
     pub fn abandon(&mut self) {
         self.waiting.clear();
         self.handed_over = self.latest;

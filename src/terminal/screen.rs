@@ -32,7 +32,7 @@ pub fn stdin_is_terminal() -> bool {
     io::stdin().is_terminal()
 }
 
-/// Whether the terminal can draw over what it shows; one that says it is dumb cannot.
+/// Whether the terminal can overwrite what it shows: not if `$TERM` is `dumb`.
 pub fn can_redraw() -> bool {
     std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
@@ -85,7 +85,7 @@ pub fn size() -> Size {
 /// what stands before it there.
 pub fn begin_line(below: bool) {
     if stderr_is_terminal() {
-        // If stderr is gone there is nobody left to tell.
+        // If stderr is closed, the error cannot be reported.
         let _ = io::stderr().lock().write_all(if below { b"\n" } else { b"\r" });
     }
 }

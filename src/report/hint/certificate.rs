@@ -1,4 +1,4 @@
-//! What to do about a server's certificate that is refused.
+//! Hints for a refused server certificate.
 
 use crate::transport::tls::CertificateFault;
 

@@ -1,4 +1,4 @@
-//! What to do about a proxy that does not lead on.
+//! Hints for failures at a proxy.
 
 use super::tls;
 use crate::transport::proxy::{ProxyError, SocksFault};

@@ -1,4 +1,4 @@
-//! What to do about a failure of TLS.
+//! Hints for failures of TLS.
 
 use super::certificate;
 use crate::transport::tls::{Alert, Plain, Purpose, TlsError, TlsSetupError};

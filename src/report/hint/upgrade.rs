@@ -1,4 +1,4 @@
-//! What to do about a WebSocket upgrade that failed.
+//! Hints for a failed WebSocket upgrade.
 
 use std::ops::RangeInclusive;
 
@@ -78,7 +78,7 @@ const OTHER_VERSION: &str =
     "mqttws speaks version 13, the only one of RFC 6455: the server needs an update";
 const REDIRECT: &str = "connect to that address, or use --follow";
 const NO_LOCATION: &str = "the answer has no Location: check the path and the port";
-/// What AWS refuses a presigned URL for.
+/// The usual reasons why AWS refuses a presigned URL.
 const SIGNATURE: &str = "sign the URL again (check the clock, the region, and that the host is \
                          signed without :443), or allow it in the policy";
 
