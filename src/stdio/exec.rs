@@ -16,7 +16,7 @@ use std::thread;
 use bytes::{Bytes, BytesMut};
 
 use self::process::{Job, Running};
-use super::clock;
+use super::local_time;
 use crate::format::layout::Layout;
 use crate::format::template::FormatError;
 use crate::mqtt::packet::Publish;
@@ -135,7 +135,7 @@ impl Commands {
             return (publish.payload.clone(), Ok(()));
         }
         let mut text = BytesMut::new();
-        let now = self.layout.needs_time().then(clock::now);
+        let now = self.layout.needs_time().then(local_time);
         let result = self.layout.write(publish, now.as_ref(), &mut text);
         (text.freeze(), result)
     }

@@ -31,8 +31,8 @@ pub struct Names {
 }
 
 impl Folder {
-    /// The folder at `path`, which is created if it does not exist, and the names of its next files.
-    /// If it cannot be written to, the error comes now, and not with the first message.
+    /// The folder at `path`, which is created if it does not exist, and the names of its next
+    /// files. If it cannot be written to, the error comes now, and not with the first message.
     pub fn open(path: PathBuf) -> io::Result<(Self, Names)> {
         fs::create_dir_all(&path)?;
         let folder = Self { path };

@@ -13,8 +13,8 @@ use std::thread;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::clock;
 use super::folder::{Folder, Names};
+use super::local_time;
 use crate::format::escape;
 use crate::format::layout::Layout;
 use crate::format::template::FormatError;
@@ -133,7 +133,7 @@ impl MessageWriter {
         let before = self.tail.len();
         let mut result = Ok(());
         if publish.payload.len() < OWN_PIECE || !self.layout.keeps_payloads() {
-            let now = self.layout.needs_time().then(clock::now);
+            let now = self.layout.needs_time().then(local_time);
             result = self.layout.write(publish, now.as_ref(), &mut self.tail);
         } else {
             self.layout.head(publish.topic.as_ref(), &publish.payload, &mut self.tail);

@@ -256,7 +256,7 @@ impl Inbound {
         } else if header.payload >> 63 != 0 {
             return broken("a frame length of 2^63 bytes or more");
         } else if !header.is_minimal() {
-            return broken("a frame length that is longer than it must be");
+            return broken("a frame length in more bytes than it needs");
         }
         match (header.opcode(), self.fragmented) {
             (TEXT, _) => Err(WebSocketError::TextFrame),

@@ -34,7 +34,7 @@ fn frames_that_break_the_protocol_are_named() {
     let broken = |words: &str| format!("the server broke the WebSocket protocol: {words}");
     breaks(
         Step::Raw(vec![0x82, 126, 0, 2, 0xd0, 0]),
-        &broken("a frame length that is longer than it must be"),
+        &broken("a frame length in more bytes than it needs"),
     );
     breaks(
         Step::Raw(vec![0x82, 127, 0x80, 0, 0, 0, 0, 0, 0, 0]),
@@ -46,7 +46,10 @@ fn frames_that_break_the_protocol_are_named() {
     breaks(Step::Frame(0x09, b""), &broken("fragmented control frame"));
     breaks(Step::Frame(0x88, b"\x03\xe8\xff"), &broken("a Close frame whose reason is not UTF-8"));
     breaks(Step::Frame(0x88, b"\x03"), &broken("invalid close sequence"));
-    breaks(Step::Frame(0x01, b"text without end"), "the server sent a text frame, MQTT is binary");
+    breaks(
+        Step::Frame(0x01, b"text without end"),
+        "the server sent a text frame, but MQTT needs binary frames",
+    );
     breaks(
         Step::Raw(vec![0x82, 127, 0x40, 0, 0, 0, 0, 0, 0, 0]),
         "the server sent a WebSocket message of 4611686018427387904 bytes, the limit is 268500992; raise \
@@ -66,7 +69,7 @@ fn what_is_no_websocket_behind_the_upgrade_is_shown() {
         "311",
         Step::Frame(0x82, b"INFO {\"server_id\":\"NA\"}\r\n"),
         9,
-        "what answers behind the WebSocket does not speak MQTT (it sent \"INFO {*server_id*\"); try another path, \
+        "the WebSocket server does not speak MQTT (it sent \"INFO {*server_id*\"); try another path, \
          such as /mqtt",
     );
 }

@@ -123,7 +123,7 @@ fn another_authority_of_the_same_name() {
     let file = folder.write("ca.pem", Authority::named("Namesake").pem());
     let certificate = Authority::named("Namesake").certify(&["127.0.0.1"], FAR_AWAY);
     let broker = Server::showing(&certificate).shunned();
-    let words = "certificate signed by another authority of the name CN=Namesake than the trusted one; is the \
+    let words = "certificate signed by an authority named CN=Namesake, but not by the trusted one; is the \
          --cafile up to date?";
     fails(&publish(&broker, &["--cafile", &file]).run(), 4, words);
 }

@@ -139,7 +139,7 @@ fn answers_that_are_not_http_1_are_recognised() {
     );
     explained(
         "HTTP/1.1 200 OK\r\nA b\r\n\r\n",
-        "the server's HTTP answer is malformed: a line that is no header",
+        "the server's HTTP answer is malformed: a line that is not a header",
     );
     explained(
         "HTTP/2 200\r\n\r\n",
@@ -157,7 +157,7 @@ fn faulty_upgrades_are_recognised() {
     );
     explained(
         &good.replace("HTTP/1.1", "HTTP/1.0"),
-        "the server answered 101 in HTTP/1.0, a WebSocket needs HTTP/1.1; a proxy on the way speaks HTTP/1.0 \
+        "the server answered 101 in HTTP/1.0, but a WebSocket needs HTTP/1.1; a proxy on the way speaks HTTP/1.0 \
          (nginx: proxy_http_version 1.1)",
     );
     explained(
@@ -260,10 +260,10 @@ fn headers_that_cannot_be_sent_are_usage_errors() {
         (&["-H", "a b: c"], "-H: expected 'Name: value', with a name of letters, digits and -"),
         (&["-H", "X: a\r\nY: b"], "-H: X: the value holds a line break or a control character"),
         (&["-H", &two_lines], "-H: X: the value holds a line break or a control character"),
-        (&["-H", "Upgrade: h2c"], "-H: Upgrade belongs to the upgrade itself"),
+        (&["-H", "Upgrade: h2c"], "-H: Upgrade is set by the upgrade itself"),
         (
             &["-H", "Sec-WebSocket-Protocol: x"],
-            "-H: Sec-WebSocket-Protocol belongs to the upgrade itself; see --subprotocol",
+            "-H: Sec-WebSocket-Protocol is set by the upgrade itself; see --subprotocol",
         ),
         (&["-H", "Host: a", "-H", "host: b"], "-H: host is given twice"),
         (&["--basic-auth", "ann"], "--basic-auth: expected USER:PASSWORD, or @FILE"),
@@ -329,7 +329,7 @@ fn closes_during_the_answer_and_after_connect_are_told() {
     let broker =
         Broker::start(vec![Step::Request(&[]), Step::Answer("HTTP/1.1 101 Swi"), Step::End]);
     let url = broker.url();
-    let words = "the server closed the connection within its HTTP answer";
+    let words = "the server closed the connection in the middle of its HTTP answer";
     publish(&url, &[]).run().expect(5, "", &format!("mqttws: connecting to {url}: {words}\n"));
 
     let broker = Broker::start(vec![Step::Upgrade, packet("10 *"), Step::End]);

@@ -217,7 +217,7 @@ impl InboundMessages {
         receipt.is_some()
     }
 
-    /// Whether a PUBREL is to come for a message that was acknowledged by PUBREC on this connection.
+    /// Whether a PUBREL is due for a message that was acknowledged by PUBREC on this connection.
     pub fn awaits_pubrel(&self) -> bool {
         self.receipts.values().any(|receipt| receipt.is_done && receipt.here)
     }

@@ -242,10 +242,9 @@ fn fmt_no_names(
 fn fmt_bad_signature(f: &mut fmt::Formatter<'_>, namesake: Option<&str>) -> fmt::Result {
     match namesake {
         None => f.write_str("certificate has a bad signature"),
-        Some(name) => write!(
-            f,
-            "certificate signed by another authority of the name {name} than the trusted one"
-        ),
+        Some(name) => {
+            write!(f, "certificate signed by an authority named {name}, but not by the trusted one")
+        }
     }
 }
 

@@ -128,7 +128,7 @@ impl fmt::Display for Told<'_> {
                 write!(f, "{peer} closed the connection without an HTTP answer")
             }
             UpgradeError::Truncated => {
-                write!(f, "{peer} closed the connection within its HTTP answer")
+                write!(f, "{peer} closed the connection in the middle of its HTTP answer")
             }
             UpgradeError::NotHttp(foreign) => foreign.fmt_of(peer, f),
             UpgradeError::HeadTooLarge => {
@@ -192,7 +192,7 @@ impl BadUpgrade {
     fn fmt_of(&self, peer: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OldHttp => {
-                write!(f, "{peer} answered 101 in HTTP/1.0, a WebSocket needs HTTP/1.1")
+                write!(f, "{peer} answered 101 in HTTP/1.0, but a WebSocket needs HTTP/1.1")
             }
             Self::NoUpgrade => {
                 write!(f, "{peer} answered 101 without \"Upgrade: websocket\"")
@@ -228,7 +228,7 @@ impl From<httparse::Error> for UpgradeError {
     fn from(error: httparse::Error) -> Self {
         use httparse::Error;
         let words = match error {
-            Error::HeaderName => "a line that is no header",
+            Error::HeaderName => "a line that is not a header",
             Error::HeaderValue => "a control character in a header",
             Error::Status | Error::Token => "a status line that is none",
             Error::Version => "an unknown version of HTTP",
