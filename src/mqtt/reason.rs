@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::mqtt::packet::PacketType;
 
-/// One reason code. Any byte is representable: brokers send codes that no table knows.
+/// One reason code. Any byte can be one: brokers send codes that are in no table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct ReasonCode(pub u8);
 
@@ -16,9 +16,9 @@ impl ReasonCode {
     pub const GRANTED_QOS_1: Self = Self(0x01);
     /// 0x02: SUBACK only.
     pub const GRANTED_QOS_2: Self = Self(0x02);
-    /// 0x04: DISCONNECT only; the will is to be published.
+    /// 0x04: DISCONNECT only; the server publishes the will.
     pub const DISCONNECT_WITH_WILL_MESSAGE: Self = Self(0x04);
-    /// 0x10: PUBACK and PUBREC; accepted, but nobody is subscribed.
+    /// 0x10: PUBACK and PUBREC; accepted, but no client is subscribed.
     pub const NO_MATCHING_SUBSCRIBERS: Self = Self(0x10);
     /// 0x11: UNSUBACK only.
     pub const NO_SUBSCRIPTION_EXISTED: Self = Self(0x11);
@@ -26,7 +26,7 @@ impl ReasonCode {
     pub const CONTINUE_AUTHENTICATION: Self = Self(0x18);
     /// 0x19: AUTH only.
     pub const RE_AUTHENTICATE: Self = Self(0x19);
-    /// 0x80: what is returned as "failure" before MQTT 5, too.
+    /// 0x80: unspecified error; also the code of a failed subscription before MQTT 5.
     pub const UNSPECIFIED_ERROR: Self = Self(0x80);
     /// 0x81: a packet that cannot be read.
     pub const MALFORMED_PACKET: Self = Self(0x81);
@@ -40,7 +40,7 @@ impl ReasonCode {
     pub const CLIENT_IDENTIFIER_NOT_VALID: Self = Self(0x85);
     /// 0x86: CONNACK only.
     pub const BAD_USER_NAME_OR_PASSWORD: Self = Self(0x86);
-    /// 0x87: the client may not do this.
+    /// 0x87: the client is not authorized to do this.
     pub const NOT_AUTHORIZED: Self = Self(0x87);
     /// 0x88: CONNACK only.
     pub const SERVER_UNAVAILABLE: Self = Self(0x88);
@@ -76,15 +76,15 @@ impl ReasonCode {
     pub const QUOTA_EXCEEDED: Self = Self(0x97);
     /// 0x98: DISCONNECT only.
     pub const ADMINISTRATIVE_ACTION: Self = Self(0x98);
-    /// 0x99: the payload is not what its indicator says.
+    /// 0x99: the payload does not match its Payload Format Indicator.
     pub const PAYLOAD_FORMAT_INVALID: Self = Self(0x99);
     /// 0x9A: CONNACK and DISCONNECT.
     pub const RETAIN_NOT_SUPPORTED: Self = Self(0x9A);
     /// 0x9B: CONNACK and DISCONNECT.
     pub const QOS_NOT_SUPPORTED: Self = Self(0x9B);
-    /// 0x9C: temporarily; a Server Reference may say which.
+    /// 0x9C: temporarily; a Server Reference may name the other server.
     pub const USE_ANOTHER_SERVER: Self = Self(0x9C);
-    /// 0x9D: for good; a Server Reference may say which.
+    /// 0x9D: permanently; a Server Reference may name the other server.
     pub const SERVER_MOVED: Self = Self(0x9D);
     /// 0x9E: SUBACK and DISCONNECT.
     pub const SHARED_SUBSCRIPTIONS_NOT_SUPPORTED: Self = Self(0x9E);
@@ -97,24 +97,25 @@ impl ReasonCode {
     /// 0xA2: SUBACK and DISCONNECT.
     pub const WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED: Self = Self(0xA2);
 
-    /// Whether it means that something failed (0x80 and above).
+    /// Whether the code means a failure (0x80 and above).
     pub fn is_error(self) -> bool {
         self.0 >= 0x80
     }
 
-    /// Whether a SUBACK may hold it: it grants a QoS, or refuses (§3.9.3).
+    /// Whether a SUBACK may hold the code: it grants a QoS, or refuses (§3.9.3).
     pub fn is_of_suback(self) -> bool {
         self.0 <= 2 || self.is_error()
     }
 
-    /// Words for a user where the packet is not known; a code without a name is "reason code 0xNN".
+    /// The name of the code where the packet is not known. A code without a name is "reason code
+    /// 0xNN".
     pub fn words(self) -> Cow<'static, str> {
         self.known()
             .map_or_else(|| Cow::Owned(format!("reason code {:#04X}", self.0)), Cow::Borrowed)
     }
 
-    /// Words for the code of a CONNACK: return codes 1 to 5 of the older versions (3.1.1 Table
-    /// 3.1), which servers send even in answer to a CONNECT of MQTT 5, and the reason codes.
+    /// The name of a code in CONNACK: a reason code, or a return code from 1 to 5 of the older
+    /// versions (3.1.1 Table 3.1), which servers send even in answer to a CONNECT of MQTT 5.
     pub fn connack_words(self) -> Cow<'static, str> {
         Cow::Borrowed(match self.0 {
             1 => "unacceptable protocol version",
@@ -126,7 +127,7 @@ impl ReasonCode {
         })
     }
 
-    /// Words for the code as it stands in this packet: 0x00 to 0x02 mean different things by packet
+    /// The name of the code in this packet: 0x00 to 0x02 mean different things in different packets
     /// (§2.4).
     pub fn name(self, packet: PacketType) -> Cow<'static, str> {
         match (packet, self.0) {
@@ -137,7 +138,7 @@ impl ReasonCode {
         }
     }
 
-    /// Table 2-6, as a user would say it.
+    /// The names of Table 2-6, in a user's words.
     fn known(self) -> Option<&'static str> {
         Some(match self {
             Self::SUCCESS => "success",

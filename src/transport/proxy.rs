@@ -1,5 +1,5 @@
-//! Proxies: which one is used for a server, and the conversation with it until bytes flow. No
-//! password gets into an error or a debug print.
+//! Proxies: the choice of a proxy for a server, and the connection through it. Errors and debug
+//! output never show a password.
 
 mod error;
 mod http;
@@ -22,20 +22,20 @@ pub use error::{ProxyError, SocksFault};
 pub use rules::{Exempt, Proxies};
 use socks::Target;
 
-/// How a proxy is spoken to.
+/// The protocol of a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// CONNECT (RFC 9110 §9.3.6).
     Http,
     /// CONNECT, over TLS to the proxy.
     Https,
-    /// SOCKS 5 (RFC 1928); names are looked up here.
+    /// SOCKS 5 (RFC 1928); the client looks names up.
     Socks5,
-    /// SOCKS 5; names are looked up by the proxy.
+    /// SOCKS 5; the proxy looks names up.
     Socks5h,
 }
 
-/// A proxy. A debug print shows no password.
+/// A proxy. Debug output shows no password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Proxy {
     kind: Kind,
@@ -44,14 +44,15 @@ pub struct Proxy {
     user: Option<(String, String)>,
 }
 
-/// Why a text names no proxy of ours. Never holds any part of user name or password.
+/// The reason why a text is not the URL of a proxy. Never holds any part of a user name or
+/// password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProxyUrlError {
-    /// A scheme that is none of ours.
+    /// A scheme that is not supported.
     UnknownScheme(String),
-    /// The rest is no address.
+    /// The rest is not an address.
     Address(EndpointError),
-    /// SOCKS 5 takes user name and password of 1 to 255 bytes (RFC 1929 §2).
+    /// SOCKS 5 allows a user name and a password of 1 to 255 bytes (RFC 1929 §2).
     Credentials,
 }
 
@@ -76,8 +77,8 @@ impl fmt::Display for ProxyUrlError {
 impl std::error::Error for ProxyUrlError {}
 
 impl Proxy {
-    /// Reads `[scheme://][user[:password]@]host[:port]`; without a scheme it is `http`, without a
-    /// port 443 for `https` and 1080 for the others, as in curl.
+    /// Parses `[scheme://][user[:password]@]host[:port]`. As in curl, the default scheme is `http`,
+    /// and the default port is 443 for `https` and 1080 for the others.
     pub fn parse(url: &str) -> Result<Self, ProxyUrlError> {
         refuse_forbidden(url).map_err(ProxyUrlError::Address)?;
         let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
@@ -103,7 +104,7 @@ impl Proxy {
         Ok(Self { kind, host, port, user })
     }
 
-    /// Whether it is spoken to over TLS.
+    /// Whether the proxy speaks TLS.
     pub fn is_secure(&self) -> bool {
         self.kind == Kind::Https
     }
@@ -140,25 +141,26 @@ impl fmt::Debug for Proxy {
     }
 }
 
-/// `host:port`, an IPv6 address in brackets and without its zone, which means nothing elsewhere.
+/// `host:port`, with an IPv6 address in brackets and without its zone, which only has a meaning on
+/// this machine.
 fn place(host: &str, port: u16) -> String {
     let host = host.split('%').next().unwrap_or_default();
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
-/// A connection to a server through a proxy, before it is made.
+/// The parts of a connection to a server through a proxy.
 pub struct Way<'a> {
-    /// Which proxy.
+    /// The proxy.
     pub proxy: &'a Proxy,
-    /// The server that it connects us to.
+    /// The server that the proxy should connect to.
     pub endpoint: &'a Endpoint,
-    /// How to get to the proxy, and from there to the server.
+    /// How the proxy is reached, and whether it or the client looks up the server.
     pub route: &'a Route,
-    /// For a proxy that is spoken to over TLS.
+    /// The TLS configuration for a proxy that speaks TLS.
     pub tls: Option<&'a TlsConfig>,
-    /// Until when.
+    /// The deadline of the whole connection.
     pub deadline: Instant,
-    /// Where what happens is noted.
+    /// Logs the steps.
     pub note: Note<'a>,
 }
 
@@ -181,15 +183,15 @@ impl Way<'_> {
                     dialled.reached = Reached::Proxied { server, proxy: proxy.to_string() };
                     return Ok(dialled);
                 }
-                // The next address of the same name may do.
+                // The next address of the same name may work.
                 Err(error) if error.concerns_address() && targets.peek().is_some() => {}
                 Err(error) => return Err(failed(error)),
             }
         }
     }
 
-    /// What the proxy is asked for, in the order in which it is tried: a name, or the addresses
-    /// that we found.
+    /// The server as the proxy is asked for it, in the order in which it is tried: a name, or the
+    /// addresses that the client has looked up.
     fn targets(&self) -> Result<Vec<Target>, DialError> {
         let Self { proxy, endpoint, route, .. } = *self;
         if proxy.kind != Kind::Socks5 {
@@ -200,7 +202,7 @@ impl Way<'_> {
         Ok(addresses.iter().map(|address| Target::Address(address.ip())).collect())
     }
 
-    /// Asks the proxy for `target`, and leaves the socket as it was.
+    /// Asks the proxy for `target`, and restores the settings of the socket.
     fn converse(&self, target: &Target, dialled: &mut Dialled) -> Result<(), ProxyError> {
         let Self { proxy, endpoint, deadline, note, .. } = *self;
         let mut timed = Timed { socket: &dialled.socket, deadline };
@@ -228,10 +230,10 @@ fn secured(proxy: &Proxy, tls: Option<&TlsConfig>) -> Result<tls::Connection, Pr
     config.for_proxy().connection(&proxy.host).map_err(ProxyError::Tls)
 }
 
-/// The kernel is late by up to an eighth of the time-out of a socket.
+/// The longest time-out of one read. The kernel may be late by an eighth of it.
 const STEP: Duration = Duration::from_millis(250);
 
-/// A socket that is read until a deadline.
+/// A socket with a deadline for reads.
 struct Timed<'a> {
     socket: &'a Socket,
     deadline: Instant,

@@ -1,4 +1,4 @@
-//! The lowest layer of a connection: bytes that were read from the socket, and the socket that we
+//! The lowest layer of a connection: the bytes that were read from the socket, and the socket to
 //! write to. A read never blocks, a write only for a moment.
 
 use std::collections::VecDeque;
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use bytes::{Buf, BytesMut};
 use socket2::Socket;
 
-/// A reusable buffer: filled by the reader of the socket, emptied by [`Wire`], then filled again.
+/// A reusable buffer. The reader of the socket fills it, [`Wire`] empties it.
 pub struct Chunk {
     buffer: Box<[u8]>,
     start: usize,
@@ -20,7 +20,7 @@ pub struct Chunk {
 }
 
 impl Chunk {
-    /// An empty chunk that holds up to `capacity` bytes. They are zeroed once, here.
+    /// An empty chunk of up to `capacity` bytes. They are zeroed once, here.
     pub fn with_capacity(capacity: usize) -> Self {
         Self { buffer: vec![0; capacity].into_boxed_slice(), start: 0, end: 0 }
     }
@@ -40,12 +40,12 @@ impl Chunk {
         }
     }
 
-    /// How many bytes it holds at the most.
+    /// The size of the chunk in bytes.
     pub fn capacity(&self) -> usize {
         self.buffer.len()
     }
 
-    /// The bytes not yet taken.
+    /// The bytes that were not taken yet.
     pub fn unread(&self) -> &[u8] {
         &self.buffer[self.start..self.end]
     }
@@ -57,13 +57,13 @@ impl fmt::Debug for Chunk {
     }
 }
 
-/// Where a [`Wire`] writes: a socket in the program, a vector in the tests.
+/// The target of a [`Wire`]: a socket in the program, a vector in the tests.
 pub trait Outlet: Write + Send {
     /// Closes one or both directions.
     fn shut(&mut self, how: Shutdown);
 }
 
-/// A socket that is shared by its reader and its writer.
+/// A socket that its reader and its writer share.
 #[derive(Clone, Debug)]
 pub struct Shared(Arc<Socket>);
 
@@ -103,32 +103,31 @@ impl Write for Shared {
 
 impl Outlet for Shared {
     fn shut(&mut self, how: Shutdown) {
-        // It fails only when the connection is already gone.
+        // It fails only if the connection has already ended.
         let _ = self.0.shutdown(how);
     }
 }
 
-/// How many emptied chunks are kept to be filled again.
+/// How many emptied chunks are kept, to be filled again.
 const SPENT_LIMIT: usize = 64;
 
-/// How long one write may wait for a peer that does not read; then the rest of it is kept for
-/// later.
+/// How long one write may wait for a peer that does not read. The rest is then kept for later.
 pub const WRITE_TURN: Duration = Duration::from_millis(20);
 
-/// While so many bytes wait to be written nothing is read: the answers to it would have to wait,
-/// too.
+/// Nothing is read while this many bytes wait to be written, because the answers would have to
+/// wait, too.
 const BACKLOG_LIMIT: usize = 64 * 1024;
 
-/// The inbox and the socket.
+/// The delivered bytes and the socket.
 ///
-/// Writing takes everything. What the socket does not take within [`WRITE_TURN`] is kept as a
-/// backlog, which [`Wire::push`] works off: callers should write no more while there is one
+/// A write takes all bytes. Those that the socket does not take within [`WRITE_TURN`] wait in a
+/// backlog, which [`Wire::push`] writes. Callers should not write while there is a backlog
 /// ([`Wire::is_congested`]).
 ///
-/// Writing never reports an error to the layers above: a failed write is remembered
-/// ([`Wire::write_error`]) and everything after it is discarded, so that those layers go on
-/// reading. What the peer said before it hung up (an HTTP 400, a TLS alert, a DISCONNECT) tells
-/// more than "broken pipe".
+/// A write never returns an error to the layers above. The first failure is stored
+/// ([`Wire::write_error`]) and later bytes are discarded, so that those layers continue to read.
+/// The last bytes of a peer that has closed the connection (an HTTP 400, a TLS alert, a DISCONNECT)
+/// explain more than "broken pipe".
 pub struct Wire {
     inbox: VecDeque<Chunk>,
     spent: Vec<Chunk>,
@@ -136,14 +135,14 @@ pub struct Wire {
     end_error: Option<io::Error>,
     outlet: Box<dyn Outlet>,
     write_error: Option<io::Error>,
-    /// What is to be written before anything else.
+    /// The bytes to write before any others.
     backlog: BytesMut,
-    /// Since when the socket has taken nothing of it.
+    /// The time since which the socket has taken none of the backlog.
     stuck_since: Option<Instant>,
 }
 
 impl Wire {
-    /// A wire with an empty inbox.
+    /// A wire without delivered bytes.
     pub fn new(outlet: impl Outlet + 'static) -> Self {
         Self {
             inbox: VecDeque::new(),
@@ -157,7 +156,7 @@ impl Wire {
         }
     }
 
-    /// Appends bytes that arrived.
+    /// Delivers bytes that were read from the socket.
     pub fn deliver(&mut self, chunk: Chunk) {
         if chunk.unread().is_empty() {
             self.keep(chunk);
@@ -166,7 +165,7 @@ impl Wire {
         }
     }
 
-    /// Marks the end of what arrives: an orderly one, or the error of the last read.
+    /// Delivers the end of the stream, with the error of the last read if there was one.
     pub fn end(&mut self, error: Option<io::Error>) {
         self.ended = true;
         self.end_error = error;
@@ -177,7 +176,7 @@ impl Wire {
         self.spent.pop()
     }
 
-    /// Everything that was delivered and will not be read, so that it can be filled again.
+    /// All delivered chunks, to be filled again; their content is discarded.
     pub fn abandon(&mut self) -> impl Iterator<Item = Chunk> + '_ {
         self.inbox.drain(..).chain(self.spent.drain(..))
     }
@@ -203,17 +202,17 @@ impl Wire {
         }
     }
 
-    /// Whether something waits to be written.
+    /// Whether bytes wait to be written.
     pub fn is_congested(&self) -> bool {
         !self.backlog.is_empty()
     }
 
-    /// Since when the socket has taken nothing, while something waits.
+    /// The time since which the socket has taken nothing, while bytes wait.
     pub fn stuck_since(&self) -> Option<Instant> {
         self.stuck_since
     }
 
-    /// Writes of the backlog what the socket takes within [`WRITE_TURN`].
+    /// Writes as much of the backlog as the socket takes within [`WRITE_TURN`].
     pub fn push(&mut self) {
         let mut backlog = std::mem::take(&mut self.backlog);
         let taken = self.attempt(|outlet| outlet.write(&backlog));
@@ -228,14 +227,14 @@ impl Wire {
         }
     }
 
-    /// Gives up what waits to be written, as if a write had failed by a time-out.
+    /// Discards the backlog, as if a write had timed out.
     pub fn give_up(&mut self) {
         self.write_error.get_or_insert_with(|| io::ErrorKind::TimedOut.into());
         self.backlog.clear();
         self.stuck_since = None;
     }
 
-    /// Keeps for later what the socket did not take.
+    /// Adds bytes to the backlog.
     fn keep_back(&mut self, bytes: &[u8]) {
         if self.write_error.is_none() && !bytes.is_empty() {
             self.stuck_since.get_or_insert_with(Instant::now);
@@ -243,7 +242,7 @@ impl Wire {
         }
     }
 
-    /// Runs one write; how much it took. An error is remembered.
+    /// Runs one write and returns how many bytes it took. An error is stored.
     fn attempt(&mut self, mut write: impl FnMut(&mut dyn Outlet) -> io::Result<usize>) -> usize {
         while self.write_error.is_none() {
             match write(&mut *self.outlet) {
@@ -251,7 +250,7 @@ impl Wire {
                 Ok(count) => return count,
                 Err(error) => match error.kind() {
                     io::ErrorKind::Interrupted => {}
-                    // On Unix the write time-out of a socket is EAGAIN.
+                    // On Unix, EAGAIN means the write time-out of the socket.
                     io::ErrorKind::WouldBlock => return 0,
                     _ => self.write_error = Some(error),
                 },
@@ -262,8 +261,8 @@ impl Wire {
 }
 
 impl BufRead for Wire {
-    /// The next bytes of the inbox; `WouldBlock` when it is empty (or the backlog too long), none
-    /// or the error at the end.
+    /// The next delivered bytes. `WouldBlock` if there are none, or if the backlog is too long. At
+    /// the end zero bytes, or the error of the last read.
     #[inline]
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.backlog.len() >= BACKLOG_LIMIT {
@@ -301,14 +300,15 @@ impl Read for Wire {
 }
 
 impl Write for Wire {
-    /// Takes everything: the layers above would otherwise move the rest of their buffer each time.
+    /// Takes all bytes: the layers above would otherwise move the rest of their buffer each time.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut rest = bytes;
         let mut until = None;
         while self.backlog.is_empty() && !rest.is_empty() {
             let taken = self.attempt(|outlet| outlet.write(rest));
             rest = &rest[taken..];
-            // A write that took only some of it has waited; many of them must not wait for long.
+            // A write that took only part of the bytes has waited. Many of them must not wait for
+            // long.
             if taken == 0 || (!rest.is_empty() && is_over(&mut until)) {
                 break;
             }
@@ -347,7 +347,7 @@ fn is_over(until: &mut Option<Instant>) -> bool {
 }
 
 impl Drop for Wire {
-    /// The reading end holds the socket, too: only a shutdown ends the connection at once.
+    /// The reader holds the socket, too: only a shutdown ends the connection at once.
     fn drop(&mut self) {
         self.outlet.shut(Shutdown::Both);
     }

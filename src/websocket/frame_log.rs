@@ -1,15 +1,15 @@
-//! A line about each frame that passes, for `-dd`: its header, never its payload.
+//! A line about each frame for `-dd`: its header, never its payload.
 
 use std::collections::VecDeque;
 
 use super::frame::Header;
 
-/// Lines that were not taken yet; none is made unless lines are wanted.
+/// The lines that were not taken yet; `None` if no lines are wanted.
 #[derive(Debug, Default)]
 pub struct FrameLog(Option<VecDeque<String>>);
 
 impl FrameLog {
-    /// Keeps lines only if they are wanted.
+    /// A log that stays empty unless lines `is_wanted`.
     pub fn new(is_wanted: bool) -> Self {
         Self(is_wanted.then(VecDeque::new))
     }
@@ -33,7 +33,7 @@ impl FrameLog {
         }
     }
 
-    /// The oldest line that was not taken.
+    /// Takes the oldest line.
     pub fn take(&mut self) -> Option<String> {
         self.0.as_mut()?.pop_front()
     }

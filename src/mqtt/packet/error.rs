@@ -1,5 +1,5 @@
-//! What can be wrong with a packet: with one that the peer sent ([`Malformed`]), and with one that
-//! is to be sent ([`EncodeError`]).
+//! Errors in packets: in one that the peer sent ([`Malformed`]), and in one that cannot be encoded
+//! ([`EncodeError`]).
 
 use std::fmt;
 
@@ -10,8 +10,8 @@ use crate::mqtt::property::{Place, PropertyId};
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::topic::TopicError;
 
-/// The peer sent bytes that are not a packet of its version. The connection cannot continue
-/// (§4.13).
+/// The peer sent bytes that are not a packet of the negotiated version. The connection cannot
+/// continue (§4.13).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Malformed {
     /// A packet type that the version does not have: 0, and 15 before MQTT 5 (§2.1.2).
@@ -26,13 +26,14 @@ pub enum Malformed {
         /// The lower half of the first byte.
         flags: u8,
     },
-    /// A Variable Byte Integer of more than four bytes, or of more than it needs `[MQTT-1.5.5-1]`.
+    /// A Variable Byte Integer of more than four bytes, or of more bytes than its value needs
+    /// `[MQTT-1.5.5-1]`.
     VariableByteInteger,
-    /// The whole packet is larger than we accept `[MQTT-3.1.2-24]`.
+    /// The whole packet is larger than the limit that the receiver has set `[MQTT-3.1.2-24]`.
     PacketTooLarge {
         /// Its size in bytes.
         size: usize,
-        /// The largest that is accepted, in bytes.
+        /// The limit, in bytes.
         maximum: usize,
     },
     /// A field continues after the end of its packet or of its property section.
@@ -44,7 +45,7 @@ pub enum Malformed {
     TrailingBytes {
         /// The packet.
         packet: PacketType,
-        /// How many bytes too many.
+        /// The number of bytes after the last field.
         count: usize,
     },
     /// Packet identifier 0 `[MQTT-2.2.1-3]`.
@@ -122,7 +123,7 @@ pub enum Malformed {
 }
 
 impl Malformed {
-    /// The reason code with which MQTT 5 answers it in DISCONNECT or CONNACK (§4.13.1).
+    /// The reason code that answers this error in DISCONNECT or CONNACK of MQTT 5 (§4.13.1).
     pub fn reason_code(&self) -> ReasonCode {
         match self {
             Self::PacketTooLarge { .. } => ReasonCode::PACKET_TOO_LARGE,
@@ -233,7 +234,7 @@ impl fmt::Display for Malformed {
 
 impl std::error::Error for Malformed {}
 
-/// A packet that has no wire form.
+/// A packet that cannot be encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EncodeError {
     /// A string or binary data of more than 65,535 bytes (§1.5.4, §1.5.6).
@@ -244,19 +245,20 @@ pub enum EncodeError {
     /// A remaining length, a property length or a subscription identifier above 268,435,455
     /// (§1.5.5).
     TooLarge {
-        /// The length that it would have, in bytes.
+        /// The length that was to be encoded, in bytes.
         length: usize,
     },
     /// A PUBLISH with neither a topic name nor (in MQTT 5) a topic alias (§3.3.2.1).
     NoTopic,
-    /// A PUBLISH of `QoS` 0 with a packet identifier, or of a higher one without `[MQTT-2.2.1-2]`.
+    /// A PUBLISH of `QoS` 0 with a packet identifier, or one of `QoS` 1 or 2 without
+    /// `[MQTT-2.2.1-2]`.
     PacketId,
     /// DUP in a PUBLISH of `QoS` 0 `[MQTT-3.3.1-2]`.
     DupWithQoS0,
     /// A password without a user name before MQTT 5 (3.1.1 `[MQTT-3.1.2-22]`).
     PasswordWithoutUserName,
-    /// A SUBSCRIBE or UNSUBSCRIBE without a filter, or their answer without a code
-    /// `[MQTT-3.8.3-2]`.
+    /// A SUBSCRIBE or UNSUBSCRIBE without a topic filter, or a SUBACK or UNSUBACK without a reason
+    /// code `[MQTT-3.8.3-2]`.
     NothingInside,
     /// AUTH before MQTT 5 (§3.15).
     AuthBeforeMqtt5,

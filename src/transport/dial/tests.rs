@@ -21,7 +21,7 @@ fn a_listener_is_reached_by_address_and_by_name() {
     assert!(dialled.socket.tcp_nodelay().unwrap());
     assert_eq!(dialled.socket.write_timeout().unwrap(), Some(WRITE_TURN));
     assert_eq!(dialled.socket.read_timeout().unwrap(), None);
-    // `localhost` may be ::1 first, where nobody listens: the next address is tried.
+    // `localhost` may be ::1 first, where no server listens: the next address is tried.
     assert!(straight("localhost", port, soon()).is_ok());
 }
 
@@ -43,7 +43,7 @@ fn a_deadline_that_has_passed_is_a_time_out() {
 
 #[test]
 fn a_name_that_cannot_exist_is_told_as_such() {
-    // An empty label is refused by the resolver itself: no query leaves this machine.
+    // The resolver itself refuses an empty label: no query leaves this machine.
     let error = straight("a..invalid", 80, soon()).unwrap_err();
     assert_eq!(error.phase(), Phase::Name);
     assert!(error.to_string().starts_with("no address for a..invalid: "), "{error}");

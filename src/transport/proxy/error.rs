@@ -1,4 +1,4 @@
-//! Every way in which a proxy does not connect us to the server, as data and as one line.
+//! The failures of a connection through a proxy, with a message for each.
 
 use std::io;
 
@@ -8,36 +8,37 @@ use crate::transport::text::io_words;
 use crate::transport::tls::TlsError;
 use crate::websocket::upgrade::UpgradeError;
 
-/// Why a proxy does not connect us to the server.
+/// The reason why a proxy did not connect to the server.
 #[derive(Debug)]
 pub enum ProxyError {
-    /// The proxy itself was not reached.
+    /// The proxy itself could not be reached.
     Unreached(DialError),
     /// TLS with the proxy failed.
     Tls(TlsError),
-    /// It did not answer CONNECT with a success.
+    /// The proxy did not answer CONNECT with success.
     Http(UpgradeError),
-    /// It did not take our SOCKS request.
+    /// The proxy did not accept the SOCKS request.
     Socks(SocksFault),
-    /// The connection to it failed; `TimedOut` when it was silent for too long.
+    /// The connection to the proxy failed; `TimedOut` if the proxy was silent for too long.
     Io(io::Error),
 }
 
-/// What a SOCKS 5 proxy said, or did not say (RFC 1928, RFC 1929).
+/// The failures of SOCKS 5 (RFC 1928, RFC 1929).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SocksFault {
-    /// It answered with another version: this is no SOCKS 5 proxy. Holds its first byte.
+    /// The proxy answered with another version, so it does not speak SOCKS 5. Holds its first byte.
     NotSocks(u8),
-    /// It takes none of our methods: it wants credentials and there are none, or others than these.
+    /// The proxy accepts none of the offered methods: it demands credentials and there are none, or
+    /// it demands others.
     NoMethod {
-        /// Whether we offered user name and password.
+        /// Whether a user name and a password were offered.
         offered_credentials: bool,
     },
-    /// It refused user name and password.
+    /// The proxy refused user name and password.
     BadCredentials,
-    /// It cannot, or will not, connect to the server: the code of RFC 1928 §6.
+    /// The proxy cannot connect to the server, or must not: the code of RFC 1928 §6.
     Refused(u8),
-    /// The host name is longer than SOCKS 5 can say.
+    /// The host name is longer than SOCKS 5 allows.
     LongName,
 }
 
@@ -84,7 +85,7 @@ impl ProxyError {
         }
     }
 
-    /// What we were doing.
+    /// The phase in which the connection failed.
     pub fn phase(&self) -> Phase {
         match self {
             Self::Unreached(error) => error.phase(),
@@ -92,7 +93,7 @@ impl ProxyError {
         }
     }
 
-    /// Whether it wants other credentials, or forbids what we want: the same request would fail
+    /// Whether the proxy demands other credentials or forbids the request, so that it would fail
     /// again.
     pub fn is_refusal(&self) -> bool {
         match self {
@@ -102,12 +103,12 @@ impl ProxyError {
         }
     }
 
-    /// Whether another address of the same server may fare better.
+    /// Whether another address of the same server may work.
     pub(super) fn concerns_address(&self) -> bool {
         matches!(self, Self::Socks(SocksFault::Refused(3..=6 | 8)))
     }
 
-    /// The error in one line; `proxy` is its URL.
+    /// The message in one line; `proxy` is the URL of the proxy.
     pub fn told_of(&self, proxy: &str) -> String {
         let name = format!("the proxy {proxy}");
         match self {

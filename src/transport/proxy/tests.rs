@@ -99,7 +99,7 @@ fn each_scheme_has_its_proxy() {
     assert!(proxies.need_tls() && !Proxies::default().need_tls());
 }
 
-/// A proxy that has said everything before it was asked, and what it was told.
+/// A proxy that has sent everything before it was asked, and the bytes that it received.
 #[derive(Default)]
 struct Recorded {
     says: VecDeque<u8>,
@@ -240,7 +240,7 @@ fn refusals_of_connect_have_their_words() {
     }
 }
 
-/// Through a proxy, as the default route goes.
+/// Connects through a proxy with the default route.
 fn dialled(proxy: &Proxy, endpoint: &Endpoint, deadline: Instant) -> Result<Dialled, DialError> {
     let (route, tls, note): (_, _, Note<'_>) = (&Route::default(), None, &|_| {});
     Way { proxy, endpoint, route, tls, deadline, note }.dial()

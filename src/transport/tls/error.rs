@@ -1,4 +1,4 @@
-//! What rustls reports, in the words of a user whose openssl says "ok".
+//! Explains the errors of rustls to a user to whom openssl says "ok".
 
 use std::fmt;
 
@@ -7,47 +7,47 @@ use rustls::{AlertDescription, InvalidMessage, PeerIncompatible};
 use super::certificate_error::CertificateFault;
 use super::identity::Asked;
 
-/// Why TLS failed: by the server, its certificate, or something on the way.
+/// The reason why TLS failed.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TlsError {
-    /// The host can be no TLS server name.
+    /// The host cannot be a TLS server name.
     Name(String),
     /// The server's certificate is not acceptable.
     Certificate(CertificateFault),
-    /// What answered does not speak TLS.
+    /// The server does not speak TLS.
     NotTls(Plain),
-    /// The server wants to see a certificate of ours.
+    /// The server demands a client certificate.
     ClientCertificateRequired,
-    /// The server asked for a certificate of ours, got none, and closed the connection without an
+    /// The server asked for a client certificate, got none, and closed the connection without an
     /// alert.
     ClientCertificateMissed,
-    /// The server does not like our certificate.
+    /// The server refused the client certificate.
     ClientCertificateRefused(AlertDescription),
     /// The server ended the handshake, or the connection, with an alert.
     Alert(AlertDescription),
-    /// No version, cipher or group in common.
+    /// Client and server have no TLS version, cipher suite or group in common.
     Incompatible(PeerIncompatible),
     /// The server closed the connection during the handshake.
     Closed,
-    /// A message of more than 64 KiB, which only a chain of certificates can be.
+    /// A message of more than 64 KiB, which is probably a long chain of certificates.
     HandshakeTooLong,
-    /// The peer broke the TLS protocol, or something we have no better words for.
+    /// The server violated the TLS protocol, or another error of rustls.
     Protocol(rustls::Error),
 }
 
-/// What speaks where TLS should.
+/// The protocol of a server that does not speak TLS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Plain {
     /// HTTP.
     Http,
     /// MQTT over plain TCP.
     Mqtt,
-    /// Something else: its first bytes, escaped.
+    /// Another protocol. Holds its first bytes, escaped.
     Other(String),
 }
 
 impl Plain {
-    /// What begins like this; none if it may be TLS.
+    /// The protocol that begins with these bytes; `None` if it may be TLS.
     pub fn recognise(first: &[u8]) -> Option<Self> {
         match first {
             // A handshake record or an alert of any version (RFC 8446 §5.1).
@@ -61,8 +61,8 @@ impl Plain {
 }
 
 impl TlsError {
-    /// What `error` means for a connection that began with the bytes `first`, on which a client
-    /// certificate was asked for as `asked` says.
+    /// The meaning of `error` on a connection that began with the bytes `first`. `asked` says what
+    /// the server did about a client certificate.
     pub fn explained(error: rustls::Error, first: &[u8], asked: Asked) -> Self {
         if let (rustls::Error::InvalidMessage(_), Some(plain)) = (&error, Plain::recognise(first)) {
             return Self::NotTls(plain);
@@ -87,9 +87,10 @@ impl TlsError {
 }
 
 impl TlsError {
-    /// Whether this, told after the handshake, is the server's judgement of us, which another
-    /// connection does not change. With TLS 1.3 a server refuses a client certificate only then
-    /// (RFC 8446 §4.4.2.4). Everything else is damage: of the bytes, or of one connection's state.
+    /// Whether this error, after the handshake, is the server's decision about the client, which
+    /// another connection does not change. With TLS 1.3 a server refuses a client certificate only
+    /// then (RFC 8446 §4.4.2.4). Every other error means damage to the bytes or to the state of one
+    /// connection.
     pub fn is_refusal(&self) -> bool {
         use AlertDescription as Alert;
         match self {
@@ -126,7 +127,7 @@ impl TlsError {
     }
 }
 
-/// Whether servers say this about the certificate of a client (RFC 8446 §6.2).
+/// Whether servers send this alert because of a client certificate (RFC 8446 §6.2).
 fn may_mean_a_certificate(alert: AlertDescription) -> bool {
     use AlertDescription as Alert;
     matches!(
@@ -166,19 +167,19 @@ impl fmt::Display for TlsError {
     }
 }
 
-/// The sentence about an error, with the peer's name in it.
+/// The message, with the name of the peer in it.
 pub struct Told<'a> {
     error: &'a TlsError,
     peer: &'a str,
 }
 
 impl TlsError {
-    /// The sentence about `peer`: these errors are a proxy's, too.
+    /// The message about `peer`, because a proxy can cause these errors, too.
     pub fn told_of<'a>(&'a self, peer: &'a str) -> Told<'a> {
         Told { error: self, peer }
     }
 
-    /// Whether the sentence names the peer: most of those about certificates do not.
+    /// Whether the message names the peer. Most of those about certificates do not.
     pub fn names_peer(&self) -> bool {
         match self {
             Self::Name(_) => false,
@@ -241,7 +242,7 @@ impl Plain {
     }
 }
 
-/// What a server says about our certificate; the two most general alerts add nothing.
+/// The reason why a server refused the client certificate. The two most general alerts add nothing.
 fn refusal_words(alert: AlertDescription) -> &'static str {
     use AlertDescription as Alert;
     match alert {
@@ -279,7 +280,7 @@ fn fmt_alert(alert: AlertDescription, peer: &str, f: &mut fmt::Formatter<'_>) ->
     write!(f, "{peer} {words}")
 }
 
-/// The registered alerts that have no sentence of their own (RFC 8446 §6, RFC 5246 §7.2).
+/// The registered alerts that have no message of their own (RFC 8446 §6, RFC 5246 §7.2).
 const ALERTS: &[(u8, &str)] = &[
     (10, "unexpected message"),
     (20, "bad record MAC"),
@@ -307,7 +308,7 @@ const ALERTS: &[(u8, &str)] = &[
     (121, "encrypted client hello required"),
 ];
 
-/// What a server did that no TLS server does, by the name that rustls has for it.
+/// The message for a violation of TLS, with the name that rustls has for it.
 fn fmt_broken(error: &rustls::Error, peer: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match error {
         rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => {

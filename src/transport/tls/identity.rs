@@ -1,4 +1,5 @@
-//! The client certificate and its key: read, compared, and shown to a server that asks.
+//! The client certificate and its key: read from files, compared, and sent to a server that asks
+//! for it.
 
 use std::fs;
 use std::path::Path;
@@ -17,18 +18,18 @@ use super::certificate::public_key_of;
 use super::pem::PemFile;
 use super::setup_error::{Purpose, TlsSetupError};
 
-/// What the server made of client certificates.
+/// What the server did about a client certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asked {
-    /// It asked for none.
+    /// The server did not ask for one.
     No,
-    /// It asked, and there was none to show.
+    /// The server asked, and the client has none.
     InVain,
-    /// It was shown ours.
+    /// The server asked, and the client sent its certificate.
     Shown,
 }
 
-/// What one connection has to show, and whether it was asked to.
+/// The certificate for one connection, and whether the server has asked for it.
 #[derive(Debug, Default)]
 pub struct Identity {
     certificate: Option<Arc<CertifiedKey>>,
@@ -36,12 +37,12 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// For one connection.
+    /// The certificate for one connection.
     pub fn new(certificate: Option<Arc<CertifiedKey>>) -> Self {
         Self { certificate, asked: AtomicBool::new(false) }
     }
 
-    /// What the server has asked so far.
+    /// What the server has done about a client certificate so far.
     pub fn asked(&self) -> Asked {
         match (self.asked.load(Ordering::Relaxed), &self.certificate) {
             (false, _) => Asked::No,
@@ -66,8 +67,8 @@ impl ResolvesClientCert for Identity {
     }
 }
 
-/// Reads the certificate and the key that the options name. Without `--key` the key stands in the
-/// file of the certificate.
+/// Reads the certificate and the key of the options. Without `--key` the key is in the file of the
+/// certificate.
 pub fn read(
     options: &TlsOptions,
     provider: &CryptoProvider,
@@ -89,10 +90,9 @@ pub fn read(
     Ok(Some(Arc::new(certified)))
 }
 
-/// Whether the key is known not to be that of the certificate.
+/// Whether the key is known to belong to another certificate.
 fn is_foreign(certified: &CertifiedKey) -> bool {
-    // Not by `CertifiedKey::keys_match`: it would refuse X.509 version 1, which servers take from
-    // clients.
+    // `CertifiedKey::keys_match` would refuse X.509 version 1, which servers accept from clients.
     let of_key = certified.key.public_key();
     let of_certificate = certified.cert.first().and_then(|certificate| public_key_of(certificate));
     of_key.zip(of_certificate).is_some_and(|(key, certificate)| key.as_ref() != certificate)
@@ -130,7 +130,7 @@ fn decrypted(
     let encrypted = EncryptedPrivateKeyInfoRef::try_from(encrypted)
         .map_err(|_| TlsSetupError::UnsupportedEncryption(path.to_owned()))?;
     let key = encrypted.decrypt(password).map_err(|error| match error {
-        // A wrong password mostly shows in the padding, and else in what comes out.
+        // A wrong password mostly shows in the padding, and otherwise in the decrypted bytes.
         pkcs8::Error::EncryptedPrivateKey(pkcs5::Error::DecryptFailed) | pkcs8::Error::Asn1(_) => {
             TlsSetupError::WrongPassword(path.to_owned())
         }

@@ -1,4 +1,4 @@
-//! What is wrong with the files and settings of TLS on this machine, in one line each.
+//! Errors in the files and settings of TLS on this machine, with a message for each.
 
 use std::fmt;
 use std::io;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::text::io_words;
 
-/// Why TLS could not be set up: a mistake on this machine, not the server's.
+/// The reason why TLS could not be set up: a mistake on this machine, not the server's.
 #[derive(Debug)]
 pub enum TlsSetupError {
     /// A file or folder cannot be read.
@@ -15,27 +15,27 @@ pub enum TlsSetupError {
     Nothing(Purpose, PathBuf),
     /// The file is binary: DER, or PKCS#12.
     Binary(Purpose, PathBuf),
-    /// The file is not proper PEM; what is wrong with it.
+    /// The file is not proper PEM. Holds the error.
     BadPem(Purpose, PathBuf, String),
-    /// A certificate in the file cannot be used as an authority; why not.
+    /// A certificate in the file cannot be used as an authority. Holds the reason.
     BadAuthority(PathBuf, String),
     /// No file in the folder holds a certificate.
     EmptyFolder(PathBuf),
-    /// The operating system has no certificates that we can find; what it said.
+    /// No certificates of the operating system were found. Holds the error.
     NoSystemRoots(String),
-    /// `--cert` names a file with a private key, and no certificate.
+    /// `--cert` names a file with a private key and no certificate.
     Swapped(PathBuf),
     /// The private key is encrypted, and there is no password.
     Encrypted(PathBuf),
-    /// The private key is encrypted as OpenSSL did before PKCS#8.
+    /// The private key is encrypted in the format that OpenSSL used before PKCS#8.
     EncryptedTheOldWay(PathBuf),
     /// The password does not decrypt the key, or the file is damaged.
     WrongPassword(PathBuf),
-    /// The way in which the key is encrypted is not supported.
+    /// The encryption of the key is not supported.
     UnsupportedEncryption(PathBuf),
-    /// The key is of a kind that we cannot use.
+    /// The type of the key is not supported.
     UnsupportedKey(PathBuf),
-    /// The key is not that of the certificate.
+    /// The key does not belong to the certificate.
     ForeignKey {
         /// The file of the key.
         key: PathBuf,
@@ -48,7 +48,7 @@ pub enum TlsSetupError {
     Config(rustls::Error),
 }
 
-/// What a file is for.
+/// The purpose of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// `--cafile`.
@@ -132,7 +132,7 @@ impl fmt::Display for TlsSetupError {
     }
 }
 
-/// What is wrong with a private key.
+/// The message about a private key.
 fn fmt_key(f: &mut fmt::Formatter<'_>, path: &Path, words: &str) -> fmt::Result {
     write!(f, "private key {} {words}", path.display())
 }

@@ -1,9 +1,9 @@
-//! Which subprotocols in a response are taken, taken with a warning, or refused.
+//! Decides which subprotocols in a response are accepted, accepted with a warning, or refused.
 
 use super::error::{BadUpgrade, UpgradeError};
 use super::{shortened, tokens};
 
-/// Judges `answered` against `offered`; a warning says what was tolerated.
+/// Checks `answered` against `offered`. A warning describes the deviation that was accepted.
 pub fn judge(
     offered: &[String],
     answered: Option<&str>,
@@ -64,7 +64,7 @@ fn tolerated(offered: &[String], answered: Option<&str>) -> Verdict {
     }
 }
 
-/// Our family of names: `mqtt`, `mqttv3.1`, `MQTT`...
+/// Whether this is a name of MQTT: `mqtt`, `mqttv3.1`, `MQTT` and the like.
 fn is_mqtt(name: &str) -> bool {
     name.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("mqtt"))
 }

@@ -1,4 +1,4 @@
-//! Answers to the upgrade, good and bad, cut anywhere.
+//! Responses to the upgrade, good and bad, cut anywhere.
 
 use super::response::Accepted;
 use super::*;
@@ -18,7 +18,8 @@ fn good(extra: &str) -> String {
     )
 }
 
-/// Feeds `parts` and ends the connection: the verdict, and after how many parts it came.
+/// Feeds `parts` and ends the connection. Returns the result, and after how many parts it was
+/// known.
 fn judge(parts: &[&[u8]], offer: &Offer) -> (Result<Accepted, UpgradeError>, usize) {
     let mut answer = Response::default();
     for (number, part) in parts.iter().enumerate() {
@@ -83,7 +84,7 @@ fn a_refusal_cut_at_every_byte_is_the_same_refusal() {
                 panic!("{whole} {cut}")
             };
             assert_eq!((refusal.status, refusal.reason.as_str()), (403, "No"));
-            // The closing chunk may be cut off: the words have arrived already.
+            // The last chunk may be cut off: the text has already arrived.
             assert_eq!(refusal.body.as_deref(), Some("hello"), "{whole} cut at {cut}");
         }
         let bytes: Vec<_> = whole.as_bytes().chunks(1).collect();
@@ -316,7 +317,7 @@ fn who_does_not_speak_http_is_recognised_at_once() {
     for (bytes, foreign) in rows {
         assert_eq!(judge(&[bytes], &offer).0, Err(UpgradeError::NotHttp(foreign.clone())));
     }
-    // Dripped, the first byte that does not fit decides.
+    // One byte at a time, the first byte that does not fit decides.
     assert_eq!(judge(&[b"\x20", b"\x02"], &offer), (Err(UpgradeError::NotHttp(NotHttp::Mqtt)), 1));
     assert_eq!(judge(&[b"HTTP/1", b".1"], &offer), (Err(UpgradeError::Truncated), 2));
 }

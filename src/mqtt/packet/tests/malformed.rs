@@ -1,10 +1,10 @@
-//! What must be refused, by clause.
+//! Malformed packets, by clause.
 
 use super::*;
 use crate::mqtt::property::{Place, PropertyId};
 use crate::mqtt::topic::TopicError;
 
-/// A name, the versions that refuse it, the bytes, and why.
+/// A name, the versions that refuse the packet, its bytes, and the error.
 type Refused = (&'static str, &'static [Version], &'static str, Malformed);
 
 pub(super) fn rows() -> Vec<Refused> {

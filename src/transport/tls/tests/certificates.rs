@@ -1,4 +1,4 @@
-//! Certificates made at run time, good and bad.
+//! Certificates made at run time, valid and invalid.
 
 use super::*;
 

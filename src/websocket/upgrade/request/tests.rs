@@ -1,4 +1,4 @@
-//! Requests, written and read.
+//! Upgrade requests, written and read.
 
 use super::*;
 
