@@ -70,7 +70,7 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l reconnect-delay -d
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l reconnect-tries -d 'Give up after so many tries to connect again [default: never]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s u -l username -d 'User name [default: that of the URL, or `$MQTTWS_USERNAME`]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s P -l pw -d 'Password [default: that of the URL, or `$MQTTWS_PASSWORD`]; others can see it on the command line' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l password-file -d 'Read the password from a file; one line end behind it does not count' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l password-file -d 'Read the password from a file; one line end after it does not count' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l auth-method -d 'Method of enhanced authentication: SCRAM-SHA-256 with -u and a password, or one with a single step (MQTT 5)' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l auth-data -d 'Authentication data of a method with a single step' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l auth-data-file -d 'Read the authentication data from a file, byte for byte' -r -F
@@ -79,7 +79,7 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s i -l id -d 'Client
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s I -l id-prefix -d 'Begin the generated client id with this' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s k -l keepalive -d 'Keep alive in seconds; 0 turns it off' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s M -l max-inflight -d 'Most QoS 1 and 2 messages in flight [default: what the broker allows; before MQTT 5 1000, and 20 of QoS 2]' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l will-topic -d 'Topic of the will: a message that the broker publishes when we vanish' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l will-topic -d 'Topic of the will: a message that the broker publishes when we disconnect uncleanly' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l will-payload -d 'Payload of the will [default: empty]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l will-qos -d 'QoS of the will' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l will-delay -d 'How long the broker waits for us to come back before it publishes the will (MQTT 5)' -r
@@ -88,16 +88,16 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l config -d 'Configu
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s x -l session-expiry-interval -d 'Seconds for which the broker keeps the session when we are away, or `never` for no end (MQTT 5) [default: with -c never]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s D -l property -d 'Give a packet a property: connect, will, publish, subscribe, unsubscribe or disconnect; its name, such as content-type; its value (MQTT 5, repeatable)' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s e -l response-topic -d 'Where the answers come: agreed on with who answers, or given along [default: a topic of our own]' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s W -l timeout -d 'Leave with exit code 27 when an answer takes longer' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s W -l timeout -d 'Exit with code 27 when an answer takes longer' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s F -l format -d 'Write each answer in this format, as `sub` does' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l retain-handling -d 'Kept messages are never answers, whenever the broker sends them (MQTT 5)' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l retain-handling -d 'Retained messages are never answers, whenever the broker sends them (MQTT 5)' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s t -l topic -d 'Topic to publish to; with --json that of records without one' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l topic-prefix -d 'Put this before every topic' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s o -d 'Read flags from this file, too: one a line, its value behind a blank, as with mosquitto' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s o -d 'Read flags from this file, too: one a line, its value after a blank, as with mosquitto' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s m -l message -d 'Publish this text' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s f -l file -d 'Publish the content of a file as one message' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l delimiter -d 'With -l or --json: each record ends in this character (\\t, \\xHH)' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l split -d 'With -l: the topic is what stands before the first such character, the message what stands behind it' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l split -d 'With -l: the topic is what stands before the first such character, the message what stands after it' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l repeat -d 'Publish the message so many times' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l repeat-delay -d 'Time from one to the next with --repeat' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l rate -d 'Publish at most so many messages a second' -r
@@ -113,7 +113,7 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l system-roots -d 'T
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l insecure -d 'Do not verify the server\'s certificate: anyone on the way can read and change everything'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l no-reconnect -d 'Do not connect again when the connection is lost'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l ask-password -d 'Ask for the password on the terminal'
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l will-retain -d 'Let the broker keep the will for later subscribers'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l will-retain -d 'Let the broker retain the will for later subscribers'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l print-config -d 'Print what is in force and where each value came from, with secrets masked; connect to nothing'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s d -l debug -d 'Log each packet on stderr; twice (-dd) also proxy, TLS, the HTTP upgrade and each WebSocket frame'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l quiet -d 'No warnings and no progress'
@@ -125,8 +125,8 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s v -l verbose -d 'W
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l pretty -d 'Spread JSON over several lines'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l hex -d 'Write answers as hexadecimal digits'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l base64 -d 'Write answers as base64'
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s N -d 'Write no line feed behind each answer'
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s R -d 'Messages that the broker had kept are never answers'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s N -d 'Write no line feed after each answer'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s R -d 'Retained messages are never answers'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l retain-as-published -d 'Keep the retain flag of answers as it was published (MQTT 5)'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s s -l stdin-file -d 'Publish all of stdin as one message'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s l -l stdin-line -d 'Publish each line of stdin as a message'
@@ -134,7 +134,7 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s n -l null-message 
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l json -d 'Publish each line of stdin as the message that it describes, as `sub --json` writes it; with --request write the answers so, too (or only them, beside -m, -f, -s, -l or -n)'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s 0 -l null -d 'With -l or --json: each record ends in NUL, not in a line feed'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l strict-input -d 'Stop at the first record that makes no sense; without this the others go on'
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s r -l retain -d 'Ask the broker to keep the message for later subscribers'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s r -l retain -d 'Ask the broker to retain the message for later subscribers'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l topic-alias -d 'Send the topic once and then an alias for it, as far as the broker allows (MQTT 5)'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l latency -d 'Send the time with each message, as user property `time`, for `sub --latency` (MQTT 5); with --request say at the end how long the answers took'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l help -d 'Print help'
@@ -177,7 +177,7 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l reconnect-delay -d
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l reconnect-tries -d 'Give up after so many tries to connect again [default: never]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s u -l username -d 'User name [default: that of the URL, or `$MQTTWS_USERNAME`]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s P -l pw -d 'Password [default: that of the URL, or `$MQTTWS_PASSWORD`]; others can see it on the command line' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l password-file -d 'Read the password from a file; one line end behind it does not count' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l password-file -d 'Read the password from a file; one line end after it does not count' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l auth-method -d 'Method of enhanced authentication: SCRAM-SHA-256 with -u and a password, or one with a single step (MQTT 5)' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l auth-data -d 'Authentication data of a method with a single step' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l auth-data-file -d 'Read the authentication data from a file, byte for byte' -r -F
@@ -186,7 +186,7 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s i -l id -d 'Client
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s I -l id-prefix -d 'Begin the generated client id with this' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s k -l keepalive -d 'Keep alive in seconds; 0 turns it off' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s M -l max-inflight -d 'Most QoS 1 and 2 messages in flight [default: what the broker allows; before MQTT 5 1000, and 20 of QoS 2]' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l will-topic -d 'Topic of the will: a message that the broker publishes when we vanish' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l will-topic -d 'Topic of the will: a message that the broker publishes when we disconnect uncleanly' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l will-payload -d 'Payload of the will [default: empty]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l will-qos -d 'QoS of the will' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l will-delay -d 'How long the broker waits for us to come back before it publishes the will (MQTT 5)' -r
@@ -196,18 +196,18 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s x -l session-expir
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s D -l property -d 'Give a packet a property: connect, will, publish, subscribe, unsubscribe or disconnect; its name, such as content-type; its value (MQTT 5, repeatable)' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s t -l topic -d 'Topic filter to subscribe to; + and # are wildcards (repeatable)' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s T -l filter-out -d 'Leave out messages whose topic matches this filter (repeatable)' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s U -l unsubscribe -d 'Give a subscription of a kept session back (repeatable)' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s U -l unsubscribe -d 'Unsubscribe from this filter in a session that was kept (repeatable)' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s q -l qos -d 'Highest quality of service to receive: 0, 1 or 2' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s C -l count -d 'Leave after so many messages' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s W -l timeout -d 'Leave after so long, with exit code 27 if -C was not met' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l idle -d 'Leave after so long without a message, with exit code 0' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s C -l count -d 'Exit after so many messages' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s W -l timeout -d 'Exit after so long, with exit code 27 if -C was not met' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l idle -d 'Exit after so long without a message, with exit code 0' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l random-filter -d 'Write a message only with this probability, in percent; with -C only those count' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l retain-handling -d 'Kept messages: always, only for a new subscription, or never (MQTT 5) [default: always]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l retain-handling -d 'Retained messages: always, only for a new subscription, or never (MQTT 5) [default: always]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l share -d 'Share the subscriptions with the others of this group: each message goes to one of them' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s F -l format -d 'Write each message in this format; see FORMATS in the manual' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l json -d 'Write each message as a line of JSON; with =parse also the payload as JSON, where it is' -r -f -a "text\t'Text, or base64'
 parse\t'And JSON, where they are'"
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s o -l output-dir -d 'Write each message to a file of its own in this folder, named by its topic and a number; if it is a file, read flags from it, one a line, its value behind a blank, as with mosquitto' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s o -l output-dir -d 'Write each message to a file of its own in this folder, named by its topic and a number; if it is a file, read flags from it, one a line, its value after a blank, as with mosquitto' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l exec -d 'Run this command for each message, with its payload on stdin and `$MQTT_TOPIC`, `$MQTT_QOS`... set' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l jobs -d 'Run so many commands at once; messages are acknowledged in their order all the same' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l color -d 'Colour topics: auto (on a terminal, unless `$NO_COLOR` is set), always or never' -r
@@ -221,25 +221,25 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l system-roots -d 'T
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l insecure -d 'Do not verify the server\'s certificate: anyone on the way can read and change everything'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l no-reconnect -d 'Do not connect again when the connection is lost'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l ask-password -d 'Ask for the password on the terminal'
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l will-retain -d 'Let the broker keep the will for later subscribers'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l will-retain -d 'Let the broker retain the will for later subscribers'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l print-config -d 'Print what is in force and where each value came from, with secrets masked; connect to nothing'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s d -l debug -d 'Log each packet on stderr; twice (-dd) also proxy, TLS, the HTTP upgrade and each WebSocket frame'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l quiet -d 'No warnings and no progress'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s c -l disable-clean-session -d 'Keep the session: the broker stores what comes while we are away (needs -i)'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l nodelay -d 'Packets are never held back'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l ws -d 'WebSockets are all that we speak'
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s E -l exit-after-subscribe -d 'Leave as soon as the broker has answered the subscriptions'
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s R -d 'Leave out messages that the broker had kept'
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l retained-only -d 'Take only messages that the broker had kept, and leave when the first other one comes'
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l remove-retained -d 'Let the broker forget each kept message that was written; -T spares some'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s E -l exit-after-subscribe -d 'Exit as soon as the broker has answered the subscriptions'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s R -d 'Leave out retained messages'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l retained-only -d 'Take only retained messages, and exit when the first other one comes'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l remove-retained -d 'Remove each retained message that was written from the broker; -T spares some'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l retain-as-published -d 'Keep the retain flag as it was published (MQTT 5)'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l no-local -d 'Nothing that this connection itself publishes (MQTT 5)'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s v -l verbose -d 'Write the topic and a space before each payload'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l pretty -d 'Spread JSON over several lines'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l hex -d 'Write payloads as hexadecimal digits'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l base64 -d 'Write payloads as base64'
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s N -d 'Write no line feed behind each message'
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s 0 -l null -d 'Write NUL instead of a line feed behind each message'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s N -d 'Write no line feed after each message'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s 0 -l null -d 'Write NUL instead of a line feed after each message'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l keep-going -d 'Go on after a command that failed; its message is acknowledged, and the exit code is 1 in the end'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l reply -d 'Publish what the command writes to stdout to the response topic of its message, with the same correlation data (MQTT 5)'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s w -l watch -d 'Draw one line per topic and keep it up to date; needs a terminal'
@@ -284,7 +284,7 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l reconnect-delay -
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l reconnect-tries -d 'Give up after so many tries to connect again [default: never]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s u -l username -d 'User name [default: that of the URL, or `$MQTTWS_USERNAME`]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s P -l pw -d 'Password [default: that of the URL, or `$MQTTWS_PASSWORD`]; others can see it on the command line' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l password-file -d 'Read the password from a file; one line end behind it does not count' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l password-file -d 'Read the password from a file; one line end after it does not count' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l auth-method -d 'Method of enhanced authentication: SCRAM-SHA-256 with -u and a password, or one with a single step (MQTT 5)' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l auth-data -d 'Authentication data of a method with a single step' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l auth-data-file -d 'Read the authentication data from a file, byte for byte' -r -F
@@ -293,13 +293,13 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s i -l id -d 'Clien
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s I -l id-prefix -d 'Begin the generated client id with this' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s k -l keepalive -d 'Keep alive in seconds; 0 turns it off' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s M -l max-inflight -d 'Most QoS 1 and 2 messages in flight [default: what the broker allows; before MQTT 5 1000, and 20 of QoS 2]' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l will-topic -d 'Topic of the will: a message that the broker publishes when we vanish' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l will-topic -d 'Topic of the will: a message that the broker publishes when we disconnect uncleanly' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l will-payload -d 'Payload of the will [default: empty]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l will-qos -d 'QoS of the will' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l will-delay -d 'How long the broker waits for us to come back before it publishes the will (MQTT 5)' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l profile -d 'Read the flags of this profile, too: a table of the configuration file' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l config -d 'Configuration file [default: `$XDG_CONFIG_HOME/mqttws/config.toml`]' -r -F
-complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s c -l count -d 'Leave after so many probes [default: when interrupted]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s c -l count -d 'Exit after so many probes [default: when interrupted]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l interval -d 'Time from one probe to the next' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l via -d 'What travels: a PINGREQ, a WebSocket Ping, or a message to a topic of our own and back' -r -f -a "mqtt\t'PINGREQ and PINGRESP'
 websocket\t'A Ping and a Pong of the WebSocket'
@@ -316,7 +316,7 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l system-roots -d '
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l insecure -d 'Do not verify the server\'s certificate: anyone on the way can read and change everything'
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l no-reconnect -d 'Do not connect again when the connection is lost'
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l ask-password -d 'Ask for the password on the terminal'
-complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l will-retain -d 'Let the broker keep the will for later subscribers'
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l will-retain -d 'Let the broker retain the will for later subscribers'
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l print-config -d 'Print what is in force and where each value came from, with secrets masked; connect to nothing'
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s d -l debug -d 'Log each packet on stderr; twice (-dd) also proxy, TLS, the HTTP upgrade and each WebSocket frame'
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l quiet -d 'No warnings and no progress'

@@ -159,12 +159,13 @@ fn client_exit(error: &client::Error) -> Exit {
         Error::Disconnected(disconnect) if disconnect.code.is_error() => Exit::Refused,
         Error::Disconnected(_)
         | Error::Silent(_)
-        | Error::MessageTorn { .. }
+        | Error::MessageCut { .. }
         | Error::NotMended { .. } => Exit::Lost,
         Error::Transport(error) | Error::Lost(error) => transport_exit(error),
         // What [`Error::root`] never is.
         Error::Redirected { .. } => Exit::Upgrade,
         Error::NotMqtt(_) | Error::Violation(_) => Exit::Protocol,
+        Error::Repeated { .. } => Exit::Denied,
         Error::Interrupted(signal) => Exit::Signal((*signal).into()),
     }
 }

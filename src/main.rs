@@ -8,6 +8,7 @@ mod exit;
 mod format;
 mod mqtt;
 mod report;
+mod signals;
 mod stdio;
 mod terminal;
 mod transport;
@@ -16,6 +17,11 @@ mod websocket;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let exit = cli::Cli::from_environment().and_then(|cli| command::run(&cli));
+    let exit = cli::parse().and_then(|(config, warnings)| {
+        for warning in &warnings {
+            report::warn(warning);
+        }
+        command::run(config)
+    });
     exit.unwrap_or_else(|error| report::error(&error)).into()
 }

@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 /// what begins with a capital letter is forbidden wherever it is imported from.
 const FORBIDDEN: &[(&str, &str)] = &[
     ("cli", "tungstenite rustls std::thread std::net::TcpStream std::os::unix::net"),
-    ("cli", "command format stdio terminal broker"),
+    ("cli", "command stdio terminal broker"),
     ("command", "tungstenite rustls httparse clap std::thread transport"),
     ("command", "std::net::TcpStream std::net::TcpListener std::os::unix::net"),
+    ("command", "cli"),
     ("client", "clap tungstenite rustls std::io::stdout std::io::stdin"),
     ("client", "cli command format stdio terminal broker report exit"),
     ("mqtt", PURE),
@@ -43,6 +44,13 @@ const FORBIDDEN: &[(&str, &str)] = &[
     ("report", "std::net std::fs std::thread std::env std::process tungstenite rustls"),
     ("exit", "std::net std::fs std::thread std::env std::io tungstenite rustls clap"),
     ("", "todo! unimplemented! dbg!"),
+];
+
+/// What a room may name all the same: the command line ends in one `Config` per verb, and whether
+/// stdout is a terminal is part of what the flags mean.
+const ALLOWED: &[(&str, &str)] = &[
+    ("cli", "command::Config command::publish::config command::subscribe::config"),
+    ("cli", "command::ping command::serve::Config terminal::screen"),
 ];
 
 /// What no room without I/O and clock may name.
@@ -262,6 +270,10 @@ fn complaints(source: &str, module: &[String]) -> Vec<(usize, String)> {
     let place = module.join("::");
     let mut found = Vec::new();
     let is_in = |room: &str| room.is_empty() || names(&place, room);
+    let is_allowed = |path: &str| {
+        let mut exceptions = ALLOWED.iter().filter(|(room, _)| is_in(room));
+        exceptions.any(|(_, allowed)| allowed.split(' ').any(|allowed| names(path, allowed)))
+    };
     let may_print = PRINTING.iter().any(|room| names(&place, room));
     for (line, path) in paths(&code, module) {
         let rules = FORBIDDEN
@@ -270,7 +282,7 @@ fn complaints(source: &str, module: &[String]) -> Vec<(usize, String)> {
             .flat_map(|(_, names)| names.split(' '));
         found.extend(
             rules
-                .filter(|rule| names(&path, rule))
+                .filter(|rule| names(&path, rule) && !is_allowed(&path))
                 .map(|rule| (line, format!("{place} must not name {rule}"))),
         );
         let is_printing =

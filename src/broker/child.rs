@@ -1,15 +1,13 @@
 //! The command that `serve` runs beside the broker, and the wait for its end or for a signal.
 
-use std::io::{self, Read};
-use std::os::unix::net::UnixStream;
+use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use rustix::process::{Pid, Signal, kill_process};
-use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM};
-use signal_hook::{flag, low_level};
+use signal_hook::consts::SIGINT;
+
+use crate::signals::Watch;
 
 /// Why the broker has nothing more to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,34 +18,21 @@ pub enum StopCause {
     Command(u8),
 }
 
-/// From here on SIGINT and SIGTERM are ours: make it before anybody can know that we run.
+/// From here on SIGINT, SIGTERM and SIGHUP are ours: make it before anybody can know that we run.
 #[derive(Debug)]
-pub struct ServeSignals {
-    interrupted: Arc<AtomicBool>,
-    terminated: Arc<AtomicBool>,
-    /// Gets a byte for each signal, also for SIGCHLD, after its flag was set.
-    wakes: UnixStream,
-}
+pub struct ServeSignals(Watch);
 
 impl ServeSignals {
     /// Begins to watch for signals.
     pub fn begin() -> io::Result<Self> {
-        let (wakes, writer) = UnixStream::pair()?;
-        let signals = Self { interrupted: Arc::default(), terminated: Arc::default(), wakes };
-        // Actions run in the order of their registration: first the flag, then the byte.
-        flag::register(SIGINT, Arc::clone(&signals.interrupted))?;
-        flag::register(SIGTERM, Arc::clone(&signals.terminated))?;
-        for signal in [SIGINT, SIGTERM, SIGCHLD] {
-            low_level::pipe::register(signal, writer.try_clone()?)?;
-        }
-        Ok(signals)
+        Watch::begin().map(Self)
     }
 
     /// Waits for a signal; with a command, runs it and waits for its end.
     pub fn wait(mut self, command: Option<Command>) -> io::Result<StopCause> {
         let Some(mut command) = command else {
-            while !self.interrupted.load(SeqCst) && !self.terminated.load(SeqCst) {
-                self.wait_for_any()?;
+            while self.0.take().is_none() {
+                self.0.wait()?;
             }
             return Ok(StopCause::Signal);
         };
@@ -56,27 +41,23 @@ impl ServeSignals {
             if let Some(status) = child.try_wait()? {
                 return Ok(StopCause::Command(code(status)));
             }
-            // SIGINT comes from the keyboard, and so has reached the command already: it decides
-            // what to do.
-            if self.terminated.swap(false, SeqCst) {
-                terminate(&child);
+            while let Some(signal) = self.0.take() {
+                // SIGINT comes from the keyboard, and so has reached the command already: it
+                // decides what to do.
+                if signal != SIGINT {
+                    pass_on(signal, &child);
+                }
             }
-            self.wait_for_any()?;
-        }
-    }
-
-    fn wait_for_any(&mut self) -> io::Result<()> {
-        match self.wakes.read(&mut [0; 64]) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
-            result => result.map(drop),
+            self.0.wait()?;
         }
     }
 }
 
-fn terminate(child: &Child) {
-    if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+fn pass_on(signal: i32, child: &Child) {
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    if let (Some(pid), Some(signal)) = (pid, Signal::from_named_raw(signal)) {
         // It may have ended by itself in this very moment.
-        let _ = kill_process(pid, Signal::TERM);
+        let _ = kill_process(pid, signal);
     }
 }
 

@@ -1,102 +1,187 @@
-//! The flags that every client command shares, and the one step that reads the environment.
+//! The flags that every client command shares, and the step that makes [`client::Options`] of them.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::{ArgAction, Args};
 
-use super::address::Address;
-use super::credentials::Credentials;
-use super::handshake::Handshake;
-use super::network::Network;
-use super::session::Session;
-use super::tls::Tls;
+use super::mqtt::{ClientNeeds, CredentialFlags, MqttFlags, Packets, Persistence, SessionFlags};
+use super::network::NetworkFlags;
+use super::property::{GivenProperties, PropertyFlags};
+use super::source::mosquitto::NoEffect;
+use super::tls::TlsFlags;
+use super::upgrade::UpgradeFlags;
 use super::value;
 use crate::client::{self, Notice, Reconnect};
 use crate::exit::Usage;
-use crate::report;
+use crate::report::{self, Verbosity};
 use crate::transport::endpoint::{Endpoint, Scheme};
+use crate::transport::tls::TlsOptions;
+
+/// The address without any flag or variable: where `serve` listens.
+const DEFAULT_URL: &str = "ws://localhost:8080/mqtt";
+
+/// The port of [`DEFAULT_URL`].
+const DEFAULT_PORT: u16 = 8080;
+
+/// The largest payload there can be, and its header.
+const MAXIMUM_PACKET: usize = 256 * 1024 * 1024 + 64 * 1024;
 
 /// Where to connect, and how.
 #[derive(Debug, Args)]
-pub struct Connection {
+pub struct ConnectionFlags {
     /// The address.
     #[command(flatten)]
     address: Address,
 
     /// The way there.
     #[command(flatten)]
-    network: Network,
+    network: NetworkFlags,
 
     /// The upgrade.
     #[command(flatten)]
-    handshake: Handshake,
+    upgrade: UpgradeFlags,
 
     /// TLS.
     #[command(flatten)]
-    tls: Tls,
+    tls: TlsFlags,
 
+    /// Time, and what to do when it fails.
+    #[command(flatten)]
+    retry: Retry,
+
+    /// User name and password.
+    #[command(flatten)]
+    credentials: CredentialFlags,
+
+    /// The session.
+    #[command(flatten)]
+    pub session: SessionFlags,
+
+    /// Profiles and the log.
+    #[command(flatten)]
+    general: General,
+}
+
+/// How long connecting may take, and what follows when it fails or the connection is lost.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Where to connect")]
+struct Retry {
     /// Time for everything from name look-up to CONNACK, and for the answer to a SUBSCRIBE
-    #[arg(long, value_name = "SECS", help_heading = "Where to connect", default_value = "10",
+    #[arg(long, value_name = "SECS", default_value = "10",
           value_parser = value::duration)]
     connect_timeout: Duration,
 
     /// Keep trying the first connection for so long
-    #[arg(long, value_name = "SECS", help_heading = "Where to connect", default_value = "0",
+    #[arg(long, value_name = "SECS", default_value = "0",
           value_parser = value::duration, hide_default_value = true)]
     wait: Duration,
 
     /// Do not connect again when the connection is lost
-    #[arg(long, help_heading = "Where to connect")]
+    #[arg(long)]
     no_reconnect: bool,
 
     /// Shortest and longest delay before connecting again
-    #[arg(long, value_name = "MIN[,MAX]", help_heading = "Where to connect", default_value = "1,30",
+    #[arg(long, value_name = "MIN[,MAX]", default_value = "1,30",
           value_parser = value::delays)]
     reconnect_delay: (Duration, Duration),
 
     /// Give up after so many tries to connect again [default: never]
-    #[arg(long, value_name = "N", help_heading = "Where to connect",
+    #[arg(long, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..))]
     reconnect_tries: Option<u32>,
+}
 
-    /// User name and password.
-    #[command(flatten)]
-    credentials: Credentials,
+impl Retry {
+    fn reconnect(&self) -> Reconnect {
+        Reconnect {
+            enabled: !self.no_reconnect,
+            shortest: self.reconnect_delay.0,
+            longest: self.reconnect_delay.1,
+            tries: self.reconnect_tries,
+        }
+    }
+}
 
-    /// The session.
-    #[command(flatten)]
-    pub session: Session,
-
+/// Profiles and the log.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+struct General {
     /// Read the flags of this profile, too: a table of the configuration file
-    #[arg(long, value_name = "NAME", help_heading = "Output")]
+    #[arg(long, value_name = "NAME")]
     profile: Option<String>,
 
     /// Configuration file [default: `$XDG_CONFIG_HOME/mqttws/config.toml`]
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
     /// Print what is in force and where each value came from, with secrets masked; connect to
     /// nothing
-    #[arg(long, help_heading = "Output")]
+    #[arg(long)]
     print_config: bool,
 
     /// Log each packet on stderr; twice (-dd) also proxy, TLS, the HTTP upgrade and each WebSocket
     /// frame
-    #[arg(short, long, help_heading = "Output", action = ArgAction::Count)]
+    #[arg(short, long, action = ArgAction::Count)]
     debug: u8,
 
     /// No warnings and no progress
-    #[arg(long, help_heading = "Output")]
+    #[arg(long)]
     quiet: bool,
 }
 
-impl Connection {
-    /// Whether warnings and progress are unwanted.
-    pub fn is_quiet(&self) -> bool {
-        self.quiet
+/// What `pub` and `sub` have in common: a connection, a session that can be kept, and properties.
+#[derive(Debug, Args)]
+pub struct Conversation {
+    /// Address and session.
+    #[command(flatten)]
+    pub connection: ConnectionFlags,
+
+    /// Which session.
+    #[command(flatten)]
+    persistence: Persistence,
+
+    /// Flags without effect.
+    #[command(flatten)]
+    no_effect: NoEffect,
+
+    /// Properties.
+    #[command(flatten)]
+    properties: PropertyFlags,
+}
+
+impl Conversation {
+    /// The properties that `-D` gives, each with its packet.
+    pub fn properties(&self) -> Result<GivenProperties> {
+        self.properties.parsed()
+    }
+
+    /// The options of a client with these needs; `properties` are those that `-D` gives.
+    pub fn resolve(
+        &self,
+        needs: &ClientNeeds,
+        properties: &GivenProperties,
+    ) -> Result<(client::Options, Vec<String>)> {
+        self.connection.resolve_with(needs, &self.persistence, properties)
+    }
+}
+
+impl ConnectionFlags {
+    /// What is said on stderr beside results and errors.
+    pub fn verbosity(&self) -> Verbosity {
+        match self.general.debug {
+            _ if self.general.quiet => Verbosity::Quiet,
+            0 => Verbosity::Progress,
+            // Lines of the log stand better alone.
+            _ => Verbosity::Warnings,
+        }
+    }
+
+    /// `-M`.
+    pub fn max_inflight(&self) -> Option<std::num::NonZeroU16> {
+        self.session.max_inflight
     }
 
     /// Says whether a TLS flag was typed: those of a profile mean nothing to a `ws://` address.
@@ -104,14 +189,9 @@ impl Connection {
         self.tls.is_typed = is_typed;
     }
 
-    /// Whether progress may be shown: lines of the log stand better alone.
-    pub fn shows_progress(&self) -> bool {
-        !self.quiet && self.debug == 0
-    }
-
     /// Whether nothing is wanted but to see what is in force.
     pub fn is_only_printed(&self) -> bool {
-        self.print_config
+        self.general.print_config
     }
 
     /// The address in force.
@@ -119,71 +199,210 @@ impl Connection {
         self.address.resolve(self.tls.is_given())
     }
 
-    /// Whether a flag says where the password comes from.
+    /// Whether a flag gives the password.
     pub fn is_password_given(&self) -> bool {
         self.credentials.is_password_given()
     }
 
-    /// The place that names a proxy for this scheme, and what it says.
+    /// The place that names a proxy for this scheme, and its value.
     pub fn proxy(&self, scheme: Scheme) -> Option<(String, String)> {
         self.network.proxy_for(scheme)
     }
 
-    /// The place that names hosts without a proxy, and what it says.
+    /// The place that names hosts without a proxy, and its value.
     pub fn exempt(&self) -> Option<(String, String)> {
         self.network.exempt()
     }
 
-    /// What the flags, the environment and the defaults mean together.
-    pub fn resolve(&self) -> Result<client::Options> {
+    /// The options of a client whose session ends with it, and warnings to print.
+    pub fn resolve(&self, needs: &ClientNeeds) -> Result<(client::Options, Vec<String>)> {
+        self.resolve_with(needs, &Persistence::default(), &GivenProperties::default())
+    }
+
+    fn resolve_with(
+        &self,
+        needs: &ClientNeeds,
+        persistence: &Persistence,
+        properties: &GivenProperties,
+    ) -> Result<(client::Options, Vec<String>)> {
         let tls = self.tls.resolve()?;
         let endpoint = self.endpoint()?;
-        let route = self.network.resolve(&endpoint, self.handshake.follow)?;
-        ensure!(
-            endpoint.scheme == Scheme::Wss
-                || !self.tls.is_given()
-                || !self.tls.is_typed
-                || self.handshake.follow
-                || route.proxies.need_tls(),
-            Usage::new(format!("TLS flags need a wss:// address, and {endpoint} is not one"))
-        );
-        let mut credentials = self.credentials.resolve(&endpoint)?;
-        let authentication = self.credentials.authentication(&mut credentials)?;
-        let versions = self.session.versions(&credentials, authentication.is_some())?;
-        let mut session = self.session.resolve(credentials, versions[0], self.debug > 0)?;
-        session.login.authentication = authentication;
-        session.receiving.maximum_packet =
-            self.handshake.max_message_size.unwrap_or(session.receiving.maximum_packet);
-        session.sending.whole_packets = self.handshake.frame_per_packet;
-        if tls.insecure && !self.quiet {
-            report::warn("--insecure: the server's certificate is not verified");
-        }
-        Ok(client::Options {
+        let route = self.network.resolve(&endpoint, self.upgrade.follow)?;
+        self.check_tls(&endpoint, route.proxies.need_tls())?;
+        let (session, credentials) = (&self.session, &self.credentials);
+        let flags = MqttFlags { session, credentials, persistence, properties };
+        let (session, versions, version_choice) =
+            flags.resolve(&endpoint, needs, self.packets())?;
+        let warnings = self.warnings(&tls);
+        let options = client::Options {
             tls,
             route: Arc::new(route),
-            subprotocols: self.handshake.subprotocols()?,
-            headers: self.handshake.headers()?,
-            strict: self.handshake.strict,
-            follow: self.handshake.follow,
-            connect_timeout: self.connect_timeout,
-            wait: self.wait,
-            reconnect: Reconnect {
-                enabled: !self.no_reconnect,
-                shortest: self.reconnect_delay.0,
-                longest: self.reconnect_delay.1,
-                tries: self.reconnect_tries,
-            },
+            subprotocols: self.upgrade.subprotocols()?,
+            headers: self.upgrade.headers()?,
+            strict: self.upgrade.strict,
+            follow: self.upgrade.follow,
+            connect_timeout: self.retry.connect_timeout,
+            wait: self.retry.wait,
+            reconnect: self.retry.reconnect(),
             versions,
+            version_choice,
             session,
-            brief: false,
+            credentials: None,
+            brief: needs.brief,
             warn: self.warn(),
-            log: self.debug > 1,
+            log: self.general.debug > 1,
             trace: Box::new(report::trace),
             endpoint,
-        })
+        };
+        Ok((options, warnings))
+    }
+
+    fn packets(&self) -> Packets {
+        Packets {
+            maximum: self.upgrade.max_message_size.unwrap_or(MAXIMUM_PACKET),
+            whole: self.upgrade.frame_per_packet,
+            trace: self.general.debug > 0,
+        }
+    }
+
+    fn warnings(&self, tls: &TlsOptions) -> Vec<String> {
+        let insecure = "--insecure: the server's certificate is not verified".to_owned();
+        if tls.insecure && !self.general.quiet { vec![insecure] } else { Vec::new() }
+    }
+
+    /// TLS flags that were typed need something that speaks TLS.
+    fn check_tls(&self, endpoint: &Endpoint, is_tls_proxy: bool) -> Result<()> {
+        let is_of_use = endpoint.scheme == Scheme::Wss || self.upgrade.follow || is_tls_proxy;
+        ensure!(
+            is_of_use || !self.tls.is_given() || !self.tls.is_typed,
+            Usage::new(format!("TLS flags need a wss:// address, and {endpoint} is not one"))
+        );
+        Ok(())
     }
 
     fn warn(&self) -> Notice {
-        if self.quiet { Box::new(|_| {}) } else { Box::new(report::warn) }
+        if self.general.quiet { Box::new(|_| {}) } else { Box::new(report::warn) }
+    }
+}
+
+/// An address, in one of its spellings.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Where to connect")]
+struct Address {
+    /// Where to connect: `ws://` or `wss://`, `[user[:password]@]host[:port][/path][?query]`
+    ///
+    /// Without a path it is /mqtt. Without any address it is `$MQTTWS_URL`, or else
+    /// `ws://localhost:8080/mqtt`, where `mqttws serve` listens.
+    #[arg(value_name = "URL", conflicts_with = "url_flag")]
+    url: Option<String>,
+
+    /// The same as URL.
+    #[arg(short = 'L', long = "url", id = "url_flag", value_name = "URL")]
+    url_flag: Option<String>,
+
+    /// Host to connect to [default: localhost]
+    #[arg(short = 'h', long, value_name = "HOST",
+          conflicts_with_all = ["url", "url_flag"])]
+    host: Option<String>,
+
+    /// Port to connect to; 443 means wss [default: 80, with TLS 443, without a host 8080]
+    #[arg(short, long, value_name = "PORT",
+          conflicts_with_all = ["url", "url_flag"],
+          value_parser = clap::value_parser!(u16).range(1..))]
+    port: Option<u16>,
+
+    /// Path of the WebSocket endpoint [default: /mqtt]
+    #[arg(long, value_name = "PATH",
+          conflicts_with_all = ["url", "url_flag"])]
+    path: Option<String>,
+}
+
+impl Address {
+    /// The address; `tls` says that other flags ask for TLS.
+    fn resolve(&self, tls: bool) -> Result<Endpoint> {
+        let given = self.url.as_deref().or(self.url_flag.as_deref());
+        let parts = self.host.is_some() || self.port.is_some() || self.path.is_some();
+        let endpoint = match given {
+            Some(url) => {
+                Endpoint::parse(url).map_err(|error| Usage::new(format!("the URL: {error}")))?
+            }
+            None if parts => self.assembled(tls)?,
+            None => match std::env::var("MQTTWS_URL") {
+                Ok(url) if !url.is_empty() => Endpoint::parse(&url)
+                    .map_err(|error| Usage::new(format!("the URL in $MQTTWS_URL: {error}")))?,
+                _ => Endpoint::parse(DEFAULT_URL).context("the default URL")?,
+            },
+        };
+        Ok(endpoint)
+    }
+
+    fn assembled(&self, tls: bool) -> Result<Endpoint> {
+        let scheme = if tls || self.port == Some(443) { Scheme::Wss } else { Scheme::Ws };
+        let port = self.port.or(self.host.is_none().then_some(DEFAULT_PORT));
+        let host = self.host.as_deref().unwrap_or("localhost");
+        Ok(Endpoint::from_parts(scheme, host, port, self.path.as_deref())
+            .map_err(|error| Usage::new(format!("the address: {error}")))?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::mqtt::session::Lifetime;
+    use crate::mqtt::version::Version;
+
+    #[derive(Debug, Parser)]
+    #[command(disable_help_flag = true)]
+    struct CommandLine {
+        #[command(flatten)]
+        conversation: Conversation,
+    }
+
+    fn resolved(flags: &[&str]) -> Result<client::Options> {
+        let conversation =
+            CommandLine::try_parse_from([&["x", "ws://h/"], flags].concat())?.conversation;
+        let needs = ClientNeeds::new(Lifetime::ClientIfExpiring);
+        Ok(conversation.resolve(&needs, &conversation.properties()?)?.0)
+    }
+
+    #[test]
+    fn flags_say_how_long_the_session_lives() {
+        use Lifetime::{ClientIfExpiring, Kept};
+        /// Lifetime, Clean Start, session expiry.
+        type Life = (Lifetime, bool, u32);
+        let disconnect = "disconnect session-expiry-interval 5";
+        let connect = "connect session-expiry-interval 7";
+        let rows: [(&[&str], Life); 8] = [
+            (&[], (ClientIfExpiring, false, 600)),
+            (&["-i", "me"], (ClientIfExpiring, true, 600)),
+            (&["-i", "me", "-c"], (Kept, false, u32::MAX)),
+            (&["-i", "me", "-x", "60"], (Kept, true, 60)),
+            (&["-i", "me", "-x", "0"], (ClientIfExpiring, true, 0)),
+            (&["-x", "60"], (ClientIfExpiring, false, 60)),
+            (&["-i", "me", "-D", connect], (Kept, true, 7)),
+            (&["-D", disconnect], (Kept, false, 600)),
+        ];
+        for (flags, expected) in rows {
+            let session = resolved(flags).unwrap().session;
+            let found = (session.lifetime, session.clean_start, session.session_expiry);
+            assert_eq!(found, expected, "{flags:?}");
+        }
+        assert!(resolved(&["-c"]).is_err(), "-c needs -i");
+    }
+
+    #[test]
+    fn a_flag_of_version_5_rules_out_the_older_ones() {
+        let versions = |flags: &[&str]| resolved(flags).map(|options| options.versions).ok();
+        assert_eq!(versions(&[]), Some(vec![Version::V5, Version::V3_1_1, Version::V3_1]));
+        assert_eq!(versions(&["-V", "311"]), Some(vec![Version::V3_1_1]));
+        let property = ["-D", "connect user-property a b"];
+        let rows: [&[&str]; 4] =
+            [&["-x", "1"], &property, &["--auth-method", "m"], &["--pw", "secret"]];
+        for flags in rows {
+            assert_eq!(versions(flags), Some(vec![Version::V5]), "{flags:?}");
+            assert_eq!(versions(&[flags, &["-V", "311"]].concat()), None, "{flags:?}");
+        }
     }
 }

@@ -1,37 +1,40 @@
-//! The command line as types. Nothing else in the program knows a flag.
+//! The command line as types. It ends in one [`Config`] per verb; after that there are no flags.
 
-mod address;
-pub mod command;
-pub mod connection;
-pub mod conversation;
-mod credentials;
-mod drop_in;
-mod handshake;
-mod in_force;
+mod connection;
+mod exec;
+mod layout;
+mod mqtt;
 mod network;
-pub mod ping;
-mod profile;
-pub mod property;
-pub mod publish;
-mod refused;
-pub mod request;
-pub mod serve;
-pub mod session;
-pub mod subscribe;
+mod ping;
+mod property;
+mod publish;
+mod request;
+mod serve;
+mod source;
+mod subscribe;
 mod tls;
-pub mod value;
+mod upgrade;
+mod value;
 
 use std::ffi::OsString;
 
 use clap::{ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::command::Config;
 use crate::report::Misuse;
-use connection::Connection;
-use in_force::Origins;
-pub use ping::Ping;
-pub use publish::Publish;
-pub use serve::Serve;
-pub use subscribe::Subscribe;
+use connection::ConnectionFlags;
+use ping::PingFlags;
+use publish::PublishFlags;
+use serve::ServeFlags;
+use source::print_config::{self, Origins};
+use source::{mosquitto, profile};
+use subscribe::SubscribeFlags;
+
+/// Reads the command line, the profiles and the environment: the `Config` of the verb, and warnings
+/// to print before it runs.
+pub fn parse() -> anyhow::Result<(Config, Vec<String>)> {
+    Cli::from_environment()?.resolve()
+}
 
 /// Publish, subscribe and ping over MQTT over WebSockets.
 #[derive(Debug, Parser)]
@@ -43,36 +46,37 @@ pub use subscribe::Subscribe;
     subcommand_required = true,
     help_expected = true
 )]
-pub struct Cli {
+struct Cli {
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    command: Command,
 
     /// About the program itself.
     #[command(flatten)]
     about: About,
 
-    /// What is in force, if that is all that is wanted.
+    /// The settings that are in force, if they are all that is wanted.
     #[arg(skip)]
-    pub listing: Option<String>,
+    listing: Option<String>,
 }
 
-/// What every program tells of itself.
+/// `--help` and `--version`.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Help")]
 struct About {
     /// Print help.
-    #[arg(long, action = ArgAction::Help, global = true, help_heading = "Help")]
+    #[arg(long, action = ArgAction::Help, global = true)]
     help: Option<bool>,
 
     /// Print the version.
-    #[arg(long, action = ArgAction::Version, help_heading = "Help")]
+    #[arg(long, action = ArgAction::Version)]
     version: Option<bool>,
 }
 
 impl Cli {
     /// The command line as it was typed, with what the profiles add.
-    pub fn from_environment() -> anyhow::Result<Self> {
-        let typed = drop_in::translated(property::joined(std::env::args_os().collect()))?;
+    fn from_environment() -> anyhow::Result<Self> {
+        let typed = mosquitto::translated(property::joined(std::env::args_os().collect()))?;
         let (mut command, arguments, origins) = if profile::may_matter(&typed) {
             let mut command = Self::command().args_override_self(true);
             command.build();
@@ -81,7 +85,7 @@ impl Cli {
         } else {
             (lean(typed.get(1).and_then(|verb| verb.to_str())), typed, Origins::default())
         };
-        // What is in force can be seen before there is anything to publish.
+        // --print-config needs no message.
         let is_to_publish = arguments.get(1).is_some_and(|verb| verb == "pub");
         if is_to_publish && arguments.iter().any(|argument| argument == "--print-config") {
             let without_input =
@@ -104,7 +108,7 @@ impl Cli {
             Ok((cli, sources, matches))
         });
         let (mut cli, sources, emptied) = parsed.map_err(|error| {
-            let instead = refused::instead(&error);
+            let instead = mosquitto::instead(&error);
             let verb = command.get_subcommands().map(clap::Command::get_name);
             let verb = verb.into_iter().find(|name| {
                 *name != "help" && arguments.get(1).is_some_and(|typed| typed == name)
@@ -112,10 +116,32 @@ impl Cli {
             Misuse::new(error, verb, instead)
         })?;
         cli.settle(&command, &sources, origins)?;
-        // Taking hundreds of flags apart takes as long as a tenth of what a short run does, and the
-        // process gives their memory back soon enough.
+        // Dropping hundreds of flags takes a tenth of the time of a short run, and the process ends
+        // soon enough.
         std::mem::forget((command, sources, emptied));
         Ok(cli)
+    }
+
+    /// What is to be done, and warnings to print.
+    fn resolve(self) -> anyhow::Result<(Config, Vec<String>)> {
+        if let Some(listing) = self.listing {
+            return Ok((Config::Print(listing), Vec::new()));
+        }
+        Ok(match self.command {
+            Command::Pub(publish) => {
+                let (config, warnings) = publish.resolve()?;
+                (Config::Publish(Box::new(config)), warnings)
+            }
+            Command::Sub(subscribe) => {
+                let (config, warnings) = subscribe.resolve()?;
+                (Config::Subscribe(Box::new(config)), warnings)
+            }
+            Command::Ping(ping) => {
+                let (config, warnings) = ping.resolve()?;
+                (Config::Ping(Box::new(config)), warnings)
+            }
+            Command::Serve(serve) => (Config::Serve(serve.resolve()?), Vec::new()),
+        })
     }
 
     /// What depends on where the flags are from.
@@ -130,13 +156,13 @@ impl Cli {
         let whole = sources.whole.as_ref().filter(|_| connection.is_only_printed());
         let Some((verb, matches)) = whole.and_then(ArgMatches::subcommand) else { return Ok(()) };
         if let Some(of) = command.find_subcommand(verb) {
-            self.listing = Some(in_force::listing(of, matches, connection, origins)?);
+            self.listing = Some(print_config::listing(of, matches, connection, origins)?);
         }
         Ok(())
     }
 }
 
-/// What has to be known of where the flags are from: reading them leaves nothing of it.
+/// Facts about the sources of the flags; reading the values destroys them.
 #[derive(Default)]
 struct Sources {
     /// Somebody typed one that is about TLS.
@@ -162,10 +188,10 @@ impl Sources {
 /// The command line of one verb: the flags of the others would be half of a short run's time.
 fn lean(verb: Option<&str>) -> clap::Command {
     let (name, augment): (_, fn(clap::Command) -> clap::Command) = match verb {
-        Some("pub") => ("pub", Publish::augment_args),
-        Some("sub") => ("sub", Subscribe::augment_args),
-        Some("ping") => ("ping", Ping::augment_args),
-        Some("serve") => ("serve", Serve::augment_args),
+        Some("pub") => ("pub", PublishFlags::augment_args),
+        Some("sub") => ("sub", SubscribeFlags::augment_args),
+        Some("ping") => ("ping", PingFlags::augment_args),
+        Some("serve") => ("serve", ServeFlags::augment_args),
         _ => return Cli::command(),
     };
     let root = clap::Command::new("mqttws")
@@ -178,23 +204,23 @@ fn lean(verb: Option<&str>) -> clap::Command {
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+enum Command {
     /// Publish messages: one, a file, or a stream of lines or records.
-    Pub(Box<Publish>),
+    Pub(Box<PublishFlags>),
     /// Subscribe, and write the messages that come to stdout.
-    Sub(Box<Subscribe>),
+    Sub(Box<SubscribeFlags>),
     /// Measure how fast a broker answers, and each step of the way to it.
-    Ping(Box<Ping>),
+    Ping(Box<PingFlags>),
     /// Run a local broker, alone or for the time of one command.
     ///
     /// It prints its URL on stdout once it listens. With a command it runs that command with
     /// `$MQTTWS_URL` set and mqttws on its `$PATH`, and ends with it and with its exit code.
-    Serve(Serve),
+    Serve(ServeFlags),
 }
 
 impl Command {
     /// Where to connect, for the verbs that do.
-    fn connection_mut(&mut self) -> Option<&mut Connection> {
+    fn connection_mut(&mut self) -> Option<&mut ConnectionFlags> {
         match self {
             Self::Pub(publish) => Some(&mut publish.conversation.connection),
             Self::Sub(subscribe) => Some(&mut subscribe.conversation.connection),

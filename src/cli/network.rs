@@ -1,5 +1,4 @@
-//! The way to the server: addresses, interfaces, proxies. It reads the environment that concerns
-//! proxies; it must never open a connection.
+//! The flags for the way to the server: addresses, interfaces, proxies.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -7,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use clap::Args;
 
+use super::source::variable;
 use crate::exit::Usage;
 use crate::transport::dial::{Families, Pin, Route};
 use crate::transport::endpoint::{Endpoint, Scheme};
@@ -14,26 +14,27 @@ use crate::transport::proxy::{Exempt, Proxies, Proxy};
 
 /// The way to the server.
 #[derive(Debug, Args)]
-pub struct Network {
+#[command(next_help_heading = "Where to connect")]
+pub struct NetworkFlags {
     /// Connect to IPv4 addresses only
-    #[arg(short = '4', long, help_heading = "Where to connect", overrides_with = "ipv6")]
+    #[arg(short = '4', long, overrides_with = "ipv6")]
     ipv4: bool,
 
     /// Connect to IPv6 addresses only
-    #[arg(short = '6', long, help_heading = "Where to connect", overrides_with = "ipv4")]
+    #[arg(short = '6', long, overrides_with = "ipv4")]
     ipv6: bool,
 
     /// Connect from this address of ours
-    #[arg(short = 'A', long, value_name = "ADDRESS", help_heading = "Where to connect")]
+    #[arg(short = 'A', long, value_name = "ADDRESS")]
     bind: Option<IpAddr>,
 
     /// Take these addresses for this host and port, and ask no resolver; `*` is any host
     /// (repeatable)
-    #[arg(long, value_name = "HOST:PORT:ADDRESS[,ADDRESS]", help_heading = "Where to connect")]
+    #[arg(long, value_name = "HOST:PORT:ADDRESS[,ADDRESS]")]
     resolve: Vec<Pin>,
 
     /// Connect to this Unix socket, whatever host, port and proxy are
-    #[arg(long, value_name = "PATH", help_heading = "Where to connect")]
+    #[arg(long, value_name = "PATH")]
     unix: Option<PathBuf>,
 
     /// Connect through this proxy; an empty text is none
@@ -42,7 +43,7 @@ pub struct Network {
     /// are looked up here, with `socks5h://` by the proxy. Each takes `user:password@`. Without
     /// this flag, `$https_proxy` or `$HTTPS_PROXY` counts for wss, `$http_proxy` for ws, and
     /// `$all_proxy` or `$ALL_PROXY` for both.
-    #[arg(long, value_name = "URL", help_heading = "Where to connect")]
+    #[arg(long, value_name = "URL")]
     proxy: Option<String>,
 
     /// Hosts that are reached without a proxy, separated by commas [default: `$no_proxy` or
@@ -50,11 +51,11 @@ pub struct Network {
     ///
     /// A name stands for itself and all below it; `192.168.0.0/16` for a network; `HOST:PORT` for
     /// one port; a single `*` for all. Addresses of this machine are no exception.
-    #[arg(long, value_name = "HOSTS", help_heading = "Where to connect")]
+    #[arg(long, value_name = "HOSTS")]
     no_proxy: Option<String>,
 }
 
-impl Network {
+impl NetworkFlags {
     /// The way to `endpoint`; redirects may be followed to the other scheme, too (`follow`).
     pub fn resolve(&self, endpoint: &Endpoint, follow: bool) -> Result<Route> {
         let is_group = self.bind.is_some_and(|ip| ip.is_multicast());
@@ -78,7 +79,7 @@ impl Network {
             return Ok(Proxies::default());
         }
         let exempt = Exempt::parse(&self.exempt().map_or(String::new(), |(_, list)| list));
-        // What the environment says about a scheme that is not used need not even be right.
+        // The variable of a scheme that is not used need not even be valid.
         let wanted = |other| if follow || scheme == other { self.proxy(other) } else { Ok(None) };
         Ok(Proxies { ws: wanted(Scheme::Ws)?, wss: wanted(Scheme::Wss)?, exempt })
     }
@@ -91,28 +92,25 @@ impl Network {
     /// The place that names hosts without a proxy, and what it says.
     pub fn exempt(&self) -> Option<(String, String)> {
         let given = self.no_proxy.as_ref().map(|list| ("--no-proxy".to_owned(), list.clone()));
-        given.or_else(|| variable(&["no_proxy", "NO_PROXY"]))
+        given.or_else(|| first_variable(&["no_proxy", "NO_PROXY"]))
     }
 
     /// The place that names a proxy for this scheme, and what it says.
     pub fn proxy_for(&self, scheme: Scheme) -> Option<(String, String)> {
         let variables: &[&str] = match scheme {
-            // In a CGI script HTTP_PROXY is what a visitor says.
+            // In a CGI script a visitor sets HTTP_PROXY by a header.
             Scheme::Ws => &["http_proxy", "all_proxy", "ALL_PROXY"],
             Scheme::Wss => &["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"],
         };
         let given = match &self.proxy {
             Some(url) => Some(("--proxy".to_owned(), url.clone())),
-            None => variable(variables),
+            None => first_variable(variables),
         };
         given.filter(|(_, url)| !url.is_empty())
     }
 }
 
 /// The first of these environment variables that is not empty, as `$NAME`, and its value.
-fn variable(names: &[&str]) -> Option<(String, String)> {
-    let value = |name: &&str| {
-        Some((format!("${name}"), std::env::var(name).ok().filter(|v| !v.is_empty())?))
-    };
-    names.iter().find_map(value)
+fn first_variable(names: &[&str]) -> Option<(String, String)> {
+    names.iter().find_map(|name| variable(name).filter(|(_, value)| !value.is_empty()))
 }

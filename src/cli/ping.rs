@@ -2,15 +2,20 @@
 
 use std::time::Duration;
 
+use anyhow::Result;
 use clap::{Args, ValueEnum};
 
-use super::connection::Connection;
+use super::connection::ConnectionFlags;
+use super::mqtt::ClientNeeds;
 use super::value;
+use crate::client::LARGE_MESSAGE;
+use crate::command::ping::{self, Config, Plan};
 use crate::mqtt::qos::QoS;
+use crate::mqtt::session::Lifetime;
 
-/// What `ping` sends.
+/// The kinds of probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Via {
+enum Via {
     /// PINGREQ and PINGRESP.
     Mqtt,
     /// A Ping and a Pong of the WebSocket.
@@ -22,37 +27,71 @@ pub enum Via {
 /// Measure how fast a broker answers, and each step of the way to it.
 #[derive(Debug, Args)]
 #[command(disable_help_flag = true)]
-pub struct Ping {
+pub struct PingFlags {
     /// Address and session.
     #[command(flatten)]
-    pub connection: Connection,
+    pub connection: ConnectionFlags,
 
-    /// Leave after so many probes [default: when interrupted]
-    #[arg(short, long, value_name = "N", help_heading = "Probes",
+    /// The probes.
+    #[command(flatten)]
+    probes: Probes,
+}
+
+/// The probes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Probes")]
+struct Probes {
+    /// Exit after so many probes [default: when interrupted]
+    #[arg(short, long, value_name = "N",
           value_parser = value::count)]
-    pub count: Option<u64>,
+    count: Option<u64>,
 
     /// Time from one probe to the next
-    #[arg(long, value_name = "SECS", default_value = "1", value_parser = value::duration,
-          help_heading = "Probes")]
-    pub interval: Duration,
+    #[arg(long, value_name = "SECS", default_value = "1", value_parser = value::duration)]
+    interval: Duration,
 
     /// What travels: a PINGREQ, a WebSocket Ping, or a message to a topic of our own and back
-    #[arg(long, value_name = "WHAT", value_enum, default_value = "mqtt", help_heading = "Probes")]
-    pub via: Via,
+    #[arg(long, value_name = "WHAT", value_enum, default_value = "mqtt")]
+    via: Via,
 
     /// QoS of `--via publish`
-    #[arg(short, long, value_name = "QOS", default_value = "0", value_parser = value::qos,
-          help_heading = "Probes")]
-    pub qos: QoS,
+    #[arg(short, long, value_name = "QOS", default_value = "0", value_parser = value::qos)]
+    qos: QoS,
 
     /// Size of the message of `--via publish`, in bytes
-    #[arg(long, value_name = "BYTES", default_value_t = 64, help_heading = "Probes",
+    #[arg(long, value_name = "BYTES", default_value_t = 64,
           value_parser = clap::value_parser!(u32).range(8..=16_777_216))]
-    pub size: u32,
+    size: u32,
 
     /// How long to wait for each answer
-    #[arg(short = 'W', long, value_name = "SECS", default_value = "10", value_parser = value::duration,
-          help_heading = "Probes")]
-    pub timeout: Duration,
+    #[arg(short = 'W', long, value_name = "SECS", default_value = "10",
+          value_parser = value::duration)]
+    timeout: Duration,
+}
+
+impl PingFlags {
+    /// What is to be done, and warnings to print.
+    pub fn resolve(self) -> Result<(Config, Vec<String>)> {
+        let size = self.probes.size as usize;
+        let (client, warnings) = self.connection.resolve(&ClientNeeds {
+            // Only messages of our own are expected.
+            parts_above: Some(LARGE_MESSAGE.saturating_add(size)),
+            ..ClientNeeds::new(Lifetime::Connection)
+        })?;
+        let config = Config {
+            client,
+            plan: Plan {
+                count: self.probes.count,
+                interval: self.probes.interval,
+                probe: match self.probes.via {
+                    Via::Mqtt => ping::ProbeKind::Mqtt,
+                    Via::Websocket => ping::ProbeKind::WebSocket,
+                    Via::Publish => ping::ProbeKind::Publish { qos: self.probes.qos, size },
+                },
+                timeout: self.probes.timeout,
+            },
+            verbosity: self.connection.verbosity(),
+        };
+        Ok((config, warnings))
+    }
 }

@@ -1,5 +1,5 @@
-//! `-D COMMAND NAME VALUE`: MQTT 5 properties by mosquitto's names. clap knows no flag with three
-//! values that has four for one of its names, so the words of each are joined before it sees them.
+//! `-D COMMAND NAME VALUE`: MQTT 5 properties by mosquitto's names. clap has no flag with three
+//! values, and four for one of its names, so the words of each are joined before clap sees them.
 
 use std::ffi::OsString;
 
@@ -7,14 +7,11 @@ use anyhow::{Result, bail, ensure};
 use bytes::Bytes;
 use clap::Args;
 
-use super::connection::Connection;
-use crate::client;
 use crate::exit::Usage;
 use crate::mqtt::property::{
     InvalidValue, Place, Properties, Property, PropertyId, Value, ValueKind,
 };
-use crate::mqtt::session::{Authentication, Lifetime};
-use crate::mqtt::version::Version;
+use crate::mqtt::session::Authentication;
 
 /// Joins the words of a property: no argument of a program can hold it.
 const JOINT: char = '\0';
@@ -31,17 +28,13 @@ const COMMANDS: [(&str, Place); 6] = [
 
 /// Properties of the packets that a command sends.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "MQTT")]
 pub struct PropertyFlags {
     /// Give a packet a property: connect, will, publish, subscribe, unsubscribe or disconnect; its
     /// name, such as content-type; its value (MQTT 5, repeatable)
     ///
     /// `user-property` has two values, a name and a value.
-    #[arg(
-        short = 'D',
-        long = "property",
-        value_name = "COMMAND NAME VALUE",
-        help_heading = "MQTT"
-    )]
+    #[arg(short = 'D', long = "property", value_name = "COMMAND NAME VALUE")]
     property: Vec<String>,
 }
 
@@ -90,94 +83,62 @@ pub fn typed(words: &str) -> String {
 }
 
 impl PropertyFlags {
-    /// Checks them, and gives the session those of CONNECT, of the will and of DISCONNECT; the
-    /// caller sends the others.
-    pub fn apply(
-        &self,
-        connection: &Connection,
-        options: &mut client::Options,
-    ) -> Result<GivenProperties> {
+    /// The properties, checked.
+    pub fn parsed(&self) -> Result<GivenProperties> {
         let given: Vec<_> =
             self.property.iter().map(|words| parse(words)).collect::<Result<_>>()?;
         check_repetitions(&given)?;
-        if given.is_empty() {
-            return Ok(GivenProperties::default());
-        }
-        ensure!(
-            options.versions.contains(&Version::V5),
-            Usage::new(format!(
-                "-D: MQTT {} has no properties, only MQTT 5 has",
-                options.versions[0]
-            ))
-        );
-        options.versions = vec![Version::V5];
-        options.session.version = Version::V5;
-        let given = GivenProperties(given);
-        given.apply(connection, options)?;
-        Ok(given)
+        Ok(GivenProperties(given))
     }
 }
 
 impl GivenProperties {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Those of one packet, in order.
     pub fn of(&self, place: Place) -> Properties {
         self.0.iter().filter(|(of, _)| *of == place).map(|(_, property)| property.clone()).collect()
     }
 
-    fn apply(&self, connection: &Connection, options: &mut client::Options) -> Result<()> {
-        let session = &mut options.session;
+    /// Those of CONNECT, taken apart; `authentication` is what `--auth-method` asks for.
+    pub fn connect(&self, mut authentication: Option<Authentication>) -> Result<ConnectProperties> {
+        let (mut session_expiry, mut others) = (None, Properties::default());
         for property in self.of(Place::Connect).0 {
             match (property.id(), property.value()) {
-                // -x by another name.
                 (PropertyId::SessionExpiryInterval, &Value::Number(expiry)) => {
-                    session.session_expiry = expiry;
-                    if connection.session.has_id() && expiry > 0 {
-                        session.lifetime = Lifetime::Kept;
-                    }
+                    session_expiry = Some(expiry);
                 }
                 (PropertyId::AuthenticationMethod, Value::Text(method)) => {
                     let method = method.clone();
                     ensure!(
-                        session.login.authentication.is_none(),
+                        authentication.is_none(),
                         Usage::new("-D connect authentication-method: --auth-method says it, too")
                     );
                     let data = self.of(Place::Connect).authentication_data().cloned();
-                    session.login.authentication = Some(Authentication::OneStep { method, data });
+                    authentication = Some(Authentication::OneStep { method, data });
                 }
                 (PropertyId::AuthenticationData, _) => ensure!(
                     self.of(Place::Connect).authentication_method().is_some(),
                     Usage::new("-D connect authentication-data: it needs an authentication-method")
                 ),
-                _ => session.properties.connect.push(property),
+                _ => others.push(property),
             }
         }
-        let will = self.of(Place::Will);
-        if !will.is_empty() {
-            let Some(target) = &mut session.will else {
-                bail!(Usage::new("-D will: there is no will; give one with --will-topic"));
-            };
-            for property in will.0 {
-                let is_twice = target.properties.iter().any(|known| known.id() == property.id());
-                ensure!(
-                    !is_twice || property.id() == PropertyId::UserProperty,
-                    Usage::new(format!("-D will {}: --will-delay says it, too", property.id()))
-                );
-                target.properties.push(property);
-            }
-        }
-        session.properties.disconnect = self.of(Place::Disconnect);
-        // A session can only be given more time by DISCONNECT when CONNECT gave it some
-        // (§3.14.2.2.2).
-        let lasts = session
-            .properties
-            .disconnect
-            .session_expiry_interval()
-            .is_some_and(|expiry| expiry > 0);
-        if lasts {
-            session.lifetime = Lifetime::Kept;
-        }
-        Ok(())
+        Ok(ConnectProperties { session_expiry, authentication, others })
     }
+}
+
+/// The properties of CONNECT, by their purpose.
+pub struct ConnectProperties {
+    /// `-x` by another name.
+    pub session_expiry: Option<u32>,
+    /// `--auth-method`, or the same by its property.
+    pub authentication: Option<Authentication>,
+    /// What is sent as it is.
+    pub others: Properties,
 }
 
 fn parse(words: &str) -> Result<(Place, Property)> {
@@ -205,7 +166,7 @@ fn parse(words: &str) -> Result<(Place, Property)> {
     Ok((place, property))
 }
 
-/// The words as they were joined; or, in a profile or behind `--property=`, separated by blanks.
+/// The words as they were joined; or, in a profile or after `--property=`, separated by blanks.
 fn separate(words: &str) -> Vec<&str> {
     if words.contains(JOINT) {
         return words.split(JOINT).collect();
@@ -317,8 +278,8 @@ mod tests {
         for (words, expected) in [
             (
                 "",
-                "-D : expected COMMAND NAME VALUE with a command of connect, will, publish, subscribe, \
-                  unsubscribe, disconnect",
+                "-D : expected COMMAND NAME VALUE with a command of connect, will, publish, \
+                 subscribe, unsubscribe, disconnect",
             ),
             ("unsubscribe", "-D unsubscribe: expected a name: user-property"),
             (
@@ -327,7 +288,8 @@ mod tests {
             ),
             (
                 "publish payload-format-indicator 2",
-                "-D publish payload-format-indicator: payload-format-indicator takes a number from 0 to 1",
+                "-D publish payload-format-indicator: payload-format-indicator takes a \
+                 number from 0 to 1",
             ),
             (
                 "connect receive-maximum 0",

@@ -4,20 +4,29 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::{Result, ensure};
 use clap::{ArgGroup, Args};
 
-use super::conversation::Conversation;
-use super::request::RequestFlags;
-use super::value::{self, Summary};
+use super::connection::Conversation;
+use super::mqtt::{ClientNeeds, NeedsVersion5};
+use super::request::{AnswerForm, RequestFlags};
+use super::value::{self, latency_needs_version_5};
+use crate::client::LARGE_MESSAGE;
+use crate::command::publish::config::{
+    self, Config, InputSource, MessageFormat, Pace, RecordForm, prefixed,
+};
 use crate::exit::Usage;
+use crate::format::summary::SummaryForm;
+use crate::mqtt::packet;
+use crate::mqtt::property::{Place, Properties};
 use crate::mqtt::qos::QoS;
+use crate::mqtt::session::Lifetime;
 use crate::mqtt::topic::TopicName;
 
 /// Publish messages: one, a file, or a stream of lines or records.
 #[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-#[command(group = ArgGroup::new("input").required(true).multiple(true), disable_help_flag = true)]
-pub struct Publish {
+#[command(disable_help_flag = true)]
+pub struct PublishFlags {
     /// Address, session and properties.
     #[command(flatten)]
     pub conversation: Conversation,
@@ -26,143 +35,263 @@ pub struct Publish {
     #[command(flatten)]
     pub answers: RequestFlags,
 
+    /// The messages.
+    #[command(flatten)]
+    pub messages: MessageFlags,
+}
+
+/// The messages.
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+#[command(next_help_heading = "Messages")]
+#[command(group = ArgGroup::new("input").required(true).multiple(true))]
+pub struct MessageFlags {
     /// Topic to publish to; with --json that of records without one
-    #[arg(short, long, value_name = "TOPIC", help_heading = "Messages",
+    #[arg(short, long, value_name = "TOPIC",
           required_unless_present_any = ["json", "split", "print_config"])]
-    pub topic: Option<TopicName>,
+    topic: Option<TopicName>,
 
     /// Put this before every topic
-    #[arg(long, value_name = "PREFIX", help_heading = "Messages")]
-    pub topic_prefix: Option<String>,
+    #[arg(long, value_name = "PREFIX")]
+    topic_prefix: Option<String>,
 
-    /// Read flags from this file, too: one a line, its value behind a blank, as with mosquitto
-    #[arg(short = 'o', value_name = "FILE", help_heading = "Output")]
-    pub options: Option<PathBuf>,
+    /// Read flags from this file, too: one a line, its value after a blank, as with mosquitto
+    #[arg(short = 'o', help_heading = "Output", value_name = "FILE")]
+    options: Option<PathBuf>,
 
     /// Publish this text
-    #[arg(short, long, value_name = "TEXT", group = "input", help_heading = "Messages",
+    #[arg(short, long, value_name = "TEXT", group = "input",
           conflicts_with_all = ["file", "stdin_file", "stdin_line", "null_message"])]
-    pub message: Option<OsString>,
+    message: Option<OsString>,
 
     /// Publish the content of a file as one message
-    #[arg(short, long, value_name = "FILE", group = "input", help_heading = "Messages",
+    #[arg(short, long, value_name = "FILE", group = "input",
           conflicts_with_all = ["stdin_file", "stdin_line", "null_message"])]
-    pub file: Option<PathBuf>,
+    file: Option<PathBuf>,
 
     /// Publish all of stdin as one message
-    #[arg(short = 's', long = "stdin-file", group = "input", help_heading = "Messages",
+    #[arg(short = 's', long = "stdin-file", group = "input",
           conflicts_with_all = ["stdin_line", "null_message"])]
-    pub stdin_file: bool,
+    stdin_file: bool,
 
     /// Publish each line of stdin as a message
-    #[arg(short = 'l', long = "stdin-line", group = "input", help_heading = "Messages",
+    #[arg(short = 'l', long = "stdin-line", group = "input",
           conflicts_with_all = ["null_message"])]
-    pub stdin_line: bool,
+    stdin_line: bool,
 
     /// Publish an empty message
-    #[arg(short, long = "null-message", group = "input", help_heading = "Messages")]
-    pub null_message: bool,
+    #[arg(short, long = "null-message", group = "input")]
+    null_message: bool,
 
     /// Publish each line of stdin as the message that it describes, as `sub --json` writes it; with
     /// --request write the answers so, too (or only them, beside -m, -f, -s, -l or -n)
-    #[arg(long, group = "input", help_heading = "Messages")]
+    #[arg(long, group = "input")]
     pub json: bool,
 
     /// With -l or --json: each record ends in NUL, not in a line feed
-    #[arg(short = '0', long, help_heading = "Messages", conflicts_with_all = ["delimiter", "message", "file",
+    #[arg(short = '0', long, conflicts_with_all = ["delimiter", "message", "file",
           "stdin_file", "null_message"])]
-    pub null: bool,
+    null: bool,
 
     /// With -l or --json: each record ends in this character (\t, \xHH)
-    #[arg(long, value_name = "C", value_parser = value::byte, help_heading = "Messages",
+    #[arg(long, value_name = "C", value_parser = value::byte,
           conflicts_with_all = ["message", "file", "stdin_file", "null_message"])]
-    pub delimiter: Option<u8>,
+    delimiter: Option<u8>,
 
     /// With -l: the topic is what stands before the first such character, the message what stands
-    /// behind it
-    #[arg(long, value_name = "C", value_parser = value::byte, help_heading = "Messages",
+    /// after it
+    #[arg(long, value_name = "C", value_parser = value::byte,
           conflicts_with_all = ["topic", "json", "message", "file", "stdin_file", "null_message"])]
-    pub split: Option<u8>,
+    split: Option<u8>,
 
     /// Stop at the first record that makes no sense; without this the others go on
-    #[arg(long, help_heading = "Messages")]
-    pub strict_input: bool,
+    #[arg(long)]
+    strict_input: bool,
 
     /// Publish the message so many times
-    #[arg(long, value_name = "N", default_value = "1", hide_default_value = true, help_heading = "Messages",
+    #[arg(long, value_name = "N", default_value = "1", hide_default_value = true,
           value_parser = value::count, conflicts_with_all = ["stdin_line", "json"])]
-    pub repeat: u64,
+    repeat: u64,
 
     /// Time from one to the next with --repeat
-    #[arg(long, value_name = "SECS", value_parser = value::duration, help_heading = "Messages")]
-    pub repeat_delay: Option<Duration>,
+    #[arg(long, value_name = "SECS", value_parser = value::duration)]
+    repeat_delay: Option<Duration>,
 
     /// Publish at most so many messages a second
-    #[arg(long, value_name = "N", value_parser = value::rate, help_heading = "Messages",
+    #[arg(long, value_name = "N", value_parser = value::rate,
           conflicts_with = "repeat_delay")]
-    pub rate: Option<f64>,
+    rate: Option<f64>,
 
     /// With --json: keep the distances in time that the records have, or be so many times as fast
     #[arg(long, value_name = "SPEED", num_args = 0..=1, default_missing_value = "1",
           value_parser = value::rate,
-          help_heading = "Messages", conflicts_with_all = ["rate", "repeat_delay", "message", "file",
+          conflicts_with_all = ["rate", "repeat_delay", "message", "file",
           "stdin_file", "stdin_line", "null_message"])]
-    pub replay: Option<f64>,
+    replay: Option<f64>,
 
     /// Quality of service: 0, 1 or 2; with --json that of records that do not say
-    #[arg(short, long, value_name = "QOS", default_value = "0", value_parser = value::qos,
-          help_heading = "Messages")]
-    pub qos: QoS,
+    #[arg(short, long, value_name = "QOS", default_value = "0", value_parser = value::qos)]
+    qos: QoS,
 
-    /// Ask the broker to keep the message for later subscribers
-    #[arg(short, long, help_heading = "Messages")]
-    pub retain: bool,
+    /// Ask the broker to retain the message for later subscribers
+    #[arg(short, long)]
+    retain: bool,
 
     /// Send the topic once and then an alias for it, as far as the broker allows (MQTT 5)
-    #[arg(long, help_heading = "Messages")]
-    pub topic_alias: bool,
+    #[arg(long)]
+    topic_alias: bool,
 
     /// Send the time with each message, as user property `time`, for `sub --latency` (MQTT 5); with
     /// --request say at the end how long the answers took
-    #[arg(long, help_heading = "Messages")]
-    pub latency: bool,
+    #[arg(long)]
+    latency: bool,
 
     /// Say at the end how much was published, and how fast it was acknowledged, on stderr
-    #[arg(long, value_name = "json", num_args = 0..=1, require_equals = true, default_missing_value = "text",
+    #[arg(long, value_name = "json", num_args = 0..=1, require_equals = true,
+          default_missing_value = "text",
           value_parser = value::summary, help_heading = "Output")]
-    pub summary: Option<Summary>,
+    summary: Option<SummaryForm>,
 }
 
-impl Publish {
+impl PublishFlags {
+    /// What is to be done, and warnings to print.
+    pub fn resolve(self) -> Result<(Config, Vec<String>)> {
+        self.check()?;
+        let properties = self.conversation.properties()?;
+        let (client, warnings) = self.conversation.resolve(&self.needs(), &properties)?;
+        let format = self.message_format(properties.of(Place::Publish))?;
+        let request = if self.answers.request {
+            let form = AnswerForm { is_many: self.is_many(), json: self.messages.json };
+            let most_waiting = self.conversation.connection.max_inflight();
+            Some(self.answers.resolve(form, most_waiting, &properties)?)
+        } else {
+            None
+        };
+        // With --request it is the answers that are measured.
+        let measured = (request.is_some() && self.messages.latency).then_some(SummaryForm::Text);
+        let config = Config {
+            client,
+            repeat: self.messages.repeat,
+            messages: config::FeedOptions {
+                format,
+                pace: self.pace(),
+                stamps: self.messages.latency && request.is_none(),
+                strict: self.messages.strict_input,
+            },
+            summary: self.messages.summary.or(measured),
+            verbosity: self.conversation.connection.verbosity(),
+            request,
+            input: self.input(),
+        };
+        Ok((config, warnings))
+    }
+
     /// What clap cannot say: `--json` is an input, and with `--request` the form of the answers.
-    pub fn check(&self) -> Result<(), Usage> {
-        if self.options.is_some() {
+    fn check(&self) -> Result<(), Usage> {
+        if self.messages.options.is_some() {
             return Err(Usage::new("-o: expected two words of their own, -o FILE"));
         }
-        if self.json && self.has_plain_input() && !self.answers.request {
+        if self.messages.json && self.has_plain_input() && !self.answers.request {
             return Err(Usage::new(
                 "--json: its records are the input, and -m, -f, -s, -l and -n are another one",
             ));
         }
-        if self.topic.is_none() && !self.reads_records() && self.split.is_none() {
+        if self.messages.topic.is_none() && !self.reads_records() && self.messages.split.is_none() {
             return Err(Usage::new("a topic is missing: give one with -t"));
         }
         Ok(())
     }
 
+    fn needs(&self) -> ClientNeeds {
+        let is_request = self.answers.request;
+        let mut version_5: Vec<NeedsVersion5> = Vec::new();
+        if is_request {
+            version_5.extend(self.answers.needs_version_5());
+        } else if self.messages.latency {
+            version_5.push(("--latency", latency_needs_version_5));
+        }
+        // Records may ask for exactly once; those of requests are subject to -q.
+        let qos =
+            if self.messages.json && !is_request { QoS::ExactlyOnce } else { self.messages.qos };
+        let is_text = self.messages.message.is_some() || self.messages.null_message;
+        ClientNeeds {
+            version_5,
+            lifetime: Lifetime::for_publishing(qos),
+            topic_alias: self.messages.topic_alias,
+            only_failures: self.messages.summary.is_none() && !is_request,
+            // No messages are expected: a large one that comes all the same is not kept.
+            parts_above: (!is_request).then_some(LARGE_MESSAGE),
+            brief: is_text && self.messages.summary.is_none() && !is_request,
+        }
+    }
+
+    /// `properties` are those of PUBLISH.
+    fn message_format(&self, properties: Properties) -> Result<MessageFormat> {
+        let form = match self.messages.split {
+            _ if self.reads_records() => RecordForm::Json,
+            Some(separator) => RecordForm::Split(separator),
+            None => RecordForm::Payload,
+        };
+        let topic_prefix = self.messages.topic_prefix.clone().unwrap_or_default();
+        let topic =
+            self.messages.topic.as_ref().map(|topic| prefixed(&topic_prefix, topic)).transpose();
+        let topic = topic.map_err(|error| Usage::new(format!("--topic-prefix: {error}")))?;
+        let has_alias = properties.topic_alias().is_some();
+        ensure!(
+            !has_alias || !(self.messages.topic_alias || form != RecordForm::Payload),
+            Usage::new("-D publish topic-alias: it is for one topic, and not beside --topic-alias")
+        );
+        let template = packet::Publish {
+            qos: self.messages.qos,
+            retain: self.messages.retain,
+            topic,
+            properties,
+            ..packet::Publish::default()
+        };
+        Ok(MessageFormat { template, topic_prefix, form })
+    }
+
+    fn pace(&self) -> Pace {
+        match (self.messages.rate, self.messages.repeat_delay, self.messages.replay) {
+            (Some(rate), ..) => Pace::rate(rate),
+            (_, Some(delay), _) => Pace::delay(delay),
+            (.., Some(speed)) => Pace::replay(speed),
+            _ => Pace::Free,
+        }
+    }
+
+    fn input(self) -> InputSource {
+        if let Some(file) = self.messages.file {
+            InputSource::File(file)
+        } else if self.messages.stdin_file {
+            InputSource::Stdin
+        } else if self.is_many() {
+            InputSource::Records(self.messages.delimiter.unwrap_or(if self.messages.null {
+                0
+            } else {
+                b'\n'
+            }))
+        } else {
+            InputSource::Text(self.messages.message.unwrap_or_default().into_encoded_bytes().into())
+        }
+    }
+
     /// Whether there is another input than records.
-    pub fn has_plain_input(&self) -> bool {
-        let has_text = self.message.is_some() || self.file.is_some();
-        has_text || self.stdin_file || self.stdin_line || self.null_message
+    fn has_plain_input(&self) -> bool {
+        let has_text = self.messages.message.is_some() || self.messages.file.is_some();
+        has_text
+            || self.messages.stdin_file
+            || self.messages.stdin_line
+            || self.messages.null_message
     }
 
     /// Whether the input is records.
-    pub fn reads_records(&self) -> bool {
-        self.json && !self.has_plain_input()
+    fn reads_records(&self) -> bool {
+        self.messages.json && !self.has_plain_input()
     }
 
     /// Whether the input may be more than one message.
     pub fn is_many(&self) -> bool {
-        self.stdin_line || self.reads_records()
+        self.messages.stdin_line || self.reads_records()
     }
 }

@@ -1,35 +1,59 @@
 //! `mqttws serve`.
 
 use std::ffi::OsString;
+use std::net::{IpAddr, SocketAddr};
 
+use anyhow::{Result, ensure};
 use clap::Args;
+
+use crate::command::serve::Config;
+use crate::exit::Usage;
 
 /// Run a local broker, alone or for the time of one command.
 ///
 /// It prints its URL on stdout once it listens. With a command it runs that command with
 /// `$MQTTWS_URL` set and mqttws on its `$PATH`, and ends with it and with its exit code.
 #[derive(Debug, Args)]
-#[command(disable_help_flag = true)]
-pub struct Serve {
+#[command(next_help_heading = "Broker", disable_help_flag = true)]
+pub struct ServeFlags {
     /// Address to listen at: this machine only
-    #[arg(
-        short = 'h',
-        long,
-        value_name = "ADDRESS",
-        default_value = "127.0.0.1",
-        help_heading = "Broker"
-    )]
-    pub host: String,
+    #[arg(short = 'h', long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    host: String,
 
     /// Port to listen at; 0 picks a free one
-    #[arg(short, long, value_name = "PORT", default_value_t = 8080, help_heading = "Broker")]
-    pub port: u16,
+    #[arg(short, long, value_name = "PORT", default_value_t = 8080)]
+    port: u16,
 
     /// Log what happens on stderr
-    #[arg(short, long, help_heading = "Broker")]
-    pub debug: bool,
+    #[arg(short, long)]
+    debug: bool,
 
     /// Command to run, with its arguments
-    #[arg(last = true, value_name = "COMMAND", help_heading = "Broker")]
-    pub command: Vec<OsString>,
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+impl ServeFlags {
+    /// What is to be done.
+    pub fn resolve(self) -> Result<Config> {
+        let address = SocketAddr::new(loopback(&self.host)?, self.port);
+        Ok(Config { address, debug: self.debug, command: self.command })
+    }
+}
+
+/// The broker is for one developer's machine.
+fn loopback(host: &str) -> Result<IpAddr> {
+    let address = match host {
+        "localhost" => IpAddr::from([127, 0, 0, 1]),
+        _ => host
+            .parse()
+            .map_err(|_| Usage::new(format!("-h: expected an IP address, not {host}")))?,
+    };
+    ensure!(
+        address.is_loopback(),
+        Usage::new(format!(
+            "-h: serve listens on this machine only (127.0.0.1 or ::1), not at {address}"
+        ))
+    );
+    Ok(address)
 }

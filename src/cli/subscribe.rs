@@ -3,161 +3,205 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::{Result, ensure};
+use bytestring::ByteString;
 use clap::{Args, ValueEnum};
 
-use super::command::CommandFlags;
-use super::conversation::Conversation;
-use super::value::{self, Colour, Summary};
-use crate::mqtt::packet::RetainHandling;
+use super::connection::Conversation;
+use super::exec::CommandFlags;
+use super::layout;
+use super::mqtt::{ClientNeeds, NeedsVersion5};
+use super::property::GivenProperties;
+use super::value::{self, Colour, latency_needs_version_5};
+use crate::client::LARGE_MESSAGE;
+use crate::command::subscribe::config::{
+    CommandOptions, Config, Destination, EndConditions, Filter, OutputOptions, RetainedFilter,
+    SubscribeRequest, WatchOptions,
+};
+use crate::exit::Usage;
+use crate::format::encoding::Encoding;
+use crate::format::layout::{Content, Layout};
+use crate::format::summary::SummaryForm;
+use crate::mqtt::packet::{RetainHandling, Subscription};
+use crate::mqtt::property::Place;
 use crate::mqtt::qos::QoS;
+use crate::mqtt::session::Lifetime;
 use crate::mqtt::topic::TopicFilter;
+use crate::terminal::screen;
 
 /// Subscribe, and write the messages that come to stdout.
 #[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(disable_help_flag = true)]
-pub struct Subscribe {
+pub struct SubscribeFlags {
     /// Address, session and properties.
     #[command(flatten)]
     pub conversation: Conversation,
 
+    /// Which messages.
+    #[command(flatten)]
+    messages: SubscriptionFlags,
+
+    /// Where and how messages are written.
+    #[command(flatten)]
+    output: OutputFlags,
+
+    /// The commands.
+    #[command(flatten)]
+    commands: CommandFlags,
+
+    /// Output beside the messages.
+    #[command(flatten)]
+    display: Display,
+}
+
+/// Which messages.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Messages")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+struct SubscriptionFlags {
     /// Topic filter to subscribe to; + and # are wildcards (repeatable)
     #[arg(
         short,
         long,
         value_name = "FILTER",
-        required_unless_present_any = ["give_back", "print_config"],
-        help_heading = "Messages"
+        required_unless_present_any = ["unsubscribe", "print_config"]
     )]
-    pub topic: Vec<TopicFilter>,
+    topic: Vec<TopicFilter>,
 
     /// Leave out messages whose topic matches this filter (repeatable)
-    #[arg(short = 'T', long, value_name = "FILTER", help_heading = "Messages")]
-    pub filter_out: Vec<TopicFilter>,
+    #[arg(short = 'T', long, value_name = "FILTER")]
+    filter_out: Vec<TopicFilter>,
 
-    /// Give a subscription of a kept session back (repeatable)
-    #[arg(short = 'U', long = "unsubscribe", value_name = "FILTER", help_heading = "Messages")]
-    pub give_back: Vec<TopicFilter>,
+    /// Unsubscribe from this filter in a session that was kept (repeatable)
+    #[arg(short = 'U', long, value_name = "FILTER")]
+    unsubscribe: Vec<TopicFilter>,
 
-    /// Leave as soon as the broker has answered the subscriptions
-    #[arg(short = 'E', long = "exit-after-subscribe", help_heading = "Messages")]
-    pub exit_after_answer: bool,
+    /// Exit as soon as the broker has answered the subscriptions
+    #[arg(short = 'E', long)]
+    exit_after_subscribe: bool,
 
     /// Highest quality of service to receive: 0, 1 or 2
-    #[arg(short, long, value_name = "QOS", default_value = "0", value_parser = value::qos,
-          help_heading = "Messages")]
-    pub qos: QoS,
+    #[arg(short, long, value_name = "QOS", default_value = "0", value_parser = value::qos)]
+    qos: QoS,
 
-    /// Leave after so many messages
-    #[arg(short = 'C', long, value_name = "N", help_heading = "Messages",
+    /// Exit after so many messages
+    #[arg(short = 'C', long, value_name = "N",
           value_parser = value::count)]
-    pub count: Option<u64>,
+    count: Option<u64>,
 
-    /// Leave after so long, with exit code 27 if -C was not met
-    #[arg(short = 'W', long, value_name = "SECS", value_parser = value::timeout, help_heading = "Messages")]
-    pub timeout: Option<Duration>,
+    /// Exit after so long, with exit code 27 if -C was not met
+    #[arg(short = 'W', long, value_name = "SECS", value_parser = value::timeout)]
+    timeout: Option<Duration>,
 
-    /// Leave after so long without a message, with exit code 0
-    #[arg(long, value_name = "SECS", value_parser = value::duration, help_heading = "Messages")]
-    pub idle: Option<Duration>,
+    /// Exit after so long without a message, with exit code 0
+    #[arg(long, value_name = "SECS", value_parser = value::duration)]
+    idle: Option<Duration>,
 
-    /// Leave out messages that the broker had kept
-    #[arg(short = 'R', help_heading = "Messages", conflicts_with = "retained_only")]
-    pub no_stale: bool,
+    /// Leave out retained messages
+    #[arg(short = 'R', conflicts_with = "retained_only")]
+    no_stale: bool,
 
-    /// Take only messages that the broker had kept, and leave when the first other one comes
-    #[arg(long, help_heading = "Messages")]
-    pub retained_only: bool,
+    /// Take only retained messages, and exit when the first other one comes
+    #[arg(long)]
+    retained_only: bool,
 
-    /// Let the broker forget each kept message that was written; -T spares some
-    #[arg(long, help_heading = "Messages")]
-    pub remove_retained: bool,
+    /// Remove each retained message that was written from the broker; -T spares some
+    #[arg(long)]
+    remove_retained: bool,
 
     /// Write a message only with this probability, in percent; with -C only those count
-    #[arg(long, value_name = "PERCENT", value_parser = value::percent, help_heading = "Messages")]
-    pub random_filter: Option<f64>,
+    #[arg(long, value_name = "PERCENT", value_parser = value::percent)]
+    random_filter: Option<f64>,
 
     /// Keep the retain flag as it was published (MQTT 5)
-    #[arg(long, help_heading = "Messages")]
-    pub retain_as_published: bool,
+    #[arg(long)]
+    retain_as_published: bool,
 
-    /// Kept messages: always, only for a new subscription, or never (MQTT 5) [default: always]
-    #[arg(long, value_name = "WHEN", value_parser = value::retain_handling, help_heading = "Messages")]
-    pub retain_handling: Option<RetainHandling>,
+    /// Retained messages: always, only for a new subscription, or never (MQTT 5) [default: always]
+    #[arg(long, value_name = "WHEN", value_parser = value::retain_handling)]
+    retain_handling: Option<RetainHandling>,
 
     /// Nothing that this connection itself publishes (MQTT 5)
-    #[arg(long, help_heading = "Messages")]
-    pub no_local: bool,
+    #[arg(long)]
+    no_local: bool,
 
     /// Share the subscriptions with the others of this group: each message goes to one of them
-    #[arg(long, value_name = "GROUP", help_heading = "Messages")]
-    pub share: Option<String>,
-
-    /// Write the topic and a space before each payload
-    #[arg(short, long, help_heading = "Output")]
-    pub verbose: bool,
-
-    /// Write each message in this format; see FORMATS in the manual
-    #[arg(short = 'F', long, value_name = "FORMAT", help_heading = "Output",
-          conflicts_with_all = ["json", "hex", "base64"])]
-    pub format: Option<String>,
-
-    /// Write each message as a line of JSON; with =parse also the payload as JSON, where it is
-    #[arg(long, value_name = "parse", num_args = 0..=1, require_equals = true, default_missing_value = "text",
-          hide_possible_values = true, help_heading = "Output",
-          conflicts_with_all = ["hex", "base64", "verbose"])]
-    pub json: Option<JsonMode>,
-
-    /// Spread JSON over several lines
-    #[arg(long, help_heading = "Output")]
-    pub pretty: bool,
-
-    /// Write payloads as hexadecimal digits
-    #[arg(long, help_heading = "Output", conflicts_with = "base64")]
-    pub hex: bool,
-
-    /// Write payloads as base64
-    #[arg(long, help_heading = "Output")]
-    pub base64: bool,
-
-    /// Write no line feed behind each message
-    #[arg(short = 'N', help_heading = "Output")]
-    pub no_newline: bool,
-
-    /// Write NUL instead of a line feed behind each message
-    #[arg(short = '0', long, help_heading = "Output", conflicts_with = "no_newline")]
-    pub null: bool,
-
-    /// Write each message to a file of its own in this folder, named by its topic and a number; if
-    /// it is a file, read flags from it, one a line, its value behind a blank, as with mosquitto
-    #[arg(short, long, value_name = "DIR", help_heading = "Output", conflicts_with = "null")]
-    pub output_dir: Option<PathBuf>,
-
-    /// The commands.
-    #[command(flatten)]
-    pub commands: CommandFlags,
-
-    /// Draw one line per topic and keep it up to date; needs a terminal
-    #[arg(short, long, help_heading = "Output", conflicts_with_all = ["exec", "format", "json", "no_newline",
-          "null", "output_dir", "pretty"])]
-    pub watch: bool,
-
-    /// Colour topics: auto (on a terminal, unless `$NO_COLOR` is set), always or never
-    #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = value::colour,
-          help_heading = "Output")]
-    pub color: Colour,
-
-    /// Say at the end how long messages took from `pub --latency`, on stderr (MQTT 5)
-    #[arg(long, help_heading = "Output")]
-    pub latency: bool,
-
-    /// Say at the end how much came, on stderr
-    #[arg(long, value_name = "json", num_args = 0..=1, require_equals = true, default_missing_value = "text",
-          value_parser = value::summary, help_heading = "Output")]
-    pub summary: Option<Summary>,
+    #[arg(long, value_name = "GROUP")]
+    share: Option<String>,
 }
 
-/// What `--json` makes of payloads.
+/// Where and how messages are written.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+struct OutputFlags {
+    /// Write the topic and a space before each payload
+    #[arg(short, long)]
+    verbose: bool,
+
+    /// Write each message in this format; see FORMATS in the manual
+    #[arg(short = 'F', long, value_name = "FORMAT",
+          conflicts_with_all = ["json", "hex", "base64"])]
+    format: Option<String>,
+
+    /// Write each message as a line of JSON; with =parse also the payload as JSON, where it is
+    #[arg(long, value_name = "parse", num_args = 0..=1, require_equals = true,
+          default_missing_value = "text",
+          hide_possible_values = true,
+          conflicts_with_all = ["hex", "base64", "verbose"])]
+    json: Option<JsonMode>,
+
+    /// Spread JSON over several lines
+    #[arg(long)]
+    pretty: bool,
+
+    /// Write payloads as hexadecimal digits
+    #[arg(long, conflicts_with = "base64")]
+    hex: bool,
+
+    /// Write payloads as base64
+    #[arg(long)]
+    base64: bool,
+
+    /// Write no line feed after each message
+    #[arg(short = 'N')]
+    no_newline: bool,
+
+    /// Write NUL instead of a line feed after each message
+    #[arg(short = '0', long, conflicts_with = "no_newline")]
+    null: bool,
+
+    /// Write each message to a file of its own in this folder, named by its topic and a number; if
+    /// it is a file, read flags from it, one a line, its value after a blank, as with mosquitto
+    #[arg(short, long, value_name = "DIR", conflicts_with = "null")]
+    output_dir: Option<PathBuf>,
+}
+
+/// Output beside the messages, or instead of them.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+struct Display {
+    /// Draw one line per topic and keep it up to date; needs a terminal
+    #[arg(short, long, conflicts_with_all = ["exec", "format", "json", "no_newline",
+          "null", "output_dir", "pretty"])]
+    watch: bool,
+
+    /// Colour topics: auto (on a terminal, unless `$NO_COLOR` is set), always or never
+    #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = value::colour)]
+    color: Colour,
+
+    /// Say at the end how long messages took from `pub --latency`, on stderr (MQTT 5)
+    #[arg(long)]
+    latency: bool,
+
+    /// Say at the end how much came, on stderr
+    #[arg(long, value_name = "json", num_args = 0..=1, require_equals = true,
+          default_missing_value = "text",
+          value_parser = value::summary)]
+    summary: Option<SummaryForm>,
+}
+
+/// The form of payloads with `--json`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum JsonMode {
     /// Text, or base64.
@@ -166,12 +210,187 @@ pub enum JsonMode {
     Parse,
 }
 
-impl Subscribe {
-    /// Whether something is asked for that only MQTT 5 has.
-    pub fn needs_version_5(&self) -> bool {
-        self.retain_as_published
-            || self.retain_handling.is_some()
-            || self.no_local
-            || self.commands.reply
+impl SubscribeFlags {
+    /// What is to be done, and warnings to print.
+    pub fn resolve(self) -> Result<(Config, Vec<String>)> {
+        let properties = self.conversation.properties()?;
+        let layout = self.layout()?;
+        let (client, warnings) = self.conversation.resolve(&self.needs(&layout), &properties)?;
+        let config = Config {
+            client,
+            subscriptions: self.subscriptions(&properties)?,
+            end: EndConditions {
+                count: self.messages.count,
+                timeout: self.messages.timeout,
+                idle: self.messages.idle,
+                after_answer: self.messages.exit_after_subscribe || self.messages.topic.is_empty(),
+            },
+            remove_retained: self.messages.remove_retained,
+            latency: self.display.latency,
+            summary: self.display.summary.or(self.display.latency.then_some(SummaryForm::Text)),
+            verbosity: self.conversation.connection.verbosity(),
+            output: OutputOptions { destination: self.destination()?, layout },
+            filter: self.filter(),
+        };
+        Ok((config, warnings))
+    }
+
+    fn needs(&self, layout: &Layout) -> ClientNeeds {
+        let mut version_5: Vec<NeedsVersion5> = Vec::new();
+        let flags = [
+            (self.messages.retain_as_published, "--retain-as-published"),
+            (self.messages.retain_handling.is_some(), "--retain-handling"),
+            (self.messages.no_local, "--no-local"),
+            (self.commands.reply, "--reply"),
+        ];
+        if let Some((_, flag)) = flags.into_iter().find(|(is_given, _)| *is_given) {
+            version_5.push((flag, |_| {
+                "--retain-as-published, --retain-handling, --no-local and --reply: only MQTT 5 has \
+                 these"
+                    .to_owned()
+            }));
+        }
+        if self.display.latency {
+            version_5.push(("--latency", latency_needs_version_5));
+        }
+        // A removal that is on its way must not be lost with the connection.
+        let least = if self.messages.remove_retained { QoS::AtLeastOnce } else { QoS::AtMostOnce };
+        let lifetime = Lifetime::for_subscribing(self.messages.qos.max(least));
+        // Large messages are written as they come where the output is their payload and nothing
+        // else needs it as a whole.
+        let streams = self.output.output_dir.is_none()
+            && self.commands.exec.is_none()
+            && !self.display.watch
+            && layout.keeps_payloads();
+        ClientNeeds {
+            version_5,
+            parts_above: streams.then_some(LARGE_MESSAGE),
+            ..ClientNeeds::new(lifetime)
+        }
+    }
+
+    fn subscriptions(&self, properties: &GivenProperties) -> Result<SubscribeRequest> {
+        let retain_handling = match self.messages.retain_handling {
+            Some(handling) => handling,
+            None if self.messages.no_stale => RetainHandling::Never,
+            None => RetainHandling::Always,
+        };
+        let subscription = |filter: &TopicFilter| {
+            Ok(Subscription {
+                no_local: self.messages.no_local,
+                retain_as_published: self.messages.retain_as_published,
+                retain_handling,
+                ..Subscription::new(self.shared(filter)?, self.messages.qos)
+            })
+        };
+        Ok(SubscribeRequest {
+            subscribe: self.messages.topic.iter().map(subscription).collect::<Result<_>>()?,
+            subscribe_properties: properties.of(Place::Subscribe),
+            unsubscribe: self.messages.unsubscribe.clone(),
+            unsubscribe_properties: properties.of(Place::Unsubscribe),
+        })
+    }
+
+    /// The filter as it is sent: that of a group begins with `$share/GROUP/` (MQTT 5 §4.8.2).
+    fn shared(&self, filter: &TopicFilter) -> Result<TopicFilter, Usage> {
+        let Some(group) = &self.messages.share else { return Ok(filter.clone()) };
+        let shared = TopicFilter::new(ByteString::from(format!("$share/{group}/{filter}")));
+        let shared = shared.ok().filter(|shared| {
+            filter.share().is_none()
+                && shared.share().is_some_and(|(of, inner)| of == group && inner == filter.as_str())
+        });
+        shared.ok_or_else(|| {
+            Usage::new(format!("--share: {group} and {filter} make no shared subscription"))
+        })
+    }
+
+    fn filter(self) -> Filter {
+        let OutputFlags { verbose, format, json, .. } = &self.output;
+        let shows_topics = *verbose || self.display.watch || format.is_some() || json.is_some();
+        Filter {
+            skips_removals: self.messages.remove_retained && !shows_topics,
+            retained: match (self.messages.no_stale, self.messages.retained_only) {
+                (_, true) => RetainedFilter::Only,
+                (true, false) => RetainedFilter::LeftOut,
+                (false, false) => RetainedFilter::Included,
+            },
+            probability: self.messages.random_filter.map(|percent| percent / 100.0),
+            except: self.messages.filter_out,
+        }
+    }
+
+    fn destination(&self) -> Result<Destination> {
+        if let Some(command) = &self.commands.exec {
+            return Ok(Destination::Commands(CommandOptions {
+                command: command.clone(),
+                jobs: usize::from(self.commands.jobs),
+                keep_going: self.commands.keep_going,
+                reply: self.commands.reply,
+            }));
+        }
+        if self.display.watch {
+            let (colour, encoding) = (self.display.is_coloured(), self.output.encoding());
+            return Ok(Destination::Watch(WatchOptions { colour, encoding }));
+        }
+        let Some(path) = &self.output.output_dir else { return Ok(Destination::Stdout) };
+        ensure!(
+            !path.is_file(),
+            Usage::new(format!(
+                "--output-dir {}: expected a folder for the messages; flags come from a file with \
+                 -o",
+                path.display()
+            ))
+        );
+        Ok(Destination::Folder(path.clone()))
+    }
+
+    /// How a message is written.
+    fn layout(&self) -> Result<Layout> {
+        let output = &self.output;
+        let into_files = output.output_dir.is_some() || self.commands.exec.is_some();
+        let sanitise = !into_files && screen::stdout_is_terminal();
+        if self.display.watch {
+            ensure!(
+                screen::stdout_is_terminal() && screen::can_redraw(),
+                Usage::new(
+                    "--watch draws on a terminal, and stdout is none that can be drawn on; use -v"
+                )
+            );
+            // Frames are written as they are.
+            let content = Content::Payload { verbose: false, encoding: None };
+            return Ok(Layout { content, end: None, sanitise: false, colour: false });
+        }
+        let form = layout::Form {
+            format: output.format.as_deref(),
+            json: output.json.map(|mode| mode == JsonMode::Parse),
+            pretty: output.pretty,
+            verbose: output.verbose,
+            encoding: output.encoding(),
+        };
+        let content = form.content(sanitise)?;
+        // Files and the stdin of commands hold payloads, byte for byte.
+        let is_bare = into_files && matches!(content, Content::Payload { .. });
+        let end = match () {
+            () if output.no_newline || is_bare => None,
+            () if output.null => Some(0),
+            () => Some(b'\n'),
+        };
+        Ok(Layout { content, end, sanitise, colour: !into_files && self.display.is_coloured() })
+    }
+}
+
+impl OutputFlags {
+    fn encoding(&self) -> Option<Encoding> {
+        layout::encoding(self.hex, self.base64)
+    }
+}
+
+impl Display {
+    fn is_coloured(&self) -> bool {
+        match self.color {
+            Colour::Auto => screen::stdout_wants_colour(),
+            Colour::Always => true,
+            Colour::Never => false,
+        }
     }
 }

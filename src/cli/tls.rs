@@ -1,4 +1,4 @@
-//! The flags of TLS. They say what is trusted and shown; no file is read here.
+//! The flags of TLS: which certificates to trust, and which to show.
 
 use std::path::PathBuf;
 
@@ -8,71 +8,72 @@ use clap::Args;
 use crate::exit::Usage;
 use crate::transport::tls::{Fingerprint, TlsOptions, TlsVersion, is_server_name};
 
-/// What to trust and what to show on `wss://`.
+/// The certificates to trust and to show on `wss://`.
 #[derive(Debug, Args)]
-pub struct Tls {
+#[command(next_help_heading = "TLS")]
+pub struct TlsFlags {
     /// Trust the certificate authorities of this PEM file instead of the built-in ones (repeatable)
-    #[arg(long, value_name = "FILE", help_heading = "TLS", aliases = ["ca", "ca-cert"])]
+    #[arg(long, value_name = "FILE", aliases = ["ca", "ca-cert"])]
     cafile: Vec<PathBuf>,
 
     /// Trust the certificate authorities of all PEM files in this folder instead of the built-in
     /// ones
-    #[arg(long, value_name = "DIR", help_heading = "TLS")]
+    #[arg(long, value_name = "DIR")]
     capath: Vec<PathBuf>,
 
     /// Trust the authorities that the operating system trusts (or those in `$SSL_CERT_FILE`)
-    #[arg(long, help_heading = "TLS", alias = "tls-use-os-certs")]
+    #[arg(long, alias = "tls-use-os-certs")]
     system_roots: bool,
 
     /// Trust exactly the certificate with this SHA-256, whatever its name, age or issuer
     /// (repeatable)
-    #[arg(long, value_name = "HEX", help_heading = "TLS", conflicts_with = "insecure")]
+    #[arg(long, value_name = "HEX", conflicts_with = "insecure")]
     pin_sha256: Vec<Fingerprint>,
 
     /// Do not verify the server's certificate: anyone on the way can read and change everything
-    #[arg(long, help_heading = "TLS")]
+    #[arg(long)]
     insecure: bool,
 
     /// Show this certificate (PEM) to a server that asks for one
-    #[arg(long, value_name = "FILE", help_heading = "TLS")]
+    #[arg(long, value_name = "FILE")]
     cert: Option<PathBuf>,
 
     /// The private key (PEM) of the certificate [default: in the file of --cert]
-    #[arg(long, value_name = "FILE", help_heading = "TLS")]
+    #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
 
     /// The password of an encrypted private key is the first line of this file
-    #[arg(long, value_name = "FILE", help_heading = "TLS")]
+    #[arg(long, value_name = "FILE")]
     key_password_file: Option<PathBuf>,
 
     /// Ask for the certificate of this name, and demand it [default: the host]
-    #[arg(long, value_name = "NAME", help_heading = "TLS", value_parser = server_name)]
+    #[arg(long, value_name = "NAME", value_parser = server_name)]
     sni: Option<String>,
 
     /// Application protocols to offer (ALPN), separated by commas [default: none]
-    #[arg(long = "tls-alpn", value_name = "NAMES", help_heading = "TLS", value_parser = protocols)]
+    #[arg(long = "tls-alpn", value_name = "NAMES", value_parser = protocols)]
     alpn: Option<Protocols>,
 
     /// Speak only this version of TLS: 1.2 or 1.3 [default: the newer one that the server speaks]
-    #[arg(long = "tls-version", id = "tls_version", value_name = "VERSION", help_heading = "TLS")]
+    #[arg(long = "tls-version", id = "tls_version", value_name = "VERSION")]
     version: Option<TlsVersion>,
 
     /// Append the secrets of the connection to this file, for Wireshark [default: `$SSLKEYLOGFILE`]
-    #[arg(long = "tls-keylog", value_name = "FILE", help_heading = "TLS")]
+    #[arg(long = "tls-keylog", value_name = "FILE")]
     keylog: Option<PathBuf>,
 
-    /// What mosquitto's clients take and we do not.
+    /// Flags of mosquitto's clients that are refused with a reason.
     #[command(flatten)]
-    foreign: Foreign,
+    unsupported: Unsupported,
 
     /// One of these was typed, and not only read from a profile.
     #[arg(skip)]
     pub is_typed: bool,
 }
 
-/// Flags that others have, and that need an answer.
+/// Flags of mosquitto's clients that are refused with a reason.
 #[derive(Debug, Args)]
-struct Foreign {
+struct Unsupported {
     /// Cipher suites.
     #[arg(long, hide = true, value_name = "CIPHERS", allow_hyphen_values = true)]
     ciphers: Option<String>,
@@ -106,7 +107,7 @@ struct Foreign {
 #[derive(Debug, Clone)]
 struct Protocols(Vec<String>);
 
-impl Tls {
+impl TlsFlags {
     /// Whether any of the flags asks for TLS.
     pub fn is_given(&self) -> bool {
         self.flags() != TlsOptions::default()
@@ -114,7 +115,7 @@ impl Tls {
 
     /// What the flags and `$SSLKEYLOGFILE` mean together.
     pub fn resolve(&self) -> Result<TlsOptions> {
-        if let Some(refusal) = self.foreign.refusal() {
+        if let Some(refusal) = self.unsupported.refusal() {
             return Err(Usage::new(refusal).into());
         }
         ensure!(
@@ -153,27 +154,29 @@ impl Tls {
     }
 }
 
-impl Foreign {
+impl Unsupported {
     /// Why a flag that was given is not for us, and what to do instead.
     fn refusal(&self) -> Option<&'static str> {
         let engine = self.tls_engine.is_some() || self.tls_engine_kpass_sha1.is_some();
         if self.ciphers.is_some() {
             Some(
-                "--ciphers: the cipher suites are those of TLS 1.2 and 1.3 that are safe, and there is \
-                 nothing to choose; --tls-version chooses the version",
+                "--ciphers: the cipher suites are those of TLS 1.2 and 1.3 that are safe, and \
+                 there is nothing to choose; --tls-version chooses the version",
             )
         } else if self.psk.is_some() || self.psk_identity.is_some() {
             Some(
-                "--psk: pre-shared keys are not supported: use a certificate of the server (--cafile or \
-                 --pin-sha256), and one of ours (--cert and --key)",
+                "--psk: pre-shared keys are not supported: use a certificate of the server \
+                 (--cafile or --pin-sha256), and one of ours (--cert and --key)",
             )
         } else if engine || self.keyform.is_some() {
             Some(
-                "--tls-engine and --keyform: OpenSSL's engines are not supported: give a file with --key",
+                "--tls-engine and --keyform: OpenSSL's engines are not supported: give a file \
+                 with --key",
             )
         } else if self.dhparam.is_some() {
             Some(
-                "--dhparam: TLS 1.3, and 1.2 as it is spoken here, choose their parameters: leave it out",
+                "--dhparam: TLS 1.3, and 1.2 as it is spoken here, choose their parameters: \
+                 leave it out",
             )
         } else {
             None
@@ -206,7 +209,7 @@ mod tests {
     #[derive(Debug, Parser)]
     struct Flags {
         #[command(flatten)]
-        tls: Tls,
+        tls: TlsFlags,
     }
 
     fn resolved(flags: &[&str]) -> Result<TlsOptions> {

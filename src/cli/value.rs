@@ -3,8 +3,10 @@
 use std::num::NonZeroU16;
 use std::time::Duration;
 
+use crate::format::summary::SummaryForm;
 use crate::mqtt::packet::RetainHandling;
 use crate::mqtt::qos::QoS;
+use crate::mqtt::version::Version;
 
 /// A time: `2`, `0.5`, `500ms`, `2s`, `5m`, `1h`.
 pub fn duration(text: &str) -> Result<Duration, String> {
@@ -79,22 +81,18 @@ pub fn retain_handling(text: &str) -> Result<RetainHandling, String> {
     }
 }
 
-/// How a summary is given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Summary {
-    /// As a sentence.
-    Text,
-    /// As a line of JSON.
-    Json,
-}
-
-/// How a summary is given; `text` where the flag says nothing.
-pub fn summary(text: &str) -> Result<Summary, String> {
+/// The form of a summary; `text` where the flag has no value.
+pub fn summary(text: &str) -> Result<SummaryForm, String> {
     match text {
-        "text" => Ok(Summary::Text),
-        "json" => Ok(Summary::Json),
+        "text" => Ok(SummaryForm::Text),
+        "json" => Ok(SummaryForm::Json),
         _ => Err("expected json, or nothing".to_owned()),
     }
+}
+
+/// Why `--latency` needs MQTT 5.
+pub fn latency_needs_version_5(_: Version) -> String {
+    "--latency: only MQTT 5 has the user properties that it needs".to_owned()
 }
 
 /// When there is colour.

@@ -1,9 +1,10 @@
-//! Why the client cannot go on, sorted by who is to blame. The words for the user are in
-//! `report.rs`.
+//! Why the client cannot go on, sorted by who is to blame, each in one line. What to do about it is
+//! in `report/hint.rs`, and its exit code in `exit.rs`.
 
 use std::io;
 use std::time::Duration;
 
+use super::lifecycle::Unacknowledged;
 use crate::mqtt::packet::{ConnAck, Disconnect, PacketType};
 use crate::mqtt::property::Properties;
 use crate::mqtt::session::{Silence, Violation};
@@ -19,6 +20,8 @@ pub enum Step {
     Transport(Phase),
     /// CONNECT is sent, CONNACK is awaited.
     ConnAck,
+    /// The same for a version that another one was tried after.
+    ConnAckTo(Version),
 }
 
 impl std::fmt::Display for Step {
@@ -26,6 +29,7 @@ impl std::fmt::Display for Step {
         match self {
             Self::Transport(phase) => phase.fmt(f),
             Self::ConnAck => f.write_str("CONNACK"),
+            Self::ConnAckTo(version) => write!(f, "CONNACK to MQTT {version}"),
         }
     }
 }
@@ -63,6 +67,8 @@ pub enum Error {
         connack: Box<ConnAck>,
         /// The version that CONNECT asked for.
         version: Version,
+        /// The flag that only this version understands, if one was given.
+        needed_by: Option<&'static str>,
     },
     /// The broker closed the connection instead of answering CONNECT.
     RefusedSilently(transport::Error),
@@ -81,7 +87,7 @@ pub enum Error {
     },
     /// The connection was lost in the middle of a message that was passed on as it came, and the
     /// message does not come again.
-    MessageTorn {
+    MessageCut {
         /// Its topic.
         topic: String,
         /// How much of its payload was passed on, in bytes.
@@ -95,6 +101,13 @@ pub enum Error {
         last: Box<Error>,
         /// How many there were.
         tries: u32,
+    },
+    /// The broker has ended one connection after the other when it got the same message.
+    Repeated {
+        /// The message.
+        packet: Unacknowledged,
+        /// Its number, if there are others.
+        number: Option<u64>,
     },
     /// What answers behind the WebSocket is no MQTT broker; what it said.
     NotMqtt(String),
@@ -115,7 +128,7 @@ impl std::fmt::Display for Error {
                 tried.as_ref().map_or(Ok(()), |tried| write!(f, " ({tried})"))
             }
             Self::Redirected { to, error } => write!(f, "redirected to {to}: {error}"),
-            Self::Refused { connack, version } => {
+            Self::Refused { connack, version, .. } => {
                 let words = connack.code.connack_words();
                 match connack.code.0 {
                     0x01 | 0x84 => write!(f, "the broker refused MQTT {version}: {words}")?,
@@ -139,12 +152,21 @@ impl std::fmt::Display for Error {
             Self::Unanswered { what, after } => {
                 write!(f, "{what}: no answer from the broker within {} s", after.as_secs_f64())
             }
-            Self::MessageTorn { topic, written, length } => {
+            Self::MessageCut { topic, written, length } => {
                 write!(f, "connection lost in the middle of a message to {topic}: ")?;
                 write!(f, "{written} of {length} bytes were written")
             }
             Self::NotMended { last, tries } => {
                 write!(f, "connection lost, and {tries} tries to connect again failed: {last}")
+            }
+            Self::Repeated { packet, number } => {
+                f.write_str("the server ended three connections in a row on ")?;
+                match number {
+                    Some(number) => write!(f, "message {number}")?,
+                    None => f.write_str("this message")?,
+                }
+                let Some((topic, qos)) = &packet.message else { return Ok(()) };
+                write!(f, " (topic {}, QoS {qos})", topic.escape_debug())
             }
             Self::NotMqtt(said) => {
                 write!(

@@ -1,54 +1,54 @@
-//! The hallway: joins the socket, the WebSocket and the MQTT session, and is the one place that
-//! waits.
+//! The client of one connection: what a command can do with it, and [`Client::next`], the one loop
+//! that waits.
 //!
-//! [`Client::next`] mutates, drains, and only then waits: what has arrived is understood, what the
-//! session wants sent is sent in few writes, and the next piece of mail or the nearest deadline
-//! ends the wait.
+//! The loop mutates, drains, and only then waits: what has arrived is understood, what the
+//! lifecycle wants is done, what the session wants sent is sent in few writes, and the next thing
+//! that happens or the nearest deadline ends the wait.
 
-mod bell;
-mod congestion;
-mod connect;
-mod ending;
+mod connection;
+mod driver;
 mod error;
-mod line;
-mod mailbox;
+mod lifecycle;
 mod options;
-mod outage;
-mod reconnect;
-mod redirect;
-mod signals;
+mod poller;
 mod unanswered;
 
 use std::collections::VecDeque;
 use std::io;
 use std::ops::{ControlFlow, Range};
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-pub use connect::Established;
+use connection::Connection;
+pub use connection::Established;
 pub use error::{Error, Step};
-use mailbox::{Mail, Mailbox, SocketMail};
-pub use mailbox::{Postbox, Source};
-pub use options::{Notice, Options};
-use outage::Outage;
-pub use reconnect::Reconnect;
-use unanswered::Asked;
+pub use lifecycle::Reconnect;
+use lifecycle::{Input, Lifecycle, Policy, Remains};
+pub use options::{LARGE_MESSAGE, LONELY_PASSWORD, Notice, Options, VersionChoice};
+use poller::Poller;
+pub use poller::{Remote, Source};
 
 use crate::mqtt::packet::{PacketId, Publish, Subscription};
 use crate::mqtt::property::Properties;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::session::{self, Received, Session, Unsendable};
 use crate::mqtt::topic::TopicFilter;
-use crate::transport::{self, Transport};
+use crate::transport;
 
-/// Who is shown messages, and may break off.
+/// Is shown messages, and may break off.
 pub type Take<'a> = &'a mut dyn FnMut(Received<'_>) -> ControlFlow<()>;
 
 /// What [`Client::next`] found.
 #[derive(Debug)]
 pub enum Event {
+    /// The broker has accepted the first connection.
+    Connected(Box<Established>),
+    /// The connection was lost, and is there again.
+    Reconnected,
+    /// The connection has ended as [`Client::close`] asked; an error says what was lost.
+    Closed(Result<(), Box<Error>>),
     /// Something happened in the session.
     Mqtt(session::Event),
     /// The block of input that was asked for; `None` at its end.
@@ -57,50 +57,87 @@ pub enum Event {
     Written(u64),
     /// The output cannot be written.
     OutputFailed(io::Error),
-    /// [`Postbox::wake`] was called.
+    /// [`Remote::wake`] was called.
     Woken,
-    /// SIGINT or SIGTERM came.
+    /// SIGINT, SIGTERM or SIGHUP came.
     Interrupted(i32),
     /// The answer to [`Client::ping_websocket`].
     WebSocketPong,
     /// The server has read what waited to be sent: there may be room for more.
     Sendable,
-    /// The connection was lost, and is there again.
-    Reconnected,
     /// The alarm that was given to [`Client::next`] went off.
     Alarm,
 }
 
-/// A connected client.
+/// A client, connected or not.
 pub struct Client {
     options: Options,
     session: Session,
-    mailbox: Mailbox,
-    transport: Option<Transport>,
+    poller: Poller,
+    lifecycle: Lifecycle,
+    connection: Option<Connection>,
+    /// What the connection that is being dialled will be opened with.
+    transport_options: Option<transport::Options>,
+    /// What was found and not handed out.
+    pending: VecDeque<Result<Event, Error>>,
     /// The time of the latest wake-up: good enough for everything until the next wait.
     now: Instant,
-    /// What came while something else was awaited.
-    pending: VecDeque<Event>,
-    /// A write failed: until then we listen to what the broker may still have to say.
-    failing: Option<(transport::Error, Instant)>,
-    held: bool,
-    /// Nobody wants to wait for a server that does not read any more.
-    hurried: bool,
-    /// The connection is lost, and to be mended.
-    outage: Option<Outage>,
-    /// A SUBSCRIBE or UNSUBSCRIBE awaits its answer.
-    asked: Option<Asked>,
-    /// When the connection was made.
-    since: Instant,
-    /// How many tries to connect again it took since a connection was last of use: one that is lost
-    /// before anything came over it is no reason to begin the delays anew.
-    fruitless: u32,
+    is_reading_paused: bool,
 }
 
 impl Client {
-    /// Where an output thread tells what it has written.
-    pub fn postbox(&self) -> Postbox {
-        self.mailbox.postbox()
+    /// A client that begins to connect with the first [`Client::next`].
+    pub fn new(options: Options) -> Result<Self, Error> {
+        let poller = Poller::new(options.brief && !options.session.reports.trace && !options.log)
+            .map_err(Error::Local)?;
+        let session = Session::new(options.session.clone());
+        let now = Instant::now();
+        let mut lifecycle = Lifecycle::new(Policy::of(&options), fastrand::u64(..));
+        lifecycle.handle(Input::Connect, now);
+        Ok(Self {
+            options,
+            session,
+            poller,
+            lifecycle,
+            connection: None,
+            transport_options: None,
+            pending: VecDeque::new(),
+            now,
+            is_reading_paused: false,
+        })
+    }
+
+    /// Waits until the broker has accepted the connection; at most until `limit`, which the user
+    /// gave as so long.
+    pub fn await_connected(
+        &mut self,
+        limit: Option<(Instant, Duration)>,
+    ) -> Result<Established, Error> {
+        loop {
+            match self.next(limit.map(|(until, _)| until))? {
+                Event::Connected(established) => return Ok(*established),
+                Event::Interrupted(signal) => return Err(Error::Interrupted(signal)),
+                Event::Alarm => {
+                    let after = limit.map(|(_, after)| after).unwrap_or_default();
+                    return Err(self.late(after));
+                }
+                // There is no session, no input and no output yet.
+                Event::Reconnected
+                | Event::Closed(_)
+                | Event::Mqtt(_)
+                | Event::Input(_)
+                | Event::Written(_)
+                | Event::OutputFailed(_)
+                | Event::Woken
+                | Event::WebSocketPong
+                | Event::Sendable => {}
+            }
+        }
+    }
+
+    /// With this other threads tell what they have written.
+    pub fn remote(&self) -> Remote {
+        self.poller.remote()
     }
 
     /// What the client was asked to do.
@@ -115,25 +152,30 @@ impl Client {
 
     /// The caller is about to do something that may not end, and promised otherwise
     /// ([`Options::brief`]).
-    pub fn guard(&self) {
-        self.mailbox.guard();
+    fn guard(&self) {
+        self.poller.guard();
     }
 
     /// Of what is handed over now a line may be written, unless all is well.
     fn guard_before(&self, event: &Event) {
-        if !matches!(event, Event::Mqtt(session::Event::SomeAcknowledged)) {
+        if !matches!(
+            event,
+            Event::Mqtt(session::Event::SomeAcknowledged)
+                | Event::Connected(_)
+                | Event::Closed(Ok(()))
+        ) {
             self.guard();
         }
     }
 
     /// Blocks of input come from `source`, one for each [`Client::request_input`].
     pub fn attach_input(&mut self, source: Source) -> Result<(), Error> {
-        self.mailbox.attach_input(source).map_err(Error::Local)
+        self.poller.attach_input(source).map_err(Error::Local)
     }
 
     /// Asks for one more [`Event::Input`].
     pub fn request_input(&self) {
-        self.mailbox.request_input();
+        self.poller.request_input();
     }
 
     /// Whether one more message of this QoS may be published now; if not, take the next event
@@ -144,7 +186,7 @@ impl Client {
 
     /// Publishes a message; see [`Session::publish`]. It is sent before the next wait.
     pub fn publish(&mut self, publish: Publish, record: u64) -> Result<(), Unsendable> {
-        self.session.publish(publish, record)
+        self.session.publish(publish, record).inspect_err(|_| self.poller.guard())
     }
 
     /// Publishes as many of a run of messages as may be sent now; see [`Session::publish_run`].
@@ -181,20 +223,20 @@ impl Client {
         self.session.subscribe(subscriptions, properties)
     }
 
-    /// Gives subscriptions back; see [`Session::unsubscribe`].
+    /// Unsubscribes; see [`Session::unsubscribe`].
     pub fn unsubscribe(&mut self, filters: Vec<TopicFilter>, properties: Properties) -> PacketId {
         self.session.unsubscribe(filters, properties)
     }
 
     /// The rest of the large message that has begun is of no interest; see
     /// [`Session::ignore_rest`].
-    pub fn ignore(&mut self) {
+    pub fn ignore_rest(&mut self) {
         self.session.ignore_rest();
     }
 
     /// Acknowledges every message up to this number; an output thread does it by
-    /// [`Postbox::written`].
-    pub fn settle(&mut self, number: u64) {
+    /// [`Remote::written`].
+    pub fn acknowledge_up_to(&mut self, number: u64) {
         self.session.acknowledge_up_to(number);
     }
 
@@ -205,17 +247,54 @@ impl Client {
 
     /// Sends a WebSocket Ping; a failure shows as a lost connection.
     pub fn ping_websocket(&mut self) {
-        let result = self.transport.as_mut().map_or(Ok(()), Transport::ping);
-        self.note_failure(result);
+        if let Some(connection) = &mut self.connection {
+            let result = connection.transport.ping();
+            self.note_failure(result);
+        }
     }
 
-    /// While held, nothing is read from the broker, so that it feels our slow reader; the keep
-    /// alive goes on.
-    pub fn hold(&mut self, held: bool) {
-        if self.held != held {
-            self.held = held;
-            self.session.hold(held, self.now);
+    /// While reading is paused the broker feels our slow reader; the keep alive goes on.
+    pub fn pause_reading(&mut self, is_paused: bool) {
+        if self.is_reading_paused != is_paused {
+            self.is_reading_paused = is_paused;
+            self.session.hold(is_paused, self.now);
         }
+    }
+
+    /// Begins to end the connection in order: what waits to be sent, DISCONNECT and Close. Then
+    /// the other side is listened to as long as it goes on, and [`Event::Closed`] says whether
+    /// anything was lost.
+    pub fn close(&mut self) {
+        let remains = if self.session.leaves_remains() {
+            Remains::Always
+        } else if self.session.stays_at_server() {
+            Remains::Untold
+        } else {
+            Remains::Nothing
+        };
+        self.lifecycle.handle(Input::Close(remains), Instant::now());
+    }
+
+    /// The same after `error`: in order if there is still a connection, and otherwise only the
+    /// session is ended that nobody will take up any more, if that can be done soon.
+    pub fn abandon(&mut self, error: &Error) {
+        if matches!(error, Error::Unanswered { .. }) {
+            self.hurry();
+        }
+        if self.lifecycle.is_online() {
+            return self.close();
+        }
+        // A DISCONNECT has ended it already.
+        let is_told =
+            matches!(error, Error::Violation(_)) && self.session.config().version.has_properties();
+        let is_left = error.leaves_session() && !is_told && self.session.stays_at_server();
+        let remains = if is_left { Remains::Always } else { Remains::Nothing };
+        self.lifecycle.handle(Input::Close(remains), Instant::now());
+    }
+
+    /// From now on nobody waits for a server that does nothing.
+    pub fn hurry(&mut self) {
+        self.lifecycle.handle(Input::Hurry, Instant::now());
     }
 
     /// Whether everything that was published has come to its end, and no event waits that may say
@@ -229,220 +308,93 @@ impl Client {
         self.poll_taking(None)
     }
 
-    /// The same for who has many messages to take: `take` is shown them one by one, as long as
-    /// nothing else comes between and it does not break off. Those that need more than looking at
-    /// are events all the same.
+    /// The same for a caller that has many messages to take: `take` is shown them one by one, as
+    /// long as nothing else comes between and it does not break off. Those that need more than
+    /// looking at are events all the same.
     pub fn poll_messages(&mut self, take: Take<'_>) -> Result<Option<Event>, Error> {
         self.poll_taking(Some(take))
     }
 
     fn poll_taking(&mut self, take: Option<Take<'_>>) -> Result<Option<Event>, Error> {
-        let event = match self.pending.pop_front() {
-            Some(event) => Ok(Some(event)),
-            None => self
-                .drain(take)
-                .map(|event| event.map(Event::Mqtt).or_else(|| self.pending.pop_front())),
-        };
-        if self.session.was_useful() {
-            self.fruitless = 0;
+        self.perform();
+        if self.pending.is_empty() {
+            let event = self.drain(take);
+            if self.session.was_useful() {
+                self.lifecycle.note_use();
+            }
+            self.trace();
+            match event {
+                Ok(Some(event)) => {
+                    let event = Event::Mqtt(event);
+                    self.guard_before(&event);
+                    return Ok(Some(event));
+                }
+                Ok(None) => {}
+                Err(error) => self.failed(error),
+            }
+            self.perform();
         }
-        self.trace();
-        match &event {
-            Ok(Some(event)) => self.guard_before(event),
-            Ok(None) => {}
-            Err(_) => self.guard(),
+        match self.pending.pop_front() {
+            Some(Ok(event)) => {
+                self.guard_before(&event);
+                Ok(Some(event))
+            }
+            Some(Err(error)) => {
+                self.guard();
+                Err(error)
+            }
+            None => Ok(None),
         }
-        event.or_else(|error| self.suffer(error).map(|()| None))
     }
 
     /// The next event; waits for it until `alarm` at the most, after sending what there is to send.
-    /// A lost connection is mended meanwhile, if it may be.
+    /// A connection that is lost is made again meanwhile, if it may be. After an error only what
+    /// has nothing to do with the connection is found any more.
     pub fn next(&mut self, alarm: Option<Instant>) -> Result<Event, Error> {
-        self.next_reminded(alarm, None)
+        loop {
+            if let Some(event) = self.step(alarm, true)? {
+                return Ok(event);
+            }
+        }
     }
 
-    /// The same with a second alarm that has time: a try to connect again is not cut short by it,
-    /// or who wants to be reminded often would never be connected to a server that is far away.
-    pub fn next_reminded(
-        &mut self,
-        alarm: Option<Instant>,
-        reminder: Option<Instant>,
-    ) -> Result<Event, Error> {
-        loop {
-            match self.step(alarm, reminder) {
-                Ok(None) => {}
-                Ok(Some(event)) => {
-                    self.guard_before(&event);
-                    return Ok(event);
-                }
-                Err(Error::Interrupted(signal)) => return Ok(Event::Interrupted(signal)),
-                Err(error) => return Err(error),
-            }
+    /// The next event that is there already. Nothing is waited for, and what does not fill a write
+    /// is left to the next one: the caller has more to send.
+    pub fn turn(&mut self) -> Result<Option<Event>, Error> {
+        match self.step(Some(self.now), false)? {
+            Some(Event::Alarm) => Ok(None),
+            event => Ok(event),
         }
     }
 
     /// Mutate, drain, wait: once. Whether the server was silent for too long is judged when all
     /// that it said is understood.
-    fn step(
-        &mut self,
-        alarm: Option<Instant>,
-        reminder: Option<Instant>,
-    ) -> Result<Option<Event>, Error> {
-        let first = earliest(alarm, reminder);
+    fn step(&mut self, alarm: Option<Instant>, waits: bool) -> Result<Option<Event>, Error> {
         if let Some(event) = self.poll()? {
             return Ok(Some(event));
         }
-        if let Err(error) = self.check_deadlines() {
-            self.suffer(error)?;
+        self.check_deadlines();
+        self.perform();
+        if !self.pending.is_empty() {
+            return Ok(None);
         }
-        // Who does not wait has more to send, and this may leave with it.
-        let waits = first.is_none_or(|alarm| alarm > Instant::now());
-        if waits {
+        if self.lifecycle.is_saying_goodbye() {
+            self.say_goodbye();
+        } else if waits && alarm.is_none_or(|alarm| alarm > Instant::now()) {
             self.send();
         } else {
             self.gather();
         }
-        self.await_answer();
-        let mail = self.wait(earliest(self.deadline(), first));
+        let is_asking = self.session.has_pending_subscribe() && !self.is_reading_paused;
+        self.lifecycle.note_asking(is_asking, self.now);
+        self.perform();
+        let until = [self.deadline(), alarm].into_iter().flatten().min();
+        let wake = self.poller.wait(until, self.is_congested());
         self.now = Instant::now();
-        if let Some(mail) = mail {
-            let was_congested = self.is_congested();
-            let event = self.deliver(mail);
-            self.pending.extend(event);
-            if was_congested && !self.is_congested() {
-                self.send();
-                self.pending.push_back(Event::Sendable);
-            }
+        if let Some(wake) = wake {
+            self.hear(wake);
         }
-        if first.is_some_and(|alarm| alarm <= self.now) && self.pending.is_empty() {
-            return Ok(Some(Event::Alarm));
-        }
-        self.mend(alarm)
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        let outage = self.outage.as_ref().map(Outage::next_try);
-        let failing = self.failing.as_ref().map(|(_, until)| *until);
-        let answer = self.asked.as_ref().map(|asked| asked.until(self.options.connect_timeout));
-        [self.session.deadline(), self.stuck_until(), outage, failing, answer]
-            .into_iter()
-            .flatten()
-            .min()
-    }
-
-    fn check_deadlines(&mut self) -> Result<(), Error> {
-        if self.session.deadline().is_some_and(|deadline| deadline <= self.now) {
-            self.session.expire(self.now).map_err(Error::Silent)?;
-        }
-        self.give_up_when_stuck();
-        self.check_answer()?;
-        match self.failing.take() {
-            Some((error, until)) if until <= self.now => Err(Error::Lost(error)),
-            failing => {
-                self.failing = failing;
-                Ok(())
-            }
-        }
-    }
-
-    /// Understands what has arrived, as far as the first event; nothing while we are held.
-    fn drain(&mut self, take: Option<Take<'_>>) -> Result<Option<session::Event>, Error> {
-        if self.held || self.outage.is_some() { Ok(None) } else { self.understand(take) }
-    }
-
-    fn understand(&mut self, mut take: Option<Take<'_>>) -> Result<Option<session::Event>, Error> {
-        loop {
-            if let Some(take) = &mut take
-                && self
-                    .session
-                    .for_each_publish(take)
-                    .map_err(|violation| self.violated(violation))?
-                    .is_break()
-            {
-                return Ok(None);
-            }
-            if let Some(event) =
-                self.session.poll(self.now).map_err(|violation| self.violated(violation))?
-            {
-                return Self::judged(event);
-            }
-            if self.session.must_stop_reading() {
-                self.gather();
-                if self.session.must_stop_reading() {
-                    return Ok(None);
-                }
-            }
-            let Some(transport) = self.transport.as_mut() else { return Ok(None) };
-            let read = transport.read();
-            if transport.take_pong() {
-                self.pending.push_back(Event::WebSocketPong);
-            }
-            while let Some(chunk) = transport.take_spent() {
-                self.mailbox.recycle(chunk);
-            }
-            self.trace_transport();
-            match read {
-                Ok(Some(bytes)) => self.session.receive(bytes, self.now),
-                Ok(None) => return Ok(None),
-                Err(error) => return Err(Error::Lost(error)),
-            }
-        }
-    }
-
-    /// Puts mail where it belongs; what concerns the caller is an event.
-    fn deliver(&mut self, mail: Mail) -> Option<Event> {
-        match mail {
-            Mail::Socket(mail) => {
-                self.hear(mail);
-                None
-            }
-            Mail::Input(block) => Some(Event::Input(block)),
-            Mail::Written(number) => {
-                self.session.acknowledge_up_to(number);
-                Some(Event::Written(number))
-            }
-            Mail::OutputFailed(error) => Some(Event::OutputFailed(error)),
-            Mail::Woken => Some(Event::Woken),
-            Mail::Signal(signal) => {
-                self.hurry();
-                Some(Event::Interrupted(signal))
-            }
-        }
-    }
-
-    fn hear(&mut self, mail: SocketMail) {
-        let Some(transport) = &mut self.transport else { return };
-        match mail {
-            SocketMail::Bytes(chunk) => {
-                transport.deliver(chunk);
-                self.heard();
-            }
-            SocketMail::End(error) => transport.end(error),
-            SocketMail::Writable => self.push(),
-            SocketMail::Note(_) | SocketMail::Dialled(_) => {}
-        }
-    }
-
-    /// Writes the log: packets before the frames that carry them.
-    fn trace(&mut self) {
-        while let Some(line) = self.session.traced() {
-            (self.options.trace)(&line);
-        }
-        self.trace_transport();
-    }
-
-    fn trace_transport(&mut self) {
-        while self.options.log
-            && let Some(line) = self.transport.as_mut().and_then(Transport::traced)
-        {
-            (self.options.trace)(&line);
-        }
-    }
-}
-
-fn earliest(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, other) => one.or(other),
+        let is_late = alarm.is_some_and(|alarm| alarm <= self.now);
+        Ok((is_late && self.pending.is_empty()).then_some(Event::Alarm))
     }
 }

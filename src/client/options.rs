@@ -1,17 +1,40 @@
-//! What a client is asked to do. It must never know who asks.
+//! What a client is asked to do.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Reconnect;
+use crate::mqtt::packet::Credentials;
 use crate::mqtt::session;
 use crate::mqtt::version::Version;
 use crate::transport::dial::Route;
 use crate::transport::endpoint::Endpoint;
 use crate::transport::tls::TlsOptions;
 
+/// Larger messages, in bytes, are streamed where that is possible. Smaller ones are held in memory:
+/// a connection that is lost in the middle of one leaves no trace of it in the output.
+pub const LARGE_MESSAGE: usize = 1024 * 1024;
+
 /// A line for the user that is no result: a warning, a packet of the log.
 pub type Notice = Box<dyn Fn(&str)>;
+
+/// Gives user name and password anew for each connection.
+pub type CredentialSource = Box<dyn FnMut() -> io::Result<Credentials>>;
+
+/// Who chose the versions that are tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VersionChoice {
+    /// Nobody: whichever the broker understands.
+    Ours,
+    /// `-V`.
+    Asked,
+    /// This flag, which only the one version understands.
+    NeededBy(&'static str),
+}
+
+/// The name of [`VersionChoice::NeededBy`] for a password without a user name.
+pub const LONELY_PASSWORD: &str = "a password without a user name";
 
 /// What a client is asked to do.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
@@ -40,10 +63,15 @@ pub struct Options {
     /// The versions to try, in this order; a later one only when an earlier one was refused as
     /// such.
     pub versions: Vec<Version>,
+    /// Who chose them.
+    pub version_choice: VersionChoice,
     /// The session; its version is the first of `versions`.
     pub session: session::Config,
+    /// Where user name and password come from, if they may change; otherwise they are those of
+    /// `session`.
+    pub credentials: Option<CredentialSource>,
     /// The caller does nothing that may block, not even write a line, before it was handed an event
-    /// that is more than success, or has called [`super::Client::guard`].
+    /// that is more than success, or an error.
     pub brief: bool,
     /// Where warnings go.
     pub warn: Notice,

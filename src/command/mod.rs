@@ -1,55 +1,110 @@
 //! One verb each: a straight-line script that pulls events from the client. It knows no socket and
 //! no thread.
 
-mod acknowledgements;
-mod ping;
-mod publish;
-mod serve;
-mod stream;
-mod subscribe;
-mod telling;
-mod timing;
+mod latency;
+pub mod ping;
+pub mod publish;
+pub mod serve;
+pub mod subscribe;
+mod summary;
+
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use crate::cli::{Cli, Command};
-use crate::client::{Client, Error, Established, Options};
+use crate::client::{Client, Error, Established, Event, Options};
 use crate::exit::Exit;
-use crate::stdio::stdout;
+use crate::format::layout::Layout;
+use crate::mqtt::session;
+use crate::mqtt::topic::TopicName;
+use crate::stdio::stdout::{self, Output, OutputProgress, OutputTarget};
 
-/// Larger messages, in bytes, are not kept in memory where that is not needed. Smaller ones are: a
-/// connection that is lost in the middle of one leaves no trace of it in the output.
-pub const LARGE_MESSAGE: usize = 1024 * 1024;
+/// What the program is asked to do.
+pub enum Config {
+    /// `pub`
+    Publish(Box<publish::config::Config>),
+    /// `sub`
+    Subscribe(Box<subscribe::config::Config>),
+    /// `ping`
+    Ping(Box<ping::Config>),
+    /// `serve`
+    Serve(serve::Config),
+    /// Print this text on stdout (`--print-config`).
+    Print(String),
+}
 
 /// Does what the command line asks.
-pub fn run(cli: &Cli) -> Result<Exit> {
-    if let Some(listing) = &cli.listing {
-        return print(listing).map(|_| Exit::Done);
-    }
-    match &cli.command {
-        Command::Pub(publish) => publish::run(publish),
-        Command::Sub(subscribe) => subscribe::run(subscribe),
-        Command::Ping(ping) => ping::run(ping),
-        Command::Serve(serve) => serve::run(serve),
+pub fn run(config: Config) -> Result<Exit> {
+    match config {
+        Config::Publish(config) => publish::run(*config),
+        Config::Subscribe(config) => subscribe::run(*config),
+        Config::Ping(config) => ping::run(*config),
+        Config::Serve(config) => serve::run(config),
+        Config::Print(text) => print(&text).map(|_| Exit::Done),
     }
 }
 
-fn connect(options: Options) -> Result<(Client, Established)> {
+/// A topic for this client alone, named by its purpose and by the client id. Wildcards and NUL are
+/// no part of a topic name.
+fn own_topic(purpose: &str, client_id: &str) -> Result<TopicName> {
+    let id = client_id.replace(['+', '#', '\0'], "_");
+    Ok(TopicName::new(format!("mqttws/{purpose}/{id}"))?)
+}
+
+/// Connects; `limit` is a point in time for which the user gave a duration (`-W`).
+fn connect(options: Options, limit: Option<(Instant, Duration)>) -> Result<(Client, Established)> {
     let context = format!("connecting to {}", options.endpoint);
-    Client::connect(options).context(context)
+    let connect = || {
+        let mut client = Client::new(options)?;
+        let established = client.await_connected(limit)?;
+        Ok::<_, Error>((client, established))
+    };
+    connect().context(context)
 }
 
-/// After a failure: ends the connection in order, if that is not what failed, and in any case
-/// leaves no session of ours behind at the broker, if that can be helped.
-fn leave(client: Client, error: &anyhow::Error) {
+/// The point in time after so long, and how long that is.
+fn limit(began: Instant, timeout: Option<Duration>) -> Option<(Instant, Duration)> {
+    timeout.and_then(|timeout| Some((began.checked_add(timeout)?, timeout)))
+}
+
+/// Closes the connection after a failure: in order, unless the connection itself has failed. The
+/// session at the broker is ended, too, if the broker can still be reached.
+fn close_after(client: &mut Client, error: &anyhow::Error) {
     match error.chain().find_map(|cause| cause.downcast_ref::<Error>()) {
         Some(error) => client.abandon(error),
-        // What failed first is what the user has to know.
-        None => drop(client.close()),
+        None => client.close(),
+    }
+    // The first failure is the one that the user has to know.
+    let _ = await_closed(client, |_| {});
+}
+
+/// Waits until the connection has ended that is being closed. Events of the session are given to
+/// `each`: acknowledgements count, also after our DISCONNECT.
+fn await_closed(client: &mut Client, mut each: impl FnMut(session::Event)) -> Result<(), Error> {
+    loop {
+        match client.next(None) {
+            Ok(Event::Closed(result)) => return result.map_err(|error| *error),
+            Ok(Event::Mqtt(event)) => each(event),
+            // Output and input are over, and a signal has shortened the wait. An error that comes
+            // now was found before the end began.
+            Ok(
+                Event::Connected(_)
+                | Event::Reconnected
+                | Event::Input(_)
+                | Event::Written(_)
+                | Event::OutputFailed(_)
+                | Event::Woken
+                | Event::Interrupted(_)
+                | Event::WebSocketPong
+                | Event::Sendable
+                | Event::Alarm,
+            )
+            | Err(_) => {}
+        }
     }
 }
 
-/// Adds what we were doing, if the error does not say it by itself.
+/// Adds to an error what the program was doing, unless the error says so itself.
 fn while_doing(error: anyhow::Error, what: impl FnOnce() -> String) -> anyhow::Error {
     match error.downcast_ref::<Error>() {
         Some(Error::Unanswered { .. }) => error,
@@ -57,23 +112,55 @@ fn while_doing(error: anyhow::Error, what: impl FnOnce() -> String) -> anyhow::E
     }
 }
 
-/// Ends the connection: in order, or as [`leave`] does.
-fn close(client: Client, result: Result<Exit>) -> Result<Exit> {
-    match result {
-        Ok(exit @ Exit::Signal(_)) => {
-            // Who has interrupted us was told what is missing.
-            let _ = client.close();
-            Ok(exit)
-        }
-        Ok(exit) => Ok(client.close().map(|()| exit)?),
+/// Closes the connection: in order, or as [`close_after`] does.
+fn close(
+    client: &mut Client,
+    result: Result<Exit>,
+    each: impl FnMut(session::Event),
+) -> Result<Exit> {
+    let exit = match result {
+        Ok(exit) => exit,
         Err(error) => {
-            leave(client, &error);
-            Err(error)
+            close_after(client, &error);
+            return Err(error);
         }
+    };
+    client.close();
+    match await_closed(client, each) {
+        // The user who interrupts us is told how much is missing.
+        Err(_) if matches!(exit, Exit::Signal(_)) => Ok(exit),
+        closed => Ok(closed.map(|()| exit)?),
+    }
+}
+
+/// Closes the connection of a verb of which no message can be lost any more: only a reason that
+/// the broker gives counts.
+fn close_receiver(client: &mut Client, result: Result<Exit>) -> Result<Exit> {
+    let exit = match result {
+        Ok(exit) => exit,
+        Err(error) => {
+            close_after(client, &error);
+            return Err(error);
+        }
+    };
+    client.close();
+    match await_closed(client, |_| {}) {
+        Err(error @ Error::Disconnected(_)) if exit == Exit::Done => Err(error.into()),
+        Ok(()) | Err(_) => Ok(exit),
     }
 }
 
 /// Prints one line on stdout; whether anybody still reads it.
 fn print(line: &str) -> Result<bool> {
     stdout::print_line(line).context("writing to stdout")
+}
+
+/// Starts the thread that writes messages; it reports to the client how far it is.
+fn start_output(client: &Client, layout: Layout, target: OutputTarget) -> Result<Output> {
+    let remote = client.remote();
+    Output::start(layout, target, move |progress| match progress {
+        OutputProgress::Written(number) => remote.written(number),
+        OutputProgress::Failed(error) => remote.output_failed(error),
+    })
+    .context("starting the output")
 }

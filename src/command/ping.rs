@@ -1,38 +1,74 @@
-//! `ping`: what was reached and how long each step took, then a PINGREQ at a time and how long its
-//! answer took.
+//! `ping`: prints the address that was reached and the time of each step of connecting, then sends
+//! probes, one at a time, and prints how long each answer took.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use bytes::BytesMut;
 
-use crate::cli;
-use crate::cli::ping::Via;
-use crate::client::{Client, Error, Established, Event};
+use crate::client::{self, Client, Error, Established, Event};
 use crate::exit::Exit;
 use crate::format::statistics::{Statistics, in_milliseconds};
 use crate::mqtt::packet::{Publish, Subscription};
 use crate::mqtt::property::Properties;
+use crate::mqtt::qos::QoS;
 use crate::mqtt::session;
 use crate::mqtt::topic::{TopicFilter, TopicName};
-use crate::report;
+use crate::report::{self, Verbosity};
 use crate::stdio::lines::Lines;
 use crate::terminal::screen;
 
+/// What `ping` is asked to do.
+pub struct Config {
+    /// Where to connect, and how.
+    pub client: client::Options,
+    /// The probes.
+    pub plan: Plan,
+    /// Which lines go to stderr.
+    pub verbosity: Verbosity,
+}
+
+/// The probes to send.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    /// How many are sent; `None` is without end.
+    pub count: Option<u64>,
+    /// The time from one probe to the next.
+    pub interval: Duration,
+    /// What a probe is.
+    pub probe: ProbeKind,
+    /// How long to wait for each answer.
+    pub timeout: Duration,
+}
+
+/// What a probe is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProbeKind {
+    /// PINGREQ, answered by PINGRESP.
+    Mqtt,
+    /// A Ping of the WebSocket, answered by a Pong.
+    WebSocket,
+    /// A message of this QoS and size, in bytes, to a topic of our own and back.
+    Publish {
+        /// How it is published and subscribed to.
+        qos: QoS,
+        /// At least 8.
+        size: usize,
+    },
+}
+
 /// Runs `mqttws ping`.
-pub fn run(args: &cli::Ping) -> Result<Exit> {
-    let mut options = args.connection.resolve()?;
-    // Nobody has asked for messages but our own.
-    options.session.receiving.parts_above =
-        Some(super::LARGE_MESSAGE.saturating_add(args.size as usize));
+pub fn run(config: Config) -> Result<Exit> {
+    let Config { client: options, plan, verbosity } = config;
     let url = options.endpoint.to_string();
-    let (client, established) = super::connect(options)?;
+    let (client, established) = super::connect(options, None)?;
     let began = Instant::now();
     let target = established.address.to_string();
-    let topic = own_topic(&client)?;
+    let topic = super::own_topic("ping", &client.session().config().client_id)?;
     let mut pinger = Pinger {
         client,
-        args,
+        plan,
+        verbosity,
         target,
         topic,
         sent: 0,
@@ -40,48 +76,9 @@ pub fn run(args: &cli::Ping) -> Result<Exit> {
         statistics: Statistics::default(),
         lines: Lines::new(),
     };
-    if !super::print(&describe(&url, &established))? {
-        return Ok(Exit::Done);
-    }
-    let is_granted = if args.via == Via::Publish { pinger.subscribe() } else { Ok(true) };
-    match is_granted {
-        Ok(true) => {}
-        Ok(false) => {
-            let _ = pinger.client.close();
-            return Ok(Exit::Denied);
-        }
-        Err(error) => {
-            let error = super::while_doing(error.into(), || format!("pinging {url}"));
-            super::leave(pinger.client, &error);
-            return Err(error);
-        }
-    }
-    let end = pinger.run();
-    if matches!(end, Ok(End::Interrupted(_))) {
-        screen::begin_line(false);
-    }
-    let elapsed = began.elapsed();
-    let listening = pinger.write_lines()? && pinger.print_summary(&url, elapsed)?;
-    let exit = match end.with_context(|| format!("pinging {url}"))? {
-        // Without a reader nothing more was asked.
-        End::NoReader => Exit::Done,
-        _ if !listening => Exit::Done,
-        End::Interrupted(signal) if args.count.is_some() => Exit::Signal(signal.into()),
-        _ if pinger.statistics.is_empty() => {
-            report::line(&format!("pinging {url}: no probe was answered"));
-            Exit::TimedOut
-        }
-        _ => Exit::Done,
-    };
-    // Nothing of ours can be lost any more.
-    let _ = pinger.client.close();
-    Ok(exit)
-}
-
-/// Where the messages of `--via publish` go, and come back from.
-fn own_topic(client: &Client) -> Result<TopicName> {
-    let id = client.session().config().client_id.replace(['+', '#', '\0'], "_");
-    Ok(TopicName::new(format!("mqttws/ping/{id}"))?)
+    let result = pinger.measure(&url, &describe(&url, &established), began);
+    // No message can be lost any more.
+    super::close_receiver(&mut pinger.client, result)
 }
 
 /// The line of phases.
@@ -105,7 +102,7 @@ fn describe(url: &str, established: &Established) -> String {
 }
 
 /// Why there are no more probes.
-enum End {
+enum PingEnd {
     /// As many as were asked for.
     Done,
     /// The reader of our output has gone.
@@ -114,16 +111,17 @@ enum End {
     Interrupted(i32),
 }
 
-struct Pinger<'a> {
+struct Pinger {
     client: Client,
-    args: &'a cli::Ping,
+    plan: Plan,
+    verbosity: Verbosity,
     target: String,
     topic: TopicName,
     sent: u64,
     /// Answers that come after their time was up are not taken for those of later probes.
     late: u64,
     statistics: Statistics,
-    /// What was not printed yet: probes that follow each other without a pause share a write.
+    /// Lines that are not printed yet: probes that follow each other without a pause share a write.
     lines: Lines,
 }
 
@@ -134,11 +132,52 @@ enum Probe {
     /// It did not.
     Missed,
     /// It does not matter any more.
-    Ended(End),
+    Ended(PingEnd),
 }
 
-impl Pinger<'_> {
-    fn run(&mut self) -> Result<End> {
+impl Pinger {
+    /// Subscribes before the first probe, where that is needed; whether the broker granted it.
+    fn prepare(&mut self) -> Result<bool, Error> {
+        match self.plan.probe {
+            ProbeKind::Publish { qos, .. } => self.subscribe(qos),
+            ProbeKind::Mqtt | ProbeKind::WebSocket => Ok(true),
+        }
+    }
+
+    /// Prints `description`, sends all probes, and prints the summary.
+    fn measure(&mut self, url: &str, description: &str, began: Instant) -> Result<Exit> {
+        if !super::print(description)? {
+            return Ok(Exit::Done);
+        }
+        let is_granted = self
+            .prepare()
+            .map_err(|error| super::while_doing(error.into(), || format!("pinging {url}")))?;
+        if !is_granted {
+            return Ok(Exit::Denied);
+        }
+        let end = self.run();
+        if matches!(end, Ok(PingEnd::Interrupted(_))) {
+            screen::begin_line(false);
+        }
+        let elapsed = began.elapsed();
+        let has_reader = !matches!(end, Ok(PingEnd::NoReader))
+            && self.write_lines()?
+            && self.print_summary(url, elapsed)?;
+        Ok(match end.with_context(|| format!("pinging {url}"))? {
+            // Without a reader nothing more was asked.
+            _ if !has_reader => Exit::Done,
+            PingEnd::Interrupted(signal) if self.plan.count.is_some() => {
+                Exit::Signal(signal.into())
+            }
+            PingEnd::Done | PingEnd::Interrupted(_) if self.statistics.is_empty() => {
+                report::line(&format!("pinging {url}: no probe was answered"));
+                Exit::TimedOut
+            }
+            PingEnd::NoReader | PingEnd::Done | PingEnd::Interrupted(_) => Exit::Done,
+        })
+    }
+
+    fn run(&mut self) -> Result<PingEnd> {
         loop {
             let began = Instant::now();
             let (answer, now) = match self.probe(began)? {
@@ -147,18 +186,18 @@ impl Pinger<'_> {
                 Probe::Ended(end) => return Ok(end),
             };
             self.tell(answer, now);
-            if Some(self.sent) == self.args.count {
-                return Ok(End::Done);
+            if Some(self.sent) == self.plan.count {
+                return Ok(PingEnd::Done);
             }
-            let next = began + self.args.interval;
+            let next = began + self.plan.interval;
             let is_due = self.lines.deadline().is_some_and(|deadline| deadline <= now);
             if (is_due || next > now) && !self.write_lines()? {
-                return Ok(End::NoReader);
+                return Ok(PingEnd::NoReader);
             }
             if next > now
                 && let Some(signal) = self.pause(next)?
             {
-                return Ok(End::Interrupted(signal));
+                return Ok(PingEnd::Interrupted(signal));
             }
         }
     }
@@ -167,15 +206,16 @@ impl Pinger<'_> {
     fn probe(&mut self, began: Instant) -> Result<Probe> {
         self.sent += 1;
         self.send_probe();
-        let until = began + self.args.timeout;
+        let until = began + self.plan.timeout;
         loop {
-            let event = self.client.next_reminded(Some(until), self.lines.deadline())?;
+            let alarm = self.lines.deadline().map_or(until, |lines| lines.min(until));
+            let event = self.client.next(Some(alarm))?;
             if self.is_answer(&event) {
                 return Ok(Probe::Answered(Instant::now()));
             }
             if matches!(event, Event::Alarm) && Instant::now() < until {
                 if !self.write_lines()? {
-                    return Ok(Probe::Ended(End::NoReader));
+                    return Ok(Probe::Ended(PingEnd::NoReader));
                 }
                 continue;
             }
@@ -189,26 +229,34 @@ impl Pinger<'_> {
                     self.late += 1;
                     return Ok(Probe::Missed);
                 }
-                Event::Interrupted(signal) => return Ok(Probe::Ended(End::Interrupted(signal))),
-                _ => {}
+                Event::Interrupted(signal) => {
+                    return Ok(Probe::Ended(PingEnd::Interrupted(signal)));
+                }
+                // Answers to earlier probes, and events that do not concern `ping`.
+                Event::Mqtt(_)
+                | Event::WebSocketPong
+                | Event::Sendable
+                | Event::Input(_)
+                | Event::Written(_)
+                | Event::OutputFailed(_)
+                | Event::Woken
+                | Event::Connected(_)
+                | Event::Closed(_) => {}
             }
         }
     }
 
     fn send_probe(&mut self) {
-        match self.args.via {
-            Via::Mqtt => self.client.ping(),
-            Via::Websocket => self.client.ping_websocket(),
-            Via::Publish => {
-                let mut payload = BytesMut::zeroed(self.args.size as usize);
+        match self.plan.probe {
+            ProbeKind::Mqtt => self.client.ping(),
+            ProbeKind::WebSocket => self.client.ping_websocket(),
+            ProbeKind::Publish { qos, size } => {
+                let mut payload = BytesMut::zeroed(size);
                 payload[..8].copy_from_slice(&self.sent.to_be_bytes());
-                let publish = Publish {
-                    qos: self.args.qos,
-                    ..Publish::new(self.topic.clone(), payload.freeze())
-                };
+                let publish = Publish { qos, ..Publish::new(self.topic.clone(), payload.freeze()) };
                 // While the connection is lost, or if the broker does not take it, there is no
                 // answer.
-                if self.client.can_publish(self.args.qos) {
+                if self.client.can_publish(qos) {
                     let _ = self.client.publish(publish, self.sent);
                 }
             }
@@ -217,15 +265,15 @@ impl Pinger<'_> {
 
     /// Whether this answers the latest probe.
     fn is_answer(&mut self, event: &Event) -> bool {
-        match (self.args.via, event) {
-            (Via::Mqtt, Event::Mqtt(session::Event::Pong))
-            | (Via::Websocket, Event::WebSocketPong) => {
+        match (self.plan.probe, event) {
+            (ProbeKind::Mqtt, Event::Mqtt(session::Event::Pong))
+            | (ProbeKind::WebSocket, Event::WebSocketPong) => {
                 let late = self.late > 0;
                 self.late -= u64::from(late);
                 !late
             }
-            (Via::Publish, Event::Mqtt(session::Event::Message(delivery))) => {
-                self.client.settle(delivery.number);
+            (ProbeKind::Publish { .. }, Event::Mqtt(session::Event::Message(delivery))) => {
+                self.client.acknowledge_up_to(delivery.number);
                 delivery.publish.payload.get(..8) == Some(&self.sent.to_be_bytes())
             }
             _ => false,
@@ -233,12 +281,11 @@ impl Pinger<'_> {
     }
 
     /// Subscribes to the topic of our own; whether the broker lets us.
-    fn subscribe(&mut self) -> Result<bool, Error> {
+    fn subscribe(&mut self, qos: QoS) -> Result<bool, Error> {
         let filter = TopicFilter::new(self.topic.as_str().to_owned());
         let Ok(filter) = filter else { return Ok(false) };
-        self.client
-            .subscribe(vec![Subscription::new(filter, self.args.qos)], Properties::default());
-        let deadline = Instant::now() + self.args.timeout;
+        self.client.subscribe(vec![Subscription::new(filter, qos)], Properties::default());
+        let deadline = Instant::now() + self.plan.timeout;
         loop {
             match self.client.next(Some(deadline))? {
                 Event::Mqtt(session::Event::Subscribed(suback)) => {
@@ -251,9 +298,18 @@ impl Pinger<'_> {
                 Event::Interrupted(signal) => return Err(Error::Interrupted(signal)),
                 Event::Alarm => {
                     let what = format!("subscribing to {}", self.topic);
-                    return Err(Error::Unanswered { what, after: self.args.timeout });
+                    return Err(Error::Unanswered { what, after: self.plan.timeout });
                 }
-                _ => {}
+                Event::Mqtt(_)
+                | Event::Input(_)
+                | Event::Written(_)
+                | Event::OutputFailed(_)
+                | Event::Woken
+                | Event::Connected(_)
+                | Event::Closed(_)
+                | Event::WebSocketPong
+                | Event::Sendable
+                | Event::Reconnected => {}
             }
         }
     }
@@ -271,7 +327,7 @@ impl Pinger<'_> {
             }
             None => format!("no answer from {}: seq={}", self.target, self.sent),
         };
-        if !self.args.connection.is_quiet() {
+        if self.verbosity.warns() {
             self.lines.add(&line, now);
         }
     }
@@ -288,7 +344,14 @@ impl Pinger<'_> {
                 Event::Alarm => return Ok(None),
                 Event::Interrupted(signal) => return Ok(Some(signal)),
                 Event::Reconnected => self.late = 0,
-                event => drop(self.is_answer(&event)),
+                event @ (Event::Mqtt(_) | Event::WebSocketPong) => drop(self.is_answer(&event)),
+                Event::Sendable
+                | Event::Input(_)
+                | Event::Written(_)
+                | Event::OutputFailed(_)
+                | Event::Woken
+                | Event::Connected(_)
+                | Event::Closed(_) => {}
             }
         }
     }

@@ -2,15 +2,14 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
 use crate::broker::child::{ServeSignals, StopCause};
 use crate::broker::{self, Broker};
-use crate::cli;
-use crate::exit::{Exit, Usage};
+use crate::exit::Exit;
 use crate::report;
 
 /// The founding document's path.
@@ -19,44 +18,35 @@ const PATH: &str = "/mqtt";
 /// The largest packet there can be (MQTT 5 §2.1.4).
 const MAXIMUM_PACKET: usize = 268_435_455 + 5;
 
+/// What `serve` is asked to do.
+pub struct Config {
+    /// Where the broker listens.
+    pub address: SocketAddr,
+    /// Log what happens.
+    pub debug: bool,
+    /// The command to run, with its arguments; empty is none.
+    pub command: Vec<OsString>,
+}
+
 /// Runs `mqttws serve`.
-pub fn run(args: &cli::Serve) -> Result<Exit> {
-    let address = SocketAddr::new(loopback(&args.host)?, args.port);
-    let log: Option<broker::LogLine> =
-        if args.debug { Some(Box::new(report::trace)) } else { None };
+pub fn run(config: Config) -> Result<Exit> {
+    let Config { address, debug, command: words } = config;
+    let log: Option<broker::LogLine> = if debug { Some(Box::new(report::trace)) } else { None };
     let options =
         broker::BrokerOptions { address, path: PATH.to_owned(), max_packet: MAXIMUM_PACKET, log };
     let signals = ServeSignals::begin().context("watching for signals")?;
     let broker = Broker::start(options).with_context(|| format!("listening at {address}"))?;
-    let command = command(&args.command, &broker.url())?;
+    let command = command(&words, &broker.url())?;
     if command.is_none() {
         super::print(&broker.url())?;
     }
-    let name =
-        args.command.first().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let name = words.first().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let cause = signals.wait(command).with_context(|| format!("running {name}"))?;
     broker.stop();
     Ok(match cause {
         StopCause::Command(code) => Exit::Command(code),
         StopCause::Signal => Exit::Done,
     })
-}
-
-/// It is for one developer's machine.
-fn loopback(host: &str) -> Result<IpAddr> {
-    let address = match host {
-        "localhost" => IpAddr::from([127, 0, 0, 1]),
-        _ => host
-            .parse()
-            .map_err(|_| Usage::new(format!("-h: expected an IP address, not {host}")))?,
-    };
-    ensure!(
-        address.is_loopback(),
-        Usage::new(format!(
-            "-h: serve listens on this machine only (127.0.0.1 or ::1), not at {address}"
-        ))
-    );
-    Ok(address)
 }
 
 /// The command that finds the broker in `$MQTTWS_URL`, and mqttws on its `$PATH`.

@@ -1,127 +1,103 @@
 //! `sub`: messages go to stdout, and are acknowledged when they are there.
 
-mod answers;
+pub mod config;
 mod exec;
-mod intake;
-mod manners;
-mod partial;
-mod removal;
-mod selection;
+mod filter;
+mod finish;
+mod receive;
+mod retained;
 mod sink;
-mod wishes;
+mod subscriptions;
+mod watch;
 
 use std::io;
 use std::ops::ControlFlow;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 
-use self::exec::Exec;
-use self::intake::Intake;
-use self::manners::Manners;
-use self::partial::Partial;
+use self::config::{Config, Destination, EndConditions, SubscribeRequest};
+use self::receive::{Arrival, MessageReceiver, ReceiverOptions};
 use self::sink::Sink;
-use super::telling::Telling;
-use super::timing;
-use crate::cli;
-use crate::cli::property::GivenProperties;
-use crate::cli::value::Summary;
-use crate::client::{Client, Event};
-use crate::exit::{Exit, worse};
-use crate::format::layout::Layout;
-use crate::format::summary::RunSummary;
+use super::summary::SummaryPrinter;
+use crate::client::{self, Client, Event};
+use crate::exit::Exit;
+use crate::mqtt::packet::Subscription;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
-use crate::mqtt::session::{self, Lifetime};
-use crate::mqtt::topic::TopicFilter;
-use crate::report;
-use crate::stdio::stdout::{self, Output, OutputProgress, OutputTarget};
+use crate::mqtt::session;
+use crate::report::{self, Verbosity};
+use crate::stdio::stdout;
 use crate::stdio::stdout_reader::StdoutReader;
+use crate::terminal::progress::{Position, Progress};
 use crate::terminal::screen;
 
-/// How long the output may take to write what it has, when everything else is over.
-const LAST_WRITE: Duration = Duration::from_millis(250);
-
 /// Runs `mqttws sub`.
-pub fn run(args: &cli::Subscribe) -> Result<Exit> {
+pub fn run(config: Config) -> Result<Exit> {
     let began = Instant::now();
-    let deadline = args.timeout.map(|timeout| began + timeout);
-    let (mut options, properties) = args.conversation.resolve()?;
-    wishes::require_version_5(args, &mut options)?;
-    if args.latency {
-        timing::require_version_5(&mut options)?;
-    }
-    // A removal that is on its way must not be lost with the connection.
-    let qos = if args.remove_retained { QoS::AtLeastOnce.max(args.qos) } else { args.qos };
-    options.session.lifetime = options.session.lifetime.max(Lifetime::for_subscribing(qos));
-    let filters = wishes::filters(args)?;
-    let (layout, target) = (wishes::layout(args)?, wishes::target(args)?);
-    options.session.receiving.parts_above = wishes::parts_above(args, &layout);
-    warn_of_closed_stdout(args);
-    let (client, _) = super::connect(options)?;
-    let reader = watch_reader(args, &client)?;
-    let manners = Manners::new(args, &layout, began);
-    let output = match &args.commands.exec {
-        Some(command) => Sink::Commands(Box::new(Exec::start(args, command, &client, layout)?)),
-        None => Sink::Output(start_output(&client, layout, target)?),
-    };
+    let target = sink::target(&config.output.destination)?;
+    warn_of_closed_stdout(&config);
+    let is_watched = config.prints();
+    let Config { client: options, output, verbosity, end, .. } = config;
+    let limit = super::limit(began, end.timeout);
+    let (client, _) = super::connect(options, limit)?;
+    let reader = watch_reader(is_watched, &client)?;
+    let sink = Sink::start(&client, &output, target, verbosity)?;
+    let (removes, latency) = (config.remove_retained, config.latency);
+    let settings = ReceiverOptions { end, output: &output, removes, latency, verbosity };
     let mut subscriber = Subscriber {
         client,
-        intake: Intake::new(args, output, manners),
+        receiver: MessageReceiver::new(sink, config.filter, &settings),
         reader,
-        args,
-        filters,
-        properties,
-        deadline,
+        progress: progress(&output.destination, verbosity, began),
+        subscriptions: config.subscriptions,
+        deadline: limit.map(|(until, _)| until),
+        end,
+        output,
         signalled: false,
         unanswered: 0,
         denied: false,
     };
     subscriber.subscribe();
     let result = subscriber.run();
-    // Whatever ended it: what was received is written, and what was written is acknowledged.
+    // Whatever the reason: received messages are written, and written ones are acknowledged.
     let result = subscriber.finish_output(result);
-    let result = subscriber.intake.told_as_cut(result);
-    if let Some(manners) = &mut subscriber.intake.manners {
-        manners.leave();
+    let result = subscriber.receiver.tell_cut(result);
+    subscriber.progress.finish();
+    if let Sink::Watch(watch) = &mut subscriber.receiver.sink {
+        watch.end();
     }
-    let form = args.summary.or(args.latency.then_some(Summary::Text));
-    subscriber.end(result, Telling::new(form, args.conversation.is_quiet(), began))
+    subscriber.end(result, SummaryPrinter::new(config.summary, verbosity, began), verbosity)
 }
 
-fn start_output(client: &Client, layout: Layout, target: OutputTarget) -> Result<Output> {
-    let postbox = client.postbox();
-    Output::start(layout, target, move |progress| match progress {
-        OutputProgress::Written(number) => postbox.written(number),
-        OutputProgress::Failed(error) => postbox.output_failed(error),
-    })
-    .context("starting the output")
+/// The progress on stderr, where it does not disturb what is written.
+fn progress(destination: &Destination, verbosity: Verbosity, began: Instant) -> Progress {
+    let stands_alone = match destination {
+        Destination::Stdout => screen::stdout_is_file(),
+        Destination::Folder(_) => true,
+        // CommandOptions write to wherever we do, and to stderr.
+        Destination::Commands(_) | Destination::Watch(_) => false,
+    };
+    Progress::new(verbosity.shows_progress() && stands_alone, None, began)
 }
 
-/// Whether messages on stdout are what is wanted.
-fn prints(args: &cli::Subscribe) -> bool {
-    args.output_dir.is_none()
-        && args.commands.exec.is_none()
-        && !args.exit_after_answer
-        && !args.remove_retained
-}
-
-/// Who reads stdout, if that is what this is for.
-fn watch_reader(args: &cli::Subscribe, client: &Client) -> Result<StdoutReader> {
-    let postbox = client.postbox();
-    let reader = if prints(args) {
-        StdoutReader::watch(move || postbox.wake())
+/// Watches the reader of stdout, if messages go there.
+fn watch_reader(matters: bool, client: &Client) -> Result<StdoutReader> {
+    let remote = client.remote();
+    let reader = if matters {
+        StdoutReader::watch(move || remote.wake())
     } else {
         Ok(StdoutReader::default())
     };
     reader.context("watching stdout")
 }
 
-/// What is acknowledged is gone, and nobody has seen it.
-fn warn_of_closed_stdout(args: &cli::Subscribe) {
-    if prints(args)
-        && args.qos > QoS::AtMostOnce
-        && !args.conversation.is_quiet()
+/// Messages that are acknowledged and written to a closed stdout are lost.
+fn warn_of_closed_stdout(config: &Config) {
+    let acknowledges = |subscription: &Subscription| subscription.qos > QoS::AtMostOnce;
+    if config.prints()
+        && config.subscriptions.subscribe.iter().any(acknowledges)
+        && config.verbosity.warns()
         && stdout::stdout_may_be_closed()
     {
         report::warn(
@@ -130,15 +106,19 @@ fn warn_of_closed_stdout(args: &cli::Subscribe) {
     }
 }
 
-struct Subscriber<'a> {
+struct Subscriber {
     client: Client,
-    intake: Intake<'a>,
+    receiver: MessageReceiver,
     reader: StdoutReader,
-    args: &'a cli::Subscribe,
-    filters: Vec<TopicFilter>,
-    properties: GivenProperties,
+    progress: Progress,
+    subscriptions: SubscribeRequest,
+    /// When it ends.
+    end: EndConditions,
+    /// The time of `-W`.
     deadline: Option<Instant>,
-    /// We were interrupted.
+    /// Where messages are written, and how.
+    output: config::OutputOptions,
+    /// A signal has come.
     signalled: bool,
     /// SUBSCRIBE and UNSUBSCRIBE without their answer.
     unanswered: u32,
@@ -146,12 +126,12 @@ struct Subscriber<'a> {
     denied: bool,
 }
 
-impl Subscriber<'_> {
+impl Subscriber {
     fn run(&mut self) -> Result<Exit> {
         loop {
-            let (intake, mut end) = (&mut self.intake, None);
-            let event = self.client.poll_messages(&mut |shown| {
-                end = intake.show(shown);
+            let (receiver, mut end) = (&mut self.receiver, None);
+            let event = self.client.poll_messages(&mut |message| {
+                end = receiver.receive(Arrival::Borrowed(message));
                 if end.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             })?;
             if let Some(exit) = end {
@@ -170,82 +150,122 @@ impl Subscriber<'_> {
     /// A burst is over: it is written while we wait for the next one.
     fn wait(&mut self) -> Result<Event> {
         let drawing = self.draw();
-        self.intake.output.flush();
+        self.receiver.sink.flush();
         self.settle_commands();
-        self.client.hold(self.intake.output.is_full());
-        let alarm = self.deadline.into_iter().chain(self.idle_deadline()).min();
-        Ok(self.client.next_reminded(alarm, drawing)?)
+        self.client.pause_reading(self.receiver.sink.is_full());
+        let alarm = [self.deadline, self.idle_deadline(), drawing].into_iter().flatten().min();
+        Ok(self.client.next(alarm)?)
     }
 
-    /// Draws what is to be drawn beside the output, if anything; when it wants to be asked again.
+    /// Draws the progress and the frame of `--watch`; when to draw again.
     fn draw(&mut self) -> Option<Instant> {
-        let manners = self.intake.manners.as_mut()?;
-        let bytes = self.intake.bytes + self.intake.partial.as_ref().map_or(0, Partial::written);
-        manners.draw(self.intake.received, bytes, &mut self.intake.output)
+        if self.progress.is_on() {
+            let (messages, bytes) = (self.receiver.written.messages, self.receiver.bytes());
+            self.progress.update(Position { messages, bytes, read: 0 }, Instant::now());
+        }
+        let frame = match &mut self.receiver.sink {
+            Sink::Watch(watch) => Some(watch.draw()),
+            Sink::Output(_) | Sink::Commands(_) => None,
+        };
+        frame.into_iter().chain(self.progress.deadline()).min()
     }
 
+    /// The time of `--idle` begins when the broker has answered, on each connection.
     fn idle_deadline(&self) -> Option<Instant> {
-        self.args.idle.map(|idle| self.intake.latest + idle)
+        let session = self.client.session();
+        let counts = session.is_online() && !session.has_pending_subscribe();
+        Some(self.receiver.latest().filter(|_| counts)? + self.end.idle?)
     }
 
     fn handle(&mut self, event: Event) -> Result<Option<Exit>> {
         match event {
-            Event::Mqtt(session::Event::Message(delivery)) => Ok(self.intake.take(&delivery)),
-            Event::Mqtt(
-                part @ (session::Event::MessageBegins { .. }
-                | session::Event::Piece(_)
-                | session::Event::MessageEnds
-                | session::Event::MessageCut),
-            ) => self.part(part),
-            Event::Mqtt(session::Event::Subscribed(suback)) => {
-                Ok(self.subscribed(&suback).or_else(|| self.answered()))
-            }
-            Event::Mqtt(session::Event::NotSubscribed { filter, why }) => {
-                Ok(self.not_subscribed(&filter, why))
-            }
-            Event::Mqtt(session::Event::Unsubscribed(unsuback)) => {
-                self.unsubscribed(&unsuback);
-                Ok(self.answered())
-            }
+            Event::Mqtt(event) => self.handle_packet(event),
             Event::Written(number) => {
-                self.intake.output.written(number);
-                self.intake.removals.written(number);
-                self.intake.removals.publish(&mut self.client);
+                self.receiver.sink.written(number);
+                self.remove_retained(number);
                 Ok(self.unread())
-            }
-            Event::Mqtt(session::Event::Acknowledged { token: record, code, .. }) => {
-                self.acknowledged(record, code);
-                self.intake.removals.publish(&mut self.client);
-                Ok(self.look_at_commands())
-            }
-            Event::Mqtt(session::Event::InDoubt { .. }) => {
-                self.in_doubt();
-                Ok(None)
             }
             Event::Woken => Ok(self.look_at_commands().or_else(|| self.unread())),
             Event::OutputFailed(error) => {
-                self.intake.abandon();
+                self.receiver.abandon();
                 self.output_failed(error).map(Some)
             }
             Event::Interrupted(signal) => {
                 self.signalled = true;
                 self.interrupt_commands(signal);
-                screen::begin_line(self.args.no_newline);
+                // Without line feeds the cursor stands after a message.
+                let is_stdout = matches!(self.output.destination, Destination::Stdout);
+                screen::begin_line(is_stdout && self.output.layout.end.is_none());
                 Ok(Some(self.interrupted(signal)))
             }
-            Event::Alarm => Ok(self.time_is_up()),
-            Event::Mqtt(_)
+            Event::Alarm => self.time_is_up(),
+            Event::Reconnected => {
+                self.receiver.restart_idle();
+                Ok(None)
+            }
+            Event::Connected(_)
+            | Event::Closed(_)
             | Event::Input(_)
             | Event::WebSocketPong
-            | Event::Sendable
-            | Event::Reconnected => Ok(None),
+            | Event::Sendable => Ok(None),
+        }
+    }
+
+    fn handle_packet(&mut self, event: session::Event) -> Result<Option<Exit>> {
+        match event {
+            session::Event::Message(delivery) => {
+                Ok(self.receiver.receive(Arrival::Owned(&delivery)))
+            }
+            session::Event::MessageBegins { delivery, length } => {
+                let end = self.receiver.receive(Arrival::Head(delivery, length));
+                if !self.receiver.is_amidst() {
+                    self.client.ignore_rest();
+                }
+                Ok(end)
+            }
+            session::Event::Piece(piece) => Ok(self.receiver.receive(Arrival::Piece(piece))),
+            session::Event::MessageEnds => Ok(self.receiver.receive(Arrival::End)),
+            session::Event::MessageCut => self.receiver.cut(),
+            session::Event::Subscribed(suback) => {
+                self.receiver.restart_idle();
+                Ok(self.subscribed(&suback).or_else(|| self.answered()))
+            }
+            session::Event::NotSubscribed { filter, why } => Ok(self.not_subscribed(&filter, why)),
+            session::Event::Unsubscribed(unsuback) => {
+                self.unsubscribed(&unsuback);
+                Ok(self.answered())
+            }
+            session::Event::Acknowledged { token: record, code, .. } => {
+                self.acknowledged(record, code);
+                if let Some(removals) = &mut self.receiver.removals {
+                    removals.publish(&mut self.client);
+                }
+                Ok(self.look_at_commands())
+            }
+            session::Event::InDoubt { .. } => {
+                self.in_doubt();
+                Ok(None)
+            }
+            session::Event::Connected(_)
+            | session::Event::Refused(_)
+            | session::Event::SomeAcknowledged
+            | session::Event::Pong
+            | session::Event::Disconnected(_) => Ok(None),
+        }
+    }
+
+    /// Removes the retained messages up to this number, which are written.
+    fn remove_retained(&mut self, number: u64) {
+        if let Some(removals) = &mut self.receiver.removals {
+            removals.written(number);
+            removals.publish(&mut self.client);
         }
     }
 
     /// The end, when the reader of stdout has gone and has got everything: whatever else comes
     /// stays with the broker.
     fn unread(&self) -> Option<Exit> {
-        (self.reader.is_gone() && self.intake.output.is_done()).then_some(Exit::Done)
+        (self.reader.is_gone() && self.receiver.sink.is_done()).then_some(Exit::Done)
     }
 
     /// A removal of ours, or a reply, has arrived, or is refused.
@@ -264,21 +284,47 @@ impl Subscriber<'_> {
         self.denied = true;
     }
 
-    /// Of `-W`, or of `--idle`; if not, it is time to draw.
-    fn time_is_up(&self) -> Option<Exit> {
+    /// The time of `-W` or of `--idle` is up; if not, it is time to draw.
+    fn time_is_up(&self) -> Result<Option<Exit>> {
         let now = Instant::now();
-        if self.deadline.is_none_or(|deadline| now < deadline) {
-            let exit = if self.intake.is_amidst() { Exit::TimedOut } else { Exit::Done };
-            return self.idle_deadline().filter(|idle| *idle <= now).map(|_| exit);
+        let is_due = |time: Option<Instant>| time.is_some_and(|time| time <= now);
+        if is_due(self.deadline) {
+            return self.timed_out().map(Some);
         }
-        let waited = self.args.timeout.unwrap_or_default().as_secs_f64();
-        self.tell_unfinished(&format!("timed out after {waited} s"));
-        Some(Exit::TimedOut)
+        let is_idle = is_due(self.idle_deadline());
+        Ok(is_idle.then(|| self.idle_is_over()))
+    }
+
+    /// The time of `-W` is up.
+    fn timed_out(&self) -> Result<Exit> {
+        let after = self.end.timeout.unwrap_or_default();
+        let session = self.client.session();
+        if let Some(pending) = session.pending_subscribe().filter(|_| self.unanswered > 0) {
+            let what = pending.to_string();
+            return Err(client::Error::Unanswered { what, after }.into());
+        }
+        self.tell_unfinished(&format!("timed out after {} s", after.as_secs_f64()));
+        Ok(Exit::TimedOut)
+    }
+
+    /// The time of `--idle` is up: a message that has begun to arrive is not passed over.
+    fn idle_is_over(&self) -> Exit {
+        let arrived = self.client.session().partial_packet();
+        if self.receiver.is_amidst() {
+            Exit::TimedOut
+        } else if arrived > 0 {
+            report::line(&format!(
+                "subscribed: ended in the middle of a message of which {arrived} bytes had arrived"
+            ));
+            Exit::TimedOut
+        } else {
+            Exit::Done
+        }
     }
 
     /// An endless subscription ends no other way.
     fn interrupted(&self, signal: i32) -> Exit {
-        if self.args.count.is_none() {
+        if self.end.count.is_none() {
             return Exit::Done;
         }
         self.tell_unfinished("interrupted");
@@ -286,113 +332,36 @@ impl Subscriber<'_> {
     }
 
     fn tell_unfinished(&self, why: &str) {
-        let wanted = self.args.count.map(|count| format!(" of {count}")).unwrap_or_default();
-        report::line(&format!("subscribed: {why} with {}{wanted} messages", self.intake.received));
+        let wanted = self.end.count.map(|count| format!(" of {count}")).unwrap_or_default();
+        report::line(&format!(
+            "subscribed: {why} with {}{wanted} messages",
+            self.receiver.written.messages
+        ));
     }
 
-    /// Waits until everything received is written, as long as the output can be written at all.
-    fn finish_output(&mut self, mut result: Result<Exit>) -> Result<Exit> {
-        if matches!(self.intake.output, Sink::Commands(_)) {
-            return self.finish_commands(result);
-        }
-        if let Some(manners) = &mut self.intake.manners {
-            manners.finish(&mut self.intake.output);
-        }
-        self.intake.output.flush();
-        self.client.hold(true);
-        // Who interrupts us does not want to wait for a reader that has stopped; everybody else
-        // does.
-        let hurry = match result {
-            Ok(Exit::Signal(_) | Exit::TimedOut) => true,
-            Ok(_) => self.args.count.is_none(),
-            Err(_) => false,
-        };
-        let deadline = hurry.then(|| Instant::now() + LAST_WRITE);
-        while !self.intake.output.is_done() {
-            // The connection stays alive meanwhile, or what is written late could not be
-            // acknowledged.
-            let event = match &result {
-                Ok(_) => self.client.next(deadline),
-                Err(_) => Ok(self.client.await_output(deadline).unwrap_or(Event::Alarm)),
-            };
-            match event {
-                Ok(Event::Written(number)) => {
-                    self.intake.output.written(number);
-                    self.intake.removals.written(number);
-                }
-                Ok(Event::OutputFailed(error)) => {
-                    self.intake.abandon();
-                    result = result.and_then(|exit| self.output_failed(error).map(|_| exit));
-                }
-                Ok(Event::Interrupted(signal)) => {
-                    return result.map(|exit| if hurry { exit } else { self.interrupted(signal) });
-                }
-                Ok(Event::Alarm) => break,
-                Ok(_) => {}
-                Err(error) => result = result.and(Err(error.into())),
-            }
-        }
-        result
-    }
-}
-
-impl Subscriber<'_> {
-    /// Ends the connection, and says what came of it.
-    fn end(mut self, result: Result<Exit>, telling: Telling) -> Result<Exit> {
-        let result = result
-            .map_err(|error| {
-                super::while_doing(error, || {
-                    format!("subscribed at {}", self.client.options().endpoint)
-                })
-            })
-            .and_then(|exit| self.finish_removals(exit).map(|()| exit));
-        if matches!(result, Ok(Exit::TimedOut)) {
-            self.client.hurry();
-        }
-        match &result {
-            // Nothing of ours can be lost any more.
-            Ok(_) => drop(self.client.close()),
-            Err(error) => super::leave(self.client, error),
-        }
-        let latency = self.intake.manners.as_ref().and_then(|manners| manners.latency());
-        telling.end(self.signalled, |took| RunSummary {
-            verb: "received",
-            messages: self.intake.received,
-            bytes: self.intake.bytes,
-            refused: None,
-            took,
-            times: latency.map(|latency| ("latency", latency.times())),
-        });
-        if let Some(latency) = latency.filter(|_| !self.args.conversation.is_quiet()) {
-            latency.explain();
-        }
-        let failed = if self.intake.output.has_failed() { Exit::Local } else { Exit::Done };
-        let denied = if self.denied { Exit::Denied } else { Exit::Done };
-        Ok(worse(result?, worse(failed, denied)))
+    /// Looks at the commands that have ended, and acknowledges what is done.
+    fn look_at_commands(&mut self) -> Option<Exit> {
+        let Sink::Commands(exec) = &mut self.receiver.sink else { return None };
+        let is_over = exec.take_ended();
+        self.denied |= !exec.publish_replies(&mut self.client);
+        self.settle_commands();
+        is_over.then_some(Exit::Local)
     }
 
-    /// Waits until the broker has forgotten what was written and is to be forgotten.
-    fn finish_removals(&mut self, exit: Exit) -> Result<()> {
-        if !self.args.remove_retained || matches!(exit, Exit::Signal(_)) {
-            return Ok(());
+    /// Acknowledges what is done.
+    fn settle_commands(&mut self) {
+        if let Sink::Commands(exec) = &mut self.receiver.sink
+            && let Some(number) = exec.commands.done_up_to()
+        {
+            self.client.acknowledge_up_to(number);
+            self.remove_retained(number);
         }
-        self.client.hold(false);
-        let deadline = Instant::now() + self.client.options().connect_timeout;
-        loop {
-            self.intake.removals.publish(&mut self.client);
-            if self.intake.removals.is_done(&self.client) {
-                return Ok(());
-            }
-            match self.client.next(Some(deadline)).context("removing retained messages")? {
-                Event::Alarm => {
-                    anyhow::bail!("removing retained messages: the broker does not answer")
-                }
-                Event::Interrupted(_) => return Ok(()),
-                Event::Mqtt(session::Event::Acknowledged { code, .. }) if code.is_error() => {
-                    self.denied = true;
-                }
-                _ => {}
-            }
+    }
+
+    /// Passes a signal on to the commands.
+    fn interrupt_commands(&mut self, signal: i32) {
+        if let Sink::Commands(exec) = &mut self.receiver.sink {
+            exec.interrupt(signal);
         }
     }
 
@@ -401,7 +370,12 @@ impl Subscriber<'_> {
         if error.kind() == io::ErrorKind::BrokenPipe {
             return Ok(Exit::Done);
         }
-        let target = self.args.output_dir.as_ref().map(|path| path.display().to_string());
-        Err(error).context(format!("writing to {}", target.as_deref().unwrap_or("stdout")))
+        let place = match &self.output.destination {
+            Destination::Folder(path) => path.display().to_string(),
+            Destination::Stdout | Destination::Watch(_) | Destination::Commands(_) => {
+                "stdout".to_owned()
+            }
+        };
+        Err(error).context(format!("writing to {place}"))
     }
 }

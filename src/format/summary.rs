@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::format::statistics::{Figures, Statistics};
+use super::statistics::{Figures, Statistics};
 
 /// How a summary is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -28,7 +28,27 @@ pub fn of(error: &anyhow::Error) -> Option<Cow<'static, str>> {
         {
             Some(Cow::Owned(path_hint(&refusal.target)))
         }
+        client::Error::Refused { needed_by: Some(flag), connack, .. }
+            if matches!(connack.code.0, 0x01 | 0x84) =>
+        {
+            Some(Cow::Owned(version_5_hint(flag)))
+        }
+        client::Error::Repeated { number: Some(number), .. } => Some(Cow::Owned(format!(
+            "{REPEATED}: correct the message, or go on with number {}",
+            number + 1
+        ))),
         error => client_hint(error).map(Cow::Borrowed),
+    }
+}
+
+/// A server that does not take a message rarely says why.
+const REPEATED: &str = "it may forbid its topic, QoS, retain flag or size";
+
+/// What was asked for needs MQTT 5, so another version is no help.
+fn version_5_hint(flag: &str) -> String {
+    match flag {
+        client::LONELY_PASSWORD => format!("{flag} needs MQTT 5: give one with -u"),
+        flag => format!("{flag} needs MQTT 5: leave it out, or use a broker that speaks MQTT 5"),
     }
 }
 
@@ -51,6 +71,7 @@ fn client_hint(error: &client::Error) -> Option<&'static str> {
         Error::Transport(transport::Error::Upgrade(error)) => upgrade::hint(error),
         Error::TlsSetup(error) => tls::setup_hint(error),
         Error::ConnectTimedOut { step, tried, .. } => timeout_hint(*step, tried.is_some()),
+        Error::Repeated { .. } => Some(REPEATED),
         Error::Refused { connack, .. } => find(&REFUSED, connack.code),
         Error::RefusedSilently(_) => Some(
             "some brokers refuse credentials, a client id or a version this way: check -u, -P, \
@@ -126,7 +147,7 @@ fn timeout_hint(step: Step, was_tried: bool) -> Option<&'static str> {
             "does a WebSocket server listen there, at this path? a raw MQTT or TLS port waits in \
              silence, and so do some brokers at another path than theirs",
         ),
-        Step::ConnAck => Some(
+        Step::ConnAck | Step::ConnAckTo(_) => Some(
             "the WebSocket is open but no MQTT broker answers behind it; try another --path or -V",
         ),
         Step::Transport(_) => None,

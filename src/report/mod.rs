@@ -10,6 +10,29 @@ use crate::exit::Exit;
 use crate::format::escape;
 use crate::terminal::status_line;
 
+/// What is said on stderr beside results and errors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verbosity {
+    /// Nothing (`--quiet`).
+    Quiet,
+    /// Warnings; progress would be torn by the lines of the log.
+    Warnings,
+    /// Warnings and progress.
+    Progress,
+}
+
+impl Verbosity {
+    /// Whether warnings are wanted.
+    pub fn warns(self) -> bool {
+        self >= Self::Warnings
+    }
+
+    /// Whether progress may be shown.
+    pub fn shows_progress(self) -> bool {
+        self == Self::Progress
+    }
+}
+
 /// Prints an error as one line, with its hint; returns its exit code.
 pub fn error(error: &anyhow::Error) -> Exit {
     if let Some(misuse) = error.downcast_ref::<Misuse>() {

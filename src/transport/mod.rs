@@ -152,11 +152,6 @@ impl Transport {
         self.stream.wire_mut().take_spent()
     }
 
-    /// All chunks, read or not, to be filled again: their content no longer matters.
-    pub fn abandon(&mut self) -> impl Iterator<Item = Chunk> + '_ {
-        self.stream.wire_mut().abandon()
-    }
-
     /// The results of the handshakes so far.
     pub fn info(&self) -> &HandshakeInfo {
         &self.info

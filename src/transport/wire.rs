@@ -176,11 +176,6 @@ impl Wire {
         self.spent.pop()
     }
 
-    /// All delivered chunks, to be filled again; their content is discarded.
-    pub fn abandon(&mut self) -> impl Iterator<Item = Chunk> + '_ {
-        self.inbox.drain(..).chain(self.spent.drain(..))
-    }
-
     /// The first write that failed; a time-out has kind `TimedOut`.
     pub fn write_error(&self) -> Option<&io::Error> {
         self.write_error.as_ref()

@@ -118,10 +118,13 @@ impl ClientFrames {
 
     /// Puts Close 1000 after the waiting frames, so that one write sends both, unless a failed
     /// write of the Close could then lose the frames, too. In that case
-    /// [`put_close`](Self::put_close) must put it later. Nothing may be put or read after it.
+    /// [`put_close`](Self::put_close) must put it later. Nothing may be put after it.
     pub fn put_close_if_little_waits(&mut self) {
-        self.is_closed =
-            self.is_closed || (self.reader.control().is_open() && self.outbound.put_close());
+        if !self.is_closed && self.reader.control().is_open() && self.outbound.put_close() {
+            self.is_closed = true;
+            // tungstenite must know of this Close, or it would answer the server's with another.
+            self.reader.control().close(NORMAL, &mut Vec::new());
+        }
     }
 
     /// Puts Close 1000 after the waiting frames, once.

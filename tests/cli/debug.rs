@@ -83,6 +83,7 @@ fn the_upgrade_and_the_frames_are_told_without_secrets() {
             "Client me sending DISCONNECT*",
             "> frame: binary, length *",
             "> frame: close, length 2",
+            "< frame: close, length 2",
         ],
     );
 }

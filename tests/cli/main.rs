@@ -15,6 +15,7 @@ mod hostile;
 mod in_doubt;
 mod large;
 mod large_cuts;
+mod lifecycle;
 mod oddities;
 mod ping;
 mod ping_via;

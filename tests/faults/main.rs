@@ -2,12 +2,14 @@
 //! restart, readers that stop, and SIGKILL. These tests must never know how the program keeps its
 //! promises.
 
+mod answers;
 #[expect(dead_code, reason = "tests/interop uses the rest")]
 #[path = "../interop/broker.rs"]
 mod broker;
 mod bytes;
 #[path = "../cli/support/certificates.rs"]
 mod certificates;
+mod closing;
 mod deaf;
 mod flood;
 #[path = "../cli/support/folder.rs"]
@@ -27,6 +29,7 @@ mod restart;
 mod slow;
 mod stall;
 mod subscribe;
+mod twins;
 
 use std::thread;
 use std::time::{Duration, Instant};

@@ -84,10 +84,19 @@ impl Mosquitto {
         self.server.kill();
     }
 
+    /// Stops it: it does nothing more until it is killed.
+    pub fn pause(&self) {
+        self.signal("STOP");
+    }
+
+    fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.server.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success(), "{kill}");
+    }
+
     /// Lets it end itself in order.
     pub fn terminate(&mut self) {
-        let kill = format!("kill -TERM {}", self.server.child.id());
-        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success(), "{kill}");
+        self.signal("TERM");
         // Its log ends with it.
         assert!(!self.server.waits_for(|_| false));
         self.server.kill();

@@ -11,6 +11,7 @@ mod daemon;
 #[path = "../cli/support/folder.rs"]
 mod folder;
 mod nginx;
+#[expect(dead_code, reason = "tests/cli and tests/faults use the rest")]
 #[path = "../cli/support/program.rs"]
 mod program;
 mod proxies;

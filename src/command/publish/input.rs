@@ -1,52 +1,65 @@
-//! Where the records come from: the command line, a file, or stdin. It must never know what becomes
-//! of them.
+//! Where the records come from: the command line, a file, or stdin.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
 
 use anyhow::{Context, Result, bail};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
-use super::pace::Pace;
-use crate::cli;
-use crate::client::Source;
-use crate::command::stream::Large;
+use super::config;
+use crate::client::{LARGE_MESSAGE, Source};
+use crate::mqtt::packet::{PacketId, Publish};
+use crate::mqtt::qos::QoS;
+use crate::mqtt::version::Version;
 use crate::stdio::file::FileBlocks;
 use crate::stdio::records::{Block, Records};
 use crate::stdio::stdin;
 use crate::terminal::screen;
 
-/// What separates records, unless something else was asked for.
-const LINE_FEED: u8 = b'\n';
+/// A file that is published as one message, once or several times.
+pub struct LargeFile {
+    /// Its name, in the words of a line.
+    pub name: String,
+    /// Its content.
+    pub blocks: FileBlocks,
+    /// Its length when it was opened, in bytes.
+    pub length: usize,
+}
 
-/// Files from this size on are streamed.
-const LARGE: usize = 1024 * 1024;
+impl LargeFile {
+    /// Whether it fits into a packet like `template`.
+    pub fn check(&self, template: &Publish, version: Version) -> Result<()> {
+        let packet_id = (template.qos > QoS::AtMostOnce).then_some(PacketId::MIN);
+        template
+            .encode_header_for(packet_id, self.length, version, &mut BytesMut::new())
+            .with_context(|| format!("reading {}", self.name))
+    }
+}
 
-/// What was opened: a large file is streamed, everything else is read into memory.
+/// The opened input: a large file is streamed, everything else is read into memory.
 pub enum Opened {
     /// A file, streamed.
-    Large(Large),
+    Large(LargeFile),
     /// Records.
     Input(Input),
 }
 
 impl Opened {
     /// What the command line names; a message may have `maximum` bytes.
-    pub fn new(args: &cli::Publish, maximum: usize) -> Result<Self> {
-        let Some(path) = &args.file else {
-            return Ok(Self::Input(Input::without_file(args, maximum)));
+    pub fn new(from: config::InputSource, repeat: u64, maximum: usize) -> Result<Self> {
+        let config::InputSource::File(path) = from else {
+            return Input::new(from, repeat, maximum).map(Self::Input);
         };
         let name = path.display().to_string();
         let file = File::open(path).with_context(|| format!("reading {name}"))?;
         let length =
             file.metadata().ok().filter(Metadata::is_file).map_or(0, |metadata| metadata.len());
         match usize::try_from(length) {
-            Ok(length) if length < LARGE => {
-                Ok(Self::Input(Input::of_file(args, file, name, maximum)))
+            Ok(length) if length < LARGE_MESSAGE => {
+                Ok(Self::Input(Input::of_file(file, name, repeat, maximum)))
             }
             Ok(length) if length <= maximum => {
-                let (blocks, pace) = (FileBlocks::new(file), Pace::new(args));
-                Ok(Self::Large(Large { name, blocks, length, repeat: args.repeat, pace }))
+                Ok(Self::Large(LargeFile { name, blocks: FileBlocks::new(file), length }))
             }
             _ => bail!("reading {name}: it has {length} bytes, and a message at most {maximum}"),
         }
@@ -73,7 +86,7 @@ pub struct Input {
     repeat: u64,
     /// How long it is, where that is known, in bytes.
     pub length: Option<u64>,
-    /// How much of it was read, in bytes.
+    /// How much was read, in bytes.
     pub read: u64,
     /// What it is called.
     pub what: String,
@@ -81,15 +94,37 @@ pub struct Input {
 
 impl Input {
     /// What the command line names, all of it in memory; a message may have `maximum` bytes.
-    pub fn new(args: &cli::Publish, maximum: usize) -> Result<Self> {
-        let Some(path) = &args.file else { return Ok(Self::without_file(args, maximum)) };
-        let what = path.display().to_string();
-        let file = File::open(path).with_context(|| format!("reading {what}"))?;
-        Ok(Self::of_file(args, file, what, maximum))
+    pub fn new(from: config::InputSource, repeat: u64, maximum: usize) -> Result<Self> {
+        let empty = Self { repeat, ..Self::empty() };
+        Ok(match from {
+            config::InputSource::File(path) => {
+                let what = path.display().to_string();
+                let file = File::open(path).with_context(|| format!("reading {what}"))?;
+                Self::of_file(file, what, repeat, maximum)
+            }
+            config::InputSource::Text(text) => Self { whole: Some(text), ended: true, ..empty },
+            config::InputSource::Stdin => {
+                Self { source: Some(whole(io::stdin(), maximum)), ..empty }
+            }
+            config::InputSource::Records(delimiter) => Self::of_records(delimiter, maximum),
+        })
     }
 
-    fn of_file(args: &cli::Publish, file: File, what: String, maximum: usize) -> Self {
-        Self { source: Some(whole(file, maximum)), what, repeat: args.repeat, ..Self::empty() }
+    fn of_file(file: File, what: String, repeat: u64, maximum: usize) -> Self {
+        Self { source: Some(whole(file, maximum)), what, repeat, ..Self::empty() }
+    }
+
+    fn of_records(delimiter: u8, maximum: usize) -> Self {
+        let length = stdin::length_of_stdin();
+        let block = if length.is_some() { stdin::FILE_BLOCK } else { stdin::BLOCK };
+        let mut records = Records::new(io::stdin(), delimiter, maximum, block);
+        let source: Source = Box::new(move || records.next_block());
+        Self { source: Some(source), delimiter: Some(delimiter), length, ..Self::empty() }
+    }
+
+    /// Stands for a file whose content is streamed: a record without a payload.
+    pub fn placeholder(what: String, repeat: u64) -> Self {
+        Self { whole: Some(Bytes::new()), ended: true, what, repeat, ..Self::empty() }
     }
 
     fn empty() -> Self {
@@ -109,32 +144,13 @@ impl Input {
         }
     }
 
-    fn without_file(args: &cli::Publish, maximum: usize) -> Self {
-        let mut input = Self { repeat: args.repeat, ..Self::empty() };
-        if args.stdin_file {
-            input.source = Some(whole(io::stdin(), maximum));
-        } else if args.is_many() {
-            let delimiter = args.delimiter.unwrap_or(if args.null { 0 } else { LINE_FEED });
-            input.delimiter = Some(delimiter);
-            input.length = stdin::length_of_stdin();
-            let block = if input.length.is_some() { stdin::FILE_BLOCK } else { stdin::BLOCK };
-            let mut records = Records::new(io::stdin(), delimiter, maximum, block);
-            input.source = Some(Box::new(move || records.next_block()));
-        } else {
-            input.ended = true;
-            let message = args.message.clone().unwrap_or_default();
-            input.whole = Some(message.into_encoded_bytes().into());
-        }
-        input
-    }
-
     /// Whether it is a stream, whose progress is of interest; where somebody types it, a bar would
     /// tear what they type.
     pub fn is_stream(&self) -> bool {
         self.repeat > 1 || (self.delimiter.is_some() && !screen::stdin_is_terminal())
     }
 
-    /// Nothing more of it is wanted.
+    /// Ends the input: no more records are wanted.
     pub fn stop(&mut self) {
         self.stopped = true;
         self.ended = true;
@@ -193,17 +209,15 @@ impl Input {
     pub fn is_empty(&self) -> bool {
         self.whole.is_none() && self.block.is_empty() && self.ahead.is_none()
     }
+
+    /// Whether there is no record, and none will come.
+    pub fn is_done(&self) -> bool {
+        self.ended && self.is_empty()
+    }
 }
 
 /// A source of one block: everything.
 fn whole(reader: impl Read + Send + 'static, maximum: usize) -> Source {
     let mut reader = Some(reader);
     Box::new(move || reader.take().map(|reader| stdin::read_whole(reader, maximum)).transpose())
-}
-
-impl Input {
-    /// Whether there is no record, and none will come.
-    pub fn is_done(&self) -> bool {
-        self.ended && self.is_empty()
-    }
 }

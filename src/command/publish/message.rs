@@ -1,24 +1,19 @@
-//! What becomes of a record: a payload, a topic and a payload (`--split`), or all that a line of
-//! JSON says. It must never know where records come from.
+//! Messages made of records: a payload, a topic and a payload (`--split`), or a line of JSON.
 
 use std::rc::Rc;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
 use bytes::Bytes;
-use bytestring::ByteString;
 
-use crate::cli;
-use crate::exit::Usage;
+use super::config::{MessageFormat, RecordForm, prefixed};
 use crate::format::record::Record;
 use crate::mqtt::packet::Publish;
-use crate::mqtt::property::Properties;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::topic::TopicName;
 
 /// A message that is ready to be published.
 #[derive(Debug)]
-pub enum Message {
+pub enum PreparedMessage {
     /// Of the topic, QoS and flags of the command line.
     Payload(Bytes),
     /// One that says more itself.
@@ -32,46 +27,29 @@ pub enum Message {
 
 /// Makes messages of records.
 #[derive(Debug)]
-pub struct Maker {
-    /// What records do not say; its topic is there unless they say it.
-    pub template: Publish,
+pub struct MessageBuilder {
+    template: Publish,
     /// The head of the messages of the current block.
     head: Rc<Publish>,
     prefix: String,
-    form: Form,
+    form: RecordForm,
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Form {
-    Payload,
-    Split(u8),
-    Json,
-}
+impl MessageBuilder {
+    /// Messages of this format.
+    pub fn new(format: MessageFormat) -> Self {
+        let MessageFormat { template, topic_prefix, form } = format;
+        Self { template, head: Rc::default(), prefix: topic_prefix, form }
+    }
 
-impl Maker {
-    /// Messages as the command line describes them, with these properties.
-    pub fn new(args: &cli::Publish, properties: Properties) -> Result<Self> {
-        let form = match args.split {
-            _ if args.reads_records() => Form::Json,
-            Some(separator) => Form::Split(separator),
-            None => Form::Payload,
-        };
-        let prefix = args.topic_prefix.clone().unwrap_or_default();
-        let topic = args.topic.as_ref().map(|topic| prefixed(&prefix, topic)).transpose();
-        let topic = topic.map_err(|error| Usage::new(format!("--topic-prefix: {error}")))?;
-        let has_alias = properties.topic_alias().is_some();
-        ensure!(
-            !has_alias || !(args.topic_alias || args.reads_records() || args.split.is_some()),
-            Usage::new("-D publish topic-alias: it is for one topic, and not beside --topic-alias")
-        );
-        let template =
-            Publish { qos: args.qos, retain: args.retain, properties, topic, ..Publish::default() };
-        Ok(Self { template, head: Rc::default(), prefix, form })
+    /// What records do not say; its topic is there unless they say it.
+    pub fn template(&self) -> &Publish {
+        &self.template
     }
 
     /// Whether each record is a payload, and nothing else.
     pub fn takes_payloads(&self) -> bool {
-        matches!(self.form, Form::Payload)
+        matches!(self.form, RecordForm::Payload)
     }
 
     /// What the messages of this block have in common, the block being its payload.
@@ -84,25 +62,25 @@ impl Maker {
     }
 
     /// The message of a record; the error says what is wrong with it.
-    pub fn make(&self, record: Bytes) -> Result<Message, String> {
+    pub fn make(&self, record: Bytes) -> Result<PreparedMessage, String> {
         match self.form {
-            Form::Payload => Ok(Message::Payload(record)),
-            Form::Split(separator) => self.split(&record, separator),
-            Form::Json => self.parse(&record),
+            RecordForm::Payload => Ok(PreparedMessage::Payload(record)),
+            RecordForm::Split(separator) => self.split(&record, separator),
+            RecordForm::Json => self.parse(&record),
         }
     }
 
-    fn split(&self, record: &Bytes, separator: u8) -> Result<Message, String> {
+    fn split(&self, record: &Bytes, separator: u8) -> Result<PreparedMessage, String> {
         let at = memchr::memchr(separator, record)
             .ok_or_else(|| format!("no {} between topic and message", separator.escape_ascii()))?;
         let topic =
             TopicName::from_bytes(record.slice(..at)).map_err(|error| format!("topic: {error}"))?;
         let topic = Some(self.prefixed(&topic)?);
         let publish = Publish { topic, payload: record.slice(at + 1..), ..self.template.clone() };
-        Ok(Message::Whole { publish: Box::new(publish), time: None })
+        Ok(PreparedMessage::Whole { publish: Box::new(publish), time: None })
     }
 
-    fn parse(&self, line: &[u8]) -> Result<Message, String> {
+    fn parse(&self, line: &[u8]) -> Result<PreparedMessage, String> {
         let record = Record::parse(line)?;
         let topic = match &record.topic {
             Some(topic) => Some(self.prefixed(topic)?),
@@ -123,23 +101,25 @@ impl Maker {
             payload: record.payload,
             ..Publish::default()
         };
-        Ok(Message::Whole { publish: Box::new(publish), time: record.time })
+        Ok(PreparedMessage::Whole { publish: Box::new(publish), time: record.time })
     }
 
     fn prefixed(&self, topic: &TopicName) -> Result<TopicName, String> {
         prefixed(&self.prefix, topic).map_err(|error| format!("topic: {error}"))
     }
 
-    /// What is published of a message, and when it once came.
-    pub fn finish(&self, message: Message) -> (Publish, Option<Duration>) {
+    /// The packet of a message, and when the message once came.
+    pub fn finish(&self, message: PreparedMessage) -> (Publish, Option<Duration>) {
         match message {
-            Message::Payload(payload) => (Publish { payload, ..self.template.clone() }, None),
-            Message::Whole { publish, time } => (*publish, time),
+            PreparedMessage::Payload(payload) => {
+                (Publish { payload, ..self.template.clone() }, None)
+            }
+            PreparedMessage::Whole { publish, time } => (*publish, time),
         }
     }
 }
 
-impl Message {
+impl PreparedMessage {
     /// At which QoS it is published, that of the template being `usual`.
     pub fn qos(&self, usual: QoS) -> QoS {
         match self {
@@ -154,12 +134,5 @@ impl Message {
             Self::Payload(_) => None,
             Self::Whole { time, .. } => *time,
         }
-    }
-}
-
-fn prefixed(prefix: &str, topic: &TopicName) -> Result<TopicName, crate::mqtt::topic::TopicError> {
-    match prefix {
-        "" => Ok(topic.clone()),
-        _ => TopicName::new(ByteString::from(format!("{prefix}{}", topic.as_str()))),
     }
 }

@@ -1,14 +1,11 @@
-//! When the next message may be published: `--rate`, `--repeat-delay`, `--replay`. It must never
-//! know what a message is.
+//! When the next message may be published: `--rate`, `--repeat-delay`, `--replay`.
 
 use std::time::{Duration, Instant};
 
-use crate::cli;
-
-/// Who falls behind `--rate` by more than this does not catch up.
+/// A delay of up to this is caught up with `--rate`; a longer one is not.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// See the module.
+/// When the next message is due.
 #[derive(Debug)]
 pub enum Pace {
     /// As fast as it goes.
@@ -37,17 +34,20 @@ pub enum Pace {
 }
 
 impl Pace {
-    /// What the command line asks for.
-    pub fn new(args: &cli::Publish) -> Self {
-        match (args.rate, args.repeat_delay, args.replay) {
-            (Some(rate), ..) => {
-                let interval = Duration::try_from_secs_f64(rate.recip()).unwrap_or(Duration::MAX);
-                Self::Every { interval, next: None }
-            }
-            (_, Some(delay), _) => Self::After { delay, latest: None },
-            (.., Some(speed)) => Self::Replay { speed, first: None },
-            _ => Self::Free,
-        }
+    /// At most this many messages a second.
+    pub fn rate(rate: f64) -> Self {
+        let interval = Duration::try_from_secs_f64(rate.recip()).unwrap_or(Duration::MAX);
+        Self::Every { interval, next: None }
+    }
+
+    /// So long after the one before.
+    pub fn delay(delay: Duration) -> Self {
+        Self::After { delay, latest: None }
+    }
+
+    /// With the intervals that the records had, this many times as fast.
+    pub fn replay(speed: f64) -> Self {
+        Self::Replay { speed, first: None }
     }
 
     /// Whether the time does not matter.

@@ -1,151 +1,132 @@
 //! `pub --request`: each message asks for an answer, which is written as `sub` writes messages. The
 //! response topic is subscribed to before anything is asked.
 
-mod ending;
-mod pending;
-mod wishes;
+use std::io;
+use std::time::{Duration, Instant};
 
-use std::time::Instant;
+use anyhow::{Context, Result};
 
-use anyhow::{Context, Result, ensure};
-
-use self::ending::output_failed;
-use self::pending::{Pending, Waiting};
-use self::wishes::Correlation;
-use super::input::Input;
-use super::message::{Maker, Message};
-use super::pace::Pace;
-use crate::cli;
-use crate::cli::property::GivenProperties;
-use crate::client::{Client, Event};
-use crate::exit::{Exit, Usage, worse};
+use super::config::RequestOptions;
+use super::feed::Feed;
+use super::pending::{Correlation, Pending, Waiting};
+use super::tally::{IN_DOUBT, refusal};
+use crate::client::{Client, Event, Options};
+use crate::command::summary::SummaryPrinter;
+use crate::exit::{Exit, worse};
 use crate::format::statistics::Statistics;
-use crate::mqtt::packet::{RetainHandling, SubAck, Subscription};
-use crate::mqtt::property::{Place, Property, PropertyId};
+use crate::format::summary::RunSummary;
+use crate::mqtt::packet::{Publish, SubAck, Subscription};
+use crate::mqtt::property::{Property, PropertyId};
 use crate::mqtt::reason::ReasonCode;
-use crate::mqtt::session::{self, Delivery, Lifetime};
+use crate::mqtt::session::{self, Delivery};
 use crate::mqtt::topic::{TopicFilter, TopicName};
-use crate::report;
-use crate::stdio::stdout::Output;
+use crate::report::{self, Verbosity};
+use crate::stdio::stdout::{self, Output, OutputTarget};
 
-/// How many requests wait for their answers at once, unless `-M` says otherwise: as many as with
-/// mosquitto.
-const IN_FLIGHT: u16 = 20;
+/// How long the output may take for the last answers after a signal.
+const LAST_WRITE: Duration = Duration::from_millis(250);
 
-/// Runs `mqttws pub --request`.
-pub fn run(args: &cli::Publish) -> Result<Exit> {
-    let began = Instant::now();
-    let (mut options, properties) = args.conversation.resolve()?;
-    wishes::require_version_5(args, &mut options)?;
-    let of_publish = properties.of(Place::Publish);
-    let given = of_publish.correlation_data().cloned();
-    ensure!(
-        of_publish.response_topic().is_none(),
-        Usage::new("-D publish response-topic: with --request it is -e")
-    );
-    ensure!(
-        given.is_none() || !args.is_many(),
-        Usage::new(
-            "-D publish correlation-data: it is for one request; each of several gets its own"
-        )
-    );
-    options.session.lifetime = options.session.lifetime.max(Lifetime::for_publishing(args.qos));
-    options.session.sending.topic_alias = args.topic_alias;
-    let maker = Maker::new(args, of_publish)?;
-    let input = Input::new(args, options.session.receiving.maximum_packet)?;
-    let (layout, topic) = (wishes::layout(args)?, wishes::response_topic(args, &options)?);
-    let (client, established) = crate::command::connect(options)?;
+/// Publishes the messages of `feed` as requests, and writes their answers.
+pub fn run(
+    options: Options,
+    request: RequestOptions,
+    mut feed: Feed,
+    verbosity: Verbosity,
+    summary: &SummaryPrinter,
+) -> Result<Exit> {
+    let topic = match &request.response_topic {
+        Some(topic) => topic.clone(),
+        None => crate::command::own_topic("response", &options.session.client_id)?,
+    };
+    let limit = crate::command::limit(Instant::now(), request.timeout);
+    let (mut client, established) = crate::command::connect(options, limit)?;
     let has_properties = established.version.has_properties();
-    let correlated = has_properties && (args.answers.response_topic.is_none() || args.is_many());
-    let output = wishes::start_output(&client, layout)?;
+    let is_many = feed.input.delimiter.is_some();
+    let is_correlated = has_properties && (request.response_topic.is_none() || is_many);
+    let stdout = stdout::unbuffered_stdout().context("opening stdout")?;
+    let target = OutputTarget::Stream(Box::new(stdout));
+    let output = crate::command::start_output(&client, request.layout.clone(), target)?;
+    if let Some(source) = feed.input.source.take() {
+        client.attach_input(source)?;
+    }
     let mut requester = Requester {
         client,
-        input,
-        maker,
-        pace: Pace::new(args),
+        feed,
         output,
-        args,
-        properties,
         topic,
+        response: ResponseTopic::Asked(Instant::now()),
+        correlation: Correlation::new(request.correlation.clone(), is_correlated),
+        request,
         has_properties,
-        correlation: Correlation::new(given, correlated),
-        subscribed: false,
+        verbosity,
         pending: Pending::default(),
-        next: None,
-        alarm: None,
-        began: Instant::now(),
-        records: 0,
-        published: 0,
-        bytes: 0,
-        latency: Statistics::default(),
-        faults: Faults::default(),
+        answers: Answers::default(),
+        exit: Exit::Done,
     };
-    let result = requester.begin().and_then(|()| requester.run());
+    let result = requester.subscribe().and_then(|()| requester.run());
     let result = requester.finish_output(result);
-    requester.end(result, began)
+    requester.end(result, summary)
 }
 
-/// What went wrong and did not end it.
+/// Whether answers can come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ResponseTopic {
+    /// The broker was asked for the response topic then: nothing is requested before it answers.
+    Asked(Instant),
+    /// It has granted it.
+    Granted,
+}
+
+/// What has come.
 #[derive(Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a fault of its own")]
-struct Faults {
-    refused: bool,
-    lost: bool,
-    late: bool,
-    bad: bool,
+struct Answers {
+    /// Requests that were published.
+    requested: u64,
+    /// The payloads of answers, in bytes.
+    bytes: u64,
+    /// How long each answer took.
+    latency: Statistics,
+    /// An answer took too long.
+    is_late: bool,
 }
 
-struct Requester<'a> {
+struct Requester {
     client: Client,
-    input: Input,
-    maker: Maker,
-    pace: Pace,
+    feed: Feed,
     output: Output,
-    args: &'a cli::Publish,
-    properties: GivenProperties,
+    request: RequestOptions,
     /// Where the answers come.
     topic: TopicName,
+    response: ResponseTopic,
+    correlation: Correlation,
     /// The broker speaks MQTT 5.
     has_properties: bool,
-    correlation: Correlation,
-    /// The broker has granted the response topic: nothing is asked before.
-    subscribed: bool,
+    verbosity: Verbosity,
     pending: Pending,
-    /// The record that was read and not published.
-    next: Option<Message>,
-    /// When it is due, if that is not yet.
-    alarm: Option<Instant>,
-    /// When the response topic was asked for.
-    began: Instant,
-    /// Records that were read: the number of the latest.
-    records: u64,
-    published: u64,
-    /// Of the answers.
-    bytes: u64,
-    latency: Statistics,
-    faults: Faults,
+    answers: Answers,
+    /// The worst exit code so far.
+    exit: Exit,
 }
 
-impl Requester<'_> {
-    fn begin(&mut self) -> Result<()> {
-        if let Some(source) = self.input.source.take() {
-            self.client.attach_input(source)?;
-        }
-        let flags = &self.args.answers;
+impl Requester {
+    fn subscribe(&mut self) -> Result<()> {
+        let filter = TopicFilter::new(self.topic.as_str().to_owned())?;
         let subscription = Subscription {
-            retain_as_published: flags.retain_as_published,
-            retain_handling: flags.retain_handling.unwrap_or(RetainHandling::Always),
-            ..Subscription::new(TopicFilter::new(self.topic.as_str().to_owned())?, self.args.qos)
+            retain_as_published: self.request.retain_as_published,
+            retain_handling: self.request.retain_handling,
+            ..Subscription::new(filter, self.feed.template().qos)
         };
-        self.client.subscribe(vec![subscription], self.properties.of(Place::Subscribe));
+        let properties = self.request.subscribe_properties.clone();
+        self.client.subscribe(vec![subscription], properties);
         Ok(())
     }
 
     fn run(&mut self) -> Result<Exit> {
         loop {
-            self.ask_what_is_there();
+            self.request_what_is_due();
             if self.is_done() {
-                return Ok(self.verdict());
+                let bad = if self.feed.has_bad() { Exit::Local } else { Exit::Done };
+                return Ok(worse(self.exit, bad));
             }
             let event = match self.client.poll()? {
                 Some(event) => event,
@@ -159,87 +140,32 @@ impl Requester<'_> {
 
     /// After a request whose answer came too late its acknowledgement is not waited for, either.
     fn is_done(&self) -> bool {
-        let is_over = self.next.is_none() && self.input.is_done() && self.pending.is_empty();
-        is_over && (self.faults.late || self.client.is_settled())
-    }
-
-    fn verdict(&self) -> Exit {
-        let Faults { refused, lost, late, bad, .. } = self.faults;
-        let faults = [
-            (refused, Exit::Denied),
-            (lost, Exit::Lost),
-            (late, Exit::TimedOut),
-            (bad, Exit::Local),
-        ];
-        let exits = faults.into_iter().filter_map(|(is_so, exit)| is_so.then_some(exit));
-        exits.fold(Exit::Done, worse)
+        let is_over = self.feed.is_done() && self.pending.is_empty();
+        is_over && (self.answers.is_late || self.client.is_settled())
     }
 
     /// Publishes as many requests as may wait for their answers at once, and as the window and the
     /// clock allow.
-    fn ask_what_is_there(&mut self) {
-        self.alarm = None;
-        while self.subscribed
+    fn request_what_is_due(&mut self) {
+        while self.response == ResponseTopic::Granted
             && self.has_room()
-            && self.prepare()
-            && self.can_publish()
-            && self.is_due()
+            && let Some((publish, record)) = self.feed.next_due(&self.client)
         {
-            if let Some(message) = self.next.take() {
-                self.ask(message);
-            }
+            self.publish(publish, record);
         }
-        if self.input.wants_more() {
+        if self.feed.input.wants_more() {
             self.client.request_input();
         }
     }
 
     fn has_room(&self) -> bool {
-        let asked = self
-            .client
-            .session()
-            .config()
-            .sending
-            .max_inflight
-            .map_or(IN_FLIGHT, std::num::NonZeroU16::get);
-        let room = if matches!(self.correlation, Correlation::None) { 1 } else { asked };
+        let is_one = matches!(self.correlation, Correlation::None);
+        let room = if is_one { 1 } else { self.request.most_waiting };
         self.pending.len() < usize::from(room)
     }
 
-    fn prepare(&mut self) -> bool {
-        while self.next.is_none() {
-            let Some(record) = self.input.next() else { return false };
-            self.records += 1;
-            match self.maker.make(record) {
-                Ok(message) => self.next = Some(message),
-                Err(wrong) => {
-                    self.faults.bad = true;
-                    let (what, number) = (&self.input.what, self.records);
-                    report::line(&format!("reading {what}: record {number}: {wrong}"));
-                    if self.args.strict_input {
-                        self.input.stop();
-                    }
-                }
-            }
-        }
-        true
-    }
-
-    fn can_publish(&self) -> bool {
-        let usual = self.maker.template.qos;
-        self.client.can_publish(self.next.as_ref().map_or(usual, |message| message.qos(usual)))
-    }
-
-    fn is_due(&mut self) -> bool {
-        self.alarm = self.pace.due(None).filter(|due| *due > Instant::now());
-        self.alarm.is_none()
-    }
-
-    fn ask(&mut self, message: Message) {
-        let (mut publish, _) = self.maker.finish(message);
-        let now = Instant::now();
-        self.pace.published(None, now);
-        let (record, correlation) = (self.records, self.correlation.of(self.records));
+    fn publish(&mut self, mut publish: Publish, record: u64) {
+        let correlation = self.correlation.of(record).filter(|_| self.has_properties);
         if self.has_properties {
             publish
                 .properties
@@ -248,51 +174,34 @@ impl Requester<'_> {
                 publish.properties.set(Property::binary(PropertyId::CorrelationData, data.clone()));
             }
         }
-        let correlation = correlation.filter(|_| self.has_properties);
-        let qos = publish.qos.min(self.args.qos);
+        let (qos, since) = (publish.qos.min(self.feed.template().qos), Instant::now());
         match self.client.publish(publish, record) {
             Ok(()) => {
-                self.published += 1;
-                self.pending.add(Waiting { record, correlation, qos, since: now });
+                self.answers.requested += 1;
+                self.pending.add(Waiting { record, correlation, qos, since });
             }
             Err(unsendable) => self.refuse(record, &unsendable.to_string()),
         }
     }
 
-    /// What came is written while we wait.
+    /// Waits for an event; the answers that came are written meanwhile.
     fn wait(&mut self) -> Result<Event> {
         self.output.flush();
-        self.client.hold(self.output.is_full());
-        let patience = self.args.answers.timeout;
-        let deadline = match patience {
-            Some(patience) if !self.subscribed => self.began.checked_add(patience),
-            Some(patience) => self.pending.deadline(patience),
-            None => None,
-        };
-        Ok(self.client.next_reminded(deadline, self.alarm)?)
+        self.client.pause_reading(self.output.is_full());
+        let deadline = self.request.timeout.and_then(|patience| match self.response {
+            ResponseTopic::Asked(since) => since.checked_add(patience),
+            ResponseTopic::Granted => self.pending.deadline(patience),
+        });
+        let alarm = [deadline, self.feed.alarm()].into_iter().flatten().min();
+        Ok(self.client.next(alarm)?)
     }
 
     fn handle(&mut self, event: Event) -> Result<Option<Exit>> {
         match event {
-            Event::Mqtt(session::Event::Message(delivery)) => self.message(&delivery),
-            Event::Mqtt(session::Event::Subscribed(suback)) => return Ok(self.granted(&suback)),
-            Event::Mqtt(session::Event::NotSubscribed { filter, why }) => {
-                report::line(&format!("subscribing to {filter}: refused: {why}"));
-                return Ok(Some(Exit::Denied));
-            }
-            Event::Mqtt(session::Event::Acknowledged { token: record, code, reason }) => {
-                let words =
-                    reason.map_or_else(|| code.to_string(), |reason| format!("{code} ({reason})"));
-                self.acknowledged(record, code, &words);
-            }
-            Event::Mqtt(session::Event::InDoubt { token: record }) => {
-                // What was answered has arrived.
-                if self.pending.is_waiting(record) {
-                    self.refuse(record, "in doubt: the broker has lost the session");
-                }
-            }
+            Event::Mqtt(event) => return Ok(self.handle_packet(event)),
             Event::Input(block) => {
-                self.input.add(block.with_context(|| format!("reading {}", self.input.what))?);
+                let block = block.with_context(|| format!("reading {}", self.feed.input.what))?;
+                self.feed.input.add(block);
             }
             Event::Written(number) => self.output.written(number),
             Event::OutputFailed(error) => {
@@ -303,76 +212,108 @@ impl Requester<'_> {
                 report::line(&format!(
                     "{}: interrupted with {} of {} answers",
                     self.context(),
-                    self.latency.count(),
-                    self.published
+                    self.answers.latency.count(),
+                    self.answers.requested
                 ));
                 return Ok(Some(Exit::Signal(signal.into())));
             }
             Event::Alarm => return Ok(self.time_is_up()),
             Event::Reconnected => self.tell_lost(),
-            Event::Mqtt(_) | Event::WebSocketPong | Event::Woken | Event::Sendable => {}
+            Event::WebSocketPong
+            | Event::Woken
+            | Event::Connected(_)
+            | Event::Closed(_)
+            | Event::Sendable => {}
         }
         Ok(None)
+    }
+
+    fn handle_packet(&mut self, event: session::Event) -> Option<Exit> {
+        match event {
+            session::Event::Message(delivery) => self.message(&delivery),
+            session::Event::Subscribed(suback) => return self.granted(&suback),
+            session::Event::NotSubscribed { filter, why } => {
+                report::line(&format!("subscribing to {filter}: refused: {why}"));
+                return Some(Exit::Denied);
+            }
+            session::Event::Acknowledged { token: record, code, reason } => {
+                self.acknowledged(record, code, reason.as_deref());
+            }
+            // A request that was answered has arrived.
+            session::Event::InDoubt { token: record } if !self.pending.is_waiting(record) => {}
+            session::Event::InDoubt { token: record } => self.refuse(record, IN_DOUBT),
+            session::Event::Connected(_)
+            | session::Event::Refused(_)
+            | session::Event::MessageBegins { .. }
+            | session::Event::Piece(_)
+            | session::Event::MessageEnds
+            | session::Event::MessageCut
+            | session::Event::SomeAcknowledged
+            | session::Event::Unsubscribed(_)
+            | session::Event::Pong
+            | session::Event::Disconnected(_) => {}
+        }
+        None
     }
 
     fn message(&mut self, Delivery { number, publish }: &Delivery) {
         let Some(waiting) = self.pending.answered(publish) else {
             return self.output.skip(*number);
         };
-        if let (Err(unfit), false) =
-            (self.output.put(*number, publish), self.args.conversation.is_quiet())
-        {
+        let written = self.output.put(*number, publish);
+        if let (Err(unfit), true) = (written, self.verbosity.warns()) {
             report::warn(&format!("the payload of an answer {unfit}"));
         }
-        self.bytes += publish.payload.len() as u64;
-        self.latency.add(waiting.since.elapsed());
+        self.answers.bytes += publish.payload.len() as u64;
+        self.answers.latency.add(waiting.since.elapsed());
     }
 
     fn granted(&mut self, suback: &SubAck) -> Option<Exit> {
         if let Some(code) = suback.codes.iter().find(|code| code.is_error()) {
-            let is_ours = self.args.answers.response_topic.is_none();
+            let is_ours = self.request.response_topic.is_none();
             let hint = if is_ours { "; name one that you may subscribe to with -e" } else { "" };
             report::line(&format!("subscribing to {}: refused: {code}{hint}", self.topic));
             return Some(Exit::Denied);
         }
-        self.subscribed = true;
+        self.response = ResponseTopic::Granted;
         None
     }
 
-    fn acknowledged(&mut self, record: u64, code: ReasonCode, words: &str) {
+    fn acknowledged(&mut self, record: u64, code: ReasonCode, reason: Option<&str>) {
         if code.is_error() {
-            self.refuse(record, words);
-        } else if code == ReasonCode::NO_MATCHING_SUBSCRIBERS && !self.args.conversation.is_quiet()
-        {
+            self.refuse(record, &refusal(code, reason));
+        } else if code == ReasonCode::NO_MATCHING_SUBSCRIBERS && self.verbosity.warns() {
             report::warn(&format!("{}: nobody is subscribed who could answer", self.what(record)));
         }
     }
 
     fn refuse(&mut self, record: u64, words: &str) {
         self.pending.give_up(record);
-        self.faults.refused = true;
+        self.exit = worse(self.exit, Exit::Denied);
         report::line(&format!("{}: refused: {words}", self.what(record)));
     }
 
     fn time_is_up(&mut self) -> Option<Exit> {
-        let (Some(patience), now) = (self.args.answers.timeout, Instant::now()) else {
-            return None;
-        };
+        let (patience, now) = (self.request.timeout?, Instant::now());
         let seconds = patience.as_secs_f64();
-        if !self.subscribed && self.began.checked_add(patience).is_some_and(|end| end <= now) {
+        if let ResponseTopic::Asked(since) = self.response
+            && since.checked_add(patience).is_some_and(|end| end <= now)
+        {
             report::line(&format!("subscribing to {}: no answer within {seconds} s", self.topic));
             return Some(Exit::TimedOut);
         }
         while let Some(waiting) = self.pending.overdue(patience, now) {
-            self.faults.late = true;
-            report::line(&format!("{}: no answer within {seconds} s", self.what(waiting.record)));
+            self.answers.is_late = true;
+            self.exit = worse(self.exit, Exit::TimedOut);
+            let what = self.what(waiting.record);
+            report::line(&format!("{what}: no answer within {seconds} s"));
         }
         None
     }
 
     fn tell_lost(&mut self) {
         while let Some(waiting) = self.pending.lost() {
-            self.faults.lost = true;
+            self.exit = worse(self.exit, Exit::Lost);
             let what = self.what(waiting.record);
             report::line(&format!(
                 "{what}: it or its answer may be lost with the connection; use -q 1"
@@ -380,19 +321,78 @@ impl Requester<'_> {
         }
     }
 
-    /// What is asked, in the words of an error.
+    /// The request, in the words of an error.
     fn context(&self) -> String {
-        match &self.maker.template.topic {
+        match &self.feed.template().topic {
             Some(topic) => format!("asking {topic}"),
             None => "asking".to_owned(),
         }
     }
 
     fn what(&self, record: u64) -> String {
-        if self.args.is_many() {
+        if self.feed.input.delimiter.is_some() {
             format!("{}: request {record}", self.context())
         } else {
             self.context()
         }
+    }
+
+    /// Waits until every answer is written, so that it is acknowledged, too.
+    fn finish_output(&mut self, mut result: Result<Exit>) -> Result<Exit> {
+        self.output.flush();
+        self.client.pause_reading(true);
+        let hurry = matches!(result, Ok(Exit::Signal(_)));
+        let deadline = hurry.then(|| Instant::now() + LAST_WRITE);
+        while !self.output.is_done() {
+            match self.client.next(deadline) {
+                Ok(Event::Written(number)) => self.output.written(number),
+                Ok(Event::OutputFailed(error)) => {
+                    self.output.abandon();
+                    result = result.and_then(|exit| output_failed(error).map(|_| exit));
+                }
+                Ok(Event::Interrupted(signal)) => {
+                    return result.map(|_| Exit::Signal(signal.into()));
+                }
+                Ok(Event::Alarm) => break,
+                Ok(
+                    Event::Mqtt(_)
+                    | Event::Input(_)
+                    | Event::Woken
+                    | Event::Connected(_)
+                    | Event::Closed(_)
+                    | Event::WebSocketPong
+                    | Event::Sendable
+                    | Event::Reconnected,
+                ) => {}
+                Err(error) => result = result.and(Err(error.into())),
+            }
+        }
+        result
+    }
+
+    /// Closes the connection, and prints the summary.
+    fn end(mut self, result: Result<Exit>, summary: &SummaryPrinter) -> Result<Exit> {
+        let context = self.context();
+        // Every answer is there; no message can be lost any more.
+        let exit = crate::command::close_receiver(&mut self.client, result)
+            .map_err(|error| crate::command::while_doing(error, || context))?;
+        summary.print(false, |took| RunSummary {
+            verb: "answered",
+            messages: self.answers.latency.count(),
+            bytes: self.answers.bytes,
+            refused: None,
+            took,
+            times: Some(("latency", &self.answers.latency)),
+        });
+        Ok(exit)
+    }
+}
+
+/// A reader that has seen enough is no failure.
+fn output_failed(error: io::Error) -> Result<Exit> {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        Ok(Exit::Done)
+    } else {
+        Err(error).context("writing to stdout")
     }
 }

@@ -1,5 +1,5 @@
-//! `sub --exec`: a command for each message, its answer for who asked (`--reply`), and the
-//! acknowledgement when both are done. It must never know how commands are run.
+//! `sub --exec`: a command for each message, its output as the answer (`--reply`), and the
+//! acknowledgement when both are done.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -7,63 +7,58 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use bytes::Bytes;
 
-use super::Subscriber;
-use super::sink::Sink;
-use crate::cli;
-use crate::client::{Client, Event};
-use crate::exit::Exit;
+use super::config;
+use crate::client::Client;
 use crate::format::layout::Layout;
 use crate::mqtt::packet::Publish;
 use crate::mqtt::property::{Properties, Property, PropertyId};
-use crate::mqtt::session;
 use crate::mqtt::topic::TopicName;
-use crate::report;
+use crate::report::{self, Verbosity};
 use crate::stdio::exec::{CommandOutcome, Commands, EndedCommand, Settings};
 
 /// How long a command may take to end after a signal; the program is given five seconds.
-const OBEDIENCE: Duration = Duration::from_secs(3);
+const TIME_TO_END: Duration = Duration::from_secs(3);
 
 /// Marks the records of replies: removals of retained messages have the numbers of messages.
 const REPLY: u64 = 1 << 63;
 
-/// See the module.
+/// Runs the commands, and publishes what they answer.
 #[expect(clippy::struct_excessive_bools, reason = "each is a wish or a fact of its own")]
 pub struct Exec {
     pub(super) commands: Commands,
     /// Answers that wait until they may be published, each with the number of its message.
-    replies: VecDeque<(u64, Publish)>,
+    pub(super) replies: VecDeque<(u64, Publish)>,
     keep_going: bool,
-    reply: bool,
+    pub(super) reply: bool,
     quiet: bool,
     failed: bool,
     /// They were asked to end, and then they are killed.
-    kill_at: Option<Instant>,
+    pub(super) kill_at: Option<Instant>,
 }
 
 impl Exec {
-    /// Commands as the command line asks for them.
+    /// Starts what runs the commands.
     pub fn start(
-        args: &cli::Subscribe,
-        command: &str,
-        client: &Client,
+        config: &config::CommandOptions,
         layout: Layout,
+        verbosity: Verbosity,
+        client: &Client,
     ) -> Result<Self> {
-        let flags = &args.commands;
         let settings = Settings {
-            command: command.to_owned(),
-            jobs: usize::from(flags.jobs),
-            capture: flags.reply,
-            keep_going: flags.keep_going,
+            command: config.command.clone(),
+            jobs: config.jobs,
+            capture: config.reply,
+            keep_going: config.keep_going,
         };
-        let postbox = client.postbox();
-        let commands = Commands::start(&settings, layout, move || postbox.wake())
+        let remote = client.remote();
+        let commands = Commands::start(&settings, layout, move || remote.wake())
             .context("starting the commands")?;
         Ok(Self {
             commands,
             replies: VecDeque::new(),
-            keep_going: flags.keep_going,
-            reply: flags.reply,
-            quiet: args.conversation.is_quiet(),
+            keep_going: config.keep_going,
+            reply: config.reply,
+            quiet: !verbosity.warns(),
             failed: false,
             kill_at: None,
         })
@@ -78,6 +73,33 @@ impl Exec {
     /// Whether no command runs and no reply waits.
     pub fn is_done(&self) -> bool {
         self.commands.is_idle() && self.replies.is_empty()
+    }
+
+    /// Passes a signal on to the commands; they are killed if they do not end in time.
+    pub fn interrupt(&mut self, signal: i32) {
+        self.commands.signal(signal);
+        self.kill_at.get_or_insert_with(|| Instant::now() + TIME_TO_END);
+    }
+
+    /// The time is up for the commands, too.
+    pub fn terminate(&mut self) {
+        self.commands.terminate();
+        self.kill_at.get_or_insert_with(|| Instant::now() + TIME_TO_END);
+    }
+
+    /// Kills the commands that have not ended in time.
+    pub fn kill(&mut self) {
+        self.commands.kill();
+        self.kill_at = None;
+    }
+
+    /// Looks at the commands that have ended; whether one of them is the last.
+    pub fn take_ended(&mut self) -> bool {
+        let mut is_over = false;
+        while let Some(ended) = self.commands.ended() {
+            is_over |= self.ended(ended);
+        }
+        is_over
     }
 
     /// Whether a command has failed.
@@ -106,7 +128,7 @@ impl Exec {
         false
     }
 
-    /// What is published of the output of a command.
+    /// The reply that the output of a command becomes.
     fn answer(&self, request: &Publish, output: Bytes) -> Option<Publish> {
         if !self.reply {
             return None;
@@ -133,7 +155,7 @@ impl Exec {
     }
 
     /// Publishes as many replies as may be now; whether all were taken.
-    fn publish_replies(&mut self, client: &mut Client) -> bool {
+    pub(super) fn publish_replies(&mut self, client: &mut Client) -> bool {
         let mut taken = true;
         while self.replies.front().is_some_and(|(_, reply)| client.can_publish(reply.qos))
             && let Some((number, reply)) = self.replies.pop_front()
@@ -153,141 +175,4 @@ impl Exec {
 /// Whether a record is that of a reply.
 pub fn is_reply(record: u64) -> bool {
     record & REPLY != 0
-}
-
-impl Subscriber<'_> {
-    /// Looks at the commands that have ended, and acknowledges what is done.
-    pub(super) fn look_at_commands(&mut self) -> Option<Exit> {
-        let Sink::Commands(exec) = &mut self.intake.output else { return None };
-        let mut is_over = false;
-        while let Some(ended) = exec.commands.ended() {
-            is_over |= exec.ended(ended);
-        }
-        self.denied |= !exec.publish_replies(&mut self.client);
-        self.settle_commands();
-        is_over.then_some(Exit::Local)
-    }
-
-    /// Acknowledges what is done.
-    pub(super) fn settle_commands(&mut self) {
-        if let Sink::Commands(exec) = &mut self.intake.output
-            && let Some(number) = exec.commands.done_up_to()
-        {
-            self.client.settle(number);
-            self.intake.removals.written(number);
-            self.intake.removals.publish(&mut self.client);
-        }
-    }
-
-    /// Passes a signal on to the commands.
-    pub(super) fn interrupt_commands(&mut self, signal: i32) {
-        if let Sink::Commands(exec) = &mut self.intake.output {
-            exec.commands.signal(signal);
-            exec.kill_at.get_or_insert_with(|| Instant::now() + OBEDIENCE);
-        }
-    }
-
-    /// The time is up for the commands, too.
-    fn terminate_commands(&mut self) {
-        if let Sink::Commands(exec) = &mut self.intake.output {
-            exec.commands.terminate();
-            exec.kill_at.get_or_insert_with(|| Instant::now() + OBEDIENCE);
-        }
-    }
-
-    /// Waits until every command has ended, and every answer is on its way.
-    pub(super) fn finish_commands(&mut self, mut result: Result<Exit>) -> Result<Exit> {
-        self.settle_commands();
-        match result {
-            Ok(Exit::Done) => {}
-            Ok(Exit::TimedOut) => self.terminate_commands(),
-            _ => self.stop_commands(),
-        }
-        loop {
-            if result.is_err() {
-                // They have nowhere to go.
-                self.forget_replies();
-            }
-            if self.intake.output.is_done() {
-                break;
-            }
-            let alarm =
-                if let Sink::Commands(exec) = &self.intake.output { exec.kill_at } else { None };
-            // Only acknowledgements of replies are of interest any more.
-            self.client.hold(!self.args.commands.reply || self.intake.output.is_full());
-            let event = match &result {
-                Ok(_) => self.client.next(alarm).map_err(Into::into),
-                // Nothing can be acknowledged any more; those that run end all the same.
-                Err(_) => Ok(self.client.await_output(alarm).unwrap_or(Event::Alarm)),
-            };
-            result = match event {
-                Ok(event) => self.finish_command(&event, result),
-                Err(error) => {
-                    self.stop_commands();
-                    result.and(Err(error))
-                }
-            };
-        }
-        self.await_replies(result)
-    }
-
-    fn finish_command(&mut self, event: &Event, result: Result<Exit>) -> Result<Exit> {
-        match *event {
-            Event::Interrupted(signal) => {
-                self.interrupt_commands(signal);
-                return result
-                    .map(|exit| if exit == Exit::Done { self.interrupted(signal) } else { exit });
-            }
-            Event::Alarm => {
-                if let Sink::Commands(exec) = &mut self.intake.output {
-                    exec.commands.kill();
-                    exec.kill_at = None;
-                }
-                self.forget_replies();
-            }
-            Event::Mqtt(session::Event::Acknowledged { token: record, code, .. }) => {
-                self.acknowledged(record, code);
-            }
-            Event::Mqtt(session::Event::InDoubt { .. }) => self.in_doubt(),
-            _ => {}
-        }
-        match self.look_at_commands() {
-            Some(exit) => result.map(|before| if before == Exit::Done { exit } else { before }),
-            None => result,
-        }
-    }
-
-    fn stop_commands(&mut self) {
-        if let Sink::Commands(exec) = &mut self.intake.output {
-            exec.commands.stop();
-        }
-    }
-
-    fn forget_replies(&mut self) {
-        if let Sink::Commands(exec) = &mut self.intake.output {
-            exec.replies.clear();
-        }
-    }
-
-    /// Waits for the acknowledgements of the answers.
-    fn await_replies(&mut self, result: Result<Exit>) -> Result<Exit> {
-        let is_wanted = self.args.commands.reply && !matches!(result, Err(_) | Ok(Exit::Signal(_)));
-        if !is_wanted {
-            return result;
-        }
-        self.client.hold(false);
-        let deadline = Instant::now() + self.client.options().connect_timeout;
-        while !self.client.is_settled() {
-            match self.client.next(Some(deadline)).context("replying")? {
-                Event::Alarm => anyhow::bail!("replying: the broker does not acknowledge"),
-                Event::Interrupted(_) => break,
-                Event::Mqtt(session::Event::Acknowledged { token: record, code, .. }) => {
-                    self.acknowledged(record, code);
-                }
-                Event::Mqtt(session::Event::InDoubt { .. }) => self.in_doubt(),
-                _ => {}
-            }
-        }
-        result
-    }
 }

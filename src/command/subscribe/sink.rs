@@ -1,41 +1,87 @@
-//! Where messages go: to the thread that writes, or to commands. It must never know which messages
-//! are wanted.
+//! Where messages are written: stdout or a folder, the screen of `--watch`, or the commands of
+//! `--exec`.
 
+use std::time::Instant;
+
+use anyhow::{Context, Result};
 use bytes::Bytes;
 
+use super::config::{self, Destination};
 use super::exec::Exec;
+use super::watch::WatchSink;
+use crate::client::Client;
+use crate::command::start_output;
 use crate::format::template::FormatError;
 use crate::mqtt::packet::Publish;
 use crate::mqtt::topic::TopicName;
-use crate::stdio::stdout::Output;
+use crate::report::Verbosity;
+use crate::stdio::folder::Folder;
+use crate::stdio::stdout::{self, Output, OutputTarget};
 
-/// See the module; what both can do under the same names.
+/// What all of them can do.
 pub enum Sink {
     /// stdout, or a folder.
     Output(Output),
+    /// `--watch`
+    Watch(Box<WatchSink>),
     /// `--exec`
     Commands(Box<Exec>),
 }
 
 impl Sink {
-    /// Adds a message; what of it does not fit the layout is left out, and told.
+    /// Starts what writes messages.
+    pub fn start(
+        client: &Client,
+        output: &config::OutputOptions,
+        target: OutputTarget,
+        verbosity: Verbosity,
+    ) -> Result<Self> {
+        let layout = output.layout.clone();
+        Ok(match &output.destination {
+            Destination::Commands(commands) => {
+                Self::Commands(Box::new(Exec::start(commands, layout, verbosity, client)?))
+            }
+            Destination::Watch(watch) => {
+                let output = start_output(client, layout, target)?;
+                Self::Watch(Box::new(WatchSink::new(*watch, output, Instant::now())))
+            }
+            Destination::Stdout | Destination::Folder(_) => {
+                Self::Output(start_output(client, layout, target)?)
+            }
+        })
+    }
+
+    /// The thread that writes, if there is one.
+    fn output(&mut self) -> Option<&mut Output> {
+        match self {
+            Self::Output(output) => Some(output),
+            Self::Watch(watch) => Some(&mut watch.output),
+            Self::Commands(_) => None,
+        }
+    }
+
+    /// Adds a message. Fields that do not fit the layout are left out; the error names them.
     pub fn put(&mut self, number: u64, publish: &Publish) -> Result<(), FormatError> {
         match self {
             Self::Output(output) => output.put(number, publish),
+            Self::Watch(watch) => {
+                watch.put(number, publish);
+                Ok(())
+            }
             Self::Commands(exec) => exec.commands.put(number, publish),
         }
     }
 
-    /// Adds a message whose payload is not to be kept; false if that cannot be.
+    /// Adds a message by copying its payload; false if that cannot be, and it is still to be put.
     #[inline]
     pub fn put_copy(&mut self, number: u64, topic: Option<&TopicName>, payload: &[u8]) -> bool {
         match self {
             Self::Output(output) => output.put_copy(number, topic, payload),
-            Self::Commands(_) => false,
+            Self::Watch(_) | Self::Commands(_) => false,
         }
     }
 
-    /// A message comes in parts, see [`Output::begin`]; commands are never given one.
+    /// A message comes in parts, see [`Output::begin`]; only an output is given one.
     pub fn begin(&mut self, publish: &Publish) {
         if let Self::Output(output) = self {
             output.begin(publish);
@@ -60,27 +106,36 @@ impl Sink {
     pub fn skip(&mut self, number: u64) {
         match self {
             Self::Output(output) => output.skip(number),
+            Self::Watch(watch) => watch.skip(number),
             Self::Commands(exec) => exec.commands.skip(number),
         }
     }
 
     /// A burst is over.
     pub fn flush(&mut self) {
-        if let Self::Output(output) = self {
+        if let Some(output) = self.output() {
             output.flush();
         }
     }
 
+    /// Nothing more will be put in.
+    pub fn finish(&mut self) {
+        if let Self::Watch(watch) = self {
+            watch.finish();
+        }
+        self.flush();
+    }
+
     /// Everything up to this message is written.
     pub fn written(&mut self, number: u64) {
-        if let Self::Output(output) = self {
+        if let Some(output) = self.output() {
             output.written(number);
         }
     }
 
     /// Nothing more can be written.
     pub fn abandon(&mut self) {
-        if let Self::Output(output) = self {
+        if let Some(output) = self.output() {
             output.abandon();
         }
     }
@@ -89,6 +144,7 @@ impl Sink {
     pub fn is_full(&self) -> bool {
         match self {
             Self::Output(output) => output.is_full(),
+            Self::Watch(watch) => watch.output.is_full(),
             Self::Commands(exec) => exec.is_full(),
         }
     }
@@ -97,6 +153,7 @@ impl Sink {
     pub fn is_done(&self) -> bool {
         match self {
             Self::Output(output) => output.is_done(),
+            Self::Watch(watch) => watch.output.is_done(),
             Self::Commands(exec) => exec.is_done(),
         }
     }
@@ -105,4 +162,15 @@ impl Sink {
     pub fn has_failed(&self) -> bool {
         matches!(self, Self::Commands(exec) if exec.has_failed())
     }
+}
+
+/// Where the messages go; a folder is made if it is not there.
+pub fn target(destination: &Destination) -> Result<OutputTarget> {
+    let Destination::Folder(path) = destination else {
+        let stdout = stdout::unbuffered_stdout().context("opening stdout")?;
+        return Ok(OutputTarget::Stream(Box::new(stdout)));
+    };
+    let context = || format!("the folder {}", path.display());
+    let (folder, names) = Folder::open(path.clone()).with_context(context)?;
+    Ok(OutputTarget::Folder(folder, names))
 }

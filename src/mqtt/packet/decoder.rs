@@ -193,7 +193,6 @@ impl Decoder {
     }
 
     /// How many of the bytes that were fed do not belong to a packet that was returned.
-    #[cfg(test)]
     pub fn buffered(&self) -> usize {
         self.started.len() + self.current.len() + self.waiting.iter().map(Bytes::len).sum::<usize>()
     }

@@ -9,7 +9,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 
-use crate::mqtt::packet::PacketId;
+use crate::mqtt::packet::{PacketId, Publish};
 use crate::mqtt::property::Properties;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
@@ -160,6 +160,17 @@ impl Exchanges {
                 Some(*token)
             }
             Exchange::Subscribe(_) | Exchange::Unsubscribe(_) | Exchange::Done => None,
+        })
+    }
+
+    /// The oldest unfinished message, as long as it may have to be sent again.
+    pub fn first_message(&self) -> Option<&Publish> {
+        self.queue.iter().find(|exchange| exchange.is_publishing()).and_then(|first| match first {
+            Exchange::Published(sent) => Some(&*sent.head),
+            Exchange::Released { .. }
+            | Exchange::Subscribe(_)
+            | Exchange::Unsubscribe(_)
+            | Exchange::Done => None,
         })
     }
 

@@ -38,7 +38,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::mqtt::packet::{Ack, Decoded, Packet, PacketId, PacketType, SubAck};
+use crate::mqtt::packet::{Ack, Credentials, Decoded, Packet, PacketId, PacketType, SubAck};
 use crate::mqtt::property::Properties;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
@@ -121,6 +121,11 @@ impl Session {
     /// Sets the version for the next connection.
     pub fn set_version(&mut self, version: Version) {
         self.config.version = version;
+    }
+
+    /// Sets user name and password for the next CONNECT.
+    pub fn set_credentials(&mut self, credentials: Credentials) {
+        self.config.login.credentials = credentials;
     }
 
     /// Leaves user name, password and enhanced authentication out of the next CONNECT, because it
@@ -363,6 +368,11 @@ impl Session {
             self.keep_alive.sent(now);
         }
         piece
+    }
+
+    /// How many bytes of an incomplete packet have arrived.
+    pub fn partial_packet(&self) -> usize {
+        self.receiver.decoder.buffered()
     }
 
     /// Whether more than 64 KiB of acknowledgements (PUBACK, PUBREC, PUBREL, PUBCOMP) wait in

@@ -136,6 +136,12 @@ impl Session {
         self.exchanges.publishing()
     }
 
+    /// Topic and QoS of the oldest unfinished message, unless the server already has it.
+    pub fn unfinished_message(&self) -> Option<(String, QoS)> {
+        let head = self.exchanges.first_message()?;
+        Some((head.topic_or_empty().to_owned(), head.qos))
+    }
+
     /// The caller's token of the oldest unfinished QoS 1 or 2 message.
     pub fn first_unfinished(&self) -> Option<u64> {
         self.exchanges.first_unfinished()
@@ -186,6 +192,11 @@ impl Session {
             }
         });
         asked
+    }
+
+    /// Whether the client has a subscription, or has asked for one.
+    pub fn is_subscriber(&self) -> bool {
+        !self.subscriptions.is_empty()
     }
 
     /// Whether a SUBSCRIBE or UNSUBSCRIBE of this connection waits for its answer.

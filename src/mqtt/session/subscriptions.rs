@@ -14,6 +14,11 @@ impl SubscriptionList {
         self.0.push((subscriptions, properties));
     }
 
+    /// Whether there are no subscriptions.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Removes the filters of an UNSUBSCRIBE.
     pub fn remove(&mut self, filters: &[TopicFilter]) {
         for (subscriptions, _) in &mut self.0 {

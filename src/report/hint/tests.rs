@@ -101,6 +101,7 @@ fn refusals_of_the_broker() {
             properties: Properties::default(),
         }),
         version: Version::V5,
+        needed_by: None,
     };
     check(codes.into_iter().map(|(code, hint)| (refused(code), hint)).collect());
     check(vec![(

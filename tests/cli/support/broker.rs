@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustls::ServerConfig;
 
 use super::notation;
-use super::websocket::{Complaint, Fault, Peer};
+use super::websocket::{Complaint, Fault, Peer, frame};
 
 /// How long a step waits for the client.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -60,6 +60,17 @@ pub enum Step {
     /// Ends the connection by a reset, once something unread has arrived; the last step of a
     /// script.
     Reset,
+    /// Resets the connection at once, whatever is unread.
+    Abort,
+    /// Waits for the next bytes and leaves them for the next step.
+    Heard,
+    /// Sends packets in a TLS record of which a byte is changed on the way.
+    Garbled(&'static str),
+    /// The same with what the server has to say in the TLS handshake.
+    GarbledHandshake,
+    /// Receives a TLS record of which a byte was changed on the way, and answers as TLS says: with
+    /// the alert `bad_record_mac`.
+    Misread,
     /// Reads until the client has ended the connection, in whatever way.
     Gone,
     /// Takes another connection.
@@ -108,6 +119,8 @@ fn until(mut steps: Vec<Step>, disconnect: &str) -> Vec<Step> {
 /// The broker. Dropped, it fails the test unless its script was followed to the end.
 pub struct Broker {
     address: SocketAddr,
+    /// The port stays open after the script: who connects then is noticed, and not answered.
+    open: Option<TcpListener>,
     thread: Option<JoinHandle<Report>>,
     told: Receiver<()>,
     stopped: Arc<AtomicBool>,
@@ -125,17 +138,23 @@ struct Report {
 impl Broker {
     /// A broker that follows `script` on a port of its own.
     pub fn start(script: Vec<Step>) -> Self {
-        Self::start_with(script, None)
+        Self::start_with(script, None, false)
+    }
+
+    /// The same; its port stays open after the script, for [`Broker::finish_alone`].
+    pub fn start_watchful(script: Vec<Step>) -> Self {
+        Self::start_with(script, None, true)
     }
 
     /// A broker whose bytes arrive with a fault.
     pub fn start_faulty(script: Vec<Step>, fault: Fault) -> Self {
-        Self::start_with(script, Some(fault))
+        Self::start_with(script, Some(fault), false)
     }
 
-    fn start_with(script: Vec<Step>, fault: Option<Fault>) -> Self {
+    fn start_with(script: Vec<Step>, fault: Option<Fault>, is_watchful: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
+        let open = is_watchful.then(|| listener.try_clone().unwrap());
         let (tell, told) = mpsc::channel();
         let stopped = Arc::new(AtomicBool::new(false));
         let socket = Arc::new(Mutex::new(None));
@@ -148,7 +167,7 @@ impl Broker {
             tell,
         };
         let thread = Some(thread::spawn(move || stage.play(script)));
-        Self { address, thread, told, stopped, socket, faulty: fault.is_some() }
+        Self { address, open, thread, told, stopped, socket, faulty: fault.is_some() }
     }
 
     pub fn port(&self) -> u16 {
@@ -172,8 +191,22 @@ impl Broker {
         report.written
     }
 
-    /// Ends the thread: by itself if it got a connection, for its reads are bounded; else by waking
-    /// it.
+    /// The same, and checks that the client, which has ended, made no other connection than those of
+    /// the script; see [`Broker::start_watchful`].
+    pub fn finish_alone(mut self) {
+        let deadline = Instant::now() + PATIENCE;
+        let thread = self.thread.take().unwrap();
+        while !thread.is_finished() {
+            assert!(Instant::now() < deadline, "the script of the broker does not come to its end");
+            thread::park_timeout(Duration::from_millis(1));
+        }
+        assert_eq!(thread.join().unwrap().result, Ok(()), "the script of the broker");
+        let listener = self.open.take().expect("it was started to be watchful");
+        listener.set_nonblocking(true).unwrap();
+        assert!(listener.accept().is_err(), "the client has connected once more");
+    }
+
+    /// Ends the thread: by itself if it got a connection, for its reads are bounded; else by waking it.
     fn join(&mut self) -> Option<Report> {
         let thread = self.thread.take()?;
         self.stopped.store(true, Ordering::SeqCst);
@@ -278,7 +311,17 @@ impl Stage {
             Step::HalfClose => {
                 peer.socket().shutdown(Shutdown::Write).map_err(|error| error.to_string())
             }
-            Step::Reset => reset(peer),
+            Step::Reset | Step::Heard => heard(peer),
+            Step::Abort => {
+                *self.socket.lock().unwrap() = None;
+                peer.abort()
+            }
+            Step::Garbled(packets) => {
+                let packets = notation::packets(packets, self.packet_id);
+                peer.write_garbled(&frame(0x82, &packets))
+            }
+            Step::GarbledHandshake => peer.write_garbled(b""),
+            Step::Misread => peer.misread(),
             Step::Gone => peer.read_to_end(),
             Step::Reconnect => {
                 *peer = self.accept()?;
@@ -354,8 +397,8 @@ fn packet_id(packet: &[u8]) -> Option<[u8; 2]> {
     packet.get(at..at + 2)?.try_into().ok()
 }
 
-/// A socket that is closed (as the script ends) with unread bytes sends a reset: std alone has no
-/// other way.
-fn reset(peer: &Peer) -> Result<(), Complaint> {
+/// Waits for bytes and leaves them. A socket that is closed (as the script ends) with unread bytes
+/// sends a reset.
+fn heard(peer: &Peer) -> Result<(), Complaint> {
     peer.socket().peek(&mut [0]).map(|_| ()).map_err(|error| error.to_string())
 }

@@ -220,6 +220,17 @@ impl Running {
         }
     }
 
+    /// Waits until standard error holds these words.
+    pub fn wait_for_words(&mut self, words: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while !String::from_utf8_lossy(&self.stderr).contains(words) {
+            if !self.wait_for_event(deadline) {
+                let outcome = self.reap();
+                panic!("it ended, or {PATIENCE:?} passed, before {words:?} came\n{outcome}");
+            }
+        }
+    }
+
     /// Waits for the end, for [`PATIENCE`] at most.
     pub fn finish(self) -> Outcome {
         self.finish_within(PATIENCE)

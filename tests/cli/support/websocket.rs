@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use socket2::SockRef;
 use tungstenite::handshake::derive_accept_key;
 
 const BINARY: u8 = 0x82;
@@ -22,6 +23,8 @@ pub type Complaint = String;
 enum Stream {
     Plain(TcpStream),
     Tls(Box<StreamOwned<ServerConnection, TcpStream>>),
+    /// It was reset.
+    Gone,
 }
 
 /// What goes wrong with the bytes that the server sends, counted from the first of the connection.
@@ -77,6 +80,7 @@ impl Peer {
         match &self.stream {
             Stream::Plain(stream) => stream,
             Stream::Tls(stream) => &stream.sock,
+            Stream::Gone => panic!("the script goes on after a reset"),
         }
     }
 
@@ -222,8 +226,50 @@ impl Peer {
         })
     }
 
-    /// Reads one frame and checks what a client of ours promises about it (RFC 6455 §5, design.md
-    /// §3).
+    /// Resets the connection; there must be no other hold on its socket.
+    pub fn abort(&mut self) -> Result<(), Complaint> {
+        let linger = SockRef::from(self.socket()).set_linger(Some(Duration::ZERO));
+        self.stream = Stream::Gone;
+        linger.map_err(|error| error.to_string())
+    }
+
+    /// Sends these bytes in a TLS record of which the last byte is changed on the way; in a handshake,
+    /// what is to be said next.
+    pub fn write_garbled(&mut self, bytes: &[u8]) -> Result<(), Complaint> {
+        let Stream::Tls(stream) = &mut self.stream else { return Err("it is not TLS".into()) };
+        let StreamOwned { conn, sock } = &mut **stream;
+        let mut record = Vec::new();
+        if conn.is_handshaking() {
+            conn.read_tls(sock).map_err(|error| error.to_string())?;
+            conn.process_new_packets().map_err(|error| error.to_string())?;
+        }
+        let written = conn.writer().write_all(bytes);
+        while conn.wants_write() {
+            conn.write_tls(&mut record).map_err(|error| error.to_string())?;
+        }
+        *record.last_mut().ok_or("there is nothing to change")? ^= 1;
+        written.and_then(|()| sock.write_all(&record)).map_err(|error| format!("writing: {error}"))
+    }
+
+    /// Receives a TLS record of which a byte was changed on the way, and sends the alert that TLS has
+    /// for it.
+    pub fn misread(&mut self) -> Result<(), Complaint> {
+        let Stream::Tls(stream) = &mut self.stream else { return Err("it is not TLS".into()) };
+        let StreamOwned { conn, sock } = &mut **stream;
+        let mut record = vec![0; 16 * 1024];
+        let length = sock.read(&mut record).map_err(|error| error.to_string())?;
+        *record[..length].last_mut().ok_or("the client ended the connection")? ^= 1;
+        conn.read_tls(&mut &record[..length]).map_err(|error| error.to_string())?;
+        if conn.process_new_packets().is_ok() {
+            return Err("a changed record was taken".into());
+        }
+        while conn.wants_write() {
+            conn.write_tls(sock).map_err(|error| error.to_string())?;
+        }
+        sock.shutdown(Shutdown::Write).map_err(|error| error.to_string())
+    }
+
+    /// Reads one frame and checks what a client of ours promises about it (RFC 6455 §5, design.md §3).
     fn read_frame(&mut self) -> Result<(u8, Vec<u8>), Complaint> {
         self.need(2)?;
         let (opcode, second) = (self.unread[0], self.unread[1]);
@@ -279,6 +325,7 @@ impl Peer {
             let result = match &mut self.stream {
                 Stream::Plain(stream) => stream.read(buffer),
                 Stream::Tls(stream) => stream.read(buffer),
+                Stream::Gone => return Ok(0),
             };
             // A machine that was stopped and goes on ends a read with a time-out so (signal(7)).
             if !result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Interrupted) {
@@ -311,6 +358,7 @@ impl Peer {
         let written = match &mut self.stream {
             Stream::Plain(stream) => stream.write_all(bytes),
             Stream::Tls(stream) => stream.write_all(bytes).and_then(|()| stream.flush()),
+            Stream::Gone => return Err("writing after a reset".into()),
         };
         written.map_err(|error| format!("writing: {error}"))
     }

@@ -1,0 +1,31 @@
+//! The flags of `sub --exec`: a command for each message.
+
+use clap::Args;
+
+/// A command for each message.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Commands")]
+pub struct CommandFlags {
+    /// Run this command for each message, with its payload on stdin and `$MQTT_TOPIC`,
+    /// `$MQTT_QOS`... set
+    ///
+    /// The message is acknowledged when the command has ended with exit code 0. With any other the
+    /// program ends, with exit code 1, and the message stays with the broker.
+    #[arg(long, value_name = "CMD", conflicts_with_all = ["output_dir", "null"])]
+    pub exec: Option<String>,
+
+    /// Run so many commands at once; messages are acknowledged in their order all the same
+    #[arg(long, value_name = "N", default_value = "1", hide_default_value = true,
+          value_parser = clap::value_parser!(u16).range(1..=1000), requires = "exec")]
+    pub jobs: u16,
+
+    /// Go on after a command that failed; its message is acknowledged, and the exit code is 1 in
+    /// the end
+    #[arg(long, requires = "exec")]
+    pub keep_going: bool,
+
+    /// Publish what the command writes to stdout to the response topic of its message, with the
+    /// same correlation data (MQTT 5)
+    #[arg(long, requires = "exec")]
+    pub reply: bool,
+}

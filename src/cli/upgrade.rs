@@ -1,0 +1,162 @@
+//! The flags for the HTTP upgrade and for the frames after it. The content of files that hold
+//! headers never gets into an error.
+
+use std::fs;
+
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+
+use super::value;
+use crate::exit::Usage;
+use crate::websocket::upgrade::{basic, is_token};
+
+/// Headers that the handshake itself is made of (RFC 6455 §4.1).
+const RESERVED: [&str; 3] = ["Upgrade", "Connection", "Content-Length"];
+
+/// The upgrade and the frames after it.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Where to connect")]
+pub struct UpgradeFlags {
+    /// WebSocket subprotocols to offer, separated by commas, or `none` [default: mqtt, then
+    /// mqttv3.1]
+    #[arg(long, value_name = "NAMES")]
+    subprotocol: Option<String>,
+
+    /// Send this header with the upgrade; `Name: @FILE` reads the value from a file (repeatable)
+    ///
+    /// `Host` and `User-Agent` replace ours.
+    #[arg(short = 'H', long, value_name = "NAME: VALUE")]
+    header: Vec<String>,
+
+    /// Send this Origin header
+    #[arg(long, value_name = "ORIGIN")]
+    origin: Option<String>,
+
+    /// Send this User-Agent header
+    #[arg(long, value_name = "TEXT")]
+    user_agent: Option<String>,
+
+    /// Authenticate the upgrade with user name and password; `@FILE` reads them from a file
+    #[arg(long, value_name = "USER:PASSWORD", overrides_with = "bearer")]
+    basic_auth: Option<String>,
+
+    /// Authenticate the upgrade with this token; `@FILE` reads it from a file
+    #[arg(long, value_name = "TOKEN", overrides_with = "basic_auth")]
+    bearer: Option<String>,
+
+    /// Follow up to 5 redirects, never from wss to ws; to another host no credentials are sent
+    #[arg(long)]
+    pub follow: bool,
+
+    /// Refuse answers to the upgrade that are otherwise taken with a warning
+    #[arg(long)]
+    pub strict: bool,
+
+    /// Send each MQTT packet as a WebSocket message of its own
+    #[arg(long)]
+    pub frame_per_packet: bool,
+
+    /// The largest WebSocket message and MQTT packet to accept; K, M and G count in 1024
+    /// [default: 256M and a header]
+    #[arg(long, value_name = "BYTES", value_parser = value::size)]
+    pub max_message_size: Option<usize>,
+}
+
+impl UpgradeFlags {
+    /// The subprotocols to offer, where the user chose.
+    pub fn subprotocols(&self) -> Result<Option<Vec<String>>> {
+        let Some(names) = &self.subprotocol else { return Ok(None) };
+        if names == "none" {
+            return Ok(Some(Vec::new()));
+        }
+        let names: Vec<String> = names.split(',').map(|name| name.trim().to_owned()).collect();
+        ensure!(
+            names.iter().all(|name| is_token(name)),
+            Usage::new("--subprotocol: expected names separated by commas, or none")
+        );
+        Ok(Some(names))
+    }
+
+    /// All headers of ours that go with the upgrade.
+    pub fn headers(&self) -> Result<Vec<(String, String)>> {
+        let mut headers = Vec::new();
+        for (name, flag, value) in [
+            ("Origin", "--origin", self.origin.clone()),
+            ("User-Agent", "--user-agent", self.user_agent.clone()),
+            ("Authorization", "--basic-auth", self.basic()?),
+            ("Authorization", "--bearer", self.bearer()?),
+        ] {
+            let Some(value) = value else { continue };
+            check_value(flag, &value)?;
+            headers.push((name.to_owned(), value));
+        }
+        for header in &self.header {
+            let (name, value) = parse_header(header)?;
+            let twice = headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(&name));
+            let alone = ["Host", "Origin", "User-Agent", "Authorization"];
+            ensure!(
+                !twice || !alone.iter().any(|single| name.eq_ignore_ascii_case(single)),
+                Usage::new(format!("-H: {name} is given twice"))
+            );
+            headers.push((name, value));
+        }
+        Ok(headers)
+    }
+
+    fn basic(&self) -> Result<Option<String>> {
+        let Some(given) = &self.basic_auth else { return Ok(None) };
+        let credentials = from_file(given)?;
+        ensure!(
+            credentials.contains(':'),
+            Usage::new("--basic-auth: expected USER:PASSWORD, or @FILE")
+        );
+        check_value("--basic-auth", &credentials)?;
+        Ok(Some(basic(&credentials)))
+    }
+
+    fn bearer(&self) -> Result<Option<String>> {
+        let Some(given) = &self.bearer else { return Ok(None) };
+        let token = from_file(given)?;
+        ensure!(
+            !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic()),
+            Usage::new("--bearer: expected a token of letters, digits and signs, or @FILE")
+        );
+        Ok(Some(format!("Bearer {token}")))
+    }
+}
+
+fn parse_header(text: &str) -> Result<(String, String)> {
+    let split = text.split_once(':').map(|(name, value)| (name.trim(), value.trim()));
+    let (name, value) = split.filter(|(name, _)| is_token(name)).ok_or_else(|| {
+        Usage::new("-H: expected 'Name: value', with a name of letters, digits and -")
+    })?;
+    let is_reserved = RESERVED.iter().any(|reserved| name.eq_ignore_ascii_case(reserved))
+        || name.get(..14).is_some_and(|start| start.eq_ignore_ascii_case("Sec-WebSocket-"));
+    let instead = if name.eq_ignore_ascii_case("Sec-WebSocket-Protocol") {
+        "; see --subprotocol"
+    } else {
+        ""
+    };
+    ensure!(!is_reserved, Usage::new(format!("-H: {name} belongs to the upgrade itself{instead}")));
+    let value = from_file(value)?;
+    check_value(&format!("-H: {name}"), &value)?;
+    Ok((name.to_owned(), value))
+}
+
+/// A value as it is typed, or `@FILE`: the content of the file, without blanks and line ends around
+/// it.
+fn from_file(value: &str) -> Result<String> {
+    let Some(path) = value.strip_prefix('@') else { return Ok(value.to_owned()) };
+    let text = fs::read_to_string(path).with_context(|| format!("reading {path}"))?;
+    Ok(text.trim().to_owned())
+}
+
+/// Nothing in a value may end the header (RFC 9110 §5.5).
+fn check_value(place: &str, value: &str) -> Result<()> {
+    let is_sendable = !value.chars().any(|c| c.is_control() && c != '\t');
+    ensure!(
+        is_sendable,
+        Usage::new(format!("{place}: the value holds a line break or a control character"))
+    );
+    Ok(())
+}

@@ -1,0 +1,212 @@
+//! Second tries that experience with real servers asks for: the other subprotocol name, an older
+//! version, and what silence after CONNECT means.
+
+use std::time::Instant;
+
+use super::{Attempt, Lifecycle, Output, Policy, Purpose};
+use crate::client::VersionChoice;
+use crate::client::error::{Error, Step};
+use crate::mqtt::reason::ReasonCode;
+use crate::mqtt::version::Version;
+use crate::transport::tls::TlsError;
+use crate::transport::{self, Phase};
+use crate::websocket::upgrade::UpgradeError;
+
+/// A version may be met by silence for this part of `--connect-timeout`: there are three of them.
+const SILENCE_PART: u32 = 3;
+
+/// Which of the two names of the subprotocol is offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Name {
+    /// `mqtt`, and `mqttv3.1` for MQTT 3.1: the name in the document of that version.
+    Usual,
+    /// The other one.
+    Other,
+}
+
+/// What is tried next, on a new connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fallback {
+    OtherName,
+    Version(Version),
+}
+
+/// What the upgrade offers.
+pub fn subprotocols(policy: &Policy, version: Version, name: Name) -> Vec<String> {
+    policy.subprotocols.clone().unwrap_or_else(|| {
+        let is_old = (version == Version::V3_1) != (name == Name::Other);
+        vec![if is_old { "mqttv3.1" } else { "mqtt" }.to_owned()]
+    })
+}
+
+/// When silence after a CONNECT that is sent now means that the version is not understood: only
+/// where nobody asked for it, and a server was never reached before.
+pub fn silent_at(policy: &Policy, attempt: &Attempt, now: Instant) -> Option<Instant> {
+    let may_fall_back = matches!(attempt.purpose, Purpose::First { .. })
+        && policy.version_choice == VersionChoice::Ours
+        && older(policy, attempt.plan.version).is_some();
+    may_fall_back.then(|| now + policy.connect_timeout / SILENCE_PART)
+}
+
+fn older(policy: &Policy, version: Version) -> Option<Version> {
+    policy.versions.iter().copied().find(|older| *older < version)
+}
+
+/// Some servers close, or answer 400, only because of the subprotocol's name.
+fn other_name_may_help(policy: &Policy, attempt: &Attempt, error: &Error) -> bool {
+    let may_help = match error.root() {
+        Error::Transport(transport::Error::Upgrade(UpgradeError::Status(refusal))) => {
+            refusal.status == 400
+        }
+        Error::Transport(
+            transport::Error::Upgrade(UpgradeError::Closed)
+            | transport::Error::Tls(TlsError::ClientCertificateMissed),
+        ) => true,
+        _ => false,
+    };
+    may_help
+        && policy.subprotocols.is_none()
+        && attempt.name == Name::Usual
+        && matches!(attempt.purpose, Purpose::First { .. })
+}
+
+/// Whether this error is evidence that the *version* was refused.
+fn refuses_version(attempt: &Attempt, error: &Error) -> bool {
+    match error.root() {
+        Error::Refused { connack, .. } => is_about_version(connack.code),
+        // What was accepted before the connection was lost is not what this end is about.
+        Error::RefusedSilently(error) => {
+            !matches!(attempt.purpose, Purpose::Again { .. }) && error.may_refuse_the_version()
+        }
+        _ => false,
+    }
+}
+
+fn is_about_version(code: ReasonCode) -> bool {
+    matches!(code, ReasonCode(0x01) | ReasonCode::UNSUPPORTED_PROTOCOL_VERSION)
+}
+
+fn next(policy: &Policy, attempt: &Attempt, error: &Error) -> Option<Fallback> {
+    if other_name_may_help(policy, attempt, error) {
+        return Some(Fallback::OtherName);
+    }
+    older(policy, attempt.plan.version)
+        .filter(|_| refuses_version(attempt, error))
+        .map(Fallback::Version)
+}
+
+/// How far a connection came that ended with this error: the one that came furthest is told.
+pub fn progress(error: &Error) -> u8 {
+    match error.root() {
+        Error::Local(_) | Error::TlsSetup(_) | Error::Redirected { .. } => 0,
+        Error::Unreached(_) => 1,
+        Error::ConnectTimedOut { step: Step::Transport(phase), .. }
+        | Error::Transport(
+            transport::Error::Io { phase, .. } | transport::Error::BrokenTls { phase, .. },
+        ) => phase_progress(*phase),
+        Error::Transport(transport::Error::Tls(_)) => phase_progress(Phase::Tls),
+        Error::Transport(transport::Error::Upgrade(_) | transport::Error::Redirect(_)) => {
+            phase_progress(Phase::Upgrade)
+        }
+        Error::Transport(transport::Error::WebSocket(_) | transport::Error::Ended { .. })
+        | Error::NotMqtt(_) => 4,
+        Error::ConnectTimedOut { step: Step::ConnAck | Step::ConnAckTo(_), .. }
+        | Error::RefusedSilently(_)
+        | Error::Lost(_)
+        | Error::Silent(_)
+        | Error::Violation(_) => 5,
+        Error::Refused { connack, .. } if is_about_version(connack.code) => 6,
+        Error::Refused { .. }
+        | Error::Disconnected(_)
+        | Error::Unanswered { .. }
+        | Error::MessageCut { .. }
+        | Error::NotMended { .. }
+        | Error::Repeated { .. }
+        | Error::Interrupted(_) => 7,
+    }
+}
+
+fn phase_progress(phase: Phase) -> u8 {
+    match phase {
+        Phase::Name | Phase::Tcp | Phase::Proxy => 1,
+        Phase::Tls => 2,
+        Phase::Upgrade => 3,
+        Phase::Open => 5,
+    }
+}
+
+/// The one of two errors that came further; the first if both came as far.
+pub fn furthest(first: Option<Error>, second: Error) -> Error {
+    match first {
+        Some(first) if progress(&first) >= progress(&second) => first,
+        _ => second,
+    }
+}
+
+impl Lifecycle {
+    /// Dials once more with another name or an older version, if that may help; the error comes
+    /// back if not.
+    pub(super) fn fall_back(
+        &mut self,
+        mut attempt: Box<Attempt>,
+        error: Error,
+    ) -> Result<(), (Box<Attempt>, Error)> {
+        let Some(fallback) = next(&self.policy, &attempt, &error) else {
+            return Err((attempt, error));
+        };
+        match fallback {
+            Fallback::OtherName => attempt.name = Name::Other,
+            Fallback::Version(version) => attempt.plan.version = version,
+        }
+        self.dial_fallback(attempt, fallback, error);
+        Ok(())
+    }
+
+    /// No byte came in answer to CONNECT: the next older version, on a new connection.
+    pub(super) fn met_by_silence(&mut self, mut attempt: Box<Attempt>) {
+        let Some(version) = older(&self.policy, attempt.plan.version) else {
+            attempt.connack.silent_at = None;
+            self.state = super::State::AwaitingConnack(attempt);
+            return;
+        };
+        let step = Step::ConnAckTo(std::mem::replace(&mut attempt.plan.version, version));
+        self.outputs.push_back(Output::Drop);
+        let after = self.policy.connect_timeout / SILENCE_PART;
+        let error = Error::ConnectTimedOut { step, after, tried: None };
+        self.dial_fallback(attempt, Fallback::Version(version), error);
+    }
+
+    fn dial_fallback(&mut self, mut attempt: Box<Attempt>, fallback: Fallback, error: Error) {
+        if let Some(endpoint) = self.policy.addresses.get(attempt.address) {
+            attempt.plan.endpoint.clone_from(endpoint);
+        }
+        attempt.redirects = None;
+        attempt.plan.withholds_credentials = false;
+        attempt.plan.subprotocols = subprotocols(&self.policy, attempt.plan.version, attempt.name);
+        let next = match fallback {
+            Fallback::OtherName => {
+                format!("subprotocol {}", attempt.plan.subprotocols.join(", "))
+            }
+            Fallback::Version(version) => format!("MQTT {version}"),
+        };
+        self.outputs.push_back(Output::Trace(format!("{error}; trying {next}")));
+        attempt.told = Some(furthest(attempt.told.take(), error));
+        self.dial(Some(attempt));
+    }
+
+    /// A connection stands that was not the first to be tried.
+    pub(super) fn tell_fallback(&mut self, attempt: &Attempt) {
+        let Some(error) = &attempt.told else { return };
+        let version = attempt.plan.version;
+        let names = attempt.plan.subprotocols.join(", ");
+        let advice = match error {
+            Error::ConnectTimedOut { step: Step::ConnAckTo(_), .. } => {
+                format!("; -V {} leaves that try out", version.to_string().replace('.', ""))
+            }
+            _ => String::new(),
+        };
+        self.warn(format!(
+            "connected with MQTT {version} and subprotocol {names}; the first try failed: {error}{advice}"
+        ));
+    }
+}

@@ -1,0 +1,138 @@
+//! What happens again and again, connection after connection: a packet that the server does not
+//! take, a second client with our id, an idle limit on the way.
+
+use std::time::{Duration, Instant};
+
+use super::{Evidence, Unacknowledged};
+use crate::client::error::Error;
+use crate::transport;
+use crate::websocket::WebSocketError;
+
+/// So many connections in a row that end in the same way are no accident.
+const ROUNDS: u32 = 3;
+
+/// A server that does not take a packet ends the connection within this time.
+const SOON: Duration = Duration::from_secs(1);
+
+/// A connection that is taken over by another client with the same id lasts no longer: that client
+/// reconnects after a pause of a few seconds.
+const SHORT: Duration = Duration::from_secs(10);
+
+/// Idle limits are at least this long.
+const SHORTEST_IDLE: Duration = Duration::from_millis(900);
+
+/// Two idle times that differ by less are the same limit.
+const SAME: Duration = Duration::from_millis(250);
+
+/// What is to be done about it.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// This message will never be taken.
+    GiveUp(Unacknowledged),
+    /// The user should know.
+    Warn(String),
+}
+
+/// What connections that end in the same way have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// This message was sent, and not acknowledged.
+    Message(u64),
+    /// All messages were acknowledged, and it was short.
+    Short,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Repeated {
+    kind: Option<Kind>,
+    rounds: u32,
+    /// How long nothing had been sent or received when the connection ended.
+    idle: Option<Duration>,
+    is_idle_told: bool,
+}
+
+impl Repeated {
+    /// A message was acknowledged.
+    #[inline]
+    pub fn acknowledged(&mut self) {
+        if matches!(self.kind, Some(Kind::Message(_))) {
+            self.kind = None;
+        }
+    }
+
+    /// A connection that was accepted at `since` ended.
+    pub fn ended(
+        &mut self,
+        error: &Error,
+        evidence: &Evidence,
+        since: Instant,
+        now: Instant,
+    ) -> Option<Verdict> {
+        let kind = kind_of(error, evidence, since, now);
+        self.rounds = if kind.is_some() && kind == self.kind { self.rounds + 1 } else { 1 };
+        self.kind = kind;
+        let idle = self.idle_limit(error, evidence, now);
+        if self.rounds != ROUNDS {
+            return idle;
+        }
+        match kind? {
+            Kind::Message(_) => evidence.unacknowledged.clone().map(Verdict::GiveUp),
+            Kind::Short => {
+                let (when, forbids) = if evidence.is_subscriber {
+                    ("SUBSCRIBE", ", or the server forbids a filter, its QoS or so many filters")
+                } else {
+                    ("CONNACK", "")
+                };
+                Some(Verdict::Warn(format!(
+                    "the server ended three connections in a row soon after {when}: another \
+                     client may use the same id (choose another with -i){forbids}"
+                )))
+            }
+        }
+    }
+
+    /// The same time without traffic twice in a row, before the connection ended.
+    fn idle_limit(&mut self, error: &Error, evidence: &Evidence, now: Instant) -> Option<Verdict> {
+        let idle = evidence
+            .traffic
+            .filter(|_| matches!(error, Error::Lost(_)))
+            .map(|traffic| now.saturating_duration_since(traffic))
+            .filter(|idle| *idle >= SHORTEST_IDLE);
+        let before = std::mem::replace(&mut self.idle, idle);
+        let is_same = before?.abs_diff(idle?) <= SAME;
+        if !is_same || std::mem::replace(&mut self.is_idle_told, true) {
+            return None;
+        }
+        let seconds = idle?.as_secs_f64().round();
+        Some(Verdict::Warn(format!(
+            "the connection has ended twice {seconds} s after the last traffic: \
+             an idle limit on the way? try -k with less than {seconds} s"
+        )))
+    }
+}
+
+fn kind_of(error: &Error, evidence: &Evidence, since: Instant, now: Instant) -> Option<Kind> {
+    if !is_ended_by_server(error) {
+        return None;
+    }
+    let is_soon = |begun: Instant| now.saturating_duration_since(begun) < SOON;
+    let is_just_sent = is_soon(since) || evidence.sent.is_some_and(is_soon);
+    match &evidence.unacknowledged {
+        Some(first) if is_just_sent => Some(Kind::Message(first.record)),
+        Some(_) => None,
+        None => (now.saturating_duration_since(since) < SHORT).then_some(Kind::Short),
+    }
+}
+
+/// The server ended the connection in order: FIN, Close, DISCONNECT; no reset.
+fn is_ended_by_server(error: &Error) -> bool {
+    match error {
+        Error::Disconnected(_) => true,
+        Error::Lost(transport::Error::WebSocket(error)) => {
+            matches!(error, WebSocketError::Closed { .. })
+        }
+        Error::Lost(transport::Error::Ended { cause }) => cause.is_none(),
+        _ => false,
+    }
+}

@@ -1,0 +1,259 @@
+//! When and how often another try is made, and which failures another try may mend.
+
+use std::time::{Duration, Instant};
+
+use super::redirect::Redirected;
+use super::{Attempt, Backoff, Lifecycle, Output, Purpose, Replacing, State, fallback};
+use crate::client::error::Error;
+use crate::mqtt::reason::ReasonCode;
+use crate::transport;
+use crate::transport::tls::TlsError;
+use crate::websocket::upgrade::UpgradeError;
+
+/// `--wait` pauses no longer than this between two tries.
+const LONGEST_WAIT_PAUSE: Duration = Duration::from_millis(500);
+
+/// The last try of `--wait`, at its very end, may take this long.
+const LAST_TRY: Duration = Duration::from_millis(500);
+
+/// What to do about a lost connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reconnect {
+    /// Whether to try again at all.
+    pub enabled: bool,
+    /// The first delay is at most this.
+    pub shortest: Duration,
+    /// No delay is longer than this.
+    pub longest: Duration,
+    /// How often to try after each loss; `None` is for ever.
+    pub tries: Option<u32>,
+}
+
+impl Reconnect {
+    /// The delay before try number `attempt` (from 0): exponential, with full jitter, so that a
+    /// thousand clients of a restarted broker do not come back together. `random` is between 0 and
+    /// 1.
+    pub fn delay(&self, attempt: u32, random: f64) -> Duration {
+        let factor = 2_u32.saturating_pow(attempt.min(31));
+        self.shortest.saturating_mul(factor).min(self.longest).mul_f64(random.clamp(0.0, 1.0))
+    }
+
+    /// Whether another try is allowed after this many.
+    pub fn allows(&self, attempts: u32) -> bool {
+        self.enabled && self.tries.is_none_or(|tries| attempts < tries)
+    }
+}
+
+impl Lifecycle {
+    /// A connection of an attempt failed before it was accepted: goes on with the next thing to
+    /// try, if there is any.
+    pub(super) fn attempt_failed(&mut self, attempt: Box<Attempt>, error: Error, now: Instant) {
+        self.outputs.push_back(Output::Drop);
+        let (attempt, error) = match self.follow(attempt, error) {
+            Redirected::To(attempt) => return self.dial(Some(attempt)),
+            Redirected::Not(attempt, error) => (attempt, error),
+        };
+        let (mut attempt, error) = match self.fall_back(attempt, error) {
+            Ok(()) => return,
+            Err(unchanged) => unchanged,
+        };
+        let error = fallback::furthest(attempt.told.take(), error);
+        if attempt.replacing == Replacing::Forgetting {
+            // The next try begins where this one began.
+            self.outputs.push_back(Output::ForgetSession(false));
+        }
+        if attempt.addresses_left > 0 && error.is_mendable() {
+            return self.try_next_address(attempt, error, now);
+        }
+        self.try_failed(attempt.purpose, error, now);
+    }
+
+    fn try_next_address(&mut self, attempt: Box<Attempt>, error: Error, now: Instant) {
+        let address = (attempt.address + 1) % self.policy.addresses.len().max(1);
+        let left = attempt.addresses_left - 1;
+        let mut next = self.attempt(attempt.purpose, address, left, now);
+        if let Some(next) = &mut next {
+            next.told = Some(error);
+        }
+        self.dial(next);
+    }
+
+    /// All that there was to try was tried once.
+    fn try_failed(&mut self, purpose: Purpose, error: Error, now: Instant) {
+        match purpose {
+            Purpose::First { attempts } => match self.next_first_try(attempts, &error, now) {
+                Some(next) => {
+                    if attempts == 0 {
+                        let address = self.policy.addresses.first();
+                        let address = address.map(ToString::to_string).unwrap_or_default();
+                        self.warn(format!("waiting for {address}: {error}"));
+                    }
+                    let purpose = Purpose::First { attempts: attempts + 1 };
+                    self.state = State::Backoff(Backoff { purpose, next });
+                }
+                None => self.give_up(error),
+            },
+            Purpose::Again { .. } if !error.is_mendable() => self.give_up(error),
+            Purpose::Again { attempts, .. } if !self.policy.retry.allows(attempts) => {
+                self.give_up(Error::NotMended { last: Box::new(error), tries: attempts });
+            }
+            Purpose::Again { attempts, .. } => self.pause(purpose, attempts, now),
+            Purpose::EndSession(outcome) => self.finish(outcome),
+        }
+    }
+
+    /// When `--wait` has the next try: the last one at its very end.
+    fn next_first_try(&mut self, attempts: u32, error: &Error, now: Instant) -> Option<Instant> {
+        let ends = self.wait_ends?;
+        if !error.is_mendable() || now >= ends {
+            return None;
+        }
+        let pause = self.policy.retry.delay(attempts, self.random.f64()).min(LONGEST_WAIT_PAUSE);
+        Some((now + pause).min(ends))
+    }
+
+    /// A first try takes no longer than what is left of `--wait`, where that was asked for.
+    pub(super) fn first_deadline(&self, now: Instant) -> Instant {
+        let usual = now + self.policy.connect_timeout;
+        match self.wait_ends {
+            Some(ends) if !self.policy.wait.is_zero() => usual.min(ends.max(now + LAST_TRY)),
+            _ => usual,
+        }
+    }
+
+    /// Waits for a while, and then tries again.
+    pub(super) fn pause(&mut self, purpose: Purpose, attempts: u32, now: Instant) {
+        let purpose = match purpose {
+            Purpose::Again { since, attempts } => {
+                Purpose::Again { since, attempts: attempts.saturating_add(1) }
+            }
+            purpose @ (Purpose::First { .. } | Purpose::EndSession(_)) => purpose,
+        };
+        let next = now + self.policy.retry.delay(attempts, self.random.f64());
+        self.state = State::Backoff(Backoff { purpose, next });
+    }
+}
+
+impl Error {
+    /// Whether a later try may succeed with nothing changed on our side.
+    pub fn is_mendable(&self) -> bool {
+        match self.root() {
+            Self::Unreached(error) => !error.is_proxy_refusal(),
+            Self::ConnectTimedOut { .. } | Self::RefusedSilently(_) | Self::Silent(_) => true,
+            Self::Lost(error) => error.is_end() && !error.says_too_big(),
+            Self::Transport(error) => is_passing(error),
+            Self::Refused { connack, .. } => matches!(
+                connack.code,
+                // Before MQTT 5, 3 is "server unavailable".
+                ReasonCode(3)
+                    | ReasonCode::UNSPECIFIED_ERROR
+                    | ReasonCode::SERVER_UNAVAILABLE
+                    | ReasonCode::SERVER_BUSY
+                    | ReasonCode::QUOTA_EXCEEDED
+                    | ReasonCode::CONNECTION_RATE_EXCEEDED
+            ),
+            Self::Disconnected(disconnect) => {
+                !is_unwelcome(disconnect.code)
+                    && !matches!(
+                        disconnect.code,
+                        ReasonCode::MALFORMED_PACKET
+                            | ReasonCode::PROTOCOL_ERROR
+                            | ReasonCode::PACKET_TOO_LARGE
+                            | ReasonCode::TOPIC_FILTER_INVALID
+                            | ReasonCode::TOPIC_NAME_INVALID
+                            | ReasonCode::QOS_NOT_SUPPORTED
+                            | ReasonCode::RETAIN_NOT_SUPPORTED
+                            | ReasonCode::SHARED_SUBSCRIPTIONS_NOT_SUPPORTED
+                            | ReasonCode::WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED
+                            | ReasonCode::SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED
+                    )
+            }
+            Self::Local(_)
+            | Self::TlsSetup(_)
+            | Self::MessageCut { .. }
+            | Self::NotMended { .. }
+            | Self::Repeated { .. }
+            | Self::Unanswered { .. }
+            | Self::Redirected { .. }
+            | Self::NotMqtt(_)
+            | Self::Violation(_)
+            | Self::Interrupted(_) => false,
+        }
+    }
+}
+
+impl Error {
+    /// Whether a session of ours stays at the server, and we may still be welcome there to end it.
+    pub fn leaves_session(&self) -> bool {
+        match self.root() {
+            Self::Lost(_)
+            | Self::Silent(_)
+            | Self::MessageCut { .. }
+            | Self::NotMended { .. }
+            | Self::Violation(_) => true,
+            Self::Disconnected(disconnect) => !is_unwelcome(disconnect.code),
+            // Nothing more is sent after a packet that the server does not take.
+            Self::Repeated { .. }
+            | Self::Local(_)
+            | Self::TlsSetup(_)
+            | Self::Unreached(_)
+            | Self::Transport(_)
+            | Self::ConnectTimedOut { .. }
+            | Self::Redirected { .. }
+            | Self::Refused { .. }
+            | Self::RefusedSilently(_)
+            | Self::Unanswered { .. }
+            | Self::NotMqtt(_)
+            | Self::Interrupted(_) => false,
+        }
+    }
+}
+
+/// A DISCONNECT with this code means us, wherever we come from.
+fn is_unwelcome(code: ReasonCode) -> bool {
+    matches!(
+        code,
+        ReasonCode::NOT_AUTHORIZED
+            | ReasonCode::BANNED
+            | ReasonCode::SESSION_TAKEN_OVER
+            | ReasonCode::USE_ANOTHER_SERVER
+            | ReasonCode::SERVER_MOVED
+            | ReasonCode::BAD_AUTHENTICATION_METHOD
+            | ReasonCode::ADMINISTRATIVE_ACTION
+    )
+}
+
+/// Whether a handshake ended because of what happened to it on the way, not because of what either
+/// side is.
+fn is_damage(error: &TlsError) -> bool {
+    match error {
+        TlsError::Closed => true,
+        TlsError::Alert(_) | TlsError::Protocol(_) => !error.is_refusal(),
+        TlsError::Name(_)
+        | TlsError::Certificate(_)
+        | TlsError::NotTls(_)
+        | TlsError::ClientCertificateRequired
+        | TlsError::ClientCertificateMissed
+        | TlsError::ClientCertificateRefused(_)
+        | TlsError::Incompatible(_)
+        | TlsError::HandshakeTooLong => false,
+    }
+}
+
+/// Whether this may be a server, or the proxy before it, that is just starting.
+fn is_passing(error: &transport::Error) -> bool {
+    match error {
+        transport::Error::Tls(error) => is_damage(error),
+        transport::Error::Upgrade(UpgradeError::Status(refusal)) => {
+            refusal.status >= 500 || refusal.status == 404 || refusal.status == 429
+        }
+        transport::Error::Upgrade(error) => {
+            matches!(error, UpgradeError::Closed | UpgradeError::Truncated)
+        }
+        transport::Error::WebSocket(_) => error.is_end(),
+        transport::Error::Redirect(_) => false,
+        transport::Error::BrokenTls { .. }
+        | transport::Error::Ended { .. }
+        | transport::Error::Io { .. } => true,
+    }
+}

@@ -1,0 +1,229 @@
+//! The end of a connection: how long the other side is listened to, and what counts as a loss.
+
+use super::*;
+
+fn closing() -> World {
+    let mut world = World::online(policy());
+    world.tell(Input::Close(Remains::Nothing));
+    world
+}
+
+fn listening() -> World {
+    let mut world = closing();
+    world.tell(Input::Sent);
+    world
+}
+
+/// What the caller hears when the connection ends like this.
+fn ended(mut world: World, error: Error) -> String {
+    world.tell(fail(error)).pop().expect("the caller hears something")
+}
+
+#[test]
+fn a_side_that_does_nothing_is_left_after_a_second() {
+    assert_eq!(listening().late().0, Duration::from_secs(1));
+}
+
+#[test]
+fn in_haste_it_is_left_after_a_quarter() {
+    let mut world = listening();
+    world.tell(Input::Signal(2));
+    assert_eq!(world.late().0, Duration::from_millis(250));
+    let mut world = World::online(policy());
+    world.tell_all([Input::Signal(15), Input::Close(Remains::Nothing), Input::Sent]);
+    assert_eq!(world.late().0, Duration::from_millis(250));
+}
+
+#[test]
+fn a_side_that_goes_on_is_listened_to() {
+    let mut world = listening();
+    for _ in 0..10 {
+        world.after(400).tell(Input::Received);
+        assert_eq!(world.state(), "Closing");
+    }
+    assert_eq!(world.late().0, Duration::from_secs(1));
+    // One that has paused for long before it went on may do so again.
+    let mut world = listening();
+    world.after(900).tell(Input::Received);
+    assert_eq!(world.late().0, Duration::from_millis(1_800));
+}
+
+#[test]
+fn but_not_for_longer_than_a_connection_may_take() {
+    let mut world = listening();
+    let began = world.now;
+    while world.lifecycle.deadline().is_some_and(|deadline| deadline > world.now) {
+        world.after(500).tell(Input::Received);
+    }
+    world.late();
+    assert_eq!(world.now - began, Duration::from_secs(12));
+    assert_eq!(world.state(), "Closed");
+}
+
+#[test]
+fn what_waits_to_be_sent_has_the_time_that_it_has_in_any_state() {
+    assert_eq!(closing().lifecycle.deadline(), None);
+}
+
+#[test]
+fn in_haste_it_has_a_quarter_after_each_progress_and_a_second_in_all() {
+    let mut world = closing();
+    world.tell(Input::Hurry);
+    let began = world.now;
+    for _ in 0..4 {
+        world.after(240).tell(Input::Taken);
+    }
+    let (_, outputs) = world.late();
+    assert_eq!(world.now - began, Duration::from_secs(1));
+    assert_eq!(outputs[0], "give up sending");
+    assert!(
+        outputs[2].starts_with("closed: the server does not read what we send")
+            || outputs[2].starts_with("closed: connection lost: the server does not read"),
+        "{outputs:?}"
+    );
+}
+
+#[test]
+fn an_end_after_all_was_said_is_clean() {
+    let ends = [
+        fin(),
+        reset(),
+        close_frame(1000),
+        close_frame(1001),
+        close_frame(1011),
+        disconnected(0),
+        Error::Lost(write_error()),
+    ];
+    for end in ends {
+        let words = end.to_string();
+        assert_eq!(ended(listening(), end), "closed", "{words}");
+    }
+}
+
+#[test]
+fn an_end_before_all_was_said_is_a_loss() {
+    for end in [fin(), reset(), close_frame(1000)] {
+        assert!(ended(closing(), end).starts_with("closed: connection lost: "));
+    }
+}
+
+#[test]
+fn a_reason_after_our_disconnect_counts() {
+    let told = ended(listening(), disconnected(0x97));
+    assert!(told.starts_with("closed: the broker disconnected us: "), "{told}");
+    for code in [1008, 1009] {
+        assert!(ended(listening(), close_frame(code)).starts_with("closed: connection lost: "));
+    }
+}
+
+#[test]
+fn a_reason_tells_more_than_a_failed_write() {
+    let mut world = closing();
+    world.tell(Input::WriteFailed(write_error()));
+    let told = ended(world, disconnected(0x97));
+    assert!(told.starts_with("closed: the broker disconnected us: "), "{told}");
+}
+
+#[test]
+fn a_failed_write_is_a_loss_whatever_the_end() {
+    for end in [fin(), reset(), close_frame(1000)] {
+        let mut world = closing();
+        world.tell(Input::WriteFailed(write_error()));
+        let told = ended(world, end);
+        assert!(told.starts_with("closed: connection lost: sending failed: "), "{told}");
+    }
+}
+
+#[test]
+fn a_write_that_failed_before_the_close_is_a_loss_too() {
+    let mut world = World::online(policy());
+    world.tell_all([Input::WriteFailed(write_error()), Input::Close(Remains::Nothing)]);
+    assert!(ended(world, fin()).starts_with("closed: connection lost: sending failed: "));
+}
+
+#[test]
+fn a_write_that_fails_after_all_was_said_is_none() {
+    let mut world = listening();
+    world.tell(Input::WriteFailed(write_error()));
+    assert_eq!(ended(world, fin()), "closed");
+}
+
+#[test]
+fn a_second_close_changes_nothing() {
+    let mut world = listening();
+    assert!(world.tell(Input::Close(Remains::Always)).is_empty());
+    assert_eq!(ended(world, fin()), "closed");
+}
+
+/// Closed at a server that would keep the session; the connection that ends it is dialled.
+fn ending_session() -> World {
+    let mut world = World::online(policy());
+    world.tell_all([Input::Close(Remains::Always), Input::Sent]);
+    let outputs = world.tell(fail(fin()));
+    assert_eq!(outputs, ["drop", "forget true", "credentials", "dial ws://a/mqtt 5 mqtt"]);
+    world
+}
+
+#[test]
+fn a_session_that_nobody_wants_is_ended_by_one_more_connection() {
+    let mut world = ending_session();
+    world.tell_all([Input::Dialled, Input::Opened]);
+    assert_eq!(world.tell(accept(Accepted::Resumed)), ["disconnect"]);
+    world.tell(Input::Sent);
+    assert_eq!(ended(world, fin()), "closed");
+}
+
+#[test]
+fn a_server_that_has_gone_quiet_is_not_waited_for() {
+    for steps in 0..3 {
+        let mut world = ending_session();
+        world.tell_all([Input::Dialled, Input::Opened].into_iter().take(steps));
+        let (waited, outputs) = world.late();
+        assert!(waited <= Duration::from_millis(1_100), "{steps}: {waited:?}");
+        assert_eq!(outputs, ["expire"]);
+        assert_eq!(ended(world, late_at(Step::ConnAck)), "closed");
+    }
+}
+
+#[test]
+fn one_that_goes_on_is_given_time() {
+    let mut world = ending_session();
+    world.after(900).tell(Input::Dialled);
+    world.after(900).tell(Input::Received);
+    world.after(900).tell(Input::Opened);
+    assert_eq!(world.after(900).tell(accept(Accepted::New)), ["disconnect"]);
+}
+
+#[test]
+fn a_signal_cuts_it_short() {
+    let mut world = ending_session();
+    world.tell(Input::Dialled);
+    world.tell(Input::Signal(2));
+    assert_eq!(world.late().0, Duration::from_millis(250));
+}
+
+#[test]
+fn a_server_that_heard_our_disconnect_has_ended_a_session_of_mqtt_5() {
+    let mut world = World::online(policy());
+    world.tell_all([Input::Close(Remains::Untold), Input::Sent]);
+    assert_eq!(ended(world, fin()), "closed");
+}
+
+#[test]
+fn one_that_did_not_is_told_by_one_more_connection() {
+    let mut world = World::online(policy());
+    world.tell(Input::Close(Remains::Untold));
+    let outputs = world.tell(fail(reset()));
+    assert_eq!(outputs.last().map(String::as_str), Some("dial ws://a/mqtt 5 mqtt"));
+    // What was lost is told all the same.
+    world.tell_all([Input::Dialled, Input::Opened, accept(Accepted::New), Input::Sent]);
+    assert!(ended(world, fin()).starts_with("closed: connection lost: "));
+}
+
+#[test]
+fn an_old_session_is_not_ended_for_a_caller_that_was_never_connected() {
+    let mut world = World::new(policy());
+    world.tell_all([Input::Connect, Input::Dialled, Input::Opened, accept(Accepted::Stale)]);
+    world.tell_all([Input::Sent, Input::Close(Remains::Always)]);
+    assert_eq!(ended(world, fin()), "closed");
+}

@@ -1,0 +1,223 @@
+//! The lifecycle in virtual time: a table of states and inputs, and what the rules of each part
+//! promise.
+
+mod closing;
+mod connecting;
+mod mendable;
+mod random;
+mod repeated;
+mod table;
+mod waiting;
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::client::VersionChoice;
+use crate::mqtt::packet::{ConnAck, Disconnect};
+use crate::mqtt::property::Properties;
+use crate::mqtt::qos::QoS;
+use crate::mqtt::reason::ReasonCode;
+use crate::mqtt::version::Version;
+use crate::transport::dial::{Attempt as DialAttempt, DialError};
+use crate::transport::endpoint::Endpoint;
+use crate::websocket::WebSocketError;
+use crate::websocket::upgrade::{HttpResponse, UpgradeError};
+
+/// A lifecycle and its clock.
+pub struct World {
+    pub lifecycle: Lifecycle,
+    pub now: Instant,
+    /// What was wanted since somebody looked.
+    pub outputs: Vec<String>,
+}
+
+pub fn endpoint(url: &str) -> Endpoint {
+    Endpoint::parse(url).expect("a test's own address")
+}
+
+/// As with no flag at all, but for two seconds of jitter-free pauses.
+pub fn policy() -> Policy {
+    Policy {
+        addresses: vec![endpoint("ws://a/mqtt")],
+        subprotocols: None,
+        versions: vec![Version::V5, Version::V3_1_1, Version::V3_1],
+        version_choice: VersionChoice::Ours,
+        follow: false,
+        has_credentials: true,
+        connect_timeout: Duration::from_secs(12),
+        wait: Duration::ZERO,
+        retry: Reconnect {
+            enabled: true,
+            shortest: Duration::from_secs(1),
+            longest: Duration::from_secs(30),
+            tries: None,
+        },
+    }
+}
+
+impl World {
+    pub fn new(policy: Policy) -> Self {
+        let lifecycle = Lifecycle::new(policy, 7);
+        Self { lifecycle, now: Instant::now(), outputs: Vec::new() }
+    }
+
+    /// Told this, what it wants.
+    pub fn tell(&mut self, input: Input) -> Vec<String> {
+        self.lifecycle.handle(input, self.now);
+        let outputs: Vec<String> =
+            std::iter::from_fn(|| self.lifecycle.output()).map(|output| words(&output)).collect();
+        self.outputs.extend(outputs.iter().cloned());
+        outputs
+    }
+
+    pub fn tell_all(&mut self, inputs: impl IntoIterator<Item = Input>) -> &mut Self {
+        for input in inputs {
+            self.tell(input);
+        }
+        self
+    }
+
+    /// Lets time pass, without telling.
+    pub fn after(&mut self, milliseconds: u64) -> &mut Self {
+        self.now += Duration::from_millis(milliseconds);
+        self
+    }
+
+    /// Waits until the next deadline, and says so: how long it was, and what it wants.
+    pub fn late(&mut self) -> (Duration, Vec<String>) {
+        let deadline = self.lifecycle.deadline().expect("something is waited for");
+        let waited = deadline.saturating_duration_since(self.now);
+        self.now = self.now.max(deadline);
+        (waited, self.tell(time()))
+    }
+
+    pub fn state(&self) -> &'static str {
+        match &self.lifecycle.state {
+            State::Idle => "Idle",
+            State::Dialling(_) => "Dialling",
+            State::Handshaking(_) => "Handshaking",
+            State::AwaitingConnack(_) => "AwaitingConnack",
+            State::Online(_) => "Online",
+            State::Backoff(_) => "Backoff",
+            State::ReplacingSession(..) => "ReplacingSession",
+            State::Closing(_) => "Closing",
+            State::Closed => "Closed",
+        }
+    }
+
+    /// Connected for the first time.
+    pub fn online(policy: Policy) -> Self {
+        let mut world = Self::new(policy);
+        world.tell_all([Input::Connect, Input::Dialled, Input::Opened, accept(Accepted::New)]);
+        assert_eq!(world.state(), "Online");
+        world.outputs.clear();
+        world
+    }
+
+    /// From a pause to a connection that is accepted again.
+    pub fn reconnect(&mut self) {
+        assert_eq!(self.state(), "Backoff");
+        self.late();
+        self.tell_all([Input::Dialled, Input::Opened, accept(Accepted::Resumed)]);
+        assert_eq!(self.state(), "Online");
+    }
+}
+
+/// An output in words.
+pub fn words(output: &Output) -> String {
+    match output {
+        Output::Credentials => "credentials".to_owned(),
+        Output::ForgetSession(forget) => format!("forget {forget}"),
+        Output::Dial(plan) => {
+            let names = plan.subprotocols.join(",");
+            let withheld = if plan.withholds_credentials { " withheld" } else { "" };
+            format!("dial {} {} {names}{withheld}", plan.endpoint, plan.version)
+        }
+        Output::Connect(version) => format!("connect {version}"),
+        Output::Disconnect => "disconnect".to_owned(),
+        Output::Drop => "drop".to_owned(),
+        Output::Expire => "expire".to_owned(),
+        Output::GiveUpSending => "give up sending".to_owned(),
+        Output::Connected => "connected".to_owned(),
+        Output::Event(Event::Closed(Ok(()))) => "closed".to_owned(),
+        Output::Event(Event::Closed(Err(error))) => format!("closed: {error}"),
+        Output::Event(event) => format!("{event:?}"),
+        Output::Warn(line) => format!("warn: {line}"),
+        Output::Trace(line) => format!("trace: {line}"),
+        Output::Fail(error) => format!("fail: {error}"),
+    }
+}
+
+pub fn accept(accepted: Accepted) -> Input {
+    Input::Accepted(accepted)
+}
+
+pub fn time() -> Input {
+    Input::Time(Evidence::default())
+}
+
+pub fn fail(error: Error) -> Input {
+    Input::Failed(error, Evidence::default())
+}
+
+/// FIN without a word.
+pub fn fin() -> Error {
+    Error::Lost(transport::Error::Ended { cause: None })
+}
+
+pub fn reset() -> Error {
+    let cause = Some(io::ErrorKind::ConnectionReset.into());
+    Error::Lost(transport::Error::Ended { cause })
+}
+
+pub fn close_frame(code: u16) -> Error {
+    Error::Lost(WebSocketError::Closed { code: Some(code), reason: String::new() }.into())
+}
+
+pub fn disconnected(code: u8) -> Error {
+    let (code, properties) = (ReasonCode(code), Properties::default());
+    Error::Disconnected(Box::new(Disconnect { code, properties }))
+}
+
+pub fn refused(code: u8) -> Error {
+    let connack = ConnAck {
+        session_present: false,
+        code: ReasonCode(code),
+        properties: Properties::default(),
+    };
+    Error::Refused { connack: Box::new(connack), version: Version::V5, needed_by: None }
+}
+
+pub fn refused_silently() -> Error {
+    Error::RefusedSilently(transport::Error::Ended { cause: None })
+}
+
+pub fn unreached() -> Error {
+    let address = ([192, 0, 2, 1], 80).into();
+    let error = io::ErrorKind::ConnectionRefused.into();
+    let attempts = vec![DialAttempt { address, error }];
+    Error::Unreached(DialError::Connect { attempts, timed_out: false })
+}
+
+pub fn status(status: u16) -> Error {
+    let refusal = HttpResponse { status, ..HttpResponse::default() };
+    Error::Transport(UpgradeError::Status(Box::new(refusal)).into())
+}
+
+pub fn redirect(location: &str) -> Error {
+    let location = Some(location.to_owned());
+    let refusal = HttpResponse { status: 302, location, ..HttpResponse::default() };
+    Error::Transport(UpgradeError::Status(Box::new(refusal)).into())
+}
+
+pub fn late_at(step: Step) -> Error {
+    Error::ConnectTimedOut { step, after: Duration::from_secs(12), tried: None }
+}
+
+pub fn write_error() -> transport::Error {
+    transport::Error::Io { phase: Phase::Open, source: io::ErrorKind::BrokenPipe.into() }
+}
+
+use crate::client::error::Step;
+use crate::transport::Phase;

@@ -1,0 +1,154 @@
+//! What happens three times in a row.
+
+use super::*;
+
+fn evidence(record: Option<u64>, world: &World) -> Evidence {
+    Evidence {
+        unacknowledged: record.map(|record| Unacknowledged {
+            record,
+            message: Some(("a b".to_owned(), QoS::AtLeastOnce)),
+        }),
+        sent: Some(world.now),
+        ..Evidence::default()
+    }
+}
+
+/// The connection ends so after so long, with this message on the way; what is said.
+fn round(world: &mut World, record: Option<u64>, error: Error, milliseconds: u64) -> Vec<String> {
+    if world.state() == "Backoff" {
+        world.reconnect();
+    }
+    let evidence = evidence(record, world);
+    world.after(milliseconds).tell(Input::Failed(error, evidence))
+}
+
+const GIVEN_UP: &str =
+    "fail: the server ended three connections in a row on this message (topic a b, QoS 1)";
+
+#[test]
+fn a_message_that_ends_three_connections_is_given_up() {
+    type End = fn() -> Error;
+    let ends: [End; 3] = [fin, || close_frame(1000), || disconnected(0x83)];
+    for end in ends {
+        let mut world = World::online(policy());
+        round(&mut world, Some(7), end(), 10);
+        round(&mut world, Some(7), end(), 10);
+        assert_eq!(round(&mut world, Some(7), end(), 10), ["drop", GIVEN_UP]);
+    }
+}
+
+#[test]
+fn resets_do_not_count_and_begin_the_count_anew() {
+    let mut world = World::online(policy());
+    for error in [fin(), fin(), reset(), fin(), fin()] {
+        round(&mut world, Some(7), error, 10);
+        assert_eq!(world.state(), "Backoff");
+    }
+}
+
+#[test]
+fn ends_that_come_later_do_not_count() {
+    let mut world = World::online(policy());
+    for _ in 0..5 {
+        round(&mut world, Some(7), fin(), 1_000);
+        assert_eq!(world.state(), "Backoff");
+    }
+}
+
+#[test]
+fn other_messages_do_not_count() {
+    let mut world = World::online(policy());
+    for record in [7, 7, 8, 8, 9] {
+        round(&mut world, Some(record), fin(), 10);
+        assert_eq!(world.state(), "Backoff");
+    }
+}
+
+#[test]
+fn an_acknowledgement_between_them_begins_the_count_anew() {
+    let mut world = World::online(policy());
+    for _ in 0..5 {
+        round(&mut world, Some(7), fin(), 10);
+        world.reconnect();
+        world.lifecycle.note_acknowledgement();
+    }
+    assert_eq!(world.state(), "Online");
+}
+
+#[test]
+fn a_connection_that_is_not_accepted_is_no_round() {
+    let mut world = World::online(policy());
+    round(&mut world, Some(7), fin(), 10);
+    round(&mut world, Some(7), fin(), 10);
+    for _ in 0..3 {
+        world.late();
+        world.tell_all([Input::Dialled, Input::Opened, fail(refused_silently())]);
+    }
+    assert_eq!(world.state(), "Backoff");
+}
+
+#[test]
+fn without_reconnecting_the_loss_is_told() {
+    let retry = Reconnect { tries: Some(2), ..policy().retry };
+    let mut world = World::online(Policy { retry, ..policy() });
+    round(&mut world, None, fin(), 10);
+    round(&mut world, None, fin(), 10);
+    let outputs = round(&mut world, None, fin(), 10);
+    assert!(outputs[1].starts_with("fail: connection lost, and 2 tries"), "{outputs:?}");
+}
+
+const SUBSCRIBE: &str = "warn: the server ended three connections in a row soon after SUBSCRIBE: \
+     another client may use the same id (choose another with -i), or the server forbids a filter, \
+     its QoS or so many filters";
+
+#[test]
+fn ends_after_subscribe_are_explained_once() {
+    let mut world = World::online(policy());
+    for number in 1..=6 {
+        if world.state() == "Backoff" {
+            world.reconnect();
+        }
+        let evidence = Evidence { is_subscriber: true, ..Evidence::default() };
+        let outputs = world.after(10).tell(Input::Failed(fin(), evidence));
+        let is_told = outputs.iter().any(|line| line == SUBSCRIBE);
+        assert_eq!(is_told, number == 3, "{number}: {outputs:?}");
+    }
+}
+
+#[test]
+fn ends_after_connack_are_explained_to_a_publisher() {
+    let mut world = World::online(policy());
+    round(&mut world, None, fin(), 10);
+    round(&mut world, None, fin(), 10);
+    let outputs = round(&mut world, None, fin(), 10);
+    let line = "warn: the server ended three connections in a row soon after CONNACK: another \
+                client may use the same id (choose another with -i)";
+    assert_eq!(outputs.last().map(String::as_str), Some(line));
+}
+
+/// Whether an idle limit is suspected after connections that ended after these silences.
+fn idle(silences: &[u64]) -> usize {
+    let mut world = World::online(policy());
+    for silence in silences {
+        if world.state() == "Backoff" {
+            world.reconnect();
+        }
+        let evidence = Evidence { traffic: Some(world.now), ..Evidence::default() };
+        world.after(*silence).tell(Input::Failed(reset(), evidence));
+    }
+    let is_told = |line: &&String| line.contains("an idle limit on the way? try -k");
+    world.outputs.iter().filter(is_told).count()
+}
+
+#[test]
+fn the_same_silence_twice_is_an_idle_limit() {
+    assert_eq!(idle(&[60_000]), 0);
+    assert_eq!(idle(&[60_000, 60_100]), 1);
+    assert_eq!(idle(&[60_000, 60_100, 60_000]), 1, "told once");
+}
+
+#[test]
+fn different_silences_are_none() {
+    assert_eq!(idle(&[60_000, 30_000, 60_000]), 0);
+    assert_eq!(idle(&[100, 100, 100]), 0, "that short is no silence");
+}

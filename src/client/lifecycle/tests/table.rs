@@ -1,0 +1,284 @@
+//! One row for each state and each input: the state after it, and what is wanted.
+
+use super::*;
+
+/// A world in each state; what it did to come there does not count.
+fn worlds() -> Vec<World> {
+    let connecting = |count: usize| {
+        let mut world = World::new(policy());
+        let steps = [Input::Connect, Input::Dialled, Input::Opened];
+        world.tell_all(steps.into_iter().take(count));
+        world
+    };
+    let backoff = || {
+        let mut world = World::online(policy());
+        world.tell(fail(fin()));
+        world
+    };
+    let replacing = || {
+        let mut world = connecting(3);
+        world.tell(accept(Accepted::Stale));
+        world
+    };
+    let closing = || {
+        let mut world = World::online(policy());
+        world.tell_all([Input::Close(Remains::Nothing), Input::Sent]);
+        world
+    };
+    let closed = || {
+        let mut world = connecting(1);
+        world.tell(Input::Close(Remains::Nothing));
+        world
+    };
+    let mut worlds = vec![
+        connecting(0),
+        connecting(1),
+        connecting(2),
+        connecting(3),
+        World::online(policy()),
+        backoff(),
+        replacing(),
+        closing(),
+        closed(),
+    ];
+    for world in &mut worlds {
+        world.outputs.clear();
+    }
+    worlds
+}
+
+/// What each of them says to this input, the state after it in front.
+fn row(input: impl Fn() -> Input) -> Vec<String> {
+    let said = |mut world: World| {
+        let outputs = world.tell(input());
+        let state = world.state();
+        if outputs.is_empty() {
+            state.to_owned()
+        } else {
+            format!("{state}: {}", outputs.join(", "))
+        }
+    };
+    worlds().into_iter().map(said).collect()
+}
+
+const STATES: [&str; 9] = [
+    "Idle",
+    "Dialling",
+    "Handshaking",
+    "AwaitingConnack",
+    "Online",
+    "Backoff",
+    "ReplacingSession",
+    "Closing",
+    "Closed",
+];
+
+/// The rows of states that do not stay as they are without a word.
+fn check(input: impl Fn() -> Input, changes: &[(&str, &str)]) {
+    let row = row(input);
+    for (state, said) in STATES.iter().zip(row) {
+        let expected = changes.iter().find(|(of, _)| of == state).map_or(*state, |(_, said)| said);
+        assert_eq!(said, expected, "in the state {state}");
+    }
+    for (state, _) in changes {
+        assert!(STATES.contains(state), "{state}");
+    }
+}
+
+/// What has nothing to do with a connection is an event in every state.
+fn check_event(input: impl Fn() -> Input, event: &str) {
+    for (state, said) in STATES.iter().zip(row(input)) {
+        assert_eq!(said, format!("{state}: {event}"));
+    }
+}
+
+#[test]
+fn every_state_has_its_world() {
+    let states: Vec<_> = worlds().iter().map(World::state).collect();
+    assert_eq!(states, STATES);
+}
+
+#[test]
+fn connect() {
+    check(|| Input::Connect, &[("Idle", "Dialling: credentials, dial ws://a/mqtt 5 mqtt")]);
+}
+
+#[test]
+fn dialled() {
+    check(|| Input::Dialled, &[("Dialling", "Handshaking")]);
+}
+
+#[test]
+fn opened() {
+    check(|| Input::Opened, &[("Handshaking", "AwaitingConnack: connect 5")]);
+}
+
+#[test]
+fn accepted() {
+    for accepted in [Accepted::New, Accepted::Resumed] {
+        check(|| accept(accepted), &[("AwaitingConnack", "Online: connected")]);
+    }
+    check(|| accept(Accepted::Stale), &[("AwaitingConnack", "ReplacingSession: disconnect")]);
+}
+
+#[test]
+fn an_end_that_another_try_may_mend() {
+    let lost = "fail: connection lost: the server closed the connection";
+    check(
+        || fail(fin()),
+        &[
+            ("Idle", &format!("Closed: drop, {lost}")),
+            ("Dialling", &format!("Closed: drop, {lost}")),
+            ("Handshaking", &format!("Closed: drop, {lost}")),
+            ("AwaitingConnack", &format!("Closed: drop, {lost}")),
+            (
+                "Online",
+                "Backoff: drop, warn: connection lost: the server closed the connection; trying again",
+            ),
+            ("Backoff", &format!("Closed: drop, {lost}")),
+            (
+                "ReplacingSession",
+                "Dialling: drop, forget true, credentials, dial ws://a/mqtt 5 mqtt",
+            ),
+            ("Closing", "Closed: drop, closed"),
+        ],
+    );
+}
+
+#[test]
+fn an_error_that_no_other_try_mends() {
+    let refused = "fail: the broker disconnected us: Not authorized";
+    let said = row(|| fail(disconnected(0x87)));
+    let is_final = |said: &String| said.starts_with("Closed: ") && said.contains("fail: ");
+    assert!(said[..6].iter().all(is_final), "{said:?} {refused}");
+    assert!(said[6].starts_with("Dialling: "), "the next connection of a replacement: {said:?}");
+    assert!(said[7].starts_with("Closed: drop, closed: the broker disconnected us"), "{said:?}");
+    assert_eq!(said[8], "Closed");
+}
+
+#[test]
+fn a_failed_write() {
+    check(|| Input::WriteFailed(write_error()), &[]);
+}
+
+#[test]
+fn bytes_and_room() {
+    check(|| Input::Received, &[]);
+    check(|| Input::Taken, &[]);
+}
+
+#[test]
+fn all_is_sent() {
+    check(|| Input::Sent, &[]);
+}
+
+#[test]
+fn time_that_is_not_up() {
+    check(time, &[]);
+}
+
+#[test]
+fn time_that_is_up() {
+    let rows = [
+        ("Dialling", 12_100, "Dialling: expire"),
+        ("Handshaking", 12_000, "Handshaking: expire"),
+        (
+            "AwaitingConnack",
+            4_000,
+            "Dialling: drop, trace: no CONNACK to MQTT 5 within 4 s; trying MQTT 3.1.1, credentials, \
+             dial ws://a/mqtt 3.1.1 mqtt",
+        ),
+        (
+            "ReplacingSession",
+            12_000,
+            "Closed: drop, forget true, drop, forget false, fail: no CONNACK within 12 s",
+        ),
+        ("Closing", 1_000, "Closed: drop, closed"),
+    ];
+    for (mut world, state) in worlds().into_iter().zip(STATES) {
+        match rows.iter().find(|(of, ..)| *of == state) {
+            Some((_, milliseconds, expected)) => {
+                let (waited, outputs) = world.late();
+                assert_eq!(waited, Duration::from_millis(*milliseconds), "{state}");
+                assert_eq!(format!("{}: {}", world.state(), outputs.join(", ")), *expected);
+            }
+            None if state == "Backoff" => {
+                let (_, outputs) = world.late();
+                assert_eq!(outputs, ["credentials", "dial ws://a/mqtt 5 mqtt"]);
+            }
+            None => assert_eq!(world.lifecycle.deadline(), None, "{state}"),
+        }
+    }
+}
+
+#[test]
+fn signals() {
+    for signal in [1, 2, 15] {
+        check_event(|| Input::Signal(signal), &format!("Interrupted({signal})"));
+    }
+}
+
+#[test]
+fn haste() {
+    check(|| Input::Hurry, &[]);
+}
+
+#[test]
+fn output_written() {
+    check_event(|| Input::Local(Event::Written(7)), "Written(7)");
+}
+
+#[test]
+fn output_failed() {
+    let failed = || Input::Local(Event::OutputFailed(io::ErrorKind::BrokenPipe.into()));
+    check_event(failed, "OutputFailed(Kind(BrokenPipe))");
+}
+
+#[test]
+fn a_block_of_input_and_its_end() {
+    let block = || Input::Local(Event::Input(Ok(Some(bytes::Bytes::from_static(b"x")))));
+    check_event(block, "Input(Ok(Some(b\"x\")))");
+    check_event(|| Input::Local(Event::Input(Ok(None))), "Input(Ok(None))");
+}
+
+#[test]
+fn the_end_of_a_command() {
+    check_event(|| Input::Local(Event::Woken), "Woken");
+}
+
+#[test]
+fn close_where_nothing_remains() {
+    check(
+        || Input::Close(Remains::Nothing),
+        &[
+            ("Idle", "Closed: drop, closed"),
+            ("Dialling", "Closed: drop, closed"),
+            ("Handshaking", "Closed: drop, closed"),
+            ("AwaitingConnack", "Closed: drop, closed"),
+            ("Online", "Closing: disconnect"),
+            ("Backoff", "Closed: drop, closed"),
+            ("ReplacingSession", "Closing"),
+            ("Closed", "Closed: drop, closed"),
+        ],
+    );
+}
+
+#[test]
+fn close_where_the_server_would_keep_a_session() {
+    let ends = "Dialling: drop, forget true, credentials, dial ws://a/mqtt 5 mqtt";
+    for remains in [Remains::Untold, Remains::Always] {
+        check(
+            || Input::Close(remains),
+            &[
+                ("Idle", "Closed: drop, closed"),
+                ("Dialling", "Closed: drop, closed"),
+                ("Handshaking", "Closed: drop, closed"),
+                ("AwaitingConnack", "Closed: drop, closed"),
+                ("Online", "Closing: disconnect"),
+                ("Backoff", ends),
+                ("ReplacingSession", "Closing"),
+                ("Closed", ends),
+            ],
+        );
+    }
+}

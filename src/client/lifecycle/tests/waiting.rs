@@ -1,0 +1,218 @@
+//! Pauses between tries, and when there is no other: `--wait`, `--reconnect-delay`,
+//! `--reconnect-tries`.
+
+use super::*;
+
+const RETRY: Reconnect = Reconnect {
+    enabled: true,
+    shortest: Duration::from_secs(1),
+    longest: Duration::from_secs(30),
+    tries: Some(3),
+};
+
+#[test]
+fn delays_double_up_to_the_longest_and_are_jittered() {
+    let longest: Vec<u64> = (0..8).map(|attempt| RETRY.delay(attempt, 1.0).as_secs()).collect();
+    assert_eq!(longest, [1, 2, 4, 8, 16, 30, 30, 30]);
+    assert_eq!(RETRY.delay(2, 0.5), Duration::from_secs(2));
+    assert_eq!(RETRY.delay(4, 0.0), Duration::ZERO);
+    assert_eq!(RETRY.delay(u32::MAX, 1.0), Duration::from_secs(30));
+}
+
+#[test]
+fn tries_are_counted() {
+    assert!(RETRY.allows(2));
+    assert!(!RETRY.allows(3));
+    assert!(Reconnect { tries: None, ..RETRY }.allows(u32::MAX));
+    assert!(!Reconnect { enabled: false, ..RETRY }.allows(0));
+}
+
+fn waiting(seconds: u64) -> World {
+    let mut world = World::new(Policy { wait: Duration::from_secs(seconds), ..policy() });
+    world.tell(Input::Connect);
+    world
+}
+
+#[test]
+fn wait_pauses_for_half_a_second_at_most() {
+    let mut world = waiting(10);
+    let began = world.now;
+    let mut tries = 1;
+    while world.state() == "Dialling" {
+        world.tell(fail(unreached()));
+        if world.state() == "Closed" {
+            break;
+        }
+        let (waited, _) = world.late();
+        assert!(waited <= Duration::from_millis(500), "{waited:?}");
+        tries += 1;
+    }
+    assert_eq!(world.now - began, Duration::from_secs(10), "the last try is at the very end");
+    assert!(tries >= 21, "{tries}");
+}
+
+#[test]
+fn wait_is_told_once() {
+    let mut world = waiting(2);
+    for _ in 0..3 {
+        world.tell(fail(unreached()));
+        world.late();
+    }
+    let told =
+        world.outputs.iter().filter(|line| line.starts_with("warn: waiting for ws://a/mqtt: "));
+    assert_eq!(told.count(), 1, "{:?}", world.outputs);
+}
+
+#[test]
+fn a_try_of_wait_is_cut_to_what_is_left() {
+    let mut world = waiting(1);
+    world.tell(Input::Dialled);
+    assert_eq!(world.lifecycle.budget(), Duration::from_secs(1));
+    assert_eq!(world.late(), (Duration::from_secs(1), vec!["expire".to_owned()]));
+    world.tell(fail(late_at(Step::Transport(Phase::Upgrade))));
+    assert_eq!(world.state(), "Closed");
+}
+
+#[test]
+fn without_wait_there_is_one_try_with_all_the_time() {
+    let mut world = waiting(0);
+    world.tell(Input::Dialled);
+    assert_eq!(world.late().0, Duration::from_secs(12));
+    world.tell(fail(late_at(Step::Transport(Phase::Upgrade))));
+    assert_eq!(world.state(), "Closed");
+}
+
+#[test]
+fn wait_does_not_wait_for_what_no_other_try_mends() {
+    for error in [status(401), status(403), refused(4), refused(5)] {
+        let mut world = waiting(600);
+        world.tell_all([Input::Dialled, fail(error)]);
+        assert_eq!(world.state(), "Closed");
+    }
+}
+
+#[test]
+fn close_ends_a_wait() {
+    let mut world = waiting(600);
+    world.tell(fail(unreached()));
+    assert_eq!(world.tell(Input::Close(Remains::Always)), ["drop", "closed"]);
+}
+
+#[test]
+fn a_signal_in_a_pause_is_told_at_once() {
+    let mut world = waiting(600);
+    world.tell(fail(unreached()));
+    assert_eq!(world.tell(Input::Signal(2)), ["Interrupted(2)"]);
+}
+
+fn lost(tries: Option<u32>) -> World {
+    let retry = Reconnect { tries, ..policy().retry };
+    let mut world = World::online(Policy { retry, ..policy() });
+    world.tell(fail(fin()));
+    world
+}
+
+#[test]
+fn as_many_tries_as_are_allowed() {
+    let mut world = lost(Some(3));
+    for _ in 0..2 {
+        world.late();
+        world.tell(fail(unreached()));
+        assert_eq!(world.state(), "Backoff");
+    }
+    world.late();
+    let outputs = world.tell(fail(unreached()));
+    let line = "fail: connection lost, and 3 tries to connect again failed: ";
+    assert!(outputs[1].starts_with(line), "{outputs:?}");
+}
+
+#[test]
+fn a_connection_without_use_is_no_reason_to_count_anew() {
+    let mut world = lost(Some(2));
+    world.reconnect();
+    world.tell(fail(fin()));
+    world.reconnect();
+    let outputs = world.tell(fail(fin()));
+    assert!(outputs[1].starts_with("fail: connection lost, and 2 tries"), "{outputs:?}");
+}
+
+#[test]
+fn a_connection_of_use_begins_the_count_anew() {
+    let mut world = lost(Some(1));
+    for _ in 0..5 {
+        world.reconnect();
+        world.lifecycle.note_use();
+        world.tell(fail(fin()));
+    }
+    assert_eq!(world.state(), "Backoff");
+}
+
+#[test]
+fn so_does_one_that_stood_for_long() {
+    let mut world = lost(Some(1));
+    world.reconnect();
+    world.after(10_000).tell(fail(fin()));
+    assert_eq!(world.state(), "Backoff");
+}
+
+#[test]
+fn without_reconnecting_a_loss_is_the_end() {
+    let retry = Reconnect { enabled: false, ..policy().retry };
+    let mut world = World::online(Policy { retry, ..policy() });
+    let outputs = world.tell(fail(fin()));
+    assert_eq!(outputs, ["drop", "fail: connection lost: the server closed the connection"]);
+}
+
+#[test]
+fn a_message_that_is_cut_for_ever_is_the_end() {
+    let mut world = World::online(policy());
+    let evidence = Evidence { is_cut: true, ..Evidence::default() };
+    world.tell(Input::Failed(fin(), evidence));
+    assert_eq!(world.state(), "Closed");
+}
+
+#[test]
+fn what_is_found_again_is_told() {
+    for (accepted, session) in
+        [(Accepted::New, "new session"), (Accepted::Resumed, "session resumed")]
+    {
+        let mut world = lost(None);
+        world.late();
+        world.after(2_000).tell_all([Input::Dialled, Input::Opened]);
+        let outputs = world.tell(accept(accepted));
+        assert!(outputs[0].starts_with("warn: connected again after "), "{outputs:?}");
+        assert!(outputs[0].ends_with(&format!(" s, {session}")), "{outputs:?}");
+        assert_eq!(outputs[1], "Reconnected");
+    }
+}
+
+#[test]
+fn a_subscribe_without_its_answer_is_told_and_the_connection_stays() {
+    let mut world = World::online(policy());
+    world.lifecycle.note_asking(true, world.now);
+    let deadline = world.lifecycle.deadline().expect("an answer is awaited");
+    assert_eq!(deadline - world.now, Duration::from_secs(12));
+    world.now = deadline;
+    let unanswered = Some("subscribing to t".to_owned());
+    let outputs = world.tell(Input::Time(Evidence { unanswered, ..Evidence::default() }));
+    assert_eq!(outputs, ["fail: subscribing to t: no answer from the broker within 12 s"]);
+    assert_eq!(world.tell(Input::Close(Remains::Nothing)), ["disconnect"]);
+}
+
+#[test]
+fn an_answer_ends_the_wait_for_it() {
+    let mut world = World::online(policy());
+    world.lifecycle.note_asking(true, world.now);
+    world.lifecycle.note_asking(false, world.now);
+    assert_eq!(world.lifecycle.deadline(), None);
+}
+
+#[test]
+fn a_failed_write_leaves_a_second_for_last_words() {
+    let mut world = World::online(policy());
+    world.tell(Input::WriteFailed(write_error()));
+    let (waited, outputs) = world.late();
+    assert_eq!(waited, Duration::from_secs(1));
+    assert_eq!(world.state(), "Backoff");
+    assert!(outputs[1].starts_with("warn: connection lost: sending failed: "), "{outputs:?}");
+}

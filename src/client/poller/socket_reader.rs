@@ -1,0 +1,93 @@
+//! The reading end of a connection: bytes in chunks, of which there are only so many.
+
+use std::io::Cursor;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use super::SocketEvent;
+use crate::transport::dial::Dialled;
+use crate::transport::wire::{Chunk, Shared};
+
+/// How many chunks may be filled before one of them was understood.
+const CHUNKS: usize = 4;
+
+/// How large a chunk is, in bytes.
+const CHUNK: usize = 64 * 1024;
+
+/// How large it is before one was filled to the brim: a short run reads little, and would zero the
+/// rest for nothing.
+const FIRST_CHUNK: usize = 4 * 1024;
+
+/// The socket as far as it is read.
+#[derive(Debug)]
+pub struct SocketReader {
+    /// What the dialling has read too far.
+    read_ahead: Cursor<Vec<u8>>,
+    /// The transport writes to the same socket.
+    socket: Shared,
+    spare: Vec<Chunk>,
+    made: usize,
+    /// More comes at once than a small chunk holds.
+    is_large: bool,
+    is_ended: bool,
+}
+
+impl SocketReader {
+    /// The reading end of what was dialled.
+    pub fn new(dialled: &mut Dialled) -> Self {
+        let read_ahead = Cursor::new(std::mem::take(&mut dialled.early));
+        let socket = dialled.socket.clone();
+        Self {
+            read_ahead,
+            socket,
+            spare: Vec::with_capacity(CHUNKS),
+            made: 0,
+            is_large: false,
+            is_ended: false,
+        }
+    }
+
+    /// Whether there is a chunk to read into, and something may come.
+    pub fn has_room(&self) -> bool {
+        !self.is_ended && (!self.spare.is_empty() || self.made < CHUNKS)
+    }
+
+    /// Whether there is something to read without waiting for the socket.
+    pub fn is_ready(&self) -> bool {
+        self.read_ahead.position() < self.read_ahead.get_ref().len() as u64
+    }
+
+    /// The socket to wait for.
+    pub fn socket(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
+    /// A chunk that was understood.
+    pub fn recycle(&mut self, chunk: Chunk) {
+        if self.is_large && chunk.capacity() < CHUNK {
+            self.made = self.made.saturating_sub(1);
+        } else if self.spare.len() < CHUNKS {
+            self.spare.push(chunk);
+        }
+    }
+
+    /// One read; call when there is something to read, and room.
+    pub fn read(&mut self) -> SocketEvent {
+        let mut chunk = self.spare.pop().unwrap_or_else(|| {
+            // Most connections never need more than one or two.
+            self.made += 1;
+            Chunk::with_capacity(if self.is_large { CHUNK } else { FIRST_CHUNK })
+        });
+        let result = if self.is_ready() {
+            chunk.fill_from(&mut self.read_ahead)
+        } else {
+            chunk.fill_from(&mut self.socket)
+        };
+        self.is_large |= chunk.unread().len() == chunk.capacity();
+        self.is_ended = !matches!(result, Ok(1..));
+        match result {
+            Ok(0) => SocketEvent::End(None),
+            Ok(_) => SocketEvent::Bytes(chunk),
+            Err(error) => SocketEvent::End(Some(error)),
+        }
+    }
+}

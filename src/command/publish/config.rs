@@ -1,0 +1,111 @@
+//! What `pub` is asked to do.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytes::Bytes;
+use bytestring::ByteString;
+
+pub use super::pace::Pace;
+use crate::client;
+use crate::format::layout::Layout;
+use crate::format::summary::SummaryForm;
+use crate::mqtt::packet::{Publish, RetainHandling};
+use crate::mqtt::property::Properties;
+use crate::mqtt::topic::{TopicError, TopicName};
+use crate::report::Verbosity;
+
+/// What `pub` is asked to do.
+pub struct Config {
+    /// Where to connect, and how.
+    pub client: client::Options,
+    /// Where the records come from.
+    pub input: InputSource,
+    /// How often the one record of the input is published, from 1.
+    pub repeat: u64,
+    /// What becomes of the records, and when.
+    pub messages: FeedOptions,
+    /// The form of the summary, if there is to be one.
+    pub summary: Option<SummaryForm>,
+    /// Which lines go to stderr.
+    pub verbosity: Verbosity,
+    /// Each message asks for an answer.
+    pub request: Option<RequestOptions>,
+}
+
+/// What becomes of the records, and when.
+#[derive(Debug)]
+pub struct FeedOptions {
+    /// What becomes of a record.
+    pub format: MessageFormat,
+    /// When each message is due.
+    pub pace: Pace,
+    /// Each message says when it was published (`--latency`).
+    pub stamps: bool,
+    /// The first bad record is the last.
+    pub strict: bool,
+}
+
+/// Where the records come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InputSource {
+    /// One record, from the command line.
+    Text(Bytes),
+    /// One record: the content of a file.
+    File(PathBuf),
+    /// One record: all of stdin.
+    Stdin,
+    /// stdin, whose records end in this byte.
+    Records(u8),
+}
+
+/// What becomes of a record.
+#[derive(Debug, Clone)]
+pub struct MessageFormat {
+    /// What records do not say; it has a topic unless each record has one.
+    pub template: Publish,
+    /// Stands before every topic that a record names; the template's has it already.
+    pub topic_prefix: String,
+    /// The form of the records.
+    pub form: RecordForm,
+}
+
+/// The form of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordForm {
+    /// A payload.
+    Payload,
+    /// A topic, this byte, and a payload.
+    Split(u8),
+    /// A message as `sub --json` writes it.
+    Json,
+}
+
+/// `--request`.
+#[derive(Debug, Clone)]
+pub struct RequestOptions {
+    /// Where the answers come; `None` is a topic of our own.
+    pub response_topic: Option<TopicName>,
+    /// The correlation data of the one request, where the user gave it.
+    pub correlation: Option<Bytes>,
+    /// How long to wait for each answer.
+    pub timeout: Option<Duration>,
+    /// How answers are written.
+    pub layout: Layout,
+    /// How many requests wait for their answers at once.
+    pub most_waiting: u16,
+    /// Whether answers keep the retain flag with which they were published.
+    pub retain_as_published: bool,
+    /// Whether retained messages come at all.
+    pub retain_handling: RetainHandling,
+    /// The properties of SUBSCRIBE.
+    pub subscribe_properties: Properties,
+}
+
+/// The topic with the prefix before it.
+pub fn prefixed(prefix: &str, topic: &TopicName) -> Result<TopicName, TopicError> {
+    match prefix {
+        "" => Ok(topic.clone()),
+        _ => TopicName::new(ByteString::from(format!("{prefix}{}", topic.as_str()))),
+    }
+}

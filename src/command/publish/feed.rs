@@ -1,0 +1,169 @@
+//! The next message that is due: records come in, messages come out, as the window of the broker
+//! and the clock allow.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::config::{FeedOptions, Pace};
+use super::input::Input;
+use super::message::{MessageBuilder, PreparedMessage};
+use super::tally::Tally;
+use crate::client::Client;
+use crate::command::latency;
+use crate::mqtt::packet::Publish;
+use crate::report;
+
+/// A source of messages.
+pub struct Feed {
+    /// Where the records come from.
+    pub input: Input,
+    builder: MessageBuilder,
+    pace: Pace,
+    /// Each message says when it was published.
+    stamps: bool,
+    /// The first bad record is the last.
+    strict: bool,
+    /// The message of the latest record, if it was not taken.
+    next: Option<PreparedMessage>,
+    /// When it is due, if that is not yet.
+    alarm: Option<Instant>,
+    /// Records that were read: the number of the latest.
+    records: u64,
+    /// Records that made no sense.
+    bad: u64,
+}
+
+impl Feed {
+    /// Messages like these from the records of this input.
+    pub fn new(input: Input, messages: FeedOptions) -> Self {
+        let FeedOptions { format, pace, stamps, strict } = messages;
+        let builder = MessageBuilder::new(format);
+        let (next, alarm) = (None, None);
+        Self { input, builder, pace, stamps, strict, next, alarm, records: 0, bad: 0 }
+    }
+
+    /// What records do not say of their messages.
+    pub fn template(&self) -> &Publish {
+        self.builder.template()
+    }
+
+    /// The context of errors: publishing, and where to.
+    pub fn context(&self) -> String {
+        match &self.template().topic {
+            Some(topic) => format!("publishing to {}", topic.as_str()),
+            None => "publishing".to_owned(),
+        }
+    }
+
+    /// The next message and the number of its record, if it is due and may be published now.
+    pub fn next_due(&mut self, client: &Client) -> Option<(Publish, u64)> {
+        self.alarm = None;
+        if !(self.prepare() && self.can_publish(client) && self.is_due()) {
+            return None;
+        }
+        let (mut publish, time) = self.builder.finish(self.next.take()?);
+        if self.stamps {
+            latency::stamp(&mut publish);
+        }
+        if !self.pace.is_free() {
+            self.pace.published(time, Instant::now());
+        }
+        Some((publish, self.records))
+    }
+
+    /// Publishes the usual stream as far as that is possible now: every message is like the one
+    /// before, but for its payload, and is due at once.
+    pub fn publish_runs(&mut self, client: &mut Client, tally: &mut Tally) {
+        let is_usual = self.next.is_none() && self.pace.is_free() && !self.stamps;
+        while is_usual
+            && self.builder.takes_payloads()
+            && let Some(block) = self.input.block()
+        {
+            let head = self.builder.head(block.bytes());
+            let (first, mut bytes) = (self.records + 1, 0);
+            let mut record = first;
+            let mut times = tally.clock(head.qos);
+            let count = client.publish_run(&head, first, |longest| {
+                let payload = block.next_within(longest)?;
+                bytes += payload.len() as u64;
+                times.published(record);
+                record += 1;
+                Some(payload)
+            });
+            tally.sent(count, bytes, head.qos);
+            self.records += count;
+            if count == 0 {
+                return;
+            }
+        }
+    }
+
+    /// The message that was taken is to be published once more: no broker has got it.
+    pub fn again(&mut self) {
+        self.next = Some(PreparedMessage::Payload(Bytes::new()));
+    }
+
+    /// Makes a message of the next record that is one; whether there is one.
+    fn prepare(&mut self) -> bool {
+        while self.next.is_none() {
+            let Some(record) = self.input.next() else { return false };
+            self.records += 1;
+            match self.builder.make(record) {
+                Ok(message) => self.next = Some(message),
+                Err(wrong) => self.tell_bad(&wrong),
+            }
+        }
+        true
+    }
+
+    fn can_publish(&self, client: &Client) -> bool {
+        let usual = self.builder.template().qos;
+        client.can_publish(self.next.as_ref().map_or(usual, |message| message.qos(usual)))
+    }
+
+    fn is_due(&mut self) -> bool {
+        let due = self.pace.due(self.next.as_ref().and_then(PreparedMessage::time));
+        self.alarm = due.filter(|due| *due > Instant::now());
+        self.alarm.is_none()
+    }
+
+    /// The latest record makes no sense.
+    pub fn tell_bad(&mut self, wrong: &str) {
+        self.bad += 1;
+        report::line(&format!("reading {}: record {}: {wrong}", self.input.what, self.records));
+        if self.strict {
+            self.input.stop();
+        }
+    }
+
+    /// Sends most of the published messages; whether that made room for the next, which is there
+    /// already.
+    pub fn can_go_on(&self, client: &mut Client) -> bool {
+        if self.next.is_none() || self.alarm.is_some() || !client.session().is_online() {
+            return false;
+        }
+        client.gather();
+        self.can_publish(client)
+    }
+
+    /// When the next message is due, if that is not yet.
+    pub fn alarm(&self) -> Option<Instant> {
+        self.alarm
+    }
+
+    /// Whether every message was taken, and no record will come.
+    pub fn is_done(&self) -> bool {
+        self.next.is_none() && self.input.is_done()
+    }
+
+    /// The number of the first record that was not taken.
+    pub fn first_untaken(&self) -> u64 {
+        self.records + u64::from(self.next.is_none())
+    }
+
+    /// Whether a record made no sense.
+    pub fn has_bad(&self) -> bool {
+        self.bad > 0
+    }
+}

@@ -1,0 +1,303 @@
+//! `pub -f` of a large file: its payload is read and sent piece by piece, in constant memory; after
+//! a lost connection it is read again from its beginning.
+
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use bytes::Bytes;
+
+use super::feed::Feed;
+use super::input::LargeFile;
+use super::tally::{GAPS, IN_DOUBT, Tally, refusal};
+use crate::client::{Client, Event, Options};
+use crate::command::summary::SummaryPrinter;
+use crate::exit::{Exit, worse};
+use crate::format::statistics::Statistics;
+use crate::format::summary::RunSummary;
+use crate::mqtt::qos::QoS;
+use crate::mqtt::session;
+use crate::report;
+use crate::terminal::progress::{Position, Progress};
+use crate::terminal::screen;
+
+/// How many blocks are given before the next check for events.
+const BLOCKS_AT_ONCE: usize = 8;
+
+/// Publishes the file as often as `feed` says; its messages have no payload of their own.
+pub fn run(
+    options: Options,
+    file: LargeFile,
+    feed: Feed,
+    progress: Progress,
+    summary: &SummaryPrinter,
+) -> Result<Exit> {
+    let (mut client, _) = crate::command::connect(options, None)?;
+    client.attach_input(Box::new(file.blocks.source()))?;
+    let context = feed.context();
+    let mut publisher = FilePublisher {
+        client,
+        file,
+        feed,
+        tally: Tally::new(context.clone(), false, false),
+        progress,
+        state: TransferState::Due,
+        given: 0,
+        ahead: None,
+        goes_on: false,
+        requested: None,
+        acknowledged: Statistics::default(),
+    };
+    let result = publisher.run();
+    publisher.progress.finish();
+    let FilePublisher { mut client, file, feed, mut tally, acknowledged, .. } = publisher;
+    let result = result.map_err(|error| tally.named(error, feed.template()));
+    let result = crate::command::close(&mut client, result, |event| tally.count(event));
+    let result = result.context(context);
+    // A run that ended early ended before its latest message was finished.
+    let is_finished = matches!(result, Ok(Exit::Done | Exit::Denied | Exit::Lost));
+    let messages = tally.published.saturating_sub(tally.refused + u64::from(!is_finished));
+    summary.print(false, |took| RunSummary {
+        verb: "published",
+        messages,
+        bytes: messages * file.length as u64,
+        refused: Some(tally.refused),
+        took,
+        times: Some(("acknowledgement", &acknowledged)),
+    });
+    result
+}
+
+/// How far the message is that was begun last.
+#[derive(Debug, Clone, Copy)]
+enum TransferState {
+    /// It is over: the next one is due, if there is one.
+    Due,
+    /// It was begun, and the session wants its payload on this connection or (QoS 1 and 2) on the
+    /// next.
+    Begun,
+    /// The end of its payload was given to the session then.
+    Given(Instant),
+    /// The broker has refused it, or is in doubt about it.
+    Refused,
+}
+
+/// Part of the file.
+struct FileBlock {
+    /// Where it begins in the file.
+    at: usize,
+    bytes: Bytes,
+}
+
+struct FilePublisher {
+    client: Client,
+    file: LargeFile,
+    feed: Feed,
+    tally: Tally,
+    progress: Progress,
+    state: TransferState,
+    /// How much of the payload was given to the session on the latest connection, in bytes.
+    given: usize,
+    /// A block that was read and not wholly given. Where it lies tells whether it is still of use.
+    ahead: Option<FileBlock>,
+    /// More can be given at once: what else has happened is only looked at in passing.
+    goes_on: bool,
+    /// The block that begins here was asked for and has not come.
+    requested: Option<usize>,
+    /// How long acknowledgements took from the end of the payload.
+    acknowledged: Statistics,
+}
+
+impl FilePublisher {
+    fn run(&mut self) -> Result<Exit> {
+        loop {
+            if !self.begin() {
+                return Ok(Exit::Denied);
+            }
+            self.give();
+            if self.is_finished() {
+                if self.feed.is_done() {
+                    return Ok(self.tally.exit);
+                }
+                self.state = TransferState::Due;
+                self.given = 0;
+                continue;
+            }
+            let event = match self.client.poll()? {
+                Some(event) => event,
+                None => match self.wait()? {
+                    Some(event) => event,
+                    None => continue,
+                },
+            };
+            if let Event::Interrupted(signal) = event {
+                self.progress.finish();
+                screen::begin_line(false);
+                report::line(&format!(
+                    "publishing: interrupted after {} of {} bytes",
+                    self.given, self.file.length
+                ));
+                return Ok(Exit::Signal(signal.into()));
+            }
+            self.handle(event)?;
+        }
+    }
+
+    /// Whether the message that was begun last is over.
+    fn is_finished(&self) -> bool {
+        let is_streaming = self.client.session().is_streaming();
+        match self.state {
+            TransferState::Due => false,
+            // At QoS 1 and 2: it was acknowledged early, and its rest is not wanted any more.
+            TransferState::Begun if self.feed.template().qos == QoS::AtMostOnce || is_streaming => {
+                false
+            }
+            TransferState::Given(_) if is_streaming => false,
+            TransferState::Begun | TransferState::Given(_) | TransferState::Refused => {
+                self.client.is_settled()
+            }
+        }
+    }
+
+    fn wait(&mut self) -> Result<Option<Event>> {
+        if self.progress.is_on() {
+            let before = self.tally.published.saturating_sub(1) * self.file.length as u64;
+            let position = Position { messages: 0, bytes: 0, read: before + self.given as u64 };
+            self.progress.update(position, Instant::now());
+        }
+        if self.goes_on {
+            return Ok(self.client.turn()?);
+        }
+        let alarm = [self.feed.alarm(), self.progress.deadline()].into_iter().flatten().min();
+        Ok(Some(self.client.next(alarm)?))
+    }
+
+    /// Sends the header as soon as it may be sent; whether the broker takes the message at all.
+    fn begin(&mut self) -> bool {
+        if !matches!(self.state, TransferState::Due) {
+            return true;
+        }
+        let Some((publish, record)) = self.feed.next_due(&self.client) else { return true };
+        self.tally.sent(1, 0, publish.qos);
+        self.state = TransferState::Begun;
+        match self.client.publish_stream(publish, self.file.length, record) {
+            Ok(()) => true,
+            Err(unsendable) => {
+                self.refuse(record, &unsendable.to_string());
+                false
+            }
+        }
+    }
+
+    /// Gives the session as much of the file as it wants and as can be read at once, and sends it as
+    /// far as the server reads.
+    fn give(&mut self) {
+        // Sending makes room, at first perhaps for blocks that were given before.
+        self.client.send();
+        for _ in 0..BLOCKS_AT_ONCE {
+            let wanted = self.client.session().stream_wants();
+            if wanted.is_empty() || !self.look_ahead(wanted.start) {
+                break;
+            }
+            if let Some(FileBlock { at, bytes }) = &self.ahead {
+                self.client.stream(*at, bytes);
+            }
+            self.note_given();
+            self.client.send();
+        }
+        let wanted = self.client.session().stream_wants();
+        self.goes_on = !wanted.is_empty() && self.look_ahead(wanted.start);
+        if !wanted.is_empty() && !self.goes_on && self.requested.is_none() {
+            self.requested = Some(wanted.start);
+            self.file.blocks.want(wanted.start);
+            self.client.request_input();
+        }
+        // The end of a message that was refused before makes room for the next.
+        let is_due = matches!(self.state, TransferState::Due) && self.feed.alarm().is_none();
+        self.goes_on |= is_due && self.client.can_publish(self.feed.template().qos);
+    }
+
+    /// Whether the block ahead has this byte of the file, after reading it if that can be done at
+    /// once.
+    fn look_ahead(&mut self, at: usize) -> bool {
+        let is_there = |block: &FileBlock| (block.at..block.at + block.bytes.len()).contains(&at);
+        if !self.ahead.as_ref().is_some_and(is_there) {
+            // First, so that its memory can be used again.
+            self.ahead = None;
+            let is_requested = self.requested.is_some();
+            let bytes = if is_requested { None } else { self.file.blocks.at_once(at) };
+            self.ahead = bytes.map(|bytes| FileBlock { at, bytes });
+        }
+        self.ahead.is_some()
+    }
+
+    /// After a block was given.
+    fn note_given(&mut self) {
+        if self.client.session().is_streaming() {
+            self.given = self.client.session().stream_wants().start;
+            if matches!(self.state, TransferState::Given(_)) {
+                // On another connection.
+                self.state = TransferState::Begun;
+            }
+        } else {
+            self.given = self.file.length;
+            if matches!(self.state, TransferState::Begun) {
+                self.state = TransferState::Given(Instant::now());
+            }
+        }
+    }
+
+    fn handle(&mut self, event: Event) -> Result<()> {
+        match event {
+            Event::Input(block) => {
+                let at = self.requested.take();
+                match (at, block.with_context(|| format!("reading {}", self.file.name))?) {
+                    (Some(at), Some(bytes)) => self.ahead = Some(FileBlock { at, bytes }),
+                    _ => bail!("reading {}: it became shorter while it was read", self.file.name),
+                }
+            }
+            Event::Reconnected => self.reconnected(),
+            Event::Mqtt(session::Event::Acknowledged { token: record, code, reason }) => {
+                if let (TransferState::Given(at), false) = (self.state, code.is_error()) {
+                    self.acknowledged.add(at.elapsed());
+                }
+                if code.is_error() {
+                    self.refuse(record, &refusal(code, reason.as_deref()));
+                }
+            }
+            Event::Mqtt(session::Event::InDoubt { token: record }) => self.refuse(record, IN_DOUBT),
+            Event::Mqtt(_)
+            | Event::Written(_)
+            | Event::OutputFailed(_)
+            | Event::Woken
+            | Event::Connected(_)
+            | Event::Closed(_)
+            | Event::Interrupted(_)
+            | Event::WebSocketPong
+            | Event::Sendable
+            | Event::Alarm => {}
+        }
+        Ok(())
+    }
+
+    /// After a lost connection: messages of QoS 0 may be lost with it.
+    fn reconnected(&mut self) {
+        if self.feed.template().qos > QoS::AtMostOnce {
+            return;
+        }
+        if matches!(self.state, TransferState::Begun) {
+            // The broker never got the whole message, so the next one is no duplicate.
+            self.tally.published -= 1;
+            self.state = TransferState::Due;
+            self.feed.again();
+        }
+        if self.tally.published > 0 && self.tally.exit == Exit::Done {
+            report::line(GAPS);
+            self.tally.exit = worse(self.tally.exit, Exit::Lost);
+        }
+    }
+
+    fn refuse(&mut self, record: u64, words: &str) {
+        self.tally.refuse(record, words);
+        self.state = TransferState::Refused;
+    }
+}

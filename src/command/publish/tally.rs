@@ -1,0 +1,145 @@
+//! Counts of published, refused and acknowledged messages, and the exit code that they mean.
+
+use std::time::Instant;
+
+use crate::client;
+use crate::command::latency::Acknowledgements;
+use crate::exit::{Exit, worse};
+use crate::mqtt::packet::Publish;
+use crate::mqtt::qos::QoS;
+use crate::mqtt::reason::ReasonCode;
+use crate::mqtt::session;
+use crate::report;
+
+/// What a lost connection may mean for messages of QoS 0.
+pub const GAPS: &str =
+    "publishing: messages of QoS 0 may be missing: the connection was lost meanwhile";
+
+/// Why a message counts as refused whose session the broker has lost.
+pub const IN_DOUBT: &str = "in doubt: the broker has lost the session";
+
+/// Counts of messages, whether they were published alone or in a batch.
+pub struct Tally {
+    /// The context of errors: publishing, and where to.
+    pub context: String,
+    /// Messages have numbers.
+    pub is_numbered: bool,
+    /// Messages that were published.
+    pub published: u64,
+    /// Their payloads, in bytes.
+    pub bytes: u64,
+    /// Messages that were refused, or are in doubt.
+    pub refused: u64,
+    /// Something was published at QoS 0.
+    pub at_most_once: bool,
+    /// The worst exit code so far.
+    pub exit: Exit,
+    /// How long acknowledgements took, if that is of interest.
+    pub acknowledgements: Option<Acknowledgements>,
+}
+
+impl Tally {
+    /// Nothing was published; `times` asks how long acknowledgements take.
+    pub fn new(context: String, is_numbered: bool, times: bool) -> Self {
+        Self {
+            context,
+            is_numbered,
+            published: 0,
+            bytes: 0,
+            refused: 0,
+            at_most_once: false,
+            exit: Exit::Done,
+            acknowledgements: times.then(Acknowledgements::default),
+        }
+    }
+
+    /// Counts published messages of this QoS, and the bytes of their payloads.
+    pub fn sent(&mut self, count: u64, bytes: u64, qos: QoS) {
+        self.published += count;
+        self.bytes += bytes;
+        self.at_most_once |= count > 0 && qos == QoS::AtMostOnce;
+    }
+
+    /// Notes when messages of this QoS are published, all of them now.
+    pub fn clock(&mut self, qos: QoS) -> Clock<'_> {
+        let acknowledgements = self.acknowledgements.as_mut().filter(|_| qos > QoS::AtMostOnce);
+        Clock(acknowledgements.map(|acknowledgements| (acknowledgements, Instant::now())))
+    }
+
+    /// A message was acknowledged, by which it may be refused.
+    pub fn acknowledged(&mut self, record: u64, code: ReasonCode, reason: Option<&str>) {
+        if code.is_error() {
+            self.refuse(record, &refusal(code, reason));
+        } else if let Some(acknowledgements) = &mut self.acknowledgements {
+            acknowledgements.acknowledged(record);
+        }
+    }
+
+    /// Counts what the session says of messages.
+    pub fn count(&mut self, event: session::Event) {
+        match event {
+            session::Event::Acknowledged { token: record, code, reason } => {
+                self.acknowledged(record, code, reason.as_deref());
+            }
+            session::Event::InDoubt { token: record } => self.refuse(record, IN_DOUBT),
+            // Successes without a number, and events that are not about messages of ours.
+            session::Event::SomeAcknowledged
+            | session::Event::Connected(_)
+            | session::Event::Refused(_)
+            | session::Event::Message(_)
+            | session::Event::MessageBegins { .. }
+            | session::Event::Piece(_)
+            | session::Event::MessageEnds
+            | session::Event::MessageCut
+            | session::Event::Subscribed(_)
+            | session::Event::NotSubscribed { .. }
+            | session::Event::Unsubscribed(_)
+            | session::Event::Pong
+            | session::Event::Disconnected(_) => {}
+        }
+    }
+
+    /// An error that is about one message names it: by its number, if there are others, and by
+    /// topic and QoS, which `template` has if the session has them no more.
+    pub fn named(&self, mut error: anyhow::Error, template: &Publish) -> anyhow::Error {
+        if let Some(client::Error::Repeated { packet, number }) = error.downcast_mut() {
+            *number = self.is_numbered.then_some(packet.record);
+            if packet.message.is_none() {
+                let topic = template.topic.as_ref();
+                // A message without a PUBLISH to send again has QoS 2.
+                packet.message = topic.map(|topic| (topic.to_string(), QoS::ExactlyOnce));
+            }
+        }
+        error
+    }
+
+    /// A message is refused, or in doubt.
+    pub fn refuse(&mut self, record: u64, words: &str) {
+        self.refused += 1;
+        self.exit = worse(self.exit, Exit::Denied);
+        if let Some(acknowledgements) = &mut self.acknowledgements {
+            acknowledgements.forget(record);
+        }
+        let what =
+            if self.is_numbered { format!("message {record}") } else { "message".to_owned() };
+        report::line(&format!("{}: {what} refused: {words}", self.context));
+    }
+}
+
+/// See [`Tally::clock`].
+pub struct Clock<'a>(Option<(&'a mut Acknowledgements, Instant)>);
+
+impl Clock<'_> {
+    /// The message of this record, the latest, is published.
+    #[inline]
+    pub fn published(&mut self, record: u64) {
+        if let Some((acknowledgements, now)) = &mut self.0 {
+            acknowledgements.published(record, *now);
+        }
+    }
+}
+
+/// Why a message was refused: the reason code, and the reason in the server's words.
+pub fn refusal(code: ReasonCode, reason: Option<&str>) -> String {
+    reason.map_or_else(|| code.to_string(), |reason| format!("{code} ({reason})"))
+}

@@ -1,0 +1,139 @@
+//! What `sub` is asked to do.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::client;
+use crate::format::encoding::Encoding;
+use crate::format::layout::Layout;
+use crate::format::summary::SummaryForm;
+use crate::mqtt::packet::Subscription;
+use crate::mqtt::property::Properties;
+use crate::mqtt::topic::TopicFilter;
+use crate::report::Verbosity;
+
+/// What `sub` is asked to do.
+pub struct Config {
+    /// Where to connect, and how.
+    pub client: client::Options,
+    /// What the broker is asked for.
+    pub subscriptions: SubscribeRequest,
+    /// When it ends.
+    pub end: EndConditions,
+    /// Which messages are written.
+    pub filter: Filter,
+    /// Where messages are written, and how.
+    pub output: OutputOptions,
+    /// Retained messages that were written are removed from the broker.
+    pub remove_retained: bool,
+    /// Say how long messages took (`--latency`).
+    pub latency: bool,
+    /// The form of the summary, if there is to be one.
+    pub summary: Option<SummaryForm>,
+    /// Which lines go to stderr.
+    pub verbosity: Verbosity,
+}
+
+/// What the broker is asked for.
+#[derive(Debug, Clone)]
+pub struct SubscribeRequest {
+    /// The subscriptions.
+    pub subscribe: Vec<Subscription>,
+    /// The properties of SUBSCRIBE.
+    pub subscribe_properties: Properties,
+    /// The topic filters to unsubscribe from.
+    pub unsubscribe: Vec<TopicFilter>,
+    /// The properties of UNSUBSCRIBE.
+    pub unsubscribe_properties: Properties,
+}
+
+/// When it ends, beside a signal.
+#[derive(Debug, Clone, Copy)]
+pub struct EndConditions {
+    /// `-C`: after this many messages.
+    pub count: Option<u64>,
+    /// `-W`: after this time.
+    pub timeout: Option<Duration>,
+    /// `--idle`: after this time without a message.
+    pub idle: Option<Duration>,
+    /// `-E`: when the broker has answered.
+    pub after_answer: bool,
+}
+
+/// Which messages are written.
+#[derive(Debug, Clone)]
+pub struct Filter {
+    /// `-T`: not those whose topic matches one of these.
+    pub except: Vec<TopicFilter>,
+    /// Whether retained messages are.
+    pub retained: RetainedFilter,
+    /// `--random-filter`: only with this probability, from 0 to 1.
+    pub probability: Option<f64>,
+    /// Empty messages that are not retained are left out. They are the echo of our own removals, of
+    /// which nothing would be seen but an empty line.
+    pub skips_removals: bool,
+}
+
+/// Whether retained messages are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RetainedFilter {
+    /// As all others.
+    Included,
+    /// `-R`: not.
+    LeftOut,
+    /// `--retained-only`: only they; the first other message is the end.
+    Only,
+}
+
+/// Where messages are written, and how.
+#[derive(Debug, Clone)]
+pub struct OutputOptions {
+    /// Where to.
+    pub destination: Destination,
+    /// How a message is written.
+    pub layout: Layout,
+}
+
+/// Where messages are written.
+#[derive(Debug, Clone)]
+pub enum Destination {
+    /// stdout.
+    Stdout,
+    /// A file for each message in this folder.
+    Folder(PathBuf),
+    /// The stdin of a command for each message.
+    Commands(CommandOptions),
+    /// The terminal: a line for each topic.
+    Watch(WatchOptions),
+}
+
+/// `--exec`
+#[derive(Debug, Clone)]
+pub struct CommandOptions {
+    /// The command, for the shell.
+    pub command: String,
+    /// How many run at once.
+    pub jobs: usize,
+    /// What a command that failed means.
+    pub keep_going: bool,
+    /// What a command writes is published as the answer to its message.
+    pub reply: bool,
+}
+
+/// `--watch`
+#[derive(Debug, Clone, Copy)]
+pub struct WatchOptions {
+    /// Topics are coloured.
+    pub colour: bool,
+    /// How payloads are shown.
+    pub encoding: Option<Encoding>,
+}
+
+impl Config {
+    /// Whether messages on stdout are what it is for.
+    pub fn prints(&self) -> bool {
+        matches!(self.output.destination, Destination::Stdout | Destination::Watch(_))
+            && !self.end.after_answer
+            && !self.remove_retained
+    }
+}

@@ -1,0 +1,334 @@
+//! The one way of a message that arrives, as a whole or in parts: filter, sink, count.
+
+use std::time::Instant;
+
+use anyhow::{Error, Result};
+use bytes::Bytes;
+
+use super::config::{self, Destination, Filter};
+use super::filter::{MessageFilter, Selection};
+use super::retained::Removals;
+use super::sink::Sink;
+use crate::client;
+use crate::command::latency::Latency;
+use crate::exit::Exit;
+use crate::format::layout::Content;
+use crate::mqtt::packet::Publish;
+use crate::mqtt::session::{Delivery, Received};
+use crate::report::{self, Verbosity};
+
+/// What arrives: a message, or a part of a large one.
+pub enum Arrival<'a> {
+    /// A message where it lies in the memory of the connection.
+    Borrowed(Received<'a>),
+    /// A message of its own.
+    Owned(&'a Delivery),
+    /// A large message, of which only the head is here; its payload has this length.
+    Head(Delivery, usize),
+    /// The next piece of its payload.
+    Piece(Bytes),
+    /// Its end.
+    End,
+}
+
+/// Takes what arrives.
+pub struct MessageReceiver {
+    /// Where messages are written.
+    pub sink: Sink,
+    filter: MessageFilter,
+    /// Retained messages that are to be removed when they were written, if any are.
+    pub removals: Option<Removals>,
+    /// How long messages took, if that is asked for.
+    pub latency: Option<Latency>,
+    /// A binary payload is still to be noted.
+    notes_binary: bool,
+    /// Messages are written, and nothing else is done about them.
+    is_plain: bool,
+    warns: bool,
+    /// `sub` ends after this many messages.
+    count: Option<u64>,
+    /// When something was last written, where `--idle` asks for it.
+    latest: Option<Instant>,
+    /// What was written.
+    pub written: Counts,
+    /// The large message that has begun.
+    partial: Option<Partial>,
+}
+
+/// Messages, and the bytes of their payloads.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Counts {
+    /// Whole messages.
+    pub messages: u64,
+    /// Their payloads.
+    pub bytes: u64,
+}
+
+impl MessageReceiver {
+    /// Takes what arrives as these settings say; nothing has come yet.
+    pub fn new(sink: Sink, filter: Filter, settings: &ReceiverOptions<'_>) -> Self {
+        let &ReceiverOptions { end, output, removes, latency, verbosity } = settings;
+        let filter = MessageFilter::new(filter);
+        let latency = latency.then(Latency::default);
+        let notes_binary = verbosity.warns() && shows_text(output);
+        Self {
+            sink,
+            is_plain: filter.is_everything() && !removes && latency.is_none() && !notes_binary,
+            filter,
+            removals: removes.then(Removals::default),
+            latency,
+            notes_binary,
+            warns: verbosity.warns(),
+            count: end.count,
+            latest: end.idle.map(|_| Instant::now()),
+            written: Counts::default(),
+            partial: None,
+        }
+    }
+
+    /// Takes a message or a part of one; the exit code where it is the last that is wanted.
+    pub fn receive(&mut self, received: Arrival<'_>) -> Option<Exit> {
+        match received {
+            Arrival::Borrowed(mut message) => {
+                // Where nothing is to be done but to write it, it is written from where it lies.
+                let is_copied = self.is_plain
+                    && self.sink.put_copy(message.number(), message.topic(), message.payload());
+                if is_copied {
+                    self.count(message.payload().len() as u64)
+                } else {
+                    self.whole(message.delivery())
+                }
+            }
+            Arrival::Owned(delivery) => self.whole(delivery),
+            Arrival::Head(delivery, length) => self.head(delivery, length),
+            Arrival::Piece(piece) => {
+                self.piece(piece);
+                None
+            }
+            Arrival::End => self.end(),
+        }
+    }
+
+    fn whole(&mut self, Delivery { number, publish }: &Delivery) -> Option<Exit> {
+        let length = publish.payload.len();
+        match self.filter.select(publish, length) {
+            Selection::Wanted => {}
+            Selection::Unwanted => {
+                self.sink.skip(*number);
+                return None;
+            }
+            Selection::TheEnd => {
+                self.sink.skip(*number);
+                return Some(Exit::Done);
+            }
+        }
+        self.note_binary(&publish.payload);
+        if let (Err(unfit), true) = (self.sink.put(*number, publish), self.warns) {
+            let topic = publish.topic_or_empty();
+            report::warn(&format!("the payload of a message to {topic} {unfit}"));
+        }
+        self.finish(*number, publish, length as u64)
+    }
+
+    fn head(&mut self, delivery: Delivery, length: usize) -> Option<Exit> {
+        let is_wanted = match self.filter.select(&delivery.publish, length) {
+            Selection::Wanted => true,
+            Selection::Unwanted => false,
+            Selection::TheEnd => return Some(Exit::Done),
+        };
+        if is_wanted {
+            self.sink.begin(&delivery.publish);
+        }
+        self.partial = Some(Partial { delivery, length, written: 0, is_wanted });
+        None
+    }
+
+    fn piece(&mut self, piece: Bytes) {
+        self.restart_idle();
+        if let Some(partial) = self.partial.as_mut().filter(|partial| partial.is_wanted) {
+            partial.written += piece.len();
+            self.sink.piece(piece);
+        }
+    }
+
+    fn end(&mut self) -> Option<Exit> {
+        let partial = self.partial.take()?;
+        let Delivery { number, publish } = &partial.delivery;
+        if !partial.is_wanted {
+            self.sink.skip(*number);
+            return None;
+        }
+        self.sink.end(*number);
+        self.finish(*number, publish, partial.length as u64)
+    }
+
+    /// A message was written, or will be, with a payload of `length` bytes.
+    fn finish(&mut self, number: u64, publish: &Publish, length: u64) -> Option<Exit> {
+        if let Some(latency) = &mut self.latency {
+            latency.add(publish);
+        }
+        if let (Some(removals), Some(topic), true) =
+            (&mut self.removals, &publish.topic, publish.retain)
+        {
+            removals.add(number, topic);
+        }
+        self.count(length)
+    }
+
+    fn count(&mut self, length: u64) -> Option<Exit> {
+        self.written.messages += 1;
+        self.written.bytes += length;
+        self.restart_idle();
+        (Some(self.written.messages) == self.count).then_some(Exit::Done)
+    }
+
+    /// The time of `--idle` begins now.
+    pub fn restart_idle(&mut self) {
+        if self.latest.is_some() {
+            self.latest = Some(Instant::now());
+        }
+    }
+
+    fn note_binary(&mut self, payload: &[u8]) {
+        if self.notes_binary && is_binary(payload) {
+            self.notes_binary = false;
+            let bytes = payload.len();
+            report::note(&format!("binary payload ({bytes} bytes); --hex or --base64 shows it"));
+        }
+    }
+
+    /// When something was last written, where `--idle` asks for it.
+    pub fn latest(&self) -> Option<Instant> {
+        self.latest
+    }
+
+    /// The bytes that were written, those of a message that has not ended included.
+    pub fn bytes(&self) -> u64 {
+        self.written.bytes + self.partial.as_ref().map_or(0, |partial| partial.written as u64)
+    }
+
+    /// Whether a message is written as it comes, and has not ended.
+    pub fn is_amidst(&self) -> bool {
+        self.partial.as_ref().is_some_and(|partial| partial.is_wanted)
+    }
+
+    /// Nothing more can be written.
+    pub fn abandon(&mut self) {
+        self.sink.abandon();
+        self.partial = None;
+    }
+
+    /// The message that has begun will never come as a whole: an error, if some of it was written.
+    pub fn cut(&mut self) -> Result<Option<Exit>> {
+        match self.partial.take().filter(|partial| partial.is_wanted) {
+            Some(partial) => Err(partial.lost().into()),
+            None => Ok(None),
+        }
+    }
+
+    /// Reports it where `sub` ends in the middle of a message that is written as it comes.
+    pub fn tell_cut(&mut self, result: Result<Exit>) -> Result<Exit> {
+        match self.partial.take().filter(|partial| partial.is_wanted) {
+            Some(partial) => partial.tell_cut(result, self.sink.is_done()),
+            None => result,
+        }
+    }
+}
+
+/// What a receiver does beside filtering and writing.
+pub struct ReceiverOptions<'a> {
+    /// When `sub` ends.
+    pub end: config::EndConditions,
+    /// Where messages are written, and how.
+    pub output: &'a config::OutputOptions,
+    /// Retained messages that were written are removed.
+    pub removes: bool,
+    /// How long messages took is measured.
+    pub latency: bool,
+    /// Which lines go to stderr.
+    pub verbosity: Verbosity,
+}
+
+/// A message that is written as it comes.
+#[derive(Debug)]
+struct Partial {
+    /// The message, without its payload.
+    delivery: Delivery,
+    /// The length of its payload, in bytes.
+    length: usize,
+    written: usize,
+    /// It is written, not only waited for.
+    is_wanted: bool,
+}
+
+impl Partial {
+    /// The connection was lost, and the rest does not come.
+    fn lost(&self) -> client::Error {
+        let (topic, written, length) = (self.topic().to_owned(), self.written, self.length);
+        client::Error::MessageCut { topic, written, length }
+    }
+
+    /// Reports that `sub` ended in the middle of this message; perhaps (unless `is_sure`) before the
+    /// output was written.
+    fn tell_cut(&self, result: Result<Exit>, is_sure: bool) -> Result<Exit> {
+        let Self { written, length, .. } = self;
+        let topic = self.topic();
+        match result {
+            Ok(exit) => {
+                let at_most = if is_sure { "" } else { "at most " };
+                report::line(&format!(
+                    "subscribed: ended in the middle of a message to {topic}: {at_most}{written} \
+                     of {length} bytes were written"
+                ));
+                Ok(exit)
+            }
+            Err(error) if is_loss(&error) => Err(self.lost().into()),
+            Err(error) => Err(error.context(format!(
+                "in the middle of a message to {topic}, of which {written} of {length} bytes were \
+                 written"
+            ))),
+        }
+    }
+
+    fn topic(&self) -> &str {
+        self.delivery.publish.topic_or_empty()
+    }
+}
+
+/// Whether only the network is to blame.
+fn is_loss(error: &Error) -> bool {
+    use client::Error::{Lost, Silent};
+    let error = error.downcast_ref::<client::Error>();
+    error.is_some_and(|error| matches!(error, Lost(_) | Silent(_)) && error.is_mendable())
+}
+
+/// Whether payloads are shown as text on a terminal.
+fn shows_text(output: &config::OutputOptions) -> bool {
+    match &output.destination {
+        Destination::Watch(watch) => watch.encoding.is_none(),
+        Destination::Stdout | Destination::Folder(_) | Destination::Commands(_) => {
+            output.layout.sanitise
+                && matches!(output.layout.content, Content::Payload { encoding: None, .. })
+        }
+    }
+}
+
+/// Whether a payload shown as text says little.
+fn is_binary(payload: &[u8]) -> bool {
+    memchr::memchr(0, payload).is_some() || std::str::from_utf8(payload).is_err()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_not_binary() {
+        for text in ["", "grün 日本\r\n\t", "\x1b[31mred\x1b[0m"] {
+            assert!(!is_binary(text.as_bytes()), "{text:?}");
+        }
+        for bytes in [&b"a\0b"[..], b"\xff", b"\x89PNG"] {
+            assert!(is_binary(bytes), "{bytes:?}");
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! SIGINT, SIGTERM and SIGHUP. For a client the first is noticed, and obeyed in time; the second
+//! ends the process at once. For `serve` each is passed on.
+//!
+//! Handlers raise flags and write to a socket that somebody waits for; that takes no thread. Only
+//! that the process ends even when the main thread hangs, in a write to a pipe that nobody reads,
+//! takes one: [`Signals::guard`] starts it.
+
+use std::cell::Cell;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag;
+use signal_hook::low_level::{exit, pipe};
+
+/// What is listened for; each a second time in the type of a flag.
+const SIGNALS: [(i32, usize); 3] = [(SIGINT, 2), (SIGTERM, 15), (SIGHUP, 1)];
+
+/// How long it may take to obey a signal. Only a socket that takes nothing any more needs longer,
+/// and then there is nothing left that waiting could save.
+const TIME_TO_OBEY: Duration = Duration::from_secs(5);
+
+/// Those that are listened for. SIGHUP is not, where it was ignored from the beginning: that is
+/// what nohup does.
+fn listened() -> impl Iterator<Item = (i32, usize)> {
+    let ignores_hangup = is_ignored(SIGHUP);
+    SIGNALS.into_iter().filter(move |(signal, _)| *signal != SIGHUP || !ignores_hangup)
+}
+
+/// Whether the process was started to ignore this signal. Linux tells it, and where nobody does,
+/// it is not.
+fn is_ignored(signal: i32) -> bool {
+    let mut status = [0; 4096];
+    let length = File::open("/proc/self/status").and_then(|mut file| file.read(&mut status));
+    let status = String::from_utf8_lossy(&status[..length.unwrap_or(0)]);
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & (1 << (signal - 1)) != 0)
+}
+
+/// The signals of a client.
+#[derive(Debug)]
+pub struct Signals {
+    /// The one that came; zero before.
+    came: Arc<AtomicUsize>,
+    /// The next one ends the process at once.
+    ends_at_next: Arc<AtomicBool>,
+    is_told: bool,
+    is_guarded: Cell<bool>,
+    listened: Vec<i32>,
+}
+
+impl Signals {
+    /// From now on signals are noticed, and write to `waker`.
+    pub fn new(waker: &UnixStream) -> io::Result<Self> {
+        let came = Arc::new(AtomicUsize::new(0));
+        let ends_at_next = Arc::new(AtomicBool::new(false));
+        let mut listened_to = Vec::new();
+        for (signal, number) in listened() {
+            listened_to.push(signal);
+            // First of all, so that none is lost that comes now; a handler does these in this
+            // order.
+            flag::register_usize(signal, Arc::clone(&came), number)?;
+            flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&ends_at_next))?;
+            flag::register(signal, Arc::clone(&ends_at_next))?;
+            pipe::register(signal, waker.try_clone()?)?;
+        }
+        let (is_told, is_guarded) = (false, Cell::new(false));
+        Ok(Self { came, ends_at_next, is_told, is_guarded, listened: listened_to })
+    }
+
+    /// The signal that came, once.
+    pub fn take(&mut self) -> Option<i32> {
+        let came = came(&self.came).filter(|_| !self.is_told)?;
+        self.is_told = true;
+        // The handler has done so, unless the signal came between its parts.
+        self.ends_at_next.store(true, Ordering::SeqCst);
+        self.guard();
+        Some(came)
+    }
+
+    /// From now on the main thread may hang. Without a thread that helps it takes a second signal;
+    /// that is no reason to fail.
+    pub fn guard(&self) {
+        if !self.is_guarded.replace(true) {
+            let _ = self.start_guard();
+        }
+    }
+
+    fn start_guard(&self) -> io::Result<()> {
+        let (writer, mut reader) = UnixStream::pair()?;
+        for signal in &self.listened {
+            pipe::register(*signal, writer.try_clone()?)?;
+        }
+        let signal = Arc::clone(&self.came);
+        let watch = move || {
+            // A signal that came before the socket was there has raised the flag.
+            let signal = loop {
+                match came(&signal) {
+                    Some(signal) => break signal,
+                    None => drop(reader.read(&mut [0])),
+                }
+            };
+            thread::sleep(TIME_TO_OBEY);
+            exit(128 + signal);
+        };
+        thread::Builder::new().name("signals".to_owned()).spawn(watch).map(drop)
+    }
+}
+
+impl Drop for Signals {
+    /// Nobody looks for signals any more: without a guard the next one has to end the process by
+    /// itself.
+    fn drop(&mut self) {
+        if !self.is_guarded.get() {
+            self.ends_at_next.store(true, Ordering::SeqCst);
+            if came(&self.came).is_some() {
+                self.guard();
+            }
+        }
+    }
+}
+
+fn came(signal: &AtomicUsize) -> Option<i32> {
+    i32::try_from(signal.load(Ordering::SeqCst)).ok().filter(|signal| *signal > 0)
+}
+
+/// Every signal from now on, and SIGCHLD: for a program that waits for a command of its own, which
+/// decides itself what a signal means.
+#[derive(Debug)]
+pub struct Watch {
+    /// Gets a byte for each signal, after its flag was set.
+    reader: UnixStream,
+    flags: Vec<(i32, Arc<AtomicBool>)>,
+}
+
+impl Watch {
+    /// Begins to watch.
+    pub fn begin() -> io::Result<Self> {
+        let (reader, writer) = UnixStream::pair()?;
+        let mut flags = Vec::new();
+        for (signal, _) in listened() {
+            // Actions run in the order of their registration: first the flag, then the byte.
+            let flag = Arc::default();
+            flag::register(signal, Arc::clone(&flag))?;
+            pipe::register(signal, writer.try_clone()?)?;
+            flags.push((signal, flag));
+        }
+        pipe::register(SIGCHLD, writer)?;
+        Ok(Self { reader, flags })
+    }
+
+    /// A signal that has come, once.
+    pub fn take(&self) -> Option<i32> {
+        let came = self.flags.iter().find(|(_, flag)| flag.swap(false, Ordering::SeqCst));
+        came.map(|(signal, _)| *signal)
+    }
+
+    /// Waits for a signal or for the end of a command. It may also return for nothing.
+    pub fn wait(&mut self) -> io::Result<()> {
+        match self.reader.read(&mut [0; 64]) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            result => result.map(drop),
+        }
+    }
+}

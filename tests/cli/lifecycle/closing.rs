@@ -1,0 +1,238 @@
+//! What the other side says after our DISCONNECT counts, and it has time to say it as long as it
+//! goes on; what it never read is a loss.
+
+use std::time::Duration;
+
+use crate::support::broker::{Broker, Step, connected, packet, subscribed, until_goodbye};
+use crate::support::folder::Folder;
+use crate::support::lines::fails;
+use crate::support::program::Program;
+
+/// More than the sockets of both ends hold.
+const LARGE: usize = 16 << 20;
+
+/// MQTT 5 up to CONNACK, and then these steps.
+fn connected_in_5<const N: usize>(steps: [Step; N]) -> Vec<Step> {
+    let mut script = vec![Step::Upgrade, packet("10 <MQTT> 05 *"), Step::Send("20 00 00 00")];
+    script.extend(steps);
+    script
+}
+
+/// A DISCONNECT of the server with a reason, after ours.
+fn disconnected_afterwards(disconnect: &'static str, line: &str) {
+    let steps =
+        connected_in_5([packet("30 <t> 00 'x'"), packet("e0"), Step::Send(disconnect), Step::Gone]);
+    let broker = Broker::start(steps);
+    let publish = Program::new(["pub", &broker.url(), "-V", "5", "-t", "t", "-m", "x"]);
+    fails(&publish.run(), 6, line);
+}
+
+#[test]
+fn a_disconnect_with_a_reason_says_that_the_message_was_not_taken() {
+    disconnected_afterwards(
+        "e0 87",
+        "mqttws: publishing to t: the broker disconnected us: not authorized; the broker's rules \
+         forbid it to this user or client id",
+    );
+    disconnected_afterwards(
+        "e0 95 00",
+        "mqttws: publishing to t: the broker disconnected us: packet too large; send smaller \
+         messages, or raise the broker's limit",
+    );
+    disconnected_afterwards(
+        "e0 97 07 1f <full>",
+        "mqttws: publishing to t: the broker disconnected us: quota exceeded (full)*",
+    );
+}
+
+/// It comes with the Close frame, and after it nothing.
+#[test]
+fn a_disconnect_with_a_reason_after_the_answer_to_our_close() {
+    let end = [packet("e0"), Step::Send("e0 87"), Step::Close(1000), Step::End];
+    let mut script = connected_in_5([packet("30 <t> 00 'x'")]);
+    script.extend(end);
+    let broker = Broker::start(script);
+    let publish = Program::new(["pub", &broker.url(), "-V", "5", "-t", "t", "-m", "x"]);
+    assert_eq!(publish.run().code(), Some(6));
+}
+
+/// Nothing is wrong with an answer that ends in order.
+#[test]
+fn a_disconnect_without_an_error_is_a_clean_end() {
+    let steps =
+        connected_in_5([packet("30 <t> 00 'x'"), packet("e0"), Step::Send("e0"), Step::Gone]);
+    let broker = Broker::start(steps);
+    let publish = Program::new(["pub", &broker.url(), "-V", "5", "-t", "t", "-m", "x"]);
+    publish.run().expect(0, "", "");
+}
+
+/// Nor with one that ends without Close, or by a reset with nothing of ours unread.
+#[test]
+fn an_end_without_close_is_a_clean_end() {
+    for end in [Step::End, Step::Abort] {
+        let steps = connected([packet("30 <t> 'x'"), packet("e0"), Step::Close(1000), end]);
+        let broker = Broker::start(steps);
+        let publish = Program::new(["pub", &broker.url(), "-V", "311", "-t", "t", "-m", "x"]);
+        publish.run().expect(0, "", "");
+    }
+}
+
+/// The signal came before the acknowledgement, and the acknowledgement before the end.
+#[test]
+fn an_acknowledgement_after_disconnect_counts() {
+    let steps =
+        [packet("32 <t> id 'x'"), Step::Tell, packet("e0"), Step::Send("40 id"), Step::Close(1000)];
+    let broker = Broker::start(connected(steps));
+    let publish = Program::new(["pub", &broker.url(), "-V", "311", "-t", "t", "-q", "1", "-l"]);
+    let running = publish.stdin("x\n").stdin_held_open().spawn();
+    broker.wait();
+    running.signal("INT");
+    let line = "mqttws: publishing: interrupted after 1 messages, 1 of them handed over\n";
+    running.finish().expect(130, "", line);
+}
+
+/// One of QoS 2 that is received only: the broker has it, and the PUBREL that is missing cannot
+/// follow any more, so it is not handed over.
+#[test]
+fn a_pubrec_after_disconnect_is_not_enough() {
+    let steps =
+        [packet("34 <t> id 'x'"), Step::Tell, packet("e0"), Step::Send("50 id"), Step::Close(1000)];
+    let broker = Broker::start(connected(steps));
+    let publish = Program::new(["pub", &broker.url(), "-V", "311", "-t", "t", "-q", "2", "-l"]);
+    let running = publish.stdin("x\n").stdin_held_open().spawn();
+    broker.wait();
+    running.signal("INT");
+    let line = "mqttws: publishing: interrupted after 1 messages, 0 of them handed over\n";
+    running.finish().expect(130, "", line);
+}
+
+/// A broker that is behind has our PUBRECs to read before it comes to the end; a client that leaves
+/// after a second takes them with it.
+#[test]
+fn a_broker_that_makes_progress_is_waited_for() {
+    let pause = || Step::Dally(Duration::from_millis(500));
+    let mut script = connected([
+        packet("82 id <t> 02"),
+        Step::Send("90 id 02; 34 <t> 00 01 'x'"),
+        packet("50 00 01"),
+        packet("e0"),
+    ]);
+    for _ in 0..4 {
+        script.extend([pause(), Step::Send("62 00 01"), Step::Drip("30 <t> 'late'")]);
+    }
+    script.extend([pause(), Step::Send("62 00 01"), Step::Close(1000), Step::Gone]);
+    let broker = Broker::start(script);
+    let flags = ["-V", "311", "-i", "s", "-c", "-t", "t", "-q", "2", "-C", "1"];
+    Program::new([&["sub", &broker.url()], &flags[..]].concat()).run().expect(0, "x\n", "");
+    broker.finish();
+}
+
+/// Not for longer than `--connect-timeout`, and not when it does nothing.
+#[test]
+fn a_broker_that_goes_on_for_ever_is_left() {
+    let mut script = subscribed([Step::Send("30 <t> 'x'"), packet("e0")]);
+    script.push(Step::Flood(b"\x82\x05\x30\x03\x00\x01t".repeat(10 << 20)));
+    let broker = Broker::start(script);
+    let flags = ["-V", "311", "-t", "t", "-C", "1", "--connect-timeout", "2"];
+    let sub = Program::new([&["sub", &broker.url()], &flags[..]].concat()).spawn();
+    sub.finish_within(Duration::from_secs(20)).expect(0, "x\n", "");
+}
+
+/// A server that resets while the message waits in our buffers for the most part.
+fn unread<const N: usize>(steps: [Step; N]) -> Broker {
+    // Meanwhile all of it is handed over, and the program waits for its end.
+    let mut script = connected([Step::Heard, Step::Dally(Duration::from_millis(700)), Step::Abort]);
+    script.extend(steps);
+    Broker::start(script)
+}
+
+#[test]
+fn what_waits_in_our_own_buffers_at_a_reset_is_lost() {
+    let folder = Folder::new();
+    let file = folder.write("large", vec![b'x'; LARGE]);
+    let lines = "0123456789abcde\n".repeat(LARGE / 16);
+    let flags = ["-V", "311", "-t", "t", "--no-reconnect"];
+    let rows: [(&[&str], Vec<u8>); 3] =
+        [(&["-f", &file], Vec::new()), (&["-s"], vec![b'x'; LARGE]), (&["-l"], lines.into())];
+    for (more, input) in rows {
+        let broker = unread([]);
+        let url = broker.url();
+        let command = [&["pub", &url], &flags[..], more].concat();
+        let outcome = Program::new(command).stdin(input).run();
+        let line = "mqttws: publishing to t: connection lost: *";
+        fails(&outcome, 8, line);
+    }
+}
+
+/// Unless `--no-reconnect` is given, a message that was not wholly written is sent again.
+#[test]
+fn a_large_message_that_was_cut_is_sent_again() {
+    let payload: Vec<u8> = (0..=250).cycle().take(LARGE).collect();
+    let folder = Folder::new();
+    let file = folder.write("large", &payload);
+    let again = [
+        Step::Reconnect,
+        Step::Upgrade,
+        packet("10 *"),
+        Step::Send("20 00 00"),
+        Step::Payload(payload),
+    ];
+    let mut script = connected([Step::Heard, Step::Abort]);
+    script.extend(until_goodbye(again.into()));
+    let broker = Broker::start(script);
+    let flags = ["-V", "311", "-t", "t", "-f", &file, "--quiet", "--reconnect-delay", "0.01"];
+    Program::new([&["pub", &broker.url()], &flags[..]].concat()).run().expect(0, "", "");
+}
+
+/// A finished `pub -q 2` of MQTT 3.1.1 ends its session by one more connection. A server that has
+/// gone quiet by then is given a second, not `--connect-timeout`.
+fn clears_its_session_at<const N: usize>(steps: [Step; N]) {
+    let mut script = connected([
+        packet("34 <t> id 'x'"),
+        Step::Send("50 id"),
+        packet("62 id"),
+        Step::Send("70 id"),
+        packet("e0"),
+        Step::Close(1000),
+        Step::End,
+        Step::Reconnect,
+    ]);
+    script.extend(steps);
+    let broker = Broker::start(script);
+    let flags = ["-V", "311", "-t", "t", "-q", "2", "-m", "x", "--connect-timeout", "60"];
+    let publish = Program::new([&["pub", &broker.url()], &flags[..]].concat()).spawn();
+    publish.finish_within(Duration::from_secs(10)).expect(0, "", "");
+}
+
+#[test]
+fn a_quiet_server_does_not_hold_a_finished_pub_at_the_upgrade() {
+    clears_its_session_at([Step::Request(&[]), Step::Gone]);
+}
+
+#[test]
+fn a_quiet_server_does_not_hold_a_finished_pub_at_connack() {
+    clears_its_session_at([Step::Upgrade, packet("10 <MQTT> 04 02 *"), Step::Gone]);
+}
+
+#[test]
+fn a_quiet_server_does_not_hold_a_finished_pub_at_its_end() {
+    clears_its_session_at([
+        Step::Upgrade,
+        packet("10 <MQTT> 04 02 *"),
+        Step::Send("20 00 00"),
+        packet("e0"),
+        Step::Gone,
+    ]);
+}
+
+#[test]
+fn a_finished_pub_ends_its_session_at_a_server_that_answers() {
+    clears_its_session_at([
+        Step::Upgrade,
+        packet("10 <MQTT> 04 02 *"),
+        Step::Send("20 00 00"),
+        packet("e0"),
+        Step::Close(1000),
+        Step::End,
+    ]);
+}

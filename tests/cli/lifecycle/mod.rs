@@ -1,0 +1,14 @@
+//! How a connection begins, breaks, is made again and ends, seen from outside: nothing that happens
+//! on the way is lost, whatever state the connection is in.
+
+mod closing;
+mod furthest;
+mod idle;
+mod in_doubt;
+mod mended;
+mod repeated;
+mod sighup;
+mod silence;
+mod states;
+mod swallowed;
+mod wait;
