@@ -27,7 +27,7 @@ pub use connect::{Connect, Credentials, Will};
 use data::{all_or_nothing, variable_byte_integer_len};
 pub use decoder::{Decoded, Decoder, FoundPublish};
 pub use disconnect::Disconnect;
-pub use error::{EncodeError, Malformed};
+pub use error::{EncodeError, Malformed, PropertyError};
 pub use header::PacketType;
 use header::put_fixed_header;
 pub use publish::Publish;

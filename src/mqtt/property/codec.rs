@@ -7,7 +7,7 @@ use super::{NumberWidth, Place, Properties, Property, PropertyId, Value, ValueKi
 use crate::mqtt::packet::data::{
     PacketReader, put_binary, put_string, put_variable_byte_integer, variable_byte_integer_len,
 };
-use crate::mqtt::packet::{EncodeError, Malformed};
+use crate::mqtt::packet::{EncodeError, Malformed, PropertyError};
 use crate::mqtt::version::Version;
 
 impl Property {
@@ -64,13 +64,13 @@ impl Property {
         reader: &mut PacketReader,
     ) -> Result<Self, Malformed> {
         let byte = reader.byte()?;
-        let property = PropertyId::from_byte(byte).ok_or(Malformed::UnknownProperty { byte })?;
+        let property = PropertyId::from_byte(byte).ok_or(PropertyError::Unknown { byte })?;
         if !property.is_allowed_in(place) {
-            return Err(Malformed::PropertyNotAllowed { property, place });
+            return Err(PropertyError::NotAllowed { property, place }.into());
         }
         let bit = 1 << property.byte();
         if *seen & bit != 0 && !property.is_repeatable_in(place) {
-            return Err(Malformed::DuplicateProperty { property });
+            return Err(PropertyError::Duplicate { property }.into());
         }
         *seen |= bit;
         Self::decode(property, reader)
@@ -87,7 +87,7 @@ impl Property {
                     NumberWidth::Variable => reader.variable_byte_integer()?,
                 };
                 if !(least..=most).contains(&number) {
-                    return Err(Malformed::PropertyValue { property: id });
+                    return Err(PropertyError::Value { property: id }.into());
                 }
                 Value::Number(number)
             }

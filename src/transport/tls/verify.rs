@@ -79,8 +79,8 @@ impl Verifier {
         }
     }
 
-    /// The certificate if the library does not read it (X.509 version 1) and every certificate or
-    /// this one is accepted. In TLS 1.2 the library does not accept a key alone.
+    /// The certificate, if the library cannot read it (X.509 version 1) and no chain is required.
+    /// In TLS 1.2 the library does not accept a key alone.
     fn old_key(&self, certificate: &CertificateDer<'_>) -> Option<Certificate> {
         let is_lenient = !matches!(self.trust, Trust::Chain { .. });
         Certificate::read(certificate)

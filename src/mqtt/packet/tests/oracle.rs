@@ -122,7 +122,7 @@ fn is_unchecked_there(error: &Malformed) -> bool {
             | Malformed::Truncated { packet: PacketType::Publish }
             | Malformed::TrailingBytes { packet: PacketType::PubAck, .. }
             // It accepts two subscription identifiers in SUBSCRIBE.
-            | Malformed::DuplicateProperty { property: PropertyId::SubscriptionIdentifier }
+            | Malformed::Property(PropertyError::Duplicate { property: PropertyId::SubscriptionIdentifier })
     )
 }
 
