@@ -138,58 +138,58 @@ impl ReasonCode {
         }
     }
 
-    /// The names of Table 2-6, in a user's words.
+    /// The name of the code in Table 2-6, in a user's words.
     fn known(self) -> Option<&'static str> {
-        Some(match self {
-            Self::SUCCESS => "success",
-            Self::GRANTED_QOS_1 => "granted QoS 1",
-            Self::GRANTED_QOS_2 => "granted QoS 2",
-            Self::DISCONNECT_WITH_WILL_MESSAGE => "disconnect with will message",
-            Self::NO_MATCHING_SUBSCRIBERS => "no matching subscribers",
-            Self::NO_SUBSCRIPTION_EXISTED => "no subscription existed",
-            Self::CONTINUE_AUTHENTICATION => "continue authentication",
-            Self::RE_AUTHENTICATE => "re-authenticate",
-            Self::UNSPECIFIED_ERROR => "unspecified error",
-            Self::MALFORMED_PACKET => "malformed packet",
-            Self::PROTOCOL_ERROR => "protocol error",
-            Self::IMPLEMENTATION_SPECIFIC_ERROR => "implementation specific error",
-            Self::UNSUPPORTED_PROTOCOL_VERSION => "unsupported protocol version",
-            Self::CLIENT_IDENTIFIER_NOT_VALID => "client identifier not valid",
-            Self::BAD_USER_NAME_OR_PASSWORD => "bad user name or password",
-            Self::NOT_AUTHORIZED => "not authorized",
-            Self::SERVER_UNAVAILABLE => "server unavailable",
-            Self::SERVER_BUSY => "server busy",
-            Self::BANNED => "banned",
-            Self::SERVER_SHUTTING_DOWN => "server shutting down",
-            Self::BAD_AUTHENTICATION_METHOD => "bad authentication method",
-            Self::KEEP_ALIVE_TIMEOUT => "keep alive timeout",
-            Self::SESSION_TAKEN_OVER => "session taken over",
-            Self::TOPIC_FILTER_INVALID => "topic filter invalid",
-            Self::TOPIC_NAME_INVALID => "topic name invalid",
-            Self::PACKET_IDENTIFIER_IN_USE => "packet identifier in use",
-            Self::PACKET_IDENTIFIER_NOT_FOUND => "packet identifier not found",
-            Self::RECEIVE_MAXIMUM_EXCEEDED => "receive maximum exceeded",
-            Self::TOPIC_ALIAS_INVALID => "topic alias invalid",
-            Self::PACKET_TOO_LARGE => "packet too large",
-            Self::MESSAGE_RATE_TOO_HIGH => "message rate too high",
-            Self::QUOTA_EXCEEDED => "quota exceeded",
-            Self::ADMINISTRATIVE_ACTION => "administrative action",
-            Self::PAYLOAD_FORMAT_INVALID => "payload format invalid",
-            Self::RETAIN_NOT_SUPPORTED => "retain not supported",
-            Self::QOS_NOT_SUPPORTED => "QoS not supported",
-            Self::USE_ANOTHER_SERVER => "use another server",
-            Self::SERVER_MOVED => "server moved",
-            Self::SHARED_SUBSCRIPTIONS_NOT_SUPPORTED => "shared subscriptions not supported",
-            Self::CONNECTION_RATE_EXCEEDED => "connection rate exceeded",
-            Self::MAXIMUM_CONNECT_TIME => "maximum connect time",
-            Self::SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED => {
-                "subscription identifiers not supported"
-            }
-            Self::WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED => "wildcard subscriptions not supported",
-            _ => return None,
-        })
+        NAMES.iter().find(|(code, _)| *code == self).map(|(_, name)| *name)
     }
 }
+
+/// The names of Table 2-6, in a user's words.
+const NAMES: [(ReasonCode, &str); 43] = [
+    (ReasonCode::SUCCESS, "success"),
+    (ReasonCode::GRANTED_QOS_1, "granted QoS 1"),
+    (ReasonCode::GRANTED_QOS_2, "granted QoS 2"),
+    (ReasonCode::DISCONNECT_WITH_WILL_MESSAGE, "disconnect with will message"),
+    (ReasonCode::NO_MATCHING_SUBSCRIBERS, "no matching subscribers"),
+    (ReasonCode::NO_SUBSCRIPTION_EXISTED, "no subscription existed"),
+    (ReasonCode::CONTINUE_AUTHENTICATION, "continue authentication"),
+    (ReasonCode::RE_AUTHENTICATE, "re-authenticate"),
+    (ReasonCode::UNSPECIFIED_ERROR, "unspecified error"),
+    (ReasonCode::MALFORMED_PACKET, "malformed packet"),
+    (ReasonCode::PROTOCOL_ERROR, "protocol error"),
+    (ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR, "implementation specific error"),
+    (ReasonCode::UNSUPPORTED_PROTOCOL_VERSION, "unsupported protocol version"),
+    (ReasonCode::CLIENT_IDENTIFIER_NOT_VALID, "client identifier not valid"),
+    (ReasonCode::BAD_USER_NAME_OR_PASSWORD, "bad user name or password"),
+    (ReasonCode::NOT_AUTHORIZED, "not authorized"),
+    (ReasonCode::SERVER_UNAVAILABLE, "server unavailable"),
+    (ReasonCode::SERVER_BUSY, "server busy"),
+    (ReasonCode::BANNED, "banned"),
+    (ReasonCode::SERVER_SHUTTING_DOWN, "server shutting down"),
+    (ReasonCode::BAD_AUTHENTICATION_METHOD, "bad authentication method"),
+    (ReasonCode::KEEP_ALIVE_TIMEOUT, "keep alive timeout"),
+    (ReasonCode::SESSION_TAKEN_OVER, "session taken over"),
+    (ReasonCode::TOPIC_FILTER_INVALID, "topic filter invalid"),
+    (ReasonCode::TOPIC_NAME_INVALID, "topic name invalid"),
+    (ReasonCode::PACKET_IDENTIFIER_IN_USE, "packet identifier in use"),
+    (ReasonCode::PACKET_IDENTIFIER_NOT_FOUND, "packet identifier not found"),
+    (ReasonCode::RECEIVE_MAXIMUM_EXCEEDED, "receive maximum exceeded"),
+    (ReasonCode::TOPIC_ALIAS_INVALID, "topic alias invalid"),
+    (ReasonCode::PACKET_TOO_LARGE, "packet too large"),
+    (ReasonCode::MESSAGE_RATE_TOO_HIGH, "message rate too high"),
+    (ReasonCode::QUOTA_EXCEEDED, "quota exceeded"),
+    (ReasonCode::ADMINISTRATIVE_ACTION, "administrative action"),
+    (ReasonCode::PAYLOAD_FORMAT_INVALID, "payload format invalid"),
+    (ReasonCode::RETAIN_NOT_SUPPORTED, "retain not supported"),
+    (ReasonCode::QOS_NOT_SUPPORTED, "QoS not supported"),
+    (ReasonCode::USE_ANOTHER_SERVER, "use another server"),
+    (ReasonCode::SERVER_MOVED, "server moved"),
+    (ReasonCode::SHARED_SUBSCRIPTIONS_NOT_SUPPORTED, "shared subscriptions not supported"),
+    (ReasonCode::CONNECTION_RATE_EXCEEDED, "connection rate exceeded"),
+    (ReasonCode::MAXIMUM_CONNECT_TIME, "maximum connect time"),
+    (ReasonCode::SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED, "subscription identifiers not supported"),
+    (ReasonCode::WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED, "wildcard subscriptions not supported"),
+];
 
 impl fmt::Display for ReasonCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -9,28 +9,25 @@ use super::stream::TlsInfo;
 /// Adds a line to a log. The arguments are formatted only if lines are wanted.
 pub type Note<'a> = &'a dyn Fn(fmt::Arguments<'_>);
 
-/// The lines that were not taken yet; always empty if none are wanted.
+/// The lines that were not taken yet; `None` if no lines are wanted.
 #[derive(Debug, Default)]
-pub struct Log {
-    wanted: bool,
-    lines: VecDeque<String>,
-}
+pub struct Log(Option<VecDeque<String>>);
 
 impl Log {
     /// A log that stays empty unless lines are `wanted`.
     pub fn new(wanted: bool) -> Self {
-        Self { wanted, lines: VecDeque::new() }
+        Self(wanted.then(VecDeque::new))
     }
 
     /// Whether lines are wanted.
     pub fn is_wanted(&self) -> bool {
-        self.wanted
+        self.0.is_some()
     }
 
     /// Adds a line.
     pub fn note(&mut self, line: fmt::Arguments<'_>) {
-        if self.wanted {
-            self.lines.push_back(line.to_string());
+        if let Some(lines) = &mut self.0 {
+            lines.push_back(line.to_string());
         }
     }
 
@@ -53,6 +50,6 @@ impl Log {
 
     /// Takes the oldest line.
     pub fn take(&mut self) -> Option<String> {
-        self.lines.pop_front()
+        self.0.as_mut()?.pop_front()
     }
 }

@@ -29,7 +29,7 @@ use stream::{Stream, TlsInfo};
 use tls::TlsError;
 use wire::{Chunk, Outlet, Wire};
 
-use crate::websocket::upgrade::{self, Offer, Response, UpgradeError};
+use crate::websocket::upgrade::{self, Accepted, Offer, Response, UpgradeError};
 
 /// The phase of a connection, from the name look-up to the frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -213,10 +213,8 @@ impl Transport {
             Ok(count) => answer.feed(&buffer[..count], &self.offer),
             Err(error) => match error.kind() {
                 io::ErrorKind::WouldBlock => {
-                    return answer
-                        .drained()
-                        .map(|()| false)
-                        .map_err(|error| refused(error, &self.offer));
+                    let drained = answer.drained().map(|()| false);
+                    return drained.map_err(|error| refused(error, &self.offer));
                 }
                 io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => {
                     Err(answer.end())
@@ -224,25 +222,33 @@ impl Transport {
                 _ => return Err(Error::from_stream(Phase::Upgrade, error)),
             },
         };
+        self.log_answer();
+        if matches!(accepted, Err(UpgradeError::Closed)) && self.stream.lacks_certificate() {
+            return Err(TlsError::ClientCertificateMissed.into());
+        }
+        if let Some(accepted) = accepted.map_err(|error| refused(error, &self.offer))? {
+            self.open(accepted);
+        }
+        Ok(true)
+    }
+
+    /// Logs the head of the response once it is complete.
+    fn log_answer(&mut self) {
+        let Stage::Upgrade(answer) = &self.stage else { return };
         let head = upgrade::masked(answer.head());
         if head != self.info.answer {
             self.log.head('<', &head);
             self.info.answer = head;
         }
-        if matches!(accepted, Err(UpgradeError::Closed)) && self.stream.lacks_certificate() {
-            return Err(TlsError::ClientCertificateMissed.into());
-        }
-        if let Some(accepted) = accepted.map_err(|error| refused(error, &self.offer))? {
-            self.info.subprotocol = accepted.subprotocol;
-            self.info.warnings = accepted.warnings;
-            self.stream.give_back(accepted.leftover);
-            self.stage = Stage::Open(Box::new(Open::new(
-                self.max_message,
-                self.whole_pieces,
-                self.log.is_wanted(),
-            )));
-        }
-        Ok(true)
+    }
+
+    /// Begins the WebSocket after a successful upgrade.
+    fn open(&mut self, accepted: Accepted) {
+        self.info.subprotocol = accepted.subprotocol;
+        self.info.warnings = accepted.warnings;
+        self.stream.give_back(accepted.leftover);
+        let log = self.log.is_wanted();
+        self.stage = Stage::Open(Box::new(Open::new(self.max_message, self.whole_pieces, log)));
     }
 
     /// Reports a failed write once all delivered bytes are read. A peer that no longer reads will

@@ -131,8 +131,7 @@ const BACKLOG_LIMIT: usize = 64 * 1024;
 pub struct Wire {
     inbox: VecDeque<Chunk>,
     spent: Vec<Chunk>,
-    ended: bool,
-    end_error: Option<io::Error>,
+    source: Source,
     outlet: Box<dyn Outlet>,
     write_error: Option<io::Error>,
     /// The bytes to write before any others.
@@ -141,14 +140,37 @@ pub struct Wire {
     stuck_since: Option<Instant>,
 }
 
+/// The state of the bytes that are read from the socket.
+#[derive(Debug)]
+enum Source {
+    /// More may be delivered.
+    Open,
+    /// The stream has ended.
+    Ended,
+    /// The last read failed with this error, which is not reported yet.
+    Failed(io::Error),
+}
+
+impl Source {
+    /// The result of a read without delivered bytes. An error is returned once.
+    fn read_at_end(&mut self) -> io::Result<&'static [u8]> {
+        if let Self::Open = self {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        match std::mem::replace(self, Self::Ended) {
+            Self::Failed(error) => Err(error),
+            Self::Open | Self::Ended => Ok(&[]),
+        }
+    }
+}
+
 impl Wire {
     /// A wire without delivered bytes.
     pub fn new(outlet: impl Outlet + 'static) -> Self {
         Self {
             inbox: VecDeque::new(),
             spent: Vec::new(),
-            ended: false,
-            end_error: None,
+            source: Source::Open,
             outlet: Box::new(outlet),
             write_error: None,
             backlog: BytesMut::new(),
@@ -167,8 +189,7 @@ impl Wire {
 
     /// Delivers the end of the stream, with the error of the last read if there was one.
     pub fn end(&mut self, error: Option<io::Error>) {
-        self.ended = true;
-        self.end_error = error;
+        self.source = error.map_or(Source::Ended, Source::Failed);
     }
 
     /// An emptied chunk, to be filled again.
@@ -265,11 +286,7 @@ impl BufRead for Wire {
         }
         match self.inbox.front() {
             Some(chunk) => Ok(chunk.unread()),
-            None => match self.end_error.take() {
-                Some(error) => Err(error),
-                None if self.ended => Ok(&[]),
-                None => Err(io::ErrorKind::WouldBlock.into()),
-            },
+            None => self.source.read_at_end(),
         }
     }
 
@@ -352,7 +369,7 @@ impl fmt::Debug for Wire {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Wire")
             .field("inbox", &self.inbox)
-            .field("ended", &self.ended)
+            .field("source", &self.source)
             .finish_non_exhaustive()
     }
 }

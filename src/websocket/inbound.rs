@@ -43,11 +43,37 @@ enum Current {
     },
 }
 
+/// How far the other side has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Peer {
+    /// It has sent no binary frame, so it may not speak WebSocket.
+    Unknown,
+    /// It has sent a binary frame.
+    Speaking,
+    /// It has sent a Close frame before any binary frame. Later frames are ignored.
+    ClosedAtOnce,
+    /// It has sent a Close frame after a binary frame. Later frames are ignored.
+    Closed,
+}
+
+impl Peer {
+    fn has_closed(self) -> bool {
+        matches!(self, Self::ClosedAtOnce | Self::Closed)
+    }
+
+    fn after_close(self) -> Self {
+        match self {
+            Self::Unknown | Self::ClosedAtOnce => Self::ClosedAtOnce,
+            Self::Speaking | Self::Closed => Self::Closed,
+        }
+    }
+}
+
 /// Reads frames, as the header of this file describes it.
 #[derive(Debug)]
 pub struct Inbound {
-    /// A client's frames are masked, a server's are not (RFC 6455 §5.1).
-    is_masked: bool,
+    /// The reader's own role. A client's frames are masked, a server's are not (RFC 6455 §5.1).
+    role: Role,
     /// The largest message that is accepted, in bytes.
     max_message: u64,
     current: Current,
@@ -59,10 +85,7 @@ pub struct Inbound {
     fault: Option<WebSocketError>,
     /// The first bytes from the other side, as far as they arrived together.
     first: Vec<u8>,
-    /// A binary frame was received, so the other side does speak WebSocket.
-    is_understood: bool,
-    /// A Close frame was received. Frames after it are ignored.
-    is_closed: bool,
+    peer: Peer,
     /// The payloads that were joined and not taken yet.
     block: BytesMut,
     /// The mask of the last frame for tungstenite.
@@ -75,15 +98,14 @@ impl Inbound {
     /// Reads frames of messages of at most `max_message` bytes; `role` is the reader's own.
     pub fn new(role: Role, max_message: usize) -> Self {
         Self {
-            is_masked: role == Role::Server,
+            role,
             max_message: max_message as u64,
             current: Current::Header,
             header: Vec::new(),
             fragmented: None,
             fault: None,
             first: Vec::new(),
-            is_understood: false,
-            is_closed: false,
+            peer: Peer::Unknown,
             block: BytesMut::new(),
             control_key: None,
             control: Vec::new(),
@@ -93,7 +115,7 @@ impl Inbound {
     /// The same, but every frame goes to tungstenite.
     #[cfg(test)]
     pub fn that_leaves_all(role: Role) -> Self {
-        Self { is_closed: true, ..Self::new(role, 0) }
+        Self { peer: Peer::ClosedAtOnce, ..Self::new(role, 0) }
     }
 
     /// Takes bytes that have arrived, up to the next frame for tungstenite and to the end of a
@@ -192,7 +214,8 @@ impl Inbound {
 
     /// The first bytes from the other side, unless it has sent a valid frame.
     pub fn nonsense(&self) -> Option<&[u8]> {
-        (!self.is_understood && !self.first.is_empty()).then_some(&self.first)
+        let is_unknown = matches!(self.peer, Peer::Unknown | Peer::ClosedAtOnce);
+        (is_unknown && !self.first.is_empty()).then_some(&self.first)
     }
 
     /// The first bytes from the other side, which should be its first frame.
@@ -213,7 +236,7 @@ impl Inbound {
         log.received(header);
         match self.judge(header) {
             Ok(true) => {
-                self.is_understood = true;
+                self.peer = Peer::Speaking;
                 self.header.clear();
                 self.current = Current::binary(header.payload, header.key);
             }
@@ -223,7 +246,9 @@ impl Inbound {
                 }
                 self.control.clear();
                 self.control_key = header.key;
-                self.is_closed |= header.opcode() == CLOSE;
+                if header.opcode() == CLOSE {
+                    self.peer = self.peer.after_close();
+                }
                 self.current = Current::Other { left: header.payload };
             }
             Err(fault) => self.fault = Some(fault),
@@ -236,9 +261,9 @@ impl Inbound {
     fn judge(&mut self, header: Header) -> Result<bool, WebSocketError> {
         let is_usual = header.first == WHOLE_BINARY && header.payload <= self.max_message;
         if is_usual
-            && header.key.is_some() == self.is_masked
+            && header.key.is_some() == self.expects_mask()
             && self.fragmented.is_none()
-            && !self.is_closed
+            && !self.peer.has_closed()
             && header.is_minimal()
         {
             return Ok(true);
@@ -246,11 +271,17 @@ impl Inbound {
         self.judge_unusual(header)
     }
 
+    /// Whether the frames of the other side must be masked.
+    fn expects_mask(&self) -> bool {
+        self.role == Role::Server
+    }
+
     #[cold]
     fn judge_unusual(&mut self, header: Header) -> Result<bool, WebSocketError> {
         let broken = |words: &str| Err(WebSocketError::Protocol(words.to_owned()));
         // Frames after a Close are ignored, and tungstenite finds the other errors.
-        if self.is_closed || header.key.is_some() != self.is_masked || header.has_reserved_bits() {
+        let is_masked_wrongly = header.key.is_some() != self.expects_mask();
+        if self.peer.has_closed() || is_masked_wrongly || header.has_reserved_bits() {
             return Ok(false);
         } else if header.payload >> 63 != 0 {
             return broken("a frame length of 2^63 bytes or more");

@@ -47,8 +47,8 @@ struct Receipt {
     number: u64,
     /// The caller has finished with the message.
     is_done: bool,
-    /// The PUBLISH arrived on this connection, so PUBREC may answer it.
-    here: bool,
+    /// The connection on which the last PUBLISH arrived. PUBREC may only answer it there.
+    connection: u64,
 }
 
 /// Hashes packet identifiers. There are so few that a server cannot slow the client down by
@@ -79,6 +79,8 @@ pub struct InboundMessages {
     delivered: u64,
     owed: VecDeque<Owed>,
     receipts: HashMap<PacketId, Receipt, BuildHasherDefault<IdHasher>>,
+    /// The number of the connection, from 0.
+    connection: u64,
     /// How many of the receipts belong to this connection. A new connection begins with the whole
     /// quota (§4.9), and a message that only waits for its PUBREL does not count.
     here: usize,
@@ -120,7 +122,8 @@ impl InboundMessages {
                 && self.has(publish)
                 && let Some(receipt) = self.receipts.get_mut(&packet_id)
             {
-                self.here += usize::from(!std::mem::replace(&mut receipt.here, true));
+                let earlier = std::mem::replace(&mut receipt.connection, self.connection);
+                self.here += usize::from(earlier != self.connection);
                 return Ok(if receipt.is_done {
                     Acceptance::Acknowledged(packet_id)
                 } else {
@@ -137,7 +140,9 @@ impl InboundMessages {
     /// DUP `[MQTT-3.3.1-1]`; the session relies on it only where the server may have another
     /// session.
     pub fn has(&self, publish: &Publish) -> bool {
-        let repeats = |receipt: &Receipt| publish.dup || receipt.here || !self.unsure;
+        let repeats = |receipt: &Receipt| {
+            publish.dup || receipt.connection == self.connection || !self.unsure
+        };
         publish.qos == QoS::ExactlyOnce
             && publish
                 .packet_id
@@ -157,7 +162,8 @@ impl InboundMessages {
         if publish.qos == QoS::ExactlyOnce
             && let Some(receipt) = self.receipts.get_mut(&packet_id)
         {
-            self.here += usize::from(!std::mem::replace(&mut receipt.here, true));
+            let earlier = std::mem::replace(&mut receipt.connection, self.connection);
+            self.here += usize::from(earlier != self.connection);
             return Ok(());
         }
         self.owe(number, packet_id, publish.qos, receive_maximum())
@@ -185,9 +191,10 @@ impl InboundMessages {
         }
         self.owed.push_back(Owed { number, packet_id, qos });
         if qos == QoS::ExactlyOnce {
-            let old =
-                self.receipts.insert(packet_id, Receipt { number, is_done: false, here: true });
-            self.here += usize::from(!old.is_some_and(|old| old.here));
+            let connection = self.connection;
+            let receipt = Receipt { number, is_done: false, connection };
+            let old = self.receipts.insert(packet_id, receipt);
+            self.here += usize::from(old.is_none_or(|old| old.connection != connection));
         }
         Ok(())
     }
@@ -203,7 +210,7 @@ impl InboundMessages {
             let Some(receipt) = self.receipts.get_mut(&owed.packet_id) else { continue };
             if receipt.number == owed.number {
                 receipt.is_done = true;
-                if receipt.here {
+                if receipt.connection == self.connection {
                     return Some((PacketType::PubRec, owed.packet_id));
                 }
             }
@@ -214,7 +221,8 @@ impl InboundMessages {
     /// Handles PUBREL, which frees the identifier. Returns whether it was in use.
     pub fn release(&mut self, packet_id: PacketId) -> bool {
         let receipt = self.receipts.remove(&packet_id);
-        self.here -= usize::from(receipt.as_ref().is_some_and(|receipt| receipt.here));
+        let is_here = |receipt: &Receipt| receipt.connection == self.connection;
+        self.here -= usize::from(receipt.as_ref().is_some_and(is_here));
         receipt.is_some()
     }
 
@@ -224,9 +232,7 @@ impl InboundMessages {
         self.aliases.clear();
         self.owed.retain(|owed| owed.qos == QoS::ExactlyOnce);
         self.here = 0;
-        for receipt in self.receipts.values_mut() {
-            receipt.here = false;
-        }
+        self.connection += 1;
     }
 
     /// Begins a new connection. `unsure` means that the server may have lost the session without

@@ -74,14 +74,25 @@ impl Lifetime {
 /// What the client knows about the session at the server, from one connection to the next.
 #[derive(Debug, Default)]
 pub struct ServerSession {
-    /// A connection of this client has begun the session, so the next connection resumes it.
-    begun: bool,
-    /// The value of `begun` before the latest CONNACK.
-    begun_before: bool,
-    /// The next connection only ends the session.
-    ending: bool,
+    stage: SessionStage,
     /// The number of CONNECTs without an answer: each may have begun a session at the server.
     unanswered: u32,
+}
+
+/// The stages of the session at the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum SessionStage {
+    /// No connection of this client has begun it.
+    #[default]
+    New,
+    /// The last CONNACK was the first of this session.
+    Begun,
+    /// A later connection has resumed it.
+    Resumed,
+    /// The next connection only ends it.
+    Ending,
+    /// A connection has ended it.
+    Ended,
 }
 
 impl ServerSession {
@@ -97,8 +108,12 @@ impl ServerSession {
 
     /// CONNACK has accepted the connection.
     pub fn connected(&mut self) {
-        self.begun_before = std::mem::replace(&mut self.begun, true);
-        if self.ending {
+        self.stage = match self.stage {
+            SessionStage::New => SessionStage::Begun,
+            SessionStage::Begun | SessionStage::Resumed => SessionStage::Resumed,
+            SessionStage::Ending | SessionStage::Ended => SessionStage::Ended,
+        };
+        if self.is_ending() {
             self.unanswered = self.unanswered.saturating_sub(1);
         }
     }
@@ -112,18 +127,17 @@ impl ServerSession {
     /// With `true`, the next connection ends the session. With `false`, the one after it begins a
     /// new session.
     pub fn set_ending(&mut self, ending: bool) {
-        self.ending = ending;
-        self.begun = false;
+        self.stage = if ending { SessionStage::Ending } else { SessionStage::New };
     }
 
     /// Whether this connection only ends the session: nothing is resumed on it.
     pub fn is_ending(&self) -> bool {
-        self.ending
+        matches!(self.stage, SessionStage::Ending | SessionStage::Ended)
     }
 
     /// Whether a connection of this client has begun the session.
     pub fn is_begun(&self) -> bool {
-        self.begun
+        !matches!(self.stage, SessionStage::New | SessionStage::Ending)
     }
 
     /// The Clean Start flag of the next CONNECT; `begin_anew` asks for a new session on the first
@@ -132,8 +146,8 @@ impl ServerSession {
     /// anew with [`ServerSession::set_ending`].
     pub fn clean_start(&self, lifetime: Lifetime, begin_anew: bool, version: Version) -> bool {
         match version {
-            _ if self.ending => true,
-            Version::V5 => begin_anew && !self.begun,
+            _ if self.is_ending() => true,
+            Version::V5 => begin_anew && !self.is_begun(),
             Version::V3_1 | Version::V3_1_1 => !lifetime.survives_connection(version),
         }
     }
@@ -143,8 +157,7 @@ impl ServerSession {
     pub fn is_stale(&self, lifetime: Lifetime, version: Version, connack: &ConnAck) -> bool {
         connack.session_present
             && lifetime.end(version) == SessionEnd::CleanConnection
-            && !self.begun_before
-            && !self.ending
+            && self.stage == SessionStage::Begun
     }
 }
 

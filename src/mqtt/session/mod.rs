@@ -186,19 +186,7 @@ impl Session {
         }
         let mut some_ended = false;
         while let Some((packet, packet_id)) = self.receiver.decoder.next_acknowledgement() {
-            let ended = match packet {
-                PacketType::PubAck => self.exchanges.puback(packet_id)?,
-                PacketType::PubComp => self.exchanges.pubcomp(packet_id)?,
-                PacketType::PubRec => {
-                    self.exchanges.pubrec(packet_id)?;
-                    self.send_success(PacketType::PubRel, packet_id);
-                    None
-                }
-                _ => {
-                    self.pubrel(packet_id);
-                    None
-                }
-            };
+            let ended = self.acknowledgement(packet, packet_id)?;
             self.reports.set_useful();
             if let Some(token) = ended.filter(|_| !self.config.reports.only_failures) {
                 self.resend();
@@ -212,6 +200,25 @@ impl Session {
         }
         self.resend();
         Ok(some_ended.then_some(Event::SomeAcknowledged))
+    }
+
+    /// Handles an acknowledgement of success. Returns the token of the message that it ends.
+    #[inline]
+    fn acknowledgement(
+        &mut self,
+        packet: PacketType,
+        packet_id: PacketId,
+    ) -> Result<Option<u64>, Violation> {
+        match packet {
+            PacketType::PubAck => return self.exchanges.puback(packet_id),
+            PacketType::PubComp => return self.exchanges.pubcomp(packet_id),
+            PacketType::PubRec => {
+                self.exchanges.pubrec(packet_id)?;
+                self.send_success(PacketType::PubRel, packet_id);
+            }
+            _ => self.pubrel(packet_id),
+        }
+        Ok(None)
     }
 
     /// Whether a message or an acknowledgement was received since the last call.
@@ -228,17 +235,9 @@ impl Session {
             // It can no longer be acknowledged, so the server will send it again.
             Packet::Publish(_) if self.state == State::Closing => Ok(None),
             Packet::Publish(publish) => self.published(publish),
-            Packet::PubAck(ack) => {
-                let ended = self.exchanges.puback(ack.packet_id)?;
-                Ok(self.acknowledged(ended, ack.code, &ack.properties))
-            }
-            Packet::PubRec(ack) => self.received(&ack),
-            Packet::PubComp(ack) => {
-                // The server has had the message since its PUBREC, so "identifier not found" is not
-                // a failure.
-                let ended = self.exchanges.pubcomp(ack.packet_id)?;
-                Ok(self.acknowledged(ended, ReasonCode::SUCCESS, &Properties::default()))
-            }
+            Packet::PubAck(ack) => self.puback(&ack),
+            Packet::PubRec(ack) => self.pubrec(&ack),
+            Packet::PubComp(ack) => self.pubcomp(&ack),
             Packet::PubRel(ack) => {
                 self.pubrel(ack.packet_id);
                 Ok(None)
@@ -296,7 +295,19 @@ impl Session {
         }
     }
 
-    fn received(&mut self, ack: &Ack) -> Result<Option<Event>, Violation> {
+    fn puback(&mut self, ack: &Ack) -> Result<Option<Event>, Violation> {
+        let ended = self.exchanges.puback(ack.packet_id)?;
+        Ok(self.acknowledged(ended, ack.code, &ack.properties))
+    }
+
+    /// Handles PUBCOMP. The server has had the message since its PUBREC, so "identifier not found"
+    /// is not a failure.
+    fn pubcomp(&mut self, ack: &Ack) -> Result<Option<Event>, Violation> {
+        let ended = self.exchanges.pubcomp(ack.packet_id)?;
+        Ok(self.acknowledged(ended, ReasonCode::SUCCESS, &Properties::default()))
+    }
+
+    fn pubrec(&mut self, ack: &Ack) -> Result<Option<Event>, Violation> {
         if ack.code.is_error() {
             let ended = self.exchanges.pubrec_refused(ack.packet_id)?;
             return Ok(self.acknowledged(ended, ack.code, &ack.properties));

@@ -45,19 +45,20 @@ fn converse(
                 }
                 answer.drained()?;
             }
-            Err(error) => {
-                return Err(match error.kind() {
-                    io::ErrorKind::Interrupted => continue,
-                    io::ErrorKind::TimedOut => {
-                        answer.expire().err().map_or(error.into(), ProxyError::from)
-                    }
-                    io::ErrorKind::ConnectionReset
-                    | io::ErrorKind::ConnectionAborted
-                    | io::ErrorKind::UnexpectedEof => answer.end().into(),
-                    _ => error.into(),
-                });
-            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(read_error(error, answer)),
         }
+    }
+}
+
+/// The error of a failed read, or the refusal that has arrived before it.
+fn read_error(error: io::Error, answer: &mut Response) -> ProxyError {
+    match error.kind() {
+        io::ErrorKind::TimedOut => answer.expire().err().map_or(error.into(), ProxyError::from),
+        io::ErrorKind::ConnectionReset
+        | io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::UnexpectedEof => answer.end().into(),
+        _ => error.into(),
     }
 }
 

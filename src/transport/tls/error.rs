@@ -92,32 +92,13 @@ impl TlsError {
     /// then (RFC 8446 §4.4.2.4). Every other error means damage to the bytes or to the state of one
     /// connection.
     pub fn is_refusal(&self) -> bool {
-        use AlertDescription as Alert;
         match self {
             Self::Name(_)
             | Self::Certificate(_)
             | Self::ClientCertificateRequired
             | Self::ClientCertificateMissed
             | Self::ClientCertificateRefused(_) => true,
-            Self::Alert(alert) => matches!(
-                alert,
-                Alert::NoCertificate
-                    | Alert::BadCertificate
-                    | Alert::UnsupportedCertificate
-                    | Alert::CertificateRevoked
-                    | Alert::CertificateExpired
-                    | Alert::CertificateUnknown
-                    | Alert::CertificateUnobtainable
-                    | Alert::CertificateRequired
-                    | Alert::UnknownCA
-                    | Alert::AccessDenied
-                    | Alert::HandshakeFailure
-                    | Alert::ProtocolVersion
-                    | Alert::InsufficientSecurity
-                    | Alert::UnrecognisedName
-                    | Alert::UnknownPSKIdentity
-                    | Alert::NoApplicationProtocol
-            ),
+            Self::Alert(alert) => REFUSALS.contains(alert),
             Self::NotTls(_)
             | Self::Incompatible(_)
             | Self::Closed
@@ -126,6 +107,27 @@ impl TlsError {
         }
     }
 }
+
+/// The alerts with which a server refuses the client, so that another connection would end in the
+/// same way.
+const REFUSALS: &[AlertDescription] = &[
+    AlertDescription::NoCertificate,
+    AlertDescription::BadCertificate,
+    AlertDescription::UnsupportedCertificate,
+    AlertDescription::CertificateRevoked,
+    AlertDescription::CertificateExpired,
+    AlertDescription::CertificateUnknown,
+    AlertDescription::CertificateUnobtainable,
+    AlertDescription::CertificateRequired,
+    AlertDescription::UnknownCA,
+    AlertDescription::AccessDenied,
+    AlertDescription::HandshakeFailure,
+    AlertDescription::ProtocolVersion,
+    AlertDescription::InsufficientSecurity,
+    AlertDescription::UnrecognisedName,
+    AlertDescription::UnknownPSKIdentity,
+    AlertDescription::NoApplicationProtocol,
+];
 
 /// Whether servers send this alert because of a client certificate (RFC 8446 §6.2).
 fn may_mean_a_certificate(alert: AlertDescription) -> bool {

@@ -22,7 +22,7 @@ pub fn answer(request: &Request, path: &str) -> Result<String, Refusal> {
     if asked != path {
         return refused("404 Not Found", format!("mqttws serve listens at {path}, not at {asked}"));
     }
-    if request.method != "GET" || !request.http_1_1 || !request.upgrade || !request.connection {
+    if !request.is_upgrade() {
         let sentence = "this is an MQTT broker: it takes WebSocket upgrades only".to_owned();
         return refused("426 Upgrade Required", sentence);
     }

@@ -87,8 +87,6 @@ pub struct HttpResponse {
     pub websocket_version: Option<String>,
     /// The first line of a text body, or the title of an HTML page, safe to print.
     pub body: Option<String>,
-    /// The body was an HTML page.
-    pub html: bool,
     /// The path and query of the request; empty until the transport adds it.
     pub target: String,
 }

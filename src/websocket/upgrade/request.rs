@@ -134,14 +134,10 @@ pub struct Request {
     pub method: String,
     /// Path and query as received.
     pub target: String,
-    /// Whether the version is HTTP/1.1 or later.
-    pub http_1_1: bool,
+    /// The second part of the version: 1 for HTTP/1.1.
+    pub minor_version: u8,
     /// All headers, in order.
     pub headers: Vec<Header>,
-    /// Whether `Upgrade` names `websocket`.
-    pub upgrade: bool,
-    /// Whether `Connection` names `Upgrade`.
-    pub connection: bool,
     /// `Sec-WebSocket-Key`.
     pub key: Option<String>,
     /// `Sec-WebSocket-Version`; only 13 is accepted.
@@ -151,6 +147,15 @@ pub struct Request {
 }
 
 impl Request {
+    /// Whether the request asks for a WebSocket in the form of RFC 6455 §4.1: a GET of HTTP/1.1
+    /// with `Upgrade: websocket` and `Connection: Upgrade`.
+    pub fn is_upgrade(&self) -> bool {
+        self.method == "GET"
+            && self.minor_version == 1
+            && has_token(&self.headers, "Upgrade", "websocket")
+            && has_token(&self.headers, "Connection", "Upgrade")
+    }
+
     /// The value of a header, with several of the same name joined; `None` if it is absent.
     #[cfg(test)]
     pub fn header(&self, name: &str) -> Option<String> {
@@ -220,9 +225,7 @@ fn request_from(parsed: &httparse::Request<'_, '_>) -> Request {
     Request {
         method: parsed.method.unwrap_or_default().to_owned(),
         target: parsed.path.unwrap_or_default().to_owned(),
-        http_1_1: parsed.version == Some(1),
-        upgrade: has_token(&headers, "Upgrade", "websocket"),
-        connection: has_token(&headers, "Connection", "Upgrade"),
+        minor_version: parsed.version.unwrap_or_default(),
         key: joined(&headers, "Sec-WebSocket-Key"),
         version: joined(&headers, "Sec-WebSocket-Version"),
         protocols: protocols.iter().flat_map(|list| tokens(list)).map(str::to_owned).collect(),

@@ -34,10 +34,24 @@ pub struct Response {
     searched: usize,
     /// The head of the final response as received, once it is complete.
     head: String,
-    /// A refusal whose body is still arriving, and how the body ends.
-    refusal: Option<(Box<HttpResponse>, BodyEnd)>,
+    /// A refusal whose body is still arriving.
+    refusal: Option<(Box<HttpResponse>, Body)>,
     /// The total length of the interim responses before the final one.
     skipped: usize,
+}
+
+/// How the body of a refusal is read.
+#[derive(Clone, Copy, Debug)]
+struct Body {
+    end: BodyEnd,
+    form: BodyForm,
+}
+
+/// The form of a text body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum BodyForm {
+    Html,
+    Lines,
 }
 
 /// How the end of a body is found (RFC 9112 §6.3).
@@ -50,7 +64,8 @@ enum BodyEnd {
 }
 
 struct Head {
-    http_1_1: bool,
+    /// The second part of the version: 1 for HTTP/1.1.
+    minor_version: u8,
     status: u16,
     reason: String,
     headers: Vec<Header>,
@@ -99,7 +114,10 @@ impl Response {
                 status if is_good(status) => return Ok(Some(head)),
                 // An interim response (RFC 9110 §15.2): the final one follows.
                 100..=199 => self.skipped += length,
-                _ => self.refusal = Some((Box::new(response_of(&head)), body_end(&head))),
+                _ => {
+                    let body = Body { end: body_end(&head), form: body_form(&head) };
+                    self.refusal = Some((Box::new(response_of(&head)), body));
+                }
             }
         }
     }
@@ -144,8 +162,8 @@ impl Response {
         condition: impl FnOnce(BodyEnd, &[u8]) -> bool,
     ) -> Result<(), UpgradeError> {
         match self.refusal.take() {
-            Some((mut refusal, end)) if condition(end, &self.bytes) => {
-                refusal.body = body_words(&decoded(end, &self.bytes), refusal.html);
+            Some((mut refusal, body)) if condition(body.end, &self.bytes) => {
+                refusal.body = body_words(&decoded(body.end, &self.bytes), body.form);
                 Err(UpgradeError::Status(refusal))
             }
             waiting => {
@@ -191,7 +209,7 @@ fn parse_head(bytes: &[u8]) -> Result<Head, UpgradeError> {
         return Err(UpgradeError::Malformed("an empty line within the head".into()));
     }
     Ok(Head {
-        http_1_1: response.version == Some(1),
+        minor_version: response.version.unwrap_or_default(),
         status: response.code.unwrap_or_default(),
         reason: shortened(response.reason.unwrap_or_default(), 100),
         headers: owned_headers(response.headers),
@@ -201,7 +219,7 @@ fn parse_head(bytes: &[u8]) -> Result<Head, UpgradeError> {
 /// Checks a 101 response (RFC 6455 §4.1).
 fn accept(head: &Head, offer: &Offer, leftover: Vec<u8>) -> Result<Accepted, UpgradeError> {
     let fault = |fault| Err(UpgradeError::Bad(fault));
-    if !head.http_1_1 {
+    if head.minor_version != 1 {
         return fault(BadUpgrade::OldHttp);
     }
     if !has_token(&head.headers, "Upgrade", "websocket") {
@@ -239,7 +257,6 @@ fn response_of(head: &Head) -> HttpResponse {
         websocket_version: text("Sec-WebSocket-Version"),
         body: None,
         target: String::new(),
-        html: text("Content-Type").is_some_and(|kind| kind.to_ascii_lowercase().contains("html")),
     }
 }
 
@@ -255,10 +272,18 @@ fn body_end(head: &Head) -> BodyEnd {
     length.map_or(BodyEnd::Close, BodyEnd::Length)
 }
 
+fn body_form(head: &Head) -> BodyForm {
+    if content_type(head).contains("html") { BodyForm::Html } else { BodyForm::Lines }
+}
+
+fn content_type(head: &Head) -> String {
+    joined(&head.headers, "Content-Type").unwrap_or_default().to_ascii_lowercase()
+}
+
 fn is_text(head: &Head) -> bool {
     let coded =
         joined(&head.headers, "Content-Encoding").is_some_and(|coding| coding != "identity");
-    let kind = joined(&head.headers, "Content-Type").unwrap_or_default().to_ascii_lowercase();
+    let kind = content_type(head);
     !coded
         && (kind.is_empty()
             || ["text/", "json", "xml", "html"].iter().any(|part| kind.contains(part)))
@@ -297,10 +322,12 @@ fn dechunked(mut body: &[u8]) -> (Vec<u8>, bool) {
 
 /// The part of a body that is for people: the title of an HTML page, or the first line that is not
 /// empty.
-fn body_words(body: &[u8], html: bool) -> Option<String> {
+fn body_words(body: &[u8], form: BodyForm) -> Option<String> {
     let text = String::from_utf8_lossy(body);
-    let line =
-        if html { title(&text)? } else { text.lines().find(|line| !line.trim().is_empty())? };
+    let line = match form {
+        BodyForm::Html => title(&text)?,
+        BodyForm::Lines => text.lines().find(|line| !line.trim().is_empty())?,
+    };
     let words = shortened(line.trim(), 200);
     (!words.is_empty()).then_some(words)
 }
