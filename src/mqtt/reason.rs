@@ -103,7 +103,7 @@ impl ReasonCode {
     }
 
     /// Whether a SUBACK may hold the code: it grants a QoS, or refuses (§3.9.3).
-    pub fn is_of_suback(self) -> bool {
+    pub fn is_valid_in_suback(self) -> bool {
         self.0 <= 2 || self.is_error()
     }
 
@@ -116,7 +116,7 @@ impl ReasonCode {
 
     /// The name of a code in CONNACK: a reason code, or a return code from 1 to 5 of the older
     /// versions (3.1.1 Table 3.1), which servers send even in answer to a CONNECT of MQTT 5.
-    pub fn connack_words(self) -> Cow<'static, str> {
+    pub fn connack_name(self) -> Cow<'static, str> {
         Cow::Borrowed(match self.0 {
             1 => "unacceptable protocol version",
             2 => "client identifier rejected",
@@ -131,7 +131,7 @@ impl ReasonCode {
     /// (§2.4).
     pub fn name(self, packet: PacketType) -> Cow<'static, str> {
         match (packet, self.0) {
-            (PacketType::ConnAck, _) => self.connack_words(),
+            (PacketType::ConnAck, _) => self.connack_name(),
             (PacketType::Disconnect, 0x00) => Cow::Borrowed("normal disconnection"),
             (PacketType::SubAck, 0x00) => Cow::Borrowed("granted QoS 0"),
             _ => self.words(),
@@ -224,7 +224,7 @@ mod tests {
 
     #[test]
     fn connack_codes_of_the_older_versions_have_words() {
-        let words: Vec<_> = (0..=6).map(|code| ReasonCode(code).connack_words()).collect();
+        let words: Vec<_> = (0..=6).map(|code| ReasonCode(code).connack_name()).collect();
         assert_eq!(
             words,
             [
@@ -237,6 +237,6 @@ mod tests {
                 "reason code 0x06"
             ]
         );
-        assert_eq!(ReasonCode(0x86).connack_words(), "bad user name or password");
+        assert_eq!(ReasonCode(0x86).connack_name(), "bad user name or password");
     }
 }

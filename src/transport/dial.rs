@@ -18,7 +18,7 @@ use super::log::Note;
 use super::proxy::{self, Proxies, ProxyError};
 use super::text::io_words;
 use super::tls::{self, TlsConfig};
-use super::wire::{Shared, WRITE_TURN};
+use super::wire::{SharedSocket, WRITE_TURN};
 pub use lookup::{Families, Pin};
 use race::Race;
 
@@ -67,7 +67,7 @@ impl fmt::Display for Reached {
 #[derive(Debug)]
 pub struct Dialled {
     /// The connected socket, shared by its reader and its writer.
-    pub socket: Shared,
+    pub socket: SharedSocket,
     /// The other end.
     pub reached: Reached,
     /// How long the name look-up took; zero for a literal address.
@@ -77,7 +77,7 @@ pub struct Dialled {
     /// How long the exchange with the proxy took; `None` without a proxy.
     pub proxy: Option<Duration>,
     /// TLS to the proxy; everything must be sent through it.
-    pub tunnel: Option<Box<tls::Connection>>,
+    pub tunnel: Option<Box<tls::TlsConnection>>,
     /// Bytes that the server has already sent, which came after the proxy's answer.
     pub early: Vec<u8>,
 }
@@ -176,7 +176,7 @@ impl fmt::Display for DialError {
                 Ok(())
             }
             Self::Unix { path, error } => write!(f, "{}: {}", path.display(), io_words(error)),
-            Self::Proxy { proxy, error } => f.write_str(&error.told_of(proxy)),
+            Self::Proxy { proxy, error } => f.write_str(&error.message_about(proxy)),
         }
     }
 }
@@ -192,7 +192,7 @@ pub struct Dialling {
     tls: Option<TlsConfig>,
     deadline: Instant,
     /// The race that was begun and is not decided.
-    begun: Option<Reach>,
+    begun: Option<DirectDial>,
 }
 
 impl Dialling {
@@ -214,19 +214,20 @@ impl Dialling {
         if route.unix.is_some() || route.proxies.towards(endpoint).is_some() {
             return None;
         }
-        let mut reach = match Reach::of_known(&endpoint.host, endpoint.port, route, *deadline)? {
+        let mut reach = match DirectDial::of_known(&endpoint.host, endpoint.port, route, *deadline)?
+        {
             Ok(reach) => reach,
             Err(error) => return Some(Err(error)),
         };
         let decided = reach.advance();
         self.begun = Some(reach);
-        decided.map(|dialled| told(dialled, note))
+        decided.map(|dialled| log_result(dialled, note))
     }
 
     /// Waits for the connection.
     pub fn finish(self, note: Note<'_>) -> Result<Dialled, DialError> {
         match self.begun {
-            Some(reach) => told(reach.finish(), note),
+            Some(reach) => log_result(reach.finish(), note),
             None => dial(&self.endpoint, &self.route, self.tls.as_ref(), self.deadline, note),
         }
     }
@@ -245,14 +246,14 @@ pub fn dial(
     let dialled = match (&route.unix, route.proxies.towards(endpoint)) {
         (Some(path), _) => dial_unix(path, deadline),
         (None, Some(proxy)) => {
-            return proxy::Way { proxy, endpoint, route, tls, deadline, note }.dial();
+            return proxy::ProxiedDial { proxy, endpoint, route, tls, deadline, note }.dial();
         }
-        (None, None) => reach(&endpoint.host, endpoint.port, route, deadline),
+        (None, None) => dial_directly(&endpoint.host, endpoint.port, route, deadline),
     };
-    told(dialled, note)
+    log_result(dialled, note)
 }
 
-fn told(dialled: Result<Dialled, DialError>, note: Note<'_>) -> Result<Dialled, DialError> {
+fn log_result(dialled: Result<Dialled, DialError>, note: Note<'_>) -> Result<Dialled, DialError> {
     if let Ok(dialled) = &dialled {
         note(format_args!("* connected to {}", dialled.reached));
     }
@@ -261,13 +262,13 @@ fn told(dialled: Result<Dialled, DialError>, note: Note<'_>) -> Result<Dialled, 
 
 /// A race for the addresses of one host.
 #[derive(Debug)]
-struct Reach {
+struct DirectDial {
     race: Race,
     lookup: Duration,
     since: Instant,
 }
 
-impl Reach {
+impl DirectDial {
     fn new(addresses: Vec<SocketAddr>, started: Instant, route: &Route, deadline: Instant) -> Self {
         let since = Instant::now();
         Self { race: Race::new(addresses, route.bind, deadline), lookup: since - started, since }
@@ -281,7 +282,8 @@ impl Reach {
         deadline: Instant,
     ) -> Option<Result<Self, DialError>> {
         let started = Instant::now();
-        let addresses = lookup::known(host, port, route)?.map_err(|error| unknown(host, error));
+        let addresses =
+            lookup::known(host, port, route)?.map_err(|error| lookup_error(host, error));
         Some(addresses.map(|addresses| Self::new(addresses, started, route, deadline)))
     }
 
@@ -309,18 +311,18 @@ impl Reach {
 }
 
 /// Connects to `host` directly, racing all its addresses (RFC 8305).
-pub(super) fn reach(
+pub(super) fn dial_directly(
     host: &str,
     port: u16,
     route: &Route,
     deadline: Instant,
 ) -> Result<Dialled, DialError> {
     let started = Instant::now();
-    let addresses = look_up(host, port, route).map_err(|error| unknown(host, error))?;
-    Reach::new(addresses, started, route, deadline).finish()
+    let addresses = look_up(host, port, route).map_err(|error| lookup_error(host, error))?;
+    DirectDial::new(addresses, started, route, deadline).finish()
 }
 
-fn unknown(host: &str, error: io::Error) -> DialError {
+fn lookup_error(host: &str, error: io::Error) -> DialError {
     DialError::Lookup { host: host.to_owned(), error }
 }
 

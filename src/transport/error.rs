@@ -133,7 +133,7 @@ impl Error {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tls::{Alert, CertificateFault, Plain};
+    use super::super::tls::{Alert, CertificateFault, OtherProtocol};
     use super::*;
     use rustls::{InvalidMessage, PeerIncompatible, PeerMisbehaved};
 
@@ -158,7 +158,7 @@ mod tests {
             alert(200),
             TlsError::Closed,
             TlsError::HandshakeTooLong,
-            TlsError::NotTls(Plain::Http),
+            TlsError::NotTls(OtherProtocol::Http),
             TlsError::Incompatible(PeerIncompatible::NoCipherSuitesInCommon),
             TlsError::Protocol(rustls::Error::DecryptError),
             TlsError::Protocol(rustls::Error::PeerSentOversizedRecord),

@@ -83,7 +83,7 @@ pub struct HandshakeInfo {
 #[derive(Debug)]
 pub struct Transport {
     stream: Stream,
-    stage: Stage,
+    stage: HandshakeStage,
     offer: Offer,
     max_message: usize,
     whole_pieces: bool,
@@ -94,7 +94,7 @@ pub struct Transport {
 }
 
 #[derive(Debug)]
-enum Stage {
+enum HandshakeStage {
     /// TLS, or nothing for `ws`: the request is not sent yet.
     Security,
     Upgrade(Response),
@@ -108,7 +108,7 @@ impl Transport {
     /// With a `tunnel`, which is TLS to a proxy, all bytes go through it.
     pub fn start(
         socket: impl Outlet + 'static,
-        tunnel: Option<Box<tls::Connection>>,
+        tunnel: Option<Box<tls::TlsConnection>>,
         options: &Options,
     ) -> Result<Self, Error> {
         let wire = Wire::new(socket);
@@ -130,7 +130,7 @@ impl Transport {
         };
         let (max_message, whole_pieces) = (options.max_message, options.whole_pieces);
         let (info, log) = (HandshakeInfo::default(), Log::new(options.log));
-        let (stage, leftover) = (Stage::Security, Bytes::new());
+        let (stage, leftover) = (HandshakeStage::Security, Bytes::new());
         let mut transport =
             Self { stream, stage, offer, max_message, whole_pieces, info, leftover, log };
         transport.advance()?;
@@ -160,7 +160,7 @@ impl Transport {
     /// The next line of the log, if one was asked for ([`Options::log`]).
     pub fn traced(&mut self) -> Option<String> {
         self.log.take().or_else(|| match &mut self.stage {
-            Stage::Open(open) => open.traced(),
+            HandshakeStage::Open(open) => open.traced(),
             _ => None,
         })
     }
@@ -169,9 +169,9 @@ impl Transport {
     pub fn advance(&mut self) -> Result<Phase, Error> {
         loop {
             let moved = match &self.stage {
-                Stage::Security => self.advance_tls()?,
-                Stage::Upgrade(_) => self.advance_upgrade()?,
-                Stage::Open(_) => return Ok(Phase::Open),
+                HandshakeStage::Security => self.advance_tls()?,
+                HandshakeStage::Upgrade(_) => self.advance_upgrade()?,
+                HandshakeStage::Open(_) => return Ok(Phase::Open),
             };
             if !moved {
                 let phase = self.phase();
@@ -182,9 +182,9 @@ impl Transport {
 
     fn phase(&self) -> Phase {
         match self.stage {
-            Stage::Security => Phase::Tls,
-            Stage::Upgrade(_) => Phase::Upgrade,
-            Stage::Open(_) => Phase::Open,
+            HandshakeStage::Security => Phase::Tls,
+            HandshakeStage::Upgrade(_) => Phase::Upgrade,
+            HandshakeStage::Open(_) => Phase::Open,
         }
     }
 
@@ -198,7 +198,7 @@ impl Transport {
         }
         self.info.request = upgrade::masked(&self.offer.request);
         self.log.head('>', &self.info.request);
-        self.stage = Stage::Upgrade(Response::default());
+        self.stage = HandshakeStage::Upgrade(Response::default());
         let request = self.offer.request.as_bytes();
         let sent = self.stream.write_all(request).and_then(|()| self.stream.flush());
         sent.map_err(|source| Error::from_stream(Phase::Upgrade, source))?;
@@ -206,7 +206,7 @@ impl Transport {
     }
 
     fn advance_upgrade(&mut self) -> Result<bool, Error> {
-        let Stage::Upgrade(answer) = &mut self.stage else { return Ok(false) };
+        let HandshakeStage::Upgrade(answer) = &mut self.stage else { return Ok(false) };
         let mut buffer = [0; 4096];
         let accepted = match self.stream.read(&mut buffer) {
             Ok(0) => Err(answer.end()),
@@ -234,7 +234,7 @@ impl Transport {
 
     /// Logs the head of the response once it is complete.
     fn log_answer(&mut self) {
-        let Stage::Upgrade(answer) = &self.stage else { return };
+        let HandshakeStage::Upgrade(answer) = &self.stage else { return };
         let head = upgrade::masked(answer.head());
         if head != self.info.answer {
             self.log.head('<', &head);
@@ -248,7 +248,8 @@ impl Transport {
         self.info.warnings = accepted.warnings;
         self.stream.give_back(accepted.leftover);
         let log = self.log.is_wanted();
-        self.stage = Stage::Open(Box::new(Open::new(self.max_message, self.whole_pieces, log)));
+        self.stage =
+            HandshakeStage::Open(Box::new(Open::new(self.max_message, self.whole_pieces, log)));
     }
 
     /// Reports a failed write once all delivered bytes are read. A peer that no longer reads will
@@ -266,7 +267,7 @@ impl Transport {
     /// The beginning of the server's first message, if it is text.
     pub fn first_text(&self) -> Option<String> {
         match &self.stage {
-            Stage::Open(open) => open.first_text(),
+            HandshakeStage::Open(open) => open.first_text(),
             _ => None,
         }
     }
@@ -274,7 +275,7 @@ impl Transport {
     /// Describes an incomplete response to the upgrade request.
     pub fn beginning(&self) -> Option<&'static str> {
         match &self.stage {
-            Stage::Upgrade(answer) => answer.beginning(),
+            HandshakeStage::Upgrade(answer) => answer.beginning(),
             _ => None,
         }
     }
@@ -283,7 +284,7 @@ impl Transport {
     /// half a body.
     pub fn expire(&mut self) -> Option<Error> {
         match &mut self.stage {
-            Stage::Upgrade(answer) => {
+            HandshakeStage::Upgrade(answer) => {
                 answer.expire().err().map(|error| refused(error, &self.offer))
             }
             _ => None,
@@ -295,7 +296,7 @@ impl Transport {
     /// A failed write does not stop reading. It is reported only after everything that the server
     /// sent, and then as [`Error::Io`], never as an end that could be taken for an orderly one.
     pub fn read(&mut self) -> Result<Option<Bytes>, Error> {
-        let Stage::Open(open) = &mut self.stage else { return Ok(None) };
+        let HandshakeStage::Open(open) = &mut self.stage else { return Ok(None) };
         let result = open.read(&mut self.stream);
         match result {
             Ok(None) => self.stalled(Phase::Open).map(|()| None),
@@ -319,7 +320,7 @@ impl Transport {
     ///
     /// Do not write while the connection [is congested](Self::is_congested).
     pub fn write(&mut self, mut bytes: Bytes) -> Result<(), Error> {
-        let Stage::Open(open) = &mut self.stage else { return Err(not_open()) };
+        let HandshakeStage::Open(open) = &mut self.stage else { return Err(not_open()) };
         open.write(&mut self.stream, &mut bytes)?;
         self.leftover = bytes;
         self.written()
@@ -354,7 +355,7 @@ impl Transport {
 
     /// Sends a WebSocket Ping.
     pub fn ping(&mut self) -> Result<(), Error> {
-        let Stage::Open(open) = &mut self.stage else { return Err(not_open()) };
+        let HandshakeStage::Open(open) = &mut self.stage else { return Err(not_open()) };
         open.ping(&mut self.stream)?;
         self.flush()
     }
@@ -362,7 +363,7 @@ impl Transport {
     /// Whether a WebSocket Pong was received since the last call that returned `true`.
     pub fn take_pong(&mut self) -> bool {
         match &mut self.stage {
-            Stage::Open(open) => open.take_pong(),
+            HandshakeStage::Open(open) => open.take_pong(),
             _ => false,
         }
     }
@@ -370,7 +371,7 @@ impl Transport {
     /// Writes everything buffered. After an error continue to read until [`read`](Self::read)
     /// fails, too: its error may explain more.
     pub fn flush(&mut self) -> Result<(), Error> {
-        let Stage::Open(open) = &mut self.stage else { return Err(not_open()) };
+        let HandshakeStage::Open(open) = &mut self.stage else { return Err(not_open()) };
         open.flush(&mut self.stream)?;
         self.written()
     }
@@ -385,7 +386,7 @@ impl Transport {
     /// Puts Close 1000 after the buffered bytes, into the same write, if that is safe. Nothing may
     /// be written after it; [`close`](Self::close) sends the rest.
     pub fn put_close(&mut self) {
-        if let Stage::Open(open) = &mut self.stage
+        if let HandshakeStage::Open(open) = &mut self.stage
             && !self.stream.wire().is_congested()
         {
             open.put_close();
@@ -395,11 +396,11 @@ impl Transport {
     /// Sends the buffered bytes, Close 1000 and `close_notify`, as far as that is still possible.
     /// The server's last bytes can still be read.
     pub fn close(&mut self) {
-        if let Stage::Open(open) = &mut self.stage {
+        if let HandshakeStage::Open(open) = &mut self.stage {
             // If the server has already closed, it does not read this.
             let _ = open.close(&mut self.stream);
         }
-        let _ = self.stream.say_goodbye();
+        let _ = self.stream.send_close_notify();
     }
 
     /// Shuts down the sending direction of the TCP stream.

@@ -149,7 +149,7 @@ fn place(host: &str, port: u16) -> String {
 }
 
 /// The parts of a connection to a server through a proxy.
-pub struct Way<'a> {
+pub struct ProxiedDial<'a> {
     /// The proxy.
     pub proxy: &'a Proxy,
     /// The server that the proxy should connect to.
@@ -164,14 +164,14 @@ pub struct Way<'a> {
     pub note: Note<'a>,
 }
 
-impl Way<'_> {
+impl ProxiedDial<'_> {
     /// Connects to the server.
     pub fn dial(&self) -> Result<Dialled, DialError> {
         let Self { proxy, endpoint, route, deadline, note, .. } = *self;
         let failed = |error| DialError::Proxy { proxy: proxy.to_string(), error: Box::new(error) };
         let mut targets = self.targets()?.into_iter().peekable();
         loop {
-            let mut dialled = dial::reach(&proxy.host, proxy.port, route, deadline)
+            let mut dialled = dial::dial_directly(&proxy.host, proxy.port, route, deadline)
                 .map_err(|error| failed(ProxyError::Unreached(error)))?;
             note(format_args!("* connected to {}, the proxy {proxy}", dialled.reached));
             let began = Instant::now();
@@ -224,7 +224,7 @@ impl Way<'_> {
     }
 }
 
-fn secured(proxy: &Proxy, tls: Option<&TlsConfig>) -> Result<tls::Connection, ProxyError> {
+fn secured(proxy: &Proxy, tls: Option<&TlsConfig>) -> Result<tls::TlsConnection, ProxyError> {
     let unconfigured = || io::Error::new(io::ErrorKind::InvalidInput, "TLS is not configured");
     let config = tls.ok_or_else(|| ProxyError::from(unconfigured()))?;
     config.for_proxy().connection(&proxy.host).map_err(ProxyError::Tls)

@@ -7,7 +7,7 @@ use rustls::{CipherSuite, ProtocolVersion};
 
 use super::Phase;
 use super::error::Error;
-use super::tls::{self, Asked, CertificateInfo, Plain, TlsConfig, TlsError};
+use super::tls::{self, CertificateInfo, CertificateRequest, OtherProtocol, TlsConfig, TlsError};
 use super::wire::Wire;
 
 /// How many of the first bytes are remembered.
@@ -41,14 +41,14 @@ pub struct Stream {
 #[derive(Debug)]
 struct Layer<B> {
     below: B,
-    tls: Option<Box<tls::Connection>>,
+    tls: Option<Box<tls::TlsConnection>>,
     /// The error after which nothing can be decrypted. It is reported after the bytes before it.
     broken: Option<TlsError>,
 }
 
 impl Stream {
     /// A stream of plain bytes, through the `tunnel` if there is one.
-    pub fn plain(wire: Wire, tunnel: Option<Box<tls::Connection>>) -> Self {
+    pub fn plain(wire: Wire, tunnel: Option<Box<tls::TlsConnection>>) -> Self {
         let below = Layer { below: wire, tls: tunnel, broken: None };
         let top = Layer { below, tls: None, broken: None };
         Self { top, first: Vec::new(), given_back: Bytes::new() }
@@ -58,7 +58,7 @@ impl Stream {
     /// begins it.
     pub fn secure(
         wire: Wire,
-        tunnel: Option<Box<tls::Connection>>,
+        tunnel: Option<Box<tls::TlsConnection>>,
         config: &TlsConfig,
         host: &str,
     ) -> Result<Self, TlsError> {
@@ -110,9 +110,9 @@ impl Stream {
                 self.first.extend_from_slice(&arrived[..wanted]);
             }
             match tls.session.read_tls(below) {
-                Ok(0) => return Err(cut_short(&self.first).into()),
+                Ok(0) => return Err(closed_early(&self.first).into()),
                 Ok(_) => {}
-                Err(error) => return waiting(error, &self.first).map(|()| false),
+                Err(error) => return read_error(error, &self.first).map(|()| false),
             }
             process(tls, below, &self.first)?;
         }
@@ -120,12 +120,15 @@ impl Stream {
 
     /// Whether the server asked for a client certificate and the client has none.
     pub fn lacks_certificate(&self) -> bool {
-        self.top.tls.as_ref().is_some_and(|tls| tls.asked() == Asked::InVain)
+        self.top
+            .tls
+            .as_ref()
+            .is_some_and(|tls| tls.certificate_request() == CertificateRequest::Unanswered)
     }
 
     /// Sends `close_notify` in each TLS layer.
-    pub fn say_goodbye(&mut self) -> io::Result<()> {
-        self.top.say_goodbye().and_then(|()| self.top.below.say_goodbye())
+    pub fn send_close_notify(&mut self) -> io::Result<()> {
+        self.top.send_close_notify().and_then(|()| self.top.below.send_close_notify())
     }
 }
 
@@ -150,17 +153,17 @@ fn cipher_name(suite: CipherSuite) -> String {
 }
 
 /// The error for an end of the stream during the handshake.
-fn cut_short(first: &[u8]) -> TlsError {
-    Plain::recognise(first).map_or(TlsError::Closed, TlsError::NotTls)
+fn closed_early(first: &[u8]) -> TlsError {
+    OtherProtocol::recognise(first).map_or(TlsError::Closed, TlsError::NotTls)
 }
 
 /// The meaning of a read during the handshake that returned no bytes: nothing has arrived yet, or
 /// nothing will.
-fn waiting(error: io::Error, first: &[u8]) -> Result<(), Error> {
+fn read_error(error: io::Error, first: &[u8]) -> Result<(), Error> {
     match error.kind() {
         io::ErrorKind::WouldBlock => Ok(()),
         io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => {
-            Err(cut_short(first).into())
+            Err(closed_early(first).into())
         }
         _ => Err(Error::Io { phase: Phase::Tls, source: error }),
     }
@@ -169,19 +172,19 @@ fn waiting(error: io::Error, first: &[u8]) -> Result<(), Error> {
 /// Decrypts the bytes that were read. An alert about an error is sent before the error is returned.
 /// `first` are the server's first bytes.
 fn process(
-    tls: &mut tls::Connection,
+    tls: &mut tls::TlsConnection,
     below: &mut impl Write,
     first: &[u8],
 ) -> Result<(), TlsError> {
     tls.session.process_new_packets().map(|_| ()).map_err(|error| {
         // The error of TLS is more important than that of sending the alert.
         let _ = send_records(tls, below);
-        TlsError::explained(error, first, tls.asked())
+        TlsError::explained(error, first, tls.certificate_request())
     })
 }
 
 /// Writes all pending records, many in one call.
-fn send_records(tls: &mut tls::Connection, below: &mut impl Write) -> io::Result<()> {
+fn send_records(tls: &mut tls::TlsConnection, below: &mut impl Write) -> io::Result<()> {
     while tls.session.wants_write() {
         tls.session.write_tls(below)?;
     }
@@ -189,7 +192,7 @@ fn send_records(tls: &mut tls::Connection, below: &mut impl Write) -> io::Result
 }
 
 impl<B: Write> Layer<B> {
-    fn say_goodbye(&mut self) -> io::Result<()> {
+    fn send_close_notify(&mut self) -> io::Result<()> {
         let Some(tls) = &mut self.tls else { return Ok(()) };
         tls.session.send_close_notify();
         send_records(tls, &mut self.below)

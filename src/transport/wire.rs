@@ -65,15 +65,15 @@ pub trait Outlet: Write + Send {
 
 /// A socket that its reader and its writer share.
 #[derive(Clone, Debug)]
-pub struct Shared(Arc<Socket>);
+pub struct SharedSocket(Arc<Socket>);
 
-impl From<Socket> for Shared {
+impl From<Socket> for SharedSocket {
     fn from(socket: Socket) -> Self {
         Self(Arc::new(socket))
     }
 }
 
-impl Deref for Shared {
+impl Deref for SharedSocket {
     type Target = Socket;
 
     fn deref(&self) -> &Socket {
@@ -81,13 +81,13 @@ impl Deref for Shared {
     }
 }
 
-impl Read for Shared {
+impl Read for SharedSocket {
     fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
         (&*self.0).read(target)
     }
 }
 
-impl Write for Shared {
+impl Write for SharedSocket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         (&*self.0).write(bytes)
     }
@@ -101,7 +101,7 @@ impl Write for Shared {
     }
 }
 
-impl Outlet for Shared {
+impl Outlet for SharedSocket {
     fn shut(&mut self, how: Shutdown) {
         // It fails only if the connection has already ended.
         let _ = self.0.shutdown(how);
@@ -181,7 +181,7 @@ impl Wire {
     /// Delivers bytes that were read from the socket.
     pub fn deliver(&mut self, chunk: Chunk) {
         if chunk.unread().is_empty() {
-            self.keep(chunk);
+            self.recycle(chunk);
         } else {
             self.inbox.push_back(chunk);
         }
@@ -212,7 +212,7 @@ impl Wire {
         self.outlet.shut(Shutdown::Write);
     }
 
-    fn keep(&mut self, chunk: Chunk) {
+    fn recycle(&mut self, chunk: Chunk) {
         if self.spent.len() < SPENT_LIMIT {
             self.spent.push(chunk);
         }
@@ -231,7 +231,7 @@ impl Wire {
     /// Writes as much of the backlog as the socket takes within [`WRITE_TURN`].
     pub fn push(&mut self) {
         let mut backlog = std::mem::take(&mut self.backlog);
-        let taken = self.attempt(|outlet| outlet.write(&backlog));
+        let taken = self.write_once(|outlet| outlet.write(&backlog));
         backlog.advance(taken);
         if self.write_error.is_some() || backlog.is_empty() {
             self.stuck_since = None;
@@ -251,7 +251,7 @@ impl Wire {
     }
 
     /// Adds bytes to the backlog.
-    fn keep_back(&mut self, bytes: &[u8]) {
+    fn add_to_backlog(&mut self, bytes: &[u8]) {
         if self.write_error.is_none() && !bytes.is_empty() {
             self.stuck_since.get_or_insert_with(Instant::now);
             self.backlog.extend_from_slice(bytes);
@@ -259,7 +259,7 @@ impl Wire {
     }
 
     /// Runs one write and returns how many bytes it took. An error is stored.
-    fn attempt(&mut self, mut write: impl FnMut(&mut dyn Outlet) -> io::Result<usize>) -> usize {
+    fn write_once(&mut self, mut write: impl FnMut(&mut dyn Outlet) -> io::Result<usize>) -> usize {
         while self.write_error.is_none() {
             match write(&mut *self.outlet) {
                 Ok(0) => self.write_error = Some(io::ErrorKind::WriteZero.into()),
@@ -297,7 +297,7 @@ impl BufRead for Wire {
         if chunk.unread().is_empty()
             && let Some(chunk) = self.inbox.pop_front()
         {
-            self.keep(chunk);
+            self.recycle(chunk);
         }
     }
 }
@@ -317,7 +317,7 @@ impl Write for Wire {
         let mut rest = bytes;
         let mut until = None;
         while self.backlog.is_empty() && !rest.is_empty() {
-            let taken = self.attempt(|outlet| outlet.write(rest));
+            let taken = self.write_once(|outlet| outlet.write(rest));
             rest = &rest[taken..];
             // A write that took only part of the bytes has waited. Many of them must not wait for
             // long.
@@ -325,7 +325,7 @@ impl Write for Wire {
                 break;
             }
         }
-        self.keep_back(rest);
+        self.add_to_backlog(rest);
         Ok(bytes.len())
     }
 
@@ -333,11 +333,11 @@ impl Write for Wire {
         let all = slices.iter().map(|slice| slice.len()).sum();
         let may_write = self.backlog.is_empty() && all > 0;
         let mut taken =
-            if may_write { self.attempt(|outlet| outlet.write_vectored(slices)) } else { 0 };
+            if may_write { self.write_once(|outlet| outlet.write_vectored(slices)) } else { 0 };
         for slice in slices {
             let of_this = taken.min(slice.len());
             taken -= of_this;
-            self.keep_back(&slice[of_this..]);
+            self.add_to_backlog(&slice[of_this..]);
         }
         Ok(all)
     }

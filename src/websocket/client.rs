@@ -42,8 +42,8 @@ impl ClientFrames {
 
     /// The same, but tungstenite reads every frame of the server.
     #[cfg(test)]
-    pub fn that_leaves_all(self) -> Self {
-        Self { reader: self.reader.that_leaves_all(), ..self }
+    pub fn leaving_all_to_tungstenite(self) -> Self {
+        Self { reader: self.reader.leaving_all_to_tungstenite(), ..self }
     }
 
     /// Whether [`feed`](Self::feed) would take anything.

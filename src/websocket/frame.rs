@@ -74,7 +74,7 @@ const LONGEST: usize = 14;
 
 /// The header of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Header {
+pub struct FrameHeader {
     /// FIN, the reserved bits and the opcode.
     pub first: u8,
     /// The mask of the payload, if it has one.
@@ -85,7 +85,7 @@ pub struct Header {
     pub length: usize,
 }
 
-impl Header {
+impl FrameHeader {
     /// Reads the header at the beginning of these bytes, or returns `None` if it continues after
     /// their end.
     #[inline]
@@ -126,7 +126,7 @@ impl Header {
     }
 }
 
-impl fmt::Display for Header {
+impl fmt::Display for FrameHeader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.opcode() {
             CONTINUATION => f.write_str("continuation"),
@@ -271,10 +271,10 @@ mod tests {
             for key in [None, Some([1, 2, 3, 4])] {
                 let bytes = HeaderBytes::new(BINARY, payload, key);
                 let length = bytes.len();
-                let expected = Header { first: 0x82, key, payload: payload as u64, length };
-                assert_eq!(Header::read(&bytes), Some(expected));
+                let expected = FrameHeader { first: 0x82, key, payload: payload as u64, length };
+                assert_eq!(FrameHeader::read(&bytes), Some(expected));
                 assert!(expected.is_minimal() && expected.is_final());
-                assert_eq!(Header::read(&bytes[..length - 1]), None);
+                assert_eq!(FrameHeader::read(&bytes[..length - 1]), None);
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::frame::Header;
+use super::frame::FrameHeader;
 
 /// The lines that were not taken yet; `None` if no lines are wanted.
 #[derive(Debug, Default)]
@@ -16,7 +16,7 @@ impl FrameLog {
 
     /// Adds the header of a frame that came.
     #[inline]
-    pub fn received(&mut self, header: Header) {
+    pub fn received(&mut self, header: FrameHeader) {
         if let Some(lines) = &mut self.0 {
             let masked = if header.key.is_some() { ", masked" } else { "" };
             lines.push_back(format!("< frame: {header}{masked}"));
@@ -26,7 +26,7 @@ impl FrameLog {
     /// Adds the headers of whole frames that were sent.
     pub fn sent(&mut self, mut frames: &[u8]) {
         let Some(lines) = &mut self.0 else { return };
-        while let Some(header) = Header::read(frames) {
+        while let Some(header) = FrameHeader::read(frames) {
             lines.push_back(format!("> frame: {header}"));
             let payload = usize::try_from(header.payload).unwrap_or(usize::MAX);
             frames = frames.get(header.length.saturating_add(payload)..).unwrap_or_default();

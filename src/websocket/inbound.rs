@@ -8,7 +8,7 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::frame::{BINARY, CLOSE, CONTINUATION, FINAL, Header, Key, TEXT, unmask};
+use super::frame::{BINARY, CLOSE, CONTINUATION, FINAL, FrameHeader, Key, TEXT, unmask};
 use super::frame_log::FrameLog;
 use super::{Role, WebSocketError};
 
@@ -114,7 +114,7 @@ impl Inbound {
 
     /// The same, but every frame goes to tungstenite.
     #[cfg(test)]
-    pub fn that_leaves_all(role: Role) -> Self {
+    pub fn leaving_all_to_tungstenite(role: Role) -> Self {
         Self { peer: Peer::ClosedAtOnce, ..Self::new(role, 0) }
     }
 
@@ -213,7 +213,7 @@ impl Inbound {
     }
 
     /// The first bytes from the other side, unless it has sent a valid frame.
-    pub fn nonsense(&self) -> Option<&[u8]> {
+    pub fn unrecognised_start(&self) -> Option<&[u8]> {
         let is_unknown = matches!(self.peer, Peer::Unknown | Peer::ClosedAtOnce);
         (is_unknown && !self.first.is_empty()).then_some(&self.first)
     }
@@ -225,7 +225,7 @@ impl Inbound {
 
     /// Reads a header, or the part of it that has arrived. Returns the bytes after it.
     fn begin<'a>(&mut self, bytes: &'a [u8], log: &mut FrameLog) -> &'a [u8] {
-        let at_once = self.header.is_empty().then(|| Header::read(bytes)).flatten();
+        let at_once = self.header.is_empty().then(|| FrameHeader::read(bytes)).flatten();
         let (header, after) = match at_once {
             Some(header) => (header, &bytes[header.length..]),
             None => match self.complete(bytes) {
@@ -258,7 +258,7 @@ impl Inbound {
 
     /// Whether the frame is read here, not by tungstenite.
     #[inline]
-    fn judge(&mut self, header: Header) -> Result<bool, WebSocketError> {
+    fn judge(&mut self, header: FrameHeader) -> Result<bool, WebSocketError> {
         let is_usual = header.first == WHOLE_BINARY && header.payload <= self.max_message;
         if is_usual
             && header.key.is_some() == self.expects_mask()
@@ -277,7 +277,7 @@ impl Inbound {
     }
 
     #[cold]
-    fn judge_unusual(&mut self, header: Header) -> Result<bool, WebSocketError> {
+    fn judge_unusual(&mut self, header: FrameHeader) -> Result<bool, WebSocketError> {
         let broken = |words: &str| Err(WebSocketError::Protocol(words.to_owned()));
         // Frames after a Close are ignored, and tungstenite finds the other errors.
         let is_masked_wrongly = header.key.is_some() != self.expects_mask();
@@ -305,10 +305,10 @@ impl Inbound {
 
     /// Completes a header byte by byte.
     #[cold]
-    fn complete<'a>(&mut self, bytes: &'a [u8]) -> Option<(Header, &'a [u8])> {
+    fn complete<'a>(&mut self, bytes: &'a [u8]) -> Option<(FrameHeader, &'a [u8])> {
         bytes.iter().enumerate().find_map(|(at, &byte)| {
             self.header.push(byte);
-            Header::read(&self.header).map(|header| (header, &bytes[at + 1..]))
+            FrameHeader::read(&self.header).map(|header| (header, &bytes[at + 1..]))
         })
     }
 }

@@ -7,7 +7,7 @@ use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::protocol::{CloseFrame, Message};
 
 use super::control::Control;
-use super::frame::{self, Header, Keys};
+use super::frame::{self, FrameHeader, Keys};
 use super::frame_log::FrameLog;
 use super::inbound::Inbound;
 use super::outbound::put_frame;
@@ -51,8 +51,8 @@ impl Reader {
 
     /// The same, but tungstenite reads every frame.
     #[cfg(test)]
-    pub fn that_leaves_all(self) -> Self {
-        Self { inbound: Inbound::that_leaves_all(self.role), ..self }
+    pub fn leaving_all_to_tungstenite(self) -> Self {
+        Self { inbound: Inbound::leaving_all_to_tungstenite(self.role), ..self }
     }
 
     /// Whether [`feed`](Self::feed) would take anything. It takes nothing while
@@ -114,7 +114,7 @@ impl Reader {
     /// The remembered part of the first frame's payload if it is text, which no MQTT packet is.
     pub fn first_text(&self) -> Option<String> {
         let first = self.inbound.first();
-        let header = Header::read(first)?;
+        let header = FrameHeader::read(first)?;
         let payload = &first[header.length..];
         let length = usize::try_from(header.payload).unwrap_or(usize::MAX);
         let payload = &payload[..payload.len().min(length)];
@@ -214,7 +214,7 @@ impl Reader {
     /// quoted.
     fn explained(&self, error: &ProtocolError) -> String {
         let words = protocol_words(error);
-        match self.inbound.nonsense() {
+        match self.inbound.unrecognised_start() {
             Some(sent) => format!("{words} (it sent \"{}\")", sent.escape_ascii()),
             None => words,
         }

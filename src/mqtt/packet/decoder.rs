@@ -136,7 +136,7 @@ impl Decoder {
     #[inline]
     pub fn find_publish(&self, publish: &mut Publish) -> Option<FoundPublish> {
         let first = *self.current.first()?;
-        if first >> 4 != PUBLISH || self.is_amidst() {
+        if first >> 4 != PUBLISH || self.is_inside_packet() {
             return None;
         }
         let header = FixedHeader::read(&self.current, self.version, self.maximum).ok()??;
@@ -155,7 +155,7 @@ impl Decoder {
     }
 
     /// The same payload as a slice that keeps its bytes alive.
-    pub fn payload_to_keep(&self, found: FoundPublish) -> Bytes {
+    pub fn payload_bytes(&self, found: FoundPublish) -> Bytes {
         self.current.slice(found.payload..found.size)
     }
 
@@ -175,7 +175,7 @@ impl Decoder {
     /// message.
     #[inline]
     pub fn next_acknowledgement(&mut self) -> Option<(PacketType, PacketId)> {
-        if self.is_amidst() {
+        if self.is_inside_packet() {
             return None;
         }
         let [first, 2, high, low, ..] = self.current[..] else { return None };
@@ -199,7 +199,7 @@ impl Decoder {
 
     /// Whether a packet has begun and its end was not returned yet.
     #[inline]
-    fn is_amidst(&self) -> bool {
+    fn is_inside_packet(&self) -> bool {
         !self.started.is_empty() || self.left.is_some()
     }
 

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use super::in_flight::Again;
+use super::in_flight::Resend;
 use super::lifetime::SessionEnd;
 use super::sent::SentMessage;
 use super::server_limits::ServerLimits;
@@ -54,19 +54,19 @@ impl Session {
 
     /// With `true`, the next connection ends the session at the server. With `false`, the one after
     /// it begins a new session.
-    pub fn forget_at_server(&mut self, forget: bool) {
+    pub fn set_session_ending(&mut self, forget: bool) {
         self.at_server.set_ending(forget);
     }
 
     /// Whether the server retains the session after DISCONNECT although it should end. Then another
-    /// connection must end it, see [`Session::forget_at_server`].
-    pub fn leaves_remains(&self) -> bool {
+    /// connection must end it, see [`Session::set_session_ending`].
+    pub fn needs_ending_connection(&self) -> bool {
         self.end() == SessionEnd::CleanConnection
     }
 
     /// Whether the server retains the session when this connection is lost, although no client will
     /// resume it.
-    pub fn stays_at_server(&self) -> bool {
+    pub fn outlives_lost_connection(&self) -> bool {
         self.at_server.is_begun()
             && matches!(self.end(), SessionEnd::Disconnect | SessionEnd::CleanConnection)
     }
@@ -168,10 +168,10 @@ impl Session {
         while self.state == State::Online && !self.at_server.is_ending() && self.outbox.has_room() {
             let (limits, asked) = (&self.limits, self.config.sending.max_inflight);
             match self.exchanges.resend(|qos| limits.window(qos, asked)) {
-                Some(Again::Publish { sent, packet_id, dup }) => {
+                Some(Resend::Publish { sent, packet_id, dup }) => {
                     self.send_publish(&sent, Some(packet_id), dup).expect("it was encoded before");
                 }
-                Some(Again::Release(packet_id)) => {
+                Some(Resend::Release(packet_id)) => {
                     self.send(&Packet::PubRel(Ack::success(packet_id)));
                 }
                 None => return,

@@ -32,7 +32,7 @@ const NOT_EXACTLY_ONCE: Violation =
 
 /// A packet that is sent again.
 #[derive(Debug)]
-pub enum Again {
+pub enum Resend {
     /// A message. If its payload is streamed, the caller must stream it again.
     Publish {
         /// The message.
@@ -332,7 +332,7 @@ impl Exchanges {
                 *exchange = Exchange::Done;
             }
         }
-        self.bury();
+        self.drop_finished();
         given_up
     }
 
@@ -359,7 +359,7 @@ impl Exchanges {
             }
             *exchange = Exchange::Done;
         }
-        self.bury();
+        self.drop_finished();
         self.unsent = 0;
         (self.outstanding, self.subscribing) = (0, 0);
         if !session_present {
@@ -371,7 +371,7 @@ impl Exchanges {
     /// The next packet to send again on this connection, in the original order `[MQTT-4.6.0-1]`.
     /// `window` returns how many messages of a QoS may be outstanding; messages that are sent again
     /// count (§4.9).
-    pub fn resend(&mut self, window: impl Fn(QoS) -> usize) -> Option<Again> {
+    pub fn resend(&mut self, window: impl Fn(QoS) -> usize) -> Option<Resend> {
         while let Some(exchange) = self.queue.get(self.unsent) {
             let packet_id = self.identifier(self.unsent);
             let packet = match exchange {
@@ -380,9 +380,9 @@ impl Exchanges {
                         return None;
                     }
                     let dup = self.unsent < self.fresh;
-                    Some(Again::Publish { sent: sent.clone(), packet_id, dup })
+                    Some(Resend::Publish { sent: sent.clone(), packet_id, dup })
                 }
-                Exchange::Released { .. } => Some(Again::Release(packet_id)),
+                Exchange::Released { .. } => Some(Resend::Release(packet_id)),
                 Exchange::Subscribe(_) | Exchange::Unsubscribe(_) | Exchange::Done => None,
             };
             self.unsent += 1;
@@ -444,12 +444,12 @@ impl Exchanges {
                 self.outstanding = self.outstanding.saturating_sub(1);
             }
         }
-        self.bury();
+        self.drop_finished();
     }
 
     /// Drops the tombstones at the front of the queue.
     #[inline]
-    fn bury(&mut self) {
+    fn drop_finished(&mut self) {
         while matches!(self.queue.front(), Some(Exchange::Done)) {
             self.pop_front();
         }

@@ -35,7 +35,7 @@ pub enum Acceptance {
 
 /// An acknowledgement that becomes due when the caller has finished with its message.
 #[derive(Debug)]
-struct Owed {
+struct DueAcknowledgement {
     number: u64,
     packet_id: PacketId,
     qos: QoS,
@@ -77,7 +77,7 @@ impl Hasher for IdHasher {
 #[derive(Debug, Default)]
 pub struct InboundMessages {
     delivered: u64,
-    owed: VecDeque<Owed>,
+    due: VecDeque<DueAcknowledgement>,
     receipts: HashMap<PacketId, Receipt, BuildHasherDefault<IdHasher>>,
     /// The number of the connection, from 0.
     connection: u64,
@@ -130,7 +130,7 @@ impl InboundMessages {
                     Acceptance::Pending
                 });
             }
-            self.owe(self.delivered + 1, packet_id, publish.qos, receive_maximum())?;
+            self.add_due(self.delivered + 1, packet_id, publish.qos, receive_maximum())?;
         }
         self.delivered += 1;
         Ok(Acceptance::New(self.delivered))
@@ -166,18 +166,18 @@ impl InboundMessages {
             self.here += usize::from(earlier != self.connection);
             return Ok(());
         }
-        self.owe(number, packet_id, publish.qos, receive_maximum())
+        self.add_due(number, packet_id, publish.qos, receive_maximum())
     }
 
     /// Frees the number of the last delivered message, which was not received completely and will
     /// not be sent again.
     pub fn forget(&mut self, number: u64) {
         self.delivered = number - 1;
-        self.owed.retain(|owed| owed.number < number);
+        self.due.retain(|due| due.number < number);
         self.receipts.retain(|_, receipt| receipt.number < number);
     }
 
-    fn owe(
+    fn add_due(
         &mut self,
         number: u64,
         packet_id: PacketId,
@@ -185,11 +185,11 @@ impl InboundMessages {
         receive_maximum: u16,
     ) -> Result<(), Violation> {
         let maximum = usize::from(receive_maximum);
-        let unfinished = if qos == QoS::ExactlyOnce { self.here } else { self.owed.len() };
+        let unfinished = if qos == QoS::ExactlyOnce { self.here } else { self.due.len() };
         if unfinished >= maximum {
             return Err(Violation::ReceiveMaximumExceeded);
         }
-        self.owed.push_back(Owed { number, packet_id, qos });
+        self.due.push_back(DueAcknowledgement { number, packet_id, qos });
         if qos == QoS::ExactlyOnce {
             let connection = self.connection;
             let receipt = Receipt { number, is_done: false, connection };
@@ -202,16 +202,16 @@ impl InboundMessages {
     /// The next acknowledgement that is due once the caller has finished with all messages up to
     /// `number`.
     pub fn next_acknowledgement(&mut self, number: u64) -> Option<(PacketType, PacketId)> {
-        while self.owed.front().is_some_and(|owed| owed.number <= number) {
-            let owed = self.owed.pop_front()?;
-            if owed.qos == QoS::AtLeastOnce {
-                return Some((PacketType::PubAck, owed.packet_id));
+        while self.due.front().is_some_and(|due| due.number <= number) {
+            let due = self.due.pop_front()?;
+            if due.qos == QoS::AtLeastOnce {
+                return Some((PacketType::PubAck, due.packet_id));
             }
-            let Some(receipt) = self.receipts.get_mut(&owed.packet_id) else { continue };
-            if receipt.number == owed.number {
+            let Some(receipt) = self.receipts.get_mut(&due.packet_id) else { continue };
+            if receipt.number == due.number {
                 receipt.is_done = true;
                 if receipt.connection == self.connection {
-                    return Some((PacketType::PubRec, owed.packet_id));
+                    return Some((PacketType::PubRec, due.packet_id));
                 }
             }
         }
@@ -230,7 +230,7 @@ impl InboundMessages {
     /// aliases are forgotten `[MQTT-3.3.2-7]`.
     pub fn connection_lost(&mut self) {
         self.aliases.clear();
-        self.owed.retain(|owed| owed.qos == QoS::ExactlyOnce);
+        self.due.retain(|due| due.qos == QoS::ExactlyOnce);
         self.here = 0;
         self.connection += 1;
     }
@@ -246,7 +246,7 @@ impl InboundMessages {
 
     /// Discards the session because the server has lost it `[MQTT-3.2.2-5]`.
     fn session_lost(&mut self) {
-        self.owed.clear();
+        self.due.clear();
         self.receipts.clear();
         self.here = 0;
     }

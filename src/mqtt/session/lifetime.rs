@@ -17,7 +17,7 @@ pub enum Lifetime {
     /// As long as this client, through lost connections, in every version.
     Client,
     /// Longer than this client: another run resumes it (`-c`, `-x`).
-    Kept,
+    Persistent,
 }
 
 /// How the session ends when the client has finished.
@@ -61,7 +61,7 @@ impl Lifetime {
             }
             (Self::ClientIfExpiring | Self::Client, Version::V5) => SessionEnd::Disconnect,
             (Self::Client, Version::V3_1 | Version::V3_1_1) => SessionEnd::CleanConnection,
-            (Self::Kept, _) => SessionEnd::Never,
+            (Self::Persistent, _) => SessionEnd::Never,
         }
     }
 
@@ -171,7 +171,7 @@ mod tests {
     /// without) and of the next one.
     #[test]
     fn the_table() {
-        use Lifetime::{Client, ClientIfExpiring, Connection, Kept};
+        use Lifetime::{Client, ClientIfExpiring, Connection, Persistent};
         use SessionEnd as End;
         let rows = [
             (Connection, Version::V3_1, End::Connection, [true, true], true),
@@ -183,9 +183,9 @@ mod tests {
             (Client, Version::V3_1, End::CleanConnection, [false, false], false),
             (Client, Version::V3_1_1, End::CleanConnection, [false, false], false),
             (Client, Version::V5, End::Disconnect, [true, false], false),
-            (Kept, Version::V3_1, End::Never, [false, false], false),
-            (Kept, Version::V3_1_1, End::Never, [false, false], false),
-            (Kept, Version::V5, End::Never, [true, false], false),
+            (Persistent, Version::V3_1, End::Never, [false, false], false),
+            (Persistent, Version::V3_1_1, End::Never, [false, false], false),
+            (Persistent, Version::V5, End::Never, [true, false], false),
         ];
         for (lifetime, version, end, [anew, as_is], next) in rows {
             let row = format!("{lifetime:?} {version}");
@@ -212,7 +212,7 @@ mod tests {
         for (qos, publishing, subscribing) in rows {
             assert_eq!(Lifetime::for_publishing(qos), publishing);
             assert_eq!(Lifetime::for_subscribing(qos), subscribing);
-            assert_eq!(Lifetime::Kept.max(publishing), Lifetime::Kept);
+            assert_eq!(Lifetime::Persistent.max(publishing), Lifetime::Persistent);
         }
     }
 
@@ -229,7 +229,7 @@ mod tests {
         assert!(session.is_stale(lifetime, version, &connack(true)));
         assert!(!session.is_stale(lifetime, version, &connack(false)));
         assert!(!session.is_stale(lifetime, Version::V5, &connack(true)));
-        assert!(!session.is_stale(Lifetime::Kept, version, &connack(true)));
+        assert!(!session.is_stale(Lifetime::Persistent, version, &connack(true)));
         session.connected();
         assert!(!session.is_stale(lifetime, version, &connack(true)), "it is ours");
         session.set_ending(true);

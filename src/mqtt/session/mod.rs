@@ -279,7 +279,7 @@ impl Session {
 
     fn subscribed(&mut self, suback: SubAck) -> Result<Option<Event>, Violation> {
         let awaited = self.exchanges.suback(suback.packet_id, suback.codes.len())?;
-        if let Some(code) = suback.codes.iter().find(|code| !code.is_of_suback()) {
+        if let Some(code) = suback.codes.iter().find(|code| !code.is_valid_in_suback()) {
             return Err(Violation::SubAckCode(*code));
         }
         Ok(awaited.then(|| Event::Subscribed(suback)))

@@ -97,7 +97,7 @@ impl PartialMessage {
 
     /// The number of the message that was begun on an earlier connection, if `publish` is that
     /// message sent again: its parts then continue it.
-    pub fn take_up(&mut self, publish: &Publish, length: usize) -> Option<u64> {
+    pub fn resume(&mut self, publish: &Publish, length: usize) -> Option<u64> {
         let begun = self.begun.as_mut().filter(|begun| begun.length == length)?;
         if !publish.dup || !is_same(&begun.delivery.publish, publish) {
             return None;

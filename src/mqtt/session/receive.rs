@@ -103,7 +103,7 @@ impl Received<'_> {
 
     /// The message with a payload that keeps its bytes alive.
     pub fn delivery(&mut self) -> &Delivery {
-        self.delivery.publish.payload = self.decoder.payload_to_keep(self.found);
+        self.delivery.publish.payload = self.decoder.payload_bytes(self.found);
         self.delivery
     }
 }
@@ -148,7 +148,7 @@ impl Session {
     /// delivered before (§4.3.3).
     pub(super) fn published(&mut self, mut publish: Publish) -> Result<Option<Event>, Violation> {
         self.resolve_alias(&mut publish)?;
-        if self.take_up(&publish, publish.payload.len())? {
+        if self.resume_partial(&publish, publish.payload.len())? {
             // It was begun as a large message; with other properties it may be small now.
             let piece = self.piece(publish.payload);
             let end = self.complete()?;
@@ -181,7 +181,7 @@ impl Session {
             return Err(Violation::Unexpected(PacketType::Publish.name()));
         }
         self.resolve_alias(&mut publish)?;
-        if self.take_up(&publish, length)? {
+        if self.resume_partial(&publish, length)? {
             return Ok(None);
         }
         if self.receiver.is_repeated(&publish) {
@@ -198,8 +198,8 @@ impl Session {
 
     /// Whether `publish` is the message that was begun on an earlier connection. It then continues
     /// where it was cut.
-    fn take_up(&mut self, publish: &Publish, length: usize) -> Result<bool, Violation> {
-        let Some(number) = self.receiver.partial.take_up(publish, length) else {
+    fn resume_partial(&mut self, publish: &Publish, length: usize) -> Result<bool, Violation> {
+        let Some(number) = self.receiver.partial.resume(publish, length) else {
             return Ok(false);
         };
         let maximum = || receive_maximum(&self.config);

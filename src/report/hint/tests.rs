@@ -9,7 +9,7 @@ use crate::mqtt::property::Properties;
 use crate::mqtt::version::Version;
 use crate::transport::proxy::{ProxyError, SocksFault};
 use crate::transport::tls::{
-    Alert, CertificateFault, Fingerprint, Plain, Purpose, TlsError, TlsSetupError,
+    Alert, CertificateFault, Fingerprint, OtherProtocol, Purpose, TlsError, TlsSetupError,
 };
 use crate::websocket::upgrade::{BadUpgrade, HttpResponse, NotHttp};
 
@@ -168,7 +168,7 @@ fn proxies_that_do_not_lead_on() {
     let table = vec![
         (ProxyError::Unreached(unreached), "check --proxy, or $https_proxy and the like"),
         (ProxyError::Tls(TlsError::Closed), "try http:// for the proxy"),
-        (ProxyError::Tls(TlsError::NotTls(Plain::Other("x".to_owned()))), "check the port"),
+        (ProxyError::Tls(TlsError::NotTls(OtherProtocol::Other("x".to_owned()))), "check the port"),
         (
             status(407, Some("Digest")),
             "mqttws can only log in by Basic: ask for that, or for another proxy",
@@ -204,9 +204,9 @@ fn proxies_that_do_not_lead_on() {
 fn failures_of_tls() {
     let certificate = "give one with --cert and --key";
     let table = vec![
-        (TlsError::NotTls(Plain::Http), "try ws:// instead of wss://, or another port"),
-        (TlsError::NotTls(Plain::Mqtt), "use the port of the broker's WebSocket listener"),
-        (TlsError::NotTls(Plain::Other("x".to_owned())), "check the port"),
+        (TlsError::NotTls(OtherProtocol::Http), "try ws:// instead of wss://, or another port"),
+        (TlsError::NotTls(OtherProtocol::Mqtt), "use the port of the broker's WebSocket listener"),
+        (TlsError::NotTls(OtherProtocol::Other("x".to_owned())), "check the port"),
         (TlsError::Closed, "does the server speak TLS on this port?"),
         (TlsError::ClientCertificateRequired, certificate),
         (TlsError::ClientCertificateMissed, certificate),

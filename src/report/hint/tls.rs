@@ -1,15 +1,19 @@
 //! What to do about a failure of TLS.
 
 use super::certificate;
-use crate::transport::tls::{Alert, Plain, Purpose, TlsError, TlsSetupError};
+use crate::transport::tls::{Alert, OtherProtocol, Purpose, TlsError, TlsSetupError};
 
 /// The hint of a failure of TLS.
 pub(super) fn hint(error: &TlsError) -> Option<&'static str> {
     match error {
         TlsError::Certificate(fault) => certificate::hint(fault),
-        TlsError::NotTls(Plain::Http) => Some("try ws:// instead of wss://, or another port"),
-        TlsError::NotTls(Plain::Mqtt) => Some("use the port of the broker's WebSocket listener"),
-        TlsError::NotTls(Plain::Other(_)) => Some("check the port"),
+        TlsError::NotTls(OtherProtocol::Http) => {
+            Some("try ws:// instead of wss://, or another port")
+        }
+        TlsError::NotTls(OtherProtocol::Mqtt) => {
+            Some("use the port of the broker's WebSocket listener")
+        }
+        TlsError::NotTls(OtherProtocol::Other(_)) => Some("check the port"),
         TlsError::Closed => Some("does the server speak TLS on this port?"),
         TlsError::ClientCertificateRequired | TlsError::ClientCertificateMissed => {
             Some("give one with --cert and --key")

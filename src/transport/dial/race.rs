@@ -22,7 +22,7 @@ pub fn left(deadline: Instant) -> io::Result<Duration> {
     if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
 }
 
-fn lost(attempts: Vec<Attempt>) -> DialError {
+fn all_failed(attempts: Vec<Attempt>) -> DialError {
     let timed_out = attempts.iter().any(|attempt| attempt.error.kind() == io::ErrorKind::TimedOut);
     DialError::Connect { attempts, timed_out }
 }
@@ -91,7 +91,7 @@ impl Race {
             }
             let is_last = self.waiting.as_slice().is_empty();
             let until = if is_last { self.deadline } else { self.next_start.min(self.deadline) };
-            self.listen(until.saturating_duration_since(Instant::now()));
+            self.poll_running(until.saturating_duration_since(Instant::now()));
         }
     }
 
@@ -103,11 +103,11 @@ impl Race {
                 return Some(Ok(winner));
             }
             if self.running.is_empty() && self.waiting.as_slice().is_empty() {
-                return Some(Err(lost(std::mem::take(&mut self.failed))));
+                return Some(Err(all_failed(std::mem::take(&mut self.failed))));
             }
             let now = Instant::now();
             if self.deadline <= now {
-                return Some(Err(self.late()));
+                return Some(Err(self.timed_out()));
             }
             if !self.running.is_empty() && now < self.next_start {
                 return None;
@@ -129,7 +129,7 @@ impl Race {
 
     /// Waits until `poll` reports an event on a running attempt. Returns the events of each
     /// attempt, or none if a signal interrupted the wait.
-    fn listen(&self, timeout: Duration) -> Vec<PollFlags> {
+    fn poll_running(&self, timeout: Duration) -> Vec<PollFlags> {
         let ends = self.running.iter().map(|(_, socket)| PollFd::new(socket, PollFlags::OUT));
         let mut ends: Vec<PollFd<'_>> = ends.collect();
         // A timeout that is too long for the call means no limit.
@@ -144,7 +144,7 @@ impl Race {
         if self.running.is_empty() {
             return None;
         }
-        let heard = self.listen(Duration::ZERO);
+        let heard = self.poll_running(Duration::ZERO);
         for ((address, socket), heard) in std::mem::take(&mut self.running).into_iter().zip(heard) {
             if heard.is_empty() {
                 self.running.push((address, socket));
@@ -163,7 +163,7 @@ impl Race {
     }
 
     /// The error of a race whose deadline has passed.
-    fn late(&mut self) -> DialError {
+    fn timed_out(&mut self) -> DialError {
         let timed_out = |(address, _)| Attempt { address, error: io::ErrorKind::TimedOut.into() };
         self.failed.extend(self.running.drain(..).map(timed_out));
         DialError::Connect { attempts: std::mem::take(&mut self.failed), timed_out: true }

@@ -9,7 +9,7 @@ fn soon() -> Instant {
 }
 
 fn straight(host: &str, port: u16, deadline: Instant) -> Result<Dialled, DialError> {
-    reach(host, port, &Route::default(), deadline)
+    dial_directly(host, port, &Route::default(), deadline)
 }
 
 #[test]

@@ -310,7 +310,7 @@ fn our_close_is_sent_once_behind_everything_else() {
     world.open.write(&mut world.stream, &mut Bytes::from_static(b"x")).unwrap();
     world.open.close(&mut world.stream).unwrap();
     world.open.close(&mut world.stream).unwrap();
-    world.stream.say_goodbye().unwrap();
+    world.stream.send_close_notify().unwrap();
     world.stream.wire_mut().finish();
     assert_eq!(world.sent(), [(0x82, b"x".to_vec()), (0x88, vec![3, 0xe8])]);
     assert_eq!(world.sent.0.lock().unwrap().shut, [Shutdown::Write]);
@@ -383,7 +383,7 @@ fn frames_that_are_taken_apart_here_mean_what_tungstenite_means() {
             random_frame(&mut random, &mut bytes);
         }
         let mut reference = world(b"");
-        reference.open.frames = reference.open.frames.that_leaves_all();
+        reference.open.frames = reference.open.frames.leaving_all_to_tungstenite();
         let expected = told(reference, &bytes, &mut random);
         assert_eq!(told(world(b""), &bytes, &mut random), expected, "seed {seed}");
     }

@@ -109,13 +109,13 @@ impl ProxyError {
     }
 
     /// The message in one line; `proxy` is the URL of the proxy.
-    pub fn told_of(&self, proxy: &str) -> String {
+    pub fn message_about(&self, proxy: &str) -> String {
         let name = format!("the proxy {proxy}");
         match self {
             Self::Unreached(error) => format!("{name} was not reached: {error}"),
-            Self::Tls(error) if error.names_peer() => error.told_of(&name).to_string(),
+            Self::Tls(error) if error.names_peer() => error.message_about(&name).to_string(),
             Self::Tls(error) => format!("{name}: {error}"),
-            Self::Http(error) => error.told_of(&name).to_string(),
+            Self::Http(error) => error.message_about(&name).to_string(),
             Self::Socks(fault) => format!("{name} {}", fault.words()),
             Self::Io(error) => match error.kind() {
                 io::ErrorKind::TimedOut => format!("{name} did not answer"),

@@ -129,7 +129,7 @@ fn recorded(says: &[u8]) -> Recorded {
 fn socks(says: &[u8], user: Option<(&str, &str)>, host: &str) -> (Result<(), String>, Recorded) {
     let mut stream = recorded(says);
     let result = socks::connect(&mut stream, user, &Target::of(host), 0x1234, &|_| {});
-    (result.map_err(|error| error.told_of("P")), stream)
+    (result.map_err(|error| error.message_about("P")), stream)
 }
 
 #[test]
@@ -235,7 +235,7 @@ fn refusals_of_connect_have_their_words() {
     for (says, words) in rows {
         let error =
             http::connect(&mut recorded(says.as_bytes()), &proxy, &endpoint, &|_| {}).unwrap_err();
-        assert_eq!(error.told_of("P"), *words);
+        assert_eq!(error.message_about("P"), *words);
         assert!(!error.timed_out() && error.phase() == Phase::Proxy);
     }
 }
@@ -243,7 +243,7 @@ fn refusals_of_connect_have_their_words() {
 /// Connects through a proxy with the default route.
 fn dialled(proxy: &Proxy, endpoint: &Endpoint, deadline: Instant) -> Result<Dialled, DialError> {
     let (route, tls, note): (_, _, Note<'_>) = (&Route::default(), None, &|_| {});
-    Way { proxy, endpoint, route, tls, deadline, note }.dial()
+    ProxiedDial { proxy, endpoint, route, tls, deadline, note }.dial()
 }
 
 #[test]

@@ -121,20 +121,20 @@ impl From<CertificateError> for CertificateFault {
 
 impl fmt::Display for CertificateFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.told_of("the server").fmt(f)
+        self.message_about("the server").fmt(f)
     }
 }
 
 /// The message, with the name of the peer where the message is about the peer.
-pub struct Told<'a> {
+pub struct CertificateMessage<'a> {
     fault: &'a CertificateFault,
     peer: &'a str,
 }
 
 impl CertificateFault {
     /// The message about a certificate of `peer`.
-    pub fn told_of<'a>(&'a self, peer: &'a str) -> Told<'a> {
-        Told { fault: self, peer }
+    pub fn message_about<'a>(&'a self, peer: &'a str) -> CertificateMessage<'a> {
+        CertificateMessage { fault: self, peer }
     }
 
     /// Whether the message names the peer.
@@ -143,7 +143,7 @@ impl CertificateFault {
     }
 }
 
-impl fmt::Display for Told<'_> {
+impl fmt::Display for CertificateMessage<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { fault, peer } = self;
         match fault {
@@ -280,13 +280,13 @@ const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
 /// The certificates of a server, and the authorities that they were checked against. Certificates
 /// that cannot be parsed are left out.
-pub struct Evidence<'a> {
+pub struct ServerCertificates<'a> {
     leaf: Option<Certificate>,
     others: Vec<Certificate>,
     roots: Option<&'a RootCertStore>,
 }
 
-impl<'a> Evidence<'a> {
+impl<'a> ServerCertificates<'a> {
     /// Parses the certificates of a server.
     pub fn new(
         leaf: &CertificateDer<'_>,

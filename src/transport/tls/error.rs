@@ -5,7 +5,7 @@ use std::fmt;
 use rustls::{AlertDescription, InvalidMessage, PeerIncompatible};
 
 use super::certificate_error::CertificateFault;
-use super::identity::Asked;
+use super::identity::CertificateRequest;
 
 /// The reason why TLS failed.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,7 +15,7 @@ pub enum TlsError {
     /// The server's certificate is not acceptable.
     Certificate(CertificateFault),
     /// The server does not speak TLS.
-    NotTls(Plain),
+    NotTls(OtherProtocol),
     /// The server demands a client certificate.
     ClientCertificateRequired,
     /// The server asked for a client certificate, got none, and closed the connection without an
@@ -37,7 +37,7 @@ pub enum TlsError {
 
 /// The protocol of a server that does not speak TLS.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Plain {
+pub enum OtherProtocol {
     /// HTTP.
     Http,
     /// MQTT over plain TCP.
@@ -46,7 +46,7 @@ pub enum Plain {
     Other(String),
 }
 
-impl Plain {
+impl OtherProtocol {
     /// The protocol that begins with these bytes; `None` if it may be TLS.
     pub fn recognise(first: &[u8]) -> Option<Self> {
         match first {
@@ -63,20 +63,22 @@ impl Plain {
 impl TlsError {
     /// The meaning of `error` on a connection that began with the bytes `first`. `asked` says what
     /// the server did about a client certificate.
-    pub fn explained(error: rustls::Error, first: &[u8], asked: Asked) -> Self {
-        if let (rustls::Error::InvalidMessage(_), Some(plain)) = (&error, Plain::recognise(first)) {
+    pub fn explained(error: rustls::Error, first: &[u8], asked: CertificateRequest) -> Self {
+        if let (rustls::Error::InvalidMessage(_), Some(plain)) =
+            (&error, OtherProtocol::recognise(first))
+        {
             return Self::NotTls(plain);
         }
         match (error, asked) {
             (rustls::Error::AlertReceived(AlertDescription::CertificateRequired), _) => {
                 Self::ClientCertificateRequired
             }
-            (rustls::Error::AlertReceived(alert), Asked::InVain)
+            (rustls::Error::AlertReceived(alert), CertificateRequest::Unanswered)
                 if may_mean_a_certificate(alert) =>
             {
                 Self::ClientCertificateRequired
             }
-            (rustls::Error::AlertReceived(alert), Asked::Shown)
+            (rustls::Error::AlertReceived(alert), CertificateRequest::Answered)
                 if may_mean_a_certificate(alert) =>
             {
                 Self::ClientCertificateRefused(alert)
@@ -165,20 +167,20 @@ impl From<rustls::Error> for TlsError {
 
 impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.told_of("the server").fmt(f)
+        self.message_about("the server").fmt(f)
     }
 }
 
 /// The message, with the name of the peer in it.
-pub struct Told<'a> {
+pub struct TlsMessage<'a> {
     error: &'a TlsError,
     peer: &'a str,
 }
 
 impl TlsError {
     /// The message about `peer`, because a proxy can cause these errors, too.
-    pub fn told_of<'a>(&'a self, peer: &'a str) -> Told<'a> {
-        Told { error: self, peer }
+    pub fn message_about<'a>(&'a self, peer: &'a str) -> TlsMessage<'a> {
+        TlsMessage { error: self, peer }
     }
 
     /// Whether the message names the peer. Most of those about certificates do not.
@@ -199,12 +201,12 @@ impl TlsError {
     }
 }
 
-impl fmt::Display for Told<'_> {
+impl fmt::Display for TlsMessage<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { error, peer } = self;
         match error {
             TlsError::Name(host) => write!(f, "{host} cannot be the name of a TLS server"),
-            TlsError::Certificate(fault) => fault.told_of(peer).fmt(f),
+            TlsError::Certificate(fault) => fault.message_about(peer).fmt(f),
             TlsError::NotTls(plain) => plain.fmt_of(peer, f),
             TlsError::ClientCertificateRequired => write!(f, "{peer} demands a client certificate"),
             TlsError::ClientCertificateMissed => {
@@ -230,7 +232,7 @@ impl fmt::Display for Told<'_> {
 
 impl std::error::Error for TlsError {}
 
-impl Plain {
+impl OtherProtocol {
     fn fmt_of(&self, peer: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Http => write!(f, "{peer} answered in plain HTTP, not TLS"),
@@ -361,22 +363,22 @@ mod tests {
 
     #[test]
     fn what_is_no_tls_is_recognised_by_its_first_bytes() {
-        let other = |text: &str| Some(Plain::Other(text.to_owned()));
-        let rows: [(&[u8], Option<Plain>); 11] = [
+        let other = |text: &str| Some(OtherProtocol::Other(text.to_owned()));
+        let rows: [(&[u8], Option<OtherProtocol>); 11] = [
             (b"", None),
             (b"\x16", None),
             (b"\x16\x03\x03", None),
             (b"\x15\x03\x01\0\x02", None),
-            (b"H", Some(Plain::Http)),
-            (b"HTTP/1.0 200 OK", Some(Plain::Http)),
+            (b"H", Some(OtherProtocol::Http)),
+            (b"HTTP/1.0 200 OK", Some(OtherProtocol::Http)),
             (b"HELO", other("HELO")),
-            (b"\x20\x02", Some(Plain::Mqtt)),
-            (b"\xe0\x01\x82", Some(Plain::Mqtt)),
+            (b"\x20\x02", Some(OtherProtocol::Mqtt)),
+            (b"\xe0\x01\x82", Some(OtherProtocol::Mqtt)),
             (b"\x16\x16", other("\\x16\\x16")),
             (b"220 mail\r\n", other("220 mail\\r\\n")),
         ];
         for (first, expected) in rows {
-            assert_eq!(Plain::recognise(first), expected, "{}", first.escape_ascii());
+            assert_eq!(OtherProtocol::recognise(first), expected, "{}", first.escape_ascii());
         }
     }
 
@@ -388,16 +390,22 @@ mod tests {
         for alert in
             [Alert::HandshakeFailure, Alert::BadCertificate, Alert::UnknownCA, Alert::AccessDenied]
         {
-            assert_eq!(explained(alert, Asked::No), TlsError::Alert(alert));
-            assert_eq!(explained(alert, Asked::InVain), TlsError::ClientCertificateRequired);
-            assert_eq!(explained(alert, Asked::Shown), TlsError::ClientCertificateRefused(alert));
+            assert_eq!(explained(alert, CertificateRequest::NotMade), TlsError::Alert(alert));
+            assert_eq!(
+                explained(alert, CertificateRequest::Unanswered),
+                TlsError::ClientCertificateRequired
+            );
+            assert_eq!(
+                explained(alert, CertificateRequest::Answered),
+                TlsError::ClientCertificateRefused(alert)
+            );
         }
         assert_eq!(
-            explained(Alert::CertificateRequired, Asked::No),
+            explained(Alert::CertificateRequired, CertificateRequest::NotMade),
             TlsError::ClientCertificateRequired
         );
         assert_eq!(
-            explained(Alert::ProtocolVersion, Asked::Shown),
+            explained(Alert::ProtocolVersion, CertificateRequest::Answered),
             TlsError::Alert(Alert::ProtocolVersion)
         );
     }

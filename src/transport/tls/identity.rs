@@ -20,13 +20,13 @@ use super::setup_error::{Purpose, TlsSetupError};
 
 /// What the server did about a client certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
+pub enum CertificateRequest {
     /// The server did not ask for one.
-    No,
+    NotMade,
     /// The server asked, and the client has none.
-    InVain,
+    Unanswered,
     /// The server asked, and the client sent its certificate.
-    Shown,
+    Answered,
 }
 
 /// The certificate for one connection, and whether the server has asked for it.
@@ -43,11 +43,11 @@ impl Identity {
     }
 
     /// What the server has done about a client certificate so far.
-    pub fn asked(&self) -> Asked {
+    pub fn certificate_request(&self) -> CertificateRequest {
         match (self.asked.load(Ordering::Relaxed), &self.certificate) {
-            (false, _) => Asked::No,
-            (true, None) => Asked::InVain,
-            (true, Some(_)) => Asked::Shown,
+            (false, _) => CertificateRequest::NotMade,
+            (true, None) => CertificateRequest::Unanswered,
+            (true, Some(_)) => CertificateRequest::Answered,
         }
     }
 }

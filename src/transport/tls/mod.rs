@@ -24,8 +24,8 @@ pub use rustls::AlertDescription as Alert;
 
 pub use certificate::{CertificateInfo, Fingerprint};
 pub use certificate_error::CertificateFault;
-pub use error::{Plain, TlsError};
-pub use identity::{Asked, Identity};
+pub use error::{OtherProtocol, TlsError};
+pub use identity::{CertificateRequest, Identity};
 pub use setup_error::{Purpose, TlsSetupError};
 
 use verify::{Trust, Verifier};
@@ -124,7 +124,7 @@ impl TlsConfig {
     }
 
     /// A client connection to `host`. A name is sent as SNI, an address is not (RFC 6066 §3).
-    pub fn connection(&self, host: &str) -> Result<Connection, TlsError> {
+    pub fn connection(&self, host: &str) -> Result<TlsConnection, TlsError> {
         let host = self.server_name.as_deref().unwrap_or(host);
         let name = server_name(host).ok_or_else(|| TlsError::Name(host.to_owned()))?;
         let identity = Arc::new(Identity::new(self.certificate.clone()));
@@ -134,22 +134,22 @@ impl TlsConfig {
         // Each write is one buffer of the WebSocket layer and is sent at once. The limit would only
         // cut it.
         session.set_buffer_limit(None);
-        Ok(Connection { session, identity })
+        Ok(TlsConnection { session, identity })
     }
 }
 
 /// A TLS connection.
 #[derive(Debug)]
-pub struct Connection {
+pub struct TlsConnection {
     /// The state of rustls.
     pub session: ClientConnection,
     identity: Arc<Identity>,
 }
 
-impl Connection {
+impl TlsConnection {
     /// What the server has done about a client certificate so far.
-    pub fn asked(&self) -> Asked {
-        self.identity.asked()
+    pub fn certificate_request(&self) -> CertificateRequest {
+        self.identity.certificate_request()
     }
 }
 

@@ -16,7 +16,7 @@ use rustls::{
 use x509_cert::der::Encode;
 
 use super::certificate::{Certificate, Fingerprint};
-use super::certificate_error::{CertificateFault, Evidence};
+use super::certificate_error::{CertificateFault, ServerCertificates};
 
 /// The rule by which a certificate is accepted.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ impl Verifier {
     ) -> Error {
         match error {
             Error::InvalidCertificate(error) => {
-                refused(Evidence::new(leaf, others, self.roots()).fault(error))
+                refused(ServerCertificates::new(leaf, others, self.roots()).fault(error))
             }
             error => error,
         }

@@ -101,24 +101,24 @@ impl HttpResponse {
 
 impl fmt::Display for UpgradeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.told_of("the server").fmt(f)
+        self.message_about("the server").fmt(f)
     }
 }
 
 /// An error with the name of the peer, to be displayed.
-pub struct Told<'a> {
+pub struct UpgradeMessage<'a> {
     error: &'a UpgradeError,
     peer: &'a str,
 }
 
 impl UpgradeError {
     /// The message with `peer` as its subject, because a proxy can cause these errors, too.
-    pub fn told_of<'a>(&'a self, peer: &'a str) -> Told<'a> {
-        Told { error: self, peer }
+    pub fn message_about<'a>(&'a self, peer: &'a str) -> UpgradeMessage<'a> {
+        UpgradeMessage { error: self, peer }
     }
 }
 
-impl fmt::Display for Told<'_> {
+impl fmt::Display for UpgradeMessage<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { error, peer } = self;
         match error {

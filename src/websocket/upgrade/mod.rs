@@ -32,10 +32,10 @@ pub fn basic(credentials: &str) -> String {
 }
 
 /// A header of a parsed head: its name as received, its value trimmed.
-pub type Header = (String, String);
+pub type HttpHeader = (String, String);
 
 /// All values of a header joined into one list (RFC 9110 §5.3); `None` if the header is absent.
-fn joined(headers: &[Header], name: &str) -> Option<String> {
+fn joined(headers: &[HttpHeader], name: &str) -> Option<String> {
     let mut values =
         headers.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value);
     let mut all = values.next()?.clone();
@@ -57,12 +57,12 @@ fn tokens(list: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Whether the list in the header `name` holds `token`, in upper or lower case.
-fn has_token(headers: &[Header], name: &str, token: &str) -> bool {
+fn has_token(headers: &[HttpHeader], name: &str, token: &str) -> bool {
     joined(headers, name)
         .is_some_and(|list| tokens(&list).any(|item| item.eq_ignore_ascii_case(token)))
 }
 
-fn owned_headers(headers: &[httparse::Header<'_>]) -> Vec<Header> {
+fn owned_headers(headers: &[httparse::Header<'_>]) -> Vec<HttpHeader> {
     let owned = |header: &httparse::Header<'_>| {
         (header.name.to_owned(), String::from_utf8_lossy(header.value).trim().to_owned())
     };

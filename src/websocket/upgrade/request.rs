@@ -5,8 +5,8 @@ use std::fmt;
 
 use super::error::UpgradeError;
 use super::{
-    HEAD_LIMIT, Header, USER_AGENT, has_token, head_length, header_slots, joined, owned_headers,
-    tokens,
+    HEAD_LIMIT, HttpHeader, USER_AGENT, has_token, head_length, header_slots, joined,
+    owned_headers, tokens,
 };
 
 /// The request of a client, and the parts of it that the response is checked against.
@@ -39,7 +39,7 @@ impl Offer {
         target: &str,
         host: &str,
         subprotocols: &[String],
-        headers: &[Header],
+        headers: &[HttpHeader],
         strict: bool,
     ) -> Result<Self, UpgradeError> {
         if let Some((name, _)) = headers.iter().find(|(name, value)| !is_sendable(name, value)) {
@@ -62,7 +62,7 @@ impl Offer {
 fn write_request(
     [target, host, key]: [&str; 3],
     subprotocols: &[String],
-    headers: &[Header],
+    headers: &[HttpHeader],
 ) -> String {
     let replaced = |name: &str| headers.iter().any(|(key, _)| key.eq_ignore_ascii_case(name));
     let mut head = format!("GET {target} HTTP/1.1\r\n");
@@ -137,7 +137,7 @@ pub struct Request {
     /// The second part of the version: 1 for HTTP/1.1.
     pub minor_version: u8,
     /// All headers, in order.
-    pub headers: Vec<Header>,
+    pub headers: Vec<HttpHeader>,
     /// `Sec-WebSocket-Key`.
     pub key: Option<String>,
     /// `Sec-WebSocket-Version`; only 13 is accepted.

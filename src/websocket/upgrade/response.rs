@@ -5,8 +5,8 @@ use super::error::{BadUpgrade, HttpResponse, NotHttp, UpgradeError};
 use super::request::Offer;
 use super::subprotocol::judge;
 use super::{
-    HEAD_LIMIT, Header, accept_key, has_token, head_length, header_slots, joined, owned_headers,
-    shortened,
+    HEAD_LIMIT, HttpHeader, accept_key, has_token, head_length, header_slots, joined,
+    owned_headers, shortened,
 };
 
 /// The largest part of a refusal's body that is read, in bytes.
@@ -68,7 +68,7 @@ struct Head {
     minor_version: u8,
     status: u16,
     reason: String,
-    headers: Vec<Header>,
+    headers: Vec<HttpHeader>,
 }
 
 impl Response {

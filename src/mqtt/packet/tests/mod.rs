@@ -174,7 +174,7 @@ pub(super) fn decode_runs<'a>(
 /// The next packet, if the fast path of messages takes it.
 fn next_publish(decoder: &mut Decoder, publish: &mut Publish) -> bool {
     let Some(found) = decoder.find_publish(publish) else { return false };
-    publish.payload = decoder.payload_to_keep(found);
+    publish.payload = decoder.payload_bytes(found);
     assert_eq!(decoder.payload(found), publish.payload);
     decoder.skip(found);
     true

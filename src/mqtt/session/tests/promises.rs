@@ -65,8 +65,8 @@ impl World {
         self.session.disconnect(ReasonCode::SUCCESS);
         self.flush();
         self.arrive_up(self.up.len());
-        if self.session.leaves_remains() {
-            self.session.forget_at_server(true);
+        if self.session.needs_ending_connection() {
+            self.session.set_session_ending(true);
             self.session.lost();
             self.connect();
             self.arrive_up(self.up.len());
@@ -77,7 +77,7 @@ impl World {
             self.arrive_up(self.up.len());
         }
         let remains = self.broker.state.is_some();
-        let kept = self.config.lifetime == crate::mqtt::session::Lifetime::Kept;
+        let kept = self.config.lifetime == crate::mqtt::session::Lifetime::Persistent;
         assert_eq!(remains, kept, "the session at the broker: {self:?}");
     }
 }

@@ -26,7 +26,7 @@ const STEPS: usize = 20_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scenario {
     /// The broker retains the session between connections.
-    Kept,
+    Retained,
     /// The broker sometimes restarts without its sessions.
     Restarts,
     /// The session does not outlive a connection.
@@ -94,7 +94,8 @@ pub struct World {
 impl World {
     pub fn new(version: Version, seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
-        let scenarios = [Scenario::Kept, Scenario::Restarts, Scenario::Volatile, Scenario::Killed];
+        let scenarios =
+            [Scenario::Retained, Scenario::Restarts, Scenario::Volatile, Scenario::Killed];
         let scenario = scenarios[rng.usize(..scenarios.len())];
         let quota = [1, 2, 3, 5, 20][rng.usize(..5)];
         let manner = Manner {
@@ -106,9 +107,9 @@ impl World {
         let config = Config {
             clean_start: scenario != Scenario::Killed,
             lifetime: match scenario {
-                Scenario::Kept | Scenario::Restarts => Lifetime::Client,
+                Scenario::Retained | Scenario::Restarts => Lifetime::Client,
                 Scenario::Volatile => Lifetime::Connection,
-                Scenario::Killed => Lifetime::Kept,
+                Scenario::Killed => Lifetime::Persistent,
             },
             keep_alive: [0, 20][rng.usize(..2)],
             receiving: [None, Some(0), Some(20)][rng.usize(..3)]

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn the_request_is_what_servers_expect() {
-    let offer = |subprotocols: &[String], headers: &[Header]| {
+    let offer = |subprotocols: &[String], headers: &[HttpHeader]| {
         Offer::new("/a?b=c", "[::1]:8080", subprotocols, headers, false).unwrap()
     };
     let headers =
