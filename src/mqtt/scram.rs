@@ -78,7 +78,7 @@ impl Scram {
             .map_err(|_| ScramError::Malformed("no UTF-8 text"))?;
         let nonce = field(server_first, 'r').ok_or(ScramError::Malformed("no nonce"))?;
         if !nonce.starts_with(&self.nonce) || nonce.len() == self.nonce.len() {
-            return Err(ScramError::Malformed("another nonce than ours"));
+            return Err(ScramError::Malformed("a nonce other than the client's"));
         }
         let salt =
             field(server_first, 's').and_then(decoded).ok_or(ScramError::Malformed("no salt"))?;

@@ -54,7 +54,7 @@ impl fmt::Display for Error {
             Self::Ended { cause: None } => f.write_str("the server closed the connection"),
             Self::Ended { cause: Some(error) } => f.write_str(&io_words(error)),
             Self::Io { phase: Phase::Open, source } if source.kind() == io::ErrorKind::TimedOut => {
-                f.write_str("the server does not read what we send")
+                f.write_str("the server no longer reads what it is sent")
             }
             Self::Io { phase: Phase::Open, source } => {
                 write!(f, "sending failed: {}", io_words(source))

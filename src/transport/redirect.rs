@@ -40,7 +40,10 @@ impl fmt::Display for RedirectError {
                 write!(f, "the server redirects to {to}, which would give up the protection of TLS")
             }
             Self::Unusable { location, error } => {
-                write!(f, "the server redirects to {location}, which is no address: {error}")
+                write!(
+                    f,
+                    "the server redirects to {location}, which is not a valid address: {error}"
+                )
             }
         }
     }

@@ -181,10 +181,16 @@ fn a_server_that_does_not_read_is_told_after_what_it_said() {
     transport.flush().unwrap();
     assert!(transport.is_congested());
     transport.give_up();
-    assert_eq!(transport.flush().unwrap_err().to_string(), "the server does not read what we send");
+    assert_eq!(
+        transport.flush().unwrap_err().to_string(),
+        "the server no longer reads what it is sent"
+    );
     transport.deliver(chunk(&[0x82, 1, b'a']));
     assert_eq!(transport.read().unwrap().unwrap(), "a");
-    assert_eq!(transport.read().unwrap_err().to_string(), "the server does not read what we send");
+    assert_eq!(
+        transport.read().unwrap_err().to_string(),
+        "the server no longer reads what it is sent"
+    );
 }
 
 #[test]

@@ -286,11 +286,11 @@ impl Inbound {
         } else if header.payload >> 63 != 0 {
             return broken("a frame length of 2^63 bytes or more");
         } else if !header.is_minimal() {
-            return broken("a frame length that is longer than it must be");
+            return broken("a frame length in more bytes than necessary");
         }
         match (header.opcode(), self.fragmented) {
             (TEXT, _) => Err(WebSocketError::TextFrame),
-            (BINARY, Some(_)) => broken("a new message before the end of another"),
+            (BINARY, Some(_)) => broken("a new message before the end of the last one"),
             (BINARY, None) | (CONTINUATION, Some(_)) => {
                 let size = self.fragmented.unwrap_or(0).saturating_add(header.payload);
                 if size > self.max_message {

@@ -77,7 +77,9 @@ impl fmt::Display for WebSocketError {
                 }
                 if reason.is_empty() { Ok(()) } else { write!(f, ": {reason}") }
             }
-            Self::TextFrame => f.write_str("the server sent a text frame, MQTT is binary"),
+            Self::TextFrame => {
+                f.write_str("the server sent a text frame, but MQTT needs binary frames")
+            }
             Self::TooLarge { size, limit } => {
                 write!(
                     f,

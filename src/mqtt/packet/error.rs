@@ -169,9 +169,7 @@ impl fmt::Display for Malformed {
             Self::FixedHeaderFlags { packet, flags } => {
                 return write!(f, "{packet} with the flags {flags:#06b} [MQTT-2.1.3-1]");
             }
-            Self::VariableByteInteger => {
-                "a length that is not encoded as it must be [MQTT-1.5.5-1]"
-            }
+            Self::VariableByteInteger => "an invalid variable byte integer [MQTT-1.5.5-1]",
             Self::PacketTooLarge { size, maximum } => return fmt_too_large(f, *size, *maximum),
             Self::Truncated { packet } => {
                 return write!(f, "{packet} with a field that goes past its end (§2.1.4)");
@@ -216,7 +214,7 @@ fn fmt_too_large(f: &mut fmt::Formatter<'_>, size: usize, maximum: usize) -> fmt
 /// The peer has chosen the name, so it is escaped and shortened: it may have 65,535 bytes.
 fn fmt_version(f: &mut fmt::Formatter<'_>, name: &str, level: u8) -> fmt::Result {
     let name: String = name.chars().take(20).collect();
-    write!(f, "CONNECT of the protocol {name:?} level {level} [MQTT-3.1.2-2]")
+    write!(f, "CONNECT with protocol {name:?} level {level} [MQTT-3.1.2-2]")
 }
 
 fn fmt_too_many(f: &mut fmt::Formatter<'_>, packet: PacketType) -> fmt::Result {
@@ -231,10 +229,10 @@ impl fmt::Display for PropertyError {
                 write!(f, "{property} is not a property of {place} (§2.2.2.2)")
             }
             Self::Duplicate { property } => {
-                write!(f, "{property} stands there twice (§2.2.2.2)")
+                write!(f, "{property} occurs twice (§2.2.2.2)")
             }
             Self::Value { property } => {
-                write!(f, "{property} has a value that it must not have (§2.2.2.2)")
+                write!(f, "{property} has an invalid value (§2.2.2.2)")
             }
         }
     }

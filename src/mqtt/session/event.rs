@@ -118,7 +118,7 @@ impl std::fmt::Display for Violation {
             Self::Malformed(malformed) => write!(f, "malformed packet: {malformed}"),
             Self::Unexpected(packet) => write!(f, "an unexpected {packet}"),
             Self::ReceiveMaximumExceeded => {
-                f.write_str("more messages in flight than our receive maximum")
+                f.write_str("more messages in flight than the client's receive maximum")
             }
             Self::Authentication(error) => error.fmt(f),
             Self::SubAckCodes { asked, codes } => {
@@ -184,13 +184,15 @@ impl std::fmt::Display for Unsendable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::TooLarge { size, limit } => {
-                write!(f, "the packet has {size} bytes and the broker takes at most {limit}")
+                write!(f, "the packet has {size} bytes, but the broker accepts at most {limit}")
             }
-            Self::QoSNotSupported(maximum) => write!(f, "the broker takes QoS {maximum} at most"),
-            Self::RetainNotSupported => f.write_str("the broker keeps no retained messages"),
-            Self::TopicAliasTooHigh(0) => f.write_str("the broker takes no topic aliases"),
+            Self::QoSNotSupported(maximum) => write!(f, "the broker accepts QoS {maximum} at most"),
+            Self::RetainNotSupported => {
+                f.write_str("the broker does not support retained messages")
+            }
+            Self::TopicAliasTooHigh(0) => f.write_str("the broker does not support topic aliases"),
             Self::TopicAliasTooHigh(maximum) => {
-                write!(f, "the broker takes topic aliases up to {maximum}")
+                write!(f, "the broker accepts topic aliases up to {maximum}")
             }
             Self::Encode(error) => error.fmt(f),
         }
@@ -211,9 +213,9 @@ pub enum Unsubscribable {
 impl std::fmt::Display for Unsubscribable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::Wildcard => "the broker takes no wildcards in subscriptions",
-            Self::Identifier => "the broker takes no subscription identifiers",
-            Self::Shared => "the broker takes no shared subscriptions",
+            Self::Wildcard => "the broker does not support wildcards in subscriptions",
+            Self::Identifier => "the broker does not support subscription identifiers",
+            Self::Shared => "the broker does not support shared subscriptions",
         })
     }
 }

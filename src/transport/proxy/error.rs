@@ -52,7 +52,8 @@ impl SocksFault {
                 return "wants a user name and a password".into();
             }
             Self::NoMethod { offered_credentials: true } => {
-                return "takes neither a user name with a password nor a connection without".into();
+                return "accepts neither a user name and a password nor a connection without them"
+                    .into();
             }
             Self::BadCredentials => return "refused the user name or the password".into(),
             Self::LongName => {
@@ -67,8 +68,8 @@ impl SocksFault {
             4 => "host unreachable",
             5 => "connection refused",
             6 => "TTL expired",
-            7 => "it does not know CONNECT",
-            8 => "it does not know this type of address",
+            7 => "CONNECT is not supported",
+            8 => "this type of address is not supported",
             code => return format!("refused with code {code}"),
         };
         format!("could not connect to the server: {words}")
@@ -112,7 +113,7 @@ impl ProxyError {
     pub fn message_about(&self, proxy: &str) -> String {
         let name = format!("the proxy {proxy}");
         match self {
-            Self::Unreached(error) => format!("{name} was not reached: {error}"),
+            Self::Unreached(error) => format!("{name} could not be reached: {error}"),
             Self::Tls(error) if error.names_peer() => error.message_about(&name).to_string(),
             Self::Tls(error) => format!("{name}: {error}"),
             Self::Http(error) => error.message_about(&name).to_string(),

@@ -165,7 +165,7 @@ fn socks_refusals_have_their_words() {
         (
             b"\x05\xff",
             Some(("a", "b")),
-            "the proxy P takes neither a user name with a password nor a connection without",
+            "the proxy P accepts neither a user name and a password nor a connection without them",
         ),
         (
             b"\x05\x02\x01\x01",
@@ -216,7 +216,7 @@ fn connect_is_asked_for_with_credentials() {
 fn refusals_of_connect_have_their_words() {
     let rows: &[(&str, &str)] = &[
         ("", "the proxy P closed the connection without an HTTP answer"),
-        ("HTTP/1.1 2", "the proxy P closed the connection within its HTTP answer"),
+        ("HTTP/1.1 2", "the proxy P closed the connection in the middle of its HTTP answer"),
         (
             "HTTP/1.1 407 Authenticate\r\nProxy-Authenticate: Basic realm=\"x\"\r\n\r\n",
             "the proxy P answered HTTP 407 Authenticate: Basic realm=\"x\"",
@@ -228,7 +228,7 @@ fn refusals_of_connect_have_their_words() {
         ("SSH-2.0\r\n", "the proxy P does not speak HTTP on this port (it sent \"SSH-2.0\\r\\n\")"),
         (
             "HTTP/1.1 101 Switching\r\n\r\n",
-            "the proxy P closed the connection within its HTTP answer",
+            "the proxy P closed the connection in the middle of its HTTP answer",
         ),
     ];
     let (proxy, endpoint) = (Proxy::parse("p").unwrap(), Endpoint::parse("ws://h").unwrap());

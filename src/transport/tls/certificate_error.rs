@@ -174,7 +174,7 @@ impl fmt::Display for CertificateMessage<'_> {
             CertificateFault::Version1 { authority } => {
                 write!(
                     f,
-                    "{} is X.509 version 1, made without extensions",
+                    "{} is X.509 version 1, which has no extensions",
                     Whose(authority.as_deref())
                 )
             }
@@ -190,12 +190,9 @@ impl fmt::Display for CertificateMessage<'_> {
             CertificateFault::WrongPurpose => f.write_str("certificate was not made for servers"),
             CertificateFault::Revoked => f.write_str("certificate revoked"),
             CertificateFault::Malformed => f.write_str("certificate malformed"),
-            CertificateFault::Missing => write!(f, "{peer} showed no certificate"),
+            CertificateFault::Missing => write!(f, "{peer} sent no certificate"),
             CertificateFault::NotPinned(fingerprint) => {
-                write!(
-                    f,
-                    "certificate is not the one of --pin-sha256, its SHA-256 is {fingerprint}"
-                )
+                write!(f, "certificate does not match --pin-sha256; its SHA-256 is {fingerprint}")
             }
             CertificateFault::Other(words) => write!(f, "certificate not acceptable: {words}"),
         }
@@ -244,7 +241,7 @@ fn fmt_bad_signature(f: &mut fmt::Formatter<'_>, namesake: Option<&str>) -> fmt:
         None => f.write_str("certificate has a bad signature"),
         Some(name) => write!(
             f,
-            "certificate signed by another authority of the name {name} than the trusted one"
+            "certificate signed by another authority with the name {name} of a trusted one"
         ),
     }
 }

@@ -216,7 +216,7 @@ impl fmt::Display for TlsMessage<'_> {
                 )
             }
             TlsError::ClientCertificateRefused(alert) => {
-                write!(f, "{peer} refused our client certificate{}", refusal_words(*alert))
+                write!(f, "{peer} refused the client certificate{}", refusal_words(*alert))
             }
             TlsError::Alert(alert) => fmt_alert(*alert, peer, f),
             TlsError::Incompatible(reason) => fmt_incompatible(reason, peer, f),
@@ -255,7 +255,7 @@ fn refusal_words(alert: AlertDescription) -> &'static str {
         Alert::CertificateRevoked => ": it is revoked",
         Alert::UnsupportedCertificate => ": it is of a kind that it does not support",
         Alert::AccessDenied => ": access denied",
-        Alert::DecryptError => ": its signature does not fit",
+        Alert::DecryptError => ": its signature is not valid",
         Alert::HandshakeFailure => ", or the TLS handshake (handshake failure)",
         _ => "",
     }
@@ -265,14 +265,18 @@ fn fmt_alert(alert: AlertDescription, peer: &str, f: &mut fmt::Formatter<'_>) ->
     use AlertDescription as Alert;
     let words = match alert {
         Alert::HandshakeFailure => "refused the TLS handshake (handshake failure)",
-        Alert::InsufficientSecurity => "wants stronger TLS than we offer (insufficient security)",
+        Alert::InsufficientSecurity => {
+            "wants stronger TLS than the client offers (insufficient security)"
+        }
         Alert::UnrecognisedName => "does not know the host name (unrecognized name)",
-        Alert::ProtocolVersion => "does not accept our TLS version",
-        Alert::NoApplicationProtocol => "accepts none of our TLS application protocols (ALPN)",
+        Alert::ProtocolVersion => "does not accept the client's TLS version",
+        Alert::NoApplicationProtocol => {
+            "accepts none of the offered TLS application protocols (ALPN)"
+        }
         Alert::UnknownPSKIdentity => "wants a pre-shared key, which is not supported",
         Alert::AccessDenied => "refused access",
         Alert::InternalError => "reports an internal error in TLS",
-        Alert::UserCanceled => "called the TLS handshake off",
+        Alert::UserCanceled => "cancelled the TLS handshake",
         other => {
             let code = u8::from(other);
             return match ALERTS.iter().find(|(known, _)| *known == code) {
@@ -330,7 +334,7 @@ fn fmt_broken(error: &rustls::Error, peer: &str, f: &mut fmt::Formatter<'_>) -> 
         }
         rustls::Error::DecryptError => write!(
             f,
-            "what {peer} sent cannot be decrypted: it was changed on the way, or is not from it"
+            "the data from {peer} cannot be decrypted: it was changed on the way, or comes from elsewhere"
         ),
         error => write!(f, "TLS failed: {error}"),
     }

@@ -107,7 +107,7 @@ impl fmt::Display for TlsSetupError {
             }
             Self::Encrypted(path) => fmt_key(f, path, "is encrypted"),
             Self::EncryptedTheOldWay(path) => {
-                fmt_key(f, path, "is encrypted the way of old OpenSSL")
+                fmt_key(f, path, "is encrypted in the old format of OpenSSL")
             }
             Self::WrongPassword(path) => {
                 write!(f, "the password does not decrypt private key {}", path.display())

@@ -126,7 +126,7 @@ impl fmt::Display for UpgradeMessage<'_> {
                 write!(f, "{peer} closed the connection without an HTTP answer")
             }
             UpgradeError::Truncated => {
-                write!(f, "{peer} closed the connection within its HTTP answer")
+                write!(f, "{peer} closed the connection in the middle of its HTTP answer")
             }
             UpgradeError::NotHttp(foreign) => foreign.fmt_of(peer, f),
             UpgradeError::HeadTooLarge => {
@@ -203,18 +203,18 @@ impl BadUpgrade {
                 write!(f, "{peer} answered 101 with a wrong Sec-WebSocket-Accept")
             }
             Self::Extension(name) => {
-                write!(f, "{peer} turned on a WebSocket extension that was not offered: {name}")
+                write!(f, "{peer} enabled a WebSocket extension that was not offered: {name}")
             }
             Self::Subprotocol { offered, answered: None, .. } => {
-                write!(f, "{peer} answered no subprotocol to our offer of {}", offered.join(", "))
+                write!(f, "{peer} answered without a subprotocol (offered: {})", offered.join(", "))
             }
             Self::Subprotocol { offered, answered: Some(answered), .. } if offered.is_empty() => {
-                write!(f, "{peer} answered subprotocol \"{answered}\", none was offered")
+                write!(f, "{peer} answered with subprotocol \"{answered}\", but none was offered")
             }
             Self::Subprotocol { offered, answered: Some(answered), .. } => {
                 write!(
                     f,
-                    "{peer} answered subprotocol \"{answered}\" to our offer of {}",
+                    "{peer} answered with subprotocol \"{answered}\" (offered: {})",
                     offered.join(", ")
                 )
             }
@@ -226,9 +226,9 @@ impl From<httparse::Error> for UpgradeError {
     fn from(error: httparse::Error) -> Self {
         use httparse::Error;
         let words = match error {
-            Error::HeaderName => "a line that is no header",
+            Error::HeaderName => "a line that is not a header",
             Error::HeaderValue => "a control character in a header",
-            Error::Status | Error::Token => "a status line that is none",
+            Error::Status | Error::Token => "an invalid status line",
             Error::Version => "an unknown version of HTTP",
             _ => return Self::Malformed(error.to_string()),
         };

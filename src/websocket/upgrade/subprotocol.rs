@@ -51,15 +51,15 @@ fn tolerated(offered: &[String], answered: Option<&str>) -> SubprotocolVerdict {
         SubprotocolVerdict::Offered
     } else if is_offered(answered) {
         SubprotocolVerdict::Tolerable(format!(
-            "the server answered subprotocol \"{shown}\" in another letter case"
+            "the server answered with subprotocol \"{shown}\" in another letter case"
         ))
     } else if answered.contains(',') && tokens(answered).any(is_ours) {
         SubprotocolVerdict::Tolerable(format!(
-            "the server answered a list of subprotocols: \"{shown}\""
+            "the server answered with a list of subprotocols: \"{shown}\""
         ))
     } else if is_mqtt(answered) && !answered.contains(',') {
         SubprotocolVerdict::Tolerable(format!(
-            "the server answered subprotocol \"{shown}\", which was not offered"
+            "the server answered with subprotocol \"{shown}\", which was not offered"
         ))
     } else {
         SubprotocolVerdict::Unacceptable

@@ -114,7 +114,7 @@ fn a_challenge_that_is_none_is_refused() {
     let (violation, _) = client.violated(auth("r=other,s=c2FsdA==,i=1"));
     assert_eq!(
         violation,
-        Violation::Authentication(ScramError::Malformed("another nonce than ours"))
+        Violation::Authentication(ScramError::Malformed("a nonce other than the client's"))
     );
 }
 
