@@ -1,6 +1,7 @@
 //! Connects to an address before a deadline: directly, through a proxy, or over a Unix socket.
 
 mod lookup;
+mod proxied;
 mod race;
 
 use std::fmt;
@@ -15,7 +16,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use super::Phase;
 use super::endpoint::Endpoint;
 use super::log::Note;
-use super::proxy::{self, Proxies, ProxyError};
+use super::proxy::{Proxies, ProxyError, TunnelRequest};
 use super::text::io_words;
 use super::tls::{self, TlsConfig};
 use super::wire::{SharedSocket, WRITE_TURN};
@@ -84,7 +85,7 @@ pub struct Dialled {
 
 /// An address that could not be connected to.
 #[derive(Debug)]
-pub struct Attempt {
+pub struct FailedAttempt {
     /// The address.
     pub address: SocketAddr,
     /// The error.
@@ -105,7 +106,7 @@ pub enum DialError {
     /// before the first.
     Connect {
         /// Every address tried, with its own error, in the order in which they failed.
-        attempts: Vec<Attempt>,
+        attempts: Vec<FailedAttempt>,
         /// The deadline passed. With more time an address might have answered.
         timed_out: bool,
     },
@@ -115,6 +116,13 @@ pub enum DialError {
         path: PathBuf,
         /// The error of the operating system.
         error: io::Error,
+    },
+    /// The proxy could not be reached.
+    ProxyUnreached {
+        /// The proxy, without its credentials.
+        proxy: String,
+        /// The reason.
+        error: Box<DialError>,
     },
     /// The proxy did not connect to the server.
     Proxy {
@@ -133,6 +141,7 @@ impl DialError {
                 error.kind() == io::ErrorKind::TimedOut
             }
             Self::Connect { timed_out, .. } => *timed_out,
+            Self::ProxyUnreached { error, .. } => error.timed_out(),
             Self::Proxy { error, .. } => error.timed_out(),
         }
     }
@@ -142,7 +151,7 @@ impl DialError {
         match self {
             Self::Lookup { .. } => false,
             Self::Connect { attempts, .. } => !attempts.is_empty(),
-            Self::Unix { .. } | Self::Proxy { .. } => true,
+            Self::Unix { .. } | Self::ProxyUnreached { .. } | Self::Proxy { .. } => true,
         }
     }
 
@@ -156,7 +165,8 @@ impl DialError {
         match self {
             Self::Lookup { .. } => Phase::Name,
             Self::Connect { .. } | Self::Unix { .. } => Phase::Tcp,
-            Self::Proxy { error, .. } => error.phase(),
+            Self::ProxyUnreached { error, .. } => error.phase(),
+            Self::Proxy { .. } => Phase::Proxy,
         }
     }
 }
@@ -176,6 +186,9 @@ impl fmt::Display for DialError {
                 Ok(())
             }
             Self::Unix { path, error } => write!(f, "{}: {}", path.display(), io_words(error)),
+            Self::ProxyUnreached { proxy, error } => {
+                write!(f, "the proxy {proxy} could not be reached: {error}")
+            }
             Self::Proxy { proxy, error } => f.write_str(&error.message_about(proxy)),
         }
     }
@@ -246,7 +259,8 @@ pub fn dial(
     let dialled = match (&route.unix, route.proxies.towards(endpoint)) {
         (Some(path), _) => dial_unix(path, deadline),
         (None, Some(proxy)) => {
-            return proxy::ProxiedDial { proxy, endpoint, route, tls, deadline, note }.dial();
+            let request = TunnelRequest { proxy, endpoint, tls, deadline, note };
+            return proxied::dial(&request, route);
         }
         (None, None) => dial_directly(&endpoint.host, endpoint.port, route, deadline),
     };

@@ -29,7 +29,7 @@ use stream::{Stream, TlsInfo};
 use tls::TlsError;
 use wire::{Chunk, Outlet, Wire};
 
-use crate::websocket::upgrade::{self, Accepted, Offer, Response, UpgradeError};
+use crate::websocket::upgrade::{self, AcceptedUpgrade, Offer, Response, UpgradeError};
 
 /// The phase of a connection, from the name look-up to the frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -243,7 +243,7 @@ impl Transport {
     }
 
     /// Begins the WebSocket after a successful upgrade.
-    fn open(&mut self, accepted: Accepted) {
+    fn open(&mut self, accepted: AcceptedUpgrade) {
         self.info.subprotocol = accepted.subprotocol;
         self.info.warnings = accepted.warnings;
         self.stream.give_back(accepted.leftover);

@@ -131,7 +131,7 @@ const BACKLOG_LIMIT: usize = 64 * 1024;
 pub struct Wire {
     inbox: VecDeque<Chunk>,
     spent: Vec<Chunk>,
-    source: Source,
+    stream_state: StreamState,
     outlet: Box<dyn Outlet>,
     write_error: Option<io::Error>,
     /// The bytes to write before any others.
@@ -142,7 +142,7 @@ pub struct Wire {
 
 /// The state of the bytes that are read from the socket.
 #[derive(Debug)]
-enum Source {
+enum StreamState {
     /// More may be delivered.
     Open,
     /// The stream has ended.
@@ -151,7 +151,7 @@ enum Source {
     Failed(io::Error),
 }
 
-impl Source {
+impl StreamState {
     /// The result of a read without delivered bytes. An error is returned once.
     fn read_at_end(&mut self) -> io::Result<&'static [u8]> {
         if let Self::Open = self {
@@ -170,7 +170,7 @@ impl Wire {
         Self {
             inbox: VecDeque::new(),
             spent: Vec::new(),
-            source: Source::Open,
+            stream_state: StreamState::Open,
             outlet: Box::new(outlet),
             write_error: None,
             backlog: BytesMut::new(),
@@ -189,7 +189,7 @@ impl Wire {
 
     /// Delivers the end of the stream, with the error of the last read if there was one.
     pub fn end(&mut self, error: Option<io::Error>) {
-        self.source = error.map_or(Source::Ended, Source::Failed);
+        self.stream_state = error.map_or(StreamState::Ended, StreamState::Failed);
     }
 
     /// An emptied chunk, to be filled again.
@@ -286,7 +286,7 @@ impl BufRead for Wire {
         }
         match self.inbox.front() {
             Some(chunk) => Ok(chunk.unread()),
-            None => self.source.read_at_end(),
+            None => self.stream_state.read_at_end(),
         }
     }
 
@@ -369,7 +369,7 @@ impl fmt::Debug for Wire {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Wire")
             .field("inbox", &self.inbox)
-            .field("source", &self.source)
+            .field("stream_state", &self.stream_state)
             .finish_non_exhaustive()
     }
 }

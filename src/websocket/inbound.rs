@@ -45,7 +45,7 @@ enum Current {
 
 /// How far the other side has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Peer {
+enum PeerState {
     /// It has sent no binary frame, so it may not speak WebSocket.
     Unknown,
     /// It has sent a binary frame.
@@ -56,7 +56,7 @@ enum Peer {
     Closed,
 }
 
-impl Peer {
+impl PeerState {
     fn has_closed(self) -> bool {
         matches!(self, Self::ClosedAtOnce | Self::Closed)
     }
@@ -85,7 +85,7 @@ pub struct Inbound {
     fault: Option<WebSocketError>,
     /// The first bytes from the other side, as far as they arrived together.
     first: Vec<u8>,
-    peer: Peer,
+    peer: PeerState,
     /// The payloads that were joined and not taken yet.
     block: BytesMut,
     /// The mask of the last frame for tungstenite.
@@ -105,7 +105,7 @@ impl Inbound {
             fragmented: None,
             fault: None,
             first: Vec::new(),
-            peer: Peer::Unknown,
+            peer: PeerState::Unknown,
             block: BytesMut::new(),
             control_key: None,
             control: Vec::new(),
@@ -115,7 +115,7 @@ impl Inbound {
     /// The same, but every frame goes to tungstenite.
     #[cfg(test)]
     pub fn leaving_all_to_tungstenite(role: Role) -> Self {
-        Self { peer: Peer::ClosedAtOnce, ..Self::new(role, 0) }
+        Self { peer: PeerState::ClosedAtOnce, ..Self::new(role, 0) }
     }
 
     /// Takes bytes that have arrived, up to the next frame for tungstenite and to the end of a
@@ -214,7 +214,7 @@ impl Inbound {
 
     /// The first bytes from the other side, unless it has sent a valid frame.
     pub fn unrecognised_start(&self) -> Option<&[u8]> {
-        let is_unknown = matches!(self.peer, Peer::Unknown | Peer::ClosedAtOnce);
+        let is_unknown = matches!(self.peer, PeerState::Unknown | PeerState::ClosedAtOnce);
         (is_unknown && !self.first.is_empty()).then_some(&self.first)
     }
 
@@ -236,7 +236,7 @@ impl Inbound {
         log.received(header);
         match self.judge(header) {
             Ok(true) => {
-                self.peer = Peer::Speaking;
+                self.peer = PeerState::Speaking;
                 self.header.clear();
                 self.current = Current::binary(header.payload, header.key);
             }

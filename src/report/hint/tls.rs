@@ -1,7 +1,7 @@
 //! What to do about a failure of TLS.
 
 use super::certificate;
-use crate::transport::tls::{Alert, OtherProtocol, Purpose, TlsError, TlsSetupError};
+use crate::transport::tls::{Alert, FilePurpose, OtherProtocol, TlsError, TlsSetupError};
 
 /// The hint of a failure of TLS.
 pub(super) fn hint(error: &TlsError) -> Option<&'static str> {
@@ -62,10 +62,10 @@ fn alert_hint(alert: Alert) -> Option<&'static str> {
 pub(super) fn setup_hint(error: &TlsSetupError) -> Option<&'static str> {
     match error {
         TlsSetupError::Swapped(_) => Some("are --cert and --key swapped?"),
-        TlsSetupError::Nothing(Purpose::Key, _) => {
+        TlsSetupError::Nothing(FilePurpose::Key, _) => {
             Some("give the file of the private key with --key")
         }
-        TlsSetupError::Binary(Purpose::Key, _) => {
+        TlsSetupError::Binary(FilePurpose::Key, _) => {
             Some("convert it: openssl pkey -inform DER, or openssl pkcs12")
         }
         TlsSetupError::Binary(..) => {

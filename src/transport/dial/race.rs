@@ -9,7 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, ioctl_fionbio};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::{Attempt, DialError};
+use super::{DialError, FailedAttempt};
 use crate::transport::text::io_words;
 use crate::transport::wire::WRITE_TURN;
 
@@ -22,7 +22,7 @@ pub fn left(deadline: Instant) -> io::Result<Duration> {
     if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
 }
 
-fn all_failed(attempts: Vec<Attempt>) -> DialError {
+fn all_failed(attempts: Vec<FailedAttempt>) -> DialError {
     let timed_out = attempts.iter().any(|attempt| attempt.error.kind() == io::ErrorKind::TimedOut);
     DialError::Connect { attempts, timed_out }
 }
@@ -73,7 +73,7 @@ pub struct Race {
     next_start: Instant,
     /// The attempts without a result.
     running: Vec<(SocketAddr, Socket)>,
-    failed: Vec<Attempt>,
+    failed: Vec<FailedAttempt>,
 }
 
 impl Race {
@@ -123,7 +123,7 @@ impl Race {
                 self.running.push((address, socket));
                 self.next_start = now + HEAD_START;
             }
-            Err(error) => self.failed.push(Attempt { address, error }),
+            Err(error) => self.failed.push(FailedAttempt { address, error }),
         }
     }
 
@@ -154,7 +154,7 @@ impl Race {
                 // The other sockets are closed.
                 Ok(()) => return Some((socket, address)),
                 Err(error) => {
-                    self.failed.push(Attempt { address, error });
+                    self.failed.push(FailedAttempt { address, error });
                     self.next_start = Instant::now();
                 }
             }
@@ -164,7 +164,8 @@ impl Race {
 
     /// The error of a race whose deadline has passed.
     fn timed_out(&mut self) -> DialError {
-        let timed_out = |(address, _)| Attempt { address, error: io::ErrorKind::TimedOut.into() };
+        let timed_out =
+            |(address, _)| FailedAttempt { address, error: io::ErrorKind::TimedOut.into() };
         self.failed.extend(self.running.drain(..).map(timed_out));
         DialError::Connect { attempts: std::mem::take(&mut self.failed), timed_out: true }
     }

@@ -2,8 +2,6 @@
 
 use std::io;
 
-use crate::transport::Phase;
-use crate::transport::dial::DialError;
 use crate::transport::text::io_words;
 use crate::transport::tls::TlsError;
 use crate::websocket::upgrade::UpgradeError;
@@ -11,8 +9,6 @@ use crate::websocket::upgrade::UpgradeError;
 /// The reason why a proxy did not connect to the server.
 #[derive(Debug)]
 pub enum ProxyError {
-    /// The proxy itself could not be reached.
-    Unreached(DialError),
     /// TLS with the proxy failed.
     Tls(TlsError),
     /// The proxy did not answer CONNECT with success.
@@ -79,19 +75,7 @@ impl SocksFault {
 impl ProxyError {
     /// Whether the time was up.
     pub fn timed_out(&self) -> bool {
-        match self {
-            Self::Unreached(error) => error.timed_out(),
-            Self::Io(error) => error.kind() == io::ErrorKind::TimedOut,
-            _ => false,
-        }
-    }
-
-    /// The phase in which the connection failed.
-    pub fn phase(&self) -> Phase {
-        match self {
-            Self::Unreached(error) => error.phase(),
-            _ => Phase::Proxy,
-        }
+        matches!(self, Self::Io(error) if error.kind() == io::ErrorKind::TimedOut)
     }
 
     /// Whether the proxy demands other credentials or forbids the request, so that it would fail
@@ -105,7 +89,7 @@ impl ProxyError {
     }
 
     /// Whether another address of the same server may work.
-    pub(super) fn concerns_address(&self) -> bool {
+    pub fn concerns_address(&self) -> bool {
         matches!(self, Self::Socks(SocksFault::Refused(3..=6 | 8)))
     }
 
@@ -113,7 +97,6 @@ impl ProxyError {
     pub fn message_about(&self, proxy: &str) -> String {
         let name = format!("the proxy {proxy}");
         match self {
-            Self::Unreached(error) => format!("{name} could not be reached: {error}"),
             Self::Tls(error) if error.names_peer() => error.message_about(&name).to_string(),
             Self::Tls(error) => format!("{name}: {error}"),
             Self::Http(error) => error.message_about(&name).to_string(),

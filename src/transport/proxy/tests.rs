@@ -1,16 +1,9 @@
 //! Proxies over loopback and over recorded bytes.
 
 use std::collections::VecDeque;
-use std::net::TcpListener;
-use std::thread;
 use std::time::Duration;
 
 use super::*;
-use crate::transport::Phase;
-
-fn soon() -> Instant {
-    Instant::now() + Duration::from_secs(10)
-}
 
 #[test]
 fn urls_of_proxies_are_read() {
@@ -236,37 +229,6 @@ fn refusals_of_connect_have_their_words() {
         let error =
             http::connect(&mut recorded(says.as_bytes()), &proxy, &endpoint, &|_| {}).unwrap_err();
         assert_eq!(error.message_about("P"), *words);
-        assert!(!error.timed_out() && error.phase() == Phase::Proxy);
+        assert!(!error.timed_out());
     }
-}
-
-/// Connects through a proxy with the default route.
-fn dialled(proxy: &Proxy, endpoint: &Endpoint, deadline: Instant) -> Result<Dialled, DialError> {
-    let (route, tls, note): (_, _, Note<'_>) = (&Route::default(), None, &|_| {});
-    ProxiedDial { proxy, endpoint, route, tls, deadline, note }.dial()
-}
-
-#[test]
-fn a_silent_proxy_is_given_up_in_time_and_the_socket_is_as_before() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = listener.local_addr().unwrap().to_string();
-    let proxy = Proxy::parse(&url).unwrap();
-    let endpoint = Endpoint::parse("ws://h").unwrap();
-    let deadline = Instant::now() + Duration::from_millis(100);
-    let error = dialled(&proxy, &endpoint, deadline).unwrap_err();
-    assert!(error.timed_out() && error.phase() == Phase::Proxy, "{error}");
-    drop(listener.accept());
-
-    let server = thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        let _ = stream.read(&mut [0; 1000]).unwrap();
-        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nx").unwrap();
-    });
-    let dialled = dialled(&proxy, &endpoint, soon()).unwrap();
-    server.join().unwrap();
-    assert_eq!(
-        (dialled.early.as_slice(), dialled.socket.read_timeout().unwrap()),
-        (&b"x"[..], None)
-    );
-    assert_eq!(dialled.reached.to_string(), format!("h:80 through http://{url}"));
 }

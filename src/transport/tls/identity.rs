@@ -16,7 +16,7 @@ use rustls::sign::CertifiedKey;
 use super::TlsOptions;
 use super::certificate::public_key_of;
 use super::pem::PemFile;
-use super::setup_error::{Purpose, TlsSetupError};
+use super::setup_error::{FilePurpose, TlsSetupError};
 
 /// What the server did about a client certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +74,7 @@ pub fn read(
     provider: &CryptoProvider,
 ) -> Result<Option<Arc<CertifiedKey>>, TlsSetupError> {
     let Some(path) = &options.certificate else { return Ok(None) };
-    let file = PemFile::read(Purpose::Certificate, path)?;
+    let file = PemFile::read(FilePurpose::Certificate, path)?;
     let chain = file.certificates().map_err(|error| match error {
         TlsSetupError::Nothing(..) if file.has_key() => TlsSetupError::Swapped(path.clone()),
         error => error,
@@ -102,7 +102,7 @@ fn private_key(
     path: &Path,
     password_file: Option<&Path>,
 ) -> Result<PrivateKeyDer<'static>, TlsSetupError> {
-    let file = PemFile::read(Purpose::Key, path)?;
+    let file = PemFile::read(FilePurpose::Key, path)?;
     if let Some(encrypted) = file.encrypted_key()? {
         let password_file =
             password_file.ok_or_else(|| TlsSetupError::Encrypted(path.to_owned()))?;
@@ -116,8 +116,9 @@ fn private_key(
 
 /// The first line of the file.
 fn password(path: &Path) -> Result<Vec<u8>, TlsSetupError> {
-    let content = fs::read(path)
-        .map_err(|error| TlsSetupError::Unreadable(Purpose::Password, path.to_owned(), error))?;
+    let content = fs::read(path).map_err(|error| {
+        TlsSetupError::Unreadable(FilePurpose::Password, path.to_owned(), error)
+    })?;
     let line = content.split(|byte| *byte == b'\n').next().unwrap_or_default();
     Ok(line.strip_suffix(b"\r").unwrap_or(line).to_vec())
 }

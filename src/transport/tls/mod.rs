@@ -26,7 +26,7 @@ pub use certificate::{CertificateInfo, Fingerprint};
 pub use certificate_error::CertificateFault;
 pub use error::{OtherProtocol, TlsError};
 pub use identity::{CertificateRequest, Identity};
-pub use setup_error::{Purpose, TlsSetupError};
+pub use setup_error::{FilePurpose, TlsSetupError};
 
 use verify::{Trust, Verifier};
 

@@ -7,14 +7,14 @@ use rustls::pki_types::pem::{self, PemObject, SectionKind};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use super::super::text::uncapitalised;
-use super::setup_error::{Purpose, TlsSetupError};
+use super::setup_error::{FilePurpose, TlsSetupError};
 
 /// The beginning of an encrypted private key (RFC 7468 §11).
 const ENCRYPTED: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----";
 
 /// A file that was read, and its purpose.
 pub struct PemFile<'a> {
-    purpose: Purpose,
+    purpose: FilePurpose,
     path: &'a Path,
     /// The bytes of the file.
     pub content: Vec<u8>,
@@ -22,7 +22,7 @@ pub struct PemFile<'a> {
 
 impl<'a> PemFile<'a> {
     /// Reads the file.
-    pub fn read(purpose: Purpose, path: &'a Path) -> Result<Self, TlsSetupError> {
+    pub fn read(purpose: FilePurpose, path: &'a Path) -> Result<Self, TlsSetupError> {
         let content = fs::read(path)
             .map_err(|error| TlsSetupError::Unreadable(purpose, path.to_owned(), error))?;
         Ok(Self { purpose, path, content })

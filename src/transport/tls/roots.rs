@@ -11,7 +11,7 @@ use super::super::text::uncapitalised;
 use super::TlsOptions;
 use super::error::TlsError;
 use super::pem::PemFile;
-use super::setup_error::{Purpose, TlsSetupError};
+use super::setup_error::{FilePurpose, TlsSetupError};
 
 /// The authorities of the options, or Mozilla's if there are none.
 pub fn roots(options: &TlsOptions) -> Result<RootCertStore, TlsSetupError> {
@@ -33,7 +33,7 @@ pub fn roots(options: &TlsOptions) -> Result<RootCertStore, TlsSetupError> {
 
 /// Reads a file completely; an unusable certificate in it is an error.
 fn add_file(roots: &mut RootCertStore, path: &Path) -> Result<(), TlsSetupError> {
-    for certificate in PemFile::read(Purpose::Authorities, path)?.certificates()? {
+    for certificate in PemFile::read(FilePurpose::Authorities, path)?.certificates()? {
         roots.add(certificate).map_err(|error| {
             TlsSetupError::BadAuthority(path.to_owned(), TlsError::from(error).to_string())
         })?;
@@ -45,7 +45,7 @@ fn add_file(roots: &mut RootCertStore, path: &Path) -> Result<(), TlsSetupError>
 /// them. The links of `openssl rehash` lead to files that are in the folder already.
 fn add_folder(roots: &mut RootCertStore, folder: &Path) -> Result<(), TlsSetupError> {
     let unreadable =
-        |path: &Path, error| TlsSetupError::Unreadable(Purpose::Folder, path.to_owned(), error);
+        |path: &Path, error| TlsSetupError::Unreadable(FilePurpose::Folder, path.to_owned(), error);
     let entries = fs::read_dir(folder).map_err(|error| unreadable(folder, error))?;
     let paths: Result<Vec<PathBuf>, _> =
         entries.map(|entry| entry.map(|entry| entry.path())).collect();
@@ -53,7 +53,7 @@ fn add_folder(roots: &mut RootCertStore, folder: &Path) -> Result<(), TlsSetupEr
     for path in
         paths.map_err(|error| unreadable(folder, error))?.iter().filter(|path| path.is_file())
     {
-        match PemFile::read(Purpose::Authorities, path)?.certificates() {
+        match PemFile::read(FilePurpose::Authorities, path)?.certificates() {
             Ok(found) => certificates.extend(found),
             Err(TlsSetupError::Nothing(..) | TlsSetupError::Binary(..)) => {}
             Err(error) => return Err(error),

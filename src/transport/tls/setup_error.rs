@@ -10,13 +10,13 @@ use super::super::text::io_words;
 #[derive(Debug)]
 pub enum TlsSetupError {
     /// A file or folder cannot be read.
-    Unreadable(Purpose, PathBuf, io::Error),
+    Unreadable(FilePurpose, PathBuf, io::Error),
     /// The file has no PEM section of the kind that is needed.
-    Nothing(Purpose, PathBuf),
+    Nothing(FilePurpose, PathBuf),
     /// The file is binary: DER, or PKCS#12.
-    Binary(Purpose, PathBuf),
+    Binary(FilePurpose, PathBuf),
     /// The file is not proper PEM. Holds the error.
-    BadPem(Purpose, PathBuf, String),
+    BadPem(FilePurpose, PathBuf, String),
     /// A certificate in the file cannot be used as an authority. Holds the reason.
     BadAuthority(PathBuf, String),
     /// No file in the folder holds a certificate.
@@ -50,7 +50,7 @@ pub enum TlsSetupError {
 
 /// The purpose of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
+pub enum FilePurpose {
     /// `--cafile`.
     Authorities,
     /// `--capath`.
@@ -63,7 +63,7 @@ pub enum Purpose {
     Password,
 }
 
-impl fmt::Display for Purpose {
+impl fmt::Display for FilePurpose {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Authorities => "CA file",
@@ -81,7 +81,9 @@ impl fmt::Display for TlsSetupError {
             Self::Unreadable(purpose, path, error) => {
                 write!(f, "cannot read {purpose} {}: {}", path.display(), io_words(error))
             }
-            Self::Nothing(Purpose::Key, path) => write!(f, "no private key in {}", path.display()),
+            Self::Nothing(FilePurpose::Key, path) => {
+                write!(f, "no private key in {}", path.display())
+            }
             Self::Nothing(purpose, path) => {
                 write!(f, "no certificate in {purpose} {}", path.display())
             }

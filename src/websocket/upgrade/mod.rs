@@ -13,7 +13,7 @@ use data_encoding::BASE64;
 
 pub use error::{BadUpgrade, HttpResponse, NotHttp, UpgradeError};
 pub use request::{Offer, Request, is_secret, is_token, masked, parse_request};
-pub use response::{Accepted, Response};
+pub use response::{AcceptedUpgrade, Response};
 
 /// The largest head of a request or a response that is read, in bytes.
 pub const HEAD_LIMIT: usize = 64 * 1024;

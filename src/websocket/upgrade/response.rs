@@ -17,7 +17,7 @@ const PREFIX: &[u8] = b"HTTP/1.";
 
 /// A successful upgrade.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Accepted {
+pub struct AcceptedUpgrade {
     /// The subprotocol of the answer.
     pub subprotocol: Option<String>,
     /// The deviations that were accepted, one sentence each.
@@ -74,7 +74,11 @@ struct Head {
 impl Response {
     /// Takes more bytes. Returns `None` while more are needed, then the upgrade or the reason why
     /// there is none.
-    pub fn feed(&mut self, bytes: &[u8], offer: &Offer) -> Result<Option<Accepted>, UpgradeError> {
+    pub fn feed(
+        &mut self,
+        bytes: &[u8],
+        offer: &Offer,
+    ) -> Result<Option<AcceptedUpgrade>, UpgradeError> {
         match self.take(bytes, |status| status == 101)? {
             Some(head) => accept(&head, offer, std::mem::take(&mut self.bytes)).map(Some),
             None => Ok(None),
@@ -217,7 +221,7 @@ fn parse_head(bytes: &[u8]) -> Result<Head, UpgradeError> {
 }
 
 /// Checks a 101 response (RFC 6455 §4.1).
-fn accept(head: &Head, offer: &Offer, leftover: Vec<u8>) -> Result<Accepted, UpgradeError> {
+fn accept(head: &Head, offer: &Offer, leftover: Vec<u8>) -> Result<AcceptedUpgrade, UpgradeError> {
     let fault = |fault| Err(UpgradeError::Bad(fault));
     if head.minor_version != 1 {
         return fault(BadUpgrade::OldHttp);
@@ -240,7 +244,7 @@ fn accept(head: &Head, offer: &Offer, leftover: Vec<u8>) -> Result<Accepted, Upg
     }
     let subprotocol = joined(&head.headers, "Sec-WebSocket-Protocol");
     let warning = judge(&offer.subprotocols, subprotocol.as_deref(), offer.strict)?;
-    Ok(Accepted { subprotocol, warnings: warning.into_iter().collect(), leftover })
+    Ok(AcceptedUpgrade { subprotocol, warnings: warning.into_iter().collect(), leftover })
 }
 
 fn response_of(head: &Head) -> HttpResponse {

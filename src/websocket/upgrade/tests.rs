@@ -1,6 +1,6 @@
 //! Responses to the upgrade, good and bad, cut anywhere.
 
-use super::response::Accepted;
+use super::response::AcceptedUpgrade;
 use super::*;
 
 /// The example of RFC 6455 §1.3.
@@ -20,7 +20,7 @@ fn good(extra: &str) -> String {
 
 /// Feeds `parts` and ends the connection. Returns the result, and after how many parts it was
 /// known.
-fn judge(parts: &[&[u8]], offer: &Offer) -> (Result<Accepted, UpgradeError>, usize) {
+fn judge(parts: &[&[u8]], offer: &Offer) -> (Result<AcceptedUpgrade, UpgradeError>, usize) {
     let mut answer = Response::default();
     for (number, part) in parts.iter().enumerate() {
         match answer.feed(part, offer) {
@@ -32,7 +32,7 @@ fn judge(parts: &[&[u8]], offer: &Offer) -> (Result<Accepted, UpgradeError>, usi
     (Err(answer.end()), parts.len())
 }
 
-fn verdict(answer: &str) -> Result<Accepted, UpgradeError> {
+fn verdict(answer: &str) -> Result<AcceptedUpgrade, UpgradeError> {
     judge(&[answer.as_bytes()], &offer(&["mqtt"], false)).0
 }
 
