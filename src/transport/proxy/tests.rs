@@ -1,7 +1,6 @@
 //! Proxies over loopback and over recorded bytes.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use super::*;
 
