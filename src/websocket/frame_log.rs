@@ -14,7 +14,7 @@ impl FrameLog {
         Self(is_wanted.then(VecDeque::new))
     }
 
-    /// Adds the header of a frame that came.
+    /// Adds the header of a frame that was received.
     #[inline]
     pub fn received(&mut self, header: FrameHeader) {
         if let Some(lines) = &mut self.0 {

@@ -43,7 +43,7 @@ enum Current {
     },
 }
 
-/// How far the other side has come.
+/// The state of the other side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum PeerState {
     /// It has sent no binary frame, so it may not speak WebSocket.

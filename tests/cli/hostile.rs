@@ -99,7 +99,7 @@ fn a_connack_that_cannot_be_is_no_reason_to_wait() {
         "5",
         Step::Frame(0x82, b"\x20\x06\0\0\x03\x21\0\0"),
         9,
-        &broken("*receive-maximum has a value *"),
+        &broken("*receive-maximum has an invalid value *"),
     );
     let late = "the broker refused: server unavailable; try again later, or with --wait";
     refuses_connack("311", Step::Send("20 00 03"), 6, late);

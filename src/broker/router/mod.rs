@@ -211,12 +211,10 @@ impl Router {
             }
             Malformed::PacketTooLarge { .. } => ReasonCode::PACKET_TOO_LARGE,
             // Well formed, but not allowed.
-            Malformed::NoLocalShared
+            Malformed::Property(PropertyError::Duplicate { .. } | PropertyError::Value { .. })
+            | Malformed::NoLocalShared
             | Malformed::NoTopic
-            | Malformed::NoTopicFilter { .. }
-            | Malformed::Property(PropertyError::Duplicate { .. } | PropertyError::Value { .. }) => {
-                ReasonCode::PROTOCOL_ERROR
-            }
+            | Malformed::NoTopicFilter { .. } => ReasonCode::PROTOCOL_ERROR,
             _ => ReasonCode::MALFORMED_PACKET,
         };
         self.shut(id, code, EndReason::Misbehaved, now);

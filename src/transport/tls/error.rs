@@ -332,10 +332,9 @@ fn fmt_broken(error: &rustls::Error, peer: &str, f: &mut fmt::Formatter<'_>) -> 
         rustls::Error::InappropriateHandshakeMessage { got_type: got, .. } => {
             write!(f, "{peer} broke TLS (an unexpected {got:?} message)")
         }
-        rustls::Error::DecryptError => write!(
-            f,
-            "the data from {peer} cannot be decrypted: it was changed on the way, or comes from elsewhere"
-        ),
+        rustls::Error::DecryptError => {
+            write!(f, "data from {peer} cannot be decrypted: it was changed on the way, or forged")
+        }
         error => write!(f, "TLS failed: {error}"),
     }
 }
