@@ -197,7 +197,11 @@ impl Client {
                     self.understand(take)
                 }
             }
-            Reading::Session => self.understand(None),
+            Reading::Session => {
+                let event = self.understand(None);
+                self.lifecycle.note_pubrels(self.session.awaits_pubrel());
+                event
+            }
             Reading::Handshake => self.advance().map(|()| None),
             Reading::Connack => self.await_connack().map(|()| None),
             Reading::Discard => self.discard().map(|()| None),

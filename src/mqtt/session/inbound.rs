@@ -226,6 +226,12 @@ impl InboundMessages {
         receipt.is_some()
     }
 
+    /// Whether a message that was acknowledged by PUBREC on this connection waits for its PUBREL.
+    pub fn awaits_pubrel(&self) -> bool {
+        let is_here = |receipt: &Receipt| receipt.connection == self.connection;
+        self.receipts.values().any(|receipt| receipt.is_done && is_here(receipt))
+    }
+
     /// Handles the loss of the connection. The server will send every unacknowledged message again;
     /// aliases are forgotten `[MQTT-3.3.2-7]`.
     pub fn connection_lost(&mut self) {

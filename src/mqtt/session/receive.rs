@@ -230,6 +230,11 @@ impl Session {
         }
     }
 
+    /// Whether a message that was acknowledged on this connection waits for its PUBREL.
+    pub fn awaits_pubrel(&self) -> bool {
+        self.receiver.inbound.awaits_pubrel()
+    }
+
     /// Ignores the rest of the large message that has begun. Its end is still an event.
     pub fn ignore_rest(&mut self) {
         self.receiver.partial.ignore();
