@@ -359,7 +359,7 @@ fn errors_name_the_rule_and_its_clause() {
         (Malformed::Topic(TopicError::Empty), "the topic is empty (§4.7)"),
         (
             Malformed::UnsupportedVersion { name, level: 9 },
-            r#"CONNECT of the protocol "\u{1b}[2J\u{1b}[2J\u{1b}[2J\u{1b}[2J\u{1b}[2J" level 9 [MQTT-3.1.2-2]"#,
+            r#"CONNECT with protocol "\u{1b}[2J\u{1b}[2J\u{1b}[2J\u{1b}[2J\u{1b}[2J" level 9 [MQTT-3.1.2-2]"#,
         ),
     ];
     for (error, text) in cases {
