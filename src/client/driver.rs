@@ -26,7 +26,7 @@ impl Client {
         while let Some(output) = self.lifecycle.output() {
             match output {
                 Output::Credentials => self.ask_for_credentials(),
-                Output::ForgetSession(forget) => self.session.forget_at_server(forget),
+                Output::ForgetSession(forget) => self.session.set_session_ending(forget),
                 Output::Dial(plan) => self.dial(&plan),
                 Output::Connect(version) => {
                     self.session.set_version(version);

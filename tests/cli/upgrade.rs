@@ -153,7 +153,7 @@ fn faulty_upgrades_are_recognised() {
     explained(
         &good
             .replace("Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions: permessage-deflate\r\nX"),
-        "the server turned on a WebSocket extension that was not offered: permessage-deflate; turn it off in the server: only an extension that was offered may be used",
+        "the server enabled a WebSocket extension that was not offered: permessage-deflate; turn it off in the server: only an extension that was offered may be used",
     );
     explained(
         &good.replace("HTTP/1.1", "HTTP/1.0"),
@@ -176,22 +176,22 @@ fn harmless_answers_are_taken_with_a_warning_or_refused_with_strict() {
         (
             "",
             "the server confirmed no subprotocol (offered: mqtt)",
-            "the server answered no subprotocol to our offer of mqtt",
+            "the server answered without a subprotocol (offered: mqtt)",
         ),
         (
             "Sec-WebSocket-Protocol: mqttv5\r\n",
-            "the server answered subprotocol \"mqttv5\", which was not offered",
-            "the server answered subprotocol \"mqttv5\" to our offer of mqtt",
+            "the server answered with subprotocol \"mqttv5\", which was not offered",
+            "the server answered with subprotocol \"mqttv5\" (offered: mqtt)",
         ),
         (
             "Sec-WebSocket-Protocol: MQTT\r\n",
-            "the server answered subprotocol \"MQTT\" in another letter case",
-            "the server answered subprotocol \"MQTT\" to our offer of mqtt",
+            "the server answered with subprotocol \"MQTT\" in another letter case",
+            "the server answered with subprotocol \"MQTT\" (offered: mqtt)",
         ),
         (
             "Sec-WebSocket-Protocol: mqtt, mqttv3.1\r\n",
-            "the server answered a list of subprotocols: \"mqtt, mqttv3.1\"",
-            "the server answered subprotocol \"mqtt, mqttv3.1\" to our offer of mqtt",
+            "the server answered with a list of subprotocols: \"mqtt, mqttv3.1\"",
+            "the server answered with subprotocol \"mqtt, mqttv3.1\" (offered: mqtt)",
         ),
     ] {
         let answer = format!("{GOOD}{header}\r\n");
