@@ -109,7 +109,12 @@ impl Retry {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 struct General {
-    /// Read the flags of this profile, too: a table of the configuration file
+    /// Read the flags of this profile, too: a table of the configuration file [default:
+    /// `$MQTTWS_PROFILE`]
+    ///
+    /// Of two places that set a flag, the first of these counts: the command line, the profile
+    /// that was typed, environment variables, `[profile.default]`. User name, password, headers,
+    /// certificate and key that stand beside a `url` are used with that address only.
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
 
@@ -187,6 +192,11 @@ impl ConnectionFlags {
     /// Says whether a TLS flag was typed: those of a profile mean nothing to a `ws://` address.
     pub fn account_for_tls(&mut self, is_typed: bool) {
         self.tls.is_typed = is_typed;
+    }
+
+    /// `--quiet`.
+    pub fn is_quiet(&self) -> bool {
+        self.general.quiet
     }
 
     /// Whether nothing is wanted but to see what is in force.

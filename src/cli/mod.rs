@@ -58,6 +58,10 @@ struct Cli {
     /// The settings that are in force, if they are all that is wanted.
     #[arg(skip)]
     listing: Option<String>,
+
+    /// What to say about the profiles.
+    #[arg(skip)]
+    warnings: Vec<String>,
 }
 
 /// `--help` and `--version`.
@@ -125,23 +129,10 @@ impl Cli {
     /// What is to be done, and warnings to print.
     fn resolve(self) -> anyhow::Result<(Config, Vec<String>)> {
         if let Some(listing) = self.listing {
-            return Ok((Config::Print(listing), Vec::new()));
+            return Ok((Config::Print(listing), self.warnings));
         }
-        Ok(match self.command {
-            Command::Pub(publish) => {
-                let (config, warnings) = publish.resolve()?;
-                (Config::Publish(Box::new(config)), warnings)
-            }
-            Command::Sub(subscribe) => {
-                let (config, warnings) = subscribe.resolve()?;
-                (Config::Subscribe(Box::new(config)), warnings)
-            }
-            Command::Ping(ping) => {
-                let (config, warnings) = ping.resolve()?;
-                (Config::Ping(Box::new(config)), warnings)
-            }
-            Command::Serve(serve) => (Config::Serve(serve.resolve()?), Vec::new()),
-        })
+        let (config, warnings) = self.command.resolve()?;
+        Ok((config, [self.warnings, warnings].concat()))
     }
 
     /// What depends on where the flags are from.
@@ -153,6 +144,9 @@ impl Cli {
     ) -> anyhow::Result<()> {
         let Some(connection) = self.command.connection_mut() else { return Ok(()) };
         connection.account_for_tls(sources.tls_is_typed);
+        if !connection.is_quiet() {
+            self.warnings.clone_from(&origins.warnings);
+        }
         let whole = sources.whole.as_ref().filter(|_| connection.is_only_printed());
         let Some((verb, matches)) = whole.and_then(ArgMatches::subcommand) else { return Ok(()) };
         if let Some(of) = command.find_subcommand(verb) {
@@ -220,6 +214,25 @@ enum Command {
 }
 
 impl Command {
+    /// What is to be done, and warnings to print.
+    fn resolve(self) -> anyhow::Result<(Config, Vec<String>)> {
+        Ok(match self {
+            Self::Pub(publish) => {
+                let (config, warnings) = publish.resolve()?;
+                (Config::Publish(Box::new(config)), warnings)
+            }
+            Self::Sub(subscribe) => {
+                let (config, warnings) = subscribe.resolve()?;
+                (Config::Subscribe(Box::new(config)), warnings)
+            }
+            Self::Ping(ping) => {
+                let (config, warnings) = ping.resolve()?;
+                (Config::Ping(Box::new(config)), warnings)
+            }
+            Self::Serve(serve) => (Config::Serve(serve.resolve()?), Vec::new()),
+        })
+    }
+
     /// Where to connect, for the verbs that do.
     fn connection_mut(&mut self) -> Option<&mut ConnectionFlags> {
         match self {

@@ -20,6 +20,7 @@ mod oddities;
 mod ping;
 mod ping_via;
 mod profile;
+mod profile_order;
 mod proxy;
 mod publish;
 mod reconnect;

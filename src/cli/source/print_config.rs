@@ -33,6 +33,8 @@ pub struct Origins {
     pub added: Vec<(String, String)>,
     /// The identifiers of the flags that were typed; not looked at when nothing was added.
     pub typed: BTreeSet<String>,
+    /// Settings of a profile that are not used, and why.
+    pub warnings: Vec<String>,
 }
 
 impl Origins {

@@ -1,39 +1,70 @@
-//! Profiles: `[profile.NAME]` tables of long flag names. They become flags before those that were
-//! typed, so that the typed ones win; environment variables win over profiles, too.
+//! Profiles become flags before those that were typed. The order is: flag, profile that was typed,
+//! environment (`$MQTTWS_PROFILE`, too), `[profile.default]`. What authenticates us at the url of a
+//! profile is used with that url only.
+
+mod file;
 
 use std::env;
-#[cfg(test)]
-use std::ffi::OsStr;
 use std::ffi::OsString;
-use std::fs;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use clap::parser::ValueSource;
-use clap::{ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use toml::{Table, Value};
 
 use super::print_config::Origins;
+use super::variable;
 use crate::exit::Usage;
+use crate::transport::endpoint::{Endpoint, Scheme};
+use file::{ProfileFile, usual_place, written_for};
 
 /// The profile that is always read.
 const DEFAULT: &str = "default";
 
-/// The flags of the address: one of them typed, or in the environment, replaces all those of a
-/// profile.
+/// The variable that names a profile.
+const PROFILE: &str = "MQTTWS_PROFILE";
+
+/// The variable with the address.
+const URL: &str = "MQTTWS_URL";
+
+/// The flags of the address: those of the strongest place that has one replace all others.
 const ADDRESS: [&str; 4] = ["url", "host", "port", "path"];
 
-/// The variables that win over a profile, and the flags that they stand for.
-const VARIABLES: [(&str, &[&str]); 3] = [
-    ("MQTTWS_URL", &ADDRESS),
-    ("MQTTWS_USERNAME", &["username"]),
-    ("MQTTWS_PASSWORD", &["pw", "password", "password-file", "ask-password"]),
+/// The identifiers of these flags.
+const ADDRESS_IDS: [&str; 5] = ["url", "url_flag", "host", "port", "path"];
+
+/// The flags of the password: one of them replaces all others.
+const PASSWORD: [&str; 4] = ["pw", "password", "password-file", "ask-password"];
+
+/// The flags of the authentication data, likewise.
+const AUTH_DATA: [&str; 2] = ["auth-data", "auth-data-file"];
+
+/// The flags that authenticate us at a server: beside an address they are meant for that one.
+const CREDENTIALS: [&str; 14] = [
+    "username",
+    "pw",
+    "password",
+    "password-file",
+    "ask-password",
+    "auth-method",
+    "auth-data",
+    "auth-data-file",
+    "header",
+    "basic-auth",
+    "bearer",
+    "cert",
+    "key",
+    "key-password-file",
 ];
 
-/// Flags with secrets: a file with one of them must not be readable by others.
-const SECRETS: [&str; 7] =
-    ["pw", "password", "basic-auth", "bearer", "header", "proxy", "auth-data"];
+/// The variables beside that of the address, and the flags that they stand for.
+const VARIABLES: [(&str, &[&str]); 5] = [
+    ("MQTTWS_USERNAME", &["username"]),
+    ("MQTTWS_PASSWORD", &PASSWORD),
+    ("SSLKEYLOGFILE", &["tls-keylog"]),
+    ("no_proxy", &["no-proxy"]),
+    ("NO_PROXY", &["no-proxy"]),
+];
 
 /// Whether there can be a profile at all: one is asked for, or the usual file is there.
 pub fn may_matter(arguments: &[OsString]) -> bool {
@@ -41,7 +72,7 @@ pub fn may_matter(arguments: &[OsString]) -> bool {
         let bytes = argument.as_encoded_bytes();
         bytes.starts_with(b"--profile") || bytes.starts_with(b"--config")
     };
-    arguments.iter().any(asks) || usual_place().is_some_and(|path| path.exists())
+    arguments.iter().any(asks) || is_set(PROFILE) || usual_place().is_some_and(|path| path.exists())
 }
 
 /// The command line with the flags of its profiles before its own, and the source of each flag.
@@ -52,21 +83,21 @@ pub fn extended(arguments: Vec<OsString>, command: &Command) -> Result<(Vec<OsSt
         return alone(arguments);
     };
     let Some((name, typed)) = typed.subcommand() else { return alone(arguments) };
-    let Some(subcommand) = command.find_subcommand(name).filter(|sub| has_flag(sub, "profile"))
-    else {
+    let Some(verb) = command.find_subcommand(name).filter(|sub| has_flag(sub, "profile")) else {
         return alone(arguments);
     };
-    let Some(config) = ProfileFile::find(typed)? else { return alone(arguments) };
-    let is_typed =
-        |id: &&clap::Id| typed.value_source(id.as_str()) == Some(ValueSource::CommandLine);
-    let typed_ids = typed.ids().filter(is_typed).map(ToString::to_string).collect();
+    let named = Named::find(typed);
+    let Some(config) = ProfileFile::find(typed, named.is_some())? else { return alone(arguments) };
+    let typed_ids = typed.ids().map(ToString::to_string).filter(|id| is_typed(typed, id)).collect();
     let mut origins =
-        Origins { file: Some(config.path.clone()), added: Vec::new(), typed: typed_ids };
+        Origins { file: Some(config.path.clone()), typed: typed_ids, ..Origins::default() };
+    let layers = layers(&config, named.as_ref())?;
+    let address = Address::find(&layers, typed);
+    let order = Order { config: &config, layers: &layers, address, typed, all: command, verb };
     let mut flags = Vec::new();
-    let named = typed.get_one::<String>("profile").map(String::as_str);
-    for profile in [DEFAULT].into_iter().chain(named) {
-        for (id, flag) in config.flags(profile, command, subcommand, typed)? {
-            origins.added.push((id, profile.to_owned()));
+    for at in 0..layers.len() {
+        for (id, flag) in order.flags(at, &mut origins.warnings)? {
+            origins.added.push((id, layers[at].name.to_owned()));
             flags.push(flag);
         }
     }
@@ -75,183 +106,299 @@ pub fn extended(arguments: Vec<OsString>, command: &Command) -> Result<(Vec<OsSt
     Ok(([&arguments[..at], &flags, &arguments[at..]].concat(), origins))
 }
 
-/// A file of profiles.
-struct ProfileFile {
-    path: PathBuf,
-    profiles: Table,
-    /// Somebody else can read it.
-    exposed: bool,
+/// The profile that somebody asked for.
+struct Named {
+    name: String,
+    strength: Strength,
 }
 
-impl ProfileFile {
-    /// The file that was named, or the one in its usual place, if there is one.
-    fn find(typed: &ArgMatches) -> Result<Option<Self>> {
-        let named = typed.get_one::<PathBuf>("config");
-        let Some(path) = named.cloned().or_else(usual_place) else { return Ok(None) };
-        let wanted = named.is_some() || typed.contains_id("profile");
-        if !wanted && !path.exists() {
-            return Ok(None);
-        }
-        Self::read(&path).map(Some)
+impl Named {
+    fn find(typed: &ArgMatches) -> Option<Self> {
+        let flag = typed.get_one::<String>("profile").cloned();
+        let typed = flag.map(|name| Self { name, strength: Strength::Typed });
+        typed.or_else(|| {
+            let (_, name) = variable(PROFILE).filter(|(_, name)| !name.is_empty())?;
+            Some(Self { name, strength: Strength::Environment })
+        })
+    }
+}
+
+/// How strong a profile is, the weakest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Strength {
+    /// It is read without being asked for.
+    Default,
+    /// `$MQTTWS_PROFILE` names it; variables for single flags are stronger still.
+    Environment,
+    /// `--profile` names it.
+    Typed,
+}
+
+/// A profile that counts.
+struct Layer<'a> {
+    name: &'a str,
+    strength: Strength,
+    settings: &'a Table,
+}
+
+impl Layer<'_> {
+    fn has_one_of(&self, keys: &[&str]) -> bool {
+        keys.iter().any(|key| self.settings.contains_key(*key))
     }
 
-    fn read(path: &Path) -> Result<Self> {
-        let what = || format!("reading {}", path.display());
-        let text = fs::read_to_string(path).with_context(what)?;
-        let exposed = fs::metadata(path).with_context(what)?.mode() & 0o044 != 0;
-        let table: Table = text.parse().map_err(|error: toml::de::Error| {
-            let line = error.span().map_or(0, |span| text[..span.start].lines().count().max(1));
-            Usage::new(format!("{}: line {line}: {}", path.display(), error.message()))
-        })?;
-        let profiles = match table.get("profile") {
-            Some(Value::Table(profiles)) => profiles.clone(),
-            None => Table::new(),
-            Some(_) => bail!(Usage::new(format!("{}: profile is not a table", path.display()))),
+    /// The profile as the user named it.
+    fn described(&self) -> String {
+        match self.strength {
+            Strength::Typed => format!("--profile {}", self.name),
+            Strength::Environment => format!("${PROFILE}, profile {}", self.name),
+            Strength::Default => format!("profile {}", self.name),
+        }
+    }
+}
+
+/// The profiles that count, the weakest first.
+fn layers<'a>(config: &'a ProfileFile, named: Option<&'a Named>) -> Result<Vec<Layer<'a>>> {
+    let mut layers = Vec::new();
+    let is_named = named.is_some_and(|named| named.name == DEFAULT);
+    if let Some(settings) = config.profile(DEFAULT).filter(|_| !is_named) {
+        layers.push(Layer { name: DEFAULT, strength: Strength::Default, settings });
+    }
+    if let Some(Named { name, strength }) = named {
+        let Some(settings) = config.profile(name) else {
+            let place = match strength {
+                Strength::Typed => "--profile".to_owned(),
+                _ => format!("${PROFILE}"),
+            };
+            let (path, known) = (config.path.display(), config.names());
+            bail!(Usage::new(format!("{place}: no profile {name} in {path}; there are: {known}")));
         };
-        if let Some(other) = table.keys().find(|key| *key != "profile") {
-            bail!(Usage::new(format!("{}: {other}: expected only [profile.NAME]", path.display())));
+        layers.push(Layer { name, strength: *strength, settings });
+    }
+    Ok(layers)
+}
+
+/// The place of the address in force, the weakest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Nowhere,
+    Layer(usize),
+    Variable,
+    Flag,
+}
+
+/// The address in force.
+struct Address {
+    place: Place,
+    /// It, where it is a URL.
+    url: Option<String>,
+}
+
+impl Address {
+    fn find(layers: &[Layer<'_>], typed: &ArgMatches) -> Self {
+        if ADDRESS_IDS.iter().any(|id| is_typed(typed, id)) {
+            let url = ["url", "url_flag"].iter().find_map(|id| typed.get_one::<String>(id));
+            return Self { place: Place::Flag, url: url.cloned() };
         }
-        Ok(Self { path: path.to_owned(), profiles, exposed })
+        let strongest = layers.iter().rposition(|layer| layer.has_one_of(&ADDRESS));
+        let of_profile = |at: usize| Self {
+            place: Place::Layer(at),
+            url: layers[at].settings.get("url").and_then(Value::as_str).map(str::to_owned),
+        };
+        match strongest {
+            Some(at) if layers[at].strength == Strength::Typed => of_profile(at),
+            _ if is_set(URL) => Self { place: Place::Variable, url: env::var(URL).ok() },
+            Some(at) => of_profile(at),
+            None => Self { place: Place::Nowhere, url: None },
+        }
     }
 
-    /// The flags of one profile that mean something to this command and were not set in a stronger
+    fn endpoint(&self) -> Option<Endpoint> {
+        self.url.as_ref().and_then(|url| Endpoint::parse(url).ok())
+    }
+
+    /// The place in words that follow "the address is".
+    fn described(&self, layers: &[Layer<'_>]) -> String {
+        match self.place {
+            Place::Flag => "that of the command line".to_owned(),
+            Place::Variable => format!("that of ${URL}"),
+            Place::Layer(at) => format!("that of profile {}", layers[at].name),
+            Place::Nowhere => "another one".to_owned(),
+        }
+    }
+}
+
+/// All that says which setting counts.
+struct Order<'a> {
+    config: &'a ProfileFile,
+    layers: &'a [Layer<'a>],
+    address: Address,
+    typed: &'a ArgMatches,
+    all: &'a Command,
+    verb: &'a Command,
+}
+
+impl Order<'_> {
+    /// The flags of one profile that mean something to this verb and were not set in a stronger
     /// place, each with its identifier.
-    fn flags(
-        &self,
-        name: &str,
-        all: &Command,
-        of: &Command,
-        typed: &ArgMatches,
-    ) -> Result<Vec<(String, OsString)>> {
-        let path = self.path.display();
-        let profile = match self.profiles.get(name) {
-            Some(Value::Table(profile)) => profile,
-            None if name == DEFAULT => return Ok(Vec::new()),
-            _ => {
-                let known: Vec<&str> = self.profiles.keys().map(String::as_str).collect();
-                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-                bail!(Usage::new(format!(
-                    "--profile: no profile {name} in {path}; there are: {known}"
-                )));
-            }
-        };
+    fn flags(&self, at: usize, warnings: &mut Vec<String>) -> Result<Vec<(String, OsString)>> {
+        let Layer { name, settings, .. } = &self.layers[at];
+        let path = self.config.path.display();
         let mut flags = Vec::new();
-        for (key, value) in profile {
-            let known = all.get_subcommands().any(|sub| has_flag(sub, key));
+        let mut withheld = Vec::new();
+        for (key, value) in *settings {
+            let known = self.all.get_subcommands().any(|sub| has_flag(sub, key));
             ensure!(known, Usage::new(format!("{path}: profile {name}: there is no flag --{key}")));
-            self.check_exposure(key, value)?;
-            let flag = of.get_arguments().find(|arg| is_named(arg, key));
-            if let Some(flag) = flag.filter(|_| !is_overruled(key, typed)) {
-                let written = written_for(flag, key, value).ok_or_else(|| {
-                    Usage::new(format!(
-                        "{path}: profile {name}: {key}: this is no value for --{key}"
-                    ))
-                })?;
-                let id = flag.get_id();
-                flags.extend(written.into_iter().map(|written| (id.to_string(), written)));
+            self.config.check_exposure(key, value)?;
+            let flag = self.verb.get_arguments().find(|arg| is_named(arg, key));
+            let Some(flag) = flag.filter(|flag| !self.is_overruled(at, key, flag)) else {
+                continue;
+            };
+            let value = self.without_overruled_user(at, key, value);
+            let written = written_for(flag, key, &value).ok_or_else(|| {
+                Usage::new(format!("{path}: profile {name}: {key}: this is no value for --{key}"))
+            })?;
+            let is_credential = CREDENTIALS.contains(&key.as_str()) && !written.is_empty();
+            if is_credential && self.is_for_another_address(at) {
+                withheld.push(key.as_str());
+                continue;
             }
+            flags.extend(written.into_iter().map(|written| (flag.get_id().to_string(), written)));
+        }
+        if !withheld.is_empty() {
+            warnings.push(self.without(at, &withheld)?);
         }
         Ok(flags)
     }
 
-    /// A secret in a file that others can read is an error.
-    fn check_exposure(&self, key: &str, value: &Value) -> Result<()> {
-        let path = self.path.display();
-        let is_secret = SECRETS.contains(&key)
-            || (key == "url" && value.as_str().is_some_and(|url| url.contains('@')));
+    /// Whether a stronger place replaces this setting.
+    fn is_overruled(&self, at: usize, key: &str, flag: &Arg) -> bool {
+        if ADDRESS.contains(&key) {
+            return self.address.place != Place::Layer(at);
+        }
+        let adds = matches!(flag.get_action(), ArgAction::Append);
+        let own = [key];
+        let alternatives: &[&str] = match key {
+            _ if PASSWORD.contains(&key) => &PASSWORD,
+            _ if AUTH_DATA.contains(&key) => &AUTH_DATA,
+            _ if adds => &[],
+            _ => &own,
+        };
+        let of = |key: &&str| self.verb.get_arguments().find(|arg| is_named(arg, key));
+        let is_typed_flag = alternatives
+            .iter()
+            .filter_map(of)
+            .any(|arg| is_typed(self.typed, arg.get_id().as_str()));
+        let by_layer = self.layers[at + 1..].iter().any(|layer| layer.has_one_of(alternatives));
+        is_typed_flag
+            || by_layer
+            || self.is_overruled_by_url(at, key)
+            || self.is_in_variable(at, key)
+    }
+
+    /// Whether the URL of a stronger place holds the user name or the password.
+    fn is_overruled_by_url(&self, at: usize, key: &str) -> bool {
+        let is_stronger = match self.address.place {
+            Place::Flag => true,
+            Place::Variable => self.layers[at].strength != Strength::Typed,
+            Place::Layer(other) => other > at,
+            Place::Nowhere => false,
+        };
+        if !is_stronger || !(key == "username" || PASSWORD.contains(&key)) {
+            return false;
+        }
+        let user = self.address.endpoint().and_then(|endpoint| endpoint.user);
+        user.is_some_and(|(_, password)| key == "username" || password.is_some())
+    }
+
+    /// Whether a variable says it: variables are stronger than profiles that were not typed.
+    fn is_in_variable(&self, at: usize, key: &str) -> bool {
+        if self.layers[at].strength == Strength::Typed {
+            return false;
+        }
+        if key == "proxy" {
+            return self.proxy_variables().iter().any(|variable| is_set(variable));
+        }
+        let stands_for = |(_, keys): &&(&str, &[&str])| keys.contains(&key);
+        VARIABLES.iter().filter(stands_for).any(|(variable, _)| match *variable {
+            "MQTTWS_USERNAME" | "MQTTWS_PASSWORD" => env::var_os(variable).is_some(),
+            variable => is_set(variable),
+        })
+    }
+
+    fn proxy_variables(&self) -> &'static [&'static str] {
+        match self.address.endpoint().map(|endpoint| endpoint.scheme) {
+            Some(Scheme::Wss) => &["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"],
+            Some(Scheme::Ws) => &["http_proxy", "all_proxy", "ALL_PROXY"],
+            None => &["all_proxy", "ALL_PROXY"],
+        }
+    }
+
+    /// A URL without its user name and password, where variables that are stronger give them.
+    fn without_overruled_user(&self, at: usize, key: &str, value: &Value) -> Value {
+        let Some((scheme, rest)) = value.as_str().and_then(|url| url.split_once("://")) else {
+            return value.clone();
+        };
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        let Some(user_end) = rest[..end].rfind('@') else { return value.clone() };
+        let (user, place) = (&rest[..user_end], &rest[user_end + 1..]);
+        if key == "url" && self.is_in_variable(at, "username") {
+            Value::from(format!("{scheme}://{place}"))
+        } else if key == "url" && self.is_in_variable(at, "pw") {
+            let name = user.split(':').next().unwrap_or_default();
+            Value::from(format!("{scheme}://{name}@{place}"))
+        } else {
+            value.clone()
+        }
+    }
+
+    /// Whether this profile has an address, and another one is in force.
+    fn is_for_another_address(&self, at: usize) -> bool {
+        let layer = &self.layers[at];
+        if !layer.has_one_of(&["url", "host"]) || self.address.place == Place::Layer(at) {
+            return false;
+        }
+        let own = layer.settings.get("url").and_then(Value::as_str);
+        let own = own.and_then(|url| Endpoint::parse(url).ok());
+        let same = own.zip(self.address.endpoint()).is_some_and(|(own, used)| {
+            Endpoint { user: None, ..own } == Endpoint { user: None, ..used }
+        });
+        !same
+    }
+
+    /// What to say about credentials that are not used; with a profile that was typed, an error.
+    fn without(&self, at: usize, withheld: &[&str]) -> Result<String> {
+        let layer = &self.layers[at];
+        let (keys, profile) = (withheld.join(", "), layer.described());
+        let address = self.address.described(self.layers);
         ensure!(
-            !self.exposed || !is_secret,
-            Usage::new(format!("{path}: others can read the {key} in it: chmod 600 {path}"))
+            layer.strength != Strength::Typed,
+            Usage::new(format!(
+                "{profile}: {keys} in it may be used only with the address in it, and the address \
+                 is {address}: leave out one of the two"
+            ))
         );
-        Ok(())
+        Ok(format!(
+            "{profile}: {keys} in it may be used only with the address in it, and the address is \
+             {address}: going on without"
+        ))
     }
 }
 
-/// A key and its value as this flag would be typed; `None` if the value does not fit it.
-fn written_for(flag: &clap::Arg, key: &str, value: &Value) -> Option<Vec<OsString>> {
-    // A value that may be left out is `true`, too.
-    let may_stand_alone = flag.get_num_args().is_some_and(|values| values.min_values() == 0);
-    let takes_value = flag.get_action().takes_values()
-        && !(may_stand_alone && matches!(value, Value::Boolean(_)));
-    written(key, value, takes_value, matches!(flag.get_action(), ArgAction::Count))
+/// Whether a variable is set, and not empty.
+fn is_set(name: &str) -> bool {
+    env::var_os(name).is_some_and(|value| !value.is_empty())
 }
 
-/// `$XDG_CONFIG_HOME/mqttws/config.toml`.
-fn usual_place() -> Option<PathBuf> {
-    Some(super::config_folder()?.join("mqttws/config.toml"))
+fn is_typed(typed: &ArgMatches, id: &str) -> bool {
+    let is_known = typed.ids().any(|known| known.as_str() == id);
+    is_known && typed.value_source(id) == Some(ValueSource::CommandLine)
 }
 
 fn has_flag(command: &Command, name: &str) -> bool {
     command.get_arguments().any(|arg| is_named(arg, name))
 }
 
-fn is_named(arg: &clap::Arg, name: &str) -> bool {
+fn is_named(arg: &Arg, name: &str) -> bool {
     arg.get_long() == Some(name)
         || arg.get_all_aliases().is_some_and(|aliases| aliases.contains(&name))
-}
-
-/// Whether a flag that was typed, or a variable, replaces this one.
-fn is_overruled(key: &str, typed: &ArgMatches) -> bool {
-    let by_variable = VARIABLES
-        .iter()
-        .any(|(variable, flags)| flags.contains(&key) && env::var_os(variable).is_some());
-    let same: &[&str] = match key {
-        _ if ADDRESS.contains(&key) => &["url", "url_flag", "host", "port", "path"],
-        "pw" | "password" | "password-file" | "ask-password" => {
-            &["password", "password_file", "ask_password"]
-        }
-        _ => &[],
-    };
-    let typed_flag = |id: &str| typed.value_source(id) == Some(ValueSource::CommandLine);
-    by_variable || typed.ids().any(|id| same.contains(&id.as_str()) && typed_flag(id.as_str()))
-}
-
-/// A key and its value as they would be typed; `None` if the value does not fit the flag.
-fn written(key: &str, value: &Value, takes_value: bool, counts: bool) -> Option<Vec<OsString>> {
-    let with = |value: String| Some(vec![OsString::from(format!("--{key}={value}"))]);
-    match value {
-        Value::Boolean(false) if !takes_value => Some(Vec::new()),
-        Value::Boolean(true) if !takes_value => Some(vec![format!("--{key}").into()]),
-        Value::Integer(times @ 0..=9) if counts => {
-            let times = usize::try_from(*times).ok()?;
-            Some(vec![format!("--{key}").into(); times])
-        }
-        Value::String(text) if takes_value => with(text.clone()),
-        Value::Integer(number) if takes_value => with(number.to_string()),
-        Value::Float(number) if takes_value => with(number.to_string()),
-        Value::Array(values) => {
-            let each = values.iter().map(|value| match value {
-                Value::Array(_) => None,
-                value => written(key, value, takes_value, counts),
-            });
-            each.collect::<Option<Vec<_>>>().map(|flags| flags.concat())
-        }
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn values_are_written_as_they_are_typed() {
-        let value = |text: &str| {
-            let table: Table = format!("v = {text}").parse().expect("TOML");
-            table["v"].clone()
-        };
-        let typed = |text, takes_value| {
-            let flags = written("x", &value(text), takes_value, false)?;
-            Some(flags.join(OsStr::new(" ")).into_string().expect("text"))
-        };
-        assert_eq!(typed("\"a b\"", true).as_deref(), Some("--x=a b"));
-        assert_eq!(typed("7", true).as_deref(), Some("--x=7"));
-        assert_eq!(typed("0.5", true).as_deref(), Some("--x=0.5"));
-        assert_eq!(typed("[\"a\", 1]", true).as_deref(), Some("--x=a --x=1"));
-        assert_eq!(typed("true", false).as_deref(), Some("--x"));
-        assert_eq!(typed("false", false).as_deref(), Some(""));
-        for (text, takes_value) in [("true", true), ("7", false), ("{}", true), ("[[1]]", true)] {
-            assert_eq!(typed(text, takes_value), None, "{text}");
-        }
-    }
 }
