@@ -29,6 +29,7 @@ use stream::{Stream, TlsInfo};
 use tls::TlsError;
 use wire::{Chunk, Outlet, Wire};
 
+use crate::websocket::WebSocketError;
 use crate::websocket::upgrade::{self, AcceptedUpgrade, Offer, Response, UpgradeError};
 
 /// The phase of a connection, from the name look-up to the frames.
@@ -198,7 +199,7 @@ impl Transport {
         }
         self.info.request = upgrade::masked(&self.offer.request);
         self.log.head('>', &self.info.request);
-        self.stage = HandshakeStage::Upgrade(Response::default());
+        self.stage = HandshakeStage::Upgrade(Response::to(&self.offer));
         let request = self.offer.request.as_bytes();
         let sent = self.stream.write_all(request).and_then(|()| self.stream.flush());
         sent.map_err(|source| Error::from_stream(Phase::Upgrade, source))?;
@@ -235,7 +236,7 @@ impl Transport {
     /// Logs the head of the response once it is complete.
     fn log_answer(&mut self) {
         let HandshakeStage::Upgrade(answer) = &self.stage else { return };
-        let head = upgrade::masked(answer.head());
+        let head = self.offer.echo.masked(&upgrade::masked(answer.head()));
         if head != self.info.answer {
             self.log.head('<', &head);
             self.info.answer = head;
@@ -267,7 +268,9 @@ impl Transport {
     /// The beginning of the server's first message, if it is text.
     pub fn first_text(&self) -> Option<String> {
         match &self.stage {
-            HandshakeStage::Open(open) => open.first_text(),
+            HandshakeStage::Open(open) => {
+                open.first_text().map(|text| self.offer.echo.masked(&text))
+            }
             _ => None,
         }
     }
@@ -301,6 +304,10 @@ impl Transport {
         match result {
             Ok(None) => self.stalled(Phase::Open).map(|()| None),
             Err(Error::Ended { cause }) => Err(self.ended(cause)),
+            Err(Error::WebSocket(WebSocketError::Closed { code, reason })) => {
+                let reason = self.offer.echo.masked(&reason);
+                Err(WebSocketError::Closed { code, reason }.into())
+            }
             other => other,
         }
     }

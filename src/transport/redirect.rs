@@ -65,15 +65,17 @@ impl Redirects {
     pub fn next(&mut self, error: &UpgradeError) -> Option<Result<Endpoint, RedirectError>> {
         let UpgradeError::Status(refusal) = error else { return None };
         let location = location(refusal)?;
-        Some(self.follow(location))
+        let shown = refusal.shown_location.as_deref().unwrap_or_default();
+        Some(self.follow(location, shown))
     }
 
-    fn follow(&mut self, location: &str) -> Result<Endpoint, RedirectError> {
+    /// Goes to `location`, which an error shows as `shown`.
+    fn follow(&mut self, location: &str, shown: &str) -> Result<Endpoint, RedirectError> {
         let here = self.stations.last().cloned();
         let resolved =
             here.as_ref().map_or_else(|| Endpoint::parse(location), |here| resolve(here, location));
         let next = resolved
-            .map_err(|error| RedirectError::Unusable { location: location.to_owned(), error })?;
+            .map_err(|error| RedirectError::Unusable { location: shown.to_owned(), error })?;
         let leads_down =
             here.is_some_and(|here| here.scheme == Scheme::Wss) && next.scheme == Scheme::Ws;
         if leads_down {
@@ -224,7 +226,9 @@ mod tests {
 
     fn redirect(location: &str) -> UpgradeError {
         let (status, location) = (302, Some(location.to_owned()));
-        UpgradeError::Status(Box::new(HttpResponse { status, location, ..HttpResponse::default() }))
+        let shown_location = location.clone();
+        let answer = HttpResponse { status, location, shown_location, ..HttpResponse::default() };
+        UpgradeError::Status(Box::new(answer))
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod debug;
 mod dialling;
 mod disk;
 mod drop_in;
+mod echoes;
 mod endings;
 mod exec;
 mod faults;

@@ -71,8 +71,10 @@ pub struct HttpResponse {
     pub status: u16,
     /// The server's reason phrase.
     pub reason: String,
-    /// `Location`: the target of a redirect.
+    /// `Location`: the target of a redirect, which may hold secrets of the request.
     pub location: Option<String>,
+    /// The same to be shown, without these secrets.
+    pub shown_location: Option<String>,
     /// `WWW-Authenticate`, or `Proxy-Authenticate`.
     pub www_authenticate: Option<String>,
     /// `Server`.
@@ -168,7 +170,7 @@ impl HttpResponse {
         if let Some(server) = &self.server {
             write!(f, " ({server})")?;
         }
-        if let Some(location) = &self.location {
+        if let Some(location) = &self.shown_location {
             write!(f, ", pointing to {location}")?;
         }
         if let Some(version) = self.websocket_version.as_ref().filter(|_| self.status != 101) {

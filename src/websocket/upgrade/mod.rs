@@ -4,6 +4,7 @@
 //! reported so that a user can act.
 
 pub mod accept;
+mod echo;
 mod error;
 mod request;
 mod response;

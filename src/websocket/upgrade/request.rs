@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use super::echo::Echo;
 use super::error::UpgradeError;
 use super::{
     HEAD_LIMIT, HttpHeader, USER_AGENT, has_token, head_length, header_slots, joined,
@@ -20,6 +21,8 @@ pub struct Offer {
     pub subprotocols: Vec<String>,
     /// Refuse deviations that are otherwise accepted with a warning.
     pub strict: bool,
+    /// The secrets in the request, which must not be shown when the server repeats them.
+    pub echo: Echo,
 }
 
 impl fmt::Debug for Offer {
@@ -50,7 +53,8 @@ impl Offer {
         }
         let key = tungstenite::handshake::client::generate_key();
         let request = write_request([target, host, &key], subprotocols, headers);
-        Ok(Self { request, key, subprotocols: subprotocols.to_vec(), strict })
+        let (subprotocols, echo) = (subprotocols.to_vec(), Echo::new(target, headers));
+        Ok(Self { request, key, subprotocols, strict, echo })
     }
 
     /// The path and query of the request.

@@ -1,6 +1,9 @@
 //! The response of a server to an upgrade request, or of a proxy to CONNECT, checked by a client as
 //! it arrives.
 
+use std::fmt;
+
+use super::echo::Echo;
 use super::error::{BadUpgrade, HttpResponse, NotHttp, UpgradeError};
 use super::request::Offer;
 use super::subprotocol::judge;
@@ -27,7 +30,7 @@ pub struct AcceptedUpgrade {
 }
 
 /// The bytes of a response so far, and how much of it was read.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Response {
     bytes: Vec<u8>,
     /// Where the search for the end of the head continues.
@@ -38,6 +41,8 @@ pub struct Response {
     refusal: Option<(Box<HttpResponse>, Body)>,
     /// The total length of the interim responses before the final one.
     skipped: usize,
+    /// The secrets of the request.
+    echo: Echo,
 }
 
 /// How the body of a refusal is read.
@@ -71,7 +76,19 @@ struct Head {
     headers: Vec<HttpHeader>,
 }
 
+impl fmt::Debug for Response {
+    /// Without the bytes, which may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response").field("length", &self.bytes.len()).finish_non_exhaustive()
+    }
+}
+
 impl Response {
+    /// The response to this request, yet to come.
+    pub fn to(offer: &Offer) -> Self {
+        Self { echo: offer.echo.clone(), ..Self::default() }
+    }
+
     /// Takes more bytes. Returns `None` while more are needed, then the upgrade or the reason why
     /// there is none.
     pub fn feed(
@@ -104,7 +121,7 @@ impl Response {
             if self.refusal.is_some() {
                 return self.refuse_if(Self::body_is_complete).map(|()| None);
             }
-            refuse_other_protocol(&self.bytes)?;
+            refuse_other_protocol(&self.bytes, &self.echo)?;
             let length = head_length(&self.bytes, &mut self.searched);
             if length.unwrap_or(self.bytes.len()) + self.skipped > HEAD_LIMIT {
                 return Err(UpgradeError::HeadTooLarge);
@@ -120,7 +137,7 @@ impl Response {
                 100..=199 => self.skipped += length,
                 _ => {
                     let body = Body { end: body_end(&head), form: body_form(&head) };
-                    self.refusal = Some((Box::new(response_of(&head)), body));
+                    self.refusal = Some((Box::new(response_of(&head, &self.echo)), body));
                 }
             }
         }
@@ -167,7 +184,8 @@ impl Response {
     ) -> Result<(), UpgradeError> {
         match self.refusal.take() {
             Some((mut refusal, body)) if condition(body.end, &self.bytes) => {
-                refusal.body = body_words(&decoded(body.end, &self.bytes), body.form);
+                let content = self.echo.masked_bytes(&decoded(body.end, &self.bytes));
+                refusal.body = body_words(&content, body.form);
                 Err(UpgradeError::Status(refusal))
             }
             waiting => {
@@ -188,7 +206,7 @@ impl Response {
 }
 
 /// Refuses a peer that cannot be speaking HTTP/1, at the first byte that shows it.
-fn refuse_other_protocol(bytes: &[u8]) -> Result<(), UpgradeError> {
+fn refuse_other_protocol(bytes: &[u8], echo: &Echo) -> Result<(), UpgradeError> {
     let count = bytes.len().min(PREFIX.len());
     if bytes[..count] == PREFIX[..count] {
         return Ok(());
@@ -198,7 +216,10 @@ fn refuse_other_protocol(bytes: &[u8]) -> Result<(), UpgradeError> {
         [0x15 | 0x16] | [0x15 | 0x16, 0x03, ..] => NotHttp::Tls,
         [0x00] | [0x00, 0x00, ..] | [b'P', b'R', b'I', ..] => NotHttp::Http2,
         other if other.starts_with(b"HTTP/2") => NotHttp::Http2,
-        other => NotHttp::Other(other[..other.len().min(32)].escape_ascii().to_string()),
+        other => {
+            let masked = echo.masked_bytes(other);
+            NotHttp::Other(masked[..masked.len().min(32)].escape_ascii().to_string())
+        }
     }))
 }
 
@@ -215,7 +236,7 @@ fn parse_head(bytes: &[u8]) -> Result<Head, UpgradeError> {
     Ok(Head {
         minor_version: response.version.unwrap_or_default(),
         status: response.code.unwrap_or_default(),
-        reason: shortened(response.reason.unwrap_or_default(), 100),
+        reason: response.reason.unwrap_or_default().to_owned(),
         headers: owned_headers(response.headers),
     })
 }
@@ -240,19 +261,32 @@ fn accept(head: &Head, offer: &Offer, leftover: Vec<u8>) -> Result<AcceptedUpgra
     if let Some(extension) =
         joined(&head.headers, "Sec-WebSocket-Extensions").filter(|list| !list.is_empty())
     {
-        return fault(BadUpgrade::Extension(shortened(&extension, 100)));
+        return fault(BadUpgrade::Extension(shortened(&offer.echo.masked(&extension), 100)));
     }
     let subprotocol = joined(&head.headers, "Sec-WebSocket-Protocol");
-    let warning = judge(&offer.subprotocols, subprotocol.as_deref(), offer.strict)?;
-    Ok(AcceptedUpgrade { subprotocol, warnings: warning.into_iter().collect(), leftover })
+    let warning = judge(&offer.subprotocols, subprotocol.as_deref(), offer.strict);
+    let warning = warning.map_err(|error| masked_answer(error, &offer.echo))?;
+    let warnings = warning.iter().map(|warning| offer.echo.masked(warning)).collect();
+    Ok(AcceptedUpgrade { subprotocol, warnings, leftover })
 }
 
-fn response_of(head: &Head) -> HttpResponse {
-    let text = |name| joined(&head.headers, name).map(|value| shortened(&value, 300));
+/// The error about a subprotocol, without the secrets that the answer may repeat.
+fn masked_answer(mut error: UpgradeError, echo: &Echo) -> UpgradeError {
+    if let UpgradeError::Bad(BadUpgrade::Subprotocol { answered: Some(answered), .. }) = &mut error
+    {
+        *answered = echo.masked(answered);
+    }
+    error
+}
+
+fn response_of(head: &Head, echo: &Echo) -> HttpResponse {
+    let text = |name| joined(&head.headers, name).map(|value| shortened(&echo.masked(&value), 300));
     HttpResponse {
         status: head.status,
-        reason: head.reason.clone(),
-        location: text("Location"),
+        reason: shortened(&echo.masked(&head.reason), 100),
+        // It is followed as it is, and shown without our secrets.
+        shown_location: text("Location"),
+        location: joined(&head.headers, "Location"),
         www_authenticate: text("WWW-Authenticate").or_else(|| text("Proxy-Authenticate")),
         server: text("Server"),
         retry_after: text("Retry-After"),

@@ -1,0 +1,96 @@
+//! The query of our request and our tokens are not shown, however a server repeats them.
+
+use crate::support::broker::{Broker, Step, packet};
+use crate::support::program::{Outcome, Program};
+
+/// `mqttws pub` to a path with a secret in its query, and with a secret header.
+fn publish(broker: &Broker, flags: &[&str]) -> Outcome {
+    let url = format!("{}?token=s3cr%2Fet-s3cret&id=dev", broker.url());
+    let header = ["-H", "X-Api-Key: k3y-of-mine"];
+    let arguments =
+        [&["pub", &url, "-V", "311", "-t", "t", "-m", "x", "--no-reconnect"], &header[..], flags];
+    Program::new(arguments.concat()).run()
+}
+
+/// Checks that nothing shows the secrets when the server answers like this, with `-dd` and
+/// `--follow`, too.
+fn hides(answer: &'static str, words: &str) {
+    for flags in [&[][..], &["-dd"], &["--follow"]] {
+        let broker =
+            Broker::start(vec![Step::Request(&[]), Step::Answer(answer), Step::End, Step::Gone]);
+        is_hidden(&publish(&broker, flags), if flags.is_empty() { words } else { "" });
+    }
+}
+
+fn is_hidden(outcome: &Outcome, words: &str) {
+    let shown = [&outcome.stdout[..], &outcome.stderr[..]].concat().escape_ascii().to_string();
+    assert!(!shown.contains("s3cr") && !shown.contains("k3y"), "{outcome}");
+    assert!(String::from_utf8_lossy(&outcome.stderr).contains(words), "{outcome}");
+    assert_ne!(outcome.code(), Some(0), "{outcome}");
+}
+
+#[test]
+fn a_redirect_that_repeats_the_query() {
+    hides(
+        "HTTP/1.1 301 Moved\r\nLocation: mqtt://h/mqtt?token=s3cr%2Fet-s3cret&id=dev\r\nContent-Length: 0\r\n\r\n",
+        "301 Moved, pointing to mqtt://h/mqtt?***;",
+    );
+    hides(
+        "HTTP/1.1 302 Found\r\nLocation: ftp://h/login?next=%2Fmqtt%3Ftoken%3Ds3cr%252Fet-s3cret%26id%3Ddev\r\n\
+         Content-Length: 0\r\n\r\n",
+        "pointing to ftp://h/login?next=%2Fmqtt?***;",
+    );
+    hides(
+        "HTTP/1.1 302 Found\r\nLocation: /login?why=bad&key=k3y-of-mine\r\nX-Echo: s3cr/et-s3cret\r\n\
+         Content-Length: 0\r\n\r\n",
+        "pointing to /login?why=bad&key=***;",
+    );
+}
+
+#[test]
+fn other_headers_reasons_and_pages_that_repeat_it() {
+    hides(
+        "HTTP/1.1 400 /mqtt?token=s3cr%2Fet-s3cret&id=dev is bad\r\nServer: x s3cr/et-s3cret\r\n\
+         WWW-Authenticate: Bearer error=\"s3cr%2Fet-s3cret\"\r\nContent-Length: 0\r\n\r\n",
+        "HTTP 400 /mqtt?*** is bad (x ***): Bearer error=\"***\"",
+    );
+    hides(
+        "HTTP/1.1 404 Not Found\r\nContent-Type: text/html\r\nContent-Length: 86\r\n\r\n\
+         <title>No /mqtt?token=s3cr%2Fet-s3cret&amp;id=dev here, nor k3y-of-mine</title></html>",
+        "404 Not Found: No /mqtt?*** here, nor ***;",
+    );
+    hides(
+        "HTTP/1.1 404 Not Found\r\nContent-Type: text/plain\r\nContent-Length: 100\r\n\r\n\
+         Cannot GET /mqtt?token=s3cr%2Fet-s3",
+        "404 Not Found: Cannot GET /mqtt?***;",
+    );
+    hides(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Accept: {accept}\r\nSec-WebSocket-Protocol: s3cr/et-s3cret\r\n\r\n",
+        "answered with subprotocol \"***\"",
+    );
+    hides(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Accept: {accept}\r\nSec-WebSocket-Extensions: s3cr/et-s3cret\r\n\r\n",
+        "extension that was not offered: ***;",
+    );
+}
+
+#[test]
+fn a_banner_that_repeats_the_request() {
+    hides(
+        "GET /mqtt?token=s3cr%2Fet-s3cret&id=dev HTTP/1.1\r\n",
+        "(it sent \"GET /mqtt?*** HTTP/1.1",
+    );
+    hides("-ERR GET /mqtt?token=s3", "(it sent \"-ERR GET /mqtt?***\")");
+}
+
+#[test]
+fn the_first_words_of_an_open_websocket_that_repeat_it() {
+    let close = b"\x03\xf0bad s3cr/et-s3cret";
+    for frame in [Step::Frame(0x88, close), Step::Frame(0x81, b"hello s3cr/et-s3cret")] {
+        let broker =
+            Broker::start(vec![Step::Upgrade, packet("10 <MQTT> 04 *"), frame, Step::Gone]);
+        is_hidden(&publish(&broker, &["-dd"]), "");
+    }
+}
