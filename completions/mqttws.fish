@@ -83,7 +83,7 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l will-topic -d 'Top
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l will-payload -d 'Payload of the will [default: empty]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l will-qos -d 'QoS of the will' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l will-delay -d 'How long the broker waits for us to come back before it publishes the will (MQTT 5)' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l profile -d 'Read the flags of this profile, too: a table of the configuration file' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l profile -d 'Read the flags of this profile, too: a table of the configuration file [default: `$MQTTWS_PROFILE`]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l config -d 'Configuration file [default: `$XDG_CONFIG_HOME/mqttws/config.toml`]' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s x -l session-expiry-interval -d 'Seconds for which the broker keeps the session when we are away, or `never` for no end (MQTT 5) [default: with -c never]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s D -l property -d 'Give a packet a property: connect, will, publish, subscribe, unsubscribe or disconnect; its name, such as content-type; its value (MQTT 5, repeatable)' -r
@@ -190,7 +190,7 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l will-topic -d 'Top
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l will-payload -d 'Payload of the will [default: empty]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l will-qos -d 'QoS of the will' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l will-delay -d 'How long the broker waits for us to come back before it publishes the will (MQTT 5)' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l profile -d 'Read the flags of this profile, too: a table of the configuration file' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l profile -d 'Read the flags of this profile, too: a table of the configuration file [default: `$MQTTWS_PROFILE`]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l config -d 'Configuration file [default: `$XDG_CONFIG_HOME/mqttws/config.toml`]' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s x -l session-expiry-interval -d 'Seconds for which the broker keeps the session when we are away, or `never` for no end (MQTT 5) [default: with -c never]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s D -l property -d 'Give a packet a property: connect, will, publish, subscribe, unsubscribe or disconnect; its name, such as content-type; its value (MQTT 5, repeatable)' -r
@@ -297,7 +297,7 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l will-topic -d 'To
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l will-payload -d 'Payload of the will [default: empty]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l will-qos -d 'QoS of the will' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l will-delay -d 'How long the broker waits for us to come back before it publishes the will (MQTT 5)' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l profile -d 'Read the flags of this profile, too: a table of the configuration file' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l profile -d 'Read the flags of this profile, too: a table of the configuration file [default: `$MQTTWS_PROFILE`]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l config -d 'Configuration file [default: `$XDG_CONFIG_HOME/mqttws/config.toml`]' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s c -l count -d 'Exit after so many probes [default: when interrupted]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l interval -d 'Time from one probe to the next' -r

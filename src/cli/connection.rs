@@ -71,12 +71,12 @@ pub struct ConnectionFlags {
 struct Retry {
     /// Time for everything from name look-up to CONNACK, and for the answer to a SUBSCRIBE
     #[arg(long, value_name = "SECS", default_value = "10",
-          value_parser = value::duration)]
+          value_parser = value::duration, allow_hyphen_values = true)]
     connect_timeout: Duration,
 
     /// Keep trying the first connection for so long
     #[arg(long, value_name = "SECS", default_value = "0",
-          value_parser = value::duration, hide_default_value = true)]
+          value_parser = value::duration, hide_default_value = true, allow_hyphen_values = true)]
     wait: Duration,
 
     /// Do not connect again when the connection is lost
@@ -85,12 +85,12 @@ struct Retry {
 
     /// Shortest and longest delay before connecting again
     #[arg(long, value_name = "MIN[,MAX]", default_value = "1,30",
-          value_parser = value::delays)]
+          value_parser = value::delays, allow_hyphen_values = true)]
     reconnect_delay: (Duration, Duration),
 
     /// Give up after so many tries to connect again [default: never]
     #[arg(long, value_name = "N",
-          value_parser = clap::value_parser!(u32).range(1..))]
+          value_parser = clap::value_parser!(u32).range(1..), allow_hyphen_values = true)]
     reconnect_tries: Option<u32>,
 }
 
@@ -115,11 +115,11 @@ struct General {
     /// Of two places that set a flag, the first of these counts: the command line, the profile
     /// that was typed, environment variables, `[profile.default]`. User name, password, headers,
     /// certificate and key that stand beside a `url` are used with that address only.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
     profile: Option<String>,
 
     /// Configuration file [default: `$XDG_CONFIG_HOME/mqttws/config.toml`]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
     config: Option<PathBuf>,
 
     /// Print what is in force and where each value came from, with secrets masked; connect to
@@ -238,12 +238,12 @@ impl ConnectionFlags {
         let tls = self.tls.resolve()?;
         let endpoint = self.endpoint()?;
         let route = self.network.resolve(&endpoint, self.upgrade.follow)?;
-        self.check_tls(&endpoint, route.proxies.need_tls())?;
+        let is_tls_spoken = self.is_tls_spoken(&endpoint, route.proxies.need_tls())?;
         let (session, credentials) = (&self.session, &self.credentials);
         let flags = MqttFlags { session, credentials, persistence, properties };
         let (session, versions, version_choice) =
             flags.resolve(&endpoint, needs, self.packets())?;
-        let warnings = self.warnings(&tls);
+        let warnings = self.warnings(&tls, is_tls_spoken);
         let options = client::Options {
             tls,
             route: Arc::new(route),
@@ -275,19 +275,18 @@ impl ConnectionFlags {
         }
     }
 
-    fn warnings(&self, tls: &TlsOptions) -> Vec<String> {
-        let insecure = "--insecure: the server's certificate is not verified".to_owned();
-        if tls.insecure && !self.general.quiet { vec![insecure] } else { Vec::new() }
+    fn warnings(&self, tls: &TlsOptions, is_tls_spoken: bool) -> Vec<String> {
+        if is_tls_spoken && !self.general.quiet { TlsFlags::warnings(tls) } else { Vec::new() }
     }
 
-    /// TLS flags that were typed need something that speaks TLS.
-    fn check_tls(&self, endpoint: &Endpoint, is_tls_proxy: bool) -> Result<()> {
-        let is_of_use = endpoint.scheme == Scheme::Wss || self.upgrade.follow || is_tls_proxy;
+    /// Whether anything speaks TLS, which flags that were typed for it need.
+    fn is_tls_spoken(&self, endpoint: &Endpoint, is_tls_proxy: bool) -> Result<bool> {
+        let is_spoken = endpoint.scheme == Scheme::Wss || self.upgrade.follow || is_tls_proxy;
         ensure!(
-            is_of_use || !self.tls.is_given() || !self.tls.is_typed,
+            is_spoken || !self.tls.is_given() || !self.tls.is_typed,
             Usage::new(format!("TLS flags need a wss:// address, and {endpoint} is not one"))
         );
-        Ok(())
+        Ok(is_spoken)
     }
 
     fn warn(&self) -> Notice {
@@ -307,23 +306,29 @@ struct Address {
     url: Option<String>,
 
     /// The same as URL.
-    #[arg(short = 'L', long = "url", id = "url_flag", value_name = "URL")]
+    #[arg(
+        short = 'L',
+        long = "url",
+        id = "url_flag",
+        value_name = "URL",
+        allow_hyphen_values = true
+    )]
     url_flag: Option<String>,
 
     /// Host to connect to [default: localhost]
     #[arg(short = 'h', long, value_name = "HOST",
-          conflicts_with_all = ["url", "url_flag"])]
+          conflicts_with_all = ["url", "url_flag"], allow_hyphen_values = true)]
     host: Option<String>,
 
     /// Port to connect to; 443 means wss [default: 80, with TLS 443, without a host 8080]
     #[arg(short, long, value_name = "PORT",
           conflicts_with_all = ["url", "url_flag"],
-          value_parser = clap::value_parser!(u16).range(1..))]
+          value_parser = clap::value_parser!(u16).range(1..), allow_hyphen_values = true)]
     port: Option<u16>,
 
     /// Path of the WebSocket endpoint [default: /mqtt]
     #[arg(long, value_name = "PATH",
-          conflicts_with_all = ["url", "url_flag"])]
+          conflicts_with_all = ["url", "url_flag"], allow_hyphen_values = true)]
     path: Option<String>,
 }
 

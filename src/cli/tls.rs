@@ -1,24 +1,29 @@
 //! The flags of TLS: which certificates to trust, and which to show.
 
-use std::path::PathBuf;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 use clap::Args;
 
 use crate::exit::Usage;
-use crate::transport::tls::{Fingerprint, TlsOptions, TlsVersion, is_server_name};
+use crate::transport::tls::{Fingerprint, KeyLogFile, TlsOptions, TlsVersion, is_server_name};
 
 /// The certificates to trust and to show on `wss://`.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "TLS")]
 pub struct TlsFlags {
     /// Trust the certificate authorities of this PEM file instead of the built-in ones (repeatable)
-    #[arg(long, value_name = "FILE", aliases = ["ca", "ca-cert"])]
+    ///
+    /// A server certificate that stands in it, byte for byte, is trusted whoever has signed it;
+    /// its name and dates are still checked.
+    #[arg(long, value_name = "FILE", aliases = ["ca", "ca-cert"], allow_hyphen_values = true)]
     cafile: Vec<PathBuf>,
 
     /// Trust the certificate authorities of all PEM files in this folder instead of the built-in
     /// ones
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", allow_hyphen_values = true)]
     capath: Vec<PathBuf>,
 
     /// Trust the authorities that the operating system trusts (or those in `$SSL_CERT_FILE`)
@@ -27,7 +32,7 @@ pub struct TlsFlags {
 
     /// Trust exactly the certificate with this SHA-256, whatever its name, age or issuer
     /// (repeatable)
-    #[arg(long, value_name = "HEX", conflicts_with = "insecure")]
+    #[arg(long, value_name = "HEX", conflicts_with = "insecure", allow_hyphen_values = true)]
     pin_sha256: Vec<Fingerprint>,
 
     /// Do not verify the server's certificate: anyone on the way can read and change everything
@@ -35,31 +40,36 @@ pub struct TlsFlags {
     insecure: bool,
 
     /// Show this certificate (PEM) to a server that asks for one
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
     cert: Option<PathBuf>,
 
     /// The private key (PEM) of the certificate [default: in the file of --cert]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
     key: Option<PathBuf>,
 
     /// The password of an encrypted private key is the first line of this file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
     key_password_file: Option<PathBuf>,
 
     /// Ask for the certificate of this name, and demand it [default: the host]
-    #[arg(long, value_name = "NAME", value_parser = server_name)]
+    #[arg(long, value_name = "NAME", value_parser = server_name, allow_hyphen_values = true)]
     sni: Option<String>,
 
     /// Application protocols to offer (ALPN), separated by commas [default: none]
-    #[arg(long = "tls-alpn", value_name = "NAMES", value_parser = protocols)]
+    #[arg(long = "tls-alpn", value_name = "NAMES", value_parser = protocols, allow_hyphen_values = true)]
     alpn: Option<Protocols>,
 
     /// Speak only this version of TLS: 1.2 or 1.3 [default: the newer one that the server speaks]
-    #[arg(long = "tls-version", id = "tls_version", value_name = "VERSION")]
+    #[arg(
+        long = "tls-version",
+        id = "tls_version",
+        value_name = "VERSION",
+        allow_hyphen_values = true
+    )]
     version: Option<TlsVersion>,
 
     /// Append the secrets of the connection to this file, for Wireshark [default: `$SSLKEYLOGFILE`]
-    #[arg(long = "tls-keylog", value_name = "FILE")]
+    #[arg(long = "tls-keylog", value_name = "FILE", allow_hyphen_values = true)]
     keylog: Option<PathBuf>,
 
     /// Flags of mosquitto's clients that are refused with a reason.
@@ -131,9 +141,29 @@ impl TlsFlags {
         let mut options = self.flags();
         if options.key_log.is_none() {
             let variable = std::env::var_os("SSLKEYLOGFILE").filter(|path| !path.is_empty());
-            options.key_log = variable.map(PathBuf::from);
+            options.key_log = variable.map(PathBuf::from).map(KeyLogFile::Wished);
         }
         Ok(options)
+    }
+
+    /// What to warn of where TLS is spoken with these options.
+    pub fn warnings(options: &TlsOptions) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if options.insecure {
+            warnings.push("--insecure: the server's certificate is not verified".to_owned());
+        }
+        let wished = options.key_log.iter().filter(|log| matches!(log, KeyLogFile::Wished(_)));
+        for error in wished.filter_map(|log| log.check().err()) {
+            warnings.push(format!("$SSLKEYLOGFILE: {error}: going on without"));
+        }
+        // Without --key the key is in the file of the certificate.
+        let key = options.key.as_ref().or(options.certificate.as_ref());
+        if let Some(path) = key.filter(|path| can_all_read_key(path)) {
+            let path = path.display();
+            warnings
+                .push(format!("everybody can read the private key in {path}: chmod 600 {path}"));
+        }
+        warnings
     }
 
     fn flags(&self) -> TlsOptions {
@@ -149,7 +179,7 @@ impl TlsFlags {
             server_name: self.sni.clone(),
             protocols: self.alpn.clone().map_or(Vec::new(), |protocols| protocols.0),
             version: self.version,
-            key_log: self.keylog.clone(),
+            key_log: self.keylog.clone().map(KeyLogFile::Demanded),
         }
     }
 }
@@ -182,6 +212,14 @@ impl Unsupported {
             None
         }
     }
+}
+
+/// Whether this is a file with a private key that every user of this machine can read.
+fn can_all_read_key(path: &Path) -> bool {
+    let can_all_read =
+        fs::metadata(path).is_ok_and(|file| file.is_file() && file.mode() & 0o004 != 0);
+    let has_key = |text: Vec<u8>| memchr::memmem::find(&text, b"PRIVATE KEY-----").is_some();
+    can_all_read && fs::read(path).is_ok_and(has_key)
 }
 
 fn server_name(text: &str) -> Result<String, &'static str> {

@@ -15,6 +15,8 @@ use rustix::io::Errno;
 use crate::client::{self, Step};
 use crate::mqtt::reason::ReasonCode;
 use crate::transport::dial::{DialError, FailedAttempt};
+use crate::transport::proxy::ProxyError;
+use crate::transport::tls::{CertificateFault, TlsError};
 use crate::transport::{self, Phase};
 use crate::websocket::WebSocketError;
 use crate::websocket::upgrade::UpgradeError;
@@ -37,7 +39,24 @@ pub fn of(error: &anyhow::Error) -> Option<Cow<'static, str>> {
             "{REPEATED}: correct the message, or go on with number {}",
             number + 1
         ))),
-        error => client_hint(error).map(Cow::Borrowed),
+        error => match refused_certificate(error).and_then(certificate::trust_hint) {
+            Some(hint) => Some(Cow::Owned(hint)),
+            None => client_hint(error).map(Cow::Borrowed),
+        },
+    }
+}
+
+/// The fault of a certificate, of the server or of a proxy.
+fn refused_certificate(error: &client::Error) -> Option<&CertificateFault> {
+    match error {
+        client::Error::Transport(transport::Error::Tls(TlsError::Certificate(fault))) => {
+            Some(fault)
+        }
+        client::Error::Unreached(DialError::Proxy { error, .. }) => match &**error {
+            ProxyError::Tls(TlsError::Certificate(fault)) => Some(fault),
+            _ => None,
+        },
+        _ => None,
     }
 }
 

@@ -190,8 +190,15 @@ impl Transport {
     }
 
     fn advance_tls(&mut self) -> Result<bool, Error> {
-        if !self.stream.handshake()? {
-            return Ok(false);
+        match self.stream.handshake() {
+            Ok(true) => {}
+            Ok(false) => return Ok(false),
+            Err(error) => {
+                if let Some(certificate) = self.stream.presented() {
+                    self.log.note(format_args!("* certificate: {certificate}"));
+                }
+                return Err(error);
+            }
         }
         self.info.tls = self.stream.info();
         if let Some(info) = &self.info.tls {

@@ -95,6 +95,11 @@ impl Stream {
         })
     }
 
+    /// The certificate that the server has shown, whatever was decided about it.
+    pub fn presented(&self) -> Option<CertificateInfo> {
+        self.top.tls.as_ref()?.presented()
+    }
+
     /// Advances the handshake as far as the delivered bytes allow. Returns whether it is complete.
     pub fn handshake(&mut self) -> Result<bool, Error> {
         let Layer { below, tls, .. } = &mut self.top;

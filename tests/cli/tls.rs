@@ -281,7 +281,7 @@ fn tls_that_is_broken_has_words() {
 fn the_authority_of_the_fixed_certificates_is_an_authority() {
     let broker = Server::fixed("weakly-signed").shunned();
     let file = fixed_path("authority.pem");
-    let words = "certificate signed by an unknown authority (CN=Weak authority); give that authority's certificate with --cafile";
+    let words = "certificate signed by an unknown authority (CN=Weak authority); the file you gave with --cafile does not hold its issuer CN=Weak authority: give that authority's certificate with --cafile, or trust it with --pin-sha256 *";
     fails(&publish(&broker, &["--cafile", &file]).run(), 4, words);
 }
 

@@ -24,6 +24,30 @@ fn demanding(versions: &[&'static SupportedProtocolVersion]) -> (Server, Folder,
 }
 
 #[test]
+fn a_key_that_everybody_can_read_is_told() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = Folder::new();
+    let read = |name| fs::read(fixed(name)).unwrap();
+    let certificate = folder.write("own.pem", read("client-ec.pem"));
+    let key = folder.write("own.key", read("client-ec.key"));
+    let both = folder.write("both.pem", [read("client-ec.key"), read("client-ec.pem")].concat());
+    let url = "wss://127.0.0.1:1/mqtt";
+    for (flags, path) in
+        [(&["--cert", &certificate, "--key", &key][..], &key), (&["--cert", &both], &both)]
+    {
+        let told = || {
+            let outcome = Program::new([&["pub", url, "-t", "t", "-m", "x"], flags].concat()).run();
+            String::from_utf8_lossy(&outcome.stderr).contains(&format!(
+                "mqttws: warning: everybody can read the private key in {path}: chmod 600 {path}\n"
+            ))
+        };
+        assert!(!told(), "{path}");
+        fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(told(), "{path}");
+    }
+}
+
+#[test]
 fn keys_of_every_form_are_taken() {
     let folder = Folder::new();
     let password = folder.write("password", "secret\n");

@@ -107,14 +107,27 @@ fn no_name_but_a_common_name() {
 
 #[test]
 fn an_unknown_authority() {
-    let words = "certificate signed by an unknown authority (CN=Some authority); give that authority's certificate with --cafile";
     let certificate = Authority::named("Some authority").certify(&["127.0.0.1"], FAR_AWAY);
+    let pin = fingerprint(&certificate);
+    let issue = "certificate signed by an unknown authority (CN=Some authority)";
+    let advice = format!(
+        "give that authority's certificate with --cafile, or trust it with --pin-sha256 {pin}"
+    );
     let broker = Server::showing(&certificate).shunned();
-    fails(&publish(&broker, &[]).run(), 4, words);
+    fails(&publish(&broker, &[]).run(), 4, &format!("{issue}; {advice}"));
 
-    let (_authority, _folder, file) = trusted();
-    let broker = Server::showing(&certificate).shunned();
-    fails(&publish(&broker, &["--cafile", &file]).run(), 4, words);
+    let (_authority, folder, file) = trusted();
+    let folder = folder.path().display().to_string();
+    let [file, folder] = [["--cafile", &file], ["--capath", &folder]];
+    for (flags, missing) in [
+        (file.to_vec(), "the file you gave with --cafile does not hold"),
+        (folder.to_vec(), "the folder you gave with --capath does not hold"),
+        ([file, folder].concat(), "what you gave with --cafile and --capath does not hold"),
+    ] {
+        let broker = Server::showing(&certificate).shunned();
+        let words = format!("{issue}; {missing} its issuer CN=Some authority: {advice}");
+        fails(&publish(&broker, &flags).run(), 4, &words);
+    }
 }
 
 #[test]
@@ -137,22 +150,121 @@ fn self_signed(is_ca: IsCa) -> Certificate {
     Certificate { certificate: params.self_signed(&key).unwrap(), key }
 }
 
+/// The SHA-256 of a certificate.
+fn fingerprint(certificate: &Certificate) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, certificate.certificate.der());
+    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Certificates that nobody but themselves has signed: `CA:TRUE` is what openssl req -x509 makes.
+fn alone() -> [Certificate; 3] {
+    let authority = IsCa::Ca(BasicConstraints::Unconstrained);
+    [self_signed(IsCa::ExplicitNoCa), self_signed(IsCa::NoCa), self_signed(authority)]
+}
+
 #[test]
 fn self_signed_and_unknown() {
-    let broker = Server::showing(&self_signed(IsCa::ExplicitNoCa)).shunned();
-    let words =
-        "certificate is self-signed (CN=Alone); if it is the right one, give it with --cafile";
-    fails(&publish(&broker, &[]).run(), 4, words);
+    let (_authority, _folder, file) = trusted();
+    for certificate in alone() {
+        let advice = format!(
+            "if it is the right one, give it with --cafile, or trust it with --pin-sha256 {}",
+            fingerprint(&certificate)
+        );
+        let words = format!("certificate is self-signed (CN=Alone); {advice}");
+        let broker = Server::showing(&certificate).shunned();
+        fails(&publish(&broker, &[]).run(), 4, &words);
+        let words = format!(
+            "certificate is self-signed (CN=Alone); the file you gave with --cafile does not hold \
+             its issuer CN=Alone: {advice}"
+        );
+        let broker = Server::showing(&certificate).shunned();
+        fails(&publish(&broker, &["--cafile", &file]).run(), 4, &words);
+        let broker = Server::showing(&certificate).good();
+        publish(&broker, &["--pin-sha256", &fingerprint(&certificate)]).run().expect(0, "", "");
+    }
+}
+
+#[test]
+fn a_certificate_that_was_given_is_trusted_byte_for_byte() {
+    for certificate in alone() {
+        let folder = Folder::new();
+        let file = folder.write("server.pem", certificate.certificate.pem());
+        let folder = folder.path().display().to_string();
+        for flags in [["--cafile", &file], ["--capath", &folder]] {
+            publish(&Server::showing(&certificate).good(), &flags).run().expect(0, "", "");
+        }
+        // The same name and another key.
+        let broker = Server::showing(&self_signed(IsCa::NoCa)).shunned();
+        let words = "certificate * *";
+        fails(&publish(&broker, &["--cafile", &file]).run(), 4, words);
+    }
+    // Signed by somebody, and given itself.
+    let certificate = Authority::named("Nobody").certify(&["127.0.0.1"], FAR_AWAY);
+    let folder = Folder::new();
+    let file = folder.write("server.pem", certificate.certificate.pem());
+    publish(&Server::showing(&certificate).good(), &["--cafile", &file]).run().expect(0, "", "");
+}
+
+#[test]
+fn a_certificate_that_was_given_must_still_have_the_name_and_be_in_time() {
+    let authority = Authority::named("Nobody");
+    let of = |names: &[&str], from, until| {
+        authority.certify_with(names, |params| {
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            params.not_before = date_time_ymd(from, 1, 1);
+            params.not_after = date_time_ymd(until, 1, 1);
+        })
+    };
+    for (certificate, words) in [
+        (
+            of(&["other.example"], 2000, FAR_AWAY),
+            "certificate not valid for 127.0.0.1, only for other.example; connect to a name in the certificate, or give one with --sni",
+        ),
+        (
+            of(&["127.0.0.1"], 2000, 2021),
+            "certificate expired on 2021-01-01; the server needs a new certificate",
+        ),
+        (
+            of(&["127.0.0.1"], 2199, FAR_AWAY),
+            "certificate not valid before 2199-01-01; check the clock of this machine",
+        ),
+    ] {
+        let folder = Folder::new();
+        let file = folder.write("server.pem", certificate.certificate.pem());
+        let broker = Server::showing(&certificate).shunned();
+        fails(&publish(&broker, &["--cafile", &file]).run(), 4, words);
+    }
 }
 
 #[test]
 fn an_authority_used_as_a_server() {
-    let certificate = self_signed(IsCa::Ca(BasicConstraints::Unconstrained));
+    let authority = Authority::named("Root");
+    let certificate = authority.certify_with(&["127.0.0.1"], |params| {
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    });
     let folder = Folder::new();
-    let file = folder.write("ca.pem", certificate.certificate.pem());
+    let file = folder.write("ca.pem", authority.pem());
     let broker = Server::showing(&certificate).shunned();
-    let words = "the server uses a certificate authority's certificate as its own; let this authority sign a certificate for the server, or trust this one with --pin-sha256";
-    fails(&publish(&broker, &["--cafile", &file]).run(), 4, words);
+    let words = format!(
+        "the server uses a certificate authority's certificate as its own; *let this authority sign \
+         a certificate for the server, or give this one with --cafile, or trust it with --pin-sha256 {}",
+        fingerprint(&certificate)
+    );
+    fails(&publish(&broker, &["--cafile", &file]).run(), 4, &words);
+}
+
+#[test]
+fn a_certificate_is_logged_before_it_is_judged() {
+    let certificate = self_signed(IsCa::NoCa);
+    let broker = Server::showing(&certificate).shunned();
+    let outcome = publish(&broker, &["-dd"]).run();
+    let line = format!("* certificate: subject CN=Alone, issuer CN=Alone, valid ");
+    let pin = format!(", SHA-256 {}\n", fingerprint(&certificate));
+    let stderr = String::from_utf8_lossy(&outcome.stderr);
+    assert!(
+        outcome.code() == Some(4) && stderr.contains(&line) && stderr.contains(&pin),
+        "{outcome}"
+    );
 }
 
 /// A server that shows its certificate and that of an authority between it and the given one; and
@@ -190,7 +302,7 @@ fn an_authority_between_that_has_expired() {
 #[test]
 fn an_unknown_authority_behind_another() {
     let (server, _folder, _file) = chained(|_| ());
-    let words = "certificate signed by an unknown authority (CN=Test authority *); give that authority's certificate with --cafile";
+    let words = "certificate signed by an unknown authority (CN=Test authority *); give that authority's certificate with --cafile, or trust it with --pin-sha256 *";
     fails(&publish(&server.shunned(), &[]).run(), 4, words);
 }
 

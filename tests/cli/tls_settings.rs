@@ -117,6 +117,28 @@ fn secrets_are_logged_when_told() {
     fails(&Program::new(command).run(), 1, "cannot write key log /no/such/file: no such file");
 }
 
+#[test]
+fn a_variable_for_secrets_that_cannot_be_written_is_told() {
+    let (authority, folder, file) = trusted();
+    let dir = folder.path().display().to_string();
+    let certificate = authority.certify(&["127.0.0.1"], FAR_AWAY);
+    for (path, words) in [("/no/such/file", "no such file"), (&dir, "is a directory")] {
+        let broker = Server::showing(&certificate).good();
+        let program = publish(&broker, &["--cafile", &file]).env("SSLKEYLOGFILE", path);
+        let words = format!(
+            "mqttws: warning: $SSLKEYLOGFILE: cannot write key log {path}: {words}: going on without\n"
+        );
+        program.run().expect(0, "", &words);
+        let broker = Server::showing(&certificate).good();
+        let program = publish(&broker, &["--cafile", &file, "--quiet"]).env("SSLKEYLOGFILE", path);
+        program.run().expect(0, "", "");
+    }
+    // Without TLS nothing is written anyway.
+    let command = ["pub", "ws://127.0.0.1:1/mqtt", "-t", "t", "-m", "x"];
+    let outcome = Program::new(command).env("SSLKEYLOGFILE", "/no/such/file").run();
+    lines::fails(&outcome, 3, "mqttws: connecting to ws://127.0.0.1:1/mqtt: *");
+}
+
 /// Checks that these flags are refused.
 fn refuses(flags: &[&str], words: &str) {
     let command = [&["pub", "wss://127.0.0.1:1/mqtt", "-t", "t", "-m", "x"], flags].concat();

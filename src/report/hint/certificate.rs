@@ -1,14 +1,42 @@
 //! Hints for a refused server certificate.
 
-use crate::transport::tls::CertificateFault;
+use crate::transport::tls::{CertificateFault, GivenPlaces, Untrusted};
+
+/// The hint of a certificate that nobody vouches for.
+pub(super) fn trust_hint(fault: &CertificateFault) -> Option<String> {
+    let (untrusted, otherwise) = match fault {
+        CertificateFault::UnknownIssuer(Some(untrusted)) => {
+            (untrusted, "give that authority's certificate with --cafile")
+        }
+        CertificateFault::SelfSigned(untrusted) => {
+            (untrusted, "if it is the right one, give it with --cafile")
+        }
+        CertificateFault::CaAsServer(untrusted) => (
+            untrusted,
+            "let this authority sign a certificate for the server, or give this one with --cafile",
+        ),
+        _ => return None,
+    };
+    let Untrusted { issuer, fingerprint, places } = untrusted;
+    let missing = match places {
+        GivenPlaces::None => None,
+        GivenPlaces::File => Some("the file you gave with --cafile does not hold"),
+        GivenPlaces::Folder => Some("the folder you gave with --capath does not hold"),
+        GivenPlaces::Both => Some("what you gave with --cafile and --capath does not hold"),
+    };
+    let advice = match missing {
+        Some(missing) => format!("{missing} its issuer {issuer}: {otherwise}"),
+        None => otherwise.to_owned(),
+    };
+    Some(format!("{advice}, or trust it with --pin-sha256 {fingerprint}"))
+}
 
 /// The hint of a fault in a certificate.
 pub(super) fn hint(fault: &CertificateFault) -> Option<&'static str> {
     match fault {
-        CertificateFault::UnknownIssuer(_) => {
+        CertificateFault::UnknownIssuer(None) => {
             Some("give that authority's certificate with --cafile")
         }
-        CertificateFault::SelfSigned(_) => Some("if it is the right one, give it with --cafile"),
         CertificateFault::Expired { .. } => Some("the server needs a new certificate"),
         CertificateFault::NotYetValid { .. } => Some("check the clock of this machine"),
         CertificateFault::WrongName { .. } => {
@@ -27,10 +55,6 @@ fn replacement_hint(fault: &CertificateFault) -> Option<&'static str> {
     match fault {
         CertificateFault::NoNames { .. } => Some(
             "issue a new one with a subjectAltName (the common name does not count), or use \
-             --pin-sha256",
-        ),
-        CertificateFault::CaAsServer => Some(
-            "let this authority sign a certificate for the server, or trust this one with \
              --pin-sha256",
         ),
         CertificateFault::Version1 { .. } => Some(

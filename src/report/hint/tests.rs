@@ -306,10 +306,6 @@ fn certificates_that_are_refused() {
     let table = vec![
         (CertificateFault::UnknownIssuer(None), "give that authority's certificate with --cafile"),
         (
-            CertificateFault::SelfSigned("x".to_owned()),
-            "if it is the right one, give it with --cafile",
-        ),
-        (
             CertificateFault::Expired { on: None, authority: None },
             "the server needs a new \
              certificate",
@@ -325,11 +321,6 @@ fn certificates_that_are_refused() {
         (
             CertificateFault::NoNames { expected, common_name },
             "issue a new one with a subjectAltName (the common name does not count), or use \
-             --pin-sha256",
-        ),
-        (
-            CertificateFault::CaAsServer,
-            "let this authority sign a certificate for the server, or trust this one with \
              --pin-sha256",
         ),
         (

@@ -7,14 +7,15 @@ use rustls::pki_types::CertificateDer;
 use rustls::{CertificateError, RootCertStore};
 
 use super::certificate::{Certificate, Date, Fingerprint, anchor_rsa_bits};
+use super::roots::GivenPlaces;
 
 /// The reason why a certificate was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CertificateFault {
-    /// No trusted authority has signed it. Holds the name of the one that has, if known.
-    UnknownIssuer(Option<String>),
-    /// It is self-signed and not trusted. Holds its subject.
-    SelfSigned(String),
+    /// No trusted authority has signed it.
+    UnknownIssuer(Option<Untrusted>),
+    /// It is self-signed and not trusted.
+    SelfSigned(Untrusted),
     /// Its validity is over.
     Expired {
         /// The last second of the validity since 1970, if known.
@@ -43,8 +44,9 @@ pub enum CertificateFault {
         /// The common name, which does not count.
         common_name: Option<String>,
     },
-    /// The server uses the certificate of an authority (`CA:TRUE`) as its own.
-    CaAsServer,
+    /// The server uses the certificate of an authority (`CA:TRUE`), signed by another one, as its
+    /// own.
+    CaAsServer(Untrusted),
     /// It is of X.509 version 1, which has no extensions.
     Version1 {
         /// The authority whose certificate it is; `None` for the server's own.
@@ -79,6 +81,17 @@ pub enum CertificateFault {
     NotPinned(Fingerprint),
     /// Another error, in the words of the library.
     Other(String),
+}
+
+/// A certificate that nobody vouches for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Untrusted {
+    /// The name of its issuer, or of the last one whose certificate was sent.
+    pub issuer: String,
+    /// The value for `--pin-sha256`.
+    pub fingerprint: Fingerprint,
+    /// Where the user gave authorities.
+    pub places: GivenPlaces,
 }
 
 impl std::error::Error for CertificateFault {}
@@ -139,7 +152,7 @@ impl CertificateFault {
 
     /// Whether the message names the peer.
     pub fn names_peer(&self) -> bool {
-        matches!(self, Self::CaAsServer | Self::Missing)
+        matches!(self, Self::CaAsServer(_) | Self::Missing)
     }
 }
 
@@ -150,11 +163,11 @@ impl fmt::Display for CertificateMessage<'_> {
             CertificateFault::UnknownIssuer(None) => {
                 f.write_str("certificate signed by an unknown authority")
             }
-            CertificateFault::UnknownIssuer(Some(issuer)) => {
+            CertificateFault::UnknownIssuer(Some(Untrusted { issuer, .. })) => {
                 write!(f, "certificate signed by an unknown authority ({issuer})")
             }
-            CertificateFault::SelfSigned(subject) => {
-                write!(f, "certificate is self-signed ({subject})")
+            CertificateFault::SelfSigned(Untrusted { issuer, .. }) => {
+                write!(f, "certificate is self-signed ({issuer})")
             }
             CertificateFault::Expired { on, authority } => {
                 fmt_time(f, authority.as_deref(), "expired on", "expired", *on)
@@ -168,7 +181,7 @@ impl fmt::Display for CertificateMessage<'_> {
             CertificateFault::NoNames { expected, common_name } => {
                 fmt_no_names(f, expected, common_name.as_deref())
             }
-            CertificateFault::CaAsServer => {
+            CertificateFault::CaAsServer(_) => {
                 write!(f, "{peer} uses a certificate authority's certificate as its own")
             }
             CertificateFault::Version1 { authority } => {
@@ -281,6 +294,8 @@ pub struct ServerCertificates<'a> {
     leaf: Option<Certificate>,
     others: Vec<Certificate>,
     roots: Option<&'a RootCertStore>,
+    fingerprint: Fingerprint,
+    places: GivenPlaces,
 }
 
 impl<'a> ServerCertificates<'a> {
@@ -289,9 +304,11 @@ impl<'a> ServerCertificates<'a> {
         leaf: &CertificateDer<'_>,
         others: &[CertificateDer<'_>],
         roots: Option<&'a RootCertStore>,
+        places: GivenPlaces,
     ) -> Self {
         let others = others.iter().filter_map(|der| Certificate::read(der)).collect();
-        Self { leaf: Certificate::read(leaf), others, roots }
+        let fingerprint = Fingerprint::of(leaf);
+        Self { leaf: Certificate::read(leaf), others, roots, fingerprint, places }
     }
 
     /// The explanation of the library's `error`.
@@ -319,7 +336,12 @@ impl<'a> ServerCertificates<'a> {
                     authority: self.authority(leaf, |certificate| !certificate.is_version_3()),
                 }
             }
-            CertificateFault::Other(_) if leaf.is_authority() => CertificateFault::CaAsServer,
+            CertificateFault::Other(_) if leaf.is_authority() && leaf.is_self_signed() => {
+                CertificateFault::SelfSigned(self.untrusted(leaf.issuer()))
+            }
+            CertificateFault::Other(_) if leaf.is_authority() => {
+                CertificateFault::CaAsServer(self.untrusted(leaf.issuer()))
+            }
             fault => fault,
         }
     }
@@ -339,10 +361,14 @@ impl<'a> ServerCertificates<'a> {
             }
         }
         if leaf.is_self_signed() {
-            CertificateFault::SelfSigned(leaf.subject())
+            CertificateFault::SelfSigned(self.untrusted(leaf.issuer()))
         } else {
-            CertificateFault::UnknownIssuer(Some(last.issuer()))
+            CertificateFault::UnknownIssuer(Some(self.untrusted(last.issuer())))
         }
+    }
+
+    fn untrusted(&self, issuer: String) -> Untrusted {
+        Untrusted { issuer, fingerprint: self.fingerprint, places: self.places }
     }
 
     /// The subject of the certificate for which `is_bad` holds, unless it is the server's own.

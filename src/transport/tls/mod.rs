@@ -10,7 +10,7 @@ mod roots;
 mod setup_error;
 mod verify;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -23,12 +23,13 @@ use rustls::{ClientConfig, ClientConnection, SupportedProtocolVersion};
 pub use rustls::AlertDescription as Alert;
 
 pub use certificate::{CertificateInfo, Fingerprint};
-pub use certificate_error::CertificateFault;
+pub use certificate_error::{CertificateFault, Untrusted};
 pub use error::{OtherProtocol, TlsError};
 pub use identity::{CertificateRequest, Identity};
 pub use setup_error::{FilePurpose, TlsSetupError};
 
-use verify::{Trust, Verifier};
+pub use roots::GivenPlaces;
+use verify::{Trust, Verifier, Witness};
 
 /// The certificates that a connection trusts, and the one that it sends. All files are PEM.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,7 +59,35 @@ pub struct TlsOptions {
     /// The only version to offer; `None` means both.
     pub version: Option<TlsVersion>,
     /// The file to write the secrets to.
-    pub key_log: Option<PathBuf>,
+    pub key_log: Option<KeyLogFile>,
+}
+
+/// The file to write the secrets to, and what it means that it cannot be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyLogFile {
+    /// It must be written: an error.
+    Demanded(PathBuf),
+    /// There are no secrets in a file then.
+    Wished(PathBuf),
+}
+
+impl KeyLogFile {
+    /// The path.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Demanded(path) | Self::Wished(path) => path,
+        }
+    }
+
+    /// Whether the file can be written.
+    pub fn check(&self) -> Result<(), TlsSetupError> {
+        self.open().map(drop)
+    }
+
+    fn open(&self) -> Result<key_log::KeyLog, TlsSetupError> {
+        let path = self.path();
+        key_log::KeyLog::open(path).map_err(|error| TlsSetupError::KeyLog(path.to_owned(), error))
+    }
 }
 
 /// A supported version of TLS.
@@ -90,6 +119,7 @@ impl FromStr for TlsVersion {
 #[derive(Clone, Debug)]
 pub struct TlsConfig {
     config: ClientConfig,
+    verifier: Arc<Verifier>,
     certificate: Option<Arc<CertifiedKey>>,
     server_name: Option<String>,
 }
@@ -99,21 +129,21 @@ impl TlsConfig {
     pub fn new(options: &TlsOptions) -> Result<Self, TlsSetupError> {
         let provider = Arc::new(ring::default_provider());
         let certificate = identity::read(options, &provider)?;
-        let verifier = Verifier::new(trust(options, &provider)?, &provider);
+        let verifier = Arc::new(Verifier::new(trust(options, &provider)?, &provider));
         let mut config = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&versions(options.version))
             .map_err(TlsSetupError::Config)?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_custom_certificate_verifier(Arc::<Verifier>::clone(&verifier))
             .with_no_client_auth();
         config.alpn_protocols =
             options.protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
-        if let Some(path) = &options.key_log {
-            let log = key_log::KeyLog::open(path);
-            config.key_log =
-                Arc::new(log.map_err(|error| TlsSetupError::KeyLog(path.clone(), error))?);
+        match options.key_log.as_ref().map(|file| (file, file.open())) {
+            Some((_, Ok(log))) => config.key_log = Arc::new(log),
+            Some((KeyLogFile::Demanded(_), Err(error))) => return Err(error),
+            Some((KeyLogFile::Wished(_), Err(_))) | None => {}
         }
-        Ok(Self { config, certificate, server_name: options.server_name.clone() })
+        Ok(Self { config, verifier, certificate, server_name: options.server_name.clone() })
     }
 
     /// The same for a proxy, without the server name and the application protocols.
@@ -130,11 +160,13 @@ impl TlsConfig {
         let identity = Arc::new(Identity::new(self.certificate.clone()));
         let mut config = self.config.clone();
         config.client_auth_cert_resolver = Arc::<Identity>::clone(&identity);
+        let witness = Arc::new(Witness::new(Arc::clone(&self.verifier)));
+        config.dangerous().set_certificate_verifier(Arc::<Witness>::clone(&witness));
         let mut session = ClientConnection::new(Arc::new(config), name)?;
         // Each write is one buffer of the WebSocket layer and is sent at once. The limit would only
         // cut it.
         session.set_buffer_limit(None);
-        Ok(TlsConnection { session, identity })
+        Ok(TlsConnection { session, identity, witness })
     }
 }
 
@@ -144,9 +176,15 @@ pub struct TlsConnection {
     /// The state of rustls.
     pub session: ClientConnection,
     identity: Arc<Identity>,
+    witness: Arc<Witness>,
 }
 
 impl TlsConnection {
+    /// The certificate that the server has shown, whatever was decided about it.
+    pub fn presented(&self) -> Option<CertificateInfo> {
+        CertificateInfo::read(self.witness.presented()?)
+    }
+
     /// What the server has done about a client certificate so far.
     pub fn certificate_request(&self) -> CertificateRequest {
         self.identity.certificate_request()

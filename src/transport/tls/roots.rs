@@ -13,14 +13,51 @@ use super::error::TlsError;
 use super::pem::PemFile;
 use super::setup_error::{FilePurpose, TlsSetupError};
 
+/// What is trusted.
+#[derive(Debug)]
+pub struct Authorities {
+    /// The authorities.
+    pub store: RootCertStore,
+    /// The certificates that the user gave: a server that shows one of them is trusted, whoever
+    /// has signed it.
+    pub given: Vec<CertificateDer<'static>>,
+    /// Where the user gave them.
+    pub places: GivenPlaces,
+}
+
+/// The flags with which the user gave authorities.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GivenPlaces {
+    /// None.
+    None,
+    /// `--cafile`.
+    File,
+    /// `--capath`.
+    Folder,
+    /// Both.
+    Both,
+}
+
+impl GivenPlaces {
+    fn of(options: &TlsOptions) -> Self {
+        match (options.ca_files.is_empty(), options.ca_folders.is_empty()) {
+            (true, true) => Self::None,
+            (false, true) => Self::File,
+            (true, false) => Self::Folder,
+            (false, false) => Self::Both,
+        }
+    }
+}
+
 /// The authorities of the options, or Mozilla's if there are none.
-pub fn roots(options: &TlsOptions) -> Result<RootCertStore, TlsSetupError> {
+pub fn roots(options: &TlsOptions) -> Result<Authorities, TlsSetupError> {
     let mut roots = RootCertStore::empty();
+    let mut given = Vec::new();
     for path in &options.ca_files {
-        add_file(&mut roots, path)?;
+        add_file(&mut roots, &mut given, path)?;
     }
     for path in &options.ca_folders {
-        add_folder(&mut roots, path)?;
+        add_folder(&mut roots, &mut given, path)?;
     }
     if options.system_roots {
         add_system(&mut roots)?;
@@ -28,12 +65,17 @@ pub fn roots(options: &TlsOptions) -> Result<RootCertStore, TlsSetupError> {
     if options.ca_files.is_empty() && options.ca_folders.is_empty() && !options.system_roots {
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     }
-    Ok(roots)
+    Ok(Authorities { store: roots, given, places: GivenPlaces::of(options) })
 }
 
 /// Reads a file completely; an unusable certificate in it is an error.
-fn add_file(roots: &mut RootCertStore, path: &Path) -> Result<(), TlsSetupError> {
+fn add_file(
+    roots: &mut RootCertStore,
+    given: &mut Vec<CertificateDer<'static>>,
+    path: &Path,
+) -> Result<(), TlsSetupError> {
     for certificate in PemFile::read(FilePurpose::Authorities, path)?.certificates()? {
+        given.push(certificate.clone());
         roots.add(certificate).map_err(|error| {
             TlsSetupError::BadAuthority(path.to_owned(), TlsError::from(error).to_string())
         })?;
@@ -43,7 +85,11 @@ fn add_file(roots: &mut RootCertStore, path: &Path) -> Result<(), TlsSetupError>
 
 /// Reads every file of the folder that holds certificates. Keys and revocation lists may be beside
 /// them. The links of `openssl rehash` lead to files that are in the folder already.
-fn add_folder(roots: &mut RootCertStore, folder: &Path) -> Result<(), TlsSetupError> {
+fn add_folder(
+    roots: &mut RootCertStore,
+    given: &mut Vec<CertificateDer<'static>>,
+    folder: &Path,
+) -> Result<(), TlsSetupError> {
     let unreadable =
         |path: &Path, error| TlsSetupError::Unreadable(FilePurpose::Folder, path.to_owned(), error);
     let entries = fs::read_dir(folder).map_err(|error| unreadable(folder, error))?;
@@ -61,6 +107,7 @@ fn add_folder(roots: &mut RootCertStore, folder: &Path) -> Result<(), TlsSetupEr
     }
     certificates.sort_unstable_by(|one, other| one.as_ref().cmp(other.as_ref()));
     certificates.dedup();
+    given.extend(certificates.iter().cloned());
     let (added, _) = roots.add_parsable_certificates(certificates);
     if added == 0 { Err(TlsSetupError::EmptyFolder(folder.to_owned())) } else { Ok(()) }
 }

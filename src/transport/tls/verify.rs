@@ -1,15 +1,17 @@
 //! Decides which servers are trusted: by their chain, by their fingerprint, or all. Each must own
 //! the key of its certificate.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{
     CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
     verify_tls13_signature_with_raw_key,
 };
 use rustls::pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
+use rustls::server::ParsedCertificate;
 use rustls::{
     CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme,
 };
@@ -17,6 +19,7 @@ use x509_cert::der::Encode;
 
 use super::certificate::{Certificate, Fingerprint};
 use super::certificate_error::{CertificateFault, ServerCertificates};
+use super::roots::{Authorities, GivenPlaces};
 
 /// The rule by which a certificate is accepted.
 #[derive(Debug)]
@@ -31,17 +34,22 @@ pub enum Trust {
         verifier: Arc<WebPkiServerVerifier>,
         /// The authorities, to explain a refusal.
         roots: Arc<RootCertStore>,
+        /// The certificates that the user gave.
+        given: Vec<CertificateDer<'static>>,
+        /// Where the user gave them.
+        places: GivenPlaces,
     },
 }
 
 impl Trust {
     /// Trust in these authorities.
-    pub fn chain(roots: RootCertStore, provider: &Arc<CryptoProvider>) -> Result<Self, Error> {
-        let roots = Arc::new(roots);
+    pub fn chain(authorities: Authorities, provider: &Arc<CryptoProvider>) -> Result<Self, Error> {
+        let Authorities { store, given, places } = authorities;
+        let roots = Arc::new(store);
         let builder =
             WebPkiServerVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(provider));
         let verifier = builder.build().map_err(|error| Error::General(error.to_string()))?;
-        Ok(Self::Chain { verifier, roots })
+        Ok(Self::Chain { verifier, roots, given, places })
     }
 }
 
@@ -58,11 +66,27 @@ impl Verifier {
         Self { trust, algorithms: provider.signature_verification_algorithms }
     }
 
-    fn roots(&self) -> Option<&RootCertStore> {
+    fn roots(&self) -> (Option<&RootCertStore>, GivenPlaces) {
         match &self.trust {
-            Trust::Chain { roots, .. } => Some(roots),
-            _ => None,
+            Trust::Chain { roots, places, .. } => (Some(roots), *places),
+            _ => (None, GivenPlaces::None),
         }
+    }
+
+    /// Checks the name and the dates of a certificate that the user gave: who has signed it does
+    /// not matter then (as in OpenSSL with a partial chain, and in curl).
+    fn verify_given(
+        &self,
+        certificate: &CertificateDer<'_>,
+        server_name: &ServerName<'_>,
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let verified = ParsedCertificate::try_from(certificate)
+            .and_then(|parsed| verify_server_name(&parsed, server_name))
+            .and_then(|()| verify_dates(certificate, now));
+        verified
+            .map(|()| ServerCertVerified::assertion())
+            .map_err(|error| self.explained(error, certificate, &[]))
     }
 
     fn explained(
@@ -73,7 +97,8 @@ impl Verifier {
     ) -> Error {
         match error {
             Error::InvalidCertificate(error) => {
-                refused(ServerCertificates::new(leaf, others, self.roots()).fault(error))
+                let (roots, places) = self.roots();
+                refused(ServerCertificates::new(leaf, others, roots, places).fault(error))
             }
             error => error,
         }
@@ -85,6 +110,78 @@ impl Verifier {
         let is_lenient = !matches!(self.trust, Trust::Chain { .. });
         Certificate::read(certificate)
             .filter(|certificate| is_lenient && !certificate.is_version_3())
+    }
+}
+
+/// Whether the certificate is valid `now`.
+fn verify_dates(certificate: &CertificateDer<'_>, time: UnixTime) -> Result<(), Error> {
+    let Some(fields) = Certificate::read(certificate) else {
+        return Err(CertificateError::BadEncoding.into());
+    };
+    let (from, until) = (fields.not_before(), fields.not_after());
+    if time.as_secs() < from {
+        let not_before = UnixTime::since_unix_epoch(Duration::from_secs(from));
+        return Err(CertificateError::NotValidYetContext { time, not_before }.into());
+    }
+    if time.as_secs() > until {
+        let not_after = UnixTime::since_unix_epoch(Duration::from_secs(until));
+        return Err(CertificateError::ExpiredContext { time, not_after }.into());
+    }
+    Ok(())
+}
+
+/// The verifier of one connection, which keeps the certificate that the server showed.
+#[derive(Debug)]
+pub struct Witness {
+    verifier: Arc<Verifier>,
+    presented: OnceLock<CertificateDer<'static>>,
+}
+
+impl Witness {
+    /// A verifier that judges as `verifier` does.
+    pub fn new(verifier: Arc<Verifier>) -> Self {
+        Self { verifier, presented: OnceLock::new() }
+    }
+
+    /// The server's certificate, whatever was decided about it.
+    pub fn presented(&self) -> Option<&CertificateDer<'static>> {
+        self.presented.get()
+    }
+}
+
+impl ServerCertVerifier for Witness {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        self.presented.get_or_init(|| end_entity.clone().into_owned());
+        self.verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.verifier.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.verifier.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.verifier.supported_verify_schemes()
     }
 }
 
@@ -110,6 +207,9 @@ impl ServerCertVerifier for Verifier {
                 } else {
                     Err(refused(CertificateFault::NotPinned(fingerprint)))
                 }
+            }
+            Trust::Chain { given, .. } if given.contains(end_entity) => {
+                self.verify_given(end_entity, server_name, now)
             }
             Trust::Chain { verifier, .. } => verifier
                 .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)

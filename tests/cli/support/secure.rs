@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
@@ -106,9 +107,17 @@ pub fn fixed(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/certificates").join(name)
 }
 
-/// The same as text, for a command line.
+/// The same as text, for a command line; a key as a copy that only its owner can read.
 pub fn fixed_path(name: &str) -> String {
-    fixed(name).into_os_string().into_string().unwrap()
+    use std::os::unix::fs::PermissionsExt;
+    if !name.ends_with(".key") {
+        return fixed(name).into_os_string().into_string().unwrap();
+    }
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let copy = folder.join(format!("{}-{:?}-{name}", std::process::id(), thread::current().id()));
+    std::fs::copy(fixed(name), &copy).unwrap();
+    std::fs::set_permissions(&copy, std::fs::Permissions::from_mode(0o600)).unwrap();
+    copy.into_os_string().into_string().unwrap()
 }
 
 /// `mqttws pub` to this broker, by its address.

@@ -17,7 +17,8 @@ fn an_unknown_authority_is_told() {
     let identity = authority().identity(&["localhost"], |_| ());
     let (fault, words) = fault(identity, "localhost", &TlsOptions::default());
     let name = "CN=Test authority";
-    assert_eq!(fault, CertificateFault::UnknownIssuer(Some(name.into())));
+    let CertificateFault::UnknownIssuer(Some(untrusted)) = fault else { panic!("{fault:?}") };
+    assert_eq!((untrusted.issuer.as_str(), untrusted.places), (name, GivenPlaces::None));
     assert_eq!(words, format!("certificate signed by an unknown authority ({name})"));
 }
 
@@ -59,15 +60,19 @@ fn a_certificate_for_other_names_is_told_with_its_names() {
 }
 
 #[test]
-fn an_authority_used_as_a_server_is_told() {
+fn an_authority_used_as_a_server_is_trusted_where_it_was_given() {
     let mut params = CertificateParams::new(vec!["localhost".into()]).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let key = KeyPair::generate().unwrap();
     let certificate = params.self_signed(&key).unwrap();
     let file = TempFile::new(certificate.pem());
     let tls = trusting(&file);
-    let identity = Identity(certificate.der().clone(), key.serialize_der().try_into().unwrap());
-    assert_eq!(fault(identity, "localhost", &tls).0, CertificateFault::CaAsServer);
+    let identity = || Identity(certificate.der().clone(), key.serialize_der().try_into().unwrap());
+    let mut client = connected("localhost", echo(server_config(identity())), &tls).unwrap();
+    exchange(&mut client, 10);
+    let (fault, words) = fault(identity(), "localhost", &authority().trusted());
+    assert!(matches!(fault, CertificateFault::SelfSigned(_)), "{fault:?}");
+    assert!(words.starts_with("certificate is self-signed ("), "{words}");
 }
 
 #[test]
@@ -126,7 +131,12 @@ fn a_damaged_certificate_is_explained_without_a_panic() {
                 supported_algorithms: Vec::new(),
             },
         ] {
-            let evidence = ServerCertificates::new(&der, std::slice::from_ref(&der), Some(&roots));
+            let evidence = ServerCertificates::new(
+                &der,
+                std::slice::from_ref(&der),
+                Some(&roots.store),
+                roots.places,
+            );
             let words = evidence.fault(error).to_string();
             assert!(
                 words.starts_with("certificate ") && !words.contains(char::is_control),

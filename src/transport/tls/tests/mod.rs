@@ -267,7 +267,7 @@ fn insecure_accepts_any_certificate() {
 fn a_demanded_client_certificate_is_told() {
     let authority = authority();
     let identity = authority.identity(&["localhost"], |_| ());
-    let roots = Arc::new(roots::roots(&authority.trusted()).unwrap());
+    let roots = Arc::new(roots::roots(&authority.trusted()).unwrap().store);
     let provider = Arc::new(ring::default_provider());
     let verifier =
         WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider)).build().unwrap();
