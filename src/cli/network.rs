@@ -25,25 +25,26 @@ pub struct NetworkFlags {
     ipv6: bool,
 
     /// Connect from this address of ours
-    #[arg(short = 'A', long, value_name = "ADDRESS")]
+    #[arg(short = 'A', long, value_name = "ADDRESS", allow_hyphen_values = true)]
     bind: Option<IpAddr>,
 
     /// Take these addresses for this host and port, and ask no resolver; `*` is any host
     /// (repeatable)
-    #[arg(long, value_name = "HOST:PORT:ADDRESS[,ADDRESS]")]
+    #[arg(long, value_name = "HOST:PORT:ADDRESS[,ADDRESS]", allow_hyphen_values = true)]
     resolve: Vec<Pin>,
 
     /// Connect to this Unix socket, whatever host, port and proxy are
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", allow_hyphen_values = true)]
     unix: Option<PathBuf>,
 
     /// Connect through this proxy; an empty text is none
     ///
     /// `http://` and `https://` proxies are asked for a tunnel with CONNECT; with `socks5://` names
-    /// are looked up here, with `socks5h://` by the proxy. Each takes `user:password@`. Without
+    /// are looked up here, with `socks5h://` or `socks://` by the proxy (to curl, `socks://` is
+    /// SOCKS 4). Each takes `user:password@`. Without
     /// this flag, `$https_proxy` or `$HTTPS_PROXY` counts for wss, `$http_proxy` for ws, and
     /// `$all_proxy` or `$ALL_PROXY` for both.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", allow_hyphen_values = true)]
     proxy: Option<String>,
 
     /// Hosts that are reached without a proxy, separated by commas [default: `$no_proxy` or
@@ -51,7 +52,7 @@ pub struct NetworkFlags {
     ///
     /// A name stands for itself and all below it; `192.168.0.0/16` for a network; `HOST:PORT` for
     /// one port; a single `*` for all. Addresses of this machine are no exception.
-    #[arg(long, value_name = "HOSTS")]
+    #[arg(long, value_name = "HOSTS", allow_hyphen_values = true)]
     no_proxy: Option<String>,
 }
 
@@ -70,17 +71,19 @@ impl NetworkFlags {
             bind: self.bind,
             pins: self.resolve.clone(),
             unix: self.unix.clone(),
-            proxies: self.proxies(endpoint.scheme, follow)?,
+            proxies: self.proxies(endpoint, follow)?,
         })
     }
 
-    fn proxies(&self, scheme: Scheme, follow: bool) -> Result<Proxies> {
+    fn proxies(&self, endpoint: &Endpoint, follow: bool) -> Result<Proxies> {
         if self.unix.is_some() {
             return Ok(Proxies::default());
         }
         let exempt = Exempt::parse(&self.exempt().map_or(String::new(), |(_, list)| list));
-        // The variable of a scheme that is not used need not even be valid.
-        let wanted = |other| if follow || scheme == other { self.proxy(other) } else { Ok(None) };
+        // The URL of a proxy that is not used need not even be valid.
+        let is_exempt = exempt.holds(&endpoint.host, endpoint.port);
+        let is_used = |scheme| follow || (endpoint.scheme == scheme && !is_exempt);
+        let wanted = |scheme| if is_used(scheme) { self.proxy(scheme) } else { Ok(None) };
         Ok(Proxies { ws: wanted(Scheme::Ws)?, wss: wanted(Scheme::Wss)?, exempt })
     }
 

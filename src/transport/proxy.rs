@@ -95,7 +95,8 @@ impl Proxy {
             "http" => ProxyKind::Http,
             "https" => ProxyKind::Https,
             "socks5" => ProxyKind::Socks5,
-            "socks5h" => ProxyKind::Socks5h,
+            // Desktops write socks:// for SOCKS of any version.
+            "socks5h" | "socks" => ProxyKind::Socks5h,
             other => return Err(ProxyUrlError::UnknownScheme(other.to_owned())),
         };
         let authority = rest.split('/').next().unwrap_or_default();

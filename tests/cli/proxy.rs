@@ -11,7 +11,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use crate::support::broker::{Broker, Step, packet, until_goodbye};
 use crate::support::certificates::{Authority, Certificate, FAR_AWAY};
 use crate::support::folder::Folder;
-use crate::support::lines::is_like;
+use crate::support::lines::{fails, is_like};
 use crate::support::program::Program;
 use crate::support::secure::Server;
 
@@ -124,7 +124,9 @@ fn a_proxy_may_be_spoken_to_over_tls() {
     let proxy = format!("https://127.0.0.1:{}", broker.port());
     let outcome = publish(URL, &["--proxy", &proxy]).run();
     let stderr = String::from_utf8_lossy(&outcome.stderr).into_owned();
-    let pattern = format!("mqttws: connecting to {URL}: the proxy {proxy}: certificate*--cafile\n");
+    let pattern = format!(
+        "mqttws: connecting to {URL}: the proxy {proxy}: certificate*--cafile, or trust it with --pin-sha256 *\n"
+    );
     assert!(outcome.code() == Some(3) && is_like(&stderr, &pattern), "{outcome}");
 }
 
@@ -476,4 +478,35 @@ fn ping_tells_the_time_of_the_proxy() {
          proxy * ms, upgrade * ms, connack * ms"
     );
     assert!(stdout.lines().next().is_some_and(|line| is_like(line, &pattern)), "{outcome}");
+}
+
+#[test]
+fn socks_without_a_version_is_socks_5_and_the_proxy_looks_the_name_up() {
+    for by_flag in [true, false] {
+        let mut script = asked_by_name();
+        script.push(raw(&[5, 0, 0, 1, 127, 0, 0, 1, 0, 80]));
+        let broker = leading_on(script);
+        let proxy = format!("socks://127.0.0.1:{}", broker.port());
+        let program = if by_flag {
+            publish(URL, &["--proxy", &proxy])
+        } else {
+            publish(URL, &[]).env("ALL_PROXY", &proxy)
+        };
+        program.run().expect(0, "", "");
+    }
+}
+
+#[test]
+fn the_url_of_a_proxy_that_is_not_used_is_not_judged() {
+    for (variable, exempt) in
+        [("ALL_PROXY", "127.0.0.1"), ("http_proxy", "*"), ("all_proxy", "127.0.0.0/8")]
+    {
+        let broker = leading_on(Vec::new());
+        let program = publish(&broker.url(), &[]).env(variable, "gopher://nowhere:x");
+        program.env("NO_PROXY", exempt).run().expect(0, "", "");
+        let outcome =
+            publish(URL, &[]).env(variable, "gopher://nowhere").env("NO_PROXY", "h").run();
+        let words = "unknown scheme gopher://: write http://, https://, socks5:// or socks5h://";
+        fails(&outcome, 2, &format!("mqttws: ${variable}: {words}"));
+    }
 }
