@@ -38,37 +38,43 @@ const ALPHANUMERIC: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmn
 #[command(next_help_heading = "MQTT")]
 pub struct SessionFlags {
     /// MQTT version: 5, 311 or 31 [default: the newest that the broker takes]
-    #[arg(short = 'V', long, value_name = "VERSION")]
+    #[arg(short = 'V', long, value_name = "VERSION", allow_hyphen_values = true)]
     protocol_version: Option<Version>,
 
     /// Client id [default: mqttws and random characters]
-    #[arg(short, long, value_name = "ID", alias = "client-id")]
+    #[arg(short, long, value_name = "ID", alias = "client-id", allow_hyphen_values = true)]
     id: Option<String>,
 
     /// Begin the generated client id with this
-    #[arg(short = 'I', long, value_name = "PREFIX", conflicts_with = "id")]
+    #[arg(
+        short = 'I',
+        long,
+        value_name = "PREFIX",
+        conflicts_with = "id",
+        allow_hyphen_values = true
+    )]
     id_prefix: Option<String>,
 
     /// Keep alive in seconds; 0 turns it off
-    #[arg(short, long, value_name = "SECS", default_value_t = 45)]
+    #[arg(short, long, value_name = "SECS", default_value_t = 45, allow_hyphen_values = true)]
     keepalive: u16,
 
     /// Most QoS 1 and 2 messages in flight [default: what the broker allows; before MQTT 5 1000,
     /// and 20 of QoS 2]
-    #[arg(short = 'M', long, value_name = "N", value_parser = value::in_flight)]
+    #[arg(short = 'M', long, value_name = "N", value_parser = value::in_flight, allow_hyphen_values = true)]
     pub max_inflight: Option<NonZeroU16>,
 
     /// Topic of the will: a message that the broker publishes when we disconnect uncleanly
-    #[arg(long, value_name = "TOPIC")]
+    #[arg(long, value_name = "TOPIC", allow_hyphen_values = true)]
     will_topic: Option<TopicName>,
 
     /// Payload of the will [default: empty]
-    #[arg(long, value_name = "TEXT", requires = "will_topic")]
+    #[arg(long, value_name = "TEXT", requires = "will_topic", allow_hyphen_values = true)]
     will_payload: Option<String>,
 
     /// QoS of the will
     #[arg(long, value_name = "QOS", requires = "will_topic", value_parser = value::qos,
-          default_value = "0", hide_default_value = true)]
+          default_value = "0", hide_default_value = true, allow_hyphen_values = true)]
     will_qos: QoS,
 
     /// Let the broker retain the will for later subscribers
@@ -76,7 +82,7 @@ pub struct SessionFlags {
     will_retain: bool,
 
     /// How long the broker waits for us to come back before it publishes the will (MQTT 5)
-    #[arg(long, value_name = "SECS", requires = "will_topic")]
+    #[arg(long, value_name = "SECS", requires = "will_topic", allow_hyphen_values = true)]
     will_delay: Option<u32>,
 }
 
@@ -85,16 +91,22 @@ pub struct SessionFlags {
 #[command(next_help_heading = "MQTT")]
 pub struct CredentialFlags {
     /// User name [default: that of the URL, or `$MQTTWS_USERNAME`]
-    #[arg(short, long, value_name = "NAME")]
+    #[arg(short, long, value_name = "NAME", allow_hyphen_values = true)]
     username: Option<String>,
 
     /// Password [default: that of the URL, or `$MQTTWS_PASSWORD`]; others can see it on the command
     /// line
-    #[arg(short = 'P', long = "pw", value_name = "PASSWORD", alias = "password")]
+    #[arg(
+        short = 'P',
+        long = "pw",
+        value_name = "PASSWORD",
+        alias = "password",
+        allow_hyphen_values = true
+    )]
     password: Option<String>,
 
     /// Read the password from a file; one line end after it does not count
-    #[arg(long, value_name = "FILE", conflicts_with = "password")]
+    #[arg(long, value_name = "FILE", conflicts_with = "password", allow_hyphen_values = true)]
     password_file: Option<PathBuf>,
 
     /// Ask for the password on the terminal
@@ -103,15 +115,21 @@ pub struct CredentialFlags {
 
     /// Method of enhanced authentication: SCRAM-SHA-256 with -u and a password, or one with a
     /// single step (MQTT 5)
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
     auth_method: Option<String>,
 
     /// Authentication data of a method with a single step
-    #[arg(long, value_name = "TEXT", requires = "auth_method")]
+    #[arg(long, value_name = "TEXT", requires = "auth_method", allow_hyphen_values = true)]
     auth_data: Option<String>,
 
     /// Read the authentication data from a file, byte for byte
-    #[arg(long, value_name = "FILE", requires = "auth_method", conflicts_with = "auth_data")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "auth_method",
+        conflicts_with = "auth_data",
+        allow_hyphen_values = true
+    )]
     auth_data_file: Option<PathBuf>,
 }
 

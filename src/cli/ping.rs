@@ -43,29 +43,35 @@ pub struct PingFlags {
 struct Probes {
     /// Exit after so many probes [default: when interrupted]
     #[arg(short, long, value_name = "N",
-          value_parser = value::count)]
+          value_parser = value::count, allow_hyphen_values = true)]
     count: Option<u64>,
 
     /// Time from one probe to the next
-    #[arg(long, value_name = "SECS", default_value = "1", value_parser = value::duration)]
+    #[arg(long, value_name = "SECS", default_value = "1", value_parser = value::duration, allow_hyphen_values = true)]
     interval: Duration,
 
     /// What travels: a PINGREQ, a WebSocket Ping, or a message to a topic of our own and back
-    #[arg(long, value_name = "WHAT", value_enum, default_value = "mqtt")]
+    #[arg(
+        long,
+        value_name = "WHAT",
+        value_enum,
+        default_value = "mqtt",
+        allow_hyphen_values = true
+    )]
     via: Via,
 
     /// QoS of `--via publish`
-    #[arg(short, long, value_name = "QOS", default_value = "0", value_parser = value::qos)]
+    #[arg(short, long, value_name = "QOS", default_value = "0", value_parser = value::qos, allow_hyphen_values = true)]
     qos: QoS,
 
     /// Size of the message of `--via publish`, in bytes
     #[arg(long, value_name = "BYTES", default_value_t = 64,
-          value_parser = clap::value_parser!(u32).range(8..=16_777_216))]
+          value_parser = clap::value_parser!(u32).range(8..=16_777_216), allow_hyphen_values = true)]
     size: u32,
 
     /// How long to wait for each answer
     #[arg(short = 'W', long, value_name = "SECS", default_value = "10",
-          value_parser = value::duration)]
+          value_parser = value::duration, allow_hyphen_values = true)]
     timeout: Duration,
 }
 

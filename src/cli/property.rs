@@ -7,6 +7,7 @@ use anyhow::{Result, bail, ensure};
 use bytes::Bytes;
 use clap::Args;
 
+use super::source::words::takes_next;
 use crate::exit::Usage;
 use crate::mqtt::property::{
     InvalidValue, Place, Properties, Property, PropertyId, Value, ValueKind,
@@ -34,7 +35,12 @@ pub struct PropertyFlags {
     /// name, such as content-type; its value (MQTT 5, repeatable)
     ///
     /// `user-property` has two values, a name and a value.
-    #[arg(short = 'D', long = "property", value_name = "COMMAND NAME VALUE")]
+    #[arg(
+        short = 'D',
+        long = "property",
+        value_name = "COMMAND NAME VALUE",
+        allow_hyphen_values = true
+    )]
     property: Vec<String>,
 }
 
@@ -44,14 +50,21 @@ pub struct GivenProperties(Vec<(Place, Property)>);
 
 /// The command line with the words of each `-D` joined to one.
 pub fn joined(arguments: Vec<OsString>) -> Vec<OsString> {
+    // What `serve` runs is not ours to read.
+    if arguments.get(1).is_some_and(|verb| verb == "serve") {
+        return arguments;
+    }
     let mut joined = Vec::with_capacity(arguments.len());
     let mut left = arguments.into_iter();
     while let Some(argument) = left.next() {
         let is_end = argument == "--";
         let is_property = argument == "-D" || argument == "--property";
+        let takes_next = !joined.is_empty() && takes_next(&argument);
         joined.push(argument);
         if is_property {
             joined.extend(property(&mut left));
+        } else if takes_next {
+            joined.extend(left.next());
         }
         if is_end {
             break;

@@ -48,25 +48,25 @@ pub struct PublishFlags {
 pub struct MessageFlags {
     /// Topic to publish to; with --json that of records without one
     #[arg(short, long, value_name = "TOPIC",
-          required_unless_present_any = ["json", "split", "print_config"])]
+          required_unless_present_any = ["json", "split", "print_config"], allow_hyphen_values = true)]
     topic: Option<TopicName>,
 
     /// Put this before every topic
-    #[arg(long, value_name = "PREFIX")]
+    #[arg(long, value_name = "PREFIX", allow_hyphen_values = true)]
     topic_prefix: Option<String>,
 
     /// Read flags from this file, too: one a line, its value after a blank, as with mosquitto
-    #[arg(short = 'o', help_heading = "Output", value_name = "FILE")]
+    #[arg(short = 'o', help_heading = "Output", value_name = "FILE", allow_hyphen_values = true)]
     options: Option<PathBuf>,
 
     /// Publish this text
     #[arg(short, long, value_name = "TEXT", group = "input",
-          conflicts_with_all = ["file", "stdin_file", "stdin_line", "null_message"])]
+          conflicts_with_all = ["file", "stdin_file", "stdin_line", "null_message"], allow_hyphen_values = true)]
     message: Option<OsString>,
 
     /// Publish the content of a file as one message
     #[arg(short, long, value_name = "FILE", group = "input",
-          conflicts_with_all = ["stdin_file", "stdin_line", "null_message"])]
+          conflicts_with_all = ["stdin_file", "stdin_line", "null_message"], allow_hyphen_values = true)]
     file: Option<PathBuf>,
 
     /// Publish all of stdin as one message
@@ -95,13 +95,13 @@ pub struct MessageFlags {
 
     /// With -l or --json: each record ends in this character (\t, \xHH)
     #[arg(long, value_name = "C", value_parser = value::byte,
-          conflicts_with_all = ["message", "file", "stdin_file", "null_message"])]
+          conflicts_with_all = ["message", "file", "stdin_file", "null_message"], allow_hyphen_values = true)]
     delimiter: Option<u8>,
 
     /// With -l: the topic is what stands before the first such character, the message what stands
     /// after it
     #[arg(long, value_name = "C", value_parser = value::byte,
-          conflicts_with_all = ["topic", "json", "message", "file", "stdin_file", "null_message"])]
+          conflicts_with_all = ["topic", "json", "message", "file", "stdin_file", "null_message"], allow_hyphen_values = true)]
     split: Option<u8>,
 
     /// Stop at the first record that makes no sense; without this the others go on
@@ -110,16 +110,16 @@ pub struct MessageFlags {
 
     /// Publish the message so many times
     #[arg(long, value_name = "N", default_value = "1", hide_default_value = true,
-          value_parser = value::count, conflicts_with_all = ["stdin_line", "json"])]
+          value_parser = value::count, conflicts_with_all = ["stdin_line", "json"], allow_hyphen_values = true)]
     repeat: u64,
 
     /// Time from one to the next with --repeat
-    #[arg(long, value_name = "SECS", value_parser = value::duration)]
+    #[arg(long, value_name = "SECS", value_parser = value::duration, allow_hyphen_values = true)]
     repeat_delay: Option<Duration>,
 
     /// Publish at most so many messages a second
     #[arg(long, value_name = "N", value_parser = value::rate,
-          conflicts_with = "repeat_delay")]
+          conflicts_with = "repeat_delay", allow_hyphen_values = true)]
     rate: Option<f64>,
 
     /// With --json: keep the distances in time that the records have, or be so many times as fast
@@ -130,7 +130,7 @@ pub struct MessageFlags {
     replay: Option<f64>,
 
     /// Quality of service: 0, 1 or 2; with --json that of records that do not say
-    #[arg(short, long, value_name = "QOS", default_value = "0", value_parser = value::qos)]
+    #[arg(short, long, value_name = "QOS", default_value = "0", value_parser = value::qos, allow_hyphen_values = true)]
     qos: QoS,
 
     /// Ask the broker to retain the message for later subscribers

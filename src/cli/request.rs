@@ -41,12 +41,18 @@ pub struct RequestFlags {
     ///
     /// A single request to such a topic has no correlation data, as that of `mosquitto_rr`, unless
     /// -D gives it some: the first message that comes is its answer.
-    #[arg(short = 'e', long, value_name = "TOPIC", requires = "request")]
+    #[arg(
+        short = 'e',
+        long,
+        value_name = "TOPIC",
+        requires = "request",
+        allow_hyphen_values = true
+    )]
     pub response_topic: Option<TopicName>,
 
     /// Exit with code 27 when an answer takes longer
     #[arg(short = 'W', long, value_name = "SECS", value_parser = value::timeout,
-          requires = "request")]
+          requires = "request", allow_hyphen_values = true)]
     pub timeout: Option<Duration>,
 
     /// Write the topic and a space before each answer
@@ -55,7 +61,7 @@ pub struct RequestFlags {
 
     /// Write each answer in this format, as `sub` does
     #[arg(short = 'F', long, value_name = "FORMAT", requires = "request",
-          conflicts_with_all = ["json", "hex", "base64"])]
+          conflicts_with_all = ["json", "hex", "base64"], allow_hyphen_values = true)]
     pub format: Option<String>,
 
     /// Spread JSON over several lines
@@ -84,7 +90,7 @@ pub struct RequestFlags {
 
     /// Retained messages are never answers, whenever the broker sends them (MQTT 5)
     #[arg(long, hide = true, value_name = "WHEN", value_parser = value::retain_handling,
-          requires = "request")]
+          requires = "request", allow_hyphen_values = true)]
     pub retain_handling: Option<RetainHandling>,
 }
 

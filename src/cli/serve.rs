@@ -18,11 +18,17 @@ use crate::exit::Usage;
 #[command(next_help_heading = "Broker", disable_help_flag = true)]
 pub struct ServeFlags {
     /// Address to listen at: this machine only
-    #[arg(short = 'h', long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    #[arg(
+        short = 'h',
+        long,
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1",
+        allow_hyphen_values = true
+    )]
     host: String,
 
     /// Port to listen at; 0 picks a free one
-    #[arg(short, long, value_name = "PORT", default_value_t = 8080)]
+    #[arg(short, long, value_name = "PORT", default_value_t = 8080, allow_hyphen_values = true)]
     port: u16,
 
     /// Log what happens on stderr

@@ -65,16 +65,15 @@ struct SubscriptionFlags {
         short,
         long,
         value_name = "FILTER",
-        required_unless_present_any = ["unsubscribe", "print_config"]
-    )]
+        required_unless_present_any = ["unsubscribe", "print_config"], allow_hyphen_values = true)]
     topic: Vec<TopicFilter>,
 
     /// Leave out messages whose topic matches this filter (repeatable)
-    #[arg(short = 'T', long, value_name = "FILTER")]
+    #[arg(short = 'T', long, value_name = "FILTER", allow_hyphen_values = true)]
     filter_out: Vec<TopicFilter>,
 
     /// Unsubscribe from this filter in a session that was kept (repeatable)
-    #[arg(short = 'U', long, value_name = "FILTER")]
+    #[arg(short = 'U', long, value_name = "FILTER", allow_hyphen_values = true)]
     unsubscribe: Vec<TopicFilter>,
 
     /// Exit as soon as the broker has answered the subscriptions
@@ -82,20 +81,20 @@ struct SubscriptionFlags {
     exit_after_subscribe: bool,
 
     /// Highest quality of service to receive: 0, 1 or 2
-    #[arg(short, long, value_name = "QOS", default_value = "0", value_parser = value::qos)]
+    #[arg(short, long, value_name = "QOS", default_value = "0", value_parser = value::qos, allow_hyphen_values = true)]
     qos: QoS,
 
     /// Exit after so many messages
     #[arg(short = 'C', long, value_name = "N",
-          value_parser = value::count)]
+          value_parser = value::count, allow_hyphen_values = true)]
     count: Option<u64>,
 
     /// Exit after so long, with exit code 27 if -C was not met
-    #[arg(short = 'W', long, value_name = "SECS", value_parser = value::timeout)]
+    #[arg(short = 'W', long, value_name = "SECS", value_parser = value::timeout, allow_hyphen_values = true)]
     timeout: Option<Duration>,
 
     /// Exit after so long without a message, with exit code 0
-    #[arg(long, value_name = "SECS", value_parser = value::duration)]
+    #[arg(long, value_name = "SECS", value_parser = value::duration, allow_hyphen_values = true)]
     idle: Option<Duration>,
 
     /// Leave out retained messages
@@ -111,7 +110,7 @@ struct SubscriptionFlags {
     remove_retained: bool,
 
     /// Write a message only with this probability, in percent; with -C only those count
-    #[arg(long, value_name = "PERCENT", value_parser = value::percent)]
+    #[arg(long, value_name = "PERCENT", value_parser = value::percent, allow_hyphen_values = true)]
     random_filter: Option<f64>,
 
     /// Keep the retain flag as it was published (MQTT 5)
@@ -119,7 +118,7 @@ struct SubscriptionFlags {
     retain_as_published: bool,
 
     /// Retained messages: always, only for a new subscription, or never (MQTT 5) [default: always]
-    #[arg(long, value_name = "WHEN", value_parser = value::retain_handling)]
+    #[arg(long, value_name = "WHEN", value_parser = value::retain_handling, allow_hyphen_values = true)]
     retain_handling: Option<RetainHandling>,
 
     /// Nothing that this connection itself publishes (MQTT 5)
@@ -127,7 +126,7 @@ struct SubscriptionFlags {
     no_local: bool,
 
     /// Share the subscriptions with the others of this group: each message goes to one of them
-    #[arg(long, value_name = "GROUP")]
+    #[arg(long, value_name = "GROUP", allow_hyphen_values = true)]
     share: Option<String>,
 }
 
@@ -142,7 +141,7 @@ struct OutputFlags {
 
     /// Write each message in this format; see FORMATS in the manual
     #[arg(short = 'F', long, value_name = "FORMAT",
-          conflicts_with_all = ["json", "hex", "base64"])]
+          conflicts_with_all = ["json", "hex", "base64"], allow_hyphen_values = true)]
     format: Option<String>,
 
     /// Write each message as a line of JSON; with =parse also the payload as JSON, where it is
@@ -174,7 +173,7 @@ struct OutputFlags {
 
     /// Write each message to a file of its own in this folder, named by its topic and a number; if
     /// it is a file, read flags from it, one a line, its value after a blank, as with mosquitto
-    #[arg(short, long, value_name = "DIR", conflicts_with = "null")]
+    #[arg(short, long, value_name = "DIR", conflicts_with = "null", allow_hyphen_values = true)]
     output_dir: Option<PathBuf>,
 }
 
@@ -188,7 +187,7 @@ struct Display {
     watch: bool,
 
     /// Colour topics: auto (on a terminal, unless `$NO_COLOR` is set), always or never
-    #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = value::colour)]
+    #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = value::colour, allow_hyphen_values = true)]
     color: Colour,
 
     /// Say at the end how long messages took from `pub --latency`, on stderr (MQTT 5)

@@ -19,29 +19,34 @@ const RESERVED: [&str; 3] = ["Upgrade", "Connection", "Content-Length"];
 pub struct UpgradeFlags {
     /// WebSocket subprotocols to offer, separated by commas, or `none` [default: mqtt, then
     /// mqttv3.1]
-    #[arg(long, value_name = "NAMES")]
+    #[arg(long, value_name = "NAMES", allow_hyphen_values = true)]
     subprotocol: Option<String>,
 
     /// Send this header with the upgrade; `Name: @FILE` reads the value from a file (repeatable)
     ///
     /// `Host` and `User-Agent` replace ours.
-    #[arg(short = 'H', long, value_name = "NAME: VALUE")]
+    #[arg(short = 'H', long, value_name = "NAME: VALUE", allow_hyphen_values = true)]
     header: Vec<String>,
 
     /// Send this Origin header
-    #[arg(long, value_name = "ORIGIN")]
+    #[arg(long, value_name = "ORIGIN", allow_hyphen_values = true)]
     origin: Option<String>,
 
     /// Send this User-Agent header
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     user_agent: Option<String>,
 
     /// Authenticate the upgrade with user name and password; `@FILE` reads them from a file
-    #[arg(long, value_name = "USER:PASSWORD", overrides_with = "bearer")]
+    #[arg(
+        long,
+        value_name = "USER:PASSWORD",
+        overrides_with = "bearer",
+        allow_hyphen_values = true
+    )]
     basic_auth: Option<String>,
 
     /// Authenticate the upgrade with this token; `@FILE` reads it from a file
-    #[arg(long, value_name = "TOKEN", overrides_with = "basic_auth")]
+    #[arg(long, value_name = "TOKEN", overrides_with = "basic_auth", allow_hyphen_values = true)]
     bearer: Option<String>,
 
     /// Follow up to 5 redirects, never from wss to ws; to another host no credentials are sent
@@ -58,7 +63,7 @@ pub struct UpgradeFlags {
 
     /// The largest WebSocket message and MQTT packet to accept; K, M and G count in 1024
     /// [default: 256M and a header]
-    #[arg(long, value_name = "BYTES", value_parser = value::size)]
+    #[arg(long, value_name = "BYTES", value_parser = value::size, allow_hyphen_values = true)]
     pub max_message_size: Option<usize>,
 }
 

@@ -13,6 +13,7 @@ mod faults;
 mod filters;
 mod formats;
 mod hostile;
+mod hyphens;
 mod in_doubt;
 mod large;
 mod large_cuts;

@@ -23,7 +23,7 @@ fn a_verb_is_needed() {
 fn an_unknown_flag_is_named() {
     refuses(
         &["sub", "-t", "t", "-q", "-1"],
-        "mqttws: unexpected argument '-1' found; see mqttws help sub",
+        "mqttws: invalid value '-1' for '--qos <QOS>': expected 0, 1 or 2; see mqttws help sub",
     );
     for verb in ["pub", "sub", "ping", "serve"] {
         refuses(

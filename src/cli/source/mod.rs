@@ -4,6 +4,7 @@
 pub mod mosquitto;
 pub mod print_config;
 pub mod profile;
+pub mod words;
 
 use std::env;
 use std::path::PathBuf;

@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use clap::error::{ContextKind, ContextValue, ErrorKind as ClapErrorKind};
 
+use super::words::values;
 use crate::exit::Usage;
 
 /// Mosquitto's clients, and the verbs in their place.
@@ -38,7 +39,7 @@ pub fn translated(arguments: Vec<OsString>) -> Result<Vec<OsString>> {
         Some(_) if arguments.get(1).is_some_and(|first| first == "--version") => Ok(arguments),
         Some((name, verb)) => {
             let words = verb.iter().map(OsString::from);
-            let rest = with_topics_of_urls(arguments[1..].to_vec());
+            let rest = with_topics_of_urls(&arguments);
             with_options(
                 arguments[..1].iter().cloned().chain(words).chain(rest).collect(),
                 usual_place(name),
@@ -53,19 +54,19 @@ fn usual_place(name: &str) -> Option<PathBuf> {
 }
 
 /// To mosquitto the path of a URL is a topic.
-fn with_topics_of_urls(arguments: Vec<OsString>) -> Vec<OsString> {
+fn with_topics_of_urls(arguments: &[OsString]) -> Vec<OsString> {
     let mut translated = Vec::with_capacity(arguments.len());
     let mut is_url = false;
-    for argument in arguments {
+    for (argument, is_value) in arguments.iter().zip(values(arguments)).skip(1) {
         let parts = argument.to_str().filter(|_| is_url).and_then(|url| {
             let (scheme, rest) = url.split_once("://")?;
             let (server, topic) = rest.split_once('/')?;
             Some((format!("{scheme}://{server}{PATH}"), topic.to_owned()))
         });
-        is_url = argument == "-L" || argument == "--url";
+        is_url = !is_value && (argument == "-L" || argument == "--url");
         match parts {
             Some((url, topic)) => translated.extend([url.into(), "-t".into(), topic.into()]),
-            None => translated.push(argument),
+            None => translated.push(argument.clone()),
         }
     }
     translated
@@ -93,15 +94,17 @@ fn with_options(mut arguments: Vec<OsString>, usual: Option<PathBuf>) -> Result<
 fn take_file(arguments: &mut Vec<OsString>, verb: &str) -> Result<Option<PathBuf>> {
     let mut found = None;
     let mut at = 2;
-    while at + 1 < arguments.len() && arguments[at] != "--" {
+    let mut values = values(arguments);
+    while at + 1 < arguments.len() && (values[at] || arguments[at] != "--") {
         let value = PathBuf::from(&arguments[at + 1]);
-        if arguments[at] != "-o" || (verb == "sub" && !value.is_file()) {
+        if values[at] || arguments[at] != "-o" || (verb == "sub" && !value.is_file()) {
             at += 1;
             continue;
         }
         ensure!(found.is_none(), Usage::new("-o: there can be only one file of flags"));
         found = Some(value);
         arguments.drain(at..at + 2);
+        values.drain(at..at + 2);
     }
     Ok(found)
 }
