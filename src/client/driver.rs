@@ -199,7 +199,7 @@ impl Client {
             }
             Reading::Session => self.understand(None),
             Reading::Handshake => self.advance().map(|()| None),
-            Reading::Connack => self.await_connack().map(|()| None),
+            Reading::Connack => self.await_connack(),
             Reading::Discard => self.discard().map(|()| None),
             Reading::Nothing => Ok(None),
         }
@@ -275,8 +275,9 @@ impl Client {
         Ok(())
     }
 
-    /// CONNECT is sent: what comes is CONNACK, or a step of an authentication.
-    fn await_connack(&mut self) -> Result<(), Error> {
+    /// CONNECT is sent: what comes is CONNACK, or a step of an authentication. What the session
+    /// reports beside that is for the caller, as in any other state.
+    fn await_connack(&mut self) -> Result<Option<session::Event>, Error> {
         let event = match (self.understand(None), &self.connection) {
             (Err(error), Some(connection)) => return Err(connection.before_connack(error)),
             (event, _) => event?,
@@ -290,7 +291,7 @@ impl Client {
                 }
                 self.tell_tolerated();
                 self.tell(Input::Accepted(accepted));
-                Ok(())
+                Ok(None)
             }
             Some(session::Event::Refused(connack)) => {
                 let version = self.session.config().version;
@@ -300,7 +301,7 @@ impl Client {
                 };
                 Err(Error::Refused { connack, version, needed_by })
             }
-            Some(_) | None => Ok(()),
+            event => Ok(event),
         }
     }
 

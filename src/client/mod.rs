@@ -244,14 +244,19 @@ impl Client {
         self.session.acknowledge_up_to(number);
     }
 
-    /// Sends a PINGREQ.
+    /// Sends a PINGREQ, if the broker has accepted the connection: nothing may come before CONNECT.
     pub fn ping(&mut self) {
-        self.session.ping();
+        if self.lifecycle.is_online() {
+            self.session.ping();
+        }
     }
 
-    /// Sends a WebSocket Ping; a failure shows as a lost connection.
+    /// Sends a WebSocket Ping, if the broker has accepted the connection; a failure shows as a lost
+    /// connection.
     pub fn ping_websocket(&mut self) {
-        if let Some(connection) = &mut self.connection {
+        if self.lifecycle.is_online()
+            && let Some(connection) = self.connection.as_mut().filter(|it| it.takes_frames())
+        {
             let result = connection.transport.ping();
             self.note_failure(result);
         }

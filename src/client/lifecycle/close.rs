@@ -4,7 +4,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::{Attempt, Lifecycle, Output, Patience, Purpose, Replacing, State};
+use super::{Attempt, Lifecycle, Output, Patience, Purpose, Reading, Replacing, State};
 use crate::client::Event;
 use crate::client::error::{Error, Step};
 use crate::transport::{self, Phase};
@@ -58,6 +58,8 @@ enum Then {
 pub struct Closing {
     stage: Stage,
     then: Then,
+    /// What the server still says counts for the session, or only its end counts.
+    reading: Reading,
     patience: Patience,
     /// When the other side did something the last time, and its longest pause since all was said.
     progress: Instant,
@@ -67,25 +69,26 @@ pub struct Closing {
 }
 
 impl Closing {
-    fn new(then: Then, outcome: Option<Error>, patience: Patience, now: Instant) -> Self {
+    fn new(then: Then, reading: Reading, patience: Patience, now: Instant) -> Self {
         Self {
             stage: Stage::Sending(now),
             then,
+            reading,
             patience,
             progress: now,
             longest_pause: Duration::ZERO,
-            outcome,
+            outcome: None,
         }
     }
 
     /// A connection that the caller ends.
     pub(super) fn by_caller(remains: Remains, patience: Patience, now: Instant) -> Self {
-        Self::new(Then::Tell(remains), None, patience, now)
+        Self::new(Then::Tell(remains), Reading::Session, patience, now)
     }
 
     /// A connection after which there will be another.
     pub(super) fn before_another(patience: Patience, now: Instant) -> Self {
-        Self::new(Then::Another, None, patience, now)
+        Self::new(Then::Another, Reading::Discard, patience, now)
     }
 
     /// The connection that was made only to end a session.
@@ -94,12 +97,17 @@ impl Closing {
         patience: Patience,
         now: Instant,
     ) -> Self {
-        Self::new(Then::EndOfSession, outcome, patience, now)
+        Self { outcome, ..Self::new(Then::EndOfSession, Reading::Discard, patience, now) }
     }
 
     /// Whether what there is to say was not yet sent.
     pub fn is_sending(&self) -> bool {
         matches!(self.stage, Stage::Sending(_))
+    }
+
+    /// What is done with what arrives.
+    pub fn reading(&self) -> Reading {
+        self.reading
     }
 
     /// Whether nobody needs to hear of it.

@@ -144,7 +144,7 @@ impl Lifecycle {
             }
             (Replacing::Forgetting, _) => self.replace(attempt, Replacing::Renewing, now),
             (Replacing::Nothing, Accepted::New | Accepted::Resumed) | (Replacing::Renewing, _) => {
-                self.connected(&attempt, accepted, now);
+                self.connected(*attempt, accepted, now);
             }
         }
     }
@@ -157,9 +157,10 @@ impl Lifecycle {
         self.state = State::ReplacingSession(attempt, closing);
     }
 
-    fn connected(&mut self, attempt: &Attempt, accepted: Accepted, now: Instant) {
-        self.tell_fallback(attempt);
-        self.state = State::Online(Online { since: now, failing: None, asked: None });
+    fn connected(&mut self, attempt: Attempt, accepted: Accepted, now: Instant) {
+        self.tell_fallback(&attempt);
+        let failing = attempt.connack.failing;
+        self.state = State::Online(Online { since: now, failing, asked: None });
         match &attempt.purpose {
             Purpose::First { .. } => self.outputs.push_back(Output::Connected),
             Purpose::Again { since, attempts } => {

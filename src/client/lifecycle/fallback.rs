@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use super::{Attempt, Lifecycle, Output, Policy, Purpose};
+use super::{Attempt, Lifecycle, Output, Policy, Purpose, Replacing};
 use crate::client::VersionChoice;
 use crate::client::error::{Error, Step};
 use crate::mqtt::reason::ReasonCode;
@@ -39,10 +39,16 @@ pub fn subprotocols(policy: &Policy, version: Version, name: Name) -> Vec<String
     })
 }
 
+/// Whether the broker has not yet accepted a connection with this version: only then may silence
+/// or an end of the connection be about it.
+fn is_untried(attempt: &Attempt) -> bool {
+    matches!(attempt.purpose, Purpose::First { .. }) && attempt.replacing == Replacing::Nothing
+}
+
 /// When silence after a CONNECT that is sent now means that the version is not understood: only
-/// where nobody asked for it, and a server was never reached before.
+/// where the user did not ask for it, and the broker has not accepted it before.
 pub fn silent_at(policy: &Policy, attempt: &Attempt, now: Instant) -> Option<Instant> {
-    let may_fall_back = matches!(attempt.purpose, Purpose::First { .. })
+    let may_fall_back = is_untried(attempt)
         && policy.version_choice == VersionChoice::Ours
         && older(policy, attempt.plan.version).is_some();
     may_fall_back.then(|| now + policy.connect_timeout / SILENCE_PART)
@@ -74,10 +80,7 @@ fn other_name_may_help(policy: &Policy, attempt: &Attempt, error: &Error) -> boo
 fn refuses_version(attempt: &Attempt, error: &Error) -> bool {
     match error.root() {
         Error::Refused { connack, .. } => is_about_version(connack.code),
-        // What was accepted before the connection was lost is not what this end is about.
-        Error::RefusedSilently(error) => {
-            !matches!(attempt.purpose, Purpose::Again { .. }) && error.may_refuse_the_version()
-        }
+        Error::RefusedSilently(error) => is_untried(attempt) && error.may_refuse_the_version(),
         _ => false,
     }
 }

@@ -259,9 +259,8 @@ impl Lifecycle {
             }
             State::Handshaking(_) => Reading::Handshake,
             State::AwaitingConnack(_) => Reading::Connack,
-            State::ReplacingSession(..) => Reading::Discard,
-            State::Closing(closing) if closing.is_ending_session() => Reading::Discard,
-            State::Online(_) | State::Closing(_) => Reading::Session,
+            State::ReplacingSession(_, closing) | State::Closing(closing) => closing.reading(),
+            State::Online(_) => Reading::Session,
         }
     }
 

@@ -40,7 +40,8 @@ impl Policy {
             versions: options.versions.clone(),
             version_choice: options.version_choice,
             follow: options.follow,
-            has_credentials: config.login.credentials != Credentials::default()
+            has_credentials: options.credentials.is_some()
+                || config.login.credentials != Credentials::default()
                 || config.login.authentication.is_some(),
             connect_timeout: options.connect_timeout,
             wait: options.wait,

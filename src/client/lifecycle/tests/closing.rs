@@ -240,3 +240,20 @@ fn an_old_session_is_not_ended_for_a_caller_that_was_never_connected() {
     world.tell_all([Input::Sent, Input::Close(Remains::Always)]);
     assert_eq!(ended(world, fin()), "closed");
 }
+
+#[test]
+fn what_is_left_of_an_old_session_is_discarded_by_a_caller_that_ends_too() {
+    let mut world = World::new(policy());
+    world.tell_all([Input::Connect, Input::Dialled, Input::Opened, accept(Accepted::Stale)]);
+    assert_eq!(world.lifecycle.reading(), Reading::Discard);
+    world.tell(Input::Close(Remains::Nothing));
+    assert_eq!(world.state(), "Closing");
+    assert_eq!(world.lifecycle.reading(), Reading::Discard, "a packet may be cut");
+}
+
+#[test]
+fn an_end_while_a_session_is_ended_is_not_about_the_version() {
+    let mut world = ending_session();
+    world.tell_all([Input::Dialled, Input::Opened]);
+    assert_eq!(world.tell(fail(refused_silently())), ["drop", "drop", "closed"]);
+}

@@ -311,3 +311,35 @@ fn a_write_that_fails_before_connack_leaves_a_second_for_last_words() {
     assert_eq!(waited, Duration::from_secs(1));
     assert!(outputs.last().is_some_and(|line| line.starts_with("fail: connection lost: ")));
 }
+
+#[test]
+fn a_write_that_failed_before_connack_counts_after_it() {
+    let mut world = awaiting_connack(policy());
+    world.tell_all([Input::WriteFailed(write_error()), accept(Accepted::New)]);
+    assert_eq!(world.state(), "Online");
+    let (waited, outputs) = world.late();
+    assert_eq!(waited, Duration::from_secs(1));
+    assert!(outputs[1].starts_with("warn: connection lost: sending failed: "), "{outputs:?}");
+}
+
+/// The broker has taken MQTT 3.1.1, and has an old session that is being replaced.
+fn replacing() -> World {
+    let mut world = awaiting_connack(policy());
+    world.tell(fail(refused(0x84)));
+    go_on(&mut world);
+    world.tell_all([accept(Accepted::Stale), Input::Sent, fail(fin())]);
+    go_on(&mut world);
+    world
+}
+
+#[test]
+fn silence_while_an_old_session_is_replaced_is_not_about_the_version() {
+    assert_eq!(replacing().late(), (Duration::from_secs(12), vec!["expire".to_owned()]));
+}
+
+#[test]
+fn an_end_while_an_old_session_is_replaced_is_not_about_the_version() {
+    let mut world = replacing();
+    world.tell(fail(refused_silently()));
+    assert_eq!(world.state(), "Closed");
+}
