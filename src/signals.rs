@@ -133,13 +133,13 @@ fn came(signal: &AtomicUsize) -> Option<i32> {
 /// Every signal from now on, and SIGCHLD: for a program that waits for a command of its own, which
 /// decides itself what a signal means.
 #[derive(Debug)]
-pub struct Watch {
+pub struct SignalWatch {
     /// Gets a byte for each signal, after its flag was set.
     reader: UnixStream,
     flags: Vec<(i32, Arc<AtomicBool>)>,
 }
 
-impl Watch {
+impl SignalWatch {
     /// Begins to watch.
     pub fn begin() -> io::Result<Self> {
         let (reader, writer) = UnixStream::pair()?;

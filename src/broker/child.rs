@@ -7,7 +7,7 @@ use std::process::{Child, Command, ExitStatus};
 use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::consts::SIGINT;
 
-use crate::signals::Watch;
+use crate::signals::SignalWatch;
 
 /// Why the broker has nothing more to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,12 +20,12 @@ pub enum StopCause {
 
 /// From here on SIGINT, SIGTERM and SIGHUP are ours: make it before anybody can know that we run.
 #[derive(Debug)]
-pub struct ServeSignals(Watch);
+pub struct ServeSignals(SignalWatch);
 
 impl ServeSignals {
     /// Begins to watch for signals.
     pub fn begin() -> io::Result<Self> {
-        Watch::begin().map(Self)
+        SignalWatch::begin().map(Self)
     }
 
     /// Waits for a signal; with a command, runs it and waits for its end.

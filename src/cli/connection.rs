@@ -14,7 +14,7 @@ use super::source::mosquitto::NoEffect;
 use super::tls::TlsFlags;
 use super::upgrade::UpgradeFlags;
 use super::value;
-use crate::client::{self, Notice, Reconnect};
+use crate::client::{self, LineHandler, Reconnect};
 use crate::exit::Usage;
 use crate::report::{self, Verbosity};
 use crate::transport::endpoint::{Endpoint, Scheme};
@@ -280,7 +280,7 @@ impl ConnectionFlags {
         Ok(())
     }
 
-    fn warn(&self) -> Notice {
+    fn warn(&self) -> LineHandler {
         if self.general.quiet { Box::new(|_| {}) } else { Box::new(report::warn) }
     }
 }

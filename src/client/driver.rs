@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::connection::Connection;
 use super::error::Unacknowledged;
-use super::lifecycle::{Accepted, Evidence, Input, Output, Plan, Reading};
+use super::lifecycle::{Action, ConnectionInput, DialPlan, LossFacts, Reading, SessionFound};
 use super::poller::{SocketEvent, Wake};
 use super::{Client, Error, Event, Options, Step, Take, VersionChoice};
 use crate::mqtt::packet::ConnAck;
@@ -23,46 +23,46 @@ const LONGEST_STUCK: Duration = Duration::from_secs(20);
 impl Client {
     /// Does what the lifecycle wants.
     pub(super) fn perform(&mut self) {
-        while let Some(output) = self.lifecycle.output() {
+        while let Some(output) = self.lifecycle.action() {
             match output {
-                Output::Credentials => self.ask_for_credentials(),
-                Output::ForgetSession(forget) => self.session.forget_at_server(forget),
-                Output::Dial(plan) => self.dial(&plan),
-                Output::Connect(version) => {
+                Action::Credentials => self.ask_for_credentials(),
+                Action::ForgetSession(forget) => self.session.forget_at_server(forget),
+                Action::Dial(plan) => self.dial(&plan),
+                Action::Connect(version) => {
                     self.session.set_version(version);
                     self.session.connect();
                     self.send();
                 }
-                Output::Disconnect => self.begin_goodbye(),
-                Output::Drop => self.drop_connection(),
-                Output::Expire => self.expired(),
-                Output::GiveUpSending => self.give_up_sending(),
-                Output::Connected => self.connected(),
-                Output::Event(event) => self.pending.push_back(Ok(event)),
-                Output::Warn(line) => self.warn(&line),
-                Output::Trace(line) => {
+                Action::Disconnect => self.begin_disconnect(),
+                Action::Drop => self.drop_connection(),
+                Action::Expire => self.expired(),
+                Action::GiveUpSending => self.give_up_sending(),
+                Action::Connected => self.connected(),
+                Action::Event(event) => self.pending.push_back(Ok(event)),
+                Action::Warn(line) => self.warn(&line),
+                Action::Trace(line) => {
                     if self.options.session.reports.trace {
                         (self.options.trace)(&line);
                     }
                 }
-                Output::Fail(error) => self.pending.push_back(Err(error)),
+                Action::Fail(error) => self.pending.push_back(Err(error)),
             }
         }
     }
 
-    fn tell(&mut self, input: Input) {
+    fn tell(&mut self, input: ConnectionInput) {
         self.lifecycle.handle(input, Instant::now());
     }
 
     /// The connection, or the try to make one, has failed.
     pub(super) fn failed(&mut self, error: Error) {
-        let evidence = self.evidence();
-        self.tell(Input::Failed(error, evidence));
+        let facts = self.facts();
+        self.tell(ConnectionInput::Failed(error, facts));
     }
 
-    fn evidence(&self) -> Evidence {
+    fn facts(&self) -> LossFacts {
         let connection = self.connection.as_ref();
-        Evidence {
+        LossFacts {
             is_cut: self.session.loss_cuts_message(),
             unacknowledged: self.session.first_unfinished().map(|record| {
                 let message = self.session.unfinished_message();
@@ -88,7 +88,7 @@ impl Client {
         }
     }
 
-    fn dial(&mut self, plan: &Plan) {
+    fn dial(&mut self, plan: &DialPlan) {
         self.session.withhold_credentials(plan.withholds_credentials);
         let route = Arc::clone(&self.options.route);
         let dialled = self
@@ -101,7 +101,7 @@ impl Client {
         }
     }
 
-    fn transport_options(&mut self, plan: &Plan) -> Result<transport::Options, Error> {
+    fn transport_options(&mut self, plan: &DialPlan) -> Result<transport::Options, Error> {
         let Options { route, follow, .. } = &self.options;
         // A redirect may lead to wss.
         let need_tls = plan.endpoint.scheme == Scheme::Wss || route.proxies.need_tls() || *follow;
@@ -132,7 +132,7 @@ impl Client {
                 match Connection::start(dialled, &options, Instant::now()) {
                     Ok(connection) => {
                         self.connection = Some(connection);
-                        return self.tell(Input::Dialled);
+                        return self.tell(ConnectionInput::Dialled);
                     }
                     Err(error) => Error::Transport(error),
                 }
@@ -194,10 +194,10 @@ impl Client {
                 if self.is_reading_paused {
                     Ok(None)
                 } else {
-                    self.understand(take)
+                    self.decode(take)
                 }
             }
-            Reading::Session => self.understand(None),
+            Reading::Session => self.decode(None),
             Reading::Handshake => self.advance().map(|()| None),
             Reading::Connack => self.await_connack(),
             Reading::Discard => self.discard().map(|()| None),
@@ -205,7 +205,7 @@ impl Client {
         }
     }
 
-    fn understand(&mut self, mut take: Option<Take<'_>>) -> Result<Option<session::Event>, Error> {
+    fn decode(&mut self, mut take: Option<Take<'_>>) -> Result<Option<session::Event>, Error> {
         loop {
             if let Some(take) = &mut take
                 && self
@@ -270,7 +270,7 @@ impl Client {
         }
         self.trace_transport();
         if advanced.map_err(Error::Transport)? {
-            self.tell(Input::Opened);
+            self.tell(ConnectionInput::Opened);
         }
         Ok(())
     }
@@ -278,7 +278,7 @@ impl Client {
     /// CONNECT is sent: what comes is CONNACK, or a step of an authentication. What the session
     /// reports beside that is for the caller, as in any other state.
     fn await_connack(&mut self) -> Result<Option<session::Event>, Error> {
-        let event = match (self.understand(None), &self.connection) {
+        let event = match (self.decode(None), &self.connection) {
             (Err(error), Some(connection)) => return Err(connection.before_connack(error)),
             (event, _) => event?,
         };
@@ -290,7 +290,7 @@ impl Client {
                     connection.accepted();
                 }
                 self.tell_tolerated();
-                self.tell(Input::Accepted(accepted));
+                self.tell(ConnectionInput::Accepted(accepted));
                 Ok(None)
             }
             Some(session::Event::Refused(connack)) => {
@@ -305,11 +305,11 @@ impl Client {
         }
     }
 
-    fn accepted(&self, connack: &ConnAck) -> Accepted {
+    fn accepted(&self, connack: &ConnAck) -> SessionFound {
         match connack.session_present {
-            true if self.session.is_stale(connack) => Accepted::Stale,
-            true => Accepted::Resumed,
-            false => Accepted::New,
+            true if self.session.is_stale(connack) => SessionFound::Stale,
+            true => SessionFound::Resumed,
+            false => SessionFound::New,
         }
     }
 
@@ -329,21 +329,21 @@ impl Client {
     }
 
     /// Something happened.
-    pub(super) fn hear(&mut self, wake: Wake) {
+    pub(super) fn handle_wake(&mut self, wake: Wake) {
         match wake {
-            Wake::Signal(signal) => self.tell(Input::Signal(signal)),
+            Wake::Signal(signal) => self.tell(ConnectionInput::Signal(signal)),
             Wake::Local(event) => {
                 if let Event::Written(number) = &event {
                     self.session.acknowledge_up_to(*number);
                 }
-                self.tell(Input::Local(event));
+                self.tell(ConnectionInput::Local(event));
             }
-            Wake::Socket(event) => self.hear_socket(event),
+            Wake::Socket(event) => self.handle_socket(event),
         }
         self.perform();
     }
 
-    fn hear_socket(&mut self, event: SocketEvent) {
+    fn handle_socket(&mut self, event: SocketEvent) {
         match event {
             SocketEvent::Note(line) => (self.options.trace)(&line),
             SocketEvent::Dialled(dialled) => self.dialled(dialled),
@@ -351,7 +351,7 @@ impl Client {
                 if let Some(connection) = &mut self.connection {
                     connection.transport.deliver(chunk);
                     connection.received = Some(self.now);
-                    self.lifecycle.handle(Input::Received, self.now);
+                    self.lifecycle.handle(ConnectionInput::Received, self.now);
                 }
             }
             SocketEvent::End(error) => {
@@ -403,7 +403,7 @@ impl Client {
             && let Some(connection) = &mut self.connection
         {
             connection.is_failing = true;
-            self.tell(Input::WriteFailed(error));
+            self.tell(ConnectionInput::WriteFailed(error));
         }
     }
 
@@ -413,7 +413,7 @@ impl Client {
         let before = connection.transport.stuck_since();
         let pushed = connection.transport.push();
         if before != connection.transport.stuck_since() {
-            self.tell(Input::Taken);
+            self.tell(ConnectionInput::Taken);
         }
         self.note_failure(pushed);
     }
@@ -456,25 +456,25 @@ impl Client {
             self.give_up_sending();
         }
         if self.lifecycle.deadline().is_some_and(|deadline| deadline <= now) {
-            let evidence = self.evidence();
-            self.lifecycle.handle(Input::Time(evidence), now);
+            let facts = self.facts();
+            self.lifecycle.handle(ConnectionInput::Time(facts), now);
         }
     }
 
     /// DISCONNECT and Close follow what waits: in one write, where that is little.
-    fn begin_goodbye(&mut self) {
+    fn begin_disconnect(&mut self) {
         self.session.disconnect(ReasonCode::SUCCESS);
         self.gather();
         if let Some(connection) = &mut self.connection {
             connection.transport.put_close();
         }
-        self.say_goodbye();
+        self.continue_disconnect();
     }
 
     /// Goes on until all is sent.
-    pub(super) fn say_goodbye(&mut self) {
+    pub(super) fn continue_disconnect(&mut self) {
         self.send();
-        if self.is_congested() || !self.lifecycle.is_saying_goodbye() {
+        if self.is_congested() || !self.lifecycle.is_sending_disconnect() {
             return;
         }
         let Some(connection) = &mut self.connection else { return };
@@ -482,7 +482,7 @@ impl Client {
         let is_sent = connection.end();
         self.trace_transport();
         if is_sent {
-            self.tell(Input::Sent);
+            self.tell(ConnectionInput::Sent);
         }
     }
 

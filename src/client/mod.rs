@@ -11,7 +11,6 @@ mod error;
 mod lifecycle;
 mod options;
 mod poller;
-mod unanswered;
 
 use std::collections::VecDeque;
 use std::io;
@@ -24,8 +23,8 @@ use bytes::Bytes;
 use connection::Connection;
 pub use connection::Established;
 pub use error::{Error, Step};
-use lifecycle::{Input, Lifecycle, Policy, Remains};
-pub use options::{LARGE_MESSAGE, LONELY_PASSWORD, Notice, Options, Reconnect, VersionChoice};
+use lifecycle::{ConnectionInput, Lifecycle, Policy, SessionRemains};
+pub use options::{LARGE_MESSAGE, LONELY_PASSWORD, LineHandler, Options, Reconnect, VersionChoice};
 use poller::Poller;
 pub use poller::{Remote, Source};
 
@@ -92,7 +91,7 @@ impl Client {
         let session = Session::new(options.session.clone());
         let now = Instant::now();
         let mut lifecycle = Lifecycle::new(Policy::of(&options), fastrand::u64(..));
-        lifecycle.handle(Input::Connect, now);
+        lifecycle.handle(ConnectionInput::Connect, now);
         Ok(Self {
             options,
             session,
@@ -275,20 +274,20 @@ impl Client {
     /// anything was lost.
     pub fn close(&mut self) {
         let remains = if self.session.leaves_remains() {
-            Remains::Always
+            SessionRemains::Always
         } else if self.session.stays_at_server() {
-            Remains::Untold
+            SessionRemains::WithoutDisconnect
         } else {
-            Remains::Nothing
+            SessionRemains::Nothing
         };
-        self.lifecycle.handle(Input::Close(remains), Instant::now());
+        self.lifecycle.handle(ConnectionInput::Close(remains), Instant::now());
     }
 
     /// The same after `error`: in order if there is still a connection, and otherwise only the
     /// session is ended that nobody will take up any more, if that can be done soon.
     pub fn abandon(&mut self, error: &Error) {
         if matches!(error, Error::Unanswered { .. }) {
-            self.hurry();
+            self.shorten_close();
         }
         if self.lifecycle.is_online() {
             return self.close();
@@ -297,13 +296,13 @@ impl Client {
         let is_told =
             matches!(error, Error::Violation(_)) && self.session.config().version.has_properties();
         let is_left = error.leaves_session() && !is_told && self.session.stays_at_server();
-        let remains = if is_left { Remains::Always } else { Remains::Nothing };
-        self.lifecycle.handle(Input::Close(remains), Instant::now());
+        let remains = if is_left { SessionRemains::Always } else { SessionRemains::Nothing };
+        self.lifecycle.handle(ConnectionInput::Close(remains), Instant::now());
     }
 
     /// From now on nobody waits for a server that does nothing.
-    pub fn hurry(&mut self) {
-        self.lifecycle.handle(Input::Hurry, Instant::now());
+    pub fn shorten_close(&mut self) {
+        self.lifecycle.handle(ConnectionInput::ShortenClose, Instant::now());
     }
 
     /// Whether everything that was published has come to its end, and no event waits that may say
@@ -329,7 +328,7 @@ impl Client {
         if self.pending.is_empty() {
             let event = self.drain(take);
             if self.session.was_useful() {
-                self.lifecycle.note_use();
+                self.lifecycle.note_progress();
             }
             self.trace();
             match event {
@@ -387,8 +386,8 @@ impl Client {
         if !self.pending.is_empty() {
             return Ok(None);
         }
-        if self.lifecycle.is_saying_goodbye() {
-            self.say_goodbye();
+        if self.lifecycle.is_sending_disconnect() {
+            self.continue_disconnect();
         } else if waits && alarm.is_none_or(|alarm| alarm > Instant::now()) {
             self.send();
         } else {
@@ -401,7 +400,7 @@ impl Client {
         let wake = self.poller.wait(until, self.is_congested());
         self.now = Instant::now();
         if let Some(wake) = wake {
-            self.hear(wake);
+            self.handle_wake(wake);
         }
         let is_late = alarm.is_some_and(|alarm| alarm <= self.now);
         Ok((is_late && self.pending.is_empty()).then_some(Event::Alarm))

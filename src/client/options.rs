@@ -16,7 +16,7 @@ use crate::transport::tls::TlsOptions;
 pub const LARGE_MESSAGE: usize = 1024 * 1024;
 
 /// A line for the user that is no result: a warning, a packet of the log.
-pub type Notice = Box<dyn Fn(&str)>;
+pub type LineHandler = Box<dyn Fn(&str)>;
 
 /// Gives user name and password anew for each connection.
 pub type CredentialSource = Box<dyn FnMut() -> io::Result<Credentials>>;
@@ -101,9 +101,9 @@ pub struct Options {
     /// that is more than success, or an error.
     pub brief: bool,
     /// Where warnings go.
-    pub warn: Notice,
+    pub warn: LineHandler,
     /// Log the way to the server, the upgrade and the frames, too.
     pub log: bool,
     /// Where the log goes.
-    pub trace: Notice,
+    pub trace: LineHandler,
 }

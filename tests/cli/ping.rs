@@ -140,7 +140,8 @@ fn no_pingreq_is_sent_before_connack() {
     let outcome = program.finish();
     assert_eq!(outcome.code(), Some(0), "{outcome}");
     let log = String::from_utf8_lossy(&outcome.stderr);
-    let packets = log.lines().filter_map(|line| line.split_once("sending ").or(line.split_once("received ")));
+    let packets =
+        log.lines().filter_map(|line| line.split_once("sending ").or(line.split_once("received ")));
     let packets: Vec<&str> = packets.map(|(_, packet)| packet).collect();
     let connect = packets.iter().rposition(|packet| *packet == "CONNECT").unwrap();
     assert_eq!(packets[connect + 1], "CONNACK (0)", "{outcome}");

@@ -4,7 +4,9 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::{Attempt, Lifecycle, Output, Patience, Purpose, Reading, Replacing, State};
+use super::{
+    Action, ClosingTime, ConnectAttempt, ConnectPurpose, Lifecycle, Reading, Replacing, State,
+};
 use crate::client::Event;
 use crate::client::error::{Error, Step};
 use crate::transport::{self, Phase};
@@ -15,27 +17,27 @@ use crate::websocket::WebSocketError;
 const QUIET: Duration = Duration::from_secs(1);
 
 /// The same when the user has interrupted us.
-const QUIET_IN_HASTE: Duration = Duration::from_millis(250);
+const SHORT_QUIET: Duration = Duration::from_millis(250);
 
 /// How long sending may take when the user has interrupted us.
-const SENDING_IN_HASTE: Duration = Duration::from_secs(1);
+const SHORT_SENDING: Duration = Duration::from_secs(1);
 
 /// How long the other side is listened to then, also when it goes on.
-const LISTENING_IN_HASTE: Duration = Duration::from_millis(500);
+const SHORT_LISTENING: Duration = Duration::from_millis(500);
 
 /// Whether the server would keep a session of ours that nobody wants any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Remains {
+pub enum SessionRemains {
     /// It would not.
     Nothing,
     /// Only if our DISCONNECT does not reach it.
-    Untold,
+    WithoutDisconnect,
     /// Whatever we say: before MQTT 5 only a connection with Clean Session ends it.
     Always,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
+enum ClosingStage {
     /// Something waits to be written, since then.
     Sending(Instant),
     /// Everything is said; at the latest until then the answer is listened to.
@@ -46,7 +48,7 @@ enum Stage {
 #[derive(Debug)]
 enum Then {
     /// The caller hears of it; the session at the server may have to be ended.
-    Tell(Remains),
+    Report(SessionRemains),
     /// The next connection of the attempt that replaces an old session.
     Another,
     /// The caller hears how the connection before this one ended.
@@ -56,11 +58,11 @@ enum Then {
 /// A connection that is being ended.
 #[derive(Debug)]
 pub struct Closing {
-    stage: Stage,
+    stage: ClosingStage,
     then: Then,
     /// What the server still says counts for the session, or only its end counts.
     reading: Reading,
-    patience: Patience,
+    closing_time: ClosingTime,
     /// When the other side did something the last time, and its longest pause since all was said.
     progress: Instant,
     longest_pause: Duration,
@@ -69,12 +71,12 @@ pub struct Closing {
 }
 
 impl Closing {
-    fn new(then: Then, reading: Reading, patience: Patience, now: Instant) -> Self {
+    fn new(then: Then, reading: Reading, closing_time: ClosingTime, now: Instant) -> Self {
         Self {
-            stage: Stage::Sending(now),
+            stage: ClosingStage::Sending(now),
             then,
             reading,
-            patience,
+            closing_time,
             progress: now,
             longest_pause: Duration::ZERO,
             outcome: None,
@@ -82,27 +84,31 @@ impl Closing {
     }
 
     /// A connection that the caller ends.
-    pub(super) fn by_caller(remains: Remains, patience: Patience, now: Instant) -> Self {
-        Self::new(Then::Tell(remains), Reading::Session, patience, now)
+    pub(super) fn by_caller(
+        remains: SessionRemains,
+        closing_time: ClosingTime,
+        now: Instant,
+    ) -> Self {
+        Self::new(Then::Report(remains), Reading::Session, closing_time, now)
     }
 
     /// A connection after which there will be another.
-    pub(super) fn before_another(patience: Patience, now: Instant) -> Self {
-        Self::new(Then::Another, Reading::Discard, patience, now)
+    pub(super) fn before_another(closing_time: ClosingTime, now: Instant) -> Self {
+        Self::new(Then::Another, Reading::Discard, closing_time, now)
     }
 
     /// The connection that was made only to end a session.
     pub(super) fn of_last_connection(
         outcome: Option<Error>,
-        patience: Patience,
+        closing_time: ClosingTime,
         now: Instant,
     ) -> Self {
-        Self { outcome, ..Self::new(Then::EndOfSession, Reading::Discard, patience, now) }
+        Self { outcome, ..Self::new(Then::EndOfSession, Reading::Discard, closing_time, now) }
     }
 
     /// Whether what there is to say was not yet sent.
     pub fn is_sending(&self) -> bool {
-        matches!(self.stage, Stage::Sending(_))
+        matches!(self.stage, ClosingStage::Sending(_))
     }
 
     /// What is done with what arrives.
@@ -125,13 +131,13 @@ impl Closing {
     }
 
     /// From now on the other side has little time.
-    pub(super) fn hurry(&mut self, now: Instant) {
-        if self.patience == Patience::Usual {
-            self.patience = Patience::Hasty;
+    pub(super) fn shorten_close(&mut self, now: Instant) {
+        if self.closing_time == ClosingTime::Usual {
+            self.closing_time = ClosingTime::Short;
             self.progress = now;
             match &mut self.stage {
-                Stage::Sending(since) => *since = now,
-                Stage::Listening(until) => *until = (*until).min(now + LISTENING_IN_HASTE),
+                ClosingStage::Sending(since) => *since = now,
+                ClosingStage::Listening(until) => *until = (*until).min(now + SHORT_LISTENING),
             }
         }
     }
@@ -139,11 +145,11 @@ impl Closing {
     /// Everything is said; `cap` is the most that the rest may take.
     pub(super) fn sent(&mut self, now: Instant, cap: Duration) {
         if self.is_sending() {
-            let cap = match self.patience {
-                Patience::Usual => cap,
-                Patience::Hasty => cap.min(LISTENING_IN_HASTE),
+            let cap = match self.closing_time {
+                ClosingTime::Usual => cap,
+                ClosingTime::Short => cap.min(SHORT_LISTENING),
             };
-            self.stage = Stage::Listening(now + cap);
+            self.stage = ClosingStage::Listening(now + cap);
             self.progress = now;
         }
     }
@@ -153,7 +159,7 @@ impl Closing {
         // After DISCONNECT the server may be gone before it has heard Close.
         if self.is_sending() {
             self.outcome.get_or_insert(Error::Lost(error));
-            self.stage = Stage::Listening(now + QUIET);
+            self.stage = ClosingStage::Listening(now + QUIET);
             self.progress = now;
         }
     }
@@ -161,19 +167,19 @@ impl Closing {
     /// When the other side is left. One that does not read what waits is left when it would count
     /// as lost in any other state, too, unless we are in a hurry.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        match (self.stage, self.patience) {
-            (Stage::Sending(_), Patience::Usual) => None,
-            (Stage::Sending(since), Patience::Hasty) => {
-                Some((self.progress + QUIET_IN_HASTE).min(since + SENDING_IN_HASTE))
+        match (self.stage, self.closing_time) {
+            (ClosingStage::Sending(_), ClosingTime::Usual) => None,
+            (ClosingStage::Sending(since), ClosingTime::Short) => {
+                Some((self.progress + SHORT_QUIET).min(since + SHORT_SENDING))
             }
-            (Stage::Listening(until), Patience::Usual) => {
+            (ClosingStage::Listening(until), ClosingTime::Usual) => {
                 // A server that has paused before, and then went on, may pause for longer: it is
                 // busy with what we have sent.
                 let quiet = QUIET.max(self.longest_pause * 2);
                 Some(until.min(self.progress + quiet))
             }
-            (Stage::Listening(until), Patience::Hasty) => {
-                Some(until.min(self.progress + QUIET_IN_HASTE))
+            (ClosingStage::Listening(until), ClosingTime::Short) => {
+                Some(until.min(self.progress + SHORT_QUIET))
             }
         }
     }
@@ -184,11 +190,11 @@ impl Closing {
             // A reason of its own tells more than a write that failed.
             (_, Error::Disconnected(disconnect)) => disconnect.code.is_error() || self.is_sending(),
             (
-                Stage::Listening(_),
+                ClosingStage::Listening(_),
                 Error::Lost(transport::Error::WebSocket(WebSocketError::Closed { code, .. })),
             ) => matches!(code, Some(1008 | 1009)),
-            (Stage::Listening(_), _) => false,
-            (Stage::Sending(_), _) => true,
+            (ClosingStage::Listening(_), _) => false,
+            (ClosingStage::Sending(_), _) => true,
         };
         if counts {
             let first = self.outcome.take();
@@ -202,15 +208,17 @@ impl Closing {
 
 impl Lifecycle {
     /// From now on nobody waits for a server that does nothing.
-    pub(super) fn hurry(&mut self, now: Instant) {
-        self.patience = Patience::Hasty;
+    pub(super) fn shorten_close(&mut self, now: Instant) {
+        self.closing_time = ClosingTime::Short;
         match &mut self.state {
-            State::ReplacingSession(_, closing) | State::Closing(closing) => closing.hurry(now),
+            State::ReplacingSession(_, closing) | State::Closing(closing) => {
+                closing.shorten_close(now)
+            }
             State::Dialling(attempt)
             | State::Handshaking(attempt)
             | State::AwaitingConnack(attempt) => {
-                if matches!(attempt.purpose, Purpose::EndSession(_)) {
-                    attempt.plan.deadline = attempt.plan.deadline.min(now + QUIET_IN_HASTE);
+                if matches!(attempt.purpose, ConnectPurpose::EndSession(_)) {
+                    attempt.plan.deadline = attempt.plan.deadline.min(now + SHORT_QUIET);
                 }
             }
             State::Idle | State::Online(_) | State::Backoff(_) | State::Closed => {}
@@ -219,11 +227,11 @@ impl Lifecycle {
 
     /// The caller wants to end. What had to be said is said first, if there is somebody to say it
     /// to.
-    pub(super) fn close(&mut self, remains: Remains, now: Instant) {
+    pub(super) fn close(&mut self, remains: SessionRemains, now: Instant) {
         match self.take() {
             State::Online(online) => {
-                let mut closing = Closing::by_caller(remains, self.patience, now);
-                self.outputs.push_back(Output::Disconnect);
+                let mut closing = Closing::by_caller(remains, self.closing_time, now);
+                self.actions.push_back(Action::Disconnect);
                 if let Some((error, _)) = online.failing {
                     closing.write_failed(error, now);
                 }
@@ -231,14 +239,14 @@ impl Lifecycle {
             }
             // DISCONNECT is on its way already.
             State::ReplacingSession(attempt, mut closing) => {
-                closing.then = Then::Tell(attempt.purpose.remains(remains));
+                closing.then = Then::Report(attempt.purpose.remains(remains));
                 self.state = State::Closing(closing);
             }
             State::Dialling(attempt)
             | State::Handshaking(attempt)
             | State::AwaitingConnack(attempt) => match attempt.purpose {
-                Purpose::EndSession(outcome) => self.finish(outcome),
-                purpose @ (Purpose::First { .. } | Purpose::Again { .. }) => {
+                ConnectPurpose::EndSession(outcome) => self.finish(outcome),
+                purpose @ (ConnectPurpose::First { .. } | ConnectPurpose::Again { .. }) => {
                     self.end_session(purpose.remains(remains), None, now);
                 }
             },
@@ -253,19 +261,19 @@ impl Lifecycle {
 
     /// There is no connection any more: ends the session with one that is made only for that, if
     /// the server would keep it.
-    fn end_session(&mut self, remains: Remains, outcome: Option<Error>, now: Instant) {
-        if remains == Remains::Nothing {
+    fn end_session(&mut self, remains: SessionRemains, outcome: Option<Error>, now: Instant) {
+        if remains == SessionRemains::Nothing {
             return self.finish(outcome);
         }
-        self.outputs.push_back(Output::Drop);
-        self.outputs.push_back(Output::ForgetSession(true));
-        self.begin(Purpose::EndSession(outcome), now);
+        self.actions.push_back(Action::Drop);
+        self.actions.push_back(Action::ForgetSession(true));
+        self.begin(ConnectPurpose::EndSession(outcome), now);
     }
 
     /// The caller hears how it ended.
     pub(super) fn finish(&mut self, outcome: Option<Error>) {
-        self.outputs.push_back(Output::Drop);
-        self.outputs.push_back(Output::Event(Event::Closed(
+        self.actions.push_back(Action::Drop);
+        self.actions.push_back(Action::Event(Event::Closed(
             outcome.map_or(Ok(()), |error| Err(Box::new(error))),
         )));
         self.state = State::Closed;
@@ -280,7 +288,7 @@ impl Lifecycle {
     /// The other side does nothing any more.
     pub(super) fn closing_is_late(&mut self, mut closing: Closing, now: Instant) {
         if closing.is_sending() {
-            self.outputs.push_back(Output::GiveUpSending);
+            self.actions.push_back(Action::GiveUpSending);
             let source = io::ErrorKind::TimedOut.into();
             closing.judge(Error::Lost(transport::Error::Io { phase: Phase::Open, source }));
         }
@@ -289,10 +297,10 @@ impl Lifecycle {
 
     fn closed(&mut self, closing: Closing, now: Instant) {
         match closing.then {
-            Then::Tell(remains) => {
+            Then::Report(remains) => {
                 let is_untold = closing.outcome.is_some();
                 let remains = match remains {
-                    Remains::Untold if !is_untold => Remains::Nothing,
+                    SessionRemains::WithoutDisconnect if !is_untold => SessionRemains::Nothing,
                     remains => remains,
                 };
                 self.end_session(remains, closing.outcome, now);
@@ -302,10 +310,10 @@ impl Lifecycle {
     }
 
     /// The connection to the server with an old session has ended: the next one.
-    pub(super) fn dial_after_replacing(&mut self, mut attempt: Box<Attempt>, now: Instant) {
-        self.outputs.push_back(Output::Drop);
+    pub(super) fn dial_after_replacing(&mut self, mut attempt: Box<ConnectAttempt>, now: Instant) {
+        self.actions.push_back(Action::Drop);
         let forget = attempt.replacing == Replacing::Forgetting;
-        self.outputs.push_back(Output::ForgetSession(forget));
+        self.actions.push_back(Action::ForgetSession(forget));
         attempt.plan.version = self.version;
         if attempt.plan.deadline <= now {
             let (step, after) = (Step::ConnAck, self.policy.connect_timeout);
@@ -316,31 +324,33 @@ impl Lifecycle {
     }
 
     /// Until when a connection for this purpose must be accepted.
-    pub(super) fn deadline_of(&self, purpose: &Purpose, now: Instant) -> Instant {
+    pub(super) fn deadline_of(&self, purpose: &ConnectPurpose, now: Instant) -> Instant {
         match purpose {
-            Purpose::First { .. } => self.first_deadline(now),
-            Purpose::Again { .. } => now + self.policy.connect_timeout,
-            Purpose::EndSession(_) => now + QUIET,
+            ConnectPurpose::First { .. } => self.first_deadline(now),
+            ConnectPurpose::Again { .. } => now + self.policy.connect_timeout,
+            ConnectPurpose::EndSession(_) => now + QUIET,
         }
     }
 }
 
-impl Purpose {
+impl ConnectPurpose {
     /// What remains at the server when a try for this purpose is given up.
-    fn remains(&self, remains: Remains) -> Remains {
+    fn remains(&self, remains: SessionRemains) -> SessionRemains {
         match self {
             // Nothing of ours was ever there.
-            Self::First { .. } => Remains::Nothing,
+            Self::First { .. } => SessionRemains::Nothing,
             Self::Again { .. } | Self::EndSession(_) => remains,
         }
     }
 }
 
-impl Attempt {
+impl ConnectAttempt {
     /// Something happened: a connection that only ends a session may take a little longer, `cap`
     /// from its beginning at the most.
-    pub(super) fn progress(&mut self, cap: Duration, patience: Patience, now: Instant) {
-        if matches!(self.purpose, Purpose::EndSession(_)) && patience == Patience::Usual {
+    pub(super) fn progress(&mut self, cap: Duration, closing_time: ClosingTime, now: Instant) {
+        if matches!(self.purpose, ConnectPurpose::EndSession(_))
+            && closing_time == ClosingTime::Usual
+        {
             self.plan.deadline = (now + QUIET).min(self.began + cap);
         }
     }

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use super::close::Closing;
 use super::{
-    Accepted, Attempt, Connack, Lifecycle, Online, Output, Plan, Purpose, Replacing, State,
-    fallback,
+    Action, Connack, ConnectAttempt, ConnectPurpose, DialPlan, Lifecycle, Online, Replacing,
+    SessionFound, State, fallback,
 };
 use crate::client::Event;
 
@@ -15,7 +15,7 @@ impl Lifecycle {
         match &self.state {
             State::Idle => {
                 self.wait_ends = Some(now + self.policy.wait);
-                self.begin(Purpose::First { attempts: 0 }, now);
+                self.begin(ConnectPurpose::First { attempts: 0 }, now);
             }
             // It is already, or will never be again.
             State::Dialling(_)
@@ -30,7 +30,7 @@ impl Lifecycle {
     }
 
     /// Begins a try at the address that was of use the last time.
-    pub(super) fn begin(&mut self, purpose: Purpose, now: Instant) {
+    pub(super) fn begin(&mut self, purpose: ConnectPurpose, now: Instant) {
         let left = self.policy.addresses.len().saturating_sub(1);
         let attempt = self.attempt(purpose, self.address, left, now);
         self.dial(attempt);
@@ -38,20 +38,20 @@ impl Lifecycle {
 
     pub(super) fn attempt(
         &self,
-        purpose: Purpose,
+        purpose: ConnectPurpose,
         address: usize,
         addresses_left: usize,
         now: Instant,
-    ) -> Option<Box<Attempt>> {
+    ) -> Option<Box<ConnectAttempt>> {
         let deadline = self.deadline_of(&purpose, now);
-        let plan = Plan {
+        let plan = DialPlan {
             endpoint: self.policy.addresses.get(address)?.clone(),
             version: self.version,
             subprotocols: fallback::subprotocols(&self.policy, self.version, self.name),
             deadline,
             withholds_credentials: false,
         };
-        Some(Box::new(Attempt {
+        Some(Box::new(ConnectAttempt {
             purpose,
             replacing: Replacing::Nothing,
             plan,
@@ -60,26 +60,26 @@ impl Lifecycle {
             addresses_left,
             name: self.name,
             redirects: None,
-            told: None,
+            earlier_error: None,
             connack: Connack::default(),
         }))
     }
 
     /// Without any address there is nothing to dial.
-    pub(super) fn dial(&mut self, attempt: Option<Box<Attempt>>) {
+    pub(super) fn dial(&mut self, attempt: Option<Box<ConnectAttempt>>) {
         let Some(attempt) = attempt else {
             self.state = State::Closed;
             return;
         };
-        self.outputs.push_back(Output::Credentials);
-        self.outputs.push_back(Output::Dial(Box::new(attempt.plan.clone())));
+        self.actions.push_back(Action::Credentials);
+        self.actions.push_back(Action::Dial(Box::new(attempt.plan.clone())));
         self.state = State::Dialling(attempt);
     }
 
     pub(super) fn dialled(&mut self, now: Instant) {
         self.state = match self.take() {
             State::Dialling(mut attempt) => {
-                attempt.progress(self.policy.connect_timeout, self.patience, now);
+                attempt.progress(self.policy.connect_timeout, self.closing_time, now);
                 State::Handshaking(attempt)
             }
             // News of a connection that was given up.
@@ -97,10 +97,10 @@ impl Lifecycle {
     pub(super) fn opened(&mut self, now: Instant) {
         self.state = match self.take() {
             State::Handshaking(mut attempt) => {
-                self.outputs.push_back(Output::Connect(attempt.plan.version));
+                self.actions.push_back(Action::Connect(attempt.plan.version));
                 attempt.connack.silent_at = fallback::silent_at(&self.policy, &attempt, now);
                 attempt.connack.failing = None;
-                attempt.progress(self.policy.connect_timeout, self.patience, now);
+                attempt.progress(self.policy.connect_timeout, self.closing_time, now);
                 State::AwaitingConnack(attempt)
             }
             state @ (State::Idle
@@ -114,7 +114,7 @@ impl Lifecycle {
         };
     }
 
-    pub(super) fn accepted(&mut self, accepted: Accepted, now: Instant) {
+    pub(super) fn accepted(&mut self, accepted: SessionFound, now: Instant) {
         let state = self.take();
         let mut attempt = match state {
             State::AwaitingConnack(attempt) => attempt,
@@ -132,48 +132,50 @@ impl Lifecycle {
         };
         (self.version, self.name, self.address) =
             (attempt.plan.version, attempt.name, attempt.address);
-        if let Purpose::EndSession(outcome) = &mut attempt.purpose {
+        if let ConnectPurpose::EndSession(outcome) = &mut attempt.purpose {
             let outcome = outcome.take();
-            self.outputs.push_back(Output::Disconnect);
-            self.state = State::Closing(Closing::of_last_connection(outcome, self.patience, now));
+            self.actions.push_back(Action::Disconnect);
+            self.state =
+                State::Closing(Closing::of_last_connection(outcome, self.closing_time, now));
             return;
         }
         match (attempt.replacing, accepted) {
-            (Replacing::Nothing, Accepted::Stale) => {
+            (Replacing::Nothing, SessionFound::Stale) => {
                 self.replace(attempt, Replacing::Forgetting, now);
             }
             (Replacing::Forgetting, _) => self.replace(attempt, Replacing::Renewing, now),
-            (Replacing::Nothing, Accepted::New | Accepted::Resumed) | (Replacing::Renewing, _) => {
+            (Replacing::Nothing, SessionFound::New | SessionFound::Resumed)
+            | (Replacing::Renewing, _) => {
                 self.connected(*attempt, accepted, now);
             }
         }
     }
 
     /// Ends this connection, and with the next one goes a step on to a new session.
-    fn replace(&mut self, mut attempt: Box<Attempt>, next: Replacing, now: Instant) {
+    fn replace(&mut self, mut attempt: Box<ConnectAttempt>, next: Replacing, now: Instant) {
         attempt.replacing = next;
-        self.outputs.push_back(Output::Disconnect);
-        let closing = Closing::before_another(self.patience, now);
+        self.actions.push_back(Action::Disconnect);
+        let closing = Closing::before_another(self.closing_time, now);
         self.state = State::ReplacingSession(attempt, closing);
     }
 
-    fn connected(&mut self, attempt: Attempt, accepted: Accepted, now: Instant) {
+    fn connected(&mut self, attempt: ConnectAttempt, accepted: SessionFound, now: Instant) {
         self.tell_fallback(&attempt);
         let failing = attempt.connack.failing;
         self.state = State::Online(Online { since: now, failing, asked: None });
         match &attempt.purpose {
-            Purpose::First { .. } => self.outputs.push_back(Output::Connected),
-            Purpose::Again { since, attempts } => {
+            ConnectPurpose::First { .. } => self.actions.push_back(Action::Connected),
+            ConnectPurpose::Again { since, attempts } => {
                 self.failures_in_a_row = *attempts;
                 let session = match accepted {
-                    Accepted::Resumed => "session resumed",
-                    Accepted::New | Accepted::Stale => "new session",
+                    SessionFound::Resumed => "session resumed",
+                    SessionFound::New | SessionFound::Stale => "new session",
                 };
                 let after = now.saturating_duration_since(*since).as_secs_f64();
                 self.warn(format!("connected again after {after:.1} s, {session}"));
-                self.outputs.push_back(Output::Event(Event::Reconnected));
+                self.actions.push_back(Action::Event(Event::Reconnected));
             }
-            Purpose::EndSession(_) => {}
+            ConnectPurpose::EndSession(_) => {}
         }
     }
 }

@@ -22,11 +22,12 @@
 //! [`Input::Local`] (input, output, commands) and [`Input::Signal`] become events in every state;
 //! a signal also shortens what waits for a server at the end.
 
+mod action;
+mod answer_timer;
 mod close;
 mod connect;
 mod fallback;
 mod input;
-mod output;
 mod policy;
 mod redirect;
 mod repeated;
@@ -39,32 +40,32 @@ use std::time::{Duration, Instant};
 
 use super::Event;
 use super::error::Error;
-use super::unanswered::PendingSubscribe;
 use crate::mqtt::version::Version;
 use crate::transport;
 use crate::transport::redirect::Redirects;
+pub use action::{Action, DialPlan};
+use answer_timer::AnswerTimer;
 use close::Closing;
-pub use close::Remains;
+pub use close::SessionRemains;
 use fallback::Name;
-pub use input::{Accepted, Evidence, Input};
-pub use output::{Output, Plan};
+pub use input::{ConnectionInput, LossFacts, SessionFound};
 pub use policy::Policy;
-use repeated::{Repeated, Verdict};
+use repeated::{Consequence, Repeated};
 
 /// How long the dialling thread may take longer than the deadline, before a name look-up is to
 /// blame.
 const GRACE: Duration = Duration::from_millis(100);
 
 /// After a failed write the server's last words are listened for, for so long.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+const AFTER_FAILED_WRITE: Duration = Duration::from_secs(1);
 
 /// A connection that stood for so long was worth having, even if nothing came over it: the delays
 /// begin anew after it.
-const WORTH: Duration = Duration::from_secs(10);
+const LONG_LIVED: Duration = Duration::from_secs(10);
 
 /// What a connection is made for.
 #[derive(Debug)]
-enum Purpose {
+enum ConnectPurpose {
     /// The first one; `--wait` may allow more tries.
     First {
         /// How many failed before.
@@ -96,10 +97,10 @@ enum Replacing {
 /// One try to connect: as many connections as names, versions, redirects and an old session ask
 /// for, under one deadline.
 #[derive(Debug)]
-pub struct Attempt {
-    purpose: Purpose,
+pub struct ConnectAttempt {
+    purpose: ConnectPurpose,
     replacing: Replacing,
-    plan: Plan,
+    plan: DialPlan,
     began: Instant,
     /// Which address this is, and how many were not tried yet.
     address: usize,
@@ -107,7 +108,7 @@ pub struct Attempt {
     name: Name,
     redirects: Option<Redirects>,
     /// What the earlier connections found.
-    told: Option<Error>,
+    earlier_error: Option<Error>,
     connack: Connack,
 }
 
@@ -127,13 +128,13 @@ pub struct Online {
     /// A write failed: until then we listen to what the broker may still have to say.
     failing: Option<(transport::Error, Instant)>,
     /// A SUBSCRIBE or UNSUBSCRIBE awaits its answer.
-    asked: Option<PendingSubscribe>,
+    asked: Option<AnswerTimer>,
 }
 
 /// A pause before the next try.
 #[derive(Debug)]
 struct Backoff {
-    purpose: Purpose,
+    purpose: ConnectPurpose,
     next: Instant,
 }
 
@@ -141,12 +142,12 @@ struct Backoff {
 #[derive(Debug)]
 enum State {
     Idle,
-    Dialling(Box<Attempt>),
-    Handshaking(Box<Attempt>),
-    AwaitingConnack(Box<Attempt>),
+    Dialling(Box<ConnectAttempt>),
+    Handshaking(Box<ConnectAttempt>),
+    AwaitingConnack(Box<ConnectAttempt>),
     Online(Online),
     Backoff(Backoff),
-    ReplacingSession(Box<Attempt>, Closing),
+    ReplacingSession(Box<ConnectAttempt>, Closing),
     Closing(Closing),
     Closed,
 }
@@ -168,9 +169,9 @@ pub enum Reading {
 
 /// How long a server that does nothing at the end is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Patience {
+enum ClosingTime {
     Usual,
-    Hasty,
+    Short,
 }
 
 /// The life of one connection, and of those that take its place.
@@ -178,12 +179,12 @@ enum Patience {
 pub struct Lifecycle {
     policy: Policy,
     state: State,
-    outputs: VecDeque<Output>,
+    actions: VecDeque<Action>,
     /// What worked the last time.
     version: Version,
     name: Name,
     address: usize,
-    patience: Patience,
+    closing_time: ClosingTime,
     /// When `--wait` is over.
     wait_ends: Option<Instant>,
     /// How many tries it took since a connection was last of use.
@@ -199,11 +200,11 @@ impl Lifecycle {
         Self {
             policy,
             state: State::Idle,
-            outputs: VecDeque::new(),
+            actions: VecDeque::new(),
             version,
             name: Name::Usual,
             address: 0,
-            patience: Patience::Usual,
+            closing_time: ClosingTime::Usual,
             wait_ends: None,
             failures_in_a_row: 0,
             repeated: Repeated::default(),
@@ -212,8 +213,8 @@ impl Lifecycle {
     }
 
     /// The next thing to do.
-    pub fn output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+    pub fn action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
     }
 
     /// Whether the broker has accepted the connection, and nobody has ended it.
@@ -222,8 +223,8 @@ impl Lifecycle {
         matches!(self.state, State::Online(_))
     }
 
-    /// Whether all there is to say is being sent, so that [`Input::Sent`] is awaited.
-    pub fn is_saying_goodbye(&self) -> bool {
+    /// Whether all there is to say is being sent, so that [`ConnectionInput::Sent`] is awaited.
+    pub fn is_sending_disconnect(&self) -> bool {
         match &self.state {
             State::ReplacingSession(_, closing) | State::Closing(closing) => closing.is_sending(),
             State::Idle
@@ -244,7 +245,7 @@ impl Lifecycle {
             | State::Handshaking(attempt)
             | State::AwaitingConnack(attempt)
             | State::ReplacingSession(attempt, _) => {
-                matches!(attempt.purpose, Purpose::EndSession(_))
+                matches!(attempt.purpose, ConnectPurpose::EndSession(_))
             }
             State::Closing(closing) => closing.is_ending_session(),
             State::Idle | State::Online(_) | State::Backoff(_) | State::Closed => false,
@@ -264,7 +265,7 @@ impl Lifecycle {
         }
     }
 
-    /// When [`Input::Time`] is due, if nothing happens before.
+    /// When [`ConnectionInput::Time`] is due, if nothing happens before.
     pub fn deadline(&self) -> Option<Instant> {
         match &self.state {
             State::Idle | State::Closed => None,
@@ -292,28 +293,28 @@ impl Lifecycle {
     }
 
     /// What it means; the outputs say what to do about it.
-    pub fn handle(&mut self, input: Input, now: Instant) {
+    pub fn handle(&mut self, input: ConnectionInput, now: Instant) {
         match input {
-            Input::Local(event) => self.outputs.push_back(Output::Event(event)),
-            Input::Signal(signal) => self.interrupted(signal, now),
-            Input::Hurry => self.hurry(now),
-            Input::Connect => self.connect(now),
-            Input::Dialled => self.dialled(now),
-            Input::Opened => self.opened(now),
-            Input::Accepted(accepted) => self.accepted(accepted, now),
-            Input::Failed(error, evidence) => self.failed(error, &evidence, now),
-            Input::WriteFailed(error) => self.write_failed(error, now),
-            Input::Received => self.received(now),
-            Input::Taken => self.taken(now),
-            Input::Sent => self.sent(now),
-            Input::Time(evidence) => self.time(&evidence, now),
-            Input::Close(remains) => self.close(remains, now),
+            ConnectionInput::Local(event) => self.actions.push_back(Action::Event(event)),
+            ConnectionInput::Signal(signal) => self.interrupted(signal, now),
+            ConnectionInput::ShortenClose => self.shorten_close(now),
+            ConnectionInput::Connect => self.connect(now),
+            ConnectionInput::Dialled => self.dialled(now),
+            ConnectionInput::Opened => self.opened(now),
+            ConnectionInput::Accepted(accepted) => self.accepted(accepted, now),
+            ConnectionInput::Failed(error, facts) => self.failed(error, &facts, now),
+            ConnectionInput::WriteFailed(error) => self.write_failed(error, now),
+            ConnectionInput::Received => self.received(now),
+            ConnectionInput::Taken => self.taken(now),
+            ConnectionInput::Sent => self.sent(now),
+            ConnectionInput::Time(facts) => self.time(&facts, now),
+            ConnectionInput::Close(remains) => self.close(remains, now),
         }
     }
 
     /// A message or an acknowledgement came over this connection: it is of use.
     #[inline]
-    pub fn note_use(&mut self) {
+    pub fn note_progress(&mut self) {
         self.failures_in_a_row = 0;
     }
 
@@ -329,23 +330,23 @@ impl Lifecycle {
             if !is_asking {
                 online.asked = None;
             } else if online.asked.is_none() {
-                online.asked = Some(PendingSubscribe::new(now));
+                online.asked = Some(AnswerTimer::new(now));
             }
         }
     }
 
     fn interrupted(&mut self, signal: i32, now: Instant) {
-        self.hurry(now);
-        self.outputs.push_back(Output::Event(Event::Interrupted(signal)));
+        self.shorten_close(now);
+        self.actions.push_back(Action::Event(Event::Interrupted(signal)));
     }
 
-    fn failed(&mut self, error: Error, evidence: &Evidence, now: Instant) {
+    fn failed(&mut self, error: Error, facts: &LossFacts, now: Instant) {
         match self.take() {
             State::Dialling(attempt) | State::Handshaking(attempt) => {
                 self.attempt_failed(attempt, error, now);
             }
             State::AwaitingConnack(attempt) => self.attempt_failed(attempt, error, now),
-            State::Online(online) => self.connection_failed(&online, error, evidence, now),
+            State::Online(online) => self.connection_failed(&online, error, facts, now),
             // The end of a connection that was to end.
             State::ReplacingSession(attempt, _) => self.dial_after_replacing(attempt, now),
             State::Closing(closing) => self.closing_failed(closing, error, now),
@@ -363,50 +364,50 @@ impl Lifecycle {
         &mut self,
         online: &Online,
         error: Error,
-        evidence: &Evidence,
+        facts: &LossFacts,
         now: Instant,
     ) {
-        let verdict = self.repeated.ended(&error, evidence, online.since, now);
-        let may_retry = error.is_mendable() && self.policy.retry.allows(0) && !evidence.is_cut;
+        let consequence = self.repeated.ended(&error, facts, online.since, now);
+        let may_retry = error.is_mendable() && self.policy.retry.allows(0) && !facts.is_cut;
         let failures = self.failures_in_a_row;
-        let worth = now.saturating_duration_since(online.since) >= WORTH;
+        let worth = now.saturating_duration_since(online.since) >= LONG_LIVED;
         let attempts = if worth { 0 } else { failures };
         if !may_retry {
             return self.fail(error);
         }
-        if let Some(Verdict::GiveUp(packet)) = verdict {
+        if let Some(Consequence::GiveUp(packet)) = consequence {
             return self.fail(Error::Repeated { packet, number: None });
         }
         if !self.policy.retry.allows(attempts) {
             return self.fail(Error::NotMended { last: Box::new(error), tries: attempts });
         }
-        self.outputs.push_back(Output::Drop);
+        self.actions.push_back(Action::Drop);
         self.warn(format!("{error}; trying again"));
-        if let Some(Verdict::Warn(line)) = verdict {
+        if let Some(Consequence::Warn(line)) = consequence {
             self.warn(line);
         }
-        self.pause(Purpose::Again { since: now, attempts }, attempts, now);
+        self.pause(ConnectPurpose::Again { since: now, attempts }, attempts, now);
     }
 
     /// Nothing more can be tried; the caller may still have output to write.
     fn fail(&mut self, error: Error) {
-        self.outputs.push_back(Output::Drop);
+        self.actions.push_back(Action::Drop);
         self.give_up(error);
     }
 
     /// The same where the socket was dropped already.
     fn give_up(&mut self, error: Error) {
-        self.outputs.push_back(Output::Fail(error));
+        self.actions.push_back(Action::Fail(error));
         self.state = State::Closed;
     }
 
     fn write_failed(&mut self, error: transport::Error, now: Instant) {
         match &mut self.state {
             State::Online(online) => {
-                online.failing.get_or_insert((error, now + LAST_WORDS));
+                online.failing.get_or_insert((error, now + AFTER_FAILED_WRITE));
             }
             State::AwaitingConnack(attempt) => {
-                attempt.connack.failing.get_or_insert((error, now + LAST_WORDS));
+                attempt.connack.failing.get_or_insert((error, now + AFTER_FAILED_WRITE));
             }
             State::ReplacingSession(_, closing) | State::Closing(closing) => {
                 closing.write_failed(error, now);
@@ -422,17 +423,17 @@ impl Lifecycle {
     }
 
     fn received(&mut self, now: Instant) {
-        let (cap, patience) = (self.policy.connect_timeout, self.patience);
+        let (cap, closing_time) = (self.policy.connect_timeout, self.closing_time);
         match &mut self.state {
             State::Online(online) => {
                 if let Some(asked) = &mut online.asked {
                     asked.heard(now);
                 }
             }
-            State::Handshaking(attempt) => attempt.progress(cap, patience, now),
+            State::Handshaking(attempt) => attempt.progress(cap, closing_time, now),
             State::AwaitingConnack(attempt) => {
                 attempt.connack.silent_at = None;
-                attempt.progress(cap, patience, now);
+                attempt.progress(cap, closing_time, now);
             }
             State::ReplacingSession(_, closing) | State::Closing(closing) => closing.progress(now),
             State::Idle | State::Dialling(_) | State::Backoff(_) | State::Closed => {}
@@ -468,7 +469,7 @@ impl Lifecycle {
         }
     }
 
-    fn time(&mut self, evidence: &Evidence, now: Instant) {
+    fn time(&mut self, facts: &LossFacts, now: Instant) {
         if self.deadline().is_none_or(|deadline| now < deadline) {
             return;
         }
@@ -476,17 +477,17 @@ impl Lifecycle {
             state @ (State::Idle | State::Closed) => self.state = state,
             state @ (State::Dialling(_) | State::Handshaking(_)) => {
                 self.state = state;
-                self.outputs.push_back(Output::Expire);
+                self.actions.push_back(Action::Expire);
             }
             State::AwaitingConnack(attempt) => self.connack_is_late(attempt, now),
-            State::Online(online) => self.answer_is_late(online, evidence, now),
+            State::Online(online) => self.answer_is_late(online, facts, now),
             State::Backoff(Backoff { purpose, .. }) => self.begin(purpose, now),
             State::ReplacingSession(attempt, _) => self.dial_after_replacing(attempt, now),
             State::Closing(closing) => self.closing_is_late(closing, now),
         }
     }
 
-    fn connack_is_late(&mut self, mut attempt: Box<Attempt>, now: Instant) {
+    fn connack_is_late(&mut self, mut attempt: Box<ConnectAttempt>, now: Instant) {
         let is_late = attempt.plan.deadline <= now;
         match attempt.connack.failing.take() {
             Some((error, until)) if is_late || until <= now => {
@@ -498,23 +499,23 @@ impl Lifecycle {
                     return self.met_by_silence(attempt);
                 }
                 self.state = State::AwaitingConnack(attempt);
-                self.outputs.push_back(Output::Expire);
+                self.actions.push_back(Action::Expire);
             }
         }
     }
 
     /// A write that failed, with no last words from the server; or a SUBSCRIBE without its answer.
-    fn answer_is_late(&mut self, mut online: Online, evidence: &Evidence, now: Instant) {
+    fn answer_is_late(&mut self, mut online: Online, facts: &LossFacts, now: Instant) {
         match online.failing.take() {
             Some((error, until)) if until <= now => {
-                self.connection_failed(&online, Error::Lost(error), evidence, now);
+                self.connection_failed(&online, Error::Lost(error), facts, now);
             }
             failing => {
                 online.failing = failing;
                 online.asked = None;
                 let after = self.policy.connect_timeout;
-                let what = evidence.unanswered.clone().unwrap_or_default();
-                self.outputs.push_back(Output::Fail(Error::Unanswered { what, after }));
+                let what = facts.unanswered.clone().unwrap_or_default();
+                self.actions.push_back(Action::Fail(Error::Unanswered { what, after }));
                 self.state = State::Online(online);
             }
         }
@@ -543,7 +544,7 @@ impl Lifecycle {
 
     /// A warning, unless nobody needs to hear it.
     fn warn(&mut self, line: String) {
-        self.outputs.push_back(Output::Warn(line));
+        self.actions.push_back(Action::Warn(line));
     }
 
     fn take(&mut self) -> State {

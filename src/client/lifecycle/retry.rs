@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use super::redirect::Redirected;
-use super::{Attempt, Backoff, Lifecycle, Output, Purpose, Replacing, State, fallback};
+use super::{
+    Action, Backoff, ConnectAttempt, ConnectPurpose, Lifecycle, Replacing, State, fallback,
+};
 use crate::client::error::Error;
 use crate::mqtt::reason::ReasonCode;
 use crate::transport;
@@ -19,8 +21,13 @@ const LAST_TRY: Duration = Duration::from_millis(500);
 impl Lifecycle {
     /// A connection of an attempt failed before it was accepted: goes on with the next thing to
     /// try, if there is any.
-    pub(super) fn attempt_failed(&mut self, attempt: Box<Attempt>, error: Error, now: Instant) {
-        self.outputs.push_back(Output::Drop);
+    pub(super) fn attempt_failed(
+        &mut self,
+        attempt: Box<ConnectAttempt>,
+        error: Error,
+        now: Instant,
+    ) {
+        self.actions.push_back(Action::Drop);
         if matches!(error, Error::Unreached(_)) {
             self.repeated.unreached();
         }
@@ -32,10 +39,10 @@ impl Lifecycle {
             Ok(()) => return,
             Err(unchanged) => unchanged,
         };
-        let error = fallback::furthest(attempt.told.take(), error);
+        let error = fallback::furthest(attempt.earlier_error.take(), error);
         if attempt.replacing == Replacing::Forgetting {
             // The next try begins where this one began.
-            self.outputs.push_back(Output::ForgetSession(false));
+            self.actions.push_back(Action::ForgetSession(false));
         }
         if attempt.addresses_left > 0 && error.is_mendable() {
             return self.try_next_address(attempt, error, now);
@@ -43,37 +50,39 @@ impl Lifecycle {
         self.try_failed(attempt.purpose, error, now);
     }
 
-    fn try_next_address(&mut self, attempt: Box<Attempt>, error: Error, now: Instant) {
+    fn try_next_address(&mut self, attempt: Box<ConnectAttempt>, error: Error, now: Instant) {
         let address = (attempt.address + 1) % self.policy.addresses.len().max(1);
         let left = attempt.addresses_left - 1;
         let mut next = self.attempt(attempt.purpose, address, left, now);
         if let Some(next) = &mut next {
-            next.told = Some(error);
+            next.earlier_error = Some(error);
         }
         self.dial(next);
     }
 
     /// All that there was to try was tried once.
-    fn try_failed(&mut self, purpose: Purpose, error: Error, now: Instant) {
+    fn try_failed(&mut self, purpose: ConnectPurpose, error: Error, now: Instant) {
         match purpose {
-            Purpose::First { attempts } => match self.next_first_try(attempts, &error, now) {
-                Some(next) => {
-                    if attempts == 0 {
-                        let address = self.policy.addresses.first();
-                        let address = address.map(ToString::to_string).unwrap_or_default();
-                        self.warn(format!("waiting for {address}: {error}"));
+            ConnectPurpose::First { attempts } => {
+                match self.next_first_try(attempts, &error, now) {
+                    Some(next) => {
+                        if attempts == 0 {
+                            let address = self.policy.addresses.first();
+                            let address = address.map(ToString::to_string).unwrap_or_default();
+                            self.warn(format!("waiting for {address}: {error}"));
+                        }
+                        let purpose = ConnectPurpose::First { attempts: attempts + 1 };
+                        self.state = State::Backoff(Backoff { purpose, next });
                     }
-                    let purpose = Purpose::First { attempts: attempts + 1 };
-                    self.state = State::Backoff(Backoff { purpose, next });
+                    None => self.give_up(error),
                 }
-                None => self.give_up(error),
-            },
-            Purpose::Again { .. } if !error.is_mendable() => self.give_up(error),
-            Purpose::Again { attempts, .. } if !self.policy.retry.allows(attempts) => {
+            }
+            ConnectPurpose::Again { .. } if !error.is_mendable() => self.give_up(error),
+            ConnectPurpose::Again { attempts, .. } if !self.policy.retry.allows(attempts) => {
                 self.give_up(Error::NotMended { last: Box::new(error), tries: attempts });
             }
-            Purpose::Again { attempts, .. } => self.pause(purpose, attempts, now),
-            Purpose::EndSession(outcome) => self.finish(outcome),
+            ConnectPurpose::Again { attempts, .. } => self.pause(purpose, attempts, now),
+            ConnectPurpose::EndSession(outcome) => self.finish(outcome),
         }
     }
 
@@ -97,12 +106,12 @@ impl Lifecycle {
     }
 
     /// Waits for a while, and then tries again.
-    pub(super) fn pause(&mut self, purpose: Purpose, attempts: u32, now: Instant) {
+    pub(super) fn pause(&mut self, purpose: ConnectPurpose, attempts: u32, now: Instant) {
         let purpose = match purpose {
-            Purpose::Again { since, attempts } => {
-                Purpose::Again { since, attempts: attempts.saturating_add(1) }
+            ConnectPurpose::Again { since, attempts } => {
+                ConnectPurpose::Again { since, attempts: attempts.saturating_add(1) }
             }
-            purpose @ (Purpose::First { .. } | Purpose::EndSession(_)) => purpose,
+            purpose @ (ConnectPurpose::First { .. } | ConnectPurpose::EndSession(_)) => purpose,
         };
         let next = now + self.policy.retry.delay(attempts, self.random.f64());
         self.state = State::Backoff(Backoff { purpose, next });

@@ -61,7 +61,7 @@ pub type Source = Box<dyn FnMut() -> io::Result<Option<Bytes>> + Send>;
 
 /// What another thread has posted. News of dialling counts only for the latest connection.
 #[derive(Debug)]
-enum Notice {
+enum Posted {
     Socket(u64, SocketEvent),
     Local(Event),
 }
@@ -69,27 +69,27 @@ enum Notice {
 /// With this other threads tell the client what they did.
 #[derive(Debug, Clone)]
 pub struct Remote {
-    sender: Sender<Notice>,
+    sender: Sender<Posted>,
     waker: Arc<Waker>,
 }
 
 impl Remote {
     /// Everything up to message `number` is written and flushed.
     pub fn written(&self, number: u64) {
-        self.post(Notice::Local(Event::Written(number)));
+        self.post(Posted::Local(Event::Written(number)));
     }
 
     /// Nothing more can be written.
     pub fn output_failed(&self, error: io::Error) {
-        self.post(Notice::Local(Event::OutputFailed(error)));
+        self.post(Posted::Local(Event::OutputFailed(error)));
     }
 
     /// The caller has something to look at.
     pub fn wake(&self) {
-        self.post(Notice::Local(Event::Woken));
+        self.post(Posted::Local(Event::Woken));
     }
 
-    fn post(&self, notice: Notice) {
+    fn post(&self, notice: Posted) {
         // Without a receiver the main thread has ended, and nothing could be done about it.
         let _ = self.sender.send(notice);
         self.waker.wake();
@@ -106,7 +106,7 @@ struct DialReport {
 
 impl DialReport {
     fn tell(&self, event: SocketEvent) {
-        self.remote.post(Notice::Socket(self.connection, event));
+        self.remote.post(Posted::Socket(self.connection, event));
     }
 
     fn note(&self, line: fmt::Arguments<'_>) {
@@ -132,7 +132,7 @@ enum Ready {
 #[derive(Debug)]
 pub struct Poller {
     remote: Remote,
-    receiver: Receiver<Notice>,
+    receiver: Receiver<Posted>,
     signals: Signals,
     since: Instant,
     connection: u64,
@@ -142,7 +142,7 @@ pub struct Poller {
     was_writing: bool,
     permits: Option<Sender<()>>,
     /// What was found when we were about to sleep.
-    found: Option<Notice>,
+    found: Option<Posted>,
 }
 
 impl Poller {
@@ -220,7 +220,7 @@ impl Poller {
             for () in granted {
                 let block = source();
                 let failed = block.is_err();
-                remote.post(Notice::Local(Event::Input(block)));
+                remote.post(Posted::Local(Event::Input(block)));
                 if failed {
                     return;
                 }
@@ -264,11 +264,11 @@ impl Poller {
         }
         loop {
             match self.found.take().or_else(|| self.receiver.try_recv().ok())? {
-                Notice::Local(event) => return Some(Wake::Local(event)),
-                Notice::Socket(connection, event) if connection == self.connection => {
+                Posted::Local(event) => return Some(Wake::Local(event)),
+                Posted::Socket(connection, event) if connection == self.connection => {
                     return Some(Wake::Socket(self.connected(event)));
                 }
-                Notice::Socket(..) => {}
+                Posted::Socket(..) => {}
             }
         }
     }

@@ -29,7 +29,7 @@ fn tries_are_counted() {
 
 fn waiting(seconds: u64) -> World {
     let mut world = World::new(Policy { wait: Duration::from_secs(seconds), ..policy() });
-    world.tell(Input::Connect);
+    world.tell(ConnectionInput::Connect);
     world
 }
 
@@ -59,14 +59,14 @@ fn wait_is_told_once() {
         world.late();
     }
     let told =
-        world.outputs.iter().filter(|line| line.starts_with("warn: waiting for ws://a/mqtt: "));
-    assert_eq!(told.count(), 1, "{:?}", world.outputs);
+        world.actions.iter().filter(|line| line.starts_with("warn: waiting for ws://a/mqtt: "));
+    assert_eq!(told.count(), 1, "{:?}", world.actions);
 }
 
 #[test]
 fn a_try_of_wait_is_cut_to_what_is_left() {
     let mut world = waiting(1);
-    world.tell(Input::Dialled);
+    world.tell(ConnectionInput::Dialled);
     assert_eq!(world.lifecycle.budget(), Duration::from_secs(1));
     assert_eq!(world.late(), (Duration::from_secs(1), vec!["expire".to_owned()]));
     world.tell(fail(late_at(Step::Transport(Phase::Upgrade))));
@@ -76,7 +76,7 @@ fn a_try_of_wait_is_cut_to_what_is_left() {
 #[test]
 fn without_wait_there_is_one_try_with_all_the_time() {
     let mut world = waiting(0);
-    world.tell(Input::Dialled);
+    world.tell(ConnectionInput::Dialled);
     assert_eq!(world.late().0, Duration::from_secs(12));
     world.tell(fail(late_at(Step::Transport(Phase::Upgrade))));
     assert_eq!(world.state(), "Closed");
@@ -86,7 +86,7 @@ fn without_wait_there_is_one_try_with_all_the_time() {
 fn wait_does_not_wait_for_what_no_other_try_mends() {
     for error in [status(401), status(403), refused(4), refused(5)] {
         let mut world = waiting(600);
-        world.tell_all([Input::Dialled, fail(error)]);
+        world.tell_all([ConnectionInput::Dialled, fail(error)]);
         assert_eq!(world.state(), "Closed");
     }
 }
@@ -95,14 +95,14 @@ fn wait_does_not_wait_for_what_no_other_try_mends() {
 fn close_ends_a_wait() {
     let mut world = waiting(600);
     world.tell(fail(unreached()));
-    assert_eq!(world.tell(Input::Close(Remains::Always)), ["drop", "closed"]);
+    assert_eq!(world.tell(ConnectionInput::Close(SessionRemains::Always)), ["drop", "closed"]);
 }
 
 #[test]
 fn a_signal_in_a_pause_is_told_at_once() {
     let mut world = waiting(600);
     world.tell(fail(unreached()));
-    assert_eq!(world.tell(Input::Signal(2)), ["Interrupted(2)"]);
+    assert_eq!(world.tell(ConnectionInput::Signal(2)), ["Interrupted(2)"]);
 }
 
 fn lost(tries: Option<u32>) -> World {
@@ -121,9 +121,9 @@ fn as_many_tries_as_are_allowed() {
         assert_eq!(world.state(), "Backoff");
     }
     world.late();
-    let outputs = world.tell(fail(unreached()));
+    let actions = world.tell(fail(unreached()));
     let line = "fail: connection lost, and 3 tries to connect again failed: ";
-    assert!(outputs[1].starts_with(line), "{outputs:?}");
+    assert!(actions[1].starts_with(line), "{actions:?}");
 }
 
 #[test]
@@ -132,8 +132,8 @@ fn a_connection_without_use_is_no_reason_to_count_anew() {
     world.reconnect();
     world.tell(fail(fin()));
     world.reconnect();
-    let outputs = world.tell(fail(fin()));
-    assert!(outputs[1].starts_with("fail: connection lost, and 2 tries"), "{outputs:?}");
+    let actions = world.tell(fail(fin()));
+    assert!(actions[1].starts_with("fail: connection lost, and 2 tries"), "{actions:?}");
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn a_connection_of_use_begins_the_count_anew() {
     let mut world = lost(Some(1));
     for _ in 0..5 {
         world.reconnect();
-        world.lifecycle.note_use();
+        world.lifecycle.note_progress();
         world.tell(fail(fin()));
     }
     assert_eq!(world.state(), "Backoff");
@@ -159,30 +159,30 @@ fn so_does_one_that_stood_for_long() {
 fn without_reconnecting_a_loss_is_the_end() {
     let retry = Reconnect { enabled: false, ..policy().retry };
     let mut world = World::online(Policy { retry, ..policy() });
-    let outputs = world.tell(fail(fin()));
-    assert_eq!(outputs, ["drop", "fail: connection lost: the server closed the connection"]);
+    let actions = world.tell(fail(fin()));
+    assert_eq!(actions, ["drop", "fail: connection lost: the server closed the connection"]);
 }
 
 #[test]
 fn a_message_that_is_cut_for_ever_is_the_end() {
     let mut world = World::online(policy());
-    let evidence = Evidence { is_cut: true, ..Evidence::default() };
-    world.tell(Input::Failed(fin(), evidence));
+    let facts = LossFacts { is_cut: true, ..LossFacts::default() };
+    world.tell(ConnectionInput::Failed(fin(), facts));
     assert_eq!(world.state(), "Closed");
 }
 
 #[test]
 fn what_is_found_again_is_told() {
     for (accepted, session) in
-        [(Accepted::New, "new session"), (Accepted::Resumed, "session resumed")]
+        [(SessionFound::New, "new session"), (SessionFound::Resumed, "session resumed")]
     {
         let mut world = lost(None);
         world.late();
-        world.after(2_000).tell_all([Input::Dialled, Input::Opened]);
-        let outputs = world.tell(accept(accepted));
-        assert!(outputs[0].starts_with("warn: connected again after "), "{outputs:?}");
-        assert!(outputs[0].ends_with(&format!(" s, {session}")), "{outputs:?}");
-        assert_eq!(outputs[1], "Reconnected");
+        world.after(2_000).tell_all([ConnectionInput::Dialled, ConnectionInput::Opened]);
+        let actions = world.tell(accept(accepted));
+        assert!(actions[0].starts_with("warn: connected again after "), "{actions:?}");
+        assert!(actions[0].ends_with(&format!(" s, {session}")), "{actions:?}");
+        assert_eq!(actions[1], "Reconnected");
     }
 }
 
@@ -194,9 +194,10 @@ fn a_subscribe_without_its_answer_is_told_and_the_connection_stays() {
     assert_eq!(deadline - world.now, Duration::from_secs(12));
     world.now = deadline;
     let unanswered = Some("subscribing to t".to_owned());
-    let outputs = world.tell(Input::Time(Evidence { unanswered, ..Evidence::default() }));
-    assert_eq!(outputs, ["fail: subscribing to t: no answer from the broker within 12 s"]);
-    assert_eq!(world.tell(Input::Close(Remains::Nothing)), ["disconnect"]);
+    let actions =
+        world.tell(ConnectionInput::Time(LossFacts { unanswered, ..LossFacts::default() }));
+    assert_eq!(actions, ["fail: subscribing to t: no answer from the broker within 12 s"]);
+    assert_eq!(world.tell(ConnectionInput::Close(SessionRemains::Nothing)), ["disconnect"]);
 }
 
 #[test]
@@ -210,9 +211,9 @@ fn an_answer_ends_the_wait_for_it() {
 #[test]
 fn a_failed_write_leaves_a_second_for_last_words() {
     let mut world = World::online(policy());
-    world.tell(Input::WriteFailed(write_error()));
-    let (waited, outputs) = world.late();
+    world.tell(ConnectionInput::WriteFailed(write_error()));
+    let (waited, actions) = world.late();
     assert_eq!(waited, Duration::from_secs(1));
     assert_eq!(world.state(), "Backoff");
-    assert!(outputs[1].starts_with("warn: connection lost: sending failed: "), "{outputs:?}");
+    assert!(actions[1].starts_with("warn: connection lost: sending failed: "), "{actions:?}");
 }

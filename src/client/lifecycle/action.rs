@@ -9,20 +9,20 @@ use crate::transport::endpoint::Endpoint;
 
 /// What is to be done.
 #[derive(Debug)]
-pub enum Output {
+pub enum Action {
     /// Ask anew for user name and password.
     Credentials,
     /// The next connection ends the session at the server, or (`false`) begins a new one.
     ForgetSession(bool),
     /// Dial.
-    Dial(Box<Plan>),
+    Dial(Box<DialPlan>),
     /// Send CONNECT.
     Connect(Version),
     /// Send DISCONNECT and Close, after all that waits.
     Disconnect,
     /// Drop the socket; what the session has not finished waits for the next connection.
     Drop,
-    /// The time for this phase is up: say why, as [`Input::Failed`].
+    /// The time for this phase is up: say why, as [`ConnectionInput::Failed`].
     Expire,
     /// Give up what waits to be written.
     GiveUpSending,
@@ -40,7 +40,7 @@ pub enum Output {
 
 /// How to dial, and what to ask for.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub struct DialPlan {
     /// Where to.
     pub endpoint: Endpoint,
     /// The version of CONNECT.

@@ -11,13 +11,13 @@ const TALKATIVE: u32 = 3;
 
 /// A SUBSCRIBE or an UNSUBSCRIBE that awaits its answer.
 #[derive(Debug)]
-pub struct PendingSubscribe {
+pub struct AnswerTimer {
     since: Instant,
     /// When something came the last time.
     heard: Option<Instant>,
 }
 
-impl PendingSubscribe {
+impl AnswerTimer {
     /// It was sent now.
     pub fn new(now: Instant) -> Self {
         Self { since: now, heard: None }
@@ -43,7 +43,7 @@ mod tests {
     fn a_broker_that_goes_on_sending_may_take_longer() {
         let (since, second) = (Instant::now(), Duration::from_secs(1));
         let until = |heard: Option<u32>| {
-            let mut pending = PendingSubscribe::new(since);
+            let mut pending = AnswerTimer::new(since);
             if let Some(seconds) = heard {
                 pending.heard(since + second * seconds);
             }
