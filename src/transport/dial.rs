@@ -78,7 +78,7 @@ pub struct Dialled {
     /// Time spent with the proxy; none without one.
     pub proxy: Option<Duration>,
     /// TLS to the proxy, through which everything must go.
-    pub tunnel: Option<Box<tls::Connection>>,
+    pub tunnel: Option<Box<tls::TlsConnection>>,
     /// What the server has sent already, after the answer of the proxy.
     pub early: Vec<u8>,
 }

@@ -222,7 +222,7 @@ impl Way<'_> {
     }
 }
 
-fn secured(proxy: &Proxy, tls: Option<&TlsConfig>) -> Result<tls::Connection, ProxyError> {
+fn secured(proxy: &Proxy, tls: Option<&TlsConfig>) -> Result<tls::TlsConnection, ProxyError> {
     let unconfigured = || io::Error::new(io::ErrorKind::InvalidInput, "TLS is not configured");
     let config = tls.ok_or_else(|| ProxyError::from(unconfigured()))?;
     config.for_proxy().connection(&proxy.host).map_err(ProxyError::Tls)

@@ -40,14 +40,14 @@ pub struct Stream {
 #[derive(Debug)]
 struct Layer<B> {
     below: B,
-    tls: Option<Box<tls::Connection>>,
+    tls: Option<Box<tls::TlsConnection>>,
     /// Why nothing can be decrypted any more; told after what came before it.
     broken: Option<TlsError>,
 }
 
 impl Stream {
     /// Bytes as they are, through the `tunnel` if there is one.
-    pub fn plain(wire: Wire, tunnel: Option<Box<tls::Connection>>) -> Self {
+    pub fn plain(wire: Wire, tunnel: Option<Box<tls::TlsConnection>>) -> Self {
         let below = Layer { below: wire, tls: tunnel, broken: None };
         let top = Layer { below, tls: None, broken: None };
         Self { top, first: Vec::new(), given_back: Bytes::new() }
@@ -56,7 +56,7 @@ impl Stream {
     /// TLS to `host`, through the `tunnel` if there is one; [`Stream::handshake`] begins it.
     pub fn secure(
         wire: Wire,
-        tunnel: Option<Box<tls::Connection>>,
+        tunnel: Option<Box<tls::TlsConnection>>,
         config: &TlsConfig,
         host: &str,
     ) -> Result<Self, TlsError> {
@@ -165,7 +165,7 @@ fn waiting(error: io::Error, first: &[u8]) -> Result<(), Error> {
 /// Decrypts what was read; the alert that tells the server of an error leaves before the error is
 /// returned. `first` is what the server said first.
 fn process(
-    tls: &mut tls::Connection,
+    tls: &mut tls::TlsConnection,
     below: &mut impl Write,
     first: &[u8],
 ) -> Result<(), TlsError> {
@@ -177,7 +177,7 @@ fn process(
 }
 
 /// Writes all pending records, many in one call.
-fn send_records(tls: &mut tls::Connection, below: &mut impl Write) -> io::Result<()> {
+fn send_records(tls: &mut tls::TlsConnection, below: &mut impl Write) -> io::Result<()> {
     while tls.session.wants_write() {
         tls.session.write_tls(below)?;
     }

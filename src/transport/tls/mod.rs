@@ -123,7 +123,7 @@ impl TlsConfig {
     }
 
     /// One client connection to `host`; its name is sent as SNI, an address is not (RFC 6066 §3).
-    pub fn connection(&self, host: &str) -> Result<Connection, TlsError> {
+    pub fn connection(&self, host: &str) -> Result<TlsConnection, TlsError> {
         let host = self.server_name.as_deref().unwrap_or(host);
         let name = server_name(host).ok_or_else(|| TlsError::Name(host.to_owned()))?;
         let identity = Arc::new(Identity::new(self.certificate.clone()));
@@ -133,19 +133,19 @@ impl TlsConfig {
         // What we write is one buffer of the WebSocket layer and leaves at once: the limit would
         // only cut it.
         session.set_buffer_limit(None);
-        Ok(Connection { session, identity })
+        Ok(TlsConnection { session, identity })
     }
 }
 
-/// One connection.
+/// The TLS of one connection.
 #[derive(Debug)]
-pub struct Connection {
-    /// Its TLS.
+pub struct TlsConnection {
+    /// Its state.
     pub session: ClientConnection,
     identity: Arc<Identity>,
 }
 
-impl Connection {
+impl TlsConnection {
     /// Whether the server asked for a client certificate, so far.
     pub fn asked(&self) -> Asked {
         self.identity.asked()
