@@ -6,14 +6,15 @@ use std::time::{Duration, Instant};
 
 use super::connection::Connection;
 use super::error::Unacknowledged;
+use super::event_queue::{DialEvent, Wake};
 use super::lifecycle::{Action, ConnectionInput, DialPlan, LossFacts, Reading, SessionFound};
-use super::poller::{SocketEvent, Wake};
 use super::{Client, Error, Event, Options, Step, Take, VersionChoice};
 use crate::mqtt::packet::ConnAck;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::session;
 use crate::transport::dial::{DialError, Dialled};
 use crate::transport::endpoint::Scheme;
+use crate::transport::poll::SocketEvent;
 use crate::transport::tls::TlsConfig;
 use crate::transport::{self, Phase, redirect};
 
@@ -93,7 +94,7 @@ impl Client {
         let route = Arc::clone(&self.options.route);
         let dialled = self
             .transport_options(plan)
-            .map(|options| self.poller.dial(&options, route, plan.deadline).map(|()| options));
+            .map(|options| self.events.dial(&options, route, plan.deadline).map(|()| options));
         match dialled {
             Ok(Ok(options)) => self.transport_options = Some(options),
             Ok(Err(error)) => self.failed(Error::Local(error)),
@@ -152,7 +153,7 @@ impl Client {
         self.trace();
         self.connection = None;
         self.transport_options = None;
-        self.poller.hang_up();
+        self.events.end_connection();
         self.session.lost();
     }
 
@@ -255,7 +256,7 @@ impl Client {
             self.pending.push_back(Ok(Event::WebSocketPong));
         }
         while let Some(chunk) = transport.take_spent() {
-            self.poller.recycle(chunk);
+            self.events.recycle(chunk);
         }
         self.trace_transport();
         read.map_err(Error::Lost)
@@ -266,7 +267,7 @@ impl Client {
         let Some(connection) = &mut self.connection else { return Ok(()) };
         let advanced = connection.advance();
         while let Some(chunk) = connection.transport.take_spent() {
-            self.poller.recycle(chunk);
+            self.events.recycle(chunk);
         }
         self.trace_transport();
         if advanced.map_err(Error::Transport)? {
@@ -338,6 +339,8 @@ impl Client {
                 }
                 self.tell(ConnectionInput::Local(event));
             }
+            Wake::Dial(DialEvent::Note(line)) => (self.options.trace)(&line),
+            Wake::Dial(DialEvent::Dialled(dialled)) => self.dialled(dialled),
             Wake::Socket(event) => self.handle_socket(event),
         }
         self.perform();
@@ -345,8 +348,6 @@ impl Client {
 
     fn handle_socket(&mut self, event: SocketEvent) {
         match event {
-            SocketEvent::Note(line) => (self.options.trace)(&line),
-            SocketEvent::Dialled(dialled) => self.dialled(dialled),
             SocketEvent::Bytes(chunk) => {
                 if let Some(connection) = &mut self.connection {
                     connection.transport.deliver(chunk);

@@ -8,9 +8,9 @@
 mod connection;
 mod driver;
 mod error;
+mod event_queue;
 mod lifecycle;
 mod options;
-mod poller;
 
 use std::collections::VecDeque;
 use std::io;
@@ -23,10 +23,10 @@ use bytes::Bytes;
 use connection::Connection;
 pub use connection::Established;
 pub use error::{Error, Step};
+use event_queue::EventQueue;
+pub use event_queue::{Remote, Source};
 use lifecycle::{ConnectionInput, Lifecycle, Policy, SessionRemains};
 pub use options::{LARGE_MESSAGE, LONELY_PASSWORD, LineHandler, Options, Reconnect, VersionChoice};
-use poller::Poller;
-pub use poller::{Remote, Source};
 
 use crate::mqtt::packet::{PacketId, Publish, Subscription};
 use crate::mqtt::property::Properties;
@@ -71,7 +71,7 @@ pub enum Event {
 pub struct Client {
     options: Options,
     session: Session,
-    poller: Poller,
+    events: EventQueue,
     lifecycle: Lifecycle,
     connection: Option<Connection>,
     /// What the connection that is being dialled will be opened with.
@@ -86,8 +86,9 @@ pub struct Client {
 impl Client {
     /// A client that begins to connect with the first [`Client::next`].
     pub fn new(options: Options) -> Result<Self, Error> {
-        let poller = Poller::new(options.brief && !options.session.reports.trace && !options.log)
-            .map_err(Error::Local)?;
+        let events =
+            EventQueue::new(options.brief && !options.session.reports.trace && !options.log)
+                .map_err(Error::Local)?;
         let session = Session::new(options.session.clone());
         let now = Instant::now();
         let mut lifecycle = Lifecycle::new(Policy::of(&options), fastrand::u64(..));
@@ -95,7 +96,7 @@ impl Client {
         Ok(Self {
             options,
             session,
-            poller,
+            events,
             lifecycle,
             connection: None,
             transport_options: None,
@@ -135,7 +136,7 @@ impl Client {
 
     /// With this other threads tell what they have written.
     pub fn remote(&self) -> Remote {
-        self.poller.remote()
+        self.events.remote()
     }
 
     /// What the client was asked to do.
@@ -151,7 +152,7 @@ impl Client {
     /// The caller is about to do something that may not end, and promised otherwise
     /// ([`Options::brief`]).
     fn guard(&self) {
-        self.poller.guard();
+        self.events.guard();
     }
 
     /// Of what is handed over now a line may be written, unless all is well.
@@ -173,12 +174,12 @@ impl Client {
 
     /// Blocks of input come from `source`, one for each [`Client::request_input`].
     pub fn attach_input(&mut self, source: Source) -> Result<(), Error> {
-        self.poller.attach_input(source).map_err(Error::Local)
+        self.events.attach_input(source).map_err(Error::Local)
     }
 
     /// Asks for one more [`Event::Input`].
     pub fn request_input(&self) {
-        self.poller.request_input();
+        self.events.request_input();
     }
 
     /// Whether one more message of this QoS may be published now; if not, take the next event
@@ -189,7 +190,7 @@ impl Client {
 
     /// Publishes a message; see [`Session::publish`]. It is sent before the next wait.
     pub fn publish(&mut self, publish: Publish, record: u64) -> Result<(), Unsendable> {
-        self.session.publish(publish, record).inspect_err(|_| self.poller.guard())
+        self.session.publish(publish, record).inspect_err(|_| self.events.guard())
     }
 
     /// Publishes as many of a run of messages as may be sent now; see [`Session::publish_run`].
@@ -397,7 +398,7 @@ impl Client {
         self.lifecycle.note_asking(is_asking, self.now);
         self.perform();
         let until = [self.deadline(), alarm].into_iter().flatten().min();
-        let wake = self.poller.wait(until, self.is_congested());
+        let wake = self.events.wait(until, self.is_congested());
         self.now = Instant::now();
         if let Some(wake) = wake {
             self.handle_wake(wake);

@@ -1,5 +1,5 @@
-//! A stream of bytes over `ws://` or `wss://`. Its owner reads the socket and delivers the bytes;
-//! nothing here waits, except `dial`, and a write for a moment.
+//! A stream of bytes over `ws://` or `wss://`. Its owner reads the socket and delivers the bytes:
+//! only `poll` and `dial` wait, and a write for a moment.
 
 pub mod dial;
 pub mod endpoint;
@@ -7,6 +7,7 @@ pub mod error;
 pub mod log;
 mod open;
 mod options;
+pub mod poll;
 pub mod proxy;
 pub mod redirect;
 pub mod stream;
@@ -108,7 +109,7 @@ impl Transport {
     /// Everything goes through the `tunnel`, if there is one: TLS to a proxy.
     pub fn start(
         socket: impl Outlet + 'static,
-        tunnel: Option<Box<tls::Connection>>,
+        tunnel: Option<Box<tls::TlsConnection>>,
         options: &Options,
     ) -> Result<Self, Error> {
         let wire = Wire::new(socket);
