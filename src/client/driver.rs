@@ -27,7 +27,7 @@ impl Client {
         while let Some(output) = self.lifecycle.action() {
             match output {
                 Action::Credentials => self.ask_for_credentials(),
-                Action::ForgetSession(forget) => self.session.forget_at_server(forget),
+                Action::ForgetSession(forget) => self.session.set_session_ending(forget),
                 Action::Dial(plan) => self.dial(&plan),
                 Action::Connect(version) => {
                     self.session.set_version(version);
@@ -198,7 +198,11 @@ impl Client {
                     self.decode(take)
                 }
             }
-            Reading::Session => self.decode(None),
+            Reading::Session => {
+                let event = self.decode(None);
+                self.lifecycle.note_pubrels(self.session.awaits_pubrel());
+                event
+            }
             Reading::Handshake => self.advance().map(|()| None),
             Reading::Connack => self.await_connack(),
             Reading::Discard => self.discard().map(|()| None),

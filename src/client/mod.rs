@@ -274,9 +274,9 @@ impl Client {
     /// the other side is listened to as long as it goes on, and [`Event::Closed`] says whether
     /// anything was lost.
     pub fn close(&mut self) {
-        let remains = if self.session.leaves_remains() {
+        let remains = if self.session.needs_ending_connection() {
             SessionRemains::Always
-        } else if self.session.stays_at_server() {
+        } else if self.session.outlives_lost_connection() {
             SessionRemains::WithoutDisconnect
         } else {
             SessionRemains::Nothing
@@ -296,7 +296,7 @@ impl Client {
         // A DISCONNECT has ended it already.
         let is_told =
             matches!(error, Error::Violation(_)) && self.session.config().version.has_properties();
-        let is_left = error.leaves_session() && !is_told && self.session.stays_at_server();
+        let is_left = error.leaves_session() && !is_told && self.session.outlives_lost_connection();
         let remains = if is_left { SessionRemains::Always } else { SessionRemains::Nothing };
         self.lifecycle.handle(ConnectionInput::Close(remains), Instant::now());
     }

@@ -28,9 +28,7 @@ impl Lifecycle {
         now: Instant,
     ) {
         self.actions.push_back(Action::Drop);
-        if matches!(error, Error::Unreached(_)) {
-            self.repeated.unreached();
-        }
+        self.repeated.interrupted();
         let (attempt, error) = match self.follow(attempt, error) {
             Redirected::To(attempt) => return self.dial(Some(attempt)),
             Redirected::Not(attempt, error) => (attempt, error),
