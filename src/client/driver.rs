@@ -26,7 +26,6 @@ impl Client {
     pub(super) fn perform(&mut self) {
         while let Some(output) = self.lifecycle.action() {
             match output {
-                Action::Credentials => self.ask_for_credentials(),
                 Action::ForgetSession(forget) => self.session.set_session_ending(forget),
                 Action::Dial(plan) => self.dial(&plan),
                 Action::Connect(version) => {
@@ -80,26 +79,23 @@ impl Client {
         }
     }
 
-    fn ask_for_credentials(&mut self) {
-        if let Some(source) = &mut self.options.credentials {
-            match source() {
-                Ok(credentials) => self.session.set_credentials(credentials),
-                Err(error) => self.failed(Error::Local(error)),
-            }
+    fn dial(&mut self, plan: &DialPlan) {
+        match self.begin_dialling(plan) {
+            Ok(options) => self.transport_options = Some(options),
+            Err(error) => self.failed(error),
         }
     }
 
-    fn dial(&mut self, plan: &DialPlan) {
-        self.session.withhold_credentials(plan.withholds_credentials);
-        let route = Arc::clone(&self.options.route);
-        let dialled = self
-            .transport_options(plan)
-            .map(|options| self.events.dial(&options, route, plan.deadline).map(|()| options));
-        match dialled {
-            Ok(Ok(options)) => self.transport_options = Some(options),
-            Ok(Err(error)) => self.failed(Error::Local(error)),
-            Err(error) => self.failed(error),
+    /// Asks for credentials and begins to dial; the options are for the connection that is dialled.
+    fn begin_dialling(&mut self, plan: &DialPlan) -> Result<transport::Options, Error> {
+        if let Some(source) = &mut self.options.credentials {
+            self.session.set_credentials(source().map_err(Error::Local)?);
         }
+        self.session.withhold_credentials(plan.withholds_credentials);
+        let options = self.transport_options(plan)?;
+        let route = Arc::clone(&self.options.route);
+        self.events.dial(&options, route, plan.deadline).map_err(Error::Local)?;
+        Ok(options)
     }
 
     fn transport_options(&mut self, plan: &DialPlan) -> Result<transport::Options, Error> {
@@ -159,7 +155,14 @@ impl Client {
 
     /// The time for this step is up.
     fn expired(&mut self) {
-        let error = self.late(self.lifecycle.budget());
+        let error = match self.late(self.lifecycle.budget()) {
+            // The dialling thread reports everything else itself.
+            Error::ConnectTimedOut { step: Step::Connection, after, .. } => {
+                let step = Step::Transport(Phase::Name);
+                Error::ConnectTimedOut { step, after, tried: None }
+            }
+            error => error,
+        };
         self.failed(error);
     }
 
@@ -168,9 +171,11 @@ impl Client {
         let step = match (self.lifecycle.reading(), &self.connection) {
             (Reading::Connack | Reading::Discard | Reading::Session, _) => Step::ConnAck,
             (_, Some(connection)) => Step::Transport(connection.phase()),
-            (_, None) => Step::Transport(Phase::Name),
+            (_, None) => Step::Connection,
         };
-        let error = Error::ConnectTimedOut { step, after, tried: None };
+        let tried = self.lifecycle.latest_error().filter(|_| step == Step::Connection);
+        let tried = tried.map(str::to_owned);
+        let error = Error::ConnectTimedOut { step, after, tried };
         match &mut self.connection {
             Some(connection) => connection.explain(error),
             None => error,

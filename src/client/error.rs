@@ -16,6 +16,8 @@ use crate::transport::{self, Phase};
 /// The steps of a connection that one deadline covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
+    /// There is no TCP connection yet: a try may be under way, or the pause before the next one.
+    Connection,
     /// One of the transport's.
     Transport(Phase),
     /// CONNECT is sent, CONNACK is awaited.
@@ -27,6 +29,7 @@ pub enum Step {
 impl std::fmt::Display for Step {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            Self::Connection => f.write_str("connection"),
             Self::Transport(phase) => phase.fmt(f),
             Self::ConnAck => f.write_str("CONNACK"),
             Self::ConnAckTo(version) => write!(f, "CONNACK to MQTT {version}"),

@@ -10,11 +10,9 @@ use crate::transport::endpoint::Endpoint;
 /// What is to be done.
 #[derive(Debug)]
 pub enum Action {
-    /// Ask anew for user name and password.
-    Credentials,
     /// The next connection ends the session at the server, or (`false`) begins a new one.
     ForgetSession(bool),
-    /// Dial.
+    /// Ask anew for user name and password, and dial.
     Dial(Box<DialPlan>),
     /// Send CONNECT.
     Connect(Version),

@@ -14,23 +14,23 @@ const TALKATIVE: u32 = 3;
 pub struct AnswerTimer {
     since: Instant,
     /// When something came the last time.
-    heard: Option<Instant>,
+    received: Option<Instant>,
 }
 
 impl AnswerTimer {
     /// It was sent now.
     pub fn new(now: Instant) -> Self {
-        Self { since: now, heard: None }
+        Self { since: now, received: None }
     }
 
     /// Bytes came.
-    pub fn heard(&mut self, now: Instant) {
-        self.heard = Some(now);
+    pub fn received(&mut self, now: Instant) {
+        self.received = Some(now);
     }
 
     /// Until when it is awaited, if `patience` is what a silent broker may take.
     pub fn until(&self, patience: Duration) -> Instant {
-        let pause = self.heard.map_or(self.since, |heard| heard + PAUSE.min(patience));
+        let pause = self.received.map_or(self.since, |received| received + PAUSE.min(patience));
         (self.since + patience).max(pause).min(self.since + patience * TALKATIVE)
     }
 }
@@ -42,10 +42,10 @@ mod tests {
     #[test]
     fn a_broker_that_goes_on_sending_may_take_longer() {
         let (since, second) = (Instant::now(), Duration::from_secs(1));
-        let until = |heard: Option<u32>| {
+        let until = |received: Option<u32>| {
             let mut pending = AnswerTimer::new(since);
-            if let Some(seconds) = heard {
-                pending.heard(since + second * seconds);
+            if let Some(seconds) = received {
+                pending.received(since + second * seconds);
             }
             (pending.until(second * 10) - since).as_secs()
         };

@@ -1,23 +1,20 @@
-//! How a connection ends: what there is to say, DISCONNECT and Close are sent, and then the other
-//! side is listened to as long as it goes on.
+//! How a connection ends: what waits, DISCONNECT and Close are sent, and then what the other side
+//! still says is read, as long as it goes on.
 
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::{
-    Action, ClosingTime, ConnectAttempt, ConnectPurpose, Lifecycle, Reading, Replacing, State,
-};
+use super::{Action, ConnectAttempt, ConnectPurpose, Lifecycle, Reading, Replacing, State};
 use crate::client::Event;
 use crate::client::error::{Error, Step};
 use crate::transport::{self, Phase};
 use crate::websocket::WebSocketError;
 
-/// How long the other side may do nothing (neither say anything, nor take what waits, nor end)
-/// before it is left.
-const QUIET: Duration = Duration::from_secs(1);
+/// How long the other side may do nothing (send, read or end) before the connection is dropped.
+pub const QUIET: Duration = Duration::from_secs(1);
 
-/// The same while the other side owes the PUBREL of a message that was written: left too early, it
-/// would send the message again in the next session. Mosquitto is silent for over a second while
+/// The same while the other side owes the PUBREL of a message that was written: without it, it would
+/// send the message again in the next session. Mosquitto is silent for over a second while
 /// it reads tens of thousands of PUBRECs on a busy machine.
 const QUIET_BEFORE_PUBREL: Duration = Duration::from_secs(4);
 
@@ -27,36 +24,45 @@ const SHORT_QUIET: Duration = Duration::from_millis(250);
 /// How long sending may take when the user has interrupted us.
 const SHORT_SENDING: Duration = Duration::from_secs(1);
 
-/// How long the other side is listened to then, also when it goes on.
-const SHORT_LISTENING: Duration = Duration::from_millis(500);
+/// How long is read then at the most, also when the other side goes on.
+const SHORT_READING: Duration = Duration::from_millis(500);
 
-/// Whether the server would keep a session of ours that nobody wants any more.
+/// Whether a session of ours remains at the server although no client will take it up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionRemains {
-    /// It would not.
+    /// It does not.
     Nothing,
-    /// Only if our DISCONNECT does not reach it.
+    /// Only if our DISCONNECT does not reach the server.
     WithoutDisconnect,
-    /// Whatever we say: before MQTT 5 only a connection with Clean Session ends it.
+    /// In any case: before MQTT 5 only a connection with Clean Session ends it.
     Always,
+}
+
+/// How long a server that does nothing is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClosingTime {
+    /// [`QUIET`].
+    Usual,
+    /// The user has interrupted us.
+    Short,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ClosingStage {
-    /// Something waits to be written, since then.
+    /// DISCONNECT and Close wait to be written, since then.
     Sending(Instant),
-    /// Everything is said; at the latest until then the answer is listened to.
-    Listening(Instant),
+    /// Everything is sent; what the server says is read, until then at the latest.
+    Reading(Instant),
 }
 
 /// What follows the end of a connection.
 #[derive(Debug)]
 enum Then {
-    /// The caller hears of it; the session at the server may have to be ended.
+    /// It is reported to the caller; the session at the server may have to be ended before.
     Report(SessionRemains),
     /// The next connection of the attempt that replaces an old session.
     Another,
-    /// The caller hears how the connection before this one ended.
+    /// The end of the connection before this one is reported to the caller.
     EndOfSession,
 }
 
@@ -65,10 +71,10 @@ enum Then {
 pub struct Closing {
     stage: ClosingStage,
     then: Then,
-    /// What the server still says counts for the session, or only its end counts.
+    /// What is done with bytes that still arrive.
     reading: Reading,
     closing_time: ClosingTime,
-    /// When the other side did something the last time, and its longest pause since all was said.
+    /// When the other side did something the last time, and its longest pause since all was sent.
     progress: Instant,
     longest_pause: Duration,
     /// The other side owes PUBRELs.
@@ -114,17 +120,17 @@ impl Closing {
         Self { outcome, ..Self::new(Then::EndOfSession, Reading::Discard, closing_time, now) }
     }
 
-    /// Whether what there is to say was not yet sent.
+    /// Whether DISCONNECT and Close are not sent yet.
     pub fn is_sending(&self) -> bool {
         matches!(self.stage, ClosingStage::Sending(_))
     }
 
-    /// What is done with what arrives.
+    /// What is done with bytes that still arrive.
     pub fn reading(&self) -> Reading {
         self.reading
     }
 
-    /// Whether nobody needs to hear of it.
+    /// Whether the connection was only made to end a session.
     pub fn is_ending_session(&self) -> bool {
         matches!(self.then, Then::EndOfSession)
     }
@@ -145,19 +151,19 @@ impl Closing {
             self.progress = now;
             match &mut self.stage {
                 ClosingStage::Sending(since) => *since = now,
-                ClosingStage::Listening(until) => *until = (*until).min(now + SHORT_LISTENING),
+                ClosingStage::Reading(until) => *until = (*until).min(now + SHORT_READING),
             }
         }
     }
 
-    /// Everything is said; `cap` is the most that the rest may take.
+    /// Everything is sent; `cap` is the most that the rest may take.
     pub(super) fn sent(&mut self, now: Instant, cap: Duration) {
         if self.is_sending() {
             let cap = match self.closing_time {
                 ClosingTime::Usual => cap,
-                ClosingTime::Short => cap.min(SHORT_LISTENING),
+                ClosingTime::Short => cap.min(SHORT_READING),
             };
-            self.stage = ClosingStage::Listening(now + cap);
+            self.stage = ClosingStage::Reading(now + cap);
             self.progress = now;
         }
     }
@@ -167,47 +173,47 @@ impl Closing {
         self.awaits_pubrel = awaits;
     }
 
-    /// What was to be written is lost; what the other side says may tell why.
+    /// What waits to be written is lost; what the other side says may tell why.
     pub(super) fn write_failed(&mut self, error: transport::Error, now: Instant) {
-        // After DISCONNECT the server may be gone before it has heard Close.
+        // After DISCONNECT the server may end the connection before it has read Close.
         if self.is_sending() {
             self.outcome.get_or_insert(Error::Lost(error));
-            self.stage = ClosingStage::Listening(now + QUIET);
+            self.stage = ClosingStage::Reading(now + QUIET);
             self.progress = now;
         }
     }
 
-    /// When the other side is left. One that does not read what waits is left when it would count
-    /// as lost in any other state, too, unless we are in a hurry.
+    /// When the connection is dropped. Where the other side does not read what waits, and the time
+    /// is not shortened, that is decided as in any other state.
     pub(super) fn deadline(&self) -> Option<Instant> {
         match (self.stage, self.closing_time) {
             (ClosingStage::Sending(_), ClosingTime::Usual) => None,
             (ClosingStage::Sending(since), ClosingTime::Short) => {
                 Some((self.progress + SHORT_QUIET).min(since + SHORT_SENDING))
             }
-            (ClosingStage::Listening(until), ClosingTime::Usual) => {
+            (ClosingStage::Reading(until), ClosingTime::Usual) => {
                 // A server that has paused before, and then went on, may pause for longer: it is
                 // busy with what we have sent.
                 let least = if self.awaits_pubrel { QUIET_BEFORE_PUBREL } else { QUIET };
                 let quiet = least.max(self.longest_pause * 2);
                 Some(until.min(self.progress + quiet))
             }
-            (ClosingStage::Listening(until), ClosingTime::Short) => {
+            (ClosingStage::Reading(until), ClosingTime::Short) => {
                 Some(until.min(self.progress + SHORT_QUIET))
             }
         }
     }
 
-    /// Whether the end of the connection, seen like this, means that something was lost.
+    /// Keeps this end of the connection as the outcome, if it means that something was lost.
     fn judge(&mut self, error: Error) {
         let counts = match (&self.stage, &error) {
-            // A reason of its own tells more than a write that failed.
+            // A reason code tells more than a write that failed.
             (_, Error::Disconnected(disconnect)) => disconnect.code.is_error() || self.is_sending(),
             (
-                ClosingStage::Listening(_),
+                ClosingStage::Reading(_),
                 Error::Lost(transport::Error::WebSocket(WebSocketError::Closed { code, .. })),
             ) => matches!(code, Some(1008 | 1009)),
-            (ClosingStage::Listening(_), _) => false,
+            (ClosingStage::Reading(_), _) => false,
             (ClosingStage::Sending(_), _) => true,
         };
         if counts {
@@ -221,7 +227,7 @@ impl Closing {
 }
 
 impl Lifecycle {
-    /// From now on nobody waits for a server that does nothing.
+    /// From now on a server that does nothing is waited for only shortly.
     pub(super) fn shorten_close(&mut self, now: Instant) {
         self.closing_time = ClosingTime::Short;
         match &mut self.state {
@@ -239,19 +245,18 @@ impl Lifecycle {
         }
     }
 
-    /// The caller wants to end. What had to be said is said first, if there is somebody to say it
-    /// to.
+    /// The caller wants to end. What waits is sent first, if there is a connection.
     pub(super) fn close(&mut self, remains: SessionRemains, now: Instant) {
         match self.take() {
             State::Online(online) => {
                 let mut closing = Closing::by_caller(remains, self.closing_time, now);
                 self.actions.push_back(Action::Disconnect);
-                if let Some((error, _)) = online.failing {
+                if let Some(error) = online.into_write_error() {
                     closing.write_failed(error, now);
                 }
                 self.state = State::Closing(closing);
             }
-            // DISCONNECT is on its way already.
+            // DISCONNECT was given to the transport already.
             State::ReplacingSession(attempt, mut closing) => {
                 closing.then = Then::Report(attempt.purpose.remains(remains));
                 self.state = State::Closing(closing);
@@ -274,7 +279,7 @@ impl Lifecycle {
     }
 
     /// There is no connection any more: ends the session with one that is made only for that, if
-    /// the server would keep it.
+    /// the session remains at the server.
     fn end_session(&mut self, remains: SessionRemains, outcome: Option<Error>, now: Instant) {
         if remains == SessionRemains::Nothing {
             return self.finish(outcome);
@@ -284,7 +289,7 @@ impl Lifecycle {
         self.begin(ConnectPurpose::EndSession(outcome), now);
     }
 
-    /// The caller hears how it ended.
+    /// The end is reported to the caller.
     pub(super) fn finish(&mut self, outcome: Option<Error>) {
         self.actions.push_back(Action::Drop);
         self.actions.push_back(Action::Event(Event::Closed(
@@ -299,7 +304,7 @@ impl Lifecycle {
         self.closed(closing, now);
     }
 
-    /// The other side does nothing any more.
+    /// The other side has done nothing for too long.
     pub(super) fn closing_is_late(&mut self, mut closing: Closing, now: Instant) {
         if closing.is_sending() {
             self.actions.push_back(Action::GiveUpSending);
@@ -312,9 +317,9 @@ impl Lifecycle {
     fn closed(&mut self, closing: Closing, now: Instant) {
         match closing.then {
             Then::Report(remains) => {
-                let is_untold = closing.outcome.is_some();
+                let is_sent = closing.outcome.is_none();
                 let remains = match remains {
-                    SessionRemains::WithoutDisconnect if !is_untold => SessionRemains::Nothing,
+                    SessionRemains::WithoutDisconnect if is_sent => SessionRemains::Nothing,
                     remains => remains,
                 };
                 self.end_session(remains, closing.outcome, now);
@@ -334,7 +339,7 @@ impl Lifecycle {
             let error = Error::ConnectTimedOut { step, after, tried: None };
             return self.attempt_failed(attempt, error, now);
         }
-        self.dial(Some(attempt));
+        self.dial(attempt);
     }
 
     /// Until when a connection for this purpose must be accepted.
@@ -343,29 +348,6 @@ impl Lifecycle {
             ConnectPurpose::First { .. } => self.first_deadline(now),
             ConnectPurpose::Again { .. } => now + self.policy.connect_timeout,
             ConnectPurpose::EndSession(_) => now + QUIET,
-        }
-    }
-}
-
-impl ConnectPurpose {
-    /// What remains at the server when a try for this purpose is given up.
-    fn remains(&self, remains: SessionRemains) -> SessionRemains {
-        match self {
-            // Nothing of ours was ever there.
-            Self::First { .. } => SessionRemains::Nothing,
-            Self::Again { .. } | Self::EndSession(_) => remains,
-        }
-    }
-}
-
-impl ConnectAttempt {
-    /// Something happened: a connection that only ends a session may take a little longer, `cap`
-    /// from its beginning at the most.
-    pub(super) fn progress(&mut self, cap: Duration, closing_time: ClosingTime, now: Instant) {
-        if matches!(self.purpose, ConnectPurpose::EndSession(_))
-            && closing_time == ClosingTime::Usual
-        {
-            self.plan.deadline = (now + QUIET).min(self.began + cap);
         }
     }
 }

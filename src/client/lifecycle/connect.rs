@@ -3,10 +3,11 @@
 
 use std::time::Instant;
 
+use super::attempt::ConnackWait;
 use super::close::Closing;
 use super::{
-    Action, Connack, ConnectAttempt, ConnectPurpose, DialPlan, Lifecycle, Online, Replacing,
-    SessionFound, State, fallback,
+    Action, ConnectAttempt, ConnectPurpose, DialPlan, Lifecycle, Online, Replacing, SessionFound,
+    State, fallback,
 };
 use crate::client::Event;
 
@@ -17,7 +18,7 @@ impl Lifecycle {
                 self.wait_ends = Some(now + self.policy.wait);
                 self.begin(ConnectPurpose::First { attempts: 0 }, now);
             }
-            // It is already, or will never be again.
+            // It is connected, or about to be, or has ended for good.
             State::Dialling(_)
             | State::Handshaking(_)
             | State::AwaitingConnack(_)
@@ -29,11 +30,11 @@ impl Lifecycle {
         }
     }
 
-    /// Begins a try at the address that was of use the last time.
+    /// Begins a try at the address that worked the last time.
     pub(super) fn begin(&mut self, purpose: ConnectPurpose, now: Instant) {
         let left = self.policy.addresses.len().saturating_sub(1);
         let attempt = self.attempt(purpose, self.address, left, now);
-        self.dial(attempt);
+        self.dial(Box::new(attempt));
     }
 
     pub(super) fn attempt(
@@ -42,16 +43,16 @@ impl Lifecycle {
         address: usize,
         addresses_left: usize,
         now: Instant,
-    ) -> Option<Box<ConnectAttempt>> {
+    ) -> ConnectAttempt {
         let deadline = self.deadline_of(&purpose, now);
         let plan = DialPlan {
-            endpoint: self.policy.addresses.get(address)?.clone(),
+            endpoint: self.policy.address(address).clone(),
             version: self.version,
             subprotocols: fallback::subprotocols(&self.policy, self.version, self.name),
             deadline,
             withholds_credentials: false,
         };
-        Some(Box::new(ConnectAttempt {
+        ConnectAttempt {
             purpose,
             replacing: Replacing::Nothing,
             plan,
@@ -61,17 +62,11 @@ impl Lifecycle {
             name: self.name,
             redirects: None,
             earlier_error: None,
-            connack: Connack::default(),
-        }))
+            connack: ConnackWait::default(),
+        }
     }
 
-    /// Without any address there is nothing to dial.
-    pub(super) fn dial(&mut self, attempt: Option<Box<ConnectAttempt>>) {
-        let Some(attempt) = attempt else {
-            self.state = State::Closed;
-            return;
-        };
-        self.actions.push_back(Action::Credentials);
+    pub(super) fn dial(&mut self, attempt: Box<ConnectAttempt>) {
         self.actions.push_back(Action::Dial(Box::new(attempt.plan.clone())));
         self.state = State::Dialling(attempt);
     }
@@ -82,7 +77,7 @@ impl Lifecycle {
                 attempt.progress(self.policy.connect_timeout, self.closing_time, now);
                 State::Handshaking(attempt)
             }
-            // News of a connection that was given up.
+            // It belongs to a connection that was given up.
             state @ (State::Idle
             | State::Handshaking(_)
             | State::AwaitingConnack(_)
@@ -99,7 +94,7 @@ impl Lifecycle {
             State::Handshaking(mut attempt) => {
                 self.actions.push_back(Action::Connect(attempt.plan.version));
                 attempt.connack.silent_at = fallback::silent_at(&self.policy, &attempt, now);
-                attempt.connack.failing = None;
+                attempt.connack.failed_write = None;
                 attempt.progress(self.policy.connect_timeout, self.closing_time, now);
                 State::AwaitingConnack(attempt)
             }
@@ -161,8 +156,8 @@ impl Lifecycle {
 
     fn connected(&mut self, attempt: ConnectAttempt, accepted: SessionFound, now: Instant) {
         self.tell_fallback(&attempt);
-        let failing = attempt.connack.failing;
-        self.state = State::Online(Online { since: now, failing, asked: None });
+        self.latest_error = None;
+        self.state = State::Online(Online::new(attempt.connack.failed_write, now));
         match &attempt.purpose {
             ConnectPurpose::First { .. } => self.actions.push_back(Action::Connected),
             ConnectPurpose::Again { since, attempts } => {

@@ -103,7 +103,7 @@ fn next(policy: &Policy, attempt: &ConnectAttempt, error: &Error) -> Option<Fall
 pub fn progress(error: &Error) -> u8 {
     match error.root() {
         Error::Local(_) | Error::TlsSetup(_) | Error::Redirected { .. } => 0,
-        Error::Unreached(_) => 1,
+        Error::Unreached(_) | Error::ConnectTimedOut { step: Step::Connection, .. } => 1,
         Error::ConnectTimedOut { step: Step::Transport(phase), .. }
         | Error::Transport(
             transport::Error::Io { phase, .. } | transport::Error::BrokenTls { phase, .. },
@@ -186,9 +186,7 @@ impl Lifecycle {
         fallback: Fallback,
         error: Error,
     ) {
-        if let Some(endpoint) = self.policy.addresses.get(attempt.address) {
-            attempt.plan.endpoint.clone_from(endpoint);
-        }
+        attempt.plan.endpoint.clone_from(self.policy.address(attempt.address));
         attempt.redirects = None;
         attempt.plan.withholds_credentials = false;
         attempt.plan.subprotocols = subprotocols(&self.policy, attempt.plan.version, attempt.name);
@@ -200,7 +198,7 @@ impl Lifecycle {
         };
         self.actions.push_back(Action::Trace(format!("{error}; trying {next}")));
         attempt.earlier_error = Some(furthest(attempt.earlier_error.take(), error));
-        self.dial(Some(attempt));
+        self.dial(attempt);
     }
 
     /// A connection stands that was not the first to be tried.

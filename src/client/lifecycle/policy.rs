@@ -10,7 +10,7 @@ use crate::transport::endpoint::Endpoint;
 /// See the fields; it does not change.
 #[derive(Debug, Clone)]
 pub struct Policy {
-    /// Each is tried in turn.
+    /// Each is tried in turn; there is at least one.
     pub addresses: Vec<Endpoint>,
     /// What was asked for instead of our own names.
     pub subprotocols: Option<Vec<String>>,
@@ -31,6 +31,11 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// The address of this index.
+    pub fn address(&self, index: usize) -> &Endpoint {
+        self.addresses.get(index).expect("indices are those of addresses, and there is one")
+    }
+
     /// What these options ask for.
     pub fn of(options: &Options) -> Self {
         let config = &options.session;

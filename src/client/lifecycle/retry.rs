@@ -30,7 +30,7 @@ impl Lifecycle {
         self.actions.push_back(Action::Drop);
         self.repeated.interrupted();
         let (attempt, error) = match self.follow(attempt, error) {
-            Redirected::To(attempt) => return self.dial(Some(attempt)),
+            Redirected::To(attempt) => return self.dial(attempt),
             Redirected::Not(attempt, error) => (attempt, error),
         };
         let (mut attempt, error) = match self.fall_back(attempt, error) {
@@ -49,32 +49,16 @@ impl Lifecycle {
     }
 
     fn try_next_address(&mut self, attempt: Box<ConnectAttempt>, error: Error, now: Instant) {
-        let address = (attempt.address + 1) % self.policy.addresses.len().max(1);
+        let address = (attempt.address + 1) % self.policy.addresses.len();
         let left = attempt.addresses_left - 1;
-        let mut next = self.attempt(attempt.purpose, address, left, now);
-        if let Some(next) = &mut next {
-            next.earlier_error = Some(error);
-        }
-        self.dial(next);
+        let next = self.attempt(attempt.purpose, address, left, now);
+        self.dial(Box::new(ConnectAttempt { earlier_error: Some(error), ..next }));
     }
 
     /// All that there was to try was tried once.
     fn try_failed(&mut self, purpose: ConnectPurpose, error: Error, now: Instant) {
         match purpose {
-            ConnectPurpose::First { attempts } => {
-                match self.next_first_try(attempts, &error, now) {
-                    Some(next) => {
-                        if attempts == 0 {
-                            let address = self.policy.addresses.first();
-                            let address = address.map(ToString::to_string).unwrap_or_default();
-                            self.warn(format!("waiting for {address}: {error}"));
-                        }
-                        let purpose = ConnectPurpose::First { attempts: attempts + 1 };
-                        self.state = State::Backoff(Backoff { purpose, next });
-                    }
-                    None => self.give_up(error),
-                }
-            }
+            ConnectPurpose::First { attempts } => self.first_try_failed(attempts, error, now),
             ConnectPurpose::Again { .. } if !error.is_mendable() => self.give_up(error),
             ConnectPurpose::Again { attempts, .. } if !self.policy.retry.allows(attempts) => {
                 self.give_up(Error::NotMended { last: Box::new(error), tries: attempts });
@@ -82,6 +66,24 @@ impl Lifecycle {
             ConnectPurpose::Again { attempts, .. } => self.pause(purpose, attempts, now),
             ConnectPurpose::EndSession(outcome) => self.finish(outcome),
         }
+    }
+
+    fn first_try_failed(&mut self, attempts: u32, error: Error, now: Instant) {
+        let Some(next) = self.next_first_try(attempts, &error, now) else {
+            return self.give_up(error);
+        };
+        let error = error.to_string();
+        if attempts == 0 {
+            self.warn(format!("waiting for {}: {error}", self.policy.address(0)));
+        }
+        self.latest_error = Some(error);
+        let purpose = ConnectPurpose::First { attempts: attempts + 1 };
+        self.state = State::Backoff(Backoff { purpose, next });
+    }
+
+    /// What the latest try of `--wait` has failed with, until there is a connection.
+    pub fn latest_error(&self) -> Option<&str> {
+        self.latest_error.as_deref()
     }
 
     /// When `--wait` has the next try: the last one at its very end.

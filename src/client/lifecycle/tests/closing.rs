@@ -200,7 +200,7 @@ fn ending_session() -> World {
     let mut world = World::online(policy());
     world.tell_all([ConnectionInput::Close(SessionRemains::Always), ConnectionInput::Sent]);
     let actions = world.tell(fail(fin()));
-    assert_eq!(actions, ["drop", "forget true", "credentials", "dial ws://a/mqtt 5 mqtt"]);
+    assert_eq!(actions, ["drop", "forget true", "dial ws://a/mqtt 5 mqtt"]);
     world
 }
 

@@ -137,7 +137,6 @@ impl World {
 /// An output in words.
 pub fn words(action: &Action) -> String {
     match action {
-        Action::Credentials => "credentials".to_owned(),
         Action::ForgetSession(forget) => format!("forget {forget}"),
         Action::Dial(plan) => {
             let names = plan.subprotocols.join(",");

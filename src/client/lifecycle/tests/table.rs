@@ -100,10 +100,7 @@ fn every_state_has_its_world() {
 
 #[test]
 fn connect() {
-    check(
-        || ConnectionInput::Connect,
-        &[("Idle", "Dialling: credentials, dial ws://a/mqtt 5 mqtt")],
-    );
+    check(|| ConnectionInput::Connect, &[("Idle", "Dialling: dial ws://a/mqtt 5 mqtt")]);
 }
 
 #[test]
@@ -139,10 +136,7 @@ fn an_end_that_another_try_may_mend() {
                 "Backoff: drop, warn: connection lost: the server closed the connection; trying again",
             ),
             ("Backoff", &format!("Closed: drop, {lost}")),
-            (
-                "ReplacingSession",
-                "Dialling: drop, forget true, credentials, dial ws://a/mqtt 5 mqtt",
-            ),
+            ("ReplacingSession", "Dialling: drop, forget true, dial ws://a/mqtt 5 mqtt"),
             ("Closing", "Closed: drop, closed"),
         ],
     );
@@ -188,8 +182,7 @@ fn time_that_is_up() {
         (
             "AwaitingConnack",
             4_000,
-            "Dialling: drop, trace: no CONNACK to MQTT 5 within 4 s; trying MQTT 3.1.1, credentials, \
-             dial ws://a/mqtt 3.1.1 mqtt",
+            "Dialling: drop, trace: no CONNACK to MQTT 5 within 4 s; trying MQTT 3.1.1, dial ws://a/mqtt 3.1.1 mqtt",
         ),
         (
             "ReplacingSession",
@@ -207,7 +200,7 @@ fn time_that_is_up() {
             }
             None if state == "Backoff" => {
                 let (_, actions) = world.late();
-                assert_eq!(actions, ["credentials", "dial ws://a/mqtt 5 mqtt"]);
+                assert_eq!(actions, ["dial ws://a/mqtt 5 mqtt"]);
             }
             None => assert_eq!(world.lifecycle.deadline(), None, "{state}"),
         }
@@ -268,7 +261,7 @@ fn close_where_nothing_remains() {
 
 #[test]
 fn close_where_the_server_would_keep_a_session() {
-    let ends = "Dialling: drop, forget true, credentials, dial ws://a/mqtt 5 mqtt";
+    let ends = "Dialling: drop, forget true, dial ws://a/mqtt 5 mqtt";
     for remains in [SessionRemains::WithoutDisconnect, SessionRemains::Always] {
         check(
             || ConnectionInput::Close(remains),

@@ -217,3 +217,17 @@ fn a_failed_write_leaves_a_second_for_last_words() {
     assert_eq!(world.state(), "Backoff");
     assert!(actions[1].starts_with("warn: connection lost: sending failed: "), "{actions:?}");
 }
+
+#[test]
+fn the_error_of_the_latest_try_of_wait_is_known_until_there_is_a_connection() {
+    let mut world = waiting(10);
+    assert_eq!(world.lifecycle.latest_error(), None);
+    for error in [status(503), unreached()] {
+        let words = error.to_string();
+        world.tell(fail(error));
+        assert_eq!(world.lifecycle.latest_error(), Some(words.as_str()));
+        world.late();
+    }
+    world.tell_all([ConnectionInput::Dialled, ConnectionInput::Opened, accept(SessionFound::New)]);
+    assert_eq!(world.lifecycle.latest_error(), None);
+}
