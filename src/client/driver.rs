@@ -1,14 +1,15 @@
 //! Does what the lifecycle wants, and tells it what comes of it.
 
-use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::connection::Connection;
 use super::error::Unacknowledged;
 use super::event_queue::{DialEvent, Wake};
-use super::lifecycle::{Action, ConnectionInput, DialPlan, LossFacts, Reading, SessionFound};
-use super::{Client, Error, Event, Options, Step, Take, VersionChoice};
+use super::lifecycle::{
+    Action, ConnectionInput, CredentialUse, DialPlan, LossFacts, Reading, SessionFound,
+};
+use super::{Client, Error, Event, Options, RedirectPolicy, Step, Take, VersionChoice};
 use crate::mqtt::packet::ConnAck;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::session;
@@ -17,9 +18,6 @@ use crate::transport::endpoint::Scheme;
 use crate::transport::poll::SocketEvent;
 use crate::transport::tls::TlsConfig;
 use crate::transport::{self, Phase, redirect};
-
-/// A server that reads nothing for so long is lost, whatever the keep alive.
-const LONGEST_STUCK: Duration = Duration::from_secs(20);
 
 impl Client {
     /// Does what the lifecycle wants.
@@ -68,7 +66,7 @@ impl Client {
                 let message = self.session.unfinished_message();
                 Unacknowledged { record, message }
             }),
-            sent: connection.and_then(|connection| connection.sent),
+            sent: connection.and_then(Connection::sent),
             traffic: connection.and_then(Connection::traffic),
             unanswered: self
                 .session
@@ -91,7 +89,7 @@ impl Client {
         if let Some(source) = &mut self.options.credentials {
             self.session.set_credentials(source().map_err(Error::Local)?);
         }
-        self.session.withhold_credentials(plan.withholds_credentials);
+        self.session.withhold_credentials(plan.credentials == CredentialUse::Withhold);
         let options = self.transport_options(plan)?;
         let route = Arc::clone(&self.options.route);
         self.events.dial(&options, route, plan.deadline).map_err(Error::Local)?;
@@ -99,16 +97,18 @@ impl Client {
     }
 
     fn transport_options(&mut self, plan: &DialPlan) -> Result<transport::Options, Error> {
-        let Options { route, follow, .. } = &self.options;
+        let Options { route, redirects, .. } = &self.options;
         // A redirect may lead to wss.
-        let need_tls = plan.endpoint.scheme == Scheme::Wss || route.proxies.need_tls() || *follow;
+        let need_tls = plan.endpoint.scheme == Scheme::Wss
+            || route.proxies.need_tls()
+            || *redirects == RedirectPolicy::Follow;
         if need_tls {
             // Files of certificates may be anything, also pipes.
             self.guard();
         }
         let tls = need_tls.then(|| TlsConfig::new(&self.options.tls).map_err(Error::TlsSetup));
         let mut headers = self.options.headers.clone();
-        if plan.withholds_credentials {
+        if plan.credentials == CredentialUse::Withhold {
             headers.retain(|(name, _)| !redirect::is_for_one_host(name));
         }
         Ok(transport::Options {
@@ -259,12 +259,12 @@ impl Client {
 
     /// The next bytes for the session, as far as they have arrived.
     fn read(&mut self) -> Result<Option<bytes::Bytes>, Error> {
-        let Some(Connection { transport, .. }) = &mut self.connection else { return Ok(None) };
-        let read = transport.read();
-        if transport.take_pong() {
+        let Some(connection) = &mut self.connection else { return Ok(None) };
+        let read = connection.read();
+        if connection.take_pong() {
             self.pending.push_back(Ok(Event::WebSocketPong));
         }
-        while let Some(chunk) = transport.take_spent() {
+        while let Some(chunk) = connection.take_spent() {
             self.events.recycle(chunk);
         }
         self.trace_transport();
@@ -275,7 +275,7 @@ impl Client {
     fn advance(&mut self) -> Result<(), Error> {
         let Some(connection) = &mut self.connection else { return Ok(()) };
         let advanced = connection.advance();
-        while let Some(chunk) = connection.transport.take_spent() {
+        while let Some(chunk) = connection.take_spent() {
             self.events.recycle(chunk);
         }
         self.trace_transport();
@@ -328,7 +328,7 @@ impl Client {
         if let Some(connection) = &self.connection
             && !self.lifecycle.is_ending_session()
         {
-            connection.transport.info().warnings.iter().for_each(|line| self.warn(line));
+            connection.warnings().iter().for_each(|line| self.warn(line));
         }
     }
 
@@ -359,14 +359,13 @@ impl Client {
         match event {
             SocketEvent::Bytes(chunk) => {
                 if let Some(connection) = &mut self.connection {
-                    connection.transport.deliver(chunk);
-                    connection.received = Some(self.now);
+                    connection.receive(chunk, self.now);
                     self.lifecycle.handle(ConnectionInput::Received, self.now);
                 }
             }
             SocketEvent::End(error) => {
                 if let Some(connection) = &mut self.connection {
-                    connection.transport.end(error);
+                    connection.receive_end(error);
                 }
             }
             SocketEvent::Writable => {
@@ -383,9 +382,9 @@ impl Client {
     /// Sends what there is to send, as far as the server reads it.
     pub fn send(&mut self) {
         self.gather();
-        if let Some(connection) = self.connection.as_mut().filter(|it| it.takes_frames()) {
-            let result = connection.transport.flush();
-            self.note_failure(result);
+        if let Some(connection) = &mut self.connection {
+            let result = connection.flush();
+            self.note_written(result);
         }
         self.trace();
     }
@@ -393,26 +392,15 @@ impl Client {
     /// The same for a caller that has more to send at once: what does not fill a write is sent with
     /// that, or before the next wait.
     pub fn gather(&mut self) {
-        let Some(connection) = self.connection.as_mut().filter(|it| it.takes_frames()) else {
-            return;
-        };
-        let mut result = Ok(());
-        while !connection.transport.is_congested()
-            && result.is_ok()
-            && let Some(piece) = self.session.outgoing(self.now)
-        {
-            connection.sent = Some(self.now);
-            result = connection.transport.write(piece);
+        if let Some(connection) = &mut self.connection {
+            let result = connection.write_from(&mut self.session, self.now);
+            self.note_written(result);
         }
-        self.note_failure(result);
     }
 
-    /// After a failed write nothing more is written.
-    pub(super) fn note_failure(&mut self, result: Result<(), transport::Error>) {
-        if let Err(error) = result
-            && let Some(connection) = &mut self.connection
-        {
-            connection.is_failing = true;
+    /// Tells the lifecycle of a write that failed.
+    pub(super) fn note_written(&mut self, result: Result<(), transport::Error>) {
+        if let Err(error) = result {
             self.tell(ConnectionInput::WriteFailed(error));
         }
     }
@@ -420,31 +408,25 @@ impl Client {
     /// Goes on with what waits to be written.
     fn push(&mut self) {
         let Some(connection) = &mut self.connection else { return };
-        let before = connection.transport.stuck_since();
-        let pushed = connection.transport.push();
-        if before != connection.transport.stuck_since() {
+        let (is_moving, result) = connection.push();
+        if is_moving {
             self.tell(ConnectionInput::Taken);
         }
-        self.note_failure(pushed);
+        self.note_written(result);
     }
 
     pub(super) fn is_congested(&self) -> bool {
-        self.connection.as_ref().is_some_and(|connection| connection.transport.is_congested())
+        self.connection.as_ref().is_some_and(Connection::is_congested)
     }
 
-    /// When a server that reads nothing counts as lost: when it should have cut us off for our
-    /// silence `[MQTT-3.1.2-22]`.
     fn stuck_until(&self) -> Option<Instant> {
-        let since = self.connection.as_ref()?.transport.stuck_since()?;
-        let silence = self.session.keep_alive().map_or(LONGEST_STUCK, |interval| interval * 3 / 2);
-        Some(since + silence.min(LONGEST_STUCK))
+        self.connection.as_ref()?.stuck_until(self.session.keep_alive())
     }
 
     fn give_up_sending(&mut self) {
         if let Some(connection) = &mut self.connection {
-            connection.transport.give_up();
-            let source = io::ErrorKind::TimedOut.into();
-            self.note_failure(Err(transport::Error::Io { phase: Phase::Open, source }));
+            let error = connection.give_up_writing();
+            self.tell(ConnectionInput::WriteFailed(error));
         }
     }
 
@@ -476,7 +458,7 @@ impl Client {
         self.session.disconnect(ReasonCode::SUCCESS);
         self.gather();
         if let Some(connection) = &mut self.connection {
-            connection.transport.put_close();
+            connection.put_close();
         }
         self.continue_disconnect();
     }
@@ -489,7 +471,7 @@ impl Client {
         }
         let Some(connection) = &mut self.connection else { return };
         // After DISCONNECT the server may be gone before it has heard the rest.
-        let is_sent = connection.end();
+        let is_sent = connection.close();
         self.trace_transport();
         if is_sent {
             self.tell(ConnectionInput::Sent);
@@ -501,7 +483,7 @@ impl Client {
         if self.lifecycle.is_online() || self.lifecycle.reading() == Reading::Connack {
             self.send();
             if let Some(connection) = &mut self.connection {
-                connection.end();
+                connection.close();
             }
         }
         Error::Violation(violation)
@@ -523,8 +505,7 @@ impl Client {
 
     fn trace_transport(&mut self) {
         while self.options.log
-            && let Some(line) =
-                self.connection.as_mut().and_then(|connection| connection.transport.traced())
+            && let Some(line) = self.connection.as_mut().and_then(Connection::traced)
         {
             (self.options.trace)(&line);
         }

@@ -26,7 +26,9 @@ pub use error::{Error, Step};
 use event_queue::EventQueue;
 pub use event_queue::{Remote, Source};
 use lifecycle::{ConnectionInput, Lifecycle, Policy, SessionRemains};
-pub use options::{LARGE_MESSAGE, LONELY_PASSWORD, LineHandler, Options, Reconnect, VersionChoice};
+pub use options::{
+    LARGE_MESSAGE, LONELY_PASSWORD, LineHandler, Options, Reconnect, RedirectPolicy, VersionChoice,
+};
 
 use crate::mqtt::packet::{PacketId, Publish, Subscription};
 use crate::mqtt::property::Properties;
@@ -169,7 +171,7 @@ impl Client {
 
     /// When bytes came the last time on this connection.
     pub fn last_received(&self) -> Option<Instant> {
-        self.connection.as_ref()?.received
+        self.connection.as_ref()?.received()
     }
 
     /// Blocks of input come from `source`, one for each [`Client::request_input`].
@@ -255,10 +257,10 @@ impl Client {
     /// connection.
     pub fn ping_websocket(&mut self) {
         if self.lifecycle.is_online()
-            && let Some(connection) = self.connection.as_mut().filter(|it| it.takes_frames())
+            && let Some(connection) = &mut self.connection
         {
-            let result = connection.transport.ping();
-            self.note_failure(result);
+            let result = connection.ping();
+            self.note_written(result);
         }
     }
 

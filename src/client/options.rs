@@ -35,16 +35,23 @@ pub enum VersionChoice {
 /// The name of [`VersionChoice::NeededBy`] for a password without a user name.
 pub const LONELY_PASSWORD: &str = "a password without a user name";
 
+/// What to do about a redirect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RedirectPolicy {
+    /// Report it as an error that says where it leads.
+    Report,
+    /// Follow it, never from wss to ws.
+    Follow,
+}
+
 /// What to do about a lost connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reconnect {
-    /// Whether to try again at all.
-    pub enabled: bool,
     /// The first delay is at most this.
     pub shortest: Duration,
     /// No delay is longer than this.
     pub longest: Duration,
-    /// How often to try after each loss; `None` is for ever.
+    /// How often to try after each loss: 0 is never, `None` is without end.
     pub tries: Option<u32>,
 }
 
@@ -59,7 +66,7 @@ impl Reconnect {
 
     /// Whether another try is allowed after this many.
     pub fn allows(&self, attempts: u32) -> bool {
-        self.enabled && self.tries.is_none_or(|tries| attempts < tries)
+        self.tries.is_none_or(|tries| attempts < tries)
     }
 }
 
@@ -79,8 +86,8 @@ pub struct Options {
     pub headers: Vec<(String, String)>,
     /// Refuse what is only tolerated by default.
     pub strict: bool,
-    /// Follow redirects.
-    pub follow: bool,
+    /// What to do about redirects.
+    pub redirects: RedirectPolicy,
     /// From name look-up to CONNACK.
     pub connect_timeout: Duration,
     /// For how long a first connection is tried.

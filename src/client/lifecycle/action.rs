@@ -47,6 +47,15 @@ pub struct DialPlan {
     pub subprotocols: Vec<String>,
     /// From name look-up to CONNACK.
     pub deadline: Instant,
-    /// A redirect led to another server: credentials are not for that one.
-    pub withholds_credentials: bool,
+    /// Whether user name and password are for this server.
+    pub credentials: CredentialUse,
+}
+
+/// Whether user name, password and headers that identify us are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CredentialUse {
+    /// The server is the one that they were given for.
+    Send,
+    /// A redirect led to another server.
+    Withhold,
 }

@@ -77,8 +77,8 @@ pub struct Closing {
     /// When the other side did something the last time, and its longest pause since all was sent.
     progress: Instant,
     longest_pause: Duration,
-    /// The other side owes PUBRELs.
-    awaits_pubrel: bool,
+    /// How long it may do nothing.
+    quiet: Duration,
     /// What was lost, so far.
     outcome: Option<Error>,
 }
@@ -92,7 +92,7 @@ impl Closing {
             closing_time,
             progress: now,
             longest_pause: Duration::ZERO,
-            awaits_pubrel: false,
+            quiet: QUIET,
             outcome: None,
         }
     }
@@ -170,7 +170,7 @@ impl Closing {
 
     /// Whether the other side owes PUBRELs.
     pub(super) fn note_pubrels(&mut self, awaits: bool) {
-        self.awaits_pubrel = awaits;
+        self.quiet = if awaits { QUIET_BEFORE_PUBREL } else { QUIET };
     }
 
     /// What waits to be written is lost; what the other side says may tell why.
@@ -194,8 +194,7 @@ impl Closing {
             (ClosingStage::Reading(until), ClosingTime::Usual) => {
                 // A server that has paused before, and then went on, may pause for longer: it is
                 // busy with what we have sent.
-                let least = if self.awaits_pubrel { QUIET_BEFORE_PUBREL } else { QUIET };
-                let quiet = least.max(self.longest_pause * 2);
+                let quiet = self.quiet.max(self.longest_pause * 2);
                 Some(until.min(self.progress + quiet))
             }
             (ClosingStage::Reading(until), ClosingTime::Short) => {

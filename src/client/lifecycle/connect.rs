@@ -6,8 +6,8 @@ use std::time::Instant;
 use super::attempt::ConnackWait;
 use super::close::Closing;
 use super::{
-    Action, ConnectAttempt, ConnectPurpose, DialPlan, Lifecycle, Online, Replacing, SessionFound,
-    State, fallback,
+    Action, ConnectAttempt, ConnectPurpose, CredentialUse, DialPlan, Lifecycle, Online, Replacing,
+    SessionFound, State, fallback,
 };
 use crate::client::Event;
 
@@ -50,7 +50,7 @@ impl Lifecycle {
             version: self.version,
             subprotocols: fallback::subprotocols(&self.policy, self.version, self.name),
             deadline,
-            withholds_credentials: false,
+            credentials: CredentialUse::Send,
         };
         ConnectAttempt {
             purpose,

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use super::{Action, ConnectAttempt, ConnectPurpose, Lifecycle, Policy, Replacing};
+use super::{Action, ConnectAttempt, ConnectPurpose, CredentialUse, Lifecycle, Policy, Replacing};
 use crate::client::VersionChoice;
 use crate::client::error::{Error, Step};
 use crate::mqtt::reason::ReasonCode;
@@ -188,7 +188,7 @@ impl Lifecycle {
     ) {
         attempt.plan.endpoint.clone_from(self.policy.address(attempt.address));
         attempt.redirects = None;
-        attempt.plan.withholds_credentials = false;
+        attempt.plan.credentials = CredentialUse::Send;
         attempt.plan.subprotocols = subprotocols(&self.policy, attempt.plan.version, attempt.name);
         let next = match fallback {
             Fallback::OtherName => {

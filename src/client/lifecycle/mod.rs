@@ -59,7 +59,7 @@ use super::Event;
 use super::error::Error;
 use crate::mqtt::version::Version;
 use crate::transport;
-pub use action::{Action, DialPlan};
+pub use action::{Action, CredentialUse, DialPlan};
 use attempt::{ConnectAttempt, ConnectPurpose, Replacing};
 pub use close::SessionRemains;
 use close::{Closing, ClosingTime};

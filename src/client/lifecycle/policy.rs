@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::client::options::{Options, Reconnect, VersionChoice};
+use crate::client::options::{Options, Reconnect, RedirectPolicy, VersionChoice};
 use crate::mqtt::packet::Credentials;
 use crate::mqtt::version::Version;
 use crate::transport::endpoint::Endpoint;
@@ -18,8 +18,8 @@ pub struct Policy {
     pub versions: Vec<Version>,
     /// Who chose them.
     pub version_choice: VersionChoice,
-    /// Whether redirects are followed.
-    pub follow: bool,
+    /// What to do about redirects.
+    pub redirects: RedirectPolicy,
     /// Whether there is anything that must not go to another server.
     pub has_credentials: bool,
     /// From name look-up to CONNACK.
@@ -44,7 +44,7 @@ impl Policy {
             subprotocols: options.subprotocols.clone(),
             versions: options.versions.clone(),
             version_choice: options.version_choice,
-            follow: options.follow,
+            redirects: options.redirects,
             has_credentials: options.credentials.is_some()
                 || config.login.credentials != Credentials::default()
                 || config.login.authentication.is_some(),

@@ -1,9 +1,10 @@
 //! Redirects, where the user wants them followed: where they lead, and what may be said there.
 
-use super::{ConnectAttempt, Lifecycle};
+use super::{ConnectAttempt, CredentialUse, Lifecycle};
+use crate::client::RedirectPolicy;
 use crate::client::error::Error;
+use crate::transport;
 use crate::transport::redirect::{self, Redirects};
-use crate::transport::{self};
 
 /// What becomes of an error that may be a redirect.
 pub enum Redirected {
@@ -18,7 +19,9 @@ impl Lifecycle {
     pub(super) fn follow(&mut self, mut attempt: Box<ConnectAttempt>, error: Error) -> Redirected {
         let is_redirected = attempt.redirects.is_some();
         let next = match error.root() {
-            Error::Transport(transport::Error::Upgrade(refusal)) if self.policy.follow => {
+            Error::Transport(transport::Error::Upgrade(refusal))
+                if self.policy.redirects == RedirectPolicy::Follow =>
+            {
                 let here = &attempt.plan.endpoint;
                 attempt.redirects.get_or_insert_with(|| Redirects::from(here)).next(refusal)
             }
@@ -46,8 +49,8 @@ impl Lifecycle {
 
     /// Credentials for one host are not for another.
     fn withhold_credentials(&mut self, attempt: &mut ConnectAttempt, host: &str) {
-        let is_news = !std::mem::replace(&mut attempt.plan.withholds_credentials, true);
-        if is_news && self.policy.has_credentials {
+        let before = std::mem::replace(&mut attempt.plan.credentials, CredentialUse::Withhold);
+        if before == CredentialUse::Send && self.policy.has_credentials {
             self.warn(format!("redirected to {host}: user name and password are not sent there"));
         }
     }

@@ -42,14 +42,23 @@ enum CommonEnd {
     Short,
 }
 
+/// What is known about an idle limit on the way.
+#[derive(Debug, Clone, Copy, Default)]
+enum IdleLimit {
+    #[default]
+    Unknown,
+    /// Nothing had been sent or received for so long when the latest connection ended.
+    Possible(Duration),
+    /// The user was warned.
+    Reported,
+}
+
 /// Counts connections in a row that ended in the same way.
 #[derive(Debug, Default)]
 pub struct Repeated {
     kind: Option<CommonEnd>,
     rounds: u32,
-    /// How long nothing had been sent or received when the connection ended.
-    idle: Option<Duration>,
-    is_idle_told: bool,
+    idle: IdleLimit,
 }
 
 impl Repeated {
@@ -110,11 +119,16 @@ impl Repeated {
             .filter(|_| matches!(error, Error::Lost(_)))
             .map(|traffic| now.saturating_duration_since(traffic))
             .filter(|idle| *idle >= SHORTEST_IDLE);
-        let before = std::mem::replace(&mut self.idle, idle);
-        let is_same = before?.abs_diff(idle?) <= SAME;
-        if !is_same || std::mem::replace(&mut self.is_idle_told, true) {
+        let before = match self.idle {
+            IdleLimit::Reported => return None,
+            IdleLimit::Unknown => None,
+            IdleLimit::Possible(before) => Some(before),
+        };
+        self.idle = idle.map_or(IdleLimit::Unknown, IdleLimit::Possible);
+        if before?.abs_diff(idle?) > SAME {
             return None;
         }
+        self.idle = IdleLimit::Reported;
         let seconds = idle?.as_secs_f64().round();
         Some(Consequence::Warn(format!(
             "the connection has ended twice {seconds} s after the last traffic: \

@@ -191,7 +191,7 @@ fn silence_of_a_server_that_has_accepted_before_is_not_about_the_version() {
 
 #[test]
 fn redirects_are_followed_where_that_is_wanted() {
-    let follow = Policy { follow: true, ..policy() };
+    let follow = Policy { redirects: RedirectPolicy::Follow, ..policy() };
     let mut world = handshaking(follow);
     let actions = world.tell(fail(redirect("/there")));
     assert_eq!(actions, ["drop", "dial ws://a/there 5 mqtt"]);
@@ -205,7 +205,7 @@ fn redirects_are_followed_where_that_is_wanted() {
 
 #[test]
 fn credentials_are_not_sent_to_another_server() {
-    let mut world = handshaking(Policy { follow: true, ..policy() });
+    let mut world = handshaking(Policy { redirects: RedirectPolicy::Follow, ..policy() });
     let actions = world.tell(fail(redirect("http://b/x")));
     let line = "warn: redirected to b: user name and password are not sent there";
     assert_eq!(actions, ["drop", line, "dial ws://b/x 5 mqtt withheld"]);
@@ -216,7 +216,7 @@ fn credentials_are_not_sent_to_another_server() {
 
 #[test]
 fn another_version_begins_where_the_redirect_began() {
-    let mut world = handshaking(Policy { follow: true, ..policy() });
+    let mut world = handshaking(Policy { redirects: RedirectPolicy::Follow, ..policy() });
     world.tell(fail(redirect("http://b/x")));
     go_on(&mut world);
     let actions = world.tell(fail(refused(0x84)));
@@ -225,7 +225,7 @@ fn another_version_begins_where_the_redirect_began() {
 
 #[test]
 fn a_circle_of_redirects_ends() {
-    let mut world = handshaking(Policy { follow: true, ..policy() });
+    let mut world = handshaking(Policy { redirects: RedirectPolicy::Follow, ..policy() });
     world.tell(fail(redirect("/b")));
     world.tell(ConnectionInput::Dialled);
     let actions = world.tell(fail(redirect("/mqtt")));

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::client::error::Unacknowledged;
-use crate::client::{Reconnect, VersionChoice};
+use crate::client::{Reconnect, RedirectPolicy, VersionChoice};
 use crate::mqtt::packet::{ConnAck, Disconnect};
 use crate::mqtt::property::Properties;
 use crate::mqtt::qos::QoS;
@@ -44,12 +44,11 @@ pub fn policy() -> Policy {
         subprotocols: None,
         versions: vec![Version::V5, Version::V3_1_1, Version::V3_1],
         version_choice: VersionChoice::Ours,
-        follow: false,
+        redirects: RedirectPolicy::Report,
         has_credentials: true,
         connect_timeout: Duration::from_secs(12),
         wait: Duration::ZERO,
         retry: Reconnect {
-            enabled: true,
             shortest: Duration::from_secs(1),
             longest: Duration::from_secs(30),
             tries: None,
@@ -140,7 +139,8 @@ pub fn words(action: &Action) -> String {
         Action::ForgetSession(forget) => format!("forget {forget}"),
         Action::Dial(plan) => {
             let names = plan.subprotocols.join(",");
-            let withheld = if plan.withholds_credentials { " withheld" } else { "" };
+            let withheld =
+                if plan.credentials == CredentialUse::Withhold { " withheld" } else { "" };
             format!("dial {} {} {names}{withheld}", plan.endpoint, plan.version)
         }
         Action::Connect(version) => format!("connect {version}"),

@@ -4,7 +4,6 @@
 use super::*;
 
 const RETRY: Reconnect = Reconnect {
-    enabled: true,
     shortest: Duration::from_secs(1),
     longest: Duration::from_secs(30),
     tries: Some(3),
@@ -24,7 +23,7 @@ fn tries_are_counted() {
     assert!(RETRY.allows(2));
     assert!(!RETRY.allows(3));
     assert!(Reconnect { tries: None, ..RETRY }.allows(u32::MAX));
-    assert!(!Reconnect { enabled: false, ..RETRY }.allows(0));
+    assert!(!Reconnect { tries: Some(0), ..RETRY }.allows(0));
 }
 
 fn waiting(seconds: u64) -> World {
@@ -157,7 +156,7 @@ fn so_does_one_that_stood_for_long() {
 
 #[test]
 fn without_reconnecting_a_loss_is_the_end() {
-    let retry = Reconnect { enabled: false, ..policy().retry };
+    let retry = Reconnect { tries: Some(0), ..policy().retry };
     let mut world = World::online(Policy { retry, ..policy() });
     let actions = world.tell(fail(fin()));
     assert_eq!(actions, ["drop", "fail: connection lost: the server closed the connection"]);
