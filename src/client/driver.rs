@@ -1,4 +1,4 @@
-//! Does what the lifecycle wants, and tells it what comes of it.
+//! Does what the lifecycle wants, and reports to it what comes of it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -48,14 +48,14 @@ impl Client {
         }
     }
 
-    fn tell(&mut self, input: ConnectionInput) {
+    fn feed(&mut self, input: ConnectionInput) {
         self.lifecycle.handle(input, Instant::now());
     }
 
     /// The connection, or the try to make one, has failed.
     pub(super) fn failed(&mut self, error: Error) {
         let facts = self.facts();
-        self.tell(ConnectionInput::Failed(error, facts));
+        self.feed(ConnectionInput::Failed(error, facts));
     }
 
     fn facts(&self) -> LossFacts {
@@ -129,7 +129,7 @@ impl Client {
                 match Connection::start(dialled, &options, Instant::now()) {
                     Ok(connection) => {
                         self.connection = Some(connection);
-                        return self.tell(ConnectionInput::Dialled);
+                        return self.feed(ConnectionInput::Dialled);
                     }
                     Err(error) => Error::Transport(error),
                 }
@@ -153,7 +153,7 @@ impl Client {
         self.session.lost();
     }
 
-    /// The time for this step is up.
+    /// The time for this step of the connection is up.
     fn expired(&mut self) {
         let error = match self.late(self.lifecycle.budget()) {
             // The dialling thread reports everything else itself.
@@ -166,7 +166,7 @@ impl Client {
         self.failed(error);
     }
 
-    /// What was not finished within so long.
+    /// The error of a connection that was not made within so long.
     pub(super) fn late(&mut self, after: Duration) -> Error {
         let step = match (self.lifecycle.reading(), &self.connection) {
             (Reading::Connack | Reading::Discard | Reading::Session, _) => Step::ConnAck,
@@ -190,7 +190,7 @@ impl Client {
         }
     }
 
-    /// Understands what has arrived, as far as the first event of the session.
+    /// Decodes what has arrived, as far as the first event of the session.
     pub(super) fn drain(
         &mut self,
         take: Option<Take<'_>>,
@@ -229,7 +229,7 @@ impl Client {
             if let Some(event) =
                 self.session.poll(self.now).map_err(|violation| self.violated(violation))?
             {
-                return self.judge(event);
+                return self.checked(event);
             }
             // Answers that wait for a server that does not read hold reading back.
             if self.session.must_stop_reading() {
@@ -245,8 +245,8 @@ impl Client {
         }
     }
 
-    /// What a session event means here: a DISCONNECT is an error.
-    fn judge(&mut self, event: session::Event) -> Result<Option<session::Event>, Error> {
+    /// What an event of the session means to the client: a DISCONNECT is an error.
+    fn checked(&mut self, event: session::Event) -> Result<Option<session::Event>, Error> {
         match event {
             session::Event::Disconnected(disconnect) => Err(Error::Disconnected(disconnect)),
             event @ (session::Event::Acknowledged { .. } | session::Event::SomeAcknowledged) => {
@@ -280,7 +280,7 @@ impl Client {
         }
         self.trace_transport();
         if advanced.map_err(Error::Transport)? {
-            self.tell(ConnectionInput::Opened);
+            self.feed(ConnectionInput::Opened);
         }
         Ok(())
     }
@@ -299,8 +299,8 @@ impl Client {
                 if let Some(connection) = &mut self.connection {
                     connection.accepted();
                 }
-                self.tell_tolerated();
-                self.tell(ConnectionInput::Accepted(accepted));
+                self.warn_of_tolerated();
+                self.feed(ConnectionInput::Accepted(accepted));
                 Ok(None)
             }
             Some(session::Event::Refused(connack)) => {
@@ -323,8 +323,8 @@ impl Client {
         }
     }
 
-    /// What was tolerated in the upgrade.
-    fn tell_tolerated(&self) {
+    /// Warns of what was tolerated in the upgrade.
+    fn warn_of_tolerated(&self) {
         if let Some(connection) = &self.connection
             && !self.lifecycle.is_ending_session()
         {
@@ -338,15 +338,15 @@ impl Client {
         Ok(())
     }
 
-    /// Something happened.
+    /// Takes what ended a wait.
     pub(super) fn handle_wake(&mut self, wake: Wake) {
         match wake {
-            Wake::Signal(signal) => self.tell(ConnectionInput::Signal(signal)),
+            Wake::Signal(signal) => self.feed(ConnectionInput::Signal(signal)),
             Wake::Local(event) => {
                 if let Event::Written(number) = &event {
                     self.session.acknowledge_up_to(*number);
                 }
-                self.tell(ConnectionInput::Local(event));
+                self.feed(ConnectionInput::Local(event));
             }
             Wake::Dial(DialEvent::Note(line)) => (self.options.trace)(&line),
             Wake::Dial(DialEvent::Dialled(dialled)) => self.dialled(dialled),
@@ -398,19 +398,19 @@ impl Client {
         }
     }
 
-    /// Tells the lifecycle of a write that failed.
+    /// Reports a write that failed to the lifecycle.
     pub(super) fn note_written(&mut self, result: Result<(), transport::Error>) {
         if let Err(error) = result {
-            self.tell(ConnectionInput::WriteFailed(error));
+            self.feed(ConnectionInput::WriteFailed(error));
         }
     }
 
-    /// Goes on with what waits to be written.
+    /// Goes on with what waits for a server that did not read.
     fn push(&mut self) {
         let Some(connection) = &mut self.connection else { return };
         let (is_moving, result) = connection.push();
         if is_moving {
-            self.tell(ConnectionInput::Taken);
+            self.feed(ConnectionInput::Taken);
         }
         self.note_written(result);
     }
@@ -426,7 +426,7 @@ impl Client {
     fn give_up_sending(&mut self) {
         if let Some(connection) = &mut self.connection {
             let error = connection.give_up_writing();
-            self.tell(ConnectionInput::WriteFailed(error));
+            self.feed(ConnectionInput::WriteFailed(error));
         }
     }
 
@@ -436,7 +436,7 @@ impl Client {
         deadlines.into_iter().flatten().min()
     }
 
-    /// Does what is due: a PINGREQ, the end of a server's time, the next try.
+    /// Does what is due: a PINGREQ, giving up a server that does nothing, the next try.
     pub(super) fn check_deadlines(&mut self) {
         let now = self.now;
         if self.session.deadline().is_some_and(|deadline| deadline <= now)
@@ -470,15 +470,15 @@ impl Client {
             return;
         }
         let Some(connection) = &mut self.connection else { return };
-        // After DISCONNECT the server may be gone before it has heard the rest.
+        // After DISCONNECT the server may end the connection before it has read the rest.
         let is_sent = connection.close();
         self.trace_transport();
         if is_sent {
-            self.tell(ConnectionInput::Sent);
+            self.feed(ConnectionInput::Sent);
         }
     }
 
-    /// Tells the broker what it did wrong, as far as it still listens.
+    /// Sends the broker the reason of our DISCONNECT, if it can still be sent.
     fn violated(&mut self, violation: session::Violation) -> Error {
         if self.lifecycle.is_online() || self.lifecycle.reading() == Reading::Connack {
             self.send();
@@ -489,7 +489,7 @@ impl Client {
         Error::Violation(violation)
     }
 
-    /// A warning may be written to where nobody reads.
+    /// Writing a warning may block: stderr may be a pipe that is not read.
     fn warn(&self, line: &str) {
         self.guard();
         (self.options.warn)(line);

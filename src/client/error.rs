@@ -86,9 +86,9 @@ pub enum Error {
     RefusedSilently(transport::Error),
     /// The broker sent DISCONNECT.
     Disconnected(Box<Disconnect>),
-    /// The connection is gone.
+    /// The connection is lost.
     Lost(transport::Error),
-    /// The connection is gone: nothing was heard.
+    /// The connection is lost: the broker did not answer a PINGREQ.
     Silent(Silence),
     /// The broker did not answer a SUBSCRIBE or an UNSUBSCRIBE.
     Unanswered {
@@ -107,7 +107,7 @@ pub enum Error {
         /// How much there is of it, in bytes.
         length: usize,
     },
-    /// The connection is gone, and as many tries as were allowed did not mend it.
+    /// The connection is lost, and as many tries as were allowed did not make it again.
     NotMended {
         /// What the last one met.
         last: Box<Error>,
@@ -121,7 +121,7 @@ pub enum Error {
         /// Its number, if there are others.
         number: Option<u64>,
     },
-    /// What answers behind the WebSocket is no MQTT broker; what it said.
+    /// The server speaks WebSocket and no MQTT; the text that it sent.
     NotMqtt(String),
     /// The broker broke MQTT.
     Violation(Violation),
@@ -204,7 +204,7 @@ impl Error {
     }
 }
 
-/// What the broker itself said: its reason, and where it sends us (MQTT 5 §4.11).
+/// The Reason String of the broker, and the server that it names instead (MQTT 5 §4.11).
 fn write_properties(f: &mut std::fmt::Formatter<'_>, properties: &Properties) -> std::fmt::Result {
     if let Some(reason) = properties.reason_string() {
         write!(f, " ({})", reason.escape_debug())?;

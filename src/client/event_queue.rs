@@ -200,7 +200,7 @@ impl EventQueue {
     /// Asks for one more block of input.
     pub fn request_input(&self) {
         if let Some(permits) = &self.permits {
-            // After a failure the thread has ended, and its last event has told of it.
+            // After a failure the thread has ended, and its last event has reported that.
             let _ = permits.send(());
         }
     }

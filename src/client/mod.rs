@@ -45,7 +45,7 @@ pub type Take<'a> = &'a mut dyn FnMut(Received<'_>) -> ControlFlow<()>;
 pub enum Event {
     /// The broker has accepted the first connection.
     Connected(Box<Established>),
-    /// The connection was lost, and is there again.
+    /// The connection was lost, and was made again.
     Reconnected,
     /// The connection has ended as [`Client::close`] asked; an error says what was lost.
     Closed(Result<(), Box<Error>>),
@@ -78,7 +78,7 @@ pub struct Client {
     connection: Option<Connection>,
     /// What the connection that is being dialled will be opened with.
     transport_options: Option<transport::Options>,
-    /// What was found and not handed out.
+    /// Events and errors that were not handed out yet.
     pending: VecDeque<Result<Event, Error>>,
     /// The time of the latest wake-up: good enough for everything until the next wait.
     now: Instant,
@@ -136,7 +136,7 @@ impl Client {
         }
     }
 
-    /// With this other threads tell what they have written.
+    /// What other threads report with what they have written.
     pub fn remote(&self) -> Remote {
         self.events.remote()
     }
@@ -264,7 +264,7 @@ impl Client {
         }
     }
 
-    /// While reading is paused the broker feels our slow reader; the keep alive goes on.
+    /// While reading is paused the broker cannot send more; the keep alive goes on.
     pub fn pause_reading(&mut self, is_paused: bool) {
         if self.is_reading_paused != is_paused {
             self.is_reading_paused = is_paused;
@@ -273,8 +273,8 @@ impl Client {
     }
 
     /// Begins to end the connection in order: what waits to be sent, DISCONNECT and Close. Then
-    /// the other side is listened to as long as it goes on, and [`Event::Closed`] says whether
-    /// anything was lost.
+    /// what the server still says is read, as long as it goes on, and [`Event::Closed`] reports
+    /// whether anything was lost.
     pub fn close(&mut self) {
         let remains = if self.session.needs_ending_connection() {
             SessionRemains::Always
@@ -287,7 +287,7 @@ impl Client {
     }
 
     /// The same after `error`: in order if there is still a connection, and otherwise only the
-    /// session is ended that nobody will take up any more, if that can be done soon.
+    /// session is ended that no client will take up any more, if that can be done soon.
     pub fn abandon(&mut self, error: &Error) {
         if matches!(error, Error::Unanswered { .. }) {
             self.shorten_close();
@@ -303,13 +303,13 @@ impl Client {
         self.lifecycle.handle(ConnectionInput::Close(remains), Instant::now());
     }
 
-    /// From now on nobody waits for a server that does nothing.
+    /// From now on a server that does nothing is waited for only shortly.
     pub fn shorten_close(&mut self) {
         self.lifecycle.handle(ConnectionInput::ShortenClose, Instant::now());
     }
 
-    /// Whether everything that was published has come to its end, and no event waits that may say
-    /// to what end: only then may the caller end.
+    /// Whether every message that was published is finished, and no event waits that may report how:
+    /// only then may the caller end.
     pub fn is_settled(&self) -> bool {
         self.session.in_flight() == 0 && self.pending.is_empty() && !self.session.has_event()
     }
@@ -379,7 +379,7 @@ impl Client {
     }
 
     /// Mutate, drain, wait: once. Whether the server was silent for too long is judged when all
-    /// that it said is understood.
+    /// that it sent is decoded.
     fn step(&mut self, alarm: Option<Instant>, waits: bool) -> Result<Option<Event>, Error> {
         if let Some(event) = self.poll()? {
             return Ok(Some(event));

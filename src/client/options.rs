@@ -21,10 +21,10 @@ pub type LineHandler = Box<dyn Fn(&str)>;
 /// Gives user name and password anew for each connection.
 pub type CredentialSource = Box<dyn FnMut() -> io::Result<Credentials>>;
 
-/// Who chose the versions that are tried.
+/// How the versions that are tried were chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VersionChoice {
-    /// Nobody: whichever the broker understands.
+    /// The program: whichever the broker understands.
     Ours,
     /// `-V`.
     Asked,
@@ -71,7 +71,6 @@ impl Reconnect {
 }
 
 /// What a client is asked to do.
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Options {
     /// Where to.
     pub endpoint: Endpoint,
@@ -97,7 +96,7 @@ pub struct Options {
     /// The versions to try, in this order; a later one only when an earlier one was refused as
     /// such.
     pub versions: Vec<Version>,
-    /// Who chose them.
+    /// How they were chosen.
     pub version_choice: VersionChoice,
     /// The session; its version is the first of `versions`.
     pub session: session::Config,

@@ -1,4 +1,4 @@
-//! What the lifecycle wants to be done.
+//! What is to be done about what happened to a connection.
 
 use std::time::Instant;
 
@@ -20,19 +20,19 @@ pub enum Action {
     Disconnect,
     /// Drop the socket; what the session has not finished waits for the next connection.
     Drop,
-    /// The time for this phase is up: say why, as [`ConnectionInput::Failed`].
+    /// The time for this phase is up: report the reason as [`ConnectionInput::Failed`].
     Expire,
     /// Give up what waits to be written.
     GiveUpSending,
     /// Connected for the first time.
     Connected,
-    /// Tell the caller.
+    /// Hand this to the caller.
     Event(Event),
     /// Warn the user.
     Warn(String),
     /// A line for the log.
     Trace(String),
-    /// There is nothing more that could be tried.
+    /// No other try is made: hand this to the caller.
     Fail(Error),
 }
 

@@ -1,9 +1,9 @@
-//! For how long a broker may leave a SUBSCRIBE or an UNSUBSCRIBE unanswered.
+//! How long the answer to a SUBSCRIBE or an UNSUBSCRIBE is waited for.
 
 use std::time::{Duration, Instant};
 
-/// A pause of so long ends what a broker has to say first: many send retained messages before
-/// SUBACK.
+/// After a pause of so long the answer counts as missing: many brokers send retained messages
+/// before SUBACK.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// A broker that never pauses may take so many times as long.

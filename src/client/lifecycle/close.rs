@@ -73,7 +73,7 @@ pub struct Closing {
     then: Then,
     /// What is done with bytes that still arrive.
     reading: Reading,
-    closing_time: ClosingTime,
+    time: ClosingTime,
     /// When the other side did something the last time, and its longest pause since all was sent.
     progress: Instant,
     longest_pause: Duration,
@@ -89,7 +89,7 @@ impl Closing {
             stage: ClosingStage::Sending(now),
             then,
             reading,
-            closing_time,
+            time: closing_time,
             progress: now,
             longest_pause: Duration::ZERO,
             quiet: QUIET,
@@ -146,8 +146,8 @@ impl Closing {
 
     /// From now on the other side has little time.
     pub(super) fn shorten_close(&mut self, now: Instant) {
-        if self.closing_time == ClosingTime::Usual {
-            self.closing_time = ClosingTime::Short;
+        if self.time == ClosingTime::Usual {
+            self.time = ClosingTime::Short;
             self.progress = now;
             match &mut self.stage {
                 ClosingStage::Sending(since) => *since = now,
@@ -159,7 +159,7 @@ impl Closing {
     /// Everything is sent; `cap` is the most that the rest may take.
     pub(super) fn sent(&mut self, now: Instant, cap: Duration) {
         if self.is_sending() {
-            let cap = match self.closing_time {
+            let cap = match self.time {
                 ClosingTime::Usual => cap,
                 ClosingTime::Short => cap.min(SHORT_READING),
             };
@@ -186,7 +186,7 @@ impl Closing {
     /// When the connection is dropped. Where the other side does not read what waits, and the time
     /// is not shortened, that is decided as in any other state.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        match (self.stage, self.closing_time) {
+        match (self.stage, self.time) {
             (ClosingStage::Sending(_), ClosingTime::Usual) => None,
             (ClosingStage::Sending(since), ClosingTime::Short) => {
                 Some((self.progress + SHORT_QUIET).min(since + SHORT_SENDING))
@@ -231,7 +231,7 @@ impl Lifecycle {
         self.closing_time = ClosingTime::Short;
         match &mut self.state {
             State::ReplacingSession(_, closing) | State::Closing(closing) => {
-                closing.shorten_close(now)
+                closing.shorten_close(now);
             }
             State::Dialling(attempt)
             | State::Handshaking(attempt)

@@ -1,5 +1,5 @@
-//! From an address to a connection that the broker has accepted, and the steps in which an old
-//! session is replaced by a new one.
+//! From an address to a connection that the broker has accepted, and how an old session is replaced
+//! by a new one.
 
 use std::time::Instant;
 
@@ -155,7 +155,7 @@ impl Lifecycle {
     }
 
     fn connected(&mut self, attempt: ConnectAttempt, accepted: SessionFound, now: Instant) {
-        self.tell_fallback(&attempt);
+        self.warn_of_fallback(&attempt);
         self.latest_error = None;
         self.state = State::Online(Online::new(attempt.connack.failed_write, now));
         match &attempt.purpose {

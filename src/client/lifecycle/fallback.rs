@@ -1,5 +1,5 @@
-//! Second tries that experience with real servers asks for: the other subprotocol name, an older
-//! version, and what silence after CONNECT means.
+//! What is tried after a refusal, because real servers ask for it: the other subprotocol name, or an
+//! older version; and what silence after CONNECT means.
 
 use std::time::Instant;
 
@@ -99,7 +99,7 @@ fn next(policy: &Policy, attempt: &ConnectAttempt, error: &Error) -> Option<Fall
         .map(Fallback::Version)
 }
 
-/// How far a connection came that ended with this error: the one that came furthest is told.
+/// How far a connection came that ended with this error: the one that came furthest is reported.
 pub fn progress(error: &Error) -> u8 {
     match error.root() {
         Error::Local(_) | Error::TlsSetup(_) | Error::Redirected { .. } => 0,
@@ -201,8 +201,8 @@ impl Lifecycle {
         self.dial(attempt);
     }
 
-    /// A connection stands that was not the first to be tried.
-    pub(super) fn tell_fallback(&mut self, attempt: &ConnectAttempt) {
+    /// Warns of a connection that was not the first to be tried.
+    pub(super) fn warn_of_fallback(&mut self, attempt: &ConnectAttempt) {
         let Some(error) = &attempt.earlier_error else { return };
         let version = attempt.plan.version;
         let names = attempt.plan.subprotocols.join(", ");

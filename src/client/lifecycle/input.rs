@@ -1,4 +1,4 @@
-//! What the lifecycle is told.
+//! What can happen to a connection.
 
 use std::time::Instant;
 
@@ -7,12 +7,12 @@ use crate::client::Event;
 use crate::client::error::{Error, Unacknowledged};
 use crate::transport;
 
-/// What the lifecycle is told.
+/// What can happen to a connection.
 #[derive(Debug)]
 pub enum ConnectionInput {
     /// The caller wants to be connected.
     Connect,
-    /// TCP stands, through the proxy if there is one.
+    /// There is a TCP connection, through the proxy if there is one.
     Dialled,
     /// The upgrade is done.
     Opened,
@@ -26,7 +26,7 @@ pub enum ConnectionInput {
     Received,
     /// The socket took some of what waits to be written.
     Taken,
-    /// All that there was to say, DISCONNECT included, is in the hands of the kernel.
+    /// Everything, DISCONNECT included, was given to the kernel.
     Sent,
     /// The deadline may have passed.
     Time(LossFacts),
@@ -36,11 +36,11 @@ pub enum ConnectionInput {
     Local(Event),
     /// The caller wants the connection to end in order, and no session of ours to remain.
     Close(SessionRemains),
-    /// From now on nobody waits for a server that does nothing.
+    /// From now on a server that does nothing is waited for only shortly.
     ShortenClose,
 }
 
-/// What CONNACK says about the session at the server.
+/// The session that the server has, as its CONNACK says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionFound {
     /// It is new.

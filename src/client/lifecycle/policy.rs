@@ -7,7 +7,7 @@ use crate::mqtt::packet::Credentials;
 use crate::mqtt::version::Version;
 use crate::transport::endpoint::Endpoint;
 
-/// See the fields; it does not change.
+/// The part of the options that decides how connections are made.
 #[derive(Debug, Clone)]
 pub struct Policy {
     /// Each is tried in turn; there is at least one.
@@ -16,11 +16,11 @@ pub struct Policy {
     pub subprotocols: Option<Vec<String>>,
     /// From the first to be tried to the last.
     pub versions: Vec<Version>,
-    /// Who chose them.
+    /// How they were chosen.
     pub version_choice: VersionChoice,
     /// What to do about redirects.
     pub redirects: RedirectPolicy,
-    /// Whether there is anything that must not go to another server.
+    /// Whether there are credentials, which must not go to another server.
     pub has_credentials: bool,
     /// From name look-up to CONNACK.
     pub connect_timeout: Duration,

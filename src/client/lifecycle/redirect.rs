@@ -1,4 +1,4 @@
-//! Redirects, where the user wants them followed: where they lead, and what may be said there.
+//! Redirects that are followed: where they lead, and whether credentials may be sent there.
 
 use super::{ConnectAttempt, CredentialUse, Lifecycle};
 use crate::client::RedirectPolicy;
@@ -6,7 +6,7 @@ use crate::client::error::Error;
 use crate::transport;
 use crate::transport::redirect::{self, Redirects};
 
-/// What becomes of an error that may be a redirect.
+/// Whether an error is a redirect that is followed.
 pub enum Redirected {
     /// The attempt goes on at another address.
     To(Box<ConnectAttempt>),

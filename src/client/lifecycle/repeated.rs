@@ -1,5 +1,5 @@
-//! What happens again and again, connection after connection: a packet that the server does not
-//! take, a second client with our id, an idle limit on the way.
+//! Connections that end in the same way one after the other: because of a packet that the server
+//! does not take, a second client with our id, or an idle limit on the way.
 
 use std::time::{Duration, Instant};
 
@@ -27,9 +27,9 @@ const SAME: Duration = Duration::from_millis(250);
 /// What is to be done about it.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Consequence {
-    /// This message will never be taken.
+    /// The server will never take this message.
     GiveUp(Unacknowledged),
-    /// The user should know.
+    /// The user is warned.
     Warn(String),
 }
 

@@ -1,4 +1,4 @@
-//! When and how often another try is made, and which failures another try may mend.
+//! When and how often another try is made, and after which failures it may succeed.
 
 use std::time::{Duration, Instant};
 
@@ -55,7 +55,7 @@ impl Lifecycle {
         self.dial(Box::new(ConnectAttempt { earlier_error: Some(error), ..next }));
     }
 
-    /// All that there was to try was tried once.
+    /// Every address, name and version was tried once.
     fn try_failed(&mut self, purpose: ConnectPurpose, error: Error, now: Instant) {
         match purpose {
             ConnectPurpose::First { attempts } => self.first_try_failed(attempts, error, now),
@@ -96,7 +96,7 @@ impl Lifecycle {
         Some((now + pause).min(ends))
     }
 
-    /// A first try takes no longer than what is left of `--wait`, where that was asked for.
+    /// A first try takes no longer than the rest of `--wait`, where that was asked for.
     pub(super) fn first_deadline(&self, now: Instant) -> Instant {
         let usual = now + self.policy.connect_timeout;
         match self.wait_ends {
@@ -167,7 +167,7 @@ impl Error {
 }
 
 impl Error {
-    /// Whether a session of ours stays at the server, and we may still be welcome there to end it.
+    /// Whether a session of ours may remain at the server, and the server may let us end it.
     pub fn leaves_session(&self) -> bool {
         match self.root() {
             Self::Lost(_)
@@ -193,7 +193,7 @@ impl Error {
     }
 }
 
-/// A DISCONNECT with this code means us, wherever we come from.
+/// A DISCONNECT with this code is about us: another connection would end in the same way.
 fn is_unwelcome(code: ReasonCode) -> bool {
     matches!(
         code,
