@@ -108,7 +108,7 @@ pub enum Error {
         length: usize,
     },
     /// The connection is lost, and as many tries as were allowed did not make it again.
-    NotMended {
+    NotReconnected {
         /// What the last one met.
         last: Box<Error>,
         /// How many there were.
@@ -140,14 +140,7 @@ impl std::fmt::Display for Error {
                 tried.as_ref().map_or(Ok(()), |tried| write!(f, " ({tried})"))
             }
             Self::Redirected { to, error } => write!(f, "redirected to {to}: {error}"),
-            Self::Refused { connack, version, .. } => {
-                let words = connack.code.connack_name();
-                match connack.code.0 {
-                    0x01 | 0x84 => write!(f, "the broker refused MQTT {version}: {words}")?,
-                    _ => write!(f, "the broker refused: {words}")?,
-                }
-                write_properties(f, &connack.properties)
-            }
+            Self::Refused { connack, version, .. } => write_refused(f, connack, *version),
             Self::RefusedSilently(error) => write!(f, "no answer to CONNECT: {error}"),
             Self::Disconnected(disconnect) => {
                 let words = disconnect.code.name(PacketType::Disconnect);
@@ -168,18 +161,10 @@ impl std::fmt::Display for Error {
                 write!(f, "connection lost in the middle of a message to {topic}: ")?;
                 write!(f, "{written} of {length} bytes were written")
             }
-            Self::NotMended { last, tries } => {
+            Self::NotReconnected { last, tries } => {
                 write!(f, "connection lost, and {tries} tries to connect again failed: {last}")
             }
-            Self::Repeated { packet, number } => {
-                f.write_str("the server ended three connections in a row on ")?;
-                match number {
-                    Some(number) => write!(f, "message {number}")?,
-                    None => f.write_str("this message")?,
-                }
-                let Some((topic, qos)) = &packet.message else { return Ok(()) };
-                write!(f, " (topic {}, QoS {qos})", topic.escape_debug())
-            }
+            Self::Repeated { packet, number } => write_repeated(f, packet, *number),
             Self::NotMqtt(said) => {
                 write!(f, "the WebSocket server does not speak MQTT (it sent \"{said}\")")
             }
@@ -199,6 +184,33 @@ impl Error {
             error => error,
         }
     }
+}
+
+fn write_refused(
+    f: &mut std::fmt::Formatter<'_>,
+    connack: &ConnAck,
+    version: Version,
+) -> std::fmt::Result {
+    let words = connack.code.connack_name();
+    match connack.code.0 {
+        0x01 | 0x84 => write!(f, "the broker refused MQTT {version}: {words}")?,
+        _ => write!(f, "the broker refused: {words}")?,
+    }
+    write_properties(f, &connack.properties)
+}
+
+fn write_repeated(
+    f: &mut std::fmt::Formatter<'_>,
+    packet: &Unacknowledged,
+    number: Option<u64>,
+) -> std::fmt::Result {
+    f.write_str("the server ended three connections in a row on ")?;
+    match number {
+        Some(number) => write!(f, "message {number}")?,
+        None => f.write_str("this message")?,
+    }
+    let Some((topic, qos)) = &packet.message else { return Ok(()) };
+    write!(f, " (topic {}, QoS {qos})", topic.escape_debug())
 }
 
 /// The Reason String of the broker, and the server that it names instead (MQTT 5 §4.11).

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::close::{ClosingTime, QUIET, SessionRemains};
+use super::failed_write::FailedWrite;
 use super::fallback::Name;
-use super::online::FailedWrite;
 use super::{Action, DialPlan, Lifecycle, State};
 use crate::client::error::Error;
 use crate::transport::redirect::Redirects;

@@ -109,22 +109,26 @@ impl Lifecycle {
         };
     }
 
-    pub(super) fn accepted(&mut self, accepted: SessionFound, now: Instant) {
-        let state = self.take();
-        let mut attempt = match state {
-            State::AwaitingConnack(attempt) => attempt,
-            State::Idle
+    pub(super) fn accepted(&mut self, found: SessionFound, now: Instant) {
+        match self.take() {
+            State::AwaitingConnack(attempt) => self.attempt_accepted(attempt, found, now),
+            state @ (State::Idle
             | State::Dialling(_)
             | State::Handshaking(_)
             | State::Online(_)
             | State::Backoff(_)
             | State::ReplacingSession(..)
             | State::Closing(_)
-            | State::Closed => {
-                self.state = state;
-                return;
-            }
-        };
+            | State::Closed) => self.state = state,
+        }
+    }
+
+    fn attempt_accepted(
+        &mut self,
+        mut attempt: Box<ConnectAttempt>,
+        found: SessionFound,
+        now: Instant,
+    ) {
         (self.version, self.name, self.address) =
             (attempt.plan.version, attempt.name, attempt.address);
         if let ConnectPurpose::EndSession(outcome) = &mut attempt.purpose {
@@ -134,14 +138,14 @@ impl Lifecycle {
                 State::Closing(Closing::of_last_connection(outcome, self.closing_time, now));
             return;
         }
-        match (attempt.replacing, accepted) {
+        match (attempt.replacing, found) {
             (Replacing::Nothing, SessionFound::Stale) => {
                 self.replace(attempt, Replacing::Forgetting, now);
             }
             (Replacing::Forgetting, _) => self.replace(attempt, Replacing::Renewing, now),
             (Replacing::Nothing, SessionFound::New | SessionFound::Resumed)
             | (Replacing::Renewing, _) => {
-                self.connected(*attempt, accepted, now);
+                self.connected(*attempt, found, now);
             }
         }
     }
@@ -154,7 +158,7 @@ impl Lifecycle {
         self.state = State::ReplacingSession(attempt, closing);
     }
 
-    fn connected(&mut self, attempt: ConnectAttempt, accepted: SessionFound, now: Instant) {
+    fn connected(&mut self, attempt: ConnectAttempt, found: SessionFound, now: Instant) {
         self.warn_of_fallback(&attempt);
         self.latest_error = None;
         self.state = State::Online(Online::new(attempt.connack.failed_write, now));
@@ -162,7 +166,7 @@ impl Lifecycle {
             ConnectPurpose::First { .. } => self.actions.push_back(Action::Connected),
             ConnectPurpose::Again { since, attempts } => {
                 self.failures_in_a_row = *attempts;
-                let session = match accepted {
+                let session = match found {
                     SessionFound::Resumed => "session resumed",
                     SessionFound::New | SessionFound::Stale => "new session",
                 };

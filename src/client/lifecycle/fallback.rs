@@ -124,7 +124,7 @@ pub fn progress(error: &Error) -> u8 {
         | Error::Disconnected(_)
         | Error::Unanswered { .. }
         | Error::MessageCut { .. }
-        | Error::NotMended { .. }
+        | Error::NotReconnected { .. }
         | Error::Repeated { .. }
         | Error::Interrupted(_) => 7,
     }

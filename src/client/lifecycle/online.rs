@@ -4,32 +4,14 @@ use std::time::{Duration, Instant};
 
 use super::answer_timer::AnswerTimer;
 use super::attempt::ConnectPurpose;
+use super::failed_write::FailedWrite;
 use super::repeated::Consequence;
 use super::{Action, Lifecycle, LossFacts, State};
 use crate::client::error::Error;
 use crate::transport;
 
-/// After a failed write the server may still say why, for so long.
-const AFTER_FAILED_WRITE: Duration = Duration::from_secs(1);
-
 /// After a connection that lasted this long the delays begin anew, even if nothing came over it.
 const LONG_LIVED: Duration = Duration::from_secs(10);
-
-/// A write that failed: what the server still says may tell why.
-#[derive(Debug)]
-pub struct FailedWrite {
-    /// Why it failed.
-    pub error: transport::Error,
-    /// Until when the server may say why.
-    pub until: Instant,
-}
-
-impl FailedWrite {
-    /// A write that failed now.
-    pub fn new(error: transport::Error, now: Instant) -> Self {
-        Self { error, until: now + AFTER_FAILED_WRITE }
-    }
-}
 
 /// A connection that the broker has accepted.
 #[derive(Debug)]
@@ -94,14 +76,14 @@ impl Lifecycle {
         let consequence = self.repeated.ended(&error, facts, online.since, now);
         let is_long_lived = now.saturating_duration_since(online.since) >= LONG_LIVED;
         let attempts = if is_long_lived { 0 } else { self.failures_in_a_row };
-        if !error.is_mendable() || !self.policy.retry.allows(0) || facts.is_cut {
+        if !error.is_temporary() || !self.policy.retry.allows(0) || facts.is_cut {
             return self.fail(error);
         }
         if let Some(Consequence::GiveUp(packet)) = consequence {
             return self.fail(Error::Repeated { packet, number: None });
         }
         if !self.policy.retry.allows(attempts) {
-            return self.fail(Error::NotMended { last: Box::new(error), tries: attempts });
+            return self.fail(Error::NotReconnected { last: Box::new(error), tries: attempts });
         }
         self.actions.push_back(Action::Drop);
         self.warn(format!("{error}; trying again"));

@@ -42,7 +42,7 @@ impl Lifecycle {
             // The next try begins where this one began.
             self.actions.push_back(Action::ForgetSession(false));
         }
-        if attempt.addresses_left > 0 && error.is_mendable() {
+        if attempt.addresses_left > 0 && error.is_temporary() {
             return self.try_next_address(attempt, error, now);
         }
         self.try_failed(attempt.purpose, error, now);
@@ -59,9 +59,9 @@ impl Lifecycle {
     fn try_failed(&mut self, purpose: ConnectPurpose, error: Error, now: Instant) {
         match purpose {
             ConnectPurpose::First { attempts } => self.first_try_failed(attempts, error, now),
-            ConnectPurpose::Again { .. } if !error.is_mendable() => self.give_up(error),
+            ConnectPurpose::Again { .. } if !error.is_temporary() => self.give_up(error),
             ConnectPurpose::Again { attempts, .. } if !self.policy.retry.allows(attempts) => {
-                self.give_up(Error::NotMended { last: Box::new(error), tries: attempts });
+                self.give_up(Error::NotReconnected { last: Box::new(error), tries: attempts });
             }
             ConnectPurpose::Again { attempts, .. } => self.pause(purpose, attempts, now),
             ConnectPurpose::EndSession(outcome) => self.finish(outcome),
@@ -89,7 +89,7 @@ impl Lifecycle {
     /// When `--wait` has the next try: the last one at its very end.
     fn next_first_try(&mut self, attempts: u32, error: &Error, now: Instant) -> Option<Instant> {
         let ends = self.wait_ends?;
-        if !error.is_mendable() || now >= ends {
+        if !error.is_temporary() || now >= ends {
             return None;
         }
         let pause = self.policy.retry.delay(attempts, self.random.f64()).min(LONGEST_WAIT_PAUSE);
@@ -120,7 +120,7 @@ impl Lifecycle {
 
 impl Error {
     /// Whether a later try may succeed with nothing changed on our side.
-    pub fn is_mendable(&self) -> bool {
+    pub fn is_temporary(&self) -> bool {
         match self.root() {
             Self::Unreached(error) => !error.is_proxy_refusal(),
             Self::ConnectTimedOut { .. } | Self::RefusedSilently(_) | Self::Silent(_) => true,
@@ -155,7 +155,7 @@ impl Error {
             Self::Local(_)
             | Self::TlsSetup(_)
             | Self::MessageCut { .. }
-            | Self::NotMended { .. }
+            | Self::NotReconnected { .. }
             | Self::Repeated { .. }
             | Self::Unanswered { .. }
             | Self::Redirected { .. }
@@ -173,7 +173,7 @@ impl Error {
             Self::Lost(_)
             | Self::Silent(_)
             | Self::MessageCut { .. }
-            | Self::NotMended { .. }
+            | Self::NotReconnected { .. }
             | Self::Violation(_) => true,
             Self::Disconnected(disconnect) => !is_unwelcome(disconnect.code),
             // Nothing more is sent after a packet that the server does not take.

@@ -41,7 +41,7 @@ fn a_side_that_owes_pubrels_has_four_seconds() {
 }
 
 #[test]
-fn in_haste_it_is_left_after_a_quarter() {
+fn after_a_signal_it_is_left_after_a_quarter() {
     let mut world = listening();
     world.tell(ConnectionInput::Signal(2));
     assert_eq!(world.late().0, Duration::from_millis(250));
@@ -55,7 +55,7 @@ fn in_haste_it_is_left_after_a_quarter() {
 }
 
 #[test]
-fn in_haste_a_side_that_goes_on_is_listened_to_for_half_a_second() {
+fn after_a_signal_a_side_that_goes_on_is_read_for_half_a_second() {
     let mut world = World::online(policy());
     world.tell_all([
         ConnectionInput::Signal(2),
@@ -103,7 +103,7 @@ fn what_waits_to_be_sent_has_the_time_that_it_has_in_any_state() {
 }
 
 #[test]
-fn in_haste_it_has_a_quarter_after_each_progress_and_a_second_in_all() {
+fn after_a_signal_it_has_a_quarter_after_each_progress_and_a_second_in_all() {
     let mut world = closing();
     world.tell(ConnectionInput::ShortenClose);
     let began = world.now;

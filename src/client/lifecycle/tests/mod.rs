@@ -3,10 +3,10 @@
 
 mod closing;
 mod connecting;
-mod mendable;
 mod random;
 mod repeated;
 mod table;
+mod temporary;
 mod waiting;
 
 use std::io;

@@ -122,7 +122,7 @@ fn accepted() {
 }
 
 #[test]
-fn an_end_that_another_try_may_mend() {
+fn an_end_after_which_another_try_may_succeed() {
     let lost = "fail: connection lost: the server closed the connection";
     check(
         || fail(fin()),
@@ -143,7 +143,7 @@ fn an_end_that_another_try_may_mend() {
 }
 
 #[test]
-fn an_error_that_no_other_try_mends() {
+fn an_error_after_which_every_try_would_fail() {
     let refused = "fail: the broker disconnected us: Not authorized";
     let said = row(|| fail(disconnected(0x87)));
     let is_final = |said: &String| said.starts_with("Closed: ") && said.contains("fail: ");
@@ -215,7 +215,7 @@ fn signals() {
 }
 
 #[test]
-fn haste() {
+fn a_shortened_close() {
     check(|| ConnectionInput::ShortenClose, &[]);
 }
 

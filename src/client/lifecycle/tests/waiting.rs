@@ -82,7 +82,7 @@ fn without_wait_there_is_one_try_with_all_the_time() {
 }
 
 #[test]
-fn wait_does_not_wait_for_what_no_other_try_mends() {
+fn wait_does_not_wait_where_every_try_would_fail() {
     for error in [status(401), status(403), refused(4), refused(5)] {
         let mut world = waiting(600);
         world.tell_all([ConnectionInput::Dialled, fail(error)]);
@@ -126,7 +126,7 @@ fn as_many_tries_as_are_allowed() {
 }
 
 #[test]
-fn a_connection_without_use_is_no_reason_to_count_anew() {
+fn a_connection_without_traffic_does_not_begin_the_count_anew() {
     let mut world = lost(Some(2));
     world.reconnect();
     world.tell(fail(fin()));
@@ -136,7 +136,7 @@ fn a_connection_without_use_is_no_reason_to_count_anew() {
 }
 
 #[test]
-fn a_connection_of_use_begins_the_count_anew() {
+fn a_connection_with_traffic_begins_the_count_anew() {
     let mut world = lost(Some(1));
     for _ in 0..5 {
         world.reconnect();
