@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use clap::{ArgAction, Args};
 
-use super::mqtt::{ClientNeeds, CredentialFlags, MqttFlags, Packets, Persistence, SessionFlags};
+use super::mqtt::{ClientNeeds, CredentialFlags, MqttFlags, Persistence, Reports, SessionFlags};
 use super::network::NetworkFlags;
 use super::property::{GivenProperties, PropertyFlags};
 use super::source::mosquitto::NoEffect;
@@ -17,6 +17,7 @@ use super::value;
 use crate::client::{self, Notice, Reconnect};
 use crate::exit::Usage;
 use crate::report::{self, Verbosity};
+use crate::transport::dial::Route;
 use crate::transport::endpoint::{Endpoint, Scheme};
 use crate::transport::tls::TlsOptions;
 
@@ -25,9 +26,6 @@ const DEFAULT_URL: &str = "ws://localhost:8080/mqtt";
 
 /// The port of [`DEFAULT_URL`].
 const DEFAULT_PORT: u16 = 8080;
-
-/// The largest payload there can be, and its header.
-const MAXIMUM_PACKET: usize = 256 * 1024 * 1024 + 64 * 1024;
 
 /// Where to connect, and how.
 #[derive(Debug, Args)]
@@ -225,14 +223,9 @@ impl ConnectionFlags {
         persistence: &Persistence,
         properties: &GivenProperties,
     ) -> Result<(client::Options, Vec<String>)> {
-        let tls = self.tls.resolve()?;
-        let endpoint = self.endpoint()?;
-        let route = self.network.resolve(&endpoint, self.upgrade.follow)?;
-        self.check_tls(&endpoint, route.proxies.need_tls())?;
-        let (session, credentials) = (&self.session, &self.credentials);
-        let flags = MqttFlags { session, credentials, persistence, properties };
-        let (session, versions, version_choice) =
-            flags.resolve(&endpoint, needs, self.packets())?;
+        let (endpoint, route, tls) = self.way()?;
+        let flags = self.mqtt(persistence, properties);
+        let (session, versions, version_choice) = flags.resolve(&endpoint, needs)?;
         let warnings = self.warnings(&tls);
         let options = client::Options {
             tls,
@@ -248,7 +241,7 @@ impl ConnectionFlags {
             version_choice,
             session,
             credentials: None,
-            brief: needs.brief,
+            brief: needs.reports == Reports::FailuresOfShortRun,
             warn: self.warn(),
             log: self.general.debug > 1,
             trace: Box::new(report::trace),
@@ -257,11 +250,27 @@ impl ConnectionFlags {
         Ok((options, warnings))
     }
 
-    fn packets(&self) -> Packets {
-        Packets {
-            maximum: self.upgrade.max_message_size.unwrap_or(MAXIMUM_PACKET),
-            whole: self.upgrade.frame_per_packet,
-            trace: self.general.debug > 0,
+    /// Where the server is, how to reach it, and how to trust it.
+    fn way(&self) -> Result<(Endpoint, Route, TlsOptions)> {
+        let tls = self.tls.resolve()?;
+        let endpoint = self.endpoint()?;
+        let route = self.network.resolve(&endpoint, self.upgrade.follow)?;
+        self.check_tls(&endpoint, route.proxies.need_tls())?;
+        Ok((endpoint, route, tls))
+    }
+
+    fn mqtt<'a>(
+        &'a self,
+        persistence: &'a Persistence,
+        properties: &'a GivenProperties,
+    ) -> MqttFlags<'a> {
+        MqttFlags {
+            session: &self.session,
+            credentials: &self.credentials,
+            persistence,
+            properties,
+            upgrade: &self.upgrade,
+            debug: self.general.debug,
         }
     }
 

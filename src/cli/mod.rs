@@ -1,5 +1,6 @@
 //! The command line as types. It ends in one [`Config`] per verb; after that there are no flags.
 
+mod choice;
 mod connection;
 mod exec;
 mod layout;
@@ -75,9 +76,13 @@ struct About {
 
 impl Cli {
     /// The command line as it was typed, with what the profiles add.
+    ///
+    /// It is parsed once. Only where there are profiles it is parsed before, without complaints: which
+    /// profile is asked for, and which of its flags are overruled, is to be known before they are
+    /// added.
     fn from_environment() -> anyhow::Result<Self> {
         let typed = mosquitto::translated(property::joined(std::env::args_os().collect()))?;
-        let (mut command, arguments, origins) = if profile::may_matter(&typed) {
+        let (command, arguments, origins) = if profile::may_matter(&typed) {
             let mut command = Self::command().args_override_self(true);
             command.build();
             let (arguments, origins) = profile::extended(typed, &command)?;
@@ -85,16 +90,10 @@ impl Cli {
         } else {
             (lean(typed.get(1).and_then(|verb| verb.to_str())), typed, Origins::default())
         };
-        // --print-config needs no message.
-        let is_to_publish = arguments.get(1).is_some_and(|verb| verb == "pub");
-        if is_to_publish && arguments.iter().any(|argument| argument == "--print-config") {
-            let without_input =
-                |publish: clap::Command| publish.mut_group("input", |input| input.required(false));
-            command = command.mut_subcommand("pub", without_input);
-        }
         // Where a flag that takes one value is given twice, the later one counts: a profile comes
         // first.
-        Self::parsed(command.args_override_self(true), &arguments, &origins)
+        let command = without_input(command, &arguments).args_override_self(true);
+        Self::parsed(command, &arguments, &origins)
     }
 
     fn parsed(
@@ -183,6 +182,17 @@ impl Sources {
             whole: is_listed.then(|| matches.clone()),
         }
     }
+}
+
+/// The command line for these arguments: `--print-config` needs no message, and a group of clap
+/// cannot say that it is required only without a flag.
+fn without_input(command: clap::Command, arguments: &[OsString]) -> clap::Command {
+    let publishes = arguments.get(1).is_some_and(|verb| verb == "pub");
+    if !publishes || !arguments.iter().any(|argument| argument == "--print-config") {
+        return command;
+    }
+    command
+        .mut_subcommand("pub", |publish| publish.mut_group("input", |input| input.required(false)))
 }
 
 /// The command line of one verb: the flags of the others would be half of a short run's time.

@@ -4,8 +4,9 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
-use clap::Args;
+use clap::{Arg, Args};
 
+use super::choice::{Choice, Chosen, Flag};
 use super::source::variable;
 use crate::exit::Usage;
 use crate::transport::dial::{Families, Pin, Route};
@@ -16,13 +17,9 @@ use crate::transport::proxy::{Exempt, Proxies, Proxy};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Where to connect")]
 pub struct NetworkFlags {
-    /// Connect to IPv4 addresses only
-    #[arg(short = '4', long, overrides_with = "ipv6")]
-    ipv4: bool,
-
-    /// Connect to IPv6 addresses only
-    #[arg(short = '6', long, overrides_with = "ipv4")]
-    ipv6: bool,
+    /// `-4` or `-6`.
+    #[command(flatten)]
+    families: Chosen<AddressFamilies>,
 
     /// Connect from this address of ours
     #[arg(short = 'A', long, value_name = "ADDRESS")]
@@ -55,18 +52,44 @@ pub struct NetworkFlags {
     no_proxy: Option<String>,
 }
 
+/// `-4` and `-6`, of which the later one counts.
+#[derive(Debug)]
+enum AddressFamilies {}
+
+impl Choice for AddressFamilies {
+    type Value = Families;
+    const DEFAULT: Families = Families::Both;
+    const FLAGS: &'static [Flag<Families>] = &[
+        Flag {
+            id: "ipv4",
+            short: Some('4'),
+            long: Some("ipv4"),
+            help: "Connect to IPv4 addresses only",
+            conflicts: &[],
+            value: Families::V4,
+        },
+        Flag {
+            id: "ipv6",
+            short: Some('6'),
+            long: Some("ipv6"),
+            help: "Connect to IPv6 addresses only",
+            conflicts: &[],
+            value: Families::V6,
+        },
+    ];
+
+    fn refine(flag: Arg) -> Arg {
+        flag.overrides_with_all(["ipv4", "ipv6"])
+    }
+}
+
 impl NetworkFlags {
     /// The way to `endpoint`; redirects may be followed to the other scheme, too (`follow`).
     pub fn resolve(&self, endpoint: &Endpoint, follow: bool) -> Result<Route> {
         let is_group = self.bind.is_some_and(|ip| ip.is_multicast());
         ensure!(!is_group, Usage::new("--bind: expected an address of this machine"));
-        let families = match (self.ipv4, self.ipv6) {
-            (true, false) => Families::V4,
-            (false, true) => Families::V6,
-            _ => Families::Both,
-        };
         Ok(Route {
-            families,
+            families: self.families.0,
             bind: self.bind,
             pins: self.resolve.clone(),
             unix: self.unix.clone(),

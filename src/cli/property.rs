@@ -11,7 +11,7 @@ use crate::exit::Usage;
 use crate::mqtt::property::{
     InvalidValue, Place, Properties, Property, PropertyId, Value, ValueKind,
 };
-use crate::mqtt::session::Authentication;
+use crate::mqtt::session::{Authentication, ExtraProperties};
 
 /// Joins the words of a property: no argument of a program can hold it.
 const JOINT: char = '\0';
@@ -101,6 +101,12 @@ impl GivenProperties {
     /// Those of one packet, in order.
     pub fn of(&self, place: Place) -> Properties {
         self.0.iter().filter(|(of, _)| *of == place).map(|(_, property)| property.clone()).collect()
+    }
+
+    /// Those of a connection's first and last packet; `connect` are those of CONNECT that are sent as
+    /// they are.
+    pub fn extra(&self, connect: Properties) -> ExtraProperties {
+        ExtraProperties { connect, disconnect: self.of(Place::Disconnect) }
     }
 
     /// Those of CONNECT, taken apart; `authentication` is what `--auth-method` asks for.

@@ -5,15 +5,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use clap::{ArgGroup, Args};
+use clap::{Arg, ArgGroup, Args};
 
+use super::choice::{Choice, Chosen, Flag};
 use super::connection::Conversation;
-use super::mqtt::{ClientNeeds, NeedsVersion5};
-use super::request::{AnswerForm, RequestFlags};
+use super::mqtt::{ClientNeeds, NeedsVersion5, Reports};
+use super::property::GivenProperties;
+use super::request::RequestFlags;
 use super::value::{self, latency_needs_version_5};
 use crate::client::LARGE_MESSAGE;
 use crate::command::publish::config::{
-    self, Config, InputSource, MessageFormat, Pace, RecordForm, prefixed,
+    self, Config, InputSource, MessageFormat, Pace, RecordForm, RequestOptions, prefixed,
 };
 use crate::exit::Usage;
 use crate::format::summary::SummaryForm;
@@ -69,29 +71,18 @@ pub struct MessageFlags {
           conflicts_with_all = ["stdin_file", "stdin_line", "null_message"])]
     file: Option<PathBuf>,
 
-    /// Publish all of stdin as one message
-    #[arg(short = 's', long = "stdin-file", group = "input",
-          conflicts_with_all = ["stdin_line", "null_message"])]
-    stdin_file: bool,
-
-    /// Publish each line of stdin as a message
-    #[arg(short = 'l', long = "stdin-line", group = "input",
-          conflicts_with_all = ["null_message"])]
-    stdin_line: bool,
-
-    /// Publish an empty message
-    #[arg(short, long = "null-message", group = "input")]
-    null_message: bool,
+    /// `-s`, `-l` or `-n`.
+    #[command(flatten)]
+    unnamed: Chosen<UnnamedInput>,
 
     /// Publish each line of stdin as the message that it describes, as `sub --json` writes it; with
     /// --request write the answers so, too (or only them, beside -m, -f, -s, -l or -n)
     #[arg(long, group = "input")]
     pub json: bool,
 
-    /// With -l or --json: each record ends in NUL, not in a line feed
-    #[arg(short = '0', long, conflicts_with_all = ["delimiter", "message", "file",
-          "stdin_file", "null_message"])]
-    null: bool,
+    /// The byte in which a record ends without --delimiter.
+    #[command(flatten)]
+    end: Chosen<RecordEnd>,
 
     /// With -l or --json: each record ends in this character (\t, \xHH)
     #[arg(long, value_name = "C", value_parser = value::byte,
@@ -153,6 +144,73 @@ pub struct MessageFlags {
     summary: Option<SummaryForm>,
 }
 
+/// An input without a name or a text of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unnamed {
+    /// `-s`: all of stdin.
+    Stdin,
+    /// `-l`: the lines of stdin.
+    Lines,
+    /// `-n`: one empty message.
+    Empty,
+}
+
+/// `-s`, `-l` and `-n`.
+#[derive(Debug)]
+enum UnnamedInput {}
+
+impl Choice for UnnamedInput {
+    type Value = Option<Unnamed>;
+    const DEFAULT: Option<Unnamed> = None;
+    const FLAGS: &'static [Flag<Option<Unnamed>>] = &[
+        Flag {
+            id: "stdin_file",
+            short: Some('s'),
+            long: Some("stdin-file"),
+            help: "Publish all of stdin as one message",
+            conflicts: &["stdin_line", "null_message"],
+            value: Some(Unnamed::Stdin),
+        },
+        Flag {
+            id: "stdin_line",
+            short: Some('l'),
+            long: Some("stdin-line"),
+            help: "Publish each line of stdin as a message",
+            conflicts: &["null_message"],
+            value: Some(Unnamed::Lines),
+        },
+        Flag {
+            id: "null_message",
+            short: Some('n'),
+            long: Some("null-message"),
+            help: "Publish an empty message",
+            conflicts: &[],
+            value: Some(Unnamed::Empty),
+        },
+    ];
+
+    fn refine(flag: Arg) -> Arg {
+        flag.group("input")
+    }
+}
+
+/// `-0`.
+#[derive(Debug)]
+enum RecordEnd {}
+
+impl Choice for RecordEnd {
+    type Value = u8;
+    const DEFAULT: u8 = b'\n';
+    const FLAGS: &'static [Flag<u8>] = &[Flag {
+        id: "null",
+        short: Some('0'),
+        long: Some("null"),
+        help: "With -l or --json: each record ends in NUL, not in a line feed",
+        conflicts: &["delimiter", "message", "file", "stdin_file", "null_message"],
+        value: 0,
+    }];
+}
+
 impl PublishFlags {
     /// What is to be done, and warnings to print.
     pub fn resolve(self) -> Result<(Config, Vec<String>)> {
@@ -160,13 +218,7 @@ impl PublishFlags {
         let properties = self.conversation.properties()?;
         let (client, warnings) = self.conversation.resolve(&self.needs(), &properties)?;
         let format = self.message_format(properties.of(Place::Publish))?;
-        let request = if self.answers.request {
-            let form = AnswerForm { is_many: self.is_many(), json: self.messages.json };
-            let most_waiting = self.conversation.connection.max_inflight();
-            Some(self.answers.resolve(form, most_waiting, &properties)?)
-        } else {
-            None
-        };
+        let request = self.request(&properties)?;
         // With --request it is the answers that are measured.
         let measured = (request.is_some() && self.messages.latency).then_some(SummaryForm::Text);
         let config = Config {
@@ -184,6 +236,21 @@ impl PublishFlags {
             input: self.input(),
         };
         Ok((config, warnings))
+    }
+
+    /// What is to be asked with `--request`.
+    fn request(&self, properties: &GivenProperties) -> Result<Option<RequestOptions>> {
+        if !self.answers.request {
+            return Ok(None);
+        }
+        ensure!(
+            !self.is_many() || properties.of(Place::Publish).correlation_data().is_none(),
+            Usage::new(
+                "-D publish correlation-data: it is for one request; each of several gets its own"
+            )
+        );
+        let most_waiting = self.conversation.connection.max_inflight();
+        self.answers.resolve(self.messages.json, most_waiting, properties).map(Some)
     }
 
     /// What clap cannot say: `--json` is an input, and with `--request` the form of the answers.
@@ -213,15 +280,20 @@ impl PublishFlags {
         // Records may ask for exactly once; those of requests are subject to -q.
         let qos =
             if self.messages.json && !is_request { QoS::ExactlyOnce } else { self.messages.qos };
-        let is_text = self.messages.message.is_some() || self.messages.null_message;
+        let is_text =
+            self.messages.message.is_some() || self.messages.unnamed.0 == Some(Unnamed::Empty);
+        let reports = match () {
+            () if self.messages.summary.is_some() || is_request => Reports::All,
+            () if is_text => Reports::FailuresOfShortRun,
+            () => Reports::Failures,
+        };
         ClientNeeds {
             version_5,
             lifetime: Lifetime::for_publishing(qos),
             topic_alias: self.messages.topic_alias,
-            only_failures: self.messages.summary.is_none() && !is_request,
+            reports,
             // No messages are expected: a large one that comes all the same is not kept.
             parts_above: (!is_request).then_some(LARGE_MESSAGE),
-            brief: is_text && self.messages.summary.is_none() && !is_request,
         }
     }
 
@@ -263,14 +335,10 @@ impl PublishFlags {
     fn input(self) -> InputSource {
         if let Some(file) = self.messages.file {
             InputSource::File(file)
-        } else if self.messages.stdin_file {
+        } else if self.messages.unnamed.0 == Some(Unnamed::Stdin) {
             InputSource::Stdin
         } else if self.is_many() {
-            InputSource::Records(self.messages.delimiter.unwrap_or(if self.messages.null {
-                0
-            } else {
-                b'\n'
-            }))
+            InputSource::Records(self.messages.delimiter.unwrap_or(self.messages.end.0))
         } else {
             InputSource::Text(self.messages.message.unwrap_or_default().into_encoded_bytes().into())
         }
@@ -278,11 +346,9 @@ impl PublishFlags {
 
     /// Whether there is another input than records.
     fn has_plain_input(&self) -> bool {
-        let has_text = self.messages.message.is_some() || self.messages.file.is_some();
-        has_text
-            || self.messages.stdin_file
-            || self.messages.stdin_line
-            || self.messages.null_message
+        self.messages.message.is_some()
+            || self.messages.file.is_some()
+            || self.messages.unnamed.0.is_some()
     }
 
     /// Whether the input is records.
@@ -291,7 +357,7 @@ impl PublishFlags {
     }
 
     /// Whether the input may be more than one message.
-    pub fn is_many(&self) -> bool {
-        self.messages.stdin_line || self.reads_records()
+    fn is_many(&self) -> bool {
+        self.messages.unnamed.0 == Some(Unnamed::Lines) || self.reads_records()
     }
 }

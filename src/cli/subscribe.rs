@@ -7,6 +7,7 @@ use anyhow::{Result, ensure};
 use bytestring::ByteString;
 use clap::{Args, ValueEnum};
 
+use super::choice::{Choice, Chosen, Flag};
 use super::connection::Conversation;
 use super::exec::CommandFlags;
 use super::layout;
@@ -97,13 +98,9 @@ struct SubscriptionFlags {
     #[arg(long, value_name = "SECS", value_parser = value::duration)]
     idle: Option<Duration>,
 
-    /// Leave out retained messages
-    #[arg(short = 'R', conflicts_with = "retained_only")]
-    no_stale: bool,
-
-    /// Take only retained messages, and exit when the first other one comes
-    #[arg(long)]
-    retained_only: bool,
+    /// `-R` or `--retained-only`.
+    #[command(flatten)]
+    retained: Chosen<RetainedMessages>,
 
     /// Remove each retained message that was written from the broker; -T spares some
     #[arg(long)]
@@ -133,7 +130,6 @@ struct SubscriptionFlags {
 /// Where and how messages are written.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 struct OutputFlags {
     /// Write the topic and a space before each payload
     #[arg(short, long)]
@@ -155,21 +151,13 @@ struct OutputFlags {
     #[arg(long)]
     pretty: bool,
 
-    /// Write payloads as hexadecimal digits
-    #[arg(long, conflicts_with = "base64")]
-    hex: bool,
+    /// `--hex` or `--base64`.
+    #[command(flatten)]
+    encoding: Chosen<PayloadEncoding>,
 
-    /// Write payloads as base64
-    #[arg(long)]
-    base64: bool,
-
-    /// Write no line feed after each message
-    #[arg(short = 'N')]
-    no_newline: bool,
-
-    /// Write NUL instead of a line feed after each message
-    #[arg(short = '0', long, conflicts_with = "no_newline")]
-    null: bool,
+    /// The byte after each message.
+    #[command(flatten)]
+    end: Chosen<MessageEnd>,
 
     /// Write each message to a file of its own in this folder, named by its topic and a number; if
     /// it is a file, read flags from it, one a line, its value after a blank, as with mosquitto
@@ -199,6 +187,66 @@ struct Display {
           default_missing_value = "text",
           value_parser = value::summary)]
     summary: Option<SummaryForm>,
+}
+
+/// Which retained messages are taken.
+#[derive(Debug)]
+enum RetainedMessages {}
+
+impl Choice for RetainedMessages {
+    type Value = RetainedFilter;
+    const DEFAULT: RetainedFilter = RetainedFilter::Included;
+    const FLAGS: &'static [Flag<RetainedFilter>] = &[
+        Flag {
+            id: "no_stale",
+            short: Some('R'),
+            long: None,
+            help: "Leave out retained messages",
+            conflicts: &["retained_only"],
+            value: RetainedFilter::LeftOut,
+        },
+        Flag {
+            id: "retained_only",
+            short: None,
+            long: Some("retained-only"),
+            help: "Take only retained messages, and exit when the first other one comes",
+            conflicts: &[],
+            value: RetainedFilter::Only,
+        },
+    ];
+}
+
+/// How payloads are written.
+#[derive(Debug)]
+enum PayloadEncoding {}
+
+impl Choice for PayloadEncoding {
+    type Value = Option<Encoding>;
+    const DEFAULT: Option<Encoding> = None;
+    const FLAGS: &'static [Flag<Option<Encoding>>] = &[
+        layout::hex("Write payloads as hexadecimal digits", &["base64"]),
+        layout::base64("Write payloads as base64", &[]),
+    ];
+}
+
+/// The byte after each message.
+#[derive(Debug)]
+enum MessageEnd {}
+
+impl Choice for MessageEnd {
+    type Value = Option<u8>;
+    const DEFAULT: Option<u8> = Some(b'\n');
+    const FLAGS: &'static [Flag<Option<u8>>] = &[
+        layout::no_newline("Write no line feed after each message"),
+        Flag {
+            id: "null",
+            short: Some('0'),
+            long: Some("null"),
+            help: "Write NUL instead of a line feed after each message",
+            conflicts: &["no_newline"],
+            value: Some(0),
+        },
+    ];
 }
 
 /// The form of payloads with `--json`.
@@ -236,23 +284,6 @@ impl SubscribeFlags {
     }
 
     fn needs(&self, layout: &Layout) -> ClientNeeds {
-        let mut version_5: Vec<NeedsVersion5> = Vec::new();
-        let flags = [
-            (self.messages.retain_as_published, "--retain-as-published"),
-            (self.messages.retain_handling.is_some(), "--retain-handling"),
-            (self.messages.no_local, "--no-local"),
-            (self.commands.reply, "--reply"),
-        ];
-        if let Some((_, flag)) = flags.into_iter().find(|(is_given, _)| *is_given) {
-            version_5.push((flag, |_| {
-                "--retain-as-published, --retain-handling, --no-local and --reply: only MQTT 5 has \
-                 these"
-                    .to_owned()
-            }));
-        }
-        if self.display.latency {
-            version_5.push(("--latency", latency_needs_version_5));
-        }
         // A removal that is on its way must not be lost with the connection.
         let least = if self.messages.remove_retained { QoS::AtLeastOnce } else { QoS::AtMostOnce };
         let lifetime = Lifetime::for_subscribing(self.messages.qos.max(least));
@@ -263,16 +294,38 @@ impl SubscribeFlags {
             && !self.display.watch
             && layout.keeps_payloads();
         ClientNeeds {
-            version_5,
+            version_5: self.needs_version_5(),
             parts_above: streams.then_some(LARGE_MESSAGE),
             ..ClientNeeds::new(lifetime)
         }
     }
 
+    /// The flags that were given and need MQTT 5.
+    fn needs_version_5(&self) -> Vec<NeedsVersion5> {
+        let mut needs: Vec<NeedsVersion5> = Vec::new();
+        let flags = [
+            (self.messages.retain_as_published, "--retain-as-published"),
+            (self.messages.retain_handling.is_some(), "--retain-handling"),
+            (self.messages.no_local, "--no-local"),
+            (self.commands.reply, "--reply"),
+        ];
+        if let Some((_, flag)) = flags.into_iter().find(|(is_given, _)| *is_given) {
+            needs.push((flag, |_| {
+                "--retain-as-published, --retain-handling, --no-local and --reply: only MQTT 5 has \
+                 these"
+                    .to_owned()
+            }));
+        }
+        if self.display.latency {
+            needs.push(("--latency", latency_needs_version_5));
+        }
+        needs
+    }
+
     fn subscriptions(&self, properties: &GivenProperties) -> Result<SubscribeRequest> {
         let retain_handling = match self.messages.retain_handling {
             Some(handling) => handling,
-            None if self.messages.no_stale => RetainHandling::Never,
+            None if self.messages.retained.0 == RetainedFilter::LeftOut => RetainHandling::Never,
             None => RetainHandling::Always,
         };
         let subscription = |filter: &TopicFilter| {
@@ -309,11 +362,7 @@ impl SubscribeFlags {
         let shows_topics = *verbose || self.display.watch || format.is_some() || json.is_some();
         Filter {
             skips_removals: self.messages.remove_retained && !shows_topics,
-            retained: match (self.messages.no_stale, self.messages.retained_only) {
-                (_, true) => RetainedFilter::Only,
-                (true, false) => RetainedFilter::LeftOut,
-                (false, false) => RetainedFilter::Included,
-            },
+            retained: self.messages.retained.0,
             probability: self.messages.random_filter.map(|percent| percent / 100.0),
             except: self.messages.filter_out,
         }
@@ -329,7 +378,7 @@ impl SubscribeFlags {
             }));
         }
         if self.display.watch {
-            let (colour, encoding) = (self.display.is_coloured(), self.output.encoding());
+            let (colour, encoding) = (self.display.is_coloured(), self.output.encoding.0);
             return Ok(Destination::Watch(WatchOptions { colour, encoding }));
         }
         let Some(path) = &self.output.output_dir else { return Ok(Destination::Stdout) };
@@ -346,42 +395,39 @@ impl SubscribeFlags {
 
     /// How a message is written.
     fn layout(&self) -> Result<Layout> {
+        if self.display.watch {
+            return watch_layout();
+        }
         let output = &self.output;
         let into_files = output.output_dir.is_some() || self.commands.exec.is_some();
         let sanitise = !into_files && screen::stdout_is_terminal();
-        if self.display.watch {
-            ensure!(
-                screen::stdout_is_terminal() && screen::can_redraw(),
-                Usage::new(
-                    "--watch draws on a terminal, and stdout is none that can be drawn on; use -v"
-                )
-            );
-            // Frames are written as they are.
-            let content = Content::Payload { verbose: false, encoding: None };
-            return Ok(Layout { content, end: None, sanitise: false, colour: false });
-        }
-        let form = layout::Form {
-            format: output.format.as_deref(),
-            json: output.json.map(|mode| mode == JsonMode::Parse),
-            pretty: output.pretty,
-            verbose: output.verbose,
-            encoding: output.encoding(),
-        };
-        let content = form.content(sanitise)?;
+        let content = output.form().content(output.pretty, sanitise)?;
         // Files and the stdin of commands hold payloads, byte for byte.
         let is_bare = into_files && matches!(content, Content::Payload { .. });
-        let end = match () {
-            () if output.no_newline || is_bare => None,
-            () if output.null => Some(0),
-            () => Some(b'\n'),
-        };
+        let end = if is_bare { None } else { output.end.0 };
         Ok(Layout { content, end, sanitise, colour: !into_files && self.display.is_coloured() })
     }
 }
 
+/// The layout of `--watch`, which writes frames as they are.
+fn watch_layout() -> Result<Layout> {
+    ensure!(
+        screen::stdout_is_terminal() && screen::can_redraw(),
+        Usage::new("--watch draws on a terminal, and stdout is none that can be drawn on; use -v")
+    );
+    let content = Content::Payload { verbose: false, encoding: None };
+    Ok(Layout { content, end: None, sanitise: false, colour: false })
+}
+
 impl OutputFlags {
-    fn encoding(&self) -> Option<Encoding> {
-        layout::encoding(self.hex, self.base64)
+    fn form(&self) -> layout::Form<'_> {
+        match (&self.format, self.json) {
+            (Some(format), _) => layout::Form::Format(format),
+            (None, Some(mode)) => layout::Form::Json { parsed: mode == JsonMode::Parse },
+            (None, None) => {
+                layout::Form::Payload { verbose: self.verbose, encoding: self.encoding.0 }
+            }
+        }
     }
 }
 

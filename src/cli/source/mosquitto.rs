@@ -8,8 +8,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use clap::Args;
 use clap::error::{ContextKind, ContextValue, ErrorKind as ClapErrorKind};
+use clap::{ArgAction, Args};
 
 use crate::exit::Usage;
 
@@ -141,12 +141,12 @@ fn flag(line: &str) -> Option<String> {
 #[derive(Debug, Args)]
 pub struct NoEffect {
     /// Packets are never held back
-    #[arg(long, hide = true)]
-    nodelay: bool,
+    #[arg(long, hide = true, action = ArgAction::SetTrue)]
+    nodelay: (),
 
     /// WebSockets are all that we speak
-    #[arg(long, hide = true)]
-    ws: bool,
+    #[arg(long, hide = true, action = ArgAction::SetTrue)]
+    ws: (),
 }
 
 /// Flags of mosquitto's clients that clap does not know, each with what to use instead; those of
