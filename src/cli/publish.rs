@@ -15,7 +15,8 @@ use super::request::RequestFlags;
 use super::value::{self, latency_needs_version_5};
 use crate::client::LARGE_MESSAGE;
 use crate::command::publish::config::{
-    self, Config, InputSource, MessageFormat, Pace, RecordForm, RequestOptions, prefixed,
+    self, AfterBadRecord, Config, InputSource, MessageFormat, Pace, RecordForm, RequestOptions,
+    prefixed,
 };
 use crate::exit::Usage;
 use crate::format::summary::SummaryForm;
@@ -227,8 +228,11 @@ impl PublishFlags {
             messages: config::FeedOptions {
                 format,
                 pace: self.pace(),
-                stamps: self.messages.latency && request.is_none(),
-                strict: self.messages.strict_input,
+                after_bad: if self.messages.strict_input {
+                    AfterBadRecord::Stop
+                } else {
+                    AfterBadRecord::GoOn
+                },
             },
             summary: self.messages.summary.or(measured),
             verbosity: self.conversation.connection.verbosity(),
@@ -320,7 +324,9 @@ impl PublishFlags {
             properties,
             ..packet::Publish::default()
         };
-        Ok(MessageFormat { template, topic_prefix, form })
+        // With --request the time of the answers is measured here.
+        let stamps = self.messages.latency && !self.answers.request;
+        Ok(MessageFormat { template, topic_prefix, form, stamps })
     }
 
     fn pace(&self) -> Pace {
