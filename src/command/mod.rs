@@ -8,6 +8,7 @@ pub mod serve;
 pub mod subscribe;
 mod summary;
 
+use std::io;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -153,6 +154,14 @@ fn close_receiver(client: &mut Client, result: Result<Exit>) -> Result<Exit> {
 /// Prints one line on stdout; whether anybody still reads it.
 fn print(line: &str) -> Result<bool> {
     stdout::print_line(line).context("writing to stdout")
+}
+
+/// The output could not be written to this place. A reader that has seen enough is no failure.
+fn output_failed(error: io::Error, place: &str) -> Result<Exit> {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Ok(Exit::Done),
+        _ => Err(error).context(format!("writing to {place}")),
+    }
 }
 
 /// Starts the thread that writes messages; it reports to the client how far it is.
