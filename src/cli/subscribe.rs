@@ -16,8 +16,8 @@ use super::property::GivenProperties;
 use super::value::{self, Colour, latency_needs_version_5};
 use crate::client::LARGE_MESSAGE;
 use crate::command::subscribe::config::{
-    CommandOptions, Config, Destination, EndConditions, Filter, OutputOptions, RetainedFilter,
-    SubscribeRequest, WatchOptions,
+    AfterFailure, CommandOptions, Config, Destination, EndConditions, Filter, MessageOptions,
+    OutputOptions, RetainedFilter, SubscribeRequest, WatchOptions,
 };
 use crate::exit::Usage;
 use crate::format::encoding::Encoding;
@@ -267,20 +267,26 @@ impl SubscribeFlags {
         let config = Config {
             client,
             subscriptions: self.subscriptions(&properties)?,
-            end: EndConditions {
-                count: self.messages.count,
-                timeout: self.messages.timeout,
-                idle: self.messages.idle,
-                after_answer: self.messages.exit_after_subscribe || self.messages.topic.is_empty(),
-            },
-            remove_retained: self.messages.remove_retained,
-            latency: self.display.latency,
             summary: self.display.summary.or(self.display.latency.then_some(SummaryForm::Text)),
             verbosity: self.conversation.connection.verbosity(),
-            output: OutputOptions { destination: self.destination()?, layout },
-            filter: self.filter(),
+            messages: MessageOptions {
+                end: self.end(),
+                output: OutputOptions { destination: self.destination()?, layout },
+                remove_retained: self.messages.remove_retained,
+                latency: self.display.latency,
+                filter: self.filter(),
+            },
         };
         Ok((config, warnings))
+    }
+
+    fn end(&self) -> EndConditions {
+        EndConditions {
+            count: self.messages.count,
+            timeout: self.messages.timeout,
+            idle: self.messages.idle,
+            after_answer: self.messages.exit_after_subscribe || self.messages.topic.is_empty(),
+        }
     }
 
     fn needs(&self, layout: &Layout) -> ClientNeeds {
@@ -373,7 +379,11 @@ impl SubscribeFlags {
             return Ok(Destination::Commands(CommandOptions {
                 command: command.clone(),
                 jobs: usize::from(self.commands.jobs),
-                keep_going: self.commands.keep_going,
+                after_failure: if self.commands.keep_going {
+                    AfterFailure::GoOn
+                } else {
+                    AfterFailure::Stop
+                },
                 reply: self.commands.reply,
             }));
         }

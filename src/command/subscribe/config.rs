@@ -18,20 +18,27 @@ pub struct Config {
     pub client: client::Options,
     /// What the broker is asked for.
     pub subscriptions: SubscribeRequest,
-    /// When it ends.
-    pub end: EndConditions,
-    /// Which messages are written.
-    pub filter: Filter,
-    /// Where messages are written, and how.
-    pub output: OutputOptions,
-    /// Retained messages that were written are removed from the broker.
-    pub remove_retained: bool,
-    /// Say how long messages took (`--latency`).
-    pub latency: bool,
+    /// What is done with messages.
+    pub messages: MessageOptions,
     /// The form of the summary, if there is to be one.
     pub summary: Option<SummaryForm>,
     /// Which lines go to stderr.
     pub verbosity: Verbosity,
+}
+
+/// What is done with messages.
+#[derive(Debug, Clone)]
+pub struct MessageOptions {
+    /// When there are enough.
+    pub end: EndConditions,
+    /// Which are written.
+    pub filter: Filter,
+    /// Where they are written, and how.
+    pub output: OutputOptions,
+    /// Retained ones that were written are removed from the broker.
+    pub remove_retained: bool,
+    /// How long each took is measured (`--latency`).
+    pub latency: bool,
 }
 
 /// What the broker is asked for.
@@ -114,10 +121,19 @@ pub struct CommandOptions {
     pub command: String,
     /// How many run at once.
     pub jobs: usize,
-    /// What a command that failed means.
-    pub keep_going: bool,
+    /// What follows a command that failed.
+    pub after_failure: AfterFailure,
     /// What a command writes is published as the answer to its message.
     pub reply: bool,
+}
+
+/// What follows a command that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AfterFailure {
+    /// The end; its message stays with the broker.
+    Stop,
+    /// The next command; its message is acknowledged (`--keep-going`).
+    GoOn,
 }
 
 /// `--watch`
@@ -129,7 +145,7 @@ pub struct WatchOptions {
     pub encoding: Option<Encoding>,
 }
 
-impl Config {
+impl MessageOptions {
     /// Whether messages on stdout are what it is for.
     pub fn prints(&self) -> bool {
         matches!(self.output.destination, Destination::Stdout | Destination::Watch(_))
