@@ -9,7 +9,7 @@ use super::connection::ConnectionFlags;
 use super::mqtt::ClientNeeds;
 use super::value;
 use crate::client::LARGE_MESSAGE;
-use crate::command::ping::{self, Config, Plan};
+use crate::command::ping::{self, Config, ProbePlan};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::session::Lifetime;
 
@@ -80,7 +80,7 @@ impl PingFlags {
         })?;
         let config = Config {
             client,
-            plan: Plan {
+            plan: ProbePlan {
                 count: self.probes.count,
                 interval: self.probes.interval,
                 probe: match self.probes.via {
