@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::connection::Connection;
-use super::lifecycle::{Accepted, Evidence, Input, Output, Plan, Reading, Unacknowledged};
+use super::error::Unacknowledged;
+use super::lifecycle::{Accepted, Evidence, Input, Output, Plan, Reading};
 use super::poller::{SocketEvent, Wake};
 use super::{Client, Error, Event, Options, Step, Take, VersionChoice};
 use crate::mqtt::packet::ConnAck;

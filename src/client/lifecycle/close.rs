@@ -17,8 +17,11 @@ const QUIET: Duration = Duration::from_secs(1);
 /// The same when the user has interrupted us.
 const QUIET_IN_HASTE: Duration = Duration::from_millis(250);
 
-/// How long all of it may take when the user has interrupted us.
-const WHOLE_IN_HASTE: Duration = Duration::from_secs(1);
+/// How long sending may take when the user has interrupted us.
+const SENDING_IN_HASTE: Duration = Duration::from_secs(1);
+
+/// How long the other side is listened to then, also when it goes on.
+const LISTENING_IN_HASTE: Duration = Duration::from_millis(500);
 
 /// Whether the server would keep a session of ours that nobody wants any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +53,7 @@ enum Then {
     EndOfSession,
 }
 
-/// See the module.
+/// A connection that is being ended.
 #[derive(Debug)]
 pub struct Closing {
     stage: Stage,
@@ -118,8 +121,9 @@ impl Closing {
         if self.patience == Patience::Usual {
             self.patience = Patience::Hasty;
             self.progress = now;
-            if let Stage::Sending(since) = &mut self.stage {
-                *since = now;
+            match &mut self.stage {
+                Stage::Sending(since) => *since = now,
+                Stage::Listening(until) => *until = (*until).min(now + LISTENING_IN_HASTE),
             }
         }
     }
@@ -127,6 +131,10 @@ impl Closing {
     /// Everything is said; `cap` is the most that the rest may take.
     pub(super) fn sent(&mut self, now: Instant, cap: Duration) {
         if self.is_sending() {
+            let cap = match self.patience {
+                Patience::Usual => cap,
+                Patience::Hasty => cap.min(LISTENING_IN_HASTE),
+            };
             self.stage = Stage::Listening(now + cap);
             self.progress = now;
         }
@@ -148,7 +156,7 @@ impl Closing {
         match (self.stage, self.patience) {
             (Stage::Sending(_), Patience::Usual) => None,
             (Stage::Sending(since), Patience::Hasty) => {
-                Some((self.progress + QUIET_IN_HASTE).min(since + WHOLE_IN_HASTE))
+                Some((self.progress + QUIET_IN_HASTE).min(since + SENDING_IN_HASTE))
             }
             (Stage::Listening(until), Patience::Usual) => {
                 // A server that has paused before, and then went on, may pause for longer: it is

@@ -46,11 +46,10 @@ use crate::transport::redirect::Redirects;
 use close::Closing;
 pub use close::Remains;
 use fallback::Name;
-pub use input::{Accepted, Evidence, Input, Unacknowledged};
+pub use input::{Accepted, Evidence, Input};
 pub use output::{Output, Plan};
 pub use policy::Policy;
 use repeated::{Repeated, Verdict};
-pub use retry::Reconnect;
 
 /// How long the dialling thread may take longer than the deadline, before a name look-up is to
 /// blame.
@@ -138,7 +137,7 @@ struct Backoff {
     next: Instant,
 }
 
-/// See the graph.
+/// Where it stands; the graph above has the ways between these states.
 #[derive(Debug)]
 enum State {
     Idle,
@@ -174,7 +173,7 @@ enum Patience {
     Hasty,
 }
 
-/// See the module.
+/// The life of one connection, and of those that take its place.
 #[derive(Debug)]
 pub struct Lifecycle {
     policy: Policy,

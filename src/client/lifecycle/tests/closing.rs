@@ -35,6 +35,19 @@ fn in_haste_it_is_left_after_a_quarter() {
 }
 
 #[test]
+fn in_haste_a_side_that_goes_on_is_listened_to_for_half_a_second() {
+    let mut world = World::online(policy());
+    world.tell_all([Input::Signal(2), Input::Close(Remains::Nothing), Input::Sent]);
+    let began = world.now;
+    for _ in 0..4 {
+        world.after(100).tell(Input::Received);
+    }
+    world.late();
+    assert_eq!(world.now - began, Duration::from_millis(500));
+    assert_eq!(world.state(), "Closed");
+}
+
+#[test]
 fn a_side_that_goes_on_is_listened_to() {
     let mut world = listening();
     for _ in 0..10 {
