@@ -63,30 +63,30 @@ pub struct ConnectionFlags {
     general: General,
 }
 
-/// How long connecting may take, and what follows when it fails or the connection is lost.
+/// How long connecting may take, and what happens when it fails or the connection is lost.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Where to connect")]
 struct Retry {
-    /// Time for everything from name look-up to CONNACK, and for the answer to a SUBSCRIBE
+    /// Time limit for connecting, from name look-up to CONNACK, and for the answer to a SUBSCRIBE
     #[arg(long, value_name = "SECS", default_value = "10",
           value_parser = value::duration)]
     connect_timeout: Duration,
 
-    /// Keep trying the first connection for so long
+    /// Keep trying to make the first connection for this time
     #[arg(long, value_name = "SECS", default_value = "0",
           value_parser = value::duration, hide_default_value = true)]
     wait: Duration,
 
-    /// Do not connect again when the connection is lost
+    /// Do not reconnect when the connection is lost
     #[arg(long)]
     no_reconnect: bool,
 
-    /// Shortest and longest delay before connecting again
+    /// Shortest and longest delay before reconnecting
     #[arg(long, value_name = "MIN[,MAX]", default_value = "1,30",
           value_parser = value::delays)]
     reconnect_delay: (Duration, Duration),
 
-    /// Give up after so many tries to connect again [default: never]
+    /// Give up after this many attempts to reconnect [default: never]
     #[arg(long, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..))]
     reconnect_tries: Option<u32>,
@@ -107,7 +107,7 @@ impl Retry {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 struct General {
-    /// Read the flags of this profile, too: a table of the configuration file
+    /// Also read the flags of this profile, a table of the configuration file
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
 
@@ -115,7 +115,7 @@ struct General {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
-    /// Print what is in force and where each value came from, with secrets masked; connect to
+    /// Print the settings in force and where each came from, with secrets masked; connect to
     /// nothing
     #[arg(long)]
     print_config: bool,
@@ -130,7 +130,8 @@ struct General {
     quiet: bool,
 }
 
-/// What `pub` and `sub` have in common: a connection, a session that can be kept, and properties.
+/// The flags that `pub` and `sub` share: the connection, a session that may outlive the run, and
+/// properties.
 #[derive(Debug, Args)]
 pub struct Conversation {
     /// Address and session.
@@ -167,7 +168,7 @@ impl Conversation {
 }
 
 impl ConnectionFlags {
-    /// What is said on stderr beside results and errors.
+    /// Which lines go to stderr besides results and errors.
     pub fn verbosity(&self) -> Verbosity {
         match self.general.debug {
             _ if self.general.quiet => Verbosity::Quiet,
@@ -182,12 +183,13 @@ impl ConnectionFlags {
         self.session.max_inflight
     }
 
-    /// Says whether a TLS flag was typed: those of a profile mean nothing to a `ws://` address.
+    /// Notes whether a TLS flag was typed: the TLS flags of a profile are ignored with a `ws://`
+    /// address.
     pub fn account_for_tls(&mut self, is_typed: bool) {
         self.tls.is_typed = is_typed;
     }
 
-    /// Whether nothing is wanted but to see what is in force.
+    /// Whether `--print-config` is given: the settings are printed and nothing else is done.
     pub fn is_only_printed(&self) -> bool {
         self.general.print_config
     }

@@ -57,8 +57,8 @@ pub struct SessionFlags {
     #[arg(short, long, value_name = "SECS", default_value_t = 45)]
     keepalive: u16,
 
-    /// Most QoS 1 and 2 messages in flight [default: what the broker allows; before MQTT 5 1000,
-    /// and 20 of QoS 2]
+    /// Largest number of QoS 1 and 2 messages in flight [default: what the broker allows; before
+    /// MQTT 5 1000, and 20 of QoS 2]
     #[arg(short = 'M', long, value_name = "N", value_parser = value::in_flight)]
     pub max_inflight: Option<NonZeroU16>,
 
@@ -79,7 +79,7 @@ pub struct SessionFlags {
     #[arg(long, requires = "will_topic")]
     will_retain: bool,
 
-    /// How long the broker waits for us to come back before it publishes the will (MQTT 5)
+    /// How long the broker waits for us to reconnect before it publishes the will (MQTT 5)
     #[arg(long, value_name = "SECS", requires = "will_topic")]
     will_delay: Option<u32>,
 }
@@ -97,7 +97,7 @@ pub struct CredentialFlags {
     #[arg(short = 'P', long = "pw", value_name = "PASSWORD", alias = "password")]
     password: Option<String>,
 
-    /// Read the password from a file; one line end after it does not count
+    /// Read the password from a file; one line end after it is not part of it
     #[arg(long, value_name = "FILE", conflicts_with = "password")]
     password_file: Option<PathBuf>,
 
@@ -119,22 +119,22 @@ pub struct CredentialFlags {
     auth_data_file: Option<PathBuf>,
 }
 
-/// Which session, for the commands that can keep one.
+/// Whether the session outlives the run, for the verbs that can keep one.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "MQTT")]
 pub struct Persistence {
-    /// Keep the session: the broker stores what comes while we are away (needs -i)
+    /// Keep the session: the broker stores messages while we are disconnected (needs -i)
     #[arg(short = 'c', long)]
     disable_clean_session: bool,
 
-    /// Seconds for which the broker keeps the session when we are away, or `never` for no end (MQTT
-    /// 5) [default: with -c never]
+    /// Seconds for which the broker keeps the session after we disconnect, or `never` for no end
+    /// (MQTT 5) [default: with -c never]
     #[arg(short = 'x', long, value_name = "SECS", value_parser = value::expiry,
           allow_hyphen_values = true)]
     session_expiry_interval: Option<u32>,
 }
 
-/// The demands of a verb on its client.
+/// What a verb needs of its client.
 pub struct ClientNeeds {
     /// The flags that were given and need MQTT 5.
     pub version_5: Vec<NeedsVersion5>,
@@ -142,13 +142,13 @@ pub struct ClientNeeds {
     pub lifetime: Lifetime,
     /// Use topic aliases.
     pub topic_alias: bool,
-    /// Which acknowledgements it wants to hear of.
+    /// Which acknowledgements are reported to it.
     pub reports: Reports,
     /// Messages whose packet is larger than this, in bytes, are handed out in parts.
     pub parts_above: Option<usize>,
 }
 
-/// Which acknowledgements a verb wants to hear of.
+/// Which acknowledgements are reported to a verb.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reports {
     /// All of them.
@@ -161,7 +161,7 @@ pub enum Reports {
 }
 
 impl ClientNeeds {
-    /// A session that lives so long, and nothing else.
+    /// A session with this lifetime, and nothing else.
     pub fn new(lifetime: Lifetime) -> Self {
         Self {
             version_5: Vec::new(),
@@ -362,7 +362,7 @@ impl SessionFlags {
 }
 
 impl CredentialFlags {
-    /// What the flags, the URL and the environment say.
+    /// User name and password from the flags, the URL or the environment.
     fn resolve(&self, endpoint: &Endpoint) -> Result<packet::Credentials> {
         let (url_name, url_password) = endpoint.user.clone().unzip();
         let variable = |name| source::variable(name).map(|(_, value)| value);

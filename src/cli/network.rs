@@ -21,20 +21,20 @@ pub struct NetworkFlags {
     #[command(flatten)]
     families: Chosen<AddressFamilies>,
 
-    /// Connect from this address of ours
+    /// Connect from this local address
     #[arg(short = 'A', long, value_name = "ADDRESS")]
     bind: Option<IpAddr>,
 
-    /// Take these addresses for this host and port, and ask no resolver; `*` is any host
+    /// Use these addresses for this host and port instead of looking the name up; `*` is any host
     /// (repeatable)
     #[arg(long, value_name = "HOST:PORT:ADDRESS[,ADDRESS]")]
     resolve: Vec<Pin>,
 
-    /// Connect to this Unix socket, whatever host, port and proxy are
+    /// Connect to this Unix socket, whatever the host, the port and the proxy
     #[arg(long, value_name = "PATH")]
     unix: Option<PathBuf>,
 
-    /// Connect through this proxy; an empty text is none
+    /// Connect through this proxy; an empty value means none
     ///
     /// `http://` and `https://` proxies are asked for a tunnel with CONNECT; with `socks5://` names
     /// are looked up here, with `socks5h://` by the proxy. Each takes `user:password@`. Without
@@ -46,8 +46,8 @@ pub struct NetworkFlags {
     /// Hosts that are reached without a proxy, separated by commas [default: `$no_proxy` or
     /// `$NO_PROXY`]
     ///
-    /// A name stands for itself and all below it; `192.168.0.0/16` for a network; `HOST:PORT` for
-    /// one port; a single `*` for all. Addresses of this machine are no exception.
+    /// A name matches itself and its subdomains, `192.168.0.0/16` a network, `HOST:PORT` one port,
+    /// a single `*` every host. Addresses of this machine are no exception.
     #[arg(long, value_name = "HOSTS")]
     no_proxy: Option<String>,
 }

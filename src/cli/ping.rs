@@ -41,7 +41,7 @@ pub struct PingFlags {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Probes")]
 struct Probes {
-    /// Exit after so many probes [default: when interrupted]
+    /// Exit after this many probes [default: when interrupted]
     #[arg(short, long, value_name = "N",
           value_parser = value::count)]
     count: Option<u64>,
@@ -50,7 +50,8 @@ struct Probes {
     #[arg(long, value_name = "SECS", default_value = "1", value_parser = value::duration)]
     interval: Duration,
 
-    /// What travels: a PINGREQ, a WebSocket Ping, or a message to a topic of our own and back
+    /// Kind of probe: a PINGREQ, a WebSocket Ping, or a message to a topic for this client alone
+    /// and back
     #[arg(long, value_name = "WHAT", value_enum, default_value = "mqtt")]
     via: Via,
 
@@ -63,7 +64,7 @@ struct Probes {
           value_parser = clap::value_parser!(u32).range(8..=16_777_216))]
     size: u32,
 
-    /// How long to wait for each answer
+    /// Time limit for each answer
     #[arg(short = 'W', long, value_name = "SECS", default_value = "10",
           value_parser = value::duration)]
     timeout: Duration,

@@ -49,7 +49,7 @@ pub struct PublishFlags {
 #[command(next_help_heading = "Messages")]
 #[command(group = ArgGroup::new("input").required(true).multiple(true))]
 pub struct MessageFlags {
-    /// Topic to publish to; with --json that of records without one
+    /// Topic to publish to; with --json the topic of records without one
     #[arg(short, long, value_name = "TOPIC",
           required_unless_present_any = ["json", "split", "print_config"])]
     topic: Option<TopicName>,
@@ -58,7 +58,7 @@ pub struct MessageFlags {
     #[arg(long, value_name = "PREFIX")]
     topic_prefix: Option<String>,
 
-    /// Read flags from this file, too: one a line, its value after a blank, as with mosquitto
+    /// Also read flags from this file: one per line, its value after a blank, as mosquitto does
     #[arg(short = 'o', help_heading = "Output", value_name = "FILE")]
     options: Option<PathBuf>,
 
@@ -77,7 +77,7 @@ pub struct MessageFlags {
     unnamed: Chosen<UnnamedInput>,
 
     /// Publish each line of stdin as the message that it describes, as `sub --json` writes it; with
-    /// --request write the answers so, too (or only them, beside -m, -f, -s, -l or -n)
+    /// --request also write the answers so (or only them, together with -m, -f, -s, -l or -n)
     #[arg(long, group = "input")]
     pub json: bool,
 
@@ -90,38 +90,38 @@ pub struct MessageFlags {
           conflicts_with_all = ["message", "file", "stdin_file", "null_message"])]
     delimiter: Option<u8>,
 
-    /// With -l: the topic is what stands before the first such character, the message what stands
-    /// after it
+    /// With -l: the topic is the part of the line before the first such character, the message the
+    /// part after it
     #[arg(long, value_name = "C", value_parser = value::byte,
           conflicts_with_all = ["topic", "json", "message", "file", "stdin_file", "null_message"])]
     split: Option<u8>,
 
-    /// Stop at the first record that makes no sense; without this the others go on
+    /// Stop at the first invalid record; without this flag it is skipped
     #[arg(long)]
     strict_input: bool,
 
-    /// Publish the message so many times
+    /// Publish the message this many times
     #[arg(long, value_name = "N", default_value = "1", hide_default_value = true,
           value_parser = value::count, conflicts_with_all = ["stdin_line", "json"])]
     repeat: u64,
 
-    /// Time from one to the next with --repeat
+    /// Time from one message to the next with --repeat
     #[arg(long, value_name = "SECS", value_parser = value::duration)]
     repeat_delay: Option<Duration>,
 
-    /// Publish at most so many messages a second
+    /// Publish at most this many messages a second
     #[arg(long, value_name = "N", value_parser = value::rate,
           conflicts_with = "repeat_delay")]
     rate: Option<f64>,
 
-    /// With --json: keep the distances in time that the records have, or be so many times as fast
+    /// With --json: keep the time between the records, or publish this many times as fast
     #[arg(long, value_name = "SPEED", num_args = 0..=1, default_missing_value = "1",
           value_parser = value::rate,
           conflicts_with_all = ["rate", "repeat_delay", "message", "file",
           "stdin_file", "stdin_line", "null_message"])]
     replay: Option<f64>,
 
-    /// Quality of service: 0, 1 or 2; with --json that of records that do not say
+    /// Quality of service: 0, 1 or 2; with --json the one of records that name none
     #[arg(short, long, value_name = "QOS", default_value = "0", value_parser = value::qos)]
     qos: QoS,
 
@@ -134,11 +134,11 @@ pub struct MessageFlags {
     topic_alias: bool,
 
     /// Send the time with each message, as user property `time`, for `sub --latency` (MQTT 5); with
-    /// --request say at the end how long the answers took
+    /// --request print at the end how long the answers took
     #[arg(long)]
     latency: bool,
 
-    /// Say at the end how much was published, and how fast it was acknowledged, on stderr
+    /// Print at the end how much was published, and how fast it was acknowledged, on stderr
     #[arg(long, value_name = "json", num_args = 0..=1, require_equals = true,
           default_missing_value = "text",
           value_parser = value::summary, help_heading = "Output")]

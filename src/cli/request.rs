@@ -31,17 +31,16 @@ const IN_FLIGHT: u16 = 20;
 pub struct RequestFlags {
     /// Wait for the answer to each message and write it to stdout (MQTT 5, or with -e)
     ///
-    /// The message has a response topic that is subscribed to before, and correlation data by which
-    /// its answer is known.
+    /// The response topic is subscribed to first; the correlation data of an answer shows which
+    /// message it answers.
     #[arg(long,
           conflicts_with_all = ["retain", "repeat", "repeat_delay", "replay"])]
     pub request: bool,
 
-    /// Where the answers come: agreed on with who answers, or given along [default: a topic of our
-    /// own]
+    /// Response topic, on which the answers arrive [default: a topic for this client alone]
     ///
-    /// A single request to such a topic has no correlation data, as that of `mosquitto_rr`, unless
-    /// -D gives it some: the first message that comes is its answer.
+    /// A single request with this flag has no correlation data, as with `mosquitto_rr`, unless -D
+    /// gives it some: the first message on the topic is its answer.
     #[arg(short = 'e', long, value_name = "TOPIC", requires = "request")]
     pub response_topic: Option<TopicName>,
 
@@ -118,8 +117,8 @@ impl Choice for AnswerEnd {
 }
 
 impl RequestFlags {
-    /// Why MQTT 5 is needed, if it is: without a topic that was agreed on, the request itself has
-    /// to name it.
+    /// Why MQTT 5 is needed, if it is: without `-e` the request itself has to name its response
+    /// topic.
     pub fn needs_version_5(&self) -> Option<NeedsVersion5> {
         let is_needed = self.response_topic.is_none()
             || self.retain_as_published

@@ -16,11 +16,11 @@ use crate::exit::Usage;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Broker", disable_help_flag = true)]
 pub struct ServeFlags {
-    /// Address to listen at: this machine only
+    /// Address to listen on, of this machine only
     #[arg(short = 'h', long, value_name = "ADDRESS", default_value = "127.0.0.1")]
     host: String,
 
-    /// Port to listen at; 0 picks a free one
+    /// Port to listen on; 0 picks a free one
     #[arg(short, long, value_name = "PORT", default_value_t = 8080)]
     port: u16,
 

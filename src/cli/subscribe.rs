@@ -50,7 +50,7 @@ pub struct SubscribeFlags {
     #[command(flatten)]
     commands: CommandFlags,
 
-    /// Output beside the messages.
+    /// Output other than the messages.
     #[command(flatten)]
     display: Display,
 }
@@ -73,7 +73,7 @@ struct SubscriptionFlags {
     #[arg(short = 'T', long, value_name = "FILTER")]
     filter_out: Vec<TopicFilter>,
 
-    /// Unsubscribe from this filter in a session that was kept (repeatable)
+    /// Unsubscribe from this filter, in the session of an earlier run (repeatable)
     #[arg(short = 'U', long, value_name = "FILTER")]
     unsubscribe: Vec<TopicFilter>,
 
@@ -85,16 +85,16 @@ struct SubscriptionFlags {
     #[arg(short, long, value_name = "QOS", default_value = "0", value_parser = value::qos)]
     qos: QoS,
 
-    /// Exit after so many messages
+    /// Exit after this many messages
     #[arg(short = 'C', long, value_name = "N",
           value_parser = value::count)]
     count: Option<u64>,
 
-    /// Exit after so long, with exit code 27 if -C was not met
+    /// Exit after this time, with exit code 27 if -C was not met
     #[arg(short = 'W', long, value_name = "SECS", value_parser = value::timeout)]
     timeout: Option<Duration>,
 
-    /// Exit after so long without a message, with exit code 0
+    /// Exit after this time without a message, with exit code 0
     #[arg(long, value_name = "SECS", value_parser = value::duration)]
     idle: Option<Duration>,
 
@@ -102,11 +102,12 @@ struct SubscriptionFlags {
     #[command(flatten)]
     retained: Chosen<RetainedMessages>,
 
-    /// Remove each retained message that was written from the broker; -T spares some
+    /// Remove each retained message from the broker after it was written; those that -T leaves out
+    /// stay
     #[arg(long)]
     remove_retained: bool,
 
-    /// Write a message only with this probability, in percent; with -C only those count
+    /// Write a message only with this probability, in percent; with -C only written ones count
     #[arg(long, value_name = "PERCENT", value_parser = value::percent)]
     random_filter: Option<f64>,
 
@@ -118,11 +119,12 @@ struct SubscriptionFlags {
     #[arg(long, value_name = "WHEN", value_parser = value::retain_handling)]
     retain_handling: Option<RetainHandling>,
 
-    /// Nothing that this connection itself publishes (MQTT 5)
+    /// Do not receive messages that this connection itself publishes (MQTT 5)
     #[arg(long)]
     no_local: bool,
 
-    /// Share the subscriptions with the others of this group: each message goes to one of them
+    /// Share the subscriptions with the other members of this group: each message goes to one of
+    /// them
     #[arg(long, value_name = "GROUP")]
     share: Option<String>,
 }
@@ -160,12 +162,12 @@ struct OutputFlags {
     end: Chosen<MessageEnd>,
 
     /// Write each message to a file of its own in this folder, named by its topic and a number; if
-    /// it is a file, read flags from it, one a line, its value after a blank, as with mosquitto
+    /// it is a file, read flags from it: one per line, its value after a blank, as mosquitto does
     #[arg(short, long, value_name = "DIR", conflicts_with = "null")]
     output_dir: Option<PathBuf>,
 }
 
-/// Output beside the messages, or instead of them.
+/// Output in addition to the messages, or instead of them.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 struct Display {
@@ -178,11 +180,11 @@ struct Display {
     #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = value::colour)]
     color: Colour,
 
-    /// Say at the end how long messages took from `pub --latency`, on stderr (MQTT 5)
+    /// Print at the end how long messages took from `pub --latency`, on stderr (MQTT 5)
     #[arg(long)]
     latency: bool,
 
-    /// Say at the end how much came, on stderr
+    /// Print at the end how much was received, on stderr
     #[arg(long, value_name = "json", num_args = 0..=1, require_equals = true,
           default_missing_value = "text",
           value_parser = value::summary)]

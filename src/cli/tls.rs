@@ -30,7 +30,8 @@ pub struct TlsFlags {
     #[arg(long, value_name = "HEX", conflicts_with = "insecure")]
     pin_sha256: Vec<Fingerprint>,
 
-    /// Do not verify the server's certificate: anyone on the way can read and change everything
+    /// Do not verify the server's certificate: anyone on the network path can read and change
+    /// everything
     #[arg(long)]
     insecure: bool,
 
@@ -46,7 +47,7 @@ pub struct TlsFlags {
     #[arg(long, value_name = "FILE")]
     key_password_file: Option<PathBuf>,
 
-    /// Ask for the certificate of this name, and demand it [default: the host]
+    /// Name to send to the server and to find in its certificate [default: the host]
     #[arg(long, value_name = "NAME", value_parser = server_name)]
     sni: Option<String>,
 
