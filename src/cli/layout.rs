@@ -26,8 +26,8 @@ pub enum Form<'a> {
 }
 
 impl Form<'_> {
-    /// What is written of each message; `pretty` spreads JSON over several lines, `sanitise` escapes
-    /// what could drive a terminal.
+    /// What is written of each message; `pretty` spreads JSON over several lines, `sanitise`
+    /// escapes what could drive a terminal.
     pub fn content(self, pretty: bool, sanitise: bool) -> Result<Content, Usage> {
         match self {
             Form::Format(format) => Template::parse(format, pretty, sanitise)

@@ -77,9 +77,8 @@ struct About {
 impl Cli {
     /// The command line as it was typed, with what the profiles add.
     ///
-    /// It is parsed once. Only where there are profiles it is parsed before, without complaints: which
-    /// profile is asked for, and which of its flags are overruled, is to be known before they are
-    /// added.
+    /// It is parsed once. Only where there are profiles it is parsed before that, with errors
+    /// ignored, to find out which profile is asked for and which of its flags are overruled.
     fn from_environment() -> anyhow::Result<Self> {
         let typed = mosquitto::translated(property::joined(std::env::args_os().collect()))?;
         let (command, arguments, origins) = if profile::may_matter(&typed) {

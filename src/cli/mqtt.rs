@@ -27,8 +27,8 @@ use crate::mqtt::topic::TopicName;
 use crate::mqtt::version::Version;
 use crate::transport::endpoint::Endpoint;
 
-/// For how long a broker keeps the session of a run that has lost its connection, in seconds: longer
-/// than the restart of a server takes.
+/// For how long a broker keeps the session of a run that has lost its connection, in seconds:
+/// longer than the restart of a server takes.
 const OUTAGE: u32 = 600;
 
 /// The longest field of text or binary data, in bytes: its length has 16 bits (MQTT 5 §1.5.4).
@@ -351,7 +351,7 @@ impl SessionFlags {
         ensure!(
             self.will_delay.is_none() || given.will_delay_interval().is_none(),
             Usage::new(format!(
-                "-D will {}: --will-delay says it, too",
+                "-D will {}: --will-delay sets it, too",
                 PropertyId::WillDelayInterval
             ))
         );

@@ -103,8 +103,8 @@ impl GivenProperties {
         self.0.iter().filter(|(of, _)| *of == place).map(|(_, property)| property.clone()).collect()
     }
 
-    /// Those of a connection's first and last packet; `connect` are those of CONNECT that are sent as
-    /// they are.
+    /// Those of a connection's first and last packet; `connect` are those of CONNECT that are sent
+    /// as they are.
     pub fn extra(&self, connect: Properties) -> ExtraProperties {
         ExtraProperties { connect, disconnect: self.of(Place::Disconnect) }
     }
@@ -121,7 +121,7 @@ impl GivenProperties {
                     let method = method.clone();
                     ensure!(
                         authentication.is_none(),
-                        Usage::new("-D connect authentication-method: --auth-method says it, too")
+                        Usage::new("-D connect authentication-method: --auth-method sets it, too")
                     );
                     let data = self.of(Place::Connect).authentication_data().cloned();
                     authentication = Some(Authentication::OneStep { method, data });

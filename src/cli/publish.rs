@@ -264,7 +264,8 @@ impl PublishFlags {
         }
         if self.messages.json && self.has_plain_input() && !self.answers.request {
             return Err(Usage::new(
-                "--json: its records are the input, and -m, -f, -s, -l and -n are another one",
+                "--json: its records are the input, and -m, -f, -s, -l and -n would be a \
+                 second one",
             ));
         }
         if self.messages.topic.is_none() && !self.reads_records() && self.messages.split.is_none() {

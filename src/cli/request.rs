@@ -125,8 +125,8 @@ impl RequestFlags {
             || self.retain_handling.is_some();
         is_needed.then_some(("--request", |version| {
             format!(
-                "--request: in MQTT {version} a message cannot say where its answer is awaited: \
-                 agree on a topic, and give it with -e"
+                "--request: in MQTT {version} a message has no response topic: choose one, and \
+                 give it with -e"
             )
         }))
     }

@@ -52,7 +52,7 @@ fn loopback(host: &str) -> Result<IpAddr> {
     ensure!(
         address.is_loopback(),
         Usage::new(format!(
-            "-h: serve listens on this machine only (127.0.0.1 or ::1), not at {address}"
+            "-h: serve listens on this machine only (127.0.0.1 or ::1), not on {address}"
         ))
     );
     Ok(address)

@@ -361,7 +361,7 @@ impl SubscribeFlags {
                 && shared.share().is_some_and(|(of, inner)| of == group && inner == filter.as_str())
         });
         shared.ok_or_else(|| {
-            Usage::new(format!("--share: {group} and {filter} make no shared subscription"))
+            Usage::new(format!("--share: {group} and {filter} form no valid shared subscription"))
         })
     }
 
@@ -425,7 +425,7 @@ impl SubscribeFlags {
 fn watch_layout() -> Result<Layout> {
     ensure!(
         screen::stdout_is_terminal() && screen::can_redraw(),
-        Usage::new("--watch draws on a terminal, and stdout is none that can be drawn on; use -v")
+        Usage::new("--watch needs a terminal on stdout that can be redrawn; use -v")
     );
     let content = Content::Payload { verbose: false, encoding: None };
     Ok(Layout { content, end: None, sanitise: false, colour: false })

@@ -68,11 +68,12 @@ impl Latency {
         if self.early > 0 {
             let early = self.early;
             report::warn(&format!(
-                "latency: {early} messages came before they were published: the clocks differ"
+                "latency: {early} messages arrived before they were published: the clocks differ"
             ));
         } else if self.times.is_empty() {
             report::warn(
-                "latency: no message says when it was published; `mqttws pub --latency` lets it",
+                "latency: no message has the user property `time`, which `mqttws pub --latency` \
+                 sends",
             );
         }
     }

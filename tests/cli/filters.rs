@@ -145,7 +145,8 @@ fn options_of_subscriptions_need_version_5() {
 fn groups_have_names() {
     for (group, topic) in [("a/b", "t"), ("", "t"), ("+", "t"), ("g", "$share/h/t")] {
         let outcome = Program::new(["sub", "-t", topic, "--share", group]).run();
-        let line = format!("mqttws: --share: {group} and {topic} make no shared subscription\n");
+        let line =
+            format!("mqttws: --share: {group} and {topic} form no valid shared subscription\n");
         outcome.expect(2, "", &line);
     }
 }

@@ -132,9 +132,7 @@ impl ProfileFile {
             let flag = of.get_arguments().find(|arg| is_named(arg, key));
             if let Some(flag) = flag.filter(|_| !is_overruled(key, typed)) {
                 let written = written_for(flag, key, value).ok_or_else(|| {
-                    Usage::new(format!(
-                        "{path}: profile {name}: {key}: this is no value for --{key}"
-                    ))
+                    Usage::new(format!("{path}: profile {name}: {key}: not a value for --{key}"))
                 })?;
                 let id = flag.get_id();
                 flags.extend(written.into_iter().map(|written| (id.to_string(), written)));

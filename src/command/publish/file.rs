@@ -194,8 +194,8 @@ impl FilePublisher {
         }
     }
 
-    /// Gives the session as much of the file as it wants and as can be read at once, and sends it as
-    /// far as the server reads; whether more can be given at once.
+    /// Gives the session as much of the file as it wants and as can be read at once, and sends it
+    /// as far as the server reads; whether more can be given at once.
     fn give(&mut self) -> bool {
         // Sending makes room, at first perhaps for blocks that were given before.
         self.client.send();
@@ -258,7 +258,10 @@ impl FilePublisher {
                 let at = self.requested.take();
                 match (at, block.with_context(|| format!("reading {}", self.file.name))?) {
                     (Some(at), Some(bytes)) => self.ahead = Some(FileBlock { at, bytes }),
-                    _ => bail!("reading {}: it became shorter while it was read", self.file.name),
+                    _ => bail!(
+                        "reading {}: the file became shorter while it was read",
+                        self.file.name
+                    ),
                 }
             }
             Event::Reconnected => self.reconnected(),

@@ -61,7 +61,9 @@ impl Opened {
             Ok(length) if length <= maximum => {
                 Ok(Self::Large(LargeFile { name, blocks: FileBlocks::new(file), length }))
             }
-            _ => bail!("reading {name}: it has {length} bytes, and a message at most {maximum}"),
+            _ => bail!(
+                "reading {name}: it has {length} bytes, and a message can have at most {maximum}"
+            ),
         }
     }
 }

@@ -308,7 +308,7 @@ impl Requester {
         if code.is_error() {
             self.refuse(record, &refusal(code, reason));
         } else if code == ReasonCode::NO_MATCHING_SUBSCRIBERS && self.verbosity.warns() {
-            report::warn(&format!("{}: nobody is subscribed who could answer", self.what(record)));
+            report::warn(&format!("{}: nobody is subscribed to its topic", self.what(record)));
         }
     }
 

@@ -269,8 +269,8 @@ impl PartialMessage {
         client::Error::MessageCut { topic, written, length }
     }
 
-    /// Reports that `sub` ended in the middle of this message; perhaps (unless `is_sure`) before the
-    /// output was written.
+    /// Reports that `sub` ended in the middle of this message; perhaps (unless `is_sure`) before
+    /// the output was written.
     fn tell_cut(&self, result: Result<Exit>, is_sure: bool) -> Result<Exit> {
         let Self { written, length, .. } = self;
         let topic = self.topic();
