@@ -26,7 +26,7 @@ impl Client {
         while let Some(output) = self.lifecycle.output() {
             match output {
                 Output::Credentials => self.ask_for_credentials(),
-                Output::ForgetSession(forget) => self.session.forget_at_server(forget),
+                Output::ForgetSession(forget) => self.session.set_session_ending(forget),
                 Output::Dial(plan) => self.dial(&plan),
                 Output::Connect(version) => {
                     self.session.set_version(version);
@@ -197,7 +197,11 @@ impl Client {
                     self.understand(take)
                 }
             }
-            Reading::Session => self.understand(None),
+            Reading::Session => {
+                let event = self.understand(None);
+                self.lifecycle.note_pubrels(self.session.awaits_pubrel());
+                event
+            }
             Reading::Handshake => self.advance().map(|()| None),
             Reading::Connack => self.await_connack().map(|()| None),
             Reading::Discard => self.discard().map(|()| None),

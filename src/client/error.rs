@@ -138,7 +138,7 @@ impl std::fmt::Display for Error {
             }
             Self::Redirected { to, error } => write!(f, "redirected to {to}: {error}"),
             Self::Refused { connack, version, .. } => {
-                let words = connack.code.connack_words();
+                let words = connack.code.connack_name();
                 match connack.code.0 {
                     0x01 | 0x84 => write!(f, "the broker refused MQTT {version}: {words}")?,
                     _ => write!(f, "the broker refused: {words}")?,

@@ -14,7 +14,7 @@ use rustix::io::Errno;
 
 use crate::client::{self, Step};
 use crate::mqtt::reason::ReasonCode;
-use crate::transport::dial::{Attempt, DialError};
+use crate::transport::dial::{DialError, FailedAttempt};
 use crate::transport::{self, Phase};
 use crate::websocket::WebSocketError;
 use crate::websocket::upgrade::UpgradeError;
@@ -174,7 +174,7 @@ fn dial_hint(error: &DialError) -> Option<&'static str> {
         DialError::Lookup { .. } => Some("check the host name"),
         DialError::Connect { attempts, .. } => {
             let is_refused =
-                |attempt: &Attempt| attempt.error.kind() == io::ErrorKind::ConnectionRefused;
+                |attempt: &FailedAttempt| attempt.error.kind() == io::ErrorKind::ConnectionRefused;
             let is_closed =
                 attempts.iter().all(|attempt| is_refused(attempt) || lacks_family(&attempt.error))
                     && attempts.iter().any(is_refused);
@@ -184,6 +184,7 @@ fn dial_hint(error: &DialError) -> Option<&'static str> {
             Some("nothing listens at this socket")
         }
         DialError::Unix { .. } => None,
+        DialError::ProxyUnreached { .. } => Some("check --proxy, or $https_proxy and the like"),
         DialError::Proxy { error, .. } => proxy::hint(error),
     }
 }

@@ -258,7 +258,8 @@ fn aws_iot_core_has_no_qos_2() {
     let script =
         vec![until_session_end(vec![request, Step::Accept, connect, Step::Send(AWS_CONNACK)])];
     let outcome = run(&service, script, PRESIGNED, &[("presigned-url", &url)], at_qos_2);
-    let words = "mqttws: publishing to lab/door: message refused: the broker takes QoS 1 at most\n";
+    let words =
+        "mqttws: publishing to lab/door: message refused: the broker accepts QoS 1 at most\n";
     outcome.expect(7, "", words);
 }
 

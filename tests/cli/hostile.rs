@@ -34,19 +34,25 @@ fn frames_that_break_the_protocol_are_named() {
     let broken = |words: &str| format!("the server broke the WebSocket protocol: {words}");
     breaks(
         Step::Raw(vec![0x82, 126, 0, 2, 0xd0, 0]),
-        &broken("a frame length that is longer than it must be"),
+        &broken("a frame length in more bytes than necessary"),
     );
     breaks(
         Step::Raw(vec![0x82, 127, 0x80, 0, 0, 0, 0, 0, 0, 0]),
         &broken("a frame length of 2^63 bytes or more"),
     );
-    breaks(Step::Raw(vec![0x02, 0, 0x82, 0]), &broken("a new message before the end of another"));
+    breaks(
+        Step::Raw(vec![0x02, 0, 0x82, 0]),
+        &broken("a new message before the end of the last one"),
+    );
     breaks(Step::Frame(0x80, b"x"), &broken("continue frame but nothing to continue"));
     breaks(Step::Frame(0x83, b""), &broken("encountered invalid opcode: 3"));
     breaks(Step::Frame(0x09, b""), &broken("fragmented control frame"));
     breaks(Step::Frame(0x88, b"\x03\xe8\xff"), &broken("a Close frame whose reason is not UTF-8"));
     breaks(Step::Frame(0x88, b"\x03"), &broken("invalid close sequence"));
-    breaks(Step::Frame(0x01, b"text without end"), "the server sent a text frame, MQTT is binary");
+    breaks(
+        Step::Frame(0x01, b"text without end"),
+        "the server sent a text frame, but MQTT needs binary frames",
+    );
     breaks(
         Step::Raw(vec![0x82, 127, 0x40, 0, 0, 0, 0, 0, 0, 0]),
         "the server sent a WebSocket message of 4611686018427387904 bytes, the limit is 268500992; raise \
@@ -93,7 +99,7 @@ fn a_connack_that_cannot_be_is_no_reason_to_wait() {
         "5",
         Step::Frame(0x82, b"\x20\x06\0\0\x03\x21\0\0"),
         9,
-        &broken("*receive-maximum has a value *"),
+        &broken("*receive-maximum has an invalid value *"),
     );
     let late = "the broker refused: server unavailable; try again later, or with --wait";
     refuses_connack("311", Step::Send("20 00 03"), 6, late);

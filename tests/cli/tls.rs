@@ -133,7 +133,7 @@ fn a_pinned_certificate_may_be_of_x509_version_1() {
     };
     publish(&with(&TLS13).good(), &["--pin-sha256", &pin]).run().expect(0, "", "");
     let outcome = publish(&with(&TLS12).shunned(), &["--pin-sha256", &pin]).run();
-    let words = "certificate is X.509 version 1, made without extensions; make it anew with extensions \
+    let words = "certificate is X.509 version 1, which has no extensions; make it anew with extensions \
          (openssl x509 -req -extfile), or trust it with --pin-sha256 over TLS 1.3 (in TLS 1.2 rustls \
          checks no signature of such a certificate)";
     fails(&outcome, 4, words);
@@ -148,7 +148,7 @@ fn another_certificate_than_the_pinned_one_is_named() {
     let broker = Server::showing(&certificate).shunned();
     let outcome = publish(&broker, &["--cafile", &file, "--pin-sha256", &"0".repeat(64)]).run();
     let words = format!(
-        "certificate is not the one of --pin-sha256, its SHA-256 is {own}; if the server has a new one that \
+        "certificate does not match --pin-sha256; its SHA-256 is {own}; if the server has a new one that \
          you trust, give that"
     );
     fails(&outcome, 4, &words);
@@ -233,7 +233,7 @@ fn alerts_are_explained() {
         ),
         (
             70,
-            "the server does not accept our TLS version; leave --tls-version out; below TLS 1.2 there is no way",
+            "the server does not accept the client's TLS version; leave --tls-version out; below TLS 1.2 there is no way",
         ),
         (
             112,

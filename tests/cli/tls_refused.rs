@@ -125,7 +125,7 @@ fn another_authority_of_the_same_name() {
     let file = folder.write("ca.pem", Authority::named("Namesake").pem());
     let certificate = Authority::named("Namesake").certify(&["127.0.0.1"], FAR_AWAY);
     let broker = Server::showing(&certificate).shunned();
-    let words = "certificate signed by another authority of the name CN=Namesake than the trusted one; is the \
+    let words = "certificate signed by another authority with the name CN=Namesake of a trusted one; is the \
          --cafile up to date?";
     fails(&publish(&broker, &["--cafile", &file]).run(), 4, words);
 }
@@ -213,7 +213,7 @@ fn made_for_clients() {
 
 #[test]
 fn x509_version_1() {
-    let words = "certificate is X.509 version 1, made without extensions; make it anew with extensions \
+    let words = "certificate is X.509 version 1, which has no extensions; make it anew with extensions \
          (openssl x509 -req -extfile), or trust it with --pin-sha256 over TLS 1.3 (in TLS 1.2 rustls checks no \
          signature of such a certificate)";
     refuses_fixed("version-1", "authority.pem", words);

@@ -143,7 +143,7 @@ fn answers_that_are_not_http_1_are_recognised() {
     );
     explained(
         "HTTP/1.1 200 OK\r\nA b\r\n\r\n",
-        "the server's HTTP answer is malformed: a line that is no header",
+        "the server's HTTP answer is malformed: a line that is not a header",
     );
     explained(
         "HTTP/2 200\r\n\r\n",
@@ -157,7 +157,7 @@ fn faulty_upgrades_are_recognised() {
     explained(
         &good
             .replace("Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions: permessage-deflate\r\nX"),
-        "the server turned on a WebSocket extension that was not offered: permessage-deflate; turn it off at \
+        "the server enabled a WebSocket extension that was not offered: permessage-deflate; turn it off at \
          the server: it must not be used unasked",
     );
     explained(
@@ -182,22 +182,22 @@ fn harmless_answers_are_taken_with_a_warning_or_refused_with_strict() {
         (
             "",
             "the server confirmed no subprotocol (offered: mqtt)",
-            "the server answered no subprotocol to our offer of mqtt",
+            "the server answered without a subprotocol (offered: mqtt)",
         ),
         (
             "Sec-WebSocket-Protocol: mqttv5\r\n",
-            "the server answered subprotocol \"mqttv5\", which was not offered",
-            "the server answered subprotocol \"mqttv5\" to our offer of mqtt",
+            "the server answered with subprotocol \"mqttv5\", which was not offered",
+            "the server answered with subprotocol \"mqttv5\" (offered: mqtt)",
         ),
         (
             "Sec-WebSocket-Protocol: MQTT\r\n",
-            "the server answered subprotocol \"MQTT\" in another letter case",
-            "the server answered subprotocol \"MQTT\" to our offer of mqtt",
+            "the server answered with subprotocol \"MQTT\" in another letter case",
+            "the server answered with subprotocol \"MQTT\" (offered: mqtt)",
         ),
         (
             "Sec-WebSocket-Protocol: mqtt, mqttv3.1\r\n",
-            "the server answered a list of subprotocols: \"mqtt, mqttv3.1\"",
-            "the server answered subprotocol \"mqtt, mqttv3.1\" to our offer of mqtt",
+            "the server answered with a list of subprotocols: \"mqtt, mqttv3.1\"",
+            "the server answered with subprotocol \"mqtt, mqttv3.1\" (offered: mqtt)",
         ),
     ] {
         let answer = format!("{GOOD}{header}\r\n");
@@ -336,7 +336,7 @@ fn closes_during_the_answer_and_after_connect_are_told() {
     let broker =
         Broker::start(vec![Step::Request(&[]), Step::Answer("HTTP/1.1 101 Swi"), Step::End]);
     let url = broker.url();
-    let words = "the server closed the connection within its HTTP answer";
+    let words = "the server closed the connection in the middle of its HTTP answer";
     publish(&url, &[]).run().expect(5, "", &format!("mqttws: connecting to {url}: {words}\n"));
 
     let broker = Broker::start(vec![Step::Upgrade, packet("10 *"), Step::End]);

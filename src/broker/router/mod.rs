@@ -23,7 +23,7 @@ pub use peer::packet_weight;
 pub use session::SessionKey;
 
 use crate::broker::limits::PATIENCE;
-use crate::mqtt::packet::{Ack, Disconnect, Malformed, Packet, PacketId};
+use crate::mqtt::packet::{Ack, Disconnect, Malformed, Packet, PacketId, PropertyError};
 use crate::mqtt::property::Properties;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
@@ -211,11 +211,10 @@ impl Router {
             }
             Malformed::PacketTooLarge { .. } => ReasonCode::PACKET_TOO_LARGE,
             // Well formed, but not allowed.
-            Malformed::NoLocalShared
+            Malformed::Property(PropertyError::Duplicate { .. } | PropertyError::Value { .. })
+            | Malformed::NoLocalShared
             | Malformed::NoTopic
-            | Malformed::NoTopicFilter { .. }
-            | Malformed::DuplicateProperty { .. }
-            | Malformed::PropertyValue { .. } => ReasonCode::PROTOCOL_ERROR,
+            | Malformed::NoTopicFilter { .. } => ReasonCode::PROTOCOL_ERROR,
             _ => ReasonCode::MALFORMED_PACKET,
         };
         self.shut(id, code, EndReason::Misbehaved, now);

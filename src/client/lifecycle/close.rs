@@ -14,6 +14,11 @@ use crate::websocket::WebSocketError;
 /// before it is left.
 const QUIET: Duration = Duration::from_secs(1);
 
+/// The same while the other side owes the PUBREL of a message that was written: left too early, it
+/// would send the message again in the next session. Mosquitto is silent for over a second while
+/// it reads tens of thousands of PUBRECs on a busy machine.
+const QUIET_BEFORE_PUBREL: Duration = Duration::from_secs(4);
+
 /// The same when the user has interrupted us.
 const QUIET_IN_HASTE: Duration = Duration::from_millis(250);
 
@@ -62,6 +67,8 @@ pub struct Closing {
     /// When the other side did something the last time, and its longest pause since all was said.
     progress: Instant,
     longest_pause: Duration,
+    /// The other side owes PUBRELs.
+    awaits_pubrel: bool,
     /// What was lost, so far.
     outcome: Option<Error>,
 }
@@ -74,6 +81,7 @@ impl Closing {
             patience,
             progress: now,
             longest_pause: Duration::ZERO,
+            awaits_pubrel: false,
             outcome,
         }
     }
@@ -140,6 +148,11 @@ impl Closing {
         }
     }
 
+    /// Whether the other side owes PUBRELs.
+    pub(super) fn note_pubrels(&mut self, awaits: bool) {
+        self.awaits_pubrel = awaits;
+    }
+
     /// What was to be written is lost; what the other side says may tell why.
     pub(super) fn write_failed(&mut self, error: transport::Error, now: Instant) {
         // After DISCONNECT the server may be gone before it has heard Close.
@@ -161,7 +174,8 @@ impl Closing {
             (Stage::Listening(until), Patience::Usual) => {
                 // A server that has paused before, and then went on, may pause for longer: it is
                 // busy with what we have sent.
-                let quiet = QUIET.max(self.longest_pause * 2);
+                let least = if self.awaits_pubrel { QUIET_BEFORE_PUBREL } else { QUIET };
+                let quiet = least.max(self.longest_pause * 2);
                 Some(until.min(self.progress + quiet))
             }
             (Stage::Listening(until), Patience::Hasty) => {

@@ -318,6 +318,13 @@ impl Lifecycle {
         self.failures_in_a_row = 0;
     }
 
+    /// While a connection is being ended: whether the server owes PUBRELs.
+    pub fn note_pubrels(&mut self, awaits: bool) {
+        if let State::ReplacingSession(_, closing) | State::Closing(closing) = &mut self.state {
+            closing.note_pubrels(awaits);
+        }
+    }
+
     /// A message of ours was acknowledged: whatever comes next is no repetition.
     #[inline]
     pub fn note_acknowledgement(&mut self) {

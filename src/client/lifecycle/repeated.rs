@@ -61,8 +61,9 @@ impl Repeated {
         }
     }
 
-    /// Nobody listened for a while: whatever ended the connections before was not the message.
-    pub fn unreached(&mut self) {
+    /// A connection failed before CONNACK: the server was away or not ready, so what ended the
+    /// connections before it may not have been the message.
+    pub fn interrupted(&mut self) {
         self.kind = None;
     }
 

@@ -21,9 +21,7 @@ impl Lifecycle {
     /// try, if there is any.
     pub(super) fn attempt_failed(&mut self, attempt: Box<Attempt>, error: Error, now: Instant) {
         self.outputs.push_back(Output::Drop);
-        if matches!(error, Error::Unreached(_)) {
-            self.repeated.unreached();
-        }
+        self.repeated.interrupted();
         let (attempt, error) = match self.follow(attempt, error) {
             Redirected::To(attempt) => return self.dial(Some(attempt)),
             Redirected::Not(attempt, error) => (attempt, error),

@@ -8,7 +8,6 @@ use crate::websocket::upgrade::{HttpResponse, NotHttp, UpgradeError};
 /// The hint of an error at a proxy.
 pub(super) fn hint(error: &ProxyError) -> Option<&'static str> {
     match error {
-        ProxyError::Unreached(_) => Some("check --proxy, or $https_proxy and the like"),
         ProxyError::Tls(TlsError::Protocol(_) | TlsError::Closed) => {
             Some("try http:// for the proxy")
         }

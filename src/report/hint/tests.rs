@@ -9,7 +9,7 @@ use crate::mqtt::property::Properties;
 use crate::mqtt::version::Version;
 use crate::transport::proxy::{ProxyError, SocksFault};
 use crate::transport::tls::{
-    Alert, CertificateFault, Fingerprint, Plain, Purpose, TlsError, TlsSetupError,
+    Alert, CertificateFault, FilePurpose, Fingerprint, OtherProtocol, TlsError, TlsSetupError,
 };
 use crate::websocket::upgrade::{BadUpgrade, HttpResponse, NotHttp};
 
@@ -164,11 +164,9 @@ fn proxies_that_do_not_lead_on() {
     let not_http = |what| ProxyError::Http(UpgradeError::NotHttp(what));
     let no_method =
         |offered_credentials| ProxyError::Socks(SocksFault::NoMethod { offered_credentials });
-    let unreached = DialError::Connect { attempts: Vec::new(), timed_out: false };
     let table = vec![
-        (ProxyError::Unreached(unreached), "check --proxy, or $https_proxy and the like"),
         (ProxyError::Tls(TlsError::Closed), "try http:// for the proxy"),
-        (ProxyError::Tls(TlsError::NotTls(Plain::Other("x".to_owned()))), "check the port"),
+        (ProxyError::Tls(TlsError::NotTls(OtherProtocol::Other("x".to_owned()))), "check the port"),
         (
             status(407, Some("Digest")),
             "mqttws can only log in by Basic: ask for that, or for another proxy",
@@ -197,16 +195,23 @@ fn proxies_that_do_not_lead_on() {
         let proxy = "http://proxy:3128".to_owned();
         client::Error::Unreached(DialError::Proxy { proxy, error: Box::new(error) })
     };
-    check(table.into_iter().map(|(error, hint)| (at_proxy(error), hint)).collect());
+    let unreached = client::Error::Unreached(DialError::ProxyUnreached {
+        proxy: "http://proxy:3128".to_owned(),
+        error: Box::new(DialError::Connect { attempts: Vec::new(), timed_out: false }),
+    });
+    let mut table: Vec<_> =
+        table.into_iter().map(|(error, hint)| (at_proxy(error), hint)).collect();
+    table.push((unreached, "check --proxy, or $https_proxy and the like"));
+    check(table);
 }
 
 #[test]
 fn failures_of_tls() {
     let certificate = "give one with --cert and --key";
     let table = vec![
-        (TlsError::NotTls(Plain::Http), "try ws:// instead of wss://, or another port"),
-        (TlsError::NotTls(Plain::Mqtt), "use the port of the broker's WebSocket listener"),
-        (TlsError::NotTls(Plain::Other("x".to_owned())), "check the port"),
+        (TlsError::NotTls(OtherProtocol::Http), "try ws:// instead of wss://, or another port"),
+        (TlsError::NotTls(OtherProtocol::Mqtt), "use the port of the broker's WebSocket listener"),
+        (TlsError::NotTls(OtherProtocol::Other("x".to_owned())), "check the port"),
         (TlsError::Closed, "does the server speak TLS on this port?"),
         (TlsError::ClientCertificateRequired, certificate),
         (TlsError::ClientCertificateMissed, certificate),
@@ -255,16 +260,16 @@ fn settings_of_tls() {
     let table = vec![
         (TlsSetupError::Swapped(path()), "are --cert and --key swapped?"),
         (
-            TlsSetupError::Nothing(Purpose::Key, path()),
+            TlsSetupError::Nothing(FilePurpose::Key, path()),
             "give the file of the private key with --key",
         ),
-        (TlsSetupError::Nothing(Purpose::Certificate, path()), ""),
+        (TlsSetupError::Nothing(FilePurpose::Certificate, path()), ""),
         (
-            TlsSetupError::Binary(Purpose::Key, path()),
+            TlsSetupError::Binary(FilePurpose::Key, path()),
             "convert it: openssl pkey -inform DER, or openssl pkcs12",
         ),
         (
-            TlsSetupError::Binary(Purpose::Authorities, path()),
+            TlsSetupError::Binary(FilePurpose::Authorities, path()),
             "convert it: openssl x509 -inform DER, or openssl pkcs12",
         ),
         (TlsSetupError::Encrypted(path()), "give its password with --key-password-file"),
@@ -488,7 +493,7 @@ fn statuses_that_say_all() {
 #[test]
 fn a_machine_without_ipv6_is_no_reason_to_hide_that_nothing_listens() {
     let hint = |errors: &[Errno]| {
-        let attempt = |error: &Errno| Attempt {
+        let attempt = |error: &Errno| FailedAttempt {
             address: "[::1]:80".parse().unwrap(),
             error: io::Error::from_raw_os_error(error.raw_os_error()),
         };

@@ -1,15 +1,19 @@
 //! What to do about a failure of TLS.
 
 use super::certificate;
-use crate::transport::tls::{Alert, Plain, Purpose, TlsError, TlsSetupError};
+use crate::transport::tls::{Alert, FilePurpose, OtherProtocol, TlsError, TlsSetupError};
 
 /// The hint of a failure of TLS.
 pub(super) fn hint(error: &TlsError) -> Option<&'static str> {
     match error {
         TlsError::Certificate(fault) => certificate::hint(fault),
-        TlsError::NotTls(Plain::Http) => Some("try ws:// instead of wss://, or another port"),
-        TlsError::NotTls(Plain::Mqtt) => Some("use the port of the broker's WebSocket listener"),
-        TlsError::NotTls(Plain::Other(_)) => Some("check the port"),
+        TlsError::NotTls(OtherProtocol::Http) => {
+            Some("try ws:// instead of wss://, or another port")
+        }
+        TlsError::NotTls(OtherProtocol::Mqtt) => {
+            Some("use the port of the broker's WebSocket listener")
+        }
+        TlsError::NotTls(OtherProtocol::Other(_)) => Some("check the port"),
         TlsError::Closed => Some("does the server speak TLS on this port?"),
         TlsError::ClientCertificateRequired | TlsError::ClientCertificateMissed => {
             Some("give one with --cert and --key")
@@ -58,10 +62,10 @@ fn alert_hint(alert: Alert) -> Option<&'static str> {
 pub(super) fn setup_hint(error: &TlsSetupError) -> Option<&'static str> {
     match error {
         TlsSetupError::Swapped(_) => Some("are --cert and --key swapped?"),
-        TlsSetupError::Nothing(Purpose::Key, _) => {
+        TlsSetupError::Nothing(FilePurpose::Key, _) => {
             Some("give the file of the private key with --key")
         }
-        TlsSetupError::Binary(Purpose::Key, _) => {
+        TlsSetupError::Binary(FilePurpose::Key, _) => {
             Some("convert it: openssl pkey -inform DER, or openssl pkcs12")
         }
         TlsSetupError::Binary(..) => {

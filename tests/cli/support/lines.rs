@@ -27,10 +27,10 @@ pub const NOT_HTTP: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the ser
      (it sent \"SSH-2.0-OpenSSH_9.2\\r\\n\"); check the port";
 pub const WRONG_ACCEPT_KEY: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the server answered 101 with a wrong \
      Sec-WebSocket-Accept; something that is no WebSocket server has answered: a cache, a proxy";
-pub const OTHER_SUBPROTOCOL: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the server answered subprotocol \"stomp\" to \
-     our offer of mqtt; try another --subprotocol";
+pub const OTHER_SUBPROTOCOL: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the server answered with subprotocol \"stomp\" \
+     (offered: mqtt); try another --subprotocol";
 pub const TEXT_FRAME: &str = "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the server sent a text frame, \
-     MQTT is binary";
+     but MQTT needs binary frames";
 pub const MASKED_FRAME: &str = "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the server broke the \
      WebSocket protocol: received a masked frame from server";
 pub const INVALID_CLOSE_CODE: &str = "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the server broke the \

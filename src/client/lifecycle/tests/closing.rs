@@ -25,6 +25,22 @@ fn a_side_that_does_nothing_is_left_after_a_second() {
 }
 
 #[test]
+fn a_side_that_owes_pubrels_has_four_seconds() {
+    let mut world = listening();
+    world.lifecycle.note_pubrels(true);
+    assert_eq!(world.late().0, Duration::from_secs(4));
+    let mut world = listening();
+    world.lifecycle.note_pubrels(true);
+    world.after(900).tell(Input::Received);
+    world.lifecycle.note_pubrels(false);
+    assert!(world.late().0 < Duration::from_secs(2));
+    let mut world = listening();
+    world.lifecycle.note_pubrels(true);
+    world.tell(Input::Signal(2));
+    assert_eq!(world.late().0, Duration::from_millis(250));
+}
+
+#[test]
 fn in_haste_it_is_left_after_a_quarter() {
     let mut world = listening();
     world.tell(Input::Signal(2));
@@ -90,8 +106,8 @@ fn in_haste_it_has_a_quarter_after_each_progress_and_a_second_in_all() {
     assert_eq!(world.now - began, Duration::from_secs(1));
     assert_eq!(outputs[0], "give up sending");
     assert!(
-        outputs[2].starts_with("closed: the server does not read what we send")
-            || outputs[2].starts_with("closed: connection lost: the server does not read"),
+        outputs[2].starts_with("closed: the server no longer reads what it is sent")
+            || outputs[2].starts_with("closed: connection lost: the server no longer reads"),
         "{outputs:?}"
     );
 }
