@@ -14,7 +14,7 @@ pub struct Flag<V: 'static> {
     pub long: Option<&'static str>,
     /// The line in the help.
     pub help: &'static str,
-    /// The identifiers of flags that cannot stand beside it.
+    /// The identifiers of flags that cannot be combined with it.
     pub conflicts: &'static [&'static str],
     /// What it stands for.
     pub value: V,
@@ -29,7 +29,7 @@ pub trait Choice {
     /// The value without any of the flags.
     const DEFAULT: Self::Value;
 
-    /// What all of the flags have in common beside that.
+    /// Adds what all of the flags have in common.
     fn refine(flag: Arg) -> Arg {
         flag
     }

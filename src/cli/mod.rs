@@ -56,7 +56,7 @@ struct Cli {
     #[command(flatten)]
     about: About,
 
-    /// The settings that are in force, if they are all that is wanted.
+    /// The text of `--print-config`, where that is given.
     #[arg(skip)]
     listing: Option<String>,
 }
@@ -120,7 +120,7 @@ impl Cli {
         Ok(cli)
     }
 
-    /// What is to be done, and warnings to print.
+    /// The `Config` of the verb, and warnings to print.
     fn resolve(self) -> anyhow::Result<(Config, Vec<String>)> {
         if let Some(listing) = self.listing {
             return Ok((Config::Print(listing), Vec::new()));
@@ -142,7 +142,7 @@ impl Cli {
         })
     }
 
-    /// What depends on where the flags are from.
+    /// Does what depends on the sources of the flags.
     fn settle(
         &mut self,
         command: &clap::Command,
@@ -160,12 +160,12 @@ impl Cli {
     }
 }
 
-/// Facts about the sources of the flags; reading the values destroys them.
+/// What has to be read from the matches before the values are moved out of them.
 #[derive(Default)]
 struct Sources {
-    /// Somebody typed one that is about TLS.
+    /// A TLS flag was typed.
     tls_is_typed: bool,
-    /// Everything, if that is to be shown: a copy takes its time.
+    /// A copy of all matches, made only for `--print-config`.
     whole: Option<ArgMatches>,
 }
 

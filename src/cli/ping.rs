@@ -71,7 +71,7 @@ struct Probes {
 }
 
 impl PingFlags {
-    /// What is to be done, and warnings to print.
+    /// The `Config` that the flags mean, and warnings to print.
     pub fn resolve(self) -> Result<(Config, Vec<String>)> {
         let size = self.probes.size as usize;
         let (client, warnings) = self.connection.resolve(&ClientNeeds {

@@ -213,7 +213,7 @@ impl Choice for RecordEnd {
 }
 
 impl PublishFlags {
-    /// What is to be done, and warnings to print.
+    /// The `Config` that the flags mean, and warnings to print.
     pub fn resolve(self) -> Result<(Config, Vec<String>)> {
         self.check()?;
         let properties = self.conversation.properties()?;
@@ -257,7 +257,7 @@ impl PublishFlags {
         self.answers.resolve(self.messages.json, most_waiting, properties).map(Some)
     }
 
-    /// What clap cannot say: `--json` is an input, and with `--request` the form of the answers.
+    /// Checks what clap cannot: `--json` is an input, and with `--request` the form of the answers.
     fn check(&self) -> Result<(), Usage> {
         if self.messages.options.is_some() {
             return Err(Usage::new("-o: expected two words of their own, -o FILE"));

@@ -34,7 +34,7 @@ pub struct ServeFlags {
 }
 
 impl ServeFlags {
-    /// What is to be done.
+    /// The `Config` that the flags mean.
     pub fn resolve(self) -> Result<Config> {
         let address = SocketAddr::new(loopback(&self.host)?, self.port);
         Ok(Config { address, debug: self.debug, command: self.command })

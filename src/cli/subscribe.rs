@@ -261,7 +261,7 @@ pub enum JsonMode {
 }
 
 impl SubscribeFlags {
-    /// What is to be done, and warnings to print.
+    /// The `Config` that the flags mean, and warnings to print.
     pub fn resolve(self) -> Result<(Config, Vec<String>)> {
         let properties = self.conversation.properties()?;
         let layout = self.layout()?;

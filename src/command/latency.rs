@@ -18,7 +18,7 @@ use crate::stdio::clock;
 /// a record.
 const NAME: &str = "time";
 
-/// The message is published now; what it said of another time is replaced.
+/// Gives a message that is published now the user property `time`, in place of any that it has.
 pub fn stamp(publish: &mut Publish) {
     let mut now = BytesMut::new();
     clock::now().rfc_3339(&mut now);
@@ -63,7 +63,7 @@ impl Latency {
         &self.times
     }
 
-    /// Why there are fewer than messages.
+    /// Warns where messages could not be measured, and says why.
     pub fn explain(&self) {
         if self.early > 0 {
             let early = self.early;

@@ -118,7 +118,7 @@ struct Pinger {
     target: String,
     topic: TopicName,
     sent: u64,
-    /// Answers that come after their time was up are not taken for those of later probes.
+    /// Overdue answers that may still arrive: they do not count for later probes.
     late: u64,
     statistics: Statistics,
     /// Lines that are not printed yet: probes that follow each other without a pause share a write.
@@ -131,7 +131,7 @@ enum Probe {
     Answered(Instant),
     /// It did not.
     Missed,
-    /// It does not matter any more.
+    /// There are no more probes.
     Ended(PingEnd),
 }
 

@@ -71,7 +71,7 @@ struct Publisher {
     progress: Progress,
     /// The input could not be read to its end.
     input_error: Option<anyhow::Error>,
-    /// Properties that are left out are still to be reported.
+    /// The warning about properties that are left out is still due.
     tells_loss: bool,
 }
 

@@ -88,8 +88,8 @@ fn with_options(mut arguments: Vec<OsString>, usual: Option<PathBuf>) -> Result<
     Ok(arguments)
 }
 
-/// Takes `-o FILE` off the command line. To `sub` a folder of that name is its own matter, and so
-/// is one that is yet to be made.
+/// Takes `-o FILE` off the command line. With `sub` only the name of a file counts: anything else
+/// is the folder for its output.
 fn take_file(arguments: &mut Vec<OsString>, verb: &str) -> Result<Option<PathBuf>> {
     let mut found = None;
     let mut at = 2;
@@ -137,7 +137,7 @@ fn flag(line: &str) -> Option<String> {
     })
 }
 
-/// Flags of mosquitto's clients that ask for what is always so.
+/// Flags of mosquitto's clients for what this program always does.
 #[derive(Debug, Args)]
 pub struct NoEffect {
     /// Packets are never held back

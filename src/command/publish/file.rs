@@ -20,7 +20,8 @@ use crate::report;
 use crate::terminal::progress::{Position, Progress};
 use crate::terminal::screen;
 
-/// How many blocks are given before the next check for events.
+/// How many blocks are given before the next check for events: enough that the check costs little,
+/// few enough that a signal is noticed within milliseconds.
 const BLOCKS_AT_ONCE: usize = 8;
 
 /// Publishes the file as often as `feed` says; its messages have no payload of their own.

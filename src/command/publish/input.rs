@@ -81,13 +81,13 @@ enum ReadState {
 
 /// Where the records come from.
 pub struct RecordInput {
-    /// Until it was given to the client; `None` where there is nothing to read.
+    /// The reader, until the client has it; `None` where there is nothing to read.
     pub source: Option<Source>,
     /// What the records of a block are separated by; `None`: a block is one record.
     pub delimiter: Option<u8>,
     /// Records that were read and not published.
     block: Block,
-    /// One record that is there from the beginning, or that a whole block is.
+    /// A single record: the text of the command line, or a whole block.
     whole: Option<Bytes>,
     /// The block after this one: it is read while this one is published.
     ahead: Option<Bytes>,
@@ -98,7 +98,7 @@ pub struct RecordInput {
     pub length: Option<u64>,
     /// How much was read, in bytes.
     pub read: u64,
-    /// What it is called.
+    /// Its name in messages to the user.
     pub what: String,
 }
 

@@ -15,9 +15,9 @@ use crate::mqtt::topic::TopicName;
 /// A message that is ready to be published.
 #[derive(Debug)]
 pub enum PreparedMessage {
-    /// Of the topic, QoS and flags of the command line.
+    /// A payload; topic, QoS and flags are those of the command line.
     Payload(Bytes),
-    /// One that says more itself.
+    /// A message whose record names more than the payload.
     Whole {
         /// The message.
         publish: Box<Publish>,
@@ -40,7 +40,8 @@ impl MessageBuilder {
         Self { format, head: Rc::default() }
     }
 
-    /// What records do not say; its topic is there unless they say it.
+    /// What a message has unless its record says otherwise; a topic only if records need not name
+    /// one.
     pub fn template(&self) -> &Publish {
         &self.format.template
     }
@@ -122,7 +123,7 @@ impl MessageBuilder {
 }
 
 impl PreparedMessage {
-    /// At which QoS it is published, that of the template being `usual`.
+    /// The QoS at which it is published; `usual` is that of the template.
     pub fn qos(&self, usual: QoS) -> QoS {
         match self {
             Self::Payload(_) => usual,

@@ -1,7 +1,7 @@
 //! `pub --request`: each message asks for an answer, which is written as `sub` writes messages. The
 //! response topic is subscribed to before anything is asked.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 
@@ -22,9 +22,6 @@ use crate::mqtt::topic::{TopicFilter, TopicName};
 use crate::report::{self, Verbosity};
 use crate::stdio::stdout::{self, Output, OutputTarget};
 
-/// How long the output may take for the last answers after a signal.
-const LAST_WRITE: Duration = Duration::from_millis(250);
-
 /// Publishes the messages of `feed` as requests, and writes their answers.
 pub fn run(
     options: Options,
@@ -33,10 +30,7 @@ pub fn run(
     verbosity: Verbosity,
     summary: &SummaryPrinter,
 ) -> Result<Exit> {
-    let topic = match &request.response_topic {
-        Some(topic) => topic.clone(),
-        None => command::own_topic("response", &options.session.client_id)?,
-    };
+    let topic = response_topic(&request, &options)?;
     let limit = command::limit(Instant::now(), request.timeout);
     let (mut client, established) = command::connect(options, limit)?;
     let is_many = feed.input.delimiter.is_some();
@@ -46,13 +40,14 @@ pub fn run(
     let target = OutputTarget::Stream(Box::new(stdout));
     let output = command::start_output(&client, request.layout.clone(), target)?;
     feed.attach(&mut client)?;
+    let correlation = Correlation::new(request.correlation.clone(), is_correlated);
     let requester = Requester {
         client,
         feed,
         output,
         topic,
         response: ResponseTopic::Asked(Instant::now()),
-        correlation: Correlation::new(request.correlation.clone(), is_correlated),
+        correlation,
         request,
         verbosity,
         pending: Pending::default(),
@@ -60,6 +55,14 @@ pub fn run(
         exit: Exit::Done,
     };
     requester.request_all(summary)
+}
+
+/// Where the answers arrive.
+fn response_topic(request: &RequestOptions, options: &Options) -> Result<TopicName> {
+    match &request.response_topic {
+        Some(topic) => Ok(topic.clone()),
+        None => command::own_topic("response", &options.session.client_id),
+    }
 }
 
 /// Whether answers can come.
@@ -367,7 +370,7 @@ impl Requester {
         self.output.flush();
         self.client.pause_reading(true);
         let hurry = matches!(result, Ok(Exit::Signal(_)));
-        let deadline = hurry.then(|| Instant::now() + LAST_WRITE);
+        let deadline = hurry.then(|| Instant::now() + command::LAST_WRITE);
         while !self.output.is_done() {
             match self.client.next(deadline) {
                 Ok(Event::Interrupted(signal)) => {

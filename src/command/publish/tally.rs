@@ -33,7 +33,7 @@ pub enum AtMostOnce {
 pub struct Tally {
     /// The context of errors: publishing, and where to.
     pub context: String,
-    /// Messages have numbers.
+    /// Messages are named by their numbers: there may be several.
     pub is_numbered: bool,
     /// Messages that were published.
     pub published: u64,

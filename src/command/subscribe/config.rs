@@ -54,7 +54,7 @@ pub struct SubscribeRequest {
     pub unsubscribe_properties: Properties,
 }
 
-/// When it ends, beside a signal.
+/// When `sub` ends, other than by a signal.
 #[derive(Debug, Clone, Copy)]
 pub struct EndConditions {
     /// `-C`: after this many messages.

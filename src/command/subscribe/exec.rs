@@ -16,7 +16,8 @@ use crate::mqtt::topic::TopicName;
 use crate::report::{self, Verbosity};
 use crate::stdio::exec::{CommandOutcome, Commands, EndedCommand, Settings};
 
-/// How long a command may take to end after a signal; the program is given five seconds.
+/// How long a command may take to end after a signal, before it is killed: less than the five
+/// seconds after which a process that hangs is ended itself.
 const TIME_TO_END: Duration = Duration::from_secs(3);
 
 /// Marks the records of replies: removals of retained messages have the numbers of messages.

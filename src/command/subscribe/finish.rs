@@ -1,7 +1,7 @@
 //! How `sub` ends: received messages are written, and written ones are acknowledged.
 
 use std::ops::ControlFlow;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
@@ -12,9 +12,6 @@ use crate::client::Event;
 use crate::command::summary::SummaryPrinter;
 use crate::exit::{Exit, worse};
 use crate::format::summary::RunSummary;
-
-/// How long the output may take for the last messages, when nobody waits for them.
-const LAST_WRITE: Duration = Duration::from_millis(250);
 
 impl Subscriber {
     /// Waits until everything received is written, as long as the output can be written at all.
@@ -31,7 +28,7 @@ impl Subscriber {
             Ok(_) => self.options.end.count.is_none(),
             Err(_) => false,
         };
-        let deadline = hurry.then(|| Instant::now() + LAST_WRITE);
+        let deadline = hurry.then(|| Instant::now() + crate::command::LAST_WRITE);
         while !self.receiver.sink.is_done() {
             // The connection stays alive meanwhile, or messages that are written late could not be
             // acknowledged.

@@ -18,7 +18,7 @@ use crate::report::Verbosity;
 use crate::stdio::folder::Folder;
 use crate::stdio::stdout::{self, Output, OutputTarget};
 
-/// What all of them can do.
+/// A destination of messages.
 pub enum Sink {
     /// stdout, or a folder.
     Output(Output),
