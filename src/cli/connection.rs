@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use clap::{ArgAction, Args};
 
-use super::mqtt::{ClientNeeds, CredentialFlags, MqttFlags, Persistence, Reports, SessionFlags};
+use super::mqtt::{AckReports, ClientNeeds, CredentialFlags, MqttFlags, Persistence, SessionFlags};
 use super::network::NetworkFlags;
 use super::property::{GivenProperties, PropertyFlags};
 use super::source::mosquitto::NoEffect;
@@ -243,7 +243,7 @@ impl ConnectionFlags {
             version_choice,
             session,
             credentials: None,
-            brief: needs.reports == Reports::FailuresOfShortRun,
+            brief: needs.reports == AckReports::FailuresOfShortRun,
             warn: self.warn(),
             log: self.general.debug > 1,
             trace: Box::new(report::trace),

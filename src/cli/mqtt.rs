@@ -143,14 +143,14 @@ pub struct ClientNeeds {
     /// Use topic aliases.
     pub topic_alias: bool,
     /// Which acknowledgements are reported to it.
-    pub reports: Reports,
+    pub reports: AckReports,
     /// Messages whose packet is larger than this, in bytes, are handed out in parts.
     pub parts_above: Option<usize>,
 }
 
 /// Which acknowledgements are reported to a verb.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reports {
+pub enum AckReports {
     /// All of them.
     All,
     /// Those that refuse something.
@@ -167,7 +167,7 @@ impl ClientNeeds {
             version_5: Vec::new(),
             lifetime,
             topic_alias: false,
-            reports: Reports::All,
+            reports: AckReports::All,
             parts_above: None,
         }
     }
@@ -252,7 +252,7 @@ impl MqttFlags<'_> {
     }
 
     fn reports(&self, needs: &ClientNeeds) -> ReportOptions {
-        ReportOptions { only_failures: needs.reports != Reports::All, trace: self.debug > 0 }
+        ReportOptions { only_failures: needs.reports != AckReports::All, trace: self.debug > 0 }
     }
 
     /// The versions to try. What only MQTT 5 can say is a usage error with an older one, and rules

@@ -9,7 +9,7 @@ use clap::{Arg, ArgGroup, Args};
 
 use super::choice::{Choice, Chosen, Flag};
 use super::connection::Conversation;
-use super::mqtt::{ClientNeeds, NeedsVersion5, Reports};
+use super::mqtt::{AckReports, ClientNeeds, NeedsVersion5};
 use super::property::GivenProperties;
 use super::request::RequestFlags;
 use super::value::{self, latency_needs_version_5};
@@ -288,9 +288,9 @@ impl PublishFlags {
         let is_text =
             self.messages.message.is_some() || self.messages.unnamed.0 == Some(Unnamed::Empty);
         let reports = match () {
-            () if self.messages.summary.is_some() || is_request => Reports::All,
-            () if is_text => Reports::FailuresOfShortRun,
-            () => Reports::Failures,
+            () if self.messages.summary.is_some() || is_request => AckReports::All,
+            () if is_text => AckReports::FailuresOfShortRun,
+            () => AckReports::Failures,
         };
         ClientNeeds {
             version_5,

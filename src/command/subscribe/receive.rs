@@ -135,7 +135,7 @@ impl MessageReceiver {
         self.partial = Some(match self.filter.select(&delivery.publish, length) {
             Selection::Wanted => {
                 self.sink.begin(&delivery.publish);
-                Partial::Written(PartialMessage { delivery, length, written: 0 })
+                Partial::Written(UnfinishedMessage { delivery, length, written: 0 })
             }
             Selection::Unwanted => Partial::LeftOut(delivery.number),
             Selection::TheEnd => return Some(Exit::Done),
@@ -246,14 +246,14 @@ impl MessageReceiver {
 #[derive(Debug)]
 enum Partial {
     /// It is written as it comes.
-    Written(PartialMessage),
+    Written(UnfinishedMessage),
     /// It is left out; this is its number.
     LeftOut(u64),
 }
 
 /// A message that is written as it comes.
 #[derive(Debug)]
-struct PartialMessage {
+struct UnfinishedMessage {
     /// The message, without its payload.
     delivery: Delivery,
     /// The length of its payload, in bytes.
@@ -262,7 +262,7 @@ struct PartialMessage {
     written: usize,
 }
 
-impl PartialMessage {
+impl UnfinishedMessage {
     /// The connection was lost, and the rest does not come.
     fn lost(&self) -> client::Error {
         let (topic, written, length) = (self.topic().to_owned(), self.written, self.length);
