@@ -3,6 +3,8 @@
 use super::choice::Flag;
 use crate::exit::Usage;
 use crate::format::encoding::Encoding;
+use crate::format::escape::ControlCharacters;
+use crate::format::json::Style;
 use crate::format::layout::Content;
 use crate::format::record::RecordWriter;
 use crate::format::template::Template;
@@ -26,14 +28,23 @@ pub enum Form<'a> {
 }
 
 impl Form<'_> {
-    /// What is written of each message; `pretty` spreads JSON over several lines, `sanitise`
-    /// escapes what could drive a terminal.
-    pub fn content(self, pretty: bool, sanitise: bool) -> Result<Content, Usage> {
+    /// What is written of each message; `pretty` spreads JSON over several lines.
+    pub fn content(
+        self,
+        pretty: bool,
+        control_characters: ControlCharacters,
+    ) -> Result<Content, Usage> {
         match self {
-            Form::Format(format) => Template::parse(format, pretty, sanitise)
-                .map(Content::Template)
-                .map_err(|wrong| Usage::new(format!("-F: {wrong}"))),
-            Form::Json { parsed } => Ok(Content::Record(RecordWriter { parsed, pretty })),
+            Form::Format(format) => {
+                let style = if pretty { Style::CJsonPretty } else { Style::CJson };
+                Template::parse(format, style, control_characters)
+                    .map(Content::Template)
+                    .map_err(|wrong| Usage::new(format!("-F: {wrong}")))
+            }
+            Form::Json { parsed } => {
+                let style = if pretty { Style::Pretty } else { Style::Compact };
+                Ok(Content::Record(RecordWriter { parsed, style }))
+            }
             Form::Payload { verbose, encoding } => Ok(Content::Payload { verbose, encoding }),
         }
     }

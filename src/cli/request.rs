@@ -14,6 +14,7 @@ use super::value;
 use crate::command::publish::config::RequestOptions;
 use crate::exit::Usage;
 use crate::format::encoding::Encoding;
+use crate::format::escape::ControlCharacters;
 use crate::format::layout::Layout;
 use crate::mqtt::packet::RetainHandling;
 use crate::mqtt::property::Place;
@@ -158,17 +159,17 @@ impl RequestFlags {
 
     /// How answers are written.
     fn layout(&self, json: bool) -> Result<Layout> {
-        let sanitise = screen::stdout_is_terminal();
+        let control_characters = ControlCharacters::on_terminal(screen::stdout_is_terminal());
         let form = match &self.format {
             Some(format) => Form::Format(format),
             None if json => Form::Json { parsed: false },
             None => Form::Payload { verbose: self.verbose, encoding: self.encoding.0 },
         };
         Ok(Layout {
-            content: form.content(self.pretty, sanitise)?,
+            content: form.content(self.pretty, control_characters)?,
             end: self.end.0,
-            sanitise,
-            colour: sanitise && screen::stdout_wants_colour(),
+            control_characters,
+            colour: screen::stdout_colour(),
         })
     }
 }

@@ -16,18 +16,20 @@ use super::property::GivenProperties;
 use super::value::{self, Colour, latency_needs_version_5};
 use crate::client::LARGE_MESSAGE;
 use crate::command::subscribe::config::{
-    AfterFailure, CommandOptions, Config, Destination, EndConditions, Filter, MessageOptions,
-    OutputOptions, RetainedFilter, SubscribeRequest, WatchOptions,
+    CommandOptions, Config, Destination, EndConditions, Filter, MessageOptions, OutputOptions,
+    RetainedFilter, SubscribeRequest, WatchOptions,
 };
 use crate::exit::Usage;
 use crate::format::encoding::Encoding;
-use crate::format::layout::{Content, Layout};
+use crate::format::escape::ControlCharacters;
+use crate::format::layout::{Content, Layout, TopicColour};
 use crate::format::summary::SummaryForm;
 use crate::mqtt::packet::{RetainHandling, Subscription};
 use crate::mqtt::property::Place;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::session::Lifetime;
 use crate::mqtt::topic::TopicFilter;
+use crate::stdio::exec::OnFailure;
 use crate::terminal::screen;
 
 /// Subscribe, and write the messages that come to stdout.
@@ -381,16 +383,16 @@ impl SubscribeFlags {
             return Ok(Destination::Commands(CommandOptions {
                 command: command.clone(),
                 jobs: usize::from(self.commands.jobs),
-                after_failure: if self.commands.keep_going {
-                    AfterFailure::GoOn
+                on_failure: if self.commands.keep_going {
+                    OnFailure::KeepGoing
                 } else {
-                    AfterFailure::Stop
+                    OnFailure::Stop
                 },
                 reply: self.commands.reply,
             }));
         }
         if self.display.watch {
-            let (colour, encoding) = (self.display.is_coloured(), self.output.encoding.0);
+            let (colour, encoding) = (self.display.topic_colour(), self.output.encoding.0);
             return Ok(Destination::Watch(WatchOptions { colour, encoding }));
         }
         let Some(path) = &self.output.output_dir else { return Ok(Destination::Stdout) };
@@ -412,12 +414,14 @@ impl SubscribeFlags {
         }
         let output = &self.output;
         let into_files = output.output_dir.is_some() || self.commands.exec.is_some();
-        let sanitise = !into_files && screen::stdout_is_terminal();
-        let content = output.form().content(output.pretty, sanitise)?;
+        let control_characters =
+            ControlCharacters::on_terminal(!into_files && screen::stdout_is_terminal());
+        let content = output.form().content(output.pretty, control_characters)?;
         // Files and the stdin of commands hold payloads, byte for byte.
         let is_bare = into_files && matches!(content, Content::Payload { .. });
         let end = if is_bare { None } else { output.end.0 };
-        Ok(Layout { content, end, sanitise, colour: !into_files && self.display.is_coloured() })
+        let colour = if into_files { TopicColour::Plain } else { self.display.topic_colour() };
+        Ok(Layout { content, end, control_characters, colour })
     }
 }
 
@@ -428,7 +432,12 @@ fn watch_layout() -> Result<Layout> {
         Usage::new("--watch needs a terminal on stdout that can be redrawn; use -v")
     );
     let content = Content::Payload { verbose: false, encoding: None };
-    Ok(Layout { content, end: None, sanitise: false, colour: false })
+    Ok(Layout {
+        content,
+        end: None,
+        control_characters: ControlCharacters::Unchanged,
+        colour: TopicColour::Plain,
+    })
 }
 
 impl OutputFlags {
@@ -444,11 +453,11 @@ impl OutputFlags {
 }
 
 impl Display {
-    fn is_coloured(&self) -> bool {
+    fn topic_colour(&self) -> TopicColour {
         match self.color {
-            Colour::Auto => screen::stdout_wants_colour(),
-            Colour::Always => true,
-            Colour::Never => false,
+            Colour::Auto => screen::stdout_colour(),
+            Colour::Always => TopicColour::Cyan,
+            Colour::Never => TopicColour::Plain,
         }
     }
 }

@@ -178,10 +178,7 @@ impl std::fmt::Display for Error {
                 write!(f, " (topic {}, QoS {qos})", topic.escape_debug())
             }
             Self::NotMqtt(said) => {
-                write!(
-                    f,
-                    "what answers behind the WebSocket does not speak MQTT (it sent \"{said}\")"
-                )
+                write!(f, "the WebSocket server does not speak MQTT (it sent \"{said}\")")
             }
             Self::Violation(violation) => write!(f, "the broker broke the protocol: {violation}"),
             Self::Interrupted(_) => f.write_str("interrupted"),

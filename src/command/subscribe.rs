@@ -16,9 +16,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
-use self::config::{
-    AfterFailure, Config, Destination, MessageOptions, OutputOptions, SubscribeRequest,
-};
+use self::config::{Config, Destination, MessageOptions, OutputOptions, SubscribeRequest};
 use self::receive::{Arrival, MessageReceiver};
 use self::sink::Sink;
 use super::summary::SummaryPrinter;
@@ -28,6 +26,7 @@ use crate::mqtt::packet::Subscription;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::session;
 use crate::report::{self, Verbosity};
+use crate::stdio::exec::OnFailure;
 use crate::stdio::stdout;
 use crate::stdio::stdout_reader::StdoutReader;
 use crate::terminal::progress::{Position, Progress};
@@ -367,7 +366,7 @@ impl Subscriber {
     fn look_at_commands(&mut self) -> Option<Exit> {
         let exec = self.receiver.sink.commands()?;
         let has_failed = exec.take_ended();
-        let is_over = has_failed && exec.after_failure() == AfterFailure::Stop;
+        let is_over = has_failed && exec.on_failure() == OnFailure::Stop;
         let are_taken = exec.publish_replies(&mut self.client);
         if has_failed {
             self.note(Exit::Local);

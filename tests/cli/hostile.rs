@@ -72,7 +72,7 @@ fn what_is_no_websocket_behind_the_upgrade_is_shown() {
         "311",
         Step::Frame(0x82, b"INFO {\"server_id\":\"NA\"}\r\n"),
         9,
-        "what answers behind the WebSocket does not speak MQTT (it sent \"INFO {*server_id*\"); try another path, \
+        "the WebSocket server does not speak MQTT (it sent \"INFO {*server_id*\"); try another path, \
          such as /mqtt",
     );
 }
@@ -103,7 +103,7 @@ fn a_connack_that_cannot_be_is_no_reason_to_wait() {
     );
     let late = "the broker refused: server unavailable; try again later, or with --wait";
     refuses_connack("311", Step::Send("20 00 03"), 6, late);
-    let moved = "the broker refused: server moved, it names h2; connect to the one that it names, or ask who runs it";
+    let moved = "the broker refused: server moved, it names h2; connect to the server that it names, or ask its operator";
     refuses_connack("5", Step::Send("20 00 9d 05 1c <h2>"), 6, moved);
 }
 
@@ -233,8 +233,7 @@ fn a_message_that_is_too_big_is_not_sent_again() {
     let command = ["pub", &broker.url(), "-V", "311", "-t", "t", "-q", "1", "-s"];
     let outcome = Program::new(command).stdin(payload).run();
     let line = "mqttws: publishing to t: connection lost: the server closed the WebSocket with code 1009 (message too \
-                big); the broker, or a proxy before it, takes no messages as large as this one: send smaller ones, \
-                and leave --frame-per-packet out";
+                big); the broker, or a proxy in front of it, does not accept a message of this size: send smaller ones, and do not use --frame-per-packet";
     fails(&outcome, 8, line);
 }
 

@@ -195,15 +195,14 @@ fn http_proxies_that_do_not_lead_on_are_explained() {
         answer("HTTP/1.0 403 Forbidden\r\nServer: squid\r\nContent-Length: 0\r\n\r\n"),
         &[],
         3,
-        "the proxy {proxy} answered HTTP 403 Forbidden (squid); many proxies lead to port 443 only; --no-proxy \
-         goes without it",
+        "the proxy {proxy} answered HTTP 403 Forbidden (squid); many proxies allow port 443 only; --no-proxy connects without a proxy",
     );
     explained(
         "http",
         answer("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 3\r\n\r\nno\n"),
         &[],
         3,
-        "the proxy {proxy} answered HTTP 502 Bad Gateway: no; the proxy does not reach the server",
+        "the proxy {proxy} answered HTTP 502 Bad Gateway: no; the proxy cannot reach the server",
     );
     explained(
         "http",
@@ -252,8 +251,7 @@ fn what_is_no_proxy_of_ours_is_explained() {
         ),
         &[],
         3,
-        "the proxy {proxy} answered HTTP 407 Login: NTLM, Negotiate; mqttws can only log in by Basic: ask for that, \
-         or for another proxy",
+        "the proxy {proxy} answered HTTP 407 Login: NTLM, Negotiate; mqttws supports only Basic authentication: enable it in the proxy, or use another proxy",
     );
     explained(
         "http",

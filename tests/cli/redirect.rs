@@ -81,7 +81,7 @@ fn redirects_that_lead_nowhere_are_told() {
     script.extend([Step::Reconnect, Step::Request(&[]), Step::Answer(gone), Step::Gone]);
     let (outcome, host) = follow(script);
     let words = format!(
-        "redirected to {host}/a: the server answered HTTP 410 Gone; no WebSocket at this path: check it"
+        "redirected to {host}/a: the server answered HTTP 410 Gone; no WebSocket at this path: check the path"
     );
     outcome.expect(5, "", &format!("mqttws: connecting to {host}/mqtt: {words}\n"));
 

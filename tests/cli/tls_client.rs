@@ -87,7 +87,7 @@ fn a_certificate_that_the_server_does_not_know() {
         let (server, _folder, file) = demanding(&[version]);
         let arguments = ["--cafile", &file, "--cert", &certificate, "--key", &key];
         let words = "the server refused the client certificate: it does not trust the authority that signed \
-             it; does --cert hold the certificates between it and one that the server knows?";
+             it; does --cert hold the intermediate certificates, too?";
         fails(&publish(&server.shunned(), &arguments).run(), 4, words);
     }
 }

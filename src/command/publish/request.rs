@@ -20,7 +20,7 @@ use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::session::{self, Delivery};
 use crate::mqtt::topic::{TopicFilter, TopicName};
 use crate::report::{self, Verbosity};
-use crate::stdio::stdout::{self, Output, OutputTarget};
+use crate::stdio::stdout::{self, MessageWriter, OutputTarget};
 
 /// Publishes the messages of `feed` as requests, and writes their answers.
 pub fn run(
@@ -90,7 +90,7 @@ struct Answers {
 struct Requester {
     client: Client,
     feed: Feed,
-    output: Output,
+    output: MessageWriter,
     request: RequestOptions,
     /// Where the answers come.
     topic: TopicName,

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use crate::client;
 use crate::format::encoding::Encoding;
-use crate::format::layout::Layout;
+use crate::format::layout::{Layout, TopicColour};
 use crate::format::summary::SummaryForm;
 use crate::mqtt::packet::Subscription;
 use crate::mqtt::property::Properties;
 use crate::mqtt::topic::TopicFilter;
 use crate::report::Verbosity;
+use crate::stdio::exec::OnFailure;
 
 /// What `sub` is asked to do.
 pub struct Config {
@@ -122,25 +123,16 @@ pub struct CommandOptions {
     /// How many run at once.
     pub jobs: usize,
     /// What follows a command that failed.
-    pub after_failure: AfterFailure,
+    pub on_failure: OnFailure,
     /// What a command writes is published as the answer to its message.
     pub reply: bool,
-}
-
-/// What follows a command that failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AfterFailure {
-    /// The end; its message stays with the broker.
-    Stop,
-    /// The next command; its message is acknowledged (`--keep-going`).
-    GoOn,
 }
 
 /// `--watch`
 #[derive(Debug, Clone, Copy)]
 pub struct WatchOptions {
     /// Topics are coloured.
-    pub colour: bool,
+    pub colour: TopicColour,
     /// How payloads are shown.
     pub encoding: Option<Encoding>,
 }

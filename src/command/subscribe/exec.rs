@@ -7,14 +7,16 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use bytes::Bytes;
 
-use super::config::{self, AfterFailure};
+use super::config;
 use crate::client::Client;
 use crate::format::layout::Layout;
 use crate::mqtt::packet::Publish;
 use crate::mqtt::property::{Properties, Property, PropertyId};
 use crate::mqtt::topic::TopicName;
 use crate::report::{self, Verbosity};
-use crate::stdio::exec::{CommandOutcome, Commands, EndedCommand, Settings};
+use crate::stdio::exec::{
+    CommandOutcome, CommandStdout, Commands, EndedCommand, OnFailure, Settings,
+};
 
 /// How long a command may take to end after a signal, before it is killed: less than the five
 /// seconds after which a process that hangs is ended itself.
@@ -45,8 +47,8 @@ impl Exec {
         let settings = Settings {
             command: options.command.clone(),
             jobs: options.jobs,
-            capture: options.reply,
-            keep_going: options.after_failure == AfterFailure::GoOn,
+            stdout: if options.reply { CommandStdout::Captured } else { CommandStdout::Inherited },
+            on_failure: options.on_failure,
         };
         let remote = client.remote();
         let commands = Commands::start(&settings, layout, move || remote.wake())
@@ -99,8 +101,8 @@ impl Exec {
     }
 
     /// What follows a command that failed.
-    pub fn after_failure(&self) -> AfterFailure {
-        self.options.after_failure
+    pub fn on_failure(&self) -> OnFailure {
+        self.options.on_failure
     }
 
     /// Whether what commands write is published.
@@ -119,7 +121,7 @@ impl Exec {
             CommandOutcome::Failed(why) => {
                 let topic = publish.topic_or_empty();
                 report::line(&format!("running the command for a message to {topic}: {why}"));
-                if self.options.after_failure == AfterFailure::GoOn {
+                if self.options.on_failure == OnFailure::KeepGoing {
                     self.commands.done(number);
                 }
                 return true;

@@ -308,7 +308,7 @@ fn shows_text(output: &OutputOptions) -> bool {
     match &output.destination {
         Destination::Watch(watch) => watch.encoding.is_none(),
         Destination::Stdout | Destination::Folder(_) | Destination::Commands(_) => {
-            output.layout.sanitise
+            output.layout.control_characters.are_escaped()
                 && matches!(output.layout.content, Content::Payload { encoding: None, .. })
         }
     }

@@ -190,7 +190,7 @@ impl BadUpgrade {
     fn fmt_of(&self, peer: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OldHttp => {
-                write!(f, "{peer} answered 101 in HTTP/1.0, a WebSocket needs HTTP/1.1")
+                write!(f, "{peer} answered 101 in HTTP/1.0, but a WebSocket needs HTTP/1.1")
             }
             Self::NoUpgrade => {
                 write!(f, "{peer} answered 101 without \"Upgrade: websocket\"")

@@ -133,8 +133,7 @@ fn what_no_other_try_mends_is_told_at_once() {
     let forbidden = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n";
     let outcome = final_at_once(vec![Step::Request(&[]), Step::Answer(forbidden), Step::End]);
     let line = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the server answered HTTP 403 \
-                Forbidden; the server forbids it: credentials (--basic-auth, --bearer), or the \
-                --origin";
+                Forbidden; check the credentials (--basic-auth, --bearer) and --origin";
     fails(&outcome, 5, line);
 
     let refused = |connack| vec![Step::Upgrade, packet("10 *"), Step::Send(connack), Step::Gone];
