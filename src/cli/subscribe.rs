@@ -16,8 +16,8 @@ use super::property::GivenProperties;
 use super::value::{self, Colour, latency_needs_version_5};
 use crate::client::LARGE_MESSAGE;
 use crate::command::subscribe::config::{
-    CommandOptions, Config, Destination, EndConditions, Filter, MessageOptions, OutputOptions,
-    RetainedFilter, SubscribeRequest, WatchOptions,
+    CommandOptions, Config, Destination, EndConditions, Filter, MessageOptions, OnFailure,
+    OutputOptions, RetainedFilter, SubscribeRequest, WatchOptions,
 };
 use crate::exit::Usage;
 use crate::format::encoding::Encoding;
@@ -29,7 +29,6 @@ use crate::mqtt::property::Place;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::session::Lifetime;
 use crate::mqtt::topic::TopicFilter;
-use crate::stdio::exec::OnFailure;
 use crate::terminal::screen;
 
 /// Subscribe, and write the messages that come to stdout.

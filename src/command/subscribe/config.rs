@@ -11,7 +11,7 @@ use crate::mqtt::packet::Subscription;
 use crate::mqtt::property::Properties;
 use crate::mqtt::topic::TopicFilter;
 use crate::report::Verbosity;
-use crate::stdio::exec::OnFailure;
+pub use crate::stdio::exec::OnFailure;
 
 /// What `sub` is asked to do.
 pub struct Config {
