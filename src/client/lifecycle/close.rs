@@ -17,8 +17,12 @@ const QUIET: Duration = Duration::from_secs(1);
 /// The same when the user has interrupted us.
 const QUIET_IN_HASTE: Duration = Duration::from_millis(250);
 
-/// How long all of it may take when the user has interrupted us.
-const WHOLE_IN_HASTE: Duration = Duration::from_secs(1);
+/// How long it may take to send what waits when the user has interrupted us.
+const SENDING_IN_HASTE: Duration = Duration::from_secs(1);
+
+/// How long the end may take in all when the user has interrupted us, even if the other side goes
+/// on: less than the time after which a signal ends the process, whatever it is doing.
+const WHOLE_IN_HASTE: Duration = Duration::from_secs(4);
 
 /// Whether the server would keep a session of ours that nobody wants any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,9 +118,9 @@ impl Closing {
     }
 
     /// From now on the other side has little time.
-    pub(super) fn hurry(&mut self, now: Instant) {
+    pub(super) fn hurry(&mut self, patience: Patience, now: Instant) {
         if self.patience == Patience::Usual {
-            self.patience = Patience::Hasty;
+            self.patience = patience;
             self.progress = now;
             if let Stage::Sending(since) = &mut self.stage {
                 *since = now;
@@ -147,8 +151,8 @@ impl Closing {
     pub(super) fn deadline(&self) -> Option<Instant> {
         match (self.stage, self.patience) {
             (Stage::Sending(_), Patience::Usual) => None,
-            (Stage::Sending(since), Patience::Hasty) => {
-                Some((self.progress + QUIET_IN_HASTE).min(since + WHOLE_IN_HASTE))
+            (Stage::Sending(since), Patience::Hasty(end)) => {
+                Some((self.progress + QUIET_IN_HASTE).min(since + SENDING_IN_HASTE).min(end))
             }
             (Stage::Listening(until), Patience::Usual) => {
                 // A server that has paused before, and then went on, may pause for longer: it is
@@ -156,8 +160,8 @@ impl Closing {
                 let quiet = QUIET.max(self.longest_pause * 2);
                 Some(until.min(self.progress + quiet))
             }
-            (Stage::Listening(until), Patience::Hasty) => {
-                Some(until.min(self.progress + QUIET_IN_HASTE))
+            (Stage::Listening(until), Patience::Hasty(end)) => {
+                Some(until.min(self.progress + QUIET_IN_HASTE).min(end))
             }
         }
     }
@@ -187,9 +191,13 @@ impl Closing {
 impl Lifecycle {
     /// From now on nobody waits for a server that does nothing.
     pub(super) fn hurry(&mut self, now: Instant) {
-        self.patience = Patience::Hasty;
+        if self.patience == Patience::Usual {
+            self.patience = Patience::Hasty(now + WHOLE_IN_HASTE);
+        }
         match &mut self.state {
-            State::ReplacingSession(_, closing) | State::Closing(closing) => closing.hurry(now),
+            State::ReplacingSession(_, closing) | State::Closing(closing) => {
+                closing.hurry(self.patience, now);
+            }
             State::Dialling(attempt)
             | State::Handshaking(attempt)
             | State::AwaitingConnack(attempt) => {
@@ -304,7 +312,10 @@ impl Lifecycle {
         match purpose {
             Purpose::First { .. } => self.first_deadline(now),
             Purpose::Again { .. } => now + self.policy.connect_timeout,
-            Purpose::EndSession(_) => now + QUIET,
+            Purpose::EndSession(_) => match self.patience {
+                Patience::Usual => now + QUIET,
+                Patience::Hasty(end) => (now + QUIET).min(end),
+            },
         }
     }
 }

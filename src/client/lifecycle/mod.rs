@@ -171,7 +171,8 @@ pub enum Reading {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Patience {
     Usual,
-    Hasty,
+    /// The user wants the end, which must not come later than this.
+    Hasty(Instant),
 }
 
 /// See the module.

@@ -138,6 +138,19 @@ fn a_broker_that_goes_on_for_ever_is_left() {
     sub.finish_within(Duration::from_secs(20)).expect(0, "x\n", "");
 }
 
+/// A signal shortens it: an interrupted `sub` ends by itself, before the time after which a signal
+/// ends the process whatever it is doing, and with 0.
+#[test]
+fn a_broker_that_goes_on_for_ever_is_left_after_a_signal() {
+    let mut script = subscribed([Step::Tell, packet("e0")]);
+    script.push(Step::Flood(b"\x82\x05\x30\x03\x00\x01t".repeat(10 << 20)));
+    let broker = Broker::start(script);
+    let sub = Program::new(["sub", &broker.url(), "-V", "311", "-t", "t"]).spawn();
+    broker.wait();
+    sub.signal("INT");
+    sub.finish_within(Duration::from_secs(20)).expect(0, "", "");
+}
+
 /// A server that resets while the message waits in our buffers for the most part.
 fn unread<const N: usize>(steps: [Step; N]) -> Broker {
     // Meanwhile all of it is handed over, and the program waits for its end.

@@ -61,6 +61,21 @@ fn but_not_for_longer_than_a_connection_may_take() {
 }
 
 #[test]
+fn and_in_haste_not_for_longer_than_a_signal_may_take() {
+    for before in [[Input::Hurry, Input::Sent], [Input::Sent, Input::Hurry]] {
+        let mut world = closing();
+        world.tell_all(before);
+        let began = world.now;
+        while world.lifecycle.deadline().is_some_and(|deadline| deadline > world.now) {
+            world.after(100).tell(Input::Received);
+        }
+        assert_eq!(world.now - began, Duration::from_secs(4));
+        world.late();
+        assert_eq!(world.state(), "Closed");
+    }
+}
+
+#[test]
 fn what_waits_to_be_sent_has_the_time_that_it_has_in_any_state() {
     assert_eq!(closing().lifecycle.deadline(), None);
 }
