@@ -37,7 +37,7 @@ pub struct Established {
     pub timings: Timings,
 }
 
-/// See the module.
+/// A connection from the first byte of TLS or of the upgrade to its end.
 #[derive(Debug)]
 pub struct Connection {
     /// TLS, upgrade and frames.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::connection::Connection;
-use super::lifecycle::{Accepted, Evidence, Input, Output, Plan, Reading, Unacknowledged};
+use super::error::Unacknowledged;
+use super::lifecycle::{Accepted, Evidence, Input, Output, Plan, Reading};
 use super::poller::{SocketEvent, Wake};
 use super::{Client, Error, Event, Options, Step, Take, VersionChoice};
 use crate::mqtt::packet::ConnAck;
@@ -196,7 +197,11 @@ impl Client {
                     self.understand(take)
                 }
             }
-            Reading::Session => self.understand(None),
+            Reading::Session => {
+                let event = self.understand(None);
+                self.lifecycle.note_pubrels(self.session.awaits_pubrel());
+                event
+            }
             Reading::Handshake => self.advance().map(|()| None),
             Reading::Connack => self.await_connack().map(|()| None),
             Reading::Discard => self.discard().map(|()| None),

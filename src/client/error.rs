@@ -4,9 +4,9 @@
 use std::io;
 use std::time::Duration;
 
-use super::lifecycle::Unacknowledged;
 use crate::mqtt::packet::{ConnAck, Disconnect, PacketType};
 use crate::mqtt::property::Properties;
+use crate::mqtt::qos::QoS;
 use crate::mqtt::session::{Silence, Violation};
 use crate::mqtt::version::Version;
 use crate::transport::dial::DialError;
@@ -34,7 +34,16 @@ impl std::fmt::Display for Step {
     }
 }
 
-/// See the module.
+/// A message that was sent and not acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unacknowledged {
+    /// The caller's number for it.
+    pub record: u64,
+    /// Its topic and QoS; none of a QoS 2 message whose PUBREC came.
+    pub message: Option<(String, QoS)>,
+}
+
+/// Why the client cannot go on.
 #[derive(Debug)]
 pub enum Error {
     /// A thread, a signal or a certificate file of ours failed.

@@ -24,9 +24,8 @@ use bytes::Bytes;
 use connection::Connection;
 pub use connection::Established;
 pub use error::{Error, Step};
-pub use lifecycle::Reconnect;
 use lifecycle::{Input, Lifecycle, Policy, Remains};
-pub use options::{LARGE_MESSAGE, LONELY_PASSWORD, Notice, Options, VersionChoice};
+pub use options::{LARGE_MESSAGE, LONELY_PASSWORD, Notice, Options, Reconnect, VersionChoice};
 use poller::Poller;
 pub use poller::{Remote, Source};
 
@@ -166,6 +165,11 @@ impl Client {
         ) {
             self.guard();
         }
+    }
+
+    /// When bytes came the last time on this connection.
+    pub fn last_received(&self) -> Option<Instant> {
+        self.connection.as_ref()?.received
     }
 
     /// Blocks of input come from `source`, one for each [`Client::request_input`].

@@ -4,7 +4,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Reconnect;
 use crate::mqtt::packet::Credentials;
 use crate::mqtt::session;
 use crate::mqtt::version::Version;
@@ -35,6 +34,34 @@ pub enum VersionChoice {
 
 /// The name of [`VersionChoice::NeededBy`] for a password without a user name.
 pub const LONELY_PASSWORD: &str = "a password without a user name";
+
+/// What to do about a lost connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reconnect {
+    /// Whether to try again at all.
+    pub enabled: bool,
+    /// The first delay is at most this.
+    pub shortest: Duration,
+    /// No delay is longer than this.
+    pub longest: Duration,
+    /// How often to try after each loss; `None` is for ever.
+    pub tries: Option<u32>,
+}
+
+impl Reconnect {
+    /// The delay before try number `attempt` (from 0): exponential, with full jitter, so that a
+    /// thousand clients of a restarted broker do not come back together. `random` is between 0 and
+    /// 1.
+    pub fn delay(&self, attempt: u32, random: f64) -> Duration {
+        let factor = 2_u32.saturating_pow(attempt.min(31));
+        self.shortest.saturating_mul(factor).min(self.longest).mul_f64(random.clamp(0.0, 1.0))
+    }
+
+    /// Whether another try is allowed after this many.
+    pub fn allows(&self, attempts: u32) -> bool {
+        self.enabled && self.tries.is_none_or(|tries| attempts < tries)
+    }
+}
 
 /// What a client is asked to do.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]

@@ -170,11 +170,14 @@ impl Subscriber {
         frame.into_iter().chain(self.progress.deadline()).min()
     }
 
-    /// The time of `--idle` begins when the broker has answered, on each connection.
+    /// The time of `--idle` begins when the broker has answered, on each connection, and again
+    /// with each byte of a message that arrives slowly.
     fn idle_deadline(&self) -> Option<Instant> {
-        let session = self.client.session();
+        let (idle, session) = (self.end.idle?, self.client.session());
         let counts = session.is_online() && !session.has_pending_subscribe();
-        Some(self.receiver.latest().filter(|_| counts)? + self.end.idle?)
+        let latest = self.receiver.latest().filter(|_| counts)?;
+        let arriving = self.client.last_received().filter(|_| session.partial_packet() > 0);
+        Some(arriving.map_or(latest, |arriving| arriving.max(latest)) + idle)
     }
 
     fn handle(&mut self, event: Event) -> Result<Option<Exit>> {

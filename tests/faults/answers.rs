@@ -109,7 +109,6 @@ const PUBLISH_1: &[u8] = b"\x82\x0a\x32\x08\x00\x01t\x00\x07abc";
 const PING: &[u8] = b"\x89\x02hi";
 
 #[test]
-#[ignore = "§2k"]
 fn pubrel() {
     for version in ["311", "5"] {
         Flooding::start(version, PUBREL, "1").stands_still();
@@ -117,21 +116,18 @@ fn pubrel() {
 }
 
 #[test]
-#[ignore = "§2k"]
 fn publish_of_qos_2() {
     Flooding::start("311", PUBLISH_2, "2").stands_still();
     Flooding::start("5", PUBLISH_2_IN_5, "2").stands_still();
 }
 
 #[test]
-#[ignore = "§2k"]
 fn publish_of_qos_1() {
     Flooding::start("311", PUBLISH_1, "1000000000").stands_still();
 }
 
 /// Whoever is connected may be flooded.
 #[test]
-#[ignore = "§2k"]
 fn before_a_publisher() {
     Flooding::before_a_publisher(PING).stands_still();
     Flooding::before_a_publisher(PUBREL).stands_still();
@@ -144,7 +140,6 @@ fn ping() {
 
 /// A server that reads again is answered, and gets on.
 #[test]
-#[ignore = "§2k"]
 fn a_server_that_reads_again_is_answered() {
     for (frame, version, count) in [
         (PUBREL, "311", "1"),

@@ -21,7 +21,6 @@ fn subscribe(url: &str, flags: &[&str]) -> Program {
 
 /// What was printed before exit 0 does not come again, and the will is not published.
 #[test]
-#[ignore = "§2b"]
 fn a_session_that_was_read_to_its_end_is_empty() {
     let Some(broker) = mosquitto() else { return };
     let url = broker.ws();
@@ -63,7 +62,6 @@ fn has_unread(port: u16) -> bool {
 
 /// The last message is on the way when mosquitto is killed, and it comes back without its memory.
 #[test]
-#[ignore = "§2a"]
 fn the_last_message_at_a_broker_that_forgets_is_in_doubt() {
     for version in ["5", "311"] {
         let Some(mut broker) = mosquitto() else { return };

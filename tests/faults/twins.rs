@@ -25,7 +25,6 @@ fn twins(url: &str, version: &str, delay: &str) -> [String; 2] {
 /// Each connection stands until the other one comes back: up to a second or two with the usual
 /// delays.
 #[test]
-#[ignore = "§2e"]
 fn two_clients_with_one_identifier_are_told() {
     let Some(broker) = mosquitto() else { return };
     for (version, delay) in [("311", SOON), ("311", "1,30"), ("5", SOON)] {

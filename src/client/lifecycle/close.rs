@@ -14,15 +14,19 @@ use crate::websocket::WebSocketError;
 /// before it is left.
 const QUIET: Duration = Duration::from_secs(1);
 
+/// The same while the other side owes the PUBREL of a message that was written: left too early, it
+/// would send the message again in the next session. Mosquitto is silent for over a second while
+/// it reads tens of thousands of PUBRECs on a busy machine.
+const QUIET_BEFORE_PUBREL: Duration = Duration::from_secs(4);
+
 /// The same when the user has interrupted us.
 const QUIET_IN_HASTE: Duration = Duration::from_millis(250);
 
-/// How long it may take to send what waits when the user has interrupted us.
+/// How long sending may take when the user has interrupted us.
 const SENDING_IN_HASTE: Duration = Duration::from_secs(1);
 
-/// How long the end may take in all when the user has interrupted us, even if the other side goes
-/// on: less than the time after which a signal ends the process, whatever it is doing.
-const WHOLE_IN_HASTE: Duration = Duration::from_secs(4);
+/// How long the other side is listened to then, also when it goes on.
+const LISTENING_IN_HASTE: Duration = Duration::from_millis(500);
 
 /// Whether the server would keep a session of ours that nobody wants any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +58,7 @@ enum Then {
     EndOfSession,
 }
 
-/// See the module.
+/// A connection that is being ended.
 #[derive(Debug)]
 pub struct Closing {
     stage: Stage,
@@ -63,6 +67,8 @@ pub struct Closing {
     /// When the other side did something the last time, and its longest pause since all was said.
     progress: Instant,
     longest_pause: Duration,
+    /// The other side owes PUBRELs.
+    awaits_pubrel: bool,
     /// What was lost, so far.
     outcome: Option<Error>,
 }
@@ -75,6 +81,7 @@ impl Closing {
             patience,
             progress: now,
             longest_pause: Duration::ZERO,
+            awaits_pubrel: false,
             outcome,
         }
     }
@@ -118,12 +125,13 @@ impl Closing {
     }
 
     /// From now on the other side has little time.
-    pub(super) fn hurry(&mut self, patience: Patience, now: Instant) {
+    pub(super) fn hurry(&mut self, now: Instant) {
         if self.patience == Patience::Usual {
-            self.patience = patience;
+            self.patience = Patience::Hasty;
             self.progress = now;
-            if let Stage::Sending(since) = &mut self.stage {
-                *since = now;
+            match &mut self.stage {
+                Stage::Sending(since) => *since = now,
+                Stage::Listening(until) => *until = (*until).min(now + LISTENING_IN_HASTE),
             }
         }
     }
@@ -131,9 +139,18 @@ impl Closing {
     /// Everything is said; `cap` is the most that the rest may take.
     pub(super) fn sent(&mut self, now: Instant, cap: Duration) {
         if self.is_sending() {
+            let cap = match self.patience {
+                Patience::Usual => cap,
+                Patience::Hasty => cap.min(LISTENING_IN_HASTE),
+            };
             self.stage = Stage::Listening(now + cap);
             self.progress = now;
         }
+    }
+
+    /// Whether the other side owes PUBRELs.
+    pub(super) fn note_pubrels(&mut self, awaits: bool) {
+        self.awaits_pubrel = awaits;
     }
 
     /// What was to be written is lost; what the other side says may tell why.
@@ -151,17 +168,18 @@ impl Closing {
     pub(super) fn deadline(&self) -> Option<Instant> {
         match (self.stage, self.patience) {
             (Stage::Sending(_), Patience::Usual) => None,
-            (Stage::Sending(since), Patience::Hasty(end)) => {
-                Some((self.progress + QUIET_IN_HASTE).min(since + SENDING_IN_HASTE).min(end))
+            (Stage::Sending(since), Patience::Hasty) => {
+                Some((self.progress + QUIET_IN_HASTE).min(since + SENDING_IN_HASTE))
             }
             (Stage::Listening(until), Patience::Usual) => {
                 // A server that has paused before, and then went on, may pause for longer: it is
                 // busy with what we have sent.
-                let quiet = QUIET.max(self.longest_pause * 2);
+                let least = if self.awaits_pubrel { QUIET_BEFORE_PUBREL } else { QUIET };
+                let quiet = least.max(self.longest_pause * 2);
                 Some(until.min(self.progress + quiet))
             }
-            (Stage::Listening(until), Patience::Hasty(end)) => {
-                Some(until.min(self.progress + QUIET_IN_HASTE).min(end))
+            (Stage::Listening(until), Patience::Hasty) => {
+                Some(until.min(self.progress + QUIET_IN_HASTE))
             }
         }
     }
@@ -191,13 +209,9 @@ impl Closing {
 impl Lifecycle {
     /// From now on nobody waits for a server that does nothing.
     pub(super) fn hurry(&mut self, now: Instant) {
-        if self.patience == Patience::Usual {
-            self.patience = Patience::Hasty(now + WHOLE_IN_HASTE);
-        }
+        self.patience = Patience::Hasty;
         match &mut self.state {
-            State::ReplacingSession(_, closing) | State::Closing(closing) => {
-                closing.hurry(self.patience, now);
-            }
+            State::ReplacingSession(_, closing) | State::Closing(closing) => closing.hurry(now),
             State::Dialling(attempt)
             | State::Handshaking(attempt)
             | State::AwaitingConnack(attempt) => {
@@ -312,10 +326,7 @@ impl Lifecycle {
         match purpose {
             Purpose::First { .. } => self.first_deadline(now),
             Purpose::Again { .. } => now + self.policy.connect_timeout,
-            Purpose::EndSession(_) => match self.patience {
-                Patience::Usual => now + QUIET,
-                Patience::Hasty(end) => (now + QUIET).min(end),
-            },
+            Purpose::EndSession(_) => now + QUIET,
         }
     }
 }

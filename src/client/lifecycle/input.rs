@@ -4,8 +4,7 @@ use std::time::Instant;
 
 use super::close::Remains;
 use crate::client::Event;
-use crate::client::error::Error;
-use crate::mqtt::qos::QoS;
+use crate::client::error::{Error, Unacknowledged};
 use crate::transport;
 
 /// What the lifecycle is told.
@@ -67,13 +66,4 @@ pub struct Evidence {
     pub unanswered: Option<String>,
     /// Something was subscribed to, or is being.
     pub is_subscriber: bool,
-}
-
-/// A message that was sent and not acknowledged.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unacknowledged {
-    /// The caller's number for it.
-    pub record: u64,
-    /// Its topic and QoS; none of a QoS 2 message whose PUBREC came.
-    pub message: Option<(String, QoS)>,
 }

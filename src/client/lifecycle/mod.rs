@@ -46,11 +46,10 @@ use crate::transport::redirect::Redirects;
 use close::Closing;
 pub use close::Remains;
 use fallback::Name;
-pub use input::{Accepted, Evidence, Input, Unacknowledged};
+pub use input::{Accepted, Evidence, Input};
 pub use output::{Output, Plan};
 pub use policy::Policy;
 use repeated::{Repeated, Verdict};
-pub use retry::Reconnect;
 
 /// How long the dialling thread may take longer than the deadline, before a name look-up is to
 /// blame.
@@ -138,7 +137,7 @@ struct Backoff {
     next: Instant,
 }
 
-/// See the graph.
+/// Where it stands; the graph above has the ways between these states.
 #[derive(Debug)]
 enum State {
     Idle,
@@ -171,11 +170,10 @@ pub enum Reading {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Patience {
     Usual,
-    /// The user wants the end, which must not come later than this.
-    Hasty(Instant),
+    Hasty,
 }
 
-/// See the module.
+/// The life of one connection, and of those that take its place.
 #[derive(Debug)]
 pub struct Lifecycle {
     policy: Policy,
@@ -318,6 +316,13 @@ impl Lifecycle {
     #[inline]
     pub fn note_use(&mut self) {
         self.failures_in_a_row = 0;
+    }
+
+    /// While a connection is being ended: whether the server owes PUBRELs.
+    pub fn note_pubrels(&mut self, awaits: bool) {
+        if let State::ReplacingSession(_, closing) | State::Closing(closing) = &mut self.state {
+            closing.note_pubrels(awaits);
+        }
     }
 
     /// A message of ours was acknowledged: whatever comes next is no repetition.

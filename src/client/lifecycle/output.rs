@@ -49,6 +49,6 @@ pub struct Plan {
     pub subprotocols: Vec<String>,
     /// From name look-up to CONNACK.
     pub deadline: Instant,
-    /// A redirect led to another server: what proves who we are is not for that.
+    /// A redirect led to another server: credentials are not for that one.
     pub withholds_credentials: bool,
 }

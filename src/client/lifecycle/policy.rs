@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use super::retry::Reconnect;
-use crate::client::options::{Options, VersionChoice};
+use crate::client::options::{Options, Reconnect, VersionChoice};
 use crate::mqtt::packet::Credentials;
 use crate::mqtt::version::Version;
 use crate::transport::endpoint::Endpoint;

@@ -44,7 +44,7 @@ impl Lifecycle {
         }
     }
 
-    /// What proves who we are to one host is not for another.
+    /// Credentials for one host are not for another.
     fn withhold_credentials(&mut self, attempt: &mut Attempt, host: &str) {
         let is_news = !std::mem::replace(&mut attempt.plan.withholds_credentials, true);
         if is_news && self.policy.has_credentials {

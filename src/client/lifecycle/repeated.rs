@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Evidence, Unacknowledged};
-use crate::client::error::Error;
+use super::input::Evidence;
+use crate::client::error::{Error, Unacknowledged};
 use crate::transport;
 use crate::websocket::WebSocketError;
 
@@ -42,7 +42,7 @@ enum Kind {
     Short,
 }
 
-/// See the module.
+/// Counts connections in a row that ended in the same way.
 #[derive(Debug, Default)]
 pub struct Repeated {
     kind: Option<Kind>,
@@ -59,6 +59,12 @@ impl Repeated {
         if matches!(self.kind, Some(Kind::Message(_))) {
             self.kind = None;
         }
+    }
+
+    /// A connection failed before CONNACK: the server was away or not ready, so what ended the
+    /// connections before it may not have been the message.
+    pub fn interrupted(&mut self) {
+        self.kind = None;
     }
 
     /// A connection that was accepted at `since` ended.

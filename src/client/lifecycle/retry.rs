@@ -16,39 +16,12 @@ const LONGEST_WAIT_PAUSE: Duration = Duration::from_millis(500);
 /// The last try of `--wait`, at its very end, may take this long.
 const LAST_TRY: Duration = Duration::from_millis(500);
 
-/// What to do about a lost connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reconnect {
-    /// Whether to try again at all.
-    pub enabled: bool,
-    /// The first delay is at most this.
-    pub shortest: Duration,
-    /// No delay is longer than this.
-    pub longest: Duration,
-    /// How often to try after each loss; `None` is for ever.
-    pub tries: Option<u32>,
-}
-
-impl Reconnect {
-    /// The delay before try number `attempt` (from 0): exponential, with full jitter, so that a
-    /// thousand clients of a restarted broker do not come back together. `random` is between 0 and
-    /// 1.
-    pub fn delay(&self, attempt: u32, random: f64) -> Duration {
-        let factor = 2_u32.saturating_pow(attempt.min(31));
-        self.shortest.saturating_mul(factor).min(self.longest).mul_f64(random.clamp(0.0, 1.0))
-    }
-
-    /// Whether another try is allowed after this many.
-    pub fn allows(&self, attempts: u32) -> bool {
-        self.enabled && self.tries.is_none_or(|tries| attempts < tries)
-    }
-}
-
 impl Lifecycle {
     /// A connection of an attempt failed before it was accepted: goes on with the next thing to
     /// try, if there is any.
     pub(super) fn attempt_failed(&mut self, attempt: Box<Attempt>, error: Error, now: Instant) {
         self.outputs.push_back(Output::Drop);
+        self.repeated.interrupted();
         let (attempt, error) = match self.follow(attempt, error) {
             Redirected::To(attempt) => return self.dial(Some(attempt)),
             Redirected::Not(attempt, error) => (attempt, error),

@@ -128,7 +128,7 @@ enum Ready {
     Late,
 }
 
-/// See the module.
+/// Waits for the socket, for signals and for other threads.
 #[derive(Debug)]
 pub struct Poller {
     remote: Remote,

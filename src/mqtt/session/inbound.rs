@@ -217,6 +217,11 @@ impl InboundMessages {
         receipt.is_some()
     }
 
+    /// Whether a PUBREL is to come for a message that was acknowledged by PUBREC on this connection.
+    pub fn awaits_pubrel(&self) -> bool {
+        self.receipts.values().any(|receipt| receipt.is_done && receipt.here)
+    }
+
     /// The server will send everything again that we have not acknowledged; aliases are forgotten
     /// `[MQTT-3.3.2-7]`.
     pub fn connection_lost(&mut self) {

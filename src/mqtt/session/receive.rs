@@ -231,6 +231,11 @@ impl Session {
         }
     }
 
+    /// Whether a PUBREL is to come for a message that was acknowledged on this connection.
+    pub fn awaits_pubrel(&self) -> bool {
+        self.receiver.inbound.awaits_pubrel()
+    }
+
     /// The caller does not need the rest of the message that has begun; its end is an event all the
     /// same.
     pub fn ignore_rest(&mut self) {

@@ -13,7 +13,8 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::client::VersionChoice;
+use crate::client::error::Unacknowledged;
+use crate::client::{Reconnect, VersionChoice};
 use crate::mqtt::packet::{ConnAck, Disconnect};
 use crate::mqtt::property::Properties;
 use crate::mqtt::qos::QoS;

@@ -88,6 +88,18 @@ fn a_connection_that_is_not_accepted_is_no_round() {
 }
 
 #[test]
+fn a_server_that_restarts_begins_the_count_anew() {
+    let mut world = World::online(policy());
+    // Nobody listens, a proxy closes at once, or the broker is not ready.
+    for error in [unreached, refused_silently, unreached, refused_silently, refused_silently] {
+        round(&mut world, Some(7), fin(), 10);
+        assert_eq!(world.state(), "Backoff");
+        world.late();
+        world.tell(fail(error()));
+    }
+}
+
+#[test]
 fn without_reconnecting_the_loss_is_told() {
     let retry = Reconnect { tries: Some(2), ..policy().retry };
     let mut world = World::online(Policy { retry, ..policy() });
