@@ -28,6 +28,11 @@ const SENDING_IN_HASTE: Duration = Duration::from_secs(1);
 /// How long the other side is listened to then, also when it goes on.
 const LISTENING_IN_HASTE: Duration = Duration::from_millis(500);
 
+/// The same while the other side owes PUBRELs, also when it is silent: who stops a program does not
+/// want its messages again. With [`SENDING_IN_HASTE`] this is less than the time after which a
+/// signal ends the process, whatever it is doing.
+const LISTENING_IN_HASTE_BEFORE_PUBREL: Duration = Duration::from_secs(3);
+
 /// Whether the server would keep a session of ours that nobody wants any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Remains {
@@ -44,7 +49,7 @@ enum Stage {
     /// Something waits to be written, since then.
     Sending(Instant),
     /// Everything is said; at the latest until then the answer is listened to.
-    Listening(Instant),
+    Listening { since: Instant, until: Instant },
 }
 
 /// What follows the end of a connection.
@@ -130,8 +135,7 @@ impl Closing {
             self.patience = Patience::Hasty;
             self.progress = now;
             match &mut self.stage {
-                Stage::Sending(since) => *since = now,
-                Stage::Listening(until) => *until = (*until).min(now + LISTENING_IN_HASTE),
+                Stage::Sending(since) | Stage::Listening { since, .. } => *since = now,
             }
         }
     }
@@ -139,11 +143,7 @@ impl Closing {
     /// Everything is said; `cap` is the most that the rest may take.
     pub(super) fn sent(&mut self, now: Instant, cap: Duration) {
         if self.is_sending() {
-            let cap = match self.patience {
-                Patience::Usual => cap,
-                Patience::Hasty => cap.min(LISTENING_IN_HASTE),
-            };
-            self.stage = Stage::Listening(now + cap);
+            self.stage = Stage::Listening { since: now, until: now + cap };
             self.progress = now;
         }
     }
@@ -158,7 +158,7 @@ impl Closing {
         // After DISCONNECT the server may be gone before it has heard Close.
         if self.is_sending() {
             self.outcome.get_or_insert(Error::Lost(error));
-            self.stage = Stage::Listening(now + QUIET);
+            self.stage = Stage::Listening { since: now, until: now + QUIET };
             self.progress = now;
         }
     }
@@ -171,15 +171,19 @@ impl Closing {
             (Stage::Sending(since), Patience::Hasty) => {
                 Some((self.progress + QUIET_IN_HASTE).min(since + SENDING_IN_HASTE))
             }
-            (Stage::Listening(until), Patience::Usual) => {
+            (Stage::Listening { until, .. }, Patience::Usual) => {
                 // A server that has paused before, and then went on, may pause for longer: it is
                 // busy with what we have sent.
                 let least = if self.awaits_pubrel { QUIET_BEFORE_PUBREL } else { QUIET };
                 let quiet = least.max(self.longest_pause * 2);
                 Some(until.min(self.progress + quiet))
             }
-            (Stage::Listening(until), Patience::Hasty) => {
-                Some(until.min(self.progress + QUIET_IN_HASTE))
+            (Stage::Listening { since, until }, Patience::Hasty) if self.awaits_pubrel => {
+                Some(until.min(since + LISTENING_IN_HASTE_BEFORE_PUBREL))
+            }
+            (Stage::Listening { since, until }, Patience::Hasty) => {
+                let quiet = self.progress + QUIET_IN_HASTE;
+                Some(until.min(since + LISTENING_IN_HASTE).min(quiet))
             }
         }
     }
@@ -190,10 +194,10 @@ impl Closing {
             // A reason of its own tells more than a write that failed.
             (_, Error::Disconnected(disconnect)) => disconnect.code.is_error() || self.is_sending(),
             (
-                Stage::Listening(_),
+                Stage::Listening { .. },
                 Error::Lost(transport::Error::WebSocket(WebSocketError::Closed { code, .. })),
             ) => matches!(code, Some(1008 | 1009)),
-            (Stage::Listening(_), _) => false,
+            (Stage::Listening { .. }, _) => false,
             (Stage::Sending(_), _) => true,
         };
         if counts {

@@ -127,6 +127,34 @@ fn a_broker_that_makes_progress_is_waited_for() {
     broker.finish();
 }
 
+/// A signal is no reason to be sent it all again: a broker that is silent for a second while it
+/// reads PUBRECs has time for the PUBRELs.
+#[test]
+fn a_broker_that_owes_pubrels_is_waited_for_after_a_signal() {
+    for signal in ["INT", "TERM", "HUP"] {
+        let broker = Broker::start(connected([
+            packet("82 id <t> 02"),
+            Step::Send("90 id 02; 34 <t> 00 01 'x'; 34 <t> 00 02 'y'"),
+            packet("50 00 01"),
+            packet("50 00 02"),
+            Step::Tell,
+            packet("e0"),
+            Step::Dally(Duration::from_secs(1)),
+            Step::Send("62 00 01"),
+            Step::Dally(Duration::from_secs(1)),
+            Step::Send("62 00 02"),
+            Step::Close(1000),
+            Step::Gone,
+        ]));
+        let flags = ["-V", "311", "-i", "s", "-c", "-t", "t", "-q", "2"];
+        let sub = Program::new([&["sub", &broker.url()], &flags[..]].concat()).spawn();
+        broker.wait();
+        sub.signal(signal);
+        sub.finish().expect(0, "x\ny\n", "");
+        broker.finish();
+    }
+}
+
 /// Not for longer than `--connect-timeout`, and not when it does nothing.
 #[test]
 fn a_broker_that_goes_on_for_ever_is_left() {

@@ -37,7 +37,19 @@ fn a_side_that_owes_pubrels_has_four_seconds() {
     let mut world = listening();
     world.lifecycle.note_pubrels(true);
     world.tell(Input::Signal(2));
-    assert_eq!(world.late().0, Duration::from_millis(250));
+    assert_eq!(world.late().0, Duration::from_secs(3));
+}
+
+#[test]
+fn in_haste_a_side_that_owes_no_pubrels_any_more_is_left() {
+    let mut world = closing();
+    world.tell_all([Input::Signal(15), Input::Sent]);
+    world.lifecycle.note_pubrels(true);
+    world.after(2_000).tell(Input::Received);
+    assert_eq!(world.state(), "Closing");
+    world.lifecycle.note_pubrels(false);
+    world.late();
+    assert_eq!(world.state(), "Closed");
 }
 
 #[test]
