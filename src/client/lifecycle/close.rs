@@ -294,6 +294,11 @@ impl Lifecycle {
             let source = io::ErrorKind::TimedOut.into();
             closing.judge(Error::Lost(transport::Error::Io { phase: Phase::Open, source }));
         }
+        if closing.awaits_pubrel {
+            self.warn(
+                "the broker has not answered every PUBREC: it may send messages again".into(),
+            );
+        }
         self.closed(closing, now);
     }
 

@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use bytes::Bytes;
 
 use super::inbound::{self, Acceptance, InboundMessages};
+use super::lifetime::SessionEnd;
 use super::partial::{CompletedMessage, PartialMessage};
 use super::{Config, Delivery, Event, Session, State, Violation};
 use crate::mqtt::packet::{Decoded, Decoder, FoundPublish, PacketType, Publish};
@@ -231,9 +232,10 @@ impl Session {
         }
     }
 
-    /// Whether a PUBREL is to come for a message that was acknowledged on this connection.
+    /// Whether a PUBREL is to come for a message that was acknowledged on this connection, in a
+    /// session that the next run takes up: without it the server would send the message again.
     pub fn awaits_pubrel(&self) -> bool {
-        self.receiver.inbound.awaits_pubrel()
+        self.end() == SessionEnd::Never && self.receiver.inbound.awaits_pubrel()
     }
 
     /// The caller does not need the rest of the message that has begun; its end is an event all the

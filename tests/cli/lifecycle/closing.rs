@@ -155,6 +155,23 @@ fn a_broker_that_owes_pubrels_is_waited_for_after_a_signal() {
     }
 }
 
+/// If they do not come, the next run may print messages again.
+#[test]
+fn a_broker_that_owes_pubrels_for_ever_is_told() {
+    let broker = Broker::start(connected([
+        packet("82 id <t> 02"),
+        Step::Send("90 id 02; 34 <t> 00 01 'x'"),
+        packet("50 00 01"),
+        packet("e0"),
+        Step::Dally(Duration::from_secs(6)),
+    ]));
+    let flags = ["-V", "311", "-i", "s", "-c", "-t", "t", "-q", "2", "-C", "1"];
+    let line = "mqttws: warning: the broker has not answered every PUBREC: it may send messages \
+                again\n";
+    Program::new([&["sub", &broker.url()], &flags[..]].concat()).run().expect(0, "x\n", line);
+    broker.finish();
+}
+
 /// Not for longer than `--connect-timeout`, and not when it does nothing.
 #[test]
 fn a_broker_that_goes_on_for_ever_is_left() {

@@ -53,6 +53,14 @@ fn in_haste_a_side_that_owes_no_pubrels_any_more_is_left() {
 }
 
 #[test]
+fn that_it_still_owes_pubrels_is_told() {
+    let mut world = listening();
+    world.lifecycle.note_pubrels(true);
+    let (_, outputs) = world.late();
+    assert!(outputs[0].contains("the broker has not answered every PUBREC"), "{outputs:?}");
+}
+
+#[test]
 fn in_haste_it_is_left_after_a_quarter() {
     let mut world = listening();
     world.tell(Input::Signal(2));
