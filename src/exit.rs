@@ -1,6 +1,7 @@
 //! Exit codes, and the only table from an error to its code.
 
 use std::fmt;
+use std::io;
 use std::process::ExitCode;
 
 use crate::client;
@@ -15,9 +16,9 @@ pub enum Exit {
     Local,
     /// The command line makes no sense.
     Usage,
-    /// Not reached: name, TCP.
+    /// Not reached: name, TCP, proxy.
     Unreached,
-    /// TLS failed.
+    /// TLS failed, while connecting for the first time.
     Tls,
     /// The WebSocket upgrade failed.
     Upgrade,
@@ -25,7 +26,7 @@ pub enum Exit {
     Refused,
     /// A SUBSCRIBE or a PUBLISH refused, or only some.
     Denied,
-    /// Connection lost and not mended.
+    /// Connection lost, and not restored.
     Lost,
     /// The broker broke a protocol.
     Protocol,
@@ -33,6 +34,10 @@ pub enum Exit {
     TimedOut,
     /// Ended by this signal before what was asked was done.
     Signal(Signal),
+    /// The command of `serve` was found and could not be run.
+    CommandNotRun,
+    /// The command of `serve` was not found.
+    CommandNotFound,
     /// The exit code of the command that `serve` ran.
     Command(u8),
 }
@@ -42,14 +47,14 @@ pub enum Exit {
 pub enum Signal {
     /// SIGHUP: the terminal is gone.
     Hangup,
-    /// SIGINT: the user interrupts us.
+    /// SIGINT: the user pressed Ctrl-C.
     Interrupt,
-    /// SIGTERM, and any other.
+    /// SIGTERM, and any other signal.
     Terminate,
 }
 
 impl From<i32> for Signal {
-    /// From the number of the system.
+    /// From the signal's number.
     fn from(number: i32) -> Self {
         match number {
             1 => Self::Hangup,
@@ -73,6 +78,9 @@ impl From<Exit> for u8 {
             Exit::Lost => 8,
             Exit::Protocol => 9,
             Exit::TimedOut => 27,
+            // As shells and env(1) do.
+            Exit::CommandNotRun => 126,
+            Exit::CommandNotFound => 127,
             Exit::Signal(Signal::Hangup) => 129,
             Exit::Signal(Signal::Interrupt) => 130,
             Exit::Signal(Signal::Terminate) => 143,
@@ -106,6 +114,18 @@ impl fmt::Display for Usage {
 
 impl std::error::Error for Usage {}
 
+/// The command of `serve` could not be started.
+#[derive(Debug)]
+pub struct CommandNotStarted(pub io::Error);
+
+impl fmt::Display for CommandNotStarted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for CommandNotStarted {}
+
 impl Exit {
     /// The code for an error.
     pub fn of(error: &anyhow::Error) -> Self {
@@ -116,11 +136,17 @@ impl Exit {
             if cause.is::<Usage>() {
                 return Self::Usage;
             }
+            if let Some(CommandNotStarted(error)) = cause.downcast_ref() {
+                return match error.kind() {
+                    io::ErrorKind::NotFound => Self::CommandNotFound,
+                    _ => Self::CommandNotRun,
+                };
+            }
         }
         Self::Local
     }
 
-    /// The order of precedence, the only one.
+    /// The place in the order of precedence.
     fn rank(self) -> u8 {
         match self {
             Self::Done => 0,
@@ -136,13 +162,16 @@ impl Exit {
             | Self::Upgrade
             | Self::Refused
             | Self::Protocol
+            | Self::CommandNotRun
+            | Self::CommandNotFound
             | Self::Command(_) => 6,
         }
     }
 }
 
 /// The exit of a run in which both happened: the one that says more about what the user has to do.
-/// A message that was refused stays refused, whatever else happened; of equals the first counts.
+/// A message that was refused stays refused, whatever else happened; of two of the same rank the
+/// first counts.
 pub fn worse(one: Exit, other: Exit) -> Exit {
     if other.rank() > one.rank() { other } else { one }
 }
@@ -162,7 +191,7 @@ fn client_exit(error: &client::Error) -> Exit {
         | Error::MessageCut { .. }
         | Error::NotMended { .. } => Exit::Lost,
         Error::Transport(error) | Error::Lost(error) => transport_exit(error),
-        // What [`Error::root`] never is.
+        // [`Error::root`] never returns it.
         Error::Redirected { .. } => Exit::Upgrade,
         Error::NotMqtt(_) | Error::Violation(_) => Exit::Protocol,
         Error::Repeated { .. } => Exit::Denied,
@@ -221,6 +250,9 @@ mod tests {
         assert_eq!(u8::from(Exit::of(&error)), 27);
         assert_eq!(u8::from(Exit::of(&anyhow::anyhow!("a file"))), 1);
         assert_eq!(u8::from(Exit::of(&Usage::new("x").into())), 2);
+        let not_started = |kind: io::ErrorKind| CommandNotStarted(kind.into()).into();
+        assert_eq!(u8::from(Exit::of(&not_started(io::ErrorKind::PermissionDenied))), 126);
+        assert_eq!(u8::from(Exit::of(&not_started(io::ErrorKind::NotFound))), 127);
         for (number, code) in [(1, 129), (2, 130), (15, 143)] {
             assert_eq!(u8::from(Exit::Signal(number.into())), code);
         }

@@ -1,9 +1,9 @@
-//! SIGINT, SIGTERM and SIGHUP. For a client the first is noticed, and obeyed in time; the second
-//! ends the process at once. For `serve` each is passed on.
+//! SIGINT, SIGTERM and SIGHUP. In a client the first signal is reported to its loop, and the second
+//! ends the process at once; `serve` passes each signal on to its command.
 //!
-//! Handlers raise flags and write to a socket that somebody waits for; that takes no thread. Only
-//! that the process ends even when the main thread hangs, in a write to a pipe that nobody reads,
-//! takes one: [`Signals::guard`] starts it.
+//! Handlers set flags and write to a socket that the loop waits for, which needs no thread. A
+//! thread, which [`Signals::guard`] starts, is needed only to end the process while the main thread
+//! hangs in a write to a pipe that nobody reads.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -18,22 +18,22 @@ use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::low_level::{exit, pipe};
 
-/// What is listened for; each a second time in the type of a flag.
+/// The signals that are watched; each a second time in the type that `register_usize` takes.
 const SIGNALS: [(i32, usize); 3] = [(SIGINT, 2), (SIGTERM, 15), (SIGHUP, 1)];
 
-/// How long it may take to obey a signal. Only a socket that takes nothing any more needs longer,
-/// and then there is nothing left that waiting could save.
+/// The time from a signal to the end of the process. Only a socket to a server that reads nothing
+/// needs longer, and there waiting would not help.
 const TIME_TO_OBEY: Duration = Duration::from_secs(5);
 
-/// Those that are listened for. SIGHUP is not, where it was ignored from the beginning: that is
-/// what nohup does.
+/// The signals that are watched: not SIGHUP if it was ignored when the program was started, which
+/// is what nohup does.
 fn listened() -> impl Iterator<Item = (i32, usize)> {
     let ignores_hangup = is_ignored(SIGHUP);
     SIGNALS.into_iter().filter(move |(signal, _)| *signal != SIGHUP || !ignores_hangup)
 }
 
-/// Whether the process was started to ignore this signal. Linux tells it, and where nobody does,
-/// it is not.
+/// Whether this signal was ignored when the process was started. Only Linux tells; elsewhere the
+/// answer is no.
 fn is_ignored(signal: i32) -> bool {
     let mut status = [0; 4096];
     let length = File::open("/proc/self/status").and_then(|mut file| file.read(&mut status));
@@ -46,9 +46,9 @@ fn is_ignored(signal: i32) -> bool {
 /// The signals of a client.
 #[derive(Debug)]
 pub struct Signals {
-    /// The one that came; zero before.
+    /// The number of the signal that came; 0 before.
     came: Arc<AtomicUsize>,
-    /// The next one ends the process at once.
+    /// Whether the next signal ends the process at once.
     ends_at_next: Arc<AtomicBool>,
     is_told: bool,
     is_guarded: Cell<bool>,
@@ -56,15 +56,15 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// From now on signals are noticed, and write to `waker`.
+    /// Watches signals from now on; each writes a byte to `waker`.
     pub fn new(waker: &UnixStream) -> io::Result<Self> {
         let came = Arc::new(AtomicUsize::new(0));
         let ends_at_next = Arc::new(AtomicBool::new(false));
         let mut listened_to = Vec::new();
         for (signal, number) in listened() {
             listened_to.push(signal);
-            // First of all, so that none is lost that comes now; a handler does these in this
-            // order.
+            // Handlers run in the order of their registration: the number first, so that a signal
+            // that comes now is not lost.
             flag::register_usize(signal, Arc::clone(&came), number)?;
             flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&ends_at_next))?;
             flag::register(signal, Arc::clone(&ends_at_next))?;
@@ -74,18 +74,18 @@ impl Signals {
         Ok(Self { came, ends_at_next, is_told, is_guarded, listened: listened_to })
     }
 
-    /// The signal that came, once.
+    /// The signal that came; `None` when it was taken before.
     pub fn take(&mut self) -> Option<i32> {
         let came = came(&self.came).filter(|_| !self.is_told)?;
         self.is_told = true;
-        // The handler has done so, unless the signal came between its parts.
+        // The handler has set it, unless the signal came between two registrations.
         self.ends_at_next.store(true, Ordering::SeqCst);
         self.guard();
         Some(came)
     }
 
-    /// From now on the main thread may hang. Without a thread that helps it takes a second signal;
-    /// that is no reason to fail.
+    /// Starts the thread that ends the process: call it before the main thread may hang. If the
+    /// thread cannot be started, a second signal is needed, which is no reason to fail.
     pub fn guard(&self) {
         if !self.is_guarded.replace(true) {
             let _ = self.start_guard();
@@ -99,7 +99,7 @@ impl Signals {
         }
         let signal = Arc::clone(&self.came);
         let watch = move || {
-            // A signal that came before the socket was there has raised the flag.
+            // A signal that came before the socket was registered has set the number.
             let signal = loop {
                 match came(&signal) {
                     Some(signal) => break signal,
@@ -114,8 +114,7 @@ impl Signals {
 }
 
 impl Drop for Signals {
-    /// Nobody looks for signals any more: without a guard the next one has to end the process by
-    /// itself.
+    /// No loop looks for signals any more: without a guard the next signal must end the process.
     fn drop(&mut self) {
         if !self.is_guarded.get() {
             self.ends_at_next.store(true, Ordering::SeqCst);
@@ -130,22 +129,21 @@ fn came(signal: &AtomicUsize) -> Option<i32> {
     i32::try_from(signal.load(Ordering::SeqCst)).ok().filter(|signal| *signal > 0)
 }
 
-/// Every signal from now on, and SIGCHLD: for a program that waits for a command of its own, which
-/// decides itself what a signal means.
+/// Watches the signals and SIGCHLD, for `serve`, which waits for its command.
 #[derive(Debug)]
-pub struct Watch {
-    /// Gets a byte for each signal, after its flag was set.
+pub struct SignalWatch {
+    /// Receives a byte for each signal, after its flag was set.
     reader: UnixStream,
     flags: Vec<(i32, Arc<AtomicBool>)>,
 }
 
-impl Watch {
-    /// Begins to watch.
+impl SignalWatch {
+    /// Watches signals from now on.
     pub fn begin() -> io::Result<Self> {
         let (reader, writer) = UnixStream::pair()?;
         let mut flags = Vec::new();
         for (signal, _) in listened() {
-            // Actions run in the order of their registration: first the flag, then the byte.
+            // Handlers run in the order of their registration: first the flag, then the byte.
             let flag = Arc::default();
             flag::register(signal, Arc::clone(&flag))?;
             pipe::register(signal, writer.try_clone()?)?;
@@ -155,13 +153,13 @@ impl Watch {
         Ok(Self { reader, flags })
     }
 
-    /// A signal that has come, once.
+    /// A signal that has come and was not taken before.
     pub fn take(&self) -> Option<i32> {
         let came = self.flags.iter().find(|(_, flag)| flag.swap(false, Ordering::SeqCst));
         came.map(|(signal, _)| *signal)
     }
 
-    /// Waits for a signal or for the end of a command. It may also return for nothing.
+    /// Waits for a signal or for the end of a command; it may also return without either.
     pub fn wait(&mut self) -> io::Result<()> {
         match self.reader.read(&mut [0; 64]) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),

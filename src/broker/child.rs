@@ -1,49 +1,49 @@
-//! The command that `serve` runs beside the broker, and the wait for its end or for a signal.
+//! Waits for the end of the command that `serve` runs, or for a signal.
 
 use std::io;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, ExitStatus};
 
 use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::consts::SIGINT;
 
-use crate::signals::Watch;
+use crate::signals::SignalWatch;
 
 /// Why the broker has nothing more to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopCause {
-    /// A signal came, and there is no command that could end by it.
+    /// A signal came, and there is no command to pass it on to.
     Signal,
     /// The command ended with this exit code; 128 and the signal's number if a signal ended it.
     Command(u8),
 }
 
-/// From here on SIGINT, SIGTERM and SIGHUP are ours: make it before anybody can know that we run.
+/// Watches SIGINT, SIGTERM, SIGHUP and SIGCHLD from its creation on. Create it before the broker
+/// can be reached, so that no signal ends the process uncleanly.
 #[derive(Debug)]
-pub struct ServeSignals(Watch);
+pub struct ServeSignals(SignalWatch);
 
 impl ServeSignals {
     /// Begins to watch for signals.
     pub fn begin() -> io::Result<Self> {
-        Watch::begin().map(Self)
+        SignalWatch::begin().map(Self)
     }
 
-    /// Waits for a signal; with a command, runs it and waits for its end.
-    pub fn wait(mut self, command: Option<Command>) -> io::Result<StopCause> {
-        let Some(mut command) = command else {
+    /// Waits for a signal or, with a command, for the end of that: signals are passed on to it.
+    pub fn wait(mut self, command: Option<Child>) -> io::Result<StopCause> {
+        let Some(mut child) = command else {
             while self.0.take().is_none() {
                 self.0.wait()?;
             }
             return Ok(StopCause::Signal);
         };
-        let mut child = command.spawn()?;
         loop {
             if let Some(status) = child.try_wait()? {
                 return Ok(StopCause::Command(code(status)));
             }
             while let Some(signal) = self.0.take() {
-                // SIGINT comes from the keyboard, and so has reached the command already: it
-                // decides what to do.
+                // SIGINT comes from the keyboard, which sends it to the command as well: the
+                // command decides what to do.
                 if signal != SIGINT {
                     pass_on(signal, &child);
                 }
@@ -56,7 +56,7 @@ impl ServeSignals {
 fn pass_on(signal: i32, child: &Child) {
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     if let (Some(pid), Some(signal)) = (pid, Signal::from_named_raw(signal)) {
-        // It may have ended by itself in this very moment.
+        // It fails only if the command has just ended by itself.
         let _ = kill_process(pid, signal);
     }
 }

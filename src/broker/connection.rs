@@ -1,5 +1,5 @@
-//! The two threads of one connection: the reader takes frames apart and decodes packets, the writer
-//! encodes packets and puts frames together.
+//! The two threads of one connection: the reader decodes frames and packets, the writer encodes
+//! them.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -10,17 +10,17 @@ use bytes::Bytes;
 
 use super::LogLine;
 use super::frames::Frames;
-use super::handshake::is_impatience;
+use super::handshake::is_timeout;
 use super::limits::{BATCH, LINGER, MESSAGE_BYTES, READ_BYTES};
-use super::listener::RouterEvent;
 use super::router::packet_weight;
+use super::router_thread::RouterEvent;
 use super::shared_connection::{SharedConnection, Unwritten};
 use crate::mqtt::packet::{Decoder, Malformed, Packet};
 use crate::websocket::frame::{NORMAL, PROTOCOL_ERROR};
 use crate::websocket::reader::Reader;
 use crate::websocket::{Role, WebSocketError};
 
-/// How often a slowly arriving packet is reported as a sign of life.
+/// How often a packet that arrives slowly is reported to the router, for the keep alive.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 
 /// What the threads of all connections share.
@@ -34,18 +34,18 @@ pub struct Context<'a> {
     pub log: Option<&'a LogLine>,
 }
 
-/// What was read and decoded, on its way to the router.
-struct Inlet<'a> {
+/// The packets that were read and decoded and that the router does not have yet.
+struct Unposted<'a> {
     connection: &'a SharedConnection,
     mailbox: &'a SyncSender<RouterEvent>,
     packets: Vec<Packet>,
     weight: usize,
-    /// When the router last heard from us.
+    /// When packets were last posted.
     posted: Instant,
 }
 
-impl Inlet<'_> {
-    /// Hands the decoded packets over, and waits if the router has too much to do.
+impl Unposted<'_> {
+    /// Hands the decoded packets to the router; waits while the router has too much to do.
     fn post(&mut self) {
         if self.packets.is_empty() && self.posted.elapsed() < SIGN_OF_LIFE {
             return;
@@ -53,7 +53,7 @@ impl Inlet<'_> {
         let packets = std::mem::take(&mut self.packets);
         let weight = std::mem::take(&mut self.weight);
         self.connection.admit(weight);
-        // It fails only when the router is gone, and then this connection is being ended.
+        // It fails only after the router has ended, and then this connection ends, too.
         let _ = self.mailbox.send(RouterEvent::Packets {
             connection: self.connection.id,
             packets,
@@ -62,7 +62,7 @@ impl Inlet<'_> {
         self.posted = Instant::now();
     }
 
-    /// Hands over that the client does not speak MQTT, after what it said before.
+    /// Tells the router that what came after these packets is not MQTT.
     fn malformed(&mut self, error: Malformed) {
         self.post();
         let _ = self.mailbox.send(RouterEvent::Malformed { connection: self.connection.id, error });
@@ -71,50 +71,50 @@ impl Inlet<'_> {
 
 /// Reads until the connection ends. `leftover` is what came after the head of the HTTP request.
 pub fn read(connection: &SharedConnection, context: Context<'_>, leftover: &[u8]) {
-    let mut inlet = Inlet {
+    let mut unposted = Unposted {
         connection,
         mailbox: context.mailbox,
         packets: Vec::new(),
         weight: 0,
         posted: Instant::now(),
     };
-    let close = read_frames(&mut inlet, context, leftover);
-    inlet.post();
+    let close = read_frames(&mut unposted, context, leftover);
+    unposted.post();
     connection.end(close);
-    // It fails only when the router is gone, and then nobody needs to know.
+    // It fails only after the router has ended, which then does not need to know.
     let _ = context.mailbox.send(RouterEvent::Lost(connection.id));
     drain(connection);
 }
 
-/// Reads frames until the WebSocket ends, and says with which code it should be closed.
-fn read_frames(inlet: &mut Inlet<'_>, context: Context<'_>, leftover: &[u8]) -> Option<u16> {
-    let mut decoder = Some(Decoder::new(inlet.connection.version(), context.max_packet));
+/// Reads frames until the WebSocket ends; returns the code of the Close frame to send, if any.
+fn read_frames(unposted: &mut Unposted<'_>, context: Context<'_>, leftover: &[u8]) -> Option<u16> {
+    let mut decoder = Some(Decoder::new(unposted.connection.version(), context.max_packet));
     let mut reader = Reader::new(Role::Server, context.max_packet + MESSAGE_BYTES, false);
-    if let Some(close) = read_arrived(leftover, &mut reader, &mut decoder, inlet, context) {
+    if let Some(close) = read_arrived(leftover, &mut reader, &mut decoder, unposted, context) {
         return Some(close);
     }
     let mut buffer = vec![0; READ_BYTES];
     loop {
         // Before we wait, the router has what was decoded.
-        inlet.post();
-        let count = match (&inlet.connection.socket).read(&mut buffer) {
+        unposted.post();
+        let count = match (&unposted.connection.socket).read(&mut buffer) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Ok(0) | Err(_) => return None,
             Ok(count) => count,
         };
         let arrived = &buffer[..count];
-        if let Some(close) = read_arrived(arrived, &mut reader, &mut decoder, inlet, context) {
+        if let Some(close) = read_arrived(arrived, &mut reader, &mut decoder, unposted, context) {
             return Some(close);
         }
     }
 }
 
-/// Reads what has arrived; the code with which the connection should be closed, if it should.
+/// Decodes what has arrived; returns the code of the Close frame to send, if the WebSocket ended.
 fn read_arrived(
     mut arrived: &[u8],
     reader: &mut Reader,
     decoder: &mut Option<Decoder>,
-    inlet: &mut Inlet<'_>,
+    unposted: &mut Unposted<'_>,
     context: Context<'_>,
 ) -> Option<u16> {
     loop {
@@ -124,31 +124,27 @@ fn read_arrived(
         let answers = reader.take_answers();
         match next {
             Some(Ok(payload)) => {
-                let is_intact =
-                    decoder.as_mut().is_none_or(|decoder| decode(decoder, payload, inlet, context));
-                if !is_intact {
-                    // The router ends the connection; frames are read on, so that its Close is
-                    // answered.
-                    *decoder = None;
-                }
+                // After a malformed packet the router ends the connection; frames are still read,
+                // so that the client's Close is answered.
+                decoder.take_if(|decoder| !decode(decoder, payload, unposted, context));
             }
-            Some(Err(error)) => return Some(end_code(error, inlet)),
+            Some(Err(error)) => return Some(end_code(error, unposted)),
             None if arrived.is_empty() && answers.is_empty() => return None,
             None => {}
         }
         if !answers.is_empty() {
-            inlet.connection.post_frame(&answers);
+            unposted.connection.post_frame(&answers);
         }
     }
 }
 
-/// With which code a connection is closed that has ended so.
-fn end_code(error: WebSocketError, inlet: &mut Inlet<'_>) -> u16 {
+/// The code of the Close frame that answers this end of the WebSocket.
+fn end_code(error: WebSocketError, unposted: &mut Unposted<'_>) -> u16 {
     if let WebSocketError::TooLarge { size, limit } = error {
         let bytes = |count| usize::try_from(count).unwrap_or(usize::MAX);
-        inlet.malformed(Malformed::PacketTooLarge { size: bytes(size), maximum: bytes(limit) });
+        unposted.malformed(Malformed::PacketTooLarge { size: bytes(size), maximum: bytes(limit) });
         // The router ends the connection, with a DISCONNECT if that is possible.
-        drain(inlet.connection);
+        drain(unposted.connection);
     }
     match error {
         // The answer to a Close goes after what was posted, as the writer's last word.
@@ -157,11 +153,11 @@ fn end_code(error: WebSocketError, inlet: &mut Inlet<'_>) -> u16 {
     }
 }
 
-/// Decodes a piece of the MQTT stream; false when nothing after it can be understood.
+/// Decodes a piece of the MQTT stream; false after a malformed packet.
 fn decode(
     decoder: &mut Decoder,
     bytes: Bytes,
-    inlet: &mut Inlet<'_>,
+    unposted: &mut Unposted<'_>,
     context: Context<'_>,
 ) -> bool {
     decoder.feed(bytes);
@@ -169,39 +165,40 @@ fn decode(
         match decoder.next() {
             Ok(Some(packet)) => {
                 if let Packet::Connect(connect) = &packet {
-                    inlet.connection.set_version(connect.version);
+                    unposted.connection.set_version(connect.version);
                 }
-                context.tell(|| format!("{} sent {}", inlet.connection.address, packet.describe()));
-                inlet.weight += packet_weight(&packet);
-                inlet.packets.push(packet);
-                if inlet.packets.len() >= BATCH {
-                    inlet.post();
+                context
+                    .tell(|| format!("{} sent {}", unposted.connection.address, packet.describe()));
+                unposted.weight += packet_weight(&packet);
+                unposted.packets.push(packet);
+                if unposted.packets.len() >= BATCH {
+                    unposted.post();
                 }
             }
             Ok(None) => return true,
             Err(error) => {
-                inlet.malformed(error);
+                unposted.malformed(error);
                 return false;
             }
         }
     }
 }
 
-/// Reads and forgets until the other side closes or the writer cuts the socket: closing a socket
-/// with unread bytes would destroy what we sent last.
+/// Reads and discards until the client closes or the writer cuts the socket: to close a socket with
+/// unread bytes would destroy what we sent last.
 fn drain(connection: &SharedConnection) {
     let mut waste = [0; 4096];
     while matches!((&connection.socket).read(&mut waste), Ok(1..)) {}
 }
 
-/// A socket that waits for a slow client as long as the connection is wanted, but not much longer.
-struct Patient<'a>(&'a SharedConnection);
+/// A socket whose writes wait for a slow client until the connection ends, and [`LINGER`] longer.
+struct PatientSocket<'a>(&'a SharedConnection);
 
-impl Write for Patient<'_> {
+impl Write for PatientSocket<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         loop {
             match (&self.0.socket).write(bytes) {
-                Err(error) if is_impatience(&error) => {
+                Err(error) if is_timeout(&error) => {
                     if self.0.ending().is_some_and(|ending| ending.since.elapsed() >= LINGER) {
                         return Err(error);
                     }
@@ -218,7 +215,7 @@ impl Write for Patient<'_> {
 
 /// Writes what the router posts until the connection ends, then closes the socket.
 pub fn write(connection: &SharedConnection, context: Context<'_>) {
-    let mut frames = Frames::new(Patient(connection));
+    let mut frames = Frames::new(PatientSocket(connection));
     let mut unwritten = Unwritten::default();
     loop {
         connection.take(&mut unwritten);
@@ -230,7 +227,7 @@ pub fn write(connection: &SharedConnection, context: Context<'_>) {
         if let Some(ending) = ending {
             if let Some(code) = ending.close {
                 frames.close(code);
-                // Nothing can be done for a client that is gone.
+                // It fails only for a client that is gone.
                 let _ = frames.flush();
             }
             let _ = connection.socket.shutdown(Shutdown::Write);
@@ -246,7 +243,7 @@ fn write_all(
     connection: &SharedConnection,
     context: Context<'_>,
     unwritten: &mut Unwritten,
-    frames: &mut Frames<Patient<'_>>,
+    frames: &mut Frames<PatientSocket<'_>>,
 ) -> io::Result<()> {
     let mut weight = unwritten.frames.len();
     if weight > 0 {
@@ -258,7 +255,7 @@ fn write_all(
         context.tell(|| format!("{} is sent {}", connection.address, packet.describe()));
         frames.packet(&packet, version)?;
         weight += packet_weight(&packet);
-        // Publishers that wait for this client go on as it takes what it is sent.
+        // Publishers that wait for this client can go on before all of it is written.
         if weight >= READ_BYTES {
             context.wrote(connection, std::mem::take(&mut weight));
         }
@@ -275,7 +272,7 @@ impl Context<'_> {
         }
     }
 
-    /// So much was written: the router is told if it waits for that.
+    /// This many bytes were written; tells the router if it waits for that.
     fn wrote(&self, connection: &SharedConnection, weight: usize) {
         if weight > 0 && connection.wrote(weight) {
             let _ = self.mailbox.send(RouterEvent::Relieved(connection.id));

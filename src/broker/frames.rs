@@ -1,4 +1,4 @@
-//! Packets into binary WebSocket messages: many small packets share one, a large one is cut.
+//! Packs packets into binary WebSocket messages: many small packets share one, a large one is cut.
 
 use std::io::{self, Write};
 

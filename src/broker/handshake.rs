@@ -1,4 +1,4 @@
-//! The upgrade of a new connection: its request is read, and answered, within a time.
+//! The upgrade of a new connection: reads its request and answers it, within a time limit.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -8,8 +8,8 @@ use super::limits::{HEAD_BYTES, LINGER, PATIENCE};
 use crate::websocket::upgrade::accept::{Refusal, answer};
 use crate::websocket::upgrade::{Request, parse_request};
 
-/// Reads the request and answers it. What came after its head is given back; `Err` is the sentence
-/// that the client was told.
+/// Reads the request and answers it. Returns what came after its head; the inner `Err` is the
+/// sentence with which it was refused.
 pub fn accept(socket: &TcpStream, path: &str) -> io::Result<Result<Vec<u8>, String>> {
     let outcome = match read_request(socket)? {
         Ok((request, rest)) => answer(&request, path).map(|head| (head, rest)),
@@ -41,20 +41,10 @@ fn read_request(mut socket: &TcpStream) -> io::Result<Result<(Request, Vec<u8>),
     let mut head = Vec::new();
     let mut piece = [0; 4096];
     loop {
-        match parse_request(&head) {
+        match parse(&head) {
             Ok(Some((request, length))) => return Ok(Ok((request, head.split_off(length)))),
-            Ok(None) if head.len() > HEAD_BYTES => {
-                let sentence =
-                    format!("the request has a head of more than {} KiB", HEAD_BYTES / 1024);
-                return Ok(Err(Refusal {
-                    status: "431 Request Header Fields Too Large",
-                    sentence,
-                }));
-            }
             Ok(None) => {}
-            Err(error) => {
-                return Ok(Err(Refusal { status: "400 Bad Request", sentence: error.to_string() }));
-            }
+            Err(refusal) => return Ok(Err(refusal)),
         }
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
@@ -65,14 +55,26 @@ fn read_request(mut socket: &TcpStream) -> io::Result<Result<(Request, Vec<u8>),
         match socket.read(&mut piece) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(count) => head.extend_from_slice(&piece[..count]),
-            Err(error) if is_impatience(&error) || error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if is_timeout(&error) || error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
 }
 
+/// The request and the length of its head, once all of that is there.
+fn parse(head: &[u8]) -> Result<Option<(Request, usize)>, Refusal> {
+    match parse_request(head) {
+        Ok(None) if head.len() > HEAD_BYTES => {
+            let sentence = format!("the request has a head of more than {} KiB", HEAD_BYTES / 1024);
+            Err(Refusal { status: "431 Request Header Fields Too Large", sentence })
+        }
+        Ok(parsed) => Ok(parsed),
+        Err(error) => Err(Refusal { status: "400 Bad Request", sentence: error.to_string() }),
+    }
+}
+
 /// Whether a read or write only ran out of time.
-pub fn is_impatience(error: &io::Error) -> bool {
+pub fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 

@@ -1,4 +1,4 @@
-//! Every number that bounds the broker, in one place.
+//! The limits of the broker.
 
 use std::time::Duration;
 

@@ -1,59 +1,27 @@
-//! The broker's threads: one accepts connections, one routes, and two serve each connection.
+//! Accepts connections, and starts and ends the two threads of each.
 
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::connection::{self, Context};
 use super::handshake;
 use super::limits::{CONNECTIONS, LINGER};
-use super::router::{ConnectionId, EndReason, Outgoing, Router};
+use super::router::ConnectionId;
+use super::router_thread::RouterEvent;
 use super::shared_connection::SharedConnection;
 use super::{BrokerOptions, LogLine};
-use crate::mqtt::packet::{Malformed, Packet};
-use crate::websocket::frame::{GOING_AWAY, NORMAL, PROTOCOL_ERROR};
+use crate::websocket::frame::GOING_AWAY;
 
-/// How many events are routed before what they caused is handed over.
-const BURST: usize = 64;
-/// How long a write may block before the writer looks whether it is still wanted.
+/// How long a write may block before the writer checks whether the connection has ended.
 const WRITE_PATIENCE: Duration = Duration::from_millis(200);
 
-/// What reaches the router.
-#[derive(Debug)]
-pub enum RouterEvent {
-    /// A WebSocket is open.
-    Opened(Arc<SharedConnection>),
-    /// Packets came in. None at all: a part of one did.
-    Packets {
-        /// From where.
-        connection: ConnectionId,
-        /// In order.
-        packets: Vec<Packet>,
-        /// How much memory they count for, in bytes.
-        weight: usize,
-    },
-    /// What came in was not MQTT.
-    Malformed {
-        /// From where.
-        connection: ConnectionId,
-        /// What was wrong.
-        error: Malformed,
-    },
-    /// A connection ended.
-    Lost(ConnectionId),
-    /// A connection that was full can be written to again.
-    Relieved(ConnectionId),
-    /// The broker stops.
-    Stop,
-}
-
-/// What all threads share.
+/// The state that all threads share.
 pub struct BrokerShared {
     mailbox: SyncSender<RouterEvent>,
     path: String,
@@ -61,7 +29,7 @@ pub struct BrokerShared {
     log: Option<LogLine>,
     /// Every connection that has a thread.
     live: Mutex<HashMap<ConnectionId, Arc<SharedConnection>>>,
-    /// One of them is gone.
+    /// Signalled when one of them has ended.
     gone: Condvar,
     stopping: AtomicBool,
 }
@@ -94,7 +62,7 @@ impl BrokerShared {
         &self.path
     }
 
-    /// Waits until all connections are gone, and cuts those that take too long.
+    /// Waits until all connections have ended, and cuts those that take too long.
     pub fn finish(&self) {
         let connections: Vec<_> = self.live().values().cloned().collect();
         for connection in connections {
@@ -145,7 +113,7 @@ pub fn listen(listener: &TcpListener, shared: &Arc<BrokerShared>) {
             Ok(()) => {}
             Err(error) => {
                 shared.tell(&format!("a connection failed at once: {error}"));
-                // Most likely we are out of descriptors or threads: do not spin until some are
+                // Most likely there are no descriptors or threads left: do not spin until some are
                 // free.
                 thread::sleep(Duration::from_millis(20));
             }
@@ -173,14 +141,14 @@ fn begin(
     Ok(())
 }
 
-/// A connection in the list of live ones; it is taken out when its thread has ended.
+/// A connection in the list of live ones; it is removed when its thread has ended.
 struct LiveConnection {
     connection: Arc<SharedConnection>,
     shared: Arc<BrokerShared>,
 }
 
 impl LiveConnection {
-    /// The life of a connection.
+    /// Serves the connection until it ends.
     fn serve(&self) {
         let (connection, shared) = (&self.connection, &self.shared);
         match handshake::accept(&connection.socket, &shared.path) {
@@ -207,7 +175,7 @@ impl LiveConnection {
         thread::scope(|scope| {
             let writer = thread::Builder::new().name(format!("writer {}", connection.id));
             writer.spawn_scoped(scope, || connection::write(connection, shared.context()))?;
-            // Whatever happens to the reader, the writer must not wait for ever.
+            // However the reader ends, the writer must not wait for ever.
             let _on_end = OnReaderEnd(self);
             // It fails only when the router is gone: then `finish` ends this connection.
             let _ = shared.mailbox.send(RouterEvent::Opened(Arc::clone(connection)));
@@ -226,7 +194,7 @@ impl Drop for LiveConnection {
     }
 }
 
-/// However the reader ends, even by a panic: the router is told, and the writer ends.
+/// However the reader ends, even by a panic, tells the router and ends the writer.
 struct OnReaderEnd<'a>(&'a LiveConnection);
 
 impl Drop for OnReaderEnd<'_> {
@@ -235,136 +203,5 @@ impl Drop for OnReaderEnd<'_> {
         connection.end(None);
         let _ = shared.mailbox.send(RouterEvent::Lost(connection.id));
         connection.reader_gone();
-    }
-}
-
-/// The router's thread.
-pub struct RouterThread {
-    /// The core.
-    pub router: Router,
-    /// What reaches it.
-    pub inbox: Receiver<RouterEvent>,
-    /// All open connections.
-    pub connections: HashMap<ConnectionId, Arc<SharedConnection>>,
-    /// What all threads share.
-    pub shared: Arc<BrokerShared>,
-}
-
-impl RouterThread {
-    /// Routes until the broker stops.
-    pub fn run(mut self) {
-        let mut events = Vec::new();
-        let mut routed = Vec::new();
-        while self.wait(&mut events) {
-            events.extend(self.inbox.try_iter().take(BURST));
-            let stop = events.iter().any(|event| matches!(event, RouterEvent::Stop));
-            for event in events.drain(..) {
-                self.route(event, &mut routed);
-            }
-            self.router.tick(Instant::now());
-            self.hand_over();
-            for (id, weight) in routed.drain(..) {
-                if let Some(connection) = self.connections.get(&id) {
-                    connection.routed(weight);
-                }
-            }
-            if stop {
-                return;
-            }
-        }
-    }
-
-    /// Waits for the next event or the router's deadline. False when there will be no event any
-    /// more.
-    fn wait(&self, events: &mut Vec<RouterEvent>) -> bool {
-        let event = match self.router.deadline() {
-            Some(at) => self.inbox.recv_timeout(at.saturating_duration_since(Instant::now())),
-            None => self.inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
-        };
-        let alive = !matches!(event, Err(RecvTimeoutError::Disconnected));
-        events.extend(event);
-        alive
-    }
-
-    /// Gives one event to the router. A panic there, a bug of ours, costs one connection.
-    fn route(&mut self, event: RouterEvent, routed: &mut Vec<(ConnectionId, usize)>) {
-        let connection = match &event {
-            RouterEvent::Packets { connection, weight, .. } => {
-                routed.push((*connection, *weight));
-                Some(*connection)
-            }
-            RouterEvent::Malformed { connection, .. } | RouterEvent::Lost(connection) => {
-                Some(*connection)
-            }
-            RouterEvent::Opened(_) | RouterEvent::Relieved(_) | RouterEvent::Stop => None,
-        };
-        let outcome = catch_unwind(AssertUnwindSafe(|| self.route_unguarded(event)));
-        if let (Err(_), Some(id)) = (outcome, connection) {
-            let _ = catch_unwind(AssertUnwindSafe(|| self.router.lost(id, Instant::now())));
-        }
-    }
-
-    fn route_unguarded(&mut self, event: RouterEvent) {
-        let now = Instant::now();
-        match event {
-            RouterEvent::Opened(connection) => {
-                self.router.open(connection.id, Arc::clone(&connection.backlog), now);
-                self.connections.insert(connection.id, connection);
-            }
-            RouterEvent::Packets { connection, packets, .. } => {
-                self.router.heard(connection, now);
-                for packet in packets {
-                    self.router.receive(connection, packet, now);
-                }
-            }
-            RouterEvent::Malformed { connection, error } => {
-                self.router.malformed(connection, &error, now);
-            }
-            RouterEvent::Lost(connection) => {
-                self.router.lost(connection, now);
-                self.connections.remove(&connection);
-            }
-            RouterEvent::Relieved(connection) => self.router.relieved(connection, now),
-            RouterEvent::Stop => self.router.stop(now),
-        }
-    }
-
-    /// Gives every connection what the router has for it.
-    fn hand_over(&mut self) {
-        let Self { router, connections, shared, .. } = self;
-        router.drain(|mut outgoing| deliver(&mut outgoing, connections));
-        for note in router.notes() {
-            shared.tell(&note);
-        }
-    }
-}
-
-fn deliver(
-    outgoing: &mut Outgoing<'_>,
-    connections: &HashMap<ConnectionId, Arc<SharedConnection>>,
-) {
-    let Some(connection) = connections.get(&outgoing.connection) else {
-        return outgoing.packets.clear();
-    };
-    if !outgoing.packets.is_empty() {
-        connection.post(outgoing.packets);
-    }
-    if let Some(subscriber) = outgoing.hold_back_for.and_then(|id| connections.get(&id)) {
-        connection.hold_back_for(subscriber);
-    }
-    if let Some(end) = outgoing.end {
-        connection.end(close_code(end));
-    }
-}
-
-/// The Close frame that follows the last packet.
-fn close_code(end: EndReason) -> Option<u16> {
-    match end {
-        EndReason::Lost => None,
-        EndReason::Done | EndReason::Refused | EndReason::Silent | EndReason::TakenOver => {
-            Some(NORMAL)
-        }
-        EndReason::Misbehaved => Some(PROTOCOL_ERROR),
-        EndReason::Stopped => Some(GOING_AWAY),
     }
 }

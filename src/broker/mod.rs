@@ -8,6 +8,7 @@ mod handshake;
 mod limits;
 mod listener;
 mod router;
+mod router_thread;
 mod shared_connection;
 #[cfg(test)]
 mod tests;
@@ -18,11 +19,12 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
-use listener::{BrokerShared, RouterThread};
+use listener::BrokerShared;
 use router::Router;
+use router_thread::RouterThread;
 
 /// Takes debug lines, without a line end. It is called by many threads.
-pub type LogLine = Box<dyn Fn(&str) + Send + Sync>;
+pub type LogLine = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// How a broker is started.
 pub struct BrokerOptions {
@@ -32,7 +34,7 @@ pub struct BrokerOptions {
     pub path: String,
     /// The largest MQTT packet that it takes, in bytes.
     pub max_packet: usize,
-    /// Where debug lines go: a line per packet, and what was refused or dropped.
+    /// Where debug lines go: a line for each packet, refusal and dropped message.
     pub log: Option<LogLine>,
 }
 
@@ -54,13 +56,9 @@ impl Broker {
         let address = socket.local_addr()?;
         let (mailbox, inbox) = mpsc::sync_channel(limits::MAILBOX);
         let router = Router::new(u32::try_from(options.max_packet).unwrap_or(u32::MAX));
+        let log = options.log.clone();
         let shared = Arc::new(BrokerShared::new(options, mailbox));
-        let router_thread = RouterThread {
-            router,
-            inbox,
-            connections: HashMap::new(),
-            shared: Arc::clone(&shared),
-        };
+        let router_thread = RouterThread { router, inbox, connections: HashMap::new(), log };
         let router =
             thread::Builder::new().name("router".to_owned()).spawn(move || router_thread.run())?;
         let mut broker =
@@ -87,7 +85,7 @@ impl Broker {
     }
 }
 
-/// A broker that is dropped stops, too.
+/// Stops the broker.
 impl Drop for Broker {
     fn drop(&mut self) {
         let woken = self.shared.stop(self.address);

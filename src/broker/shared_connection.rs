@@ -1,5 +1,5 @@
-//! What the reader, the writer and the router share of one connection: what the router wants sent,
-//! how much of what was received is not routed yet, and which of them waits.
+//! The state of one connection that its reader, its writer and the router share: packets to be
+//! sent, the bytes that are received and not routed yet, and the waits for them.
 
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
@@ -33,7 +33,7 @@ pub struct SharedConnection {
 #[derive(Debug, Default)]
 struct ConnectionState {
     unwritten: Unwritten,
-    /// What of this connection waits for the router, in bytes.
+    /// The received bytes that wait for the router.
     unrouted: usize,
     /// The slow subscriber for which the reader should wait.
     hold_back_for: Option<Arc<SharedConnection>>,
@@ -43,7 +43,7 @@ struct ConnectionState {
     waiting: usize,
 }
 
-/// What is to be written. Empty vectors keep their memory.
+/// Frames and packets to be written. Empty vectors keep their memory.
 #[derive(Debug, Default)]
 pub struct Unwritten {
     /// Whole control frames (Pong): they go first.
@@ -146,7 +146,7 @@ impl SharedConnection {
         unwritten.ending = state.ending;
     }
 
-    /// For the writer: so much was written. True when the router wants to hear of it.
+    /// For the writer: this many bytes were written. True if the router waits for that.
     #[must_use]
     pub fn wrote(&self, weight: usize) -> bool {
         let relieved = self.backlog.sent(weight);
@@ -157,8 +157,8 @@ impl SharedConnection {
     }
 
     /// For the reader: announces a batch of packets for the router. Waits until there is room for
-    /// it, the client itself reads what it is sent, and a slow subscriber has caught up or used up
-    /// its time.
+    /// it, until the client itself reads, and until a slow subscriber has caught up or its time is
+    /// over.
     pub fn admit(&self, weight: usize) {
         let crowded = |state: &ConnectionState| {
             state.unrouted > 0 && state.unrouted + weight > UNROUTED_BYTES
@@ -179,7 +179,7 @@ impl SharedConnection {
         }
     }
 
-    /// For the router: a batch was routed. `hold_back_for` asks the reader to wait before the next.
+    /// For the router: a batch of this weight was routed.
     pub fn routed(&self, weight: usize) {
         let mut state = self.lock();
         state.unrouted -= weight;
@@ -216,7 +216,8 @@ impl SharedConnection {
         let _ = self.socket.shutdown(Shutdown::Both);
     }
 
-    /// Waits until this subscriber has caught up by half. If it does not, nobody else waits for it.
+    /// Waits until half of this subscriber's backlog is gone. If its time runs out, no other
+    /// publisher waits for it.
     fn wait_until_less_slow(&self) {
         let slow = |state: &mut ConnectionState| {
             state.ending.is_none() && self.backlog.total() > SLOW_BYTES / 2
@@ -231,7 +232,7 @@ impl SharedConnection {
         }
     }
 
-    /// No code of ours panics while it holds the lock; if it did, the state would still be whole.
+    /// No code panics while it holds the lock; if it did, the state would still be consistent.
     fn lock(&self) -> MutexGuard<'_, ConnectionState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -245,7 +245,8 @@ fn garbage_harms_nobody_else() {
 fn the_log_tells_what_happens() {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&lines);
-    let log: super::LogLine = Box::new(move |line| sink.lock().unwrap().push(line.to_owned()));
+    let log: super::LogLine =
+        Arc::new(move |line: &str| sink.lock().unwrap().push(line.to_owned()));
     let broker = start_with(1000, Some(log));
     assert_eq!(broker.url(), format!("ws://127.0.0.1:{}/mqtt", broker.address().port()));
     let mut client = Client::connected(&broker, Version::V3_1_1, "id");

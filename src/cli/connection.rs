@@ -369,7 +369,7 @@ mod tests {
 
     #[test]
     fn flags_say_how_long_the_session_lives() {
-        use Lifetime::{ClientIfExpiring, Kept};
+        use Lifetime::{ClientIfExpiring, Persistent};
         /// Lifetime, Clean Start, session expiry.
         type Life = (Lifetime, bool, u32);
         let disconnect = "disconnect session-expiry-interval 5";
@@ -377,12 +377,12 @@ mod tests {
         let rows: [(&[&str], Life); 8] = [
             (&[], (ClientIfExpiring, false, 600)),
             (&["-i", "me"], (ClientIfExpiring, true, 600)),
-            (&["-i", "me", "-c"], (Kept, false, u32::MAX)),
-            (&["-i", "me", "-x", "60"], (Kept, true, 60)),
+            (&["-i", "me", "-c"], (Persistent, false, u32::MAX)),
+            (&["-i", "me", "-x", "60"], (Persistent, true, 60)),
             (&["-i", "me", "-x", "0"], (ClientIfExpiring, true, 0)),
             (&["-x", "60"], (ClientIfExpiring, false, 60)),
-            (&["-i", "me", "-D", connect], (Kept, true, 7)),
-            (&["-D", disconnect], (Kept, false, 600)),
+            (&["-i", "me", "-D", connect], (Persistent, true, 7)),
+            (&["-D", disconnect], (Persistent, false, 600)),
         ];
         for (flags, expected) in rows {
             let session = resolved(flags).unwrap().session;

@@ -2,8 +2,10 @@
 
 use crate::exit::Usage;
 use crate::format::encoding::Encoding;
+use crate::format::escape::ControlCharacters;
+use crate::format::json::Style;
 use crate::format::layout::Content;
-use crate::format::record;
+use crate::format::record::RecordWriter;
 use crate::format::template::Template;
 
 /// The flags about the form of a message.
@@ -21,14 +23,20 @@ pub struct Form<'a> {
 }
 
 impl Form<'_> {
-    /// What is written of each message; `sanitise` escapes what could drive a terminal.
-    pub fn content(&self, sanitise: bool) -> Result<Content, Usage> {
+    /// What is written of each message.
+    pub fn content(&self, control_characters: ControlCharacters) -> Result<Content, Usage> {
         let Self { pretty, verbose, encoding, .. } = *self;
         match (self.format, self.json) {
-            (Some(format), _) => Template::parse(format, pretty, sanitise)
-                .map(Content::Template)
-                .map_err(|wrong| Usage::new(format!("-F: {wrong}"))),
-            (None, Some(parsed)) => Ok(Content::Record(record::RecordWriter { parsed, pretty })),
+            (Some(format), _) => {
+                let style = if pretty { Style::CJsonPretty } else { Style::CJson };
+                Template::parse(format, style, control_characters)
+                    .map(Content::Template)
+                    .map_err(|wrong| Usage::new(format!("-F: {wrong}")))
+            }
+            (None, Some(parsed)) => {
+                let style = if pretty { Style::Pretty } else { Style::Compact };
+                Ok(Content::Record(RecordWriter { parsed, style }))
+            }
             (None, None) => Ok(Content::Payload { verbose, encoding }),
         }
     }

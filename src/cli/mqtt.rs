@@ -210,7 +210,7 @@ impl MqttFlags<'_> {
         let (versions, choice) = self.versions(&credentials, authentication.is_some(), needs)?;
         let connect = properties.connect(authentication)?;
         let is_kept = self.is_kept(connect.session_expiry)?;
-        let lifetime = if is_kept { Lifetime::Kept } else { needs.lifetime };
+        let lifetime = if is_kept { Lifetime::Persistent } else { needs.lifetime };
         let config = session::Config {
             version: versions[0],
             client_id: session.client_id()?,

@@ -12,6 +12,7 @@ use super::property::GivenProperties;
 use super::value;
 use crate::command::publish::config::RequestOptions;
 use crate::exit::Usage;
+use crate::format::escape::ControlCharacters;
 use crate::format::layout::Layout;
 use crate::mqtt::packet::RetainHandling;
 use crate::mqtt::property::Place;
@@ -144,7 +145,7 @@ impl RequestFlags {
 
     /// How answers are written.
     fn layout(&self, json: bool) -> Result<Layout> {
-        let sanitise = screen::stdout_is_terminal();
+        let control_characters = ControlCharacters::on_terminal(screen::stdout_is_terminal());
         let form = Form {
             format: self.format.as_deref(),
             json: json.then_some(false),
@@ -153,10 +154,10 @@ impl RequestFlags {
             encoding: layout::encoding(self.hex, self.base64),
         };
         Ok(Layout {
-            content: form.content(sanitise)?,
+            content: form.content(control_characters)?,
             end: (!self.no_newline).then_some(b'\n'),
-            sanitise,
-            colour: sanitise && screen::stdout_wants_colour(),
+            control_characters,
+            colour: screen::stdout_colour(),
         })
     }
 }

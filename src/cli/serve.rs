@@ -12,7 +12,8 @@ use crate::exit::Usage;
 /// Run a local broker, alone or for the time of one command.
 ///
 /// It prints its URL on stdout once it listens. With a command it runs that command with
-/// `$MQTTWS_URL` set and mqttws on its `$PATH`, and ends with it and with its exit code.
+/// `$MQTTWS_URL` set and mqttws on its `$PATH`, and exits when the command ends, with its exit
+/// code: 126 if it cannot be run, 127 if it is not found.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Broker", disable_help_flag = true)]
 pub struct ServeFlags {

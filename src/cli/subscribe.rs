@@ -20,7 +20,8 @@ use crate::command::subscribe::config::{
 };
 use crate::exit::Usage;
 use crate::format::encoding::Encoding;
-use crate::format::layout::{Content, Layout};
+use crate::format::escape::ControlCharacters;
+use crate::format::layout::{Content, Layout, TopicColour};
 use crate::format::summary::SummaryForm;
 use crate::mqtt::packet::{RetainHandling, Subscription};
 use crate::mqtt::property::Place;
@@ -329,7 +330,7 @@ impl SubscribeFlags {
             }));
         }
         if self.display.watch {
-            let (colour, encoding) = (self.display.is_coloured(), self.output.encoding());
+            let (colour, encoding) = (self.display.topic_colour(), self.output.encoding());
             return Ok(Destination::Watch(WatchOptions { colour, encoding }));
         }
         let Some(path) = &self.output.output_dir else { return Ok(Destination::Stdout) };
@@ -348,7 +349,8 @@ impl SubscribeFlags {
     fn layout(&self) -> Result<Layout> {
         let output = &self.output;
         let into_files = output.output_dir.is_some() || self.commands.exec.is_some();
-        let sanitise = !into_files && screen::stdout_is_terminal();
+        let control_characters =
+            ControlCharacters::on_terminal(!into_files && screen::stdout_is_terminal());
         if self.display.watch {
             ensure!(
                 screen::stdout_is_terminal() && screen::can_redraw(),
@@ -358,7 +360,12 @@ impl SubscribeFlags {
             );
             // Frames are written as they are.
             let content = Content::Payload { verbose: false, encoding: None };
-            return Ok(Layout { content, end: None, sanitise: false, colour: false });
+            return Ok(Layout {
+                content,
+                end: None,
+                control_characters: ControlCharacters::Unchanged,
+                colour: TopicColour::Plain,
+            });
         }
         let form = layout::Form {
             format: output.format.as_deref(),
@@ -367,7 +374,7 @@ impl SubscribeFlags {
             verbose: output.verbose,
             encoding: output.encoding(),
         };
-        let content = form.content(sanitise)?;
+        let content = form.content(control_characters)?;
         // Files and the stdin of commands hold payloads, byte for byte.
         let is_bare = into_files && matches!(content, Content::Payload { .. });
         let end = match () {
@@ -375,7 +382,8 @@ impl SubscribeFlags {
             () if output.null => Some(0),
             () => Some(b'\n'),
         };
-        Ok(Layout { content, end, sanitise, colour: !into_files && self.display.is_coloured() })
+        let colour = if into_files { TopicColour::Plain } else { self.display.topic_colour() };
+        Ok(Layout { content, end, control_characters, colour })
     }
 }
 
@@ -386,11 +394,11 @@ impl OutputFlags {
 }
 
 impl Display {
-    fn is_coloured(&self) -> bool {
+    fn topic_colour(&self) -> TopicColour {
         match self.color {
-            Colour::Auto => screen::stdout_wants_colour(),
-            Colour::Always => true,
-            Colour::Never => false,
+            Colour::Auto => screen::stdout_colour(),
+            Colour::Always => TopicColour::Cyan,
+            Colour::Never => TopicColour::Plain,
         }
     }
 }

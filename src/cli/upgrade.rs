@@ -137,7 +137,7 @@ fn parse_header(text: &str) -> Result<(String, String)> {
     } else {
         ""
     };
-    ensure!(!is_reserved, Usage::new(format!("-H: {name} belongs to the upgrade itself{instead}")));
+    ensure!(!is_reserved, Usage::new(format!("-H: {name} is set by the upgrade itself{instead}")));
     let value = from_file(value)?;
     check_value(&format!("-H: {name}"), &value)?;
     Ok((name.to_owned(), value))

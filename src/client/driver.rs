@@ -26,7 +26,7 @@ impl Client {
         while let Some(output) = self.lifecycle.output() {
             match output {
                 Output::Credentials => self.ask_for_credentials(),
-                Output::ForgetSession(forget) => self.session.forget_at_server(forget),
+                Output::ForgetSession(forget) => self.session.set_session_ending(forget),
                 Output::Dial(plan) => self.dial(&plan),
                 Output::Connect(version) => {
                     self.session.set_version(version);
@@ -169,6 +169,10 @@ impl Client {
             (_, Some(connection)) => Step::Transport(connection.phase()),
             (_, None) => Step::Transport(Phase::Name),
         };
+        if let Some(failure) = self.lifecycle.last_failure() {
+            let (step, tried) = (Step::Transport(Phase::Open), Some(failure.to_owned()));
+            return Error::ConnectTimedOut { step, after, tried };
+        }
         let error = Error::ConnectTimedOut { step, after, tried: None };
         match &mut self.connection {
             Some(connection) => connection.explain(error),

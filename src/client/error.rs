@@ -138,7 +138,7 @@ impl std::fmt::Display for Error {
             }
             Self::Redirected { to, error } => write!(f, "redirected to {to}: {error}"),
             Self::Refused { connack, version, .. } => {
-                let words = connack.code.connack_words();
+                let words = connack.code.connack_name();
                 match connack.code.0 {
                     0x01 | 0x84 => write!(f, "the broker refused MQTT {version}: {words}")?,
                     _ => write!(f, "the broker refused: {words}")?,
@@ -178,10 +178,7 @@ impl std::fmt::Display for Error {
                 write!(f, " (topic {}, QoS {qos})", topic.escape_debug())
             }
             Self::NotMqtt(said) => {
-                write!(
-                    f,
-                    "what answers behind the WebSocket does not speak MQTT (it sent \"{said}\")"
-                )
+                write!(f, "the WebSocket server does not speak MQTT (it sent \"{said}\")")
             }
             Self::Violation(violation) => write!(f, "the broker broke the protocol: {violation}"),
             Self::Interrupted(_) => f.write_str("interrupted"),

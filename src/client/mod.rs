@@ -269,9 +269,9 @@ impl Client {
     /// the other side is listened to as long as it goes on, and [`Event::Closed`] says whether
     /// anything was lost.
     pub fn close(&mut self) {
-        let remains = if self.session.leaves_remains() {
+        let remains = if self.session.needs_ending_connection() {
             Remains::Always
-        } else if self.session.stays_at_server() {
+        } else if self.session.outlives_lost_connection() {
             Remains::Untold
         } else {
             Remains::Nothing
@@ -291,7 +291,7 @@ impl Client {
         // A DISCONNECT has ended it already.
         let is_told =
             matches!(error, Error::Violation(_)) && self.session.config().version.has_properties();
-        let is_left = error.leaves_session() && !is_told && self.session.stays_at_server();
+        let is_left = error.leaves_session() && !is_told && self.session.outlives_lost_connection();
         let remains = if is_left { Remains::Always } else { Remains::Nothing };
         self.lifecycle.handle(Input::Close(remains), Instant::now());
     }

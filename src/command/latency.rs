@@ -12,7 +12,7 @@ use crate::format::time;
 use crate::mqtt::packet::Publish;
 use crate::mqtt::property::{Property, Value};
 use crate::report;
-use crate::stdio::clock;
+use crate::stdio;
 
 /// The name of the user property; its value is RFC 3339 in UTC with microseconds, as the `time` of
 /// a record.
@@ -21,7 +21,7 @@ const NAME: &str = "time";
 /// The message is published now; what it said of another time is replaced.
 pub fn stamp(publish: &mut Publish) {
     let mut now = BytesMut::new();
-    clock::now().rfc_3339(&mut now);
+    stdio::local_time().rfc_3339(&mut now);
     let is_time =
         |property: &Property| matches!(property.value(), Value::Pair(name, _) if name == NAME);
     publish.properties.0.retain(|property| !is_time(property));

@@ -17,7 +17,7 @@ use crate::exit::Exit;
 use crate::format::layout::Layout;
 use crate::mqtt::session;
 use crate::mqtt::topic::TopicName;
-use crate::stdio::stdout::{self, Output, OutputProgress, OutputTarget};
+use crate::stdio::stdout::{self, MessageWriter, OutputProgress, OutputTarget};
 
 /// What the program is asked to do.
 pub enum Config {
@@ -156,9 +156,9 @@ fn print(line: &str) -> Result<bool> {
 }
 
 /// Starts the thread that writes messages; it reports to the client how far it is.
-fn start_output(client: &Client, layout: Layout, target: OutputTarget) -> Result<Output> {
+fn start_output(client: &Client, layout: Layout, target: OutputTarget) -> Result<MessageWriter> {
     let remote = client.remote();
-    Output::start(layout, target, move |progress| match progress {
+    MessageWriter::start(layout, target, move |progress| match progress {
         OutputProgress::Written(number) => remote.written(number),
         OutputProgress::Failed(error) => remote.output_failed(error),
     })

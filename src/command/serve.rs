@@ -3,13 +3,14 @@
 use std::env;
 use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::process::Command;
+use std::process::{Child, Command};
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
 use crate::broker::child::{ServeSignals, StopCause};
 use crate::broker::{self, Broker};
-use crate::exit::Exit;
+use crate::exit::{CommandNotStarted, Exit};
 use crate::report;
 
 /// The founding document's path.
@@ -31,17 +32,16 @@ pub struct Config {
 /// Runs `mqttws serve`.
 pub fn run(config: Config) -> Result<Exit> {
     let Config { address, debug, command: words } = config;
-    let log: Option<broker::LogLine> = if debug { Some(Box::new(report::trace)) } else { None };
+    let log: Option<broker::LogLine> = if debug { Some(Arc::new(report::trace)) } else { None };
     let options =
         broker::BrokerOptions { address, path: PATH.to_owned(), max_packet: MAXIMUM_PACKET, log };
     let signals = ServeSignals::begin().context("watching for signals")?;
     let broker = Broker::start(options).with_context(|| format!("listening at {address}"))?;
-    let command = command(&words, &broker.url())?;
-    if command.is_none() {
+    let child = start(&words, &broker.url())?;
+    if child.is_none() {
         super::print(&broker.url())?;
     }
-    let name = words.first().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    let cause = signals.wait(command).with_context(|| format!("running {name}"))?;
+    let cause = signals.wait(child).context("waiting for the command")?;
     broker.stop();
     Ok(match cause {
         StopCause::Command(code) => Exit::Command(code),
@@ -49,8 +49,9 @@ pub fn run(config: Config) -> Result<Exit> {
     })
 }
 
-/// The command that finds the broker in `$MQTTWS_URL`, and mqttws on its `$PATH`.
-fn command(words: &[OsString], url: &str) -> Result<Option<Command>> {
+/// Starts the command, if there is one. It finds the broker's URL in `$MQTTWS_URL`, and mqttws on
+/// its `$PATH`.
+fn start(words: &[OsString], url: &str) -> Result<Option<Child>> {
     let Some((name, arguments)) = words.split_first() else { return Ok(None) };
     let program = env::current_exe().context("looking for mqttws itself")?;
     let folders = program.parent().map(Into::into).into_iter();
@@ -59,5 +60,6 @@ fn command(words: &[OsString], url: &str) -> Result<Option<Command>> {
         env::join_paths(folders.chain(env::split_paths(&path))).context("extending $PATH")?;
     let mut command = Command::new(name);
     command.args(arguments).env("MQTTWS_URL", url).env("PATH", path);
-    Ok(Some(command))
+    let child = command.spawn().map_err(CommandNotStarted);
+    child.with_context(|| format!("running {}", name.to_string_lossy())).map(Some)
 }

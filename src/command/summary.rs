@@ -16,8 +16,8 @@ pub struct SummaryPrinter {
 }
 
 impl SummaryPrinter {
-    /// In the form that `--summary` asks for; without it only a user at a terminal who interrupts an
-    /// endless run gets one.
+    /// In the form that `--summary` asks for; without it only a user at a terminal who interrupts
+    /// an endless run gets one.
     pub fn new(form: Option<SummaryForm>, verbosity: Verbosity, began: Instant) -> Self {
         let when_interrupted = verbosity.warns() && screen::stderr_is_terminal();
         Self { form, began, when_interrupted }

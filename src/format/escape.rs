@@ -1,14 +1,36 @@
-//! What a broker sends must not drive the terminal: control and bidi characters are shown as
-//! escapes. Only for terminals; in a pipe every byte stays as it is.
+//! Escapes control and bidirectional characters, so that text from a broker cannot control the
+//! terminal. Only for terminals: in a pipe every byte is unchanged.
 
 use bytes::{BufMut, BytesMut};
+
+/// What is done with the characters that could drive a terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ControlCharacters {
+    /// They are written as escapes.
+    Escaped,
+    /// Every byte is written as it came.
+    Unchanged,
+}
+
+impl ControlCharacters {
+    /// Escaped where the text goes to a terminal.
+    pub fn on_terminal(is_terminal: bool) -> Self {
+        if is_terminal { Self::Escaped } else { Self::Unchanged }
+    }
+
+    /// Whether they are escaped.
+    pub fn are_escaped(self) -> bool {
+        self == Self::Escaped
+    }
+}
 
 /// Appends `text` with everything escaped that is not plainly printable; line feeds and tabs stay.
 pub fn escape(text: &[u8], out: &mut BytesMut) {
     escape_unless(is_harmless, text, out);
 }
 
-/// The same for what must stay on its line: a topic, a row.
+/// The same for text that must stay on one line, such as a topic: line feeds and tabs are escaped,
+/// too.
 pub fn escape_line(text: &[u8], out: &mut BytesMut) {
     escape_unless(
         |character| is_harmless(character) && !matches!(character, '\n' | '\t'),
@@ -61,7 +83,7 @@ pub fn escape_json(line: &[u8], out: &mut BytesMut) {
     }
 }
 
-/// Whether a terminal shows this as what it is, and nothing else happens.
+/// Whether a terminal shows this character and does nothing else.
 pub fn is_harmless(character: char) -> bool {
     match character {
         '\n' | '\t' => true,

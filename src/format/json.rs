@@ -1,5 +1,5 @@
-//! JSON as text: written, laid out anew, and rewritten as cJSON prints it, always without building
-//! a tree, so that memory does not grow with what a peer sends.
+//! JSON as text: writes strings, and lays out values anew or as cJSON prints them, without building
+//! a tree in memory.
 
 use bytes::{BufMut, BytesMut};
 use serde_json::value::RawValue;

@@ -3,7 +3,7 @@
 use bytes::{BufMut, BytesMut};
 
 use super::encoding::Encoding;
-use super::escape;
+use super::escape::{self, ControlCharacters};
 use super::record;
 use super::template::{FormatError, Template};
 use super::time::LocalTime;
@@ -17,10 +17,19 @@ pub struct Layout {
     pub content: Content,
     /// What ends it: a line feed, NUL, or nothing.
     pub end: Option<u8>,
-    /// Escape what could drive a terminal.
-    pub sanitise: bool,
-    /// Show topics in colour.
-    pub colour: bool,
+    /// What is done with what could drive a terminal.
+    pub control_characters: ControlCharacters,
+    /// The colour of topics.
+    pub colour: TopicColour,
+}
+
+/// The colour of topics on a terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TopicColour {
+    /// That of all other text.
+    Plain,
+    /// Cyan.
+    Cyan,
 }
 
 /// The colour of topics, and its end.
@@ -44,9 +53,10 @@ pub enum Content {
 }
 
 impl Layout {
-    /// Whether the payload stands in the output as it is, so that a large one need not be copied.
+    /// Whether payloads are written unchanged, so that a large one need not be copied.
     pub fn keeps_payloads(&self) -> bool {
-        !self.sanitise && matches!(self.content, Content::Payload { encoding: None, .. })
+        !self.control_characters.are_escaped()
+            && matches!(self.content, Content::Payload { encoding: None, .. })
     }
 
     /// Whether a message is its payload, and nothing else.
@@ -146,22 +156,22 @@ impl Layout {
     }
 
     fn topic(&self, topic: &[u8], out: &mut BytesMut) {
-        if self.colour {
+        if self.colour == TopicColour::Cyan {
             out.put_slice(TOPIC);
         }
-        if self.sanitise {
+        if self.control_characters.are_escaped() {
             escape::escape_line(topic, out);
         } else {
             out.put_slice(topic);
         }
-        if self.colour {
+        if self.colour == TopicColour::Cyan {
             out.put_slice(PLAIN);
         }
     }
 
     /// Text that came from the broker.
     fn text(&self, text: &[u8], out: &mut BytesMut) {
-        if self.sanitise {
+        if self.control_characters.are_escaped() {
             escape::escape(text, out);
         } else {
             out.put_slice(text);
@@ -175,7 +185,7 @@ impl Layout {
         now: Option<&LocalTime>,
         out: &mut BytesMut,
     ) {
-        if self.sanitise {
+        if self.control_characters.are_escaped() {
             let mut record = BytesMut::new();
             writer.write(publish, now, &mut record);
             escape::escape_json(&record, out);
@@ -188,6 +198,7 @@ impl Layout {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::json::Style;
 
     fn text_of(layout: &Layout, payload: &'static [u8]) -> Vec<u8> {
         let publish = Publish::new(
@@ -199,12 +210,12 @@ mod tests {
         out.to_vec()
     }
 
-    fn plain(verbose: bool, end: Option<u8>, sanitise: bool) -> Layout {
+    fn plain(verbose: bool, end: Option<u8>, is_terminal: bool) -> Layout {
         Layout {
             content: Content::Payload { verbose, encoding: None },
             end,
-            sanitise,
-            colour: false,
+            control_characters: ControlCharacters::on_terminal(is_terminal),
+            colour: TopicColour::Plain,
         }
     }
 
@@ -221,7 +232,7 @@ mod tests {
 
     #[test]
     fn a_topic_has_a_colour_and_stays_on_its_line() {
-        let layout = Layout { colour: true, ..plain(true, None, true) };
+        let layout = Layout { colour: TopicColour::Cyan, ..plain(true, None, true) };
         assert_eq!(text_of(&layout, b"x"), b"\x1b[36ma/b\x1b[0m x");
         let mut out = BytesMut::new();
         layout.topic(b"a\nb\x1b[0m", &mut out);
@@ -240,8 +251,8 @@ mod tests {
         let layout = |encoding| Layout {
             content: Content::Payload { verbose: true, encoding: Some(encoding) },
             end: Some(b'\n'),
-            sanitise: true,
-            colour: false,
+            control_characters: ControlCharacters::Escaped,
+            colour: TopicColour::Plain,
         };
         assert_eq!(text_of(&layout(Encoding::Hex), b"\x1b\0"), b"a/b 1b00\n");
         assert_eq!(text_of(&layout(Encoding::Base64), b"\x1b\0"), b"a/b GwA=\n");
@@ -249,12 +260,12 @@ mod tests {
 
     #[test]
     fn records_on_a_terminal_stay_records() {
-        let writer = record::RecordWriter { parsed: false, pretty: false };
+        let writer = record::RecordWriter { parsed: false, style: Style::Compact };
         let layout = Layout {
             content: Content::Record(writer),
             end: Some(b'\n'),
-            sanitise: true,
-            colour: false,
+            control_characters: ControlCharacters::Escaped,
+            colour: TopicColour::Plain,
         };
         let text =
             String::from_utf8(text_of(&layout, "\u{202e}\x7f\u{9b}ü".as_bytes())).expect("text");

@@ -30,7 +30,10 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 const ONLY_WRITTEN: [&str; 6] =
     ["dup", "mid", "payload_json", "payloadlen", "tst", "payload_bytes"];
 
-/// What a line of input says; what it does not say is up to the command line.
+/// The fields that hold the payload; a record has one of them.
+const PAYLOADS: [&str; 3] = ["payload", "payload_base64", "payload_hex"];
+
+/// What a line of input says; the command line says the rest.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Record {
     /// The topic it is published to.
@@ -52,20 +55,20 @@ pub struct Record {
 pub struct RecordWriter {
     /// A payload that is JSON stands there as such, too.
     pub parsed: bool,
-    /// Over several lines.
-    pub pretty: bool,
+    /// In one line, or over several.
+    pub style: Style,
 }
 
 impl RecordWriter {
     /// Appends a message that came at `time`; without one the field is empty.
     pub fn write(self, publish: &Publish, time: Option<&LocalTime>, out: &mut BytesMut) {
-        if !self.pretty {
+        if self.style == Style::Compact {
             return write_line(publish, time, self.parsed, out);
         }
         let mut line = BytesMut::new();
         write_line(publish, time, self.parsed, &mut line);
         match std::str::from_utf8(&line) {
-            Ok(text) => json::lay_out(text, Style::Pretty, out),
+            Ok(text) => json::lay_out(text, self.style, out),
             Err(_) => out.put_slice(&line),
         }
     }
@@ -173,8 +176,8 @@ struct Members<V>(Vec<(String, V)>);
 type Fields<'a> = Members<&'a RawValue>;
 
 impl<V> Members<V> {
-    /// In the order of their names, unless one comes twice: nobody could say which of them is
-    /// meant.
+    /// In the order of their names. A name that comes twice is an error, because it is unclear
+    /// which of the two is meant.
     fn unique(mut self) -> Result<Self, String> {
         self.0.sort_by(|(one, _), (other, _)| one.cmp(other));
         match self.0.windows(2).find(|pair| pair[0].0 == pair[1].0) {
@@ -223,24 +226,30 @@ impl Record {
         let mut record = Self::default();
         let mut payload = None;
         for (name, value) in fields.unique()?.0 {
-            match name.as_str() {
-                "topic" => record.topic = Some(topic(value)?),
-                "qos" => record.qos = Some(qos(value)?),
-                "retain" => record.retain = Some(flag(&name, value)?),
-                "time" => record.time = Some(time(value)?),
-                "properties" => record.properties = properties(value)?,
-                "payload" | "payload_base64" | "payload_hex" => {
-                    let bytes = bytes(&name, value)?;
-                    if payload.replace(bytes).is_some() {
-                        return Err("more than one payload".to_owned());
-                    }
+            if PAYLOADS.contains(&name.as_str()) {
+                if payload.replace(bytes(&name, value)?).is_some() {
+                    return Err("more than one payload".to_owned());
                 }
-                name if ONLY_WRITTEN.contains(&name) => {}
-                name => return Err(format!("unknown field {name}")),
+            } else {
+                record.set(&name, value)?;
             }
         }
         record.payload = payload.ok_or("no payload, payload_base64 or payload_hex")?;
         Ok(record)
+    }
+
+    /// Sets the field of this name; the payload is not one of them.
+    fn set(&mut self, name: &str, value: &RawValue) -> Result<(), String> {
+        match name {
+            "topic" => self.topic = Some(topic(value)?),
+            "qos" => self.qos = Some(qos(value)?),
+            "retain" => self.retain = Some(flag(name, value)?),
+            "time" => self.time = Some(time(value)?),
+            "properties" => self.properties = properties(value)?,
+            name if ONLY_WRITTEN.contains(&name) => {}
+            name => return Err(format!("unknown field {name}")),
+        }
+        Ok(())
     }
 }
 
@@ -278,7 +287,7 @@ fn time(value: &RawValue) -> Result<Duration, String> {
         .ok_or_else(|| "time: expected one such as 2026-11-22T10:48:10.345205Z".to_owned())
 }
 
-/// Text as it is, or in the encoding that the name says; `null` is nothing.
+/// Text, or bytes in the encoding that the name says; `null` is empty.
 fn bytes(name: &str, value: &RawValue) -> Result<Bytes, String> {
     if value.get() == "null" {
         return Ok(Bytes::new());

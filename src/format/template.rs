@@ -8,7 +8,7 @@ mod tests;
 
 use bytes::{BufMut, BytesMut};
 
-use super::escape;
+use super::escape::{self, ControlCharacters};
 use super::json::Style;
 use super::time::LocalTime;
 use crate::mqtt::packet::Publish;
@@ -19,8 +19,8 @@ pub struct Template {
     parts: Vec<TemplatePart>,
     /// How `%j` and `%J` are laid out.
     style: Style,
-    /// Escape what could drive a terminal, in what comes from the broker.
-    sanitise: bool,
+    /// What is done with what could drive a terminal, in what comes from the broker.
+    control_characters: ControlCharacters,
 }
 
 /// A piece of a format.
@@ -81,15 +81,40 @@ enum Field {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Shape {
     /// `-`
-    left: bool,
+    align: Align,
     /// `0`
-    zeros: bool,
+    fill: Fill,
     /// 0 is none.
     width: usize,
     precision: Option<usize>,
     /// Stands between groups of as many hexadecimal digits as the precision says, instead of a
     /// blank.
     separator: Option<u8>,
+}
+
+/// The side of its width on which a field stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Align {
+    #[default]
+    Right,
+    Left,
+}
+
+/// What stands before a field that is narrower than its width.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Fill {
+    #[default]
+    Spaces,
+    Zeros,
+}
+
+impl Fill {
+    fn byte(self) -> u8 {
+        match self {
+            Self::Spaces => b' ',
+            Self::Zeros => b'0',
+        }
+    }
 }
 
 /// The payload is not what the format wants to make of it; nothing stands in its place.
@@ -115,9 +140,14 @@ impl std::fmt::Display for FormatError {
 
 impl Template {
     /// Understands a format; the error says where it makes no sense.
-    pub fn parse(format: &str, pretty: bool, sanitise: bool) -> Result<Self, String> {
-        let style = if pretty { Style::CJsonPretty } else { Style::CJson };
-        Ok(Self { parts: parse::parts(format)?, style, sanitise })
+    ///
+    /// `style` is how `%j` and `%J` are laid out.
+    pub fn parse(
+        format: &str,
+        style: Style,
+        control_characters: ControlCharacters,
+    ) -> Result<Self, String> {
+        Ok(Self { parts: parse::parts(format)?, style, control_characters })
     }
 
     /// Whether the format shows the time.
@@ -161,7 +191,7 @@ impl Template {
         now: Option<&LocalTime>,
         out: &mut BytesMut,
     ) -> Result<(), FormatError> {
-        if !self.sanitise {
+        if !self.control_characters.are_escaped() {
             return field::put(field, shape, publish, now, self.style, out);
         }
         let mut raw = BytesMut::new();

@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::mqtt::packet::PacketType;
 
-/// One reason code. Any byte is representable: brokers send codes that no table knows.
+/// One reason code. Any byte can be one: brokers send codes that are in no table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct ReasonCode(pub u8);
 
@@ -16,9 +16,9 @@ impl ReasonCode {
     pub const GRANTED_QOS_1: Self = Self(0x01);
     /// 0x02: SUBACK only.
     pub const GRANTED_QOS_2: Self = Self(0x02);
-    /// 0x04: DISCONNECT only; the will is to be published.
+    /// 0x04: DISCONNECT only; the server publishes the will.
     pub const DISCONNECT_WITH_WILL_MESSAGE: Self = Self(0x04);
-    /// 0x10: PUBACK and PUBREC; accepted, but nobody is subscribed.
+    /// 0x10: PUBACK and PUBREC; accepted, but no client is subscribed.
     pub const NO_MATCHING_SUBSCRIBERS: Self = Self(0x10);
     /// 0x11: UNSUBACK only.
     pub const NO_SUBSCRIPTION_EXISTED: Self = Self(0x11);
@@ -26,7 +26,7 @@ impl ReasonCode {
     pub const CONTINUE_AUTHENTICATION: Self = Self(0x18);
     /// 0x19: AUTH only.
     pub const RE_AUTHENTICATE: Self = Self(0x19);
-    /// 0x80: what is returned as "failure" before MQTT 5, too.
+    /// 0x80: unspecified error; also the code of a failed subscription before MQTT 5.
     pub const UNSPECIFIED_ERROR: Self = Self(0x80);
     /// 0x81: a packet that cannot be read.
     pub const MALFORMED_PACKET: Self = Self(0x81);
@@ -40,7 +40,7 @@ impl ReasonCode {
     pub const CLIENT_IDENTIFIER_NOT_VALID: Self = Self(0x85);
     /// 0x86: CONNACK only.
     pub const BAD_USER_NAME_OR_PASSWORD: Self = Self(0x86);
-    /// 0x87: the client may not do this.
+    /// 0x87: the client is not authorized to do this.
     pub const NOT_AUTHORIZED: Self = Self(0x87);
     /// 0x88: CONNACK only.
     pub const SERVER_UNAVAILABLE: Self = Self(0x88);
@@ -76,15 +76,15 @@ impl ReasonCode {
     pub const QUOTA_EXCEEDED: Self = Self(0x97);
     /// 0x98: DISCONNECT only.
     pub const ADMINISTRATIVE_ACTION: Self = Self(0x98);
-    /// 0x99: the payload is not what its indicator says.
+    /// 0x99: the payload does not match its Payload Format Indicator.
     pub const PAYLOAD_FORMAT_INVALID: Self = Self(0x99);
     /// 0x9A: CONNACK and DISCONNECT.
     pub const RETAIN_NOT_SUPPORTED: Self = Self(0x9A);
     /// 0x9B: CONNACK and DISCONNECT.
     pub const QOS_NOT_SUPPORTED: Self = Self(0x9B);
-    /// 0x9C: temporarily; a Server Reference may say which.
+    /// 0x9C: temporarily; a Server Reference may name the other server.
     pub const USE_ANOTHER_SERVER: Self = Self(0x9C);
-    /// 0x9D: for good; a Server Reference may say which.
+    /// 0x9D: permanently; a Server Reference may name the other server.
     pub const SERVER_MOVED: Self = Self(0x9D);
     /// 0x9E: SUBACK and DISCONNECT.
     pub const SHARED_SUBSCRIPTIONS_NOT_SUPPORTED: Self = Self(0x9E);
@@ -97,25 +97,26 @@ impl ReasonCode {
     /// 0xA2: SUBACK and DISCONNECT.
     pub const WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED: Self = Self(0xA2);
 
-    /// Whether it means that something failed (0x80 and above).
+    /// Whether the code means a failure (0x80 and above).
     pub fn is_error(self) -> bool {
         self.0 >= 0x80
     }
 
-    /// Whether a SUBACK may hold it: it grants a QoS, or refuses (§3.9.3).
-    pub fn is_of_suback(self) -> bool {
+    /// Whether a SUBACK may hold the code: it grants a QoS, or refuses (§3.9.3).
+    pub fn is_valid_in_suback(self) -> bool {
         self.0 <= 2 || self.is_error()
     }
 
-    /// Words for a user where the packet is not known; a code without a name is "reason code 0xNN".
+    /// The name of the code where the packet is not known. A code without a name is "reason code
+    /// 0xNN".
     pub fn words(self) -> Cow<'static, str> {
         self.known()
             .map_or_else(|| Cow::Owned(format!("reason code {:#04X}", self.0)), Cow::Borrowed)
     }
 
-    /// Words for the code of a CONNACK: return codes 1 to 5 of the older versions (3.1.1 Table
-    /// 3.1), which servers send even in answer to a CONNECT of MQTT 5, and the reason codes.
-    pub fn connack_words(self) -> Cow<'static, str> {
+    /// The name of a code in CONNACK: a reason code, or a return code from 1 to 5 of the older
+    /// versions (3.1.1 Table 3.1), which servers send even in answer to a CONNECT of MQTT 5.
+    pub fn connack_name(self) -> Cow<'static, str> {
         Cow::Borrowed(match self.0 {
             1 => "unacceptable protocol version",
             2 => "client identifier rejected",
@@ -126,69 +127,69 @@ impl ReasonCode {
         })
     }
 
-    /// Words for the code as it stands in this packet: 0x00 to 0x02 mean different things by packet
+    /// The name of the code in this packet: 0x00 to 0x02 mean different things in different packets
     /// (§2.4).
     pub fn name(self, packet: PacketType) -> Cow<'static, str> {
         match (packet, self.0) {
-            (PacketType::ConnAck, _) => self.connack_words(),
+            (PacketType::ConnAck, _) => self.connack_name(),
             (PacketType::Disconnect, 0x00) => Cow::Borrowed("normal disconnection"),
             (PacketType::SubAck, 0x00) => Cow::Borrowed("granted QoS 0"),
             _ => self.words(),
         }
     }
 
-    /// Table 2-6, as a user would say it.
+    /// The name of the code in Table 2-6, in a user's words.
     fn known(self) -> Option<&'static str> {
-        Some(match self {
-            Self::SUCCESS => "success",
-            Self::GRANTED_QOS_1 => "granted QoS 1",
-            Self::GRANTED_QOS_2 => "granted QoS 2",
-            Self::DISCONNECT_WITH_WILL_MESSAGE => "disconnect with will message",
-            Self::NO_MATCHING_SUBSCRIBERS => "no matching subscribers",
-            Self::NO_SUBSCRIPTION_EXISTED => "no subscription existed",
-            Self::CONTINUE_AUTHENTICATION => "continue authentication",
-            Self::RE_AUTHENTICATE => "re-authenticate",
-            Self::UNSPECIFIED_ERROR => "unspecified error",
-            Self::MALFORMED_PACKET => "malformed packet",
-            Self::PROTOCOL_ERROR => "protocol error",
-            Self::IMPLEMENTATION_SPECIFIC_ERROR => "implementation specific error",
-            Self::UNSUPPORTED_PROTOCOL_VERSION => "unsupported protocol version",
-            Self::CLIENT_IDENTIFIER_NOT_VALID => "client identifier not valid",
-            Self::BAD_USER_NAME_OR_PASSWORD => "bad user name or password",
-            Self::NOT_AUTHORIZED => "not authorized",
-            Self::SERVER_UNAVAILABLE => "server unavailable",
-            Self::SERVER_BUSY => "server busy",
-            Self::BANNED => "banned",
-            Self::SERVER_SHUTTING_DOWN => "server shutting down",
-            Self::BAD_AUTHENTICATION_METHOD => "bad authentication method",
-            Self::KEEP_ALIVE_TIMEOUT => "keep alive timeout",
-            Self::SESSION_TAKEN_OVER => "session taken over",
-            Self::TOPIC_FILTER_INVALID => "topic filter invalid",
-            Self::TOPIC_NAME_INVALID => "topic name invalid",
-            Self::PACKET_IDENTIFIER_IN_USE => "packet identifier in use",
-            Self::PACKET_IDENTIFIER_NOT_FOUND => "packet identifier not found",
-            Self::RECEIVE_MAXIMUM_EXCEEDED => "receive maximum exceeded",
-            Self::TOPIC_ALIAS_INVALID => "topic alias invalid",
-            Self::PACKET_TOO_LARGE => "packet too large",
-            Self::MESSAGE_RATE_TOO_HIGH => "message rate too high",
-            Self::QUOTA_EXCEEDED => "quota exceeded",
-            Self::ADMINISTRATIVE_ACTION => "administrative action",
-            Self::PAYLOAD_FORMAT_INVALID => "payload format invalid",
-            Self::RETAIN_NOT_SUPPORTED => "retain not supported",
-            Self::QOS_NOT_SUPPORTED => "QoS not supported",
-            Self::USE_ANOTHER_SERVER => "use another server",
-            Self::SERVER_MOVED => "server moved",
-            Self::SHARED_SUBSCRIPTIONS_NOT_SUPPORTED => "shared subscriptions not supported",
-            Self::CONNECTION_RATE_EXCEEDED => "connection rate exceeded",
-            Self::MAXIMUM_CONNECT_TIME => "maximum connect time",
-            Self::SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED => {
-                "subscription identifiers not supported"
-            }
-            Self::WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED => "wildcard subscriptions not supported",
-            _ => return None,
-        })
+        NAMES.iter().find(|(code, _)| *code == self).map(|(_, name)| *name)
     }
 }
+
+/// The names of Table 2-6, in a user's words.
+const NAMES: [(ReasonCode, &str); 43] = [
+    (ReasonCode::SUCCESS, "success"),
+    (ReasonCode::GRANTED_QOS_1, "granted QoS 1"),
+    (ReasonCode::GRANTED_QOS_2, "granted QoS 2"),
+    (ReasonCode::DISCONNECT_WITH_WILL_MESSAGE, "disconnect with will message"),
+    (ReasonCode::NO_MATCHING_SUBSCRIBERS, "no matching subscribers"),
+    (ReasonCode::NO_SUBSCRIPTION_EXISTED, "no subscription existed"),
+    (ReasonCode::CONTINUE_AUTHENTICATION, "continue authentication"),
+    (ReasonCode::RE_AUTHENTICATE, "re-authenticate"),
+    (ReasonCode::UNSPECIFIED_ERROR, "unspecified error"),
+    (ReasonCode::MALFORMED_PACKET, "malformed packet"),
+    (ReasonCode::PROTOCOL_ERROR, "protocol error"),
+    (ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR, "implementation specific error"),
+    (ReasonCode::UNSUPPORTED_PROTOCOL_VERSION, "unsupported protocol version"),
+    (ReasonCode::CLIENT_IDENTIFIER_NOT_VALID, "client identifier not valid"),
+    (ReasonCode::BAD_USER_NAME_OR_PASSWORD, "bad user name or password"),
+    (ReasonCode::NOT_AUTHORIZED, "not authorized"),
+    (ReasonCode::SERVER_UNAVAILABLE, "server unavailable"),
+    (ReasonCode::SERVER_BUSY, "server busy"),
+    (ReasonCode::BANNED, "banned"),
+    (ReasonCode::SERVER_SHUTTING_DOWN, "server shutting down"),
+    (ReasonCode::BAD_AUTHENTICATION_METHOD, "bad authentication method"),
+    (ReasonCode::KEEP_ALIVE_TIMEOUT, "keep alive timeout"),
+    (ReasonCode::SESSION_TAKEN_OVER, "session taken over"),
+    (ReasonCode::TOPIC_FILTER_INVALID, "topic filter invalid"),
+    (ReasonCode::TOPIC_NAME_INVALID, "topic name invalid"),
+    (ReasonCode::PACKET_IDENTIFIER_IN_USE, "packet identifier in use"),
+    (ReasonCode::PACKET_IDENTIFIER_NOT_FOUND, "packet identifier not found"),
+    (ReasonCode::RECEIVE_MAXIMUM_EXCEEDED, "receive maximum exceeded"),
+    (ReasonCode::TOPIC_ALIAS_INVALID, "topic alias invalid"),
+    (ReasonCode::PACKET_TOO_LARGE, "packet too large"),
+    (ReasonCode::MESSAGE_RATE_TOO_HIGH, "message rate too high"),
+    (ReasonCode::QUOTA_EXCEEDED, "quota exceeded"),
+    (ReasonCode::ADMINISTRATIVE_ACTION, "administrative action"),
+    (ReasonCode::PAYLOAD_FORMAT_INVALID, "payload format invalid"),
+    (ReasonCode::RETAIN_NOT_SUPPORTED, "retain not supported"),
+    (ReasonCode::QOS_NOT_SUPPORTED, "QoS not supported"),
+    (ReasonCode::USE_ANOTHER_SERVER, "use another server"),
+    (ReasonCode::SERVER_MOVED, "server moved"),
+    (ReasonCode::SHARED_SUBSCRIPTIONS_NOT_SUPPORTED, "shared subscriptions not supported"),
+    (ReasonCode::CONNECTION_RATE_EXCEEDED, "connection rate exceeded"),
+    (ReasonCode::MAXIMUM_CONNECT_TIME, "maximum connect time"),
+    (ReasonCode::SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED, "subscription identifiers not supported"),
+    (ReasonCode::WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED, "wildcard subscriptions not supported"),
+];
 
 impl fmt::Display for ReasonCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -223,7 +224,7 @@ mod tests {
 
     #[test]
     fn connack_codes_of_the_older_versions_have_words() {
-        let words: Vec<_> = (0..=6).map(|code| ReasonCode(code).connack_words()).collect();
+        let words: Vec<_> = (0..=6).map(|code| ReasonCode(code).connack_name()).collect();
         assert_eq!(
             words,
             [
@@ -236,6 +237,6 @@ mod tests {
                 "reason code 0x06"
             ]
         );
-        assert_eq!(ReasonCode(0x86).connack_words(), "bad user name or password");
+        assert_eq!(ReasonCode(0x86).connack_name(), "bad user name or password");
     }
 }

@@ -1,5 +1,5 @@
-//! SCRAM-SHA-256 (RFC 5802, RFC 7677) as a method of enhanced authentication (MQTT 5 §4.12): the
-//! client's half. The caller supplies the random nonce.
+//! The client's side of SCRAM-SHA-256 (RFC 5802, RFC 7677), a method of enhanced authentication
+//! (MQTT 5 §4.12). The caller supplies the random nonce.
 
 use std::num::NonZeroU32;
 
@@ -8,18 +8,18 @@ use ring::{digest, hmac, pbkdf2};
 /// The name of the method.
 pub const METHOD: &str = "SCRAM-SHA-256";
 
-/// The most iterations that a server may ask for: RFC 7677 recommends 4,096, and ten million take
-/// some seconds of our processor.
+/// The most iterations that a server may ask for. RFC 7677 recommends 4,096; ten million take some
+/// seconds of processor time.
 const MOST_ITERATIONS: u32 = 10_000_000;
 
-/// An error in the server's half.
+/// An error on the server's side of the exchange.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ScramError {
-    /// A message that is not of RFC 5802 §7, or not for our nonce.
+    /// A message that does not follow RFC 5802 §7, or does not belong to the client's nonce.
     Malformed(&'static str),
-    /// The server reports that authentication failed; its text.
+    /// The server reports that authentication failed. Holds the server's text.
     Refused(String),
-    /// The server does not know the password.
+    /// The server could not prove that it knows the password.
     WrongServer,
 }
 
@@ -37,18 +37,18 @@ impl std::fmt::Display for ScramError {
     }
 }
 
-/// An exchange that has begun.
+/// A SCRAM exchange.
 #[derive(Clone)]
 pub struct Scram {
     password: Vec<u8>,
     nonce: String,
     first_bare: String,
-    /// The key and the text of the signature that the server must send; none before our proof was
-    /// made.
+    /// The key and the text of the signature that the server must send; `None` before the client
+    /// has made its proof.
     server: Option<(hmac::Key, Vec<u8>)>,
 }
 
-/// The password is never shown.
+/// Leaves out the password.
 impl std::fmt::Debug for Scram {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Scram").field("first_bare", &self.first_bare).finish_non_exhaustive()
@@ -56,7 +56,7 @@ impl std::fmt::Debug for Scram {
 }
 
 impl Scram {
-    /// Begins: `nonce` must be printable, without commas, and never used before.
+    /// Begins an exchange. `nonce` must be printable, without commas, and never used before.
     pub fn new(username: &str, password: &[u8], nonce: &str) -> Self {
         let name = username.replace('=', "=3D").replace(',', "=2C");
         Self {
@@ -67,18 +67,18 @@ impl Scram {
         }
     }
 
-    /// The client-first-message: without channel binding.
+    /// The client-first-message, without channel binding.
     pub fn first(&self) -> String {
         format!("n,,{}", self.first_bare)
     }
 
-    /// The client-final-message, as the answer to the server-first-message.
+    /// Answers the server-first-message with the client-final-message.
     pub fn answer(&mut self, server_first: &[u8]) -> Result<String, ScramError> {
         let server_first = std::str::from_utf8(server_first)
             .map_err(|_| ScramError::Malformed("no UTF-8 text"))?;
         let nonce = field(server_first, 'r').ok_or(ScramError::Malformed("no nonce"))?;
         if !nonce.starts_with(&self.nonce) || nonce.len() == self.nonce.len() {
-            return Err(ScramError::Malformed("another nonce than ours"));
+            return Err(ScramError::Malformed("a nonce other than the client's"));
         }
         let salt =
             field(server_first, 's').and_then(decoded).ok_or(ScramError::Malformed("no salt"))?;
@@ -93,7 +93,7 @@ impl Scram {
         Ok(format!("{without_proof},p={}", encoded(&proof)))
     }
 
-    /// RFC 5802 §3: the proof, and the signature that is expected from the server.
+    /// Computes the client's proof, and stores what the server's signature needs (RFC 5802 §3).
     fn prove(&mut self, salt: &[u8], iterations: NonZeroU32, message: &[u8]) -> Vec<u8> {
         let mut salted = [0; digest::SHA256_OUTPUT_LEN];
         pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, iterations, salt, &self.password, &mut salted);

@@ -1,4 +1,4 @@
-//! Topic names and topic filters (§4.7): checked when they are made, matched without allocation.
+//! Topic names and topic filters (§4.7), checked when they are made and matched without allocation.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,7 +13,7 @@ mod tests;
 /// The longest string of MQTT, in bytes (§1.5.4).
 const MAXIMUM_LENGTH: usize = 65_535;
 
-/// The begin of the filter of a shared subscription (§4.8.2).
+/// The beginning of the filter of a shared subscription (§4.8.2).
 const SHARE_PREFIX: &str = "$share/";
 
 /// The topic of one message: no wildcards, not empty, at most 65,535 bytes, no U+0000.
@@ -24,7 +24,7 @@ pub struct TopicName(ByteString);
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TopicFilter(ByteString);
 
-/// Why a text is neither a topic name nor a topic filter.
+/// The reason why a text is not a topic name or a topic filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TopicError {
     /// No characters at all `[MQTT-4.7.3-1]`.
@@ -44,7 +44,7 @@ pub enum TopicError {
     Nul,
     /// Bytes that are not UTF-8 `[MQTT-1.5.4-1]`.
     NotUtf8,
-    /// `$share` without a group free of `/`, `+` and `#`, or without a filter after it
+    /// `$share` with a group that is empty or holds `+` or `#`, or without a filter after it
     /// `[MQTT-4.8.2-1]`.
     BadShare,
 }
@@ -114,13 +114,13 @@ impl TopicFilter {
         self.0.strip_prefix(SHARE_PREFIX)?.split_once('/')
     }
 
-    /// Whether it stands for more than one topic (§4.7.1).
+    /// Whether the filter has a wildcard, and so can match more than one topic (§4.7.1).
     pub fn has_wildcard(&self) -> bool {
         self.as_str().contains(['+', '#'])
     }
 
-    /// Whether messages of this topic are wanted (§4.7). A shared subscription wants what its inner
-    /// filter wants; a leading wildcard does not match a topic that begins with `$`
+    /// Whether the filter matches this topic (§4.7). A shared subscription matches as its inner
+    /// filter does. A leading wildcard does not match a topic that begins with `$`
     /// `[MQTT-4.7.2-1]`.
     pub fn matches(&self, topic: &TopicName) -> bool {
         let filter = self.share().map_or(self.as_str(), |(_, inner)| inner).as_bytes();
@@ -130,7 +130,8 @@ impl TopicFilter {
     }
 }
 
-/// Matches byte by byte: `+` skips to the next slash, `#` ends it. The filter is a valid one.
+/// Matches byte by byte: `+` skips to the next slash, `#` ends the comparison. The filter must be
+/// valid.
 fn matches(mut filter: &[u8], mut topic: &[u8]) -> bool {
     loop {
         match (filter.first(), topic.first()) {
@@ -149,7 +150,7 @@ fn matches(mut filter: &[u8], mut topic: &[u8]) -> bool {
     }
 }
 
-/// 1 to 65,535 bytes.
+/// Checks that the text has 1 to 65,535 bytes.
 fn check_length(text: &ByteString) -> Result<(), TopicError> {
     match text.len() {
         0 => Err(TopicError::Empty),
@@ -158,7 +159,7 @@ fn check_length(text: &ByteString) -> Result<(), TopicError> {
     }
 }
 
-/// Every `+` is a whole level, `#` is the whole last level, and there is no U+0000.
+/// Checks that every `+` is a whole level, `#` is the whole last level, and there is no U+0000.
 fn check_wildcards(filter: &[u8]) -> Result<(), TopicError> {
     for at in memchr3_iter(b'+', b'#', 0, filter) {
         let begins_level = at == 0 || filter[at - 1] == b'/';

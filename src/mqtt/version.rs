@@ -1,4 +1,4 @@
-//! The protocol version: a value that every encoder and decoder is given.
+//! The protocol version, which every encoder and decoder gets as a value.
 
 /// A version of MQTT, ordered by age.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,7 +45,7 @@ impl std::fmt::Display for Version {
     }
 }
 
-/// The spelling is mosquitto's (`mqttv5`, `311`) or the version's own (`3.1.1`, `5.0`).
+/// Accepts mosquitto's spelling (`mqttv5`, `311`) and the version's own (`3.1.1`, `5.0`).
 impl std::str::FromStr for Version {
     type Err = String;
 

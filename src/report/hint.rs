@@ -1,4 +1,4 @@
-//! What to do next, where that is not obvious from the cause.
+//! Hints: what to do about an error, where that is not obvious from its cause.
 
 mod certificate;
 mod proxy;
@@ -14,7 +14,7 @@ use rustix::io::Errno;
 
 use crate::client::{self, Step};
 use crate::mqtt::reason::ReasonCode;
-use crate::transport::dial::{Attempt, DialError};
+use crate::transport::dial::{DialError, FailedAttempt};
 use crate::transport::{self, Phase};
 use crate::websocket::WebSocketError;
 use crate::websocket::upgrade::UpgradeError;
@@ -41,10 +41,10 @@ pub fn of(error: &anyhow::Error) -> Option<Cow<'static, str>> {
     }
 }
 
-/// A server that does not take a message rarely says why.
-const REPEATED: &str = "it may forbid its topic, QoS, retain flag or size";
+/// A broker that refuses a message in this way rarely says why.
+const REPEATED: &str = "the broker may forbid its topic, QoS, retain flag or size";
 
-/// What was asked for needs MQTT 5, so another version is no help.
+/// The hint where a flag needs MQTT 5, so that another version does not help.
 fn version_5_hint(flag: &str) -> String {
     match flag {
         client::LONELY_PASSWORD => format!("{flag} needs MQTT 5: give one with -u"),
@@ -52,7 +52,7 @@ fn version_5_hint(flag: &str) -> String {
     }
 }
 
-/// The paths that brokers use and that were not asked for.
+/// The hint that names the other paths that brokers use.
 fn path_hint(target: &str) -> String {
     let asked = target.split('?').next().unwrap_or_default();
     let others: Vec<&str> =
@@ -96,12 +96,12 @@ mod v3 {
 }
 
 const CREDENTIALS: &str = "check -u and -P";
-const CLIENT_ID: &str = "choose another id with -i";
+const CLIENT_ID: &str = "choose another client id with -i";
 const VERSION: &str = "try another version with -V";
 const LATER: &str = "try again later, or with --wait";
-const ANOTHER_SERVER: &str = "connect to the one that it names, or ask who runs it";
+const ANOTHER_SERVER: &str = "connect to the server that it names, or ask its operator";
 
-/// Of CONNACK.
+/// The hints for the reason codes of CONNACK.
 const REFUSED: [(ReasonCode, &str); 16] = [
     (v3::UNACCEPTABLE_PROTOCOL_VERSION, VERSION),
     (v3::IDENTIFIER_REJECTED, CLIENT_ID),
@@ -121,10 +121,10 @@ const REFUSED: [(ReasonCode, &str); 16] = [
     (ReasonCode::SERVER_MOVED, ANOTHER_SERVER),
 ];
 
-/// Of DISCONNECT.
+/// The hints for the reason codes of DISCONNECT.
 const DISCONNECTED: [(ReasonCode, &str); 7] = [
     (ReasonCode::NOT_AUTHORIZED, "the broker's rules forbid it to this user or client id"),
-    (ReasonCode::KEEP_ALIVE_TIMEOUT, "it heard nothing for too long: a shorter -k may help"),
+    (ReasonCode::KEEP_ALIVE_TIMEOUT, "it received nothing for too long: a shorter -k may help"),
     (ReasonCode::SESSION_TAKEN_OVER, "another client uses the same id: choose another with -i"),
     (ReasonCode::PACKET_TOO_LARGE, "send smaller messages, or raise the broker's limit"),
     (ReasonCode::MESSAGE_RATE_TOO_HIGH, "send fewer messages a second: --rate"),
@@ -136,7 +136,7 @@ fn find(hints: &[(ReasonCode, &'static str)], code: ReasonCode) -> Option<&'stat
     hints.iter().find(|(known, _)| *known == code).map(|(_, hint)| *hint)
 }
 
-/// `was_tried`: the server had answered something that was tried in another way.
+/// `was_tried`: an earlier try, with another version or subprotocol, was answered.
 fn timeout_hint(step: Step, was_tried: bool) -> Option<&'static str> {
     match step {
         Step::Transport(Phase::Tls) => Some("does the server speak TLS on this port?"),
@@ -144,12 +144,12 @@ fn timeout_hint(step: Step, was_tried: bool) -> Option<&'static str> {
             "the server, or a proxy on the way, is stuck: try again, or a longer --connect-timeout",
         ),
         Step::Transport(Phase::Upgrade) => Some(
-            "does a WebSocket server listen there, at this path? a raw MQTT or TLS port waits in \
-             silence, and so do some brokers at another path than theirs",
+            "does a WebSocket server listen at this port and path? a plain MQTT or TLS port does \
+             not answer, and neither do some brokers at a wrong path",
         ),
-        Step::ConnAck | Step::ConnAckTo(_) => Some(
-            "the WebSocket is open but no MQTT broker answers behind it; try another --path or -V",
-        ),
+        Step::ConnAck | Step::ConnAckTo(_) => {
+            Some("the WebSocket is open, but no MQTT broker answers: try another --path or -V")
+        }
         Step::Transport(_) => None,
     }
 }
@@ -157,11 +157,11 @@ fn timeout_hint(step: Step, was_tried: bool) -> Option<&'static str> {
 fn close_hint(error: &WebSocketError) -> Option<&'static str> {
     match error {
         WebSocketError::Closed { code: Some(1008), .. } => {
-            Some("it goes against the server's rules: check credentials and permissions")
+            Some("the server's rules forbid it: check credentials and permissions")
         }
         WebSocketError::Closed { code: Some(1009), .. } => Some(
-            "the broker, or a proxy before it, takes no messages as large as this one: send \
-             smaller ones, and leave --frame-per-packet out",
+            "the broker, or a proxy in front of it, does not accept a message of this size: send \
+             smaller ones, and do not use --frame-per-packet",
         ),
         WebSocketError::Closed { code: Some(1012..=1014), .. } => Some("try again later"),
         WebSocketError::TooLarge { .. } => Some("raise --max-message-size"),
@@ -174,7 +174,7 @@ fn dial_hint(error: &DialError) -> Option<&'static str> {
         DialError::Lookup { .. } => Some("check the host name"),
         DialError::Connect { attempts, .. } => {
             let is_refused =
-                |attempt: &Attempt| attempt.error.kind() == io::ErrorKind::ConnectionRefused;
+                |attempt: &FailedAttempt| attempt.error.kind() == io::ErrorKind::ConnectionRefused;
             let is_closed =
                 attempts.iter().all(|attempt| is_refused(attempt) || lacks_family(&attempt.error))
                     && attempts.iter().any(is_refused);
@@ -184,6 +184,7 @@ fn dial_hint(error: &DialError) -> Option<&'static str> {
             Some("nothing listens at this socket")
         }
         DialError::Unix { .. } => None,
+        DialError::ProxyUnreached { .. } => Some("check --proxy, or $https_proxy and the like"),
         DialError::Proxy { error, .. } => proxy::hint(error),
     }
 }

@@ -10,19 +10,19 @@ use crate::exit::Exit;
 use crate::format::escape;
 use crate::terminal::status_line;
 
-/// What is said on stderr beside results and errors.
+/// Which lines are written to stderr beside errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verbosity {
     /// Nothing (`--quiet`).
     Quiet,
-    /// Warnings; progress would be torn by the lines of the log.
+    /// Warnings, but no progress: the lines of the packet log (`-d`) would break it.
     Warnings,
     /// Warnings and progress.
     Progress,
 }
 
 impl Verbosity {
-    /// Whether warnings are wanted.
+    /// Whether warnings are written.
     pub fn warns(self) -> bool {
         self >= Self::Warnings
     }
@@ -50,13 +50,13 @@ pub fn error(error: &anyhow::Error) -> Exit {
     Exit::of(error)
 }
 
-/// Prints a line after the name of the program: a failure that does not end the program at once,
-/// or a summary.
+/// Prints a line that begins with the name of the program: a failure that does not end the program
+/// at once, or a summary.
 pub fn line(text: &str) {
     write(&format!("mqttws: {}\n", one_line(&without_numbers(text))));
 }
 
-/// Prints a summary for programs, as it is.
+/// Prints a summary for programs, without the name of the program.
 pub fn machine_summary(text: &str) {
     write(&format!("{text}\n"));
 }
@@ -77,7 +77,7 @@ pub fn trace(line: &str) {
     write(&format!("{}.{:03}: {}\n", now.as_secs(), now.subsec_millis(), one_line(line)));
 }
 
-/// "No such file or directory (os error 2)" has said it all before the number.
+/// Removes the numbers of system errors: "No such file or directory (os error 2)" needs none.
 fn without_numbers(line: &str) -> String {
     let mut parts = line.split(" (os error ");
     let first = parts.next().unwrap_or_default().to_owned();
@@ -87,7 +87,8 @@ fn without_numbers(line: &str) -> String {
     })
 }
 
-/// Whatever a broker or a file put into an error stays one line, and does not drive the terminal.
+/// Escapes line breaks and control characters: text of a broker or a file in an error stays on one
+/// line and does not control the terminal.
 fn one_line(line: &str) -> String {
     let harmless = |c: char| match c {
         '\n' | '\t' => c.escape_default().to_string(),

@@ -1,4 +1,4 @@
-//! A command line that clap does not accept, as one line.
+//! The line about a command line that clap does not accept.
 
 use std::error::Error as _;
 use std::fmt;
@@ -14,18 +14,18 @@ pub struct Misuse {
 }
 
 impl Misuse {
-    /// `verb` is the command that was typed, if it is one; `instead` is what is said in place of
-    /// clap's error.
+    /// `verb` is the command that was typed, if there is such a command; `instead` replaces the
+    /// sentence about clap's error.
     pub fn new(error: clap::Error, verb: Option<&str>, instead: Option<String>) -> Self {
         Self { error, verb: verb.map(str::to_owned), instead }
     }
 
-    /// Prints help or the version, which clap calls errors; false where it is neither.
+    /// Prints help or the version, which clap returns as errors; false if the error is neither.
     pub fn is_help(&self) -> bool {
         if self.error.use_stderr() {
             return false;
         }
-        // Help that nobody reads any more is no failure.
+        // A closed stdout is no failure here.
         let _ = self.error.print();
         true
     }
@@ -49,11 +49,10 @@ impl fmt::Display for Misuse {
 
 impl std::error::Error for Misuse {}
 
-/// What clap found, in one sentence.
+/// The sentence about clap's error.
 fn sentence(error: &clap::Error) -> String {
     let context = |kind| error.get(kind).map(text).unwrap_or_default();
     let argument = context(ContextKind::InvalidArg);
-    let value = context(ContextKind::InvalidValue);
     match error.kind() {
         ErrorKind::UnknownArgument => {
             let similar = similar(error, ContextKind::SuggestedArg, "argument");
@@ -74,9 +73,17 @@ fn sentence(error: &clap::Error) -> String {
             let others = context(ContextKind::PriorArg);
             format!("{argument} cannot be used with {others}")
         }
+        _ => value_sentence(error, &argument),
+    }
+}
+
+/// What clap found wrong with the value of an argument, in one sentence.
+fn value_sentence(error: &clap::Error, argument: &str) -> String {
+    let value = error.get(ContextKind::InvalidValue).map(text).unwrap_or_default();
+    match error.kind() {
         ErrorKind::InvalidValue if value.is_empty() => format!("{argument} needs a value"),
         ErrorKind::InvalidValue => {
-            let expected = context(ContextKind::ValidValue);
+            let expected = error.get(ContextKind::ValidValue).map(text).unwrap_or_default();
             format!("invalid value '{value}' for '{argument}': expected {expected}")
         }
         ErrorKind::ValueValidation => {
@@ -91,7 +98,7 @@ fn sentence(error: &clap::Error) -> String {
     }
 }
 
-/// The names that are like the one that was typed.
+/// The clause about names that are similar to the one that was typed.
 fn similar(error: &clap::Error, kind: ContextKind, noun: &str) -> String {
     let names = error.get(kind).map(text).filter(|names| !names.is_empty());
     names.map(|names| format!("; a similar {noun} exists: {names}")).unwrap_or_default()

@@ -16,12 +16,12 @@ use std::thread;
 use bytes::{Bytes, BytesMut};
 
 use self::process::{Job, Running};
-use super::clock;
+use super::local_time;
 use crate::format::layout::Layout;
 use crate::format::template::FormatError;
 use crate::mqtt::packet::Publish;
 
-pub use self::process::CommandOutcome;
+pub use self::process::{CommandOutcome, CommandStdout};
 
 /// Which commands, and how.
 #[derive(Debug, Clone)]
@@ -30,10 +30,19 @@ pub struct Settings {
     pub command: String,
     /// How many at once.
     pub jobs: usize,
-    /// Keep what they write to stdout; otherwise it goes to ours.
-    pub capture: bool,
-    /// Start others after one that failed.
-    pub keep_going: bool,
+    /// What becomes of their stdout.
+    pub stdout: CommandStdout,
+    /// What happens when one fails.
+    pub on_failure: OnFailure,
+}
+
+/// What happens when a command has failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFailure {
+    /// No other command is started.
+    Stop,
+    /// Others are started all the same.
+    KeepGoing,
 }
 
 /// A message whose command has ended.
@@ -51,9 +60,18 @@ pub struct EndedCommand {
 #[derive(Debug)]
 struct QueuedCommand {
     number: u64,
-    /// Until its command has ended.
-    publish: Option<Publish>,
-    done: bool,
+    state: CommandState,
+}
+
+/// How far the command of a message has come.
+#[derive(Debug)]
+enum CommandState {
+    /// It runs, or waits to be started; the message without its payload.
+    Running(Publish),
+    /// It has ended.
+    Ended,
+    /// Nothing more follows for the message.
+    Done,
 }
 
 /// The commands of a run, in the order of their messages.
@@ -105,7 +123,7 @@ impl Commands {
         let (input, result) = self.input(publish);
         let job = Job { number, variables: environment::variables(publish), input };
         let publish = Publish { payload: Bytes::new(), ..publish.clone() };
-        self.entries.push_back(QueuedCommand { number, publish: Some(publish), done: false });
+        self.entries.push_back(QueuedCommand { number, state: CommandState::Running(publish) });
         self.unfinished += 1;
         // The threads outlive us.
         let _ = self.jobs.send(job);
@@ -117,42 +135,45 @@ impl Commands {
             return (publish.payload.clone(), Ok(()));
         }
         let mut text = BytesMut::new();
-        let now = self.layout.needs_time().then(clock::now);
+        let now = self.layout.needs_time().then(local_time);
         let result = self.layout.write(publish, now.as_ref(), &mut text);
         (text.freeze(), result)
     }
 
-    /// A message without a command; it is done in its turn.
+    /// Counts a message without a command: it is done in its turn.
     pub fn skip(&mut self, number: u64) {
-        self.entries.push_back(QueuedCommand { number, publish: None, done: true });
+        self.entries.push_back(QueuedCommand { number, state: CommandState::Done });
     }
 
-    /// The next command that has ended.
+    /// A command that has ended.
     pub fn ended(&mut self) -> Option<EndedCommand> {
         let (number, outcome) = self.outcomes.try_recv().ok()?;
         self.unfinished -= 1;
         let entry = self.entries.iter_mut().find(|entry| entry.number == number)?;
-        let publish = entry.publish.take()?;
-        Some(EndedCommand { number, publish, outcome })
-    }
-
-    /// A message whose command has ended needs nothing more.
-    pub fn done(&mut self, number: u64) {
-        if let Some(entry) = self.entries.iter_mut().find(|entry| entry.number == number) {
-            entry.done = true;
+        match std::mem::replace(&mut entry.state, CommandState::Ended) {
+            CommandState::Running(publish) => Some(EndedCommand { number, publish, outcome }),
+            CommandState::Ended | CommandState::Done => None,
         }
     }
 
-    /// Up to which message everything is done, if that is news.
+    /// Marks a message as done: nothing more follows for it.
+    pub fn done(&mut self, number: u64) {
+        if let Some(entry) = self.entries.iter_mut().find(|entry| entry.number == number) {
+            entry.state = CommandState::Done;
+        }
+    }
+
+    /// The last message up to which everything is done, if there is a new one.
     pub fn done_up_to(&mut self) -> Option<u64> {
+        let is_done = |entry: &QueuedCommand| matches!(entry.state, CommandState::Done);
         let mut last = None;
-        while self.entries.front().is_some_and(|entry| entry.done) {
+        while self.entries.front().is_some_and(is_done) {
             last = self.entries.pop_front().map(|entry| entry.number);
         }
         last
     }
 
-    /// Whether enough is waiting.
+    /// Whether as many messages wait as are allowed.
     pub fn is_full(&self) -> bool {
         self.entries.len() >= self.limit
     }
@@ -194,9 +215,10 @@ fn work(
         let order = orders.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = order else { return };
         let number = job.number;
-        let outcome = running.run(&settings.command, job, settings.capture);
-        if matches!(outcome, CommandOutcome::Failed(_)) && !settings.keep_going {
-            // Before anything else is taken: the caller hears of it too late.
+        let outcome = running.run(&settings.command, job, settings.stdout);
+        let failed = matches!(outcome, CommandOutcome::Failed(_));
+        if failed && settings.on_failure == OnFailure::Stop {
+            // Before another is taken: the caller learns of the failure too late for that.
             running.stop();
         }
         if report.send((number, outcome)).is_err() {

@@ -13,7 +13,7 @@ use bytes::{Bytes, BytesMut};
 /// halves. A few bytes more would be a frame of their own, and a write.
 const BLOCK: usize = 64 * 1024 - 16;
 
-/// A file that is read from places that its user says.
+/// A file that is read from any place.
 #[derive(Debug)]
 pub struct FileBlocks {
     file: Arc<File>,
@@ -46,13 +46,13 @@ impl FileBlocks {
         }
     }
 
-    /// The source reads here next.
+    /// Sets the place that the source reads next.
     pub fn want(&self, at: usize) {
         self.wanted.store(at as u64, Ordering::Release);
     }
 
-    /// What stands here, if it can be had without waiting for the disk: two threads that take turns
-    /// cost more than the copy does.
+    /// The block at this place, if it can be read without waiting for the disk: a switch between
+    /// two threads costs more than the copy.
     #[cfg(target_os = "linux")]
     pub fn at_once(&mut self, at: usize) -> Option<Bytes> {
         use std::io::IoSliceMut;
@@ -68,7 +68,7 @@ impl FileBlocks {
         Some(self.memory.slice(..count)).filter(|block| !block.is_empty())
     }
 
-    /// Other systems cannot tell.
+    /// Only Linux can read without waiting for the disk.
     #[cfg(not(target_os = "linux"))]
     pub fn at_once(&mut self, _: usize) -> Option<Bytes> {
         None

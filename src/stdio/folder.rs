@@ -1,5 +1,5 @@
-//! A folder that gets a file for each message. No topic makes a name that leads out of it, and each
-//! file is there as a whole or not at all.
+//! A folder with a file for each message. No topic makes a name that points outside of it, and each
+//! file is written as a whole or not at all.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -31,8 +31,8 @@ pub struct Names {
 }
 
 impl Folder {
-    /// The folder at `path`, which is made if it is not there, and the names of its next files. One
-    /// that cannot be written to is found out now, and not when the first message has come.
+    /// The folder at `path`, which is created if it does not exist, and the names of its next
+    /// files. If it cannot be written to, the error comes now, and not with the first message.
     pub fn open(path: PathBuf) -> io::Result<(Self, Names)> {
         fs::create_dir_all(&path)?;
         let folder = Self { path };
@@ -47,7 +47,7 @@ impl Folder {
         Ok((folder, Names { next: last.saturating_add(1) }))
     }
 
-    /// Writes a file: under another name first, so that nobody sees half of it.
+    /// Writes a file under a temporary name and renames it, so that no reader sees half of it.
     pub fn store(&self, name: &str, pieces: &[Bytes]) -> io::Result<()> {
         let unfinished = self.unfinished();
         let write = || {
@@ -57,17 +57,17 @@ impl Folder {
             fs::rename(&unfinished, self.path.join(name))
         };
         write().inspect_err(|_| {
-            // What is left of a file that could not be written helps nobody.
+            // Half a file is of no use.
             let _ = fs::remove_file(&unfinished);
         })
     }
 
-    /// The name that a file has until it is whole.
+    /// The name of a file until it is complete.
     fn unfinished(&self) -> PathBuf {
         self.path.join(format!(".mqttws-{}.part", std::process::id()))
     }
 
-    /// What [`Folder::store`] wrote stays, also if the machine stops now.
+    /// Makes the files of [`Folder::store`] durable, even if the machine stops now.
     pub fn sync(&self) -> io::Result<()> {
         File::open(&self.path)?.sync_all()
     }

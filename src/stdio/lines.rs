@@ -1,4 +1,4 @@
-//! Lines on stdout that may come faster than one can read them: then many are written at once.
+//! Lines on stdout that may come faster than they can be read: then many are written at once.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// Lines on stdout as it is: on a terminal none waits.
+    /// Lines on stdout; on a terminal none waits.
     pub fn new() -> Self {
         Self::over(io::stdout().is_terminal())
     }
@@ -32,7 +32,7 @@ impl Lines {
         Self { is_terminal, waiting: BytesMut::new(), since: None }
     }
 
-    /// One more.
+    /// Adds a line.
     pub fn add(&mut self, line: &str, now: Instant) {
         if self.is_terminal {
             escape::escape(line.as_bytes(), &mut self.waiting);
@@ -50,7 +50,7 @@ impl Lines {
         Some(if at_once { since } else { since + PATIENCE })
     }
 
-    /// Writes them; whether anybody still reads.
+    /// Writes the lines that wait; false if the reader of stdout has gone.
     pub fn write(&mut self) -> io::Result<bool> {
         self.since = None;
         if self.waiting.is_empty() {

@@ -1,7 +1,6 @@
 //! Input and output on this machine: stdin, files, folders, stdout, the clock and the commands of
 //! `--exec`.
 
-pub mod clock;
 pub mod exec;
 pub mod file;
 pub mod folder;
@@ -10,3 +9,13 @@ pub mod records;
 pub mod stdin;
 pub mod stdout;
 pub mod stdout_reader;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::format::time::LocalTime;
+
+/// The time that the clock of this machine shows now, in its time zone.
+pub fn local_time() -> LocalTime {
+    LocalTime::new(Timestamp::now(), TimeZone::system())
+}

@@ -19,7 +19,7 @@ pub struct Records<R> {
     reader: R,
     delimiter: u8,
     maximum: usize,
-    /// How much is read at once.
+    /// The bytes that are read at once.
     block: usize,
     rest: Vec<u8>,
     /// The latest blocks, the oldest first: their memory is used again when no message holds them

@@ -3,8 +3,8 @@
 //!
 //! Messages are gathered in batches; a batch is written and flushed as a whole, and then its last
 //! message's number is reported, so that it can be acknowledged. At most [`BATCHES`] batches wait;
-//! the caller stops reading from the broker while [`Output::is_full`]. A message that comes in
-//! parts is spread over batches, which have the number of the message before it until it has ended.
+//! the caller stops reading from the broker while [`MessageWriter::is_full`]. A message that comes
+//! in parts is spread over batches, which have the number of the message before it until it ends.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, IsTerminal, Write};
@@ -13,8 +13,8 @@ use std::thread;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::clock;
 use super::folder::{Folder, Names};
+use super::local_time;
 use crate::format::escape;
 use crate::format::layout::Layout;
 use crate::format::template::FormatError;
@@ -33,7 +33,7 @@ const BATCH: usize = 128 * 1024;
 /// of a smaller one costs less than a piece of its own in the write.
 const OWN_PIECE: usize = 16 * 1024;
 
-/// What the thread reports.
+/// The reports of the thread that writes.
 #[derive(Debug)]
 pub enum OutputProgress {
     /// Everything up to this message is written and flushed.
@@ -42,11 +42,11 @@ pub enum OutputProgress {
     Failed(io::Error),
 }
 
-/// What is written at once.
+/// Messages that are written and flushed together.
 #[derive(Debug)]
 struct Batch {
     pieces: Vec<Bytes>,
-    /// The files that they are, and none on stdout.
+    /// The files that the pieces belong to; none on stdout.
     files: Vec<BatchFile>,
     number: u64,
 }
@@ -68,7 +68,7 @@ pub enum OutputTarget {
 
 /// The output of `sub` and of requests.
 #[derive(Debug)]
-pub struct Output {
+pub struct MessageWriter {
     layout: Layout,
     names: Option<Names>,
     pieces: Vec<Bytes>,
@@ -84,7 +84,7 @@ pub struct Output {
     thread: Sender<Batch>,
 }
 
-impl Output {
+impl MessageWriter {
     /// Begins to write to `target`; `report` is called by the thread that writes.
     pub fn start(
         layout: Layout,
@@ -92,21 +92,7 @@ impl Output {
         report: impl Fn(OutputProgress) + Send + 'static,
     ) -> io::Result<Self> {
         let (thread, batches) = mpsc::channel();
-        let spawner = thread::Builder::new().name("output".to_owned());
-        let names = match target {
-            OutputTarget::Stream(mut sink) => {
-                spawner.spawn(move || {
-                    write_batches(&batches, |batch| to_stream(batch, &mut *sink), &report);
-                })?;
-                None
-            }
-            OutputTarget::Folder(folder, names) => {
-                spawner.spawn(move || {
-                    write_batches(&batches, |batch| to_folder(batch, &folder), &report);
-                })?;
-                Some(names)
-            }
-        };
+        let names = start_thread(target, batches, report)?;
         Ok(Self {
             layout,
             names,
@@ -121,8 +107,8 @@ impl Output {
         })
     }
 
-    /// Adds a message by copying what is to be written of it; false if it is better kept, or needs
-    /// more than its topic and its payload: then [`Output::put`] takes it.
+    /// Adds a message by copying its topic and payload; false if it is too large for that, or if
+    /// the layout needs more of it: then [`MessageWriter::put`] takes it.
     #[inline]
     pub fn put_copy(&mut self, number: u64, topic: Option<&TopicName>, payload: &[u8]) -> bool {
         let is_short = payload.len() < OWN_PIECE || !self.layout.keeps_payloads();
@@ -141,13 +127,13 @@ impl Output {
         true
     }
 
-    /// Adds a message; what of it does not fit the layout is left out, and told.
+    /// Adds a message. A field that the layout cannot show is left out; the error says which.
     pub fn put(&mut self, number: u64, publish: &Publish) -> Result<(), FormatError> {
         self.latest = number;
         let before = self.tail.len();
         let mut result = Ok(());
         if publish.payload.len() < OWN_PIECE || !self.layout.keeps_payloads() {
-            let now = self.layout.needs_time().then(clock::now);
+            let now = self.layout.needs_time().then(local_time);
             result = self.layout.write(publish, now.as_ref(), &mut self.tail);
         } else {
             self.layout.head(publish.topic.as_ref(), &publish.payload, &mut self.tail);
@@ -192,20 +178,20 @@ impl Output {
         }
     }
 
-    /// Its end: it has this number.
+    /// Ends the message that comes in parts, and gives it this number.
     pub fn end(&mut self, number: u64) {
         self.latest = number;
         self.layout.tail(&mut self.tail);
     }
 
-    /// A message of which nothing is written; it is acknowledged in its turn.
+    /// Counts a message of which nothing is written: it is acknowledged in its turn.
     pub fn skip(&mut self, number: u64) {
         self.latest = number;
     }
 
-    /// Hands over what was gathered.
+    /// Hands what was gathered to the thread.
     pub fn flush(&mut self) {
-        // What was added under the number of the one before is handed over, too.
+        // Parts that were added under the number of the previous message are handed over, too.
         if self.handed_over == self.latest && self.gathered == 0 {
             return;
         }
@@ -214,7 +200,7 @@ impl Output {
         self.gathered = 0;
         self.handed_over = self.latest;
         self.waiting.push_back(self.latest);
-        // The thread outlives us, but for a failure that it has reported.
+        // It fails only after a failure that the thread has reported.
         let files = std::mem::take(&mut self.files);
         let _ = self.thread.send(Batch { pieces, files, number: self.latest });
     }
@@ -231,7 +217,7 @@ impl Output {
         self.waiting.is_empty() && self.handed_over == self.latest
     }
 
-    /// Nothing more can be written.
+    /// Drops what was not written: the thread has failed.
     pub fn abandon(&mut self) {
         self.waiting.clear();
         self.handed_over = self.latest;
@@ -276,6 +262,23 @@ pub fn print_line(line: &str) -> io::Result<bool> {
     match stdout.write_all(&text).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
         result => result.map(|()| true),
+    }
+}
+
+/// Starts the thread that writes; returns the names of the files if it writes into a folder.
+fn start_thread(
+    target: OutputTarget,
+    batches: Receiver<Batch>,
+    report: impl Fn(OutputProgress) + Send + 'static,
+) -> io::Result<Option<Names>> {
+    let thread = thread::Builder::new().name("output".to_owned());
+    match target {
+        OutputTarget::Stream(mut sink) => thread
+            .spawn(move || write_batches(&batches, |batch| to_stream(batch, &mut *sink), &report))
+            .map(|_| None),
+        OutputTarget::Folder(folder, names) => thread
+            .spawn(move || write_batches(&batches, |batch| to_folder(batch, &folder), &report))
+            .map(|_| Some(names)),
     }
 }
 

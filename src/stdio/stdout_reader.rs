@@ -1,4 +1,4 @@
-//! Tells when the reader of our stdout has gone: a pipe shows that without being written to.
+//! Notices when the reader of our stdout closes its end of the pipe, without writing to it.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -9,15 +9,15 @@ use std::thread;
 
 use rustix::event::{PollFd, PollFlags, poll};
 
-/// Whether the reader of stdout, if that is a pipe, is there.
+/// The reader of stdout, if that is a pipe.
 #[derive(Debug, Clone, Default)]
 pub struct StdoutReader {
     gone: Arc<AtomicBool>,
 }
 
 impl StdoutReader {
-    /// Waits in a thread of its own for the end of the reader, and calls `tell` then. Where stdout
-    /// is no pipe there is nothing to wait for.
+    /// Starts a thread that waits until the reader has closed the pipe, and then calls `tell`. If
+    /// stdout is not a pipe, no thread is started.
     pub fn watch(tell: impl FnOnce() + Send + 'static) -> io::Result<Self> {
         let reader = Self::default();
         let stdout = std::fs::File::from(io::stdout().as_fd().try_clone_to_owned()?);

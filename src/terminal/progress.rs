@@ -12,13 +12,13 @@ use indicatif::{
 use crate::terminal::screen;
 use crate::terminal::status_line;
 
-/// What takes less than this needs no bar.
+/// A stream that takes less time than this gets no bar.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How often the bar is redrawn.
 const REDRAW: Duration = Duration::from_millis(100);
 
-/// A rate forgets what was so long ago, in seconds.
+/// The time constant of the rate, in seconds.
 const MEMORY: f64 = 3.0;
 
 /// The most redraws a second that indicatif allows: more than [`REDRAW`] asks for, so that none is
@@ -36,7 +36,7 @@ pub struct Position {
     pub read: u64,
 }
 
-/// A narrower terminal has words alone, in columns.
+/// A narrower terminal shows words without a bar, in columns.
 const WIDE: u16 = 40;
 
 /// The bar or the count.
@@ -73,7 +73,7 @@ impl Progress {
             return;
         }
         self.next = Some(now + REDRAW);
-        // A terminal that was stopped must not stop the connection.
+        // A terminal that was stopped (Ctrl-S) must not stop the connection.
         if !screen::stderr_is_ready() {
             return;
         }
@@ -102,7 +102,7 @@ impl Progress {
         format!("{count} {noun}, {}, {}/s", HumanBytes(bytes), HumanCount(whole(rate)))
     }
 
-    /// Takes the bar away.
+    /// Erases the bar.
     pub fn finish(&mut self) {
         self.next = None;
         if let Some(bar) = self.bar.take() {
@@ -151,7 +151,7 @@ fn time_left(left: u64, rate: f64) -> String {
     }
 }
 
-/// Something a second, lately.
+/// The recent number of something per second.
 #[derive(Debug)]
 struct Rate {
     latest: Instant,
@@ -165,7 +165,7 @@ impl Rate {
         Self { latest: now, count: 0, value: None }
     }
 
-    /// `count` are there now; one that went back has begun anew.
+    /// The rate at a new `count`; a count that is smaller than before has started again.
     #[expect(clippy::cast_precision_loss, reason = "nobody counts to 2^52 in a moment")]
     fn update(&mut self, count: u64, now: Instant) -> f64 {
         let passed = now.saturating_duration_since(self.latest).as_secs_f64();

@@ -6,6 +6,8 @@ use std::io::{self, IsTerminal, Write};
 use console::Term;
 use unicode_width::UnicodeWidthChar;
 
+use crate::format::layout::TopicColour;
+
 /// A size in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Size {
@@ -30,7 +32,7 @@ pub fn stdin_is_terminal() -> bool {
     io::stdin().is_terminal()
 }
 
-/// Whether the terminal can draw over what it shows; one that says it is dumb cannot.
+/// Whether the terminal can overwrite what it shows: not if `$TERM` is `dumb`.
 pub fn can_redraw() -> bool {
     std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
@@ -57,9 +59,15 @@ pub fn stdout_is_file() -> bool {
     !stdout_is_terminal() && kind.is_ok_and(|kind| !kind.is_fifo() && !kind.is_socket())
 }
 
-/// Whether stdout, if it is a terminal, may be coloured (<https://no-color.org>).
-pub fn stdout_wants_colour() -> bool {
-    stdout_is_terminal() && can_redraw() && allows_colour(std::env::var_os("NO_COLOR").as_deref())
+/// The colour of topics on stdout: none if it is not a terminal, or if `$NO_COLOR` is set
+/// (<https://no-color.org>).
+pub fn stdout_colour() -> TopicColour {
+    let no_color = std::env::var_os("NO_COLOR");
+    if stdout_is_terminal() && can_redraw() && allows_colour(no_color.as_deref()) {
+        TopicColour::Cyan
+    } else {
+        TopicColour::Plain
+    }
 }
 
 fn allows_colour(no_color: Option<&OsStr>) -> bool {
@@ -77,7 +85,7 @@ pub fn size() -> Size {
 /// what stands before it there.
 pub fn begin_line(below: bool) {
     if stderr_is_terminal() {
-        // If stderr is gone there is nobody left to tell.
+        // If stderr is closed, the error cannot be reported.
         let _ = io::stderr().lock().write_all(if below { b"\n" } else { b"\r" });
     }
 }

@@ -75,6 +75,6 @@ fn with_lost(mut lines: Vec<String>, lost: usize) -> Vec<String> {
 }
 
 fn to_stderr(line: &str) {
-    // If stderr is gone there is nobody left to tell.
+    // If stderr is closed, the error cannot be reported.
     let _ = io::stderr().lock().write_all(line.as_bytes());
 }

@@ -10,10 +10,11 @@ use self::topics::{VisibleTopic, WatchedTopics};
 use super::screen::{self, Size};
 use crate::format::encoding::Encoding;
 use crate::format::escape;
+use crate::format::layout::TopicColour;
 use crate::mqtt::topic::TopicName;
 
-/// Hides the cursor, and stops lines from being wrapped, for the time of a frame: killed at any
-/// moment we leave the terminal as it was.
+/// Hides the cursor, and turns wrapping off, only while a frame is drawn: if the program is killed,
+/// the terminal is as before.
 const BEGIN: &[u8] = b"\x1b[?25l\r";
 const NO_WRAP: &[u8] = b"\x1b[?7l";
 const END: &[u8] = b"\x1b[?7h\x1b[?25h";
@@ -37,7 +38,7 @@ const GAP: usize = 2;
 #[derive(Debug)]
 pub struct Watch {
     topics: WatchedTopics,
-    colour: bool,
+    colour: TopicColour,
     encoding: Option<Encoding>,
     /// What the terminal shows, from top to bottom; the cursor stands below.
     drawn: Vec<ScreenLine>,
@@ -47,7 +48,7 @@ pub struct Watch {
     dirty: bool,
 }
 
-/// A line as it is written, and how many columns it takes.
+/// A line with its escape sequences, and the columns it takes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct ScreenLine {
     text: String,
@@ -56,7 +57,7 @@ struct ScreenLine {
 
 impl Watch {
     /// Nothing has come yet.
-    pub fn new(colour: bool, encoding: Option<Encoding>) -> Self {
+    pub fn new(colour: TopicColour, encoding: Option<Encoding>) -> Self {
         let size = Size { rows: 0, columns: 0 };
         Self {
             topics: WatchedTopics::default(),
@@ -79,8 +80,8 @@ impl Watch {
         self.dirty || (size != self.size && !self.drawn.is_empty())
     }
 
-    /// Makes the next frame draw every line anew: when a user interrupts us, the terminal may drop
-    /// what it was about to show.
+    /// Makes the next frame draw every line again: on Ctrl-C the terminal may drop output that it
+    /// has not shown yet.
     pub fn redraw_all(&mut self) {
         self.dirty |= !self.drawn.is_empty();
         for line in &mut self.drawn {
@@ -181,14 +182,18 @@ impl Watch {
     }
 
     fn coloured(&self, colour: &str, text: &str) -> String {
-        if self.colour { format!("{colour}{text}{PLAIN}") } else { text.to_owned() }
+        match self.colour {
+            TopicColour::Cyan => format!("{colour}{text}{PLAIN}"),
+            TopicColour::Plain => text.to_owned(),
+        }
     }
 }
 
 /// The end of a topic that fits into so many columns, made harmless, and its width.
 fn topic(row: &VisibleTopic, columns: usize) -> (String, usize) {
-    let mut harmless = BytesMut::from(if row.is_topic_cut { CUT } else { "" });
-    escape::escape_line(row.topic.as_bytes(), &mut harmless);
+    let (ending, is_cut) = topics::ending(row.topic);
+    let mut harmless = BytesMut::from(if is_cut { CUT } else { "" });
+    escape::escape_line(ending.as_bytes(), &mut harmless);
     let harmless = String::from_utf8_lossy(&harmless);
     let (kept, taken, shortened) = screen::fit_end(&harmless, columns);
     if shortened && columns > 0 {

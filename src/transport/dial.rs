@@ -1,7 +1,7 @@
-//! From an address to a connection within a deadline: directly, through a proxy, or over a Unix
-//! socket.
+//! Connects to an address before a deadline: directly, through a proxy, or over a Unix socket.
 
 mod lookup;
+mod proxied;
 mod race;
 
 use std::fmt;
@@ -16,36 +16,36 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use super::Phase;
 use super::endpoint::Endpoint;
 use super::log::Note;
-use super::proxy::{self, Proxies, ProxyError};
+use super::proxy::{Proxies, ProxyError, TunnelRequest};
 use super::text::io_words;
 use super::tls::{self, TlsConfig};
-use super::wire::{Shared, WRITE_TURN};
+use super::wire::{SharedSocket, WRITE_TURN};
 pub use lookup::{Families, Pin};
 use race::Race;
 
-/// How to get to servers; the default is the straight way.
+/// How servers are reached. The default is a direct connection.
 #[derive(Clone, Debug, Default)]
 pub struct Route {
-    /// `-4`, `-6`: which addresses of a name count.
+    /// `-4`, `-6`: which addresses of a name are used.
     pub families: Families,
-    /// `--bind`: the address of ours to connect from.
+    /// `--bind`: the local address to connect from.
     pub bind: Option<IpAddr>,
     /// `--resolve`: addresses that replace those of a name.
     pub pins: Vec<Pin>,
-    /// `--unix`: this socket is connected to, whatever the address says.
+    /// `--unix`: the socket to connect to, instead of the host and port of the address.
     pub unix: Option<PathBuf>,
-    /// The proxies, and which servers need none.
+    /// The proxies, and the servers that need none.
     pub proxies: Proxies,
 }
 
-/// What a connection leads to.
+/// The other end of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reached {
-    /// This address answered.
+    /// The address that answered.
     Tcp(SocketAddr),
-    /// A Unix socket.
+    /// The path of a Unix socket.
     Unix(PathBuf),
-    /// The server, as the proxy was asked for it.
+    /// The server, as it was named to the proxy.
     Proxied {
         /// `host:port`.
         server: String,
@@ -64,64 +64,71 @@ impl fmt::Display for Reached {
     }
 }
 
-/// A fresh connection: `TCP_NODELAY` is set, reads block for ever, writes at most [`WRITE_TURN`].
+/// A new connection. `TCP_NODELAY` is set; reads block for ever, writes for at most [`WRITE_TURN`].
 #[derive(Debug)]
 pub struct Dialled {
     /// The connected socket, shared by its reader and its writer.
-    pub socket: Shared,
-    /// What it leads to.
+    pub socket: SharedSocket,
+    /// The other end.
     pub reached: Reached,
-    /// Time spent on the name; zero for a literal address.
+    /// How long the name look-up took; zero for a literal address.
     pub lookup: Duration,
-    /// Time spent on connecting, including addresses that failed.
+    /// How long connecting took, including addresses that failed.
     pub connect: Duration,
-    /// Time spent with the proxy; none without one.
+    /// How long the exchange with the proxy took; `None` without a proxy.
     pub proxy: Option<Duration>,
-    /// TLS to the proxy, through which everything must go.
-    pub tunnel: Option<Box<tls::Connection>>,
-    /// What the server has sent already, after the answer of the proxy.
+    /// TLS to the proxy; everything must be sent through it.
+    pub tunnel: Option<Box<tls::TlsConnection>>,
+    /// Bytes that the server has already sent, which came after the proxy's answer.
     pub early: Vec<u8>,
 }
 
-/// One address that did not answer.
+/// An address that could not be connected to.
 #[derive(Debug)]
-pub struct Attempt {
-    /// Where we tried to connect.
+pub struct FailedAttempt {
+    /// The address.
     pub address: SocketAddr,
-    /// What went wrong.
+    /// The error.
     pub error: io::Error,
 }
 
-/// Why there is no connection.
+/// The reason why there is no connection.
 #[derive(Debug)]
 pub enum DialError {
     /// The name has no address.
     Lookup {
         /// The name.
         host: String,
-        /// What the resolver said.
+        /// The error of the resolver.
         error: io::Error,
     },
     /// No address of the name could be connected to. `attempts` is empty when the deadline passed
     /// before the first.
     Connect {
         /// Every address tried, with its own error, in the order in which they failed.
-        attempts: Vec<Attempt>,
-        /// The time was up: more time may help.
+        attempts: Vec<FailedAttempt>,
+        /// The deadline passed. With more time an address might have answered.
         timed_out: bool,
     },
     /// The Unix socket could not be connected to.
     Unix {
         /// The socket.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         error: io::Error,
     },
-    /// The proxy did not connect us to the server.
+    /// The proxy could not be reached.
+    ProxyUnreached {
+        /// The proxy, without its credentials.
+        proxy: String,
+        /// The reason.
+        error: Box<DialError>,
+    },
+    /// The proxy did not connect to the server.
     Proxy {
         /// The proxy, without its credentials.
         proxy: String,
-        /// Why not.
+        /// The reason.
         error: Box<ProxyError>,
     },
 }
@@ -134,30 +141,32 @@ impl DialError {
                 error.kind() == io::ErrorKind::TimedOut
             }
             Self::Connect { timed_out, .. } => *timed_out,
+            Self::ProxyUnreached { error, .. } => error.timed_out(),
             Self::Proxy { error, .. } => error.timed_out(),
         }
     }
 
-    /// Whether its words say more than that the time was up.
+    /// Whether the message says more than that the time is up.
     pub fn tells_more(&self) -> bool {
         match self {
             Self::Lookup { .. } => false,
             Self::Connect { attempts, .. } => !attempts.is_empty(),
-            Self::Unix { .. } | Self::Proxy { .. } => true,
+            Self::Unix { .. } | Self::ProxyUnreached { .. } | Self::Proxy { .. } => true,
         }
     }
 
-    /// Whether a proxy wants other credentials, or forbids what we want.
+    /// Whether the proxy demands other credentials or forbids the request.
     pub fn is_proxy_refusal(&self) -> bool {
         matches!(self, Self::Proxy { error, .. } if error.is_refusal())
     }
 
-    /// What we were doing.
+    /// The phase in which the connection failed.
     pub fn phase(&self) -> Phase {
         match self {
             Self::Lookup { .. } => Phase::Name,
             Self::Connect { .. } | Self::Unix { .. } => Phase::Tcp,
-            Self::Proxy { error, .. } => error.phase(),
+            Self::ProxyUnreached { error, .. } => error.phase(),
+            Self::Proxy { .. } => Phase::Proxy,
         }
     }
 }
@@ -177,27 +186,30 @@ impl fmt::Display for DialError {
                 Ok(())
             }
             Self::Unix { path, error } => write!(f, "{}: {}", path.display(), io_words(error)),
-            Self::Proxy { proxy, error } => f.write_str(&error.told_of(proxy)),
+            Self::ProxyUnreached { proxy, error } => {
+                write!(f, "the proxy {proxy} could not be reached: {error}")
+            }
+            Self::Proxy { proxy, error } => f.write_str(&error.message_about(proxy)),
         }
     }
 }
 
 impl std::error::Error for DialError {}
 
-/// A connection that is to be made.
+/// A connection that is being made.
 #[derive(Debug)]
 pub struct Dialling {
     endpoint: Endpoint,
     route: Arc<Route>,
-    /// For a proxy that is spoken to over TLS.
+    /// The TLS configuration for a proxy that speaks TLS.
     tls: Option<TlsConfig>,
     deadline: Instant,
-    /// What was begun, and is not decided.
-    begun: Option<Reach>,
+    /// The race that was begun and is not decided.
+    begun: Option<DirectDial>,
 }
 
 impl Dialling {
-    /// To `endpoint`, as `route` says, until `deadline`.
+    /// A connection to `endpoint`, made as `route` says before `deadline`.
     pub fn new(
         endpoint: Endpoint,
         route: Arc<Route>,
@@ -207,34 +219,36 @@ impl Dialling {
         Self { endpoint, route, tls, deadline, begun: None }
     }
 
-    /// As far as it goes without waiting: to its end where the addresses are known and answer at
-    /// once, as those of this machine do. None if [`Dialling::finish`] has to go on.
+    /// Goes as far as possible without waiting: to the end if the addresses are known and answer at
+    /// once, as those of this machine do. If it returns `None`, [`Dialling::finish`] must do the
+    /// rest.
     pub fn begin(&mut self, note: Note<'_>) -> Option<Result<Dialled, DialError>> {
         let Self { endpoint, route, deadline, .. } = self;
         if route.unix.is_some() || route.proxies.towards(endpoint).is_some() {
             return None;
         }
-        let mut reach = match Reach::of_known(&endpoint.host, endpoint.port, route, *deadline)? {
+        let mut reach = match DirectDial::of_known(&endpoint.host, endpoint.port, route, *deadline)?
+        {
             Ok(reach) => reach,
             Err(error) => return Some(Err(error)),
         };
         let decided = reach.advance();
         self.begun = Some(reach);
-        decided.map(|dialled| told(dialled, note))
+        decided.map(|dialled| log_result(dialled, note))
     }
 
-    /// To its end; this waits.
+    /// Waits for the connection.
     pub fn finish(self, note: Note<'_>) -> Result<Dialled, DialError> {
         match self.begun {
-            Some(reach) => told(reach.finish(), note),
+            Some(reach) => log_result(reach.finish(), note),
             None => dial(&self.endpoint, &self.route, self.tls.as_ref(), self.deadline, note),
         }
     }
 }
 
-/// Connects to `endpoint` as `route` says; `tls` is for a proxy that is spoken to over TLS, and
-/// what happens is noted. The look-up of a name cannot be bounded: a caller who must not wait runs
-/// this on a thread of its own.
+/// Connects to `endpoint` as `route` says. `tls` is for a proxy that speaks TLS, and `note` logs
+/// the steps. The look-up of a name cannot be interrupted: a caller that must not wait calls this
+/// on a thread of its own.
 pub fn dial(
     endpoint: &Endpoint,
     route: &Route,
@@ -245,35 +259,36 @@ pub fn dial(
     let dialled = match (&route.unix, route.proxies.towards(endpoint)) {
         (Some(path), _) => dial_unix(path, deadline),
         (None, Some(proxy)) => {
-            return proxy::Way { proxy, endpoint, route, tls, deadline, note }.dial();
+            let request = TunnelRequest { proxy, endpoint, tls, deadline, note };
+            return proxied::dial(&request, route);
         }
-        (None, None) => reach(&endpoint.host, endpoint.port, route, deadline),
+        (None, None) => dial_directly(&endpoint.host, endpoint.port, route, deadline),
     };
-    told(dialled, note)
+    log_result(dialled, note)
 }
 
-fn told(dialled: Result<Dialled, DialError>, note: Note<'_>) -> Result<Dialled, DialError> {
+fn log_result(dialled: Result<Dialled, DialError>, note: Note<'_>) -> Result<Dialled, DialError> {
     if let Ok(dialled) = &dialled {
         note(format_args!("* connected to {}", dialled.reached));
     }
     dialled
 }
 
-/// The way to one of the addresses of a host.
+/// A race for the addresses of one host.
 #[derive(Debug)]
-struct Reach {
+struct DirectDial {
     race: Race,
     lookup: Duration,
     since: Instant,
 }
 
-impl Reach {
+impl DirectDial {
     fn new(addresses: Vec<SocketAddr>, started: Instant, route: &Route, deadline: Instant) -> Self {
         let since = Instant::now();
         Self { race: Race::new(addresses, route.bind, deadline), lookup: since - started, since }
     }
 
-    /// None if a resolver has to be asked.
+    /// `None` if a resolver must be asked.
     fn of_known(
         host: &str,
         port: u16,
@@ -281,11 +296,12 @@ impl Reach {
         deadline: Instant,
     ) -> Option<Result<Self, DialError>> {
         let started = Instant::now();
-        let addresses = lookup::known(host, port, route)?.map_err(|error| unknown(host, error));
+        let addresses =
+            lookup::known(host, port, route)?.map_err(|error| lookup_error(host, error));
         Some(addresses.map(|addresses| Self::new(addresses, started, route, deadline)))
     }
 
-    /// As far as it goes without waiting; none while it is not decided.
+    /// Goes as far as possible without waiting; `None` while the race is not decided.
     fn advance(&mut self) -> Option<Result<Dialled, DialError>> {
         let outcome = self.race.advance()?;
         Some(
@@ -308,24 +324,23 @@ impl Reach {
     }
 }
 
-/// Connects to `host` itself, all its addresses raced (RFC 8305).
-pub(super) fn reach(
+/// Connects to `host` directly, racing all its addresses (RFC 8305).
+pub(super) fn dial_directly(
     host: &str,
     port: u16,
     route: &Route,
     deadline: Instant,
 ) -> Result<Dialled, DialError> {
     let started = Instant::now();
-    let addresses = look_up(host, port, route).map_err(|error| unknown(host, error))?;
-    Reach::new(addresses, started, route, deadline).finish()
+    let addresses = look_up(host, port, route).map_err(|error| lookup_error(host, error))?;
+    DirectDial::new(addresses, started, route, deadline).finish()
 }
 
-fn unknown(host: &str, error: io::Error) -> DialError {
+fn lookup_error(host: &str, error: io::Error) -> DialError {
     DialError::Lookup { host: host.to_owned(), error }
 }
 
-/// The addresses of `host` that may be used, in the order in which they are to be tried; never
-/// empty.
+/// The addresses of `host` that may be used, in the order in which they are tried; never empty.
 pub(super) fn look_up(host: &str, port: u16, route: &Route) -> io::Result<Vec<SocketAddr>> {
     lookup::addresses(host, port, route)
 }

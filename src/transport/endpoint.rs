@@ -1,5 +1,5 @@
-//! Where to connect: scheme, host, port, and path and query exactly as typed. No password gets into
-//! an error or a debug print.
+//! The address of a server: scheme, host, port, and path and query exactly as typed. Errors and
+//! debug output never show a password.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -39,15 +39,15 @@ impl fmt::Display for Scheme {
     }
 }
 
-/// The path asked for when the user names none: the one most brokers listen on.
+/// The path that is requested if the user gives none: the one most brokers listen on.
 pub const DEFAULT_TARGET: &str = "/mqtt";
 
-/// One server to connect to.
+/// The address of a server.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Endpoint {
-    /// With or without TLS.
+    /// `ws` or `wss`.
     pub scheme: Scheme,
-    /// A name or an address; an IPv6 address stands here without its brackets.
+    /// A name or an address. An IPv6 address is stored without its brackets.
     pub host: String,
     /// The TCP port, never 0.
     pub port: u16,
@@ -57,23 +57,23 @@ pub struct Endpoint {
     pub user: Option<(String, Option<String>)>,
 }
 
-/// Why a text is no address of ours. Never holds any part of user name or password.
+/// The reason why a text is not a valid address. Never holds any part of a user name or password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EndpointError {
     /// There is no `scheme://`.
     NoScheme,
-    /// The scheme of MQTT over plain TCP or TLS, which we do not speak.
+    /// A scheme of MQTT over plain TCP or TLS, which is not supported.
     NotWebSocket {
-        /// What was written.
+        /// The scheme of the URL.
         scheme: String,
-        /// What to write instead.
+        /// The scheme that works.
         instead: Scheme,
     },
     /// A scheme that has nothing to do with MQTT.
     UnknownScheme(String),
     /// `#fragment`, which RFC 6455 §3 forbids.
     Fragment,
-    /// A space or a control character, which must be written as `%20` and the like.
+    /// A space or a control character, which must be percent-encoded (`%20`).
     ForbiddenCharacter(char),
     /// No host name between scheme and path.
     NoHost,
@@ -125,8 +125,8 @@ impl fmt::Display for EndpointError {
 impl std::error::Error for EndpointError {}
 
 impl Endpoint {
-    /// Reads `ws://` or `wss://`, `[user[:password]@]host[:port][/path][?query]`; `http(s)` is
-    /// taken as `ws(s)`.
+    /// Parses `ws://` or `wss://`, `[user[:password]@]host[:port][/path][?query]`; `http` and
+    /// `https` are taken for `ws` and `wss`.
     ///
     /// ```text
     /// ws://host         -> port 80, target /mqtt
@@ -147,8 +147,8 @@ impl Endpoint {
         Self::checked(scheme, host, port, target, user)
     }
 
-    /// The endpoint of separate options (`--host`, `--port`, `--path`); the host may be in
-    /// brackets, and then the `%` before its zone is encoded.
+    /// The endpoint from separate options (`--host`, `--port`, `--path`). The host may be in
+    /// brackets; then the `%` before its zone is percent-encoded.
     pub fn from_parts(
         scheme: Scheme,
         host: &str,
@@ -159,7 +159,7 @@ impl Endpoint {
         let path = path.unwrap_or_default();
         refuse_forbidden(path)?;
         let in_brackets = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-        // Only in brackets is it written as in a URL, where the `%` before a zone is encoded.
+        // Only in brackets is the host written as in a URL, where the `%` before a zone is encoded.
         let host = in_brackets.map_or_else(|| host.replacen('%', "%25", 1), str::to_owned);
         Self::checked(scheme, &host, port, path, None)
     }
@@ -185,10 +185,11 @@ impl Endpoint {
         Ok(Self { scheme, host, port, target, user })
     }
 
-    /// The value of the `Host` header: the port only when it is not the scheme's own (RFC 6455
-    /// §4.1).
+    /// The value of the `Host` header. It has the port only if that is not the scheme's default
+    /// (RFC 6455 §4.1).
     pub fn host_header(&self) -> String {
-        // A zone is of local meaning and has no place in a header (RFC 6874 §1).
+        // A zone has a meaning only on this machine and does not belong into a header (RFC 6874
+        // §1).
         let host = self.host.split('%').next().unwrap_or_default();
         let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
         if self.port == self.scheme.default_port() { host } else { format!("{host}:{}", self.port) }
@@ -196,8 +197,8 @@ impl Endpoint {
 }
 
 impl fmt::Display for Endpoint {
-    /// The URL without what may be secret, user information and query; the port only when it is not
-    /// the scheme's own.
+    /// Shows the URL without user information and query, which may be secret, and with the port
+    /// only if that is not the scheme's default.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (path, query) = match self.target.split_once('?') {
             Some((path, _)) => (path, "?..."),
@@ -213,7 +214,7 @@ impl fmt::Debug for Endpoint {
     }
 }
 
-/// Refuses characters that no URL may hold as they are, and fragments.
+/// Refuses fragments, and characters that must be percent-encoded in a URL.
 pub(super) fn refuse_forbidden(text: &str) -> Result<(), EndpointError> {
     if let Some(c) = text.chars().find(|&c| c.is_whitespace() || c.is_control()) {
         return Err(EndpointError::ForbiddenCharacter(c));
@@ -263,7 +264,8 @@ fn percent_decoded(text: &str) -> Result<String, EndpointError> {
     String::from_utf8(bytes).map_err(|_| EndpointError::BadUserInfo)
 }
 
-/// Cuts `host`, `host:port`, `[v6]` or `[v6]:port`; brackets are removed, an empty port is no port.
+/// Splits `host`, `host:port`, `[v6]` or `[v6]:port`. Brackets are removed, and an empty port means
+/// none.
 pub(super) fn split_port(place: &str) -> Result<(&str, Option<u16>), EndpointError> {
     let (host, port) = if let Some(rest) = place.strip_prefix('[') {
         let (host, port) = rest.split_once(']').ok_or(EndpointError::BadHost)?;
@@ -285,20 +287,20 @@ pub(super) fn split_port(place: &str) -> Result<(&str, Option<u16>), EndpointErr
 }
 
 fn parse_port(digits: &str) -> Result<u16, EndpointError> {
-    // `parse` alone would take `+80`.
+    // `parse` alone would accept `+80`.
     if !digits.bytes().all(|b| b.is_ascii_digit()) {
         return Err(EndpointError::BadPort);
     }
     digits.parse().map_err(|_| EndpointError::BadPort)
 }
 
-/// The host as it is used: an address without brackets, or a name.
+/// Checks a host and returns it without brackets.
 pub(super) fn check_host(host: &str) -> Result<String, EndpointError> {
     if host.is_empty() {
         return Err(EndpointError::NoHost);
     }
     if is_ipv6(host) {
-        // In a URL the `%` before a zone is itself encoded (RFC 6874 §2).
+        // In a URL the `%` before a zone is percent-encoded (RFC 6874 §2).
         return Ok(host.replacen("%25", "%", 1));
     }
     let is_name =

@@ -1,5 +1,4 @@
-//! What can go wrong between the TCP connection and the last frame, sorted by the side that is to
-//! blame, and one line for each in the user's words.
+//! The failures of a connection, from TLS to the last frame, with a message for each.
 
 use std::error;
 use std::fmt;
@@ -12,36 +11,35 @@ use super::tls::TlsError;
 use crate::websocket::WebSocketError;
 use crate::websocket::upgrade::UpgradeError;
 
-/// The failure of a transport. One line, lower case, without hint.
+/// The failure of a transport. The message is one line in lower case, without a hint.
 #[derive(Debug)]
 pub enum Error {
-    /// TLS failed: its handshake, or the server refused us after it.
+    /// The TLS handshake failed, or the server refused the client after it.
     Tls(TlsError),
-    /// TLS failed after its handshake, by what is neither our fault nor the server's: bytes that
-    /// were changed on the way, an alert that says so. The connection is lost.
+    /// TLS failed after its handshake by no fault of the client or the server: bytes were changed
+    /// on the way, or an alert says so. The connection is lost.
     BrokenTls {
-        /// What we were doing.
+        /// The phase in which it failed.
         phase: Phase,
-        /// What was wrong with the bytes.
+        /// The error of TLS.
         error: TlsError,
     },
     /// The server did not upgrade to WebSocket.
     Upgrade(UpgradeError),
-    /// It redirected us to where we do not follow.
+    /// The server redirected to an address that is not followed.
     Redirect(RedirectError),
-    /// The server ended the WebSocket with a Close frame, or broke it.
+    /// The server ended the WebSocket with a Close frame, or violated its protocol.
     WebSocket(WebSocketError),
-    /// The connection ended without a Close frame: orderly, or with the error of the last read.
+    /// The connection ended without a Close frame.
     Ended {
-        /// Reset, time-out and the like; none for an orderly end of the stream.
+        /// Reset, time-out and the like; `None` if the stream ended in order.
         cause: Option<io::Error>,
     },
-    /// The socket failed. In [`Phase::Open`] it is a *write* that failed: what we sent is not
-    /// delivered.
+    /// The socket failed. In [`Phase::Open`] a *write* failed, so some bytes were not delivered.
     Io {
-        /// What we were doing.
+        /// The phase in which it failed.
         phase: Phase,
-        /// What the operating system said; `TimedOut` for a peer that does not read.
+        /// The error of the operating system; `TimedOut` if the peer does not read.
         source: io::Error,
     },
 }
@@ -56,7 +54,7 @@ impl fmt::Display for Error {
             Self::Ended { cause: None } => f.write_str("the server closed the connection"),
             Self::Ended { cause: Some(error) } => f.write_str(&io_words(error)),
             Self::Io { phase: Phase::Open, source } if source.kind() == io::ErrorKind::TimedOut => {
-                f.write_str("the server does not read what we send")
+                f.write_str("the server no longer reads what it is sent")
             }
             Self::Io { phase: Phase::Open, source } => {
                 write!(f, "sending failed: {}", io_words(source))
@@ -93,7 +91,7 @@ impl From<WebSocketError> for Error {
 }
 
 impl Error {
-    /// Whether the connection ended, rather than that anybody broke a protocol.
+    /// Whether the connection ended, and no side has violated a protocol.
     pub fn is_end(&self) -> bool {
         matches!(
             self,
@@ -104,8 +102,8 @@ impl Error {
         )
     }
 
-    /// Whether servers end a connection in this way that speak no such version of the protocol
-    /// inside: an end without a word, or Close 1002, 1007 or 1011.
+    /// Whether a server may end a connection in this way because it does not support the MQTT
+    /// version: an end without a Close frame, or Close 1002, 1007 or 1011.
     pub fn may_refuse_the_version(&self) -> bool {
         match self {
             Self::WebSocket(WebSocketError::Closed { code, .. }) => {
@@ -116,14 +114,14 @@ impl Error {
         }
     }
 
-    /// Whether a message of ours was too large for the server (Close 1009): it will not get
-    /// smaller.
+    /// Whether a message was too large for the server (Close 1009). Sending it again would fail
+    /// again.
     pub fn says_too_big(&self) -> bool {
         matches!(self, Self::WebSocket(WebSocketError::Closed { code: Some(1009), .. }))
     }
 
-    /// An error of the stream during `phase`. TLS passes its own through `io::Error`, and only
-    /// after its handshake.
+    /// The failure of the stream in `phase`. TLS passes its own errors through `io::Error`, and
+    /// only after its handshake.
     pub(super) fn from_stream(phase: Phase, source: io::Error) -> Self {
         match source.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>()) {
             Some(error) if error.is_refusal() => error.clone().into(),
@@ -135,11 +133,11 @@ impl Error {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tls::{Alert, CertificateFault, Plain};
+    use super::super::tls::{Alert, CertificateFault, OtherProtocol};
     use super::*;
     use rustls::{InvalidMessage, PeerIncompatible, PeerMisbehaved};
 
-    /// What TLS says after its handshake, as the stream hands it on.
+    /// An error of TLS after its handshake, as the stream returns it.
     fn told(phase: Phase, error: TlsError) -> Error {
         Error::from_stream(phase, io::Error::new(io::ErrorKind::InvalidData, error))
     }
@@ -160,7 +158,7 @@ mod tests {
             alert(200),
             TlsError::Closed,
             TlsError::HandshakeTooLong,
-            TlsError::NotTls(Plain::Http),
+            TlsError::NotTls(OtherProtocol::Http),
             TlsError::Incompatible(PeerIncompatible::NoCipherSuitesInCommon),
             TlsError::Protocol(rustls::Error::DecryptError),
             TlsError::Protocol(rustls::Error::PeerSentOversizedRecord),

@@ -1,49 +1,45 @@
-//! What a connection tells a user who looks closely (`-dd`): lines in the manner of `curl -v`, `*`
-//! for what happened, `>` for what we said, `<` for what the server said. Secrets are
-//! masked.
+//! The log of a connection for `-dd`, in the style of `curl -v`: `*` for events, `>` for what the
+//! client sent, `<` for what the server sent. Secrets are masked.
 
 use std::collections::VecDeque;
 use std::fmt;
 
 use super::stream::TlsInfo;
 
-/// Takes a line; what is formatted in it is formatted only if it is wanted.
+/// Adds a line to a log. The arguments are formatted only if lines are wanted.
 pub type Note<'a> = &'a dyn Fn(fmt::Arguments<'_>);
 
-/// Lines that were not taken yet; always empty when none are wanted.
+/// The lines that were not taken yet; `None` if no lines are wanted.
 #[derive(Debug, Default)]
-pub struct Log {
-    wanted: bool,
-    lines: VecDeque<String>,
-}
+pub struct Log(Option<VecDeque<String>>);
 
 impl Log {
-    /// A log that keeps lines only if they are wanted.
+    /// A log that stays empty unless lines are `wanted`.
     pub fn new(wanted: bool) -> Self {
-        Self { wanted, lines: VecDeque::new() }
+        Self(wanted.then(VecDeque::new))
     }
 
     /// Whether lines are wanted.
     pub fn is_wanted(&self) -> bool {
-        self.wanted
+        self.0.is_some()
     }
 
     /// Adds a line.
     pub fn note(&mut self, line: fmt::Arguments<'_>) {
-        if self.wanted {
-            self.lines.push_back(line.to_string());
+        if let Some(lines) = &mut self.0 {
+            lines.push_back(line.to_string());
         }
     }
 
-    /// Adds each line of the head of a request (`>`) or of an answer (`<`); its secrets are masked
-    /// already.
+    /// Adds each line of the head of a request (`>`) or of a response (`<`), whose secrets must be
+    /// masked already.
     pub fn head(&mut self, whose: char, head: &str) {
         for line in head.lines() {
             self.note(format_args!("{whose} {line}"));
         }
     }
 
-    /// Adds what TLS agreed on, and with whom.
+    /// Adds the result of a TLS handshake, and the server's certificate.
     pub fn tls(&mut self, info: &TlsInfo) {
         let alpn = info.alpn.as_deref().unwrap_or("none");
         self.note(format_args!("* TLS: {}, {}, ALPN {alpn}", info.version, info.cipher));
@@ -52,8 +48,8 @@ impl Log {
         }
     }
 
-    /// The oldest line that was not taken.
+    /// Takes the oldest line.
     pub fn take(&mut self) -> Option<String> {
-        self.lines.pop_front()
+        self.0.as_mut()?.pop_front()
     }
 }

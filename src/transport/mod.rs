@@ -1,5 +1,5 @@
-//! A stream of bytes over `ws://` or `wss://`. Its owner reads the socket and delivers the bytes;
-//! nothing here waits, except `dial`, and a write for a moment.
+//! A stream of bytes over `ws://` or `wss://`. Its owner reads the socket and delivers the bytes.
+//! Nothing here waits, except for `dial`, and for a write for a moment.
 
 pub mod dial;
 pub mod endpoint;
@@ -29,22 +29,22 @@ use stream::{Stream, TlsInfo};
 use tls::TlsError;
 use wire::{Chunk, Outlet, Wire};
 
-use crate::websocket::upgrade::{self, Offer, Response, UpgradeError};
+use crate::websocket::upgrade::{self, AcceptedUpgrade, Offer, Response, UpgradeError};
 
-/// What a connection is doing, from the name to the frames.
+/// The phase of a connection, from the name look-up to the frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
     /// Looking up the name.
     Name,
     /// Connecting.
     Tcp,
-    /// Asking a proxy to connect us.
+    /// Asking the proxy to connect to the server.
     Proxy,
     /// Negotiating TLS.
     Tls,
-    /// Waiting for the answer to the upgrade.
+    /// Waiting for the response to the upgrade request.
     Upgrade,
-    /// Frames flow.
+    /// The WebSocket is open.
     Open,
 }
 
@@ -61,40 +61,40 @@ impl fmt::Display for Phase {
     }
 }
 
-/// What TLS and the upgrade agreed on. Secrets in heads are masked.
+/// The result of TLS and of the upgrade. Secrets in heads are masked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HandshakeInfo {
-    /// What TLS agreed on; none for `ws`.
+    /// The result of the TLS handshake; `None` for `ws`.
     pub tls: Option<TlsInfo>,
-    /// The subprotocol as answered.
+    /// The subprotocol in the response.
     pub subprotocol: Option<String>,
-    /// What the server did wrong and we took, one sentence each.
+    /// Deviations of the server that were accepted, one sentence each.
     pub warnings: Vec<String>,
-    /// The head of our request; empty until it was sent.
+    /// The head of the request; empty until it was sent.
     pub request: String,
-    /// The head of the answer; empty until it was complete.
+    /// The head of the response; empty until it is complete.
     pub answer: String,
 }
 
 /// The whole stack over one socket: TLS, upgrade, frames.
 ///
-/// After each delivery call [`advance`](Self::advance) until it says [`Phase::Open`], from then on
-/// [`read`](Self::read) until it gives none.
+/// After each delivery call [`advance`](Self::advance) until it returns [`Phase::Open`]. From then
+/// on call [`read`](Self::read) until it returns `None`.
 #[derive(Debug)]
 pub struct Transport {
     stream: Stream,
-    stage: Stage,
+    stage: HandshakeStage,
     offer: Offer,
     max_message: usize,
     whole_pieces: bool,
     info: HandshakeInfo,
-    /// What was to be written when the wire was congested.
+    /// Bytes that were written while the wire was congested.
     leftover: Bytes,
     log: Log,
 }
 
 #[derive(Debug)]
-enum Stage {
+enum HandshakeStage {
     /// TLS, or nothing for `ws`: the request is not sent yet.
     Security,
     Upgrade(Response),
@@ -102,13 +102,13 @@ enum Stage {
 }
 
 impl Transport {
-    /// Begins TLS, or sends the request at once. The socket should have a short write time-out and
-    /// `TCP_NODELAY`, as [`dial::Dialling`] sets them.
+    /// Begins TLS, or sends the request at once for `ws`. The socket should have a short write
+    /// time-out and `TCP_NODELAY`, as [`dial::Dialling`] sets them.
     ///
-    /// Everything goes through the `tunnel`, if there is one: TLS to a proxy.
+    /// With a `tunnel`, which is TLS to a proxy, all bytes go through it.
     pub fn start(
         socket: impl Outlet + 'static,
-        tunnel: Option<Box<tls::Connection>>,
+        tunnel: Option<Box<tls::TlsConnection>>,
         options: &Options,
     ) -> Result<Self, Error> {
         let wire = Wire::new(socket);
@@ -130,19 +130,19 @@ impl Transport {
         };
         let (max_message, whole_pieces) = (options.max_message, options.whole_pieces);
         let (info, log) = (HandshakeInfo::default(), Log::new(options.log));
-        let (stage, leftover) = (Stage::Security, Bytes::new());
+        let (stage, leftover) = (HandshakeStage::Security, Bytes::new());
         let mut transport =
             Self { stream, stage, offer, max_message, whole_pieces, info, leftover, log };
         transport.advance()?;
         Ok(transport)
     }
 
-    /// Appends bytes that have come.
+    /// Delivers bytes that were read from the socket.
     pub fn deliver(&mut self, chunk: Chunk) {
         self.stream.wire_mut().deliver(chunk);
     }
 
-    /// Marks the end of what comes: none for an orderly end.
+    /// Delivers the end of the stream, with the error of the last read if there was one.
     pub fn end(&mut self, error: Option<io::Error>) {
         self.stream.wire_mut().end(error);
     }
@@ -152,26 +152,26 @@ impl Transport {
         self.stream.wire_mut().take_spent()
     }
 
-    /// What became known so far.
+    /// The results of the handshakes so far.
     pub fn info(&self) -> &HandshakeInfo {
         &self.info
     }
 
-    /// A line of the log that was not taken yet, if one was asked for ([`Options::log`]).
+    /// The next line of the log, if one was asked for ([`Options::log`]).
     pub fn traced(&mut self) -> Option<String> {
         self.log.take().or_else(|| match &mut self.stage {
-            Stage::Open(open) => open.traced(),
+            HandshakeStage::Open(open) => open.traced(),
             _ => None,
         })
     }
 
-    /// Moves through TLS and upgrade as far as the inbox allows, and says where it stands.
+    /// Advances TLS and upgrade as far as the delivered bytes allow. Returns the phase.
     pub fn advance(&mut self) -> Result<Phase, Error> {
         loop {
             let moved = match &self.stage {
-                Stage::Security => self.advance_tls()?,
-                Stage::Upgrade(_) => self.advance_upgrade()?,
-                Stage::Open(_) => return Ok(Phase::Open),
+                HandshakeStage::Security => self.advance_tls()?,
+                HandshakeStage::Upgrade(_) => self.advance_upgrade()?,
+                HandshakeStage::Open(_) => return Ok(Phase::Open),
             };
             if !moved {
                 let phase = self.phase();
@@ -182,9 +182,9 @@ impl Transport {
 
     fn phase(&self) -> Phase {
         match self.stage {
-            Stage::Security => Phase::Tls,
-            Stage::Upgrade(_) => Phase::Upgrade,
-            Stage::Open(_) => Phase::Open,
+            HandshakeStage::Security => Phase::Tls,
+            HandshakeStage::Upgrade(_) => Phase::Upgrade,
+            HandshakeStage::Open(_) => Phase::Open,
         }
     }
 
@@ -198,7 +198,7 @@ impl Transport {
         }
         self.info.request = upgrade::masked(&self.offer.request);
         self.log.head('>', &self.info.request);
-        self.stage = Stage::Upgrade(Response::default());
+        self.stage = HandshakeStage::Upgrade(Response::default());
         let request = self.offer.request.as_bytes();
         let sent = self.stream.write_all(request).and_then(|()| self.stream.flush());
         sent.map_err(|source| Error::from_stream(Phase::Upgrade, source))?;
@@ -206,17 +206,15 @@ impl Transport {
     }
 
     fn advance_upgrade(&mut self) -> Result<bool, Error> {
-        let Stage::Upgrade(answer) = &mut self.stage else { return Ok(false) };
+        let HandshakeStage::Upgrade(answer) = &mut self.stage else { return Ok(false) };
         let mut buffer = [0; 4096];
         let accepted = match self.stream.read(&mut buffer) {
             Ok(0) => Err(answer.end()),
             Ok(count) => answer.feed(&buffer[..count], &self.offer),
             Err(error) => match error.kind() {
                 io::ErrorKind::WouldBlock => {
-                    return answer
-                        .drained()
-                        .map(|()| false)
-                        .map_err(|error| refused(error, &self.offer));
+                    let drained = answer.drained().map(|()| false);
+                    return drained.map_err(|error| refused(error, &self.offer));
                 }
                 io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => {
                     Err(answer.end())
@@ -224,30 +222,39 @@ impl Transport {
                 _ => return Err(Error::from_stream(Phase::Upgrade, error)),
             },
         };
+        self.log_answer();
+        if matches!(accepted, Err(UpgradeError::Closed)) && self.stream.lacks_certificate() {
+            return Err(TlsError::ClientCertificateMissed.into());
+        }
+        if let Some(accepted) = accepted.map_err(|error| refused(error, &self.offer))? {
+            self.open(accepted);
+        }
+        Ok(true)
+    }
+
+    /// Logs the head of the response once it is complete.
+    fn log_answer(&mut self) {
+        let HandshakeStage::Upgrade(answer) = &self.stage else { return };
         let head = upgrade::masked(answer.head());
         if head != self.info.answer {
             self.log.head('<', &head);
             self.info.answer = head;
         }
-        if matches!(accepted, Err(UpgradeError::Closed)) && self.stream.lacks_certificate() {
-            return Err(TlsError::ClientCertificateMissed.into());
-        }
-        if let Some(accepted) = accepted.map_err(|error| refused(error, &self.offer))? {
-            self.info.subprotocol = accepted.subprotocol;
-            self.info.warnings = accepted.warnings;
-            self.stream.give_back(accepted.leftover);
-            self.stage = Stage::Open(Box::new(Open::new(
-                self.max_message,
-                self.whole_pieces,
-                self.log.is_wanted(),
-            )));
-        }
-        Ok(true)
     }
 
-    /// The inbox is drained. A peer that reads nothing any more will not say anything either; one
-    /// that is gone shows as the end of what comes, and what it said before that counts more than
-    /// our failed write.
+    /// Begins the WebSocket after a successful upgrade.
+    fn open(&mut self, accepted: AcceptedUpgrade) {
+        self.info.subprotocol = accepted.subprotocol;
+        self.info.warnings = accepted.warnings;
+        self.stream.give_back(accepted.leftover);
+        let log = self.log.is_wanted();
+        self.stage =
+            HandshakeStage::Open(Box::new(Open::new(self.max_message, self.whole_pieces, log)));
+    }
+
+    /// Reports a failed write once all delivered bytes are read. A peer that no longer reads will
+    /// not send anything either. One that has closed shows as the end of the stream, and what it
+    /// sent before explains more than the failed write.
     fn stalled(&self, phase: Phase) -> Result<(), Error> {
         match self.stream.wire().write_error() {
             Some(error) if error.kind() == io::ErrorKind::TimedOut => {
@@ -257,40 +264,39 @@ impl Transport {
         }
     }
 
-    /// The beginning of the first message of the server, if it is text.
+    /// The beginning of the server's first message, if it is text.
     pub fn first_text(&self) -> Option<String> {
         match &self.stage {
-            Stage::Open(open) => open.first_text(),
+            HandshakeStage::Open(open) => open.first_text(),
             _ => None,
         }
     }
 
-    /// What has arrived of an answer to the upgrade that is not whole.
+    /// Describes an incomplete response to the upgrade request.
     pub fn beginning(&self) -> Option<&'static str> {
         match &self.stage {
-            Stage::Upgrade(answer) => answer.beginning(),
+            HandshakeStage::Upgrade(answer) => answer.beginning(),
             _ => None,
         }
     }
 
-    /// Time is up: what is known already and explains more than "timed out" (a refusal with half a
-    /// body).
+    /// The time is up. Returns an error that explains more than "timed out", such as a refusal with
+    /// half a body.
     pub fn expire(&mut self) -> Option<Error> {
         match &mut self.stage {
-            Stage::Upgrade(answer) => {
+            HandshakeStage::Upgrade(answer) => {
                 answer.expire().err().map(|error| refused(error, &self.offer))
             }
             _ => None,
         }
     }
 
-    /// The next payload, once open; none when the inbox is drained.
+    /// The next payload of an open WebSocket; `None` when all delivered bytes are read.
     ///
-    /// A write that failed does not stop reading: it is reported only when the server has said all
-    /// it had to say, and then as [`Error::Io`], never as an end that could pass for an orderly
-    /// one.
+    /// A failed write does not stop reading. It is reported only after everything that the server
+    /// sent, and then as [`Error::Io`], never as an end that could be taken for an orderly one.
     pub fn read(&mut self) -> Result<Option<Bytes>, Error> {
-        let Stage::Open(open) = &mut self.stage else { return Ok(None) };
+        let HandshakeStage::Open(open) = &mut self.stage else { return Ok(None) };
         let result = open.read(&mut self.stream);
         match result {
             Ok(None) => self.stalled(Phase::Open).map(|()| None),
@@ -299,7 +305,8 @@ impl Transport {
         }
     }
 
-    /// An end without Close: a failed write counts more than how the reading side ended.
+    /// The error of an end without Close. A failed write is more important than how the stream
+    /// ended.
     fn ended(&self, cause: Option<io::Error>) -> Error {
         match self.stream.wire().write_error() {
             Some(error) => Error::Io { phase: Phase::Open, source: copied(error) },
@@ -307,30 +314,29 @@ impl Transport {
         }
     }
 
-    /// Buffers `bytes` as binary messages of at most 32 KiB (see `websocket`), or as one
-    /// ([`Options::whole_pieces`]); full buffers are written. After an error go on reading until
-    /// [`read`](Self::read) fails too: it may tell more.
+    /// Buffers `bytes` as binary messages of at most 32 KiB (see `websocket`), or as one message
+    /// with [`Options::whole_pieces`]. Full buffers are written. After an error continue to read
+    /// until [`read`](Self::read) fails, too: its error may explain more.
     ///
-    /// Write nothing while the connection [is congested](Self::is_congested).
+    /// Do not write while the connection [is congested](Self::is_congested).
     pub fn write(&mut self, mut bytes: Bytes) -> Result<(), Error> {
-        let Stage::Open(open) = &mut self.stage else { return Err(not_open()) };
+        let HandshakeStage::Open(open) = &mut self.stage else { return Err(not_open()) };
         open.write(&mut self.stream, &mut bytes)?;
         self.leftover = bytes;
         self.written()
     }
 
-    /// Whether something waits for a server that does not read. [`push`](Self::push) goes on with
-    /// it.
+    /// Whether bytes wait because the server does not read. [`push`](Self::push) writes them.
     pub fn is_congested(&self) -> bool {
         self.stream.wire().is_congested() || !self.leftover.is_empty()
     }
 
-    /// Since when the server has taken nothing of what waits.
+    /// The time since which the server has taken none of the waiting bytes.
     pub fn stuck_since(&self) -> Option<Instant> {
         self.stream.wire().stuck_since()
     }
 
-    /// Writes of what waits as much as goes out within [`wire::WRITE_TURN`].
+    /// Writes as many of the waiting bytes as the socket takes within [`wire::WRITE_TURN`].
     pub fn push(&mut self) -> Result<(), Error> {
         self.stream.wire_mut().push();
         if self.leftover.is_empty() {
@@ -340,8 +346,8 @@ impl Transport {
         self.write(leftover)
     }
 
-    /// Gives up what waits: the server does not read any more. What it says still counts more, see
-    /// [`read`](Self::read).
+    /// Discards the waiting bytes, because the server no longer reads. Its last words still count,
+    /// see [`read`](Self::read).
     pub fn give_up(&mut self) {
         self.leftover = Bytes::new();
         self.stream.wire_mut().give_up();
@@ -349,23 +355,23 @@ impl Transport {
 
     /// Sends a WebSocket Ping.
     pub fn ping(&mut self) -> Result<(), Error> {
-        let Stage::Open(open) = &mut self.stage else { return Err(not_open()) };
+        let HandshakeStage::Open(open) = &mut self.stage else { return Err(not_open()) };
         open.ping(&mut self.stream)?;
         self.flush()
     }
 
-    /// Whether a WebSocket Pong came, since the last call that said so.
+    /// Whether a WebSocket Pong was received since the last call that returned `true`.
     pub fn take_pong(&mut self) -> bool {
         match &mut self.stage {
-            Stage::Open(open) => open.take_pong(),
+            HandshakeStage::Open(open) => open.take_pong(),
             _ => false,
         }
     }
 
-    /// Writes everything buffered. After an error go on reading until [`read`](Self::read) fails
-    /// too: it may tell more.
+    /// Writes everything buffered. After an error continue to read until [`read`](Self::read)
+    /// fails, too: its error may explain more.
     pub fn flush(&mut self) -> Result<(), Error> {
-        let Stage::Open(open) = &mut self.stage else { return Err(not_open()) };
+        let HandshakeStage::Open(open) = &mut self.stage else { return Err(not_open()) };
         open.flush(&mut self.stream)?;
         self.written()
     }
@@ -377,33 +383,33 @@ impl Transport {
         }
     }
 
-    /// Puts Close 1000 after what waits, into the same write, if that can be.
-    /// Nothing may be written after it; [`close`](Self::close) says what is missing.
+    /// Puts Close 1000 after the buffered bytes, into the same write, if that is safe. Nothing may
+    /// be written after it; [`close`](Self::close) sends the rest.
     pub fn put_close(&mut self) {
-        if let Stage::Open(open) = &mut self.stage
+        if let HandshakeStage::Open(open) = &mut self.stage
             && !self.stream.wire().is_congested()
         {
             open.put_close();
         }
     }
 
-    /// Sends, if it still can be sent, what is buffered, Close 1000 and `close_notify`. What the
-    /// server still sends can be read.
+    /// Sends the buffered bytes, Close 1000 and `close_notify`, as far as that is still possible.
+    /// The server's last bytes can still be read.
     pub fn close(&mut self) {
-        if let Stage::Open(open) = &mut self.stage {
-            // The server may have closed already: then no one reads this.
+        if let HandshakeStage::Open(open) = &mut self.stage {
+            // If the server has already closed, it does not read this.
             let _ = open.close(&mut self.stream);
         }
-        let _ = self.stream.say_goodbye();
+        let _ = self.stream.send_close_notify();
     }
 
-    /// Ends our direction of the TCP stream.
+    /// Shuts down the sending direction of the TCP stream.
     pub fn finish(&mut self) {
         self.stream.wire_mut().finish();
     }
 }
 
-/// A refusal is told with what was asked for.
+/// Adds the path and query of the request to a refusal.
 fn refused(mut error: UpgradeError, offer: &Offer) -> Error {
     if let UpgradeError::Status(refusal) = &mut error {
         offer.target().clone_into(&mut refusal.target);
@@ -415,7 +421,7 @@ fn not_open() -> Error {
     Error::Io { phase: Phase::Upgrade, source: io::ErrorKind::NotConnected.into() }
 }
 
-/// `io::Error` cannot be cloned; its kind and words can.
+/// A copy of an `io::Error`, which is not `Clone`: its kind and its message.
 fn copied(error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), error.to_string())
 }

@@ -1,5 +1,5 @@
-//! An open WebSocket over the stream: what arrived goes into the frames, what they want sent goes
-//! out.
+//! An open WebSocket over a stream: passes bytes from the stream to the frames, and frames to the
+//! stream.
 
 use std::io::{self, BufRead, Write};
 
@@ -10,43 +10,43 @@ use super::error::Error;
 use super::stream::Stream;
 use crate::websocket::client::{AlreadyClosed, ClientFrames};
 
-/// The frames, and how the stream ended.
+/// The frames, and the end of the stream.
 #[derive(Debug)]
 pub struct Open {
     frames: ClientFrames,
-    /// The stream has ended: orderly, or with this error, which is told once.
+    /// How the stream ended. An error is reported once.
     end: Option<io::Result<()>>,
 }
 
 impl Open {
-    /// What follows the upgrade; see [`ClientFrames::new`].
+    /// The WebSocket after the upgrade; see [`ClientFrames::new`].
     pub fn new(max_message: usize, whole_pieces: bool, log: bool) -> Self {
         Self { frames: ClientFrames::new(max_message, whole_pieces, log), end: None }
     }
 
-    /// A line about a frame that was not taken yet.
+    /// The next line about a frame.
     pub fn traced(&mut self) -> Option<String> {
         self.frames.traced()
     }
 
-    /// The payload of the first frame if it is text, as no MQTT packet begins.
+    /// The payload of the first frame if it is text, which no MQTT packet is.
     pub fn first_text(&self) -> Option<String> {
         self.frames.first_text()
     }
 
-    /// Whether a Pong came; each counts once.
+    /// Whether a Pong was received. Each Pong is reported once.
     pub fn take_pong(&mut self) -> bool {
         self.frames.take_pong()
     }
 
-    /// The next payloads, never empty, cut anywhere; none when the inbox is drained. Pings and
-    /// Closes are answered at once.
+    /// The next payload, never empty and cut anywhere; `None` when all delivered bytes are read.
+    /// Ping and Close frames are answered at once.
     pub fn read(&mut self, stream: &mut Stream) -> Result<Option<Bytes>, Error> {
         loop {
             let is_drained = self.fill(stream);
             let next = self.frames.next();
             if self.frames.is_due() {
-                // Where our answer cannot be sent, what the server said still counts.
+                // If the answer cannot be sent, the server's bytes still count.
                 let _ = self.flush(stream);
             }
             match next {
@@ -62,7 +62,8 @@ impl Open {
         }
     }
 
-    /// Feeds the frames with what has arrived, as long as they want more; whether that is all.
+    /// Feeds the frames with the bytes that have arrived while they want more. Returns whether all
+    /// were fed.
     fn fill(&mut self, stream: &mut Stream) -> bool {
         while self.frames.wants_more() {
             if self.end.is_some() {
@@ -84,8 +85,8 @@ impl Open {
         false
     }
 
-    /// Buffers `bytes` as binary messages, never empty ones; a full buffer is written at once.
-    /// While the wire is congested what is left stays in `bytes`.
+    /// Buffers `bytes` as binary messages, which are never empty. A full buffer is written at once.
+    /// While the wire is congested the rest stays in `bytes`.
     pub fn write(&mut self, stream: &mut Stream, bytes: &mut Bytes) -> Result<(), Error> {
         while !bytes.is_empty() && !stream.wire().is_congested() {
             self.frames.put(bytes).map_err(already_closed)?;
@@ -96,7 +97,7 @@ impl Open {
         Ok(())
     }
 
-    /// Writes what waits, without a flush of the stream.
+    /// Writes the waiting frames, without a flush of the stream.
     fn write_out(&mut self, stream: &mut Stream) -> Result<(), Error> {
         let written = stream.write_all(self.frames.waiting());
         self.frames.written();
@@ -109,27 +110,27 @@ impl Open {
         stream.flush().map_err(|error| ended(Err(error.kind().into())))
     }
 
-    /// Sends a Ping (RFC 6455 §5.5.2), and everything before it.
+    /// Sends a Ping (RFC 6455 §5.5.2) after everything that waits.
     pub fn ping(&mut self, stream: &mut Stream) -> Result<(), Error> {
         self.frames.put_ping().map_err(already_closed)?;
         self.flush(stream)
     }
 
-    /// Puts Close 1000 after what waits, so that both leave in one write, if the one cannot be lost
-    /// with the other by that; where it can, [`close`](Self::close) sends it. Nothing may be said
-    /// or read after it.
+    /// Puts Close 1000 after the waiting frames, so that one write sends both, unless a failed
+    /// write of the Close could then lose the frames, too. In that case [`close`](Self::close)
+    /// sends it. Nothing may be sent or read after it.
     pub fn put_close(&mut self) {
         self.frames.put_close_if_little_waits();
     }
 
-    /// Sends Close 1000, once, and everything before it.
+    /// Sends Close 1000, once, after everything that waits.
     pub fn close(&mut self, stream: &mut Stream) -> Result<(), Error> {
         self.frames.put_close();
         self.flush(stream)
     }
 }
 
-/// The stream has ended; TLS passes its own errors through `io::Error`.
+/// The error for the end of the stream. TLS passes its own errors through `io::Error`.
 fn ended(end: io::Result<()>) -> Error {
     match end.map_err(|error| Error::from_stream(Phase::Open, error)) {
         Ok(()) => Error::Ended { cause: None },

@@ -1,28 +1,29 @@
-//! What a connection is made with: address, TLS, subprotocols, headers, limits.
+//! The options of a connection: address, TLS, subprotocols, headers, limits.
 
 use std::fmt;
 
 use super::endpoint::Endpoint;
 use super::tls::TlsConfig;
 
-/// What to connect with. A debug print names the headers but shows no value: some are secret.
+/// The options of a connection. Debug output names the headers but shows no value, because some are
+/// secret.
 #[derive(Clone)]
 pub struct Options {
     /// The server.
     pub endpoint: Endpoint,
-    /// How to speak TLS; needed for `wss`, not looked at for `ws`.
+    /// The TLS configuration; needed for `wss`, ignored for `ws`.
     pub tls: Option<TlsConfig>,
-    /// The subprotocols to offer; none sends no header.
+    /// The subprotocols to offer; if there are none, the header is not sent.
     pub subprotocols: Vec<String>,
-    /// Additional headers of the request, `Authorization` among them.
+    /// Additional headers of the request, including `Authorization`.
     pub headers: Vec<(String, String)>,
-    /// Refuse what is otherwise taken with a warning.
+    /// Refuse deviations that are otherwise accepted with a warning.
     pub strict: bool,
     /// The largest message accepted, in bytes.
     pub max_message: usize,
-    /// Each piece that is written is a message of its own, however long.
+    /// Send each piece that is written as a message of its own, however long.
     pub whole_pieces: bool,
-    /// Keep lines about upgrade, TLS and frames for [`Transport::traced`].
+    /// Log upgrade, TLS and frames for [`Transport::traced`].
     pub log: bool,
 }
 

@@ -1,5 +1,5 @@
-//! Proxies: which one is used for a server, and the conversation with it until bytes flow. No
-//! password gets into an error or a debug print.
+//! Proxies: the choice of a proxy for a server, and the exchange that asks it for a connection to
+//! the server. Errors and debug output never show a password.
 
 mod error;
 mod http;
@@ -12,46 +12,46 @@ use std::time::{Duration, Instant};
 
 use socket2::Socket;
 
-use super::dial::{self, DialError, Dialled, Reached, Route};
 use super::endpoint::{
     Endpoint, EndpointError, check_host, parse_user, refuse_forbidden, split_port,
 };
 use super::log::Note;
-use super::tls::{self, TlsConfig};
+use super::tls::{TlsConfig, TlsConnection};
 pub use error::{ProxyError, SocksFault};
 pub use rules::{Exempt, Proxies};
-use socks::Target;
+pub use socks::Target;
 
-/// How a proxy is spoken to.
+/// The protocol of a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ProxyKind {
     /// CONNECT (RFC 9110 §9.3.6).
     Http,
     /// CONNECT, over TLS to the proxy.
     Https,
-    /// SOCKS 5 (RFC 1928); names are looked up here.
+    /// SOCKS 5 (RFC 1928); the client looks names up.
     Socks5,
-    /// SOCKS 5; names are looked up by the proxy.
+    /// SOCKS 5; the proxy looks names up.
     Socks5h,
 }
 
-/// A proxy. A debug print shows no password.
+/// A proxy. Debug output shows no password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Proxy {
-    kind: Kind,
+    kind: ProxyKind,
     host: String,
     port: u16,
     user: Option<(String, String)>,
 }
 
-/// Why a text names no proxy of ours. Never holds any part of user name or password.
+/// The reason why a text is not the URL of a proxy. Never holds any part of a user name or
+/// password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProxyUrlError {
-    /// A scheme that is none of ours.
+    /// A scheme that is not supported.
     UnknownScheme(String),
-    /// The rest is no address.
+    /// The rest is not an address.
     Address(EndpointError),
-    /// SOCKS 5 takes user name and password of 1 to 255 bytes (RFC 1929 §2).
+    /// SOCKS 5 allows a user name and a password of 1 to 255 bytes (RFC 1929 §2).
     Credentials,
 }
 
@@ -76,25 +76,35 @@ impl fmt::Display for ProxyUrlError {
 impl std::error::Error for ProxyUrlError {}
 
 impl Proxy {
-    /// Reads `[scheme://][user[:password]@]host[:port]`; without a scheme it is `http`, without a
-    /// port 443 for `https` and 1080 for the others, as in curl.
+    /// The host name or address of the proxy.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port of the proxy.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Parses `[scheme://][user[:password]@]host[:port]`. As in curl, the default scheme is `http`,
+    /// and the default port is 443 for `https` and 1080 for the others.
     pub fn parse(url: &str) -> Result<Self, ProxyUrlError> {
         refuse_forbidden(url).map_err(ProxyUrlError::Address)?;
         let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
         let kind = match scheme.to_ascii_lowercase().as_str() {
-            "http" => Kind::Http,
-            "https" => Kind::Https,
-            "socks5" => Kind::Socks5,
-            "socks5h" => Kind::Socks5h,
+            "http" => ProxyKind::Http,
+            "https" => ProxyKind::Https,
+            "socks5" => ProxyKind::Socks5,
+            "socks5h" => ProxyKind::Socks5h,
             other => return Err(ProxyUrlError::UnknownScheme(other.to_owned())),
         };
         let authority = rest.split('/').next().unwrap_or_default();
         let (user, host, port) = split_authority(authority).map_err(ProxyUrlError::Address)?;
-        let port = port.unwrap_or(if kind == Kind::Https { 443 } else { 1080 });
+        let port = port.unwrap_or(if kind == ProxyKind::Https { 443 } else { 1080 });
         if port == 0 {
             return Err(ProxyUrlError::Address(EndpointError::BadPort));
         }
-        let is_socks = matches!(kind, Kind::Socks5 | Kind::Socks5h);
+        let is_socks = matches!(kind, ProxyKind::Socks5 | ProxyKind::Socks5h);
         let fits = |text: &str| (1..=255).contains(&text.len());
         if is_socks && user.as_ref().is_some_and(|(name, password)| !fits(name) || !fits(password))
         {
@@ -103,9 +113,14 @@ impl Proxy {
         Ok(Self { kind, host, port, user })
     }
 
-    /// Whether it is spoken to over TLS.
+    /// Whether the proxy is given host names, which the client does not look up.
+    pub fn looks_up_names(&self) -> bool {
+        self.kind != ProxyKind::Socks5
+    }
+
+    /// Whether the proxy speaks TLS.
     pub fn is_secure(&self) -> bool {
-        self.kind == Kind::Https
+        self.kind == ProxyKind::Https
     }
 }
 
@@ -125,10 +140,10 @@ impl fmt::Display for Proxy {
     /// The URL without user information.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = match self.kind {
-            Kind::Http => "http",
-            Kind::Https => "https",
-            Kind::Socks5 => "socks5",
-            Kind::Socks5h => "socks5h",
+            ProxyKind::Http => "http",
+            ProxyKind::Https => "https",
+            ProxyKind::Socks5 => "socks5",
+            ProxyKind::Socks5h => "socks5h",
         };
         write!(f, "{scheme}://{}", place(&self.host, self.port))
     }
@@ -140,98 +155,73 @@ impl fmt::Debug for Proxy {
     }
 }
 
-/// `host:port`, an IPv6 address in brackets and without its zone, which means nothing elsewhere.
-fn place(host: &str, port: u16) -> String {
+/// `host:port`, with an IPv6 address in brackets and without its zone, which only has a meaning on
+/// this machine.
+pub fn place(host: &str, port: u16) -> String {
     let host = host.split('%').next().unwrap_or_default();
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
-/// A connection to a server through a proxy, before it is made.
-pub struct Way<'a> {
-    /// Which proxy.
+/// A request to a proxy for a connection to a server.
+pub struct TunnelRequest<'a> {
+    /// The proxy.
     pub proxy: &'a Proxy,
-    /// The server that it connects us to.
+    /// The server that the proxy should connect to.
     pub endpoint: &'a Endpoint,
-    /// How to get to the proxy, and from there to the server.
-    pub route: &'a Route,
-    /// For a proxy that is spoken to over TLS.
+    /// The TLS configuration for a proxy that speaks TLS.
     pub tls: Option<&'a TlsConfig>,
-    /// Until when.
+    /// The deadline of the answer.
     pub deadline: Instant,
-    /// Where what happens is noted.
+    /// Logs the steps.
     pub note: Note<'a>,
 }
 
-impl Way<'_> {
-    /// Connects to the server.
-    pub fn dial(&self) -> Result<Dialled, DialError> {
-        let Self { proxy, endpoint, route, deadline, note, .. } = *self;
-        let failed = |error| DialError::Proxy { proxy: proxy.to_string(), error: Box::new(error) };
-        let mut targets = self.targets()?.into_iter().peekable();
-        loop {
-            let mut dialled = dial::reach(&proxy.host, proxy.port, route, deadline)
-                .map_err(|error| failed(ProxyError::Unreached(error)))?;
-            note(format_args!("* connected to {}, the proxy {proxy}", dialled.reached));
-            let began = Instant::now();
-            let target = targets.next().unwrap_or_else(|| Target::Name(endpoint.host.clone()));
-            match self.converse(&target, &mut dialled) {
-                Ok(()) => {
-                    dialled.proxy = Some(began.elapsed());
-                    let server = place(&endpoint.host, endpoint.port);
-                    dialled.reached = Reached::Proxied { server, proxy: proxy.to_string() };
-                    return Ok(dialled);
-                }
-                // The next address of the same name may do.
-                Err(error) if error.concerns_address() && targets.peek().is_some() => {}
-                Err(error) => return Err(failed(error)),
-            }
-        }
-    }
+/// A connection to a server through a proxy, after the proxy's answer.
+pub struct Tunnel {
+    /// TLS to the proxy; everything must be sent through it.
+    pub tls: Option<Box<TlsConnection>>,
+    /// Bytes that the server has already sent.
+    pub early: Vec<u8>,
+}
 
-    /// What the proxy is asked for, in the order in which it is tried: a name, or the addresses
-    /// that we found.
-    fn targets(&self) -> Result<Vec<Target>, DialError> {
-        let Self { proxy, endpoint, route, .. } = *self;
-        if proxy.kind != Kind::Socks5 {
-            return Ok(vec![Target::of(&endpoint.host)]);
-        }
-        let lookup = |error| DialError::Lookup { host: endpoint.host.clone(), error };
-        let addresses = dial::look_up(&endpoint.host, endpoint.port, route).map_err(lookup)?;
-        Ok(addresses.iter().map(|address| Target::Address(address.ip())).collect())
-    }
-
-    /// Asks the proxy for `target`, and leaves the socket as it was.
-    fn converse(&self, target: &Target, dialled: &mut Dialled) -> Result<(), ProxyError> {
+impl TunnelRequest<'_> {
+    /// Asks the proxy at the other end of `socket` for `target`, and restores the settings of the
+    /// socket.
+    pub fn open(&self, target: &Target, socket: &Socket) -> Result<Tunnel, ProxyError> {
         let Self { proxy, endpoint, deadline, note, .. } = *self;
-        let mut timed = Timed { socket: &dialled.socket, deadline };
-        match proxy.kind {
-            Kind::Http => dialled.early = http::connect(&mut timed, proxy, endpoint, note)?,
-            Kind::Https => {
-                let mut tunnel = secured(proxy, self.tls)?;
-                let mut stream = rustls::Stream::new(&mut tunnel.session, &mut timed);
-                dialled.early = http::connect(&mut stream, proxy, endpoint, note)?;
-                dialled.tunnel = Some(Box::new(tunnel));
+        let mut timed = Timed { socket, deadline };
+        let tunnel = match proxy.kind {
+            ProxyKind::Http => {
+                Tunnel { tls: None, early: http::connect(&mut timed, proxy, endpoint, note)? }
             }
-            Kind::Socks5 | Kind::Socks5h => {
+            ProxyKind::Https => {
+                let mut tls = secured(proxy, self.tls)?;
+                let mut stream = rustls::Stream::new(&mut tls.session, &mut timed);
+                let early = http::connect(&mut stream, proxy, endpoint, note)?;
+                Tunnel { tls: Some(Box::new(tls)), early }
+            }
+            ProxyKind::Socks5 | ProxyKind::Socks5h => {
                 let user =
                     proxy.user.as_ref().map(|(name, password)| (name.as_str(), password.as_str()));
                 socks::connect(&mut timed, user, target, endpoint.port, note)?;
+                Tunnel { tls: None, early: Vec::new() }
             }
-        }
-        dialled.socket.set_read_timeout(None).map_err(ProxyError::from)
+        };
+        socket.set_read_timeout(None).map_err(ProxyError::from)?;
+        Ok(tunnel)
     }
 }
 
-fn secured(proxy: &Proxy, tls: Option<&TlsConfig>) -> Result<tls::Connection, ProxyError> {
+fn secured(proxy: &Proxy, tls: Option<&TlsConfig>) -> Result<TlsConnection, ProxyError> {
     let unconfigured = || io::Error::new(io::ErrorKind::InvalidInput, "TLS is not configured");
     let config = tls.ok_or_else(|| ProxyError::from(unconfigured()))?;
     config.for_proxy().connection(&proxy.host).map_err(ProxyError::Tls)
 }
 
-/// The kernel is late by up to an eighth of the time-out of a socket.
+/// The longest time-out of one read. The kernel may be late by an eighth of it.
 const STEP: Duration = Duration::from_millis(250);
 
-/// A socket that is read until a deadline.
+/// A socket with a deadline for reads.
 struct Timed<'a> {
     socket: &'a Socket,
     deadline: Instant,

@@ -1,27 +1,28 @@
-//! Where a redirect leads, and whether it is followed.
+//! Redirects: where one leads, and whether it is followed.
 
 use std::fmt;
 
 use super::endpoint::{Endpoint, EndpointError, Scheme};
 use crate::websocket::upgrade::{HttpResponse, UpgradeError, is_secret};
 
-/// How many redirects are followed.
+/// The most redirects that are followed.
 const LIMIT: usize = 5;
 
 /// A redirect that is not followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RedirectError {
-    /// It leads to where we have been. Holds all stations, the first one again at the end.
+    /// It leads to an address that was visited before. Holds all addresses, ending with the
+    /// repeated one.
     Loop(Vec<String>),
-    /// There were five before it. Holds where it leads.
+    /// It is one redirect too many. Holds its target.
     TooMany(String),
-    /// From `wss` to `ws`. Holds where it leads.
+    /// It leads from `wss` to `ws`. Holds its target.
     Downgrade(String),
-    /// It leads to no address of ours.
+    /// Its target is not a valid address.
     Unusable {
-        /// `Location`.
+        /// The `Location` header.
         location: String,
-        /// What is wrong with it.
+        /// The error in it.
         error: EndpointError,
     },
 }
@@ -39,25 +40,28 @@ impl fmt::Display for RedirectError {
                 write!(f, "the server redirects to {to}, which would give up the protection of TLS")
             }
             Self::Unusable { location, error } => {
-                write!(f, "the server redirects to {location}, which is no address: {error}")
+                write!(
+                    f,
+                    "the server redirects to {location}, which is not a valid address: {error}"
+                )
             }
         }
     }
 }
 
-/// The way so far.
+/// The addresses that were visited, in order.
 #[derive(Clone, Debug)]
 pub struct Redirects {
     stations: Vec<Endpoint>,
 }
 
 impl Redirects {
-    /// A way that begins here.
+    /// Begins at this address.
     pub fn from(endpoint: &Endpoint) -> Self {
         Self { stations: vec![endpoint.clone()] }
     }
 
-    /// Where `error` leads if it is a redirect; none if it is not.
+    /// The target of `error` if it is a redirect, otherwise `None`.
     pub fn next(&mut self, error: &UpgradeError) -> Option<Result<Endpoint, RedirectError>> {
         let UpgradeError::Status(refusal) = error else { return None };
         let location = location(refusal)?;
@@ -87,7 +91,7 @@ impl Redirects {
     }
 }
 
-/// `Location` of an answer that redirects a GET (RFC 9110 §15.4).
+/// The `Location` of a response that redirects a GET (RFC 9110 §15.4).
 fn location(refusal: &HttpResponse) -> Option<&str> {
     let is_redirect = matches!(refusal.status, 301 | 302 | 303 | 307 | 308);
     refusal.location.as_deref().filter(|_| is_redirect)
@@ -98,21 +102,21 @@ fn is_same(one: &Endpoint, other: &Endpoint) -> bool {
         && one.host.eq_ignore_ascii_case(&other.host)
 }
 
-/// Whether what was meant for `one` may be told to `other`: the same host at the same port, or the
-/// step from `ws` to `wss` at their own ports.
+/// Whether credentials for `one` may be sent to `other`: the same host at the same port, or the
+/// step from `ws` to `wss` at their default ports.
 pub fn keeps_credentials(one: &Endpoint, other: &Endpoint) -> bool {
     let is_default = |endpoint: &Endpoint| endpoint.port == endpoint.scheme.default_port();
     one.host.eq_ignore_ascii_case(&other.host)
         && (one.port == other.port || (is_default(one) && is_default(other)))
 }
 
-/// Whether a header is meant for one host only.
+/// Whether a header is only for the host that it was given for.
 pub fn is_for_one_host(name: &str) -> bool {
     name.eq_ignore_ascii_case("Host") || is_secret(name)
 }
 
-/// A reference as seen from `here` (RFC 3986 §5.2). A fragment counts for nothing, and so do user
-/// name and password: what we send is the user's to choose.
+/// Resolves a reference from `here` (RFC 3986 §5.2). A fragment is ignored, and so are user name
+/// and password: only the user chooses the credentials.
 fn resolve(here: &Endpoint, reference: &str) -> Result<Endpoint, EndpointError> {
     let reference = reference.split('#').next().unwrap_or_default();
     let target = if let Some(authority) = reference.strip_prefix("//") {
@@ -133,12 +137,13 @@ fn resolve(here: &Endpoint, reference: &str) -> Result<Endpoint, EndpointError> 
         }
     };
     let mut next = Endpoint::from_parts(here.scheme, &here.host, Some(here.port), Some(&target))?;
-    // A zone was decoded when it was first read.
+    // The zone was decoded when the host was first read.
     next.host.clone_from(&here.host);
     Ok(next)
 }
 
-/// An absolute URL; without a path it means `/`, not our default: a server said so, not a user.
+/// An absolute URL. Without a path it means `/`, not the default path, because a server wrote it,
+/// not a user.
 fn parse(url: &str) -> Result<Endpoint, EndpointError> {
     let mut endpoint = Endpoint::parse(url)?;
     let rest = url.split_once("://").map_or("", |(_, rest)| rest);
@@ -158,7 +163,7 @@ fn has_scheme(reference: &str) -> bool {
     })
 }
 
-/// `.` and `..` resolved in the path of a target (RFC 3986 §5.2.4).
+/// Resolves `.` and `..` in the path of a target (RFC 3986 §5.2.4).
 fn without_dots(target: &str) -> String {
     let (path, query) = target.split_at(target.find('?').unwrap_or(target.len()));
     let mut kept: Vec<&str> = Vec::new();

@@ -1,4 +1,4 @@
-//! A stream of plain bytes: the wire itself, or TLS over it, or both in the TLS of a proxy.
+//! A stream of plain bytes: the wire itself, TLS over it, or TLS inside the TLS of a proxy.
 
 use std::io::{self, BufRead, IoSlice, Read, Write};
 
@@ -7,56 +7,58 @@ use rustls::{CipherSuite, ProtocolVersion};
 
 use super::Phase;
 use super::error::Error;
-use super::tls::{self, Asked, CertificateInfo, Plain, TlsConfig, TlsError};
+use super::tls::{self, CertificateInfo, CertificateRequest, OtherProtocol, TlsConfig, TlsError};
 use super::wire::Wire;
 
-/// How many of the first bytes are kept.
+/// How many of the first bytes are remembered.
 const FIRST: usize = 32;
 
-/// What a TLS handshake agreed on.
+/// The result of a TLS handshake.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsInfo {
     /// `TLSv1.2` or `TLSv1.3`.
     pub version: String,
     /// The cipher suite, by its registered name.
     pub cipher: String,
-    /// The application protocol that the server chose (RFC 7301).
+    /// The application protocol that the server selected (RFC 7301).
     pub alpn: Option<String>,
-    /// What the server has shown, if it can be read.
+    /// The server's certificate, if it can be read.
     pub certificate: Option<CertificateInfo>,
 }
 
-/// Bytes over a [`Wire`]: as they are, in TLS, and in TLS to a proxy besides.
+/// Bytes over a [`Wire`]: plain, in TLS, or in TLS inside TLS to a proxy.
 #[derive(Debug)]
 pub struct Stream {
     top: Layer<Layer<Wire>>,
-    /// The first bytes that came during the handshake: they tell what speaks where TLS should.
+    /// The first bytes of the handshake. They show which protocol a server speaks that does not
+    /// speak TLS.
     first: Vec<u8>,
-    /// Read already, and given back: it is read again first.
+    /// Bytes that were read and given back. They are read again first.
     given_back: Bytes,
 }
 
-/// TLS over what is below, when there is a connection.
+/// TLS over the layer `below`, or nothing if there is no TLS connection.
 #[derive(Debug)]
 struct Layer<B> {
     below: B,
-    tls: Option<Box<tls::Connection>>,
-    /// Why nothing can be decrypted any more; told after what came before it.
+    tls: Option<Box<tls::TlsConnection>>,
+    /// The error after which nothing can be decrypted. It is reported after the bytes before it.
     broken: Option<TlsError>,
 }
 
 impl Stream {
-    /// Bytes as they are, through the `tunnel` if there is one.
-    pub fn plain(wire: Wire, tunnel: Option<Box<tls::Connection>>) -> Self {
+    /// A stream of plain bytes, through the `tunnel` if there is one.
+    pub fn plain(wire: Wire, tunnel: Option<Box<tls::TlsConnection>>) -> Self {
         let below = Layer { below: wire, tls: tunnel, broken: None };
         let top = Layer { below, tls: None, broken: None };
         Self { top, first: Vec::new(), given_back: Bytes::new() }
     }
 
-    /// TLS to `host`, through the `tunnel` if there is one; [`Stream::handshake`] begins it.
+    /// A stream of TLS to `host`, through the `tunnel` if there is one; [`Stream::handshake`]
+    /// begins it.
     pub fn secure(
         wire: Wire,
-        tunnel: Option<Box<tls::Connection>>,
+        tunnel: Option<Box<tls::TlsConnection>>,
         config: &TlsConfig,
         host: &str,
     ) -> Result<Self, TlsError> {
@@ -65,22 +67,22 @@ impl Stream {
         Ok(stream)
     }
 
-    /// Gives back what was read too far: the next reads begin with it.
+    /// Gives back bytes that were read too far. The next reads begin with them.
     pub fn give_back(&mut self, bytes: Vec<u8>) {
         self.given_back = bytes.into();
     }
 
-    /// The wire below.
+    /// The wire at the bottom.
     pub fn wire(&self) -> &Wire {
         &self.top.below.below
     }
 
-    /// The wire below, to deliver to.
+    /// The wire at the bottom, to deliver bytes to.
     pub fn wire_mut(&mut self) -> &mut Wire {
         &mut self.top.below.below
     }
 
-    /// What TLS with the server agreed on, once it has.
+    /// The result of the TLS handshake with the server, once it is complete.
     pub fn info(&self) -> Option<TlsInfo> {
         let tls = &self.top.tls.as_ref()?.session;
         let (version, cipher) = (tls.protocol_version()?, tls.negotiated_cipher_suite()?);
@@ -93,7 +95,7 @@ impl Stream {
         })
     }
 
-    /// Moves the handshake as far as the inbox allows; true when plain bytes may flow.
+    /// Advances the handshake as far as the delivered bytes allow. Returns whether it is complete.
     pub fn handshake(&mut self) -> Result<bool, Error> {
         let Layer { below, tls, .. } = &mut self.top;
         let Some(tls) = tls else { return Ok(true) };
@@ -108,26 +110,29 @@ impl Stream {
                 self.first.extend_from_slice(&arrived[..wanted]);
             }
             match tls.session.read_tls(below) {
-                Ok(0) => return Err(cut_short(&self.first).into()),
+                Ok(0) => return Err(closed_early(&self.first).into()),
                 Ok(_) => {}
-                Err(error) => return waiting(error, &self.first).map(|()| false),
+                Err(error) => return read_error(error, &self.first).map(|()| false),
             }
             process(tls, below, &self.first)?;
         }
     }
 
-    /// Whether the server asked for a client certificate and there was none to show.
+    /// Whether the server asked for a client certificate and the client has none.
     pub fn lacks_certificate(&self) -> bool {
-        self.top.tls.as_ref().is_some_and(|tls| tls.asked() == Asked::InVain)
+        self.top
+            .tls
+            .as_ref()
+            .is_some_and(|tls| tls.certificate_request() == CertificateRequest::Unanswered)
     }
 
-    /// The last word of each TLS there is: `close_notify`.
-    pub fn say_goodbye(&mut self) -> io::Result<()> {
-        self.top.say_goodbye().and_then(|()| self.top.below.say_goodbye())
+    /// Sends `close_notify` in each TLS layer.
+    pub fn send_close_notify(&mut self) -> io::Result<()> {
+        self.top.send_close_notify().and_then(|()| self.top.below.send_close_notify())
     }
 }
 
-/// A version as OpenSSL and curl write it.
+/// The name of a version in the style of OpenSSL and curl.
 fn version_name(version: ProtocolVersion) -> String {
     match version {
         ProtocolVersion::TLSv1_2 => "TLSv1.2".to_owned(),
@@ -136,7 +141,8 @@ fn version_name(version: ProtocolVersion) -> String {
     }
 }
 
-/// The registered name, which rustls' names of TLS 1.3 are not (RFC 8446 §B.4).
+/// The registered name of a cipher suite; rustls has other names for those of TLS 1.3 (RFC 8446
+/// §B.4).
 fn cipher_name(suite: CipherSuite) -> String {
     match suite {
         CipherSuite::TLS13_AES_128_GCM_SHA256 => "TLS_AES_128_GCM_SHA256".to_owned(),
@@ -146,38 +152,39 @@ fn cipher_name(suite: CipherSuite) -> String {
     }
 }
 
-/// An end within the handshake.
-fn cut_short(first: &[u8]) -> TlsError {
-    Plain::recognise(first).map_or(TlsError::Closed, TlsError::NotTls)
+/// The error for an end of the stream during the handshake.
+fn closed_early(first: &[u8]) -> TlsError {
+    OtherProtocol::recognise(first).map_or(TlsError::Closed, TlsError::NotTls)
 }
 
-/// A read of the handshake that brought nothing: nothing has arrived yet, or nothing will.
-fn waiting(error: io::Error, first: &[u8]) -> Result<(), Error> {
+/// The meaning of a read during the handshake that returned no bytes: nothing has arrived yet, or
+/// nothing will.
+fn read_error(error: io::Error, first: &[u8]) -> Result<(), Error> {
     match error.kind() {
         io::ErrorKind::WouldBlock => Ok(()),
         io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => {
-            Err(cut_short(first).into())
+            Err(closed_early(first).into())
         }
         _ => Err(Error::Io { phase: Phase::Tls, source: error }),
     }
 }
 
-/// Decrypts what was read; the alert that tells the server of an error leaves before the error is
-/// returned. `first` is what the server said first.
+/// Decrypts the bytes that were read. An alert about an error is sent before the error is returned.
+/// `first` are the server's first bytes.
 fn process(
-    tls: &mut tls::Connection,
+    tls: &mut tls::TlsConnection,
     below: &mut impl Write,
     first: &[u8],
 ) -> Result<(), TlsError> {
     tls.session.process_new_packets().map(|_| ()).map_err(|error| {
-        // The error itself is what matters.
+        // The error of TLS is more important than that of sending the alert.
         let _ = send_records(tls, below);
-        TlsError::explained(error, first, tls.asked())
+        TlsError::explained(error, first, tls.certificate_request())
     })
 }
 
 /// Writes all pending records, many in one call.
-fn send_records(tls: &mut tls::Connection, below: &mut impl Write) -> io::Result<()> {
+fn send_records(tls: &mut tls::TlsConnection, below: &mut impl Write) -> io::Result<()> {
     while tls.session.wants_write() {
         tls.session.write_tls(below)?;
     }
@@ -185,7 +192,7 @@ fn send_records(tls: &mut tls::Connection, below: &mut impl Write) -> io::Result
 }
 
 impl<B: Write> Layer<B> {
-    fn say_goodbye(&mut self) -> io::Result<()> {
+    fn send_close_notify(&mut self) -> io::Result<()> {
         let Some(tls) = &mut self.tls else { return Ok(()) };
         tls.session.send_close_notify();
         send_records(tls, &mut self.below)
@@ -193,8 +200,9 @@ impl<B: Write> Layer<B> {
 }
 
 impl<B: BufRead + Write> BufRead for Layer<B> {
-    /// `WouldBlock` when the inbox holds no whole record. The end is no bytes with or without
-    /// `close_notify`: many servers leave it out, and the layers above have ends of their own.
+    /// `WouldBlock` if the delivered bytes hold no complete record. The end is reported as zero
+    /// bytes, with or without `close_notify`: many servers leave it out, and the layers above have
+    /// their own ends.
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         let Some(tls) = &mut self.tls else { return self.below.fill_buf() };
         loop {
@@ -208,10 +216,10 @@ impl<B: BufRead + Write> BufRead for Layer<B> {
                 return Err(io::Error::new(io::ErrorKind::InvalidData, error.clone()));
             }
             tls.session.read_tls(&mut self.below)?;
-            // What a server says first was looked at during the handshake. What came before a
-            // record that cannot be decrypted is read first.
+            // The server's first bytes were checked during the handshake. Bytes before a record
+            // that cannot be decrypted are read first.
             self.broken = process(tls, &mut self.below, &[]).err();
-            // A key update wants an answer.
+            // A key update needs an answer.
             send_records(tls, &mut self.below)?;
         }
         tls.session.reader().into_first_chunk()
@@ -258,7 +266,7 @@ impl<B: Write> Write for Layer<B> {
 }
 
 impl BufRead for Stream {
-    /// As for each layer; what was given back comes first.
+    /// As for each layer, after the bytes that were given back.
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.given_back.is_empty() { self.top.fill_buf() } else { Ok(&self.given_back) }
     }

@@ -181,10 +181,16 @@ fn a_server_that_does_not_read_is_told_after_what_it_said() {
     transport.flush().unwrap();
     assert!(transport.is_congested());
     transport.give_up();
-    assert_eq!(transport.flush().unwrap_err().to_string(), "the server does not read what we send");
+    assert_eq!(
+        transport.flush().unwrap_err().to_string(),
+        "the server no longer reads what it is sent"
+    );
     transport.deliver(chunk(&[0x82, 1, b'a']));
     assert_eq!(transport.read().unwrap().unwrap(), "a");
-    assert_eq!(transport.read().unwrap_err().to_string(), "the server does not read what we send");
+    assert_eq!(
+        transport.read().unwrap_err().to_string(),
+        "the server no longer reads what it is sent"
+    );
 }
 
 #[test]
@@ -215,7 +221,7 @@ fn debug_prints_hold_no_secrets() {
     assert!(text.contains("Authorization") && !text.contains("s3cret"), "{text}");
 }
 
-/// Fails from the second write after `before` bytes on, as when the server ends the connection at
+/// Fails from the second write after `before` bytes on, as if the server ended the connection at
 /// DISCONNECT.
 fn said_last(before: usize) -> (Vec<usize>, bool) {
     let (mut transport, sent) = open();
@@ -234,7 +240,8 @@ fn said_last(before: usize) -> (Vec<usize>, bool) {
 #[test]
 fn close_leaves_with_the_little_that_waits() {
     assert_eq!(said_last(2), (vec![6 + 2 + 8], true));
-    // What the socket may take in two steps is not to be lost for a Close that cannot be sent.
+    // Bytes that the socket may take in two writes must not be lost for a Close that cannot be
+    // sent.
     assert_eq!(said_last(2000), (vec![8 + 2000], true));
     let (mut transport, sent) = open();
     sent.0.lock().unwrap().failure = Some((0, io::ErrorKind::BrokenPipe));

@@ -1,9 +1,9 @@
-//! Errors of the operating system in a few lower-case words.
+//! Describes errors of the operating system in a few lower-case words.
 
 use std::io;
 
-/// The cause of `error` in a few lower-case words. What is not named here keeps the number that
-/// `report` cuts off.
+/// The cause of `error` in a few lower-case words. A kind without words here has the system's
+/// message, including its number, which `report` cuts off.
 pub fn io_words(error: &io::Error) -> String {
     use io::ErrorKind as Kind;
     match error.kind() {
@@ -14,7 +14,7 @@ pub fn io_words(error: &io::Error) -> String {
         Kind::NotConnected => "not connected".into(),
         Kind::HostUnreachable => "host unreachable".into(),
         Kind::NetworkUnreachable => "network unreachable".into(),
-        // A time-out of the socket is EAGAIN.
+        // Linux reports the time-out of a socket as EAGAIN.
         Kind::TimedOut | Kind::WouldBlock => "timed out".into(),
         Kind::PermissionDenied => "permission denied".into(),
         Kind::AddrNotAvailable => "address not available".into(),
@@ -23,7 +23,7 @@ pub fn io_words(error: &io::Error) -> String {
     }
 }
 
-/// `text` with a small first letter, unless it begins with an abbreviation.
+/// `text` with a lower-case first letter, unless it begins with an abbreviation.
 pub fn uncapitalised(text: &str) -> String {
     let mut characters = text.chars();
     match (characters.next(), characters.next()) {

@@ -1,4 +1,4 @@
-//! The lowest layer of a connection: bytes that were read from the socket, and the socket that we
+//! The lowest layer of a connection: the bytes that were read from the socket, and the socket to
 //! write to. A read never blocks, a write only for a moment.
 
 use std::collections::VecDeque;
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use bytes::{Buf, BytesMut};
 use socket2::Socket;
 
-/// A reusable buffer: filled by the reader of the socket, emptied by [`Wire`], then filled again.
+/// A reusable buffer. The reader of the socket fills it, [`Wire`] empties it.
 pub struct Chunk {
     buffer: Box<[u8]>,
     start: usize,
@@ -20,7 +20,7 @@ pub struct Chunk {
 }
 
 impl Chunk {
-    /// An empty chunk that holds up to `capacity` bytes. They are zeroed once, here.
+    /// An empty chunk of up to `capacity` bytes. They are zeroed once, here.
     pub fn with_capacity(capacity: usize) -> Self {
         Self { buffer: vec![0; capacity].into_boxed_slice(), start: 0, end: 0 }
     }
@@ -40,12 +40,12 @@ impl Chunk {
         }
     }
 
-    /// How many bytes it holds at the most.
+    /// The size of the chunk in bytes.
     pub fn capacity(&self) -> usize {
         self.buffer.len()
     }
 
-    /// The bytes not yet taken.
+    /// The bytes that were not taken yet.
     pub fn unread(&self) -> &[u8] {
         &self.buffer[self.start..self.end]
     }
@@ -57,23 +57,23 @@ impl fmt::Debug for Chunk {
     }
 }
 
-/// Where a [`Wire`] writes: a socket in the program, a vector in the tests.
+/// The target of a [`Wire`]: a socket in the program, a vector in the tests.
 pub trait Outlet: Write + Send {
     /// Closes one or both directions.
     fn shut(&mut self, how: Shutdown);
 }
 
-/// A socket that is shared by its reader and its writer.
+/// A socket that its reader and its writer share.
 #[derive(Clone, Debug)]
-pub struct Shared(Arc<Socket>);
+pub struct SharedSocket(Arc<Socket>);
 
-impl From<Socket> for Shared {
+impl From<Socket> for SharedSocket {
     fn from(socket: Socket) -> Self {
         Self(Arc::new(socket))
     }
 }
 
-impl Deref for Shared {
+impl Deref for SharedSocket {
     type Target = Socket;
 
     fn deref(&self) -> &Socket {
@@ -81,13 +81,13 @@ impl Deref for Shared {
     }
 }
 
-impl Read for Shared {
+impl Read for SharedSocket {
     fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
         (&*self.0).read(target)
     }
 }
 
-impl Write for Shared {
+impl Write for SharedSocket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         (&*self.0).write(bytes)
     }
@@ -101,55 +101,76 @@ impl Write for Shared {
     }
 }
 
-impl Outlet for Shared {
+impl Outlet for SharedSocket {
     fn shut(&mut self, how: Shutdown) {
-        // It fails only when the connection is already gone.
+        // It fails only if the connection has already ended.
         let _ = self.0.shutdown(how);
     }
 }
 
-/// How many emptied chunks are kept to be filled again.
+/// How many emptied chunks are kept, to be filled again.
 const SPENT_LIMIT: usize = 64;
 
-/// How long one write may wait for a peer that does not read; then the rest of it is kept for
-/// later.
+/// How long one write may wait for a peer that does not read. The rest is then kept for later.
 pub const WRITE_TURN: Duration = Duration::from_millis(20);
 
-/// While so many bytes wait to be written nothing is read: the answers to it would have to wait,
-/// too.
+/// Nothing is read while this many bytes wait to be written, because the answers would have to
+/// wait, too.
 const BACKLOG_LIMIT: usize = 64 * 1024;
 
-/// The inbox and the socket.
+/// The delivered bytes and the socket.
 ///
-/// Writing takes everything. What the socket does not take within [`WRITE_TURN`] is kept as a
-/// backlog, which [`Wire::push`] works off: callers should write no more while there is one
+/// A write takes all bytes. Those that the socket does not take within [`WRITE_TURN`] wait in a
+/// backlog, which [`Wire::push`] writes. Callers should not write while there is a backlog
 /// ([`Wire::is_congested`]).
 ///
-/// Writing never reports an error to the layers above: a failed write is remembered
-/// ([`Wire::write_error`]) and everything after it is discarded, so that those layers go on
-/// reading. What the peer said before it hung up (an HTTP 400, a TLS alert, a DISCONNECT) tells
-/// more than "broken pipe".
+/// A write never returns an error to the layers above. The first failure is stored
+/// ([`Wire::write_error`]) and later bytes are discarded, so that those layers continue to read.
+/// The last bytes of a peer that has closed the connection (an HTTP 400, a TLS alert, a DISCONNECT)
+/// explain more than "broken pipe".
 pub struct Wire {
     inbox: VecDeque<Chunk>,
     spent: Vec<Chunk>,
-    ended: bool,
-    end_error: Option<io::Error>,
+    stream_state: StreamState,
     outlet: Box<dyn Outlet>,
     write_error: Option<io::Error>,
-    /// What is to be written before anything else.
+    /// The bytes to write before any others.
     backlog: BytesMut,
-    /// Since when the socket has taken nothing of it.
+    /// The time since which the socket has taken none of the backlog.
     stuck_since: Option<Instant>,
 }
 
+/// The state of the bytes that are read from the socket.
+#[derive(Debug)]
+enum StreamState {
+    /// More may be delivered.
+    Open,
+    /// The stream has ended.
+    Ended,
+    /// The last read failed with this error, which is not reported yet.
+    Failed(io::Error),
+}
+
+impl StreamState {
+    /// The result of a read without delivered bytes. An error is returned once.
+    fn read_at_end(&mut self) -> io::Result<&'static [u8]> {
+        if let Self::Open = self {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        match std::mem::replace(self, Self::Ended) {
+            Self::Failed(error) => Err(error),
+            Self::Open | Self::Ended => Ok(&[]),
+        }
+    }
+}
+
 impl Wire {
-    /// A wire with an empty inbox.
+    /// A wire without delivered bytes.
     pub fn new(outlet: impl Outlet + 'static) -> Self {
         Self {
             inbox: VecDeque::new(),
             spent: Vec::new(),
-            ended: false,
-            end_error: None,
+            stream_state: StreamState::Open,
             outlet: Box::new(outlet),
             write_error: None,
             backlog: BytesMut::new(),
@@ -157,19 +178,18 @@ impl Wire {
         }
     }
 
-    /// Appends bytes that arrived.
+    /// Delivers bytes that were read from the socket.
     pub fn deliver(&mut self, chunk: Chunk) {
         if chunk.unread().is_empty() {
-            self.keep(chunk);
+            self.recycle(chunk);
         } else {
             self.inbox.push_back(chunk);
         }
     }
 
-    /// Marks the end of what arrives: an orderly one, or the error of the last read.
+    /// Delivers the end of the stream, with the error of the last read if there was one.
     pub fn end(&mut self, error: Option<io::Error>) {
-        self.ended = true;
-        self.end_error = error;
+        self.stream_state = error.map_or(StreamState::Ended, StreamState::Failed);
     }
 
     /// An emptied chunk, to be filled again.
@@ -192,26 +212,26 @@ impl Wire {
         self.outlet.shut(Shutdown::Write);
     }
 
-    fn keep(&mut self, chunk: Chunk) {
+    fn recycle(&mut self, chunk: Chunk) {
         if self.spent.len() < SPENT_LIMIT {
             self.spent.push(chunk);
         }
     }
 
-    /// Whether something waits to be written.
+    /// Whether bytes wait to be written.
     pub fn is_congested(&self) -> bool {
         !self.backlog.is_empty()
     }
 
-    /// Since when the socket has taken nothing, while something waits.
+    /// The time since which the socket has taken nothing, while bytes wait.
     pub fn stuck_since(&self) -> Option<Instant> {
         self.stuck_since
     }
 
-    /// Writes of the backlog what the socket takes within [`WRITE_TURN`].
+    /// Writes as much of the backlog as the socket takes within [`WRITE_TURN`].
     pub fn push(&mut self) {
         let mut backlog = std::mem::take(&mut self.backlog);
-        let taken = self.attempt(|outlet| outlet.write(&backlog));
+        let taken = self.write_once(|outlet| outlet.write(&backlog));
         backlog.advance(taken);
         if self.write_error.is_some() || backlog.is_empty() {
             self.stuck_since = None;
@@ -223,30 +243,30 @@ impl Wire {
         }
     }
 
-    /// Gives up what waits to be written, as if a write had failed by a time-out.
+    /// Discards the backlog, as if a write had timed out.
     pub fn give_up(&mut self) {
         self.write_error.get_or_insert_with(|| io::ErrorKind::TimedOut.into());
         self.backlog.clear();
         self.stuck_since = None;
     }
 
-    /// Keeps for later what the socket did not take.
-    fn keep_back(&mut self, bytes: &[u8]) {
+    /// Adds bytes to the backlog.
+    fn add_to_backlog(&mut self, bytes: &[u8]) {
         if self.write_error.is_none() && !bytes.is_empty() {
             self.stuck_since.get_or_insert_with(Instant::now);
             self.backlog.extend_from_slice(bytes);
         }
     }
 
-    /// Runs one write; how much it took. An error is remembered.
-    fn attempt(&mut self, mut write: impl FnMut(&mut dyn Outlet) -> io::Result<usize>) -> usize {
+    /// Runs one write and returns how many bytes it took. An error is stored.
+    fn write_once(&mut self, mut write: impl FnMut(&mut dyn Outlet) -> io::Result<usize>) -> usize {
         while self.write_error.is_none() {
             match write(&mut *self.outlet) {
                 Ok(0) => self.write_error = Some(io::ErrorKind::WriteZero.into()),
                 Ok(count) => return count,
                 Err(error) => match error.kind() {
                     io::ErrorKind::Interrupted => {}
-                    // On Unix the write time-out of a socket is EAGAIN.
+                    // On Unix, EAGAIN means the write time-out of the socket.
                     io::ErrorKind::WouldBlock => return 0,
                     _ => self.write_error = Some(error),
                 },
@@ -257,8 +277,8 @@ impl Wire {
 }
 
 impl BufRead for Wire {
-    /// The next bytes of the inbox; `WouldBlock` when it is empty (or the backlog too long), none
-    /// or the error at the end.
+    /// The next delivered bytes. `WouldBlock` if there are none, or if the backlog is too long. At
+    /// the end zero bytes, or the error of the last read.
     #[inline]
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.backlog.len() >= BACKLOG_LIMIT {
@@ -266,11 +286,7 @@ impl BufRead for Wire {
         }
         match self.inbox.front() {
             Some(chunk) => Ok(chunk.unread()),
-            None => match self.end_error.take() {
-                Some(error) => Err(error),
-                None if self.ended => Ok(&[]),
-                None => Err(io::ErrorKind::WouldBlock.into()),
-            },
+            None => self.stream_state.read_at_end(),
         }
     }
 
@@ -281,7 +297,7 @@ impl BufRead for Wire {
         if chunk.unread().is_empty()
             && let Some(chunk) = self.inbox.pop_front()
         {
-            self.keep(chunk);
+            self.recycle(chunk);
         }
     }
 }
@@ -296,19 +312,20 @@ impl Read for Wire {
 }
 
 impl Write for Wire {
-    /// Takes everything: the layers above would otherwise move the rest of their buffer each time.
+    /// Takes all bytes: the layers above would otherwise move the rest of their buffer each time.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut rest = bytes;
         let mut until = None;
         while self.backlog.is_empty() && !rest.is_empty() {
-            let taken = self.attempt(|outlet| outlet.write(rest));
+            let taken = self.write_once(|outlet| outlet.write(rest));
             rest = &rest[taken..];
-            // A write that took only some of it has waited; many of them must not wait for long.
+            // A write that took only part of the bytes has waited. Many of them must not wait for
+            // long.
             if taken == 0 || (!rest.is_empty() && is_over(&mut until)) {
                 break;
             }
         }
-        self.keep_back(rest);
+        self.add_to_backlog(rest);
         Ok(bytes.len())
     }
 
@@ -316,11 +333,11 @@ impl Write for Wire {
         let all = slices.iter().map(|slice| slice.len()).sum();
         let may_write = self.backlog.is_empty() && all > 0;
         let mut taken =
-            if may_write { self.attempt(|outlet| outlet.write_vectored(slices)) } else { 0 };
+            if may_write { self.write_once(|outlet| outlet.write_vectored(slices)) } else { 0 };
         for slice in slices {
             let of_this = taken.min(slice.len());
             taken -= of_this;
-            self.keep_back(&slice[of_this..]);
+            self.add_to_backlog(&slice[of_this..]);
         }
         Ok(all)
     }
@@ -342,7 +359,7 @@ fn is_over(until: &mut Option<Instant>) -> bool {
 }
 
 impl Drop for Wire {
-    /// The reading end holds the socket, too: only a shutdown ends the connection at once.
+    /// The reader holds the socket, too: only a shutdown ends the connection at once.
     fn drop(&mut self) {
         self.outlet.shut(Shutdown::Both);
     }
@@ -352,7 +369,7 @@ impl fmt::Debug for Wire {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Wire")
             .field("inbox", &self.inbox)
-            .field("ended", &self.ended)
+            .field("stream_state", &self.stream_state)
             .finish_non_exhaustive()
     }
 }

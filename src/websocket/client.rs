@@ -1,5 +1,5 @@
-//! The client's side of an open WebSocket: bytes that came in, payloads out; payloads in, frames to
-//! send out.
+//! The client's side of an open WebSocket: frames from the server become payloads, and payloads
+//! become frames to send.
 
 use bytes::Bytes;
 
@@ -8,27 +8,28 @@ use super::outbound::ClientOutbound;
 use super::reader::Reader;
 use super::{MESSAGE_LIMIT, Role, WebSocketError};
 
-/// The frames of one connection in both directions.
+/// The frames of one connection, in both directions.
 #[derive(Debug)]
 pub struct ClientFrames {
     reader: Reader,
     outbound: ClientOutbound,
-    /// The payload of the largest message we send.
+    /// The largest payload of a message, in bytes.
     message_limit: usize,
-    /// Control frames wait to be sent, which should not wait.
+    /// The waiting frames include control frames, which should be sent at once.
     is_urgent: bool,
-    /// Our Close frame stands after what waits, or was sent with it.
+    /// A Close frame was put after the waiting frames, or was sent.
     is_closed: bool,
 }
 
-/// Nothing can be sent any more: one side has closed.
+/// Nothing can be sent any more, because one side has closed the WebSocket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AlreadyClosed;
 
 impl ClientFrames {
-    /// Frames of a client after the upgrade. No message and no frame of the server may exceed
-    /// `max_message` bytes; ours stay below [`MESSAGE_LIMIT`], or are as long as what is written
-    /// (`whole_pieces`). With `log` each frame is a line for [`traced`](Self::traced).
+    /// The frames of a client after the upgrade. No message and no frame of the server may exceed
+    /// `max_message` bytes. Messages to the server stay below [`MESSAGE_LIMIT`], or with
+    /// `whole_pieces` are as long as each piece that is written. With `log`,
+    /// [`traced`](Self::traced) returns a line about each frame.
     pub fn new(max_message: usize, whole_pieces: bool, log: bool) -> Self {
         Self {
             reader: Reader::new(Role::Client, max_message, log),
@@ -39,26 +40,26 @@ impl ClientFrames {
         }
     }
 
-    /// The same, but every frame of the server is read by tungstenite.
+    /// The same, but tungstenite reads every frame of the server.
     #[cfg(test)]
-    pub fn that_leaves_all(self) -> Self {
-        Self { reader: self.reader.that_leaves_all(), ..self }
+    pub fn leaving_all_to_tungstenite(self) -> Self {
+        Self { reader: self.reader.leaving_all_to_tungstenite(), ..self }
     }
 
-    /// Whether [`feed`](Self::feed) would take something.
+    /// Whether [`feed`](Self::feed) would take anything.
     pub fn wants_more(&self) -> bool {
         self.reader.wants_more()
     }
 
-    /// Takes bytes that have arrived; how many.
+    /// Takes bytes that have arrived. Returns how many.
     pub fn feed(&mut self, arrived: &[u8]) -> usize {
         let taken = self.reader.feed(arrived);
         self.put_answers();
         taken
     }
 
-    /// The next payload, never empty and cut anywhere; `None` when more must arrive first. What
-    /// ends the WebSocket is answered with a Close.
+    /// The next payload, never empty and cut anywhere; `None` if more bytes are needed. An end of
+    /// the WebSocket is answered with a Close frame.
     pub fn next(&mut self) -> Option<Result<Bytes, WebSocketError>> {
         let next = self.reader.next();
         self.put_answers();
@@ -78,34 +79,34 @@ impl ClientFrames {
         }
     }
 
-    /// The payload of the first frame if it is text, as no MQTT packet begins.
+    /// The payload of the first frame if it is text, which no MQTT packet is.
     pub fn first_text(&self) -> Option<String> {
         self.reader.first_text()
     }
 
-    /// Whether a Pong came; each counts once.
+    /// Whether a Pong was received. Each Pong is reported once.
     pub fn take_pong(&mut self) -> bool {
         self.reader.take_pong()
     }
 
-    /// A line about a frame that was not taken yet.
+    /// The next line about a frame.
     pub fn traced(&mut self) -> Option<String> {
         self.reader.traced()
     }
 
-    /// Takes of `bytes` what fits into one binary message, if it is not empty.
+    /// Takes from `bytes` the payload of one binary message; nothing if `bytes` is empty.
     pub fn put(&mut self, bytes: &mut Bytes) -> Result<(), AlreadyClosed> {
         if !self.reader.control().is_open() {
             return Err(AlreadyClosed);
         }
         if !bytes.is_empty() {
-            // What was taken is let go of at once: its memory may be used for the next message.
+            // The part is released at once: its memory may be reused for the next message.
             self.outbound.put(&bytes.split_to(bytes.len().min(self.message_limit)));
         }
         Ok(())
     }
 
-    /// Puts a Ping after what waits (RFC 6455 §5.5.2).
+    /// Puts a Ping after the waiting frames (RFC 6455 §5.5.2).
     pub fn put_ping(&mut self) -> Result<(), AlreadyClosed> {
         let mut frame = Vec::new();
         if !self.reader.control().ping(&mut frame) {
@@ -115,18 +116,18 @@ impl ClientFrames {
         Ok(())
     }
 
-    /// Puts Close 1000 after what waits, so that both leave in one write, if the one cannot be lost
-    /// with the other by that; where it can, [`put_close`](Self::put_close) does it later. Nothing
-    /// may be said after it.
+    /// Puts Close 1000 after the waiting frames, so that one write sends both, unless a failed
+    /// write of the Close could then lose the frames, too. In that case
+    /// [`put_close`](Self::put_close) must put it later. Nothing may be put after it.
     pub fn put_close_if_little_waits(&mut self) {
         if !self.is_closed && self.reader.control().is_open() && self.outbound.put_close() {
             self.is_closed = true;
-            // tungstenite must know, or it answers the server's Close with another.
+            // tungstenite must know of this Close, or it would answer the server's with another.
             self.reader.control().close(NORMAL, &mut Vec::new());
         }
     }
 
-    /// Puts Close 1000 after what waits, once.
+    /// Puts Close 1000 after the waiting frames, once.
     pub fn put_close(&mut self) {
         if !self.is_closed {
             self.put_close_with(NORMAL);
@@ -140,24 +141,25 @@ impl ClientFrames {
         self.is_urgent = true;
     }
 
-    /// Whether what waits should be written now: there is much of it, or it answers the server.
+    /// Whether the waiting frames should be written now, because they are many or answer the
+    /// server.
     pub fn is_due(&self) -> bool {
         self.is_urgent || self.outbound.is_full()
     }
 
-    /// What waits to be written.
+    /// The frames that wait to be written.
     pub fn waiting(&self) -> &[u8] {
         self.outbound.waiting()
     }
 
-    /// What waited was written.
+    /// Discards the waiting frames, which were written.
     pub fn written(&mut self) {
         self.reader.log().sent(self.outbound.waiting());
         self.outbound.clear();
         self.is_urgent = false;
     }
 
-    /// How many bytes of memory hold what waits.
+    /// The size of the buffer, in bytes.
     #[cfg(test)]
     pub fn memory(&self) -> usize {
         self.outbound.memory()

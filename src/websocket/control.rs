@@ -1,5 +1,6 @@
-//! tungstenite as the judge of control frames and of everything unusual: bytes of one frame in, its
-//! meaning and our answer out. It reads and writes by `std::io`; here that is memory.
+//! Judges control frames and everything unusual with tungstenite: takes the bytes of one frame, and
+//! returns its meaning and the answer. tungstenite reads and writes through `std::io`, which here
+//! is memory.
 
 use std::io::{self, ErrorKind, Read, Write};
 
@@ -10,10 +11,10 @@ use tungstenite::protocol::{CloseFrame, Message, WebSocketConfig, WebSocketConte
 
 use super::Role;
 
-/// tungstenite zeroes so many bytes before each read. Control frames have at most 125.
+/// tungstenite zeroes this many bytes before each read. Control frames have at most 125.
 const READ_BUFFER: usize = 1024;
 
-/// One side's state of the closing handshake, and of what came of a frame.
+/// The state of one side's closing handshake, and of the frame that is being read.
 #[derive(Debug)]
 pub struct Control(WebSocketContext);
 
@@ -27,8 +28,9 @@ impl Control {
         Self(WebSocketContext::new(role, Some(config)))
     }
 
-    /// Reads part of one frame, header included: what it means, once it is whole. Our answer to it
-    /// is appended to `answers`. A frame after a Close means nothing (RFC 6455 §1.4).
+    /// Reads part of one frame, header included. Returns the meaning of the frame once it is
+    /// complete; the answer to it is appended to `answers`. A frame after a Close has no meaning
+    /// (RFC 6455 §1.4).
     pub fn feed(&mut self, part: &[u8], answers: &mut Vec<u8>) -> Result<Option<Message>, Error> {
         let mut memory = Memory { unread: part, written: answers };
         let mut whole = None;
@@ -37,14 +39,15 @@ impl Control {
                 Ok(message) => whole = Some(message),
                 Err(Error::Protocol(ProtocolError::ReceivedAfterClosing)) => {}
                 Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => return Ok(whole),
-                // A server has answered a Close, and nothing more counts.
+                // A server has answered a Close; later frames are ignored.
                 Err(Error::ConnectionClosed | Error::AlreadyClosed) => return Ok(whole),
                 Err(error) => return Err(error),
             }
         }
     }
 
-    /// Appends a Ping to `frames` (RFC 6455 §5.5.2), unless one side has closed: whether it did.
+    /// Appends a Ping to `frames` (RFC 6455 §5.5.2), unless one side has closed. Returns whether it
+    /// did.
     pub fn ping(&mut self, frames: &mut Vec<u8>) -> bool {
         let mut memory = Memory { unread: &[], written: frames };
         let put = self.0.write(&mut memory, Message::Ping(Bytes::new()));
@@ -55,7 +58,7 @@ impl Control {
     pub fn close(&mut self, code: u16, frames: &mut Vec<u8>) {
         let mut memory = Memory { unread: &[], written: frames };
         let frame = CloseFrame { code: CloseCode::from(code), reason: "".into() };
-        // Nothing fails in memory; a connection that is closed already needs no other Close.
+        // Memory does not fail, and a connection that is already closed needs no second Close.
         let _ = self.0.close(&mut memory, Some(frame));
     }
 
@@ -65,7 +68,7 @@ impl Control {
     }
 }
 
-/// What tungstenite reads and writes.
+/// The memory that tungstenite reads and writes.
 struct Memory<'a> {
     unread: &'a [u8],
     written: &'a mut Vec<u8>,

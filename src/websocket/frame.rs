@@ -1,18 +1,18 @@
-//! Headers of frames, read and written (RFC 6455 §5.2), masks (§5.3) and Close codes (§7.4).
+//! Frame headers (RFC 6455 §5.2), masks (§5.3) and Close codes (§7.4).
 //!
-//! tungstenite has a type for headers, too. It does not tell how long a header was, so that a
-//! length in more bytes than it needs goes unnoticed; it refuses unknown opcodes before a log could
-//! show them; and it reads through `std::io`, in many small steps.
+//! tungstenite has a type for headers, too. It does not return the length of the header, so a
+//! length in more bytes than necessary goes unnoticed; it refuses unknown opcodes before a log
+//! could show them; and it reads through `std::io`, in many small steps.
 
 use std::fmt;
 use std::ops::Deref;
 
 use ring::rand::{SecureRandom, SystemRandom};
 
-/// The bit that ends a message.
+/// FIN: the last frame of a message.
 pub const FINAL: u8 = 0x80;
 
-/// The opcode of a frame that goes on with a message (§11.8).
+/// The opcode of a frame that continues a message (§11.8).
 pub const CONTINUATION: u8 = 0x0;
 /// The opcode of text.
 pub const TEXT: u8 = 0x1;
@@ -21,26 +21,26 @@ pub const BINARY: u8 = 0x2;
 /// The opcode of Close, the first of the control frames.
 pub const CLOSE: u8 = 0x8;
 
-/// Close code: all is well (§7.4.1).
+/// Close code: a normal end (§7.4.1).
 pub const NORMAL: u16 = 1000;
-/// Close code: the other side is ending altogether.
+/// Close code: the server shuts down, or the user leaves the page.
 pub const GOING_AWAY: u16 = 1001;
-/// Close code: the protocol was broken.
+/// Close code: a protocol error.
 pub const PROTOCOL_ERROR: u16 = 1002;
-/// Close code: text where only binary data is taken.
+/// Close code: a type of data that is not accepted, here text.
 pub const UNSUPPORTED_DATA: u16 = 1003;
 /// Close code: text that is not UTF-8.
 pub const INVALID_DATA: u16 = 1007;
 /// Close code: a message that is too large.
 pub const TOO_BIG: u16 = 1009;
 
-/// Whether a Close frame may hold this code: those of §7.4.1 that may be sent, those registered
-/// since then (1012 to 1014), and those for libraries and applications (§7.4.2).
+/// Whether a Close frame may hold this code: a code of §7.4.1 that may be sent, one registered
+/// since then (1012 to 1014), or one for libraries and applications (§7.4.2).
 pub fn is_close_code(code: u16) -> bool {
     matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
 }
 
-/// The meaning of a Close code in a few words; empty for one without a registered meaning.
+/// The meaning of a Close code in a few words; empty if it has no registered meaning.
 pub fn close_words(code: u16) -> &'static str {
     match code {
         NORMAL => "normal",
@@ -64,17 +64,17 @@ pub type Key = [u8; 4];
 /// The bit of the second byte that says that the payload is masked.
 const MASKED: u8 = 0x80;
 
-/// In the place of a length: the length follows in two bytes.
+/// Instead of a length: the length follows in two bytes.
 const TWO: u8 = 126;
-/// In the place of a length: the length follows in eight bytes.
+/// Instead of a length: the length follows in eight bytes.
 const EIGHT: u8 = 127;
 
-/// The longest header: two bytes, a length of eight, a mask.
+/// The longest header, in bytes: two, a length of eight, a mask of four.
 const LONGEST: usize = 14;
 
-/// What the header of a frame says.
+/// The header of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Header {
+pub struct FrameHeader {
     /// FIN, the reserved bits and the opcode.
     pub first: u8,
     /// The mask of the payload, if it has one.
@@ -85,8 +85,9 @@ pub struct Header {
     pub length: usize,
 }
 
-impl Header {
-    /// The header that these bytes begin with, or `None` if it goes on past their end.
+impl FrameHeader {
+    /// Reads the header at the beginning of these bytes, or returns `None` if it continues after
+    /// their end.
     #[inline]
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let [first, second, rest @ ..] = bytes else { return None };
@@ -100,7 +101,7 @@ impl Header {
         Some(Self { first: *first, key, payload, length })
     }
 
-    /// The last frame of its message, or the only one.
+    /// Whether this is the last frame of its message, or the only one.
     pub fn is_final(self) -> bool {
         self.first & FINAL != 0
     }
@@ -110,7 +111,7 @@ impl Header {
         self.first & 0x70 != 0
     }
 
-    /// Whether the length of the payload takes as few bytes as it can (§5.2).
+    /// Whether the payload length is encoded in as few bytes as possible (§5.2).
     pub fn is_minimal(self) -> bool {
         match self.length - if self.key.is_some() { 4 } else { 0 } {
             4 => self.payload >= 126,
@@ -119,13 +120,13 @@ impl Header {
         }
     }
 
-    /// What kind of frame it is (§11.8).
+    /// The opcode (§11.8).
     pub fn opcode(self) -> u8 {
         self.first & 0x0f
     }
 }
 
-impl fmt::Display for Header {
+impl fmt::Display for FrameHeader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.opcode() {
             CONTINUATION => f.write_str("continuation"),
@@ -146,7 +147,7 @@ impl fmt::Display for Header {
     }
 }
 
-/// A header as it is sent.
+/// The bytes of a header to send.
 #[derive(Debug, Clone, Copy)]
 pub struct HeaderBytes {
     bytes: [u8; LONGEST],
@@ -154,8 +155,8 @@ pub struct HeaderBytes {
 }
 
 impl HeaderBytes {
-    /// The header of a whole message or control frame with this opcode and so many bytes of
-    /// payload; a client's has a mask (§5.1).
+    /// The header of a whole message or control frame with this opcode and payload length in bytes.
+    /// A client's frame has a mask (§5.1).
     #[inline]
     pub fn new(opcode: u8, payload: usize, key: Option<Key>) -> Self {
         let masked = if key.is_some() { MASKED } else { 0 };
@@ -193,14 +194,14 @@ impl Deref for HeaderBytes {
     }
 }
 
-/// How many bytes are masked in one step: as many as the processor can.
+/// How many bytes are masked in one step: a width that compilers turn into vector instructions.
 const WIDE: usize = 32;
 
 fn widened(key: Key) -> [u8; WIDE] {
     std::array::from_fn(|index| key[index % key.len()])
 }
 
-/// Writes the payload into `target`, masked (§5.3).
+/// Writes the masked payload into `target` (§5.3).
 pub fn mask(payload: &[u8], key: Key, target: &mut [u8]) {
     let wide = widened(key);
     let (blocks, rest) = payload.as_chunks::<WIDE>();
@@ -215,7 +216,7 @@ pub fn mask(payload: &[u8], key: Key, target: &mut [u8]) {
     }
 }
 
-/// Takes the mask off where the payload is.
+/// Removes the mask in place.
 pub fn unmask(bytes: &mut [u8], key: Key) {
     let wide = widened(key);
     let (blocks, rest) = bytes.as_chunks_mut::<WIDE>();
@@ -232,8 +233,8 @@ pub fn unmask(bytes: &mut [u8], key: Key) {
 /// How many masks are fetched at once.
 const KEYS: usize = 256;
 
-/// Masks that cannot be guessed (§5.3), each used once: the system's random numbers, many in one
-/// call.
+/// Masks that cannot be guessed (§5.3), each used once: random numbers of the system, fetched many
+/// at a time.
 #[derive(Debug)]
 pub struct Keys {
     fetched: [Key; KEYS],
@@ -247,7 +248,7 @@ impl Default for Keys {
 }
 
 impl Keys {
-    /// A mask that was not used before.
+    /// A new mask.
     pub fn next(&mut self) -> Key {
         if self.used == KEYS {
             SystemRandom::new()
@@ -270,10 +271,10 @@ mod tests {
             for key in [None, Some([1, 2, 3, 4])] {
                 let bytes = HeaderBytes::new(BINARY, payload, key);
                 let length = bytes.len();
-                let expected = Header { first: 0x82, key, payload: payload as u64, length };
-                assert_eq!(Header::read(&bytes), Some(expected));
+                let expected = FrameHeader { first: 0x82, key, payload: payload as u64, length };
+                assert_eq!(FrameHeader::read(&bytes), Some(expected));
                 assert!(expected.is_minimal() && expected.is_final());
-                assert_eq!(Header::read(&bytes[..length - 1]), None);
+                assert_eq!(FrameHeader::read(&bytes[..length - 1]), None);
             }
         }
     }

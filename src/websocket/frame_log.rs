@@ -1,22 +1,22 @@
-//! A line about each frame that passes, for `-dd`: its header, never its payload.
+//! A line about each frame for `-dd`: its header, never its payload.
 
 use std::collections::VecDeque;
 
-use super::frame::Header;
+use super::frame::FrameHeader;
 
-/// Lines that were not taken yet; none is made unless lines are wanted.
+/// The lines that were not taken yet; `None` if no lines are wanted.
 #[derive(Debug, Default)]
 pub struct FrameLog(Option<VecDeque<String>>);
 
 impl FrameLog {
-    /// Keeps lines only if they are wanted.
+    /// A log that stays empty unless lines `is_wanted`.
     pub fn new(is_wanted: bool) -> Self {
         Self(is_wanted.then(VecDeque::new))
     }
 
-    /// Adds the header of a frame that came.
+    /// Adds the header of a frame that was received.
     #[inline]
-    pub fn received(&mut self, header: Header) {
+    pub fn received(&mut self, header: FrameHeader) {
         if let Some(lines) = &mut self.0 {
             let masked = if header.key.is_some() { ", masked" } else { "" };
             lines.push_back(format!("< frame: {header}{masked}"));
@@ -26,14 +26,14 @@ impl FrameLog {
     /// Adds the headers of whole frames that were sent.
     pub fn sent(&mut self, mut frames: &[u8]) {
         let Some(lines) = &mut self.0 else { return };
-        while let Some(header) = Header::read(frames) {
+        while let Some(header) = FrameHeader::read(frames) {
             lines.push_back(format!("> frame: {header}"));
             let payload = usize::try_from(header.payload).unwrap_or(usize::MAX);
             frames = frames.get(header.length.saturating_add(payload)..).unwrap_or_default();
         }
     }
 
-    /// The oldest line that was not taken.
+    /// Takes the oldest line.
     pub fn take(&mut self) -> Option<String> {
         self.0.as_mut()?.pop_front()
     }

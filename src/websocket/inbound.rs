@@ -1,25 +1,24 @@
-//! Frames as they arrive. Binary frames, which all but a few are, are taken apart here, fragments
-//! of messages among them: their payloads are joined, so that a burst of small frames is one piece
-//! of bytes (MQTT does not care where frames and messages end, `[MQTT-6.0.0-2]`), and a message
-//! without end needs no memory. Every other frame goes to tungstenite, one at a time and as it is:
-//! it judges it.
+//! Reads frames as they arrive. Binary frames, including the fragments of a message, are read here.
+//! Their payloads are joined, so that a burst of small frames becomes one piece of bytes (in MQTT
+//! the ends of frames and messages have no meaning, `[MQTT-6.0.0-2]`), and a message of any length
+//! needs no memory. Every other frame goes to tungstenite, one at a time and unchanged.
 //!
-//! tungstenite alone takes about 100 ns a frame, two thirds of what a small message costs
+//! tungstenite alone takes about 100 ns a frame, two thirds of the cost of a small message
 //! (tests/bench, `sub-64-one`).
 
 use bytes::{Bytes, BytesMut};
 
-use super::frame::{BINARY, CLOSE, CONTINUATION, FINAL, Header, Key, TEXT, unmask};
+use super::frame::{BINARY, CLOSE, CONTINUATION, FINAL, FrameHeader, Key, TEXT, unmask};
 use super::frame_log::FrameLog;
 use super::{Role, WebSocketError};
 
-/// FIN and "binary", no reserved bits.
+/// FIN and the opcode of binary data, no reserved bits.
 const WHOLE_BINARY: u8 = FINAL | BINARY;
 
-/// How many bytes are joined at most, and how large a piece of memory is asked for.
+/// The most payload bytes that are joined, and the size of each allocation for them.
 const BLOCK: usize = 64 * 1024;
 
-/// How much is remembered of what the other side said first, in bytes.
+/// How many of the first bytes from the other side are remembered.
 const FIRST: usize = 32;
 
 /// The longest payload of a control frame, in bytes (RFC 6455 §5.5).
@@ -28,77 +27,99 @@ const LONGEST_CONTROL: usize = 125;
 /// The frame that is being read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Current {
-    /// Its header has not come whole.
+    /// Its header is incomplete.
     Header,
     /// A binary frame.
     Binary {
-        /// How many bytes of its payload are still to come.
+        /// The number of payload bytes that have not arrived.
         left: u64,
-        /// The mask, turned so that it begins with the next byte.
+        /// The mask, rotated so that it begins with the next byte.
         key: Option<Key>,
     },
-    /// A frame for tungstenite, likewise.
+    /// A frame for tungstenite.
     Other {
-        /// How many bytes of its payload are still to come.
+        /// The number of payload bytes that have not arrived.
         left: u64,
     },
 }
 
-/// Takes frames apart, see the top of the file.
+/// The state of the other side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum PeerState {
+    /// It has sent no binary frame, so it may not speak WebSocket.
+    Unknown,
+    /// It has sent a binary frame.
+    Speaking,
+    /// It has sent a Close frame before any binary frame. Later frames are ignored.
+    ClosedAtOnce,
+    /// It has sent a Close frame after a binary frame. Later frames are ignored.
+    Closed,
+}
+
+impl PeerState {
+    fn has_closed(self) -> bool {
+        matches!(self, Self::ClosedAtOnce | Self::Closed)
+    }
+
+    fn after_close(self) -> Self {
+        match self {
+            Self::Unknown | Self::ClosedAtOnce => Self::ClosedAtOnce,
+            Self::Speaking | Self::Closed => Self::Closed,
+        }
+    }
+}
+
+/// Reads frames, as the header of this file describes it.
 #[derive(Debug)]
 pub struct Inbound {
-    /// A client's frames are masked, a server's are not (RFC 6455 §5.1).
-    is_masked: bool,
-    /// Longer messages are refused.
+    /// The reader's own role. A client's frames are masked, a server's are not (RFC 6455 §5.1).
+    role: Role,
+    /// The largest message that is accepted, in bytes.
     max_message: u64,
     current: Current,
-    /// The beginning of a header, or the header of a frame for tungstenite until it was taken.
+    /// The beginning of a header, or the whole header of a frame for tungstenite until it is taken.
     header: Vec<u8>,
-    /// Between the first and the last fragment of a message: its length so far.
+    /// Between the first and the last fragment of a message: the payload length so far.
     fragmented: Option<u64>,
-    /// What is wrong with the current frame; nothing is read after it.
+    /// The fault of the current frame. Nothing is read after it.
     fault: Option<WebSocketError>,
-    /// What the other side said first, as far as it came at once.
+    /// The first bytes from the other side, as far as they arrived together.
     first: Vec<u8>,
-    /// A binary frame has come: the other side does speak WebSocket.
-    is_understood: bool,
-    /// A Close frame has come: what follows does not count.
-    is_closed: bool,
-    /// The payloads that were joined and not yet taken.
+    peer: PeerState,
+    /// The payloads that were joined and not taken yet.
     block: BytesMut,
-    /// The mask of the latest frame for tungstenite.
+    /// The mask of the last frame for tungstenite.
     control_key: Option<Key>,
-    /// Its payload, as far as a control frame may have one, as it was sent.
+    /// The payload of that frame as it was sent, up to the longest of a control frame.
     control: Vec<u8>,
 }
 
 impl Inbound {
-    /// Takes frames of at most `max_message` bytes; `role` is ours.
+    /// Reads frames of messages of at most `max_message` bytes; `role` is the reader's own.
     pub fn new(role: Role, max_message: usize) -> Self {
         Self {
-            is_masked: role == Role::Server,
+            role,
             max_message: max_message as u64,
             current: Current::Header,
             header: Vec::new(),
             fragmented: None,
             fault: None,
             first: Vec::new(),
-            is_understood: false,
-            is_closed: false,
+            peer: PeerState::Unknown,
             block: BytesMut::new(),
             control_key: None,
             control: Vec::new(),
         }
     }
 
-    /// One that leaves every frame to tungstenite.
+    /// The same, but every frame goes to tungstenite.
     #[cfg(test)]
-    pub fn that_leaves_all(role: Role) -> Self {
-        Self { is_closed: true, ..Self::new(role, 0) }
+    pub fn leaving_all_to_tungstenite(role: Role) -> Self {
+        Self { peer: PeerState::ClosedAtOnce, ..Self::new(role, 0) }
     }
 
-    /// Takes what has arrived, up to the next frame for tungstenite, and to the end of a block: how
-    /// much that was.
+    /// Takes bytes that have arrived, up to the next frame for tungstenite and to the end of a
+    /// block. Returns how many.
     pub fn take(&mut self, arrived: &[u8], log: &mut FrameLog) -> usize {
         if self.block.capacity() - self.block.len() < arrived.len() {
             self.block.reserve(arrived.len().max(BLOCK));
@@ -127,7 +148,7 @@ impl Inbound {
         arrived.len() - rest.len()
     }
 
-    /// The payloads that were joined; none if there are none.
+    /// The payloads that were joined, or `None` if there are none.
     pub fn payload(&mut self) -> Option<Bytes> {
         (!self.block.is_empty()).then(|| self.block.split().freeze())
     }
@@ -137,7 +158,7 @@ impl Inbound {
         !self.block.is_empty()
     }
 
-    /// Whether so much waits to be taken that nothing more should be joined to it.
+    /// Whether so many payloads wait that no more should be joined.
     pub fn is_full(&self) -> bool {
         self.block.len() >= BLOCK
     }
@@ -147,7 +168,7 @@ impl Inbound {
         self.fault.is_some()
     }
 
-    /// What is wrong with the current frame.
+    /// The fault of the current frame.
     pub fn take_fault(&mut self) -> Option<WebSocketError> {
         self.fault.take()
     }
@@ -157,12 +178,12 @@ impl Inbound {
         matches!(self.current, Current::Other { .. })
     }
 
-    /// Whether the header of such a frame was not taken yet.
+    /// Whether the header of the frame for tungstenite was not taken yet.
     pub fn has_header(&self) -> bool {
         self.is_other() && !self.header.is_empty()
     }
 
-    /// The header of such a frame.
+    /// The header of the frame for tungstenite.
     pub fn take_header(&mut self) -> Vec<u8> {
         if let Current::Other { left: 0 } = self.current {
             self.current = Current::Header;
@@ -170,7 +191,7 @@ impl Inbound {
         std::mem::take(&mut self.header)
     }
 
-    /// What of `arrived` belongs to the payload of such a frame.
+    /// The bytes of `arrived` that belong to the payload of the frame for tungstenite.
     pub fn take_other<'a>(&mut self, arrived: &'a [u8]) -> &'a [u8] {
         let Current::Other { left } = self.current else { return &[] };
         let part = &arrived[..part_of(left, arrived)];
@@ -181,8 +202,8 @@ impl Inbound {
         part
     }
 
-    /// The payload of the control frame that was read last: tungstenite does not tell a Close code
-    /// that it does not know.
+    /// The payload of the last control frame. tungstenite does not return a Close code that it does
+    /// not know.
     pub fn control_payload(&self) -> Vec<u8> {
         let mut payload = self.control.clone();
         if let Some(key) = self.control_key {
@@ -191,19 +212,20 @@ impl Inbound {
         payload
     }
 
-    /// What the other side said first, unless it has sent a frame that makes sense.
-    pub fn nonsense(&self) -> Option<&[u8]> {
-        (!self.is_understood && !self.first.is_empty()).then_some(&self.first)
+    /// The first bytes from the other side, unless it has sent a valid frame.
+    pub fn unrecognised_start(&self) -> Option<&[u8]> {
+        let is_unknown = matches!(self.peer, PeerState::Unknown | PeerState::ClosedAtOnce);
+        (is_unknown && !self.first.is_empty()).then_some(&self.first)
     }
 
-    /// What the other side said first: its first frame, if it is one.
+    /// The first bytes from the other side, which should be its first frame.
     pub fn first(&self) -> &[u8] {
         &self.first
     }
 
-    /// Reads a header, or what has come of it; returns what stands after it.
+    /// Reads a header, or the part of it that has arrived. Returns the bytes after it.
     fn begin<'a>(&mut self, bytes: &'a [u8], log: &mut FrameLog) -> &'a [u8] {
-        let at_once = self.header.is_empty().then(|| Header::read(bytes)).flatten();
+        let at_once = self.header.is_empty().then(|| FrameHeader::read(bytes)).flatten();
         let (header, after) = match at_once {
             Some(header) => (header, &bytes[header.length..]),
             None => match self.complete(bytes) {
@@ -214,7 +236,7 @@ impl Inbound {
         log.received(header);
         match self.judge(header) {
             Ok(true) => {
-                self.is_understood = true;
+                self.peer = PeerState::Speaking;
                 self.header.clear();
                 self.current = Current::binary(header.payload, header.key);
             }
@@ -224,7 +246,9 @@ impl Inbound {
                 }
                 self.control.clear();
                 self.control_key = header.key;
-                self.is_closed |= header.opcode() == CLOSE;
+                if header.opcode() == CLOSE {
+                    self.peer = self.peer.after_close();
+                }
                 self.current = Current::Other { left: header.payload };
             }
             Err(fault) => self.fault = Some(fault),
@@ -232,14 +256,14 @@ impl Inbound {
         after
     }
 
-    /// Whether a frame is for us.
+    /// Whether the frame is read here, not by tungstenite.
     #[inline]
-    fn judge(&mut self, header: Header) -> Result<bool, WebSocketError> {
+    fn judge(&mut self, header: FrameHeader) -> Result<bool, WebSocketError> {
         let is_usual = header.first == WHOLE_BINARY && header.payload <= self.max_message;
         if is_usual
-            && header.key.is_some() == self.is_masked
+            && header.key.is_some() == self.expects_mask()
             && self.fragmented.is_none()
-            && !self.is_closed
+            && !self.peer.has_closed()
             && header.is_minimal()
         {
             return Ok(true);
@@ -247,20 +271,26 @@ impl Inbound {
         self.judge_unusual(header)
     }
 
+    /// Whether the frames of the other side must be masked.
+    fn expects_mask(&self) -> bool {
+        self.role == Role::Server
+    }
+
     #[cold]
-    fn judge_unusual(&mut self, header: Header) -> Result<bool, WebSocketError> {
+    fn judge_unusual(&mut self, header: FrameHeader) -> Result<bool, WebSocketError> {
         let broken = |words: &str| Err(WebSocketError::Protocol(words.to_owned()));
-        // What stands after a Close does not count; the rest tungstenite finds out by itself.
-        if self.is_closed || header.key.is_some() != self.is_masked || header.has_reserved_bits() {
+        // Frames after a Close are ignored, and tungstenite finds the other errors.
+        let is_masked_wrongly = header.key.is_some() != self.expects_mask();
+        if self.peer.has_closed() || is_masked_wrongly || header.has_reserved_bits() {
             return Ok(false);
         } else if header.payload >> 63 != 0 {
             return broken("a frame length of 2^63 bytes or more");
         } else if !header.is_minimal() {
-            return broken("a frame length that is longer than it must be");
+            return broken("a frame length in more bytes than necessary");
         }
         match (header.opcode(), self.fragmented) {
             (TEXT, _) => Err(WebSocketError::TextFrame),
-            (BINARY, Some(_)) => broken("a new message before the end of another"),
+            (BINARY, Some(_)) => broken("a new message before the end of the last one"),
             (BINARY, None) | (CONTINUATION, Some(_)) => {
                 let size = self.fragmented.unwrap_or(0).saturating_add(header.payload);
                 if size > self.max_message {
@@ -273,24 +303,24 @@ impl Inbound {
         }
     }
 
-    /// Puts a header together byte by byte.
+    /// Completes a header byte by byte.
     #[cold]
-    fn complete<'a>(&mut self, bytes: &'a [u8]) -> Option<(Header, &'a [u8])> {
+    fn complete<'a>(&mut self, bytes: &'a [u8]) -> Option<(FrameHeader, &'a [u8])> {
         bytes.iter().enumerate().find_map(|(at, &byte)| {
             self.header.push(byte);
-            Header::read(&self.header).map(|header| (header, &bytes[at + 1..]))
+            FrameHeader::read(&self.header).map(|header| (header, &bytes[at + 1..]))
         })
     }
 }
 
 impl Current {
-    /// A binary frame with so many bytes to come; without any it is over.
+    /// A binary frame of which so many payload bytes are missing. Without any it is complete.
     fn binary(left: u64, key: Option<Key>) -> Self {
         if left == 0 { Self::Header } else { Self::Binary { left, key } }
     }
 }
 
-/// A mask after so many bytes.
+/// The mask, rotated by so many bytes.
 fn turned(key: Option<Key>, count: usize) -> Option<Key> {
     key.map(|mut key| {
         key.rotate_left(count % size_of::<Key>());
@@ -298,7 +328,7 @@ fn turned(key: Option<Key>, count: usize) -> Option<Key> {
     })
 }
 
-/// How much of these bytes belongs to what is left of a payload.
+/// How many of these bytes belong to the rest of a payload.
 fn part_of(left: u64, bytes: &[u8]) -> usize {
     usize::try_from(left).map_or(bytes.len(), |left| left.min(bytes.len()))
 }

@@ -1,6 +1,6 @@
-//! WebSocket (RFC 6455) as bytes in and bytes out, for a client and for a server: the upgrade, and
-//! binary messages after it. The usual frames are taken apart and put together here; control frames
-//! and everything unusual are tungstenite's to judge.
+//! WebSocket (RFC 6455) without I/O, for a client and a server: the upgrade, and binary messages
+//! after it. Ordinary frames are read and written here; tungstenite judges control frames and
+//! everything unusual.
 
 pub mod client;
 mod control;
@@ -13,43 +13,45 @@ pub mod upgrade;
 
 use std::fmt;
 
-/// Whose side we are on.
+/// Client or server: the side that this program plays.
 pub use tungstenite::protocol::Role;
 
 use frame::{INVALID_DATA, PROTOCOL_ERROR, TOO_BIG, UNSUPPORTED_DATA, close_words};
 
-/// The payload of a client's largest message: with its header of 8 bytes it fills 32 KiB, so that
-/// two fill 64 KiB. Limits of 64 KiB are common.
+/// The payload of a client's largest message. With its header of 8 bytes it fills 32 KiB, so that
+/// two messages fill 64 KiB, which is a common limit.
 pub const MESSAGE_LIMIT: usize = 32 * 1024 - 8;
 
-/// How the other side ended a WebSocket, or broke it. The sentences are those of a client.
+/// The end of a WebSocket, or a violation of its protocol by the other side. The messages are those
+/// of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WebSocketError {
-    /// A Close frame came; it has been answered. Without a code it was empty (RFC 6455 §7.1.5:
-    /// 1005).
+    /// A Close frame was received and has been answered. Without a code it was empty (RFC 6455
+    /// §7.1.5: 1005).
     Closed {
         /// The close code.
         code: Option<u16>,
-        /// The server's words.
+        /// The reason text of the server.
         reason: String,
     },
     /// A text frame, which MQTT forbids ([MQTT-6.0.0-1]).
     TextFrame,
-    /// A message larger than we accept.
+    /// A message larger than the limit.
     TooLarge {
         /// Its length so far, in bytes.
         size: u64,
-        /// The most we accept, in bytes.
+        /// The limit, in bytes.
         limit: u64,
     },
     /// A Close frame whose reason is not UTF-8.
     BadReason,
-    /// Another breach of RFC 6455.
+    /// Another violation of RFC 6455.
     Protocol(String),
 }
 
 impl WebSocketError {
-    /// The code of the Close frame that answers it (RFC 6455 §7.4.1); none where it was answered.
+    /// The code of the Close frame that answers the error (RFC 6455 §7.4.1); `None` if it was
+    /// already answered.
     pub fn answer(&self) -> Option<u16> {
         match self {
             Self::Closed { .. } => None,
@@ -75,7 +77,9 @@ impl fmt::Display for WebSocketError {
                 }
                 if reason.is_empty() { Ok(()) } else { write!(f, ": {reason}") }
             }
-            Self::TextFrame => f.write_str("the server sent a text frame, MQTT is binary"),
+            Self::TextFrame => {
+                f.write_str("the server sent a text frame, but MQTT needs binary frames")
+            }
             Self::TooLarge { size, limit } => {
                 write!(
                     f,

@@ -1,25 +1,25 @@
-//! Frames as they leave: messages get their headers (and a client's their masks) here, and wait in
-//! one buffer until it is full or flushed.
+//! Writes frames into one buffer, which is sent when it is full or flushed. Messages get their
+//! headers here, and those of a client their masks.
 //!
-//! tungstenite copies a payload into its buffer and masks it there; here it is masked on its way,
-//! and the buffer is never zeroed again.
+//! tungstenite copies a payload into its buffer and masks it there. Here the copy masks, and the
+//! buffer is zeroed only once.
 
 use bytes::{BufMut, BytesMut};
 
 use super::frame::{BINARY, CLOSE, HeaderBytes, Key, Keys, NORMAL, mask};
 
-/// From here on the buffer is full, in bytes.
+/// The buffer is full when it holds this many bytes.
 const FULL: usize = 64 * 1024;
 
-/// So much goes into one packet of any network, in bytes.
+/// This many bytes fit into one packet of any network.
 const LITTLE: usize = 1024;
 
-/// A client's frames that wait to be written.
+/// The frames of a client that wait to be written.
 #[derive(Debug, Default)]
 pub struct ClientOutbound {
-    /// It is as long as it ever was, so that what is in use of it need not be zeroed each time.
+    /// Never shorter than before, so that the part in use need not be zeroed again.
     buffer: Vec<u8>,
-    /// How many bytes of it wait.
+    /// The number of bytes that wait.
     filled: usize,
     keys: Keys,
 }
@@ -30,8 +30,8 @@ impl ClientOutbound {
         self.put_frame(BINARY, payload);
     }
 
-    /// Appends Close 1000, if what waits is so little that the socket takes both or nothing of it:
-    /// whether that is so.
+    /// Appends Close 1000 if so few bytes wait that the socket takes either all of it or nothing.
+    /// Returns whether it did.
     pub fn put_close(&mut self) -> bool {
         let is_little = self.filled <= LITTLE;
         if is_little {
@@ -53,7 +53,7 @@ impl ClientOutbound {
         mask(payload, key, &mut target[header.len()..]);
     }
 
-    /// So many bytes more, to be filled.
+    /// Appends room for this many bytes.
     fn room(&mut self, length: usize) -> &mut [u8] {
         let start = self.filled;
         self.filled += length;
@@ -63,33 +63,33 @@ impl ClientOutbound {
         &mut self.buffer[start..self.filled]
     }
 
-    /// Whether what waits is worth a write.
+    /// Whether enough bytes wait for a write.
     pub fn is_full(&self) -> bool {
         self.filled >= FULL
     }
 
-    /// What waits.
+    /// The bytes that wait.
     pub fn waiting(&self) -> &[u8] {
         &self.buffer[..self.filled]
     }
 
-    /// What waited was written.
+    /// Discards the waiting bytes, which were written.
     pub fn clear(&mut self) {
         self.filled = 0;
         if self.buffer.len() > 2 * FULL {
-            // A single long message must not keep its memory for ever.
+            // A single long message must not occupy its memory for ever.
             self.buffer = Vec::new();
         }
     }
 
-    /// How many bytes of memory it has.
+    /// The size of the buffer, in bytes.
     #[cfg(test)]
     pub fn memory(&self) -> usize {
         self.buffer.len()
     }
 }
 
-/// A control frame or a message, whole.
+/// Appends a whole control frame or message to `target`.
 pub fn put_frame(opcode: u8, payload: &[u8], key: Option<Key>, target: &mut Vec<u8>) {
     target.extend_from_slice(&HeaderBytes::new(opcode, payload.len(), key));
     let start = target.len();
@@ -102,29 +102,30 @@ pub fn put_frame(opcode: u8, payload: &[u8], key: Option<Key>, target: &mut Vec<
 /// Room for the longest header of a message of at most 64 KiB without a mask.
 const HEADER: usize = 4;
 
-/// A server's frames that wait to be written. A message grows until it is full or finished; then
-/// its header is written before it.
+/// The frames of a server that wait to be written. A message grows until it is full or finished;
+/// then its header is put before it.
 #[derive(Debug)]
 pub struct ServerOutbound {
     buffer: BytesMut,
-    /// Where the message that is still growing begins, header included.
+    /// The position of the message that is still growing, header included.
     open: Option<usize>,
     /// The longest payload of a message, at most 64 KiB.
     limit: usize,
 }
 
 impl ServerOutbound {
-    /// Nothing waits. No payload is longer than `limit`, less than 64 KiB.
+    /// An empty buffer. No payload is longer than `limit`, which is below 64 KiB.
     pub fn new(limit: usize) -> Self {
         Self { buffer: BytesMut::new(), open: None, limit }
     }
 
-    /// How many more bytes the message takes that is open, or the next one if none is.
+    /// How many more bytes fit into the open message, or into the next one if none is open.
     pub fn room(&self) -> usize {
         self.open.map_or(self.limit, |start| self.limit - (self.buffer.len() - start - HEADER))
     }
 
-    /// Where the message grows, a new one if none is open; at most by its [`room`](Self::room).
+    /// The buffer of the open message, or of a new one if none is open. It may grow at most by
+    /// [`room`](Self::room).
     pub fn message(&mut self) -> &mut BytesMut {
         if self.open.is_none() {
             self.open = Some(self.buffer.len());
@@ -133,7 +134,7 @@ impl ServerOutbound {
         &mut self.buffer
     }
 
-    /// Finishes the message that is open; an empty one is never sent.
+    /// Finishes the open message. An empty message is never sent.
     pub fn finish_message(&mut self) {
         let Some(start) = self.open.take() else { return };
         let content = start + HEADER;
@@ -151,7 +152,7 @@ impl ServerOutbound {
         }
     }
 
-    /// Appends whole control frames after the message.
+    /// Appends whole control frames after the open message.
     pub fn put_frames(&mut self, frames: &[u8]) {
         self.finish_message();
         self.buffer.put_slice(frames);
@@ -164,18 +165,18 @@ impl ServerOutbound {
         self.put_frames(&frame);
     }
 
-    /// What waits, in bytes.
+    /// The number of bytes that wait.
     pub fn len(&self) -> usize {
         self.buffer.len()
     }
 
-    /// What waits, the open message finished.
+    /// Finishes the open message and returns the bytes that wait.
     pub fn waiting(&mut self) -> &[u8] {
         self.finish_message();
         &self.buffer
     }
 
-    /// What waited was written.
+    /// Discards the waiting bytes, which were written.
     pub fn clear(&mut self) {
         self.buffer.clear();
     }

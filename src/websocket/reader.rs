@@ -1,5 +1,5 @@
-//! What the other side sends, for both roles: bytes in; payloads, the end, and our answers to
-//! control frames out.
+//! Reads a WebSocket, for both roles: takes bytes; returns payloads, the end, and the answers to
+//! control frames.
 
 use bytes::Bytes;
 use tungstenite::error::{CapacityError, Error as FrameError, ProtocolError};
@@ -7,7 +7,7 @@ use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::protocol::{CloseFrame, Message};
 
 use super::control::Control;
-use super::frame::{self, Header, Keys};
+use super::frame::{self, FrameHeader, Keys};
 use super::frame_log::FrameLog;
 use super::inbound::Inbound;
 use super::outbound::put_frame;
@@ -15,27 +15,27 @@ use super::{Role, WebSocketError};
 
 /// The reading half of a WebSocket.
 ///
-/// Give it what arrives by [`feed`](Self::feed) while it [wants more](Self::wants_more), then take
-/// what came of it by [`next`](Self::next), and send the [answers](Self::take_answers).
+/// Give it the bytes that arrive with [`feed`](Self::feed) while it [wants more](Self::wants_more).
+/// Then take its results with [`next`](Self::next) and send the [answers](Self::take_answers).
 #[derive(Debug)]
 pub struct Reader {
     role: Role,
     inbound: Inbound,
     control: Control,
-    /// What came of the latest frame that tungstenite judged.
+    /// The result of the last frame that tungstenite judged.
     outcome: Option<Result<Bytes, WebSocketError>>,
-    /// Whole control frames that are to be sent.
+    /// Whole control frames to send.
     answers: Vec<u8>,
-    /// Answers to our own pings that were not taken yet.
+    /// The number of Pongs that were not reported yet.
     pongs: usize,
-    /// Something broke the protocol: what follows has no meaning.
+    /// The other side broke the protocol. Later bytes are ignored.
     is_broken: bool,
     log: FrameLog,
 }
 
 impl Reader {
-    /// The half of the side in this `role`. No message and no frame of the other side may exceed
-    /// `max_message` bytes. With `log` each frame is a line for [`traced`](Self::traced).
+    /// The reading half in this `role`. No message and no frame of the other side may exceed
+    /// `max_message` bytes. With `log`, [`traced`](Self::traced) returns a line about each frame.
     pub fn new(role: Role, max_message: usize, log: bool) -> Self {
         Self {
             role,
@@ -49,14 +49,14 @@ impl Reader {
         }
     }
 
-    /// One whose every frame is tungstenite's.
+    /// The same, but tungstenite reads every frame.
     #[cfg(test)]
-    pub fn that_leaves_all(self) -> Self {
-        Self { inbound: Inbound::that_leaves_all(self.role), ..self }
+    pub fn leaving_all_to_tungstenite(self) -> Self {
+        Self { inbound: Inbound::leaving_all_to_tungstenite(self.role), ..self }
     }
 
-    /// Whether [`feed`](Self::feed) would take something: there is nothing that
-    /// [`next`](Self::next) or [`take_answers`](Self::take_answers) should take first.
+    /// Whether [`feed`](Self::feed) would take anything. It takes nothing while
+    /// [`next`](Self::next) or [`take_answers`](Self::take_answers) has something to return.
     pub fn wants_more(&self) -> bool {
         self.outcome.is_none()
             && self.answers.is_empty()
@@ -65,7 +65,7 @@ impl Reader {
             && !(self.inbound.is_other() && self.inbound.has_payload())
     }
 
-    /// Takes bytes that have arrived; how many.
+    /// Takes bytes that have arrived. Returns how many.
     pub fn feed(&mut self, arrived: &[u8]) -> usize {
         if self.is_broken {
             return arrived.len();
@@ -82,8 +82,8 @@ impl Reader {
         taken
     }
 
-    /// The next payload, never empty and cut anywhere, or how the WebSocket ended; `None` when more
-    /// must arrive first. After the end nothing counts.
+    /// The next payload, never empty and cut anywhere, or the end of the WebSocket; `None` if more
+    /// bytes are needed. After the end there is nothing else.
     pub fn next(&mut self) -> Option<Result<Bytes, WebSocketError>> {
         if let Some(payload) = self.inbound.payload() {
             return Some(Ok(payload));
@@ -93,29 +93,28 @@ impl Reader {
             return Some(Err(fault));
         }
         if self.inbound.has_header() {
-            // A frame without payload, or one whose header came after a payload.
+            // A frame without a payload, or one whose header arrived after a payload.
             self.feed_other(&[]);
         }
         self.outcome.take()
     }
 
-    /// Whole control frames that are to be sent at once; empty if there are none.
+    /// Takes the whole control frames that should be sent at once; empty if there are none.
     pub fn take_answers(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.answers)
     }
 
-    /// Whether a Pong came; each counts once.
+    /// Whether a Pong was received. Each Pong is reported once.
     pub fn take_pong(&mut self) -> bool {
         let came = self.pongs > 0;
         self.pongs -= usize::from(came);
         came
     }
 
-    /// The payload of the first frame, as far as it is remembered, if it is text, as no MQTT packet
-    /// begins.
+    /// The remembered part of the first frame's payload if it is text, which no MQTT packet is.
     pub fn first_text(&self) -> Option<String> {
         let first = self.inbound.first();
-        let header = Header::read(first)?;
+        let header = FrameHeader::read(first)?;
         let payload = &first[header.length..];
         let length = usize::try_from(header.payload).unwrap_or(usize::MAX);
         let payload = &payload[..payload.len().min(length)];
@@ -124,22 +123,22 @@ impl Reader {
             .then(|| payload.escape_ascii().to_string())
     }
 
-    /// A line about a frame that was not taken yet.
+    /// The next line about a frame.
     pub fn traced(&mut self) -> Option<String> {
         self.log.take()
     }
 
-    /// The state of the closing handshake, for the half that writes.
+    /// The state of the closing handshake, for the writing half.
     pub(super) fn control(&mut self) -> &mut Control {
         &mut self.control
     }
 
-    /// Where frames are noted, for the half that writes.
+    /// The log of frames, for the writing half.
     pub(super) fn log(&mut self) -> &mut FrameLog {
         &mut self.log
     }
 
-    /// Gives tungstenite part of a frame; how many of the bytes that have arrived.
+    /// Gives tungstenite part of a frame. Returns how many of the arrived bytes it took.
     fn feed_other(&mut self, arrived: &[u8]) -> usize {
         let mut taken = 0;
         let header = self.inbound.take_header();
@@ -174,8 +173,9 @@ impl Reader {
         };
     }
 
-    /// What a Close frame says. tungstenite puts 1002 in the place of a code that it does not know,
-    /// in what it tells and in its answer, which begins at `before`. The list of codes is ours.
+    /// The meaning of a Close frame. tungstenite replaces a code that it does not know by 1002,
+    /// both in its report and in its answer, which begins at `before`. The list of codes here is
+    /// longer, so the code is read from the frame itself.
     fn closed(&mut self, frame: Option<CloseFrame>, before: usize) -> WebSocketError {
         let Some(CloseFrame { code, reason }) = frame else {
             return WebSocketError::Closed { code: None, reason: String::new() };
@@ -194,7 +194,7 @@ impl Reader {
             let key = (self.role == Role::Client).then(|| Keys::default().next());
             put_frame(frame::CLOSE, &payload, key, &mut self.answers);
         }
-        // tungstenite has refused what is no UTF-8.
+        // tungstenite has refused a reason that is not UTF-8.
         let reason = String::from_utf8_lossy(payload.get(2..).unwrap_or_default());
         WebSocketError::Closed { code: Some(sent), reason: reason.into_owned() }
     }
@@ -210,18 +210,18 @@ impl Reader {
         }
     }
 
-    /// What a protocol error is, and what the other side sent when it never sent a frame that makes
-    /// sense.
+    /// Describes a protocol error. If the other side never sent a valid frame, its first bytes are
+    /// quoted.
     fn explained(&self, error: &ProtocolError) -> String {
         let words = protocol_words(error);
-        match self.inbound.nonsense() {
+        match self.inbound.unrecognised_start() {
             Some(sent) => format!("{words} (it sent \"{}\")", sent.escape_ascii()),
             None => words,
         }
     }
 }
 
-/// tungstenite's sentence with a small first letter.
+/// tungstenite's message with a lower-case first letter.
 fn protocol_words(error: &ProtocolError) -> String {
     let words = error.to_string();
     let mut characters = words.chars();

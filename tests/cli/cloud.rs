@@ -244,8 +244,7 @@ fn aws_iot_core_refuses_a_wrong_signature() {
     let script = vec![vec![service.request(&target, &[]), answer, Step::Gone]];
     let url = format!("wss://{AWS_HOST}{target}\n");
     let outcome = run(&service, script, PRESIGNED, &[("presigned-url", &url)], unchanged);
-    let words = "the server answered HTTP 403 Forbidden: ForbiddenException: {\"message\":\"Forbidden\"}; sign the URL again: \
-                 check the clock, the region and that no :443 is signed with the host; or the policy does not allow it";
+    let words = "the server answered HTTP 403 Forbidden: ForbiddenException: {\"message\":\"Forbidden\"}; sign the URL again (check the clock, the region, and that the host is signed without :443), or allow it in the policy";
     fails(&outcome, 5, &format!("mqttws: connecting to wss://{AWS_HOST}/mqtt*: {words}"));
 }
 
@@ -258,7 +257,8 @@ fn aws_iot_core_has_no_qos_2() {
     let script =
         vec![until_session_end(vec![request, Step::Accept, connect, Step::Send(AWS_CONNACK)])];
     let outcome = run(&service, script, PRESIGNED, &[("presigned-url", &url)], at_qos_2);
-    let words = "mqttws: publishing to lab/door: message refused: the broker takes QoS 1 at most\n";
+    let words =
+        "mqttws: publishing to lab/door: message refused: the broker accepts QoS 1 at most\n";
     outcome.expect(7, "", words);
 }
 
@@ -307,7 +307,7 @@ fn aws_iot_core_takes_client_certificates_without_websockets_only() {
     let again = vec![Step::Request(&["Sec-WebSocket-Protocol: mqttv3.1"]), Step::End];
     let script = vec![vec![service.request("/mqtt", &[]), Step::End], again];
     let words = "mqttws: connecting to wss://iot.example.com/mqtt: the server closed the connection without an \
-                 HTTP answer; most often a wrong --subprotocol or --origin, or a port that speaks something else (TLS, plain MQTT)\n";
+                 HTTP answer; most often --subprotocol or --origin is wrong, or the port speaks another protocol (TLS, plain MQTT)\n";
     run(&service, script, CERTIFICATE, &files, unchanged).expect(5, "", words);
 }
 

@@ -34,19 +34,25 @@ fn frames_that_break_the_protocol_are_named() {
     let broken = |words: &str| format!("the server broke the WebSocket protocol: {words}");
     breaks(
         Step::Raw(vec![0x82, 126, 0, 2, 0xd0, 0]),
-        &broken("a frame length that is longer than it must be"),
+        &broken("a frame length in more bytes than necessary"),
     );
     breaks(
         Step::Raw(vec![0x82, 127, 0x80, 0, 0, 0, 0, 0, 0, 0]),
         &broken("a frame length of 2^63 bytes or more"),
     );
-    breaks(Step::Raw(vec![0x02, 0, 0x82, 0]), &broken("a new message before the end of another"));
+    breaks(
+        Step::Raw(vec![0x02, 0, 0x82, 0]),
+        &broken("a new message before the end of the last one"),
+    );
     breaks(Step::Frame(0x80, b"x"), &broken("continue frame but nothing to continue"));
     breaks(Step::Frame(0x83, b""), &broken("encountered invalid opcode: 3"));
     breaks(Step::Frame(0x09, b""), &broken("fragmented control frame"));
     breaks(Step::Frame(0x88, b"\x03\xe8\xff"), &broken("a Close frame whose reason is not UTF-8"));
     breaks(Step::Frame(0x88, b"\x03"), &broken("invalid close sequence"));
-    breaks(Step::Frame(0x01, b"text without end"), "the server sent a text frame, MQTT is binary");
+    breaks(
+        Step::Frame(0x01, b"text without end"),
+        "the server sent a text frame, but MQTT needs binary frames",
+    );
     breaks(
         Step::Raw(vec![0x82, 127, 0x40, 0, 0, 0, 0, 0, 0, 0]),
         "the server sent a WebSocket message of 4611686018427387904 bytes, the limit is 268500992; raise \
@@ -66,7 +72,7 @@ fn what_is_no_websocket_behind_the_upgrade_is_shown() {
         "311",
         Step::Frame(0x82, b"INFO {\"server_id\":\"NA\"}\r\n"),
         9,
-        "what answers behind the WebSocket does not speak MQTT (it sent \"INFO {*server_id*\"); try another path, \
+        "the WebSocket server does not speak MQTT (it sent \"INFO {*server_id*\"); try another path, \
          such as /mqtt",
     );
 }
@@ -93,11 +99,11 @@ fn a_connack_that_cannot_be_is_no_reason_to_wait() {
         "5",
         Step::Frame(0x82, b"\x20\x06\0\0\x03\x21\0\0"),
         9,
-        &broken("*receive-maximum has a value *"),
+        &broken("*receive-maximum has an invalid value *"),
     );
     let late = "the broker refused: server unavailable; try again later, or with --wait";
     refuses_connack("311", Step::Send("20 00 03"), 6, late);
-    let moved = "the broker refused: server moved, it names h2; connect to the one that it names, or ask who runs it";
+    let moved = "the broker refused: server moved, it names h2; connect to the server that it names, or ask its operator";
     refuses_connack("5", Step::Send("20 00 9d 05 1c <h2>"), 6, moved);
 }
 
@@ -227,8 +233,7 @@ fn a_message_that_is_too_big_is_not_sent_again() {
     let command = ["pub", &broker.url(), "-V", "311", "-t", "t", "-q", "1", "-s"];
     let outcome = Program::new(command).stdin(payload).run();
     let line = "mqttws: publishing to t: connection lost: the server closed the WebSocket with code 1009 (message too \
-                big); the broker, or a proxy before it, takes no messages as large as this one: send smaller ones, \
-                and leave --frame-per-packet out";
+                big); the broker, or a proxy in front of it, does not accept a message of this size: send smaller ones, and do not use --frame-per-packet";
     fails(&outcome, 8, line);
 }
 

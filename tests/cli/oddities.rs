@@ -105,7 +105,7 @@ fn a_message_that_is_too_large_for_the_broker_is_told_and_the_others_go_on() {
             Step::Send("40 00 01; 40 00 02"),
         ],
     )));
-    let line = "mqttws: publishing to t: message 2 refused: the packet has 28 bytes and the broker takes at most 16\n";
+    let line = "mqttws: publishing to t: message 2 refused: the packet has 28 bytes, but the broker accepts at most 16\n";
     publish(&broker, "1", "a\nxxxxxxxxxxxxxxxxxxxx\nb\n").expect(7, "", line);
 }
 

@@ -195,15 +195,14 @@ fn http_proxies_that_do_not_lead_on_are_explained() {
         answer("HTTP/1.0 403 Forbidden\r\nServer: squid\r\nContent-Length: 0\r\n\r\n"),
         &[],
         3,
-        "the proxy {proxy} answered HTTP 403 Forbidden (squid); many proxies lead to port 443 only; --no-proxy \
-         goes without it",
+        "the proxy {proxy} answered HTTP 403 Forbidden (squid); many proxies allow port 443 only; --no-proxy connects without a proxy",
     );
     explained(
         "http",
         answer("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 3\r\n\r\nno\n"),
         &[],
         3,
-        "the proxy {proxy} answered HTTP 502 Bad Gateway: no; the proxy does not reach the server",
+        "the proxy {proxy} answered HTTP 502 Bad Gateway: no; the proxy cannot reach the server",
     );
     explained(
         "http",
@@ -252,8 +251,7 @@ fn what_is_no_proxy_of_ours_is_explained() {
         ),
         &[],
         3,
-        "the proxy {proxy} answered HTTP 407 Login: NTLM, Negotiate; mqttws can only log in by Basic: ask for that, \
-         or for another proxy",
+        "the proxy {proxy} answered HTTP 407 Login: NTLM, Negotiate; mqttws supports only Basic authentication: enable it in the proxy, or use another proxy",
     );
     explained(
         "http",
@@ -286,7 +284,7 @@ fn half_a_reply_of_a_socks_proxy_is_not_a_name_that_is_looked_up() {
 fn a_proxy_that_is_not_there_is_named() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let words = format!(
-        "mqttws: connecting to {URL}: the proxy http://127.0.0.1:{port} was not reached: 127.0.0.1:{port}: \
+        "mqttws: connecting to {URL}: the proxy http://127.0.0.1:{port} could not be reached: 127.0.0.1:{port}: \
          connection refused; check --proxy, or $https_proxy and the like\n"
     );
     publish(URL, &["--proxy", &format!("http://127.0.0.1:{port}")]).run().expect(3, "", &words);
@@ -348,8 +346,8 @@ fn each_refusal_of_a_socks_proxy_has_its_words() {
         (4, "could not connect to the server: host unreachable"),
         (5, "could not connect to the server: connection refused"),
         (6, "could not connect to the server: TTL expired"),
-        (7, "could not connect to the server: it does not know CONNECT"),
-        (8, "could not connect to the server: it does not know this type of address"),
+        (7, "could not connect to the server: CONNECT is not supported"),
+        (8, "could not connect to the server: this type of address is not supported"),
         (9, "refused with code 9"),
     ] {
         let mut steps = asked_by_name();

@@ -332,8 +332,10 @@ fn a_topic_alias_of_ones_own_is_within_the_brokers_limit() {
         Program::new([&["pub", &url, "-t", "t"], &alias[..], flags].concat()).run()
     };
     outcome("20 00 00 03 22 00 04", &["30 <t> 03 23 00 04 'x'"], &["-m", "x"]).expect(0, "", "");
-    let line = "mqttws: publishing to t: message refused: the broker takes topic aliases up to 3\n";
+    let line =
+        "mqttws: publishing to t: message refused: the broker accepts topic aliases up to 3\n";
     outcome("20 00 00 03 22 00 03", &[], &["-m", "x"]).expect(7, "", line);
-    let line = "mqttws: publishing to t: message refused: the broker takes no topic aliases\n";
+    let line =
+        "mqttws: publishing to t: message refused: the broker does not support topic aliases\n";
     outcome("20 00 00 00", &[], &["-m", "x"]).expect(7, "", line);
 }

@@ -81,12 +81,12 @@ fn redirects_that_lead_nowhere_are_told() {
     script.extend([Step::Reconnect, Step::Request(&[]), Step::Answer(gone), Step::Gone]);
     let (outcome, host) = follow(script);
     let words = format!(
-        "redirected to {host}/a: the server answered HTTP 410 Gone; no WebSocket at this path: check it"
+        "redirected to {host}/a: the server answered HTTP 410 Gone; no WebSocket at this path: check the path"
     );
     outcome.expect(5, "", &format!("mqttws: connecting to {host}/mqtt: {words}\n"));
 
     let (outcome, host) = follow(redirects(&[], "mqtt://host"));
-    let words = "the server redirects to mqtt://host, which is no address: mqtt:// is MQTT without WebSockets, \
+    let words = "the server redirects to mqtt://host, which is not a valid address: mqtt:// is MQTT without WebSockets, \
                  which mqttws does not speak: write ws://HOST[:PORT]/PATH with the broker's WebSocket port";
     outcome.expect(5, "", &format!("mqttws: connecting to {host}/mqtt: {words}\n"));
 }

@@ -81,9 +81,15 @@ fn a_command_runs_with_the_broker_and_ends_it() {
 }
 
 #[test]
-fn a_command_that_cannot_be_run() {
+fn a_command_that_is_not_found() {
     let outcome = Program::new(["serve", "-p", "0", "--", "/no-such-file"]).run();
-    fails(&outcome, 1, lines::NO_SUCH_COMMAND);
+    fails(&outcome, 127, lines::NO_SUCH_COMMAND);
+}
+
+#[test]
+fn a_command_that_cannot_be_run() {
+    let outcome = Program::new(["serve", "-p", "0", "--", "/"]).run();
+    fails(&outcome, 126, "mqttws: running /: Permission denied");
 }
 
 #[test]

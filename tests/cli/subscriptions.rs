@@ -81,17 +81,17 @@ fn what_the_broker_does_not_take_is_not_asked() {
     refuses(
         "20 00 00 02 28 00",
         &["-t", "a/#"],
-        "mqttws: subscribing to a/#: refused: the broker takes no wildcards in subscriptions",
+        "mqttws: subscribing to a/#: refused: the broker does not support wildcards in subscriptions",
     );
     refuses(
         "20 00 00 02 2a 00",
         &["-t", "$share/g/a"],
-        "mqttws: subscribing to $share/g/a: refused: the broker takes no shared subscriptions",
+        "mqttws: subscribing to $share/g/a: refused: the broker does not support shared subscriptions",
     );
     refuses(
         "20 00 00 02 29 00",
         &["-t", "a", "-D", "subscribe", "subscription-identifier", "1"],
-        "mqttws: subscribing to a: refused: the broker takes no subscription identifiers",
+        "mqttws: subscribing to a: refused: the broker does not support subscription identifiers",
     );
 }
 
@@ -106,7 +106,7 @@ fn the_rest_is_asked() {
     assert_eq!(
         lines,
         [
-            "mqttws: subscribing to +: refused: the broker takes no wildcards in subscriptions",
+            "mqttws: subscribing to +: refused: the broker does not support wildcards in subscriptions",
             "mqttws: subscribing to c: refused: not authorized"
         ]
     );

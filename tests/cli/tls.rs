@@ -133,7 +133,7 @@ fn a_pinned_certificate_may_be_of_x509_version_1() {
     };
     publish(&with(&TLS13).good(), &["--pin-sha256", &pin]).run().expect(0, "", "");
     let outcome = publish(&with(&TLS12).shunned(), &["--pin-sha256", &pin]).run();
-    let words = "certificate is X.509 version 1, made without extensions; make it anew with extensions \
+    let words = "certificate is X.509 version 1, which has no extensions; issue a new one with extensions \
          (openssl x509 -req -extfile), or trust it with --pin-sha256 over TLS 1.3 (in TLS 1.2 rustls \
          checks no signature of such a certificate)";
     fails(&outcome, 4, words);
@@ -148,8 +148,7 @@ fn another_certificate_than_the_pinned_one_is_named() {
     let broker = Server::showing(&certificate).shunned();
     let outcome = publish(&broker, &["--cafile", &file, "--pin-sha256", &"0".repeat(64)]).run();
     let words = format!(
-        "certificate is not the one of --pin-sha256, its SHA-256 is {own}; if the server has a new one that \
-         you trust, give that"
+        "certificate does not match --pin-sha256; its SHA-256 is {own}; if you trust the server's new certificate, pin that one"
     );
     fails(&outcome, 4, &words);
 }
@@ -228,16 +227,15 @@ fn alerts_are_explained() {
     let rows = [
         (
             40,
-            "the server refused the TLS handshake (handshake failure); it may want another TLS version or \
-             cipher, a name (--sni), or have a key other than RSA, P-256, P-384 or Ed25519",
+            "the server refused the TLS handshake (handshake failure); the server may require another TLS version or cipher, or a name (--sni), or have a key other than RSA, P-256, P-384 or Ed25519",
         ),
         (
             70,
-            "the server does not accept our TLS version; leave --tls-version out; below TLS 1.2 there is no way",
+            "the server does not accept the client's TLS version; do not use --tls-version; TLS 1.1 and older are not supported",
         ),
         (
             112,
-            "the server does not know the host name (unrecognized name); give the name that it knows with --sni",
+            "the server does not know the host name (unrecognized name); give a name that the server knows with --sni",
         ),
         (116, "the server demands a client certificate; give one with --cert and --key"),
         (80, "the server reports an internal error in TLS"),
@@ -258,8 +256,7 @@ fn tls_that_is_broken_has_words() {
     let rows: [(Vec<u8>, &str); 4] = [
         (
             long,
-            "the server sent more than 64 KiB of TLS handshake at once (too many certificates?); the server need \
-             only send its certificate and those between it and an authority",
+            "the server sent more than 64 KiB of TLS handshake at once (too many certificates?); the server should send only its certificate and the intermediate ones",
         ),
         (
             b"\x15\x03\x03\x00\x00".into(),
@@ -284,8 +281,7 @@ fn tls_that_is_broken_has_words() {
 fn the_authority_of_the_fixed_certificates_is_an_authority() {
     let broker = Server::fixed("weakly-signed").shunned();
     let file = fixed_path("authority.pem");
-    let words = "certificate signed by an unknown authority (CN=Weak authority); give the authority that \
-         signed it with --cafile";
+    let words = "certificate signed by an unknown authority (CN=Weak authority); give that authority's certificate with --cafile";
     fails(&publish(&broker, &["--cafile", &file]).run(), 4, words);
 }
 

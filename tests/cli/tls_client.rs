@@ -86,8 +86,8 @@ fn a_certificate_that_the_server_does_not_know() {
     for version in [&TLS13, &TLS12] {
         let (server, _folder, file) = demanding(&[version]);
         let arguments = ["--cafile", &file, "--cert", &certificate, "--key", &key];
-        let words = "the server refused our client certificate: it does not trust the authority that signed \
-             it; does --cert hold the certificates between it and one that the server knows?";
+        let words = "the server refused the client certificate: it does not trust the authority that signed \
+             it; does --cert hold the intermediate certificates, too?";
         fails(&publish(&server.shunned(), &arguments).run(), 4, words);
     }
 }
@@ -152,7 +152,7 @@ fn keys_that_cannot_be_read() {
 
     let old = fixed_path("client-rsa.old.key");
     let words = format!(
-        "private key {old} is encrypted the way of old OpenSSL; convert it: openssl pkcs8 -topk8 -in KEY -out \
+        "private key {old} is encrypted in the old format of OpenSSL; convert it: openssl pkcs8 -topk8 -in KEY -out \
          NEW"
     );
     refuses(&["--cert", &certificate, "--key", &old], 1, &words);

@@ -41,7 +41,7 @@ fn refuses_fixed(name: &str, authority: &str, words: &str) {
 fn expired() {
     refuses(
         |authority| authority.certify(&["127.0.0.1"], 2020),
-        "certificate expired on 2020-01-01; the server needs a new one",
+        "certificate expired on 2020-01-01; the server needs a new certificate",
     );
 }
 
@@ -61,8 +61,7 @@ fn not_yet_valid() {
 fn another_name() {
     refuses(
         |authority| authority.certify(&["elsewhere.example", "10.0.0.1"], FAR_AWAY),
-        "certificate not valid for 127.0.0.1, only for elsewhere.example, 10.0.0.1; connect to a name that the \
-         certificate has, or give it with --sni",
+        "certificate not valid for 127.0.0.1, only for elsewhere.example, 10.0.0.1; connect to a name in the certificate, or give one with --sni",
     );
 }
 
@@ -102,14 +101,13 @@ fn no_name_but_a_common_name() {
             })
         },
         "certificate not valid for 127.0.0.1: it holds no name (no subjectAltName, only the common name \
-         127.0.0.1); make it anew with a subjectAltName (the common name does not count), or use --pin-sha256",
+         127.0.0.1); issue a new one with a subjectAltName (the common name does not count), or use --pin-sha256",
     );
 }
 
 #[test]
 fn an_unknown_authority() {
-    let words = "certificate signed by an unknown authority (CN=Some authority); give the authority that \
-         signed it with --cafile";
+    let words = "certificate signed by an unknown authority (CN=Some authority); give that authority's certificate with --cafile";
     let certificate = Authority::named("Some authority").certify(&["127.0.0.1"], FAR_AWAY);
     let broker = Server::showing(&certificate).shunned();
     fails(&publish(&broker, &[]).run(), 4, words);
@@ -125,7 +123,7 @@ fn another_authority_of_the_same_name() {
     let file = folder.write("ca.pem", Authority::named("Namesake").pem());
     let certificate = Authority::named("Namesake").certify(&["127.0.0.1"], FAR_AWAY);
     let broker = Server::showing(&certificate).shunned();
-    let words = "certificate signed by another authority of the name CN=Namesake than the trusted one; is the \
+    let words = "certificate signed by another authority with the name CN=Namesake of a trusted one; is the \
          --cafile up to date?";
     fails(&publish(&broker, &["--cafile", &file]).run(), 4, words);
 }
@@ -153,8 +151,7 @@ fn an_authority_used_as_a_server() {
     let folder = Folder::new();
     let file = folder.write("ca.pem", certificate.certificate.pem());
     let broker = Server::showing(&certificate).shunned();
-    let words = "the server uses a certificate authority's certificate as its own; let this authority sign a \
-         certificate of the server's own, or trust it with --pin-sha256";
+    let words = "the server uses a certificate authority's certificate as its own; let this authority sign a certificate for the server, or trust this one with --pin-sha256";
     fails(&publish(&broker, &["--cafile", &file]).run(), 4, words);
 }
 
@@ -186,16 +183,14 @@ fn an_authority_between_that_is_good() {
 #[test]
 fn an_authority_between_that_has_expired() {
     let (server, _folder, file) = chained(|params| params.not_after = date_time_ymd(2021, 6, 1));
-    let words = "certificate of the authority CN=Authority between expired on 2021-06-01; the server needs a \
-         new one";
+    let words = "certificate of the authority CN=Authority between expired on 2021-06-01; the server needs a new certificate";
     fails(&publish(&server.shunned(), &["--cafile", &file]).run(), 4, words);
 }
 
 #[test]
 fn an_unknown_authority_behind_another() {
     let (server, _folder, _file) = chained(|_| ());
-    let words = "certificate signed by an unknown authority (CN=Test authority *); give the authority that \
-         signed it with --cafile";
+    let words = "certificate signed by an unknown authority (CN=Test authority *); give that authority's certificate with --cafile";
     fails(&publish(&server.shunned(), &[]).run(), 4, words);
 }
 
@@ -207,13 +202,13 @@ fn made_for_clients() {
                 params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
             })
         },
-        "certificate was not made for servers; make it anew with extendedKeyUsage serverAuth",
+        "certificate was not made for servers; issue a new one with extendedKeyUsage serverAuth",
     );
 }
 
 #[test]
 fn x509_version_1() {
-    let words = "certificate is X.509 version 1, made without extensions; make it anew with extensions \
+    let words = "certificate is X.509 version 1, which has no extensions; issue a new one with extensions \
          (openssl x509 -req -extfile), or trust it with --pin-sha256 over TLS 1.3 (in TLS 1.2 rustls checks no \
          signature of such a certificate)";
     refuses_fixed("version-1", "authority.pem", words);
@@ -221,14 +216,14 @@ fn x509_version_1() {
 
 #[test]
 fn signed_with_sha_1() {
-    let words = "certificate is signed with SHA-1 with ECDSA, which is not accepted; make it anew with SHA-256 \
+    let words = "certificate is signed with SHA-1 with ECDSA, which is not accepted; issue a new one with SHA-256 \
          and an RSA or P-256 key, or trust it with --pin-sha256";
     refuses_fixed("sha-1", "authority.pem", words);
 }
 
 #[test]
 fn signed_by_a_weak_key() {
-    let words = "certificate of the authority CN=Weak authority has an RSA key of 1024 bits; make it anew with \
+    let words = "certificate of the authority CN=Weak authority has an RSA key of 1024 bits; issue a new one with \
          a key of 2048 to 8192 bits";
     refuses_fixed("weakly-signed", "weak-authority.pem", words);
 }
@@ -275,6 +270,6 @@ fn a_weak_key() {
         .with_cert_resolver(Arc::new(WeakKey(Arc::new(chain))));
     let broker = shunned(config);
     let words =
-        "certificate has an RSA key of 1024 bits; make it anew with a key of 2048 to 8192 bits";
+        "certificate has an RSA key of 1024 bits; issue a new one with a key of 2048 to 8192 bits";
     fails(&publish(&broker, &["--cafile", &fixed_path("authority.pem")]).run(), 4, words);
 }

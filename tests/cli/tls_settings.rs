@@ -63,8 +63,7 @@ fn application_protocols_are_offered_when_told() {
     let broker = good(speaking(&authority, &["mqtt"]));
     publish(&broker, &["--cafile", &file, "--tls-alpn", "http/1.1,mqtt"]).run().expect(0, "", "");
     let broker = shunned(speaking(&authority, &["mqtt"]));
-    let words = "the server accepts none of our TLS application protocols (ALPN); leave --tls-alpn out, or \
-         name a protocol that it accepts";
+    let words = "the server accepts none of the offered TLS application protocols (ALPN); do not use --tls-alpn, or name a protocol that the server accepts";
     fails(&publish(&broker, &["--cafile", &file, "--tls-alpn", "http/1.1"]).run(), 4, words);
 }
 
@@ -82,8 +81,7 @@ fn the_version_can_be_chosen() {
                 publish(&server.good(), &arguments).run().expect(0, "", "");
             } else {
                 let arguments = ["--cafile", &file, "--tls-version", mine];
-                let words = "the server does not accept our TLS version; leave --tls-version out; below TLS \
-                     1.2 there is no way";
+                let words = "the server does not accept the client's TLS version; do not use --tls-version; TLS 1.1 and older are not supported";
                 fails(&publish(&server.shunned(), &arguments).run(), 4, words);
             }
         }

@@ -62,8 +62,7 @@ fn refusals_are_told_with_their_status_header_and_words() {
     explained(
         "HTTP/1.1 400 Bad Request\r\nServer: Cowboy\r\nContent-Type: text/plain\r\nContent-Length: 24\r\n\r\n\
          unsupported_subprotocol\n",
-        "the server answered HTTP 400 Bad Request (Cowboy): unsupported_subprotocol; the path, the --subprotocol \
-         or a proxy that drops the Upgrade header",
+        "the server answered HTTP 400 Bad Request (Cowboy): unsupported_subprotocol; check the path, --subprotocol, and whether a proxy drops the Upgrade header",
     );
     explained(
         "HTTP/1.1 400 Bad Request\r\nServer: nginx/1.22.1\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n\
@@ -79,7 +78,7 @@ fn refusals_are_told_with_their_status_header_and_words() {
     explained(
         "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n\
          1e\r\n<!doctype html><title>Welcome \r\n16\r\nto nginx!</title><body>\r\n0\r\n\r\n",
-        "the server answered HTTP 200 OK: Welcome to nginx!; an ordinary web page answered: check path and port",
+        "the server answered HTTP 200 OK: Welcome to nginx!; this is an ordinary web page: check the path and the port",
     );
     explained(
         "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer realm=\"iot\"\r\nContent-Length: 0\r\n\r\n",
@@ -88,8 +87,7 @@ fn refusals_are_told_with_their_status_header_and_words() {
     );
     explained(
         "HTTP/1.1 403 Forbidden\r\nx-amzn-ErrorType: ForbiddenException\r\nContent-Length: 0\r\n\r\n",
-        "the server answered HTTP 403 Forbidden: ForbiddenException; sign the URL again: check the \
-         clock, the region and that no :443 is signed with the host; or the policy does not allow it",
+        "the server answered HTTP 403 Forbidden: ForbiddenException; sign the URL again (check the clock, the region, and that the host is signed without :443), or allow it in the policy",
     );
     explained(
         "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 120\r\nContent-Length: 0\r\n\r\n",
@@ -101,14 +99,13 @@ fn refusals_are_told_with_their_status_header_and_words() {
         explained(
             &format!("HTTP/1.1 {status} {reason}\r\nServer: nginx\r\nContent-Length: 0\r\n\r\n"),
             &format!(
-                "the server answered HTTP {status} {reason} (nginx); the proxy does not reach the broker, or drops the \
-                 Upgrade header on the way"
+                "the server answered HTTP {status} {reason} (nginx); the proxy cannot reach the broker, or drops the Upgrade header"
             ),
         );
     }
     explained(
         "HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n",
-        "the server answered HTTP 500 Oops; the server failed by itself: its log says why",
+        "the server answered HTTP 500 Oops; this is an error inside the server: its log says why",
     );
     for status in [301, 302, 303, 307, 308] {
         explained(
@@ -116,8 +113,7 @@ fn refusals_are_told_with_their_status_header_and_words() {
                 "HTTP/1.1 {status} Moved\r\nLocation: https://other.example/\r\nContent-Length: 0\r\n\r\n"
             ),
             &format!(
-                "the server answered HTTP {status} Moved, pointing to https://other.example/; connect to where \
-                 it points, or let --follow do so"
+                "the server answered HTTP {status} Moved, pointing to https://other.example/; connect to that address, or use --follow"
             ),
         );
     }
@@ -127,11 +123,11 @@ fn refusals_are_told_with_their_status_header_and_words() {
 fn answers_that_are_not_http_1_are_recognised() {
     explained(
         "\0\0\u{12}\u{4}\0\0\0\0\0",
-        "the server answered in HTTP/2; a WebSocket needs HTTP/1.1: another port, or a proxy set so",
+        "the server answered in HTTP/2; a WebSocket needs HTTP/1.1: try another port, or configure the proxy for HTTP/1.1",
     );
     explained(
         "PRI * HTTP/2.0\r\n\r\n",
-        "the server answered in HTTP/2; a WebSocket needs HTTP/1.1: another port, or a proxy set so",
+        "the server answered in HTTP/2; a WebSocket needs HTTP/1.1: try another port, or configure the proxy for HTTP/1.1",
     );
     explained(
         "\u{20}\u{2}\0\u{5}",
@@ -143,11 +139,11 @@ fn answers_that_are_not_http_1_are_recognised() {
     );
     explained(
         "HTTP/1.1 200 OK\r\nA b\r\n\r\n",
-        "the server's HTTP answer is malformed: a line that is no header",
+        "the server's HTTP answer is malformed: a line that is not a header",
     );
     explained(
         "HTTP/2 200\r\n\r\n",
-        "the server answered in HTTP/2; a WebSocket needs HTTP/1.1: another port, or a proxy set so",
+        "the server answered in HTTP/2; a WebSocket needs HTTP/1.1: try another port, or configure the proxy for HTTP/1.1",
     );
 }
 
@@ -157,12 +153,11 @@ fn faulty_upgrades_are_recognised() {
     explained(
         &good
             .replace("Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions: permessage-deflate\r\nX"),
-        "the server turned on a WebSocket extension that was not offered: permessage-deflate; turn it off at \
-         the server: it must not be used unasked",
+        "the server enabled a WebSocket extension that was not offered: permessage-deflate; turn it off in the server: only an extension that was offered may be used",
     );
     explained(
         &good.replace("HTTP/1.1", "HTTP/1.0"),
-        "the server answered 101 in HTTP/1.0, a WebSocket needs HTTP/1.1; a proxy on the way speaks HTTP/1.0 \
+        "the server answered 101 in HTTP/1.0, but a WebSocket needs HTTP/1.1; a proxy on the way speaks HTTP/1.0 \
          (nginx: proxy_http_version 1.1)",
     );
     explained(
@@ -171,8 +166,7 @@ fn faulty_upgrades_are_recognised() {
     );
     explained(
         &good.replace("Sec-WebSocket-Accept", "X"),
-        "the server answered 101 without Sec-WebSocket-Accept; something that is no WebSocket server has \
-         answered: a cache, a proxy",
+        "the server answered 101 without Sec-WebSocket-Accept; the answer does not come from a WebSocket server, but perhaps from a cache or a proxy",
     );
 }
 
@@ -182,22 +176,22 @@ fn harmless_answers_are_taken_with_a_warning_or_refused_with_strict() {
         (
             "",
             "the server confirmed no subprotocol (offered: mqtt)",
-            "the server answered no subprotocol to our offer of mqtt",
+            "the server answered without a subprotocol (offered: mqtt)",
         ),
         (
             "Sec-WebSocket-Protocol: mqttv5\r\n",
-            "the server answered subprotocol \"mqttv5\", which was not offered",
-            "the server answered subprotocol \"mqttv5\" to our offer of mqtt",
+            "the server answered with subprotocol \"mqttv5\", which was not offered",
+            "the server answered with subprotocol \"mqttv5\" (offered: mqtt)",
         ),
         (
             "Sec-WebSocket-Protocol: MQTT\r\n",
-            "the server answered subprotocol \"MQTT\" in another letter case",
-            "the server answered subprotocol \"MQTT\" to our offer of mqtt",
+            "the server answered with subprotocol \"MQTT\" in another letter case",
+            "the server answered with subprotocol \"MQTT\" (offered: mqtt)",
         ),
         (
             "Sec-WebSocket-Protocol: mqtt, mqttv3.1\r\n",
-            "the server answered a list of subprotocols: \"mqtt, mqttv3.1\"",
-            "the server answered subprotocol \"mqtt, mqttv3.1\" to our offer of mqtt",
+            "the server answered with a list of subprotocols: \"mqtt, mqttv3.1\"",
+            "the server answered with subprotocol \"mqtt, mqttv3.1\" (offered: mqtt)",
         ),
     ] {
         let answer = format!("{GOOD}{header}\r\n");
@@ -207,7 +201,7 @@ fn harmless_answers_are_taken_with_a_warning_or_refused_with_strict() {
         publish(&broker.url(), &[]).run().expect(0, "", &format!("mqttws: warning: {warning}\n"));
         let (outcome, url) = answered(&answer, "/mqtt", &["--strict"]);
         let line =
-            format!("mqttws: connecting to {url}: {refusal}; without --strict it is taken\n");
+            format!("mqttws: connecting to {url}: {refusal}; it is accepted without --strict\n");
         outcome.expect(5, "", &line);
     }
 }
@@ -266,10 +260,10 @@ fn headers_that_cannot_be_sent_are_usage_errors() {
         (&["-H", "a b: c"], "-H: expected 'Name: value', with a name of letters, digits and -"),
         (&["-H", "X: a\r\nY: b"], "-H: X: the value holds a line break or a control character"),
         (&["-H", &two_lines], "-H: X: the value holds a line break or a control character"),
-        (&["-H", "Upgrade: h2c"], "-H: Upgrade belongs to the upgrade itself"),
+        (&["-H", "Upgrade: h2c"], "-H: Upgrade is set by the upgrade itself"),
         (
             &["-H", "Sec-WebSocket-Protocol: x"],
-            "-H: Sec-WebSocket-Protocol belongs to the upgrade itself; see --subprotocol",
+            "-H: Sec-WebSocket-Protocol is set by the upgrade itself; see --subprotocol",
         ),
         (&["-H", "Host: a", "-H", "host: b"], "-H: host is given twice"),
         (&["--basic-auth", "ann"], "--basic-auth: expected USER:PASSWORD, or @FILE"),
@@ -313,12 +307,12 @@ fn endless_answers_are_bounded() {
     endless(
         "HTTP/1.1 500 Oops\r\n\r\nfirst\n",
         "more\n",
-        "the server answered HTTP 500 Oops: first; the server failed by itself: its log says why",
+        "the server answered HTTP 500 Oops: first; this is an error inside the server: its log says why",
     );
     endless(
         "HTTP/1.1 500 Oops\r\nTransfer-Encoding: chunked\r\n\r\nffffff\r\nfirst\n",
         "more\n",
-        "the server answered HTTP 500 Oops: first; the server failed by itself: its log says why",
+        "the server answered HTTP 500 Oops: first; this is an error inside the server: its log says why",
     );
 }
 
@@ -326,8 +320,7 @@ fn endless_answers_are_bounded() {
 fn a_body_that_never_comes_does_not_hide_the_refusal() {
     let answer = "HTTP/1.1 500 Oops\r\nContent-Length: 100\r\n\r\nhalf\n";
     let (outcome, url) = answered(answer, "/mqtt", &["--connect-timeout", "0.5"]);
-    let words =
-        "the server answered HTTP 500 Oops: half; the server failed by itself: its log says why";
+    let words = "the server answered HTTP 500 Oops: half; this is an error inside the server: its log says why";
     outcome.expect(5, "", &format!("mqttws: connecting to {url}: {words}\n"));
 }
 
@@ -336,7 +329,7 @@ fn closes_during_the_answer_and_after_connect_are_told() {
     let broker =
         Broker::start(vec![Step::Request(&[]), Step::Answer("HTTP/1.1 101 Swi"), Step::End]);
     let url = broker.url();
-    let words = "the server closed the connection within its HTTP answer";
+    let words = "the server closed the connection in the middle of its HTTP answer";
     publish(&url, &[]).run().expect(5, "", &format!("mqttws: connecting to {url}: {words}\n"));
 
     let broker = Broker::start(vec![Step::Upgrade, packet("10 *"), Step::End]);

@@ -86,7 +86,8 @@ fn the_keep_alive_ends_it() {
     // The PINGREQ may have gone out before the way was full.
     let silence =
         String::from_utf8_lossy(&outcome.stderr).contains("did not answer a PINGREQ within 2 s");
-    let words = if silence { "did not answer" } else { "the server does not read what we send" };
+    let words =
+        if silence { "did not answer" } else { "the server no longer reads what it is sent" };
     ends(&outcome, 8, words, 2.0);
 }
 

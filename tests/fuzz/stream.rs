@@ -40,7 +40,7 @@ impl Stream {
             if self.in_runs
                 && let Some(found) = self.decoder.find_publish(&mut publish)
             {
-                publish.payload = self.decoder.payload_to_keep(found);
+                publish.payload = self.decoder.payload_bytes(found);
                 self.decoder.skip(found);
                 self.packets.push(Packet::Publish(publish.clone()));
             } else if let Some(ack) = self.in_runs.then(|| self.decoder.next_acknowledgement()).flatten() {

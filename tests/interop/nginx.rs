@@ -68,14 +68,14 @@ fn nginx_set_up_badly_is_explained() {
         let is_told = stderr.starts_with(&start) && stderr.ends_with(&format!("{end}\n"));
         assert!(outcome.code() == Some(5) && is_told, "{start} {end}\n{outcome}");
     };
-    let lost = "the proxy does not reach the broker, or drops the Upgrade header on the way";
+    let lost = "the proxy cannot reach the broker, or drops the Upgrade header";
     let gone = format!("502 Bad Gateway (*): 502 Bad Gateway; {lost}");
     refused("gone", &gone);
+    refused("moved", "302 Moved Temporarily (*); connect to that address, or use --follow");
     refused(
-        "moved",
-        "302 Moved Temporarily (*); connect to where it points, or let --follow do so",
+        "page",
+        "200 OK (*): Welcome; this is an ordinary web page: check the path and the port",
     );
-    refused("page", "200 OK (*): Welcome; an ordinary web page answered: check path and port");
     refused(
         "missing",
         "404 Not Found (*): 404 Not Found; no WebSocket at this path: try /mqtt, /ws or /",

@@ -43,8 +43,8 @@ fn a_client_with_its_certificate_is_taken_and_others_are_told_why_not() {
         fails(&broker, &outcome, reason);
         let outcome =
             publish(&broker, &[&told[..], &["--cert", &stranger, "--key", &strange_key]].concat());
-        let reason = "the server refused our client certificate: it does not trust the authority that signed \
-             it; does --cert hold the certificates between it and one that the server knows?";
+        let reason = "the server refused the client certificate: it does not trust the authority that signed \
+             it; does --cert hold the intermediate certificates, too?";
         fails(&broker, &outcome, reason);
     }
 }

@@ -20,7 +20,7 @@ impl Backlog {
         self.unsent.fetch_add(weight, SeqCst);
     }
 
-    /// Bytes were written. True when the router wants to hear of it (`Router::relieved`).
+    /// Counts written bytes down. True if the router waits for that (`Router::relieved`).
     #[must_use]
     pub fn sent(&self, weight: usize) -> bool {
         let before = self.unsent.fetch_sub(weight, SeqCst);
@@ -49,7 +49,7 @@ impl Backlog {
             return false;
         }
         self.starved.store(true, SeqCst);
-        // The writer may have finished between the two steps: then nobody would tell us.
+        // The writer may have finished between the two steps, and then it reports nothing more.
         self.unsent() > UNSENT_BYTES / 2 || !self.starved.swap(false, SeqCst)
     }
 
@@ -58,7 +58,7 @@ impl Backlog {
         self.total() > SLOW_BYTES && !self.stuck.load(SeqCst)
     }
 
-    /// A publisher was held back in vain: nobody else is, until something is written again.
+    /// A publisher was held back in vain: no other is, until something is written again.
     pub fn set_stuck(&self) {
         self.stuck.store(true, SeqCst);
     }

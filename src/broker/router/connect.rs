@@ -1,4 +1,4 @@
-//! How connections begin and end their sessions: CONNECT, take-over, DISCONNECT, wills and expiry.
+//! The start and end of sessions: CONNECT, take-over, DISCONNECT, wills and expiry.
 
 use std::time::{Duration, Instant};
 
@@ -27,16 +27,10 @@ impl Router {
         if connect.properties.has(PropertyId::AuthenticationMethod) {
             return self.refuse(id, ReasonCode::BAD_AUTHENTICATION_METHOD, SERVER_UNAVAILABLE, now);
         }
-        // `[MQTT-3.1.3-8]` of 3.1.1. MQTT 3.1 knows no empty identifier at all.
         let anonymous = connect.client_id.is_empty();
-        let bound = !connect.clean_start || connect.version == Version::V3_1;
-        if anonymous && bound && connect.version != Version::V5 {
-            return self.refuse(
-                id,
-                ReasonCode::CLIENT_IDENTIFIER_NOT_VALID,
-                IDENTIFIER_REJECTED,
-                now,
-            );
+        if anonymous && !may_be_anonymous(&connect) {
+            let code = ReasonCode::CLIENT_IDENTIFIER_NOT_VALID;
+            return self.refuse(id, code, IDENTIFIER_REJECTED, now);
         }
         let client_id = if anonymous { self.assign_client_id() } else { connect.client_id.clone() };
         self.take_over(&client_id, now);
@@ -47,10 +41,8 @@ impl Router {
         self.join(id, key, connect, now);
         let properties = self.connack_properties(id, anonymous.then_some(client_id));
         let code = ReasonCode::SUCCESS;
-        self.send(
-            id,
-            Packet::ConnAck(Box::new(ConnAck { session_present: present, code, properties })),
-        );
+        let connack = ConnAck { session_present: present, code, properties };
+        self.send(id, Packet::ConnAck(Box::new(connack)));
         self.pump(key, now);
     }
 
@@ -110,7 +102,8 @@ impl Router {
         (Some(self.sessions.insert(ClientSession::new(client_id.clone()))), false)
     }
 
-    /// The client of a session is back in time: it neither expires nor publishes its will.
+    /// The client of a session has reconnected in time: the session does not expire, and its will
+    /// is not published.
     fn wake(&mut self, key: SessionKey) {
         self.report_dropped(key);
         let Some(session) = self.sessions.get_mut(key) else { return };
@@ -135,7 +128,7 @@ impl Router {
         Properties(properties)
     }
 
-    /// A client identifier that nobody has `[MQTT-3.1.3-6]`.
+    /// A client identifier that no session has `[MQTT-3.1.3-6]`.
     fn assign_client_id(&mut self) -> ByteString {
         loop {
             self.assigned += 1;
@@ -146,7 +139,7 @@ impl Router {
         }
     }
 
-    /// Refuses a CONNECT, in the codes of its version, and closes.
+    /// Refuses a CONNECT with the code of its version, and closes the connection.
     fn refuse(&mut self, id: ConnectionId, code: ReasonCode, older: ReasonCode, now: Instant) {
         let version = self.peers.get(&id).map_or(Version::V3_1_1, |peer| peer.version);
         let code = if version == Version::V5 { code } else { older };
@@ -174,7 +167,7 @@ impl Router {
     ) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         if let Some(expiry) = disconnect.properties.session_expiry_interval() {
-            // §3.14.2.2.2: a session that was to end with the connection cannot be kept now.
+            // §3.14.2.2.2: a session that ends with the connection cannot get an expiry now.
             if session.expiry == 0 && expiry != 0 {
                 return self.shut(id, ReasonCode::PROTOCOL_ERROR, EndReason::Misbehaved, now);
             }
@@ -187,7 +180,7 @@ impl Router {
         self.end(id, EndReason::Done, now);
     }
 
-    /// A session loses its connection: the will and the expiry run from now on.
+    /// A session loses its connection: will delay and expiry count from now on.
     pub(super) fn part(&mut self, key: SessionKey, now: Instant) {
         self.report_dropped(key);
         let Some(session) = self.sessions.get_mut(key) else { return };
@@ -226,7 +219,7 @@ impl Router {
         }
     }
 
-    /// Forgets a session; a will that waited for this is published.
+    /// Removes a session; a will that was delayed until its end is published.
     pub(super) fn end_session(&mut self, key: SessionKey, now: Instant) {
         self.publish_will(key, now);
         let Some(session) = self.sessions.remove(key) else { return };
@@ -234,5 +227,15 @@ impl Router {
         for filter in &session.filters {
             self.subscriptions.remove(key, filter);
         }
+    }
+}
+
+/// Whether a CONNECT may have an empty client id: in MQTT 3.1 it may not, and in 3.1.1 only with a
+/// clean session (3.1.1 `[MQTT-3.1.3-8]`).
+fn may_be_anonymous(connect: &Connect) -> bool {
+    match connect.version {
+        Version::V5 => true,
+        Version::V3_1_1 => connect.clean_start,
+        Version::V3_1 => false,
     }
 }

@@ -90,7 +90,7 @@ impl AppMessage {
         MESSAGE_OVERHEAD + self.topic.as_str().len() + self.payload.len()
     }
 
-    /// The same message, to be kept for long: it does not hold on to the buffer it was read into.
+    /// A copy to be stored: it does not keep the whole read buffer in memory.
     #[must_use]
     pub fn detached(&self) -> Self {
         let topic = detached_topic(&self.topic);
@@ -105,7 +105,7 @@ impl AddressedMessage {
         weight(&self.publish)
     }
 
-    /// Makes it fit to be kept for long.
+    /// Detaches it from the read buffer, so that it can be stored.
     pub fn detach(&mut self) {
         self.publish.topic = self.publish.topic.as_ref().map(detached_topic);
         self.publish.payload = detached_bytes(&self.publish.payload);

@@ -23,7 +23,7 @@ pub use peer::packet_weight;
 pub use session::SessionKey;
 
 use crate::broker::limits::PATIENCE;
-use crate::mqtt::packet::{Ack, Disconnect, Malformed, Packet, PacketId};
+use crate::mqtt::packet::{Ack, Disconnect, Malformed, Packet, PacketId, PropertyError};
 use crate::mqtt::property::Properties;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
@@ -39,9 +39,9 @@ pub type ConnectionId = u64;
 /// Why the router ends a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EndReason {
-    /// The client said DISCONNECT.
+    /// The client sent DISCONNECT.
     Done,
-    /// The connection was lost; there is nobody to tell.
+    /// The connection was lost: no DISCONNECT can be sent.
     Lost,
     /// CONNECT was refused.
     Refused,
@@ -49,7 +49,7 @@ pub enum EndReason {
     Misbehaved,
     /// The client was silent for too long.
     Silent,
-    /// Another connection has its session now.
+    /// Another connection took over its session `[MQTT-3.1.4-3]`.
     TakenOver,
     /// The broker stops.
     Stopped,
@@ -68,14 +68,14 @@ pub struct Outgoing<'a> {
     pub hold_back_for: Option<ConnectionId>,
 }
 
-/// What will happen by itself.
+/// An action that is due at a certain time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Alarm {
-    /// Look whether this connection was silent for too long (§3.1.2.10).
+    /// Check whether this connection was silent for too long (§3.1.2.10).
     Silence(ConnectionId),
     /// Publish the will of this session (§3.1.3.2.2).
     Will(SessionKey),
-    /// Forget this session (§3.1.2.11.2).
+    /// Remove this session (§3.1.2.11.2).
     Expiry(SessionKey),
 }
 
@@ -89,7 +89,7 @@ impl Timers {
         self.0.insert((at, alarm));
     }
 
-    /// Takes an alarm back; `at` is when it was set for, if it was.
+    /// Cancels an alarm; `at` is the time that it was set for, if it was set.
     fn cancel(&mut self, at: Option<Instant>, alarm: Alarm) {
         if let Some(at) = at {
             self.0.remove(&(at, alarm));
@@ -120,9 +120,9 @@ pub struct Router {
     subscriptions: Subscriptions,
     retained: Retained,
     timers: Timers,
-    /// Connections with something to hand over.
+    /// Connections with packets or an end to hand over.
     touched: Vec<ConnectionId>,
-    /// Lines for a debugging user.
+    /// Lines for the debug log.
     notes: Vec<String>,
     /// Client identifiers assigned so far.
     assigned: u64,
@@ -147,7 +147,7 @@ impl Router {
         }
     }
 
-    /// A connection is there; CONNECT must follow.
+    /// A WebSocket was opened; CONNECT must follow.
     pub fn open(&mut self, id: ConnectionId, backlog: Arc<Backlog>, now: Instant) {
         let mut peer = Peer::new(backlog, now);
         peer.silence = Some(PATIENCE);
@@ -155,9 +155,9 @@ impl Router {
         self.watch(id, now);
     }
 
-    /// The client sent something, if only a part of a packet.
+    /// The client sent something, perhaps only a part of a packet.
     pub fn heard(&mut self, id: ConnectionId, now: Instant) {
-        // A connection without CONNECT does not live longer for a slow one.
+        // A slow CONNECT does not extend the time that a connection has for it.
         if let Some(peer) = self.peers.get_mut(&id).filter(|peer| peer.session.is_some()) {
             peer.heard = now;
         }
@@ -211,11 +211,10 @@ impl Router {
             }
             Malformed::PacketTooLarge { .. } => ReasonCode::PACKET_TOO_LARGE,
             // Well formed, but not allowed.
-            Malformed::NoLocalShared
+            Malformed::Property(PropertyError::Duplicate { .. } | PropertyError::Value { .. })
+            | Malformed::NoLocalShared
             | Malformed::NoTopic
-            | Malformed::NoTopicFilter { .. }
-            | Malformed::DuplicateProperty { .. }
-            | Malformed::PropertyValue { .. } => ReasonCode::PROTOCOL_ERROR,
+            | Malformed::NoTopicFilter { .. } => ReasonCode::PROTOCOL_ERROR,
             _ => ReasonCode::MALFORMED_PACKET,
         };
         self.shut(id, code, EndReason::Misbehaved, now);
@@ -279,7 +278,7 @@ impl Router {
         }
     }
 
-    /// Lines for a debugging user: what was refused, dropped or broken since the last call.
+    /// Lines for the debug log: what was refused, dropped or malformed since the last call.
     pub fn notes(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notes)
     }
@@ -314,7 +313,7 @@ impl Router {
         self.end(id, end, now);
     }
 
-    /// Ends a connection, and whatever does not outlive it.
+    /// Ends a connection, and a session that ends with it.
     fn end(&mut self, id: ConnectionId, end: EndReason, now: Instant) {
         let Some(peer) = self.peers.get_mut(&id).filter(|peer| peer.end.is_none()) else { return };
         peer.end = Some(end);
@@ -325,7 +324,7 @@ impl Router {
         }
     }
 
-    /// Looks whether a client was silent for too long, and when to look again.
+    /// Checks whether a client was silent for too long, and sets the time of the next check.
     fn watch(&mut self, id: ConnectionId, now: Instant) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         self.timers.cancel(peer.alarm.take(), Alarm::Silence(id));
@@ -341,7 +340,7 @@ impl Router {
         self.shut(id, ReasonCode::KEEP_ALIVE_TIMEOUT, EndReason::Silent, now);
     }
 
-    /// How a connection is called in notes.
+    /// The name of a connection in notes.
     fn name(&self, id: ConnectionId) -> String {
         let session = self.peers.get(&id).and_then(|peer| self.sessions.get(peer.session?));
         session.map_or_else(
@@ -351,7 +350,7 @@ impl Router {
     }
 }
 
-/// Notes that a connection has something to hand over.
+/// Marks a connection as having something to hand over.
 fn touch(touched: &mut Vec<ConnectionId>, id: ConnectionId, peer: &mut Peer) {
     if !std::mem::replace(&mut peer.touched, true) {
         touched.push(id);

@@ -9,13 +9,13 @@ use crate::broker::limits::{IN_FLIGHT, QUEUED_BYTES, QUEUED_MESSAGES};
 use crate::mqtt::packet::{Ack, Packet, PacketId};
 use crate::mqtt::qos::QoS;
 
-/// What one session owes its client.
+/// The messages that one session has for its client.
 #[derive(Debug)]
 pub struct OutboundMessages {
     queue: VecDeque<AddressedMessage>,
     queue_weight: usize,
     in_flight: HashMap<PacketId, InFlight>,
-    /// What is to be sent again on this connection, oldest first.
+    /// The messages to be sent again on this connection, oldest first.
     resend: VecDeque<PacketId>,
     /// Exchanges begun or resumed on this connection and not ended.
     outstanding: usize,
@@ -31,11 +31,11 @@ struct InFlight {
     sequence: u64,
     stage: Awaited,
     delivery: AddressedMessage,
-    /// It left, or is being resent, on this connection.
+    /// Whether it was sent, or sent again, on this connection.
     active: bool,
 }
 
-/// What we wait for. The order is the one of re-transmission.
+/// The acknowledgement that is due, in the order in which messages are sent again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Awaited {
     /// PUBREL was sent: PUBCOMP.
@@ -76,14 +76,14 @@ impl OutboundMessages {
         true
     }
 
-    /// Queues a message that will wait for long.
+    /// Queues a message that may wait for a long time.
     #[must_use]
     pub fn park(&mut self, mut delivery: AddressedMessage) -> bool {
         delivery.detach();
         self.push(delivery)
     }
 
-    /// What waits, in bytes.
+    /// The queued bytes.
     pub fn queued(&self) -> usize {
         self.queue_weight
     }
@@ -93,8 +93,8 @@ impl OutboundMessages {
         !self.queue.is_empty() || !self.resend.is_empty() || self.outstanding >= self.window
     }
 
-    /// The client is back: everything in flight is sent again `[MQTT-4.4.0-1]`, releases first,
-    /// each in its original order `[MQTT-4.6.0-1]`.
+    /// The client has reconnected: everything in flight is sent again `[MQTT-4.4.0-1]`, releases
+    /// first, each in its original order `[MQTT-4.6.0-1]`.
     pub fn resume(&mut self, receive_maximum: u16) {
         self.window = usize::from(receive_maximum.min(IN_FLIGHT));
         self.outstanding = 0;

@@ -1,4 +1,4 @@
-//! One connection as the router sees it: what the client said in CONNECT, and what is to be sent.
+//! One connection of the router: the facts of its CONNECT, and the packets to be sent.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,18 +20,18 @@ pub struct Peer {
     pub version: Version,
     /// The largest packet that the client takes, in bytes (§3.1.2.11.4).
     pub maximum_packet: usize,
-    /// Silence after which the client is given up: one and a half times its Keep Alive
+    /// Silence after which the connection is closed: one and a half times its Keep Alive
     /// `[MQTT-3.1.2-22]`.
     pub silence: Option<Duration>,
     /// When it last sent anything.
     pub heard: Instant,
-    /// When its silence is looked at next.
+    /// When its silence is checked next.
     pub alarm: Option<Instant>,
-    /// What its topic aliases stand for (§3.3.2.3.4).
+    /// The topics of its topic aliases (§3.3.2.3.4).
     aliases: [Option<TopicName>; TOPIC_ALIAS_MAXIMUM as usize],
-    /// How much waits to be sent to it.
+    /// The bytes that wait to be sent to it.
     pub backlog: Arc<Backlog>,
-    /// What is to be sent, in order.
+    /// The packets to be sent, in order.
     pub packets: Vec<Packet>,
     /// Nothing is sent after `packets`.
     pub end: Option<EndReason>,
@@ -65,7 +65,7 @@ impl Peer {
         packet.encoded_len(self.version) <= self.maximum_packet
     }
 
-    /// Hands a packet over; after the end nothing is.
+    /// Adds a packet to be sent, unless the connection has ended.
     pub fn push(&mut self, packet: Packet) {
         if self.end.is_none() {
             self.backlog.add(packet_weight(&packet));
@@ -73,12 +73,12 @@ impl Peer {
         }
     }
 
-    /// What an alias stands for; `None` if it was never set.
+    /// The topic of an alias; `None` if it was never set.
     pub fn alias(&self, alias: u16) -> Option<&TopicName> {
         self.aliases.get(usize::from(alias).checked_sub(1)?)?.as_ref()
     }
 
-    /// Lets an alias stand for a topic; false if it is out of range.
+    /// Sets the topic of an alias; false if the alias is out of range.
     #[must_use]
     pub fn set_alias(&mut self, alias: u16, topic: &TopicName) -> bool {
         let slot = usize::from(alias).checked_sub(1).and_then(|at| self.aliases.get_mut(at));
@@ -86,7 +86,7 @@ impl Peer {
     }
 }
 
-/// How much a packet counts for in the backlog of its connection, in bytes.
+/// The bytes that a packet counts for in the backlog of its connection.
 pub fn packet_weight(packet: &Packet) -> usize {
     match packet {
         Packet::Publish(publish) => weight(publish),

@@ -43,7 +43,7 @@ impl Router {
         }
     }
 
-    /// A QoS 2 message is routed when it comes, and its identifier kept until PUBREL (§4.3.3,
+    /// A QoS 2 message is routed when it comes, and its identifier stored until PUBREL (§4.3.3,
     /// Method B).
     fn publish_once(
         &mut self,
@@ -113,8 +113,8 @@ impl Router {
         }
     }
 
-    /// Retains a message and delivers it to everyone who wants it. `publisher` and `from` are the
-    /// session and the connection it comes from. The code is what its publisher is told.
+    /// Retains a message and delivers it to every matching subscription. `publisher` and `from` are
+    /// the session and the connection it comes from. The code is for the acknowledgement.
     pub(super) fn route(
         &mut self,
         message: &AppMessage,

@@ -16,7 +16,7 @@ pub struct Retained {
 }
 
 impl Retained {
-    /// Keeps a message in the place of the previous one, or only removes that one if the payload is
+    /// Stores a message in place of the previous one, or only removes that one if the payload is
     /// empty `[MQTT-3.3.1-6]`. False when there is no room.
     #[must_use]
     pub fn store(&mut self, message: &AppMessage) -> bool {

@@ -1,4 +1,4 @@
-//! What the broker remembers of one client, connected or not (§4.1), and the table of all clients.
+//! The session of one client, connected or not (§4.1), and the table of all sessions.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Instant;
@@ -13,7 +13,7 @@ use crate::mqtt::topic::TopicFilter;
 /// A Session Expiry Interval that never ends (§3.1.2.11.2).
 pub const NEVER: u32 = u32::MAX;
 
-/// Where a session stands in the table. A key is used again after its session ended.
+/// The place of a session in the table. A key is used again after its session has ended.
 pub type SessionKey = usize;
 
 /// The session of one client identifier.
@@ -21,9 +21,9 @@ pub type SessionKey = usize;
 pub struct ClientSession {
     /// The client identifier.
     pub client_id: ByteString,
-    /// The connection that has it now.
+    /// The connection that uses it now.
     pub connection: Option<ConnectionId>,
-    /// How long it outlives its connection, in seconds; `NEVER` is for ever.
+    /// Its Session Expiry Interval in seconds; `NEVER` means that it does not expire.
     pub expiry: u32,
     /// When it ends, if it is not connected.
     pub expires_at: Option<Instant>,

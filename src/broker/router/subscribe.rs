@@ -27,9 +27,7 @@ impl Router {
         let mut replays = Vec::new();
         for wanted in &subscribe.subscriptions {
             let added = self.add(key, wanted, identifier);
-            if let Ok(new) = added
-                && replays_retained(wanted, new)
-            {
+            if added.is_ok_and(|new| replays_retained(wanted, new)) {
                 replays.push(wanted);
             }
             codes.push(added.map_or_else(|code| code, |_| ReasonCode(wanted.qos.bits())));

@@ -48,7 +48,7 @@ struct SubscribedSession {
     identifier: Option<u32>,
 }
 
-/// The result of matching, kept by the caller so that its memory is used again.
+/// The result of matching; the caller owns it, so that its memory is used again.
 #[derive(Debug, Default)]
 pub struct Matches {
     plain: Vec<SubscribedSession>,
@@ -112,13 +112,13 @@ impl Subscriptions {
 }
 
 impl Matches {
-    /// Whether nobody wants the message.
+    /// Whether no subscription matches the message.
     pub fn is_empty(&self) -> bool {
         self.plain.is_empty() && self.shared.is_empty()
     }
 
-    /// Calls `deliver` once per session that wants the message as a whole, however many of its
-    /// subscriptions match, and once per shared subscription (§3.3.4, §4.8.2).
+    /// Calls `deliver` once for each session, however many of its subscriptions match, and once for
+    /// each shared subscription (§3.3.4, §4.8.2).
     pub fn for_each(
         &self,
         publisher: Option<SessionKey>,
@@ -184,7 +184,7 @@ fn replace(members: &mut Vec<SubscribedSession>, subscriber: SubscribedSession) 
 }
 
 impl Node {
-    /// The subscribers of a filter; the nodes on the way are made.
+    /// The subscribers of a filter; missing nodes on the path are created.
     fn subscribers(&mut self, path: &str) -> &mut Subscribers {
         let mut node = self;
         let mut rest = Some(path);
@@ -253,7 +253,7 @@ impl Node {
 }
 
 impl Subscribers {
-    /// The list to which subscribers of a group, or of none, belong. It is made if it is missing.
+    /// The list of the subscribers of a group, or of none; it is created if it does not exist.
     fn members(&mut self, group: Option<&str>) -> &mut Vec<SubscribedSession> {
         let Some(name) = group else { return &mut self.plain };
         let at = self.groups.iter().position(|group| *group.name == *name).unwrap_or_else(|| {
@@ -283,7 +283,7 @@ impl Subscribers {
 }
 
 impl Group {
-    /// The member whose turn it is; those who are away are passed over unless all are.
+    /// The member whose turn it is; members that are not connected are skipped, unless all are.
     fn choose(&mut self, connected: &impl Fn(SessionKey) -> bool) -> Option<SubscribedSession> {
         let count = self.members.len();
         let candidates = || (0..count).map(|step| (self.turn + step) % count);

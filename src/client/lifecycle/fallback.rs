@@ -206,7 +206,8 @@ impl Lifecycle {
             _ => String::new(),
         };
         self.warn(format!(
-            "connected with MQTT {version} and subprotocol {names}; the first try failed: {error}{advice}"
+            "connected with MQTT {version} and subprotocol {names}; the first try failed: \
+             {error}{advice}"
         ));
     }
 }

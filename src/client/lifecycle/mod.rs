@@ -186,6 +186,8 @@ pub struct Lifecycle {
     patience: Patience,
     /// When `--wait` is over.
     wait_ends: Option<Instant>,
+    /// How the last try of `--wait` failed.
+    last_failure: Option<String>,
     /// How many tries it took since a connection was last of use.
     failures_in_a_row: u32,
     repeated: Repeated,
@@ -205,6 +207,7 @@ impl Lifecycle {
             address: 0,
             patience: Patience::Usual,
             wait_ends: None,
+            last_failure: None,
             failures_in_a_row: 0,
             repeated: Repeated::default(),
             random: fastrand::Rng::with_seed(seed),
@@ -310,6 +313,12 @@ impl Lifecycle {
             Input::Time(evidence) => self.time(&evidence, now),
             Input::Close(remains) => self.close(remains, now),
         }
+    }
+
+    /// Between two tries of `--wait`: how the last one failed.
+    pub fn last_failure(&self) -> Option<&str> {
+        let failure = self.last_failure.as_deref();
+        failure.filter(|_| matches!(self.state, State::Backoff(_)))
     }
 
     /// A message or an acknowledgement came over this connection: it is of use.

@@ -61,6 +61,7 @@ impl Lifecycle {
                         let address = address.map(ToString::to_string).unwrap_or_default();
                         self.warn(format!("waiting for {address}: {error}"));
                     }
+                    self.last_failure = Some(error.to_string());
                     let purpose = Purpose::First { attempts: attempts + 1 };
                     self.state = State::Backoff(Backoff { purpose, next });
                 }

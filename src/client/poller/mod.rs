@@ -146,8 +146,8 @@ pub struct Poller {
 }
 
 impl Poller {
-    /// From now on signals are noticed. A `brief` caller tells by [`Poller::guard`] when it is about
-    /// to do something that may not end.
+    /// From now on signals are noticed. A `brief` caller tells by [`Poller::guard`] when it is
+    /// about to do something that may not end.
     pub fn new(brief: bool) -> io::Result<Self> {
         let (sender, receiver) = mpsc::channel();
         let waker = Arc::new(Waker::new()?);

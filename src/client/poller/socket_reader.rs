@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use super::SocketEvent;
 use crate::transport::dial::Dialled;
-use crate::transport::wire::{Chunk, Shared};
+use crate::transport::wire::{Chunk, SharedSocket};
 
 /// How many chunks may be filled before one of them was understood.
 const CHUNKS: usize = 4;
@@ -23,7 +23,7 @@ pub struct SocketReader {
     /// What the dialling has read too far.
     read_ahead: Cursor<Vec<u8>>,
     /// The transport writes to the same socket.
-    socket: Shared,
+    socket: SharedSocket,
     spare: Vec<Chunk>,
     made: usize,
     /// More comes at once than a small chunk holds.

@@ -188,8 +188,8 @@ impl FilePublisher {
         }
     }
 
-    /// Gives the session as much of the file as it wants and as can be read at once, and sends it as
-    /// far as the server reads.
+    /// Gives the session as much of the file as it wants and as can be read at once, and sends it
+    /// as far as the server reads.
     fn give(&mut self) {
         // Sending makes room, at first perhaps for blocks that were given before.
         self.client.send();

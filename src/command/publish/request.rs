@@ -21,7 +21,7 @@ use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::session::{self, Delivery};
 use crate::mqtt::topic::{TopicFilter, TopicName};
 use crate::report::{self, Verbosity};
-use crate::stdio::stdout::{self, Output, OutputTarget};
+use crate::stdio::stdout::{self, MessageWriter, OutputTarget};
 
 /// How long the output may take for the last answers after a signal.
 const LAST_WRITE: Duration = Duration::from_millis(250);
@@ -93,7 +93,7 @@ struct Answers {
 struct Requester {
     client: Client,
     feed: Feed,
-    output: Output,
+    output: MessageWriter,
     request: RequestOptions,
     /// Where the answers come.
     topic: TopicName,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::client;
 use crate::format::encoding::Encoding;
-use crate::format::layout::Layout;
+use crate::format::layout::{Layout, TopicColour};
 use crate::format::summary::SummaryForm;
 use crate::mqtt::packet::Subscription;
 use crate::mqtt::property::Properties;
@@ -124,7 +124,7 @@ pub struct CommandOptions {
 #[derive(Debug, Clone, Copy)]
 pub struct WatchOptions {
     /// Topics are coloured.
-    pub colour: bool,
+    pub colour: TopicColour,
     /// How payloads are shown.
     pub encoding: Option<Encoding>,
 }

@@ -14,7 +14,9 @@ use crate::mqtt::packet::Publish;
 use crate::mqtt::property::{Properties, Property, PropertyId};
 use crate::mqtt::topic::TopicName;
 use crate::report::{self, Verbosity};
-use crate::stdio::exec::{CommandOutcome, Commands, EndedCommand, Settings};
+use crate::stdio::exec::{
+    CommandOutcome, CommandStdout, Commands, EndedCommand, OnFailure, Settings,
+};
 
 /// How long a command may take to end after a signal; the program is given five seconds.
 const TIME_TO_END: Duration = Duration::from_secs(3);
@@ -47,8 +49,8 @@ impl Exec {
         let settings = Settings {
             command: config.command.clone(),
             jobs: config.jobs,
-            capture: config.reply,
-            keep_going: config.keep_going,
+            stdout: if config.reply { CommandStdout::Captured } else { CommandStdout::Inherited },
+            on_failure: if config.keep_going { OnFailure::KeepGoing } else { OnFailure::Stop },
         };
         let remote = client.remote();
         let commands = Commands::start(&settings, layout, move || remote.wake())

@@ -268,8 +268,8 @@ impl Partial {
         client::Error::MessageCut { topic, written, length }
     }
 
-    /// Reports that `sub` ended in the middle of this message; perhaps (unless `is_sure`) before the
-    /// output was written.
+    /// Reports that `sub` ended in the middle of this message; perhaps (unless `is_sure`) before
+    /// the output was written.
     fn tell_cut(&self, result: Result<Exit>, is_sure: bool) -> Result<Exit> {
         let Self { written, length, .. } = self;
         let topic = self.topic();
@@ -307,7 +307,7 @@ fn shows_text(output: &config::OutputOptions) -> bool {
     match &output.destination {
         Destination::Watch(watch) => watch.encoding.is_none(),
         Destination::Stdout | Destination::Folder(_) | Destination::Commands(_) => {
-            output.layout.sanitise
+            output.layout.control_characters.are_escaped()
                 && matches!(output.layout.content, Content::Payload { encoding: None, .. })
         }
     }

@@ -16,12 +16,12 @@ use crate::mqtt::packet::Publish;
 use crate::mqtt::topic::TopicName;
 use crate::report::Verbosity;
 use crate::stdio::folder::Folder;
-use crate::stdio::stdout::{self, Output, OutputTarget};
+use crate::stdio::stdout::{self, MessageWriter, OutputTarget};
 
 /// What all of them can do.
 pub enum Sink {
     /// stdout, or a folder.
-    Output(Output),
+    Output(MessageWriter),
     /// `--watch`
     Watch(Box<WatchSink>),
     /// `--exec`
@@ -52,7 +52,7 @@ impl Sink {
     }
 
     /// The thread that writes, if there is one.
-    fn output(&mut self) -> Option<&mut Output> {
+    fn output(&mut self) -> Option<&mut MessageWriter> {
         match self {
             Self::Output(output) => Some(output),
             Self::Watch(watch) => Some(&mut watch.output),
@@ -81,7 +81,7 @@ impl Sink {
         }
     }
 
-    /// A message comes in parts, see [`Output::begin`]; only an output is given one.
+    /// A message comes in parts, see [`MessageWriter::begin`]; only an output is given one.
     pub fn begin(&mut self, publish: &Publish) {
         if let Self::Output(output) = self {
             output.begin(publish);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::config;
 use crate::mqtt::packet::Publish;
-use crate::stdio::stdout::Output;
+use crate::stdio::stdout::MessageWriter;
 use crate::terminal::screen;
 use crate::terminal::status_line;
 use crate::terminal::watch::Watch;
@@ -20,7 +20,7 @@ const LOOK: Duration = Duration::from_millis(250);
 pub struct WatchSink {
     watch: Watch,
     /// Where frames are written, as they are.
-    pub output: Output,
+    pub output: MessageWriter,
     /// The number of the latest message, and of the latest that was drawn.
     latest: u64,
     drawn: u64,
@@ -32,7 +32,7 @@ pub struct WatchSink {
 
 impl WatchSink {
     /// Lines for stderr stand above the frames from now on.
-    pub fn new(config: config::WatchOptions, output: Output, now: Instant) -> Self {
+    pub fn new(config: config::WatchOptions, output: MessageWriter, now: Instant) -> Self {
         status_line::show_frames();
         let watch = Watch::new(config.colour, config.encoding);
         Self { watch, output, latest: 0, drawn: 0, next: now, has_ended: false }

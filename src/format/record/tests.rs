@@ -19,7 +19,8 @@ fn publish(topic: &str, payload: &[u8], properties: Vec<Property>) -> Publish {
 
 fn written(publish: &Publish, parsed: bool, pretty: bool) -> String {
     let mut out = BytesMut::new();
-    RecordWriter { parsed, pretty }.write(publish, Some(&tuesday()), &mut out);
+    let style = if pretty { Style::Pretty } else { Style::Compact };
+    RecordWriter { parsed, style }.write(publish, Some(&tuesday()), &mut out);
     String::from_utf8(out.to_vec()).expect("text")
 }
 

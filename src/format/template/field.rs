@@ -3,7 +3,7 @@
 
 use bytes::{BufMut, BytesMut};
 
-use super::{Field, FormatError, Shape};
+use super::{Align, Field, Fill, FormatError, Shape};
 use crate::format::encoding;
 use crate::format::json::Style;
 use crate::format::mosquitto;
@@ -89,50 +89,52 @@ fn property(field: Field, shape: Shape, properties: &Properties, out: &mut Bytes
 fn integer(number: Option<impl std::fmt::Display>, shape: Shape, out: &mut BytesMut) {
     match number {
         Some(number) => padded(number.to_string().as_bytes(), shape, out),
-        None => out.put_bytes(if shape.zeros { b'0' } else { b' ' }, shape.width),
+        None => out.put_bytes(shape.fill.byte(), shape.width),
     }
 }
 
 /// Zeros are for the left side only.
 fn padded(text: &[u8], shape: Shape, out: &mut BytesMut) {
     let missing = shape.width.saturating_sub(text.len());
-    if shape.left {
-        out.put_slice(text);
-        out.put_bytes(b' ', missing);
-    } else if shape.zeros {
-        let sign = usize::from(text.starts_with(b"-"));
-        out.put_slice(&text[..sign]);
-        out.put_bytes(b'0', missing);
-        out.put_slice(&text[sign..]);
-    } else {
-        out.put_bytes(b' ', missing);
-        out.put_slice(text);
+    match (shape.align, shape.fill) {
+        (Align::Left, _) => {
+            out.put_slice(text);
+            out.put_bytes(b' ', missing);
+        }
+        (Align::Right, Fill::Zeros) => {
+            let sign = usize::from(text.starts_with(b"-"));
+            out.put_slice(&text[..sign]);
+            out.put_bytes(b'0', missing);
+            out.put_slice(&text[sign..]);
+        }
+        (Align::Right, Fill::Spaces) => {
+            out.put_bytes(b' ', missing);
+            out.put_slice(text);
+        }
     }
 }
 
 /// `%*.*s`: width and precision count bytes.
 fn string(text: &[u8], shape: Shape, out: &mut BytesMut) {
     let length = shape.precision.map_or(text.len(), |precision| precision.min(text.len()));
-    padded(&text[..length], Shape { zeros: false, ..shape }, out);
+    padded(&text[..length], Shape { fill: Fill::Spaces, ..shape }, out);
 }
 
 /// The width also cuts.
 fn payload(payload: &[u8], shape: Shape, out: &mut BytesMut) {
     let length = if shape.width > 0 { shape.width.min(payload.len()) } else { payload.len() };
-    padded_as_they_are(&payload[..length], shape, out);
+    padded_payload(&payload[..length], shape, out);
 }
 
 /// Unlike a number, a payload has no sign that would stand before the zeros.
-fn padded_as_they_are(bytes: &[u8], shape: Shape, out: &mut BytesMut) {
-    if !shape.left {
-        out.put_bytes(
-            if shape.zeros { b'0' } else { b' ' },
-            shape.width.saturating_sub(bytes.len()),
-        );
+fn padded_payload(bytes: &[u8], shape: Shape, out: &mut BytesMut) {
+    let missing = shape.width.saturating_sub(bytes.len());
+    if shape.align == Align::Right {
+        out.put_bytes(shape.fill.byte(), missing);
     }
     out.put_slice(bytes);
-    if shape.left {
-        out.put_bytes(b' ', shape.width.saturating_sub(bytes.len()));
+    if shape.align == Align::Left {
+        out.put_bytes(b' ', missing);
     }
 }
 
@@ -143,8 +145,8 @@ fn hex(payload: &[u8], upper: bool, shape: Shape, out: &mut BytesMut) {
     let length = if shape.width > 0 { shape.width.min(payload.len()) } else { payload.len() };
     let missing = shape.width.saturating_sub(2 * length);
     let mut digits = BytesMut::new();
-    if !shape.left {
-        digits.put_bytes(if shape.zeros { b'0' } else { b' ' }, missing);
+    if shape.align == Align::Right {
+        digits.put_bytes(shape.fill.byte(), missing);
     }
     encoding::hex(&payload[..length], upper, &mut digits);
     let group = shape.precision.filter(|group| *group > 0).unwrap_or(usize::MAX);
@@ -154,7 +156,7 @@ fn hex(payload: &[u8], upper: bool, shape: Shape, out: &mut BytesMut) {
         }
         out.put_slice(digits);
     }
-    if shape.left {
+    if shape.align == Align::Left {
         out.put_bytes(b' ', missing);
     }
 }
@@ -172,7 +174,8 @@ fn float(
     let number = number.ok_or(FormatError::NotFloat { bytes })?;
     let decimals = shape.precision.unwrap_or(DECIMALS);
     let text = format!("{number:.decimals$}").to_lowercase();
-    // C does not pad what is no number with zeros.
-    padded(text.as_bytes(), Shape { zeros: shape.zeros && number.is_finite(), ..shape }, out);
+    // C does not pad `inf` and `nan` with zeros.
+    let fill = if number.is_finite() { shape.fill } else { Fill::Spaces };
+    padded(text.as_bytes(), Shape { fill, ..shape }, out);
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::iter::Peekable;
 use std::str::Chars;
 
-use super::{Field, Shape, TemplatePart};
+use super::{Align, Field, Fill, Shape, TemplatePart};
 
 /// Wider than any screen, and more decimals than a float has.
 const WIDEST: usize = 4096;
@@ -46,8 +46,13 @@ fn flush(literal: &mut Vec<u8>, parts: &mut Vec<TemplatePart>) {
 
 /// `%`, flags, width, `.` and precision, a separator, a letter.
 fn percent(left: &mut Peekable<Chars<'_>>) -> Result<TemplatePart, Wrong> {
-    let mut shape = Shape { left: left.next_if_eq(&'-').is_some(), ..Shape::default() };
-    shape.zeros = left.next_if_eq(&'0').is_some();
+    let mut shape = Shape::default();
+    if left.next_if_eq(&'-').is_some() {
+        shape.align = Align::Left;
+    }
+    if left.next_if_eq(&'0').is_some() {
+        shape.fill = Fill::Zeros;
+    }
     shape.width = number(left)?;
     if left.next_if_eq(&'.').is_some() {
         shape.precision = Some(number(left)?);

@@ -4,6 +4,8 @@
 use bytes::{Bytes, BytesMut};
 
 use super::{FormatError, Template};
+use crate::format::escape::ControlCharacters;
+use crate::format::json::Style;
 use crate::format::time::tests::tuesday;
 use crate::mqtt::packet::{PacketId, Publish};
 use crate::mqtt::property::{Properties, Property, PropertyId};
@@ -39,7 +41,8 @@ fn full(payload: &'static [u8]) -> Publish {
 }
 
 fn rendered(format: &str, publish: &Publish) -> (Result<(), FormatError>, Vec<u8>) {
-    let template = Template::parse(format, false, false).expect(format);
+    let template =
+        Template::parse(format, Style::CJson, ControlCharacters::Unchanged).expect(format);
     let mut out = BytesMut::new();
     (template.render(publish, Some(&tuesday()), &mut out), out.to_vec())
 }
@@ -150,7 +153,8 @@ fn json_as_mosquitto_has_it() {
 
 #[test]
 fn pretty_json_has_tabs() {
-    let template = Template::parse("%j", true, false).expect("a format");
+    let template =
+        Template::parse("%j", Style::CJsonPretty, ControlCharacters::Unchanged).expect("a format");
     let mut out = BytesMut::new();
     assert_eq!(template.render(&bare(b"x"), Some(&tuesday()), &mut out), Ok(()));
     assert!(out.ends_with(b",\n\t\"payloadlen\":\t1,\n\t\"payload\":\t\"x\"\n}"), "{out:?}");
@@ -158,7 +162,8 @@ fn pretty_json_has_tabs() {
 
 #[test]
 fn only_what_the_broker_sent_is_made_harmless() {
-    let template = Template::parse("\\e[1m%p %x %j", false, true).expect("a format");
+    let template = Template::parse("\\e[1m%p %x %j", Style::CJson, ControlCharacters::Escaped)
+        .expect("a format");
     let mut out = BytesMut::new();
     assert_eq!(template.render(&bare(b"\x1b\x7f"), Some(&tuesday()), &mut out), Ok(()));
     let text = String::from_utf8(out.to_vec()).expect("text");
@@ -182,7 +187,8 @@ fn formats_that_make_no_sense_are_told() {
         ("%.2:p", "only %x and %X take a separator"),
         ("%:p", "only %x and %X take a separator"),
     ] {
-        let error = Template::parse(format, false, false).expect_err(format);
+        let error =
+            Template::parse(format, Style::CJson, ControlCharacters::Unchanged).expect_err(format);
         assert!(error.contains(wrong), "{format}: {error}");
     }
 }

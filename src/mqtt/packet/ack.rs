@@ -14,9 +14,9 @@ use crate::mqtt::version::Version;
 /// PUBACK, PUBREC, PUBREL and PUBCOMP (§3.4 to §3.7) share one form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ack {
-    /// The identifier of the PUBLISH it answers.
+    /// The identifier of the PUBLISH that this packet answers.
     pub packet_id: PacketId,
-    /// 0 is success; before MQTT 5 there is nothing else.
+    /// The result; before MQTT 5 it is always 0, success.
     pub code: ReasonCode,
     /// MQTT 5 only: reason string, user properties.
     pub properties: Properties,
@@ -61,8 +61,9 @@ impl Ack {
     }
 }
 
-/// The length of a reason code with its properties in bytes: 0 before MQTT 5 and for success
-/// without properties, 1 without properties (§3.4.2.1, §3.14.2.1).
+/// The length in bytes of a reason code with its properties. Both are left out for success without
+/// properties and before MQTT 5, and the properties alone where there are none (§3.4.2.1,
+/// §3.14.2.1).
 pub(super) fn reason_len(code: ReasonCode, properties: &Properties, version: Version) -> usize {
     match (version.has_properties(), properties.is_empty()) {
         (false, _) => 0,
@@ -87,7 +88,7 @@ pub(super) fn put_reason(
     Ok(())
 }
 
-/// Reads a reason code with its properties, each of which may be missing (§3.4.2.2.1).
+/// Reads a reason code with its properties; the packet may end before either (§3.4.2.2.1).
 pub(super) fn decode_reason(
     place: Place,
     version: Version,

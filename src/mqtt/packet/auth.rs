@@ -19,8 +19,8 @@ pub struct Auth {
 }
 
 impl Auth {
-    /// The remaining length: nothing, or the code and the properties, if only their length
-    /// (§3.15.2.1).
+    /// The remaining length: 0 for success without properties, otherwise the code and the
+    /// properties (§3.15.2.1).
     pub(super) fn body_len(&self) -> usize {
         if *self == Self::default() { 0 } else { 1 + self.properties.encoded_len(Version::V5) }
     }

@@ -13,8 +13,8 @@ use crate::mqtt::version::Version;
 pub struct ConnAck {
     /// The server still has the session of this client identifier.
     pub session_present: bool,
-    /// 0 is success. Before MQTT 5 (and in the older form of an answer to a CONNECT of MQTT 5) a
-    /// refusal is a return code of 1 to 5.
+    /// 0 is success. Before MQTT 5, and from a server that answers a CONNECT of MQTT 5 in the older
+    /// form, a refusal is a return code from 1 to 5.
     pub code: ReasonCode,
     /// MQTT 5 only; empty before.
     pub properties: Properties,
@@ -38,7 +38,7 @@ impl ConnAck {
     }
 
     /// Reads what follows the fixed header. A server that does not know MQTT 5 answers in the older
-    /// form, without properties; and the first byte has no meaning in MQTT 3.1 (3.1 §3.2).
+    /// form, without properties. In MQTT 3.1 the first byte has no meaning (3.1 §3.2).
     pub(super) fn decode(version: Version, reader: &mut PacketReader) -> Result<Self, Malformed> {
         let flags = reader.byte()?;
         if flags > 1 && version != Version::V3_1 {

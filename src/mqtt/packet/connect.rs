@@ -26,7 +26,7 @@ mod flag {
 /// CONNECT (§3.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Connect {
-    /// The version this packet is written in and asks for.
+    /// The version that this packet is written in and asks for.
     pub version: Version,
     /// Clean Start (MQTT 5) or Clean Session (before).
     pub clean_start: bool,
@@ -45,13 +45,13 @@ pub struct Connect {
 /// The Will Message of a CONNECT (§3.1.2.5).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Will {
-    /// The topic to which it is published.
+    /// The topic that the will is published to.
     pub topic: TopicName,
     /// The payload.
     pub payload: Bytes,
-    /// The `QoS` at which it is published.
+    /// The `QoS` of the message.
     pub qos: QoS,
-    /// Whether it is retained.
+    /// Whether the server retains the message when it publishes it.
     pub retain: bool,
     /// MQTT 5 only; empty before.
     pub properties: Properties,
@@ -67,7 +67,7 @@ pub struct Credentials {
     pub password: Option<Bytes>,
 }
 
-/// The password is never shown.
+/// Shows the user name, but never the password.
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let password = self.password.as_ref().map(|_| "***");
@@ -134,7 +134,7 @@ impl Connect {
         flags
     }
 
-    /// Reads what follows the fixed header, in the version that it names.
+    /// Reads what follows the fixed header. The packet itself names its version.
     pub(super) fn decode(reader: &mut PacketReader) -> Result<Self, Malformed> {
         let version = decode_version(reader)?;
         let flags = reader.byte()?;
@@ -169,7 +169,7 @@ fn decode_version(reader: &mut PacketReader) -> Result<Version, Malformed> {
         .ok_or(Malformed::UnsupportedVersion { name, level })
 }
 
-/// Flags that contradict each other (§3.1.2.3 to §3.1.2.9).
+/// Refuses flags that contradict each other (§3.1.2.3 to §3.1.2.9).
 fn check_flags(flags: u8, version: Version) -> Result<(), Malformed> {
     if flags & flag::RESERVED != 0 {
         return Err(Malformed::ConnectFlags);

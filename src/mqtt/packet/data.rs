@@ -1,5 +1,5 @@
-//! The data types of §1.5 (integers, strings, binary data) on the wire: read with every length
-//! checked, and written.
+//! Reads and writes the data types of MQTT (§1.5): integers, strings and binary data. Every length
+//! is checked.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use bytestring::ByteString;
@@ -8,7 +8,7 @@ use memchr::memchr;
 use super::error::{EncodeError, Malformed};
 use super::{MAXIMUM_ITEMS, MAXIMUM_REMAINING_LENGTH, PacketId, PacketType};
 
-/// The part of one packet that was not read yet. Strings and binary data that are read from it are
+/// The part of a packet that has not been read yet. The strings and binary data read from it are
 /// slices, not copies.
 #[derive(Debug)]
 pub struct PacketReader {
@@ -17,12 +17,12 @@ pub struct PacketReader {
 }
 
 impl PacketReader {
-    /// Reads this body; `packet` is named in the errors.
+    /// A reader of `body`, the part of a packet after its fixed header. Errors name `packet`.
     pub fn new(body: Bytes, packet: PacketType) -> Self {
         Self { rest: body, packet }
     }
 
-    /// Whether all was read.
+    /// Whether everything has been read.
     pub fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
@@ -32,12 +32,12 @@ impl PacketReader {
         self.rest.len()
     }
 
-    /// Takes everything that is left: the payload of a PUBLISH.
+    /// Takes everything that is left, which is the payload of a PUBLISH.
     pub fn take_rest(&mut self) -> Bytes {
         std::mem::take(&mut self.rest)
     }
 
-    /// Appends an item that was read to a list of at most [`MAXIMUM_ITEMS`].
+    /// Appends an item to a list that may hold [`MAXIMUM_ITEMS`].
     pub fn collect<T>(&self, list: &mut Vec<T>, item: T) -> Result<(), Malformed> {
         if list.len() == MAXIMUM_ITEMS {
             return Err(Malformed::TooManyItems { packet: self.packet });
@@ -46,7 +46,7 @@ impl PacketReader {
         Ok(())
     }
 
-    /// The end of the packet: nothing may be left.
+    /// Checks that the packet ends here.
     pub fn finish(self) -> Result<(), Malformed> {
         match self.rest.len() {
             0 => Ok(()),
@@ -113,9 +113,9 @@ impl PacketReader {
     }
 }
 
-/// The Variable Byte Integer at the beginning of these bytes and its length, or `None` if it
-/// continues after their end. It has at most four bytes, and no more than it needs
-/// `[MQTT-1.5.5-1]`.
+/// Reads the Variable Byte Integer at the beginning of these bytes. Returns its value and its
+/// length, or `None` if it continues after their end. It must have at most four bytes, and no more
+/// than its value needs `[MQTT-1.5.5-1]`.
 pub fn variable_byte_integer(bytes: &[u8]) -> Result<Option<(u32, usize)>, Malformed> {
     let mut value = 0;
     for (index, &byte) in bytes.iter().take(4).enumerate() {

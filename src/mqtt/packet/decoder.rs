@@ -1,6 +1,6 @@
-//! Makes packets of bytes that may be cut anywhere. A packet that lies in one piece is not copied,
-//! another one is copied once; the payload of a large message is passed on in the pieces in which
-//! it arrives, without a copy.
+//! Decodes packets from a stream of bytes that may be cut anywhere. A packet that arrives in one
+//! piece is not copied, any other is copied once. The payload of a large message is passed on as it
+//! arrives, without a copy.
 
 use std::collections::VecDeque;
 
@@ -18,48 +18,48 @@ use crate::mqtt::version::Version;
 /// The upper half of a PUBLISH's first byte (§2.1.2).
 const PUBLISH: u8 = 3;
 
-/// What [`Decoder::next_part`] returns: a packet, or a part of a large PUBLISH.
+/// The result of [`Decoder::next_part`]: a packet, or a part of a large PUBLISH.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decoded {
     /// A whole packet.
     Packet(Packet),
-    /// A large PUBLISH begins: the packet without its payload, and the length of the payload in
-    /// bytes. Its pieces follow, and then its end.
+    /// The beginning of a large PUBLISH: the packet without its payload, and the length of the
+    /// payload in bytes. The pieces of the payload follow, and then [`Decoded::PublishEnds`].
     PublishBegins(Publish, usize),
-    /// The next piece of the payload, never empty: a slice of the bytes that were fed.
+    /// The next piece of the payload, never empty. It is a slice of the bytes that were fed.
     PayloadPiece(Bytes),
     /// The payload is complete.
     PublishEnds,
 }
 
-/// Where a PUBLISH lies in the bytes that were fed: see [`Decoder::find_publish`].
+/// The place of a PUBLISH in the bytes that were fed: see [`Decoder::find_publish`].
 #[derive(Debug, Clone, Copy)]
 pub struct FoundPublish {
     payload: usize,
     size: usize,
 }
 
-/// Takes bytes in pieces of any size and gives packets. Each byte is copied at most once.
+/// Takes bytes in pieces of any size and returns packets. Each byte is copied at most once.
 #[derive(Debug)]
 pub struct Decoder {
     version: Version,
     maximum: usize,
     /// A PUBLISH of more bytes than this is returned in parts.
     parts_above: usize,
-    /// How many bytes of the payload of such a PUBLISH are still to come.
+    /// While a large PUBLISH is read: how many bytes of its payload are missing.
     left: Option<usize>,
-    /// The bytes that are read next.
+    /// The piece of bytes that is being read.
     current: Bytes,
-    /// The bytes that were fed after them; none is empty.
+    /// The pieces that were fed after it; none is empty.
     waiting: VecDeque<Bytes>,
-    /// The beginning of a packet that continues after the piece in which it began.
+    /// The beginning of a packet that continues after its first piece.
     started: BytesMut,
-    /// The error after which nothing is read.
+    /// The first error. Nothing is read after it.
     failed: Option<Malformed>,
 }
 
 impl Decoder {
-    /// Reads packets of this version, of at most `maximum` bytes each, fixed header included.
+    /// A decoder for packets of this version and of at most `maximum` bytes, fixed header included.
     pub fn new(version: Version, maximum: usize) -> Self {
         let (current, waiting, started) = (Bytes::new(), VecDeque::new(), BytesMut::new());
         Self {
@@ -74,7 +74,8 @@ impl Decoder {
         }
     }
 
-    /// Returns each PUBLISH of more than `size` bytes in parts, see [`Decoder::next_part`].
+    /// Makes the decoder return each PUBLISH of more than `size` bytes in parts, see
+    /// [`Decoder::next_part`].
     pub fn in_parts_above(self, size: usize) -> Self {
         Self { parts_above: size, ..self }
     }
@@ -85,7 +86,8 @@ impl Decoder {
         self.version
     }
 
-    /// Takes the bytes that came next. They stay alive as long as a packet that is a slice of them.
+    /// Takes the next bytes of the stream. They stay in memory as long as a packet has a slice of
+    /// them.
     pub fn feed(&mut self, bytes: Bytes) {
         if bytes.is_empty() || self.failed.is_some() {
             return;
@@ -97,8 +99,8 @@ impl Decoder {
         }
     }
 
-    /// The next packet, or `None` when more bytes are needed. After an error there is only that
-    /// error. For decoders without [`Decoder::in_parts_above`].
+    /// Returns the next packet, or `None` if more bytes are needed. After an error it returns that
+    /// error again. Only for decoders without [`Decoder::in_parts_above`].
     #[inline]
     pub fn next(&mut self) -> Result<Option<Packet>, Malformed> {
         Ok(match self.next_part()? {
@@ -107,8 +109,8 @@ impl Decoder {
         })
     }
 
-    /// The next packet, or the next part of a large PUBLISH; `None` when more bytes are needed.
-    /// After an error there is only that error.
+    /// Returns the next packet or the next part of a large PUBLISH, or `None` if more bytes are
+    /// needed. After an error it returns that error again.
     #[inline]
     pub fn next_part(&mut self) -> Result<Option<Decoded>, Malformed> {
         if let Some(error) = &self.failed {
@@ -125,16 +127,16 @@ impl Decoder {
         result
     }
 
-    /// Reads the next packet into `publish`, without its payload, if it is a PUBLISH of the usual
-    /// kind: complete in one piece, without properties, well formed. A topic that is the same as
-    /// before is not allocated again, and the bytes stay where they are until
-    /// [`Decoder::skip`]. Otherwise `None`, and [`Decoder::next_part`] decides.
+    /// Reads the next packet into `publish`, without its payload, if it is a PUBLISH that is
+    /// complete in one piece, well formed and without properties. Otherwise it returns `None`, and
+    /// [`Decoder::next_part`] must read the packet. The topic is not allocated again if it is the
+    /// same as in the last message. The packet is not consumed until [`Decoder::skip`].
     ///
     /// This is the fast path of `sub`: nothing is allocated, and no packet is moved.
     #[inline]
     pub fn find_publish(&self, publish: &mut Publish) -> Option<FoundPublish> {
         let first = *self.current.first()?;
-        if first >> 4 != PUBLISH || self.is_amidst() {
+        if first >> 4 != PUBLISH || self.is_inside_packet() {
             return None;
         }
         let header = FixedHeader::read(&self.current, self.version, self.maximum).ok()??;
@@ -146,33 +148,34 @@ impl Decoder {
         Some(FoundPublish { payload: header.length + head, size: header.size })
     }
 
-    /// The payload of a PUBLISH that was found.
+    /// The payload of a PUBLISH that [`Decoder::find_publish`] has found.
     #[inline]
     pub fn payload(&self, found: FoundPublish) -> &[u8] {
         &self.current[found.payload..found.size]
     }
 
-    /// The same as a slice that keeps its bytes alive.
-    pub fn payload_to_keep(&self, found: FoundPublish) -> Bytes {
+    /// The same payload as a slice that keeps its bytes alive.
+    pub fn payload_bytes(&self, found: FoundPublish) -> Bytes {
         self.current.slice(found.payload..found.size)
     }
 
-    /// Continues after the PUBLISH that was found.
+    /// Continues after the PUBLISH that [`Decoder::find_publish`] has found.
     #[inline]
     pub fn skip(&mut self, found: FoundPublish) {
         self.current.advance(found.size);
         self.refill();
     }
 
-    /// The next packet, if it is an acknowledgement of success in its shortest form (four bytes in
-    /// every version) and complete in one piece, as almost all are. Otherwise `None`, and
-    /// [`Decoder::next_part`] decides.
+    /// Returns the next packet if it is an acknowledgement of success in its shortest form (four
+    /// bytes in every version) and complete in one piece, as almost all are. Otherwise it returns
+    /// `None`, and [`Decoder::next_part`] must read the packet.
     ///
-    /// It is apart from [`Decoder::next_part`] because it moves 4 bytes where that moves a whole
-    /// [`Decoded`], and a stream of QoS 1 messages has one for each of them.
+    /// This is a function of its own because it moves 4 bytes where [`Decoder::next_part`] moves a
+    /// whole [`Decoded`], and a stream of QoS 1 messages brings one acknowledgement for each
+    /// message.
     #[inline]
     pub fn next_acknowledgement(&mut self) -> Option<(PacketType, PacketId)> {
-        if self.is_amidst() {
+        if self.is_inside_packet() {
             return None;
         }
         let [first, 2, high, low, ..] = self.current[..] else { return None };
@@ -189,14 +192,14 @@ impl Decoder {
         Some((packet, packet_id))
     }
 
-    /// How many bytes were fed and belong to no packet that was returned.
+    /// How many of the bytes that were fed do not belong to a packet that was returned.
     pub fn buffered(&self) -> usize {
         self.started.len() + self.current.len() + self.waiting.iter().map(Bytes::len).sum::<usize>()
     }
 
-    /// Whether a packet has begun whose end was not returned.
+    /// Whether a packet has begun and its end was not returned yet.
     #[inline]
-    fn is_amidst(&self) -> bool {
+    fn is_inside_packet(&self) -> bool {
         !self.started.is_empty() || self.left.is_some()
     }
 
@@ -219,8 +222,8 @@ impl Decoder {
         self.join(header)
     }
 
-    /// Collects a packet that spans pieces: byte by byte until its size is known, then the rest,
-    /// into a buffer of exactly that size.
+    /// Collects a packet that spans several pieces: byte by byte until its size is known, then the
+    /// rest, into a buffer of exactly that size.
     fn join(&mut self, mut header: Option<FixedHeader>) -> Result<Option<Decoded>, Malformed> {
         loop {
             let wanted = match &header {
@@ -239,8 +242,8 @@ impl Decoder {
         }
     }
 
-    /// Moves bytes that were fed into `started` until it has `wanted` bytes; whether there were
-    /// enough.
+    /// Moves bytes that were fed into `started` until it has `wanted` bytes. Returns whether there
+    /// were enough.
     fn gather(&mut self, wanted: usize) -> bool {
         self.started.reserve(wanted.max(LONGEST_FIXED_HEADER).saturating_sub(self.started.len()));
         while self.started.len() < wanted {
@@ -259,14 +262,14 @@ impl Decoder {
         header.packet == PacketType::Publish && header.size > self.parts_above
     }
 
-    /// The beginning of a PUBLISH that is returned in parts, as soon as its variable header and the
-    /// first byte of its payload are there: so no output is begun for a message whose payload may
-    /// never come.
+    /// Begins a PUBLISH that is returned in parts, once its variable header and the first byte of
+    /// its payload have arrived. Waiting for that byte means that no output is begun for a message
+    /// whose payload may never arrive.
     fn begin(&mut self, header: &FixedHeader) -> Result<Option<Decoded>, Malformed> {
         let Some(head) = self.head_size(header)? else { return Ok(None) };
         let length = header.size - head;
         if length > 0 && self.started.len() + self.current.len() == head {
-            // So that the next bytes are the payload's.
+            // The next bytes are then those of the payload.
             self.gather(head);
             if self.current.is_empty() {
                 return Ok(None);
@@ -285,7 +288,7 @@ impl Decoder {
         Ok(Some(Decoded::PublishBegins(publish, length)))
     }
 
-    /// The size of the fixed and the variable header together, when both are complete.
+    /// The size of the fixed and the variable header together, once both are complete.
     fn head_size(&mut self, header: &FixedHeader) -> Result<Option<usize>, Malformed> {
         loop {
             let begun = if self.started.is_empty() { &self.current[..] } else { &self.started[..] };
@@ -303,7 +306,7 @@ impl Decoder {
         }
     }
 
-    /// The next piece of a payload of which `left` bytes are to come, or its end.
+    /// The next piece of a payload of which `left` bytes are missing, or its end.
     fn piece(&mut self, left: usize) -> Option<Decoded> {
         if left == 0 {
             self.left = None;

@@ -1,5 +1,5 @@
-//! One line about a packet, for `-d`: mosquitto's wording, and no secrets. `report` escapes what
-//! could drive a terminal.
+//! Describes a packet in one line for `-d`, in mosquitto's wording and without secrets. `report`
+//! escapes characters that could control a terminal.
 
 use std::fmt::Write;
 
@@ -8,7 +8,7 @@ use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
 
 impl Packet {
-    /// What mosquitto's clients print after "sending" or "received".
+    /// The words that mosquitto's clients print after "sending" or "received".
     pub fn describe(&self) -> String {
         let name = self.packet_type().name();
         match self {
@@ -31,8 +31,8 @@ impl Packet {
 }
 
 impl Ack {
-    /// One line for the packet log. mosquitto does not print the code of PUBREC and PUBREL; here it
-    /// is printed when it is a failure, which nobody could explain otherwise.
+    /// Describes an acknowledgement for the packet log. mosquitto does not print the code of PUBREC
+    /// and PUBREL. Here a code that means a failure is printed, because it explains what follows.
     pub fn describe(packet: PacketType, packet_id: PacketId, code: ReasonCode) -> String {
         let name = packet.name();
         match packet {
@@ -45,7 +45,7 @@ impl Ack {
 }
 
 impl Publish {
-    /// One line for the packet log, as if the payload had `length` bytes.
+    /// Describes a message for the packet log, as if its payload had `length` bytes.
     pub fn describe(&self, length: usize) -> String {
         format!(
             "PUBLISH (d{}, q{}, r{}, m{}, '{}', ... ({length} bytes))",

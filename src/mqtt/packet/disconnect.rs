@@ -12,7 +12,7 @@ use crate::mqtt::version::Version;
 /// DISCONNECT (§3.14). Before MQTT 5 it has no content.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Disconnect {
-    /// Why the connection ends; 0 is a normal disconnection.
+    /// The reason for the end of the connection; 0 is a normal disconnection.
     pub code: ReasonCode,
     /// MQTT 5 only.
     pub properties: Properties,

@@ -1,5 +1,5 @@
-//! What can be wrong with a packet: with one that the peer sent ([`Malformed`]), and with one that
-//! is to be sent ([`EncodeError`]).
+//! Errors in packets: in one that the peer sent ([`Malformed`]), and in one that cannot be encoded
+//! ([`EncodeError`]).
 
 use std::fmt;
 
@@ -10,8 +10,8 @@ use crate::mqtt::property::{Place, PropertyId};
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::topic::TopicError;
 
-/// The peer sent bytes that are not a packet of its version. The connection cannot continue
-/// (§4.13).
+/// The peer sent bytes that are not a packet of the negotiated version. The connection cannot
+/// continue (§4.13).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Malformed {
     /// A packet type that the version does not have: 0, and 15 before MQTT 5 (§2.1.2).
@@ -26,13 +26,14 @@ pub enum Malformed {
         /// The lower half of the first byte.
         flags: u8,
     },
-    /// A Variable Byte Integer of more than four bytes, or of more than it needs `[MQTT-1.5.5-1]`.
+    /// A Variable Byte Integer of more than four bytes, or of more bytes than its value needs
+    /// `[MQTT-1.5.5-1]`.
     VariableByteInteger,
-    /// The whole packet is larger than we accept `[MQTT-3.1.2-24]`.
+    /// The whole packet is larger than the limit that the receiver has set `[MQTT-3.1.2-24]`.
     PacketTooLarge {
         /// Its size in bytes.
         size: usize,
-        /// The largest that is accepted, in bytes.
+        /// The limit, in bytes.
         maximum: usize,
     },
     /// A field continues after the end of its packet or of its property section.
@@ -44,7 +45,7 @@ pub enum Malformed {
     TrailingBytes {
         /// The packet.
         packet: PacketType,
-        /// How many bytes too many.
+        /// The number of bytes after the last field.
         count: usize,
     },
     /// Packet identifier 0 `[MQTT-2.2.1-3]`.
@@ -97,32 +98,39 @@ pub enum Malformed {
     RetainHandling3,
     /// No Local on a shared subscription `[MQTT-3.8.3-4]`.
     NoLocalShared,
+    /// A property that is not valid (§2.2.2.2).
+    Property(PropertyError),
+}
+
+/// A property that is not valid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PropertyError {
     /// An identifier that no property has (§2.2.2.2).
-    UnknownProperty {
+    Unknown {
         /// The identifier.
         byte: u8,
     },
     /// A property that this packet must not carry (Table 2-4).
-    PropertyNotAllowed {
+    NotAllowed {
         /// The property.
         property: PropertyId,
         /// The packet that carried it.
         place: Place,
     },
     /// A property that occurs twice (§2.2.2.2).
-    DuplicateProperty {
+    Duplicate {
         /// The property.
         property: PropertyId,
     },
     /// A value that the property must not have: 0, or more than 1.
-    PropertyValue {
+    Value {
         /// The property.
         property: PropertyId,
     },
 }
 
 impl Malformed {
-    /// The reason code with which MQTT 5 answers it in DISCONNECT or CONNACK (§4.13.1).
+    /// The reason code that answers this error in DISCONNECT or CONNACK of MQTT 5 (§4.13.1).
     pub fn reason_code(&self) -> ReasonCode {
         match self {
             Self::PacketTooLarge { .. } => ReasonCode::PACKET_TOO_LARGE,
@@ -132,10 +140,17 @@ impl Malformed {
             | Self::NoTopicFilter { .. }
             | Self::RetainHandling3
             | Self::NoLocalShared
-            | Self::DuplicateProperty { .. }
-            | Self::PropertyValue { .. } => ReasonCode::PROTOCOL_ERROR,
+            | Self::Property(PropertyError::Duplicate { .. } | PropertyError::Value { .. }) => {
+                ReasonCode::PROTOCOL_ERROR
+            }
             _ => ReasonCode::MALFORMED_PACKET,
         }
+    }
+}
+
+impl From<PropertyError> for Malformed {
+    fn from(error: PropertyError) -> Self {
+        Self::Property(error)
     }
 }
 
@@ -145,95 +160,87 @@ impl From<TopicError> for Malformed {
     }
 }
 
-impl Malformed {
-    /// The sentence for an error that has no value to show.
-    fn sentence(&self) -> Option<&'static str> {
-        Some(match self {
-            Self::VariableByteInteger => {
-                "a length that is not encoded as it must be [MQTT-1.5.5-1]"
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sentence = match self {
+            Self::UnknownPacketType { value } => {
+                return write!(f, "there is no packet type {value} (§2.1.2)");
+            }
+            Self::FixedHeaderFlags { packet, flags } => {
+                return write!(f, "{packet} with the flags {flags:#06b} [MQTT-2.1.3-1]");
+            }
+            Self::VariableByteInteger => "an invalid variable byte integer [MQTT-1.5.5-1]",
+            Self::PacketTooLarge { size, maximum } => return fmt_too_large(f, *size, *maximum),
+            Self::Truncated { packet } => {
+                return write!(f, "{packet} with a field that goes past its end (§2.1.4)");
+            }
+            Self::TrailingBytes { packet, count } => {
+                return write!(f, "{packet} with {count} bytes after its last field (§2.1.4)");
             }
             Self::PacketIdZero => "packet identifier 0 [MQTT-2.2.1-3]",
             Self::QoS3 => "QoS 3 [MQTT-3.3.1-4]",
             Self::DupWithQoS0 => "PUBLISH with DUP and QoS 0 [MQTT-3.3.1-2]",
             Self::NotUtf8 => "a string that is not UTF-8 [MQTT-1.5.4-1]",
             Self::NulInString => "a string with a NUL character [MQTT-1.5.4-2]",
+            Self::Topic(error) => return write!(f, "{error} (§4.7)"),
             Self::NoTopic => "PUBLISH with neither topic name nor topic alias (§3.3.2.1)",
+            Self::UnsupportedVersion { name, level } => return fmt_version(f, name, *level),
             Self::ConnectFlags => "CONNECT with the reserved flag [MQTT-3.1.2-3]",
             Self::WillFlags => "CONNECT with will QoS or will retain, but no will [MQTT-3.1.2-11]",
             Self::PasswordWithoutUserName => {
                 "CONNECT with a password, but no user name (3.1.1 [MQTT-3.1.2-22])"
             }
             Self::ConnAckFlags => "CONNACK with reserved flags [MQTT-3.2.2-1]",
+            Self::NoTopicFilter { packet } => {
+                return write!(f, "{packet} without a topic filter [MQTT-3.8.3-2]");
+            }
+            Self::NoReasonCode { packet } => {
+                return write!(f, "{packet} without a reason code (§3.9.3)");
+            }
+            Self::TooManyItems { packet } => return fmt_too_many(f, *packet),
             Self::SubscriptionOptions => "SUBSCRIBE with reserved options [MQTT-3.8.3-5]",
             Self::RetainHandling3 => "SUBSCRIBE with retain handling 3 (§3.8.3.1)",
             Self::NoLocalShared => "no local on a shared subscription [MQTT-3.8.3-4]",
-            _ => return None,
-        })
-    }
-
-    /// Writes the sentence for an error of one property.
-    fn fmt_property(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::UnknownProperty { byte } => {
-                write!(f, "there is no property {byte:#04X} (§2.2.2.2)")
-            }
-            Self::PropertyNotAllowed { property, place } => {
-                write!(f, "{property} is not a property of {place} (§2.2.2.2)")
-            }
-            Self::DuplicateProperty { property } => {
-                write!(f, "{property} stands there twice (§2.2.2.2)")
-            }
-            Self::PropertyValue { property } => {
-                write!(f, "{property} has a value that it must not have (§2.2.2.2)")
-            }
-            _ => Ok(()),
-        }
+            Self::Property(error) => return error.fmt(f),
+        };
+        f.write_str(sentence)
     }
 }
 
-impl fmt::Display for Malformed {
+fn fmt_too_large(f: &mut fmt::Formatter<'_>, size: usize, maximum: usize) -> fmt::Result {
+    write!(f, "a packet of {size} bytes, at most {maximum} are accepted [MQTT-3.1.2-24]")
+}
+
+/// The peer has chosen the name, so it is escaped and shortened: it may have 65,535 bytes.
+fn fmt_version(f: &mut fmt::Formatter<'_>, name: &str, level: u8) -> fmt::Result {
+    let name: String = name.chars().take(20).collect();
+    write!(f, "CONNECT with protocol {name:?} level {level} [MQTT-3.1.2-2]")
+}
+
+fn fmt_too_many(f: &mut fmt::Formatter<'_>, packet: PacketType) -> fmt::Result {
+    write!(f, "{packet} with more than {MAXIMUM_ITEMS} properties or topic filters")
+}
+
+impl fmt::Display for PropertyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(sentence) = self.sentence() {
-            return f.write_str(sentence);
-        }
         match self {
-            Self::UnknownPacketType { value } => {
-                write!(f, "there is no packet type {value} (§2.1.2)")
+            Self::Unknown { byte } => write!(f, "there is no property {byte:#04X} (§2.2.2.2)"),
+            Self::NotAllowed { property, place } => {
+                write!(f, "{property} is not a property of {place} (§2.2.2.2)")
             }
-            Self::FixedHeaderFlags { packet, flags } => {
-                write!(f, "{packet} with the flags {flags:#06b} [MQTT-2.1.3-1]")
+            Self::Duplicate { property } => {
+                write!(f, "{property} occurs twice (§2.2.2.2)")
             }
-            Self::PacketTooLarge { size, maximum } => {
-                write!(f, "a packet of {size} bytes, at most {maximum} are accepted")?;
-                f.write_str(" [MQTT-3.1.2-24]")
+            Self::Value { property } => {
+                write!(f, "{property} has an invalid value (§2.2.2.2)")
             }
-            Self::Truncated { packet } => {
-                write!(f, "{packet} with a field that goes past its end (§2.1.4)")
-            }
-            Self::TrailingBytes { packet, count } => {
-                write!(f, "{packet} with {count} bytes after its last field (§2.1.4)")
-            }
-            Self::Topic(error) => write!(f, "{error} (§4.7)"),
-            Self::UnsupportedVersion { name, level } => {
-                // The name is the peer's: escaped, and not all of 65,535 bytes.
-                let name: String = name.chars().take(20).collect();
-                write!(f, "CONNECT of the protocol {name:?} level {level} [MQTT-3.1.2-2]")
-            }
-            Self::NoTopicFilter { packet } => {
-                write!(f, "{packet} without a topic filter [MQTT-3.8.3-2]")
-            }
-            Self::NoReasonCode { packet } => write!(f, "{packet} without a reason code (§3.9.3)"),
-            Self::TooManyItems { packet } => {
-                write!(f, "{packet} with more than {MAXIMUM_ITEMS} properties or topic filters")
-            }
-            _ => self.fmt_property(f),
         }
     }
 }
 
 impl std::error::Error for Malformed {}
 
-/// A packet that has no wire form.
+/// A packet that cannot be encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EncodeError {
     /// A string or binary data of more than 65,535 bytes (§1.5.4, §1.5.6).
@@ -244,19 +251,20 @@ pub enum EncodeError {
     /// A remaining length, a property length or a subscription identifier above 268,435,455
     /// (§1.5.5).
     TooLarge {
-        /// The length that it would have, in bytes.
+        /// The length that was to be encoded, in bytes.
         length: usize,
     },
     /// A PUBLISH with neither a topic name nor (in MQTT 5) a topic alias (§3.3.2.1).
     NoTopic,
-    /// A PUBLISH of `QoS` 0 with a packet identifier, or of a higher one without `[MQTT-2.2.1-2]`.
+    /// A PUBLISH of `QoS` 0 with a packet identifier, or one of `QoS` 1 or 2 without
+    /// `[MQTT-2.2.1-2]`.
     PacketId,
     /// DUP in a PUBLISH of `QoS` 0 `[MQTT-3.3.1-2]`.
     DupWithQoS0,
     /// A password without a user name before MQTT 5 (3.1.1 `[MQTT-3.1.2-22]`).
     PasswordWithoutUserName,
-    /// A SUBSCRIBE or UNSUBSCRIBE without a filter, or their answer without a code
-    /// `[MQTT-3.8.3-2]`.
+    /// A SUBSCRIBE or UNSUBSCRIBE without a topic filter, or a SUBACK or UNSUBACK without a reason
+    /// code `[MQTT-3.8.3-2]`.
     NothingInside,
     /// AUTH before MQTT 5 (§3.15).
     AuthBeforeMqtt5,

@@ -1,5 +1,5 @@
-//! The fixed header (§2.1): packet type, flags and remaining length, checked before the rest of the
-//! packet has come in.
+//! Reads and writes the fixed header (§2.1): packet type, flags and remaining length. It is checked
+//! before the rest of the packet has arrived.
 
 use std::fmt;
 
@@ -12,12 +12,12 @@ use crate::mqtt::version::Version;
 /// The longest fixed header: the first byte and four of the remaining length (§2.1).
 pub const LONGEST_FIXED_HEADER: usize = 5;
 
-/// The longest remaining length of a packet other than PUBLISH, in bytes. No real packet comes near
-/// it; it bounds the memory that a peer can make us hold for, say, a CONNACK.
+/// The longest remaining length of a packet other than PUBLISH, in bytes. Real packets are far
+/// shorter. The limit bounds the memory that a peer can occupy with, say, a huge CONNACK.
 const LONGEST_CONTROL: usize = 16 * 1024 * 1024;
 
-/// The type of a control packet (Table 2-1); its number is the upper half of the first byte. See
-/// [`super::Packet`] for what each of them means.
+/// The type of a control packet (Table 2-1). Its number is the upper half of the first byte.
+/// [`super::Packet`] says what each type means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum PacketType {
@@ -39,7 +39,7 @@ pub enum PacketType {
 }
 
 impl PacketType {
-    /// The type with this number; there is no 0.
+    /// The type with this number. There is no type 0.
     pub fn from_bits(bits: u8) -> Option<Self> {
         Some(match bits {
             1 => Self::Connect,
@@ -110,9 +110,9 @@ pub struct FixedHeader {
 }
 
 impl FixedHeader {
-    /// The fixed header at the beginning of these bytes, or `None` if it continues after their end.
-    /// The first byte is checked at once: an answer that is not MQTT at all fails before the rest
-    /// of its "length" has come in.
+    /// Reads the fixed header at the beginning of these bytes. Returns `None` if it continues after
+    /// their end. The first byte is checked at once, so that an answer that is not MQTT fails
+    /// before the bytes of its supposed length have arrived.
     #[inline]
     pub fn read(bytes: &[u8], version: Version, maximum: usize) -> Result<Option<Self>, Malformed> {
         let Some((&first, rest)) = bytes.split_first() else { return Ok(None) };
@@ -128,8 +128,9 @@ impl FixedHeader {
     }
 }
 
-/// Before MQTT 5 many packets have one length only, and another one is an error before the content
-/// has come in. In MQTT 5 only a PUBLISH may be longer than [`LONGEST_CONTROL`].
+/// Checks the remaining length. Before MQTT 5 many packets have one length only, and any other is
+/// an error before the content has arrived. In MQTT 5 only a PUBLISH may be longer than
+/// [`LONGEST_CONTROL`].
 #[inline]
 fn check_length(packet: PacketType, version: Version, length: usize) -> Result<(), Malformed> {
     if packet == PacketType::Publish {
@@ -161,8 +162,8 @@ fn bounded(length: usize) -> Result<(), Malformed> {
     Err(Malformed::PacketTooLarge { size: length, maximum: LONGEST_CONTROL })
 }
 
-/// The type of a packet, if its flags are as they must be (§2.1.3). MQTT 3.1 knows DUP where later
-/// versions have a fixed 0010 (3.1 §2.1).
+/// The type of a packet whose flags are valid (§2.1.3). MQTT 3.1 allows DUP where later versions
+/// require the flags 0010 (3.1 §2.1).
 fn packet_type(first: u8, version: Version) -> Result<PacketType, Malformed> {
     let value = first >> 4;
     let packet = PacketType::from_bits(value)

@@ -1,4 +1,4 @@
-//! The fifteen control packets (MQTT 5 §3) as values, and their wire form in MQTT 3.1, 3.1.1 and 5.
+//! The fifteen control packets (MQTT 5 §3) as values, with their encoding in MQTT 3.1, 3.1.1 and 5.
 
 mod ack;
 mod auth;
@@ -27,7 +27,7 @@ pub use connect::{Connect, Credentials, Will};
 use data::{all_or_nothing, variable_byte_integer_len};
 pub use decoder::{Decoded, Decoder, FoundPublish};
 pub use disconnect::Disconnect;
-pub use error::{EncodeError, Malformed};
+pub use error::{EncodeError, Malformed, PropertyError};
 pub use header::PacketType;
 use header::put_fixed_header;
 pub use publish::Publish;
@@ -40,12 +40,12 @@ pub type PacketId = std::num::NonZeroU16;
 /// The largest value of a variable byte integer, and so of a remaining length (§1.5.5).
 pub const MAXIMUM_REMAINING_LENGTH: usize = 268_435_455;
 
-/// How many properties, or topic filters, one packet may hold. MQTT has no such limit; this one
-/// bounds memory, since a property of two bytes on the wire takes about seventy in memory, and a
-/// packet can have 256 MiB.
+/// How many properties, or topic filters, one packet may hold. MQTT has no such limit. This one
+/// bounds memory: a property of two bytes on the wire takes about seventy in memory, and a packet
+/// can have 256 MiB.
 pub const MAXIMUM_ITEMS: usize = 65_536;
 
-/// One MQTT control packet. Large ones are boxed, so that the common ones stay small.
+/// One MQTT control packet. Large packets are boxed, so that the frequent ones stay small.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Packet {
     /// A client asks for a session (§3.1).
@@ -102,9 +102,9 @@ impl Packet {
         }
     }
 
-    /// Appends the whole packet in this version (a CONNECT in its own); on an error nothing is
-    /// appended. What the version does not have (properties, reason codes, subscription options
-    /// before MQTT 5) is left out.
+    /// Appends the whole packet in this version (a CONNECT in its own). After an error nothing is
+    /// appended. Fields that the version does not have (properties, reason codes, subscription
+    /// options before MQTT 5) are left out.
     pub fn encode(&self, version: Version, out: &mut BytesMut) -> Result<(), EncodeError> {
         all_or_nothing(out, |out| {
             let remaining = self.remaining_length(version);

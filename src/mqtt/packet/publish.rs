@@ -39,19 +39,19 @@ impl Publish {
         Self { topic: Some(topic), payload, ..Self::default() }
     }
 
-    /// The topic name, or the empty text where only a topic alias stands for it. A message that the
-    /// session has received is never without its topic.
+    /// The topic name, or the empty string if a topic alias stands for it. Messages that the
+    /// session has received always have their topic.
     pub fn topic_or_empty(&self) -> &str {
         self.topic.as_ref().map_or("", TopicName::as_str)
     }
 
-    /// Appends the packet without its payload; the remaining length includes the payload. On an
+    /// Appends the packet without its payload; the remaining length includes the payload. After an
     /// error nothing is appended.
     pub fn encode_header(&self, version: Version, out: &mut BytesMut) -> Result<(), EncodeError> {
         self.encode_header_for(self.packet_id, self.payload.len(), version, out)
     }
 
-    /// The same with this identifier and for a payload of `length` bytes, in place of its own.
+    /// The same, with this identifier and for a payload of `length` bytes instead of its own.
     pub fn encode_header_for(
         &self,
         packet_id: Option<PacketId>,
@@ -122,7 +122,7 @@ impl Publish {
         self.properties.encode(version, out)
     }
 
-    /// Refuses what a receiver would refuse.
+    /// Refuses a message that a receiver would refuse.
     fn check(&self, packet_id: Option<PacketId>, version: Version) -> Result<(), EncodeError> {
         let named = self.topic.is_some()
             || version.has_properties() && self.properties.topic_alias().is_some();
@@ -138,8 +138,8 @@ impl Publish {
         Ok(())
     }
 
-    /// Reads the variable header from `body` and returns its length in bytes. `None` where anything
-    /// is unusual (see [`super::Decoder::find_publish`]); the fields then have no meaning.
+    /// Reads the variable header from `body` and returns its length in bytes. Returns `None` if
+    /// anything is unusual (see [`super::Decoder::find_publish`]); the fields then have no meaning.
     #[inline]
     pub(super) fn read_plain(&mut self, first: u8, version: Version, body: &[u8]) -> Option<usize> {
         self.qos = QoS::from_bits(first >> 1 & 0b11)?;
@@ -171,9 +171,9 @@ impl Publish {
         Some(head)
     }
 
-    /// The length of the variable header in bytes, as far as these first bytes of the body tell: it
-    /// is complete when there are as many bytes. One that is longer than the whole body is
-    /// malformed.
+    /// The length of the variable header in bytes, as far as the first bytes of the body reveal it:
+    /// the header is complete once so many bytes have arrived. A header that is longer than the
+    /// whole body is malformed.
     pub(super) fn head_extent(
         first: u8,
         version: Version,

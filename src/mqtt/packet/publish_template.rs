@@ -1,5 +1,5 @@
-//! Many PUBLISH packets that differ in identifier and payload only: the header is encoded once and
-//! then patched for each of them, as lines from stdin need it.
+//! Encodes many PUBLISH packets that differ only in identifier and payload, such as lines from
+//! stdin: the header is encoded once and then patched for each message.
 
 use bytes::{BufMut, BytesMut};
 
@@ -11,7 +11,7 @@ use super::{MAXIMUM_REMAINING_LENGTH, PacketId};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::version::Version;
 
-/// The encoded header of PUBLISH packets that differ in identifier and payload only.
+/// The encoded header of PUBLISH packets that differ only in identifier and payload.
 #[derive(Debug)]
 pub struct PublishTemplate {
     /// Room for the longest fixed header, and then the variable header.
@@ -19,15 +19,15 @@ pub struct PublishTemplate {
     /// Where the fixed header begins.
     start: usize,
     first: u8,
-    /// The length of the payload in bytes that the remaining length includes.
+    /// The length of the payload that the remaining length stands for, in bytes.
     payload: Option<usize>,
-    /// Where the identifier stands.
+    /// The position of the identifier.
     id: Option<usize>,
 }
 
 impl PublishTemplate {
-    /// The header of messages like `publish`, each with a payload of at most `longest` bytes. Its
-    /// own identifier and payload do not count.
+    /// The header of messages like `publish`, each with a payload of at most `longest` bytes. The
+    /// identifier and the payload of `publish` itself are ignored.
     pub fn new(publish: &Publish, longest: usize, version: Version) -> Result<Self, EncodeError> {
         let has_id = publish.qos > QoS::AtMostOnce;
         let mut bytes = BytesMut::zeroed(LONGEST_FIXED_HEADER);

@@ -15,11 +15,11 @@ use crate::mqtt::version::Version;
 /// SUBSCRIBE (§3.8).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subscribe {
-    /// Answered by the SUBACK with the same identifier.
+    /// The SUBACK has the same identifier.
     pub packet_id: PacketId,
     /// MQTT 5 only: subscription identifier, user properties.
     pub properties: Properties,
-    /// At least one `[MQTT-3.8.3-2]`.
+    /// The subscriptions, at least one `[MQTT-3.8.3-2]`.
     pub subscriptions: Vec<Subscription>,
 }
 
@@ -30,9 +30,9 @@ pub struct Subscription {
     pub filter: TopicFilter,
     /// The highest `QoS` at which the server may send.
     pub qos: QoS,
-    /// Do not send messages back that this connection published.
+    /// Do not send this connection the messages that it published itself.
     pub no_local: bool,
-    /// Leave the RETAIN flag as it was published.
+    /// Send each message with the RETAIN flag that it was published with.
     pub retain_as_published: bool,
     /// Whether retained messages are sent at the time of subscribing.
     pub retain_handling: RetainHandling,
@@ -71,18 +71,18 @@ pub struct SubAck {
     pub packet_id: PacketId,
     /// MQTT 5 only.
     pub properties: Properties,
-    /// One per filter.
+    /// One code for each filter.
     pub codes: Vec<ReasonCode>,
 }
 
 /// UNSUBSCRIBE (§3.10).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unsubscribe {
-    /// Answered by the UNSUBACK with the same identifier.
+    /// The UNSUBACK has the same identifier.
     pub packet_id: PacketId,
     /// MQTT 5 only.
     pub properties: Properties,
-    /// At least one `[MQTT-3.10.3-2]`.
+    /// The topic filters, at least one `[MQTT-3.10.3-2]`.
     pub filters: Vec<TopicFilter>,
 }
 
@@ -93,7 +93,7 @@ pub struct UnsubAck {
     pub packet_id: PacketId,
     /// MQTT 5 only.
     pub properties: Properties,
-    /// One per filter in MQTT 5, none before.
+    /// One code for each filter in MQTT 5, none before.
     pub codes: Vec<ReasonCode>,
 }
 
@@ -124,8 +124,8 @@ impl RetainHandling {
 }
 
 impl Subscription {
-    /// The Subscription Options byte of MQTT 5 (§3.8.3.1); before, it is the `QoS` alone (3.1.1
-    /// §3.8.3).
+    /// The Subscription Options byte of MQTT 5 (§3.8.3.1). In older versions it holds only the
+    /// `QoS` (3.1.1 §3.8.3).
     pub fn options(&self, version: Version) -> u8 {
         let qos = self.qos.bits();
         if !version.has_properties() {
@@ -305,7 +305,7 @@ impl UnsubAck {
     }
 }
 
-/// Appends what all four begin with: packet identifier and properties.
+/// Appends the beginning that all four packets share: packet identifier and properties.
 fn put_head(
     packet_id: PacketId,
     properties: &Properties,
@@ -316,7 +316,7 @@ fn put_head(
     properties.encode(version, out)
 }
 
-/// Reads what all four begin with: packet identifier and properties.
+/// Reads the beginning that all four packets share: packet identifier and properties.
 fn decode_head(
     place: Place,
     version: Version,
@@ -326,7 +326,7 @@ fn decode_head(
     Ok((packet_id, Properties::decode(place, version, reader)?))
 }
 
-/// Reads the reason codes, at least one, to the end of the packet. Any byte is a code.
+/// Reads the reason codes, at least one, to the end of the packet. Any byte is taken for a code.
 fn decode_codes(
     packet: PacketType,
     reader: &mut PacketReader,

@@ -1,5 +1,5 @@
-//! The values of a packet's properties, by name. `None` means that the property is absent; the
-//! default that its clause gives is left to the caller.
+//! The values of a packet's properties, by name. `None` means that the property is absent; its
+//! default is the caller's business.
 
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -8,17 +8,17 @@ use super::{Properties, Property, PropertyId, Value};
 use crate::mqtt::qos::QoS;
 
 impl Properties {
-    /// Whether there is none.
+    /// Whether the list is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Appends one; whether it is allowed there is not checked.
+    /// Appends a property without checking whether the packet may carry it.
     pub fn push(&mut self, property: Property) {
         self.0.push(property);
     }
 
-    /// All of them, in order.
+    /// All properties, in order.
     pub fn iter(&self) -> std::slice::Iter<'_, Property> {
         self.0.iter()
     }
@@ -38,8 +38,8 @@ impl Properties {
         self.text(PropertyId::ContentType)
     }
 
-    /// Response Topic (§3.3.2.3.5). It is not checked: make a topic name of it before publishing to
-    /// it.
+    /// Response Topic (§3.3.2.3.5). It is not checked: convert it to a topic name before publishing
+    /// to it.
     pub fn response_topic(&self) -> Option<&ByteString> {
         self.text(PropertyId::ResponseTopic)
     }
@@ -54,7 +54,7 @@ impl Properties {
         self.all_of(PropertyId::SubscriptionIdentifier).filter_map(Value::as_number)
     }
 
-    /// Session Expiry Interval in seconds; `u32::MAX` is never (§3.1.2.11.2).
+    /// Session Expiry Interval in seconds; `u32::MAX` means never (§3.1.2.11.2).
     pub fn session_expiry_interval(&self) -> Option<u32> {
         self.number(PropertyId::SessionExpiryInterval)
     }
@@ -104,7 +104,7 @@ impl Properties {
         self.text(PropertyId::ServerReference)
     }
 
-    /// Reason String: a text for humans (§3.2.2.3.9).
+    /// Reason String: a text for people (§3.2.2.3.9).
     pub fn reason_string(&self) -> Option<&ByteString> {
         self.text(PropertyId::ReasonString)
     }
@@ -124,7 +124,7 @@ impl Properties {
         self.short(PropertyId::TopicAlias)
     }
 
-    /// Maximum `QoS` (§3.2.2.3.4): 0 or 1, and 2 when it is absent.
+    /// Maximum `QoS` (§3.2.2.3.4): 0 or 1; absent means 2.
     pub fn maximum_qos(&self) -> Option<QoS> {
         self.short(PropertyId::MaximumQoS).and_then(|bits| QoS::from_bits(bits.try_into().ok()?))
     }
@@ -162,13 +162,12 @@ impl Properties {
         self.flag(PropertyId::SharedSubscriptionAvailable)
     }
 
-    /// Whether there is one with this identifier.
+    /// Whether the list holds a property with this identifier.
     pub fn has(&self, id: PropertyId) -> bool {
         self.value(id).is_some()
     }
 
-    /// Adds a property in the place of the one with its identifier; user properties are added to
-    /// each other.
+    /// Sets a property: replaces the one with the same identifier, but appends a user property.
     pub fn set(&mut self, property: Property) {
         let id = property.id();
         let known =
@@ -197,7 +196,7 @@ impl Properties {
         self.number(id).map(|value| value != 0)
     }
 
-    /// A number of two bytes; the table has no larger one for these properties.
+    /// The value of a property whose kind has two bytes in the table.
     fn short(&self, id: PropertyId) -> Option<u16> {
         self.number(id).and_then(|value| value.try_into().ok())
     }

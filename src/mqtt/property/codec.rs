@@ -1,5 +1,5 @@
-//! The wire form of properties (§2.2.2). What is read is checked against the table: place,
-//! repetition and range.
+//! The encoding of properties (§2.2.2). The decoder checks place, repetition and range against the
+//! table.
 
 use bytes::{BufMut, BytesMut};
 
@@ -7,11 +7,11 @@ use super::{NumberWidth, Place, Properties, Property, PropertyId, Value, ValueKi
 use crate::mqtt::packet::data::{
     PacketReader, put_binary, put_string, put_variable_byte_integer, variable_byte_integer_len,
 };
-use crate::mqtt::packet::{EncodeError, Malformed};
+use crate::mqtt::packet::{EncodeError, Malformed, PropertyError};
 use crate::mqtt::version::Version;
 
 impl Property {
-    /// The width of its number on the wire.
+    /// The width of the property's number on the wire.
     fn width(&self) -> NumberWidth {
         match self.id.kind() {
             ValueKind::Number(width, ..) => width,
@@ -21,7 +21,7 @@ impl Property {
         }
     }
 
-    /// The length of its value on the wire, in bytes.
+    /// The length of the property's value on the wire, in bytes.
     fn value_len(&self) -> usize {
         match &self.value {
             Value::Number(value) => match self.width() {
@@ -56,21 +56,21 @@ impl Property {
         Ok(())
     }
 
-    /// Reads identifier and value, if this place may carry it (once more: `seen` has a bit for each
-    /// identifier).
+    /// Reads identifier and value, and checks that this place may carry the property. `seen` has a
+    /// bit for each identifier that was read before.
     fn decode_at(
         place: Place,
         seen: &mut u64,
         reader: &mut PacketReader,
     ) -> Result<Self, Malformed> {
         let byte = reader.byte()?;
-        let property = PropertyId::from_byte(byte).ok_or(Malformed::UnknownProperty { byte })?;
+        let property = PropertyId::from_byte(byte).ok_or(PropertyError::Unknown { byte })?;
         if !property.is_allowed_in(place) {
-            return Err(Malformed::PropertyNotAllowed { property, place });
+            return Err(PropertyError::NotAllowed { property, place }.into());
         }
         let bit = 1 << property.byte();
         if *seen & bit != 0 && !property.is_repeatable_in(place) {
-            return Err(Malformed::DuplicateProperty { property });
+            return Err(PropertyError::Duplicate { property }.into());
         }
         *seen |= bit;
         Self::decode(property, reader)
@@ -87,11 +87,12 @@ impl Property {
                     NumberWidth::Variable => reader.variable_byte_integer()?,
                 };
                 if !(least..=most).contains(&number) {
-                    return Err(Malformed::PropertyValue { property: id });
+                    return Err(PropertyError::Value { property: id }.into());
                 }
                 Value::Number(number)
             }
-            // A response topic that is no topic name is the application's to refuse (§3.3.2.3.5).
+            // A response topic that is not a topic name is for the application to refuse
+            // (§3.3.2.3.5).
             ValueKind::Text | ValueKind::Topic => Value::Text(reader.string()?),
             ValueKind::Binary => Value::Binary(reader.binary()?),
             ValueKind::Pair => Value::Pair(reader.string()?, reader.string()?),
@@ -101,8 +102,7 @@ impl Property {
 }
 
 impl Properties {
-    /// The length of the whole section, the property length included, in bytes; there is none
-    /// before MQTT 5.
+    /// The length of the whole section in bytes, property length included; 0 before MQTT 5.
     pub(in crate::mqtt) fn encoded_len(&self, version: Version) -> usize {
         if !version.has_properties() {
             return 0;
@@ -127,8 +127,8 @@ impl Properties {
         Ok(())
     }
 
-    /// Reads the property length and the properties, which must be allowed at this place; nothing
-    /// before MQTT 5.
+    /// Reads the property length and the properties, and checks that this place may carry them.
+    /// Before MQTT 5 it reads nothing.
     pub(in crate::mqtt) fn decode(
         place: Place,
         version: Version,
@@ -143,7 +143,7 @@ impl Properties {
             return Ok(properties);
         }
         let mut section = reader.section(length)?;
-        // One bit for each identifier that was seen; the largest is 0x2A.
+        // One bit for each identifier that was read; the largest is 0x2A.
         let mut seen = 0_u64;
         while !section.is_empty() {
             let property = Property::decode_at(place, &mut seen, &mut section)?;
@@ -152,7 +152,7 @@ impl Properties {
         Ok(properties)
     }
 
-    /// The property length: everything but itself.
+    /// The value of the property length: the length of all properties, without its own.
     fn values_len(&self) -> usize {
         self.0.iter().map(|property| 1 + property.value_len()).sum()
     }

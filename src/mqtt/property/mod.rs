@@ -13,19 +13,18 @@ use bytestring::ByteString;
 pub use parse::InvalidValue;
 pub use table::{NumberWidth, Place, PropertyId, ValueKind};
 
-/// The properties of one packet, in the order in which they stand on the wire. An empty list
-/// allocates nothing.
+/// The properties of one packet, in their order on the wire. An empty list allocates nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Properties(pub Vec<Property>);
 
-/// One property: its identifier, and a value of the kind that the table says.
+/// One property: its identifier, and a value of the kind that the table gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Property {
     id: PropertyId,
     value: Value,
 }
 
-/// The value of a property. The width of a number on the wire is the table's.
+/// The value of a property. The table gives the width of a number on the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
     /// A byte, or a two byte, four byte or variable byte integer.
@@ -38,8 +37,8 @@ pub enum Value {
     Pair(ByteString, ByteString),
 }
 
-/// Properties of the program's own making; those from a user are checked by
-/// [`Property::from_number`] and its like.
+/// Constructors for properties that the program sets itself. [`Property::from_number`] and the like
+/// check values from a user.
 impl Property {
     /// A property whose value is a number (a flag is 0 or 1).
     pub fn number(id: PropertyId, value: u32) -> Self {
@@ -64,12 +63,12 @@ impl Property {
         Self { id: PropertyId::UserProperty, value: Value::Pair(name, value) }
     }
 
-    /// Its identifier.
+    /// The identifier.
     pub fn id(&self) -> PropertyId {
         self.id
     }
 
-    /// Its value.
+    /// The value.
     pub fn value(&self) -> &Value {
         &self.value
     }

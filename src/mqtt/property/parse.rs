@@ -1,5 +1,4 @@
-//! Properties from a user or a file: an identifier and a value of any type, checked against the
-//! kind of the property.
+//! Makes properties from the values of a user or a file, checked against the kind of the property.
 
 use std::fmt;
 
@@ -12,7 +11,7 @@ use crate::mqtt::topic::TopicName;
 /// The longest string or binary data of MQTT, in bytes (§1.5.4, §1.5.6).
 const MAXIMUM_LENGTH: usize = 65_535;
 
-/// A value that this property cannot have. Its sentence says which values it can have.
+/// A value that this property cannot have. Its message says which values it can have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidValue(pub PropertyId);
 
@@ -39,7 +38,7 @@ impl fmt::Display for InvalidValue {
 }
 
 impl Property {
-    /// A property with a number, in its range.
+    /// A property with a number, which must be in the range of the property.
     pub fn from_number(id: PropertyId, value: u32) -> Result<Self, InvalidValue> {
         match id.kind() {
             ValueKind::Number(_, least, most) if (least..=most).contains(&value) => {
@@ -49,7 +48,7 @@ impl Property {
         }
     }
 
-    /// A property with text, which must be a topic name where the kind says so.
+    /// A property with text, which must be a topic name if the property takes one.
     pub fn from_text(id: PropertyId, value: ByteString) -> Result<Self, InvalidValue> {
         let is_valid = match id.kind() {
             ValueKind::Text => fits(&value),

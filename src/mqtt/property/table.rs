@@ -1,5 +1,5 @@
 //! The properties of MQTT 5 (Table 2-4), one row each: identifier, name, kind of value, the packets
-//! that may carry it, and those that may carry it more than once.
+//! that may carry it, and the packets that may carry it more than once.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use ValueKind::{Binary, Number, Pair, Text, Topic};
 /// The largest Variable Byte Integer (§1.5.5).
 const MAXIMUM_VARIABLE: u32 = 268_435_455;
 
-/// The packet that carries properties, or the will inside CONNECT.
+/// A packet that carries properties, or the will inside CONNECT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Place {
     /// CONNECT (§3.1.2.11).
@@ -70,7 +70,7 @@ impl fmt::Display for Place {
 /// The kind of value that a property has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ValueKind {
-    /// A number of this width, from the first value to the second.
+    /// A number of this width, from the first of these values to the second.
     Number(NumberWidth, u32, u32),
     /// UTF-8 Encoded String (§1.5.4).
     Text,
@@ -103,11 +103,11 @@ const FOUR_BYTE: ValueKind = Number(FourByte, 0, u32::MAX);
 const FOUR_BYTE_NOT_0: ValueKind = Number(FourByte, 1, u32::MAX);
 const VARIABLE_NOT_0: ValueKind = Number(Variable, 1, MAXIMUM_VARIABLE);
 
-/// Every place that may have a reason string.
+/// Every place that may carry a reason string.
 static ANSWERS: &[Place] =
     &[ConnAck, PubAck, PubRec, PubRel, PubComp, SubAck, UnsubAck, Disconnect, Auth];
 
-/// Every place there is.
+/// Every place.
 static EVERYWHERE: &[Place] = &[
     Connect,
     Will,
@@ -125,15 +125,15 @@ static EVERYWHERE: &[Place] = &[
     Auth,
 ];
 
-/// One property.
+/// A row of the table.
 #[derive(Debug)]
 struct PropertyRow {
     id: PropertyId,
     name: &'static str,
     kind: ValueKind,
-    /// The places that may carry it.
+    /// The places that may carry the property.
     places: &'static [Place],
-    /// The places that may carry it more than once.
+    /// The places that may carry the property more than once.
     repeated: &'static [Place],
 }
 
@@ -204,7 +204,7 @@ impl PropertyId {
         TABLE.iter().find(|row| row.name == name).map(|row| row.id)
     }
 
-    /// All of them, in the order of their identifiers.
+    /// All identifiers, in ascending order.
     pub fn all() -> impl Iterator<Item = Self> {
         TABLE.iter().map(|row| row.id)
     }
@@ -219,23 +219,24 @@ impl PropertyId {
         self.row().name
     }
 
-    /// The kind of value that it has.
+    /// The kind of the property's value.
     pub fn kind(self) -> ValueKind {
         self.row().kind
     }
 
-    /// The places that may carry it.
+    /// The places that may carry the property.
     pub fn places(self) -> &'static [Place] {
         self.row().places
     }
 
-    /// Whether this place may carry it.
+    /// Whether this place may carry the property.
     pub fn is_allowed_in(self, place: Place) -> bool {
         self.places().contains(&place)
     }
 
-    /// Whether this place may carry it more than once: user properties always, and in a PUBLISH the
-    /// identifiers of all subscriptions that it matched (§3.3.2.3.8).
+    /// Whether this place may carry the property more than once. User properties may be repeated
+    /// everywhere, and a PUBLISH carries the identifier of each subscription that it matches
+    /// (§3.3.2.3.8).
     pub fn is_repeatable_in(self, place: Place) -> bool {
         self.row().repeated.contains(&place)
     }
@@ -245,7 +246,7 @@ impl PropertyId {
     }
 }
 
-/// The row of this identifier byte; the rows stand in the order of the bytes.
+/// The row with this identifier byte. The rows are sorted by it.
 fn row(byte: u8) -> Option<&'static PropertyRow> {
     TABLE.binary_search_by_key(&byte, |row| row.id.byte()).ok().map(|index| &TABLE[index])
 }

@@ -1,4 +1,4 @@
-//! Table 2-4, and the questions a session asks.
+//! Table 2-4, and the properties that a session reads.
 
 use super::*;
 use crate::mqtt::qos::QoS;
@@ -17,7 +17,7 @@ fn identifiers_and_names_lead_to_their_property() {
     assert_eq!(PropertyId::from_name("no-such-property"), None);
 }
 
-/// How many properties each place may carry, counted in Table 2-4 by hand.
+/// The number of properties that each place may carry, counted in Table 2-4 by hand.
 #[test]
 fn the_table_has_as_many_marks_as_the_specification() {
     let counts = [

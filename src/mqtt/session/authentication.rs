@@ -1,4 +1,5 @@
-//! The login in CONNECT, and the AUTH packets of enhanced authentication before CONNACK (§4.12).
+//! The user name and password of CONNECT, and the AUTH packets of enhanced authentication before
+//! CONNACK (§4.12).
 
 use bytes::Bytes;
 
@@ -9,19 +10,20 @@ use crate::mqtt::property::{Properties, Property, PropertyId};
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::scram::{self, Scram};
 
-/// The client's side of authentication, from one connection to the next.
+/// The client's side of authentication. It lasts over several connections.
 #[derive(Debug, Default)]
 pub struct Authenticator {
-    /// The login is left out of CONNECT.
+    /// User name, password and enhanced authentication are left out of CONNECT.
     withheld: bool,
     /// The SCRAM exchange of the connection that is being opened.
     scram: Option<Scram>,
-    /// How many SCRAM exchanges there were: each needs a nonce of its own.
+    /// The number of SCRAM exchanges so far: each needs a nonce of its own.
     exchanges: u64,
 }
 
 impl Authenticator {
-    /// Leaves the login out of the next CONNECT, or no longer; whether that is a change.
+    /// Leaves the credentials out of the next CONNECT, or puts them back. Returns whether that is a
+    /// change.
     pub fn withhold(&mut self, withheld: bool) -> bool {
         std::mem::replace(&mut self.withheld, withheld) != withheld
     }
@@ -31,7 +33,7 @@ impl Authenticator {
         if self.withheld { Credentials::default() } else { login.credentials.clone() }
     }
 
-    /// Begins the exchange of a new connection: adds the properties of its CONNECT.
+    /// Begins the authentication of a new connection: adds its properties to CONNECT.
     pub fn begin(&mut self, login: &Login, properties: &mut Properties) {
         match login.authentication.as_ref().filter(|_| !self.withheld) {
             None => {}
@@ -50,7 +52,7 @@ impl Authenticator {
         }
     }
 
-    /// The answer to an AUTH before CONNACK: the server wants another step (§4.12.0.1).
+    /// Answers an AUTH before CONNACK, with which the server asks for another step (§4.12.0.1).
     pub fn answer(&mut self, auth: &Auth) -> Result<Auth, Violation> {
         let (ReasonCode::CONTINUE_AUTHENTICATION, Some(scram)) = (auth.code, &mut self.scram)
         else {
@@ -63,7 +65,8 @@ impl Authenticator {
         Ok(Auth { code: ReasonCode::CONTINUE_AUTHENTICATION, properties })
     }
 
-    /// CONNACK ends the exchange: the server must show that it knows the password, too.
+    /// Ends the exchange at CONNACK, in which the server must prove that it knows the password,
+    /// too.
     pub fn end(&mut self, connack: &ConnAck) -> Result<(), Violation> {
         match self.scram.take() {
             Some(scram) if connack.code == ReasonCode::SUCCESS => {

@@ -10,8 +10,8 @@ use crate::mqtt::packet::{Credentials, Will};
 use crate::mqtt::property::Properties;
 use crate::mqtt::version::Version;
 
-/// The configuration of a session. It is fixed but for the version, which may fall back, and the
-/// client identifier, which the server may assign.
+/// The configuration of a session. Only two parts of it change later: the version, which may fall
+/// back, and the client identifier, which the server may assign.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The version of every packet.
@@ -24,20 +24,20 @@ pub struct Config {
     pub lifetime: Lifetime,
     /// Keep Alive in seconds; 0 turns it off (§3.1.2.10).
     pub keep_alive: u16,
-    /// Session Expiry Interval in seconds, where the session outlives a connection (MQTT 5
+    /// Session Expiry Interval in seconds, for a session that outlives its connection (MQTT 5
     /// §3.1.2.11.2).
     pub session_expiry: u32,
     /// How the client authenticates itself.
     pub login: Login,
     /// The will message.
     pub will: Option<Will>,
-    /// More properties of packets.
+    /// Further properties of packets.
     pub properties: ExtraProperties,
     /// How packets are sent.
     pub sending: SendOptions,
     /// How packets are received.
     pub receiving: ReceiveOptions,
-    /// What is reported to the caller.
+    /// Which reports the caller gets.
     pub reports: ReportOptions,
 }
 
@@ -46,27 +46,27 @@ pub struct Config {
 pub struct Login {
     /// User name and password.
     pub credentials: Credentials,
-    /// Enhanced authentication (MQTT 5 §4.12), instead of them or with them.
+    /// Enhanced authentication (MQTT 5 §4.12), with user name and password or without.
     pub authentication: Option<Authentication>,
 }
 
-/// Properties that the user gives (MQTT 5). They replace the session's own.
+/// Properties that the user gives (MQTT 5). They replace those that the session sets itself.
 #[derive(Debug, Clone, Default)]
 pub struct ExtraProperties {
-    /// For CONNECT.
+    /// Properties of CONNECT.
     pub connect: Properties,
-    /// For a DISCONNECT with the reason code 0.
+    /// Properties of a DISCONNECT with the reason code 0.
     pub disconnect: Properties,
 }
 
 /// How packets are sent.
 #[derive(Debug, Clone, Default)]
 pub struct SendOptions {
-    /// Use topic aliases as far as the server allows.
+    /// Use topic aliases, as many as the server allows.
     pub topic_alias: bool,
-    /// `-M`: the most QoS 1 and 2 messages in flight, below what the server allows.
+    /// The most QoS 1 and 2 messages in flight, if that is less than the server allows (`-M`).
     pub max_inflight: Option<NonZeroU16>,
-    /// Return each packet as one piece, so that the transport can send it as one message.
+    /// Return each packet as one piece of bytes, so that the transport can send it as one message.
     pub whole_packets: bool,
 }
 
@@ -79,20 +79,20 @@ pub struct ReceiveOptions {
     pub parts_above: Option<usize>,
 }
 
-/// What is reported to the caller.
+/// Which reports the caller gets.
 #[derive(Debug, Clone, Default)]
 pub struct ReportOptions {
-    /// Report each message that failed, but successes only together
+    /// Report each message that failed, but report successes together
     /// ([`super::Event::SomeAcknowledged`]).
     pub only_failures: bool,
-    /// Write a line for each packet, for `-d`.
+    /// Write a line about each packet, for `-d`.
     pub trace: bool,
 }
 
 /// A method of enhanced authentication.
 #[derive(Clone)]
 pub enum Authentication {
-    /// Everything is said in CONNECT.
+    /// A method that needs no AUTH packet: CONNECT holds all data.
     OneStep {
         /// The name of the method.
         method: ByteString,
@@ -105,12 +105,12 @@ pub enum Authentication {
         username: String,
         /// The password.
         password: Bytes,
-        /// Random and printable; the nonce of each connection begins with it.
+        /// Random and printable. The nonce of each connection begins with it.
         nonce: String,
     },
 }
 
-/// Secrets are left out.
+/// Leaves out the secrets.
 impl std::fmt::Debug for Authentication {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

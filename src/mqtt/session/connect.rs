@@ -1,8 +1,9 @@
-//! The beginning of a connection: CONNECT, CONNACK, and what the connection before left unfinished.
+//! The beginning of a connection: CONNECT, CONNACK, and the exchanges that an earlier connection
+//! left unfinished.
 
 use std::time::Instant;
 
-use super::in_flight::Again;
+use super::in_flight::Resend;
 use super::lifetime::SessionEnd;
 use super::sent::SentMessage;
 use super::server_limits::ServerLimits;
@@ -13,7 +14,7 @@ use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
 
 impl Session {
-    /// A network connection stands: CONNECT goes out, alone, and CONNACK is awaited.
+    /// Sends CONNECT on a new network connection. Nothing else is sent before CONNACK.
     pub fn connect(&mut self) {
         self.state = State::Connecting;
         self.receiver.connecting(&self.config);
@@ -40,32 +41,32 @@ impl Session {
         self.at_server.clean_start(lifetime, clean_start, version)
     }
 
-    /// What ends the session at the server when the client is done.
+    /// How the session at the server ends when the client has finished.
     pub(super) fn end(&self) -> SessionEnd {
         self.config.lifetime.end(self.config.version)
     }
 
-    /// Before MQTT 5: whether the server has an old session of our identifier, where a new one is
-    /// wanted (after [`Event::Connected`]).
+    /// Before MQTT 5, after [`Event::Connected`]: whether the server has an old session of this
+    /// client identifier although the client wants a new one.
     pub fn is_stale(&self, connack: &ConnAck) -> bool {
         self.at_server.is_stale(self.config.lifetime, self.config.version, connack)
     }
 
-    /// Makes the next connection end the session at the server, or (`false`) the one after it begin
-    /// a new one.
-    pub fn forget_at_server(&mut self, forget: bool) {
+    /// With `true`, the next connection ends the session at the server. With `false`, the one after
+    /// it begins a new session.
+    pub fn set_session_ending(&mut self, forget: bool) {
         self.at_server.set_ending(forget);
     }
 
-    /// Whether the server keeps the session after our DISCONNECT although it should end: then one
-    /// more connection must end it, see [`Session::forget_at_server`].
-    pub fn leaves_remains(&self) -> bool {
+    /// Whether the server retains the session after DISCONNECT although it should end. Then another
+    /// connection must end it, see [`Session::set_session_ending`].
+    pub fn needs_ending_connection(&self) -> bool {
         self.end() == SessionEnd::CleanConnection
     }
 
-    /// Whether the server keeps the session when this connection is lost, although nobody will take
-    /// it up.
-    pub fn stays_at_server(&self) -> bool {
+    /// Whether the server retains the session when this connection is lost, although no client will
+    /// resume it.
+    pub fn outlives_lost_connection(&self) -> bool {
         self.at_server.is_begun()
             && matches!(self.end(), SessionEnd::Disconnect | SessionEnd::CleanConnection)
     }
@@ -99,9 +100,9 @@ impl Session {
         properties
     }
 
-    /// `[MQTT-3.2.2-2]`, `[MQTT-3.2.2-4]`: Clean Start begins a new session. In another one our
-    /// identifiers would not be ours: a message of QoS 2 could pass for one that the server has
-    /// already.
+    /// Checks that Clean Start has begun a new session `[MQTT-3.2.2-2]` `[MQTT-3.2.2-4]`. In an old
+    /// session the server could take a new QoS 2 message for one that it already has under the same
+    /// identifier.
     pub(super) fn check_session(&self, connack: &ConnAck) -> Result<(), Violation> {
         if connack.session_present && self.clean_start() && self.config.version.has_properties() {
             return Err(Violation::Unexpected(
@@ -131,7 +132,8 @@ impl Session {
         Event::Connected(connack)
     }
 
-    /// MQTT 3.1 has no Session Present: what we did not begin anew must be there (3.1 §3.1).
+    /// Whether the server has the session. MQTT 3.1 has no Session Present: there a session is
+    /// taken to exist unless this CONNECT has begun a new one (3.1 §3.1).
     fn session_present(&self, connack: &ConnAck) -> bool {
         match self.config.version {
             Version::V3_1 => self.at_server.is_begun() && !self.clean_start(),
@@ -139,10 +141,10 @@ impl Session {
         }
     }
 
-    /// Takes up the unfinished exchanges on a new connection (§4.4).
+    /// Resumes the unfinished exchanges on a new connection (§4.4).
     fn resume(&mut self, session_present: bool) {
-        // The session may also be one that an unanswered CONNECT of ours began, after the server
-        // lost the other.
+        // The server may have lost the session, and an unanswered CONNECT of this client may then
+        // have begun the session that it now reports.
         let unsure = self.at_server.take_unsure() || self.config.version == Version::V3_1;
         let resumed = self.exchanges.resume(session_present);
         if self.receiver.resume(session_present, unsure) {
@@ -161,15 +163,15 @@ impl Session {
         self.resend();
     }
 
-    /// Sends again what the window and the outbox allow.
+    /// Sends unfinished packets again, as far as the window and the outbox allow.
     pub(super) fn resend(&mut self) {
         while self.state == State::Online && !self.at_server.is_ending() && self.outbox.has_room() {
             let (limits, asked) = (&self.limits, self.config.sending.max_inflight);
             match self.exchanges.resend(|qos| limits.window(qos, asked)) {
-                Some(Again::Publish { sent, packet_id, dup }) => {
+                Some(Resend::Publish { sent, packet_id, dup }) => {
                     self.send_publish(&sent, Some(packet_id), dup).expect("it was encoded before");
                 }
-                Some(Again::Release(packet_id)) => {
+                Some(Resend::Release(packet_id)) => {
                     self.send(&Packet::PubRel(Ack::success(packet_id)));
                 }
                 None => return,
@@ -177,8 +179,8 @@ impl Session {
         }
     }
 
-    /// The server of this connection may take less than the one before: what it would not take is
-    /// refused here.
+    /// Refuses unfinished messages that the server of this connection does not accept; its limits
+    /// may be lower than before.
     fn give_up(&mut self) {
         let (limits, version) = (&self.limits, self.config.version);
         let verdict = |sent: &SentMessage| {

@@ -1,4 +1,4 @@
-//! What a session reports: events, violations by the server, and refusals of its own.
+//! The reports of a session: events, violations by the server, and refusals by the session itself.
 
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -9,79 +9,81 @@ use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::scram::ScramError;
 use crate::mqtt::topic::TopicFilter;
 
-/// What happened, in the order in which it happened.
+/// An event on a connection. Events are reported in the order in which they happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// The server accepted the connection.
     Connected(Box<ConnAck>),
-    /// The server refused it; nothing more will come.
+    /// The server refused the connection. No other event follows.
     Refused(Box<ConnAck>),
-    /// A message from the server. It is acknowledged when its number is given to
+    /// A message from the server. To acknowledge it, pass its number to
     /// [`Session::acknowledge_up_to`].
     Message(Delivery),
-    /// A large message from the server begins (see [`ReceiveOptions::parts_above`]): its payload
-    /// comes in pieces, then its end. Only acknowledgements come between them.
+    /// The beginning of a large message from the server (see [`ReceiveOptions::parts_above`]). The
+    /// pieces of its payload follow, and then its end; in between there are only acknowledgements.
     ///
-    /// When the connection is lost meanwhile and the server sends the message again, the missing
-    /// pieces come then.
+    /// If the connection is lost in between and the server sends the message again, the events
+    /// continue with the missing pieces.
     ///
     /// [`ReceiveOptions::parts_above`]: super::ReceiveOptions::parts_above
     MessageBegins {
-        /// The message without its payload. It must not be acknowledged before its end.
+        /// The message without its payload. It must not be acknowledged before
+        /// [`Event::MessageEnds`].
         delivery: Delivery,
         /// The length of the payload in bytes.
         length: usize,
     },
-    /// The next piece of its payload.
+    /// The next piece of the large message.
     Piece(Bytes),
-    /// It is complete.
+    /// The large message is complete.
     MessageEnds,
-    /// It will never be complete: the server does not send it again.
+    /// The large message will never be complete: the server does not send it again.
     MessageCut,
-    /// A QoS 1 or 2 message of ours is finished: delivered or (code 0x80 and above) refused.
+    /// A QoS 1 or 2 message of the client is finished: delivered, or refused with a code of 0x80 or
+    /// above.
     Acknowledged {
         /// The token given to [`Session::publish`].
         token: u64,
-        /// From PUBACK, PUBREC or PUBCOMP; or ours, when the server of a new connection takes less
-        /// than the one before.
+        /// The code of PUBACK, PUBREC or PUBCOMP, or one chosen by the session for a message that
+        /// the server of a new connection does not accept.
         code: ReasonCode,
         /// The Reason String of the server (MQTT 5).
         reason: Option<ByteString>,
     },
-    /// Several messages of ours were delivered, where [`ReportOptions::only_failures`] asks for no
-    /// event for each.
+    /// Several messages of the client were delivered, and [`ReportOptions::only_failures`] asks for
+    /// no event for each.
     ///
     /// [`ReportOptions::only_failures`]: super::ReportOptions::only_failures
     SomeAcknowledged,
-    /// The server has lost the session: it may or may not have this QoS 2 message of ours. It is
-    /// not sent again, for that could duplicate it.
+    /// The server has lost the session and may or may not have received this QoS 2 message of the
+    /// client. It is not sent again, because that could duplicate it.
     InDoubt {
         /// The token given to [`Session::publish`].
         token: u64,
     },
-    /// The answer to a SUBSCRIBE: one code per filter.
+    /// The answer to a SUBSCRIBE: one code for each filter.
     Subscribed(SubAck),
-    /// The server does not take this subscription, so it was not sent.
+    /// The server does not accept this subscription, so it was not sent.
     NotSubscribed {
         /// The topic filter.
         filter: TopicFilter,
-        /// Why not.
+        /// The reason.
         why: Unsubscribable,
     },
     /// The answer to an UNSUBSCRIBE.
     Unsubscribed(UnsubAck),
     /// The answer to a PINGREQ.
     Pong,
-    /// The server ends the connection and says why (MQTT 5 only).
+    /// The server ended the connection with DISCONNECT (MQTT 5 only).
     Disconnected(Box<Disconnect>),
 }
 
 /// A message from the server.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Delivery {
-    /// Counts the messages of this session, from 1; for [`Session::acknowledge_up_to`].
+    /// The position of the message in this session, from 1; for [`Session::acknowledge_up_to`].
     pub number: u64,
-    /// The message. Its topic is always there: aliases are resolved.
+    /// The message. Aliases are resolved, so it always has its topic.
     pub publish: Publish,
 }
 
@@ -90,22 +92,23 @@ pub struct Delivery {
 pub enum Violation {
     /// A packet that cannot be decoded.
     Malformed(Malformed),
-    /// A packet that a server never sends, or not now.
+    /// A packet that a server never sends, or must not send now.
     Unexpected(&'static str),
-    /// More QoS 1 and 2 messages in flight than our Receive Maximum `[MQTT-3.3.4-9]`.
+    /// More QoS 1 and 2 messages in flight than the client's Receive Maximum `[MQTT-3.3.4-9]`.
     ReceiveMaximumExceeded,
-    /// Enhanced authentication failed on the server's side.
+    /// Enhanced authentication failed because of the server.
     Authentication(ScramError),
-    /// A SUBACK with more or fewer codes than there were subscriptions `[MQTT-3.9.3-1]`.
+    /// A SUBACK whose number of codes is not the number of subscriptions `[MQTT-3.9.3-1]`.
     SubAckCodes {
-        /// How many subscriptions the SUBSCRIBE had.
+        /// The number of subscriptions in the SUBSCRIBE.
         asked: usize,
-        /// How many codes came.
+        /// The number of codes in the SUBACK.
         codes: usize,
     },
     /// A SUBACK with a code that neither grants nor refuses `[MQTT-3.9.3-2]`.
     SubAckCode(ReasonCode),
-    /// A topic alias that was never defined, or is above our maximum `[MQTT-3.3.2-9]`.
+    /// A topic alias that was never defined, or is above the client's Topic Alias Maximum
+    /// `[MQTT-3.3.2-9]`.
     TopicAliasInvalid,
 }
 
@@ -115,7 +118,7 @@ impl std::fmt::Display for Violation {
             Self::Malformed(malformed) => write!(f, "malformed packet: {malformed}"),
             Self::Unexpected(packet) => write!(f, "an unexpected {packet}"),
             Self::ReceiveMaximumExceeded => {
-                f.write_str("more messages in flight than our receive maximum")
+                f.write_str("more messages in flight than the client's receive maximum")
             }
             Self::Authentication(error) => error.fmt(f),
             Self::SubAckCodes { asked, codes } => {
@@ -130,7 +133,7 @@ impl std::fmt::Display for Violation {
 }
 
 impl Violation {
-    /// The reason code of our DISCONNECT (§4.13).
+    /// The reason code of the DISCONNECT that answers the violation (§4.13).
     pub(super) fn code(&self) -> ReasonCode {
         match self {
             Self::Malformed(malformed) => malformed.reason_code(),
@@ -144,7 +147,7 @@ impl Violation {
     }
 }
 
-/// Why a message cannot be sent to this server at all.
+/// The reason why this server cannot be sent a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unsendable {
     /// Larger than the server's Maximum Packet Size `[MQTT-3.2.2-15]`.
@@ -158,14 +161,14 @@ pub enum Unsendable {
     QoSNotSupported(QoS),
     /// The server stores no retained messages `[MQTT-3.2.2-14]`.
     RetainNotSupported,
-    /// Above this Topic Alias Maximum of the server `[MQTT-3.3.2-9]`.
+    /// Above the server's Topic Alias Maximum, which is given here `[MQTT-3.3.2-9]`.
     TopicAliasTooHigh(u16),
-    /// It has no wire form.
+    /// The message cannot be encoded.
     Encode(EncodeError),
 }
 
 impl Unsendable {
-    /// The code with which a server would refuse it.
+    /// The code with which a server would refuse the message.
     pub(super) fn code(&self) -> ReasonCode {
         match self {
             Self::TooLarge { .. } => ReasonCode::PACKET_TOO_LARGE,
@@ -181,36 +184,38 @@ impl std::fmt::Display for Unsendable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::TooLarge { size, limit } => {
-                write!(f, "the packet has {size} bytes and the broker takes at most {limit}")
+                write!(f, "the packet has {size} bytes, but the broker accepts at most {limit}")
             }
-            Self::QoSNotSupported(maximum) => write!(f, "the broker takes QoS {maximum} at most"),
-            Self::RetainNotSupported => f.write_str("the broker keeps no retained messages"),
-            Self::TopicAliasTooHigh(0) => f.write_str("the broker takes no topic aliases"),
+            Self::QoSNotSupported(maximum) => write!(f, "the broker accepts QoS {maximum} at most"),
+            Self::RetainNotSupported => {
+                f.write_str("the broker does not support retained messages")
+            }
+            Self::TopicAliasTooHigh(0) => f.write_str("the broker does not support topic aliases"),
             Self::TopicAliasTooHigh(maximum) => {
-                write!(f, "the broker takes topic aliases up to {maximum}")
+                write!(f, "the broker accepts topic aliases up to {maximum}")
             }
             Self::Encode(error) => error.fmt(f),
         }
     }
 }
 
-/// Why a subscription cannot be made at this server at all.
+/// The reason why a subscription cannot be made at this server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unsubscribable {
-    /// It has a wildcard (MQTT 5 §3.2.2.3.11).
+    /// The filter has a wildcard (MQTT 5 §3.2.2.3.11).
     Wildcard,
-    /// It has a Subscription Identifier (§3.2.2.3.12).
+    /// The subscription has a Subscription Identifier (§3.2.2.3.12).
     Identifier,
-    /// It is shared (§3.2.2.3.13).
+    /// The subscription is shared (§3.2.2.3.13).
     Shared,
 }
 
 impl std::fmt::Display for Unsubscribable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::Wildcard => "the broker takes no wildcards in subscriptions",
-            Self::Identifier => "the broker takes no subscription identifiers",
-            Self::Shared => "the broker takes no shared subscriptions",
+            Self::Wildcard => "the broker does not support wildcards in subscriptions",
+            Self::Identifier => "the broker does not support subscription identifiers",
+            Self::Shared => "the broker does not support shared subscriptions",
         })
     }
 }
@@ -218,6 +223,6 @@ impl std::fmt::Display for Unsubscribable {
 /// The server did not answer a PINGREQ in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Silence {
-    /// For how long nothing came.
+    /// How long nothing was received.
     pub waited: std::time::Duration,
 }

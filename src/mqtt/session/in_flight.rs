@@ -1,8 +1,10 @@
-//! What is in flight: QoS 1 and 2 messages, SUBSCRIBE and UNSUBSCRIBE without their answers.
+//! The exchanges in flight: QoS 1 and 2 messages, SUBSCRIBE and UNSUBSCRIBE that the server has not
+//! finished.
 //!
-//! Packet identifiers are used in order, so the exchanges stand in a queue without gaps and
-//! an identifier *is* a position in it: no search, whatever the window. A finished exchange stays
-//! as a tombstone until all before it are finished; so an identifier is never reused in flight.
+//! Packet identifiers are used in order, so the exchanges are a queue without gaps, and an
+//! identifier gives the position in it: no search, whatever the window. A finished exchange stays
+//! in the queue as a tombstone until all exchanges before it are finished, so an identifier in
+//! flight is never reused.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -16,27 +18,28 @@ use crate::mqtt::topic::TopicFilter;
 use super::Violation;
 use super::sent::SentMessage;
 
-/// How many identifiers there are: 1 to 65,535.
+/// The number of packet identifiers: 1 to 65,535.
 const IDENTIFIERS: usize = 65_535;
 
-/// Above this many payload bytes that may have to be sent again, nothing more is begun: a server
-/// that takes 65,535 messages at once must not make us remember 65,535 large ones.
+/// No new message is begun while the payloads that may have to be sent again hold more bytes than
+/// this. A server that accepts 65,535 messages at once must not make the client hold 65,535 large
+/// ones.
 const REMEMBERED: usize = 64 * 1024 * 1024;
 
-/// PUBREC where it cannot be.
+/// PUBREC for an exchange that has none.
 const NOT_EXACTLY_ONCE: Violation =
     Violation::Unexpected("PUBREC for something that is not a QoS 2 message");
 
 /// A packet that is sent again.
 #[derive(Debug)]
-pub enum Again {
-    /// A message; if its payload is streamed, the caller must do it again.
+pub enum Resend {
+    /// A message. If its payload is streamed, the caller must stream it again.
     Publish {
         /// The message.
         sent: SentMessage,
         /// Its identifier.
         packet_id: PacketId,
-        /// The server may have it already `[MQTT-3.3.1-1]`.
+        /// The server may have received the message before `[MQTT-3.3.1-1]`.
         dup: bool,
     },
     /// PUBREL.
@@ -52,7 +55,7 @@ pub enum PendingSubscribe<'a> {
     Unsubscribe(&'a [TopicFilter]),
 }
 
-/// What the client is doing meanwhile: "subscribing to a and 2 more".
+/// The action of the client that waits for the answer: "subscribing to a and 2 more".
 impl fmt::Display for PendingSubscribe<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (verb, filters) = match self {
@@ -92,7 +95,7 @@ impl Exchange {
         matches!(self, Self::Published(_) | Self::Released { .. })
     }
 
-    /// Whether it is of a message with QoS 2.
+    /// Whether this is a QoS 2 message.
     fn is_exactly_once(&self) -> bool {
         match self {
             Self::Published(sent) => sent.is_exactly_once(),
@@ -101,7 +104,7 @@ impl Exchange {
         }
     }
 
-    /// How many payload bytes are held in memory to be sent again.
+    /// The number of payload bytes held in memory so that they can be sent again.
     fn remembered(&self) -> usize {
         match self {
             Self::Published(sent) => sent.remembered(),
@@ -110,41 +113,42 @@ impl Exchange {
     }
 }
 
-/// What a new connection leaves unfinished: the caller or the session must act on it.
+/// Exchanges that a new connection cannot continue. The session or the caller must act on them.
 #[derive(Debug, Default)]
 pub struct Unfinished {
-    /// QoS 2 messages that the server may or may not have: sending them again could duplicate them.
+    /// The tokens of QoS 2 messages that the server may or may not have received. Sending them
+    /// again could duplicate them.
     pub in_doubt: Vec<u64>,
     /// A SUBSCRIBE was never answered.
     pub unanswered_subscribe: bool,
-    /// UNSUBSCRIBEs that were never answered.
+    /// The UNSUBSCRIBEs that were never answered.
     pub unsubscribe: Vec<(Vec<TopicFilter>, Properties)>,
 }
 
-/// The queue of exchanges. `publishing`, `outstanding`, `subscribing` and `remembered` follow from
-/// it; they are counted so that each question takes constant time.
+/// The queue of exchanges. `publishing`, `outstanding`, `subscribing` and `remembered` could be
+/// computed from it; they are counted so that each query takes constant time.
 #[derive(Debug, Default)]
 pub struct Exchanges {
     queue: VecDeque<Exchange>,
-    /// The identifier of the first of the queue, less 1; those of the others follow from it.
+    /// The identifier of the first exchange in the queue, less 1.
     first: usize,
-    /// The position of the first that was not yet sent on this connection.
+    /// The position of the first exchange that was not sent on this connection.
     unsent: usize,
-    /// How many messages were not finished.
+    /// The number of unfinished messages.
     publishing: usize,
-    /// How many of them were sent on this connection.
+    /// The number of unfinished messages that were sent on this connection.
     outstanding: usize,
-    /// How many SUBSCRIBE and UNSUBSCRIBE were not answered.
+    /// The number of SUBSCRIBE and UNSUBSCRIBE without an answer.
     subscribing: usize,
-    /// The payload bytes that may have to be sent again.
+    /// The number of payload bytes that may have to be sent again.
     remembered: usize,
-    /// The position of the first that was never sent in the server's session: those before it carry
-    /// DUP.
+    /// The position of the first exchange that was never sent in this session of the server.
+    /// Messages before it are sent with DUP.
     fresh: usize,
 }
 
 impl Exchanges {
-    /// How many messages are unfinished.
+    /// The number of unfinished messages.
     pub fn publishing(&self) -> usize {
         self.publishing
     }
@@ -170,25 +174,26 @@ impl Exchanges {
         })
     }
 
-    /// How many of them were sent on this connection: what the Receive Maximum counts (§4.9).
+    /// The number of unfinished messages that were sent on this connection: those that the Receive
+    /// Maximum counts (§4.9).
     pub fn outstanding(&self) -> usize {
         self.outstanding
     }
 
-    /// Whether one more may be begun: its identifier is free, nothing old waits to be sent first,
-    /// and there is memory for it.
+    /// Whether another exchange may begin: its identifier is free, no older exchange waits to be
+    /// sent again, and there is memory for it.
     pub fn has_room(&self) -> bool {
         self.unsent == self.queue.len()
             && self.queue.len() < IDENTIFIERS - 1
             && self.remembered < REMEMBERED
     }
 
-    /// The identifier that the next [`Exchanges::begin`] takes.
+    /// The identifier that the next exchange gets.
     pub fn next_id(&self) -> PacketId {
         self.identifier(self.queue.len())
     }
 
-    /// A QoS 1 or 2 message that has been sent.
+    /// Begins the exchange of a QoS 1 or 2 message that has been sent.
     #[inline]
     pub fn begin_message(&mut self, sent: SentMessage) {
         self.publishing += 1;
@@ -197,7 +202,7 @@ impl Exchanges {
         self.begin(Exchange::Published(sent));
     }
 
-    /// A SUBSCRIBE or UNSUBSCRIBE that has been sent.
+    /// Begins the exchange of a SUBSCRIBE or UNSUBSCRIBE that has been sent.
     pub fn begin_subscribe(&mut self, exchange: Exchange) {
         self.subscribing += 1;
         self.begin(exchange);
@@ -205,8 +210,8 @@ impl Exchanges {
 
     #[inline]
     fn begin(&mut self, exchange: Exchange) {
-        // What is begun while older ones wait to be sent again (a SUBSCRIBE) is skipped by
-        // `resend`.
+        // A SUBSCRIBE may begin while older exchanges wait to be sent again; `resend` then skips
+        // it.
         if self.unsent == self.queue.len() {
             self.unsent += 1;
             self.fresh = self.unsent;
@@ -214,8 +219,8 @@ impl Exchanges {
         self.queue.push_back(exchange);
     }
 
-    /// PUBACK ends a QoS 1 message: the caller's token for it, if it is one that was not ended
-    /// before.
+    /// Handles PUBACK, which ends a QoS 1 message. Returns the caller's token, unless the message
+    /// was ended before.
     pub fn puback(&mut self, packet_id: PacketId) -> Result<Option<u64>, Violation> {
         match self.find(packet_id) {
             Some((at, Exchange::Published(sent))) if !sent.is_exactly_once() => {
@@ -230,9 +235,9 @@ impl Exchanges {
         }
     }
 
-    /// PUBREC with success: the message is no longer needed, and PUBREL is the answer. Also to a
-    /// repeated PUBREC, and to one of a session that we no longer know: PUBREL ends it for the
-    /// server.
+    /// Handles PUBREC with success: the payload is no longer needed, and PUBREL is the answer.
+    /// PUBREL also answers a repeated PUBREC, and one of a session that the client has lost,
+    /// because it ends the exchange for the server.
     pub fn pubrec(&mut self, packet_id: PacketId) -> Result<(), Violation> {
         match self.find(packet_id) {
             Some((at, Exchange::Published(sent))) if sent.is_exactly_once() => {
@@ -246,8 +251,9 @@ impl Exchanges {
         }
     }
 
-    /// PUBREC with an error ends a QoS 2 message: the identifier is free, and no PUBREL follows
-    /// (§4.3.3). The caller's token for it, if it is one whose fate was not known.
+    /// Handles PUBREC with an error, which ends a QoS 2 message: the identifier is free, and no
+    /// PUBREL follows (§4.3.3). Returns the caller's token, unless the message was ended or
+    /// received before.
     pub fn pubrec_refused(&mut self, packet_id: PacketId) -> Result<Option<u64>, Violation> {
         match self.find(packet_id) {
             Some((at, Exchange::Published(sent))) if sent.is_exactly_once() => {
@@ -260,8 +266,8 @@ impl Exchanges {
         }
     }
 
-    /// PUBCOMP ends a QoS 2 message: the caller's token for it, if it is one that was not ended
-    /// before.
+    /// Handles PUBCOMP, which ends a QoS 2 message. Returns the caller's token, unless the message
+    /// was ended before.
     pub fn pubcomp(&mut self, packet_id: PacketId) -> Result<Option<u64>, Violation> {
         match self.find(packet_id) {
             Some((at, Exchange::Released { token })) => {
@@ -274,7 +280,7 @@ impl Exchanges {
         }
     }
 
-    /// SUBACK with so many codes; whether it was awaited.
+    /// Handles a SUBACK with this number of codes. Returns whether it was expected.
     pub fn suback(&mut self, packet_id: PacketId, codes: usize) -> Result<bool, Violation> {
         match self.find(packet_id) {
             Some((at, Exchange::Subscribe(filters))) if filters.len() == codes => {
@@ -288,12 +294,12 @@ impl Exchanges {
         }
     }
 
-    /// Whether a SUBSCRIBE or an UNSUBSCRIBE awaits its answer.
+    /// Whether a SUBSCRIBE or UNSUBSCRIBE waits for its answer.
     pub fn has_pending_subscribe(&self) -> bool {
         self.subscribing > 0
     }
 
-    /// The oldest SUBSCRIBE or UNSUBSCRIBE that awaits its answer.
+    /// The oldest SUBSCRIBE or UNSUBSCRIBE that waits for its answer.
     pub fn pending_subscribe(&self) -> Option<PendingSubscribe<'_>> {
         self.queue.iter().find_map(|exchange| match exchange {
             Exchange::Subscribe(filters) => Some(PendingSubscribe::Subscribe(filters)),
@@ -302,15 +308,15 @@ impl Exchanges {
         })
     }
 
-    /// UNSUBACK; whether it was awaited.
+    /// Handles UNSUBACK. Returns whether it was expected.
     pub fn unsuback(&mut self, packet_id: PacketId) -> bool {
         let Some((at, Exchange::Unsubscribe(_))) = self.find(packet_id) else { return false };
         self.end_at(at);
         true
     }
 
-    /// Gives up the messages that the server of a new connection would not take; `verdict` has the
-    /// reason. Call before anything is sent again.
+    /// Ends the messages that the server of a new connection does not accept; `verdict` returns the
+    /// reason. Call it before anything is sent again.
     pub fn give_up(
         &mut self,
         verdict: impl Fn(&SentMessage) -> Option<ReasonCode>,
@@ -326,13 +332,13 @@ impl Exchanges {
                 *exchange = Exchange::Done;
             }
         }
-        self.bury();
+        self.drop_finished();
         given_up
     }
 
-    /// A new connection begins. With `session_present` everything is sent again with DUP; without,
-    /// the server knows nothing: QoS 1 messages are published anew, and QoS 2 messages are in
-    /// doubt.
+    /// Begins a new connection. With `session_present` everything is sent again with DUP. Otherwise
+    /// the server has lost the session: QoS 1 messages are published anew, and QoS 2 messages are
+    /// in doubt.
     pub fn resume(&mut self, session_present: bool) -> Unfinished {
         let mut resumed = Unfinished::default();
         for exchange in &mut self.queue {
@@ -353,7 +359,7 @@ impl Exchanges {
             }
             *exchange = Exchange::Done;
         }
-        self.bury();
+        self.drop_finished();
         self.unsent = 0;
         (self.outstanding, self.subscribing) = (0, 0);
         if !session_present {
@@ -362,10 +368,10 @@ impl Exchanges {
         resumed
     }
 
-    /// The next packet to be sent again on this connection, in the original order `[MQTT-4.6.0-1]`;
-    /// `window` tells how many messages of a QoS may be outstanding (messages sent again count,
-    /// §4.9).
-    pub fn resend(&mut self, window: impl Fn(QoS) -> usize) -> Option<Again> {
+    /// The next packet to send again on this connection, in the original order `[MQTT-4.6.0-1]`.
+    /// `window` returns how many messages of a QoS may be outstanding; messages that are sent again
+    /// count (§4.9).
+    pub fn resend(&mut self, window: impl Fn(QoS) -> usize) -> Option<Resend> {
         while let Some(exchange) = self.queue.get(self.unsent) {
             let packet_id = self.identifier(self.unsent);
             let packet = match exchange {
@@ -374,9 +380,9 @@ impl Exchanges {
                         return None;
                     }
                     let dup = self.unsent < self.fresh;
-                    Some(Again::Publish { sent: sent.clone(), packet_id, dup })
+                    Some(Resend::Publish { sent: sent.clone(), packet_id, dup })
                 }
-                Exchange::Released { .. } => Some(Again::Release(packet_id)),
+                Exchange::Released { .. } => Some(Resend::Release(packet_id)),
                 Exchange::Subscribe(_) | Exchange::Unsubscribe(_) | Exchange::Done => None,
             };
             self.unsent += 1;
@@ -389,19 +395,19 @@ impl Exchanges {
         None
     }
 
-    /// How many payload bytes are held in memory to be sent again.
+    /// The number of payload bytes held in memory so that they can be sent again.
     #[cfg(test)]
     pub fn remembered(&self) -> usize {
         self.remembered
     }
 
-    /// As if so many exchanges had been finished.
+    /// Advances the identifiers as if this many exchanges had been finished.
     #[cfg(test)]
     pub fn skip(&mut self, count: usize) {
         self.first = (self.first + count) % IDENTIFIERS;
     }
 
-    /// The identifier at a position of the queue, or after its end: 1, 2, ... 65,535, 1, ...
+    /// The identifier at a position in the queue or just past its end: 1, 2, ... 65,535, 1, ...
     #[inline]
     fn identifier(&self, position: usize) -> PacketId {
         let id = self.first + position + 1;
@@ -412,7 +418,7 @@ impl Exchanges {
             .expect("both are below 65,535, and so is what is left")
     }
 
-    /// The exchange that an identifier has now, and its position in the queue.
+    /// The exchange that has this identifier now, and its position in the queue.
     #[inline]
     fn find(&mut self, packet_id: PacketId) -> Option<(usize, &mut Exchange)> {
         let id = usize::from(packet_id.get()) - 1;
@@ -424,7 +430,7 @@ impl Exchanges {
     fn end_at(&mut self, position: usize) {
         let was_sent = position < self.unsent;
         let finished = if position == 0 {
-            // As almost always: without a tombstone.
+            // Almost always there is no tombstone.
             self.pop_front()
         } else {
             self.queue.get_mut(position).map(|exchange| std::mem::replace(exchange, Exchange::Done))
@@ -438,12 +444,12 @@ impl Exchanges {
                 self.outstanding = self.outstanding.saturating_sub(1);
             }
         }
-        self.bury();
+        self.drop_finished();
     }
 
-    /// Drops the tombstones at the front.
+    /// Drops the tombstones at the front of the queue.
     #[inline]
-    fn bury(&mut self) {
+    fn drop_finished(&mut self) {
         while matches!(self.queue.front(), Some(Exchange::Done)) {
             self.pop_front();
         }

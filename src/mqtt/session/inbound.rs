@@ -1,5 +1,5 @@
-//! Messages from the server that are not finished: acknowledgements that are due, identifiers of
-//! QoS 2, topic aliases.
+//! Unfinished messages from the server: acknowledgements that are due, identifiers of QoS 2
+//! messages, topic aliases.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
@@ -10,32 +10,32 @@ use crate::mqtt::topic::TopicName;
 
 use super::Violation;
 
-/// How many QoS 1 and 2 messages the server may send before we acknowledge; announced in CONNECT
-/// (MQTT 5 §3.1.2.11.3). So many that a fast broker never waits for us, also at a round trip of
-/// 100 ms and 100,000 messages a second; the default of 65,535 would let four times as many come
-/// again after a lost connection. Older versions cannot announce it: there the packet identifiers
-/// are the limit.
+/// How many QoS 1 and 2 messages the server may send before it gets an acknowledgement; announced
+/// in CONNECT (MQTT 5 §3.1.2.11.3). It is enough that a fast broker never waits, even at a round
+/// trip of 100 ms and 100,000 messages a second. With the default of 65,535, four times as many
+/// messages would be sent again after a lost connection. Older versions cannot announce it; there
+/// the number of packet identifiers is the limit.
 pub const RECEIVE_MAXIMUM: u16 = 16_384;
 
 /// The highest topic alias that the server may use; announced in CONNECT (MQTT 5 §3.1.2.11.5). A
-/// topic has 64 KiB at the most, so the aliases take 4 MiB at the most.
+/// topic has at most 64 KiB, so the aliases take at most 4 MiB.
 pub const TOPIC_ALIAS_MAXIMUM: u16 = 64;
 
 /// How a PUBLISH is accepted.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Acceptance {
-    /// A new message: it is delivered, under this number.
+    /// A new message: it is delivered with this number.
     New(u64),
-    /// A QoS 2 message that was delivered before, and that the caller is not done with: PUBREC
-    /// comes with [`InboundMessages::next_acknowledgement`].
+    /// A QoS 2 message that was delivered before and that the caller has not finished.
+    /// [`InboundMessages::next_acknowledgement`] will return its PUBREC.
     Pending,
-    /// A QoS 2 message that was acknowledged before: only its PUBREC was lost.
+    /// A QoS 2 message that was acknowledged before; the server did not receive the PUBREC.
     Acknowledged(PacketId),
 }
 
-/// An acknowledgement that becomes due when the caller is done with its message.
+/// An acknowledgement that becomes due when the caller has finished with its message.
 #[derive(Debug)]
-struct Owed {
+struct DueAcknowledgement {
     number: u64,
     packet_id: PacketId,
     qos: QoS,
@@ -45,14 +45,14 @@ struct Owed {
 #[derive(Debug)]
 struct Receipt {
     number: u64,
-    /// The caller is done with the message.
+    /// The caller has finished with the message.
     is_done: bool,
-    /// The PUBLISH came on this connection, so that PUBREC may answer it.
-    here: bool,
+    /// The connection on which the last PUBLISH arrived. PUBREC may only answer it there.
+    connection: u64,
 }
 
-/// Hashes packet identifiers. There are so few of them that a server cannot slow us down by
-/// choosing them; the hash of the standard library would take half of the time of a QoS 2 message.
+/// Hashes packet identifiers. There are so few that a server cannot slow the client down by
+/// choosing them. The hash of the standard library would take half of the time of a QoS 2 message.
 #[derive(Debug, Default)]
 struct IdHasher(u64);
 
@@ -67,28 +67,30 @@ impl Hasher for IdHasher {
         self.0 = u64::from(id);
     }
 
-    /// Fibonacci hashing: neighbours, which identifiers are, fall far apart.
+    /// Fibonacci hashing: it spreads consecutive identifiers.
     fn finish(&self) -> u64 {
         self.0.wrapping_mul(0x9E37_79B9_7F4A_7C15)
     }
 }
 
-/// The messages from the server that are not finished.
+/// The unfinished messages from the server.
 #[derive(Debug, Default)]
 pub struct InboundMessages {
     delivered: u64,
-    owed: VecDeque<Owed>,
+    due: VecDeque<DueAcknowledgement>,
     receipts: HashMap<PacketId, Receipt, BuildHasherDefault<IdHasher>>,
-    /// How many of the receipts are of this connection: a new connection begins with the whole
-    /// quota (§4.9), and what only waits for its PUBREL does not count.
+    /// The number of the connection, from 0.
+    connection: u64,
+    /// How many of the receipts belong to this connection. A new connection begins with the whole
+    /// quota (§4.9), and a message that only waits for its PUBREL does not count.
     here: usize,
     aliases: HashMap<u16, TopicName>,
-    /// The server may have lost the session without our knowledge.
+    /// The server may have lost the session without the client's knowledge.
     unsure: bool,
 }
 
 impl InboundMessages {
-    /// Puts the topic in the place of its alias (§3.3.2.3.4).
+    /// Replaces a topic alias by its topic (§3.3.2.3.4).
     pub fn resolve_alias(&mut self, publish: &mut Publish, maximum: u16) -> Result<(), Violation> {
         if publish.properties.is_empty() {
             return publish.topic.is_some().then_some(()).ok_or(Violation::TopicAliasInvalid);
@@ -108,7 +110,7 @@ impl InboundMessages {
         Ok(())
     }
 
-    /// Accepts a PUBLISH; a QoS 2 message that was delivered before is not delivered again.
+    /// Accepts a PUBLISH. A QoS 2 message that was delivered before is not delivered again.
     #[inline]
     pub fn accept(
         &mut self,
@@ -120,23 +122,27 @@ impl InboundMessages {
                 && self.has(publish)
                 && let Some(receipt) = self.receipts.get_mut(&packet_id)
             {
-                self.here += usize::from(!std::mem::replace(&mut receipt.here, true));
+                let earlier = std::mem::replace(&mut receipt.connection, self.connection);
+                self.here += usize::from(earlier != self.connection);
                 return Ok(if receipt.is_done {
                     Acceptance::Acknowledged(packet_id)
                 } else {
                     Acceptance::Pending
                 });
             }
-            self.owe(self.delivered + 1, packet_id, publish.qos, receive_maximum())?;
+            self.add_due(self.delivered + 1, packet_id, publish.qos, receive_maximum())?;
         }
         self.delivered += 1;
         Ok(Acceptance::New(self.delivered))
     }
 
     /// Whether this is a QoS 2 message that was delivered before. A message that is sent again has
-    /// DUP `[MQTT-3.3.1-1]`; we rely on that only where the session may be another one.
+    /// DUP `[MQTT-3.3.1-1]`; the session relies on it only where the server may have another
+    /// session.
     pub fn has(&self, publish: &Publish) -> bool {
-        let repeats = |receipt: &Receipt| publish.dup || receipt.here || !self.unsure;
+        let repeats = |receipt: &Receipt| {
+            publish.dup || receipt.connection == self.connection || !self.unsure
+        };
         publish.qos == QoS::ExactlyOnce
             && publish
                 .packet_id
@@ -144,8 +150,8 @@ impl InboundMessages {
                 .is_some_and(repeats)
     }
 
-    /// Accepts the latest message that was delivered once more: it was not received as a whole, and
-    /// has the same number as before.
+    /// Accepts the last delivered message a second time, with the same number: it was not received
+    /// completely.
     pub fn accept_again(
         &mut self,
         number: u64,
@@ -156,21 +162,22 @@ impl InboundMessages {
         if publish.qos == QoS::ExactlyOnce
             && let Some(receipt) = self.receipts.get_mut(&packet_id)
         {
-            self.here += usize::from(!std::mem::replace(&mut receipt.here, true));
+            let earlier = std::mem::replace(&mut receipt.connection, self.connection);
+            self.here += usize::from(earlier != self.connection);
             return Ok(());
         }
-        self.owe(number, packet_id, publish.qos, receive_maximum())
+        self.add_due(number, packet_id, publish.qos, receive_maximum())
     }
 
-    /// The latest message that was delivered was not received as a whole, and will not be: its
-    /// number is free.
+    /// Frees the number of the last delivered message, which was not received completely and will
+    /// not be sent again.
     pub fn forget(&mut self, number: u64) {
         self.delivered = number - 1;
-        self.owed.retain(|owed| owed.number < number);
+        self.due.retain(|due| due.number < number);
         self.receipts.retain(|_, receipt| receipt.number < number);
     }
 
-    fn owe(
+    fn add_due(
         &mut self,
         number: u64,
         packet_id: PacketId,
@@ -178,62 +185,64 @@ impl InboundMessages {
         receive_maximum: u16,
     ) -> Result<(), Violation> {
         let maximum = usize::from(receive_maximum);
-        let unfinished = if qos == QoS::ExactlyOnce { self.here } else { self.owed.len() };
+        let unfinished = if qos == QoS::ExactlyOnce { self.here } else { self.due.len() };
         if unfinished >= maximum {
             return Err(Violation::ReceiveMaximumExceeded);
         }
-        self.owed.push_back(Owed { number, packet_id, qos });
+        self.due.push_back(DueAcknowledgement { number, packet_id, qos });
         if qos == QoS::ExactlyOnce {
-            let old =
-                self.receipts.insert(packet_id, Receipt { number, is_done: false, here: true });
-            self.here += usize::from(!old.is_some_and(|old| old.here));
+            let connection = self.connection;
+            let receipt = Receipt { number, is_done: false, connection };
+            let old = self.receipts.insert(packet_id, receipt);
+            self.here += usize::from(old.is_none_or(|old| old.connection != connection));
         }
         Ok(())
     }
 
-    /// The next acknowledgement that is due when the caller is done with all messages up to
+    /// The next acknowledgement that is due once the caller has finished with all messages up to
     /// `number`.
     pub fn next_acknowledgement(&mut self, number: u64) -> Option<(PacketType, PacketId)> {
-        while self.owed.front().is_some_and(|owed| owed.number <= number) {
-            let owed = self.owed.pop_front()?;
-            if owed.qos == QoS::AtLeastOnce {
-                return Some((PacketType::PubAck, owed.packet_id));
+        while self.due.front().is_some_and(|due| due.number <= number) {
+            let due = self.due.pop_front()?;
+            if due.qos == QoS::AtLeastOnce {
+                return Some((PacketType::PubAck, due.packet_id));
             }
-            let Some(receipt) = self.receipts.get_mut(&owed.packet_id) else { continue };
-            if receipt.number == owed.number {
+            let Some(receipt) = self.receipts.get_mut(&due.packet_id) else { continue };
+            if receipt.number == due.number {
                 receipt.is_done = true;
-                if receipt.here {
-                    return Some((PacketType::PubRec, owed.packet_id));
+                if receipt.connection == self.connection {
+                    return Some((PacketType::PubRec, due.packet_id));
                 }
             }
         }
         None
     }
 
-    /// PUBREL: the identifier is free; whether it was in use.
+    /// Handles PUBREL, which frees the identifier. Returns whether it was in use.
     pub fn release(&mut self, packet_id: PacketId) -> bool {
         let receipt = self.receipts.remove(&packet_id);
-        self.here -= usize::from(receipt.as_ref().is_some_and(|receipt| receipt.here));
+        let is_here = |receipt: &Receipt| receipt.connection == self.connection;
+        self.here -= usize::from(receipt.as_ref().is_some_and(is_here));
         receipt.is_some()
     }
 
-    /// Whether a PUBREL is to come for a message that was acknowledged by PUBREC on this connection.
+    /// Whether a message that was acknowledged by PUBREC on this connection waits for its PUBREL.
     pub fn awaits_pubrel(&self) -> bool {
-        self.receipts.values().any(|receipt| receipt.is_done && receipt.here)
+        let is_here = |receipt: &Receipt| receipt.connection == self.connection;
+        self.receipts.values().any(|receipt| receipt.is_done && is_here(receipt))
     }
 
-    /// The server will send everything again that we have not acknowledged; aliases are forgotten
-    /// `[MQTT-3.3.2-7]`.
+    /// Handles the loss of the connection. The server will send every unacknowledged message again;
+    /// aliases are forgotten `[MQTT-3.3.2-7]`.
     pub fn connection_lost(&mut self) {
         self.aliases.clear();
-        self.owed.retain(|owed| owed.qos == QoS::ExactlyOnce);
+        self.due.retain(|due| due.qos == QoS::ExactlyOnce);
         self.here = 0;
-        for receipt in self.receipts.values_mut() {
-            receipt.here = false;
-        }
+        self.connection += 1;
     }
 
-    /// A new connection; `unsure`: the server may have lost the session without our knowledge.
+    /// Begins a new connection. `unsure` means that the server may have lost the session without
+    /// the client's knowledge.
     pub fn resume(&mut self, session_present: bool, unsure: bool) {
         self.unsure = unsure;
         if !session_present {
@@ -241,9 +250,9 @@ impl InboundMessages {
         }
     }
 
-    /// The server has forgotten the session, so we do `[MQTT-3.2.2-5]`.
+    /// Discards the session because the server has lost it `[MQTT-3.2.2-5]`.
     fn session_lost(&mut self) {
-        self.owed.clear();
+        self.due.clear();
         self.receipts.clear();
         self.here = 0;
     }

@@ -1,5 +1,4 @@
-//! Keep Alive (§3.1.2.10): a PINGREQ when nothing else was sent for a while, and the answer
-//! awaited.
+//! Keep Alive (§3.1.2.10): when a PINGREQ is due, and how long its answer may take.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -9,18 +8,19 @@ use super::Silence;
 /// The two timers of one connection.
 #[derive(Debug, Default)]
 pub struct KeepAlive {
-    /// `None`: the keep alive is off.
+    /// `None` if the keep alive is off.
     every: Option<Duration>,
     last_sent: Option<Instant>,
-    /// Since when nothing has come, although a PINGREQ of ours is unanswered.
+    /// The time of the last packet received while a PINGREQ is unanswered.
     awaiting: Option<Instant>,
     /// The senders of the unanswered PINGREQs, in order.
     unanswered: VecDeque<PingSender>,
-    /// See [`super::Session::hold`]; it may outlast a connection.
+    /// The caller does not read, see [`super::Session::hold`]. This may outlast a connection.
     held: bool,
 }
 
-/// The sender of a PINGREQ. PINGRESPs come in the same order, and nothing else tells them apart.
+/// Who sent a PINGREQ. PINGRESPs arrive in the order of the PINGREQs, and nothing else tells them
+/// apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum PingSender {
     Caller,
@@ -28,19 +28,19 @@ enum PingSender {
 }
 
 impl KeepAlive {
-    /// A new connection has no keep alive before CONNACK, and a lost one has none any more.
+    /// Turns the keep alive off: a connection has none before CONNACK or after it is lost.
     pub fn stop(&mut self) {
         *self = Self { held: self.held, ..Self::default() };
     }
 
-    /// A PINGREQ whenever nothing was sent for `seconds`; 0 turns it off.
+    /// Makes a PINGREQ due whenever nothing was sent for `seconds`; 0 turns the keep alive off.
     pub fn start(&mut self, seconds: u16, now: Instant) {
         self.stop();
         self.every = (seconds > 0).then(|| Duration::from_secs(u64::from(seconds)));
         self.last_sent = Some(now);
     }
 
-    /// The keep alive, unless it is off.
+    /// The keep alive, or `None` if it is off.
     pub fn interval(&self) -> Option<Duration> {
         self.every
     }
@@ -50,7 +50,7 @@ impl KeepAlive {
         self.last_sent = Some(now);
     }
 
-    /// Something was received: the server is alive, even if its PINGRESP comes after a large
+    /// Something was received: the server is alive, even if its PINGRESP waits after a large
     /// message.
     pub fn received(&mut self, now: Instant) {
         if self.awaiting.is_some() {
@@ -63,7 +63,7 @@ impl KeepAlive {
         self.unanswered.push_back(PingSender::Caller);
     }
 
-    /// A PINGRESP came; whether it answers the caller.
+    /// Handles PINGRESP. Returns whether it answers a PINGREQ of the caller.
     pub fn pong(&mut self) -> bool {
         let sender = self.unanswered.pop_front();
         if !self.unanswered.contains(&PingSender::KeepAlive) {
@@ -80,14 +80,14 @@ impl KeepAlive {
         self.held = held;
     }
 
-    /// When a PINGREQ is due, or its answer overdue.
+    /// The time at which a PINGREQ is due or its answer overdue.
     pub fn deadline(&self) -> Option<Instant> {
         let ping = self.last_sent? + self.every?;
         let silence = self.awaiting.filter(|_| !self.held).map(|since| since + self.patience());
         Some(silence.map_or(ping, |silence| ping.min(silence)))
     }
 
-    /// Whether a PINGREQ is due now.
+    /// Whether a PINGREQ is due now. An error if the server has not answered the last one in time.
     pub fn expire(&mut self, now: Instant) -> Result<bool, Silence> {
         let (Some(every), Some(last_sent)) = (self.every, self.last_sent) else { return Ok(false) };
         if let Some(since) = self.awaiting
@@ -105,8 +105,8 @@ impl KeepAlive {
         Ok(due)
     }
 
-    /// How long the server may take to answer: as long as the keep alive itself, and 30 s at most,
-    /// for no server that is alive needs longer, and a user should not wait longer.
+    /// How long the server may take to answer: as long as the keep alive, but at most 30 s. A
+    /// server that is alive needs no longer, and a user should not wait longer.
     fn patience(&self) -> Duration {
         self.every.map_or(Duration::MAX, |every| every.min(Duration::from_secs(30)))
     }

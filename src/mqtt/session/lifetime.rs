@@ -1,41 +1,42 @@
-//! How long a session lives at the server, in one table, and what is known of it from one
-//! connection to the next.
+//! How long a session lives at the server, in one table, and what the client knows about that
+//! session from one connection to the next.
 
 use crate::mqtt::packet::ConnAck;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::version::Version;
 
-/// How long the session at the server is to live. Each lifetime is longer than the one before.
+/// How long the session at the server should live, from the shortest to the longest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Lifetime {
     /// As long as the connection.
     Connection,
-    /// As long as this client, through lost connections; but only where the server ends it by
-    /// itself when the client never comes back, which needs a session expiry (MQTT 5). Before, as
+    /// As long as this client, through lost connections, if the server ends the session on its own
+    /// when the client never returns, which needs a session expiry (MQTT 5). In older versions as
     /// long as the connection.
     ClientIfExpiring,
     /// As long as this client, through lost connections, in every version.
     Client,
-    /// Longer than this client: another run takes it up (`-c`, `-x`).
-    Kept,
+    /// Longer than this client: another run resumes it (`-c`, `-x`).
+    Persistent,
 }
 
-/// What ends the session when the client is done.
+/// How the session ends when the client has finished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionEnd {
-    /// The end of the connection, also of one that is lost.
+    /// With the connection, even with one that is lost.
     Connection,
-    /// A DISCONNECT with the Session Expiry Interval 0.
+    /// With a DISCONNECT with the Session Expiry Interval 0.
     Disconnect,
-    /// Before MQTT 5: one more connection, with Clean Session.
+    /// Before MQTT 5: with another connection that sets Clean Session.
     CleanConnection,
-    /// Nothing: the server keeps it, in MQTT 5 for as long as the Session Expiry Interval says.
+    /// The client does not end it. The server retains it, in MQTT 5 for the Session Expiry
+    /// Interval.
     Never,
 }
 
 impl Lifetime {
     /// The lifetime that publishing at this QoS needs. Exactly once is only possible in a session
-    /// that outlives the connection (§4.3.3), so there a remainder at the server is risked.
+    /// that outlives the connection (§4.3.3), even if a session may then be left at the server.
     pub fn for_publishing(qos: QoS) -> Self {
         match qos {
             QoS::AtMostOnce => Self::Connection,
@@ -52,7 +53,7 @@ impl Lifetime {
         }
     }
 
-    /// What ends the session at the server: the table from which everything else follows.
+    /// How the session ends at the server. Everything else follows from this table.
     pub fn end(self, version: Version) -> SessionEnd {
         match (self, version) {
             (Self::Connection, _) | (Self::ClientIfExpiring, Version::V3_1 | Version::V3_1_1) => {
@@ -60,31 +61,42 @@ impl Lifetime {
             }
             (Self::ClientIfExpiring | Self::Client, Version::V5) => SessionEnd::Disconnect,
             (Self::Client, Version::V3_1 | Version::V3_1_1) => SessionEnd::CleanConnection,
-            (Self::Kept, _) => SessionEnd::Never,
+            (Self::Persistent, _) => SessionEnd::Never,
         }
     }
 
-    /// Whether the server is asked to keep the session when the connection is lost.
+    /// Whether the server is asked to retain the session when the connection is lost.
     pub fn survives_connection(self, version: Version) -> bool {
         self.end(version) != SessionEnd::Connection
     }
 }
 
-/// What is known of the session at the server, from one connection to the next.
+/// What the client knows about the session at the server, from one connection to the next.
 #[derive(Debug, Default)]
 pub struct ServerSession {
-    /// A connection of ours has begun the session, so the next one takes it up.
-    begun: bool,
-    /// The value of `begun` before the latest CONNACK.
-    begun_before: bool,
-    /// The next connection is only to end the session.
-    ending: bool,
-    /// How many CONNECTs were not answered: each may have begun a session without our knowing.
+    stage: SessionStage,
+    /// The number of CONNECTs without an answer: each may have begun a session at the server.
     unanswered: u32,
 }
 
+/// The stages of the session at the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum SessionStage {
+    /// No connection of this client has begun it.
+    #[default]
+    New,
+    /// The last CONNACK was the first of this session.
+    Begun,
+    /// A later connection has resumed it.
+    Resumed,
+    /// The next connection only ends it.
+    Ending,
+    /// A connection has ended it.
+    Ended,
+}
+
 impl ServerSession {
-    /// CONNECT is sent.
+    /// CONNECT was sent.
     pub fn connecting(&mut self) {
         self.unanswered = self.unanswered.saturating_add(1);
     }
@@ -96,53 +108,56 @@ impl ServerSession {
 
     /// CONNACK has accepted the connection.
     pub fn connected(&mut self) {
-        self.begun_before = std::mem::replace(&mut self.begun, true);
-        if self.ending {
+        self.stage = match self.stage {
+            SessionStage::New => SessionStage::Begun,
+            SessionStage::Begun | SessionStage::Resumed => SessionStage::Resumed,
+            SessionStage::Ending | SessionStage::Ended => SessionStage::Ended,
+        };
+        if self.is_ending() {
             self.unanswered = self.unanswered.saturating_sub(1);
         }
     }
 
-    /// Whether the session of this connection may be one that an earlier CONNECT began, which was
-    /// not answered, after the server had lost the one that we know.
+    /// Whether the server may have lost the session, and the session of this connection may be one
+    /// that an earlier, unanswered CONNECT has begun.
     pub fn take_unsure(&mut self) -> bool {
         std::mem::take(&mut self.unanswered) > 1
     }
 
-    /// Makes the next connection end the session, or (`false`) the one after it begin a new one.
+    /// With `true`, the next connection ends the session. With `false`, the one after it begins a
+    /// new session.
     pub fn set_ending(&mut self, ending: bool) {
-        self.ending = ending;
-        self.begun = false;
+        self.stage = if ending { SessionStage::Ending } else { SessionStage::New };
     }
 
-    /// Whether this connection is only to end the session: nothing is resumed on it.
+    /// Whether this connection only ends the session: nothing is resumed on it.
     pub fn is_ending(&self) -> bool {
-        self.ending
+        matches!(self.stage, SessionStage::Ending | SessionStage::Ended)
     }
 
-    /// Whether a connection of ours has begun the session.
+    /// Whether a connection of this client has begun the session.
     pub fn is_begun(&self) -> bool {
-        self.begun
+        !matches!(self.stage, SessionStage::New | SessionStage::Ending)
     }
 
-    /// The Clean Start flag of the next CONNECT; `begin_anew` asks for a new session at first.
-    /// Clean Start begins a new session (MQTT 5 §3.1.2.4); the older Clean Session also ends it
-    /// with the connection, so where it must not, only [`ServerSession::set_ending`] begins a new
-    /// one.
+    /// The Clean Start flag of the next CONNECT; `begin_anew` asks for a new session on the first
+    /// connection. Clean Start begins a new session (MQTT 5 §3.1.2.4). The older Clean Session also
+    /// ends it with the connection, so a session that must outlive its connection can only be begun
+    /// anew with [`ServerSession::set_ending`].
     pub fn clean_start(&self, lifetime: Lifetime, begin_anew: bool, version: Version) -> bool {
         match version {
-            _ if self.ending => true,
-            Version::V5 => begin_anew && !self.begun,
+            _ if self.is_ending() => true,
+            Version::V5 => begin_anew && !self.is_begun(),
             Version::V3_1 | Version::V3_1_1 => !lifetime.survives_connection(version),
         }
     }
 
-    /// After CONNACK, before MQTT 5: whether the server has an old session of our identifier that
-    /// this client did not begin.
+    /// After CONNACK, before MQTT 5: whether the server has an old session of this client
+    /// identifier that this client did not begin.
     pub fn is_stale(&self, lifetime: Lifetime, version: Version, connack: &ConnAck) -> bool {
         connack.session_present
             && lifetime.end(version) == SessionEnd::CleanConnection
-            && !self.begun_before
-            && !self.ending
+            && self.stage == SessionStage::Begun
     }
 }
 
@@ -152,11 +167,11 @@ mod tests {
     use crate::mqtt::property::Properties;
     use crate::mqtt::reason::ReasonCode;
 
-    /// Lifetime, version, what ends the session, and the flag of a first CONNECT (with `-i` and
+    /// Lifetime, version, how the session ends, and the flag of a first CONNECT (with `-i` and
     /// without) and of the next one.
     #[test]
     fn the_table() {
-        use Lifetime::{Client, ClientIfExpiring, Connection, Kept};
+        use Lifetime::{Client, ClientIfExpiring, Connection, Persistent};
         use SessionEnd as End;
         let rows = [
             (Connection, Version::V3_1, End::Connection, [true, true], true),
@@ -168,9 +183,9 @@ mod tests {
             (Client, Version::V3_1, End::CleanConnection, [false, false], false),
             (Client, Version::V3_1_1, End::CleanConnection, [false, false], false),
             (Client, Version::V5, End::Disconnect, [true, false], false),
-            (Kept, Version::V3_1, End::Never, [false, false], false),
-            (Kept, Version::V3_1_1, End::Never, [false, false], false),
-            (Kept, Version::V5, End::Never, [true, false], false),
+            (Persistent, Version::V3_1, End::Never, [false, false], false),
+            (Persistent, Version::V3_1_1, End::Never, [false, false], false),
+            (Persistent, Version::V5, End::Never, [true, false], false),
         ];
         for (lifetime, version, end, [anew, as_is], next) in rows {
             let row = format!("{lifetime:?} {version}");
@@ -197,7 +212,7 @@ mod tests {
         for (qos, publishing, subscribing) in rows {
             assert_eq!(Lifetime::for_publishing(qos), publishing);
             assert_eq!(Lifetime::for_subscribing(qos), subscribing);
-            assert_eq!(Lifetime::Kept.max(publishing), Lifetime::Kept);
+            assert_eq!(Lifetime::Persistent.max(publishing), Lifetime::Persistent);
         }
     }
 
@@ -214,7 +229,7 @@ mod tests {
         assert!(session.is_stale(lifetime, version, &connack(true)));
         assert!(!session.is_stale(lifetime, version, &connack(false)));
         assert!(!session.is_stale(lifetime, Version::V5, &connack(true)));
-        assert!(!session.is_stale(Lifetime::Kept, version, &connack(true)));
+        assert!(!session.is_stale(Lifetime::Persistent, version, &connack(true)));
         session.connected();
         assert!(!session.is_stale(lifetime, version, &connack(true)), "it is ours");
         session.set_ending(true);

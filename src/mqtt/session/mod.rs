@@ -1,8 +1,8 @@
-//! The client's end of a session (MQTT 5 §4): a state machine driven by bytes and `Instant`s.
+//! The client's side of a session (MQTT 5 §4): a state machine driven by bytes and `Instant`s.
 //!
-//! The contract is *mutate, drain, wait*: after [`Session::receive`] or any other change, call
-//! [`Session::poll`] until it has no event, send what [`Session::outgoing`] holds, and only then
-//! wait, at most until [`Session::deadline`]; when that passes, call [`Session::expire`].
+//! The contract is *mutate, drain, wait*. After [`Session::receive`] or any other change, call
+//! [`Session::poll`] until it returns no event and send the bytes of [`Session::outgoing`]. Only
+//! then wait, at most until [`Session::deadline`]; when that passes, call [`Session::expire`].
 //!
 //! A session outlives its connections:
 //!
@@ -63,21 +63,21 @@ use topic_aliases::TopicAliases;
 /// The state of the network connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// There is none.
+    /// There is no connection.
     Offline,
-    /// CONNECT is sent; CONNACK is awaited.
+    /// CONNECT was sent; CONNACK is awaited.
     Connecting,
-    /// CONNACK came with success.
+    /// CONNACK has accepted the connection.
     Online,
-    /// Our DISCONNECT is sent: nothing may be sent after it `[MQTT-3.14.4-1]`, but what the server
-    /// has still to say counts.
+    /// The client's DISCONNECT was sent. Nothing may be sent after it `[MQTT-3.14.4-1]`, but
+    /// packets from the server still count.
     Closing,
     /// DISCONNECT was received, CONNECT was refused, or the server broke the protocol: nothing more
     /// is read or sent.
     Ended,
 }
 
-/// The client's end of a session, on any number of connections.
+/// The client's side of a session, over any number of connections.
 #[derive(Debug)]
 pub struct Session {
     config: Config,
@@ -95,7 +95,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session that was never connected.
+    /// A session before its first connection.
     pub fn new(config: Config) -> Self {
         Self {
             state: State::Offline,
@@ -113,23 +113,23 @@ impl Session {
         }
     }
 
-    /// Its configuration; the client identifier may have been assigned by the server.
+    /// The configuration. The server may have assigned the client identifier.
     pub fn config(&self) -> &Config {
         &self.config
     }
 
-    /// Tries another version at the next connection.
+    /// Sets the version for the next connection.
     pub fn set_version(&mut self, version: Version) {
         self.config.version = version;
     }
 
-    /// User name and password of the next CONNECT.
+    /// Sets user name and password for the next CONNECT.
     pub fn set_credentials(&mut self, credentials: Credentials) {
         self.config.login.credentials = credentials;
     }
 
-    /// Keeps user name, password and enhanced authentication out of the next CONNECT, because it
-    /// goes to another server than they are for; whether that is a change.
+    /// Leaves user name, password and enhanced authentication out of the next CONNECT, because it
+    /// goes to another server than the one they are for. Returns whether that is a change.
     pub fn withhold_credentials(&mut self, withheld: bool) -> bool {
         self.authenticator.withhold(withheld)
     }
@@ -142,14 +142,14 @@ impl Session {
         self.keep_alive.stop();
     }
 
-    /// Bytes from the server; any number of them, cut anywhere.
+    /// Takes bytes from the server, any number of them, cut anywhere.
     pub fn receive(&mut self, bytes: Bytes, now: Instant) {
         self.keep_alive.received(now);
         self.receiver.decoder.feed(bytes);
     }
 
-    /// The next event, or `None` when more bytes are needed. After a violation the session has
-    /// ended, and a DISCONNECT that says why waits in the outbox (MQTT 5).
+    /// Returns the next event, or `None` if more bytes are needed. After a violation the session
+    /// has ended, and in MQTT 5 the outbox holds a DISCONNECT with the reason.
     pub fn poll(&mut self, now: Instant) -> Result<Option<Event>, Violation> {
         if let Some(event) = self.reports.next_event() {
             return Ok(Some(event));
@@ -178,27 +178,15 @@ impl Session {
         violation
     }
 
-    /// Reads acknowledgements of success, which almost all answers are, without making a packet of
-    /// each.
+    /// Reads acknowledgements of success, which almost all answers are, without building a packet
+    /// for each.
     fn acknowledgements(&mut self) -> Result<Option<Event>, Violation> {
         if !matches!(self.state, State::Online | State::Closing) || self.config.reports.trace {
             return Ok(None);
         }
         let mut some_ended = false;
         while let Some((packet, packet_id)) = self.receiver.decoder.next_acknowledgement() {
-            let ended = match packet {
-                PacketType::PubAck => self.exchanges.puback(packet_id)?,
-                PacketType::PubComp => self.exchanges.pubcomp(packet_id)?,
-                PacketType::PubRec => {
-                    self.exchanges.pubrec(packet_id)?;
-                    self.send_success(PacketType::PubRel, packet_id);
-                    None
-                }
-                _ => {
-                    self.pubrel(packet_id);
-                    None
-                }
-            };
+            let ended = self.acknowledgement(packet, packet_id)?;
             self.reports.set_useful();
             if let Some(token) = ended.filter(|_| !self.config.reports.only_failures) {
                 self.resend();
@@ -214,7 +202,26 @@ impl Session {
         Ok(some_ended.then_some(Event::SomeAcknowledged))
     }
 
-    /// Whether a message or an acknowledgement came since the last call.
+    /// Handles an acknowledgement of success. Returns the token of the message that it ends.
+    #[inline]
+    fn acknowledgement(
+        &mut self,
+        packet: PacketType,
+        packet_id: PacketId,
+    ) -> Result<Option<u64>, Violation> {
+        match packet {
+            PacketType::PubAck => return self.exchanges.puback(packet_id),
+            PacketType::PubComp => return self.exchanges.pubcomp(packet_id),
+            PacketType::PubRec => {
+                self.exchanges.pubrec(packet_id)?;
+                self.send_success(PacketType::PubRel, packet_id);
+            }
+            _ => self.pubrel(packet_id),
+        }
+        Ok(None)
+    }
+
+    /// Whether a message or an acknowledgement was received since the last call.
     pub fn was_useful(&mut self) -> bool {
         self.reports.take_useful()
     }
@@ -225,20 +232,12 @@ impl Session {
             return self.handle_connecting(packet, now);
         }
         match packet {
-            // It cannot be acknowledged any more, so the server will send it again.
+            // It can no longer be acknowledged, so the server will send it again.
             Packet::Publish(_) if self.state == State::Closing => Ok(None),
             Packet::Publish(publish) => self.published(publish),
-            Packet::PubAck(ack) => {
-                let ended = self.exchanges.puback(ack.packet_id)?;
-                Ok(self.acknowledged(ended, ack.code, &ack.properties))
-            }
-            Packet::PubRec(ack) => self.received(&ack),
-            Packet::PubComp(ack) => {
-                // The server has had the message since its PUBREC: "identifier not found" is no
-                // failure.
-                let ended = self.exchanges.pubcomp(ack.packet_id)?;
-                Ok(self.acknowledged(ended, ReasonCode::SUCCESS, &Properties::default()))
-            }
+            Packet::PubAck(ack) => self.puback(&ack),
+            Packet::PubRec(ack) => self.pubrec(&ack),
+            Packet::PubComp(ack) => self.pubcomp(&ack),
             Packet::PubRel(ack) => {
                 self.pubrel(ack.packet_id);
                 Ok(None)
@@ -257,7 +256,7 @@ impl Session {
         }
     }
 
-    /// A packet before CONNACK, or CONNACK itself.
+    /// Handles a packet before CONNACK, or CONNACK itself.
     fn handle_connecting(
         &mut self,
         packet: Packet,
@@ -280,14 +279,14 @@ impl Session {
 
     fn subscribed(&mut self, suback: SubAck) -> Result<Option<Event>, Violation> {
         let awaited = self.exchanges.suback(suback.packet_id, suback.codes.len())?;
-        if let Some(code) = suback.codes.iter().find(|code| !code.is_of_suback()) {
+        if let Some(code) = suback.codes.iter().find(|code| !code.is_valid_in_suback()) {
             return Err(Violation::SubAckCode(*code));
         }
         Ok(awaited.then(|| Event::Subscribed(suback)))
     }
 
-    /// The caller is done with every message up to this number: sends the acknowledgements that
-    /// are due, in the order in which the messages came `[MQTT-4.6.0-2]`.
+    /// The caller has finished with every message up to this number. Sends the acknowledgements
+    /// that are due, in the order of the messages `[MQTT-4.6.0-2]`.
     pub fn acknowledge_up_to(&mut self, number: u64) {
         while let Some((packet, packet_id)) = self.receiver.inbound.next_acknowledgement(number) {
             if self.state == State::Online {
@@ -296,7 +295,19 @@ impl Session {
         }
     }
 
-    fn received(&mut self, ack: &Ack) -> Result<Option<Event>, Violation> {
+    fn puback(&mut self, ack: &Ack) -> Result<Option<Event>, Violation> {
+        let ended = self.exchanges.puback(ack.packet_id)?;
+        Ok(self.acknowledged(ended, ack.code, &ack.properties))
+    }
+
+    /// Handles PUBCOMP. The server has had the message since its PUBREC, so "identifier not found"
+    /// is not a failure.
+    fn pubcomp(&mut self, ack: &Ack) -> Result<Option<Event>, Violation> {
+        let ended = self.exchanges.pubcomp(ack.packet_id)?;
+        Ok(self.acknowledged(ended, ReasonCode::SUCCESS, &Properties::default()))
+    }
+
+    fn pubrec(&mut self, ack: &Ack) -> Result<Option<Event>, Violation> {
         if ack.code.is_error() {
             let ended = self.exchanges.pubrec_refused(ack.packet_id)?;
             return Ok(self.acknowledged(ended, ack.code, &ack.properties));
@@ -307,7 +318,8 @@ impl Session {
         Ok(None)
     }
 
-    /// A message of ours is finished, if `token` is there: that makes room for others.
+    /// Reports that a message of the client is finished, if `token` is given. That makes room for
+    /// others.
     fn acknowledged(
         &mut self,
         token: Option<u64>,
@@ -323,7 +335,7 @@ impl Session {
         })
     }
 
-    /// PUBREL always gets its PUBCOMP, also for an identifier that is unknown (§3.7.2.1).
+    /// Answers PUBREL with PUBCOMP, even if the identifier is unknown (§3.7.2.1).
     fn pubrel(&mut self, packet_id: PacketId) {
         if self.receiver.inbound.release(packet_id) || !self.config.version.has_properties() {
             return self.send_success(PacketType::PubComp, packet_id);
@@ -332,17 +344,18 @@ impl Session {
         self.send_answer(&Packet::PubComp(Ack { code, ..Ack::success(packet_id) }));
     }
 
-    /// When [`Session::expire`] must be called, if nothing happens before.
+    /// The time at which [`Session::expire`] must be called if nothing happens before.
     pub fn deadline(&self) -> Option<Instant> {
         if self.state == State::Online { self.keep_alive.deadline() } else { None }
     }
 
-    /// The keep alive of this connection, if there is one.
+    /// The keep alive of this connection, or `None` if it is off.
     pub fn keep_alive(&self) -> Option<Duration> {
         self.keep_alive.interval()
     }
 
-    /// The deadline may have passed: sends a PINGREQ when one is due, or finds the server silent.
+    /// Call it when the deadline has passed. Sends a PINGREQ if one is due, or finds that the
+    /// server is silent.
     pub fn expire(&mut self, now: Instant) -> Result<(), Silence> {
         if self.state == State::Online && self.keep_alive.expire(now)? {
             self.send(&Packet::PingReq);
@@ -350,13 +363,13 @@ impl Session {
         Ok(())
     }
 
-    /// While the caller does not read from the server, its silence proves nothing.
+    /// While `held`, the caller does not read from the server, so its silence proves nothing.
     pub fn hold(&mut self, held: bool, now: Instant) {
         self.keep_alive.hold(held, now);
     }
 
-    /// The next bytes to send; call until `None`. They may be joined or cut anywhere; each piece is
-    /// one packet where [`SendOptions::whole_packets`] asks for that.
+    /// The next bytes to send; call it until it returns `None`. They may be joined or cut anywhere.
+    /// With [`SendOptions::whole_packets`] each piece is one packet.
     pub fn outgoing(&mut self, now: Instant) -> Option<Bytes> {
         let piece = self.outbox.take().or_else(|| {
             self.resend();
@@ -368,19 +381,19 @@ impl Session {
         piece
     }
 
-    /// How many bytes of a packet have come that is not whole.
+    /// How many bytes of an incomplete packet have arrived.
     pub fn partial_packet(&self) -> usize {
         self.receiver.decoder.buffered()
     }
 
     /// Whether more than 64 KiB of acknowledgements (PUBACK, PUBREC, PUBREL, PUBCOMP) wait in
-    /// [`Session::outgoing`]: the server sends without reading. Feed nothing more until they are
-    /// taken, or a server could fill our memory.
+    /// [`Session::outgoing`], which means that the server sends without reading. Feed nothing more
+    /// until they are taken, or a server could fill the client's memory.
     pub fn must_stop_reading(&self) -> bool {
         self.outbox.has_too_many_answers()
     }
 
-    /// The next line of the packet log, when the configuration asked for one.
+    /// The next line of the packet log, if the configuration asks for one.
     pub fn traced(&mut self) -> Option<String> {
         self.reports.next_line()
     }

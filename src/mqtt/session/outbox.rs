@@ -1,25 +1,25 @@
-//! Bytes that wait to be sent: small packets collected in one buffer, large payloads where they
-//! lie.
+//! The bytes that wait to be sent: small packets are collected in one buffer, large payloads are
+//! sent without a copy.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 
-/// Payloads of up to this size are copied after their header; larger ones are sent from where they
-/// lie. Below it the copy costs less than a piece of its own.
+/// Payloads of up to this size are copied after their header; larger ones are sent without a copy.
+/// Below this size the copy costs less than a piece of its own.
 pub const LONGEST_COPIED: usize = 16 * 1024 - 1;
 
-/// Above this many waiting bytes nothing more is published until they are taken. It is several
-/// writes' worth, so that a transport that is ready never waits for us.
+/// Nothing more is published while more bytes than this wait. It is enough for several writes, so
+/// that a transport that is ready never waits for the session.
 const ROOM: usize = 256 * 1024;
 
-/// Above this many bytes of waiting acknowledgements nothing more should be read from the server,
-/// whose packets they answer. They are 16,384 of the usual four bytes: as many as our Receive
-/// Maximum, and so more than a server that reads us ever lets wait.
+/// Nothing more should be read from the server while more bytes of acknowledgements than this wait.
+/// It is 16,384 acknowledgements of the usual four bytes: as many as the client's Receive Maximum,
+/// and so more than ever wait for a server that reads.
 const MOST_ANSWERS: usize = 64 * 1024;
 
-/// Bytes that are sent from where they lie, and how many of them are acknowledgements.
+/// Bytes that are sent without a copy, and how many of them are acknowledgements.
 #[derive(Debug)]
 struct Piece {
     bytes: Bytes,
@@ -31,15 +31,15 @@ struct Piece {
 pub struct Outbox {
     pieces: VecDeque<Piece>,
     tail: BytesMut,
-    /// How many bytes of the tail are acknowledgements.
+    /// The number of bytes in the tail that are acknowledgements.
     tail_answers: usize,
-    /// How many bytes are acknowledgements, in the pieces and in the tail.
+    /// The number of bytes in the pieces and the tail that are acknowledgements.
     answers: usize,
     waiting: usize,
     /// Each piece is one packet.
     whole_packets: bool,
-    /// The part of a streamed payload that is still to come, in bytes from its beginning; nothing
-    /// else may be sent before.
+    /// The missing part of a streamed payload, in bytes from its beginning. Nothing else may be
+    /// sent before it.
     stream: Range<usize>,
 }
 
@@ -49,24 +49,24 @@ impl Outbox {
         Self { whole_packets, ..Self::default() }
     }
 
-    /// Where small packets are written.
+    /// The buffer for small packets.
     pub fn buffer(&mut self) -> &mut BytesMut {
         &mut self.tail
     }
 
-    /// The latest `length` bytes of the buffer are an acknowledgement.
+    /// Counts the last `length` bytes of the buffer as an acknowledgement.
     #[inline]
     pub fn count_answer(&mut self, length: usize) {
         self.tail_answers += length;
         self.answers += length;
     }
 
-    /// Whether more acknowledgements wait than a server that reads us can have asked for.
+    /// Whether more acknowledgements wait than a server that reads can have caused.
     pub fn has_too_many_answers(&self) -> bool {
         self.answers > MOST_ANSWERS
     }
 
-    /// The payload of the PUBLISH whose header was just written.
+    /// Appends the payload of the PUBLISH whose header was just written.
     pub fn push(&mut self, payload: &Bytes) {
         if payload.len() <= LONGEST_COPIED || self.whole_packets {
             self.tail.extend_from_slice(payload);
@@ -86,8 +86,8 @@ impl Outbox {
         self.pieces.push_back(Piece { bytes, answers });
     }
 
-    /// The payload of the PUBLISH whose header was just written will come in pieces, `length` bytes
-    /// in all.
+    /// Announces that the payload of the PUBLISH whose header was just written is streamed,
+    /// `length` bytes in all.
     pub fn begin_stream(&mut self, length: usize) {
         self.stream = 0..length;
         if !self.whole_packets {
@@ -95,15 +95,15 @@ impl Outbox {
         }
     }
 
-    /// Which part of the streamed payload is wanted now, in bytes from its beginning; empty if
-    /// there is nothing to give, or no room for it.
+    /// The part of the streamed payload that is wanted now, in bytes from its beginning. It is
+    /// empty if nothing is missing or there is no room.
     pub fn stream_wants(&self) -> Range<usize> {
         let length = self.stream.len().min(ROOM.saturating_sub(self.waiting));
         self.stream.start..self.stream.start + length
     }
 
-    /// Takes what [`Outbox::stream_wants`] of a block that begins `at` this byte of the payload:
-    /// nothing of a block that lies elsewhere.
+    /// Takes the part that [`Outbox::stream_wants`] from a block that begins `at` this byte of the
+    /// payload. A block that does not hold that part is ignored.
     pub fn stream(&mut self, at: usize, block: &Bytes) {
         let wanted = self.stream_wants();
         let end = wanted.end.min(at + block.len());
@@ -151,13 +151,14 @@ impl Outbox {
         Some(bytes)
     }
 
-    /// Forgets everything: the connection it was for is gone.
+    /// Discards everything, because the connection is lost.
     pub fn clear(&mut self) {
         *self = Self::new(self.whole_packets);
     }
 }
 
-/// The length of the packet that `bytes` begin with (§2.1.4: up to four bytes of Remaining Length).
+/// The length of the packet at the beginning of `bytes` (§2.1.4: up to four bytes of Remaining
+/// Length).
 fn first_packet(bytes: &[u8]) -> usize {
     let mut length = 0;
     for (at, byte) in bytes.iter().enumerate().skip(1).take(4) {

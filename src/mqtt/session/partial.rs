@@ -1,5 +1,5 @@
 //! A message that arrives in parts: how much of it was reported to the caller, on this connection
-//! or on one before.
+//! or an earlier one.
 
 use bytes::{Buf, Bytes};
 
@@ -10,21 +10,20 @@ use crate::mqtt::property::{Property, PropertyId};
 /// The message that arrives in parts, if there is one.
 #[derive(Debug, Default)]
 pub struct PartialMessage {
-    /// The message whose beginning was reported and whose end was not. It outlives its
-    /// connection.
+    /// The message whose beginning was reported and whose end was not. It outlives its connection.
     begun: Option<BegunMessage>,
     arriving: Arriving,
 }
 
 #[derive(Debug)]
 struct BegunMessage {
-    /// Without a payload.
+    /// The message without its payload.
     delivery: Delivery,
     /// The length of the payload in bytes.
     length: usize,
-    /// How many bytes of it were reported.
+    /// The number of payload bytes that were reported.
     reported: usize,
-    /// How many bytes of it have come on this connection.
+    /// The number of payload bytes that have arrived on this connection.
     received: usize,
     /// The caller does not need the rest.
     ignored: bool,
@@ -35,30 +34,30 @@ struct BegunMessage {
 enum Arriving {
     #[default]
     Nothing,
-    /// The message that was begun.
+    /// The message whose beginning was reported.
     Begun,
     /// A message that was delivered before and is not delivered again.
     Repeated(Publish),
 }
 
-/// The message that is complete.
+/// The message that has become complete.
 #[derive(Debug, PartialEq, Eq)]
 pub enum CompletedMessage {
-    /// The message that was begun.
+    /// The message whose beginning was reported.
     Begun,
     /// A message that was delivered before.
     Repeated(Publish),
 }
 
 impl PartialMessage {
-    /// A new message begins.
+    /// Begins a new message.
     pub fn begin(&mut self, delivery: Delivery, length: usize) {
         self.begun =
             Some(BegunMessage { delivery, length, reported: 0, received: 0, ignored: false });
         self.arriving = Arriving::Begun;
     }
 
-    /// A message begins that is not delivered again.
+    /// Begins a message that is not delivered again.
     pub fn begin_repeated(&mut self, publish: Publish) {
         self.arriving = Arriving::Repeated(publish);
     }
@@ -68,7 +67,7 @@ impl PartialMessage {
         self.begun.is_some()
     }
 
-    /// The caller does not need the rest of the message that was begun.
+    /// Ignores the rest of the message that was begun, which the caller does not need.
     pub fn ignore(&mut self) {
         if let Some(begun) = &mut self.begun {
             begun.ignored = true;
@@ -80,24 +79,25 @@ impl PartialMessage {
         self.begun.as_ref().is_some_and(|begun| !begun.ignored)
     }
 
-    /// Whether a message was begun that the server never sends again: one of QoS 0.
+    /// Whether a QoS 0 message was begun, which the server never sends again.
     pub fn is_at_most_once(&self) -> bool {
         self.begun.as_ref().is_some_and(|begun| begun.delivery.publish.packet_id.is_none())
     }
 
-    /// Whether a message was begun that has this identifier.
+    /// Whether the message that was begun has this identifier.
     pub fn is_under(&self, packet_id: Option<PacketId>) -> bool {
         self.begun.as_ref().is_some_and(|begun| begun.delivery.publish.packet_id == packet_id)
     }
 
-    /// The message that was begun will not come again: its number, if there was one.
+    /// Gives up the message that was begun: it will not be sent again. Returns its number, if there
+    /// was one.
     pub fn give_up(&mut self) -> Option<u64> {
         self.begun.take().map(|begun| begun.delivery.number)
     }
 
-    /// The number of the message that was begun on an earlier connection, if this is it, sent
-    /// again: its parts continue it.
-    pub fn take_up(&mut self, publish: &Publish, length: usize) -> Option<u64> {
+    /// The number of the message that was begun on an earlier connection, if `publish` is that
+    /// message sent again: its parts then continue it.
+    pub fn resume(&mut self, publish: &Publish, length: usize) -> Option<u64> {
         let begun = self.begun.as_mut().filter(|begun| begun.length == length)?;
         if !publish.dup || !is_same(&begun.delivery.publish, publish) {
             return None;
@@ -118,7 +118,7 @@ impl PartialMessage {
         (!piece.is_empty()).then_some(piece)
     }
 
-    /// The message that arrives is complete.
+    /// Ends the message that is arriving.
     pub fn end(&mut self) -> Option<CompletedMessage> {
         match std::mem::take(&mut self.arriving) {
             Arriving::Nothing => None,
@@ -127,14 +127,14 @@ impl PartialMessage {
         }
     }
 
-    /// The connection is lost; the message that was begun may continue on the next one.
+    /// The connection is lost. The message that was begun may continue on the next one.
     pub fn connection_lost(&mut self) {
         self.arriving = Arriving::Nothing;
     }
 }
 
-/// Whether one message may be the other, sent again. Properties that a server changes meanwhile do
-/// not count: the expiry (MQTT 5 §3.3.2.3.3), and the alias, which is of one connection.
+/// Whether `other` may be the same message, sent again. Properties that a server changes meanwhile
+/// are ignored: the expiry (MQTT 5 §3.3.2.3.3), and the alias, which belongs to one connection.
 fn is_same(one: &Publish, other: &Publish) -> bool {
     let lasting = |publish: &Publish| {
         let lasts = |property: &&Property| {

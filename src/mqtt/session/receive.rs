@@ -1,5 +1,4 @@
-//! Receiving messages: whole ones, one after the other without an event each, and large ones in
-//! parts.
+//! Receives messages: whole ones in a run without an event for each, and large ones in parts.
 
 use std::ops::ControlFlow;
 
@@ -18,8 +17,8 @@ pub struct Receiver {
     pub(super) decoder: Decoder,
     pub(super) inbound: InboundMessages,
     partial: PartialMessage,
-    /// The latest message that [`Session::for_each_publish`] has shown; its topic is used again
-    /// when the next message has the same.
+    /// The last message that [`Session::for_each_publish`] has passed on. Its topic is reused if
+    /// the next message has the same.
     latest: Delivery,
 }
 
@@ -34,7 +33,7 @@ impl Receiver {
         }
     }
 
-    /// A new connection begins: nothing that the old one has left in the decoder counts.
+    /// Begins a new connection: everything that the old one left in the decoder is discarded.
     pub fn connecting(&mut self, config: &Config) {
         self.decoder = decoder(config);
         self.partial.connection_lost();
@@ -46,20 +45,20 @@ impl Receiver {
         self.inbound.connection_lost();
     }
 
-    /// CONNACK came; whether the message that was begun is cut, because the server will not send it
-    /// again.
+    /// Handles CONNACK. Returns whether the message that was begun is cut, because the server will
+    /// not send it again.
     pub fn resume(&mut self, session_present: bool, unsure: bool) -> bool {
         self.inbound.resume(session_present, unsure);
         (!session_present || self.partial.is_at_most_once()) && self.cut()
     }
 
-    /// Whether this is a QoS 2 message that was delivered before, as a whole.
+    /// Whether this is a QoS 2 message that was delivered before, completely.
     fn is_repeated(&self, publish: &Publish) -> bool {
         self.inbound.has(publish) && !self.partial.is_under(publish.packet_id)
     }
 
-    /// Gives up the message that was begun on an earlier connection, if there is one: the server
-    /// does not send it again where it should have. If it still comes, it is a new one.
+    /// Gives up the message that was begun on an earlier connection, if there is one, because the
+    /// server did not send it again when it should have. If it still arrives, it is a new message.
     fn cut(&mut self) -> bool {
         let number = self.partial.give_up();
         if let Some(number) = number {
@@ -78,7 +77,7 @@ fn decoder(config: &Config) -> Decoder {
     }
 }
 
-/// A message that lies where it arrived. To keep it, take its [`Received::delivery`].
+/// A message in the receive buffer. To keep it, use [`Received::delivery`].
 #[derive(Debug)]
 pub struct Received<'a> {
     delivery: &'a mut Delivery,
@@ -87,12 +86,12 @@ pub struct Received<'a> {
 }
 
 impl Received<'_> {
-    /// See [`Delivery::number`].
+    /// The number of the message, see [`Delivery::number`].
     pub fn number(&self) -> u64 {
         self.delivery.number
     }
 
-    /// The topic; it is always there.
+    /// The topic, which is always present.
     pub fn topic(&self) -> Option<&TopicName> {
         self.delivery.publish.topic.as_ref()
     }
@@ -103,17 +102,17 @@ impl Received<'_> {
         self.decoder.payload(self.found)
     }
 
-    /// The message with a payload that keeps the bytes alive in which it lies.
+    /// The message with a payload that keeps its bytes alive.
     pub fn delivery(&mut self) -> &Delivery {
-        self.delivery.publish.payload = self.decoder.payload_to_keep(self.found);
+        self.delivery.publish.payload = self.decoder.payload_bytes(self.found);
         self.delivery
     }
 }
 
 impl Session {
-    /// Calls `take` for each message that comes next, until something else comes or `take` breaks
-    /// off; whether it broke off. The same as the events of [`Session::poll`], without the cost of
-    /// an event for each.
+    /// Calls `take` for each message that is next, until the next packet is not a message or `take`
+    /// breaks. Returns whether it broke. The effect is that of the events of [`Session::poll`],
+    /// without the cost of an event for each message.
     pub fn for_each_publish(
         &mut self,
         mut take: impl FnMut(Received<'_>) -> ControlFlow<()>,
@@ -140,17 +139,17 @@ impl Session {
             });
             self.receiver.decoder.skip(found);
         }
-        // Only the topic is of use for the next one.
+        // Only the topic is reused for the next message.
         delivery.publish.payload = Bytes::new();
         self.receiver.latest = delivery;
         result.map_err(|violation| self.violated(violation))
     }
 
-    /// A PUBLISH from the server: an event, unless it is a QoS 2 message that was delivered before
-    /// (§4.3.3).
+    /// Handles a PUBLISH from the server. Returns an event, unless it is a QoS 2 message that was
+    /// delivered before (§4.3.3).
     pub(super) fn published(&mut self, mut publish: Publish) -> Result<Option<Event>, Violation> {
         self.resolve_alias(&mut publish)?;
-        if self.take_up(&publish, publish.payload.len())? {
+        if self.resume_partial(&publish, publish.payload.len())? {
             // It was begun as a large message; with other properties it may be small now.
             let piece = self.piece(publish.payload);
             let end = self.complete()?;
@@ -162,7 +161,7 @@ impl Session {
         Ok(Some(self.after_cut(is_cut, Event::Message(Delivery { number, publish }))))
     }
 
-    /// A part of a large message.
+    /// Handles a part of a large message.
     pub(super) fn part(&mut self, part: Decoded) -> Result<Option<Event>, Violation> {
         match part {
             _ if self.state == State::Closing => Ok(None),
@@ -183,7 +182,7 @@ impl Session {
             return Err(Violation::Unexpected(PacketType::Publish.name()));
         }
         self.resolve_alias(&mut publish)?;
-        if self.take_up(&publish, length)? {
+        if self.resume_partial(&publish, length)? {
             return Ok(None);
         }
         if self.receiver.is_repeated(&publish) {
@@ -198,10 +197,10 @@ impl Session {
         Ok(Some(self.after_cut(is_cut, Event::MessageBegins { delivery, length })))
     }
 
-    /// Whether this is the message that was begun on an earlier connection: it continues where it
-    /// was cut.
-    fn take_up(&mut self, publish: &Publish, length: usize) -> Result<bool, Violation> {
-        let Some(number) = self.receiver.partial.take_up(publish, length) else {
+    /// Whether `publish` is the message that was begun on an earlier connection. It then continues
+    /// where it was cut.
+    fn resume_partial(&mut self, publish: &Publish, length: usize) -> Result<bool, Violation> {
+        let Some(number) = self.receiver.partial.resume(publish, length) else {
             return Ok(false);
         };
         let maximum = || receive_maximum(&self.config);
@@ -209,7 +208,7 @@ impl Session {
         Ok(true)
     }
 
-    /// The event of a new message, after that of a message that was cut.
+    /// Returns the event of a new message, after the event of a message that was cut.
     fn after_cut(&mut self, is_cut: bool, event: Event) -> Event {
         if !is_cut {
             return event;
@@ -232,20 +231,19 @@ impl Session {
         }
     }
 
-    /// Whether a PUBREL is to come for a message that was acknowledged on this connection, in a
+    /// Whether a message that was acknowledged on this connection waits for its PUBREL, in a
     /// session that the next run takes up: without it the server would send the message again.
     pub fn awaits_pubrel(&self) -> bool {
         self.end() == SessionEnd::Never && self.receiver.inbound.awaits_pubrel()
     }
 
-    /// The caller does not need the rest of the message that has begun; its end is an event all the
-    /// same.
+    /// Ignores the rest of the large message that has begun. Its end is still an event.
     pub fn ignore_rest(&mut self) {
         self.receiver.partial.ignore();
     }
 
-    /// Whether the loss of the connection cuts a message that was reported in part and not
-    /// ignored: it would not come again.
+    /// Whether the loss of the connection would cut a message that was reported in part and not
+    /// ignored, because the server would not send it again.
     pub fn loss_cuts_message(&self) -> bool {
         let survives = self.config.lifetime.survives_connection(self.config.version);
         let partial = &self.receiver.partial;
@@ -258,7 +256,7 @@ impl Session {
         self.receiver.inbound.resolve_alias(publish, maximum)
     }
 
-    /// The number of a message, if it is a new one.
+    /// The number of a message, or `None` if it was delivered before.
     #[inline]
     fn accept(&mut self, publish: &Publish) -> Result<Option<u64>, Violation> {
         self.reports.set_useful();
@@ -273,7 +271,8 @@ impl Session {
     }
 }
 
-/// How many messages the server may send before we acknowledge: what CONNECT announced.
+/// How many messages the server may send before it gets an acknowledgement, as announced in
+/// CONNECT.
 fn receive_maximum(config: &Config) -> u16 {
     if config.version.has_properties() {
         config.properties.connect.receive_maximum().unwrap_or(inbound::RECEIVE_MAXIMUM)

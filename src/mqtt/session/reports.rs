@@ -1,11 +1,11 @@
-//! What the session tells its caller beside the packets that it sends: events and lines of the log.
+//! The reports of a session to its caller: events and lines of the packet log.
 
 use std::collections::VecDeque;
 
 use super::Event;
 use super::config::Config;
 
-/// Events and lines that wait for the caller.
+/// The events and lines that wait for the caller.
 #[derive(Debug, Default)]
 pub struct Reports {
     events: VecDeque<Event>,
@@ -14,7 +14,7 @@ pub struct Reports {
 }
 
 impl Reports {
-    /// The next event that waits.
+    /// The next event.
     pub fn next_event(&mut self) -> Option<Event> {
         self.events.pop_front()
     }
@@ -24,30 +24,30 @@ impl Reports {
         !self.events.is_empty()
     }
 
-    /// An event happened.
+    /// Adds an event.
     pub fn push(&mut self, event: Event) {
         self.events.push_back(event);
     }
 
-    /// A message or an acknowledgement came.
+    /// Notes that a message or an acknowledgement was received.
     #[inline]
     pub fn set_useful(&mut self) {
         self.useful = true;
     }
 
-    /// Whether a message or an acknowledgement came since the last call.
+    /// Whether a message or an acknowledgement was received since the last call.
     pub fn take_useful(&mut self) -> bool {
         std::mem::take(&mut self.useful)
     }
 
-    /// Writes a line about a packet, if the configuration asks for it.
+    /// Adds a line about a packet, if the configuration asks for it.
     pub fn log(&mut self, config: &Config, verb: &str, describe: impl FnOnce() -> String) {
         if config.reports.trace {
             self.lines.push_back(format!("Client {} {verb} {}", config.client_id, describe()));
         }
     }
 
-    /// The next line of the log.
+    /// The next line of the packet log.
     pub fn next_line(&mut self) -> Option<String> {
         self.lines.pop_front()
     }

@@ -1,4 +1,4 @@
-//! Sending: messages, SUBSCRIBE, UNSUBSCRIBE, PINGREQ and DISCONNECT.
+//! Sends messages, SUBSCRIBE, UNSUBSCRIBE, PINGREQ and DISCONNECT.
 
 use std::ops::Range;
 use std::rc::Rc;
@@ -20,7 +20,7 @@ use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::topic::TopicFilter;
 
 impl Session {
-    /// Whether one more message of this QoS may be given to [`Session::publish`] now.
+    /// Whether [`Session::publish`] may be called now with a message of this QoS.
     pub fn can_publish(&self, qos: QoS) -> bool {
         self.state == State::Online
             && self.outbox.has_room()
@@ -30,17 +30,17 @@ impl Session {
                     && self.exchanges.has_room()))
     }
 
-    /// Sends a message; call only after [`Session::can_publish`]. `token` is the caller's, for
-    /// example a number: a QoS 1 or 2 message comes back with it in [`Event::Acknowledged`].
+    /// Sends a message; call it only if [`Session::can_publish`]. `token` is any number of the
+    /// caller's; [`Event::Acknowledged`] returns it for a QoS 1 or 2 message.
     pub fn publish(&mut self, publish: Publish, token: u64) -> Result<(), Unsendable> {
         self.begin(SentMessage::whole(publish, token))
     }
 
-    /// Sends messages with the header of `head`, as long as `next` returns payloads and messages
-    /// may be sent; returns how many were sent. Their tokens are `token`, `token + 1`, and so on.
-    /// Each payload is a range of that of `head`; `next` is told the longest that it may return, in
-    /// bytes, and returns `None` for a longer one. Unusual messages (aliases, a log) are left to
-    /// [`Session::publish`].
+    /// Sends messages with the header of `head`, until `next` returns `None` or no more may be
+    /// sent, and returns how many were sent. Their tokens are `token`, `token + 1`, and so on. Each
+    /// payload is a range of the payload of `head`. `next` gets the longest length that it may
+    /// return, in bytes, and returns `None` for a longer payload. Messages that need an alias or a
+    /// log are not sent here, but with [`Session::publish`].
     pub fn publish_run(
         &mut self,
         head: &Rc<Publish>,
@@ -66,8 +66,8 @@ impl Session {
         token - first
     }
 
-    /// The header of messages like `head`, and the longest payload in bytes; `None` if they are
-    /// unusual.
+    /// The header of messages like `head`, and their longest payload in bytes; `None` if such
+    /// messages must be sent one by one.
     fn run_header(&self, head: &Publish) -> Option<(PublishTemplate, usize)> {
         let version = self.config.version;
         if self.config.reports.trace
@@ -81,8 +81,8 @@ impl Session {
         PublishTemplate::new(head, longest, version).ok().map(|header| (header, longest))
     }
 
-    /// Sends a message whose payload of `length` bytes is given to [`Session::stream`], in place of
-    /// its own. At QoS 1 and 2 all of it is wanted again after a lost connection.
+    /// Sends a message whose payload of `length` bytes the caller passes to [`Session::stream`]. At
+    /// QoS 1 and 2 the whole payload is wanted again after a lost connection.
     pub fn publish_stream(
         &mut self,
         publish: Publish,
@@ -92,17 +92,17 @@ impl Session {
         self.begin(SentMessage::streamed(publish, length, token))
     }
 
-    /// Whether only part of a streamed payload was given for this connection.
+    /// Whether only part of a streamed payload was passed on this connection.
     pub fn is_streaming(&self) -> bool {
         self.state == State::Online && self.outbox.is_streaming()
     }
 
-    /// The part of the streamed payload that may be given now, in bytes from its beginning.
+    /// The part of the streamed payload that is wanted now, in bytes from its beginning.
     pub fn stream_wants(&self) -> Range<usize> {
         if self.state == State::Online { self.outbox.stream_wants() } else { 0..0 }
     }
 
-    /// Takes the part that [`Session::stream_wants`] of a block, which begins `at` this byte of the
+    /// Takes the part that [`Session::stream_wants`] from a block that begins `at` this byte of the
     /// streamed payload. A block that was read for an earlier connection is used only as far as it
     /// covers that part.
     pub fn stream(&mut self, at: usize, block: &Bytes) {
@@ -121,35 +121,35 @@ impl Session {
         Ok(())
     }
 
-    /// Whether [`Session::poll`] has an event that needs no more bytes.
+    /// Whether [`Session::poll`] has an event without more bytes.
     pub fn has_event(&self) -> bool {
         self.reports.has_event()
     }
 
-    /// Whether the server has accepted the connection, and neither side has ended it.
+    /// Whether the server has accepted the connection and neither side has ended it.
     pub fn is_online(&self) -> bool {
         self.state == State::Online
     }
 
-    /// How many QoS 1 and 2 messages of ours are not finished.
+    /// The number of unfinished QoS 1 and 2 messages of the client.
     pub fn in_flight(&self) -> usize {
         self.exchanges.publishing()
     }
 
-    /// Topic and QoS of the oldest message that has not come to its end, unless the server has it
-    /// already.
+    /// Topic and QoS of the oldest unfinished message, unless the server already has it.
     pub fn unfinished_message(&self) -> Option<(String, QoS)> {
         let head = self.exchanges.first_message()?;
-        Some((head.topic.as_ref().map_or("", |topic| topic.as_str()).to_owned(), head.qos))
+        Some((head.topic_or_empty().to_owned(), head.qos))
     }
 
-    /// The caller's token for the oldest QoS 1 or 2 message that is not finished.
+    /// The caller's token of the oldest unfinished QoS 1 or 2 message.
     pub fn first_unfinished(&self) -> Option<u64> {
         self.exchanges.first_unfinished()
     }
 
-    /// Sends SUBSCRIBE; [`Event::Subscribed`] has the answer, under the identifier returned. A
-    /// subscription that this server does not take is left out: [`Event::NotSubscribed`].
+    /// Sends SUBSCRIBE. [`Event::Subscribed`] brings the answer with the identifier that is
+    /// returned here. A subscription that this server does not accept is left out and reported as
+    /// [`Event::NotSubscribed`].
     pub fn subscribe(
         &mut self,
         subscriptions: Vec<Subscription>,
@@ -175,7 +175,8 @@ impl Session {
         packet_id
     }
 
-    /// The subscriptions that the server takes; each of the others is an [`Event::NotSubscribed`].
+    /// The subscriptions that the server accepts. Each of the others is reported as
+    /// [`Event::NotSubscribed`].
     fn acceptable(
         &mut self,
         mut asked: Vec<Subscription>,
@@ -193,27 +194,27 @@ impl Session {
         asked
     }
 
-    /// Whether anything was subscribed to, or is being.
+    /// Whether the client has a subscription, or has asked for one.
     pub fn is_subscriber(&self) -> bool {
         !self.subscriptions.is_empty()
     }
 
-    /// Whether a SUBSCRIBE or an UNSUBSCRIBE of this connection awaits its answer.
+    /// Whether a SUBSCRIBE or UNSUBSCRIBE of this connection waits for its answer.
     pub fn has_pending_subscribe(&self) -> bool {
         self.state == State::Online && self.exchanges.has_pending_subscribe()
     }
 
-    /// The oldest SUBSCRIBE or UNSUBSCRIBE that awaits its answer.
+    /// The oldest SUBSCRIBE or UNSUBSCRIBE that waits for its answer.
     pub fn pending_subscribe(&self) -> Option<PendingSubscribe<'_>> {
         self.exchanges.pending_subscribe()
     }
 
-    /// Whether the server would not take it `[MQTT-3.2.2-15]`.
+    /// Whether the packet is larger than the server accepts `[MQTT-3.2.2-15]`.
     fn is_too_large(&self, packet: &Packet) -> bool {
         packet.encoded_len(self.config.version) > self.limits.maximum_packet
     }
 
-    /// Sends UNSUBSCRIBE; [`Event::Unsubscribed`] has the answer.
+    /// Sends UNSUBSCRIBE. [`Event::Unsubscribed`] brings the answer.
     pub fn unsubscribe(&mut self, filters: Vec<TopicFilter>, properties: Properties) -> PacketId {
         let packet_id = self.exchanges.next_id();
         let (again, and) = (filters.clone(), properties.clone());
@@ -231,19 +232,19 @@ impl Session {
         packet_id
     }
 
-    /// Sends a PINGREQ now; [`Event::Pong`] is its answer.
+    /// Sends a PINGREQ now. [`Event::Pong`] is the answer.
     pub fn ping(&mut self) {
         self.keep_alive.asked();
         self.send(&Packet::PingReq);
     }
 
-    /// Sends DISCONNECT. Nothing is sent after it `[MQTT-3.14.4-1]`, but with a `code` of success
-    /// the session continues to read: acknowledgements complete what is in flight, and a DISCONNECT
-    /// with a reason is an event; messages are dropped, the server will send them again. With an
-    /// error the session has ended.
+    /// Sends DISCONNECT. Nothing is sent after it `[MQTT-3.14.4-1]`. With a `code` of success the
+    /// session continues to read: acknowledgements complete messages in flight, and a DISCONNECT
+    /// with a reason is an event. Messages are dropped, because the server will send them again.
+    /// With an error code the session has ended.
     pub fn disconnect(&mut self, code: ReasonCode) {
-        // Before MQTT 5 a DISCONNECT has no reason, and means that all is well: the will is
-        // discarded.
+        // Before MQTT 5 a DISCONNECT has no reason and makes the server discard the will, so it is
+        // only sent without an error.
         if self.state == State::Online && (!code.is_error() || self.config.version.has_properties())
         {
             let mut properties = Properties::default();
@@ -271,8 +272,7 @@ impl Session {
         );
     }
 
-    /// Sends an acknowledgement that is counted among the answers, see
-    /// [`Session::must_stop_reading`].
+    /// Sends an acknowledgement and counts it for [`Session::must_stop_reading`].
     pub(super) fn send_answer(&mut self, packet: &Packet) {
         let before = self.outbox.buffer().len();
         self.send(packet);
@@ -329,8 +329,8 @@ impl Session {
         Ok(())
     }
 
-    /// The message with an alias for its topic, if aliases are wanted and the server takes one
-    /// more.
+    /// The message with a topic alias, if aliases are configured and the server accepts another
+    /// one.
     fn alias(&mut self, publish: &Publish, length: usize) -> Option<Publish> {
         if !self.config.sending.topic_alias {
             return None;

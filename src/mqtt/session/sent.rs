@@ -1,4 +1,4 @@
-//! A QoS 1 or 2 message of ours that may have to be sent again.
+//! A QoS 1 or 2 message of the client that may have to be sent again.
 
 use std::ops::Range;
 use std::rc::Rc;
@@ -8,14 +8,14 @@ use bytes::Bytes;
 use crate::mqtt::packet::Publish;
 use crate::mqtt::qos::QoS;
 
-/// The `start` of a payload that the caller streams: it is not in memory.
+/// The value of `start` for a payload that the caller streams and that is not in memory.
 const STREAMED: u32 = u32::MAX;
 
-/// A message that was sent. Thousands of them are in flight at once, so it is small: messages of
-/// one block of input share the block, and their header, in `head`.
+/// A message that was sent. Thousands of them are in flight at once, so it is small: the messages
+/// of one block of input share the block and their header, in `head`.
 #[derive(Debug, Clone)]
 pub struct SentMessage {
-    /// The message without its identifier and DUP; its payload is a part of the payload here.
+    /// The message without its identifier and DUP. The payload is part of this payload.
     pub head: Rc<Publish>,
     start: u32,
     length: u32,
@@ -24,14 +24,14 @@ pub struct SentMessage {
 }
 
 impl SentMessage {
-    /// A message of its own.
+    /// A message that shares nothing.
     pub fn whole(publish: Publish, token: u64) -> Self {
         let length = short(publish.payload.len());
         Self { head: Rc::new(publish), start: 0, length, token }
     }
 
-    /// One of several messages with the same header: its payload is the range `payload` of that of
-    /// `head`.
+    /// One of several messages with the same header. Its payload is the range `payload` of the
+    /// payload of `head`.
     #[inline]
     pub fn part(head: &Rc<Publish>, payload: &Range<usize>, token: u64) -> Self {
         Self {
@@ -63,7 +63,7 @@ impl SentMessage {
         self.start == STREAMED
     }
 
-    /// The payload, unless that is streamed.
+    /// The payload, unless the caller streams it.
     pub fn payload(&self) -> Bytes {
         let start = self.start as usize;
         if self.is_streamed() {
@@ -73,13 +73,13 @@ impl SentMessage {
         }
     }
 
-    /// How many payload bytes are held in memory to be sent again.
+    /// The number of payload bytes held in memory so that they can be sent again.
     pub fn remembered(&self) -> usize {
         if self.is_streamed() { 0 } else { self.length() }
     }
 }
 
-/// A length that no packet can have is refused when the message is encoded.
+/// Converts a length. One that no packet can have is refused when the message is encoded.
 fn short(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(STREAMED - 1)
 }

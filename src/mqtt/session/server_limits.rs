@@ -1,4 +1,4 @@
-//! The limits of the server of one connection: the properties of its CONNACK, or their defaults
+//! The limits of a server for one connection: the properties of its CONNACK, or their defaults
 //! (§3.2.2.3).
 
 use std::num::NonZeroU16;
@@ -11,33 +11,35 @@ use crate::mqtt::version::Version;
 
 use super::{Unsendable, Unsubscribable};
 
-/// Before MQTT 5 no server says how many messages it takes at once; this many worked everywhere.
+/// Before MQTT 5 a server does not announce how many messages it accepts at once. This many worked
+/// with every server that was tried.
 const WINDOW_AT_LEAST_ONCE: u16 = 1000;
 
 /// Mosquitto 2.0 drops a connection that has 21 QoS 2 messages in flight (measured.md §1.5).
 const WINDOW_EXACTLY_ONCE: u16 = 20;
 
-/// The server's limits; absent properties have their default, anew for each connection.
+/// The limits of a server. Properties that are absent from a CONNACK have their default, on each
+/// connection anew.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a property of CONNACK")]
 pub struct ServerLimits {
     /// `None` before MQTT 5: the server does not say.
     pub receive_maximum: Option<u16>,
-    /// The largest packet the server takes, in bytes.
+    /// The largest packet that the server accepts, in bytes.
     pub maximum_packet: usize,
-    /// The highest QoS it takes.
+    /// The highest QoS that the server accepts.
     pub maximum_qos: QoS,
-    /// Whether it stores retained messages.
+    /// Whether the server stores retained messages.
     pub retain_available: bool,
-    /// The highest topic alias it takes; 0 is none.
+    /// The highest topic alias that the server accepts; 0 means none.
     pub topic_alias_maximum: u16,
-    /// Whether it takes filters with wildcards.
+    /// Whether the server accepts filters with wildcards.
     pub wildcards: bool,
-    /// Whether it takes subscription identifiers.
+    /// Whether the server accepts subscription identifiers.
     pub subscription_identifiers: bool,
-    /// Whether it takes shared subscriptions.
+    /// Whether the server accepts shared subscriptions.
     pub shared_subscriptions: bool,
-    /// The keep alive that it wants, in seconds.
+    /// The keep alive that the server demands, in seconds.
     pub server_keep_alive: Option<u16>,
 }
 
@@ -57,7 +59,7 @@ impl ServerLimits {
         }
     }
 
-    /// What a CONNACK said.
+    /// The limits that a CONNACK announces.
     pub fn from_connack(properties: &Properties, version: Version) -> Self {
         let defaults = Self::before_connack();
         if !version.has_properties() {
@@ -81,7 +83,8 @@ impl ServerLimits {
         }
     }
 
-    /// How many messages may be in flight at once when the next one has this QoS.
+    /// How many messages may be in flight at once if the next one has this QoS; `asked` is the
+    /// limit of the user.
     pub fn window(&self, qos: QoS, asked: Option<NonZeroU16>) -> usize {
         let unsaid =
             if qos == QoS::ExactlyOnce { WINDOW_EXACTLY_ONCE } else { WINDOW_AT_LEAST_ONCE };
@@ -92,7 +95,7 @@ impl ServerLimits {
         usize::from(window)
     }
 
-    /// Whether the server takes a subscription to `filter`, with these properties, at all.
+    /// Checks whether the server accepts a subscription to `filter` with these properties.
     pub fn check_subscription(
         &self,
         filter: &TopicFilter,
@@ -111,7 +114,7 @@ impl ServerLimits {
         }
     }
 
-    /// Whether the server takes this message, with a payload of `length` bytes, at all.
+    /// Checks whether the server accepts this message with a payload of `length` bytes.
     pub fn check(
         &self,
         publish: &Publish,
@@ -132,7 +135,7 @@ impl ServerLimits {
         {
             return Err(Unsendable::TopicAliasTooHigh(self.topic_alias_maximum));
         }
-        // The length is only computed where a limit was announced.
+        // The length is only computed if the server has announced a limit.
         if self.maximum_packet < usize::MAX {
             let size = publish.encoded_len_with(length, version);
             if size > self.maximum_packet {

@@ -1,25 +1,25 @@
-//! The subscriptions of the caller, as they are made again in a new session.
+//! The subscriptions of the caller, to make them again in a new session.
 
 use crate::mqtt::packet::Subscription;
 use crate::mqtt::property::Properties;
 use crate::mqtt::topic::TopicFilter;
 
-/// What each SUBSCRIBE asked for, without the filters that were unsubscribed since.
+/// The subscriptions of each SUBSCRIBE, without the filters that were unsubscribed since.
 #[derive(Debug, Default)]
 pub struct SubscriptionList(Vec<(Vec<Subscription>, Properties)>);
 
 impl SubscriptionList {
-    /// A SUBSCRIBE is sent.
+    /// Adds the subscriptions of a SUBSCRIBE.
     pub fn add(&mut self, subscriptions: Vec<Subscription>, properties: Properties) {
         self.0.push((subscriptions, properties));
     }
 
-    /// Whether there are none.
+    /// Whether there are no subscriptions.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// An UNSUBSCRIBE is sent.
+    /// Removes the filters of an UNSUBSCRIBE.
     pub fn remove(&mut self, filters: &[TopicFilter]) {
         for (subscriptions, _) in &mut self.0 {
             subscriptions.retain(|subscription| !filters.contains(&subscription.filter));
@@ -27,7 +27,7 @@ impl SubscriptionList {
         self.0.retain(|(subscriptions, _)| !subscriptions.is_empty());
     }
 
-    /// Takes all of them, to subscribe again.
+    /// Takes all subscriptions, to send them again.
     pub fn take(&mut self) -> Vec<(Vec<Subscription>, Properties)> {
         std::mem::take(&mut self.0)
     }

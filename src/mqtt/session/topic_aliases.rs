@@ -1,4 +1,4 @@
-//! The topic aliases that the server knows from us on one connection (§3.3.2.3.4).
+//! The topic aliases that the client has defined for the server on one connection (§3.3.2.3.4).
 
 use std::collections::HashMap;
 
@@ -6,19 +6,19 @@ use crate::mqtt::packet::Publish;
 use crate::mqtt::property::{Property, PropertyId};
 use crate::mqtt::topic::TopicName;
 
-/// Aliases by topic. They are numbered from 1 and never change on a connection.
+/// Aliases by topic. They are numbered from 1 and do not change on a connection.
 #[derive(Debug, Default)]
 pub struct TopicAliases(HashMap<TopicName, u16>);
 
 impl TopicAliases {
-    /// Forgets all: a new connection begins.
+    /// Forgets all aliases, because a new connection begins.
     pub fn clear(&mut self) {
         self.0.clear();
     }
 
-    /// The message with an alias for its topic, which the first message with that alias carries,
-    /// too. `None` when there is no alias up to `maximum`, or `fits` says that the result is too
-    /// large: then the message is sent as it is.
+    /// The message with an alias for its topic. The first message with an alias carries the topic,
+    /// too. Returns `None` if no alias up to `maximum` is free, or if `fits` says that the result
+    /// is too large; the message is then sent without an alias.
     pub fn apply(
         &mut self,
         publish: &Publish,

@@ -1,4 +1,4 @@
-//! Topics: what is valid, and what matches what.
+//! Topics: which are valid, and which filters match them.
 
 use super::*;
 
@@ -74,7 +74,7 @@ fn filters_do_not_match() {
     }
 }
 
-/// The definition of §4.7 level by level, slowly.
+/// The definition of §4.7, level by level and slow.
 fn matching_by_levels(filter: &str, topic: &str) -> bool {
     let (mut filter_levels, mut topic_levels) = (filter.split('/'), topic.split('/'));
     if topic.starts_with('$') && filter.starts_with(['+', '#']) {
@@ -90,7 +90,7 @@ fn matching_by_levels(filter: &str, topic: &str) -> bool {
     }
 }
 
-/// All texts over these characters of up to this length.
+/// All texts of up to this length over these characters.
 fn texts(characters: &str, length: usize) -> Vec<String> {
     let mut all = vec![String::new()];
     let mut last = all.clone();

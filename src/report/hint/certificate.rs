@@ -1,4 +1,4 @@
-//! What to do about a server's certificate that is refused.
+//! Hints for a refused server certificate.
 
 use crate::transport::tls::CertificateFault;
 
@@ -6,36 +6,44 @@ use crate::transport::tls::CertificateFault;
 pub(super) fn hint(fault: &CertificateFault) -> Option<&'static str> {
     match fault {
         CertificateFault::UnknownIssuer(_) => {
-            Some("give the authority that signed it with --cafile")
+            Some("give that authority's certificate with --cafile")
         }
         CertificateFault::SelfSigned(_) => Some("if it is the right one, give it with --cafile"),
-        CertificateFault::Expired { .. } => Some("the server needs a new one"),
+        CertificateFault::Expired { .. } => Some("the server needs a new certificate"),
         CertificateFault::NotYetValid { .. } => Some("check the clock of this machine"),
         CertificateFault::WrongName { .. } => {
-            Some("connect to a name that the certificate has, or give it with --sni")
+            Some("connect to a name in the certificate, or give one with --sni")
         }
+        CertificateFault::NotPinned(_) => {
+            Some("if you trust the server's new certificate, pin that one")
+        }
+        CertificateFault::BadSignature { .. } => Some("is the --cafile up to date?"),
+        fault => replacement_hint(fault),
+    }
+}
+
+/// The hint where the server needs another certificate.
+fn replacement_hint(fault: &CertificateFault) -> Option<&'static str> {
+    match fault {
         CertificateFault::NoNames { .. } => Some(
-            "make it anew with a subjectAltName (the common name does not count), or use \
+            "issue a new one with a subjectAltName (the common name does not count), or use \
              --pin-sha256",
         ),
         CertificateFault::CaAsServer => Some(
-            "let this authority sign a certificate of the server's own, or trust it with \
+            "let this authority sign a certificate for the server, or trust this one with \
              --pin-sha256",
         ),
         CertificateFault::Version1 { .. } => Some(
-            "make it anew with extensions (openssl x509 -req -extfile), or trust it with \
+            "issue a new one with extensions (openssl x509 -req -extfile), or trust it with \
              --pin-sha256 over TLS 1.3 (in TLS 1.2 rustls checks no signature of such a \
              certificate)",
         ),
-        CertificateFault::WeakKey { .. } => Some("make it anew with a key of 2048 to 8192 bits"),
-        CertificateFault::BadSignature { .. } => Some("is the --cafile up to date?"),
-        CertificateFault::WeakSignature { .. } => {
-            Some("make it anew with SHA-256 and an RSA or P-256 key, or trust it with --pin-sha256")
-        }
-        CertificateFault::WrongPurpose => Some("make it anew with extendedKeyUsage serverAuth"),
-        CertificateFault::NotPinned(_) => {
-            Some("if the server has a new one that you trust, give that")
-        }
+        CertificateFault::WeakKey { .. } => Some("issue a new one with a key of 2048 to 8192 bits"),
+        CertificateFault::WeakSignature { .. } => Some(
+            "issue a new one with SHA-256 and an RSA or P-256 key, or trust it with \
+             --pin-sha256",
+        ),
+        CertificateFault::WrongPurpose => Some("issue a new one with extendedKeyUsage serverAuth"),
         _ => None,
     }
 }

@@ -1,4 +1,4 @@
-//! What to do about a proxy that does not lead on.
+//! Hints for failures at a proxy.
 
 use super::tls;
 use crate::transport::proxy::{ProxyError, SocksFault};
@@ -8,7 +8,6 @@ use crate::websocket::upgrade::{HttpResponse, NotHttp, UpgradeError};
 /// The hint of an error at a proxy.
 pub(super) fn hint(error: &ProxyError) -> Option<&'static str> {
     match error {
-        ProxyError::Unreached(_) => Some("check --proxy, or $https_proxy and the like"),
         ProxyError::Tls(TlsError::Protocol(_) | TlsError::Closed) => {
             Some("try http:// for the proxy")
         }
@@ -30,15 +29,16 @@ pub(super) fn hint(error: &ProxyError) -> Option<&'static str> {
 
 fn status_hint(refusal: &HttpResponse) -> Option<&'static str> {
     match refusal.status {
-        401 | 407 if refusal.lacks_basic() => {
-            Some("mqttws can only log in by Basic: ask for that, or for another proxy")
-        }
+        401 | 407 if refusal.lacks_basic() => Some(
+            "mqttws supports only Basic authentication: enable it in the proxy, or use \
+             another proxy",
+        ),
         401 | 407 => Some("give its user name and password: http://USER:PASSWORD@HOST:PORT"),
         400 | 404 | 501 => {
             Some("is it a proxy at all? check --proxy, or $https_proxy and the like")
         }
-        403 | 405 => Some("many proxies lead to port 443 only; --no-proxy goes without it"),
-        502..=504 => Some("the proxy does not reach the server"),
+        403 | 405 => Some("many proxies allow port 443 only; --no-proxy connects without a proxy"),
+        502..=504 => Some("the proxy cannot reach the server"),
         _ => None,
     }
 }

@@ -9,7 +9,7 @@ use crate::mqtt::property::Properties;
 use crate::mqtt::version::Version;
 use crate::transport::proxy::{ProxyError, SocksFault};
 use crate::transport::tls::{
-    Alert, CertificateFault, Fingerprint, Plain, Purpose, TlsError, TlsSetupError,
+    Alert, CertificateFault, FilePurpose, Fingerprint, OtherProtocol, TlsError, TlsSetupError,
 };
 use crate::websocket::upgrade::{BadUpgrade, HttpResponse, NotHttp};
 
@@ -53,8 +53,8 @@ fn connections_that_are_not_made() {
         (timed_out(Step::Transport(Phase::Tls), None), "does the server speak TLS on this port?"),
         (
             timed_out(upgrade, None),
-            "does a WebSocket server listen there, at this path? a raw MQTT or TLS port waits in \
-             silence, and so do some brokers at another path than theirs",
+            "does a WebSocket server listen at this port and path? a plain MQTT or TLS port does \
+             not answer, and neither do some brokers at a wrong path",
         ),
         (
             timed_out(upgrade, Some("HTTP 503")),
@@ -62,7 +62,7 @@ fn connections_that_are_not_made() {
         ),
         (
             timed_out(Step::ConnAck, None),
-            "the WebSocket is open but no MQTT broker answers behind it; try another --path or -V",
+            "the WebSocket is open, but no MQTT broker answers: try another --path or -V",
         ),
         (client::Error::NotMqtt("x".to_owned()), "try another path, such as /mqtt"),
     ]);
@@ -71,9 +71,12 @@ fn connections_that_are_not_made() {
 #[test]
 fn refusals_of_the_broker() {
     let credentials = "check -u and -P";
-    let (id, version) = ("choose another id with -i", "try another version with -V");
-    let (later, elsewhere) =
-        ("try again later, or with --wait", "connect to the one that it names, or ask who runs it");
+    let (id, version) = ("choose another client id with -i", "try another version with -V");
+    let (later, elsewhere) = (
+        "try again later, or with --wait",
+        "connect to the server that it names, or ask its \
+         operator",
+    );
     let codes = [
         (1, version),
         (2, id),
@@ -111,7 +114,7 @@ fn refusals_of_the_broker() {
     let codes = [
         (0x87, "the broker's rules forbid it to this user or client id"),
         (0x8b, ""),
-        (0x8d, "it heard nothing for too long: a shorter -k may help"),
+        (0x8d, "it received nothing for too long: a shorter -k may help"),
         (0x8e, "another client uses the same id: choose another with -i"),
         (0x95, "send smaller messages, or raise the broker's limit"),
         (0x96, "send fewer messages a second: --rate"),
@@ -134,11 +137,11 @@ fn connections_that_the_server_ends() {
     let closed = |code| WebSocketError::Closed { code: Some(code), reason: String::new() };
     let table = [
         (closed(1000), ""),
-        (closed(1008), "it goes against the server's rules: check credentials and permissions"),
+        (closed(1008), "the server's rules forbid it: check credentials and permissions"),
         (
             closed(1009),
-            "the broker, or a proxy before it, takes no messages as large as this one: send \
-             smaller ones, and leave --frame-per-packet out",
+            "the broker, or a proxy in front of it, does not accept a message of this size: send \
+             smaller ones, and do not use --frame-per-packet",
         ),
         (closed(1012), "try again later"),
         (closed(1013), "try again later"),
@@ -154,7 +157,7 @@ fn connections_that_the_server_ends() {
 fn proxies_that_do_not_lead_on() {
     let is_it_one = "is it a proxy at all? check --proxy, or $https_proxy and the like";
     let is_it_http = "is it an HTTP proxy? write socks5:// for a SOCKS proxy";
-    let lead = "many proxies lead to port 443 only; --no-proxy goes without it";
+    let lead = "many proxies allow port 443 only; --no-proxy connects without a proxy";
     let log_in = "give its user name and password: http://USER:PASSWORD@HOST:PORT";
     let status = |status, wants: Option<&str>| {
         let www_authenticate = wants.map(str::to_owned);
@@ -164,14 +167,13 @@ fn proxies_that_do_not_lead_on() {
     let not_http = |what| ProxyError::Http(UpgradeError::NotHttp(what));
     let no_method =
         |offered_credentials| ProxyError::Socks(SocksFault::NoMethod { offered_credentials });
-    let unreached = DialError::Connect { attempts: Vec::new(), timed_out: false };
     let table = vec![
-        (ProxyError::Unreached(unreached), "check --proxy, or $https_proxy and the like"),
         (ProxyError::Tls(TlsError::Closed), "try http:// for the proxy"),
-        (ProxyError::Tls(TlsError::NotTls(Plain::Other("x".to_owned()))), "check the port"),
+        (ProxyError::Tls(TlsError::NotTls(OtherProtocol::Other("x".to_owned()))), "check the port"),
         (
             status(407, Some("Digest")),
-            "mqttws can only log in by Basic: ask for that, or for another proxy",
+            "mqttws supports only Basic authentication: enable it in the proxy, or use another \
+             proxy",
         ),
         (status(407, Some("Basic")), log_in),
         (status(401, None), log_in),
@@ -180,8 +182,8 @@ fn proxies_that_do_not_lead_on() {
         (status(501, None), is_it_one),
         (status(403, None), lead),
         (status(405, None), lead),
-        (status(502, None), "the proxy does not reach the server"),
-        (status(504, None), "the proxy does not reach the server"),
+        (status(502, None), "the proxy cannot reach the server"),
+        (status(504, None), "the proxy cannot reach the server"),
         (status(500, None), ""),
         (not_http(NotHttp::Tls), "try https:// for the proxy"),
         (not_http(NotHttp::Other("x".to_owned())), is_it_http),
@@ -197,38 +199,45 @@ fn proxies_that_do_not_lead_on() {
         let proxy = "http://proxy:3128".to_owned();
         client::Error::Unreached(DialError::Proxy { proxy, error: Box::new(error) })
     };
-    check(table.into_iter().map(|(error, hint)| (at_proxy(error), hint)).collect());
+    let unreached = client::Error::Unreached(DialError::ProxyUnreached {
+        proxy: "http://proxy:3128".to_owned(),
+        error: Box::new(DialError::Connect { attempts: Vec::new(), timed_out: false }),
+    });
+    let mut table: Vec<_> =
+        table.into_iter().map(|(error, hint)| (at_proxy(error), hint)).collect();
+    table.push((unreached, "check --proxy, or $https_proxy and the like"));
+    check(table);
 }
 
 #[test]
 fn failures_of_tls() {
     let certificate = "give one with --cert and --key";
     let table = vec![
-        (TlsError::NotTls(Plain::Http), "try ws:// instead of wss://, or another port"),
-        (TlsError::NotTls(Plain::Mqtt), "use the port of the broker's WebSocket listener"),
-        (TlsError::NotTls(Plain::Other("x".to_owned())), "check the port"),
+        (TlsError::NotTls(OtherProtocol::Http), "try ws:// instead of wss://, or another port"),
+        (TlsError::NotTls(OtherProtocol::Mqtt), "use the port of the broker's WebSocket listener"),
+        (TlsError::NotTls(OtherProtocol::Other("x".to_owned())), "check the port"),
         (TlsError::Closed, "does the server speak TLS on this port?"),
         (TlsError::ClientCertificateRequired, certificate),
         (TlsError::ClientCertificateMissed, certificate),
         (
             TlsError::ClientCertificateRefused(Alert::UnknownCA),
-            "does --cert hold the certificates between it and one that the server knows?",
+            "does --cert hold the intermediate certificates, too?",
         ),
-        (TlsError::ClientCertificateRefused(Alert::CertificateExpired), "have a new one made"),
+        (TlsError::ClientCertificateRefused(Alert::CertificateExpired), "use a new certificate"),
         (TlsError::ClientCertificateRefused(Alert::AccessDenied), ""),
         (
             TlsError::Alert(Alert::HandshakeFailure),
-            "it may want another TLS version or cipher, a name (--sni), or have a key other than \
-             RSA, P-256, P-384 or Ed25519",
+            "the server may require another TLS version or cipher, or a name (--sni), or have a \
+             key other than RSA, P-256, P-384 or Ed25519",
         ),
         (
             TlsError::Alert(Alert::ProtocolVersion),
-            "leave --tls-version out; below TLS 1.2 there is no way",
+            "do not use --tls-version; TLS 1.1 and older are not supported",
         ),
-        (TlsError::Alert(Alert::UnrecognisedName), "give the name that it knows with --sni"),
+        (TlsError::Alert(Alert::UnrecognisedName), "give a name that the server knows with --sni"),
         (
             TlsError::Alert(Alert::NoApplicationProtocol),
-            "leave --tls-alpn out, or name a protocol that it accepts",
+            "do not use --tls-alpn, or name a protocol that the server accepts",
         ),
         (TlsError::Alert(Alert::InternalError), ""),
         (
@@ -238,11 +247,11 @@ fn failures_of_tls() {
         (TlsError::Name("x".to_owned()), "give the server's name with --sni"),
         (
             TlsError::HandshakeTooLong,
-            "the server need only send its certificate and those between it and an authority",
+            "the server should send only its certificate and the intermediate ones",
         ),
         (
             TlsError::Protocol(rustls::Error::HandshakeNotComplete),
-            "is this the right port, and nothing on the way that meddles with TLS?",
+            "is this the right port, and does nothing on the way interfere with TLS?",
         ),
     ];
     let failed = |error| client::Error::Transport(transport::Error::Tls(error));
@@ -255,16 +264,16 @@ fn settings_of_tls() {
     let table = vec![
         (TlsSetupError::Swapped(path()), "are --cert and --key swapped?"),
         (
-            TlsSetupError::Nothing(Purpose::Key, path()),
+            TlsSetupError::Nothing(FilePurpose::Key, path()),
             "give the file of the private key with --key",
         ),
-        (TlsSetupError::Nothing(Purpose::Certificate, path()), ""),
+        (TlsSetupError::Nothing(FilePurpose::Certificate, path()), ""),
         (
-            TlsSetupError::Binary(Purpose::Key, path()),
+            TlsSetupError::Binary(FilePurpose::Key, path()),
             "convert it: openssl pkey -inform DER, or openssl pkcs12",
         ),
         (
-            TlsSetupError::Binary(Purpose::Authorities, path()),
+            TlsSetupError::Binary(FilePurpose::Authorities, path()),
             "convert it: openssl x509 -inform DER, or openssl pkcs12",
         ),
         (TlsSetupError::Encrypted(path()), "give its password with --key-password-file"),
@@ -295,48 +304,52 @@ fn settings_of_tls() {
 fn certificates_that_are_refused() {
     let (expected, authority, common_name) = (String::new(), None, None);
     let table = vec![
-        (CertificateFault::UnknownIssuer(None), "give the authority that signed it with --cafile"),
+        (CertificateFault::UnknownIssuer(None), "give that authority's certificate with --cafile"),
         (
             CertificateFault::SelfSigned("x".to_owned()),
             "if it is the right one, give it with --cafile",
         ),
-        (CertificateFault::Expired { on: None, authority: None }, "the server needs a new one"),
+        (
+            CertificateFault::Expired { on: None, authority: None },
+            "the server needs a new \
+             certificate",
+        ),
         (
             CertificateFault::NotYetValid { on: None, authority: None },
             "check the clock of this machine",
         ),
         (
             CertificateFault::WrongName { expected: expected.clone(), presented: Vec::new() },
-            "connect to a name that the certificate has, or give it with --sni",
+            "connect to a name in the certificate, or give one with --sni",
         ),
         (
             CertificateFault::NoNames { expected, common_name },
-            "make it anew with a subjectAltName (the common name does not count), or use \
+            "issue a new one with a subjectAltName (the common name does not count), or use \
              --pin-sha256",
         ),
         (
             CertificateFault::CaAsServer,
-            "let this authority sign a certificate of the server's own, or trust it with \
+            "let this authority sign a certificate for the server, or trust this one with \
              --pin-sha256",
         ),
         (
             CertificateFault::Version1 { authority },
-            "make it anew with extensions (openssl x509 -req -extfile), or trust it with \
+            "issue a new one with extensions (openssl x509 -req -extfile), or trust it with \
              --pin-sha256 over TLS 1.3 (in TLS 1.2 rustls checks no signature of such a certificate)",
         ),
         (
             CertificateFault::WeakKey { bits: 1024, authority: None },
-            "make it anew with a key of 2048 to 8192 bits",
+            "issue a new one with a key of 2048 to 8192 bits",
         ),
         (CertificateFault::BadSignature { namesake: None }, "is the --cafile up to date?"),
         (
             CertificateFault::WeakSignature { algorithm: None },
-            "make it anew with SHA-256 and an RSA or P-256 key, or trust it with --pin-sha256",
+            "issue a new one with SHA-256 and an RSA or P-256 key, or trust it with --pin-sha256",
         ),
-        (CertificateFault::WrongPurpose, "make it anew with extendedKeyUsage serverAuth"),
+        (CertificateFault::WrongPurpose, "issue a new one with extendedKeyUsage serverAuth"),
         (
             CertificateFault::NotPinned(Fingerprint::of(b"x")),
-            "if the server has a new one that you trust, give that",
+            "if you trust the server's new certificate, pin that one",
         ),
         (CertificateFault::Revoked, ""),
     ];
@@ -356,21 +369,22 @@ fn upgrades_that_fail() {
         UpgradeError::Bad(BadUpgrade::Subprotocol { offered, answered: None, tolerable })
     };
     let dropped = "a proxy on the way may drop the Upgrade header";
-    let no_server = "something that is no WebSocket server has answered: a cache, a proxy";
+    let no_server = "the answer does not come from a WebSocket server, but perhaps from a cache \
+                     or a proxy";
     let table = vec![
         (
             UpgradeError::Closed,
-            "most often a wrong --subprotocol or --origin, or a port that speaks something else \
+            "most often --subprotocol or --origin is wrong, or the port speaks another protocol \
              (TLS, plain MQTT)",
         ),
         (UpgradeError::NotHttp(NotHttp::Mqtt), "use the port of the broker's WebSocket listener"),
         (UpgradeError::NotHttp(NotHttp::Tls), "try wss:// instead of ws://"),
         (
             UpgradeError::NotHttp(NotHttp::Http2),
-            "a WebSocket needs HTTP/1.1: another port, or a proxy set so",
+            "a WebSocket needs HTTP/1.1: try another port, or configure the proxy for HTTP/1.1",
         ),
         (UpgradeError::NotHttp(NotHttp::Other("x".to_owned())), "check the port"),
-        (subprotocol(true), "without --strict it is taken"),
+        (subprotocol(true), "it is accepted without --strict"),
         (subprotocol(false), "try another --subprotocol"),
         (
             UpgradeError::Bad(BadUpgrade::OldHttp),
@@ -378,7 +392,7 @@ fn upgrades_that_fail() {
         ),
         (
             UpgradeError::Bad(BadUpgrade::Extension("x".to_owned())),
-            "turn it off at the server: it must not be used unasked",
+            "turn it off in the server: only an extension that was offered may be used",
         ),
         (UpgradeError::Bad(BadUpgrade::NoUpgrade), dropped),
         (UpgradeError::Bad(BadUpgrade::NoConnection), dropped),
@@ -408,13 +422,13 @@ fn answers_that_say_more_than_their_status() {
         move |refusal: &mut HttpResponse| refusal.www_authenticate = Some(scheme)
     };
     let location = |refusal: &mut HttpResponse| refusal.location = Some("/there".to_owned());
-    let follow = "connect to where it points, or let --follow do so";
+    let follow = "connect to that address, or use --follow";
     check(vec![
         (answered(400, body("sent to HTTPS port")), "this port speaks TLS: try wss://"),
         (answered(400, body("an SSL-enabled port")), "this port speaks TLS: try wss://"),
         (
             answered(426, |refusal| refusal.upgrade = Some("TLS/1.2".to_owned())),
-            "the server wants TLS: try wss://",
+            "the server requires TLS: try wss://",
         ),
         (
             answered(426, |refusal| refusal.websocket_version = Some("8".to_owned())),
@@ -422,7 +436,7 @@ fn answers_that_say_more_than_their_status() {
         ),
         (answered(301, location), follow),
         (answered(308, location), follow),
-        (answered(302, |_| {}), "it names no place to go: check path and port"),
+        (answered(302, |_| {}), "the answer has no Location: check the path and the port"),
         (
             answered(401, wants("Basic realm=x")),
             "give its user name and password with --basic-auth, or check them",
@@ -430,12 +444,12 @@ fn answers_that_say_more_than_their_status() {
         (answered(401, wants("Bearer")), "give a token with --bearer, or check that it is valid"),
         (
             answered(401, wants("Digest")),
-            "mqttws knows Basic (--basic-auth) and tokens (--bearer, -H), not this",
+            "mqttws supports Basic (--basic-auth) and tokens (--bearer, -H), not this scheme",
         ),
         (
             answered(403, |refusal| refusal.amzn_error_type = Some("x".to_owned())),
-            "sign the URL again: check the clock, the region and that no :443 is signed with the \
-             host; or the policy does not allow it",
+            "sign the URL again (check the clock, the region, and that the host is signed without \
+             :443), or allow it in the policy",
         ),
         (
             answered(403, body("Origin is not allowed")),
@@ -451,18 +465,19 @@ fn answers_that_say_more_than_their_status() {
 
 #[test]
 fn statuses_that_say_all() {
-    let path = "no WebSocket at this path: check it";
-    let long = "it is too much for the server: shorten the query of the URL, or what -H adds";
-    let gateway = "the proxy does not reach the broker, or drops the Upgrade header on the way";
-    let behind = "the proxy does not reach the broker behind it";
+    let path = "no WebSocket at this path: check the path";
+    let long = "the request is too large for the server: shorten the query of the URL or the \
+                headers of -H";
+    let gateway = "the proxy cannot reach the broker, or drops the Upgrade header";
+    let behind = "the proxy cannot reach the broker";
     let table = [
-        (200, "an ordinary web page answered: check path and port"),
-        (204, "an ordinary web page answered: check path and port"),
-        (400, "the path, the --subprotocol or a proxy that drops the Upgrade header"),
-        (401, "the server wants credentials, or refuses these: --basic-auth, --bearer"),
-        (403, "the server forbids it: credentials (--basic-auth, --bearer), or the --origin"),
+        (200, "this is an ordinary web page: check the path and the port"),
+        (204, "this is an ordinary web page: check the path and the port"),
+        (400, "check the path, --subprotocol, and whether a proxy drops the Upgrade header"),
+        (401, "give valid credentials with --basic-auth or --bearer"),
+        (403, "check the credentials (--basic-auth, --bearer) and --origin"),
         (405, path),
-        (407, "a proxy on the way wants credentials: give it with --proxy"),
+        (407, "a proxy on the way requires credentials: give the proxy and them with --proxy"),
         (408, "try again later"),
         (410, path),
         (414, long),
@@ -471,13 +486,13 @@ fn statuses_that_say_all() {
         (426, "a proxy on the way may drop the Upgrade header"),
         (429, "try again later"),
         (431, long),
-        (500, "the server failed by itself: its log says why"),
+        (500, "this is an error inside the server: its log says why"),
         (501, path),
         (502, gateway),
         (503, gateway),
         (504, gateway),
         (505, "a WebSocket needs HTTP/1.1: a proxy on the way may speak HTTP/1.0"),
-        (511, "this network wants you to log in first: open a web page"),
+        (511, "this network requires a login first: open a web page"),
         (520, behind),
         (530, behind),
         (531, ""),
@@ -488,7 +503,7 @@ fn statuses_that_say_all() {
 #[test]
 fn a_machine_without_ipv6_is_no_reason_to_hide_that_nothing_listens() {
     let hint = |errors: &[Errno]| {
-        let attempt = |error: &Errno| Attempt {
+        let attempt = |error: &Errno| FailedAttempt {
             address: "[::1]:80".parse().unwrap(),
             error: io::Error::from_raw_os_error(error.raw_os_error()),
         };

@@ -1,15 +1,19 @@
-//! What to do about a failure of TLS.
+//! Hints for failures of TLS.
 
 use super::certificate;
-use crate::transport::tls::{Alert, Plain, Purpose, TlsError, TlsSetupError};
+use crate::transport::tls::{Alert, FilePurpose, OtherProtocol, TlsError, TlsSetupError};
 
 /// The hint of a failure of TLS.
 pub(super) fn hint(error: &TlsError) -> Option<&'static str> {
     match error {
         TlsError::Certificate(fault) => certificate::hint(fault),
-        TlsError::NotTls(Plain::Http) => Some("try ws:// instead of wss://, or another port"),
-        TlsError::NotTls(Plain::Mqtt) => Some("use the port of the broker's WebSocket listener"),
-        TlsError::NotTls(Plain::Other(_)) => Some("check the port"),
+        TlsError::NotTls(OtherProtocol::Http) => {
+            Some("try ws:// instead of wss://, or another port")
+        }
+        TlsError::NotTls(OtherProtocol::Mqtt) => {
+            Some("use the port of the broker's WebSocket listener")
+        }
+        TlsError::NotTls(OtherProtocol::Other(_)) => Some("check the port"),
         TlsError::Closed => Some("does the server speak TLS on this port?"),
         TlsError::ClientCertificateRequired | TlsError::ClientCertificateMissed => {
             Some("give one with --cert and --key")
@@ -21,20 +25,18 @@ pub(super) fn hint(error: &TlsError) -> Option<&'static str> {
         }
         TlsError::Name(_) => Some("give the server's name with --sni"),
         TlsError::HandshakeTooLong => {
-            Some("the server need only send its certificate and those between it and an authority")
+            Some("the server should send only its certificate and the intermediate ones")
         }
         TlsError::Protocol(_) => {
-            Some("is this the right port, and nothing on the way that meddles with TLS?")
+            Some("is this the right port, and does nothing on the way interfere with TLS?")
         }
     }
 }
 
 fn refusal_hint(alert: Alert) -> Option<&'static str> {
     match alert {
-        Alert::UnknownCA => {
-            Some("does --cert hold the certificates between it and one that the server knows?")
-        }
-        Alert::CertificateExpired => Some("have a new one made"),
+        Alert::UnknownCA => Some("does --cert hold the intermediate certificates, too?"),
+        Alert::CertificateExpired => Some("use a new certificate"),
         _ => None,
     }
 }
@@ -42,13 +44,16 @@ fn refusal_hint(alert: Alert) -> Option<&'static str> {
 fn alert_hint(alert: Alert) -> Option<&'static str> {
     match alert {
         Alert::HandshakeFailure => Some(
-            "it may want another TLS version or cipher, a name (--sni), or have a key other than \
-             RSA, P-256, P-384 or Ed25519",
+            "the server may require another TLS version or cipher, or a name (--sni), or have a \
+             key other than RSA, P-256, P-384 or Ed25519",
         ),
-        Alert::ProtocolVersion => Some("leave --tls-version out; below TLS 1.2 there is no way"),
-        Alert::UnrecognisedName => Some("give the name that it knows with --sni"),
+        Alert::ProtocolVersion => Some(
+            "do not use --tls-version; TLS 1.1 and older are not \
+             supported",
+        ),
+        Alert::UnrecognisedName => Some("give a name that the server knows with --sni"),
         Alert::NoApplicationProtocol => {
-            Some("leave --tls-alpn out, or name a protocol that it accepts")
+            Some("do not use --tls-alpn, or name a protocol that the server accepts")
         }
         _ => None,
     }
@@ -58,10 +63,10 @@ fn alert_hint(alert: Alert) -> Option<&'static str> {
 pub(super) fn setup_hint(error: &TlsSetupError) -> Option<&'static str> {
     match error {
         TlsSetupError::Swapped(_) => Some("are --cert and --key swapped?"),
-        TlsSetupError::Nothing(Purpose::Key, _) => {
+        TlsSetupError::Nothing(FilePurpose::Key, _) => {
             Some("give the file of the private key with --key")
         }
-        TlsSetupError::Binary(Purpose::Key, _) => {
+        TlsSetupError::Binary(FilePurpose::Key, _) => {
             Some("convert it: openssl pkey -inform DER, or openssl pkcs12")
         }
         TlsSetupError::Binary(..) => {

@@ -6,7 +6,7 @@ use std::ffi::{OsStr, OsString};
 use data_encoding::HEXLOWER;
 
 use crate::mqtt::packet::Publish;
-use crate::mqtt::property::{PropertyId, Value};
+use crate::mqtt::property::{Properties, PropertyId, Value};
 
 /// Longer values are left out, in bytes: every topic fits, and no system refuses it.
 const LONGEST: usize = 65_535;
@@ -30,20 +30,28 @@ pub fn is_ours(name: &OsStr) -> bool {
 pub fn variables(publish: &Publish) -> Vec<Variable> {
     let flag = |flag: bool| if flag { "1" } else { "0" }.to_owned();
     let mut variables = Vec::new();
-    let mut put = |name: &str, value: String| {
-        if value.len() <= LONGEST {
-            variables.push((format!("{PREFIX}{name}"), OsString::from(value)));
-        }
-    };
-    put("TOPIC", publish.topic.as_ref().map_or(String::new(), ToString::to_string));
-    put("QOS", publish.qos.to_string());
-    put("RETAIN", flag(publish.retain));
-    put("DUP", flag(publish.dup));
+    put(&mut variables, "TOPIC", publish.topic_or_empty().to_owned());
+    put(&mut variables, "QOS", publish.qos.to_string());
+    put(&mut variables, "RETAIN", flag(publish.retain));
+    put(&mut variables, "DUP", flag(publish.dup));
     if let Some(packet_id) = publish.packet_id {
-        put("MID", packet_id.to_string());
+        put(&mut variables, "MID", packet_id.to_string());
     }
+    put_properties(&mut variables, &publish.properties);
+    variables
+}
+
+/// Adds a variable, unless its value is too long.
+fn put(variables: &mut Vec<Variable>, name: &str, value: String) {
+    if value.len() <= LONGEST {
+        variables.push((format!("{PREFIX}{name}"), OsString::from(value)));
+    }
+}
+
+fn put_properties(variables: &mut Vec<Variable>, properties: &Properties) {
+    let mut put = |name: &str, value: String| put(variables, name, value);
     let mut left = USER_PROPERTIES;
-    for property in &publish.properties {
+    for property in properties {
         let name = property.id().name();
         match property.value() {
             Value::Pair(name, value) => {
@@ -60,7 +68,6 @@ pub fn variables(publish: &Publish) -> Vec<Variable> {
             Value::Binary(data) => put(&harmless(name), HEXLOWER.encode(data)),
         }
     }
-    variables
 }
 
 /// Capital letters, digits and `_`: what every shell takes for a name.

@@ -31,10 +31,19 @@ pub struct Job {
 pub enum CommandOutcome {
     /// It ended with exit code 0; its output, if that was wanted.
     Done(Bytes),
-    /// It did not, and why.
+    /// It failed, and why.
     Failed(String),
-    /// It was not started any more, or was ended by us.
+    /// It was not started, or was ended by us.
     Dropped,
+}
+
+/// What becomes of what a command writes to stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommandStdout {
+    /// It goes to our stdout.
+    Inherited,
+    /// It is read and handed to the caller.
+    Captured,
 }
 
 /// The commands that run.
@@ -43,24 +52,34 @@ pub struct Running(Mutex<RunningState>);
 
 #[derive(Debug, Default)]
 struct RunningState {
-    /// No other is started.
-    stopped: bool,
-    /// They were told to end.
-    ended: bool,
+    phase: RunPhase,
     /// Each is the leader of a process group of its own.
     leaders: Vec<Pid>,
+}
+
+/// How far the run has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum RunPhase {
+    /// Commands are started.
+    #[default]
+    Starting,
+    /// No other command is started.
+    Stopped,
+    /// Those that run were told to end.
+    Ending,
 }
 
 impl Running {
     /// No other command is started.
     pub fn stop(&self) {
-        self.state().stopped = true;
+        let mut state = self.state();
+        state.phase = state.phase.max(RunPhase::Stopped);
     }
 
     /// Sends a signal to all of them and to what they have started; no other is started.
     pub fn signal(&self, signal: i32) {
         let mut state = self.state();
-        (state.stopped, state.ended) = (true, true);
+        state.phase = RunPhase::Ending;
         let Some(signal) = Signal::from_named_raw(signal) else { return };
         for leader in &state.leaders {
             // It has not been waited for, so it is still there.
@@ -68,7 +87,7 @@ impl Running {
         }
     }
 
-    /// The same with a signal that nobody can ignore.
+    /// Sends SIGKILL to all of them; no other is started.
     pub fn kill(&self) {
         self.signal(Signal::KILL.as_raw());
     }
@@ -77,23 +96,23 @@ impl Running {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks all of them to end; no other is started.
+    /// Sends SIGTERM to all of them; no other is started.
     pub fn terminate(&self) {
         self.signal(Signal::TERM.as_raw());
     }
 
     /// Runs a command and waits for its end.
-    pub fn run(&self, command: &str, job: Job, capture: bool) -> CommandOutcome {
-        let (child, pid) = match self.start(command, &job.variables, capture) {
+    pub fn run(&self, command: &str, job: Job, stdout: CommandStdout) -> CommandOutcome {
+        let (child, pid) = match self.start(command, &job.variables, stdout) {
             Ok(Some(started)) => started,
             Ok(None) => return CommandOutcome::Dropped,
             Err(error) => return CommandOutcome::Failed(format!("it cannot be started: {error}")),
         };
         let output = talk(child, pid, job.input, |pid| self.reap(pid));
-        let ended = self.state().ended;
+        let is_ending = self.state().phase == RunPhase::Ending;
         match output {
             Ok((status, output)) if status.success() => CommandOutcome::Done(output),
-            _ if ended => CommandOutcome::Dropped,
+            _ if is_ending => CommandOutcome::Dropped,
             Ok((status, _)) => CommandOutcome::Failed(words(status)),
             Err(error) => CommandOutcome::Failed(error.to_string()),
         }
@@ -104,15 +123,18 @@ impl Running {
         &self,
         command: &str,
         variables: &[Variable],
-        capture: bool,
+        stdout: CommandStdout,
     ) -> io::Result<Option<(Child, Pid)>> {
         let mut state = self.state();
-        if state.stopped {
+        if state.phase != RunPhase::Starting {
             return Ok(None);
         }
         let mut process = Command::new("sh");
         process.arg("-c").arg(command).process_group(0).stdin(Stdio::piped());
-        process.stdout(if capture { Stdio::piped() } else { Stdio::inherit() });
+        process.stdout(match stdout {
+            CommandStdout::Captured => Stdio::piped(),
+            CommandStdout::Inherited => Stdio::inherit(),
+        });
         for (name, _) in std::env::vars_os().filter(|(name, _)| environment::is_ours(name)) {
             process.env_remove(name);
         }
@@ -123,13 +145,13 @@ impl Running {
         Ok(Some((child, pid)))
     }
 
-    /// Waits for its end, and takes it from the list before its number may become another's.
+    /// Waits for its end, and removes it from the list before its process id can be used again.
     fn reap(&self, pid: Pid) {
         while waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT)
             .is_err_and(|error| error == rustix::io::Errno::INTR)
         {}
         let mut state = self.state();
-        if state.ended {
+        if state.phase == RunPhase::Ending {
             // A shell starts its background jobs with SIGINT ignored: they would go on running.
             let _ = kill_process_group(pid, Signal::KILL);
         }
@@ -137,7 +159,7 @@ impl Running {
     }
 }
 
-/// Gives it what it reads, takes what it writes, and waits for its end.
+/// Writes its input, reads its output, and waits for its end.
 fn talk(
     mut child: Child,
     pid: Pid,
@@ -158,10 +180,10 @@ fn talk(
     fed.and(output).map(|output| (status, output))
 }
 
-/// Writes in a thread of its own: a command that does not read must not be waited for.
+/// Writes the input in a thread of its own, so that a command need not read it.
 fn feed(mut stdin: ChildStdin, input: Bytes) -> io::Result<()> {
     let body = move || {
-        // A command that has read enough is no failure: its exit code tells.
+        // A command need not read all of its input: its exit code says whether it failed.
         let _ = stdin.write_all(&input);
     };
     thread::Builder::new().name("command".to_owned()).spawn(body).map(drop)

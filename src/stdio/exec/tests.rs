@@ -4,7 +4,8 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use super::*;
-use crate::format::layout::Content;
+use crate::format::escape::ControlCharacters;
+use crate::format::layout::{Content, TopicColour};
 use crate::mqtt::topic::TopicName;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -16,14 +17,20 @@ struct Stage {
 }
 
 fn stage(command: &str, jobs: usize) -> Stage {
-    stage_that(command, jobs, true)
+    stage_that(command, jobs, OnFailure::KeepGoing)
 }
 
-fn stage_that(command: &str, jobs: usize, keep_going: bool) -> Stage {
+fn stage_that(command: &str, jobs: usize, on_failure: OnFailure) -> Stage {
     let (wake, woken) = mpsc::channel();
-    let settings = Settings { command: command.to_owned(), jobs, capture: true, keep_going };
+    let settings =
+        Settings { command: command.to_owned(), jobs, stdout: CommandStdout::Captured, on_failure };
     let content = Content::Payload { verbose: false, encoding: None };
-    let layout = Layout { content, end: None, sanitise: false, colour: false };
+    let layout = Layout {
+        content,
+        end: None,
+        control_characters: ControlCharacters::Unchanged,
+        colour: TopicColour::Plain,
+    };
     let wake = move || wake.send(()).expect("the test waits");
     Stage { commands: Commands::start(&settings, layout, wake).expect("threads"), woken }
 }
@@ -77,7 +84,7 @@ fn ends_are_told_as_they_are() {
 /// Not even for as long as it takes the caller to hear of the failure.
 #[test]
 fn nothing_is_started_after_a_failure() {
-    let mut stage = stage_that("eval \"$(cat)\"", 1, false);
+    let mut stage = stage_that("eval \"$(cat)\"", 1, OnFailure::Stop);
     for (number, input) in [(1, "true"), (2, "exit 3"), (3, "true"), (4, "true")] {
         stage.put(number, input);
     }

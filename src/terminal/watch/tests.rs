@@ -23,7 +23,7 @@ impl Shower {
 }
 
 fn watch() -> Watch {
-    Watch::new(false, None)
+    Watch::new(TopicColour::Plain, None)
 }
 
 fn put(watch: &mut Watch, topic: &str, payload: &[u8]) {
@@ -141,7 +141,7 @@ fn the_smallest_terminal_is_no_problem() {
 
 #[test]
 fn colours_and_encodings() {
-    let mut watch = Watch::new(true, Some(Encoding::Hex));
+    let mut watch = Watch::new(TopicColour::Cyan, Some(Encoding::Hex));
     put(&mut watch, "a", b"\xff\x00");
     let frame = watch.frame(SIZE, &[]);
     assert!(frame.escape_ascii().to_string().contains(r"\x1b[36ma\x1b[0m  ff00\x1b"), "{frame:?}");

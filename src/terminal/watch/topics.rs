@@ -17,7 +17,7 @@ const LONGEST: usize = 1024;
 #[derive(Debug, Default)]
 pub struct WatchedTopics {
     rows: HashMap<Rc<str>, TopicState>,
-    /// From the one that was silent for longest to the newest.
+    /// The topics, from the one with the oldest message to the one with the newest.
     order: BTreeMap<u64, Rc<str>>,
     /// Counts the messages.
     count: u64,
@@ -37,10 +37,8 @@ struct TopicState {
 /// A topic to be shown.
 #[derive(Debug, PartialEq, Eq)]
 pub struct VisibleTopic<'a> {
-    /// Its end, which says more than its beginning.
+    /// The whole of it.
     pub topic: &'a str,
-    /// There is more of it.
-    pub is_topic_cut: bool,
     /// The beginning of its payload.
     pub payload: &'a [u8],
     /// There is more of it.
@@ -68,7 +66,7 @@ impl WatchedTopics {
         }
     }
 
-    /// Those that were silent for longest go first.
+    /// Removes the topics with the oldest messages.
     fn forget(&mut self) {
         while self.rows.len() > MOST_TOPICS || (self.bytes > MOST_BYTES && self.rows.len() > 1) {
             let Some((_, topic)) = self.order.pop_first() else { return };
@@ -89,12 +87,7 @@ impl WatchedTopics {
             newest.filter_map(|topic| self.rows.get_key_value(topic)).collect();
         rows.sort_by_key(|(_, row)| row.first);
         rows.into_iter()
-            .map(|(topic, row)| VisibleTopic {
-                topic: ending(topic),
-                is_topic_cut: topic.len() > LONGEST,
-                payload: &row.payload,
-                is_cut: row.is_cut,
-            })
+            .map(|(topic, row)| VisibleTopic { topic, payload: &row.payload, is_cut: row.is_cut })
             .collect()
     }
 }
@@ -108,11 +101,12 @@ impl TopicState {
     }
 }
 
-/// As much of a topic as any line shows.
-fn ending(topic: &str) -> &str {
+/// The end of a topic, which says more than its beginning: as much as any line shows; and whether
+/// that is not all of it.
+pub fn ending(topic: &str) -> (&str, bool) {
     let start = topic.len().saturating_sub(LONGEST);
-    let start = (start..topic.len()).find(|at| topic.is_char_boundary(*at));
-    &topic[start.unwrap_or_default()..]
+    let start = (start..topic.len()).find(|at| topic.is_char_boundary(*at)).unwrap_or_default();
+    (&topic[start..], start > 0)
 }
 
 /// As much as is remembered, without half a character at its end.
@@ -168,9 +162,10 @@ mod tests {
         }
         for lead in 0..4 {
             let topic = format!("{}{}", "日😀é".repeat(400), "x".repeat(lead));
-            assert!(ending(&topic).len() > LONGEST - 4 && topic.ends_with(ending(&topic)));
+            let (end, is_cut) = ending(&topic);
+            assert!(is_cut && end.len() > LONGEST - 4 && topic.ends_with(end));
         }
-        assert_eq!((ending("a"), ending("")), ("a", ""));
+        assert_eq!((ending("a"), ending("")), (("a", false), ("", false)));
         assert_eq!(beginning(&[0x80; 2000]).len(), LONGEST);
         assert_eq!(beginning(&[b'x'; LONGEST]).len(), LONGEST);
     }

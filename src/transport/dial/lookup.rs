@@ -1,4 +1,5 @@
-//! Names and addresses: which there are, which count, and in which order they are tried.
+//! Resolves names: the addresses of a name, the ones that may be used, and the order in which they
+//! are tried.
 
 use std::fmt;
 use std::io;
@@ -8,7 +9,7 @@ use std::str::FromStr;
 use super::super::text::{io_words, uncapitalised};
 use super::Route;
 
-/// Which addresses of a name count.
+/// The address families that are used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Families {
     /// All of them.
@@ -30,8 +31,8 @@ impl Families {
     }
 }
 
-/// `HOST:PORT:ADDRESS[,ADDRESS]`, as curl's `--resolve`: these are the addresses of this host at
-/// this port.
+/// `HOST:PORT:ADDRESS[,ADDRESS]`, as in curl's `--resolve`: the addresses of this host at this
+/// port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pin {
     host: String,
@@ -39,7 +40,7 @@ pub struct Pin {
     addresses: Vec<IpAddr>,
 }
 
-/// A text that is no [`Pin`].
+/// A text that is not a [`Pin`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PinError;
 
@@ -82,7 +83,7 @@ pub fn addresses(host: &str, port: u16, route: &Route) -> io::Result<Vec<SocketA
     all.and_then(|all| allowed(all, route))
 }
 
-/// The same where no resolver has to be asked, which may take its time.
+/// The same without asking a resolver, which may take long; `None` if one must be asked.
 pub fn known(host: &str, port: u16, route: &Route) -> Option<io::Result<Vec<SocketAddr>>> {
     known_addresses(host, port, &route.pins).map(|all| allowed(all, route))
 }
@@ -99,14 +100,15 @@ fn allowed(mut addresses: Vec<SocketAddr>, route: &Route) -> io::Result<Vec<Sock
     Ok(alternating(addresses))
 }
 
-/// Those that were given, that `host` is itself, or that it has everywhere.
+/// The addresses that `--resolve` gives, the address that `host` itself is, or those of
+/// `localhost`.
 fn known_addresses(host: &str, port: u16, pins: &[Pin]) -> Option<Vec<SocketAddr>> {
     let is_meant =
         |pin: &&Pin| pin.port == port && (pin.host == "*" || pin.host.eq_ignore_ascii_case(host));
     let ips = if let Some(pin) = pins.iter().find(is_meant) {
         pin.addresses.clone()
     } else if host.eq_ignore_ascii_case("localhost") {
-        // RFC 6761 §6.3, whatever a resolver may say; in the order of RFC 6724.
+        // RFC 6761 §6.3 fixes these addresses, whatever a resolver says; in the order of RFC 6724.
         vec![Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()]
     } else {
         vec![host.parse().ok()?]
@@ -114,7 +116,7 @@ fn known_addresses(host: &str, port: u16, pins: &[Pin]) -> Option<Vec<SocketAddr
     Some(ips.into_iter().map(|ip| SocketAddr::new(ip, port)).collect())
 }
 
-/// What the resolver says, each address once.
+/// The addresses from the resolver, each once.
 fn resolved(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     let mut addresses = Vec::new();
     for address in (host, port).to_socket_addrs()? {
@@ -125,8 +127,8 @@ fn resolved(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     Ok(addresses)
 }
 
-/// The families by turns, each in the resolver's order, the family of the first address first (RFC
-/// 8305 §4).
+/// Alternates between the families, beginning with that of the first address. Within a family the
+/// resolver's order remains (RFC 8305 §4).
 fn alternating(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let first_family = addresses.first().is_some_and(SocketAddr::is_ipv6);
     let (mut one, mut other): (Vec<_>, Vec<_>) =
@@ -139,7 +141,8 @@ fn alternating(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     sorted
 }
 
-/// What the resolver said, without what std puts before it.
+/// The resolver's message, without the words that std puts before it. They would repeat what the
+/// line says already, and std offers the message in no other form.
 pub fn words(error: &io::Error) -> String {
     let words = io_words(error);
     words

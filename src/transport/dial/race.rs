@@ -1,4 +1,4 @@
-//! Several addresses of one name, raced (RFC 8305): the first that connects wins.
+//! Connects to several addresses of a name at once (RFC 8305): the first that answers wins.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -9,28 +9,28 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, ioctl_fionbio};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::{Attempt, DialError};
+use super::{DialError, FailedAttempt};
 use crate::transport::text::io_words;
 use crate::transport::wire::WRITE_TURN;
 
-/// From one start to the next, while nothing is heard (RFC 8305 §5).
+/// How long to wait for an answer before the next address is tried as well (RFC 8305 §5).
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// The time that is left, never zero.
+/// The time until the deadline, never zero.
 pub fn left(deadline: Instant) -> io::Result<Duration> {
     let left = deadline.saturating_duration_since(Instant::now());
     if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
 }
 
-fn lost(attempts: Vec<Attempt>) -> DialError {
+fn all_failed(attempts: Vec<FailedAttempt>) -> DialError {
     let timed_out = attempts.iter().any(|attempt| attempt.error.kind() == io::ErrorKind::TimedOut);
     DialError::Connect { attempts, timed_out }
 }
 
-/// A socket that is yet to be connected to `address`.
+/// A socket for a connection to `address`.
 fn prepare(address: SocketAddr, bind: Option<IpAddr>) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    // Without it a small packet waits 40 ms for the peer's delayed acknowledgement.
+    // Without it, small packets wait 40 ms for the peer's delayed acknowledgement.
     socket.set_tcp_nodelay(true)?;
     socket.set_write_timeout(Some(WRITE_TURN))?;
     if let Some(ip) = bind {
@@ -41,18 +41,18 @@ fn prepare(address: SocketAddr, bind: Option<IpAddr>) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// A socket that is being connected to `address`.
+/// A socket that is connecting to `address`.
 fn begin(address: SocketAddr, bind: Option<IpAddr>) -> io::Result<Socket> {
     let socket = prepare(address, bind)?;
     ioctl_fionbio(&socket, true)?;
     match socket.connect(&address.into()) {
         Err(error) if error.raw_os_error() != Some(Errno::INPROGRESS.raw_os_error()) => Err(error),
-        // Linux says "in progress" even when a server on the same machine has answered meanwhile.
+        // Linux returns "in progress" even if a server on the same machine has already answered.
         _ => Ok(socket),
     }
 }
 
-/// What came of a connection of which something was heard.
+/// The result of a connection attempt for which `poll` has reported an event.
 fn judge(socket: &Socket, heard: PollFlags) -> io::Result<()> {
     if heard.intersects(PollFlags::ERR | PollFlags::HUP) {
         return Err(socket.take_error()?.unwrap_or_else(|| io::ErrorKind::NotConnected.into()));
@@ -60,7 +60,7 @@ fn judge(socket: &Socket, heard: PollFlags) -> io::Result<()> {
     Ok(ioctl_fionbio(socket, false)?)
 }
 
-/// How a race ended.
+/// The result of a race.
 pub type Outcome = Result<(Socket, SocketAddr), DialError>;
 
 /// Connections that are being made. Only [`Race::run`] waits.
@@ -68,22 +68,22 @@ pub type Outcome = Result<(Socket, SocketAddr), DialError>;
 pub struct Race {
     bind: Option<IpAddr>,
     deadline: Instant,
-    /// Those that have not started.
+    /// The addresses that were not tried yet.
     waiting: vec::IntoIter<SocketAddr>,
     next_start: Instant,
-    /// Those whose result is not known yet.
+    /// The attempts without a result.
     running: Vec<(SocketAddr, Socket)>,
-    failed: Vec<Attempt>,
+    failed: Vec<FailedAttempt>,
 }
 
 impl Race {
-    /// The first of `addresses` that answers wins; from the address `bind` if one is given.
+    /// A race between `addresses`. With `bind`, the connections are made from that address.
     pub fn new(addresses: Vec<SocketAddr>, bind: Option<IpAddr>, deadline: Instant) -> Self {
         let (waiting, next_start) = (addresses.into_iter(), Instant::now());
         Self { bind, deadline, waiting, next_start, running: Vec::new(), failed: Vec::new() }
     }
 
-    /// To its end.
+    /// Waits for the end of the race.
     pub fn run(mut self) -> Outcome {
         loop {
             if let Some(outcome) = self.advance() {
@@ -91,22 +91,23 @@ impl Race {
             }
             let is_last = self.waiting.as_slice().is_empty();
             let until = if is_last { self.deadline } else { self.next_start.min(self.deadline) };
-            self.listen(until.saturating_duration_since(Instant::now()));
+            self.poll_running(until.saturating_duration_since(Instant::now()));
         }
     }
 
-    /// As far as it goes without waiting; none while no address has won and one still can.
+    /// Goes as far as possible without waiting. Returns `None` while no address has answered and
+    /// one still can.
     pub fn advance(&mut self) -> Option<Outcome> {
         loop {
             if let Some(winner) = self.winner() {
                 return Some(Ok(winner));
             }
             if self.running.is_empty() && self.waiting.as_slice().is_empty() {
-                return Some(Err(lost(std::mem::take(&mut self.failed))));
+                return Some(Err(all_failed(std::mem::take(&mut self.failed))));
             }
             let now = Instant::now();
             if self.deadline <= now {
-                return Some(Err(self.late()));
+                return Some(Err(self.timed_out()));
             }
             if !self.running.is_empty() && now < self.next_start {
                 return None;
@@ -122,38 +123,38 @@ impl Race {
                 self.running.push((address, socket));
                 self.next_start = now + HEAD_START;
             }
-            Err(error) => self.failed.push(Attempt { address, error }),
+            Err(error) => self.failed.push(FailedAttempt { address, error }),
         }
     }
 
-    /// Waits until something is heard of one that runs, and says what of each; nothing when it was
-    /// disturbed.
-    fn listen(&self, timeout: Duration) -> Vec<PollFlags> {
+    /// Waits until `poll` reports an event on a running attempt. Returns the events of each
+    /// attempt, or none if a signal interrupted the wait.
+    fn poll_running(&self, timeout: Duration) -> Vec<PollFlags> {
         let ends = self.running.iter().map(|(_, socket)| PollFd::new(socket, PollFlags::OUT));
         let mut ends: Vec<PollFd<'_>> = ends.collect();
-        // A time that is too long to be told is no limit.
+        // A timeout that is too long for the call means no limit.
         match poll(&mut ends, Timespec::try_from(timeout).ok().as_ref()) {
             Ok(_) => ends.iter().map(PollFd::revents).collect(),
             Err(_) => vec![PollFlags::empty(); ends.len()],
         }
     }
 
-    /// The first that is connected; those that failed make way for the next one.
+    /// The first attempt that has connected. An attempt that failed lets the next address start.
     fn winner(&mut self) -> Option<(Socket, SocketAddr)> {
         if self.running.is_empty() {
             return None;
         }
-        let heard = self.listen(Duration::ZERO);
+        let heard = self.poll_running(Duration::ZERO);
         for ((address, socket), heard) in std::mem::take(&mut self.running).into_iter().zip(heard) {
             if heard.is_empty() {
                 self.running.push((address, socket));
                 continue;
             }
             match judge(&socket, heard) {
-                // The others are closed.
+                // The other sockets are closed.
                 Ok(()) => return Some((socket, address)),
                 Err(error) => {
-                    self.failed.push(Attempt { address, error });
+                    self.failed.push(FailedAttempt { address, error });
                     self.next_start = Instant::now();
                 }
             }
@@ -161,9 +162,10 @@ impl Race {
         None
     }
 
-    /// The time is up.
-    fn late(&mut self) -> DialError {
-        let timed_out = |(address, _)| Attempt { address, error: io::ErrorKind::TimedOut.into() };
+    /// The error of a race whose deadline has passed.
+    fn timed_out(&mut self) -> DialError {
+        let timed_out =
+            |(address, _)| FailedAttempt { address, error: io::ErrorKind::TimedOut.into() };
         self.failed.extend(self.running.drain(..).map(timed_out));
         DialError::Connect { attempts: std::mem::take(&mut self.failed), timed_out: true }
     }
@@ -200,8 +202,8 @@ mod tests {
         assert!(!error.timed_out());
     }
 
-    /// A listener whose queue is full, so that no connection is answered. Everything returned
-    /// must live.
+    /// A listener with a full queue, so that no connection is answered. All returned values must
+    /// stay alive.
     fn deaf() -> (Socket, Vec<Socket>, SocketAddr) {
         let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         listener.bind(&"127.0.0.1:0".parse::<SocketAddr>().unwrap().into()).unwrap();

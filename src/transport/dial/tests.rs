@@ -1,15 +1,18 @@
 //! Dialling over loopback.
 
+use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::thread;
 
 use super::*;
+use crate::transport::proxy::Proxy;
 
 fn soon() -> Instant {
     Instant::now() + Duration::from_secs(10)
 }
 
 fn straight(host: &str, port: u16, deadline: Instant) -> Result<Dialled, DialError> {
-    reach(host, port, &Route::default(), deadline)
+    dial_directly(host, port, &Route::default(), deadline)
 }
 
 #[test]
@@ -21,7 +24,7 @@ fn a_listener_is_reached_by_address_and_by_name() {
     assert!(dialled.socket.tcp_nodelay().unwrap());
     assert_eq!(dialled.socket.write_timeout().unwrap(), Some(WRITE_TURN));
     assert_eq!(dialled.socket.read_timeout().unwrap(), None);
-    // `localhost` may be ::1 first, where nobody listens: the next address is tried.
+    // `localhost` may be ::1 first, where no server listens: the next address is tried.
     assert!(straight("localhost", port, soon()).is_ok());
 }
 
@@ -43,7 +46,7 @@ fn a_deadline_that_has_passed_is_a_time_out() {
 
 #[test]
 fn a_name_that_cannot_exist_is_told_as_such() {
-    // An empty label is refused by the resolver itself: no query leaves this machine.
+    // The resolver itself refuses an empty label: no query leaves this machine.
     let error = straight("a..invalid", 80, soon()).unwrap_err();
     assert_eq!(error.phase(), Phase::Name);
     assert!(error.to_string().starts_with("no address for a..invalid: "), "{error}");
@@ -59,4 +62,35 @@ fn a_unix_socket_is_reached_by_its_path() {
     drop(listener);
     std::fs::remove_file(&path).unwrap();
     assert_eq!(dialled.unwrap().reached.to_string(), path.display().to_string());
+}
+
+/// Connects through a proxy with the default route.
+fn dialled(proxy: &Proxy, endpoint: &Endpoint, deadline: Instant) -> Result<Dialled, DialError> {
+    let (route, tls, note): (_, _, Note<'_>) = (&Route::default(), None, &|_| {});
+    proxied::dial(&TunnelRequest { proxy, endpoint, tls, deadline, note }, route)
+}
+
+#[test]
+fn a_silent_proxy_is_given_up_in_time_and_the_socket_is_as_before() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = listener.local_addr().unwrap().to_string();
+    let proxy = Proxy::parse(&url).unwrap();
+    let endpoint = Endpoint::parse("ws://h").unwrap();
+    let deadline = Instant::now() + Duration::from_millis(100);
+    let error = dialled(&proxy, &endpoint, deadline).unwrap_err();
+    assert!(error.timed_out() && error.phase() == Phase::Proxy, "{error}");
+    drop(listener.accept());
+
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.read(&mut [0; 1000]).unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nx").unwrap();
+    });
+    let dialled = dialled(&proxy, &endpoint, soon()).unwrap();
+    server.join().unwrap();
+    assert_eq!(
+        (dialled.early.as_slice(), dialled.socket.read_timeout().unwrap()),
+        (&b"x"[..], None)
+    );
+    assert_eq!(dialled.reached.to_string(), format!("h:80 through http://{url}"));
 }

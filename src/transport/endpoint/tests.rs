@@ -1,4 +1,4 @@
-//! Addresses as a user types them.
+//! Addresses as users type them.
 
 use super::*;
 
@@ -96,7 +96,7 @@ fn what_is_no_address_is_refused() {
 
 #[test]
 fn errors_never_repeat_a_password() {
-    // Each of these is read wrongly because of an unencoded character in the password.
+    // An unencoded character in the password makes each of these mean something else.
     for url in [
         "ws://u:s3cret/x@h",
         "ws://u:s3cret?@h",

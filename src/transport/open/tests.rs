@@ -14,7 +14,7 @@ const LIMIT: usize = 1 << 20;
 /// Whether an error is the expected one.
 type Check = fn(&Error) -> bool;
 
-/// A Close frame, its code, our words, our reply.
+/// A Close frame, its code, the message of the error, the reply.
 type CloseRow = (&'static [u8], Option<u16>, &'static str, &'static [u8]);
 
 struct World {
@@ -39,7 +39,7 @@ impl World {
         self.open.read(&mut self.stream)
     }
 
-    /// The frames we have sent since the last call: opcode byte and unmasked payload.
+    /// The frames sent since the last call: opcode byte and unmasked payload.
     fn sent(&self) -> Vec<(u8, Vec<u8>)> {
         unmasked(&self.sent.take())
     }
@@ -69,7 +69,8 @@ pub fn unmasked(mut bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
 
 #[test]
 fn messages_arrive_however_they_are_cut() {
-    // One, an empty one, two fragments with a Ping between them, a Pong unasked, a long one.
+    // A message, an empty one, two fragments with a Ping between them, an unsolicited Pong, a long
+    // message.
     let mut bytes =
         vec![0x82, 1, b'a', 0x82, 0, 0x02, 1, b'b', 0x89, 1, b'!', 0x80, 1, b'c', 0x8a, 0];
     bytes.extend([0x82, 126, 0, 200]);
@@ -148,7 +149,7 @@ fn a_close_is_answered_and_told() {
         };
         assert_eq!(told, code);
         assert_eq!(world.sent(), [(0x88, reply.to_vec())]);
-        // What follows a Close does not count, its end does.
+        // Frames after a Close are ignored, but not the end of the stream.
         world.deliver(&[0x82, 1, b'x']);
         assert!(world.read().unwrap().is_none());
         world.stream.wire_mut().end(None);
@@ -178,7 +179,7 @@ fn codes_that_are_none_are_told_as_they_were_sent() {
             }
         }
     }
-    // A server may say of itself what tungstenite says of it.
+    // A server may describe itself in the words of tungstenite.
     let mut world = world(&frame(1002, b"Protocol violation"));
     let told =
         "the server closed the WebSocket with code 1002 (protocol error): Protocol violation";
@@ -213,7 +214,7 @@ fn violations_are_answered_with_the_right_code() {
             bytes.extend([0; 126]);
         }
         let mut world = world(&bytes);
-        // A fragment counts before the rest of its message comes.
+        // A fragment is delivered before the rest of its message arrives.
         let error = world.read().and_then(|_| world.read()).unwrap_err();
         assert!(check(&error), "{bytes:x?}: {error:?}");
         assert_eq!(world.sent(), [(0x88, code.to_be_bytes().to_vec())], "{bytes:x?}");
@@ -274,7 +275,7 @@ fn what_is_written_leaves_in_few_writes_of_small_messages() {
     let payload: Vec<u8> = (0..=250).cycle().take(200_000).collect();
     world.open.write(&mut world.stream, &mut Bytes::from(payload.clone())).unwrap();
     world.open.write(&mut world.stream, &mut Bytes::new()).unwrap();
-    // Whatever fills 64 KiB has left; the rest waits for the flush.
+    // Full blocks of 64 KiB were sent; the rest waits for the flush.
     let writes = world.sent.0.lock().unwrap().writes.clone();
     assert_eq!(writes, [65_536, 65_536, 65_536]);
     world.open.flush(&mut world.stream).unwrap();
@@ -309,11 +310,11 @@ fn our_close_is_sent_once_behind_everything_else() {
     world.open.write(&mut world.stream, &mut Bytes::from_static(b"x")).unwrap();
     world.open.close(&mut world.stream).unwrap();
     world.open.close(&mut world.stream).unwrap();
-    world.stream.say_goodbye().unwrap();
+    world.stream.send_close_notify().unwrap();
     world.stream.wire_mut().finish();
     assert_eq!(world.sent(), [(0x82, b"x".to_vec()), (0x88, vec![3, 0xe8])]);
     assert_eq!(world.sent.0.lock().unwrap().shut, [Shutdown::Write]);
-    // The server may still say something, and answers our Close.
+    // The server may still send messages, and answers the Close.
     world.deliver(&[0x82, 1, b'a', 0x88, 2, 3, 0xe8]);
     assert_eq!(world.read().unwrap().unwrap(), "a");
     assert!(matches!(
@@ -323,8 +324,8 @@ fn our_close_is_sent_once_behind_everything_else() {
     assert_eq!(world.sent(), []);
 }
 
-/// A frame of a server, mostly a good one; neither text nor the first of several, of which
-/// tungstenite thinks otherwise.
+/// A frame of a server, in most cases valid. It is neither text nor the first of several fragments,
+/// which tungstenite judges differently.
 fn random_frame(random: &mut fastrand::Rng, out: &mut Vec<u8>) {
     let length = *random.choice(&[0, 1, 2, 3, 125, 126, 300, 70_000]).unwrap();
     let first = *random
@@ -347,10 +348,10 @@ fn random_frame(random: &mut fastrand::Rng, out: &mut Vec<u8>) {
     out.extend(std::iter::repeat_with(|| random.u8(..)).take(length + if masked { 4 } else { 0 }));
 }
 
-/// The payloads in one piece, what was sent meanwhile, and how it ended.
+/// The payloads in one piece, the frames that were sent, and the end.
 type Told = (Vec<u8>, Vec<(u8, Vec<u8>)>, String);
 
-/// What becomes of these bytes.
+/// The result of these bytes.
 fn told(mut world: World, bytes: &[u8], random: &mut fastrand::Rng) -> Told {
     let mut payloads = Vec::new();
     let mut rest = bytes;
@@ -364,7 +365,7 @@ fn told(mut world: World, bytes: &[u8], random: &mut fastrand::Rng) -> Told {
                 rest = behind;
             }
             Err(error) => {
-                // What was sent first is told only where nothing has made sense.
+                // The first bytes are quoted only if no valid frame was received.
                 let words = error.to_string();
                 let words = words.split(" (it sent").next().unwrap_or_default().to_owned();
                 return (payloads, world.sent(), words);
@@ -382,7 +383,7 @@ fn frames_that_are_taken_apart_here_mean_what_tungstenite_means() {
             random_frame(&mut random, &mut bytes);
         }
         let mut reference = world(b"");
-        reference.open.frames = reference.open.frames.that_leaves_all();
+        reference.open.frames = reference.open.frames.leaving_all_to_tungstenite();
         let expected = told(reference, &bytes, &mut random);
         assert_eq!(told(world(b""), &bytes, &mut random), expected, "seed {seed}");
     }

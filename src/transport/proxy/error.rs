@@ -1,43 +1,40 @@
-//! Every way in which a proxy does not connect us to the server, as data and as one line.
+//! The failures of a connection through a proxy, with a message for each.
 
 use std::io;
 
-use crate::transport::Phase;
-use crate::transport::dial::DialError;
 use crate::transport::text::io_words;
 use crate::transport::tls::TlsError;
 use crate::websocket::upgrade::UpgradeError;
 
-/// Why a proxy does not connect us to the server.
+/// The reason why a proxy did not connect to the server.
 #[derive(Debug)]
 pub enum ProxyError {
-    /// The proxy itself was not reached.
-    Unreached(DialError),
     /// TLS with the proxy failed.
     Tls(TlsError),
-    /// It did not answer CONNECT with a success.
+    /// The proxy did not answer CONNECT with success.
     Http(UpgradeError),
-    /// It did not take our SOCKS request.
+    /// The proxy did not accept the SOCKS request.
     Socks(SocksFault),
-    /// The connection to it failed; `TimedOut` when it was silent for too long.
+    /// The connection to the proxy failed; `TimedOut` if the proxy was silent for too long.
     Io(io::Error),
 }
 
-/// What a SOCKS 5 proxy said, or did not say (RFC 1928, RFC 1929).
+/// The failures of SOCKS 5 (RFC 1928, RFC 1929).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SocksFault {
-    /// It answered with another version: this is no SOCKS 5 proxy. Holds its first byte.
+    /// The proxy answered with another version, so it does not speak SOCKS 5. Holds its first byte.
     NotSocks(u8),
-    /// It takes none of our methods: it wants credentials and there are none, or others than these.
+    /// The proxy accepts none of the offered methods: it demands credentials and there are none, or
+    /// it demands others.
     NoMethod {
-        /// Whether we offered user name and password.
+        /// Whether a user name and a password were offered.
         offered_credentials: bool,
     },
-    /// It refused user name and password.
+    /// The proxy refused user name and password.
     BadCredentials,
-    /// It cannot, or will not, connect to the server: the code of RFC 1928 §6.
+    /// The proxy cannot connect to the server, or must not: the code of RFC 1928 §6.
     Refused(u8),
-    /// The host name is longer than SOCKS 5 can say.
+    /// The host name is longer than SOCKS 5 allows.
     LongName,
 }
 
@@ -51,7 +48,8 @@ impl SocksFault {
                 return "wants a user name and a password".into();
             }
             Self::NoMethod { offered_credentials: true } => {
-                return "takes neither a user name with a password nor a connection without".into();
+                return "accepts neither a user name and a password nor a connection without them"
+                    .into();
             }
             Self::BadCredentials => return "refused the user name or the password".into(),
             Self::LongName => {
@@ -66,8 +64,8 @@ impl SocksFault {
             4 => "host unreachable",
             5 => "connection refused",
             6 => "TTL expired",
-            7 => "it does not know CONNECT",
-            8 => "it does not know this type of address",
+            7 => "CONNECT is not supported",
+            8 => "this type of address is not supported",
             code => return format!("refused with code {code}"),
         };
         format!("could not connect to the server: {words}")
@@ -77,22 +75,10 @@ impl SocksFault {
 impl ProxyError {
     /// Whether the time was up.
     pub fn timed_out(&self) -> bool {
-        match self {
-            Self::Unreached(error) => error.timed_out(),
-            Self::Io(error) => error.kind() == io::ErrorKind::TimedOut,
-            _ => false,
-        }
+        matches!(self, Self::Io(error) if error.kind() == io::ErrorKind::TimedOut)
     }
 
-    /// What we were doing.
-    pub fn phase(&self) -> Phase {
-        match self {
-            Self::Unreached(error) => error.phase(),
-            _ => Phase::Proxy,
-        }
-    }
-
-    /// Whether it wants other credentials, or forbids what we want: the same request would fail
+    /// Whether the proxy demands other credentials or forbids the request, so that it would fail
     /// again.
     pub fn is_refusal(&self) -> bool {
         match self {
@@ -102,19 +88,18 @@ impl ProxyError {
         }
     }
 
-    /// Whether another address of the same server may fare better.
-    pub(super) fn concerns_address(&self) -> bool {
+    /// Whether another address of the same server may work.
+    pub fn concerns_address(&self) -> bool {
         matches!(self, Self::Socks(SocksFault::Refused(3..=6 | 8)))
     }
 
-    /// The error in one line; `proxy` is its URL.
-    pub fn told_of(&self, proxy: &str) -> String {
+    /// The message in one line; `proxy` is the URL of the proxy.
+    pub fn message_about(&self, proxy: &str) -> String {
         let name = format!("the proxy {proxy}");
         match self {
-            Self::Unreached(error) => format!("{name} was not reached: {error}"),
-            Self::Tls(error) if error.names_peer() => error.told_of(&name).to_string(),
+            Self::Tls(error) if error.names_peer() => error.message_about(&name).to_string(),
             Self::Tls(error) => format!("{name}: {error}"),
-            Self::Http(error) => error.told_of(&name).to_string(),
+            Self::Http(error) => error.message_about(&name).to_string(),
             Self::Socks(fault) => format!("{name} {}", fault.words()),
             Self::Io(error) => match error.kind() {
                 io::ErrorKind::TimedOut => format!("{name} did not answer"),

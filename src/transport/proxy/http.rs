@@ -1,4 +1,4 @@
-//! CONNECT: an HTTP proxy asked for a tunnel (RFC 9110 §9.3.6).
+//! CONNECT: asks an HTTP proxy for a tunnel (RFC 9110 §9.3.6).
 
 use std::io::{self, Read, Write};
 
@@ -7,7 +7,7 @@ use crate::transport::endpoint::Endpoint;
 use crate::transport::log::Note;
 use crate::websocket::upgrade::{Response, USER_AGENT, basic, masked};
 
-/// Asks for a tunnel to `endpoint`; returns what has already come through it.
+/// Asks for a tunnel to `endpoint`. Returns the bytes that have already come through it.
 pub fn connect(
     stream: &mut (impl Read + Write),
     proxy: &Proxy,
@@ -27,12 +27,12 @@ fn converse(
     request: &str,
     answer: &mut Response,
 ) -> Result<Vec<u8>, ProxyError> {
-    // A proxy that is gone already may have said why.
+    // A proxy that has closed the connection may have sent the reason before.
     let sent = stream.write_all(request.as_bytes()).and_then(|()| stream.flush());
     if let Err(error) = &sent
         && error.kind() == io::ErrorKind::InvalidData
     {
-        // TLS with the proxy has failed, and there is nothing to read any more.
+        // TLS with the proxy has failed, and nothing can be read any more.
         return sent.map(|()| Vec::new()).map_err(ProxyError::from);
     }
     let mut buffer = [0; 4096];
@@ -45,19 +45,20 @@ fn converse(
                 }
                 answer.drained()?;
             }
-            Err(error) => {
-                return Err(match error.kind() {
-                    io::ErrorKind::Interrupted => continue,
-                    io::ErrorKind::TimedOut => {
-                        answer.expire().err().map_or(error.into(), ProxyError::from)
-                    }
-                    io::ErrorKind::ConnectionReset
-                    | io::ErrorKind::ConnectionAborted
-                    | io::ErrorKind::UnexpectedEof => answer.end().into(),
-                    _ => error.into(),
-                });
-            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(read_error(error, answer)),
         }
+    }
+}
+
+/// The error of a failed read, or the refusal that has arrived before it.
+fn read_error(error: io::Error, answer: &mut Response) -> ProxyError {
+    match error.kind() {
+        io::ErrorKind::TimedOut => answer.expire().err().map_or(error.into(), ProxyError::from),
+        io::ErrorKind::ConnectionReset
+        | io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::UnexpectedEof => answer.end().into(),
+        _ => error.into(),
     }
 }
 

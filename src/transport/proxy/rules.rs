@@ -1,24 +1,23 @@
-//! Which proxy is used for which server, and which servers need none: `NO_PROXY` as curl
-//! understands it.
+//! Chooses the proxy for a server, or none: `NO_PROXY` as curl reads it.
 
 use std::net::IpAddr;
 
 use super::Proxy;
 use crate::transport::endpoint::{Endpoint, Scheme};
 
-/// The proxies, and which servers need none.
+/// The proxies, and the servers that need none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Proxies {
-    /// Towards `ws://` servers.
+    /// The proxy for `ws://` servers.
     pub ws: Option<Proxy>,
-    /// Towards `wss://` servers.
+    /// The proxy for `wss://` servers.
     pub wss: Option<Proxy>,
-    /// Servers that are reached directly.
+    /// The servers that are reached directly.
     pub exempt: Exempt,
 }
 
 impl Proxies {
-    /// The proxy towards `endpoint`.
+    /// The proxy for `endpoint`.
     pub fn towards(&self, endpoint: &Endpoint) -> Option<&Proxy> {
         let proxy = match endpoint.scheme {
             Scheme::Ws => self.ws.as_ref(),
@@ -27,14 +26,14 @@ impl Proxies {
         proxy.filter(|_| !self.exempt.holds(&endpoint.host, endpoint.port))
     }
 
-    /// Whether one of them is spoken to over TLS.
+    /// Whether one of the proxies speaks TLS.
     pub fn need_tls(&self) -> bool {
         [&self.ws, &self.wss].into_iter().flatten().any(Proxy::is_secure)
     }
 }
 
-/// A list of hosts: names that stand for themselves and all below them, addresses, `ADDRESS/BITS`,
-/// each with a `:port` or without; a single `*` stands for all.
+/// A list of hosts: names, which include all names below them; addresses; `ADDRESS/BITS`; each with
+/// or without `:port`. A single `*` matches every host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Exempt(Vec<Rule>);
 
@@ -46,7 +45,7 @@ enum Rule {
 }
 
 impl Exempt {
-    /// Reads a list separated by commas or blanks. As in curl, what cannot be understood matches
+    /// Parses a list separated by commas or blanks. As in curl, an entry that is not valid matches
     /// nothing.
     pub fn parse(list: &str) -> Self {
         if list.trim() == "*" {
@@ -56,7 +55,7 @@ impl Exempt {
         Self(entries.filter(|entry| !entry.is_empty()).map(rule).collect())
     }
 
-    /// Whether `host` at `port` is one of them.
+    /// Whether the list matches `host` at `port`.
     pub fn holds(&self, host: &str, port: u16) -> bool {
         let host = host.split('%').next().unwrap_or_default();
         let host = host.strip_suffix('.').unwrap_or(host);
@@ -87,7 +86,7 @@ fn rule(entry: &str) -> Rule {
     })
 }
 
-/// `ADDRESS` or `ADDRESS/BITS`; an IPv6 address may stand in brackets.
+/// Parses `ADDRESS` or `ADDRESS/BITS`. An IPv6 address may be in brackets.
 fn network(text: &str, port: Option<u16>) -> Option<Rule> {
     let (address, bits) =
         text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
@@ -99,7 +98,7 @@ fn network(text: &str, port: Option<u16>) -> Option<Rule> {
     Some(Rule::Network { address, bits, port })
 }
 
-/// Whether `host` is `name` or below it.
+/// Whether `host` is `name` or a name below it.
 fn is_within(host: &str, name: &str) -> bool {
     let Some(start) = host.len().checked_sub(name.len()) else { return false };
     let is_same = host.get(start..).is_some_and(|end| end.eq_ignore_ascii_case(name));

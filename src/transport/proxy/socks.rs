@@ -1,4 +1,4 @@
-//! SOCKS 5 as a client speaks it (RFC 1928), with user name and password (RFC 1929).
+//! The client's side of SOCKS 5 (RFC 1928), with user name and password (RFC 1929).
 
 use std::fmt;
 use std::io::{Read, Write};
@@ -12,7 +12,7 @@ const NO_AUTHENTICATION: u8 = 0;
 const USER_AND_PASSWORD: u8 = 2;
 const CONNECT: u8 = 1;
 
-/// What the proxy is to connect to.
+/// The server that the proxy should connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// An address.
@@ -31,14 +31,15 @@ impl fmt::Display for Target {
 }
 
 impl Target {
-    /// `host` as an address if it is one; a zone has no meaning at the proxy.
+    /// `host` as an address if it is one. A zone has no meaning for the proxy and is left out.
     pub fn of(host: &str) -> Self {
         let bare = host.split('%').next().unwrap_or_default();
         bare.parse().map_or_else(|_| Self::Name(host.to_owned()), Self::Address)
     }
 }
 
-/// Asks the proxy at the other end of `stream` to connect to `target`. Reads not one byte too many.
+/// Asks the proxy at the other end of `stream` to connect to `target`. Reads no byte after its
+/// answer.
 pub fn connect(
     stream: &mut (impl Read + Write),
     user: Option<(&str, &str)>,
@@ -94,7 +95,7 @@ fn request(target: &Target, port: u16) -> Result<Vec<u8>, SocksFault> {
 }
 
 fn chosen_method(stream: &mut impl Read) -> Result<u8, ProxyError> {
-    // What speaks another protocol may send one byte and wait.
+    // A server of another protocol may send one byte and wait.
     let [version] = read(stream)?;
     check_version(version)?;
     let [method] = read(stream)?;
@@ -120,7 +121,7 @@ fn authenticate(
     if status == 0 { Ok(()) } else { Err(SocksFault::BadCredentials.into()) }
 }
 
-/// The address that the proxy connects from, of no use to us.
+/// Skips the address that the proxy connects from, which is not needed.
 fn skip_bound_address(stream: &mut impl Read, kind: u8) -> Result<(), ProxyError> {
     let length = match kind {
         1 => 4,

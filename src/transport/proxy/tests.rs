@@ -1,16 +1,8 @@
 //! Proxies over loopback and over recorded bytes.
 
 use std::collections::VecDeque;
-use std::net::TcpListener;
-use std::thread;
-use std::time::Duration;
 
 use super::*;
-use crate::transport::Phase;
-
-fn soon() -> Instant {
-    Instant::now() + Duration::from_secs(10)
-}
 
 #[test]
 fn urls_of_proxies_are_read() {
@@ -99,7 +91,7 @@ fn each_scheme_has_its_proxy() {
     assert!(proxies.need_tls() && !Proxies::default().need_tls());
 }
 
-/// A proxy that has said everything before it was asked, and what it was told.
+/// A proxy that has sent everything before it was asked, and the bytes that it received.
 #[derive(Default)]
 struct Recorded {
     says: VecDeque<u8>,
@@ -129,7 +121,7 @@ fn recorded(says: &[u8]) -> Recorded {
 fn socks(says: &[u8], user: Option<(&str, &str)>, host: &str) -> (Result<(), String>, Recorded) {
     let mut stream = recorded(says);
     let result = socks::connect(&mut stream, user, &Target::of(host), 0x1234, &|_| {});
-    (result.map_err(|error| error.told_of("P")), stream)
+    (result.map_err(|error| error.message_about("P")), stream)
 }
 
 #[test]
@@ -165,7 +157,7 @@ fn socks_refusals_have_their_words() {
         (
             b"\x05\xff",
             Some(("a", "b")),
-            "the proxy P takes neither a user name with a password nor a connection without",
+            "the proxy P accepts neither a user name and a password nor a connection without them",
         ),
         (
             b"\x05\x02\x01\x01",
@@ -216,7 +208,7 @@ fn connect_is_asked_for_with_credentials() {
 fn refusals_of_connect_have_their_words() {
     let rows: &[(&str, &str)] = &[
         ("", "the proxy P closed the connection without an HTTP answer"),
-        ("HTTP/1.1 2", "the proxy P closed the connection within its HTTP answer"),
+        ("HTTP/1.1 2", "the proxy P closed the connection in the middle of its HTTP answer"),
         (
             "HTTP/1.1 407 Authenticate\r\nProxy-Authenticate: Basic realm=\"x\"\r\n\r\n",
             "the proxy P answered HTTP 407 Authenticate: Basic realm=\"x\"",
@@ -228,45 +220,14 @@ fn refusals_of_connect_have_their_words() {
         ("SSH-2.0\r\n", "the proxy P does not speak HTTP on this port (it sent \"SSH-2.0\\r\\n\")"),
         (
             "HTTP/1.1 101 Switching\r\n\r\n",
-            "the proxy P closed the connection within its HTTP answer",
+            "the proxy P closed the connection in the middle of its HTTP answer",
         ),
     ];
     let (proxy, endpoint) = (Proxy::parse("p").unwrap(), Endpoint::parse("ws://h").unwrap());
     for (says, words) in rows {
         let error =
             http::connect(&mut recorded(says.as_bytes()), &proxy, &endpoint, &|_| {}).unwrap_err();
-        assert_eq!(error.told_of("P"), *words);
-        assert!(!error.timed_out() && error.phase() == Phase::Proxy);
+        assert_eq!(error.message_about("P"), *words);
+        assert!(!error.timed_out());
     }
-}
-
-/// Through a proxy, as the default route goes.
-fn dialled(proxy: &Proxy, endpoint: &Endpoint, deadline: Instant) -> Result<Dialled, DialError> {
-    let (route, tls, note): (_, _, Note<'_>) = (&Route::default(), None, &|_| {});
-    Way { proxy, endpoint, route, tls, deadline, note }.dial()
-}
-
-#[test]
-fn a_silent_proxy_is_given_up_in_time_and_the_socket_is_as_before() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = listener.local_addr().unwrap().to_string();
-    let proxy = Proxy::parse(&url).unwrap();
-    let endpoint = Endpoint::parse("ws://h").unwrap();
-    let deadline = Instant::now() + Duration::from_millis(100);
-    let error = dialled(&proxy, &endpoint, deadline).unwrap_err();
-    assert!(error.timed_out() && error.phase() == Phase::Proxy, "{error}");
-    drop(listener.accept());
-
-    let server = thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        let _ = stream.read(&mut [0; 1000]).unwrap();
-        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nx").unwrap();
-    });
-    let dialled = dialled(&proxy, &endpoint, soon()).unwrap();
-    server.join().unwrap();
-    assert_eq!(
-        (dialled.early.as_slice(), dialled.socket.read_timeout().unwrap()),
-        (&b"x"[..], None)
-    );
-    assert_eq!(dialled.reached.to_string(), format!("h:80 through http://{url}"));
 }

@@ -1,5 +1,5 @@
-//! What a certificate says, read without judging it (RFC 5280), and the SHA-256 by which a user can
-//! name it.
+//! Reads the fields of a certificate without judging it (RFC 5280), and computes the SHA-256 with
+//! which a user can pin it.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -24,7 +24,7 @@ const RSA: [ObjectIdentifier; 2] = [
     ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10"),
 ];
 
-/// Algorithms of signatures in the names under which OpenSSL prints them.
+/// Signature algorithms, with the names that OpenSSL prints.
 const SIGNATURES: &[(&str, &str)] = &[
     ("1.2.840.113549.1.1.2", "MD2 with RSA"),
     ("1.2.840.113549.1.1.4", "MD5 with RSA"),
@@ -52,85 +52,85 @@ const USUAL: [&str; 6] = [
     "1.3.101.112",
 ];
 
-/// A certificate that could be read.
+/// A certificate that could be parsed.
 #[derive(Debug)]
 pub struct Certificate(CertificateInner<Raw>);
 
 impl Certificate {
-    /// Reads a certificate in DER; none if it is not one.
+    /// Parses a certificate in DER; `None` if it is not one.
     pub fn read(der: &[u8]) -> Option<Self> {
         CertificateInner::from_der(der).ok().map(Self)
     }
 
-    /// Whether it is of version 3, the only one with extensions.
+    /// Whether this is an X.509 version 3 certificate, the only version with extensions.
     pub fn is_version_3(&self) -> bool {
         self.0.tbs_certificate().version() == Version::V3
     }
 
-    /// Whom it is of: its common name, or else its whole name, shortened.
+    /// The common name of the subject, or else its whole name, shortened.
     pub fn subject(&self) -> String {
         printed(self.0.tbs_certificate().subject())
     }
 
-    /// Who signed it, as it says itself.
+    /// The issuer that the certificate names.
     pub fn issuer(&self) -> String {
         printed(self.0.tbs_certificate().issuer())
     }
 
-    /// The common name, which some take for the name of a server.
+    /// The common name, which some programs take for the name of a server.
     pub fn common_name(&self) -> Option<String> {
         common_name(self.0.tbs_certificate().subject())
     }
 
-    /// The names and addresses of servers that it is for, those in its subjectAltName (a mail
-    /// address or a URI is no name of a server).
+    /// The server names and addresses in its subjectAltName (a mail address or a URI is not a
+    /// server name).
     pub fn server_names(&self) -> Vec<String> {
         let extension = self.0.tbs_certificate().get_extension::<SubjectAltName>();
         let names = extension.ok().flatten().map(|(_, names)| names.0).unwrap_or_default();
         names.iter().filter_map(server_name).collect()
     }
 
-    /// Whether it is that of an authority (`CA:TRUE`).
+    /// Whether this is the certificate of an authority (`CA:TRUE`).
     pub fn is_authority(&self) -> bool {
         let extension = self.0.tbs_certificate().get_extension::<BasicConstraints>();
         extension.ok().flatten().is_some_and(|(_, constraints)| constraints.ca)
     }
 
-    /// Whether it names itself as its issuer.
+    /// Whether the certificate names itself as its issuer.
     pub fn is_self_signed(&self) -> bool {
         self.0.tbs_certificate().issuer() == self.0.tbs_certificate().subject()
     }
 
-    /// Whether `issuer` is of the name that has signed it.
+    /// Whether the certificate names `issuer` as its issuer.
     pub fn names_as_issuer(&self, issuer: &Self) -> bool {
         self.0.tbs_certificate().issuer() == issuer.0.tbs_certificate().subject()
     }
 
-    /// Whether `anchor` is of the name that has signed it.
+    /// Whether the certificate names `anchor` as its issuer.
     pub fn names_anchor(&self, anchor: &TrustAnchor<'_>) -> bool {
         // An anchor holds the name without its outermost tag and length.
         let name = self.0.tbs_certificate().issuer().to_der().unwrap_or_default();
         content_of(&name).is_some_and(|content| content == anchor.subject.as_ref())
     }
 
-    /// The last second of its validity, since 1970.
+    /// The last second of the validity, in seconds since 1970.
     pub fn not_after(&self) -> u64 {
         self.0.tbs_certificate().validity().not_after.to_unix_duration().as_secs()
     }
 
-    /// The first second of its validity, since 1970.
+    /// The first second of the validity, in seconds since 1970.
     pub fn not_before(&self) -> u64 {
         self.0.tbs_certificate().validity().not_before.to_unix_duration().as_secs()
     }
 
-    /// The size of its key in bits, if it is an RSA key.
+    /// The size of the key in bits, if it is an RSA key.
     pub fn rsa_bits(&self) -> Option<usize> {
         let key = self.0.tbs_certificate().subject_public_key_info();
         RSA.contains(&key.algorithm.oid)
             .then(|| modulus_bits(key.subject_public_key.raw_bytes()).ok())?
     }
 
-    /// How it was signed.
+    /// The signature algorithm.
     pub fn signature_algorithm(&self) -> String {
         let oid = self.0.signature_algorithm().oid.to_string();
         SIGNATURES
@@ -139,23 +139,23 @@ impl Certificate {
             .map_or(oid, |(_, name)| (*name).to_owned())
     }
 
-    /// Whether it was signed in a way that is in general use today.
+    /// Whether the signature algorithm is in general use today.
     pub fn is_signed_as_usual(&self) -> bool {
         USUAL.contains(&self.0.signature_algorithm().oid.to_string().as_str())
     }
 
-    /// Its public key.
+    /// The public key.
     pub fn public_key(&self) -> &SubjectPublicKeyInfoOwned {
         self.0.tbs_certificate().subject_public_key_info()
     }
 }
 
-/// The public key of a certificate as a `SubjectPublicKeyInfo` in DER; none if it cannot be read.
+/// The public key of a certificate as a `SubjectPublicKeyInfo` in DER; `None` if it cannot be read.
 pub fn public_key_of(certificate: &CertificateDer<'_>) -> Option<Vec<u8>> {
     Certificate::read(certificate)?.public_key().to_der().ok()
 }
 
-/// The size of the key of an authority in bits, if it is an RSA key.
+/// The size of an authority's key in bits, if it is an RSA key.
 pub fn anchor_rsa_bits(anchor: &TrustAnchor<'_>) -> Option<usize> {
     let mut reader = SliceReader::new(anchor.subject_public_key_info.as_ref()).ok()?;
     let algorithm = AlgorithmIdentifierRef::decode(&mut reader).ok()?;
@@ -186,7 +186,7 @@ fn server_name(name: &GeneralName) -> Option<String> {
     }
 }
 
-/// At most `limit` characters: enough to recognise a name.
+/// The first `limit` characters, enough to recognise a name.
 fn shortened(text: &str, limit: usize) -> String {
     text.chars().take(limit).collect()
 }
@@ -214,20 +214,20 @@ fn printed(name: &Name) -> String {
 /// The subject of a certificate, its issuer, its validity and its fingerprint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateInfo {
-    /// Whom it is of.
+    /// The common name of the subject, or else its whole name.
     pub subject: String,
-    /// Who signed it, as it says itself.
+    /// The issuer that the certificate names.
     pub issuer: String,
-    /// The first second of its validity, since 1970.
+    /// The first second of the validity, in seconds since 1970.
     pub not_before: u64,
-    /// The last second of its validity, since 1970.
+    /// The last second of the validity, in seconds since 1970.
     pub not_after: u64,
-    /// What `--pin-sha256` takes.
+    /// The value for `--pin-sha256`.
     pub fingerprint: Fingerprint,
 }
 
 impl CertificateInfo {
-    /// Reads a certificate in DER; none if it cannot be read.
+    /// Parses a certificate in DER; `None` if it cannot be read.
     pub fn read(der: &[u8]) -> Option<Self> {
         let certificate = Certificate::read(der)?;
         Some(Self {
@@ -251,13 +251,13 @@ impl fmt::Display for CertificateInfo {
     }
 }
 
-/// Seconds since 1970 as a date, `2026-01-31`.
+/// Seconds since 1970, displayed as a date: `2026-01-31`.
 pub struct Date(pub u64);
 
 impl fmt::Display for Date {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Not by a timestamp: "no end" is the last second of 9999 (RFC 5280 §4.1.2.5), which is
-        // more than jiff's timestamps hold.
+        // jiff's timestamps are not used here: "no end" is the last second of 9999 (RFC 5280
+        // §4.1.2.5), which is more than they hold.
         let days = i64::try_from(self.0 / 86_400).unwrap_or(i64::MAX);
         let days = Span::new().try_days(days);
         match days.and_then(|days| date(1970, 1, 1).checked_add(days)) {
@@ -267,12 +267,12 @@ impl fmt::Display for Date {
     }
 }
 
-/// The SHA-256 of a whole certificate in DER, as `openssl x509 -fingerprint -sha256` prints it.
+/// The SHA-256 of a whole certificate in DER, in the format of `openssl x509 -fingerprint -sha256`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
-    /// That of a certificate in DER.
+    /// The fingerprint of a certificate in DER.
     pub fn of(certificate: &[u8]) -> Self {
         let mut fingerprint = Self([0; 32]);
         fingerprint.0.copy_from_slice(digest(&SHA256, certificate).as_ref());
@@ -283,7 +283,7 @@ impl Fingerprint {
 impl FromStr for Fingerprint {
     type Err = &'static str;
 
-    /// 64 hexadecimal digits; OpenSSL puts a colon between each two.
+    /// Parses 64 hexadecimal digits; OpenSSL puts a colon between every two.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let digits: Vec<u8> = text.bytes().filter(|byte| *byte != b':').collect();
         HEXLOWER_PERMISSIVE

@@ -1,5 +1,5 @@
-//! What is wrong with a server's certificate: what the TLS library reports, together with what the
-//! certificates say, in one line.
+//! Explains in one line why a server's certificate was refused, from the error of the TLS library
+//! and the fields of the certificates.
 
 use std::fmt;
 
@@ -8,76 +8,76 @@ use rustls::{CertificateError, RootCertStore};
 
 use super::certificate::{Certificate, Date, Fingerprint, anchor_rsa_bits};
 
-/// What is wrong with a certificate.
+/// The reason why a certificate was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CertificateFault {
-    /// No trusted authority has signed it; the name of the one that has, if it is known.
+    /// No trusted authority has signed it. Holds the name of the one that has, if known.
     UnknownIssuer(Option<String>),
-    /// It is its own authority, and not trusted; whose it is.
+    /// It is self-signed and not trusted. Holds its subject.
     SelfSigned(String),
-    /// Its time is over.
+    /// Its validity is over.
     Expired {
-        /// Seconds since 1970, when known.
+        /// The last second of the validity since 1970, if known.
         on: Option<u64>,
-        /// The authority whose certificate it is; none for the server's own.
+        /// The authority whose certificate has expired; `None` for the server's own.
         authority: Option<String>,
     },
-    /// Its time has not begun (or our clock is wrong).
+    /// Its validity has not begun (or the local clock is wrong).
     NotYetValid {
-        /// Seconds since 1970, when known.
+        /// The first second of the validity since 1970, if known.
         on: Option<u64>,
-        /// The authority whose certificate it is; none for the server's own.
+        /// The authority whose certificate is not yet valid; `None` for the server's own.
         authority: Option<String>,
     },
     /// It is for other names.
     WrongName {
-        /// The name or address we asked for.
+        /// The name or address of the server.
         expected: String,
-        /// The names it holds.
+        /// The names in the certificate.
         presented: Vec<String>,
     },
-    /// It holds no names at all: no subjectAltName (a common name does not count).
+    /// It has no server names: no subjectAltName (a common name does not count).
     NoNames {
-        /// The name or address we asked for.
+        /// The name or address of the server.
         expected: String,
         /// The common name, which does not count.
         common_name: Option<String>,
     },
-    /// A certificate authority's certificate (`CA:TRUE`) is used as the server's own.
+    /// The server uses the certificate of an authority (`CA:TRUE`) as its own.
     CaAsServer,
-    /// X.509 version 1: made without extensions.
+    /// It is of X.509 version 1, which has no extensions.
     Version1 {
-        /// The authority whose certificate it is; none for the server's own.
+        /// The authority whose certificate it is; `None` for the server's own.
         authority: Option<String>,
     },
-    /// An RSA key that is too short, or too long.
+    /// The RSA key is too short or too long.
     WeakKey {
-        /// Its size.
+        /// The size of the key.
         bits: usize,
-        /// The authority whose key it is; none for the server's own.
+        /// The authority whose key it is; `None` for the server's own.
         authority: Option<String>,
     },
-    /// A signature does not fit.
+    /// The signature is not valid.
     BadSignature {
-        /// An authority that is trusted has the name of the one that signed it.
+        /// The name of a trusted authority that has the same name as the signer.
         namesake: Option<String>,
     },
-    /// Signed with an algorithm that is not accepted (SHA-1).
+    /// It is signed with an algorithm that is not accepted (SHA-1).
     WeakSignature {
-        /// Its name, if known.
+        /// The name of the algorithm, if known.
         algorithm: Option<String>,
     },
-    /// Not made for servers.
+    /// It was not made for servers.
     WrongPurpose,
-    /// Revoked by its authority.
+    /// Its authority has revoked it.
     Revoked,
-    /// Not a proper certificate.
+    /// It is not a well-formed certificate.
     Malformed,
-    /// The server showed none.
+    /// The server sent no certificate.
     Missing,
-    /// It is not the one that we were told to trust; this is it.
+    /// It is not the pinned one. Holds its fingerprint.
     NotPinned(Fingerprint),
-    /// Anything else, in the library's words.
+    /// Another error, in the words of the library.
     Other(String),
 }
 
@@ -121,29 +121,29 @@ impl From<CertificateError> for CertificateFault {
 
 impl fmt::Display for CertificateFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.told_of("the server").fmt(f)
+        self.message_about("the server").fmt(f)
     }
 }
 
-/// The sentence about what is wrong, with the peer's name in it where it is about the peer.
-pub struct Told<'a> {
+/// The message, with the name of the peer where the message is about the peer.
+pub struct CertificateMessage<'a> {
     fault: &'a CertificateFault,
     peer: &'a str,
 }
 
 impl CertificateFault {
-    /// The sentence about a certificate of `peer`.
-    pub fn told_of<'a>(&'a self, peer: &'a str) -> Told<'a> {
-        Told { fault: self, peer }
+    /// The message about a certificate of `peer`.
+    pub fn message_about<'a>(&'a self, peer: &'a str) -> CertificateMessage<'a> {
+        CertificateMessage { fault: self, peer }
     }
 
-    /// Whether the sentence names the peer.
+    /// Whether the message names the peer.
     pub fn names_peer(&self) -> bool {
         matches!(self, Self::CaAsServer | Self::Missing)
     }
 }
 
-impl fmt::Display for Told<'_> {
+impl fmt::Display for CertificateMessage<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { fault, peer } = self;
         match fault {
@@ -174,7 +174,7 @@ impl fmt::Display for Told<'_> {
             CertificateFault::Version1 { authority } => {
                 write!(
                     f,
-                    "{} is X.509 version 1, made without extensions",
+                    "{} is X.509 version 1, which has no extensions",
                     Whose(authority.as_deref())
                 )
             }
@@ -190,19 +190,16 @@ impl fmt::Display for Told<'_> {
             CertificateFault::WrongPurpose => f.write_str("certificate was not made for servers"),
             CertificateFault::Revoked => f.write_str("certificate revoked"),
             CertificateFault::Malformed => f.write_str("certificate malformed"),
-            CertificateFault::Missing => write!(f, "{peer} showed no certificate"),
+            CertificateFault::Missing => write!(f, "{peer} sent no certificate"),
             CertificateFault::NotPinned(fingerprint) => {
-                write!(
-                    f,
-                    "certificate is not the one of --pin-sha256, its SHA-256 is {fingerprint}"
-                )
+                write!(f, "certificate does not match --pin-sha256; its SHA-256 is {fingerprint}")
             }
             CertificateFault::Other(words) => write!(f, "certificate not acceptable: {words}"),
         }
     }
 }
 
-/// The server's certificate, or that of an authority.
+/// The certificate of the server or of an authority.
 struct Whose<'a>(Option<&'a str>);
 
 impl fmt::Display for Whose<'_> {
@@ -244,7 +241,7 @@ fn fmt_bad_signature(f: &mut fmt::Formatter<'_>, namesake: Option<&str>) -> fmt:
         None => f.write_str("certificate has a bad signature"),
         Some(name) => write!(
             f,
-            "certificate signed by another authority of the name {name} than the trusted one"
+            "certificate signed by another authority with the name {name} of a trusted one"
         ),
     }
 }
@@ -258,7 +255,7 @@ fn fmt_weak_signature(f: &mut fmt::Formatter<'_>, algorithm: Option<&str>) -> fm
     }
 }
 
-/// Some certificates hold hundreds of names: a few say enough.
+/// Some certificates have hundreds of names; a few are enough for the message.
 fn fmt_names(f: &mut fmt::Formatter<'_>, expected: &str, presented: &[String]) -> fmt::Result {
     const SHOWN: usize = 8;
     write!(f, "certificate not valid for {expected}")?;
@@ -278,16 +275,16 @@ fn fmt_names(f: &mut fmt::Formatter<'_>, expected: &str, presented: &[String]) -
 /// The sizes of RSA keys that are accepted, in bits.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
-/// What a server has shown, and what it was held against. Certificates that cannot be read are left
-/// out.
-pub struct Evidence<'a> {
+/// The certificates of a server, and the authorities that they were checked against. Certificates
+/// that cannot be parsed are left out.
+pub struct ServerCertificates<'a> {
     leaf: Option<Certificate>,
     others: Vec<Certificate>,
     roots: Option<&'a RootCertStore>,
 }
 
-impl<'a> Evidence<'a> {
-    /// Reads what was shown.
+impl<'a> ServerCertificates<'a> {
+    /// Parses the certificates of a server.
     pub fn new(
         leaf: &CertificateDer<'_>,
         others: &[CertificateDer<'_>],
@@ -297,7 +294,7 @@ impl<'a> Evidence<'a> {
         Self { leaf: Certificate::read(leaf), others, roots }
     }
 
-    /// What was wrong when the library reported `error`.
+    /// The explanation of the library's `error`.
     pub fn fault(&self, error: CertificateError) -> CertificateFault {
         let fault = CertificateFault::from(error);
         let Some(leaf) = &self.leaf else { return fault };
@@ -316,7 +313,7 @@ impl<'a> Evidence<'a> {
             CertificateFault::WeakSignature { .. } => {
                 CertificateFault::WeakSignature { algorithm: Some(self.odd_signature(leaf)) }
             }
-            // rustls has no name for these two: what it hands on is webpki's.
+            // rustls has no names for these two errors and passes on those of webpki.
             CertificateFault::Other(_) if !self.chain(leaf).all(Certificate::is_version_3) => {
                 CertificateFault::Version1 {
                     authority: self.authority(leaf, |certificate| !certificate.is_version_3()),
@@ -327,13 +324,12 @@ impl<'a> Evidence<'a> {
         }
     }
 
-    /// Every certificate that was shown.
+    /// All certificates of the server.
     fn chain<'b>(&'b self, leaf: &'b Certificate) -> impl Iterator<Item = &'b Certificate> {
         [leaf].into_iter().chain(&self.others)
     }
 
-    /// Follows the signatures as far as certificates were sent: the last signer is the one that is
-    /// missing.
+    /// Follows the issuers as far as certificates were sent: the last issuer is the missing one.
     fn unknown_issuer(&self, leaf: &Certificate) -> CertificateFault {
         let mut last = leaf;
         for _ in &self.others {
@@ -349,7 +345,7 @@ impl<'a> Evidence<'a> {
         }
     }
 
-    /// The name of the certificate for which `is_bad` holds, unless it is the server's own.
+    /// The subject of the certificate for which `is_bad` holds, unless it is the server's own.
     fn authority(
         &self,
         leaf: &Certificate,
@@ -359,8 +355,8 @@ impl<'a> Evidence<'a> {
         others.map(Certificate::subject).next()
     }
 
-    /// The library says the same of a signature that was forged, of one that was made by somebody
-    /// else of the same name, and of keys that are too short.
+    /// Explains an invalid signature. The library reports the same error for a forged signature,
+    /// for one made by another authority of the same name, and for keys that are too short.
     fn bad_signature(&self, leaf: &Certificate) -> CertificateFault {
         let is_bad = |bits: &usize| !RSA_BITS.contains(bits);
         if let Some(bits) = leaf.rsa_bits().filter(is_bad) {
@@ -383,14 +379,14 @@ impl<'a> Evidence<'a> {
         }
     }
 
-    /// How the certificate was signed that was not signed as usual.
+    /// The algorithm of the signature that is not in general use.
     fn odd_signature(&self, leaf: &Certificate) -> String {
         let odd = self.chain(leaf).find(|certificate| !certificate.is_signed_as_usual());
         odd.unwrap_or(leaf).signature_algorithm()
     }
 }
 
-/// The names that it holds, or that it holds none.
+/// The error for a certificate with other names, or without any.
 fn wrong_name(leaf: &Certificate, expected: String) -> CertificateFault {
     let presented = leaf.server_names();
     if presented.is_empty() {

@@ -1,53 +1,53 @@
-//! What rustls reports, in the words of a user whose openssl says "ok".
+//! Explains the errors of rustls to a user to whom openssl says "ok".
 
 use std::fmt;
 
 use rustls::{AlertDescription, InvalidMessage, PeerIncompatible};
 
 use super::certificate_error::CertificateFault;
-use super::identity::Asked;
+use super::identity::CertificateRequest;
 
-/// Why TLS failed: by the server, its certificate, or something on the way.
+/// The reason why TLS failed.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TlsError {
-    /// The host can be no TLS server name.
+    /// The host cannot be a TLS server name.
     Name(String),
     /// The server's certificate is not acceptable.
     Certificate(CertificateFault),
-    /// What answered does not speak TLS.
-    NotTls(Plain),
-    /// The server wants to see a certificate of ours.
+    /// The server does not speak TLS.
+    NotTls(OtherProtocol),
+    /// The server demands a client certificate.
     ClientCertificateRequired,
-    /// The server asked for a certificate of ours, got none, and closed the connection without an
+    /// The server asked for a client certificate, got none, and closed the connection without an
     /// alert.
     ClientCertificateMissed,
-    /// The server does not like our certificate.
+    /// The server refused the client certificate.
     ClientCertificateRefused(AlertDescription),
     /// The server ended the handshake, or the connection, with an alert.
     Alert(AlertDescription),
-    /// No version, cipher or group in common.
+    /// Client and server have no TLS version, cipher suite or group in common.
     Incompatible(PeerIncompatible),
     /// The server closed the connection during the handshake.
     Closed,
-    /// A message of more than 64 KiB, which only a chain of certificates can be.
+    /// A message of more than 64 KiB, which is probably a long chain of certificates.
     HandshakeTooLong,
-    /// The peer broke the TLS protocol, or something we have no better words for.
+    /// The server violated the TLS protocol, or another error of rustls.
     Protocol(rustls::Error),
 }
 
-/// What speaks where TLS should.
+/// The protocol of a server that does not speak TLS.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Plain {
+pub enum OtherProtocol {
     /// HTTP.
     Http,
     /// MQTT over plain TCP.
     Mqtt,
-    /// Something else: its first bytes, escaped.
+    /// Another protocol. Holds its first bytes, escaped.
     Other(String),
 }
 
-impl Plain {
-    /// What begins like this; none if it may be TLS.
+impl OtherProtocol {
+    /// The protocol that begins with these bytes; `None` if it may be TLS.
     pub fn recognise(first: &[u8]) -> Option<Self> {
         match first {
             // A handshake record or an alert of any version (RFC 8446 §5.1).
@@ -61,22 +61,24 @@ impl Plain {
 }
 
 impl TlsError {
-    /// What `error` means for a connection that began with the bytes `first`, on which a client
-    /// certificate was asked for as `asked` says.
-    pub fn explained(error: rustls::Error, first: &[u8], asked: Asked) -> Self {
-        if let (rustls::Error::InvalidMessage(_), Some(plain)) = (&error, Plain::recognise(first)) {
+    /// The meaning of `error` on a connection that began with the bytes `first`. `asked` says what
+    /// the server did about a client certificate.
+    pub fn explained(error: rustls::Error, first: &[u8], asked: CertificateRequest) -> Self {
+        if let (rustls::Error::InvalidMessage(_), Some(plain)) =
+            (&error, OtherProtocol::recognise(first))
+        {
             return Self::NotTls(plain);
         }
         match (error, asked) {
             (rustls::Error::AlertReceived(AlertDescription::CertificateRequired), _) => {
                 Self::ClientCertificateRequired
             }
-            (rustls::Error::AlertReceived(alert), Asked::InVain)
+            (rustls::Error::AlertReceived(alert), CertificateRequest::Unanswered)
                 if may_mean_a_certificate(alert) =>
             {
                 Self::ClientCertificateRequired
             }
-            (rustls::Error::AlertReceived(alert), Asked::Shown)
+            (rustls::Error::AlertReceived(alert), CertificateRequest::Answered)
                 if may_mean_a_certificate(alert) =>
             {
                 Self::ClientCertificateRefused(alert)
@@ -87,36 +89,18 @@ impl TlsError {
 }
 
 impl TlsError {
-    /// Whether this, told after the handshake, is the server's judgement of us, which another
-    /// connection does not change. With TLS 1.3 a server refuses a client certificate only then
-    /// (RFC 8446 §4.4.2.4). Everything else is damage: of the bytes, or of one connection's state.
+    /// Whether this error, after the handshake, is the server's decision about the client, which
+    /// another connection does not change. With TLS 1.3 a server refuses a client certificate only
+    /// then (RFC 8446 §4.4.2.4). Every other error means damage to the bytes or to the state of one
+    /// connection.
     pub fn is_refusal(&self) -> bool {
-        use AlertDescription as Alert;
         match self {
             Self::Name(_)
             | Self::Certificate(_)
             | Self::ClientCertificateRequired
             | Self::ClientCertificateMissed
             | Self::ClientCertificateRefused(_) => true,
-            Self::Alert(alert) => matches!(
-                alert,
-                Alert::NoCertificate
-                    | Alert::BadCertificate
-                    | Alert::UnsupportedCertificate
-                    | Alert::CertificateRevoked
-                    | Alert::CertificateExpired
-                    | Alert::CertificateUnknown
-                    | Alert::CertificateUnobtainable
-                    | Alert::CertificateRequired
-                    | Alert::UnknownCA
-                    | Alert::AccessDenied
-                    | Alert::HandshakeFailure
-                    | Alert::ProtocolVersion
-                    | Alert::InsufficientSecurity
-                    | Alert::UnrecognisedName
-                    | Alert::UnknownPSKIdentity
-                    | Alert::NoApplicationProtocol
-            ),
+            Self::Alert(alert) => REFUSALS.contains(alert),
             Self::NotTls(_)
             | Self::Incompatible(_)
             | Self::Closed
@@ -126,7 +110,28 @@ impl TlsError {
     }
 }
 
-/// Whether servers say this about the certificate of a client (RFC 8446 §6.2).
+/// The alerts with which a server refuses the client, so that another connection would end in the
+/// same way.
+const REFUSALS: &[AlertDescription] = &[
+    AlertDescription::NoCertificate,
+    AlertDescription::BadCertificate,
+    AlertDescription::UnsupportedCertificate,
+    AlertDescription::CertificateRevoked,
+    AlertDescription::CertificateExpired,
+    AlertDescription::CertificateUnknown,
+    AlertDescription::CertificateUnobtainable,
+    AlertDescription::CertificateRequired,
+    AlertDescription::UnknownCA,
+    AlertDescription::AccessDenied,
+    AlertDescription::HandshakeFailure,
+    AlertDescription::ProtocolVersion,
+    AlertDescription::InsufficientSecurity,
+    AlertDescription::UnrecognisedName,
+    AlertDescription::UnknownPSKIdentity,
+    AlertDescription::NoApplicationProtocol,
+];
+
+/// Whether servers send this alert because of a client certificate (RFC 8446 §6.2).
 fn may_mean_a_certificate(alert: AlertDescription) -> bool {
     use AlertDescription as Alert;
     matches!(
@@ -162,23 +167,23 @@ impl From<rustls::Error> for TlsError {
 
 impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.told_of("the server").fmt(f)
+        self.message_about("the server").fmt(f)
     }
 }
 
-/// The sentence about an error, with the peer's name in it.
-pub struct Told<'a> {
+/// The message, with the name of the peer in it.
+pub struct TlsMessage<'a> {
     error: &'a TlsError,
     peer: &'a str,
 }
 
 impl TlsError {
-    /// The sentence about `peer`: these errors are a proxy's, too.
-    pub fn told_of<'a>(&'a self, peer: &'a str) -> Told<'a> {
-        Told { error: self, peer }
+    /// The message about `peer`, because a proxy can cause these errors, too.
+    pub fn message_about<'a>(&'a self, peer: &'a str) -> TlsMessage<'a> {
+        TlsMessage { error: self, peer }
     }
 
-    /// Whether the sentence names the peer: most of those about certificates do not.
+    /// Whether the message names the peer. Most of those about certificates do not.
     pub fn names_peer(&self) -> bool {
         match self {
             Self::Name(_) => false,
@@ -196,12 +201,12 @@ impl TlsError {
     }
 }
 
-impl fmt::Display for Told<'_> {
+impl fmt::Display for TlsMessage<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { error, peer } = self;
         match error {
             TlsError::Name(host) => write!(f, "{host} cannot be the name of a TLS server"),
-            TlsError::Certificate(fault) => fault.told_of(peer).fmt(f),
+            TlsError::Certificate(fault) => fault.message_about(peer).fmt(f),
             TlsError::NotTls(plain) => plain.fmt_of(peer, f),
             TlsError::ClientCertificateRequired => write!(f, "{peer} demands a client certificate"),
             TlsError::ClientCertificateMissed => {
@@ -211,7 +216,7 @@ impl fmt::Display for Told<'_> {
                 )
             }
             TlsError::ClientCertificateRefused(alert) => {
-                write!(f, "{peer} refused our client certificate{}", refusal_words(*alert))
+                write!(f, "{peer} refused the client certificate{}", refusal_words(*alert))
             }
             TlsError::Alert(alert) => fmt_alert(*alert, peer, f),
             TlsError::Incompatible(reason) => fmt_incompatible(reason, peer, f),
@@ -227,7 +232,7 @@ impl fmt::Display for Told<'_> {
 
 impl std::error::Error for TlsError {}
 
-impl Plain {
+impl OtherProtocol {
     fn fmt_of(&self, peer: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Http => write!(f, "{peer} answered in plain HTTP, not TLS"),
@@ -241,7 +246,7 @@ impl Plain {
     }
 }
 
-/// What a server says about our certificate; the two most general alerts add nothing.
+/// The reason why a server refused the client certificate. The two most general alerts add nothing.
 fn refusal_words(alert: AlertDescription) -> &'static str {
     use AlertDescription as Alert;
     match alert {
@@ -250,7 +255,7 @@ fn refusal_words(alert: AlertDescription) -> &'static str {
         Alert::CertificateRevoked => ": it is revoked",
         Alert::UnsupportedCertificate => ": it is of a kind that it does not support",
         Alert::AccessDenied => ": access denied",
-        Alert::DecryptError => ": its signature does not fit",
+        Alert::DecryptError => ": its signature is not valid",
         Alert::HandshakeFailure => ", or the TLS handshake (handshake failure)",
         _ => "",
     }
@@ -260,14 +265,18 @@ fn fmt_alert(alert: AlertDescription, peer: &str, f: &mut fmt::Formatter<'_>) ->
     use AlertDescription as Alert;
     let words = match alert {
         Alert::HandshakeFailure => "refused the TLS handshake (handshake failure)",
-        Alert::InsufficientSecurity => "wants stronger TLS than we offer (insufficient security)",
+        Alert::InsufficientSecurity => {
+            "wants stronger TLS than the client offers (insufficient security)"
+        }
         Alert::UnrecognisedName => "does not know the host name (unrecognized name)",
-        Alert::ProtocolVersion => "does not accept our TLS version",
-        Alert::NoApplicationProtocol => "accepts none of our TLS application protocols (ALPN)",
+        Alert::ProtocolVersion => "does not accept the client's TLS version",
+        Alert::NoApplicationProtocol => {
+            "accepts none of the offered TLS application protocols (ALPN)"
+        }
         Alert::UnknownPSKIdentity => "wants a pre-shared key, which is not supported",
         Alert::AccessDenied => "refused access",
         Alert::InternalError => "reports an internal error in TLS",
-        Alert::UserCanceled => "called the TLS handshake off",
+        Alert::UserCanceled => "cancelled the TLS handshake",
         other => {
             let code = u8::from(other);
             return match ALERTS.iter().find(|(known, _)| *known == code) {
@@ -279,7 +288,7 @@ fn fmt_alert(alert: AlertDescription, peer: &str, f: &mut fmt::Formatter<'_>) ->
     write!(f, "{peer} {words}")
 }
 
-/// The registered alerts that have no sentence of their own (RFC 8446 §6, RFC 5246 §7.2).
+/// The registered alerts that have no message of their own (RFC 8446 §6, RFC 5246 §7.2).
 const ALERTS: &[(u8, &str)] = &[
     (10, "unexpected message"),
     (20, "bad record MAC"),
@@ -307,7 +316,7 @@ const ALERTS: &[(u8, &str)] = &[
     (121, "encrypted client hello required"),
 ];
 
-/// What a server did that no TLS server does, by the name that rustls has for it.
+/// The message for a violation of TLS, with the name that rustls has for it.
 fn fmt_broken(error: &rustls::Error, peer: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match error {
         rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
@@ -323,10 +332,9 @@ fn fmt_broken(error: &rustls::Error, peer: &str, f: &mut fmt::Formatter<'_>) -> 
         rustls::Error::InappropriateHandshakeMessage { got_type: got, .. } => {
             write!(f, "{peer} broke TLS (an unexpected {got:?} message)")
         }
-        rustls::Error::DecryptError => write!(
-            f,
-            "what {peer} sent cannot be decrypted: it was changed on the way, or is not from it"
-        ),
+        rustls::Error::DecryptError => {
+            write!(f, "data from {peer} cannot be decrypted: it was changed on the way, or forged")
+        }
         error => write!(f, "TLS failed: {error}"),
     }
 }
@@ -358,22 +366,22 @@ mod tests {
 
     #[test]
     fn what_is_no_tls_is_recognised_by_its_first_bytes() {
-        let other = |text: &str| Some(Plain::Other(text.to_owned()));
-        let rows: [(&[u8], Option<Plain>); 11] = [
+        let other = |text: &str| Some(OtherProtocol::Other(text.to_owned()));
+        let rows: [(&[u8], Option<OtherProtocol>); 11] = [
             (b"", None),
             (b"\x16", None),
             (b"\x16\x03\x03", None),
             (b"\x15\x03\x01\0\x02", None),
-            (b"H", Some(Plain::Http)),
-            (b"HTTP/1.0 200 OK", Some(Plain::Http)),
+            (b"H", Some(OtherProtocol::Http)),
+            (b"HTTP/1.0 200 OK", Some(OtherProtocol::Http)),
             (b"HELO", other("HELO")),
-            (b"\x20\x02", Some(Plain::Mqtt)),
-            (b"\xe0\x01\x82", Some(Plain::Mqtt)),
+            (b"\x20\x02", Some(OtherProtocol::Mqtt)),
+            (b"\xe0\x01\x82", Some(OtherProtocol::Mqtt)),
             (b"\x16\x16", other("\\x16\\x16")),
             (b"220 mail\r\n", other("220 mail\\r\\n")),
         ];
         for (first, expected) in rows {
-            assert_eq!(Plain::recognise(first), expected, "{}", first.escape_ascii());
+            assert_eq!(OtherProtocol::recognise(first), expected, "{}", first.escape_ascii());
         }
     }
 
@@ -385,16 +393,22 @@ mod tests {
         for alert in
             [Alert::HandshakeFailure, Alert::BadCertificate, Alert::UnknownCA, Alert::AccessDenied]
         {
-            assert_eq!(explained(alert, Asked::No), TlsError::Alert(alert));
-            assert_eq!(explained(alert, Asked::InVain), TlsError::ClientCertificateRequired);
-            assert_eq!(explained(alert, Asked::Shown), TlsError::ClientCertificateRefused(alert));
+            assert_eq!(explained(alert, CertificateRequest::NotMade), TlsError::Alert(alert));
+            assert_eq!(
+                explained(alert, CertificateRequest::Unanswered),
+                TlsError::ClientCertificateRequired
+            );
+            assert_eq!(
+                explained(alert, CertificateRequest::Answered),
+                TlsError::ClientCertificateRefused(alert)
+            );
         }
         assert_eq!(
-            explained(Alert::CertificateRequired, Asked::No),
+            explained(Alert::CertificateRequired, CertificateRequest::NotMade),
             TlsError::ClientCertificateRequired
         );
         assert_eq!(
-            explained(Alert::ProtocolVersion, Asked::Shown),
+            explained(Alert::ProtocolVersion, CertificateRequest::Answered),
             TlsError::Alert(Alert::ProtocolVersion)
         );
     }

@@ -1,4 +1,5 @@
-//! The client certificate and its key: read, compared, and shown to a server that asks.
+//! The client certificate and its key: read from files, compared, and sent to a server that asks
+//! for it.
 
 use std::fs;
 use std::path::Path;
@@ -15,20 +16,20 @@ use rustls::sign::CertifiedKey;
 use super::TlsOptions;
 use super::certificate::public_key_of;
 use super::pem::PemFile;
-use super::setup_error::{Purpose, TlsSetupError};
+use super::setup_error::{FilePurpose, TlsSetupError};
 
-/// What the server made of client certificates.
+/// What the server did about a client certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
-    /// It asked for none.
-    No,
-    /// It asked, and there was none to show.
-    InVain,
-    /// It was shown ours.
-    Shown,
+pub enum CertificateRequest {
+    /// The server did not ask for one.
+    NotMade,
+    /// The server asked, and the client has none.
+    Unanswered,
+    /// The server asked, and the client sent its certificate.
+    Answered,
 }
 
-/// What one connection has to show, and whether it was asked to.
+/// The certificate for one connection, and whether the server has asked for it.
 #[derive(Debug, Default)]
 pub struct Identity {
     certificate: Option<Arc<CertifiedKey>>,
@@ -36,17 +37,17 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// For one connection.
+    /// The certificate for one connection.
     pub fn new(certificate: Option<Arc<CertifiedKey>>) -> Self {
         Self { certificate, asked: AtomicBool::new(false) }
     }
 
-    /// What the server has asked so far.
-    pub fn asked(&self) -> Asked {
+    /// What the server has done about a client certificate so far.
+    pub fn certificate_request(&self) -> CertificateRequest {
         match (self.asked.load(Ordering::Relaxed), &self.certificate) {
-            (false, _) => Asked::No,
-            (true, None) => Asked::InVain,
-            (true, Some(_)) => Asked::Shown,
+            (false, _) => CertificateRequest::NotMade,
+            (true, None) => CertificateRequest::Unanswered,
+            (true, Some(_)) => CertificateRequest::Answered,
         }
     }
 }
@@ -66,14 +67,14 @@ impl ResolvesClientCert for Identity {
     }
 }
 
-/// Reads the certificate and the key that the options name. Without `--key` the key stands in the
-/// file of the certificate.
+/// Reads the certificate and the key of the options. Without `--key` the key is in the file of the
+/// certificate.
 pub fn read(
     options: &TlsOptions,
     provider: &CryptoProvider,
 ) -> Result<Option<Arc<CertifiedKey>>, TlsSetupError> {
     let Some(path) = &options.certificate else { return Ok(None) };
-    let file = PemFile::read(Purpose::Certificate, path)?;
+    let file = PemFile::read(FilePurpose::Certificate, path)?;
     let chain = file.certificates().map_err(|error| match error {
         TlsSetupError::Nothing(..) if file.has_key() => TlsSetupError::Swapped(path.clone()),
         error => error,
@@ -89,10 +90,9 @@ pub fn read(
     Ok(Some(Arc::new(certified)))
 }
 
-/// Whether the key is known not to be that of the certificate.
+/// Whether the key is known to belong to another certificate.
 fn is_foreign(certified: &CertifiedKey) -> bool {
-    // Not by `CertifiedKey::keys_match`: it would refuse X.509 version 1, which servers take from
-    // clients.
+    // `CertifiedKey::keys_match` would refuse X.509 version 1, which servers accept from clients.
     let of_key = certified.key.public_key();
     let of_certificate = certified.cert.first().and_then(|certificate| public_key_of(certificate));
     of_key.zip(of_certificate).is_some_and(|(key, certificate)| key.as_ref() != certificate)
@@ -102,7 +102,7 @@ fn private_key(
     path: &Path,
     password_file: Option<&Path>,
 ) -> Result<PrivateKeyDer<'static>, TlsSetupError> {
-    let file = PemFile::read(Purpose::Key, path)?;
+    let file = PemFile::read(FilePurpose::Key, path)?;
     if let Some(encrypted) = file.encrypted_key()? {
         let password_file =
             password_file.ok_or_else(|| TlsSetupError::Encrypted(path.to_owned()))?;
@@ -116,8 +116,9 @@ fn private_key(
 
 /// The first line of the file.
 fn password(path: &Path) -> Result<Vec<u8>, TlsSetupError> {
-    let content = fs::read(path)
-        .map_err(|error| TlsSetupError::Unreadable(Purpose::Password, path.to_owned(), error))?;
+    let content = fs::read(path).map_err(|error| {
+        TlsSetupError::Unreadable(FilePurpose::Password, path.to_owned(), error)
+    })?;
     let line = content.split(|byte| *byte == b'\n').next().unwrap_or_default();
     Ok(line.strip_suffix(b"\r").unwrap_or(line).to_vec())
 }
@@ -130,7 +131,7 @@ fn decrypted(
     let encrypted = EncryptedPrivateKeyInfoRef::try_from(encrypted)
         .map_err(|_| TlsSetupError::UnsupportedEncryption(path.to_owned()))?;
     let key = encrypted.decrypt(password).map_err(|error| match error {
-        // A wrong password mostly shows in the padding, and else in what comes out.
+        // A wrong password mostly shows in the padding, and otherwise in the decrypted bytes.
         pkcs8::Error::EncryptedPrivateKey(pkcs5::Error::DecryptFailed) | pkcs8::Error::Asn1(_) => {
             TlsSetupError::WrongPassword(path.to_owned())
         }

@@ -1,4 +1,4 @@
-//! TLS: which servers are trusted, which certificate we show, and what went wrong in words.
+//! TLS: the servers that are trusted, the client certificate, and explanations of errors.
 
 mod certificate;
 mod certificate_error;
@@ -19,48 +19,49 @@ use rustls::pki_types::ServerName;
 use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, ClientConnection, SupportedProtocolVersion};
 
-/// What a server says when it ends the handshake.
+/// The reason of a server that ends the handshake.
 pub use rustls::AlertDescription as Alert;
 
 pub use certificate::{CertificateInfo, Fingerprint};
 pub use certificate_error::CertificateFault;
-pub use error::{Plain, TlsError};
-pub use identity::{Asked, Identity};
-pub use setup_error::{Purpose, TlsSetupError};
+pub use error::{OtherProtocol, TlsError};
+pub use identity::{CertificateRequest, Identity};
+pub use setup_error::{FilePurpose, TlsSetupError};
 
 use verify::{Trust, Verifier};
 
-/// What a connection trusts and shows. All files are PEM.
+/// The certificates that a connection trusts, and the one that it sends. All files are PEM.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsOptions {
-    /// Files of authorities. The three kinds of authorities add up; none at all means Mozilla's.
+    /// Files of authorities. The three sources of authorities are combined; without any, Mozilla's
+    /// are trusted.
     pub ca_files: Vec<PathBuf>,
     /// Folders with files of authorities.
     pub ca_folders: Vec<PathBuf>,
     /// The authorities that the operating system trusts.
     pub system_roots: bool,
-    /// Accept any certificate. The peer must still own the key of the one it shows.
+    /// Accept any certificate. The server must still own its key.
     pub insecure: bool,
-    /// If there are any: trust exactly these certificates, whatever their name, age or issuer.
+    /// If not empty: trust exactly these certificates, whatever their name, age or issuer.
     pub pins: Vec<Fingerprint>,
-    /// Our certificate, followed by those of the authorities between it and one that the server
-    /// knows.
+    /// The client certificate, followed by those of the authorities between it and one that the
+    /// server knows.
     pub certificate: Option<PathBuf>,
-    /// Its key; none if it is in the same file.
+    /// The key; `None` if it is in the file of the certificate.
     pub key: Option<PathBuf>,
-    /// The password of an encrypted key, in the first line of a file.
+    /// A file whose first line is the password of an encrypted key.
     pub key_password_file: Option<PathBuf>,
-    /// The name to ask for, and the one that the certificate must have; none is the host.
+    /// The name to send (SNI), which the certificate must have; `None` means the host.
     pub server_name: Option<String>,
-    /// The application protocols to offer (ALPN); none sends no such extension.
+    /// The application protocols to offer (ALPN); if there are none, the extension is not sent.
     pub protocols: Vec<String>,
-    /// The only version to speak; none is both.
+    /// The only version to offer; `None` means both.
     pub version: Option<TlsVersion>,
-    /// Where to write the secrets.
+    /// The file to write the secrets to.
     pub key_log: Option<PathBuf>,
 }
 
-/// A version of TLS that we speak.
+/// A supported version of TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TlsVersion {
     /// RFC 5246.
@@ -85,7 +86,7 @@ impl FromStr for TlsVersion {
     }
 }
 
-/// What all connections of a run share.
+/// The configuration that all connections of a run share.
 #[derive(Clone, Debug)]
 pub struct TlsConfig {
     config: ClientConfig,
@@ -94,7 +95,7 @@ pub struct TlsConfig {
 }
 
 impl TlsConfig {
-    /// Reads the files that the options name.
+    /// Reads the files of the options.
     pub fn new(options: &TlsOptions) -> Result<Self, TlsSetupError> {
         let provider = Arc::new(ring::default_provider());
         let certificate = identity::read(options, &provider)?;
@@ -115,45 +116,45 @@ impl TlsConfig {
         Ok(Self { config, certificate, server_name: options.server_name.clone() })
     }
 
-    /// The same for a proxy: what names the server or the protocol within is not for it.
+    /// The same for a proxy, without the server name and the application protocols.
     pub fn for_proxy(&self) -> Self {
         let mut proxy = Self { server_name: None, ..self.clone() };
         proxy.config.alpn_protocols.clear();
         proxy
     }
 
-    /// One client connection to `host`; its name is sent as SNI, an address is not (RFC 6066 §3).
-    pub fn connection(&self, host: &str) -> Result<Connection, TlsError> {
+    /// A client connection to `host`. A name is sent as SNI, an address is not (RFC 6066 §3).
+    pub fn connection(&self, host: &str) -> Result<TlsConnection, TlsError> {
         let host = self.server_name.as_deref().unwrap_or(host);
         let name = server_name(host).ok_or_else(|| TlsError::Name(host.to_owned()))?;
         let identity = Arc::new(Identity::new(self.certificate.clone()));
         let mut config = self.config.clone();
         config.client_auth_cert_resolver = Arc::<Identity>::clone(&identity);
         let mut session = ClientConnection::new(Arc::new(config), name)?;
-        // What we write is one buffer of the WebSocket layer and leaves at once: the limit would
-        // only cut it.
+        // Each write is one buffer of the WebSocket layer and is sent at once. The limit would only
+        // cut it.
         session.set_buffer_limit(None);
-        Ok(Connection { session, identity })
+        Ok(TlsConnection { session, identity })
     }
 }
 
-/// One connection.
+/// A TLS connection.
 #[derive(Debug)]
-pub struct Connection {
-    /// Its TLS.
+pub struct TlsConnection {
+    /// The state of rustls.
     pub session: ClientConnection,
     identity: Arc<Identity>,
 }
 
-impl Connection {
-    /// Whether the server asked for a client certificate, so far.
-    pub fn asked(&self) -> Asked {
-        self.identity.asked()
+impl TlsConnection {
+    /// What the server has done about a client certificate so far.
+    pub fn certificate_request(&self) -> CertificateRequest {
+        self.identity.certificate_request()
     }
 }
 
 fn trust(options: &TlsOptions, provider: &Arc<CryptoProvider>) -> Result<Trust, TlsSetupError> {
-    // A wrong file of authorities is an error even where it is not needed.
+    // An invalid file of authorities is an error even if it is not needed.
     let roots = roots::roots(options)?;
     if !options.pins.is_empty() {
         Ok(Trust::Pinned(options.pins.clone()))
@@ -172,13 +173,13 @@ fn versions(only: Option<TlsVersion>) -> Vec<&'static SupportedProtocolVersion> 
     }
 }
 
-/// A name or address of a TLS server; an IPv6 address may have a zone.
+/// The name or address of a TLS server. An IPv6 address may have a zone.
 fn server_name(host: &str) -> Option<ServerName<'static>> {
     let address = host.split('%').next().unwrap_or(host);
     ServerName::try_from(address.to_owned()).ok()
 }
 
-/// Whether this can be asked for by SNI.
+/// Whether SNI can carry this name.
 pub fn is_server_name(name: &str) -> bool {
     matches!(server_name(name), Some(ServerName::DnsName(_)))
 }

@@ -1,4 +1,4 @@
-//! Certificates and keys out of PEM files.
+//! Reads certificates and keys from PEM files.
 
 use std::fs;
 use std::path::Path;
@@ -7,22 +7,22 @@ use rustls::pki_types::pem::{self, PemObject, SectionKind};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use super::super::text::uncapitalised;
-use super::setup_error::{Purpose, TlsSetupError};
+use super::setup_error::{FilePurpose, TlsSetupError};
 
-/// What an encrypted private key begins with (RFC 7468 §11).
+/// The beginning of an encrypted private key (RFC 7468 §11).
 const ENCRYPTED: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----";
 
-/// A file that was read, and what it is for.
+/// A file that was read, and its purpose.
 pub struct PemFile<'a> {
-    purpose: Purpose,
+    purpose: FilePurpose,
     path: &'a Path,
-    /// What it holds.
+    /// The bytes of the file.
     pub content: Vec<u8>,
 }
 
 impl<'a> PemFile<'a> {
     /// Reads the file.
-    pub fn read(purpose: Purpose, path: &'a Path) -> Result<Self, TlsSetupError> {
+    pub fn read(purpose: FilePurpose, path: &'a Path) -> Result<Self, TlsSetupError> {
         let content = fs::read(path)
             .map_err(|error| TlsSetupError::Unreadable(purpose, path.to_owned(), error))?;
         Ok(Self { purpose, path, content })
@@ -44,7 +44,7 @@ impl<'a> PemFile<'a> {
         })
     }
 
-    /// Whether there is a private key in it, encrypted or not.
+    /// Whether the file has a private key, encrypted or not.
     pub fn has_key(&self) -> bool {
         let mut sections =
             <(SectionKind, Vec<u8>)>::pem_slice_iter(&self.content).filter_map(Result::ok);
@@ -63,8 +63,8 @@ impl<'a> PemFile<'a> {
 
     /// The first encrypted private key: an `EncryptedPrivateKeyInfo` in DER (RFC 5958 §3).
     pub fn encrypted_key(&self) -> Result<Option<Vec<u8>>, TlsSetupError> {
-        // Our PEM reader passes over what it does not know. With another label the section is known
-        // to it.
+        // The PEM reader skips sections that it does not know. With another label it reads this
+        // one.
         let text = String::from_utf8_lossy(&self.content);
         let Some(at) = text.find(ENCRYPTED) else { return Ok(None) };
         let section = text[at..].replace("ENCRYPTED PRIVATE KEY", "PRIVATE KEY");

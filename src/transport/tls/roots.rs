@@ -1,4 +1,4 @@
-//! Which authorities are trusted.
+//! Reads the certificates of trusted authorities.
 
 use std::env;
 use std::fs;
@@ -11,9 +11,9 @@ use super::super::text::uncapitalised;
 use super::TlsOptions;
 use super::error::TlsError;
 use super::pem::PemFile;
-use super::setup_error::{Purpose, TlsSetupError};
+use super::setup_error::{FilePurpose, TlsSetupError};
 
-/// The authorities that the options name; Mozilla's if they name none.
+/// The authorities of the options, or Mozilla's if there are none.
 pub fn roots(options: &TlsOptions) -> Result<RootCertStore, TlsSetupError> {
     let mut roots = RootCertStore::empty();
     for path in &options.ca_files {
@@ -31,9 +31,9 @@ pub fn roots(options: &TlsOptions) -> Result<RootCertStore, TlsSetupError> {
     Ok(roots)
 }
 
-/// A file that was named is used whole, or not at all.
+/// Reads a file completely; an unusable certificate in it is an error.
 fn add_file(roots: &mut RootCertStore, path: &Path) -> Result<(), TlsSetupError> {
-    for certificate in PemFile::read(Purpose::Authorities, path)?.certificates()? {
+    for certificate in PemFile::read(FilePurpose::Authorities, path)?.certificates()? {
         roots.add(certificate).map_err(|error| {
             TlsSetupError::BadAuthority(path.to_owned(), TlsError::from(error).to_string())
         })?;
@@ -41,11 +41,11 @@ fn add_file(roots: &mut RootCertStore, path: &Path) -> Result<(), TlsSetupError>
     Ok(())
 }
 
-/// Every file of the folder that holds certificates; keys and revocation lists may lie beside them.
-/// The hash links that `openssl rehash` makes lead to certificates that are there already.
+/// Reads every file of the folder that holds certificates. Keys and revocation lists may be beside
+/// them. The links of `openssl rehash` lead to files that are in the folder already.
 fn add_folder(roots: &mut RootCertStore, folder: &Path) -> Result<(), TlsSetupError> {
     let unreadable =
-        |path: &Path, error| TlsSetupError::Unreadable(Purpose::Folder, path.to_owned(), error);
+        |path: &Path, error| TlsSetupError::Unreadable(FilePurpose::Folder, path.to_owned(), error);
     let entries = fs::read_dir(folder).map_err(|error| unreadable(folder, error))?;
     let paths: Result<Vec<PathBuf>, _> =
         entries.map(|entry| entry.map(|entry| entry.path())).collect();
@@ -53,7 +53,7 @@ fn add_folder(roots: &mut RootCertStore, folder: &Path) -> Result<(), TlsSetupEr
     for path in
         paths.map_err(|error| unreadable(folder, error))?.iter().filter(|path| path.is_file())
     {
-        match PemFile::read(Purpose::Authorities, path)?.certificates() {
+        match PemFile::read(FilePurpose::Authorities, path)?.certificates() {
             Ok(found) => certificates.extend(found),
             Err(TlsSetupError::Nothing(..) | TlsSetupError::Binary(..)) => {}
             Err(error) => return Err(error),
@@ -65,8 +65,8 @@ fn add_folder(roots: &mut RootCertStore, folder: &Path) -> Result<(), TlsSetupEr
     if added == 0 { Err(TlsSetupError::EmptyFolder(folder.to_owned())) } else { Ok(()) }
 }
 
-/// What the operating system trusts. A part that cannot be read is no failure, unless the user
-/// named it.
+/// Adds the authorities of the operating system. A part that cannot be read is not an error, unless
+/// the user named it.
 fn add_system(roots: &mut RootCertStore) -> Result<(), TlsSetupError> {
     let found = rustls_native_certs::load_native_certs();
     let (added, _) = roots.add_parsable_certificates(found.certs);

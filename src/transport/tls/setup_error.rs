@@ -1,4 +1,4 @@
-//! What is wrong with the files and settings of TLS on this machine, in one line each.
+//! Errors in the files and settings of TLS on this machine, with a message for each.
 
 use std::fmt;
 use std::io;
@@ -6,36 +6,36 @@ use std::path::{Path, PathBuf};
 
 use super::super::text::io_words;
 
-/// Why TLS could not be set up: a mistake on this machine, not the server's.
+/// The reason why TLS could not be set up: a mistake on this machine, not the server's.
 #[derive(Debug)]
 pub enum TlsSetupError {
     /// A file or folder cannot be read.
-    Unreadable(Purpose, PathBuf, io::Error),
+    Unreadable(FilePurpose, PathBuf, io::Error),
     /// The file has no PEM section of the kind that is needed.
-    Nothing(Purpose, PathBuf),
+    Nothing(FilePurpose, PathBuf),
     /// The file is binary: DER, or PKCS#12.
-    Binary(Purpose, PathBuf),
-    /// The file is not proper PEM; what is wrong with it.
-    BadPem(Purpose, PathBuf, String),
-    /// A certificate in the file cannot be used as an authority; why not.
+    Binary(FilePurpose, PathBuf),
+    /// The file is not proper PEM. Holds the error.
+    BadPem(FilePurpose, PathBuf, String),
+    /// A certificate in the file cannot be used as an authority. Holds the reason.
     BadAuthority(PathBuf, String),
     /// No file in the folder holds a certificate.
     EmptyFolder(PathBuf),
-    /// The operating system has no certificates that we can find; what it said.
+    /// No certificates of the operating system were found. Holds the error.
     NoSystemRoots(String),
-    /// `--cert` names a file with a private key, and no certificate.
+    /// `--cert` names a file with a private key and no certificate.
     Swapped(PathBuf),
     /// The private key is encrypted, and there is no password.
     Encrypted(PathBuf),
-    /// The private key is encrypted as OpenSSL did before PKCS#8.
+    /// The private key is encrypted in the format that OpenSSL used before PKCS#8.
     EncryptedTheOldWay(PathBuf),
     /// The password does not decrypt the key, or the file is damaged.
     WrongPassword(PathBuf),
-    /// The way in which the key is encrypted is not supported.
+    /// The encryption of the key is not supported.
     UnsupportedEncryption(PathBuf),
-    /// The key is of a kind that we cannot use.
+    /// The type of the key is not supported.
     UnsupportedKey(PathBuf),
-    /// The key is not that of the certificate.
+    /// The key does not belong to the certificate.
     ForeignKey {
         /// The file of the key.
         key: PathBuf,
@@ -48,9 +48,9 @@ pub enum TlsSetupError {
     Config(rustls::Error),
 }
 
-/// What a file is for.
+/// The purpose of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
+pub enum FilePurpose {
     /// `--cafile`.
     Authorities,
     /// `--capath`.
@@ -63,7 +63,7 @@ pub enum Purpose {
     Password,
 }
 
-impl fmt::Display for Purpose {
+impl fmt::Display for FilePurpose {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Authorities => "CA file",
@@ -81,7 +81,9 @@ impl fmt::Display for TlsSetupError {
             Self::Unreadable(purpose, path, error) => {
                 write!(f, "cannot read {purpose} {}: {}", path.display(), io_words(error))
             }
-            Self::Nothing(Purpose::Key, path) => write!(f, "no private key in {}", path.display()),
+            Self::Nothing(FilePurpose::Key, path) => {
+                write!(f, "no private key in {}", path.display())
+            }
             Self::Nothing(purpose, path) => {
                 write!(f, "no certificate in {purpose} {}", path.display())
             }
@@ -107,7 +109,7 @@ impl fmt::Display for TlsSetupError {
             }
             Self::Encrypted(path) => fmt_key(f, path, "is encrypted"),
             Self::EncryptedTheOldWay(path) => {
-                fmt_key(f, path, "is encrypted the way of old OpenSSL")
+                fmt_key(f, path, "is encrypted in the old format of OpenSSL")
             }
             Self::WrongPassword(path) => {
                 write!(f, "the password does not decrypt private key {}", path.display())
@@ -132,7 +134,7 @@ impl fmt::Display for TlsSetupError {
     }
 }
 
-/// What is wrong with a private key.
+/// The message about a private key.
 fn fmt_key(f: &mut fmt::Formatter<'_>, path: &Path, words: &str) -> fmt::Result {
     write!(f, "private key {} {words}", path.display())
 }

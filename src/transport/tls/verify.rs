@@ -1,5 +1,5 @@
-//! Which server is trusted: by its chain, by its fingerprint, or any; always one that owns the key
-//! of the certificate it shows.
+//! Decides which servers are trusted: by their chain, by their fingerprint, or all. Each must own
+//! the key of its certificate.
 
 use std::sync::Arc;
 
@@ -16,20 +16,20 @@ use rustls::{
 use x509_cert::der::Encode;
 
 use super::certificate::{Certificate, Fingerprint};
-use super::certificate_error::{CertificateFault, Evidence};
+use super::certificate_error::{CertificateFault, ServerCertificates};
 
-/// What makes a certificate good.
+/// The rule by which a certificate is accepted.
 #[derive(Debug)]
 pub enum Trust {
-    /// Nothing: any will do.
+    /// Every certificate is accepted.
     Anything,
-    /// To be one of these, whatever its name, age or issuer.
+    /// One of these certificates is accepted, whatever its name, age or issuer.
     Pinned(Vec<Fingerprint>),
-    /// A chain to one of some authorities, and the right name (RFC 5280, RFC 6125).
+    /// A chain to one of these authorities, and the right name (RFC 5280, RFC 6125).
     Chain {
-        /// The library's judgement.
+        /// The verifier of the library.
         verifier: Arc<WebPkiServerVerifier>,
-        /// The authorities, to explain it.
+        /// The authorities, to explain a refusal.
         roots: Arc<RootCertStore>,
     },
 }
@@ -45,7 +45,7 @@ impl Trust {
     }
 }
 
-/// Judges a server's certificate, and says in our words what is wrong with it.
+/// Verifies a server's certificate, and explains what is wrong with it.
 #[derive(Debug)]
 pub struct Verifier {
     trust: Trust,
@@ -73,14 +73,14 @@ impl Verifier {
     ) -> Error {
         match error {
             Error::InvalidCertificate(error) => {
-                refused(Evidence::new(leaf, others, self.roots()).fault(error))
+                refused(ServerCertificates::new(leaf, others, self.roots()).fault(error))
             }
             error => error,
         }
     }
 
-    /// The key of a certificate that the library does not read (X.509 version 1), where we are to
-    /// take any. In TLS 1.2 the library takes no key that stands alone.
+    /// The certificate, if the library cannot read it (X.509 version 1) and no chain is required.
+    /// In TLS 1.2 the library does not accept a key alone.
     fn old_key(&self, certificate: &CertificateDer<'_>) -> Option<Certificate> {
         let is_lenient = !matches!(self.trust, Trust::Chain { .. });
         Certificate::read(certificate)

@@ -1,28 +1,28 @@
-//! Besides the tests of the wire: [`Recorder`], the outlet of all tests that need no socket.
+//! Tests of the wire, and [`Recorder`], the outlet of all tests that need no socket.
 
 use std::sync::{Arc, Mutex};
 
 use super::*;
 
-/// What an outlet was asked to do.
+/// The calls on an outlet.
 #[derive(Default)]
 pub struct Log {
     pub written: Vec<u8>,
     /// The length of each write.
     pub writes: Vec<usize>,
     pub shut: Vec<Shutdown>,
-    /// Writes fail with this once `written` has the length.
+    /// Writes fail with this error once `written` has the length.
     pub failure: Option<(usize, io::ErrorKind)>,
-    /// The most that one write takes.
+    /// The most bytes that one write takes.
     pub at_most: Option<usize>,
 }
 
-/// An outlet that writes into a log.
+/// An outlet that records its calls.
 #[derive(Clone, Default)]
 pub struct Recorder(pub Arc<Mutex<Log>>);
 
 impl Recorder {
-    /// What was written since the last call.
+    /// The bytes that were written since the last call.
     pub fn take(&self) -> Vec<u8> {
         std::mem::take(&mut self.0.lock().expect("no test panics while it holds the log").written)
     }
@@ -128,7 +128,7 @@ fn a_failed_write_is_remembered_and_stops_nothing() {
     assert_eq!(wire.read(&mut [0; 9]).unwrap(), 3);
 }
 
-/// A wire whose socket takes nothing after `limit` bytes: the write time-out of a socket on Unix.
+/// A wire whose socket takes nothing after `limit` bytes: on Unix, the write time-out of a socket.
 fn full(limit: usize) -> (Wire, Recorder) {
     let recorder = Recorder::default();
     recorder.0.lock().unwrap().failure = Some((limit, io::ErrorKind::WouldBlock));

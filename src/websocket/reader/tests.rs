@@ -1,5 +1,5 @@
-//! What a client sends, read by a server: masked frames, cut anywhere. (The client's half is tested
-//! over the stream, in `transport`.)
+//! Frames of a client, read by a server: masked and cut anywhere. (The client's side is tested over
+//! the stream, in `transport`.)
 
 use super::*;
 use crate::websocket::frame::{BINARY, CLOSE, FINAL, Key};
@@ -14,7 +14,7 @@ fn masked(opcode: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// What was read, what was answered, and how it ended.
+/// The payloads, the answers, and the end.
 type Outcome = (Vec<u8>, Vec<u8>, Option<WebSocketError>);
 
 fn read(pieces: &[&[u8]]) -> Outcome {

@@ -1,27 +1,28 @@
-//! The response of a server to the request of an upgrade (RFC 6455 §4.2).
+//! The response of a server to an upgrade request (RFC 6455 §4.2).
 
 use super::{Request, accept_key};
 
-/// The subprotocols that we speak: MQTT 5 §6, and the founding document's name.
+/// The subprotocols that the server accepts: the name of MQTT 5 §6, and the name that MQTT 3.1 was
+/// used with.
 const SUBPROTOCOLS: [&str; 2] = ["mqtt", "mqttv3.1"];
 
-/// A response that ends the connection.
+/// A response that refuses the upgrade and ends the connection.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// Code and reason of the status.
+    /// The status code and its reason phrase.
     pub status: &'static str,
-    /// Why, for the body.
+    /// The body: why the upgrade is refused.
     pub sentence: String,
 }
 
-/// The head of our 101 to a request for `path`, or why there is none.
+/// The head of the 101 response to a request for `path`, or the refusal.
 pub fn answer(request: &Request, path: &str) -> Result<String, Refusal> {
     let refused = |status, sentence: String| Err(Refusal { status, sentence });
     let asked = request.target.split('?').next().unwrap_or_default();
     if asked != path {
         return refused("404 Not Found", format!("mqttws serve listens at {path}, not at {asked}"));
     }
-    if request.method != "GET" || !request.http_1_1 || !request.upgrade || !request.connection {
+    if !request.is_upgrade() {
         let sentence = "this is an MQTT broker: it takes WebSocket upgrades only".to_owned();
         return refused("426 Upgrade Required", sentence);
     }

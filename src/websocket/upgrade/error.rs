@@ -1,77 +1,77 @@
-//! Every way in which an upgrade fails, as data and as one line.
+//! The ways in which an upgrade can fail, with a message for each.
 
 use std::fmt;
 
-/// Why there is no WebSocket.
+/// The reason why an upgrade failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UpgradeError {
-    /// Closed or reset without one byte of an answer: most often a subprotocol that the server does
-    /// not want.
+    /// The connection was closed or reset before the first byte of an answer. Most often the server
+    /// does not accept the subprotocol.
     Closed,
-    /// Closed or reset within the head of the answer.
+    /// The connection was closed or reset within the head of the answer.
     Truncated,
-    /// What answered does not speak HTTP.
+    /// The server does not speak HTTP.
     NotHttp(NotHttp),
-    /// More than 64 KiB of head.
+    /// The head has more than 64 KiB.
     HeadTooLarge,
-    /// HTTP, but not well-formed.
+    /// HTTP that is not well formed. Holds the error.
     Malformed(String),
-    /// An answer with another status than 101.
+    /// An answer with a status other than 101.
     Status(Box<HttpResponse>),
-    /// An answer of 101 that breaks RFC 6455.
+    /// A 101 answer that violates RFC 6455.
     Bad(BadUpgrade),
-    /// An extra header of ours cannot be sent: its name or value holds a forbidden character. Holds
-    /// the name.
+    /// An additional header cannot be sent, because its name or value holds a forbidden character.
+    /// Holds the name.
     BadHeader(String),
 }
 
-/// What speaks where HTTP should.
+/// The protocol of a server that does not speak HTTP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NotHttp {
     /// A CONNACK: MQTT over plain TCP.
     Mqtt,
     /// HTTP/2, by its preface or a frame.
     Http2,
-    /// A TLS record: `wss://` would be right.
+    /// A TLS record: the URL should begin with `wss://`.
     Tls,
-    /// Anything else: its first bytes, escaped.
+    /// Another protocol. Holds its first bytes, escaped.
     Other(String),
 }
 
-/// What is wrong with an answer of 101.
+/// The fault of a 101 answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BadUpgrade {
-    /// In HTTP/1.0, which has no upgrade.
+    /// It is HTTP/1.0, which has no upgrade.
     OldHttp,
     /// No `Upgrade: websocket`.
     NoUpgrade,
     /// No `Connection: Upgrade`.
     NoConnection,
-    /// No `Sec-WebSocket-Accept`: something that knows no WebSocket has answered.
+    /// No `Sec-WebSocket-Accept`: the server does not know WebSocket.
     NoAccept,
-    /// Another `Sec-WebSocket-Accept` than our key demands: a cache has answered.
+    /// A `Sec-WebSocket-Accept` that does not belong to the key: probably the answer of a cache.
     WrongAccept,
-    /// An extension that we did not offer.
+    /// An extension that was not offered. Holds its name.
     Extension(String),
-    /// A subprotocol that we cannot take; under `--strict` also one that we could.
+    /// A subprotocol that is not accepted, or under `--strict` only accepted with a warning.
     Subprotocol {
-        /// What we offered.
+        /// The subprotocols that were offered.
         offered: Vec<String>,
-        /// What was answered.
+        /// The subprotocol in the answer.
         answered: Option<String>,
-        /// It would be taken, with a warning, without `--strict`.
+        /// Without `--strict` it would be accepted with a warning.
         tolerable: bool,
     },
 }
 
-/// An answer that refuses.
+/// An answer that refuses the upgrade.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HttpResponse {
     /// The status, never 101.
     pub status: u16,
-    /// The server's words for it.
+    /// The server's reason phrase.
     pub reason: String,
-    /// `Location`, where a redirect leads.
+    /// `Location`: the target of a redirect.
     pub location: Option<String>,
     /// `WWW-Authenticate`, or `Proxy-Authenticate`.
     pub www_authenticate: Option<String>,
@@ -79,22 +79,20 @@ pub struct HttpResponse {
     pub server: Option<String>,
     /// `Retry-After`: a date, or a number of seconds.
     pub retry_after: Option<String>,
-    /// `Upgrade`, what the server would rather speak.
+    /// `Upgrade`: the protocols that the server would accept.
     pub upgrade: Option<String>,
-    /// `x-amzn-ErrorType`, the reason that AWS gives.
+    /// `x-amzn-ErrorType`: the reason that AWS gives.
     pub amzn_error_type: Option<String>,
-    /// `Sec-WebSocket-Version`, the versions the server would speak (RFC 6455 §4.4).
+    /// `Sec-WebSocket-Version`: the versions that the server would accept (RFC 6455 §4.4).
     pub websocket_version: Option<String>,
-    /// The first line of a text body, or the title of a page, safe to print.
+    /// The first line of a text body, or the title of an HTML page, safe to print.
     pub body: Option<String>,
-    /// The body was an HTML page.
-    pub html: bool,
-    /// Path and query that were asked for; empty until the transport fills it in.
+    /// The path and query of the request; empty until the transport adds it.
     pub target: String,
 }
 
 impl HttpResponse {
-    /// Whether it wants to be logged in to, but not by Basic (RFC 7617).
+    /// Whether the server demands authentication of a kind other than Basic (RFC 7617).
     pub fn lacks_basic(&self) -> bool {
         let asked = self.www_authenticate.as_ref();
         asked.is_some_and(|schemes| !schemes.to_ascii_lowercase().contains("basic"))
@@ -103,24 +101,24 @@ impl HttpResponse {
 
 impl fmt::Display for UpgradeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.told_of("the server").fmt(f)
+        self.message_about("the server").fmt(f)
     }
 }
 
-/// The sentence about an error, with its subject.
-pub struct Told<'a> {
+/// An error with the name of the peer, to be displayed.
+pub struct UpgradeMessage<'a> {
     error: &'a UpgradeError,
     peer: &'a str,
 }
 
 impl UpgradeError {
-    /// The sentence with `peer` as its subject: these errors are a proxy's, too.
-    pub fn told_of<'a>(&'a self, peer: &'a str) -> Told<'a> {
-        Told { error: self, peer }
+    /// The message with `peer` as its subject, because a proxy can cause these errors, too.
+    pub fn message_about<'a>(&'a self, peer: &'a str) -> UpgradeMessage<'a> {
+        UpgradeMessage { error: self, peer }
     }
 }
 
-impl fmt::Display for Told<'_> {
+impl fmt::Display for UpgradeMessage<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { error, peer } = self;
         match error {
@@ -128,7 +126,7 @@ impl fmt::Display for Told<'_> {
                 write!(f, "{peer} closed the connection without an HTTP answer")
             }
             UpgradeError::Truncated => {
-                write!(f, "{peer} closed the connection within its HTTP answer")
+                write!(f, "{peer} closed the connection in the middle of its HTTP answer")
             }
             UpgradeError::NotHttp(foreign) => foreign.fmt_of(peer, f),
             UpgradeError::HeadTooLarge => {
@@ -192,7 +190,7 @@ impl BadUpgrade {
     fn fmt_of(&self, peer: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OldHttp => {
-                write!(f, "{peer} answered 101 in HTTP/1.0, a WebSocket needs HTTP/1.1")
+                write!(f, "{peer} answered 101 in HTTP/1.0, but a WebSocket needs HTTP/1.1")
             }
             Self::NoUpgrade => {
                 write!(f, "{peer} answered 101 without \"Upgrade: websocket\"")
@@ -205,18 +203,18 @@ impl BadUpgrade {
                 write!(f, "{peer} answered 101 with a wrong Sec-WebSocket-Accept")
             }
             Self::Extension(name) => {
-                write!(f, "{peer} turned on a WebSocket extension that was not offered: {name}")
+                write!(f, "{peer} enabled a WebSocket extension that was not offered: {name}")
             }
             Self::Subprotocol { offered, answered: None, .. } => {
-                write!(f, "{peer} answered no subprotocol to our offer of {}", offered.join(", "))
+                write!(f, "{peer} answered without a subprotocol (offered: {})", offered.join(", "))
             }
             Self::Subprotocol { offered, answered: Some(answered), .. } if offered.is_empty() => {
-                write!(f, "{peer} answered subprotocol \"{answered}\", none was offered")
+                write!(f, "{peer} answered with subprotocol \"{answered}\", but none was offered")
             }
             Self::Subprotocol { offered, answered: Some(answered), .. } => {
                 write!(
                     f,
-                    "{peer} answered subprotocol \"{answered}\" to our offer of {}",
+                    "{peer} answered with subprotocol \"{answered}\" (offered: {})",
                     offered.join(", ")
                 )
             }
@@ -228,9 +226,9 @@ impl From<httparse::Error> for UpgradeError {
     fn from(error: httparse::Error) -> Self {
         use httparse::Error;
         let words = match error {
-            Error::HeaderName => "a line that is no header",
+            Error::HeaderName => "a line that is not a header",
             Error::HeaderValue => "a control character in a header",
-            Error::Status | Error::Token => "a status line that is none",
+            Error::Status | Error::Token => "an invalid status line",
             Error::Version => "an unknown version of HTTP",
             _ => return Self::Malformed(error.to_string()),
         };

@@ -1,7 +1,7 @@
 //! The HTTP upgrade (RFC 6455 §4), for both sides: the request that a client sends and a server
-//! reads, the response that a server sends and a client judges. Servers answer in many ways that
-//! the RFC does not foresee: what is harmless is taken with a warning, the rest is reported so that
-//! a user can act.
+//! reads, and the response that a server sends and a client checks. Servers answer in many ways
+//! that the RFC does not foresee. Harmless ones are accepted with a warning; the others are
+//! reported so that a user can act.
 
 pub mod accept;
 mod error;
@@ -13,9 +13,9 @@ use data_encoding::BASE64;
 
 pub use error::{BadUpgrade, HttpResponse, NotHttp, UpgradeError};
 pub use request::{Offer, Request, is_secret, is_token, masked, parse_request};
-pub use response::Response;
+pub use response::{AcceptedUpgrade, Response};
 
-/// The largest head we read, in bytes, of an answer or a request.
+/// The largest head of a request or a response that is read, in bytes.
 pub const HEAD_LIMIT: usize = 64 * 1024;
 
 /// The value of `Sec-WebSocket-Accept` for a `Sec-WebSocket-Key` (RFC 6455 §4.2.2).
@@ -23,7 +23,7 @@ pub fn accept_key(key: &str) -> String {
     tungstenite::handshake::derive_accept_key(key.as_bytes())
 }
 
-/// What we call ourselves in HTTP.
+/// The name of this program in HTTP.
 pub const USER_AGENT: &str = concat!("mqttws/", env!("CARGO_PKG_VERSION"));
 
 /// The value of an `Authorization` header with `user:password` (RFC 7617 §2).
@@ -32,10 +32,10 @@ pub fn basic(credentials: &str) -> String {
 }
 
 /// A header of a parsed head: its name as received, its value trimmed.
-pub type Header = (String, String);
+pub type HttpHeader = (String, String);
 
-/// All values of a header joined as one list (RFC 9110 §5.3); none when the header is absent.
-fn joined(headers: &[Header], name: &str) -> Option<String> {
+/// All values of a header joined into one list (RFC 9110 §5.3); `None` if the header is absent.
+fn joined(headers: &[HttpHeader], name: &str) -> Option<String> {
     let mut values =
         headers.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value);
     let mut all = values.next()?.clone();
@@ -46,7 +46,7 @@ fn joined(headers: &[Header], name: &str) -> Option<String> {
     Some(all)
 }
 
-/// At most `limit` characters of what a server said: enough to recognise it.
+/// The first `limit` characters of a server's text, enough to recognise it.
 fn shortened(text: &str, limit: usize) -> String {
     text.chars().take(limit).collect()
 }
@@ -56,22 +56,22 @@ fn tokens(list: &str) -> impl Iterator<Item = &str> {
     list.split(',').map(str::trim).filter(|token| !token.is_empty())
 }
 
-/// Whether the list in header `name` holds `token`, in any letter case.
-fn has_token(headers: &[Header], name: &str, token: &str) -> bool {
+/// Whether the list in the header `name` holds `token`, in upper or lower case.
+fn has_token(headers: &[HttpHeader], name: &str, token: &str) -> bool {
     joined(headers, name)
         .is_some_and(|list| tokens(&list).any(|item| item.eq_ignore_ascii_case(token)))
 }
 
-fn owned_headers(headers: &[httparse::Header<'_>]) -> Vec<Header> {
+fn owned_headers(headers: &[httparse::Header<'_>]) -> Vec<HttpHeader> {
     let owned = |header: &httparse::Header<'_>| {
         (header.name.to_owned(), String::from_utf8_lossy(header.value).trim().to_owned())
     };
     headers.iter().map(owned).collect()
 }
 
-/// The length of the head that begins `bytes`, with the empty line that ends it. `from` is where an
-/// earlier search over the same bytes may be resumed; it is moved along, so that dripped bytes cost
-/// linear time.
+/// The length of the head at the beginning of `bytes`, including the empty line at its end. `from`
+/// is where an earlier search over the same bytes ended. It is advanced, so that bytes that arrive
+/// one by one take linear time.
 fn head_length(bytes: &[u8], from: &mut usize) -> Option<usize> {
     for end in memchr::memchr_iter(b'\n', &bytes[*from..]).map(|at| *from + at) {
         match &bytes[end + 1..] {
@@ -84,7 +84,7 @@ fn head_length(bytes: &[u8], from: &mut usize) -> Option<usize> {
     None
 }
 
-/// Header slots enough for any head: one for each line.
+/// As many header slots as the head has lines.
 fn header_slots(head: &[u8]) -> Vec<httparse::Header<'_>> {
     vec![httparse::EMPTY_HEADER; memchr::memchr_iter(b'\n', head).count()]
 }

@@ -1,24 +1,24 @@
-//! The request of an upgrade: written by a client, read by a server, and shown to a user without
-//! its secrets.
+//! The upgrade request: written by a client, read by a server, and shown to a user without its
+//! secrets.
 
 use std::fmt;
 
 use super::error::UpgradeError;
 use super::{
-    HEAD_LIMIT, Header, USER_AGENT, has_token, head_length, header_slots, joined, owned_headers,
-    tokens,
+    HEAD_LIMIT, HttpHeader, USER_AGENT, has_token, head_length, header_slots, joined,
+    owned_headers, tokens,
 };
 
-/// What the client asks for, and by which it judges the answer.
+/// The request of a client, and the parts of it that the response is checked against.
 #[derive(Clone)]
 pub struct Offer {
-    /// The request, ready to be sent.
+    /// The request as it is sent.
     pub request: String,
     /// The random `Sec-WebSocket-Key`.
     pub key: String,
     /// The subprotocols offered, in order of preference.
     pub subprotocols: Vec<String>,
-    /// Refuse what is otherwise taken with a warning.
+    /// Refuse deviations that are otherwise accepted with a warning.
     pub strict: bool,
 }
 
@@ -32,14 +32,14 @@ impl fmt::Debug for Offer {
 }
 
 impl Offer {
-    /// A request for `target`, path and query, at `host`, the value of the `Host` header, with a
-    /// fresh key. `headers` are added as they are; `Host` and `User-Agent` among
-    /// them replace ours. Refuses a header that would break the head apart.
+    /// A request with a new key. `target` is path and query, `host` the value of the `Host` header.
+    /// `headers` are added unchanged; a `Host` or `User-Agent` among them replaces the usual one. A
+    /// header that would end early or add another is an error.
     pub fn new(
         target: &str,
         host: &str,
         subprotocols: &[String],
-        headers: &[Header],
+        headers: &[HttpHeader],
         strict: bool,
     ) -> Result<Self, UpgradeError> {
         if let Some((name, _)) = headers.iter().find(|(name, value)| !is_sendable(name, value)) {
@@ -53,7 +53,7 @@ impl Offer {
         Ok(Self { request, key, subprotocols: subprotocols.to_vec(), strict })
     }
 
-    /// Path and query that are asked for.
+    /// The path and query of the request.
     pub fn target(&self) -> &str {
         self.request.split(' ').nth(1).unwrap_or_default()
     }
@@ -62,7 +62,7 @@ impl Offer {
 fn write_request(
     [target, host, key]: [&str; 3],
     subprotocols: &[String],
-    headers: &[Header],
+    headers: &[HttpHeader],
 ) -> String {
     let replaced = |name: &str| headers.iter().any(|(key, _)| key.eq_ignore_ascii_case(name));
     let mut head = format!("GET {target} HTTP/1.1\r\n");
@@ -95,14 +95,13 @@ fn is_sendable(name: &str, value: &str) -> bool {
     is_token(name) && !value.chars().any(|c| c.is_control() && c != '\t')
 }
 
-/// A token of HTTP (RFC 9110 §5.6.2).
+/// Whether the text is a token of HTTP (RFC 9110 §5.6.2).
 pub fn is_token(text: &str) -> bool {
     !text.is_empty()
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }
 
-/// `head` with the values of headers that may hold secrets replaced by `***`, and so the query that
-/// is asked for.
+/// The head with `***` in place of the query and of the values of headers that may hold secrets.
 pub fn masked(head: &str) -> String {
     let mask = |line: &str| match (line.split_once(':'), line.split_once('?')) {
         (_, Some((start, _))) if line.starts_with("GET ") => format!("{start}?*** HTTP/1.1\r\n"),
@@ -112,7 +111,7 @@ pub fn masked(head: &str) -> String {
     head.split_inclusive('\n').map(mask).collect()
 }
 
-/// Whether a header is likely to hold a secret, by its name.
+/// Whether a header with this name probably holds a secret.
 pub fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let marks = [
@@ -128,43 +127,48 @@ pub fn is_secret(name: &str) -> bool {
     marks.iter().any(|mark| name.contains(mark))
 }
 
-/// An upgrade request as a server sees it.
+/// An upgrade request as a server reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// The method; only `GET` can be upgraded.
     pub method: String,
-    /// Path and query as sent.
+    /// Path and query as received.
     pub target: String,
-    /// HTTP/1.1 or later.
-    pub http_1_1: bool,
+    /// The second part of the version: 1 for HTTP/1.1.
+    pub minor_version: u8,
     /// All headers, in order.
-    pub headers: Vec<Header>,
-    /// `Upgrade` names `websocket`.
-    pub upgrade: bool,
-    /// `Connection` names `Upgrade`.
-    pub connection: bool,
+    pub headers: Vec<HttpHeader>,
     /// `Sec-WebSocket-Key`.
     pub key: Option<String>,
-    /// `Sec-WebSocket-Version`; we speak 13.
+    /// `Sec-WebSocket-Version`; only 13 is accepted.
     pub version: Option<String>,
     /// The subprotocols offered, in the client's order.
     pub protocols: Vec<String>,
 }
 
 impl Request {
-    /// The value of a header, several of the same name joined; none when absent.
+    /// Whether the request asks for a WebSocket in the form of RFC 6455 §4.1: a GET of HTTP/1.1
+    /// with `Upgrade: websocket` and `Connection: Upgrade`.
+    pub fn is_upgrade(&self) -> bool {
+        self.method == "GET"
+            && self.minor_version == 1
+            && has_token(&self.headers, "Upgrade", "websocket")
+            && has_token(&self.headers, "Connection", "Upgrade")
+    }
+
+    /// The value of a header, with several of the same name joined; `None` if it is absent.
     #[cfg(test)]
     pub fn header(&self, name: &str) -> Option<String> {
         joined(&self.headers, name)
     }
 }
 
-/// Why bytes are no request.
+/// The reason why bytes are not a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RequestError {
-    /// More than 64 KiB of head.
+    /// The head has more than 64 KiB.
     TooLarge,
-    /// Not HTTP/1, in a few words.
+    /// Not HTTP/1. Holds the error.
     Malformed(String),
 }
 
@@ -179,8 +183,8 @@ impl fmt::Display for RequestError {
 
 impl std::error::Error for RequestError {}
 
-/// Reads a request from the beginning of `bytes`: none while it is incomplete, else the request and
-/// its length.
+/// Reads a request from the beginning of `bytes`. Returns `None` while it is incomplete, then the
+/// request and its length.
 pub fn parse_request(bytes: &[u8]) -> Result<Option<(Request, usize)>, RequestError> {
     let Some(length) = head_length(bytes, &mut 0) else {
         return if bytes.len() > HEAD_LIMIT {
@@ -204,8 +208,8 @@ pub fn parse_request(bytes: &[u8]) -> Result<Option<(Request, usize)>, RequestEr
     }
 }
 
-/// An incomplete head that can never become a request: reported at once, a raw MQTT or TLS client
-/// sends no more.
+/// Refuses an incomplete head that can never become a request. It must be refused at once: a client
+/// that speaks plain MQTT or TLS sends nothing more.
 fn refuse_other_protocol(bytes: &[u8]) -> Result<Option<(Request, usize)>, RequestError> {
     match bytes.first() {
         Some(b) if !b.is_ascii_alphabetic() && !b.is_ascii_whitespace() => {
@@ -221,9 +225,7 @@ fn request_from(parsed: &httparse::Request<'_, '_>) -> Request {
     Request {
         method: parsed.method.unwrap_or_default().to_owned(),
         target: parsed.path.unwrap_or_default().to_owned(),
-        http_1_1: parsed.version == Some(1),
-        upgrade: has_token(&headers, "Upgrade", "websocket"),
-        connection: has_token(&headers, "Connection", "Upgrade"),
+        minor_version: parsed.version.unwrap_or_default(),
         key: joined(&headers, "Sec-WebSocket-Key"),
         version: joined(&headers, "Sec-WebSocket-Version"),
         protocols: protocols.iter().flat_map(|list| tokens(list)).map(str::to_owned).collect(),

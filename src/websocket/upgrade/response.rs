@@ -1,45 +1,60 @@
-//! The response of a server (or of a proxy to CONNECT), judged by a client as it arrives.
+//! The response of a server to an upgrade request, or of a proxy to CONNECT, checked by a client as
+//! it arrives.
 
 use super::error::{BadUpgrade, HttpResponse, NotHttp, UpgradeError};
 use super::request::Offer;
 use super::subprotocol::judge;
 use super::{
-    HEAD_LIMIT, Header, accept_key, has_token, head_length, header_slots, joined, owned_headers,
-    shortened,
+    HEAD_LIMIT, HttpHeader, accept_key, has_token, head_length, header_slots, joined,
+    owned_headers, shortened,
 };
 
-/// How much of a refusal's body is read, in bytes.
+/// The largest part of a refusal's body that is read, in bytes.
 const BODY_LIMIT: usize = 4096;
 
-/// What every HTTP/1 answer begins with.
+/// The beginning of every HTTP/1 response.
 const PREFIX: &[u8] = b"HTTP/1.";
 
-/// An upgrade that succeeded.
+/// A successful upgrade.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Accepted {
-    /// The subprotocol as answered.
+pub struct AcceptedUpgrade {
+    /// The subprotocol of the answer.
     pub subprotocol: Option<String>,
-    /// What was tolerated.
+    /// The deviations that were accepted, one sentence each.
     pub warnings: Vec<String>,
-    /// The bytes after the head: the first frames.
+    /// The bytes after the head, which are the first frames.
     pub leftover: Vec<u8>,
 }
 
-/// The bytes of an answer so far, and how far they are understood.
+/// The bytes of a response so far, and how much of it was read.
 #[derive(Debug, Default)]
 pub struct Response {
     bytes: Vec<u8>,
-    /// Where the search for the end of the head goes on.
+    /// Where the search for the end of the head continues.
     searched: usize,
-    /// The head of the final answer as received, once it is complete.
+    /// The head of the final response as received, once it is complete.
     head: String,
-    /// A refusal whose body is still arriving, and how its end is known.
-    refusal: Option<(Box<HttpResponse>, BodyEnd)>,
-    /// Bytes of heads before the final one.
+    /// A refusal whose body is still arriving.
+    refusal: Option<(Box<HttpResponse>, Body)>,
+    /// The total length of the interim responses before the final one.
     skipped: usize,
 }
 
-/// How the end of a body is known (RFC 9112 §6.3).
+/// How the body of a refusal is read.
+#[derive(Clone, Copy, Debug)]
+struct Body {
+    end: BodyEnd,
+    form: BodyForm,
+}
+
+/// The form of a text body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum BodyForm {
+    Html,
+    Lines,
+}
+
+/// How the end of a body is found (RFC 9112 §6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum BodyEnd {
     Length(usize),
@@ -49,29 +64,36 @@ enum BodyEnd {
 }
 
 struct Head {
-    http_1_1: bool,
+    /// The second part of the version: 1 for HTTP/1.1.
+    minor_version: u8,
     status: u16,
     reason: String,
-    headers: Vec<Header>,
+    headers: Vec<HttpHeader>,
 }
 
 impl Response {
-    /// Takes more bytes: none while more are needed, else the upgrade or why there is none.
-    pub fn feed(&mut self, bytes: &[u8], offer: &Offer) -> Result<Option<Accepted>, UpgradeError> {
+    /// Takes more bytes. Returns `None` while more are needed, then the upgrade or the reason why
+    /// there is none.
+    pub fn feed(
+        &mut self,
+        bytes: &[u8],
+        offer: &Offer,
+    ) -> Result<Option<AcceptedUpgrade>, UpgradeError> {
         match self.take(bytes, |status| status == 101)? {
             Some(head) => accept(&head, offer, std::mem::take(&mut self.bytes)).map(Some),
             None => Ok(None),
         }
     }
 
-    /// The same for the answer of a proxy to CONNECT: once it leads on, what has come through it
-    /// already (RFC 9110 §9.3.6: any 2xx, without a body).
+    /// The same for the response of a proxy to CONNECT. Returns the bytes that have already come
+    /// through the tunnel once it stands (RFC 9110 §9.3.6: any 2xx, without a body).
     pub fn feed_tunnel(&mut self, bytes: &[u8]) -> Result<Option<Vec<u8>>, UpgradeError> {
         let head = self.take(bytes, |status| (200..300).contains(&status))?;
         Ok(head.map(|_| std::mem::take(&mut self.bytes)))
     }
 
-    /// Takes more bytes: none while more are needed, else the head of an answer with a good status.
+    /// Takes more bytes. Returns `None` while more are needed, then the head of a response with a
+    /// good status.
     fn take(
         &mut self,
         bytes: &[u8],
@@ -94,25 +116,28 @@ impl Response {
             self.searched = 0;
             match head.status {
                 status if is_good(status) => return Ok(Some(head)),
-                // An interim answer (RFC 9110 §15.2): the final one follows.
+                // An interim response (RFC 9110 §15.2): the final one follows.
                 100..=199 => self.skipped += length,
-                _ => self.refusal = Some((Box::new(response_of(&head)), body_end(&head))),
+                _ => {
+                    let body = Body { end: body_end(&head), form: body_form(&head) };
+                    self.refusal = Some((Box::new(response_of(&head)), body));
+                }
             }
         }
     }
 
-    /// Everything that has arrived was fed: a refusal whose body has no announced end is reported
-    /// with what there is.
+    /// All bytes that have arrived were fed. A refusal whose body has no announced end is reported
+    /// with the part of the body that is there.
     pub fn drained(&mut self) -> Result<(), UpgradeError> {
         self.refuse_if(|end, _| end == BodyEnd::Close)
     }
 
-    /// Time is up: a refusal is reported without the rest of its body.
+    /// The time is up. A refusal is reported without the rest of its body.
     pub fn expire(&mut self) -> Result<(), UpgradeError> {
         self.refuse_if(|_, _| true)
     }
 
-    /// The connection has ended: what that means.
+    /// The connection has ended. Returns what that means.
     pub fn end(&mut self) -> UpgradeError {
         match self.expire() {
             Err(refusal) => refusal,
@@ -121,7 +146,7 @@ impl Response {
         }
     }
 
-    /// What has arrived of an answer that is not whole; none if that is nothing.
+    /// Describes an incomplete response; `None` if nothing has arrived.
     pub fn beginning(&self) -> Option<&'static str> {
         match (self.bytes.is_empty(), self.skipped) {
             (true, 0) => None,
@@ -130,19 +155,19 @@ impl Response {
         }
     }
 
-    /// The head of the final answer as received; empty while it is incomplete.
+    /// The head of the final response as received; empty while it is incomplete.
     pub fn head(&self) -> &str {
         &self.head
     }
 
-    /// Reports the refusal if there is one and `condition` holds for its body.
+    /// Reports the refusal, if there is one and `condition` holds for its body.
     fn refuse_if(
         &mut self,
         condition: impl FnOnce(BodyEnd, &[u8]) -> bool,
     ) -> Result<(), UpgradeError> {
         match self.refusal.take() {
-            Some((mut refusal, end)) if condition(end, &self.bytes) => {
-                refusal.body = body_words(&decoded(end, &self.bytes), refusal.html);
+            Some((mut refusal, body)) if condition(body.end, &self.bytes) => {
+                refusal.body = body_words(&decoded(body.end, &self.bytes), body.form);
                 Err(UpgradeError::Status(refusal))
             }
             waiting => {
@@ -162,7 +187,7 @@ impl Response {
     }
 }
 
-/// Reports a peer that cannot be speaking HTTP/1 by the first byte that does not fit.
+/// Refuses a peer that cannot be speaking HTTP/1, at the first byte that shows it.
 fn refuse_other_protocol(bytes: &[u8]) -> Result<(), UpgradeError> {
     let count = bytes.len().min(PREFIX.len());
     if bytes[..count] == PREFIX[..count] {
@@ -188,17 +213,17 @@ fn parse_head(bytes: &[u8]) -> Result<Head, UpgradeError> {
         return Err(UpgradeError::Malformed("an empty line within the head".into()));
     }
     Ok(Head {
-        http_1_1: response.version == Some(1),
+        minor_version: response.version.unwrap_or_default(),
         status: response.code.unwrap_or_default(),
         reason: shortened(response.reason.unwrap_or_default(), 100),
         headers: owned_headers(response.headers),
     })
 }
 
-/// Checks an answer of 101 (RFC 6455 §4.1).
-fn accept(head: &Head, offer: &Offer, leftover: Vec<u8>) -> Result<Accepted, UpgradeError> {
+/// Checks a 101 response (RFC 6455 §4.1).
+fn accept(head: &Head, offer: &Offer, leftover: Vec<u8>) -> Result<AcceptedUpgrade, UpgradeError> {
     let fault = |fault| Err(UpgradeError::Bad(fault));
-    if !head.http_1_1 {
+    if head.minor_version != 1 {
         return fault(BadUpgrade::OldHttp);
     }
     if !has_token(&head.headers, "Upgrade", "websocket") {
@@ -219,7 +244,7 @@ fn accept(head: &Head, offer: &Offer, leftover: Vec<u8>) -> Result<Accepted, Upg
     }
     let subprotocol = joined(&head.headers, "Sec-WebSocket-Protocol");
     let warning = judge(&offer.subprotocols, subprotocol.as_deref(), offer.strict)?;
-    Ok(Accepted { subprotocol, warnings: warning.into_iter().collect(), leftover })
+    Ok(AcceptedUpgrade { subprotocol, warnings: warning.into_iter().collect(), leftover })
 }
 
 fn response_of(head: &Head) -> HttpResponse {
@@ -236,11 +261,10 @@ fn response_of(head: &Head) -> HttpResponse {
         websocket_version: text("Sec-WebSocket-Version"),
         body: None,
         target: String::new(),
-        html: text("Content-Type").is_some_and(|kind| kind.to_ascii_lowercase().contains("html")),
     }
 }
 
-/// How the end of the body is known; an empty body where it would not be text (RFC 9112 §6.3).
+/// How the body ends. A body that is not text is taken for empty (RFC 9112 §6.3).
 fn body_end(head: &Head) -> BodyEnd {
     if matches!(head.status, 204 | 304) || !is_text(head) {
         return BodyEnd::Length(0);
@@ -252,10 +276,18 @@ fn body_end(head: &Head) -> BodyEnd {
     length.map_or(BodyEnd::Close, BodyEnd::Length)
 }
 
+fn body_form(head: &Head) -> BodyForm {
+    if content_type(head).contains("html") { BodyForm::Html } else { BodyForm::Lines }
+}
+
+fn content_type(head: &Head) -> String {
+    joined(&head.headers, "Content-Type").unwrap_or_default().to_ascii_lowercase()
+}
+
 fn is_text(head: &Head) -> bool {
     let coded =
         joined(&head.headers, "Content-Encoding").is_some_and(|coding| coding != "identity");
-    let kind = joined(&head.headers, "Content-Type").unwrap_or_default().to_ascii_lowercase();
+    let kind = content_type(head);
     !coded
         && (kind.is_empty()
             || ["text/", "json", "xml", "html"].iter().any(|part| kind.contains(part)))
@@ -269,8 +301,7 @@ fn decoded(end: BodyEnd, body: &[u8]) -> Vec<u8> {
     }
 }
 
-/// The content of a chunked body so far, and whether it is complete (or cannot be understood any
-/// further).
+/// The content of a chunked body so far, and whether it is complete or cannot be decoded further.
 fn dechunked(mut body: &[u8]) -> (Vec<u8>, bool) {
     let mut content = Vec::new();
     loop {
@@ -293,11 +324,14 @@ fn dechunked(mut body: &[u8]) -> (Vec<u8>, bool) {
     }
 }
 
-/// What a person can read of a body: the title of a page, or the first line that is not empty.
-fn body_words(body: &[u8], html: bool) -> Option<String> {
+/// The part of a body that is for people: the title of an HTML page, or the first line that is not
+/// empty.
+fn body_words(body: &[u8], form: BodyForm) -> Option<String> {
     let text = String::from_utf8_lossy(body);
-    let line =
-        if html { title(&text)? } else { text.lines().find(|line| !line.trim().is_empty())? };
+    let line = match form {
+        BodyForm::Html => title(&text)?,
+        BodyForm::Lines => text.lines().find(|line| !line.trim().is_empty())?,
+    };
     let words = shortened(line.trim(), 200);
     (!words.is_empty()).then_some(words)
 }

@@ -1,9 +1,9 @@
-//! Which subprotocols in a response are taken, taken with a warning, or refused.
+//! Decides which subprotocols in a response are accepted, accepted with a warning, or refused.
 
 use super::error::{BadUpgrade, UpgradeError};
 use super::{shortened, tokens};
 
-/// Judges `answered` against `offered`; a warning says what was tolerated.
+/// Checks `answered` against `offered`. A warning describes the deviation that was accepted.
 pub fn judge(
     offered: &[String],
     answered: Option<&str>,
@@ -20,25 +20,25 @@ pub fn judge(
         }))
     };
     match tolerated(offered, answered) {
-        Verdict::Asked => Ok(None),
-        Verdict::Tolerable(_) if strict => refuse(true),
-        Verdict::Tolerable(warning) => Ok(Some(warning)),
-        Verdict::Foreign => refuse(false),
+        SubprotocolVerdict::Offered => Ok(None),
+        SubprotocolVerdict::Tolerable(_) if strict => refuse(true),
+        SubprotocolVerdict::Tolerable(warning) => Ok(Some(warning)),
+        SubprotocolVerdict::Unacceptable => refuse(false),
     }
 }
 
-enum Verdict {
-    Asked,
+enum SubprotocolVerdict {
+    Offered,
     Tolerable(String),
-    Foreign,
+    Unacceptable,
 }
 
-fn tolerated(offered: &[String], answered: Option<&str>) -> Verdict {
+fn tolerated(offered: &[String], answered: Option<&str>) -> SubprotocolVerdict {
     let Some(answered) = answered else {
         return if offered.is_empty() {
-            Verdict::Asked
+            SubprotocolVerdict::Offered
         } else {
-            Verdict::Tolerable(format!(
+            SubprotocolVerdict::Tolerable(format!(
                 "the server confirmed no subprotocol (offered: {})",
                 offered.join(", ")
             ))
@@ -48,23 +48,25 @@ fn tolerated(offered: &[String], answered: Option<&str>) -> Verdict {
     let is_ours = |name: &str| is_offered(name) || is_mqtt(name);
     let shown = shortened(answered, 100);
     if offered.iter().any(|offer| offer == answered) {
-        Verdict::Asked
+        SubprotocolVerdict::Offered
     } else if is_offered(answered) {
-        Verdict::Tolerable(format!(
-            "the server answered subprotocol \"{shown}\" in another letter case"
+        SubprotocolVerdict::Tolerable(format!(
+            "the server answered with subprotocol \"{shown}\" in another letter case"
         ))
     } else if answered.contains(',') && tokens(answered).any(is_ours) {
-        Verdict::Tolerable(format!("the server answered a list of subprotocols: \"{shown}\""))
+        SubprotocolVerdict::Tolerable(format!(
+            "the server answered with a list of subprotocols: \"{shown}\""
+        ))
     } else if is_mqtt(answered) && !answered.contains(',') {
-        Verdict::Tolerable(format!(
-            "the server answered subprotocol \"{shown}\", which was not offered"
+        SubprotocolVerdict::Tolerable(format!(
+            "the server answered with subprotocol \"{shown}\", which was not offered"
         ))
     } else {
-        Verdict::Foreign
+        SubprotocolVerdict::Unacceptable
     }
 }
 
-/// Our family of names: `mqtt`, `mqttv3.1`, `MQTT`...
+/// Whether this is a name of MQTT: `mqtt`, `mqttv3.1`, `MQTT` and the like.
 fn is_mqtt(name: &str) -> bool {
     name.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("mqtt"))
 }

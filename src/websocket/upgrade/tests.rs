@@ -1,6 +1,6 @@
-//! Answers to the upgrade, good and bad, cut anywhere.
+//! Responses to the upgrade, good and bad, cut anywhere.
 
-use super::response::Accepted;
+use super::response::AcceptedUpgrade;
 use super::*;
 
 /// The example of RFC 6455 §1.3.
@@ -18,8 +18,9 @@ fn good(extra: &str) -> String {
     )
 }
 
-/// Feeds `parts` and ends the connection: the verdict, and after how many parts it came.
-fn judge(parts: &[&[u8]], offer: &Offer) -> (Result<Accepted, UpgradeError>, usize) {
+/// Feeds `parts` and ends the connection. Returns the result, and after how many parts it was
+/// known.
+fn judge(parts: &[&[u8]], offer: &Offer) -> (Result<AcceptedUpgrade, UpgradeError>, usize) {
     let mut answer = Response::default();
     for (number, part) in parts.iter().enumerate() {
         match answer.feed(part, offer) {
@@ -31,7 +32,7 @@ fn judge(parts: &[&[u8]], offer: &Offer) -> (Result<Accepted, UpgradeError>, usi
     (Err(answer.end()), parts.len())
 }
 
-fn verdict(answer: &str) -> Result<Accepted, UpgradeError> {
+fn verdict(answer: &str) -> Result<AcceptedUpgrade, UpgradeError> {
     judge(&[answer.as_bytes()], &offer(&["mqtt"], false)).0
 }
 
@@ -83,7 +84,7 @@ fn a_refusal_cut_at_every_byte_is_the_same_refusal() {
                 panic!("{whole} {cut}")
             };
             assert_eq!((refusal.status, refusal.reason.as_str()), (403, "No"));
-            // The closing chunk may be cut off: the words have arrived already.
+            // The last chunk may be cut off: the text has already arrived.
             assert_eq!(refusal.body.as_deref(), Some("hello"), "{whole} cut at {cut}");
         }
         let bytes: Vec<_> = whole.as_bytes().chunks(1).collect();
@@ -255,7 +256,6 @@ fn bodies_are_told_in_one_line() {
     let page = "<!doctype html>\n<html><head><TITLE>\n Welcome \u{1b}[2J</TITLE></head>";
     let refusal =
         refused(&format!("HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=x\r\n\r\n{page}"));
-    assert!(refusal.html);
     assert_eq!(refusal.body.as_deref(), Some("Welcome \u{1b}[2J"));
     let long = "x".repeat(5000);
     let rows = [
@@ -316,7 +316,7 @@ fn who_does_not_speak_http_is_recognised_at_once() {
     for (bytes, foreign) in rows {
         assert_eq!(judge(&[bytes], &offer).0, Err(UpgradeError::NotHttp(foreign.clone())));
     }
-    // Dripped, the first byte that does not fit decides.
+    // One byte at a time, the first byte that does not fit decides.
     assert_eq!(judge(&[b"\x20", b"\x02"], &offer), (Err(UpgradeError::NotHttp(NotHttp::Mqtt)), 1));
     assert_eq!(judge(&[b"HTTP/1", b".1"], &offer), (Err(UpgradeError::Truncated), 2));
 }

@@ -75,7 +75,7 @@ fn another_refusal_at_a_broker_without_mqtt_5() {
     let first = try_with(V5, [Step::Send("20 00 01"), Step::Gone]);
     let second = try_with(V311, [Step::Send("20 00 02"), Step::Gone]);
     let line = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the broker refused: *; \
-                choose another id with -i";
+                choose another client id with -i";
     fails(&publish(tries([first, second]), &[]), 6, line);
 }
 

@@ -48,7 +48,7 @@ fn publish(broker: &Broker, version: &str, flags: &[&str], input: &str) -> Outco
 }
 
 const ONE: &str = "mqttws: publishing to a b: the server ended three connections in a row on this \
-     message (topic a b, QoS 1); it may forbid its topic, QoS, retain flag or size";
+     message (topic a b, QoS 1); the broker may forbid its topic, QoS, retain flag or size";
 
 #[test]
 fn a_message_that_the_server_never_takes_is_given_up_after_three_rounds() {
@@ -129,7 +129,7 @@ fn a_line_that_the_server_never_takes_is_named() {
     let outcome = publish(&broker, "311", &["-t", "t", "-q", "1", "-M", "1", "-l"], "a\nb\nc\n");
     let line = "mqttws: publishing to t: gave up with 1 messages acknowledged and 1 in doubt; go \
                 on with number 2: the server ended three connections in a row on message 2 (topic \
-                t, QoS 1); it may forbid its topic, QoS, retain flag or size: correct the message, \
+                t, QoS 1); the broker may forbid its topic, QoS, retain flag or size: correct the message, \
                 or go on with number 3";
     fails(&outcome, 7, line);
     broker.finish_alone();
@@ -155,7 +155,7 @@ fn a_record_that_the_server_never_takes_is_named() {
     let outcome = publish(&broker, "311", &["--json", "-M", "1"], records);
     let line = "mqttws: publishing: gave up with 1 messages acknowledged and 1 in doubt; go on \
                 with number 2: the server ended three connections in a row on message 2 (topic b \
-                c, QoS 2); it may forbid its topic, QoS, retain flag or size: correct the message, \
+                c, QoS 2); the broker may forbid its topic, QoS, retain flag or size: correct the message, \
                 or go on with number 3";
     fails(&outcome, 7, line);
 }

@@ -86,8 +86,7 @@ fn when_every_version_is_met_by_silence_the_first_is_told() {
     let broker = Broker::start_watchful(script([silent(V5), silent(V311), last]));
     let outcome = publish(&broker, &[]);
     let line = "mqttws: connecting to ws://127.0.0.1:*/mqtt: no CONNACK to MQTT 5 within 0.5 s; \
-                the WebSocket is open but no MQTT broker answers behind it; try another --path or \
-                -V";
+                the WebSocket is open, but no MQTT broker answers: try another --path or -V";
     fails(&outcome, 27, line);
     broker.finish_alone();
 }

@@ -98,6 +98,21 @@ fn a_closed_port_is_tried_until_the_end() {
     assert!(outcome.took >= Duration::from_millis(1500), "there was no try at the end:\n{outcome}");
 }
 
+/// `-W` may be shorter than `--wait`; what is told is how the last try failed.
+#[test]
+fn the_time_of_w_passes_between_two_tries() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let url = format!("ws://{address}/mqtt");
+    let flags = ["-t", "t", "-W", "0.6", "--wait", "5", "--quiet"];
+    let line = format!(
+        "mqttws: connecting to {url}: no WebSocket connection within 0.6 s ({address}: connection \
+         refused)\n"
+    );
+    Program::new([&["sub", &url], &flags[..]].concat()).run().expect(27, "", &line);
+}
+
 /// The server takes the connection and says nothing: the try is cut to what is left.
 #[test]
 fn a_silent_port_is_not_waited_for_longer() {
@@ -133,8 +148,7 @@ fn what_no_other_try_mends_is_told_at_once() {
     let forbidden = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n";
     let outcome = final_at_once(vec![Step::Request(&[]), Step::Answer(forbidden), Step::End]);
     let line = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the server answered HTTP 403 \
-                Forbidden; the server forbids it: credentials (--basic-auth, --bearer), or the \
-                --origin";
+                Forbidden; check the credentials (--basic-auth, --bearer) and --origin";
     fails(&outcome, 5, line);
 
     let refused = |connack| vec![Step::Upgrade, packet("10 *"), Step::Send(connack), Step::Gone];

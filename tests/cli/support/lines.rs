@@ -9,28 +9,24 @@ pub const ANSWER_404: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the s
 pub const ELSEWHERE: &str = "mqttws: connecting to ws://127.0.0.1:*/elsewhere: the server answered HTTP 404 Not Found: \
      mqttws serve listens at /mqtt, not at /elsewhere; no WebSocket at this path: try /mqtt, /ws or /";
 pub const ANSWER_302: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the server answered HTTP 302 Found, pointing \
-     to /there; connect to where it points, or let --follow do so";
+     to /there; connect to that address, or use --follow";
 pub const ANSWER_401: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the server answered HTTP 401 Unauthorized: \
      Basic; give its user name and password with --basic-auth, or check them";
-pub const ANSWER_400: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the server answered HTTP 400 Bad Request; the \
-     path, the --subprotocol or a proxy that drops the Upgrade header";
+pub const ANSWER_400: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the server answered HTTP 400 Bad Request; check the path, --subprotocol, and whether a proxy drops the Upgrade header";
 pub const SILENT_CLOSE: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the server closed the connection without an \
-     HTTP answer; most often a wrong --subprotocol or --origin, or a port that speaks something else (TLS, plain MQTT)";
-pub const UPGRADE_TIMED_OUT: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: no WebSocket upgrade within 0.5 s; does a \
-     WebSocket server listen there, at this path? a raw MQTT or TLS port waits in silence, and so do some brokers at \
-     another path than theirs";
-pub const CONNACK_TIMED_OUT: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: no CONNACK within 0.5 s; the WebSocket is open \
-     but no MQTT broker answers behind it; try another --path or -V";
+     HTTP answer; most often --subprotocol or --origin is wrong, or the port speaks another protocol (TLS, plain MQTT)";
+pub const UPGRADE_TIMED_OUT: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: no WebSocket upgrade within 0.5 s; does a WebSocket server listen at this port and path? a plain MQTT or TLS port does not answer, and neither do some brokers at a wrong path";
+pub const CONNACK_TIMED_OUT: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: no CONNACK within 0.5 s; the WebSocket is open, but no MQTT broker answers: try another --path or -V";
 pub const PLAIN_MQTT: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the server speaks MQTT without WebSockets on \
      this port; use the port of the broker's WebSocket listener";
 pub const NOT_HTTP: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the server does not speak HTTP on this port \
      (it sent \"SSH-2.0-OpenSSH_9.2\\r\\n\"); check the port";
 pub const WRONG_ACCEPT_KEY: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the server answered 101 with a wrong \
-     Sec-WebSocket-Accept; something that is no WebSocket server has answered: a cache, a proxy";
-pub const OTHER_SUBPROTOCOL: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the server answered subprotocol \"stomp\" to \
-     our offer of mqtt; try another --subprotocol";
+     Sec-WebSocket-Accept; the answer does not come from a WebSocket server, but perhaps from a cache or a proxy";
+pub const OTHER_SUBPROTOCOL: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the server answered with subprotocol \"stomp\" \
+     (offered: mqtt); try another --subprotocol";
 pub const TEXT_FRAME: &str = "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the server sent a text frame, \
-     MQTT is binary";
+     but MQTT needs binary frames";
 pub const MASKED_FRAME: &str = "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the server broke the \
      WebSocket protocol: received a masked frame from server";
 pub const INVALID_CLOSE_CODE: &str = "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the server broke the \

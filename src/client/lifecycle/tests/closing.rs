@@ -126,8 +126,8 @@ fn in_haste_it_has_a_quarter_after_each_progress_and_a_second_in_all() {
     assert_eq!(world.now - began, Duration::from_secs(1));
     assert_eq!(outputs[0], "give up sending");
     assert!(
-        outputs[2].starts_with("closed: the server does not read what we send")
-            || outputs[2].starts_with("closed: connection lost: the server does not read"),
+        outputs[2].starts_with("closed: the server no longer reads what it is sent")
+            || outputs[2].starts_with("closed: connection lost: the server no longer reads"),
         "{outputs:?}"
     );
 }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::mqtt::session::{Silence, Violation};
 use crate::transport::proxy::ProxyError;
-use crate::transport::tls::{Alert, CertificateFault, Plain, TlsError, TlsSetupError};
+use crate::transport::tls::{Alert, CertificateFault, OtherProtocol, TlsError, TlsSetupError};
 
 fn check(rows: impl IntoIterator<Item = (Error, bool)>) {
     for (error, expected) in rows {
@@ -46,7 +46,7 @@ fn of_tls() {
         (tls(TlsError::ClientCertificateRequired), false),
         (tls(TlsError::ClientCertificateMissed), false),
         (tls(TlsError::ClientCertificateRefused(Alert::UnknownCA)), false),
-        (tls(TlsError::NotTls(Plain::Http)), false),
+        (tls(TlsError::NotTls(OtherProtocol::Http)), false),
         (tls(TlsError::Name("a".to_owned())), false),
         (tls(TlsError::HandshakeTooLong), false),
     ]);

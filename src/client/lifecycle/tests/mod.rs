@@ -20,7 +20,7 @@ use crate::mqtt::property::Properties;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
-use crate::transport::dial::{Attempt as DialAttempt, DialError};
+use crate::transport::dial::{DialError, FailedAttempt as DialAttempt};
 use crate::transport::endpoint::Endpoint;
 use crate::websocket::WebSocketError;
 use crate::websocket::upgrade::{HttpResponse, UpgradeError};

@@ -1,4 +1,4 @@
-//! Both sides of every limit.
+//! Values on both sides of every limit.
 
 use super::*;
 use crate::mqtt::packet::data::variable_byte_integer;
@@ -41,7 +41,7 @@ fn variable_byte_integers_have_one_form() {
 
 #[test]
 fn the_largest_packet_is_announced_and_one_more_byte_is_not() {
-    // Zeroed memory that is never written to costs nothing.
+    // Zeroed memory that is never written takes no real memory.
     let largest = MAXIMUM_REMAINING_LENGTH - 3;
     for (payload, fits) in [(largest, true), (largest + 1, false)] {
         let Packet::Publish(packet) = publish(3) else { unreachable!() };

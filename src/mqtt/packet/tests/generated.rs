@@ -1,4 +1,4 @@
-//! Generated packets of every type in every version: what is written is read as it was.
+//! Generated packets of every type in every version: decoding returns the packet that was encoded.
 
 use proptest::collection::vec;
 use proptest::option;
@@ -8,7 +8,7 @@ use proptest::sample::select;
 use super::*;
 use crate::mqtt::property::{Place, PropertyId, ValueKind};
 
-/// The codes that Table 2-6 gives to a packet: an independent reader takes no others.
+/// The codes that Table 2-6 gives to a packet. The independent codec accepts no others.
 fn code(place: Place) -> BoxedStrategy<ReasonCode> {
     let codes: &[u8] = match place {
         Place::ConnAck => &[0, 0x80, 0x84, 0x87, 0x9F],
@@ -65,7 +65,8 @@ fn property(id: PropertyId) -> BoxedStrategy<Property> {
     }
 }
 
-/// Every property that the place may have, or not; one that may be repeated, sometimes twice.
+/// A list of properties that are allowed in this place; one that may be repeated is sometimes there
+/// twice.
 fn some_properties(place: Place, version: Version) -> BoxedStrategy<Properties> {
     if !version.has_properties() {
         return Just(Properties::default()).boxed();

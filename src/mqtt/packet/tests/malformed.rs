@@ -1,10 +1,10 @@
-//! What must be refused, by clause.
+//! Malformed packets, by clause.
 
 use super::*;
 use crate::mqtt::property::{Place, PropertyId};
 use crate::mqtt::topic::TopicError;
 
-/// A name, the versions that refuse it, the bytes, and why.
+/// A name, the versions that refuse the packet, its bytes, and the error.
 type Refused = (&'static str, &'static [Version], &'static str, Malformed);
 
 pub(super) fn rows() -> Vec<Refused> {
@@ -267,13 +267,23 @@ fn subscribing() -> Vec<Refused> {
 
 fn properties() -> Vec<Refused> {
     use PropertyId as Id;
-    let value = |property| Malformed::PropertyValue { property };
-    let twice = |property| Malformed::DuplicateProperty { property };
-    let here = |property, place| Malformed::PropertyNotAllowed { property, place };
+    let value = |property| Malformed::Property(PropertyError::Value { property });
+    let twice = |property| Malformed::Property(PropertyError::Duplicate { property });
+    let here = |property, place| Malformed::Property(PropertyError::NotAllowed { property, place });
     let short = || Malformed::Truncated { packet: PacketType::ConnAck };
     vec![
-        ("§2.2.2.2 unknown", V5, "20 05 00 00 02 04 00", Malformed::UnknownProperty { byte: 4 }),
-        ("§2.2.2.2 unknown", V5, "20 05 00 00 02 FF 00", Malformed::UnknownProperty { byte: 0xFF }),
+        (
+            "§2.2.2.2 unknown",
+            V5,
+            "20 05 00 00 02 04 00",
+            Malformed::Property(PropertyError::Unknown { byte: 4 }),
+        ),
+        (
+            "§2.2.2.2 unknown",
+            V5,
+            "20 05 00 00 02 FF 00",
+            Malformed::Property(PropertyError::Unknown { byte: 0xFF }),
+        ),
         (
             "Table 2-4 topic alias in CONNACK",
             V5,
@@ -340,16 +350,16 @@ fn errors_name_the_rule_and_its_clause() {
             "a packet of 12 bytes, at most 10 are accepted [MQTT-3.1.2-24]",
         ),
         (
-            Malformed::PropertyNotAllowed {
+            Malformed::Property(PropertyError::NotAllowed {
                 property: PropertyId::TopicAlias,
                 place: Place::ConnAck,
-            },
+            }),
             "topic-alias is not a property of CONNACK (§2.2.2.2)",
         ),
         (Malformed::Topic(TopicError::Empty), "the topic is empty (§4.7)"),
         (
             Malformed::UnsupportedVersion { name, level: 9 },
-            r#"CONNECT of the protocol "\u{1b}[2J\u{1b}[2J\u{1b}[2J\u{1b}[2J\u{1b}[2J" level 9 [MQTT-3.1.2-2]"#,
+            r#"CONNECT with protocol "\u{1b}[2J\u{1b}[2J\u{1b}[2J\u{1b}[2J\u{1b}[2J" level 9 [MQTT-3.1.2-2]"#,
         ),
     ];
     for (error, text) in cases {

@@ -1,4 +1,4 @@
-//! The codec against tables, cut streams, corrupted bytes, generated packets and an independent
+//! Tests of the codec: tables, cut streams, corrupted bytes, generated packets and an independent
 //! codec.
 
 mod boundaries;
@@ -24,7 +24,7 @@ use crate::mqtt::version::Version;
 
 pub(super) const VERSIONS: [Version; 3] = [Version::V3_1, Version::V3_1_1, Version::V5];
 
-/// Larger than any packet there is.
+/// A limit larger than any packet.
 pub(super) const UNLIMITED: usize = MAXIMUM_REMAINING_LENGTH + 5;
 
 /// A packet and its bytes.
@@ -33,9 +33,9 @@ pub(super) struct Row {
     pub versions: &'static [Version],
     pub wire: Vec<u8>,
     pub packet: Packet,
-    /// Whether these bytes are what we write for it; otherwise we only read them.
+    /// Whether we encode the packet as these bytes; otherwise we only decode them.
     pub ours: bool,
-    /// Whether the independent codec takes them, too.
+    /// Whether the independent codec accepts them, too.
     pub strict: bool,
 }
 
@@ -45,7 +45,7 @@ pub(super) const V3: &[Version] = &[Version::V3_1, Version::V3_1_1];
 pub(super) const V5: &[Version] = &[Version::V5];
 pub(super) const ALL: &[Version] = &VERSIONS;
 
-/// What we read and write.
+/// A packet that we decode and encode.
 pub(super) fn row(
     name: &'static str,
     versions: &'static [Version],
@@ -55,7 +55,7 @@ pub(super) fn row(
     Row { name, versions, wire: hex(wire), packet, ours: true, strict: true }
 }
 
-/// What we read, as everybody does, but write otherwise.
+/// A packet that we decode, as every receiver does, but encode differently.
 pub(super) fn long_form(
     name: &'static str,
     versions: &'static [Version],
@@ -65,7 +65,7 @@ pub(super) fn long_form(
     Row { ours: false, ..row(name, versions, wire, packet) }
 }
 
-/// What we read although a strict reader would not.
+/// A packet that we decode although a strict receiver would refuse it.
 pub(super) fn liberal(
     name: &'static str,
     versions: &'static [Version],
@@ -75,14 +75,14 @@ pub(super) fn liberal(
     Row { ours: false, strict: false, ..row(name, versions, wire, packet) }
 }
 
-/// Every row there is.
+/// Every row of every table.
 pub(super) fn rows() -> Vec<Row> {
     let mut rows = valid_v3::rows();
     rows.extend(valid_v5::rows());
     rows
 }
 
-/// Bytes from a text: hexadecimal digits, and 'text' as it stands; spaces are for the reader.
+/// Bytes from a text: hexadecimal digits, and 'text' as it stands. Spaces are ignored.
 pub(super) fn hex(text: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     for (index, part) in text.split('\'').enumerate() {
@@ -141,7 +141,7 @@ pub(super) fn decode_pieces<'a>(
     Ok((packets, decoder.buffered()))
 }
 
-/// The same, with runs of messages and of acknowledgements read as such.
+/// The same, with runs of messages and of acknowledgements read by their fast paths.
 pub(super) fn decode_runs<'a>(
     version: Version,
     pieces: impl IntoIterator<Item = &'a [u8]>,
@@ -171,16 +171,16 @@ pub(super) fn decode_runs<'a>(
     Ok((packets, decoder.buffered()))
 }
 
-/// The next packet, if it is one of a run of messages.
+/// The next packet, if the fast path of messages takes it.
 fn next_publish(decoder: &mut Decoder, publish: &mut Publish) -> bool {
     let Some(found) = decoder.find_publish(publish) else { return false };
-    publish.payload = decoder.payload_to_keep(found);
+    publish.payload = decoder.payload_bytes(found);
     assert_eq!(decoder.payload(found), publish.payload);
     decoder.skip(found);
     true
 }
 
-/// The one packet that these bytes are, or `None` if they are not whole.
+/// The one packet in these bytes, or `None` if they are incomplete.
 pub(super) fn decode(version: Version, wire: &[u8]) -> Result<Option<Packet>, Malformed> {
     let (mut packets, _) = decode_pieces(version, [wire])?;
     assert!(packets.len() <= 1, "{} packets in {wire:02X?}", packets.len());

@@ -1,4 +1,4 @@
-//! Our codec against an independent one, for 3.1.1 and 5: both take the same bytes and write the
+//! Our codec against an independent one, for 3.1.1 and 5: both decode the same bytes and encode the
 //! same bytes.
 
 use mqtt_protocol_core::mqtt::common::Cursor;
@@ -12,7 +12,7 @@ use crate::mqtt::property::PropertyId;
 
 const COMPARED: [Version; 2] = [Version::V3_1_1, Version::V5];
 
-/// What the other codec writes for the packet that it reads from these bytes.
+/// The bytes that the other codec encodes for the packet that it decodes from these bytes.
 fn other(version: Version, wire: &[u8]) -> Result<Vec<u8>, MqttError> {
     let mut cursor = Cursor::new(wire);
     let raw = match PacketBuilder::new().feed(&mut cursor) {
@@ -99,8 +99,8 @@ fn both_read_and_write_the_valid_rows() {
     assert!(differences.is_empty(), "{differences:#?}");
 }
 
-/// Rules that the other codec does not check, or leaves to its connection: it may take what we
-/// refuse by them.
+/// Errors that the other codec does not find, or leaves to its connection: it may accept packets
+/// that we refuse for these reasons.
 fn is_unchecked_there(error: &Malformed) -> bool {
     matches!(
         error,
@@ -117,18 +117,18 @@ fn is_unchecked_there(error: &Malformed) -> bool {
             | Malformed::ConnAckFlags
             | Malformed::SubscriptionOptions
             | Malformed::NoLocalShared
-            // It takes a PUBLISH without property length and an acknowledgement with bytes to
-            // spare.
+            // It accepts a PUBLISH without a property length and an acknowledgement with trailing
+            // bytes.
             | Malformed::Truncated { packet: PacketType::Publish }
             | Malformed::TrailingBytes { packet: PacketType::PubAck, .. }
-            // It takes two subscription identifiers in SUBSCRIBE.
-            | Malformed::DuplicateProperty { property: PropertyId::SubscriptionIdentifier }
+            // It accepts two subscription identifiers in SUBSCRIBE.
+            | Malformed::Property(PropertyError::Duplicate { property: PropertyId::SubscriptionIdentifier })
     )
 }
 
-/// The packet without what we take on purpose and the other codec does not: codes that are not in
-/// its table, a password without a user name (§3.1.2.9 allows it), authentication data without a
-/// method.
+/// The packet without the parts that we accept on purpose and the other codec does not: codes that
+/// are not in its table, a password without a user name (§3.1.2.9 allows it), authentication data
+/// without a method.
 fn without_liberties(mut packet: Packet) -> Packet {
     let succeed = |codes: &mut Vec<ReasonCode>| codes.fill(ReasonCode::SUCCESS);
     match &mut packet {
@@ -159,8 +159,8 @@ fn without_liberties(mut packet: Packet) -> Packet {
     packet
 }
 
-/// Two readers of the same bytes: where both take them they read the same; where one refuses, it is
-/// known why.
+/// Compares two decoders of the same bytes. If both accept them, they must read the same packet; if
+/// only one refuses, the reason must be known.
 fn compare(version: Version, wire: &[u8]) {
     match (decode(version, wire), other(version, wire)) {
         (Ok(Some(ours)), Ok(theirs)) => {
@@ -195,7 +195,7 @@ fn both_read_the_malformed_rows_alike() {
 fn both_read_every_corruption_alike() {
     for row in rows() {
         for version in COMPARED.into_iter().filter(|version| row.versions.contains(version)) {
-            // The first two bytes say where the packet ends: `other` takes one whole packet only.
+            // The first two bytes say where the packet ends: `other` decodes exactly one packet.
             for at in 2..row.wire.len() {
                 let mut wire = row.wire.clone();
                 for value in 0..=255 {

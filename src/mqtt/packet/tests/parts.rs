@@ -1,10 +1,10 @@
-//! Large messages in parts: put together again they are what they are as a whole, wherever they are
-//! cut.
+//! Large messages in parts: put together again they are the same as whole messages, wherever the
+//! stream is cut.
 
 use super::*;
 
-/// The same stream, its PUBLISH packets above `above` bytes in parts and put together again; runs
-/// of messages are read as such.
+/// The packets of a stream, with each PUBLISH above `above` bytes read in parts and put together
+/// again. Runs of messages are read by their fast path.
 fn in_parts<'a>(
     version: Version,
     above: usize,
@@ -45,7 +45,7 @@ fn in_parts<'a>(
     Ok((packets, decoder.buffered()))
 }
 
-/// Every row that is no CONNECT, and some messages that are longer.
+/// Every row that is not a CONNECT, and some longer messages.
 fn stream(version: Version) -> (Vec<u8>, Vec<Packet>) {
     let mut packets: Vec<_> = rows()
         .into_iter()
@@ -98,7 +98,7 @@ fn a_stream_in_small_pieces_is_the_same_stream_in_parts() {
     }
 }
 
-/// Everything may be fed before the first part is taken.
+/// All bytes may be fed before the first part is taken.
 #[test]
 fn bytes_that_wait_are_not_waited_for() {
     for version in VERSIONS {
@@ -146,8 +146,8 @@ fn a_message_begins_with_its_first_byte() {
     assert_eq!(decoder.next_part(), Ok(None));
 }
 
-/// Whatever one byte becomes: what is taken as a whole is taken in parts and is the same, and what
-/// is refused is refused.
+/// With any one byte changed: a packet that is accepted whole is accepted in parts and is the same,
+/// and one that is refused whole is refused in parts.
 #[test]
 fn corruptions_are_found_in_parts_too() {
     for row in rows() {
@@ -159,7 +159,7 @@ fn corruptions_are_found_in_parts_too() {
                     let whole = decode_pieces(version, [&wire[..]]);
                     let parts = in_parts(version, 0, [&wire[..]]);
                     let is_cut = matches!(whole, Ok((_, left)) if left > 0);
-                    // What is cut may be refused, or have begun, before its end.
+                    // A packet may be refused, or have begun, before its end.
                     assert!(
                         is_cut || parts.is_err() == whole.is_err(),
                         "{wire:02X?}\n{whole:?}\n{parts:?}"

@@ -1,8 +1,8 @@
-//! Messages of a run: on the wire they are what each would be by itself.
+//! Messages of a run are encoded exactly as each would be by itself.
 
 use super::*;
 
-/// Around each length of a Variable Byte Integer, and back again.
+/// The lengths around each length of a Variable Byte Integer, up and down.
 const LENGTHS: [usize; 14] =
     [0, 1, 0, 7, 90, 100, 110, 127, 128, 16_300, 16_383, 16_384, 5, 20_000];
 

@@ -2,8 +2,8 @@
 
 use super::*;
 
-/// All rows of one version, one after the other; CONNECT, which sets the version, only where it
-/// fits.
+/// All rows of one version, one after the other. CONNECT, which sets the version, is only there
+/// where it fits.
 fn stream(version: Version) -> (Vec<u8>, Vec<Packet>) {
     let (mut wire, mut packets) = (Vec::new(), Vec::new());
     for row in rows() {
@@ -116,8 +116,8 @@ fn a_connect_sets_the_version() {
     );
 }
 
-/// Whatever one byte becomes, there is an answer, and a packet that was read can be written and
-/// read again.
+/// With any one byte changed the decoder returns packets or an error, and a packet that it returns
+/// can be encoded and decoded again.
 #[test]
 fn every_corruption_gives_a_value_or_an_error() {
     for row in rows() {
@@ -136,7 +136,7 @@ fn every_corruption_gives_a_value_or_an_error() {
 fn check_corrupted(version: Version, wire: &[u8]) {
     let mut decoder = Decoder::new(version, UNLIMITED);
     decoder.feed(Bytes::copy_from_slice(wire));
-    // Each turn takes two bytes at least.
+    // Each turn consumes two bytes at least.
     for _ in 0..=wire.len() / 2 {
         let Ok(Some(packet)) = decoder.next() else { return };
         let (version, mut out) = (decoder.version(), BytesMut::new());

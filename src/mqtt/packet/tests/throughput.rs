@@ -1,4 +1,4 @@
-//! How fast the codec is; run by hand, with optimisation: nothing is asserted about time.
+//! The speed of the codec. Run by hand, in release mode: no time is asserted.
 
 use std::time::Instant;
 

@@ -49,7 +49,7 @@ fn unknown_aliases_are_violations() {
     );
 }
 
-/// Topics and aliases of what is sent for these topics.
+/// Topics and aliases of the messages that are sent for these topics.
 fn published(client: &mut Client, names: &[&'static str]) -> Vec<(Option<String>, Option<u16>)> {
     for &name in names {
         client.session.publish(message(name, QoS::AtLeastOnce, 1), 1).unwrap();
@@ -95,7 +95,7 @@ fn without_leave_there_are_no_aliases() {
     }
 }
 
-/// `[MQTT-3.3.2-7]`: what is sent again names its topic.
+/// `[MQTT-3.3.2-7]`: a message that is sent again has its topic.
 #[test]
 fn a_new_connection_has_new_aliases() {
     let limits = [Property::number(PropertyId::TopicAliasMaximum, 1)];
@@ -111,7 +111,7 @@ fn a_new_connection_has_new_aliases() {
     assert_eq!(published(&mut client, &[]), vec![named("one", None); 3]);
 }
 
-/// The alias has a size: where it would not fit any more, there is none.
+/// The alias has a size: a message that it would make too large is sent without one.
 #[test]
 fn an_alias_does_not_make_a_message_too_large() {
     let publish = message("one", QoS::AtLeastOnce, 1);

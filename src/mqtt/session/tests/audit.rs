@@ -1,6 +1,6 @@
 //! Watches the wire of one client and panics at the first packet that should not have been sent:
 //! needless or missing retransmission, a wrong DUP, an identifier in use, too many in flight, an
-//! early acknowledgement. It must never know what the session thinks.
+//! early acknowledgement. It sees packets only, never the state of the session.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,10 +10,10 @@ use super::broker::number_of;
 use crate::mqtt::packet::{Ack, ConnAck, Decoder, Packet, PacketId, Publish};
 use crate::mqtt::version::Version;
 
-/// What uses an identifier where no message does.
+/// The user of an identifier that is not a message.
 const SUBSCRIBE: u32 = u32::MAX;
 
-/// What went over the wire in the life of one client.
+/// Everything that went over the wire in the life of one client.
 pub struct Audit {
     version: Version,
     quota: usize,
@@ -21,24 +21,24 @@ pub struct Audit {
     down: Decoder,
     connected: bool,
     clean: bool,
-    /// Messages sent on this connection, and the latest of them with QoS 1 or 2.
+    /// The messages sent on this connection, and the last of them with QoS 1 or 2.
     sent_here: HashSet<u32>,
     latest_here: u32,
-    /// Messages that this session of the server was sent before.
+    /// The messages that were sent in this session of the server before.
     sent_in_session: HashSet<u32>,
-    /// Unfinished exchanges: which message uses the identifier.
+    /// Unfinished exchanges: the message that uses each identifier.
     using: HashMap<PacketId, u32>,
-    /// Messages that must never be sent again: PUBREC, or their last acknowledgement, came in.
+    /// Messages that must never be sent again: their PUBREC or last acknowledgement was received.
     over: HashSet<u32>,
-    /// Identifiers sent on this connection whose last acknowledgement did not come in.
+    /// Identifiers sent on this connection whose last acknowledgement was not received.
     outstanding: HashSet<PacketId>,
-    /// PUBRELs of this connection.
+    /// The PUBRELs of this connection.
     released: HashSet<PacketId>,
-    /// The delivery number of the message that last came with an identifier.
+    /// The delivery number of the last message received with each identifier.
     numbers: HashMap<PacketId, u64>,
-    /// The latest delivery number with PUBACK and with PUBREC on this connection.
+    /// The highest delivery numbers with PUBACK and with PUBREC on this connection.
     acknowledged: [u64; 2],
-    /// The broker has lost the session in a way that the client could not see.
+    /// The broker has lost the session and the client could not see it.
     pub masked: bool,
 }
 
@@ -64,7 +64,7 @@ impl Audit {
         }
     }
 
-    /// A new connection.
+    /// Begins a new connection.
     pub fn begin(&mut self) {
         self.up = Decoder::new(self.version, 1 << 20);
         self.down = Decoder::new(self.version, 1 << 20);
@@ -77,7 +77,7 @@ impl Audit {
         self.acknowledged = [0; 2];
     }
 
-    /// Bytes that the client is about to understand.
+    /// Checks bytes that the client is about to receive.
     pub fn received(&mut self, bytes: Bytes) {
         self.down.feed(bytes);
         while let Some(packet) = self.down.next().expect("the broker sends well-formed packets") {
@@ -95,14 +95,14 @@ impl Audit {
         }
     }
 
-    /// The client was given a message under this number.
+    /// Notes the number under which a message was delivered.
     pub fn delivered(&mut self, publish: &Publish, number: u64) {
         if let Some(packet_id) = publish.packet_id {
             self.numbers.insert(packet_id, number);
         }
     }
 
-    /// Bytes that the client sends, after the caller has settled everything up to `settled`.
+    /// Checks bytes that the client sends after the caller has finished everything up to `settled`.
     pub fn sent(&mut self, bytes: Bytes, settled: u64) {
         self.up.feed(bytes);
         while let Some(packet) = self.up.next().expect("the client sends well-formed packets") {
@@ -132,7 +132,7 @@ impl Audit {
     fn connack(&mut self, connack: &ConnAck) {
         self.connected = true;
         self.quota = connack.properties.receive_maximum().map_or(self.quota, usize::from);
-        // MQTT 3.1 has no Session Present: a session that was not begun anew is taken to be there.
+        // MQTT 3.1 has no Session Present: a session that was not begun anew is taken to exist.
         let present =
             if self.version == Version::V3_1 { !self.clean } else { connack.session_present };
         if !present {

@@ -1,4 +1,4 @@
-//! Enhanced authentication: one step, and SCRAM-SHA-256 with a server's half made here.
+//! Enhanced authentication: one step, and SCRAM-SHA-256 with a server that is made here.
 
 use std::num::NonZeroU32;
 
@@ -47,7 +47,7 @@ fn sign(key: &[u8], message: &str) -> Vec<u8> {
     hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), message.as_bytes()).as_ref().to_vec()
 }
 
-/// A server that knows the password: checks the proof and shows its own, RFC 5802 §3.
+/// A server that knows the password: it checks the client's proof and shows its own (RFC 5802 §3).
 fn server_final(
     password: &[u8],
     client_first: &str,
@@ -73,7 +73,7 @@ fn server_final(
     format!("v={}", data_encoding::BASE64.encode(&signature))
 }
 
-/// Runs the exchange as far as the client's proof; the server's answer to it.
+/// Runs the exchange up to the client's proof and returns the server's answer.
 fn exchange(client: &mut Client, password: &[u8]) -> Packet {
     let first = connect_data(client);
     let nonce = first.rsplit_once("r=").expect("a nonce").1;
@@ -114,7 +114,7 @@ fn a_challenge_that_is_none_is_refused() {
     let (violation, _) = client.violated(auth("r=other,s=c2FsdA==,i=1"));
     assert_eq!(
         violation,
-        Violation::Authentication(ScramError::Malformed("another nonce than ours"))
+        Violation::Authentication(ScramError::Malformed("a nonce other than the client's"))
     );
 }
 

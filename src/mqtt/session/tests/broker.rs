@@ -1,5 +1,5 @@
 //! A model broker for one client: sessions, both sides of QoS 1 and 2, retransmission, and the
-//! checks that a strict server would make. It must never know what the client's session thinks.
+//! checks of a strict server. It sees packets only, never the state of the client's session.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -13,12 +13,12 @@ use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
 
-/// What the broker is like.
+/// The settings of the broker.
 pub struct Manner {
     pub version: Version,
     /// Announced in MQTT 5, and enforced in every version.
     pub receive_maximum: u16,
-    /// How many QoS 1 and 2 messages it sends ahead of their acknowledgements.
+    /// How many QoS 1 and 2 messages it sends before their acknowledgements.
     pub window: usize,
     /// Messages whose number is a multiple of this are refused (MQTT 5); 0 refuses none.
     pub refuses: u32,
@@ -35,13 +35,14 @@ pub struct Broker {
     pub manner: Manner,
     /// `None` when there is no session.
     pub state: Option<State>,
-    /// What it sends.
+    /// The messages to the client.
     pub out: BytesMut,
-    /// The numbers of the messages it has passed on, in order.
+    /// The numbers of the messages that it has passed on, in order.
     pub passed_on: Vec<u32>,
     decoder: Decoder,
     online: bool,
-    /// Identifiers of messages that it got on this connection and has not finished.
+    /// Identifiers of the client's messages that it received on this connection and has not
+    /// finished.
     outstanding: HashSet<PacketId>,
 }
 
@@ -49,7 +50,7 @@ pub struct Broker {
 #[derive(Default)]
 pub struct State {
     pub subscribed: bool,
-    /// It outlives the connection.
+    /// The session outlives the connection.
     kept: bool,
     /// QoS 2 messages of the client, between PUBLISH and PUBREL.
     receipts: HashSet<PacketId>,
@@ -58,7 +59,7 @@ pub struct State {
     flight: VecDeque<Sent>,
 }
 
-/// A message to the client, between PUBLISH and its last acknowledgement.
+/// A message to the client between PUBLISH and its last acknowledgement.
 struct Sent {
     publish: Publish,
     released: bool,
@@ -79,7 +80,7 @@ impl Broker {
         }
     }
 
-    /// Bytes from the client.
+    /// Takes bytes from the client.
     pub fn receive(&mut self, bytes: Bytes) {
         self.decoder.feed(bytes);
         while let Some(packet) = self.decoder.next().expect("the client sends well-formed packets")
@@ -89,7 +90,7 @@ impl Broker {
         self.pump();
     }
 
-    /// The connection is gone; so is the session, unless it is kept.
+    /// Ends the connection, and the session unless it outlives the connection.
     pub fn lost(&mut self) {
         self.online = false;
         self.decoder = Decoder::new(self.manner.version, 1 << 20);
@@ -98,7 +99,7 @@ impl Broker {
         self.state.take_if(|state| !state.kept);
     }
 
-    /// A message for the client; whether there is a subscription for it.
+    /// Sends a message to the client. Returns whether there is a subscription for it.
     pub fn offer(&mut self, publish: Publish) -> bool {
         let Some(state) = self.state.as_mut().filter(|state| state.subscribed) else {
             return false;
@@ -108,13 +109,13 @@ impl Broker {
         true
     }
 
-    /// Whether nothing is on its way to the client.
+    /// Whether no message is on its way to the client.
     pub fn is_idle(&self) -> bool {
         self.state.as_ref().is_none_or(|state| state.queue.is_empty() && state.flight.is_empty())
     }
 
-    /// The client's messages that are half taken: a client that forgot them must not reuse their
-    /// identifiers.
+    /// The client's messages that are half received. A client that has forgotten them must not
+    /// reuse their identifiers.
     pub fn receipts(&self) -> HashSet<PacketId> {
         self.state.as_ref().map(|state| state.receipts.clone()).unwrap_or_default()
     }
@@ -251,8 +252,8 @@ impl Broker {
             .expect("it was found")
     }
 
-    /// Sends what the window allows; identifiers come back soon, to find a client that confuses
-    /// them.
+    /// Sends the messages that the window allows. Identifiers are reused soon, to find a client
+    /// that confuses them.
     fn pump(&mut self) {
         while self.online
             && let Some(state) = self.state.as_mut()
@@ -287,7 +288,7 @@ impl State {
 }
 
 impl Sent {
-    /// What is sent on a new connection `[MQTT-4.4.0-1]`.
+    /// Sends the unfinished packets on a new connection `[MQTT-4.4.0-1]`.
     fn again(&self) -> Packet {
         match self.publish.packet_id.filter(|_| self.released) {
             Some(packet_id) => Packet::PubRel(Ack::success(packet_id)),
@@ -296,7 +297,7 @@ impl Sent {
     }
 }
 
-/// Every message of the simulation begins with its number.
+/// The number of a message, with which every payload of the simulation begins.
 pub fn number_of(publish: &Publish) -> u32 {
     u32::from_be_bytes(publish.payload[..4].try_into().expect("a payload of at least four bytes"))
 }

@@ -1,5 +1,5 @@
-//! After our DISCONNECT nothing is sent, and what the server still says counts; and a server that
-//! sends without reading is not read for ever.
+//! After the client's DISCONNECT nothing is sent, but packets from the server still count. A server
+//! that sends without reading is not read for ever.
 
 use super::*;
 use crate::mqtt::packet::{Disconnect, SubAck};
@@ -44,7 +44,7 @@ fn a_refusal_is_an_event() {
     assert_eq!(client.feed(&[refused]), [event]);
 }
 
-/// The server ends the exchange; when it asks again, it gets its answer on the next connection.
+/// The server ends the exchange. If it asks again, it gets the answer on the next connection.
 #[test]
 fn pubrel_completes_without_an_answer() {
     for version in VERSIONS {
@@ -62,7 +62,7 @@ fn pubrel_completes_without_an_answer() {
     }
 }
 
-/// They could not be acknowledged; the server sends them again.
+/// The messages could not be acknowledged, so the server sends them again.
 #[test]
 fn messages_are_dropped() {
     for (version, above) in VERSIONS.into_iter().flat_map(|v| [(v, 1 << 20), (v, 0)]) {
@@ -118,8 +118,8 @@ fn a_violation_ends_the_session_without_a_word() {
     assert_eq!((violation, code), (Violation::Unexpected("CONNACK"), None));
 }
 
-/// A server that floods us with what must be answered, and does not read: PUBREL, PUBREC, PUBCOMP
-/// with and without success, PUBACK.
+/// A server floods the client with packets that need an answer, and does not read: PUBREL, PUBREC,
+/// PUBCOMP with and without success, PUBACK.
 #[test]
 fn answers_that_wait_stop_the_reading() {
     const MOST: usize = 64 * 1024 / 4;
@@ -142,7 +142,7 @@ fn answers_that_wait_stop_the_reading() {
     }
 }
 
-/// A large message of ours that waits is no reason not to read.
+/// A large message from the client that waits is no reason to stop reading.
 #[test]
 fn messages_that_wait_do_not_stop_the_reading() {
     let mut client = Client::online(config(Version::V5));

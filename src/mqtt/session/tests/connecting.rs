@@ -1,4 +1,4 @@
-//! CONNECT and CONNACK: what is asked for, what is understood, and how a connection ends.
+//! CONNECT and CONNACK: their fields, and the end of a connection.
 
 use bytes::Bytes;
 
@@ -45,18 +45,18 @@ fn connect_is_these_bytes() {
 /// second connection.
 #[test]
 fn clean_start_and_expiry_follow_from_the_lifetime() {
-    use Lifetime::{Client as OurLife, ClientIfExpiring, Connection, Kept};
+    use Lifetime::{Client as OurLife, ClientIfExpiring, Connection, Persistent};
     use Version::{V3_1, V3_1_1, V5};
     let rows = [
         ((V5, true, Connection), (true, None), (false, None)),
         ((V5, true, ClientIfExpiring), (true, Some(3600)), (false, Some(3600))),
         ((V5, true, OurLife), (true, Some(3600)), (false, Some(3600))),
-        ((V5, false, Kept), (false, Some(3600)), (false, Some(3600))),
-        ((V5, true, Kept), (true, Some(3600)), (false, Some(3600))),
+        ((V5, false, Persistent), (false, Some(3600)), (false, Some(3600))),
+        ((V5, true, Persistent), (true, Some(3600)), (false, Some(3600))),
         ((V3_1_1, true, Connection), (true, None), (true, None)),
         ((V3_1_1, true, ClientIfExpiring), (true, None), (true, None)),
         ((V3_1_1, true, OurLife), (false, None), (false, None)),
-        ((V3_1_1, false, Kept), (false, None), (false, None)),
+        ((V3_1_1, false, Persistent), (false, None), (false, None)),
         ((V3_1, true, Connection), (true, None), (true, None)),
         ((V3_1, true, OurLife), (false, None), (false, None)),
     ];
@@ -72,7 +72,7 @@ fn clean_start_and_expiry_follow_from_the_lifetime() {
     }
 }
 
-/// A first CONNECT that was not answered has not begun anything that we know of.
+/// A first CONNECT without an answer has not begun a session that the client knows of.
 #[test]
 fn clean_start_is_asked_for_until_it_was_granted() {
     let mut client = Client::new(config(Version::V5));
@@ -215,7 +215,8 @@ fn an_assigned_identifier_is_kept() {
     assert_eq!(next_connect(&mut client).client_id, "given");
 }
 
-/// An old session where a new one is wanted: one connection forgets it, the next begins.
+/// The server has an old session where a new one is wanted: one connection ends it, the next begins
+/// a new one.
 #[test]
 fn a_stale_session_is_forgotten_first() {
     for version in [Version::V3_1, Version::V3_1_1] {
@@ -226,14 +227,14 @@ fn a_stale_session_is_forgotten_first() {
         };
         assert!(client.session.is_stale(&found));
 
-        client.session.forget_at_server(true);
+        client.session.set_session_ending(true);
         assert!(next_connect(&mut client).clean_start);
         let Some(Event::Connected(found)) = client.feed(&[connack(false)]).pop() else {
             panic!("connected")
         };
         assert!(!client.session.is_stale(&found));
 
-        client.session.forget_at_server(false);
+        client.session.set_session_ending(false);
         assert!(!next_connect(&mut client).clean_start);
         let Some(Event::Connected(found)) = client.feed(&[connack(false)]).pop() else {
             panic!("connected")
@@ -249,7 +250,8 @@ fn a_stale_session_is_forgotten_first() {
     }
 }
 
-/// MQTT 5 has Clean Start for that: who answers it with an old session breaks the protocol.
+/// MQTT 5 has Clean Start for that. A server that answers it with an old session breaks the
+/// protocol.
 #[test]
 fn clean_start_is_not_answered_by_an_old_session() {
     let connecting = |config| {
@@ -265,8 +267,11 @@ fn clean_start_is_not_answered_by_an_old_session() {
 #[test]
 fn a_session_that_was_asked_for_is_not_stale() {
     for version in VERSIONS {
-        let mut client =
-            Client::new(Config { clean_start: false, lifetime: Lifetime::Kept, ..config(version) });
+        let mut client = Client::new(Config {
+            clean_start: false,
+            lifetime: Lifetime::Persistent,
+            ..config(version)
+        });
         client.session.connect();
         let Some(Event::Connected(found)) = client.feed(&[connack(true)]).pop() else {
             panic!("connected")
@@ -275,7 +280,7 @@ fn a_session_that_was_asked_for_is_not_stale() {
     }
 }
 
-/// A connection that is there to forget sends nothing but CONNECT and DISCONNECT.
+/// A connection that only ends the session sends nothing but CONNECT and DISCONNECT.
 #[test]
 fn a_connection_that_forgets_is_silent() {
     for version in VERSIONS {
@@ -286,7 +291,7 @@ fn a_connection_that_forgets_is_silent() {
         );
         client.publish(QoS::AtLeastOnce, 1);
         client.publish(QoS::ExactlyOnce, 2);
-        client.session.forget_at_server(true);
+        client.session.set_session_ending(true);
         client.reconnect(connack(false));
         assert_eq!(brief(&client.sent()), Vec::<String>::new());
         client.session.disconnect(ReasonCode::SUCCESS);
@@ -300,12 +305,12 @@ fn remains_are_left_only_before_mqtt_5() {
         (Lifetime::Connection, false),
         (Lifetime::ClientIfExpiring, false),
         (Lifetime::Client, true),
-        (Lifetime::Kept, false),
+        (Lifetime::Persistent, false),
     ];
     for version in VERSIONS {
         for (lifetime, remains) in rows {
             let session = Session::new(Config { lifetime, ..config(version) });
-            assert_eq!(session.leaves_remains(), remains && version < Version::V5);
+            assert_eq!(session.needs_ending_connection(), remains && version < Version::V5);
         }
     }
 }
@@ -326,16 +331,16 @@ fn disconnect_ends_the_session_unless_it_shall_stay() {
     let expiry =
         |disconnect: Option<Disconnect>| disconnect.unwrap().properties.session_expiry_interval();
     assert_eq!(expiry(goodbye(ours(Lifetime::Client), ReasonCode::SUCCESS)), Some(0));
-    assert_eq!(expiry(goodbye(ours(Lifetime::Kept), ReasonCode::SUCCESS)), None);
-    // After an error we do not come back either.
+    assert_eq!(expiry(goodbye(ours(Lifetime::Persistent), ReasonCode::SUCCESS)), None);
+    // After an error the client does not return either.
     assert_eq!(expiry(goodbye(ours(Lifetime::Client), ReasonCode::PROTOCOL_ERROR)), Some(0));
-    assert_eq!(expiry(goodbye(ours(Lifetime::Kept), ReasonCode::PROTOCOL_ERROR)), None);
-    // `[MQTT-3.1.2-23]`: nothing to end where nothing was asked for.
+    assert_eq!(expiry(goodbye(ours(Lifetime::Persistent), ReasonCode::PROTOCOL_ERROR)), None);
+    // `[MQTT-3.1.2-23]`: a session that was not asked for needs no end.
     let volatile = Config { lifetime: Lifetime::Connection, ..config(Version::V5) };
     assert_eq!(expiry(goodbye(volatile, ReasonCode::SUCCESS)), None);
 }
 
-/// Before MQTT 5 a DISCONNECT means that all is well, and discards the will.
+/// Before MQTT 5 a DISCONNECT means a normal end and makes the server discard the will.
 #[test]
 fn an_error_is_no_reason_to_disconnect_before_mqtt_5() {
     for version in [Version::V3_1, Version::V3_1_1] {
@@ -353,7 +358,7 @@ fn nothing_is_sent_without_a_connection() {
     }
 }
 
-/// What the last connection did not get to must not be taken for the next one's.
+/// Bytes left over from the last connection must not be taken for bytes of the next one.
 #[test]
 fn half_a_packet_is_lost_with_its_connection() {
     for version in VERSIONS {

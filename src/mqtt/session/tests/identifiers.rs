@@ -1,4 +1,4 @@
-//! Packet identifiers: they wrap around and are never reused in flight `[MQTT-2.2.1-3]`.
+//! Packet identifiers wrap around and are never reused in flight `[MQTT-2.2.1-3]`.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -46,7 +46,7 @@ fn end(client: &mut Client, qos: QoS, packet_id: u16, number: u32, in_use: &mut 
     in_use.remove(&packet_id);
 }
 
-/// One message that is never acknowledged: the others go round it once, and then wait.
+/// One message is never acknowledged: the others use all other identifiers once, and then wait.
 #[test]
 fn a_message_that_is_never_acknowledged_keeps_its_identifier() {
     let mut client = Client::online(config(Version::V5));

@@ -1,10 +1,11 @@
-//! QoS 1 and 2 to us: acknowledged when settled, delivered once, within our Receive Maximum.
+//! QoS 1 and 2 messages from the server: acknowledged after the caller has finished with them,
+//! delivered once, within the client's Receive Maximum.
 
 use super::*;
 use crate::mqtt::packet::Disconnect;
 use crate::mqtt::session::inbound::RECEIVE_MAXIMUM;
 
-/// The numbers under which messages are delivered.
+/// The numbers of the messages that are delivered.
 fn numbers(events: &[Event]) -> Vec<u64> {
     let number = |event: &Event| match event {
         Event::Message(delivery) => delivery.number,
@@ -65,7 +66,7 @@ fn pubrel_frees_the_identifier() {
     }
 }
 
-/// §3.7.2.1: a session that was forgotten here may be remembered there.
+/// §3.7.2.1: the server may remember a session that the client has lost.
 #[test]
 fn an_unknown_pubrel_is_completed() {
     for version in VERSIONS {
@@ -101,7 +102,7 @@ fn a_repeated_qos_1_message_is_delivered_again() {
     }
 }
 
-/// The server sends again what was not acknowledged; only then it is acknowledged, on the new
+/// The server sends unacknowledged messages again, and only then are they acknowledged, on the new
 /// connection.
 #[test]
 fn acknowledgements_wait_for_the_message_to_come_again() {
@@ -146,7 +147,7 @@ fn what_is_settled_between_connections_is_settled() {
     }
 }
 
-/// `[MQTT-3.2.2-5]`: the server's identifiers begin anew, and so do ours.
+/// `[MQTT-3.2.2-5]`: the server's identifiers begin anew, and so do the client's.
 #[test]
 fn a_lost_session_is_forgotten() {
     for version in [Version::V3_1_1, Version::V5] {
@@ -160,7 +161,7 @@ fn a_lost_session_is_forgotten() {
     }
 }
 
-/// MQTT 3.1 has no Session Present; a message without DUP cannot be one that came before.
+/// MQTT 3.1 has no Session Present. A message without DUP cannot be a repetition.
 #[test]
 fn a_new_message_is_known_by_its_missing_dup_where_the_session_is_doubtful() {
     let mut client = Client::online(config(Version::V3_1));
@@ -205,7 +206,7 @@ fn more_than_our_receive_maximum_is_a_violation() {
     }
 }
 
-/// A server before MQTT 5 was never told a maximum.
+/// Before MQTT 5 the server was never told a maximum.
 #[test]
 fn before_mqtt_5_only_the_identifiers_are_a_limit() {
     for version in [Version::V3_1, Version::V3_1_1] {
@@ -230,8 +231,8 @@ fn the_server_may_say_goodbye_only_in_mqtt_5() {
     }
 }
 
-/// What waits for its PUBREL from an earlier connection does not count against the quota of a new
-/// one (§4.9).
+/// A message of an earlier connection that waits for its PUBREL does not count against the quota of
+/// a new one (§4.9).
 #[test]
 fn a_new_connection_begins_with_the_whole_quota() {
     let mut client = Client::online(config(Version::V5));

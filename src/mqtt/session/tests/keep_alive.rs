@@ -12,7 +12,7 @@ fn due(client: &Client) -> Option<f64> {
     client.session.deadline().map(|deadline| (deadline - client.now).as_secs_f64())
 }
 
-/// Lets the time pass and the deadline with it; what is sent then.
+/// Lets the time and the deadline pass. Returns the packets that are sent then.
 fn expire(client: &mut Client, seconds: f64) -> Result<Vec<String>, Silence> {
     client.after(seconds);
     client.session.expire(client.now)?;
@@ -39,7 +39,7 @@ fn whatever_is_sent_postpones_it() {
         client.after(9.0).publish(QoS::AtMostOnce, 1);
         client.sent();
         assert_eq!(due(&client), Some(10.0));
-        // What is received does not: the server hears nothing of it.
+        // Received packets do not count: the server does not notice them.
         client.after(9.0).feed(&[from_server(QoS::AtMostOnce, 0, false, 1)]);
         assert_eq!(due(&client), Some(1.0));
     }
@@ -60,7 +60,7 @@ fn silence_is_found() {
     }
 }
 
-/// A PINGRESP may stand behind a large message: its bytes show that the server lives.
+/// A PINGRESP may arrive after a large message, whose bytes show that the server is alive.
 #[test]
 fn any_byte_breaks_the_silence() {
     for version in VERSIONS {
@@ -68,7 +68,7 @@ fn any_byte_breaks_the_silence() {
         expire(&mut client, 10.0).unwrap();
         client.after(9.0);
         client.feed_bytes(Bytes::from_static(b"\x30")).unwrap();
-        // The next PINGREQ is due in a second, the silence would be one after ten.
+        // The next PINGREQ is due in a second; the server would count as silent after ten.
         assert_eq!(expire(&mut client, 1.0).unwrap(), ["PINGREQ"]);
         assert_eq!(due(&client), Some(9.0));
         assert_eq!(expire(&mut client, 8.999), Ok(vec![]));
@@ -93,7 +93,7 @@ fn who_does_not_read_finds_no_silence_but_pings_on() {
     }
 }
 
-/// Nobody reads on the new connection either.
+/// The caller does not read on the new connection either.
 #[test]
 fn a_hold_outlasts_its_connection() {
     for version in VERSIONS {
@@ -135,7 +135,7 @@ fn the_server_has_the_last_word() {
         let mut client =
             Client::limited(ours, &[Property::number(PropertyId::ServerKeepAlive, theirs)]);
         assert_eq!(due(&client), seconds);
-        // It is the word of one connection.
+        // Server Keep Alive holds for one connection.
         client.reconnect(connack(true));
         let own = client.session.config().keep_alive;
         assert_eq!(due(&client), (own > 0).then_some(f64::from(own)));

@@ -1,4 +1,4 @@
-//! The session in virtual time: by hand, packet by packet, and in a seeded simulation against a
+//! Tests of the session in virtual time: packet by packet, and in a seeded simulation against a
 //! model broker.
 
 mod aliases;
@@ -41,7 +41,7 @@ use crate::mqtt::version::Version;
 
 const VERSIONS: [Version; 3] = [Version::V3_1, Version::V3_1_1, Version::V5];
 
-/// A session that outlives its connections, but not us.
+/// A session that outlives its connections, but not the client.
 fn config(version: Version) -> Config {
     Config {
         version,
@@ -93,7 +93,7 @@ fn message(name: &'static str, qos: QoS, number: u32) -> Publish {
     Publish { qos, properties, ..Publish::new(topic(name), payload) }
 }
 
-/// A session, the time, and what it has sent.
+/// A session, the time, and the packets that it has sent.
 struct Client {
     session: Session,
     now: Instant,
@@ -113,14 +113,14 @@ impl Client {
         client
     }
 
-    /// A client of MQTT 5 whose server said this about itself.
+    /// A client of MQTT 5 whose CONNACK has these properties.
     fn limited(config: Config, limits: &[Property]) -> Self {
         let mut client = Self::new(config);
         client.reconnect(limited(limits));
         client
     }
 
-    /// A new connection, up to and with this CONNACK; the events that it brings after `Connected`.
+    /// A new connection up to and including this CONNACK. Returns the events after `Connected`.
     fn reconnect(&mut self, connack: Packet) -> Vec<Event> {
         self.lose();
         self.session.connect();
@@ -144,7 +144,7 @@ impl Client {
         self
     }
 
-    /// What the session sends now.
+    /// The packets that the session sends now.
     fn sent(&mut self) -> Vec<Packet> {
         while let Some(piece) = self.session.outgoing(self.now) {
             self.sent.feed(piece);
@@ -152,7 +152,7 @@ impl Client {
         std::iter::from_fn(|| self.sent.next().expect("what we send is well formed")).collect()
     }
 
-    /// The server sends these; the events that they are.
+    /// Receives these packets. Returns their events.
     fn feed(&mut self, packets: &[Packet]) -> Vec<Event> {
         self.feed_bytes(encoded(self.version(), packets)).expect("the server keeps to the protocol")
     }
@@ -168,7 +168,8 @@ impl Client {
         Ok(events)
     }
 
-    /// The server sends something that it must not: what was wrong, and the code of our DISCONNECT.
+    /// Receives a packet that a server must not send. Returns the violation, and the code of the
+    /// client's DISCONNECT.
     fn violated(&mut self, packet: Packet) -> (Violation, Option<ReasonCode>) {
         let violation =
             self.feed_bytes(encoded(self.version(), &[packet])).expect_err("a violation");
@@ -189,7 +190,7 @@ impl Client {
     }
 }
 
-/// The next events, those that are messages as they are handed out; `None` when there is nothing.
+/// The next events, with messages read by their fast path; `None` if there is nothing.
 fn next_events(
     session: &mut Session,
     now: Instant,

@@ -1,5 +1,5 @@
-//! QoS 1 and 2 from us: every order of acknowledgements, the window, and what the server must not
-//! send.
+//! QoS 1 and 2 messages to the server: every order of acknowledgements, the window, and packets
+//! that the server must not send.
 
 use super::*;
 use crate::mqtt::packet::EncodeError;
@@ -9,7 +9,7 @@ fn ack(packet_id: u16, code: ReasonCode) -> Ack {
     Ack { code, ..Ack::success(id(packet_id)) }
 }
 
-/// Every order of `0..count`.
+/// All permutations of `0..count`.
 fn orders(count: usize) -> Vec<Vec<usize>> {
     let mut orders = vec![vec![]];
     for _ in 0..count {
@@ -62,7 +62,7 @@ fn qos_2_ends_with_pubcomp() {
     }
 }
 
-/// The last acknowledgements of five messages in all their orders, three of QoS 2 and two of QoS 1.
+/// The last acknowledgements of five messages in every order, three of QoS 2 and two of QoS 1.
 #[test]
 fn acknowledgements_come_in_every_order() {
     let qos =
@@ -98,7 +98,7 @@ fn what_is_acknowledged_twice_or_unknown_says_nothing() {
     }
 }
 
-/// PUBREL ends whatever the server still has (§4.3.3).
+/// PUBREL ends every exchange that the server still has (§4.3.3).
 #[test]
 fn pubrec_always_gets_its_pubrel() {
     for version in VERSIONS {
@@ -126,7 +126,7 @@ fn a_refusal_ends_the_message() {
         Event::Acknowledged { token: record, code, reason }
     };
     assert_eq!(events, [refused(1, Some("no")), refused(2, None)]);
-    // A refusing PUBREC is not followed by PUBREL, and a repeated one is nothing.
+    // PUBREL does not follow a PUBREC that refuses, and a repeated one has no effect.
     assert_eq!(client.feed(&[Packet::PubRec(ack(2, code))]), []);
     assert_eq!((client.session.in_flight(), client.sent()), (0, vec![]));
 }
@@ -209,7 +209,8 @@ fn the_window_is_what_the_server_allows_or_what_works() {
     }
 }
 
-/// The window counts until PUBACK and PUBCOMP, not until PUBREC (§4.9); QoS 0 is not counted.
+/// The window counts a message until PUBACK or PUBCOMP, not until PUBREC (§4.9). QoS 0 is not
+/// counted.
 #[test]
 fn the_window_slides() {
     let mut client =
@@ -251,7 +252,7 @@ fn what_the_server_does_not_take_is_not_sent() {
     let rows = [
         (publish(QoS::ExactlyOnce, false, 0), Err(Unsendable::QoSNotSupported(QoS::AtLeastOnce))),
         (publish(QoS::AtLeastOnce, true, 0), Err(Unsendable::RetainNotSupported)),
-        // 2 fixed header, 9 topic, 1 properties; and 2 for the identifier.
+        // 2 bytes of fixed header, 9 of topic, 1 of properties, and 2 of identifier.
         (publish(QoS::AtMostOnce, false, 18), Ok(())),
         (publish(QoS::AtMostOnce, false, 19), Err(Unsendable::TooLarge { size: 31, limit: 30 })),
         (publish(QoS::AtLeastOnce, false, 17), Err(Unsendable::TooLarge { size: 31, limit: 30 })),
@@ -278,8 +279,8 @@ fn what_has_no_wire_form_leaves_no_trace() {
     }
 }
 
-/// Small packets are gathered, large payloads are sent from where they lie, and too much waits for
-/// room.
+/// Small packets are gathered, large payloads are sent without a copy, and above a limit nothing
+/// more is published.
 #[test]
 fn the_outbox_keeps_the_order_and_is_bounded() {
     for version in VERSIONS {
@@ -305,7 +306,7 @@ fn the_outbox_keeps_the_order_and_is_bounded() {
     }
 }
 
-/// A server that takes 65,535 messages at once must not make us remember as many large ones.
+/// A server that accepts 65,535 messages at once must not make the client hold as many large ones.
 #[test]
 fn what_is_remembered_is_bounded() {
     for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
@@ -316,7 +317,7 @@ fn what_is_remembered_is_bounded() {
             while client.session.can_publish(qos) {
                 let publish = Publish { payload: payload.clone(), ..message("a", qos, 0) };
                 client.session.publish(publish, 1).unwrap();
-                // The payloads are not looked at: 64 MiB would be decoded.
+                // The payloads are not decoded: they have 64 MiB.
                 while client.session.outgoing(client.now).is_some() {}
                 count += 1;
             }
@@ -324,7 +325,7 @@ fn what_is_remembered_is_bounded() {
         };
         assert_eq!(fill(&mut client), 64);
         assert!(client.session.can_publish(QoS::AtMostOnce));
-        // After PUBREC the payload is not needed any more.
+        // After PUBREC the payload is no longer needed.
         let first = if qos == QoS::AtLeastOnce { puback } else { pubrec };
         client.feed(&[first(1), first(2)]);
         assert_eq!(fill(&mut client), 2);

@@ -1,5 +1,5 @@
-//! Large messages in parts: handed out as they come, whole again after a connection that was lost
-//! in the middle, and torn where they do not come again.
+//! Large messages in parts: delivered as they arrive, completed after a connection that was lost in
+//! the middle, and cut if they are not sent again.
 
 use super::*;
 
@@ -8,12 +8,12 @@ const EXACTLY: QoS = QoS::ExactlyOnce;
 
 const PAYLOAD: &[u8] = b"0123456789abcdef";
 
-/// What came of the messages that were begun: their payloads.
+/// The payloads of the messages that were begun.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Output {
-    /// Whole ones, by their number.
+    /// Complete messages, by number.
     whole: Vec<(u64, Bytes)>,
-    /// The number and what is there of one that was begun.
+    /// The number and the payload so far of a message that was begun.
     open: Option<(u64, BytesMut)>,
     torn: usize,
 }
@@ -60,7 +60,7 @@ fn bytes_of(version: Version, publish: Publish) -> Bytes {
     encoded(version, &[Packet::Publish(publish)])
 }
 
-/// A client to which so many bytes of a message came before its connection was lost.
+/// A client that received so many bytes of a message before its connection was lost.
 fn cut_at(version: Version, qos: QoS, cut: usize) -> (Client, Output) {
     let (mut client, mut output) = (Client::online(in_parts(version)), Output::default());
     let wire = bytes_of(version, large(qos, false, PAYLOAD));
@@ -102,7 +102,8 @@ fn a_large_message_comes_as_it_arrives() {
     }
 }
 
-/// Lost at any byte, and then at any other: the output is whole, and is acknowledged once.
+/// The connection is lost at any byte, and then at any other: the output is complete and is
+/// acknowledged once.
 #[test]
 fn what_comes_again_goes_on_where_it_was() {
     for version in VERSIONS {
@@ -170,7 +171,7 @@ fn a_session_that_does_not_outlive_the_connection_tears_it() {
     assert!(client.session.loss_cuts_message());
 }
 
-/// What is not the same message must not be glued to the half of another.
+/// A different message must not be joined to the beginning of another.
 #[test]
 fn anything_else_tears_it() {
     for version in VERSIONS {
@@ -198,7 +199,7 @@ fn anything_else_tears_it() {
                 if client.session.receiver.inbound.has(&again) {
                     continue;
                 }
-                // Now it may come, and is a new one.
+                // Now it may arrive, and is a new message.
                 output.take(
                     client.feed_bytes(bytes_of(version, again.clone())).expect("no violation"),
                 );
@@ -208,7 +209,8 @@ fn anything_else_tears_it() {
     }
 }
 
-/// QoS 2 messages that were delivered before it come before it once more, and are not delivered.
+/// QoS 2 messages that were delivered before the large one are sent again before it, and are not
+/// delivered.
 #[test]
 fn what_is_not_delivered_does_not_tear_it() {
     for version in VERSIONS {
@@ -228,7 +230,7 @@ fn what_is_not_delivered_does_not_tear_it() {
     }
 }
 
-/// Nothing of it is handed out, and it is answered when it was received.
+/// No part of it is delivered, and it is answered when it is complete.
 #[test]
 fn a_repeated_qos_2_message_is_swallowed() {
     for version in VERSIONS {
@@ -251,7 +253,7 @@ fn with(properties: &[Property], publish: Publish) -> Publish {
     Publish { properties: Properties(properties.to_vec()), ..publish }
 }
 
-/// A server counts the expiry down, and has aliases of its own on each connection.
+/// A server counts the expiry down, and uses its own aliases on each connection.
 #[test]
 fn what_a_server_changes_does_not_count() {
     let before = [
@@ -274,7 +276,7 @@ fn what_a_server_changes_does_not_count() {
     }
 }
 
-/// With other properties it may be no large one any more.
+/// With other properties it may no longer be a large message.
 #[test]
 fn it_may_come_again_as_a_whole() {
     let config = Config { receiving: parts_above(34), ..config(Version::V5) };

@@ -1,4 +1,4 @@
-//! What must be true at the end of a world: promises 1, 4 and 5 of the design.
+//! The conditions at the end of a world: promises 1, 4 and 5 of the design.
 
 use std::collections::HashMap;
 
@@ -35,7 +35,7 @@ impl World {
             (_, Some(Outcome::Refused)) => arrived == 0 && self.broker.manner.refuses(number),
             (QoS::AtLeastOnce, Some(Outcome::Acknowledged)) => arrived >= 1,
             (QoS::AtLeastOnce, Some(Outcome::Abandoned)) => true,
-            // Who is told that the session is there retransmits.
+            // A client that is told that the session is present retransmits.
             (QoS::ExactlyOnce, Some(_)) if self.masked => true,
             (QoS::ExactlyOnce, Some(Outcome::Acknowledged)) => {
                 arrived == 1 || arrived == 0 && self.confused.contains(&number)
@@ -59,14 +59,14 @@ impl World {
         }
     }
 
-    /// Nothing of ours stays with the broker, unless it shall.
+    /// The broker retains no session of the client, unless it should.
     pub fn say_goodbye(mut self) {
         assert_eq!(self.session.exchanges.remembered(), 0, "nothing is remembered: {self:?}");
         self.session.disconnect(ReasonCode::SUCCESS);
         self.flush();
         self.arrive_up(self.up.len());
-        if self.session.leaves_remains() {
-            self.session.forget_at_server(true);
+        if self.session.needs_ending_connection() {
+            self.session.set_session_ending(true);
             self.session.lost();
             self.connect();
             self.arrive_up(self.up.len());
@@ -77,7 +77,7 @@ impl World {
             self.arrive_up(self.up.len());
         }
         let remains = self.broker.state.is_some();
-        let kept = self.config.lifetime == crate::mqtt::session::Lifetime::Kept;
+        let kept = self.config.lifetime == crate::mqtt::session::Lifetime::Persistent;
         assert_eq!(remains, kept, "the session at the broker: {self:?}");
     }
 }

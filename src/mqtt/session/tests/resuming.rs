@@ -1,5 +1,5 @@
-//! A new connection takes up what the old one left: what is sent again, with DUP or without, and
-//! what never is.
+//! A new connection resumes the exchanges of the old one: which packets are sent again, with DUP or
+//! without, and which never are.
 
 use super::*;
 
@@ -32,7 +32,7 @@ fn what_is_unfinished_is_sent_again_with_dup_in_order() {
     }
 }
 
-/// QoS 1 is published anew, and that is no duplicate; QoS 2 could be one.
+/// QoS 1 is published anew, which is not a duplicate; QoS 2 could be one.
 #[test]
 fn in_a_new_session_qos_1_is_published_anew_and_qos_2_is_in_doubt() {
     for version in [Version::V3_1_1, Version::V5] {
@@ -47,7 +47,7 @@ fn in_a_new_session_qos_1_is_published_anew_and_qos_2_is_in_doubt() {
     }
 }
 
-/// MQTT 3.1 has no Session Present: a session that was not begun anew is there.
+/// MQTT 3.1 has no Session Present: a session that was not begun anew is taken to exist.
 #[test]
 fn mqtt_3_1_takes_the_session_to_be_there() {
     let mut client = five(Version::V3_1);
@@ -66,7 +66,8 @@ fn mqtt_3_1_takes_the_session_to_be_there() {
     assert_eq!(brief(&client.sent()), ["PUBLISH 1"]);
 }
 
-/// DUP only for what was sent in this session of the server, not for what waited behind the window.
+/// DUP only on a message that was sent in this session of the server, not on one that waited for
+/// the window.
 #[test]
 fn dup_is_not_set_for_what_a_new_session_has_not_seen() {
     let limits = |session_present| {
@@ -87,8 +88,8 @@ fn dup_is_not_set_for_what_a_new_session_has_not_seen() {
     assert_eq!(brief(&client.sent()), ["PUBLISH 3", "PUBLISH 4"]);
 }
 
-/// §4.9: the window of the new connection holds for what is sent again; new messages wait behind
-/// it.
+/// §4.9: the window of the new connection limits the messages that are sent again; new messages
+/// wait until they are.
 #[test]
 fn the_new_window_holds() {
     let mut client = Client::online(config(Version::V5));
@@ -112,7 +113,7 @@ fn the_new_window_holds() {
     assert!(client.session.can_publish(ONCE));
 }
 
-/// Nothing is sent again on the same connection, whatever comes.
+/// Nothing is sent again on the same connection, whatever is received.
 #[test]
 fn one_connection_sees_nothing_twice() {
     for version in VERSIONS {
@@ -124,7 +125,7 @@ fn one_connection_sees_nothing_twice() {
     }
 }
 
-/// A refusing PUBREC frees the identifier: the message is not sent again.
+/// A PUBREC that refuses frees the identifier: the message is not sent again.
 #[test]
 fn what_was_refused_is_not_sent_again() {
     let mut client = Client::online(config(Version::V5));
@@ -134,8 +135,8 @@ fn what_was_refused_is_not_sent_again() {
     assert_eq!(client.sent(), []);
 }
 
-/// The server of the new connection may take less: what it does not take is refused by us, the rest
-/// goes on.
+/// The limits of the new server may be lower: the session refuses the messages that it does not
+/// accept and sends the rest.
 #[test]
 fn what_the_new_server_does_not_take_is_refused() {
     let rows = [
@@ -159,7 +160,7 @@ fn what_the_new_server_does_not_take_is_refused() {
     }
 }
 
-/// A large window of large messages is sent again piece by piece, not as a second copy of all of
+/// A large window of large messages is sent again piece by piece, without a second copy of all of
 /// it.
 #[test]
 fn what_is_sent_again_fits_into_the_outbox() {
@@ -188,7 +189,7 @@ fn what_is_sent_again_fits_into_the_outbox() {
     }
 }
 
-/// A connection that is lost before it was written leaves nothing for the next.
+/// Bytes that were not written before the connection was lost are not sent on the next one.
 #[test]
 fn the_outbox_is_lost_with_its_connection() {
     for version in VERSIONS {

@@ -1,23 +1,23 @@
-//! Runs of messages from one block: as many as may be sent, each as it would be by itself, also
-//! again.
+//! Runs of messages from one block: as many as may be sent, each encoded as it would be by itself,
+//! also when they are sent again.
 
 use std::ops::Range;
 use std::rc::Rc;
 
 use super::*;
 
-/// Ten messages in one block, "0" to "9", with a line feed behind each.
+/// Ten messages in one block, "0" to "9", each with a line feed after it.
 fn block(qos: QoS) -> Rc<Publish> {
     let payload = Bytes::from_static(b"0\n1\n2\n3\n4\n5\n6\n7\n8\n9\n");
     Rc::new(Publish { payload, ..message("a/topic", qos, 0) })
 }
 
-/// Where its messages stand, from this one on.
+/// The positions of the messages, from this one on.
 fn places(from: usize) -> impl Iterator<Item = Range<usize>> {
     (from..10).map(|number| 2 * number..2 * number + 1)
 }
 
-/// Publishes what is left from message `from` on, as records of the same numbers; how many were
+/// Publishes the rest from message `from` on, with their numbers as tokens. Returns how many were
 /// sent.
 fn publish(client: &mut Client, head: &Rc<Publish>, from: usize) -> u64 {
     let mut places = places(from);
@@ -84,7 +84,7 @@ fn at_qos_0_nothing_is_remembered() {
     assert_eq!((payloads(&client.sent()), Rc::strong_count(&head)), ("0123456789".into(), 1));
 }
 
-/// What is not usual goes the long way, on which it is judged, numbered or logged by itself.
+/// Unusual messages are published one by one, so that each is checked, numbered or logged.
 #[test]
 fn unusual_messages_are_no_run() {
     let traced = Config { reports: traced(), ..config(Version::V5) };
@@ -97,7 +97,7 @@ fn unusual_messages_are_no_run() {
     for limit in [
         Property::number(PropertyId::MaximumQoS, 0),
         Property::number(PropertyId::RetainAvailable, 0),
-        // A message with one byte of payload has one byte more than that.
+        // A message with one byte of payload is one byte longer.
         Property::number(PropertyId::MaximumPacketSize, 12),
     ] {
         let mut client = Client::limited(config(Version::V5), std::slice::from_ref(&limit));

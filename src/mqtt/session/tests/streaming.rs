@@ -1,4 +1,5 @@
-//! A payload that comes piece by piece: nothing overtakes it, and after a loss it begins again.
+//! A payload that the caller streams: nothing is sent before its end, and after a loss it begins
+//! again.
 
 use super::*;
 
@@ -9,8 +10,8 @@ fn begin(client: &mut Client, qos: QoS) {
     assert!(!client.session.can_publish(QoS::AtMostOnce), "nothing may come between");
 }
 
-/// Gives as much of the payload as is wanted, up to `most` bytes, and sends it; how much that was,
-/// and the packets that it made whole.
+/// Streams as much of the payload as is wanted, up to `most` bytes, and sends it. Returns how much
+/// that was, and the packets that it completed.
 fn give(client: &mut Client, most: usize) -> (usize, Vec<Packet>) {
     let (mut given, mut packets) = (0, Vec::new());
     loop {

@@ -1,4 +1,4 @@
-//! SUBSCRIBE and UNSUBSCRIBE, and how they survive the loss of a connection or of the session.
+//! SUBSCRIBE and UNSUBSCRIBE, also after the loss of a connection or of the session.
 
 use super::*;
 use crate::mqtt::packet::{SubAck, Subscribe, UnsubAck};
@@ -67,7 +67,7 @@ fn unsubscribing_is_answered_under_its_identifier() {
 
 #[test]
 fn a_subscription_is_renewed_when_the_server_lost_it() {
-    // MQTT 3.1 has no Session Present: it is always renewed.
+    // MQTT 3.1 has no Session Present: the subscription is always renewed.
     for (version, session_present, again) in [
         (Version::V5, true, false),
         (Version::V5, false, true),
@@ -108,8 +108,8 @@ fn an_unanswered_subscribe_is_sent_again() {
     }
 }
 
-/// A CONNECT whose CONNACK was lost may have begun a new session: "session present" then is not
-/// ours.
+/// A CONNECT whose CONNACK was lost may have begun a new session. "Session present" is then not the
+/// old session of the client.
 #[test]
 fn a_subscription_is_renewed_after_an_unanswered_connect() {
     for version in VERSIONS {
@@ -161,8 +161,8 @@ fn an_unanswered_unsubscribe_is_sent_again() {
     }
 }
 
-/// Options and properties of the first time hold for the second, a Subscription Identifier among
-/// them.
+/// Options and properties are the same when a subscription is renewed, Subscription Identifier
+/// included.
 #[test]
 fn a_renewed_subscription_is_the_same() {
     let mut client = Client::online(config(Version::V5));
@@ -175,7 +175,7 @@ fn a_renewed_subscription_is_the_same() {
     assert_eq!(client.sent(), [Packet::Subscribe(expected)]);
 }
 
-/// SUBSCRIBE takes an identifier of the same circle as PUBLISH, and goes out before older messages.
+/// SUBSCRIBE uses the identifiers of PUBLISH, and is sent before older messages.
 #[test]
 fn subscribing_and_publishing_share_the_identifiers() {
     for version in VERSIONS {

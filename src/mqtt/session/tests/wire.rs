@@ -1,4 +1,5 @@
-//! What a server may send, cut at every byte; what it must not send; and random bytes.
+//! Packets that a server may send, cut at every byte; packets that it must not send; and random
+//! bytes.
 
 use super::*;
 use crate::mqtt::packet::{Auth, Connect, Disconnect, SubAck, Subscribe, UnsubAck, Unsubscribe};
@@ -16,7 +17,7 @@ fn expectant(version: Version) -> Client {
     client
 }
 
-/// Every packet that a server may send to it.
+/// Every packet that a server may send to that client.
 fn conversation(version: Version) -> Vec<Packet> {
     let properties = Properties::default;
     let codes = if version.has_properties() { vec![ReasonCode::SUCCESS] } else { vec![] };
@@ -128,7 +129,7 @@ fn malformed_packets_end_the_session_with_their_code() {
     }
 }
 
-/// What came before the violation is delivered, and nothing after it.
+/// Packets before the violation are delivered, and none after it.
 #[test]
 fn a_violation_is_the_end() {
     for version in VERSIONS {
@@ -145,7 +146,7 @@ fn a_violation_is_the_end() {
     }
 }
 
-/// Whatever bytes come, there is an end of it, and no panic.
+/// With any bytes the session comes to an end and does not panic.
 #[test]
 fn random_bytes_never_panic() {
     let mut rng = fastrand::Rng::with_seed(3);
@@ -161,7 +162,7 @@ fn random_bytes_never_panic() {
                 bytes[at] = rng.u8(..);
             }
         }
-        // Either result is one.
+        // Both results are possible.
         let _ = client.feed_bytes(bytes.into());
         client.session.acknowledge_up_to(rng.u64(..5));
         let _ = client.session.expire(client.now + Duration::from_secs(60));
@@ -169,7 +170,7 @@ fn random_bytes_never_panic() {
     }
 }
 
-/// Random packets of a server, which never are malformed, in any order and with any identifier.
+/// Random well-formed packets of a server, in any order and with any identifier.
 #[test]
 fn random_packets_never_panic() {
     let mut rng = fastrand::Rng::with_seed(4);

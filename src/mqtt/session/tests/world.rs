@@ -19,15 +19,15 @@ use crate::mqtt::qos::QoS;
 use crate::mqtt::session::{Config, Delivery, Event, Lifetime, SendOptions, Session};
 use crate::mqtt::version::Version;
 
-/// More steps than any world needs: a session that makes no progress is found.
+/// More steps than any world needs, to find a session that makes no progress.
 const STEPS: usize = 20_000;
 
-/// What can happen, beside the loss of connections.
+/// The events of a world, besides the loss of connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scenario {
-    /// The broker keeps the session between connections.
-    Kept,
-    /// The broker restarts without its sessions, sometimes.
+    /// The broker retains the session between connections.
+    Retained,
+    /// The broker sometimes restarts without its sessions.
     Restarts,
     /// The session does not outlive a connection.
     Volatile,
@@ -35,7 +35,7 @@ pub enum Scenario {
     Killed,
 }
 
-/// How a message of ours ended.
+/// The end of a message from the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     Acknowledged,
@@ -45,18 +45,18 @@ pub enum Outcome {
     Abandoned,
 }
 
-/// What the caller remembers from one life to the next: nothing but what it has written.
+/// What the caller remembers from one life to the next: only what it has written.
 #[derive(Default)]
 pub struct Life {
     pub(super) subscribed: bool,
     /// Messages by delivery number - 1.
     pub(super) deliveries: Vec<(u32, QoS)>,
     pub(super) settled: usize,
-    /// The message that comes in parts, and the length of its payload.
+    /// The message that arrives in parts, and the length of its payload.
     partial: Option<(Delivery, usize)>,
 }
 
-/// See the module.
+/// A small world, as the header of this file describes it.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct World {
     pub(super) rng: Rng,
@@ -73,13 +73,14 @@ pub struct World {
     pub(super) lossless: bool,
     /// The broker has lost the session, and the client does not know it yet.
     pub(super) restarted: bool,
-    /// The client could not know it: nothing on the wire said so.
+    /// The broker has lost the session, and nothing on the wire told the client.
     pub(super) masked: bool,
-    /// The QoS of our messages, by number - 1, and how many of them were published.
+    /// The QoS of the client's messages, by number - 1, and how many of them were published.
     pub(super) outgoing: Vec<QoS>,
     pub(super) published: usize,
     pub(super) outcomes: HashMap<u32, Outcome>,
-    /// Messages that a forgetful caller published under an identifier that the broker still had.
+    /// Messages that a caller without memory published under an identifier that the broker still
+    /// had.
     pub(super) confused: HashSet<u32>,
     pub(super) half_taken: HashSet<PacketId>,
     pub(super) identifiers: u64,
@@ -93,7 +94,8 @@ pub struct World {
 impl World {
     pub fn new(version: Version, seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
-        let scenarios = [Scenario::Kept, Scenario::Restarts, Scenario::Volatile, Scenario::Killed];
+        let scenarios =
+            [Scenario::Retained, Scenario::Restarts, Scenario::Volatile, Scenario::Killed];
         let scenario = scenarios[rng.usize(..scenarios.len())];
         let quota = [1, 2, 3, 5, 20][rng.usize(..5)];
         let manner = Manner {
@@ -105,9 +107,9 @@ impl World {
         let config = Config {
             clean_start: scenario != Scenario::Killed,
             lifetime: match scenario {
-                Scenario::Kept | Scenario::Restarts => Lifetime::Client,
+                Scenario::Retained | Scenario::Restarts => Lifetime::Client,
                 Scenario::Volatile => Lifetime::Connection,
-                Scenario::Killed => Lifetime::Kept,
+                Scenario::Killed => Lifetime::Persistent,
             },
             keep_alive: [0, 20][rng.usize(..2)],
             receiving: [None, Some(0), Some(20)][rng.usize(..3)]
@@ -151,7 +153,7 @@ impl World {
         }
     }
 
-    /// Lets the world run to its end, and checks what came of it.
+    /// Runs the world to its end and checks the result.
     pub fn run(mut self) {
         // Half of the worlds see the identifiers wrap around.
         if self.rng.bool() {
@@ -212,7 +214,7 @@ impl World {
         if !self.session.can_publish(qos) {
             return;
         }
-        // Which of a run may be confused with others is too much for this world.
+        // This world does not model which messages of a run may be confused with others.
         if self.half_taken.is_empty() && self.rng.bool() {
             return self.publish_run(qos);
         }
@@ -228,7 +230,7 @@ impl World {
         self.flush();
     }
 
-    /// Some messages from one block, as many of them as may be sent.
+    /// Publishes some messages from one block, as many as may be sent.
     fn publish_run(&mut self, qos: QoS) {
         let alike =
             self.outgoing[self.published..].iter().take_while(|other| **other == qos).count();
@@ -345,7 +347,7 @@ impl World {
         if self.scenario == Scenario::Restarts && self.rng.bool() {
             self.restart();
         }
-        // Each CONNACK of MQTT 5 may allow more or less than the one before.
+        // Each CONNACK of MQTT 5 may allow more or less than the last one.
         if self.config.version.has_properties() {
             self.broker.manner.receive_maximum = [1, 2, 3, 5, 20][self.rng.usize(..5)];
         }
@@ -366,7 +368,7 @@ impl World {
         self.audit.masked = true;
     }
 
-    /// The caller dies at any moment; what it has written stays written.
+    /// The caller dies at a random moment; its output remains.
     fn kill(&mut self) {
         self.lose();
         for number in 1..=u32::try_from(self.published).expect("few messages") {

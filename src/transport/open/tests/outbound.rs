@@ -1,4 +1,4 @@
-//! What we send, as tungstenite reads it.
+//! Frames that are sent, as tungstenite reads them.
 
 use std::io::Cursor;
 
@@ -7,7 +7,7 @@ use tungstenite::protocol::{Message, Role, WebSocketConfig, WebSocketContext};
 
 use super::*;
 
-/// What a server has read: opcode byte and payload.
+/// The messages that a server has read: opcode byte and payload.
 type Read = (u8, Vec<u8>);
 
 /// Everything that was sent, as tungstenite reads it at the other end.
@@ -17,7 +17,7 @@ fn read_by_tungstenite(bytes: &[u8]) -> Vec<Read> {
     let mut stream = Cursor::new(bytes.to_vec());
     let mut messages = Vec::new();
     loop {
-        // Its answers would overwrite what it has not read yet.
+        // Its answers would overwrite bytes that it has not read yet.
         let mut reader = Unanswered(&mut stream);
         match context.read(&mut reader) {
             Ok(Message::Binary(payload)) => messages.push((0x82, payload.to_vec())),
@@ -56,13 +56,13 @@ impl io::Write for Unanswered<'_> {
     }
 }
 
-/// A payload in which no byte is like its neighbours.
+/// A payload in which no two neighbouring bytes are equal.
 fn payload(random: &mut fastrand::Rng, length: usize) -> Vec<u8> {
     let start = random.u8(..);
     (0..=250).map(|byte: u8| byte.wrapping_add(start)).cycle().take(length).collect()
 }
 
-/// One thing that is asked of the frames.
+/// One action on the frames.
 #[derive(Debug, Clone)]
 enum Step {
     Write(Vec<u8>),
@@ -74,7 +74,8 @@ enum Step {
 }
 
 impl World {
-    /// Does it, and whatever was left over by a wire that was congested, as the client does: later.
+    /// Performs the action, and later, as the client does, writes the bytes that a congested wire
+    /// has left over.
     fn go(&mut self, step: &Step) {
         match step {
             Step::Write(payload) => {
@@ -104,7 +105,7 @@ impl World {
     }
 }
 
-/// What a server must read of these steps.
+/// The messages that a server must read after these actions.
 fn expected(steps: &[Step], limit: usize) -> Vec<Read> {
     let mut messages = Vec::new();
     for step in steps {
@@ -208,7 +209,7 @@ fn every_frame_has_a_mask_of_its_own() {
     let sent = world.sent.take();
     let masks: Vec<&[u8]> = sent.chunks(7).map(|frame| &frame[2..6]).collect();
     assert_eq!(masks.len(), 1000);
-    // By chance a few may be alike.
+    // By chance a few masks may be equal.
     let different: std::collections::BTreeSet<&[u8]> = masks.iter().copied().collect();
     assert!(
         different.len() > 990 && masks.windows(2).filter(|pair| pair[0] == pair[1]).count() < 3

@@ -1,4 +1,4 @@
-//! Certificates made at run time, good and bad.
+//! Certificates made at run time, valid and invalid.
 
 use super::*;
 
@@ -110,7 +110,7 @@ fn a_host_that_cannot_be_a_tls_name_is_told() {
 
 #[test]
 fn a_damaged_certificate_is_explained_without_a_panic() {
-    use super::super::certificate_error::Evidence;
+    use super::super::certificate_error::ServerCertificates;
     use rustls::CertificateError;
     let authority = authority();
     let Identity(leaf, _) = authority.identity(&["localhost"], |_| ());
@@ -126,7 +126,7 @@ fn a_damaged_certificate_is_explained_without_a_panic() {
                 supported_algorithms: Vec::new(),
             },
         ] {
-            let evidence = Evidence::new(&der, std::slice::from_ref(&der), Some(&roots));
+            let evidence = ServerCertificates::new(&der, std::slice::from_ref(&der), Some(&roots));
             let words = evidence.fault(error).to_string();
             assert!(
                 words.starts_with("certificate ") && !words.contains(char::is_control),

@@ -1,4 +1,4 @@
-//! TLS against a server of ours over loopback.
+//! TLS against a test server over loopback.
 
 mod certificates;
 
@@ -29,7 +29,7 @@ use crate::transport::{Error, Options, Phase, Transport};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// A file that is gone when the test is.
+/// A file that is removed when the test ends.
 struct TempFile(PathBuf);
 
 impl TempFile {
@@ -69,7 +69,7 @@ fn authority() -> Authority {
     Authority { issuer, file }
 }
 
-/// A certificate of the authority and its key.
+/// A certificate from the authority, and its key.
 struct Identity(CertificateDer<'static>, PrivateKeyDer<'static>);
 
 impl Authority {
@@ -96,7 +96,7 @@ fn server_config(identity: Identity) -> ServerConfig {
         .unwrap()
 }
 
-/// Runs `serve` for one connection on a thread; the port to reach it on.
+/// Runs `serve` for one connection on a thread. Returns the port.
 fn listen(serve: impl FnOnce(TcpStream) + Send + 'static) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -117,7 +117,7 @@ fn echo(config: ServerConfig) -> u16 {
             response.headers_mut().insert("Sec-WebSocket-Protocol", "mqtt".parse().unwrap());
             Ok(response)
         };
-        // A client that does not like the certificate is gone by now.
+        // A client that refuses the certificate has closed the connection by now.
         let Ok(mut echoing) = tungstenite::accept_hdr(tls, agree) else { return };
         while let Ok(message) = echoing.read() {
             let ping = tungstenite::Message::Ping(Bytes::new());
@@ -130,7 +130,7 @@ fn echo(config: ServerConfig) -> u16 {
     })
 }
 
-/// A transport and the thread that reads its socket, as in the program.
+/// A transport, and the thread that reads its socket, as in the program.
 struct Client {
     transport: Transport,
     mailbox: Receiver<io::Result<Chunk>>,
@@ -277,7 +277,7 @@ fn a_demanded_client_certificate_is_told() {
         .with_client_cert_verifier(verifier)
         .with_single_cert(vec![identity.0], identity.1)
         .unwrap();
-    // In TLS 1.3 the alert comes when our request is already on its way.
+    // In TLS 1.3 the alert arrives when the request has already been sent.
     let error = connected("localhost", echo(config), &authority.trusted()).err().unwrap();
     assert!(matches!(error, Error::Tls(TlsError::ClientCertificateRequired)), "{error:?}");
     assert_eq!(error.to_string(), "the server demands a client certificate");
@@ -300,7 +300,7 @@ fn a_server_without_tls_is_recognised() {
             let _ = stream.read(&mut [0; 4096]);
             stream.write_all(answer).unwrap();
             let _ = stream.shutdown(std::net::Shutdown::Write);
-            // Until the client hangs up: the answer must not be lost to a reset.
+            // Waits until the client closes the connection: a reset could lose the answer.
             let _ = stream.read_to_end(&mut Vec::new());
         });
         let error = connected("localhost", port, &TlsOptions::default()).err().unwrap();

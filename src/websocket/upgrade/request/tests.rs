@@ -1,10 +1,10 @@
-//! Requests, written and read.
+//! Upgrade requests, written and read.
 
 use super::*;
 
 #[test]
 fn the_request_is_what_servers_expect() {
-    let offer = |subprotocols: &[String], headers: &[Header]| {
+    let offer = |subprotocols: &[String], headers: &[HttpHeader]| {
         Offer::new("/a?b=c", "[::1]:8080", subprotocols, headers, false).unwrap()
     };
     let headers =
@@ -68,7 +68,7 @@ fn a_server_reads_requests() {
     let (request, length) = parse_request(format!("{text}\u{2}more").as_bytes()).unwrap().unwrap();
     assert_eq!(length, text.len());
     assert_eq!((request.method.as_str(), request.target.as_str()), ("GET", "/mqtt?x"));
-    assert!(request.upgrade && request.connection && request.http_1_1);
+    assert!(request.is_upgrade());
     assert_eq!(request.key.as_deref(), Some("dGhlIHNhbXBsZSBub25jZQ=="));
     assert_eq!(request.version.as_deref(), Some("13"));
     assert_eq!(request.protocols, ["mqttv3.1", "mqtt", "x"]);
@@ -93,6 +93,6 @@ fn our_own_request_is_one_a_server_takes() {
     let offer = Offer::new("/mqtt", "h", &["mqtt".into()], &[], false).unwrap();
     let (request, length) = parse_request(offer.request.as_bytes()).unwrap().unwrap();
     assert_eq!(length, offer.request.len());
-    assert!(request.upgrade && request.connection && request.method == "GET");
+    assert!(request.is_upgrade());
     assert_eq!(request.protocols, ["mqtt"]);
 }
