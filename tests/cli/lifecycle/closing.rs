@@ -106,6 +106,24 @@ fn a_pubrec_after_disconnect_is_not_enough() {
     running.finish().expect(130, "", line);
 }
 
+/// What was written at QoS 0 before a connection was lost is not simply handed over.
+#[test]
+fn an_interrupted_publisher_tells_that_messages_may_be_missing() {
+    let mut script = connected([packet("30 <t> 'x'"), Step::Abort, Step::Reconnect]);
+    script.extend(connected([Step::Frame(0x89, b"p"), Step::Pong(b"p"), Step::Tell]));
+    script.extend([packet("e0"), Step::Close(1000), Step::Gone]);
+    let broker = Broker::start(script);
+    let flags = ["-V", "311", "-t", "t", "-l", "--quiet", "--reconnect-delay", "0.01"];
+    let publish = Program::new([&["pub", &broker.url()], &flags[..]].concat());
+    let running = publish.stdin("x\n").stdin_held_open().spawn();
+    broker.wait();
+    running.signal("INT");
+    let line = "mqttws: publishing: interrupted after 1 messages, 1 of them handed over; of those \
+                of QoS 0 some may be missing: the connection was lost meanwhile\n";
+    running.finish().expect(130, "", line);
+    broker.finish();
+}
+
 /// A broker that is behind has our PUBRECs to read before it comes to the end; a client that leaves
 /// after a second takes them with it.
 #[test]
