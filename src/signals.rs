@@ -32,9 +32,9 @@ fn handled() -> impl Iterator<Item = (i32, usize)> {
     SIGNALS.into_iter().filter(move |(signal, _)| *signal != SIGHUP || !ignores_hangup)
 }
 
-/// Whether the process was started to ignore this signal. No safe call tells: sigaction is unsafe in
-/// every crate. Linux tells it in `/proc/self/stat`, which is shorter than `status`; elsewhere the
-/// answer is no.
+/// Whether this signal was ignored when the process was started. There is no safe call for that:
+/// sigaction is unsafe in every crate. On Linux it is in `/proc/self/stat`, which is shorter than
+/// `status`; elsewhere the answer is no.
 fn is_ignored(signal: i32) -> bool {
     let mut stat = [0; 1024];
     let length = File::open("/proc/self/stat").and_then(|mut file| file.read(&mut stat));

@@ -308,3 +308,6 @@ impl Connection {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,8 +22,8 @@ use crate::transport::{self, Phase, redirect};
 impl Client {
     /// Does what the lifecycle wants.
     pub(super) fn perform(&mut self) {
-        while let Some(output) = self.lifecycle.action() {
-            match output {
+        while let Some(action) = self.lifecycle.action() {
+            match action {
                 Action::ForgetSession(forget) => self.session.set_session_ending(forget),
                 Action::Dial(plan) => self.dial(&plan),
                 Action::Connect(version) => {

@@ -308,8 +308,8 @@ impl Client {
         self.lifecycle.handle(ConnectionInput::ShortenClose, Instant::now());
     }
 
-    /// Whether every message that was published is finished, and no event waits that may report how:
-    /// only then may the caller end.
+    /// Whether every message that was published is finished, and no event waits that may report
+    /// how: only then may the caller end.
     pub fn is_settled(&self) -> bool {
         self.session.in_flight() == 0 && self.pending.is_empty() && !self.session.has_event()
     }

@@ -13,9 +13,9 @@ use crate::websocket::WebSocketError;
 /// How long the other side may do nothing (send, read or end) before the connection is dropped.
 pub const QUIET: Duration = Duration::from_secs(1);
 
-/// The same while the other side owes the PUBREL of a message that was written: without it, it would
-/// send the message again in the next session. Mosquitto is silent for over a second while
-/// it reads tens of thousands of PUBRECs on a busy machine.
+/// The same while the other side owes the PUBREL of a message that was written: a connection that
+/// ends before it makes the server send the message again in the next session. Mosquitto is silent
+/// for over a second while it reads tens of thousands of PUBRECs on a busy machine.
 const QUIET_BEFORE_PUBREL: Duration = Duration::from_secs(4);
 
 /// The same when the user has interrupted us.

@@ -1,5 +1,5 @@
-//! What is tried after a refusal, because real servers ask for it: the other subprotocol name, or an
-//! older version; and what silence after CONNECT means.
+//! What is tried after a refusal, because real servers ask for it: the other subprotocol name, or
+//! an older version; and what silence after CONNECT means.
 
 use std::time::Instant;
 

@@ -4,6 +4,8 @@
 //! ```text
 //!   Idle ---Connect---> Dialling ---Dialled---> Handshaking ---Opened---> AwaitingConnack
 //!
+//!   Idle
+//!     Failed, Close --------> Closed
 //!   Dialling, Handshaking, AwaitingConnack (one try to connect)
 //!     Failed ---------------> Dialling          another name or address, an older version, or a
 //!                                               redirect that is followed
@@ -18,9 +20,11 @@
 //!   Online
 //!     Failed ---------------> Backoff           or Closed, when no other try may help
 //!     Time, a write failed -> Backoff           likewise
+//!     Time, no SUBACK ------> Online            the error is reported; the caller decides
 //!     Close ----------------> Closing
 //!   Backoff
 //!     Time -----------------> Dialling
+//!     Failed ---------------> Closed
 //!     Close ----------------> Closed            or Dialling, to end the session at the server
 //!   ReplacingSession
 //!     Failed, Time ---------> Dialling          the next connection of the same try; Backoff or
