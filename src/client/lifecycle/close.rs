@@ -27,6 +27,11 @@ const SHORT_SENDING: Duration = Duration::from_secs(1);
 /// How long is read then at the most, also when the other side goes on.
 const SHORT_READING: Duration = Duration::from_millis(500);
 
+/// The same while the other side owes PUBRELs, also when it is silent: a user who stops the program
+/// does not want its messages again. With [`SHORT_SENDING`] this is less than the time after which
+/// a signal ends the process in any case.
+const SHORT_READING_BEFORE_PUBREL: Duration = Duration::from_secs(3);
+
 /// Whether a session of ours remains at the server although no client will take it up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionRemains {
@@ -52,7 +57,7 @@ enum ClosingStage {
     /// DISCONNECT and Close wait to be written, since then.
     Sending(Instant),
     /// Everything is sent; what the server says is read, until then at the latest.
-    Reading(Instant),
+    Reading { since: Instant, until: Instant },
 }
 
 /// What follows the end of a connection.
@@ -150,8 +155,7 @@ impl Closing {
             self.time = ClosingTime::Short;
             self.progress = now;
             match &mut self.stage {
-                ClosingStage::Sending(since) => *since = now,
-                ClosingStage::Reading(until) => *until = (*until).min(now + SHORT_READING),
+                ClosingStage::Sending(since) | ClosingStage::Reading { since, .. } => *since = now,
             }
         }
     }
@@ -159,11 +163,7 @@ impl Closing {
     /// Everything is sent; `cap` is the most that the rest may take.
     pub(super) fn sent(&mut self, now: Instant, cap: Duration) {
         if self.is_sending() {
-            let cap = match self.time {
-                ClosingTime::Usual => cap,
-                ClosingTime::Short => cap.min(SHORT_READING),
-            };
-            self.stage = ClosingStage::Reading(now + cap);
+            self.stage = ClosingStage::Reading { since: now, until: now + cap };
             self.progress = now;
         }
     }
@@ -173,12 +173,17 @@ impl Closing {
         self.quiet = if awaits { QUIET_BEFORE_PUBREL } else { QUIET };
     }
 
+    /// Whether the other side owes PUBRELs.
+    fn owes_pubrels(&self) -> bool {
+        self.quiet == QUIET_BEFORE_PUBREL
+    }
+
     /// What waits to be written is lost; what the other side says may explain it.
     pub(super) fn write_failed(&mut self, error: transport::Error, now: Instant) {
         // After DISCONNECT the server may end the connection before it has read Close.
         if self.is_sending() {
             self.outcome.get_or_insert(Error::Lost(error));
-            self.stage = ClosingStage::Reading(now + QUIET);
+            self.stage = ClosingStage::Reading { since: now, until: now + QUIET };
             self.progress = now;
         }
     }
@@ -191,14 +196,17 @@ impl Closing {
             (ClosingStage::Sending(since), ClosingTime::Short) => {
                 Some((self.progress + SHORT_QUIET).min(since + SHORT_SENDING))
             }
-            (ClosingStage::Reading(until), ClosingTime::Usual) => {
+            (ClosingStage::Reading { until, .. }, ClosingTime::Usual) => {
                 // A server that has paused before, and then went on, may pause for longer: it is
                 // busy with what we have sent.
                 let quiet = self.quiet.max(self.longest_pause * 2);
                 Some(until.min(self.progress + quiet))
             }
-            (ClosingStage::Reading(until), ClosingTime::Short) => {
-                Some(until.min(self.progress + SHORT_QUIET))
+            (ClosingStage::Reading { since, until }, ClosingTime::Short) if self.owes_pubrels() => {
+                Some(until.min(since + SHORT_READING_BEFORE_PUBREL))
+            }
+            (ClosingStage::Reading { since, until }, ClosingTime::Short) => {
+                Some(until.min(since + SHORT_READING).min(self.progress + SHORT_QUIET))
             }
         }
     }
@@ -209,10 +217,10 @@ impl Closing {
             // A reason code explains more than a write that failed.
             (_, Error::Disconnected(disconnect)) => disconnect.code.is_error() || self.is_sending(),
             (
-                ClosingStage::Reading(_),
+                ClosingStage::Reading { .. },
                 Error::Lost(transport::Error::WebSocket(WebSocketError::Closed { code, .. })),
             ) => matches!(code, Some(1008 | 1009)),
-            (ClosingStage::Reading(_), _) => false,
+            (ClosingStage::Reading { .. }, _) => false,
             (ClosingStage::Sending(_), _) => true,
         };
         if counts {
@@ -312,6 +320,11 @@ impl Lifecycle {
             self.actions.push_back(Action::GiveUpSending);
             let source = io::ErrorKind::TimedOut.into();
             closing.judge(Error::Lost(transport::Error::Io { phase: Phase::Open, source }));
+        }
+        if closing.owes_pubrels() {
+            self.warn(
+                "the broker has not answered every PUBREC: it may send messages again".into(),
+            );
         }
         self.closed(closing, now);
     }
