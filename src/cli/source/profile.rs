@@ -255,7 +255,7 @@ impl Order<'_> {
             };
             let value = self.without_overruled_user(at, key, value);
             let written = written_for(flag, key, &value).ok_or_else(|| {
-                Usage::new(format!("{path}: profile {name}: {key}: this is no value for --{key}"))
+                Usage::new(format!("{path}: profile {name}: {key}: not a value for --{key}"))
             })?;
             let is_credential = CREDENTIALS.contains(&key.as_str()) && !written.is_empty();
             if is_credential && self.is_for_another_address(at) {
