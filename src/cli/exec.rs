@@ -11,12 +11,14 @@ pub struct CommandFlags {
     ///
     /// The message is acknowledged when the command has ended with exit code 0. With any other the
     /// program ends, with exit code 1, and the message stays with the broker.
-    #[arg(long, value_name = "CMD", conflicts_with_all = ["output_dir", "null"], allow_hyphen_values = true)]
+    #[arg(long, value_name = "CMD", conflicts_with_all = ["output_dir", "null"],
+          allow_hyphen_values = true)]
     pub exec: Option<String>,
 
     /// Run up to this many commands at once; messages are still acknowledged in order
     #[arg(long, value_name = "N", default_value = "1", hide_default_value = true,
-          value_parser = clap::value_parser!(u16).range(1..=1000), requires = "exec", allow_hyphen_values = true)]
+          value_parser = clap::value_parser!(u16).range(1..=1000), requires = "exec",
+          allow_hyphen_values = true)]
     pub jobs: u16,
 
     /// Go on after a command has failed; its message is acknowledged, and the exit code at the end

@@ -65,7 +65,8 @@ pub struct SessionFlags {
 
     /// Largest number of QoS 1 and 2 messages in flight [default: what the broker allows; before
     /// MQTT 5 1000, and 20 of QoS 2]
-    #[arg(short = 'M', long, value_name = "N", value_parser = value::in_flight, allow_hyphen_values = true)]
+    #[arg(short = 'M', long, value_name = "N", value_parser = value::in_flight,
+          allow_hyphen_values = true)]
     pub max_inflight: Option<NonZeroU16>,
 
     /// Topic of the will: a message that the broker publishes when we disconnect uncleanly

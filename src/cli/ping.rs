@@ -47,7 +47,8 @@ struct Probes {
     count: Option<u64>,
 
     /// Time from one probe to the next
-    #[arg(long, value_name = "SECS", default_value = "1", value_parser = value::duration, allow_hyphen_values = true)]
+    #[arg(long, value_name = "SECS", default_value = "1", value_parser = value::duration,
+          allow_hyphen_values = true)]
     interval: Duration,
 
     /// Kind of probe: a PINGREQ, a WebSocket Ping, or a message to a topic for this client alone
@@ -62,12 +63,14 @@ struct Probes {
     via: Via,
 
     /// QoS of `--via publish`
-    #[arg(short, long, value_name = "QOS", default_value = "0", value_parser = value::qos, allow_hyphen_values = true)]
+    #[arg(short, long, value_name = "QOS", default_value = "0", value_parser = value::qos,
+          allow_hyphen_values = true)]
     qos: QoS,
 
     /// Size of the message of `--via publish`, in bytes
     #[arg(long, value_name = "BYTES", default_value_t = 64,
-          value_parser = clap::value_parser!(u32).range(8..=16_777_216), allow_hyphen_values = true)]
+          value_parser = clap::value_parser!(u32).range(8..=16_777_216),
+          allow_hyphen_values = true)]
     size: u32,
 
     /// Time limit for each answer

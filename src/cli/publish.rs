@@ -51,7 +51,8 @@ pub struct PublishFlags {
 pub struct MessageFlags {
     /// Topic to publish to; with --json the topic of records without one
     #[arg(short, long, value_name = "TOPIC",
-          required_unless_present_any = ["json", "split", "print_config"], allow_hyphen_values = true)]
+          required_unless_present_any = ["json", "split", "print_config"],
+          allow_hyphen_values = true)]
     topic: Option<TopicName>,
 
     /// Put this before every topic
@@ -64,12 +65,14 @@ pub struct MessageFlags {
 
     /// Publish this text
     #[arg(short, long, value_name = "TEXT", group = "input",
-          conflicts_with_all = ["file", "stdin_file", "stdin_line", "null_message"], allow_hyphen_values = true)]
+          conflicts_with_all = ["file", "stdin_file", "stdin_line", "null_message"],
+          allow_hyphen_values = true)]
     message: Option<OsString>,
 
     /// Publish the content of a file as one message
     #[arg(short, long, value_name = "FILE", group = "input",
-          conflicts_with_all = ["stdin_file", "stdin_line", "null_message"], allow_hyphen_values = true)]
+          conflicts_with_all = ["stdin_file", "stdin_line", "null_message"],
+          allow_hyphen_values = true)]
     file: Option<PathBuf>,
 
     /// `-s`, `-l` or `-n`.
@@ -87,13 +90,15 @@ pub struct MessageFlags {
 
     /// With -l or --json: each record ends in this character (\t, \xHH)
     #[arg(long, value_name = "C", value_parser = value::byte,
-          conflicts_with_all = ["message", "file", "stdin_file", "null_message"], allow_hyphen_values = true)]
+          conflicts_with_all = ["message", "file", "stdin_file", "null_message"],
+          allow_hyphen_values = true)]
     delimiter: Option<u8>,
 
     /// With -l: the topic is the part of the line before the first such character, the message the
     /// part after it
     #[arg(long, value_name = "C", value_parser = value::byte,
-          conflicts_with_all = ["topic", "json", "message", "file", "stdin_file", "null_message"], allow_hyphen_values = true)]
+          conflicts_with_all = ["topic", "json", "message", "file", "stdin_file", "null_message"],
+          allow_hyphen_values = true)]
     split: Option<u8>,
 
     /// Stop at the first invalid record; without this flag it is skipped
@@ -102,7 +107,8 @@ pub struct MessageFlags {
 
     /// Publish the message this many times
     #[arg(long, value_name = "N", default_value = "1", hide_default_value = true,
-          value_parser = value::count, conflicts_with_all = ["stdin_line", "json"], allow_hyphen_values = true)]
+          value_parser = value::count, conflicts_with_all = ["stdin_line", "json"],
+          allow_hyphen_values = true)]
     repeat: u64,
 
     /// Time from one message to the next with --repeat
@@ -122,7 +128,8 @@ pub struct MessageFlags {
     replay: Option<f64>,
 
     /// Quality of service: 0, 1 or 2; with --json the one of records that name none
-    #[arg(short, long, value_name = "QOS", default_value = "0", value_parser = value::qos, allow_hyphen_values = true)]
+    #[arg(short, long, value_name = "QOS", default_value = "0", value_parser = value::qos,
+          allow_hyphen_values = true)]
     qos: QoS,
 
     /// Ask the broker to retain the message for later subscribers

@@ -82,7 +82,8 @@ struct SubscriptionFlags {
     exit_after_subscribe: bool,
 
     /// Highest quality of service to receive: 0, 1 or 2
-    #[arg(short, long, value_name = "QOS", default_value = "0", value_parser = value::qos, allow_hyphen_values = true)]
+    #[arg(short, long, value_name = "QOS", default_value = "0", value_parser = value::qos,
+          allow_hyphen_values = true)]
     qos: QoS,
 
     /// Exit after this many messages
@@ -91,7 +92,8 @@ struct SubscriptionFlags {
     count: Option<u64>,
 
     /// Exit after this time, with exit code 27 if -C was not met
-    #[arg(short = 'W', long, value_name = "SECS", value_parser = value::timeout, allow_hyphen_values = true)]
+    #[arg(short = 'W', long, value_name = "SECS", value_parser = value::timeout,
+          allow_hyphen_values = true)]
     timeout: Option<Duration>,
 
     /// Exit after this time without a message, with exit code 0
@@ -116,7 +118,8 @@ struct SubscriptionFlags {
     retain_as_published: bool,
 
     /// Retained messages: always, only for a new subscription, or never (MQTT 5) [default: always]
-    #[arg(long, value_name = "WHEN", value_parser = value::retain_handling, allow_hyphen_values = true)]
+    #[arg(long, value_name = "WHEN", value_parser = value::retain_handling,
+          allow_hyphen_values = true)]
     retain_handling: Option<RetainHandling>,
 
     /// Do not receive messages that this connection itself publishes (MQTT 5)
@@ -177,7 +180,8 @@ struct Display {
     watch: bool,
 
     /// Colour topics: auto (on a terminal, unless `$NO_COLOR` is set), always or never
-    #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = value::colour, allow_hyphen_values = true)]
+    #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = value::colour,
+          allow_hyphen_values = true)]
     color: Colour,
 
     /// Print at the end how long messages took from `pub --latency`, on stderr (MQTT 5)

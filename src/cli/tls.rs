@@ -57,7 +57,8 @@ pub struct TlsFlags {
     sni: Option<String>,
 
     /// Application protocols to offer (ALPN), separated by commas [default: none]
-    #[arg(long = "tls-alpn", value_name = "NAMES", value_parser = protocols, allow_hyphen_values = true)]
+    #[arg(long = "tls-alpn", value_name = "NAMES", value_parser = protocols,
+          allow_hyphen_values = true)]
     alpn: Option<Protocols>,
 
     /// Speak only this version of TLS: 1.2 or 1.3 [default: the newer one that the server speaks]

@@ -1,4 +1,4 @@
-//! The file of profiles: `[profile.NAME]` tables of long flag names, and each setting as it would be
+//! The file of profiles: `[profile.NAME]` tables of long flag names, and each setting as it is
 //! typed.
 
 #[cfg(test)]
