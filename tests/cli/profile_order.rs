@@ -36,12 +36,14 @@ fn in_force(text: &str, arguments: &[&str], variables: &[(&str, &str)], keys: &[
 const PLAIN: &str = "[profile.default]\nurl = 'ws://d/'\nqos = 1\n\
                      [profile.lab]\nurl = 'ws://lab/'\nqos = 2\nretain = false\n";
 
+/// What is typed, the variables, and what is in force.
+type Row<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a str);
+
 #[test]
 fn the_order_is_flag_typed_profile_environment_default_profile() {
     let url = ("MQTTWS_URL", "ws://env/");
     let profile = ("MQTTWS_PROFILE", "lab");
     let lab = ["--profile", "lab"];
-    type Row<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a str);
     let rows: [Row<'_>; 9] = [
         (&[], &[], "url = \"ws://d/\" # profile default\nqos = 1 # profile default\n"),
         (&[], &[url], "url = \"ws://env/\" # $MQTTWS_URL\nqos = 1 # profile default\n"),

@@ -95,9 +95,9 @@ pub fn extended(arguments: Vec<OsString>, command: &Command) -> Result<(Vec<OsSt
     let address = Address::find(&layers, typed);
     let order = Order { config: &config, layers: &layers, address, typed, all: command, verb };
     let mut flags = Vec::new();
-    for at in 0..layers.len() {
+    for (at, layer) in layers.iter().enumerate() {
         for (id, flag) in order.flags(at, &mut origins.warnings)? {
-            origins.added.push((id, layers[at].name.to_owned()));
+            origins.added.push((id, layer.name.to_owned()));
             flags.push(flag);
         }
     }

@@ -110,7 +110,7 @@ pub fn fixed(name: &str) -> PathBuf {
 /// The same as text, for a command line; a key as a copy that only its owner can read.
 pub fn fixed_path(name: &str) -> String {
     use std::os::unix::fs::PermissionsExt;
-    if !name.ends_with(".key") {
+    if Path::new(name).extension().is_none_or(|extension| extension != "key") {
         return fixed(name).into_os_string().into_string().unwrap();
     }
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
