@@ -11,7 +11,7 @@ use super::{
 };
 
 /// The request of a client, and the parts of it that the response is checked against.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Offer {
     /// The request as it is sent.
     pub request: String,

@@ -15,8 +15,9 @@ const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
 fuzz_target!(|data: &[u8]| {
     let [strict, data @ ..] = data else { return };
-    let (request, key, subprotocols) = (String::new(), KEY.to_owned(), vec!["mqtt".to_owned()]);
-    let offer = Offer { request, key, subprotocols, strict: strict % 2 == 1 };
+    let (key, subprotocols) = (KEY.to_owned(), vec!["mqtt".to_owned()]);
+    let strict = strict % 2 == 1;
+    let offer = Offer { key, subprotocols, strict, ..Offer::default() };
     let (mut whole, mut dripped) = (Response::default(), Response::default());
     let expected = whole.feed(data, &offer);
     let mut left = data.iter();
