@@ -234,14 +234,18 @@ impl Publisher {
         if !self.tally.is_numbered || at_most_once || no_acknowledgements {
             return error;
         }
-        let session = self.client.session();
-        let in_doubt = session.in_flight() as u64;
+        let in_doubt = self.client.session().in_flight() as u64;
         let acknowledged = published - in_doubt - refused;
-        let first = session.first_unfinished().unwrap_or(self.feed.first_untaken());
+        let first = self.first_unfinished();
         error.context(format!(
             "gave up with {acknowledged} messages acknowledged and {in_doubt} in doubt; \
              go on with number {first}"
         ))
+    }
+
+    /// The number of the first record that was not handed over.
+    fn first_unfinished(&self) -> u64 {
+        self.client.session().first_unfinished().unwrap_or(self.feed.first_untaken())
     }
 
     fn tell_interrupted(&mut self) {
@@ -250,8 +254,14 @@ impl Publisher {
         let published = self.tally.published;
         let in_flight = self.client.session().in_flight() as u64;
         let acknowledged = published - in_flight - self.tally.refused;
+        let where_to_go_on = if self.tally.is_numbered {
+            format!("; go on with number {}", self.first_unfinished())
+        } else {
+            String::new()
+        };
         report::line(&format!(
-            "publishing: interrupted after {published} messages, {acknowledged} of them handed over"
+            "publishing: interrupted after {published} messages, {acknowledged} of them handed \
+             over{where_to_go_on}"
         ));
     }
 }

@@ -55,6 +55,7 @@ pub fn run(config: Config) -> Result<Exit> {
         end,
         output,
         signalled: false,
+        unfinished: None,
         unanswered: 0,
         denied: false,
     };
@@ -62,6 +63,7 @@ pub fn run(config: Config) -> Result<Exit> {
     let result = subscriber.run();
     // Whatever the reason: received messages are written, and written ones are acknowledged.
     let result = subscriber.finish_output(result);
+    subscriber.tell_unfinished();
     let result = subscriber.receiver.tell_cut(result);
     subscriber.progress.finish();
     if let Sink::Watch(watch) = &mut subscriber.receiver.sink {
@@ -120,6 +122,8 @@ struct Subscriber {
     output: config::OutputOptions,
     /// A signal has come.
     signalled: bool,
+    /// Why it ended before the messages of `-C` had come; still to be told.
+    unfinished: Option<String>,
     /// SUBSCRIBE and UNSUBSCRIBE without their answer.
     unanswered: u32,
     /// Some filter was refused.
@@ -288,7 +292,7 @@ impl Subscriber {
     }
 
     /// The time of `-W` or of `--idle` is up; if not, it is time to draw.
-    fn time_is_up(&self) -> Result<Option<Exit>> {
+    fn time_is_up(&mut self) -> Result<Option<Exit>> {
         let now = Instant::now();
         let is_due = |time: Option<Instant>| time.is_some_and(|time| time <= now);
         if is_due(self.deadline) {
@@ -299,14 +303,14 @@ impl Subscriber {
     }
 
     /// The time of `-W` is up.
-    fn timed_out(&self) -> Result<Exit> {
+    fn timed_out(&mut self) -> Result<Exit> {
         let after = self.end.timeout.unwrap_or_default();
         let session = self.client.session();
         if let Some(pending) = session.pending_subscribe().filter(|_| self.unanswered > 0) {
             let what = pending.to_string();
             return Err(client::Error::Unanswered { what, after }.into());
         }
-        self.tell_unfinished(&format!("timed out after {} s", after.as_secs_f64()));
+        self.unfinished = Some(format!("timed out after {} s", after.as_secs_f64()));
         Ok(Exit::TimedOut)
     }
 
@@ -326,15 +330,17 @@ impl Subscriber {
     }
 
     /// An endless subscription ends no other way.
-    fn interrupted(&self, signal: i32) -> Exit {
+    fn interrupted(&mut self, signal: i32) -> Exit {
         if self.end.count.is_none() {
             return Exit::Done;
         }
-        self.tell_unfinished("interrupted");
+        self.unfinished = Some("interrupted".to_owned());
         Exit::Signal(signal.into())
     }
 
-    fn tell_unfinished(&self, why: &str) {
+    /// Reports how many messages were written when `sub` ended early.
+    fn tell_unfinished(&self) {
+        let Some(why) = &self.unfinished else { return };
         let wanted = self.end.count.map(|count| format!(" of {count}")).unwrap_or_default();
         report::line(&format!(
             "subscribed: {why} with {}{wanted} messages",

@@ -17,6 +17,7 @@ use crate::mqtt::topic::TopicName;
 use crate::report::Verbosity;
 use crate::stdio::folder::Folder;
 use crate::stdio::stdout::{self, MessageWriter, OutputTarget};
+use crate::stdio::written::Counts;
 
 /// What all of them can do.
 pub enum Sink {
@@ -133,6 +134,14 @@ impl Sink {
         }
     }
 
+    /// Nothing more is wanted; what was written until now, where an output knows it.
+    pub fn stop(&self) -> Option<Counts> {
+        match self {
+            Self::Output(output) => Some(output.stop()),
+            Self::Watch(_) | Self::Commands(_) => None,
+        }
+    }
+
     /// Nothing more can be written.
     pub fn abandon(&mut self) {
         if let Some(output) = self.output() {
@@ -171,6 +180,5 @@ pub fn target(destination: &Destination) -> Result<OutputTarget> {
         return Ok(OutputTarget::Stream(Box::new(stdout)));
     };
     let context = || format!("the folder {}", path.display());
-    let (folder, names) = Folder::open(path.clone()).with_context(context)?;
-    Ok(OutputTarget::Folder(folder, names))
+    Folder::open(path.clone()).with_context(context).map(OutputTarget::Folder)
 }
