@@ -69,7 +69,7 @@ pub struct MessageFlags {
           conflicts_with_all = ["stdin_file", "stdin_line", "null_message"])]
     file: Option<PathBuf>,
 
-    /// Publish all of stdin as one message
+    /// Publish all of stdin as one message; nothing at all is an error, as with `mosquitto_pub`
     #[arg(short = 's', long = "stdin-file", group = "input",
           conflicts_with_all = ["stdin_line", "null_message"])]
     stdin_file: bool,
