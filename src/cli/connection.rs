@@ -308,7 +308,7 @@ struct Address {
     /// Port to connect to; 443 means wss [default: 80, with TLS 443, without a host 8080]
     #[arg(short, long, value_name = "PORT",
           conflicts_with_all = ["url", "url_flag"],
-          value_parser = clap::value_parser!(u16).range(1..))]
+          value_parser = value::port)]
     port: Option<u16>,
 
     /// Path of the WebSocket endpoint [default: /mqtt]

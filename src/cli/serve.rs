@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use anyhow::{Result, ensure};
 use clap::Args;
 
+use super::value;
 use crate::command::serve::Config;
 use crate::exit::Usage;
 
@@ -22,7 +23,8 @@ pub struct ServeFlags {
     host: String,
 
     /// Port to listen at; 0 picks a free one
-    #[arg(short, long, value_name = "PORT", default_value_t = 8080)]
+    #[arg(short, long, value_name = "PORT", default_value_t = 8080,
+          value_parser = value::port_to_listen)]
     port: u16,
 
     /// Log what happens on stderr
