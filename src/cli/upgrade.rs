@@ -59,10 +59,18 @@ pub struct UpgradeFlags {
     /// The largest WebSocket message and MQTT packet to accept; K, M and G count in 1024
     /// [default: 256M and a header]
     #[arg(long, value_name = "BYTES", value_parser = value::size)]
-    pub max_message_size: Option<usize>,
+    max_message_size: Option<usize>,
 }
 
+/// The largest payload that MQTT can carry, 256 MiB, and room for the header before it.
+const MAXIMUM_PACKET: usize = 256 * 1024 * 1024 + 64 * 1024;
+
 impl UpgradeFlags {
+    /// The largest packet to accept, in bytes.
+    pub fn maximum_packet(&self) -> usize {
+        self.max_message_size.unwrap_or(MAXIMUM_PACKET)
+    }
+
     /// The subprotocols to offer, where the user chose.
     pub fn subprotocols(&self) -> Result<Option<Vec<String>>> {
         let Some(names) = &self.subprotocol else { return Ok(None) };

@@ -14,7 +14,7 @@ use crate::exit::{CommandNotStarted, Exit};
 use crate::report;
 use crate::stdio::exec::CREDENTIALS;
 
-/// The founding document's path.
+/// The usual path of MQTT over WebSockets.
 const PATH: &str = "/mqtt";
 
 /// The largest packet there can be (MQTT 5 §2.1.4).

@@ -4,7 +4,6 @@
 use super::*;
 
 const RETRY: Reconnect = Reconnect {
-    enabled: true,
     shortest: Duration::from_secs(1),
     longest: Duration::from_secs(30),
     tries: Some(3),
@@ -24,12 +23,12 @@ fn tries_are_counted() {
     assert!(RETRY.allows(2));
     assert!(!RETRY.allows(3));
     assert!(Reconnect { tries: None, ..RETRY }.allows(u32::MAX));
-    assert!(!Reconnect { enabled: false, ..RETRY }.allows(0));
+    assert!(!Reconnect { tries: Some(0), ..RETRY }.allows(0));
 }
 
 fn waiting(seconds: u64) -> World {
     let mut world = World::new(Policy { wait: Duration::from_secs(seconds), ..policy() });
-    world.tell(Input::Connect);
+    world.tell(ConnectionInput::Connect);
     world
 }
 
@@ -59,14 +58,14 @@ fn wait_is_told_once() {
         world.late();
     }
     let told =
-        world.outputs.iter().filter(|line| line.starts_with("warn: waiting for ws://a/mqtt: "));
-    assert_eq!(told.count(), 1, "{:?}", world.outputs);
+        world.actions.iter().filter(|line| line.starts_with("warn: waiting for ws://a/mqtt: "));
+    assert_eq!(told.count(), 1, "{:?}", world.actions);
 }
 
 #[test]
 fn a_try_of_wait_is_cut_to_what_is_left() {
     let mut world = waiting(1);
-    world.tell(Input::Dialled);
+    world.tell(ConnectionInput::Dialled);
     assert_eq!(world.lifecycle.budget(), Duration::from_secs(1));
     assert_eq!(world.late(), (Duration::from_secs(1), vec!["expire".to_owned()]));
     world.tell(fail(late_at(Step::Transport(Phase::Upgrade))));
@@ -76,17 +75,17 @@ fn a_try_of_wait_is_cut_to_what_is_left() {
 #[test]
 fn without_wait_there_is_one_try_with_all_the_time() {
     let mut world = waiting(0);
-    world.tell(Input::Dialled);
+    world.tell(ConnectionInput::Dialled);
     assert_eq!(world.late().0, Duration::from_secs(12));
     world.tell(fail(late_at(Step::Transport(Phase::Upgrade))));
     assert_eq!(world.state(), "Closed");
 }
 
 #[test]
-fn wait_does_not_wait_for_what_no_other_try_mends() {
+fn wait_does_not_wait_where_every_try_would_fail() {
     for error in [status(401), status(403), refused(4), refused(5)] {
         let mut world = waiting(600);
-        world.tell_all([Input::Dialled, fail(error)]);
+        world.tell_all([ConnectionInput::Dialled, fail(error)]);
         assert_eq!(world.state(), "Closed");
     }
 }
@@ -95,14 +94,14 @@ fn wait_does_not_wait_for_what_no_other_try_mends() {
 fn close_ends_a_wait() {
     let mut world = waiting(600);
     world.tell(fail(unreached()));
-    assert_eq!(world.tell(Input::Close(Remains::Always)), ["drop", "closed"]);
+    assert_eq!(world.tell(ConnectionInput::Close(SessionRemains::Always)), ["drop", "closed"]);
 }
 
 #[test]
 fn a_signal_in_a_pause_is_told_at_once() {
     let mut world = waiting(600);
     world.tell(fail(unreached()));
-    assert_eq!(world.tell(Input::Signal(2)), ["Interrupted(2)"]);
+    assert_eq!(world.tell(ConnectionInput::Signal(2)), ["Interrupted(2)"]);
 }
 
 fn lost(tries: Option<u32>) -> World {
@@ -121,27 +120,27 @@ fn as_many_tries_as_are_allowed() {
         assert_eq!(world.state(), "Backoff");
     }
     world.late();
-    let outputs = world.tell(fail(unreached()));
+    let actions = world.tell(fail(unreached()));
     let line = "fail: connection lost, and 3 tries to connect again failed: ";
-    assert!(outputs[1].starts_with(line), "{outputs:?}");
+    assert!(actions[1].starts_with(line), "{actions:?}");
 }
 
 #[test]
-fn a_connection_without_use_is_no_reason_to_count_anew() {
+fn a_connection_without_traffic_does_not_begin_the_count_anew() {
     let mut world = lost(Some(2));
     world.reconnect();
     world.tell(fail(fin()));
     world.reconnect();
-    let outputs = world.tell(fail(fin()));
-    assert!(outputs[1].starts_with("fail: connection lost, and 2 tries"), "{outputs:?}");
+    let actions = world.tell(fail(fin()));
+    assert!(actions[1].starts_with("fail: connection lost, and 2 tries"), "{actions:?}");
 }
 
 #[test]
-fn a_connection_of_use_begins_the_count_anew() {
+fn a_connection_with_traffic_begins_the_count_anew() {
     let mut world = lost(Some(1));
     for _ in 0..5 {
         world.reconnect();
-        world.lifecycle.note_use();
+        world.lifecycle.note_progress();
         world.tell(fail(fin()));
     }
     assert_eq!(world.state(), "Backoff");
@@ -157,32 +156,32 @@ fn so_does_one_that_stood_for_long() {
 
 #[test]
 fn without_reconnecting_a_loss_is_the_end() {
-    let retry = Reconnect { enabled: false, ..policy().retry };
+    let retry = Reconnect { tries: Some(0), ..policy().retry };
     let mut world = World::online(Policy { retry, ..policy() });
-    let outputs = world.tell(fail(fin()));
-    assert_eq!(outputs, ["drop", "fail: connection lost: the server closed the connection"]);
+    let actions = world.tell(fail(fin()));
+    assert_eq!(actions, ["drop", "fail: connection lost: the server closed the connection"]);
 }
 
 #[test]
 fn a_message_that_is_cut_for_ever_is_the_end() {
     let mut world = World::online(policy());
-    let evidence = Evidence { is_cut: true, ..Evidence::default() };
-    world.tell(Input::Failed(fin(), evidence));
+    let facts = LossFacts { is_cut: true, ..LossFacts::default() };
+    world.tell(ConnectionInput::Failed(fin(), facts));
     assert_eq!(world.state(), "Closed");
 }
 
 #[test]
 fn what_is_found_again_is_told() {
     for (accepted, session) in
-        [(Accepted::New, "new session"), (Accepted::Resumed, "session resumed")]
+        [(SessionFound::New, "new session"), (SessionFound::Resumed, "session resumed")]
     {
         let mut world = lost(None);
         world.late();
-        world.after(2_000).tell_all([Input::Dialled, Input::Opened]);
-        let outputs = world.tell(accept(accepted));
-        assert!(outputs[0].starts_with("warn: connected again after "), "{outputs:?}");
-        assert!(outputs[0].ends_with(&format!(" s, {session}")), "{outputs:?}");
-        assert_eq!(outputs[1], "Reconnected");
+        world.after(2_000).tell_all([ConnectionInput::Dialled, ConnectionInput::Opened]);
+        let actions = world.tell(accept(accepted));
+        assert!(actions[0].starts_with("warn: connected again after "), "{actions:?}");
+        assert!(actions[0].ends_with(&format!(" s, {session}")), "{actions:?}");
+        assert_eq!(actions[1], "Reconnected");
     }
 }
 
@@ -194,9 +193,10 @@ fn a_subscribe_without_its_answer_is_told_and_the_connection_stays() {
     assert_eq!(deadline - world.now, Duration::from_secs(12));
     world.now = deadline;
     let unanswered = Some("subscribing to t".to_owned());
-    let outputs = world.tell(Input::Time(Evidence { unanswered, ..Evidence::default() }));
-    assert_eq!(outputs, ["fail: subscribing to t: no answer from the broker within 12 s"]);
-    assert_eq!(world.tell(Input::Close(Remains::Nothing)), ["disconnect"]);
+    let actions =
+        world.tell(ConnectionInput::Time(LossFacts { unanswered, ..LossFacts::default() }));
+    assert_eq!(actions, ["fail: subscribing to t: no answer from the broker within 12 s"]);
+    assert_eq!(world.tell(ConnectionInput::Close(SessionRemains::Nothing)), ["disconnect"]);
 }
 
 #[test]
@@ -210,9 +210,23 @@ fn an_answer_ends_the_wait_for_it() {
 #[test]
 fn a_failed_write_leaves_a_second_for_last_words() {
     let mut world = World::online(policy());
-    world.tell(Input::WriteFailed(write_error()));
-    let (waited, outputs) = world.late();
+    world.tell(ConnectionInput::WriteFailed(write_error()));
+    let (waited, actions) = world.late();
     assert_eq!(waited, Duration::from_secs(1));
     assert_eq!(world.state(), "Backoff");
-    assert!(outputs[1].starts_with("warn: connection lost: sending failed: "), "{outputs:?}");
+    assert!(actions[1].starts_with("warn: connection lost: sending failed: "), "{actions:?}");
+}
+
+#[test]
+fn the_error_of_the_latest_try_of_wait_is_known_until_there_is_a_connection() {
+    let mut world = waiting(10);
+    assert_eq!(world.lifecycle.latest_error(), None);
+    for error in [status(503), unreached()] {
+        let words = error.to_string();
+        world.tell(fail(error));
+        assert_eq!(world.lifecycle.latest_error(), Some(words.as_str()));
+        world.late();
+    }
+    world.tell_all([ConnectionInput::Dialled, ConnectionInput::Opened, accept(SessionFound::New)]);
+    assert_eq!(world.lifecycle.latest_error(), None);
 }
