@@ -250,19 +250,16 @@ impl Publisher {
         let published = self.tally.published;
         let in_flight = self.client.session().in_flight() as u64;
         let acknowledged = published - in_flight - self.tally.refused;
-        let gaps = if self.tally.at_most_once == AtMostOnce::MaybeLost {
-            "; of those of QoS 0 some may be missing: the connection was lost meanwhile"
-        } else {
-            ""
-        };
-        let next = if self.tally.is_numbered {
+        let more = if self.tally.at_most_once == AtMostOnce::MaybeLost {
+            "; of those of QoS 0 some may be missing: the connection was lost meanwhile".to_owned()
+        } else if self.tally.is_numbered {
             format!("; go on with number {}", self.first_unfinished())
         } else {
             String::new()
         };
         report::line(&format!(
             "publishing: interrupted after {published} messages, {acknowledged} of them handed \
-             over{gaps}{next}"
+             over{more}"
         ));
     }
 }
