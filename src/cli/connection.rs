@@ -10,6 +10,7 @@ use clap::{ArgAction, Args};
 use super::mqtt::{AckReports, ClientNeeds, CredentialFlags, MqttFlags, Persistence, SessionFlags};
 use super::network::NetworkFlags;
 use super::property::{GivenProperties, PropertyFlags};
+use super::secret::SecretReader;
 use super::source::mosquitto::NoEffect;
 use super::tls::TlsFlags;
 use super::upgrade::UpgradeFlags;
@@ -226,13 +227,15 @@ impl ConnectionFlags {
     ) -> Result<(client::Options, Vec<String>)> {
         let (endpoint, route, tls) = self.way()?;
         let flags = self.mqtt(persistence, properties);
-        let (session, versions, version_choice) = flags.resolve(&endpoint, needs)?;
-        let warnings = self.warnings(&tls);
+        let mut secrets = SecretReader::default();
+        let (session, versions, version_choice) = flags.resolve(&endpoint, needs, &mut secrets)?;
+        let headers = self.upgrade.headers(&mut secrets)?;
+        let warnings = self.warnings(&tls, secrets);
         let options = client::Options {
             tls,
             route: Arc::new(route),
             subprotocols: self.upgrade.subprotocols()?,
-            headers: self.upgrade.headers()?,
+            headers,
             strict: self.upgrade.strict,
             redirects: if self.upgrade.follow {
                 RedirectPolicy::Follow
@@ -279,9 +282,15 @@ impl ConnectionFlags {
         }
     }
 
-    fn warnings(&self, tls: &TlsOptions) -> Vec<String> {
-        let insecure = "--insecure: the server's certificate is not verified".to_owned();
-        if tls.insecure && !self.general.quiet { vec![insecure] } else { Vec::new() }
+    fn warnings(&self, tls: &TlsOptions, secrets: SecretReader) -> Vec<String> {
+        if self.general.quiet {
+            return Vec::new();
+        }
+        let mut warnings = secrets.warnings;
+        if tls.insecure {
+            warnings.push("--insecure: the server's certificate is not verified".to_owned());
+        }
+        warnings
     }
 
     /// TLS flags that were typed need something that speaks TLS.
