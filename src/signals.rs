@@ -3,7 +3,7 @@
 //!
 //! Handlers set flags and write to a socket that the loop waits for, which needs no thread. A
 //! thread, which [`Signals::guard`] starts, is needed only to end the process while the main thread
-//! hangs in a write to a pipe that nobody reads.
+//! hangs in a write to a pipe that is not read.
 
 use std::cell::Cell;
 use std::fs::File;

@@ -345,6 +345,10 @@ impl Client {
             }
             self.perform();
         }
+        self.take_pending()
+    }
+
+    fn take_pending(&mut self) -> Result<Option<Event>, Error> {
         match self.pending.pop_front() {
             Some(Ok(event)) => {
                 self.guard_before(&event);

@@ -178,7 +178,7 @@ impl Closing {
         self.quiet == QUIET_BEFORE_PUBREL
     }
 
-    /// What waits to be written is lost; what the other side says may tell why.
+    /// What waits to be written is lost; what the other side says may explain it.
     pub(super) fn write_failed(&mut self, error: transport::Error, now: Instant) {
         // After DISCONNECT the server may end the connection before it has read Close.
         if self.is_sending() {
@@ -214,7 +214,7 @@ impl Closing {
     /// Keeps this end of the connection as the outcome, if it means that something was lost.
     fn judge(&mut self, error: Error) {
         let counts = match (&self.stage, &error) {
-            // A reason code tells more than a write that failed.
+            // A reason code explains more than a write that failed.
             (_, Error::Disconnected(disconnect)) => disconnect.code.is_error() || self.is_sending(),
             (
                 ClosingStage::Reading { .. },
@@ -270,18 +270,21 @@ impl Lifecycle {
             }
             State::Dialling(attempt)
             | State::Handshaking(attempt)
-            | State::AwaitingConnack(attempt) => match attempt.purpose {
-                ConnectPurpose::EndSession(outcome) => self.finish(outcome),
-                purpose @ (ConnectPurpose::First { .. } | ConnectPurpose::Again { .. }) => {
-                    self.end_session(purpose.remains(remains), None, now);
-                }
-            },
-            State::Backoff(backoff) => {
-                self.end_session(backoff.purpose.remains(remains), None, now);
-            }
+            | State::AwaitingConnack(attempt) => self.end_try(attempt.purpose, remains, now),
+            State::Backoff(backoff) => self.end_try(backoff.purpose, remains, now),
             State::Closed => self.end_session(remains, None, now),
             State::Idle => self.finish(None),
             State::Closing(closing) => self.state = State::Closing(closing),
+        }
+    }
+
+    /// Gives up a try to connect.
+    fn end_try(&mut self, purpose: ConnectPurpose, remains: SessionRemains, now: Instant) {
+        match purpose {
+            ConnectPurpose::EndSession(outcome) => self.finish(outcome),
+            purpose @ (ConnectPurpose::First { .. } | ConnectPurpose::Again { .. }) => {
+                self.end_session(purpose.remains(remains), None, now);
+            }
         }
     }
 

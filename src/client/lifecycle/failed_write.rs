@@ -7,7 +7,7 @@ use crate::transport;
 /// After a failed write the server may still say why, for so long.
 const AFTER_FAILED_WRITE: Duration = Duration::from_secs(1);
 
-/// A write that failed: what the server still says may tell why.
+/// A write that failed: what the server still says may explain it.
 #[derive(Debug)]
 pub struct FailedWrite {
     /// Why it failed.

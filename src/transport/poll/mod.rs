@@ -153,12 +153,7 @@ fn poll_both(
     let count = 1 + usize::from(socket.is_some());
     match poll(&mut ends[..count], timeout.as_ref()) {
         Ok(0) => Woken::Late,
-        Ok(_) if ends[0].revents().is_empty() => {
-            let writable =
-                ends[1].revents().contains(PollFlags::OUT) || !interest.contains(PollFlags::IN);
-            let readable = interest.contains(PollFlags::IN) && ends[1].revents() != PollFlags::OUT;
-            if writable && (write_first || !readable) { Woken::Writable } else { Woken::Readable }
-        }
+        Ok(_) if ends[0].revents().is_empty() => choose(interest, ends[1].revents(), write_first),
         Ok(_) => {
             waker.drain();
             Woken::Posted
@@ -166,4 +161,11 @@ fn poll_both(
         // EINTR; with good descriptors there is no other error.
         Err(_) => Woken::Posted,
     }
+}
+
+/// What to do with a socket that is ready; an error counts as ready for whatever is wanted.
+fn choose(interest: PollFlags, ready: PollFlags, write_first: bool) -> Woken {
+    let writable = ready.contains(PollFlags::OUT) || !interest.contains(PollFlags::IN);
+    let readable = interest.contains(PollFlags::IN) && ready != PollFlags::OUT;
+    if writable && (write_first || !readable) { Woken::Writable } else { Woken::Readable }
 }

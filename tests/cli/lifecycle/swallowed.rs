@@ -317,17 +317,6 @@ fn the_time_of_w_passes_while_the_server_does_not_answer_the_dial() {
     }
 }
 
-/// Neither in a pause nor while it dials does the client know of a name look-up that took long.
-#[test]
-fn w_in_a_pause_of_wait_says_what_the_latest_try_has_failed_with() {
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let url = format!("ws://{closed}/mqtt");
-    let flags = ["sub", &url, "-t", "t", "-W", "0.5", "--wait", "60"];
-    let line = "mqttws: connecting to ws://127.0.0.1:*/mqtt: no connection within 0.5 s \
-                (127.0.0.1:*: connection refused)";
-    timed_out(&Program::new(flags).spawn().finish_within(SOON), "pause", line);
-}
-
 #[test]
 fn the_time_of_w_passes_while_the_first_connection_is_made() {
     for number in 0..connecting().len() {

@@ -29,7 +29,7 @@ use crate::websocket::upgrade::{HttpResponse, UpgradeError};
 pub struct World {
     pub lifecycle: Lifecycle,
     pub now: Instant,
-    /// What was wanted since somebody looked.
+    /// The actions since the last look.
     pub actions: Vec<String>,
 }
 
@@ -63,7 +63,7 @@ impl World {
     }
 
     /// Told this, what it wants.
-    pub fn tell(&mut self, input: ConnectionInput) -> Vec<String> {
+    pub fn feed(&mut self, input: ConnectionInput) -> Vec<String> {
         self.lifecycle.handle(input, self.now);
         let actions: Vec<String> =
             std::iter::from_fn(|| self.lifecycle.action()).map(|output| words(&output)).collect();
@@ -71,9 +71,9 @@ impl World {
         actions
     }
 
-    pub fn tell_all(&mut self, inputs: impl IntoIterator<Item = ConnectionInput>) -> &mut Self {
+    pub fn feed_all(&mut self, inputs: impl IntoIterator<Item = ConnectionInput>) -> &mut Self {
         for input in inputs {
-            self.tell(input);
+            self.feed(input);
         }
         self
     }
@@ -89,7 +89,7 @@ impl World {
         let deadline = self.lifecycle.deadline().expect("something is waited for");
         let waited = deadline.saturating_duration_since(self.now);
         self.now = self.now.max(deadline);
-        (waited, self.tell(time()))
+        (waited, self.feed(time()))
     }
 
     pub fn state(&self) -> &'static str {
@@ -109,7 +109,7 @@ impl World {
     /// Connected for the first time.
     pub fn online(policy: Policy) -> Self {
         let mut world = Self::new(policy);
-        world.tell_all([
+        world.feed_all([
             ConnectionInput::Connect,
             ConnectionInput::Dialled,
             ConnectionInput::Opened,
@@ -124,7 +124,7 @@ impl World {
     pub fn reconnect(&mut self) {
         assert_eq!(self.state(), "Backoff");
         self.late();
-        self.tell_all([
+        self.feed_all([
             ConnectionInput::Dialled,
             ConnectionInput::Opened,
             accept(SessionFound::Resumed),

@@ -1,5 +1,5 @@
 //! Schedules of inputs by chance, from a fixed seed, with an audit: nothing is swallowed, nothing
-//! waits for ever, and the end is told once.
+//! waits for ever, and the end is reported once.
 
 use super::*;
 
@@ -37,12 +37,12 @@ fn run(seed: u64) {
     let mut random = fastrand::Rng::with_seed(seed);
     let policy = Policy { wait: Duration::from_secs(random.u64(..4)), ..policy() };
     let mut world = World::new(policy);
-    world.tell(ConnectionInput::Connect);
+    world.feed(ConnectionInput::Connect);
     for number in 0..200 {
         world.after(random.u64(..700));
         let (input, event) = next(&mut random, number, world.state());
         let words = format!("{input:?} in {} of seed {seed}", world.state());
-        let actions = world.tell(input);
+        let actions = world.feed(input);
         if let Some(event) = event {
             assert_eq!(actions, [event], "{words}");
         }
@@ -58,17 +58,17 @@ fn run(seed: u64) {
 fn ends(world: &mut World, seed: u64) {
     world.actions.clear();
     let was_closing = world.state() == "Closing" || world.lifecycle.is_ending_session();
-    world.tell(ConnectionInput::Close(SessionRemains::Always));
+    world.feed(ConnectionInput::Close(SessionRemains::Always));
     for _ in 0..50 {
         if world.state() == "Closed" && (!was_closing || !world.actions.is_empty()) {
             break;
         }
         if world.lifecycle.is_sending_disconnect() {
-            world.tell(ConnectionInput::Sent);
+            world.feed(ConnectionInput::Sent);
         }
         let (_, actions) = world.late();
         if actions.contains(&"expire".to_owned()) {
-            world.tell(fail(late_at(Step::ConnAck)));
+            world.feed(fail(late_at(Step::ConnAck)));
         }
     }
     assert_eq!(world.state(), "Closed", "seed {seed}: {:?}", world.actions);

@@ -19,7 +19,7 @@ fn round(world: &mut World, record: Option<u64>, error: Error, milliseconds: u64
         world.reconnect();
     }
     let facts = facts(record, world);
-    world.after(milliseconds).tell(ConnectionInput::Failed(error, facts))
+    world.after(milliseconds).feed(ConnectionInput::Failed(error, facts))
 }
 
 const GIVEN_UP: &str =
@@ -82,7 +82,7 @@ fn a_connection_that_is_not_accepted_is_no_round() {
     round(&mut world, Some(7), fin(), 10);
     for _ in 0..3 {
         world.late();
-        world.tell_all([
+        world.feed_all([
             ConnectionInput::Dialled,
             ConnectionInput::Opened,
             fail(refused_silently()),
@@ -94,17 +94,17 @@ fn a_connection_that_is_not_accepted_is_no_round() {
 #[test]
 fn a_server_that_restarts_begins_the_count_anew() {
     let mut world = World::online(policy());
-    // Nobody listens, a proxy closes at once, or the broker is not ready.
+    // The port is closed, a proxy closes at once, or the broker is not ready.
     for error in [unreached, refused_silently, unreached, refused_silently, refused_silently] {
         round(&mut world, Some(7), fin(), 10);
         assert_eq!(world.state(), "Backoff");
         world.late();
-        world.tell(fail(error()));
+        world.feed(fail(error()));
     }
 }
 
 #[test]
-fn without_reconnecting_the_loss_is_told() {
+fn without_reconnecting_the_loss_is_reported() {
     let retry = Reconnect { tries: Some(2), ..policy().retry };
     let mut world = World::online(Policy { retry, ..policy() });
     round(&mut world, None, fin(), 10);
@@ -125,9 +125,9 @@ fn ends_after_subscribe_are_explained_once() {
             world.reconnect();
         }
         let facts = LossFacts { is_subscriber: true, ..LossFacts::default() };
-        let actions = world.after(10).tell(ConnectionInput::Failed(fin(), facts));
-        let is_told = actions.iter().any(|line| line == SUBSCRIBE);
-        assert_eq!(is_told, number == 3, "{number}: {actions:?}");
+        let actions = world.after(10).feed(ConnectionInput::Failed(fin(), facts));
+        let is_reported = actions.iter().any(|line| line == SUBSCRIBE);
+        assert_eq!(is_reported, number == 3, "{number}: {actions:?}");
     }
 }
 
@@ -150,17 +150,17 @@ fn idle(silences: &[u64]) -> usize {
             world.reconnect();
         }
         let facts = LossFacts { traffic: Some(world.now), ..LossFacts::default() };
-        world.after(*silence).tell(ConnectionInput::Failed(reset(), facts));
+        world.after(*silence).feed(ConnectionInput::Failed(reset(), facts));
     }
-    let is_told = |line: &&String| line.contains("an idle limit on the way? try -k");
-    world.actions.iter().filter(is_told).count()
+    let is_reported = |line: &&String| line.contains("an idle limit on the way? try -k");
+    world.actions.iter().filter(is_reported).count()
 }
 
 #[test]
 fn the_same_silence_twice_is_an_idle_limit() {
     assert_eq!(idle(&[60_000]), 0);
     assert_eq!(idle(&[60_000, 60_100]), 1);
-    assert_eq!(idle(&[60_000, 60_100, 60_000]), 1, "told once");
+    assert_eq!(idle(&[60_000, 60_100, 60_000]), 1, "reported once");
 }
 
 #[test]

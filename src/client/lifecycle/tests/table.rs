@@ -7,27 +7,27 @@ fn worlds() -> Vec<World> {
     let connecting = |count: usize| {
         let mut world = World::new(policy());
         let steps = [ConnectionInput::Connect, ConnectionInput::Dialled, ConnectionInput::Opened];
-        world.tell_all(steps.into_iter().take(count));
+        world.feed_all(steps.into_iter().take(count));
         world
     };
     let backoff = || {
         let mut world = World::online(policy());
-        world.tell(fail(fin()));
+        world.feed(fail(fin()));
         world
     };
     let replacing = || {
         let mut world = connecting(3);
-        world.tell(accept(SessionFound::Stale));
+        world.feed(accept(SessionFound::Stale));
         world
     };
     let closing = || {
         let mut world = World::online(policy());
-        world.tell_all([ConnectionInput::Close(SessionRemains::Nothing), ConnectionInput::Sent]);
+        world.feed_all([ConnectionInput::Close(SessionRemains::Nothing), ConnectionInput::Sent]);
         world
     };
     let closed = || {
         let mut world = connecting(1);
-        world.tell(ConnectionInput::Close(SessionRemains::Nothing));
+        world.feed(ConnectionInput::Close(SessionRemains::Nothing));
         world
     };
     let mut worlds = vec![
@@ -50,7 +50,7 @@ fn worlds() -> Vec<World> {
 /// What each of them says to this input, the state after it in front.
 fn row(input: impl Fn() -> ConnectionInput) -> Vec<String> {
     let said = |mut world: World| {
-        let actions = world.tell(input());
+        let actions = world.feed(input());
         let state = world.state();
         if actions.is_empty() {
             state.to_owned()
