@@ -79,7 +79,7 @@ fn a_command_does_not_get_the_credentials() {
     let flags = ["sub", "-V", "311", "-q", "1", "-t", "t", "-C", "1", "--exec", command];
     let program = Program::new(flags).env("MQTTWS_URL", &url);
     let program = program.env("MQTTWS_USERNAME", "ann").env("MQTTWS_PASSWORD", "s3cret");
-    program.run().expect(0, &format!(",,{url}\n"), "");
+    program.run().expect(0, format!(",,{url}\n"), "");
 }
 
 #[test]

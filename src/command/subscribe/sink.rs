@@ -22,7 +22,7 @@ use crate::stdio::written::Counts;
 /// A destination of messages.
 pub enum Sink {
     /// stdout, or a folder.
-    Output(MessageWriter),
+    Output(Box<MessageWriter>),
     /// `--watch`
     Watch(Box<WatchSink>),
     /// `--exec`
@@ -47,7 +47,7 @@ impl Sink {
                 Self::Watch(Box::new(WatchSink::new(*watch, output, Instant::now())))
             }
             Destination::Stdout | Destination::Folder(_) => {
-                Self::Output(start_output(client, layout, target)?)
+                Self::Output(Box::new(start_output(client, layout, target)?))
             }
         })
     }
