@@ -10,6 +10,7 @@ use mqttws_fuzz::mqtt::qos::QoS;
 use mqttws_fuzz::mqtt::version::Version;
 use jiff::{Timestamp, tz::TimeZone};
 use mqttws_fuzz::format::time::LocalTime;
+use mqttws_fuzz::format::json::Style;
 use mqttws_fuzz::format::record::{Record, RecordWriter};
 
 fuzz_target!(|data: &[u8]| {
@@ -33,11 +34,13 @@ fn there_and_back(publish: &Publish) {
     if publish.topic.is_none() {
         return; // Only an alias says where to; the session puts the topic in its place.
     }
-    for (parsed, pretty) in [(false, false), (true, false), (true, true)] {
+    for (parsed, style) in
+        [(false, Style::Compact), (true, Style::Compact), (true, Style::Pretty)]
+    {
         let mut line = BytesMut::new();
         let time = LocalTime::new(Timestamp::UNIX_EPOCH, TimeZone::UTC);
-        RecordWriter { parsed, pretty }.write(publish, Some(&time), &mut line);
-        assert!(pretty || !line.contains(&b'\n'));
+        RecordWriter { parsed, style }.write(publish, Some(&time), &mut line);
+        assert!(style == Style::Pretty || !line.contains(&b'\n'));
         let record = Record::parse(&line).expect("what we write");
         assert!(record.time.is_some());
         assert_eq!((record.qos, record.retain), (Some(publish.qos), Some(publish.retain)));

@@ -7,7 +7,8 @@ use jiff::{Timestamp, tz::TimeZone};
 use libfuzzer_sys::fuzz_target;
 use mqttws_fuzz::mqtt::packet::{Decoder, Packet, Publish};
 use mqttws_fuzz::mqtt::version::Version;
-use mqttws_fuzz::format::escape::is_harmless;
+use mqttws_fuzz::format::escape::{ControlCharacters, is_harmless};
+use mqttws_fuzz::format::json::Style;
 use mqttws_fuzz::format::template::Template;
 use mqttws_fuzz::format::time::LocalTime;
 
@@ -17,11 +18,11 @@ fuzz_target!(|data: &[u8]| {
     let format = String::from_utf8_lossy(format);
     let publish = message(wire);
     let time = LocalTime::new(Timestamp::UNIX_EPOCH, TimeZone::UTC);
-    for pretty in [false, true] {
-        let Ok(template) = Template::parse(&format, pretty, false) else { return };
+    for style in [Style::Compact, Style::Pretty] {
+        let Ok(template) = Template::parse(&format, style, ControlCharacters::Unchanged) else { return };
         let mut raw = BytesMut::new();
         let fits = template.render(&publish, Some(&time), &mut raw);
-        let safe = Template::parse(&format, pretty, true).expect("it was understood before");
+        let safe = Template::parse(&format, style, ControlCharacters::Escaped).expect("it was understood before");
         let mut shown = BytesMut::new();
         assert_eq!(safe.render(&publish, Some(&time), &mut shown), fits);
         // Escapes and times are the user's own words.
