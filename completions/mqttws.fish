@@ -128,7 +128,7 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l base64 -d 'Write a
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s N -d 'Write no line feed after each answer'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s R -d 'Retained messages are never answers'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l retain-as-published -d 'Keep the retain flag of answers as it was published (MQTT 5)'
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s s -l stdin-file -d 'Publish all of stdin as one message'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s s -l stdin-file -d 'Publish all of stdin as one message; nothing at all is an error, as with `mosquitto_pub`'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s l -l stdin-line -d 'Publish each line of stdin as a message'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s n -l null-message -d 'Publish an empty message'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l json -d 'Publish each line of stdin as the message that it describes, as `sub --json` writes it; with --request also write the answers so (or only them, together with -m, -f, -s, -l or -n)'

@@ -137,6 +137,7 @@ const WAITING: &[(&str, &str)] = &[
     ("signals", "the thread that ends a process that hangs"),
     ("stdio::exec", "the next command, in the threads that run them"),
     ("stdio::exec::process", "the end of a command, in its thread"),
+    ("stdio::written", "the file that is being written when `sub` ends, for half a second"),
     ("stdio::stdout_reader", "the thread that watches the reader of stdout"),
     ("terminal::screen", "not at all: it asks whether stderr is ready"),
     ("broker", "the end of its own threads"),

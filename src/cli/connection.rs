@@ -10,6 +10,7 @@ use clap::{ArgAction, Args};
 use super::mqtt::{AckReports, ClientNeeds, CredentialFlags, MqttFlags, Persistence, SessionFlags};
 use super::network::NetworkFlags;
 use super::property::{GivenProperties, PropertyFlags};
+use super::secret::SecretReader;
 use super::source::mosquitto::NoEffect;
 use super::tls::TlsFlags;
 use super::upgrade::UpgradeFlags;
@@ -236,14 +237,16 @@ impl ConnectionFlags {
     ) -> Result<(client::Options, Vec<String>)> {
         let (endpoint, route, tls) = self.way()?;
         let flags = self.mqtt(persistence, properties);
-        let (session, versions, version_choice) = flags.resolve(&endpoint, needs)?;
+        let mut secrets = SecretReader::default();
+        let (session, versions, version_choice) = flags.resolve(&endpoint, needs, &mut secrets)?;
+        let headers = self.upgrade.headers(&mut secrets)?;
         let is_tls_spoken = self.is_tls_spoken(&endpoint, &route);
-        let warnings = self.warnings(&tls, is_tls_spoken);
+        let warnings = self.warnings(&tls, is_tls_spoken, secrets);
         let options = client::Options {
             tls,
             route: Arc::new(route),
             subprotocols: self.upgrade.subprotocols()?,
-            headers: self.upgrade.headers()?,
+            headers,
             strict: self.upgrade.strict,
             redirects: if self.upgrade.follow {
                 RedirectPolicy::Follow
@@ -290,8 +293,20 @@ impl ConnectionFlags {
         }
     }
 
-    fn warnings(&self, tls: &TlsOptions, is_tls_spoken: bool) -> Vec<String> {
-        if is_tls_spoken && !self.general.quiet { TlsFlags::warnings(tls) } else { Vec::new() }
+    fn warnings(
+        &self,
+        tls: &TlsOptions,
+        is_tls_spoken: bool,
+        secrets: SecretReader,
+    ) -> Vec<String> {
+        if self.general.quiet {
+            return Vec::new();
+        }
+        let mut warnings = secrets.warnings;
+        if is_tls_spoken {
+            warnings.extend(TlsFlags::warnings(tls));
+        }
+        warnings
     }
 
     /// Whether the server or a proxy may speak TLS.
@@ -342,7 +357,7 @@ struct Address {
     /// Port to connect to; 443 means wss [default: 80, with TLS 443, without a host 8080]
     #[arg(short, long, value_name = "PORT",
           conflicts_with_all = ["url", "url_flag"],
-          value_parser = clap::value_parser!(u16).range(1..), allow_hyphen_values = true)]
+          value_parser = value::port, allow_hyphen_values = true)]
     port: Option<u16>,
 
     /// Path of the WebSocket endpoint [default: /mqtt]

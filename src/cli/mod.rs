@@ -10,6 +10,7 @@ mod ping;
 mod property;
 mod publish;
 mod request;
+mod secret;
 mod serve;
 mod source;
 mod subscribe;

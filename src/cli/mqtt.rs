@@ -11,6 +11,7 @@ use bytestring::ByteString;
 use clap::Args;
 
 use super::property::GivenProperties;
+use super::secret::SecretReader;
 use super::source;
 use super::upgrade::UpgradeFlags;
 use super::value;
@@ -228,9 +229,10 @@ impl MqttFlags<'_> {
         &self,
         endpoint: &Endpoint,
         needs: &ClientNeeds,
+        secrets: &mut SecretReader,
     ) -> Result<(session::Config, Vec<Version>, VersionChoice)> {
         let Self { session, properties, .. } = self;
-        let mut credentials = self.credentials.resolve(endpoint)?;
+        let mut credentials = self.credentials.resolve(endpoint, secrets)?;
         let authentication = self.credentials.authentication(&mut credentials)?;
         let (versions, choice) = self.versions(&credentials, authentication.is_some(), needs)?;
         let connect = properties.connect(authentication)?;
@@ -382,11 +384,15 @@ impl SessionFlags {
 
 impl CredentialFlags {
     /// User name and password from the flags, the URL or the environment.
-    fn resolve(&self, endpoint: &Endpoint) -> Result<packet::Credentials> {
+    fn resolve(
+        &self,
+        endpoint: &Endpoint,
+        secrets: &mut SecretReader,
+    ) -> Result<packet::Credentials> {
         let (url_name, url_password) = endpoint.user.clone().unzip();
         let variable = |name| source::variable(name).map(|(_, value)| value);
         let username = self.username.clone().or(url_name).or_else(|| variable("MQTTWS_USERNAME"));
-        let password = match self.given_password(endpoint)? {
+        let password = match self.given_password(endpoint, secrets)? {
             Some(password) => Some(password),
             None => url_password.flatten().or_else(|| variable("MQTTWS_PASSWORD")).map(Bytes::from),
         };
@@ -428,14 +434,13 @@ impl CredentialFlags {
         Ok(data.map(Bytes::from))
     }
 
-    fn given_password(&self, endpoint: &Endpoint) -> Result<Option<Bytes>> {
+    fn given_password(
+        &self,
+        endpoint: &Endpoint,
+        secrets: &mut SecretReader,
+    ) -> Result<Option<Bytes>> {
         if let Some(path) = &self.password_file {
-            let mut password =
-                fs::read(path).with_context(|| format!("reading {}", path.display()))?;
-            if password.last() == Some(&b'\n') {
-                password.pop();
-            }
-            return Ok(Some(password.into()));
+            return Ok(Some(secrets.read(path)?.into()));
         }
         if self.ask_password {
             let prompt = format!("Password for {endpoint}: ");

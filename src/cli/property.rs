@@ -90,9 +90,18 @@ fn names_a_pair(whole: &str) -> bool {
     whole.split(JOINT).nth(1) == Some(PropertyId::UserProperty.name())
 }
 
-/// The words of a property as they were typed.
-pub fn typed(words: &str) -> String {
-    words.replace(JOINT, " ")
+/// The words of a property as they were typed, with `hidden` in place of values that may be
+/// secrets: those of user properties, and authentication data.
+pub fn masked(words: &str, hidden: &str) -> String {
+    let mut words: Vec<&str> = words.split(JOINT).collect();
+    let authentication_data = PropertyId::AuthenticationData.name();
+    let first_secret = match words.get(1) {
+        Some(name) if *name == PropertyId::UserProperty.name() => 3,
+        Some(name) if *name == authentication_data => 2,
+        _ => words.len(),
+    };
+    words.iter_mut().skip(first_secret).for_each(|word| *word = hidden);
+    words.join(" ")
 }
 
 impl PropertyFlags {

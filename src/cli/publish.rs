@@ -175,7 +175,8 @@ impl Choice for UnnamedInput {
             id: "stdin_file",
             short: Some('s'),
             long: Some("stdin-file"),
-            help: "Publish all of stdin as one message",
+            help: "Publish all of stdin as one message; nothing at all is an error, as with \
+                   `mosquitto_pub`",
             conflicts: &["stdin_line", "null_message"],
             value: Some(Unnamed::Stdin),
         },

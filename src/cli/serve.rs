@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use anyhow::{Result, ensure};
 use clap::Args;
 
+use super::value;
 use crate::command::serve::Config;
 use crate::exit::Usage;
 
@@ -28,7 +29,8 @@ pub struct ServeFlags {
     host: String,
 
     /// Port to listen on; 0 picks a free one
-    #[arg(short, long, value_name = "PORT", default_value_t = 8080, allow_hyphen_values = true)]
+    #[arg(short, long, value_name = "PORT", default_value_t = 8080,
+          value_parser = value::port_to_listen, allow_hyphen_values = true)]
     port: u16,
 
     /// Log what happens on stderr

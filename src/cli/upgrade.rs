@@ -1,11 +1,12 @@
 //! The flags for the HTTP upgrade and for the frames after it. The content of files that hold
 //! headers never gets into an error.
 
-use std::fs;
+use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
 
+use super::secret::SecretReader;
 use super::value;
 use crate::exit::Usage;
 use crate::websocket::upgrade::{basic, is_token};
@@ -91,20 +92,20 @@ impl UpgradeFlags {
     }
 
     /// All headers of ours that go with the upgrade.
-    pub fn headers(&self) -> Result<Vec<(String, String)>> {
+    pub fn headers(&self, secrets: &mut SecretReader) -> Result<Vec<(String, String)>> {
         let mut headers = Vec::new();
         for (name, flag, value) in [
             ("Origin", "--origin", self.origin.clone()),
             ("User-Agent", "--user-agent", self.user_agent.clone()),
-            ("Authorization", "--basic-auth", self.basic()?),
-            ("Authorization", "--bearer", self.bearer()?),
+            ("Authorization", "--basic-auth", self.basic(secrets)?),
+            ("Authorization", "--bearer", self.bearer(secrets)?),
         ] {
             let Some(value) = value else { continue };
             check_value(flag, &value)?;
             headers.push((name.to_owned(), value));
         }
         for header in &self.header {
-            let (name, value) = parse_header(header)?;
+            let (name, value) = parse_header(header, secrets)?;
             let twice = headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(&name));
             let alone = ["Host", "Origin", "User-Agent", "Authorization"];
             ensure!(
@@ -116,9 +117,9 @@ impl UpgradeFlags {
         Ok(headers)
     }
 
-    fn basic(&self) -> Result<Option<String>> {
+    fn basic(&self, secrets: &mut SecretReader) -> Result<Option<String>> {
         let Some(given) = &self.basic_auth else { return Ok(None) };
-        let credentials = from_file(given)?;
+        let credentials = from_file(given, secrets)?;
         ensure!(
             credentials.contains(':'),
             Usage::new("--basic-auth: expected USER:PASSWORD, or @FILE")
@@ -127,9 +128,9 @@ impl UpgradeFlags {
         Ok(Some(basic(&credentials)))
     }
 
-    fn bearer(&self) -> Result<Option<String>> {
+    fn bearer(&self, secrets: &mut SecretReader) -> Result<Option<String>> {
         let Some(given) = &self.bearer else { return Ok(None) };
-        let token = from_file(given)?;
+        let token = from_file(given, secrets)?.trim().to_owned();
         ensure!(
             !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic()),
             Usage::new("--bearer: expected a token of letters, digits and signs, or @FILE")
@@ -138,7 +139,7 @@ impl UpgradeFlags {
     }
 }
 
-fn parse_header(text: &str) -> Result<(String, String)> {
+fn parse_header(text: &str, secrets: &mut SecretReader) -> Result<(String, String)> {
     let split = text.split_once(':').map(|(name, value)| (name.trim(), value.trim()));
     let (name, value) = split.filter(|(name, _)| is_token(name)).ok_or_else(|| {
         Usage::new("-H: expected 'Name: value', with a name of letters, digits and -")
@@ -151,17 +152,16 @@ fn parse_header(text: &str) -> Result<(String, String)> {
         ""
     };
     ensure!(!is_reserved, Usage::new(format!("-H: {name} is set by the upgrade itself{instead}")));
-    let value = from_file(value)?;
+    let value = from_file(value, secrets)?.trim().to_owned();
     check_value(&format!("-H: {name}"), &value)?;
     Ok((name.to_owned(), value))
 }
 
-/// A value as it is typed, or `@FILE`: the content of the file, without blanks and line ends around
-/// it.
-fn from_file(value: &str) -> Result<String> {
+/// A value as it is typed, or `@FILE`: the content of the file, without a line end after it.
+fn from_file(value: &str, secrets: &mut SecretReader) -> Result<String> {
     let Some(path) = value.strip_prefix('@') else { return Ok(value.to_owned()) };
-    let text = fs::read_to_string(path).with_context(|| format!("reading {path}"))?;
-    Ok(text.trim().to_owned())
+    let text = String::from_utf8(secrets.read(Path::new(path))?);
+    text.map_err(|_| anyhow!("it is not UTF-8")).with_context(|| format!("reading {path}"))
 }
 
 /// Nothing in a value may end the header (RFC 9110 §5.5).

@@ -34,6 +34,18 @@ pub fn count(text: &str) -> Result<u64, String> {
         .ok_or_else(|| "expected a number, at least 1".to_owned())
 }
 
+/// A port to connect to.
+pub fn port(text: &str) -> Result<u16, String> {
+    text.parse().ok().filter(|port| *port > 0).ok_or_else(|| {
+        "expected a number from 1 to 65535; the flag for the password is -P".to_owned()
+    })
+}
+
+/// A port to listen at; 0 stands for a free one.
+pub fn port_to_listen(text: &str) -> Result<u16, String> {
+    text.parse().map_err(|_| "expected a number from 0 to 65535".to_owned())
+}
+
 /// How long to wait: a [`duration`] that is not 0.
 pub fn timeout(text: &str) -> Result<Duration, String> {
     duration(text).and_then(|time| match time {

@@ -230,14 +230,18 @@ impl Publisher {
         if !self.tally.is_numbered || at_most_once != AtMostOnce::Unused || no_acknowledgements {
             return error;
         }
-        let session = self.client.session();
-        let in_doubt = session.in_flight() as u64;
+        let in_doubt = self.client.session().in_flight() as u64;
         let acknowledged = published - in_doubt - refused;
-        let first = session.first_unfinished().unwrap_or(self.feed.first_untaken());
+        let first = self.first_unfinished();
         error.context(format!(
             "gave up with {acknowledged} messages acknowledged and {in_doubt} in doubt; \
              go on with number {first}"
         ))
+    }
+
+    /// The number of the first record that was not handed over.
+    fn first_unfinished(&self) -> u64 {
+        self.client.session().first_unfinished().unwrap_or(self.feed.first_untaken())
     }
 
     fn tell_interrupted(&mut self) {
@@ -246,14 +250,16 @@ impl Publisher {
         let published = self.tally.published;
         let in_flight = self.client.session().in_flight() as u64;
         let acknowledged = published - in_flight - self.tally.refused;
-        let gaps = if self.tally.at_most_once == AtMostOnce::MaybeLost {
-            "; of those of QoS 0 some may be missing: the connection was lost meanwhile"
+        let more = if self.tally.at_most_once == AtMostOnce::MaybeLost {
+            "; of those of QoS 0 some may be missing: the connection was lost meanwhile".to_owned()
+        } else if self.tally.is_numbered {
+            format!("; go on with number {}", self.first_unfinished())
         } else {
-            ""
+            String::new()
         };
         report::line(&format!(
             "publishing: interrupted after {published} messages, {acknowledged} of them handed \
-             over{gaps}"
+             over{more}"
         ));
     }
 }

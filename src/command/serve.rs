@@ -12,6 +12,7 @@ use crate::broker::child::{ServeSignals, StopCause};
 use crate::broker::{self, Broker};
 use crate::exit::{CommandNotStarted, Exit};
 use crate::report;
+use crate::stdio::exec::CREDENTIALS;
 
 /// The usual path of MQTT over WebSockets.
 const PATH: &str = "/mqtt";
@@ -60,6 +61,10 @@ fn start(words: &[OsString], url: &str) -> Result<Option<Child>> {
         env::join_paths(folders.chain(env::split_paths(&path))).context("extending $PATH")?;
     let mut command = Command::new(name);
     command.args(arguments).env("MQTTWS_URL", url).env("PATH", path);
+    // They are meant for another broker.
+    for name in CREDENTIALS {
+        command.env_remove(name);
+    }
     let child = command.spawn().map_err(CommandNotStarted);
     child.with_context(|| format!("running {}", name.to_string_lossy())).map(Some)
 }

@@ -51,6 +51,7 @@ pub fn run(config: Config) -> Result<Exit> {
         deadline: limit.map(|(until, _)| until),
         options: messages,
         signalled: false,
+        unfinished: None,
         unanswered: 0,
         exit: Exit::Done,
     };
@@ -108,6 +109,8 @@ struct Subscriber {
     deadline: Option<Instant>,
     /// A signal has come.
     signalled: bool,
+    /// Why it ended before the messages of `-C` had come; still to be told.
+    unfinished: Option<String>,
     /// SUBSCRIBE and UNSUBSCRIBE without their answer.
     unanswered: u32,
     /// The worst exit code of what was refused, and of commands that failed.
@@ -121,6 +124,7 @@ impl Subscriber {
         self.subscribe();
         let result = self.run();
         let result = self.finish_output(result);
+        self.tell_unfinished();
         let result = self.receiver.tell_cut(result);
         self.progress.finish();
         if let Sink::Watch(watch) = &mut self.receiver.sink {
@@ -308,7 +312,7 @@ impl Subscriber {
     }
 
     /// The time of `-W` or of `--idle` is up; if not, it is time to draw.
-    fn time_is_up(&self) -> Result<Option<Exit>> {
+    fn time_is_up(&mut self) -> Result<Option<Exit>> {
         let now = Instant::now();
         let is_due = |time: Option<Instant>| time.is_some_and(|time| time <= now);
         if is_due(self.deadline) {
@@ -319,14 +323,14 @@ impl Subscriber {
     }
 
     /// The time of `-W` is up.
-    fn timed_out(&self) -> Result<Exit> {
+    fn timed_out(&mut self) -> Result<Exit> {
         let after = self.options.end.timeout.unwrap_or_default();
         let session = self.client.session();
         if let Some(pending) = session.pending_subscribe().filter(|_| self.unanswered > 0) {
             let what = pending.to_string();
             return Err(client::Error::Unanswered { what, after }.into());
         }
-        self.tell_unfinished(&format!("timed out after {} s", after.as_secs_f64()));
+        self.unfinished = Some(format!("timed out after {} s", after.as_secs_f64()));
         Ok(Exit::TimedOut)
     }
 
@@ -346,15 +350,17 @@ impl Subscriber {
     }
 
     /// An endless subscription ends no other way.
-    fn interrupted(&self, signal: i32) -> Exit {
+    fn interrupted(&mut self, signal: i32) -> Exit {
         if self.options.end.count.is_none() {
             return Exit::Done;
         }
-        self.tell_unfinished("interrupted");
+        self.unfinished = Some("interrupted".to_owned());
         Exit::Signal(signal.into())
     }
 
-    fn tell_unfinished(&self, why: &str) {
+    /// Reports how many messages were written when `sub` ended early.
+    fn tell_unfinished(&self) {
+        let Some(why) = &self.unfinished else { return };
         let wanted = self.options.end.count.map(|count| format!(" of {count}")).unwrap_or_default();
         report::line(&format!(
             "subscribed: {why} with {}{wanted} messages",

@@ -2,7 +2,7 @@
 //! a tree in memory.
 
 use bytes::{BufMut, BytesMut};
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, Value};
 
 /// How JSON is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +43,37 @@ pub fn cjson_string(bytes: &[u8], out: &mut BytesMut) {
 /// The text, if all of it is one JSON value.
 pub fn checked(text: &[u8]) -> Option<&str> {
     serde_json::from_slice::<&RawValue>(text).ok().map(RawValue::get)
+}
+
+/// Whether `payload` is JSON with the same value as `json`. Blanks, the order of names and the
+/// spelling of strings and fractions do not matter; integers that a program has rounded do.
+pub fn is_same(payload: &[u8], json: &str) -> bool {
+    let Some(payload) = checked(payload) else { return false };
+    let compact = |text| {
+        let mut out = BytesMut::new();
+        lay_out(text, Style::Compact, &mut out);
+        out
+    };
+    let value = |text| serde_json::from_str::<Value>(text).ok();
+    compact(payload) == compact(json)
+        || value(payload).zip(value(json)).is_some_and(|(one, other)| is_equal(&one, &other))
+}
+
+fn is_equal(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Number(one), Value::Number(other)) => {
+            let is_fraction = one.is_f64() || other.is_f64();
+            one == other || (is_fraction && one.as_f64() == other.as_f64())
+        }
+        (Value::Array(one), Value::Array(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(a, b)| is_equal(a, b))
+        }
+        (Value::Object(one), Value::Object(other)) => {
+            let has = |(name, a)| other.get(name).is_some_and(|b| is_equal(a, b));
+            one.len() == other.len() && one.iter().all(has)
+        }
+        _ => one == other,
+    }
 }
 
 /// Appends `text`, which [`checked`] has returned or we have written, in this style.

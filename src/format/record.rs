@@ -27,11 +27,14 @@ const BASE64: &str = "_base64";
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Fields that are written and not read: no publisher can set what they say.
-const ONLY_WRITTEN: [&str; 6] =
-    ["dup", "mid", "payload_json", "payloadlen", "tst", "payload_bytes"];
+const ONLY_WRITTEN: [&str; 5] = ["dup", "mid", "payloadlen", "tst", "payload_bytes"];
 
-/// The fields that hold the payload; a record has one of them.
+/// The fields that hold the payload as bytes; a record has one of them, or [`PAYLOAD_JSON`], or
+/// both.
 const PAYLOADS: [&str; 3] = ["payload", "payload_base64", "payload_hex"];
+
+/// The field that holds the payload as the JSON that it is.
+const PAYLOAD_JSON: &str = "payload_json";
 
 /// What a line of input says; the command line says the rest.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -224,18 +227,26 @@ impl Record {
             }
         })?;
         let mut record = Self::default();
-        let mut payload = None;
+        let (mut payload, mut json) = (None, None);
         for (name, value) in fields.unique()?.0 {
-            if PAYLOADS.contains(&name.as_str()) {
-                if payload.replace(bytes(&name, value)?).is_some() {
+            if name == PAYLOAD_JSON {
+                json = Some(value.get());
+            } else if PAYLOADS.contains(&name.as_str()) {
+                let bytes = bytes(&name, value)?;
+                if payload.replace((name, bytes)).is_some() {
                     return Err("more than one payload".to_owned());
                 }
             } else {
                 record.set(&name, value)?;
             }
         }
-        record.payload = payload.ok_or("no payload, payload_base64 or payload_hex")?;
+        record.payload = chosen(payload, json)?;
         Ok(record)
+    }
+
+    /// Whether a line is only blanks, and so no record.
+    pub fn is_blank(line: &[u8]) -> bool {
+        line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line).trim_ascii().is_empty()
     }
 
     /// Sets the field of this name; the payload is not one of them.
@@ -250,6 +261,19 @@ impl Record {
             name => return Err(format!("unknown field {name}")),
         }
         Ok(())
+    }
+}
+
+/// The payload of a record: the field with its bytes, or else its JSON as it stands there. Where
+/// both are, they must say the same, for it is unclear which of the two was edited.
+fn chosen(payload: Option<(String, Bytes)>, json: Option<&str>) -> Result<Bytes, String> {
+    match (payload, json) {
+        (Some((name, bytes)), Some(json)) if !json::is_same(&bytes, json) => {
+            Err(format!("{name} and {PAYLOAD_JSON} differ"))
+        }
+        (Some((_, bytes)), _) => Ok(bytes),
+        (None, Some(json)) => Ok(Bytes::copy_from_slice(json.as_bytes())),
+        (None, None) => Err("no payload, payload_base64, payload_hex or payload_json".to_owned()),
     }
 }
 
@@ -291,6 +315,9 @@ fn time(value: &RawValue) -> Result<Duration, String> {
 fn bytes(name: &str, value: &RawValue) -> Result<Bytes, String> {
     if value.get() == "null" {
         return Ok(Bytes::new());
+    }
+    if name == PAYLOADS[0] && !value.get().starts_with('"') {
+        return Err(format!("{name}: expected a string; {PAYLOAD_JSON} takes any JSON"));
     }
     let text = text(name, value)?;
     let (encoding, expected) = match name {

@@ -88,6 +88,10 @@ fn value_sentence(error: &clap::Error, argument: &str) -> String {
         }
         ErrorKind::ValueValidation => {
             let why = error.source().map(|why| format!(": {why}")).unwrap_or_default();
+            if argument.starts_with("--port ") {
+                // A password, perhaps: -p is the port, and -P the password.
+                return format!("invalid value for '{argument}'{why}");
+            }
             format!("invalid value '{value}' for '{argument}'{why}")
         }
         ErrorKind::TooManyValues => format!("unexpected value '{value}' for '{argument}'"),

@@ -9,6 +9,7 @@ pub mod records;
 pub mod stdin;
 pub mod stdout;
 pub mod stdout_reader;
+pub mod written;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;

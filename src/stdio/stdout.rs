@@ -8,13 +8,16 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, IsTerminal, Write};
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
+use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::folder::{Folder, Names};
+use super::folder::{self, Folder};
 use super::local_time;
+use super::written::{Counts, Written};
 use crate::format::escape;
 use crate::format::layout::Layout;
 use crate::format::template::FormatError;
@@ -33,6 +36,9 @@ const BATCH: usize = 128 * 1024;
 /// of a smaller one costs less than a piece of its own in the write.
 const OWN_PIECE: usize = 16 * 1024;
 
+/// How long [`MessageWriter::stop`] waits for a file that is being written.
+const LAST_FILE: Duration = Duration::from_millis(500);
+
 /// The reports of the thread that writes.
 #[derive(Debug)]
 pub enum OutputProgress {
@@ -49,13 +55,19 @@ struct Batch {
     /// The files that the pieces belong to; none on stdout.
     files: Vec<BatchFile>,
     number: u64,
+    /// The messages that end in it.
+    counts: Counts,
 }
 
-/// A file of a batch: its name, and where its pieces end.
+/// A file of a batch.
 #[derive(Debug)]
 struct BatchFile {
-    name: String,
+    /// The name without its number.
+    stem: String,
+    /// Where its pieces end.
     end: usize,
+    /// The length of its payload, in bytes.
+    bytes: u64,
 }
 
 /// Where the output goes.
@@ -63,14 +75,14 @@ pub enum OutputTarget {
     /// Into a stream, one message after the other.
     Stream(Box<dyn Write + Send>),
     /// Into a folder, a file for each message.
-    Folder(Folder, Names),
+    Folder(Folder),
 }
 
 /// The output of `sub` and of requests.
 #[derive(Debug)]
 pub struct MessageWriter {
     layout: Layout,
-    names: Option<Names>,
+    writes_files: bool,
     pieces: Vec<Bytes>,
     files: Vec<BatchFile>,
     tail: BytesMut,
@@ -81,6 +93,11 @@ pub struct MessageWriter {
     handed_over: u64,
     /// The number of the latest message of each batch that is with the thread.
     waiting: VecDeque<u64>,
+    /// What was put in since the last batch.
+    counts: Counts,
+    /// The bytes of the message that comes in parts.
+    partial: u64,
+    written: Arc<Written>,
     thread: Sender<Batch>,
 }
 
@@ -92,10 +109,12 @@ impl MessageWriter {
         report: impl Fn(OutputProgress) + Send + 'static,
     ) -> io::Result<Self> {
         let (thread, batches) = mpsc::channel();
-        let names = start_thread(target, batches, report)?;
+        let written = Arc::new(Written::default());
+        let writes_files = matches!(target, OutputTarget::Folder(_));
+        start_thread(target, batches, Arc::clone(&written), report)?;
         Ok(Self {
             layout,
-            names,
+            writes_files,
             pieces: Vec::new(),
             files: Vec::new(),
             tail: BytesMut::new(),
@@ -103,6 +122,9 @@ impl MessageWriter {
             latest: 0,
             handed_over: 0,
             waiting: VecDeque::new(),
+            counts: Counts::default(),
+            partial: 0,
+            written,
             thread,
         })
     }
@@ -112,7 +134,7 @@ impl MessageWriter {
     #[inline]
     pub fn put_copy(&mut self, number: u64, topic: Option<&TopicName>, payload: &[u8]) -> bool {
         let is_short = payload.len() < OWN_PIECE || !self.layout.keeps_payloads();
-        if !is_short || self.names.is_some() {
+        if !is_short || self.writes_files {
             return false;
         }
         let before = self.tail.len();
@@ -120,6 +142,7 @@ impl MessageWriter {
             return false;
         }
         self.latest = number;
+        self.counts.add(Counts { messages: 1, bytes: payload.len() as u64 });
         self.gathered += self.tail.len() - before;
         if self.gathered >= BATCH {
             self.flush();
@@ -130,6 +153,8 @@ impl MessageWriter {
     /// Adds a message. A field that the layout cannot show is left out; the error says which.
     pub fn put(&mut self, number: u64, publish: &Publish) -> Result<(), FormatError> {
         self.latest = number;
+        let bytes = publish.payload.len() as u64;
+        self.counts.add(Counts { messages: 1, bytes });
         let before = self.tail.len();
         let mut result = Ok(());
         if publish.payload.len() < OWN_PIECE || !self.layout.keeps_payloads() {
@@ -143,12 +168,10 @@ impl MessageWriter {
             self.layout.tail(&mut self.tail);
         }
         self.gathered += self.tail.len().saturating_sub(before);
-        if let Some(names) = &mut self.names {
+        if self.writes_files {
             self.pieces.push(self.tail.split().freeze());
-            self.files.push(BatchFile {
-                name: names.next(publish.topic.as_ref()),
-                end: self.pieces.len(),
-            });
+            let stem = folder::stem(publish.topic.as_ref());
+            self.files.push(BatchFile { stem, end: self.pieces.len(), bytes });
         }
         if self.gathered >= BATCH {
             self.flush();
@@ -167,6 +190,7 @@ impl MessageWriter {
     /// The next piece of its payload; small ones are copied.
     pub fn piece(&mut self, piece: Bytes) {
         self.gathered += piece.len();
+        self.partial += piece.len() as u64;
         if piece.len() < OWN_PIECE {
             self.tail.put_slice(&piece);
         } else {
@@ -181,6 +205,8 @@ impl MessageWriter {
     /// Ends the message that comes in parts, and gives it this number.
     pub fn end(&mut self, number: u64) {
         self.latest = number;
+        let bytes = std::mem::take(&mut self.partial);
+        self.counts.add(Counts { messages: 1, bytes });
         self.layout.tail(&mut self.tail);
     }
 
@@ -202,7 +228,13 @@ impl MessageWriter {
         self.waiting.push_back(self.latest);
         // It fails only after a failure that the thread has reported.
         let files = std::mem::take(&mut self.files);
-        let _ = self.thread.send(Batch { pieces, files, number: self.latest });
+        let counts = std::mem::take(&mut self.counts);
+        let _ = self.thread.send(Batch { pieces, files, number: self.latest, counts });
+    }
+
+    /// Nothing more is wanted: no other file is begun. What was written until now.
+    pub fn stop(&self) -> Counts {
+        self.written.stop(LAST_FILE)
     }
 
     /// The thread has reported this message as written.
@@ -265,48 +297,64 @@ pub fn print_line(line: &str) -> io::Result<bool> {
     }
 }
 
-/// Starts the thread that writes; returns the names of the files if it writes into a folder.
+/// Starts the thread that writes.
 fn start_thread(
     target: OutputTarget,
     batches: Receiver<Batch>,
+    written: Arc<Written>,
     report: impl Fn(OutputProgress) + Send + 'static,
-) -> io::Result<Option<Names>> {
+) -> io::Result<()> {
     let thread = thread::Builder::new().name("output".to_owned());
-    match target {
-        OutputTarget::Stream(mut sink) => thread
-            .spawn(move || write_batches(&batches, |batch| to_stream(batch, &mut *sink), &report))
-            .map(|_| None),
-        OutputTarget::Folder(folder, names) => thread
-            .spawn(move || write_batches(&batches, |batch| to_folder(batch, &folder), &report))
-            .map(|_| Some(names)),
-    }
+    let thread = match target {
+        OutputTarget::Stream(mut sink) => thread.spawn(move || {
+            write_batches(&batches, |batch| to_stream(batch, &mut *sink, &written), &report);
+        }),
+        OutputTarget::Folder(mut folder) => thread.spawn(move || {
+            write_batches(&batches, |batch| to_folder(batch, &mut folder, &written), &report);
+        }),
+    };
+    thread.map(drop)
 }
 
+/// Writes batches until there are no more, or one is not written to its end.
 fn write_batches(
     batches: &Receiver<Batch>,
-    mut write: impl FnMut(&Batch) -> io::Result<()>,
+    mut write: impl FnMut(&Batch) -> io::Result<bool>,
     report: &impl Fn(OutputProgress),
 ) {
     for batch in batches {
         match write(&batch) {
-            Ok(()) => report(OutputProgress::Written(batch.number)),
+            Ok(true) => report(OutputProgress::Written(batch.number)),
+            Ok(false) => return,
             Err(error) => return report(OutputProgress::Failed(error)),
         }
     }
 }
 
-fn to_stream(batch: &Batch, sink: &mut dyn Write) -> io::Result<()> {
+fn to_stream(batch: &Batch, sink: &mut dyn Write, written: &Written) -> io::Result<bool> {
     write_pieces(&batch.pieces, sink)?;
-    sink.flush()
+    sink.flush()?;
+    written.add(batch.counts);
+    Ok(true)
 }
 
-fn to_folder(batch: &Batch, folder: &Folder) -> io::Result<()> {
+/// Writes the files of a batch; false if it was stopped before the last.
+fn to_folder(batch: &Batch, folder: &mut Folder, written: &Written) -> io::Result<bool> {
     let mut begin = 0;
     for file in &batch.files {
-        folder.store(&file.name, &batch.pieces[begin..file.end])?;
+        if !written.begin_file() {
+            return Ok(false);
+        }
+        let stored = folder.store(&file.stem, &batch.pieces[begin..file.end]);
+        let messages = u64::from(stored.is_ok());
+        written.end_file(Counts { messages, bytes: messages * file.bytes });
+        stored?;
         begin = file.end;
     }
-    if batch.files.is_empty() { Ok(()) } else { folder.sync() }
+    if !batch.files.is_empty() {
+        folder.sync()?;
+    }
+    Ok(true)
 }
 
 /// Writes all pieces in as few calls as the system allows.

@@ -64,6 +64,24 @@ fn properties_are_variables() {
     program.run().expect(0, "c r 00ff $(x) ' 60 5 1\n", "");
 }
 
+/// They are ours: a command needs none, and what it starts must not see them.
+#[test]
+fn a_command_does_not_get_the_credentials() {
+    let broker = Broker::start(until_goodbye(vec![
+        Step::Upgrade,
+        packet("10 <MQTT> 04 *"),
+        Step::Send("20 00 00"),
+        packet("82 id <t> 01"),
+        Step::Send("90 id 01; 30 <t> 'x'"),
+    ]));
+    let command = "echo $MQTTWS_USERNAME,$MQTTWS_PASSWORD,$MQTTWS_URL";
+    let url = broker.url();
+    let flags = ["sub", "-V", "311", "-q", "1", "-t", "t", "-C", "1", "--exec", command];
+    let program = Program::new(flags).env("MQTTWS_URL", &url);
+    let program = program.env("MQTTWS_USERNAME", "ann").env("MQTTWS_PASSWORD", "s3cret");
+    program.run().expect(0, format!(",,{url}\n"), "");
+}
+
 #[test]
 fn formats_are_what_a_command_reads() {
     let steps = || [Step::Send("30 <t> 'x'")];

@@ -147,17 +147,10 @@ fn each_message_is_a_file() {
     let broker = Broker::start(until_goodbye(script));
     let flags = ["-V", "311", "-t", "t", "-q", "1", "-C", "3", "-o", &inside];
     Program::new([&["sub", &broker.url()], &flags[..]].concat()).run().expect(0, "", "");
-    let mut files: Vec<(String, Vec<u8>)> = std::fs::read_dir(&inside)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .map(|path| {
-            (path.file_name().unwrap().to_str().unwrap().to_owned(), std::fs::read(path).unwrap())
-        })
-        .collect();
-    files.sort();
     let expected: [(&str, &[u8]); 3] =
         [("%2E.+..+x-000001", b"one\n"), ("+etc+passwd-000002", b"\0\xff"), ("t-000003", b"")];
-    assert_eq!(files, expected.map(|(name, content)| (name.to_owned(), content.to_vec())));
+    let expected = expected.map(|(name, content)| (name.to_owned(), content.to_vec()));
+    assert_eq!(files(&inside), expected);
 }
 
 /// Promise 1 of design.md §4 holds for files, too.
@@ -183,6 +176,52 @@ fn a_file_that_cannot_be_written_is_not_acknowledged() {
     let line =
         format!("mqttws: subscribed at {url}: writing to {inside}: No such file or directory\n");
     running.finish().expect(1, "", &line);
+}
+
+/// The files in this folder, in the order of their names.
+fn files(folder: &str) -> Vec<(String, Vec<u8>)> {
+    let mut files: Vec<(String, Vec<u8>)> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| {
+            (path.file_name().unwrap().to_str().unwrap().to_owned(), std::fs::read(path).unwrap())
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+/// Both look for the highest number before the other has written anything.
+#[test]
+fn two_subscribers_in_one_folder_replace_no_file() {
+    let folder = Folder::new();
+    let inside = format!("{}/messages", folder.path().display());
+    let script = connected([
+        packet("82 id <t> 01"),
+        Step::Send("90 id 01"),
+        Step::Tell,
+        packet("c0"),
+        Step::Send("d0; 32 <t> 00 07 'c'; 32 <t> 00 08 'd'"),
+        packet("40 00 07"),
+        packet("40 00 08"),
+    ]);
+    let slow = Broker::start(until_goodbye(script));
+    let flags = ["-V", "311", "-t", "t", "-q", "1", "-C", "2", "-o", &inside];
+    let url = slow.url();
+    let running = Program::new([&["sub", &url, "-k", "1"], &flags[..]].concat()).spawn();
+    slow.wait();
+    let script = connected([
+        packet("82 id <t> 01"),
+        Step::Send("90 id 01; 32 <t> 00 01 'a'; 32 <t> 00 02 'b'"),
+        packet("40 00 01"),
+        packet("40 00 02"),
+    ]);
+    let fast = Broker::start(until_goodbye(script));
+    Program::new([&["sub", &fast.url()], &flags[..]].concat()).run().expect(0, "", "");
+    running.finish().expect(0, "", "");
+    let expected = [("1", b"a"), ("2", b"b"), ("3", b"c"), ("4", b"d")];
+    let expected = expected.map(|(at, content)| (format!("t-00000{at}"), content.to_vec()));
+    assert_eq!(files(&inside), expected);
 }
 
 #[test]

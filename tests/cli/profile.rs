@@ -3,7 +3,7 @@
 use crate::support::broker::{Broker, Step, connected, packet, until_goodbye};
 use crate::support::folder::Folder;
 use crate::support::lines::{fails, is_like};
-use crate::support::program::Program;
+use crate::support::program::{Outcome, Program};
 
 /// A configuration file that only its owner can read, and its folder, which must outlive it.
 fn config(text: &str) -> (Folder, String) {
@@ -97,17 +97,32 @@ fn a_file_that_was_named_must_be_there() {
     fails(&program.run(), 1, "mqttws: reading /nowhere/config.toml: No such file or directory");
 }
 
+/// Publishes with these flags; the CONNECT of MQTT 3.1.1 has user name and password, clean session
+/// and keep alive 45.
+fn connects_with(password: &str, flags: &[&str]) -> Outcome {
+    let connect = format!("10 <MQTT> 04 c2 00 2d <me> <u> <{password}>");
+    let steps = vec![Step::Upgrade, packet(&connect), Step::Send("20 00 00"), packet("30 <t> 'x'")];
+    let broker = Broker::start(until_goodbye(steps));
+    let url = broker.url();
+    let first = ["pub", &url, "-V", "311", "-i", "me", "-u", "u", "-t", "t", "-m", "x"];
+    Program::new([&first, flags].concat()).run()
+}
+
 #[test]
 fn a_password_comes_from_a_file() {
     let folder = Folder::new();
-    let path = folder.write("password", "secret\n");
-    // CONNECT of MQTT 3.1.1: user name and password, clean session, keep alive 45.
-    let connect = packet("10 <MQTT> 04 c2 00 2d <me> <u> <secret>");
-    let steps = vec![Step::Upgrade, connect, Step::Send("20 00 00"), packet("30 <t> 'x'")];
-    let broker = Broker::start(until_goodbye(steps));
-    let credentials =
-        ["pub", &broker.url(), "-V", "311", "-i", "me", "-u", "u", "--password-file", &path];
-    Program::new([&credentials, &["-t", "t", "-m", "x"][..]].concat()).run().expect(0, "", "");
+    for content in ["secret", "secret\n", "secret\r\n"] {
+        let path = folder.write("password", content);
+        connects_with("secret", &["--password-file", &path]).expect(0, "", "");
+    }
+    let path = folder.write("password", "\u{feff}secret\r\n");
+    let warning = format!(
+        "mqttws: warning: {path} begins with a byte order mark, which is sent as a part of the \
+         secret\n"
+    );
+    connects_with("\u{feff}secret", &["--password-file", &path]).expect(0, "", &warning);
+    let flags = ["--password-file", &path, "--quiet"];
+    connects_with("\u{feff}secret", &flags).expect(0, "", "");
 }
 
 #[test]

@@ -96,12 +96,49 @@ fn properties_are_only_left_out_with_a_warning() {
 #[test]
 fn bad_records_are_told_and_the_others_go_on() {
     let input = "{\"topic\":\"a\",\"payload\":\"1\"}\nx\n{\"topic\":\"#\",\"payload\":\"\"}\n\
-                 {\"payload\":\"no topic\"}\n\n{\"topic\":\"b\",\"payload\":\"2\"}\n";
+                 {\"payload\":\"no topic\"}\n{\"topic\":\"b\",\"payload\":\"2\"}\n";
     let lines = "mqttws: reading stdin: record 2: not JSON: expected value at line 1 column 1\n\
                  mqttws: reading stdin: record 3: topic: a message cannot be published to '+' or '#'\n\
-                 mqttws: reading stdin: record 4: no topic\n\
-                 mqttws: reading stdin: record 5: not JSON: EOF while parsing a value at line 1 column 0\n";
+                 mqttws: reading stdin: record 4: no topic\n";
     mirrored(&[], input, ["30 <a> '1'", "30 <b> '2'"]).expect(1, "", lines);
+}
+
+/// They have numbers all the same: those of their lines.
+#[test]
+fn blank_lines_between_records_are_skipped() {
+    let record = "{\"topic\":\"a\",\"payload\":\"1\"}";
+    let input = format!("\u{feff}\n\r\n{record}\n\n \t\r\n{record}\nx\n\n");
+    let line = "mqttws: reading stdin: record 7: not JSON: expected value at line 1 column 1\n";
+    mirrored(&[], &input, ["30 <a> '1'"; 2]).expect(1, "", line);
+    mirrored(&["--strict-input"], "\n\n", []).expect(0, "", "");
+}
+
+/// `jq` changes what it can read, and that is `payload_json`.
+#[test]
+fn a_payload_that_is_json_is_sent() {
+    let input = "{\"topic\":\"a\",\"payload_json\":{\"t\": 21}}\n\
+                 {\"topic\":\"b\",\"payload\":\"{\\\"t\\\": 1.50}\",\"payload_json\":{\"t\":1.5}}\n\
+                 {\"topic\":\"c\",\"payload\":\"{\\\"t\\\":1}\",\"payload_json\":{\"t\":2}}\n\
+                 {\"topic\":\"d\",\"payload\":5}\n";
+    let lines = "mqttws: reading stdin: record 3: payload and payload_json differ\n\
+                 mqttws: reading stdin: record 4: payload: expected a string; \
+                 payload_json takes any JSON\n";
+    let packets = ["30 <a> '{\"t\": 21}'", "30 <b> '{\"t\": 1.50}'"];
+    mirrored(&[], input, packets).expect(1, "", lines);
+}
+
+/// `false | mqttws pub -s -r` would remove the retained message.
+#[test]
+fn nothing_on_stdin_is_no_message() {
+    let line =
+        "mqttws: publishing to k: reading stdin: it is empty; -n publishes an empty message\n";
+    for flags in [&["-t", "k", "-s", "-r"][..], &["-t", "k", "-s", "--repeat", "2"]] {
+        published(flags, "", []).expect(1, "", line);
+    }
+    let folder = Folder::new();
+    let empty = folder.write("empty", "");
+    published(&["-t", "k", "-r", "-f", &empty], "", ["31 <k>"]).expect(0, "", "");
+    published(&["-t", "k", "-l"], "", []).expect(0, "", "");
 }
 
 #[test]

@@ -81,6 +81,14 @@ fn a_command_runs_with_the_broker_and_ends_it() {
 }
 
 #[test]
+fn a_command_does_not_get_the_credentials() {
+    let words =
+        ["serve", "-p", "0", "--", "sh", "-c", "echo ${MQTTWS_USERNAME-}${MQTTWS_PASSWORD-}"];
+    let program = Program::new(words).env("MQTTWS_USERNAME", "ann");
+    program.env("MQTTWS_PASSWORD", "s3cret").run().expect(0, "\n", "");
+}
+
+#[test]
 fn a_command_that_is_not_found() {
     let outcome = Program::new(["serve", "-p", "0", "--", "/no-such-file"]).run();
     fails(&outcome, 127, lines::NO_SUCH_COMMAND);

@@ -80,14 +80,15 @@ fn an_endless_stream_has_a_count() {
     let url = broker.url();
     let arguments = ["pub", &url, "-V", "311", "-t", "t", "-q", "1", "-l"];
     let mut session =
-        Session::start((10, 90), &arguments, &[], vec![Redirect::Stdin(pipe.clone())]);
+        Session::start((10, 100), &arguments, &[], vec![Redirect::Stdin(pipe.clone())]);
     let mut writer = File::options().write(true).open(&pipe).unwrap();
     std::io::Write::write_all(&mut writer, b"one\n").unwrap();
     session.wait_for("count", |rows| rows.len() == 1 && is_like(&rows[0], "* 1 message, 3 B, */s"));
     session.press("\x03");
     let ended = session.finish();
     drop(writer);
-    let lines = "mqttws: publishing: interrupted after 1 messages, 0 of them handed over\n\
+    let lines = "mqttws: publishing: interrupted after 1 messages, 0 of them handed over; \
+                 go on with number 1\n\
                  mqttws: published 0 messages, 3 bytes in * s, 0.0 messages/s";
     let written = ended.written.escape_ascii();
     assert!(is_like(&ended.screen.join("\n"), lines), "{:#?}\n{written}", ended.screen);

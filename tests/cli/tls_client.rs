@@ -173,6 +173,10 @@ fn keys_that_cannot_be_read() {
     let words = format!("the password does not decrypt private key {encrypted}");
     let arguments = ["--cert", &certificate, "--key", &encrypted, "--key-password-file", &wrong];
     refuses(&arguments, 1, &words);
+    let marked = folder.write("marked", "\u{feff}secret\r\n");
+    let words = format!("the password in {marked} is wrong: it begins with a byte order mark");
+    let arguments = ["--cert", &certificate, "--key", &encrypted, "--key-password-file", &marked];
+    refuses(&arguments, 1, &words);
 
     let old = fixed_path("client-rsa.old.key");
     let words = format!(

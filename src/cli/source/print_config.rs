@@ -179,7 +179,7 @@ fn shown(id: &str, value: &str) -> String {
         _ if SECRETS.contains(&id) => quoted(HIDDEN),
         "header" => quoted(masked(value).trim_end()),
         "proxy" => quoted(&without_user(value)),
-        "property" => quoted(&property::typed(value)),
+        "property" => quoted(&property::masked(value, HIDDEN)),
         _ if value.parse::<i64>().is_ok() => value.to_owned(),
         _ => quoted(value),
     }
@@ -210,6 +210,17 @@ mod tests {
             ("header", "Authorization: Bearer s3cret", "\"Authorization: ***\""),
             ("header", "X-Plain: yes", "\"X-Plain: yes\""),
             ("proxy", "http://ann:s3cret@proxy:3128", "\"http://***@proxy:3128\""),
+            (
+                "property",
+                "connect\0user-property\0token\0s3cret",
+                "\"connect user-property token ***\"",
+            ),
+            (
+                "property",
+                "connect\0authentication-data\0s3cret",
+                "\"connect authentication-data ***\"",
+            ),
+            ("property", "publish\0content-type\0x", "\"publish content-type x\""),
             ("proxy", "ann:s3@cret@proxy", "\"***@proxy\""),
             ("proxy", "socks5://proxy", "\"socks5://proxy\""),
             ("topic", "a\"b\\c", "\"a\\\"b\\\\c\""),

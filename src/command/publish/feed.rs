@@ -110,6 +110,9 @@ impl Feed {
         while self.next.is_none() {
             let Some(record) = self.input.next() else { return false };
             self.records += 1;
+            if self.builder.skips(&record) {
+                continue;
+            }
             match self.builder.make(record) {
                 Ok(message) => self.next = Some(message),
                 Err(wrong) => self.tell_bad(&wrong),

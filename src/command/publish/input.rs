@@ -116,7 +116,7 @@ impl RecordInput {
                 Self { whole: Some(text), state: ReadState::Ended, ..empty }
             }
             config::InputSource::Stdin => {
-                Self { source: Some(whole(io::stdin(), maximum)), ..empty }
+                Self { source: Some(not_empty(whole(io::stdin(), maximum))), ..empty }
             }
             config::InputSource::Records(delimiter) => Self::of_records(delimiter, maximum),
         })
@@ -230,4 +230,15 @@ impl RecordInput {
 fn whole(reader: impl Read + Send + 'static, maximum: usize) -> Source {
     let mut reader = Some(reader);
     Box::new(move || reader.take().map(|reader| stdin::read_whole(reader, maximum)).transpose())
+}
+
+/// An empty block is an error: a command that has failed writes nothing, and an empty message
+/// would remove a retained one.
+fn not_empty(mut source: Source) -> Source {
+    Box::new(move || match source()? {
+        Some(block) if block.is_empty() => {
+            Err(io::Error::other("it is empty; -n publishes an empty message"))
+        }
+        block => Ok(block),
+    })
 }

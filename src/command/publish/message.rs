@@ -60,6 +60,11 @@ impl MessageBuilder {
         Rc::clone(&self.head)
     }
 
+    /// Whether a record is a blank line between others.
+    pub fn skips(&self, record: &[u8]) -> bool {
+        matches!(self.format.form, RecordForm::Json) && Record::is_blank(record)
+    }
+
     /// The message of a record; the error says what is wrong with it.
     pub fn make(&self, record: Bytes) -> Result<PreparedMessage, String> {
         match self.format.form {

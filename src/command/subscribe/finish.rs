@@ -14,8 +14,17 @@ use crate::exit::{Exit, worse};
 use crate::format::summary::RunSummary;
 
 impl Subscriber {
-    /// Waits until everything received is written, as long as the output can be written at all.
-    pub(super) fn finish_output(&mut self, mut result: Result<Exit>) -> Result<Exit> {
+    /// Waits until everything received is written, as long as the output can be written at all;
+    /// from then on only what was written counts.
+    pub(super) fn finish_output(&mut self, result: Result<Exit>) -> Result<Exit> {
+        let result = self.await_output(result);
+        if let Some(written) = self.receiver.sink.stop() {
+            self.receiver.written = written;
+        }
+        result
+    }
+
+    fn await_output(&mut self, mut result: Result<Exit>) -> Result<Exit> {
         if matches!(self.receiver.sink, Sink::Commands(_)) {
             return self.finish_commands(result);
         }

@@ -16,6 +16,7 @@ use crate::format::layout::Content;
 use crate::mqtt::packet::Publish;
 use crate::mqtt::session::{Delivery, Received};
 use crate::report::{self, Verbosity};
+use crate::stdio::written::Counts;
 
 /// What arrives: a message, or a part of a large one.
 pub enum Arrival<'a> {
@@ -49,19 +50,10 @@ pub struct MessageReceiver {
     count: Option<u64>,
     /// When something was last written, where `--idle` asks for it.
     latest: Option<Instant>,
-    /// What was written.
+    /// What was handed to the sink; at the end, what the sink has written.
     pub written: Counts,
     /// The large message that has begun.
     partial: Option<Partial>,
-}
-
-/// Messages, and the bytes of their payloads.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Counts {
-    /// Whole messages.
-    pub messages: u64,
-    /// Their payloads.
-    pub bytes: u64,
 }
 
 impl MessageReceiver {

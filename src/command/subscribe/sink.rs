@@ -17,11 +17,12 @@ use crate::mqtt::topic::TopicName;
 use crate::report::Verbosity;
 use crate::stdio::folder::Folder;
 use crate::stdio::stdout::{self, MessageWriter, OutputTarget};
+use crate::stdio::written::Counts;
 
 /// A destination of messages.
 pub enum Sink {
     /// stdout, or a folder.
-    Output(MessageWriter),
+    Output(Box<MessageWriter>),
     /// `--watch`
     Watch(Box<WatchSink>),
     /// `--exec`
@@ -46,7 +47,7 @@ impl Sink {
                 Self::Watch(Box::new(WatchSink::new(*watch, output, Instant::now())))
             }
             Destination::Stdout | Destination::Folder(_) => {
-                Self::Output(start_output(client, layout, target)?)
+                Self::Output(Box::new(start_output(client, layout, target)?))
             }
         })
     }
@@ -133,6 +134,14 @@ impl Sink {
         }
     }
 
+    /// Nothing more is wanted; what was written until now, where an output knows it.
+    pub fn stop(&self) -> Option<Counts> {
+        match self {
+            Self::Output(output) => Some(output.stop()),
+            Self::Watch(_) | Self::Commands(_) => None,
+        }
+    }
+
     /// Nothing more can be written.
     pub fn abandon(&mut self) {
         if let Some(output) = self.output() {
@@ -174,6 +183,5 @@ pub fn target(destination: &Destination) -> Result<OutputTarget> {
         return Ok(OutputTarget::Stream(Box::new(stdout)));
     };
     let context = || format!("the folder {}", path.display());
-    let (folder, names) = Folder::open(path.clone()).with_context(context)?;
-    Ok(OutputTarget::Folder(folder, names))
+    Folder::open(path.clone()).with_context(context).map(OutputTarget::Folder)
 }

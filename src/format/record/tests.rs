@@ -88,6 +88,46 @@ fn what_mosquitto_writes_is_read() {
     assert_eq!(record.properties.0, expected);
 }
 
+const NO_STRING: &str = "payload: expected a string; payload_json takes any JSON";
+
+/// The payload may stand there twice, if both say the same.
+#[test]
+fn json_payloads_are_compared_by_value() {
+    let parsed = |payload: &str, json: &str| {
+        let payload = serde_json::Value::from(payload);
+        let line = format!("{{\"payload\":{payload},\"payload_json\":{json}}}");
+        Record::parse(line.as_bytes()).map(|record| record.payload)
+    };
+    for (payload, json) in [
+        ("{ \"b\":[1.50,1e2], \"a\":\"\\u00fc\" }", "{\"a\":\"\u{fc}\",\"b\":[1.5,100]}"),
+        ("1.0", "1"),
+        ("12345678901234567890123", "1.2345678901234568e22"),
+        (" null ", "null"),
+        ("1e999", "1e999"),
+    ] {
+        assert_eq!(parsed(payload, json), Ok(payload.to_owned().into()), "{payload} {json}");
+    }
+    for (payload, json) in [
+        ("{\"a\":1}", "{\"a\":2}"),
+        ("{\"a\":1}", "{}"),
+        ("[1]", "[1,2]"),
+        ("9007199254740993", "9007199254740992"),
+        ("x", "null"),
+        ("", "\"\""),
+        ("1", "\"1\""),
+    ] {
+        let expected = Err("payload and payload_json differ".to_owned());
+        assert_eq!(parsed(payload, json), expected, "{payload} {json}");
+    }
+    for value in ["5", "true", "{}", "[\"x\"]"] {
+        let line = format!("{{\"payload\":{value}}}");
+        assert_eq!(Record::parse(line.as_bytes()), Err(NO_STRING.to_owned()), "{value}");
+    }
+    let line = br#"{"payload_base64":"NQ==","payload_json":6}"#;
+    let expected = "payload_base64 and payload_json differ";
+    assert_eq!(Record::parse(line), Err(expected.to_owned()));
+}
+
 /// What C and Windows leave in lines, and depth that no stack could hold.
 #[test]
 fn lines_of_others_are_read() {
@@ -101,11 +141,14 @@ fn lines_of_others_are_read() {
     }
     let deep = "[".repeat(1 << 20);
     let closed = "]".repeat(1 << 20);
-    let line = format!("{{\"payload_json\":{deep}{closed},\"payload\":\"x\"}}");
+    let line = format!("{{\"payload_json\":{deep}{closed}}}");
+    let record = Record::parse(line.as_bytes()).expect("a record");
+    assert_eq!(record.payload.len(), 2 << 20);
+    let line = format!("{{\"payload_json\":{deep}{closed},\"payload\":\" {deep} {closed}\"}}");
     assert!(Record::parse(line.as_bytes()).is_ok());
     assert!(Record::parse(deep.as_bytes()).is_err());
     let line = format!("{{\"payload\":{deep}{closed}}}");
-    assert_eq!(Record::parse(line.as_bytes()), Err("payload: expected a string".to_owned()));
+    assert_eq!(Record::parse(line.as_bytes()), Err(NO_STRING.to_owned()));
 }
 
 /// In the object of mosquitto 2.0 a name may come twice.
@@ -127,7 +170,7 @@ fn what_makes_no_sense_is_told() {
         ("{\"payload\":\"x\"} {}", "not JSON: trailing characters at line 1 column 17"),
         ("[]", "expected an object"),
         ("7", "expected an object"),
-        ("{}", "no payload, payload_base64 or payload_hex"),
+        ("{}", "no payload, payload_base64, payload_hex or payload_json"),
         ("{\"payload\":1}", "payload: expected a string"),
         ("{\"payload\":\"\",\"payload_hex\":\"\"}", "more than one payload"),
         ("{\"payload\":\"x\",\"payload\":\"y\"}", "more than one payload"),

@@ -20,10 +20,14 @@ const PREFIX: &str = "MQTT_";
 /// A name and its value.
 pub type Variable = (String, OsString);
 
+/// The variables that hold our own credentials: no command gets them.
+pub const CREDENTIALS: [&str; 2] = ["MQTTWS_USERNAME", "MQTTWS_PASSWORD"];
+
 /// Whether a variable that we have ourselves is not for a command: it would be taken for its
-/// message's.
+/// message's, or it is a secret.
 pub fn is_ours(name: &OsStr) -> bool {
-    name.as_encoded_bytes().starts_with(PREFIX.as_bytes())
+    let is_of_message = name.as_encoded_bytes().starts_with(PREFIX.as_bytes());
+    is_of_message || CREDENTIALS.iter().any(|secret| name == *secret)
 }
 
 /// The variables of a message.
@@ -142,7 +146,9 @@ mod tests {
 
     #[test]
     fn what_we_inherited_ourselves_is_not_passed_on() {
-        assert!(is_ours(OsStr::new("MQTT_RESPONSE_TOPIC")));
+        for name in ["MQTT_RESPONSE_TOPIC", "MQTTWS_USERNAME", "MQTTWS_PASSWORD"] {
+            assert!(is_ours(OsStr::new(name)), "{name}");
+        }
         assert!(!is_ours(OsStr::new("MQTTWS_URL")) && !is_ours(OsStr::new("PATH")));
     }
 }

@@ -18,6 +18,9 @@ use super::certificate::public_key_of;
 use super::pem::PemFile;
 use super::setup_error::{FilePurpose, TlsSetupError};
 
+/// U+FEFF in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// What the server did about a client certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CertificateRequest {
@@ -106,7 +109,13 @@ fn private_key(
     if let Some(encrypted) = file.encrypted_key()? {
         let password_file =
             password_file.ok_or_else(|| TlsSetupError::Encrypted(path.to_owned()))?;
-        return decrypted(&encrypted, path, &password(password_file)?);
+        let password = password(password_file)?;
+        return decrypted(&encrypted, path, &password).map_err(|error| match error {
+            TlsSetupError::WrongPassword(_) if password.starts_with(BYTE_ORDER_MARK) => {
+                TlsSetupError::MarkedPassword(password_file.to_owned())
+            }
+            error => error,
+        });
     }
     if file.content.windows(20).any(|bytes| bytes == b"Proc-Type: 4,ENCRYPT") {
         return Err(TlsSetupError::EncryptedTheOldWay(path.to_owned()));

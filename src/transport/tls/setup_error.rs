@@ -31,6 +31,8 @@ pub enum TlsSetupError {
     EncryptedTheOldWay(PathBuf),
     /// The password does not decrypt the key, or the file is damaged.
     WrongPassword(PathBuf),
+    /// The file of the password begins with a byte order mark, and the password is wrong.
+    MarkedPassword(PathBuf),
     /// The encryption of the key is not supported.
     UnsupportedEncryption(PathBuf),
     /// The type of the key is not supported.
@@ -113,6 +115,10 @@ impl fmt::Display for TlsSetupError {
             }
             Self::WrongPassword(path) => {
                 write!(f, "the password does not decrypt private key {}", path.display())
+            }
+            Self::MarkedPassword(path) => {
+                let path = path.display();
+                write!(f, "the password in {path} is wrong: it begins with a byte order mark")
             }
             Self::UnsupportedEncryption(path) => {
                 fmt_key(f, path, "is encrypted in a way that is not supported")
