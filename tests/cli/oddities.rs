@@ -184,3 +184,83 @@ fn a_broker_that_sends_us_away_for_a_while() {
         publish(&broker, "2", "a\n").expect(0, "", "");
     }
 }
+
+/// Publishes one message at this QoS to a broker of MQTT 5 that takes these steps.
+fn publish_one<const N: usize>(qos: &str, steps: [Step; N], code: i32, line: &str) {
+    let broker = Broker::start(accepted("20 00 00 00", steps));
+    let flags = ["-V", "5", "-t", "t", "-m", "a", "-q", qos, "--no-reconnect"];
+    let line = if line.is_empty() { String::new() } else { format!("{line}\n") };
+    Program::new([&["pub", &broker.url()], &flags[..]].concat()).run().expect(code, "", &line);
+}
+
+/// A code of 0x80 and above is a failure in every packet, also where the packet does not define it;
+/// "packet identifier not found" of PUBCOMP is none, because the broker has had the message.
+#[test]
+fn a_failure_that_a_packet_does_not_define_is_a_failure() {
+    let publish = || packet("34 <t> 00 01 00 'a'");
+    let end = || [packet("e0 *"), Step::Close(1000), Step::Gone];
+    let pubcomp = |answer| {
+        let [disconnect, close, gone] = end();
+        let steps = [publish(), Step::Send("50 00 01"), packet("62 00 01"), Step::Send(answer)];
+        let [a, b, c, d] = steps;
+        [a, b, c, d, disconnect, close, gone]
+    };
+    let refused = |words: &str| format!("mqttws: publishing to t: message refused: {words}");
+    publish_one("2", pubcomp("70 00 01 92"), 0, "");
+    publish_one("2", pubcomp("70 00 01 80"), 7, &refused("unspecified error"));
+    publish_one("2", pubcomp("70 00 01 97 00"), 7, &refused("quota exceeded"));
+    publish_one("2", pubcomp("70 00 01 ff"), 7, &refused("reason code 0xFF"));
+    let [disconnect, close, gone] = end();
+    let steps = [packet("32 <t> 00 01 00 'a'"), Step::Send("40 00 01 a5"), disconnect, close, gone];
+    publish_one("1", steps, 7, &refused("reason code 0xA5"));
+}
+
+/// A code below 0x80 that the packet does not define says neither yes nor no.
+#[test]
+fn a_success_that_a_packet_does_not_define_breaks_the_protocol() {
+    let broken =
+        |words: &str| format!("mqttws: publishing to t: the broker broke the protocol: {words}");
+    for (answer, words) in [
+        ("40 00 01 11", "PUBACK with the reason code 0x11 [MQTT-3.4.2-1]"),
+        ("40 00 01 7f 00", "PUBACK with the reason code 0x7f [MQTT-3.4.2-1]"),
+        ("40 00 01 01", "PUBACK with the reason code 0x01 [MQTT-3.4.2-1]"),
+        ("e0 04", "DISCONNECT with the reason code 0x04 [MQTT-3.14.2-1]"),
+    ] {
+        let steps =
+            [packet("32 <t> 00 01 00 'a'"), Step::Send(answer), packet("e0 82 *"), Step::Gone];
+        publish_one("1", steps, 9, &broken(words));
+    }
+    let steps =
+        [packet("34 <t> 00 01 00 'a'"), Step::Send("50 00 01 11"), packet("e0 82 *"), Step::Gone];
+    publish_one("2", steps, 9, &broken("PUBREC with the reason code 0x11 [MQTT-3.5.2-1]"));
+    let steps = [
+        packet("34 <t> 00 01 00 'a'"),
+        Step::Send("50 00 01"),
+        packet("62 00 01"),
+        Step::Send("70 00 01 10"),
+        packet("e0 82 *"),
+        Step::Gone,
+    ];
+    publish_one("2", steps, 9, &broken("PUBCOMP with the reason code 0x10 [MQTT-3.7.2-1]"));
+}
+
+#[test]
+fn an_unsuback_with_a_code_of_another_packet() {
+    for (answer, code, words) in [
+        ("b0 id 00 11", 0, ""),
+        ("b0 id 00 85", 7, "mqttws: unsubscribing from u: refused: client identifier not valid\n"),
+        (
+            "b0 id 00 55",
+            9,
+            "mqttws: subscribed at {url}: the broker broke the protocol: UNSUBACK with the reason \
+             code 0x55 [MQTT-3.11.3-2]\n",
+        ),
+    ] {
+        let steps = [packet("a2 id 00 <u>"), Step::Send(answer), packet("e0 *"), Step::Gone];
+        let broker = Broker::start(accepted("20 00 00 00", steps));
+        let url = broker.url();
+        let flags = ["-V", "5", "-U", "u", "-E", "--no-reconnect"];
+        let outcome = Program::new([&["sub", &url], &flags[..]].concat()).run();
+        outcome.expect(code, "", &words.replace("{url}", &url));
+    }
+}

@@ -3,7 +3,9 @@
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use crate::mqtt::packet::{ConnAck, Disconnect, EncodeError, Malformed, Publish, SubAck, UnsubAck};
+use crate::mqtt::packet::{
+    ConnAck, Disconnect, EncodeError, Malformed, PacketType, Publish, SubAck, UnsubAck,
+};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::scram::ScramError;
@@ -105,8 +107,13 @@ pub enum Violation {
         /// The number of codes in the SUBACK.
         codes: usize,
     },
-    /// A SUBACK with a code that neither grants nor refuses `[MQTT-3.9.3-2]`.
-    SubAckCode(ReasonCode),
+    /// A code below 0x80 that the packet does not define (§2.4).
+    UndefinedCode {
+        /// The packet.
+        packet: PacketType,
+        /// Its code.
+        code: ReasonCode,
+    },
     /// A topic alias that was never defined, or is above the client's Topic Alias Maximum
     /// `[MQTT-3.3.2-9]`.
     TopicAliasInvalid,
@@ -124,8 +131,9 @@ impl std::fmt::Display for Violation {
             Self::SubAckCodes { asked, codes } => {
                 write!(f, "SUBACK with {codes} reason codes where {asked} were due [MQTT-3.9.3-1]")
             }
-            Self::SubAckCode(code) => {
-                write!(f, "SUBACK with the reason code {:#04x} [MQTT-3.9.3-2]", code.0)
+            Self::UndefinedCode { packet, code } => {
+                write!(f, "{} with the reason code {:#04x}", packet.name(), code.0)?;
+                clause_of_codes(*packet).map_or(Ok(()), |clause| write!(f, " [{clause}]"))
             }
             Self::TopicAliasInvalid => f.write_str("a topic alias that was not defined"),
         }
@@ -137,7 +145,7 @@ impl Violation {
     pub(super) fn code(&self) -> ReasonCode {
         match self {
             Self::Malformed(malformed) => malformed.reason_code(),
-            Self::Unexpected(_) | Self::SubAckCodes { .. } | Self::SubAckCode(_) => {
+            Self::Unexpected(_) | Self::SubAckCodes { .. } | Self::UndefinedCode { .. } => {
                 ReasonCode::PROTOCOL_ERROR
             }
             Self::ReceiveMaximumExceeded => ReasonCode::RECEIVE_MAXIMUM_EXCEEDED,
@@ -145,6 +153,21 @@ impl Violation {
             Self::TopicAliasInvalid => ReasonCode::TOPIC_ALIAS_INVALID,
         }
     }
+}
+
+/// The clause by which a packet holds one of its own reason codes.
+fn clause_of_codes(packet: PacketType) -> Option<&'static str> {
+    Some(match packet {
+        PacketType::PubAck => "MQTT-3.4.2-1",
+        PacketType::PubRec => "MQTT-3.5.2-1",
+        PacketType::PubRel => "MQTT-3.6.2-1",
+        PacketType::PubComp => "MQTT-3.7.2-1",
+        PacketType::SubAck => "MQTT-3.9.3-2",
+        PacketType::UnsubAck => "MQTT-3.11.3-2",
+        PacketType::Disconnect => "MQTT-3.14.2-1",
+        PacketType::Auth => "MQTT-3.15.2-1",
+        _ => return None,
+    })
 }
 
 /// The reason why this server cannot be sent a message.

@@ -38,7 +38,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::mqtt::packet::{Ack, Credentials, Decoded, Packet, PacketId, PacketType, SubAck};
+use crate::mqtt::packet::{
+    Ack, Credentials, Decoded, Packet, PacketId, PacketType, SubAck, UnsubAck,
+};
 use crate::mqtt::property::Properties;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
@@ -239,16 +241,15 @@ impl Session {
             Packet::PubRec(ack) => self.pubrec(&ack),
             Packet::PubComp(ack) => self.pubcomp(&ack),
             Packet::PubRel(ack) => {
+                check_code(PacketType::PubRel, ack.code)?;
                 self.pubrel(ack.packet_id);
                 Ok(None)
             }
             Packet::SubAck(suback) => self.subscribed(suback),
-            Packet::UnsubAck(unsuback) => {
-                let awaited = self.exchanges.unsuback(unsuback.packet_id);
-                Ok(awaited.then(|| Event::Unsubscribed(unsuback)))
-            }
+            Packet::UnsubAck(unsuback) => self.unsubscribed(unsuback),
             Packet::PingResp => Ok(self.keep_alive.pong().then_some(Event::Pong)),
             Packet::Disconnect(disconnect) if self.config.version.has_properties() => {
+                check_code(PacketType::Disconnect, disconnect.code)?;
                 self.state = State::Ended;
                 Ok(Some(Event::Disconnected(Box::new(disconnect))))
             }
@@ -269,6 +270,10 @@ impl Session {
                 Ok(Some(self.connected(connack, now)))
             }
             Packet::Auth(auth) => {
+                if auth.code != ReasonCode::CONTINUE_AUTHENTICATION {
+                    let packet = PacketType::Auth;
+                    return Err(Violation::UndefinedCode { packet, code: auth.code });
+                }
                 let answer = self.authenticator.answer(&auth)?;
                 self.send(&Packet::Auth(answer));
                 Ok(None)
@@ -279,10 +284,14 @@ impl Session {
 
     fn subscribed(&mut self, suback: SubAck) -> Result<Option<Event>, Violation> {
         let awaited = self.exchanges.suback(suback.packet_id, suback.codes.len())?;
-        if let Some(code) = suback.codes.iter().find(|code| !code.is_valid_in_suback()) {
-            return Err(Violation::SubAckCode(*code));
-        }
+        suback.codes.iter().try_for_each(|&code| check_code(PacketType::SubAck, code))?;
         Ok(awaited.then(|| Event::Subscribed(suback)))
+    }
+
+    fn unsubscribed(&mut self, unsuback: UnsubAck) -> Result<Option<Event>, Violation> {
+        unsuback.codes.iter().try_for_each(|&code| check_code(PacketType::UnsubAck, code))?;
+        let awaited = self.exchanges.unsuback(unsuback.packet_id);
+        Ok(awaited.then(|| Event::Unsubscribed(unsuback)))
     }
 
     /// The caller has finished with every message up to this number. Sends the acknowledgements
@@ -296,18 +305,24 @@ impl Session {
     }
 
     fn puback(&mut self, ack: &Ack) -> Result<Option<Event>, Violation> {
+        check_code(PacketType::PubAck, ack.code)?;
         let ended = self.exchanges.puback(ack.packet_id)?;
         Ok(self.acknowledged(ended, ack.code, &ack.properties))
     }
 
     /// Handles PUBCOMP. The server has had the message since its PUBREC, so "identifier not found"
-    /// is not a failure.
+    /// is not a failure: it has finished the message in an earlier connection.
     fn pubcomp(&mut self, ack: &Ack) -> Result<Option<Event>, Violation> {
+        check_code(PacketType::PubComp, ack.code)?;
         let ended = self.exchanges.pubcomp(ack.packet_id)?;
-        Ok(self.acknowledged(ended, ReasonCode::SUCCESS, &Properties::default()))
+        if ack.code == ReasonCode::PACKET_IDENTIFIER_NOT_FOUND {
+            return Ok(self.acknowledged(ended, ReasonCode::SUCCESS, &Properties::default()));
+        }
+        Ok(self.acknowledged(ended, ack.code, &ack.properties))
     }
 
     fn pubrec(&mut self, ack: &Ack) -> Result<Option<Event>, Violation> {
+        check_code(PacketType::PubRec, ack.code)?;
         if ack.code.is_error() {
             let ended = self.exchanges.pubrec_refused(ack.packet_id)?;
             return Ok(self.acknowledged(ended, ack.code, &ack.properties));
@@ -405,4 +420,12 @@ impl Session {
     fn note_description(&mut self, verb: &str, packet: impl FnOnce() -> String) {
         self.reports.log(&self.config, verb, packet);
     }
+}
+
+/// Refuses a code that is neither a success of this packet nor a failure.
+fn check_code(packet: PacketType, code: ReasonCode) -> Result<(), Violation> {
+    if code.is_valid_in(packet) {
+        return Ok(());
+    }
+    Err(Violation::UndefinedCode { packet, code })
 }
