@@ -16,6 +16,7 @@ use super::upgrade::UpgradeFlags;
 use super::value;
 use crate::client::{self, Notice, Reconnect};
 use crate::exit::Usage;
+use crate::mqtt::session::Strictness;
 use crate::report::{self, Verbosity};
 use crate::transport::endpoint::{Endpoint, Scheme};
 use crate::transport::tls::TlsOptions;
@@ -262,6 +263,7 @@ impl ConnectionFlags {
             maximum: self.upgrade.max_message_size.unwrap_or(MAXIMUM_PACKET),
             whole: self.upgrade.frame_per_packet,
             trace: self.general.debug > 0,
+            strictness: if self.upgrade.strict { Strictness::Strict } else { Strictness::Tolerant },
         }
     }
 

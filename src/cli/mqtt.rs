@@ -21,7 +21,7 @@ use crate::mqtt::qos::QoS;
 use crate::mqtt::scram;
 use crate::mqtt::session::{
     self, Authentication, ExtraProperties, Lifetime, Login, ReceiveOptions, ReportOptions,
-    SendOptions,
+    SendOptions, Strictness,
 };
 use crate::mqtt::topic::TopicName;
 use crate::mqtt::version::Version;
@@ -162,7 +162,11 @@ impl ClientNeeds {
 
 impl ClientNeeds {
     fn receiving(&self, packets: Packets) -> ReceiveOptions {
-        ReceiveOptions { maximum_packet: packets.maximum, parts_above: self.parts_above }
+        ReceiveOptions {
+            maximum_packet: packets.maximum,
+            parts_above: self.parts_above,
+            strictness: packets.strictness,
+        }
     }
 
     fn reports(&self, packets: Packets) -> ReportOptions {
@@ -182,6 +186,8 @@ pub struct Packets {
     pub whole: bool,
     /// They are logged.
     pub trace: bool,
+    /// What is tolerated of those that come.
+    pub strictness: Strictness,
 }
 
 /// The flags that make a session.

@@ -48,7 +48,7 @@ pub struct UpgradeFlags {
     #[arg(long)]
     pub follow: bool,
 
-    /// Refuse answers to the upgrade that are otherwise taken with a warning
+    /// Refuse what is otherwise taken with a warning: odd answers to the upgrade, packets that break MQTT
     #[arg(long)]
     pub strict: bool,
 

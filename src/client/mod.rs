@@ -327,6 +327,7 @@ impl Client {
                 self.lifecycle.note_use();
             }
             self.trace();
+            self.tell_deviations();
             match event {
                 Ok(Some(event)) => {
                     let event = Event::Mqtt(event);

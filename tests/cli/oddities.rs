@@ -1,7 +1,7 @@
 //! Brokers that are strange within what a broker may do, or a little beyond: what was asked is done
 //! all the same, or one line says why not.
 
-use crate::support::broker::{Broker, Step, packet, until_session_end};
+use crate::support::broker::{Broker, Step, connected, packet, until_goodbye, until_session_end};
 use crate::support::program::{Outcome, Program};
 
 /// MQTT 5 up to a CONNACK like this, and then `steps`.
@@ -263,4 +263,102 @@ fn an_unsuback_with_a_code_of_another_packet() {
         let outcome = Program::new([&["sub", &url], &flags[..]].concat()).run();
         outcome.expect(code, "", &words.replace("{url}", &url));
     }
+}
+
+/// `RabbitMQ` 3.10 takes QoS 2 as QoS 1, and says so by PUBACK.
+#[test]
+fn puback_ends_a_message_at_qos_2_before_mqtt_5() {
+    let mut script = connected([
+        packet("34 <t> 00 01 'a'"),
+        packet("34 <t> 00 02 'b'"),
+        Step::Send("40 00 01; 40 00 02"),
+        packet("e0"),
+        Step::Close(1000),
+        Step::Gone,
+        Step::Reconnect,
+    ]);
+    script.extend(connected([]));
+    let broker = Broker::start(until_goodbye(script));
+    let publish = |url: &str, flags: &[&str]| {
+        let command = ["pub", url, "-V", "311", "-t", "t", "-q", "2", "--no-reconnect"];
+        Program::new([&command[..], flags].concat()).stdin("a\nb\n").run()
+    };
+    let line = "mqttws: warning: the broker took QoS 2 as QoS 1\n";
+    publish(&broker.url(), &["-l"]).expect(0, "", line);
+
+    let steps = [packet("34 <t> 00 01 'a'"), Step::Send("40 00 01")];
+    let broker = Broker::start(until_gone(connected(steps)));
+    let line = "mqttws: publishing to t: the broker broke the protocol: an unexpected PUBACK for a \
+                QoS 2 message\n";
+    publish(&broker.url(), &["-m", "a", "--strict"]).expect(9, "", line);
+}
+
+/// mosquitto 2.0 sends one message more than it may after an interrupted run.
+#[test]
+fn a_message_more_than_the_receive_maximum_is_taken() {
+    let messages = "32 <t> 00 01 00 'a'; 32 <t> 00 02 00 'b'; 32 <t> 00 03 00 'c'";
+    let flags = ["-q", "1", "-C", "3", "-D", "connect", "receive-maximum", "2"];
+    let sub = |steps: Vec<Step>, flags: &[&str]| {
+        let mut script =
+            accepted("20 00 00 00", [packet("82 id 00 <t> *"), Step::Send("90 id 00 01")]);
+        script.extend(steps);
+        let broker = Broker::start(script);
+        let url = broker.url();
+        let command = ["sub", &url, "-V", "5", "-t", "t", "--no-reconnect"];
+        (Program::new([&command[..], flags].concat()).run(), url)
+    };
+    let acknowledged =
+        vec![Step::Send(messages), packet("40 00 01"), packet("40 00 02"), packet("40 00 03")];
+    let line = "mqttws: warning: the broker sent more messages at a time than the receive maximum \
+                allows\n";
+    sub(until_session_end(acknowledged), &flags).0.expect(0, "a\nb\nc\n", line);
+
+    let refused = || vec![Step::Send(messages), Step::Gone];
+    let (outcome, url) = sub(refused(), &[&flags[..], &["--strict"]].concat());
+    let line = format!(
+        "mqttws: subscribed at {url}: the broker broke the protocol: more messages in flight than \
+         the client's receive maximum\n"
+    );
+    outcome.expect(9, "a\nb\n", &line);
+}
+
+/// What `sub` writes of a message whose response topic has a wildcard, `pub` takes.
+#[test]
+fn a_response_topic_with_a_wildcard_is_left_out() {
+    let message = "30 <t> 0a 03 <c> 08 <a/#> 'x'; 30 <t> 04 08 <+> 'y'";
+    let sub = |end: Vec<Step>, flags: &[&str]| {
+        let mut script = accepted(
+            "20 00 00 00",
+            [packet("82 id 00 <t> *"), Step::Send("90 id 00 00"), Step::Send(message)],
+        );
+        script.extend(end);
+        let broker = Broker::start(script);
+        let url = broker.url();
+        let command = ["sub", &url, "-V", "5", "-t", "t", "-C", "2", "--json", "--no-reconnect"];
+        (Program::new([&command[..], flags].concat()).run(), url)
+    };
+    let (outcome, _) = sub(until_goodbye(vec![]), &[]);
+    let line = "mqttws: warning: the broker sent a response topic that is no topic name; it is \
+                left out\n";
+    assert_eq!(String::from_utf8_lossy(&outcome.stderr), line);
+    assert_eq!(outcome.code(), Some(0), "{outcome}");
+    let records = String::from_utf8_lossy(&outcome.stdout).into_owned();
+    assert!(!records.contains("response-topic"), "{outcome}");
+    let script = accepted("20 00 00 00", [packet("30 <t> 04 03 <c> 'x'"), packet("30 <t> 00 'y'")]);
+    let broker = Broker::start(until_session_end(script));
+    let command = ["pub", &broker.url(), "-V", "5", "--json", "-q", "0"];
+    Program::new(command).stdin(records).run().expect(0, "", "");
+
+    let (outcome, url) = sub(vec![Step::Gone], &["--strict"]);
+    let line = format!(
+        "mqttws: subscribed at {url}: the broker broke the protocol: a response topic that is no \
+         topic name [MQTT-3.3.2-14]\n"
+    );
+    outcome.expect(9, "", &line);
+}
+
+/// `steps`, and then whatever comes until the client has ended the connection.
+fn until_gone(mut steps: Vec<Step>) -> Vec<Step> {
+    steps.push(Step::Gone);
+    steps
 }

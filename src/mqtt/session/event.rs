@@ -117,6 +117,50 @@ pub enum Violation {
     /// A topic alias that was never defined, or is above the client's Topic Alias Maximum
     /// `[MQTT-3.3.2-9]`.
     TopicAliasInvalid,
+    /// A response topic that is no topic name `[MQTT-3.3.2-14]`.
+    ResponseTopic,
+}
+
+/// What the server did against the protocol, and the session takes all the same, unless
+/// [`Strictness::Strict`] makes it a violation. Each is reported once.
+///
+/// [`Strictness::Strict`]: super::Strictness::Strict
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deviation {
+    /// Up to twice as many QoS 1 and 2 messages in flight as the client's Receive Maximum allows;
+    /// mosquitto 2.0 sends one more.
+    ReceiveMaximumExceeded,
+    /// Before MQTT 5, PUBACK for a QoS 2 message, as `RabbitMQ` 3.10 sends it. It ends the message.
+    QoSLowered,
+    /// A response topic that is no topic name. The property is removed.
+    ResponseTopic,
+}
+
+impl std::fmt::Display for Deviation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::ReceiveMaximumExceeded => {
+                "the broker sent more messages at a time than the receive maximum allows"
+            }
+            Self::QoSLowered => "the broker took QoS 2 as QoS 1",
+            Self::ResponseTopic => {
+                "the broker sent a response topic that is no topic name; it is left out"
+            }
+        })
+    }
+}
+
+impl Deviation {
+    /// What it is under [`Strictness::Strict`].
+    ///
+    /// [`Strictness::Strict`]: super::Strictness::Strict
+    pub(super) fn violation(self) -> Violation {
+        match self {
+            Self::ReceiveMaximumExceeded => Violation::ReceiveMaximumExceeded,
+            Self::QoSLowered => Violation::Unexpected("PUBACK for a QoS 2 message"),
+            Self::ResponseTopic => Violation::ResponseTopic,
+        }
+    }
 }
 
 impl std::fmt::Display for Violation {
@@ -136,6 +180,9 @@ impl std::fmt::Display for Violation {
                 clause_of_codes(*packet).map_or(Ok(()), |clause| write!(f, " [{clause}]"))
             }
             Self::TopicAliasInvalid => f.write_str("a topic alias that was not defined"),
+            Self::ResponseTopic => {
+                f.write_str("a response topic that is no topic name [MQTT-3.3.2-14]")
+            }
         }
     }
 }
@@ -151,6 +198,7 @@ impl Violation {
             Self::ReceiveMaximumExceeded => ReasonCode::RECEIVE_MAXIMUM_EXCEEDED,
             Self::Authentication(_) => ReasonCode::NOT_AUTHORIZED,
             Self::TopicAliasInvalid => ReasonCode::TOPIC_ALIAS_INVALID,
+            Self::ResponseTopic => ReasonCode::PROTOCOL_ERROR,
         }
     }
 }

@@ -48,8 +48,9 @@ use crate::mqtt::version::Version;
 use authentication::Authenticator;
 pub use config::{
     Authentication, Config, ExtraProperties, Login, ReceiveOptions, ReportOptions, SendOptions,
+    Strictness,
 };
-pub use event::{Delivery, Event, Silence, Unsendable, Unsubscribable, Violation};
+pub use event::{Delivery, Deviation, Event, Silence, Unsendable, Unsubscribable, Violation};
 use in_flight::Exchanges;
 use keep_alive::KeepAlive;
 pub use lifetime::Lifetime;
@@ -212,7 +213,7 @@ impl Session {
         packet_id: PacketId,
     ) -> Result<Option<u64>, Violation> {
         match packet {
-            PacketType::PubAck => return self.exchanges.puback(packet_id),
+            PacketType::PubAck => return self.end_by_puback(packet_id),
             PacketType::PubComp => return self.exchanges.pubcomp(packet_id),
             PacketType::PubRec => {
                 self.exchanges.pubrec(packet_id)?;
@@ -306,8 +307,32 @@ impl Session {
 
     fn puback(&mut self, ack: &Ack) -> Result<Option<Event>, Violation> {
         check_code(PacketType::PubAck, ack.code)?;
-        let ended = self.exchanges.puback(ack.packet_id)?;
+        let ended = self.end_by_puback(ack.packet_id)?;
         Ok(self.acknowledged(ended, ack.code, &ack.properties))
+    }
+
+    /// PUBACK ends a QoS 1 message.
+    #[inline]
+    fn end_by_puback(&mut self, packet_id: PacketId) -> Result<Option<u64>, Violation> {
+        self.exchanges
+            .puback(packet_id)
+            .or_else(|violation| self.end_exactly_once_by_puback(packet_id, violation))
+    }
+
+    /// Before MQTT 5 PUBACK ends a QoS 2 message, too, if it is the first answer: `RabbitMQ` 3.10
+    /// takes QoS 2 as QoS 1. MQTT 5 has Maximum QoS for that.
+    #[cold]
+    fn end_exactly_once_by_puback(
+        &mut self,
+        packet_id: PacketId,
+        violation: Violation,
+    ) -> Result<Option<u64>, Violation> {
+        if self.config.version.has_properties() {
+            return Err(violation);
+        }
+        let ended = self.exchanges.puback_of_exactly_once(packet_id).ok_or(violation)?;
+        self.take_deviation(Deviation::QoSLowered)?;
+        Ok(Some(ended))
     }
 
     /// Handles PUBCOMP. The server has had the message since its PUBREC, so "identifier not found"
@@ -411,6 +436,22 @@ impl Session {
     /// The next line of the packet log, if the configuration asks for one.
     pub fn traced(&mut self) -> Option<String> {
         self.reports.next_line()
+    }
+
+    /// What the server did against the protocol and the session has taken: each kind once.
+    pub fn next_deviation(&mut self) -> Option<Deviation> {
+        self.reports.next_deviation()
+    }
+
+    /// Takes a deviation of the server, unless it must keep to the protocol strictly.
+    fn take_deviation(&mut self, deviation: Deviation) -> Result<(), Violation> {
+        match self.config.receiving.strictness {
+            Strictness::Strict => Err(deviation.violation()),
+            Strictness::Tolerant => {
+                self.reports.deviate(deviation);
+                Ok(())
+            }
+        }
     }
 
     fn note(&mut self, verb: &str, packet: &Packet) {
