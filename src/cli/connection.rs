@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use clap::{ArgAction, Args};
 
-use super::mqtt::{ClientNeeds, CredentialFlags, MqttFlags, Packets, Persistence, SessionFlags};
+use super::mqtt::{AckReports, ClientNeeds, CredentialFlags, MqttFlags, Persistence, SessionFlags};
 use super::network::NetworkFlags;
 use super::property::{GivenProperties, PropertyFlags};
 use super::source::mosquitto::NoEffect;
@@ -16,8 +16,8 @@ use super::upgrade::UpgradeFlags;
 use super::value;
 use crate::client::{self, Notice, Reconnect};
 use crate::exit::Usage;
-use crate::mqtt::session::Strictness;
 use crate::report::{self, Verbosity};
+use crate::transport::dial::Route;
 use crate::transport::endpoint::{Endpoint, Scheme};
 use crate::transport::tls::TlsOptions;
 
@@ -26,9 +26,6 @@ const DEFAULT_URL: &str = "ws://localhost:8080/mqtt";
 
 /// The port of [`DEFAULT_URL`].
 const DEFAULT_PORT: u16 = 8080;
-
-/// The largest payload there can be, and its header.
-const MAXIMUM_PACKET: usize = 256 * 1024 * 1024 + 64 * 1024;
 
 /// Where to connect, and how.
 #[derive(Debug, Args)]
@@ -66,30 +63,30 @@ pub struct ConnectionFlags {
     general: General,
 }
 
-/// How long connecting may take, and what follows when it fails or the connection is lost.
+/// How long connecting may take, and what happens when it fails or the connection is lost.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Where to connect")]
 struct Retry {
-    /// Time for everything from name look-up to CONNACK, and for the answer to a SUBSCRIBE
+    /// Time limit for connecting, from name look-up to CONNACK, and for the answer to a SUBSCRIBE
     #[arg(long, value_name = "SECS", default_value = "10",
           value_parser = value::duration)]
     connect_timeout: Duration,
 
-    /// Keep trying the first connection for so long
+    /// Keep trying to make the first connection for this time
     #[arg(long, value_name = "SECS", default_value = "0",
           value_parser = value::duration, hide_default_value = true)]
     wait: Duration,
 
-    /// Do not connect again when the connection is lost
+    /// Do not reconnect when the connection is lost
     #[arg(long)]
     no_reconnect: bool,
 
-    /// Shortest and longest delay before connecting again
+    /// Shortest and longest delay before reconnecting
     #[arg(long, value_name = "MIN[,MAX]", default_value = "1,30",
           value_parser = value::delays)]
     reconnect_delay: (Duration, Duration),
 
-    /// Give up after so many tries to connect again [default: never]
+    /// Give up after this many attempts to reconnect [default: never]
     #[arg(long, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..))]
     reconnect_tries: Option<u32>,
@@ -110,7 +107,7 @@ impl Retry {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 struct General {
-    /// Read the flags of this profile, too: a table of the configuration file
+    /// Also read the flags of this profile, a table of the configuration file
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
 
@@ -118,7 +115,7 @@ struct General {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
-    /// Print what is in force and where each value came from, with secrets masked; connect to
+    /// Print the settings in force and where each came from, with secrets masked; connect to
     /// nothing
     #[arg(long)]
     print_config: bool,
@@ -133,7 +130,8 @@ struct General {
     quiet: bool,
 }
 
-/// What `pub` and `sub` have in common: a connection, a session that can be kept, and properties.
+/// The flags that `pub` and `sub` share: the connection, a session that may outlive the run, and
+/// properties.
 #[derive(Debug, Args)]
 pub struct Conversation {
     /// Address and session.
@@ -170,7 +168,7 @@ impl Conversation {
 }
 
 impl ConnectionFlags {
-    /// What is said on stderr beside results and errors.
+    /// Which lines go to stderr besides results and errors.
     pub fn verbosity(&self) -> Verbosity {
         match self.general.debug {
             _ if self.general.quiet => Verbosity::Quiet,
@@ -185,12 +183,13 @@ impl ConnectionFlags {
         self.session.max_inflight
     }
 
-    /// Says whether a TLS flag was typed: those of a profile mean nothing to a `ws://` address.
+    /// Notes whether a TLS flag was typed: the TLS flags of a profile are ignored with a `ws://`
+    /// address.
     pub fn account_for_tls(&mut self, is_typed: bool) {
         self.tls.is_typed = is_typed;
     }
 
-    /// Whether nothing is wanted but to see what is in force.
+    /// Whether `--print-config` is given: the settings are printed and nothing else is done.
     pub fn is_only_printed(&self) -> bool {
         self.general.print_config
     }
@@ -226,14 +225,9 @@ impl ConnectionFlags {
         persistence: &Persistence,
         properties: &GivenProperties,
     ) -> Result<(client::Options, Vec<String>)> {
-        let tls = self.tls.resolve()?;
-        let endpoint = self.endpoint()?;
-        let route = self.network.resolve(&endpoint, self.upgrade.follow)?;
-        self.check_tls(&endpoint, route.proxies.need_tls())?;
-        let (session, credentials) = (&self.session, &self.credentials);
-        let flags = MqttFlags { session, credentials, persistence, properties };
-        let (session, versions, version_choice) =
-            flags.resolve(&endpoint, needs, self.packets())?;
+        let (endpoint, route, tls) = self.way()?;
+        let flags = self.mqtt(persistence, properties);
+        let (session, versions, version_choice) = flags.resolve(&endpoint, needs)?;
         let warnings = self.warnings(&tls);
         let options = client::Options {
             tls,
@@ -249,7 +243,7 @@ impl ConnectionFlags {
             version_choice,
             session,
             credentials: None,
-            brief: needs.brief,
+            brief: needs.reports == AckReports::FailuresOfShortRun,
             warn: self.warn(),
             log: self.general.debug > 1,
             trace: Box::new(report::trace),
@@ -258,12 +252,27 @@ impl ConnectionFlags {
         Ok((options, warnings))
     }
 
-    fn packets(&self) -> Packets {
-        Packets {
-            maximum: self.upgrade.max_message_size.unwrap_or(MAXIMUM_PACKET),
-            whole: self.upgrade.frame_per_packet,
-            trace: self.general.debug > 0,
-            strictness: if self.upgrade.strict { Strictness::Strict } else { Strictness::Tolerant },
+    /// Where the server is, how to reach it, and how to trust it.
+    fn way(&self) -> Result<(Endpoint, Route, TlsOptions)> {
+        let tls = self.tls.resolve()?;
+        let endpoint = self.endpoint()?;
+        let route = self.network.resolve(&endpoint, self.upgrade.follow)?;
+        self.check_tls(&endpoint, route.proxies.need_tls())?;
+        Ok((endpoint, route, tls))
+    }
+
+    fn mqtt<'a>(
+        &'a self,
+        persistence: &'a Persistence,
+        properties: &'a GivenProperties,
+    ) -> MqttFlags<'a> {
+        MqttFlags {
+            session: &self.session,
+            credentials: &self.credentials,
+            persistence,
+            properties,
+            upgrade: &self.upgrade,
+            debug: self.general.debug,
         }
     }
 

@@ -14,13 +14,13 @@ pub struct CommandFlags {
     #[arg(long, value_name = "CMD", conflicts_with_all = ["output_dir", "null"])]
     pub exec: Option<String>,
 
-    /// Run so many commands at once; messages are acknowledged in their order all the same
+    /// Run up to this many commands at once; messages are still acknowledged in order
     #[arg(long, value_name = "N", default_value = "1", hide_default_value = true,
           value_parser = clap::value_parser!(u16).range(1..=1000), requires = "exec")]
     pub jobs: u16,
 
-    /// Go on after a command that failed; its message is acknowledged, and the exit code is 1 in
-    /// the end
+    /// Go on after a command has failed; its message is acknowledged, and the exit code at the end
+    /// is 1
     #[arg(long, requires = "exec")]
     pub keep_going: bool,
 

@@ -1,5 +1,6 @@
 //! The command line as types. It ends in one [`Config`] per verb; after that there are no flags.
 
+mod choice;
 mod connection;
 mod exec;
 mod layout;
@@ -55,7 +56,7 @@ struct Cli {
     #[command(flatten)]
     about: About,
 
-    /// The settings that are in force, if they are all that is wanted.
+    /// The text of `--print-config`, where that is given.
     #[arg(skip)]
     listing: Option<String>,
 }
@@ -75,9 +76,12 @@ struct About {
 
 impl Cli {
     /// The command line as it was typed, with what the profiles add.
+    ///
+    /// It is parsed once. Only where there are profiles it is parsed before that, with errors
+    /// ignored, to find out which profile is asked for and which of its flags are overruled.
     fn from_environment() -> anyhow::Result<Self> {
         let typed = mosquitto::translated(property::joined(std::env::args_os().collect()))?;
-        let (mut command, arguments, origins) = if profile::may_matter(&typed) {
+        let (command, arguments, origins) = if profile::may_matter(&typed) {
             let mut command = Self::command().args_override_self(true);
             command.build();
             let (arguments, origins) = profile::extended(typed, &command)?;
@@ -85,16 +89,10 @@ impl Cli {
         } else {
             (lean(typed.get(1).and_then(|verb| verb.to_str())), typed, Origins::default())
         };
-        // --print-config needs no message.
-        let is_to_publish = arguments.get(1).is_some_and(|verb| verb == "pub");
-        if is_to_publish && arguments.iter().any(|argument| argument == "--print-config") {
-            let without_input =
-                |publish: clap::Command| publish.mut_group("input", |input| input.required(false));
-            command = command.mut_subcommand("pub", without_input);
-        }
         // Where a flag that takes one value is given twice, the later one counts: a profile comes
         // first.
-        Self::parsed(command.args_override_self(true), &arguments, &origins)
+        let command = without_input(command, &arguments).args_override_self(true);
+        Self::parsed(command, &arguments, &origins)
     }
 
     fn parsed(
@@ -122,7 +120,7 @@ impl Cli {
         Ok(cli)
     }
 
-    /// What is to be done, and warnings to print.
+    /// The `Config` of the verb, and warnings to print.
     fn resolve(self) -> anyhow::Result<(Config, Vec<String>)> {
         if let Some(listing) = self.listing {
             return Ok((Config::Print(listing), Vec::new()));
@@ -144,7 +142,7 @@ impl Cli {
         })
     }
 
-    /// What depends on where the flags are from.
+    /// Does what depends on the sources of the flags.
     fn settle(
         &mut self,
         command: &clap::Command,
@@ -162,12 +160,12 @@ impl Cli {
     }
 }
 
-/// Facts about the sources of the flags; reading the values destroys them.
+/// What has to be read from the matches before the values are moved out of them.
 #[derive(Default)]
 struct Sources {
-    /// Somebody typed one that is about TLS.
+    /// A TLS flag was typed.
     tls_is_typed: bool,
-    /// Everything, if that is to be shown: a copy takes its time.
+    /// A copy of all matches, made only for `--print-config`.
     whole: Option<ArgMatches>,
 }
 
@@ -183,6 +181,17 @@ impl Sources {
             whole: is_listed.then(|| matches.clone()),
         }
     }
+}
+
+/// The command line for these arguments: `--print-config` needs no message, and a group of clap
+/// cannot say that it is required only without a flag.
+fn without_input(command: clap::Command, arguments: &[OsString]) -> clap::Command {
+    let publishes = arguments.get(1).is_some_and(|verb| verb == "pub");
+    if !publishes || !arguments.iter().any(|argument| argument == "--print-config") {
+        return command;
+    }
+    command
+        .mut_subcommand("pub", |publish| publish.mut_group("input", |input| input.required(false)))
 }
 
 /// The command line of one verb: the flags of the others would be half of a short run's time.

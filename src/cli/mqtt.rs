@@ -12,23 +12,27 @@ use clap::Args;
 
 use super::property::GivenProperties;
 use super::source;
+use super::upgrade::UpgradeFlags;
 use super::value;
 use crate::client::{self, VersionChoice};
 use crate::exit::Usage;
 use crate::mqtt::packet::{self, Will};
-use crate::mqtt::property::{Place, Property, PropertyId};
+use crate::mqtt::property::{Place, Properties, Property, PropertyId};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::scram;
 use crate::mqtt::session::{
-    self, Authentication, ExtraProperties, Lifetime, Login, ReceiveOptions, ReportOptions,
-    SendOptions, Strictness,
+    self, Authentication, Lifetime, Login, ReceiveOptions, ReportOptions, SendOptions,
 };
 use crate::mqtt::topic::TopicName;
 use crate::mqtt::version::Version;
 use crate::transport::endpoint::Endpoint;
 
-/// How long a broker keeps a session for us that we have lost the connection to, in seconds.
+/// For how long a broker keeps the session of a run that has lost its connection, in seconds:
+/// longer than the restart of a server takes.
 const OUTAGE: u32 = 600;
+
+/// The longest field of text or binary data, in bytes: its length has 16 bits (MQTT 5 §1.5.4).
+const LONGEST_FIELD: usize = 65_535;
 
 /// Letters and digits: the only characters that every server takes in a client identifier.
 const ALPHANUMERIC: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -53,8 +57,8 @@ pub struct SessionFlags {
     #[arg(short, long, value_name = "SECS", default_value_t = 45)]
     keepalive: u16,
 
-    /// Most QoS 1 and 2 messages in flight [default: what the broker allows; before MQTT 5 1000,
-    /// and 20 of QoS 2]
+    /// Largest number of QoS 1 and 2 messages in flight [default: what the broker allows; before
+    /// MQTT 5 1000, and 20 of QoS 2]
     #[arg(short = 'M', long, value_name = "N", value_parser = value::in_flight)]
     pub max_inflight: Option<NonZeroU16>,
 
@@ -75,7 +79,7 @@ pub struct SessionFlags {
     #[arg(long, requires = "will_topic")]
     will_retain: bool,
 
-    /// How long the broker waits for us to come back before it publishes the will (MQTT 5)
+    /// How long the broker waits for us to reconnect before it publishes the will (MQTT 5)
     #[arg(long, value_name = "SECS", requires = "will_topic")]
     will_delay: Option<u32>,
 }
@@ -93,7 +97,7 @@ pub struct CredentialFlags {
     #[arg(short = 'P', long = "pw", value_name = "PASSWORD", alias = "password")]
     password: Option<String>,
 
-    /// Read the password from a file; one line end after it does not count
+    /// Read the password from a file; one line end after it is not part of it
     #[arg(long, value_name = "FILE", conflicts_with = "password")]
     password_file: Option<PathBuf>,
 
@@ -115,22 +119,22 @@ pub struct CredentialFlags {
     auth_data_file: Option<PathBuf>,
 }
 
-/// Which session, for the commands that can keep one.
+/// Whether the session outlives the run, for the verbs that can keep one.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "MQTT")]
 pub struct Persistence {
-    /// Keep the session: the broker stores what comes while we are away (needs -i)
+    /// Keep the session: the broker stores messages while we are disconnected (needs -i)
     #[arg(short = 'c', long)]
     disable_clean_session: bool,
 
-    /// Seconds for which the broker keeps the session when we are away, or `never` for no end (MQTT
-    /// 5) [default: with -c never]
+    /// Seconds for which the broker keeps the session after we disconnect, or `never` for no end
+    /// (MQTT 5) [default: with -c never]
     #[arg(short = 'x', long, value_name = "SECS", value_parser = value::expiry,
           allow_hyphen_values = true)]
     session_expiry_interval: Option<u32>,
 }
 
-/// The demands of a verb on its client.
+/// What a verb needs of its client.
 pub struct ClientNeeds {
     /// The flags that were given and need MQTT 5.
     pub version_5: Vec<NeedsVersion5>,
@@ -138,57 +142,50 @@ pub struct ClientNeeds {
     pub lifetime: Lifetime,
     /// Use topic aliases.
     pub topic_alias: bool,
-    /// Acknowledgements are only of interest where they refuse something.
-    pub only_failures: bool,
+    /// Which acknowledgements are reported to it.
+    pub reports: AckReports,
     /// Messages whose packet is larger than this, in bytes, are handed out in parts.
     pub parts_above: Option<usize>,
-    /// See [`crate::client::Options::brief`].
-    pub brief: bool,
+}
+
+/// Which acknowledgements are reported to a verb.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AckReports {
+    /// All of them.
+    All,
+    /// Those that refuse something.
+    Failures,
+    /// Those that refuse something, in a run that is over in an instant and blocks nowhere else:
+    /// see [`crate::client::Options::brief`].
+    FailuresOfShortRun,
 }
 
 impl ClientNeeds {
-    /// A session that lives so long, and nothing else.
+    /// A session with this lifetime, and nothing else.
     pub fn new(lifetime: Lifetime) -> Self {
         Self {
             version_5: Vec::new(),
             lifetime,
             topic_alias: false,
-            only_failures: false,
+            reports: AckReports::All,
             parts_above: None,
-            brief: false,
         }
-    }
-}
-
-impl ClientNeeds {
-    fn receiving(&self, packets: Packets) -> ReceiveOptions {
-        ReceiveOptions {
-            maximum_packet: packets.maximum,
-            parts_above: self.parts_above,
-            strictness: packets.strictness,
-        }
-    }
-
-    fn reports(&self, packets: Packets) -> ReportOptions {
-        ReportOptions { only_failures: self.only_failures, trace: packets.trace }
     }
 }
 
 /// Says why a flag that was given needs MQTT 5, to a user who asks for this older version.
 pub type NeedsVersion5 = (&'static str, fn(Version) -> String);
 
-/// The flags about packets that stand among those of the upgrade and of the log.
-#[derive(Debug, Clone, Copy)]
-pub struct Packets {
-    /// The largest that is accepted, in bytes.
-    pub maximum: usize,
-    /// Each is a WebSocket message of its own.
-    pub whole: bool,
-    /// They are logged.
-    pub trace: bool,
-    /// What is tolerated of those that come.
-    pub strictness: Strictness,
-}
+/// What of a session needs MQTT 5, in the order in which [`MqttFlags::versions`] looks at it.
+const NEED_VERSION_5: [NeedsVersion5; 5] = [
+    (client::LONELY_PASSWORD, |_| {
+        "before MQTT 5 a password needs a user name: give one with -u".into()
+    }),
+    ("--auth-method", |_| "--auth-method: only MQTT 5 has enhanced authentication".into()),
+    ("--will-delay", |_| "--will-delay: only MQTT 5 has a will delay".into()),
+    ("-x", |_| "-x: only MQTT 5 has a session expiry".into()),
+    ("-D", |version| format!("-D: MQTT {version} has no properties, only MQTT 5 has")),
+];
 
 /// The flags that make a session.
 pub struct MqttFlags<'a> {
@@ -200,6 +197,10 @@ pub struct MqttFlags<'a> {
     pub persistence: &'a Persistence,
     /// `-D`
     pub properties: &'a GivenProperties,
+    /// The limits of messages.
+    pub upgrade: &'a UpgradeFlags,
+    /// How many times `-d` is given.
+    pub debug: u8,
 }
 
 impl MqttFlags<'_> {
@@ -208,7 +209,6 @@ impl MqttFlags<'_> {
         &self,
         endpoint: &Endpoint,
         needs: &ClientNeeds,
-        packets: Packets,
     ) -> Result<(session::Config, Vec<Version>, VersionChoice)> {
         let Self { session, properties, .. } = self;
         let mut credentials = self.credentials.resolve(endpoint)?;
@@ -228,19 +228,32 @@ impl MqttFlags<'_> {
             session_expiry: self.session_expiry(connect.session_expiry),
             login: Login { credentials, authentication: connect.authentication },
             will: session.will(properties)?,
-            properties: ExtraProperties {
-                connect: connect.others,
-                disconnect: properties.of(Place::Disconnect),
-            },
-            sending: SendOptions {
-                topic_alias: needs.topic_alias,
-                max_inflight: session.max_inflight,
-                whole_packets: packets.whole,
-            },
-            receiving: needs.receiving(packets),
-            reports: needs.reports(packets),
+            properties: properties.extra(connect.others),
+            sending: self.sending(needs),
+            receiving: self.receiving(needs),
+            reports: self.reports(needs),
         };
         Ok((config, versions, choice))
+    }
+
+    fn sending(&self, needs: &ClientNeeds) -> SendOptions {
+        SendOptions {
+            topic_alias: needs.topic_alias,
+            max_inflight: self.session.max_inflight,
+            whole_packets: self.upgrade.frame_per_packet,
+        }
+    }
+
+    fn receiving(&self, needs: &ClientNeeds) -> ReceiveOptions {
+        ReceiveOptions {
+            maximum_packet: self.upgrade.maximum_packet(),
+            parts_above: needs.parts_above,
+            strictness: self.upgrade.strictness(),
+        }
+    }
+
+    fn reports(&self, needs: &ClientNeeds) -> ReportOptions {
+        ReportOptions { only_failures: needs.reports != AckReports::All, trace: self.debug > 0 }
     }
 
     /// The versions to try. What only MQTT 5 can say is a usage error with an older one, and rules
@@ -251,35 +264,15 @@ impl MqttFlags<'_> {
         is_enhanced: bool,
         needs: &ClientNeeds,
     ) -> Result<(Vec<Version>, VersionChoice)> {
-        let is_lonely = credentials.password.is_some() && credentials.username.is_none();
-        let own: [(bool, NeedsVersion5); 5] = [
-            (
-                is_lonely,
-                (client::LONELY_PASSWORD, |_| {
-                    "before MQTT 5 a password needs a user name: give one with -u".into()
-                }),
-            ),
-            (
-                is_enhanced,
-                ("--auth-method", |_| {
-                    "--auth-method: only MQTT 5 has enhanced authentication".into()
-                }),
-            ),
-            (
-                self.session.will_delay.is_some(),
-                ("--will-delay", |_| "--will-delay: only MQTT 5 has a will delay".into()),
-            ),
-            (
-                self.persistence.session_expiry_interval.is_some(),
-                ("-x", |_| "-x: only MQTT 5 has a session expiry".into()),
-            ),
-            (
-                !self.properties.is_empty(),
-                ("-D", |version| format!("-D: MQTT {version} has no properties, only MQTT 5 has")),
-            ),
+        let given = [
+            credentials.password.is_some() && credentials.username.is_none(),
+            is_enhanced,
+            self.session.will_delay.is_some(),
+            self.persistence.session_expiry_interval.is_some(),
+            !self.properties.is_empty(),
         ];
-        let own = own.iter().filter(|(is_given, _)| *is_given).map(|(_, why)| *why);
-        let first = own.chain(needs.version_5.iter().copied()).next();
+        let own = NEED_VERSION_5.iter().zip(given).filter(|(_, is_given)| *is_given);
+        let first = own.map(|(need, _)| *need).chain(needs.version_5.iter().copied()).next();
         match (self.session.protocol_version, first) {
             (Some(version), Some((_, why))) if version < Version::V5 => {
                 bail!(Usage::new(why(version)))
@@ -342,31 +335,35 @@ impl SessionFlags {
         };
         let payload = Bytes::from(self.will_payload.clone().unwrap_or_default());
         ensure!(
-            payload.len() <= 65_535,
+            payload.len() <= LONGEST_FIELD,
             Usage::new("--will-payload: expected at most 65535 bytes")
         );
-        ensure!(
-            self.will_delay.is_none() || given.will_delay_interval().is_none(),
-            Usage::new(format!(
-                "-D will {}: --will-delay says it, too",
-                PropertyId::WillDelayInterval
-            ))
-        );
-        let delay = self.will_delay;
-        let delay = delay.map(|value| Property::number(PropertyId::WillDelayInterval, value));
-        let properties = delay.into_iter().chain(given.0).collect();
         Ok(Some(Will {
             topic: topic.clone(),
             payload,
             qos: self.will_qos,
             retain: self.will_retain,
-            properties,
+            properties: self.will_properties(given)?,
         }))
+    }
+
+    /// The properties of the will: those of `-D` and the delay.
+    fn will_properties(&self, given: Properties) -> Result<Properties> {
+        ensure!(
+            self.will_delay.is_none() || given.will_delay_interval().is_none(),
+            Usage::new(format!(
+                "-D will {}: --will-delay sets it, too",
+                PropertyId::WillDelayInterval
+            ))
+        );
+        let delay = self.will_delay;
+        let delay = delay.map(|value| Property::number(PropertyId::WillDelayInterval, value));
+        Ok(delay.into_iter().chain(given.0).collect())
     }
 }
 
 impl CredentialFlags {
-    /// What the flags, the URL and the environment say.
+    /// User name and password from the flags, the URL or the environment.
     fn resolve(&self, endpoint: &Endpoint) -> Result<packet::Credentials> {
         let (url_name, url_password) = endpoint.user.clone().unzip();
         let variable = |name| source::variable(name).map(|(_, value)| value);
@@ -377,7 +374,7 @@ impl CredentialFlags {
         };
         let username = username.map(ByteString::from);
         let length = password.as_ref().map_or(0, Bytes::len);
-        ensure!(length <= 65_535, Usage::new("the password has more than 65535 bytes"));
+        ensure!(length <= LONGEST_FIELD, Usage::new("the password has more than 65535 bytes"));
         check_text("-u", username.as_deref())?;
         Ok(packet::Credentials { username, password })
     }
@@ -395,32 +392,22 @@ impl CredentialFlags {
         let Some(method) = &self.auth_method else { return Ok(None) };
         check_text("--auth-method", Some(method))?;
         if method == scram::METHOD {
-            let packet::Credentials { username: Some(username), password: Some(password) } =
-                std::mem::take(credentials)
-            else {
-                bail!(Usage::new(format!(
-                    "--auth-method {method} needs a user name and a password"
-                )));
-            };
-            let nonce = (0..24).map(|_| fastrand::alphanumeric()).collect();
-            return Ok(Some(Authentication::Scram {
-                username: username.to_string(),
-                password,
-                nonce,
-            }));
+            return scram(std::mem::take(credentials)).map(Some);
         }
+        let (method, data) = (method.as_str().into(), self.authentication_data()?);
+        Ok(Some(Authentication::OneStep { method, data }))
+    }
+
+    fn authentication_data(&self) -> Result<Option<Bytes>> {
         let data = match &self.auth_data_file {
             Some(path) => {
                 Some(fs::read(path).with_context(|| format!("reading {}", path.display()))?)
             }
             None => self.auth_data.clone().map(String::into_bytes),
         };
-        let fits = data.as_ref().is_none_or(|data| data.len() <= 65_535);
+        let fits = data.as_ref().is_none_or(|data| data.len() <= LONGEST_FIELD);
         ensure!(fits, Usage::new("the authentication data has more than 65535 bytes"));
-        Ok(Some(Authentication::OneStep {
-            method: method.as_str().into(),
-            data: data.map(Bytes::from),
-        }))
+        Ok(data.map(Bytes::from))
     }
 
     fn given_password(&self, endpoint: &Endpoint) -> Result<Option<Bytes>> {
@@ -441,9 +428,24 @@ impl CredentialFlags {
     }
 }
 
+/// SCRAM, which takes user name and password for itself.
+fn scram(credentials: packet::Credentials) -> Result<Authentication> {
+    let packet::Credentials { username: Some(username), password: Some(password) } = credentials
+    else {
+        bail!(Usage::new(format!(
+            "--auth-method {} needs a user name and a password",
+            scram::METHOD
+        )));
+    };
+    // 24 letters and digits have over 128 bits of chance (RFC 5802 §5.1 asks for a nonce that
+    // cannot be guessed).
+    let nonce = (0..24).map(|_| fastrand::alphanumeric()).collect();
+    Ok(Authentication::Scram { username: username.to_string(), password, nonce })
+}
+
 /// A text that becomes an MQTT string (MQTT 5 §1.5.4).
 fn check_text(what: &str, text: Option<&str>) -> Result<()> {
-    let fits = text.is_none_or(|text| text.len() <= 65_535 && !text.contains('\0'));
+    let fits = text.is_none_or(|text| text.len() <= LONGEST_FIELD && !text.contains('\0'));
     ensure!(fits, Usage::new(format!("{what}: expected at most 65535 bytes, without U+0000")));
     Ok(())
 }

@@ -4,8 +4,9 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
-use clap::Args;
+use clap::{Arg, Args};
 
+use super::choice::{Choice, Chosen, Flag};
 use super::source::variable;
 use crate::exit::Usage;
 use crate::transport::dial::{Families, Pin, Route};
@@ -16,28 +17,24 @@ use crate::transport::proxy::{Exempt, Proxies, Proxy};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Where to connect")]
 pub struct NetworkFlags {
-    /// Connect to IPv4 addresses only
-    #[arg(short = '4', long, overrides_with = "ipv6")]
-    ipv4: bool,
+    /// `-4` or `-6`.
+    #[command(flatten)]
+    families: Chosen<AddressFamilies>,
 
-    /// Connect to IPv6 addresses only
-    #[arg(short = '6', long, overrides_with = "ipv4")]
-    ipv6: bool,
-
-    /// Connect from this address of ours
+    /// Connect from this local address
     #[arg(short = 'A', long, value_name = "ADDRESS")]
     bind: Option<IpAddr>,
 
-    /// Take these addresses for this host and port, and ask no resolver; `*` is any host
+    /// Use these addresses for this host and port instead of looking the name up; `*` is any host
     /// (repeatable)
     #[arg(long, value_name = "HOST:PORT:ADDRESS[,ADDRESS]")]
     resolve: Vec<Pin>,
 
-    /// Connect to this Unix socket, whatever host, port and proxy are
+    /// Connect to this Unix socket, whatever the host, the port and the proxy
     #[arg(long, value_name = "PATH")]
     unix: Option<PathBuf>,
 
-    /// Connect through this proxy; an empty text is none
+    /// Connect through this proxy; an empty value means none
     ///
     /// `http://` and `https://` proxies are asked for a tunnel with CONNECT; with `socks5://` names
     /// are looked up here, with `socks5h://` by the proxy. Each takes `user:password@`. Without
@@ -49,10 +46,41 @@ pub struct NetworkFlags {
     /// Hosts that are reached without a proxy, separated by commas [default: `$no_proxy` or
     /// `$NO_PROXY`]
     ///
-    /// A name stands for itself and all below it; `192.168.0.0/16` for a network; `HOST:PORT` for
-    /// one port; a single `*` for all. Addresses of this machine are no exception.
+    /// A name matches itself and its subdomains, `192.168.0.0/16` a network, `HOST:PORT` one port,
+    /// a single `*` every host. Addresses of this machine are no exception.
     #[arg(long, value_name = "HOSTS")]
     no_proxy: Option<String>,
+}
+
+/// `-4` and `-6`, of which the later one counts.
+#[derive(Debug)]
+enum AddressFamilies {}
+
+impl Choice for AddressFamilies {
+    type Value = Families;
+    const DEFAULT: Families = Families::Both;
+    const FLAGS: &'static [Flag<Families>] = &[
+        Flag {
+            id: "ipv4",
+            short: Some('4'),
+            long: Some("ipv4"),
+            help: "Connect to IPv4 addresses only",
+            conflicts: &[],
+            value: Families::V4,
+        },
+        Flag {
+            id: "ipv6",
+            short: Some('6'),
+            long: Some("ipv6"),
+            help: "Connect to IPv6 addresses only",
+            conflicts: &[],
+            value: Families::V6,
+        },
+    ];
+
+    fn refine(flag: Arg) -> Arg {
+        flag.overrides_with_all(["ipv4", "ipv6"])
+    }
 }
 
 impl NetworkFlags {
@@ -60,13 +88,8 @@ impl NetworkFlags {
     pub fn resolve(&self, endpoint: &Endpoint, follow: bool) -> Result<Route> {
         let is_group = self.bind.is_some_and(|ip| ip.is_multicast());
         ensure!(!is_group, Usage::new("--bind: expected an address of this machine"));
-        let families = match (self.ipv4, self.ipv6) {
-            (true, false) => Families::V4,
-            (false, true) => Families::V6,
-            _ => Families::Both,
-        };
         Ok(Route {
-            families,
+            families: self.families.0,
             bind: self.bind,
             pins: self.resolve.clone(),
             unix: self.unix.clone(),

@@ -9,7 +9,7 @@ use super::connection::ConnectionFlags;
 use super::mqtt::ClientNeeds;
 use super::value;
 use crate::client::LARGE_MESSAGE;
-use crate::command::ping::{self, Config, Plan};
+use crate::command::ping::{self, Config, ProbePlan};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::session::Lifetime;
 
@@ -41,7 +41,7 @@ pub struct PingFlags {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Probes")]
 struct Probes {
-    /// Exit after so many probes [default: when interrupted]
+    /// Exit after this many probes [default: when interrupted]
     #[arg(short, long, value_name = "N",
           value_parser = value::count)]
     count: Option<u64>,
@@ -50,7 +50,8 @@ struct Probes {
     #[arg(long, value_name = "SECS", default_value = "1", value_parser = value::duration)]
     interval: Duration,
 
-    /// What travels: a PINGREQ, a WebSocket Ping, or a message to a topic of our own and back
+    /// Kind of probe: a PINGREQ, a WebSocket Ping, or a message to a topic for this client alone
+    /// and back
     #[arg(long, value_name = "WHAT", value_enum, default_value = "mqtt")]
     via: Via,
 
@@ -63,14 +64,14 @@ struct Probes {
           value_parser = clap::value_parser!(u32).range(8..=16_777_216))]
     size: u32,
 
-    /// How long to wait for each answer
+    /// Time limit for each answer
     #[arg(short = 'W', long, value_name = "SECS", default_value = "10",
           value_parser = value::duration)]
     timeout: Duration,
 }
 
 impl PingFlags {
-    /// What is to be done, and warnings to print.
+    /// The `Config` that the flags mean, and warnings to print.
     pub fn resolve(self) -> Result<(Config, Vec<String>)> {
         let size = self.probes.size as usize;
         let (client, warnings) = self.connection.resolve(&ClientNeeds {
@@ -80,7 +81,7 @@ impl PingFlags {
         })?;
         let config = Config {
             client,
-            plan: Plan {
+            plan: ProbePlan {
                 count: self.probes.count,
                 interval: self.probes.interval,
                 probe: match self.probes.via {

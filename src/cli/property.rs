@@ -11,7 +11,7 @@ use crate::exit::Usage;
 use crate::mqtt::property::{
     InvalidValue, Place, Properties, Property, PropertyId, Value, ValueKind,
 };
-use crate::mqtt::session::Authentication;
+use crate::mqtt::session::{Authentication, ExtraProperties};
 
 /// Joins the words of a property: no argument of a program can hold it.
 const JOINT: char = '\0';
@@ -103,6 +103,12 @@ impl GivenProperties {
         self.0.iter().filter(|(of, _)| *of == place).map(|(_, property)| property.clone()).collect()
     }
 
+    /// Those of a connection's first and last packet; `connect` are those of CONNECT that are sent
+    /// as they are.
+    pub fn extra(&self, connect: Properties) -> ExtraProperties {
+        ExtraProperties { connect, disconnect: self.of(Place::Disconnect) }
+    }
+
     /// Those of CONNECT, taken apart; `authentication` is what `--auth-method` asks for.
     pub fn connect(&self, mut authentication: Option<Authentication>) -> Result<ConnectProperties> {
         let (mut session_expiry, mut others) = (None, Properties::default());
@@ -115,7 +121,7 @@ impl GivenProperties {
                     let method = method.clone();
                     ensure!(
                         authentication.is_none(),
-                        Usage::new("-D connect authentication-method: --auth-method says it, too")
+                        Usage::new("-D connect authentication-method: --auth-method sets it, too")
                     );
                     let data = self.of(Place::Connect).authentication_data().cloned();
                     authentication = Some(Authentication::OneStep { method, data });

@@ -5,15 +5,18 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use clap::{ArgGroup, Args};
+use clap::{Arg, ArgGroup, Args};
 
+use super::choice::{Choice, Chosen, Flag};
 use super::connection::Conversation;
-use super::mqtt::{ClientNeeds, NeedsVersion5};
-use super::request::{AnswerForm, RequestFlags};
+use super::mqtt::{AckReports, ClientNeeds, NeedsVersion5};
+use super::property::GivenProperties;
+use super::request::RequestFlags;
 use super::value::{self, latency_needs_version_5};
 use crate::client::LARGE_MESSAGE;
 use crate::command::publish::config::{
-    self, Config, InputSource, MessageFormat, Pace, RecordForm, prefixed,
+    self, AfterBadRecord, Config, InputSource, MessageFormat, Pace, RecordForm, RequestOptions,
+    prefixed,
 };
 use crate::exit::Usage;
 use crate::format::summary::SummaryForm;
@@ -46,7 +49,7 @@ pub struct PublishFlags {
 #[command(next_help_heading = "Messages")]
 #[command(group = ArgGroup::new("input").required(true).multiple(true))]
 pub struct MessageFlags {
-    /// Topic to publish to; with --json that of records without one
+    /// Topic to publish to; with --json the topic of records without one
     #[arg(short, long, value_name = "TOPIC",
           required_unless_present_any = ["json", "split", "print_config"])]
     topic: Option<TopicName>,
@@ -55,7 +58,7 @@ pub struct MessageFlags {
     #[arg(long, value_name = "PREFIX")]
     topic_prefix: Option<String>,
 
-    /// Read flags from this file, too: one a line, its value after a blank, as with mosquitto
+    /// Also read flags from this file: one per line, its value after a blank, as mosquitto does
     #[arg(short = 'o', help_heading = "Output", value_name = "FILE")]
     options: Option<PathBuf>,
 
@@ -69,67 +72,56 @@ pub struct MessageFlags {
           conflicts_with_all = ["stdin_file", "stdin_line", "null_message"])]
     file: Option<PathBuf>,
 
-    /// Publish all of stdin as one message
-    #[arg(short = 's', long = "stdin-file", group = "input",
-          conflicts_with_all = ["stdin_line", "null_message"])]
-    stdin_file: bool,
-
-    /// Publish each line of stdin as a message
-    #[arg(short = 'l', long = "stdin-line", group = "input",
-          conflicts_with_all = ["null_message"])]
-    stdin_line: bool,
-
-    /// Publish an empty message
-    #[arg(short, long = "null-message", group = "input")]
-    null_message: bool,
+    /// `-s`, `-l` or `-n`.
+    #[command(flatten)]
+    unnamed: Chosen<UnnamedInput>,
 
     /// Publish each line of stdin as the message that it describes, as `sub --json` writes it; with
-    /// --request write the answers so, too (or only them, beside -m, -f, -s, -l or -n)
+    /// --request also write the answers so (or only them, together with -m, -f, -s, -l or -n)
     #[arg(long, group = "input")]
     pub json: bool,
 
-    /// With -l or --json: each record ends in NUL, not in a line feed
-    #[arg(short = '0', long, conflicts_with_all = ["delimiter", "message", "file",
-          "stdin_file", "null_message"])]
-    null: bool,
+    /// The byte in which a record ends without --delimiter.
+    #[command(flatten)]
+    end: Chosen<RecordEnd>,
 
     /// With -l or --json: each record ends in this character (\t, \xHH)
     #[arg(long, value_name = "C", value_parser = value::byte,
           conflicts_with_all = ["message", "file", "stdin_file", "null_message"])]
     delimiter: Option<u8>,
 
-    /// With -l: the topic is what stands before the first such character, the message what stands
-    /// after it
+    /// With -l: the topic is the part of the line before the first such character, the message the
+    /// part after it
     #[arg(long, value_name = "C", value_parser = value::byte,
           conflicts_with_all = ["topic", "json", "message", "file", "stdin_file", "null_message"])]
     split: Option<u8>,
 
-    /// Stop at the first record that makes no sense; without this the others go on
+    /// Stop at the first invalid record; without this flag it is skipped
     #[arg(long)]
     strict_input: bool,
 
-    /// Publish the message so many times
+    /// Publish the message this many times
     #[arg(long, value_name = "N", default_value = "1", hide_default_value = true,
           value_parser = value::count, conflicts_with_all = ["stdin_line", "json"])]
     repeat: u64,
 
-    /// Time from one to the next with --repeat
+    /// Time from one message to the next with --repeat
     #[arg(long, value_name = "SECS", value_parser = value::duration)]
     repeat_delay: Option<Duration>,
 
-    /// Publish at most so many messages a second
+    /// Publish at most this many messages a second
     #[arg(long, value_name = "N", value_parser = value::rate,
           conflicts_with = "repeat_delay")]
     rate: Option<f64>,
 
-    /// With --json: keep the distances in time that the records have, or be so many times as fast
+    /// With --json: keep the time between the records, or publish this many times as fast
     #[arg(long, value_name = "SPEED", num_args = 0..=1, default_missing_value = "1",
           value_parser = value::rate,
           conflicts_with_all = ["rate", "repeat_delay", "message", "file",
           "stdin_file", "stdin_line", "null_message"])]
     replay: Option<f64>,
 
-    /// Quality of service: 0, 1 or 2; with --json that of records that do not say
+    /// Quality of service: 0, 1 or 2; with --json the one of records that name none
     #[arg(short, long, value_name = "QOS", default_value = "0", value_parser = value::qos)]
     qos: QoS,
 
@@ -142,31 +134,92 @@ pub struct MessageFlags {
     topic_alias: bool,
 
     /// Send the time with each message, as user property `time`, for `sub --latency` (MQTT 5); with
-    /// --request say at the end how long the answers took
+    /// --request print at the end how long the answers took
     #[arg(long)]
     latency: bool,
 
-    /// Say at the end how much was published, and how fast it was acknowledged, on stderr
+    /// Print at the end how much was published, and how fast it was acknowledged, on stderr
     #[arg(long, value_name = "json", num_args = 0..=1, require_equals = true,
           default_missing_value = "text",
           value_parser = value::summary, help_heading = "Output")]
     summary: Option<SummaryForm>,
 }
 
+/// An input without a name or a text of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unnamed {
+    /// `-s`: all of stdin.
+    Stdin,
+    /// `-l`: the lines of stdin.
+    Lines,
+    /// `-n`: one empty message.
+    Empty,
+}
+
+/// `-s`, `-l` and `-n`.
+#[derive(Debug)]
+enum UnnamedInput {}
+
+impl Choice for UnnamedInput {
+    type Value = Option<Unnamed>;
+    const DEFAULT: Option<Unnamed> = None;
+    const FLAGS: &'static [Flag<Option<Unnamed>>] = &[
+        Flag {
+            id: "stdin_file",
+            short: Some('s'),
+            long: Some("stdin-file"),
+            help: "Publish all of stdin as one message",
+            conflicts: &["stdin_line", "null_message"],
+            value: Some(Unnamed::Stdin),
+        },
+        Flag {
+            id: "stdin_line",
+            short: Some('l'),
+            long: Some("stdin-line"),
+            help: "Publish each line of stdin as a message",
+            conflicts: &["null_message"],
+            value: Some(Unnamed::Lines),
+        },
+        Flag {
+            id: "null_message",
+            short: Some('n'),
+            long: Some("null-message"),
+            help: "Publish an empty message",
+            conflicts: &[],
+            value: Some(Unnamed::Empty),
+        },
+    ];
+
+    fn refine(flag: Arg) -> Arg {
+        flag.group("input")
+    }
+}
+
+/// `-0`.
+#[derive(Debug)]
+enum RecordEnd {}
+
+impl Choice for RecordEnd {
+    type Value = u8;
+    const DEFAULT: u8 = b'\n';
+    const FLAGS: &'static [Flag<u8>] = &[Flag {
+        id: "null",
+        short: Some('0'),
+        long: Some("null"),
+        help: "With -l or --json: each record ends in NUL, not in a line feed",
+        conflicts: &["delimiter", "message", "file", "stdin_file", "null_message"],
+        value: 0,
+    }];
+}
+
 impl PublishFlags {
-    /// What is to be done, and warnings to print.
+    /// The `Config` that the flags mean, and warnings to print.
     pub fn resolve(self) -> Result<(Config, Vec<String>)> {
         self.check()?;
         let properties = self.conversation.properties()?;
         let (client, warnings) = self.conversation.resolve(&self.needs(), &properties)?;
         let format = self.message_format(properties.of(Place::Publish))?;
-        let request = if self.answers.request {
-            let form = AnswerForm { is_many: self.is_many(), json: self.messages.json };
-            let most_waiting = self.conversation.connection.max_inflight();
-            Some(self.answers.resolve(form, most_waiting, &properties)?)
-        } else {
-            None
-        };
+        let request = self.request(&properties)?;
         // With --request it is the answers that are measured.
         let measured = (request.is_some() && self.messages.latency).then_some(SummaryForm::Text);
         let config = Config {
@@ -175,8 +228,11 @@ impl PublishFlags {
             messages: config::FeedOptions {
                 format,
                 pace: self.pace(),
-                stamps: self.messages.latency && request.is_none(),
-                strict: self.messages.strict_input,
+                after_bad: if self.messages.strict_input {
+                    AfterBadRecord::Stop
+                } else {
+                    AfterBadRecord::GoOn
+                },
             },
             summary: self.messages.summary.or(measured),
             verbosity: self.conversation.connection.verbosity(),
@@ -186,14 +242,30 @@ impl PublishFlags {
         Ok((config, warnings))
     }
 
-    /// What clap cannot say: `--json` is an input, and with `--request` the form of the answers.
+    /// What is to be asked with `--request`.
+    fn request(&self, properties: &GivenProperties) -> Result<Option<RequestOptions>> {
+        if !self.answers.request {
+            return Ok(None);
+        }
+        ensure!(
+            !self.is_many() || properties.of(Place::Publish).correlation_data().is_none(),
+            Usage::new(
+                "-D publish correlation-data: it is for one request; each of several gets its own"
+            )
+        );
+        let most_waiting = self.conversation.connection.max_inflight();
+        self.answers.resolve(self.messages.json, most_waiting, properties).map(Some)
+    }
+
+    /// Checks what clap cannot: `--json` is an input, and with `--request` the form of the answers.
     fn check(&self) -> Result<(), Usage> {
         if self.messages.options.is_some() {
             return Err(Usage::new("-o: expected two words of their own, -o FILE"));
         }
         if self.messages.json && self.has_plain_input() && !self.answers.request {
             return Err(Usage::new(
-                "--json: its records are the input, and -m, -f, -s, -l and -n are another one",
+                "--json: its records are the input, and -m, -f, -s, -l and -n would be a \
+                 second one",
             ));
         }
         if self.messages.topic.is_none() && !self.reads_records() && self.messages.split.is_none() {
@@ -213,15 +285,20 @@ impl PublishFlags {
         // Records may ask for exactly once; those of requests are subject to -q.
         let qos =
             if self.messages.json && !is_request { QoS::ExactlyOnce } else { self.messages.qos };
-        let is_text = self.messages.message.is_some() || self.messages.null_message;
+        let is_text =
+            self.messages.message.is_some() || self.messages.unnamed.0 == Some(Unnamed::Empty);
+        let reports = match () {
+            () if self.messages.summary.is_some() || is_request => AckReports::All,
+            () if is_text => AckReports::FailuresOfShortRun,
+            () => AckReports::Failures,
+        };
         ClientNeeds {
             version_5,
             lifetime: Lifetime::for_publishing(qos),
             topic_alias: self.messages.topic_alias,
-            only_failures: self.messages.summary.is_none() && !is_request,
+            reports,
             // No messages are expected: a large one that comes all the same is not kept.
             parts_above: (!is_request).then_some(LARGE_MESSAGE),
-            brief: is_text && self.messages.summary.is_none() && !is_request,
         }
     }
 
@@ -248,7 +325,9 @@ impl PublishFlags {
             properties,
             ..packet::Publish::default()
         };
-        Ok(MessageFormat { template, topic_prefix, form })
+        // With --request the time of the answers is measured here.
+        let stamps = self.messages.latency && !self.answers.request;
+        Ok(MessageFormat { template, topic_prefix, form, stamps })
     }
 
     fn pace(&self) -> Pace {
@@ -263,14 +342,10 @@ impl PublishFlags {
     fn input(self) -> InputSource {
         if let Some(file) = self.messages.file {
             InputSource::File(file)
-        } else if self.messages.stdin_file {
+        } else if self.messages.unnamed.0 == Some(Unnamed::Stdin) {
             InputSource::Stdin
         } else if self.is_many() {
-            InputSource::Records(self.messages.delimiter.unwrap_or(if self.messages.null {
-                0
-            } else {
-                b'\n'
-            }))
+            InputSource::Records(self.messages.delimiter.unwrap_or(self.messages.end.0))
         } else {
             InputSource::Text(self.messages.message.unwrap_or_default().into_encoded_bytes().into())
         }
@@ -278,11 +353,9 @@ impl PublishFlags {
 
     /// Whether there is another input than records.
     fn has_plain_input(&self) -> bool {
-        let has_text = self.messages.message.is_some() || self.messages.file.is_some();
-        has_text
-            || self.messages.stdin_file
-            || self.messages.stdin_line
-            || self.messages.null_message
+        self.messages.message.is_some()
+            || self.messages.file.is_some()
+            || self.messages.unnamed.0.is_some()
     }
 
     /// Whether the input is records.
@@ -291,7 +364,7 @@ impl PublishFlags {
     }
 
     /// Whether the input may be more than one message.
-    pub fn is_many(&self) -> bool {
-        self.messages.stdin_line || self.reads_records()
+    fn is_many(&self) -> bool {
+        self.messages.unnamed.0 == Some(Unnamed::Lines) || self.reads_records()
     }
 }

@@ -4,14 +4,16 @@ use std::num::NonZeroU16;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use clap::Args;
+use clap::{Arg, ArgAction, Args};
 
+use super::choice::{Choice, Chosen, Flag};
 use super::layout::{self, Form};
 use super::mqtt::NeedsVersion5;
 use super::property::GivenProperties;
 use super::value;
 use crate::command::publish::config::RequestOptions;
 use crate::exit::Usage;
+use crate::format::encoding::Encoding;
 use crate::format::escape::ControlCharacters;
 use crate::format::layout::Layout;
 use crate::mqtt::packet::RetainHandling;
@@ -30,17 +32,16 @@ const IN_FLIGHT: u16 = 20;
 pub struct RequestFlags {
     /// Wait for the answer to each message and write it to stdout (MQTT 5, or with -e)
     ///
-    /// The message has a response topic that is subscribed to before, and correlation data by which
-    /// its answer is known.
+    /// The response topic is subscribed to first; the correlation data of an answer shows which
+    /// message it answers.
     #[arg(long,
           conflicts_with_all = ["retain", "repeat", "repeat_delay", "replay"])]
     pub request: bool,
 
-    /// Where the answers come: agreed on with who answers, or given along [default: a topic of our
-    /// own]
+    /// Response topic, on which the answers arrive [default: a topic for this client alone]
     ///
-    /// A single request to such a topic has no correlation data, as that of `mosquitto_rr`, unless
-    /// -D gives it some: the first message that comes is its answer.
+    /// A single request with this flag has no correlation data, as with `mosquitto_rr`, unless -D
+    /// gives it some: the first message on the topic is its answer.
     #[arg(short = 'e', long, value_name = "TOPIC", requires = "request")]
     pub response_topic: Option<TopicName>,
 
@@ -62,21 +63,17 @@ pub struct RequestFlags {
     #[arg(long, requires = "request")]
     pub pretty: bool,
 
-    /// Write answers as hexadecimal digits
-    #[arg(long, requires = "request", conflicts_with_all = ["json", "base64"])]
-    pub hex: bool,
+    /// `--hex` or `--base64`.
+    #[command(flatten)]
+    encoding: Chosen<AnswerEncoding>,
 
-    /// Write answers as base64
-    #[arg(long, requires = "request", conflicts_with = "json")]
-    pub base64: bool,
-
-    /// Write no line feed after each answer
-    #[arg(short = 'N', requires = "request")]
-    pub no_newline: bool,
+    /// The byte after each answer.
+    #[command(flatten)]
+    end: Chosen<AnswerEnd>,
 
     /// Retained messages are never answers
-    #[arg(short = 'R', hide = true, requires = "request")]
-    no_stale: bool,
+    #[arg(short = 'R', hide = true, requires = "request", action = ArgAction::SetTrue)]
+    no_stale: (),
 
     /// Keep the retain flag of answers as it was published (MQTT 5)
     #[arg(long, hide = true, requires = "request")]
@@ -88,34 +85,58 @@ pub struct RequestFlags {
     pub retain_handling: Option<RetainHandling>,
 }
 
-/// The flags about messages that concern requests, too.
-#[derive(Debug, Clone, Copy)]
-pub struct AnswerForm {
-    /// There may be more than one request.
-    pub is_many: bool,
-    /// Answers are written as `sub --json` does it.
-    pub json: bool,
+/// How the payloads of answers are written.
+#[derive(Debug)]
+enum AnswerEncoding {}
+
+impl Choice for AnswerEncoding {
+    type Value = Option<Encoding>;
+    const DEFAULT: Option<Encoding> = None;
+    const FLAGS: &'static [Flag<Option<Encoding>>] = &[
+        layout::hex("Write answers as hexadecimal digits", &["json", "base64"]),
+        layout::base64("Write answers as base64", &["json"]),
+    ];
+
+    fn refine(flag: Arg) -> Arg {
+        flag.requires("request")
+    }
+}
+
+/// The byte after each answer.
+#[derive(Debug)]
+enum AnswerEnd {}
+
+impl Choice for AnswerEnd {
+    type Value = Option<u8>;
+    const DEFAULT: Option<u8> = Some(b'\n');
+    const FLAGS: &'static [Flag<Option<u8>>] =
+        &[layout::no_newline("Write no line feed after each answer")];
+
+    fn refine(flag: Arg) -> Arg {
+        flag.requires("request")
+    }
 }
 
 impl RequestFlags {
-    /// Why MQTT 5 is needed, if it is: without a topic that was agreed on, the request itself has
-    /// to name it.
+    /// Why MQTT 5 is needed, if it is: without `-e` the request itself has to name its response
+    /// topic.
     pub fn needs_version_5(&self) -> Option<NeedsVersion5> {
         let is_needed = self.response_topic.is_none()
             || self.retain_as_published
             || self.retain_handling.is_some();
         is_needed.then_some(("--request", |version| {
             format!(
-                "--request: in MQTT {version} a message cannot say where its answer is awaited: \
-                 agree on a topic, and give it with -e"
+                "--request: in MQTT {version} a message has no response topic: choose one, and \
+                 give it with -e"
             )
         }))
     }
 
-    /// What is to be asked; `most_waiting` is `-M`, and `properties` are those that `-D` gives.
+    /// What is to be asked; answers are written as `sub --json` does it where `json` says so,
+    /// `most_waiting` is `-M`, and `properties` are those that `-D` gives.
     pub fn resolve(
         &self,
-        form: AnswerForm,
+        json: bool,
         most_waiting: Option<NonZeroU16>,
         properties: &GivenProperties,
     ) -> Result<RequestOptions> {
@@ -124,18 +145,11 @@ impl RequestFlags {
             of_publish.response_topic().is_none(),
             Usage::new("-D publish response-topic: with --request it is -e")
         );
-        let correlation = of_publish.correlation_data().cloned();
-        ensure!(
-            correlation.is_none() || !form.is_many,
-            Usage::new(
-                "-D publish correlation-data: it is for one request; each of several gets its own"
-            )
-        );
         Ok(RequestOptions {
             response_topic: self.response_topic.clone(),
-            correlation,
+            correlation: of_publish.correlation_data().cloned(),
             timeout: self.timeout,
-            layout: self.layout(form.json)?,
+            layout: self.layout(json)?,
             most_waiting: most_waiting.map_or(IN_FLIGHT, NonZeroU16::get),
             retain_as_published: self.retain_as_published,
             retain_handling: self.retain_handling.unwrap_or(RetainHandling::Always),
@@ -146,16 +160,14 @@ impl RequestFlags {
     /// How answers are written.
     fn layout(&self, json: bool) -> Result<Layout> {
         let control_characters = ControlCharacters::on_terminal(screen::stdout_is_terminal());
-        let form = Form {
-            format: self.format.as_deref(),
-            json: json.then_some(false),
-            pretty: self.pretty,
-            verbose: self.verbose,
-            encoding: layout::encoding(self.hex, self.base64),
+        let form = match &self.format {
+            Some(format) => Form::Format(format),
+            None if json => Form::Json { parsed: false },
+            None => Form::Payload { verbose: self.verbose, encoding: self.encoding.0 },
         };
         Ok(Layout {
-            content: form.content(control_characters)?,
-            end: (!self.no_newline).then_some(b'\n'),
+            content: form.content(self.pretty, control_characters)?,
+            end: self.end.0,
             control_characters,
             colour: screen::stdout_colour(),
         })

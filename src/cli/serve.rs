@@ -17,11 +17,11 @@ use crate::exit::Usage;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Broker", disable_help_flag = true)]
 pub struct ServeFlags {
-    /// Address to listen at: this machine only
+    /// Address to listen on, of this machine only
     #[arg(short = 'h', long, value_name = "ADDRESS", default_value = "127.0.0.1")]
     host: String,
 
-    /// Port to listen at; 0 picks a free one
+    /// Port to listen on; 0 picks a free one
     #[arg(short, long, value_name = "PORT", default_value_t = 8080)]
     port: u16,
 
@@ -35,7 +35,7 @@ pub struct ServeFlags {
 }
 
 impl ServeFlags {
-    /// What is to be done.
+    /// The `Config` that the flags mean.
     pub fn resolve(self) -> Result<Config> {
         let address = SocketAddr::new(loopback(&self.host)?, self.port);
         Ok(Config { address, debug: self.debug, command: self.command })
@@ -53,7 +53,7 @@ fn loopback(host: &str) -> Result<IpAddr> {
     ensure!(
         address.is_loopback(),
         Usage::new(format!(
-            "-h: serve listens on this machine only (127.0.0.1 or ::1), not at {address}"
+            "-h: serve listens on this machine only (127.0.0.1 or ::1), not on {address}"
         ))
     );
     Ok(address)

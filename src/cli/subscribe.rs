@@ -7,6 +7,7 @@ use anyhow::{Result, ensure};
 use bytestring::ByteString;
 use clap::{Args, ValueEnum};
 
+use super::choice::{Choice, Chosen, Flag};
 use super::connection::Conversation;
 use super::exec::CommandFlags;
 use super::layout;
@@ -15,8 +16,8 @@ use super::property::GivenProperties;
 use super::value::{self, Colour, latency_needs_version_5};
 use crate::client::LARGE_MESSAGE;
 use crate::command::subscribe::config::{
-    CommandOptions, Config, Destination, EndConditions, Filter, OutputOptions, RetainedFilter,
-    SubscribeRequest, WatchOptions,
+    CommandOptions, Config, Destination, EndConditions, Filter, MessageOptions, OnFailure,
+    OutputOptions, RetainedFilter, SubscribeRequest, WatchOptions,
 };
 use crate::exit::Usage;
 use crate::format::encoding::Encoding;
@@ -50,7 +51,7 @@ pub struct SubscribeFlags {
     #[command(flatten)]
     commands: CommandFlags,
 
-    /// Output beside the messages.
+    /// Output other than the messages.
     #[command(flatten)]
     display: Display,
 }
@@ -73,7 +74,7 @@ struct SubscriptionFlags {
     #[arg(short = 'T', long, value_name = "FILTER")]
     filter_out: Vec<TopicFilter>,
 
-    /// Unsubscribe from this filter in a session that was kept (repeatable)
+    /// Unsubscribe from this filter, in the session of an earlier run (repeatable)
     #[arg(short = 'U', long, value_name = "FILTER")]
     unsubscribe: Vec<TopicFilter>,
 
@@ -85,32 +86,29 @@ struct SubscriptionFlags {
     #[arg(short, long, value_name = "QOS", default_value = "0", value_parser = value::qos)]
     qos: QoS,
 
-    /// Exit after so many messages
+    /// Exit after this many messages
     #[arg(short = 'C', long, value_name = "N",
           value_parser = value::count)]
     count: Option<u64>,
 
-    /// Exit after so long, with exit code 27 if -C was not met
+    /// Exit after this time, with exit code 27 if -C was not met
     #[arg(short = 'W', long, value_name = "SECS", value_parser = value::timeout)]
     timeout: Option<Duration>,
 
-    /// Exit after so long without a message, with exit code 0
+    /// Exit after this time without a message, with exit code 0
     #[arg(long, value_name = "SECS", value_parser = value::duration)]
     idle: Option<Duration>,
 
-    /// Leave out retained messages
-    #[arg(short = 'R', conflicts_with = "retained_only")]
-    no_stale: bool,
+    /// `-R` or `--retained-only`.
+    #[command(flatten)]
+    retained: Chosen<RetainedMessages>,
 
-    /// Take only retained messages, and exit when the first other one comes
-    #[arg(long)]
-    retained_only: bool,
-
-    /// Remove each retained message that was written from the broker; -T spares some
+    /// Remove each retained message from the broker after it was written; those that -T leaves out
+    /// stay
     #[arg(long)]
     remove_retained: bool,
 
-    /// Write a message only with this probability, in percent; with -C only those count
+    /// Write a message only with this probability, in percent; with -C only written ones count
     #[arg(long, value_name = "PERCENT", value_parser = value::percent)]
     random_filter: Option<f64>,
 
@@ -122,11 +120,12 @@ struct SubscriptionFlags {
     #[arg(long, value_name = "WHEN", value_parser = value::retain_handling)]
     retain_handling: Option<RetainHandling>,
 
-    /// Nothing that this connection itself publishes (MQTT 5)
+    /// Do not receive messages that this connection itself publishes (MQTT 5)
     #[arg(long)]
     no_local: bool,
 
-    /// Share the subscriptions with the others of this group: each message goes to one of them
+    /// Share the subscriptions with the other members of this group: each message goes to one of
+    /// them
     #[arg(long, value_name = "GROUP")]
     share: Option<String>,
 }
@@ -134,7 +133,6 @@ struct SubscriptionFlags {
 /// Where and how messages are written.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 struct OutputFlags {
     /// Write the topic and a space before each payload
     #[arg(short, long)]
@@ -156,29 +154,21 @@ struct OutputFlags {
     #[arg(long)]
     pretty: bool,
 
-    /// Write payloads as hexadecimal digits
-    #[arg(long, conflicts_with = "base64")]
-    hex: bool,
+    /// `--hex` or `--base64`.
+    #[command(flatten)]
+    encoding: Chosen<PayloadEncoding>,
 
-    /// Write payloads as base64
-    #[arg(long)]
-    base64: bool,
-
-    /// Write no line feed after each message
-    #[arg(short = 'N')]
-    no_newline: bool,
-
-    /// Write NUL instead of a line feed after each message
-    #[arg(short = '0', long, conflicts_with = "no_newline")]
-    null: bool,
+    /// The byte after each message.
+    #[command(flatten)]
+    end: Chosen<MessageEnd>,
 
     /// Write each message to a file of its own in this folder, named by its topic and a number; if
-    /// it is a file, read flags from it, one a line, its value after a blank, as with mosquitto
+    /// it is a file, read flags from it: one per line, its value after a blank, as mosquitto does
     #[arg(short, long, value_name = "DIR", conflicts_with = "null")]
     output_dir: Option<PathBuf>,
 }
 
-/// Output beside the messages, or instead of them.
+/// Output in addition to the messages, or instead of them.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 struct Display {
@@ -191,15 +181,75 @@ struct Display {
     #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = value::colour)]
     color: Colour,
 
-    /// Say at the end how long messages took from `pub --latency`, on stderr (MQTT 5)
+    /// Print at the end how long messages took from `pub --latency`, on stderr (MQTT 5)
     #[arg(long)]
     latency: bool,
 
-    /// Say at the end how much came, on stderr
+    /// Print at the end how much was received, on stderr
     #[arg(long, value_name = "json", num_args = 0..=1, require_equals = true,
           default_missing_value = "text",
           value_parser = value::summary)]
     summary: Option<SummaryForm>,
+}
+
+/// Which retained messages are taken.
+#[derive(Debug)]
+enum RetainedMessages {}
+
+impl Choice for RetainedMessages {
+    type Value = RetainedFilter;
+    const DEFAULT: RetainedFilter = RetainedFilter::Included;
+    const FLAGS: &'static [Flag<RetainedFilter>] = &[
+        Flag {
+            id: "no_stale",
+            short: Some('R'),
+            long: None,
+            help: "Leave out retained messages",
+            conflicts: &["retained_only"],
+            value: RetainedFilter::LeftOut,
+        },
+        Flag {
+            id: "retained_only",
+            short: None,
+            long: Some("retained-only"),
+            help: "Take only retained messages, and exit when the first other one comes",
+            conflicts: &[],
+            value: RetainedFilter::Only,
+        },
+    ];
+}
+
+/// How payloads are written.
+#[derive(Debug)]
+enum PayloadEncoding {}
+
+impl Choice for PayloadEncoding {
+    type Value = Option<Encoding>;
+    const DEFAULT: Option<Encoding> = None;
+    const FLAGS: &'static [Flag<Option<Encoding>>] = &[
+        layout::hex("Write payloads as hexadecimal digits", &["base64"]),
+        layout::base64("Write payloads as base64", &[]),
+    ];
+}
+
+/// The byte after each message.
+#[derive(Debug)]
+enum MessageEnd {}
+
+impl Choice for MessageEnd {
+    type Value = Option<u8>;
+    const DEFAULT: Option<u8> = Some(b'\n');
+    const FLAGS: &'static [Flag<Option<u8>>] = &[
+        layout::no_newline("Write no line feed after each message"),
+        Flag {
+            id: "null",
+            short: Some('0'),
+            long: Some("null"),
+            help: "Write NUL instead of a line feed after each message",
+            conflicts: &["no_newline"],
+            value: Some(0),
+        },
+    ];
 }
 
 /// The form of payloads with `--json`.
@@ -212,7 +262,7 @@ pub enum JsonMode {
 }
 
 impl SubscribeFlags {
-    /// What is to be done, and warnings to print.
+    /// The `Config` that the flags mean, and warnings to print.
     pub fn resolve(self) -> Result<(Config, Vec<String>)> {
         let properties = self.conversation.properties()?;
         let layout = self.layout()?;
@@ -220,40 +270,29 @@ impl SubscribeFlags {
         let config = Config {
             client,
             subscriptions: self.subscriptions(&properties)?,
-            end: EndConditions {
-                count: self.messages.count,
-                timeout: self.messages.timeout,
-                idle: self.messages.idle,
-                after_answer: self.messages.exit_after_subscribe || self.messages.topic.is_empty(),
-            },
-            remove_retained: self.messages.remove_retained,
-            latency: self.display.latency,
             summary: self.display.summary.or(self.display.latency.then_some(SummaryForm::Text)),
             verbosity: self.conversation.connection.verbosity(),
-            output: OutputOptions { destination: self.destination()?, layout },
-            filter: self.filter(),
+            messages: MessageOptions {
+                end: self.end(),
+                output: OutputOptions { destination: self.destination()?, layout },
+                remove_retained: self.messages.remove_retained,
+                latency: self.display.latency,
+                filter: self.filter(),
+            },
         };
         Ok((config, warnings))
     }
 
+    fn end(&self) -> EndConditions {
+        EndConditions {
+            count: self.messages.count,
+            timeout: self.messages.timeout,
+            idle: self.messages.idle,
+            after_answer: self.messages.exit_after_subscribe || self.messages.topic.is_empty(),
+        }
+    }
+
     fn needs(&self, layout: &Layout) -> ClientNeeds {
-        let mut version_5: Vec<NeedsVersion5> = Vec::new();
-        let flags = [
-            (self.messages.retain_as_published, "--retain-as-published"),
-            (self.messages.retain_handling.is_some(), "--retain-handling"),
-            (self.messages.no_local, "--no-local"),
-            (self.commands.reply, "--reply"),
-        ];
-        if let Some((_, flag)) = flags.into_iter().find(|(is_given, _)| *is_given) {
-            version_5.push((flag, |_| {
-                "--retain-as-published, --retain-handling, --no-local and --reply: only MQTT 5 has \
-                 these"
-                    .to_owned()
-            }));
-        }
-        if self.display.latency {
-            version_5.push(("--latency", latency_needs_version_5));
-        }
         // A removal that is on its way must not be lost with the connection.
         let least = if self.messages.remove_retained { QoS::AtLeastOnce } else { QoS::AtMostOnce };
         let lifetime = Lifetime::for_subscribing(self.messages.qos.max(least));
@@ -264,16 +303,38 @@ impl SubscribeFlags {
             && !self.display.watch
             && layout.keeps_payloads();
         ClientNeeds {
-            version_5,
+            version_5: self.needs_version_5(),
             parts_above: streams.then_some(LARGE_MESSAGE),
             ..ClientNeeds::new(lifetime)
         }
     }
 
+    /// The flags that were given and need MQTT 5.
+    fn needs_version_5(&self) -> Vec<NeedsVersion5> {
+        let mut needs: Vec<NeedsVersion5> = Vec::new();
+        let flags = [
+            (self.messages.retain_as_published, "--retain-as-published"),
+            (self.messages.retain_handling.is_some(), "--retain-handling"),
+            (self.messages.no_local, "--no-local"),
+            (self.commands.reply, "--reply"),
+        ];
+        if let Some((_, flag)) = flags.into_iter().find(|(is_given, _)| *is_given) {
+            needs.push((flag, |_| {
+                "--retain-as-published, --retain-handling, --no-local and --reply: only MQTT 5 has \
+                 these"
+                    .to_owned()
+            }));
+        }
+        if self.display.latency {
+            needs.push(("--latency", latency_needs_version_5));
+        }
+        needs
+    }
+
     fn subscriptions(&self, properties: &GivenProperties) -> Result<SubscribeRequest> {
         let retain_handling = match self.messages.retain_handling {
             Some(handling) => handling,
-            None if self.messages.no_stale => RetainHandling::Never,
+            None if self.messages.retained.0 == RetainedFilter::LeftOut => RetainHandling::Never,
             None => RetainHandling::Always,
         };
         let subscription = |filter: &TopicFilter| {
@@ -301,7 +362,7 @@ impl SubscribeFlags {
                 && shared.share().is_some_and(|(of, inner)| of == group && inner == filter.as_str())
         });
         shared.ok_or_else(|| {
-            Usage::new(format!("--share: {group} and {filter} make no shared subscription"))
+            Usage::new(format!("--share: {group} and {filter} form no valid shared subscription"))
         })
     }
 
@@ -310,11 +371,7 @@ impl SubscribeFlags {
         let shows_topics = *verbose || self.display.watch || format.is_some() || json.is_some();
         Filter {
             skips_removals: self.messages.remove_retained && !shows_topics,
-            retained: match (self.messages.no_stale, self.messages.retained_only) {
-                (_, true) => RetainedFilter::Only,
-                (true, false) => RetainedFilter::LeftOut,
-                (false, false) => RetainedFilter::Included,
-            },
+            retained: self.messages.retained.0,
             probability: self.messages.random_filter.map(|percent| percent / 100.0),
             except: self.messages.filter_out,
         }
@@ -325,12 +382,16 @@ impl SubscribeFlags {
             return Ok(Destination::Commands(CommandOptions {
                 command: command.clone(),
                 jobs: usize::from(self.commands.jobs),
-                keep_going: self.commands.keep_going,
+                on_failure: if self.commands.keep_going {
+                    OnFailure::KeepGoing
+                } else {
+                    OnFailure::Stop
+                },
                 reply: self.commands.reply,
             }));
         }
         if self.display.watch {
-            let (colour, encoding) = (self.display.topic_colour(), self.output.encoding());
+            let (colour, encoding) = (self.display.topic_colour(), self.output.encoding.0);
             return Ok(Destination::Watch(WatchOptions { colour, encoding }));
         }
         let Some(path) = &self.output.output_dir else { return Ok(Destination::Stdout) };
@@ -347,49 +408,46 @@ impl SubscribeFlags {
 
     /// How a message is written.
     fn layout(&self) -> Result<Layout> {
+        if self.display.watch {
+            return watch_layout();
+        }
         let output = &self.output;
         let into_files = output.output_dir.is_some() || self.commands.exec.is_some();
         let control_characters =
             ControlCharacters::on_terminal(!into_files && screen::stdout_is_terminal());
-        if self.display.watch {
-            ensure!(
-                screen::stdout_is_terminal() && screen::can_redraw(),
-                Usage::new(
-                    "--watch draws on a terminal, and stdout is none that can be drawn on; use -v"
-                )
-            );
-            // Frames are written as they are.
-            let content = Content::Payload { verbose: false, encoding: None };
-            return Ok(Layout {
-                content,
-                end: None,
-                control_characters: ControlCharacters::Unchanged,
-                colour: TopicColour::Plain,
-            });
-        }
-        let form = layout::Form {
-            format: output.format.as_deref(),
-            json: output.json.map(|mode| mode == JsonMode::Parse),
-            pretty: output.pretty,
-            verbose: output.verbose,
-            encoding: output.encoding(),
-        };
-        let content = form.content(control_characters)?;
+        let content = output.form().content(output.pretty, control_characters)?;
         // Files and the stdin of commands hold payloads, byte for byte.
         let is_bare = into_files && matches!(content, Content::Payload { .. });
-        let end = match () {
-            () if output.no_newline || is_bare => None,
-            () if output.null => Some(0),
-            () => Some(b'\n'),
-        };
+        let end = if is_bare { None } else { output.end.0 };
         let colour = if into_files { TopicColour::Plain } else { self.display.topic_colour() };
         Ok(Layout { content, end, control_characters, colour })
     }
 }
 
+/// The layout of `--watch`, which writes frames as they are.
+fn watch_layout() -> Result<Layout> {
+    ensure!(
+        screen::stdout_is_terminal() && screen::can_redraw(),
+        Usage::new("--watch needs a terminal on stdout that can be redrawn; use -v")
+    );
+    let content = Content::Payload { verbose: false, encoding: None };
+    Ok(Layout {
+        content,
+        end: None,
+        control_characters: ControlCharacters::Unchanged,
+        colour: TopicColour::Plain,
+    })
+}
+
 impl OutputFlags {
-    fn encoding(&self) -> Option<Encoding> {
-        layout::encoding(self.hex, self.base64)
+    fn form(&self) -> layout::Form<'_> {
+        match (&self.format, self.json) {
+            (Some(format), _) => layout::Form::Format(format),
+            (None, Some(mode)) => layout::Form::Json { parsed: mode == JsonMode::Parse },
+            (None, None) => {
+                layout::Form::Payload { verbose: self.verbose, encoding: self.encoding.0 }
+            }
+        }
     }
 }
 

@@ -30,7 +30,8 @@ pub struct TlsFlags {
     #[arg(long, value_name = "HEX", conflicts_with = "insecure")]
     pin_sha256: Vec<Fingerprint>,
 
-    /// Do not verify the server's certificate: anyone on the way can read and change everything
+    /// Do not verify the server's certificate: anyone on the network path can read and change
+    /// everything
     #[arg(long)]
     insecure: bool,
 
@@ -46,7 +47,7 @@ pub struct TlsFlags {
     #[arg(long, value_name = "FILE")]
     key_password_file: Option<PathBuf>,
 
-    /// Ask for the certificate of this name, and demand it [default: the host]
+    /// Name to send to the server and to find in its certificate [default: the host]
     #[arg(long, value_name = "NAME", value_parser = server_name)]
     sni: Option<String>,
 
@@ -120,12 +121,13 @@ impl TlsFlags {
         }
         ensure!(
             self.cert.is_some() || self.key.is_none(),
-            Usage::new("--key is the key of a certificate: give that with --cert")
+            Usage::new("--key is the key of a certificate: give the certificate with --cert")
         );
         ensure!(
             self.cert.is_some() || self.key_password_file.is_none(),
             Usage::new(
-                "--key-password-file is for the key of a certificate: give that with --cert"
+                "--key-password-file is for the key of a certificate: give the certificate with \
+                 --cert"
             )
         );
         let mut options = self.flags();
@@ -160,8 +162,8 @@ impl Unsupported {
         let engine = self.tls_engine.is_some() || self.tls_engine_kpass_sha1.is_some();
         if self.ciphers.is_some() {
             Some(
-                "--ciphers: the cipher suites are those of TLS 1.2 and 1.3 that are safe, and \
-                 there is nothing to choose; --tls-version chooses the version",
+                "--ciphers: only the safe cipher suites of TLS 1.2 and 1.3 are supported, all of \
+                 them; --tls-version chooses the version",
             )
         } else if self.psk.is_some() || self.psk_identity.is_some() {
             Some(
@@ -174,10 +176,7 @@ impl Unsupported {
                  with --key",
             )
         } else if self.dhparam.is_some() {
-            Some(
-                "--dhparam: TLS 1.3, and 1.2 as it is spoken here, choose their parameters: \
-                 leave it out",
-            )
+            Some("--dhparam: the parameters of the key exchange are not configurable: leave it out")
         } else {
             None
         }

@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::value;
 use crate::exit::Usage;
+use crate::mqtt::session::Strictness;
 use crate::websocket::upgrade::{basic, is_token};
 
 /// Headers that the handshake itself is made of (RFC 6455 §4.1).
@@ -59,10 +60,23 @@ pub struct UpgradeFlags {
     /// The largest WebSocket message and MQTT packet to accept; K, M and G count in 1024
     /// [default: 256M and a header]
     #[arg(long, value_name = "BYTES", value_parser = value::size)]
-    pub max_message_size: Option<usize>,
+    max_message_size: Option<usize>,
 }
 
+/// The largest payload that MQTT can carry, 256 MiB, and room for the header before it.
+const MAXIMUM_PACKET: usize = 256 * 1024 * 1024 + 64 * 1024;
+
 impl UpgradeFlags {
+    /// The largest packet to accept, in bytes.
+    pub fn maximum_packet(&self) -> usize {
+        self.max_message_size.unwrap_or(MAXIMUM_PACKET)
+    }
+
+    /// How packets are judged that break MQTT and do no harm.
+    pub fn strictness(&self) -> Strictness {
+        if self.strict { Strictness::Strict } else { Strictness::Tolerant }
+    }
+
     /// The subprotocols to offer, where the user chose.
     pub fn subprotocols(&self) -> Result<Option<Vec<String>>> {
         let Some(names) = &self.subprotocol else { return Ok(None) };

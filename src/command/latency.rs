@@ -18,7 +18,7 @@ use crate::stdio;
 /// a record.
 const NAME: &str = "time";
 
-/// The message is published now; what it said of another time is replaced.
+/// Gives a message that is published now the user property `time`, in place of any that it has.
 pub fn stamp(publish: &mut Publish) {
     let mut now = BytesMut::new();
     stdio::local_time().rfc_3339(&mut now);
@@ -63,16 +63,17 @@ impl Latency {
         &self.times
     }
 
-    /// Why there are fewer than messages.
+    /// Warns where messages could not be measured, and says why.
     pub fn explain(&self) {
         if self.early > 0 {
             let early = self.early;
             report::warn(&format!(
-                "latency: {early} messages came before they were published: the clocks differ"
+                "latency: {early} messages arrived before they were published: the clocks differ"
             ));
         } else if self.times.is_empty() {
             report::warn(
-                "latency: no message says when it was published; `mqttws pub --latency` lets it",
+                "latency: no message has the user property `time`, which `mqttws pub --latency` \
+                 sends",
             );
         }
     }

@@ -1,5 +1,4 @@
-//! One verb each: a straight-line script that pulls events from the client. It knows no socket and
-//! no thread.
+//! The verbs: each is a straight-line script over its `Config` and the events of the client.
 
 mod latency;
 pub mod ping;
@@ -8,6 +7,7 @@ pub mod serve;
 pub mod subscribe;
 mod summary;
 
+use std::io;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -18,6 +18,10 @@ use crate::format::layout::Layout;
 use crate::mqtt::session;
 use crate::mqtt::topic::TopicName;
 use crate::stdio::stdout::{self, MessageWriter, OutputProgress, OutputTarget};
+
+/// How long the output may take for the last messages when the user does not want to wait: as long
+/// as a server that does nothing is waited for then.
+const LAST_WRITE: Duration = Duration::from_millis(250);
 
 /// What the program is asked to do.
 pub enum Config {
@@ -44,8 +48,8 @@ pub fn run(config: Config) -> Result<Exit> {
     }
 }
 
-/// A topic for this client alone, named by its purpose and by the client id. Wildcards and NUL are
-/// no part of a topic name.
+/// A topic for this client alone, named by its purpose and by the client id. Wildcards and NUL,
+/// which a topic name cannot hold, become `_`.
 fn own_topic(purpose: &str, client_id: &str) -> Result<TopicName> {
     let id = client_id.replace(['+', '#', '\0'], "_");
     Ok(TopicName::new(format!("mqttws/{purpose}/{id}"))?)
@@ -62,7 +66,7 @@ fn connect(options: Options, limit: Option<(Instant, Duration)>) -> Result<(Clie
     connect().context(context)
 }
 
-/// The point in time after so long, and how long that is.
+/// When this timeout ends, and the timeout itself for the error that names it.
 fn limit(began: Instant, timeout: Option<Duration>) -> Option<(Instant, Duration)> {
     timeout.and_then(|timeout| Some((began.checked_add(timeout)?, timeout)))
 }
@@ -78,7 +82,7 @@ fn close_after(client: &mut Client, error: &anyhow::Error) {
     let _ = await_closed(client, |_| {});
 }
 
-/// Waits until the connection has ended that is being closed. Events of the session are given to
+/// Waits until the connection that is being closed has ended. Events of the session are given to
 /// `each`: acknowledgements count, also after our DISCONNECT.
 fn await_closed(client: &mut Client, mut each: impl FnMut(session::Event)) -> Result<(), Error> {
     loop {
@@ -133,8 +137,8 @@ fn close(
     }
 }
 
-/// Closes the connection of a verb of which no message can be lost any more: only a reason that
-/// the broker gives counts.
+/// Closes the connection of a verb that can lose no message any more: only a reason given by the
+/// broker counts.
 fn close_receiver(client: &mut Client, result: Result<Exit>) -> Result<Exit> {
     let exit = match result {
         Ok(exit) => exit,
@@ -150,9 +154,17 @@ fn close_receiver(client: &mut Client, result: Result<Exit>) -> Result<Exit> {
     }
 }
 
-/// Prints one line on stdout; whether anybody still reads it.
+/// Prints one line on stdout; false if nobody reads stdout any more.
 fn print(line: &str) -> Result<bool> {
     stdout::print_line(line).context("writing to stdout")
+}
+
+/// The output could not be written to this place. A reader that has seen enough is no failure.
+fn output_failed(error: io::Error, place: &str) -> Result<Exit> {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Ok(Exit::Done),
+        _ => Err(error).context(format!("writing to {place}")),
+    }
 }
 
 /// Starts the thread that writes messages; it reports to the client how far it is.

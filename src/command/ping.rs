@@ -7,9 +7,9 @@ use anyhow::{Context, Result};
 use bytes::BytesMut;
 
 use crate::client::{self, Client, Error, Established, Event};
-use crate::exit::Exit;
+use crate::exit::{Exit, worse};
 use crate::format::statistics::{Statistics, in_milliseconds};
-use crate::mqtt::packet::{Publish, Subscription};
+use crate::mqtt::packet::{Publish, SubAck, Subscription};
 use crate::mqtt::property::Properties;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::session;
@@ -23,14 +23,14 @@ pub struct Config {
     /// Where to connect, and how.
     pub client: client::Options,
     /// The probes.
-    pub plan: Plan,
+    pub plan: ProbePlan,
     /// Which lines go to stderr.
     pub verbosity: Verbosity,
 }
 
 /// The probes to send.
 #[derive(Debug, Clone, Copy)]
-pub struct Plan {
+pub struct ProbePlan {
     /// How many are sent; `None` is without end.
     pub count: Option<u64>,
     /// The time from one probe to the next.
@@ -113,12 +113,12 @@ enum PingEnd {
 
 struct Pinger {
     client: Client,
-    plan: Plan,
+    plan: ProbePlan,
     verbosity: Verbosity,
     target: String,
     topic: TopicName,
     sent: u64,
-    /// Answers that come after their time was up are not taken for those of later probes.
+    /// Overdue answers that may still arrive: they do not count for later probes.
     late: u64,
     statistics: Statistics,
     /// Lines that are not printed yet: probes that follow each other without a pause share a write.
@@ -131,7 +131,7 @@ enum Probe {
     Answered(Instant),
     /// It did not.
     Missed,
-    /// It does not matter any more.
+    /// There are no more probes.
     Ended(PingEnd),
 }
 
@@ -163,18 +163,25 @@ impl Pinger {
         let has_reader = !matches!(end, Ok(PingEnd::NoReader))
             && self.write_lines()?
             && self.print_summary(url, elapsed)?;
-        Ok(match end.with_context(|| format!("pinging {url}"))? {
-            // Without a reader nothing more was asked.
-            _ if !has_reader => Exit::Done,
+        let end = end.with_context(|| format!("pinging {url}"))?;
+        // Without a reader nothing more was asked.
+        Ok(if has_reader { self.verdict(&end, url) } else { Exit::Done })
+    }
+
+    /// The exit code of probes that ended so, and a line where none was answered.
+    fn verdict(&self, end: &PingEnd, url: &str) -> Exit {
+        let interrupted = match *end {
             PingEnd::Interrupted(signal) if self.plan.count.is_some() => {
                 Exit::Signal(signal.into())
             }
-            PingEnd::Done | PingEnd::Interrupted(_) if self.statistics.is_empty() => {
-                report::line(&format!("pinging {url}: no probe was answered"));
-                Exit::TimedOut
-            }
-            PingEnd::NoReader | PingEnd::Done | PingEnd::Interrupted(_) => Exit::Done,
-        })
+            PingEnd::Interrupted(_) | PingEnd::Done | PingEnd::NoReader => Exit::Done,
+        };
+        let unanswered = if self.statistics.is_empty() { Exit::TimedOut } else { Exit::Done };
+        let exit = worse(interrupted, unanswered);
+        if exit == Exit::TimedOut {
+            report::line(&format!("pinging {url}: no probe was answered"));
+        }
+        exit
     }
 
     fn run(&mut self) -> Result<PingEnd> {
@@ -202,7 +209,7 @@ impl Pinger {
         }
     }
 
-    /// Sends a PINGREQ and waits for its answer, as long as it may take.
+    /// Sends a probe and waits for its answer, as long as it may take.
     fn probe(&mut self, began: Instant) -> Result<Probe> {
         self.sent += 1;
         self.send_probe();
@@ -210,39 +217,40 @@ impl Pinger {
         loop {
             let alarm = self.lines.deadline().map_or(until, |lines| lines.min(until));
             let event = self.client.next(Some(alarm))?;
-            if self.is_answer(&event) {
-                return Ok(Probe::Answered(Instant::now()));
-            }
             if matches!(event, Event::Alarm) && Instant::now() < until {
                 if !self.write_lines()? {
                     return Ok(Probe::Ended(PingEnd::NoReader));
                 }
-                continue;
+            } else if let Some(probe) = self.probe_ends(&event) {
+                return Ok(probe);
             }
-            match event {
-                // Neither this answer nor a late one will come on the new connection.
-                Event::Reconnected => {
-                    self.late = 0;
-                    return Ok(Probe::Missed);
-                }
-                Event::Alarm => {
-                    self.late += 1;
-                    return Ok(Probe::Missed);
-                }
-                Event::Interrupted(signal) => {
-                    return Ok(Probe::Ended(PingEnd::Interrupted(signal)));
-                }
-                // Answers to earlier probes, and events that do not concern `ping`.
-                Event::Mqtt(_)
-                | Event::WebSocketPong
-                | Event::Sendable
-                | Event::Input(_)
-                | Event::Written(_)
-                | Event::OutputFailed(_)
-                | Event::Woken
-                | Event::Connected(_)
-                | Event::Closed(_) => {}
+        }
+    }
+
+    /// What became of the latest probe, if this event says so; an alarm means that its time is up.
+    fn probe_ends(&mut self, event: &Event) -> Option<Probe> {
+        match *event {
+            _ if self.is_answer(event) => Some(Probe::Answered(Instant::now())),
+            // Neither this answer nor a late one will come on the new connection.
+            Event::Reconnected => {
+                self.late = 0;
+                Some(Probe::Missed)
             }
+            Event::Alarm => {
+                self.late += 1;
+                Some(Probe::Missed)
+            }
+            Event::Interrupted(signal) => Some(Probe::Ended(PingEnd::Interrupted(signal))),
+            // Answers to earlier probes, and events that do not concern `ping`.
+            Event::Mqtt(_)
+            | Event::WebSocketPong
+            | Event::Sendable
+            | Event::Input(_)
+            | Event::Written(_)
+            | Event::OutputFailed(_)
+            | Event::Woken
+            | Event::Connected(_)
+            | Event::Closed(_) => None,
         }
     }
 
@@ -289,11 +297,7 @@ impl Pinger {
         loop {
             match self.client.next(Some(deadline))? {
                 Event::Mqtt(session::Event::Subscribed(suback)) => {
-                    let refused = suback.codes.iter().find(|code| code.is_error());
-                    if let Some(code) = refused {
-                        report::line(&format!("subscribing to {}: refused: {code}", self.topic));
-                    }
-                    return Ok(refused.is_none());
+                    return Ok(self.is_granted(&suback));
                 }
                 Event::Interrupted(signal) => return Err(Error::Interrupted(signal)),
                 Event::Alarm => {
@@ -312,6 +316,14 @@ impl Pinger {
                 | Event::Reconnected => {}
             }
         }
+    }
+
+    fn is_granted(&self, suback: &SubAck) -> bool {
+        let refused = suback.codes.iter().find(|code| code.is_error());
+        if let Some(code) = refused {
+            report::line(&format!("subscribing to {}: refused: {code}", self.topic));
+        }
+        refused.is_none()
     }
 
     fn tell(&mut self, answer: Option<Duration>, now: Instant) {

@@ -17,8 +17,8 @@ use anyhow::{Context, Result};
 
 use self::config::Config;
 use self::feed::Feed;
-use self::input::{Input, Opened};
-use self::tally::{GAPS, Tally};
+use self::input::{Opened, RecordInput};
+use self::tally::{AtMostOnce, GAPS, Tally};
 use super::summary::SummaryPrinter;
 use crate::client::{Client, Event};
 use crate::exit::{Exit, worse};
@@ -37,40 +37,31 @@ pub fn run(config: Config) -> Result<Exit> {
     let summary = SummaryPrinter::new(config.summary, verbosity, began);
     let maximum = options.session.receiving.maximum_packet;
     if let Some(request) = config.request {
-        let feed = Feed::new(Input::new(input, repeat, maximum)?, messages);
+        let feed = Feed::new(RecordInput::new(input, repeat, maximum)?, messages);
         return request::run(options, request, feed, verbosity, &summary);
     }
-    let shows_progress = verbosity.shows_progress();
-    let input = match Opened::new(input, repeat, maximum)? {
+    match Opened::new(input, repeat, maximum)? {
         Opened::Large(file) => {
             file.check(&messages.format.template, options.session.version)?;
             let length = (file.length as u64).saturating_mul(repeat);
-            let progress = Progress::new(shows_progress, Some(length), began);
-            let feed = Feed::new(Input::placeholder(file.name.clone(), repeat), messages);
-            return file::run(options, file, feed, progress, &summary);
+            let progress = Progress::new(verbosity.shows_progress(), Some(length), began);
+            let feed = Feed::new(RecordInput::placeholder(file.name.clone(), repeat), messages);
+            file::run(options, file, feed, progress, &summary)
         }
-        Opened::Input(input) => input,
-    };
-    let progress = Progress::new(shows_progress && input.is_stream(), input.length, began);
-    let (mut client, _) = super::connect(options, None)?;
-    let mut feed = Feed::new(input, messages);
-    if let Some(source) = feed.input.source.take() {
-        client.attach_input(source)?;
+        Opened::Input(input) => {
+            let is_shown = verbosity.shows_progress() && input.is_stream();
+            let progress = Progress::new(is_shown, input.length, began);
+            let (mut client, _) = super::connect(options, None)?;
+            let mut feed = Feed::new(input, messages);
+            feed.attach(&mut client)?;
+            let is_stream = feed.input.delimiter.is_some();
+            let tally = Tally::new(feed.context(), is_stream, summary.is_wanted());
+            let tells_loss = verbosity.warns();
+            let publisher =
+                Publisher { client, feed, tally, progress, input_error: None, tells_loss };
+            publisher.publish_all(&summary)
+        }
     }
-    let is_stream = feed.input.delimiter.is_some();
-    let tally = Tally::new(feed.context(), is_stream, summary.is_wanted());
-    let mut publisher = Publisher {
-        client,
-        feed,
-        tally,
-        progress,
-        input_error: None,
-        tells_loss: verbosity.warns(),
-        has_gaps: false,
-    };
-    let result = publisher.run();
-    publisher.progress.finish();
-    publisher.end(result, &summary)
 }
 
 struct Publisher {
@@ -80,13 +71,18 @@ struct Publisher {
     progress: Progress,
     /// The input could not be read to its end.
     input_error: Option<anyhow::Error>,
-    /// Properties that are left out are still to be reported.
+    /// The warning about properties that are left out is still due.
     tells_loss: bool,
-    /// The connection was lost with messages of QoS 0 on the way.
-    has_gaps: bool,
 }
 
 impl Publisher {
+    /// Publishes all messages, closes the connection, and prints the summary.
+    fn publish_all(mut self, summary: &SummaryPrinter) -> Result<Exit> {
+        let result = self.run();
+        self.progress.finish();
+        self.end(result, summary)
+    }
+
     fn run(&mut self) -> Result<Exit> {
         loop {
             self.publish_what_is_due();
@@ -125,7 +121,7 @@ impl Publisher {
 
     fn verdict(&self) -> Exit {
         let mut exit = self.tally.exit;
-        if self.has_gaps && exit == Exit::Done {
+        if self.tally.at_most_once == AtMostOnce::MaybeLost && exit == Exit::Done {
             report::line(GAPS);
             exit = Exit::Lost;
         }
@@ -187,7 +183,7 @@ impl Publisher {
                 }));
             }
             Event::Mqtt(event) => self.tally.count(event),
-            Event::Reconnected => self.has_gaps |= self.tally.at_most_once,
+            Event::Reconnected => self.tally.reconnected(),
             Event::Written(_)
             | Event::OutputFailed(_)
             | Event::Woken
@@ -231,7 +227,7 @@ impl Publisher {
         let error = self.tally.named(error, self.feed.template());
         let Tally { published, refused, at_most_once, .. } = self.tally;
         let no_acknowledgements = published == 0 && self.feed.template().qos == QoS::AtMostOnce;
-        if !self.tally.is_numbered || at_most_once || no_acknowledgements {
+        if !self.tally.is_numbered || at_most_once != AtMostOnce::Unused || no_acknowledgements {
             return error;
         }
         let session = self.client.session();

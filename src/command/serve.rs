@@ -13,7 +13,7 @@ use crate::broker::{self, Broker};
 use crate::exit::{CommandNotStarted, Exit};
 use crate::report;
 
-/// The founding document's path.
+/// The usual path of MQTT over WebSockets.
 const PATH: &str = "/mqtt";
 
 /// The largest packet there can be (MQTT 5 §2.1.4).

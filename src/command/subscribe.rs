@@ -16,17 +16,17 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
-use self::config::{Config, Destination, EndConditions, SubscribeRequest};
-use self::receive::{Arrival, MessageReceiver, ReceiverOptions};
+use self::config::{Config, Destination, MessageOptions, OutputOptions, SubscribeRequest};
+use self::receive::{Arrival, MessageReceiver};
 use self::sink::Sink;
 use super::summary::SummaryPrinter;
 use crate::client::{self, Client, Event};
-use crate::exit::Exit;
+use crate::exit::{Exit, worse};
 use crate::mqtt::packet::Subscription;
 use crate::mqtt::qos::QoS;
-use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::session;
 use crate::report::{self, Verbosity};
+use crate::stdio::exec::OnFailure;
 use crate::stdio::stdout;
 use crate::stdio::stdout_reader::StdoutReader;
 use crate::terminal::progress::{Position, Progress};
@@ -35,39 +35,26 @@ use crate::terminal::screen;
 /// Runs `mqttws sub`.
 pub fn run(config: Config) -> Result<Exit> {
     let began = Instant::now();
-    let target = sink::target(&config.output.destination)?;
-    warn_of_closed_stdout(&config);
-    let is_watched = config.prints();
-    let Config { client: options, output, verbosity, end, .. } = config;
-    let limit = super::limit(began, end.timeout);
+    let Config { client: options, subscriptions, messages, summary, verbosity } = config;
+    let target = sink::target(&messages.output.destination)?;
+    warn_of_closed_stdout(&messages, &subscriptions, verbosity);
+    let limit = super::limit(began, messages.end.timeout);
     let (client, _) = super::connect(options, limit)?;
-    let reader = watch_reader(is_watched, &client)?;
-    let sink = Sink::start(&client, &output, target, verbosity)?;
-    let (removes, latency) = (config.remove_retained, config.latency);
-    let settings = ReceiverOptions { end, output: &output, removes, latency, verbosity };
-    let mut subscriber = Subscriber {
+    let reader = watch_reader(messages.prints(), &client)?;
+    let sink = Sink::start(&client, &messages.output, target, verbosity)?;
+    let subscriber = Subscriber {
         client,
-        receiver: MessageReceiver::new(sink, config.filter, &settings),
+        receiver: MessageReceiver::new(sink, &messages, verbosity),
         reader,
-        progress: progress(&output.destination, verbosity, began),
-        subscriptions: config.subscriptions,
+        progress: progress(&messages.output.destination, verbosity, began),
+        subscriptions,
         deadline: limit.map(|(until, _)| until),
-        end,
-        output,
+        options: messages,
         signalled: false,
         unanswered: 0,
-        denied: false,
+        exit: Exit::Done,
     };
-    subscriber.subscribe();
-    let result = subscriber.run();
-    // Whatever the reason: received messages are written, and written ones are acknowledged.
-    let result = subscriber.finish_output(result);
-    let result = subscriber.receiver.tell_cut(result);
-    subscriber.progress.finish();
-    if let Sink::Watch(watch) = &mut subscriber.receiver.sink {
-        watch.end();
-    }
-    subscriber.end(result, SummaryPrinter::new(config.summary, verbosity, began), verbosity)
+    subscriber.receive_all(SummaryPrinter::new(summary, verbosity, began))
 }
 
 /// The progress on stderr, where it does not disturb what is written.
@@ -93,11 +80,15 @@ fn watch_reader(matters: bool, client: &Client) -> Result<StdoutReader> {
 }
 
 /// Messages that are acknowledged and written to a closed stdout are lost.
-fn warn_of_closed_stdout(config: &Config) {
+fn warn_of_closed_stdout(
+    messages: &MessageOptions,
+    subscriptions: &SubscribeRequest,
+    verbosity: Verbosity,
+) {
     let acknowledges = |subscription: &Subscription| subscription.qos > QoS::AtMostOnce;
-    if config.prints()
-        && config.subscriptions.subscribe.iter().any(acknowledges)
-        && config.verbosity.warns()
+    if messages.prints()
+        && subscriptions.subscribe.iter().any(acknowledges)
+        && verbosity.warns()
         && stdout::stdout_may_be_closed()
     {
         report::warn(
@@ -112,21 +103,32 @@ struct Subscriber {
     reader: StdoutReader,
     progress: Progress,
     subscriptions: SubscribeRequest,
-    /// When it ends.
-    end: EndConditions,
+    options: MessageOptions,
     /// The time of `-W`.
     deadline: Option<Instant>,
-    /// Where messages are written, and how.
-    output: config::OutputOptions,
     /// A signal has come.
     signalled: bool,
     /// SUBSCRIBE and UNSUBSCRIBE without their answer.
     unanswered: u32,
-    /// Some filter was refused.
-    denied: bool,
+    /// The worst exit code of what was refused, and of commands that failed.
+    exit: Exit,
 }
 
 impl Subscriber {
+    /// Receives as much as is wanted, and ends: whatever the reason, received messages are written,
+    /// and written ones are acknowledged.
+    fn receive_all(mut self, summary: SummaryPrinter) -> Result<Exit> {
+        self.subscribe();
+        let result = self.run();
+        let result = self.finish_output(result);
+        let result = self.receiver.tell_cut(result);
+        self.progress.finish();
+        if let Sink::Watch(watch) = &mut self.receiver.sink {
+            watch.end();
+        }
+        self.end(result, summary)
+    }
+
     fn run(&mut self) -> Result<Exit> {
         loop {
             let (receiver, mut end) = (&mut self.receiver, None);
@@ -173,7 +175,7 @@ impl Subscriber {
     /// The time of `--idle` begins when the broker has answered, on each connection, and again
     /// with each byte of a message that arrives slowly.
     fn idle_deadline(&self) -> Option<Instant> {
-        let (idle, session) = (self.end.idle?, self.client.session());
+        let (idle, session) = (self.options.end.idle?, self.client.session());
         let counts = session.is_online() && !session.has_pending_subscribe();
         let latest = self.receiver.latest().filter(|_| counts)?;
         let arriving = self.client.last_received().filter(|_| session.partial_packet() > 0);
@@ -193,14 +195,7 @@ impl Subscriber {
                 self.receiver.abandon();
                 self.output_failed(error).map(Some)
             }
-            Event::Interrupted(signal) => {
-                self.signalled = true;
-                self.interrupt_commands(signal);
-                // Without line feeds the cursor stands after a message.
-                let is_stdout = matches!(self.output.destination, Destination::Stdout);
-                screen::begin_line(is_stdout && self.output.layout.end.is_none());
-                Ok(Some(self.interrupted(signal)))
-            }
+            Event::Interrupted(signal) => Ok(Some(self.take_signal(signal))),
             Event::Alarm => self.time_is_up(),
             Event::Reconnected => {
                 self.receiver.restart_idle();
@@ -215,52 +210,54 @@ impl Subscriber {
     }
 
     fn handle_packet(&mut self, event: session::Event) -> Result<Option<Exit>> {
-        match event {
-            session::Event::Message(delivery) => {
-                Ok(self.receiver.receive(Arrival::Owned(&delivery)))
-            }
+        Ok(match event {
+            session::Event::Message(delivery) => self.receiver.receive(Arrival::Owned(&delivery)),
             session::Event::MessageBegins { delivery, length } => {
                 let end = self.receiver.receive(Arrival::Head(delivery, length));
                 if !self.receiver.is_amidst() {
                     self.client.ignore_rest();
                 }
-                Ok(end)
+                end
             }
-            session::Event::Piece(piece) => Ok(self.receiver.receive(Arrival::Piece(piece))),
-            session::Event::MessageEnds => Ok(self.receiver.receive(Arrival::End)),
-            session::Event::MessageCut => self.receiver.cut(),
-            session::Event::Subscribed(suback) => {
-                self.receiver.restart_idle();
-                Ok(self.subscribed(&suback).or_else(|| self.answered()))
-            }
-            session::Event::NotSubscribed { filter, why } => Ok(self.not_subscribed(&filter, why)),
-            session::Event::Unsubscribed(unsuback) => {
-                self.unsubscribed(&unsuback);
-                Ok(self.answered())
-            }
-            session::Event::Acknowledged { token: record, code, .. } => {
-                self.acknowledged(record, code);
-                if let Some(removals) = &mut self.receiver.removals {
-                    removals.publish(&mut self.client);
-                }
-                Ok(self.look_at_commands())
-            }
-            session::Event::InDoubt { .. } => {
-                self.in_doubt();
-                Ok(None)
+            session::Event::Piece(piece) => self.receiver.receive(Arrival::Piece(piece)),
+            session::Event::MessageEnds => self.receiver.receive(Arrival::End),
+            session::Event::MessageCut => return self.receiver.cut(),
+            session::Event::Subscribed(suback) => self.subscribed(&suback),
+            session::Event::NotSubscribed { filter, why } => self.not_subscribed(&filter, why),
+            session::Event::Unsubscribed(unsuback) => self.unsubscribed(&unsuback),
+            event @ (session::Event::Acknowledged { .. } | session::Event::InDoubt { .. }) => {
+                self.handed_over(&event);
+                self.publish_removals();
+                self.look_at_commands()
             }
             session::Event::Connected(_)
             | session::Event::Refused(_)
             | session::Event::SomeAcknowledged
             | session::Event::Pong
-            | session::Event::Disconnected(_) => Ok(None),
-        }
+            | session::Event::Disconnected(_) => None,
+        })
+    }
+
+    /// A signal has come: the commands get it, too.
+    fn take_signal(&mut self, signal: i32) -> Exit {
+        self.signalled = true;
+        self.interrupt_commands(signal);
+        // Without line feeds the cursor stands after a message.
+        let OutputOptions { destination, layout } = &self.options.output;
+        screen::begin_line(matches!(destination, Destination::Stdout) && layout.end.is_none());
+        self.interrupted(signal)
     }
 
     /// Removes the retained messages up to this number, which are written.
     fn remove_retained(&mut self, number: u64) {
         if let Some(removals) = &mut self.receiver.removals {
             removals.written(number);
+        }
+        self.publish_removals();
+    }
+
+    fn publish_removals(&mut self) {
+        if let Some(removals) = &mut self.receiver.removals {
             removals.publish(&mut self.client);
         }
     }
@@ -271,20 +268,43 @@ impl Subscriber {
         (self.reader.is_gone() && self.receiver.sink.is_done()).then_some(Exit::Done)
     }
 
-    /// A removal of ours, or a reply, has arrived, or is refused.
-    fn acknowledged(&mut self, record: u64, code: ReasonCode) {
-        if code.is_error() {
-            let what =
-                if exec::is_reply(record) { "replying" } else { "removing a retained message" };
-            report::line(&format!("{what}: refused: {code}"));
-            self.denied = true;
-        }
+    /// What became of a message of ours: a removal or, with a command's output, a reply. Only
+    /// replies are published at QoS 2.
+    fn handed_over(&mut self, event: &session::Event) {
+        let why = match event {
+            session::Event::Acknowledged { token: record, code, .. } if code.is_error() => {
+                let what = if exec::is_reply(*record) {
+                    "replying"
+                } else {
+                    "removing a retained message"
+                };
+                format!("{what}: refused: {code}")
+            }
+            session::Event::InDoubt { .. } => {
+                "replying: refused: in doubt: the broker has lost the session".to_owned()
+            }
+            session::Event::Acknowledged { .. }
+            | session::Event::SomeAcknowledged
+            | session::Event::Connected(_)
+            | session::Event::Refused(_)
+            | session::Event::Message(_)
+            | session::Event::MessageBegins { .. }
+            | session::Event::Piece(_)
+            | session::Event::MessageEnds
+            | session::Event::MessageCut
+            | session::Event::Subscribed(_)
+            | session::Event::NotSubscribed { .. }
+            | session::Event::Unsubscribed(_)
+            | session::Event::Pong
+            | session::Event::Disconnected(_) => return,
+        };
+        report::line(&why);
+        self.note(Exit::Denied);
     }
 
-    /// A reply may have arrived, or not: nothing else is published at QoS 2.
-    fn in_doubt(&mut self) {
-        report::line("replying: refused: in doubt: the broker has lost the session");
-        self.denied = true;
+    /// Something went wrong that does not end the run.
+    fn note(&mut self, exit: Exit) {
+        self.exit = worse(self.exit, exit);
     }
 
     /// The time of `-W` or of `--idle` is up; if not, it is time to draw.
@@ -300,7 +320,7 @@ impl Subscriber {
 
     /// The time of `-W` is up.
     fn timed_out(&self) -> Result<Exit> {
-        let after = self.end.timeout.unwrap_or_default();
+        let after = self.options.end.timeout.unwrap_or_default();
         let session = self.client.session();
         if let Some(pending) = session.pending_subscribe().filter(|_| self.unanswered > 0) {
             let what = pending.to_string();
@@ -327,7 +347,7 @@ impl Subscriber {
 
     /// An endless subscription ends no other way.
     fn interrupted(&self, signal: i32) -> Exit {
-        if self.end.count.is_none() {
+        if self.options.end.count.is_none() {
             return Exit::Done;
         }
         self.tell_unfinished("interrupted");
@@ -335,7 +355,7 @@ impl Subscriber {
     }
 
     fn tell_unfinished(&self, why: &str) {
-        let wanted = self.end.count.map(|count| format!(" of {count}")).unwrap_or_default();
+        let wanted = self.options.end.count.map(|count| format!(" of {count}")).unwrap_or_default();
         report::line(&format!(
             "subscribed: {why} with {}{wanted} messages",
             self.receiver.written.messages
@@ -344,18 +364,24 @@ impl Subscriber {
 
     /// Looks at the commands that have ended, and acknowledges what is done.
     fn look_at_commands(&mut self) -> Option<Exit> {
-        let Sink::Commands(exec) = &mut self.receiver.sink else { return None };
-        let is_over = exec.take_ended();
-        self.denied |= !exec.publish_replies(&mut self.client);
+        let exec = self.receiver.sink.commands()?;
+        let has_failed = exec.take_ended();
+        let is_over = has_failed && exec.on_failure() == OnFailure::Stop;
+        let are_taken = exec.publish_replies(&mut self.client);
+        if has_failed {
+            self.note(Exit::Local);
+        }
+        if !are_taken {
+            self.note(Exit::Denied);
+        }
         self.settle_commands();
         is_over.then_some(Exit::Local)
     }
 
     /// Acknowledges what is done.
     fn settle_commands(&mut self) {
-        if let Sink::Commands(exec) = &mut self.receiver.sink
-            && let Some(number) = exec.commands.done_up_to()
-        {
+        let exec = self.receiver.sink.commands();
+        if let Some(number) = exec.and_then(|exec| exec.commands.done_up_to()) {
             self.client.acknowledge_up_to(number);
             self.remove_retained(number);
         }
@@ -363,22 +389,17 @@ impl Subscriber {
 
     /// Passes a signal on to the commands.
     fn interrupt_commands(&mut self, signal: i32) {
-        if let Sink::Commands(exec) = &mut self.receiver.sink {
+        if let Some(exec) = self.receiver.sink.commands() {
             exec.interrupt(signal);
         }
     }
 
-    /// A reader that has seen enough is no failure.
     fn output_failed(&self, error: io::Error) -> Result<Exit> {
-        if error.kind() == io::ErrorKind::BrokenPipe {
-            return Ok(Exit::Done);
-        }
-        let place = match &self.output.destination {
-            Destination::Folder(path) => path.display().to_string(),
+        match &self.options.output.destination {
+            Destination::Folder(path) => super::output_failed(error, &path.display().to_string()),
             Destination::Stdout | Destination::Watch(_) | Destination::Commands(_) => {
-                "stdout".to_owned()
+                super::output_failed(error, "stdout")
             }
-        };
-        Err(error).context(format!("writing to {place}"))
+        }
     }
 }

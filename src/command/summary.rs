@@ -10,17 +10,17 @@ use crate::terminal::screen;
 #[derive(Debug, Clone, Copy)]
 pub struct SummaryPrinter {
     form: Option<SummaryForm>,
+    /// The form for a user who interrupts an endless run and wants to know how much came.
+    when_interrupted: Option<SummaryForm>,
     began: Instant,
-    /// The user who interrupts an endless run wants to know how much came.
-    when_interrupted: bool,
 }
 
 impl SummaryPrinter {
     /// In the form that `--summary` asks for; without it only a user at a terminal who interrupts
     /// an endless run gets one.
     pub fn new(form: Option<SummaryForm>, verbosity: Verbosity, began: Instant) -> Self {
-        let when_interrupted = verbosity.warns() && screen::stderr_is_terminal();
-        Self { form, began, when_interrupted }
+        let is_user = verbosity.warns() && screen::stderr_is_terminal();
+        Self { form, when_interrupted: is_user.then_some(SummaryForm::Text), began }
     }
 
     /// Whether `--summary` asks for it.
@@ -30,8 +30,7 @@ impl SummaryPrinter {
 
     /// Prints what `summary` makes of the time that passed.
     pub fn print<'a>(&self, interrupted: bool, summary: impl FnOnce(Duration) -> RunSummary<'a>) {
-        let unasked = (interrupted && self.when_interrupted).then_some(SummaryForm::Text);
-        match self.form.or(unasked) {
+        match self.form.or(self.when_interrupted.filter(|_| interrupted)) {
             Some(SummaryForm::Json) => {
                 report::machine_summary(&summary(self.began.elapsed()).line(SummaryForm::Json));
             }

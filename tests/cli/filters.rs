@@ -1,6 +1,8 @@
 //! `mqttws sub`: which messages it wants, and when it has had enough.
 
-use crate::support::broker::{Broker, Step, connected, packet, subscribed, until_goodbye};
+use crate::support::broker::{
+    Broker, Step, connected, packet, subscribed, until_goodbye, until_session_end,
+};
 use crate::support::program::Program;
 
 /// `mqttws sub -V 311 -t t -v` and these flags, and what the broker sends.
@@ -61,6 +63,35 @@ fn kept_messages_are_forgotten_once_they_are_written() {
     Program::new([&["sub", &broker.url()], &flags[..]].concat()).run().expect(0, "1\n3\n", "");
 }
 
+/// A removal that the broker refuses is told, and is exit code 7, whenever the answer comes: with
+/// the last message, while it is written, or after that.
+#[test]
+fn a_refused_removal_is_told_also_at_the_end() {
+    for (count, answers) in [("1", "40 id 87"), ("2", "31 <b> 00 '2'; 40 id 87")] {
+        let steps = vec![
+            Step::Upgrade,
+            packet("10 <MQTT> 05 *"),
+            Step::Send("20 00 00 00"),
+            packet("82 id 00 <#> 00"),
+            Step::Send("90 id 00 00; 31 <a> 00 '1'"),
+            packet("33 <a> id 00"),
+            Step::Send(answers),
+        ];
+        let more = (count == "2")
+            .then(|| vec![packet("33 <b> id 00"), Step::Send("40 id 00")])
+            .into_iter()
+            .flatten();
+        let broker = Broker::start(until_session_end(steps.into_iter().chain(more).collect()));
+        let flags = ["-t", "#", "--remove-retained", "-C", count];
+        let printed = if count == "2" { "1\n2\n" } else { "1\n" };
+        Program::new([&["sub", &broker.url()], &flags[..]].concat()).run().expect(
+            7,
+            printed,
+            "mqttws: removing a retained message: refused: not authorized\n",
+        );
+    }
+}
+
 #[test]
 fn a_probability_of_all_or_nothing() {
     printed("30 <a> '1'; 30 <a> '2'", &["-C", "2", "--random-filter", "100"], "a 1\na 2\n");
@@ -114,7 +145,8 @@ fn options_of_subscriptions_need_version_5() {
 fn groups_have_names() {
     for (group, topic) in [("a/b", "t"), ("", "t"), ("+", "t"), ("g", "$share/h/t")] {
         let outcome = Program::new(["sub", "-t", topic, "--share", group]).run();
-        let line = format!("mqttws: --share: {group} and {topic} make no shared subscription\n");
+        let line =
+            format!("mqttws: --share: {group} and {topic} form no valid shared subscription\n");
         outcome.expect(2, "", &line);
     }
 }

@@ -62,7 +62,7 @@ fn the_environment_wins_over_a_profile() {
 fn a_profile_that_makes_no_sense_is_a_usage_error() {
     let rows = [
         ("[profile.p]\nnonsense = 1\n", "*config.toml: profile p: there is no flag --nonsense"),
-        ("[profile.p]\nqos = true\n", "*config.toml: profile p: qos: this is no value for --qos"),
+        ("[profile.p]\nqos = true\n", "*config.toml: profile p: qos: not a value for --qos"),
         ("[profile.q]\n", "--profile: no profile p in *config.toml; there are: q"),
         ("[other]\n", "*config.toml: other: expected only [profile.NAME]"),
         ("[profile.p]\nqos = \n", "*config.toml: line 2: *"),

@@ -335,7 +335,7 @@ fn a_file_that_no_packet_can_hold_is_refused_at_once() {
     publish().expect(1, "", &line);
     file.set_len(300_000_000).unwrap();
     let line = format!(
-        "mqttws: reading {path}: it has 300000000 bytes, and a message at most 268500992\n"
+        "mqttws: reading {path}: it has 300000000 bytes, and a message can have at most 268500992\n"
     );
     publish().expect(1, "", &line);
     file.set_len(268_435_455 - 3).unwrap();

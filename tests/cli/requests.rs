@@ -112,8 +112,7 @@ fn before_mqtt_5_the_first_message_is_the_answer() {
     Program::new(flags).stdin("1\n2\n").run().expect(0, "one\ntwo\n", "");
 
     let outcome = Program::new(["pub", "--request", "-V", "311", "-t", "t", "-m", "x"]).run();
-    let line = "mqttws: --request: in MQTT 3.1.1 a message cannot say where its answer is awaited: agree on a \
-                topic, and give it with -e";
+    let line = "mqttws: --request: in MQTT 3.1.1 a message has no response topic: choose one, and give it with -e";
     fails(&outcome, 2, line);
 }
 
@@ -183,7 +182,7 @@ fn who_could_answer_is_missed() {
         [packet("32 <t> id 04 08 <r> 'm'"), Step::Send("40 id 10; 30 <r> 00 'after all'")],
     );
     let broker = Broker::start(until_session_end(script));
-    let line = "mqttws: warning: asking t: nobody is subscribed who could answer\n";
+    let line = "mqttws: warning: asking t: nobody is subscribed to its topic\n";
     ask(&broker, &["-e", "r", "-m", "m", "-q", "1"]).run().expect(0, "after all\n", line);
 }
 

@@ -191,10 +191,13 @@ fn how_long_a_message_took() {
 #[test]
 fn no_latency_is_explained() {
     for (packets, why) in [
-        ("30 <t> 00 'x'", "no message says when it was published; `mqttws pub --latency` lets it"),
+        (
+            "30 <t> 00 'x'",
+            "no message has the user property `time`, which `mqttws pub --latency` sends",
+        ),
         (
             "30 <t> 24 26 <time> <2126-01-01T00:00:00.000000Z> 'x'",
-            "1 messages came before they were published: the clocks differ",
+            "1 messages arrived before they were published: the clocks differ",
         ),
     ] {
         let broker = subscribed_5(packets);

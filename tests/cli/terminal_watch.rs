@@ -136,8 +136,7 @@ fn what_is_said_at_the_end_stands_below() {
 
 #[test]
 fn without_a_terminal_it_makes_no_sense() {
-    let line =
-        "mqttws: --watch draws on a terminal, and stdout is none that can be drawn on; use -v\n";
+    let line = "mqttws: --watch needs a terminal on stdout that can be redrawn; use -v\n";
     Program::new(["sub", "-t", "t", "-w"]).run().expect(2, "", line);
     let ended =
         Session::start((5, 100), &["sub", "-t", "t", "-w"], &[("TERM", "dumb")], Vec::new())

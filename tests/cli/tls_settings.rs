@@ -125,10 +125,10 @@ fn refuses(flags: &[&str], words: &str) {
 
 #[test]
 fn flags_that_belong_together() {
-    refuses(&["--key", "x"], "--key is the key of a certificate: give that with --cert");
+    refuses(&["--key", "x"], "--key is the key of a certificate: give the certificate with --cert");
     refuses(
         &["--key-password-file", "x"],
-        "--key-password-file is for the key of a certificate: give that with --cert",
+        "--key-password-file is for the key of a certificate: give the certificate with --cert",
     );
     refuses(
         &["--pin-sha256", &"0".repeat(64), "--insecure"],

@@ -8,8 +8,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use clap::Args;
 use clap::error::{ContextKind, ContextValue, ErrorKind as ClapErrorKind};
+use clap::{ArgAction, Args};
 
 use crate::exit::Usage;
 
@@ -88,8 +88,8 @@ fn with_options(mut arguments: Vec<OsString>, usual: Option<PathBuf>) -> Result<
     Ok(arguments)
 }
 
-/// Takes `-o FILE` off the command line. To `sub` a folder of that name is its own matter, and so
-/// is one that is yet to be made.
+/// Takes `-o FILE` off the command line. With `sub` only the name of a file counts: anything else
+/// is the folder for its output.
 fn take_file(arguments: &mut Vec<OsString>, verb: &str) -> Result<Option<PathBuf>> {
     let mut found = None;
     let mut at = 2;
@@ -137,16 +137,16 @@ fn flag(line: &str) -> Option<String> {
     })
 }
 
-/// Flags of mosquitto's clients that ask for what is always so.
+/// Flags of mosquitto's clients for what this program always does.
 #[derive(Debug, Args)]
 pub struct NoEffect {
     /// Packets are never held back
-    #[arg(long, hide = true)]
-    nodelay: bool,
+    #[arg(long, hide = true, action = ArgAction::SetTrue)]
+    nodelay: (),
 
     /// WebSockets are all that we speak
-    #[arg(long, hide = true)]
-    ws: bool,
+    #[arg(long, hide = true, action = ArgAction::SetTrue)]
+    ws: (),
 }
 
 /// Flags of mosquitto's clients that clap does not know, each with what to use instead; those of

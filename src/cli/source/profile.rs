@@ -124,34 +124,37 @@ impl ProfileFile {
         typed: &ArgMatches,
     ) -> Result<Vec<(String, OsString)>> {
         let path = self.path.display();
-        let profile = match self.profiles.get(name) {
-            Some(Value::Table(profile)) => profile,
-            None if name == DEFAULT => return Ok(Vec::new()),
-            _ => {
-                let known: Vec<&str> = self.profiles.keys().map(String::as_str).collect();
-                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-                bail!(Usage::new(format!(
-                    "--profile: no profile {name} in {path}; there are: {known}"
-                )));
-            }
-        };
         let mut flags = Vec::new();
-        for (key, value) in profile {
+        for (key, value) in self.profile(name)?.into_iter().flatten() {
             let known = all.get_subcommands().any(|sub| has_flag(sub, key));
             ensure!(known, Usage::new(format!("{path}: profile {name}: there is no flag --{key}")));
             self.check_exposure(key, value)?;
             let flag = of.get_arguments().find(|arg| is_named(arg, key));
             if let Some(flag) = flag.filter(|_| !is_overruled(key, typed)) {
                 let written = written_for(flag, key, value).ok_or_else(|| {
-                    Usage::new(format!(
-                        "{path}: profile {name}: {key}: this is no value for --{key}"
-                    ))
+                    Usage::new(format!("{path}: profile {name}: {key}: not a value for --{key}"))
                 })?;
                 let id = flag.get_id();
                 flags.extend(written.into_iter().map(|written| (id.to_string(), written)));
             }
         }
         Ok(flags)
+    }
+
+    /// The table of a profile; only the default one may be missing.
+    fn profile(&self, name: &str) -> Result<Option<&Table>, Usage> {
+        match self.profiles.get(name) {
+            Some(Value::Table(profile)) => Ok(Some(profile)),
+            None if name == DEFAULT => Ok(None),
+            _ => {
+                let known: Vec<&str> = self.profiles.keys().map(String::as_str).collect();
+                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                let path = self.path.display();
+                Err(Usage::new(format!(
+                    "--profile: no profile {name} in {path}; there are: {known}"
+                )))
+            }
+        }
     }
 
     /// A secret in a file that others can read is an error.

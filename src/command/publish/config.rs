@@ -40,10 +40,17 @@ pub struct FeedOptions {
     pub format: MessageFormat,
     /// When each message is due.
     pub pace: Pace,
-    /// Each message says when it was published (`--latency`).
-    pub stamps: bool,
-    /// The first bad record is the last.
-    pub strict: bool,
+    /// What follows a record that makes no sense.
+    pub after_bad: AfterBadRecord,
+}
+
+/// What follows a record that makes no sense.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AfterBadRecord {
+    /// The next record.
+    GoOn,
+    /// No record (`--strict-input`).
+    Stop,
 }
 
 /// Where the records come from.
@@ -68,6 +75,8 @@ pub struct MessageFormat {
     pub topic_prefix: String,
     /// The form of the records.
     pub form: RecordForm,
+    /// Each message says when it was published (`--latency`).
+    pub stamps: bool,
 }
 
 /// The form of a record.

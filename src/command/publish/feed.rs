@@ -5,25 +5,21 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::config::{FeedOptions, Pace};
-use super::input::Input;
+use super::config::{AfterBadRecord, FeedOptions, Pace};
+use super::input::RecordInput;
 use super::message::{MessageBuilder, PreparedMessage};
 use super::tally::Tally;
-use crate::client::Client;
-use crate::command::latency;
+use crate::client::{Client, Error};
 use crate::mqtt::packet::Publish;
 use crate::report;
 
 /// A source of messages.
 pub struct Feed {
     /// Where the records come from.
-    pub input: Input,
+    pub input: RecordInput,
     builder: MessageBuilder,
     pace: Pace,
-    /// Each message says when it was published.
-    stamps: bool,
-    /// The first bad record is the last.
-    strict: bool,
+    after_bad: AfterBadRecord,
     /// The message of the latest record, if it was not taken.
     next: Option<PreparedMessage>,
     /// When it is due, if that is not yet.
@@ -36,11 +32,19 @@ pub struct Feed {
 
 impl Feed {
     /// Messages like these from the records of this input.
-    pub fn new(input: Input, messages: FeedOptions) -> Self {
-        let FeedOptions { format, pace, stamps, strict } = messages;
+    pub fn new(input: RecordInput, messages: FeedOptions) -> Self {
+        let FeedOptions { format, pace, after_bad } = messages;
         let builder = MessageBuilder::new(format);
         let (next, alarm) = (None, None);
-        Self { input, builder, pace, stamps, strict, next, alarm, records: 0, bad: 0 }
+        Self { input, builder, pace, after_bad, next, alarm, records: 0, bad: 0 }
+    }
+
+    /// Lets this client read the input; to be called once.
+    pub fn attach(&mut self, client: &mut Client) -> Result<(), Error> {
+        match self.input.source.take() {
+            Some(source) => client.attach_input(source),
+            None => Ok(()),
+        }
     }
 
     /// What records do not say of their messages.
@@ -62,10 +66,7 @@ impl Feed {
         if !(self.prepare() && self.can_publish(client) && self.is_due()) {
             return None;
         }
-        let (mut publish, time) = self.builder.finish(self.next.take()?);
-        if self.stamps {
-            latency::stamp(&mut publish);
-        }
+        let (publish, time) = self.builder.finish(self.next.take()?);
         if !self.pace.is_free() {
             self.pace.published(time, Instant::now());
         }
@@ -75,9 +76,9 @@ impl Feed {
     /// Publishes the usual stream as far as that is possible now: every message is like the one
     /// before, but for its payload, and is due at once.
     pub fn publish_runs(&mut self, client: &mut Client, tally: &mut Tally) {
-        let is_usual = self.next.is_none() && self.pace.is_free() && !self.stamps;
+        let is_usual = self.next.is_none() && self.pace.is_free();
         while is_usual
-            && self.builder.takes_payloads()
+            && self.builder.is_uniform()
             && let Some(block) = self.input.block()
         {
             let head = self.builder.head(block.bytes());
@@ -132,7 +133,7 @@ impl Feed {
     pub fn tell_bad(&mut self, wrong: &str) {
         self.bad += 1;
         report::line(&format!("reading {}: record {}: {wrong}", self.input.what, self.records));
-        if self.strict {
+        if self.after_bad == AfterBadRecord::Stop {
             self.input.stop();
         }
     }

@@ -20,7 +20,8 @@ use crate::report;
 use crate::terminal::progress::{Position, Progress};
 use crate::terminal::screen;
 
-/// How many blocks are given before the next check for events.
+/// How many blocks are given before the next check for events: enough that the check costs little,
+/// few enough that a signal is noticed within milliseconds.
 const BLOCKS_AT_ONCE: usize = 8;
 
 /// Publishes the file as often as `feed` says; its messages have no payload of their own.
@@ -33,38 +34,20 @@ pub fn run(
 ) -> Result<Exit> {
     let (mut client, _) = crate::command::connect(options, None)?;
     client.attach_input(Box::new(file.blocks.source()))?;
-    let context = feed.context();
     let mut publisher = FilePublisher {
         client,
+        tally: Tally::new(feed.context(), false, false),
         file,
         feed,
-        tally: Tally::new(context.clone(), false, false),
         progress,
         state: TransferState::Due,
         given: 0,
         ahead: None,
-        goes_on: false,
         requested: None,
         acknowledged: Statistics::default(),
     };
     let result = publisher.run();
-    publisher.progress.finish();
-    let FilePublisher { mut client, file, feed, mut tally, acknowledged, .. } = publisher;
-    let result = result.map_err(|error| tally.named(error, feed.template()));
-    let result = crate::command::close(&mut client, result, |event| tally.count(event));
-    let result = result.context(context);
-    // A run that ended early ended before its latest message was finished.
-    let is_finished = matches!(result, Ok(Exit::Done | Exit::Denied | Exit::Lost));
-    let messages = tally.published.saturating_sub(tally.refused + u64::from(!is_finished));
-    summary.print(false, |took| RunSummary {
-        verb: "published",
-        messages,
-        bytes: messages * file.length as u64,
-        refused: Some(tally.refused),
-        took,
-        times: Some(("acknowledgement", &acknowledged)),
-    });
-    result
+    publisher.end(result, summary)
 }
 
 /// How far the message is that was begun last.
@@ -99,8 +82,6 @@ struct FilePublisher {
     given: usize,
     /// A block that was read and not wholly given. Where it lies tells whether it is still of use.
     ahead: Option<FileBlock>,
-    /// More can be given at once: what else has happened is only looked at in passing.
-    goes_on: bool,
     /// The block that begins here was asked for and has not come.
     requested: Option<usize>,
     /// How long acknowledgements took from the end of the payload.
@@ -113,7 +94,7 @@ impl FilePublisher {
             if !self.begin() {
                 return Ok(Exit::Denied);
             }
-            self.give();
+            let goes_on = self.give();
             if self.is_finished() {
                 if self.feed.is_done() {
                     return Ok(self.tally.exit);
@@ -124,22 +105,47 @@ impl FilePublisher {
             }
             let event = match self.client.poll()? {
                 Some(event) => event,
-                None => match self.wait()? {
+                None => match self.wait(goes_on)? {
                     Some(event) => event,
                     None => continue,
                 },
             };
             if let Event::Interrupted(signal) = event {
-                self.progress.finish();
-                screen::begin_line(false);
-                report::line(&format!(
-                    "publishing: interrupted after {} of {} bytes",
-                    self.given, self.file.length
-                ));
+                self.tell_interrupted();
                 return Ok(Exit::Signal(signal.into()));
             }
             self.handle(event)?;
         }
+    }
+
+    fn tell_interrupted(&mut self) {
+        self.progress.finish();
+        screen::begin_line(false);
+        report::line(&format!(
+            "publishing: interrupted after {} of {} bytes",
+            self.given, self.file.length
+        ));
+    }
+
+    /// Closes the connection, and prints the summary.
+    fn end(mut self, result: Result<Exit>, summary: &SummaryPrinter) -> Result<Exit> {
+        self.progress.finish();
+        let tally = &mut self.tally;
+        let result = result.map_err(|error| tally.named(error, self.feed.template()));
+        let result = crate::command::close(&mut self.client, result, |event| tally.count(event));
+        let result = result.context(tally.context.clone());
+        // A run that ended early ended before its latest message was finished.
+        let is_finished = matches!(result, Ok(Exit::Done | Exit::Denied | Exit::Lost));
+        let messages = tally.published.saturating_sub(tally.refused + u64::from(!is_finished));
+        summary.print(false, |took| RunSummary {
+            verb: "published",
+            messages,
+            bytes: messages * self.file.length as u64,
+            refused: Some(tally.refused),
+            took,
+            times: Some(("acknowledgement", &self.acknowledged)),
+        });
+        result
     }
 
     /// Whether the message that was begun last is over.
@@ -158,13 +164,14 @@ impl FilePublisher {
         }
     }
 
-    fn wait(&mut self) -> Result<Option<Event>> {
+    /// Waits for an event; where more can be given at once (`goes_on`) it only checks for one.
+    fn wait(&mut self, goes_on: bool) -> Result<Option<Event>> {
         if self.progress.is_on() {
             let before = self.tally.published.saturating_sub(1) * self.file.length as u64;
             let position = Position { messages: 0, bytes: 0, read: before + self.given as u64 };
             self.progress.update(position, Instant::now());
         }
-        if self.goes_on {
+        if goes_on {
             return Ok(self.client.turn()?);
         }
         let alarm = [self.feed.alarm(), self.progress.deadline()].into_iter().flatten().min();
@@ -189,8 +196,8 @@ impl FilePublisher {
     }
 
     /// Gives the session as much of the file as it wants and as can be read at once, and sends it
-    /// as far as the server reads.
-    fn give(&mut self) {
+    /// as far as the server reads; whether more can be given at once.
+    fn give(&mut self) -> bool {
         // Sending makes room, at first perhaps for blocks that were given before.
         self.client.send();
         for _ in 0..BLOCKS_AT_ONCE {
@@ -205,15 +212,15 @@ impl FilePublisher {
             self.client.send();
         }
         let wanted = self.client.session().stream_wants();
-        self.goes_on = !wanted.is_empty() && self.look_ahead(wanted.start);
-        if !wanted.is_empty() && !self.goes_on && self.requested.is_none() {
+        let is_ahead = !wanted.is_empty() && self.look_ahead(wanted.start);
+        if !wanted.is_empty() && !is_ahead && self.requested.is_none() {
             self.requested = Some(wanted.start);
             self.file.blocks.want(wanted.start);
             self.client.request_input();
         }
         // The end of a message that was refused before makes room for the next.
         let is_due = matches!(self.state, TransferState::Due) && self.feed.alarm().is_none();
-        self.goes_on |= is_due && self.client.can_publish(self.feed.template().qos);
+        is_ahead || (is_due && self.client.can_publish(self.feed.template().qos))
     }
 
     /// Whether the block ahead has this byte of the file, after reading it if that can be done at
@@ -252,21 +259,15 @@ impl FilePublisher {
                 let at = self.requested.take();
                 match (at, block.with_context(|| format!("reading {}", self.file.name))?) {
                     (Some(at), Some(bytes)) => self.ahead = Some(FileBlock { at, bytes }),
-                    _ => bail!("reading {}: it became shorter while it was read", self.file.name),
+                    _ => bail!(
+                        "reading {}: the file became shorter while it was read",
+                        self.file.name
+                    ),
                 }
             }
             Event::Reconnected => self.reconnected(),
-            Event::Mqtt(session::Event::Acknowledged { token: record, code, reason }) => {
-                if let (TransferState::Given(at), false) = (self.state, code.is_error()) {
-                    self.acknowledged.add(at.elapsed());
-                }
-                if code.is_error() {
-                    self.refuse(record, &refusal(code, reason.as_deref()));
-                }
-            }
-            Event::Mqtt(session::Event::InDoubt { token: record }) => self.refuse(record, IN_DOUBT),
-            Event::Mqtt(_)
-            | Event::Written(_)
+            Event::Mqtt(event) => self.handle_packet(event),
+            Event::Written(_)
             | Event::OutputFailed(_)
             | Event::Woken
             | Event::Connected(_)
@@ -277,6 +278,33 @@ impl FilePublisher {
             | Event::Alarm => {}
         }
         Ok(())
+    }
+
+    fn handle_packet(&mut self, event: session::Event) {
+        match event {
+            session::Event::Acknowledged { token: record, code, reason } => {
+                if code.is_error() {
+                    self.refuse(record, &refusal(code, reason.as_deref()));
+                } else if let TransferState::Given(at) = self.state {
+                    self.acknowledged.add(at.elapsed());
+                }
+            }
+            session::Event::InDoubt { token: record } => self.refuse(record, IN_DOUBT),
+            // Nothing is subscribed to, and only acknowledgements are of interest.
+            session::Event::SomeAcknowledged
+            | session::Event::Connected(_)
+            | session::Event::Refused(_)
+            | session::Event::Message(_)
+            | session::Event::MessageBegins { .. }
+            | session::Event::Piece(_)
+            | session::Event::MessageEnds
+            | session::Event::MessageCut
+            | session::Event::Subscribed(_)
+            | session::Event::NotSubscribed { .. }
+            | session::Event::Unsubscribed(_)
+            | session::Event::Pong
+            | session::Event::Disconnected(_) => {}
+        }
     }
 
     /// After a lost connection: messages of QoS 0 may be lost with it.

@@ -41,14 +41,14 @@ pub enum Opened {
     /// A file, streamed.
     Large(LargeFile),
     /// Records.
-    Input(Input),
+    Input(RecordInput),
 }
 
 impl Opened {
     /// What the command line names; a message may have `maximum` bytes.
     pub fn new(from: config::InputSource, repeat: u64, maximum: usize) -> Result<Self> {
         let config::InputSource::File(path) = from else {
-            return Input::new(from, repeat, maximum).map(Self::Input);
+            return RecordInput::new(from, repeat, maximum).map(Self::Input);
         };
         let name = path.display().to_string();
         let file = File::open(path).with_context(|| format!("reading {name}"))?;
@@ -56,43 +56,53 @@ impl Opened {
             file.metadata().ok().filter(Metadata::is_file).map_or(0, |metadata| metadata.len());
         match usize::try_from(length) {
             Ok(length) if length < LARGE_MESSAGE => {
-                Ok(Self::Input(Input::of_file(file, name, repeat, maximum)))
+                Ok(Self::Input(RecordInput::of_file(file, name, repeat, maximum)))
             }
             Ok(length) if length <= maximum => {
                 Ok(Self::Large(LargeFile { name, blocks: FileBlocks::new(file), length }))
             }
-            _ => bail!("reading {name}: it has {length} bytes, and a message at most {maximum}"),
+            _ => bail!(
+                "reading {name}: it has {length} bytes, and a message can have at most {maximum}"
+            ),
         }
     }
 }
 
+/// How far the input has been read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ReadState {
+    /// There may be more.
+    Open,
+    /// A block was asked for and has not come.
+    Requested,
+    /// There is no more, or no more is wanted: a block that still comes is dropped.
+    Ended,
+}
+
 /// Where the records come from.
-pub struct Input {
-    /// Until it was given to the client; `None` where there is nothing to read.
+pub struct RecordInput {
+    /// The reader, until the client has it; `None` where there is nothing to read.
     pub source: Option<Source>,
     /// What the records of a block are separated by; `None`: a block is one record.
     pub delimiter: Option<u8>,
     /// Records that were read and not published.
     block: Block,
-    /// One record that is there from the beginning, or that a whole block is.
+    /// A single record: the text of the command line, or a whole block.
     whole: Option<Bytes>,
     /// The block after this one: it is read while this one is published.
     ahead: Option<Bytes>,
-    /// A block was asked for and has not come.
-    requested: bool,
-    ended: bool,
-    stopped: bool,
+    state: ReadState,
     /// How often the one record is still to be published.
     repeat: u64,
     /// How long it is, where that is known, in bytes.
     pub length: Option<u64>,
     /// How much was read, in bytes.
     pub read: u64,
-    /// What it is called.
+    /// Its name in messages to the user.
     pub what: String,
 }
 
-impl Input {
+impl RecordInput {
     /// What the command line names, all of it in memory; a message may have `maximum` bytes.
     pub fn new(from: config::InputSource, repeat: u64, maximum: usize) -> Result<Self> {
         let empty = Self { repeat, ..Self::empty() };
@@ -102,7 +112,9 @@ impl Input {
                 let file = File::open(path).with_context(|| format!("reading {what}"))?;
                 Self::of_file(file, what, repeat, maximum)
             }
-            config::InputSource::Text(text) => Self { whole: Some(text), ended: true, ..empty },
+            config::InputSource::Text(text) => {
+                Self { whole: Some(text), state: ReadState::Ended, ..empty }
+            }
             config::InputSource::Stdin => {
                 Self { source: Some(whole(io::stdin(), maximum)), ..empty }
             }
@@ -124,7 +136,7 @@ impl Input {
 
     /// Stands for a file whose content is streamed: a record without a payload.
     pub fn placeholder(what: String, repeat: u64) -> Self {
-        Self { whole: Some(Bytes::new()), ended: true, what, repeat, ..Self::empty() }
+        Self { whole: Some(Bytes::new()), state: ReadState::Ended, what, repeat, ..Self::empty() }
     }
 
     fn empty() -> Self {
@@ -134,9 +146,7 @@ impl Input {
             block: Block::default(),
             whole: None,
             ahead: None,
-            requested: false,
-            ended: false,
-            stopped: false,
+            state: ReadState::Open,
             repeat: 1,
             length: None,
             read: 0,
@@ -152,8 +162,7 @@ impl Input {
 
     /// Ends the input: no more records are wanted.
     pub fn stop(&mut self) {
-        self.stopped = true;
-        self.ended = true;
+        self.state = ReadState::Ended;
         self.block = Block::default();
         self.whole = None;
         self.ahead = None;
@@ -161,18 +170,19 @@ impl Input {
 
     /// Takes the block that was asked for; `None` is the end.
     pub fn add(&mut self, block: Option<Bytes>) {
-        self.requested = false;
         self.read += block.as_ref().map_or(0, |block| block.len() as u64);
-        if !self.stopped {
-            self.ended = block.is_none();
+        if self.state != ReadState::Ended {
+            self.state = if block.is_some() { ReadState::Open } else { ReadState::Ended };
             self.ahead = block;
         }
     }
 
     /// Whether a block should be asked for now; from then on it counts as asked for.
     pub fn wants_more(&mut self) -> bool {
-        let wants = !self.requested && !self.ended && self.ahead.is_none();
-        self.requested |= wants;
+        let wants = self.state == ReadState::Open && self.ahead.is_none();
+        if wants {
+            self.state = ReadState::Requested;
+        }
         wants
     }
 
@@ -212,7 +222,7 @@ impl Input {
 
     /// Whether there is no record, and none will come.
     pub fn is_done(&self) -> bool {
-        self.ended && self.is_empty()
+        self.state == ReadState::Ended && self.is_empty()
     }
 }
 

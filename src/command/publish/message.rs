@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::config::{MessageFormat, RecordForm, prefixed};
+use crate::command::latency;
 use crate::format::record::Record;
 use crate::mqtt::packet::Publish;
 use crate::mqtt::qos::QoS;
@@ -14,9 +15,9 @@ use crate::mqtt::topic::TopicName;
 /// A message that is ready to be published.
 #[derive(Debug)]
 pub enum PreparedMessage {
-    /// Of the topic, QoS and flags of the command line.
+    /// A payload; topic, QoS and flags are those of the command line.
     Payload(Bytes),
-    /// One that says more itself.
+    /// A message whose record names more than the payload.
     Whole {
         /// The message.
         publish: Box<Publish>,
@@ -28,42 +29,40 @@ pub enum PreparedMessage {
 /// Makes messages of records.
 #[derive(Debug)]
 pub struct MessageBuilder {
-    template: Publish,
+    format: MessageFormat,
     /// The head of the messages of the current block.
     head: Rc<Publish>,
-    prefix: String,
-    form: RecordForm,
 }
 
 impl MessageBuilder {
     /// Messages of this format.
     pub fn new(format: MessageFormat) -> Self {
-        let MessageFormat { template, topic_prefix, form } = format;
-        Self { template, head: Rc::default(), prefix: topic_prefix, form }
+        Self { format, head: Rc::default() }
     }
 
-    /// What records do not say; its topic is there unless they say it.
+    /// What a message has unless its record says otherwise; a topic only if records need not name
+    /// one.
     pub fn template(&self) -> &Publish {
-        &self.template
+        &self.format.template
     }
 
-    /// Whether each record is a payload, and nothing else.
-    pub fn takes_payloads(&self) -> bool {
-        matches!(self.form, RecordForm::Payload)
+    /// Whether messages differ in their payloads only.
+    pub fn is_uniform(&self) -> bool {
+        self.format.form == RecordForm::Payload && !self.format.stamps
     }
 
     /// What the messages of this block have in common, the block being its payload.
     pub fn head(&mut self, block: &Bytes) -> Rc<Publish> {
         let known = &self.head.payload;
         if (known.as_ptr(), known.len()) != (block.as_ptr(), block.len()) {
-            self.head = Rc::new(Publish { payload: block.clone(), ..self.template.clone() });
+            self.head = Rc::new(Publish { payload: block.clone(), ..self.template().clone() });
         }
         Rc::clone(&self.head)
     }
 
     /// The message of a record; the error says what is wrong with it.
     pub fn make(&self, record: Bytes) -> Result<PreparedMessage, String> {
-        match self.form {
+        match self.format.form {
             RecordForm::Payload => Ok(PreparedMessage::Payload(record)),
             RecordForm::Split(separator) => self.split(&record, separator),
             RecordForm::Json => self.parse(&record),
@@ -76,7 +75,7 @@ impl MessageBuilder {
         let topic =
             TopicName::from_bytes(record.slice(..at)).map_err(|error| format!("topic: {error}"))?;
         let topic = Some(self.prefixed(&topic)?);
-        let publish = Publish { topic, payload: record.slice(at + 1..), ..self.template.clone() };
+        let publish = Publish { topic, payload: record.slice(at + 1..), ..self.template().clone() };
         Ok(PreparedMessage::Whole { publish: Box::new(publish), time: None })
     }
 
@@ -84,18 +83,18 @@ impl MessageBuilder {
         let record = Record::parse(line)?;
         let topic = match &record.topic {
             Some(topic) => Some(self.prefixed(topic)?),
-            None => self.template.topic.clone(),
+            None => self.template().topic.clone(),
         };
         if topic.is_none() {
             return Err("no topic".to_owned());
         }
-        let mut properties = self.template.properties.clone();
+        let mut properties = self.template().properties.clone();
         for property in record.properties.0 {
             properties.set(property);
         }
         let publish = Publish {
-            qos: record.qos.unwrap_or(self.template.qos),
-            retain: record.retain.unwrap_or(self.template.retain),
+            qos: record.qos.unwrap_or(self.template().qos),
+            retain: record.retain.unwrap_or(self.template().retain),
             properties,
             topic,
             payload: record.payload,
@@ -105,22 +104,26 @@ impl MessageBuilder {
     }
 
     fn prefixed(&self, topic: &TopicName) -> Result<TopicName, String> {
-        prefixed(&self.prefix, topic).map_err(|error| format!("topic: {error}"))
+        prefixed(&self.format.topic_prefix, topic).map_err(|error| format!("topic: {error}"))
     }
 
-    /// The packet of a message, and when the message once came.
+    /// The packet of a message that is published now, and when the message once came.
     pub fn finish(&self, message: PreparedMessage) -> (Publish, Option<Duration>) {
-        match message {
+        let (mut publish, time) = match message {
             PreparedMessage::Payload(payload) => {
-                (Publish { payload, ..self.template.clone() }, None)
+                (Publish { payload, ..self.template().clone() }, None)
             }
             PreparedMessage::Whole { publish, time } => (*publish, time),
+        };
+        if self.format.stamps {
+            latency::stamp(&mut publish);
         }
+        (publish, time)
     }
 }
 
 impl PreparedMessage {
-    /// At which QoS it is published, that of the template being `usual`.
+    /// The QoS at which it is published; `usual` is that of the template.
     pub fn qos(&self, usual: QoS) -> QoS {
         match self {
             Self::Payload(_) => usual,

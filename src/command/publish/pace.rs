@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-/// A delay of up to this is caught up with `--rate`; a longer one is not.
+/// A delay of up to this is caught up with `--rate`; a longer one is not, or a burst would follow a
+/// standstill.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// When the next message is due.
@@ -17,7 +18,7 @@ pub enum Pace {
         /// When the one before was published.
         latest: Option<Instant>,
     },
-    /// One in each such time, and a late one does not delay the others.
+    /// One in each interval; a late one does not delay the next.
     Every {
         /// How long.
         interval: Duration,
@@ -55,8 +56,8 @@ impl Pace {
         matches!(self, Self::Free)
     }
 
-    /// When the next message is due, which came at `time` since 1970; `None` is now, and so is what
-    /// no clock will ever show.
+    /// When the next message is due; `time` is when the recorded message arrived, since 1970.
+    /// `None` is now, also where the clock cannot show the time.
     pub fn due(&self, time: Option<Duration>) -> Option<Instant> {
         match self {
             Self::Free => None,

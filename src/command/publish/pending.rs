@@ -13,7 +13,7 @@ use crate::mqtt::qos::QoS;
 pub struct Waiting {
     /// The number of its record.
     pub record: u64,
-    /// What its answer has to have; without it any answer will do.
+    /// The correlation data that its answer must have; `None` accepts any answer.
     pub correlation: Option<Bytes>,
     /// The lowest QoS on the way there and back.
     pub qos: QoS,

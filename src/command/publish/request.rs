@@ -1,8 +1,7 @@
 //! `pub --request`: each message asks for an answer, which is written as `sub` writes messages. The
 //! response topic is subscribed to before anything is asked.
 
-use std::io;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 
@@ -11,7 +10,7 @@ use super::feed::Feed;
 use super::pending::{Correlation, Pending, Waiting};
 use super::tally::{IN_DOUBT, refusal};
 use crate::client::{Client, Event, Options};
-use crate::command::summary::SummaryPrinter;
+use crate::command::{self, summary::SummaryPrinter};
 use crate::exit::{Exit, worse};
 use crate::format::statistics::Statistics;
 use crate::format::summary::RunSummary;
@@ -23,9 +22,6 @@ use crate::mqtt::topic::{TopicFilter, TopicName};
 use crate::report::{self, Verbosity};
 use crate::stdio::stdout::{self, MessageWriter, OutputTarget};
 
-/// How long the output may take for the last answers after a signal.
-const LAST_WRITE: Duration = Duration::from_millis(250);
-
 /// Publishes the messages of `feed` as requests, and writes their answers.
 pub fn run(
     options: Options,
@@ -34,38 +30,39 @@ pub fn run(
     verbosity: Verbosity,
     summary: &SummaryPrinter,
 ) -> Result<Exit> {
-    let topic = match &request.response_topic {
-        Some(topic) => topic.clone(),
-        None => crate::command::own_topic("response", &options.session.client_id)?,
-    };
-    let limit = crate::command::limit(Instant::now(), request.timeout);
-    let (mut client, established) = crate::command::connect(options, limit)?;
-    let has_properties = established.version.has_properties();
+    let topic = response_topic(&request, &options)?;
+    let limit = command::limit(Instant::now(), request.timeout);
+    let (mut client, established) = command::connect(options, limit)?;
     let is_many = feed.input.delimiter.is_some();
-    let is_correlated = has_properties && (request.response_topic.is_none() || is_many);
+    let is_correlated =
+        established.version.has_properties() && (request.response_topic.is_none() || is_many);
     let stdout = stdout::unbuffered_stdout().context("opening stdout")?;
     let target = OutputTarget::Stream(Box::new(stdout));
-    let output = crate::command::start_output(&client, request.layout.clone(), target)?;
-    if let Some(source) = feed.input.source.take() {
-        client.attach_input(source)?;
-    }
-    let mut requester = Requester {
+    let output = command::start_output(&client, request.layout.clone(), target)?;
+    feed.attach(&mut client)?;
+    let correlation = Correlation::new(request.correlation.clone(), is_correlated);
+    let requester = Requester {
         client,
         feed,
         output,
         topic,
         response: ResponseTopic::Asked(Instant::now()),
-        correlation: Correlation::new(request.correlation.clone(), is_correlated),
+        correlation,
         request,
-        has_properties,
         verbosity,
         pending: Pending::default(),
         answers: Answers::default(),
         exit: Exit::Done,
     };
-    let result = requester.subscribe().and_then(|()| requester.run());
-    let result = requester.finish_output(result);
-    requester.end(result, summary)
+    requester.request_all(summary)
+}
+
+/// Where the answers arrive.
+fn response_topic(request: &RequestOptions, options: &Options) -> Result<TopicName> {
+    match &request.response_topic {
+        Some(topic) => Ok(topic.clone()),
+        None => command::own_topic("response", &options.session.client_id),
+    }
 }
 
 /// Whether answers can come.
@@ -99,8 +96,6 @@ struct Requester {
     topic: TopicName,
     response: ResponseTopic,
     correlation: Correlation,
-    /// The broker speaks MQTT 5.
-    has_properties: bool,
     verbosity: Verbosity,
     pending: Pending,
     answers: Answers,
@@ -109,6 +104,13 @@ struct Requester {
 }
 
 impl Requester {
+    /// Asks everything, writes the answers, closes the connection, and prints the summary.
+    fn request_all(mut self, summary: &SummaryPrinter) -> Result<Exit> {
+        let result = self.subscribe().and_then(|()| self.run());
+        let result = self.finish_output(result);
+        self.end(result, summary)
+    }
+
     fn subscribe(&mut self) -> Result<()> {
         let filter = TopicFilter::new(self.topic.as_str().to_owned())?;
         let subscription = Subscription {
@@ -165,8 +167,9 @@ impl Requester {
     }
 
     fn publish(&mut self, mut publish: Publish, record: u64) {
-        let correlation = self.correlation.of(record).filter(|_| self.has_properties);
-        if self.has_properties {
+        let has_properties = self.client.session().config().version.has_properties();
+        let correlation = self.correlation.of(record).filter(|_| has_properties);
+        if has_properties {
             publish
                 .properties
                 .set(Property::text(PropertyId::ResponseTopic, self.topic.as_str().into()));
@@ -206,15 +209,10 @@ impl Requester {
             Event::Written(number) => self.output.written(number),
             Event::OutputFailed(error) => {
                 self.output.abandon();
-                return output_failed(error).map(Some);
+                return command::output_failed(error, "stdout").map(Some);
             }
             Event::Interrupted(signal) => {
-                report::line(&format!(
-                    "{}: interrupted with {} of {} answers",
-                    self.context(),
-                    self.answers.latency.count(),
-                    self.answers.requested
-                ));
+                self.tell_interrupted();
                 return Ok(Some(Exit::Signal(signal.into())));
             }
             Event::Alarm => return Ok(self.time_is_up()),
@@ -228,6 +226,12 @@ impl Requester {
         Ok(None)
     }
 
+    fn tell_interrupted(&self) {
+        let (answered, requested) = (self.answers.latency.count(), self.answers.requested);
+        let context = self.context();
+        report::line(&format!("{context}: interrupted with {answered} of {requested} answers"));
+    }
+
     fn handle_packet(&mut self, event: session::Event) -> Option<Exit> {
         match event {
             session::Event::Message(delivery) => self.message(&delivery),
@@ -236,12 +240,9 @@ impl Requester {
                 report::line(&format!("subscribing to {filter}: refused: {why}"));
                 return Some(Exit::Denied);
             }
-            session::Event::Acknowledged { token: record, code, reason } => {
-                self.acknowledged(record, code, reason.as_deref());
+            event @ (session::Event::Acknowledged { .. } | session::Event::InDoubt { .. }) => {
+                self.handed_over(event);
             }
-            // A request that was answered has arrived.
-            session::Event::InDoubt { token: record } if !self.pending.is_waiting(record) => {}
-            session::Event::InDoubt { token: record } => self.refuse(record, IN_DOUBT),
             session::Event::Connected(_)
             | session::Event::Refused(_)
             | session::Event::MessageBegins { .. }
@@ -254,6 +255,33 @@ impl Requester {
             | session::Event::Disconnected(_) => {}
         }
         None
+    }
+
+    /// What became of a request on its way to the broker.
+    fn handed_over(&mut self, event: session::Event) {
+        match event {
+            session::Event::Acknowledged { token: record, code, reason } => {
+                self.acknowledged(record, code, reason.as_deref());
+            }
+            // A request that was answered has arrived.
+            session::Event::InDoubt { token: record } if self.pending.is_waiting(record) => {
+                self.refuse(record, IN_DOUBT);
+            }
+            session::Event::InDoubt { .. }
+            | session::Event::Connected(_)
+            | session::Event::Refused(_)
+            | session::Event::Message(_)
+            | session::Event::MessageBegins { .. }
+            | session::Event::Piece(_)
+            | session::Event::MessageEnds
+            | session::Event::MessageCut
+            | session::Event::SomeAcknowledged
+            | session::Event::Subscribed(_)
+            | session::Event::NotSubscribed { .. }
+            | session::Event::Unsubscribed(_)
+            | session::Event::Pong
+            | session::Event::Disconnected(_) => {}
+        }
     }
 
     fn message(&mut self, Delivery { number, publish }: &Delivery) {
@@ -283,7 +311,7 @@ impl Requester {
         if code.is_error() {
             self.refuse(record, &refusal(code, reason));
         } else if code == ReasonCode::NO_MATCHING_SUBSCRIBERS && self.verbosity.warns() {
-            report::warn(&format!("{}: nobody is subscribed who could answer", self.what(record)));
+            report::warn(&format!("{}: nobody is subscribed to its topic", self.what(record)));
         }
     }
 
@@ -342,30 +370,46 @@ impl Requester {
         self.output.flush();
         self.client.pause_reading(true);
         let hurry = matches!(result, Ok(Exit::Signal(_)));
-        let deadline = hurry.then(|| Instant::now() + LAST_WRITE);
+        let deadline = hurry.then(|| Instant::now() + command::LAST_WRITE);
         while !self.output.is_done() {
             match self.client.next(deadline) {
-                Ok(Event::Written(number)) => self.output.written(number),
-                Ok(Event::OutputFailed(error)) => {
-                    self.output.abandon();
-                    result = result.and_then(|exit| output_failed(error).map(|_| exit));
-                }
                 Ok(Event::Interrupted(signal)) => {
                     return result.map(|_| Exit::Signal(signal.into()));
                 }
                 Ok(Event::Alarm) => break,
-                Ok(
-                    Event::Mqtt(_)
-                    | Event::Input(_)
-                    | Event::Woken
-                    | Event::Connected(_)
-                    | Event::Closed(_)
-                    | Event::WebSocketPong
-                    | Event::Sendable
-                    | Event::Reconnected,
-                ) => {}
+                Ok(event) => result = self.finish_with(event, result),
                 Err(error) => result = result.and(Err(error.into())),
             }
+        }
+        result
+    }
+
+    /// What an event means for the result while the last answers are written.
+    fn finish_with(&mut self, event: Event, result: Result<Exit>) -> Result<Exit> {
+        match event {
+            Event::Written(number) => self.output.written(number),
+            Event::OutputFailed(error) => {
+                self.output.abandon();
+                return result
+                    .and_then(|exit| command::output_failed(error, "stdout").map(|_| exit));
+            }
+            Event::Mqtt(event) => {
+                let before = self.exit;
+                self.handed_over(event);
+                if self.exit != before {
+                    return result.map(|exit| worse(exit, self.exit));
+                }
+            }
+            // Nothing more is read or asked.
+            Event::Input(_)
+            | Event::Woken
+            | Event::Connected(_)
+            | Event::Closed(_)
+            | Event::Interrupted(_)
+            | Event::Alarm
+            | Event::WebSocketPong
+            | Event::Sendable
+            | Event::Reconnected => {}
         }
         result
     }
@@ -374,8 +418,8 @@ impl Requester {
     fn end(mut self, result: Result<Exit>, summary: &SummaryPrinter) -> Result<Exit> {
         let context = self.context();
         // Every answer is there; no message can be lost any more.
-        let exit = crate::command::close_receiver(&mut self.client, result)
-            .map_err(|error| crate::command::while_doing(error, || context))?;
+        let exit = command::close_receiver(&mut self.client, result)
+            .map_err(|error| command::while_doing(error, || context))?;
         summary.print(false, |took| RunSummary {
             verb: "answered",
             messages: self.answers.latency.count(),
@@ -385,14 +429,5 @@ impl Requester {
             times: Some(("latency", &self.answers.latency)),
         });
         Ok(exit)
-    }
-}
-
-/// A reader that has seen enough is no failure.
-fn output_failed(error: io::Error) -> Result<Exit> {
-    if error.kind() == io::ErrorKind::BrokenPipe {
-        Ok(Exit::Done)
-    } else {
-        Err(error).context("writing to stdout")
     }
 }

@@ -18,11 +18,22 @@ pub const GAPS: &str =
 /// Why a message counts as refused whose session the broker has lost.
 pub const IN_DOUBT: &str = "in doubt: the broker has lost the session";
 
+/// What is known of the messages of QoS 0, which are not acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AtMostOnce {
+    /// There were none.
+    Unused,
+    /// They were sent on the one connection that there was.
+    Sent,
+    /// The connection was lost after some of them were sent.
+    MaybeLost,
+}
+
 /// Counts of messages, whether they were published alone or in a batch.
 pub struct Tally {
     /// The context of errors: publishing, and where to.
     pub context: String,
-    /// Messages have numbers.
+    /// Messages are named by their numbers: there may be several.
     pub is_numbered: bool,
     /// Messages that were published.
     pub published: u64,
@@ -30,8 +41,8 @@ pub struct Tally {
     pub bytes: u64,
     /// Messages that were refused, or are in doubt.
     pub refused: u64,
-    /// Something was published at QoS 0.
-    pub at_most_once: bool,
+    /// What is known of the messages of QoS 0.
+    pub at_most_once: AtMostOnce,
     /// The worst exit code so far.
     pub exit: Exit,
     /// How long acknowledgements took, if that is of interest.
@@ -47,7 +58,7 @@ impl Tally {
             published: 0,
             bytes: 0,
             refused: 0,
-            at_most_once: false,
+            at_most_once: AtMostOnce::Unused,
             exit: Exit::Done,
             acknowledgements: times.then(Acknowledgements::default),
         }
@@ -57,7 +68,16 @@ impl Tally {
     pub fn sent(&mut self, count: u64, bytes: u64, qos: QoS) {
         self.published += count;
         self.bytes += bytes;
-        self.at_most_once |= count > 0 && qos == QoS::AtMostOnce;
+        if count > 0 && qos == QoS::AtMostOnce && self.at_most_once == AtMostOnce::Unused {
+            self.at_most_once = AtMostOnce::Sent;
+        }
+    }
+
+    /// The connection was lost, and is there again.
+    pub fn reconnected(&mut self) {
+        if self.at_most_once == AtMostOnce::Sent {
+            self.at_most_once = AtMostOnce::MaybeLost;
+        }
     }
 
     /// Notes when messages of this QoS are published, all of them now.

@@ -11,6 +11,7 @@ use crate::mqtt::packet::Subscription;
 use crate::mqtt::property::Properties;
 use crate::mqtt::topic::TopicFilter;
 use crate::report::Verbosity;
+pub use crate::stdio::exec::OnFailure;
 
 /// What `sub` is asked to do.
 pub struct Config {
@@ -18,20 +19,27 @@ pub struct Config {
     pub client: client::Options,
     /// What the broker is asked for.
     pub subscriptions: SubscribeRequest,
-    /// When it ends.
-    pub end: EndConditions,
-    /// Which messages are written.
-    pub filter: Filter,
-    /// Where messages are written, and how.
-    pub output: OutputOptions,
-    /// Retained messages that were written are removed from the broker.
-    pub remove_retained: bool,
-    /// Say how long messages took (`--latency`).
-    pub latency: bool,
+    /// What is done with messages.
+    pub messages: MessageOptions,
     /// The form of the summary, if there is to be one.
     pub summary: Option<SummaryForm>,
     /// Which lines go to stderr.
     pub verbosity: Verbosity,
+}
+
+/// What is done with messages.
+#[derive(Debug, Clone)]
+pub struct MessageOptions {
+    /// When there are enough.
+    pub end: EndConditions,
+    /// Which are written.
+    pub filter: Filter,
+    /// Where they are written, and how.
+    pub output: OutputOptions,
+    /// Retained ones that were written are removed from the broker.
+    pub remove_retained: bool,
+    /// How long each took is measured (`--latency`).
+    pub latency: bool,
 }
 
 /// What the broker is asked for.
@@ -47,7 +55,7 @@ pub struct SubscribeRequest {
     pub unsubscribe_properties: Properties,
 }
 
-/// When it ends, beside a signal.
+/// When `sub` ends, other than by a signal.
 #[derive(Debug, Clone, Copy)]
 pub struct EndConditions {
     /// `-C`: after this many messages.
@@ -114,8 +122,8 @@ pub struct CommandOptions {
     pub command: String,
     /// How many run at once.
     pub jobs: usize,
-    /// What a command that failed means.
-    pub keep_going: bool,
+    /// What follows a command that failed.
+    pub on_failure: OnFailure,
     /// What a command writes is published as the answer to its message.
     pub reply: bool,
 }
@@ -129,7 +137,7 @@ pub struct WatchOptions {
     pub encoding: Option<Encoding>,
 }
 
-impl Config {
+impl MessageOptions {
     /// Whether messages on stdout are what it is for.
     pub fn prints(&self) -> bool {
         matches!(self.output.destination, Destination::Stdout | Destination::Watch(_))

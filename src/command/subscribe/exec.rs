@@ -18,22 +18,20 @@ use crate::stdio::exec::{
     CommandOutcome, CommandStdout, Commands, EndedCommand, OnFailure, Settings,
 };
 
-/// How long a command may take to end after a signal; the program is given five seconds.
+/// How long a command may take to end after a signal, before it is killed: less than the five
+/// seconds after which a process that hangs is ended itself.
 const TIME_TO_END: Duration = Duration::from_secs(3);
 
 /// Marks the records of replies: removals of retained messages have the numbers of messages.
 const REPLY: u64 = 1 << 63;
 
 /// Runs the commands, and publishes what they answer.
-#[expect(clippy::struct_excessive_bools, reason = "each is a wish or a fact of its own")]
 pub struct Exec {
     pub(super) commands: Commands,
     /// Answers that wait until they may be published, each with the number of its message.
     pub(super) replies: VecDeque<(u64, Publish)>,
-    keep_going: bool,
-    pub(super) reply: bool,
-    quiet: bool,
-    failed: bool,
+    options: config::CommandOptions,
+    verbosity: Verbosity,
     /// They were asked to end, and then they are killed.
     pub(super) kill_at: Option<Instant>,
 }
@@ -41,16 +39,16 @@ pub struct Exec {
 impl Exec {
     /// Starts what runs the commands.
     pub fn start(
-        config: &config::CommandOptions,
+        options: &config::CommandOptions,
         layout: Layout,
         verbosity: Verbosity,
         client: &Client,
     ) -> Result<Self> {
         let settings = Settings {
-            command: config.command.clone(),
-            jobs: config.jobs,
-            stdout: if config.reply { CommandStdout::Captured } else { CommandStdout::Inherited },
-            on_failure: if config.keep_going { OnFailure::KeepGoing } else { OnFailure::Stop },
+            command: options.command.clone(),
+            jobs: options.jobs,
+            stdout: if options.reply { CommandStdout::Captured } else { CommandStdout::Inherited },
+            on_failure: options.on_failure,
         };
         let remote = client.remote();
         let commands = Commands::start(&settings, layout, move || remote.wake())
@@ -58,10 +56,8 @@ impl Exec {
         Ok(Self {
             commands,
             replies: VecDeque::new(),
-            keep_going: config.keep_going,
-            reply: config.reply,
-            quiet: !verbosity.warns(),
-            failed: false,
+            options: options.clone(),
+            verbosity,
             kill_at: None,
         })
     }
@@ -95,21 +91,26 @@ impl Exec {
         self.kill_at = None;
     }
 
-    /// Looks at the commands that have ended; whether one of them is the last.
+    /// Looks at the commands that have ended; whether one of them has failed.
     pub fn take_ended(&mut self) -> bool {
-        let mut is_over = false;
+        let mut has_failed = false;
         while let Some(ended) = self.commands.ended() {
-            is_over |= self.ended(ended);
+            has_failed |= self.ended(ended);
         }
-        is_over
+        has_failed
     }
 
-    /// Whether a command has failed.
-    pub fn has_failed(&self) -> bool {
-        self.failed
+    /// What follows a command that failed.
+    pub fn on_failure(&self) -> OnFailure {
+        self.options.on_failure
     }
 
-    /// A command has ended; whether it is the last one.
+    /// Whether what commands write is published.
+    pub fn replies(&self) -> bool {
+        self.options.reply
+    }
+
+    /// A command has ended; whether it has failed.
     fn ended(&mut self, EndedCommand { number, publish, outcome }: EndedCommand) -> bool {
         match outcome {
             CommandOutcome::Done(output) => match self.answer(&publish, output) {
@@ -118,13 +119,12 @@ impl Exec {
             },
             CommandOutcome::Dropped => {}
             CommandOutcome::Failed(why) => {
-                self.failed = true;
                 let topic = publish.topic_or_empty();
                 report::line(&format!("running the command for a message to {topic}: {why}"));
-                if self.keep_going {
+                if self.options.on_failure == OnFailure::KeepGoing {
                     self.commands.done(number);
                 }
-                return !self.keep_going;
+                return true;
             }
         }
         false
@@ -132,14 +132,14 @@ impl Exec {
 
     /// The reply that the output of a command becomes.
     fn answer(&self, request: &Publish, output: Bytes) -> Option<Publish> {
-        if !self.reply {
+        if !self.options.reply {
             return None;
         }
         let topic = request
             .properties
             .response_topic()
             .and_then(|topic| TopicName::new(topic.clone()).ok());
-        if topic.is_none() && !self.quiet {
+        if topic.is_none() && self.verbosity.warns() {
             let asked = request.topic_or_empty();
             report::warn(&format!(
                 "a message to {asked} has no response topic: its answer is dropped"

@@ -16,33 +16,26 @@ pub enum Selection {
 
 /// Decides which messages are written.
 #[derive(Debug)]
-pub struct MessageFilter {
-    filter: Filter,
-    /// Nothing is left out.
-    is_everything: bool,
-}
+pub struct MessageFilter(Filter);
 
 impl MessageFilter {
     /// What the command line asks for.
     pub fn new(filter: Filter) -> Self {
-        let is_everything = filter.except.is_empty()
-            && filter.retained == RetainedFilter::Included
-            && !filter.skips_removals
-            && filter.probability.is_none();
-        Self { filter, is_everything }
+        Self(filter)
     }
 
     /// Whether nothing is left out.
     pub fn is_everything(&self) -> bool {
-        self.is_everything
+        let Filter { except, retained, probability, skips_removals } = &self.0;
+        except.is_empty()
+            && *retained == RetainedFilter::Included
+            && probability.is_none()
+            && !skips_removals
     }
 
     /// What becomes of this message, whose payload has `length` bytes, here or still to come.
     pub fn select(&self, publish: &Publish, length: usize) -> Selection {
-        if self.is_everything {
-            return Selection::Wanted;
-        }
-        let Filter { except, retained, probability, skips_removals } = &self.filter;
+        let Filter { except, retained, probability, skips_removals } = &self.0;
         if *retained == RetainedFilter::Only && !publish.retain {
             return Selection::TheEnd;
         }

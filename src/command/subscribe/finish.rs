@@ -1,20 +1,17 @@
 //! How `sub` ends: received messages are written, and written ones are acknowledged.
 
-use std::time::{Duration, Instant};
+use std::ops::ControlFlow;
+use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use super::Subscriber;
+use super::exec::Exec;
 use super::sink::Sink;
 use crate::client::Event;
 use crate::command::summary::SummaryPrinter;
 use crate::exit::{Exit, worse};
 use crate::format::summary::RunSummary;
-use crate::mqtt::session;
-use crate::report::Verbosity;
-
-/// How long the output may take for the last messages, when nobody waits for them.
-const LAST_WRITE: Duration = Duration::from_millis(250);
 
 impl Subscriber {
     /// Waits until everything received is written, as long as the output can be written at all.
@@ -28,51 +25,55 @@ impl Subscriber {
         // A user who interrupts us does not want to wait for a reader that has stopped.
         let hurry = match result {
             Ok(Exit::Signal(_) | Exit::TimedOut) => true,
-            Ok(_) => self.end.count.is_none(),
+            Ok(_) => self.options.end.count.is_none(),
             Err(_) => false,
         };
-        let deadline = hurry.then(|| Instant::now() + LAST_WRITE);
+        let deadline = hurry.then(|| Instant::now() + crate::command::LAST_WRITE);
         while !self.receiver.sink.is_done() {
             // The connection stays alive meanwhile, or messages that are written late could not be
             // acknowledged.
             match self.client.next(deadline) {
-                Ok(Event::Written(number)) => {
-                    self.receiver.sink.written(number);
-                    if let Some(removals) = &mut self.receiver.removals {
-                        removals.written(number);
-                    }
-                }
-                Ok(Event::OutputFailed(error)) => {
-                    self.receiver.abandon();
-                    result = result.and_then(|exit| self.output_failed(error).map(|_| exit));
-                }
                 Ok(Event::Interrupted(signal)) => {
                     return result.map(|exit| if hurry { exit } else { self.interrupted(signal) });
                 }
                 Ok(Event::Alarm) => break,
-                Ok(
-                    Event::Mqtt(_)
-                    | Event::Input(_)
-                    | Event::Woken
-                    | Event::Connected(_)
-                    | Event::Closed(_)
-                    | Event::WebSocketPong
-                    | Event::Sendable
-                    | Event::Reconnected,
-                ) => {}
+                Ok(event) => result = self.output_event(event, result),
                 Err(error) => result = result.and(Err(error.into())),
             }
         }
         result
     }
 
+    /// What an event means for the result while the last messages are written.
+    fn output_event(&mut self, event: Event, result: Result<Exit>) -> Result<Exit> {
+        match event {
+            Event::Written(number) => {
+                self.receiver.sink.written(number);
+                if let Some(removals) = &mut self.receiver.removals {
+                    removals.written(number);
+                }
+            }
+            Event::OutputFailed(error) => {
+                self.receiver.abandon();
+                return result.and_then(|exit| self.output_failed(error).map(|_| exit));
+            }
+            Event::Mqtt(event) => self.handed_over(&event),
+            // No message is read any more, and nobody asked for the others.
+            Event::Input(_)
+            | Event::Woken
+            | Event::Connected(_)
+            | Event::Closed(_)
+            | Event::Interrupted(_)
+            | Event::Alarm
+            | Event::WebSocketPong
+            | Event::Sendable
+            | Event::Reconnected => {}
+        }
+        result
+    }
+
     /// Closes the connection, and prints the summary.
-    pub(super) fn end(
-        mut self,
-        result: Result<Exit>,
-        summary: SummaryPrinter,
-        verbosity: Verbosity,
-    ) -> Result<Exit> {
+    pub(super) fn end(mut self, result: Result<Exit>, summary: SummaryPrinter) -> Result<Exit> {
         let result = result
             .map_err(|error| {
                 crate::command::while_doing(error, || {
@@ -94,12 +95,10 @@ impl Subscriber {
             took,
             times: latency.map(|latency| ("latency", latency.times())),
         });
-        if let Some(latency) = latency.filter(|_| verbosity.warns()) {
+        if let Some(latency) = latency.filter(|_| self.receiver.verbosity.warns()) {
             latency.explain();
         }
-        let denied = if self.denied { Exit::Denied } else { Exit::Done };
-        let failed = if self.receiver.sink.has_failed() { Exit::Local } else { Exit::Done };
-        Ok(worse(result?, worse(denied, failed)))
+        Ok(worse(result?, self.exit))
     }
 
     /// Waits until the broker has removed the retained messages that were written.
@@ -115,33 +114,34 @@ impl Subscriber {
             if removals.is_done(&self.client) {
                 return Ok(());
             }
-            match self.client.next(Some(deadline)).context("removing retained messages")? {
-                Event::Alarm => {
-                    anyhow::bail!("removing retained messages: the broker does not answer")
-                }
-                Event::Interrupted(_) => return Ok(()),
-                Event::Mqtt(session::Event::Acknowledged { code, .. }) if code.is_error() => {
-                    self.denied = true;
-                }
-                Event::Mqtt(_)
-                | Event::Input(_)
-                | Event::Written(_)
-                | Event::OutputFailed(_)
-                | Event::Woken
-                | Event::Connected(_)
-                | Event::Closed(_)
-                | Event::WebSocketPong
-                | Event::Sendable
-                | Event::Reconnected => {}
+            let next = self.client.next(Some(deadline)).context("removing retained messages")?;
+            if matches!(next, Event::Alarm) {
+                bail!("removing retained messages: the broker does not answer");
+            }
+            if self.await_acknowledgement(&next).is_break() {
+                return Ok(());
             }
         }
     }
 
-    /// The time is up for the commands, too.
-    fn terminate_commands(&mut self) {
-        if let Sink::Commands(exec) = &mut self.receiver.sink {
-            exec.terminate();
+    /// Takes an event while only acknowledgements of our own messages are waited for; a signal ends
+    /// that.
+    fn await_acknowledgement(&mut self, event: &Event) -> ControlFlow<()> {
+        match event {
+            Event::Interrupted(_) => return ControlFlow::Break(()),
+            Event::Mqtt(event) => self.handed_over(event),
+            Event::Input(_)
+            | Event::Written(_)
+            | Event::OutputFailed(_)
+            | Event::Woken
+            | Event::Connected(_)
+            | Event::Closed(_)
+            | Event::WebSocketPong
+            | Event::Sendable
+            | Event::Alarm
+            | Event::Reconnected => {}
         }
+        ControlFlow::Continue(())
     }
 
     /// Waits until every command has ended, and every answer is on its way.
@@ -149,55 +149,50 @@ impl Subscriber {
         self.settle_commands();
         match result {
             Ok(Exit::Done) => {}
-            Ok(Exit::TimedOut) => self.terminate_commands(),
-            _ => self.stop_commands(),
+            Ok(Exit::TimedOut) => self.with_commands(Exec::terminate),
+            _ => self.with_commands(|exec| exec.commands.stop()),
         }
         loop {
             if result.is_err() {
                 // They have nowhere to go.
-                self.forget_replies();
+                self.with_commands(|exec| exec.replies.clear());
             }
             if self.receiver.sink.is_done() {
-                break;
+                return self.await_replies(result);
             }
-            let alarm =
-                if let Sink::Commands(exec) = &self.receiver.sink { exec.kill_at } else { None };
+            let alarm = self.receiver.sink.commands().and_then(|exec| exec.kill_at);
             // Only acknowledgements of replies are of interest any more.
-            self.client.pause_reading(!self.replies() || self.receiver.sink.is_full());
+            let is_paused = !self.replies() || self.receiver.sink.is_full();
+            self.client.pause_reading(is_paused);
             result = match self.client.next(alarm) {
-                Ok(event) => self.finish_command(&event, result),
+                Ok(event) => self.command_event(&event, result),
                 // Nothing can be acknowledged any more; those that run end all the same.
                 Err(error) => {
-                    self.stop_commands();
+                    self.with_commands(|exec| exec.commands.stop());
                     result.and(Err(error.into()))
                 }
             };
         }
-        self.await_replies(result)
     }
 
-    fn finish_command(&mut self, event: &Event, result: Result<Exit>) -> Result<Exit> {
+    /// What an event means for the result while the last commands run.
+    fn command_event(&mut self, event: &Event, result: Result<Exit>) -> Result<Exit> {
         match *event {
             Event::Interrupted(signal) => {
                 self.interrupt_commands(signal);
                 return result
                     .map(|exit| if exit == Exit::Done { self.interrupted(signal) } else { exit });
             }
-            Event::Alarm => {
-                if let Sink::Commands(exec) = &mut self.receiver.sink {
-                    exec.kill();
-                }
-                self.forget_replies();
-            }
-            Event::Mqtt(session::Event::Acknowledged { token: record, code, .. }) => {
-                self.acknowledged(record, code);
-            }
-            Event::Mqtt(session::Event::InDoubt { .. }) => self.in_doubt(),
-            Event::Mqtt(_)
+            Event::Alarm => self.with_commands(|exec| {
+                exec.kill();
+                exec.replies.clear();
+            }),
+            Event::Mqtt(ref event) => self.handed_over(event),
+            // That a command has ended is looked at after every event.
+            Event::Woken
             | Event::Input(_)
             | Event::Written(_)
             | Event::OutputFailed(_)
-            | Event::Woken
             | Event::Connected(_)
             | Event::Closed(_)
             | Event::WebSocketPong
@@ -210,20 +205,14 @@ impl Subscriber {
         }
     }
 
-    fn stop_commands(&mut self) {
-        if let Sink::Commands(exec) = &mut self.receiver.sink {
-            exec.commands.stop();
+    fn with_commands(&mut self, act: impl FnOnce(&mut Exec)) {
+        if let Some(exec) = self.receiver.sink.commands() {
+            act(exec);
         }
     }
 
-    fn replies(&self) -> bool {
-        matches!(&self.receiver.sink, Sink::Commands(exec) if exec.reply)
-    }
-
-    fn forget_replies(&mut self) {
-        if let Sink::Commands(exec) = &mut self.receiver.sink {
-            exec.replies.clear();
-        }
+    fn replies(&mut self) -> bool {
+        self.receiver.sink.commands().is_some_and(|exec| exec.replies())
     }
 
     /// Waits for the acknowledgements of the answers.
@@ -235,23 +224,12 @@ impl Subscriber {
         self.client.pause_reading(false);
         let deadline = Instant::now() + self.client.options().connect_timeout;
         while !self.client.is_settled() {
-            match self.client.next(Some(deadline)).context("replying")? {
-                Event::Alarm => anyhow::bail!("replying: the broker does not acknowledge"),
-                Event::Interrupted(_) => break,
-                Event::Mqtt(session::Event::Acknowledged { token: record, code, .. }) => {
-                    self.acknowledged(record, code);
-                }
-                Event::Mqtt(session::Event::InDoubt { .. }) => self.in_doubt(),
-                Event::Mqtt(_)
-                | Event::Input(_)
-                | Event::Written(_)
-                | Event::OutputFailed(_)
-                | Event::Woken
-                | Event::Connected(_)
-                | Event::Closed(_)
-                | Event::WebSocketPong
-                | Event::Sendable
-                | Event::Reconnected => {}
+            let next = self.client.next(Some(deadline)).context("replying")?;
+            if matches!(next, Event::Alarm) {
+                bail!("replying: the broker does not acknowledge");
+            }
+            if self.await_acknowledgement(&next).is_break() {
+                break;
             }
         }
         result

@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::{Error, Result};
 use bytes::Bytes;
 
-use super::config::{self, Destination, Filter};
+use super::config::{Destination, MessageOptions, OutputOptions};
 use super::filter::{MessageFilter, Selection};
 use super::retained::Removals;
 use super::sink::Sink;
@@ -44,7 +44,7 @@ pub struct MessageReceiver {
     notes_binary: bool,
     /// Messages are written, and nothing else is done about them.
     is_plain: bool,
-    warns: bool,
+    pub verbosity: Verbosity,
     /// `sub` ends after this many messages.
     count: Option<u64>,
     /// When something was last written, where `--idle` asks for it.
@@ -65,22 +65,23 @@ pub struct Counts {
 }
 
 impl MessageReceiver {
-    /// Takes what arrives as these settings say; nothing has come yet.
-    pub fn new(sink: Sink, filter: Filter, settings: &ReceiverOptions<'_>) -> Self {
-        let &ReceiverOptions { end, output, removes, latency, verbosity } = settings;
-        let filter = MessageFilter::new(filter);
-        let latency = latency.then(Latency::default);
-        let notes_binary = verbosity.warns() && shows_text(output);
+    /// Takes what arrives as the options say; nothing has come yet.
+    pub fn new(sink: Sink, options: &MessageOptions, verbosity: Verbosity) -> Self {
+        let filter = MessageFilter::new(options.filter.clone());
+        let removals = options.remove_retained.then(Removals::default);
+        let latency = options.latency.then(Latency::default);
+        let notes_binary = verbosity.warns() && shows_text(&options.output);
+        let does_more = removals.is_some() || latency.is_some() || notes_binary;
         Self {
             sink,
-            is_plain: filter.is_everything() && !removes && latency.is_none() && !notes_binary,
+            is_plain: filter.is_everything() && !does_more,
             filter,
-            removals: removes.then(Removals::default),
+            removals,
             latency,
             notes_binary,
-            warns: verbosity.warns(),
-            count: end.count,
-            latest: end.idle.map(|_| Instant::now()),
+            verbosity,
+            count: options.end.count,
+            latest: options.end.idle.map(|_| Instant::now()),
             written: Counts::default(),
             partial: None,
         }
@@ -123,7 +124,7 @@ impl MessageReceiver {
             }
         }
         self.note_binary(&publish.payload);
-        if let (Err(unfit), true) = (self.sink.put(*number, publish), self.warns) {
+        if let (Err(unfit), true) = (self.sink.put(*number, publish), self.verbosity.warns()) {
             let topic = publish.topic_or_empty();
             report::warn(&format!("the payload of a message to {topic} {unfit}"));
         }
@@ -131,35 +132,37 @@ impl MessageReceiver {
     }
 
     fn head(&mut self, delivery: Delivery, length: usize) -> Option<Exit> {
-        let is_wanted = match self.filter.select(&delivery.publish, length) {
-            Selection::Wanted => true,
-            Selection::Unwanted => false,
+        self.partial = Some(match self.filter.select(&delivery.publish, length) {
+            Selection::Wanted => {
+                self.sink.begin(&delivery.publish);
+                Partial::Written(UnfinishedMessage { delivery, length, written: 0 })
+            }
+            Selection::Unwanted => Partial::LeftOut(delivery.number),
             Selection::TheEnd => return Some(Exit::Done),
-        };
-        if is_wanted {
-            self.sink.begin(&delivery.publish);
-        }
-        self.partial = Some(Partial { delivery, length, written: 0, is_wanted });
+        });
         None
     }
 
     fn piece(&mut self, piece: Bytes) {
         self.restart_idle();
-        if let Some(partial) = self.partial.as_mut().filter(|partial| partial.is_wanted) {
-            partial.written += piece.len();
+        if let Some(Partial::Written(message)) = &mut self.partial {
+            message.written += piece.len();
             self.sink.piece(piece);
         }
     }
 
     fn end(&mut self) -> Option<Exit> {
-        let partial = self.partial.take()?;
-        let Delivery { number, publish } = &partial.delivery;
-        if !partial.is_wanted {
-            self.sink.skip(*number);
-            return None;
+        match self.partial.take()? {
+            Partial::LeftOut(number) => {
+                self.sink.skip(number);
+                None
+            }
+            Partial::Written(message) => {
+                let Delivery { number, ref publish } = message.delivery;
+                self.sink.end(number);
+                self.finish(number, publish, message.length as u64)
+            }
         }
-        self.sink.end(*number);
-        self.finish(*number, publish, partial.length as u64)
     }
 
     /// A message was written, or will be, with a payload of `length` bytes.
@@ -204,12 +207,16 @@ impl MessageReceiver {
 
     /// The bytes that were written, those of a message that has not ended included.
     pub fn bytes(&self) -> u64 {
-        self.written.bytes + self.partial.as_ref().map_or(0, |partial| partial.written as u64)
+        let unfinished = match &self.partial {
+            Some(Partial::Written(message)) => message.written as u64,
+            Some(Partial::LeftOut(_)) | None => 0,
+        };
+        self.written.bytes + unfinished
     }
 
     /// Whether a message is written as it comes, and has not ended.
     pub fn is_amidst(&self) -> bool {
-        self.partial.as_ref().is_some_and(|partial| partial.is_wanted)
+        matches!(self.partial, Some(Partial::Written(_)))
     }
 
     /// Nothing more can be written.
@@ -220,48 +227,42 @@ impl MessageReceiver {
 
     /// The message that has begun will never come as a whole: an error, if some of it was written.
     pub fn cut(&mut self) -> Result<Option<Exit>> {
-        match self.partial.take().filter(|partial| partial.is_wanted) {
-            Some(partial) => Err(partial.lost().into()),
-            None => Ok(None),
+        match self.partial.take() {
+            Some(Partial::Written(message)) => Err(message.lost().into()),
+            Some(Partial::LeftOut(_)) | None => Ok(None),
         }
     }
 
     /// Reports it where `sub` ends in the middle of a message that is written as it comes.
     pub fn tell_cut(&mut self, result: Result<Exit>) -> Result<Exit> {
-        match self.partial.take().filter(|partial| partial.is_wanted) {
-            Some(partial) => partial.tell_cut(result, self.sink.is_done()),
-            None => result,
+        match self.partial.take() {
+            Some(Partial::Written(message)) => message.tell_cut(result, self.sink.is_done()),
+            Some(Partial::LeftOut(_)) | None => result,
         }
     }
 }
 
-/// What a receiver does beside filtering and writing.
-pub struct ReceiverOptions<'a> {
-    /// When `sub` ends.
-    pub end: config::EndConditions,
-    /// Where messages are written, and how.
-    pub output: &'a config::OutputOptions,
-    /// Retained messages that were written are removed.
-    pub removes: bool,
-    /// How long messages took is measured.
-    pub latency: bool,
-    /// Which lines go to stderr.
-    pub verbosity: Verbosity,
+/// A large message that has begun.
+#[derive(Debug)]
+enum Partial {
+    /// It is written as it comes.
+    Written(UnfinishedMessage),
+    /// It is left out; this is its number.
+    LeftOut(u64),
 }
 
 /// A message that is written as it comes.
 #[derive(Debug)]
-struct Partial {
+struct UnfinishedMessage {
     /// The message, without its payload.
     delivery: Delivery,
     /// The length of its payload, in bytes.
     length: usize,
+    /// How much of it was given to the output, in bytes.
     written: usize,
-    /// It is written, not only waited for.
-    is_wanted: bool,
 }
 
-impl Partial {
+impl UnfinishedMessage {
     /// The connection was lost, and the rest does not come.
     fn lost(&self) -> client::Error {
         let (topic, written, length) = (self.topic().to_owned(), self.written, self.length);
@@ -303,7 +304,7 @@ fn is_loss(error: &Error) -> bool {
 }
 
 /// Whether payloads are shown as text on a terminal.
-fn shows_text(output: &config::OutputOptions) -> bool {
+fn shows_text(output: &OutputOptions) -> bool {
     match &output.destination {
         Destination::Watch(watch) => watch.encoding.is_none(),
         Destination::Stdout | Destination::Folder(_) | Destination::Commands(_) => {

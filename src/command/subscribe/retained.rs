@@ -14,7 +14,7 @@ use crate::mqtt::topic::TopicName;
 /// was theirs.
 #[derive(Debug, Default)]
 pub struct Removals {
-    /// As many as the broker sends before it takes our removals of those before them.
+    /// It grows by what the broker sends before it accepts the removals.
     topics: VecDeque<(u64, TopicName)>,
     written: u64,
 }

@@ -18,7 +18,7 @@ use crate::report::Verbosity;
 use crate::stdio::folder::Folder;
 use crate::stdio::stdout::{self, MessageWriter, OutputTarget};
 
-/// What all of them can do.
+/// A destination of messages.
 pub enum Sink {
     /// stdout, or a folder.
     Output(MessageWriter),
@@ -158,9 +158,12 @@ impl Sink {
         }
     }
 
-    /// Whether a command has failed.
-    pub fn has_failed(&self) -> bool {
-        matches!(self, Self::Commands(exec) if exec.has_failed())
+    /// The commands of `--exec`.
+    pub fn commands(&mut self) -> Option<&mut Exec> {
+        match self {
+            Self::Commands(exec) => Some(exec),
+            Self::Output(_) | Self::Watch(_) => None,
+        }
     }
 }
 

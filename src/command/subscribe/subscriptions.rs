@@ -23,8 +23,9 @@ impl Subscriber {
         }
     }
 
-    /// Says which filters were refused; nothing is left to wait for when all were.
+    /// Reports the filters that were refused. When all were, that is the end.
     pub(super) fn subscribed(&mut self, suback: &SubAck) -> Option<Exit> {
+        self.receiver.restart_idle();
         let mut refused = 0;
         let asked = &self.subscriptions.subscribe;
         for (subscription, code) in
@@ -35,8 +36,10 @@ impl Subscriber {
             refused += 1;
         }
         let all = refused == asked.len();
-        self.denied |= refused > 0;
-        all.then_some(Exit::Denied)
+        if refused > 0 {
+            self.note(Exit::Denied);
+        }
+        if all { Some(Exit::Denied) } else { self.answered() }
     }
 
     /// The broker cannot take a subscription; the end, if no other is left.
@@ -46,23 +49,27 @@ impl Subscriber {
         why: session::Unsubscribable,
     ) -> Option<Exit> {
         report::line(&format!("subscribing to {filter}: refused: {why}"));
-        self.denied = true;
+        self.note(Exit::Denied);
         let asked = &mut self.subscriptions.subscribe;
         asked.retain(|subscription| subscription.filter != *filter);
         asked.is_empty().then_some(Exit::Denied)
     }
 
-    pub(super) fn unsubscribed(&mut self, unsuback: &UnsubAck) {
+    /// Reports the filters that the broker did not take back.
+    pub(super) fn unsubscribed(&mut self, unsuback: &UnsubAck) -> Option<Exit> {
         let answers = self.subscriptions.unsubscribe.iter().zip(&unsuback.codes);
+        let mut exit = Exit::Done;
         for (filter, code) in answers.filter(|(_, code)| code.is_error()) {
             report::line(&format!("unsubscribing from {filter}: refused: {code}"));
-            self.denied = true;
+            exit = Exit::Denied;
         }
+        self.note(exit);
+        self.answered()
     }
 
     /// With `-E` the last answer is the end, and without any filter there is nothing to wait for.
-    pub(super) fn answered(&mut self) -> Option<Exit> {
+    fn answered(&mut self) -> Option<Exit> {
         self.unanswered = self.unanswered.saturating_sub(1);
-        (self.end.after_answer && self.unanswered == 0).then_some(Exit::Done)
+        (self.options.end.after_answer && self.unanswered == 0).then_some(Exit::Done)
     }
 }

@@ -51,7 +51,7 @@ impl WatchSink {
         self.latest = number;
     }
 
-    /// Draws a frame, if it is time for one; when it wants to be asked again.
+    /// Draws a frame, if it is time for one; when to call this again.
     pub fn draw(&mut self) -> Instant {
         self.draw_below(Instant::now(), status_line::take_lines)
     }
