@@ -21,7 +21,7 @@ use crate::mqtt::property::{Place, Properties, Property, PropertyId};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::scram;
 use crate::mqtt::session::{
-    self, Authentication, Lifetime, Login, ReceiveOptions, ReportOptions, SendOptions,
+    self, Authentication, IdChoice, Lifetime, Login, ReceiveOptions, ReportOptions, SendOptions,
 };
 use crate::mqtt::topic::TopicName;
 use crate::mqtt::version::Version;
@@ -217,17 +217,17 @@ impl MqttFlags<'_> {
         let connect = properties.connect(authentication)?;
         let is_kept = self.is_kept(connect.session_expiry)?;
         let lifetime = if is_kept { Lifetime::Persistent } else { needs.lifetime };
+        let will = session.will(properties)?;
         let config = session::Config {
             version: versions[0],
             client_id: session.client_id()?,
-            // A generated identifier has no session that must be forgotten, and a session that was
-            // begun with Clean Start does not survive the restart of mosquitto 2.0.
-            clean_start: session.id.is_some() && !self.persistence.disable_clean_session,
+            clean_start: lifetime.begins_anew(session.id_choice(), will.is_some())
+                && !self.persistence.disable_clean_session,
             lifetime,
             keep_alive: session.keepalive,
             session_expiry: self.session_expiry(connect.session_expiry),
             login: Login { credentials, authentication: connect.authentication },
-            will: session.will(properties)?,
+            will,
             properties: properties.extra(connect.others),
             sending: self.sending(needs),
             receiving: self.receiving(needs),
@@ -315,6 +315,10 @@ impl MqttFlags<'_> {
 }
 
 impl SessionFlags {
+    fn id_choice(&self) -> IdChoice {
+        if self.id.is_some() { IdChoice::Given } else { IdChoice::Generated }
+    }
+
     fn client_id(&self) -> Result<ByteString> {
         let id = match &self.id {
             Some(id) => ByteString::from(id.as_str()),

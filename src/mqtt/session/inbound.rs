@@ -17,10 +17,6 @@ use super::Violation;
 /// the number of packet identifiers is the limit.
 pub const RECEIVE_MAXIMUM: u16 = 16_384;
 
-/// The highest topic alias that the server may use; announced in CONNECT (MQTT 5 §3.1.2.11.5). A
-/// topic has at most 64 KiB, so the aliases take at most 4 MiB.
-pub const TOPIC_ALIAS_MAXIMUM: u16 = 64;
-
 /// How a PUBLISH is accepted.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Acceptance {

@@ -53,8 +53,8 @@ pub use config::{
 pub use event::{Delivery, Deviation, Event, Silence, Unsendable, Unsubscribable, Violation};
 use in_flight::Exchanges;
 use keep_alive::KeepAlive;
-pub use lifetime::Lifetime;
 use lifetime::ServerSession;
+pub use lifetime::{IdChoice, Lifetime};
 use outbox::Outbox;
 pub use receive::Received;
 use receive::Receiver;

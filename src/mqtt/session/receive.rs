@@ -259,7 +259,7 @@ impl Session {
             publish.properties.remove(PropertyId::ResponseTopic);
         }
         let announced = &self.config.properties.connect;
-        let maximum = announced.topic_alias_maximum().unwrap_or(inbound::TOPIC_ALIAS_MAXIMUM);
+        let maximum = announced.topic_alias_maximum().unwrap_or(0);
         self.receiver.inbound.resolve_alias(publish, maximum)
     }
 
