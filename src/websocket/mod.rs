@@ -43,13 +43,26 @@ pub enum WebSocketError {
         /// The limit, in bytes.
         limit: u64,
     },
+    /// A message of a length that no process can hold: what was read as a length is none.
+    Spoilt {
+        /// Its length so far, in bytes.
+        size: u64,
+    },
     /// A Close frame whose reason is not UTF-8.
     BadReason,
     /// Another violation of RFC 6455.
     Protocol(String),
 }
 
+/// A message of this length, in bytes, is more than a process can hold.
+const IMPOSSIBLE: u64 = 1 << 40;
+
 impl WebSocketError {
+    /// A message of `size` bytes where `limit` is less.
+    pub(crate) fn too_large(size: u64, limit: u64) -> Self {
+        if size < IMPOSSIBLE { Self::TooLarge { size, limit } } else { Self::Spoilt { size } }
+    }
+
     /// The code of the Close frame that answers the error (RFC 6455 §7.4.1); `None` if it was
     /// already answered.
     pub fn answer(&self) -> Option<u16> {
@@ -58,7 +71,7 @@ impl WebSocketError {
             Self::TextFrame => Some(UNSUPPORTED_DATA),
             Self::TooLarge { .. } => Some(TOO_BIG),
             Self::BadReason => Some(INVALID_DATA),
-            Self::Protocol(_) => Some(PROTOCOL_ERROR),
+            Self::Spoilt { .. } | Self::Protocol(_) => Some(PROTOCOL_ERROR),
         }
     }
 }
@@ -85,6 +98,9 @@ impl fmt::Display for WebSocketError {
                     f,
                     "the server sent a WebSocket message of {size} bytes, the limit is {limit}"
                 )
+            }
+            Self::Spoilt { size } => {
+                write!(f, "a frame claims {size} bytes: the stream is spoilt")
             }
             Self::BadReason => f.write_str(
                 "the server broke the WebSocket protocol: a Close frame whose reason is not UTF-8",
