@@ -23,7 +23,7 @@ use crate::mqtt::scram;
 use crate::mqtt::session::{
     self, Authentication, IdChoice, Lifetime, Login, ReceiveOptions, ReportOptions, SendOptions,
 };
-use crate::mqtt::topic::TopicName;
+use crate::mqtt::topic::{DiscouragedCharacter, TopicName};
 use crate::mqtt::version::Version;
 use crate::transport::endpoint::Endpoint;
 
@@ -61,6 +61,10 @@ pub struct SessionFlags {
     /// MQTT 5 1000, and 20 of QoS 2]
     #[arg(short = 'M', long, value_name = "N", value_parser = value::in_flight)]
     pub max_inflight: Option<NonZeroU16>,
+
+    /// Take control characters in topics; many brokers disconnect a client that sends one
+    #[arg(long)]
+    pub allow_control_characters: bool,
 
     /// Topic of the will: a message that the broker publishes when we disconnect uncleanly
     #[arg(long, value_name = "TOPIC")]
@@ -315,6 +319,16 @@ impl MqttFlags<'_> {
 }
 
 impl SessionFlags {
+    /// Refuses a topic of this flag that holds a control character, unless they are allowed.
+    pub fn check_topic(&self, flag: &str, topic: &str) -> Result<(), Usage> {
+        match DiscouragedCharacter::find(topic) {
+            Some(found) if !self.allow_control_characters => {
+                Err(Usage::new(format!("{flag}: {found}; --allow-control-characters takes it")))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn id_choice(&self) -> IdChoice {
         if self.id.is_some() { IdChoice::Given } else { IdChoice::Generated }
     }
@@ -337,6 +351,10 @@ impl SessionFlags {
             );
             return Ok(None);
         };
+        self.check_topic("--will-topic", topic.as_str())?;
+        if let Some(topic) = given.response_topic() {
+            self.check_topic("-D will response-topic", topic)?;
+        }
         let payload = Bytes::from(self.will_payload.clone().unwrap_or_default());
         ensure!(
             payload.len() <= LONGEST_FIELD,
