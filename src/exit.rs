@@ -189,7 +189,7 @@ fn client_exit(error: &client::Error) -> Exit {
         Error::Disconnected(_)
         | Error::Silent(_)
         | Error::MessageCut { .. }
-        | Error::NotMended { .. } => Exit::Lost,
+        | Error::NotReconnected { .. } => Exit::Lost,
         Error::Transport(error) | Error::Lost(error) => transport_exit(error),
         // [`Error::root`] never returns it.
         Error::Redirected { .. } => Exit::Upgrade,

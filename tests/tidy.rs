@@ -128,11 +128,11 @@ const WAITS: &[&str] = &[
 ];
 
 /// The files that may wait, and what for. A connection is waited for by `Client::next` alone,
-/// in its poller; the other places are threads that serve it, or programs of their own. What waits
+/// by the poller; the other places are threads that serve it, or programs of their own. What waits
 /// by reading (stdin, a proxy's answer in the thread that dials, the signals of `serve`) is not
 /// found here.
 const WAITING: &[(&str, &str)] = &[
-    ("client::poller", "the loop of a connection"),
+    ("transport::poll", "the poller of every loop"),
     ("transport::dial::race", "connecting to several addresses at once, in the thread that dials"),
     ("signals", "the thread that ends a process that hangs"),
     ("stdio::exec", "the next command, in the threads that run them"),
@@ -556,7 +556,7 @@ fn forbidden_paths_are_found_however_they_are_written() {
     ] {
         let [complaint] = &wrong("client::x", wait)[..] else { panic!("{wait} is not found") };
         assert!(complaint.starts_with("2: client::x must not wait: "), "{complaint}");
-        assert!(wrong("client::poller", wait).is_empty(), "{wait}");
+        assert!(wrong("transport::poll", wait).is_empty(), "{wait}");
     }
     assert_eq!(wrong("client", "println!(\"x\")"), ["2: client must not print"]);
     assert_eq!(wrong("client", "todo!()"), ["2: client must not name todo!"]);

@@ -14,7 +14,7 @@ use super::source::mosquitto::NoEffect;
 use super::tls::TlsFlags;
 use super::upgrade::UpgradeFlags;
 use super::value;
-use crate::client::{self, Notice, Reconnect};
+use crate::client::{self, LineHandler, Reconnect, RedirectPolicy};
 use crate::exit::Usage;
 use crate::report::{self, Verbosity};
 use crate::transport::dial::Route;
@@ -95,10 +95,9 @@ struct Retry {
 impl Retry {
     fn reconnect(&self) -> Reconnect {
         Reconnect {
-            enabled: !self.no_reconnect,
             shortest: self.reconnect_delay.0,
             longest: self.reconnect_delay.1,
-            tries: self.reconnect_tries,
+            tries: if self.no_reconnect { Some(0) } else { self.reconnect_tries },
         }
     }
 }
@@ -235,7 +234,11 @@ impl ConnectionFlags {
             subprotocols: self.upgrade.subprotocols()?,
             headers: self.upgrade.headers()?,
             strict: self.upgrade.strict,
-            follow: self.upgrade.follow,
+            redirects: if self.upgrade.follow {
+                RedirectPolicy::Follow
+            } else {
+                RedirectPolicy::Report
+            },
             connect_timeout: self.retry.connect_timeout,
             wait: self.retry.wait,
             reconnect: self.retry.reconnect(),
@@ -291,7 +294,7 @@ impl ConnectionFlags {
         Ok(())
     }
 
-    fn warn(&self) -> Notice {
+    fn warn(&self) -> LineHandler {
         if self.general.quiet { Box::new(|_| {}) } else { Box::new(report::warn) }
     }
 }

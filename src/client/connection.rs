@@ -1,11 +1,20 @@
-//! One connection: its transport, how far it came, and how long each step took.
+//! One connection: what is read from it and written to it, how far it came, and how long each step
+//! took.
 
+use std::io;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+
 use super::error::Error;
+use crate::mqtt::session::Session;
 use crate::mqtt::version::Version;
 use crate::transport::dial::{Dialled, Reached};
+use crate::transport::wire::Chunk;
 use crate::transport::{self, HandshakeInfo, Phase, Transport};
+
+/// A server that reads nothing for so long is lost, whatever the keep alive.
+const LONGEST_STUCK: Duration = Duration::from_secs(20);
 
 /// How long each step of the connection took.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -24,7 +33,7 @@ pub struct Timings {
     pub connack: Duration,
 }
 
-/// What was reached.
+/// A connection that the broker has accepted.
 #[derive(Debug, Clone)]
 pub struct Established {
     /// The address that answered.
@@ -37,24 +46,32 @@ pub struct Established {
     pub timings: Timings,
 }
 
+/// What may be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Writing {
+    /// Frames, once the upgrade is done.
+    Open,
+    /// What waits: Close was sent, and `close_notify`.
+    Closed,
+    /// Nothing: a write failed.
+    Failed,
+}
+
 /// A connection from the first byte of TLS or of the upgrade to its end.
 #[derive(Debug)]
 pub struct Connection {
     /// TLS, upgrade and frames.
-    pub transport: Transport,
+    transport: Transport,
     reached: Reached,
     timings: Timings,
     phase: Phase,
     /// When the step began that is not finished.
     step_began: Instant,
-    /// A write failed: nothing more is written.
-    pub is_failing: bool,
-    /// Close was sent, and `close_notify`.
-    is_close_sent: bool,
+    writing: Writing,
     /// When something was sent the last time.
-    pub sent: Option<Instant>,
-    /// When something came the last time.
-    pub received: Option<Instant>,
+    sent: Option<Instant>,
+    /// When bytes came the last time.
+    received: Option<Instant>,
 }
 
 impl Connection {
@@ -71,11 +88,43 @@ impl Connection {
             timings: Timings { name: lookup, tcp: connect, proxy, ..Timings::default() },
             phase: Phase::Tcp,
             step_began: now,
-            is_failing: false,
-            is_close_sent: false,
+            writing: Writing::Open,
             sent: None,
             received: None,
         })
+    }
+
+    /// Takes bytes that have come.
+    pub fn receive(&mut self, chunk: Chunk, now: Instant) {
+        self.transport.deliver(chunk);
+        self.received = Some(now);
+    }
+
+    /// Nothing more will come; an error that ended the reading.
+    pub fn receive_end(&mut self, error: Option<io::Error>) {
+        self.transport.end(error);
+    }
+
+    /// A chunk whose bytes were taken, to be filled again.
+    pub fn take_spent(&mut self) -> Option<Chunk> {
+        self.transport.take_spent()
+    }
+
+    /// The next bytes for the session, as far as they have arrived.
+    #[inline]
+    pub fn read(&mut self) -> Result<Option<Bytes>, transport::Error> {
+        self.transport.read()
+    }
+
+    /// Whether a WebSocket Pong came since the last call.
+    #[inline]
+    pub fn take_pong(&mut self) -> bool {
+        self.transport.take_pong()
+    }
+
+    /// The next line for the log.
+    pub fn traced(&mut self) -> Option<String> {
+        self.transport.traced()
     }
 
     /// Moves TLS and the upgrade on as far as what has arrived allows; whether frames may flow.
@@ -94,8 +143,85 @@ impl Connection {
     }
 
     /// Whether anything may be written: frames flow, and no write has failed.
-    pub fn takes_frames(&self) -> bool {
-        self.phase == Phase::Open && !self.is_failing
+    fn takes_frames(&self) -> bool {
+        self.phase == Phase::Open && self.writing != Writing::Failed
+    }
+
+    /// Writes what the session wants sent, as long as the server reads. What does not fill a write
+    /// waits for [`Connection::flush`].
+    ///
+    /// After an error nothing more is written; that holds for each method that writes.
+    pub fn write_from(
+        &mut self,
+        session: &mut Session,
+        now: Instant,
+    ) -> Result<(), transport::Error> {
+        if !self.takes_frames() {
+            return Ok(());
+        }
+        let mut result = Ok(());
+        while !self.transport.is_congested()
+            && result.is_ok()
+            && let Some(piece) = session.outgoing(now)
+        {
+            self.sent = Some(now);
+            result = self.transport.write(piece);
+        }
+        self.written(result)
+    }
+
+    /// Writes everything, as far as the server reads it.
+    pub fn flush(&mut self) -> Result<(), transport::Error> {
+        if !self.takes_frames() {
+            return Ok(());
+        }
+        let result = self.transport.flush();
+        self.written(result)
+    }
+
+    /// Goes on with what waits for a server that did not read; whether it has read some of it.
+    pub fn push(&mut self) -> (bool, Result<(), transport::Error>) {
+        let before = self.transport.stuck_since();
+        let result = self.transport.push();
+        let is_moving = before != self.transport.stuck_since();
+        (is_moving, self.written(result))
+    }
+
+    /// Sends a WebSocket Ping.
+    pub fn ping(&mut self) -> Result<(), transport::Error> {
+        if !self.takes_frames() {
+            return Ok(());
+        }
+        let result = self.transport.ping();
+        self.written(result)
+    }
+
+    /// Gives up what waits to be written: the server does not read.
+    pub fn give_up_writing(&mut self) -> transport::Error {
+        self.transport.give_up();
+        self.writing = Writing::Failed;
+        transport::Error::Io { phase: Phase::Open, source: io::ErrorKind::TimedOut.into() }
+    }
+
+    fn written(&mut self, result: Result<(), transport::Error>) -> Result<(), transport::Error> {
+        if result.is_err() {
+            self.writing = Writing::Failed;
+        }
+        result
+    }
+
+    /// Whether something waits for a server that does not read.
+    #[inline]
+    pub fn is_congested(&self) -> bool {
+        self.transport.is_congested()
+    }
+
+    /// When a server that reads nothing counts as lost: when it should have ended the connection
+    /// for our silence `[MQTT-3.1.2-22]`.
+    pub fn stuck_until(&self, keep_alive: Option<Duration>) -> Option<Instant> {
+        let since = self.transport.stuck_since()?;
+        let silence = keep_alive.map_or(LONGEST_STUCK, |interval| interval * 3 / 2);
+        Some(since + silence.min(LONGEST_STUCK))
     }
 
     /// What is being done.
@@ -108,7 +234,12 @@ impl Connection {
         self.timings.connack = self.step_began.elapsed();
     }
 
-    /// What was reached, once CONNACK has come.
+    /// What the server did wrong in the upgrade and we tolerate, one sentence each.
+    pub fn warnings(&self) -> &[String] {
+        &self.transport.info().warnings
+    }
+
+    /// How the connection was made, once CONNACK has come.
     pub fn established(&self, version: Version) -> Established {
         Established {
             address: self.reached.clone(),
@@ -118,15 +249,32 @@ impl Connection {
         }
     }
 
+    /// When bytes came the last time.
+    pub fn received(&self) -> Option<Instant> {
+        self.received
+    }
+
+    /// When something was sent the last time.
+    pub fn sent(&self) -> Option<Instant> {
+        self.sent
+    }
+
     /// When something was sent or received the last time.
     pub fn traffic(&self) -> Option<Instant> {
         self.sent.max(self.received)
     }
 
-    /// DISCONNECT was written: Close and `close_notify` follow it; whether they are on their way.
-    pub fn end(&mut self) -> bool {
-        if !std::mem::replace(&mut self.is_close_sent, true) {
+    /// Puts Close after DISCONNECT, into the same write where little waits.
+    pub fn put_close(&mut self) {
+        self.transport.put_close();
+    }
+
+    /// DISCONNECT was written: Close and `close_notify` follow it; whether all that is sent, as far
+    /// as it can be.
+    pub fn close(&mut self) -> bool {
+        if self.writing == Writing::Open {
             self.transport.close();
+            self.writing = Writing::Closed;
         }
         if self.transport.is_congested() {
             return false;
@@ -160,3 +308,6 @@ impl Connection {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

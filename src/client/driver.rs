@@ -1,74 +1,72 @@
-//! Does what the lifecycle wants, and tells it what comes of it.
+//! Does what the lifecycle wants, and reports to it what comes of it.
 
-use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::connection::Connection;
 use super::error::Unacknowledged;
-use super::lifecycle::{Accepted, Evidence, Input, Output, Plan, Reading};
-use super::poller::{SocketEvent, Wake};
-use super::{Client, Error, Event, Options, Step, Take, VersionChoice};
+use super::event_queue::{DialEvent, Wake};
+use super::lifecycle::{
+    Action, ConnectionInput, CredentialUse, DialPlan, LossFacts, Reading, SessionFound,
+};
+use super::{Client, Error, Event, Options, RedirectPolicy, Step, Take, VersionChoice};
 use crate::mqtt::packet::ConnAck;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::session;
 use crate::transport::dial::{DialError, Dialled};
 use crate::transport::endpoint::Scheme;
+use crate::transport::poll::SocketEvent;
 use crate::transport::tls::TlsConfig;
 use crate::transport::{self, Phase, redirect};
-
-/// A server that reads nothing for so long is lost, whatever the keep alive.
-const LONGEST_STUCK: Duration = Duration::from_secs(20);
 
 impl Client {
     /// Does what the lifecycle wants.
     pub(super) fn perform(&mut self) {
-        while let Some(output) = self.lifecycle.output() {
-            match output {
-                Output::Credentials => self.ask_for_credentials(),
-                Output::ForgetSession(forget) => self.session.set_session_ending(forget),
-                Output::Dial(plan) => self.dial(&plan),
-                Output::Connect(version) => {
+        while let Some(action) = self.lifecycle.action() {
+            match action {
+                Action::ForgetSession(forget) => self.session.set_session_ending(forget),
+                Action::Dial(plan) => self.dial(&plan),
+                Action::Connect(version) => {
                     self.session.set_version(version);
                     self.session.connect();
                     self.send();
                 }
-                Output::Disconnect => self.begin_goodbye(),
-                Output::Drop => self.drop_connection(),
-                Output::Expire => self.expired(),
-                Output::GiveUpSending => self.give_up_sending(),
-                Output::Connected => self.connected(),
-                Output::Event(event) => self.pending.push_back(Ok(event)),
-                Output::Warn(line) => self.warn(&line),
-                Output::Trace(line) => {
+                Action::Disconnect => self.begin_disconnect(),
+                Action::Drop => self.drop_connection(),
+                Action::Expire => self.expired(),
+                Action::GiveUpSending => self.give_up_sending(),
+                Action::Connected => self.connected(),
+                Action::Event(event) => self.pending.push_back(Ok(event)),
+                Action::Warn(line) => self.warn(&line),
+                Action::Trace(line) => {
                     if self.options.session.reports.trace {
                         (self.options.trace)(&line);
                     }
                 }
-                Output::Fail(error) => self.pending.push_back(Err(error)),
+                Action::Fail(error) => self.pending.push_back(Err(error)),
             }
         }
     }
 
-    fn tell(&mut self, input: Input) {
+    fn feed(&mut self, input: ConnectionInput) {
         self.lifecycle.handle(input, Instant::now());
     }
 
     /// The connection, or the try to make one, has failed.
     pub(super) fn failed(&mut self, error: Error) {
-        let evidence = self.evidence();
-        self.tell(Input::Failed(error, evidence));
+        let facts = self.facts();
+        self.feed(ConnectionInput::Failed(error, facts));
     }
 
-    fn evidence(&self) -> Evidence {
+    fn facts(&self) -> LossFacts {
         let connection = self.connection.as_ref();
-        Evidence {
+        LossFacts {
             is_cut: self.session.loss_cuts_message(),
             unacknowledged: self.session.first_unfinished().map(|record| {
                 let message = self.session.unfinished_message();
                 Unacknowledged { record, message }
             }),
-            sent: connection.and_then(|connection| connection.sent),
+            sent: connection.and_then(Connection::sent),
             traffic: connection.and_then(Connection::traffic),
             unanswered: self
                 .session
@@ -79,39 +77,38 @@ impl Client {
         }
     }
 
-    fn ask_for_credentials(&mut self) {
-        if let Some(source) = &mut self.options.credentials {
-            match source() {
-                Ok(credentials) => self.session.set_credentials(credentials),
-                Err(error) => self.failed(Error::Local(error)),
-            }
-        }
-    }
-
-    fn dial(&mut self, plan: &Plan) {
-        self.session.withhold_credentials(plan.withholds_credentials);
-        let route = Arc::clone(&self.options.route);
-        let dialled = self
-            .transport_options(plan)
-            .map(|options| self.poller.dial(&options, route, plan.deadline).map(|()| options));
-        match dialled {
-            Ok(Ok(options)) => self.transport_options = Some(options),
-            Ok(Err(error)) => self.failed(Error::Local(error)),
+    fn dial(&mut self, plan: &DialPlan) {
+        match self.begin_dialling(plan) {
+            Ok(options) => self.transport_options = Some(options),
             Err(error) => self.failed(error),
         }
     }
 
-    fn transport_options(&mut self, plan: &Plan) -> Result<transport::Options, Error> {
-        let Options { route, follow, .. } = &self.options;
+    /// Asks for credentials and begins to dial; the options are for the connection that is dialled.
+    fn begin_dialling(&mut self, plan: &DialPlan) -> Result<transport::Options, Error> {
+        if let Some(source) = &mut self.options.credentials {
+            self.session.set_credentials(source().map_err(Error::Local)?);
+        }
+        self.session.withhold_credentials(plan.credentials == CredentialUse::Withhold);
+        let options = self.transport_options(plan)?;
+        let route = Arc::clone(&self.options.route);
+        self.events.dial(&options, route, plan.deadline).map_err(Error::Local)?;
+        Ok(options)
+    }
+
+    fn transport_options(&mut self, plan: &DialPlan) -> Result<transport::Options, Error> {
+        let Options { route, redirects, .. } = &self.options;
         // A redirect may lead to wss.
-        let need_tls = plan.endpoint.scheme == Scheme::Wss || route.proxies.need_tls() || *follow;
+        let need_tls = plan.endpoint.scheme == Scheme::Wss
+            || route.proxies.need_tls()
+            || *redirects == RedirectPolicy::Follow;
         if need_tls {
             // Files of certificates may be anything, also pipes.
             self.guard();
         }
         let tls = need_tls.then(|| TlsConfig::new(&self.options.tls).map_err(Error::TlsSetup));
         let mut headers = self.options.headers.clone();
-        if plan.withholds_credentials {
+        if plan.credentials == CredentialUse::Withhold {
             headers.retain(|(name, _)| !redirect::is_for_one_host(name));
         }
         Ok(transport::Options {
@@ -132,7 +129,7 @@ impl Client {
                 match Connection::start(dialled, &options, Instant::now()) {
                     Ok(connection) => {
                         self.connection = Some(connection);
-                        return self.tell(Input::Dialled);
+                        return self.feed(ConnectionInput::Dialled);
                     }
                     Err(error) => Error::Transport(error),
                 }
@@ -152,24 +149,33 @@ impl Client {
         self.trace();
         self.connection = None;
         self.transport_options = None;
-        self.poller.hang_up();
+        self.events.end_connection();
         self.session.lost();
     }
 
-    /// The time for this step is up.
+    /// The time for this step of the connection is up.
     fn expired(&mut self) {
-        let error = self.late(self.lifecycle.budget());
+        let error = match self.late(self.lifecycle.budget()) {
+            // The dialling thread reports everything else itself.
+            Error::ConnectTimedOut { step: Step::Connection, after, .. } => {
+                let step = Step::Transport(Phase::Name);
+                Error::ConnectTimedOut { step, after, tried: None }
+            }
+            error => error,
+        };
         self.failed(error);
     }
 
-    /// What was not finished within so long.
+    /// The error of a connection that was not made within so long.
     pub(super) fn late(&mut self, after: Duration) -> Error {
         let step = match (self.lifecycle.reading(), &self.connection) {
             (Reading::Connack | Reading::Discard | Reading::Session, _) => Step::ConnAck,
             (_, Some(connection)) => Step::Transport(connection.phase()),
-            (_, None) => Step::Transport(Phase::Name),
+            (_, None) => Step::Connection,
         };
-        let error = Error::ConnectTimedOut { step, after, tried: None };
+        let tried = self.lifecycle.latest_error().filter(|_| step == Step::Connection);
+        let tried = tried.map(str::to_owned);
+        let error = Error::ConnectTimedOut { step, after, tried };
         match &mut self.connection {
             Some(connection) => connection.explain(error),
             None => error,
@@ -184,7 +190,7 @@ impl Client {
         }
     }
 
-    /// Understands what has arrived, as far as the first event of the session.
+    /// Decodes what has arrived, as far as the first event of the session.
     pub(super) fn drain(
         &mut self,
         take: Option<Take<'_>>,
@@ -194,22 +200,22 @@ impl Client {
                 if self.is_reading_paused {
                     Ok(None)
                 } else {
-                    self.understand(take)
+                    self.decode(take)
                 }
             }
             Reading::Session => {
-                let event = self.understand(None);
+                let event = self.decode(None);
                 self.lifecycle.note_pubrels(self.session.awaits_pubrel());
                 event
             }
             Reading::Handshake => self.advance().map(|()| None),
-            Reading::Connack => self.await_connack().map(|()| None),
+            Reading::Connack => self.await_connack(),
             Reading::Discard => self.discard().map(|()| None),
             Reading::Nothing => Ok(None),
         }
     }
 
-    fn understand(&mut self, mut take: Option<Take<'_>>) -> Result<Option<session::Event>, Error> {
+    fn decode(&mut self, mut take: Option<Take<'_>>) -> Result<Option<session::Event>, Error> {
         loop {
             if let Some(take) = &mut take
                 && self
@@ -223,7 +229,7 @@ impl Client {
             if let Some(event) =
                 self.session.poll(self.now).map_err(|violation| self.violated(violation))?
             {
-                return self.judge(event);
+                return self.checked(event);
             }
             // Answers that wait for a server that does not read hold reading back.
             if self.session.must_stop_reading() {
@@ -239,8 +245,8 @@ impl Client {
         }
     }
 
-    /// What a session event means here: a DISCONNECT is an error.
-    fn judge(&mut self, event: session::Event) -> Result<Option<session::Event>, Error> {
+    /// What an event of the session means to the client: a DISCONNECT is an error.
+    fn checked(&mut self, event: session::Event) -> Result<Option<session::Event>, Error> {
         match event {
             session::Event::Disconnected(disconnect) => Err(Error::Disconnected(disconnect)),
             event @ (session::Event::Acknowledged { .. } | session::Event::SomeAcknowledged) => {
@@ -253,13 +259,13 @@ impl Client {
 
     /// The next bytes for the session, as far as they have arrived.
     fn read(&mut self) -> Result<Option<bytes::Bytes>, Error> {
-        let Some(Connection { transport, .. }) = &mut self.connection else { return Ok(None) };
-        let read = transport.read();
-        if transport.take_pong() {
+        let Some(connection) = &mut self.connection else { return Ok(None) };
+        let read = connection.read();
+        if connection.take_pong() {
             self.pending.push_back(Ok(Event::WebSocketPong));
         }
-        while let Some(chunk) = transport.take_spent() {
-            self.poller.recycle(chunk);
+        while let Some(chunk) = connection.take_spent() {
+            self.events.recycle(chunk);
         }
         self.trace_transport();
         read.map_err(Error::Lost)
@@ -269,19 +275,20 @@ impl Client {
     fn advance(&mut self) -> Result<(), Error> {
         let Some(connection) = &mut self.connection else { return Ok(()) };
         let advanced = connection.advance();
-        while let Some(chunk) = connection.transport.take_spent() {
-            self.poller.recycle(chunk);
+        while let Some(chunk) = connection.take_spent() {
+            self.events.recycle(chunk);
         }
         self.trace_transport();
         if advanced.map_err(Error::Transport)? {
-            self.tell(Input::Opened);
+            self.feed(ConnectionInput::Opened);
         }
         Ok(())
     }
 
-    /// CONNECT is sent: what comes is CONNACK, or a step of an authentication.
-    fn await_connack(&mut self) -> Result<(), Error> {
-        let event = match (self.understand(None), &self.connection) {
+    /// CONNECT is sent: what comes is CONNACK, or a step of an authentication. What the session
+    /// reports beside that is for the caller, as in any other state.
+    fn await_connack(&mut self) -> Result<Option<session::Event>, Error> {
+        let event = match (self.decode(None), &self.connection) {
             (Err(error), Some(connection)) => return Err(connection.before_connack(error)),
             (event, _) => event?,
         };
@@ -292,9 +299,9 @@ impl Client {
                 if let Some(connection) = &mut self.connection {
                     connection.accepted();
                 }
-                self.tell_tolerated();
-                self.tell(Input::Accepted(accepted));
-                Ok(())
+                self.warn_of_tolerated();
+                self.feed(ConnectionInput::Accepted(accepted));
+                Ok(None)
             }
             Some(session::Event::Refused(connack)) => {
                 let version = self.session.config().version;
@@ -304,24 +311,24 @@ impl Client {
                 };
                 Err(Error::Refused { connack, version, needed_by })
             }
-            Some(_) | None => Ok(()),
+            event => Ok(event),
         }
     }
 
-    fn accepted(&self, connack: &ConnAck) -> Accepted {
+    fn accepted(&self, connack: &ConnAck) -> SessionFound {
         match connack.session_present {
-            true if self.session.is_stale(connack) => Accepted::Stale,
-            true => Accepted::Resumed,
-            false => Accepted::New,
+            true if self.session.is_stale(connack) => SessionFound::Stale,
+            true => SessionFound::Resumed,
+            false => SessionFound::New,
         }
     }
 
-    /// What was tolerated in the upgrade.
-    fn tell_tolerated(&self) {
+    /// Warns of what was tolerated in the upgrade.
+    fn warn_of_tolerated(&self) {
         if let Some(connection) = &self.connection
             && !self.lifecycle.is_ending_session()
         {
-            connection.transport.info().warnings.iter().for_each(|line| self.warn(line));
+            connection.warnings().iter().for_each(|line| self.warn(line));
         }
     }
 
@@ -331,35 +338,34 @@ impl Client {
         Ok(())
     }
 
-    /// Something happened.
-    pub(super) fn hear(&mut self, wake: Wake) {
+    /// Takes what ended a wait.
+    pub(super) fn handle_wake(&mut self, wake: Wake) {
         match wake {
-            Wake::Signal(signal) => self.tell(Input::Signal(signal)),
+            Wake::Signal(signal) => self.feed(ConnectionInput::Signal(signal)),
             Wake::Local(event) => {
                 if let Event::Written(number) = &event {
                     self.session.acknowledge_up_to(*number);
                 }
-                self.tell(Input::Local(event));
+                self.feed(ConnectionInput::Local(event));
             }
-            Wake::Socket(event) => self.hear_socket(event),
+            Wake::Dial(DialEvent::Note(line)) => (self.options.trace)(&line),
+            Wake::Dial(DialEvent::Dialled(dialled)) => self.dialled(dialled),
+            Wake::Socket(event) => self.handle_socket(event),
         }
         self.perform();
     }
 
-    fn hear_socket(&mut self, event: SocketEvent) {
+    fn handle_socket(&mut self, event: SocketEvent) {
         match event {
-            SocketEvent::Note(line) => (self.options.trace)(&line),
-            SocketEvent::Dialled(dialled) => self.dialled(dialled),
             SocketEvent::Bytes(chunk) => {
                 if let Some(connection) = &mut self.connection {
-                    connection.transport.deliver(chunk);
-                    connection.received = Some(self.now);
-                    self.lifecycle.handle(Input::Received, self.now);
+                    connection.receive(chunk, self.now);
+                    self.lifecycle.handle(ConnectionInput::Received, self.now);
                 }
             }
             SocketEvent::End(error) => {
                 if let Some(connection) = &mut self.connection {
-                    connection.transport.end(error);
+                    connection.receive_end(error);
                 }
             }
             SocketEvent::Writable => {
@@ -376,9 +382,9 @@ impl Client {
     /// Sends what there is to send, as far as the server reads it.
     pub fn send(&mut self) {
         self.gather();
-        if let Some(connection) = self.connection.as_mut().filter(|it| it.takes_frames()) {
-            let result = connection.transport.flush();
-            self.note_failure(result);
+        if let Some(connection) = &mut self.connection {
+            let result = connection.flush();
+            self.note_written(result);
         }
         self.trace();
     }
@@ -386,58 +392,41 @@ impl Client {
     /// The same for a caller that has more to send at once: what does not fill a write is sent with
     /// that, or before the next wait.
     pub fn gather(&mut self) {
-        let Some(connection) = self.connection.as_mut().filter(|it| it.takes_frames()) else {
-            return;
-        };
-        let mut result = Ok(());
-        while !connection.transport.is_congested()
-            && result.is_ok()
-            && let Some(piece) = self.session.outgoing(self.now)
-        {
-            connection.sent = Some(self.now);
-            result = connection.transport.write(piece);
-        }
-        self.note_failure(result);
-    }
-
-    /// After a failed write nothing more is written.
-    pub(super) fn note_failure(&mut self, result: Result<(), transport::Error>) {
-        if let Err(error) = result
-            && let Some(connection) = &mut self.connection
-        {
-            connection.is_failing = true;
-            self.tell(Input::WriteFailed(error));
+        if let Some(connection) = &mut self.connection {
+            let result = connection.write_from(&mut self.session, self.now);
+            self.note_written(result);
         }
     }
 
-    /// Goes on with what waits to be written.
+    /// Reports a write that failed to the lifecycle.
+    pub(super) fn note_written(&mut self, result: Result<(), transport::Error>) {
+        if let Err(error) = result {
+            self.feed(ConnectionInput::WriteFailed(error));
+        }
+    }
+
+    /// Goes on with what waits for a server that did not read.
     fn push(&mut self) {
         let Some(connection) = &mut self.connection else { return };
-        let before = connection.transport.stuck_since();
-        let pushed = connection.transport.push();
-        if before != connection.transport.stuck_since() {
-            self.tell(Input::Taken);
+        let (is_moving, result) = connection.push();
+        if is_moving {
+            self.feed(ConnectionInput::Taken);
         }
-        self.note_failure(pushed);
+        self.note_written(result);
     }
 
     pub(super) fn is_congested(&self) -> bool {
-        self.connection.as_ref().is_some_and(|connection| connection.transport.is_congested())
+        self.connection.as_ref().is_some_and(Connection::is_congested)
     }
 
-    /// When a server that reads nothing counts as lost: when it should have cut us off for our
-    /// silence `[MQTT-3.1.2-22]`.
     fn stuck_until(&self) -> Option<Instant> {
-        let since = self.connection.as_ref()?.transport.stuck_since()?;
-        let silence = self.session.keep_alive().map_or(LONGEST_STUCK, |interval| interval * 3 / 2);
-        Some(since + silence.min(LONGEST_STUCK))
+        self.connection.as_ref()?.stuck_until(self.session.keep_alive())
     }
 
     fn give_up_sending(&mut self) {
         if let Some(connection) = &mut self.connection {
-            connection.transport.give_up();
-            let source = io::ErrorKind::TimedOut.into();
-            self.note_failure(Err(transport::Error::Io { phase: Phase::Open, source }));
+            let error = connection.give_up_writing();
+            self.feed(ConnectionInput::WriteFailed(error));
         }
     }
 
@@ -447,7 +436,7 @@ impl Client {
         deadlines.into_iter().flatten().min()
     }
 
-    /// Does what is due: a PINGREQ, the end of a server's time, the next try.
+    /// Does what is due: a PINGREQ, giving up a server that does nothing, the next try.
     pub(super) fn check_deadlines(&mut self) {
         let now = self.now;
         if self.session.deadline().is_some_and(|deadline| deadline <= now)
@@ -459,48 +448,48 @@ impl Client {
             self.give_up_sending();
         }
         if self.lifecycle.deadline().is_some_and(|deadline| deadline <= now) {
-            let evidence = self.evidence();
-            self.lifecycle.handle(Input::Time(evidence), now);
+            let facts = self.facts();
+            self.lifecycle.handle(ConnectionInput::Time(facts), now);
         }
     }
 
     /// DISCONNECT and Close follow what waits: in one write, where that is little.
-    fn begin_goodbye(&mut self) {
+    fn begin_disconnect(&mut self) {
         self.session.disconnect(ReasonCode::SUCCESS);
         self.gather();
         if let Some(connection) = &mut self.connection {
-            connection.transport.put_close();
+            connection.put_close();
         }
-        self.say_goodbye();
+        self.continue_disconnect();
     }
 
     /// Goes on until all is sent.
-    pub(super) fn say_goodbye(&mut self) {
+    pub(super) fn continue_disconnect(&mut self) {
         self.send();
-        if self.is_congested() || !self.lifecycle.is_saying_goodbye() {
+        if self.is_congested() || !self.lifecycle.is_sending_disconnect() {
             return;
         }
         let Some(connection) = &mut self.connection else { return };
-        // After DISCONNECT the server may be gone before it has heard the rest.
-        let is_sent = connection.end();
+        // After DISCONNECT the server may end the connection before it has read the rest.
+        let is_sent = connection.close();
         self.trace_transport();
         if is_sent {
-            self.tell(Input::Sent);
+            self.feed(ConnectionInput::Sent);
         }
     }
 
-    /// Tells the broker what it did wrong, as far as it still listens.
+    /// Sends the broker the reason of our DISCONNECT, if it can still be sent.
     fn violated(&mut self, violation: session::Violation) -> Error {
         if self.lifecycle.is_online() || self.lifecycle.reading() == Reading::Connack {
             self.send();
             if let Some(connection) = &mut self.connection {
-                connection.end();
+                connection.close();
             }
         }
         Error::Violation(violation)
     }
 
-    /// A warning may be written to where nobody reads.
+    /// Writing a warning may block: stderr may be a pipe that is not read.
     fn warn(&self, line: &str) {
         self.guard();
         (self.options.warn)(line);
@@ -523,8 +512,7 @@ impl Client {
 
     fn trace_transport(&mut self) {
         while self.options.log
-            && let Some(line) =
-                self.connection.as_mut().and_then(|connection| connection.transport.traced())
+            && let Some(line) = self.connection.as_mut().and_then(Connection::traced)
         {
             (self.options.trace)(&line);
         }

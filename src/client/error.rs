@@ -16,6 +16,8 @@ use crate::transport::{self, Phase};
 /// The steps of a connection that one deadline covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
+    /// There is no TCP connection yet: a try may be under way, or the pause before the next one.
+    Connection,
     /// One of the transport's.
     Transport(Phase),
     /// CONNECT is sent, CONNACK is awaited.
@@ -27,6 +29,7 @@ pub enum Step {
 impl std::fmt::Display for Step {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            Self::Connection => f.write_str("connection"),
             Self::Transport(phase) => phase.fmt(f),
             Self::ConnAck => f.write_str("CONNACK"),
             Self::ConnAckTo(version) => write!(f, "CONNACK to MQTT {version}"),
@@ -83,9 +86,9 @@ pub enum Error {
     RefusedSilently(transport::Error),
     /// The broker sent DISCONNECT.
     Disconnected(Box<Disconnect>),
-    /// The connection is gone.
+    /// The connection is lost.
     Lost(transport::Error),
-    /// The connection is gone: nothing was heard.
+    /// The connection is lost: the broker did not answer a PINGREQ.
     Silent(Silence),
     /// The broker did not answer a SUBSCRIBE or an UNSUBSCRIBE.
     Unanswered {
@@ -104,8 +107,8 @@ pub enum Error {
         /// How much there is of it, in bytes.
         length: usize,
     },
-    /// The connection is gone, and as many tries as were allowed did not mend it.
-    NotMended {
+    /// The connection is lost, and as many tries as were allowed did not make it again.
+    NotReconnected {
         /// What the last one met.
         last: Box<Error>,
         /// How many there were.
@@ -118,7 +121,7 @@ pub enum Error {
         /// Its number, if there are others.
         number: Option<u64>,
     },
-    /// What answers behind the WebSocket is no MQTT broker; what it said.
+    /// The server speaks WebSocket and no MQTT; the text that it sent.
     NotMqtt(String),
     /// The broker broke MQTT.
     Violation(Violation),
@@ -137,14 +140,7 @@ impl std::fmt::Display for Error {
                 tried.as_ref().map_or(Ok(()), |tried| write!(f, " ({tried})"))
             }
             Self::Redirected { to, error } => write!(f, "redirected to {to}: {error}"),
-            Self::Refused { connack, version, .. } => {
-                let words = connack.code.connack_name();
-                match connack.code.0 {
-                    0x01 | 0x84 => write!(f, "the broker refused MQTT {version}: {words}")?,
-                    _ => write!(f, "the broker refused: {words}")?,
-                }
-                write_properties(f, &connack.properties)
-            }
+            Self::Refused { connack, version, .. } => write_refused(f, connack, *version),
             Self::RefusedSilently(error) => write!(f, "no answer to CONNECT: {error}"),
             Self::Disconnected(disconnect) => {
                 let words = disconnect.code.name(PacketType::Disconnect);
@@ -165,18 +161,10 @@ impl std::fmt::Display for Error {
                 write!(f, "connection lost in the middle of a message to {topic}: ")?;
                 write!(f, "{written} of {length} bytes were written")
             }
-            Self::NotMended { last, tries } => {
+            Self::NotReconnected { last, tries } => {
                 write!(f, "connection lost, and {tries} tries to connect again failed: {last}")
             }
-            Self::Repeated { packet, number } => {
-                f.write_str("the server ended three connections in a row on ")?;
-                match number {
-                    Some(number) => write!(f, "message {number}")?,
-                    None => f.write_str("this message")?,
-                }
-                let Some((topic, qos)) = &packet.message else { return Ok(()) };
-                write!(f, " (topic {}, QoS {qos})", topic.escape_debug())
-            }
+            Self::Repeated { packet, number } => write_repeated(f, packet, *number),
             Self::NotMqtt(said) => {
                 write!(f, "the WebSocket server does not speak MQTT (it sent \"{said}\")")
             }
@@ -198,7 +186,34 @@ impl Error {
     }
 }
 
-/// What the broker itself said: its reason, and where it sends us (MQTT 5 §4.11).
+fn write_refused(
+    f: &mut std::fmt::Formatter<'_>,
+    connack: &ConnAck,
+    version: Version,
+) -> std::fmt::Result {
+    let words = connack.code.connack_name();
+    match connack.code.0 {
+        0x01 | 0x84 => write!(f, "the broker refused MQTT {version}: {words}")?,
+        _ => write!(f, "the broker refused: {words}")?,
+    }
+    write_properties(f, &connack.properties)
+}
+
+fn write_repeated(
+    f: &mut std::fmt::Formatter<'_>,
+    packet: &Unacknowledged,
+    number: Option<u64>,
+) -> std::fmt::Result {
+    f.write_str("the server ended three connections in a row on ")?;
+    match number {
+        Some(number) => write!(f, "message {number}")?,
+        None => f.write_str("this message")?,
+    }
+    let Some((topic, qos)) = &packet.message else { return Ok(()) };
+    write!(f, " (topic {}, QoS {qos})", topic.escape_debug())
+}
+
+/// The Reason String of the broker, and the server that it names instead (MQTT 5 §4.11).
 fn write_properties(f: &mut std::fmt::Formatter<'_>, properties: &Properties) -> std::fmt::Result {
     if let Some(reason) = properties.reason_string() {
         write!(f, " ({})", reason.escape_debug())?;

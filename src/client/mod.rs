@@ -8,10 +8,9 @@
 mod connection;
 mod driver;
 mod error;
+mod event_queue;
 mod lifecycle;
 mod options;
-mod poller;
-mod unanswered;
 
 use std::collections::VecDeque;
 use std::io;
@@ -24,10 +23,12 @@ use bytes::Bytes;
 use connection::Connection;
 pub use connection::Established;
 pub use error::{Error, Step};
-use lifecycle::{Input, Lifecycle, Policy, Remains};
-pub use options::{LARGE_MESSAGE, LONELY_PASSWORD, Notice, Options, Reconnect, VersionChoice};
-use poller::Poller;
-pub use poller::{Remote, Source};
+use event_queue::EventQueue;
+pub use event_queue::{Remote, Source};
+use lifecycle::{ConnectionInput, Lifecycle, Policy, SessionRemains};
+pub use options::{
+    LARGE_MESSAGE, LONELY_PASSWORD, LineHandler, Options, Reconnect, RedirectPolicy, VersionChoice,
+};
 
 use crate::mqtt::packet::{PacketId, Publish, Subscription};
 use crate::mqtt::property::Properties;
@@ -44,7 +45,7 @@ pub type Take<'a> = &'a mut dyn FnMut(Received<'_>) -> ControlFlow<()>;
 pub enum Event {
     /// The broker has accepted the first connection.
     Connected(Box<Established>),
-    /// The connection was lost, and is there again.
+    /// The connection was lost, and was made again.
     Reconnected,
     /// The connection has ended as [`Client::close`] asked; an error says what was lost.
     Closed(Result<(), Box<Error>>),
@@ -72,12 +73,12 @@ pub enum Event {
 pub struct Client {
     options: Options,
     session: Session,
-    poller: Poller,
+    events: EventQueue,
     lifecycle: Lifecycle,
     connection: Option<Connection>,
     /// What the connection that is being dialled will be opened with.
     transport_options: Option<transport::Options>,
-    /// What was found and not handed out.
+    /// Events and errors that were not handed out yet.
     pending: VecDeque<Result<Event, Error>>,
     /// The time of the latest wake-up: good enough for everything until the next wait.
     now: Instant,
@@ -87,16 +88,17 @@ pub struct Client {
 impl Client {
     /// A client that begins to connect with the first [`Client::next`].
     pub fn new(options: Options) -> Result<Self, Error> {
-        let poller = Poller::new(options.brief && !options.session.reports.trace && !options.log)
-            .map_err(Error::Local)?;
+        let events =
+            EventQueue::new(options.brief && !options.session.reports.trace && !options.log)
+                .map_err(Error::Local)?;
         let session = Session::new(options.session.clone());
         let now = Instant::now();
         let mut lifecycle = Lifecycle::new(Policy::of(&options), fastrand::u64(..));
-        lifecycle.handle(Input::Connect, now);
+        lifecycle.handle(ConnectionInput::Connect, now);
         Ok(Self {
             options,
             session,
-            poller,
+            events,
             lifecycle,
             connection: None,
             transport_options: None,
@@ -134,9 +136,9 @@ impl Client {
         }
     }
 
-    /// With this other threads tell what they have written.
+    /// What other threads report with what they have written.
     pub fn remote(&self) -> Remote {
-        self.poller.remote()
+        self.events.remote()
     }
 
     /// What the client was asked to do.
@@ -152,7 +154,7 @@ impl Client {
     /// The caller is about to do something that may not end, and promised otherwise
     /// ([`Options::brief`]).
     fn guard(&self) {
-        self.poller.guard();
+        self.events.guard();
     }
 
     /// Of what is handed over now a line may be written, unless all is well.
@@ -169,17 +171,17 @@ impl Client {
 
     /// When bytes came the last time on this connection.
     pub fn last_received(&self) -> Option<Instant> {
-        self.connection.as_ref()?.received
+        self.connection.as_ref()?.received()
     }
 
     /// Blocks of input come from `source`, one for each [`Client::request_input`].
     pub fn attach_input(&mut self, source: Source) -> Result<(), Error> {
-        self.poller.attach_input(source).map_err(Error::Local)
+        self.events.attach_input(source).map_err(Error::Local)
     }
 
     /// Asks for one more [`Event::Input`].
     pub fn request_input(&self) {
-        self.poller.request_input();
+        self.events.request_input();
     }
 
     /// Whether one more message of this QoS may be published now; if not, take the next event
@@ -190,7 +192,7 @@ impl Client {
 
     /// Publishes a message; see [`Session::publish`]. It is sent before the next wait.
     pub fn publish(&mut self, publish: Publish, record: u64) -> Result<(), Unsendable> {
-        self.session.publish(publish, record).inspect_err(|_| self.poller.guard())
+        self.session.publish(publish, record).inspect_err(|_| self.events.guard())
     }
 
     /// Publishes as many of a run of messages as may be sent now; see [`Session::publish_run`].
@@ -244,20 +246,25 @@ impl Client {
         self.session.acknowledge_up_to(number);
     }
 
-    /// Sends a PINGREQ.
+    /// Sends a PINGREQ, if the broker has accepted the connection: nothing may come before CONNECT.
     pub fn ping(&mut self) {
-        self.session.ping();
-    }
-
-    /// Sends a WebSocket Ping; a failure shows as a lost connection.
-    pub fn ping_websocket(&mut self) {
-        if let Some(connection) = &mut self.connection {
-            let result = connection.transport.ping();
-            self.note_failure(result);
+        if self.lifecycle.is_online() {
+            self.session.ping();
         }
     }
 
-    /// While reading is paused the broker feels our slow reader; the keep alive goes on.
+    /// Sends a WebSocket Ping, if the broker has accepted the connection; a failure shows as a lost
+    /// connection.
+    pub fn ping_websocket(&mut self) {
+        if self.lifecycle.is_online()
+            && let Some(connection) = &mut self.connection
+        {
+            let result = connection.ping();
+            self.note_written(result);
+        }
+    }
+
+    /// While reading is paused the broker cannot send more; the keep alive goes on.
     pub fn pause_reading(&mut self, is_paused: bool) {
         if self.is_reading_paused != is_paused {
             self.is_reading_paused = is_paused;
@@ -266,24 +273,24 @@ impl Client {
     }
 
     /// Begins to end the connection in order: what waits to be sent, DISCONNECT and Close. Then
-    /// the other side is listened to as long as it goes on, and [`Event::Closed`] says whether
-    /// anything was lost.
+    /// what the server still says is read, as long as it goes on, and [`Event::Closed`] reports
+    /// whether anything was lost.
     pub fn close(&mut self) {
         let remains = if self.session.needs_ending_connection() {
-            Remains::Always
+            SessionRemains::Always
         } else if self.session.outlives_lost_connection() {
-            Remains::Untold
+            SessionRemains::WithoutDisconnect
         } else {
-            Remains::Nothing
+            SessionRemains::Nothing
         };
-        self.lifecycle.handle(Input::Close(remains), Instant::now());
+        self.lifecycle.handle(ConnectionInput::Close(remains), Instant::now());
     }
 
     /// The same after `error`: in order if there is still a connection, and otherwise only the
-    /// session is ended that nobody will take up any more, if that can be done soon.
+    /// session is ended that no client will take up any more, if that can be done soon.
     pub fn abandon(&mut self, error: &Error) {
         if matches!(error, Error::Unanswered { .. }) {
-            self.hurry();
+            self.shorten_close();
         }
         if self.lifecycle.is_online() {
             return self.close();
@@ -292,17 +299,17 @@ impl Client {
         let is_told =
             matches!(error, Error::Violation(_)) && self.session.config().version.has_properties();
         let is_left = error.leaves_session() && !is_told && self.session.outlives_lost_connection();
-        let remains = if is_left { Remains::Always } else { Remains::Nothing };
-        self.lifecycle.handle(Input::Close(remains), Instant::now());
+        let remains = if is_left { SessionRemains::Always } else { SessionRemains::Nothing };
+        self.lifecycle.handle(ConnectionInput::Close(remains), Instant::now());
     }
 
-    /// From now on nobody waits for a server that does nothing.
-    pub fn hurry(&mut self) {
-        self.lifecycle.handle(Input::Hurry, Instant::now());
+    /// From now on a server that does nothing is waited for only shortly.
+    pub fn shorten_close(&mut self) {
+        self.lifecycle.handle(ConnectionInput::ShortenClose, Instant::now());
     }
 
-    /// Whether everything that was published has come to its end, and no event waits that may say
-    /// to what end: only then may the caller end.
+    /// Whether every message that was published is finished, and no event waits that may report
+    /// how: only then may the caller end.
     pub fn is_settled(&self) -> bool {
         self.session.in_flight() == 0 && self.pending.is_empty() && !self.session.has_event()
     }
@@ -324,7 +331,7 @@ impl Client {
         if self.pending.is_empty() {
             let event = self.drain(take);
             if self.session.was_useful() {
-                self.lifecycle.note_use();
+                self.lifecycle.note_progress();
             }
             self.trace();
             self.tell_deviations();
@@ -339,6 +346,10 @@ impl Client {
             }
             self.perform();
         }
+        self.take_pending()
+    }
+
+    fn take_pending(&mut self) -> Result<Option<Event>, Error> {
         match self.pending.pop_front() {
             Some(Ok(event)) => {
                 self.guard_before(&event);
@@ -373,7 +384,7 @@ impl Client {
     }
 
     /// Mutate, drain, wait: once. Whether the server was silent for too long is judged when all
-    /// that it said is understood.
+    /// that it sent is decoded.
     fn step(&mut self, alarm: Option<Instant>, waits: bool) -> Result<Option<Event>, Error> {
         if let Some(event) = self.poll()? {
             return Ok(Some(event));
@@ -383,8 +394,8 @@ impl Client {
         if !self.pending.is_empty() {
             return Ok(None);
         }
-        if self.lifecycle.is_saying_goodbye() {
-            self.say_goodbye();
+        if self.lifecycle.is_sending_disconnect() {
+            self.continue_disconnect();
         } else if waits && alarm.is_none_or(|alarm| alarm > Instant::now()) {
             self.send();
         } else {
@@ -394,10 +405,10 @@ impl Client {
         self.lifecycle.note_asking(is_asking, self.now);
         self.perform();
         let until = [self.deadline(), alarm].into_iter().flatten().min();
-        let wake = self.poller.wait(until, self.is_congested());
+        let wake = self.events.wait(until, self.is_congested());
         self.now = Instant::now();
         if let Some(wake) = wake {
-            self.hear(wake);
+            self.handle_wake(wake);
         }
         let is_late = alarm.is_some_and(|alarm| alarm <= self.now);
         Ok((is_late && self.pending.is_empty()).then_some(Event::Alarm))

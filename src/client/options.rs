@@ -16,15 +16,15 @@ use crate::transport::tls::TlsOptions;
 pub const LARGE_MESSAGE: usize = 1024 * 1024;
 
 /// A line for the user that is no result: a warning, a packet of the log.
-pub type Notice = Box<dyn Fn(&str)>;
+pub type LineHandler = Box<dyn Fn(&str)>;
 
 /// Gives user name and password anew for each connection.
 pub type CredentialSource = Box<dyn FnMut() -> io::Result<Credentials>>;
 
-/// Who chose the versions that are tried.
+/// How the versions that are tried were chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VersionChoice {
-    /// Nobody: whichever the broker understands.
+    /// The program: whichever the broker understands.
     Ours,
     /// `-V`.
     Asked,
@@ -35,16 +35,23 @@ pub enum VersionChoice {
 /// The name of [`VersionChoice::NeededBy`] for a password without a user name.
 pub const LONELY_PASSWORD: &str = "a password without a user name";
 
+/// What to do about a redirect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RedirectPolicy {
+    /// Report it as an error that says where it leads.
+    Report,
+    /// Follow it, never from wss to ws.
+    Follow,
+}
+
 /// What to do about a lost connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reconnect {
-    /// Whether to try again at all.
-    pub enabled: bool,
     /// The first delay is at most this.
     pub shortest: Duration,
     /// No delay is longer than this.
     pub longest: Duration,
-    /// How often to try after each loss; `None` is for ever.
+    /// How often to try after each loss: 0 is never, `None` is without end.
     pub tries: Option<u32>,
 }
 
@@ -59,12 +66,11 @@ impl Reconnect {
 
     /// Whether another try is allowed after this many.
     pub fn allows(&self, attempts: u32) -> bool {
-        self.enabled && self.tries.is_none_or(|tries| attempts < tries)
+        self.tries.is_none_or(|tries| attempts < tries)
     }
 }
 
 /// What a client is asked to do.
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Options {
     /// Where to.
     pub endpoint: Endpoint,
@@ -79,8 +85,8 @@ pub struct Options {
     pub headers: Vec<(String, String)>,
     /// Refuse what is only tolerated by default.
     pub strict: bool,
-    /// Follow redirects.
-    pub follow: bool,
+    /// What to do about redirects.
+    pub redirects: RedirectPolicy,
     /// From name look-up to CONNACK.
     pub connect_timeout: Duration,
     /// For how long a first connection is tried.
@@ -90,7 +96,7 @@ pub struct Options {
     /// The versions to try, in this order; a later one only when an earlier one was refused as
     /// such.
     pub versions: Vec<Version>,
-    /// Who chose them.
+    /// How they were chosen.
     pub version_choice: VersionChoice,
     /// The session; its version is the first of `versions`.
     pub session: session::Config,
@@ -101,9 +107,9 @@ pub struct Options {
     /// that is more than success, or an error.
     pub brief: bool,
     /// Where warnings go.
-    pub warn: Notice,
+    pub warn: LineHandler,
     /// Log the way to the server, the upgrade and the frames, too.
     pub log: bool,
     /// Where the log goes.
-    pub trace: Notice,
+    pub trace: LineHandler,
 }

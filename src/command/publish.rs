@@ -246,8 +246,14 @@ impl Publisher {
         let published = self.tally.published;
         let in_flight = self.client.session().in_flight() as u64;
         let acknowledged = published - in_flight - self.tally.refused;
+        let gaps = if self.tally.at_most_once == AtMostOnce::MaybeLost {
+            "; of those of QoS 0 some may be missing: the connection was lost meanwhile"
+        } else {
+            ""
+        };
         report::line(&format!(
-            "publishing: interrupted after {published} messages, {acknowledged} of them handed over"
+            "publishing: interrupted after {published} messages, {acknowledged} of them handed \
+             over{gaps}"
         ));
     }
 }

@@ -150,7 +150,7 @@ fn timeout_hint(step: Step, was_tried: bool) -> Option<&'static str> {
         Step::ConnAck | Step::ConnAckTo(_) => {
             Some("the WebSocket is open, but no MQTT broker answers: try another --path or -V")
         }
-        Step::Transport(_) => None,
+        Step::Connection | Step::Transport(_) => None,
     }
 }
 

@@ -1,5 +1,5 @@
 //! A stream of bytes over `ws://` or `wss://`. Its owner reads the socket and delivers the bytes.
-//! Nothing here waits, except for `dial`, and for a write for a moment.
+//! Only `poll` and `dial` wait, and a write for a moment.
 
 pub mod dial;
 pub mod endpoint;
@@ -7,6 +7,7 @@ pub mod error;
 pub mod log;
 mod open;
 mod options;
+pub mod poll;
 pub mod proxy;
 pub mod redirect;
 pub mod stream;

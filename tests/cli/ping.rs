@@ -1,5 +1,7 @@
 //! `mqttws ping`: what was reached, a line a probe, and the figures at the end.
 
+use std::time::Duration;
+
 use crate::support::broker::{Broker, Step, connected, packet, until_goodbye};
 use crate::support::lines::{self, is_like, is_line};
 use crate::support::program::{Outcome, Program};
@@ -103,4 +105,44 @@ fn a_connection_that_is_lost_while_waiting() {
     let outcome = ping(&broker, &["-c", "1", "--no-reconnect"]).run();
     assert_eq!(outcome.code(), Some(8), "{outcome}");
     assert!(is_line(&outcome.stderr, lines::PINGING_LOST), "{outcome}");
+}
+
+/// The connection is lost after the first probe; others become due while it is made again, before
+/// the answer to the upgrade and before CONNACK.
+fn outage(probe: Step, answer: Step) -> Broker {
+    let far_away = || Step::Dally(Duration::from_millis(300));
+    let mut steps = connected([Step::Heard, Step::End, Step::Reconnect]);
+    steps.extend([Step::Request(&[]), far_away(), Step::Accept]);
+    steps.extend([packet("10 <MQTT> 04 *"), far_away(), Step::Send("20 00 00")]);
+    steps.extend([probe, answer, Step::Gone]);
+    Broker::start(steps)
+}
+
+const OFTEN: [&str; 8] =
+    ["--interval", "0.05", "-W", "0.05", "--reconnect-delay", "0.01", "-d", "--via"];
+
+#[test]
+fn pings_of_the_websocket_during_an_outage_do_not_disturb_the_next_connection() {
+    let broker = outage(Step::Heard, Step::Frame(0x8a, b""));
+    let mut program = ping(&broker, &[&OFTEN[..], &["websocket"]].concat()).spawn();
+    program.wait_for_line(|line| line.contains(" time="));
+    program.signal("INT");
+    let outcome = program.finish();
+    assert_eq!(outcome.code(), Some(0), "{outcome}");
+}
+
+#[test]
+fn no_pingreq_is_sent_before_connack() {
+    let broker = outage(packet("c0"), Step::Send("d0"));
+    let mut program = ping(&broker, &[&OFTEN[..], &["mqtt"]].concat()).spawn();
+    program.wait_for_line(|line| line.contains(" time="));
+    program.signal("INT");
+    let outcome = program.finish();
+    assert_eq!(outcome.code(), Some(0), "{outcome}");
+    let log = String::from_utf8_lossy(&outcome.stderr);
+    let packets =
+        log.lines().filter_map(|line| line.split_once("sending ").or(line.split_once("received ")));
+    let packets: Vec<&str> = packets.map(|(_, packet)| packet).collect();
+    let connect = packets.iter().rposition(|packet| *packet == "CONNECT").unwrap();
+    assert_eq!(packets[connect + 1], "CONNACK (0)", "{outcome}");
 }

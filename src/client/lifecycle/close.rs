@@ -1,116 +1,141 @@
-//! How a connection ends: what there is to say, DISCONNECT and Close are sent, and then the other
-//! side is listened to as long as it goes on.
+//! How a connection ends: what waits, DISCONNECT and Close are sent, and then what the other side
+//! still says is read, as long as it goes on.
 
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::{Attempt, Lifecycle, Output, Patience, Purpose, Replacing, State};
+use super::{Action, ConnectAttempt, ConnectPurpose, Lifecycle, Reading, Replacing, State};
 use crate::client::Event;
 use crate::client::error::{Error, Step};
 use crate::transport::{self, Phase};
 use crate::websocket::WebSocketError;
 
-/// How long the other side may do nothing (neither say anything, nor take what waits, nor end)
-/// before it is left.
-const QUIET: Duration = Duration::from_secs(1);
+/// How long the other side may do nothing (send, read or end) before the connection is dropped.
+pub const QUIET: Duration = Duration::from_secs(1);
 
-/// The same while the other side owes the PUBREL of a message that was written: left too early, it
-/// would send the message again in the next session. Mosquitto is silent for over a second while
-/// it reads tens of thousands of PUBRECs on a busy machine.
+/// The same while the other side owes the PUBREL of a message that was written: a connection that
+/// ends before it makes the server send the message again in the next session. Mosquitto is silent
+/// for over a second while it reads tens of thousands of PUBRECs on a busy machine.
 const QUIET_BEFORE_PUBREL: Duration = Duration::from_secs(4);
 
 /// The same when the user has interrupted us.
-const QUIET_IN_HASTE: Duration = Duration::from_millis(250);
+const SHORT_QUIET: Duration = Duration::from_millis(250);
 
 /// How long sending may take when the user has interrupted us.
-const SENDING_IN_HASTE: Duration = Duration::from_secs(1);
+const SHORT_SENDING: Duration = Duration::from_secs(1);
 
-/// How long the other side is listened to then, also when it goes on.
-const LISTENING_IN_HASTE: Duration = Duration::from_millis(500);
+/// How long is read then at the most, also when the other side goes on.
+const SHORT_READING: Duration = Duration::from_millis(500);
 
-/// Whether the server would keep a session of ours that nobody wants any more.
+/// The same while the other side owes PUBRELs, also when it is silent: a user who stops the program
+/// does not want its messages again. With [`SHORT_SENDING`] this is less than the time after which
+/// a signal ends the process in any case.
+const SHORT_READING_BEFORE_PUBREL: Duration = Duration::from_secs(3);
+
+/// Whether a session of ours remains at the server although no client will take it up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Remains {
-    /// It would not.
+pub enum SessionRemains {
+    /// It does not.
     Nothing,
-    /// Only if our DISCONNECT does not reach it.
-    Untold,
-    /// Whatever we say: before MQTT 5 only a connection with Clean Session ends it.
+    /// Only if our DISCONNECT does not reach the server.
+    WithoutDisconnect,
+    /// In any case: before MQTT 5 only a connection with Clean Session ends it.
     Always,
 }
 
+/// How long a server that does nothing is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    /// Something waits to be written, since then.
+pub enum ClosingTime {
+    /// [`QUIET`].
+    Usual,
+    /// The user has interrupted us.
+    Short,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ClosingStage {
+    /// DISCONNECT and Close wait to be written, since then.
     Sending(Instant),
-    /// Everything is said; at the latest until then the answer is listened to.
-    Listening(Instant),
+    /// Everything is sent; what the server says is read, until then at the latest.
+    Reading { since: Instant, until: Instant },
 }
 
 /// What follows the end of a connection.
 #[derive(Debug)]
 enum Then {
-    /// The caller hears of it; the session at the server may have to be ended.
-    Tell(Remains),
+    /// It is reported to the caller; the session at the server may have to be ended before.
+    Report(SessionRemains),
     /// The next connection of the attempt that replaces an old session.
     Another,
-    /// The caller hears how the connection before this one ended.
+    /// The end of the connection before this one is reported to the caller.
     EndOfSession,
 }
 
 /// A connection that is being ended.
 #[derive(Debug)]
 pub struct Closing {
-    stage: Stage,
+    stage: ClosingStage,
     then: Then,
-    patience: Patience,
-    /// When the other side did something the last time, and its longest pause since all was said.
+    /// What is done with bytes that still arrive.
+    reading: Reading,
+    time: ClosingTime,
+    /// When the other side did something the last time, and its longest pause since all was sent.
     progress: Instant,
     longest_pause: Duration,
-    /// The other side owes PUBRELs.
-    awaits_pubrel: bool,
+    /// How long it may do nothing.
+    quiet: Duration,
     /// What was lost, so far.
     outcome: Option<Error>,
 }
 
 impl Closing {
-    fn new(then: Then, outcome: Option<Error>, patience: Patience, now: Instant) -> Self {
+    fn new(then: Then, reading: Reading, closing_time: ClosingTime, now: Instant) -> Self {
         Self {
-            stage: Stage::Sending(now),
+            stage: ClosingStage::Sending(now),
             then,
-            patience,
+            reading,
+            time: closing_time,
             progress: now,
             longest_pause: Duration::ZERO,
-            awaits_pubrel: false,
-            outcome,
+            quiet: QUIET,
+            outcome: None,
         }
     }
 
     /// A connection that the caller ends.
-    pub(super) fn by_caller(remains: Remains, patience: Patience, now: Instant) -> Self {
-        Self::new(Then::Tell(remains), None, patience, now)
+    pub(super) fn by_caller(
+        remains: SessionRemains,
+        closing_time: ClosingTime,
+        now: Instant,
+    ) -> Self {
+        Self::new(Then::Report(remains), Reading::Session, closing_time, now)
     }
 
     /// A connection after which there will be another.
-    pub(super) fn before_another(patience: Patience, now: Instant) -> Self {
-        Self::new(Then::Another, None, patience, now)
+    pub(super) fn before_another(closing_time: ClosingTime, now: Instant) -> Self {
+        Self::new(Then::Another, Reading::Discard, closing_time, now)
     }
 
     /// The connection that was made only to end a session.
     pub(super) fn of_last_connection(
         outcome: Option<Error>,
-        patience: Patience,
+        closing_time: ClosingTime,
         now: Instant,
     ) -> Self {
-        Self::new(Then::EndOfSession, outcome, patience, now)
+        Self { outcome, ..Self::new(Then::EndOfSession, Reading::Discard, closing_time, now) }
     }
 
-    /// Whether what there is to say was not yet sent.
+    /// Whether DISCONNECT and Close are not sent yet.
     pub fn is_sending(&self) -> bool {
-        matches!(self.stage, Stage::Sending(_))
+        matches!(self.stage, ClosingStage::Sending(_))
     }
 
-    /// Whether nobody needs to hear of it.
+    /// What is done with bytes that still arrive.
+    pub fn reading(&self) -> Reading {
+        self.reading
+    }
+
+    /// Whether the connection was only made to end a session.
     pub fn is_ending_session(&self) -> bool {
         matches!(self.then, Then::EndOfSession)
     }
@@ -125,76 +150,78 @@ impl Closing {
     }
 
     /// From now on the other side has little time.
-    pub(super) fn hurry(&mut self, now: Instant) {
-        if self.patience == Patience::Usual {
-            self.patience = Patience::Hasty;
+    pub(super) fn shorten_close(&mut self, now: Instant) {
+        if self.time == ClosingTime::Usual {
+            self.time = ClosingTime::Short;
             self.progress = now;
             match &mut self.stage {
-                Stage::Sending(since) => *since = now,
-                Stage::Listening(until) => *until = (*until).min(now + LISTENING_IN_HASTE),
+                ClosingStage::Sending(since) | ClosingStage::Reading { since, .. } => *since = now,
             }
         }
     }
 
-    /// Everything is said; `cap` is the most that the rest may take.
+    /// Everything is sent; `cap` is the most that the rest may take.
     pub(super) fn sent(&mut self, now: Instant, cap: Duration) {
         if self.is_sending() {
-            let cap = match self.patience {
-                Patience::Usual => cap,
-                Patience::Hasty => cap.min(LISTENING_IN_HASTE),
-            };
-            self.stage = Stage::Listening(now + cap);
+            self.stage = ClosingStage::Reading { since: now, until: now + cap };
             self.progress = now;
         }
     }
 
     /// Whether the other side owes PUBRELs.
     pub(super) fn note_pubrels(&mut self, awaits: bool) {
-        self.awaits_pubrel = awaits;
+        self.quiet = if awaits { QUIET_BEFORE_PUBREL } else { QUIET };
     }
 
-    /// What was to be written is lost; what the other side says may tell why.
+    /// Whether the other side owes PUBRELs.
+    fn owes_pubrels(&self) -> bool {
+        self.quiet == QUIET_BEFORE_PUBREL
+    }
+
+    /// What waits to be written is lost; what the other side says may explain it.
     pub(super) fn write_failed(&mut self, error: transport::Error, now: Instant) {
-        // After DISCONNECT the server may be gone before it has heard Close.
+        // After DISCONNECT the server may end the connection before it has read Close.
         if self.is_sending() {
             self.outcome.get_or_insert(Error::Lost(error));
-            self.stage = Stage::Listening(now + QUIET);
+            self.stage = ClosingStage::Reading { since: now, until: now + QUIET };
             self.progress = now;
         }
     }
 
-    /// When the other side is left. One that does not read what waits is left when it would count
-    /// as lost in any other state, too, unless we are in a hurry.
+    /// When the connection is dropped. Where the other side does not read what waits, and the time
+    /// is not shortened, that is decided as in any other state.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        match (self.stage, self.patience) {
-            (Stage::Sending(_), Patience::Usual) => None,
-            (Stage::Sending(since), Patience::Hasty) => {
-                Some((self.progress + QUIET_IN_HASTE).min(since + SENDING_IN_HASTE))
+        match (self.stage, self.time) {
+            (ClosingStage::Sending(_), ClosingTime::Usual) => None,
+            (ClosingStage::Sending(since), ClosingTime::Short) => {
+                Some((self.progress + SHORT_QUIET).min(since + SHORT_SENDING))
             }
-            (Stage::Listening(until), Patience::Usual) => {
+            (ClosingStage::Reading { until, .. }, ClosingTime::Usual) => {
                 // A server that has paused before, and then went on, may pause for longer: it is
                 // busy with what we have sent.
-                let least = if self.awaits_pubrel { QUIET_BEFORE_PUBREL } else { QUIET };
-                let quiet = least.max(self.longest_pause * 2);
+                let quiet = self.quiet.max(self.longest_pause * 2);
                 Some(until.min(self.progress + quiet))
             }
-            (Stage::Listening(until), Patience::Hasty) => {
-                Some(until.min(self.progress + QUIET_IN_HASTE))
+            (ClosingStage::Reading { since, until }, ClosingTime::Short) if self.owes_pubrels() => {
+                Some(until.min(since + SHORT_READING_BEFORE_PUBREL))
+            }
+            (ClosingStage::Reading { since, until }, ClosingTime::Short) => {
+                Some(until.min(since + SHORT_READING).min(self.progress + SHORT_QUIET))
             }
         }
     }
 
-    /// Whether the end of the connection, seen like this, means that something was lost.
+    /// Keeps this end of the connection as the outcome, if it means that something was lost.
     fn judge(&mut self, error: Error) {
         let counts = match (&self.stage, &error) {
-            // A reason of its own tells more than a write that failed.
+            // A reason code explains more than a write that failed.
             (_, Error::Disconnected(disconnect)) => disconnect.code.is_error() || self.is_sending(),
             (
-                Stage::Listening(_),
+                ClosingStage::Reading { .. },
                 Error::Lost(transport::Error::WebSocket(WebSocketError::Closed { code, .. })),
             ) => matches!(code, Some(1008 | 1009)),
-            (Stage::Listening(_), _) => false,
-            (Stage::Sending(_), _) => true,
+            (ClosingStage::Reading { .. }, _) => false,
+            (ClosingStage::Sending(_), _) => true,
         };
         if counts {
             let first = self.outcome.take();
@@ -207,71 +234,75 @@ impl Closing {
 }
 
 impl Lifecycle {
-    /// From now on nobody waits for a server that does nothing.
-    pub(super) fn hurry(&mut self, now: Instant) {
-        self.patience = Patience::Hasty;
+    /// From now on a server that does nothing is waited for only shortly.
+    pub(super) fn shorten_close(&mut self, now: Instant) {
+        self.closing_time = ClosingTime::Short;
         match &mut self.state {
-            State::ReplacingSession(_, closing) | State::Closing(closing) => closing.hurry(now),
+            State::ReplacingSession(_, closing) | State::Closing(closing) => {
+                closing.shorten_close(now);
+            }
             State::Dialling(attempt)
             | State::Handshaking(attempt)
             | State::AwaitingConnack(attempt) => {
-                if matches!(attempt.purpose, Purpose::EndSession(_)) {
-                    attempt.plan.deadline = attempt.plan.deadline.min(now + QUIET_IN_HASTE);
+                if matches!(attempt.purpose, ConnectPurpose::EndSession(_)) {
+                    attempt.plan.deadline = attempt.plan.deadline.min(now + SHORT_QUIET);
                 }
             }
             State::Idle | State::Online(_) | State::Backoff(_) | State::Closed => {}
         }
     }
 
-    /// The caller wants to end. What had to be said is said first, if there is somebody to say it
-    /// to.
-    pub(super) fn close(&mut self, remains: Remains, now: Instant) {
+    /// The caller wants to end. What waits is sent first, if there is a connection.
+    pub(super) fn close(&mut self, remains: SessionRemains, now: Instant) {
         match self.take() {
             State::Online(online) => {
-                let mut closing = Closing::by_caller(remains, self.patience, now);
-                self.outputs.push_back(Output::Disconnect);
-                if let Some((error, _)) = online.failing {
+                let mut closing = Closing::by_caller(remains, self.closing_time, now);
+                self.actions.push_back(Action::Disconnect);
+                if let Some(error) = online.into_write_error() {
                     closing.write_failed(error, now);
                 }
                 self.state = State::Closing(closing);
             }
-            // DISCONNECT is on its way already.
+            // DISCONNECT was given to the transport already.
             State::ReplacingSession(attempt, mut closing) => {
-                closing.then = Then::Tell(attempt.purpose.remains(remains));
+                closing.then = Then::Report(attempt.purpose.remains(remains));
                 self.state = State::Closing(closing);
             }
             State::Dialling(attempt)
             | State::Handshaking(attempt)
-            | State::AwaitingConnack(attempt) => match attempt.purpose {
-                Purpose::EndSession(outcome) => self.finish(outcome),
-                purpose @ (Purpose::First { .. } | Purpose::Again { .. }) => {
-                    self.end_session(purpose.remains(remains), None, now);
-                }
-            },
-            State::Backoff(backoff) => {
-                self.end_session(backoff.purpose.remains(remains), None, now);
-            }
+            | State::AwaitingConnack(attempt) => self.end_try(attempt.purpose, remains, now),
+            State::Backoff(backoff) => self.end_try(backoff.purpose, remains, now),
             State::Closed => self.end_session(remains, None, now),
             State::Idle => self.finish(None),
             State::Closing(closing) => self.state = State::Closing(closing),
         }
     }
 
-    /// There is no connection any more: ends the session with one that is made only for that, if
-    /// the server would keep it.
-    fn end_session(&mut self, remains: Remains, outcome: Option<Error>, now: Instant) {
-        if remains == Remains::Nothing {
-            return self.finish(outcome);
+    /// Gives up a try to connect.
+    fn end_try(&mut self, purpose: ConnectPurpose, remains: SessionRemains, now: Instant) {
+        match purpose {
+            ConnectPurpose::EndSession(outcome) => self.finish(outcome),
+            purpose @ (ConnectPurpose::First { .. } | ConnectPurpose::Again { .. }) => {
+                self.end_session(purpose.remains(remains), None, now);
+            }
         }
-        self.outputs.push_back(Output::Drop);
-        self.outputs.push_back(Output::ForgetSession(true));
-        self.begin(Purpose::EndSession(outcome), now);
     }
 
-    /// The caller hears how it ended.
+    /// There is no connection any more: ends the session with one that is made only for that, if
+    /// the session remains at the server.
+    fn end_session(&mut self, remains: SessionRemains, outcome: Option<Error>, now: Instant) {
+        if remains == SessionRemains::Nothing {
+            return self.finish(outcome);
+        }
+        self.actions.push_back(Action::Drop);
+        self.actions.push_back(Action::ForgetSession(true));
+        self.begin(ConnectPurpose::EndSession(outcome), now);
+    }
+
+    /// The end is reported to the caller.
     pub(super) fn finish(&mut self, outcome: Option<Error>) {
-        self.outputs.push_back(Output::Drop);
-        self.outputs.push_back(Output::Event(Event::Closed(
+        self.actions.push_back(Action::Drop);
+        self.actions.push_back(Action::Event(Event::Closed(
             outcome.map_or(Ok(()), |error| Err(Box::new(error))),
         )));
         self.state = State::Closed;
@@ -283,22 +314,27 @@ impl Lifecycle {
         self.closed(closing, now);
     }
 
-    /// The other side does nothing any more.
+    /// The other side has done nothing for too long.
     pub(super) fn closing_is_late(&mut self, mut closing: Closing, now: Instant) {
         if closing.is_sending() {
-            self.outputs.push_back(Output::GiveUpSending);
+            self.actions.push_back(Action::GiveUpSending);
             let source = io::ErrorKind::TimedOut.into();
             closing.judge(Error::Lost(transport::Error::Io { phase: Phase::Open, source }));
+        }
+        if closing.owes_pubrels() {
+            self.warn(
+                "the broker has not answered every PUBREC: it may send messages again".into(),
+            );
         }
         self.closed(closing, now);
     }
 
     fn closed(&mut self, closing: Closing, now: Instant) {
         match closing.then {
-            Then::Tell(remains) => {
-                let is_untold = closing.outcome.is_some();
+            Then::Report(remains) => {
+                let is_sent = closing.outcome.is_none();
                 let remains = match remains {
-                    Remains::Untold if !is_untold => Remains::Nothing,
+                    SessionRemains::WithoutDisconnect if is_sent => SessionRemains::Nothing,
                     remains => remains,
                 };
                 self.end_session(remains, closing.outcome, now);
@@ -308,46 +344,25 @@ impl Lifecycle {
     }
 
     /// The connection to the server with an old session has ended: the next one.
-    pub(super) fn dial_after_replacing(&mut self, mut attempt: Box<Attempt>, now: Instant) {
-        self.outputs.push_back(Output::Drop);
+    pub(super) fn dial_after_replacing(&mut self, mut attempt: Box<ConnectAttempt>, now: Instant) {
+        self.actions.push_back(Action::Drop);
         let forget = attempt.replacing == Replacing::Forgetting;
-        self.outputs.push_back(Output::ForgetSession(forget));
+        self.actions.push_back(Action::ForgetSession(forget));
         attempt.plan.version = self.version;
         if attempt.plan.deadline <= now {
             let (step, after) = (Step::ConnAck, self.policy.connect_timeout);
             let error = Error::ConnectTimedOut { step, after, tried: None };
             return self.attempt_failed(attempt, error, now);
         }
-        self.dial(Some(attempt));
+        self.dial(attempt);
     }
 
     /// Until when a connection for this purpose must be accepted.
-    pub(super) fn deadline_of(&self, purpose: &Purpose, now: Instant) -> Instant {
+    pub(super) fn deadline_of(&self, purpose: &ConnectPurpose, now: Instant) -> Instant {
         match purpose {
-            Purpose::First { .. } => self.first_deadline(now),
-            Purpose::Again { .. } => now + self.policy.connect_timeout,
-            Purpose::EndSession(_) => now + QUIET,
-        }
-    }
-}
-
-impl Purpose {
-    /// What remains at the server when a try for this purpose is given up.
-    fn remains(&self, remains: Remains) -> Remains {
-        match self {
-            // Nothing of ours was ever there.
-            Self::First { .. } => Remains::Nothing,
-            Self::Again { .. } | Self::EndSession(_) => remains,
-        }
-    }
-}
-
-impl Attempt {
-    /// Something happened: a connection that only ends a session may take a little longer, `cap`
-    /// from its beginning at the most.
-    pub(super) fn progress(&mut self, cap: Duration, patience: Patience, now: Instant) {
-        if matches!(self.purpose, Purpose::EndSession(_)) && patience == Patience::Usual {
-            self.plan.deadline = (now + QUIET).min(self.began + cap);
+            ConnectPurpose::First { .. } => self.first_deadline(now),
+            ConnectPurpose::Again { .. } => now + self.policy.connect_timeout,
+            ConnectPurpose::EndSession(_) => now + QUIET,
         }
     }
 }

@@ -1,12 +1,13 @@
-//! From an address to a connection that the broker has accepted, and the steps in which an old
-//! session is replaced by a new one.
+//! From an address to a connection that the broker has accepted, and how an old session is replaced
+//! by a new one.
 
 use std::time::Instant;
 
+use super::attempt::ConnackWait;
 use super::close::Closing;
 use super::{
-    Accepted, Attempt, Connack, Lifecycle, Online, Output, Plan, Purpose, Replacing, State,
-    fallback,
+    Action, ConnectAttempt, ConnectPurpose, CredentialUse, DialPlan, Lifecycle, Online, Replacing,
+    SessionFound, State, fallback,
 };
 use crate::client::Event;
 
@@ -15,9 +16,9 @@ impl Lifecycle {
         match &self.state {
             State::Idle => {
                 self.wait_ends = Some(now + self.policy.wait);
-                self.begin(Purpose::First { attempts: 0 }, now);
+                self.begin(ConnectPurpose::First { attempts: 0 }, now);
             }
-            // It is already, or will never be again.
+            // It is connected, or about to be, or has ended for good.
             State::Dialling(_)
             | State::Handshaking(_)
             | State::AwaitingConnack(_)
@@ -29,29 +30,29 @@ impl Lifecycle {
         }
     }
 
-    /// Begins a try at the address that was of use the last time.
-    pub(super) fn begin(&mut self, purpose: Purpose, now: Instant) {
+    /// Begins a try at the address that worked the last time.
+    pub(super) fn begin(&mut self, purpose: ConnectPurpose, now: Instant) {
         let left = self.policy.addresses.len().saturating_sub(1);
         let attempt = self.attempt(purpose, self.address, left, now);
-        self.dial(attempt);
+        self.dial(Box::new(attempt));
     }
 
     pub(super) fn attempt(
         &self,
-        purpose: Purpose,
+        purpose: ConnectPurpose,
         address: usize,
         addresses_left: usize,
         now: Instant,
-    ) -> Option<Box<Attempt>> {
+    ) -> ConnectAttempt {
         let deadline = self.deadline_of(&purpose, now);
-        let plan = Plan {
-            endpoint: self.policy.addresses.get(address)?.clone(),
+        let plan = DialPlan {
+            endpoint: self.policy.address(address).clone(),
             version: self.version,
             subprotocols: fallback::subprotocols(&self.policy, self.version, self.name),
             deadline,
-            withholds_credentials: false,
+            credentials: CredentialUse::Send,
         };
-        Some(Box::new(Attempt {
+        ConnectAttempt {
             purpose,
             replacing: Replacing::Nothing,
             plan,
@@ -60,29 +61,23 @@ impl Lifecycle {
             addresses_left,
             name: self.name,
             redirects: None,
-            told: None,
-            connack: Connack::default(),
-        }))
+            earlier_error: None,
+            connack: ConnackWait::default(),
+        }
     }
 
-    /// Without any address there is nothing to dial.
-    pub(super) fn dial(&mut self, attempt: Option<Box<Attempt>>) {
-        let Some(attempt) = attempt else {
-            self.state = State::Closed;
-            return;
-        };
-        self.outputs.push_back(Output::Credentials);
-        self.outputs.push_back(Output::Dial(Box::new(attempt.plan.clone())));
+    pub(super) fn dial(&mut self, attempt: Box<ConnectAttempt>) {
+        self.actions.push_back(Action::Dial(Box::new(attempt.plan.clone())));
         self.state = State::Dialling(attempt);
     }
 
     pub(super) fn dialled(&mut self, now: Instant) {
         self.state = match self.take() {
             State::Dialling(mut attempt) => {
-                attempt.progress(self.policy.connect_timeout, self.patience, now);
+                attempt.progress(self.policy.connect_timeout, self.closing_time, now);
                 State::Handshaking(attempt)
             }
-            // News of a connection that was given up.
+            // It belongs to a connection that was given up.
             state @ (State::Idle
             | State::Handshaking(_)
             | State::AwaitingConnack(_)
@@ -97,10 +92,10 @@ impl Lifecycle {
     pub(super) fn opened(&mut self, now: Instant) {
         self.state = match self.take() {
             State::Handshaking(mut attempt) => {
-                self.outputs.push_back(Output::Connect(attempt.plan.version));
+                self.actions.push_back(Action::Connect(attempt.plan.version));
                 attempt.connack.silent_at = fallback::silent_at(&self.policy, &attempt, now);
-                attempt.connack.failing = None;
-                attempt.progress(self.policy.connect_timeout, self.patience, now);
+                attempt.connack.failed_write = None;
+                attempt.progress(self.policy.connect_timeout, self.closing_time, now);
                 State::AwaitingConnack(attempt)
             }
             state @ (State::Idle
@@ -114,65 +109,72 @@ impl Lifecycle {
         };
     }
 
-    pub(super) fn accepted(&mut self, accepted: Accepted, now: Instant) {
-        let state = self.take();
-        let mut attempt = match state {
-            State::AwaitingConnack(attempt) => attempt,
-            State::Idle
+    pub(super) fn accepted(&mut self, found: SessionFound, now: Instant) {
+        match self.take() {
+            State::AwaitingConnack(attempt) => self.attempt_accepted(attempt, found, now),
+            state @ (State::Idle
             | State::Dialling(_)
             | State::Handshaking(_)
             | State::Online(_)
             | State::Backoff(_)
             | State::ReplacingSession(..)
             | State::Closing(_)
-            | State::Closed => {
-                self.state = state;
-                return;
-            }
-        };
+            | State::Closed) => self.state = state,
+        }
+    }
+
+    fn attempt_accepted(
+        &mut self,
+        mut attempt: Box<ConnectAttempt>,
+        found: SessionFound,
+        now: Instant,
+    ) {
         (self.version, self.name, self.address) =
             (attempt.plan.version, attempt.name, attempt.address);
-        if let Purpose::EndSession(outcome) = &mut attempt.purpose {
+        if let ConnectPurpose::EndSession(outcome) = &mut attempt.purpose {
             let outcome = outcome.take();
-            self.outputs.push_back(Output::Disconnect);
-            self.state = State::Closing(Closing::of_last_connection(outcome, self.patience, now));
+            self.actions.push_back(Action::Disconnect);
+            self.state =
+                State::Closing(Closing::of_last_connection(outcome, self.closing_time, now));
             return;
         }
-        match (attempt.replacing, accepted) {
-            (Replacing::Nothing, Accepted::Stale) => {
+        match (attempt.replacing, found) {
+            (Replacing::Nothing, SessionFound::Stale) => {
                 self.replace(attempt, Replacing::Forgetting, now);
             }
             (Replacing::Forgetting, _) => self.replace(attempt, Replacing::Renewing, now),
-            (Replacing::Nothing, Accepted::New | Accepted::Resumed) | (Replacing::Renewing, _) => {
-                self.connected(&attempt, accepted, now);
+            (Replacing::Nothing, SessionFound::New | SessionFound::Resumed)
+            | (Replacing::Renewing, _) => {
+                self.connected(*attempt, found, now);
             }
         }
     }
 
     /// Ends this connection, and with the next one goes a step on to a new session.
-    fn replace(&mut self, mut attempt: Box<Attempt>, next: Replacing, now: Instant) {
+    fn replace(&mut self, mut attempt: Box<ConnectAttempt>, next: Replacing, now: Instant) {
         attempt.replacing = next;
-        self.outputs.push_back(Output::Disconnect);
-        let closing = Closing::before_another(self.patience, now);
+        self.actions.push_back(Action::Disconnect);
+        let closing = Closing::before_another(self.closing_time, now);
         self.state = State::ReplacingSession(attempt, closing);
     }
 
-    fn connected(&mut self, attempt: &Attempt, accepted: Accepted, now: Instant) {
-        self.tell_fallback(attempt);
-        self.state = State::Online(Online { since: now, failing: None, asked: None });
+    fn connected(&mut self, attempt: ConnectAttempt, found: SessionFound, now: Instant) {
+        self.warn_of_fallback(&attempt);
+        self.latest_error = None;
+        self.state = State::Online(Online::new(attempt.connack.failed_write, now));
         match &attempt.purpose {
-            Purpose::First { .. } => self.outputs.push_back(Output::Connected),
-            Purpose::Again { since, attempts } => {
+            ConnectPurpose::First { .. } => self.actions.push_back(Action::Connected),
+            ConnectPurpose::Again { since, attempts } => {
                 self.failures_in_a_row = *attempts;
-                let session = match accepted {
-                    Accepted::Resumed => "session resumed",
-                    Accepted::New | Accepted::Stale => "new session",
+                let session = match found {
+                    SessionFound::Resumed => "session resumed",
+                    SessionFound::New | SessionFound::Stale => "new session",
                 };
                 let after = now.saturating_duration_since(*since).as_secs_f64();
                 self.warn(format!("connected again after {after:.1} s, {session}"));
-                self.outputs.push_back(Output::Event(Event::Reconnected));
+                self.actions.push_back(Action::Event(Event::Reconnected));
             }
-            Purpose::EndSession(_) => {}
+            ConnectPurpose::EndSession(_) => {}
         }
     }
 }

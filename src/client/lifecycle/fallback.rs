@@ -1,9 +1,9 @@
-//! Second tries that experience with real servers asks for: the other subprotocol name, an older
-//! version, and what silence after CONNECT means.
+//! What is tried after a refusal, because real servers ask for it: the other subprotocol name, or
+//! an older version; and what silence after CONNECT means.
 
 use std::time::Instant;
 
-use super::{Attempt, Lifecycle, Output, Policy, Purpose};
+use super::{Action, ConnectAttempt, ConnectPurpose, CredentialUse, Lifecycle, Policy, Replacing};
 use crate::client::VersionChoice;
 use crate::client::error::{Error, Step};
 use crate::mqtt::reason::ReasonCode;
@@ -39,10 +39,17 @@ pub fn subprotocols(policy: &Policy, version: Version, name: Name) -> Vec<String
     })
 }
 
+/// Whether the broker has not yet accepted a connection with this version: only then may silence
+/// or an end of the connection be about it.
+fn is_untried(attempt: &ConnectAttempt) -> bool {
+    matches!(attempt.purpose, ConnectPurpose::First { .. })
+        && attempt.replacing == Replacing::Nothing
+}
+
 /// When silence after a CONNECT that is sent now means that the version is not understood: only
-/// where nobody asked for it, and a server was never reached before.
-pub fn silent_at(policy: &Policy, attempt: &Attempt, now: Instant) -> Option<Instant> {
-    let may_fall_back = matches!(attempt.purpose, Purpose::First { .. })
+/// where the user did not ask for it, and the broker has not accepted it before.
+pub fn silent_at(policy: &Policy, attempt: &ConnectAttempt, now: Instant) -> Option<Instant> {
+    let may_fall_back = is_untried(attempt)
         && policy.version_choice == VersionChoice::Ours
         && older(policy, attempt.plan.version).is_some();
     may_fall_back.then(|| now + policy.connect_timeout / SILENCE_PART)
@@ -53,7 +60,7 @@ fn older(policy: &Policy, version: Version) -> Option<Version> {
 }
 
 /// Some servers close, or answer 400, only because of the subprotocol's name.
-fn other_name_may_help(policy: &Policy, attempt: &Attempt, error: &Error) -> bool {
+fn other_name_may_help(policy: &Policy, attempt: &ConnectAttempt, error: &Error) -> bool {
     let may_help = match error.root() {
         Error::Transport(transport::Error::Upgrade(UpgradeError::Status(refusal))) => {
             refusal.status == 400
@@ -67,17 +74,14 @@ fn other_name_may_help(policy: &Policy, attempt: &Attempt, error: &Error) -> boo
     may_help
         && policy.subprotocols.is_none()
         && attempt.name == Name::Usual
-        && matches!(attempt.purpose, Purpose::First { .. })
+        && matches!(attempt.purpose, ConnectPurpose::First { .. })
 }
 
 /// Whether this error is evidence that the *version* was refused.
-fn refuses_version(attempt: &Attempt, error: &Error) -> bool {
+fn refuses_version(attempt: &ConnectAttempt, error: &Error) -> bool {
     match error.root() {
         Error::Refused { connack, .. } => is_about_version(connack.code),
-        // What was accepted before the connection was lost is not what this end is about.
-        Error::RefusedSilently(error) => {
-            !matches!(attempt.purpose, Purpose::Again { .. }) && error.may_refuse_the_version()
-        }
+        Error::RefusedSilently(error) => is_untried(attempt) && error.may_refuse_the_version(),
         _ => false,
     }
 }
@@ -86,7 +90,7 @@ fn is_about_version(code: ReasonCode) -> bool {
     matches!(code, ReasonCode(0x01) | ReasonCode::UNSUPPORTED_PROTOCOL_VERSION)
 }
 
-fn next(policy: &Policy, attempt: &Attempt, error: &Error) -> Option<Fallback> {
+fn next(policy: &Policy, attempt: &ConnectAttempt, error: &Error) -> Option<Fallback> {
     if other_name_may_help(policy, attempt, error) {
         return Some(Fallback::OtherName);
     }
@@ -95,11 +99,11 @@ fn next(policy: &Policy, attempt: &Attempt, error: &Error) -> Option<Fallback> {
         .map(Fallback::Version)
 }
 
-/// How far a connection came that ended with this error: the one that came furthest is told.
+/// How far a connection came that ended with this error: the one that came furthest is reported.
 pub fn progress(error: &Error) -> u8 {
     match error.root() {
         Error::Local(_) | Error::TlsSetup(_) | Error::Redirected { .. } => 0,
-        Error::Unreached(_) => 1,
+        Error::Unreached(_) | Error::ConnectTimedOut { step: Step::Connection, .. } => 1,
         Error::ConnectTimedOut { step: Step::Transport(phase), .. }
         | Error::Transport(
             transport::Error::Io { phase, .. } | transport::Error::BrokenTls { phase, .. },
@@ -120,7 +124,7 @@ pub fn progress(error: &Error) -> u8 {
         | Error::Disconnected(_)
         | Error::Unanswered { .. }
         | Error::MessageCut { .. }
-        | Error::NotMended { .. }
+        | Error::NotReconnected { .. }
         | Error::Repeated { .. }
         | Error::Interrupted(_) => 7,
     }
@@ -148,9 +152,9 @@ impl Lifecycle {
     /// back if not.
     pub(super) fn fall_back(
         &mut self,
-        mut attempt: Box<Attempt>,
+        mut attempt: Box<ConnectAttempt>,
         error: Error,
-    ) -> Result<(), (Box<Attempt>, Error)> {
+    ) -> Result<(), (Box<ConnectAttempt>, Error)> {
         let Some(fallback) = next(&self.policy, &attempt, &error) else {
             return Err((attempt, error));
         };
@@ -163,25 +167,28 @@ impl Lifecycle {
     }
 
     /// No byte came in answer to CONNECT: the next older version, on a new connection.
-    pub(super) fn met_by_silence(&mut self, mut attempt: Box<Attempt>) {
+    pub(super) fn met_by_silence(&mut self, mut attempt: Box<ConnectAttempt>) {
         let Some(version) = older(&self.policy, attempt.plan.version) else {
             attempt.connack.silent_at = None;
             self.state = super::State::AwaitingConnack(attempt);
             return;
         };
         let step = Step::ConnAckTo(std::mem::replace(&mut attempt.plan.version, version));
-        self.outputs.push_back(Output::Drop);
+        self.actions.push_back(Action::Drop);
         let after = self.policy.connect_timeout / SILENCE_PART;
         let error = Error::ConnectTimedOut { step, after, tried: None };
         self.dial_fallback(attempt, Fallback::Version(version), error);
     }
 
-    fn dial_fallback(&mut self, mut attempt: Box<Attempt>, fallback: Fallback, error: Error) {
-        if let Some(endpoint) = self.policy.addresses.get(attempt.address) {
-            attempt.plan.endpoint.clone_from(endpoint);
-        }
+    fn dial_fallback(
+        &mut self,
+        mut attempt: Box<ConnectAttempt>,
+        fallback: Fallback,
+        error: Error,
+    ) {
+        attempt.plan.endpoint.clone_from(self.policy.address(attempt.address));
         attempt.redirects = None;
-        attempt.plan.withholds_credentials = false;
+        attempt.plan.credentials = CredentialUse::Send;
         attempt.plan.subprotocols = subprotocols(&self.policy, attempt.plan.version, attempt.name);
         let next = match fallback {
             Fallback::OtherName => {
@@ -189,14 +196,14 @@ impl Lifecycle {
             }
             Fallback::Version(version) => format!("MQTT {version}"),
         };
-        self.outputs.push_back(Output::Trace(format!("{error}; trying {next}")));
-        attempt.told = Some(furthest(attempt.told.take(), error));
-        self.dial(Some(attempt));
+        self.actions.push_back(Action::Trace(format!("{error}; trying {next}")));
+        attempt.earlier_error = Some(furthest(attempt.earlier_error.take(), error));
+        self.dial(attempt);
     }
 
-    /// A connection stands that was not the first to be tried.
-    pub(super) fn tell_fallback(&mut self, attempt: &Attempt) {
-        let Some(error) = &attempt.told else { return };
+    /// Warns of a connection that was not the first to be tried.
+    pub(super) fn warn_of_fallback(&mut self, attempt: &ConnectAttempt) {
+        let Some(error) = &attempt.earlier_error else { return };
         let version = attempt.plan.version;
         let names = attempt.plan.subprotocols.join(", ");
         let advice = match error {

@@ -1,48 +1,48 @@
-//! What the lifecycle is told.
+//! What can happen to a connection.
 
 use std::time::Instant;
 
-use super::close::Remains;
+use super::close::SessionRemains;
 use crate::client::Event;
 use crate::client::error::{Error, Unacknowledged};
 use crate::transport;
 
-/// What the lifecycle is told.
+/// What can happen to a connection.
 #[derive(Debug)]
-pub enum Input {
+pub enum ConnectionInput {
     /// The caller wants to be connected.
     Connect,
-    /// TCP stands, through the proxy if there is one.
+    /// There is a TCP connection, through the proxy if there is one.
     Dialled,
     /// The upgrade is done.
     Opened,
     /// CONNACK accepts the connection.
-    Accepted(Accepted),
+    Accepted(SessionFound),
     /// The connection failed, was refused, or ended.
-    Failed(Error, Evidence),
+    Failed(Error, LossFacts),
     /// Something could not be written.
     WriteFailed(transport::Error),
     /// Bytes came.
     Received,
     /// The socket took some of what waits to be written.
     Taken,
-    /// All that there was to say, DISCONNECT included, is in the hands of the kernel.
+    /// Everything, DISCONNECT included, was given to the kernel.
     Sent,
     /// The deadline may have passed.
-    Time(Evidence),
+    Time(LossFacts),
     /// SIGINT, SIGTERM or SIGHUP came.
     Signal(i32),
     /// Something that has nothing to do with the connection: input, output, commands.
     Local(Event),
     /// The caller wants the connection to end in order, and no session of ours to remain.
-    Close(Remains),
-    /// From now on nobody waits for a server that does nothing.
-    Hurry,
+    Close(SessionRemains),
+    /// From now on a server that does nothing is waited for only shortly.
+    ShortenClose,
 }
 
-/// What CONNACK says about the session at the server.
+/// The session that the server has, as its CONNACK says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Accepted {
+pub enum SessionFound {
     /// It is new.
     New,
     /// It is ours, from the connection before.
@@ -53,7 +53,7 @@ pub enum Accepted {
 
 /// What is known about a connection that failed.
 #[derive(Debug, Clone, Default)]
-pub struct Evidence {
+pub struct LossFacts {
     /// A message that was passed on in pieces would never come to its end.
     pub is_cut: bool,
     /// The first message that was sent and not acknowledged.

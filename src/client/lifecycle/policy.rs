@@ -2,25 +2,25 @@
 
 use std::time::Duration;
 
-use crate::client::options::{Options, Reconnect, VersionChoice};
+use crate::client::options::{Options, Reconnect, RedirectPolicy, VersionChoice};
 use crate::mqtt::packet::Credentials;
 use crate::mqtt::version::Version;
 use crate::transport::endpoint::Endpoint;
 
-/// See the fields; it does not change.
+/// The part of the options that decides how connections are made.
 #[derive(Debug, Clone)]
 pub struct Policy {
-    /// Each is tried in turn.
+    /// Each is tried in turn; there is at least one.
     pub addresses: Vec<Endpoint>,
     /// What was asked for instead of our own names.
     pub subprotocols: Option<Vec<String>>,
     /// From the first to be tried to the last.
     pub versions: Vec<Version>,
-    /// Who chose them.
+    /// How they were chosen.
     pub version_choice: VersionChoice,
-    /// Whether redirects are followed.
-    pub follow: bool,
-    /// Whether there is anything that must not go to another server.
+    /// What to do about redirects.
+    pub redirects: RedirectPolicy,
+    /// Whether there are credentials, which must not go to another server.
     pub has_credentials: bool,
     /// From name look-up to CONNACK.
     pub connect_timeout: Duration,
@@ -31,6 +31,11 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// The address of this index.
+    pub fn address(&self, index: usize) -> &Endpoint {
+        self.addresses.get(index).expect("indices are those of addresses, and there is one")
+    }
+
     /// What these options ask for.
     pub fn of(options: &Options) -> Self {
         let config = &options.session;
@@ -39,8 +44,9 @@ impl Policy {
             subprotocols: options.subprotocols.clone(),
             versions: options.versions.clone(),
             version_choice: options.version_choice,
-            follow: options.follow,
-            has_credentials: config.login.credentials != Credentials::default()
+            redirects: options.redirects,
+            has_credentials: options.credentials.is_some()
+                || config.login.credentials != Credentials::default()
                 || config.login.authentication.is_some(),
             connect_timeout: options.connect_timeout,
             wait: options.wait,

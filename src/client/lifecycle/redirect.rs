@@ -1,24 +1,27 @@
-//! Redirects, where the user wants them followed: where they lead, and what may be said there.
+//! Redirects that are followed: where they lead, and whether credentials may be sent there.
 
-use super::{Attempt, Lifecycle};
+use super::{ConnectAttempt, CredentialUse, Lifecycle};
+use crate::client::RedirectPolicy;
 use crate::client::error::Error;
+use crate::transport;
 use crate::transport::redirect::{self, Redirects};
-use crate::transport::{self};
 
-/// What becomes of an error that may be a redirect.
+/// Whether an error is a redirect that is followed.
 pub enum Redirected {
     /// The attempt goes on at another address.
-    To(Box<Attempt>),
+    To(Box<ConnectAttempt>),
     /// It is none that is followed.
-    Not(Box<Attempt>, Error),
+    Not(Box<ConnectAttempt>, Error),
 }
 
 impl Lifecycle {
     /// Follows a redirect, if the error is one and they are followed at all.
-    pub(super) fn follow(&mut self, mut attempt: Box<Attempt>, error: Error) -> Redirected {
+    pub(super) fn follow(&mut self, mut attempt: Box<ConnectAttempt>, error: Error) -> Redirected {
         let is_redirected = attempt.redirects.is_some();
         let next = match error.root() {
-            Error::Transport(transport::Error::Upgrade(refusal)) if self.policy.follow => {
+            Error::Transport(transport::Error::Upgrade(refusal))
+                if self.policy.redirects == RedirectPolicy::Follow =>
+            {
                 let here = &attempt.plan.endpoint;
                 attempt.redirects.get_or_insert_with(|| Redirects::from(here)).next(refusal)
             }
@@ -45,9 +48,9 @@ impl Lifecycle {
     }
 
     /// Credentials for one host are not for another.
-    fn withhold_credentials(&mut self, attempt: &mut Attempt, host: &str) {
-        let is_news = !std::mem::replace(&mut attempt.plan.withholds_credentials, true);
-        if is_news && self.policy.has_credentials {
+    fn withhold_credentials(&mut self, attempt: &mut ConnectAttempt, host: &str) {
+        let before = std::mem::replace(&mut attempt.plan.credentials, CredentialUse::Withhold);
+        if before == CredentialUse::Send && self.policy.has_credentials {
             self.warn(format!("redirected to {host}: user name and password are not sent there"));
         }
     }

@@ -1,9 +1,9 @@
-//! What happens again and again, connection after connection: a packet that the server does not
-//! take, a second client with our id, an idle limit on the way.
+//! Connections that end in the same way one after the other: because of a packet that the server
+//! does not take, a second client with our id, or an idle limit on the way.
 
 use std::time::{Duration, Instant};
 
-use super::input::Evidence;
+use super::input::LossFacts;
 use crate::client::error::{Error, Unacknowledged};
 use crate::transport;
 use crate::websocket::WebSocketError;
@@ -26,37 +26,46 @@ const SAME: Duration = Duration::from_millis(250);
 
 /// What is to be done about it.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// This message will never be taken.
+pub enum Consequence {
+    /// The server will never take this message.
     GiveUp(Unacknowledged),
-    /// The user should know.
+    /// The user is warned.
     Warn(String),
 }
 
 /// What connections that end in the same way have in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum CommonEnd {
     /// This message was sent, and not acknowledged.
     Message(u64),
     /// All messages were acknowledged, and it was short.
     Short,
 }
 
+/// What is known about an idle limit on the way.
+#[derive(Debug, Clone, Copy, Default)]
+enum IdleLimit {
+    #[default]
+    Unknown,
+    /// Nothing had been sent or received for so long when the latest connection ended.
+    Possible(Duration),
+    /// The user was warned.
+    Reported,
+}
+
 /// Counts connections in a row that ended in the same way.
 #[derive(Debug, Default)]
 pub struct Repeated {
-    kind: Option<Kind>,
+    kind: Option<CommonEnd>,
     rounds: u32,
-    /// How long nothing had been sent or received when the connection ended.
-    idle: Option<Duration>,
-    is_idle_told: bool,
+    idle: IdleLimit,
 }
 
 impl Repeated {
     /// A message was acknowledged.
     #[inline]
     pub fn acknowledged(&mut self) {
-        if matches!(self.kind, Some(Kind::Message(_))) {
+        if matches!(self.kind, Some(CommonEnd::Message(_))) {
             self.kind = None;
         }
     }
@@ -71,26 +80,26 @@ impl Repeated {
     pub fn ended(
         &mut self,
         error: &Error,
-        evidence: &Evidence,
+        facts: &LossFacts,
         since: Instant,
         now: Instant,
-    ) -> Option<Verdict> {
-        let kind = kind_of(error, evidence, since, now);
+    ) -> Option<Consequence> {
+        let kind = kind_of(error, facts, since, now);
         self.rounds = if kind.is_some() && kind == self.kind { self.rounds + 1 } else { 1 };
         self.kind = kind;
-        let idle = self.idle_limit(error, evidence, now);
+        let idle = self.idle_limit(error, facts, now);
         if self.rounds != ROUNDS {
             return idle;
         }
         match kind? {
-            Kind::Message(_) => evidence.unacknowledged.clone().map(Verdict::GiveUp),
-            Kind::Short => {
-                let (when, forbids) = if evidence.is_subscriber {
+            CommonEnd::Message(_) => facts.unacknowledged.clone().map(Consequence::GiveUp),
+            CommonEnd::Short => {
+                let (when, forbids) = if facts.is_subscriber {
                     ("SUBSCRIBE", ", or the server forbids a filter, its QoS or so many filters")
                 } else {
                     ("CONNACK", "")
                 };
-                Some(Verdict::Warn(format!(
+                Some(Consequence::Warn(format!(
                     "the server ended three connections in a row soon after {when}: another \
                      client may use the same id (choose another with -i){forbids}"
                 )))
@@ -99,35 +108,45 @@ impl Repeated {
     }
 
     /// The same time without traffic twice in a row, before the connection ended.
-    fn idle_limit(&mut self, error: &Error, evidence: &Evidence, now: Instant) -> Option<Verdict> {
-        let idle = evidence
+    fn idle_limit(
+        &mut self,
+        error: &Error,
+        facts: &LossFacts,
+        now: Instant,
+    ) -> Option<Consequence> {
+        let idle = facts
             .traffic
             .filter(|_| matches!(error, Error::Lost(_)))
             .map(|traffic| now.saturating_duration_since(traffic))
             .filter(|idle| *idle >= SHORTEST_IDLE);
-        let before = std::mem::replace(&mut self.idle, idle);
-        let is_same = before?.abs_diff(idle?) <= SAME;
-        if !is_same || std::mem::replace(&mut self.is_idle_told, true) {
+        let before = match self.idle {
+            IdleLimit::Reported => return None,
+            IdleLimit::Unknown => None,
+            IdleLimit::Possible(before) => Some(before),
+        };
+        self.idle = idle.map_or(IdleLimit::Unknown, IdleLimit::Possible);
+        if before?.abs_diff(idle?) > SAME {
             return None;
         }
+        self.idle = IdleLimit::Reported;
         let seconds = idle?.as_secs_f64().round();
-        Some(Verdict::Warn(format!(
+        Some(Consequence::Warn(format!(
             "the connection has ended twice {seconds} s after the last traffic: \
              an idle limit on the way? try -k with less than {seconds} s"
         )))
     }
 }
 
-fn kind_of(error: &Error, evidence: &Evidence, since: Instant, now: Instant) -> Option<Kind> {
+fn kind_of(error: &Error, facts: &LossFacts, since: Instant, now: Instant) -> Option<CommonEnd> {
     if !is_ended_by_server(error) {
         return None;
     }
     let is_soon = |begun: Instant| now.saturating_duration_since(begun) < SOON;
-    let is_just_sent = is_soon(since) || evidence.sent.is_some_and(is_soon);
-    match &evidence.unacknowledged {
-        Some(first) if is_just_sent => Some(Kind::Message(first.record)),
+    let is_just_sent = is_soon(since) || facts.sent.is_some_and(is_soon);
+    match &facts.unacknowledged {
+        Some(first) if is_just_sent => Some(CommonEnd::Message(first.record)),
         Some(_) => None,
-        None => (now.saturating_duration_since(since) < SHORT).then_some(Kind::Short),
+        None => (now.saturating_duration_since(since) < SHORT).then_some(CommonEnd::Short),
     }
 }
 

@@ -1,9 +1,11 @@
-//! When and how often another try is made, and which failures another try may mend.
+//! When and how often another try is made, and after which failures it may succeed.
 
 use std::time::{Duration, Instant};
 
 use super::redirect::Redirected;
-use super::{Attempt, Backoff, Lifecycle, Output, Purpose, Replacing, State, fallback};
+use super::{
+    Action, Backoff, ConnectAttempt, ConnectPurpose, Lifecycle, Replacing, State, fallback,
+};
 use crate::client::error::Error;
 use crate::mqtt::reason::ReasonCode;
 use crate::transport;
@@ -19,73 +21,82 @@ const LAST_TRY: Duration = Duration::from_millis(500);
 impl Lifecycle {
     /// A connection of an attempt failed before it was accepted: goes on with the next thing to
     /// try, if there is any.
-    pub(super) fn attempt_failed(&mut self, attempt: Box<Attempt>, error: Error, now: Instant) {
-        self.outputs.push_back(Output::Drop);
+    pub(super) fn attempt_failed(
+        &mut self,
+        attempt: Box<ConnectAttempt>,
+        error: Error,
+        now: Instant,
+    ) {
+        self.actions.push_back(Action::Drop);
         self.repeated.interrupted();
         let (attempt, error) = match self.follow(attempt, error) {
-            Redirected::To(attempt) => return self.dial(Some(attempt)),
+            Redirected::To(attempt) => return self.dial(attempt),
             Redirected::Not(attempt, error) => (attempt, error),
         };
         let (mut attempt, error) = match self.fall_back(attempt, error) {
             Ok(()) => return,
             Err(unchanged) => unchanged,
         };
-        let error = fallback::furthest(attempt.told.take(), error);
+        let error = fallback::furthest(attempt.earlier_error.take(), error);
         if attempt.replacing == Replacing::Forgetting {
             // The next try begins where this one began.
-            self.outputs.push_back(Output::ForgetSession(false));
+            self.actions.push_back(Action::ForgetSession(false));
         }
-        if attempt.addresses_left > 0 && error.is_mendable() {
+        if attempt.addresses_left > 0 && error.is_temporary() {
             return self.try_next_address(attempt, error, now);
         }
         self.try_failed(attempt.purpose, error, now);
     }
 
-    fn try_next_address(&mut self, attempt: Box<Attempt>, error: Error, now: Instant) {
-        let address = (attempt.address + 1) % self.policy.addresses.len().max(1);
+    fn try_next_address(&mut self, attempt: Box<ConnectAttempt>, error: Error, now: Instant) {
+        let address = (attempt.address + 1) % self.policy.addresses.len();
         let left = attempt.addresses_left - 1;
-        let mut next = self.attempt(attempt.purpose, address, left, now);
-        if let Some(next) = &mut next {
-            next.told = Some(error);
-        }
-        self.dial(next);
+        let next = self.attempt(attempt.purpose, address, left, now);
+        self.dial(Box::new(ConnectAttempt { earlier_error: Some(error), ..next }));
     }
 
-    /// All that there was to try was tried once.
-    fn try_failed(&mut self, purpose: Purpose, error: Error, now: Instant) {
+    /// Every address, name and version was tried once.
+    fn try_failed(&mut self, purpose: ConnectPurpose, error: Error, now: Instant) {
         match purpose {
-            Purpose::First { attempts } => match self.next_first_try(attempts, &error, now) {
-                Some(next) => {
-                    if attempts == 0 {
-                        let address = self.policy.addresses.first();
-                        let address = address.map(ToString::to_string).unwrap_or_default();
-                        self.warn(format!("waiting for {address}: {error}"));
-                    }
-                    let purpose = Purpose::First { attempts: attempts + 1 };
-                    self.state = State::Backoff(Backoff { purpose, next });
-                }
-                None => self.give_up(error),
-            },
-            Purpose::Again { .. } if !error.is_mendable() => self.give_up(error),
-            Purpose::Again { attempts, .. } if !self.policy.retry.allows(attempts) => {
-                self.give_up(Error::NotMended { last: Box::new(error), tries: attempts });
+            ConnectPurpose::First { attempts } => self.first_try_failed(attempts, error, now),
+            ConnectPurpose::Again { .. } if !error.is_temporary() => self.give_up(error),
+            ConnectPurpose::Again { attempts, .. } if !self.policy.retry.allows(attempts) => {
+                self.give_up(Error::NotReconnected { last: Box::new(error), tries: attempts });
             }
-            Purpose::Again { attempts, .. } => self.pause(purpose, attempts, now),
-            Purpose::EndSession(outcome) => self.finish(outcome),
+            ConnectPurpose::Again { attempts, .. } => self.pause(purpose, attempts, now),
+            ConnectPurpose::EndSession(outcome) => self.finish(outcome),
         }
+    }
+
+    fn first_try_failed(&mut self, attempts: u32, error: Error, now: Instant) {
+        let Some(next) = self.next_first_try(attempts, &error, now) else {
+            return self.give_up(error);
+        };
+        let error = error.to_string();
+        if attempts == 0 {
+            self.warn(format!("waiting for {}: {error}", self.policy.address(0)));
+        }
+        self.latest_error = Some(error);
+        let purpose = ConnectPurpose::First { attempts: attempts + 1 };
+        self.state = State::Backoff(Backoff { purpose, next });
+    }
+
+    /// What the latest try of `--wait` has failed with, until there is a connection.
+    pub fn latest_error(&self) -> Option<&str> {
+        self.latest_error.as_deref()
     }
 
     /// When `--wait` has the next try: the last one at its very end.
     fn next_first_try(&mut self, attempts: u32, error: &Error, now: Instant) -> Option<Instant> {
         let ends = self.wait_ends?;
-        if !error.is_mendable() || now >= ends {
+        if !error.is_temporary() || now >= ends {
             return None;
         }
         let pause = self.policy.retry.delay(attempts, self.random.f64()).min(LONGEST_WAIT_PAUSE);
         Some((now + pause).min(ends))
     }
 
-    /// A first try takes no longer than what is left of `--wait`, where that was asked for.
+    /// A first try takes no longer than the rest of `--wait`, where that was asked for.
     pub(super) fn first_deadline(&self, now: Instant) -> Instant {
         let usual = now + self.policy.connect_timeout;
         match self.wait_ends {
@@ -95,12 +106,12 @@ impl Lifecycle {
     }
 
     /// Waits for a while, and then tries again.
-    pub(super) fn pause(&mut self, purpose: Purpose, attempts: u32, now: Instant) {
+    pub(super) fn pause(&mut self, purpose: ConnectPurpose, attempts: u32, now: Instant) {
         let purpose = match purpose {
-            Purpose::Again { since, attempts } => {
-                Purpose::Again { since, attempts: attempts.saturating_add(1) }
+            ConnectPurpose::Again { since, attempts } => {
+                ConnectPurpose::Again { since, attempts: attempts.saturating_add(1) }
             }
-            purpose @ (Purpose::First { .. } | Purpose::EndSession(_)) => purpose,
+            purpose @ (ConnectPurpose::First { .. } | ConnectPurpose::EndSession(_)) => purpose,
         };
         let next = now + self.policy.retry.delay(attempts, self.random.f64());
         self.state = State::Backoff(Backoff { purpose, next });
@@ -109,7 +120,7 @@ impl Lifecycle {
 
 impl Error {
     /// Whether a later try may succeed with nothing changed on our side.
-    pub fn is_mendable(&self) -> bool {
+    pub fn is_temporary(&self) -> bool {
         match self.root() {
             Self::Unreached(error) => !error.is_proxy_refusal(),
             Self::ConnectTimedOut { .. } | Self::RefusedSilently(_) | Self::Silent(_) => true,
@@ -144,7 +155,7 @@ impl Error {
             Self::Local(_)
             | Self::TlsSetup(_)
             | Self::MessageCut { .. }
-            | Self::NotMended { .. }
+            | Self::NotReconnected { .. }
             | Self::Repeated { .. }
             | Self::Unanswered { .. }
             | Self::Redirected { .. }
@@ -156,13 +167,13 @@ impl Error {
 }
 
 impl Error {
-    /// Whether a session of ours stays at the server, and we may still be welcome there to end it.
+    /// Whether a session of ours may remain at the server, and the server may let us end it.
     pub fn leaves_session(&self) -> bool {
         match self.root() {
             Self::Lost(_)
             | Self::Silent(_)
             | Self::MessageCut { .. }
-            | Self::NotMended { .. }
+            | Self::NotReconnected { .. }
             | Self::Violation(_) => true,
             Self::Disconnected(disconnect) => !is_unwelcome(disconnect.code),
             // Nothing more is sent after a packet that the server does not take.
@@ -182,7 +193,7 @@ impl Error {
     }
 }
 
-/// A DISCONNECT with this code means us, wherever we come from.
+/// A DISCONNECT with this code is about us: another connection would end in the same way.
 fn is_unwelcome(code: ReasonCode) -> bool {
     matches!(
         code,

@@ -82,7 +82,7 @@ impl Subscriber {
             })
             .and_then(|exit| self.finish_removals(exit).map(|()| exit));
         if matches!(result, Ok(Exit::TimedOut)) {
-            self.client.hurry();
+            self.client.shorten_close();
         }
         // No message can be lost any more.
         let result = crate::command::close_receiver(&mut self.client, result);

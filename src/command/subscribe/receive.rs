@@ -300,7 +300,7 @@ impl UnfinishedMessage {
 fn is_loss(error: &Error) -> bool {
     use client::Error::{Lost, Silent};
     let error = error.downcast_ref::<client::Error>();
-    error.is_some_and(|error| matches!(error, Lost(_) | Silent(_)) && error.is_mendable())
+    error.is_some_and(|error| matches!(error, Lost(_) | Silent(_)) && error.is_temporary())
 }
 
 /// Whether payloads are shown as text on a terminal.

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 
 use super::inbound::{self, Acceptance, InboundMessages, Quota};
+use super::lifetime::SessionEnd;
 use super::partial::{CompletedMessage, PartialMessage};
 use super::{Config, Delivery, Deviation, Event, Session, State, Strictness, Violation};
 use crate::mqtt::packet::{Decoded, Decoder, FoundPublish, PacketType, Publish};
@@ -232,9 +233,10 @@ impl Session {
         }
     }
 
-    /// Whether a message that was acknowledged on this connection waits for its PUBREL.
+    /// Whether a message that was acknowledged on this connection waits for its PUBREL, in a
+    /// session that the next run takes up: without it the server would send the message again.
     pub fn awaits_pubrel(&self) -> bool {
-        self.receiver.inbound.awaits_pubrel()
+        self.end() == SessionEnd::Never && self.receiver.inbound.awaits_pubrel()
     }
 
     /// Ignores the rest of the large message that has begun. Its end is still an event.

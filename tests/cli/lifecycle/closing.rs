@@ -106,6 +106,24 @@ fn a_pubrec_after_disconnect_is_not_enough() {
     running.finish().expect(130, "", line);
 }
 
+/// What was written at QoS 0 before a connection was lost is not simply handed over.
+#[test]
+fn an_interrupted_publisher_tells_that_messages_may_be_missing() {
+    let mut script = connected([packet("30 <t> 'x'"), Step::Abort, Step::Reconnect]);
+    script.extend(connected([Step::Frame(0x89, b"p"), Step::Pong(b"p"), Step::Tell]));
+    script.extend([packet("e0"), Step::Close(1000), Step::Gone]);
+    let broker = Broker::start(script);
+    let flags = ["-V", "311", "-t", "t", "-l", "--quiet", "--reconnect-delay", "0.01"];
+    let publish = Program::new([&["pub", &broker.url()], &flags[..]].concat());
+    let running = publish.stdin("x\n").stdin_held_open().spawn();
+    broker.wait();
+    running.signal("INT");
+    let line = "mqttws: publishing: interrupted after 1 messages, 1 of them handed over; of those \
+                of QoS 0 some may be missing: the connection was lost meanwhile\n";
+    running.finish().expect(130, "", line);
+    broker.finish();
+}
+
 /// A broker that is behind has our PUBRECs to read before it comes to the end; a client that leaves
 /// after a second takes them with it.
 #[test]
@@ -127,6 +145,51 @@ fn a_broker_that_makes_progress_is_waited_for() {
     broker.finish();
 }
 
+/// A signal is no reason to be sent it all again: a broker that is silent for a second while it
+/// reads PUBRECs has time for the PUBRELs.
+#[test]
+fn a_broker_that_owes_pubrels_is_waited_for_after_a_signal() {
+    for signal in ["INT", "TERM", "HUP"] {
+        let broker = Broker::start(connected([
+            packet("82 id <t> 02"),
+            Step::Send("90 id 02; 34 <t> 00 01 'x'; 34 <t> 00 02 'y'"),
+            packet("50 00 01"),
+            packet("50 00 02"),
+            Step::Tell,
+            packet("e0"),
+            Step::Dally(Duration::from_secs(1)),
+            Step::Send("62 00 01"),
+            Step::Dally(Duration::from_secs(1)),
+            Step::Send("62 00 02"),
+            Step::Close(1000),
+            Step::Gone,
+        ]));
+        let flags = ["-V", "311", "-i", "s", "-c", "-t", "t", "-q", "2"];
+        let sub = Program::new([&["sub", &broker.url()], &flags[..]].concat()).spawn();
+        broker.wait();
+        sub.signal(signal);
+        sub.finish().expect(0, "x\ny\n", "");
+        broker.finish();
+    }
+}
+
+/// If they do not come, the next run may print messages again.
+#[test]
+fn a_broker_that_owes_pubrels_for_ever_is_told() {
+    let broker = Broker::start(connected([
+        packet("82 id <t> 02"),
+        Step::Send("90 id 02; 34 <t> 00 01 'x'"),
+        packet("50 00 01"),
+        packet("e0"),
+        Step::Dally(Duration::from_secs(6)),
+    ]));
+    let flags = ["-V", "311", "-i", "s", "-c", "-t", "t", "-q", "2", "-C", "1"];
+    let line = "mqttws: warning: the broker has not answered every PUBREC: it may send messages \
+                again\n";
+    Program::new([&["sub", &broker.url()], &flags[..]].concat()).run().expect(0, "x\n", line);
+    broker.finish();
+}
+
 /// Not for longer than `--connect-timeout`, and not when it does nothing.
 #[test]
 fn a_broker_that_goes_on_for_ever_is_left() {
@@ -136,6 +199,19 @@ fn a_broker_that_goes_on_for_ever_is_left() {
     let flags = ["-V", "311", "-t", "t", "-C", "1", "--connect-timeout", "2"];
     let sub = Program::new([&["sub", &broker.url()], &flags[..]].concat()).spawn();
     sub.finish_within(Duration::from_secs(20)).expect(0, "x\n", "");
+}
+
+/// A signal shortens it: an interrupted `sub` ends by itself, before the time after which a signal
+/// ends the process whatever it is doing, and with 0.
+#[test]
+fn a_broker_that_goes_on_for_ever_is_left_after_a_signal() {
+    let mut script = subscribed([Step::Tell, packet("e0")]);
+    script.push(Step::Flood(b"\x82\x05\x30\x03\x00\x01t".repeat(10 << 20)));
+    let broker = Broker::start(script);
+    let sub = Program::new(["sub", &broker.url(), "-V", "311", "-t", "t"]).spawn();
+    broker.wait();
+    sub.signal("INT");
+    sub.finish_within(Duration::from_secs(20)).expect(0, "", "");
 }
 
 /// A server that resets while the message waits in our buffers for the most part.

@@ -98,6 +98,21 @@ fn a_closed_port_is_tried_until_the_end() {
     assert!(outcome.took >= Duration::from_millis(1500), "there was no try at the end:\n{outcome}");
 }
 
+/// `-W` may be shorter than `--wait`; what is told is how the last try failed.
+#[test]
+fn the_time_of_w_passes_between_two_tries() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let url = format!("ws://{address}/mqtt");
+    let flags = ["-t", "t", "-W", "0.6", "--wait", "5", "--quiet"];
+    let line = format!(
+        "mqttws: connecting to {url}: no connection within 0.6 s ({address}: connection \
+         refused)\n"
+    );
+    Program::new([&["sub", &url], &flags[..]].concat()).run().expect(27, "", &line);
+}
+
 /// The server takes the connection and says nothing: the try is cut to what is left.
 #[test]
 fn a_silent_port_is_not_waited_for_longer() {

@@ -1,22 +1,22 @@
-//! The end of a connection: how long the other side is listened to, and what counts as a loss.
+//! The end of a connection: how long the other side has, and what counts as a loss.
 
 use super::*;
 
 fn closing() -> World {
     let mut world = World::online(policy());
-    world.tell(Input::Close(Remains::Nothing));
+    world.feed(ConnectionInput::Close(SessionRemains::Nothing));
     world
 }
 
 fn listening() -> World {
     let mut world = closing();
-    world.tell(Input::Sent);
+    world.feed(ConnectionInput::Sent);
     world
 }
 
-/// What the caller hears when the connection ends like this.
+/// The last action when the connection ends like this.
 fn ended(mut world: World, error: Error) -> String {
-    world.tell(fail(error)).pop().expect("the caller hears something")
+    world.feed(fail(error)).pop().expect("there is an action")
 }
 
 #[test]
@@ -31,32 +31,60 @@ fn a_side_that_owes_pubrels_has_four_seconds() {
     assert_eq!(world.late().0, Duration::from_secs(4));
     let mut world = listening();
     world.lifecycle.note_pubrels(true);
-    world.after(900).tell(Input::Received);
+    world.after(900).feed(ConnectionInput::Received);
     world.lifecycle.note_pubrels(false);
     assert!(world.late().0 < Duration::from_secs(2));
     let mut world = listening();
     world.lifecycle.note_pubrels(true);
-    world.tell(Input::Signal(2));
-    assert_eq!(world.late().0, Duration::from_millis(250));
+    world.feed(ConnectionInput::Signal(2));
+    assert_eq!(world.late().0, Duration::from_secs(3));
 }
 
 #[test]
-fn in_haste_it_is_left_after_a_quarter() {
+fn after_a_signal_a_side_that_owes_no_pubrels_any_more_is_left() {
+    let mut world = closing();
+    world.feed_all([ConnectionInput::Signal(15), ConnectionInput::Sent]);
+    world.lifecycle.note_pubrels(true);
+    world.after(2_000).feed(ConnectionInput::Received);
+    assert_eq!(world.state(), "Closing");
+    world.lifecycle.note_pubrels(false);
+    world.late();
+    assert_eq!(world.state(), "Closed");
+}
+
+#[test]
+fn a_side_that_still_owes_pubrels_is_reported() {
     let mut world = listening();
-    world.tell(Input::Signal(2));
+    world.lifecycle.note_pubrels(true);
+    let (_, actions) = world.late();
+    assert!(actions[0].contains("the broker has not answered every PUBREC"), "{actions:?}");
+}
+
+#[test]
+fn after_a_signal_it_is_left_after_a_quarter() {
+    let mut world = listening();
+    world.feed(ConnectionInput::Signal(2));
     assert_eq!(world.late().0, Duration::from_millis(250));
     let mut world = World::online(policy());
-    world.tell_all([Input::Signal(15), Input::Close(Remains::Nothing), Input::Sent]);
+    world.feed_all([
+        ConnectionInput::Signal(15),
+        ConnectionInput::Close(SessionRemains::Nothing),
+        ConnectionInput::Sent,
+    ]);
     assert_eq!(world.late().0, Duration::from_millis(250));
 }
 
 #[test]
-fn in_haste_a_side_that_goes_on_is_listened_to_for_half_a_second() {
+fn after_a_signal_a_side_that_goes_on_is_read_for_half_a_second() {
     let mut world = World::online(policy());
-    world.tell_all([Input::Signal(2), Input::Close(Remains::Nothing), Input::Sent]);
+    world.feed_all([
+        ConnectionInput::Signal(2),
+        ConnectionInput::Close(SessionRemains::Nothing),
+        ConnectionInput::Sent,
+    ]);
     let began = world.now;
     for _ in 0..4 {
-        world.after(100).tell(Input::Received);
+        world.after(100).feed(ConnectionInput::Received);
     }
     world.late();
     assert_eq!(world.now - began, Duration::from_millis(500));
@@ -67,13 +95,13 @@ fn in_haste_a_side_that_goes_on_is_listened_to_for_half_a_second() {
 fn a_side_that_goes_on_is_listened_to() {
     let mut world = listening();
     for _ in 0..10 {
-        world.after(400).tell(Input::Received);
+        world.after(400).feed(ConnectionInput::Received);
         assert_eq!(world.state(), "Closing");
     }
     assert_eq!(world.late().0, Duration::from_secs(1));
     // One that has paused for long before it went on may do so again.
     let mut world = listening();
-    world.after(900).tell(Input::Received);
+    world.after(900).feed(ConnectionInput::Received);
     assert_eq!(world.late().0, Duration::from_millis(1_800));
 }
 
@@ -82,7 +110,7 @@ fn but_not_for_longer_than_a_connection_may_take() {
     let mut world = listening();
     let began = world.now;
     while world.lifecycle.deadline().is_some_and(|deadline| deadline > world.now) {
-        world.after(500).tell(Input::Received);
+        world.after(500).feed(ConnectionInput::Received);
     }
     world.late();
     assert_eq!(world.now - began, Duration::from_secs(12));
@@ -95,20 +123,20 @@ fn what_waits_to_be_sent_has_the_time_that_it_has_in_any_state() {
 }
 
 #[test]
-fn in_haste_it_has_a_quarter_after_each_progress_and_a_second_in_all() {
+fn after_a_signal_it_has_a_quarter_after_each_progress_and_a_second_in_all() {
     let mut world = closing();
-    world.tell(Input::Hurry);
+    world.feed(ConnectionInput::ShortenClose);
     let began = world.now;
     for _ in 0..4 {
-        world.after(240).tell(Input::Taken);
+        world.after(240).feed(ConnectionInput::Taken);
     }
-    let (_, outputs) = world.late();
+    let (_, actions) = world.late();
     assert_eq!(world.now - began, Duration::from_secs(1));
-    assert_eq!(outputs[0], "give up sending");
+    assert_eq!(actions[0], "give up sending");
     assert!(
-        outputs[2].starts_with("closed: the server no longer reads what it is sent")
-            || outputs[2].starts_with("closed: connection lost: the server no longer reads"),
-        "{outputs:?}"
+        actions[2].starts_with("closed: the server no longer reads what it is sent")
+            || actions[2].starts_with("closed: connection lost: the server no longer reads"),
+        "{actions:?}"
     );
 }
 
@@ -138,67 +166,70 @@ fn an_end_before_all_was_said_is_a_loss() {
 
 #[test]
 fn a_reason_after_our_disconnect_counts() {
-    let told = ended(listening(), disconnected(0x97));
-    assert!(told.starts_with("closed: the broker disconnected us: "), "{told}");
+    let reported = ended(listening(), disconnected(0x97));
+    assert!(reported.starts_with("closed: the broker disconnected us: "), "{reported}");
     for code in [1008, 1009] {
         assert!(ended(listening(), close_frame(code)).starts_with("closed: connection lost: "));
     }
 }
 
 #[test]
-fn a_reason_tells_more_than_a_failed_write() {
+fn a_reason_counts_more_than_a_failed_write() {
     let mut world = closing();
-    world.tell(Input::WriteFailed(write_error()));
-    let told = ended(world, disconnected(0x97));
-    assert!(told.starts_with("closed: the broker disconnected us: "), "{told}");
+    world.feed(ConnectionInput::WriteFailed(write_error()));
+    let reported = ended(world, disconnected(0x97));
+    assert!(reported.starts_with("closed: the broker disconnected us: "), "{reported}");
 }
 
 #[test]
 fn a_failed_write_is_a_loss_whatever_the_end() {
     for end in [fin(), reset(), close_frame(1000)] {
         let mut world = closing();
-        world.tell(Input::WriteFailed(write_error()));
-        let told = ended(world, end);
-        assert!(told.starts_with("closed: connection lost: sending failed: "), "{told}");
+        world.feed(ConnectionInput::WriteFailed(write_error()));
+        let reported = ended(world, end);
+        assert!(reported.starts_with("closed: connection lost: sending failed: "), "{reported}");
     }
 }
 
 #[test]
 fn a_write_that_failed_before_the_close_is_a_loss_too() {
     let mut world = World::online(policy());
-    world.tell_all([Input::WriteFailed(write_error()), Input::Close(Remains::Nothing)]);
+    world.feed_all([
+        ConnectionInput::WriteFailed(write_error()),
+        ConnectionInput::Close(SessionRemains::Nothing),
+    ]);
     assert!(ended(world, fin()).starts_with("closed: connection lost: sending failed: "));
 }
 
 #[test]
 fn a_write_that_fails_after_all_was_said_is_none() {
     let mut world = listening();
-    world.tell(Input::WriteFailed(write_error()));
+    world.feed(ConnectionInput::WriteFailed(write_error()));
     assert_eq!(ended(world, fin()), "closed");
 }
 
 #[test]
 fn a_second_close_changes_nothing() {
     let mut world = listening();
-    assert!(world.tell(Input::Close(Remains::Always)).is_empty());
+    assert!(world.feed(ConnectionInput::Close(SessionRemains::Always)).is_empty());
     assert_eq!(ended(world, fin()), "closed");
 }
 
 /// Closed at a server that would keep the session; the connection that ends it is dialled.
 fn ending_session() -> World {
     let mut world = World::online(policy());
-    world.tell_all([Input::Close(Remains::Always), Input::Sent]);
-    let outputs = world.tell(fail(fin()));
-    assert_eq!(outputs, ["drop", "forget true", "credentials", "dial ws://a/mqtt 5 mqtt"]);
+    world.feed_all([ConnectionInput::Close(SessionRemains::Always), ConnectionInput::Sent]);
+    let actions = world.feed(fail(fin()));
+    assert_eq!(actions, ["drop", "forget true", "dial ws://a/mqtt 5 mqtt"]);
     world
 }
 
 #[test]
-fn a_session_that_nobody_wants_is_ended_by_one_more_connection() {
+fn a_session_that_no_client_takes_up_is_ended_by_one_more_connection() {
     let mut world = ending_session();
-    world.tell_all([Input::Dialled, Input::Opened]);
-    assert_eq!(world.tell(accept(Accepted::Resumed)), ["disconnect"]);
-    world.tell(Input::Sent);
+    world.feed_all([ConnectionInput::Dialled, ConnectionInput::Opened]);
+    assert_eq!(world.feed(accept(SessionFound::Resumed)), ["disconnect"]);
+    world.feed(ConnectionInput::Sent);
     assert_eq!(ended(world, fin()), "closed");
 }
 
@@ -206,10 +237,10 @@ fn a_session_that_nobody_wants_is_ended_by_one_more_connection() {
 fn a_server_that_has_gone_quiet_is_not_waited_for() {
     for steps in 0..3 {
         let mut world = ending_session();
-        world.tell_all([Input::Dialled, Input::Opened].into_iter().take(steps));
-        let (waited, outputs) = world.late();
+        world.feed_all([ConnectionInput::Dialled, ConnectionInput::Opened].into_iter().take(steps));
+        let (waited, actions) = world.late();
         assert!(waited <= Duration::from_millis(1_100), "{steps}: {waited:?}");
-        assert_eq!(outputs, ["expire"]);
+        assert_eq!(actions, ["expire"]);
         assert_eq!(ended(world, late_at(Step::ConnAck)), "closed");
     }
 }
@@ -217,42 +248,77 @@ fn a_server_that_has_gone_quiet_is_not_waited_for() {
 #[test]
 fn one_that_goes_on_is_given_time() {
     let mut world = ending_session();
-    world.after(900).tell(Input::Dialled);
-    world.after(900).tell(Input::Received);
-    world.after(900).tell(Input::Opened);
-    assert_eq!(world.after(900).tell(accept(Accepted::New)), ["disconnect"]);
+    world.after(900).feed(ConnectionInput::Dialled);
+    world.after(900).feed(ConnectionInput::Received);
+    world.after(900).feed(ConnectionInput::Opened);
+    assert_eq!(world.after(900).feed(accept(SessionFound::New)), ["disconnect"]);
 }
 
 #[test]
 fn a_signal_cuts_it_short() {
     let mut world = ending_session();
-    world.tell(Input::Dialled);
-    world.tell(Input::Signal(2));
+    world.feed(ConnectionInput::Dialled);
+    world.feed(ConnectionInput::Signal(2));
     assert_eq!(world.late().0, Duration::from_millis(250));
 }
 
 #[test]
-fn a_server_that_heard_our_disconnect_has_ended_a_session_of_mqtt_5() {
+fn a_server_that_read_our_disconnect_has_ended_a_session_of_mqtt_5() {
     let mut world = World::online(policy());
-    world.tell_all([Input::Close(Remains::Untold), Input::Sent]);
+    world.feed_all([
+        ConnectionInput::Close(SessionRemains::WithoutDisconnect),
+        ConnectionInput::Sent,
+    ]);
     assert_eq!(ended(world, fin()), "closed");
 }
 
 #[test]
-fn one_that_did_not_is_told_by_one_more_connection() {
+fn one_that_did_not_is_reported_by_one_more_connection() {
     let mut world = World::online(policy());
-    world.tell(Input::Close(Remains::Untold));
-    let outputs = world.tell(fail(reset()));
-    assert_eq!(outputs.last().map(String::as_str), Some("dial ws://a/mqtt 5 mqtt"));
-    // What was lost is told all the same.
-    world.tell_all([Input::Dialled, Input::Opened, accept(Accepted::New), Input::Sent]);
+    world.feed(ConnectionInput::Close(SessionRemains::WithoutDisconnect));
+    let actions = world.feed(fail(reset()));
+    assert_eq!(actions.last().map(String::as_str), Some("dial ws://a/mqtt 5 mqtt"));
+    // What was lost is reported all the same.
+    world.feed_all([
+        ConnectionInput::Dialled,
+        ConnectionInput::Opened,
+        accept(SessionFound::New),
+        ConnectionInput::Sent,
+    ]);
     assert!(ended(world, fin()).starts_with("closed: connection lost: "));
 }
 
 #[test]
 fn an_old_session_is_not_ended_for_a_caller_that_was_never_connected() {
     let mut world = World::new(policy());
-    world.tell_all([Input::Connect, Input::Dialled, Input::Opened, accept(Accepted::Stale)]);
-    world.tell_all([Input::Sent, Input::Close(Remains::Always)]);
+    world.feed_all([
+        ConnectionInput::Connect,
+        ConnectionInput::Dialled,
+        ConnectionInput::Opened,
+        accept(SessionFound::Stale),
+    ]);
+    world.feed_all([ConnectionInput::Sent, ConnectionInput::Close(SessionRemains::Always)]);
     assert_eq!(ended(world, fin()), "closed");
+}
+
+#[test]
+fn what_is_left_of_an_old_session_is_discarded_by_a_caller_that_ends_too() {
+    let mut world = World::new(policy());
+    world.feed_all([
+        ConnectionInput::Connect,
+        ConnectionInput::Dialled,
+        ConnectionInput::Opened,
+        accept(SessionFound::Stale),
+    ]);
+    assert_eq!(world.lifecycle.reading(), Reading::Discard);
+    world.feed(ConnectionInput::Close(SessionRemains::Nothing));
+    assert_eq!(world.state(), "Closing");
+    assert_eq!(world.lifecycle.reading(), Reading::Discard, "a packet may be cut");
+}
+
+#[test]
+fn an_end_while_a_session_is_ended_is_not_about_the_version() {
+    let mut world = ending_session();
+    world.feed_all([ConnectionInput::Dialled, ConnectionInput::Opened]);
+    assert_eq!(world.feed(fail(refused_silently())), ["drop", "drop", "closed"]);
 }

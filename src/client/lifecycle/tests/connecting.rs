@@ -1,50 +1,50 @@
 //! Names, versions, silence, redirects, addresses, and old sessions: what is tried one after the
-//! other, and which error is told.
+//! other, and which error is reported.
 
 use super::*;
 
 fn handshaking(policy: Policy) -> World {
     let mut world = World::new(policy);
-    world.tell_all([Input::Connect, Input::Dialled]);
+    world.feed_all([ConnectionInput::Connect, ConnectionInput::Dialled]);
     world
 }
 
 fn awaiting_connack(policy: Policy) -> World {
     let mut world = handshaking(policy);
-    world.tell(Input::Opened);
+    world.feed(ConnectionInput::Opened);
     world
 }
 
 /// The next connection of the same try, up to CONNECT.
 fn go_on(world: &mut World) {
     assert_eq!(world.state(), "Dialling");
-    world.tell_all([Input::Dialled, Input::Opened]);
+    world.feed_all([ConnectionInput::Dialled, ConnectionInput::Opened]);
 }
 
 #[test]
 fn a_status_of_400_may_be_about_the_name() {
     let mut world = handshaking(policy());
-    let outputs = world.tell(fail(status(400)));
-    assert_eq!(outputs.last().map(String::as_str), Some("dial ws://a/mqtt 5 mqttv3.1"));
-    let outputs = world.tell(fail(status(400)));
-    assert!(outputs.iter().any(|line| line.starts_with("fail: ")), "once: {outputs:?}");
+    let actions = world.feed(fail(status(400)));
+    assert_eq!(actions.last().map(String::as_str), Some("dial ws://a/mqtt 5 mqttv3.1"));
+    let actions = world.feed(fail(status(400)));
+    assert!(actions.iter().any(|line| line.starts_with("fail: ")), "once: {actions:?}");
 }
 
 #[test]
 fn the_name_that_worked_is_used_again() {
     let mut world = handshaking(policy());
-    world.tell(fail(status(400)));
+    world.feed(fail(status(400)));
     go_on(&mut world);
-    world.tell_all([accept(Accepted::New), fail(fin())]);
-    let (_, outputs) = world.late();
-    assert_eq!(outputs, ["credentials", "dial ws://a/mqtt 5 mqttv3.1"]);
+    world.feed_all([accept(SessionFound::New), fail(fin())]);
+    let (_, actions) = world.late();
+    assert_eq!(actions, ["dial ws://a/mqtt 5 mqttv3.1"]);
 }
 
 #[test]
 fn names_that_were_given_are_not_changed() {
     let mut world = handshaking(Policy { subprotocols: Some(vec!["x".to_owned()]), ..policy() });
-    assert!(world.outputs.contains(&"dial ws://a/mqtt 5 x".to_owned()));
-    world.tell(fail(status(400)));
+    assert!(world.actions.contains(&"dial ws://a/mqtt 5 x".to_owned()));
+    world.feed(fail(status(400)));
     assert_eq!(world.state(), "Closed");
 }
 
@@ -52,22 +52,22 @@ fn names_that_were_given_are_not_changed() {
 fn a_refused_version_leads_to_the_next_one_down_to_the_oldest() {
     let mut world = awaiting_connack(policy());
     for (code, next) in [(0x84, "3.1.1 mqtt"), (0x01, "3.1 mqttv3.1")] {
-        let outputs = world.tell(fail(refused(code)));
-        assert_eq!(outputs.last(), Some(&format!("dial ws://a/mqtt {next}")));
+        let actions = world.feed(fail(refused(code)));
+        assert_eq!(actions.last(), Some(&format!("dial ws://a/mqtt {next}")));
         go_on(&mut world);
     }
-    world.tell(fail(refused(0x01)));
+    world.feed(fail(refused(0x01)));
     assert_eq!(world.state(), "Closed");
 }
 
 #[test]
 fn an_end_instead_of_connack_may_be_about_the_version() {
     let mut world = awaiting_connack(policy());
-    world.tell(fail(refused_silently()));
+    world.feed(fail(refused_silently()));
     go_on(&mut world);
-    let outputs = world.tell(accept(Accepted::New));
+    let actions = world.feed(accept(SessionFound::New));
     assert_eq!(
-        outputs,
+        actions,
         [
             "warn: connected with MQTT 3.1.1 and subprotocol mqtt; the first try failed: no answer \
              to CONNECT: the server closed the connection",
@@ -79,50 +79,50 @@ fn an_end_instead_of_connack_may_be_about_the_version() {
 #[test]
 fn the_version_that_worked_is_used_again() {
     let mut world = awaiting_connack(policy());
-    world.tell(fail(refused(0x84)));
+    world.feed(fail(refused(0x84)));
     go_on(&mut world);
-    world.tell_all([accept(Accepted::New), fail(fin())]);
-    let (_, outputs) = world.late();
-    assert_eq!(outputs, ["credentials", "dial ws://a/mqtt 3.1.1 mqtt"]);
+    world.feed_all([accept(SessionFound::New), fail(fin())]);
+    let (_, actions) = world.late();
+    assert_eq!(actions, ["dial ws://a/mqtt 3.1.1 mqtt"]);
 }
 
 #[test]
 fn an_end_while_a_lost_connection_is_made_again_is_not_about_the_version() {
     let mut world = World::online(policy());
-    world.tell(fail(fin()));
+    world.feed(fail(fin()));
     world.late();
-    world.tell_all([Input::Dialled, Input::Opened, fail(refused_silently())]);
+    world.feed_all([ConnectionInput::Dialled, ConnectionInput::Opened, fail(refused_silently())]);
     assert_eq!(world.state(), "Backoff");
 }
 
 /// What a try ends with that meets these errors one after the other.
-fn told(errors: impl IntoIterator<Item = Error>) -> String {
+fn reported(errors: impl IntoIterator<Item = Error>) -> String {
     let mut world = awaiting_connack(policy());
     for error in errors {
         if world.state() == "Dialling" {
             go_on(&mut world);
         }
-        world.tell(fail(error));
+        world.feed(fail(error));
     }
     assert_eq!(world.state(), "Closed");
-    world.outputs.last().cloned().unwrap_or_default()
+    world.actions.last().cloned().unwrap_or_default()
 }
 
 #[test]
-fn the_error_that_came_furthest_is_told() {
+fn the_error_that_came_furthest_is_reported() {
     let bad_password = "fail: the broker refused: bad user name or password";
-    let said = told([refused(0x84), refused(4)]);
+    let said = reported([refused(0x84), refused(4)]);
     assert!(said.starts_with("fail: the broker refused: "), "{said} {bad_password}");
-    let said = told([refused_silently(), refused(5)]);
+    let said = reported([refused_silently(), refused(5)]);
     assert!(said.starts_with("fail: the broker refused: "), "{said}");
-    let said = told([refused(0x84), unreached()]);
+    let said = reported([refused(0x84), unreached()]);
     assert!(said.starts_with("fail: the broker refused MQTT 5: "), "{said}");
-    let said = told([refused(0x84), refused(0x01), refused(0x01)]);
+    let said = reported([refused(0x84), refused(0x01), refused(0x01)]);
     assert!(said.starts_with("fail: the broker refused MQTT 5: "), "the first: {said}");
 }
 
 #[test]
-fn errors_are_told_apart_by_how_far_they_came() {
+fn errors_are_ordered_by_how_far_they_came() {
     let steps = [
         unreached(),
         late_at(Step::Transport(Phase::Tls)),
@@ -143,32 +143,32 @@ fn errors_are_told_apart_by_how_far_they_came() {
 fn silence_means_the_next_version_after_a_third_of_the_time_each() {
     let mut world = awaiting_connack(policy());
     for next in ["3.1.1 mqtt", "3.1 mqttv3.1"] {
-        let (waited, outputs) = world.late();
+        let (waited, actions) = world.late();
         assert_eq!(waited, Duration::from_secs(4));
-        assert_eq!(outputs.last(), Some(&format!("dial ws://a/mqtt {next}")));
+        assert_eq!(actions.last(), Some(&format!("dial ws://a/mqtt {next}")));
         go_on(&mut world);
     }
-    let (waited, outputs) = world.late();
-    assert_eq!((waited, outputs), (Duration::from_secs(4), vec!["expire".to_owned()]));
-    let outputs = world.tell(fail(late_at(Step::ConnAck)));
-    assert_eq!(outputs, ["drop", "fail: no CONNACK to MQTT 5 within 4 s"], "the first is told");
+    let (waited, actions) = world.late();
+    assert_eq!((waited, actions), (Duration::from_secs(4), vec!["expire".to_owned()]));
+    let actions = world.feed(fail(late_at(Step::ConnAck)));
+    assert_eq!(actions, ["drop", "fail: no CONNACK to MQTT 5 within 4 s"], "the first is reported");
 }
 
 #[test]
-fn a_version_after_silence_is_told_with_the_flag_that_spares_the_wait() {
+fn a_version_after_silence_is_reported_with_the_flag_that_spares_the_wait() {
     let mut world = awaiting_connack(policy());
     world.late();
     go_on(&mut world);
-    let outputs = world.tell(accept(Accepted::New));
+    let actions = world.feed(accept(SessionFound::New));
     let line = "warn: connected with MQTT 3.1.1 and subprotocol mqtt; the first try failed: no \
                 CONNACK to MQTT 5 within 4 s; -V 311 leaves that try out";
-    assert_eq!(outputs[0], line);
+    assert_eq!(actions[0], line);
 }
 
 #[test]
 fn any_byte_is_no_silence() {
     let mut world = awaiting_connack(policy());
-    world.after(3_000).tell(Input::Received);
+    world.after(3_000).feed(ConnectionInput::Received);
     assert_eq!(world.late(), (Duration::from_secs(9), vec!["expire".to_owned()]));
 }
 
@@ -183,53 +183,53 @@ fn a_version_that_was_asked_for_is_waited_for() {
 #[test]
 fn silence_of_a_server_that_has_accepted_before_is_not_about_the_version() {
     let mut world = World::online(policy());
-    world.tell(fail(fin()));
+    world.feed(fail(fin()));
     world.late();
-    world.tell_all([Input::Dialled, Input::Opened]);
+    world.feed_all([ConnectionInput::Dialled, ConnectionInput::Opened]);
     assert_eq!(world.late(), (Duration::from_secs(12), vec!["expire".to_owned()]));
 }
 
 #[test]
 fn redirects_are_followed_where_that_is_wanted() {
-    let follow = Policy { follow: true, ..policy() };
+    let follow = Policy { redirects: RedirectPolicy::Follow, ..policy() };
     let mut world = handshaking(follow);
-    let outputs = world.tell(fail(redirect("/there")));
-    assert_eq!(outputs, ["drop", "credentials", "dial ws://a/there 5 mqtt"]);
-    world.tell(Input::Dialled);
-    let outputs = world.tell(fail(status(404)));
-    assert!(outputs[1].starts_with("fail: redirected to ws://a/there: "), "{outputs:?}");
+    let actions = world.feed(fail(redirect("/there")));
+    assert_eq!(actions, ["drop", "dial ws://a/there 5 mqtt"]);
+    world.feed(ConnectionInput::Dialled);
+    let actions = world.feed(fail(status(404)));
+    assert!(actions[1].starts_with("fail: redirected to ws://a/there: "), "{actions:?}");
     let mut world = handshaking(policy());
-    world.tell(fail(redirect("/there")));
+    world.feed(fail(redirect("/there")));
     assert_eq!(world.state(), "Closed");
 }
 
 #[test]
 fn credentials_are_not_sent_to_another_server() {
-    let mut world = handshaking(Policy { follow: true, ..policy() });
-    let outputs = world.tell(fail(redirect("http://b/x")));
+    let mut world = handshaking(Policy { redirects: RedirectPolicy::Follow, ..policy() });
+    let actions = world.feed(fail(redirect("http://b/x")));
     let line = "warn: redirected to b: user name and password are not sent there";
-    assert_eq!(outputs, ["drop", line, "credentials", "dial ws://b/x 5 mqtt withheld"]);
-    world.tell(Input::Dialled);
-    let outputs = world.tell(fail(redirect("http://b/y")));
-    assert_eq!(outputs, ["drop", "credentials", "dial ws://b/y 5 mqtt withheld"], "told once");
+    assert_eq!(actions, ["drop", line, "dial ws://b/x 5 mqtt withheld"]);
+    world.feed(ConnectionInput::Dialled);
+    let actions = world.feed(fail(redirect("http://b/y")));
+    assert_eq!(actions, ["drop", "dial ws://b/y 5 mqtt withheld"], "reported once");
 }
 
 #[test]
 fn another_version_begins_where_the_redirect_began() {
-    let mut world = handshaking(Policy { follow: true, ..policy() });
-    world.tell(fail(redirect("http://b/x")));
+    let mut world = handshaking(Policy { redirects: RedirectPolicy::Follow, ..policy() });
+    world.feed(fail(redirect("http://b/x")));
     go_on(&mut world);
-    let outputs = world.tell(fail(refused(0x84)));
-    assert_eq!(outputs.last().map(String::as_str), Some("dial ws://a/mqtt 3.1.1 mqtt"));
+    let actions = world.feed(fail(refused(0x84)));
+    assert_eq!(actions.last().map(String::as_str), Some("dial ws://a/mqtt 3.1.1 mqtt"));
 }
 
 #[test]
 fn a_circle_of_redirects_ends() {
-    let mut world = handshaking(Policy { follow: true, ..policy() });
-    world.tell(fail(redirect("/b")));
-    world.tell(Input::Dialled);
-    let outputs = world.tell(fail(redirect("/mqtt")));
-    assert!(outputs[1].contains("circle"), "{outputs:?}");
+    let mut world = handshaking(Policy { redirects: RedirectPolicy::Follow, ..policy() });
+    world.feed(fail(redirect("/b")));
+    world.feed(ConnectionInput::Dialled);
+    let actions = world.feed(fail(redirect("/mqtt")));
+    assert!(actions[1].contains("circle"), "{actions:?}");
 }
 
 fn two_addresses() -> Policy {
@@ -239,28 +239,28 @@ fn two_addresses() -> Policy {
 #[test]
 fn each_address_is_tried_once() {
     let mut world = World::new(two_addresses());
-    world.tell(Input::Connect);
-    let outputs = world.tell(fail(unreached()));
-    assert_eq!(outputs, ["drop", "credentials", "dial ws://b/mqtt 5 mqtt"]);
-    world.tell(fail(unreached()));
+    world.feed(ConnectionInput::Connect);
+    let actions = world.feed(fail(unreached()));
+    assert_eq!(actions, ["drop", "dial ws://b/mqtt 5 mqtt"]);
+    world.feed(fail(unreached()));
     assert_eq!(world.state(), "Closed");
 }
 
 #[test]
 fn an_address_that_worked_is_the_first_the_next_time() {
     let mut world = World::new(two_addresses());
-    world.tell_all([Input::Connect, fail(unreached())]);
+    world.feed_all([ConnectionInput::Connect, fail(unreached())]);
     go_on(&mut world);
-    world.tell_all([accept(Accepted::New), fail(fin())]);
-    assert_eq!(world.late().1, ["credentials", "dial ws://b/mqtt 5 mqtt"]);
-    let outputs = world.tell(fail(unreached()));
-    assert_eq!(outputs, ["drop", "credentials", "dial ws://a/mqtt 5 mqtt"]);
+    world.feed_all([accept(SessionFound::New), fail(fin())]);
+    assert_eq!(world.late().1, ["dial ws://b/mqtt 5 mqtt"]);
+    let actions = world.feed(fail(unreached()));
+    assert_eq!(actions, ["drop", "dial ws://a/mqtt 5 mqtt"]);
 }
 
 #[test]
 fn an_error_that_means_us_ends_it_at_the_first_address() {
     let mut world = World::new(two_addresses());
-    world.tell_all([Input::Connect, Input::Dialled, fail(status(401))]);
+    world.feed_all([ConnectionInput::Connect, ConnectionInput::Dialled, fail(status(401))]);
     assert_eq!(world.state(), "Closed");
 }
 
@@ -268,46 +268,82 @@ fn an_error_that_means_us_ends_it_at_the_first_address() {
 fn credentials_are_asked_for_at_each_connection() {
     let mut world = World::online(policy());
     for _ in 0..3 {
-        world.tell(fail(fin()));
-        assert_eq!(world.late().1[0], "credentials");
-        world.tell_all([Input::Dialled, Input::Opened, accept(Accepted::New)]);
+        world.feed(fail(fin()));
+        assert_eq!(world.late().1, ["dial ws://a/mqtt 5 mqtt"]);
+        world.feed_all([
+            ConnectionInput::Dialled,
+            ConnectionInput::Opened,
+            accept(SessionFound::New),
+        ]);
     }
 }
 
 #[test]
 fn an_old_session_is_replaced_by_two_more_connections() {
     let mut world = awaiting_connack(policy());
-    world.tell(accept(Accepted::Stale));
-    world.tell(Input::Sent);
-    let outputs = world.tell(fail(fin()));
-    assert_eq!(outputs, ["drop", "forget true", "credentials", "dial ws://a/mqtt 5 mqtt"]);
+    world.feed(accept(SessionFound::Stale));
+    world.feed(ConnectionInput::Sent);
+    let actions = world.feed(fail(fin()));
+    assert_eq!(actions, ["drop", "forget true", "dial ws://a/mqtt 5 mqtt"]);
     go_on(&mut world);
-    assert_eq!(world.tell(accept(Accepted::New)), ["disconnect"]);
-    world.tell(Input::Sent);
+    assert_eq!(world.feed(accept(SessionFound::New)), ["disconnect"]);
+    world.feed(ConnectionInput::Sent);
     // A server that does not end the connection is left after a second.
-    let (waited, outputs) = world.late();
+    let (waited, actions) = world.late();
     assert_eq!(waited, Duration::from_secs(1));
-    assert_eq!(outputs, ["drop", "forget false", "credentials", "dial ws://a/mqtt 5 mqtt"]);
+    assert_eq!(actions, ["drop", "forget false", "dial ws://a/mqtt 5 mqtt"]);
     go_on(&mut world);
-    assert_eq!(world.tell(accept(Accepted::New)), ["connected"]);
+    assert_eq!(world.feed(accept(SessionFound::New)), ["connected"]);
 }
 
 #[test]
 fn an_old_session_is_replaced_within_the_time_for_connecting() {
     let mut world = awaiting_connack(policy());
-    world.tell_all([accept(Accepted::Stale), Input::Sent]);
+    world.feed_all([accept(SessionFound::Stale), ConnectionInput::Sent]);
     for _ in 0..30 {
-        world.after(500).tell(Input::Received);
+        world.after(500).feed(ConnectionInput::Received);
     }
-    let outputs = world.late().1;
-    assert_eq!(outputs.last().map(String::as_str), Some("fail: no CONNACK within 12 s"));
+    let actions = world.late().1;
+    assert_eq!(actions.last().map(String::as_str), Some("fail: no CONNACK within 12 s"));
 }
 
 #[test]
 fn a_write_that_fails_before_connack_leaves_a_second_for_last_words() {
     let mut world = awaiting_connack(policy());
-    world.tell(Input::WriteFailed(write_error()));
-    let (waited, outputs) = world.late();
+    world.feed(ConnectionInput::WriteFailed(write_error()));
+    let (waited, actions) = world.late();
     assert_eq!(waited, Duration::from_secs(1));
-    assert!(outputs.last().is_some_and(|line| line.starts_with("fail: connection lost: ")));
+    assert!(actions.last().is_some_and(|line| line.starts_with("fail: connection lost: ")));
+}
+
+#[test]
+fn a_write_that_failed_before_connack_counts_after_it() {
+    let mut world = awaiting_connack(policy());
+    world.feed_all([ConnectionInput::WriteFailed(write_error()), accept(SessionFound::New)]);
+    assert_eq!(world.state(), "Online");
+    let (waited, actions) = world.late();
+    assert_eq!(waited, Duration::from_secs(1));
+    assert!(actions[1].starts_with("warn: connection lost: sending failed: "), "{actions:?}");
+}
+
+/// The broker has taken MQTT 3.1.1, and has an old session that is being replaced.
+fn replacing() -> World {
+    let mut world = awaiting_connack(policy());
+    world.feed(fail(refused(0x84)));
+    go_on(&mut world);
+    world.feed_all([accept(SessionFound::Stale), ConnectionInput::Sent, fail(fin())]);
+    go_on(&mut world);
+    world
+}
+
+#[test]
+fn silence_while_an_old_session_is_replaced_is_not_about_the_version() {
+    assert_eq!(replacing().late(), (Duration::from_secs(12), vec!["expire".to_owned()]));
+}
+
+#[test]
+fn an_end_while_an_old_session_is_replaced_is_not_about_the_version() {
+    let mut world = replacing();
+    world.feed(fail(refused_silently()));
+    assert_eq!(world.state(), "Closed");
 }

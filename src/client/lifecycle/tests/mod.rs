@@ -3,10 +3,10 @@
 
 mod closing;
 mod connecting;
-mod mendable;
 mod random;
 mod repeated;
 mod table;
+mod temporary;
 mod waiting;
 
 use std::io;
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::client::error::Unacknowledged;
-use crate::client::{Reconnect, VersionChoice};
+use crate::client::{Reconnect, RedirectPolicy, VersionChoice};
 use crate::mqtt::packet::{ConnAck, Disconnect};
 use crate::mqtt::property::Properties;
 use crate::mqtt::qos::QoS;
@@ -29,8 +29,8 @@ use crate::websocket::upgrade::{HttpResponse, UpgradeError};
 pub struct World {
     pub lifecycle: Lifecycle,
     pub now: Instant,
-    /// What was wanted since somebody looked.
-    pub outputs: Vec<String>,
+    /// The actions since the last look.
+    pub actions: Vec<String>,
 }
 
 pub fn endpoint(url: &str) -> Endpoint {
@@ -44,12 +44,11 @@ pub fn policy() -> Policy {
         subprotocols: None,
         versions: vec![Version::V5, Version::V3_1_1, Version::V3_1],
         version_choice: VersionChoice::Ours,
-        follow: false,
+        redirects: RedirectPolicy::Report,
         has_credentials: true,
         connect_timeout: Duration::from_secs(12),
         wait: Duration::ZERO,
         retry: Reconnect {
-            enabled: true,
             shortest: Duration::from_secs(1),
             longest: Duration::from_secs(30),
             tries: None,
@@ -60,21 +59,21 @@ pub fn policy() -> Policy {
 impl World {
     pub fn new(policy: Policy) -> Self {
         let lifecycle = Lifecycle::new(policy, 7);
-        Self { lifecycle, now: Instant::now(), outputs: Vec::new() }
+        Self { lifecycle, now: Instant::now(), actions: Vec::new() }
     }
 
     /// Told this, what it wants.
-    pub fn tell(&mut self, input: Input) -> Vec<String> {
+    pub fn feed(&mut self, input: ConnectionInput) -> Vec<String> {
         self.lifecycle.handle(input, self.now);
-        let outputs: Vec<String> =
-            std::iter::from_fn(|| self.lifecycle.output()).map(|output| words(&output)).collect();
-        self.outputs.extend(outputs.iter().cloned());
-        outputs
+        let actions: Vec<String> =
+            std::iter::from_fn(|| self.lifecycle.action()).map(|output| words(&output)).collect();
+        self.actions.extend(actions.iter().cloned());
+        actions
     }
 
-    pub fn tell_all(&mut self, inputs: impl IntoIterator<Item = Input>) -> &mut Self {
+    pub fn feed_all(&mut self, inputs: impl IntoIterator<Item = ConnectionInput>) -> &mut Self {
         for input in inputs {
-            self.tell(input);
+            self.feed(input);
         }
         self
     }
@@ -90,7 +89,7 @@ impl World {
         let deadline = self.lifecycle.deadline().expect("something is waited for");
         let waited = deadline.saturating_duration_since(self.now);
         self.now = self.now.max(deadline);
-        (waited, self.tell(time()))
+        (waited, self.feed(time()))
     }
 
     pub fn state(&self) -> &'static str {
@@ -110,9 +109,14 @@ impl World {
     /// Connected for the first time.
     pub fn online(policy: Policy) -> Self {
         let mut world = Self::new(policy);
-        world.tell_all([Input::Connect, Input::Dialled, Input::Opened, accept(Accepted::New)]);
+        world.feed_all([
+            ConnectionInput::Connect,
+            ConnectionInput::Dialled,
+            ConnectionInput::Opened,
+            accept(SessionFound::New),
+        ]);
         assert_eq!(world.state(), "Online");
-        world.outputs.clear();
+        world.actions.clear();
         world
     }
 
@@ -120,46 +124,50 @@ impl World {
     pub fn reconnect(&mut self) {
         assert_eq!(self.state(), "Backoff");
         self.late();
-        self.tell_all([Input::Dialled, Input::Opened, accept(Accepted::Resumed)]);
+        self.feed_all([
+            ConnectionInput::Dialled,
+            ConnectionInput::Opened,
+            accept(SessionFound::Resumed),
+        ]);
         assert_eq!(self.state(), "Online");
     }
 }
 
 /// An output in words.
-pub fn words(output: &Output) -> String {
-    match output {
-        Output::Credentials => "credentials".to_owned(),
-        Output::ForgetSession(forget) => format!("forget {forget}"),
-        Output::Dial(plan) => {
+pub fn words(action: &Action) -> String {
+    match action {
+        Action::ForgetSession(forget) => format!("forget {forget}"),
+        Action::Dial(plan) => {
             let names = plan.subprotocols.join(",");
-            let withheld = if plan.withholds_credentials { " withheld" } else { "" };
+            let withheld =
+                if plan.credentials == CredentialUse::Withhold { " withheld" } else { "" };
             format!("dial {} {} {names}{withheld}", plan.endpoint, plan.version)
         }
-        Output::Connect(version) => format!("connect {version}"),
-        Output::Disconnect => "disconnect".to_owned(),
-        Output::Drop => "drop".to_owned(),
-        Output::Expire => "expire".to_owned(),
-        Output::GiveUpSending => "give up sending".to_owned(),
-        Output::Connected => "connected".to_owned(),
-        Output::Event(Event::Closed(Ok(()))) => "closed".to_owned(),
-        Output::Event(Event::Closed(Err(error))) => format!("closed: {error}"),
-        Output::Event(event) => format!("{event:?}"),
-        Output::Warn(line) => format!("warn: {line}"),
-        Output::Trace(line) => format!("trace: {line}"),
-        Output::Fail(error) => format!("fail: {error}"),
+        Action::Connect(version) => format!("connect {version}"),
+        Action::Disconnect => "disconnect".to_owned(),
+        Action::Drop => "drop".to_owned(),
+        Action::Expire => "expire".to_owned(),
+        Action::GiveUpSending => "give up sending".to_owned(),
+        Action::Connected => "connected".to_owned(),
+        Action::Event(Event::Closed(Ok(()))) => "closed".to_owned(),
+        Action::Event(Event::Closed(Err(error))) => format!("closed: {error}"),
+        Action::Event(event) => format!("{event:?}"),
+        Action::Warn(line) => format!("warn: {line}"),
+        Action::Trace(line) => format!("trace: {line}"),
+        Action::Fail(error) => format!("fail: {error}"),
     }
 }
 
-pub fn accept(accepted: Accepted) -> Input {
-    Input::Accepted(accepted)
+pub fn accept(accepted: SessionFound) -> ConnectionInput {
+    ConnectionInput::Accepted(accepted)
 }
 
-pub fn time() -> Input {
-    Input::Time(Evidence::default())
+pub fn time() -> ConnectionInput {
+    ConnectionInput::Time(LossFacts::default())
 }
 
-pub fn fail(error: Error) -> Input {
-    Input::Failed(error, Evidence::default())
+pub fn fail(error: Error) -> ConnectionInput {
+    ConnectionInput::Failed(error, LossFacts::default())
 }
 
 /// FIN without a word.

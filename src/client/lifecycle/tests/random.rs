@@ -1,31 +1,33 @@
 //! Schedules of inputs by chance, from a fixed seed, with an audit: nothing is swallowed, nothing
-//! waits for ever, and the end is told once.
+//! waits for ever, and the end is reported once.
 
 use super::*;
 
 const SCHEDULES: u64 = 400;
 
 /// What happens next, and the event that must come of it at once, if any.
-fn next(random: &mut fastrand::Rng, number: u64, state: &str) -> (Input, Option<String>) {
+fn next(random: &mut fastrand::Rng, number: u64, state: &str) -> (ConnectionInput, Option<String>) {
     match random.u8(..100) {
-        0..15 => (Input::Dialled, None),
-        15..30 => (Input::Opened, None),
+        0..15 => (ConnectionInput::Dialled, None),
+        15..30 => (ConnectionInput::Opened, None),
         30..45 => {
-            let kinds = [Accepted::New, Accepted::Resumed, Accepted::Stale];
+            let kinds = [SessionFound::New, SessionFound::Resumed, SessionFound::Stale];
             (accept(kinds[random.usize(..3)]), None)
         }
         45..50 => (fail(fin()), None),
         50..53 => (fail(disconnected(0x87)), None),
         53..56 => (fail(unreached()), None),
-        56..59 => (Input::WriteFailed(write_error()), None),
-        59..66 => (Input::Received, None),
-        66..70 => (Input::Taken, None),
-        70..76 => (Input::Sent, None),
-        76..84 => (Input::Local(Event::Written(number)), Some(format!("Written({number})"))),
-        84..88 => (Input::Local(Event::Woken), Some("Woken".to_owned())),
-        88..91 => (Input::Signal(2), Some("Interrupted(2)".to_owned())),
-        91..92 if state != "Idle" => (Input::Close(Remains::Always), None),
-        92..93 => (Input::Hurry, None),
+        56..59 => (ConnectionInput::WriteFailed(write_error()), None),
+        59..66 => (ConnectionInput::Received, None),
+        66..70 => (ConnectionInput::Taken, None),
+        70..76 => (ConnectionInput::Sent, None),
+        76..84 => {
+            (ConnectionInput::Local(Event::Written(number)), Some(format!("Written({number})")))
+        }
+        84..88 => (ConnectionInput::Local(Event::Woken), Some("Woken".to_owned())),
+        88..91 => (ConnectionInput::Signal(2), Some("Interrupted(2)".to_owned())),
+        91..92 if state != "Idle" => (ConnectionInput::Close(SessionRemains::Always), None),
+        92..93 => (ConnectionInput::ShortenClose, None),
         _ => (time(), None),
     }
 }
@@ -35,18 +37,18 @@ fn run(seed: u64) {
     let mut random = fastrand::Rng::with_seed(seed);
     let policy = Policy { wait: Duration::from_secs(random.u64(..4)), ..policy() };
     let mut world = World::new(policy);
-    world.tell(Input::Connect);
+    world.feed(ConnectionInput::Connect);
     for number in 0..200 {
         world.after(random.u64(..700));
         let (input, event) = next(&mut random, number, world.state());
         let words = format!("{input:?} in {} of seed {seed}", world.state());
-        let outputs = world.tell(input);
+        let actions = world.feed(input);
         if let Some(event) = event {
-            assert_eq!(outputs, [event], "{words}");
+            assert_eq!(actions, [event], "{words}");
         }
         let waits = world.lifecycle.deadline().is_some();
         let is_still = matches!(world.state(), "Online" | "Closed");
-        let is_sending = world.lifecycle.is_saying_goodbye();
+        let is_sending = world.lifecycle.is_sending_disconnect();
         assert!(waits || is_still || is_sending, "{words}: nothing is waited for");
     }
     ends(&mut world, seed);
@@ -54,24 +56,24 @@ fn run(seed: u64) {
 
 /// A caller that wants the end gets it, whatever the state.
 fn ends(world: &mut World, seed: u64) {
-    world.outputs.clear();
+    world.actions.clear();
     let was_closing = world.state() == "Closing" || world.lifecycle.is_ending_session();
-    world.tell(Input::Close(Remains::Always));
+    world.feed(ConnectionInput::Close(SessionRemains::Always));
     for _ in 0..50 {
-        if world.state() == "Closed" && (!was_closing || !world.outputs.is_empty()) {
+        if world.state() == "Closed" && (!was_closing || !world.actions.is_empty()) {
             break;
         }
-        if world.lifecycle.is_saying_goodbye() {
-            world.tell(Input::Sent);
+        if world.lifecycle.is_sending_disconnect() {
+            world.feed(ConnectionInput::Sent);
         }
-        let (_, outputs) = world.late();
-        if outputs.contains(&"expire".to_owned()) {
-            world.tell(fail(late_at(Step::ConnAck)));
+        let (_, actions) = world.late();
+        if actions.contains(&"expire".to_owned()) {
+            world.feed(fail(late_at(Step::ConnAck)));
         }
     }
-    assert_eq!(world.state(), "Closed", "seed {seed}: {:?}", world.outputs);
-    let closed = world.outputs.iter().filter(|line| line.starts_with("closed")).count();
-    assert_eq!(closed, 1, "seed {seed}: {:?}", world.outputs);
+    assert_eq!(world.state(), "Closed", "seed {seed}: {:?}", world.actions);
+    let closed = world.actions.iter().filter(|line| line.starts_with("closed")).count();
+    assert_eq!(closed, 1, "seed {seed}: {:?}", world.actions);
 }
 
 #[test]

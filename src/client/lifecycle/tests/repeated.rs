@@ -2,14 +2,14 @@
 
 use super::*;
 
-fn evidence(record: Option<u64>, world: &World) -> Evidence {
-    Evidence {
+fn facts(record: Option<u64>, world: &World) -> LossFacts {
+    LossFacts {
         unacknowledged: record.map(|record| Unacknowledged {
             record,
             message: Some(("a b".to_owned(), QoS::AtLeastOnce)),
         }),
         sent: Some(world.now),
-        ..Evidence::default()
+        ..LossFacts::default()
     }
 }
 
@@ -18,8 +18,8 @@ fn round(world: &mut World, record: Option<u64>, error: Error, milliseconds: u64
     if world.state() == "Backoff" {
         world.reconnect();
     }
-    let evidence = evidence(record, world);
-    world.after(milliseconds).tell(Input::Failed(error, evidence))
+    let facts = facts(record, world);
+    world.after(milliseconds).feed(ConnectionInput::Failed(error, facts))
 }
 
 const GIVEN_UP: &str =
@@ -82,7 +82,11 @@ fn a_connection_that_is_not_accepted_is_no_round() {
     round(&mut world, Some(7), fin(), 10);
     for _ in 0..3 {
         world.late();
-        world.tell_all([Input::Dialled, Input::Opened, fail(refused_silently())]);
+        world.feed_all([
+            ConnectionInput::Dialled,
+            ConnectionInput::Opened,
+            fail(refused_silently()),
+        ]);
     }
     assert_eq!(world.state(), "Backoff");
 }
@@ -90,23 +94,23 @@ fn a_connection_that_is_not_accepted_is_no_round() {
 #[test]
 fn a_server_that_restarts_begins_the_count_anew() {
     let mut world = World::online(policy());
-    // Nobody listens, a proxy closes at once, or the broker is not ready.
+    // The port is closed, a proxy closes at once, or the broker is not ready.
     for error in [unreached, refused_silently, unreached, refused_silently, refused_silently] {
         round(&mut world, Some(7), fin(), 10);
         assert_eq!(world.state(), "Backoff");
         world.late();
-        world.tell(fail(error()));
+        world.feed(fail(error()));
     }
 }
 
 #[test]
-fn without_reconnecting_the_loss_is_told() {
+fn without_reconnecting_the_loss_is_reported() {
     let retry = Reconnect { tries: Some(2), ..policy().retry };
     let mut world = World::online(Policy { retry, ..policy() });
     round(&mut world, None, fin(), 10);
     round(&mut world, None, fin(), 10);
-    let outputs = round(&mut world, None, fin(), 10);
-    assert!(outputs[1].starts_with("fail: connection lost, and 2 tries"), "{outputs:?}");
+    let actions = round(&mut world, None, fin(), 10);
+    assert!(actions[1].starts_with("fail: connection lost, and 2 tries"), "{actions:?}");
 }
 
 const SUBSCRIBE: &str = "warn: the server ended three connections in a row soon after SUBSCRIBE: \
@@ -120,10 +124,10 @@ fn ends_after_subscribe_are_explained_once() {
         if world.state() == "Backoff" {
             world.reconnect();
         }
-        let evidence = Evidence { is_subscriber: true, ..Evidence::default() };
-        let outputs = world.after(10).tell(Input::Failed(fin(), evidence));
-        let is_told = outputs.iter().any(|line| line == SUBSCRIBE);
-        assert_eq!(is_told, number == 3, "{number}: {outputs:?}");
+        let facts = LossFacts { is_subscriber: true, ..LossFacts::default() };
+        let actions = world.after(10).feed(ConnectionInput::Failed(fin(), facts));
+        let is_reported = actions.iter().any(|line| line == SUBSCRIBE);
+        assert_eq!(is_reported, number == 3, "{number}: {actions:?}");
     }
 }
 
@@ -132,10 +136,10 @@ fn ends_after_connack_are_explained_to_a_publisher() {
     let mut world = World::online(policy());
     round(&mut world, None, fin(), 10);
     round(&mut world, None, fin(), 10);
-    let outputs = round(&mut world, None, fin(), 10);
+    let actions = round(&mut world, None, fin(), 10);
     let line = "warn: the server ended three connections in a row soon after CONNACK: another \
                 client may use the same id (choose another with -i)";
-    assert_eq!(outputs.last().map(String::as_str), Some(line));
+    assert_eq!(actions.last().map(String::as_str), Some(line));
 }
 
 /// Whether an idle limit is suspected after connections that ended after these silences.
@@ -145,18 +149,18 @@ fn idle(silences: &[u64]) -> usize {
         if world.state() == "Backoff" {
             world.reconnect();
         }
-        let evidence = Evidence { traffic: Some(world.now), ..Evidence::default() };
-        world.after(*silence).tell(Input::Failed(reset(), evidence));
+        let facts = LossFacts { traffic: Some(world.now), ..LossFacts::default() };
+        world.after(*silence).feed(ConnectionInput::Failed(reset(), facts));
     }
-    let is_told = |line: &&String| line.contains("an idle limit on the way? try -k");
-    world.outputs.iter().filter(is_told).count()
+    let is_reported = |line: &&String| line.contains("an idle limit on the way? try -k");
+    world.actions.iter().filter(is_reported).count()
 }
 
 #[test]
 fn the_same_silence_twice_is_an_idle_limit() {
     assert_eq!(idle(&[60_000]), 0);
     assert_eq!(idle(&[60_000, 60_100]), 1);
-    assert_eq!(idle(&[60_000, 60_100, 60_000]), 1, "told once");
+    assert_eq!(idle(&[60_000, 60_100, 60_000]), 1, "reported once");
 }
 
 #[test]

@@ -6,28 +6,28 @@ use super::*;
 fn worlds() -> Vec<World> {
     let connecting = |count: usize| {
         let mut world = World::new(policy());
-        let steps = [Input::Connect, Input::Dialled, Input::Opened];
-        world.tell_all(steps.into_iter().take(count));
+        let steps = [ConnectionInput::Connect, ConnectionInput::Dialled, ConnectionInput::Opened];
+        world.feed_all(steps.into_iter().take(count));
         world
     };
     let backoff = || {
         let mut world = World::online(policy());
-        world.tell(fail(fin()));
+        world.feed(fail(fin()));
         world
     };
     let replacing = || {
         let mut world = connecting(3);
-        world.tell(accept(Accepted::Stale));
+        world.feed(accept(SessionFound::Stale));
         world
     };
     let closing = || {
         let mut world = World::online(policy());
-        world.tell_all([Input::Close(Remains::Nothing), Input::Sent]);
+        world.feed_all([ConnectionInput::Close(SessionRemains::Nothing), ConnectionInput::Sent]);
         world
     };
     let closed = || {
         let mut world = connecting(1);
-        world.tell(Input::Close(Remains::Nothing));
+        world.feed(ConnectionInput::Close(SessionRemains::Nothing));
         world
     };
     let mut worlds = vec![
@@ -42,20 +42,20 @@ fn worlds() -> Vec<World> {
         closed(),
     ];
     for world in &mut worlds {
-        world.outputs.clear();
+        world.actions.clear();
     }
     worlds
 }
 
 /// What each of them says to this input, the state after it in front.
-fn row(input: impl Fn() -> Input) -> Vec<String> {
+fn row(input: impl Fn() -> ConnectionInput) -> Vec<String> {
     let said = |mut world: World| {
-        let outputs = world.tell(input());
+        let actions = world.feed(input());
         let state = world.state();
-        if outputs.is_empty() {
+        if actions.is_empty() {
             state.to_owned()
         } else {
-            format!("{state}: {}", outputs.join(", "))
+            format!("{state}: {}", actions.join(", "))
         }
     };
     worlds().into_iter().map(said).collect()
@@ -74,7 +74,7 @@ const STATES: [&str; 9] = [
 ];
 
 /// The rows of states that do not stay as they are without a word.
-fn check(input: impl Fn() -> Input, changes: &[(&str, &str)]) {
+fn check(input: impl Fn() -> ConnectionInput, changes: &[(&str, &str)]) {
     let row = row(input);
     for (state, said) in STATES.iter().zip(row) {
         let expected = changes.iter().find(|(of, _)| of == state).map_or(*state, |(_, said)| said);
@@ -86,7 +86,7 @@ fn check(input: impl Fn() -> Input, changes: &[(&str, &str)]) {
 }
 
 /// What has nothing to do with a connection is an event in every state.
-fn check_event(input: impl Fn() -> Input, event: &str) {
+fn check_event(input: impl Fn() -> ConnectionInput, event: &str) {
     for (state, said) in STATES.iter().zip(row(input)) {
         assert_eq!(said, format!("{state}: {event}"));
     }
@@ -100,29 +100,29 @@ fn every_state_has_its_world() {
 
 #[test]
 fn connect() {
-    check(|| Input::Connect, &[("Idle", "Dialling: credentials, dial ws://a/mqtt 5 mqtt")]);
+    check(|| ConnectionInput::Connect, &[("Idle", "Dialling: dial ws://a/mqtt 5 mqtt")]);
 }
 
 #[test]
 fn dialled() {
-    check(|| Input::Dialled, &[("Dialling", "Handshaking")]);
+    check(|| ConnectionInput::Dialled, &[("Dialling", "Handshaking")]);
 }
 
 #[test]
 fn opened() {
-    check(|| Input::Opened, &[("Handshaking", "AwaitingConnack: connect 5")]);
+    check(|| ConnectionInput::Opened, &[("Handshaking", "AwaitingConnack: connect 5")]);
 }
 
 #[test]
 fn accepted() {
-    for accepted in [Accepted::New, Accepted::Resumed] {
+    for accepted in [SessionFound::New, SessionFound::Resumed] {
         check(|| accept(accepted), &[("AwaitingConnack", "Online: connected")]);
     }
-    check(|| accept(Accepted::Stale), &[("AwaitingConnack", "ReplacingSession: disconnect")]);
+    check(|| accept(SessionFound::Stale), &[("AwaitingConnack", "ReplacingSession: disconnect")]);
 }
 
 #[test]
-fn an_end_that_another_try_may_mend() {
+fn an_end_after_which_another_try_may_succeed() {
     let lost = "fail: connection lost: the server closed the connection";
     check(
         || fail(fin()),
@@ -136,17 +136,14 @@ fn an_end_that_another_try_may_mend() {
                 "Backoff: drop, warn: connection lost: the server closed the connection; trying again",
             ),
             ("Backoff", &format!("Closed: drop, {lost}")),
-            (
-                "ReplacingSession",
-                "Dialling: drop, forget true, credentials, dial ws://a/mqtt 5 mqtt",
-            ),
+            ("ReplacingSession", "Dialling: drop, forget true, dial ws://a/mqtt 5 mqtt"),
             ("Closing", "Closed: drop, closed"),
         ],
     );
 }
 
 #[test]
-fn an_error_that_no_other_try_mends() {
+fn an_error_after_which_every_try_would_fail() {
     let refused = "fail: the broker disconnected us: Not authorized";
     let said = row(|| fail(disconnected(0x87)));
     let is_final = |said: &String| said.starts_with("Closed: ") && said.contains("fail: ");
@@ -158,18 +155,18 @@ fn an_error_that_no_other_try_mends() {
 
 #[test]
 fn a_failed_write() {
-    check(|| Input::WriteFailed(write_error()), &[]);
+    check(|| ConnectionInput::WriteFailed(write_error()), &[]);
 }
 
 #[test]
 fn bytes_and_room() {
-    check(|| Input::Received, &[]);
-    check(|| Input::Taken, &[]);
+    check(|| ConnectionInput::Received, &[]);
+    check(|| ConnectionInput::Taken, &[]);
 }
 
 #[test]
 fn all_is_sent() {
-    check(|| Input::Sent, &[]);
+    check(|| ConnectionInput::Sent, &[]);
 }
 
 #[test]
@@ -185,8 +182,7 @@ fn time_that_is_up() {
         (
             "AwaitingConnack",
             4_000,
-            "Dialling: drop, trace: no CONNACK to MQTT 5 within 4 s; trying MQTT 3.1.1, credentials, \
-             dial ws://a/mqtt 3.1.1 mqtt",
+            "Dialling: drop, trace: no CONNACK to MQTT 5 within 4 s; trying MQTT 3.1.1, dial ws://a/mqtt 3.1.1 mqtt",
         ),
         (
             "ReplacingSession",
@@ -198,13 +194,13 @@ fn time_that_is_up() {
     for (mut world, state) in worlds().into_iter().zip(STATES) {
         match rows.iter().find(|(of, ..)| *of == state) {
             Some((_, milliseconds, expected)) => {
-                let (waited, outputs) = world.late();
+                let (waited, actions) = world.late();
                 assert_eq!(waited, Duration::from_millis(*milliseconds), "{state}");
-                assert_eq!(format!("{}: {}", world.state(), outputs.join(", ")), *expected);
+                assert_eq!(format!("{}: {}", world.state(), actions.join(", ")), *expected);
             }
             None if state == "Backoff" => {
-                let (_, outputs) = world.late();
-                assert_eq!(outputs, ["credentials", "dial ws://a/mqtt 5 mqtt"]);
+                let (_, actions) = world.late();
+                assert_eq!(actions, ["dial ws://a/mqtt 5 mqtt"]);
             }
             None => assert_eq!(world.lifecycle.deadline(), None, "{state}"),
         }
@@ -214,42 +210,42 @@ fn time_that_is_up() {
 #[test]
 fn signals() {
     for signal in [1, 2, 15] {
-        check_event(|| Input::Signal(signal), &format!("Interrupted({signal})"));
+        check_event(|| ConnectionInput::Signal(signal), &format!("Interrupted({signal})"));
     }
 }
 
 #[test]
-fn haste() {
-    check(|| Input::Hurry, &[]);
+fn a_shortened_close() {
+    check(|| ConnectionInput::ShortenClose, &[]);
 }
 
 #[test]
 fn output_written() {
-    check_event(|| Input::Local(Event::Written(7)), "Written(7)");
+    check_event(|| ConnectionInput::Local(Event::Written(7)), "Written(7)");
 }
 
 #[test]
 fn output_failed() {
-    let failed = || Input::Local(Event::OutputFailed(io::ErrorKind::BrokenPipe.into()));
+    let failed = || ConnectionInput::Local(Event::OutputFailed(io::ErrorKind::BrokenPipe.into()));
     check_event(failed, "OutputFailed(Kind(BrokenPipe))");
 }
 
 #[test]
 fn a_block_of_input_and_its_end() {
-    let block = || Input::Local(Event::Input(Ok(Some(bytes::Bytes::from_static(b"x")))));
+    let block = || ConnectionInput::Local(Event::Input(Ok(Some(bytes::Bytes::from_static(b"x")))));
     check_event(block, "Input(Ok(Some(b\"x\")))");
-    check_event(|| Input::Local(Event::Input(Ok(None))), "Input(Ok(None))");
+    check_event(|| ConnectionInput::Local(Event::Input(Ok(None))), "Input(Ok(None))");
 }
 
 #[test]
 fn the_end_of_a_command() {
-    check_event(|| Input::Local(Event::Woken), "Woken");
+    check_event(|| ConnectionInput::Local(Event::Woken), "Woken");
 }
 
 #[test]
 fn close_where_nothing_remains() {
     check(
-        || Input::Close(Remains::Nothing),
+        || ConnectionInput::Close(SessionRemains::Nothing),
         &[
             ("Idle", "Closed: drop, closed"),
             ("Dialling", "Closed: drop, closed"),
@@ -265,10 +261,10 @@ fn close_where_nothing_remains() {
 
 #[test]
 fn close_where_the_server_would_keep_a_session() {
-    let ends = "Dialling: drop, forget true, credentials, dial ws://a/mqtt 5 mqtt";
-    for remains in [Remains::Untold, Remains::Always] {
+    let ends = "Dialling: drop, forget true, dial ws://a/mqtt 5 mqtt";
+    for remains in [SessionRemains::WithoutDisconnect, SessionRemains::Always] {
         check(
-            || Input::Close(remains),
+            || ConnectionInput::Close(remains),
             &[
                 ("Idle", "Closed: drop, closed"),
                 ("Dialling", "Closed: drop, closed"),

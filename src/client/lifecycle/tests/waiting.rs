@@ -4,7 +4,6 @@
 use super::*;
 
 const RETRY: Reconnect = Reconnect {
-    enabled: true,
     shortest: Duration::from_secs(1),
     longest: Duration::from_secs(30),
     tries: Some(3),
@@ -24,12 +23,12 @@ fn tries_are_counted() {
     assert!(RETRY.allows(2));
     assert!(!RETRY.allows(3));
     assert!(Reconnect { tries: None, ..RETRY }.allows(u32::MAX));
-    assert!(!Reconnect { enabled: false, ..RETRY }.allows(0));
+    assert!(!Reconnect { tries: Some(0), ..RETRY }.allows(0));
 }
 
 fn waiting(seconds: u64) -> World {
     let mut world = World::new(Policy { wait: Duration::from_secs(seconds), ..policy() });
-    world.tell(Input::Connect);
+    world.feed(ConnectionInput::Connect);
     world
 }
 
@@ -39,7 +38,7 @@ fn wait_pauses_for_half_a_second_at_most() {
     let began = world.now;
     let mut tries = 1;
     while world.state() == "Dialling" {
-        world.tell(fail(unreached()));
+        world.feed(fail(unreached()));
         if world.state() == "Closed" {
             break;
         }
@@ -52,41 +51,41 @@ fn wait_pauses_for_half_a_second_at_most() {
 }
 
 #[test]
-fn wait_is_told_once() {
+fn wait_is_reported_once() {
     let mut world = waiting(2);
     for _ in 0..3 {
-        world.tell(fail(unreached()));
+        world.feed(fail(unreached()));
         world.late();
     }
-    let told =
-        world.outputs.iter().filter(|line| line.starts_with("warn: waiting for ws://a/mqtt: "));
-    assert_eq!(told.count(), 1, "{:?}", world.outputs);
+    let reported =
+        world.actions.iter().filter(|line| line.starts_with("warn: waiting for ws://a/mqtt: "));
+    assert_eq!(reported.count(), 1, "{:?}", world.actions);
 }
 
 #[test]
 fn a_try_of_wait_is_cut_to_what_is_left() {
     let mut world = waiting(1);
-    world.tell(Input::Dialled);
+    world.feed(ConnectionInput::Dialled);
     assert_eq!(world.lifecycle.budget(), Duration::from_secs(1));
     assert_eq!(world.late(), (Duration::from_secs(1), vec!["expire".to_owned()]));
-    world.tell(fail(late_at(Step::Transport(Phase::Upgrade))));
+    world.feed(fail(late_at(Step::Transport(Phase::Upgrade))));
     assert_eq!(world.state(), "Closed");
 }
 
 #[test]
 fn without_wait_there_is_one_try_with_all_the_time() {
     let mut world = waiting(0);
-    world.tell(Input::Dialled);
+    world.feed(ConnectionInput::Dialled);
     assert_eq!(world.late().0, Duration::from_secs(12));
-    world.tell(fail(late_at(Step::Transport(Phase::Upgrade))));
+    world.feed(fail(late_at(Step::Transport(Phase::Upgrade))));
     assert_eq!(world.state(), "Closed");
 }
 
 #[test]
-fn wait_does_not_wait_for_what_no_other_try_mends() {
+fn wait_does_not_wait_where_every_try_would_fail() {
     for error in [status(401), status(403), refused(4), refused(5)] {
         let mut world = waiting(600);
-        world.tell_all([Input::Dialled, fail(error)]);
+        world.feed_all([ConnectionInput::Dialled, fail(error)]);
         assert_eq!(world.state(), "Closed");
     }
 }
@@ -94,21 +93,21 @@ fn wait_does_not_wait_for_what_no_other_try_mends() {
 #[test]
 fn close_ends_a_wait() {
     let mut world = waiting(600);
-    world.tell(fail(unreached()));
-    assert_eq!(world.tell(Input::Close(Remains::Always)), ["drop", "closed"]);
+    world.feed(fail(unreached()));
+    assert_eq!(world.feed(ConnectionInput::Close(SessionRemains::Always)), ["drop", "closed"]);
 }
 
 #[test]
-fn a_signal_in_a_pause_is_told_at_once() {
+fn a_signal_in_a_pause_is_reported_at_once() {
     let mut world = waiting(600);
-    world.tell(fail(unreached()));
-    assert_eq!(world.tell(Input::Signal(2)), ["Interrupted(2)"]);
+    world.feed(fail(unreached()));
+    assert_eq!(world.feed(ConnectionInput::Signal(2)), ["Interrupted(2)"]);
 }
 
 fn lost(tries: Option<u32>) -> World {
     let retry = Reconnect { tries, ..policy().retry };
     let mut world = World::online(Policy { retry, ..policy() });
-    world.tell(fail(fin()));
+    world.feed(fail(fin()));
     world
 }
 
@@ -117,32 +116,32 @@ fn as_many_tries_as_are_allowed() {
     let mut world = lost(Some(3));
     for _ in 0..2 {
         world.late();
-        world.tell(fail(unreached()));
+        world.feed(fail(unreached()));
         assert_eq!(world.state(), "Backoff");
     }
     world.late();
-    let outputs = world.tell(fail(unreached()));
+    let actions = world.feed(fail(unreached()));
     let line = "fail: connection lost, and 3 tries to connect again failed: ";
-    assert!(outputs[1].starts_with(line), "{outputs:?}");
+    assert!(actions[1].starts_with(line), "{actions:?}");
 }
 
 #[test]
-fn a_connection_without_use_is_no_reason_to_count_anew() {
+fn a_connection_without_traffic_does_not_begin_the_count_anew() {
     let mut world = lost(Some(2));
     world.reconnect();
-    world.tell(fail(fin()));
+    world.feed(fail(fin()));
     world.reconnect();
-    let outputs = world.tell(fail(fin()));
-    assert!(outputs[1].starts_with("fail: connection lost, and 2 tries"), "{outputs:?}");
+    let actions = world.feed(fail(fin()));
+    assert!(actions[1].starts_with("fail: connection lost, and 2 tries"), "{actions:?}");
 }
 
 #[test]
-fn a_connection_of_use_begins_the_count_anew() {
+fn a_connection_with_traffic_begins_the_count_anew() {
     let mut world = lost(Some(1));
     for _ in 0..5 {
         world.reconnect();
-        world.lifecycle.note_use();
-        world.tell(fail(fin()));
+        world.lifecycle.note_progress();
+        world.feed(fail(fin()));
     }
     assert_eq!(world.state(), "Backoff");
 }
@@ -151,52 +150,53 @@ fn a_connection_of_use_begins_the_count_anew() {
 fn so_does_one_that_stood_for_long() {
     let mut world = lost(Some(1));
     world.reconnect();
-    world.after(10_000).tell(fail(fin()));
+    world.after(10_000).feed(fail(fin()));
     assert_eq!(world.state(), "Backoff");
 }
 
 #[test]
 fn without_reconnecting_a_loss_is_the_end() {
-    let retry = Reconnect { enabled: false, ..policy().retry };
+    let retry = Reconnect { tries: Some(0), ..policy().retry };
     let mut world = World::online(Policy { retry, ..policy() });
-    let outputs = world.tell(fail(fin()));
-    assert_eq!(outputs, ["drop", "fail: connection lost: the server closed the connection"]);
+    let actions = world.feed(fail(fin()));
+    assert_eq!(actions, ["drop", "fail: connection lost: the server closed the connection"]);
 }
 
 #[test]
 fn a_message_that_is_cut_for_ever_is_the_end() {
     let mut world = World::online(policy());
-    let evidence = Evidence { is_cut: true, ..Evidence::default() };
-    world.tell(Input::Failed(fin(), evidence));
+    let facts = LossFacts { is_cut: true, ..LossFacts::default() };
+    world.feed(ConnectionInput::Failed(fin(), facts));
     assert_eq!(world.state(), "Closed");
 }
 
 #[test]
-fn what_is_found_again_is_told() {
+fn what_is_found_again_is_reported() {
     for (accepted, session) in
-        [(Accepted::New, "new session"), (Accepted::Resumed, "session resumed")]
+        [(SessionFound::New, "new session"), (SessionFound::Resumed, "session resumed")]
     {
         let mut world = lost(None);
         world.late();
-        world.after(2_000).tell_all([Input::Dialled, Input::Opened]);
-        let outputs = world.tell(accept(accepted));
-        assert!(outputs[0].starts_with("warn: connected again after "), "{outputs:?}");
-        assert!(outputs[0].ends_with(&format!(" s, {session}")), "{outputs:?}");
-        assert_eq!(outputs[1], "Reconnected");
+        world.after(2_000).feed_all([ConnectionInput::Dialled, ConnectionInput::Opened]);
+        let actions = world.feed(accept(accepted));
+        assert!(actions[0].starts_with("warn: connected again after "), "{actions:?}");
+        assert!(actions[0].ends_with(&format!(" s, {session}")), "{actions:?}");
+        assert_eq!(actions[1], "Reconnected");
     }
 }
 
 #[test]
-fn a_subscribe_without_its_answer_is_told_and_the_connection_stays() {
+fn a_subscribe_without_its_answer_is_reported_and_the_connection_stays() {
     let mut world = World::online(policy());
     world.lifecycle.note_asking(true, world.now);
     let deadline = world.lifecycle.deadline().expect("an answer is awaited");
     assert_eq!(deadline - world.now, Duration::from_secs(12));
     world.now = deadline;
     let unanswered = Some("subscribing to t".to_owned());
-    let outputs = world.tell(Input::Time(Evidence { unanswered, ..Evidence::default() }));
-    assert_eq!(outputs, ["fail: subscribing to t: no answer from the broker within 12 s"]);
-    assert_eq!(world.tell(Input::Close(Remains::Nothing)), ["disconnect"]);
+    let actions =
+        world.feed(ConnectionInput::Time(LossFacts { unanswered, ..LossFacts::default() }));
+    assert_eq!(actions, ["fail: subscribing to t: no answer from the broker within 12 s"]);
+    assert_eq!(world.feed(ConnectionInput::Close(SessionRemains::Nothing)), ["disconnect"]);
 }
 
 #[test]
@@ -210,9 +210,23 @@ fn an_answer_ends_the_wait_for_it() {
 #[test]
 fn a_failed_write_leaves_a_second_for_last_words() {
     let mut world = World::online(policy());
-    world.tell(Input::WriteFailed(write_error()));
-    let (waited, outputs) = world.late();
+    world.feed(ConnectionInput::WriteFailed(write_error()));
+    let (waited, actions) = world.late();
     assert_eq!(waited, Duration::from_secs(1));
     assert_eq!(world.state(), "Backoff");
-    assert!(outputs[1].starts_with("warn: connection lost: sending failed: "), "{outputs:?}");
+    assert!(actions[1].starts_with("warn: connection lost: sending failed: "), "{actions:?}");
+}
+
+#[test]
+fn the_error_of_the_latest_try_of_wait_is_known_until_there_is_a_connection() {
+    let mut world = waiting(10);
+    assert_eq!(world.lifecycle.latest_error(), None);
+    for error in [status(503), unreached()] {
+        let words = error.to_string();
+        world.feed(fail(error));
+        assert_eq!(world.lifecycle.latest_error(), Some(words.as_str()));
+        world.late();
+    }
+    world.feed_all([ConnectionInput::Dialled, ConnectionInput::Opened, accept(SessionFound::New)]);
+    assert_eq!(world.lifecycle.latest_error(), None);
 }

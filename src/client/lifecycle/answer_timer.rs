@@ -1,9 +1,9 @@
-//! For how long a broker may leave a SUBSCRIBE or an UNSUBSCRIBE unanswered.
+//! How long the answer to a SUBSCRIBE or an UNSUBSCRIBE is waited for.
 
 use std::time::{Duration, Instant};
 
-/// A pause of so long ends what a broker has to say first: many send retained messages before
-/// SUBACK.
+/// After a pause of so long the answer counts as missing: many brokers send retained messages
+/// before SUBACK.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// A broker that never pauses may take so many times as long.
@@ -11,26 +11,26 @@ const TALKATIVE: u32 = 3;
 
 /// A SUBSCRIBE or an UNSUBSCRIBE that awaits its answer.
 #[derive(Debug)]
-pub struct PendingSubscribe {
+pub struct AnswerTimer {
     since: Instant,
     /// When something came the last time.
-    heard: Option<Instant>,
+    received: Option<Instant>,
 }
 
-impl PendingSubscribe {
+impl AnswerTimer {
     /// It was sent now.
     pub fn new(now: Instant) -> Self {
-        Self { since: now, heard: None }
+        Self { since: now, received: None }
     }
 
     /// Bytes came.
-    pub fn heard(&mut self, now: Instant) {
-        self.heard = Some(now);
+    pub fn received(&mut self, now: Instant) {
+        self.received = Some(now);
     }
 
     /// Until when it is awaited, if `patience` is what a silent broker may take.
     pub fn until(&self, patience: Duration) -> Instant {
-        let pause = self.heard.map_or(self.since, |heard| heard + PAUSE.min(patience));
+        let pause = self.received.map_or(self.since, |received| received + PAUSE.min(patience));
         (self.since + patience).max(pause).min(self.since + patience * TALKATIVE)
     }
 }
@@ -42,10 +42,10 @@ mod tests {
     #[test]
     fn a_broker_that_goes_on_sending_may_take_longer() {
         let (since, second) = (Instant::now(), Duration::from_secs(1));
-        let until = |heard: Option<u32>| {
-            let mut pending = PendingSubscribe::new(since);
-            if let Some(seconds) = heard {
-                pending.heard(since + second * seconds);
+        let until = |received: Option<u32>| {
+            let mut pending = AnswerTimer::new(since);
+            if let Some(seconds) = received {
+                pending.received(since + second * seconds);
             }
             (pending.until(second * 10) - since).as_secs()
         };

@@ -1,4 +1,4 @@
-//! The reading end of a connection: bytes in chunks, of which there are only so many.
+//! The reading end of a connection: bytes in a fixed number of chunks.
 
 use std::io::Cursor;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -7,20 +7,20 @@ use super::SocketEvent;
 use crate::transport::dial::Dialled;
 use crate::transport::wire::{Chunk, SharedSocket};
 
-/// How many chunks may be filled before one of them was understood.
+/// How many chunks may be filled before the bytes of one were taken.
 const CHUNKS: usize = 4;
 
 /// How large a chunk is, in bytes.
 const CHUNK: usize = 64 * 1024;
 
-/// How large it is before one was filled to the brim: a short run reads little, and would zero the
-/// rest for nothing.
+/// How large it is before one was filled: a short run reads little, and would zero the rest for
+/// nothing.
 const FIRST_CHUNK: usize = 4 * 1024;
 
 /// The socket as far as it is read.
 #[derive(Debug)]
 pub struct SocketReader {
-    /// What the dialling has read too far.
+    /// What was read of it before, by the dialling.
     read_ahead: Cursor<Vec<u8>>,
     /// The transport writes to the same socket.
     socket: SharedSocket,
@@ -61,7 +61,7 @@ impl SocketReader {
         self.socket.as_fd()
     }
 
-    /// A chunk that was understood.
+    /// Takes a chunk to fill it again.
     pub fn recycle(&mut self, chunk: Chunk) {
         if self.is_large && chunk.capacity() < CHUNK {
             self.made = self.made.saturating_sub(1);

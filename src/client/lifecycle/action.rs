@@ -1,4 +1,4 @@
-//! What the lifecycle wants to be done.
+//! What is to be done about what happened to a connection.
 
 use std::time::Instant;
 
@@ -9,38 +9,36 @@ use crate::transport::endpoint::Endpoint;
 
 /// What is to be done.
 #[derive(Debug)]
-pub enum Output {
-    /// Ask anew for user name and password.
-    Credentials,
+pub enum Action {
     /// The next connection ends the session at the server, or (`false`) begins a new one.
     ForgetSession(bool),
-    /// Dial.
-    Dial(Box<Plan>),
+    /// Ask anew for user name and password, and dial.
+    Dial(Box<DialPlan>),
     /// Send CONNECT.
     Connect(Version),
     /// Send DISCONNECT and Close, after all that waits.
     Disconnect,
     /// Drop the socket; what the session has not finished waits for the next connection.
     Drop,
-    /// The time for this phase is up: say why, as [`Input::Failed`].
+    /// The time for this phase is up: report the reason as [`ConnectionInput::Failed`].
     Expire,
     /// Give up what waits to be written.
     GiveUpSending,
     /// Connected for the first time.
     Connected,
-    /// Tell the caller.
+    /// Hand this to the caller.
     Event(Event),
     /// Warn the user.
     Warn(String),
     /// A line for the log.
     Trace(String),
-    /// There is nothing more that could be tried.
+    /// No other try is made: hand this to the caller.
     Fail(Error),
 }
 
 /// How to dial, and what to ask for.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub struct DialPlan {
     /// Where to.
     pub endpoint: Endpoint,
     /// The version of CONNECT.
@@ -49,6 +47,15 @@ pub struct Plan {
     pub subprotocols: Vec<String>,
     /// From name look-up to CONNACK.
     pub deadline: Instant,
-    /// A redirect led to another server: credentials are not for that one.
-    pub withholds_credentials: bool,
+    /// Whether user name and password are for this server.
+    pub credentials: CredentialUse,
+}
+
+/// Whether user name, password and headers that identify us are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CredentialUse {
+    /// The server is the one that they were given for.
+    Send,
+    /// A redirect led to another server.
+    Withhold,
 }

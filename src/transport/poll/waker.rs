@@ -1,11 +1,11 @@
-//! Wakes the thread that waits in `poll`: other threads do after they have posted something.
+//! Wakes the thread that waits in `poll`, after another thread has posted something.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A pair of sockets. Waking costs a system call only while somebody waits.
+/// A pair of sockets. Waking costs a system call only while the thread waits.
 #[derive(Debug)]
 pub struct Waker {
     is_awaited: AtomicBool,
@@ -14,7 +14,7 @@ pub struct Waker {
 }
 
 impl Waker {
-    /// Nobody waits yet.
+    /// A waker of a thread that does not wait yet.
     pub fn new() -> io::Result<Self> {
         let (writer, reader) = UnixStream::pair()?;
         writer.set_nonblocking(true)?;
@@ -35,17 +35,17 @@ impl Waker {
         &self.writer
     }
 
-    /// From now on [`Waker::wake`] writes; look once more for what was posted before you sleep.
+    /// From now on [`Waker::wake`] writes; look once more for what was posted before the wait.
     pub fn before_sleep(&self) {
         self.is_awaited.store(true, Ordering::SeqCst);
     }
 
-    /// Nobody sleeps any more.
+    /// The thread does not wait any more.
     pub fn after_sleep(&self) {
         self.is_awaited.store(false, Ordering::SeqCst);
     }
 
-    /// What to wait for.
+    /// The descriptor to wait for.
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.reader.as_fd()
     }

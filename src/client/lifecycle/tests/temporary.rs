@@ -1,4 +1,4 @@
-//! Which errors another try may mend: every variant, and what leaves a session.
+//! After which errors another try may succeed: every variant; and which leave a session.
 
 use super::*;
 use crate::mqtt::session::{Silence, Violation};
@@ -7,7 +7,7 @@ use crate::transport::tls::{Alert, CertificateFault, OtherProtocol, TlsError, Tl
 
 fn check(rows: impl IntoIterator<Item = (Error, bool)>) {
     for (error, expected) in rows {
-        assert_eq!(error.is_mendable(), expected, "{error}");
+        assert_eq!(error.is_temporary(), expected, "{error}");
     }
 }
 
@@ -173,7 +173,7 @@ fn of_what_is_over() {
     check([
         (cut, false),
         (unanswered, false),
-        (Error::NotMended { last: Box::new(fin()), tries: 1 }, false),
+        (Error::NotReconnected { last: Box::new(fin()), tries: 1 }, false),
         (Error::Repeated { packet: packet(), number: None }, false),
         (Error::NotMqtt("SSH-2.0".to_owned()), false),
         (Error::Violation(Violation::ReceiveMaximumExceeded), false),
@@ -191,7 +191,7 @@ fn sessions_that_are_left() {
     let rows = [
         (fin(), true),
         (Error::Silent(Silence { waited: Duration::ZERO }), true),
-        (Error::NotMended { last: Box::new(fin()), tries: 1 }, true),
+        (Error::NotReconnected { last: Box::new(fin()), tries: 1 }, true),
         (Error::Violation(Violation::ReceiveMaximumExceeded), true),
         (disconnected(0x97), true),
         (disconnected(0x8e), false),
