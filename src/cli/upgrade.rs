@@ -49,7 +49,8 @@ pub struct UpgradeFlags {
     #[arg(long)]
     pub follow: bool,
 
-    /// Refuse what is otherwise taken with a warning: odd answers to the upgrade, packets that break MQTT
+    /// Refuse what is otherwise taken with a warning: odd answers to the upgrade, and broken rules
+    /// of MQTT that do no harm
     #[arg(long)]
     pub strict: bool,
 

@@ -4,8 +4,8 @@
 use bytes::{BufMut, BytesMut};
 use serde_json::value::RawValue;
 
-/// Brackets that are nested deeper stay on the line of the outer one, so that a hostile payload does
-/// not become a text that is much longer.
+/// Brackets that are nested deeper stay on the line of the outer one, so that a hostile payload
+/// does not become a text that is much longer.
 const INDENTED_LEVELS: usize = 64;
 
 /// How JSON is laid out.

@@ -44,7 +44,8 @@ pub enum TopicError {
     Nul,
     /// Bytes that are not UTF-8 `[MQTT-1.5.4-1]`.
     NotUtf8,
-    /// A character that no topic should hold, where it also makes a wildcard stand in a wrong place.
+    /// A character that no topic should hold, where it also makes a wildcard stand in a wrong
+    /// place.
     Discouraged(DiscouragedCharacter),
     /// `$share` with a group that is empty or holds `+` or `#`, or without a filter after it
     /// `[MQTT-4.8.2-1]`.

@@ -294,7 +294,7 @@ impl Inbound {
             (BINARY, None) | (CONTINUATION, Some(_)) => {
                 let size = self.fragmented.unwrap_or(0).saturating_add(header.payload);
                 if size > self.max_message {
-                    return Err(WebSocketError::too_large(size, self.max_message));
+                    return Err(WebSocketError::TooLarge { size, limit: self.max_message });
                 }
                 self.fragmented = (!header.is_final()).then_some(size);
                 Ok(true)

@@ -43,11 +43,6 @@ pub enum WebSocketError {
         /// The limit, in bytes.
         limit: u64,
     },
-    /// A message of a length that no process can hold: what was read as a length is none.
-    Spoilt {
-        /// Its length so far, in bytes.
-        size: u64,
-    },
     /// A Close frame whose reason is not UTF-8.
     BadReason,
     /// Another violation of RFC 6455.
@@ -58,9 +53,10 @@ pub enum WebSocketError {
 const IMPOSSIBLE: u64 = 1 << 40;
 
 impl WebSocketError {
-    /// A message of `size` bytes where `limit` is less.
-    pub(crate) fn too_large(size: u64, limit: u64) -> Self {
-        if size < IMPOSSIBLE { Self::TooLarge { size, limit } } else { Self::Spoilt { size } }
+    /// Whether a message claims a length that no process can hold: what was read as a length is
+    /// none.
+    pub fn is_spoilt(&self) -> bool {
+        matches!(self, Self::TooLarge { size, .. } if *size >= IMPOSSIBLE)
     }
 
     /// The code of the Close frame that answers the error (RFC 6455 §7.4.1); `None` if it was
@@ -71,7 +67,7 @@ impl WebSocketError {
             Self::TextFrame => Some(UNSUPPORTED_DATA),
             Self::TooLarge { .. } => Some(TOO_BIG),
             Self::BadReason => Some(INVALID_DATA),
-            Self::Spoilt { .. } | Self::Protocol(_) => Some(PROTOCOL_ERROR),
+            Self::Protocol(_) => Some(PROTOCOL_ERROR),
         }
     }
 }
@@ -93,14 +89,14 @@ impl fmt::Display for WebSocketError {
             Self::TextFrame => {
                 f.write_str("the server sent a text frame, but MQTT needs binary frames")
             }
+            Self::TooLarge { size, .. } if self.is_spoilt() => {
+                write!(f, "a frame claims {size} bytes: the stream is spoilt")
+            }
             Self::TooLarge { size, limit } => {
                 write!(
                     f,
                     "the server sent a WebSocket message of {size} bytes, the limit is {limit}"
                 )
-            }
-            Self::Spoilt { size } => {
-                write!(f, "a frame claims {size} bytes: the stream is spoilt")
             }
             Self::BadReason => f.write_str(
                 "the server broke the WebSocket protocol: a Close frame whose reason is not UTF-8",

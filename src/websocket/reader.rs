@@ -202,7 +202,7 @@ impl Reader {
     fn error(&self, error: &FrameError) -> WebSocketError {
         match error {
             FrameError::Capacity(CapacityError::MessageTooLong { size, max_size }) => {
-                WebSocketError::too_large(*size as u64, *max_size as u64)
+                WebSocketError::TooLarge { size: *size as u64, limit: *max_size as u64 }
             }
             FrameError::Utf8(_) => WebSocketError::BadReason,
             FrameError::Protocol(error) => WebSocketError::Protocol(self.explained(error)),
