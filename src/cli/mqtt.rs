@@ -22,9 +22,9 @@ use crate::mqtt::property::{Place, Properties, Property, PropertyId};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::scram;
 use crate::mqtt::session::{
-    self, Authentication, Lifetime, Login, ReceiveOptions, ReportOptions, SendOptions,
+    self, Authentication, IdChoice, Lifetime, Login, ReceiveOptions, ReportOptions, SendOptions,
 };
-use crate::mqtt::topic::TopicName;
+use crate::mqtt::topic::{DiscouragedCharacter, TopicName};
 use crate::mqtt::version::Version;
 use crate::transport::endpoint::Endpoint;
 
@@ -69,6 +69,10 @@ pub struct SessionFlags {
     #[arg(short = 'M', long, value_name = "N", value_parser = value::in_flight,
           allow_hyphen_values = true)]
     pub max_inflight: Option<NonZeroU16>,
+
+    /// Take control characters in topics; many brokers disconnect a client that sends one
+    #[arg(long)]
+    pub allow_control_characters: bool,
 
     /// Topic of the will: a message that the broker publishes when we disconnect uncleanly
     #[arg(long, value_name = "TOPIC", allow_hyphen_values = true)]
@@ -238,17 +242,17 @@ impl MqttFlags<'_> {
         let connect = properties.connect(authentication)?;
         let is_kept = self.is_kept(connect.session_expiry)?;
         let lifetime = if is_kept { Lifetime::Persistent } else { needs.lifetime };
+        let will = session.will(properties)?;
         let config = session::Config {
             version: versions[0],
             client_id: session.client_id()?,
-            // A generated identifier has no session that must be forgotten, and a session that was
-            // begun with Clean Start does not survive the restart of mosquitto 2.0.
-            clean_start: session.id.is_some() && !self.persistence.disable_clean_session,
+            clean_start: lifetime.begins_anew(session.id_choice(), will.is_some())
+                && !self.persistence.disable_clean_session,
             lifetime,
             keep_alive: session.keepalive,
             session_expiry: self.session_expiry(connect.session_expiry),
             login: Login { credentials, authentication: connect.authentication },
-            will: session.will(properties)?,
+            will,
             properties: properties.extra(connect.others),
             sending: self.sending(needs),
             receiving: self.receiving(needs),
@@ -269,6 +273,7 @@ impl MqttFlags<'_> {
         ReceiveOptions {
             maximum_packet: self.upgrade.maximum_packet(),
             parts_above: needs.parts_above,
+            strictness: self.upgrade.strictness(),
         }
     }
 
@@ -335,6 +340,20 @@ impl MqttFlags<'_> {
 }
 
 impl SessionFlags {
+    /// Refuses a topic of this flag that holds a control character, unless they are allowed.
+    pub fn check_topic(&self, flag: &str, topic: &str) -> Result<(), Usage> {
+        match DiscouragedCharacter::find(topic) {
+            Some(found) if !self.allow_control_characters => {
+                Err(Usage::new(format!("{flag}: {found}; --allow-control-characters takes it")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn id_choice(&self) -> IdChoice {
+        if self.id.is_some() { IdChoice::Given } else { IdChoice::Generated }
+    }
+
     fn client_id(&self) -> Result<ByteString> {
         let id = match &self.id {
             Some(id) => ByteString::from(id.as_str()),
@@ -353,6 +372,10 @@ impl SessionFlags {
             );
             return Ok(None);
         };
+        self.check_topic("--will-topic", topic.as_str())?;
+        if let Some(topic) = given.response_topic() {
+            self.check_topic("-D will response-topic", topic)?;
+        }
         let payload = Bytes::from(self.will_payload.clone().unwrap_or_default());
         ensure!(
             payload.len() <= LONGEST_FIELD,

@@ -15,8 +15,8 @@ use super::request::RequestFlags;
 use super::value::{self, latency_needs_version_5};
 use crate::client::LARGE_MESSAGE;
 use crate::command::publish::config::{
-    self, AfterBadRecord, Config, InputSource, MessageFormat, Pace, RecordForm, RequestOptions,
-    prefixed,
+    self, AfterBadRecord, Config, DiscouragedTopics, InputSource, MessageFormat, Pace, RecordForm,
+    RequestOptions, prefixed,
 };
 use crate::exit::Usage;
 use crate::format::summary::SummaryForm;
@@ -225,6 +225,7 @@ impl PublishFlags {
     pub fn resolve(self) -> Result<(Config, Vec<String>)> {
         self.check()?;
         let properties = self.conversation.properties()?;
+        self.check_topics(&properties)?;
         let (client, warnings) = self.conversation.resolve(&self.needs(), &properties)?;
         let format = self.message_format(properties.of(Place::Publish))?;
         let request = self.request(&properties)?;
@@ -282,6 +283,33 @@ impl PublishFlags {
         Ok(())
     }
 
+    /// Refuses topics with characters that no topic should hold.
+    fn check_topics(&self, properties: &GivenProperties) -> Result<(), Usage> {
+        let response_topic = properties.of(Place::Publish).response_topic().cloned();
+        let given = [
+            ("-t", self.messages.topic.as_ref().map(TopicName::as_str)),
+            ("--topic-prefix", self.messages.topic_prefix.as_deref()),
+            ("-e", self.answers.response_topic.as_ref().map(TopicName::as_str)),
+            ("-D publish response-topic", response_topic.as_deref()),
+        ];
+        let session = &self.conversation.connection.session;
+        given
+            .into_iter()
+            .try_for_each(|(flag, topic)| session.check_topic(flag, topic.unwrap_or_default()))
+    }
+
+    /// What becomes of records whose topic has characters that no topic should hold.
+    fn characters(&self, form: RecordForm) -> DiscouragedTopics {
+        let connection = &self.conversation.connection;
+        let is_mirror = form == RecordForm::Json && !self.messages.strict_input;
+        match () {
+            () if connection.session.allow_control_characters => DiscouragedTopics::Taken,
+            () if is_mirror && connection.verbosity().warns() => DiscouragedTopics::Warned,
+            () if is_mirror => DiscouragedTopics::Taken,
+            () => DiscouragedTopics::Refused,
+        }
+    }
+
     fn needs(&self) -> ClientNeeds {
         let is_request = self.answers.request;
         let mut version_5: Vec<NeedsVersion5> = Vec::new();
@@ -335,7 +363,8 @@ impl PublishFlags {
         };
         // With --request the time of the answers is measured here.
         let stamps = self.messages.latency && !self.answers.request;
-        Ok(MessageFormat { template, topic_prefix, form, stamps })
+        let characters = self.characters(form);
+        Ok(MessageFormat { template, topic_prefix, form, stamps, characters })
     }
 
     fn pace(&self) -> Pace {

@@ -267,6 +267,7 @@ pub enum JsonMode {
 impl SubscribeFlags {
     /// The `Config` that the flags mean, and warnings to print.
     pub fn resolve(self) -> Result<(Config, Vec<String>)> {
+        self.check_topics()?;
         let properties = self.conversation.properties()?;
         let layout = self.layout()?;
         let (client, warnings) = self.conversation.resolve(&self.needs(&layout), &properties)?;
@@ -284,6 +285,16 @@ impl SubscribeFlags {
             },
         };
         Ok((config, warnings))
+    }
+
+    /// Refuses filters with characters that no topic should hold.
+    fn check_topics(&self) -> Result<(), Usage> {
+        let SubscriptionFlags { topic, filter_out, unsubscribe, share, .. } = &self.messages;
+        let session = &self.conversation.connection.session;
+        for (flag, filters) in [("-t", topic), ("-T", filter_out), ("-U", unsubscribe)] {
+            filters.iter().try_for_each(|filter| session.check_topic(flag, filter.as_str()))?;
+        }
+        session.check_topic("--share", share.as_deref().unwrap_or_default())
     }
 
     fn end(&self) -> EndConditions {

@@ -9,6 +9,7 @@ use clap::Args;
 use super::secret::SecretReader;
 use super::value;
 use crate::exit::Usage;
+use crate::mqtt::session::Strictness;
 use crate::websocket::upgrade::{basic, is_token};
 
 /// Headers that the handshake itself is made of (RFC 6455 §4.1).
@@ -54,7 +55,8 @@ pub struct UpgradeFlags {
     #[arg(long)]
     pub follow: bool,
 
-    /// Refuse answers to the upgrade that are otherwise taken with a warning
+    /// Refuse what is otherwise taken with a warning: odd answers to the upgrade, and broken rules
+    /// of MQTT that do no harm
     #[arg(long)]
     pub strict: bool,
 
@@ -75,6 +77,11 @@ impl UpgradeFlags {
     /// The largest packet to accept, in bytes.
     pub fn maximum_packet(&self) -> usize {
         self.max_message_size.unwrap_or(MAXIMUM_PACKET)
+    }
+
+    /// How packets are judged that break MQTT and do no harm.
+    pub fn strictness(&self) -> Strictness {
+        if self.strict { Strictness::Strict } else { Strictness::Tolerant }
     }
 
     /// The subprotocols to offer, where the user chose.

@@ -495,6 +495,13 @@ impl Client {
         (self.options.warn)(line);
     }
 
+    /// Warns of what the session has taken although it is against the protocol.
+    pub(super) fn tell_deviations(&mut self) {
+        while let Some(deviation) = self.session.next_deviation() {
+            self.warn(&deviation.to_string());
+        }
+    }
+
     /// Writes the log: packets before the frames that carry them.
     pub(super) fn trace(&mut self) {
         while let Some(line) = self.session.traced() {

@@ -334,6 +334,7 @@ impl Client {
                 self.lifecycle.note_progress();
             }
             self.trace();
+            self.tell_deviations();
             match event {
                 Ok(Some(event)) => {
                     let event = Event::Mqtt(event);

@@ -4,6 +4,10 @@
 use bytes::{BufMut, BytesMut};
 use serde_json::value::{RawValue, Value};
 
+/// Brackets that are nested deeper stay on the line of the outer one, so that a hostile payload
+/// does not become a text that is much longer.
+const INDENTED_LEVELS: usize = 64;
+
 /// How JSON is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
@@ -153,10 +157,11 @@ impl LayoutWriter<'_> {
             return;
         }
         let in_object = self.is_in(b'{');
+        let level = self.open.len();
         if let Some((_, filled)) = self.open.last_mut() {
             *filled = true;
             if self.style == Style::Pretty || (self.style == Style::CJsonPretty && in_object) {
-                self.new_line();
+                self.new_line(level);
             }
         }
     }
@@ -166,12 +171,16 @@ impl LayoutWriter<'_> {
         if (self.style == Style::Pretty && filled)
             || (self.style == Style::CJsonPretty && bracket == b'}')
         {
-            self.new_line();
+            self.new_line(self.open.len() + 1);
         }
         self.out.put_u8(bracket);
     }
 
-    fn new_line(&mut self) {
+    /// Begins a line, unless it is about brackets at a level that is not indented.
+    fn new_line(&mut self, level: usize) {
+        if level > INDENTED_LEVELS {
+            return;
+        }
         let (indent, times) = if self.style == Style::Pretty { (b' ', 2) } else { (b'\t', 1) };
         self.out.put_u8(b'\n');
         self.out.put_bytes(indent, self.open.len() * times);
@@ -246,6 +255,20 @@ mod tests {
                       \"x\": \"\\u00fc\\\"\\/ ,:\"\n  },\n  \"e\": {}\n}";
         assert_eq!(laid_out(TEXT, Style::Pretty), pretty);
         assert_eq!(laid_out(&laid_out(TEXT, Style::Pretty), Style::Compact), compact);
+    }
+
+    #[test]
+    fn at_most_64_levels_are_indented() {
+        let deep = format!("{}1,2{}", "[".repeat(70), "]".repeat(70));
+        let text = laid_out(&deep, Style::Pretty);
+        let longest = format!("{}{}1,2{}", " ".repeat(128), "[".repeat(6), "]".repeat(6));
+        assert_eq!(text.lines().count(), 129);
+        assert_eq!(text.lines().nth(64), Some(longest.as_str()));
+        assert_eq!(laid_out(&text, Style::Compact), deep);
+        let deep = format!("{}1{}", "{\"a\":".repeat(70), "}".repeat(70));
+        let text = laid_out(&deep, Style::CJsonPretty);
+        assert_eq!(text.lines().count(), 129);
+        assert_eq!(laid_out(&text, Style::Compact), deep);
     }
 
     /// As cJSON 1.7.15 prints it.

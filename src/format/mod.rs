@@ -9,4 +9,6 @@ pub mod record;
 pub mod statistics;
 pub mod summary;
 pub mod template;
+#[cfg(test)]
+mod tests;
 pub mod time;

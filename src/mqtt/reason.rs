@@ -102,9 +102,18 @@ impl ReasonCode {
         self.0 >= 0x80
     }
 
-    /// Whether a SUBACK may hold the code: it grants a QoS, or refuses (§3.9.3).
-    pub fn is_valid_in_suback(self) -> bool {
-        self.0 <= 2 || self.is_error()
+    /// Whether a server may send the code in this packet (§2.4). Every code of 0x80 and above is
+    /// taken for a failure, even one that the packet does not define.
+    pub fn is_valid_in(self, packet: PacketType) -> bool {
+        let successes: &[u8] = match packet {
+            // The return codes of the older versions come in answer to MQTT 5, too.
+            PacketType::ConnAck => &[0, 1, 2, 3, 4, 5],
+            PacketType::PubAck | PacketType::PubRec => &[0x00, 0x10],
+            PacketType::SubAck => &[0x00, 0x01, 0x02],
+            PacketType::UnsubAck => &[0x00, 0x11],
+            _ => &[0x00],
+        };
+        self.is_error() || successes.contains(&self.0)
     }
 
     /// The name of the code where the packet is not known. A code without a name is "reason code
@@ -210,6 +219,22 @@ mod tests {
         let known =
             (0..=255).filter(|&code| !ReasonCode(code).words().starts_with("reason code")).count();
         assert_eq!(known, 43, "Table 2-6 has 43 values");
+    }
+
+    /// Table 2-6, as far as a server sends the codes.
+    #[test]
+    fn a_packet_defines_its_successes() {
+        let successes = |packet: PacketType| -> Vec<u8> {
+            (0..0x80).filter(|&code| ReasonCode(code).is_valid_in(packet)).collect()
+        };
+        assert_eq!(successes(PacketType::PubAck), [0, 0x10]);
+        assert_eq!(successes(PacketType::PubRec), [0, 0x10]);
+        assert_eq!(successes(PacketType::PubRel), [0]);
+        assert_eq!(successes(PacketType::PubComp), [0]);
+        assert_eq!(successes(PacketType::SubAck), [0, 1, 2]);
+        assert_eq!(successes(PacketType::UnsubAck), [0, 0x11]);
+        assert_eq!(successes(PacketType::Disconnect), [0]);
+        assert!((0x80..=0xFF).all(|code| ReasonCode(code).is_valid_in(PacketType::PubComp)));
     }
 
     #[test]

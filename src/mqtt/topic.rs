@@ -44,9 +44,36 @@ pub enum TopicError {
     Nul,
     /// Bytes that are not UTF-8 `[MQTT-1.5.4-1]`.
     NotUtf8,
+    /// A character that no topic should hold, where it also makes a wildcard stand in a wrong
+    /// place.
+    Discouraged(DiscouragedCharacter),
     /// `$share` with a group that is empty or holds `+` or `#`, or without a filter after it
     /// `[MQTT-4.8.2-1]`.
     BadShare,
+}
+
+/// A character that a topic should not hold: a control character or a non-character. A server may
+/// end the connection of whoever sends it (MQTT 5 §1.5.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DiscouragedCharacter(char);
+
+impl DiscouragedCharacter {
+    /// The first one of this text.
+    pub fn find(text: &str) -> Option<Self> {
+        text.chars().find(|&character| is_discouraged(character)).map(Self)
+    }
+}
+
+fn is_discouraged(character: char) -> bool {
+    let is_non_character = |code: u32| (0xFDD0..=0xFDEF).contains(&code) || code & 0xFFFE == 0xFFFE;
+    character.is_control() || is_non_character(u32::from(character))
+}
+
+impl fmt::Display for DiscouragedCharacter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = if self.0.is_control() { "control character" } else { "non-character" };
+        write!(f, "the topic holds the {kind} U+{:04X}", u32::from(self.0))
+    }
 }
 
 impl TopicName {
@@ -200,7 +227,13 @@ impl FromStr for TopicFilter {
     type Err = TopicError;
 
     fn from_str(text: &str) -> Result<Self, TopicError> {
-        Self::new(text)
+        // A line feed after `lab/#` is easier to find than the level that it makes.
+        Self::new(text).map_err(|error| match (error, DiscouragedCharacter::find(text)) {
+            (TopicError::MisplacedPlus | TopicError::MisplacedHash, Some(found)) => {
+                TopicError::Discouraged(found)
+            }
+            (error, _) => error,
+        })
     }
 }
 
@@ -219,6 +252,7 @@ impl fmt::Display for TopicError {
                 f.write_str("'#' must stand alone after the last slash, as in 'a/#'")
             }
             Self::Nul => f.write_str("the topic holds a NUL character"),
+            Self::Discouraged(character) => character.fmt(f),
             Self::NotUtf8 => f.write_str("the topic is not UTF-8"),
             Self::BadShare => f.write_str(
                 "a shared subscription is '$share/GROUP/FILTER', GROUP without '+' and '#'",

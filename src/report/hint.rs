@@ -183,7 +183,7 @@ fn close_hint(error: &WebSocketError) -> Option<&'static str> {
              smaller ones, and do not use --frame-per-packet",
         ),
         WebSocketError::Closed { code: Some(1012..=1014), .. } => Some("try again later"),
-        WebSocketError::TooLarge { .. } => Some("raise --max-message-size"),
+        WebSocketError::TooLarge { .. } if !error.is_spoilt() => Some("raise --max-message-size"),
         _ => None,
     }
 }

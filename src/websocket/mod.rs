@@ -49,7 +49,16 @@ pub enum WebSocketError {
     Protocol(String),
 }
 
+/// A message of this length, in bytes, is more than a process can hold.
+const IMPOSSIBLE: u64 = 1 << 40;
+
 impl WebSocketError {
+    /// Whether a message claims a length that no process can hold: what was read as a length is
+    /// none.
+    pub fn is_spoilt(&self) -> bool {
+        matches!(self, Self::TooLarge { size, .. } if *size >= IMPOSSIBLE)
+    }
+
     /// The code of the Close frame that answers the error (RFC 6455 §7.4.1); `None` if it was
     /// already answered.
     pub fn answer(&self) -> Option<u16> {
@@ -79,6 +88,9 @@ impl fmt::Display for WebSocketError {
             }
             Self::TextFrame => {
                 f.write_str("the server sent a text frame, but MQTT needs binary frames")
+            }
+            Self::TooLarge { size, .. } if self.is_spoilt() => {
+                write!(f, "a frame claims {size} bytes: the stream is spoilt")
             }
             Self::TooLarge { size, limit } => {
                 write!(

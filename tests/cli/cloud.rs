@@ -202,9 +202,7 @@ fn at_qos_2(recipe: &str) -> String {
 
 /// CONNECT in MQTT 5 with a client id, with these flags and this end.
 fn connect(flags: &str, end: &str) -> Step {
-    packet(&format!(
-        "10 <MQTT> 05 {flags} 00 2d 10 11 00 00 02 58 21 .. .. 22 .. .. 27 .. .. .. .. <lamp-1> {end}"
-    ))
+    packet(&format!("10 <MQTT> 05 {flags} 00 2d 08 11 00 00 02 58 21 .. .. <lamp-1> {end}"))
 }
 
 /// CONNECT in MQTT 5 as the user `lab`.

@@ -155,7 +155,7 @@ fn groups_have_names() {
 fn properties_of_each_packet() {
     let script = vec![
         Step::Upgrade,
-        packet("10 <MQTT> 05 .. 00 2d .. 21 00 05 22 .. .. 27 .. .. .. .. 26 <a> <b> 19 01 *"),
+        packet("10 <MQTT> 05 .. 00 2d .. 21 00 05 26 <a> <b> 19 01 *"),
         Step::Send("20 00 00 00"),
         packet("82 id 09 0b 07 26 <k> <v> <t> 00"),
         Step::Send("90 id 00 00"),

@@ -30,7 +30,9 @@ fn printed_of_everything(flags: &[&str]) -> Outcome {
     ];
     let broker = Broker::start(until_session_end(script));
     let url = broker.url();
-    Program::new([&["sub", &url, "-t", "t", "-q", "1", "-C", "1"], flags].concat()).run()
+    let command = ["sub", &url, "-t", "t", "-q", "1", "-C", "1"];
+    let aliases = ["-D", "connect", "topic-alias-maximum", "1"];
+    Program::new([&command[..], &aliases, flags].concat()).run()
 }
 
 #[test]

@@ -55,8 +55,20 @@ fn frames_that_break_the_protocol_are_named() {
     );
     breaks(
         Step::Raw(vec![0x82, 127, 0x40, 0, 0, 0, 0, 0, 0, 0]),
-        "the server sent a WebSocket message of 4611686018427387904 bytes, the limit is 268500992; raise \
-         --max-message-size",
+        "a frame claims 4611686018427387904 bytes: the stream is spoilt",
+    );
+    breaks(
+        Step::Raw(vec![0x02, 127, 0, 0, 1, 0, 0, 0, 0, 0]),
+        "a frame claims 1099511627776 bytes: the stream is spoilt",
+    );
+    breaks(
+        Step::Raw(vec![0x02, 1, 0xd0, 0x00, 127, 0x7f, 0, 0, 0, 0, 0, 0, 0]),
+        "a frame claims 9151314442816847873 bytes: the stream is spoilt",
+    );
+    breaks(
+        Step::Raw(vec![0x82, 127, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff]),
+        "the server sent a WebSocket message of 1099511627775 bytes, the limit is 268500992; \
+         raise --max-message-size",
     );
 }
 

@@ -41,6 +41,7 @@ mod tls;
 mod tls_client;
 mod tls_refused;
 mod tls_settings;
+mod topics;
 mod upgrade;
 mod usage;
 

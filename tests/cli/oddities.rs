@@ -1,7 +1,7 @@
 //! Brokers that are strange within what a broker may do, or a little beyond: what was asked is done
 //! all the same, or one line says why not.
 
-use crate::support::broker::{Broker, Step, packet, until_session_end};
+use crate::support::broker::{Broker, Step, connected, packet, until_goodbye, until_session_end};
 use crate::support::program::{Outcome, Program};
 
 /// MQTT 5 up to a CONNACK like this, and then `steps`.
@@ -127,8 +127,7 @@ fn the_identifier_that_the_broker_chose_is_kept() {
     script.truncate(1);
     script.extend([packet("10 <MQTT> 05 02 .. .. *"), Step::Send("20 00 00 09 12 <chosen>")]);
     script.extend([packet("32 <t> 00 01 00 'a'"), Step::Send("e0 8b"), Step::Gone]);
-    let connect =
-        "10 <MQTT> 05 00 00 2d 10 11 00 00 02 58 21 40 00 22 00 40 27 .. .. .. .. <chosen>";
+    let connect = "10 <MQTT> 05 00 00 2d 08 11 00 00 02 58 21 40 00 <chosen>";
     script.extend([Step::Reconnect, Step::Upgrade, packet(connect), Step::Send("20 01 00 00")]);
     script.extend([packet("3a <t> 00 01 00 'a'"), Step::Send("40 00 01")]);
     let broker = Broker::start(until_session_end(script));
@@ -183,4 +182,205 @@ fn a_broker_that_sends_us_away_for_a_while() {
         let broker = Broker::start(until_session_end(script));
         publish(&broker, "2", "a\n").expect(0, "", "");
     }
+}
+
+/// Publishes one message at this QoS to a broker of MQTT 5 that takes these steps.
+fn publish_one<const N: usize>(qos: &str, steps: [Step; N], code: i32, line: &str) {
+    let broker = Broker::start(accepted("20 00 00 00", steps));
+    let flags = ["-V", "5", "-t", "t", "-m", "a", "-q", qos, "--no-reconnect"];
+    let line = if line.is_empty() { String::new() } else { format!("{line}\n") };
+    Program::new([&["pub", &broker.url()], &flags[..]].concat()).run().expect(code, "", &line);
+}
+
+/// A code of 0x80 and above is a failure in every packet, also where the packet does not define it;
+/// "packet identifier not found" of PUBCOMP is none, because the broker has had the message.
+#[test]
+fn a_failure_that_a_packet_does_not_define_is_a_failure() {
+    let publish = || packet("34 <t> 00 01 00 'a'");
+    let end = || [packet("e0 *"), Step::Close(1000), Step::Gone];
+    let pubcomp = |answer| {
+        let [disconnect, close, gone] = end();
+        let steps = [publish(), Step::Send("50 00 01"), packet("62 00 01"), Step::Send(answer)];
+        let [a, b, c, d] = steps;
+        [a, b, c, d, disconnect, close, gone]
+    };
+    let refused = |words: &str| format!("mqttws: publishing to t: message refused: {words}");
+    publish_one("2", pubcomp("70 00 01 92"), 0, "");
+    publish_one("2", pubcomp("70 00 01 80"), 7, &refused("unspecified error"));
+    publish_one("2", pubcomp("70 00 01 97 00"), 7, &refused("quota exceeded"));
+    publish_one("2", pubcomp("70 00 01 ff"), 7, &refused("reason code 0xFF"));
+    let [disconnect, close, gone] = end();
+    let steps = [packet("32 <t> 00 01 00 'a'"), Step::Send("40 00 01 a5"), disconnect, close, gone];
+    publish_one("1", steps, 7, &refused("reason code 0xA5"));
+}
+
+/// A code below 0x80 that the packet does not define says neither yes nor no.
+#[test]
+fn a_success_that_a_packet_does_not_define_breaks_the_protocol() {
+    let broken =
+        |words: &str| format!("mqttws: publishing to t: the broker broke the protocol: {words}");
+    for (answer, words) in [
+        ("40 00 01 11", "PUBACK with the reason code 0x11 [MQTT-3.4.2-1]"),
+        ("40 00 01 7f 00", "PUBACK with the reason code 0x7f [MQTT-3.4.2-1]"),
+        ("40 00 01 01", "PUBACK with the reason code 0x01 [MQTT-3.4.2-1]"),
+        ("e0 04", "DISCONNECT with the reason code 0x04 [MQTT-3.14.2-1]"),
+    ] {
+        let steps =
+            [packet("32 <t> 00 01 00 'a'"), Step::Send(answer), packet("e0 82 *"), Step::Gone];
+        publish_one("1", steps, 9, &broken(words));
+    }
+    let steps =
+        [packet("34 <t> 00 01 00 'a'"), Step::Send("50 00 01 11"), packet("e0 82 *"), Step::Gone];
+    publish_one("2", steps, 9, &broken("PUBREC with the reason code 0x11 [MQTT-3.5.2-1]"));
+    let steps = [
+        packet("34 <t> 00 01 00 'a'"),
+        Step::Send("50 00 01"),
+        packet("62 00 01"),
+        Step::Send("70 00 01 10"),
+        packet("e0 82 *"),
+        Step::Gone,
+    ];
+    publish_one("2", steps, 9, &broken("PUBCOMP with the reason code 0x10 [MQTT-3.7.2-1]"));
+}
+
+#[test]
+fn an_unsuback_with_a_code_of_another_packet() {
+    for (answer, code, words) in [
+        ("b0 id 00 11", 0, ""),
+        ("b0 id 00 85", 7, "mqttws: unsubscribing from u: refused: client identifier not valid\n"),
+        (
+            "b0 id 00 55",
+            9,
+            "mqttws: subscribed at {url}: the broker broke the protocol: UNSUBACK with the reason \
+             code 0x55 [MQTT-3.11.3-2]\n",
+        ),
+    ] {
+        let steps = [packet("a2 id 00 <u>"), Step::Send(answer), packet("e0 *"), Step::Gone];
+        let broker = Broker::start(accepted("20 00 00 00", steps));
+        let url = broker.url();
+        let flags = ["-V", "5", "-U", "u", "-E", "--no-reconnect"];
+        let outcome = Program::new([&["sub", &url], &flags[..]].concat()).run();
+        outcome.expect(code, "", &words.replace("{url}", &url));
+    }
+}
+
+/// `RabbitMQ` 3.10 takes QoS 2 as QoS 1, and says so by PUBACK.
+#[test]
+fn puback_ends_a_message_at_qos_2_before_mqtt_5() {
+    let mut script = connected([
+        packet("34 <t> 00 01 'a'"),
+        packet("34 <t> 00 02 'b'"),
+        Step::Send("40 00 01; 40 00 02"),
+        packet("e0"),
+        Step::Close(1000),
+        Step::Gone,
+        Step::Reconnect,
+    ]);
+    script.extend(connected([]));
+    let broker = Broker::start(until_goodbye(script));
+    let publish = |url: &str, flags: &[&str]| {
+        let command = ["pub", url, "-V", "311", "-t", "t", "-q", "2", "--no-reconnect"];
+        Program::new([&command[..], flags].concat()).stdin("a\nb\n").run()
+    };
+    let line = "mqttws: warning: the broker took QoS 2 as QoS 1\n";
+    publish(&broker.url(), &["-l"]).expect(0, "", line);
+
+    let steps = [packet("34 <t> 00 01 'a'"), Step::Send("40 00 01")];
+    let broker = Broker::start(until_gone(connected(steps)));
+    let line = "mqttws: publishing to t: the broker broke the protocol: an unexpected PUBACK for a \
+                QoS 2 message\n";
+    publish(&broker.url(), &["-m", "a", "--strict"]).expect(9, "", line);
+}
+
+/// mosquitto 2.0 sends one message more than it may after an interrupted run.
+#[test]
+fn a_message_more_than_the_receive_maximum_is_taken() {
+    let messages = "32 <t> 00 01 00 'a'; 32 <t> 00 02 00 'b'; 32 <t> 00 03 00 'c'";
+    let flags = ["-q", "1", "-C", "3", "-D", "connect", "receive-maximum", "2"];
+    let sub = |steps: Vec<Step>, flags: &[&str]| {
+        let mut script =
+            accepted("20 00 00 00", [packet("82 id 00 <t> *"), Step::Send("90 id 00 01")]);
+        script.extend(steps);
+        let broker = Broker::start(script);
+        let url = broker.url();
+        let command = ["sub", &url, "-V", "5", "-t", "t", "--no-reconnect"];
+        (Program::new([&command[..], flags].concat()).run(), url)
+    };
+    let acknowledged =
+        vec![Step::Send(messages), packet("40 00 01"), packet("40 00 02"), packet("40 00 03")];
+    let line = "mqttws: warning: the broker sent more messages at a time than the receive maximum \
+                allows\n";
+    sub(until_session_end(acknowledged), &flags).0.expect(0, "a\nb\nc\n", line);
+
+    let refused = || vec![Step::Send(messages), Step::Gone];
+    let (outcome, url) = sub(refused(), &[&flags[..], &["--strict"]].concat());
+    let line = format!(
+        "mqttws: subscribed at {url}: the broker broke the protocol: more messages in flight than \
+         the client's receive maximum\n"
+    );
+    outcome.expect(9, "a\nb\n", &line);
+}
+
+/// What `sub` writes of a message whose response topic has a wildcard, `pub` takes.
+#[test]
+fn a_response_topic_with_a_wildcard_is_left_out() {
+    let message = "30 <t> 0a 03 <c> 08 <a/#> 'x'; 30 <t> 04 08 <+> 'y'";
+    let sub = |end: Vec<Step>, flags: &[&str]| {
+        let mut script = accepted(
+            "20 00 00 00",
+            [packet("82 id 00 <t> *"), Step::Send("90 id 00 00"), Step::Send(message)],
+        );
+        script.extend(end);
+        let broker = Broker::start(script);
+        let url = broker.url();
+        let command = ["sub", &url, "-V", "5", "-t", "t", "-C", "2", "--json", "--no-reconnect"];
+        (Program::new([&command[..], flags].concat()).run(), url)
+    };
+    let (outcome, _) = sub(until_goodbye(vec![]), &[]);
+    let line = "mqttws: warning: the broker sent a response topic that is no topic name; it is \
+                left out\n";
+    assert_eq!(String::from_utf8_lossy(&outcome.stderr), line);
+    assert_eq!(outcome.code(), Some(0), "{outcome}");
+    let records = String::from_utf8_lossy(&outcome.stdout).into_owned();
+    assert!(!records.contains("response-topic"), "{outcome}");
+    let script = accepted("20 00 00 00", [packet("30 <t> 04 03 <c> 'x'"), packet("30 <t> 00 'y'")]);
+    let broker = Broker::start(until_session_end(script));
+    let command = ["pub", &broker.url(), "-V", "5", "--json", "-q", "0"];
+    Program::new(command).stdin(records).run().expect(0, "", "");
+
+    let (outcome, url) = sub(vec![Step::Gone], &["--strict"]);
+    let line = format!(
+        "mqttws: subscribed at {url}: the broker broke the protocol: a response topic that is no \
+         topic name [MQTT-3.3.2-14]\n"
+    );
+    outcome.expect(9, "", &line);
+}
+
+/// CONNECT says only what limits something, and a will asks for Clean Start, but not where the
+/// session must outlive a restart of the broker.
+#[test]
+fn connect_says_what_it_must() {
+    for (connect, flags) in [
+        ("10 <MQTT> 05 00 00 2d 03 21 40 00 *", "-m x"),
+        ("10 <MQTT> 05 00 00 2d 08 21 40 00 27 00 00 03 e8 *", "-m x --max-message-size 1000"),
+        ("10 <MQTT> 05 00 00 2d 06 21 40 00 22 00 07 *", "-m x -D connect topic-alias-maximum 7"),
+        ("10 <MQTT> 05 06 00 2d 03 21 40 00 *", "-m x --will-topic w"),
+        ("10 <MQTT> 05 06 00 2d 08 11 00 00 02 58 21 40 00 *", "-m x --will-topic w -q 1"),
+        ("10 <MQTT> 05 04 00 2d 08 11 00 00 02 58 21 40 00 *", "-m x --will-topic w -q 2"),
+        ("10 <MQTT> 05 06 00 2d 08 11 00 00 02 58 21 40 00 *", "-m x --will-topic w -q 2 -i me"),
+    ] {
+        let refusal = Step::Send("20 00 87 00");
+        let broker = Broker::start(vec![Step::Upgrade, packet(connect), refusal, Step::Gone]);
+        let url = broker.url();
+        let command: Vec<&str> =
+            ["pub", &url, "-V", "5", "-t", "t"].into_iter().chain(flags.split(' ')).collect();
+        let outcome = Program::new(command).run();
+        assert_eq!(outcome.code(), Some(6), "{flags}: {outcome}");
+    }
+}
+
+/// `steps`, and then whatever comes until the client has ended the connection.
+fn until_gone(mut steps: Vec<Step>) -> Vec<Step> {
+    steps.push(Step::Gone);
+    steps
 }

@@ -248,9 +248,7 @@ fn properties_of_a_message_and_of_a_will() {
 
     let broker = Broker::start(until_goodbye(vec![
         Step::Upgrade,
-        packet(
-            "10 <MQTT> 05 06 00 2d .. 21 .. .. 22 .. .. 27 .. .. .. .. <me> 0b 18 00 00 00 05 03 <c> 01 01 <w> <gone>",
-        ),
+        packet("10 <MQTT> 05 06 00 2d .. 21 .. .. <me> 0b 18 00 00 00 05 03 <c> 01 01 <w> <gone>"),
         Step::Send("20 00 00 00"),
         packet("30 <t> 00"),
     ]));

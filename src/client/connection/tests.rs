@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::*;
 use crate::mqtt::session::{
     Config, ExtraProperties, Lifetime, Login, ReceiveOptions, ReportOptions, SendOptions,
+    Strictness,
 };
 use crate::transport::endpoint::Endpoint;
 use crate::transport::wire::tests::{Recorder, chunk};
@@ -62,7 +63,11 @@ fn connecting() -> Session {
         will: None,
         properties: ExtraProperties::default(),
         sending: SendOptions::default(),
-        receiving: ReceiveOptions { maximum_packet: 1 << 20, parts_above: None },
+        receiving: ReceiveOptions {
+            maximum_packet: 1 << 20,
+            parts_above: None,
+            strictness: Strictness::Tolerant,
+        },
         reports: ReportOptions::default(),
     });
     session.connect();

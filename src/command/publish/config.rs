@@ -77,6 +77,19 @@ pub struct MessageFormat {
     pub form: RecordForm,
     /// Each message says when it was published (`--latency`).
     pub stamps: bool,
+    /// What becomes of a record whose topic or response topic holds a control character.
+    pub characters: DiscouragedTopics,
+}
+
+/// What becomes of a record whose topic holds a character that no topic should hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DiscouragedTopics {
+    /// It is published.
+    Taken,
+    /// It is published, and the first of them is told: a mirror passes on what a broker delivers.
+    Warned,
+    /// It is a record that makes no sense.
+    Refused,
 }
 
 /// The form of a record.

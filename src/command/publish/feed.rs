@@ -114,7 +114,10 @@ impl Feed {
                 continue;
             }
             match self.builder.make(record) {
-                Ok(message) => self.next = Some(message),
+                Ok(message) => {
+                    self.next = Some(message);
+                    self.tell_warning();
+                }
                 Err(wrong) => self.tell_bad(&wrong),
             }
         }
@@ -130,6 +133,16 @@ impl Feed {
         let due = self.pace.due(self.next.as_ref().and_then(PreparedMessage::time));
         self.alarm = due.filter(|due| *due > Instant::now());
         self.alarm.is_none()
+    }
+
+    /// Warns of the latest record, if it is the first that needs it.
+    fn tell_warning(&mut self) {
+        if let Some(found) = self.builder.take_warning() {
+            report::warn(&format!(
+                "reading {}: record {}: {found}; it is published all the same",
+                self.input.what, self.records
+            ));
+        }
     }
 
     /// The latest record makes no sense.

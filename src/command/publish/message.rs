@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::config::{MessageFormat, RecordForm, prefixed};
+use super::config::{DiscouragedTopics, MessageFormat, RecordForm, prefixed};
 use crate::command::latency;
 use crate::format::record::Record;
 use crate::mqtt::packet::Publish;
 use crate::mqtt::qos::QoS;
-use crate::mqtt::topic::TopicName;
+use crate::mqtt::topic::{DiscouragedCharacter, TopicName};
 
 /// A message that is ready to be published.
 #[derive(Debug)]
@@ -32,12 +32,14 @@ pub struct MessageBuilder {
     format: MessageFormat,
     /// The head of the messages of the current block.
     head: Rc<Publish>,
+    /// The warning about the latest record.
+    warning: Option<DiscouragedCharacter>,
 }
 
 impl MessageBuilder {
     /// Messages of this format.
     pub fn new(format: MessageFormat) -> Self {
-        Self { format, head: Rc::default() }
+        Self { format, head: Rc::default(), warning: None }
     }
 
     /// What a message has unless its record says otherwise; a topic only if records need not name
@@ -66,12 +68,37 @@ impl MessageBuilder {
     }
 
     /// The message of a record; the error says what is wrong with it.
-    pub fn make(&self, record: Bytes) -> Result<PreparedMessage, String> {
-        match self.format.form {
-            RecordForm::Payload => Ok(PreparedMessage::Payload(record)),
+    pub fn make(&mut self, record: Bytes) -> Result<PreparedMessage, String> {
+        let message = match self.format.form {
+            RecordForm::Payload => return Ok(PreparedMessage::Payload(record)),
             RecordForm::Split(separator) => self.split(&record, separator),
             RecordForm::Json => self.parse(&record),
+        }?;
+        self.judge_topics(&message)?;
+        Ok(message)
+    }
+
+    /// The warning about the latest record, at most one for all of them.
+    pub fn take_warning(&mut self) -> Option<DiscouragedCharacter> {
+        self.warning.take()
+    }
+
+    fn judge_topics(&mut self, message: &PreparedMessage) -> Result<(), String> {
+        let PreparedMessage::Whole { publish, .. } = message else { return Ok(()) };
+        if self.format.characters == DiscouragedTopics::Taken {
+            return Ok(());
         }
+        let in_topic = DiscouragedCharacter::find(publish.topic_or_empty());
+        let response_topic = publish.properties.response_topic();
+        let found =
+            in_topic.or_else(|| response_topic.and_then(|topic| DiscouragedCharacter::find(topic)));
+        let Some(found) = found else { return Ok(()) };
+        if self.format.characters == DiscouragedTopics::Refused {
+            return Err(found.to_string());
+        }
+        self.format.characters = DiscouragedTopics::Taken;
+        self.warning = Some(found);
+        Ok(())
     }
 
     fn split(&self, record: &Bytes, separator: u8) -> Result<PreparedMessage, String> {

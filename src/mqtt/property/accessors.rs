@@ -18,6 +18,11 @@ impl Properties {
         self.0.push(property);
     }
 
+    /// Removes every property of this identifier.
+    pub fn remove(&mut self, id: PropertyId) {
+        self.0.retain(|property| property.id() != id);
+    }
+
     /// All properties, in order.
     pub fn iter(&self) -> std::slice::Iter<'_, Property> {
         self.0.iter()

@@ -77,6 +77,18 @@ pub struct ReceiveOptions {
     pub maximum_packet: usize,
     /// A message whose packet is larger than this, in bytes, is reported in parts as they arrive.
     pub parts_above: Option<usize>,
+    /// Whether a [`super::Deviation`] is a violation.
+    pub strictness: Strictness,
+}
+
+/// How a server is judged that does something against the protocol which does no harm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Strictness {
+    /// It is taken and reported once.
+    #[default]
+    Tolerant,
+    /// It is a violation (`--strict`).
+    Strict,
 }
 
 /// Which reports the caller gets.

@@ -8,10 +8,13 @@ use super::lifetime::SessionEnd;
 use super::sent::SentMessage;
 use super::server_limits::ServerLimits;
 use super::{Config, Event, Session, State, Violation, inbound};
-use crate::mqtt::packet::{Ack, ConnAck, Connect, Packet};
+use crate::mqtt::packet::{Ack, ConnAck, Connect, MAXIMUM_REMAINING_LENGTH, Packet};
 use crate::mqtt::property::{Properties, Property, PropertyId};
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
+
+/// The size of the largest packet that MQTT has, in bytes.
+const LARGEST_PACKET: usize = 5 + MAXIMUM_REMAINING_LENGTH;
 
 impl Session {
     /// Sends CONNECT on a new network connection. Nothing else is sent before CONNACK.
@@ -84,13 +87,12 @@ impl Session {
         }
         properties
             .push(Property::number(PropertyId::ReceiveMaximum, inbound::RECEIVE_MAXIMUM.into()));
-        if inbound::TOPIC_ALIAS_MAXIMUM > 0 {
-            properties.push(Property::number(
-                PropertyId::TopicAliasMaximum,
-                inbound::TOPIC_ALIAS_MAXIMUM.into(),
-            ));
-        }
-        if let Ok(maximum) = u32::try_from(self.config.receiving.maximum_packet) {
+        // A limit that no packet can exceed says nothing, and makes Paho's broker hang up. No Topic
+        // Alias Maximum is announced: mochi sends a session again with aliases that it has
+        // forgotten.
+        if let Ok(maximum) = u32::try_from(self.config.receiving.maximum_packet)
+            && self.config.receiving.maximum_packet < LARGEST_PACKET
+        {
             properties.push(Property::number(PropertyId::MaximumPacketSize, maximum));
         }
         for property in &self.config.properties.connect {

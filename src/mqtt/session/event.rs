@@ -3,7 +3,9 @@
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use crate::mqtt::packet::{ConnAck, Disconnect, EncodeError, Malformed, Publish, SubAck, UnsubAck};
+use crate::mqtt::packet::{
+    ConnAck, Disconnect, EncodeError, Malformed, PacketType, Publish, SubAck, UnsubAck,
+};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::scram::ScramError;
@@ -105,11 +107,60 @@ pub enum Violation {
         /// The number of codes in the SUBACK.
         codes: usize,
     },
-    /// A SUBACK with a code that neither grants nor refuses `[MQTT-3.9.3-2]`.
-    SubAckCode(ReasonCode),
+    /// A code below 0x80 that the packet does not define (§2.4).
+    UndefinedCode {
+        /// The packet.
+        packet: PacketType,
+        /// Its code.
+        code: ReasonCode,
+    },
     /// A topic alias that was never defined, or is above the client's Topic Alias Maximum
     /// `[MQTT-3.3.2-9]`.
     TopicAliasInvalid,
+    /// A response topic that is no topic name `[MQTT-3.3.2-14]`.
+    ResponseTopic,
+}
+
+/// What the server did against the protocol, and the session takes all the same, unless
+/// [`Strictness::Strict`] makes it a violation. Each is reported once.
+///
+/// [`Strictness::Strict`]: super::Strictness::Strict
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deviation {
+    /// Up to twice as many QoS 1 and 2 messages in flight as the client's Receive Maximum allows;
+    /// mosquitto 2.0 sends one more.
+    ReceiveMaximumExceeded,
+    /// Before MQTT 5, PUBACK for a QoS 2 message, as `RabbitMQ` 3.10 sends it. It ends the message.
+    QoSLowered,
+    /// A response topic that is no topic name. The property is removed.
+    ResponseTopic,
+}
+
+impl std::fmt::Display for Deviation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::ReceiveMaximumExceeded => {
+                "the broker sent more messages at a time than the receive maximum allows"
+            }
+            Self::QoSLowered => "the broker took QoS 2 as QoS 1",
+            Self::ResponseTopic => {
+                "the broker sent a response topic that is no topic name; it is left out"
+            }
+        })
+    }
+}
+
+impl Deviation {
+    /// What it is under [`Strictness::Strict`].
+    ///
+    /// [`Strictness::Strict`]: super::Strictness::Strict
+    pub(super) fn violation(self) -> Violation {
+        match self {
+            Self::ReceiveMaximumExceeded => Violation::ReceiveMaximumExceeded,
+            Self::QoSLowered => Violation::Unexpected("PUBACK for a QoS 2 message"),
+            Self::ResponseTopic => Violation::ResponseTopic,
+        }
+    }
 }
 
 impl std::fmt::Display for Violation {
@@ -124,10 +175,14 @@ impl std::fmt::Display for Violation {
             Self::SubAckCodes { asked, codes } => {
                 write!(f, "SUBACK with {codes} reason codes where {asked} were due [MQTT-3.9.3-1]")
             }
-            Self::SubAckCode(code) => {
-                write!(f, "SUBACK with the reason code {:#04x} [MQTT-3.9.3-2]", code.0)
+            Self::UndefinedCode { packet, code } => {
+                write!(f, "{} with the reason code {:#04x}", packet.name(), code.0)?;
+                clause_of_codes(*packet).map_or(Ok(()), |clause| write!(f, " [{clause}]"))
             }
             Self::TopicAliasInvalid => f.write_str("a topic alias that was not defined"),
+            Self::ResponseTopic => {
+                f.write_str("a response topic that is no topic name [MQTT-3.3.2-14]")
+            }
         }
     }
 }
@@ -137,14 +192,30 @@ impl Violation {
     pub(super) fn code(&self) -> ReasonCode {
         match self {
             Self::Malformed(malformed) => malformed.reason_code(),
-            Self::Unexpected(_) | Self::SubAckCodes { .. } | Self::SubAckCode(_) => {
+            Self::Unexpected(_) | Self::SubAckCodes { .. } | Self::UndefinedCode { .. } => {
                 ReasonCode::PROTOCOL_ERROR
             }
             Self::ReceiveMaximumExceeded => ReasonCode::RECEIVE_MAXIMUM_EXCEEDED,
             Self::Authentication(_) => ReasonCode::NOT_AUTHORIZED,
             Self::TopicAliasInvalid => ReasonCode::TOPIC_ALIAS_INVALID,
+            Self::ResponseTopic => ReasonCode::PROTOCOL_ERROR,
         }
     }
+}
+
+/// The clause by which a packet holds one of its own reason codes.
+fn clause_of_codes(packet: PacketType) -> Option<&'static str> {
+    Some(match packet {
+        PacketType::PubAck => "MQTT-3.4.2-1",
+        PacketType::PubRec => "MQTT-3.5.2-1",
+        PacketType::PubRel => "MQTT-3.6.2-1",
+        PacketType::PubComp => "MQTT-3.7.2-1",
+        PacketType::SubAck => "MQTT-3.9.3-2",
+        PacketType::UnsubAck => "MQTT-3.11.3-2",
+        PacketType::Disconnect => "MQTT-3.14.2-1",
+        PacketType::Auth => "MQTT-3.15.2-1",
+        _ => return None,
+    })
 }
 
 /// The reason why this server cannot be sent a message.

@@ -235,6 +235,14 @@ impl Exchanges {
         }
     }
 
+    /// Ends a QoS 2 message that had no answer before. Returns the caller's token.
+    pub fn puback_of_exactly_once(&mut self, packet_id: PacketId) -> Option<u64> {
+        let (at, Exchange::Published(sent)) = self.find(packet_id)? else { return None };
+        let token = sent.token;
+        self.end_at(at);
+        Some(token)
+    }
+
     /// Handles PUBREC with success: the payload is no longer needed, and PUBREL is the answer.
     /// PUBREL also answers a repeated PUBREC, and one of a session that the client has lost,
     /// because it ends the exchange for the server.

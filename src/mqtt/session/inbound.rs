@@ -17,10 +17,6 @@ use super::Violation;
 /// the number of packet identifiers is the limit.
 pub const RECEIVE_MAXIMUM: u16 = 16_384;
 
-/// The highest topic alias that the server may use; announced in CONNECT (MQTT 5 §3.1.2.11.5). A
-/// topic has at most 64 KiB, so the aliases take at most 4 MiB.
-pub const TOPIC_ALIAS_MAXIMUM: u16 = 64;
-
 /// How a PUBLISH is accepted.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Acceptance {
@@ -87,6 +83,17 @@ pub struct InboundMessages {
     aliases: HashMap<u16, TopicName>,
     /// The server may have lost the session without the client's knowledge.
     unsure: bool,
+    /// The server has sent more than was announced.
+    above_announced: bool,
+}
+
+/// How many QoS 1 and 2 messages the server may send before it gets an acknowledgement.
+#[derive(Debug, Clone, Copy)]
+pub struct Quota {
+    /// As many as CONNECT has announced (MQTT 5 §3.1.2.11.3).
+    pub announced: usize,
+    /// As many as are taken.
+    pub taken: usize,
 }
 
 impl InboundMessages {
@@ -115,7 +122,7 @@ impl InboundMessages {
     pub fn accept(
         &mut self,
         publish: &Publish,
-        receive_maximum: impl Fn() -> u16,
+        quota: impl Fn() -> Quota,
     ) -> Result<Acceptance, Violation> {
         if let Some(packet_id) = publish.packet_id {
             if publish.qos == QoS::ExactlyOnce
@@ -130,10 +137,16 @@ impl InboundMessages {
                     Acceptance::Pending
                 });
             }
-            self.add_due(self.delivered + 1, packet_id, publish.qos, receive_maximum())?;
+            self.add_due(self.delivered + 1, packet_id, publish.qos, quota())?;
         }
         self.delivered += 1;
         Ok(Acceptance::New(self.delivered))
+    }
+
+    /// Whether the server has sent more than was announced since the last call.
+    #[inline]
+    pub fn take_above_announced(&mut self) -> bool {
+        std::mem::take(&mut self.above_announced)
     }
 
     /// Whether this is a QoS 2 message that was delivered before. A message that is sent again has
@@ -156,7 +169,7 @@ impl InboundMessages {
         &mut self,
         number: u64,
         publish: &Publish,
-        receive_maximum: impl Fn() -> u16,
+        quota: impl Fn() -> Quota,
     ) -> Result<(), Violation> {
         let Some(packet_id) = publish.packet_id else { return Ok(()) };
         if publish.qos == QoS::ExactlyOnce
@@ -166,7 +179,7 @@ impl InboundMessages {
             self.here += usize::from(earlier != self.connection);
             return Ok(());
         }
-        self.add_due(number, packet_id, publish.qos, receive_maximum())
+        self.add_due(number, packet_id, publish.qos, quota())
     }
 
     /// Frees the number of the last delivered message, which was not received completely and will
@@ -182,12 +195,14 @@ impl InboundMessages {
         number: u64,
         packet_id: PacketId,
         qos: QoS,
-        receive_maximum: u16,
+        quota: Quota,
     ) -> Result<(), Violation> {
-        let maximum = usize::from(receive_maximum);
         let unfinished = if qos == QoS::ExactlyOnce { self.here } else { self.due.len() };
-        if unfinished >= maximum {
-            return Err(Violation::ReceiveMaximumExceeded);
+        if unfinished >= quota.announced {
+            if unfinished >= quota.taken {
+                return Err(Violation::ReceiveMaximumExceeded);
+            }
+            self.above_announced = true;
         }
         self.due.push_back(DueAcknowledgement { number, packet_id, qos });
         if qos == QoS::ExactlyOnce {

@@ -20,6 +20,15 @@ pub enum Lifetime {
     Persistent,
 }
 
+/// Who chose the client identifier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IdChoice {
+    /// The user (`-i`).
+    Given,
+    /// The program: no session of this identifier exists.
+    Generated,
+}
+
 /// How the session ends when the client has finished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionEnd {
@@ -51,6 +60,22 @@ impl Lifetime {
             QoS::AtMostOnce => Self::Connection,
             QoS::AtLeastOnce | QoS::ExactlyOnce => Self::ClientIfExpiring,
         }
+    }
+
+    /// Whether the first connection asks for a new session (Clean Start of MQTT 5), as far as the
+    /// user leaves that open:
+    ///
+    /// | identifier | will | lifetime         | new | because                                     |
+    /// |------------|------|------------------|-----|---------------------------------------------|
+    /// | given      | any  | any              | yes | the messages of an old session are unwanted |
+    /// | generated  | no   | any              | no  | there is no old session, and mosquitto 2.0  |
+    /// |            |      |                  |     | restores none with Clean Start on a restart |
+    /// | generated  | yes  | ClientIfExpiring | yes | `NanoMQ` holds back the will of a session   |
+    /// |            |      | or shorter       |     | that was begun without Clean Start          |
+    /// | generated  | yes  | Client or longer | no  | exactly once needs the session after a      |
+    /// |            |      |                  |     | restart                                     |
+    pub fn begins_anew(self, id: IdChoice, has_will: bool) -> bool {
+        id == IdChoice::Given || (has_will && self < Self::Client)
     }
 
     /// How the session ends at the server. Everything else follows from this table.
@@ -199,6 +224,22 @@ mod tests {
             assert_eq!(session.clean_start(lifetime, true, version), next, "{row}");
             session.set_ending(true);
             assert!(session.clean_start(lifetime, false, version), "{row}");
+        }
+    }
+
+    #[test]
+    fn a_will_asks_for_a_new_session_where_exactly_once_does_not_need_the_old_one() {
+        use Lifetime::{Client, ClientIfExpiring, Connection, Persistent};
+        let rows = [
+            (Connection, [false, true]),
+            (ClientIfExpiring, [false, true]),
+            (Client, [false, false]),
+            (Persistent, [false, false]),
+        ];
+        for (lifetime, generated) in rows {
+            let anew = |id| [false, true].map(|has_will| lifetime.begins_anew(id, has_will));
+            assert_eq!(anew(IdChoice::Generated), generated, "{lifetime:?}");
+            assert_eq!(anew(IdChoice::Given), [true, true], "{lifetime:?}");
         }
     }
 

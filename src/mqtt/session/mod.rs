@@ -38,7 +38,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::mqtt::packet::{Ack, Credentials, Decoded, Packet, PacketId, PacketType, SubAck};
+use crate::mqtt::packet::{
+    Ack, Credentials, Decoded, Packet, PacketId, PacketType, SubAck, UnsubAck,
+};
 use crate::mqtt::property::Properties;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
@@ -46,12 +48,13 @@ use crate::mqtt::version::Version;
 use authentication::Authenticator;
 pub use config::{
     Authentication, Config, ExtraProperties, Login, ReceiveOptions, ReportOptions, SendOptions,
+    Strictness,
 };
-pub use event::{Delivery, Event, Silence, Unsendable, Unsubscribable, Violation};
+pub use event::{Delivery, Deviation, Event, Silence, Unsendable, Unsubscribable, Violation};
 use in_flight::Exchanges;
 use keep_alive::KeepAlive;
-pub use lifetime::Lifetime;
 use lifetime::ServerSession;
+pub use lifetime::{IdChoice, Lifetime};
 use outbox::Outbox;
 pub use receive::Received;
 use receive::Receiver;
@@ -210,7 +213,7 @@ impl Session {
         packet_id: PacketId,
     ) -> Result<Option<u64>, Violation> {
         match packet {
-            PacketType::PubAck => return self.exchanges.puback(packet_id),
+            PacketType::PubAck => return self.end_by_puback(packet_id),
             PacketType::PubComp => return self.exchanges.pubcomp(packet_id),
             PacketType::PubRec => {
                 self.exchanges.pubrec(packet_id)?;
@@ -239,16 +242,15 @@ impl Session {
             Packet::PubRec(ack) => self.pubrec(&ack),
             Packet::PubComp(ack) => self.pubcomp(&ack),
             Packet::PubRel(ack) => {
+                check_code(PacketType::PubRel, ack.code)?;
                 self.pubrel(ack.packet_id);
                 Ok(None)
             }
             Packet::SubAck(suback) => self.subscribed(suback),
-            Packet::UnsubAck(unsuback) => {
-                let awaited = self.exchanges.unsuback(unsuback.packet_id);
-                Ok(awaited.then(|| Event::Unsubscribed(unsuback)))
-            }
+            Packet::UnsubAck(unsuback) => self.unsubscribed(unsuback),
             Packet::PingResp => Ok(self.keep_alive.pong().then_some(Event::Pong)),
             Packet::Disconnect(disconnect) if self.config.version.has_properties() => {
+                check_code(PacketType::Disconnect, disconnect.code)?;
                 self.state = State::Ended;
                 Ok(Some(Event::Disconnected(Box::new(disconnect))))
             }
@@ -269,6 +271,10 @@ impl Session {
                 Ok(Some(self.connected(connack, now)))
             }
             Packet::Auth(auth) => {
+                if auth.code != ReasonCode::CONTINUE_AUTHENTICATION {
+                    let packet = PacketType::Auth;
+                    return Err(Violation::UndefinedCode { packet, code: auth.code });
+                }
                 let answer = self.authenticator.answer(&auth)?;
                 self.send(&Packet::Auth(answer));
                 Ok(None)
@@ -279,10 +285,14 @@ impl Session {
 
     fn subscribed(&mut self, suback: SubAck) -> Result<Option<Event>, Violation> {
         let awaited = self.exchanges.suback(suback.packet_id, suback.codes.len())?;
-        if let Some(code) = suback.codes.iter().find(|code| !code.is_valid_in_suback()) {
-            return Err(Violation::SubAckCode(*code));
-        }
+        suback.codes.iter().try_for_each(|&code| check_code(PacketType::SubAck, code))?;
         Ok(awaited.then(|| Event::Subscribed(suback)))
+    }
+
+    fn unsubscribed(&mut self, unsuback: UnsubAck) -> Result<Option<Event>, Violation> {
+        unsuback.codes.iter().try_for_each(|&code| check_code(PacketType::UnsubAck, code))?;
+        let awaited = self.exchanges.unsuback(unsuback.packet_id);
+        Ok(awaited.then(|| Event::Unsubscribed(unsuback)))
     }
 
     /// The caller has finished with every message up to this number. Sends the acknowledgements
@@ -296,18 +306,48 @@ impl Session {
     }
 
     fn puback(&mut self, ack: &Ack) -> Result<Option<Event>, Violation> {
-        let ended = self.exchanges.puback(ack.packet_id)?;
+        check_code(PacketType::PubAck, ack.code)?;
+        let ended = self.end_by_puback(ack.packet_id)?;
         Ok(self.acknowledged(ended, ack.code, &ack.properties))
     }
 
+    /// PUBACK ends a QoS 1 message.
+    #[inline]
+    fn end_by_puback(&mut self, packet_id: PacketId) -> Result<Option<u64>, Violation> {
+        self.exchanges
+            .puback(packet_id)
+            .or_else(|violation| self.end_exactly_once_by_puback(packet_id, violation))
+    }
+
+    /// Before MQTT 5 PUBACK ends a QoS 2 message, too, if it is the first answer: `RabbitMQ` 3.10
+    /// takes QoS 2 as QoS 1. MQTT 5 has Maximum QoS for that.
+    #[cold]
+    fn end_exactly_once_by_puback(
+        &mut self,
+        packet_id: PacketId,
+        violation: Violation,
+    ) -> Result<Option<u64>, Violation> {
+        if self.config.version.has_properties() {
+            return Err(violation);
+        }
+        let ended = self.exchanges.puback_of_exactly_once(packet_id).ok_or(violation)?;
+        self.take_deviation(Deviation::QoSLowered)?;
+        Ok(Some(ended))
+    }
+
     /// Handles PUBCOMP. The server has had the message since its PUBREC, so "identifier not found"
-    /// is not a failure.
+    /// is not a failure: it has finished the message in an earlier connection.
     fn pubcomp(&mut self, ack: &Ack) -> Result<Option<Event>, Violation> {
+        check_code(PacketType::PubComp, ack.code)?;
         let ended = self.exchanges.pubcomp(ack.packet_id)?;
-        Ok(self.acknowledged(ended, ReasonCode::SUCCESS, &Properties::default()))
+        if ack.code == ReasonCode::PACKET_IDENTIFIER_NOT_FOUND {
+            return Ok(self.acknowledged(ended, ReasonCode::SUCCESS, &Properties::default()));
+        }
+        Ok(self.acknowledged(ended, ack.code, &ack.properties))
     }
 
     fn pubrec(&mut self, ack: &Ack) -> Result<Option<Event>, Violation> {
+        check_code(PacketType::PubRec, ack.code)?;
         if ack.code.is_error() {
             let ended = self.exchanges.pubrec_refused(ack.packet_id)?;
             return Ok(self.acknowledged(ended, ack.code, &ack.properties));
@@ -398,6 +438,22 @@ impl Session {
         self.reports.next_line()
     }
 
+    /// What the server did against the protocol and the session has taken: each kind once.
+    pub fn next_deviation(&mut self) -> Option<Deviation> {
+        self.reports.next_deviation()
+    }
+
+    /// Takes a deviation of the server, unless it must keep to the protocol strictly.
+    fn take_deviation(&mut self, deviation: Deviation) -> Result<(), Violation> {
+        match self.config.receiving.strictness {
+            Strictness::Strict => Err(deviation.violation()),
+            Strictness::Tolerant => {
+                self.reports.deviate(deviation);
+                Ok(())
+            }
+        }
+    }
+
     fn note(&mut self, verb: &str, packet: &Packet) {
         self.note_description(verb, || packet.describe());
     }
@@ -405,4 +461,12 @@ impl Session {
     fn note_description(&mut self, verb: &str, packet: impl FnOnce() -> String) {
         self.reports.log(&self.config, verb, packet);
     }
+}
+
+/// Refuses a code that is neither a success of this packet nor a failure.
+fn check_code(packet: PacketType, code: ReasonCode) -> Result<(), Violation> {
+    if code.is_valid_in(packet) {
+        return Ok(());
+    }
+    Err(Violation::UndefinedCode { packet, code })
 }

@@ -3,12 +3,14 @@
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
+use bytestring::ByteString;
 
-use super::inbound::{self, Acceptance, InboundMessages};
+use super::inbound::{self, Acceptance, InboundMessages, Quota};
 use super::lifetime::SessionEnd;
 use super::partial::{CompletedMessage, PartialMessage};
-use super::{Config, Delivery, Event, Session, State, Violation};
+use super::{Config, Delivery, Deviation, Event, Session, State, Strictness, Violation};
 use crate::mqtt::packet::{Decoded, Decoder, FoundPublish, PacketType, Publish};
+use crate::mqtt::property::PropertyId;
 use crate::mqtt::topic::TopicName;
 
 /// The receiving half of a session.
@@ -148,7 +150,7 @@ impl Session {
     /// Handles a PUBLISH from the server. Returns an event, unless it is a QoS 2 message that was
     /// delivered before (§4.3.3).
     pub(super) fn published(&mut self, mut publish: Publish) -> Result<Option<Event>, Violation> {
-        self.resolve_alias(&mut publish)?;
+        self.resolve_properties(&mut publish)?;
         if self.resume_partial(&publish, publish.payload.len())? {
             // It was begun as a large message; with other properties it may be small now.
             let piece = self.piece(publish.payload);
@@ -181,7 +183,7 @@ impl Session {
         if self.state != State::Online {
             return Err(Violation::Unexpected(PacketType::Publish.name()));
         }
-        self.resolve_alias(&mut publish)?;
+        self.resolve_properties(&mut publish)?;
         if self.resume_partial(&publish, length)? {
             return Ok(None);
         }
@@ -203,8 +205,8 @@ impl Session {
         let Some(number) = self.receiver.partial.resume(publish, length) else {
             return Ok(false);
         };
-        let maximum = || receive_maximum(&self.config);
-        self.receiver.inbound.accept_again(number, publish, maximum)?;
+        let quota = || quota(&self.config);
+        self.receiver.inbound.accept_again(number, publish, quota)?;
         Ok(true)
     }
 
@@ -250,9 +252,16 @@ impl Session {
         partial.is_needed() && (partial.is_at_most_once() || !survives)
     }
 
-    fn resolve_alias(&mut self, publish: &mut Publish) -> Result<(), Violation> {
+    /// Completes the properties of a message: the topic of an alias takes its place, and a response
+    /// topic to which nobody could publish is removed.
+    fn resolve_properties(&mut self, publish: &mut Publish) -> Result<(), Violation> {
+        let is_topic_name = |topic: &ByteString| TopicName::new(topic.clone()).is_ok();
+        if !publish.properties.response_topic().is_none_or(is_topic_name) {
+            self.take_deviation(Deviation::ResponseTopic)?;
+            publish.properties.remove(PropertyId::ResponseTopic);
+        }
         let announced = &self.config.properties.connect;
-        let maximum = announced.topic_alias_maximum().unwrap_or(inbound::TOPIC_ALIAS_MAXIMUM);
+        let maximum = announced.topic_alias_maximum().unwrap_or(0);
         self.receiver.inbound.resolve_alias(publish, maximum)
     }
 
@@ -260,7 +269,11 @@ impl Session {
     #[inline]
     fn accept(&mut self, publish: &Publish) -> Result<Option<u64>, Violation> {
         self.reports.set_useful();
-        match self.receiver.inbound.accept(publish, || receive_maximum(&self.config))? {
+        let acceptance = self.receiver.inbound.accept(publish, || quota(&self.config))?;
+        if self.receiver.inbound.take_above_announced() {
+            self.reports.deviate(Deviation::ReceiveMaximumExceeded);
+        }
+        match acceptance {
             Acceptance::New(number) => Ok(Some(number)),
             Acceptance::Pending => Ok(None),
             Acceptance::Acknowledged(packet_id) => {
@@ -271,12 +284,17 @@ impl Session {
     }
 }
 
-/// How many messages the server may send before it gets an acknowledgement, as announced in
-/// CONNECT.
-fn receive_maximum(config: &Config) -> u16 {
-    if config.version.has_properties() {
-        config.properties.connect.receive_maximum().unwrap_or(inbound::RECEIVE_MAXIMUM)
-    } else {
-        u16::MAX
+/// How many messages the server may send before it gets an acknowledgement. Before MQTT 5 only the
+/// packet identifiers are a limit.
+fn quota(config: &Config) -> Quota {
+    if !config.version.has_properties() {
+        return Quota { announced: usize::from(u16::MAX), taken: usize::from(u16::MAX) };
     }
+    let announced = config.properties.connect.receive_maximum().unwrap_or(inbound::RECEIVE_MAXIMUM);
+    let announced = usize::from(announced);
+    let taken = match config.receiving.strictness {
+        Strictness::Strict => announced,
+        Strictness::Tolerant => 2 * announced,
+    };
+    Quota { announced, taken }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use super::Event;
 use super::config::Config;
+use super::{Deviation, Event};
 
 /// The events and lines that wait for the caller.
 #[derive(Debug, Default)]
@@ -11,6 +11,10 @@ pub struct Reports {
     events: VecDeque<Event>,
     lines: VecDeque<String>,
     useful: bool,
+    /// The deviations of the server in the order in which they happened first.
+    deviations: Vec<Deviation>,
+    /// How many of them the caller has got.
+    deviations_told: usize,
 }
 
 impl Reports {
@@ -38,6 +42,21 @@ impl Reports {
     /// Whether a message or an acknowledgement was received since the last call.
     pub fn take_useful(&mut self) -> bool {
         std::mem::take(&mut self.useful)
+    }
+
+    /// Adds a deviation of the server, unless there was one of this kind before.
+    #[cold]
+    pub fn deviate(&mut self, deviation: Deviation) {
+        if !self.deviations.contains(&deviation) {
+            self.deviations.push(deviation);
+        }
+    }
+
+    /// The next deviation.
+    pub fn next_deviation(&mut self) -> Option<Deviation> {
+        let deviation = self.deviations.get(self.deviations_told).copied()?;
+        self.deviations_told += 1;
+        Some(deviation)
     }
 
     /// Adds a line about a packet, if the configuration asks for it.

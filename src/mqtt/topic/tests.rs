@@ -187,3 +187,22 @@ fn a_share_has_a_group_and_a_filter() {
     assert_eq!(filter.share(), None);
     assert_eq!(format!("{filter:>5}"), "  a/b");
 }
+
+/// MQTT 5 §1.5.4.
+#[test]
+fn control_characters_and_non_characters_are_found() {
+    let found = |text: &str| DiscouragedCharacter::find(text).map(|found| found.to_string());
+    for code in (1..=0x1F).chain(0x7F..=0x9F) {
+        let character = char::from_u32(code).unwrap();
+        let expected = format!("the topic holds the control character U+{code:04X}");
+        assert_eq!(found(&format!("a/{character}b")), Some(expected));
+    }
+    for code in (0xFDD0..=0xFDEF).chain([0xFFFE, 0xFFFF, 0x1_FFFE, 0x10_FFFF]) {
+        let character = char::from_u32(code).unwrap();
+        let expected = format!("the topic holds the non-character U+{code:04X}");
+        assert_eq!(found(&format!("{character}")), Some(expected));
+    }
+    for text in ["", "a/b c~", "\u{a0}ü\u{feff}\u{202e}\u{fdcf}\u{fdf0}\u{fffd}\u{10fffd}"] {
+        assert_eq!(found(text), None, "{text}");
+    }
+}

@@ -1,7 +1,17 @@
 //! Topic aliases of MQTT 5, in both directions (§3.3.2.3.4).
 
 use super::*;
-use crate::mqtt::session::inbound::TOPIC_ALIAS_MAXIMUM;
+
+/// What the client has announced.
+const TOPIC_ALIAS_MAXIMUM: u16 = 64;
+
+/// A client whose user lets the server use aliases.
+fn allowing() -> Config {
+    let mut config = config(Version::V5);
+    let maximum = Property::number(PropertyId::TopicAliasMaximum, TOPIC_ALIAS_MAXIMUM.into());
+    config.properties.connect.push(maximum);
+    config
+}
 
 fn aliased(name: Option<&'static str>, alias: u16) -> Packet {
     let properties = Properties(vec![Property::number(PropertyId::TopicAlias, alias.into())]);
@@ -21,7 +31,7 @@ fn topics(events: &[Event]) -> Vec<&str> {
 
 #[test]
 fn aliases_of_the_server_are_resolved() {
-    let mut client = Client::online(config(Version::V5));
+    let mut client = Client::online(allowing());
     let packets = [
         aliased(Some("one"), 1),
         aliased(Some("last"), TOPIC_ALIAS_MAXIMUM),
@@ -37,9 +47,11 @@ fn aliases_of_the_server_are_resolved() {
 fn unknown_aliases_are_violations() {
     let violation = (Violation::TopicAliasInvalid, Some(ReasonCode::TOPIC_ALIAS_INVALID));
     for packet in [aliased(None, 1), aliased(Some("a"), TOPIC_ALIAS_MAXIMUM + 1)] {
-        assert_eq!(Client::online(config(Version::V5)).violated(packet), violation);
+        assert_eq!(Client::online(allowing()).violated(packet), violation);
     }
-    let mut client = Client::online(config(Version::V5));
+    let unasked = aliased(Some("a"), 1);
+    assert_eq!(Client::online(config(Version::V5)).violated(unasked), violation);
+    let mut client = Client::online(allowing());
     client.feed(&[aliased(Some("a"), 1)]);
     client.reconnect(connack(true));
     assert_eq!(

@@ -177,24 +177,52 @@ fn a_new_message_is_known_by_its_missing_dup_where_the_session_is_doubtful() {
     );
 }
 
-fn flood(version: Version, qos: QoS, count: u16) -> Client {
-    let mut client = Client::online(config(version));
+fn flood(config: Config, qos: QoS, count: u16) -> Client {
+    let mut client = Client::online(config);
     for packet_id in 1..=count {
         client.feed(&[from_server(qos, packet_id, false, 1)]);
     }
     client
 }
 
-/// `[MQTT-3.3.4-9]`
+/// `[MQTT-3.3.4-9]`; mosquitto 2.0 sends one more after an interrupted run.
 #[test]
-fn more_than_our_receive_maximum_is_a_violation() {
+fn up_to_twice_our_receive_maximum_is_taken_and_told_once() {
     for qos in [ONCE, EXACTLY] {
-        let mut client = flood(Version::V5, qos, RECEIVE_MAXIMUM);
+        let mut client = flood(config(Version::V5), qos, RECEIVE_MAXIMUM);
+        assert_eq!(client.deviations(), []);
+        client.feed(&[from_server(qos, RECEIVE_MAXIMUM + 1, false, 1)]);
+        assert_eq!(client.deviations(), [Deviation::ReceiveMaximumExceeded]);
+        for packet_id in RECEIVE_MAXIMUM + 2..=2 * RECEIVE_MAXIMUM {
+            client.feed(&[from_server(qos, packet_id, false, 1)]);
+        }
+        assert_eq!(client.deviations(), []);
+        let violation = client.violated(from_server(qos, 2 * RECEIVE_MAXIMUM + 1, false, 1));
+        assert_eq!(violation.0, Violation::ReceiveMaximumExceeded);
+        assert_eq!(violation.1, Some(ReasonCode::RECEIVE_MAXIMUM_EXCEEDED));
+    }
+}
+
+/// A maximum that the user gives with `-D connect receive-maximum`.
+#[test]
+fn a_receive_maximum_of_the_user_counts() {
+    let mut config = config(Version::V5);
+    config.properties.connect.push(Property::number(PropertyId::ReceiveMaximum, 3));
+    let mut client = flood(config, EXACTLY, 6);
+    assert_eq!(client.deviations(), [Deviation::ReceiveMaximumExceeded]);
+    let violation = client.violated(from_server(EXACTLY, 7, false, 1));
+    assert_eq!(violation.0, Violation::ReceiveMaximumExceeded);
+}
+
+#[test]
+fn more_than_our_receive_maximum_is_a_violation_for_the_strict() {
+    for qos in [ONCE, EXACTLY] {
+        let mut client = flood(strict(config(Version::V5)), qos, RECEIVE_MAXIMUM);
         let violation = client.violated(from_server(qos, RECEIVE_MAXIMUM + 1, false, 1));
         assert_eq!(violation.0, Violation::ReceiveMaximumExceeded);
         assert_eq!(violation.1, Some(ReasonCode::RECEIVE_MAXIMUM_EXCEEDED));
 
-        let mut client = flood(Version::V5, qos, RECEIVE_MAXIMUM);
+        let mut client = flood(strict(config(Version::V5)), qos, RECEIVE_MAXIMUM);
         client.session.acknowledge_up_to(1);
         let next = from_server(qos, RECEIVE_MAXIMUM + 1, false, 1);
         if qos == EXACTLY {
@@ -210,7 +238,7 @@ fn more_than_our_receive_maximum_is_a_violation() {
 #[test]
 fn before_mqtt_5_only_the_identifiers_are_a_limit() {
     for version in [Version::V3_1, Version::V3_1_1] {
-        let mut client = flood(version, ONCE, RECEIVE_MAXIMUM + 1);
+        let mut client = flood(config(version), ONCE, RECEIVE_MAXIMUM + 1);
         client.session.acknowledge_up_to(u64::MAX);
         assert_eq!(client.sent().len(), usize::from(RECEIVE_MAXIMUM) + 1);
     }
@@ -235,7 +263,7 @@ fn the_server_may_say_goodbye_only_in_mqtt_5() {
 /// a new one (§4.9).
 #[test]
 fn a_new_connection_begins_with_the_whole_quota() {
-    let mut client = Client::online(config(Version::V5));
+    let mut client = Client::online(strict(config(Version::V5)));
     let publish = |packet_id: u16| {
         let publish = message("a/topic", QoS::ExactlyOnce, u32::from(packet_id));
         Packet::Publish(Publish { packet_id: Some(id(packet_id)), ..publish })
@@ -247,4 +275,29 @@ fn a_new_connection_begins_with_the_whole_quota() {
     let more: Vec<Packet> = (16_385..=32_768).map(publish).collect();
     assert_eq!(client.feed(&more).len(), 16_384);
     assert_eq!(client.violated(publish(32_769)).0, Violation::ReceiveMaximumExceeded);
+}
+
+/// `[MQTT-3.3.2-14]`: such a property is removed, and nothing else.
+#[test]
+fn a_response_topic_that_is_no_topic_name_is_left_out() {
+    let with = |response: &'static str| {
+        let mut publish = message("a/topic", QoS::AtMostOnce, 1);
+        publish.properties.push(Property::text(PropertyId::ContentType, "c".into()));
+        publish.properties.push(Property::text(PropertyId::ResponseTopic, response.into()));
+        publish
+    };
+    for bad in ["a/#", "+", ""] {
+        let mut client = Client::online(config(Version::V5));
+        for _ in 0..2 {
+            let events = client.feed(&[Packet::Publish(with(bad))]);
+            let [Event::Message(delivery)] = &events[..] else { panic!("{events:?}") };
+            let content_type = Property::text(PropertyId::ContentType, "c".into());
+            assert_eq!(delivery.publish.properties, Properties(vec![content_type]));
+        }
+        assert_eq!(client.deviations(), [Deviation::ResponseTopic]);
+        let mut client = Client::online(strict(config(Version::V5)));
+        assert_eq!(client.violated(Packet::Publish(with(bad))).0, Violation::ResponseTopic);
+    }
+    let mut client = Client::online(strict(config(Version::V5)));
+    assert_eq!(client.feed(&[Packet::Publish(with("a/b"))]).len(), 1);
 }

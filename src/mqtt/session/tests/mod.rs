@@ -27,8 +27,8 @@ use std::time::{Duration, Instant};
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::{
-    Config, Event, ExtraProperties, Lifetime, Login, ReceiveOptions, ReportOptions, SendOptions,
-    Session, Violation,
+    Config, Deviation, Event, ExtraProperties, Lifetime, Login, ReceiveOptions, ReportOptions,
+    SendOptions, Session, Strictness, Violation,
 };
 use crate::mqtt::packet::{
     Ack, ConnAck, Credentials, Decoder, Packet, PacketId, Publish, Subscription,
@@ -54,13 +54,22 @@ fn config(version: Version) -> Config {
         will: None,
         properties: ExtraProperties::default(),
         sending: SendOptions::default(),
-        receiving: ReceiveOptions { maximum_packet: 1 << 20, parts_above: None },
+        receiving: receiving(None, Strictness::Tolerant),
         reports: ReportOptions::default(),
     }
 }
 
 fn parts_above(size: usize) -> ReceiveOptions {
-    ReceiveOptions { maximum_packet: 1 << 20, parts_above: Some(size) }
+    receiving(Some(size), Strictness::Tolerant)
+}
+
+fn receiving(parts_above: Option<usize>, strictness: Strictness) -> ReceiveOptions {
+    ReceiveOptions { maximum_packet: 1 << 20, parts_above, strictness }
+}
+
+/// The same session that takes no deviation.
+fn strict(config: Config) -> Config {
+    Config { receiving: receiving(None, Strictness::Strict), ..config }
 }
 
 fn with_aliases() -> SendOptions {
@@ -179,6 +188,11 @@ impl Client {
             _ => None,
         });
         (violation, code)
+    }
+
+    /// What the session has taken although it is against the protocol.
+    fn deviations(&mut self) -> Vec<Deviation> {
+        std::iter::from_fn(|| self.session.next_deviation()).collect()
     }
 
     /// Publishes message `number` as record `number`.

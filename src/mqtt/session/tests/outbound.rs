@@ -152,7 +152,7 @@ fn acknowledgements_of_the_wrong_kind_are_violations() {
         let of_qos_2 = [puback(1), pubcomp(1)];
         for (qos, wrong) in [(QoS::AtLeastOnce, of_qos_1), (QoS::ExactlyOnce, of_qos_2)] {
             for packet in wrong {
-                let mut client = Client::online(config(version));
+                let mut client = Client::online(strict(config(version)));
                 client.publish(qos, 1);
                 let (violation, sent) = client.violated(packet);
                 assert!(matches!(violation, Violation::Unexpected(_)), "{violation:?}");
@@ -334,4 +334,27 @@ fn what_is_remembered_is_bounded() {
         }
         assert_eq!(fill(&mut client), 64);
     }
+}
+
+/// `RabbitMQ` 3.10 takes QoS 2 as QoS 1.
+#[test]
+fn before_mqtt_5_puback_ends_a_qos_2_message() {
+    for version in [Version::V3_1, Version::V3_1_1] {
+        let mut client = Client::online(config(version));
+        for number in [1, 2] {
+            client.publish(QoS::ExactlyOnce, number);
+        }
+        assert_eq!(client.feed(&[puback(2), puback(1)]), [acknowledged(2), acknowledged(1)]);
+        assert_eq!(client.deviations(), [Deviation::QoSLowered]);
+        assert_eq!(client.session.in_flight(), 0);
+        assert_eq!(brief(&client.sent())[2..], [] as [&str; 0], "PUBREL has no place here");
+
+        let mut client = Client::online(config(version));
+        client.publish(QoS::ExactlyOnce, 1);
+        client.feed(&[pubrec(1)]);
+        assert!(matches!(client.violated(puback(1)).0, Violation::Unexpected(_)));
+    }
+    let mut client = Client::online(config(Version::V5));
+    client.publish(QoS::ExactlyOnce, 1);
+    assert!(matches!(client.violated(puback(1)).0, Violation::Unexpected(_)));
 }

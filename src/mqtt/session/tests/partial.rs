@@ -266,7 +266,9 @@ fn what_a_server_changes_does_not_count() {
     ];
     let other = [Property::text(PropertyId::ContentType, "y".into())];
     for (properties, torn) in [(&before[..], 0), (&after[..], 0), (&other[..], 1), (&[], 1)] {
-        let (mut client, mut output) = (Client::online(in_parts(Version::V5)), Output::default());
+        let mut config = in_parts(Version::V5);
+        config.properties.connect.push(Property::number(PropertyId::TopicAliasMaximum, 1));
+        let (mut client, mut output) = (Client::online(config), Output::default());
         let wire = bytes_of(Version::V5, with(&before, large(ONCE, false, PAYLOAD)));
         output.take(client.feed_bytes(wire.slice(..wire.len() - 1)).expect("no violation"));
         output.take(client.reconnect(connack(true)));
