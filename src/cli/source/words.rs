@@ -5,7 +5,8 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 /// The flags of `pub` and `sub` without a value in the next word. All others have one.
-const WITHOUT_VALUE: [&str; 56] = [
+const WITHOUT_VALUE: [&str; 57] = [
+    "--allow-control-characters",
     "--ask-password",
     "--base64",
     "--debug",
