@@ -36,7 +36,7 @@ impl ConnectPurpose {
     /// What remains at the server when a try for this purpose is given up.
     pub fn remains(&self, remains: SessionRemains) -> SessionRemains {
         match self {
-            // The server has nothing of ours yet.
+            // The server has nothing from us yet.
             Self::First { .. } => SessionRemains::Nothing,
             Self::Again { .. } | Self::EndSession(_) => remains,
         }

@@ -32,7 +32,7 @@ const SHORT_READING: Duration = Duration::from_millis(500);
 /// a signal ends the process in any case.
 const SHORT_READING_BEFORE_PUBREL: Duration = Duration::from_secs(3);
 
-/// Whether a session of ours remains at the server although no client will take it up.
+/// Whether our session remains at the server although no client will take it up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionRemains {
     /// It does not.

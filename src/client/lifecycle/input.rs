@@ -34,7 +34,7 @@ pub enum ConnectionInput {
     Signal(i32),
     /// Something that has nothing to do with the connection: input, output, commands.
     Local(Event),
-    /// The caller wants the connection to end in order, and no session of ours to remain.
+    /// The caller wants the connection to end in order, and no session of this client to remain.
     Close(SessionRemains),
     /// From now on a server that does nothing is waited for only shortly.
     ShortenClose,

@@ -256,7 +256,7 @@ impl Lifecycle {
         }
     }
 
-    /// A message of ours was acknowledged: the connections before this one do not count as
+    /// A published message was acknowledged: the connections before this one do not count as
     /// repetitions.
     #[inline]
     pub fn note_acknowledgement(&mut self) {

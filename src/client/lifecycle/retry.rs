@@ -167,7 +167,7 @@ impl Error {
 }
 
 impl Error {
-    /// Whether a session of ours may remain at the server, and the server may let us end it.
+    /// Whether our session may remain at the server, and the server may let us end it.
     pub fn leaves_session(&self) -> bool {
         match self.root() {
             Self::Lost(_)

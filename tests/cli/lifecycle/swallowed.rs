@@ -397,3 +397,55 @@ fn the_time_of_w_passes_while_a_lost_connection_is_made_again() {
     timed_out(&ping.spawn().finish_within(SOON), "CONNACK", line);
     broker.finish_alone();
 }
+
+/// `sub -W 0.5` whose connection is lost, and is not restored; `way` gives the address and its flags.
+fn times_out_while_reconnecting(
+    script: Vec<Step>,
+    state: &str,
+    way: impl Fn(&Broker) -> Vec<String>,
+) {
+    let broker = Broker::start_watchful(script);
+    let flags = ["-V", "311", "-W", "0.5", "--connect-timeout", "60", "--reconnect-delay", "0.01"];
+    let flags = flags.map(str::to_owned);
+    let command = ["sub", "-t", "t", "-C", "2"].map(str::to_owned);
+    let sub = Program::new([&command[..], &flags, &way(&broker)].concat());
+    let line = "mqttws: subscribed: timed out after 0.5 s with 0 of 2 messages";
+    timed_out(&sub.spawn().finish_within(SOON), state, line);
+    broker.finish_alone();
+}
+
+#[test]
+fn the_time_of_w_passes_after_a_redirect_of_a_reconnect() {
+    let answer = "HTTP/1.1 302 Found\r\nLocation: /other\r\nContent-Length: 0\r\n\r\n";
+    let script = subscribed([
+        Step::End,
+        Step::Reconnect,
+        Step::Request(&["GET /mqtt HTTP/1.1"]),
+        Step::Answer(answer),
+        Step::Gone,
+        Step::Reconnect,
+        Step::Request(&["GET /other HTTP/1.1"]),
+        Step::Gone,
+    ]);
+    times_out_while_reconnecting(script, "redirect", |broker| {
+        vec![broker.url(), "--follow".to_owned()]
+    });
+}
+
+#[test]
+fn the_time_of_w_passes_at_the_proxy_of_a_reconnect() {
+    let mut script = vec![
+        Step::Request(&["CONNECT 192.0.2.1:80 HTTP/1.1"]),
+        Step::Answer("HTTP/1.1 200 Connection established\r\n\r\n"),
+    ];
+    script.extend(subscribed([
+        Step::End,
+        Step::Reconnect,
+        Step::Request(&["CONNECT 192.0.2.1:80 HTTP/1.1"]),
+        Step::Gone,
+    ]));
+    times_out_while_reconnecting(script, "proxy", |broker| {
+        let proxy = format!("http://127.0.0.1:{}", broker.port());
+        vec!["ws://192.0.2.1/mqtt".to_owned(), "--proxy".to_owned(), proxy]
+    });
+}
