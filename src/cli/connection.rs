@@ -400,11 +400,13 @@ impl Address {
 
 /// The endpoint of a URL from this place.
 fn parsed(url: &str, place: &str) -> Result<Endpoint, Usage> {
-    Endpoint::parse(url).map_err(|error| match (&error, mistyped::with_scheme(url)) {
-        (EndpointError::NoScheme, Some(instead)) => {
-            Usage::new(format!("{place} has no scheme: write {instead}"))
+    Endpoint::parse(url).map_err(|error| {
+        // A lone word may be anything, also a password.
+        let is_address = error == EndpointError::NoScheme && url.contains(['.', ':', '/']);
+        match mistyped::with_scheme(url).filter(|_| is_address) {
+            Some(instead) => Usage::new(format!("{place} has no scheme: write {instead}")),
+            None => Usage::new(format!("{place}: {error}")),
         }
-        _ => Usage::new(format!("{place}: {error}")),
     })
 }
 

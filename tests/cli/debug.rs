@@ -151,7 +151,7 @@ fn another_version_is_told_when_it_is_tried() {
     tells(
         &outcome,
         &[
-            "Client me sending CONNECT",
+            "Client me sending CONNECT, *",
             "Client me received CONNACK (1)",
             "the broker refused MQTT 5: *; trying MQTT 3.1.1",
             "Client me sending CONNECT",

@@ -34,7 +34,10 @@ fn an_address_without_a_scheme() {
             "pub|localhost|lab/door|open",
             "the URL has no scheme: write ws://localhost/mqtt -t lab/door -m open",
         ),
-        ("sub|ann:s3cret@h:1|-t|x", "the URL: no scheme: write ws://HOST[:PORT]/PATH or wss://HOST[:PORT]/PATH"),
+        (
+            "sub|ann:s3cret@h:1|-t|x",
+            "the URL: no scheme: write ws://HOST[:PORT]/PATH or wss://HOST[:PORT]/PATH",
+        ),
     ]);
 }
 
@@ -48,8 +51,14 @@ fn a_host_is_a_host() {
             "sub|-t|t|-h|x/mqtt",
             "-h takes a host: write the URL alone, or the path with --path and the port with -p",
         ),
-        ("sub|-t|t|-h|ann:s3cret@x", "-h takes a host: write user name and password with -u and -P"),
-        ("serve|-h|localhost:9001", "-h: expected an IP address, not localhost:9001; the port goes to -p"),
+        (
+            "sub|-t|t|-h|ann:s3cret@x",
+            "-h takes a host: write user name and password with -u and -P",
+        ),
+        (
+            "serve|-h|localhost:9001",
+            "-h: expected an IP address, not localhost:9001; the port goes to -p",
+        ),
     ]);
 }
 
@@ -75,7 +84,10 @@ fn characters_that_a_url_cannot_hold() {
 fn topics_and_messages_without_their_flags() {
     refuses(&[
         ("sub|lab/#", "'lab/#': did you mean -t 'lab/#'? a URL begins with ws:// or wss://"),
-        ("sub|/lab/door", "/lab/door: did you mean -t /lab/door? a URL begins with ws:// or wss://"),
+        (
+            "sub|/lab/door",
+            "/lab/door: did you mean -t /lab/door? a URL begins with ws:// or wss://",
+        ),
         ("sub|-v|$SYS/#", "'$SYS/#': did you mean -t '$SYS/#'? a URL begins with ws:// or wss://"),
         ("sub|ws://h/|a/b", "a/b: did you mean -t a/b? a URL begins with ws:// or wss://"),
         ("sub|-t|a|b", "each topic filter has a -t of its own: did you mean -t a -t b?"),
@@ -96,10 +108,7 @@ fn topics_and_messages_without_their_flags() {
         ("pub|-t|t|-s|file", "-s reads stdin: did you mean -f file?"),
         ("sub|-t|x|ws://h/|ws://i/", "one URL is enough: there are several"),
         ("ping|5", "5: did you mean -c 5? a URL begins with ws:// or wss://"),
-        (
-            "sub|-t|x|-c|5",
-            "-c has no value (it keeps the session): -C 5 ends after 5 messages",
-        ),
+        ("sub|-t|x|-c|5", "-c has no value (it keeps the session): -C 5 ends after 5 messages"),
     ]);
 }
 
@@ -161,12 +170,12 @@ fn values_that_are_missing_or_elsewhere() {
     let shell = "the shell takes an unquoted # for a comment: write '#'";
     refuses(&[
         ("sub|-t", &format!("--topic <FILTER> needs a value; {shell}")),
-        ("sub|-t|x|-h", "--host <HOST> needs a value: it is the host to connect to; help is --help"),
-        ("sub|-t|x|--no-proxy", "--no-proxy <HOSTS> needs a value: '*' for all hosts"),
         (
-            "pub|-f|-t|t",
-            "--file <FILE> took the next word, -t, for its value: is that missing?",
+            "sub|-t|x|-h",
+            "--host <HOST> needs a value: it is the host to connect to; help is --help",
         ),
+        ("sub|-t|x|--no-proxy", "--no-proxy <HOSTS> needs a value: '*' for all hosts"),
+        ("pub|-f|-t|t", "--file <FILE> took the next word, -t, for its value: is that missing?"),
         ("sub|-t|x|--summary|json", "the value of --summary stands after =: --summary=json"),
         (
             "pub|-t|t|-f|-",
@@ -204,7 +213,10 @@ fn a_command_for_serve() {
         ("serve|9001", port),
         ("serve|localhost:9001", port),
         ("serve|ws://localhost:9001/mqtt", port),
-        ("serve|-h|0.0.0.0|--|./x", "-h: serve listens on this machine only (127.0.0.1 or ::1), not on 0.0.0.0"),
+        (
+            "serve|-h|0.0.0.0|--|./x",
+            "-h: serve listens on this machine only (127.0.0.1 or ::1), not on 0.0.0.0",
+        ),
     ]);
 }
 
@@ -251,7 +263,9 @@ fn a_file_with_another_kind_of_pem() {
         let file = folder.write("other.pem", pem);
         let outcome =
             Program::new(["sub", "wss://127.0.0.1:9/", "-t", "t", "--cafile", &file]).run();
-        let whole = format!("mqttws: connecting to wss://127.0.0.1:9/: no certificate in CA file {file}{line}");
+        let whole = format!(
+            "mqttws: connecting to wss://127.0.0.1:9/: no certificate in CA file {file}{line}"
+        );
         fails(&outcome, 1, &whole);
     }
 }

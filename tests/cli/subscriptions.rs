@@ -136,7 +136,8 @@ fn an_unsubscription_may_be_refused() {
 #[test]
 fn an_unsuback_must_answer_what_was_asked() {
     let answered = |unsuback: &'static str, words: &str| {
-        let script = limited("20 00 00 00", [packet("a2 id 00 <a>"), Step::Send(unsuback), Step::Gone]);
+        let script =
+            limited("20 00 00 00", [packet("a2 id 00 <a>"), Step::Send(unsuback), Step::Gone]);
         let line = format!(
             "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the broker broke the protocol: {words}"
         );
@@ -191,7 +192,7 @@ fn a_lower_qos_stores_nothing_in_a_session_that_is_kept() {
     granted("90 id 06 1f <why> 00", &["-i", "me", "-c"]).expect(
         0,
         "",
-        UNSTORED.replace("not 1", "not 1 (why)"),
+        &UNSTORED.replace("not 1", "not 1 (why)"),
     );
     // Without -c nothing was to be stored.
     let steps = [packet("82 id 00 <a> 01"), Step::Send("90 id 00 00")];
@@ -226,9 +227,7 @@ fn a_shared_subscription_before_mqtt_5_is_warned_of_once() {
 fn a_variable_of_the_shell_is_warned_of() {
     let warning = "mqttws: warning: -t /# is about topics that begin with a slash; the broker's own \
                    are '$SYS/#', where only single quotes keep the shell from the $\n";
-    let script = || {
-        until_goodbye(connected([packet("82 id </#> 00"), Step::Send("90 id 00")]))
-    };
+    let script = || until_goodbye(connected([packet("82 id </#> 00"), Step::Send("90 id 00")]));
     run("sub", script(), &["-t", "/#", "-E"]).expect(0, "", warning);
     run("sub", script(), &["-t", "/#", "-E", "--quiet"]).expect(0, "", "");
 }

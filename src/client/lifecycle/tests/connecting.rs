@@ -187,28 +187,17 @@ fn what_was_connected_with_is_named_and_the_flags_for_it() {
     };
     let none = Policy { subprotocols: Some(Vec::new()), ..policy() };
     for (found, with, advice) in [
-        (
-            warned(none, &[0x84], false),
-            "MQTT 3.1.1 without a subprotocol",
-            "-V 311",
-        ),
-        (
-            warned(policy(), &[0x84, 0x01], false),
-            "MQTT 3.1 and subprotocol mqttv3.1",
-            "-V 31",
-        ),
-        (
-            warned(policy(), &[], true),
-            "MQTT 5 and subprotocol mqttv3.1",
-            "--subprotocol mqttv3.1",
-        ),
+        (warned(none, &[0x84], false), "MQTT 3.1.1 without a subprotocol", "-V 311"),
+        (warned(policy(), &[0x84, 0x01], false), "MQTT 3.1 and subprotocol mqttv3.1", "-V 31"),
+        (warned(policy(), &[], true), "MQTT 5 and subprotocol mqttv3.1", "--subprotocol mqttv3.1"),
         (
             warned(policy(), &[0x84], true),
             "MQTT 3.1.1 and subprotocol mqttv3.1",
             "-V 311 --subprotocol mqttv3.1",
         ),
     ] {
-        let expected = (format!("warn: connected with {with}"), format!("{advice} leaves that try out"));
+        let expected =
+            (format!("warn: connected with {with}"), format!("{advice} leaves that try out"));
         assert_eq!(found, expected);
     }
 }
