@@ -69,9 +69,6 @@ pub(super) fn setup_hint(error: &TlsSetupError) -> Option<&'static str> {
         TlsSetupError::OtherSection(.., label) if label == "TRUSTED CERTIFICATE" => {
             Some("that form is OpenSSL's own; convert it: openssl x509 -in FILE -out NEW")
         }
-        TlsSetupError::OtherSection(FilePurpose::Key, ..) => {
-            Some("give the file of the private key with --key")
-        }
         TlsSetupError::Binary(FilePurpose::Key, _) => {
             Some("convert it: openssl pkey -inform DER, or openssl pkcs12")
         }

@@ -79,8 +79,10 @@ impl<'a> PemFile<'a> {
         let (purpose, path) = (self.purpose, self.path.to_owned());
         match self.first_label() {
             _ if is_binary => TlsSetupError::Binary(purpose, path),
-            Some(label) => TlsSetupError::OtherSection(purpose, path, label),
-            None => TlsSetupError::Nothing(purpose, path),
+            Some(label) if purpose != FilePurpose::Key => {
+                TlsSetupError::OtherSection(purpose, path, label)
+            }
+            _ => TlsSetupError::Nothing(purpose, path),
         }
     }
 

@@ -13,7 +13,7 @@ pub enum TlsSetupError {
     Unreadable(FilePurpose, PathBuf, io::Error),
     /// The file has no PEM section of the kind that is needed.
     Nothing(FilePurpose, PathBuf),
-    /// The file has a PEM section with this label, and none of the kind that is needed.
+    /// The file has a PEM section with this label, and no certificate.
     OtherSection(FilePurpose, PathBuf, String),
     /// The file is binary: DER, or PKCS#12.
     Binary(FilePurpose, PathBuf),
@@ -92,9 +92,7 @@ impl fmt::Display for TlsSetupError {
                 write!(f, "no certificate in {purpose} {}", path.display())
             }
             Self::OtherSection(purpose, path, label) => {
-                let wanted =
-                    if *purpose == FilePurpose::Key { "private key" } else { "certificate" };
-                write!(f, "no {wanted} in {purpose} {}, but a {label}", path.display())
+                write!(f, "no certificate in {purpose} {}, but a {label}", path.display())
             }
             Self::Binary(purpose, path) => {
                 write!(f, "{purpose} {} is binary (DER or PKCS#12), not PEM", path.display())
