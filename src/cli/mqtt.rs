@@ -398,6 +398,11 @@ impl SessionFlags {
         }
     }
 
+    /// `-i`.
+    pub fn given_id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
     fn id_choice(&self) -> IdChoice {
         if self.id.is_some() { IdChoice::Given } else { IdChoice::Generated }
     }

@@ -85,6 +85,14 @@ struct Probes {
 }
 
 impl PingFlags {
+    /// A warning where `-i` is probably meant as ping(8) understands it.
+    fn interval_for_id(&self) -> Option<String> {
+        let id = self.connection.session.given_id()?;
+        (value::duration(id).is_ok() && !self.connection.is_quiet()).then(|| {
+            format!("-i is the client id, here {id}; --interval is the time between probes")
+        })
+    }
+
     /// The `Config` that the flags mean, and warnings to print.
     pub fn resolve(self) -> Result<(Config, Vec<String>)> {
         let size = self.probes.size as usize;
@@ -93,7 +101,8 @@ impl PingFlags {
             parts_above: Some(LARGE_MESSAGE.saturating_add(size)),
             ..ClientNeeds::new(Lifetime::Connection)
         };
-        let (client, warnings) = self.connection.resolve(&needs, &self.properties.parsed()?)?;
+        let (client, mut warnings) = self.connection.resolve(&needs, &self.properties.parsed()?)?;
+        warnings.extend(self.interval_for_id());
         let config = Config {
             client,
             plan: ProbePlan {

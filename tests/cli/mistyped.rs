@@ -176,6 +176,21 @@ fn values_that_are_missing_or_elsewhere() {
         ),
         ("sub|-t|x|--no-proxy", "--no-proxy <HOSTS> needs a value: '*' for all hosts"),
         ("pub|-f|-t|t", "--file <FILE> took the next word, -t, for its value: is that missing?"),
+        (
+            "sub|-D|content-type|x|-t|t",
+            "-D content-type x: it takes COMMAND NAME VALUE, as in -D publish content-type text/plain",
+        ),
+        (
+            "sub|-D|connect|-t|x",
+            "-D connect: it takes COMMAND NAME VALUE, as in -D publish content-type text/plain",
+        ),
+        ("pub|-t|t|-m|m|-r|1", "--retain has no value: leave 1 out"),
+        ("sub|-t|t|-v|true", "--verbose has no value: leave true out"),
+        ("pub|-t|t|-r|1", "1: did you mean -m 1?"),
+        (
+            "serve|-h",
+            "--host <ADDRESS> needs a value: it is the address to listen on; help is --help",
+        ),
         ("sub|-t|x|--summary|json", "the value of --summary stands after =: --summary=json"),
         (
             "pub|-t|t|-f|-",

@@ -11,6 +11,7 @@ use std::ffi::OsString;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use self::line::Line;
+use crate::cli::property;
 use crate::exit::Usage;
 use crate::report::Misuse;
 use crate::transport::endpoint::Endpoint;
@@ -34,16 +35,18 @@ enum Fault {
 type Row = fn(&Line, &Fault, &clap::Command) -> Option<String>;
 
 /// The table. The first row that fits counts.
-const TABLE: [Row; 11] = [
+const TABLE: [Row; 13] = [
     typographic,
     names::single_dash,
     names::flags_before_the_command,
     names::command,
     names::version_of_a_command,
     names::flag,
+    property_of_too_few_words,
     swallowed_flag,
     value_without_equals,
     plain::command_of_serve,
+    plain::value_of_a_switch,
     plain::places,
     no_value,
 ];
@@ -113,16 +116,33 @@ fn swallowed_flag(line: &Line, fault: &Fault, command: &clap::Command) -> Option
     let is_about_words = *fault == Fault::Words
         || (*fault == Fault::Other && !line.plain().is_empty() && line.verb != "serve");
     let of = command.find_subcommand(&line.verb).filter(|_| is_about_words)?;
-    let is_flag = |value: &str| match value.strip_prefix("--") {
-        Some(long) => of.get_arguments().any(|arg| line::names(arg).contains(&long)),
-        None => of
-            .get_arguments()
-            .filter_map(clap::Arg::get_short)
-            .any(|short| value.strip_prefix('-').is_some_and(|rest| rest.chars().eq([short]))),
-    };
-    let (id, value) = line.flags_with_values().find(|(_, value)| is_flag(value))?;
+    let (id, value) = line.flags_with_values().find(|(_, value)| is_flag(value, of))?;
     let flag = of.get_arguments().find(|arg| arg.get_id() == id)?;
     Some(format!("{flag} took the next word, {value}, for its value: is that missing?"))
+}
+
+/// Whether this word is a flag of the command, and nothing else.
+fn is_flag(word: &str, command: &clap::Command) -> bool {
+    match word.strip_prefix("--") {
+        Some(long) => command.get_arguments().any(|arg| line::names(arg).contains(&long)),
+        None => command
+            .get_arguments()
+            .filter_map(clap::Arg::get_short)
+            .any(|short| word.strip_prefix('-').is_some_and(|rest| rest.chars().eq([short]))),
+    }
+}
+
+/// `-D content-type text/plain`: the packet is missing, and the next flag became a part of it.
+fn property_of_too_few_words(line: &Line, _: &Fault, command: &clap::Command) -> Option<String> {
+    let of = command.find_subcommand(&line.verb)?;
+    let mut values = line.values("property").into_iter();
+    let value = values.find(|value| value.split(property::JOINT).any(|word| is_flag(word, of)))?;
+    // Later words may be secrets.
+    let words = value.split(property::JOINT).take(2).take_while(|word| !is_flag(word, of));
+    let words: String = words.map(|word| format!(" {}", shown(word))).collect();
+    Some(format!(
+        "-D{words}: it takes COMMAND NAME VALUE, as in -D publish content-type text/plain"
+    ))
 }
 
 /// `--summary json`: a value that may be left out stands after `=`.
@@ -137,12 +157,13 @@ fn value_without_equals(line: &Line, _: &Fault, command: &clap::Command) -> Opti
 }
 
 /// A flag without its value, where something may have taken that away.
-fn no_value(_: &Line, fault: &Fault, _: &clap::Command) -> Option<String> {
+fn no_value(line: &Line, fault: &Fault, _: &clap::Command) -> Option<String> {
     let Fault::NoValue(flag) = fault else { return None };
     let why = match flag.split(' ').next()? {
         "--topic" | "--filter-out" | "--unsubscribe" => {
             "; the shell takes an unquoted # for a comment: write '#'"
         }
+        "--host" if line.verb == "serve" => ": it is the address to listen on; help is --help",
         "--host" => ": it is the host to connect to; help is --help",
         "--protocol-version" => "; that of the program itself is shown by mqttws --version",
         "--no-proxy" => ": '*' for all hosts",

@@ -68,6 +68,22 @@ pub(super) fn command_of_serve(line: &Line, _: &Fault, _: &clap::Command) -> Opt
     Some(format!("write: mqttws{} --{}", words(before), words(command)))
 }
 
+/// `-r 1`, `-v true`: a value for a flag that has none.
+pub(super) fn value_of_a_switch(
+    line: &Line,
+    fault: &Fault,
+    command: &clap::Command,
+) -> Option<String> {
+    const WORDS: [&str; 6] = ["true", "false", "yes", "no", "on", "off"];
+    let of = command.find_subcommand(&line.verb)?;
+    let is_message = line.verb == "pub" && *fault == Fault::Words;
+    let is_value = |word: &str| WORDS.contains(&word) || look(word) == Look::Number;
+    let (id, word) = line.before_plain().find(|(_, word)| is_value(word) && !is_message)?;
+    let arg = of.get_arguments().find(|arg| arg.get_id() == id)?;
+    let is_switch = !arg.get_action().takes_values() && id != "disable_clean_session";
+    is_switch.then(|| format!("{arg} has no value: leave {word} out"))
+}
+
 /// Words where only a URL can stand.
 pub(super) fn places(line: &Line, fault: &Fault, _: &clap::Command) -> Option<String> {
     let plain = line.plain();
