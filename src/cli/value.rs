@@ -53,9 +53,11 @@ pub fn count(text: &str) -> Result<u64, String> {
 
 /// A file to read; `stdin` says what to do instead of giving `-` for stdin.
 pub fn file_instead_of(stdin: &'static str) -> impl TypedValueParser<Value = PathBuf> {
-    PathBufValueParser::new().try_map(move |path| match path.as_os_str() == "-" {
-        true => Err(format!("{stdin}; a file of this name is ./-")),
-        false => Ok(path),
+    PathBufValueParser::new().try_map(move |path| {
+        if path.as_os_str() == "-" {
+            return Err(format!("{stdin}; a file of this name is ./-"));
+        }
+        Ok(path)
     })
 }
 

@@ -243,7 +243,7 @@ fn unencoded_user_info(target: &str) -> Option<EndpointError> {
 }
 
 fn percent_encoded(c: char) -> String {
-    c.to_string().bytes().map(|byte| format!("%{byte:02X}")).collect()
+    c.to_string().bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat()
 }
 
 fn parse_scheme(scheme: &str) -> Result<Scheme, EndpointError> {

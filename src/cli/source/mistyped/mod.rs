@@ -139,9 +139,10 @@ fn property_of_too_few_words(line: &Line, _: &Fault, command: &clap::Command) ->
     let value = values.find(|value| value.split(property::JOINT).any(|word| is_flag(word, of)))?;
     // Later words may be secrets.
     let words = value.split(property::JOINT).take(2).take_while(|word| !is_flag(word, of));
-    let words: String = words.map(|word| format!(" {}", shown(word))).collect();
+    let words: Vec<String> = words.map(|word| format!(" {}", shown(word))).collect();
     Some(format!(
-        "-D{words}: it takes COMMAND NAME VALUE, as in -D publish content-type text/plain"
+        "-D{}: it takes COMMAND NAME VALUE, as in -D publish content-type text/plain",
+        words.concat()
     ))
 }
 

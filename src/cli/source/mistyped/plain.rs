@@ -62,7 +62,7 @@ pub(super) fn command_of_serve(line: &Line, _: &Fault, _: &clap::Command) -> Opt
     }
     let at = line.typed.iter().position(|word| word == first)?;
     let words = |words: &[String]| -> String {
-        words.iter().map(|word| format!(" {}", shown(word))).collect()
+        words.iter().map(|word| format!(" {}", shown(word))).collect::<Vec<_>>().concat()
     };
     let (before, command) = line.typed.split_at(at);
     Some(format!("write: mqttws{} --{}", words(before), words(command)))
@@ -220,7 +220,7 @@ fn is_topic(word: &&str) -> bool {
 /// Each word with `-t`.
 fn with_flag(words: &[&str]) -> String {
     let topics = words.iter().filter(|word| look(word) != Look::Url).take(3);
-    let mut flags: String = topics.map(|word| format!(" -t {}", shown(word))).collect();
+    let mut flags = topics.map(|word| format!(" -t {}", shown(word))).collect::<Vec<_>>().concat();
     if words.len() > 3 {
         flags += " ...";
     }
