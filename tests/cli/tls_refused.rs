@@ -340,6 +340,14 @@ fn signed_by_a_weak_key() {
     refuses_fixed("weakly-signed", "weak-authority.pem", words);
 }
 
+#[test]
+fn signed_by_a_key_of_a_kind_that_is_not_supported() {
+    let words = "certificate of the authority CN=Authority brainpoolP256r1 has a key of the kind \
+         brainpoolP256r1, which is not supported; let an authority with an RSA, P-256, P-384, P-521 or Ed25519 key \
+         sign it, or trust it with --pin-sha256";
+    refuses_fixed("by-brainpoolP256r1", "authority-brainpoolP256r1.pem", words);
+}
+
 /// A server with an RSA key of 1024 bits, which signs nothing right: the client cannot check it
 /// anyway.
 #[derive(Debug, Clone)]

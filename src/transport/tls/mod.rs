@@ -4,10 +4,13 @@ mod certificate;
 mod certificate_error;
 mod error;
 mod identity;
+mod key_kind;
 mod key_log;
 mod pem;
 mod roots;
+mod server_certificates;
 mod setup_error;
+mod signatures;
 mod verify;
 
 use std::path::{Path, PathBuf};
@@ -127,7 +130,9 @@ pub struct TlsConfig {
 impl TlsConfig {
     /// Reads the files of the options.
     pub fn new(options: &TlsOptions) -> Result<Self, TlsSetupError> {
-        let provider = Arc::new(ring::default_provider());
+        let mut provider = ring::default_provider();
+        provider.signature_verification_algorithms = signatures::algorithms();
+        let provider = Arc::new(provider);
         let certificate = identity::read(options, &provider)?;
         let verifier = Arc::new(Verifier::new(trust(options, &provider)?, &provider));
         let mut config = ClientConfig::builder_with_provider(provider)
