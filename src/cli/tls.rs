@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 use clap::Args;
 
 use crate::exit::Usage;
-use crate::transport::tls::{Fingerprint, KeyLogFile, TlsOptions, TlsVersion, is_server_name};
+use crate::transport::tls::{Fingerprint, KeyLogFile, TlsOptions, TlsVersion, sni};
 
 /// The certificates to trust and to show on `wss://`.
 #[derive(Debug, Args)]
@@ -223,11 +223,7 @@ fn can_all_read_key(path: &Path) -> bool {
 }
 
 fn server_name(text: &str) -> Result<String, &'static str> {
-    if is_server_name(text) {
-        Ok(text.to_owned())
-    } else {
-        Err("expected a host name, not an address")
-    }
+    sni(text).ok_or("expected a host name, not an address")
 }
 
 fn protocols(text: &str) -> Result<Protocols, &'static str> {
@@ -283,6 +279,8 @@ mod tests {
         assert_eq!(options.version, Some(TlsVersion::V1_3));
         assert_eq!(options.protocols, ["a", "b"]);
         assert_eq!(resolved(&["--tls-version", "1.2"]).unwrap().version, Some(TlsVersion::V1_2));
+        let sni = resolved(&["--sni", "Bücher.example"]).unwrap().server_name;
+        assert_eq!(sni.as_deref(), Some("xn--bcher-kva.example"));
         for wrong in [
             ["--tls-version", "tlsv1.1"],
             ["--tls-version", "2"],

@@ -155,6 +155,7 @@ fn parse(url: &str) -> Result<Endpoint, EndpointError> {
         Some(_) => {}
     }
     endpoint.user = None;
+    endpoint.typed_host = None;
     Ok(endpoint)
 }
 

@@ -83,6 +83,21 @@ fn an_http_proxy_leads_on() {
 }
 
 #[test]
+fn a_name_beyond_ascii_is_asked_for_in_ascii() {
+    let broker = Broker::start(until_goodbye(vec![
+        Step::Request(&["CONNECT xn--bcher-kva.invalid:9001 HTTP/1.1"]),
+        Step::Answer(ESTABLISHED),
+        Step::Request(&["Host: xn--bcher-kva.invalid:9001"]),
+        Step::Accept,
+        packet("10 <MQTT> 04 02 *"),
+        Step::Send("20 00 00"),
+        packet("30 <t> 'x'"),
+    ]));
+    let proxy = format!("http://127.0.0.1:{}", broker.port());
+    publish("ws://Bücher.invalid:9001/mqtt", &["--proxy", &proxy]).run().expect(0, "", "");
+}
+
+#[test]
 fn credentials_are_for_the_proxy_alone() {
     let broker = Broker::start(until_goodbye(vec![
         Step::Request(&[CONNECT, "Proxy-Authorization: Basic YW5uOnA6dw=="]),

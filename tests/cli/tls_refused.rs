@@ -193,6 +193,8 @@ fn a_certificate_that_was_given_is_trusted_byte_for_byte() {
         for flags in [["--cafile", &file], ["--capath", &folder]] {
             publish(&Server::showing(&certificate).good(), &flags).run().expect(0, "", "");
         }
+        let broker = Server::showing(&certificate).good();
+        publish(&broker, &["--system-roots"]).env("SSL_CERT_FILE", &file).run().expect(0, "", "");
         // The same name and another key.
         let broker = Server::showing(&self_signed(IsCa::NoCa)).shunned();
         let words = "certificate * *";

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::Proxy;
 use crate::transport::endpoint::{Endpoint, Scheme};
+use crate::transport::host;
 
 /// The proxies, and the servers that need none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -81,7 +82,8 @@ fn rule(entry: &str) -> Rule {
         };
         network(host, port).unwrap_or_else(|| {
             let name = host.strip_prefix('.').unwrap_or(host);
-            Rule::Name { name: name.strip_suffix('.').unwrap_or(name).to_owned(), port }
+            let name = name.strip_suffix('.').unwrap_or(name);
+            Rule::Name { name: host::ascii(name).unwrap_or(name.into()).into_owned(), port }
         })
     })
 }

@@ -61,6 +61,7 @@ fn exempt_hosts_are_those_of_curl() {
         ("example.org:80", "example.org"),
         ("127.0.0.1:80", "127.0.0.1"),
         ("[::1]:80", "::1"),
+        (".Bücher.example", "a.xn--bcher-kva.example"),
     ] {
         assert!(holds(list, host, 80), "{list} {host}");
     }

@@ -34,6 +34,8 @@ pub use setup_error::{FilePurpose, TlsSetupError};
 pub use roots::GivenPlaces;
 use verify::{Trust, Verifier, Witness};
 
+use super::host;
+
 /// The certificates that a connection trusts, and the one that it sends. All files are PEM.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsOptions {
@@ -222,9 +224,10 @@ fn server_name(host: &str) -> Option<ServerName<'static>> {
     ServerName::try_from(address.to_owned()).ok()
 }
 
-/// Whether SNI can carry this name.
-pub fn is_server_name(name: &str) -> bool {
-    matches!(server_name(name), Some(ServerName::DnsName(_)))
+/// The name as SNI carries it; `None` if it cannot.
+pub fn sni(name: &str) -> Option<String> {
+    let name = host::ascii(name)?.into_owned();
+    matches!(server_name(&name), Some(ServerName::DnsName(_))).then_some(name)
 }
 
 #[cfg(test)]
