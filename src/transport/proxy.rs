@@ -75,6 +75,21 @@ impl fmt::Display for ProxyUrlError {
 
 impl std::error::Error for ProxyUrlError {}
 
+/// The invalid URL of a proxy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadProxy {
+    /// The flag or variable that holds it.
+    pub place: String,
+    /// The error in it.
+    pub error: ProxyUrlError,
+}
+
+impl fmt::Display for BadProxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.error)
+    }
+}
+
 impl Proxy {
     /// The host name or address of the proxy.
     pub fn host(&self) -> &str {

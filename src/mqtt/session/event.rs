@@ -80,6 +80,31 @@ pub enum Event {
     Disconnected(Box<Disconnect>),
 }
 
+impl Event {
+    /// Replaces the texts for people in which the server explains itself.
+    pub fn replace_reasons(&mut self, replace: impl Fn(&str) -> String) {
+        match self {
+            Self::Acknowledged { reason: Some(reason), .. } => *reason = replace(reason).into(),
+            Self::Connected(connack) | Self::Refused(connack) => {
+                connack.properties.replace_reasons(replace);
+            }
+            Self::Subscribed(answer) => answer.properties.replace_reasons(replace),
+            Self::Unsubscribed(answer) => answer.properties.replace_reasons(replace),
+            Self::Disconnected(disconnect) => disconnect.properties.replace_reasons(replace),
+            Self::Acknowledged { reason: None, .. }
+            | Self::SomeAcknowledged
+            | Self::Message(_)
+            | Self::MessageBegins { .. }
+            | Self::Piece(_)
+            | Self::MessageEnds
+            | Self::MessageCut
+            | Self::InDoubt { .. }
+            | Self::NotSubscribed { .. }
+            | Self::Pong => {}
+        }
+    }
+}
+
 /// A message from the server.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Delivery {

@@ -67,6 +67,15 @@ pub struct TlsOptions {
     pub key_log: Option<KeyLogFile>,
 }
 
+impl TlsOptions {
+    /// The same for a server that a redirect has led to, without what is for the first one alone:
+    /// client certificate and server name.
+    pub fn for_another_server(&self) -> Self {
+        let (certificate, key, key_password_file, server_name) = (None, None, None, None);
+        Self { certificate, key, key_password_file, server_name, ..self.clone() }
+    }
+}
+
 /// The file to write the secrets to, and what it means that it cannot be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyLogFile {
@@ -153,9 +162,10 @@ impl TlsConfig {
         Ok(Self { config, verifier, certificate, server_name: options.server_name.clone() })
     }
 
-    /// The same for a proxy, without the server name and the application protocols.
+    /// The same for a proxy, without what is for the server alone: client certificate, server name
+    /// and application protocols.
     pub fn for_proxy(&self) -> Self {
-        let mut proxy = Self { server_name: None, ..self.clone() };
+        let mut proxy = Self { certificate: None, server_name: None, ..self.clone() };
         proxy.config.alpn_protocols.clear();
         proxy
     }
