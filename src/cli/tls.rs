@@ -23,6 +23,8 @@ pub struct TlsFlags {
 
     /// Trust the certificate authorities of all PEM files in this folder instead of the built-in
     /// ones
+    ///
+    /// What holds for the certificates in `--cafile` holds for these.
     #[arg(long, value_name = "DIR", allow_hyphen_values = true)]
     capath: Vec<PathBuf>,
 
@@ -41,6 +43,8 @@ pub struct TlsFlags {
     insecure: bool,
 
     /// Show this certificate (PEM) to a server that asks for one
+    ///
+    /// No proxy is shown it, and no other server that a redirect leads to.
     #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
     cert: Option<PathBuf>,
 
@@ -71,6 +75,8 @@ pub struct TlsFlags {
     version: Option<TlsVersion>,
 
     /// Append the secrets of the connection to this file, for Wireshark [default: `$SSLKEYLOGFILE`]
+    ///
+    /// A named pipe is refused.
     #[arg(long = "tls-keylog", value_name = "FILE", allow_hyphen_values = true)]
     keylog: Option<PathBuf>,
 
