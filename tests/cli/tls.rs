@@ -236,7 +236,7 @@ fn alerts_are_explained() {
     let rows = [
         (
             40,
-            "the server refused the TLS handshake (handshake failure); the server may require another TLS version or cipher, or a name (--sni), or have a key other than RSA, P-256, P-384, P-521 or Ed25519",
+            "the server refused the TLS handshake (handshake failure); the server may require another TLS version or cipher, or a name (--sni), or have a key other than RSA, P-256, P-384, Ed25519 or (in TLS 1.3) P-521",
         ),
         (
             70,

@@ -68,7 +68,7 @@ fn replacement_hint(fault: &CertificateFault) -> Option<&'static str> {
              --pin-sha256",
         ),
         CertificateFault::UnsupportedKey { authority: None, .. } => {
-            Some("give the server a certificate with an RSA, P-256, P-384, P-521 or Ed25519 key")
+            Some("give the server a certificate with an RSA, P-256, P-384 or Ed25519 key")
         }
         CertificateFault::UnsupportedKey { authority: Some(_), .. } => Some(
             "let an authority with an RSA, P-256, P-384, P-521 or Ed25519 key sign it, or trust it \
