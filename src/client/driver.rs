@@ -485,7 +485,8 @@ impl Client {
     }
 
     /// Sends the broker the reason of our DISCONNECT, if it can still be sent.
-    fn violated(&mut self, violation: session::Violation) -> Error {
+    fn violated(&mut self, mut violation: session::Violation) -> Error {
+        violation.replace_words(|words| self.echo.masked(words));
         if self.lifecycle.is_online() || self.lifecycle.reading() == Reading::Connack {
             self.send();
             if let Some(connection) = &mut self.connection {

@@ -213,7 +213,11 @@ impl TunnelRequest<'_> {
             ProxyKind::Https => {
                 let mut tls = secured(proxy, self.tls)?;
                 let mut stream = rustls::Stream::new(&mut tls.session, &mut timed);
-                let early = http::connect(&mut stream, proxy, endpoint, note)?;
+                let connected = http::connect(&mut stream, proxy, endpoint, note);
+                if let Some(certificate) = tls.presented() {
+                    note(format_args!("* certificate of the proxy: {certificate}"));
+                }
+                let early = connected.map_err(|error| error.about_certificate(&tls))?;
                 Tunnel { tls: Some(Box::new(tls)), early }
             }
             ProxyKind::Socks5 | ProxyKind::Socks5h => {

@@ -146,6 +146,15 @@ pub enum Violation {
     ResponseTopic,
 }
 
+impl Violation {
+    /// Replaces the text for people in which the server explains itself.
+    pub fn replace_words(&mut self, replace: impl Fn(&str) -> String) {
+        if let Self::Authentication(ScramError::Refused(words)) = self {
+            *words = replace(words);
+        }
+    }
+}
+
 /// What the server did against the protocol, and the session takes all the same, unless
 /// [`Strictness::Strict`] makes it a violation. Each is reported once.
 ///
