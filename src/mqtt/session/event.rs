@@ -103,6 +103,7 @@ impl Event {
             | Self::Piece(_)
             | Self::MessageEnds
             | Self::MessageCut
+            | Self::AllReleased
             | Self::InDoubt { .. }
             | Self::NotSubscribed { .. }
             | Self::Pong => {}
