@@ -38,8 +38,8 @@ impl rustls::KeyLog for KeyLog {
     fn log(&self, label: &str, client_random: &[u8], secret: &[u8]) {
         let [client_random, secret] = [client_random, secret].map(|bytes| HEXLOWER.encode(bytes));
         let line = format!("{label} {client_random} {secret}\n");
-        // A full disk or pipe must not end the connection, and the interface of rustls has no way to report
-        // it.
+        // A full disk or pipe must not end the connection, and the interface of rustls has no way
+        // to report it.
         if let Ok(mut file) = self.0.lock() {
             let _ = file.write_all(line.as_bytes());
         }
