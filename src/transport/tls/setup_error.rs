@@ -108,11 +108,8 @@ impl fmt::Display for TlsSetupError {
                 write!(f, "no certificates of the operating system found: {words}")
             }
             Self::Swapped(path) => {
-                write!(
-                    f,
-                    "client certificate {} holds a private key and no certificate",
-                    path.display()
-                )
+                let path = path.display();
+                write!(f, "client certificate {path} holds a private key and no certificate")
             }
             Self::Encrypted(path) => fmt_key(f, path, "is encrypted"),
             Self::EncryptedTheOldWay(path) => {
