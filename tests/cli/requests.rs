@@ -172,7 +172,7 @@ fn who_waits_does_not_wait_for_ever() {
     let asking = ask(&broker, &["-e", "r", "-m", "m"]).spawn();
     broker.wait();
     asking.signal("INT");
-    fails(&asking.finish(), 130, "mqttws: asking t: interrupted with 0 of 1 answers");
+    fails(&asking.finish(), 130, "mqttws: asking t: interrupted with 0 of 1 answer");
 }
 
 #[test]

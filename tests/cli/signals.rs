@@ -72,7 +72,7 @@ fn a_pub_that_waits_for_its_input_is_not_done() {
         let running = program.stdin("one\n").stdin_held_open().spawn();
         broker.wait();
         running.signal(signal);
-        let line = "mqttws: publishing: interrupted after 1 messages, 1 of them handed over; \
+        let line = "mqttws: publishing: interrupted with 1 of 1 message handed over; \
                     go on with number 2\n";
         running.finish().expect(code, "", line);
     }
@@ -87,7 +87,7 @@ fn an_interrupted_pub_names_the_record_to_go_on_with() {
     let running = program.stdin("one\ntwo\n").stdin_held_open().spawn();
     broker.wait();
     running.signal("INT");
-    let line = "mqttws: publishing: interrupted after 2 messages, 0 of them handed over; \
+    let line = "mqttws: publishing: interrupted with 0 of 2 messages handed over; \
                 go on with number 1\n";
     running.finish().expect(130, "", line);
 }

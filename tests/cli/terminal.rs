@@ -128,7 +128,7 @@ fn a_binary_payload_is_noted_once() {
 
 #[test]
 fn who_interrupts_is_told_how_much_it_was() {
-    let summary = "mqttws: received 1 messages, 1 bytes in * s, * messages/s";
+    let summary = "mqttws: received 1 message, 1 byte in * s, * messages/s, * bytes/s";
     for (flags, row, told) in
         [(&["-v"][..], "t x", true), (&["-N"], "x^C", true), (&["--quiet"], "x", false)]
     {

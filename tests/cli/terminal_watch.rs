@@ -29,7 +29,7 @@ fn a_line_per_topic_is_drawn_over() {
     session.press("\x03");
     let ended = session.finish();
     assert_eq!(ended.screen[..3], ["a    1", "b/c  two", "d    (null)"]);
-    assert!(is_like(&ended.screen[3], "mqttws: received 4 messages, 7 bytes in * s, * messages/s"));
+    assert!(is_like(&ended.screen[3], "mqttws: received 4 messages, 7 bytes in * s, * messages/s, * bytes/s"));
     assert_eq!((ended.screen.len(), ended.column, ended.code), (4, 0, Some(0)));
 }
 
@@ -155,7 +155,7 @@ fn lines_go_where_stderr_goes() {
     assert_eq!((ended.code, ended.screen), (Some(8), vec![r"a  \xff".to_owned()]));
     let text = std::fs::read_to_string(&log).unwrap();
     assert!(
-        is_like(&text, "mqttws: note: binary payload (1 bytes)*\nmqttws: subscribed at *\n"),
+        is_like(&text, "mqttws: note: binary payload (1 byte)*\nmqttws: subscribed at *\n"),
         "{text}"
     );
 }

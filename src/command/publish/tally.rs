@@ -73,8 +73,8 @@ impl Tally {
         }
     }
 
-    /// The connection was lost, and is there again.
-    pub fn reconnected(&mut self) {
+    /// The connection was lost.
+    pub fn connection_lost(&mut self) {
         if self.at_most_once == AtMostOnce::Sent {
             self.at_most_once = AtMostOnce::MaybeLost;
         }

@@ -87,7 +87,7 @@ fn an_acknowledgement_after_disconnect_counts() {
     let running = publish.stdin("x\n").stdin_held_open().spawn();
     broker.wait();
     running.signal("INT");
-    let line = "mqttws: publishing: interrupted after 1 messages, 1 of them handed over; \
+    let line = "mqttws: publishing: interrupted with 1 of 1 message handed over; \
                 go on with number 2\n";
     running.finish().expect(130, "", line);
 }
@@ -103,7 +103,7 @@ fn a_pubrec_after_disconnect_is_not_enough() {
     let running = publish.stdin("x\n").stdin_held_open().spawn();
     broker.wait();
     running.signal("INT");
-    let line = "mqttws: publishing: interrupted after 1 messages, 0 of them handed over; \
+    let line = "mqttws: publishing: interrupted with 0 of 1 message handed over; \
                 go on with number 1\n";
     running.finish().expect(130, "", line);
 }
@@ -120,7 +120,7 @@ fn an_interrupted_publisher_tells_that_messages_may_be_missing() {
     let running = publish.stdin("x\n").stdin_held_open().spawn();
     broker.wait();
     running.signal("INT");
-    let line = "mqttws: publishing: interrupted after 1 messages, 1 of them handed over; of those \
+    let line = "mqttws: publishing: interrupted with 1 of 1 message handed over; of those \
                 of QoS 0 some may be missing: the connection was lost meanwhile\n";
     running.finish().expect(130, "", line);
     broker.finish();
