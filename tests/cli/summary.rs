@@ -224,8 +224,9 @@ fn latency_from_one_end_to_the_other() {
                   mqttws sub -t t -q 1 -c -i me -C 2 --latency --summary=json";
     let outcome = Program::new(["serve", "-p", "0", "--", "sh", "-c", script]).run();
     let stderr = String::from_utf8_lossy(&outcome.stderr);
-    let expected =
-        format!("{{\"byte_rate\":*,\"bytes\":2,\"latency_ms\":{TIMES},\"rate\":*,\"received\":2,\"seconds\":*}}\n");
+    let expected = format!(
+        "{{\"byte_rate\":*,\"bytes\":2,\"latency_ms\":{TIMES},\"rate\":*,\"received\":2,\"seconds\":*}}\n"
+    );
     assert!(outcome.code() == Some(0) && is_like(&stderr, &expected), "{outcome}");
     assert!(outcome.stdout.ends_with(b"a\nb\n"), "{outcome}");
 }

@@ -95,7 +95,10 @@ fn a_server_that_does_not_read_times_out() {
     let folder = Folder::new();
     let large = folder.write("large", "x".repeat(40 << 20));
     for (flags, line) in [
-        (&["-f", &large][..], "mqttws: publishing: timed out after 0.5 s with * of 41943040 bytes sent\n"),
+        (
+            &["-f", &large][..],
+            "mqttws: publishing: timed out after 0.5 s with * of 41943040 bytes sent\n",
+        ),
         (
             &["-s"],
             "mqttws: publishing: timed out after 0.5 s with 1 of 1 message handed over; of those of \
@@ -133,7 +136,12 @@ fn what_is_acknowledged_in_time_is_done() {
         ("1", vec![packet("32 <t> id 'x'"), Step::Send("40 id")]),
         (
             "2",
-            vec![packet("34 <t> id 'x'"), Step::Send("50 id"), packet("62 id"), Step::Send("70 id")],
+            vec![
+                packet("34 <t> id 'x'"),
+                Step::Send("50 id"),
+                packet("62 id"),
+                Step::Send("70 id"),
+            ],
         ),
     ] {
         let mut script = connected([]);

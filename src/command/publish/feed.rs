@@ -60,7 +60,8 @@ impl Feed {
         let total = self.input.length?;
         // Records are about as long as each other.
         let (taken, records) = (u128::from(self.input.taken()), u128::from(self.records.max(1)));
-        let done = taken * u128::from(self.records.saturating_sub(in_flight)) / records;
+        let unfinished = in_flight + u64::from(self.next.is_some());
+        let done = taken * u128::from(self.records.saturating_sub(unfinished)) / records;
         let ends = self.last_time.and_then(|time| self.pace.due(Some(time)));
         Some(Part { done: u64::try_from(done).unwrap_or(total).min(total), total, ends })
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::support::broker::{Broker, Step, connected, packet, subscribed, until_goodbye};
 use crate::support::folder::Folder;
-use crate::support::lines::fails;
+use crate::support::lines::{fails, is_like};
 use crate::support::program::Program;
 
 /// More than the sockets of both ends hold.
@@ -124,6 +124,32 @@ fn an_interrupted_publisher_tells_that_messages_may_be_missing() {
                 of QoS 0 some may be missing: the connection was lost meanwhile\n";
     running.finish().expect(130, "", line);
     broker.finish();
+}
+
+/// The same while there is no connection; and the end of the input then is no success.
+#[test]
+fn messages_may_be_missing_in_an_outage() {
+    for is_interrupted in [true, false] {
+        let broker = Broker::start(connected([packet("30 <t> 'x'"), Step::End]));
+        let flags = ["-V", "311", "-t", "t", "-l"];
+        let publish = Program::new([&["pub", &broker.url()], &flags[..]].concat());
+        let mut running = publish.stdin("x\n").stdin_held_open().spawn();
+        running.wait_for_words("trying again\n");
+        let lost =
+            "mqttws: warning: connection lost: the server closed the connection; trying again\n";
+        let missing = "of QoS 0 *may be missing: the connection was lost meanwhile\n";
+        let (code, line) = if is_interrupted {
+            running.signal("INT");
+            (130, "mqttws: publishing: interrupted with 1 of 1 message handed over; of those ")
+        } else {
+            running.end_stdin();
+            (8, "mqttws: publishing: messages ")
+        };
+        let outcome = running.finish();
+        let text = String::from_utf8_lossy(&outcome.stderr);
+        let expected = format!("{lost}{line}{missing}");
+        assert!(outcome.code() == Some(code) && is_like(&text, &expected), "{outcome}");
+    }
 }
 
 /// A broker that is behind has our PUBRECs to read before it comes to the end; a client that leaves
