@@ -1,7 +1,7 @@
 //! `mqttws pub --request`: what is asked, which message is the answer, and how it ends without one.
 
 use crate::support::broker::{Broker, Step, connected, packet, until_goodbye, until_session_end};
-use crate::support::lines::fails;
+use crate::support::lines::{fails, fails_after};
 use crate::support::program::{Outcome, Program};
 
 /// MQTT 5: the response topic `r` is granted, and then these steps.
