@@ -23,10 +23,9 @@ use super::Ending;
 use super::summary::SummaryPrinter;
 use crate::client::{Client, Event, LARGE_MESSAGE};
 use crate::exit::{Exit, worse};
-use crate::format::count::{count, count_of};
+use crate::format::count::count_of;
 use crate::format::summary::RunSummary;
 use crate::mqtt::packet::Publish;
-use crate::mqtt::qos::QoS;
 use crate::mqtt::session;
 use crate::report;
 use crate::terminal::progress::{Part, Position, Progress, Wanted};
@@ -54,7 +53,7 @@ pub fn run(config: Config) -> Result<Exit> {
         Opened::Input(input) => {
             let wanted = match shown {
                 Wanted::BarOrCount if !input.may_last() => Wanted::Nothing,
-                Wanted::BarOrCount if !input.is_stream() => Wanted::Bar,
+                Wanted::BarOrCount if !input.has_several() => Wanted::Bar,
                 shown => shown,
             };
             let progress = Progress::new(wanted, began);
@@ -64,8 +63,8 @@ pub fn run(config: Config) -> Result<Exit> {
                 feed.look_for_end();
             }
             feed.attach(&mut client)?;
-            let is_stream = feed.input.delimiter.is_some();
-            let tally = Tally::new(feed.context(), is_stream, summary.is_wanted());
+            let is_numbered = feed.input.has_several();
+            let tally = Tally::new(feed.context(), is_numbered, summary.is_wanted());
             let tells_loss = verbosity.warns();
             let publisher = Publisher {
                 client,
@@ -175,7 +174,7 @@ impl Publisher {
     /// How much of a large message was sent.
     fn large_message(&self) -> Option<Part> {
         let (total, unsent) = (self.large?, self.client.unsent() as u64);
-        let is_sent = unsent == 0 && self.feed.input.is_stream();
+        let is_sent = unsent == 0 && self.feed.input.has_several();
         let done = total.saturating_sub(unsent);
         (!is_sent).then_some(Part { done, total, ends: None })
     }
@@ -263,7 +262,10 @@ impl Publisher {
 
     /// Closes the connection, and prints the summary.
     fn end(mut self, result: Result<Exit>, summary: &SummaryPrinter) -> Result<Exit> {
-        let result = result.map_err(|error| self.with_counts(error));
+        let first = self.first_unfinished();
+        let in_doubt = self.client.session().in_flight() as u64;
+        let result = result
+            .map_err(|error| self.tally.with_counts(error, self.feed.template(), in_doubt, first));
         if !self.client.session().is_online() {
             self.tally.connection_lost();
         }
@@ -294,24 +296,6 @@ impl Publisher {
             times,
         });
         result
-    }
-
-    /// Adds to an error the counts with which a script can go on from there.
-    fn with_counts(&self, error: anyhow::Error) -> anyhow::Error {
-        let error = self.tally.named(error, self.feed.template());
-        let Tally { published, refused, at_most_once, .. } = self.tally;
-        let no_acknowledgements = published == 0 && self.feed.template().qos == QoS::AtMostOnce;
-        if !self.tally.is_numbered || at_most_once != AtMostOnce::Unused || no_acknowledgements {
-            return error;
-        }
-        let in_doubt = self.client.session().in_flight() as u64;
-        let acknowledged = published - in_doubt - refused;
-        let first = self.first_unfinished();
-        let acknowledged = count(acknowledged, "message");
-        error.context(format!(
-            "gave up with {acknowledged} acknowledged and {in_doubt} in doubt; \
-             go on with number {first}"
-        ))
     }
 
     /// The number of the first record that was not handed over.

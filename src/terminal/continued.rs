@@ -1,5 +1,5 @@
-//! Whether the program was stopped (Ctrl-Z) and goes on (`fg`): what it had drawn may be anywhere on
-//! the terminal then.
+//! Whether the program was stopped (Ctrl-Z) and goes on (`fg`): what it had drawn may be anywhere
+//! on the terminal then.
 
 use std::io;
 use std::sync::Arc;

@@ -159,7 +159,7 @@ fn a_large_message_that_arrives_has_a_bar() {
     let inside = format!("{}/messages", folder.path().display());
     // A PUBLISH to t whose payload has 3 MiB.
     let begun = b"\x82\x08\x30\x83\x80\xc0\x01\x00\x01t".to_vec();
-    let piece = [&b"\x82\x7f\0\0\0\0\0\x18\0\0"[..], &[b'x'; 3 << 19]].concat();
+    let piece = [&b"\x82\x7f\0\0\0\0\0\x18\0\0"[..], &vec![b'x'; 3 << 19]].concat();
     for flags in [&[][..], &["-o", &inside]] {
         let script = subscribed([
             Step::Raw(begun.clone()),

@@ -39,7 +39,7 @@ fn a_message_without_its_acknowledgement_times_out() {
         (&["-n"], none),
         (&["-f", &small], none),
         (&["-s"], none),
-        (&["-m", "x", "--repeat", "3", "-M", "1"], none),
+        (&["-m", "x", "--repeat", "3", "-M", "1"], &numbered),
         (&["-f", &large], sent),
         (&["-l"], &numbered),
         (&["-l", "--split", "/"], &numbered),

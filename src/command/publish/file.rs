@@ -13,7 +13,7 @@ use crate::client::{Client, Event, Options};
 use crate::command::summary::SummaryPrinter;
 use crate::command::{self, Ending};
 use crate::exit::{Exit, worse};
-use crate::format::count::count_of;
+use crate::format::count::{count, count_of};
 use crate::format::statistics::Statistics;
 use crate::format::summary::RunSummary;
 use crate::mqtt::qos::QoS;
@@ -40,7 +40,7 @@ pub fn run(
     let total = (file.length as u64).saturating_mul(feed.input.repeats());
     let mut publisher = FilePublisher {
         client,
-        tally: Tally::new(feed.context(), false, false),
+        tally: Tally::new(feed.context(), feed.input.has_several(), false),
         file,
         feed,
         progress,
@@ -146,23 +146,36 @@ impl FilePublisher {
     /// Reports how much was sent when it ended early.
     fn tell_unfinished(&self, why: &str) {
         let sent = count_of(self.given as u64, self.file.length as u64, "byte");
-        let earlier = match self.tally.at_most_once {
-            AtMostOnce::MaybeLost if self.tally.published > 1 => {
-                "; earlier messages may be missing: the connection was lost meanwhile"
+        let Tally { published, refused, .. } = self.tally;
+        let unfinished = self.client.session().in_flight() as u64 + refused;
+        let finished = published.saturating_sub(unfinished);
+        let of_which = match self.tally.at_most_once {
+            _ if !self.tally.is_numbered => String::new(),
+            AtMostOnce::Unused | AtMostOnce::Sent => {
+                let were = if finished == 1 { "was" } else { "were" };
+                let messages = count(finished, "message");
+                format!(" of message {published}; {messages} {were} handed over")
             }
-            AtMostOnce::Unused | AtMostOnce::Sent | AtMostOnce::MaybeLost => "",
+            AtMostOnce::MaybeLost => format!(
+                " of message {published}; earlier ones may be missing: the connection was lost \
+                 meanwhile"
+            ),
         };
-        report::line(&format!("publishing: {why} with {sent} sent{earlier}"));
+        report::line(&format!("publishing: {why} with {sent} sent{of_which}"));
     }
 
     /// Closes the connection, and prints the summary.
     fn end(mut self, result: Result<Exit>, summary: &SummaryPrinter) -> Result<Exit> {
         self.progress.finish();
-        if !self.client.session().is_online() {
+        let session = self.client.session();
+        let first = session.first_unfinished().unwrap_or(self.tally.published + 1);
+        let (in_doubt, is_online) = (session.in_flight() as u64, session.is_online());
+        let result = result
+            .map_err(|error| self.tally.with_counts(error, self.feed.template(), in_doubt, first));
+        if !is_online {
             self.tally.connection_lost();
         }
         let (limit, tally) = (self.deadline(), &mut self.tally);
-        let result = result.map_err(|error| tally.named(error, self.feed.template()));
         let closed = command::close(&mut self.client, result, limit, |event| tally.count(event));
         if let Ok((_, Ending::Lost)) = closed {
             tally.connection_lost();
@@ -350,6 +363,7 @@ impl FilePublisher {
             | session::Event::Subscribed(_)
             | session::Event::NotSubscribed { .. }
             | session::Event::Unsubscribed(_)
+            | session::Event::AllReleased
             | session::Event::Pong
             | session::Event::Disconnected(_) => {}
         }

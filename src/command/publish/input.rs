@@ -184,11 +184,6 @@ impl RecordInput {
         self.repeat > 1 || (self.source.is_some() && !screen::stdin_is_terminal())
     }
 
-    /// Whether it may be many messages, which are worth a count.
-    pub fn is_stream(&self) -> bool {
-        self.repeat > 1 || self.delimiter.is_some()
-    }
-
     /// How much of it was taken: what was read and is not waiting for its turn, in bytes.
     pub fn taken(&self) -> u64 {
         let waiting = self.block.left() + self.ahead.as_ref().map_or(0, Bytes::len);
@@ -210,6 +205,11 @@ impl RecordInput {
             self.state = if block.is_some() { ReadState::Open } else { ReadState::Ended };
             self.ahead = block;
         }
+    }
+
+    /// Whether there may be more than one record: then each is named by its number.
+    pub fn has_several(&self) -> bool {
+        self.repeat > 1 || self.delimiter.is_some()
     }
 
     /// Whether a block should be asked for now; from then on it counts as asked for.

@@ -262,6 +262,7 @@ impl Requester {
             | session::Event::MessageCut
             | session::Event::SomeAcknowledged
             | session::Event::Unsubscribed(_)
+            | session::Event::AllReleased
             | session::Event::Pong
             | session::Event::Disconnected(_) => {}
         }
@@ -290,6 +291,7 @@ impl Requester {
             | session::Event::Subscribed(_)
             | session::Event::NotSubscribed { .. }
             | session::Event::Unsubscribed(_)
+            | session::Event::AllReleased
             | session::Event::Pong
             | session::Event::Disconnected(_) => {}
         }

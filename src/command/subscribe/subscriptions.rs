@@ -39,7 +39,9 @@ impl Subscriber {
             refused += 1;
         }
         if self.verbosity.warns() && self.unanswered > 0 && screen::stderr_is_terminal() {
-            granted::describe(asked, &suback.codes).iter().for_each(|line| report::note(line));
+            for line in granted::describe(asked, &suback.codes) {
+                report::note(&line);
+            }
         }
         let all = refused == asked.len();
         if refused > 0 {

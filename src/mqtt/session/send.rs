@@ -152,8 +152,8 @@ impl Session {
         self.exchanges.publishing()
     }
 
-    /// The packet that the server owes for the oldest unfinished message, when everything was handed
-    /// out that is to be sent on this connection.
+    /// The packet that the server owes for the oldest unfinished message, when everything was
+    /// handed out that is to be sent on this connection.
     pub fn awaited_acknowledgement(&self) -> Option<PacketType> {
         let is_sent = self.state == State::Online && !self.has_unsent();
         self.exchanges.awaited_acknowledgement().filter(|_| is_sent)
