@@ -167,7 +167,8 @@ impl Publisher {
         Position {
             messages: self.tally.published.saturating_sub(in_flight + self.tally.refused),
             bytes: self.tally.bytes.saturating_sub(session.unacknowledged() as u64),
-            part: self.feed.handed_over(in_flight).or_else(|| self.large_message()),
+            whole: self.feed.handed_over(in_flight),
+            message: self.large_message(),
         }
     }
 

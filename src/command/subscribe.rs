@@ -188,13 +188,13 @@ impl Subscriber {
     fn position(&self) -> Position {
         let arriving = self.client.session().arriving_message();
         let large = arriving.filter(|(_, length)| *length >= LARGE_MESSAGE);
-        let part = large.map(|(arrived, length)| Part {
+        let message = large.map(|(arrived, length)| Part {
             done: arrived as u64,
             total: length as u64,
             ends: None,
         });
         let (messages, bytes) = (self.receiver.written.messages, self.receiver.bytes());
-        Position { messages, bytes, part }
+        Position { messages, bytes, whole: None, message }
     }
 
     /// The time of `--idle` begins when the broker has answered, on each connection, and again

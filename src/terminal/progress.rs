@@ -33,11 +33,13 @@ pub struct Position {
     pub messages: u64,
     /// Their payloads, in bytes.
     pub bytes: u64,
-    /// What has a known end.
-    pub part: Option<Part>,
+    /// The whole stream, if its end is known.
+    pub whole: Option<Part>,
+    /// One large message, which is worth a bar if it takes longer than others.
+    pub message: Option<Part>,
 }
 
-/// How far something has come that has a known end: the whole input, or one large message.
+/// How far something has come that has a known end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Part {
     /// What was handed over of it, in bytes.
@@ -59,8 +61,8 @@ pub struct Progress {
     shape: Shape,
     /// When it is redrawn next; `None` if there is no bar.
     next: Option<Instant>,
-    /// The latest part, and since when it is this one.
-    part: Option<(Part, Instant)>,
+    /// The latest large message, and since when it is this one.
+    message: Option<(Part, Instant)>,
     wanted: Wanted,
     began: Instant,
     /// Nothing was looked at yet.
@@ -96,7 +98,7 @@ impl Progress {
             bar: None,
             shape: Shape::Count,
             next: is_on.then(|| now + PATIENCE),
-            part: None,
+            message: None,
             wanted,
             began: now,
             is_first: true,
@@ -124,14 +126,15 @@ impl Progress {
         if !screen::stderr_is_ready() {
             return;
         }
-        let part = self.lasting(position.part, now);
+        let lasting = self.lasting(position.message, now);
+        let part = position.whole.or(lasting);
         self.is_first = false;
         if part.is_none() && self.wanted == Wanted::Bar {
             return self.erase();
         }
         let shape = part.map_or(Shape::Count, |part| Shape::Bar(part.total));
         if shape != self.shape || self.bar.is_none() {
-            self.rate = self.rate_of(position, now);
+            self.rate = self.rate_of(shape, position, now);
             self.shape = shape;
             self.erase();
         }
@@ -146,34 +149,28 @@ impl Progress {
         }
     }
 
-    /// The part, once it has lasted for so long that it is worth a bar of its own.
-    fn lasting(&mut self, part: Option<Part>, now: Instant) -> Option<Part> {
-        let continues =
-            |latest: &Part, part: Part| latest.total == part.total && latest.done <= part.done;
-        let Some(part) = part else {
-            self.part = None;
-            return None;
-        };
-        let since = match &self.part {
-            Some((latest, since)) if continues(latest, part) => *since,
-            _ => self.began_at(now),
-        };
-        self.part = Some((part, since));
-        (now.saturating_duration_since(since) >= PATIENCE).then_some(part)
+    /// The large message, once it has lasted for so long that it is worth a bar of its own.
+    fn lasting(&mut self, message: Option<Part>, now: Instant) -> Option<Part> {
+        let is_same =
+            |latest: &Part, one: &Part| latest.total == one.total && latest.done <= one.done;
+        // The first one began with the stream.
+        let began = if self.is_first { self.began } else { now };
+        self.message = message.map(|message| match &self.message {
+            Some((latest, since)) if is_same(latest, &message) => (message, *since),
+            _ => (message, began),
+        });
+        let is_long = |since: Instant| now.saturating_duration_since(since) >= PATIENCE;
+        self.message.filter(|(_, since)| is_long(*since)).map(|(message, _)| message)
     }
 
     /// The rate of what is shown from now on.
-    fn rate_of(&self, position: Position, now: Instant) -> Rate {
-        match &self.part {
-            Some((_, since)) if position.part.is_some() => Rate::since(*since),
-            _ if self.bar.is_none() => Rate::since(self.began),
-            _ => Rate { count: position.messages, ..Rate::since(now) },
+    fn rate_of(&self, shape: Shape, position: Position, now: Instant) -> Rate {
+        match (shape, &self.message, &self.bar) {
+            (Shape::Bar(_), Some((_, since)), _) if position.whole.is_none() => Rate::since(*since),
+            // Nothing was shown before.
+            (_, _, None) => Rate::since(self.began),
+            (_, _, Some(_)) => Rate { count: position.messages, ..Rate::since(now) },
         }
-    }
-
-    /// When the part that is new now has begun: the first one with the stream.
-    fn began_at(&self, now: Instant) -> Instant {
-        if self.is_first { self.began } else { now }
     }
 
     /// Erases the bar.
@@ -369,14 +366,14 @@ mod tests {
         assert_eq!(words(given, 0.0), waiting);
         let replayed = Part { ends: Some(now + Duration::from_secs(90)), ..part };
         assert_eq!(words(replayed, 9.0), "5.00 MiB of 10.00 MiB, 9 B/s, 2m left");
-        let position = Position { messages: 7, bytes: 9, part: None };
+        let position = Position { messages: 7, bytes: 9, ..Position::default() };
         assert_eq!(count(position, 1234.4), "7 messages, 9 B, 1,234/s");
         assert_eq!(count(Position { messages: 1, ..position }, 0.0), "1 message, 9 B, 0/s");
     }
 
     /// One large message among others: its bar comes after a second, and goes with it.
     #[test]
-    fn a_part_must_last() {
+    fn a_large_message_must_last() {
         let start = Instant::now();
         let at = |milliseconds| start + Duration::from_millis(milliseconds);
         let part = |done, total| Some(Part { done, total, ends: None });

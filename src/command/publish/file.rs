@@ -175,6 +175,7 @@ impl FilePublisher {
         if !is_online {
             self.tally.connection_lost();
         }
+        self.given = self.given.saturating_sub(self.client.unsent());
         let (limit, tally) = (self.deadline(), &mut self.tally);
         let closed = command::close(&mut self.client, result, limit, |event| tally.count(event));
         if let Ok((_, Ending::Lost)) = closed {
@@ -235,8 +236,8 @@ impl FilePublisher {
         let is_over = matches!(self.state, TransferState::Due);
         let whole = self.tally.published.saturating_sub(u64::from(!is_over));
         let done = whole * self.file.length as u64 + self.given as u64;
-        let part = Part { done: done.min(self.total), total: self.total, ends: None };
-        Position { part: Some(part), ..Position::default() }
+        let whole = Part { done: done.min(self.total), total: self.total, ends: None };
+        Position { whole: Some(whole), ..Position::default() }
     }
 
     /// Sends the header as soon as it may be sent; whether the broker takes the message at all.

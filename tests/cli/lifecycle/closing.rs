@@ -282,7 +282,7 @@ const LATE: &str = "mqttws: subscribed: timed out after 1 s with 1 of 2 messages
 fn a_broker_that_is_gone_before_pubrel_is_told() {
     let broker = Broker::start(received(vec![Step::Abort]));
     let sub = kept(&broker, &["-C", "1", "--reconnect-delay", "0.01", "--reconnect-tries", "1"]);
-    let line = "mqttws: finishing QoS 2: connection lost, and 1 tries to connect again failed: *";
+    let line = "mqttws: finishing QoS 2: connection lost, and 1 try to connect again failed: *";
     fails_after(&sub.run(), b"x\n", 8, line);
 }
 
