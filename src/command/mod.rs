@@ -58,7 +58,7 @@ fn own_topic(purpose: &str, client_id: &str) -> Result<TopicName> {
 
 /// Connects; `limit` is a point in time for which the user gave a duration (`-W`).
 fn connect(options: Options, limit: Option<(Instant, Duration)>) -> Result<(Client, Established)> {
-    let context = format!("connecting to {}", options.endpoint);
+    let context = format!("connecting to {}", options.endpoint.described());
     let connect = || {
         let mut client = Client::new(options)?;
         let established = client.await_connected(limit)?;
