@@ -104,7 +104,7 @@ fn a_connack_that_cannot_be_is_no_reason_to_wait() {
         "311",
         Step::Frame(0x82, b"\x20\x03\0\0\0"),
         9,
-        &broken("malformed packet: CONNACK with 1 bytes *"),
+        &broken("malformed packet: CONNACK with 1 byte *"),
     );
     refuses_connack("5", Step::Frame(0x82, b"\xf0\x02\x18\0"), 9, &broken("an unexpected AUTH"));
     refuses_connack(

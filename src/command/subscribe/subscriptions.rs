@@ -1,7 +1,9 @@
 //! SUBSCRIBE and UNSUBSCRIBE, and their answers.
 
-use super::Subscriber;
+use std::time::Instant;
+
 use super::config::SubscribeRequest;
+use super::{Subscriber, granted};
 use crate::command::refusal;
 use crate::exit::Exit;
 use crate::mqtt::packet::{SubAck, Subscription, UnsubAck};
@@ -11,6 +13,7 @@ use crate::mqtt::session::{self, Lifetime};
 use crate::mqtt::topic::TopicFilter;
 use crate::mqtt::version::Version;
 use crate::report;
+use crate::terminal::screen;
 
 impl Subscriber {
     pub(super) fn subscribe(&mut self) {
@@ -39,6 +42,11 @@ impl Subscriber {
             let (filter, why) = (&subscription.filter, refusal(*code, suback.reason()));
             report::line(&format!("subscribing to {filter}: refused: {why}"));
             refused += 1;
+        }
+        if self.verbosity.warns() && self.unanswered > 0 && screen::stderr_is_terminal() {
+            for line in granted::describe(asked, &suback.codes) {
+                report::note(&line);
+            }
         }
         let all = refused == asked.len();
         self.warn_of_unstored(suback);
@@ -114,6 +122,9 @@ impl Subscriber {
     /// With `-E` the last answer is the end, and without any filter there is nothing to wait for.
     fn answered(&mut self) -> Option<Exit> {
         self.unanswered = self.unanswered.saturating_sub(1);
+        if self.unanswered == 0 && self.ends.is_none() {
+            self.ends = self.options.end.after.and_then(|after| Instant::now().checked_add(after));
+        }
         (self.options.end.after_answer && self.unanswered == 0).then_some(Exit::Done)
     }
 }

@@ -524,3 +524,28 @@ fn the_ports_of_addresses_without_one_are_named() {
     assert!(hint(443).starts_with("port 443 is that of wss without a port: "));
     assert_eq!(hint(8080), "nothing listens at this port: check it, or start `mqttws serve`");
 }
+
+/// The user has given it already.
+#[test]
+fn after_wait_the_hint_asks_for_more_of_it() {
+    let busy = |code| client::Error::Refused {
+        connack: Box::new(ConnAck {
+            session_present: false,
+            code: ReasonCode(code),
+            properties: Properties::default(),
+        }),
+        version: Version::V3_1_1,
+        needed_by: None,
+    };
+    let after_wait = |code| client::Error::WaitOver(Box::new(busy(code)));
+    let line = "connecting to ws://a/mqtt: the broker refused: server unavailable";
+    for error in [busy(3), after_wait(3)] {
+        let error = anyhow::Error::new(error).context("connecting to ws://a/mqtt");
+        assert_eq!(format!("{error:#}"), line);
+    }
+    check(vec![
+        (busy(3), "try again later, or with --wait"),
+        (after_wait(3), "try again later, or with a longer --wait"),
+        (after_wait(4), "check -u and -P"),
+    ]);
+}
