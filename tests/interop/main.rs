@@ -17,6 +17,7 @@ mod program;
 mod proxies;
 mod publish;
 mod requests;
+mod servers;
 mod subscribe;
 mod tls;
 
