@@ -2,6 +2,7 @@
 //! end, straight and through nginx and proxies. These tests must never know how the program does
 //! it.
 
+mod apache;
 mod beside_mosquitto;
 #[expect(dead_code, reason = "tests/faults ends and restarts it")]
 mod broker;
@@ -10,14 +11,16 @@ mod certificates;
 mod daemon;
 #[path = "../cli/support/folder.rs"]
 mod folder;
+mod haproxy;
 mod nginx;
-#[expect(dead_code, reason = "tests/cli and tests/faults use the rest")]
 #[path = "../cli/support/program.rs"]
 mod program;
 mod proxies;
 mod publish;
 mod requests;
+mod reverse;
 mod servers;
+mod squid;
 mod subscribe;
 mod tls;
 

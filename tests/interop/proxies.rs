@@ -29,7 +29,7 @@ fn microsocks(flags: &[&str]) -> Option<Daemon> {
 
 /// Publishes to `url` through `proxy` and checks that it arrives; then reads it back through the
 /// proxy.
-fn leads_on(broker: &Mosquitto, url: &str, proxy: &str) {
+pub fn leads_on(broker: &Mosquitto, url: &str, proxy: &str) {
     let secure = ["--cafile", &broker.authority];
     let secure = if url.starts_with("wss") { &secure[..] } else { &[] };
     let flags = ["-t", "t", "--proxy", proxy];

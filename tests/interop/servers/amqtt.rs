@@ -53,12 +53,6 @@ fn keeps_a_retained_message() {
     common::retains(server);
 }
 
-#[test]
-fn keeps_a_session() {
-    let Some(server) = amqtt() else { return };
-    common::keeps_a_session(server, "1");
-}
-
 /// It never answers a CONNECT of MQTT 5 that has properties.
 #[test]
 fn silence_leads_to_an_older_version() {

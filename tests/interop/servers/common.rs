@@ -97,7 +97,7 @@ pub fn retains(server: &Server) {
 pub fn keeps_a_session(server: &Server, qos: &str) {
     let topic = fresh_topic();
     let id = topic.replace('/', "");
-    let session = ["-i", &id, "-c", "-q", qos, "-t", &topic, "-R"];
+    let session = ["-i", &id, "-c", "-q", qos, "-t", &topic];
     let subscribe = |more: &[&str]| server.newest("sub", &[&session, more].concat());
     subscribe(&["-E"]).run().expect(0, "", "");
     let publish = server.newest("pub", &["-t", &topic, "-q", qos, "-l"]);

@@ -1,7 +1,6 @@
 //! A server that all tests share: started when the first of them needs it, and ended with the
 //! process of the tests, however that ends.
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::thread;
@@ -98,12 +97,4 @@ pub enum Remains {
 pub fn lasting_folder() -> PathBuf {
     let folder = std::mem::ManuallyDrop::new(Folder::new());
     folder.path().to_owned()
-}
-
-/// So many ports of 127.0.0.1, below those that the kernel gives to connections: nobody else takes
-/// one while a server that is to come back is away.
-pub fn free_ports<const COUNT: usize>() -> [u16; COUNT] {
-    let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, fastrand::u16(10_240..32_768))).ok();
-    let listeners = [(); COUNT].map(|()| std::iter::repeat_with(bind).flatten().next().unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().port())
 }

@@ -14,6 +14,7 @@ use std::sync::OnceLock;
 
 use kept::{Kept, Remains, Start};
 
+use crate::daemon::free_ports;
 use crate::is_here;
 use crate::program::Program;
 
@@ -57,9 +58,8 @@ impl Kind {
     /// The one that all tests share; none when it is to be left out.
     fn shared(&self, place: &'static OnceLock<Server>) -> Option<&'static Server> {
         is_here(self.program).then(|| {
-            place.get_or_init(|| {
-                self.start(&kept::lasting_folder(), kept::free_ports(), Remains::Nothing)
-            })
+            place
+                .get_or_init(|| self.start(&kept::lasting_folder(), free_ports(), Remains::Nothing))
         })
     }
 

@@ -3,8 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use super::kept::{Remains, free_ports};
+use super::kept::Remains;
 use super::{Kind, nats, rabbitmq};
+use crate::daemon::free_ports;
 use crate::folder::Folder;
 use crate::{LONG, is_here, sequence};
 
