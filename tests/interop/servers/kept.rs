@@ -1,6 +1,7 @@
 //! A server that all tests share: started when the first of them needs it, and ended with the
 //! process of the tests, however that ends.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::thread;
@@ -12,17 +13,13 @@ use crate::folder::Folder;
 /// that it is not part of.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// Runs a command, and kills it when the standard input of this script ends, which it does with the
-/// process that holds the other end. `trap :` lets the script outlive a signal to its group: `read`
-/// returns, and the server is ended. A folder that is named is removed. The server has a session of
-/// its own, so that a signal from the terminal does not end it in its own slow order.
+/// Kills the process `$1` and removes the folder `$2`, if one is named, when its standard input
+/// ends, which it does with the process that holds the other end. `trap :` lets it outlive a signal
+/// to its group for so long: `read` returns.
 const GUARD: &str = "trap : TERM INT HUP\n\
-                     log=$1 folder=$2; shift 2\n\
-                     setsid \"$@\" </dev/null >\"$log\" 2>&1 &\n\
                      while read -r _; do :; done\n\
-                     kill -KILL $!\n\
-                     wait $!\n\
-                     [ -z \"$folder\" ] || rm -rf \"$folder\"\n";
+                     kill -KILL \"$1\"\n\
+                     [ -z \"$2\" ] || rm -rf \"$2\" || { sleep 1; rm -rf \"$2\"; }\n";
 
 /// How a server is started.
 pub struct Start {
@@ -35,9 +32,10 @@ pub struct Start {
 
 /// The server, gone when this is dropped or the process ends.
 pub struct Kept {
+    server: Child,
     guard: Child,
     /// Held open as long as the server is to run.
-    stdin: Option<ChildStdin>,
+    held: Option<ChildStdin>,
 }
 
 impl Kept {
@@ -45,43 +43,55 @@ impl Kept {
     /// [`Remains::Nothing`] the folder goes with the server.
     pub fn start(start: &Start, folder: &Path, remains: Remains) -> Self {
         let log = folder.join("log");
-        std::fs::write(&log, "").unwrap();
+        let (output, errors) = (File::create(&log).unwrap(), File::options().append(true).open(&log));
+        let server = Command::new(&start.words[0])
+            .args(&start.words[1..])
+            .env("HOME", folder)
+            .envs(start.environment.iter().map(|(name, value)| (name, value)))
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(output)
+            .stderr(errors.unwrap())
+            .spawn()
+            .unwrap_or_else(|error| {
+                panic!("cannot start {:?}, which tests/run installs: {error}", start.words)
+            });
         let removed = match remains {
             Remains::Folder => Path::new(""),
             Remains::Nothing => folder,
         };
         let mut guard = Command::new("sh")
-            .args(["-c", GUARD, "guard"])
-            .args([&log, removed])
-            .args(&start.words)
-            .env("HOME", folder)
-            .envs(start.environment.iter().map(|(name, value)| (name, value)))
-            .current_dir(folder)
+            .args(["-c", GUARD, "guard", &server.id().to_string()])
+            .arg(removed)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let stdin = guard.stdin.take();
-        let kept = Self { guard, stdin };
+        let held = guard.stdin.take();
+        let mut kept = Self { server, guard, held };
         kept.wait_until_ready(start, &log);
         kept
     }
 
-    fn wait_until_ready(&self, start: &Start, log: &Path) {
+    fn wait_until_ready(&mut self, start: &Start, log: &Path) {
         let deadline = Instant::now() + PATIENCE;
         let said = || String::from_utf8_lossy(&std::fs::read(log).unwrap()).into_owned();
         while !said().contains(start.ready) {
-            assert!(Instant::now() < deadline, "{:?} did not start:\n{}", start.words, said());
+            let runs = matches!(self.server.try_wait(), Ok(None));
+            let in_time = Instant::now() < deadline;
+            assert!(runs && in_time, "{:?} did not start:\n{}", start.words, said());
             thread::park_timeout(Duration::from_millis(20));
         }
     }
 }
 
 impl Drop for Kept {
+    /// The guard kills it: before it is waited for, nobody else has its number.
     fn drop(&mut self) {
-        drop(self.stdin.take());
+        drop(self.held.take());
         self.guard.wait().ok();
+        self.server.wait().ok();
     }
 }
 
