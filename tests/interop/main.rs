@@ -13,6 +13,7 @@ mod daemon;
 mod folder;
 mod haproxy;
 mod nginx;
+mod nginx_tls;
 #[path = "../cli/support/program.rs"]
 mod program;
 mod proxies;

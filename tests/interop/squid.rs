@@ -3,7 +3,7 @@
 use crate::daemon::Daemon;
 use crate::folder::Folder;
 use crate::program::Program;
-use crate::proxies::leads_on;
+use crate::proxies::{ends_the_idle_tunnel, leads_on};
 use crate::{is_here, mosquitto};
 
 /// Squid asks it for each user name and password.
@@ -44,11 +44,7 @@ fn squid_leads_to_both_listeners() {
 fn squid_ends_an_idle_tunnel() {
     let (Some(broker), folder) = (mosquitto(), Folder::new()) else { return };
     let Some(proxy) = squid(&folder) else { return };
-    let url = format!("http://ann:s3cret@127.0.0.1:{}", proxy.port);
-    let flags = ["-t", "t", "-k", "60", "--no-reconnect", "--proxy", &url];
-    let idle = Program::new([&["sub", &broker.ws()], &flags[..]].concat()).run();
-    let lost = "connection lost: the server closed the connection";
-    idle.expect(8, "", &format!("mqttws: subscribed at {}: {lost}\n", broker.ws()));
+    ends_the_idle_tunnel(&broker, &format!("http://ann:s3cret@127.0.0.1:{}", proxy.port));
 }
 
 #[test]

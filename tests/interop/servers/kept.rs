@@ -43,7 +43,8 @@ impl Kept {
     /// [`Remains::Nothing`] the folder goes with the server.
     pub fn start(start: &Start, folder: &Path, remains: Remains) -> Self {
         let log = folder.join("log");
-        let (output, errors) = (File::create(&log).unwrap(), File::options().append(true).open(&log));
+        let (output, errors) =
+            (File::create(&log).unwrap(), File::options().append(true).open(&log));
         let server = Command::new(&start.words[0])
             .args(&start.words[1..])
             .env("HOME", folder)
