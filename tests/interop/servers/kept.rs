@@ -97,6 +97,7 @@ impl Drop for Kept {
 }
 
 /// What is left when a server has ended.
+#[derive(Clone, Copy)]
 pub enum Remains {
     /// The folder with its data: it may be started again.
     Folder,

@@ -89,7 +89,7 @@ impl Server {
     }
 }
 
-/// Where `tests/run` puts the programs of npm and PyPI.
+/// Where `tests/run` puts the programs of npm and pip.
 fn installed(path: &str) -> String {
     format!("{}/target/interop/{path}", env!("CARGO_MANIFEST_DIR"))
 }

@@ -15,7 +15,7 @@ pub const NATS: Kind = Kind {
     start,
 };
 
-/// A server name and a store: MQTT needs JetStream.
+/// A server name and a store: MQTT needs its streams.
 fn start(folder: &Path, [ws, tcp, mqtt]: [u16; 3]) -> Start {
     let configuration = format!(
         "server_name: mqttws\n\
