@@ -36,6 +36,7 @@ mod apache;
 mod beside_mosquitto;
 #[expect(dead_code, reason = "tests/faults ends and restarts it")]
 mod broker;
+mod brokers;
 #[path = "../cli/support/certificates.rs"]
 mod certificates;
 mod daemon;
@@ -50,7 +51,6 @@ mod proxies;
 mod publish;
 mod requests;
 mod reverse;
-mod servers;
 mod squid;
 mod subscribe;
 mod tls;

@@ -104,3 +104,10 @@ fn write(folder: &Path, name: &str, text: &str) -> String {
 fn words<const COUNT: usize>(words: [&str; COUNT]) -> Vec<String> {
     words.map(str::to_owned).to_vec()
 }
+
+/// RabbitMQ takes its time to start, most of it waiting. Tests begin in the order of their names, so
+/// this one begins before all that need a server, and those that need others run beside it.
+#[test]
+fn a_slow_server_is_started_first() {
+    rabbitmq::rabbitmq();
+}

@@ -64,7 +64,7 @@ fn start(folder: &Path, [ws, node, _]: [u16; 3]) -> Start {
     }
 }
 
-fn rabbitmq() -> Option<&'static Server> {
+pub fn rabbitmq() -> Option<&'static Server> {
     static SERVER: OnceLock<Server> = OnceLock::new();
     RABBITMQ.shared(&SERVER)
 }
