@@ -11,7 +11,7 @@ use crate::folder::Folder;
 
 /// How long a server may take to start: RabbitMQ alone waits 6 s for the other nodes of a cluster
 /// that it is not part of.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(240);
 
 /// Kills the process `$1` and removes the folder `$2`, if one is named, when its standard input
 /// ends, which it does with the process that holds the other end. `trap :` lets it outlive a signal
