@@ -88,7 +88,6 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l config -d 'Configu
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s x -l session-expiry-interval -d 'Seconds for which the broker keeps the session after we disconnect, or `never` for no end (MQTT 5) [default: with -c never]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s D -l property -d 'Give a packet a property: connect, will, publish, subscribe, unsubscribe or disconnect; its name, such as content-type; its value (MQTT 5, repeatable)' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s e -l response-topic -d 'Response topic, on which the answers arrive [default: a topic for this client alone]' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s W -l timeout -d 'Exit with code 27 when an answer takes longer' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s F -l format -d 'Write each answer in this format, as `sub` does' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l retain-handling -d 'Retained messages are never answers, whenever the broker sends them (MQTT 5)' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s t -l topic -d 'Topic to publish to; with --json the topic of records without one' -r
@@ -98,6 +97,7 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s m -l message -d 'P
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s f -l file -d 'Publish the content of a file as one message' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l delimiter -d 'With -l or --json: each record ends in this character (\\t, \\xHH)' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l split -d 'With -l: the topic is the part of the line before the first such character, the message the part after it' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s W -l timeout -d 'Exit with code 27 if not everything was handed over after this time; with --request, if an answer takes longer' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l repeat -d 'Publish the message this many times' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l repeat-delay -d 'Time from one message to the next with --repeat' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l rate -d 'Publish at most this many messages a second' -r
@@ -200,7 +200,8 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s T -l filter-out -d
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s U -l unsubscribe -d 'Unsubscribe from this filter, in the session of an earlier run (repeatable)' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s q -l qos -d 'Highest quality of service to receive: 0, 1 or 2' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s C -l count -d 'Exit after this many messages' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s W -l timeout -d 'Exit after this time, with exit code 27 if -C was not met' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s W -l timeout -d 'Exit with code 27 after this time, unless the messages of -C came before; --for exits with 0' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l for -d 'Exit with code 0 this long after the broker has answered the subscriptions' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l idle -d 'Exit after this time without a message, with exit code 0' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l random-filter -d 'Write a message only with this probability, in percent; with -C only written ones count' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l retain-handling -d 'Retained messages: always, only for a new subscription, or never (MQTT 5) [default: always]' -r

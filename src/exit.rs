@@ -192,8 +192,8 @@ fn client_exit(error: &client::Error) -> Exit {
         | Error::Unreleased { .. }
         | Error::NotReconnected { .. } => Exit::Lost,
         Error::Transport(error) | Error::Lost(error) => transport_exit(error),
-        // [`Error::root`] never returns it.
-        Error::Redirected { .. } => Exit::Upgrade,
+        // [`Error::root`] never returns them.
+        Error::Redirected { .. } | Error::WaitOver(_) => Exit::Upgrade,
         Error::NotMqtt(_) | Error::Violation(_) => Exit::Protocol,
         Error::Repeated { .. } => Exit::Denied,
         Error::Interrupted(signal) => Exit::Signal((*signal).into()),

@@ -261,7 +261,8 @@ impl ConnectionFlags {
             session,
             credentials: None,
             brief: needs.reports == AckReports::FailuresOfShortRun,
-            warn: self.warn(),
+            warn: self.unless_quiet(report::warn),
+            note: self.unless_quiet(report::note),
             log: self.general.debug > 1,
             trace: Box::new(report::trace),
             endpoint,
@@ -323,8 +324,8 @@ impl ConnectionFlags {
         Ok(())
     }
 
-    fn warn(&self) -> LineHandler {
-        if self.general.quiet { Box::new(|_| {}) } else { Box::new(report::warn) }
+    fn unless_quiet(&self, write: fn(&str)) -> LineHandler {
+        if self.general.quiet { Box::new(|_| {}) } else { Box::new(write) }
     }
 }
 

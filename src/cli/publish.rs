@@ -101,6 +101,12 @@ pub struct MessageFlags {
           allow_hyphen_values = true)]
     split: Option<u8>,
 
+    /// Exit with code 27 if not everything was handed over after this time; with --request, if an
+    /// answer takes longer
+    #[arg(short = 'W', long, value_name = "SECS", value_parser = value::timeout,
+          allow_hyphen_values = true)]
+    timeout: Option<Duration>,
+
     /// Stop at the first invalid record; without this flag it is skipped
     #[arg(long)]
     strict_input: bool,
@@ -244,6 +250,7 @@ impl PublishFlags {
                 },
             },
             summary: self.messages.summary.or(measured),
+            timeout: self.messages.timeout,
             verbosity: self.conversation.connection.verbosity(),
             request,
             input: self.input(),
@@ -263,7 +270,8 @@ impl PublishFlags {
             )
         );
         let most_waiting = self.conversation.connection.max_inflight();
-        self.answers.resolve(self.messages.json, most_waiting, properties).map(Some)
+        let MessageFlags { json, timeout, .. } = self.messages;
+        self.answers.resolve(json, most_waiting, timeout, properties).map(Some)
     }
 
     /// Checks what clap cannot: `--json` is an input, and with `--request` the form of the answers.
@@ -276,6 +284,10 @@ impl PublishFlags {
                 "--json: its records are the input, and -m, -f, -s, -l and -n would be a \
                  second one",
             ));
+        }
+        // clap does not ask for a flag that another one excludes, such as -r.
+        if let Some(flag) = self.answers.for_answers().filter(|_| !self.answers.request) {
+            return Err(Usage::new(format!("{flag} is for answers: it needs --request")));
         }
         if self.messages.topic.is_none() && !self.reads_records() && self.messages.split.is_none() {
             return Err(Usage::new("a topic is missing: give one with -t"));

@@ -51,11 +51,6 @@ pub struct RequestFlags {
     )]
     pub response_topic: Option<TopicName>,
 
-    /// Exit with code 27 when an answer takes longer
-    #[arg(short = 'W', long, value_name = "SECS", value_parser = value::timeout,
-          requires = "request", allow_hyphen_values = true)]
-    pub timeout: Option<Duration>,
-
     /// Write the topic and a space before each answer
     #[arg(short, long, requires = "request")]
     pub verbose: bool,
@@ -138,12 +133,29 @@ impl RequestFlags {
         }))
     }
 
+    /// The first flag that is only for answers, if there is one.
+    pub fn for_answers(&self) -> Option<&'static str> {
+        let flags = [
+            (self.response_topic.is_some(), "-e"),
+            (self.verbose, "-v"),
+            (self.format.is_some(), "-F"),
+            (self.pretty, "--pretty"),
+            (self.encoding.0 == Some(Encoding::Hex), "--hex"),
+            (self.encoding.0.is_some(), "--base64"),
+            (self.end.0.is_none(), "-N"),
+            (self.retain_as_published, "--retain-as-published"),
+            (self.retain_handling.is_some(), "--retain-handling"),
+        ];
+        flags.into_iter().find(|(is_given, _)| *is_given).map(|(_, flag)| flag)
+    }
+
     /// What is to be asked; answers are written as `sub --json` does it where `json` says so,
-    /// `most_waiting` is `-M`, and `properties` are those that `-D` gives.
+    /// `most_waiting` is `-M`, `timeout` is `-W`, and `properties` are those that `-D` gives.
     pub fn resolve(
         &self,
         json: bool,
         most_waiting: Option<NonZeroU16>,
+        timeout: Option<Duration>,
         properties: &GivenProperties,
     ) -> Result<RequestOptions> {
         let of_publish = properties.of(Place::Publish);
@@ -154,7 +166,7 @@ impl RequestFlags {
         Ok(RequestOptions {
             response_topic: self.response_topic.clone(),
             correlation: of_publish.correlation_data().cloned(),
-            timeout: self.timeout,
+            timeout,
             layout: self.layout(json)?,
             most_waiting: most_waiting.map_or(IN_FLIGHT, NonZeroU16::get),
             retain_as_published: self.retain_as_published,

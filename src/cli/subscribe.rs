@@ -91,10 +91,15 @@ struct SubscriptionFlags {
           value_parser = value::count, allow_hyphen_values = true)]
     count: Option<u64>,
 
-    /// Exit after this time, with exit code 27 if -C was not met
+    /// Exit with code 27 after this time, unless the messages of -C came before; --for exits with 0
     #[arg(short = 'W', long, value_name = "SECS", value_parser = value::timeout,
           allow_hyphen_values = true)]
     timeout: Option<Duration>,
+
+    /// Exit with code 0 this long after the broker has answered the subscriptions
+    #[arg(long = "for", value_name = "SECS", value_parser = value::timeout,
+          allow_hyphen_values = true)]
+    after: Option<Duration>,
 
     /// Exit after this time without a message, with exit code 0
     #[arg(long, value_name = "SECS", value_parser = value::duration, allow_hyphen_values = true)]
@@ -301,6 +306,7 @@ impl SubscribeFlags {
         EndConditions {
             count: self.messages.count,
             timeout: self.messages.timeout,
+            after: self.messages.after,
             idle: self.messages.idle,
             after_answer: self.messages.exit_after_subscribe || self.messages.topic.is_empty(),
         }

@@ -222,6 +222,11 @@ impl Connection {
         self.transport.is_congested()
     }
 
+    /// How many bytes of the latest piece wait for the server to read, in bytes.
+    pub fn unsent(&self) -> usize {
+        self.transport.unsent()
+    }
+
     /// When a server that reads nothing counts as lost: when it should have ended the connection
     /// for our silence `[MQTT-3.1.2-22]`.
     pub fn stuck_until(&self, keep_alive: Option<Duration>) -> Option<Instant> {

@@ -39,6 +39,10 @@ impl Client {
                 Action::Connected => self.connected(),
                 Action::Event(event) => self.pending.push_back(Ok(event)),
                 Action::Warn(line) => self.warn(&line),
+                Action::Note(line) => {
+                    self.guard();
+                    (self.options.note)(&line);
+                }
                 Action::Trace(line) => {
                     if self.options.session.reports.trace {
                         (self.options.trace)(&line);

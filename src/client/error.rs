@@ -82,6 +82,8 @@ pub enum Error {
         /// The flag that only this version understands, if one was given.
         needed_by: Option<&'static str>,
     },
+    /// No connection was made, although it was tried for as long as `--wait` says.
+    WaitOver(Box<Error>),
     /// The broker closed the connection instead of answering CONNECT.
     RefusedSilently(transport::Error),
     /// The broker sent DISCONNECT.
@@ -147,6 +149,7 @@ impl std::fmt::Display for Error {
             }
             Self::Redirected { to, error } => write!(f, "redirected to {to}: {error}"),
             Self::Refused { connack, version, .. } => write_refused(f, connack, *version),
+            Self::WaitOver(error) => error.fmt(f),
             Self::RefusedSilently(error) => write!(f, "no answer to CONNECT: {error}"),
             Self::Disconnected(disconnect) => {
                 let words = disconnect.code.name(PacketType::Disconnect);
@@ -177,7 +180,8 @@ impl std::fmt::Display for Error {
                  send them again"
             ),
             Self::NotReconnected { last, tries } => {
-                write!(f, "connection lost, and {tries} tries to connect again failed: {last}")
+                let noun = if *tries == 1 { "try" } else { "tries" };
+                write!(f, "connection lost, and {tries} {noun} to connect again failed: {last}")
             }
             Self::Repeated { packet, number } => write_repeated(f, packet, *number),
             Self::NotMqtt(said) => {
@@ -195,7 +199,7 @@ impl Error {
     /// The error itself, wherever a redirect has led to it.
     pub fn root(&self) -> &Self {
         match self {
-            Self::Redirected { error, .. } => error.root(),
+            Self::Redirected { error, .. } | Self::WaitOver(error) => error.root(),
             error => error,
         }
     }

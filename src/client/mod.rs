@@ -25,7 +25,10 @@ pub use connection::Established;
 pub use error::{Error, Step};
 use event_queue::EventQueue;
 pub use event_queue::{Remote, Source};
-use lifecycle::{ConnectionInput, Lifecycle, Policy, SessionRemains};
+use lifecycle::{
+    ArrivingMessage, Awaited, ConnectionInput, Lifecycle, MissingAcknowledgement, Policy,
+    SessionRemains,
+};
 pub use options::{
     LARGE_MESSAGE, LONELY_PASSWORD, LineHandler, Options, Reconnect, RedirectPolicy, VersionChoice,
 };
@@ -329,6 +332,16 @@ impl Client {
         self.lifecycle.handle(ConnectionInput::ShortenClose, Instant::now());
     }
 
+    /// Whether something waits to be sent: what the server does not read, and what comes after it.
+    pub fn has_unsent(&self) -> bool {
+        self.is_congested() || self.session.has_unsent()
+    }
+
+    /// How much of what is published last waits to be sent, about, in bytes.
+    pub fn unsent(&self) -> usize {
+        self.session.unsent() + self.connection.as_ref().map_or(0, Connection::unsent)
+    }
+
     /// Whether every message that was published is finished, and no event waits that may report
     /// how: only then may the caller end.
     pub fn is_settled(&self) -> bool {
@@ -404,6 +417,21 @@ impl Client {
         }
     }
 
+    /// What the server is waited for: not while we do not read, nor while it does not.
+    fn awaited(&self) -> Awaited {
+        if self.is_reading_paused {
+            return Awaited::default();
+        }
+        let message = self.session.arriving_message();
+        let packet = self.session.awaited_acknowledgement().filter(|_| !self.is_congested());
+        let earlier = self.session.acknowledgements_received();
+        Awaited {
+            message: message.map(|(arrived, length)| ArrivingMessage { arrived, length }),
+            acknowledgement: packet
+                .map(|packet| MissingAcknowledgement { packet: packet.name(), earlier }),
+        }
+    }
+
     /// Mutate, drain, wait: once. Whether the server was silent for too long is judged when all
     /// that it sent is decoded.
     fn step(&mut self, alarm: Option<Instant>, waits: bool) -> Result<Option<Event>, Error> {
@@ -424,6 +452,7 @@ impl Client {
         }
         let is_asking = self.session.has_pending_subscribe() && !self.is_reading_paused;
         self.lifecycle.note_asking(is_asking, self.now);
+        self.lifecycle.note_awaited(self.awaited(), self.now);
         self.perform();
         let until = [self.deadline(), alarm].into_iter().flatten().min();
         let wake = self.events.wait(until, self.is_congested());

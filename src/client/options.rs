@@ -108,6 +108,8 @@ pub struct Options {
     pub brief: bool,
     /// Where warnings go.
     pub warn: LineHandler,
+    /// Where notes go.
+    pub note: LineHandler,
     /// Log the way to the server, the upgrade and the frames, too.
     pub log: bool,
     /// Where the log goes.

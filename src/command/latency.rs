@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::BytesMut;
 use bytestring::ByteString;
 
+use crate::format::count::count;
 use crate::format::statistics::Statistics;
 use crate::format::time;
 use crate::mqtt::packet::Publish;
@@ -66,9 +67,10 @@ impl Latency {
     /// Warns where messages could not be measured, and says why.
     pub fn explain(&self) {
         if self.early > 0 {
-            let early = self.early;
+            let early = count(self.early, "message");
+            let they = if self.early == 1 { "it was" } else { "they were" };
             report::warn(&format!(
-                "latency: {early} messages arrived before they were published: the clocks differ"
+                "latency: {early} arrived before {they} published: the clocks differ"
             ));
         } else if self.times.is_empty() {
             report::warn(

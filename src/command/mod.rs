@@ -80,16 +80,25 @@ fn close_after(client: &mut Client, error: &anyhow::Error) {
         None => client.close(),
     }
     // The first failure is the one that the user has to know.
-    let _ = await_closed(client, |_| {});
+    let _ = await_closed(client, None, |_| {});
 }
 
-/// Waits until the connection that is being closed has ended. Events of the session are given to
-/// `each`: acknowledgements count, also after our DISCONNECT.
-fn await_closed(client: &mut Client, mut each: impl FnMut(session::Event)) -> Result<(), Error> {
+/// Waits until the connection that is being closed has ended; after `limit` a server that does
+/// nothing is waited for only shortly. Events of the session are given to `each`: acknowledgements
+/// count, also after our DISCONNECT.
+fn await_closed(
+    client: &mut Client,
+    mut limit: Option<Instant>,
+    mut each: impl FnMut(session::Event),
+) -> Result<(), Error> {
     loop {
-        match client.next(None) {
+        match client.next(limit) {
             Ok(Event::Closed(result)) => return result.map_err(|error| *error),
             Ok(Event::Mqtt(event)) => each(event),
+            Ok(Event::Alarm) => {
+                client.shorten_close();
+                limit = None;
+            }
             // Output and input are over, and a signal has shortened the wait. An error that comes
             // now was found before the end began.
             Ok(
@@ -101,8 +110,7 @@ fn await_closed(client: &mut Client, mut each: impl FnMut(session::Event)) -> Re
                 | Event::Woken
                 | Event::Interrupted(_)
                 | Event::WebSocketPong
-                | Event::Sendable
-                | Event::Alarm,
+                | Event::Sendable,
             )
             | Err(_) => {}
         }
@@ -166,12 +174,23 @@ fn while_doing(error: anyhow::Error, what: impl FnOnce() -> String) -> anyhow::E
     }
 }
 
-/// Closes the connection: in order, or as [`close_after`] does.
+/// Whether a connection has ended in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// In order.
+    InOrder,
+    /// It was lost, or given up because there is no more time for it.
+    Lost,
+}
+
+/// Closes the connection: in order, or as [`close_after`] does. After `limit` there is no more time
+/// for it.
 fn close(
     client: &mut Client,
     result: Result<Exit>,
+    limit: Option<Instant>,
     each: impl FnMut(session::Event),
-) -> Result<Exit> {
+) -> Result<(Exit, Ending)> {
     let exit = match result {
         Ok(exit) => exit,
         Err(error) => {
@@ -179,12 +198,22 @@ fn close(
             return Err(error);
         }
     };
-    client.close();
-    match await_closed(client, each) {
-        // The user who interrupts us is told how much is missing.
-        Err(_) if matches!(exit, Exit::Signal(_)) => Ok(exit),
-        closed => Ok(closed.map(|()| exit)?),
+    if exit == Exit::TimedOut {
+        client.shorten_close();
     }
+    client.close();
+    match await_closed(client, limit, each) {
+        Ok(()) => Ok((exit, Ending::InOrder)),
+        // The user who interrupts us, or gave a time, is told how much is missing.
+        Err(_) if matches!(exit, Exit::Signal(_) | Exit::TimedOut) => Ok((exit, Ending::Lost)),
+        Err(_) if is_over(limit) => Ok((Exit::TimedOut, Ending::Lost)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether this point in time has passed.
+fn is_over(limit: Option<Instant>) -> bool {
+    limit.is_some_and(|limit| limit <= Instant::now())
 }
 
 /// Closes the connection of a verb that can lose no message any more: only a reason given by the
@@ -198,7 +227,7 @@ fn close_receiver(client: &mut Client, result: Result<Exit>) -> Result<Exit> {
         }
     };
     client.close();
-    match await_closed(client, |_| {}) {
+    match await_closed(client, None, |_| {}) {
         Err(error @ Error::Disconnected(_)) if exit == Exit::Done => Err(error.into()),
         Ok(()) | Err(_) => Ok(exit),
     }

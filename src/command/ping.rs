@@ -8,6 +8,7 @@ use bytes::BytesMut;
 
 use crate::client::{self, Client, Error, Established, Event};
 use crate::exit::{Exit, worse};
+use crate::format::count::count_of;
 use crate::format::statistics::{Statistics, in_milliseconds};
 use crate::mqtt::packet::{Publish, SubAck, Subscription};
 use crate::mqtt::property::Properties;
@@ -178,6 +179,10 @@ impl Pinger {
         };
         let unanswered = if self.statistics.is_empty() { Exit::TimedOut } else { Exit::Done };
         let exit = worse(interrupted, unanswered);
+        if let (Exit::Signal(_), Some(all)) = (exit, self.plan.count) {
+            let probes = count_of(self.sent, all, "probe");
+            report::line(&format!("pinging {url}: interrupted after {probes}"));
+        }
         if exit == Exit::TimedOut {
             report::line(&format!("pinging {url}: no probe was answered"));
         }

@@ -11,7 +11,7 @@ mod pending;
 mod request;
 mod tally;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
@@ -19,45 +19,63 @@ use self::config::Config;
 use self::feed::Feed;
 use self::input::{Opened, RecordInput};
 use self::tally::{AtMostOnce, GAPS, Tally};
+use super::Ending;
 use super::summary::SummaryPrinter;
-use crate::client::{Client, Event};
+use crate::client::{Client, Event, LARGE_MESSAGE};
 use crate::exit::{Exit, worse};
+use crate::format::count::count_of;
 use crate::format::summary::RunSummary;
 use crate::mqtt::packet::Publish;
 use crate::mqtt::session;
 use crate::report;
-use crate::terminal::progress::{Position, Progress};
+use crate::terminal::progress::{Part, Position, Progress, Wanted};
 use crate::terminal::screen;
 
 /// Runs `mqttws pub`.
 pub fn run(config: Config) -> Result<Exit> {
     let began = Instant::now();
-    let Config { client: options, input, repeat, messages, verbosity, .. } = config;
+    let Config { client: options, input, repeat, messages, timeout, verbosity, .. } = config;
     let summary = SummaryPrinter::new(config.summary, verbosity, began);
     let maximum = options.session.receiving.maximum_packet;
     if let Some(request) = config.request {
         let feed = Feed::new(RecordInput::new(input, repeat, maximum)?, messages);
         return request::run(options, request, feed, verbosity, &summary);
     }
+    let limit = super::limit(began, timeout);
+    let shown = if verbosity.shows_progress() { Wanted::BarOrCount } else { Wanted::Nothing };
     match Opened::new(input, repeat, maximum)? {
         Opened::Large(file) => {
             file.check(&messages.format.template, options.session.version)?;
-            let length = (file.length as u64).saturating_mul(repeat);
-            let progress = Progress::new(verbosity.shows_progress(), Some(length), began);
+            let progress = Progress::new(shown, began);
             let feed = Feed::new(RecordInput::placeholder(file.name.clone(), repeat), messages);
-            file::run(options, file, feed, progress, &summary)
+            file::run(options, file, feed, progress, limit, &summary)
         }
         Opened::Input(input) => {
-            let is_shown = verbosity.shows_progress() && input.is_stream();
-            let progress = Progress::new(is_shown, input.length, began);
-            let (mut client, _) = super::connect(options, None)?;
+            let wanted = match shown {
+                Wanted::BarOrCount if !input.may_last() => Wanted::Nothing,
+                Wanted::BarOrCount if !input.has_several() => Wanted::Bar,
+                shown => shown,
+            };
+            let progress = Progress::new(wanted, began);
+            let (mut client, _) = super::connect(options, limit)?;
             let mut feed = Feed::new(input, messages);
+            if progress.is_on() {
+                feed.look_for_end();
+            }
             feed.attach(&mut client)?;
             let is_numbered = feed.input.has_several();
             let tally = Tally::new(feed.context(), is_numbered, summary.is_wanted());
             let tells_loss = verbosity.warns();
-            let publisher =
-                Publisher { client, feed, tally, progress, input_error: None, tells_loss };
+            let publisher = Publisher {
+                client,
+                feed,
+                tally,
+                progress,
+                limit,
+                large: None,
+                input_error: None,
+                tells_loss,
+            };
             publisher.publish_all(&summary)
         }
     }
@@ -68,6 +86,10 @@ struct Publisher {
     feed: Feed,
     tally: Tally,
     progress: Progress,
+    /// The time of `-W`.
+    limit: Option<(Instant, Duration)>,
+    /// The length of the latest message, in bytes, if it is a large one.
+    large: Option<u64>,
     /// The input could not be read to its end.
     input_error: Option<anyhow::Error>,
     /// The warning about properties that are left out is still due.
@@ -85,8 +107,11 @@ impl Publisher {
     fn run(&mut self) -> Result<Exit> {
         loop {
             self.publish_what_is_due();
-            if self.feed.is_done() && self.client.is_settled() {
+            if self.is_finished() {
                 return self.input_error.take().map_or_else(|| Ok(self.verdict()), Err);
+            }
+            if super::is_over(self.deadline()) {
+                return Ok(worse(Exit::TimedOut, self.tally.exit));
             }
             let event = match self.client.poll()? {
                 Some(event) => event,
@@ -102,23 +127,63 @@ impl Publisher {
         }
     }
 
+    /// When the time of `-W` is up.
+    fn deadline(&self) -> Option<Instant> {
+        self.limit.map(|(until, _)| until)
+    }
+
+    /// Whether everything was handed over. What waits to be sent goes out with the DISCONNECT,
+    /// where there is neither a time limit nor a bar for it.
+    fn is_finished(&mut self) -> bool {
+        if !self.feed.is_done() || !self.client.is_settled() {
+            return false;
+        }
+        if self.limit.is_none() && !self.progress.is_on() {
+            return true;
+        }
+        self.client.send();
+        !self.client.has_unsent()
+    }
+
     /// Waits for an event. Where more can be published at once it only checks for events: signals
     /// and Pings are answered, and a message that is acknowledged early leaves the memory early.
     fn wait(&mut self) -> Result<Option<Event>> {
         let goes_on = self.feed.can_go_on(&mut self.client);
         if self.progress.is_on() {
-            let (messages, bytes) = (self.tally.published, self.tally.bytes);
-            let position = Position { messages, bytes, read: self.feed.input.read };
+            let position = self.position();
             self.progress.update(position, Instant::now());
         }
         if goes_on {
             return Ok(self.client.turn()?);
         }
-        let alarm = [self.feed.alarm(), self.progress.deadline()].into_iter().flatten().min();
-        Ok(Some(self.client.next(alarm)?))
+        let alarms = [self.feed.alarm(), self.progress.deadline(), self.deadline()];
+        Ok(Some(self.client.next(alarms.into_iter().flatten().min())?))
     }
 
-    fn verdict(&self) -> Exit {
+    /// How far it has come: what counts was handed over as its QoS demands.
+    fn position(&self) -> Position {
+        let session = self.client.session();
+        let in_flight = session.in_flight() as u64;
+        Position {
+            messages: self.tally.published.saturating_sub(in_flight + self.tally.refused),
+            bytes: self.tally.bytes.saturating_sub(session.unacknowledged() as u64),
+            whole: self.feed.handed_over(in_flight),
+            message: self.large_message(),
+        }
+    }
+
+    /// How much of a large message was sent.
+    fn large_message(&self) -> Option<Part> {
+        let (total, unsent) = (self.large?, self.client.unsent() as u64);
+        let is_sent = unsent == 0 && self.feed.input.has_several();
+        let done = total.saturating_sub(unsent);
+        (!is_sent).then_some(Part { done, total, ends: None })
+    }
+
+    fn verdict(&mut self) -> Exit {
+        if !self.client.session().is_online() {
+            self.tally.connection_lost();
+        }
         let mut exit = self.tally.exit;
         if self.tally.at_most_once == AtMostOnce::MaybeLost && exit == Exit::Done {
             report::line(GAPS);
@@ -143,6 +208,7 @@ impl Publisher {
     /// record that MQTT cannot carry.
     fn publish(&mut self, publish: Publish, record: u64) {
         let (qos, bytes) = (publish.qos, publish.payload.len() as u64);
+        self.large = Some(bytes).filter(|bytes| *bytes >= LARGE_MESSAGE as u64);
         if !publish.properties.is_empty() {
             self.tell_loss();
         }
@@ -182,7 +248,7 @@ impl Publisher {
                 }));
             }
             Event::Mqtt(event) => self.tally.count(event),
-            Event::Reconnected => self.tally.reconnected(),
+            Event::Reconnected => self.tally.connection_lost(),
             Event::Written(_)
             | Event::OutputFailed(_)
             | Event::Woken
@@ -201,11 +267,20 @@ impl Publisher {
         let in_doubt = self.client.session().in_flight() as u64;
         let result = result
             .map_err(|error| self.tally.with_counts(error, self.feed.template(), in_doubt, first));
-        let tally = &mut self.tally;
-        let result = super::close(&mut self.client, result, |event| tally.count(event));
+        if !self.client.session().is_online() {
+            self.tally.connection_lost();
+        }
+        let (limit, tally) = (self.deadline(), &mut self.tally);
+        let closed = super::close(&mut self.client, result, limit, |event| tally.count(event));
+        if let Ok((_, Ending::Lost)) = closed {
+            self.tally.connection_lost();
+        }
+        let result = closed.map(|(exit, _)| exit);
         let is_interrupted = matches!(result, Ok(Exit::Signal(_)));
         if is_interrupted {
             self.tell_interrupted();
+        } else if let (Ok(Exit::TimedOut), Some((_, after))) = (&result, self.limit) {
+            self.tell_unfinished(&format!("timed out after {} s", after.as_secs_f64()));
         }
         let unfinished = self.client.session().in_flight() as u64 + self.tally.refused;
         let messages = self.tally.published.saturating_sub(unfinished);
@@ -232,6 +307,11 @@ impl Publisher {
     fn tell_interrupted(&mut self) {
         self.progress.finish();
         screen::begin_line(false);
+        self.tell_unfinished("interrupted");
+    }
+
+    /// Reports how much was handed over when it ended early, and where to go on.
+    fn tell_unfinished(&self, why: &str) {
         let published = self.tally.published;
         let in_flight = self.client.session().in_flight() as u64;
         let acknowledged = published - in_flight - self.tally.refused;
@@ -242,9 +322,7 @@ impl Publisher {
         } else {
             String::new()
         };
-        report::line(&format!(
-            "publishing: interrupted after {published} messages, {acknowledged} of them handed \
-             over{more}"
-        ));
+        let messages = count_of(acknowledged, published, "message");
+        report::line(&format!("publishing: {why} with {messages} handed over{more}"));
     }
 }

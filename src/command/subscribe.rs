@@ -4,6 +4,7 @@ pub mod config;
 mod exec;
 mod filter;
 mod finish;
+mod granted;
 mod receive;
 mod retained;
 mod sink;
@@ -20,8 +21,9 @@ use self::config::{Config, Destination, MessageOptions, OutputOptions, Subscribe
 use self::receive::{Arrival, MessageReceiver};
 use self::sink::Sink;
 use super::summary::SummaryPrinter;
-use crate::client::{self, Client, Event};
+use crate::client::{self, Client, Event, LARGE_MESSAGE};
 use crate::exit::{Exit, worse};
+use crate::format::count::{count, count_of};
 use crate::mqtt::packet::Subscription;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::session;
@@ -29,7 +31,7 @@ use crate::report::{self, Verbosity};
 use crate::stdio::exec::OnFailure;
 use crate::stdio::stdout;
 use crate::stdio::stdout_reader::StdoutReader;
-use crate::terminal::progress::{Position, Progress};
+use crate::terminal::progress::{Part, Position, Progress, Wanted};
 use crate::terminal::screen;
 
 /// Runs `mqttws sub`.
@@ -49,6 +51,8 @@ pub fn run(config: Config) -> Result<Exit> {
         progress: progress(&messages.output.destination, verbosity, began),
         subscriptions,
         deadline: limit.map(|(until, _)| until),
+        ends: None,
+        verbosity,
         options: messages,
         signalled: false,
         unfinished: None,
@@ -66,7 +70,8 @@ fn progress(destination: &Destination, verbosity: Verbosity, began: Instant) -> 
         // CommandOptions write to wherever we do, and to stderr.
         Destination::Commands(_) | Destination::Watch(_) => false,
     };
-    Progress::new(verbosity.shows_progress() && stands_alone, None, began)
+    let is_shown = verbosity.shows_progress() && stands_alone;
+    Progress::new(if is_shown { Wanted::BarOrCount } else { Wanted::Nothing }, began)
 }
 
 /// Watches the reader of stdout, if messages go there.
@@ -107,6 +112,9 @@ struct Subscriber {
     options: MessageOptions,
     /// The time of `-W`.
     deadline: Option<Instant>,
+    /// When the time of `--for` is over, once it has begun.
+    ends: Option<Instant>,
+    verbosity: Verbosity,
     /// A signal has come.
     signalled: bool,
     /// Why it ended before the messages of `-C` had come; still to be told.
@@ -159,21 +167,34 @@ impl Subscriber {
         self.receiver.sink.flush();
         self.settle_commands();
         self.client.pause_reading(self.receiver.sink.is_full());
-        let alarm = [self.deadline, self.idle_deadline(), drawing].into_iter().flatten().min();
-        Ok(self.client.next(alarm)?)
+        let alarms = [self.deadline, self.ends, self.idle_deadline(), drawing];
+        Ok(self.client.next(alarms.into_iter().flatten().min())?)
     }
 
     /// Draws the progress and the frame of `--watch`; when to draw again.
     fn draw(&mut self) -> Option<Instant> {
         if self.progress.is_on() {
-            let (messages, bytes) = (self.receiver.written.messages, self.receiver.bytes());
-            self.progress.update(Position { messages, bytes, read: 0 }, Instant::now());
+            let position = self.position();
+            self.progress.update(position, Instant::now());
         }
         let frame = match &mut self.receiver.sink {
             Sink::Watch(watch) => Some(watch.draw()),
             Sink::Output(_) | Sink::Commands(_) => None,
         };
         frame.into_iter().chain(self.progress.deadline()).min()
+    }
+
+    /// How far it has come; a large message that is arriving has a known end.
+    fn position(&self) -> Position {
+        let arriving = self.client.session().arriving_message();
+        let large = arriving.filter(|(_, length)| *length >= LARGE_MESSAGE);
+        let message = large.map(|(arrived, length)| Part {
+            done: arrived as u64,
+            total: length as u64,
+            ends: None,
+        });
+        let (messages, bytes) = (self.receiver.written.messages, self.receiver.bytes());
+        Position { messages, bytes, whole: None, message }
     }
 
     /// The time of `--idle` begins when the broker has answered, on each connection, and again
@@ -313,12 +334,17 @@ impl Subscriber {
         self.exit = worse(self.exit, exit);
     }
 
-    /// The time of `-W` or of `--idle` is up; if not, it is time to draw.
+    /// The time of `-W`, of `--for` or of `--idle` is up; if not, it is time to draw.
     fn time_is_up(&mut self) -> Result<Option<Exit>> {
         let now = Instant::now();
         let is_due = |time: Option<Instant>| time.is_some_and(|time| time <= now);
         if is_due(self.deadline) {
             return self.timed_out().map(Some);
+        }
+        if is_due(self.ends) {
+            // A message that is written as it comes must not be taken for a whole one.
+            let is_cut = self.receiver.is_amidst();
+            return Ok(Some(if is_cut { Exit::TimedOut } else { Exit::Done }));
         }
         let is_idle = is_due(self.idle_deadline());
         Ok(is_idle.then(|| self.idle_is_over()))
@@ -343,7 +369,8 @@ impl Subscriber {
             Exit::TimedOut
         } else if arrived > 0 {
             report::line(&format!(
-                "subscribed: ended in the middle of a message of which {arrived} bytes had arrived"
+                "subscribed: ended in the middle of a message of which {} had arrived",
+                count(arrived as u64, "byte")
             ));
             Exit::TimedOut
         } else {
@@ -363,11 +390,12 @@ impl Subscriber {
     /// Reports how many messages were written when `sub` ended early.
     fn tell_unfinished(&self) {
         let Some(why) = &self.unfinished else { return };
-        let wanted = self.options.end.count.map(|count| format!(" of {count}")).unwrap_or_default();
-        report::line(&format!(
-            "subscribed: {why} with {}{wanted} messages",
-            self.receiver.written.messages
-        ));
+        let written = self.receiver.written.messages;
+        let messages = match self.options.end.count {
+            Some(wanted) => count_of(written, wanted, "message"),
+            None => count(written, "message"),
+        };
+        report::line(&format!("subscribed: {why} with {messages}"));
     }
 
     /// Looks at the commands that have ended, and acknowledges what is done.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::count::count;
 use super::statistics::{Figures, Statistics};
 
 /// How a summary is written.
@@ -42,10 +43,12 @@ impl RunSummary<'_> {
     }
 
     fn text(&self) -> String {
-        let Self { verb, messages, bytes, .. } = self;
-        let (seconds, rate) = (self.took.as_secs_f64(), self.rate());
+        let (messages, bytes) = (count(self.messages, "message"), count(self.bytes, "byte"));
+        let (verb, seconds) = (self.verb, self.took.as_secs_f64());
+        let (rate, byte_rate) = (self.per_second(self.messages), self.per_second(self.bytes));
         let counts = format!(
-            "{verb} {messages} messages, {bytes} bytes in {seconds:.3} s, {rate:.1} messages/s"
+            "{verb} {messages}, {bytes} in {seconds:.3} s, {rate:.1} messages/s, \
+             {byte_rate:.0} bytes/s"
         );
         let times =
             self.figures().map(|(name, count, figures)| format!("; {name} of {count}: {figures}"));
@@ -61,7 +64,8 @@ impl RunSummary<'_> {
         }
         put("bytes", self.bytes.into());
         put("seconds", rounded(self.took.as_secs_f64()));
-        put("rate", rounded(self.rate()));
+        put("rate", rounded(self.per_second(self.messages)));
+        put("byte_rate", rounded(self.per_second(self.bytes)));
         if let Some((name, _)) = self.times {
             let times =
                 self.figures().map_or(Value::Null, |(_, count, figures)| times(count, &figures));
@@ -75,10 +79,10 @@ impl RunSummary<'_> {
         Some((name, statistics.count(), statistics.figures()?))
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "nobody counts 2^52 messages")]
-    fn rate(&self) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "nobody counts 2^52 messages or bytes")]
+    fn per_second(&self, number: u64) -> f64 {
         let seconds = self.took.as_secs_f64();
-        if seconds > 0.0 { self.messages as f64 / seconds } else { 0.0 }
+        if seconds > 0.0 { number as f64 / seconds } else { 0.0 }
     }
 }
 
@@ -115,12 +119,12 @@ mod tests {
             took: Duration::from_millis(1500),
             times,
         };
-        let text = "published 3 messages, 12 bytes in 1.500 s, 2.0 messages/s";
+        let text = "published 3 messages, 12 bytes in 1.500 s, 2.0 messages/s, 8 bytes/s";
         assert_eq!(summary(None).line(SummaryForm::Text), text);
         let without = summary(Some(("acknowledgement", &none)));
         assert_eq!(without.line(SummaryForm::Text), text);
         let json = concat!(
-            r#"{"acknowledgement_ms":null,"bytes":12,"published":3,"#,
+            r#"{"acknowledgement_ms":null,"byte_rate":8.0,"bytes":12,"published":3,"#,
             r#""rate":2.0,"refused":1,"seconds":1.5}"#
         );
         assert_eq!(without.line(SummaryForm::Json), json);

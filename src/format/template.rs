@@ -8,6 +8,7 @@ mod tests;
 
 use bytes::{BufMut, BytesMut};
 
+use super::count::count;
 use super::escape::{self, ControlCharacters};
 use super::json::Style;
 use super::time::LocalTime;
@@ -133,7 +134,9 @@ impl std::fmt::Display for FormatError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::NotJson => f.write_str("is not JSON"),
-            Self::NotFloat { bytes } => write!(f, "is not a number of {bytes} bytes"),
+            Self::NotFloat { bytes } => {
+                write!(f, "is not a number of {}", count(*bytes as u64, "byte"))
+            }
         }
     }
 }

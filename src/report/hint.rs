@@ -23,7 +23,16 @@ use crate::websocket::upgrade::UpgradeError;
 
 /// The hint of an error, if there is one.
 pub fn of(error: &anyhow::Error) -> Option<Cow<'static, str>> {
-    let error = error.chain().find_map(|cause| cause.downcast_ref::<client::Error>())?.root();
+    let error = error.chain().find_map(|cause| cause.downcast_ref::<client::Error>())?;
+    let hint = of_root(error.root())?;
+    // The user has given it already.
+    Some(match error {
+        client::Error::WaitOver(_) => hint.replace("--wait", "a longer --wait").into(),
+        _ => hint,
+    })
+}
+
+fn of_root(error: &client::Error) -> Option<Cow<'static, str>> {
     match error {
         client::Error::Transport(transport::Error::Upgrade(UpgradeError::Status(refusal)))
             if refusal.status == 404 =>

@@ -114,6 +114,11 @@ impl Block {
         self.at == self.bytes.len()
     }
 
+    /// How many bytes of it were not taken.
+    pub fn left(&self) -> usize {
+        self.bytes.len() - self.at
+    }
+
     /// All of it, also the records that were taken.
     pub fn bytes(&self) -> &Bytes {
         &self.bytes

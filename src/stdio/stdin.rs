@@ -2,10 +2,14 @@
 
 use std::fs::File;
 use std::io::{self, Read, Stdin};
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
 
 use bytes::{Bytes, BytesMut};
 use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
+
+use crate::format::count::count;
 
 /// How much is read at once, in bytes: what a pipe holds on Linux.
 pub const BLOCK: usize = 64 * 1024;
@@ -39,10 +43,31 @@ impl Blocks for Stdin {
 /// How many bytes stdin still has, if it is a file.
 pub fn length_of_stdin() -> Option<u64> {
     use std::io::Seek;
-    use std::os::fd::AsFd;
     let mut file = File::from(io::stdin().as_fd().try_clone_to_owned().ok()?);
     let metadata = file.metadata().ok().filter(std::fs::Metadata::is_file)?;
     Some(metadata.len().saturating_sub(file.stream_position().ok()?))
+}
+
+/// The last record of stdin that is not empty, if stdin is a file and that record is not long.
+/// Nothing is taken of what is still to be read.
+pub fn last_record(delimiter: u8) -> Option<Vec<u8>> {
+    let file = File::from(io::stdin().as_fd().try_clone_to_owned().ok()?);
+    let length = file.metadata().ok().filter(std::fs::Metadata::is_file)?.len();
+    let from = length.saturating_sub(BLOCK as u64);
+    let mut end = vec![0; usize::try_from(length - from).ok()?];
+    file.read_exact_at(&mut end, from).ok()?;
+    last_of(&end, delimiter, from == 0).map(<[u8]>::to_vec)
+}
+
+/// The last record of these bytes that is not empty; it must begin in them, unless they are
+/// `everything`.
+fn last_of(bytes: &[u8], delimiter: u8, everything: bool) -> Option<&[u8]> {
+    let is_content = |byte: &u8| *byte != delimiter && !byte.is_ascii_whitespace();
+    let end = bytes.iter().rposition(is_content)? + 1;
+    match memchr::memrchr(delimiter, &bytes[..end]) {
+        Some(before) => Some(&bytes[before + 1..end]),
+        None => everything.then_some(&bytes[..end]),
+    }
 }
 
 /// Everything up to the end, as one message of at most `maximum` bytes.
@@ -73,7 +98,8 @@ fn read_more(reader: &mut impl Read, buffer: &mut BytesMut) -> io::Result<usize>
 
 /// The error for input that is too long for one message.
 pub fn too_large(what: &str, maximum: usize) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, format!("{what} has more than {maximum} bytes"))
+    let maximum = count(maximum as u64, "byte");
+    io::Error::new(io::ErrorKind::InvalidData, format!("{what} has more than {maximum}"))
 }
 
 #[cfg(test)]
@@ -86,5 +112,22 @@ mod tests {
         assert_eq!(read_whole(pieces(b"\n"), 4).expect("fits"), "a\nb\n");
         let error = read_whole(pieces(b"\nc"), 4).expect_err("too long");
         assert_eq!(error.to_string(), "the message has more than 4 bytes");
+        let error = read_whole(&b"ab"[..], 1).expect_err("too long");
+        assert_eq!(error.to_string(), "the message has more than 1 byte");
+    }
+
+    #[test]
+    fn the_last_record_is_found_from_the_end() {
+        for (bytes, everything, expected) in [
+            (&b"a\nb\n"[..], true, Some(&b"b"[..])),
+            (b"a\nb", false, Some(b"b")),
+            (b"a\nb \n\n\n", false, Some(b"b")),
+            (b"ab", true, Some(b"ab")),
+            (b"ab", false, None),
+            (b"\n\n", true, None),
+            (b"", true, None),
+        ] {
+            assert_eq!(last_of(bytes, b'\n', everything), expected, "{bytes:?} {everything}");
+        }
     }
 }

@@ -1,5 +1,5 @@
-//! The progress of a long stream on stderr, if that is a terminal: a bar where the length of the
-//! input is known, a count where it is not. It is erased at the end.
+//! The progress of a long stream on stderr, if that is a terminal: a bar where its end is known, a
+//! count where it is not. It is erased at the end.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -9,6 +9,7 @@ use indicatif::{
     HumanBytes, HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike,
 };
 
+use crate::format::count::plural;
 use crate::terminal::screen;
 use crate::terminal::status_line;
 
@@ -28,12 +29,25 @@ const HERTZ: u8 = 30;
 /// How far a stream has come.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Position {
-    /// Messages that were published or received.
+    /// Messages that were handed over.
     pub messages: u64,
     /// Their payloads, in bytes.
     pub bytes: u64,
-    /// What was read of the input whose length is known, in bytes.
-    pub read: u64,
+    /// The whole stream, if its end is known.
+    pub whole: Option<Part>,
+    /// One large message, which is worth a bar if it takes longer than others.
+    pub message: Option<Part>,
+}
+
+/// How far something has come that has a known end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// What was handed over of it, in bytes.
+    pub done: u64,
+    /// How long it is, in bytes.
+    pub total: u64,
+    /// When it ends, where that is known from elsewhere than the rate.
+    pub ends: Option<Instant>,
 }
 
 /// A narrower terminal shows words without a bar, in columns.
@@ -43,18 +57,53 @@ const WIDE: u16 = 40;
 #[derive(Debug)]
 pub struct Progress {
     bar: Option<ProgressBar>,
-    /// How long the input is, in bytes.
-    total: Option<u64>,
+    /// What the bar shows.
+    shape: Shape,
     /// When it is redrawn next; `None` if there is no bar.
     next: Option<Instant>,
+    /// The latest large message, and since when it is this one.
+    message: Option<(Part, Instant)>,
+    wanted: Wanted,
+    began: Instant,
+    /// Nothing was looked at yet.
+    is_first: bool,
     rate: Rate,
 }
 
+/// What a user may see of the progress.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// Nothing.
+    Nothing,
+    /// A bar where an end is known, and otherwise nothing.
+    Bar,
+    /// A bar where an end is known, and otherwise a count.
+    BarOrCount,
+}
+
+/// What is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    /// A count of messages.
+    Count,
+    /// A bar of so many bytes.
+    Bar(u64),
+}
+
 impl Progress {
-    /// A bar that appears after a second, if `wanted`; `total` is the length of the input in bytes.
-    pub fn new(wanted: bool, total: Option<u64>, now: Instant) -> Self {
-        let next = (wanted && screen::has_room_for_bar()).then(|| now + PATIENCE);
-        Self { bar: None, total, next, rate: Rate::since(now) }
+    /// What is wanted appears after a second.
+    pub fn new(wanted: Wanted, now: Instant) -> Self {
+        let is_on = wanted != Wanted::Nothing && screen::has_room_for_bar();
+        Self {
+            bar: None,
+            shape: Shape::Count,
+            next: is_on.then(|| now + PATIENCE),
+            message: None,
+            wanted,
+            began: now,
+            is_first: true,
+            rate: Rate::since(now),
+        }
     }
 
     /// When [`Progress::update`] is due.
@@ -77,34 +126,60 @@ impl Progress {
         if !screen::stderr_is_ready() {
             return;
         }
-        let is_bar = self.total.is_some();
-        let rate = self.rate.update(if is_bar { position.read } else { position.messages }, now);
-        let words = self.words(position, rate);
-        let bar = self.bar.get_or_insert_with(|| new_bar(self.total));
+        let lasting = self.lasting(position.message, now);
+        let part = position.whole.or(lasting);
+        self.is_first = false;
+        if part.is_none() && self.wanted == Wanted::Bar {
+            return self.erase();
+        }
+        let shape = part.map_or(Shape::Count, |part| Shape::Bar(part.total));
+        if shape != self.shape || self.bar.is_none() {
+            self.rate = self.rate_of(shape, position, now);
+            self.shape = shape;
+            self.erase();
+        }
+        let rate = self.rate.update(part.map_or(position.messages, |part| part.done), now);
+        let words = part.map_or_else(|| count(position, rate), |part| bytes(part, rate, now));
+        let bar = self.bar.get_or_insert_with(|| new_bar(shape));
         // Each of these draws what the one before has set.
         bar.set_message(words);
-        if is_bar {
-            bar.set_position(position.read);
-        } else {
-            bar.tick();
+        match part {
+            Some(part) => bar.set_position(part.done),
+            None => bar.tick(),
         }
     }
 
-    fn words(&self, position: Position, rate: f64) -> String {
-        if let Some(total) = self.total {
-            let left = time_left(total.saturating_sub(position.read), rate);
-            let (read, total) = (HumanBytes(position.read), HumanBytes(total));
-            return format!("{read} of {total}, {}/s, {left}", HumanBytes(whole(rate)));
+    /// The large message, once it has lasted for so long that it is worth a bar of its own.
+    fn lasting(&mut self, message: Option<Part>, now: Instant) -> Option<Part> {
+        let is_same =
+            |latest: &Part, one: &Part| latest.total == one.total && latest.done <= one.done;
+        // The first one began with the stream.
+        let began = if self.is_first { self.began } else { now };
+        self.message = message.map(|message| match &self.message {
+            Some((latest, since)) if is_same(latest, &message) => (message, *since),
+            _ => (message, began),
+        });
+        let is_long = |since: Instant| now.saturating_duration_since(since) >= PATIENCE;
+        self.message.filter(|(_, since)| is_long(*since)).map(|(message, _)| message)
+    }
+
+    /// The rate of what is shown from now on.
+    fn rate_of(&self, shape: Shape, position: Position, now: Instant) -> Rate {
+        match (shape, &self.message, &self.bar) {
+            (Shape::Bar(_), Some((_, since)), _) if position.whole.is_none() => Rate::since(*since),
+            // Nothing was shown before.
+            (_, _, None) => Rate::since(self.began),
+            (_, _, Some(_)) => Rate { count: position.messages, ..Rate::since(now) },
         }
-        let Position { messages, bytes, .. } = position;
-        let noun = if messages == 1 { "message" } else { "messages" };
-        let count = HumanCount(messages);
-        format!("{count} {noun}, {}, {}/s", HumanBytes(bytes), HumanCount(whole(rate)))
     }
 
     /// Erases the bar.
     pub fn finish(&mut self) {
         self.next = None;
+        self.erase();
+    }
+
+    fn erase(&mut self) {
         if let Some(bar) = self.bar.take() {
             status_line::clear();
             bar.finish_and_clear();
@@ -118,8 +193,30 @@ impl Drop for Progress {
     }
 }
 
-fn new_bar(total: Option<u64>) -> ProgressBar {
+/// The words of a count.
+fn count(position: Position, rate: f64) -> String {
+    let Position { messages, bytes, .. } = position;
+    let (count, noun) = (HumanCount(messages), plural(messages, "message"));
+    format!("{count} {noun}, {}, {}/s", HumanBytes(bytes), HumanCount(whole(rate)))
+}
+
+/// The words of a bar.
+fn bytes(part: Part, rate: f64, now: Instant) -> String {
+    let Part { done, total, ends } = part;
+    let left = match ends {
+        Some(ends) => format!("{:#} left", HumanDuration(ends.saturating_duration_since(now))),
+        None if done >= total => "waiting for the broker".to_owned(),
+        None => time_left(total - done, rate),
+    };
+    format!("{} of {}, {}/s, {left}", HumanBytes(done), HumanBytes(total), HumanBytes(whole(rate)))
+}
+
+fn new_bar(shape: Shape) -> ProgressBar {
     let margin = Margin::of_stderr();
+    let total = match shape {
+        Shape::Count => None,
+        Shape::Bar(total) => Some(total),
+    };
     let has_bar = total.is_some() && margin.width() >= WIDE;
     let target = ProgressDrawTarget::term_like_with_hz(Box::new(margin), HERTZ);
     let bar = ProgressBar::with_draw_target(total, target);
@@ -258,15 +355,42 @@ mod tests {
     }
 
     #[test]
-    fn the_words_of_a_bar() {
-        let mut progress = Progress::new(false, Some(10 << 20), Instant::now());
-        let position = Position { messages: 7, bytes: 9, read: 5 << 20 };
-        assert_eq!(
-            progress.words(position, 1_048_576.0),
-            "5.00 MiB of 10.00 MiB, 1.00 MiB/s, 5s left"
-        );
-        assert_eq!(progress.words(position, 0.0), "5.00 MiB of 10.00 MiB, 0 B/s, stalled");
-        progress.total = None;
-        assert_eq!(progress.words(position, 1234.4), "7 messages, 9 B, 1,234/s");
+    fn the_words_of_a_bar_and_of_a_count() {
+        let now = Instant::now();
+        let part = Part { done: 5 << 20, total: 10 << 20, ends: None };
+        let words = |part, rate| bytes(part, rate, now);
+        assert_eq!(words(part, 1_048_576.0), "5.00 MiB of 10.00 MiB, 1.00 MiB/s, 5s left");
+        assert_eq!(words(part, 0.0), "5.00 MiB of 10.00 MiB, 0 B/s, stalled");
+        let given = Part { done: 10 << 20, ..part };
+        let waiting = "10.00 MiB of 10.00 MiB, 0 B/s, waiting for the broker";
+        assert_eq!(words(given, 0.0), waiting);
+        let replayed = Part { ends: Some(now + Duration::from_secs(90)), ..part };
+        assert_eq!(words(replayed, 9.0), "5.00 MiB of 10.00 MiB, 9 B/s, 2m left");
+        let position = Position { messages: 7, bytes: 9, ..Position::default() };
+        assert_eq!(count(position, 1234.4), "7 messages, 9 B, 1,234/s");
+        assert_eq!(count(Position { messages: 1, ..position }, 0.0), "1 message, 9 B, 0/s");
+    }
+
+    /// One large message among others: its bar comes after a second, and goes with it.
+    #[test]
+    fn a_large_message_must_last() {
+        let start = Instant::now();
+        let at = |milliseconds| start + Duration::from_millis(milliseconds);
+        let part = |done, total| Some(Part { done, total, ends: None });
+        let mut progress = Progress::new(Wanted::Nothing, start);
+        assert_eq!(progress.lasting(part(1, 9), at(1000)), part(1, 9), "the first of all");
+        progress.is_first = false;
+        for (now, given, is_shown) in [
+            (2000, part(2, 9), true),
+            (2100, None, false),
+            (2200, part(1, 9), false),
+            (3100, part(2, 9), false),
+            (3200, part(3, 9), true),
+            (3300, part(1, 9), false),
+            (4400, part(1, 8), false),
+        ] {
+            let shown = progress.lasting(given, at(now));
+            assert_eq!(shown, given.filter(|_| is_shown), "{now}");
+        }
     }
 }

@@ -69,7 +69,8 @@ pub fn clear() {
 
 fn with_lost(mut lines: Vec<String>, lost: usize) -> Vec<String> {
     if lost > 0 {
-        lines.push(format!("mqttws: {lost} more lines are left out\n"));
+        let are = if lost == 1 { "line is" } else { "lines are" };
+        lines.push(format!("mqttws: {lost} more {are} left out\n"));
     }
     lines
 }

@@ -89,6 +89,13 @@ impl Watch {
         }
     }
 
+    /// Makes the next frame draw every line again, from where the cursor stands now: others have
+    /// written to the terminal.
+    pub fn redraw_below(&mut self) {
+        self.dirty |= !self.drawn.is_empty();
+        self.drawn.clear();
+    }
+
     /// The bytes that make a terminal of this size show everything there is; the lines `above`
     /// scroll up and stay.
     pub fn frame(&mut self, size: Size, above: &[String]) -> Bytes {

@@ -353,6 +353,11 @@ impl Transport {
         self.stream.wire().is_congested() || !self.leftover.is_empty()
     }
 
+    /// How many bytes of the latest [`write`](Self::write) were not taken yet.
+    pub fn unsent(&self) -> usize {
+        self.leftover.len()
+    }
+
     /// The time since which the server has taken none of the waiting bytes.
     pub fn stuck_since(&self) -> Option<Instant> {
         self.stream.wire().stuck_since()

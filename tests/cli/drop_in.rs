@@ -55,7 +55,7 @@ const TLS: &[&str] = &[
     "--tls-version tlsv1.3",
 ];
 
-const PUB: &[&str] = &["-r", "--retain", "--repeat 2", "--repeat 2 --repeat-delay 0.1"];
+const PUB: &[&str] = &["-r", "--retain", "--repeat 2", "--repeat 2 --repeat-delay 0.1", "-W 1"];
 
 const SUB: &[&str] = &[
     "-C 1",
@@ -219,7 +219,7 @@ const WRONG_TO_PUB: &[&str] = &[
     "-T a",
     "-U a",
     "-v",
-    "-W 1",
+    "-W 0",
     "-w",
     "-e r",
 ];

@@ -217,7 +217,7 @@ fn a_failed_mending_leaves_no_session_behind() {
     let mut script = session_at("5", [Step::End, Step::Reconnect, Step::Upgrade, Step::End]);
     script.extend(ended_by_another("5"));
     let flags = ["--quiet", "--reconnect-delay", "0.01", "--reconnect-tries", "1"];
-    pub_ends("5", script, &flags, 8, "1 tries to connect again failed");
+    pub_ends("5", script, &flags, 8, "1 try to connect again failed");
 }
 
 /// Another client has our identifier now: a connection of ours would end its session.

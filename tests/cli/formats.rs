@@ -242,5 +242,5 @@ fn the_summary_is_on_stderr() {
     let outcome = printed("30 <t> 'one'; 30 <t> 'four'", &["-C", "2", "--summary"]);
     let stderr = String::from_utf8(outcome.stderr).unwrap();
     assert!(stderr.starts_with("mqttws: received 2 messages, 7 bytes in "), "{stderr}");
-    assert!(stderr.ends_with(" messages/s\n") && stderr.lines().count() == 1, "{stderr}");
+    assert!(stderr.ends_with(" bytes/s\n") && stderr.lines().count() == 1, "{stderr}");
 }

@@ -104,7 +104,7 @@ fn a_connack_that_cannot_be_is_no_reason_to_wait() {
         "311",
         Step::Frame(0x82, b"\x20\x03\0\0\0"),
         9,
-        &broken("malformed packet: CONNACK with 1 bytes *"),
+        &broken("malformed packet: CONNACK with 1 byte *"),
     );
     refuses_connack("5", Step::Frame(0x82, b"\xf0\x02\x18\0"), 9, &broken("an unexpected AUTH"));
     refuses_connack(
@@ -129,7 +129,7 @@ fn a_suback_must_answer_what_was_asked() {
         );
         fails(&outcome, 9, &words);
     };
-    answered("90 id 00 00", "SUBACK with 2 reason codes where 1 were due [MQTT-3.9.3-1]");
+    answered("90 id 00 00", "SUBACK with 2 reason codes where 1 was due [MQTT-3.9.3-1]");
     answered("90 id", "malformed packet: SUBACK without a reason code (§3.9.3)");
     answered("90 id 03", "SUBACK with the reason code 0x03 [MQTT-3.9.3-2]");
 }

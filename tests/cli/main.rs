@@ -37,6 +37,7 @@ mod summary;
 mod terminal;
 mod terminal_progress;
 mod terminal_watch;
+mod timeouts;
 mod tls;
 mod tls_client;
 mod tls_refused;

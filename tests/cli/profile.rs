@@ -128,7 +128,7 @@ fn a_password_comes_from_a_file() {
 #[test]
 fn a_value_that_may_be_left_out_is_true() {
     for (value, expected) in
-        [("true", "mqttws: published 1 messages, *\n"), ("'json'", "{*}\n"), ("false", "")]
+        [("true", "mqttws: published 1 message, *\n"), ("'json'", "{*}\n"), ("false", "")]
     {
         let broker = taking("30 <t> 'x'");
         let (_folder, path) = config(&format!(

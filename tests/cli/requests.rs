@@ -1,7 +1,7 @@
 //! `mqttws pub --request`: what is asked, which message is the answer, and how it ends without one.
 
 use crate::support::broker::{Broker, Step, connected, packet, until_goodbye, until_session_end};
-use crate::support::lines::fails;
+use crate::support::lines::{fails, fails_after};
 use crate::support::program::{Outcome, Program};
 
 /// MQTT 5: the response topic `r` is granted, and then these steps.
@@ -172,7 +172,35 @@ fn who_waits_does_not_wait_for_ever() {
     let asking = ask(&broker, &["-e", "r", "-m", "m"]).spawn();
     broker.wait();
     asking.signal("INT");
-    fails(&asking.finish(), 130, "mqttws: asking t: interrupted with 0 of 1 answers");
+    fails(&asking.finish(), 130, "mqttws: asking t: interrupted with 0 of 1 answer");
+}
+
+/// The first request without its answer, whichever that is; otherwise the first that was not read.
+#[test]
+fn an_interrupted_stream_of_requests_names_the_record_to_go_on_with() {
+    for (answers, line) in [
+        ("30 <r> 00 'a'", "1 of 2 answers; go on with number 2"),
+        ("30 <r> 00 'a'; 30 <r> 00 'b'", "2 of 2 answers; go on with number 3"),
+    ] {
+        let steps = [Step::Upgrade, packet("10 <MQTT> 04 *"), Step::Send("20 00 00")];
+        let mut script: Vec<Step> = steps.into();
+        script.extend([packet("82 id <r> 00"), Step::Send("90 id 00")]);
+        script.extend([packet("30 <t> 'x'"), Step::Send("30 <r> 'a'"), packet("30 <t> 'y'")]);
+        if answers.contains('b') {
+            script.push(Step::Send("30 <r> 'b'"));
+        }
+        script.push(Step::Tell);
+        let broker = Broker::start(until_goodbye(script));
+        let flags = ["-V", "311", "--request", "-e", "r", "-t", "t", "-l"];
+        let program = Program::new([&["pub", &broker.url()], &flags[..]].concat());
+        let mut running = program.stdin("x\ny\n").stdin_held_open().spawn();
+        broker.wait();
+        running.wait_for_line(|line| line == if answers.contains('b') { "b\n" } else { "a\n" });
+        running.signal("INT");
+        let stdout = if answers.contains('b') { "a\nb\n" } else { "a\n" };
+        let line = format!("mqttws: asking t: interrupted with {line}");
+        fails_after(&running.finish(), stdout.as_bytes(), 130, &line);
+    }
 }
 
 #[test]
@@ -248,7 +276,6 @@ fn requests_that_make_no_sense() {
         "pub -t t -m x -e r",
         "pub -t t -m x -v",
         "pub -t t -m x -F %p",
-        "pub -t t -m x -W 1",
         "pub -t t -m x -N",
         "pub -t t -m x -R",
         "pub --request -t t -m x -r",

@@ -63,6 +63,24 @@ fn an_endless_ping_is_done_when_interrupted() {
     }
 }
 
+/// The statistics are printed all the same, as ping(8) does.
+#[test]
+fn a_ping_that_is_to_count_is_not_done() {
+    for (signal, code) in SIGNALS {
+        let broker = Broker::start(until_goodbye(connected([packet("c0"), Step::Send("d0")])));
+        let flags = ["-V", "311", "--interval", "60", "-c", "3"];
+        let mut ping = Program::new([&["ping", &broker.url()], &flags[..]].concat()).spawn();
+        ping.wait_for_line(|line| is_like(line.trim_end(), lines::PING_PROBE));
+        ping.signal(signal);
+        let outcome = ping.finish();
+        let stdout = String::from_utf8_lossy(&outcome.stdout);
+        assert!(stdout.contains("1 sent, 1 answered, 0% lost"), "{outcome}");
+        let line = "mqttws: pinging ws://*/mqtt: interrupted after 1 of 3 probes\n";
+        let text = String::from_utf8_lossy(&outcome.stderr);
+        assert!(outcome.code() == Some(code) && is_like(&text, line), "{outcome}");
+    }
+}
+
 #[test]
 fn a_pub_that_waits_for_its_input_is_not_done() {
     for (signal, code) in SIGNALS {
@@ -72,7 +90,7 @@ fn a_pub_that_waits_for_its_input_is_not_done() {
         let running = program.stdin("one\n").stdin_held_open().spawn();
         broker.wait();
         running.signal(signal);
-        let line = "mqttws: publishing: interrupted after 1 messages, 1 of them handed over; \
+        let line = "mqttws: publishing: interrupted with 1 of 1 message handed over; \
                     go on with number 2\n";
         running.finish().expect(code, "", line);
     }
@@ -87,7 +105,7 @@ fn an_interrupted_pub_names_the_record_to_go_on_with() {
     let running = program.stdin("one\ntwo\n").stdin_held_open().spawn();
     broker.wait();
     running.signal("INT");
-    let line = "mqttws: publishing: interrupted after 2 messages, 0 of them handed over; \
+    let line = "mqttws: publishing: interrupted with 0 of 2 messages handed over; \
                 go on with number 1\n";
     running.finish().expect(130, "", line);
 }

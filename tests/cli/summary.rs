@@ -18,13 +18,13 @@ fn acknowledgements_are_measured() {
     for (form, expected) in [
         (
             "--summary",
-            "mqttws: published 2 messages, 7 bytes in * s, * messages/s; acknowledgement of 2: \
+            "mqttws: published 2 messages, 7 bytes in * s, * messages/s, * bytes/s; acknowledgement of 2: \
              min/avg/p50/p99/max/stddev = */*/*/*/*/* ms\n",
         ),
         (
             "--summary=json",
             &format!(
-                "{{\"acknowledgement_ms\":{TIMES},\"bytes\":7,\"published\":2,\"rate\":*,\"refused\":0,\"seconds\":*}}\n"
+                "{{\"acknowledgement_ms\":{TIMES},\"byte_rate\":*,\"bytes\":7,\"published\":2,\"rate\":*,\"refused\":0,\"seconds\":*}}\n"
             ),
         ),
     ] {
@@ -67,7 +67,7 @@ fn a_streamed_file_is_measured_too() {
     ];
     let stderr = stderr(Program::new(arguments));
     let expected = format!(
-        "{{\"acknowledgement_ms\":{TIMES},\"bytes\":2097152,\"published\":2,\"rate\":*,\"refused\":0,\"seconds\":*}}\n"
+        "{{\"acknowledgement_ms\":{TIMES},\"byte_rate\":*,\"bytes\":2097152,\"published\":2,\"rate\":*,\"refused\":0,\"seconds\":*}}\n"
     );
     assert!(is_like(&stderr, &expected), "{stderr}");
 }
@@ -77,7 +77,7 @@ fn without_acknowledgements_there_are_no_times() {
     let broker = Broker::start(until_goodbye(connected([packet("30 <t> 'x'")])));
     let arguments = ["pub", &broker.url(), "-V", "311", "-t", "t", "-m", "x", "--summary=json"];
     let stderr = stderr(Program::new(arguments));
-    let expected = "{\"acknowledgement_ms\":null,\"bytes\":1,\"published\":1,\"rate\":*,\"refused\":0,\"seconds\":*}\n";
+    let expected = "{\"acknowledgement_ms\":null,\"byte_rate\":*,\"bytes\":1,\"published\":1,\"rate\":*,\"refused\":0,\"seconds\":*}\n";
     assert!(is_like(&stderr, expected), "{stderr}");
 }
 
@@ -107,7 +107,7 @@ fn a_failure_has_its_summary_too() {
     ];
     let outcome = Program::new(arguments).stdin("one\ntwo\n").run();
     let text = String::from_utf8_lossy(&outcome.stderr);
-    let expected = "mqttws: published 1 messages, * bytes in *\nmqttws: publishing to t: gave up with 1 messages *\n";
+    let expected = "mqttws: published 1 message, * bytes in *\nmqttws: publishing to t: gave up with 1 message *\n";
     assert!(outcome.code() == Some(8) && is_like(&text, expected), "{outcome}");
 }
 
@@ -119,7 +119,7 @@ fn what_came_is_counted() {
     let arguments = ["sub", &broker.url(), "-V", "311", "-t", "t", "-C", "2", "--summary=json"];
     let stderr = stderr(Program::new(arguments));
     assert!(
-        is_like(&stderr, "{\"bytes\":7,\"rate\":*,\"received\":2,\"seconds\":*}\n"),
+        is_like(&stderr, "{\"byte_rate\":*,\"bytes\":7,\"rate\":*,\"received\":2,\"seconds\":*}\n"),
         "{stderr}"
     );
 }
@@ -183,7 +183,7 @@ fn how_long_a_message_took() {
                    <2026-01-01T00:00:00.000000Z> 'y'; 30 <t> 00 'z'; 30 <t> 0d 26 <time> <noon> 'u'";
     let broker = subscribed_5(packets);
     let stderr = stderr(Program::new(["sub", &broker.url(), "-t", "t", "-C", "4", "--latency"]));
-    let expected = "mqttws: received 4 messages, 4 bytes in * s, * messages/s; latency of 1: \
+    let expected = "mqttws: received 4 messages, 4 bytes in * s, * messages/s, * bytes/s; latency of 1: \
                     min/avg/p50/p99/max/stddev = */*/*/*/*/0.000 ms\n";
     assert!(is_like(&stderr, expected), "{stderr}");
 }
@@ -197,13 +197,13 @@ fn no_latency_is_explained() {
         ),
         (
             "30 <t> 24 26 <time> <2126-01-01T00:00:00.000000Z> 'x'",
-            "1 messages arrived before they were published: the clocks differ",
+            "1 message arrived before it was published: the clocks differ",
         ),
     ] {
         let broker = subscribed_5(packets);
         let stderr =
             stderr(Program::new(["sub", &broker.url(), "-t", "t", "-C", "1", "--latency"]));
-        let expected = format!("mqttws: received 1 messages, *\nmqttws: warning: latency: {why}\n");
+        let expected = format!("mqttws: received 1 message, *\nmqttws: warning: latency: {why}\n");
         assert!(is_like(&stderr, &expected), "{stderr}");
     }
 }
@@ -224,8 +224,9 @@ fn latency_from_one_end_to_the_other() {
                   mqttws sub -t t -q 1 -c -i me -C 2 --latency --summary=json";
     let outcome = Program::new(["serve", "-p", "0", "--", "sh", "-c", script]).run();
     let stderr = String::from_utf8_lossy(&outcome.stderr);
-    let expected =
-        format!("{{\"bytes\":2,\"latency_ms\":{TIMES},\"rate\":*,\"received\":2,\"seconds\":*}}\n");
+    let expected = format!(
+        "{{\"byte_rate\":*,\"bytes\":2,\"latency_ms\":{TIMES},\"rate\":*,\"received\":2,\"seconds\":*}}\n"
+    );
     assert!(outcome.code() == Some(0) && is_like(&stderr, &expected), "{outcome}");
     assert!(outcome.stdout.ends_with(b"a\nb\n"), "{outcome}");
 }

@@ -37,6 +37,7 @@ fn a_hostile_broker_does_not_drive_the_terminal() {
                    30 <t> '日本 e\u{301}' 09 'y' 0a 'z'";
     let ended = shown(hostile, &["-C", "6", "-v"], &[]);
     let expected = [
+        "mqttws: note: subscribed to t",
         r"t \x1b]0;title\x07",
         r"t \x1b[2J\x0d\x08\x7fx",
         r"t \x9b2J\x9d",
@@ -81,8 +82,38 @@ fn properties_and_reasons_do_not_drive_it() {
     let ended = Session::start((10, 60), &arguments, &[], Vec::new()).finish();
     assert_eq!(controls(&ended.written), Vec::<char>::new(), "{}", ended.written.escape_ascii());
     assert_eq!(ended.code, Some(6));
-    assert_eq!(ended.screen[0], r"k\x1bc:\x9bm|\x7f|r\x1b|x");
+    assert_eq!(ended.screen[1], r"k\x1bc:\x9bm|\x7f|r\x1b|x");
     assert!(ended.screen.concat().contains(r"\u{1b}[2J\u{7}"), "{:?}", ended.screen);
+}
+
+/// With the QoS where it is less than was asked for; nothing of the refused ones, of which there is
+/// a line anyway, and nothing again after a lost connection.
+#[test]
+fn subscriptions_are_told() {
+    let script = connected([
+        packet("82 id <a/#> 01 <b> 01 <c> 01"),
+        Step::Send("90 id 01 00 80"),
+        Step::End,
+        Step::Reconnect,
+        Step::Upgrade,
+        packet("10 <MQTT> 04 *"),
+        Step::Send("20 00 00"),
+        packet("82 id <a/#> 01 <b> 01 <c> 01"),
+        Step::Send("90 id 01 00 80; 30 <a/b> 'x'"),
+    ]);
+    let broker = Broker::start(until_goodbye(script));
+    let filters = ["-q", "1", "-t", "a/#", "-t", "b", "-t", "c", "-C", "1"];
+    let arguments =
+        [&["sub", &broker.url(), "-V", "311", "--reconnect-delay", "0.01"], &filters[..]];
+    let ended = Session::start((10, 100), &arguments.concat(), &[], Vec::new()).finish();
+    let told = |row: &&String| row.contains("note: ");
+    let notes: Vec<&String> = ended.screen.iter().filter(told).collect();
+    let expected = [
+        "mqttws: note: subscribed to a/#",
+        "mqttws: note: subscribed to b with QoS 0: the broker did not grant QoS 1",
+    ];
+    assert_eq!((notes, ended.code), (expected.map(String::from).iter().collect(), Some(7)));
+    shown("30 <t> 'x'", &["-C", "1", "--quiet"], &[]).expect(0, &["x"]);
 }
 
 #[test]
@@ -97,7 +128,7 @@ fn topics_have_a_colour_on_a_terminal_that_wants_it() {
         (&["--color", "always"], &[("NO_COLOR", "1")], true),
     ] {
         let ended = shown("30 <t> 'x'", &[&["-v", "-C", "1"], flags].concat(), environment);
-        ended.expect(0, &["t x"]);
+        ended.expect(0, &["mqttws: note: subscribed to t", "t x"]);
         assert_eq!(contains(&ended.written, coloured), expected, "{flags:?} {environment:?}");
     }
 }
@@ -118,17 +149,19 @@ fn a_binary_payload_is_noted_once() {
     let ended = shown(packets, &["-C", "4"], &[]);
     assert_eq!(ended.code, Some(0));
     let mut rows = ended.screen;
+    rows.remove(0);
     rows.sort();
     let note = "mqttws: note: binary payload (2 bytes); --hex or --base64 sh";
     // The two streams have no order; the note is wider than the terminal.
     assert_eq!(rows, [r"\0\xff", r"\xff", "end", note, "ows it", "text"].map(String::from));
     shown(packets, &["-C", "4", "--quiet"], &[]).expect(0, &["text", r"\0\xff", r"\xff", "end"]);
-    shown(packets, &["-C", "4", "--hex"], &[]).expect(0, &["74657874", "00ff", "ff", "656e64"]);
+    let encoded = ["mqttws: note: subscribed to t", "74657874", "00ff", "ff", "656e64"];
+    shown(packets, &["-C", "4", "--hex"], &[]).expect(0, &encoded);
 }
 
 #[test]
 fn who_interrupts_is_told_how_much_it_was() {
-    let summary = "mqttws: received 1 messages, 1 bytes in * s, * messages/s";
+    let summary = "mqttws: received 1 message, 1 byte in * s, * messages/s, * bytes/s";
     for (flags, row, told) in
         [(&["-v"][..], "t x", true), (&["-N"], "x^C", true), (&["--quiet"], "x", false)]
     {
@@ -136,14 +169,14 @@ fn who_interrupts_is_told_how_much_it_was() {
         let url = broker.url();
         let arguments = [&["sub", &url, "-V", "311", "-t", "t"], flags].concat();
         let mut session = Session::start((10, 100), &arguments, &[], Vec::new());
-        session.wait_for("message", |rows| !rows.is_empty());
+        session.wait_for("message", |rows| rows.len() == 1 + usize::from(told));
         session.press("\x03");
         let ended = session.finish();
-        assert_eq!(ended.screen[0], row);
+        assert_eq!(ended.screen[usize::from(told)], row);
         assert_eq!(ended.code, Some(0));
         if told {
             assert!(
-                is_like(&ended.screen[1], summary) && ended.screen.len() == 2,
+                is_like(&ended.screen[2], summary) && ended.screen.len() == 3,
                 "{:?}",
                 ended.screen
             );

@@ -2,6 +2,7 @@
 //! that makes a message last for longer waits for a PINGREQ before it acknowledges.
 
 use std::fs::File;
+use std::time::Duration;
 
 use crate::support::broker::{Broker, Step, connected, packet, subscribed, until_goodbye};
 use crate::support::folder::Folder;
@@ -38,7 +39,9 @@ fn lines_of_a_file_have_a_bar() {
     let file = folder.write("lines", "one\n");
     let broker = slow("32 <t> id 'one'", "d0; 40 id");
     let mut session = publish(&broker, &["-l"], vec![Redirect::Stdin(file)]);
-    session.wait_for("bar", |rows| rows.len() == 1 && is_like(&rows[0], "=* 4 B of 4 B, */s, *"));
+    session.wait_for("bar", |rows| {
+        rows.len() == 1 && is_like(&rows[0], "* 0 B of 4 B, 0 B/s, stalled")
+    });
     session.finish().expect(0, &[]);
 }
 
@@ -83,13 +86,14 @@ fn an_endless_stream_has_a_count() {
         Session::start((10, 100), &arguments, &[], vec![Redirect::Stdin(pipe.clone())]);
     let mut writer = File::options().write(true).open(&pipe).unwrap();
     std::io::Write::write_all(&mut writer, b"one\n").unwrap();
-    session.wait_for("count", |rows| rows.len() == 1 && is_like(&rows[0], "* 1 message, 3 B, */s"));
+    session
+        .wait_for("count", |rows| rows.len() == 1 && is_like(&rows[0], "* 0 messages, 0 B, 0/s"));
     session.press("\x03");
     let ended = session.finish();
     drop(writer);
-    let lines = "mqttws: publishing: interrupted after 1 messages, 0 of them handed over; \
+    let lines = "mqttws: publishing: interrupted with 0 of 1 message handed over; \
                  go on with number 1\n\
-                 mqttws: published 0 messages, 3 bytes in * s, 0.0 messages/s";
+                 mqttws: published 0 messages, 3 bytes in * s, 0.0 messages/s, * bytes/s";
     let written = ended.written.escape_ascii();
     assert!(is_like(&ended.screen.join("\n"), lines), "{:#?}\n{written}", ended.screen);
     assert_eq!((ended.code, ended.column), (Some(130), 0));
@@ -104,9 +108,74 @@ fn sub_into_a_file_has_a_count() {
     let arguments = ["sub", &broker.url(), "-V", "311", "-k", "2", "-t", "t", "-C", "2"];
     let redirect = Redirect::Stdout(File::create(&file).unwrap());
     let mut session = Session::start((10, 70), &arguments, &[], vec![redirect]);
-    session.wait_for("count", |rows| rows.len() == 1 && is_like(&rows[0], "* 1 message, 1 B, */s"));
-    session.finish().expect(0, &[]);
+    session.wait_for("count", |rows| rows.len() == 2 && is_like(&rows[1], "* 1 message, 1 B, */s"));
+    session.finish().expect(0, &["mqttws: note: subscribed to t"]);
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "x\ny\n");
+}
+
+/// What waits for its time is not handed over, although it was read at once.
+#[test]
+fn a_slow_stream_of_a_file_is_not_done_from_the_first_second() {
+    let folder = Folder::new();
+    let lines = folder.write("lines", "one\ntwo\n");
+    let record =
+        |time: &str| format!("{{\"time\":\"{time}\",\"topic\":\"t\",\"payload\":\"x\"}}\n");
+    let records = [record("2026-01-01T00:00:00Z"), record("2026-01-01T00:05:00Z")].concat();
+    let records = folder.write("records", records + "\n");
+    for (flags, file, words) in [
+        (&["-l", "--rate", "0.01"][..], &lines, "* 4 B of 8 B, */s, *"),
+        (&["--json", "--replay", "2"], &records, "* 58 B of 117 B, */s, 2m left"),
+    ] {
+        let broker = Broker::start(until_goodbye(connected([packet("30 <t> *")])));
+        let url = broker.url();
+        let arguments = [&["pub", &url, "-V", "311", "-t", "t"], flags].concat();
+        let redirect = vec![Redirect::Stdin(file.clone())];
+        let mut session = Session::start((10, 100), &arguments, &[], redirect);
+        session.wait_for(words, |rows| rows.len() == 1 && is_like(&rows[0], words));
+        session.press("\x03");
+        assert_eq!(session.finish().code, Some(130));
+    }
+}
+
+/// A server that takes a second and a half to read.
+#[test]
+fn one_large_message_from_a_pipe_has_a_bar() {
+    let folder = Folder::new();
+    let payload = vec![b'x'; 40 << 20];
+    let file = folder.write("large", &payload);
+    let script = connected([Step::Dally(Duration::from_millis(1500)), Step::Payload(payload)]);
+    let broker = Broker::start(until_goodbye(script));
+    let arguments = ["pub", &broker.url(), "-V", "311", "-t", "t", "-s"];
+    let redirect = vec![Redirect::Stdin(file)];
+    let mut session = Session::start((10, 100), &arguments, &[], redirect);
+    session.wait_for("bar", |rows| rows.len() == 1 && is_like(&rows[0], "* of 40.00 MiB, */s, *"));
+    session.finish().expect(0, &[]);
+}
+
+/// Half of a message, as it is written to a file, and as a folder takes it.
+#[test]
+fn a_large_message_that_arrives_has_a_bar() {
+    let folder = Folder::new();
+    let inside = format!("{}/messages", folder.path().display());
+    // A PUBLISH to t whose payload has 3 MiB.
+    let begun = b"\x82\x08\x30\x83\x80\xc0\x01\x00\x01t".to_vec();
+    let piece = [&b"\x82\x7f\0\0\0\0\0\x18\0\0"[..], &vec![b'x'; 3 << 19]].concat();
+    for flags in [&[][..], &["-o", &inside]] {
+        let script = subscribed([
+            Step::Raw(begun.clone()),
+            Step::Raw(piece.clone()),
+            packet("c0"),
+            Step::Raw(piece.clone()),
+        ]);
+        let broker = Broker::start(until_goodbye(script));
+        let url = broker.url();
+        let arguments = [&["sub", &url, "-V", "311", "-k", "2", "-t", "t", "-C", "1"], flags];
+        let redirect = Redirect::Stdout(File::create(folder.write("out", "")).unwrap());
+        let mut session = Session::start((10, 100), &arguments.concat(), &[], vec![redirect]);
+        let words = "* 1.50 MiB of 3.00 MiB, */s, *";
+        session.wait_for("bar", |rows| rows.len() == 2 && is_like(&rows[1], words));
+        session.finish().expect(0, &["mqttws: note: subscribed to t"]);
+    }
 }
 
 /// Ctrl-S stops the terminal, and not the keep alive.
@@ -130,12 +199,12 @@ fn a_stopped_terminal_does_not_stop_the_connection() {
     let redirect = Redirect::Stdout(File::create(&file).unwrap());
     let mut session = Session::start((10, 70), &arguments, &[], vec![redirect]);
     session
-        .wait_for("count", |rows| rows.len() == 1 && is_like(&rows[0], "* 0 messages, 0 B, 0/s"));
+        .wait_for("count", |rows| rows.len() == 2 && is_like(&rows[1], "* 0 messages, 0 B, 0/s"));
     broker.wait();
     session.press("\x13");
     broker.wait();
     session.press("\x11");
-    session.finish().expect(0, &[]);
+    session.finish().expect(0, &["mqttws: note: subscribed to t"]);
 }
 
 /// A terminal that shows messages, quiet, the log, a dumb terminal, what is typed: no bar, whatever
@@ -165,7 +234,7 @@ fn where_a_bar_would_disturb_there_is_none() {
         Broker::start(until_goodbye(subscribed([packet("c0"), Step::Send("d0; 30 <t> 'y'")])));
     let arguments = ["sub", &broker.url(), "-V", "311", "-k", "2", "-t", "t", "-C", "1"];
     let ended = Session::start((10, 70), &arguments, &[], Vec::new()).finish();
-    assert_eq!(ended.written.escape_ascii().to_string(), r"y\r\n");
+    assert_eq!(ended.written.escape_ascii().to_string(), r"mqttws: note: subscribed to t\r\ny\r\n");
 }
 
 #[test]

@@ -25,12 +25,14 @@ fn a_line_per_topic_is_drawn_over() {
     ]);
     let broker = Broker::start(until_goodbye(script));
     let mut session = watch(&broker, (10, 80), &["-q", "1"], Vec::new());
-    session.wait_for_screen(&["a    1", "b/c  two", "d    (null)"]);
+    let frame = ["mqttws: note: subscribed to t", "a    1", "b/c  two", "d    (null)"];
+    session.wait_for_screen(&frame);
     session.press("\x03");
     let ended = session.finish();
-    assert_eq!(ended.screen[..3], ["a    1", "b/c  two", "d    (null)"]);
-    assert!(is_like(&ended.screen[3], "mqttws: received 4 messages, 7 bytes in * s, * messages/s"));
-    assert_eq!((ended.screen.len(), ended.column, ended.code), (4, 0, Some(0)));
+    assert_eq!(ended.screen[..4], frame);
+    let summary = "mqttws: received 4 messages, 7 bytes in * s, * messages/s, * bytes/s";
+    assert!(is_like(&ended.screen[4], summary));
+    assert_eq!((ended.screen.len(), ended.column, ended.code), (5, 0, Some(0)));
 }
 
 #[test]
@@ -38,7 +40,7 @@ fn the_last_frame_shows_the_last_message() {
     let broker = Broker::start(until_goodbye(subscribed([Step::Send(
         "30 <a> '1'; 30 <a> '2'; 30 <a> '3'; 30 <b> ff; 30 <a> '4'",
     )])));
-    watch(&broker, (10, 80), &["-C", "5", "--hex"], Vec::new())
+    watch(&broker, (10, 80), &["-C", "5", "--hex", "--quiet"], Vec::new())
         .finish()
         .expect(0, &["a  34", "b  ff"]);
 }
@@ -56,7 +58,7 @@ fn another_size_is_drawn_anew() {
     let broker =
         Broker::start(until_goodbye(subscribed([Step::Send("30 <a> '0123456789'; 30 <b> 'x'")])));
     let mut session = watch(&broker, (10, 40), &[], Vec::new());
-    session.wait_for_screen(&["a  0123456789", "b  x"]);
+    session.wait_for_screen(&["mqttws: note: subscribed to t", "a  0123456789", "b  x"]);
     session.resize(10, 8);
     session.wait_for("narrow frame", |rows| rows.ends_with(&["a  012…".into(), "b  x".into()]));
     session.press("\x03");
@@ -81,7 +83,7 @@ fn lines_on_stderr_do_not_tear_it() {
     session.wait_for("second message", |rows| rows.last().is_some_and(|row| row == "a  y"));
     session.press("\x03");
     let ended = session.finish();
-    assert!(is_like(&ended.screen[0], "mqttws: warning: connection lost*"), "{:#?}", ended.screen);
+    assert!(is_like(&ended.screen[1], "mqttws: warning: connection lost*"), "{:#?}", ended.screen);
     assert_eq!(
         ended.screen.iter().filter(|row| row.starts_with("a  ")).count(),
         1,
@@ -89,15 +91,15 @@ fn lines_on_stderr_do_not_tear_it() {
         ended.screen
     );
     let lines = ended.screen.iter().filter(|row| row.starts_with("mqttws: ")).count();
-    assert_eq!(lines, 3, "lost, mended, summary: {:#?}", ended.screen);
+    assert_eq!(lines, 4, "subscribed, lost, mended, summary: {:#?}", ended.screen);
 }
 
 #[test]
 fn an_error_leaves_the_terminal_in_order() {
     let broker = Broker::start(subscribed([Step::Send("30 <a> 'x'"), Step::End]));
     let ended = watch(&broker, (10, 100), &["--no-reconnect"], Vec::new()).finish();
-    assert_eq!((ended.code, ended.column, ended.screen[0].as_str()), (Some(8), 0, "a  x"));
-    assert!(ended.screen[1].starts_with("mqttws: subscribed at "), "{:#?}", ended.screen);
+    assert_eq!((ended.code, ended.column, ended.screen[1].as_str()), (Some(8), 0, "a  x"));
+    assert!(ended.screen[2].starts_with("mqttws: subscribed at "), "{:#?}", ended.screen);
 }
 
 /// Promise 3 of design.md §4: the keep alive goes on, and the latest is shown when the terminal
@@ -119,19 +121,23 @@ fn a_stopped_terminal_does_not_stop_the_connection() {
     ]);
     let broker = Broker::start(until_goodbye(script));
     let mut session = watch(&broker, (10, 40), &["-k", "2", "-C", "6"], Vec::new());
-    session.wait_for_screen(&["a  1"]);
+    session.wait_for_screen(&["mqttws: note: subscribed to t", "a  1"]);
     session.press("\x13");
     broker.wait();
     broker.wait();
     session.press("\x11");
-    session.finish().expect(0, &["a  4", "b  2", "c  3"]);
+    session.finish().expect(0, &["mqttws: note: subscribed to t", "a  4", "b  2", "c  3"]);
 }
 
 #[test]
 fn what_is_said_at_the_end_stands_below() {
     let broker = Broker::start(until_goodbye(subscribed([Step::Send("30 <a> 'x'")])));
     let ended = watch(&broker, (10, 100), &["-C", "2", "-W", "1"], Vec::new()).finish();
-    ended.expect(27, &["a  x", "mqttws: subscribed: timed out after 1 s with 1 of 2 messages"]);
+    let subscribed = "mqttws: note: subscribed to t";
+    ended.expect(
+        27,
+        &[subscribed, "a  x", "mqttws: subscribed: timed out after 1 s with 1 of 2 messages"],
+    );
 }
 
 #[test]
@@ -155,7 +161,29 @@ fn lines_go_where_stderr_goes() {
     assert_eq!((ended.code, ended.screen), (Some(8), vec![r"a  \xff".to_owned()]));
     let text = std::fs::read_to_string(&log).unwrap();
     assert!(
-        is_like(&text, "mqttws: note: binary payload (1 bytes)*\nmqttws: subscribed at *\n"),
+        is_like(&text, "mqttws: note: binary payload (1 byte)*\nmqttws: subscribed at *\n"),
         "{text}"
     );
+}
+
+/// Ctrl-Z and fg: the shell has written below the frame, and the next one stands below that.
+#[test]
+fn a_program_that_goes_on_draws_below_the_cursor() {
+    let script = subscribed([
+        Step::Send("30 <a> 'x'; 30 <b> 'y'"),
+        Step::Tell,
+        packet("c0"),
+        Step::Send("d0; 30 <a> 'z'"),
+    ]);
+    let broker = Broker::start(until_goodbye(script));
+    let mut session = watch(&broker, (12, 40), &["--quiet", "-k", "2"], Vec::new());
+    session.wait_for_screen(&["a  x", "b  y"]);
+    session.signal("STOP");
+    session.press("stopped; fg\n");
+    session.wait_for_screen(&["a  x", "b  y", "stopped; fg"]);
+    session.signal("CONT");
+    session.wait_for("frame", |rows| rows.len() == 5);
+    session.wait_for_screen(&["a  x", "b  y", "stopped; fg", "a  z", "b  y"]);
+    session.press("\x03");
+    session.finish().expect(0, &["a  x", "b  y", "stopped; fg", "a  z", "b  y"]);
 }

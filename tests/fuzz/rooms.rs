@@ -17,6 +17,7 @@ pub mod mqtt {
 /// A message as text, and text as a message.
 #[path = "../../src/format"]
 pub mod format {
+    pub mod count;
     pub mod encoding;
     pub mod escape;
     pub mod json;

@@ -196,8 +196,9 @@ impl Router {
             return;
         };
         let dropped = std::mem::take(&mut session.dropped);
-        self.notes
-            .push(format!("{:?} was too slow: {dropped} messages dropped", &*session.client_id));
+        let messages = if dropped == 1 { "message" } else { "messages" };
+        let client_id = &*session.client_id;
+        self.notes.push(format!("{client_id:?} was too slow: {dropped} {messages} dropped"));
     }
 }
 

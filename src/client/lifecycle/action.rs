@@ -30,6 +30,8 @@ pub enum Action {
     Event(Event),
     /// Warn the user.
     Warn(String),
+    /// Tell the user what may help.
+    Note(String),
     /// A line for the log.
     Trace(String),
     /// No other try is made: hand this to the caller.

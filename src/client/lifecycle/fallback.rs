@@ -103,7 +103,7 @@ fn next(policy: &Policy, attempt: &ConnectAttempt, error: &Error) -> Option<Fall
 /// How far a connection came that ended with this error: the one that came furthest is reported.
 pub fn progress(error: &Error) -> u8 {
     match error.root() {
-        Error::Local(_) | Error::TlsSetup(_) | Error::Redirected { .. } => 0,
+        Error::Local(_) | Error::TlsSetup(_) | Error::Redirected { .. } | Error::WaitOver(_) => 0,
         Error::Unreached(_) | Error::ConnectTimedOut { step: Step::Connection, .. } => 1,
         Error::ConnectTimedOut { step: Step::Transport(phase), .. }
         | Error::Transport(

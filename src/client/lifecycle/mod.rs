@@ -21,6 +21,7 @@
 //!     Failed ---------------> Backoff           or Closed, when no other try may help
 //!     Time, a write failed -> Backoff           likewise
 //!     Time, no SUBACK ------> Online            the error is reported; the caller decides
+//!     Time, no progress ----> Online            the user is told
 //!     Close ----------------> Closing
 //!   Backoff
 //!     Time -----------------> Dialling
@@ -54,6 +55,7 @@ mod policy;
 mod redirect;
 mod repeated;
 mod retry;
+mod standstill;
 #[cfg(test)]
 mod tests;
 
@@ -74,6 +76,8 @@ pub use input::{ConnectionInput, LossFacts, SessionFound};
 use online::Online;
 pub use policy::Policy;
 use repeated::Repeated;
+use standstill::Standstill;
+pub use standstill::{ArrivingMessage, Awaited, MissingAcknowledgement};
 
 /// A pause before the next try.
 #[derive(Debug)]
@@ -130,6 +134,7 @@ pub struct Lifecycle {
     /// How many tries it took since something last came over a connection.
     failures_in_a_row: u32,
     repeated: Repeated,
+    standstill: Standstill,
     random: fastrand::Rng,
 }
 
@@ -150,6 +155,7 @@ impl Lifecycle {
             withheld_from: None,
             failures_in_a_row: 0,
             repeated: Repeated::default(),
+            standstill: Standstill::default(),
             random: fastrand::Rng::with_seed(seed),
         }
     }
@@ -220,7 +226,10 @@ impl Lifecycle {
             State::Dialling(attempt) => Some(attempt.dial_deadline()),
             State::Handshaking(attempt) => Some(attempt.plan.deadline),
             State::AwaitingConnack(attempt) => Some(attempt.connack_deadline()),
-            State::Online(online) => online.deadline(self.policy.connect_timeout),
+            State::Online(online) => {
+                let online = online.deadline(self.policy.connect_timeout);
+                [online, self.standstill.deadline()].into_iter().flatten().min()
+            }
             State::Backoff(backoff) => Some(backoff.next),
             State::ReplacingSession(attempt, closing) => Some(
                 closing

@@ -93,8 +93,14 @@ impl Lifecycle {
         self.pause(ConnectPurpose::Again { since: now, attempts }, attempts, now);
     }
 
-    /// The server has not said why a write failed; or a SUBSCRIBE was not answered in time.
+    /// The server has not said why a write failed; or a SUBSCRIBE was not answered in time; or the
+    /// server goes no further.
     pub(super) fn online_is_late(&mut self, mut online: Online, facts: &LossFacts, now: Instant) {
+        self.tell_standstill(now);
+        if online.deadline(self.policy.connect_timeout).is_none_or(|deadline| now < deadline) {
+            self.state = State::Online(online);
+            return;
+        }
         if let Some(failed) = online.failed_write.take_if(|failed| failed.until <= now) {
             return self.connection_failed(&online, Error::Lost(failed.error), facts, now);
         }

@@ -70,7 +70,12 @@ impl Lifecycle {
 
     fn first_try_failed(&mut self, attempts: u32, error: Error, now: Instant) {
         let Some(next) = self.next_first_try(attempts, &error, now) else {
-            return self.give_up(error);
+            let was_waited_for = error.is_temporary() && !self.policy.wait.is_zero();
+            return self.give_up(if was_waited_for {
+                Error::WaitOver(Box::new(error))
+            } else {
+                error
+            });
         };
         let error = error.to_string();
         if attempts == 0 {
@@ -160,6 +165,7 @@ impl Error {
             | Self::Repeated { .. }
             | Self::Unanswered { .. }
             | Self::Redirected { .. }
+            | Self::WaitOver(_)
             | Self::NotMqtt(_)
             | Self::Violation(_)
             | Self::Interrupted(_) => false,
@@ -187,6 +193,7 @@ impl Error {
             | Self::Transport(_)
             | Self::ConnectTimedOut { .. }
             | Self::Redirected { .. }
+            | Self::WaitOver(_)
             | Self::Refused { .. }
             | Self::RefusedSilently(_)
             | Self::Unanswered { .. }

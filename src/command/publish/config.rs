@@ -27,6 +27,8 @@ pub struct Config {
     pub messages: FeedOptions,
     /// The form of the summary, if there is to be one.
     pub summary: Option<SummaryForm>,
+    /// How long the whole may take; with `request` only each answer is limited, by its own time.
+    pub timeout: Option<Duration>,
     /// Which lines go to stderr.
     pub verbosity: Verbosity,
     /// Each message asks for an answer.

@@ -1,7 +1,7 @@
 //! The next message that is due: records come in, messages come out, as the window of the broker
 //! and the clock allow.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -10,8 +10,11 @@ use super::input::RecordInput;
 use super::message::{MessageBuilder, PreparedMessage};
 use super::tally::Tally;
 use crate::client::{Client, Error};
+use crate::format::record::Record;
 use crate::mqtt::packet::Publish;
 use crate::report;
+use crate::stdio::stdin;
+use crate::terminal::progress::Part;
 
 /// A source of messages.
 pub struct Feed {
@@ -28,6 +31,8 @@ pub struct Feed {
     records: u64,
     /// Records that made no sense.
     bad: u64,
+    /// The time of the last record of the input, where it is of interest and known.
+    last_time: Option<Duration>,
 }
 
 impl Feed {
@@ -35,8 +40,30 @@ impl Feed {
     pub fn new(input: RecordInput, messages: FeedOptions) -> Self {
         let FeedOptions { format, pace, after_bad } = messages;
         let builder = MessageBuilder::new(format);
-        let (next, alarm) = (None, None);
-        Self { input, builder, pace, after_bad, next, alarm, records: 0, bad: 0 }
+        let (next, alarm, last_time) = (None, None, None);
+        Self { input, builder, pace, after_bad, next, alarm, records: 0, bad: 0, last_time }
+    }
+
+    /// Looks where a replay of a file ends, so that [`Feed::handed_over`] can tell when.
+    pub fn look_for_end(&mut self) {
+        if self.pace.is_replay()
+            && let Some(delimiter) = self.input.delimiter
+        {
+            let last = stdin::last_record(delimiter);
+            self.last_time = last.and_then(|last| Record::parse(&last).ok()?.time);
+        }
+    }
+
+    /// How far the input has come, of which `in_flight` messages are not acknowledged; `None` if
+    /// its end is not known.
+    pub fn handed_over(&self, in_flight: u64) -> Option<Part> {
+        let total = self.input.length?;
+        // Records are about as long as each other.
+        let (taken, records) = (u128::from(self.input.taken()), u128::from(self.records.max(1)));
+        let unfinished = in_flight + u64::from(self.next.is_some());
+        let done = taken * u128::from(self.records.saturating_sub(unfinished)) / records;
+        let ends = self.last_time.and_then(|time| self.pace.due(Some(time)));
+        Some(Part { done: u64::try_from(done).unwrap_or(total).min(total), total, ends })
     }
 
     /// Lets this client read the input; to be called once.

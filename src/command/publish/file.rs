@@ -1,23 +1,25 @@
 //! `pub -f` of a large file: its payload is read and sent piece by piece, in constant memory; after
 //! a lost connection it is read again from its beginning.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 
 use super::feed::Feed;
 use super::input::LargeFile;
-use super::tally::{GAPS, IN_DOUBT, Tally, refusal};
+use super::tally::{AtMostOnce, GAPS, IN_DOUBT, Tally, refusal};
 use crate::client::{Client, Event, Options};
 use crate::command::summary::SummaryPrinter;
+use crate::command::{self, Ending};
 use crate::exit::{Exit, worse};
+use crate::format::count::{count, count_of};
 use crate::format::statistics::Statistics;
 use crate::format::summary::RunSummary;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::session;
 use crate::report;
-use crate::terminal::progress::{Position, Progress};
+use crate::terminal::progress::{Part, Position, Progress};
 use crate::terminal::screen;
 
 /// How many blocks are given before the next check for events: enough that the check costs little,
@@ -30,16 +32,20 @@ pub fn run(
     file: LargeFile,
     feed: Feed,
     progress: Progress,
+    limit: Option<(Instant, Duration)>,
     summary: &SummaryPrinter,
 ) -> Result<Exit> {
-    let (mut client, _) = crate::command::connect(options, None)?;
+    let (mut client, _) = crate::command::connect(options, limit)?;
     client.attach_input(Box::new(file.blocks.source()))?;
+    let total = (file.length as u64).saturating_mul(feed.input.repeats());
     let mut publisher = FilePublisher {
         client,
         tally: Tally::new(feed.context(), feed.input.has_several(), false),
         file,
         feed,
         progress,
+        limit,
+        total,
         state: TransferState::Due,
         given: 0,
         ahead: None,
@@ -77,6 +83,10 @@ struct FilePublisher {
     feed: Feed,
     tally: Tally,
     progress: Progress,
+    /// The time of `-W`.
+    limit: Option<(Instant, Duration)>,
+    /// The length of all messages together, in bytes.
+    total: u64,
     state: TransferState,
     /// How much of the payload was given to the session on the latest connection, in bytes.
     given: usize,
@@ -97,11 +107,17 @@ impl FilePublisher {
             let goes_on = self.give();
             if self.is_finished() {
                 if self.feed.is_done() {
+                    if !self.client.session().is_online() {
+                        self.tell_gaps();
+                    }
                     return Ok(self.tally.exit);
                 }
                 self.state = TransferState::Due;
                 self.given = 0;
                 continue;
+            }
+            if command::is_over(self.deadline()) {
+                return Ok(worse(Exit::TimedOut, self.tally.exit));
             }
             let event = match self.client.poll()? {
                 Some(event) => event,
@@ -111,39 +127,67 @@ impl FilePublisher {
                 },
             };
             if let Event::Interrupted(signal) = event {
-                self.tell_interrupted();
                 return Ok(Exit::Signal(signal.into()));
             }
             self.handle(event)?;
         }
     }
 
+    /// When the time of `-W` is up.
+    fn deadline(&self) -> Option<Instant> {
+        self.limit.map(|(until, _)| until)
+    }
+
     fn tell_interrupted(&mut self) {
-        self.progress.finish();
         screen::begin_line(false);
-        let after = format!("interrupted after {} of {} bytes", self.given, self.file.length);
-        let published = self.tally.published;
-        let unfinished = self.client.session().in_flight() as u64 + self.tally.refused;
+        self.tell_unfinished("interrupted");
+    }
+
+    /// Reports how much was sent when it ended early.
+    fn tell_unfinished(&self, why: &str) {
+        let sent = count_of(self.given as u64, self.file.length as u64, "byte");
+        let Tally { published, refused, .. } = self.tally;
+        let unfinished = self.client.session().in_flight() as u64 + refused;
         let finished = published.saturating_sub(unfinished);
-        let of_which = if self.tally.is_numbered {
-            format!(" of message {published}; {finished} messages were handed over")
-        } else {
-            String::new()
+        let of_which = match self.tally.at_most_once {
+            _ if !self.tally.is_numbered => String::new(),
+            AtMostOnce::Unused | AtMostOnce::Sent => {
+                let were = if finished == 1 { "was" } else { "were" };
+                let messages = count(finished, "message");
+                format!(" of message {published}; {messages} {were} handed over")
+            }
+            AtMostOnce::MaybeLost => format!(
+                " of message {published}; earlier ones may be missing: the connection was lost \
+                 meanwhile"
+            ),
         };
-        report::line(&format!("publishing: {after}{of_which}"));
+        report::line(&format!("publishing: {why} with {sent} sent{of_which}"));
     }
 
     /// Closes the connection, and prints the summary.
     fn end(mut self, result: Result<Exit>, summary: &SummaryPrinter) -> Result<Exit> {
         self.progress.finish();
-        let tally = &mut self.tally;
         let session = self.client.session();
-        let first = session.first_unfinished().unwrap_or(tally.published + 1);
-        let in_doubt = session.in_flight() as u64;
-        let result =
-            result.map_err(|error| tally.with_counts(error, self.feed.template(), in_doubt, first));
-        let result = crate::command::close(&mut self.client, result, |event| tally.count(event));
-        let result = result.context(tally.context.clone());
+        let first = session.first_unfinished().unwrap_or(self.tally.published + 1);
+        let (in_doubt, is_online) = (session.in_flight() as u64, session.is_online());
+        let result = result
+            .map_err(|error| self.tally.with_counts(error, self.feed.template(), in_doubt, first));
+        if !is_online {
+            self.tally.connection_lost();
+        }
+        self.given = self.given.saturating_sub(self.client.unsent());
+        let (limit, tally) = (self.deadline(), &mut self.tally);
+        let closed = command::close(&mut self.client, result, limit, |event| tally.count(event));
+        if let Ok((_, Ending::Lost)) = closed {
+            tally.connection_lost();
+        }
+        let result = closed.map(|(exit, _)| exit).context(tally.context.clone());
+        if let Ok(Exit::Signal(_)) = result {
+            self.tell_interrupted();
+        } else if let (Ok(Exit::TimedOut), Some((_, after))) = (&result, self.limit) {
+            self.tell_unfinished(&format!("timed out after {} s", after.as_secs_f64()));
+        }
+        let tally = &self.tally;
         // A run that ended early ended before its latest message was finished.
         let is_finished = matches!(result, Ok(Exit::Done | Exit::Denied | Exit::Lost));
         let messages = tally.published.saturating_sub(tally.refused + u64::from(!is_finished));
@@ -177,15 +221,23 @@ impl FilePublisher {
     /// Waits for an event; where more can be given at once (`goes_on`) it only checks for one.
     fn wait(&mut self, goes_on: bool) -> Result<Option<Event>> {
         if self.progress.is_on() {
-            let before = self.tally.published.saturating_sub(1) * self.file.length as u64;
-            let position = Position { messages: 0, bytes: 0, read: before + self.given as u64 };
+            let position = self.position();
             self.progress.update(position, Instant::now());
         }
         if goes_on {
             return Ok(self.client.turn()?);
         }
-        let alarm = [self.feed.alarm(), self.progress.deadline()].into_iter().flatten().min();
-        Ok(Some(self.client.next(alarm)?))
+        let alarms = [self.feed.alarm(), self.progress.deadline(), self.deadline()];
+        Ok(Some(self.client.next(alarms.into_iter().flatten().min())?))
+    }
+
+    /// How much of all messages together was given to the connection.
+    fn position(&self) -> Position {
+        let is_over = matches!(self.state, TransferState::Due);
+        let whole = self.tally.published.saturating_sub(u64::from(!is_over));
+        let done = whole * self.file.length as u64 + self.given as u64;
+        let whole = Part { done: done.min(self.total), total: self.total, ends: None };
+        Position { whole: Some(whole), ..Position::default() }
     }
 
     /// Sends the header as soon as it may be sent; whether the broker takes the message at all.
@@ -329,7 +381,13 @@ impl FilePublisher {
             self.state = TransferState::Due;
             self.feed.again();
         }
-        if self.tally.published > 0 && self.tally.exit == Exit::Done {
+        self.tell_gaps();
+    }
+
+    /// The connection was lost: messages of QoS 0 that were sent before may be lost with it.
+    fn tell_gaps(&mut self) {
+        let is_at_most_once = self.feed.template().qos == QoS::AtMostOnce;
+        if is_at_most_once && self.tally.published > 0 && self.tally.exit == Exit::Done {
             report::line(GAPS);
             self.tally.exit = worse(self.tally.exit, Exit::Lost);
         }

@@ -1,7 +1,9 @@
 //! Where the records come from: the command line, a file, or stdin.
 
-use std::fs::{File, Metadata};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use bytes::{Bytes, BytesMut};
@@ -51,6 +53,9 @@ impl Opened {
             return RecordInput::new(from, repeat, maximum).map(Self::Input);
         };
         let name = path.display().to_string();
+        if is_pipe(&path) {
+            return Ok(Self::Input(RecordInput::of_pipe(path, name, repeat, maximum)));
+        }
         let file = File::open(path).with_context(|| format!("reading {name}"))?;
         let length =
             file.metadata().ok().filter(Metadata::is_file).map_or(0, |metadata| metadata.len());
@@ -97,7 +102,7 @@ pub struct RecordInput {
     /// How long it is, where that is known, in bytes.
     pub length: Option<u64>,
     /// How much was read, in bytes.
-    pub read: u64,
+    read: u64,
     /// Its name in messages to the user.
     pub what: String,
 }
@@ -107,6 +112,10 @@ impl RecordInput {
     pub fn new(from: config::InputSource, repeat: u64, maximum: usize) -> Result<Self> {
         let empty = Self { repeat, ..Self::empty() };
         Ok(match from {
+            config::InputSource::File(path) if is_pipe(&path) => {
+                let what = path.display().to_string();
+                Self::of_pipe(path, what, repeat, maximum)
+            }
             config::InputSource::File(path) => {
                 let what = path.display().to_string();
                 let file = File::open(path).with_context(|| format!("reading {what}"))?;
@@ -120,6 +129,16 @@ impl RecordInput {
             }
             config::InputSource::Records(delimiter) => Self::of_records(delimiter, maximum),
         })
+    }
+
+    /// A named pipe is opened by the thread that reads it: that waits for a writer.
+    fn of_pipe(path: PathBuf, what: String, repeat: u64, maximum: usize) -> Self {
+        let mut path = Some(path);
+        let source: Source = Box::new(move || {
+            let path = path.take();
+            path.map(|path| stdin::read_whole(File::open(path)?, maximum)).transpose()
+        });
+        Self { source: Some(source), what, repeat, ..Self::empty() }
     }
 
     fn of_file(file: File, what: String, repeat: u64, maximum: usize) -> Self {
@@ -154,10 +173,21 @@ impl RecordInput {
         }
     }
 
-    /// Whether it is a stream, whose progress is of interest; where somebody types it, a bar would
-    /// tear what they type.
-    pub fn is_stream(&self) -> bool {
-        self.repeat > 1 || (self.delimiter.is_some() && !screen::stdin_is_terminal())
+    /// How often the one record is still to be published.
+    pub fn repeats(&self) -> u64 {
+        self.repeat
+    }
+
+    /// Whether its progress may be of interest; where somebody types it, a bar would tear what they
+    /// type.
+    pub fn may_last(&self) -> bool {
+        self.repeat > 1 || (self.source.is_some() && !screen::stdin_is_terminal())
+    }
+
+    /// How much of it was taken: what was read and is not waiting for its turn, in bytes.
+    pub fn taken(&self) -> u64 {
+        let waiting = self.block.left() + self.ahead.as_ref().map_or(0, Bytes::len);
+        self.read.saturating_sub(waiting as u64)
     }
 
     /// Ends the input: no more records are wanted.
@@ -229,6 +259,11 @@ impl RecordInput {
     pub fn is_done(&self) -> bool {
         self.state == ReadState::Ended && self.is_empty()
     }
+}
+
+/// Whether this is a named pipe.
+fn is_pipe(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_fifo())
 }
 
 /// A source of one block: everything.

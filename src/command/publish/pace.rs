@@ -56,6 +56,11 @@ impl Pace {
         matches!(self, Self::Free)
     }
 
+    /// Whether records keep their distances.
+    pub fn is_replay(&self) -> bool {
+        matches!(self, Self::Replay { .. })
+    }
+
     /// When the next message is due; `time` is when the recorded message arrived, since 1970.
     /// `None` is now, also where the clock cannot show the time.
     pub fn due(&self, time: Option<Duration>) -> Option<Instant> {

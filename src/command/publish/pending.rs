@@ -54,6 +54,11 @@ impl Pending {
         self.0.remove(at)
     }
 
+    /// The record of the first request without its answer.
+    pub fn first(&self) -> Option<u64> {
+        self.0.front().map(|waiting| waiting.record)
+    }
+
     /// Whether the request of this record waits.
     pub fn is_waiting(&self, record: u64) -> bool {
         self.0.iter().any(|waiting| waiting.record == record)

@@ -12,6 +12,7 @@ use super::tally::{IN_DOUBT, refusal};
 use crate::client::{Client, Event, Options};
 use crate::command::{self, summary::SummaryPrinter};
 use crate::exit::{Exit, worse};
+use crate::format::count::count_of;
 use crate::format::statistics::Statistics;
 use crate::format::summary::RunSummary;
 use crate::mqtt::packet::{Publish, SubAck, Subscription};
@@ -226,10 +227,20 @@ impl Requester {
         Ok(None)
     }
 
+    /// With which record a script can go on, where there are several.
+    fn go_on(&self) -> String {
+        if self.feed.input.delimiter.is_none() {
+            return String::new();
+        }
+        let first = self.pending.first().unwrap_or(self.feed.first_untaken());
+        format!("; go on with number {first}")
+    }
+
     fn tell_interrupted(&self) {
         let (answered, requested) = (self.answers.latency.count(), self.answers.requested);
         let context = self.context();
-        report::line(&format!("{context}: interrupted with {answered} of {requested} answers"));
+        let answers = count_of(answered, requested, "answer");
+        report::line(&format!("{context}: interrupted with {answers}{}", self.go_on()));
     }
 
     fn handle_packet(&mut self, event: session::Event) -> Option<Exit> {

@@ -5,6 +5,7 @@ use std::time::Instant;
 use crate::client;
 use crate::command::latency::Acknowledgements;
 use crate::exit::{Exit, worse};
+use crate::format::count::count;
 use crate::mqtt::packet::Publish;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
@@ -73,8 +74,8 @@ impl Tally {
         }
     }
 
-    /// The connection was lost, and is there again.
-    pub fn reconnected(&mut self) {
+    /// The connection was lost.
+    pub fn connection_lost(&mut self) {
         if self.at_most_once == AtMostOnce::Sent {
             self.at_most_once = AtMostOnce::MaybeLost;
         }
@@ -149,8 +150,9 @@ impl Tally {
             return error;
         }
         let acknowledged = self.published.saturating_sub(in_doubt + self.refused);
+        let acknowledged = count(acknowledged, "message");
         error.context(format!(
-            "gave up with {acknowledged} messages acknowledged and {in_doubt} in doubt; \
+            "gave up with {acknowledged} acknowledged and {in_doubt} in doubt; \
              go on with number {first}"
         ))
     }

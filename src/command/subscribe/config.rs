@@ -62,6 +62,8 @@ pub struct EndConditions {
     pub count: Option<u64>,
     /// `-W`: after this time.
     pub timeout: Option<Duration>,
+    /// `--for`: after this time, from the broker's answer on.
+    pub after: Option<Duration>,
     /// `--idle`: after this time without a message.
     pub idle: Option<Duration>,
     /// `-E`: when the broker has answered.

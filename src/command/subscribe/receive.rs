@@ -12,6 +12,7 @@ use super::sink::Sink;
 use crate::client;
 use crate::command::latency::Latency;
 use crate::exit::Exit;
+use crate::format::count::count;
 use crate::format::layout::Content;
 use crate::mqtt::packet::Publish;
 use crate::mqtt::session::{Delivery, Received};
@@ -187,8 +188,8 @@ impl MessageReceiver {
     fn note_binary(&mut self, payload: &[u8]) {
         if self.notes_binary && is_binary(payload) {
             self.notes_binary = false;
-            let bytes = payload.len();
-            report::note(&format!("binary payload ({bytes} bytes); --hex or --base64 shows it"));
+            let bytes = count(payload.len() as u64, "byte");
+            report::note(&format!("binary payload ({bytes}); --hex or --base64 shows it"));
         }
     }
 

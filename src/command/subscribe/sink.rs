@@ -44,7 +44,8 @@ impl Sink {
             }
             Destination::Watch(watch) => {
                 let output = start_output(client, layout, target)?;
-                Self::Watch(Box::new(WatchSink::new(*watch, output, Instant::now())))
+                let watch = WatchSink::new(*watch, output, Instant::now());
+                Self::Watch(Box::new(watch.context("watching signals")?))
             }
             Destination::Stdout | Destination::Folder(_) => {
                 Self::Output(Box::new(start_output(client, layout, target)?))

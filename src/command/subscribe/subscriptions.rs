@@ -1,12 +1,15 @@
 //! SUBSCRIBE and UNSUBSCRIBE, and their answers.
 
-use super::Subscriber;
+use std::time::Instant;
+
 use super::config::SubscribeRequest;
+use super::{Subscriber, granted};
 use crate::exit::Exit;
 use crate::mqtt::packet::{SubAck, UnsubAck};
 use crate::mqtt::session;
 use crate::mqtt::topic::TopicFilter;
 use crate::report;
+use crate::terminal::screen;
 
 impl Subscriber {
     pub(super) fn subscribe(&mut self) {
@@ -34,6 +37,11 @@ impl Subscriber {
             let filter = &subscription.filter;
             report::line(&format!("subscribing to {filter}: refused: {code}"));
             refused += 1;
+        }
+        if self.verbosity.warns() && self.unanswered > 0 && screen::stderr_is_terminal() {
+            for line in granted::describe(asked, &suback.codes) {
+                report::note(&line);
+            }
         }
         let all = refused == asked.len();
         if refused > 0 {
@@ -70,6 +78,9 @@ impl Subscriber {
     /// With `-E` the last answer is the end, and without any filter there is nothing to wait for.
     fn answered(&mut self) -> Option<Exit> {
         self.unanswered = self.unanswered.saturating_sub(1);
+        if self.unanswered == 0 && self.ends.is_none() {
+            self.ends = self.options.end.after.and_then(|after| Instant::now().checked_add(after));
+        }
         (self.options.end.after_answer && self.unanswered == 0).then_some(Exit::Done)
     }
 }

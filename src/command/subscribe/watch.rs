@@ -1,11 +1,13 @@
 //! `--watch`: the sink that shows messages as a line for each topic. A message is acknowledged with
 //! the frame that shows it, or a later message.
 
+use std::io;
 use std::time::{Duration, Instant};
 
 use super::config;
 use crate::mqtt::packet::Publish;
 use crate::stdio::stdout::MessageWriter;
+use crate::terminal::continued::Continued;
 use crate::terminal::screen;
 use crate::terminal::status_line;
 use crate::terminal::watch::Watch;
@@ -19,6 +21,7 @@ const LOOK: Duration = Duration::from_millis(250);
 /// The view, and how far it has been drawn.
 pub struct WatchSink {
     watch: Watch,
+    continued: Continued,
     /// Where frames are written, as they are.
     pub output: MessageWriter,
     /// The number of the latest message, and of the latest that was drawn.
@@ -32,10 +35,15 @@ pub struct WatchSink {
 
 impl WatchSink {
     /// Lines for stderr stand above the frames from now on.
-    pub fn new(config: config::WatchOptions, output: MessageWriter, now: Instant) -> Self {
+    pub fn new(
+        config: config::WatchOptions,
+        output: MessageWriter,
+        now: Instant,
+    ) -> io::Result<Self> {
+        let continued = Continued::watch()?;
         status_line::show_frames();
         let watch = Watch::new(config.colour, config.encoding);
-        Self { watch, output, latest: 0, drawn: 0, next: now, has_ended: false }
+        Ok(Self { watch, continued, output, latest: 0, drawn: 0, next: now, has_ended: false })
     }
 
     /// Adds a message to what the next frame shows.
@@ -78,6 +86,10 @@ impl WatchSink {
         // event.
         if self.output.is_full() {
             return now + LOOK;
+        }
+        // The shell has written below the frame meanwhile.
+        if self.continued.take() {
+            self.watch.redraw_below();
         }
         let (size, lines) = (screen::size(), take_lines());
         if lines.is_empty() && self.latest == self.drawn && !self.watch.is_stale(size) {

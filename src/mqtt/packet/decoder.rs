@@ -48,6 +48,8 @@ pub struct Decoder {
     parts_above: usize,
     /// While a large PUBLISH is read: how many bytes of its payload are missing.
     left: Option<usize>,
+    /// The length of the payload of the latest large PUBLISH, in bytes.
+    payload: usize,
     /// The piece of bytes that is being read.
     current: Bytes,
     /// The pieces that were fed after it; none is empty.
@@ -67,6 +69,7 @@ impl Decoder {
             maximum,
             parts_above: usize::MAX,
             left: None,
+            payload: 0,
             current,
             waiting,
             started,
@@ -197,6 +200,22 @@ impl Decoder {
         self.started.len() + self.current.len() + self.waiting.iter().map(Bytes::len).sum::<usize>()
     }
 
+    /// How much of the payload of an incomplete PUBLISH has arrived, and its length, both in bytes;
+    /// to be asked when [`Decoder::next_part`] needs more bytes.
+    pub fn incomplete_publish(&self) -> Option<(usize, usize)> {
+        if let Some(left) = self.left {
+            return Some((self.payload - left.min(self.payload), self.payload));
+        }
+        let begun = if self.started.is_empty() { &self.current[..] } else { &self.started[..] };
+        let header = FixedHeader::read(begun, self.version, self.maximum).ok()??;
+        if header.packet != PacketType::Publish {
+            return None;
+        }
+        let body = &begun[header.length..begun.len().min(header.size)];
+        let head = header.length + Publish::head_extent(begun[0], self.version, body).ok()?;
+        Some((begun.len().saturating_sub(head), header.size.saturating_sub(head)))
+    }
+
     /// Whether a packet has begun and its end was not returned yet.
     #[inline]
     fn is_inside_packet(&self) -> bool {
@@ -284,7 +303,7 @@ impl Decoder {
         };
         let mut reader = PacketReader::new(bytes.slice(header.length..), header.packet);
         let publish = Publish::decode(bytes[0], self.version, &mut reader)?;
-        self.left = Some(length);
+        (self.left, self.payload) = (Some(length), length);
         Ok(Some(Decoded::PublishBegins(publish, length)))
     }
 

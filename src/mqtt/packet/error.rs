@@ -175,7 +175,8 @@ impl fmt::Display for Malformed {
                 return write!(f, "{packet} with a field that goes past its end (§2.1.4)");
             }
             Self::TrailingBytes { packet, count } => {
-                return write!(f, "{packet} with {count} bytes after its last field (§2.1.4)");
+                let bytes = if *count == 1 { "byte" } else { "bytes" };
+                return write!(f, "{packet} with {count} {bytes} after its last field (§2.1.4)");
             }
             Self::PacketIdZero => "packet identifier 0 [MQTT-2.2.1-3]",
             Self::QoS3 => "QoS 3 [MQTT-3.3.1-4]",

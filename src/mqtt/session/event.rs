@@ -213,7 +213,9 @@ impl std::fmt::Display for Violation {
             }
             Self::Authentication(error) => error.fmt(f),
             Self::SubAckCodes { asked, codes } => {
-                write!(f, "SUBACK with {codes} reason codes where {asked} were due [MQTT-3.9.3-1]")
+                let noun = if *codes == 1 { "reason code" } else { "reason codes" };
+                let were = if *asked == 1 { "was" } else { "were" };
+                write!(f, "SUBACK with {codes} {noun} where {asked} {were} due [MQTT-3.9.3-1]")
             }
             Self::UndefinedCode { packet, code } => {
                 write!(f, "{} with the reason code {:#04x}", packet.name(), code.0)?;

@@ -9,7 +9,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 
-use crate::mqtt::packet::{PacketId, Publish};
+use crate::mqtt::packet::{PacketId, PacketType, Publish};
 use crate::mqtt::property::Properties;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
@@ -142,6 +142,8 @@ pub struct Exchanges {
     subscribing: usize,
     /// The number of payload bytes that may have to be sent again.
     remembered: usize,
+    /// How many acknowledgements have moved a message on.
+    steps: u64,
     /// The position of the first exchange that was never sent in this session of the server.
     /// Messages before it are sent with DUP.
     fresh: usize,
@@ -161,6 +163,25 @@ impl Exchanges {
             }
             Exchange::Subscribe(_) | Exchange::Unsubscribe(_) | Exchange::Done => None,
         })
+    }
+
+    /// The packet that the server owes for the oldest unfinished message, if a message was sent on
+    /// this connection.
+    pub fn awaited_acknowledgement(&self) -> Option<PacketType> {
+        if self.outstanding == 0 {
+            return None;
+        }
+        self.queue.iter().find_map(|exchange| match exchange {
+            Exchange::Published(sent) if sent.is_exactly_once() => Some(PacketType::PubRec),
+            Exchange::Published(_) => Some(PacketType::PubAck),
+            Exchange::Released { .. } => Some(PacketType::PubComp),
+            Exchange::Subscribe(_) | Exchange::Unsubscribe(_) | Exchange::Done => None,
+        })
+    }
+
+    /// How many acknowledgements have moved a message on, over all connections.
+    pub fn steps(&self) -> u64 {
+        self.steps
     }
 
     /// The oldest unfinished message, as long as it may have to be sent again.
@@ -251,6 +272,7 @@ impl Exchanges {
             Some((at, Exchange::Published(sent))) if sent.is_exactly_once() => {
                 let (token, remembered) = (sent.token, sent.remembered());
                 self.queue[at] = Exchange::Released { token };
+                self.steps += 1;
                 self.remembered -= remembered;
                 Ok(())
             }
@@ -404,7 +426,6 @@ impl Exchanges {
     }
 
     /// The number of payload bytes held in memory so that they can be sent again.
-    #[cfg(test)]
     pub fn remembered(&self) -> usize {
         self.remembered
     }
@@ -447,6 +468,7 @@ impl Exchanges {
         self.subscribing -= usize::from(finished.is_subscribing());
         if finished.is_publishing() {
             self.publishing -= 1;
+            self.steps += 1;
             self.remembered -= finished.remembered();
             if was_sent {
                 self.outstanding = self.outstanding.saturating_sub(1);

@@ -431,6 +431,12 @@ impl Session {
         self.receiver.decoder.buffered()
     }
 
+    /// How much of the payload of the message has arrived that is incomplete, and its length, both
+    /// in bytes. `None` if there is no such message, or its length has not arrived.
+    pub fn arriving_message(&self) -> Option<(usize, usize)> {
+        if self.state == State::Online { self.receiver.decoder.incomplete_publish() } else { None }
+    }
+
     /// Whether more than 64 KiB of acknowledgements (PUBACK, PUBREC, PUBREL, PUBCOMP) wait in
     /// [`Session::outgoing`], which means that the server sends without reading. Feed nothing more
     /// until they are taken, or a server could fill the client's memory.

@@ -124,9 +124,19 @@ impl Outbox {
         !self.stream.is_empty()
     }
 
+    /// Whether nothing waits to be sent, and no part of a payload is missing.
+    pub fn is_empty(&self) -> bool {
+        self.pieces.is_empty() && self.tail.is_empty() && !self.is_streaming()
+    }
+
+    /// How many bytes wait to be sent.
+    pub fn waiting(&self) -> usize {
+        self.waiting + self.tail.len()
+    }
+
     /// Whether more may be published.
     pub fn has_room(&self) -> bool {
-        !self.is_streaming() && self.waiting + self.tail.len() < ROOM
+        !self.is_streaming() && self.waiting() < ROOM
     }
 
     /// The next piece to send.

@@ -92,6 +92,22 @@ impl Session {
         self.begin(SentMessage::streamed(publish, length, token))
     }
 
+    /// Whether anything waits in [`Session::outgoing`], or a part of a streamed payload is missing.
+    pub fn has_unsent(&self) -> bool {
+        !self.outbox.is_empty()
+    }
+
+    /// How many bytes wait in [`Session::outgoing`].
+    pub fn unsent(&self) -> usize {
+        self.outbox.waiting()
+    }
+
+    /// The number of payload bytes of the client's messages that are not acknowledged, as far as
+    /// they are held in memory.
+    pub fn unacknowledged(&self) -> usize {
+        self.exchanges.remembered()
+    }
+
     /// Whether only part of a streamed payload was passed on this connection.
     pub fn is_streaming(&self) -> bool {
         self.state == State::Online && self.outbox.is_streaming()
@@ -134,6 +150,18 @@ impl Session {
     /// The number of unfinished QoS 1 and 2 messages of the client.
     pub fn in_flight(&self) -> usize {
         self.exchanges.publishing()
+    }
+
+    /// The packet that the server owes for the oldest unfinished message, when everything was
+    /// handed out that is to be sent on this connection.
+    pub fn awaited_acknowledgement(&self) -> Option<PacketType> {
+        let is_sent = self.state == State::Online && !self.has_unsent();
+        self.exchanges.awaited_acknowledgement().filter(|_| is_sent)
+    }
+
+    /// How many PUBACKs, PUBRECs and PUBCOMPs have moved a message on, over all connections.
+    pub fn acknowledgements_received(&self) -> u64 {
+        self.exchanges.steps()
     }
 
     /// Topic and QoS of the oldest unfinished message, unless the server already has it.

@@ -511,3 +511,28 @@ fn a_machine_without_ipv6_is_no_reason_to_hide_that_nothing_listens() {
     assert_eq!(hint(&[Errno::CONNREFUSED, Errno::CONNREFUSED]), closed);
     assert!(hint(&[Errno::CONNREFUSED, Errno::HOSTUNREACH]).is_none());
 }
+
+/// The user has given it already.
+#[test]
+fn after_wait_the_hint_asks_for_more_of_it() {
+    let busy = |code| client::Error::Refused {
+        connack: Box::new(ConnAck {
+            session_present: false,
+            code: ReasonCode(code),
+            properties: Properties::default(),
+        }),
+        version: Version::V3_1_1,
+        needed_by: None,
+    };
+    let after_wait = |code| client::Error::WaitOver(Box::new(busy(code)));
+    let line = "connecting to ws://a/mqtt: the broker refused: server unavailable";
+    for error in [busy(3), after_wait(3)] {
+        let error = anyhow::Error::new(error).context("connecting to ws://a/mqtt");
+        assert_eq!(format!("{error:#}"), line);
+    }
+    check(vec![
+        (busy(3), "try again later, or with --wait"),
+        (after_wait(3), "try again later, or with a longer --wait"),
+        (after_wait(4), "check -u and -P"),
+    ]);
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::support::broker::{Broker, Step, connected, packet, subscribed, until_goodbye};
 use crate::support::folder::Folder;
-use crate::support::lines::{fails, fails_after};
+use crate::support::lines::{fails, fails_after, is_like};
 use crate::support::program::Program;
 
 /// More than the sockets of both ends hold.
@@ -87,7 +87,7 @@ fn an_acknowledgement_after_disconnect_counts() {
     let running = publish.stdin("x\n").stdin_held_open().spawn();
     broker.wait();
     running.signal("INT");
-    let line = "mqttws: publishing: interrupted after 1 messages, 1 of them handed over; \
+    let line = "mqttws: publishing: interrupted with 1 of 1 message handed over; \
                 go on with number 2\n";
     running.finish().expect(130, "", line);
 }
@@ -103,7 +103,7 @@ fn a_pubrec_after_disconnect_is_not_enough() {
     let running = publish.stdin("x\n").stdin_held_open().spawn();
     broker.wait();
     running.signal("INT");
-    let line = "mqttws: publishing: interrupted after 1 messages, 0 of them handed over; \
+    let line = "mqttws: publishing: interrupted with 0 of 1 message handed over; \
                 go on with number 1\n";
     running.finish().expect(130, "", line);
 }
@@ -120,10 +120,36 @@ fn an_interrupted_publisher_tells_that_messages_may_be_missing() {
     let running = publish.stdin("x\n").stdin_held_open().spawn();
     broker.wait();
     running.signal("INT");
-    let line = "mqttws: publishing: interrupted after 1 messages, 1 of them handed over; of those \
+    let line = "mqttws: publishing: interrupted with 1 of 1 message handed over; of those \
                 of QoS 0 some may be missing: the connection was lost meanwhile\n";
     running.finish().expect(130, "", line);
     broker.finish();
+}
+
+/// The same while there is no connection; and the end of the input then is no success.
+#[test]
+fn messages_may_be_missing_in_an_outage() {
+    for is_interrupted in [true, false] {
+        let broker = Broker::start(connected([packet("30 <t> 'x'"), Step::End]));
+        let flags = ["-V", "311", "-t", "t", "-l"];
+        let publish = Program::new([&["pub", &broker.url()], &flags[..]].concat());
+        let mut running = publish.stdin("x\n").stdin_held_open().spawn();
+        running.wait_for_words("trying again\n");
+        let lost =
+            "mqttws: warning: connection lost: the server closed the connection; trying again\n";
+        let missing = "of QoS 0 *may be missing: the connection was lost meanwhile\n";
+        let (code, line) = if is_interrupted {
+            running.signal("INT");
+            (130, "mqttws: publishing: interrupted with 1 of 1 message handed over; of those ")
+        } else {
+            running.end_stdin();
+            (8, "mqttws: publishing: messages ")
+        };
+        let outcome = running.finish();
+        let text = String::from_utf8_lossy(&outcome.stderr);
+        let expected = format!("{lost}{line}{missing}");
+        assert!(outcome.code() == Some(code) && is_like(&text, &expected), "{outcome}");
+    }
 }
 
 /// `sub -q 2` of a session that remains.
@@ -256,7 +282,7 @@ const LATE: &str = "mqttws: subscribed: timed out after 1 s with 1 of 2 messages
 fn a_broker_that_is_gone_before_pubrel_is_told() {
     let broker = Broker::start(received(vec![Step::Abort]));
     let sub = kept(&broker, &["-C", "1", "--reconnect-delay", "0.01", "--reconnect-tries", "1"]);
-    let line = "mqttws: finishing QoS 2: connection lost, and 1 tries to connect again failed: *";
+    let line = "mqttws: finishing QoS 2: connection lost, and 1 try to connect again failed: *";
     fails_after(&sub.run(), b"x\n", 8, line);
 }
 

@@ -127,7 +127,7 @@ fn a_line_that_the_server_never_takes_is_named() {
     script.extend(rounds("311", 2, &[".. <t> 00 02 'b'"], FIN));
     let broker = Broker::start_watchful(script);
     let outcome = publish(&broker, "311", &["-t", "t", "-q", "1", "-M", "1", "-l"], "a\nb\nc\n");
-    let line = "mqttws: publishing to t: gave up with 1 messages acknowledged and 1 in doubt; go \
+    let line = "mqttws: publishing to t: gave up with 1 message acknowledged and 1 in doubt; go \
                 on with number 2: the server ended three connections in a row on message 2 (topic \
                 t, QoS 1); the broker may forbid its topic, QoS, retain flag or size: correct the message, \
                 or go on with number 3";
@@ -154,7 +154,7 @@ fn a_repetition_that_the_server_never_takes_is_named() {
         let broker = Broker::start_watchful(script);
         let repeated = ["-t", "t", "-q", "1", "-M", "1", "--repeat", "3"];
         let outcome = publish(&broker, "311", &[&repeated, &flags[..]].concat(), "");
-        let line = "mqttws: publishing to t: gave up with 1 messages acknowledged and 1 in doubt; \
+        let line = "mqttws: publishing to t: gave up with 1 message acknowledged and 1 in doubt; \
                     go on with number 2: the server ended three connections in a row on message 2 \
                     (topic t, QoS 1); the broker may forbid its topic, QoS, retain flag or size: \
                     correct the message, or go on with number 3";
@@ -181,7 +181,7 @@ fn a_record_that_the_server_never_takes_is_named() {
     let records = "{\"topic\":\"t\",\"payload\":\"a\",\"qos\":1}\n\
                    {\"topic\":\"b c\",\"payload\":\"b\",\"qos\":2}\n";
     let outcome = publish(&broker, "311", &["--json", "-M", "1"], records);
-    let line = "mqttws: publishing: gave up with 1 messages acknowledged and 1 in doubt; go on \
+    let line = "mqttws: publishing: gave up with 1 message acknowledged and 1 in doubt; go on \
                 with number 2: the server ended three connections in a row on message 2 (topic b \
                 c, QoS 2); the broker may forbid its topic, QoS, retain flag or size: correct the message, \
                 or go on with number 3";

@@ -203,7 +203,7 @@ fn a_signal_before_the_next_try_to_connect_again() {
         let [.., publish] = commands(&broker.url());
         let mut publish = publish.spawn();
         publish.wait_for_words("trying again\n");
-        let line = "mqttws: publishing: interrupted after 0 messages, 0 of them handed over; \
+        let line = "mqttws: publishing: interrupted with 0 of 0 messages handed over; \
                     go on with number 1\n";
         obeys_in_an_outage(publish, signal, code, line);
     }

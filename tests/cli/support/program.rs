@@ -191,6 +191,11 @@ impl Running {
         assert!(status.success(), "{kill}: {status}");
     }
 
+    /// Ends standard input that was held open.
+    pub fn end_stdin(&mut self) {
+        self.held = None;
+    }
+
     /// Waits until standard output holds a whole line that satisfies `wanted`, and returns that
     /// line.
     pub fn wait_for_line(&mut self, wanted: impl Fn(&str) -> bool) -> String {

@@ -88,6 +88,13 @@ impl Session {
         self.master.write_all(keys.as_bytes()).unwrap();
     }
 
+    /// Sends the program a signal by name (`STOP`, `CONT`).
+    pub fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.child.id());
+        let status = Command::new("sh").args(["-c", &kill]).status().unwrap();
+        assert!(status.success(), "{kill}: {status}");
+    }
+
     /// Gives the terminal another size, of which the program is told.
     pub fn resize(&mut self, rows: u16, columns: u16) {
         termios::tcsetwinsize(&self.master, winsize(rows, columns)).unwrap();

@@ -5,6 +5,7 @@ mod closing;
 mod connecting;
 mod random;
 mod repeated;
+mod standstill;
 mod table;
 mod temporary;
 mod waiting;
@@ -153,6 +154,7 @@ pub fn words(action: &Action) -> String {
         Action::Event(Event::Closed(Err(error))) => format!("closed: {error}"),
         Action::Event(event) => format!("{event:?}"),
         Action::Warn(line) => format!("warn: {line}"),
+        Action::Note(line) => format!("note: {line}"),
         Action::Trace(line) => format!("trace: {line}"),
         Action::Fail(error) => format!("fail: {error}"),
     }

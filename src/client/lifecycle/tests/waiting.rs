@@ -72,6 +72,21 @@ fn a_try_of_wait_is_cut_to_what_is_left() {
     assert_eq!(world.state(), "Closed");
 }
 
+/// What nobody waited for is told as it is.
+#[test]
+fn an_error_says_whether_it_was_waited_for() {
+    for (seconds, error, is_waited_for) in
+        [(1, refused(3), true), (1, refused(5), false), (0, refused(3), false)]
+    {
+        let mut world = waiting(seconds);
+        world.after(1000 * seconds);
+        world.lifecycle.handle(fail(error), world.now);
+        let actions: Vec<Action> = std::iter::from_fn(|| world.lifecycle.action()).collect();
+        let is_told = |action: &Action| matches!(action, Action::Fail(Error::WaitOver(_)));
+        assert_eq!(actions.iter().any(is_told), is_waited_for, "{actions:?}");
+    }
+}
+
 #[test]
 fn without_wait_there_is_one_try_with_all_the_time() {
     let mut world = waiting(0);

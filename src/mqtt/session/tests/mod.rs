@@ -4,6 +4,7 @@
 mod aliases;
 mod audit;
 mod authentication;
+mod awaited;
 mod broker;
 mod closing;
 mod connecting;
