@@ -114,6 +114,11 @@ impl Error {
         }
     }
 
+    /// Whether the server said in words why it ended the connection.
+    pub fn has_words(&self) -> bool {
+        matches!(self, Self::WebSocket(WebSocketError::Closed { reason, .. }) if !reason.is_empty())
+    }
+
     /// Whether a message was too large for the server (Close 1009). Sending it again would fail
     /// again.
     pub fn says_too_big(&self) -> bool {

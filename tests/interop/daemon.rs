@@ -69,3 +69,11 @@ fn executable(program: &str) -> String {
 fn free_port() -> u16 {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }
+
+/// So many ports of 127.0.0.1, below those that the kernel gives to connections and to port 0:
+/// nobody else takes one while a server that is to come back is away.
+pub fn free_ports<const COUNT: usize>() -> [u16; COUNT] {
+    let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, fastrand::u16(10_240..32_768))).ok();
+    let listeners = [(); COUNT].map(|()| std::iter::repeat_with(bind).flatten().next().unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap().port())
+}

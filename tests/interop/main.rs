@@ -1,22 +1,57 @@
-//! The program against Debian's mosquitto, with `mosquitto_pub` and `mosquitto_sub` at the other
-//! end, straight and through nginx and proxies. These tests must never know how the program does
-//! it.
+//! The program against real servers, straight and through real proxies. These tests must never know
+//! how the program does it.
+//!
+//! `tests/run` installs the servers and proxies. One that it could not install is left out, and
+//! named, when it is run with `--allow-missing`; `$MQTTWS_WITHOUT` tells which.
+//!
+//! What is special about each server, in the version that Debian 12 has or that is pinned here;
+//! everything else is the same for all of them:
+//!
+//! | server | version | MQTT | what differs |
+//! |---|---|---|---|
+//! | mosquitto | 2.0.11 | 3.1, 3.1.1, 5 | long messages to a WebSocket are slow while it is idle |
+//! | | | | it saves its memory at its end and in intervals only |
+//! | RabbitMQ | 3.10.8 | 3.1, 3.1.1 | MQTT 5 ends in Close 1011, a wrong password in 1002 |
+//! | | | | QoS 2 is taken as QoS 1 and answered by PUBACK |
+//! | | | | `$share` is a plain filter |
+//! | | | | retained messages come for exact topics only |
+//! | | | | its path is `/ws` |
+//! | ejabberd | 23.01 | 3.1.1, 5 | `$share` is refused |
+//! | NATS | 2.9.10 | 3.1.1 | QoS 1 is granted for 2; PUBLISH with QoS 2 ends the connection |
+//! | | | | `$share` is a plain filter |
+//! | | | | only a path that ends in `/mqtt` speaks MQTT |
+//! | Aedes, ws | 1.2.0, 8.23.0 | 3.1, 3.1.1 | QoS 2 of a session may come again after its PUBCOMP |
+//! | | | | `$share` is a plain filter |
+//! | | | | it forgets all when it ends |
+//! | amqtt | 0.12.1 | 3.1.1 | CONNECT of MQTT 5 has no answer |
+//! | | | | retained messages come to other topics' subscribers, too |
+//! | | | | sessions may be lost |
+//! | | | | `$share` is a plain filter |
+//! | | | | every path is served |
+//!
+//! Proxies: nginx 1.22.1, haproxy 2.6.12, Apache 2.4, squid 5.7, tinyproxy 1.11.1 and
+//! microsocks 1.0.3. None of them tells why it ends an idle connection.
 
+mod apache;
 mod beside_mosquitto;
 #[expect(dead_code, reason = "tests/faults ends and restarts it")]
 mod broker;
+mod brokers;
 #[path = "../cli/support/certificates.rs"]
 mod certificates;
 mod daemon;
 #[path = "../cli/support/folder.rs"]
 mod folder;
+mod haproxy;
 mod nginx;
-#[expect(dead_code, reason = "tests/cli and tests/faults use the rest")]
+mod nginx_tls;
 #[path = "../cli/support/program.rs"]
 mod program;
 mod proxies;
 mod publish;
 mod requests;
+mod reverse;
+mod squid;
 mod subscribe;
 mod tls;
 

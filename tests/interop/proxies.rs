@@ -8,10 +8,15 @@ use crate::{is_here, mosquitto};
 
 /// tinyproxy with these lines in its configuration; none when it is to be left out.
 fn tinyproxy(folder: &Folder, lines: &str) -> Option<Daemon> {
+    tinyproxy_with_timeout(folder, 600, lines)
+}
+
+fn tinyproxy_with_timeout(folder: &Folder, timeout: u32, lines: &str) -> Option<Daemon> {
     is_here("tinyproxy").then(|| {
         Daemon::start("tinyproxy", |port| {
-            let text =
-                format!("Port {port}\nListen 127.0.0.1\nTimeout 600\nMaxClients 20\n{lines}\n");
+            let text = format!(
+                "Port {port}\nListen 127.0.0.1\nTimeout {timeout}\nMaxClients 20\n{lines}\n"
+            );
             vec!["-d".into(), "-c".into(), folder.write("tinyproxy.conf", text)]
         })
     })
@@ -29,7 +34,7 @@ fn microsocks(flags: &[&str]) -> Option<Daemon> {
 
 /// Publishes to `url` through `proxy` and checks that it arrives; then reads it back through the
 /// proxy.
-fn leads_on(broker: &Mosquitto, url: &str, proxy: &str) {
+pub fn leads_on(broker: &Mosquitto, url: &str, proxy: &str) {
     let secure = ["--cafile", &broker.authority];
     let secure = if url.starts_with("wss") { &secure[..] } else { &[] };
     let flags = ["-t", "t", "--proxy", proxy];
@@ -41,6 +46,14 @@ fn leads_on(broker: &Mosquitto, url: &str, proxy: &str) {
     Program::new(subscribe).run().expect(0, "through\n", "");
 }
 
+/// The proxy ends a tunnel through which nothing goes.
+pub fn ends_the_idle_tunnel(broker: &Mosquitto, proxy: &str) {
+    let flags = ["-t", "t", "-k", "60", "--no-reconnect", "--proxy", proxy];
+    let idle = Program::new([&["sub", &broker.ws()], &flags[..]].concat()).run();
+    let lost = "connection lost: the server closed the connection";
+    idle.expect(8, "", &format!("mqttws: subscribed at {}: {lost}\n", broker.ws()));
+}
+
 #[test]
 fn tinyproxy_leads_to_both_listeners() {
     let (Some(broker), folder) = (mosquitto(), Folder::new()) else { return };
@@ -48,6 +61,13 @@ fn tinyproxy_leads_to_both_listeners() {
     let url = format!("http://ann:s3cret@127.0.0.1:{}", proxy.port);
     leads_on(&broker, &broker.ws(), &url);
     leads_on(&broker, &broker.wss(), &url);
+}
+
+#[test]
+fn tinyproxy_ends_an_idle_tunnel() {
+    let (Some(broker), folder) = (mosquitto(), Folder::new()) else { return };
+    let Some(proxy) = tinyproxy_with_timeout(&folder, 2, "") else { return };
+    ends_the_idle_tunnel(&broker, &format!("http://127.0.0.1:{}", proxy.port));
 }
 
 #[test]

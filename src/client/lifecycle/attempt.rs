@@ -96,9 +96,7 @@ impl ConnectAttempt {
 
     /// How long the try may take, to the tenth of a second.
     pub fn budget(&self) -> Duration {
-        let budget = self.plan.deadline.saturating_duration_since(self.began);
-        let tenths = u64::try_from(budget.as_millis().div_ceil(100)).unwrap_or(u64::MAX);
-        Duration::from_millis(tenths.saturating_mul(100))
+        whole_tenths(self.plan.deadline.saturating_duration_since(self.began))
     }
 
     /// The server did something: a connection that only ends a session may take a little longer,
@@ -110,6 +108,12 @@ impl ConnectAttempt {
             self.plan.deadline = (now + QUIET).min(self.began + cap);
         }
     }
+}
+
+/// A time as messages tell it: rounded up to the tenth of a second.
+pub fn whole_tenths(time: Duration) -> Duration {
+    let tenths = u64::try_from(time.as_millis().div_ceil(100)).unwrap_or(u64::MAX);
+    Duration::from_millis(tenths.saturating_mul(100))
 }
 
 impl Lifecycle {

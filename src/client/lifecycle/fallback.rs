@@ -3,6 +3,7 @@
 
 use std::time::Instant;
 
+use super::attempt::whole_tenths;
 use super::{Action, ConnectAttempt, ConnectPurpose, CredentialUse, Lifecycle, Policy, Replacing};
 use crate::client::VersionChoice;
 use crate::client::error::{Error, Step};
@@ -114,6 +115,7 @@ pub fn progress(error: &Error) -> u8 {
         }
         Error::Transport(transport::Error::WebSocket(_) | transport::Error::Ended { .. })
         | Error::NotMqtt(_) => 4,
+        Error::RefusedSilently(error) if error.has_words() => 6,
         Error::ConnectTimedOut { step: Step::ConnAck | Step::ConnAckTo(_), .. }
         | Error::RefusedSilently(_)
         | Error::Lost(_)
@@ -176,7 +178,7 @@ impl Lifecycle {
         };
         let step = Step::ConnAckTo(std::mem::replace(&mut attempt.plan.version, version));
         self.actions.push_back(Action::Drop);
-        let after = self.policy.connect_timeout / SILENCE_PART;
+        let after = whole_tenths(self.policy.connect_timeout / SILENCE_PART);
         let error = Error::ConnectTimedOut { step, after, tried: None };
         self.dial_fallback(attempt, Fallback::Version(version), error);
     }

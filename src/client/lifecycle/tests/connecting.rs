@@ -117,6 +117,9 @@ fn the_error_that_came_furthest_is_reported() {
     assert!(said.starts_with("fail: the broker refused: "), "{said}");
     let said = reported([refused(0x84), unreached()]);
     assert!(said.starts_with("fail: the broker refused MQTT 5: "), "{said}");
+    // RabbitMQ 3.10 given a wrong password.
+    let said = reported([closed(1011, ""), closed(1002, "unauthenticated"), closed(1002, "")]);
+    assert!(said.ends_with("code 1002 (protocol error): unauthenticated"), "{said}");
     let said = reported([refused(0x84), refused(0x01), refused(0x01)]);
     assert!(said.starts_with("fail: the broker refused MQTT 5: "), "the first: {said}");
 }
@@ -152,6 +155,15 @@ fn silence_means_the_next_version_after_a_third_of_the_time_each() {
     assert_eq!((waited, actions), (Duration::from_secs(4), vec!["expire".to_owned()]));
     let actions = world.feed(fail(late_at(Step::ConnAck)));
     assert_eq!(actions, ["drop", "fail: no CONNACK to MQTT 5 within 4 s"], "the first is reported");
+}
+
+#[test]
+fn a_silence_is_told_to_the_tenth_of_a_second() {
+    let mut world =
+        awaiting_connack(Policy { connect_timeout: Duration::from_secs(10), ..policy() });
+    let (_, actions) = world.late();
+    let trace = "trace: no CONNACK to MQTT 5 within 3.4 s; trying MQTT 3.1.1";
+    assert!(actions.iter().any(|action| action == trace), "{actions:?}");
 }
 
 #[test]

@@ -204,6 +204,12 @@ pub fn refused_silently() -> Error {
     Error::RefusedSilently(transport::Error::Ended { cause: None })
 }
 
+/// A Close frame in answer to CONNECT.
+pub fn closed(code: u16, reason: &str) -> Error {
+    let closed = WebSocketError::Closed { code: Some(code), reason: reason.into() };
+    Error::RefusedSilently(transport::Error::WebSocket(closed))
+}
+
 pub fn unreached() -> Error {
     let address = ([192, 0, 2, 1], 80).into();
     let error = io::ErrorKind::ConnectionRefused.into();
