@@ -2,7 +2,7 @@
 //! debug output never show a password.
 
 use std::fmt;
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use data_encoding::HEXLOWER_PERMISSIVE;
 
@@ -183,6 +183,11 @@ impl Endpoint {
             Some(_) => return Err(EndpointError::BadPath),
         };
         Ok(Self { scheme, host, port, target, user })
+    }
+
+    /// Whether the host is an address, which TLS sends no server name for (RFC 6066 §3).
+    pub fn is_address(&self) -> bool {
+        is_ipv6(&self.host) || self.host.parse::<Ipv4Addr>().is_ok()
     }
 
     /// The value of the `Host` header. It has the port only if that is not the scheme's default

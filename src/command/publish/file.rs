@@ -133,7 +133,9 @@ impl FilePublisher {
         let tally = &mut self.tally;
         let result = result.map_err(|error| tally.named(error, self.feed.template()));
         let result = crate::command::close(&mut self.client, result, |event| tally.count(event));
-        let result = result.context(tally.context.clone());
+        let context = tally.context.clone();
+        let result =
+            result.map_err(|error| crate::command::while_connected(error, context, &self.client));
         // A run that ended early ended before its latest message was finished.
         let is_finished = matches!(result, Ok(Exit::Done | Exit::Denied | Exit::Lost));
         let messages = tally.published.saturating_sub(tally.refused + u64::from(!is_finished));
