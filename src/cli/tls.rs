@@ -57,6 +57,8 @@ pub struct TlsFlags {
     sni: Option<String>,
 
     /// Application protocols to offer (ALPN), separated by commas [default: none]
+    ///
+    /// A WebSocket needs HTTP/1.1, so h2 alone is refused.
     #[arg(long = "tls-alpn", value_name = "NAMES", value_parser = protocols,
           allow_hyphen_values = true)]
     alpn: Option<Protocols>,

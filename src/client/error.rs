@@ -206,10 +206,8 @@ impl Error {
         match self {
             Self::Lost(_)
             | Self::Silent(_)
-            | Self::Disconnected(_)
             | Self::MessageCut { .. }
-            | Self::NotReconnected { .. }
-            | Self::Repeated { .. } => true,
+            | Self::NotReconnected { .. } => true,
             Self::Local(_)
             | Self::TlsSetup(_)
             | Self::Unreached(_)
@@ -218,6 +216,8 @@ impl Error {
             | Self::Redirected { .. }
             | Self::Refused { .. }
             | Self::RefusedSilently(_)
+            | Self::Disconnected(_)
+            | Self::Repeated { .. }
             | Self::Unanswered { .. }
             | Self::NotMqtt(_)
             | Self::Echo

@@ -336,11 +336,11 @@ fn an_address_has_no_server_name() {
 #[test]
 fn a_reset_at_once() {
     let line = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the server reset the connection without an HTTP answer; the \
-                port may speak TLS (try wss://) or plain MQTT, or the server listens at another address or is overloaded";
+                port may speak TLS (try wss://) or plain MQTT or expect the PROXY protocol, or the server listens at another address or is overloaded";
     fails(&publish(vec![Step::Heard, Step::Abort], &[]), 5, line);
     let steps = vec![Step::Request(&[]), Step::Abort];
     let line = "mqttws: connecting to wss://127.0.0.1:*/mqtt: the server reset the connection without an HTTP answer; the \
-                server may be overloaded, or the port may speak another protocol (plain MQTT)";
+                server may be overloaded, or the port may speak another protocol (plain MQTT) or expect the PROXY protocol";
     fails(&publish_over_tls(steps, &[], &[]), 5, line);
 }
 
@@ -467,17 +467,16 @@ fn a_disconnect_before_connack_is_told_with_its_reason() {
         fails(&publish(script, &["-V", "5"]), 6, &line);
     };
     let later = "try again later, or with --wait";
-    disconnected("e0 01 89", &format!("server busy; {later}"));
-    disconnected("e0 0a 97 08 1f <later>", &format!("quota exceeded (later); {later}"));
-    disconnected("e0 01 8b", "server shutting down");
-    disconnected("e0 01 86", "bad user name or password; check -u and -P");
-    disconnected("e0 01 8c", "bad authentication method; choose another --auth-method");
+    disconnected("e0 89", &format!("server busy; {later}"));
+    disconnected("e0 97 08 1f <later>", &format!("quota exceeded (later); {later}"));
+    disconnected("e0 8b", "server shutting down");
+    disconnected("e0 86", "bad user name or password; check -u and -P");
+    disconnected("e0 8c", "bad authentication method; choose another --auth-method");
 }
 
 #[test]
 fn a_version_that_is_refused_by_disconnect_is_not_the_last() {
-    let mut script =
-        vec![Step::Upgrade, packet("10 <MQTT> 05 *"), Step::Send("e0 01 84"), Step::Gone];
+    let mut script = vec![Step::Upgrade, packet("10 <MQTT> 05 *"), Step::Send("e0 84"), Step::Gone];
     script.push(Step::Reconnect);
     script.extend(crate::support::broker::until_goodbye(connected([packet("30 <t> 'x'")])));
     let broker = Broker::start(script);

@@ -305,7 +305,7 @@ fn aws_iot_core_takes_client_certificates_without_websockets_only() {
     let again = vec![Step::Request(&["Sec-WebSocket-Protocol: mqttv3.1"]), Step::End];
     let script = vec![vec![service.request("/mqtt", &[]), Step::End], again];
     let words = "mqttws: connecting to wss://iot.example.com/mqtt: the server closed the connection without an \
-                 HTTP answer; most often --subprotocol or --origin is wrong, or the port speaks another protocol (TLS, plain MQTT)\n";
+                 HTTP answer; most often --subprotocol or --origin is wrong, or the port speaks another protocol (plain MQTT) or expects the PROXY protocol\n";
     run(&service, script, CERTIFICATE, &files, unchanged).expect(5, "", words);
 }
 

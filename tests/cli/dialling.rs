@@ -91,7 +91,7 @@ fn the_own_address_can_be_chosen() {
     let port = closed_port();
     let url = format!("ws://127.0.0.1:{port}/");
     let words = format!(
-        "mqttws: connecting to {url}: 127.0.0.1:{port}: cannot connect from 192.0.2.1: address not available\n"
+        "mqttws: connecting to {url}: cannot connect from 192.0.2.1: address not available\n"
     );
     publish(&url, &["--bind", "192.0.2.1"]).run().expect(3, "", &words);
 }

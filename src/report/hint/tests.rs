@@ -542,8 +542,8 @@ fn upgrades_that_fail() {
         ),
         (
             UpgradeError::Reset,
-            "the port may speak TLS (try wss://) or plain MQTT, or the server listens at another \
-             address or is overloaded",
+            "the port may speak TLS (try wss://) or plain MQTT or expect the PROXY protocol, or the \
+             server listens at another address or is overloaded",
         ),
         (UpgradeError::Http2Chosen, "leave h2 out of --tls-alpn"),
         (UpgradeError::NotHttp(NotHttp::Echo), "check the port"),

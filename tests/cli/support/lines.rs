@@ -25,7 +25,7 @@ pub const WRONG_ACCEPT_KEY: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt:
      Sec-WebSocket-Accept; the answer does not come from a WebSocket server, but perhaps from a cache or a proxy";
 pub const OTHER_SUBPROTOCOL: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the server answered with subprotocol \"stomp\" \
      (offered: mqtt); try another --subprotocol";
-pub const TEXT_FRAME: &str = "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the server sent a text frame, \
+pub const TEXT_FRAME: &str = "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the server sent a text frame \
      (\"*\"), but MQTT needs binary frames; another service may be at this path: try another one, such as /mqtt";
 pub const MASKED_FRAME: &str = "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the server broke the \
      WebSocket protocol: received a masked frame from server; the frames may be compressed without agreement, \
