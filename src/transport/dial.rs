@@ -160,8 +160,7 @@ impl DialError {
     /// Whether the message says more than that the time is up.
     pub fn tells_more(&self) -> bool {
         match self {
-            Self::Lookup { .. } => false,
-            Self::Connect { source: AddressSource::Typed, .. } => false,
+            Self::Lookup { .. } | Self::Connect { source: AddressSource::Typed, .. } => false,
             Self::Connect { attempts, .. } => !attempts.is_empty(),
             Self::Unix { .. } | Self::ProxyUnreached { .. } | Self::Proxy { .. } => true,
         }

@@ -3,6 +3,7 @@
 //! it.
 
 mod beside_mosquitto;
+mod blocked;
 #[expect(dead_code, reason = "tests/faults ends and restarts it")]
 mod broker;
 #[path = "../cli/support/certificates.rs"]

@@ -26,11 +26,13 @@ pub(super) const TOO_LARGE: &str =
     "the request is too large for the server: shorten the query of the URL or the headers of -H";
 
 /// The first that is said counts.
-const PHRASES: [Phrase; 7] = [
+const PHRASES: [Phrase; 8] = [
     Phrase::new(
         // nginx, IIS, and what others say.
         &[
             "no required ssl certificate",
+            "no required tls certificate",
+            "have a secure sockets layer (ssl) client certificate",
             "client certificate required",
             "client certificate is required",
             "requires a client certificate",
@@ -58,6 +60,7 @@ const PHRASES: [Phrase; 7] = [
             "request headers is too long",
             "request header is too large",
             "request header too large",
+            "limit request headers",
             "header fields too large",
         ],
         TOO_LARGE,
@@ -67,7 +70,9 @@ const PHRASES: [Phrase; 7] = [
         said: &[
             "sent to https port",
             "ssl-enabled server port",
+            "use the https scheme",
             "http request to an https server",
+            "is secured with secure sockets layer",
             "requires tls",
             "requires ssl",
             "ssl is required",
@@ -81,6 +86,11 @@ const PHRASES: [Phrase; 7] = [
         over_wss: "a proxy on the way ends TLS and speaks plain HTTP to a port of TLS: configure \
                    the proxy",
     },
+    Phrase::new(
+        // Apache, Jetty.
+        &["server name indication", "invalid sni"],
+        "give the name by which the server knows its certificate with --sni, and -H 'Host: ...'",
+    ),
     Phrase::new(
         &["proxy protocol", "proxy_protocol"],
         "the server expects the PROXY protocol: connect to the load balancer in front of it, or \

@@ -362,6 +362,11 @@ fn sentences_of_servers_are_found_anywhere_in_their_pages() {
         ("400 request header or cookie too large", large),
         ("size of a request header field exceeds server limit.", large),
         ("the size of the request headers is too long.", large),
+        (
+            "the client software did not provide a hostname using server name indication (sni)",
+            "give the name by which the server knows its certificate with --sni, and -H \
+             'Host: ...'",
+        ),
         ("unsupported_subprotocol", subprotocol),
         ("missing sec-websocket-protocol", subprotocol),
         ("no proxy protocol header", proxy),
@@ -609,6 +614,14 @@ fn answers_that_say_more_than_their_status() {
         ),
         (
             answered(503, |refusal| refusal.retry_after = Some("Fri, 31 Dec 1999".to_owned())),
+            "try again later, or with --wait",
+        ),
+        (
+            answered(503, |refusal| refusal.retry_after = Some("0".to_owned())),
+            "try again later, or with --wait",
+        ),
+        (
+            answered(429, |refusal| refusal.retry_after = Some("99999999999".to_owned())),
             "try again later, or with --wait",
         ),
         (

@@ -131,6 +131,9 @@ pub(super) fn squid_hint(refusal: &HttpResponse) -> Option<&'static str> {
     SQUID_ERRORS.iter().find(|(known, _)| *known == name).map(|(_, hint)| *hint)
 }
 
+/// The longest Retry-After, in seconds, that a user may want to wait for: a day.
+const LONGEST_WAIT: u32 = 24 * 60 * 60;
+
 fn status_hint(refusal: &HttpResponse, server: Server<'_>) -> Option<Cow<'static, str>> {
     if refusal.status == 404 {
         return Some(Cow::Owned(path_hint(&refusal.target)));
@@ -138,9 +141,11 @@ fn status_hint(refusal: &HttpResponse, server: Server<'_>) -> Option<Cow<'static
     if matches!(refusal.status, 429 | 503)
         && let Some(time) = &refusal.retry_after
     {
-        let is_number = time.bytes().all(|byte| byte.is_ascii_digit());
-        let wait = if is_number { format!(" {time}") } else { String::new() };
-        return Some(Cow::Owned(format!("{LATER}{wait}")));
+        let seconds = time.parse().ok().filter(|seconds| (1..=LONGEST_WAIT).contains(seconds));
+        return Some(Cow::Owned(match seconds {
+            Some(seconds) => format!("{LATER} {seconds}"),
+            None => LATER.to_owned(),
+        }));
     }
     let said = if refusal.status >= 400 { phrase::hint(&refusal.text, server) } else { None };
     said.or_else(|| squid_hint(refusal))
