@@ -232,6 +232,7 @@ impl Error {
             | Self::Refused { .. }
             | Self::RefusedSilently(_)
             | Self::Disconnected(_)
+            | Self::Unreleased { .. }
             | Self::Repeated { .. }
             | Self::Unanswered { .. }
             | Self::NotMqtt(_)

@@ -51,8 +51,8 @@ fn simple_hint(error: &UpgradeError, server: Server<'_>) -> Option<&'static str>
             "the server may be overloaded, or the port may speak another protocol (plain MQTT) or \
              expect the PROXY protocol"
         } else {
-            "the port may speak TLS (try wss://) or plain MQTT or expect the PROXY protocol, or the \
-             server listens at another address or is overloaded"
+            "the port may speak TLS (try wss://) or plain MQTT or expect the PROXY protocol, or \
+             the server listens at another address or is overloaded"
         })),
         UpgradeError::Http2Chosen => Some("leave h2 out of --tls-alpn"),
         UpgradeError::NotHttp(protocol) => Some(protocol_hint(protocol, server)),
