@@ -144,7 +144,7 @@ fn await_release(client: &mut Client) -> Result<(), Error> {
 /// The same at the end of a verb, unless the connection itself has failed: only where nothing comes
 /// again the verb has done what was asked.
 fn release(client: &mut Client, result: Result<Exit>) -> Result<Exit> {
-    let is_lost = |error: &anyhow::Error| error.chain().any(|cause| cause.is::<Error>());
+    let is_lost = |error: &anyhow::Error| error.chain().any(<dyn std::error::Error>::is::<Error>);
     if result.as_ref().is_err_and(is_lost) || client.session().unreleased() == 0 {
         return result;
     }
