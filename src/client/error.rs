@@ -52,7 +52,7 @@ pub struct AtServer {
 
 impl std::fmt::Display for AtServer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}", self.doing, self.endpoint)
+        write!(f, "{} {}", self.doing, self.endpoint.described())
     }
 }
 

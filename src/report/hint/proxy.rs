@@ -13,6 +13,9 @@ pub(super) fn hint(error: &ProxyError) -> Option<&'static str> {
         ProxyError::Tls(TlsError::Protocol(_) | TlsError::Closed | TlsError::Reset) => {
             Some("try http:// for the proxy")
         }
+        ProxyError::Tls(
+            TlsError::ClientCertificateRequired | TlsError::ClientCertificateMissed,
+        ) => Some("--cert is for the server alone: no certificate is shown to a proxy"),
         ProxyError::Tls(error) => tls::hint(error, Server::unknown()),
         ProxyError::Http(UpgradeError::Status(refusal)) => {
             squid_hint(refusal).filter(|_| refusal.status != 407).or_else(|| status_hint(refusal))

@@ -14,9 +14,10 @@ mod subprotocol;
 
 use data_encoding::BASE64;
 
+pub use echo::Echo;
 pub use error::{BadUpgrade, HttpResponse, NotHttp, UpgradeError};
 pub use foreign::is_connack;
-pub use request::{Offer, Request, is_secret, is_token, masked, parse_request};
+pub use request::{Offer, Request, is_token, masked, parse_request};
 pub use response::{AcceptedUpgrade, Response};
 pub use subprotocol::NONE_CONFIRMED;
 

@@ -82,7 +82,12 @@ impl Response {
     /// The response to this request, yet to come.
     pub fn to(offer: &Offer) -> Self {
         let line = offer.request.split_inclusive('\n').next().unwrap_or_default();
-        Self { echo: offer.echo.clone(), request_line: line.to_owned(), ..Self::default() }
+        Self { request_line: line.to_owned(), ..Self::hiding(offer.echo.clone()) }
+    }
+
+    /// A response, yet to come, whose text is shown without these secrets.
+    pub fn hiding(echo: Echo) -> Self {
+        Self { echo, ..Self::default() }
     }
 
     /// Takes more bytes. Returns `None` while more are needed, then the upgrade or the reason why
