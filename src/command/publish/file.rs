@@ -143,7 +143,9 @@ impl FilePublisher {
         let result =
             result.map_err(|error| tally.with_counts(error, self.feed.template(), in_doubt, first));
         let result = crate::command::close(&mut self.client, result, |event| tally.count(event));
-        let result = result.context(tally.context.clone());
+        let context = tally.context.clone();
+        let result =
+            result.map_err(|error| crate::command::while_connected(error, context, &self.client));
         // A run that ended early ended before its latest message was finished.
         let is_finished = matches!(result, Ok(Exit::Done | Exit::Denied | Exit::Lost));
         let messages = tally.published.saturating_sub(tally.refused + u64::from(!is_finished));
