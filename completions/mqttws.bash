@@ -151,7 +151,7 @@ _mqttws() {
             return 0
             ;;
         mqttws__subcmd__ping)
-            opts="-L -h -p -4 -6 -A -H -u -P -V -i -I -k -M -d -c -q -W --url --host --port --path --ipv4 --ipv6 --bind --resolve --unix --proxy --no-proxy --subprotocol --header --origin --user-agent --basic-auth --bearer --follow --strict --frame-per-packet --max-message-size --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --ciphers --psk --psk-identity --tls-engine --tls-engine-kpass-sha1 --keyform --dhparam --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --username --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --protocol-version --id --id-prefix --keepalive --max-inflight --allow-control-characters --will-topic --will-payload --will-qos --will-retain --will-delay --profile --config --print-config --debug --quiet --count --interval --via --qos --size --timeout --help"
+            opts="-L -h -p -4 -6 -A -H -u -P -V -i -I -k -M -d -c -q -W -D --url --host --port --path --ipv4 --ipv6 --bind --resolve --unix --proxy --no-proxy --subprotocol --header --origin --user-agent --basic-auth --bearer --follow --strict --frame-per-packet --max-message-size --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --ciphers --psk --psk-identity --tls-engine --tls-engine-kpass-sha1 --keyform --dhparam --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --username --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --protocol-version --id --id-prefix --keepalive --max-inflight --allow-control-characters --will-topic --will-payload --will-file --will-qos --will-retain --will-delay --profile --config --print-config --debug --quiet --count --interval --via --qos --size --timeout --property --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -402,6 +402,10 @@ _mqttws() {
                     return 0
                     ;;
                 --will-payload)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --will-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -457,6 +461,14 @@ _mqttws() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --property)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -D)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -465,7 +477,7 @@ _mqttws() {
             return 0
             ;;
         mqttws__subcmd__pub)
-            opts="-L -h -p -4 -6 -A -H -u -P -V -i -I -k -M -d -c -x -D -e -W -v -F -N -R -t -o -m -f -s -l -n -0 -q -r --url --host --port --path --ipv4 --ipv6 --bind --resolve --unix --proxy --no-proxy --subprotocol --header --origin --user-agent --basic-auth --bearer --follow --strict --frame-per-packet --max-message-size --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --ciphers --psk --psk-identity --tls-engine --tls-engine-kpass-sha1 --keyform --dhparam --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --username --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --protocol-version --id --id-prefix --keepalive --max-inflight --allow-control-characters --will-topic --will-payload --will-qos --will-retain --will-delay --profile --config --print-config --debug --quiet --disable-clean-session --session-expiry-interval --nodelay --ws --property --request --response-topic --timeout --verbose --format --pretty --hex --base64 --retain-as-published --retain-handling --topic --topic-prefix --message --file --stdin-file --stdin-line --null-message --json --null --delimiter --split --strict-input --repeat --repeat-delay --rate --replay --qos --retain --topic-alias --latency --summary --help"
+            opts="-L -h -p -4 -6 -A -H -u -P -V -i -I -k -M -d -c -x -D -e -W -v -F -N -R -t -o -m -f -s -l -n -0 -q -r --url --host --port --path --ipv4 --ipv6 --bind --resolve --unix --proxy --no-proxy --subprotocol --header --origin --user-agent --basic-auth --bearer --follow --strict --frame-per-packet --max-message-size --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --ciphers --psk --psk-identity --tls-engine --tls-engine-kpass-sha1 --keyform --dhparam --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --username --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --protocol-version --id --id-prefix --keepalive --max-inflight --allow-control-characters --will-topic --will-payload --will-file --will-qos --will-retain --will-delay --profile --config --print-config --debug --quiet --disable-clean-session --session-expiry-interval --nodelay --ws --property --request --response-topic --timeout --verbose --format --pretty --hex --base64 --retain-as-published --retain-handling --topic --topic-prefix --message --file --stdin-file --stdin-line --null-message --json --null --delimiter --split --strict-input --repeat --repeat-delay --rate --replay --qos --retain --topic-alias --latency --summary --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -716,6 +728,10 @@ _mqttws() {
                     return 0
                     ;;
                 --will-payload)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --will-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -885,7 +901,7 @@ _mqttws() {
             return 0
             ;;
         mqttws__subcmd__sub)
-            opts="-L -h -p -4 -6 -A -H -u -P -V -i -I -k -M -d -c -x -D -t -T -U -E -q -C -W -R -v -F -N -0 -o -w --url --host --port --path --ipv4 --ipv6 --bind --resolve --unix --proxy --no-proxy --subprotocol --header --origin --user-agent --basic-auth --bearer --follow --strict --frame-per-packet --max-message-size --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --ciphers --psk --psk-identity --tls-engine --tls-engine-kpass-sha1 --keyform --dhparam --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --username --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --protocol-version --id --id-prefix --keepalive --max-inflight --allow-control-characters --will-topic --will-payload --will-qos --will-retain --will-delay --profile --config --print-config --debug --quiet --disable-clean-session --session-expiry-interval --nodelay --ws --property --topic --filter-out --unsubscribe --exit-after-subscribe --qos --count --timeout --idle --retained-only --remove-retained --random-filter --retain-as-published --retain-handling --no-local --share --verbose --format --json --pretty --hex --base64 --null --output-dir --exec --jobs --keep-going --reply --watch --color --latency --summary --help"
+            opts="-L -h -p -4 -6 -A -H -u -P -V -i -I -k -M -d -c -x -D -t -T -U -E -q -C -W -R -v -F -N -0 -o -w --url --host --port --path --ipv4 --ipv6 --bind --resolve --unix --proxy --no-proxy --subprotocol --header --origin --user-agent --basic-auth --bearer --follow --strict --frame-per-packet --max-message-size --cafile --capath --system-roots --pin-sha256 --insecure --cert --key --key-password-file --sni --tls-alpn --tls-version --tls-keylog --ciphers --psk --psk-identity --tls-engine --tls-engine-kpass-sha1 --keyform --dhparam --connect-timeout --wait --no-reconnect --reconnect-delay --reconnect-tries --username --pw --password-file --ask-password --auth-method --auth-data --auth-data-file --protocol-version --id --id-prefix --keepalive --max-inflight --allow-control-characters --will-topic --will-payload --will-file --will-qos --will-retain --will-delay --profile --config --print-config --debug --quiet --disable-clean-session --session-expiry-interval --nodelay --ws --property --topic --filter-out --unsubscribe --exit-after-subscribe --qos --count --timeout --idle --retained-only --remove-retained --random-filter --retain-as-published --retain-handling --no-local --share --verbose --format --json --pretty --hex --base64 --null --output-dir --exec --jobs --keep-going --reply --watch --color --latency --summary --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1136,6 +1152,10 @@ _mqttws() {
                     return 0
                     ;;
                 --will-payload)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --will-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -77,15 +77,16 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l auth-data-file -d 
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s V -l protocol-version -d 'MQTT version: 5, 311 or 31 [default: the newest that the broker takes]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s i -l id -d 'Client id [default: mqttws and random characters]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s I -l id-prefix -d 'Begin the generated client id with this' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s k -l keepalive -d 'Keep alive in seconds; 0 turns it off' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s k -l keepalive -d 'Keep alive; 0 turns it off' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s M -l max-inflight -d 'Largest number of QoS 1 and 2 messages in flight [default: what the broker allows; before MQTT 5 1000, and 20 of QoS 2]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l will-topic -d 'Topic of the will: a message that the broker publishes when we disconnect uncleanly' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l will-payload -d 'Payload of the will [default: empty]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l will-file -d 'The payload of the will is the content of this file' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l will-qos -d 'QoS of the will' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l will-delay -d 'How long the broker waits for us to reconnect before it publishes the will (MQTT 5)' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l profile -d 'Also read the flags of this profile, a table of the configuration file [default: `$MQTTWS_PROFILE`]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l config -d 'Configuration file [default: `$XDG_CONFIG_HOME/mqttws/config.toml`]' -r -F
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s x -l session-expiry-interval -d 'Seconds for which the broker keeps the session after we disconnect, or `never` for no end (MQTT 5) [default: with -c never]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s x -l session-expiry-interval -d 'How long the broker keeps the session after we disconnect; `never` (needs -i) has no end (MQTT 5) [default: with -c never]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s D -l property -d 'Give a packet a property: connect, will, publish, subscribe, unsubscribe or disconnect; its name, such as content-type; its value (MQTT 5, repeatable)' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s e -l response-topic -d 'Response topic, on which the answers arrive [default: a topic for this client alone]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s W -l timeout -d 'Exit with code 27 when an answer takes longer' -r
@@ -185,15 +186,16 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l auth-data-file -d 
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s V -l protocol-version -d 'MQTT version: 5, 311 or 31 [default: the newest that the broker takes]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s i -l id -d 'Client id [default: mqttws and random characters]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s I -l id-prefix -d 'Begin the generated client id with this' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s k -l keepalive -d 'Keep alive in seconds; 0 turns it off' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s k -l keepalive -d 'Keep alive; 0 turns it off' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s M -l max-inflight -d 'Largest number of QoS 1 and 2 messages in flight [default: what the broker allows; before MQTT 5 1000, and 20 of QoS 2]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l will-topic -d 'Topic of the will: a message that the broker publishes when we disconnect uncleanly' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l will-payload -d 'Payload of the will [default: empty]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l will-file -d 'The payload of the will is the content of this file' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l will-qos -d 'QoS of the will' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l will-delay -d 'How long the broker waits for us to reconnect before it publishes the will (MQTT 5)' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l profile -d 'Also read the flags of this profile, a table of the configuration file [default: `$MQTTWS_PROFILE`]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l config -d 'Configuration file [default: `$XDG_CONFIG_HOME/mqttws/config.toml`]' -r -F
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s x -l session-expiry-interval -d 'Seconds for which the broker keeps the session after we disconnect, or `never` for no end (MQTT 5) [default: with -c never]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s x -l session-expiry-interval -d 'How long the broker keeps the session after we disconnect; `never` (needs -i) has no end (MQTT 5) [default: with -c never]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s D -l property -d 'Give a packet a property: connect, will, publish, subscribe, unsubscribe or disconnect; its name, such as content-type; its value (MQTT 5, repeatable)' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s t -l topic -d 'Topic filter to subscribe to; + and # are wildcards (repeatable)' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s T -l filter-out -d 'Leave out messages whose topic matches this filter (repeatable)' -r
@@ -293,10 +295,11 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l auth-data-file -d
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s V -l protocol-version -d 'MQTT version: 5, 311 or 31 [default: the newest that the broker takes]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s i -l id -d 'Client id [default: mqttws and random characters]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s I -l id-prefix -d 'Begin the generated client id with this' -r
-complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s k -l keepalive -d 'Keep alive in seconds; 0 turns it off' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s k -l keepalive -d 'Keep alive; 0 turns it off' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s M -l max-inflight -d 'Largest number of QoS 1 and 2 messages in flight [default: what the broker allows; before MQTT 5 1000, and 20 of QoS 2]' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l will-topic -d 'Topic of the will: a message that the broker publishes when we disconnect uncleanly' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l will-payload -d 'Payload of the will [default: empty]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l will-file -d 'The payload of the will is the content of this file' -r -F
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l will-qos -d 'QoS of the will' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l will-delay -d 'How long the broker waits for us to reconnect before it publishes the will (MQTT 5)' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l profile -d 'Also read the flags of this profile, a table of the configuration file [default: `$MQTTWS_PROFILE`]' -r
@@ -309,6 +312,7 @@ publish\t'A message through the broker and back'"
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s q -l qos -d 'QoS of `--via publish`' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l size -d 'Size of the message of `--via publish`, in bytes' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s W -l timeout -d 'Time limit for each answer' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s D -l property -d 'Give a packet a property: connect, will, publish, subscribe, unsubscribe or disconnect; its name, such as content-type; its value (MQTT 5, repeatable)' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s 4 -l ipv4 -d 'Connect to IPv4 addresses only'
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s 6 -l ipv6 -d 'Connect to IPv6 addresses only'
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l follow -d 'Follow up to 5 redirects, never from wss to ws; nothing that identifies you goes to another host'

@@ -11,6 +11,7 @@ use super::mqtt::{AckReports, ClientNeeds, CredentialFlags, MqttFlags, Persisten
 use super::network::NetworkFlags;
 use super::property::{GivenProperties, PropertyFlags};
 use super::secret::SecretReader;
+use super::source::mistyped;
 use super::source::mosquitto::NoEffect;
 use super::tls::TlsFlags;
 use super::upgrade::UpgradeFlags;
@@ -19,7 +20,7 @@ use crate::client::{self, LineHandler, Reconnect, RedirectPolicy};
 use crate::exit::Usage;
 use crate::report::{self, Verbosity};
 use crate::transport::dial::Route;
-use crate::transport::endpoint::{Endpoint, Scheme};
+use crate::transport::endpoint::{Endpoint, EndpointError, Scheme};
 use crate::transport::tls::TlsOptions;
 
 /// The address without any flag or variable: where `serve` listens.
@@ -70,7 +71,7 @@ pub struct ConnectionFlags {
 struct Retry {
     /// Time limit for connecting, from name look-up to CONNACK, and for the answer to a SUBSCRIBE
     #[arg(long, value_name = "SECS", default_value = "10",
-          value_parser = value::duration, allow_hyphen_values = true)]
+          value_parser = value::timeout, allow_hyphen_values = true)]
     connect_timeout: Duration,
 
     /// Keep trying to make the first connection for this time
@@ -89,7 +90,7 @@ struct Retry {
 
     /// Give up after this many attempts to reconnect [default: never]
     #[arg(long, value_name = "N",
-          value_parser = clap::value_parser!(u32).range(1..), allow_hyphen_values = true)]
+          value_parser = value::tries, allow_hyphen_values = true)]
     reconnect_tries: Option<u32>,
 }
 
@@ -224,9 +225,14 @@ impl ConnectionFlags {
         self.network.exempt()
     }
 
-    /// The options of a client whose session ends with it, and warnings to print.
-    pub fn resolve(&self, needs: &ClientNeeds) -> Result<(client::Options, Vec<String>)> {
-        self.resolve_with(needs, &Persistence::default(), &GivenProperties::default())
+    /// The options of a client whose session ends with it, as far as `properties` do not ask for
+    /// more, and warnings to print.
+    pub fn resolve(
+        &self,
+        needs: &ClientNeeds,
+        properties: &GivenProperties,
+    ) -> Result<(client::Options, Vec<String>)> {
+        self.resolve_with(needs, &Persistence::default(), properties)
     }
 
     fn resolve_with(
@@ -372,13 +378,10 @@ impl Address {
         let given = self.url.as_deref().or(self.url_flag.as_deref());
         let parts = self.host.is_some() || self.port.is_some() || self.path.is_some();
         let endpoint = match given {
-            Some(url) => {
-                Endpoint::parse(url).map_err(|error| Usage::new(format!("the URL: {error}")))?
-            }
+            Some(url) => parsed(url, "the URL")?,
             None if parts => self.assembled(tls)?,
             None => match std::env::var("MQTTWS_URL") {
-                Ok(url) if !url.is_empty() => Endpoint::parse(&url)
-                    .map_err(|error| Usage::new(format!("the URL in $MQTTWS_URL: {error}")))?,
+                Ok(url) if !url.is_empty() => parsed(&url, "the URL in $MQTTWS_URL")?,
                 _ => Endpoint::parse(DEFAULT_URL).context("the default URL")?,
             },
         };
@@ -389,9 +392,40 @@ impl Address {
         let scheme = if tls || self.port == Some(443) { Scheme::Wss } else { Scheme::Ws };
         let port = self.port.or(self.host.is_none().then_some(DEFAULT_PORT));
         let host = self.host.as_deref().unwrap_or("localhost");
+        check_host_alone(host)?;
         Ok(Endpoint::from_parts(scheme, host, port, self.path.as_deref())
             .map_err(|error| Usage::new(format!("the address: {error}")))?)
     }
+}
+
+/// The endpoint of a URL from this place.
+fn parsed(url: &str, place: &str) -> Result<Endpoint, Usage> {
+    Endpoint::parse(url).map_err(|error| {
+        // A lone word may be anything, also a password.
+        let is_address = error == EndpointError::NoScheme && url.contains(['.', ':', '/']);
+        match mistyped::with_scheme(url).filter(|_| is_address) {
+            Some(instead) => Usage::new(format!("{place} has no scheme: write {instead}")),
+            None => Usage::new(format!("{place}: {error}")),
+        }
+    })
+}
+
+/// Refuses a host with more than a name or an address. What it holds may be a password.
+fn check_host_alone(host: &str) -> Result<(), Usage> {
+    let (name, port) = host.rsplit_once(':').unwrap_or((host, ""));
+    let has_port = !port.is_empty()
+        && port.bytes().all(|byte| byte.is_ascii_digit())
+        && (!name.contains(':') || name.ends_with(']'));
+    let instead = match () {
+        () if host.contains("://") => "write the URL alone, without -h".to_owned(),
+        () if host.contains('@') => "write user name and password with -u and -P".to_owned(),
+        () if host.contains('/') => {
+            "write the URL alone, or the path with --path and the port with -p".to_owned()
+        }
+        () if has_port => format!("write the port with -p: -h {name} -p {port}"),
+        () => return Ok(()),
+    };
+    Err(Usage::new(format!("-h takes a host: {instead}")))
 }
 
 #[cfg(test)]

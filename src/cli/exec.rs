@@ -2,6 +2,8 @@
 
 use clap::Args;
 
+use super::value;
+
 /// A command for each message.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Commands")]
@@ -17,7 +19,7 @@ pub struct CommandFlags {
 
     /// Run up to this many commands at once; messages are still acknowledged in order
     #[arg(long, value_name = "N", default_value = "1", hide_default_value = true,
-          value_parser = clap::value_parser!(u16).range(1..=1000), requires = "exec",
+          value_parser = value::jobs, requires = "exec",
           allow_hyphen_values = true)]
     pub jobs: u16,
 

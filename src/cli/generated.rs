@@ -35,6 +35,7 @@ fn sections(command: &str) -> &'static [&'static str] {
             include_str!("manual/differences.roff"),
             include_str!("manual/mosquitto.roff"),
         ],
+        "ping" => &[include_str!("manual/properties.roff")],
         "mqttws" => &[include_str!("manual/delivery.roff")],
         _ => &[],
     }

@@ -29,13 +29,16 @@ use ping::PingFlags;
 use publish::PublishFlags;
 use serve::ServeFlags;
 use source::print_config::{self, Origins};
-use source::{mosquitto, profile};
+use source::{mistyped, mosquitto, profile};
 use subscribe::SubscribeFlags;
 
 /// Reads the command line, the profiles and the environment: the `Config` of the verb, and warnings
 /// to print before it runs.
 pub fn parse() -> anyhow::Result<(Config, Vec<String>)> {
-    Cli::from_environment()?.resolve()
+    let typed = || mosquitto::translated(property::joined(std::env::args_os().collect())).ok();
+    Cli::from_environment()
+        .and_then(Cli::resolve)
+        .map_err(|error| mistyped::explained(error, typed, Cli::command))
 }
 
 /// Publish, subscribe and ping over MQTT over WebSockets.

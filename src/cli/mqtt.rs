@@ -2,6 +2,7 @@
 //! lives.
 
 use std::fs;
+use std::io::Read;
 use std::num::NonZeroU16;
 use std::path::PathBuf;
 
@@ -60,8 +61,9 @@ pub struct SessionFlags {
     )]
     id_prefix: Option<String>,
 
-    /// Keep alive in seconds; 0 turns it off
-    #[arg(short, long, value_name = "SECS", default_value_t = 45, allow_hyphen_values = true)]
+    /// Keep alive; 0 turns it off
+    #[arg(short, long, value_name = "SECS", default_value = "45",
+          value_parser = value::keep_alive, allow_hyphen_values = true)]
     keepalive: u16,
 
     /// Largest number of QoS 1 and 2 messages in flight [default: what the broker allows; before
@@ -82,6 +84,11 @@ pub struct SessionFlags {
     #[arg(long, value_name = "TEXT", requires = "will_topic", allow_hyphen_values = true)]
     will_payload: Option<String>,
 
+    /// The payload of the will is the content of this file
+    #[arg(long, value_name = "FILE", requires = "will_topic", conflicts_with = "will_payload",
+          value_parser = value::file(), allow_hyphen_values = true)]
+    will_file: Option<PathBuf>,
+
     /// QoS of the will
     #[arg(long, value_name = "QOS", requires = "will_topic", value_parser = value::qos,
           default_value = "0", hide_default_value = true, allow_hyphen_values = true)]
@@ -92,7 +99,8 @@ pub struct SessionFlags {
     will_retain: bool,
 
     /// How long the broker waits for us to reconnect before it publishes the will (MQTT 5)
-    #[arg(long, value_name = "SECS", requires = "will_topic", allow_hyphen_values = true)]
+    #[arg(long, value_name = "SECS", requires = "will_topic", value_parser = value::seconds,
+          allow_hyphen_values = true)]
     will_delay: Option<u32>,
 }
 
@@ -116,7 +124,8 @@ pub struct CredentialFlags {
     password: Option<String>,
 
     /// Read the password from a file; one line end after it is not part of it
-    #[arg(long, value_name = "FILE", conflicts_with = "password", allow_hyphen_values = true)]
+    #[arg(long, value_name = "FILE", conflicts_with = "password", value_parser = value::file(),
+          allow_hyphen_values = true)]
     password_file: Option<PathBuf>,
 
     /// Ask for the password on the terminal
@@ -138,6 +147,7 @@ pub struct CredentialFlags {
         value_name = "FILE",
         requires = "auth_method",
         conflicts_with = "auth_data",
+        value_parser = value::file(),
         allow_hyphen_values = true
     )]
     auth_data_file: Option<PathBuf>,
@@ -151,7 +161,7 @@ pub struct Persistence {
     #[arg(short = 'c', long)]
     disable_clean_session: bool,
 
-    /// Seconds for which the broker keeps the session after we disconnect, or `never` for no end
+    /// How long the broker keeps the session after we disconnect; `never` (needs -i) has no end
     /// (MQTT 5) [default: with -c never]
     #[arg(short = 'x', long, value_name = "SECS", value_parser = value::expiry,
           allow_hyphen_values = true)]
@@ -322,6 +332,22 @@ impl MqttFlags<'_> {
         self.given_expiry(by_property).unwrap_or(unasked)
     }
 
+    /// Refuses a session without end that no other run can take up.
+    fn check_endless(&self, connect: Option<u32>, disconnect: Option<u32>) -> Result<(), Usage> {
+        let given = [
+            ("-x", self.persistence.session_expiry_interval),
+            ("-D connect session-expiry-interval", connect),
+            ("-D disconnect session-expiry-interval", disconnect),
+        ];
+        let endless = given.into_iter().find(|(_, expiry)| *expiry == Some(u32::MAX));
+        match endless.filter(|_| self.session.id.is_none()) {
+            Some((flag, _)) => Err(Usage::new(format!(
+                "{flag}: a session without end belongs to a client id: give one with -i"
+            ))),
+            None => Ok(()),
+        }
+    }
+
     /// Whether the session is to live longer than this client.
     fn is_kept(&self, by_property: Option<u32>) -> Result<bool> {
         let (has_id, is_kept) = (self.session.id.is_some(), self.persistence.disable_clean_session);
@@ -329,17 +355,39 @@ impl MqttFlags<'_> {
             !is_kept || has_id,
             Usage::new("-c keeps the session of a client id: give one with -i")
         );
+        let disconnect = self.properties.of(Place::Disconnect).session_expiry_interval();
+        self.check_endless(by_property, disconnect)?;
         // A session of a generated id that nobody can take up again would only burden the broker.
         let expires_late =
             has_id && self.given_expiry(by_property).is_some_and(|expiry| expiry > 0);
         // A session can only be given more time by DISCONNECT when CONNECT gave it some
         // (§3.14.2.2.2).
-        let disconnect = self.properties.of(Place::Disconnect).session_expiry_interval();
         Ok(is_kept || expires_late || disconnect.is_some_and(|expiry| expiry > 0))
     }
 }
 
 impl SessionFlags {
+    /// The payload of the will.
+    fn will_bytes(&self) -> Result<Bytes> {
+        let Some(path) = &self.will_file else {
+            let payload = self.will_payload.clone().unwrap_or_default();
+            let fits = payload.len() <= LONGEST_FIELD;
+            ensure!(fits, Usage::new("--will-payload: expected at most 65535 bytes"));
+            return Ok(payload.into());
+        };
+        let mut payload = Vec::new();
+        let file = fs::File::open(path);
+        // One byte more shows that it is too large; some files have no end.
+        let read =
+            file.and_then(|file| file.take(1 + LONGEST_FIELD as u64).read_to_end(&mut payload));
+        read.with_context(|| format!("reading {}", path.display()))?;
+        ensure!(
+            payload.len() <= LONGEST_FIELD,
+            Usage::new(format!("--will-file {}: it has more than 65535 bytes", path.display()))
+        );
+        Ok(payload.into())
+    }
+
     /// Refuses a topic of this flag that holds a control character, unless they are allowed.
     pub fn check_topic(&self, flag: &str, topic: &str) -> Result<(), Usage> {
         match DiscouragedCharacter::find(topic) {
@@ -348,6 +396,11 @@ impl SessionFlags {
             }
             _ => Ok(()),
         }
+    }
+
+    /// `-i`.
+    pub fn given_id(&self) -> Option<&str> {
+        self.id.as_deref()
     }
 
     fn id_choice(&self) -> IdChoice {
@@ -376,14 +429,9 @@ impl SessionFlags {
         if let Some(topic) = given.response_topic() {
             self.check_topic("-D will response-topic", topic)?;
         }
-        let payload = Bytes::from(self.will_payload.clone().unwrap_or_default());
-        ensure!(
-            payload.len() <= LONGEST_FIELD,
-            Usage::new("--will-payload: expected at most 65535 bytes")
-        );
         Ok(Some(Will {
             topic: topic.clone(),
-            payload,
+            payload: self.will_bytes()?,
             qos: self.will_qos,
             retain: self.will_retain,
             properties: self.will_properties(given)?,

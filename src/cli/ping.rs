@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::connection::ConnectionFlags;
 use super::mqtt::ClientNeeds;
+use super::property::PropertyFlags;
 use super::value;
 use crate::client::LARGE_MESSAGE;
 use crate::command::ping::{self, Config, ProbePlan};
@@ -35,6 +36,10 @@ pub struct PingFlags {
     /// The probes.
     #[command(flatten)]
     probes: Probes,
+
+    /// Properties.
+    #[command(flatten)]
+    properties: PropertyFlags,
 }
 
 /// The probes.
@@ -69,25 +74,35 @@ struct Probes {
 
     /// Size of the message of `--via publish`, in bytes
     #[arg(long, value_name = "BYTES", default_value_t = 64,
-          value_parser = clap::value_parser!(u32).range(8..=16_777_216),
+          value_parser = value::probe_size,
           allow_hyphen_values = true)]
     size: u32,
 
     /// Time limit for each answer
     #[arg(short = 'W', long, value_name = "SECS", default_value = "10",
-          value_parser = value::duration, allow_hyphen_values = true)]
+          value_parser = value::timeout, allow_hyphen_values = true)]
     timeout: Duration,
 }
 
 impl PingFlags {
+    /// A warning where `-i` is probably meant as ping(8) understands it.
+    fn interval_for_id(&self) -> Option<String> {
+        let id = self.connection.session.given_id()?;
+        (value::duration(id).is_ok() && !self.connection.is_quiet()).then(|| {
+            format!("-i is the client id, here {id}; --interval is the time between probes")
+        })
+    }
+
     /// The `Config` that the flags mean, and warnings to print.
     pub fn resolve(self) -> Result<(Config, Vec<String>)> {
         let size = self.probes.size as usize;
-        let (client, warnings) = self.connection.resolve(&ClientNeeds {
+        let needs = ClientNeeds {
             // Only messages of our own are expected.
             parts_above: Some(LARGE_MESSAGE.saturating_add(size)),
             ..ClientNeeds::new(Lifetime::Connection)
-        })?;
+        };
+        let (client, mut warnings) = self.connection.resolve(&needs, &self.properties.parsed()?)?;
+        warnings.extend(self.interval_for_id());
         let config = Config {
             client,
             plan: ProbePlan {

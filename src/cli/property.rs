@@ -15,7 +15,7 @@ use crate::mqtt::property::{
 use crate::mqtt::session::{Authentication, ExtraProperties};
 
 /// Joins the words of a property: no argument of a program can hold it.
-const JOINT: char = '\0';
+pub const JOINT: char = '\0';
 
 /// The commands whose properties we send, as they are spelt.
 const COMMANDS: [(&str, Place); 6] = [

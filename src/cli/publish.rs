@@ -72,7 +72,7 @@ pub struct MessageFlags {
     /// Publish the content of a file as one message
     #[arg(short, long, value_name = "FILE", group = "input",
           conflicts_with_all = ["stdin_file", "stdin_line", "null_message"],
-          allow_hyphen_values = true)]
+          value_parser = value::file_instead_of("stdin is published with -s"), allow_hyphen_values = true)]
     file: Option<PathBuf>,
 
     /// `-s`, `-l` or `-n`.

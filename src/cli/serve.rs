@@ -50,13 +50,20 @@ impl ServeFlags {
     }
 }
 
+/// The advice where a port stands beside the address.
+fn port(host: &str) -> &'static str {
+    let port = host.rsplit_once(':').map_or("", |(_, port)| port);
+    let is_port = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    if is_port { "; the port goes to -p" } else { "" }
+}
+
 /// The broker is for one developer's machine.
 fn loopback(host: &str) -> Result<IpAddr> {
     let address = match host {
         "localhost" => IpAddr::from([127, 0, 0, 1]),
-        _ => host
-            .parse()
-            .map_err(|_| Usage::new(format!("-h: expected an IP address, not {host}")))?,
+        _ => host.parse().map_err(|_| {
+            Usage::new(format!("-h: expected an IP address, not {host}{}", port(host)))
+        })?,
     };
     ensure!(
         address.is_loopback(),

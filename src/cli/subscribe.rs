@@ -270,7 +270,9 @@ impl SubscribeFlags {
         self.check_topics()?;
         let properties = self.conversation.properties()?;
         let layout = self.layout()?;
-        let (client, warnings) = self.conversation.resolve(&self.needs(&layout), &properties)?;
+        let (client, mut warnings) =
+            self.conversation.resolve(&self.needs(&layout), &properties)?;
+        warnings.extend(self.unquoted_variable());
         let config = Config {
             client,
             subscriptions: self.subscriptions(&properties)?,
@@ -295,6 +297,21 @@ impl SubscribeFlags {
             filters.iter().try_for_each(|filter| session.check_topic(flag, filter.as_str()))?;
         }
         session.check_topic("--share", share.as_deref().unwrap_or_default())
+    }
+
+    /// A warning where the shell has probably taken `$SYS` for a variable without a value.
+    fn unquoted_variable(&self) -> Option<String> {
+        let is_rest = |filter: &&TopicFilter| {
+            filter.as_str() == "/#" || filter.as_str().starts_with("/broker/")
+        };
+        let filter = self.messages.topic.iter().find(is_rest)?;
+        let is_quiet = self.conversation.connection.is_quiet();
+        (!is_quiet).then(|| {
+            format!(
+                "-t {filter} is about topics that begin with a slash; the broker's own are \
+                 '$SYS{filter}', where only single quotes keep the shell from the $"
+            )
+        })
     }
 
     fn end(&self) -> EndConditions {
@@ -370,14 +387,24 @@ impl SubscribeFlags {
     /// The filter as it is sent: that of a group begins with `$share/GROUP/` (MQTT 5 §4.8.2).
     fn shared(&self, filter: &TopicFilter) -> Result<TopicFilter, Usage> {
         let Some(group) = &self.messages.share else { return Ok(filter.clone()) };
+        if group.is_empty() {
+            return Err(Usage::new("--share: the name of the group is empty"));
+        }
+        if let Some(wrong) = group.chars().find(|c| "/+#\0".contains(*c)) {
+            return Err(Usage::new(format!(
+                "--share {}: the name of a group has no {} in it; the topic filter goes to -t",
+                value::elided(group),
+                wrong.escape_default()
+            )));
+        }
+        if filter.share().is_some() {
+            return Err(Usage::new(format!(
+                "--share: {} is a shared subscription already: leave --share out",
+                value::elided(filter.as_str())
+            )));
+        }
         let shared = TopicFilter::new(ByteString::from(format!("$share/{group}/{filter}")));
-        let shared = shared.ok().filter(|shared| {
-            filter.share().is_none()
-                && shared.share().is_some_and(|(of, inner)| of == group && inner == filter.as_str())
-        });
-        shared.ok_or_else(|| {
-            Usage::new(format!("--share: {group} and {filter} form no valid shared subscription"))
-        })
+        shared.map_err(|error| Usage::new(format!("--share: {error}")))
     }
 
     fn filter(self) -> Filter {

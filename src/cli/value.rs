@@ -1,7 +1,10 @@
 //! Values that several flags take.
 
 use std::num::NonZeroU16;
+use std::path::PathBuf;
 use std::time::Duration;
+
+use clap::builder::{PathBufValueParser, TypedValueParser};
 
 use crate::format::summary::SummaryForm;
 use crate::mqtt::packet::RetainHandling;
@@ -26,12 +29,50 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "expected a time between 0 and 100 years".to_owned())
 }
 
+/// How many commands run at once.
+pub fn jobs(text: &str) -> Result<u16, String> {
+    let expected = "expected a number from 1 to 1000";
+    text.parse().ok().filter(|jobs| (1..=1000).contains(jobs)).ok_or_else(|| expected.to_owned())
+}
+
+/// How often something is tried.
+pub fn tries(text: &str) -> Result<u32, String> {
+    text.parse()
+        .ok()
+        .filter(|tries| *tries > 0)
+        .ok_or_else(|| "expected a number, at least 1; --no-reconnect tries not at all".to_owned())
+}
+
 /// A number of things, of which there must be one.
 pub fn count(text: &str) -> Result<u64, String> {
     text.parse()
         .ok()
         .filter(|count| *count > 0)
         .ok_or_else(|| "expected a number, at least 1".to_owned())
+}
+
+/// A file to read; `stdin` says what to do instead of giving `-` for stdin.
+pub fn file_instead_of(stdin: &'static str) -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(move |path| {
+        if path.as_os_str() == "-" {
+            return Err(format!("{stdin}; a file of this name is ./-"));
+        }
+        Ok(path)
+    })
+}
+
+/// A file to read.
+pub fn file() -> impl TypedValueParser<Value = PathBuf> {
+    file_instead_of("expected a file; stdin is /dev/stdin")
+}
+
+/// A text as far as errors show it.
+pub fn elided(text: &str) -> String {
+    const LONGEST: usize = 100;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 /// A port to connect to.
@@ -52,6 +93,28 @@ pub fn timeout(text: &str) -> Result<Duration, String> {
         Duration::ZERO => Err("expected a time above 0".to_owned()),
         time => Ok(time),
     })
+}
+
+/// Whole seconds, with the units of a [`duration`].
+pub fn seconds(text: &str) -> Result<u32, String> {
+    whole_seconds(text, u32::MAX)
+}
+
+/// A keep alive: whole seconds that fit the field of CONNECT; 0 turns it off.
+pub fn keep_alive(text: &str) -> Result<u16, String> {
+    let largest = u16::MAX;
+    whole_seconds(text, largest.into()).map(|seconds| seconds.try_into().unwrap_or(largest))
+}
+
+fn whole_seconds(text: &str, largest: u32) -> Result<u32, String> {
+    // No decimals get lost in the many seconds of `u32`.
+    let seconds = text.parse().ok().or_else(|| {
+        let time = duration(text).ok().filter(|time| time.subsec_nanos() == 0)?;
+        u32::try_from(time.as_secs()).ok()
+    });
+    seconds
+        .filter(|seconds| *seconds <= largest)
+        .ok_or_else(|| format!("expected whole seconds from 0 to {largest}, such as 45, 90s or 5m"))
 }
 
 /// How many messages may be in flight.
@@ -76,6 +139,15 @@ pub fn size(text: &str) -> Result<usize, String> {
         .and_then(|(number, unit): (usize, usize)| number.checked_mul(unit));
     size.filter(|size| *size > 0)
         .ok_or_else(|| "expected a number of bytes such as 1000, 64K or 16M".to_owned())
+}
+
+/// The size of the message of a probe, in bytes.
+pub fn probe_size(text: &str) -> Result<u32, String> {
+    let sizes = 8..=16_777_216;
+    text.parse()
+        .ok()
+        .filter(|size| sizes.contains(size))
+        .ok_or_else(|| format!("expected a number from {} to {}", sizes.start(), sizes.end()))
 }
 
 /// A QoS as a number.
@@ -166,7 +238,7 @@ pub fn byte(text: &str) -> Result<u8, String> {
 pub fn expiry(text: &str) -> Result<u32, String> {
     match text {
         "never" | "-1" | "∞" => Ok(u32::MAX),
-        _ => text.parse().map_err(|_| "expected a number of seconds, or never".to_owned()),
+        _ => seconds(text).map_err(|expected| format!("{expected}, or never")),
     }
 }
 
@@ -224,6 +296,29 @@ mod tests {
         for text in ["", "ab", "ü", "\\q", "\\x1", "\\x+1", "\\xgg"] {
             assert!(byte(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn seconds_take_units() {
+        for (text, expected) in [
+            ("0", Some(0)),
+            ("45", Some(45)),
+            ("1m", Some(60)),
+            ("90s", Some(90)),
+            ("0.5m", Some(30)),
+            ("2000ms", Some(2)),
+            ("4294967295", Some(u32::MAX)),
+            ("4294967296", None),
+            ("500ms", None),
+            ("1.5", None),
+            ("-1", None),
+            ("", None),
+        ] {
+            assert_eq!(seconds(text).ok(), expected, "{text}");
+        }
+        assert_eq!(keep_alive("18h"), Ok(64_800));
+        assert!(keep_alive("19h").is_err() && keep_alive("65536").is_err());
+        assert_eq!((expiry("1h"), expiry("never")), (Ok(3600), Ok(u32::MAX)));
     }
 
     #[test]

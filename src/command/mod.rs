@@ -16,6 +16,7 @@ use anyhow::{Context, Result};
 use crate::client::{Client, Error, Established, Event, Options};
 use crate::exit::Exit;
 use crate::format::layout::Layout;
+use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::session;
 use crate::mqtt::topic::TopicName;
 use crate::report;
@@ -66,6 +67,14 @@ fn connect(options: Options, limit: Option<(Instant, Duration)>) -> Result<(Clie
         Ok::<_, Error>((client, established))
     };
     connect().context(context)
+}
+
+/// Why the broker refused something: the reason code, and the reason in its own words.
+fn refusal(code: ReasonCode, reason: Option<&str>) -> String {
+    match reason.filter(|reason| !reason.is_empty()) {
+        Some(reason) => format!("{code} ({reason})"),
+        None => code.to_string(),
+    }
 }
 
 /// When this timeout ends, and the timeout itself for the error that names it.

@@ -321,7 +321,8 @@ impl Pinger {
     fn is_granted(&self, suback: &SubAck) -> bool {
         let refused = suback.codes.iter().find(|code| code.is_error());
         if let Some(code) = refused {
-            report::line(&format!("subscribing to {}: refused: {code}", self.topic));
+            let why = super::refusal(*code, suback.reason());
+            report::line(&format!("subscribing to {}: refused: {why}", self.topic));
         }
         refused.is_none()
     }

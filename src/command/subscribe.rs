@@ -25,6 +25,7 @@ use crate::exit::{Exit, worse};
 use crate::mqtt::packet::Subscription;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::session;
+use crate::mqtt::topic::TopicFilter;
 use crate::report::{self, Verbosity};
 use crate::stdio::exec::OnFailure;
 use crate::stdio::stdout;
@@ -53,6 +54,7 @@ pub fn run(config: Config) -> Result<Exit> {
         signalled: false,
         unfinished: None,
         unanswered: 0,
+        unstored: Vec::new(),
         exit: Exit::Done,
     };
     subscriber.receive_all(SummaryPrinter::new(summary, verbosity, began))
@@ -113,6 +115,8 @@ struct Subscriber {
     unfinished: Option<String>,
     /// SUBSCRIBE and UNSUBSCRIBE without their answer.
     unanswered: u32,
+    /// The filters for which the broker was found to store nothing.
+    unstored: Vec<TopicFilter>,
     /// The worst exit code of what was refused, and of commands that failed.
     exit: Exit,
 }
@@ -277,13 +281,13 @@ impl Subscriber {
     /// replies are published at QoS 2.
     fn handed_over(&mut self, event: &session::Event) {
         let why = match event {
-            session::Event::Acknowledged { token: record, code, .. } if code.is_error() => {
+            session::Event::Acknowledged { token: record, code, reason } if code.is_error() => {
                 let what = if exec::is_reply(*record) {
                     "replying"
                 } else {
                     "removing a retained message"
                 };
-                format!("{what}: refused: {code}")
+                format!("{what}: refused: {}", super::refusal(*code, reason.as_deref()))
             }
             session::Event::InDoubt { .. } => {
                 "replying: refused: in doubt: the broker has lost the session".to_owned()

@@ -240,7 +240,7 @@ fn dial_hint(error: &DialError) -> Option<&'static str> {
             let is_closed =
                 attempts.iter().all(|attempt| is_refused(attempt) || lacks_family(&attempt.error))
                     && attempts.iter().any(is_refused);
-            is_closed.then_some("nothing listens at this port: check it, or start `mqttws serve`")
+            is_closed.then(|| closed_port_hint(attempts.first().map(|first| first.address.port())))
         }
         DialError::Unix { error, .. } if error.kind() == io::ErrorKind::ConnectionRefused => {
             Some("nothing listens at this socket")
@@ -248,6 +248,22 @@ fn dial_hint(error: &DialError) -> Option<&'static str> {
         DialError::Unix { .. } | DialError::BadProxy(_) => None,
         DialError::ProxyUnreached { .. } => Some("check --proxy, or $https_proxy and the like"),
         DialError::Proxy { error, .. } => proxy::hint(error),
+    }
+}
+
+/// The hint for a port at which nothing listens: who gives none does not always know which it is.
+fn closed_port_hint(port: Option<u16>) -> &'static str {
+    match port {
+        Some(80) => {
+            "port 80 is that of an address without a port: `mqttws serve` listens at 8080, \
+             mosquitto's WebSockets mostly at 9001, other brokers' at 8000, 8083 or 15675; give \
+             it with -p or in the URL"
+        }
+        Some(443) => {
+            "port 443 is that of wss without a port: brokers listen for it at 8084, 8443, 8884 or \
+             9001, too; give it with -p or in the URL"
+        }
+        _ => "nothing listens at this port: check it, or start `mqttws serve`",
     }
 }
 

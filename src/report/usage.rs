@@ -20,6 +20,21 @@ impl Misuse {
         Self { error, verb: verb.map(str::to_owned), instead }
     }
 
+    /// The error of clap.
+    pub fn error(&self) -> &clap::Error {
+        &self.error
+    }
+
+    /// Whether the sentence about it is the usual one, and it is no request for help.
+    pub fn is_plain_error(&self) -> bool {
+        self.error.use_stderr() && self.instead.is_none()
+    }
+
+    /// The same with another sentence.
+    pub fn saying(self, instead: String) -> Self {
+        Self { instead: Some(instead), ..self }
+    }
+
     /// Prints help or the version, which clap returns as errors; false if the error is neither.
     pub fn is_help(&self) -> bool {
         if self.error.use_stderr() {
@@ -55,13 +70,10 @@ fn sentence(error: &clap::Error) -> String {
     let argument = context(ContextKind::InvalidArg);
     match error.kind() {
         ErrorKind::UnknownArgument => {
-            let similar = similar(error, ContextKind::SuggestedArg, "argument");
-            format!("unexpected argument '{argument}' found{similar}")
+            format!("unexpected argument '{}' found", shortened(&argument))
         }
         ErrorKind::InvalidSubcommand => {
-            let command = context(ContextKind::InvalidSubcommand);
-            let similar = similar(error, ContextKind::SuggestedSubcommand, "command");
-            format!("unknown command '{command}'{similar}")
+            format!("unknown command '{}'", shortened(&context(ContextKind::InvalidSubcommand)))
         }
         ErrorKind::MissingRequiredArgument => match error.get(ContextKind::InvalidArg) {
             Some(ContextValue::Strings(missing)) => {
@@ -80,6 +92,7 @@ fn sentence(error: &clap::Error) -> String {
 /// What clap found wrong with the value of an argument, in one sentence.
 fn value_sentence(error: &clap::Error, argument: &str) -> String {
     let value = error.get(ContextKind::InvalidValue).map(text).unwrap_or_default();
+    let value = shortened(&value);
     match error.kind() {
         ErrorKind::InvalidValue if value.is_empty() => format!("{argument} needs a value"),
         ErrorKind::InvalidValue => {
@@ -102,10 +115,13 @@ fn value_sentence(error: &clap::Error, argument: &str) -> String {
     }
 }
 
-/// The clause about names that are similar to the one that was typed.
-fn similar(error: &clap::Error, kind: ContextKind, noun: &str) -> String {
-    let names = error.get(kind).map(text).filter(|names| !names.is_empty());
-    names.map(|names| format!("; a similar {noun} exists: {names}")).unwrap_or_default()
+/// A value as far as it is shown: a topic may have megabytes.
+fn shortened(value: &str) -> String {
+    const LONGEST: usize = 100;
+    match value.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}...", &value[..end]),
+        None => value.to_owned(),
+    }
 }
 
 /// `a, b or c`.

@@ -90,6 +90,8 @@ pub enum EndpointError {
     /// `%` in the user information is not followed by two hexadecimal digits, or the result is not
     /// UTF-8.
     BadUserInfo,
+    /// `/` or `?` in the user information, where it would end the host.
+    UnencodedUserInfo(char),
     /// A path that does not begin with `/`.
     BadPath,
 }
@@ -109,16 +111,26 @@ impl fmt::Display for EndpointError {
                 write!(f, "unknown scheme {scheme}://: write ws:// or wss://")
             }
             Self::Fragment => f.write_str("a WebSocket URL has no fragment: write # as %23"),
+            Self::ForbiddenCharacter(' ') => f.write_str("a blank in a URL is written %20"),
             Self::ForbiddenCharacter(c) => {
-                write!(f, "character {} in the URL must be percent-encoded", c.escape_default())
+                let kind = match c {
+                    '\t' => "a tab".to_owned(),
+                    '\n' | '\r' => "a line end".to_owned(),
+                    c => format!("the character U+{:04X}", u32::from(*c)),
+                };
+                write!(f, "{kind} in a URL is written {}", percent_encoded(*c))
+            }
+            Self::UnencodedUserInfo(c) => {
+                write!(f, "{c} in a user name or password is written {}", percent_encoded(*c))
             }
             Self::NoHost => f.write_str("the URL names no host"),
             Self::BadHost => f.write_str("the host is neither a name nor an address"),
             Self::BareIpv6 => f.write_str("an IPv6 address in a URL stands in brackets: [::1]"),
             Self::BadPort => f.write_str("the port is not a number from 1 to 65535"),
-            Self::BadUserInfo => {
-                f.write_str("the user information in the URL is not properly percent-encoded")
-            }
+            Self::BadUserInfo => f.write_str(
+                "the user information in the URL is not properly percent-encoded: % in a user \
+                 name or password is written %25",
+            ),
             Self::BadPath => f.write_str("the path does not begin with /"),
         }
     }
@@ -145,8 +157,9 @@ impl Endpoint {
             Some((user, place)) => (parse_user(user)?, place),
             None => (None, authority),
         };
-        let (host, port) = split_port(place)?;
-        Self::checked(scheme, host, port, target, user)
+        split_port(place)
+            .and_then(|(host, port)| Self::checked(scheme, host, port, target, user))
+            .map_err(|error| unencoded_user_info(target).unwrap_or(error))
     }
 
     /// The endpoint from separate options (`--host`, `--port`, `--path`). The host may be in
@@ -249,6 +262,17 @@ pub(super) fn refuse_forbidden(text: &str) -> Result<(), EndpointError> {
         return Err(EndpointError::ForbiddenCharacter(c));
     }
     if text.contains('#') { Err(EndpointError::Fragment) } else { Ok(()) }
+}
+
+/// What is wrong with an address after whose host, which is none, there is an `@`: the end of its
+/// user information, and what is taken for the end of the host is a part of that.
+fn unencoded_user_info(target: &str) -> Option<EndpointError> {
+    let end = target.chars().next().filter(|_| target.contains('@'))?;
+    Some(EndpointError::UnencodedUserInfo(end))
+}
+
+fn percent_encoded(c: char) -> String {
+    c.to_string().bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat()
 }
 
 fn parse_scheme(scheme: &str) -> Result<Scheme, EndpointError> {

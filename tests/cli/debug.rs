@@ -151,13 +151,53 @@ fn another_version_is_told_when_it_is_tried() {
     tells(
         &outcome,
         &[
-            "Client me sending CONNECT",
+            "Client me sending CONNECT, *",
             "Client me received CONNACK (1)",
             "the broker refused MQTT 5: *; trying MQTT 3.1.1",
             "Client me sending CONNECT",
             "Client me received CONNACK (0)",
             "mqttws: warning: connected with MQTT 3.1.1 and subprotocol mqtt; the first try failed: *",
             "Client me sending PUBLISH (d0, q0, r0, m0, 't', ... (1 bytes))",
+            "Client me sending DISCONNECT*",
+        ],
+    );
+}
+
+#[test]
+fn properties_and_codes_of_both_sides_are_told() {
+    let steps = until_goodbye(vec![
+        Step::Upgrade,
+        packet("10 <MQTT> 05 *"),
+        Step::Send("20 01 00 0b 21 00 14 24 01 1f <ok\u{1b}>"),
+        packet("82 id 02 0b 07 <a> 02 <b> 02"),
+        Step::Send("90 id 00 00 87; 30 <a> 05 02 00 00 00 05 'x'"),
+    ]);
+    let broker = Broker::start(steps);
+    let url = broker.url();
+    let arguments = [
+        ["sub", &url, "-V", "5"],
+        ["-i", "me", "-t", "a"],
+        ["-t", "b", "-q", "2"],
+        ["-C", "1", "-d", "-c"],
+    ];
+    let secret = ["-D", "connect", "user-property", "token", "s3cret"];
+    let identifier = ["-D", "subscribe", "subscription-identifier", "7"];
+    let outcome = Program::new([&arguments.concat()[..], &secret, &identifier].concat()).run();
+    assert_eq!(outcome.code(), Some(7), "{outcome}");
+    tells(
+        &outcome,
+        &[
+            "Client me sending CONNECT, session-expiry-interval 4294967295, receive-maximum *, \
+             user-property 'token'=***",
+            "Client me received CONNACK (0), session present, receive-maximum 20, maximum-qos 1, \
+             reason-string 'ok\\u{1b}'",
+            "Client me sending SUBSCRIBE (Mid: 1, Topic: a, QoS: 2, Options: 0x00, Topic: b, \
+             QoS: 2, Options: 0x00), subscription-identifier 7",
+            "Client me received SUBACK (Mid: 1, RC:0 granted QoS 0, RC:135 not authorized)",
+            "mqttws: subscribing to b: refused: not authorized",
+            "mqttws: warning: subscribing to a: the broker granted QoS 0, not 2: *",
+            "Client me received PUBLISH (d0, q0, r0, m0, 'a', ... (1 bytes)), \
+             message-expiry-interval 5",
             "Client me sending DISCONNECT*",
         ],
     );

@@ -142,16 +142,6 @@ fn options_of_subscriptions_need_version_5() {
 }
 
 #[test]
-fn groups_have_names() {
-    for (group, topic) in [("a/b", "t"), ("", "t"), ("+", "t"), ("g", "$share/h/t")] {
-        let outcome = Program::new(["sub", "-t", topic, "--share", group]).run();
-        let line =
-            format!("mqttws: --share: {group} and {topic} form no valid shared subscription\n");
-        outcome.expect(2, "", &line);
-    }
-}
-
-#[test]
 fn properties_of_each_packet() {
     let script = vec![
         Step::Upgrade,

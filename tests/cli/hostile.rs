@@ -140,7 +140,7 @@ fn a_suback_must_answer_what_was_asked() {
         );
         fails(&outcome, 9, &words);
     };
-    answered("90 id 00 00", "SUBACK with 2 reason codes where 1 were due [MQTT-3.9.3-1]");
+    answered("90 id 00 00", "SUBACK with 2 reason codes instead of 1 [MQTT-3.9.3-1]");
     answered("90 id", "malformed packet: SUBACK without a reason code (§3.9.3)");
     answered("90 id 03", "SUBACK with the reason code 0x03 [MQTT-3.9.3-2]");
 }

@@ -19,6 +19,7 @@ mod in_doubt;
 mod large;
 mod large_cuts;
 mod lifecycle;
+mod mistyped;
 mod oddities;
 mod ping;
 mod ping_via;

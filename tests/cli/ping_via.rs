@@ -1,6 +1,7 @@
 //! `mqttws ping --via`: what travels, and what counts as its answer.
 
 use crate::support::broker::{Broker, Step, connected, packet, until_goodbye};
+use crate::support::folder::Folder;
 use crate::support::lines::{is_like, is_line};
 use crate::support::program::Program;
 
@@ -77,4 +78,33 @@ fn a_broker_that_does_not_answer_the_subscription_is_named() {
     assert_eq!(outcome.code(), Some(27), "{outcome}");
     let line = "mqttws: subscribing to mqttws/ping/me: no answer from the broker within 0.3 s";
     assert!(is_line(&outcome.stderr, line), "{outcome}");
+}
+
+/// The properties and the will of CONNECT are those of `pub`.
+#[test]
+fn connect_is_shaped_as_by_pub() {
+    let folder = Folder::new();
+    let will = folder.write("will", b"gone\xff");
+    for verb in [&["ping", "-c", "1"][..], &["pub", "-t", "t", "-n"]] {
+        let connect = "10 <MQTT> 05 2e 00 2d 0c 21 .. .. 17 00 26 <k> <v> <me> 05 18 00 00 00 09 \
+                       <w> 00 05 'gone' ff";
+        let mut steps = vec![Step::Upgrade, packet(connect), Step::Send("20 00 00 00")];
+        if verb[0] == "ping" {
+            steps.extend([packet("c0"), Step::Send("d0")]);
+        } else {
+            steps.push(packet("30 <t> 00"));
+        }
+        let broker = Broker::start(until_goodbye(steps));
+        let url = broker.url();
+        let flags = ["-i", "me", "--will-topic", "w", "--will-file", &will, "--will-qos", "1"];
+        let more = ["--will-retain", "--will-delay", "9"];
+        let properties = [
+            ["-D", "connect", "request-problem-information", "0", ""],
+            ["-D", "connect", "user-property", "k", "v"],
+        ];
+        let properties = [&properties[0][..4], &properties[1]].concat();
+        let words = [verb, &[&url[..]], &flags, &more, &properties].concat();
+        let outcome = Program::new(words).run();
+        assert_eq!((outcome.code(), &outcome.stderr[..]), (Some(0), &b""[..]), "{outcome}");
+    }
 }

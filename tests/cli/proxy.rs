@@ -239,7 +239,7 @@ fn http_proxies_that_do_not_lead_on_are_explained() {
         answer("HTTP/1.0 403 Forbidden\r\nServer: squid\r\nContent-Length: 0\r\n\r\n"),
         &[],
         3,
-        "the proxy {proxy} answered HTTP 403 Forbidden (squid); many proxies allow port 443 only; --no-proxy connects without a proxy",
+        "the proxy {proxy} answered HTTP 403 Forbidden (squid); many proxies allow port 443 only; --no-proxy '*' connects without a proxy",
     );
     explained(
         "http",

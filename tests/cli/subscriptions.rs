@@ -1,7 +1,9 @@
 //! What may become of a subscription: an answer that never comes, a broker that does not take what
 //! is asked.
 
-use crate::support::broker::{Broker, Step, connected, packet, subscribed, until_goodbye};
+use crate::support::broker::{
+    Broker, Step, connected, packet, subscribed, until_goodbye, until_session_end,
+};
 use crate::support::lines::{fails, fails_after, is_line};
 use crate::support::program::{Outcome, Program};
 
@@ -129,4 +131,103 @@ fn an_unsubscription_may_be_refused() {
         is_line(&outcome.stderr, "mqttws: unsubscribing from a: refused: not authorized"),
         "{outcome}"
     );
+}
+
+#[test]
+fn an_unsuback_must_answer_what_was_asked() {
+    let answered = |unsuback: &'static str, words: &str| {
+        let script =
+            limited("20 00 00 00", [packet("a2 id 00 <a>"), Step::Send(unsuback), Step::Gone]);
+        let line = format!(
+            "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the broker broke the protocol: {words}"
+        );
+        fails(&sub5(script, &["-U", "a"]), 9, &line);
+    };
+    answered("b0 id 00 00 00", "UNSUBACK with 2 reason codes instead of 1 [MQTT-3.11.3-1]");
+    answered("b0 id 00", "malformed packet: UNSUBACK without a reason code (*)");
+    // Before MQTT 5 it has none.
+    let script = connected([packet("a2 id <a>"), Step::Send("b0 id")]);
+    run("sub", until_goodbye(script), &["-U", "a"]).expect(0, "", "");
+}
+
+/// The reason of a refusal is shown as that of a message: without what could drive a terminal.
+#[test]
+fn the_reasons_of_refusals_are_told() {
+    let refused = |steps, flags: &[&str], line| {
+        fails(&sub5(until_goodbye(limited("20 00 00 00", steps)), flags), 7, line);
+    };
+    refused(
+        [packet("82 id 00 <a> 00"), Step::Send("90 id 07 1f <no\u{1b}!> 87")],
+        &["-t", "a"],
+        "mqttws: subscribing to a: refused: not authorized (no\\u{1b}!)",
+    );
+    refused(
+        [packet("a2 id 00 <a>"), Step::Send("b0 id 06 1f <why> 87")],
+        &["-U", "a"],
+        "mqttws: unsubscribing from a: refused: not authorized (why)",
+    );
+    let steps = [packet("82 id 00 <r> 00"), Step::Send("90 id 06 1f <why> 87")];
+    let broker = Broker::start(until_goodbye(limited("20 00 00 00", steps)));
+    let url = broker.url();
+    let outcome =
+        Program::new(["pub", &url, "-V", "5", "--request", "-e", "r", "-t", "t", "-n"]).run();
+    fails(&outcome, 7, "mqttws: subscribing to r: refused: not authorized (why)");
+}
+
+const UNSTORED: &str = "mqttws: warning: subscribing to a: the broker granted QoS 0, not 1: it \
+                        stores no messages while we are disconnected\n";
+
+#[test]
+fn a_lower_qos_stores_nothing_in_a_session_that_is_kept() {
+    let granted = |code: &'static str, flags: &[&str]| {
+        let steps = [packet("82 id 00 <a> *"), Step::Send(code)];
+        let script = until_goodbye(limited("20 00 00 00", steps));
+        sub5(script, &[&["-t", "a", "-q", "1", "-E"], flags].concat())
+    };
+    for flags in [&["-i", "me", "-c"][..], &["-i", "me", "-x", "60"]] {
+        granted("90 id 00 00", flags).expect(0, "", UNSTORED);
+        granted("90 id 00 01", flags).expect(0, "", "");
+        granted("90 id 00 00", &[flags, &["--quiet"]].concat()).expect(0, "", "");
+    }
+    granted("90 id 06 1f <why> 00", &["-i", "me", "-c"]).expect(
+        0,
+        "",
+        &UNSTORED.replace("not 1", "not 1 (why)"),
+    );
+    // Without -c nothing was to be stored.
+    let steps = [packet("82 id 00 <a> 01"), Step::Send("90 id 00 00")];
+    let script = until_session_end(limited("20 00 00 00", steps));
+    sub5(script, &["-t", "a", "-q", "1", "-E"]).expect(0, "", "");
+    // Before MQTT 5, too.
+    let steps = [packet("82 id <a> 01"), Step::Send("90 id 00")];
+    run("sub", until_goodbye(connected(steps)), &["-t", "a", "-q", "1", "-E", "-c", "-i", "me"])
+        .expect(0, "", UNSTORED);
+}
+
+#[test]
+fn a_shared_subscription_before_mqtt_5_is_warned_of_once() {
+    let warning = "mqttws: warning: MQTT 3.1.1 has no shared subscriptions: some brokers take \
+                   $share/g/a for a plain filter, which no message matches; use MQTT 5 where the \
+                   broker speaks it\n";
+    let asked = || {
+        let steps = [packet("82 id <$share/g/a> 00 <$share/g/b> 00"), Step::Send("90 id 00 00")];
+        until_goodbye(connected(steps))
+    };
+    let shared = ["--share", "g", "-t", "a", "-t", "b", "-E"];
+    run("sub", asked(), &shared).expect(0, "", warning);
+    run("sub", asked(), &["-t", "$share/g/a", "-t", "$share/g/b", "-E"]).expect(0, "", warning);
+    run("sub", asked(), &[&shared[..], &["--quiet"]].concat()).expect(0, "", "");
+    let steps = [packet("82 id 00 <$share/g/a> 00"), Step::Send("90 id 00 00")];
+    let script = until_goodbye(limited("20 00 00 00", steps));
+    sub5(script, &["--share", "g", "-t", "a", "-E"]).expect(0, "", "");
+}
+
+/// `-t $SYS/#` without quotes.
+#[test]
+fn a_variable_of_the_shell_is_warned_of() {
+    let warning = "mqttws: warning: -t /# is about topics that begin with a slash; the broker's own \
+                   are '$SYS/#', where only single quotes keep the shell from the $\n";
+    let script = || until_goodbye(connected([packet("82 id </#> 00"), Step::Send("90 id 00")]));
+    run("sub", script(), &["-t", "/#", "-E"]).expect(0, "", warning);
+    run("sub", script(), &["-t", "/#", "-E", "--quiet"]).expect(0, "", "");
 }

@@ -16,7 +16,10 @@ fn a_verb_is_needed() {
         &["publish-all"],
         "mqttws: unknown command 'publish-all'; a similar command exists: pub; see mqttws --help",
     );
-    refuses(&["help", "me"], "mqttws: unknown command 'me'; see mqttws --help");
+    refuses(
+        &["help", "me"],
+        "mqttws: unknown command 'me': the commands are *pub, *sub, *ping*; see mqttws --help",
+    );
 }
 
 #[test]
@@ -35,10 +38,6 @@ fn an_unknown_flag_is_named() {
         &["sub", "--qo"],
         "mqttws: unexpected argument '--qo' found; a similar argument exists: --qos; \
          see mqttws help sub",
-    );
-    refuses(
-        &["serve", "-p", "1", "more"],
-        "mqttws: unexpected argument 'more' found; see mqttws help serve",
     );
     refuses(
         &["pub", "-t", "t", "-n", "--no-tls"],
@@ -127,10 +126,15 @@ fn invalid(value: &str, flag: &str, why: &str, verb: &str) -> String {
 #[test]
 fn numbers_have_their_ranges() {
     let at_least_1 = "expected a number, at least 1";
+    let seconds = "expected whole seconds from 0 to 65535, such as 45, 90s or 5m";
+    let above_0 = "expected a time above 0";
     let time = "expected a time such as 2, 0.5, 500ms, 2s, 5m or 1h";
     for (flags, name, why) in [
         (&["sub", "-t", "t", "-C", "0"][..], "count <N>", at_least_1),
-        (&["sub", "-t", "t", "-k", "65536"], "keepalive <SECS>", "65536 is not in *..=65535"),
+        (&["sub", "-t", "t", "-k", "65536"], "keepalive <SECS>", seconds),
+        (&["sub", "-t", "t", "-k", "0.5"], "keepalive <SECS>", seconds),
+        (&["sub", "-t", "t", "--connect-timeout", "0"], "connect-timeout <SECS>", above_0),
+        (&["ping", "-W", "0"], "timeout <SECS>", above_0),
         (&["sub", "-t", "t", "-C", "many"], "count <N>", at_least_1),
         (&["ping", "-c", "0"], "count <N>", at_least_1),
         (&["pub", "-t", "t", "-n", "--repeat", "x"], "repeat <N>", at_least_1),

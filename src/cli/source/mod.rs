@@ -1,6 +1,7 @@
 //! Where flags come from beside the command line: mosquitto's files, profiles and the environment;
 //! and `--print-config`, which shows the source of each value.
 
+pub mod mistyped;
 pub mod mosquitto;
 pub mod print_config;
 pub mod profile;

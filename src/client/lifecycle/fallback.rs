@@ -210,16 +210,26 @@ impl Lifecycle {
     pub(super) fn warn_of_fallback(&mut self, attempt: &ConnectAttempt) {
         let Some(error) = &attempt.earlier_error else { return };
         let version = attempt.plan.version;
-        let names = attempt.plan.subprotocols.join(", ");
-        let advice = match error {
-            Error::ConnectTimedOut { step: Step::ConnAckTo(_), .. } => {
-                format!("; -V {} leaves that try out", version.to_string().replace('.', ""))
-            }
-            _ => String::new(),
+        let with = match &attempt.plan.subprotocols[..] {
+            [] => "without a subprotocol".to_owned(),
+            names => format!("and subprotocol {}", names.join(", ")),
+        };
+        let advice = match self.sparing_flags(attempt) {
+            flags if flags.is_empty() => flags,
+            flags => format!("; {flags} leaves that try out"),
         };
         self.warn(format!(
-            "connected with MQTT {version} and subprotocol {names}; the first try failed: \
-             {error}{advice}"
+            "connected with MQTT {version} {with}; the first try failed: {error}{advice}"
         ));
+    }
+
+    /// The flags with which the connection would have been the first to be tried.
+    fn sparing_flags(&self, attempt: &ConnectAttempt) -> String {
+        let version = attempt.plan.version;
+        let is_older = self.policy.versions.first() != Some(&version);
+        let number = || format!("-V {}", version.to_string().replace('.', ""));
+        let names = || format!("--subprotocol {}", attempt.plan.subprotocols.join(","));
+        let flags = [is_older.then(number), (attempt.name == Name::Other).then(names)];
+        flags.into_iter().flatten().collect::<Vec<_>>().join(" ")
     }
 }

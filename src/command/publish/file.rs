@@ -8,8 +8,9 @@ use bytes::Bytes;
 
 use super::feed::Feed;
 use super::input::LargeFile;
-use super::tally::{GAPS, IN_DOUBT, Tally, refusal};
+use super::tally::{GAPS, IN_DOUBT, Tally};
 use crate::client::{Client, Event, Options};
+use crate::command::refusal;
 use crate::command::summary::SummaryPrinter;
 use crate::exit::{Exit, worse};
 use crate::format::statistics::Statistics;

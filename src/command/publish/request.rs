@@ -8,9 +8,9 @@ use anyhow::{Context, Result};
 use super::config::RequestOptions;
 use super::feed::Feed;
 use super::pending::{Correlation, Pending, Waiting};
-use super::tally::{IN_DOUBT, refusal};
+use super::tally::IN_DOUBT;
 use crate::client::{Client, Event, Options};
-use crate::command::{self, summary::SummaryPrinter};
+use crate::command::{self, refusal, summary::SummaryPrinter};
 use crate::exit::{Exit, worse};
 use crate::format::statistics::Statistics;
 use crate::format::summary::RunSummary;
@@ -302,7 +302,8 @@ impl Requester {
         if let Some(code) = suback.codes.iter().find(|code| code.is_error()) {
             let is_ours = self.request.response_topic.is_none();
             let hint = if is_ours { "; name one that you may subscribe to with -e" } else { "" };
-            report::line(&format!("subscribing to {}: refused: {code}{hint}", self.topic));
+            let why = refusal(*code, suback.reason());
+            report::line(&format!("subscribing to {}: refused: {why}{hint}", self.topic));
             return Some(Exit::Denied);
         }
         self.response = ResponseTopic::Granted;

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use crate::client;
 use crate::command::latency::Acknowledgements;
+use crate::command::refusal;
 use crate::exit::{Exit, worse};
 use crate::mqtt::packet::Publish;
 use crate::mqtt::qos::QoS;
@@ -179,9 +180,4 @@ impl Clock<'_> {
             acknowledgements.published(record, *now);
         }
     }
-}
-
-/// Why a message was refused: the reason code, and the reason in the server's words.
-pub fn refusal(code: ReasonCode, reason: Option<&str>) -> String {
-    reason.map_or_else(|| code.to_string(), |reason| format!("{code} ({reason})"))
 }

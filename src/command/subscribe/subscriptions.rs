@@ -2,14 +2,19 @@
 
 use super::Subscriber;
 use super::config::SubscribeRequest;
+use crate::command::refusal;
 use crate::exit::Exit;
-use crate::mqtt::packet::{SubAck, UnsubAck};
-use crate::mqtt::session;
+use crate::mqtt::packet::{SubAck, Subscription, UnsubAck};
+use crate::mqtt::qos::QoS;
+use crate::mqtt::reason::ReasonCode;
+use crate::mqtt::session::{self, Lifetime};
 use crate::mqtt::topic::TopicFilter;
+use crate::mqtt::version::Version;
 use crate::report;
 
 impl Subscriber {
     pub(super) fn subscribe(&mut self) {
+        self.warn_of_shared();
         let SubscribeRequest { subscribe, unsubscribe, .. } = &self.subscriptions;
         if !subscribe.is_empty() {
             let properties = self.subscriptions.subscribe_properties.clone();
@@ -31,11 +36,12 @@ impl Subscriber {
         for (subscription, code) in
             asked.iter().zip(&suback.codes).filter(|(_, code)| code.is_error())
         {
-            let filter = &subscription.filter;
-            report::line(&format!("subscribing to {filter}: refused: {code}"));
+            let (filter, why) = (&subscription.filter, refusal(*code, suback.reason()));
+            report::line(&format!("subscribing to {filter}: refused: {why}"));
             refused += 1;
         }
         let all = refused == asked.len();
+        self.warn_of_unstored(suback);
         if refused > 0 {
             self.note(Exit::Denied);
         }
@@ -60,11 +66,49 @@ impl Subscriber {
         let answers = self.subscriptions.unsubscribe.iter().zip(&unsuback.codes);
         let mut exit = Exit::Done;
         for (filter, code) in answers.filter(|(_, code)| code.is_error()) {
-            report::line(&format!("unsubscribing from {filter}: refused: {code}"));
+            let why = refusal(*code, unsuback.reason());
+            report::line(&format!("unsubscribing from {filter}: refused: {why}"));
             exit = Exit::Denied;
         }
         self.note(exit);
         self.answered()
+    }
+
+    /// Before MQTT 5 many brokers take the filter of a shared subscription for a plain one, which
+    /// no topic matches, and grant it.
+    fn warn_of_shared(&self) {
+        let version = self.client.session().config().version;
+        let subscribe = &self.subscriptions.subscribe;
+        let shared = subscribe.iter().find(|subscription| subscription.filter.share().is_some());
+        let Some(Subscription { filter, .. }) = shared else { return };
+        if version < Version::V5 && self.receiver.verbosity.warns() {
+            report::warn(&format!(
+                "MQTT {version} has no shared subscriptions: some brokers take {filter} for a \
+                 plain filter, which no message matches; use MQTT 5 where the broker speaks it"
+            ));
+        }
+    }
+
+    /// What is granted at QoS 0 is not stored while the client is away, for which the session is
+    /// kept. Each filter is named once.
+    fn warn_of_unstored(&mut self, suback: &SubAck) {
+        let is_kept = self.client.session().config().lifetime == Lifetime::Persistent;
+        if !is_kept || !self.receiver.verbosity.warns() {
+            return;
+        }
+        for (Subscription { filter, qos, .. }, code) in
+            self.subscriptions.subscribe.iter().zip(&suback.codes)
+        {
+            let is_lowered = *qos > QoS::AtMostOnce && *code == ReasonCode::SUCCESS;
+            if is_lowered && !self.unstored.contains(filter) {
+                self.unstored.push(filter.clone());
+                let reason = suback.reason().map(|why| format!(" ({why})")).unwrap_or_default();
+                report::warn(&format!(
+                    "subscribing to {filter}: the broker granted QoS 0, not {qos}{reason}: it \
+                     stores no messages while we are disconnected"
+                ));
+            }
+        }
     }
 
     /// With `-E` the last answer is the end, and without any filter there is nothing to wait for.

@@ -243,6 +243,11 @@ impl Unsubscribe {
 }
 
 impl SubAck {
+    /// The Reason String of the server (MQTT 5).
+    pub fn reason(&self) -> Option<&str> {
+        self.properties.reason_string().map(AsRef::as_ref)
+    }
+
     /// The remaining length.
     pub(super) fn body_len(&self, version: Version) -> usize {
         2 + self.properties.encoded_len(version) + self.codes.len()
@@ -271,6 +276,11 @@ impl SubAck {
 }
 
 impl UnsubAck {
+    /// The Reason String of the server (MQTT 5).
+    pub fn reason(&self) -> Option<&str> {
+        self.properties.reason_string().map(AsRef::as_ref)
+    }
+
     /// The remaining length.
     pub(super) fn body_len(&self, version: Version) -> usize {
         let codes = if version.has_properties() { self.codes.len() } else { 0 };

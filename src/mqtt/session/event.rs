@@ -131,11 +131,14 @@ pub enum Violation {
     ReceiveMaximumExceeded,
     /// Enhanced authentication failed because of the server.
     Authentication(ScramError),
-    /// A SUBACK whose number of codes is not the number of subscriptions `[MQTT-3.9.3-1]`.
-    SubAckCodes {
-        /// The number of subscriptions in the SUBSCRIBE.
+    /// A SUBACK, or in MQTT 5 an UNSUBACK, whose number of codes is not the number of filters
+    /// `[MQTT-3.9.3-1]` `[MQTT-3.11.3-1]`.
+    CodeCount {
+        /// SUBACK or UNSUBACK.
+        packet: PacketType,
+        /// The number of filters in the SUBSCRIBE or UNSUBSCRIBE.
         asked: usize,
-        /// The number of codes in the SUBACK.
+        /// The number of codes in the answer.
         codes: usize,
     },
     /// A code below 0x80 that the packet does not define (§2.4).
@@ -212,8 +215,14 @@ impl std::fmt::Display for Violation {
                 f.write_str("more messages in flight than the client's receive maximum")
             }
             Self::Authentication(error) => error.fmt(f),
-            Self::SubAckCodes { asked, codes } => {
-                write!(f, "SUBACK with {codes} reason codes where {asked} were due [MQTT-3.9.3-1]")
+            Self::CodeCount { packet, asked, codes } => {
+                let plural = if *codes == 1 { "" } else { "s" };
+                let clause = if *packet == PacketType::SubAck { 9 } else { 11 };
+                write!(
+                    f,
+                    "{} with {codes} reason code{plural} instead of {asked} [MQTT-3.{clause}.3-1]",
+                    packet.name()
+                )
             }
             Self::UndefinedCode { packet, code } => {
                 write!(f, "{} with the reason code {:#04x}", packet.name(), code.0)?;
@@ -232,7 +241,7 @@ impl Violation {
     pub(super) fn code(&self) -> ReasonCode {
         match self {
             Self::Malformed(malformed) => malformed.reason_code(),
-            Self::Unexpected(_) | Self::SubAckCodes { .. } | Self::UndefinedCode { .. } => {
+            Self::Unexpected(_) | Self::CodeCount { .. } | Self::UndefinedCode { .. } => {
                 ReasonCode::PROTOCOL_ERROR
             }
             Self::ReceiveMaximumExceeded => ReasonCode::RECEIVE_MAXIMUM_EXCEEDED,

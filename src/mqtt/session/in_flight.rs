@@ -9,7 +9,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 
-use crate::mqtt::packet::{PacketId, Publish};
+use crate::mqtt::packet::{PacketId, PacketType, Publish};
 use crate::mqtt::property::Properties;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
@@ -290,13 +290,14 @@ impl Exchanges {
 
     /// Handles a SUBACK with this number of codes. Returns whether it was expected.
     pub fn suback(&mut self, packet_id: PacketId, codes: usize) -> Result<bool, Violation> {
+        let packet = PacketType::SubAck;
         match self.find(packet_id) {
             Some((at, Exchange::Subscribe(filters))) if filters.len() == codes => {
                 self.end_at(at);
                 Ok(true)
             }
             Some((_, Exchange::Subscribe(filters))) => {
-                Err(Violation::SubAckCodes { asked: filters.len(), codes })
+                Err(Violation::CodeCount { packet, asked: filters.len(), codes })
             }
             _ => Ok(false),
         }
@@ -316,11 +317,21 @@ impl Exchanges {
         })
     }
 
-    /// Handles UNSUBACK. Returns whether it was expected.
-    pub fn unsuback(&mut self, packet_id: PacketId) -> bool {
-        let Some((at, Exchange::Unsubscribe(_))) = self.find(packet_id) else { return false };
+    /// Handles UNSUBACK, which has codes only in MQTT 5. Returns whether it was expected.
+    pub fn unsuback(
+        &mut self,
+        packet_id: PacketId,
+        codes: Option<usize>,
+    ) -> Result<bool, Violation> {
+        let Some((at, Exchange::Unsubscribe(pending))) = self.find(packet_id) else {
+            return Ok(false);
+        };
+        let asked = pending.0.len();
+        if let Some(codes) = codes.filter(|codes| *codes != asked) {
+            return Err(Violation::CodeCount { packet: PacketType::UnsubAck, asked, codes });
+        }
         self.end_at(at);
-        true
+        Ok(true)
     }
 
     /// Ends the messages that the server of a new connection does not accept; `verdict` returns the

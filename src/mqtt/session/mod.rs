@@ -303,8 +303,9 @@ impl Session {
     }
 
     fn unsubscribed(&mut self, unsuback: UnsubAck) -> Result<Option<Event>, Violation> {
+        let codes = self.config.version.has_properties().then_some(unsuback.codes.len());
+        let awaited = self.exchanges.unsuback(unsuback.packet_id, codes)?;
         unsuback.codes.iter().try_for_each(|&code| check_code(PacketType::UnsubAck, code))?;
-        let awaited = self.exchanges.unsuback(unsuback.packet_id);
         Ok(awaited.then(|| Event::Unsubscribed(unsuback)))
     }
 

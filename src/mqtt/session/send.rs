@@ -218,15 +218,14 @@ impl Session {
     pub fn unsubscribe(&mut self, filters: Vec<TopicFilter>, properties: Properties) -> PacketId {
         let packet_id = self.exchanges.next_id();
         let (again, and) = (filters.clone(), properties.clone());
-        self.exchanges.begin_subscribe(Exchange::Unsubscribe(Box::new((again, and))));
         self.subscriptions.remove(&filters);
         let codes = vec![ReasonCode::PACKET_TOO_LARGE; filters.len()];
         let packet = Packet::Unsubscribe(Unsubscribe { packet_id, properties, filters });
         if self.is_too_large(&packet) {
-            self.exchanges.unsuback(packet_id);
             let refusal = UnsubAck { packet_id, properties: Properties::default(), codes };
             self.reports.push(Event::Unsubscribed(refusal));
         } else {
+            self.exchanges.begin_subscribe(Exchange::Unsubscribe(Box::new((again, and))));
             self.send(&packet);
         }
         packet_id

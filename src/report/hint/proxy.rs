@@ -44,7 +44,9 @@ fn status_hint(refusal: &HttpResponse) -> Option<&'static str> {
         400 | 404 | 501 => {
             Some("is it a proxy at all? check --proxy, or $https_proxy and the like")
         }
-        403 | 405 => Some("many proxies allow port 443 only; --no-proxy connects without a proxy"),
+        403 | 405 => {
+            Some("many proxies allow port 443 only; --no-proxy '*' connects without a proxy")
+        }
         502..=504 => Some("the proxy cannot reach the server"),
         _ => None,
     }

@@ -209,7 +209,7 @@ fn connections_that_the_server_ends() {
 fn proxies_that_do_not_lead_on() {
     let is_it_one = "is it a proxy at all? check --proxy, or $https_proxy and the like";
     let is_it_http = "is it an HTTP proxy? write socks5:// for a SOCKS proxy";
-    let lead = "many proxies allow port 443 only; --no-proxy connects without a proxy";
+    let lead = "many proxies allow port 443 only; --no-proxy '*' connects without a proxy";
     let log_in = "give its user name and password: http://USER:PASSWORD@HOST:PORT";
     let status = |status, wants: Option<&str>| {
         let www_authenticate = wants.map(str::to_owned);
@@ -711,7 +711,7 @@ fn statuses_that_say_all() {
 fn a_machine_without_ipv6_is_no_reason_to_hide_that_nothing_listens() {
     let hint = |errors: &[Errno]| {
         let attempt = |error: &Errno| FailedAttempt {
-            address: "[::1]:80".parse().unwrap(),
+            address: "[::1]:8080".parse().unwrap(),
             error: io::Error::from_raw_os_error(error.raw_os_error()),
         };
         dial_hint(&DialError::Connect {
@@ -727,4 +727,17 @@ fn a_machine_without_ipv6_is_no_reason_to_hide_that_nothing_listens() {
     }
     assert_eq!(hint(&[Errno::CONNREFUSED, Errno::CONNREFUSED]), closed);
     assert!(hint(&[Errno::CONNREFUSED, Errno::HOSTUNREACH]).is_none());
+}
+
+#[test]
+fn the_ports_of_addresses_without_one_are_named() {
+    let hint = |port: u16| {
+        let address = (std::net::Ipv4Addr::LOCALHOST, port).into();
+        let error = io::Error::from_raw_os_error(Errno::CONNREFUSED.raw_os_error());
+        let attempts = vec![FailedAttempt { address, error }];
+        dial_hint(&DialError::Connect { attempts, timed_out: false }).unwrap()
+    };
+    assert!(hint(80).starts_with("port 80 is that of an address without a port: `mqttws serve`"));
+    assert!(hint(443).starts_with("port 443 is that of wss without a port: "));
+    assert_eq!(hint(8080), "nothing listens at this port: check it, or start `mqttws serve`");
 }

@@ -90,6 +90,9 @@ pub(super) fn setup_hint(error: &TlsSetupError) -> Option<&'static str> {
         TlsSetupError::Nothing(FilePurpose::Key, _) => {
             Some("give the file of the private key with --key")
         }
+        TlsSetupError::OtherSection(.., label) if label == "TRUSTED CERTIFICATE" => {
+            Some("that form is OpenSSL's own; convert it: openssl x509 -in FILE -out NEW")
+        }
         TlsSetupError::Binary(FilePurpose::Key, _) => {
             Some("convert it: openssl pkey -inform DER, or openssl pkcs12")
         }

@@ -79,7 +79,9 @@ pub fn read(
     let Some(path) = &options.certificate else { return Ok(None) };
     let file = PemFile::read(FilePurpose::Certificate, path)?;
     let chain = file.certificates().map_err(|error| match error {
-        TlsSetupError::Nothing(..) if file.has_key() => TlsSetupError::Swapped(path.clone()),
+        TlsSetupError::Nothing(..) | TlsSetupError::OtherSection(..) if file.has_key() => {
+            TlsSetupError::Swapped(path.clone())
+        }
         error => error,
     })?;
     let key_path = options.key.as_ref().unwrap_or(path);

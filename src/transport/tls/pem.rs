@@ -76,8 +76,25 @@ impl<'a> PemFile<'a> {
     fn nothing(&self) -> TlsSetupError {
         let is_binary =
             self.content.first() == Some(&0x30) && std::str::from_utf8(&self.content).is_err();
-        let error = if is_binary { TlsSetupError::Binary } else { TlsSetupError::Nothing };
-        error(self.purpose, self.path.to_owned())
+        let (purpose, path) = (self.purpose, self.path.to_owned());
+        match self.first_label() {
+            _ if is_binary => TlsSetupError::Binary(purpose, path),
+            Some(label) if purpose != FilePurpose::Key => {
+                TlsSetupError::OtherSection(purpose, path, label)
+            }
+            _ => TlsSetupError::Nothing(purpose, path),
+        }
+    }
+
+    /// The label of the first section (RFC 7468 §2).
+    fn first_label(&self) -> Option<String> {
+        const LONGEST: usize = 40;
+        let text = String::from_utf8_lossy(&self.content);
+        let (_, after) = text.split_once("-----BEGIN ")?;
+        let (label, _) = after.split_once("-----")?;
+        let is_label = label.len() <= LONGEST
+            && label.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+        is_label.then(|| label.to_owned())
     }
 
     fn bad(&self, error: &pem::Error) -> TlsSetupError {

@@ -101,7 +101,11 @@ fn add_folder(
     {
         match PemFile::read(FilePurpose::Authorities, path)?.certificates() {
             Ok(found) => certificates.extend(found),
-            Err(TlsSetupError::Nothing(..) | TlsSetupError::Binary(..)) => {}
+            Err(
+                TlsSetupError::Nothing(..)
+                | TlsSetupError::OtherSection(..)
+                | TlsSetupError::Binary(..),
+            ) => {}
             Err(error) => return Err(error),
         }
     }

@@ -13,6 +13,8 @@ pub enum TlsSetupError {
     Unreadable(FilePurpose, PathBuf, io::Error),
     /// The file has no PEM section of the kind that is needed.
     Nothing(FilePurpose, PathBuf),
+    /// The file has a PEM section with this label, and no certificate.
+    OtherSection(FilePurpose, PathBuf, String),
     /// The file is binary: DER, or PKCS#12.
     Binary(FilePurpose, PathBuf),
     /// The file is not proper PEM. Holds the error.
@@ -88,6 +90,9 @@ impl fmt::Display for TlsSetupError {
             }
             Self::Nothing(purpose, path) => {
                 write!(f, "no certificate in {purpose} {}", path.display())
+            }
+            Self::OtherSection(purpose, path, label) => {
+                write!(f, "no certificate in {purpose} {}, but a {label}", path.display())
             }
             Self::Binary(purpose, path) => {
                 write!(f, "{purpose} {} is binary (DER or PKCS#12), not PEM", path.display())

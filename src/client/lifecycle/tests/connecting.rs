@@ -70,7 +70,7 @@ fn an_end_instead_of_connack_may_be_about_the_version() {
         actions,
         [
             "warn: connected with MQTT 3.1.1 and subprotocol mqtt; the first try failed: no answer \
-             to CONNECT: the server closed the connection",
+             to CONNECT: the server closed the connection; -V 311 leaves that try out",
             "connected"
         ]
     );
@@ -175,6 +175,43 @@ fn a_version_after_silence_is_reported_with_the_flag_that_spares_the_wait() {
     let line = "warn: connected with MQTT 3.1.1 and subprotocol mqtt; the first try failed: no \
                 CONNACK to MQTT 5 within 4 s; -V 311 leaves that try out";
     assert_eq!(actions[0], line);
+}
+
+#[test]
+fn what_was_connected_with_is_named_and_the_flags_for_it() {
+    let warned = |policy: Policy, codes: &[u8], is_other_name: bool| {
+        let mut world = handshaking(policy);
+        if is_other_name {
+            world.feed(fail(status(400)));
+            assert_eq!(world.state(), "Dialling");
+            world.feed(ConnectionInput::Dialled);
+        }
+        world.feed(ConnectionInput::Opened);
+        for code in codes {
+            world.feed(fail(refused(*code)));
+            go_on(&mut world);
+        }
+        let actions = world.feed(accept(SessionFound::New));
+        let line = actions.first().expect("a warning").clone();
+        let (with, rest) = line.split_once("; the first try failed: ").expect("one");
+        let (_, advice) = rest.rsplit_once("; ").expect("advice");
+        (with.to_owned(), advice.to_owned())
+    };
+    let none = Policy { subprotocols: Some(Vec::new()), ..policy() };
+    for (found, with, advice) in [
+        (warned(none, &[0x84], false), "MQTT 3.1.1 without a subprotocol", "-V 311"),
+        (warned(policy(), &[0x84, 0x01], false), "MQTT 3.1 and subprotocol mqttv3.1", "-V 31"),
+        (warned(policy(), &[], true), "MQTT 5 and subprotocol mqttv3.1", "--subprotocol mqttv3.1"),
+        (
+            warned(policy(), &[0x84], true),
+            "MQTT 3.1.1 and subprotocol mqttv3.1",
+            "-V 311 --subprotocol mqttv3.1",
+        ),
+    ] {
+        let expected =
+            (format!("warn: connected with {with}"), format!("{advice} leaves that try out"));
+        assert_eq!(found, expected);
+    }
 }
 
 #[test]

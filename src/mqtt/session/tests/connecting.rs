@@ -400,7 +400,8 @@ fn the_log_has_a_line_for_each_packet() {
     assert_eq!(
         lines,
         [
-            "Client client sending CONNECT",
+            "Client client sending CONNECT, session-expiry-interval 3600, receive-maximum 16384, \
+             maximum-packet-size 1048576",
             "Client client received CONNACK (0)",
             "Client client sending PINGREQ"
         ]

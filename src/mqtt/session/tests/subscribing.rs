@@ -1,14 +1,19 @@
 //! SUBSCRIBE and UNSUBSCRIBE, also after the loss of a connection or of the session.
 
 use super::*;
-use crate::mqtt::packet::{SubAck, Subscribe, UnsubAck};
+use crate::mqtt::packet::{PacketType, SubAck, Subscribe, UnsubAck};
 
 fn suback(packet_id: u16, code: ReasonCode) -> SubAck {
     SubAck { packet_id: id(packet_id), properties: Properties::default(), codes: vec![code] }
 }
 
 fn unsuback(packet_id: u16, version: Version) -> UnsubAck {
-    let codes = if version.has_properties() { vec![ReasonCode::SUCCESS] } else { vec![] };
+    unsuback_of(1, packet_id, version)
+}
+
+/// An UNSUBACK for so many filters.
+fn unsuback_of(filters: usize, packet_id: u16, version: Version) -> UnsubAck {
+    let codes = vec![ReasonCode::SUCCESS; if version.has_properties() { filters } else { 0 }];
     UnsubAck { packet_id: id(packet_id), properties: Properties::default(), codes }
 }
 
@@ -136,9 +141,21 @@ fn what_was_given_back_is_not_renewed() {
         client.session.subscribe(all, Properties::default());
         subscribe(&mut client, "c");
         client.session.unsubscribe(vec![filter("a"), filter("c")], Properties::default());
-        client.feed(&[Packet::UnsubAck(unsuback(3, version))]);
+        client.feed(&[Packet::UnsubAck(unsuback_of(2, 3, version))]);
         client.reconnect(connack(false));
         assert_eq!(filters(&mut client), ["SUBSCRIBE b"]);
+    }
+}
+
+#[test]
+fn an_unsuback_has_a_code_for_each_filter() {
+    for codes in [1, 3] {
+        let mut client = Client::online(config(Version::V5));
+        client.session.unsubscribe(vec![filter("a"), filter("b")], Properties::default());
+        let answer = Packet::UnsubAck(unsuback_of(codes, 1, Version::V5));
+        let packet = PacketType::UnsubAck;
+        let violation = Violation::CodeCount { packet, asked: 2, codes };
+        assert_eq!(client.violated(answer), (violation, Some(ReasonCode::PROTOCOL_ERROR)));
     }
 }
 
