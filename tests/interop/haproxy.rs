@@ -124,7 +124,8 @@ fn set_up_badly_it_is_explained() {
     ws(
         proxy.prefaced,
         "the server reset the connection without an HTTP answer; the port may speak TLS (try \
-         wss://) or plain MQTT, or the server listens at another address or is overloaded",
+         wss://) or plain MQTT or expect the PROXY protocol, or the server listens at another \
+         address or is overloaded",
     );
     ws(
         proxy.secure,
