@@ -194,7 +194,7 @@ fn client_exit(error: &client::Error) -> Exit {
         Error::Transport(error) | Error::Lost(error) => transport_exit(error),
         // [`Error::root`] never returns them.
         Error::Redirected { .. } | Error::WaitOver(_) => Exit::Upgrade,
-        Error::NotMqtt(_) | Error::Violation(_) => Exit::Protocol,
+        Error::NotMqtt(_) | Error::Echo | Error::Violation(_) => Exit::Protocol,
         Error::Repeated { .. } => Exit::Denied,
         Error::Interrupted(signal) => Exit::Signal((*signal).into()),
     }

@@ -61,6 +61,8 @@ pub struct TlsFlags {
     sni: Option<String>,
 
     /// Application protocols to offer (ALPN), separated by commas [default: none]
+    ///
+    /// A WebSocket needs HTTP/1.1, so h2 alone is refused.
     #[arg(long = "tls-alpn", value_name = "NAMES", value_parser = protocols,
           allow_hyphen_values = true)]
     alpn: Option<Protocols>,
@@ -234,11 +236,14 @@ fn server_name(text: &str) -> Result<String, &'static str> {
 
 fn protocols(text: &str) -> Result<Protocols, &'static str> {
     let names: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
-    if names.iter().all(|name| (1..=255).contains(&name.len())) {
-        Ok(Protocols(names))
-    } else {
-        Err("expected names of 1 to 255 bytes, separated by commas")
+    if !names.iter().all(|name| (1..=255).contains(&name.len())) {
+        return Err("expected names of 1 to 255 bytes, separated by commas");
     }
+    // A WebSocket over HTTP/2 (RFC 8441) or HTTP/3 (RFC 9220) is not supported.
+    if names.iter().all(|name| ["h2", "h3"].iter().any(|version| name.starts_with(version))) {
+        return Err("a WebSocket needs HTTP/1.1: name http/1.1, too, or leave the flag out");
+    }
+    Ok(Protocols(names))
 }
 
 #[cfg(test)]
@@ -284,6 +289,8 @@ mod tests {
         let options = resolved(&["--tls-version", "tlsv1.3", "--tls-alpn", "a, b"]).unwrap();
         assert_eq!(options.version, Some(TlsVersion::V1_3));
         assert_eq!(options.protocols, ["a", "b"]);
+        let options = resolved(&["--tls-alpn", "h2,http/1.1"]).unwrap();
+        assert_eq!(options.protocols, ["h2", "http/1.1"]);
         assert_eq!(resolved(&["--tls-version", "1.2"]).unwrap().version, Some(TlsVersion::V1_2));
         let sni = resolved(&["--sni", "Bücher.example"]).unwrap().server_name;
         assert_eq!(sni.as_deref(), Some("xn--bcher-kva.example"));
@@ -291,6 +298,8 @@ mod tests {
             ["--tls-version", "tlsv1.1"],
             ["--tls-version", "2"],
             ["--tls-alpn", "a,,b"],
+            ["--tls-alpn", "h2"],
+            ["--tls-alpn", "h3-29, h2"],
             ["--sni", "10.0.0.1"],
             ["--sni", "a..b"],
             ["--pin-sha256", "00"],

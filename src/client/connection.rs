@@ -308,9 +308,15 @@ impl Connection {
     }
 
     /// What an error means that comes before CONNACK: text is no MQTT broker that broke the
-    /// protocol, and an end of the connection is a refusal without a reason.
+    /// protocol, nor is what we have sent ourselves, and an end of the connection is a refusal
+    /// without a reason.
     pub fn before_connack(&self, error: Error) -> Error {
         match error {
+            Error::Violation(_) | Error::Lost(transport::Error::WebSocket(_))
+                if self.transport.has_echoed_connect() =>
+            {
+                Error::Echo
+            }
             Error::Violation(violation) => {
                 self.transport.first_text().map_or(Error::Violation(violation), Error::NotMqtt)
             }

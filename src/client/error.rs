@@ -10,6 +10,7 @@ use crate::mqtt::qos::QoS;
 use crate::mqtt::session::{Silence, Violation};
 use crate::mqtt::version::Version;
 use crate::transport::dial::DialError;
+use crate::transport::endpoint::Endpoint;
 use crate::transport::tls::TlsSetupError;
 use crate::transport::{self, Phase};
 
@@ -34,6 +35,24 @@ impl std::fmt::Display for Step {
             Self::ConnAck => f.write_str("CONNACK"),
             Self::ConnAckTo(version) => write!(f, "CONNACK to MQTT {version}"),
         }
+    }
+}
+
+/// What the program was doing at which server: the context of an error, which also decides what may
+/// help.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AtServer {
+    /// What it was doing, such as "connecting to".
+    pub doing: String,
+    /// The server.
+    pub endpoint: Endpoint,
+    /// `--sni` gives the name that TLS sends.
+    pub has_server_name: bool,
+}
+
+impl std::fmt::Display for AtServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.doing, self.endpoint.described())
     }
 }
 
@@ -69,7 +88,7 @@ pub enum Error {
     /// A redirect was followed, and then this happened.
     Redirected {
         /// Where it led.
-        to: String,
+        to: Box<Endpoint>,
         /// What happened there.
         error: Box<Error>,
     },
@@ -131,6 +150,8 @@ pub enum Error {
     },
     /// The server speaks WebSocket and no MQTT; the text that it sent.
     NotMqtt(String),
+    /// The server sends back what it is sent: it answered CONNECT by a CONNECT.
+    Echo,
     /// The broker broke MQTT.
     Violation(Violation),
     /// SIGINT or SIGTERM came while we could do nothing else.
@@ -187,6 +208,9 @@ impl std::fmt::Display for Error {
             Self::NotMqtt(said) => {
                 write!(f, "the WebSocket server does not speak MQTT (it sent \"{said}\")")
             }
+            Self::Echo => {
+                f.write_str("the server sends our own CONNECT back: it is an echo server")
+            }
             Self::Violation(violation) => write!(f, "the broker broke the protocol: {violation}"),
             Self::Interrupted(_) => f.write_str("interrupted"),
         }
@@ -196,6 +220,33 @@ impl std::fmt::Display for Error {
 impl std::error::Error for Error {}
 
 impl Error {
+    /// Whether a connection that the broker had accepted was lost.
+    pub fn is_loss(&self) -> bool {
+        match self {
+            Self::Lost(_)
+            | Self::Silent(_)
+            | Self::MessageCut { .. }
+            | Self::NotReconnected { .. } => true,
+            Self::Local(_)
+            | Self::TlsSetup(_)
+            | Self::Unreached(_)
+            | Self::Transport(_)
+            | Self::ConnectTimedOut { .. }
+            | Self::Redirected { .. }
+            | Self::WaitOver(_)
+            | Self::Refused { .. }
+            | Self::RefusedSilently(_)
+            | Self::Disconnected(_)
+            | Self::Unreleased { .. }
+            | Self::Repeated { .. }
+            | Self::Unanswered { .. }
+            | Self::NotMqtt(_)
+            | Self::Echo
+            | Self::Violation(_)
+            | Self::Interrupted(_) => false,
+        }
+    }
+
     /// The error itself, wherever a redirect has led to it.
     pub fn root(&self) -> &Self {
         match self {

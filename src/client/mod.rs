@@ -22,7 +22,7 @@ use bytes::Bytes;
 
 use connection::Connection;
 pub use connection::Established;
-pub use error::{Error, Step};
+pub use error::{AtServer, Error, Step};
 use event_queue::EventQueue;
 pub use event_queue::{Remote, Source};
 use lifecycle::{
@@ -146,6 +146,11 @@ impl Client {
     /// What other threads report with what they have written.
     pub fn remote(&self) -> Remote {
         self.events.remote()
+    }
+
+    /// The context of an error of the latest connection.
+    pub fn at_server(&self, doing: impl Into<String>) -> AtServer {
+        AtServer { endpoint: self.lifecycle.server().clone(), ..self.options.at_server(doing) }
     }
 
     /// What the client was asked to do.

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::error::AtServer;
 use crate::mqtt::packet::Credentials;
 use crate::mqtt::session;
 use crate::mqtt::version::Version;
@@ -114,4 +115,15 @@ pub struct Options {
     pub log: bool,
     /// Where the log goes.
     pub trace: LineHandler,
+}
+
+impl Options {
+    /// The context of an error before there is a connection.
+    pub fn at_server(&self, doing: impl Into<String>) -> AtServer {
+        AtServer {
+            doing: doing.into(),
+            endpoint: self.endpoint.clone(),
+            has_server_name: self.tls.server_name.is_some(),
+        }
+    }
 }

@@ -7,6 +7,7 @@ pub mod serve;
 pub mod subscribe;
 mod summary;
 
+use std::fmt;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -59,7 +60,7 @@ fn own_topic(purpose: &str, client_id: &str) -> Result<TopicName> {
 
 /// Connects; `limit` is a point in time for which the user gave a duration (`-W`).
 fn connect(options: Options, limit: Option<(Instant, Duration)>) -> Result<(Client, Established)> {
-    let context = format!("connecting to {}", options.endpoint.described());
+    let context = options.at_server("connecting to");
     let connect = || {
         let mut client = Client::new(options)?;
         let established = client.await_connected(limit)?;
@@ -176,7 +177,10 @@ fn release(client: &mut Client, result: Result<Exit>) -> Result<Exit> {
 }
 
 /// Adds to an error what the program was doing, unless the error says so itself.
-fn while_doing(error: anyhow::Error, what: impl FnOnce() -> String) -> anyhow::Error {
+fn while_doing<C>(error: anyhow::Error, what: impl FnOnce() -> C) -> anyhow::Error
+where
+    C: fmt::Display + Send + Sync + 'static,
+{
     match error.downcast_ref::<Error>() {
         Some(Error::Unanswered { .. }) => error,
         _ => error.context(what()),
@@ -190,6 +194,16 @@ enum Ending {
     InOrder,
     /// It was lost, or given up because there is no more time for it.
     Lost,
+}
+
+/// Adds to an error what the program was doing, unless the error says so itself, and where the
+/// connection was lost if it was.
+fn while_connected(error: anyhow::Error, what: String, client: &Client) -> anyhow::Error {
+    match error.chain().find_map(|cause| cause.downcast_ref::<Error>()) {
+        Some(Error::Unanswered { .. }) => error,
+        Some(cause) if cause.is_loss() => error.context(client.at_server(format!("{what} at"))),
+        Some(_) | None => error.context(what),
+    }
 }
 
 /// Closes the connection: in order, or as [`close_after`] does. After `limit` there is no more time

@@ -150,9 +150,9 @@ impl Pinger {
         if !super::print(description)? {
             return Ok(Exit::Done);
         }
-        let is_granted = self
-            .prepare()
-            .map_err(|error| super::while_doing(error.into(), || format!("pinging {url}")))?;
+        let is_granted = self.prepare().map_err(|error| {
+            super::while_doing(error.into(), || self.client.at_server("pinging"))
+        })?;
         if !is_granted {
             return Ok(Exit::Denied);
         }
@@ -164,7 +164,7 @@ impl Pinger {
         let has_reader = !matches!(end, Ok(PingEnd::NoReader))
             && self.write_lines()?
             && self.print_summary(url, elapsed)?;
-        let end = end.with_context(|| format!("pinging {url}"))?;
+        let end = end.with_context(|| self.client.at_server("pinging"))?;
         // Without a reader nothing more was asked.
         Ok(if has_reader { self.verdict(&end, url) } else { Exit::Done })
     }

@@ -285,8 +285,8 @@ impl Publisher {
         let unfinished = self.client.session().in_flight() as u64 + self.tally.refused;
         let messages = self.tally.published.saturating_sub(unfinished);
         let interrupted = self.tally.is_numbered && is_interrupted;
-        let Self { tally, .. } = self;
-        let result = result.context(tally.context);
+        let Self { tally, client, .. } = self;
+        let result = result.map_err(|error| super::while_connected(error, tally.context, &client));
         let times = tally.acknowledgements.as_ref().map(|done| ("acknowledgement", done.times()));
         summary.print(interrupted, |took| RunSummary {
             verb: "published",

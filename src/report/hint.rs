@@ -1,7 +1,9 @@
 //! Hints: what to do about an error, where that is not obvious from its cause.
 
 mod certificate;
+mod phrase;
 mod proxy;
+mod server;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -11,20 +13,26 @@ use std::borrow::Cow;
 use std::io;
 
 use rustix::io::Errno;
+use server::Server;
 
-use crate::client::{self, Step};
+use crate::client::{self, AtServer, Step};
 use crate::mqtt::reason::ReasonCode;
 use crate::transport::dial::{DialError, FailedAttempt};
 use crate::transport::proxy::ProxyError;
 use crate::transport::tls::{CertificateFault, TlsError};
 use crate::transport::{self, Phase};
-use crate::websocket::WebSocketError;
-use crate::websocket::upgrade::UpgradeError;
+use crate::websocket::upgrade::NONE_CONFIRMED;
+use crate::websocket::{Look, WebSocketError};
 
 /// The hint of an error, if there is one.
 pub fn of(error: &anyhow::Error) -> Option<Cow<'static, str>> {
+    let at = error.downcast_ref::<AtServer>();
     let error = error.chain().find_map(|cause| cause.downcast_ref::<client::Error>())?;
-    let hint = of_root(error.root())?;
+    let last = match error {
+        client::Error::NotReconnected { last, .. } | client::Error::WaitOver(last) => last,
+        error => error,
+    };
+    let hint = of_root(last.root(), Server::of(last, at))?;
     // The user has given it already.
     Some(match error {
         client::Error::WaitOver(_) => hint.replace("--wait", "a longer --wait").into(),
@@ -32,13 +40,9 @@ pub fn of(error: &anyhow::Error) -> Option<Cow<'static, str>> {
     })
 }
 
-fn of_root(error: &client::Error) -> Option<Cow<'static, str>> {
+fn of_root(error: &client::Error, server: Server<'_>) -> Option<Cow<'static, str>> {
     match error {
-        client::Error::Transport(transport::Error::Upgrade(UpgradeError::Status(refusal)))
-            if refusal.status == 404 =>
-        {
-            Some(Cow::Owned(path_hint(&refusal.target)))
-        }
+        client::Error::Transport(transport::Error::Upgrade(error)) => upgrade::hint(error, server),
         client::Error::Refused { needed_by: Some(flag), connack, .. }
             if matches!(connack.code.0, 0x01 | 0x84) =>
         {
@@ -50,7 +54,7 @@ fn of_root(error: &client::Error) -> Option<Cow<'static, str>> {
         ))),
         error => match refused_certificate(error).and_then(certificate::trust_hint) {
             Some(hint) => Some(Cow::Owned(hint)),
-            None => client_hint(error).map(Cow::Borrowed),
+            None => client_hint(error, server).map(Cow::Borrowed),
         },
     }
 }
@@ -80,37 +84,28 @@ fn version_5_hint(flag: &str) -> String {
     }
 }
 
-/// The hint that names the other paths that brokers use.
-fn path_hint(target: &str) -> String {
-    let asked = target.split('?').next().unwrap_or_default();
-    let others: Vec<&str> =
-        ["/mqtt", "/ws", "/"].into_iter().filter(|path| *path != asked).collect();
-    let (last, others) = others.split_last().unwrap_or((&"/", &[]));
-    format!("no WebSocket at this path: try {} or {last}", others.join(", "))
-}
-
-fn client_hint(error: &client::Error) -> Option<&'static str> {
+fn client_hint(error: &client::Error, server: Server<'_>) -> Option<&'static str> {
     use client::Error;
     match error {
         Error::Unreached(error) => dial_hint(error),
         Error::Transport(
             transport::Error::Tls(error) | transport::Error::BrokenTls { error, .. },
-        ) => tls::hint(error),
-        Error::Transport(transport::Error::Upgrade(error)) => upgrade::hint(error),
+        ) => tls::hint(error, server),
         Error::TlsSetup(error) => tls::setup_hint(error),
-        Error::ConnectTimedOut { step, tried, .. } => timeout_hint(*step, tried.is_some()),
+        Error::ConnectTimedOut { step, tried, .. } => timeout_hint(*step, tried.as_deref(), server),
         Error::Repeated { .. } => Some(REPEATED),
         Error::Refused { connack, .. } => find(&REFUSED, connack.code),
-        Error::RefusedSilently(_) => Some(
-            "some brokers refuse credentials, a client id or a version this way: check -u, -P, \
-             -i, -V",
-        ),
-        Error::Disconnected(disconnect) => find(&DISCONNECTED, disconnect.code),
-        Error::NotMqtt(_) => Some("try another path, such as /mqtt"),
-        Error::Lost(transport::Error::WebSocket(error)) => close_hint(error),
+        Error::RefusedSilently(error) => Some(silence_hint(error)),
+        Error::Disconnected(disconnect) => find(&DISCONNECTED, disconnect.code)
+            .or_else(|| find(&REFUSED, disconnect.code).filter(|_| disconnect.code.is_error())),
+        Error::NotMqtt(_) | Error::Echo => Some(OTHER_PATH),
+        Error::Lost(transport::Error::WebSocket(error)) => websocket_hint(error),
         _ => None,
     }
 }
+
+/// The service behind a WebSocket is another.
+const OTHER_PATH: &str = "try another path, such as /mqtt";
 
 /// Return codes of CONNACK before MQTT 5 (MQTT 3.1.1 §3.2.2.3).
 mod v3 {
@@ -164,25 +159,61 @@ fn find(hints: &[(ReasonCode, &'static str)], code: ReasonCode) -> Option<&'stat
     hints.iter().find(|(known, _)| *known == code).map(|(_, hint)| *hint)
 }
 
-/// `was_tried`: an earlier try, with another version or subprotocol, was answered.
-fn timeout_hint(step: Step, was_tried: bool) -> Option<&'static str> {
-    match step {
-        Step::Transport(Phase::Tls) => Some("does the server speak TLS on this port?"),
-        Step::Transport(Phase::Upgrade) if was_tried => Some(
-            "the server, or a proxy on the way, is stuck: try again, or a longer --connect-timeout",
-        ),
-        Step::Transport(Phase::Upgrade) => Some(
-            "does a WebSocket server listen at this port and path? a plain MQTT or TLS port does \
-             not answer, and neither do some brokers at a wrong path",
-        ),
-        Step::ConnAck | Step::ConnAckTo(_) => {
-            Some("the WebSocket is open, but no MQTT broker answers: try another --path or -V")
+/// The hint of an end of the connection after CONNECT.
+fn silence_hint(error: &transport::Error) -> &'static str {
+    const SILENCE: &str = "some brokers refuse credentials, a client id or a version this way: \
+                           check -u, -P, -i, -V";
+    match error {
+        transport::Error::WebSocket(WebSocketError::Closed { code: Some(code), .. }) => {
+            match code {
+                1001 | 1011..=1014 => {
+                    "the server, or what is behind it, is busy or not ready: try \
+                                   again later, or with --wait"
+                }
+                1003 => OTHER_PATH,
+                1009 => "CONNECT is too large for the server: shorten the will or the password",
+                _ => SILENCE,
+            }
         }
-        Step::Connection | Step::Transport(_) => None,
+        _ => SILENCE,
     }
 }
 
-fn close_hint(error: &WebSocketError) -> Option<&'static str> {
+/// `tried`: what came of an earlier try, or what is known of the one that took too long.
+fn timeout_hint(step: Step, tried: Option<&str>, server: Server<'_>) -> Option<&'static str> {
+    match (step, tried) {
+        (Step::Transport(Phase::Tls | Phase::Upgrade), _) if server.port_hint().is_some() => {
+            server.port_hint()
+        }
+        (Step::Transport(Phase::Tls), _) => Some("does the server speak TLS on this port?"),
+        (Step::Transport(Phase::Upgrade), Some(_)) => Some(
+            "the server, or a proxy on the way, is stuck: try again, or a longer --connect-timeout",
+        ),
+        (Step::Transport(Phase::Upgrade), None) if server.is_secure() => Some(
+            "does a WebSocket server listen at this port and path? a plain MQTT port does not \
+             answer, and neither do some brokers at a wrong path",
+        ),
+        (Step::Transport(Phase::Upgrade), None) => Some(
+            "does a WebSocket server listen at this port and path? a plain MQTT or TLS port does \
+             not answer, and neither do some brokers at a wrong path",
+        ),
+        (Step::ConnAck | Step::ConnAckTo(_), Some(warning))
+            if warning.starts_with(NONE_CONFIRMED) =>
+        {
+            Some(
+                "a proxy on the way may drop the header Sec-WebSocket-Protocol, without which \
+                 some brokers are mute",
+            )
+        }
+        (Step::ConnAck | Step::ConnAckTo(_), _) => {
+            Some("the WebSocket is open, but no MQTT broker answers: try another --path or -V")
+        }
+        (Step::Connection | Step::Transport(_), _) => None,
+    }
+}
+
+/// The hint of a WebSocket that the server closed, or whose frames make no sense.
+fn websocket_hint(error: &WebSocketError) -> Option<&'static str> {
     match error {
         WebSocketError::Closed { code: Some(1008), .. } => {
             Some("the server's rules forbid it: check credentials and permissions")
@@ -193,6 +224,16 @@ fn close_hint(error: &WebSocketError) -> Option<&'static str> {
         ),
         WebSocketError::Closed { code: Some(1012..=1014), .. } => Some("try again later"),
         WebSocketError::TooLarge { .. } if !error.is_spoilt() => Some("raise --max-message-size"),
+        WebSocketError::TextFrame(_) => {
+            Some("another service may be at this path: try another one, such as /mqtt")
+        }
+        WebSocketError::Garbled { look: Look::Text, .. } => {
+            Some("what follows the upgrade is no WebSocket: try another path, such as /mqtt")
+        }
+        WebSocketError::Garbled { .. } | WebSocketError::TooLarge { .. } => Some(
+            "the frames may be compressed without agreement, or spoilt by a proxy on the way: -dd \
+             shows them",
+        ),
         _ => None,
     }
 }

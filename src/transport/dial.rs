@@ -92,6 +92,15 @@ pub struct FailedAttempt {
     pub error: io::Error,
 }
 
+/// Where the addresses of a host come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AddressSource {
+    /// The host is the address: a message that names the host need not repeat it.
+    Typed,
+    /// They were looked up, or given by `--resolve`.
+    LookedUp,
+}
+
 /// The reason why there is no connection.
 #[derive(Debug)]
 pub enum DialError {
@@ -109,6 +118,8 @@ pub enum DialError {
         attempts: Vec<FailedAttempt>,
         /// The deadline passed. With more time an address might have answered.
         timed_out: bool,
+        /// Where the addresses come from.
+        source: AddressSource,
     },
     /// The Unix socket could not be connected to.
     Unix {
@@ -152,7 +163,7 @@ impl DialError {
     /// Whether the message says more than that the time is up.
     pub fn tells_more(&self) -> bool {
         match self {
-            Self::Lookup { .. } => false,
+            Self::Lookup { .. } | Self::Connect { source: AddressSource::Typed, .. } => false,
             Self::Connect { attempts, .. } => !attempts.is_empty(),
             Self::Unix { .. }
             | Self::BadProxy(_)
@@ -187,6 +198,9 @@ impl fmt::Display for DialError {
                 write!(f, "no address for {host}: {}", lookup::words(error))
             }
             Self::Connect { attempts, .. } if attempts.is_empty() => f.write_str("timed out"),
+            Self::Connect { attempts, source: AddressSource::Typed, .. } => {
+                attempts.iter().try_for_each(|attempt| f.write_str(&io_words(&attempt.error)))
+            }
             Self::Connect { attempts, .. } => {
                 for (number, attempt) in attempts.iter().enumerate() {
                     let separator = if number == 0 { "" } else { "; " };
@@ -289,14 +303,24 @@ fn log_result(dialled: Result<Dialled, DialError>, note: Note<'_>) -> Result<Dia
 #[derive(Debug)]
 struct DirectDial {
     race: Race,
+    source: AddressSource,
     lookup: Duration,
     since: Instant,
 }
 
 impl DirectDial {
-    fn new(addresses: Vec<SocketAddr>, started: Instant, route: &Route, deadline: Instant) -> Self {
+    fn new(
+        host: &str,
+        addresses: Vec<SocketAddr>,
+        started: Instant,
+        route: &Route,
+        deadline: Instant,
+    ) -> Self {
         let since = Instant::now();
-        Self { race: Race::new(addresses, route.bind, deadline), lookup: since - started, since }
+        let is_typed = matches!(addresses[..], [address] if host.parse() == Ok(address.ip()));
+        let source = if is_typed { AddressSource::Typed } else { AddressSource::LookedUp };
+        let race = Race::new(addresses, route.bind, deadline);
+        Self { race, source, lookup: since - started, since }
     }
 
     /// `None` if a resolver must be asked.
@@ -309,28 +333,35 @@ impl DirectDial {
         let started = Instant::now();
         let addresses =
             lookup::known(host, port, route)?.map_err(|error| lookup_error(host, error));
-        Some(addresses.map(|addresses| Self::new(addresses, started, route, deadline)))
+        Some(addresses.map(|addresses| Self::new(host, addresses, started, route, deadline)))
     }
 
     /// Goes as far as possible without waiting; `None` while the race is not decided.
     fn advance(&mut self) -> Option<Result<Dialled, DialError>> {
         let outcome = self.race.advance()?;
-        Some(
-            outcome
-                .map(|(socket, address)| Self::dialled(socket, address, self.lookup, self.since)),
-        )
+        Some(Self::ended(outcome, self.source, self.lookup, self.since))
     }
 
     fn finish(self) -> Result<Dialled, DialError> {
-        let (lookup, since) = (self.lookup, self.since);
-        self.race.run().map(|(socket, address)| Self::dialled(socket, address, lookup, since))
+        Self::ended(self.race.run(), self.source, self.lookup, self.since)
     }
 
-    fn dialled(socket: Socket, address: SocketAddr, lookup: Duration, since: Instant) -> Dialled {
-        Dialled {
-            lookup,
-            connect: since.elapsed(),
-            ..Dialled::fresh(socket, Reached::Tcp(address))
+    fn ended(
+        outcome: race::Outcome,
+        source: AddressSource,
+        lookup: Duration,
+        since: Instant,
+    ) -> Result<Dialled, DialError> {
+        match outcome {
+            Ok((socket, address)) => Ok(Dialled {
+                lookup,
+                connect: since.elapsed(),
+                ..Dialled::fresh(socket, Reached::Tcp(address))
+            }),
+            Err(DialError::Connect { attempts, timed_out, .. }) => {
+                Err(DialError::Connect { attempts, timed_out, source })
+            }
+            Err(error) => Err(error),
         }
     }
 }
@@ -344,7 +375,7 @@ pub(super) fn dial_directly(
 ) -> Result<Dialled, DialError> {
     let started = Instant::now();
     let addresses = look_up(host, port, route).map_err(|error| lookup_error(host, error))?;
-    DirectDial::new(addresses, started, route, deadline).finish()
+    DirectDial::new(host, addresses, started, route, deadline).finish()
 }
 
 fn lookup_error(host: &str, error: io::Error) -> DialError {

@@ -2,7 +2,7 @@
 //! debug output never show a password.
 
 use std::fmt;
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use data_encoding::HEXLOWER_PERMISSIVE;
 
@@ -206,6 +206,11 @@ impl Endpoint {
     /// The URL as it was typed, and the name that is looked up if that is another.
     pub fn described(&self) -> Described<'_> {
         Described(self)
+    }
+
+    /// Whether the host is an address, which TLS sends no server name for (RFC 6066 §3).
+    pub fn is_address(&self) -> bool {
+        is_ipv6(&self.host) || self.host.parse::<Ipv4Addr>().is_ok()
     }
 
     /// The value of the `Host` header. It has the port only if that is not the scheme's default

@@ -162,6 +162,7 @@ mod tests {
             alert(90), // user_canceled
             alert(200),
             TlsError::Closed,
+            TlsError::Reset,
             TlsError::HandshakeTooLong,
             TlsError::NotTls(OtherProtocol::Http),
             TlsError::Incompatible(PeerIncompatible::NoCipherSuitesInCommon),
@@ -206,7 +207,7 @@ mod tests {
         ];
         assert!(ends.iter().all(Error::is_end), "{ends:?}");
         let others = [
-            WebSocketError::TextFrame.into(),
+            WebSocketError::TextFrame(String::new()).into(),
             WebSocketError::TooLarge { size: 2, limit: 1 }.into(),
             WebSocketError::Protocol(String::new()).into(),
             UpgradeError::Closed.into(),

@@ -34,6 +34,9 @@ use wire::{Chunk, Outlet, Wire};
 use crate::websocket::WebSocketError;
 use crate::websocket::upgrade::{self, AcceptedUpgrade, Echo, Offer, Response, UpgradeError};
 
+/// How many characters of a text frame are shown.
+const TEXT_SHOWN: usize = 60;
+
 /// The phase of a connection, from the name look-up to the frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
@@ -233,19 +236,37 @@ impl Transport {
                     return drained.map_err(|error| refused(error, &self.offer));
                 }
                 io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => {
-                    Err(answer.end())
+                    Err(match answer.end() {
+                        UpgradeError::Closed => UpgradeError::Reset,
+                        error => error,
+                    })
                 }
                 _ => return Err(Error::from_stream(Phase::Upgrade, error)),
             },
         };
         self.log_answer();
-        if matches!(accepted, Err(UpgradeError::Closed)) && self.stream.lacks_certificate() {
-            return Err(TlsError::ClientCertificateMissed.into());
-        }
-        if let Some(accepted) = accepted.map_err(|error| refused(error, &self.offer))? {
+        if let Some(accepted) = accepted.map_err(|error| self.not_upgraded(error))? {
             self.open(accepted);
         }
         Ok(true)
+    }
+
+    /// The error of an upgrade that failed, with what TLS has shown before.
+    fn not_upgraded(&self, error: UpgradeError) -> Error {
+        let is_mute = matches!(error, UpgradeError::Closed | UpgradeError::Reset);
+        let is_no_answer = is_mute || matches!(error, UpgradeError::NotHttp(_));
+        if is_mute && self.stream.lacks_certificate() {
+            TlsError::ClientCertificateMissed.into()
+        } else if is_no_answer && self.has_chosen_http2() {
+            UpgradeError::Http2Chosen.into()
+        } else {
+            refused(error, &self.offer)
+        }
+    }
+
+    fn has_chosen_http2(&self) -> bool {
+        let alpn = self.info.tls.as_ref().and_then(|tls| tls.alpn.as_deref());
+        alpn.is_some_and(|name| name.starts_with("h2"))
     }
 
     /// Logs the head of the response once it is complete.
@@ -290,6 +311,11 @@ impl Transport {
         }
     }
 
+    /// Whether the server began with a CONNECT: it sends back what it is sent.
+    pub fn has_echoed_connect(&self) -> bool {
+        matches!(&self.stage, HandshakeStage::Open(open) if open.has_echoed_connect())
+    }
+
     /// Describes an incomplete response to the upgrade request.
     pub fn beginning(&self) -> Option<&'static str> {
         match &self.stage {
@@ -302,10 +328,15 @@ impl Transport {
     /// half a body.
     pub fn expire(&mut self) -> Option<Error> {
         match &mut self.stage {
-            HandshakeStage::Upgrade(answer) => {
-                answer.expire().err().map(|error| refused(error, &self.offer))
+            HandshakeStage::Upgrade(answer) => match answer.expire() {
+                Err(error) => Some(self.not_upgraded(error)),
+                Ok(()) if self.has_chosen_http2() => Some(UpgradeError::Http2Chosen.into()),
+                Ok(()) => None,
+            },
+            HandshakeStage::Security => {
+                self.stream.other_protocol().map(|other| TlsError::NotTls(other).into())
             }
-            _ => None,
+            HandshakeStage::Open(_) => None,
         }
     }
 
@@ -322,6 +353,10 @@ impl Transport {
             Err(Error::WebSocket(WebSocketError::Closed { code, reason })) => {
                 let reason = self.offer.echo.masked(&reason);
                 Err(WebSocketError::Closed { code, reason }.into())
+            }
+            Err(Error::WebSocket(WebSocketError::TextFrame(said))) => {
+                let said = self.offer.echo.masked(&said).chars().take(TEXT_SHOWN).collect();
+                Err(WebSocketError::TextFrame(said).into())
             }
             other => other,
         }

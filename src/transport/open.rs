@@ -34,6 +34,11 @@ impl Open {
         self.frames.first_text()
     }
 
+    /// Whether the server began with a CONNECT: it sends back what it is sent.
+    pub fn has_echoed_connect(&self) -> bool {
+        self.frames.has_echoed_connect()
+    }
+
     /// Whether a Pong was received. Each Pong is reported once.
     pub fn take_pong(&mut self) -> bool {
         self.frames.take_pong()

@@ -115,12 +115,17 @@ impl Stream {
                 self.first.extend_from_slice(&arrived[..wanted]);
             }
             match tls.session.read_tls(below) {
-                Ok(0) => return Err(closed_early(&self.first).into()),
+                Ok(0) => return Err(ended_early(&self.first, TlsError::Closed).into()),
                 Ok(_) => {}
                 Err(error) => return read_error(error, &self.first).map(|()| false),
             }
             process(tls, below, &self.first)?;
         }
+    }
+
+    /// The protocol of a server whose first bytes are not TLS.
+    pub fn other_protocol(&self) -> Option<OtherProtocol> {
+        OtherProtocol::recognise(&self.first)
     }
 
     /// Whether the server asked for a client certificate and the client has none.
@@ -157,9 +162,10 @@ fn cipher_name(suite: CipherSuite) -> String {
     }
 }
 
-/// The error for an end of the stream during the handshake.
-fn closed_early(first: &[u8]) -> TlsError {
-    OtherProtocol::recognise(first).map_or(TlsError::Closed, TlsError::NotTls)
+/// The error for an end of the stream during the handshake; `end` is the one for a server that may
+/// speak TLS.
+fn ended_early(first: &[u8], end: TlsError) -> TlsError {
+    OtherProtocol::recognise(first).map_or(end, TlsError::NotTls)
 }
 
 /// The meaning of a read during the handshake that returned no bytes: nothing has arrived yet, or
@@ -168,7 +174,7 @@ fn read_error(error: io::Error, first: &[u8]) -> Result<(), Error> {
     match error.kind() {
         io::ErrorKind::WouldBlock => Ok(()),
         io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => {
-            Err(closed_early(first).into())
+            Err(ended_early(first, TlsError::Reset).into())
         }
         _ => Err(Error::Io { phase: Phase::Tls, source: error }),
     }

@@ -84,11 +84,12 @@ fn frames_behind_a_long_answer_are_not_lost() {
 }
 
 #[test]
-fn a_silent_close_and_a_reset_during_the_upgrade_are_the_same() {
-    for cause in [None, Some(io::ErrorKind::ConnectionReset)] {
+fn a_silent_close_and_a_reset_during_the_upgrade_are_told() {
+    let reset = Some(io::ErrorKind::ConnectionReset);
+    for (cause, expected) in [(None, UpgradeError::Closed), (reset, UpgradeError::Reset)] {
         let (mut transport, ..) = started();
         transport.end(cause.map(io::Error::from));
-        assert!(matches!(transport.advance(), Err(Error::Upgrade(UpgradeError::Closed))));
+        assert!(matches!(transport.advance(), Err(Error::Upgrade(error)) if error == expected));
         let (mut transport, ..) = started();
         transport.deliver(chunk(b"HTTP/1.1 1"));
         transport.end(cause.map(io::Error::from));

@@ -84,6 +84,11 @@ impl ClientFrames {
         self.reader.first_text()
     }
 
+    /// Whether the server began with a CONNECT: it sends back what it is sent.
+    pub fn has_echoed_connect(&self) -> bool {
+        self.reader.has_echoed_connect()
+    }
+
     /// Whether a Pong was received. Each Pong is reported once.
     pub fn take_pong(&mut self) -> bool {
         self.reader.take_pong()

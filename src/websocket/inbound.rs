@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::frame::{BINARY, CLOSE, CONTINUATION, FINAL, FrameHeader, Key, TEXT, unmask};
 use super::frame_log::FrameLog;
-use super::{Role, WebSocketError};
+use super::{Look, Role, WebSocketError};
 
 /// FIN and the opcode of binary data, no reserved bits.
 const WHOLE_BINARY: u8 = FINAL | BINARY;
@@ -20,6 +20,9 @@ const BLOCK: usize = 64 * 1024;
 
 /// How many of the first bytes from the other side are remembered.
 const FIRST: usize = 32;
+
+/// How much of a text frame is kept, in bytes: enough to find our secrets in it.
+const TEXT_LIMIT: usize = 4096;
 
 /// The longest payload of a control frame, in bytes (RFC 6455 §5.5).
 const LONGEST_CONTROL: usize = 125;
@@ -251,6 +254,9 @@ impl Inbound {
                 }
                 self.current = Current::Other { left: header.payload };
             }
+            Err(WebSocketError::TextFrame(_)) => {
+                self.fault = Some(WebSocketError::TextFrame(beginning_of_text(header, after)));
+            }
             Err(fault) => self.fault = Some(fault),
         }
         after
@@ -279,17 +285,21 @@ impl Inbound {
     #[cold]
     fn judge_unusual(&mut self, header: FrameHeader) -> Result<bool, WebSocketError> {
         let broken = |words: &str| Err(WebSocketError::Protocol(words.to_owned()));
+        let garbled = |words: &str| {
+            let (words, look) = (words.to_owned(), Look::Frames);
+            Err(WebSocketError::Garbled { words, sent: None, look })
+        };
         // Frames after a Close are ignored, and tungstenite finds the other errors.
         let is_masked_wrongly = header.key.is_some() != self.expects_mask();
         if self.peer.has_closed() || is_masked_wrongly || header.has_reserved_bits() {
             return Ok(false);
         } else if header.payload >> 63 != 0 {
-            return broken("a frame length of 2^63 bytes or more");
+            return garbled("a frame length of 2^63 bytes or more");
         } else if !header.is_minimal() {
-            return broken("a frame length in more bytes than necessary");
+            return garbled("a frame length in more bytes than necessary");
         }
         match (header.opcode(), self.fragmented) {
-            (TEXT, _) => Err(WebSocketError::TextFrame),
+            (TEXT, _) => Err(WebSocketError::TextFrame(String::new())),
             (BINARY, Some(_)) => broken("a new message before the end of the last one"),
             (BINARY, None) | (CONTINUATION, Some(_)) => {
                 let size = self.fragmented.unwrap_or(0).saturating_add(header.payload);
@@ -318,6 +328,15 @@ impl Current {
     fn binary(left: u64, key: Option<Key>) -> Self {
         if left == 0 { Self::Header } else { Self::Binary { left, key } }
     }
+}
+
+/// The beginning of the payload of a text frame, as far as it has arrived.
+fn beginning_of_text(header: FrameHeader, arrived: &[u8]) -> String {
+    let mut text = arrived[..part_of(header.payload, arrived).min(TEXT_LIMIT)].to_vec();
+    if let Some(key) = header.key {
+        unmask(&mut text, key);
+    }
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 /// The mask, rotated by so many bytes.

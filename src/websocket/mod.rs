@@ -34,8 +34,9 @@ pub enum WebSocketError {
         /// The reason text of the server.
         reason: String,
     },
-    /// A text frame, which MQTT forbids ([MQTT-6.0.0-1]).
-    TextFrame,
+    /// A text frame, which MQTT forbids ([MQTT-6.0.0-1]). Holds the beginning of its payload, as
+    /// far as it has arrived with the header.
+    TextFrame(String),
     /// A message larger than the limit.
     TooLarge {
         /// Its length so far, in bytes.
@@ -45,8 +46,27 @@ pub enum WebSocketError {
     },
     /// A Close frame whose reason is not UTF-8.
     BadReason,
+    /// A frame header that no WebSocket server writes: reserved bits, an unknown opcode, a mask, a
+    /// length that cannot be. Holds which of them.
+    Garbled {
+        /// What is wrong with the header.
+        words: String,
+        /// The first bytes from the server, escaped, if it never sent a valid frame.
+        sent: Option<String>,
+        /// What these bytes look like.
+        look: Look,
+    },
     /// Another violation of RFC 6455.
     Protocol(String),
+}
+
+/// What the bytes of a server look like that are no frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// Text.
+    Text,
+    /// Frames that were compressed, or changed on the way.
+    Frames,
 }
 
 /// A message of this length, in bytes, is more than a process can hold.
@@ -64,10 +84,10 @@ impl WebSocketError {
     pub fn answer(&self) -> Option<u16> {
         match self {
             Self::Closed { .. } => None,
-            Self::TextFrame => Some(UNSUPPORTED_DATA),
+            Self::TextFrame(_) => Some(UNSUPPORTED_DATA),
             Self::TooLarge { .. } => Some(TOO_BIG),
             Self::BadReason => Some(INVALID_DATA),
-            Self::Protocol(_) => Some(PROTOCOL_ERROR),
+            Self::Garbled { .. } | Self::Protocol(_) => Some(PROTOCOL_ERROR),
         }
     }
 }
@@ -86,8 +106,12 @@ impl fmt::Display for WebSocketError {
                 }
                 if reason.is_empty() { Ok(()) } else { write!(f, ": {reason}") }
             }
-            Self::TextFrame => {
-                f.write_str("the server sent a text frame, but MQTT needs binary frames")
+            Self::TextFrame(said) => {
+                f.write_str("the server sent a text frame")?;
+                if !said.is_empty() {
+                    write!(f, " (\"{}\")", said.escape_debug())?;
+                }
+                f.write_str(", but MQTT needs binary frames")
             }
             Self::TooLarge { size, .. } if self.is_spoilt() => {
                 write!(f, "a frame claims {size} bytes: the stream is spoilt")
@@ -101,6 +125,10 @@ impl fmt::Display for WebSocketError {
             Self::BadReason => f.write_str(
                 "the server broke the WebSocket protocol: a Close frame whose reason is not UTF-8",
             ),
+            Self::Garbled { words, sent, .. } => {
+                write!(f, "the server broke the WebSocket protocol: {words}")?;
+                sent.as_ref().map_or(Ok(()), |sent| write!(f, " (it sent \"{sent}\")"))
+            }
             Self::Protocol(words) => write!(f, "the server broke the WebSocket protocol: {words}"),
         }
     }

@@ -11,7 +11,7 @@ use super::frame::{self, FrameHeader, Keys};
 use super::frame_log::FrameLog;
 use super::inbound::Inbound;
 use super::outbound::put_frame;
-use super::{Role, WebSocketError};
+use super::{Look, Role, WebSocketError};
 
 /// The reading half of a WebSocket.
 ///
@@ -113,14 +113,33 @@ impl Reader {
 
     /// The remembered part of the first frame's payload if it is text, which no MQTT packet is.
     pub fn first_text(&self) -> Option<String> {
+        let payload = self.first_payload()?;
+        is_text(&payload).then(|| payload.escape_ascii().to_string())
+    }
+
+    /// Whether the other side began with a CONNECT, masked or not: it sends back what it is sent.
+    pub fn has_echoed_connect(&self) -> bool {
+        // The type, a length of one to four bytes, and the name of the protocol with its length.
+        self.first_payload().is_some_and(|payload| {
+            payload.first() == Some(&0x10)
+                && (2..=5).any(|at| {
+                    let name = payload.get(at..).unwrap_or_default();
+                    name.starts_with(b"\0\x04MQTT") || name.starts_with(b"\0\x06MQIsdp")
+                })
+        })
+    }
+
+    /// The remembered part of the first frame's payload.
+    fn first_payload(&self) -> Option<Vec<u8>> {
         let first = self.inbound.first();
         let header = FrameHeader::read(first)?;
         let payload = &first[header.length..];
         let length = usize::try_from(header.payload).unwrap_or(usize::MAX);
-        let payload = &payload[..payload.len().min(length)];
-        let is_text = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
-        (payload.len() >= 4 && payload.iter().take(8).all(is_text))
-            .then(|| payload.escape_ascii().to_string())
+        let mut payload = payload[..payload.len().min(length)].to_vec();
+        if let Some(key) = header.key {
+            frame::unmask(&mut payload, key);
+        }
+        Some(payload)
     }
 
     /// The next line about a frame.
@@ -159,7 +178,9 @@ impl Reader {
         let before = self.answers.len();
         self.outcome = match self.control.feed(part, &mut self.answers) {
             Ok(Some(Message::Binary(bytes))) if !bytes.is_empty() => Some(Ok(bytes)),
-            Ok(Some(Message::Text(_))) => Some(Err(WebSocketError::TextFrame)),
+            Ok(Some(Message::Text(text))) => {
+                Some(Err(WebSocketError::TextFrame(text.as_str().to_owned())))
+            }
             Ok(Some(Message::Close(frame))) => Some(Err(self.closed(frame, before))),
             Ok(Some(Message::Pong(_))) => {
                 self.pongs = self.pongs.saturating_add(1);
@@ -205,20 +226,44 @@ impl Reader {
                 WebSocketError::TooLarge { size: *size as u64, limit: *max_size as u64 }
             }
             FrameError::Utf8(_) => WebSocketError::BadReason,
-            FrameError::Protocol(error) => WebSocketError::Protocol(self.explained(error)),
+            FrameError::Protocol(error) if is_garbled(error) => self.garbled(error),
+            FrameError::Protocol(error) => WebSocketError::Protocol(protocol_words(error)),
             other => WebSocketError::Protocol(other.to_string()),
         }
     }
 
-    /// Describes a protocol error. If the other side never sent a valid frame, its first bytes are
-    /// quoted.
-    fn explained(&self, error: &ProtocolError) -> String {
-        let words = protocol_words(error);
-        match self.inbound.unrecognised_start() {
-            Some(sent) => format!("{words} (it sent \"{}\")", sent.escape_ascii()),
-            None => words,
-        }
+    /// A frame header that makes no sense. If the other side never sent a valid frame, its first
+    /// bytes are quoted.
+    fn garbled(&self, error: &ProtocolError) -> WebSocketError {
+        let start = self.inbound.unrecognised_start();
+        let look = match start {
+            Some(start) if is_text(start) => Look::Text,
+            Some(_) | None => Look::Frames,
+        };
+        let sent = start.map(|sent| sent.escape_ascii().to_string());
+        WebSocketError::Garbled { words: protocol_words(error), sent, look }
     }
+}
+
+/// Whether the header of the frame itself is wrong, and not only its place among the others.
+fn is_garbled(error: &ProtocolError) -> bool {
+    matches!(
+        error,
+        ProtocolError::NonZeroReservedBits
+            | ProtocolError::UnmaskedFrameFromClient
+            | ProtocolError::MaskedFrameFromServer
+            | ProtocolError::FragmentedControlFrame
+            | ProtocolError::ControlFrameTooBig
+            | ProtocolError::UnknownControlFrameType(_)
+            | ProtocolError::UnknownDataFrameType(_)
+            | ProtocolError::InvalidOpcode(_)
+    )
+}
+
+/// Whether the bytes begin as text does.
+fn is_text(bytes: &[u8]) -> bool {
+    let is_text = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
+    bytes.len() >= 4 && bytes.iter().take(8).all(is_text)
 }
 
 /// tungstenite's message with a lower-case first letter.

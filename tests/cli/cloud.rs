@@ -305,7 +305,7 @@ fn aws_iot_core_takes_client_certificates_without_websockets_only() {
     let again = vec![Step::Request(&["Sec-WebSocket-Protocol: mqttv3.1"]), Step::End];
     let script = vec![vec![service.request("/mqtt", &[]), Step::End], again];
     let words = "mqttws: connecting to wss://iot.example.com/mqtt: the server closed the connection without an \
-                 HTTP answer; most often --subprotocol or --origin is wrong, or the port speaks another protocol (TLS, plain MQTT)\n";
+                 HTTP answer; most often --subprotocol or --origin is wrong, or the port speaks another protocol (plain MQTT) or expects the PROXY protocol\n";
     run(&service, script, CERTIFICATE, &files, unchanged).expect(5, "", words);
 }
 
@@ -347,7 +347,7 @@ fn azure_iot_hub_has_no_qos_2() {
     let request = service.request("/$iothub/websocket", &[]);
     let script = vec![request, Step::Accept, connect, Step::Send("20 00 00"), message, Step::End];
     let files = [("sas-token", SAS_TOKEN)];
-    let words = "mqttws: publishing to devices/lamp-1/messages/events/: connection lost: the server closed the \
+    let words = "mqttws: publishing to devices/lamp-1/messages/events/ at wss://lab.azure-devices.net/$iothub/websocket: connection lost: the server closed the \
                  connection\n";
     let once = |recipe: &str| at_qos_2(recipe) + " --no-reconnect";
     run(&service, vec![script], AZURE, &files, once).expect(8, "", words);

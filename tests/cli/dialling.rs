@@ -52,9 +52,7 @@ fn an_address_that_does_not_answer_does_not_hold_up_the_others() {
     assert!(outcome.took.as_millis() > 200 && outcome.took.as_secs() < 5, "{outcome}");
 
     let url = format!("ws://127.0.0.2:{port}/");
-    let words = format!(
-        "mqttws: connecting to {url}: no TCP connection within 0.3 s (127.0.0.2:{port}: timed out)\n"
-    );
+    let words = format!("mqttws: connecting to {url}: no TCP connection within 0.3 s\n");
     publish(&url, &["--connect-timeout", "0.3"]).run().expect(27, "", &words);
 }
 
@@ -94,7 +92,7 @@ fn the_own_address_can_be_chosen() {
     let port = closed_port();
     let url = format!("ws://127.0.0.1:{port}/");
     let words = format!(
-        "mqttws: connecting to {url}: 127.0.0.1:{port}: cannot connect from 192.0.2.1: address not available\n"
+        "mqttws: connecting to {url}: cannot connect from 192.0.2.1: address not available\n"
     );
     publish(&url, &["--bind", "192.0.2.1"]).run().expect(3, "", &words);
 }
@@ -112,7 +110,7 @@ fn an_ipv6_address_may_have_a_zone() {
         let port = listener.local_addr().unwrap().port();
         drop(listener);
         let words = format!(
-            "mqttws: connecting to ws://[::1]:{port}/mqtt: [::1]:{port}: connection refused; \
+            "mqttws: connecting to ws://[::1]:{port}/mqtt: connection refused; \
                              nothing listens at this port: check it, or start `mqttws serve`\n"
         );
         publish(&format!("ws://[::1]:{port}"), &[]).run().expect(3, "", &words);

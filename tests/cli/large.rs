@@ -223,7 +223,8 @@ fn who_breaks_the_protocol_in_the_middle_is_named() {
     ]));
     let line = format!(
         "mqttws: subscribed at ws://127.0.0.1:*/mqtt: in the middle of a message to t, of which {HALF} of \
-         {LENGTH} bytes were written: the server sent a text frame, but MQTT needs binary frames"
+         {LENGTH} bytes were written: the server sent a text frame (\"text\"), but MQTT needs binary frames; another service may be at this path: \
+         try another one, such as /mqtt"
     );
     lines::fails_after(&run(&broker, &["-N"]), &payload()[..HALF], 9, &line);
 }

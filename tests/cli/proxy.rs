@@ -328,7 +328,7 @@ fn half_a_reply_of_a_socks_proxy_is_not_a_name_that_is_looked_up() {
 fn a_proxy_that_is_not_there_is_named() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let words = format!(
-        "mqttws: connecting to {URL}: the proxy http://127.0.0.1:{port} could not be reached: 127.0.0.1:{port}: \
+        "mqttws: connecting to {URL}: the proxy http://127.0.0.1:{port} could not be reached: \
          connection refused; check --proxy, or $https_proxy and the like\n"
     );
     publish(URL, &["--proxy", &format!("http://127.0.0.1:{port}")]).run().expect(3, "", &words);

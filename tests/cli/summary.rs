@@ -107,7 +107,7 @@ fn a_failure_has_its_summary_too() {
     ];
     let outcome = Program::new(arguments).stdin("one\ntwo\n").run();
     let text = String::from_utf8_lossy(&outcome.stderr);
-    let expected = "mqttws: published 1 message, * bytes in *\nmqttws: publishing to t: gave up with 1 message *\n";
+    let expected = "mqttws: published 1 message, * bytes in *\nmqttws: publishing to t at *: gave up with 1 message *\n";
     assert!(outcome.code() == Some(8) && is_like(&text, expected), "{outcome}");
 }
 

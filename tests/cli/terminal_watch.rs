@@ -83,7 +83,11 @@ fn lines_on_stderr_do_not_tear_it() {
     session.wait_for("second message", |rows| rows.last().is_some_and(|row| row == "a  y"));
     session.press("\x03");
     let ended = session.finish();
-    assert!(is_like(&ended.screen[1], "mqttws: warning: connection lost*"), "{:#?}", ended.screen);
+    assert!(
+        is_like(&ended.screen[1], "mqttws: warning: ws://127.0.0.1:*/mqtt: connection lost*"),
+        "{:#?}",
+        ended.screen
+    );
     assert_eq!(
         ended.screen.iter().filter(|row| row.starts_with("a  ")).count(),
         1,

@@ -215,7 +215,7 @@ fn a_server_without_tls_is_told_from_a_bad_one() {
         ),
         (
             b"",
-            "the server closed the connection during the TLS handshake; does the server speak TLS on this port?",
+            "the server closed the connection during the TLS handshake; does the server speak TLS on this port? no server name was sent, because the host is an address: --sni gives one",
         ),
     ];
     for (answer, words) in rows {
@@ -277,7 +277,7 @@ fn tls_that_is_broken_has_words() {
         ),
         (
             b"\x15\x03\x03\x00\x02\x02\x00".into(),
-            "the server closed the connection during the TLS handshake; does the server speak TLS on this port?",
+            "the server closed the connection during the TLS handshake; does the server speak TLS on this port? no server name was sent, because the host is an address: --sni gives one",
         ),
     ];
     for (bytes, words) in rows {

@@ -46,7 +46,8 @@ fn the_host_or_another_name_is_asked_for() {
     let broker = good(named(&authority, "broker.example"));
     publish(&broker, &["--cafile", &file, "--sni", "broker.example"]).run().expect(0, "", "");
     let broker = shunned(named(&authority, "broker.example"));
-    fails(&publish(&broker, &["--cafile", &file]).run(), 4, "the server refused access");
+    let words = "the server refused access; no server name was sent, because the host is an address: give the server's name with --sni";
+    fails(&publish(&broker, &["--cafile", &file]).run(), 4, words);
 }
 
 /// A server that speaks these application protocols.

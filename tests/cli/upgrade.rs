@@ -62,7 +62,7 @@ fn refusals_are_told_with_their_status_header_and_words() {
     explained(
         "HTTP/1.1 400 Bad Request\r\nServer: Cowboy\r\nContent-Type: text/plain\r\nContent-Length: 24\r\n\r\n\
          unsupported_subprotocol\n",
-        "the server answered HTTP 400 Bad Request (Cowboy): unsupported_subprotocol; check the path, --subprotocol, and whether a proxy drops the Upgrade header",
+        "the server answered HTTP 400 Bad Request (Cowboy): unsupported_subprotocol; try another --subprotocol, or configure the proxy on the way to pass the header Sec-WebSocket-Protocol",
     );
     explained(
         "HTTP/1.1 400 Bad Request\r\nServer: nginx/1.22.1\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n\
@@ -91,7 +91,7 @@ fn refusals_are_told_with_their_status_header_and_words() {
     );
     explained(
         "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 120\r\nContent-Length: 0\r\n\r\n",
-        "the server answered HTTP 429 Too Many Requests, asking to try again after 120 s; try again later",
+        "the server answered HTTP 429 Too Many Requests, asking to try again after 120 s; try again later, or with --wait 120",
     );
     for (status, reason) in
         [(502, "Bad Gateway"), (503, "Service Unavailable"), (504, "Gateway Timeout")]

@@ -122,31 +122,30 @@ fn set_up_badly_it_is_explained() {
     };
     let unreached = "the proxy cannot reach the broker, or drops the Upgrade header";
     let gone = format!(
-        "the server answered HTTP 503 Service Unavailable (Apache): 503 Service Unavailable; \
+        "the server answered HTTP 503 Service Unavailable (Apache); \
          {unreached}"
     );
     ws(proxy.plain, "gone", &gone);
     // Without the Upgrade header mosquitto (libwebsockets) sees an ordinary request, and hangs up.
-    let plain =
-        format!("the server answered HTTP 502 Proxy Error (Apache): 502 Proxy Error; {unreached}");
+    let plain = format!("the server answered HTTP 502 Proxy Error (Apache); {unreached}");
     ws(proxy.plain, "plain", &plain);
     ws(
         proxy.plain,
         "denied",
-        "the server answered HTTP 403 Forbidden (Apache): 403 Forbidden; check the credentials \
+        "the server answered HTTP 403 Forbidden (Apache); check the credentials \
          (--basic-auth, --bearer) and --origin",
     );
     ws(
         proxy.plain,
         "nowhere",
-        "the server answered HTTP 404 Not Found (Apache): 404 Not Found; no WebSocket at this \
+        "the server answered HTTP 404 Not Found (Apache); no WebSocket at this \
          path: try /mqtt, /ws or /",
     );
     ws(
         proxy.secure,
         "mqtt",
-        "the server answered HTTP 400 Bad Request (Apache): 400 Bad Request; check the path, \
-         --subprotocol, and whether a proxy drops the Upgrade header",
+        "the server answered HTTP 400 Bad Request (Apache); this port speaks TLS: try \
+         wss://",
     );
     let secure = ["--cafile", proxy.files.authority.as_str()];
     let wss = |port: u16, words: &str| {

@@ -121,10 +121,18 @@ fn set_up_badly_it_is_explained() {
         "the server answered HTTP 403 Forbidden; check the credentials (--basic-auth, --bearer) \
          and --origin",
     );
-    let mute = "the server closed the connection without an HTTP answer; most often --subprotocol \
-                or --origin is wrong, or the port speaks another protocol (TLS, plain MQTT)";
-    ws(proxy.prefaced, mute);
-    ws(proxy.secure, mute);
+    ws(
+        proxy.prefaced,
+        "the server reset the connection without an HTTP answer; the port may speak TLS (try \
+         wss://) or plain MQTT or expect the PROXY protocol, or the server listens at another \
+         address or is overloaded",
+    );
+    ws(
+        proxy.secure,
+        "the server closed the connection without an HTTP answer; most often --subprotocol or \
+         --origin is wrong, or the port speaks another protocol (TLS, plain MQTT) or expects the \
+         PROXY protocol",
+    );
     let secure = ["--cafile", proxy.files.authority.as_str()];
     let wss = |host: &str, port: u16, more: &[&str], code: i32, words: &str| {
         let url = format!("wss://{host}:{port}/mqtt");
@@ -149,10 +157,17 @@ fn set_up_badly_it_is_explained() {
         proxy.strict,
         &[],
         4,
-        "the server does not know the host name (unrecognized name); give a name that the server \
-         knows with --sni",
+        "the server does not know the host name (unrecognized name); no server name was sent, \
+         because the host is an address: give the server's name with --sni",
     );
-    wss("localhost", proxy.secure, &["--tls-alpn", "h2,http/1.1"], 5, mute);
+    wss(
+        "localhost",
+        proxy.secure,
+        &["--tls-alpn", "h2,http/1.1"],
+        5,
+        "h2 was agreed on with the server (ALPN), but a WebSocket needs HTTP/1.1; leave h2 out of \
+         --tls-alpn",
+    );
 }
 
 /// A client that shows the certificate that is demanded, and one that gives the name.

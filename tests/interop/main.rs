@@ -34,6 +34,7 @@
 
 mod apache;
 mod beside_mosquitto;
+mod blocked;
 #[expect(dead_code, reason = "tests/faults ends and restarts it")]
 mod broker;
 mod brokers;

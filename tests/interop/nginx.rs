@@ -69,17 +69,14 @@ fn nginx_set_up_badly_is_explained() {
         assert!(outcome.code() == Some(5) && is_told, "{start} {end}\n{outcome}");
     };
     let lost = "the proxy cannot reach the broker, or drops the Upgrade header";
-    let gone = format!("502 Bad Gateway (*): 502 Bad Gateway; {lost}");
+    let gone = format!("502 Bad Gateway (*); {lost}");
     refused("gone", &gone);
     refused("moved", "302 Moved Temporarily (*); connect to that address, or use --follow");
     refused(
         "page",
         "200 OK (*): Welcome; this is an ordinary web page: check the path and the port",
     );
-    refused(
-        "missing",
-        "404 Not Found (*): 404 Not Found; no WebSocket at this path: try /mqtt, /ws or /",
-    );
+    refused("missing", "404 Not Found (*); no WebSocket at this path: try /mqtt, /ws or /");
     // Without the Upgrade header mosquitto (libwebsockets) sees an ordinary request, and hangs up.
     refused("plain", &gone);
 }

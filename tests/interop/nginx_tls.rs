@@ -83,9 +83,10 @@ fn set_up_badly_it_is_explained() {
         let said = without_version(&outcome.stderr);
         assert_eq!((outcome.code(), said.as_str()), (Some(code), &*line), "{outcome}");
     };
-    let (plain, tls) = (
+    let (plain, tls, demanding) = (
         format!("ws://localhost:{}/mqtt", proxy.plain),
         format!("wss://localhost:{}/mqtt", proxy.secure),
+        format!("wss://localhost:{}/mqtt", proxy.demanding),
     );
     says(
         &tls.replace("wss", "ws"),
@@ -95,9 +96,33 @@ fn set_up_badly_it_is_explained() {
          HTTPS port; this port speaks TLS: try wss://",
     );
     says(
+        &demanding,
+        &secure,
+        5,
+        "the server answered HTTP 400 Bad Request (nginx): 400 No required SSL certificate was \
+         sent; the server requires a client certificate: give one with --cert and --key",
+    );
+    says(
         &plain.replace("ws", "wss"),
         &secure,
         4,
         "the server answered in plain HTTP, not TLS; try ws:// instead of wss://, or another port",
+    );
+    let header = format!("Cookie: {}", "x".repeat(20_000));
+    says(
+        &plain,
+        &["-H", &header],
+        5,
+        "the server answered HTTP 400 Bad Request (nginx): 400 Request Header Or Cookie Too Large; \
+         the request is too large for the server: shorten the query of the URL or the headers of \
+         -H",
+    );
+    let h2 = [&secure[..], &["--tls-alpn", "h2,http/1.1"]].concat();
+    says(
+        &tls,
+        &h2,
+        5,
+        "h2 was agreed on with the server (ALPN), but a WebSocket needs HTTP/1.1; leave h2 out of \
+         --tls-alpn",
     );
 }

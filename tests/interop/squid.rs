@@ -67,7 +67,7 @@ fn squid_refuses_in_words() {
         assert_eq!((outcome.code(), said.as_str()), (Some(3), &*line), "{outcome}");
     };
     let page = "ERROR: The requested URL could not be retrieved";
-    let wanted = "407 Proxy Authentication Required (squid): Basic realm=\"Squid proxy-caching web \
+    let wanted = "407 Proxy Authentication Required (squid): ERR_CACHE_ACCESS_DENIED 0: Basic realm=\"Squid proxy-caching web \
                   server\": ERROR: Cache Access Denied; give its user name and password: \
                   http://USER:PASSWORD@HOST:PORT";
     let (nine, user) = ("ws://127.0.0.1:9/mqtt", "ann:s3cret@");
@@ -77,15 +77,17 @@ fn squid_refuses_in_words() {
         user,
         nine,
         nine,
-        &format!("503 Service Unavailable (squid): {page}; the proxy cannot reach the server"),
+        &format!(
+            "503 Service Unavailable (squid): ERR_CONNECT_FAIL 111: {page}; the proxy cannot reach the server"
+        ),
     );
     refused(
         user,
         "ws://127.0.0.1:80/mqtt",
         "ws://127.0.0.1/mqtt",
         &format!(
-            "403 Forbidden (squid): {page}; many proxies allow port 443 only; --no-proxy connects \
-             without a proxy"
+            "403 Forbidden (squid): ERR_ACCESS_DENIED 0: {page}; the rules of the proxy forbid it (Squid: acl SSL_ports, \
+             http_access)"
         ),
     );
 }

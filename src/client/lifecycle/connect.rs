@@ -162,6 +162,7 @@ impl Lifecycle {
         self.warn_of_fallback(&attempt);
         self.latest_error = None;
         self.standstill.connected();
+        self.server.clone_from(&attempt.plan.endpoint);
         self.state = State::Online(Online::new(attempt.connack.failed_write, now));
         match &attempt.purpose {
             ConnectPurpose::First { .. } => self.actions.push_back(Action::Connected),

@@ -67,7 +67,7 @@ fn other_name_may_help(policy: &Policy, attempt: &ConnectAttempt, error: &Error)
             refusal.status == 400
         }
         Error::Transport(
-            transport::Error::Upgrade(UpgradeError::Closed)
+            transport::Error::Upgrade(UpgradeError::Closed | UpgradeError::Reset)
             | transport::Error::Tls(TlsError::ClientCertificateMissed),
         ) => true,
         _ => false,
@@ -82,6 +82,7 @@ fn other_name_may_help(policy: &Policy, attempt: &ConnectAttempt, error: &Error)
 fn refuses_version(attempt: &ConnectAttempt, error: &Error) -> bool {
     match error.root() {
         Error::Refused { connack, .. } => is_about_version(connack.code),
+        Error::Disconnected(disconnect) => is_untried(attempt) && is_about_version(disconnect.code),
         Error::RefusedSilently(error) => is_untried(attempt) && error.may_refuse_the_version(),
         _ => false,
     }
@@ -114,7 +115,8 @@ pub fn progress(error: &Error) -> u8 {
             phase_progress(Phase::Upgrade)
         }
         Error::Transport(transport::Error::WebSocket(_) | transport::Error::Ended { .. })
-        | Error::NotMqtt(_) => 4,
+        | Error::NotMqtt(_)
+        | Error::Echo => 4,
         Error::RefusedSilently(error) if error.has_words() => 6,
         Error::ConnectTimedOut { step: Step::ConnAck | Step::ConnAckTo(_), .. }
         | Error::RefusedSilently(_)

@@ -66,6 +66,7 @@ use super::Event;
 use super::error::Error;
 use crate::mqtt::version::Version;
 use crate::transport;
+use crate::transport::endpoint::Endpoint;
 pub use action::{Action, CredentialUse, DialPlan};
 use attempt::{ConnectAttempt, ConnectPurpose, Replacing};
 pub use close::SessionRemains;
@@ -125,6 +126,8 @@ pub struct Lifecycle {
     version: Version,
     name: Name,
     address: usize,
+    /// The server that has accepted the latest connection.
+    server: Endpoint,
     closing_time: ClosingTime,
     /// When `--wait` is over.
     wait_ends: Option<Instant>,
@@ -141,6 +144,7 @@ pub struct Lifecycle {
 impl Lifecycle {
     /// Not connected; `seed` decides how long the pauses between tries are.
     pub fn new(policy: Policy, seed: u64) -> Self {
+        let server = policy.address(0).clone();
         let version = policy.versions.first().copied().unwrap_or(Version::V5);
         Self {
             policy,
@@ -149,6 +153,7 @@ impl Lifecycle {
             version,
             name: Name::Usual,
             address: 0,
+            server,
             closing_time: ClosingTime::Usual,
             wait_ends: None,
             latest_error: None,
@@ -199,6 +204,11 @@ impl Lifecycle {
             State::Closing(closing) => closing.is_ending_session(),
             State::Idle | State::Online(_) | State::Backoff(_) | State::Closed => false,
         }
+    }
+
+    /// The server that has accepted the latest connection, or else the one that was asked for.
+    pub fn server(&self) -> &Endpoint {
+        &self.server
     }
 
     /// What is done with bytes that arrive.

@@ -86,7 +86,7 @@ impl Lifecycle {
             return self.fail(Error::NotReconnected { last: Box::new(error), tries: attempts });
         }
         self.actions.push_back(Action::Drop);
-        self.warn(format!("{error}; trying again"));
+        self.warn(format!("{}: {error}; trying again", self.server));
         if let Some(Consequence::Warn(line)) = consequence {
             self.warn(line);
         }

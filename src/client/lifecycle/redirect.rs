@@ -31,9 +31,11 @@ impl Lifecycle {
         };
         match next {
             None => {
-                let to = attempt.plan.endpoint.to_string();
                 let error = match error {
-                    error if is_redirected => Error::Redirected { to, error: Box::new(error) },
+                    error if is_redirected => {
+                        let to = Box::new(attempt.plan.endpoint.clone());
+                        Error::Redirected { to, error: Box::new(error) }
+                    }
                     error => error,
                 };
                 Redirected::Not(attempt, error)

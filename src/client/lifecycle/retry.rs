@@ -167,6 +167,7 @@ impl Error {
             | Self::Redirected { .. }
             | Self::WaitOver(_)
             | Self::NotMqtt(_)
+            | Self::Echo
             | Self::Violation(_)
             | Self::Interrupted(_) => false,
         }
@@ -198,6 +199,7 @@ impl Error {
             | Self::RefusedSilently(_)
             | Self::Unanswered { .. }
             | Self::NotMqtt(_)
+            | Self::Echo
             | Self::Interrupted(_) => false,
         }
     }
@@ -221,7 +223,7 @@ fn is_unwelcome(code: ReasonCode) -> bool {
 /// side is.
 fn is_damage(error: &TlsError) -> bool {
     match error {
-        TlsError::Closed => true,
+        TlsError::Closed | TlsError::Reset => true,
         TlsError::Alert(_) | TlsError::Protocol(_) => !error.is_refusal(),
         TlsError::Name(_)
         | TlsError::Certificate(_)
@@ -242,7 +244,7 @@ fn is_passing(error: &transport::Error) -> bool {
             refusal.status >= 500 || refusal.status == 404 || refusal.status == 429
         }
         transport::Error::Upgrade(error) => {
-            matches!(error, UpgradeError::Closed | UpgradeError::Truncated)
+            matches!(error, UpgradeError::Closed | UpgradeError::Reset | UpgradeError::Truncated)
         }
         transport::Error::WebSocket(_) => error.is_end(),
         transport::Error::Redirect(_) => false,

@@ -182,7 +182,10 @@ impl FilePublisher {
         if let Ok((_, Ending::Lost)) = closed {
             tally.connection_lost();
         }
-        let result = closed.map(|(exit, _)| exit).context(tally.context.clone());
+        let context = tally.context.clone();
+        let result = closed
+            .map(|(exit, _)| exit)
+            .map_err(|error| command::while_connected(error, context, &self.client));
         if let Ok(Exit::Signal(_)) = result {
             self.tell_interrupted();
         } else if let (Ok(Exit::TimedOut), Some((_, after))) = (&result, self.limit) {

@@ -433,7 +433,7 @@ impl Requester {
         let context = self.context();
         // Every answer is there; no message can be lost any more.
         let exit = command::close_receiver(&mut self.client, result)
-            .map_err(|error| command::while_doing(error, || context))?;
+            .map_err(|error| command::while_connected(error, context, &self.client))?;
         summary.print(false, |took| RunSummary {
             verb: "answered",
             messages: self.answers.latency.count(),

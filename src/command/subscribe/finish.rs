@@ -85,9 +85,7 @@ impl Subscriber {
     pub(super) fn end(mut self, result: Result<Exit>, summary: SummaryPrinter) -> Result<Exit> {
         let result = result
             .map_err(|error| {
-                crate::command::while_doing(error, || {
-                    format!("subscribed at {}", self.client.options().endpoint)
-                })
+                crate::command::while_doing(error, || self.client.at_server("subscribed at"))
             })
             .and_then(|exit| self.finish_removals(exit).map(|()| exit));
         if matches!(result, Ok(Exit::TimedOut)) {

@@ -39,7 +39,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::mqtt::packet::{
-    Ack, Credentials, Decoded, Packet, PacketId, PacketType, SubAck, UnsubAck,
+    Ack, Credentials, Decoded, Disconnect, Packet, PacketId, PacketType, SubAck, UnsubAck,
 };
 use crate::mqtt::property::Properties;
 use crate::mqtt::reason::ReasonCode;
@@ -255,15 +255,20 @@ impl Session {
             Packet::UnsubAck(unsuback) => self.unsubscribed(unsuback),
             Packet::PingResp => Ok(self.keep_alive.pong().then_some(Event::Pong)),
             Packet::Disconnect(disconnect) if self.config.version.has_properties() => {
-                check_code(PacketType::Disconnect, disconnect.code)?;
-                self.state = State::Ended;
-                Ok(Some(Event::Disconnected(Box::new(disconnect))))
+                self.disconnected(disconnect).map(Some)
             }
             other => Err(Violation::Unexpected(other.packet_type().name())),
         }
     }
 
-    /// Handles a packet before CONNACK, or CONNACK itself.
+    fn disconnected(&mut self, disconnect: Disconnect) -> Result<Event, Violation> {
+        check_code(PacketType::Disconnect, disconnect.code)?;
+        self.state = State::Ended;
+        Ok(Event::Disconnected(Box::new(disconnect)))
+    }
+
+    /// Handles a packet before CONNACK, or CONNACK itself. Some servers send DISCONNECT instead,
+    /// which they must not `[MQTT-3.14.0-1]`; its reason is worth more than that.
     fn handle_connecting(
         &mut self,
         packet: Packet,
@@ -283,6 +288,9 @@ impl Session {
                 let answer = self.authenticator.answer(&auth)?;
                 self.send(&Packet::Auth(answer));
                 Ok(None)
+            }
+            Packet::Disconnect(disconnect) if self.config.version.has_properties() => {
+                self.disconnected(disconnect).map(Some)
             }
             other => Err(Violation::Unexpected(other.packet_type().name())),
         }

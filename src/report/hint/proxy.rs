@@ -1,6 +1,8 @@
 //! Hints for failures at a proxy.
 
+use super::server::Server;
 use super::tls;
+use super::upgrade::squid_hint;
 use crate::transport::proxy::{ProxyError, SocksFault};
 use crate::transport::tls::TlsError;
 use crate::websocket::upgrade::{HttpResponse, NotHttp, UpgradeError};
@@ -8,16 +10,18 @@ use crate::websocket::upgrade::{HttpResponse, NotHttp, UpgradeError};
 /// The hint of an error at a proxy.
 pub(super) fn hint(error: &ProxyError) -> Option<&'static str> {
     match error {
-        ProxyError::Tls(TlsError::Protocol(_) | TlsError::Closed) => {
+        ProxyError::Tls(TlsError::Protocol(_) | TlsError::Closed | TlsError::Reset) => {
             Some("try http:// for the proxy")
         }
         ProxyError::Tls(
             TlsError::ClientCertificateRequired | TlsError::ClientCertificateMissed,
         ) => Some("--cert is for the server alone: no certificate is shown to a proxy"),
-        ProxyError::Tls(error) => tls::hint(error),
-        ProxyError::Http(UpgradeError::Status(refusal)) => status_hint(refusal),
+        ProxyError::Tls(error) => tls::hint(error, Server::unknown()),
+        ProxyError::Http(UpgradeError::Status(refusal)) => {
+            squid_hint(refusal).filter(|_| refusal.status != 407).or_else(|| status_hint(refusal))
+        }
         ProxyError::Http(UpgradeError::NotHttp(NotHttp::Tls)) => Some("try https:// for the proxy"),
-        ProxyError::Http(UpgradeError::Closed | UpgradeError::NotHttp(_)) => {
+        ProxyError::Http(UpgradeError::Closed | UpgradeError::Reset | UpgradeError::NotHttp(_)) => {
             Some("is it an HTTP proxy? write socks5:// for a SOCKS proxy")
         }
         ProxyError::Socks(SocksFault::NotSocks(_)) => {

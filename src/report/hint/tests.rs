@@ -7,16 +7,24 @@ use super::*;
 use crate::mqtt::packet::{ConnAck, Disconnect};
 use crate::mqtt::property::Properties;
 use crate::mqtt::version::Version;
+use crate::transport::dial::AddressSource;
+use crate::transport::endpoint::Endpoint;
 use crate::transport::proxy::{ProxyError, SocksFault};
 use crate::transport::tls::{
     Alert, CertificateFault, FilePurpose, Fingerprint, OtherProtocol, TlsError, TlsSetupError,
 };
-use crate::websocket::upgrade::{BadUpgrade, HttpResponse, NotHttp};
+use crate::websocket::upgrade::{BadUpgrade, HttpResponse, NotHttp, UpgradeError};
 
 /// The hint in the line about this error.
 fn hint_of(error: client::Error) -> Option<String> {
-    let error = anyhow::Error::new(error).context("connecting to wss://localhost/mqtt");
-    of(&error).map(Cow::into_owned)
+    hint_at("ws://localhost/mqtt", error)
+}
+
+/// The same for a connection to this address.
+fn hint_at(url: &str, error: client::Error) -> Option<String> {
+    let (doing, endpoint) = ("connecting to".to_owned(), Endpoint::parse(url).unwrap());
+    let at = AtServer { doing, endpoint, has_server_name: false };
+    of(&anyhow::Error::new(error).context(at)).map(Cow::into_owned)
 }
 
 /// Checks the hint of each error; an empty text stands for none.
@@ -64,7 +72,13 @@ fn connections_that_are_not_made() {
             timed_out(Step::ConnAck, None),
             "the WebSocket is open, but no MQTT broker answers: try another --path or -V",
         ),
+        (
+            timed_out(Step::ConnAck, Some("the server confirmed no subprotocol (offered: mqtt)")),
+            "a proxy on the way may drop the header Sec-WebSocket-Protocol, without which some \
+             brokers are mute",
+        ),
         (client::Error::NotMqtt("x".to_owned()), "try another path, such as /mqtt"),
+        (client::Error::Echo, "try another path, such as /mqtt"),
     ]);
 }
 
@@ -107,13 +121,37 @@ fn refusals_of_the_broker() {
         needed_by: None,
     };
     check(codes.into_iter().map(|(code, hint)| (refused(code), hint)).collect());
-    check(vec![(
-        client::Error::RefusedSilently(transport::Error::Ended { cause: None }),
-        "some brokers refuse credentials, a client id or a version this way: check -u, -P, -i, -V",
-    )]);
+    let silent = "some brokers refuse credentials, a client id or a version this way: check -u, \
+                  -P, -i, -V";
+    let busy = "the server, or what is behind it, is busy or not ready: try again later, or with \
+                --wait";
+    let refused_silently = client::Error::RefusedSilently;
+    let mut table = vec![(refused_silently(transport::Error::Ended { cause: None }), silent)];
+    for (code, hint) in [
+        (None, silent),
+        (Some(1000), silent),
+        (Some(1001), busy),
+        (Some(1002), silent),
+        (Some(1003), "try another path, such as /mqtt"),
+        (Some(1008), silent),
+        (Some(1009), "CONNECT is too large for the server: shorten the will or the password"),
+        (Some(1011), busy),
+        (Some(1012), busy),
+        (Some(1013), busy),
+        (Some(1014), busy),
+        (Some(4000), silent),
+    ] {
+        let closed = WebSocketError::Closed { code, reason: String::new() };
+        table.push((refused_silently(websocket(closed)), hint));
+    }
+    check(table);
     let codes = [
         (0x87, "the broker's rules forbid it to this user or client id"),
+        (0x04, ""),
+        (0x86, credentials),
+        (0x89, later),
         (0x8b, ""),
+        (0x97, later),
         (0x8d, "it received nothing for too long: a shorter -k may help"),
         (0x8e, "another client uses the same id: choose another with -i"),
         (0x95, "send smaller messages, or raise the broker's limit"),
@@ -135,6 +173,10 @@ fn websocket(error: WebSocketError) -> transport::Error {
 #[test]
 fn connections_that_the_server_ends() {
     let closed = |code| WebSocketError::Closed { code: Some(code), reason: String::new() };
+    let garbled =
+        |look| WebSocketError::Garbled { words: "reserved bits".to_owned(), sent: None, look };
+    let spoilt = "the frames may be compressed without agreement, or spoilt by a proxy on the way: \
+                  -dd shows them";
     let table = [
         (closed(1000), ""),
         (closed(1008), "the server's rules forbid it: check credentials and permissions"),
@@ -147,7 +189,17 @@ fn connections_that_the_server_ends() {
         (closed(1013), "try again later"),
         (closed(1014), "try again later"),
         (WebSocketError::TooLarge { size: 2, limit: 1 }, "raise --max-message-size"),
-        (WebSocketError::TextFrame, ""),
+        (
+            WebSocketError::TextFrame("x".to_owned()),
+            "another service may be at this path: try another one, such as /mqtt",
+        ),
+        (garbled(Look::Frames), spoilt),
+        (
+            garbled(Look::Text),
+            "what follows the upgrade is no WebSocket: try another path, such as /mqtt",
+        ),
+        (WebSocketError::TooLarge { size: 1 << 62, limit: 1 }, spoilt),
+        (WebSocketError::Protocol("x".to_owned()), ""),
     ];
     let lost = |error| client::Error::Lost(websocket(error));
     check(table.into_iter().map(|(error, hint)| (lost(error), hint)).collect());
@@ -164,11 +216,29 @@ fn proxies_that_do_not_lead_on() {
         let refusal = HttpResponse { status, www_authenticate, ..HttpResponse::default() };
         ProxyError::Http(UpgradeError::Status(Box::new(refusal)))
     };
+    let squid = |status, error: &str| {
+        let squid_error = Some(error.to_owned());
+        let refusal = HttpResponse { status, squid_error, ..HttpResponse::default() };
+        ProxyError::Http(UpgradeError::Status(Box::new(refusal)))
+    };
     let not_http = |what| ProxyError::Http(UpgradeError::NotHttp(what));
     let no_method =
         |offered_credentials| ProxyError::Socks(SocksFault::NoMethod { offered_credentials });
     let table = vec![
         (ProxyError::Tls(TlsError::Closed), "try http:// for the proxy"),
+        (ProxyError::Tls(TlsError::Reset), "try http:// for the proxy"),
+        (
+            squid(503, "ERR_DNS_FAIL 0"),
+            "the proxy does not find the host: check its name, or use --no-proxy",
+        ),
+        (squid(503, "ERR_CONNECT_FAIL 111"), "the proxy cannot reach the server"),
+        (
+            squid(403, "ERR_ACCESS_DENIED 0"),
+            "the rules of the proxy forbid it (Squid: acl SSL_ports, http_access)",
+        ),
+        (squid(407, "ERR_CACHE_ACCESS_DENIED 0"), log_in),
+        (squid(500, "ERR_NEW"), ""),
+        (ProxyError::Http(UpgradeError::Reset), is_it_http),
         (ProxyError::Tls(TlsError::NotTls(OtherProtocol::Other("x".to_owned()))), "check the port"),
         (
             status(407, Some("Digest")),
@@ -201,12 +271,114 @@ fn proxies_that_do_not_lead_on() {
     };
     let unreached = client::Error::Unreached(DialError::ProxyUnreached {
         proxy: "http://proxy:3128".to_owned(),
-        error: Box::new(DialError::Connect { attempts: Vec::new(), timed_out: false }),
+        error: Box::new(DialError::Connect {
+            attempts: Vec::new(),
+            timed_out: false,
+            source: AddressSource::Typed,
+        }),
     });
     let mut table: Vec<_> =
         table.into_iter().map(|(error, hint)| (at_proxy(error), hint)).collect();
     table.push((unreached, "check --proxy, or $https_proxy and the like"));
     check(table);
+}
+
+#[test]
+fn the_address_decides_which_advice_fits() {
+    use UpgradeError::{Closed, Reset};
+    let upgrade = not_upgraded;
+    let tls = |error| client::Error::Transport(transport::Error::Tls(error));
+    let alert = |alert| tls(TlsError::Alert(alert));
+    let timed_out = |phase| client::Error::ConnectTimedOut {
+        step: Step::Transport(phase),
+        after: Duration::from_secs(10),
+        tried: None,
+    };
+    let (plain, secure) = ("port 1883 is for MQTT without WebSockets", "port 8883 is for MQTT");
+    let (nameless, tls_advice) = ("no server name was sent", "TLS");
+    let has: Vec<(&str, client::Error, &str)> = vec![
+        ("ws://h:1883/", upgrade(Closed), plain),
+        ("ws://h:1883/", upgrade(Reset), plain),
+        ("ws://h:1883/", timed_out(Phase::Upgrade), plain),
+        ("wss://h:1883/", tls(TlsError::Closed), plain),
+        ("wss://h:1883/", tls(TlsError::Reset), plain),
+        ("wss://h:1883/", timed_out(Phase::Tls), plain),
+        ("ws://h:8883/", upgrade(Closed), secure),
+        ("wss://h:8883/", upgrade(Closed), secure),
+        ("wss://192.0.2.1/", tls(TlsError::Closed), nameless),
+        ("wss://[2001:db8::1]/", tls(TlsError::Reset), nameless),
+        ("wss://192.0.2.1/", alert(Alert::InternalError), nameless),
+        ("wss://192.0.2.1/", alert(Alert::HandshakeFailure), nameless),
+        ("wss://192.0.2.1/", answered(200, |_| {}), nameless),
+        ("wss://192.0.2.1/", answered(421, |_| {}), nameless),
+        ("ws://h/", upgrade(Closed), tls_advice),
+        ("ws://h/", upgrade(Reset), tls_advice),
+        ("ws://h/", timed_out(Phase::Upgrade), tls_advice),
+    ];
+    for (url, error, part) in has {
+        let line = error.to_string();
+        let hint = hint_at(url, error).unwrap_or_default();
+        assert!(hint.contains(part), "{url}: {line}: {hint}");
+    }
+    let said = |text: &str| {
+        let text = text.to_owned();
+        answered(400, move |refusal| refusal.text = text)
+    };
+    let has_not: Vec<(&str, client::Error, &str)> = vec![
+        ("wss://h/", upgrade(Closed), tls_advice),
+        ("wss://h/", upgrade(Reset), tls_advice),
+        ("wss://h/", upgrade(UpgradeError::NotHttp(NotHttp::Tls)), "wss"),
+        ("wss://h/", timed_out(Phase::Upgrade), tls_advice),
+        ("wss://h/", said("http request was sent to https port"), "wss"),
+        ("wss://h/", answered(426, |refusal| refusal.upgrade = Some("TLS/1.2".into())), "wss"),
+        ("wss://h/", tls(TlsError::Closed), nameless),
+        ("ws://192.0.2.1/", answered(200, |_| {}), nameless),
+        ("wss://192.0.2.1/", answered(200, |refusal| refusal.text = "x".into()), nameless),
+        ("wss://192.0.2.1/", alert(Alert::ProtocolVersion), nameless),
+        ("ws://h:1883/", answered(404, |_| {}), "1883"),
+    ];
+    for (url, error, part) in has_not {
+        let line = error.to_string();
+        let hint = hint_at(url, error).unwrap_or_default();
+        assert!(!hint.contains(part), "{url}: {line}: {hint}");
+    }
+}
+
+#[test]
+fn sentences_of_servers_are_found_anywhere_in_their_pages() {
+    let certificate = "the server requires a client certificate: give one with --cert and --key";
+    let tls = "this port speaks TLS: try wss://";
+    let large = "the request is too large for the server: shorten the query of the URL or the \
+                 headers of -H";
+    let proxy = "the server expects the PROXY protocol: connect to the load balancer in front of \
+                 it, or turn that off";
+    let subprotocol = "try another --subprotocol, or configure the proxy on the way to pass the \
+                       header Sec-WebSocket-Protocol";
+    for (sentence, hint) in [
+        ("400 no required ssl certificate was sent nginx", certificate),
+        ("bad request reason: you're speaking plain http to an ssl-enabled server port.", tls),
+        ("client sent an http request to an https server.", tls),
+        ("bad request this combination of host and port requires tls.", tls),
+        ("400 request header or cookie too large", large),
+        ("size of a request header field exceeds server limit.", large),
+        ("the size of the request headers is too long.", large),
+        (
+            "the client software did not provide a hostname using server name indication (sni)",
+            "give the name by which the server knows its certificate with --sni, and -H \
+             'Host: ...'",
+        ),
+        ("unsupported_subprotocol", subprotocol),
+        ("missing sec-websocket-protocol", subprotocol),
+        ("no proxy protocol header", proxy),
+    ] {
+        let text = format!("400 bad request {sentence} server at localhost");
+        let error = answered(400, |refusal| refusal.text = text);
+        assert_eq!(hint_of(error).as_deref(), Some(hint), "{sentence}");
+    }
+    // An ordinary page may speak of anything.
+    let page = answered(200, |refusal| refusal.text = "tls required".to_owned());
+    let hint = "this is an ordinary web page: check the path and the port";
+    assert_eq!(hint_of(page).as_deref(), Some(hint));
 }
 
 #[test]
@@ -217,6 +389,11 @@ fn failures_of_tls() {
         (TlsError::NotTls(OtherProtocol::Mqtt), "use the port of the broker's WebSocket listener"),
         (TlsError::NotTls(OtherProtocol::Other("x".to_owned())), "check the port"),
         (TlsError::Closed, "does the server speak TLS on this port?"),
+        (
+            TlsError::Reset,
+            "does the server speak TLS on this port? it may also listen at another address, or be \
+             overloaded",
+        ),
         (TlsError::ClientCertificateRequired, certificate),
         (TlsError::ClientCertificateMissed, certificate),
         (
@@ -366,7 +543,19 @@ fn upgrades_that_fail() {
         (
             UpgradeError::Closed,
             "most often --subprotocol or --origin is wrong, or the port speaks another protocol \
-             (TLS, plain MQTT)",
+             (TLS, plain MQTT) or expects the PROXY protocol",
+        ),
+        (
+            UpgradeError::Reset,
+            "the port may speak TLS (try wss://) or plain MQTT or expect the PROXY protocol, or the \
+             server listens at another address or is overloaded",
+        ),
+        (UpgradeError::Http2Chosen, "leave h2 out of --tls-alpn"),
+        (UpgradeError::NotHttp(NotHttp::Echo), "check the port"),
+        (
+            UpgradeError::NotHttp(NotHttp::ProxyHeader),
+            "a load balancer on the way writes it for a server that does not understand it \
+             (haproxy: send-proxy)",
         ),
         (UpgradeError::NotHttp(NotHttp::Mqtt), "use the port of the broker's WebSocket listener"),
         (UpgradeError::NotHttp(NotHttp::Tls), "try wss:// instead of ws://"),
@@ -406,7 +595,10 @@ fn answered(status: u16, with: impl FnOnce(&mut HttpResponse)) -> client::Error 
 fn answers_that_say_more_than_their_status() {
     let body = |text: &str| {
         let text = text.to_owned();
-        move |refusal: &mut HttpResponse| refusal.body = Some(text)
+        move |refusal: &mut HttpResponse| {
+            refusal.text = text.to_lowercase();
+            refusal.body = Some(text);
+        }
     };
     let wants = |scheme: &str| {
         let scheme = scheme.to_owned();
@@ -416,7 +608,31 @@ fn answers_that_say_more_than_their_status() {
     let follow = "connect to that address, or use --follow";
     check(vec![
         (answered(400, body("sent to HTTPS port")), "this port speaks TLS: try wss://"),
-        (answered(400, body("an SSL-enabled port")), "this port speaks TLS: try wss://"),
+        (
+            answered(429, |refusal| refusal.retry_after = Some("120".to_owned())),
+            "try again later, or with --wait 120",
+        ),
+        (
+            answered(503, |refusal| refusal.retry_after = Some("Fri, 31 Dec 1999".to_owned())),
+            "try again later, or with --wait",
+        ),
+        (
+            answered(503, |refusal| refusal.retry_after = Some("0".to_owned())),
+            "try again later, or with --wait",
+        ),
+        (
+            answered(429, |refusal| refusal.retry_after = Some("99999999999".to_owned())),
+            "try again later, or with --wait",
+        ),
+        (
+            answered(403, |refusal| refusal.server = Some("envoy".to_owned())),
+            "envoy refuses a WebSocket without upgrade_configs (upgrade_type: websocket) in its \
+             configuration",
+        ),
+        (
+            answered(503, |refusal| refusal.squid_error = Some("ERR_DNS_FAIL 0".to_owned())),
+            "the proxy does not find the host: check its name, or use --no-proxy",
+        ),
         (
             answered(426, |refusal| refusal.upgrade = Some("TLS/1.2".to_owned())),
             "the server requires TLS: try wss://",
@@ -469,13 +685,13 @@ fn statuses_that_say_all() {
         (403, "check the credentials (--basic-auth, --bearer) and --origin"),
         (405, path),
         (407, "a proxy on the way requires credentials: give the proxy and them with --proxy"),
-        (408, "try again later"),
+        (408, "try again later, or with --wait"),
         (410, path),
         (414, long),
         (418, ""),
         (421, "the server does not know this host: check its name, and -H 'Host: ...' and --sni"),
         (426, "a proxy on the way may drop the Upgrade header"),
-        (429, "try again later"),
+        (429, "try again later, or with --wait"),
         (431, long),
         (500, "this is an error inside the server: its log says why"),
         (501, path),
@@ -501,6 +717,7 @@ fn a_machine_without_ipv6_is_no_reason_to_hide_that_nothing_listens() {
         dial_hint(&DialError::Connect {
             attempts: errors.iter().map(attempt).collect(),
             timed_out: false,
+            source: AddressSource::LookedUp,
         })
     };
     let closed = Some("nothing listens at this port: check it, or start `mqttws serve`");
@@ -518,7 +735,8 @@ fn the_ports_of_addresses_without_one_are_named() {
         let address = (std::net::Ipv4Addr::LOCALHOST, port).into();
         let error = io::Error::from_raw_os_error(Errno::CONNREFUSED.raw_os_error());
         let attempts = vec![FailedAttempt { address, error }];
-        dial_hint(&DialError::Connect { attempts, timed_out: false }).unwrap()
+        let source = AddressSource::Typed;
+        dial_hint(&DialError::Connect { attempts, timed_out: false, source }).unwrap()
     };
     assert!(hint(80).starts_with("port 80 is that of an address without a port: `mqttws serve`"));
     assert!(hint(443).starts_with("port 443 is that of wss without a port: "));

@@ -1,11 +1,20 @@
 //! Hints for failures of TLS.
 
 use super::certificate;
+use super::server::{NO_SERVER_NAME, Server};
 use crate::transport::tls::{Alert, FilePurpose, OtherProtocol, TlsError, TlsSetupError};
 
 /// The hint of a failure of TLS.
-pub(super) fn hint(error: &TlsError) -> Option<&'static str> {
+pub(super) fn hint(error: &TlsError, server: Server<'_>) -> Option<&'static str> {
     match error {
+        TlsError::Closed | TlsError::Reset if server.port_hint().is_some() => server.port_hint(),
+        TlsError::Closed | TlsError::Reset if server.lacks_name() => Some(
+            "does the server speak TLS on this port? no server name was sent, because the host is \
+             an address: --sni gives one",
+        ),
+        TlsError::Alert(alert) if server.lacks_name() && may_lack_name(*alert) => {
+            Some(NO_SERVER_NAME)
+        }
         TlsError::Certificate(fault) => certificate::hint(fault),
         TlsError::NotTls(OtherProtocol::Http) => {
             Some("try ws:// instead of wss://, or another port")
@@ -15,6 +24,10 @@ pub(super) fn hint(error: &TlsError) -> Option<&'static str> {
         }
         TlsError::NotTls(OtherProtocol::Other(_)) => Some("check the port"),
         TlsError::Closed => Some("does the server speak TLS on this port?"),
+        TlsError::Reset => Some(
+            "does the server speak TLS on this port? it may also listen at another address, or be \
+             overloaded",
+        ),
         TlsError::ClientCertificateRequired | TlsError::ClientCertificateMissed => {
             Some("give one with --cert and --key")
         }
@@ -31,6 +44,17 @@ pub(super) fn hint(error: &TlsError) -> Option<&'static str> {
             Some("is this the right port, and does nothing on the way interfere with TLS?")
         }
     }
+}
+
+/// Whether servers send this alert where they do not know which of their names is meant.
+fn may_lack_name(alert: Alert) -> bool {
+    matches!(
+        alert,
+        Alert::HandshakeFailure
+            | Alert::UnrecognisedName
+            | Alert::InternalError
+            | Alert::AccessDenied
+    )
 }
 
 fn refusal_hint(alert: Alert) -> Option<&'static str> {

@@ -9,7 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, ioctl_fionbio};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::{DialError, FailedAttempt};
+use super::{AddressSource, DialError, FailedAttempt};
 use crate::transport::text::io_words;
 use crate::transport::wire::WRITE_TURN;
 
@@ -24,7 +24,7 @@ pub fn left(deadline: Instant) -> io::Result<Duration> {
 
 fn all_failed(attempts: Vec<FailedAttempt>) -> DialError {
     let timed_out = attempts.iter().any(|attempt| attempt.error.kind() == io::ErrorKind::TimedOut);
-    DialError::Connect { attempts, timed_out }
+    DialError::Connect { attempts, timed_out, source: AddressSource::LookedUp }
 }
 
 /// A socket for a connection to `address`.
@@ -167,7 +167,8 @@ impl Race {
         let timed_out =
             |(address, _)| FailedAttempt { address, error: io::ErrorKind::TimedOut.into() };
         self.failed.extend(self.running.drain(..).map(timed_out));
-        DialError::Connect { attempts: std::mem::take(&mut self.failed), timed_out: true }
+        let (attempts, source) = (std::mem::take(&mut self.failed), AddressSource::LookedUp);
+        DialError::Connect { attempts, timed_out: true, source }
     }
 }
 

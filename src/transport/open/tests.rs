@@ -188,8 +188,11 @@ fn codes_that_are_none_are_told_as_they_were_sent() {
 
 #[test]
 fn violations_are_answered_with_the_right_code() {
-    let text = |error: &Error| matches!(error, Error::WebSocket(WebSocketError::TextFrame));
-    let protocol = |error: &Error| matches!(error, Error::WebSocket(WebSocketError::Protocol(_)));
+    let text = |error: &Error| matches!(error, Error::WebSocket(WebSocketError::TextFrame(_)));
+    let protocol = |error: &Error| {
+        use WebSocketError::{Garbled, Protocol};
+        matches!(error, Error::WebSocket(Garbled { .. } | Protocol(_)))
+    };
     let large = |error: &Error| matches!(error, Error::WebSocket(WebSocketError::TooLarge { .. }));
     let rows: [(&[u8], u16, Check); 15] = [
         (&[0x81, 2, b'h', b'i'], 1003, text),

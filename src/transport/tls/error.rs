@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use rustls::{AlertDescription, InvalidMessage, PeerIncompatible};
+use rustls::{AlertDescription, HandshakeType, InvalidMessage, PeerIncompatible};
 
 use super::certificate_error::CertificateFault;
 use super::identity::CertificateRequest;
+use crate::websocket::upgrade::is_connack;
 
 /// The reason why TLS failed.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +30,8 @@ pub enum TlsError {
     Incompatible(PeerIncompatible),
     /// The server closed the connection during the handshake.
     Closed,
+    /// The connection was reset during the handshake.
+    Reset,
     /// A message of more than 64 KiB, which is probably a long chain of certificates.
     HandshakeTooLong,
     /// The server violated the TLS protocol, or another error of rustls.
@@ -52,9 +55,8 @@ impl OtherProtocol {
         match first {
             // A handshake record or an alert of any version (RFC 8446 §5.1).
             [] | [0x15 | 0x16] | [0x15 | 0x16, 0x03, ..] => None,
-            [b'H', ..] if b"HTTP/".starts_with(&first[..first.len().min(5)]) => Some(Self::Http),
-            // CONNACK, or DISCONNECT of MQTT 5.
-            [0x20 | 0xe0, ..] => Some(Self::Mqtt),
+            http if http.starts_with(b"HTTP/") => Some(Self::Http),
+            mqtt if is_connack(mqtt) => Some(Self::Mqtt),
             other => Some(Self::Other(other[..other.len().min(32)].escape_ascii().to_string())),
         }
     }
@@ -104,6 +106,7 @@ impl TlsError {
             Self::NotTls(_)
             | Self::Incompatible(_)
             | Self::Closed
+            | Self::Reset
             | Self::HandshakeTooLong
             | Self::Protocol(_) => false,
         }
@@ -221,6 +224,7 @@ impl fmt::Display for TlsMessage<'_> {
             TlsError::Alert(alert) => fmt_alert(*alert, peer, f),
             TlsError::Incompatible(reason) => fmt_incompatible(reason, peer, f),
             TlsError::Closed => write!(f, "{peer} closed the connection during the TLS handshake"),
+            TlsError::Reset => write!(f, "{peer} reset the connection during the TLS handshake"),
             TlsError::HandshakeTooLong => write!(
                 f,
                 "{peer} sent more than 64 KiB of TLS handshake at once (too many certificates?)"
@@ -329,6 +333,10 @@ fn fmt_broken(error: &rustls::Error, peer: &str, f: &mut fmt::Formatter<'_>) -> 
         rustls::Error::InappropriateMessage { got_type: got, .. } => {
             write!(f, "{peer} broke TLS (an unexpected {got:?} message)")
         }
+        rustls::Error::InappropriateHandshakeMessage {
+            got_type: HandshakeType::ClientHello,
+            ..
+        } => write!(f, "{peer} sends back what it is sent: it is an echo server"),
         rustls::Error::InappropriateHandshakeMessage { got_type: got, .. } => {
             write!(f, "{peer} broke TLS (an unexpected {got:?} message)")
         }
@@ -367,16 +375,17 @@ mod tests {
     #[test]
     fn what_is_no_tls_is_recognised_by_its_first_bytes() {
         let other = |text: &str| Some(OtherProtocol::Other(text.to_owned()));
-        let rows: [(&[u8], Option<OtherProtocol>); 11] = [
+        let rows: [(&[u8], Option<OtherProtocol>); 12] = [
             (b"", None),
             (b"\x16", None),
             (b"\x16\x03\x03", None),
             (b"\x15\x03\x01\0\x02", None),
-            (b"H", Some(OtherProtocol::Http)),
+            (b"H", other("H")),
             (b"HTTP/1.0 200 OK", Some(OtherProtocol::Http)),
             (b"HELO", other("HELO")),
-            (b"\x20\x02", Some(OtherProtocol::Mqtt)),
-            (b"\xe0\x01\x82", Some(OtherProtocol::Mqtt)),
+            (b"\x20\x02\0\x05", Some(OtherProtocol::Mqtt)),
+            (b"\x20\x20hi", other("  hi")),
+            (b"\xe0\x01\x82", other("\\xe0\\x01\\x82")),
             (b"\x16\x16", other("\\x16\\x16")),
             (b"220 mail\r\n", other("220 mail\\r\\n")),
         ];

@@ -5,9 +5,13 @@ use std::fmt;
 /// The reason why an upgrade failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UpgradeError {
-    /// The connection was closed or reset before the first byte of an answer. Most often the server
-    /// does not accept the subprotocol.
+    /// The connection was closed before the first byte of an answer. Most often the server does not
+    /// accept the subprotocol.
     Closed,
+    /// The connection was reset before the first byte of an answer.
+    Reset,
+    /// The server chose HTTP/2 by ALPN, and then gave no answer in HTTP/1.1.
+    Http2Chosen,
     /// The connection was closed or reset within the head of the answer.
     Truncated,
     /// The server does not speak HTTP.
@@ -30,10 +34,14 @@ pub enum UpgradeError {
 pub enum NotHttp {
     /// A CONNACK: MQTT over plain TCP.
     Mqtt,
-    /// HTTP/2, by its preface or a frame.
+    /// HTTP/2: a SETTINGS frame, or its name.
     Http2,
     /// A TLS record: the URL should begin with `wss://`.
     Tls,
+    /// A header of the PROXY protocol, which a load balancer writes for a server.
+    ProxyHeader,
+    /// Our own request.
+    Echo,
     /// Another protocol. Holds its first bytes, escaped.
     Other(String),
 }
@@ -87,8 +95,14 @@ pub struct HttpResponse {
     pub amzn_error_type: Option<String>,
     /// `Sec-WebSocket-Version`: the versions that the server would accept (RFC 6455 §4.4).
     pub websocket_version: Option<String>,
-    /// The first line of a text body, or the title of an HTML page, safe to print.
+    /// `X-Squid-Error`: the reason that Squid gives.
+    pub squid_error: Option<String>,
+    /// The first line of a text body, or the title of an HTML page, if it says more than the
+    /// status.
     pub body: Option<String>,
+    /// The beginning of a text body in lower case, without markup: known phrases are looked for in
+    /// it.
+    pub text: String,
     /// The path and query of the request; empty until the transport adds it.
     pub target: String,
 }
@@ -127,6 +141,12 @@ impl fmt::Display for UpgradeMessage<'_> {
             UpgradeError::Closed => {
                 write!(f, "{peer} closed the connection without an HTTP answer")
             }
+            UpgradeError::Reset => {
+                write!(f, "{peer} reset the connection without an HTTP answer")
+            }
+            UpgradeError::Http2Chosen => {
+                write!(f, "h2 was agreed on with {peer} (ALPN), but a WebSocket needs HTTP/1.1")
+            }
             UpgradeError::Truncated => {
                 write!(f, "{peer} closed the connection in the middle of its HTTP answer")
             }
@@ -154,6 +174,8 @@ impl NotHttp {
             Self::Mqtt => write!(f, "{peer} speaks MQTT without WebSockets on this port"),
             Self::Http2 => write!(f, "{peer} answered in HTTP/2"),
             Self::Tls => write!(f, "{peer} speaks TLS on this port"),
+            Self::ProxyHeader => write!(f, "{peer} sent a header of the PROXY protocol"),
+            Self::Echo => write!(f, "{peer} sends back what it is sent: it is an echo server"),
             Self::Other(bytes) => {
                 write!(f, "{peer} does not speak HTTP on this port (it sent \"{bytes}\")")
             }
@@ -180,7 +202,7 @@ impl HttpResponse {
             let unit = if time.bytes().all(|b| b.is_ascii_digit()) { " s" } else { "" };
             write!(f, ", asking to try again after {time}{unit}")?;
         }
-        let words = [&self.amzn_error_type, &self.www_authenticate, &self.body];
+        let words = [&self.amzn_error_type, &self.squid_error, &self.www_authenticate, &self.body];
         for text in words.into_iter().flatten() {
             write!(f, ": {text}")?;
         }

@@ -6,6 +6,8 @@
 pub mod accept;
 mod echo;
 mod error;
+mod foreign;
+mod page;
 mod request;
 mod response;
 mod subprotocol;
@@ -14,8 +16,10 @@ use data_encoding::BASE64;
 
 pub use echo::Echo;
 pub use error::{BadUpgrade, HttpResponse, NotHttp, UpgradeError};
+pub use foreign::is_connack;
 pub use request::{Offer, Request, is_token, masked, parse_request};
 pub use response::{AcceptedUpgrade, Response};
+pub use subprotocol::NONE_CONFIRMED;
 
 /// The largest head of a request or a response that is read, in bytes.
 pub const HEAD_LIMIT: usize = 64 * 1024;

@@ -4,7 +4,9 @@
 use std::fmt;
 
 use super::echo::Echo;
-use super::error::{BadUpgrade, HttpResponse, NotHttp, UpgradeError};
+use super::error::{BadUpgrade, HttpResponse, UpgradeError};
+use super::foreign::{self, FirstBytes};
+use super::page::{self, BodyForm};
 use super::request::Offer;
 use super::subprotocol::judge;
 use super::{
@@ -13,10 +15,7 @@ use super::{
 };
 
 /// The largest part of a refusal's body that is read, in bytes.
-const BODY_LIMIT: usize = 4096;
-
-/// The beginning of every HTTP/1 response.
-const PREFIX: &[u8] = b"HTTP/1.";
+const BODY_LIMIT: usize = 16 * 1024;
 
 /// A successful upgrade.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +40,9 @@ pub struct Response {
     refusal: Option<(Box<HttpResponse>, Body)>,
     /// The total length of the interim responses before the final one.
     skipped: usize,
+    /// The first line of the request, which an echo server sends back; empty if there is none to
+    /// recognise.
+    request_line: String,
     /// The secrets of the request.
     echo: Echo,
 }
@@ -50,13 +52,6 @@ pub struct Response {
 struct Body {
     end: BodyEnd,
     form: BodyForm,
-}
-
-/// The form of a text body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum BodyForm {
-    Html,
-    Lines,
 }
 
 /// How the end of a body is found (RFC 9112 §6.3).
@@ -86,7 +81,8 @@ impl fmt::Debug for Response {
 impl Response {
     /// The response to this request, yet to come.
     pub fn to(offer: &Offer) -> Self {
-        Self::hiding(offer.echo.clone())
+        let line = offer.request.split_inclusive('\n').next().unwrap_or_default();
+        Self { request_line: line.to_owned(), ..Self::hiding(offer.echo.clone()) }
     }
 
     /// A response, yet to come, whose text is shown without these secrets.
@@ -126,7 +122,11 @@ impl Response {
             if self.refusal.is_some() {
                 return self.refuse_if(Self::body_is_complete).map(|()| None);
             }
-            refuse_other_protocol(&self.bytes, &self.echo)?;
+            match foreign::recognise(&self.bytes, &self.request_line, &self.echo) {
+                FirstBytes::Http => {}
+                FirstBytes::Unclear => return Ok(None),
+                FirstBytes::Foreign(protocol) => return Err(UpgradeError::NotHttp(protocol)),
+            }
             let length = head_length(&self.bytes, &mut self.searched);
             if length.unwrap_or(self.bytes.len()) + self.skipped > HEAD_LIMIT {
                 return Err(UpgradeError::HeadTooLarge);
@@ -154,9 +154,16 @@ impl Response {
         self.refuse_if(|end, _| end == BodyEnd::Close)
     }
 
-    /// The time is up. A refusal is reported without the rest of its body.
+    /// The time is up. A refusal is reported without the rest of its body, and bytes of which no
+    /// HTTP answer can begin are shown.
     pub fn expire(&mut self) -> Result<(), UpgradeError> {
-        self.refuse_if(|_, _| true)
+        self.refuse_if(|_, _| true)?;
+        match foreign::recognise(&self.bytes, &self.request_line, &self.echo) {
+            FirstBytes::Unclear => {
+                Err(UpgradeError::NotHttp(foreign::unknown(&self.bytes, &self.echo)))
+            }
+            FirstBytes::Http | FirstBytes::Foreign(_) => Ok(()),
+        }
     }
 
     /// The connection has ended. Returns what that means.
@@ -190,7 +197,9 @@ impl Response {
         match self.refusal.take() {
             Some((mut refusal, body)) if condition(body.end, &self.bytes) => {
                 let content = self.echo.masked_bytes(&decoded(body.end, &self.bytes));
-                refusal.body = body_words(&content, body.form);
+                let text = String::from_utf8_lossy(&content);
+                refusal.body = page::words(&text, body.form, refusal.status, &refusal.reason);
+                refusal.text = page::plain_text(&text, body.form);
                 Err(UpgradeError::Status(refusal))
             }
             waiting => {
@@ -208,24 +217,6 @@ impl Response {
                 BodyEnd::Close => false,
             }
     }
-}
-
-/// Refuses a peer that cannot be speaking HTTP/1, at the first byte that shows it.
-fn refuse_other_protocol(bytes: &[u8], echo: &Echo) -> Result<(), UpgradeError> {
-    let count = bytes.len().min(PREFIX.len());
-    if bytes[..count] == PREFIX[..count] {
-        return Ok(());
-    }
-    Err(UpgradeError::NotHttp(match bytes {
-        [0x20, ..] => NotHttp::Mqtt,
-        [0x15 | 0x16] | [0x15 | 0x16, 0x03, ..] => NotHttp::Tls,
-        [0x00] | [0x00, 0x00, ..] | [b'P', b'R', b'I', ..] => NotHttp::Http2,
-        other if other.starts_with(b"HTTP/2") => NotHttp::Http2,
-        other => {
-            let masked = echo.masked_bytes(other);
-            NotHttp::Other(masked[..masked.len().min(32)].escape_ascii().to_string())
-        }
-    }))
 }
 
 fn parse_head(bytes: &[u8]) -> Result<Head, UpgradeError> {
@@ -298,7 +289,9 @@ fn response_of(head: &Head, echo: &Echo) -> HttpResponse {
         upgrade: text("Upgrade"),
         amzn_error_type: text("x-amzn-ErrorType"),
         websocket_version: text("Sec-WebSocket-Version"),
+        squid_error: text("X-Squid-Error"),
         body: None,
+        text: String::new(),
         target: String::new(),
     }
 }
@@ -361,23 +354,4 @@ fn dechunked(mut body: &[u8]) -> (Vec<u8>, bool) {
         };
         body = rest;
     }
-}
-
-/// The part of a body that is for people: the title of an HTML page, or the first line that is not
-/// empty.
-fn body_words(body: &[u8], form: BodyForm) -> Option<String> {
-    let text = String::from_utf8_lossy(body);
-    let line = match form {
-        BodyForm::Html => title(&text)?,
-        BodyForm::Lines => text.lines().find(|line| !line.trim().is_empty())?,
-    };
-    let words = shortened(line.trim(), 200);
-    (!words.is_empty()).then_some(words)
-}
-
-fn title(page: &str) -> Option<&str> {
-    let lower = page.to_ascii_lowercase();
-    let start = lower.find("<title>")? + "<title>".len();
-    let end = lower[start..].find("</title>")? + start;
-    page[start..end].lines().find(|line| !line.trim().is_empty())
 }

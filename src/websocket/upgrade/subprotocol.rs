@@ -3,6 +3,9 @@
 use super::error::{BadUpgrade, UpgradeError};
 use super::{shortened, tokens};
 
+/// The beginning of the warning about an answer without a subprotocol.
+pub const NONE_CONFIRMED: &str = "the server confirmed no subprotocol";
+
 /// Checks `answered` against `offered`. A warning describes the deviation that was accepted.
 pub fn judge(
     offered: &[String],
@@ -39,7 +42,7 @@ fn tolerated(offered: &[String], answered: Option<&str>) -> SubprotocolVerdict {
             SubprotocolVerdict::Offered
         } else {
             SubprotocolVerdict::Tolerable(format!(
-                "the server confirmed no subprotocol (offered: {})",
+                "{NONE_CONFIRMED} (offered: {})",
                 offered.join(", ")
             ))
         };

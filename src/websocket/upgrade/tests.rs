@@ -307,7 +307,7 @@ fn who_does_not_speak_http_is_recognised_at_once() {
         (&[0x20, 0x02, 0x00, 0x00], NotHttp::Mqtt),
         (&[0x15, 0x03, 0x03, 0x00, 0x02], NotHttp::Tls),
         (&[0x16, 0x03, 0x01], NotHttp::Tls),
-        (&[0x00, 0x00, 0x12, 0x04, 0x00], NotHttp::Http2),
+        (&[0x00, 0x00, 0x12, 0x04, 0, 0, 0, 0, 0], NotHttp::Http2),
         (b"PRI * HTTP/2.0\r\n", NotHttp::Http2),
         (b"SSH-2.0-x\r\n", other("SSH-2.0-x\\r\\n")),
         (b"HTTP/2 200\r\n", NotHttp::Http2),
@@ -316,8 +316,16 @@ fn who_does_not_speak_http_is_recognised_at_once() {
     for (bytes, foreign) in rows {
         assert_eq!(judge(&[bytes], &offer).0, Err(UpgradeError::NotHttp(foreign.clone())));
     }
-    // One byte at a time, the first byte that does not fit decides.
-    assert_eq!(judge(&[b"\x20", b"\x02"], &offer), (Err(UpgradeError::NotHttp(NotHttp::Mqtt)), 1));
+    // One byte at a time, the first byte that decides it.
+    let connack: Vec<&[u8]> = b"\x20\x02\0\x05".chunks(1).collect();
+    assert_eq!(judge(&connack, &offer), (Err(UpgradeError::NotHttp(NotHttp::Mqtt)), 4));
+    let blanks: (&[u8], &[u8]) = (b" ", b" x");
+    assert_eq!(judge(&[blanks.0, blanks.1], &offer).0, Err(UpgradeError::NotHttp(other("  x"))));
+    // What does not become clear is shown, too.
+    assert_eq!(judge(&[b"\x20\x02"], &offer).0, Err(UpgradeError::NotHttp(other(" \\x02"))));
+    let mut answer = Response::to(&offer);
+    assert_eq!(answer.feed(b"\0\0", &offer), Ok(None));
+    assert_eq!(answer.expire(), Err(UpgradeError::NotHttp(other("\\x00\\x00"))));
     assert_eq!(judge(&[b"HTTP/1", b".1"], &offer), (Err(UpgradeError::Truncated), 2));
 }
 

@@ -331,7 +331,7 @@ fn what_waits_in_our_own_buffers_at_a_reset_is_lost() {
         let url = broker.url();
         let command = [&["pub", &url], &flags[..], more].concat();
         let outcome = Program::new(command).stdin(input).run();
-        let line = "mqttws: publishing to t: connection lost: *";
+        let line = "mqttws: publishing to t at ws*://*/mqtt: connection lost: *";
         fails(&outcome, 8, line);
     }
 }

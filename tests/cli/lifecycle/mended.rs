@@ -84,7 +84,7 @@ fn a_changed_byte_is_told_as_what_it_is() {
     let broker = secure.breaks_and_is_mended([Step::Garbled("30 <t> 'wrong'"), Step::Gone]);
     let outcome = secure.subscribe(&broker, &["-C", "1"]).run();
     let stderr = String::from_utf8_lossy(&outcome.stderr);
-    let warning = "mqttws: warning: connection lost: *; trying again";
+    let warning = "mqttws: warning: wss://127.0.0.1:*/mqtt: connection lost: *; trying again";
     assert_eq!(
         (outcome.code(), outcome.stdout.as_slice()),
         (Some(0), b"two\n".as_slice()),

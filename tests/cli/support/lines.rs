@@ -14,7 +14,7 @@ pub const ANSWER_401: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the s
      Basic; give its user name and password with --basic-auth, or check them";
 pub const ANSWER_400: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the server answered HTTP 400 Bad Request; check the path, --subprotocol, and whether a proxy drops the Upgrade header";
 pub const SILENT_CLOSE: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the server closed the connection without an \
-     HTTP answer; most often --subprotocol or --origin is wrong, or the port speaks another protocol (TLS, plain MQTT)";
+     HTTP answer; most often --subprotocol or --origin is wrong, or the port speaks another protocol (TLS, plain MQTT) or expects the PROXY protocol";
 pub const UPGRADE_TIMED_OUT: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: no WebSocket upgrade within 0.5 s; does a WebSocket server listen at this port and path? a plain MQTT or TLS port does not answer, and neither do some brokers at a wrong path";
 pub const CONNACK_TIMED_OUT: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: no CONNACK within 0.5 s; the WebSocket is open, but no MQTT broker answers: try another --path or -V";
 pub const PLAIN_MQTT: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the server speaks MQTT without WebSockets on \
@@ -25,20 +25,22 @@ pub const WRONG_ACCEPT_KEY: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt:
      Sec-WebSocket-Accept; the answer does not come from a WebSocket server, but perhaps from a cache or a proxy";
 pub const OTHER_SUBPROTOCOL: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the server answered with subprotocol \"stomp\" \
      (offered: mqtt); try another --subprotocol";
-pub const TEXT_FRAME: &str = "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the server sent a text frame, \
-     but MQTT needs binary frames";
+pub const TEXT_FRAME: &str = "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the server sent a text frame \
+     (\"*\"), but MQTT needs binary frames; another service may be at this path: try another one, such as /mqtt";
 pub const MASKED_FRAME: &str = "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the server broke the \
-     WebSocket protocol: received a masked frame from server";
+     WebSocket protocol: received a masked frame from server; the frames may be compressed without agreement, \
+     or spoilt by a proxy on the way: -dd shows them";
 pub const INVALID_CLOSE_CODE: &str = "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the server broke the \
      WebSocket protocol: a Close frame with the invalid code 9";
 pub const RESERVED_BITS: &str = "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the server broke the \
-     WebSocket protocol: reserved bits are non-zero";
+     WebSocket protocol: reserved bits are non-zero; the frames may be compressed without agreement, or spoilt \
+     by a proxy on the way: -dd shows them";
 pub const MALFORMED: &str = "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the broker broke the protocol: malformed packet: *";
 pub const SECOND_CONNACK: &str = "mqttws: subscribed at ws://127.0.0.1:*/mqtt: the broker broke the protocol: an unexpected CONNACK";
 pub const INSECURE_WARNING: &str =
     "mqttws: warning: --insecure: the server's certificate is not verified";
 pub const NAME_NOT_FOUND: &str = "mqttws: connecting to ws://host.invalid/mqtt: no address for host.invalid: *; check the host name";
-pub const CONNECTION_REFUSED: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: 127.0.0.1:*: connection refused; nothing \
+pub const CONNECTION_REFUSED: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: connection refused; nothing \
      listens at this port: check it, or start `mqttws serve`";
 pub const BAD_CREDENTIALS: &str = "mqttws: connecting to ws://127.0.0.1:*/mqtt: the broker refused: bad user name or password; \
      check -u and -P";

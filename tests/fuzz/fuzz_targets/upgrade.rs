@@ -8,7 +8,7 @@ use mqttws_fuzz::format::escape::escape_line;
 use mqttws_fuzz::websocket::upgrade::{HEAD_LIMIT, NotHttp, Offer, Response, UpgradeError};
 
 /// How much of a body is read.
-const BODY_LIMIT: usize = 4096;
+const BODY_LIMIT: usize = 16 * 1024;
 
 /// That of RFC 6455 §1.3, so that answers in the corpus can be right.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
@@ -48,6 +48,7 @@ fn without_chance(error: UpgradeError, data: &[u8]) -> UpgradeError {
         UpgradeError::NotHttp(_) => UpgradeError::NotHttp(NotHttp::Http2),
         UpgradeError::Status(mut refusal) if data.len() > BODY_LIMIT => {
             refusal.body = None;
+            refusal.text.clear();
             UpgradeError::Status(refusal)
         }
         other => other,

@@ -11,7 +11,7 @@ const AMQTT: Kind = Kind {
     path: "/mqtt",
     newest: "311",
     // A third of --connect-timeout.
-    no_mqtt_5: Some("no CONNACK to MQTT 5 within 1 s; -V 311 leaves that try out"),
+    no_mqtt_5: Some("no CONNACK to MQTT 5 within 1 s"),
     retained: Retained::ToOthers,
     start,
 };

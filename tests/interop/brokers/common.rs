@@ -114,7 +114,7 @@ pub fn falls_back(server: &Server) {
     let warning = server.no_mqtt_5.map(|reason| {
         format!(
             "mqttws: warning: connected with MQTT 3.1.1 and subprotocol mqtt; the first try \
-             failed: {reason}\n"
+             failed: {reason}; -V 311 leaves that try out\n"
         )
     });
     let topic = fresh_topic();
@@ -154,8 +154,14 @@ pub fn is_not_found(server: &Server, answer: &str) {
 
 /// Before MQTT 5 `$share/g/x` may be a filter like any other.
 pub fn does_not_share(server: &Server) {
-    let subscribe = server.newest("sub", &["--share", "g", "-t", &fresh_topic(), "-E"]);
-    subscribe.run().expect(0, "", "");
+    let topic = fresh_topic();
+    let warning = format!(
+        "mqttws: warning: MQTT 3.1.1 has no shared subscriptions: some brokers take \
+         $share/g/{topic} for a plain filter, which no message matches; use MQTT 5 where the broker \
+         speaks it\n"
+    );
+    let subscribe = server.newest("sub", &["--share", "g", "-t", &topic, "-E"]);
+    subscribe.run().expect(0, "", &warning);
 }
 
 /// Compares standard error with these pieces; a number of seconds stands between them, as in

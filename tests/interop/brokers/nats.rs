@@ -54,13 +54,16 @@ fn qos_2_is_refused_by_the_end_of_three_connections() {
     let Some(server) = nats() else { return };
     let flags = ["-t", "nats/two", "-q", "2", "-m", "x", "--reconnect-delay", "0.05"];
     let outcome = server.newest("pub", &flags).run();
-    let lost = "mqttws: warning: connection lost: the server closed the WebSocket with code 1002 \
-                (protocol error): Protocol Violation; trying again\n\
-                mqttws: warning: connected again after";
+    let url = &server.url;
+    let lost = format!(
+        "mqttws: warning: {url}: connection lost: the server closed the WebSocket with code 1002 \
+         (protocol error): Protocol Violation; trying again\n\
+         mqttws: warning: connected again after"
+    );
     let end = "mqttws: publishing to nats/two: the server ended three connections in a row on this \
                message (topic nats/two, QoS 2); the broker may forbid its topic, QoS, retain flag \
                or size\n";
-    common::expect_with_times(&outcome, 7, &[lost, lost, end]);
+    common::expect_with_times(&outcome, 7, &[&lost, &lost, end]);
 }
 
 #[test]

@@ -372,7 +372,10 @@ fn a_write_that_failed_before_connack_counts_after_it() {
     assert_eq!(world.state(), "Online");
     let (waited, actions) = world.late();
     assert_eq!(waited, Duration::from_secs(1));
-    assert!(actions[1].starts_with("warn: connection lost: sending failed: "), "{actions:?}");
+    assert!(
+        actions[1].starts_with("warn: ws://a/mqtt: connection lost: sending failed: "),
+        "{actions:?}"
+    );
 }
 
 /// The broker has taken MQTT 3.1.1, and has an old session that is being replaced.

@@ -21,7 +21,7 @@ use crate::mqtt::property::Properties;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
-use crate::transport::dial::{DialError, FailedAttempt as DialAttempt};
+use crate::transport::dial::{AddressSource, DialError, FailedAttempt as DialAttempt};
 use crate::transport::endpoint::Endpoint;
 use crate::websocket::WebSocketError;
 use crate::websocket::upgrade::{HttpResponse, UpgradeError};
@@ -214,7 +214,11 @@ pub fn unreached() -> Error {
     let address = ([192, 0, 2, 1], 80).into();
     let error = io::ErrorKind::ConnectionRefused.into();
     let attempts = vec![DialAttempt { address, error }];
-    Error::Unreached(DialError::Connect { attempts, timed_out: false })
+    Error::Unreached(DialError::Connect {
+        attempts,
+        timed_out: false,
+        source: AddressSource::LookedUp,
+    })
 }
 
 pub fn status(status: u16) -> Error {

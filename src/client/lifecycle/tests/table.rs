@@ -133,7 +133,8 @@ fn an_end_after_which_another_try_may_succeed() {
             ("AwaitingConnack", &format!("Closed: drop, {lost}")),
             (
                 "Online",
-                "Backoff: drop, warn: connection lost: the server closed the connection; trying again",
+                "Backoff: drop, warn: ws://a/mqtt: connection lost: the server closed the connection; \
+                 trying again",
             ),
             ("Backoff", &format!("Closed: drop, {lost}")),
             ("ReplacingSession", "Dialling: drop, forget true, dial ws://a/mqtt 5 mqtt"),

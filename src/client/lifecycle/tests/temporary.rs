@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::mqtt::session::{Silence, Violation};
+use crate::transport::endpoint::Endpoint;
 use crate::transport::proxy::ProxyError;
 use crate::transport::tls::{Alert, CertificateFault, OtherProtocol, TlsError, TlsSetupError};
 
@@ -38,6 +39,7 @@ fn of_tls() {
     let tls = |error: TlsError| Error::Transport(error.into());
     check([
         (tls(TlsError::Closed), true),
+        (tls(TlsError::Reset), true),
         (tls(TlsError::Alert(Alert::BadRecordMac)), true),
         (tls(TlsError::Alert(Alert::InternalError)), true),
         (tls(TlsError::Alert(Alert::UnknownCA)), false),
@@ -76,6 +78,8 @@ fn of_the_upgrade() {
     let upgrade = |error: UpgradeError| Error::Transport(error.into());
     check([
         (upgrade(UpgradeError::Closed), true),
+        (upgrade(UpgradeError::Reset), true),
+        (upgrade(UpgradeError::Http2Chosen), false),
         (upgrade(UpgradeError::Truncated), true),
         (upgrade(UpgradeError::HeadTooLarge), false),
         (upgrade(UpgradeError::Malformed("x".to_owned())), false),
@@ -151,7 +155,7 @@ fn of_a_connection_that_stood() {
         (reset(), true),
         (Error::Lost(write_error()), true),
         (Error::Silent(Silence { waited: Duration::from_secs(45) }), true),
-        (Error::Lost(WebSocketError::TextFrame.into()), false),
+        (Error::Lost(WebSocketError::TextFrame(String::new()).into()), false),
         (Error::Lost(too_large.into()), false),
         (Error::Lost(protocol.into()), false),
     ]);
@@ -175,13 +179,17 @@ fn of_what_is_over() {
         (Error::NotReconnected { last: Box::new(fin()), tries: 1 }, false),
         (Error::Repeated { packet: packet(), number: None }, false),
         (Error::NotMqtt("SSH-2.0".to_owned()), false),
+        (Error::Echo, false),
         (Error::Violation(Violation::ReceiveMaximumExceeded), false),
     ]);
 }
 
 #[test]
 fn where_a_redirect_led_makes_no_difference() {
-    let redirected = |error| Error::Redirected { to: "ws://b/".to_owned(), error: Box::new(error) };
+    let redirected = |error| {
+        let to = Box::new(Endpoint::parse("ws://b/").unwrap());
+        Error::Redirected { to, error: Box::new(error) }
+    };
     check([(redirected(unreached()), true), (redirected(status(401)), false)]);
 }
 

@@ -229,7 +229,10 @@ fn a_failed_write_leaves_a_second_for_last_words() {
     let (waited, actions) = world.late();
     assert_eq!(waited, Duration::from_secs(1));
     assert_eq!(world.state(), "Backoff");
-    assert!(actions[1].starts_with("warn: connection lost: sending failed: "), "{actions:?}");
+    assert!(
+        actions[1].starts_with("warn: ws://a/mqtt: connection lost: sending failed: "),
+        "{actions:?}"
+    );
 }
 
 #[test]

@@ -166,6 +166,22 @@ fn only_connack_may_come_first() {
     }
 }
 
+/// It must not come before CONNACK `[MQTT-3.14.0-1]`, and says why there is none.
+#[test]
+fn a_disconnect_before_connack_has_a_reason() {
+    let disconnect = || Disconnect { code: ReasonCode::SERVER_BUSY, ..Disconnect::default() };
+    let mut client = Client::new(config(Version::V5));
+    client.session.connect();
+    let events = client.feed(&[Packet::Disconnect(disconnect())]);
+    assert!(matches!(&events[..], [Event::Disconnected(told)] if **told == disconnect()));
+    for version in [Version::V3_1, Version::V3_1_1] {
+        let mut client = Client::new(config(version));
+        client.session.connect();
+        let violation = client.violated(Packet::Disconnect(Disconnect::default()));
+        assert_eq!(violation, (Violation::Unexpected("DISCONNECT"), None));
+    }
+}
+
 #[test]
 fn limits_are_those_of_the_latest_connack() {
     let limits = [
