@@ -1,19 +1,17 @@
 //! Records of `--json`: what `sub --json` writes of any message, `pub --json` reads back as that
 //! message.
-#![no_main]
 
 use bytes::{Bytes, BytesMut};
-use libfuzzer_sys::fuzz_target;
-use mqttws_fuzz::mqtt::packet::{Decoder, Packet, PacketId, Publish};
-use mqttws_fuzz::mqtt::property::{Properties, PropertyId};
-use mqttws_fuzz::mqtt::qos::QoS;
-use mqttws_fuzz::mqtt::version::Version;
+use crate::mqtt::packet::{Decoder, Packet, PacketId, Publish};
+use crate::mqtt::property::{Properties, PropertyId};
+use crate::mqtt::qos::QoS;
+use crate::mqtt::version::Version;
 use jiff::{Timestamp, tz::TimeZone};
-use mqttws_fuzz::format::time::LocalTime;
-use mqttws_fuzz::format::json::Style;
-use mqttws_fuzz::format::record::{Record, RecordWriter};
+use crate::format::time::LocalTime;
+use crate::format::json::Style;
+use crate::format::record::{Record, RecordWriter};
 
-fuzz_target!(|data: &[u8]| {
+pub fn check(data: &[u8]) {
     if let Ok(record) = Record::parse(data) {
         there_and_back(&message(record));
     }
@@ -23,7 +21,7 @@ fuzz_target!(|data: &[u8]| {
     if let Ok(Some(Packet::Publish(publish))) = decoder.next() {
         there_and_back(&publish);
     }
-});
+}
 
 fn message(record: Record) -> Publish {
     let qos = record.qos.unwrap_or_default();

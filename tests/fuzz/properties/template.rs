@@ -1,18 +1,16 @@
 //! Formats of `-F`: any text is understood or refused, and what is understood makes text of any
 //! message, without a control character where it goes to a terminal.
-#![no_main]
 
 use bytes::{Bytes, BytesMut};
 use jiff::{Timestamp, tz::TimeZone};
-use libfuzzer_sys::fuzz_target;
-use mqttws_fuzz::mqtt::packet::{Decoder, Packet, Publish};
-use mqttws_fuzz::mqtt::version::Version;
-use mqttws_fuzz::format::escape::{ControlCharacters, is_harmless};
-use mqttws_fuzz::format::json::Style;
-use mqttws_fuzz::format::template::Template;
-use mqttws_fuzz::format::time::LocalTime;
+use crate::mqtt::packet::{Decoder, Packet, Publish};
+use crate::mqtt::version::Version;
+use crate::format::escape::{ControlCharacters, is_harmless};
+use crate::format::json::Style;
+use crate::format::template::Template;
+use crate::format::time::LocalTime;
 
-fuzz_target!(|data: &[u8]| {
+pub fn check(data: &[u8]) {
     let [length, data @ ..] = data else { return };
     let (format, wire) = data.split_at(usize::from(*length).min(data.len()));
     let format = String::from_utf8_lossy(format);
@@ -31,7 +29,7 @@ fuzz_target!(|data: &[u8]| {
             assert!(shown.chars().all(is_harmless), "{shown:?}");
         }
     }
-});
+}
 
 /// A PUBLISH that these bytes are, or else one that has them as its payload.
 fn message(wire: &[u8]) -> Publish {

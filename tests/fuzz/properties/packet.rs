@@ -1,16 +1,14 @@
 //! MQTT packets: wherever a stream is cut, and whether it is read packet by packet, in runs or in
 //! parts, it holds the same packets; and what was read is written, and read again as it was.
-#![no_main]
 
 use bytes::BytesMut;
-use libfuzzer_sys::fuzz_target;
-use mqttws_fuzz::mqtt::packet::Packet;
-use mqttws_fuzz::mqtt::version::Version;
-use mqttws_fuzz::stream::{Stream, pieces};
+use crate::mqtt::packet::Packet;
+use crate::mqtt::version::Version;
+use super::stream::{Stream, pieces};
 
 const VERSIONS: [Version; 3] = [Version::V3_1, Version::V3_1_1, Version::V5];
 
-fuzz_target!(|data: &[u8]| {
+pub fn check(data: &[u8]) {
     let [version, above, seed, wire @ ..] = data else { return };
     let version = VERSIONS[usize::from(*version) % 3];
     let above = [0, 8, 40, 200][usize::from(*above) % 4];
@@ -30,7 +28,7 @@ fuzz_target!(|data: &[u8]| {
         }
         assert_travels(packet, version);
     }
-});
+}
 
 /// What was read can be written, in as many bytes as it was said to take, and says the same again.
 fn assert_travels(packet: &Packet, version: Version) {

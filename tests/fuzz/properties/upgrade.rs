@@ -1,11 +1,9 @@
 //! Responses to the upgrade: however they are cut they mean the same, a verdict comes before memory
 //! is full, and what is said about them is one line of bounded length once it is escaped.
-#![no_main]
 
 use bytes::BytesMut;
-use libfuzzer_sys::fuzz_target;
-use mqttws_fuzz::format::escape::escape_line;
-use mqttws_fuzz::websocket::upgrade::{HEAD_LIMIT, NotHttp, Offer, Response, UpgradeError};
+use crate::format::escape::escape_line;
+use crate::websocket::upgrade::{HEAD_LIMIT, NotHttp, Offer, Response, UpgradeError};
 
 /// How much of a body is read.
 const BODY_LIMIT: usize = 4096;
@@ -13,7 +11,7 @@ const BODY_LIMIT: usize = 4096;
 /// That of RFC 6455 §1.3, so that answers in the corpus can be right.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
-fuzz_target!(|data: &[u8]| {
+pub fn check(data: &[u8]) {
     let [strict, data @ ..] = data else { return };
     let (key, subprotocols) = (KEY.to_owned(), vec!["mqtt".to_owned()]);
     let strict = strict % 2 == 1;
@@ -39,7 +37,7 @@ fuzz_target!(|data: &[u8]| {
             assert_harmless(&whole.end().to_string());
         }
     }
-});
+}
 
 /// Without what depends on how much had arrived: the name of what is no HTTP, and words far into a
 /// body.
