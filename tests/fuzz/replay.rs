@@ -180,7 +180,7 @@ fn report(name: &str, input: &[u8], what: &str) {
     write!(hash, "{sum:08x}").expect("text has room");
     let file = folder.join(format!("{name}-{hash}"));
     let kept = fs::create_dir_all(&folder).and_then(|()| fs::write(&file, input));
-    let shown = &input[..input.len().min(300)];
+    let shown = &input[..input.len().min(200)];
     eprintln!("\n{name} FAILED ({what}): {} bytes: \"{}\"", input.len(), shown.escape_ascii());
     match kept {
         Ok(()) => eprintln!("try it again: tests/fuzz/run {name} {}", file.display()),
