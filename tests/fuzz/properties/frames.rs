@@ -75,7 +75,9 @@ fn feed(reader: &mut Reader, mut arrived: &[u8], outcome: &mut Outcome) -> bool 
         let next = reader.next();
         let said = reader.take_answers();
         outcome.answers += said.len();
-        outcome.pongs += usize::from(reader.take_pong());
+        while reader.take_pong() {
+            outcome.pongs += 1;
+        }
         match next {
             Some(Ok(payload)) => {
                 assert!(!payload.is_empty());

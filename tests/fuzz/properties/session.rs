@@ -25,7 +25,7 @@ use crate::mqtt::topic::{TopicFilter, TopicName};
 use crate::mqtt::version::Version;
 
 /// What a session may hold beside what arrived and what is published.
-const BASE: usize = 512 * 1024;
+const BASE: usize = 1024 * 1024;
 
 /// The most steps of one input.
 const STEPS: usize = 400;
@@ -47,6 +47,28 @@ pub fn check(data: &[u8]) {
         world.bytes
     });
     assert!(most <= BASE + 64 * arrived, "{most} bytes of memory for {arrived}");
+}
+
+/// The configuration of a client with defaults.
+pub fn config(version: Version) -> Config {
+    Config {
+        version,
+        client_id: "client".into(),
+        clean_start: true,
+        lifetime: Lifetime::Client,
+        keep_alive: 0,
+        session_expiry: 60,
+        login: Login::default(),
+        will: None,
+        properties: ExtraProperties::default(),
+        sending: SendOptions::default(),
+        receiving: ReceiveOptions {
+            maximum_packet: 1 << 28,
+            parts_above: None,
+            strictness: Strictness::Tolerant,
+        },
+        reports: ReportOptions::default(),
+    }
 }
 
 /// A session, and what is known about it from outside.
@@ -111,15 +133,10 @@ impl World {
         let lifetimes = [Lifetime::Client, Lifetime::Connection, Lifetime::Persistent, Lifetime::ClientIfExpiring];
         let max_inflight = choices.of(&[None, Some(1), Some(3)]);
         let config = Config {
-            version,
             client_id: choices.of(&["client", ""]).into(),
             clean_start: choices.flag(),
             lifetime: choices.of(&lifetimes),
             keep_alive: choices.of(&[0, 10]),
-            session_expiry: 60,
-            login: Login::default(),
-            will: None,
-            properties: ExtraProperties::default(),
             sending: SendOptions {
                 topic_alias: choices.flag(),
                 max_inflight: max_inflight.and_then(NonZeroU16::new),
@@ -131,6 +148,7 @@ impl World {
                 strictness: choices.of(&[Strictness::Tolerant, Strictness::Strict]),
             },
             reports: ReportOptions { only_failures: false, trace: choices.flag() },
+            ..config(version)
         };
         Self {
             session: Session::new(config),

@@ -60,7 +60,7 @@ fn assert_bounded(mut answer: Response, data: &[u8], offer: &Offer) {
 }
 
 /// What `text` is as part of a line on stderr.
-fn assert_harmless(text: &str) {
+pub fn assert_harmless(text: &str) {
     let mut line = BytesMut::new();
     escape_line(text.as_bytes(), &mut line);
     assert!(line.len() < 16 * 1024 && !line.iter().any(u8::is_ascii_control), "{text:?}");
