@@ -34,7 +34,7 @@ pub fn check(data: &[u8]) {
         } else {
             words.extend(["-o".into(), path]);
         }
-        words.extend(["-i", "typed-id"].map(OsString::from));
+        words.extend(["-i", "typed-id", "-t", "t"].map(OsString::from));
         let words = match mosquitto::translated(words) {
             Ok(words) => words,
             Err(error) => return assert_line(&error),
@@ -43,8 +43,7 @@ pub fn check(data: &[u8]) {
             Ok((words, _)) => words,
             Err(error) => return assert_line(&error),
         };
-        // With what is missing otherwise: the address may be in the file, too.
-        if let Ok(matches) = COMMAND.clone().ignore_errors(true).try_get_matches_from(words)
+        if let Ok(matches) = COMMAND.clone().try_get_matches_from(words)
             && let Some((name, flags)) = matches.subcommand()
             && name == verb
             && verb != "ping"

@@ -16,8 +16,8 @@ pub fn check(data: &[u8]) {
     let plain = |level: &&str| !level.contains(['+', '#']) || **level == *"+";
     let (last, others) = levels.split_last().expect("there is one level at least");
     let is_filter = is_text(&filter) && others.iter().all(plain) && (plain(last) || *last == "#");
-    if levels[0] == "$share" && levels.len() > 1 {
-        // A share name, too; without one it is refused, or a plain filter.
+    if levels[0] == "$share" {
+        // It needs a share name and a filter, too.
         assert!(is_filter || parsed.is_err(), "{filter:?}");
     } else {
         assert_eq!(parsed.is_ok(), is_filter, "{filter:?}");
