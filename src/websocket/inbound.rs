@@ -85,17 +85,6 @@ impl PeerState {
         matches!(self, Self::ClosedAtOnce | Self::Closed)
     }
 
-    /// Whether every frame goes to tungstenite whole.
-    #[cfg(test)]
-    fn is_left_to_tungstenite(self) -> bool {
-        self == Self::LeftToTungstenite
-    }
-
-    #[cfg(not(test))]
-    fn is_left_to_tungstenite(self) -> bool {
-        false
-    }
-
     fn after_close(self) -> Self {
         match self {
             Self::Unknown | Self::ClosedAtOnce => Self::ClosedAtOnce,
@@ -304,12 +293,15 @@ impl Inbound {
     /// Who reads the frame.
     #[inline]
     fn judge(&mut self, header: FrameHeader) -> Result<FrameFor, WebSocketError> {
+        #[cfg(test)]
+        if self.peer == PeerState::LeftToTungstenite {
+            return Ok(FrameFor::Tungstenite(OtherPayload::Judged));
+        }
         let is_usual = header.first == WHOLE_BINARY && header.payload <= self.max_message;
         if is_usual
             && header.key.is_some() == self.expects_mask()
             && self.fragmented.is_none()
             && !self.peer.has_closed()
-            && !self.peer.is_left_to_tungstenite()
             && header.is_minimal()
         {
             return Ok(FrameFor::Us);
@@ -327,9 +319,7 @@ impl Inbound {
         let broken = |words: &str| Err(WebSocketError::Protocol(words.to_owned()));
         // Frames after a Close are ignored, and tungstenite finds the other errors.
         let is_masked_wrongly = header.key.is_some() != self.expects_mask();
-        if self.peer.is_left_to_tungstenite() {
-            return Ok(FrameFor::Tungstenite(OtherPayload::Judged));
-        } else if self.peer.has_closed() || is_masked_wrongly || header.has_reserved_bits() {
+        if self.peer.has_closed() || is_masked_wrongly || header.has_reserved_bits() {
             return Ok(FrameFor::Tungstenite(OtherPayload::Dropped));
         } else if header.payload >> 63 != 0 {
             return broken("a frame length of 2^63 bytes or more");

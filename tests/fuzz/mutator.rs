@@ -7,8 +7,29 @@ const EDGES: [u8; 12] = [0, 1, 2, 0x10, 0x20, 0x30, 0x7d, 0x7e, 0x7f, 0x80, 0xfe
 
 /// Texts that mean something somewhere.
 const WORDS: [&[u8]; 24] = [
-    b"\r\n", b"\r\n\r\n", b"\n", b"\0", b"://", b"..", b"%2f", b"%00", b"@", b"[", b"]", b"{", b"}",
-    b"\"", b"\\u0000", b"\\", b"#", b"+", b"/", b"\xef\xbb\xbf", b"\xff\xff\xff\xff", b"-", b"=",
+    b"\r\n",
+    b"\r\n\r\n",
+    b"\n",
+    b"\0",
+    b"://",
+    b"..",
+    b"%2f",
+    b"%00",
+    b"@",
+    b"[",
+    b"]",
+    b"{",
+    b"}",
+    b"\"",
+    b"\\u0000",
+    b"\\",
+    b"#",
+    b"+",
+    b"/",
+    b"\xef\xbb\xbf",
+    b"\xff\xff\xff\xff",
+    b"-",
+    b"=",
     b"\xc2\x9b",
 ];
 

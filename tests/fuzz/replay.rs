@@ -151,7 +151,10 @@ fn run(target: &'static Target, plan: &Plan, current: &Current) -> bool {
         }
     }
     let seconds = begun.elapsed().as_secs_f64();
-    println!("{}: {known} of the corpus and {count} made of them hold ({seconds:.1} s)", target.name);
+    println!(
+        "{}: {known} of the corpus and {count} made of them hold ({seconds:.1} s)",
+        target.name
+    );
     true
 }
 
@@ -164,8 +167,10 @@ fn holds(target: &Target, input: &[u8]) -> bool {
 /// The files of a corpus, in the order of their names.
 fn corpus(name: &str) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name);
-    let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-    let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("a readable folder").path()).collect();
+    let entries =
+        fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let mut files: Vec<PathBuf> =
+        entries.map(|entry| entry.expect("a readable folder").path()).collect();
     files.sort();
     files.iter().map(|file| fs::read(file).expect("a readable file")).collect()
 }
@@ -176,7 +181,8 @@ fn report(name: &str, input: &[u8], what: &str) {
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target"), PathBuf::from);
     let folder = target.join("fuzz/artifacts");
     let mut hash = String::new();
-    let sum = input.iter().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add((*byte).into()));
+    let sum =
+        input.iter().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add((*byte).into()));
     write!(hash, "{sum:08x}").expect("text has room");
     let file = folder.join(format!("{name}-{hash}"));
     let kept = fs::create_dir_all(&folder).and_then(|()| fs::write(&file, input));

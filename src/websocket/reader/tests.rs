@@ -93,7 +93,8 @@ fn a_frame_without_a_mask_breaks_the_protocol() {
 
 #[test]
 fn what_a_header_says_is_judged_before_the_payload_is_there() {
-    let huge = |first, masked: u8| [&[first, masked | 127, 0, 0, 0, 0, 0x0f, 0, 0, 0][..], &KEY].concat();
+    let huge =
+        |first, masked: u8| [&[first, masked | 127, 0, 0, 0, 0, 0x0f, 0, 0, 0][..], &KEY].concat();
     let rows = [
         (Role::Server, huge(FINAL | BINARY, 0), "received an unmasked frame from client"),
         (Role::Client, huge(FINAL | BINARY, 0x80), "received a masked frame from server"),

@@ -88,7 +88,9 @@ fn contents(control_characters: ControlCharacters) -> Vec<(usize, bool, Content)
             contents.push((factor, true, Content::Record(RecordWriter { parsed, style })));
         }
     }
-    for (is_json, format) in [(false, "%p"), (false, "%x"), (false, "%X"), (false, "%t %P"), (false, "%j"), (true, "%J")] {
+    for (is_json, format) in
+        [(false, "%p"), (false, "%x"), (false, "%X"), (false, "%t %P"), (false, "%j"), (true, "%J")]
+    {
         for (factor, style) in [(MULTIPLE, Style::CJson), (INDENTED, Style::CJsonPretty)] {
             let template = Template::parse(format, style, control_characters).expect(format);
             contents.push((factor, is_json, Content::Template(template)));

@@ -6,7 +6,9 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::choices::Choices;
-use crate::client::lifecycle::{Action, ConnectionInput, Lifecycle, LossFacts, Policy, SessionFound, SessionRemains};
+use crate::client::lifecycle::{
+    Action, ConnectionInput, Lifecycle, LossFacts, Policy, SessionFound, SessionRemains,
+};
 use crate::client::{Error, Event, Reconnect, RedirectPolicy, Step, VersionChoice};
 use crate::mqtt::packet::{ConnAck, Disconnect};
 use crate::mqtt::property::Properties;
@@ -52,14 +54,19 @@ struct World {
 
 impl World {
     fn new(choices: &mut Choices<'_>) -> Self {
-        let addresses = ["ws://a/mqtt", "wss://b:9/x?y"].map(|url| Endpoint::parse(url).expect("a URL"));
+        let addresses =
+            ["ws://a/mqtt", "wss://b:9/x?y"].map(|url| Endpoint::parse(url).expect("a URL"));
         let versions = [Version::V5, Version::V3_1_1, Version::V3_1];
         let connect_timeout = Duration::from_secs(choices.of(&[12, 1, 60]));
         let policy = Policy {
             addresses: addresses[..1 + choices.below(2)].to_vec(),
             subprotocols: choices.of(&[None, Some(vec!["x".to_owned()]), Some(Vec::new())]),
             versions: versions[..1 + choices.below(3)].to_vec(),
-            version_choice: choices.of(&[VersionChoice::Ours, VersionChoice::Asked, VersionChoice::NeededBy("--x")]),
+            version_choice: choices.of(&[
+                VersionChoice::Ours,
+                VersionChoice::Asked,
+                VersionChoice::NeededBy("--x"),
+            ]),
             redirects: choices.of(&[RedirectPolicy::Report, RedirectPolicy::Follow]),
             has_credentials: choices.flag(),
             connect_timeout,
@@ -71,7 +78,14 @@ impl World {
             },
         };
         let lifecycle = Lifecycle::new(policy, u64::from(choices.byte()));
-        Self { lifecycle, now: Instant::now(), connect_timeout, ends: 0, closes: false, has_expired: false }
+        Self {
+            lifecycle,
+            now: Instant::now(),
+            connect_timeout,
+            ends: 0,
+            closes: false,
+            has_expired: false,
+        }
     }
 
     fn step(&mut self, choices: &mut Choices<'_>, number: u64) {
@@ -83,7 +97,8 @@ impl World {
             0 | 1 => self.feed(ConnectionInput::Dialled),
             2 | 3 => self.feed(ConnectionInput::Opened),
             4 | 5 => {
-                let found = choices.of(&[SessionFound::New, SessionFound::Resumed, SessionFound::Stale]);
+                let found =
+                    choices.of(&[SessionFound::New, SessionFound::Resumed, SessionFound::Stale]);
                 self.feed(ConnectionInput::Accepted(found));
             }
             6..9 => {
@@ -145,10 +160,13 @@ impl World {
 
     /// What comes from this machine is handed on as it is.
     fn local(&mut self, event: Event) {
-        let expected = format!("{:?}", [Action::Event(match &event {
-            Event::Written(number) => Event::Written(*number),
-            _ => Event::Woken,
-        })]);
+        let expected = format!(
+            "{:?}",
+            [Action::Event(match &event {
+                Event::Written(number) => Event::Written(*number),
+                _ => Event::Woken,
+            })]
+        );
         assert_eq!(format!("{:?}", self.actions_of(ConnectionInput::Local(event))), expected);
     }
 
@@ -169,7 +187,9 @@ impl World {
         self.now = self.now.max(deadline);
         for _ in 0..8 {
             self.feed(ConnectionInput::Time(LossFacts::default()));
-            if self.has_expired || self.lifecycle.deadline().is_none_or(|deadline| deadline > self.now) {
+            if self.has_expired
+                || self.lifecycle.deadline().is_none_or(|deadline| deadline > self.now)
+            {
                 return;
             }
         }
@@ -178,7 +198,11 @@ impl World {
 
     fn report_expiry(&mut self) {
         self.has_expired = false;
-        let error = Error::ConnectTimedOut { step: Step::ConnAck, after: self.connect_timeout, tried: None };
+        let error = Error::ConnectTimedOut {
+            step: Step::ConnAck,
+            after: self.connect_timeout,
+            tried: None,
+        };
         self.feed(ConnectionInput::Failed(error, LossFacts::default()));
     }
 
@@ -231,17 +255,37 @@ fn error(choices: &mut Choices<'_>) -> Error {
     let ended = || transport::Error::Ended { cause: None };
     let answer = |status, location: Option<&str>| {
         let location = location.map(str::to_owned);
-        let refusal = HttpResponse { status, shown_location: location.clone(), location, ..HttpResponse::default() };
+        let refusal = HttpResponse {
+            status,
+            shown_location: location.clone(),
+            location,
+            ..HttpResponse::default()
+        };
         Error::Transport(UpgradeError::Status(Box::new(refusal)).into())
     };
     match choices.below(12) {
         0 => Error::Lost(ended()),
-        1 => Error::Lost(transport::Error::Ended { cause: Some(io::ErrorKind::ConnectionReset.into()) }),
-        2 => Error::Lost(WebSocketError::Closed { code: Some(choices.of(&[1000, 1001, 1008, 1009, 1013])), reason: String::new() }.into()),
+        1 => Error::Lost(transport::Error::Ended {
+            cause: Some(io::ErrorKind::ConnectionReset.into()),
+        }),
+        2 => Error::Lost(
+            WebSocketError::Closed {
+                code: Some(choices.of(&[1000, 1001, 1008, 1009, 1013])),
+                reason: String::new(),
+            }
+            .into(),
+        ),
         3 => Error::RefusedSilently(ended()),
-        4 => Error::Disconnected(Box::new(Disconnect { code: ReasonCode(choices.byte()), properties: Properties::default() })),
+        4 => Error::Disconnected(Box::new(Disconnect {
+            code: ReasonCode(choices.byte()),
+            properties: Properties::default(),
+        })),
         5 => {
-            let connack = ConnAck { session_present: false, code: ReasonCode(choices.byte()), properties: Properties::default() };
+            let connack = ConnAck {
+                session_present: false,
+                code: ReasonCode(choices.byte()),
+                properties: Properties::default(),
+            };
             Error::Refused { connack: Box::new(connack), version: Version::V5, needed_by: None }
         }
         6 => {
@@ -249,9 +293,16 @@ fn error(choices: &mut Choices<'_>) -> Error {
             let attempts = vec![FailedAttempt { address: ([192, 0, 2, 1], 80).into(), error }];
             Error::Unreached(DialError::Connect { attempts, timed_out: choices.flag() })
         }
-        7 => answer(choices.of(&[302, 307]), Some(choices.of(&["ws://c/", "/x", "//a:9/y", "http://", "wss://a/mqtt"]))),
+        7 => answer(
+            choices.of(&[302, 307]),
+            Some(choices.of(&["ws://c/", "/x", "//a:9/y", "http://", "wss://a/mqtt"])),
+        ),
         8 => answer(choices.of(&[400, 401, 404, 429, 502, 503, 101]), None),
-        9 => Error::ConnectTimedOut { step: Step::ConnAck, after: Duration::from_secs(12), tried: None },
+        9 => Error::ConnectTimedOut {
+            step: Step::ConnAck,
+            after: Duration::from_secs(12),
+            tried: None,
+        },
         10 => Error::Transport(ended()),
         _ => Error::Local(io::ErrorKind::OutOfMemory.into()),
     }

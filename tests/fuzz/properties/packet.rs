@@ -1,10 +1,10 @@
 //! MQTT packets: wherever a stream is cut, and whether it is read packet by packet, in runs or in
 //! parts, it holds the same packets; and what was read is written, and read again as it was.
 
-use bytes::BytesMut;
+use super::stream::{Stream, pieces};
 use crate::mqtt::packet::Packet;
 use crate::mqtt::version::Version;
-use super::stream::{Stream, pieces};
+use bytes::BytesMut;
 
 const VERSIONS: [Version; 3] = [Version::V3_1, Version::V3_1_1, Version::V5];
 
@@ -19,7 +19,10 @@ pub fn check(data: &[u8]) {
         let cut_end = cut.read(pieces(wire, *seed));
         assert_eq!(cut.packets, whole.packets, "in runs: {in_runs}, in parts above {above}");
         // The beginning of a large message is judged before its end is there.
-        assert!(cut_end == end || above < usize::MAX && cut_end.is_err(), "{cut_end:?}, not {end:?}");
+        assert!(
+            cut_end == end || above < usize::MAX && cut_end.is_err(),
+            "{cut_end:?}, not {end:?}"
+        );
     }
     let mut version = version;
     for packet in &whole.packets {

@@ -101,7 +101,10 @@ fn through_socks(says: &[u8], piece: usize) {
         // Success is method, reply 0, and no more than the longest bound address.
         let taken = says.len() - left;
         assert!((9..=2 + 2 + 4 + 257 + 2).contains(&taken), "{taken}");
-        assert!(heard.ends_with(&[&b"\x05\x01\x00\x03\x06broker"[..], &9001_u16.to_be_bytes()].concat()));
+        assert!(
+            heard
+                .ends_with(&[&b"\x05\x01\x00\x03\x06broker"[..], &9001_u16.to_be_bytes()].concat())
+        );
     }
 }
 

@@ -2,21 +2,23 @@
 //! `pub --json` takes the record and sends the same message.
 
 use bytes::{Bytes, BytesMut};
+use bytestring::ByteString;
 use jiff::{Timestamp, tz::TimeZone};
 
+use super::choices::Choices;
+use super::session::config;
 use crate::command::publish::config::{DiscouragedTopics, MessageFormat, RecordForm};
 use crate::command::publish::message::{MessageBuilder, PreparedMessage};
 use crate::format::json::Style;
 use crate::format::record::{Record, RecordWriter};
 use crate::format::time::LocalTime;
 use crate::mqtt::packet::{ConnAck, Packet, PacketId, Publish};
-use crate::mqtt::property::{Properties, PropertyId};
+use crate::mqtt::property::{Properties, Property, PropertyId};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::session::{Delivery, Event, Session};
+use crate::mqtt::topic::TopicName;
 use crate::mqtt::version::Version;
-
-use super::session::config;
 
 pub fn check(data: &[u8]) {
     if let Ok(record) = Record::parse(data) {
@@ -30,6 +32,89 @@ pub fn check(data: &[u8]) {
     }
     // The same bytes as what a broker sends.
     delivered(data).iter().for_each(there_and_back);
+    // And as choices of what stands in a message.
+    let mut wire = BytesMut::new();
+    if Packet::Publish(chosen(data)).encode(Version::V5, &mut wire).is_ok() {
+        delivered(&wire).iter().for_each(there_and_back);
+    }
+}
+
+/// What a topic, a name or a value may be.
+const TEXTS: [&str; 14] = [
+    "a",
+    "a/b",
+    "",
+    "#",
+    "a/+",
+    "$SYS/x",
+    "\u{1}",
+    "\u{9b}",
+    "\u{fffe}",
+    "\u{feff}a",
+    "\"\\/",
+    "\r\n",
+    "ü\u{202e}",
+    "payload_json",
+];
+
+/// What a payload may be.
+const PAYLOADS: [&[u8]; 16] = [
+    b"",
+    b"x",
+    b"5",
+    b"null",
+    b"{}",
+    b" {\"a\": 1} ",
+    b"[1, 2]",
+    b"\"text\"",
+    b"\"\\ud800\"",
+    b"\xff\xfe",
+    b"\0",
+    b"\xef\xbb\xbf{}",
+    b"1e400",
+    b"{\"a\":1,\"a\":2}",
+    b"\n",
+    b"true",
+];
+
+/// A message with properties of every kind.
+fn chosen(data: &[u8]) -> Publish {
+    let mut choices = Choices::new(data);
+    let qos = choices.of(&[QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce]);
+    let topic = TopicName::new(choices.of(&TEXTS)).ok().or_else(|| TopicName::new("t").ok());
+    let payload = match choices.below(4) {
+        0 => Bytes::copy_from_slice(choices.bytes()),
+        _ => Bytes::from_static(choices.of(&PAYLOADS)),
+    };
+    let mut properties = Vec::new();
+    for _ in 0..choices.below(6) {
+        properties.push(property(&mut choices));
+    }
+    Publish {
+        qos,
+        dup: choices.flag() && qos > QoS::AtMostOnce,
+        retain: choices.flag(),
+        packet_id: PacketId::new(7).filter(|_| qos > QoS::AtMostOnce),
+        properties: Properties(properties),
+        topic,
+        payload,
+    }
+}
+
+fn property(choices: &mut Choices<'_>) -> Property {
+    let text = |choices: &mut Choices<'_>| ByteString::from_static(choices.of(&TEXTS));
+    let number = u32::from(choices.number()) << choices.below(16);
+    match choices.below(8) {
+        0 => Property::number(PropertyId::PayloadFormatIndicator, number % 2),
+        1 => Property::number(PropertyId::MessageExpiryInterval, number),
+        2 => Property::text(PropertyId::ContentType, text(choices)),
+        3 => Property::text(PropertyId::ResponseTopic, text(choices)),
+        4 => {
+            Property::binary(PropertyId::CorrelationData, Bytes::from_static(choices.of(&PAYLOADS)))
+        }
+        5 => Property::number(PropertyId::SubscriptionIdentifier, 1 + number % 1000),
+        _ => Property::user(text(choices), text(choices)),
+    }
 }
 
 fn message(record: Record) -> Publish {
@@ -40,7 +125,7 @@ fn message(record: Record) -> Publish {
         packet_id: PacketId::new(7).filter(|_| qos > QoS::AtMostOnce),
         properties: record.properties,
         // Without a topic a packet needs an alias.
-        topic: record.topic.or_else(|| crate::mqtt::topic::TopicName::new("t").ok()),
+        topic: record.topic.or_else(|| TopicName::new("t").ok()),
         payload: record.payload,
         ..Publish::default()
     }
@@ -70,9 +155,12 @@ fn delivered(wire: &[u8]) -> Vec<Publish> {
 }
 
 fn there_and_back(publish: &Publish) {
-    for (parsed, style) in
-        [(false, Style::Compact), (true, Style::Compact), (false, Style::Pretty), (true, Style::Pretty)]
-    {
+    for (parsed, style) in [
+        (false, Style::Compact),
+        (true, Style::Compact),
+        (false, Style::Pretty),
+        (true, Style::Pretty),
+    ] {
         let mut line = BytesMut::new();
         let time = LocalTime::new(Timestamp::UNIX_EPOCH, TimeZone::UTC);
         RecordWriter { parsed, style }.write(publish, Some(&time), &mut line);

@@ -40,19 +40,23 @@ fn exchange(username: &str, password: &[u8], salt: &[u8], iterations: u32, other
     let mut salted = [0; digest::SHA256_OUTPUT_LEN];
     let rounds = NonZeroU32::new(iterations).expect("it is above 0");
     pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, rounds, salt, password, &mut salted);
-    let signed = |key: &[u8], text: &[u8]| hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text);
+    let signed =
+        |key: &[u8], text: &[u8]| hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text);
     let client_key = signed(&salted, b"Client Key");
     let stored = digest::digest(&digest::SHA256, client_key.as_ref());
     let signature = signed(stored.as_ref(), message.as_bytes());
     let proof = BASE64.decode(proof.as_bytes()).expect("base64");
-    let shown: Vec<u8> = proof.iter().zip(signature.as_ref()).map(|(proof, sign)| proof ^ sign).collect();
+    let shown: Vec<u8> =
+        proof.iter().zip(signature.as_ref()).map(|(proof, sign)| proof ^ sign).collect();
     assert_eq!(shown, client_key.as_ref(), "the client knows the password");
 
     let server = signed(signed(&salted, b"Server Key").as_ref(), message.as_bytes());
     let good = format!("v={}", BASE64.encode(server.as_ref()));
     assert_eq!(client.verify(good.as_bytes()), Ok(()));
     if !other.windows(good.len()).any(|part| part == good.as_bytes()) {
-        assert_harmless(&client.verify(other).expect_err("a server that does not know it").to_string());
+        assert_harmless(
+            &client.verify(other).expect_err("a server that does not know it").to_string(),
+        );
     }
 }
 

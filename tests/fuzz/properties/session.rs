@@ -130,7 +130,12 @@ impl Connection {
 impl World {
     fn new(choices: &mut Choices<'_>) -> Self {
         let version = choices.of(&[Version::V5, Version::V3_1_1, Version::V3_1]);
-        let lifetimes = [Lifetime::Client, Lifetime::Connection, Lifetime::Persistent, Lifetime::ClientIfExpiring];
+        let lifetimes = [
+            Lifetime::Client,
+            Lifetime::Connection,
+            Lifetime::Persistent,
+            Lifetime::ClientIfExpiring,
+        ];
         let max_inflight = choices.of(&[None, Some(1), Some(3)]);
         let config = Config {
             client_id: choices.of(&["client", ""]).into(),
@@ -187,10 +192,12 @@ impl World {
             }
             16 => self.pass(choices),
             17 => {
-                let filter = TopicFilter::new(choices.of(&["a/#", "$share/g/+", "b"])).expect("a filter");
+                let filter =
+                    TopicFilter::new(choices.of(&["a/#", "$share/g/+", "b"])).expect("a filter");
                 if self.session.is_online() {
                     let qos = choices.of(&QOS);
-                    self.session.subscribe(vec![Subscription::new(filter, qos)], Properties::default());
+                    self.session
+                        .subscribe(vec![Subscription::new(filter, qos)], Properties::default());
                 }
             }
             18 => self.session.disconnect(ReasonCode::SUCCESS),
@@ -212,7 +219,8 @@ impl World {
         let qos = choices.of(&QOS);
         let payload = Bytes::from(vec![b'x'; usize::from(choices.byte())]);
         let topic = TopicName::new(choices.of(&["a/b", "c"])).expect("a name");
-        let publish = Publish { qos, retain: choices.below(8) == 0, ..Publish::new(topic, payload) };
+        let publish =
+            Publish { qos, retain: choices.below(8) == 0, ..Publish::new(topic, payload) };
         if !self.session.can_publish(qos) {
             return;
         }
@@ -289,7 +297,9 @@ impl World {
                 Event::Piece(piece) => *missing -= piece.len(),
                 Event::MessageEnds => assert_eq!(self.missing.take(), Some(0), "all of it came"),
                 Event::MessageCut => self.missing = None,
-                Event::Message(_) | Event::MessageBegins { .. } => panic!("{event:?} inside another"),
+                Event::Message(_) | Event::MessageBegins { .. } => {
+                    panic!("{event:?} inside another")
+                }
                 _ => {}
             }
         }
@@ -300,7 +310,10 @@ impl World {
                 self.numbered(delivery.number, &delivery.publish);
             }
             Event::Acknowledged { token, .. } | Event::InDoubt { token } => {
-                assert!(self.unfinished.remove(&token), "{token} ends a second time, or never began");
+                assert!(
+                    self.unfinished.remove(&token),
+                    "{token} ends a second time, or never began"
+                );
             }
             _ => {}
         }
@@ -320,7 +333,8 @@ impl World {
     fn pass(&mut self, choices: &mut Choices<'_>) {
         self.now += Duration::from_secs(choices.below(30) as u64);
         for _ in 0..3 {
-            let Some(deadline) = self.session.deadline().filter(|deadline| *deadline <= self.now) else {
+            let Some(deadline) = self.session.deadline().filter(|deadline| *deadline <= self.now)
+            else {
                 return;
             };
             if self.session.expire(self.now).is_err() {
@@ -364,7 +378,10 @@ impl World {
                 connection.outstanding.extend(publish.packet_id);
                 let most = limits.receive_maximum.min(self.max_inflight.unwrap_or(u16::MAX));
                 let outstanding = connection.outstanding.len();
-                assert!(outstanding <= usize::from(most), "{outstanding} in flight, allowed {most}");
+                assert!(
+                    outstanding <= usize::from(most),
+                    "{outstanding} in flight, allowed {most}"
+                );
             }
             Packet::PubAck(ack) | Packet::PubRec(ack) => {
                 let number = connection.numbers.get(&ack.packet_id).copied().unwrap_or(0);
@@ -449,7 +466,13 @@ fn answer(choices: &mut Choices<'_>) -> Packet {
             }
             let packet_id = Some(packet_id).filter(|_| qos > QoS::AtMostOnce);
             let dup = choices.flag() && qos > QoS::AtMostOnce;
-            Packet::Publish(Publish { dup, qos, packet_id, properties, ..Publish::new(topic, payload) })
+            Packet::Publish(Publish {
+                dup,
+                qos,
+                packet_id,
+                properties,
+                ..Publish::new(topic, payload)
+            })
         }
     }
 }

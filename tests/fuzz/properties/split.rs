@@ -72,8 +72,11 @@ fn split(record: &[u8], separator: u8, prefix: &str) {
         // Refused: without a separator, or with a topic that is none, or should be none.
         let topic = at.map(|at| TopicName::from_bytes(Bytes::copy_from_slice(&record[..at])));
         let is_good = topic.and_then(Result::ok).is_some_and(|topic| {
-            !topic.as_str().chars().any(|c| c.is_control() || c as u32 & 0xfffe == 0xfffe || ('\u{fdd0}'..='\u{fdef}').contains(&c))
-                && topic.as_str().len() + prefix.len() <= 65_535
+            !topic.as_str().chars().any(|c| {
+                c.is_control()
+                    || c as u32 & 0xfffe == 0xfffe
+                    || ('\u{fdd0}'..='\u{fdef}').contains(&c)
+            }) && topic.as_str().len() + prefix.len() <= 65_535
         });
         assert!(!is_good, "{}", record.escape_ascii());
         return;

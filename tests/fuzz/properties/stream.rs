@@ -2,7 +2,9 @@
 
 use bytes::{Bytes, BytesMut};
 
-use crate::mqtt::packet::{Ack, Decoder, Malformed, Packet, PacketId, PacketType, Decoded, Publish};
+use crate::mqtt::packet::{
+    Ack, Decoded, Decoder, Malformed, Packet, PacketId, PacketType, Publish,
+};
 use crate::mqtt::version::Version;
 
 /// The largest packet that is read, in bytes.
@@ -27,7 +29,10 @@ impl Stream {
     }
 
     /// Reads these pieces to the end, or to the first that makes no sense.
-    pub fn read<'a>(&mut self, pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<(), Malformed> {
+    pub fn read<'a>(
+        &mut self,
+        pieces: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Result<(), Malformed> {
         pieces.into_iter().try_for_each(|piece| {
             self.decoder.feed(Bytes::copy_from_slice(piece));
             self.drain()
@@ -43,7 +48,9 @@ impl Stream {
                 publish.payload = self.decoder.payload_bytes(found);
                 self.decoder.skip(found);
                 self.packets.push(Packet::Publish(publish.clone()));
-            } else if let Some(ack) = self.in_runs.then(|| self.decoder.next_acknowledgement()).flatten() {
+            } else if let Some(ack) =
+                self.in_runs.then(|| self.decoder.next_acknowledgement()).flatten()
+            {
                 self.packets.push(acknowledgement(ack));
             } else if let Some(part) = self.decoder.next_part()? {
                 self.take(part);
@@ -66,7 +73,8 @@ impl Stream {
             Decoded::PublishEnds => {
                 let (publish, length, payload) = self.open.take().expect("it has begun");
                 assert_eq!(payload.len(), length);
-                self.packets.push(Packet::Publish(Publish { payload: payload.freeze(), ..publish }));
+                self.packets
+                    .push(Packet::Publish(Publish { payload: payload.freeze(), ..publish }));
             }
         }
     }

@@ -1,14 +1,14 @@
 //! Formats of `-F`: any text is understood or refused, and what is understood makes text of any
 //! message, without a control character where it goes to a terminal.
 
-use bytes::{Bytes, BytesMut};
-use jiff::{Timestamp, tz::TimeZone};
-use crate::mqtt::packet::{Decoder, Packet, Publish};
-use crate::mqtt::version::Version;
 use crate::format::escape::{ControlCharacters, is_harmless};
 use crate::format::json::Style;
 use crate::format::template::Template;
 use crate::format::time::LocalTime;
+use crate::mqtt::packet::{Decoder, Packet, Publish};
+use crate::mqtt::version::Version;
+use bytes::{Bytes, BytesMut};
+use jiff::{Timestamp, tz::TimeZone};
 
 pub fn check(data: &[u8]) {
     let [length, data @ ..] = data else { return };
@@ -17,10 +17,13 @@ pub fn check(data: &[u8]) {
     let publish = message(wire);
     let time = LocalTime::new(Timestamp::UNIX_EPOCH, TimeZone::UTC);
     for style in [Style::Compact, Style::Pretty] {
-        let Ok(template) = Template::parse(&format, style, ControlCharacters::Unchanged) else { return };
+        let Ok(template) = Template::parse(&format, style, ControlCharacters::Unchanged) else {
+            return;
+        };
         let mut raw = BytesMut::new();
         let fits = template.render(&publish, Some(&time), &mut raw);
-        let safe = Template::parse(&format, style, ControlCharacters::Escaped).expect("it was understood before");
+        let safe = Template::parse(&format, style, ControlCharacters::Escaped)
+            .expect("it was understood before");
         let mut shown = BytesMut::new();
         assert_eq!(safe.render(&publish, Some(&time), &mut shown), fits);
         // Escapes and times are the user's own words.

@@ -25,7 +25,8 @@ pub fn check(data: &[u8]) {
     let (Ok(topic), Ok(parsed)) = (topic, parsed) else { return };
     assert_eq!(parsed.as_str(), filter);
     let pattern = parsed.share().map_or(filter.as_str(), |(_, rest)| rest);
-    let expected = matches(pattern, &name) && !(name.starts_with('$') && pattern.starts_with(['+', '#']));
+    let expected =
+        matches(pattern, &name) && !(name.starts_with('$') && pattern.starts_with(['+', '#']));
     assert_eq!(parsed.matches(&topic), expected, "{filter:?} {name:?}");
 }
 

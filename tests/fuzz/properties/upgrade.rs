@@ -1,9 +1,9 @@
 //! Responses to the upgrade: however they are cut they mean the same, a verdict comes before memory
 //! is full, and what is said about them is one line of bounded length once it is escaped.
 
-use bytes::BytesMut;
 use crate::format::escape::escape_line;
 use crate::websocket::upgrade::{HEAD_LIMIT, NotHttp, Offer, Response, UpgradeError};
+use bytes::BytesMut;
 
 /// How much of a body is read.
 const BODY_LIMIT: usize = 4096;
@@ -55,7 +55,8 @@ fn without_chance(error: UpgradeError, data: &[u8]) -> UpgradeError {
 /// A server that never comes to an end is refused in time.
 fn assert_bounded(mut answer: Response, data: &[u8], offer: &Offer) {
     let more: Vec<u8> = data.iter().copied().cycle().take(HEAD_LIMIT + 2 * BODY_LIMIT).collect();
-    let verdict = more.chunks(1000).map(|piece| answer.feed(piece, offer)).find(|found| *found != Ok(None));
+    let verdict =
+        more.chunks(1000).map(|piece| answer.feed(piece, offer)).find(|found| *found != Ok(None));
     assert!(data.is_empty() || verdict.is_some());
 }
 

@@ -15,7 +15,8 @@ pub fn check(data: &[u8]) {
     // As separate options.
     assert_eq!(Endpoint::from_parts(scheme, host, Some(port), Some(target)), Ok(anonymous.clone()));
     // In full, a zone aside: it is of local meaning.
-    let zoneless = Endpoint { host: host.split('%').next().unwrap_or_default().to_owned(), ..anonymous };
+    let zoneless =
+        Endpoint { host: host.split('%').next().unwrap_or_default().to_owned(), ..anonymous };
     let url = format!("{scheme}://{}{target}", endpoint.host_header());
     assert_eq!(Endpoint::parse(&url), Ok(zoneless.clone()));
     // As it is shown: without the user and what the query says.
@@ -23,5 +24,8 @@ pub fn check(data: &[u8]) {
     let shown = Endpoint { target: path.unwrap_or_else(|| target.clone()), ..zoneless };
     assert_eq!(Endpoint::parse(&endpoint.to_string()), Ok(shown));
     assert_eq!(format!("{endpoint:?}"), format!("Endpoint({endpoint})"));
-    assert!(text.contains("://") && (text.contains(target.as_str()) || target.starts_with(DEFAULT_TARGET)));
+    assert!(
+        text.contains("://")
+            && (text.contains(target.as_str()) || target.starts_with(DEFAULT_TARGET))
+    );
 }

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use super::upgrade::assert_harmless;
-use crate::cli::value;
 use crate::cli::property;
+use crate::cli::value;
 use crate::format::encoding::Encoding;
 use crate::transport::tls::{CertificateInfo, TlsVersion};
 
