@@ -203,11 +203,7 @@ impl Client {
                     self.decode(take)
                 }
             }
-            Reading::Session => {
-                let event = self.decode(None);
-                self.lifecycle.note_pubrels(self.session.awaits_pubrel());
-                event
-            }
+            Reading::Session => self.decode(None),
             Reading::Handshake => self.advance().map(|()| None),
             Reading::Connack => self.await_connack(),
             Reading::Discard => self.discard().map(|()| None),

@@ -303,6 +303,23 @@ impl Client {
         self.lifecycle.handle(ConnectionInput::Close(remains), Instant::now());
     }
 
+    /// From now on only messages that were received before are taken, until the server has released
+    /// them; see [`Session::stop_taking`].
+    pub fn stop_taking(&mut self) {
+        self.session.stop_taking();
+        self.pause_reading(false);
+    }
+
+    /// Whether a server that does nothing is waited for only shortly.
+    pub fn is_hurried(&self) -> bool {
+        self.lifecycle.is_hurried()
+    }
+
+    /// Gives the end that a signal has begun so much more time.
+    pub fn extend_end(&self, more: Duration) {
+        self.events.extend_end(more);
+    }
+
     /// From now on a server that does nothing is waited for only shortly.
     pub fn shorten_close(&mut self) {
         self.lifecycle.handle(ConnectionInput::ShortenClose, Instant::now());

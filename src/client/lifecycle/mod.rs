@@ -205,6 +205,11 @@ impl Lifecycle {
         }
     }
 
+    /// Whether the user has interrupted us, or a time that the user set is over.
+    pub fn is_hurried(&self) -> bool {
+        self.closing_time == ClosingTime::Short
+    }
+
     /// When [`ConnectionInput::Time`] is due, if nothing happens before.
     pub fn deadline(&self) -> Option<Instant> {
         match &self.state {
@@ -247,13 +252,6 @@ impl Lifecycle {
     #[inline]
     pub fn note_progress(&mut self) {
         self.failures_in_a_row = 0;
-    }
-
-    /// While a connection is being ended: whether the server owes PUBRELs.
-    pub fn note_pubrels(&mut self, awaits: bool) {
-        if let State::ReplacingSession(_, closing) | State::Closing(closing) = &mut self.state {
-            closing.note_pubrels(awaits);
-        }
     }
 
     /// A published message was acknowledged: the connections before this one do not count as

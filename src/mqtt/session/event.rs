@@ -41,6 +41,11 @@ pub enum Event {
     MessageEnds,
     /// The large message will never be complete: the server does not send it again.
     MessageCut,
+    /// No message that was delivered waits for its PUBREL any more, and no new one is taken; see
+    /// [`Session::stop_taking`].
+    ///
+    /// [`Session::stop_taking`]: super::Session::stop_taking
+    AllReleased,
     /// A QoS 1 or 2 message of the client is finished: delivered, or refused with a code of 0x80 or
     /// above.
     Acknowledged {
