@@ -114,11 +114,13 @@ impl World {
             15 => self.signal(choices.of(&[1, 2, 15])),
             16 => self.feed(ConnectionInput::ShortenClose),
             17 if choices.below(8) == 0 => self.close(choices.of(&REMAINS)),
-            18 => match choices.below(3) {
-                0 => self.lifecycle.note_progress(),
-                1 => self.lifecycle.note_acknowledgement(),
-                _ => self.lifecycle.note_pubrels(choices.flag()),
-            },
+            18 => {
+                if choices.flag() {
+                    self.lifecycle.note_progress();
+                } else {
+                    self.lifecycle.note_acknowledgement();
+                }
+            }
             _ => self.pass(),
         }
     }
