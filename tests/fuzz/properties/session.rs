@@ -200,6 +200,7 @@ impl World {
                         .subscribe(vec![Subscription::new(filter, qos)], Properties::default());
                 }
             }
+            18 if choices.flag() => self.session.stop_taking(),
             18 => self.session.disconnect(ReasonCode::SUCCESS),
             _ => {
                 self.session.lost();
@@ -391,7 +392,7 @@ impl World {
         }
     }
 
-    /// On a good connection everything ends.
+    /// Without a connection what has not ended is still known.
     fn end(&mut self) {
         self.session.lost();
         self.audit();
