@@ -199,9 +199,8 @@ impl Publisher {
     fn end(mut self, result: Result<Exit>, summary: &SummaryPrinter) -> Result<Exit> {
         let first = self.first_unfinished();
         let in_doubt = self.client.session().in_flight() as u64;
-        let result = result.map_err(|error| {
-            self.tally.with_counts(error, self.feed.template(), in_doubt, first)
-        });
+        let result = result
+            .map_err(|error| self.tally.with_counts(error, self.feed.template(), in_doubt, first));
         let tally = &mut self.tally;
         let result = super::close(&mut self.client, result, |event| tally.count(event));
         let is_interrupted = matches!(result, Ok(Exit::Signal(_)));

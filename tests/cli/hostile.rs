@@ -49,10 +49,7 @@ fn frames_that_break_the_protocol_are_named() {
     breaks(Step::Frame(0x09, b""), &broken("fragmented control frame"));
     // Nobody waits for a payload that changes nothing.
     breaks(Step::Raw(vec![0xc2, 5]), &broken("reserved bits are non-zero"));
-    breaks(
-        Step::Raw(vec![0x82, 0x85, 1, 2, 3, 4]),
-        &broken("received a masked frame from server"),
-    );
+    breaks(Step::Raw(vec![0x82, 0x85, 1, 2, 3, 4]), &broken("received a masked frame from server"));
     breaks(
         Step::Raw(vec![0x89, 126, 0, 126]),
         &broken("control frame too big (payload must be 125 bytes or less)"),

@@ -140,8 +140,8 @@ impl FilePublisher {
         let session = self.client.session();
         let first = session.first_unfinished().unwrap_or(tally.published + 1);
         let in_doubt = session.in_flight() as u64;
-        let result = result
-            .map_err(|error| tally.with_counts(error, self.feed.template(), in_doubt, first));
+        let result =
+            result.map_err(|error| tally.with_counts(error, self.feed.template(), in_doubt, first));
         let result = crate::command::close(&mut self.client, result, |event| tally.count(event));
         let result = result.context(tally.context.clone());
         // A run that ended early ended before its latest message was finished.
