@@ -71,7 +71,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let held = if plan.files.is_empty() { all(Arc::new(plan)) } else { only_files(&plan) };
+    let held = if plan.files.is_empty() { all(&Arc::new(plan)) } else { only_files(&plan) };
     if held { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
@@ -88,14 +88,14 @@ fn only_files(plan: &Plan) -> bool {
 type Current = Arc<Mutex<Option<(&'static str, Vec<u8>, Instant)>>>;
 
 /// Tries all targets in as many threads as there are processors.
-fn all(plan: Arc<Plan>) -> bool {
+fn all(plan: &Arc<Plan>) -> bool {
     println!("seed {} (another: --seed N)", plan.seed);
     let next = Arc::new(AtomicUsize::new(0));
     let (results, ended) = mpsc::channel();
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let tried: Vec<Current> = (0..threads).map(|_| Current::default()).collect();
     for current in &tried {
-        let (plan, next, results) = (Arc::clone(&plan), Arc::clone(&next), results.clone());
+        let (plan, next, results) = (Arc::clone(plan), Arc::clone(&next), results.clone());
         let current = Arc::clone(current);
         thread::spawn(move || {
             while let Some(target) = plan.targets.get(next.fetch_add(1, Ordering::Relaxed)) {

@@ -59,9 +59,9 @@ impl World {
         let versions = [Version::V5, Version::V3_1_1, Version::V3_1];
         let connect_timeout = Duration::from_secs(choices.of(&[12, 1, 60]));
         let policy = Policy {
-            addresses: addresses[..1 + choices.below(2)].to_vec(),
+            addresses: addresses[..=choices.below(2)].to_vec(),
             subprotocols: choices.of(&[None, Some(vec!["x".to_owned()]), Some(Vec::new())]),
-            versions: versions[..1 + choices.below(3)].to_vec(),
+            versions: versions[..=choices.below(3)].to_vec(),
             version_choice: choices.of(&[
                 VersionChoice::Ours,
                 VersionChoice::Asked,

@@ -82,7 +82,7 @@ fn through_http(says: &[u8], piece: usize) {
 }
 
 fn through_socks(says: &[u8], piece: usize) {
-    let user = (piece % 2 == 0).then_some(("ann", "s3cr3t"));
+    let user = piece.is_multiple_of(2).then_some(("ann", "s3cr3t"));
     let ask = |piece| {
         let mut stream = Scripted { says, piece, heard: Vec::new() };
         let log = |line: std::fmt::Arguments<'_>| assert!(!line.to_string().contains("s3cr3t"));

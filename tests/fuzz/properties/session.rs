@@ -248,10 +248,10 @@ impl World {
     /// What a packet that is about to come means for what may be sent.
     fn note(&mut self, packet: &Packet) {
         match packet {
-            Packet::ConnAck(connack) if self.connection.limits.is_none() => {
-                if connack.code == ReasonCode::SUCCESS {
-                    self.connection.limits = Some(limits(connack, self.version));
-                }
+            Packet::ConnAck(connack)
+                if self.connection.limits.is_none() && connack.code == ReasonCode::SUCCESS =>
+            {
+                self.connection.limits = Some(limits(connack, self.version));
             }
             Packet::PubAck(ack) | Packet::PubComp(ack) => {
                 self.connection.outstanding.remove(&ack.packet_id);

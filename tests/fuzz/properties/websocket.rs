@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 use super::choices::Choices;
-use super::frames::{Outcome, read};
+use super::frames::read;
 use crate::websocket::client::ClientFrames;
 use crate::websocket::outbound::{ServerOutbound, put_frame};
 use crate::websocket::{Role, WebSocketError};
@@ -16,9 +16,10 @@ pub fn check(data: &[u8]) {
     let mut choices = Choices::new(data);
     let seed = choices.byte();
     let mut sent = Vec::new();
-    let (wire, reader) = match choices.flag() {
-        true => (from_client(&mut choices, &mut sent), Role::Server),
-        false => (from_server(&mut choices, &mut sent), Role::Client),
+    let (wire, reader) = if choices.flag() {
+        (from_client(&mut choices, &mut sent), Role::Server)
+    } else {
+        (from_server(&mut choices, &mut sent), Role::Client)
     };
     let whole = read(reader, &wire, None);
     assert_eq!(whole.payload, sent);
