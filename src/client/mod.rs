@@ -36,6 +36,7 @@ use crate::mqtt::qos::QoS;
 use crate::mqtt::session::{self, Received, Session, Unsendable};
 use crate::mqtt::topic::TopicFilter;
 use crate::transport;
+use crate::websocket::upgrade::Echo;
 
 /// Is shown messages, and may break off.
 pub type Take<'a> = &'a mut dyn FnMut(Received<'_>) -> ControlFlow<()>;
@@ -76,6 +77,8 @@ pub struct Client {
     events: EventQueue,
     lifecycle: Lifecycle,
     connection: Option<Connection>,
+    /// Hides our secrets in what the server of the latest connection says.
+    echo: Echo,
     /// What the connection that is being dialled will be opened with.
     transport_options: Option<transport::Options>,
     /// Events and errors that were not handed out yet.
@@ -101,6 +104,7 @@ impl Client {
             events,
             lifecycle,
             connection: None,
+            echo: Echo::default(),
             transport_options: None,
             pending: VecDeque::new(),
             now,

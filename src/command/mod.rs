@@ -58,7 +58,7 @@ fn own_topic(purpose: &str, client_id: &str) -> Result<TopicName> {
 
 /// Connects; `limit` is a point in time for which the user gave a duration (`-W`).
 fn connect(options: Options, limit: Option<(Instant, Duration)>) -> Result<(Client, Established)> {
-    let context = format!("connecting to {}", options.endpoint);
+    let context = format!("connecting to {}", options.endpoint.described());
     let connect = || {
         let mut client = Client::new(options)?;
         let established = client.await_connected(limit)?;
@@ -143,7 +143,7 @@ fn await_release(client: &mut Client) -> Result<(), Error> {
 /// The same at the end of a verb, unless the connection itself has failed: only where nothing comes
 /// again the verb has done what was asked.
 fn release(client: &mut Client, result: Result<Exit>) -> Result<Exit> {
-    let is_lost = |error: &anyhow::Error| error.chain().any(|cause| cause.is::<Error>());
+    let is_lost = |error: &anyhow::Error| error.chain().any(<dyn std::error::Error>::is::<Error>);
     if result.as_ref().is_err_and(is_lost) || client.session().unreleased() == 0 {
         return result;
     }

@@ -125,6 +125,8 @@ pub struct Lifecycle {
     /// When `--wait` is over.
     wait_ends: Option<Instant>,
     latest_error: Option<String>,
+    /// The other server that the user was told of, from which credentials are withheld.
+    withheld_from: Option<String>,
     /// How many tries it took since something last came over a connection.
     failures_in_a_row: u32,
     repeated: Repeated,
@@ -145,6 +147,7 @@ impl Lifecycle {
             closing_time: ClosingTime::Usual,
             wait_ends: None,
             latest_error: None,
+            withheld_from: None,
             failures_in_a_row: 0,
             repeated: Repeated::default(),
             random: fastrand::Rng::with_seed(seed),

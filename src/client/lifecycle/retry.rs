@@ -177,8 +177,8 @@ impl Error {
             | Self::NotReconnected { .. }
             | Self::Violation(_) => true,
             Self::Disconnected(disconnect) => !is_unwelcome(disconnect.code),
-            // The session is to remain, and nothing more is sent after a packet that the server does
-            // not take.
+            // The session is to remain, and nothing more is sent after a packet that the server
+            // does not take.
             Self::Unreleased { .. }
             | Self::Repeated { .. }
             | Self::Local(_)
