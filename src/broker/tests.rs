@@ -226,7 +226,9 @@ fn publishers_are_slowed_for_a_slow_subscriber() {
 #[test]
 fn garbage_harms_nobody_else() {
     let broker = start();
-    let mut random = fastrand::Rng::with_seed(7);
+    let seed = 7;
+    println!("seed {seed}");
+    let mut random = fastrand::Rng::with_seed(seed);
     let mut witness = Client::connected(&broker, Version::V5, "witness");
     for round in 0..200 {
         let length = random.usize(1..200);

@@ -7,16 +7,16 @@ mod layout;
 mod mqtt;
 mod network;
 mod ping;
-mod property;
+pub mod property;
 mod publish;
 mod request;
 mod secret;
 mod serve;
-mod source;
+pub mod source;
 mod subscribe;
 mod tls;
 mod upgrade;
-mod value;
+pub mod value;
 
 use std::ffi::OsString;
 
@@ -51,7 +51,7 @@ pub fn parse() -> anyhow::Result<(Config, Vec<String>)> {
     subcommand_required = true,
     help_expected = true
 )]
-struct Cli {
+pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     command: Command,

@@ -9,7 +9,7 @@ mod connection;
 mod driver;
 mod error;
 mod event_queue;
-mod lifecycle;
+pub mod lifecycle;
 mod options;
 
 use std::collections::VecDeque;

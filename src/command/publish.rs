@@ -5,7 +5,7 @@ pub mod config;
 mod feed;
 mod file;
 mod input;
-mod message;
+pub mod message;
 mod pace;
 mod pending;
 mod request;

@@ -2,9 +2,9 @@
 //! the server. Errors and debug output never show a password.
 
 mod error;
-mod http;
+pub mod http;
 mod rules;
-mod socks;
+pub mod socks;
 
 use std::fmt;
 use std::io::{self, Read, Write};

@@ -120,6 +120,13 @@ impl FrameHeader {
         }
     }
 
+    /// The bytes of the same header with a payload length of 0.
+    pub fn without_payload(self) -> Vec<u8> {
+        let mut bytes = vec![self.first, if self.key.is_some() { MASKED } else { 0 }];
+        bytes.extend(self.key.into_iter().flatten());
+        bytes
+    }
+
     /// The opcode (§11.8).
     pub fn opcode(self) -> u8 {
         self.first & 0x0f

@@ -43,7 +43,28 @@ enum Current {
     Other {
         /// The number of payload bytes that have not arrived.
         left: u64,
+        /// What becomes of them.
+        payload: OtherPayload,
     },
+}
+
+/// What becomes of the payload of a frame for tungstenite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum OtherPayload {
+    /// tungstenite judges it, too.
+    Judged,
+    /// The header says all. tungstenite would reserve memory for the whole payload, and give its
+    /// verdict after it.
+    Dropped,
+}
+
+/// Who reads a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FrameFor {
+    /// This file.
+    Us,
+    /// tungstenite.
+    Tungstenite(OtherPayload),
 }
 
 /// The state of the other side.
@@ -57,6 +78,9 @@ enum PeerState {
     ClosedAtOnce,
     /// It has sent a Close frame after a binary frame. Later frames are ignored.
     Closed,
+    /// tungstenite reads whatever it sends.
+    #[cfg(test)]
+    LeftToTungstenite,
 }
 
 impl PeerState {
@@ -68,6 +92,8 @@ impl PeerState {
         match self {
             Self::Unknown | Self::ClosedAtOnce => Self::ClosedAtOnce,
             Self::Speaking | Self::Closed => Self::Closed,
+            #[cfg(test)]
+            Self::LeftToTungstenite => self,
         }
     }
 }
@@ -118,7 +144,7 @@ impl Inbound {
     /// The same, but every frame goes to tungstenite.
     #[cfg(test)]
     pub fn leaving_all_to_tungstenite(role: Role) -> Self {
-        Self { peer: PeerState::ClosedAtOnce, ..Self::new(role, 0) }
+        Self { peer: PeerState::LeftToTungstenite, ..Self::new(role, 0) }
     }
 
     /// Takes bytes that have arrived, up to the next frame for tungstenite and to the end of a
@@ -188,21 +214,25 @@ impl Inbound {
 
     /// The header of the frame for tungstenite.
     pub fn take_header(&mut self) -> Vec<u8> {
-        if let Current::Other { left: 0 } = self.current {
+        if let Current::Other { left: 0, .. } = self.current {
             self.current = Current::Header;
         }
         std::mem::take(&mut self.header)
     }
 
-    /// The bytes of `arrived` that belong to the payload of the frame for tungstenite.
-    pub fn take_other<'a>(&mut self, arrived: &'a [u8]) -> &'a [u8] {
-        let Current::Other { left } = self.current else { return &[] };
+    /// Takes the bytes of `arrived` that belong to the payload of the frame for tungstenite:
+    /// those that it must judge, and how many there are.
+    pub fn take_other<'a>(&mut self, arrived: &'a [u8]) -> (&'a [u8], usize) {
+        let Current::Other { left, payload } = self.current else { return (&[], 0) };
         let part = &arrived[..part_of(left, arrived)];
+        let left = left - part.len() as u64;
+        self.current = if left == 0 { Current::Header } else { Current::Other { left, payload } };
+        if payload == OtherPayload::Dropped {
+            return (&[], part.len());
+        }
         let missing = LONGEST_CONTROL.saturating_sub(self.control.len()).min(part.len());
         self.control.extend_from_slice(&part[..missing]);
-        let left = left - part.len() as u64;
-        self.current = if left == 0 { Current::Header } else { Current::Other { left } };
-        part
+        (part, part.len())
     }
 
     /// The payload of the last control frame. tungstenite does not return a Close code that it does
@@ -238,21 +268,25 @@ impl Inbound {
         };
         log.received(header);
         match self.judge(header) {
-            Ok(true) => {
+            Ok(FrameFor::Us) => {
                 self.peer = PeerState::Speaking;
                 self.header.clear();
                 self.current = Current::binary(header.payload, header.key);
             }
-            Ok(false) => {
-                if at_once.is_some() {
-                    self.header.extend_from_slice(&bytes[..header.length]);
+            Ok(FrameFor::Tungstenite(payload)) => {
+                match payload {
+                    OtherPayload::Dropped => self.header = header.without_payload(),
+                    OtherPayload::Judged if at_once.is_some() => {
+                        self.header.extend_from_slice(&bytes[..header.length]);
+                    }
+                    OtherPayload::Judged => {}
                 }
                 self.control.clear();
                 self.control_key = header.key;
                 if header.opcode() == CLOSE {
                     self.peer = self.peer.after_close();
                 }
-                self.current = Current::Other { left: header.payload };
+                self.current = Current::Other { left: header.payload, payload };
             }
             Err(WebSocketError::TextFrame(_)) => {
                 self.fault = Some(WebSocketError::TextFrame(beginning_of_text(header, after)));
@@ -262,9 +296,13 @@ impl Inbound {
         after
     }
 
-    /// Whether the frame is read here, not by tungstenite.
+    /// Who reads the frame.
     #[inline]
-    fn judge(&mut self, header: FrameHeader) -> Result<bool, WebSocketError> {
+    fn judge(&mut self, header: FrameHeader) -> Result<FrameFor, WebSocketError> {
+        #[cfg(test)]
+        if self.peer == PeerState::LeftToTungstenite {
+            return Ok(FrameFor::Tungstenite(OtherPayload::Judged));
+        }
         let is_usual = header.first == WHOLE_BINARY && header.payload <= self.max_message;
         if is_usual
             && header.key.is_some() == self.expects_mask()
@@ -272,7 +310,7 @@ impl Inbound {
             && !self.peer.has_closed()
             && header.is_minimal()
         {
-            return Ok(true);
+            return Ok(FrameFor::Us);
         }
         self.judge_unusual(header)
     }
@@ -283,7 +321,7 @@ impl Inbound {
     }
 
     #[cold]
-    fn judge_unusual(&mut self, header: FrameHeader) -> Result<bool, WebSocketError> {
+    fn judge_unusual(&mut self, header: FrameHeader) -> Result<FrameFor, WebSocketError> {
         let broken = |words: &str| Err(WebSocketError::Protocol(words.to_owned()));
         let garbled = |words: &str| {
             let (words, look) = (words.to_owned(), Look::Frames);
@@ -292,7 +330,7 @@ impl Inbound {
         // Frames after a Close are ignored, and tungstenite finds the other errors.
         let is_masked_wrongly = header.key.is_some() != self.expects_mask();
         if self.peer.has_closed() || is_masked_wrongly || header.has_reserved_bits() {
-            return Ok(false);
+            return Ok(FrameFor::Tungstenite(OtherPayload::Dropped));
         } else if header.payload >> 63 != 0 {
             return garbled("a frame length of 2^63 bytes or more");
         } else if !header.is_minimal() {
@@ -307,9 +345,16 @@ impl Inbound {
                     return Err(WebSocketError::TooLarge { size, limit: self.max_message });
                 }
                 self.fragmented = (!header.is_final()).then_some(size);
-                Ok(true)
+                Ok(FrameFor::Us)
             }
-            _ => Ok(false),
+            (opcode, _) if opcode >= CLOSE && header.is_final() => {
+                if header.payload > LONGEST_CONTROL as u64 {
+                    return broken("control frame too big (payload must be 125 bytes or less)");
+                }
+                Ok(FrameFor::Tungstenite(OtherPayload::Judged))
+            }
+            // Whatever it holds.
+            _ => Ok(FrameFor::Tungstenite(OtherPayload::Dropped)),
         }
     }
 

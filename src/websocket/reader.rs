@@ -165,9 +165,9 @@ impl Reader {
             self.judge(&header);
         }
         if self.outcome.is_none() {
-            let part = self.inbound.take_other(arrived);
-            taken = part.len();
-            if taken > 0 {
+            let (part, count) = self.inbound.take_other(arrived);
+            taken = count;
+            if !part.is_empty() {
                 self.judge(part);
             }
         }

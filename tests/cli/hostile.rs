@@ -56,6 +56,13 @@ fn frames_that_break_the_protocol_are_named() {
     breaks(Step::Frame(0x80, b"x"), &broken("continue frame but nothing to continue"));
     breaks(Step::Frame(0x83, b""), &garbled("encountered invalid opcode: 3"));
     breaks(Step::Frame(0x09, b""), &garbled("fragmented control frame"));
+    // Nobody waits for a payload that changes nothing.
+    breaks(Step::Raw(vec![0xc2, 5]), &garbled("reserved bits are non-zero"));
+    breaks(Step::Raw(vec![0x82, 0x85, 1, 2, 3, 4]), &garbled("received a masked frame from server"));
+    breaks(
+        Step::Raw(vec![0x89, 126, 0, 126]),
+        &garbled("control frame too big (payload must be 125 bytes or less)"),
+    );
     breaks(Step::Frame(0x88, b"\x03\xe8\xff"), &broken("a Close frame whose reason is not UTF-8"));
     breaks(Step::Frame(0x88, b"\x03"), &broken("invalid close sequence"));
     breaks(

@@ -145,7 +145,9 @@ fn close_again_and_again(qos: &str, version: &str) {
     let session = session(qos, version);
     let Some(broker) = broker_with(&session) else { return };
     feed(&broker, MANY, qos, LONG);
-    let (url, mut random) = (broker.ws(), fastrand::Rng::with_seed(25 + other_seeds()));
+    let seed = 25 + other_seeds();
+    println!("seed {seed}");
+    let (url, mut random) = (broker.ws(), fastrand::Rng::with_seed(seed));
     let (mut printed, mut readers) = (Vec::new(), 0);
     while readers < 12 && printed.iter().max().is_none_or(|number| *number < MANY / 2) {
         let publish_one = || publish(&broker, qos, 0);

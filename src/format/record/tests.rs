@@ -1,6 +1,7 @@
 //! Records there and back, and records that make no sense.
 
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 use super::*;
 use crate::format::time::tests::tuesday;
@@ -252,7 +253,20 @@ fn in_order(properties: Vec<Property>) -> Vec<Property> {
     all.0
 }
 
+/// The same cases in every run; `PROPTEST_RNG_SEED=n` tries others.
+fn same_cases() -> ProptestConfig {
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    let seed = match config.rng_seed {
+        RngSeed::Random => 1,
+        RngSeed::Fixed(seed) => seed,
+    };
+    println!("PROPTEST_RNG_SEED={seed}");
+    ProptestConfig { rng_seed: RngSeed::Fixed(seed), ..config }
+}
+
 proptest! {
+    #![proptest_config(same_cases())]
+
     #[test]
     fn everything_comes_back(
         topic in "[^\0+#]{1,20}",

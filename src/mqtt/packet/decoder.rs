@@ -18,6 +18,10 @@ use crate::mqtt::version::Version;
 /// The upper half of a PUBLISH's first byte (§2.1.2).
 const PUBLISH: u8 = 3;
 
+/// How much memory is taken at once for a packet that has only begun, in bytes: a longer one gets
+/// more as it arrives, because anybody can announce one.
+const MOST_AT_ONCE: usize = 256 * 1024;
+
 /// The result of [`Decoder::next_part`]: a packet, or a part of a large PUBLISH.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decoded {
@@ -81,6 +85,12 @@ impl Decoder {
     /// [`Decoder::next_part`].
     pub fn in_parts_above(self, size: usize) -> Self {
         Self { parts_above: size, ..self }
+    }
+
+    /// The memory that is held for a packet that is incomplete, in bytes.
+    #[cfg(test)]
+    pub fn memory(&self) -> usize {
+        self.started.capacity()
     }
 
     /// The version in which the next packet is read.
@@ -242,7 +252,7 @@ impl Decoder {
     }
 
     /// Collects a packet that spans several pieces: byte by byte until its size is known, then the
-    /// rest, into a buffer of exactly that size.
+    /// rest, into a buffer of that size, or one that grows up to it.
     fn join(&mut self, mut header: Option<FixedHeader>) -> Result<Option<Decoded>, Malformed> {
         loop {
             let wanted = match &header {
@@ -264,7 +274,8 @@ impl Decoder {
     /// Moves bytes that were fed into `started` until it has `wanted` bytes. Returns whether there
     /// were enough.
     fn gather(&mut self, wanted: usize) -> bool {
-        self.started.reserve(wanted.max(LONGEST_FIXED_HEADER).saturating_sub(self.started.len()));
+        let at_once = wanted.clamp(LONGEST_FIXED_HEADER, MOST_AT_ONCE);
+        self.started.reserve(at_once.saturating_sub(self.started.len()));
         while self.started.len() < wanted {
             if self.current.is_empty() {
                 return false;

@@ -256,6 +256,11 @@ impl Exchanges {
         }
     }
 
+    /// Whether a message waits for its first answer.
+    pub fn has_unanswered(&mut self, packet_id: PacketId) -> bool {
+        matches!(self.find(packet_id), Some((_, Exchange::Published(_))))
+    }
+
     /// Ends a QoS 2 message that had no answer before. Returns the caller's token.
     pub fn puback_of_exactly_once(&mut self, packet_id: PacketId) -> Option<u64> {
         let (at, Exchange::Published(sent)) = self.find(packet_id)? else { return None };

@@ -344,9 +344,12 @@ impl Session {
         if self.config.version.has_properties() {
             return Err(violation);
         }
-        let ended = self.exchanges.puback_of_exactly_once(packet_id).ok_or(violation)?;
+        if !self.exchanges.has_unanswered(packet_id) {
+            return Err(violation);
+        }
+        // Where it is a violation the message is not finished.
         self.take_deviation(Deviation::QoSLowered)?;
-        Ok(Some(ended))
+        Ok(self.exchanges.puback_of_exactly_once(packet_id))
     }
 
     /// Handles PUBCOMP. The server has had the message since its PUBREC, so "identifier not found"

@@ -380,6 +380,7 @@ fn told(mut world: World, bytes: &[u8], random: &mut fastrand::Rng) -> Told {
 #[test]
 fn frames_that_are_taken_apart_here_mean_what_tungstenite_means() {
     for seed in 0..1000 {
+        println!("seed {seed}");
         let mut random = fastrand::Rng::with_seed(seed);
         let mut bytes = Vec::new();
         for _ in 0..random.usize(1..12) {

@@ -90,3 +90,36 @@ fn a_frame_without_a_mask_breaks_the_protocol() {
         assert!(matches!(error, Some(WebSocketError::Garbled { .. })), "{error:?}");
     }
 }
+
+#[test]
+fn what_a_header_says_is_judged_before_the_payload_is_there() {
+    let huge =
+        |first, masked: u8| [&[first, masked | 127, 0, 0, 0, 0, 0x0f, 0, 0, 0][..], &KEY].concat();
+    let rows = [
+        (Role::Server, huge(FINAL | BINARY, 0), "received an unmasked frame from client"),
+        (Role::Client, huge(FINAL | BINARY, 0x80), "received a masked frame from server"),
+        (Role::Client, huge(0xc2, 0), "reserved bits are non-zero"),
+        (Role::Client, huge(FINAL, 0), "continue frame but nothing to continue"),
+        (Role::Client, huge(0x89, 0), "control frame too big (payload must be 125 bytes or less)"),
+        (Role::Client, huge(0x09, 0), "fragmented control frame"),
+    ];
+    for (role, bytes, words) in rows {
+        let mut reader = Reader::new(role, 1 << 28, false);
+        reader.feed(&bytes);
+        let Some(Err(WebSocketError::Protocol(error))) = reader.next() else { panic!("{words}") };
+        assert_eq!(error.split(" (it sent").next(), Some(words));
+    }
+}
+
+#[test]
+fn frames_after_a_close_are_skipped_however_long_they_are() {
+    let mut reader = Reader::new(Role::Client, 1 << 28, false);
+    reader.feed(&[FINAL | CLOSE, 0]);
+    assert!(matches!(reader.next(), Some(Err(WebSocketError::Closed { code: None, .. }))));
+    reader.take_answers();
+    let long = [&[FINAL | BINARY, 127, 0, 0, 0, 0, 0, 1, 0, 0][..], &vec![0xff; 1 << 16]].concat();
+    for piece in [&long[..], &[0x89, 1, b'?']] {
+        assert_eq!(reader.feed(piece), piece.len());
+        assert_eq!((reader.next(), reader.take_answers()), (None, Vec::new()));
+    }
+}

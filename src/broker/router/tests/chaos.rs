@@ -59,6 +59,7 @@ impl Flaky {
 #[test]
 fn nothing_is_lost_or_doubled_however_often_the_connection_is() {
     for seed in 0..300 {
+        println!("seed {seed}");
         let mut random = Rng::with_seed(seed);
         let version = VERSIONS[random.usize(..3)];
         let qos = QOS[random.usize(1..3)];
@@ -175,6 +176,7 @@ fn any_connect(random: &mut Rng, version: Version) -> Connect {
 #[test]
 fn anything_at_any_time() {
     for seed in 0..300 {
+        println!("seed {seed}");
         let mut random = Rng::with_seed(seed);
         let mut world = World::new();
         let mut open = Vec::new();

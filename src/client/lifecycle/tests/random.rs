@@ -79,6 +79,7 @@ fn ends(world: &mut World, seed: u64) {
 #[test]
 fn schedules_by_chance() {
     for seed in 0..SCHEDULES {
+        println!("seed {seed}");
         run(seed);
     }
 }

@@ -4,6 +4,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
+use proptest::test_runner::RngSeed;
 
 use super::*;
 use crate::mqtt::property::{Place, PropertyId, ValueKind};
@@ -247,13 +248,24 @@ pub(super) fn packet(version: Version) -> BoxedStrategy<Packet> {
 }
 
 /// Any packet of any version.
+/// The same cases in every run; `PROPTEST_RNG_SEED=n` tries others.
+pub(super) fn same_cases() -> ProptestConfig {
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1500) };
+    let seed = match config.rng_seed {
+        RngSeed::Random => 1,
+        RngSeed::Fixed(seed) => seed,
+    };
+    println!("PROPTEST_RNG_SEED={seed}");
+    ProptestConfig { rng_seed: RngSeed::Fixed(seed), ..config }
+}
+
 pub(super) fn any_packet() -> impl Strategy<Value = (Version, Packet)> {
     select(&VERSIONS[..])
         .prop_flat_map(|version| packet(version).prop_map(move |packet| (version, packet)))
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1500) })]
+    #![proptest_config(same_cases())]
 
     #[test]
     fn what_is_written_is_read((version, packet) in any_packet()) {

@@ -208,7 +208,7 @@ fn both_read_every_corruption_alike() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1500) })]
+    #![proptest_config(generated::same_cases())]
 
     #[test]
     fn both_read_and_write_generated_packets((version, packet) in generated::any_packet()) {

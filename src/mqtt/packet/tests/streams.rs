@@ -89,6 +89,20 @@ fn a_large_packet_byte_by_byte_is_joined_once() {
 }
 
 #[test]
+fn what_is_only_announced_takes_no_memory() {
+    // 256 MiB less one byte, the most that the fixed header can say.
+    let mut decoder = Decoder::new(Version::V5, UNLIMITED);
+    decoder.feed(Bytes::from_static(&[0x30, 0xff, 0xff, 0xff, 0x7f, 0, 1, b'a']));
+    assert_eq!(decoder.next(), Ok(None));
+    assert!(decoder.memory() <= 1 << 20, "{}", decoder.memory());
+    for _ in 0..40 {
+        decoder.feed(Bytes::from(vec![0; 50_000]));
+        assert_eq!(decoder.next(), Ok(None));
+    }
+    assert!(decoder.memory() <= 4 << 20, "{}", decoder.memory());
+}
+
+#[test]
 fn topic_and_payload_are_slices_of_what_was_fed() {
     let wire = Bytes::from(hex("30 07 0003 'a/b' 'hi'").repeat(2));
     let within = wire.as_ptr_range();

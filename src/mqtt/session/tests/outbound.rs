@@ -353,6 +353,11 @@ fn before_mqtt_5_puback_ends_a_qos_2_message() {
         client.publish(QoS::ExactlyOnce, 1);
         client.feed(&[pubrec(1)]);
         assert!(matches!(client.violated(puback(1)).0, Violation::Unexpected(_)));
+
+        let mut client = Client::online(strict(config(version)));
+        client.publish(QoS::ExactlyOnce, 1);
+        assert!(matches!(client.violated(puback(1)).0, Violation::Unexpected(_)));
+        assert_eq!(client.session.in_flight(), 1, "it is not finished");
     }
     let mut client = Client::online(config(Version::V5));
     client.publish(QoS::ExactlyOnce, 1);

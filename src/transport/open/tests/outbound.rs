@@ -144,6 +144,7 @@ fn random_steps(random: &mut fastrand::Rng) -> Vec<Step> {
 #[test]
 fn frames_mean_to_tungstenite_what_we_mean() {
     for seed in 0..300 {
+        println!("seed {seed}");
         let mut random = fastrand::Rng::with_seed(seed);
         let steps = random_steps(&mut random);
         for whole_pieces in [false, true] {
@@ -163,7 +164,9 @@ fn frames_mean_to_tungstenite_what_we_mean() {
 
 #[test]
 fn a_wire_that_is_congested_at_any_byte_loses_nothing_and_keeps_the_order() {
-    let mut random = fastrand::Rng::with_seed(1);
+    let seed = 1;
+    println!("seed {seed}");
+    let mut random = fastrand::Rng::with_seed(seed);
     let small = [
         Step::Write(payload(&mut random, 3)),
         Step::Ping,
@@ -233,7 +236,9 @@ fn what_waits_is_let_go_of_and_what_was_long_is_not_kept() {
 fn the_log_has_every_frame_in_its_order() {
     let mut world = world(b"");
     world.open = Open::new(LIMIT, false, true);
-    let mut random = fastrand::Rng::with_seed(2);
+    let seed = 2;
+    println!("seed {seed}");
+    let mut random = fastrand::Rng::with_seed(seed);
     for step in
         [Step::Write(payload(&mut random, 70_000)), Step::Ping, Step::Write(vec![1]), Step::Close]
     {
