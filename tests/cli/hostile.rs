@@ -58,7 +58,10 @@ fn frames_that_break_the_protocol_are_named() {
     breaks(Step::Frame(0x09, b""), &garbled("fragmented control frame"));
     // Nobody waits for a payload that changes nothing.
     breaks(Step::Raw(vec![0xc2, 5]), &garbled("reserved bits are non-zero"));
-    breaks(Step::Raw(vec![0x82, 0x85, 1, 2, 3, 4]), &garbled("received a masked frame from server"));
+    breaks(
+        Step::Raw(vec![0x82, 0x85, 1, 2, 3, 4]),
+        &garbled("received a masked frame from server"),
+    );
     breaks(
         Step::Raw(vec![0x89, 126, 0, 126]),
         &garbled("control frame too big (payload must be 125 bytes or less)"),

@@ -46,6 +46,7 @@ mod folder;
 mod haproxy;
 mod nginx;
 mod nginx_tls;
+#[expect(dead_code, reason = "tests/cli ends an input that was held open")]
 #[path = "../cli/support/program.rs"]
 mod program;
 mod proxies;
