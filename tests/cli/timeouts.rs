@@ -124,7 +124,7 @@ fn a_connection_that_is_not_made_times_out() {
 fn a_lost_connection_times_out() {
     let broker = Broker::start(connected([packet("32 <t> id 'x'"), Step::End]));
     let outcome = publish(&broker, &["-m", "x", "-q", "1", "-W", "1"]).run();
-    let line = "mqttws: warning: connection lost: the server closed the connection; trying again\n\
+    let line = "mqttws: warning: *: connection lost: the server closed the connection; trying again\n\
                 mqttws: publishing: timed out after 1 s with 0 of 1 message handed over\n";
     times_out(&outcome, line);
 }

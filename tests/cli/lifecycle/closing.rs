@@ -136,7 +136,7 @@ fn messages_may_be_missing_in_an_outage() {
         let mut running = publish.stdin("x\n").stdin_held_open().spawn();
         running.wait_for_words("trying again\n");
         let lost =
-            "mqttws: warning: connection lost: the server closed the connection; trying again\n";
+            "mqttws: warning: *: connection lost: the server closed the connection; trying again\n";
         let missing = "of QoS 0 *may be missing: the connection was lost meanwhile\n";
         let (code, line) = if is_interrupted {
             running.signal("INT");
