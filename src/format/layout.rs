@@ -99,7 +99,7 @@ impl Layout {
 
     /// Appends a whole message, if topic and payload are all that is needed of it; whether they
     /// are.
-    #[inline]
+    #[inline(always)]
     pub fn write_text(
         &self,
         topic: Option<&TopicName>,
@@ -145,7 +145,7 @@ impl Layout {
     /// What stands after the payload.
     pub fn tail(&self, out: &mut BytesMut) {
         if let Some(end) = self.end {
-            out.put_u8(end);
+            out.extend_from_slice(&[end]);
         }
     }
 
@@ -162,7 +162,7 @@ impl Layout {
         if self.control_characters.are_escaped() {
             escape::escape_line(topic, out);
         } else {
-            out.put_slice(topic);
+            out.extend_from_slice(topic);
         }
         if self.colour == TopicColour::Cyan {
             out.put_slice(PLAIN);
@@ -174,7 +174,7 @@ impl Layout {
         if self.control_characters.are_escaped() {
             escape::escape(text, out);
         } else {
-            out.put_slice(text);
+            out.extend_from_slice(text);
         }
     }
 

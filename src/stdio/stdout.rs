@@ -131,7 +131,7 @@ impl MessageWriter {
 
     /// Adds a message by copying its topic and payload; false if it is too large for that, or if
     /// the layout needs more of it: then [`MessageWriter::put`] takes it.
-    #[inline]
+    #[inline(always)]
     pub fn put_copy(&mut self, number: u64, topic: Option<&TopicName>, payload: &[u8]) -> bool {
         let is_short = payload.len() < OWN_PIECE || !self.layout.keeps_payloads();
         if !is_short || self.writes_files {

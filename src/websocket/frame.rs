@@ -201,38 +201,48 @@ impl Deref for HeaderBytes {
     }
 }
 
-/// How many bytes are masked in one step: a width that compilers turn into vector instructions.
+/// How much is masked at once, in bytes.
 const WIDE: usize = 32;
 
-fn widened(key: Key) -> [u8; WIDE] {
-    std::array::from_fn(|index| key[index % key.len()])
+/// Masks `WIDE` bytes, in two words: in a program that is built for size a loop over bytes stays
+/// one, at a tenth of the speed.
+#[inline]
+fn masked(block: [u8; WIDE], key: u32) -> [u8; WIDE] {
+    let key = u128::from(key) * 0x0000_0001_0000_0001_0000_0001_0000_0001;
+    let (words, _) = block.as_chunks::<16>();
+    let masked = |word: [u8; 16]| (u128::from_ne_bytes(word) ^ key).to_ne_bytes();
+    let mut bytes = [0; WIDE];
+    let (masked_words, _) = bytes.as_chunks_mut::<16>();
+    (masked_words[0], masked_words[1]) = (masked(words[0]), masked(words[1]));
+    bytes
 }
 
 /// Writes the masked payload into `target` (§5.3).
 pub fn mask(payload: &[u8], key: Key, target: &mut [u8]) {
-    let wide = widened(key);
+    let word = u32::from_ne_bytes(key);
     let (blocks, rest) = payload.as_chunks::<WIDE>();
     let (masked_blocks, masked_rest) = target.as_chunks_mut::<WIDE>();
-    for (masked, block) in masked_blocks.iter_mut().zip(blocks) {
-        for ((masked, byte), key) in masked.iter_mut().zip(block).zip(wide) {
-            *masked = byte ^ key;
-        }
+    for (target, block) in masked_blocks.iter_mut().zip(blocks) {
+        *target = masked(*block, word);
     }
-    for ((masked, byte), key) in masked_rest.iter_mut().zip(rest).zip(wide) {
+    let (words, rest) = rest.as_chunks::<4>();
+    let (masked_words, masked_rest) = masked_rest.as_chunks_mut::<4>();
+    for (masked, bytes) in masked_words.iter_mut().zip(words) {
+        *masked = (u32::from_ne_bytes(*bytes) ^ word).to_ne_bytes();
+    }
+    for ((masked, byte), key) in masked_rest.iter_mut().zip(rest).zip(key) {
         *masked = byte ^ key;
     }
 }
 
 /// Removes the mask in place.
 pub fn unmask(bytes: &mut [u8], key: Key) {
-    let wide = widened(key);
+    let word = u32::from_ne_bytes(key);
     let (blocks, rest) = bytes.as_chunks_mut::<WIDE>();
     for block in blocks {
-        for (byte, key) in block.iter_mut().zip(wide) {
-            *byte ^= key;
-        }
+        *block = masked(*block, word);
     }
-    for (byte, key) in rest.iter_mut().zip(wide) {
+    for (byte, key) in rest.iter_mut().zip(key.into_iter().cycle()) {
         *byte ^= key;
     }
 }

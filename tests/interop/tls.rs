@@ -70,8 +70,8 @@ fn a_key_that_ring_does_not_know_is_verified() {
     // In TLS 1.2 a server's curve must be one for the exchange of keys, too (RFC 8422 §5.1.1), and
     // ring has none of this one.
     let outcome = Program::new([&command[..], &["--tls-version", "1.2"]].concat()).run();
-    let reason = "the server refused the TLS handshake (handshake failure); the server may require another TLS \
-         version or cipher, or a name (--sni), or have a key other than RSA, P-256, P-384, Ed25519 or (in TLS 1.3) \
-         P-521";
+    let reason = "the server refused the TLS handshake (handshake failure); no server name was sent, because \
+         the host is an address: give the server's name with --sni; or the server requires another TLS version or \
+         cipher, or has a key other than RSA, P-256, P-384, Ed25519 or (in TLS 1.3) P-521";
     outcome.expect(4, "", &format!("mqttws: connecting to {url}: {reason}\n"));
 }

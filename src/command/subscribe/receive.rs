@@ -81,6 +81,7 @@ impl MessageReceiver {
     }
 
     /// Takes a message or a part of one; the exit code where it is the last that is wanted.
+    #[inline(always)]
     pub fn receive(&mut self, received: Arrival<'_>) -> Option<Exit> {
         match received {
             Arrival::Borrowed(mut message) => {
@@ -171,6 +172,7 @@ impl MessageReceiver {
         self.count(length)
     }
 
+    #[inline(always)]
     fn count(&mut self, length: u64) -> Option<Exit> {
         self.written.messages += 1;
         self.written.bytes += length;

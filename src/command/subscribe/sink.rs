@@ -75,7 +75,7 @@ impl Sink {
     }
 
     /// Adds a message by copying its payload; false if that cannot be, and it is still to be put.
-    #[inline]
+    #[inline(always)]
     pub fn put_copy(&mut self, number: u64, topic: Option<&TopicName>, payload: &[u8]) -> bool {
         match self {
             Self::Output(output) => output.put_copy(number, topic, payload),

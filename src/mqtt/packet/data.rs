@@ -116,6 +116,7 @@ impl PacketReader {
 /// Reads the Variable Byte Integer at the beginning of these bytes. Returns its value and its
 /// length, or `None` if it continues after their end. It must have at most four bytes, and no more
 /// than its value needs `[MQTT-1.5.5-1]`.
+#[inline(always)]
 pub fn variable_byte_integer(bytes: &[u8]) -> Result<Option<(u32, usize)>, Malformed> {
     let mut value = 0;
     for (index, &byte) in bytes.iter().take(4).enumerate() {

@@ -120,7 +120,7 @@ impl InboundMessages {
     }
 
     /// Accepts a PUBLISH. A QoS 2 message that was delivered before is not delivered again.
-    #[inline]
+    #[inline(always)]
     pub fn accept(
         &mut self,
         publish: &Publish,

@@ -300,7 +300,7 @@ impl Session {
     }
 
     /// The number of a message, or `None` if it was delivered before.
-    #[inline]
+    #[inline(always)]
     fn accept(&mut self, publish: &Publish) -> Result<Option<u64>, Violation> {
         self.reports.set_useful();
         let acceptance = self.receiver.inbound.accept(publish, || quota(&self.config))?;

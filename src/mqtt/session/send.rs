@@ -21,6 +21,7 @@ use crate::mqtt::topic::TopicFilter;
 
 impl Session {
     /// Whether [`Session::publish`] may be called now with a message of this QoS.
+    #[inline(always)]
     pub fn can_publish(&self, qos: QoS) -> bool {
         self.state == State::Online
             && self.outbox.has_room()

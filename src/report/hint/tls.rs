@@ -12,6 +12,11 @@ pub(super) fn hint(error: &TlsError, server: Server<'_>) -> Option<&'static str>
             "does the server speak TLS on this port? no server name was sent, because the host is \
              an address: --sni gives one",
         ),
+        TlsError::Alert(Alert::HandshakeFailure) if server.lacks_name() => Some(
+            "no server name was sent, because the host is an address: give the server's name with \
+             --sni; or the server requires another TLS version or cipher, or has a key other than \
+             RSA, P-256, P-384, Ed25519 or (in TLS 1.3) P-521",
+        ),
         TlsError::Alert(alert) if server.lacks_name() && may_lack_name(*alert) => {
             Some(NO_SERVER_NAME)
         }

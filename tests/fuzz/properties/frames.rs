@@ -33,13 +33,18 @@ pub fn check(data: &[u8]) {
         assert!(most <= BLOCKS + 8 * wire.len(), "{most} bytes for {}", wire.len());
         let mut cut = read(role, wire, Some(seed));
         // An error may quote the first bytes, as far as they came together.
-        if let (Some(WebSocketError::Protocol(one)), Some(WebSocketError::Protocol(other))) =
-            (&whole.end, &mut cut.end)
-        {
-            let words = |text: &str| text.split(" (it sent").next().unwrap_or_default().to_owned();
-            if words(one) == words(other) {
-                other.clone_from(one);
+        match (&whole.end, &mut cut.end) {
+            (
+                Some(WebSocketError::Garbled { words: one, sent: known, look: first_look }),
+                Some(WebSocketError::Garbled { words, sent, look }),
+            ) if words == one => {
+                sent.clone_from(known);
+                *look = *first_look;
             }
+            (Some(WebSocketError::TextFrame(known)), Some(WebSocketError::TextFrame(text))) => {
+                text.clone_from(known);
+            }
+            _ => {}
         }
         assert_eq!(cut, whole, "{role:?}");
         assert!(whole.payload.len() <= wire.len());

@@ -14,7 +14,7 @@ use crate::mqtt::packet::{ConnAck, Disconnect};
 use crate::mqtt::property::Properties;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
-use crate::transport::dial::{DialError, FailedAttempt};
+use crate::transport::dial::{AddressSource, DialError, FailedAttempt};
 use crate::transport::endpoint::Endpoint;
 use crate::transport::{self, Phase};
 use crate::websocket::WebSocketError;
@@ -68,7 +68,7 @@ impl World {
                 VersionChoice::NeededBy("--x"),
             ]),
             redirects: choices.of(&[RedirectPolicy::Report, RedirectPolicy::Follow]),
-            has_credentials: choices.flag(),
+            identifying: choices.of(&[Vec::new(), vec!["the password"]]),
             connect_timeout,
             wait: Duration::from_secs(choices.of(&[0, 0, 3, 100])),
             retry: Reconnect {
@@ -293,7 +293,8 @@ fn error(choices: &mut Choices<'_>) -> Error {
         6 => {
             let error = io::ErrorKind::ConnectionRefused.into();
             let attempts = vec![FailedAttempt { address: ([192, 0, 2, 1], 80).into(), error }];
-            Error::Unreached(DialError::Connect { attempts, timed_out: choices.flag() })
+            let source = AddressSource::LookedUp;
+            Error::Unreached(DialError::Connect { attempts, timed_out: choices.flag(), source })
         }
         7 => answer(
             choices.of(&[302, 307]),
