@@ -23,9 +23,18 @@ const ROOMS: &[Room] = &[
         // It ends in one `Config` per verb, and whether stdout is a terminal is part of what the
         // flags mean.
         may_name: "command::Config command::publish::config command::subscribe::config \
-                   command::ping command::serve::Config terminal::screen \
+                   command::ping command::check::Config command::check::Form \
+                   command::check::Output command::check::ServerConfig command::check::select \
+                   command::check::points command::serve::Config terminal::screen \
                    client exit format mqtt report transport websocket",
         must_not: "tungstenite rustls std::thread std::net::TcpStream std::os::unix::net",
+    },
+    Room {
+        // It alone may break the rules on the wire.
+        name: "command::check",
+        may_name: "client command exit format mqtt report signals stdio terminal transport websocket",
+        must_not: "tungstenite rustls httparse clap std::thread std::net::TcpStream \
+                   std::net::TcpListener std::os::unix::net",
     },
     Room {
         name: "command",

@@ -32,6 +32,9 @@ use crate::transport::endpoint::Endpoint;
 /// longer than the restart of a server takes.
 const OUTAGE: u32 = 600;
 
+/// Keep alive in seconds, where the user gives none.
+const KEEP_ALIVE: u16 = 45;
+
 /// The longest field of text or binary data, in bytes: its length has 16 bits (MQTT 5 §1.5.4).
 const LONGEST_FIELD: usize = 65_535;
 
@@ -61,7 +64,7 @@ pub struct SessionFlags {
     id_prefix: Option<String>,
 
     /// Keep alive in seconds; 0 turns it off
-    #[arg(short, long, value_name = "SECS", default_value_t = 45, allow_hyphen_values = true)]
+    #[arg(short, long, value_name = "SECS", default_value_t = KEEP_ALIVE, allow_hyphen_values = true)]
     keepalive: u16,
 
     /// Largest number of QoS 1 and 2 messages in flight [default: what the broker allows; before
@@ -340,6 +343,21 @@ impl MqttFlags<'_> {
 }
 
 impl SessionFlags {
+    /// The first flag that is given of those that `check` decides itself.
+    pub fn given_against_check(&self) -> Option<&'static str> {
+        let given = [
+            (self.keepalive != KEEP_ALIVE, "-k"),
+            (self.max_inflight.is_some(), "-M"),
+            (self.will_topic.is_some(), "--will-topic"),
+        ];
+        given.into_iter().find(|(is_given, _)| *is_given).map(|(_, name)| name)
+    }
+
+    /// `-i`
+    pub fn given_id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
     /// Refuses a topic of this flag that holds a control character, unless they are allowed.
     pub fn check_topic(&self, flag: &str, topic: &str) -> Result<(), Usage> {
         match DiscouragedCharacter::find(topic) {

@@ -1,0 +1,115 @@
+//! Probes of the group reach: the way to the server.
+
+use std::net::SocketAddr;
+
+use super::{Probe, Probes};
+use crate::command::check::bench::Bench;
+use crate::command::check::finding::{Finding, Probed, Step, Stop, Verdict};
+use crate::exit::Exit;
+use crate::mqtt::packet::ConnAck;
+use crate::transport::dial;
+
+/// The probes of this group.
+pub const PROBES: Probes = &[
+    ("addresses", Probe::Ask(addresses)),
+    ("same-everywhere", Probe::Ask(same_everywhere)),
+    ("speaks-http", Probe::Ask(speaks_http)),
+    ("clock", Probe::Ask(clock)),
+];
+
+/// How many addresses of a name are tried.
+const MOST_ADDRESSES: usize = 8;
+
+/// The addresses of the name; none where a proxy or a socket of this machine is dialled instead.
+fn known_addresses(bench: &mut Bench) -> Step<Vec<SocketAddr>> {
+    let found = dial::addresses(&bench.target.endpoint, &bench.target.route);
+    let mut found = match found {
+        None => return Err(Finding::not_applicable("a proxy or a Unix socket is dialled").into()),
+        Some(Err(error)) => return Err(bench.failed(Exit::Unreached, error.to_string())),
+        Some(Ok(found)) => found,
+    };
+    found.truncate(MOST_ADDRESSES);
+    Ok(found)
+}
+
+fn addresses(bench: &mut Bench) -> Probed {
+    let addresses = known_addresses(bench)?;
+    let mut dead = Vec::new();
+    for address in &addresses {
+        match bench.dial(Some(*address)) {
+            Ok(conn) => bench.close(conn),
+            Err(Stop::NoConnection(_)) => dead.push(address.to_string()),
+            Err(stop) => return Err(stop),
+        }
+    }
+    Ok(match (dead.len(), addresses.len()) {
+        (0, 1) => Finding::pass(format!("{} answers", addresses[0])),
+        (0, count) => Finding::pass(format!("all {count} addresses answer")),
+        (dead_ones, count) if dead_ones == count => {
+            Finding::warn(format!("no address answers: {}", dead.join(", ")))
+        }
+        (_, count) => {
+            Finding::warn(format!("of {count} addresses no answer from {}", dead.join(", ")))
+        }
+    })
+}
+
+fn same_everywhere(bench: &mut Bench) -> Probed {
+    let addresses = known_addresses(bench)?;
+    if addresses.len() == 1 {
+        return Ok(Finding::not_applicable("the name has one address"));
+    }
+    let mut first: Option<(SocketAddr, String)> = None;
+    for address in addresses {
+        let Some(seen) = node(bench, address)? else { continue };
+        match &first {
+            None => first = Some((address, seen)),
+            Some((other, before)) if *before != seen => {
+                return Ok(Finding::warn(format!("{other}: {before}; {address}: {seen}")));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(first.map_or_else(
+        || Finding::unknown("no address answers"),
+        |(_, seen)| Finding::pass(format!("everywhere {seen}")),
+    ))
+}
+
+/// What one address answers; `None` if it does not.
+fn node(bench: &mut Bench, address: SocketAddr) -> Step<Option<String>> {
+    let request = bench.request(&["mqtt"]);
+    let asked = match bench.ask_at(Some(address), &request) {
+        Err(Stop::NoConnection(_)) => return Ok(None),
+        asked => asked?,
+    };
+    let answer = asked.answer.to_string();
+    let Ok(conn) = bench.accepted(&request, asked) else { return Ok(Some(answer)) };
+    let connect = bench.connect_packet(bench.version());
+    let ConnAck { code, properties, .. } = bench.connect(conn, connect)?;
+    bench.close(conn);
+    let limit =
+        |name: &str, value: Option<u16>| value.map_or(String::new(), |n| format!(", {name} {n}"));
+    Ok(Some(format!(
+        "{answer}, CONNACK {}{}{}",
+        code.0,
+        limit("receive maximum", properties.receive_maximum()),
+        limit("topic alias maximum", properties.topic_alias_maximum()),
+    )))
+}
+
+fn speaks_http(bench: &mut Bench) -> Probed {
+    let finding = bench.observed("speaks-http", "every answer is HTTP/1.1")?;
+    match &bench.failure {
+        // Nothing came that could be observed.
+        Some(failure) if finding.verdict == Verdict::NotApplicable => Ok(match failure.exit {
+            Exit::Unreached => Finding::unknown(format!("no connection: {}", failure.words)),
+            _ => Finding::fail(failure.words.clone()),
+        }),
+        _ => Ok(finding),
+    }
+}
+
+fn clock(bench: &mut Bench) -> Probed {
+    bench.observed("clock", "within 5 minutes of ours")
+}

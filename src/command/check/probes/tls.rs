@@ -1,0 +1,6 @@
+//! Probes of the group tls: TLS.
+
+use super::Probes;
+
+/// The probes of this group.
+pub const PROBES: Probes = &[];

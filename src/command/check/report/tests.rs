@@ -1,0 +1,1 @@
+//! The same results in each form of the report.
