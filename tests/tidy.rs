@@ -112,6 +112,9 @@ const FORBIDDEN: &[(&str, &str)] = &[
     ("", "todo! unimplemented! dbg!"),
 ];
 
+/// What only files below a place may name: the frames that break the rules are for `check` alone.
+const PRIVATE: &[(&str, &str)] = &[("command::check::wire", "command::check")];
+
 /// What no room without I/O and clock may name.
 const PURE: &str = "std::io std::net std::fs std::thread std::env std::process Instant::now \
                     SystemTime Timestamp::now Zoned::now anyhow clap tungstenite rustls \
@@ -344,6 +347,8 @@ fn complaints(source: &str, module: &[String]) -> Vec<(usize, String)> {
             .map(|(_, names)| *names)
             .chain(room.map(|room| room.must_not))
             .flat_map(|names| names.split_whitespace());
+        let private = PRIVATE.iter().filter(|(_, owner)| !names(&place, owner));
+        let rules = rules.chain(private.map(|(secret, _)| *secret));
         let forbidden = rules.filter(|rule| names(&path, rule));
         found.extend(
             forbidden
@@ -575,6 +580,15 @@ fn forbidden_paths_are_found_however_they_are_written() {
         ["2: unwrap() without the invariant as text"]
     );
     assert_eq!(wrong("client", "// TODO"), ["2: something is left to do"]);
+}
+
+#[test]
+fn frames_that_break_the_rules_are_for_check_alone() {
+    let source = "use crate::command::check::wire::Frame;";
+    let complaint = |place: &str| format!("2: {place} must not name command::check::wire");
+    assert_eq!(wrong("command::ping", source), [complaint("command::ping")]);
+    assert!(wrong("broker::frames", source).contains(&complaint("broker::frames")));
+    assert_eq!(wrong("command::check::probes::upgrade", source), [""; 0]);
 }
 
 #[test]

@@ -134,7 +134,7 @@ struct Manner {
 struct Reports {
     /// Print a JSON object instead of the text, or write it into this file
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
-    json: Option<Option<PathBuf>>,
+    json: Option<Vec<PathBuf>>,
 
     /// Print TAP (version 14) instead of the text
     #[arg(long)]
@@ -155,22 +155,22 @@ struct Reports {
 
 impl Reports {
     fn form(&self) -> Result<Form> {
-        Ok(match (&self.json, self.tap) {
-            (Some(None), true) => {
-                return Err(
-                    Usage::new("--json and --tap both want stdout: give --json=FILE").into()
-                );
-            }
-            (Some(None), false) => Form::Json,
-            (_, true) => Form::Tap,
-            (_, false) => Form::Text,
+        let is_json = self.json.as_ref().is_some_and(Vec::is_empty);
+        ensure!(
+            !is_json || !self.tap,
+            Usage::new("--json and --tap both want stdout: give --json=FILE")
+        );
+        Ok(match (is_json, self.tap) {
+            (true, _) => Form::Json,
+            (false, true) => Form::Tap,
+            (false, false) => Form::Text,
         })
     }
 
     fn output(&self) -> Result<Output> {
         Ok(Output {
             form: self.form()?,
-            json: self.json.clone().flatten(),
+            json: self.json.iter().flatten().next().cloned(),
             junit: self.junit.clone(),
             verbose: self.verbose,
             baseline: self.baseline.clone(),

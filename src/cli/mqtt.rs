@@ -64,7 +64,8 @@ pub struct SessionFlags {
     id_prefix: Option<String>,
 
     /// Keep alive in seconds; 0 turns it off
-    #[arg(short, long, value_name = "SECS", default_value_t = KEEP_ALIVE, allow_hyphen_values = true)]
+    #[arg(short, long, value_name = "SECS", default_value_t = KEEP_ALIVE,
+          allow_hyphen_values = true)]
     keepalive: u16,
 
     /// Largest number of QoS 1 and 2 messages in flight [default: what the broker allows; before

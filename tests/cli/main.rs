@@ -1,6 +1,7 @@
 //! The program as its user sees it, against brokers that follow a script of bytes: standard output,
 //! standard error and exit code, compared exactly. These tests must never know the program's codec.
 
+mod check;
 mod cloud;
 mod debug;
 mod dialling;

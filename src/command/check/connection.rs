@@ -305,16 +305,13 @@ impl Link {
         } else {
             journal.observe("packets-aligned", None, Verdict::Pass, "");
         }
-        match &received.packet {
-            Ok(packet) => {
-                journal.observe("packets-wellformed", version, Verdict::Pass, "");
-                self.answer(&packet.clone(), journal);
-            }
-            Err(_) => {
-                let shown = super::journal::hex(&received.raw);
-                let words = format!("{} ({shown})", received.words());
-                journal.observe("packets-wellformed", version, Verdict::Fail, words);
-            }
+        if let Ok(packet) = &received.packet {
+            journal.observe("packets-wellformed", version, Verdict::Pass, "");
+            self.answer(packet, journal);
+        } else {
+            let shown = super::journal::hex(&received.raw);
+            let words = format!("{} ({shown})", received.words());
+            journal.observe("packets-wellformed", version, Verdict::Fail, words);
         }
         self.inbox.push_back(received);
     }

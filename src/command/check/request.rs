@@ -86,7 +86,7 @@ impl Request {
     }
 
     /// What `Sec-WebSocket-Accept` must be.
-    pub fn accept(&self) -> String {
+    pub fn accept_value(&self) -> String {
         accept_key(self.value("Sec-WebSocket-Key").unwrap_or_default())
     }
 

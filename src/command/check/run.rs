@@ -119,7 +119,9 @@ impl Runner<'_, '_> {
         for version in self.bench.target.versions.clone() {
             let of_version = |task: &&Task| self.version_of(task) == Some(version);
             let tasks: Vec<Task> = shared.iter().filter(of_version).copied().collect();
-            tasks.into_iter().for_each(|task| self.ask(task));
+            for task in tasks {
+                self.ask(task);
+            }
             self.bench.end_shared();
         }
         let (last, alone) = parted(alone, |task| task.point.name == LAST);
@@ -130,7 +132,9 @@ impl Runner<'_, '_> {
         for (task, begun) in begun {
             self.finish_waiting(task, begun);
         }
-        observed.into_iter().for_each(|task| self.ask(task));
+        for task in observed {
+            self.ask(task);
+        }
         None
     }
 
@@ -207,7 +211,9 @@ impl Runner<'_, '_> {
         self.bench.begin(task.point, task.version);
         let conns = begin(self.bench);
         if let Ok(conns) = &conns {
-            conns.iter().for_each(|conn| self.bench.park(*conn));
+            for conn in conns {
+                self.bench.park(*conn);
+            }
         }
         let topic = self.bench.topic("");
         self.bench.end_point();
@@ -223,7 +229,9 @@ impl Runner<'_, '_> {
         self.bench.resume(topic, since);
         let probed = conns.and_then(|conns| {
             let probed = finish(self.bench, conns.clone());
-            conns.into_iter().for_each(|conn| self.bench.close(conn));
+            for conn in conns {
+                self.bench.close(conn);
+            }
             probed
         });
         let finding = probed.unwrap_or_else(Stop::finding);
@@ -379,7 +387,6 @@ fn tasks(bench: &Bench, selection: &Selection) -> Vec<Task> {
 fn versions(bench: &Bench, selection: &Selection, point: &Point) -> Vec<Option<Version>> {
     let tried = bench.target.versions.iter().copied();
     match point.versions {
-        Versions::Newest => vec![None],
         Versions::Only(only) => tried.filter(|version| only.contains(version)).map(Some).collect(),
         Versions::All if selection.full || selection.only.iter().any(|name| name == point.name) => {
             tried.map(Some).collect()
@@ -387,6 +394,6 @@ fn versions(bench: &Bench, selection: &Selection, point: &Point) -> Vec<Option<V
         Versions::All if IN_BOTH.contains(&point.name) => {
             tried.filter(|version| *version >= Version::V3_1_1).map(Some).collect()
         }
-        Versions::All => vec![None],
+        Versions::Newest | Versions::All => vec![None],
     }
 }

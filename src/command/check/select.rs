@@ -18,9 +18,10 @@ impl Selection {
     pub fn holds(&self, point: &Point) -> bool {
         let named = |patterns: &[String]| patterns.iter().any(|pattern| fits(pattern, point));
         let is_in_set = self.full || point.set == Set::Default;
-        let is_chosen = match self.only.is_empty() {
-            true => is_in_set,
-            false => named(&self.only) || is_in_set && point.way == Way::Observed,
+        let is_chosen = if self.only.is_empty() {
+            is_in_set
+        } else {
+            named(&self.only) || is_in_set && point.way == Way::Observed
         };
         is_chosen && !named(&self.skip)
     }

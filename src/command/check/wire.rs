@@ -8,6 +8,10 @@ pub const PING: u8 = 0x9;
 /// The opcode of a Pong.
 pub const PONG: u8 = 0xa;
 
+/// Instead of a length: the length follows in two bytes, or in eight.
+const TWO: u8 = 0x7e;
+const EIGHT: u8 = 0x7f;
+
 /// How the length of the payload is written (RFC 6455 §5.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Length {
@@ -111,14 +115,14 @@ impl Frame {
         match (self.length, length) {
             (Length::Shortest, 0..126) => bytes.push(masked | low),
             (Length::Two, _) | (Length::Shortest, 126..0x1_0000) => {
-                bytes.extend([masked | 126, high, low]);
+                bytes.extend([masked | TWO, high, low]);
             }
             (Length::Eight | Length::Shortest, _) => {
-                bytes.push(masked | 127);
+                bytes.push(masked | EIGHT);
                 bytes.extend(length.to_be_bytes());
             }
             (Length::Claimed(length), _) => {
-                bytes.push(masked | 127);
+                bytes.push(masked | EIGHT);
                 bytes.extend(length.to_be_bytes());
             }
         }

@@ -15,7 +15,7 @@ use bytes::Bytes;
 
 use super::answer::Answer;
 use super::connection::Link;
-use super::finding::{Probed, Step, Stop};
+use super::finding::{Finding, Step, Stop};
 use super::journal::Journal;
 use super::points::Point;
 use crate::exit::Exit;
@@ -318,7 +318,7 @@ impl Bench {
 
     /// What was noted for an observed point, as its finding: a failure or a warning if there was
     /// one, `good` if there was something to look at.
-    pub fn observed(&mut self, point: &'static str, good: &str) -> Probed {
+    pub fn observed(&self, point: &'static str, good: &str) -> Finding {
         outcome::of_observations(&self.journal, point, self.version, good)
     }
 

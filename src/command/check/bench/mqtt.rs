@@ -193,6 +193,13 @@ impl Bench {
         link.send(frame, journal);
     }
 
+    /// Writes bytes on the stream as they are: frames cut or glued.
+    pub fn write(&mut self, conn: Conn, bytes: &[u8]) {
+        let (link, journal) = self.both(conn);
+        journal.note(Direction::Out, Layer::Tcp, || format!("{} bytes", bytes.len()), bytes);
+        link.write(bytes, journal);
+    }
+
     /// The bytes of a packet in the version of this connection.
     pub fn encoded(&mut self, conn: Conn, packet: &Packet) -> Vec<u8> {
         let mut bytes = bytes::BytesMut::new();
@@ -256,7 +263,7 @@ impl Bench {
     }
 
     /// A message to publish.
-    pub fn message(&self, topic: &str, qos: QoS, payload: impl Into<Bytes>) -> Publish {
+    pub fn message(topic: &str, qos: QoS, payload: impl Into<Bytes>) -> Publish {
         let topic = TopicName::new(topic).expect("topics of probes are legal");
         Publish { qos, ..Publish::new(topic, payload.into()) }
     }
@@ -319,7 +326,7 @@ impl Bench {
         topic: &str,
         qos: QoS,
     ) -> Step<Vec<Publish>> {
-        self.publish(publisher, self.message(topic, qos, MARK))?;
+        self.publish(publisher, Self::message(topic, qos, MARK))?;
         let mut before = Vec::new();
         loop {
             let publish = self.delivery(subscriber, topic)?;
@@ -343,7 +350,7 @@ impl Bench {
 
     /// Removes the retained message of this topic.
     pub fn clear_retained(&mut self, conn: Conn, topic: &str) -> Step<()> {
-        let empty = self.message(topic, QoS::AtLeastOnce, Bytes::new());
+        let empty = Self::message(topic, QoS::AtLeastOnce, Bytes::new());
         self.publish(conn, Publish { retain: true, ..empty })
     }
 }

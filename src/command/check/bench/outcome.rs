@@ -20,13 +20,13 @@ pub fn of_observations(
     point: &'static str,
     version: Option<Version>,
     good: &str,
-) -> Probed {
+) -> Finding {
     let all: Vec<&Observation> = journal.observed(point, version).collect();
     let Some(worst) = all.iter().map(|one| one.verdict).max() else {
-        return Ok(Finding::not_applicable("nothing of that kind was seen"));
+        return Finding::not_applicable("nothing of that kind was seen");
     };
     if worst == Verdict::Pass {
-        return Ok(Finding::pass(good));
+        return Finding::pass(good);
     }
     let bad: Vec<&&Observation> = all.iter().filter(|one| one.verdict == worst).collect();
     let more = match bad.len() {
@@ -34,12 +34,12 @@ pub fn of_observations(
         count => format!(" (and {} more)", count - 1),
     };
     let observed = format!("{}{more}, during {}", bad[0].observed, bad[0].during);
-    Ok(match worst {
+    match worst {
         Verdict::Fail => Finding::fail(observed),
         Verdict::Warn => Finding::warn(observed),
         Verdict::Unknown => Finding::unknown(observed),
         Verdict::NotApplicable | Verdict::Pass => Finding::not_applicable(observed),
-    })
+    }
 }
 
 impl Bench {

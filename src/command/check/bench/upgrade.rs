@@ -173,7 +173,7 @@ fn fault(request: &Request, head: &Head) -> Option<String> {
 fn accept_fault(request: &Request, head: &Head) -> Option<String> {
     match head.all("Sec-WebSocket-Accept")[..] {
         [] => Some("101 without Sec-WebSocket-Accept".to_owned()),
-        [accept] if accept == request.accept() => None,
+        [accept] if accept == request.accept_value() => None,
         [_] => Some("101 with a wrong Sec-WebSocket-Accept".to_owned()),
         _ => Some("101 with several Sec-WebSocket-Accept".to_owned()),
     }

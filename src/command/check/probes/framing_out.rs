@@ -4,21 +4,24 @@ use super::{Probe, Probes};
 
 /// The probes of this group.
 pub const PROBES: Probes = &[
-    ("binary-only", Probe::Ask(|bench| bench.observed("binary-only", "all data is binary"))),
-    ("never-masked", Probe::Ask(|bench| bench.observed("never-masked", "no frame is masked"))),
-    ("frames-legal", Probe::Ask(|bench| bench.observed("frames-legal", "every header is legal"))),
+    ("binary-only", Probe::Ask(|bench| Ok(bench.observed("binary-only", "all data is binary")))),
+    ("never-masked", Probe::Ask(|bench| Ok(bench.observed("never-masked", "no frame is masked")))),
+    (
+        "frames-legal",
+        Probe::Ask(|bench| Ok(bench.observed("frames-legal", "every header is legal"))),
+    ),
     (
         "close-code-legal",
-        Probe::Ask(|bench| bench.observed("close-code-legal", "every Close is legal")),
+        Probe::Ask(|bench| Ok(bench.observed("close-code-legal", "every Close is legal"))),
     ),
     (
         "packets-aligned",
         Probe::Ask(|bench| {
-            bench.observed("packets-aligned", "every small packet came in one message")
+            Ok(bench.observed("packets-aligned", "every small packet came in one message"))
         }),
     ),
     (
         "packets-wellformed",
-        Probe::Ask(|bench| bench.observed("packets-wellformed", "every packet is well formed")),
+        Probe::Ask(|bench| Ok(bench.observed("packets-wellformed", "every packet is well formed"))),
     ),
 ];

@@ -99,7 +99,7 @@ fn node(bench: &mut Bench, address: SocketAddr) -> Step<Option<String>> {
 }
 
 fn speaks_http(bench: &mut Bench) -> Probed {
-    let finding = bench.observed("speaks-http", "every answer is HTTP/1.1")?;
+    let finding = bench.observed("speaks-http", "every answer is HTTP/1.1");
     match &bench.failure {
         // Nothing came that could be observed.
         Some(failure) if finding.verdict == Verdict::NotApplicable => Ok(match failure.exit {
@@ -111,5 +111,5 @@ fn speaks_http(bench: &mut Bench) -> Probed {
 }
 
 fn clock(bench: &mut Bench) -> Probed {
-    bench.observed("clock", "within 5 minutes of ours")
+    Ok(bench.observed("clock", "within 5 minutes of ours"))
 }

@@ -8,16 +8,16 @@ use crate::command::check::finding::{Finding, Probed, Step};
 /// The probes of this group.
 pub const PROBES: Probes = &[
     ("offer-mqtt", Probe::Ask(offer_mqtt)),
-    ("accept-key", Probe::Ask(|bench| bench.observed("accept-key", "it fits the key"))),
+    ("accept-key", Probe::Ask(|bench| Ok(bench.observed("accept-key", "it fits the key")))),
     (
         "upgrade-headers",
         Probe::Ask(|bench| {
-            bench.observed("upgrade-headers", "Upgrade: websocket, Connection: Upgrade")
+            Ok(bench.observed("upgrade-headers", "Upgrade: websocket, Connection: Upgrade"))
         }),
     ),
     (
         "no-unasked-extension",
-        Probe::Ask(|bench| bench.observed("no-unasked-extension", "none was agreed to")),
+        Probe::Ask(|bench| Ok(bench.observed("no-unasked-extension", "none was agreed to"))),
     ),
 ];
 

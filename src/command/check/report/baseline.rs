@@ -55,9 +55,8 @@ impl Baseline {
         }
         let asked = |name: &str| report.results.iter().any(|result| result.point.name == name);
         let fixed = fixed.into_iter().filter(|(name, _)| asked(name));
-        let words = |(name, version): (String, String)| match version.is_empty() {
-            true => name,
-            false => format!("{name} (MQTT {version})"),
+        let words = |(name, version): (String, String)| {
+            if version.is_empty() { name } else { format!("{name} (MQTT {version})") }
         };
         report.fixed = fixed.map(words).collect();
     }

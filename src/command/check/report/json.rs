@@ -1,5 +1,6 @@
 //! The report as one JSON object, its keys in a fixed order. `format` 1 grows by new keys only.
 
+use std::fmt::{Display, Write};
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -37,9 +38,10 @@ impl Writer {
     }
 
     /// A member whose value is JSON already.
-    pub fn raw(&mut self, key: &str, value: impl ToString) -> &mut Self {
+    pub fn raw(&mut self, key: &str, value: impl Display) -> &mut Self {
         self.key(key);
-        self.out.push_str(&value.to_string());
+        // Writing to a `String` cannot fail.
+        let _ = write!(self.out, "{value}");
         self
     }
 

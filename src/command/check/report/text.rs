@@ -90,9 +90,10 @@ fn head(report: &Report, out: &mut String) {
         .collect();
     let server =
         fact("server").map_or("no Server header".to_owned(), |name| format!("Server: {name}"));
-    let limits = match announced.is_empty() {
-        true => server,
-        false => format!("limits: {}; {server}", announced.join(", ")),
+    let limits = if announced.is_empty() {
+        server
+    } else {
+        format!("limits: {}; {server}", announced.join(", "))
     };
     hanging("  ", 4, &limits, out);
     if let Some(version) = fact("tls_version") {
@@ -135,10 +136,10 @@ fn headlines(headlines: &[Headline], out: &mut String) {
 }
 
 /// The results of each point with this verdict, its versions together.
-fn with<'a>(
-    report: &'a Report,
+fn with(
+    report: &Report,
     is_wanted: impl Fn(&PointResult) -> bool,
-) -> Vec<(&'static Point, Vec<&'a PointResult>)> {
+) -> Vec<(&'static Point, Vec<&PointResult>)> {
     let mut points = report.by_point();
     for (_, results) in &mut points {
         results.retain(|result| is_wanted(result));
@@ -191,9 +192,10 @@ fn point_lines(
         }
     }
     for (observed, versions) in seen {
-        let versions = match versions.is_empty() {
-            true => String::new(),
-            false => format!(" (MQTT {})", versions.join(" and ")),
+        let versions = if versions.is_empty() {
+            String::new()
+        } else {
+            format!(" (MQTT {})", versions.join(" and "))
         };
         wrapped(8, &format!("{}{versions}", sanitised(observed)), out);
     }
@@ -261,10 +263,8 @@ fn groups(report: &Report, out: &mut String) {
         }
     }
     out.push('\n');
-    let without = match without.is_empty() {
-        true => String::new(),
-        false => format!(" ({})", without.join("; ")),
-    };
+    let without =
+        if without.is_empty() { String::new() } else { format!(" ({})", without.join("; ")) };
     hanging("", 0, &format!("{}{without}", counts.join(", ")), out);
 }
 
