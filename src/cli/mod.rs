@@ -218,7 +218,12 @@ enum Command {
     Sub(Box<SubscribeFlags>),
     /// Measure how fast a broker answers, and each step of the way to it.
     Ping(Box<PingFlags>),
-    /// Say point by point whether a server is interoperable over WebSockets, and what to change.
+    /// Say point by point whether a server, and the proxies before it, is interoperable over
+    /// WebSockets, and what to change.
+    ///
+    /// The default set of points takes about 10 s and sends legal traffic only, but for one text
+    /// frame. A FAIL is a broken must of RFC 6455 or MQTT, a WARN a broken should or a habit that
+    /// hurts common clients.
     Check(Box<CheckFlags>),
     /// Run a local broker, alone or for the time of one command.
     ///

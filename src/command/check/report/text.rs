@@ -29,6 +29,9 @@ pub fn render(report: &Report, detail: Detail) -> String {
     if detail != Detail::Little {
         head(report, &mut out);
     }
+    if !out.is_empty() {
+        out.push('\n');
+    }
     headlines(&report.headlines(), &mut out);
     if detail != Detail::Little {
         deviations(report, detail, &mut out);
@@ -125,7 +128,7 @@ const ANNOUNCED: [(&str, &str); 5] = [
 fn headlines(headlines: &[Headline], out: &mut String) {
     for (number, headline) in headlines.iter().enumerate() {
         match number {
-            0 => out.push_str("\nThe founding page (Eclipse Paho)\n"),
+            0 => out.push_str("The founding page (Eclipse Paho)\n"),
             4 => out.push_str("MQTT over WebSocket (OASIS, section 6)\n"),
             _ => {}
         }
