@@ -75,17 +75,17 @@ pub trait Deviation: Send {
     }
 
     /// Bytes of the client as TCP brought them; false ends the connection.
-    fn bytes_from_client(&mut self, _bytes: &[u8]) -> bool {
+    fn client_bytes(&mut self, _bytes: &[u8]) -> bool {
         true
     }
 
     /// A frame of the client.
-    fn from_client(&mut self, _frame: &Seen) -> Vec<Do> {
+    fn client_frame(&mut self, _frame: &Seen) -> Vec<Do> {
         vec![Do::Pass]
     }
 
     /// A frame of the server.
-    fn from_server(&mut self, _frame: &Seen) -> Vec<Do> {
+    fn server_frame(&mut self, _frame: &Seen) -> Vec<Do> {
         vec![Do::Pass]
     }
 }
@@ -118,13 +118,13 @@ pub fn frame(first: u8, payload: &[u8], is_masked: bool) -> Vec<u8> {
     let mask = if is_masked { 0x80 } else { 0 };
     let mut bytes = vec![first];
     match payload.len() {
-        length @ 0..126 => bytes.push(mask | length as u8),
+        length @ 0..126 => bytes.push(mask | u8::try_from(length).unwrap()),
         length @ 126..0x1_0000 => {
-            bytes.push(mask | 126);
-            bytes.extend((length as u16).to_be_bytes());
+            bytes.push(mask | 0x7e);
+            bytes.extend(u16::try_from(length).unwrap().to_be_bytes());
         }
         length => {
-            bytes.push(mask | 127);
+            bytes.push(mask | 0x7f);
             bytes.extend((length as u64).to_be_bytes());
         }
     }
@@ -178,10 +178,8 @@ fn serve(
     address: &str,
     mut deviation: Box<dyn Deviation>,
 ) -> std::io::Result<()> {
-    for socket in [&client] {
-        socket.set_read_timeout(Some(PATIENCE))?;
-        socket.set_nodelay(true)?;
-    }
+    client.set_read_timeout(Some(PATIENCE))?;
+    client.set_nodelay(true)?;
     let (request, early) = read_head(&mut client)?;
     let sent = match deviation.request(&request) {
         Request::Pass => request.clone(),
@@ -251,8 +249,8 @@ fn relay(
     loop {
         while let Some(seen) = take_frame(&mut bytes) {
             let done = match side {
-                Side::Client => deviation.lock().unwrap().from_client(&seen),
-                Side::Server => deviation.lock().unwrap().from_server(&seen),
+                Side::Client => deviation.lock().unwrap().client_frame(&seen),
+                Side::Server => deviation.lock().unwrap().server_frame(&seen),
             };
             for one in done {
                 match (one, side) {
@@ -272,7 +270,7 @@ fn relay(
         }
         let count = from.read(&mut buffer).unwrap_or(0);
         let goes_on =
-            side == Side::Server || deviation.lock().unwrap().bytes_from_client(&buffer[..count]);
+            side == Side::Server || deviation.lock().unwrap().client_bytes(&buffer[..count]);
         if count == 0 || !goes_on {
             let _ = to.write_all(&bytes);
             return to.shutdown(if goes_on { Shutdown::Write } else { Shutdown::Both });
@@ -299,7 +297,7 @@ fn take_frame(bytes: &mut Vec<u8>) -> Option<Seen> {
         key.copy_from_slice(bytes.get(at..at + 4)?);
         at += 4;
     }
-    let end = at + length as usize;
+    let end = at + usize::try_from(length).unwrap();
     let payload = bytes.get(at..end)?;
     let payload = payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key).collect();
     let rest = bytes.split_off(end);

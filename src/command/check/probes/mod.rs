@@ -1,6 +1,9 @@
 //! The probes: a file for each group, a few lines for each point. A group registers its probes by
 //! the name of their point; a point without a probe is not asked.
 
+// Probes have one type, whether a step of theirs can fail or not.
+#![allow(clippy::unnecessary_wraps)]
+
 mod connect;
 mod ending;
 mod flow_control;

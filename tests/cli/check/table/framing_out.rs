@@ -10,7 +10,7 @@ struct Changed {
 }
 
 impl Deviation for Changed {
-    fn from_server(&mut self, seen: &Seen) -> Vec<Do> {
+    fn server_frame(&mut self, seen: &Seen) -> Vec<Do> {
         let is_meant = match seen.opcode() {
             0x2 => !self.is_close,
             0x8 => self.is_close,
