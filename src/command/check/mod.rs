@@ -6,6 +6,7 @@
 
 mod answer;
 mod bench;
+mod conduct;
 mod connection;
 mod finding;
 mod journal;

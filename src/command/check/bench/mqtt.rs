@@ -181,7 +181,14 @@ impl Bench {
     /// Sends these bytes as one binary message: packets, or what is none.
     pub fn send_bytes(&mut self, conn: Conn, bytes: &[u8]) {
         let (link, journal) = self.both(conn);
-        let words = packets::words(bytes, link.version);
+        let (sent, is_whole) = packets::read(bytes, link.version);
+        let words = packets::words(&sent, bytes.len());
+        if !is_whole {
+            link.conduct.lose_sight();
+        }
+        for packet in sent.iter().filter_map(|sent| sent.packet.as_ref().ok()) {
+            link.conduct.sent(packet);
+        }
         let is_connect = bytes.first().is_some_and(|first| first >> 4 == 1);
         // A CONNECT may hold a password.
         let shown = if is_connect { &[] } else { bytes };
@@ -200,6 +207,7 @@ impl Bench {
     pub fn write(&mut self, conn: Conn, bytes: &[u8]) {
         let (link, journal) = self.both(conn);
         journal.note(Direction::Out, Layer::Tcp, || format!("{} bytes", bytes.len()), bytes);
+        link.conduct.lose_sight();
         link.write(bytes, journal);
     }
 
