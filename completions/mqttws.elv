@@ -483,7 +483,7 @@ set edit:completion:arg-completer[mqttws] = {|@words|
             cand --ipv4 'Connect to IPv4 addresses only'
             cand -6 'Connect to IPv6 addresses only'
             cand --ipv6 'Connect to IPv6 addresses only'
-            cand --follow 'Follow up to 5 redirects, never from wss to ws; to another host no credentials are sent'
+            cand --follow 'Follow up to 5 redirects, never from wss to ws; nothing that identifies you goes to another host'
             cand --system-roots 'Trust the authorities that the operating system trusts (or those in `$SSL_CERT_FILE`)'
             cand --insecure 'Do not verify the server''s certificate: anyone on the network path can read and change everything'
             cand --ask-password 'Ask for the password on the terminal'

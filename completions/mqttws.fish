@@ -391,7 +391,7 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l reconnect-tries 
 complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l wait -d 'Keep trying to make the first connection for this time' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand check" -s 4 -l ipv4 -d 'Connect to IPv4 addresses only'
 complete -c mqttws -n "__fish_mqttws_using_subcommand check" -s 6 -l ipv6 -d 'Connect to IPv6 addresses only'
-complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l follow -d 'Follow up to 5 redirects, never from wss to ws; to another host no credentials are sent'
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l follow -d 'Follow up to 5 redirects, never from wss to ws; nothing that identifies you goes to another host'
 complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l system-roots -d 'Trust the authorities that the operating system trusts (or those in `$SSL_CERT_FILE`)'
 complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l insecure -d 'Do not verify the server\'s certificate: anyone on the network path can read and change everything'
 complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l ask-password -d 'Ask for the password on the terminal'
