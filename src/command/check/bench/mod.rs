@@ -4,6 +4,7 @@
 mod dial;
 mod mqtt;
 mod outcome;
+mod security;
 mod upgrade;
 
 use std::collections::BTreeMap;
@@ -46,6 +47,10 @@ pub struct Target {
     pub route: Arc<Route>,
     /// How it is trusted, with `wss`.
     pub tls: Option<TlsConfig>,
+    /// The same without `--insecure`, to judge what the server shows.
+    pub judge: Option<TlsConfig>,
+    /// All steps of a point are asked: with `--full`, and where points are chosen.
+    pub is_thorough: bool,
     /// More headers of the upgrade.
     pub headers: Vec<(String, String)>,
     /// User name and password.
