@@ -16,7 +16,7 @@ use super::journal::{Direction, Journal, Layer};
 use super::packets::{PacketReader, Received};
 use super::reader::{FrameReader, Heard};
 use super::wire::{Frame, PONG};
-use crate::mqtt::packet::{Ack, Packet, PacketId, PacketType};
+use crate::mqtt::packet::{Ack, ConnAck, Packet, PacketId, PacketType};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::version::Version;
 use crate::transport::dial::{Dialled, Reached};
@@ -72,6 +72,10 @@ pub struct Link {
     pub has_sent_close: bool,
     /// CONNACK 0 has come.
     pub is_welcome: bool,
+    /// CONNECT asked for a clean start.
+    is_clean_start: bool,
+    /// When a CONNACK came that refuses.
+    pub refused_at: Option<Instant>,
     /// The latest packet identifier that was used.
     pub latest_id: u16,
     /// The other end.
@@ -119,6 +123,8 @@ impl Link {
             acks: Acks::Automatic,
             has_sent_close: false,
             is_welcome: false,
+            is_clean_start: false,
+            refused_at: None,
             latest_id: 0,
             reached,
             connect_time: connect,
@@ -368,10 +374,7 @@ impl Link {
     /// Notes what a packet says about the connection, and acknowledges messages.
     fn answer(&mut self, packet: &Packet, journal: &mut Journal) {
         match packet {
-            Packet::ConnAck(connack) if connack.code.0 == 0 => self.is_welcome = true,
-            Packet::ConnAck(connack) => {
-                self.end.said = Some((PacketType::ConnAck, connack.code));
-            }
+            Packet::ConnAck(connack) => self.welcome(connack, journal),
             Packet::Disconnect(disconnect) => {
                 self.end.said = Some((PacketType::Disconnect, disconnect.code));
             }
@@ -390,8 +393,32 @@ impl Link {
         }
     }
 
+    /// Notes whether we are taken, and session present: it has no meaning in MQTT 3.1.
+    fn welcome(&mut self, connack: &ConnAck, journal: &mut Journal) {
+        let version = self.version;
+        let is_present = connack.session_present && version > Version::V3_1;
+        if connack.code.0 == 0 {
+            self.is_welcome = true;
+            if self.is_clean_start && version > Version::V3_1 {
+                let verdict = if is_present { Verdict::Fail } else { Verdict::Pass };
+                let words = "CONNACK 0 with session present 1 after a clean start";
+                journal.observe("session-present-clean", Some(version), verdict, words);
+            }
+            return;
+        }
+        self.end.said = Some((PacketType::ConnAck, connack.code));
+        self.refused_at.get_or_insert_with(Instant::now);
+        if is_present {
+            let words = format!("CONNACK 0x{:02x} with session present 1", connack.code.0);
+            journal.observe("refusal-then-close", Some(version), Verdict::Fail, words);
+        }
+    }
+
     /// Sends a packet as one binary message.
     pub fn send_packet(&mut self, packet: &Packet, journal: &mut Journal) {
+        if let Packet::Connect(connect) = packet {
+            self.is_clean_start = connect.clean_start;
+        }
         let mut bytes = bytes::BytesMut::new();
         self.has_said_goodbye |= matches!(packet, Packet::Disconnect(_));
         // Probes write packets that cannot be encoded by hand.

@@ -171,10 +171,13 @@ impl Runner<'_, '_> {
         let mut tries = 1;
         let (mut finding, is_our_fault) = self.attempt(task, probe);
         let mut evidence = self.bench.journal.take_evidence();
-        if finding.verdict == Verdict::Fail && finding.doubt == Doubt::Network {
-            self.bench.end_point();
+        if is_doubtful(&finding) {
+            self.leave(task);
             tries = 2;
             let (again, _) = self.attempt(task, probe);
+            if is_doubtful(&again) {
+                self.leave(task);
+            }
             if again.verdict == Verdict::Fail {
                 (finding, evidence) = (again, self.bench.journal.take_evidence());
             } else {
@@ -190,6 +193,15 @@ impl Runner<'_, '_> {
         if is_suspect && task.point.way != Way::Observed && self.bench.interrupted.is_none() {
             self.ask_whether_alive(task.point);
         }
+    }
+
+    /// Ends the connections of a try that failed. What the server makes of a shared one after that
+    /// is unknown, so the next point gets another.
+    fn leave(&mut self, task: Task) {
+        if task.point.way == Way::Shared {
+            self.bench.end_shared();
+        }
+        self.bench.end_point();
     }
 
     /// Asks once. A panic is a fault of ours, and the others are asked none the less.
@@ -347,6 +359,11 @@ impl Runner<'_, '_> {
             verdict => verdict,
         }
     }
+}
+
+/// Whether it failed, and another try may end otherwise.
+fn is_doubtful(finding: &Finding) -> bool {
+    finding.verdict == Verdict::Fail && finding.doubt == Doubt::Network
 }
 
 /// How far a point is that waits.

@@ -28,6 +28,7 @@ use crate::transport::endpoint::Endpoint;
 use crate::transport::poll::{Poller, Waker};
 use crate::transport::tls::TlsConfig;
 pub use mqtt::is_version_refusal;
+pub use outcome::{BEFORE_CONNACK, BEFORE_FENCE};
 pub use upgrade::Asked;
 
 /// The shortest time after which silence is judged.

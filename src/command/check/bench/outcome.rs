@@ -9,10 +9,10 @@ use crate::mqtt::version::Version;
 
 /// How long a Close frame is waited for before a PINGREQ is written, which a closed socket answers
 /// by RST: that would destroy the Close.
-const BEFORE_FENCE: Duration = Duration::from_millis(300);
+pub const BEFORE_FENCE: Duration = Duration::from_millis(300);
 
 /// How long a CONNACK is waited for by points that want to see none.
-const BEFORE_CONNACK: Duration = Duration::from_secs(5);
+pub const BEFORE_CONNACK: Duration = Duration::from_secs(5);
 
 /// The finding of an observed point.
 pub fn of_observations(
@@ -97,7 +97,7 @@ impl Bench {
 
     /// The end of a connection that had to be refused, noted for `error-close-frame` and
     /// `error-reason-code`.
-    fn refusal(&mut self, conn: Conn, end: &End) -> Finding {
+    pub fn refusal(&mut self, conn: Conn, end: &End) -> Finding {
         let patience = self.patience().min(Duration::from_secs(1));
         // The frame may come a moment after the DISCONNECT.
         let _ = self.wait_end(conn, patience);

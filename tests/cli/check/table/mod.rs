@@ -1,6 +1,8 @@
 //! The table of mutations: a front before `serve` deviates in one thing, and exactly the points of
 //! that row change.
 
+mod connect;
+mod framing_in;
 mod framing_out;
 mod reach;
 mod upgrade;
