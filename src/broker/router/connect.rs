@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytestring::ByteString;
 
+use super::publish::is_reserved;
 use super::session::ClientSession;
 use super::{Alarm, ConnectionId, EndReason, NEVER, Router, SessionKey};
 use crate::broker::limits::{IN_FLIGHT, RECEIVE_MAXIMUM, SESSIONS, TOPIC_ALIAS_MAXIMUM};
@@ -214,7 +215,7 @@ impl Router {
     pub(super) fn publish_will(&mut self, key: SessionKey, now: Instant) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         self.timers.cancel(session.will_at.take(), Alarm::Will(key));
-        if let Some(will) = session.will.take() {
+        if let Some(will) = session.will.take().filter(|will| !is_reserved(&will.topic)) {
             self.route(&AppMessage::willed(will, now), Some(key), None, now);
         }
     }

@@ -26,10 +26,10 @@ fn the_lower_qos_counts() {
 fn wildcards() {
     let table = [
         ("#", "a/b", true),
-        ("#", "$SYS/a", false),
-        ("+/a", "$SYS/a", false),
-        ("$SYS/#", "$SYS/a", true),
-        ("$SYS/+", "$SYS/a", true),
+        ("#", "$x/a", false),
+        ("+/a", "$x/a", false),
+        ("$x/#", "$x/a", true),
+        ("$x/+", "$x/a", true),
         ("a/#", "a", true),
         ("a/#", "a/b/c", true),
         ("a/#", "ab", false),
@@ -54,6 +54,44 @@ fn wildcards() {
         assert_eq!(world.messages(to).len(), usize::from(matches), "{filter} {topic}");
         world.subscribe(late, subscription(filter, QoS::AtMostOnce));
         assert_eq!(world.messages(late).len(), usize::from(matches), "retained: {filter} {topic}");
+    }
+}
+
+#[test]
+fn clients_do_not_publish_to_sys() {
+    for version in VERSIONS {
+        let mut world = World::new();
+        let to = world.subscriber(version, "to", "$SYS/#", QoS::ExactlyOnce);
+        let dying = world.dial(Connect {
+            will: Some(Will { topic: TopicName::new("$SYS/w").unwrap(), ..will("gone") }),
+            ..connect(version, "dying")
+        });
+        world.lose(dying);
+        let from = world.client(version, "from");
+        let code =
+            if version == Version::V5 { ReasonCode::NOT_AUTHORIZED } else { ReasonCode::SUCCESS };
+        let answer = ack(packet_id(7), code);
+        for topic in ["$SYS", "$SYS/a"] {
+            world.send(from, Packet::Publish(publish(topic, "x", QoS::AtMostOnce)));
+            assert_eq!(world.got(from), []);
+            world.send(from, Packet::Publish(publish(topic, "x", QoS::AtLeastOnce)));
+            assert_eq!(world.got(from), [Packet::PubAck(answer.clone())]);
+            world.send(from, Packet::Publish(publish(topic, "x", QoS::ExactlyOnce)));
+            assert_eq!(world.got(from), [Packet::PubRec(answer.clone())]);
+            if version < Version::V5 {
+                // The flow goes on there.
+                world.send(from, Packet::PubRel(Ack::success(packet_id(7))));
+                assert_eq!(world.got(from), [Packet::PubComp(Ack::success(packet_id(7)))]);
+            }
+        }
+        world.send(from, retained("$SYS/a", "x"));
+        assert_eq!(world.messages(to), [""; 0]);
+        let late = world.subscriber(version, "late", "$SYS/a", QoS::AtMostOnce);
+        assert_eq!(world.messages(late), [""; 0]);
+        // `$SYSTEM` is another topic.
+        let other = world.subscriber(version, "other", "$SYSTEM", QoS::AtMostOnce);
+        world.publish(from, "$SYSTEM", "x", QoS::AtMostOnce);
+        assert_eq!(world.messages(other), ["$SYSTEM x 0"]);
     }
 }
 

@@ -251,18 +251,24 @@ impl Bench {
 
     /// UNSUBSCRIBE, and the codes of its UNSUBACK: none before MQTT 5.
     pub fn unsubscribe(&mut self, conn: Conn, filters: &[&str]) -> Step<Vec<ReasonCode>> {
-        let packet_id = self.link(conn).next_id();
-        let filters = filters.iter().copied();
-        let filters =
-            filters.map(|text| TopicFilter::new(text).expect("filters of probes are legal"));
-        let (filters, properties) = (filters.collect(), Properties::default());
-        self.send(conn, &Packet::Unsubscribe(Unsubscribe { packet_id, properties, filters }));
+        let packet_id = self.send_unsubscribe(conn, filters);
         self.take(conn, "UNSUBACK", |packet| match packet {
             Packet::UnsubAck(unsuback) if unsuback.packet_id == packet_id => {
                 Some(unsuback.codes.clone())
             }
             _ => None,
         })
+    }
+
+    /// Sends UNSUBSCRIBE without waiting; for points that do not judge the answer.
+    pub fn send_unsubscribe(&mut self, conn: Conn, filters: &[&str]) -> PacketId {
+        let packet_id = self.link(conn).next_id();
+        let filters = filters.iter().copied();
+        let filters =
+            filters.map(|text| TopicFilter::new(text).expect("filters of probes are legal"));
+        let (filters, properties) = (filters.collect(), Properties::default());
+        self.send(conn, &Packet::Unsubscribe(Unsubscribe { packet_id, properties, filters }));
+        packet_id
     }
 
     /// A message to publish.
@@ -285,10 +291,16 @@ impl Bench {
     }
 
     /// PUB: sends PUBLISH and waits for PUBACK, or for PUBREC and PUBCOMP. A refusal means that
-    /// the point cannot be decided.
+    /// the point cannot be decided, and so does a server that serves on without acknowledging:
+    /// the round trips judge that.
     pub fn publish(&mut self, conn: Conn, publish: Publish) -> Step<()> {
         let qos = publish.qos;
         let Some(id) = self.send_publish(conn, publish) else { return Ok(()) };
+        self.acknowledged(conn, id, qos).or_else(|stop| Err(self.unacknowledged(conn, stop)))
+    }
+
+    /// Waits until a PUBLISH is acknowledged: by PUBACK, or by PUBREC and PUBCOMP.
+    pub fn acknowledged(&mut self, conn: Conn, id: PacketId, qos: QoS) -> Step<()> {
         let first = if qos == QoS::AtLeastOnce { "PUBACK" } else { "PUBREC" };
         let code = self.take(conn, first, |packet| match packet {
             Packet::PubAck(ack) | Packet::PubRec(ack) if ack.packet_id == id => Some(ack.code),
@@ -305,6 +317,31 @@ impl Bench {
             })?;
         }
         Ok(())
+    }
+
+    /// What a missing acknowledgement means for a point that only builds on it.
+    fn unacknowledged(&mut self, conn: Conn, stop: Stop) -> Stop {
+        let Stop::Silent { awaited, after } = &stop else { return stop };
+        let words = format!(
+            "no {awaited} within {:.1} s, though PINGREQ is answered: see qos1-round-trip and \
+             qos2-round-trip",
+            after.as_secs_f64()
+        );
+        if self.fence(conn).is_ok() { Finding::unknown(words).into() } else { stop }
+    }
+
+    /// The highest QoS up to this one that the server has not announced as absent.
+    pub fn usable(&self, wanted: QoS) -> QoS {
+        let maximum = self.announced("maximum_qos").and_then(|bits| u8::try_from(bits).ok());
+        maximum.and_then(QoS::from_bits).map_or(wanted, |maximum| wanted.min(maximum))
+    }
+
+    /// The point does not apply where the server has announced that it does without this.
+    pub fn requires(&self, fact: &str, what: &str) -> Step<()> {
+        match self.announced(fact) {
+            Some(0) => Err(Finding::not_applicable(format!("announced as absent: {what}")).into()),
+            _ => Ok(()),
+        }
     }
 
     /// The next message to this topic.
