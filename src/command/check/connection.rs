@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::aliases::Aliases;
 use super::answer::{self, Head, Parsed};
 use super::finding::{CloseFrame, End, Ending, Verdict};
 use super::journal::{Direction, Journal, Layer};
@@ -66,6 +67,8 @@ pub struct Link {
     pub end: End,
     /// Whether messages are acknowledged as they come.
     pub acks: Acks,
+    /// The topic aliases that the server has set.
+    pub aliases: Aliases,
     /// We have sent a Close frame.
     pub has_sent_close: bool,
     /// CONNACK 0 has come.
@@ -110,6 +113,7 @@ impl Link {
             pongs: VecDeque::new(),
             end: End::default(),
             acks: Acks::Automatic,
+            aliases: Aliases::default(),
             has_sent_close: false,
             is_welcome: false,
             latest_id: 0,
@@ -296,7 +300,7 @@ impl Link {
         }
     }
 
-    fn receive(&mut self, received: Received, journal: &mut Journal) {
+    fn receive(&mut self, mut received: Received, journal: &mut Journal) {
         journal.note(Direction::In, Layer::Packet, || received.words(), &received.raw);
         let version = Some(self.version);
         if received.is_split {
@@ -304,6 +308,10 @@ impl Link {
             journal.observe("packets-aligned", None, Verdict::Warn, words);
         } else {
             journal.observe("packets-aligned", None, Verdict::Pass, "");
+        }
+        if let Ok(Packet::Publish(publish)) = &mut received.packet {
+            let (verdict, words) = self.aliases.resolve(publish);
+            journal.observe("topic-alias-out", version, verdict, words);
         }
         if let Ok(packet) = &received.packet {
             journal.observe("packets-wellformed", version, Verdict::Pass, "");
