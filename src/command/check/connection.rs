@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use rustls::pki_types::CertificateDer;
 
+use super::aliases::Aliases;
 use super::answer::{self, Head, Parsed};
 use super::finding::{CloseFrame, End, Ending, Verdict};
 use super::inflate::Inflater;
@@ -68,6 +69,8 @@ pub struct Link {
     pub end: End,
     /// Whether messages are acknowledged as they come.
     pub acks: Acks,
+    /// The topic aliases that the server has set.
+    pub aliases: Aliases,
     /// We have sent a Close frame.
     pub has_sent_close: bool,
     /// CONNACK 0 has come.
@@ -121,6 +124,7 @@ impl Link {
             pongs: VecDeque::new(),
             end: End::default(),
             acks: Acks::Automatic,
+            aliases: Aliases::default(),
             has_sent_close: false,
             is_welcome: false,
             is_clean_start: false,
@@ -351,7 +355,7 @@ impl Link {
         }
     }
 
-    fn receive(&mut self, received: Received, journal: &mut Journal) {
+    fn receive(&mut self, mut received: Received, journal: &mut Journal) {
         journal.note(Direction::In, Layer::Packet, || received.words(), &received.raw);
         let version = Some(self.version);
         if received.is_split {
@@ -359,6 +363,10 @@ impl Link {
             journal.observe("packets-aligned", None, Verdict::Warn, words);
         } else {
             journal.observe("packets-aligned", None, Verdict::Pass, "");
+        }
+        if let Ok(Packet::Publish(publish)) = &mut received.packet {
+            let (verdict, words) = self.aliases.resolve(publish);
+            journal.observe("topic-alias-out", version, verdict, words);
         }
         if let Ok(packet) = &received.packet {
             journal.observe("packets-wellformed", version, Verdict::Pass, "");

@@ -72,6 +72,8 @@ pub struct Target {
     pub connect_timeout: Duration,
     /// The length of `idle-survives`.
     pub idle_time: Duration,
+    /// Points of the full set are asked: observed points may do more than to observe.
+    pub asks_full: bool,
 }
 
 /// A connection of the bench.

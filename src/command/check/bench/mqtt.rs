@@ -1,8 +1,11 @@
 //! MQTT in the bench's words: ON, SUB, PUB, FENCE, MARK.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::{Bench, Conn, Spoken, Step, Stop};
+use crate::command::check::aliases::Aliases;
 use crate::command::check::connection::Link;
 use crate::command::check::finding::Finding;
 use crate::command::check::journal::{Direction, Fact, Layer};
@@ -129,7 +132,9 @@ impl Bench {
     /// Sends CONNECT and waits for CONNACK, whatever its code.
     pub fn connect(&mut self, conn: Conn, connect: Connect) -> Step<ConnAck> {
         let version = connect.version;
+        let aliases = connect.properties.topic_alias_maximum().unwrap_or(0);
         self.link(conn).speak(version);
+        self.link(conn).aliases = Aliases::up_to(aliases);
         self.send(conn, &Packet::Connect(Box::new(connect)));
         let connack = self.take(conn, "CONNACK", |packet| match packet {
             Packet::ConnAck(connack) => Some((**connack).clone()),
@@ -219,7 +224,18 @@ impl Bench {
         wanted: impl Fn(&Packet) -> Option<T>,
     ) -> Step<T> {
         let patience = self.patience();
-        self.wait(conn, awaited, patience, |link| taken(link, &wanted))
+        self.take_within(conn, awaited, patience, wanted)
+    }
+
+    /// The same, within this time.
+    pub fn take_within<T>(
+        &mut self,
+        conn: Conn,
+        awaited: &str,
+        time: Duration,
+        wanted: impl Fn(&Packet) -> Option<T>,
+    ) -> Step<T> {
+        self.wait(conn, awaited, time, |link| taken(link, &wanted))
     }
 
     /// SUBSCRIBE to one filter, and the SUBACK for it. A refusal means that the point cannot be
