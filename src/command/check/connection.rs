@@ -7,10 +7,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use rustls::pki_types::CertificateDer;
 
+use super::aliases::Aliases;
 use super::answer::{self, Head, Parsed};
 use super::conduct::Conduct;
 use super::finding::{CloseFrame, End, Ending, Verdict};
+use super::inflate::Inflater;
 use super::journal::{Direction, Journal, Layer};
 use super::packets::{PacketReader, Received};
 use super::reader::{FrameReader, Heard};
@@ -69,6 +72,8 @@ pub struct Link {
     pub end: End,
     /// Whether messages are acknowledged as they come.
     pub acks: Acks,
+    /// The topic aliases that the server has set.
+    pub aliases: Aliases,
     /// We have sent a Close frame.
     pub has_sent_close: bool,
     /// CONNACK 0 has come.
@@ -83,6 +88,11 @@ pub struct Link {
     pub connect_time: Duration,
     /// Why TLS failed.
     pub tls_error: Option<transport::Error>,
+    inflater: Inflater,
+    /// Why a compressed message could not be read; none is read after it.
+    pub inflate_error: Option<&'static str>,
+    /// We have sent DISCONNECT: the server ends the connection in order.
+    has_said_goodbye: bool,
 }
 
 impl Link {
@@ -116,6 +126,7 @@ impl Link {
             pongs: VecDeque::new(),
             end: End::default(),
             acks: Acks::Automatic,
+            aliases: Aliases::default(),
             has_sent_close: false,
             is_welcome: false,
             refused_at: None,
@@ -123,6 +134,9 @@ impl Link {
             reached,
             connect_time: connect,
             tls_error: None,
+            inflater: Inflater::default(),
+            inflate_error: None,
+            has_said_goodbye: false,
         })
     }
 
@@ -132,6 +146,21 @@ impl Link {
             self.stage = Stage::Http;
         }
         Ok(self.stage != Stage::Security)
+    }
+
+    /// The certificates that the server has sent, its own first.
+    pub fn certificates(&self) -> &[CertificateDer<'static>] {
+        self.stream.certificates()
+    }
+
+    /// Whether frames are exchanged.
+    pub fn is_open(&self) -> bool {
+        self.stage == Stage::Open
+    }
+
+    /// Whether compression was agreed to.
+    pub fn may_compress(&self) -> bool {
+        self.frames.may_compress
     }
 
     /// What TLS was negotiated.
@@ -245,6 +274,15 @@ impl Link {
             let words = End { stream: Some(how), close: self.end.close.clone(), said: None };
             let words = words.to_string();
             journal.note(Direction::In, Layer::Tcp, || words, &[]);
+            if self.has_said_goodbye && self.tls().is_some() {
+                let bare = match how {
+                    Ending::Fin if !self.stream.is_truncated() => None,
+                    Ending::Fin => Some("FIN without close_notify"),
+                    Ending::Reset | Ending::BrokenTls => Some("RST without close_notify"),
+                };
+                let verdict = bare.map_or(Verdict::Pass, |_| Verdict::Warn);
+                journal.observe("tls-close-notify", None, verdict, bare.unwrap_or_default());
+            }
         }
     }
 
@@ -260,8 +298,9 @@ impl Link {
 
     fn hear(&mut self, heard: Heard, journal: &mut Journal) {
         match heard {
-            Heard::Data { payload, ends, words, .. } => {
+            Heard::Data { payload, ends, compressed, words, .. } => {
                 journal.note(Direction::In, Layer::Frame, || words, &payload);
+                let payload = if compressed { self.inflated(&payload, ends) } else { payload };
                 for point in ["never-masked", "frames-legal", "binary-only"] {
                     journal.observe(point, None, Verdict::Pass, "");
                 }
@@ -293,6 +332,20 @@ impl Link {
         }
     }
 
+    /// A piece of a compressed message as it was; nothing once a piece could not be read.
+    fn inflated(&mut self, payload: &[u8], ends: bool) -> Bytes {
+        if self.inflate_error.is_some() {
+            return Bytes::new();
+        }
+        match self.inflater.feed(payload, ends) {
+            Ok(plain) => plain.into(),
+            Err(words) => {
+                self.inflate_error = Some(words);
+                Bytes::new()
+            }
+        }
+    }
+
     fn closed(&mut self, close: CloseFrame, journal: &mut Journal) {
         journal.note(Direction::In, Layer::Frame, || close.to_string(), &[]);
         journal.observe("close-code-legal", None, Verdict::Pass, "");
@@ -304,7 +357,7 @@ impl Link {
         }
     }
 
-    fn receive(&mut self, received: Received, journal: &mut Journal) {
+    fn receive(&mut self, mut received: Received, journal: &mut Journal) {
         journal.note(Direction::In, Layer::Packet, || received.words(), &received.raw);
         let version = Some(self.version);
         if received.is_split {
@@ -314,6 +367,10 @@ impl Link {
             journal.observe("packets-aligned", None, Verdict::Pass, "");
         }
         let shown = super::journal::hex(&received.raw);
+        if let Ok(Packet::Publish(publish)) = &mut received.packet {
+            let (verdict, words) = self.aliases.resolve(publish);
+            journal.observe("topic-alias-out", version, verdict, words);
+        }
         if let Ok(packet) = &received.packet {
             for (point, verdict, words) in self.conduct.judge(packet) {
                 journal.observe(point, version, verdict, format!("{words} ({shown})"));
@@ -355,6 +412,7 @@ impl Link {
     /// Sends a packet as one binary message.
     pub fn send_packet(&mut self, packet: &Packet, journal: &mut Journal) {
         let mut bytes = bytes::BytesMut::new();
+        self.has_said_goodbye |= matches!(packet, Packet::Disconnect(_));
         // Probes write packets that cannot be encoded by hand.
         if packet.encode(self.version, &mut bytes).is_ok() {
             let is_secret = matches!(packet, Packet::Connect(_));

@@ -377,6 +377,7 @@ fn is_possible(point: &Point, failure: &Failure) -> bool {
     let groups: &[&str] = match failure.exit {
         Exit::Upgrade => &["reach", "tls", "upgrade"],
         Exit::Refused => &["reach", "tls", "upgrade", "connect"],
+        Exit::Tls => &["reach", "tls"],
         _ => &["reach"],
     };
     groups.contains(&point.group()) || point.name == "offer-mqtt" && failure.exit == Exit::TimedOut

@@ -16,7 +16,7 @@ use crate::exit::Exit;
 use crate::mqtt::packet::{Disconnect, Packet};
 use crate::mqtt::version::Version;
 use crate::transport::dial::{self, DialError};
-use crate::transport::endpoint::{Endpoint, Scheme};
+use crate::transport::endpoint::Scheme;
 use crate::transport::tls::TlsConfig;
 use crate::transport::{self};
 use crate::websocket::frame::NORMAL;
@@ -31,6 +31,17 @@ impl Bench {
     /// TCP, and TLS with `wss`: no byte of HTTP is sent. `address` is one of the name's, instead of
     /// any.
     pub fn dial(&mut self, address: Option<SocketAddr>) -> Step<Conn> {
+        let is_secure = self.target.endpoint.scheme == Scheme::Wss;
+        let tls = self.target.tls.clone().filter(|_| is_secure);
+        self.dial_with(address, tls.as_ref())
+    }
+
+    /// The same with other settings of TLS, or without TLS, whatever the scheme.
+    pub fn dial_with(
+        &mut self,
+        address: Option<SocketAddr>,
+        tls: Option<&TlsConfig>,
+    ) -> Step<Conn> {
         if self.connections > 0 && !self.target.pause.is_zero() {
             self.idle(self.target.pause)?;
         }
@@ -47,14 +58,18 @@ impl Bench {
         self.patience = (dialled.connect * ROUND_TRIPS).clamp(SHORTEST_PATIENCE, LONGEST_PATIENCE);
         let reached = format!("connected to {}", dialled.reached);
         self.journal.note(Direction::Out, Layer::Tcp, || reached, &[]);
-        let Endpoint { scheme, host, .. } = &self.target.endpoint;
-        let tls = self.target.tls.as_ref().filter(|_| *scheme == Scheme::Wss);
-        let tls: Option<(&TlsConfig, &str)> = tls.map(|tls| (tls, host.as_str()));
+        let host = self.target.endpoint.host.clone();
+        let tls = tls.map(|tls| (tls, host.as_str()));
         let link = Link::new(dialled, tls, &self.waker);
         let link = link.map_err(|error| self.failed(Exit::Tls, error.to_string()))?;
         self.links.push(Some(link));
         let conn = Conn(self.links.len() - 1);
-        self.secure(conn).map(|()| conn)
+        let secured = self.secure(conn);
+        // Who is not named may show another certificate.
+        if tls.is_some_and(|(tls, _)| tls.names_server()) {
+            self.note_certificate(conn);
+        }
+        secured.map(|()| conn)
     }
 
     /// Waits for TLS.
@@ -129,7 +144,7 @@ impl Bench {
         let Some(mut link) = self.links.get_mut(conn.0).and_then(Option::take) else { return };
         self.parked.retain(|parked| *parked != conn);
         let journal = &mut self.journal;
-        if !link.has_ended() && !link.is_congested() {
+        if link.is_open() && !link.has_ended() && !link.is_congested() {
             if link.is_welcome {
                 link.send_packet(&Packet::Disconnect(Disconnect::default()), journal);
             }
@@ -257,20 +272,6 @@ impl Bench {
             }
         }
         self.is_cleaning = false;
-    }
-
-    /// Notes where the connection leads, for the head of the report.
-    pub fn note_reached(&mut self, conn: Conn) {
-        let link = self.link(conn);
-        let (reached, tls) = (link.reached.to_string(), link.tls());
-        self.journal.fact("address", Fact::Text(reached));
-        if let Some(tls) = tls {
-            self.journal.fact("tls_version", Fact::Text(tls.version));
-            self.journal.fact("tls_cipher", Fact::Text(tls.cipher));
-            if let Some(alpn) = tls.alpn {
-                self.journal.fact("tls_alpn", Fact::Text(alpn));
-            }
-        }
     }
 
     /// Whether the point's version is spoken; asks the server if that is not known.

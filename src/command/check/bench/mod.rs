@@ -4,6 +4,7 @@
 mod dial;
 mod mqtt;
 mod outcome;
+mod security;
 mod upgrade;
 
 use std::collections::BTreeMap;
@@ -47,6 +48,10 @@ pub struct Target {
     pub route: Arc<Route>,
     /// How it is trusted, with `wss`.
     pub tls: Option<TlsConfig>,
+    /// The same without `--insecure`, to judge what the server shows.
+    pub judge: Option<TlsConfig>,
+    /// All steps of a point are asked: with `--full`, and where points are chosen.
+    pub is_thorough: bool,
     /// More headers of the upgrade.
     pub headers: Vec<(String, String)>,
     /// User name and password.
@@ -67,6 +72,8 @@ pub struct Target {
     pub connect_timeout: Duration,
     /// The length of `idle-survives`.
     pub idle_time: Duration,
+    /// Points of the full set are asked: observed points may do more than to observe.
+    pub asks_full: bool,
 }
 
 /// A connection of the bench.

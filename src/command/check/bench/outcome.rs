@@ -74,6 +74,35 @@ impl Bench {
         }
     }
 
+    /// Sends each of these packets on a connection of its own: each must be REFUSED. The words
+    /// name the packet.
+    pub fn each_refused(&mut self, packets: Vec<(&str, Vec<u8>)>) -> Probed {
+        self.each(packets, Self::refused)
+    }
+
+    /// The same, with another judge of each: the first bad finding, or how all went.
+    pub fn each(
+        &mut self,
+        packets: Vec<(&str, Vec<u8>)>,
+        judge: fn(&mut Self, Conn) -> Probed,
+    ) -> Probed {
+        let mut ends: Vec<String> = Vec::new();
+        for (what, bytes) in packets {
+            let conn = self.on()?;
+            self.send_bytes(conn, &bytes);
+            let finding = judge(self, conn)?;
+            self.close(conn);
+            if finding.verdict != Verdict::Pass {
+                let observed = format!("{what}: {}", finding.observed);
+                return Ok(Finding { observed, ..finding });
+            }
+            if !ends.contains(&finding.observed) {
+                ends.push(finding.observed);
+            }
+        }
+        Ok(Finding::pass(ends.join("; ")))
+    }
+
     /// REFUSED before CONNACK: there is no fence.
     pub fn refused_connect(&mut self, conn: Conn) -> Probed {
         let awaited = self.wait(conn, "CONNACK", BEFORE_CONNACK, |link| {
