@@ -2,7 +2,10 @@
 //! that row change.
 
 mod framing_out;
+mod mqtt;
+mod publish;
 mod reach;
+mod subscribe;
 mod upgrade;
 
 use std::collections::BTreeMap;
