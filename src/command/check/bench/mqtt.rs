@@ -320,7 +320,7 @@ impl Bench {
     pub fn publish(&mut self, conn: Conn, publish: Publish) -> Step<()> {
         let qos = publish.qos;
         let Some(id) = self.send_publish(conn, publish) else { return Ok(()) };
-        self.acknowledged(conn, id, qos).or_else(|stop| Err(self.unacknowledged(conn, stop)))
+        self.acknowledged(conn, id, qos).map_err(|stop| self.unacknowledged(conn, stop))
     }
 
     /// Waits until a PUBLISH is acknowledged: by PUBACK, or by PUBREC and PUBCOMP.

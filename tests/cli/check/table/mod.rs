@@ -4,7 +4,10 @@
 mod connect;
 mod framing_in;
 mod framing_out;
+mod mqtt;
+mod publish;
 mod reach;
+mod subscribe;
 mod upgrade;
 
 use std::collections::BTreeMap;

@@ -36,8 +36,8 @@ pub fn filter_matching(bench: &mut Bench) -> Probed {
 
 /// Publishes what the filter must not get, then what it must. Each message holds its topic, so
 /// that a changed topic is noticed, too.
-fn fault_of(bench: &mut Bench, conn: Conn, case: &Case) -> Step<Option<Finding>> {
-    let Case { filter, strangers, matches } = case;
+fn fault_of(bench: &mut Bench, conn: Conn, row: &Case) -> Step<Option<Finding>> {
+    let Case { filter, strangers, matches } = row;
     let whole = bench.topic(filter);
     bench.subscribe(conn, &whole, QoS::AtMostOnce)?;
     for suffix in strangers.iter().chain(*matches) {
@@ -56,8 +56,10 @@ fn fault_of(bench: &mut Bench, conn: Conn, case: &Case) -> Step<Option<Finding>>
         }
     }
     bench.fence(conn)?;
-    let case_of = |topic: &str| topic.starts_with(&whole[..whole.len() - filter.len() + 3]);
-    came.extend(arrived(bench, conn).into_iter().filter(|it| case_of(it.topic_or_empty())));
+    let own = bench.topic(&filter[.."/n/".len()]);
+    came.extend(
+        arrived(bench, conn).into_iter().filter(|it| it.topic_or_empty().starts_with(&own)),
+    );
     let is_right = |publish: &Publish| publish.payload == publish.topic_or_empty().as_bytes();
     let stranger =
         came.iter().skip(matches.len()).chain(came.iter().find(|it| !is_right(it))).next();
