@@ -38,7 +38,7 @@ pub const PROBES: Probes = &[
 ];
 
 /// An identifier that the bench does not come to by counting.
-const FAR_ID: PacketId = PacketId::new(40_004).unwrap();
+const FAR_ID: PacketId = PacketId::new(40_004).expect("it is not 0");
 
 /// How many messages `disconnect-drain` sends.
 const LAST_WORDS: u64 = 10;
