@@ -1,8 +1,12 @@
 //! The table of mutations: a front before `serve` deviates in one thing, and exactly the points of
 //! that row change.
 
+mod flow_control;
 mod framing_out;
+mod properties;
 mod reach;
+mod rewrite;
+mod session;
 mod upgrade;
 
 use std::collections::BTreeMap;
