@@ -2,11 +2,15 @@
 //! that row change.
 
 mod connect;
+mod flow_control;
 mod framing_in;
 mod framing_out;
 mod mqtt;
+mod properties;
 mod publish;
 mod reach;
+mod rewrite;
+mod session;
 mod subscribe;
 mod upgrade;
 
