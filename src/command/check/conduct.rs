@@ -123,8 +123,10 @@ impl Conduct {
     /// Session present: 0 in a refusal and after a clean start (§3.2.2.1.1). In MQTT 3.1 it has no
     /// meaning.
     fn judge_session(&mut self, connack: &ConnAck, remarks: &mut Vec<Remark>) {
-        let is_present = connack.session_present && self.version > Version::V3_1;
-        self.has_session |= is_present;
+        let is_clean = self.wishes.is_some_and(|wishes| wishes.clean_start);
+        let is_told = self.version > Version::V3_1;
+        let is_present = connack.session_present && is_told;
+        self.has_session |= is_present || !is_told && !is_clean;
         if connack.code != ReasonCode::SUCCESS {
             if is_present {
                 let words = format!("CONNACK 0x{:02x} with session present 1", connack.code.0);
@@ -132,8 +134,7 @@ impl Conduct {
             }
             return;
         }
-        let is_clean = self.wishes.is_some_and(|wishes| wishes.clean_start);
-        if is_clean && self.version > Version::V3_1 {
+        if is_clean && is_told {
             let verdict = if is_present { Verdict::Fail } else { Verdict::Pass };
             let words = "CONNACK 0 with session present 1 after a clean start".to_owned();
             remarks.push((SESSION_PRESENT, verdict, words));
@@ -321,7 +322,10 @@ mod tests {
         assert_eq!(found, [(WELL_FORMED, Verdict::Warn, words)]);
         let found = remarks(Version::V3_1_1, &[CONNECT], &[b"\x20\x02\x01\0"]);
         assert_eq!(found[0].0, SESSION_PRESENT);
-        assert_eq!(remarks(Version::V3_1, &[], &[b"\x20\x02\x01\0"]), []);
+        // MQTT 3.1 does not tell whether there is a session.
+        let connect = b"\x10\x0f\0\x06MQIsdp\x03\0\0\x3c\0\x01c";
+        let came = [&b"\x20\x02\x01\0"[..], b"\x30\x05\0\x02abx"];
+        assert_eq!(remarks(Version::V3_1, &[connect], &came), []);
     }
 
     #[test]

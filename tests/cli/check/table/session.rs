@@ -57,7 +57,7 @@ fn sessions_that_are_lost_or_kept() {
                 })
             },
             "session-resumed,session-clean-forgets",
-            &["session-clean-forgets"],
+            &["session-present-clean", "session-clean-forgets"],
         ),
         row(
             "nothing-queued",
