@@ -173,10 +173,13 @@ impl Runner<'_, '_> {
         let mut evidence = self.bench.journal.take_evidence();
         if finding.verdict == Verdict::Fail && finding.doubt == Doubt::Network {
             self.bench.end_point();
+            // A server that is silent may be so to all that follows on this connection.
+            self.bench.end_shared();
             tries = 2;
             let (again, _) = self.attempt(task, probe);
             if again.verdict == Verdict::Fail {
                 (finding, evidence) = (again, self.bench.journal.take_evidence());
+                self.bench.end_shared();
             } else {
                 let words = format!("flaky: 1 of 2: {}", finding.observed);
                 finding = Finding::warn(words);
