@@ -107,7 +107,7 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s q -l qos -d 'Quali
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l summary -d 'Print at the end how much was published, and how fast it was acknowledged, on stderr' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s 4 -l ipv4 -d 'Connect to IPv4 addresses only'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s 6 -l ipv6 -d 'Connect to IPv6 addresses only'
-complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l follow -d 'Follow up to 5 redirects, never from wss to ws; to another host no credentials are sent'
+complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l follow -d 'Follow up to 5 redirects, never from wss to ws; nothing that identifies you goes to another host'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l strict -d 'Refuse what is otherwise taken with a warning: odd answers to the upgrade, and broken rules of MQTT that do no harm'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l frame-per-packet -d 'Send each MQTT packet as a WebSocket message of its own'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -l system-roots -d 'Trust the authorities that the operating system trusts (or those in `$SSL_CERT_FILE`)'
@@ -216,7 +216,7 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l color -d 'Colour t
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l summary -d 'Print at the end how much was received, on stderr' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s 4 -l ipv4 -d 'Connect to IPv4 addresses only'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -s 6 -l ipv6 -d 'Connect to IPv6 addresses only'
-complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l follow -d 'Follow up to 5 redirects, never from wss to ws; to another host no credentials are sent'
+complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l follow -d 'Follow up to 5 redirects, never from wss to ws; nothing that identifies you goes to another host'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l strict -d 'Refuse what is otherwise taken with a warning: odd answers to the upgrade, and broken rules of MQTT that do no harm'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l frame-per-packet -d 'Send each MQTT packet as a WebSocket message of its own'
 complete -c mqttws -n "__fish_mqttws_using_subcommand sub" -l system-roots -d 'Trust the authorities that the operating system trusts (or those in `$SSL_CERT_FILE`)'
@@ -312,7 +312,7 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l size -d 'Size of 
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s W -l timeout -d 'Time limit for each answer' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s 4 -l ipv4 -d 'Connect to IPv4 addresses only'
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s 6 -l ipv6 -d 'Connect to IPv6 addresses only'
-complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l follow -d 'Follow up to 5 redirects, never from wss to ws; to another host no credentials are sent'
+complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l follow -d 'Follow up to 5 redirects, never from wss to ws; nothing that identifies you goes to another host'
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l strict -d 'Refuse what is otherwise taken with a warning: odd answers to the upgrade, and broken rules of MQTT that do no harm'
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l frame-per-packet -d 'Send each MQTT packet as a WebSocket message of its own'
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l system-roots -d 'Trust the authorities that the operating system trusts (or those in `$SSL_CERT_FILE`)'
@@ -391,7 +391,7 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l reconnect-tries 
 complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l wait -d 'Keep trying to make the first connection for this time' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand check" -s 4 -l ipv4 -d 'Connect to IPv4 addresses only'
 complete -c mqttws -n "__fish_mqttws_using_subcommand check" -s 6 -l ipv6 -d 'Connect to IPv6 addresses only'
-complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l follow -d 'Follow up to 5 redirects, never from wss to ws; to another host no credentials are sent'
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l follow -d 'Follow up to 5 redirects, never from wss to ws; nothing that identifies you goes to another host'
 complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l system-roots -d 'Trust the authorities that the operating system trusts (or those in `$SSL_CERT_FILE`)'
 complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l insecure -d 'Do not verify the server\'s certificate: anyone on the network path can read and change everything'
 complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l ask-password -d 'Ask for the password on the terminal'

@@ -189,6 +189,7 @@ fn client_exit(error: &client::Error) -> Exit {
         Error::Disconnected(_)
         | Error::Silent(_)
         | Error::MessageCut { .. }
+        | Error::Unreleased { .. }
         | Error::NotReconnected { .. } => Exit::Lost,
         Error::Transport(error) | Error::Lost(error) => transport_exit(error),
         // [`Error::root`] never returns it.

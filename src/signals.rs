@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -57,6 +57,8 @@ pub struct Signals {
     came: Arc<AtomicUsize>,
     /// Whether the next signal ends the process at once.
     ends_at_next: Arc<AtomicBool>,
+    /// How many milliseconds longer the end may take.
+    more: Arc<AtomicU64>,
     is_taken: bool,
     is_guarded: Cell<bool>,
     handled: Vec<i32>,
@@ -78,7 +80,8 @@ impl Signals {
             pipe::register(signal, waker.try_clone()?)?;
         }
         let (is_taken, is_guarded) = (false, Cell::new(false));
-        Ok(Self { came, ends_at_next, is_taken, is_guarded, handled: registered })
+        let more = Arc::default();
+        Ok(Self { came, ends_at_next, more, is_taken, is_guarded, handled: registered })
     }
 
     /// The signal that came; `None` when it was taken before.
@@ -89,6 +92,13 @@ impl Signals {
         self.ends_at_next.store(true, Ordering::SeqCst);
         self.guard();
         Some(came)
+    }
+
+    /// The end of the process may take so much longer: the caller waits for something that is worth
+    /// it, and is told of a second signal.
+    pub fn extend(&self, more: Duration) {
+        let more = u64::try_from(more.as_millis()).unwrap_or(u64::MAX);
+        self.more.store(more, Ordering::SeqCst);
     }
 
     /// Starts the thread that ends the process: call it before the main thread may hang. If the
@@ -105,6 +115,7 @@ impl Signals {
             pipe::register(*signal, writer.try_clone()?)?;
         }
         let signal = Arc::clone(&self.came);
+        let more = Arc::clone(&self.more);
         let watch = move || {
             // A signal that came before the socket was registered has set the number.
             let signal = loop {
@@ -114,7 +125,12 @@ impl Signals {
                 }
             };
             thread::sleep(TIME_TO_OBEY);
-            exit(128 + signal);
+            loop {
+                match more.swap(0, Ordering::SeqCst) {
+                    0 => exit(128 + signal),
+                    more => thread::sleep(Duration::from_millis(more)),
+                }
+            }
         };
         thread::Builder::new().name("signals".to_owned()).spawn(watch).map(drop)
     }

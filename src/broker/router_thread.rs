@@ -2,7 +2,6 @@
 //! the router's packets to these threads.
 
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Instant;
@@ -92,25 +91,11 @@ impl RouterThread {
         alive
     }
 
-    /// Passes one event to the router. A panic there is a bug of mqttws, and ends one connection.
+    /// Passes one event to the router.
     fn route(&mut self, event: RouterEvent, routed: &mut Vec<(ConnectionId, usize)>) {
-        let connection = match &event {
-            RouterEvent::Packets { connection, weight, .. } => {
-                routed.push((*connection, *weight));
-                Some(*connection)
-            }
-            RouterEvent::Malformed { connection, .. } | RouterEvent::Lost(connection) => {
-                Some(*connection)
-            }
-            RouterEvent::Opened(_) | RouterEvent::Relieved(_) | RouterEvent::Stop => None,
-        };
-        let outcome = catch_unwind(AssertUnwindSafe(|| self.route_unguarded(event)));
-        if let (Err(_), Some(id)) = (outcome, connection) {
-            let _ = catch_unwind(AssertUnwindSafe(|| self.router.lost(id, Instant::now())));
+        if let RouterEvent::Packets { connection, weight, .. } = &event {
+            routed.push((*connection, *weight));
         }
-    }
-
-    fn route_unguarded(&mut self, event: RouterEvent) {
         let now = Instant::now();
         match event {
             RouterEvent::Opened(connection) => {

@@ -11,7 +11,7 @@ use super::source::variable;
 use crate::exit::Usage;
 use crate::transport::dial::{Families, Pin, Route};
 use crate::transport::endpoint::{Endpoint, Scheme};
-use crate::transport::proxy::{Exempt, Proxies, Proxy};
+use crate::transport::proxy::{BadProxy, Exempt, Proxies, Proxy};
 
 /// The way to the server.
 #[derive(Debug, Args)]
@@ -103,16 +103,19 @@ impl NetworkFlags {
             return Ok(Proxies::default());
         }
         let exempt = Exempt::parse(&self.exempt().map_or(String::new(), |(_, list)| list));
-        // The URL of a proxy that is not used need not even be valid.
-        let is_exempt = exempt.holds(&endpoint.host, endpoint.port);
-        let is_used = |scheme| follow || (endpoint.scheme == scheme && !is_exempt);
-        let wanted = |scheme| if is_used(scheme) { self.proxy(scheme) } else { Ok(None) };
-        Ok(Proxies { ws: wanted(Scheme::Ws)?, wss: wanted(Scheme::Wss)?, exempt })
+        let may_be_used = |scheme| follow || endpoint.scheme == scheme;
+        let proxy = |scheme| may_be_used(scheme).then(|| self.proxy(scheme)).flatten();
+        let proxies = Proxies { ws: proxy(Scheme::Ws), wss: proxy(Scheme::Wss), exempt };
+        // The URL of a proxy that is not used need not even be valid; after a redirect it may be.
+        match proxies.towards(endpoint) {
+            Some(Err(error)) => Err(Usage::new(error.to_string()).into()),
+            _ => Ok(proxies),
+        }
     }
 
-    fn proxy(&self, scheme: Scheme) -> Result<Option<Proxy>> {
-        let Some((place, url)) = self.proxy_for(scheme) else { return Ok(None) };
-        Ok(Some(Proxy::parse(&url).map_err(|error| Usage::new(format!("{place}: {error}")))?))
+    fn proxy(&self, scheme: Scheme) -> Option<Result<Proxy, BadProxy>> {
+        let (place, url) = self.proxy_for(scheme)?;
+        Some(Proxy::parse(&url).map_err(|error| BadProxy { place, error }))
     }
 
     /// The place that names hosts without a proxy, and what it says.

@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 use clap::Args;
 
 use crate::exit::Usage;
-use crate::transport::tls::{Fingerprint, KeyLogFile, TlsOptions, TlsVersion, is_server_name};
+use crate::transport::tls::{Fingerprint, KeyLogFile, TlsOptions, TlsVersion, sni};
 
 /// The certificates to trust and to show on `wss://`.
 #[derive(Debug, Args)]
@@ -23,6 +23,8 @@ pub struct TlsFlags {
 
     /// Trust the certificate authorities of all PEM files in this folder instead of the built-in
     /// ones
+    ///
+    /// What holds for the certificates in `--cafile` holds for these.
     #[arg(long, value_name = "DIR", allow_hyphen_values = true)]
     capath: Vec<PathBuf>,
 
@@ -41,6 +43,8 @@ pub struct TlsFlags {
     insecure: bool,
 
     /// Show this certificate (PEM) to a server that asks for one
+    ///
+    /// No proxy is shown it, and no other server that a redirect leads to.
     #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
     cert: Option<PathBuf>,
 
@@ -71,6 +75,8 @@ pub struct TlsFlags {
     version: Option<TlsVersion>,
 
     /// Append the secrets of the connection to this file, for Wireshark [default: `$SSLKEYLOGFILE`]
+    ///
+    /// A named pipe is refused.
     #[arg(long = "tls-keylog", value_name = "FILE", allow_hyphen_values = true)]
     keylog: Option<PathBuf>,
 
@@ -223,11 +229,7 @@ fn can_all_read_key(path: &Path) -> bool {
 }
 
 fn server_name(text: &str) -> Result<String, &'static str> {
-    if is_server_name(text) {
-        Ok(text.to_owned())
-    } else {
-        Err("expected a host name, not an address")
-    }
+    sni(text).ok_or("expected a host name, not an address")
 }
 
 fn protocols(text: &str) -> Result<Protocols, &'static str> {
@@ -283,6 +285,8 @@ mod tests {
         assert_eq!(options.version, Some(TlsVersion::V1_3));
         assert_eq!(options.protocols, ["a", "b"]);
         assert_eq!(resolved(&["--tls-version", "1.2"]).unwrap().version, Some(TlsVersion::V1_2));
+        let sni = resolved(&["--sni", "Bücher.example"]).unwrap().server_name;
+        assert_eq!(sni.as_deref(), Some("xn--bcher-kva.example"));
         for wrong in [
             ["--tls-version", "tlsv1.1"],
             ["--tls-version", "2"],

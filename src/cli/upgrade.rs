@@ -51,7 +51,12 @@ pub struct UpgradeFlags {
     #[arg(long, value_name = "TOKEN", overrides_with = "basic_auth", allow_hyphen_values = true)]
     bearer: Option<String>,
 
-    /// Follow up to 5 redirects, never from wss to ws; to another host no credentials are sent
+    /// Follow up to 5 redirects, never from wss to ws; nothing that identifies you goes to another
+    /// host
+    ///
+    /// User name, password, user properties of CONNECT, all headers given here, client certificate
+    /// and `--sni` are for the first host and port alone (and for wss after ws at the usual ports);
+    /// a warning says what is withheld. Each host has its own proxy, or none.
     #[arg(long)]
     pub follow: bool,
 

@@ -12,6 +12,7 @@ use crate::mqtt::version::Version;
 use crate::transport::dial::{Dialled, Reached};
 use crate::transport::wire::Chunk;
 use crate::transport::{self, HandshakeInfo, Phase, Transport};
+use crate::websocket::upgrade::Echo;
 
 /// A server that reads nothing for so long is lost, whatever the keep alive.
 const LONGEST_STUCK: Duration = Duration::from_secs(20);
@@ -120,6 +121,11 @@ impl Connection {
     #[inline]
     pub fn take_pong(&mut self) -> bool {
         self.transport.take_pong()
+    }
+
+    /// Hides our secrets in what the server says.
+    pub fn echo(&self) -> &Echo {
+        self.transport.echo()
     }
 
     /// The next line for the log.

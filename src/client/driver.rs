@@ -1,5 +1,6 @@
 //! Does what the lifecycle wants, and reports to it what comes of it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,7 @@ use crate::transport::dial::{DialError, Dialled};
 use crate::transport::endpoint::Scheme;
 use crate::transport::poll::SocketEvent;
 use crate::transport::tls::TlsConfig;
-use crate::transport::{self, Phase, redirect};
+use crate::transport::{self, Phase};
 
 impl Client {
     /// Does what the lifecycle wants.
@@ -106,16 +107,19 @@ impl Client {
             // Files of certificates may be anything, also pipes.
             self.guard();
         }
-        let tls = need_tls.then(|| TlsConfig::new(&self.options.tls).map_err(Error::TlsSetup));
-        let mut headers = self.options.headers.clone();
-        if plan.credentials == CredentialUse::Withhold {
-            headers.retain(|(name, _)| !redirect::is_for_one_host(name));
-        }
+        let (tls, headers) = match plan.credentials {
+            CredentialUse::Send => (Cow::Borrowed(&self.options.tls), self.options.headers.clone()),
+            CredentialUse::Withhold => {
+                (Cow::Owned(self.options.tls.for_another_server()), Vec::new())
+            }
+        };
+        let tls = need_tls.then(|| TlsConfig::new(&tls).map_err(Error::TlsSetup));
         Ok(transport::Options {
             endpoint: plan.endpoint.clone(),
             tls: tls.transpose()?,
             subprotocols: plan.subprotocols.clone(),
             headers,
+            secrets: self.session.config().secrets(),
             strict: self.options.strict,
             max_message: self.options.session.receiving.maximum_packet,
             whole_pieces: self.options.session.sending.whole_packets,
@@ -128,6 +132,7 @@ impl Client {
             (Ok(dialled), Some(options)) => {
                 match Connection::start(dialled, &options, Instant::now()) {
                     Ok(connection) => {
+                        self.echo = connection.echo().clone();
                         self.connection = Some(connection);
                         return self.feed(ConnectionInput::Dialled);
                     }
@@ -203,11 +208,7 @@ impl Client {
                     self.decode(take)
                 }
             }
-            Reading::Session => {
-                let event = self.decode(None);
-                self.lifecycle.note_pubrels(self.session.awaits_pubrel());
-                event
-            }
+            Reading::Session => self.decode(None),
             Reading::Handshake => self.advance().map(|()| None),
             Reading::Connack => self.await_connack(),
             Reading::Discard => self.discard().map(|()| None),
@@ -246,7 +247,8 @@ impl Client {
     }
 
     /// What an event of the session means to the client: a DISCONNECT is an error.
-    fn checked(&mut self, event: session::Event) -> Result<Option<session::Event>, Error> {
+    fn checked(&mut self, mut event: session::Event) -> Result<Option<session::Event>, Error> {
+        event.replace_reasons(|reason| self.echo.masked(reason));
         match event {
             session::Event::Disconnected(disconnect) => Err(Error::Disconnected(disconnect)),
             event @ (session::Event::Acknowledged { .. } | session::Event::SomeAcknowledged) => {
@@ -479,7 +481,8 @@ impl Client {
     }
 
     /// Sends the broker the reason of our DISCONNECT, if it can still be sent.
-    fn violated(&mut self, violation: session::Violation) -> Error {
+    fn violated(&mut self, mut violation: session::Violation) -> Error {
+        violation.replace_words(|words| self.echo.masked(words));
         if self.lifecycle.is_online() || self.lifecycle.reading() == Reading::Connack {
             self.send();
             if let Some(connection) = &mut self.connection {
@@ -505,9 +508,20 @@ impl Client {
     /// Writes the log: packets before the frames that carry them.
     pub(super) fn trace(&mut self) {
         while let Some(line) = self.session.traced() {
-            (self.options.trace)(&line);
+            (self.options.trace)(&self.masked(line));
         }
         self.trace_transport();
+    }
+
+    /// A line about a packet without our secrets, which the server may repeat in its reasons. A
+    /// message is shown as it is.
+    fn masked(&self, line: String) -> String {
+        match line.split_once(" received ") {
+            Some((client, packet)) if !packet.starts_with("PUBLISH") => {
+                format!("{client} received {}", self.echo.masked(packet))
+            }
+            _ => line,
+        }
     }
 
     fn trace_transport(&mut self) {

@@ -107,6 +107,12 @@ pub enum Error {
         /// How much there is of it, in bytes.
         length: usize,
     },
+    /// The broker has not finished QoS 2 messages that were received and acknowledged: the next run
+    /// may get them again.
+    Unreleased {
+        /// How many there are.
+        count: usize,
+    },
     /// The connection is lost, and as many tries as were allowed did not make it again.
     NotReconnected {
         /// What the last one met.
@@ -161,6 +167,15 @@ impl std::fmt::Display for Error {
                 write!(f, "connection lost in the middle of a message to {topic}: ")?;
                 write!(f, "{written} of {length} bytes were written")
             }
+            Self::Unreleased { count: 1 } => f.write_str(
+                "the broker has sent no PUBREL for a message that was received: it may send it \
+                 again",
+            ),
+            Self::Unreleased { count } => write!(
+                f,
+                "the broker has sent no PUBREL for {count} messages that were received: it may \
+                 send them again"
+            ),
             Self::NotReconnected { last, tries } => {
                 write!(f, "connection lost, and {tries} tries to connect again failed: {last}")
             }

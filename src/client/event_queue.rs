@@ -141,6 +141,11 @@ impl EventQueue {
         self.signals.guard();
     }
 
+    /// See [`Signals::extend`].
+    pub fn extend_end(&self, more: Duration) {
+        self.signals.extend(more);
+    }
+
     /// For threads that write or run commands.
     pub fn remote(&self) -> Remote {
         self.remote.clone()

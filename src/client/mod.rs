@@ -36,6 +36,7 @@ use crate::mqtt::qos::QoS;
 use crate::mqtt::session::{self, Received, Session, Unsendable};
 use crate::mqtt::topic::TopicFilter;
 use crate::transport;
+use crate::websocket::upgrade::Echo;
 
 /// Is shown messages, and may break off.
 pub type Take<'a> = &'a mut dyn FnMut(Received<'_>) -> ControlFlow<()>;
@@ -76,6 +77,8 @@ pub struct Client {
     events: EventQueue,
     lifecycle: Lifecycle,
     connection: Option<Connection>,
+    /// Hides our secrets in what the server of the latest connection says.
+    echo: Echo,
     /// What the connection that is being dialled will be opened with.
     transport_options: Option<transport::Options>,
     /// Events and errors that were not handed out yet.
@@ -101,6 +104,7 @@ impl Client {
             events,
             lifecycle,
             connection: None,
+            echo: Echo::default(),
             transport_options: None,
             pending: VecDeque::new(),
             now,
@@ -301,6 +305,23 @@ impl Client {
         let is_left = error.leaves_session() && !is_told && self.session.outlives_lost_connection();
         let remains = if is_left { SessionRemains::Always } else { SessionRemains::Nothing };
         self.lifecycle.handle(ConnectionInput::Close(remains), Instant::now());
+    }
+
+    /// From now on only messages that were received before are taken, until the server has released
+    /// them; see [`Session::stop_taking`].
+    pub fn stop_taking(&mut self) {
+        self.session.stop_taking();
+        self.pause_reading(false);
+    }
+
+    /// Whether a server that does nothing is waited for only shortly.
+    pub fn is_hurried(&self) -> bool {
+        self.lifecycle.is_hurried()
+    }
+
+    /// Gives the end that a signal has begun so much more time.
+    pub fn extend_end(&self, more: Duration) {
+        self.events.extend_end(more);
     }
 
     /// From now on a server that does nothing is waited for only shortly.

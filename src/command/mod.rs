@@ -18,6 +18,7 @@ use crate::exit::Exit;
 use crate::format::layout::Layout;
 use crate::mqtt::session;
 use crate::mqtt::topic::TopicName;
+use crate::report;
 use crate::stdio::stdout::{self, MessageWriter, OutputProgress, OutputTarget};
 
 /// How long the output may take for the last messages when the user does not want to wait: as long
@@ -61,7 +62,7 @@ fn own_topic(purpose: &str, client_id: &str) -> Result<TopicName> {
 
 /// Connects; `limit` is a point in time for which the user gave a duration (`-W`).
 fn connect(options: Options, limit: Option<(Instant, Duration)>) -> Result<(Client, Established)> {
-    let context = format!("connecting to {}", options.endpoint);
+    let context = format!("connecting to {}", options.endpoint.described());
     let connect = || {
         let mut client = Client::new(options)?;
         let established = client.await_connected(limit)?;
@@ -112,6 +113,55 @@ fn await_closed(client: &mut Client, mut each: impl FnMut(session::Event)) -> Re
     }
 }
 
+/// How long a broker may release nothing when the user has interrupted us. Mosquitto is silent for
+/// over a second while it reads tens of thousands of PUBRECs on a busy machine.
+const HURRIED_RELEASE: Duration = Duration::from_secs(3);
+
+/// Waits until the broker has released (PUBREL) the QoS 2 messages that were received, also over
+/// another connection: otherwise the next run of a session that remains would get them again. The
+/// broker has `--connect-timeout` for each step that it makes; when the user has interrupted us, it
+/// has [`HURRIED_RELEASE`] for each, and `--connect-timeout` for all.
+fn await_release(client: &mut Client) -> Result<(), Error> {
+    let cap = client.options().connect_timeout;
+    let (mut left, mut since) = (client.session().unreleased(), Instant::now());
+    let mut hurried = None;
+    client.stop_taking();
+    while left > 0 {
+        if client.is_hurried() && hurried.is_none() {
+            client.extend_end(cap);
+            since = Instant::now();
+            hurried = Some(since);
+        }
+        let until = hurried.map_or(since + cap, |at| (since + HURRIED_RELEASE).min(at + cap));
+        let event = client.next(Some(until))?;
+        let now = client.session().unreleased();
+        if now < left {
+            (left, since) = (now, Instant::now());
+        } else if matches!(event, Event::Alarm) {
+            return Err(Error::Unreleased { count: left });
+        }
+    }
+    Ok(())
+}
+
+/// The same at the end of a verb, unless the connection itself has failed: only where nothing comes
+/// again the verb has done what was asked.
+fn release(client: &mut Client, result: Result<Exit>) -> Result<Exit> {
+    let is_lost = |error: &anyhow::Error| error.chain().any(<dyn std::error::Error>::is::<Error>);
+    if result.as_ref().is_err_and(is_lost) || client.session().unreleased() == 0 {
+        return result;
+    }
+    let released = await_release(client).context("finishing QoS 2");
+    match (result, released) {
+        (Ok(Exit::Done), Err(error)) => Err(error),
+        (result, Ok(())) => result,
+        (result, Err(error)) => {
+            report::line(&format!("{error:#}"));
+            result
+        }
+    }
+}
+
 /// Adds to an error what the program was doing, unless the error says so itself.
 fn while_doing(error: anyhow::Error, what: impl FnOnce() -> String) -> anyhow::Error {
     match error.downcast_ref::<Error>() {
@@ -144,7 +194,7 @@ fn close(
 /// Closes the connection of a verb that can lose no message any more: only a reason given by the
 /// broker counts.
 fn close_receiver(client: &mut Client, result: Result<Exit>) -> Result<Exit> {
-    let exit = match result {
+    let exit = match release(client, result) {
         Ok(exit) => exit,
         Err(error) => {
             close_after(client, &error);

@@ -24,7 +24,6 @@ use crate::client::{Client, Event};
 use crate::exit::{Exit, worse};
 use crate::format::summary::RunSummary;
 use crate::mqtt::packet::Publish;
-use crate::mqtt::qos::QoS;
 use crate::mqtt::session;
 use crate::report;
 use crate::terminal::progress::{Position, Progress};
@@ -54,8 +53,8 @@ pub fn run(config: Config) -> Result<Exit> {
             let (mut client, _) = super::connect(options, None)?;
             let mut feed = Feed::new(input, messages);
             feed.attach(&mut client)?;
-            let is_stream = feed.input.delimiter.is_some();
-            let tally = Tally::new(feed.context(), is_stream, summary.is_wanted());
+            let is_numbered = feed.input.has_several();
+            let tally = Tally::new(feed.context(), is_numbered, summary.is_wanted());
             let tells_loss = verbosity.warns();
             let publisher =
                 Publisher { client, feed, tally, progress, input_error: None, tells_loss };
@@ -198,7 +197,10 @@ impl Publisher {
 
     /// Closes the connection, and prints the summary.
     fn end(mut self, result: Result<Exit>, summary: &SummaryPrinter) -> Result<Exit> {
-        let result = result.map_err(|error| self.with_counts(error));
+        let first = self.first_unfinished();
+        let in_doubt = self.client.session().in_flight() as u64;
+        let result = result
+            .map_err(|error| self.tally.with_counts(error, self.feed.template(), in_doubt, first));
         let tally = &mut self.tally;
         let result = super::close(&mut self.client, result, |event| tally.count(event));
         let is_interrupted = matches!(result, Ok(Exit::Signal(_)));
@@ -220,23 +222,6 @@ impl Publisher {
             times,
         });
         result
-    }
-
-    /// Adds to an error the counts with which a script can go on from there.
-    fn with_counts(&self, error: anyhow::Error) -> anyhow::Error {
-        let error = self.tally.named(error, self.feed.template());
-        let Tally { published, refused, at_most_once, .. } = self.tally;
-        let no_acknowledgements = published == 0 && self.feed.template().qos == QoS::AtMostOnce;
-        if !self.tally.is_numbered || at_most_once != AtMostOnce::Unused || no_acknowledgements {
-            return error;
-        }
-        let in_doubt = self.client.session().in_flight() as u64;
-        let acknowledged = published - in_doubt - refused;
-        let first = self.first_unfinished();
-        error.context(format!(
-            "gave up with {acknowledged} messages acknowledged and {in_doubt} in doubt; \
-             go on with number {first}"
-        ))
     }
 
     /// The number of the first record that was not handed over.

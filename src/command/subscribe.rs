@@ -237,6 +237,7 @@ impl Subscriber {
             session::Event::Connected(_)
             | session::Event::Refused(_)
             | session::Event::SomeAcknowledged
+            | session::Event::AllReleased
             | session::Event::Pong
             | session::Event::Disconnected(_) => None,
         })
@@ -299,6 +300,7 @@ impl Subscriber {
             | session::Event::Subscribed(_)
             | session::Event::NotSubscribed { .. }
             | session::Event::Unsubscribed(_)
+            | session::Event::AllReleased
             | session::Event::Pong
             | session::Event::Disconnected(_) => return,
         };

@@ -202,7 +202,7 @@ fn dial_hint(error: &DialError) -> Option<&'static str> {
         DialError::Unix { error, .. } if error.kind() == io::ErrorKind::ConnectionRefused => {
             Some("nothing listens at this socket")
         }
-        DialError::Unix { .. } => None,
+        DialError::Unix { .. } | DialError::BadProxy(_) => None,
         DialError::ProxyUnreached { .. } => Some("check --proxy, or $https_proxy and the like"),
         DialError::Proxy { error, .. } => proxy::hint(error),
     }

@@ -16,7 +16,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use super::Phase;
 use super::endpoint::Endpoint;
 use super::log::Note;
-use super::proxy::{Proxies, ProxyError, TunnelRequest};
+use super::proxy::{BadProxy, Proxies, ProxyError, TunnelRequest};
 use super::text::io_words;
 use super::tls::{self, TlsConfig};
 use super::wire::{SharedSocket, WRITE_TURN};
@@ -117,6 +117,8 @@ pub enum DialError {
         /// The error of the operating system.
         error: io::Error,
     },
+    /// The URL of the proxy is invalid.
+    BadProxy(BadProxy),
     /// The proxy could not be reached.
     ProxyUnreached {
         /// The proxy, without its credentials.
@@ -141,6 +143,7 @@ impl DialError {
                 error.kind() == io::ErrorKind::TimedOut
             }
             Self::Connect { timed_out, .. } => *timed_out,
+            Self::BadProxy(_) => false,
             Self::ProxyUnreached { error, .. } => error.timed_out(),
             Self::Proxy { error, .. } => error.timed_out(),
         }
@@ -151,13 +154,19 @@ impl DialError {
         match self {
             Self::Lookup { .. } => false,
             Self::Connect { attempts, .. } => !attempts.is_empty(),
-            Self::Unix { .. } | Self::ProxyUnreached { .. } | Self::Proxy { .. } => true,
+            Self::Unix { .. }
+            | Self::BadProxy(_)
+            | Self::ProxyUnreached { .. }
+            | Self::Proxy { .. } => true,
         }
     }
 
-    /// Whether the proxy demands other credentials or forbids the request.
+    /// Whether the proxy demands other credentials or forbids the request, or cannot even be asked.
     pub fn is_proxy_refusal(&self) -> bool {
-        matches!(self, Self::Proxy { error, .. } if error.is_refusal())
+        match self {
+            Self::Proxy { error, .. } => error.is_refusal(),
+            error => matches!(error, Self::BadProxy(_)),
+        }
     }
 
     /// The phase in which the connection failed.
@@ -166,7 +175,7 @@ impl DialError {
             Self::Lookup { .. } => Phase::Name,
             Self::Connect { .. } | Self::Unix { .. } => Phase::Tcp,
             Self::ProxyUnreached { error, .. } => error.phase(),
-            Self::Proxy { .. } => Phase::Proxy,
+            Self::BadProxy(_) | Self::Proxy { .. } => Phase::Proxy,
         }
     }
 }
@@ -186,6 +195,7 @@ impl fmt::Display for DialError {
                 Ok(())
             }
             Self::Unix { path, error } => write!(f, "{}: {}", path.display(), io_words(error)),
+            Self::BadProxy(error) => error.fmt(f),
             Self::ProxyUnreached { proxy, error } => {
                 write!(f, "the proxy {proxy} could not be reached: {error}")
             }
@@ -258,7 +268,8 @@ pub fn dial(
 ) -> Result<Dialled, DialError> {
     let dialled = match (&route.unix, route.proxies.towards(endpoint)) {
         (Some(path), _) => dial_unix(path, deadline),
-        (None, Some(proxy)) => {
+        (None, Some(Err(error))) => Err(DialError::BadProxy(error.clone())),
+        (None, Some(Ok(proxy))) => {
             let request = TunnelRequest { proxy, endpoint, tls, deadline, note };
             return proxied::dial(&request, route);
         }

@@ -6,6 +6,8 @@ use std::net::Ipv6Addr;
 
 use data_encoding::HEXLOWER_PERMISSIVE;
 
+use super::host;
+
 /// `ws` or `wss`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
@@ -47,8 +49,10 @@ pub const DEFAULT_TARGET: &str = "/mqtt";
 pub struct Endpoint {
     /// `ws` or `wss`.
     pub scheme: Scheme,
-    /// A name or an address. An IPv6 address is stored without its brackets.
+    /// A name in ASCII or an address. An IPv6 address is stored without its brackets.
     pub host: String,
+    /// The host as it was typed, where that is not the same name.
+    pub typed_host: Option<String>,
     /// The TCP port, never 0.
     pub port: u16,
     /// Path and query exactly as typed; `/mqtt` when the URL has no path.
@@ -109,9 +113,7 @@ impl fmt::Display for EndpointError {
                 write!(f, "character {} in the URL must be percent-encoded", c.escape_default())
             }
             Self::NoHost => f.write_str("the URL names no host"),
-            Self::BadHost => {
-                f.write_str("the host is neither a name nor an address (names in ASCII only)")
-            }
+            Self::BadHost => f.write_str("the host is neither a name nor an address"),
             Self::BareIpv6 => f.write_str("an IPv6 address in a URL stands in brackets: [::1]"),
             Self::BadPort => f.write_str("the port is not a number from 1 to 65535"),
             Self::BadUserInfo => {
@@ -171,7 +173,10 @@ impl Endpoint {
         target: &str,
         user: Option<(String, Option<String>)>,
     ) -> Result<Self, EndpointError> {
-        let host = check_host(host)?;
+        let typed = host;
+        let host = check_host(typed)?;
+        let is_other = !is_ipv6(typed) && !host.eq_ignore_ascii_case(typed);
+        let typed_host = is_other.then(|| typed.to_owned());
         let port = port.unwrap_or(scheme.default_port());
         if port == 0 {
             return Err(EndpointError::BadPort);
@@ -182,7 +187,12 @@ impl Endpoint {
             Some(b'?') => format!("{DEFAULT_TARGET}{target}"),
             Some(_) => return Err(EndpointError::BadPath),
         };
-        Ok(Self { scheme, host, port, target, user })
+        Ok(Self { scheme, host, typed_host, port, target, user })
+    }
+
+    /// The URL as it was typed, and the name that is looked up if that is another.
+    pub fn described(&self) -> Described<'_> {
+        Described(self)
     }
 
     /// The value of the `Host` header. It has the port only if that is not the scheme's default
@@ -205,6 +215,20 @@ impl fmt::Display for Endpoint {
             None => (self.target.as_str(), ""),
         };
         write!(f, "{}://{}{path}{query}", self.scheme, self.host_header())
+    }
+}
+
+/// An endpoint for an error: beside the name that was typed stands the one that is looked up.
+pub struct Described<'a>(&'a Endpoint);
+
+impl fmt::Display for Described<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(endpoint) = self;
+        let Some(typed) = &endpoint.typed_host else { return endpoint.fmt(f) };
+        let (url, host) = (endpoint.to_string(), &endpoint.host);
+        // Characters that are not printed may stand in what was typed.
+        let url = url.replacen(&format!("//{host}"), &format!("//{}", typed.escape_debug()), 1);
+        write!(f, "{url} ({host})")
     }
 }
 
@@ -294,7 +318,7 @@ fn parse_port(digits: &str) -> Result<u16, EndpointError> {
     digits.parse().map_err(|_| EndpointError::BadPort)
 }
 
-/// Checks a host and returns it without brackets.
+/// Checks a host and returns it in ASCII, without brackets.
 pub(super) fn check_host(host: &str) -> Result<String, EndpointError> {
     if host.is_empty() {
         return Err(EndpointError::NoHost);
@@ -303,9 +327,11 @@ pub(super) fn check_host(host: &str) -> Result<String, EndpointError> {
         // In a URL the `%` before a zone is percent-encoded (RFC 6874 §2).
         return Ok(host.replacen("%25", "%", 1));
     }
+    let host = percent_decoded(host).map_err(|_| EndpointError::BadHost)?;
+    let host = host::ascii(&host).ok_or(EndpointError::BadHost)?;
     let is_name =
         host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
-    if is_name { Ok(host.to_owned()) } else { Err(EndpointError::BadHost) }
+    if is_name && !host.is_empty() { Ok(host.into_owned()) } else { Err(EndpointError::BadHost) }
 }
 
 fn is_ipv6(host: &str) -> bool {

@@ -4,6 +4,7 @@
 pub mod dial;
 pub mod endpoint;
 pub mod error;
+mod host;
 pub mod log;
 mod open;
 mod options;
@@ -31,7 +32,7 @@ use tls::TlsError;
 use wire::{Chunk, Outlet, Wire};
 
 use crate::websocket::WebSocketError;
-use crate::websocket::upgrade::{self, AcceptedUpgrade, Offer, Response, UpgradeError};
+use crate::websocket::upgrade::{self, AcceptedUpgrade, Echo, Offer, Response, UpgradeError};
 
 /// The phase of a connection, from the name look-up to the frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -115,13 +116,14 @@ impl Transport {
     ) -> Result<Self, Error> {
         let wire = Wire::new(socket);
         let endpoint = &options.endpoint;
-        let offer = Offer::new(
+        let mut offer = Offer::new(
             &endpoint.target,
             &endpoint.host_header(),
             &options.subprotocols,
             &options.headers,
             options.strict,
         )?;
+        options.secrets.iter().for_each(|secret| offer.echo.hide(secret));
         let stream = match (&options.tls, endpoint.scheme) {
             (Some(config), Scheme::Wss) => Stream::secure(wire, tunnel, config, &endpoint.host)?,
             (_, Scheme::Ws) => Stream::plain(wire, tunnel),
@@ -152,6 +154,11 @@ impl Transport {
     /// An emptied chunk, to be filled again.
     pub fn take_spent(&mut self) -> Option<Chunk> {
         self.stream.wire_mut().take_spent()
+    }
+
+    /// Hides our secrets in what the server says.
+    pub fn echo(&self) -> &Echo {
+        &self.offer.echo
     }
 
     /// The results of the handshakes so far.

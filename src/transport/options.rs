@@ -17,6 +17,8 @@ pub struct Options {
     pub subprotocols: Vec<String>,
     /// Additional headers of the request, including `Authorization`.
     pub headers: Vec<(String, String)>,
+    /// What is sent after the upgrade and is secret: it is hidden in what the server says.
+    pub secrets: Vec<String>,
     /// Refuse deviations that are otherwise accepted with a warning.
     pub strict: bool,
     /// The largest message accepted, in bytes.

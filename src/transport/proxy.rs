@@ -75,6 +75,21 @@ impl fmt::Display for ProxyUrlError {
 
 impl std::error::Error for ProxyUrlError {}
 
+/// The invalid URL of a proxy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadProxy {
+    /// The flag or variable that holds it.
+    pub place: String,
+    /// The error in it.
+    pub error: ProxyUrlError,
+}
+
+impl fmt::Display for BadProxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.error)
+    }
+}
+
 impl Proxy {
     /// The host name or address of the proxy.
     pub fn host(&self) -> &str {
@@ -198,7 +213,11 @@ impl TunnelRequest<'_> {
             ProxyKind::Https => {
                 let mut tls = secured(proxy, self.tls)?;
                 let mut stream = rustls::Stream::new(&mut tls.session, &mut timed);
-                let early = http::connect(&mut stream, proxy, endpoint, note)?;
+                let connected = http::connect(&mut stream, proxy, endpoint, note);
+                if let Some(certificate) = tls.presented() {
+                    note(format_args!("* certificate of the proxy: {certificate}"));
+                }
+                let early = connected.map_err(|error| error.about_certificate(&tls))?;
                 Tunnel { tls: Some(Box::new(tls)), early }
             }
             ProxyKind::Socks5 | ProxyKind::Socks5h => {

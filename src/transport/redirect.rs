@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::endpoint::{Endpoint, EndpointError, Scheme};
-use crate::websocket::upgrade::{HttpResponse, UpgradeError, is_secret};
+use crate::websocket::upgrade::{HttpResponse, UpgradeError};
 
 /// The most redirects that are followed.
 const LIMIT: usize = 5;
@@ -112,11 +112,6 @@ pub fn keeps_credentials(one: &Endpoint, other: &Endpoint) -> bool {
         && (one.port == other.port || (is_default(one) && is_default(other)))
 }
 
-/// Whether a header is only for the host that it was given for.
-pub fn is_for_one_host(name: &str) -> bool {
-    name.eq_ignore_ascii_case("Host") || is_secret(name)
-}
-
 /// Resolves a reference from `here` (RFC 3986 §5.2). A fragment is ignored, and so are user name
 /// and password: only the user chooses the credentials.
 fn resolve(here: &Endpoint, reference: &str) -> Result<Endpoint, EndpointError> {
@@ -155,6 +150,7 @@ fn parse(url: &str) -> Result<Endpoint, EndpointError> {
         Some(_) => {}
     }
     endpoint.user = None;
+    endpoint.typed_host = None;
     Ok(endpoint)
 }
 
@@ -267,9 +263,5 @@ mod tests {
         assert!(!keeps("ws://h", "ws://other"));
         assert!(!keeps("ws://h", "ws://h:8080"));
         assert!(!keeps("ws://h:8080", "wss://h"));
-        for name in ["authorization", "Cookie", "X-Api-Key", "host"] {
-            assert!(is_for_one_host(name));
-        }
-        assert!(!is_for_one_host("Origin"));
     }
 }

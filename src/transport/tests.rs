@@ -14,6 +14,7 @@ fn options(url: &str) -> Options {
         tls,
         subprotocols: vec!["mqtt".into()],
         headers,
+        secrets: Vec::new(),
         strict,
         max_message,
         whole_pieces: false,

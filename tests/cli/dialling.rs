@@ -3,6 +3,7 @@
 use std::net::{Ipv6Addr, TcpListener, TcpStream};
 
 use crate::support::broker::{Broker, Step, packet, until_goodbye};
+use crate::support::lines::fails;
 use crate::support::program::Program;
 
 /// A broker that takes one message.
@@ -177,4 +178,20 @@ mod unix {
         let words = format!("mqttws: connecting to {url}: /no/such.socket: no such file\n");
         publish(url, &["--unix", "/no/such.socket"]).run().expect(3, "", &words);
     }
+}
+
+#[test]
+fn a_name_beyond_ascii_is_looked_up_in_ascii() {
+    let broker = broker(&[]);
+    let port = broker.port();
+    let pin = format!("BÜCHER.invalid:{port}:127.0.0.1");
+    let url = format!("ws://Bücher.invalid:{port}/");
+    publish(&url, &["--resolve", &pin]).run().expect(0, "", "");
+
+    let pin = format!("bücher.invalid:{port}:127.0.0.1");
+    let command = ["-h", "bücher.invalid", "-p", &closed_port().to_string(), "-t", "t", "-m", "x"];
+    let outcome = Program::new([&["pub"], &command[..], &["--resolve", &pin]].concat()).run();
+    let words = "mqttws: connecting to ws://bücher.invalid:*/mqtt (xn--bcher-kva.invalid): \
+                 no address for xn--bcher-kva.invalid: *";
+    fails(&outcome, 3, words);
 }

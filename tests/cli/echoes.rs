@@ -94,3 +94,55 @@ fn the_first_words_of_an_open_websocket_that_repeat_it() {
         is_hidden(&publish(&broker, &["-dd"]), "");
     }
 }
+
+/// `mqttws pub -q 1` in MQTT 5 to a path with a secret in its query, with a password.
+fn publish_with_password(broker: &Broker, flags: &[&str]) -> Outcome {
+    let url = format!("{}?token=s3cr%2Fet-s3cret&id=dev", broker.url());
+    let login = ["-u", "ann", "-P", "s3cr3t-p4ss", "-i", "me", "--no-reconnect"];
+    let command = ["pub", &url, "-V", "5", "-q", "1", "-t", "t", "-m", "x"];
+    Program::new([&command[..], &login, flags].concat()).run()
+}
+
+#[test]
+fn reasons_of_a_broker_that_repeat_secrets() {
+    let connack = Step::Send("20 00 87 21 1f <bad s3cr3t-p4ss s3cr/et-s3cret>");
+    let accept = || Step::Send("20 00 00 00");
+    let publish = || packet("32 <t> id 00 'x'");
+    let puback = Step::Send("40 id 87 12 1f <bad s3cr3t-p4ss>");
+    let disconnect = Step::Send("e0 87 12 1f <bad s3cr3t-p4ss>");
+    let close = Step::Frame(0x88, b"\x03\xf0bad s3cr3t-p4ss");
+    let rows = [
+        (vec![connack], "the broker refused: not authorized (bad *** ***)"),
+        (vec![accept(), publish(), puback, packet("e0 *"), Step::Close(1000)], "(bad ***)"),
+        (vec![accept(), publish(), disconnect], "not authorized (bad ***)"),
+        (vec![accept(), publish(), close], "bad ***"),
+    ];
+    for (steps, words) in rows {
+        let mut script = vec![Step::Upgrade, packet("10 *")];
+        script.extend(steps);
+        script.push(Step::Gone);
+        let broker = Broker::start(script);
+        is_hidden(&publish_with_password(&broker, &["-dd"]), words);
+    }
+}
+
+#[test]
+fn a_proxy_that_repeats_its_credentials() {
+    // The password of the proxy, and how it was sent.
+    for answer in [
+        "HTTP/1.1 407 no YW5uOnMzY3IzdC1wNHNz\r\nProxy-Authenticate: Basic realm=\"s3cr3t-p4ss\"\r\n\r\n",
+        "HTTP/1.1 502 Bad\r\nX-Echo: YW5uOnMzY3IzdC1wNHNz\r\nContent-Length: 19\r\n\r\nno: ann:s3cr3t-p4ss",
+        "-ERR ann:s3cr3t-p4ss\r\n",
+    ] {
+        for flags in [&[][..], &["-dd"]] {
+            let steps = vec![Step::Request(&[]), Step::Answer(answer), Step::End, Step::Gone];
+            let broker = Broker::start(steps);
+            let proxy = format!("http://ann:s3cr3t-p4ss@127.0.0.1:{}", broker.port());
+            let command = ["pub", "ws://broker.invalid/", "-t", "t", "-m", "x", "--proxy", &proxy];
+            let outcome = Program::new([&command[..], flags].concat()).run();
+            is_hidden(&outcome, "***");
+            let stderr = String::from_utf8_lossy(&outcome.stderr).into_owned();
+            assert!(!stderr.contains("YW5uOnMz"), "{outcome}");
+        }
+    }
+}

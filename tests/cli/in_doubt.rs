@@ -98,8 +98,9 @@ fn only_the_last_of_several_lines() {
 fn repeated_messages() {
     both(|version| {
         let steps = vec![publish(version, 1, "x"), publish(version, 2, "x")];
-        let line = format!("mqttws: publishing to t: message {WHY}\n");
-        publishes(version, &["-m", "x", "--repeat", "2"], "", steps).expect(7, "", &line.repeat(2));
+        let line = |number| format!("mqttws: publishing to t: message {number} {WHY}\n");
+        let lines = line(1) + &line(2);
+        publishes(version, &["-m", "x", "--repeat", "2"], "", steps).expect(7, "", &lines);
     });
 }
 

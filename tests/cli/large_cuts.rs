@@ -366,7 +366,7 @@ fn a_message_that_is_refused_early_does_not_mix_with_the_next() {
         packets.send(&[0x40, 2, 0, 2])?;
         packets.expect(0xe0).map(|_| ())
     };
-    let line = "mqttws: publishing to t: message refused: not authorized\n";
+    let line = "mqttws: publishing to t: message 1 refused: not authorized\n";
     publish(&["-V", "5", "--repeat", "2"], serve).expect(7, "", line);
 }
 

@@ -13,7 +13,7 @@ use crate::support::certificates::{Authority, Certificate, FAR_AWAY};
 use crate::support::folder::Folder;
 use crate::support::lines::{fails, is_like};
 use crate::support::program::Program;
-use crate::support::secure::Server;
+use crate::support::secure::{Server, fixed, fixed_path};
 
 /// A TLS server that shows this certificate.
 fn server(certificate: &Certificate) -> Arc<ServerConfig> {
@@ -83,6 +83,21 @@ fn an_http_proxy_leads_on() {
 }
 
 #[test]
+fn a_name_beyond_ascii_is_asked_for_in_ascii() {
+    let broker = Broker::start(until_goodbye(vec![
+        Step::Request(&["CONNECT xn--bcher-kva.invalid:9001 HTTP/1.1"]),
+        Step::Answer(ESTABLISHED),
+        Step::Request(&["Host: xn--bcher-kva.invalid:9001"]),
+        Step::Accept,
+        packet("10 <MQTT> 04 02 *"),
+        Step::Send("20 00 00"),
+        packet("30 <t> 'x'"),
+    ]));
+    let proxy = format!("http://127.0.0.1:{}", broker.port());
+    publish("ws://Bücher.invalid:9001/mqtt", &["--proxy", &proxy]).run().expect(0, "", "");
+}
+
+#[test]
 fn credentials_are_for_the_proxy_alone() {
     let broker = Broker::start(until_goodbye(vec![
         Step::Request(&[CONNECT, "Proxy-Authorization: Basic YW5uOnA6dw=="]),
@@ -128,6 +143,33 @@ fn a_proxy_may_be_spoken_to_over_tls() {
         "mqttws: connecting to {URL}: the proxy {proxy}: certificate*--cafile, or trust it with --pin-sha256 *\n"
     );
     assert!(outcome.code() == Some(3) && is_like(&stderr, &pattern), "{outcome}");
+
+    let broker = Broker::start(vec![tls(), Step::Gone]);
+    let proxy = format!("https://127.0.0.1:{}", broker.port());
+    let outcome = publish(URL, &["--proxy", &proxy, "-dd"]).run();
+    let stderr = String::from_utf8_lossy(&outcome.stderr).into_owned();
+    assert!(stderr.contains("* certificate of the proxy: subject CN="), "{outcome}");
+}
+
+#[test]
+fn a_client_certificate_is_not_for_a_proxy() {
+    let (authority, folder) = (Authority::new(), Folder::new());
+    let file = folder.write("ca.pem", authority.pem());
+    let (certificate, key) = (fixed_path("client-ec.pem"), fixed_path("client-ec.key"));
+    for version in ["1.2", "1.3"] {
+        let mut server = Server::showing(&authority.certify(&["127.0.0.1"], FAR_AWAY));
+        server.clients = Some(fixed("authority.pem"));
+        let broker = server.shunned();
+        let proxy = format!("https://127.0.0.1:{}", broker.port());
+        let flags = ["--proxy", &proxy, "--cafile", &file, "--tls-version", version];
+        let own = ["--cert", &certificate, "--key", &key];
+        let outcome = publish("wss://broker.invalid/mqtt", &[&flags[..], &own].concat()).run();
+        let words = format!(
+            "mqttws: connecting to wss://broker.invalid/mqtt: the proxy {proxy} demands a client \
+             certificate; --cert is for the server alone: no certificate is shown to a proxy"
+        );
+        fails(&outcome, 3, &words);
+    }
 }
 
 /// A proxy that is spoken to over TLS and passes everything on to `port`, until both ends are

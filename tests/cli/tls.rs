@@ -39,6 +39,15 @@ fn a_certificate_of_the_given_authority_is_taken() {
 }
 
 #[test]
+fn signatures_that_ring_does_not_verify() {
+    for curve in ["P-256", "P-384", "P-521"] {
+        let broker = Server::fixed(&format!("by-{curve}")).good();
+        let file = fixed_path(&format!("authority-{curve}.pem"));
+        publish(&broker, &["--cafile", &file]).run().expect(0, "", "");
+    }
+}
+
+#[test]
 fn several_authorities_can_be_given_in_files_and_folders() {
     let (one, other, folder) = (Authority::new(), Authority::new(), Folder::new());
     let files = (folder.write("one.pem", one.pem()), folder.write("other.pem", other.pem()));
@@ -227,7 +236,7 @@ fn alerts_are_explained() {
     let rows = [
         (
             40,
-            "the server refused the TLS handshake (handshake failure); the server may require another TLS version or cipher, or a name (--sni), or have a key other than RSA, P-256, P-384 or Ed25519",
+            "the server refused the TLS handshake (handshake failure); the server may require another TLS version or cipher, or a name (--sni), or have a key other than RSA, P-256, P-384, Ed25519 or (in TLS 1.3) P-521",
         ),
         (
             70,

@@ -193,6 +193,8 @@ fn a_certificate_that_was_given_is_trusted_byte_for_byte() {
         for flags in [["--cafile", &file], ["--capath", &folder]] {
             publish(&Server::showing(&certificate).good(), &flags).run().expect(0, "", "");
         }
+        let broker = Server::showing(&certificate).good();
+        publish(&broker, &["--system-roots"]).env("SSL_CERT_FILE", &file).run().expect(0, "", "");
         // The same name and another key.
         let broker = Server::showing(&self_signed(IsCa::NoCa)).shunned();
         let words = "certificate * *";
@@ -338,6 +340,14 @@ fn signed_by_a_weak_key() {
     let words = "certificate of the authority CN=Weak authority has an RSA key of 1024 bits; issue a new one with \
          a key of 2048 to 8192 bits";
     refuses_fixed("weakly-signed", "weak-authority.pem", words);
+}
+
+#[test]
+fn signed_by_a_key_of_a_kind_that_is_not_supported() {
+    let words = "certificate of the authority CN=Authority brainpoolP256r1 has a key of the kind \
+         brainpoolP256r1, which is not supported; let an authority with an RSA, P-256, P-384, P-521 or Ed25519 key \
+         sign it, or trust it with --pin-sha256";
+    refuses_fixed("by-brainpoolP256r1", "authority-brainpoolP256r1.pem", words);
 }
 
 /// A server with an RSA key of 1024 bits, which signs nothing right: the client cannot check it

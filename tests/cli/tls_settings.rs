@@ -2,6 +2,7 @@
 //! no sense.
 
 use std::fs;
+use std::process::Command;
 use std::sync::Arc;
 
 use rustls::ServerConfig;
@@ -122,7 +123,11 @@ fn a_variable_for_secrets_that_cannot_be_written_is_told() {
     let (authority, folder, file) = trusted();
     let dir = folder.path().display().to_string();
     let certificate = authority.certify(&["127.0.0.1"], FAR_AWAY);
-    for (path, words) in [("/no/such/file", "no such file"), (&dir, "is a directory")] {
+    let pipe = format!("{dir}/pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for (path, words) in
+        [("/no/such/file", "no such file"), (&dir, "is a directory"), (&pipe, "it is a named pipe")]
+    {
         let broker = Server::showing(&certificate).good();
         let program = publish(&broker, &["--cafile", &file]).env("SSLKEYLOGFILE", path);
         let words = format!(
@@ -133,6 +138,12 @@ fn a_variable_for_secrets_that_cannot_be_written_is_told() {
         let program = publish(&broker, &["--cafile", &file, "--quiet"]).env("SSLKEYLOGFILE", path);
         program.run().expect(0, "", "");
     }
+    let command = ["pub", "wss://127.0.0.1:1/mqtt", "-t", "t", "-m", "x", "--tls-keylog", &pipe];
+    fails(
+        &Program::new(command).run(),
+        1,
+        &format!("cannot write key log {pipe}: it is a named pipe"),
+    );
     // Without TLS nothing is written anyway.
     let command = ["pub", "ws://127.0.0.1:1/mqtt", "-t", "t", "-m", "x"];
     let outcome = Program::new(command).env("SSLKEYLOGFILE", "/no/such/file").run();
@@ -164,6 +175,7 @@ fn flags_that_belong_together() {
         &["--tls-version", "tlsv1.1"],
         "*TLS before 1.2 is broken and not supported: expected 1.2 or 1.3*",
     );
+    refuses(&["--sni", "b\u{202e}ü"], "*expected a host name, not an address*");
     refuses(&["--sni", "127.0.0.1"], "*expected a host name, not an address*");
 }
 

@@ -30,6 +30,7 @@ pub mod format {
 #[path = "../../src/transport"]
 pub mod transport {
     pub mod endpoint;
+    mod host;
 }
 
 /// Of `websocket` the upgrade.

@@ -1,8 +1,10 @@
 //! Debian's mosquitto, started for one test on ports of its own and gone with it. It must never
 //! know the program under test.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, JoinHandle};
@@ -60,6 +62,17 @@ impl Mosquitto {
         Self::start_listening("persistence false\n", &demand)
     }
 
+    /// The same; its `wss` listener shows a certificate of `tests/cli/certificates`.
+    pub fn showing(name: &str, authority: &str) -> Self {
+        let folder = Folder::new();
+        let fixed = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/certificates");
+        let read = |name: String| fs::read_to_string(fixed.join(name)).unwrap();
+        folder.write("server.pem", read(format!("{name}.pem")));
+        folder.write("server.key", read(format!("{name}.key")));
+        let authority = folder.write("ca.pem", read(format!("{authority}.pem")));
+        Self::start_in(folder, authority, "persistence false\n", "")
+    }
+
     /// Starts it with these lines for all, and these for the `wss` listener.
     fn start_listening(settings: &str, secure: &str) -> Self {
         let (authority, folder) = (Authority::new(), Folder::new());
@@ -67,6 +80,11 @@ impl Mosquitto {
         folder.write("server.pem", certificate.certificate.pem());
         folder.write("server.key", certificate.key.serialize_pem());
         let authority = folder.write("ca.pem", authority.pem());
+        Self::start_in(folder, authority, settings, secure)
+    }
+
+    /// Starts it with the certificate in this folder.
+    fn start_in(folder: Folder, authority: String, settings: &str, secure: &str) -> Self {
         let path = authority.trim_end_matches("/ca.pem");
         let start = |_| {
             let ports = free_ports();

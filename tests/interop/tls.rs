@@ -57,3 +57,21 @@ fn the_names_of_mosquittos_flags_do() {
     let message = ["-t", "t", "-m", "x", "--cafile", &broker.authority];
     Program::new([&host[..], &message].concat()).run().expect(0, "", "");
 }
+
+#[test]
+fn a_key_that_ring_does_not_know_is_verified() {
+    if without_mosquitto() {
+        return;
+    }
+    let broker = Mosquitto::showing("own-P-521", "authority-P-521");
+    let url = broker.wss().replace("localhost", "127.0.0.1");
+    let command = ["pub", &url, "-q", "1", "-t", "t", "-m", "x", "--cafile", &broker.authority];
+    Program::new(command).run().expect(0, "", "");
+    // In TLS 1.2 a server's curve must be one for the exchange of keys, too (RFC 8422 §5.1.1), and
+    // ring has none of this one.
+    let outcome = Program::new([&command[..], &["--tls-version", "1.2"]].concat()).run();
+    let reason = "the server refused the TLS handshake (handshake failure); the server may require another TLS \
+         version or cipher, or a name (--sni), or have a key other than RSA, P-256, P-384, Ed25519 or (in TLS 1.3) \
+         P-521";
+    outcome.expect(4, "", &format!("mqttws: connecting to {url}: {reason}\n"));
+}

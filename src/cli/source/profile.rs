@@ -360,7 +360,8 @@ impl Order<'_> {
         let own = layer.settings.get("url").and_then(Value::as_str);
         let own = own.and_then(|url| Endpoint::parse(url).ok());
         let same = own.zip(self.address.endpoint()).is_some_and(|(own, used)| {
-            Endpoint { user: None, ..own } == Endpoint { user: None, ..used }
+            let bare = |endpoint| Endpoint { user: None, typed_host: None, ..endpoint };
+            bare(own) == bare(used)
         });
         !same
     }

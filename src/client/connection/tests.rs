@@ -19,6 +19,7 @@ fn started() -> (Connection, Recorder, String) {
         tls: None,
         subprotocols: vec!["mqtt".to_owned()],
         headers: Vec::new(),
+        secrets: Vec::new(),
         strict: false,
         max_message: 1 << 20,
         whole_pieces: false,

@@ -47,11 +47,12 @@ pub struct DialPlan {
     pub subprotocols: Vec<String>,
     /// From name look-up to CONNACK.
     pub deadline: Instant,
-    /// Whether user name and password are for this server.
+    /// Whether what identifies the user is for this server.
     pub credentials: CredentialUse,
 }
 
-/// Whether user name, password and headers that identify us are sent.
+/// Whether that is sent which identifies the user: user name and password, headers, user properties
+/// of CONNECT, client certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CredentialUse {
     /// The server is the one that they were given for.

@@ -13,11 +13,6 @@ use crate::websocket::WebSocketError;
 /// How long the other side may do nothing (send, read or end) before the connection is dropped.
 pub const QUIET: Duration = Duration::from_secs(1);
 
-/// The same while the other side owes the PUBREL of a message that was written: a connection that
-/// ends before it makes the server send the message again in the next session. Mosquitto is silent
-/// for over a second while it reads tens of thousands of PUBRECs on a busy machine.
-const QUIET_BEFORE_PUBREL: Duration = Duration::from_secs(4);
-
 /// The same when the user has interrupted us.
 const SHORT_QUIET: Duration = Duration::from_millis(250);
 
@@ -26,11 +21,6 @@ const SHORT_SENDING: Duration = Duration::from_secs(1);
 
 /// How long is read then at the most, also when the other side goes on.
 const SHORT_READING: Duration = Duration::from_millis(500);
-
-/// The same while the other side owes PUBRELs, also when it is silent: a user who stops the program
-/// does not want its messages again. With [`SHORT_SENDING`] this is less than the time after which
-/// a signal ends the process in any case.
-const SHORT_READING_BEFORE_PUBREL: Duration = Duration::from_secs(3);
 
 /// Whether our session remains at the server although no client will take it up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,8 +72,6 @@ pub struct Closing {
     /// When the other side did something the last time, and its longest pause since all was sent.
     progress: Instant,
     longest_pause: Duration,
-    /// How long it may do nothing.
-    quiet: Duration,
     /// What was lost, so far.
     outcome: Option<Error>,
 }
@@ -97,7 +85,6 @@ impl Closing {
             time: closing_time,
             progress: now,
             longest_pause: Duration::ZERO,
-            quiet: QUIET,
             outcome: None,
         }
     }
@@ -168,16 +155,6 @@ impl Closing {
         }
     }
 
-    /// Whether the other side owes PUBRELs.
-    pub(super) fn note_pubrels(&mut self, awaits: bool) {
-        self.quiet = if awaits { QUIET_BEFORE_PUBREL } else { QUIET };
-    }
-
-    /// Whether the other side owes PUBRELs.
-    fn owes_pubrels(&self) -> bool {
-        self.quiet == QUIET_BEFORE_PUBREL
-    }
-
     /// What waits to be written is lost; what the other side says may explain it.
     pub(super) fn write_failed(&mut self, error: transport::Error, now: Instant) {
         // After DISCONNECT the server may end the connection before it has read Close.
@@ -199,11 +176,8 @@ impl Closing {
             (ClosingStage::Reading { until, .. }, ClosingTime::Usual) => {
                 // A server that has paused before, and then went on, may pause for longer: it is
                 // busy with what we have sent.
-                let quiet = self.quiet.max(self.longest_pause * 2);
+                let quiet = QUIET.max(self.longest_pause * 2);
                 Some(until.min(self.progress + quiet))
-            }
-            (ClosingStage::Reading { since, until }, ClosingTime::Short) if self.owes_pubrels() => {
-                Some(until.min(since + SHORT_READING_BEFORE_PUBREL))
             }
             (ClosingStage::Reading { since, until }, ClosingTime::Short) => {
                 Some(until.min(since + SHORT_READING).min(self.progress + SHORT_QUIET))
@@ -320,11 +294,6 @@ impl Lifecycle {
             self.actions.push_back(Action::GiveUpSending);
             let source = io::ErrorKind::TimedOut.into();
             closing.judge(Error::Lost(transport::Error::Io { phase: Phase::Open, source }));
-        }
-        if closing.owes_pubrels() {
-            self.warn(
-                "the broker has not answered every PUBREC: it may send messages again".into(),
-            );
         }
         self.closed(closing, now);
     }

@@ -126,6 +126,7 @@ pub fn progress(error: &Error) -> u8 {
         | Error::MessageCut { .. }
         | Error::NotReconnected { .. }
         | Error::Repeated { .. }
+        | Error::Unreleased { .. }
         | Error::Interrupted(_) => 7,
     }
 }

@@ -125,6 +125,8 @@ pub struct Lifecycle {
     /// When `--wait` is over.
     wait_ends: Option<Instant>,
     latest_error: Option<String>,
+    /// The other server that the user was told of, from which credentials are withheld.
+    withheld_from: Option<String>,
     /// How many tries it took since something last came over a connection.
     failures_in_a_row: u32,
     repeated: Repeated,
@@ -145,6 +147,7 @@ impl Lifecycle {
             closing_time: ClosingTime::Usual,
             wait_ends: None,
             latest_error: None,
+            withheld_from: None,
             failures_in_a_row: 0,
             repeated: Repeated::default(),
             random: fastrand::Rng::with_seed(seed),
@@ -205,6 +208,11 @@ impl Lifecycle {
         }
     }
 
+    /// Whether the user has interrupted us, or a time that the user set is over.
+    pub fn is_hurried(&self) -> bool {
+        self.closing_time == ClosingTime::Short
+    }
+
     /// When [`ConnectionInput::Time`] is due, if nothing happens before.
     pub fn deadline(&self) -> Option<Instant> {
         match &self.state {
@@ -247,13 +255,6 @@ impl Lifecycle {
     #[inline]
     pub fn note_progress(&mut self) {
         self.failures_in_a_row = 0;
-    }
-
-    /// While a connection is being ended: whether the server owes PUBRELs.
-    pub fn note_pubrels(&mut self, awaits: bool) {
-        if let State::ReplacingSession(_, closing) | State::Closing(closing) = &mut self.state {
-            closing.note_pubrels(awaits);
-        }
     }
 
     /// A published message was acknowledged: the connections before this one do not count as

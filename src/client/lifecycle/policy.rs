@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use crate::client::options::{Options, Reconnect, RedirectPolicy, VersionChoice};
 use crate::mqtt::packet::Credentials;
+use crate::mqtt::property::PropertyId;
+use crate::mqtt::session;
 use crate::mqtt::version::Version;
 use crate::transport::endpoint::Endpoint;
 
@@ -20,8 +22,8 @@ pub struct Policy {
     pub version_choice: VersionChoice,
     /// What to do about redirects.
     pub redirects: RedirectPolicy,
-    /// Whether there are credentials, which must not go to another server.
-    pub has_credentials: bool,
+    /// What there is that must not go to another server, each in a few words.
+    pub identifying: Vec<&'static str>,
     /// From name look-up to CONNACK.
     pub connect_timeout: Duration,
     /// For how long a first connection is tried.
@@ -38,19 +40,33 @@ impl Policy {
 
     /// What these options ask for.
     pub fn of(options: &Options) -> Self {
-        let config = &options.session;
         Self {
             addresses: vec![options.endpoint.clone()],
             subprotocols: options.subprotocols.clone(),
             versions: options.versions.clone(),
             version_choice: options.version_choice,
             redirects: options.redirects,
-            has_credentials: options.credentials.is_some()
-                || config.login.credentials != Credentials::default()
-                || config.login.authentication.is_some(),
+            identifying: identifying(options),
             connect_timeout: options.connect_timeout,
             wait: options.wait,
             retry: options.reconnect,
         }
     }
+}
+
+/// What in the options is for their server alone.
+fn identifying(options: &Options) -> Vec<&'static str> {
+    let session::Config { login, properties, .. } = &options.session;
+    let has_login = options.credentials.is_some()
+        || login.credentials != Credentials::default()
+        || login.authentication.is_some();
+    let mut connect = properties.connect.iter();
+    let has_properties = connect.any(|property| property.id() == PropertyId::UserProperty);
+    let parts = [
+        (has_login, "user name and password"),
+        (has_properties, "user properties of CONNECT"),
+        (!options.headers.is_empty(), "headers"),
+        (options.tls.certificate.is_some(), "client certificate"),
+    ];
+    parts.into_iter().filter_map(|(is_given, name)| is_given.then_some(name)).collect()
 }

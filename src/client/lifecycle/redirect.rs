@@ -4,6 +4,8 @@ use super::{ConnectAttempt, CredentialUse, Lifecycle};
 use crate::client::RedirectPolicy;
 use crate::client::error::Error;
 use crate::transport;
+use crate::transport::endpoint::Endpoint;
+use crate::transport::proxy::place;
 use crate::transport::redirect::{self, Redirects};
 
 /// Whether an error is a redirect that is followed.
@@ -39,7 +41,7 @@ impl Lifecycle {
             Some(Err(error)) => Redirected::Not(attempt, Error::Transport(error.into())),
             Some(Ok(next)) => {
                 if !redirect::keeps_credentials(&attempt.plan.endpoint, &next) {
-                    self.withhold_credentials(&mut attempt, &next.host);
+                    self.withhold_credentials(&mut attempt, &next);
                 }
                 attempt.plan.endpoint = next;
                 Redirected::To(attempt)
@@ -47,11 +49,16 @@ impl Lifecycle {
         }
     }
 
-    /// Credentials for one host are not for another.
-    fn withhold_credentials(&mut self, attempt: &mut ConnectAttempt, host: &str) {
-        let before = std::mem::replace(&mut attempt.plan.credentials, CredentialUse::Withhold);
-        if before == CredentialUse::Send && self.policy.has_credentials {
-            self.warn(format!("redirected to {host}: user name and password are not sent there"));
+    /// What identifies the user at one server is not for another. The user is told once, and again
+    /// when a later redirect leads elsewhere.
+    fn withhold_credentials(&mut self, attempt: &mut ConnectAttempt, next: &Endpoint) {
+        attempt.plan.credentials = CredentialUse::Withhold;
+        let place = place(&next.host, next.port);
+        if self.policy.identifying.is_empty() || self.withheld_from.as_ref() == Some(&place) {
+            return;
         }
+        let what = self.policy.identifying.join(", ");
+        self.warn(format!("redirected to another server, {place}; withheld from it: {what}"));
+        self.withheld_from = Some(place);
     }
 }

@@ -155,6 +155,7 @@ impl Error {
             Self::Local(_)
             | Self::TlsSetup(_)
             | Self::MessageCut { .. }
+            | Self::Unreleased { .. }
             | Self::NotReconnected { .. }
             | Self::Repeated { .. }
             | Self::Unanswered { .. }
@@ -176,8 +177,10 @@ impl Error {
             | Self::NotReconnected { .. }
             | Self::Violation(_) => true,
             Self::Disconnected(disconnect) => !is_unwelcome(disconnect.code),
-            // Nothing more is sent after a packet that the server does not take.
-            Self::Repeated { .. }
+            // The session is to remain, and nothing more is sent after a packet that the server
+            // does not take.
+            Self::Unreleased { .. }
+            | Self::Repeated { .. }
             | Self::Local(_)
             | Self::TlsSetup(_)
             | Self::Unreached(_)

@@ -36,7 +36,7 @@ pub fn run(
     client.attach_input(Box::new(file.blocks.source()))?;
     let mut publisher = FilePublisher {
         client,
-        tally: Tally::new(feed.context(), false, false),
+        tally: Tally::new(feed.context(), feed.input.has_several(), false),
         file,
         feed,
         progress,
@@ -121,17 +121,27 @@ impl FilePublisher {
     fn tell_interrupted(&mut self) {
         self.progress.finish();
         screen::begin_line(false);
-        report::line(&format!(
-            "publishing: interrupted after {} of {} bytes",
-            self.given, self.file.length
-        ));
+        let after = format!("interrupted after {} of {} bytes", self.given, self.file.length);
+        let published = self.tally.published;
+        let unfinished = self.client.session().in_flight() as u64 + self.tally.refused;
+        let finished = published.saturating_sub(unfinished);
+        let of_which = if self.tally.is_numbered {
+            format!(" of message {published}; {finished} messages were handed over")
+        } else {
+            String::new()
+        };
+        report::line(&format!("publishing: {after}{of_which}"));
     }
 
     /// Closes the connection, and prints the summary.
     fn end(mut self, result: Result<Exit>, summary: &SummaryPrinter) -> Result<Exit> {
         self.progress.finish();
         let tally = &mut self.tally;
-        let result = result.map_err(|error| tally.named(error, self.feed.template()));
+        let session = self.client.session();
+        let first = session.first_unfinished().unwrap_or(tally.published + 1);
+        let in_doubt = session.in_flight() as u64;
+        let result =
+            result.map_err(|error| tally.with_counts(error, self.feed.template(), in_doubt, first));
         let result = crate::command::close(&mut self.client, result, |event| tally.count(event));
         let result = result.context(tally.context.clone());
         // A run that ended early ended before its latest message was finished.
@@ -302,6 +312,7 @@ impl FilePublisher {
             | session::Event::Subscribed(_)
             | session::Event::NotSubscribed { .. }
             | session::Event::Unsubscribed(_)
+            | session::Event::AllReleased
             | session::Event::Pong
             | session::Event::Disconnected(_) => {}
         }

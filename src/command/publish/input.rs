@@ -177,6 +177,11 @@ impl RecordInput {
         }
     }
 
+    /// Whether there may be more than one record: then each is named by its number.
+    pub fn has_several(&self) -> bool {
+        self.repeat > 1 || self.delimiter.is_some()
+    }
+
     /// Whether a block should be asked for now; from then on it counts as asked for.
     pub fn wants_more(&mut self) -> bool {
         let wants = self.state == ReadState::Open && self.ahead.is_none();

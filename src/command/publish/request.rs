@@ -251,6 +251,7 @@ impl Requester {
             | session::Event::MessageCut
             | session::Event::SomeAcknowledged
             | session::Event::Unsubscribed(_)
+            | session::Event::AllReleased
             | session::Event::Pong
             | session::Event::Disconnected(_) => {}
         }
@@ -279,6 +280,7 @@ impl Requester {
             | session::Event::Subscribed(_)
             | session::Event::NotSubscribed { .. }
             | session::Event::Unsubscribed(_)
+            | session::Event::AllReleased
             | session::Event::Pong
             | session::Event::Disconnected(_) => {}
         }

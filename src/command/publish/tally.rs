@@ -114,6 +114,7 @@ impl Tally {
             | session::Event::Subscribed(_)
             | session::Event::NotSubscribed { .. }
             | session::Event::Unsubscribed(_)
+            | session::Event::AllReleased
             | session::Event::Pong
             | session::Event::Disconnected(_) => {}
         }
@@ -121,7 +122,7 @@ impl Tally {
 
     /// An error that is about one message names it: by its number, if there are others, and by
     /// topic and QoS, which `template` has if the session has them no more.
-    pub fn named(&self, mut error: anyhow::Error, template: &Publish) -> anyhow::Error {
+    fn named(&self, mut error: anyhow::Error, template: &Publish) -> anyhow::Error {
         if let Some(client::Error::Repeated { packet, number }) = error.downcast_mut() {
             *number = self.is_numbered.then_some(packet.record);
             if packet.message.is_none() {
@@ -131,6 +132,27 @@ impl Tally {
             }
         }
         error
+    }
+
+    /// The same with the counts with which a script can go on from there: `in_doubt` messages are
+    /// not finished, and `first` is the number of the first that was not handed over.
+    pub fn with_counts(
+        &self,
+        error: anyhow::Error,
+        template: &Publish,
+        in_doubt: u64,
+        first: u64,
+    ) -> anyhow::Error {
+        let error = self.named(error, template);
+        let no_acknowledgements = self.published == 0 && template.qos == QoS::AtMostOnce;
+        if !self.is_numbered || self.at_most_once != AtMostOnce::Unused || no_acknowledgements {
+            return error;
+        }
+        let acknowledged = self.published.saturating_sub(in_doubt + self.refused);
+        error.context(format!(
+            "gave up with {acknowledged} messages acknowledged and {in_doubt} in doubt; \
+             go on with number {first}"
+        ))
     }
 
     /// A message is refused, or in doubt.

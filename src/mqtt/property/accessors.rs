@@ -23,6 +23,17 @@ impl Properties {
         self.0.retain(|property| property.id() != id);
     }
 
+    /// Replaces the texts for people: Reason String and Server Reference.
+    pub fn replace_reasons(&mut self, replace: impl Fn(&str) -> String) {
+        for property in &mut self.0 {
+            if let (PropertyId::ReasonString | PropertyId::ServerReference, Value::Text(text)) =
+                (property.id, &mut property.value)
+            {
+                *text = replace(text).into();
+            }
+        }
+    }
+
     /// All properties, in order.
     pub fn iter(&self) -> std::slice::Iter<'_, Property> {
         self.0.iter()

@@ -13,7 +13,7 @@ use crate::mqtt::scram::{self, Scram};
 /// The client's side of authentication. It lasts over several connections.
 #[derive(Debug, Default)]
 pub struct Authenticator {
-    /// User name, password and enhanced authentication are left out of CONNECT.
+    /// User name, password, enhanced authentication and user properties are left out of CONNECT.
     withheld: bool,
     /// The SCRAM exchange of the connection that is being opened.
     scram: Option<Scram>,
@@ -26,6 +26,11 @@ impl Authenticator {
     /// change.
     pub fn withhold(&mut self, withheld: bool) -> bool {
         std::mem::replace(&mut self.withheld, withheld) != withheld
+    }
+
+    /// Whether a property that the user gives is left out of the next CONNECT.
+    pub fn withholds(&self, property: &Property) -> bool {
+        self.withheld && property.id() == PropertyId::UserProperty
     }
 
     /// User name and password of the next CONNECT.

@@ -7,7 +7,7 @@ use bytestring::ByteString;
 
 use super::lifetime::Lifetime;
 use crate::mqtt::packet::{Credentials, Will};
-use crate::mqtt::property::Properties;
+use crate::mqtt::property::{Properties, Value};
 use crate::mqtt::version::Version;
 
 /// The configuration of a session. Only two parts of it change later: the version, which may fall
@@ -39,6 +39,29 @@ pub struct Config {
     pub receiving: ReceiveOptions,
     /// Which reports the caller gets.
     pub reports: ReportOptions,
+}
+
+impl Config {
+    /// The texts in CONNECT that may be secret, which no one should be shown.
+    pub fn secrets(&self) -> Vec<String> {
+        let Login { credentials, authentication } = &self.login;
+        let password = credentials.password.as_ref();
+        let data = match authentication {
+            Some(Authentication::OneStep { data, .. }) => data.as_ref(),
+            Some(Authentication::Scram { password, .. }) => Some(password),
+            None => None,
+        };
+        let bytes = [password, data].into_iter().flatten();
+        let text = bytes.filter_map(|bytes| String::from_utf8(bytes.to_vec()).ok());
+        let properties = self.properties.connect.iter().filter_map(|property| {
+            if let Value::Pair(_, value) = property.value() {
+                Some(value.to_string())
+            } else {
+                None
+            }
+        });
+        text.chain(properties).collect()
+    }
 }
 
 /// How the client authenticates itself in CONNECT.

@@ -95,7 +95,8 @@ impl Session {
         {
             properties.push(Property::number(PropertyId::MaximumPacketSize, maximum));
         }
-        for property in &self.config.properties.connect {
+        let given = self.config.properties.connect.iter();
+        for property in given.filter(|property| !self.authenticator.withholds(property)) {
             properties.set(property.clone());
         }
         self.authenticator.begin(&self.config.login, &mut properties);

@@ -41,6 +41,11 @@ pub enum Event {
     MessageEnds,
     /// The large message will never be complete: the server does not send it again.
     MessageCut,
+    /// No message that was delivered waits for its PUBREL any more, and no new one is taken; see
+    /// [`Session::stop_taking`].
+    ///
+    /// [`Session::stop_taking`]: super::Session::stop_taking
+    AllReleased,
     /// A QoS 1 or 2 message of the client is finished: delivered, or refused with a code of 0x80 or
     /// above.
     Acknowledged {
@@ -78,6 +83,32 @@ pub enum Event {
     Pong,
     /// The server ended the connection with DISCONNECT (MQTT 5 only).
     Disconnected(Box<Disconnect>),
+}
+
+impl Event {
+    /// Replaces the texts for people in which the server explains itself.
+    pub fn replace_reasons(&mut self, replace: impl Fn(&str) -> String) {
+        match self {
+            Self::Acknowledged { reason: Some(reason), .. } => *reason = replace(reason).into(),
+            Self::Connected(connack) | Self::Refused(connack) => {
+                connack.properties.replace_reasons(replace);
+            }
+            Self::Subscribed(answer) => answer.properties.replace_reasons(replace),
+            Self::Unsubscribed(answer) => answer.properties.replace_reasons(replace),
+            Self::Disconnected(disconnect) => disconnect.properties.replace_reasons(replace),
+            Self::Acknowledged { reason: None, .. }
+            | Self::SomeAcknowledged
+            | Self::Message(_)
+            | Self::MessageBegins { .. }
+            | Self::Piece(_)
+            | Self::MessageEnds
+            | Self::MessageCut
+            | Self::AllReleased
+            | Self::InDoubt { .. }
+            | Self::NotSubscribed { .. }
+            | Self::Pong => {}
+        }
+    }
 }
 
 /// A message from the server.
@@ -119,6 +150,15 @@ pub enum Violation {
     TopicAliasInvalid,
     /// A response topic that is no topic name `[MQTT-3.3.2-14]`.
     ResponseTopic,
+}
+
+impl Violation {
+    /// Replaces the text for people in which the server explains itself.
+    pub fn replace_words(&mut self, replace: impl Fn(&str) -> String) {
+        if let Self::Authentication(ScramError::Refused(words)) = self {
+            *words = replace(words);
+        }
+    }
 }
 
 /// What the server did against the protocol, and the session takes all the same, unless

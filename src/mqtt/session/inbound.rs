@@ -80,6 +80,8 @@ pub struct InboundMessages {
     /// How many of the receipts belong to this connection. A new connection begins with the whole
     /// quota (§4.9), and a message that only waits for its PUBREL does not count.
     here: usize,
+    /// How many of the receipts the caller has finished with.
+    done: usize,
     aliases: HashMap<u16, TopicName>,
     /// The server may have lost the session without the client's knowledge.
     unsure: bool,
@@ -187,7 +189,8 @@ impl InboundMessages {
     pub fn forget(&mut self, number: u64) {
         self.delivered = number - 1;
         self.due.retain(|due| due.number < number);
-        self.receipts.retain(|_, receipt| receipt.number < number);
+        // The caller has not finished with these.
+        self.receipts.retain(|_, receipt| receipt.number < number || receipt.is_done);
     }
 
     fn add_due(
@@ -209,6 +212,7 @@ impl InboundMessages {
             let connection = self.connection;
             let receipt = Receipt { number, is_done: false, connection };
             let old = self.receipts.insert(packet_id, receipt);
+            self.done -= usize::from(old.as_ref().is_some_and(|old| old.is_done));
             self.here += usize::from(old.is_none_or(|old| old.connection != connection));
         }
         Ok(())
@@ -224,7 +228,7 @@ impl InboundMessages {
             }
             let Some(receipt) = self.receipts.get_mut(&due.packet_id) else { continue };
             if receipt.number == due.number {
-                receipt.is_done = true;
+                self.done += usize::from(!std::mem::replace(&mut receipt.is_done, true));
                 if receipt.connection == self.connection {
                     return Some((PacketType::PubRec, due.packet_id));
                 }
@@ -238,13 +242,14 @@ impl InboundMessages {
         let receipt = self.receipts.remove(&packet_id);
         let is_here = |receipt: &Receipt| receipt.connection == self.connection;
         self.here -= usize::from(receipt.as_ref().is_some_and(is_here));
+        self.done -= usize::from(receipt.as_ref().is_some_and(|receipt| receipt.is_done));
         receipt.is_some()
     }
 
-    /// Whether a message that was acknowledged by PUBREC on this connection waits for its PUBREL.
-    pub fn awaits_pubrel(&self) -> bool {
-        let is_here = |receipt: &Receipt| receipt.connection == self.connection;
-        self.receipts.values().any(|receipt| receipt.is_done && is_here(receipt))
+    /// How many messages the caller has finished with that wait for their PUBREL: until it comes
+    /// the server may send them again.
+    pub fn unreleased(&self) -> usize {
+        self.done
     }
 
     /// Handles the loss of the connection. The server will send every unacknowledged message again;
@@ -270,5 +275,6 @@ impl InboundMessages {
         self.due.clear();
         self.receipts.clear();
         self.here = 0;
+        self.done = 0;
     }
 }

@@ -200,9 +200,14 @@ impl Session {
                 }));
             }
             some_ended |= ended.is_some();
+            if packet == PacketType::PubRel
+                && let Some(event) = self.released()
+            {
+                self.reports.push(event);
+            }
         }
         self.resend();
-        Ok(some_ended.then_some(Event::SomeAcknowledged))
+        Ok(some_ended.then_some(Event::SomeAcknowledged).or_else(|| self.reports.next_event()))
     }
 
     /// Handles an acknowledgement of success. Returns the token of the message that it ends.
@@ -244,7 +249,7 @@ impl Session {
             Packet::PubRel(ack) => {
                 check_code(PacketType::PubRel, ack.code)?;
                 self.pubrel(ack.packet_id);
-                Ok(None)
+                Ok(self.released())
             }
             Packet::SubAck(suback) => self.subscribed(suback),
             Packet::UnsubAck(unsuback) => self.unsubscribed(unsuback),

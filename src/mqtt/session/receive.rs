@@ -13,12 +13,21 @@ use crate::mqtt::packet::{Decoded, Decoder, FoundPublish, PacketType, Publish};
 use crate::mqtt::property::PropertyId;
 use crate::mqtt::topic::TopicName;
 
+/// Which messages are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Intake {
+    All,
+    /// Those that the caller has had before; the server will send the others again.
+    Repeated,
+}
+
 /// The receiving half of a session.
 #[derive(Debug)]
 pub struct Receiver {
     pub(super) decoder: Decoder,
     pub(super) inbound: InboundMessages,
     partial: PartialMessage,
+    intake: Intake,
     /// The last message that [`Session::for_each_publish`] has passed on. Its topic is reused if
     /// the next message has the same.
     latest: Delivery,
@@ -31,6 +40,7 @@ impl Receiver {
             decoder: decoder(config),
             inbound: InboundMessages::default(),
             partial: PartialMessage::default(),
+            intake: Intake::All,
             latest: Delivery::default(),
         }
     }
@@ -57,6 +67,11 @@ impl Receiver {
     /// Whether this is a QoS 2 message that was delivered before, completely.
     fn is_repeated(&self, publish: &Publish) -> bool {
         self.inbound.has(publish) && !self.partial.is_under(publish.packet_id)
+    }
+
+    /// Whether this message is left to the next connection.
+    fn is_left(&self, publish: &Publish) -> bool {
+        self.intake == Intake::Repeated && !self.inbound.has(publish)
     }
 
     /// Gives up the message that was begun on an earlier connection, if there is one, because the
@@ -123,6 +138,7 @@ impl Session {
             || self.config.reports.trace
             || self.reports.has_event()
             || self.receiver.partial.is_open()
+            || self.receiver.intake == Intake::Repeated
         {
             return Ok(ControlFlow::Continue(()));
         }
@@ -151,6 +167,9 @@ impl Session {
     /// delivered before (§4.3.3).
     pub(super) fn published(&mut self, mut publish: Publish) -> Result<Option<Event>, Violation> {
         self.resolve_properties(&mut publish)?;
+        if self.receiver.is_left(&publish) {
+            return Ok(None);
+        }
         if self.resume_partial(&publish, publish.payload.len())? {
             // It was begun as a large message; with other properties it may be small now.
             let piece = self.piece(publish.payload);
@@ -184,6 +203,9 @@ impl Session {
             return Err(Violation::Unexpected(PacketType::Publish.name()));
         }
         self.resolve_properties(&mut publish)?;
+        if self.receiver.is_left(&publish) {
+            return Ok(None);
+        }
         if self.resume_partial(&publish, length)? {
             return Ok(None);
         }
@@ -233,10 +255,22 @@ impl Session {
         }
     }
 
-    /// Whether a message that was acknowledged on this connection waits for its PUBREL, in a
-    /// session that the next run takes up: without it the server would send the message again.
-    pub fn awaits_pubrel(&self) -> bool {
-        self.end() == SessionEnd::Never && self.receiver.inbound.awaits_pubrel()
+    /// Takes no new message any more: the server sends those that come now again in its next
+    /// connection. What was delivered is still finished; [`Event::AllReleased`] says when.
+    pub fn stop_taking(&mut self) {
+        self.receiver.intake = Intake::Repeated;
+    }
+
+    /// How many QoS 2 messages are acknowledged by PUBREC, or will be, and wait for their PUBREL,
+    /// in a session that the next run takes up: without it the server would send them again.
+    pub fn unreleased(&self) -> usize {
+        if self.end() == SessionEnd::Never { self.receiver.inbound.unreleased() } else { 0 }
+    }
+
+    /// The event of the last PUBREL, once no new message is taken.
+    pub(super) fn released(&mut self) -> Option<Event> {
+        let is_last = self.receiver.intake == Intake::Repeated && self.unreleased() == 0;
+        is_last.then_some(Event::AllReleased)
     }
 
     /// Ignores the rest of the large message that has begun. Its end is still an event.

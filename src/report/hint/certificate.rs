@@ -67,6 +67,13 @@ fn replacement_hint(fault: &CertificateFault) -> Option<&'static str> {
             "issue a new one with SHA-256 and an RSA or P-256 key, or trust it with \
              --pin-sha256",
         ),
+        CertificateFault::UnsupportedKey { authority: None, .. } => {
+            Some("give the server a certificate with an RSA, P-256, P-384 or Ed25519 key")
+        }
+        CertificateFault::UnsupportedKey { authority: Some(_), .. } => Some(
+            "let an authority with an RSA, P-256, P-384, P-521 or Ed25519 key sign it, or trust it \
+             with --pin-sha256",
+        ),
         CertificateFault::WrongPurpose => Some("issue a new one with extendedKeyUsage serverAuth"),
         _ => None,
     }

@@ -11,6 +11,9 @@ pub(super) fn hint(error: &ProxyError) -> Option<&'static str> {
         ProxyError::Tls(TlsError::Protocol(_) | TlsError::Closed) => {
             Some("try http:// for the proxy")
         }
+        ProxyError::Tls(
+            TlsError::ClientCertificateRequired | TlsError::ClientCertificateMissed,
+        ) => Some("--cert is for the server alone: no certificate is shown to a proxy"),
         ProxyError::Tls(error) => tls::hint(error),
         ProxyError::Http(UpgradeError::Status(refusal)) => status_hint(refusal),
         ProxyError::Http(UpgradeError::NotHttp(NotHttp::Tls)) => Some("try https:// for the proxy"),

@@ -228,7 +228,7 @@ fn failures_of_tls() {
         (
             TlsError::Alert(Alert::HandshakeFailure),
             "the server may require another TLS version or cipher, or a name (--sni), or have a \
-             key other than RSA, P-256, P-384 or Ed25519",
+             key other than RSA, P-256, P-384, Ed25519 or (in TLS 1.3) P-521",
         ),
         (
             TlsError::Alert(Alert::ProtocolVersion),

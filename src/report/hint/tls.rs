@@ -45,7 +45,7 @@ fn alert_hint(alert: Alert) -> Option<&'static str> {
     match alert {
         Alert::HandshakeFailure => Some(
             "the server may require another TLS version or cipher, or a name (--sni), or have a \
-             key other than RSA, P-256, P-384 or Ed25519",
+             key other than RSA, P-256, P-384, Ed25519 or (in TLS 1.3) P-521",
         ),
         Alert::ProtocolVersion => Some(
             "do not use --tls-version; TLS 1.1 and older are not \

@@ -6,6 +6,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
 
+use super::super::host;
 use super::super::text::{io_words, uncapitalised};
 use super::Route;
 
@@ -64,11 +65,8 @@ impl FromStr for Pin {
         let addresses =
             addresses.split(',').map(address).collect::<Option<Vec<_>>>().ok_or(PinError)?;
         let port = port.parse().map_err(|_| PinError)?;
-        if host.is_empty() {
-            Err(PinError)
-        } else {
-            Ok(Self { host: host.to_owned(), port, addresses })
-        }
+        let host = host::ascii(host).filter(|host| !host.is_empty()).ok_or(PinError)?;
+        Ok(Self { host: host.into_owned(), port, addresses })
     }
 }
 

@@ -74,7 +74,10 @@ fn what_is_no_address_is_refused() {
         ("ws://host/a b", E::ForbiddenCharacter(' ')),
         ("ws://host/a\r\nX: y", E::ForbiddenCharacter('\r')),
         ("ws://host/\u{7f}", E::ForbiddenCharacter('\u{7f}')),
-        ("ws://höst/", E::BadHost),
+        ("ws://h\u{202e}öst/", E::BadHost),
+        ("ws://ö..st/", E::BadHost),
+        ("ws://h%ff/", E::BadHost),
+        ("ws://h%2fst/", E::BadHost),
         ("ws://ho%20st/", E::BadHost),
         ("ws://[::1/", E::BadHost),
         ("ws://[::1]x/", E::BadHost),
@@ -132,6 +135,26 @@ fn parts_make_the_same_endpoint_as_a_url() {
     assert_eq!(bad("host", Some(0), None), EndpointError::BadPort);
     assert_eq!(bad("host", None, Some("mqtt")), EndpointError::BadPath);
     assert_eq!(bad("host", None, Some("/a\n")), EndpointError::ForbiddenCharacter('\n'));
+}
+
+#[test]
+fn names_beyond_ascii_are_shown_beside_what_is_looked_up() {
+    let rows = [
+        ("wss://bücher.example", "wss://bücher.example/mqtt (xn--bcher-kva.example)"),
+        ("ws://u:p@BÜCHER.example:1/a?b", "ws://BÜCHER.example:1/a?... (xn--bcher-kva.example)"),
+        ("ws://b%C3%BCcher.example/", "ws://b%C3%BCcher.example/ (xn--bcher-kva.example)"),
+        ("ws://b\u{ad}ü.x/", "ws://b\\u{ad}ü.x/ (xn--b-eha.x)"),
+        ("ws://xn--bcher-kva.example", "ws://xn--bcher-kva.example/mqtt"),
+        ("ws://HOST/", "ws://HOST/"),
+        ("ws://[fe80::1%25lo]/", "ws://[fe80::1]/"),
+    ];
+    for (url, described) in rows {
+        let endpoint = Endpoint::parse(url).unwrap();
+        assert_eq!(endpoint.described().to_string(), described);
+        assert!(endpoint.to_string().is_ascii() && endpoint.host_header().is_ascii(), "{url}");
+    }
+    let endpoint = Endpoint::from_parts(Scheme::Wss, "bücher.example", Some(1), None);
+    assert_eq!(endpoint, Endpoint::parse("wss://bücher.example:1"));
 }
 
 #[test]

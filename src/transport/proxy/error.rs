@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::transport::text::io_words;
-use crate::transport::tls::TlsError;
+use crate::transport::tls::{TlsConnection, TlsError};
 use crate::websocket::upgrade::UpgradeError;
 
 /// The reason why a proxy did not connect to the server.
@@ -85,6 +85,17 @@ impl ProxyError {
             Self::Http(UpgradeError::Status(refusal)) => (400..500).contains(&refusal.status),
             Self::Socks(fault) => !matches!(fault, SocksFault::Refused(code) if *code != 2),
             _ => false,
+        }
+    }
+
+    /// The same error, where it is an alert that demands a client certificate in this connection.
+    pub fn about_certificate(self, tls: &TlsConnection) -> Self {
+        match self {
+            Self::Tls(TlsError::Alert(alert)) => {
+                let alert = rustls::Error::AlertReceived(alert);
+                Self::Tls(TlsError::explained(alert, b"", tls.certificate_request()))
+            }
+            error => error,
         }
     }
 

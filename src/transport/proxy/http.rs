@@ -5,7 +5,10 @@ use std::io::{self, Read, Write};
 use super::{Proxy, ProxyError, place};
 use crate::transport::endpoint::Endpoint;
 use crate::transport::log::Note;
-use crate::websocket::upgrade::{Response, USER_AGENT, basic, masked};
+use crate::websocket::upgrade::{Echo, HttpHeader, Response, USER_AGENT, basic, masked};
+
+/// The header that holds user name and password for the proxy.
+const AUTHORIZATION: &str = "Proxy-Authorization";
 
 /// Asks for a tunnel to `endpoint`. Returns the bytes that have already come through it.
 pub fn connect(
@@ -14,11 +17,16 @@ pub fn connect(
     endpoint: &Endpoint,
     note: Note<'_>,
 ) -> Result<Vec<u8>, ProxyError> {
-    let request = request(proxy, endpoint);
+    let credentials = proxy.user.as_ref().map(|(name, password)| {
+        let value = basic(&format!("{name}:{password}"));
+        (AUTHORIZATION.to_owned(), value)
+    });
+    let echo = Echo::new("", credentials.as_slice());
+    let request = request(credentials.as_ref(), endpoint);
     note_head(note, '>', &request);
-    let mut answer = Response::default();
+    let mut answer = Response::hiding(echo.clone());
     let result = converse(stream, &request, &mut answer);
-    note_head(note, '<', answer.head());
+    note_head(note, '<', &echo.masked(answer.head()));
     result
 }
 
@@ -66,11 +74,10 @@ fn note_head(note: Note<'_>, whose: char, head: &str) {
     masked(head).lines().for_each(|line| note(format_args!("{whose} {line}")));
 }
 
-fn request(proxy: &Proxy, endpoint: &Endpoint) -> String {
+fn request(credentials: Option<&HttpHeader>, endpoint: &Endpoint) -> String {
     let place = place(&endpoint.host, endpoint.port);
-    let credentials = proxy.user.as_ref().map_or(String::new(), |(name, password)| {
-        format!("Proxy-Authorization: {}\r\n", basic(&format!("{name}:{password}")))
-    });
+    let credentials =
+        credentials.map_or(String::new(), |(name, value)| format!("{name}: {value}\r\n"));
     format!(
         "CONNECT {place} HTTP/1.1\r\nHost: {place}\r\n{credentials}User-Agent: {USER_AGENT}\r\n\r\n"
     )

@@ -2,33 +2,35 @@
 
 use std::net::IpAddr;
 
-use super::Proxy;
+use super::{BadProxy, Proxy};
 use crate::transport::endpoint::{Endpoint, Scheme};
+use crate::transport::host;
 
 /// The proxies, and the servers that need none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Proxies {
-    /// The proxy for `ws://` servers.
-    pub ws: Option<Proxy>,
+    /// The proxy for `ws://` servers. An invalid URL is an error only where it is used.
+    pub ws: Option<Result<Proxy, BadProxy>>,
     /// The proxy for `wss://` servers.
-    pub wss: Option<Proxy>,
+    pub wss: Option<Result<Proxy, BadProxy>>,
     /// The servers that are reached directly.
     pub exempt: Exempt,
 }
 
 impl Proxies {
     /// The proxy for `endpoint`.
-    pub fn towards(&self, endpoint: &Endpoint) -> Option<&Proxy> {
+    pub fn towards(&self, endpoint: &Endpoint) -> Option<Result<&Proxy, &BadProxy>> {
         let proxy = match endpoint.scheme {
             Scheme::Ws => self.ws.as_ref(),
             Scheme::Wss => self.wss.as_ref(),
         };
-        proxy.filter(|_| !self.exempt.holds(&endpoint.host, endpoint.port))
+        let proxy = proxy.filter(|_| !self.exempt.holds(&endpoint.host, endpoint.port));
+        proxy.map(Result::as_ref)
     }
 
     /// Whether one of the proxies speaks TLS.
     pub fn need_tls(&self) -> bool {
-        [&self.ws, &self.wss].into_iter().flatten().any(Proxy::is_secure)
+        [&self.ws, &self.wss].into_iter().flatten().flatten().any(Proxy::is_secure)
     }
 }
 
@@ -81,7 +83,8 @@ fn rule(entry: &str) -> Rule {
         };
         network(host, port).unwrap_or_else(|| {
             let name = host.strip_prefix('.').unwrap_or(host);
-            Rule::Name { name: name.strip_suffix('.').unwrap_or(name).to_owned(), port }
+            let name = name.strip_suffix('.').unwrap_or(name);
+            Rule::Name { name: host::ascii(name).unwrap_or(name.into()).into_owned(), port }
         })
     })
 }

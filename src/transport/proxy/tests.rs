@@ -61,6 +61,7 @@ fn exempt_hosts_are_those_of_curl() {
         ("example.org:80", "example.org"),
         ("127.0.0.1:80", "127.0.0.1"),
         ("[::1]:80", "::1"),
+        (".Bücher.example", "a.xn--bcher-kva.example"),
     ] {
         assert!(holds(list, host, 80), "{list} {host}");
     }
@@ -82,9 +83,12 @@ fn exempt_hosts_are_those_of_curl() {
 
 #[test]
 fn each_scheme_has_its_proxy() {
-    let proxy = |url| Some(Proxy::parse(url).unwrap());
+    let proxy = |url| Some(Ok(Proxy::parse(url).unwrap()));
     let proxies = Proxies { ws: proxy("a:1"), wss: proxy("https://b"), exempt: Exempt::parse("c") };
-    let towards = |url| proxies.towards(&Endpoint::parse(url).unwrap()).map(ToString::to_string);
+    let towards = |url| {
+        let proxy = proxies.towards(&Endpoint::parse(url).unwrap());
+        proxy.map(|proxy| proxy.unwrap().to_string())
+    };
     assert_eq!(towards("ws://h").as_deref(), Some("http://a:1"));
     assert_eq!(towards("wss://h").as_deref(), Some("https://b:443"));
     assert_eq!(towards("ws://c"), None);

@@ -18,6 +18,8 @@ use x509_cert::ext::pkix::{BasicConstraints, SubjectAltName};
 use x509_cert::name::Name;
 use x509_cert::spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoOwned};
 
+use super::key_kind::content_of;
+
 /// `rsaEncryption` and `id-RSASSA-PSS` (RFC 8017).
 const RSA: [ObjectIdentifier; 2] = [
     ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1"),
@@ -36,19 +38,19 @@ const SIGNATURES: &[(&str, &str)] = &[
     ("1.2.840.10045.4.3.1", "SHA-224 with ECDSA"),
     ("1.2.840.10045.4.3.2", "SHA-256 with ECDSA"),
     ("1.2.840.10045.4.3.3", "SHA-384 with ECDSA"),
-    ("1.2.840.10045.4.3.4", "SHA-512 with ECDSA"),
     ("1.2.840.10040.4.3", "SHA-1 with DSA"),
     ("2.16.840.1.101.3.4.3.2", "SHA-256 with DSA"),
     ("1.3.101.113", "Ed448"),
 ];
 
-/// SHA-256, SHA-384 and SHA-512 with RSA, SHA-256 and SHA-384 with ECDSA, Ed25519.
-const USUAL: [&str; 6] = [
+/// SHA-256, SHA-384 and SHA-512 with RSA and with ECDSA, Ed25519.
+const USUAL: [&str; 7] = [
     "1.2.840.113549.1.1.11",
     "1.2.840.113549.1.1.12",
     "1.2.840.113549.1.1.13",
     "1.2.840.10045.4.3.2",
     "1.2.840.10045.4.3.3",
+    "1.2.840.10045.4.3.4",
     "1.3.101.112",
 ];
 
@@ -144,6 +146,12 @@ impl Certificate {
         USUAL.contains(&self.0.signature_algorithm().oid.to_string().as_str())
     }
 
+    /// The content of the `AlgorithmIdentifier` of the public key; empty if it cannot be written.
+    pub fn key_algorithm(&self) -> Vec<u8> {
+        let algorithm = self.public_key().algorithm.to_der().unwrap_or_default();
+        content_of(&algorithm).unwrap_or_default().to_vec()
+    }
+
     /// The public key.
     pub fn public_key(&self) -> &SubjectPublicKeyInfoOwned {
         self.0.tbs_certificate().subject_public_key_info()
@@ -189,12 +197,6 @@ fn server_name(name: &GeneralName) -> Option<String> {
 /// The first `limit` characters, enough to recognise a name.
 fn shortened(text: &str, limit: usize) -> String {
     text.chars().take(limit).collect()
-}
-
-fn content_of(der: &[u8]) -> Option<&[u8]> {
-    let mut reader = SliceReader::new(der).ok()?;
-    let header = der::Header::decode(&mut reader).ok()?;
-    reader.read_slice(header.length()).ok()
 }
 
 fn common_name(name: &Name) -> Option<String> {

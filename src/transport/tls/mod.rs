@@ -4,10 +4,13 @@ mod certificate;
 mod certificate_error;
 mod error;
 mod identity;
+mod key_kind;
 mod key_log;
 mod pem;
 mod roots;
+mod server_certificates;
 mod setup_error;
+mod signatures;
 mod verify;
 
 use std::path::{Path, PathBuf};
@@ -30,6 +33,8 @@ pub use setup_error::{FilePurpose, TlsSetupError};
 
 pub use roots::GivenPlaces;
 use verify::{Trust, Verifier, Witness};
+
+use super::host;
 
 /// The certificates that a connection trusts, and the one that it sends. All files are PEM.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -60,6 +65,15 @@ pub struct TlsOptions {
     pub version: Option<TlsVersion>,
     /// The file to write the secrets to.
     pub key_log: Option<KeyLogFile>,
+}
+
+impl TlsOptions {
+    /// The same for a server that a redirect has led to, without what is for the first one alone:
+    /// client certificate and server name.
+    pub fn for_another_server(&self) -> Self {
+        let (certificate, key, key_password_file, server_name) = (None, None, None, None);
+        Self { certificate, key, key_password_file, server_name, ..self.clone() }
+    }
 }
 
 /// The file to write the secrets to, and what it means that it cannot be written.
@@ -127,7 +141,9 @@ pub struct TlsConfig {
 impl TlsConfig {
     /// Reads the files of the options.
     pub fn new(options: &TlsOptions) -> Result<Self, TlsSetupError> {
-        let provider = Arc::new(ring::default_provider());
+        let mut provider = ring::default_provider();
+        provider.signature_verification_algorithms = signatures::algorithms();
+        let provider = Arc::new(provider);
         let certificate = identity::read(options, &provider)?;
         let verifier = Arc::new(Verifier::new(trust(options, &provider)?, &provider));
         let mut config = ClientConfig::builder_with_provider(provider)
@@ -146,9 +162,10 @@ impl TlsConfig {
         Ok(Self { config, verifier, certificate, server_name: options.server_name.clone() })
     }
 
-    /// The same for a proxy, without the server name and the application protocols.
+    /// The same for a proxy, without what is for the server alone: client certificate, server name
+    /// and application protocols.
     pub fn for_proxy(&self) -> Self {
-        let mut proxy = Self { server_name: None, ..self.clone() };
+        let mut proxy = Self { certificate: None, server_name: None, ..self.clone() };
         proxy.config.alpn_protocols.clear();
         proxy
     }
@@ -217,9 +234,10 @@ fn server_name(host: &str) -> Option<ServerName<'static>> {
     ServerName::try_from(address.to_owned()).ok()
 }
 
-/// Whether SNI can carry this name.
-pub fn is_server_name(name: &str) -> bool {
-    matches!(server_name(name), Some(ServerName::DnsName(_)))
+/// The name as SNI carries it; `None` if it cannot.
+pub fn sni(name: &str) -> Option<String> {
+    let name = host::ascii(name)?.into_owned();
+    matches!(server_name(&name), Some(ServerName::DnsName(_))).then_some(name)
 }
 
 #[cfg(test)]

@@ -18,8 +18,8 @@ use super::setup_error::{FilePurpose, TlsSetupError};
 pub struct Authorities {
     /// The authorities.
     pub store: RootCertStore,
-    /// The certificates that the user gave: a server that shows one of them is trusted, whoever
-    /// has signed it.
+    /// The certificates that the user, or the operating system, gave: a server that shows one of
+    /// them is trusted, whoever has signed it.
     pub given: Vec<CertificateDer<'static>>,
     /// Where the user gave them.
     pub places: GivenPlaces,
@@ -60,7 +60,7 @@ pub fn roots(options: &TlsOptions) -> Result<Authorities, TlsSetupError> {
         add_folder(&mut roots, &mut given, path)?;
     }
     if options.system_roots {
-        add_system(&mut roots)?;
+        add_system(&mut roots, &mut given)?;
     }
     if options.ca_files.is_empty() && options.ca_folders.is_empty() && !options.system_roots {
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
@@ -114,8 +114,12 @@ fn add_folder(
 
 /// Adds the authorities of the operating system. A part that cannot be read is not an error, unless
 /// the user named it.
-fn add_system(roots: &mut RootCertStore) -> Result<(), TlsSetupError> {
+fn add_system(
+    roots: &mut RootCertStore,
+    given: &mut Vec<CertificateDer<'static>>,
+) -> Result<(), TlsSetupError> {
     let found = rustls_native_certs::load_native_certs();
+    given.extend(found.certs.iter().cloned());
     let (added, _) = roots.add_parsable_certificates(found.certs);
     let is_named = env::var_os("SSL_CERT_FILE").is_some_and(|path| !path.is_empty());
     match found.errors.first() {

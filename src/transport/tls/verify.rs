@@ -18,8 +18,9 @@ use rustls::{
 use x509_cert::der::Encode;
 
 use super::certificate::{Certificate, Fingerprint};
-use super::certificate_error::{CertificateFault, ServerCertificates};
+use super::certificate_error::CertificateFault;
 use super::roots::{Authorities, GivenPlaces};
+use super::server_certificates::ServerCertificates;
 
 /// The rule by which a certificate is accepted.
 #[derive(Debug)]

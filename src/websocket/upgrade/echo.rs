@@ -1,7 +1,7 @@
-//! Hides the secrets of our request in what a server sends back: error pages, redirects and log
-//! lines often repeat the query of the request.
+//! Hides our secrets in what a server sends back: error pages, redirects and reasons often repeat
+//! the query of the request, or a password.
 
-use data_encoding::HEXLOWER_PERMISSIVE;
+use data_encoding::{BASE64, HEXLOWER_PERMISSIVE};
 use memchr::memmem;
 
 use super::HttpHeader;
@@ -55,12 +55,37 @@ impl Echo {
             echo.add_query(query, DEPTH);
         }
         for (_, value) in headers.iter().filter(|(name, _)| is_secret(name)) {
-            echo.add(value);
-            // The scheme before the credentials is no secret.
-            echo.add(value.split_once(' ').map_or("", |(_, credentials)| credentials));
+            echo.add_header(value);
         }
-        echo.0.sort_by_key(|form| std::cmp::Reverse(form.text.len()));
+        echo.sort();
         echo
+    }
+
+    /// Hides this, too.
+    pub fn hide(&mut self, secret: &str) {
+        self.add(secret);
+        self.sort();
+    }
+
+    /// A secret must be found before another one that is a part of it.
+    fn sort(&mut self) {
+        self.0.sort_by_key(|form| std::cmp::Reverse(form.text.len()));
+    }
+
+    /// The value of a header, and what it consists of: credentials after a scheme, which is no
+    /// secret itself, the password in them, cookies.
+    fn add_header(&mut self, value: &str) {
+        self.add(value);
+        let credentials = value.split_once(' ').map_or("", |(_, credentials)| credentials);
+        self.add(credentials);
+        let decoded = BASE64.decode(credentials.as_bytes()).ok();
+        if let Some(pair) = decoded.and_then(|bytes| String::from_utf8(bytes).ok()) {
+            self.add(&pair);
+            self.add(pair.split_once(':').map_or("", |(_, password)| password));
+        }
+        for cookie in value.split(';') {
+            self.add(cookie.split_once('=').map_or("", |(_, value)| value.trim()));
+        }
     }
 
     /// A query, and each value in it: some servers repeat only a part.
@@ -227,5 +252,23 @@ mod tests {
         assert_eq!(echo.masked("bad abcd.efg"), "bad ***");
         assert_eq!(echo.masked("Bearer abcd.efg visible"), "*** visible");
         assert_eq!(echo.masked("bad s3cret"), "bad ***");
+    }
+
+    #[test]
+    fn the_parts_of_secret_headers_and_further_secrets_are_hidden() {
+        let headers = [
+            ("Proxy-Authorization".to_owned(), "Basic YW5uOnA6dzFyZA==".to_owned()),
+            ("Cookie".to_owned(), "a=1; session=abcdef; lang=en".to_owned()),
+        ];
+        let mut echo = Echo::new("", &headers);
+        echo.hide("hunter2");
+        for (text, expected) in [
+            ("no YW5uOnA6dzFyZA== here", "no *** here"),
+            ("ann:p:w1rd, and p:w1rd of ann", "***, and *** of ann"),
+            ("session abcdef of en", "session *** of en"),
+            ("bad password hunter2, hunt", "bad password ***, ***"),
+        ] {
+            assert_eq!(echo.masked(text), expected);
+        }
     }
 }

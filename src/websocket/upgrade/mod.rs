@@ -12,8 +12,9 @@ mod subprotocol;
 
 use data_encoding::BASE64;
 
+pub use echo::Echo;
 pub use error::{BadUpgrade, HttpResponse, NotHttp, UpgradeError};
-pub use request::{Offer, Request, is_secret, is_token, masked, parse_request};
+pub use request::{Offer, Request, is_token, masked, parse_request};
 pub use response::{AcceptedUpgrade, Response};
 
 /// The largest head of a request or a response that is read, in bytes.

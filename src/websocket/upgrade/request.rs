@@ -125,10 +125,15 @@ pub fn is_secret(name: &str) -> bool {
         "secret",
         "password",
         "signature",
-        "api-key",
+        "passwd",
+        "credential",
+        "session",
+        "x-auth",
+        "jwt",
         "apikey",
     ];
-    marks.iter().any(|mark| name.contains(mark))
+    let is_key = name.ends_with("-key") && !name.starts_with("sec-websocket-");
+    is_key || marks.iter().any(|mark| name.contains(mark))
 }
 
 /// An upgrade request as a server reads it.

@@ -86,7 +86,12 @@ impl fmt::Debug for Response {
 impl Response {
     /// The response to this request, yet to come.
     pub fn to(offer: &Offer) -> Self {
-        Self { echo: offer.echo.clone(), ..Self::default() }
+        Self::hiding(offer.echo.clone())
+    }
+
+    /// A response, yet to come, whose text is shown without these secrets.
+    pub fn hiding(echo: Echo) -> Self {
+        Self { echo, ..Self::default() }
     }
 
     /// Takes more bytes. Returns `None` while more are needed, then the upgrade or the reason why

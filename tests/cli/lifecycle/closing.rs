@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::support::broker::{Broker, Step, connected, packet, subscribed, until_goodbye};
 use crate::support::folder::Folder;
-use crate::support::lines::fails;
+use crate::support::lines::{fails, fails_after};
 use crate::support::program::Program;
 
 /// More than the sockets of both ends hold.
@@ -126,70 +126,138 @@ fn an_interrupted_publisher_tells_that_messages_may_be_missing() {
     broker.finish();
 }
 
-/// A broker that is behind has our PUBRECs to read before it comes to the end; a client that leaves
-/// after a second takes them with it.
-#[test]
-fn a_broker_that_makes_progress_is_waited_for() {
-    let pause = || Step::Dally(Duration::from_millis(500));
+/// `sub -q 2` of a session that remains.
+fn kept(broker: &Broker, flags: &[&str]) -> Program {
+    let url = broker.url();
+    let command = ["sub", &url, "-V", "311", "-i", "s", "-c", "-t", "t", "-q", "2", "--quiet"];
+    Program::new([&command[..], flags].concat())
+}
+
+/// A message that is acknowledged by PUBREC, and then these steps.
+fn received(steps: Vec<Step>) -> Vec<Step> {
     let mut script = connected([
         packet("82 id <t> 02"),
         Step::Send("90 id 02; 34 <t> 00 01 'x'"),
         packet("50 00 01"),
-        packet("e0"),
     ]);
-    for _ in 0..4 {
-        script.extend([pause(), Step::Send("62 00 01"), Step::Drip("30 <t> 'late'")]);
-    }
-    script.extend([pause(), Step::Send("62 00 01"), Step::Close(1000), Step::Gone]);
-    let broker = Broker::start(script);
-    let flags = ["-V", "311", "-i", "s", "-c", "-t", "t", "-q", "2", "-C", "1"];
-    Program::new([&["sub", &broker.url()], &flags[..]].concat()).run().expect(0, "x\n", "");
+    script.extend(steps);
+    script
+}
+
+/// PUBREL is answered before DISCONNECT.
+fn released() -> Vec<Step> {
+    let end = [Step::Send("62 00 01"), packet("70 00 01"), packet("e0"), Step::Close(1000)];
+    end.into_iter().chain([Step::Gone]).collect()
+}
+
+/// Another connection, on which the broker says whether it has the session.
+fn again(connack: &'static str, steps: Vec<Step>) -> Vec<Step> {
+    let mut script =
+        vec![Step::Reconnect, Step::Upgrade, packet("10 <MQTT> 04 *"), Step::Send(connack)];
+    script.extend(steps);
+    script
+}
+
+/// The message comes again, and is not printed again.
+fn again_from_publish() -> Vec<Step> {
+    let steps = vec![Step::Send("3c <t> 00 01 'x'"), packet("50 00 01")];
+    again("20 01 00", steps.into_iter().chain(released()).collect())
+}
+
+/// A broker that is behind has our PUBRECs to read before it comes to the end: DISCONNECT waits for
+/// its PUBRELs, and what else it sends meanwhile is left to the next run.
+#[test]
+fn disconnect_waits_for_pubrel() {
+    let late = "30 <t> 'late'; 32 <t> 00 07 'late'; 34 <t> 00 08 'late'";
+    let pause = Step::Dally(Duration::from_millis(1500));
+    let steps = vec![pause, Step::Send(late)].into_iter().chain(released());
+    let broker = Broker::start(received(steps.collect()));
+    kept(&broker, &["-C", "1"]).run().expect(0, "x\n", "");
     broker.finish();
 }
 
-/// A signal is no reason to be sent it all again: a broker that is silent for a second while it
-/// reads PUBRECs has time for the PUBRELs.
+/// A large message that comes meanwhile is left, too, and one that was received is finished.
+#[test]
+fn what_comes_before_pubrel_is_not_taken() {
+    let mut large = vec![0x82, 127, 0, 0, 0, 0, 0, 0x30, 0, 10, 0x34, 0x85, 0x80, 0xc0, 0x01];
+    large.extend([0, 1, b't', 0, 9]);
+    large.resize(10 + 0x30_000a, b'y');
+    let steps = [Step::Raw(large), Step::Send("3c <t> 00 01 'x'"), packet("50 00 01")];
+    let broker = Broker::start(received(steps.into_iter().chain(released()).collect()));
+    kept(&broker, &["-C", "1"]).run().expect(0, "x\n", "");
+    broker.finish();
+}
+
+/// The connection is cut before the broker has understood PUBREC: it is made again, and the
+/// messages are finished there.
+#[test]
+fn a_connection_that_is_cut_before_pubrel_is_made_again() {
+    let lost = || {
+        let granted = vec![packet("82 id <t> 02"), Step::Send("90 id 02"), packet("e0")];
+        again("20 00 00", granted.into_iter().chain([Step::Close(1000), Step::Gone]).collect())
+    };
+    let ways = [again_from_publish, || again("20 01 00", released()), lost];
+    for cut in [|| Step::End, || Step::Abort] {
+        for way in ways {
+            let steps = vec![cut()].into_iter().chain(way());
+            let broker = Broker::start(received(steps.collect()));
+            let sub = kept(&broker, &["-C", "1", "--reconnect-delay", "0.01"]);
+            sub.run().expect(0, "x\n", "");
+            broker.finish();
+        }
+    }
+}
+
+/// A signal is no reason to be sent it all again: neither while the broker is silent for longer
+/// than usual, nor during an outage.
 #[test]
 fn a_broker_that_owes_pubrels_is_waited_for_after_a_signal() {
+    let silent = || vec![Step::Dally(Duration::from_secs(2))].into_iter().chain(released());
+    let cut = || vec![Step::Abort].into_iter().chain(again_from_publish());
     for signal in ["INT", "TERM", "HUP"] {
-        let broker = Broker::start(connected([
-            packet("82 id <t> 02"),
-            Step::Send("90 id 02; 34 <t> 00 01 'x'; 34 <t> 00 02 'y'"),
-            packet("50 00 01"),
-            packet("50 00 02"),
-            Step::Tell,
-            packet("e0"),
-            Step::Dally(Duration::from_secs(1)),
-            Step::Send("62 00 01"),
-            Step::Dally(Duration::from_secs(1)),
-            Step::Send("62 00 02"),
-            Step::Close(1000),
-            Step::Gone,
-        ]));
-        let flags = ["-V", "311", "-i", "s", "-c", "-t", "t", "-q", "2"];
-        let sub = Program::new([&["sub", &broker.url()], &flags[..]].concat()).spawn();
-        broker.wait();
-        sub.signal(signal);
-        sub.finish().expect(0, "x\ny\n", "");
-        broker.finish();
+        for steps in [silent().collect::<Vec<_>>(), cut().collect()] {
+            let script = received([Step::Tell].into_iter().chain(steps).collect());
+            let broker = Broker::start(script);
+            let sub = kept(&broker, &["--reconnect-delay", "0.3,0.3"]).spawn();
+            broker.wait();
+            sub.signal(signal);
+            sub.finish().expect(0, "x\n", "");
+            broker.finish();
+        }
     }
 }
 
-/// If they do not come, the next run may print messages again.
+/// If they do not come, the next run may print messages again: that is no success.
 #[test]
 fn a_broker_that_owes_pubrels_for_ever_is_told() {
-    let broker = Broker::start(connected([
-        packet("82 id <t> 02"),
-        Step::Send("90 id 02; 34 <t> 00 01 'x'"),
-        packet("50 00 01"),
-        packet("e0"),
-        Step::Dally(Duration::from_secs(6)),
-    ]));
-    let flags = ["-V", "311", "-i", "s", "-c", "-t", "t", "-q", "2", "-C", "1"];
-    let line = "mqttws: warning: the broker has not answered every PUBREC: it may send messages \
-                again\n";
-    Program::new([&["sub", &broker.url()], &flags[..]].concat()).run().expect(0, "x\n", line);
+    let line = "mqttws: finishing QoS 2: the broker has sent no PUBREL for a message that was \
+                received: it may send it again\n";
+    let end = || vec![packet("e0"), Step::Close(1000), Step::Gone];
+    let broker = Broker::start(received(end()));
+    let sub = kept(&broker, &["-C", "1", "--connect-timeout", "1"]);
+    sub.run().expect(8, "x\n", line);
     broker.finish();
+
+    let broker = Broker::start(received([Step::Tell].into_iter().chain(end()).collect()));
+    let sub = kept(&broker, &[]).spawn();
+    broker.wait();
+    sub.signal("INT");
+    sub.finish().expect(8, "x\n", line);
+
+    let broker = Broker::start(received(end()));
+    kept(&broker, &["-C", "2", "-W", "1"]).run().expect(27, "x\n", &format!("{LATE}{line}"));
+}
+
+/// What `-W` says before.
+const LATE: &str = "mqttws: subscribed: timed out after 1 s with 1 of 2 messages\n";
+
+/// Nor is it if the broker is gone.
+#[test]
+fn a_broker_that_is_gone_before_pubrel_is_told() {
+    let broker = Broker::start(received(vec![Step::Abort]));
+    let sub = kept(&broker, &["-C", "1", "--reconnect-delay", "0.01", "--reconnect-tries", "1"]);
+    let line = "mqttws: finishing QoS 2: connection lost, and 1 tries to connect again failed: *";
+    fails_after(&sub.run(), b"x\n", 8, line);
 }
 
 /// Not for longer than `--connect-timeout`, and not when it does nothing.

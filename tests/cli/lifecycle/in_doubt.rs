@@ -105,7 +105,7 @@ fn a_repeated_message() {
             &["x", "x"],
             &["-t", "t", "-m", "x", "--repeat", "2"],
             "",
-            &[ONE, ONE].concat(),
+            &[FIRST, &FIRST.replace("message 1", "message 2")].concat(),
         );
     }
 }

@@ -135,6 +135,34 @@ fn a_line_that_the_server_never_takes_is_named() {
     broker.finish_alone();
 }
 
+/// Of messages that are repeated the second is the one: from the command line, from a file, and
+/// from one that is streamed.
+#[test]
+fn a_repetition_that_the_server_never_takes_is_named() {
+    let folder = Folder::new();
+    let (small, large) = (folder.write("small", "x"), folder.write("large", vec![b'x'; 1 << 21]));
+    for flags in [["-m", "x"], ["-f", &small], ["-f", &large]] {
+        let mut script = begin("311");
+        script.extend([
+            packet("32 <t> 00 01 *"),
+            Step::Send("40 00 01"),
+            packet("32 <t> 00 02 *"),
+            Step::End,
+        ]);
+        script.push(Step::Reconnect);
+        script.extend(rounds("311", 2, &[".. <t> 00 02 *"], FIN));
+        let broker = Broker::start_watchful(script);
+        let repeated = ["-t", "t", "-q", "1", "-M", "1", "--repeat", "3"];
+        let outcome = publish(&broker, "311", &[&repeated, &flags[..]].concat(), "");
+        let line = "mqttws: publishing to t: gave up with 1 messages acknowledged and 1 in doubt; \
+                    go on with number 2: the server ended three connections in a row on message 2 \
+                    (topic t, QoS 1); the broker may forbid its topic, QoS, retain flag or size: \
+                    correct the message, or go on with number 3";
+        fails(&outcome, 7, line);
+        broker.finish_alone();
+    }
+}
+
 /// A record has a topic and a QoS of its own.
 #[test]
 fn a_record_that_the_server_never_takes_is_named() {

@@ -13,7 +13,7 @@ fuzz_target!(|data: &[u8]| {
     };
     assert!(endpoint.port > 0 && endpoint.target.starts_with('/'));
     let Endpoint { scheme, ref host, port, ref target, .. } = endpoint;
-    let anonymous = Endpoint { user: None, ..endpoint.clone() };
+    let anonymous = Endpoint { user: None, typed_host: None, ..endpoint.clone() };
     // As separate options.
     assert_eq!(Endpoint::from_parts(scheme, host, Some(port), Some(target)), Ok(anonymous.clone()));
     // In full, a zone aside: it is of local meaning.

@@ -25,42 +25,6 @@ fn a_side_that_does_nothing_is_left_after_a_second() {
 }
 
 #[test]
-fn a_side_that_owes_pubrels_has_four_seconds() {
-    let mut world = listening();
-    world.lifecycle.note_pubrels(true);
-    assert_eq!(world.late().0, Duration::from_secs(4));
-    let mut world = listening();
-    world.lifecycle.note_pubrels(true);
-    world.after(900).feed(ConnectionInput::Received);
-    world.lifecycle.note_pubrels(false);
-    assert!(world.late().0 < Duration::from_secs(2));
-    let mut world = listening();
-    world.lifecycle.note_pubrels(true);
-    world.feed(ConnectionInput::Signal(2));
-    assert_eq!(world.late().0, Duration::from_secs(3));
-}
-
-#[test]
-fn after_a_signal_a_side_that_owes_no_pubrels_any_more_is_left() {
-    let mut world = closing();
-    world.feed_all([ConnectionInput::Signal(15), ConnectionInput::Sent]);
-    world.lifecycle.note_pubrels(true);
-    world.after(2_000).feed(ConnectionInput::Received);
-    assert_eq!(world.state(), "Closing");
-    world.lifecycle.note_pubrels(false);
-    world.late();
-    assert_eq!(world.state(), "Closed");
-}
-
-#[test]
-fn a_side_that_still_owes_pubrels_is_reported() {
-    let mut world = listening();
-    world.lifecycle.note_pubrels(true);
-    let (_, actions) = world.late();
-    assert!(actions[0].contains("the broker has not answered every PUBREC"), "{actions:?}");
-}
-
-#[test]
 fn after_a_signal_it_is_left_after_a_quarter() {
     let mut world = listening();
     world.feed(ConnectionInput::Signal(2));

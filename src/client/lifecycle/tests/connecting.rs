@@ -207,7 +207,7 @@ fn redirects_are_followed_where_that_is_wanted() {
 fn credentials_are_not_sent_to_another_server() {
     let mut world = handshaking(Policy { redirects: RedirectPolicy::Follow, ..policy() });
     let actions = world.feed(fail(redirect("http://b/x")));
-    let line = "warn: redirected to b: user name and password are not sent there";
+    let line = "warn: redirected to another server, b:80; withheld from it: user name and password";
     assert_eq!(actions, ["drop", line, "dial ws://b/x 5 mqtt withheld"]);
     world.feed(ConnectionInput::Dialled);
     let actions = world.feed(fail(redirect("http://b/y")));

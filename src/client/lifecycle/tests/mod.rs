@@ -45,7 +45,7 @@ pub fn policy() -> Policy {
         versions: vec![Version::V5, Version::V3_1_1, Version::V3_1],
         version_choice: VersionChoice::Ours,
         redirects: RedirectPolicy::Report,
-        has_credentials: true,
+        identifying: vec!["user name and password"],
         connect_timeout: Duration::from_secs(12),
         wait: Duration::ZERO,
         retry: Reconnect {

@@ -301,3 +301,55 @@ fn a_response_topic_that_is_no_topic_name_is_left_out() {
     let mut client = Client::online(strict(config(Version::V5)));
     assert_eq!(client.feed(&[Packet::Publish(with("a/b"))]).len(), 1);
 }
+
+/// What was delivered is finished, also over another connection; everything else is left to the
+/// server.
+#[test]
+fn when_no_new_message_is_taken_the_others_are_finished() {
+    for (version, above) in VERSIONS.into_iter().flat_map(|v| [(v, 1 << 20), (v, 0)]) {
+        let mut client = Client::online(Config {
+            receiving: parts_above(above),
+            lifetime: Lifetime::Persistent,
+            ..config(version)
+        });
+        let received = [5, 6, 7].map(|packet_id| from_server(EXACTLY, packet_id, false, 1));
+        client.feed(&received);
+        client.session.acknowledge_up_to(2);
+        assert_eq!(brief(&client.sent()), ["PUBREC 5", "PUBREC 6"]);
+        assert_eq!(client.session.unreleased(), 2);
+        client.session.stop_taking();
+        let new = [(QoS::AtMostOnce, 0), (ONCE, 8), (EXACTLY, 9)]
+            .map(|(qos, packet_id)| from_server(qos, packet_id, false, 1));
+        assert_eq!(client.feed(&new), []);
+        assert_eq!(client.feed(&[pubrel(5)]), []);
+        assert_eq!(brief(&client.sent()), ["PUBCOMP 5"]);
+        client.reconnect(connack(true));
+        assert_eq!(client.feed(&[from_server(EXACTLY, 6, true, 1)]), []);
+        assert_eq!(brief(&client.sent()), ["PUBREC 6"], "not 7, nor 9");
+        assert_eq!(client.session.unreleased(), 1);
+        assert_eq!(client.feed(&[pubrel(6)]), [Event::AllReleased]);
+        assert_eq!(client.session.unreleased(), 0);
+    }
+}
+
+/// A broker that has lost the session, and says so, which it cannot in MQTT 3.1, sends nothing
+/// again.
+#[test]
+fn what_a_lost_session_held_is_not_waited_for() {
+    for version in [Version::V3_1_1, Version::V5] {
+        let lifetime = Lifetime::Persistent;
+        let mut client = Client::online(Config { lifetime, ..config(version) });
+        client.feed(&[from_server(EXACTLY, 5, false, 1)]);
+        client.session.acknowledge_up_to(1);
+        assert_eq!(client.session.unreleased(), 1);
+        client.reconnect(connack(false));
+        assert_eq!(client.session.unreleased(), 0);
+        client.feed(&[from_server(EXACTLY, 5, false, 1)]);
+        client.session.acknowledge_up_to(2);
+        assert_eq!(client.session.unreleased(), 1);
+    }
+    let mut ends = Client::online(config(Version::V5));
+    ends.feed(&[from_server(EXACTLY, 5, false, 1)]);
+    ends.session.acknowledge_up_to(1);
+    assert_eq!(ends.session.unreleased(), 0, "DISCONNECT ends the session");
+}

@@ -115,7 +115,7 @@ fn a_host_that_cannot_be_a_tls_name_is_told() {
 
 #[test]
 fn a_damaged_certificate_is_explained_without_a_panic() {
-    use super::super::certificate_error::ServerCertificates;
+    use super::super::server_certificates::ServerCertificates;
     use rustls::CertificateError;
     let authority = authority();
     let Identity(leaf, _) = authority.identity(&["localhost"], |_| ());
@@ -129,6 +129,10 @@ fn a_damaged_certificate_is_explained_without_a_panic() {
             CertificateError::UnsupportedSignatureAlgorithmContext {
                 signature_algorithm_id: Vec::new(),
                 supported_algorithms: Vec::new(),
+            },
+            CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext {
+                signature_algorithm_id: Vec::new(),
+                public_key_algorithm_id: b"\x06\x03\x2b\x65\x71".to_vec(),
             },
         ] {
             let evidence = ServerCertificates::new(

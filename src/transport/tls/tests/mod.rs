@@ -143,6 +143,7 @@ impl Client {
             tls: Some(TlsConfig::new(tls).unwrap()),
             subprotocols: vec!["mqtt".into()],
             headers: Vec::new(),
+            secrets: Vec::new(),
             strict: true,
             max_message: 1 << 24,
             whole_pieces: false,

@@ -96,3 +96,22 @@ fn our_own_request_is_one_a_server_takes() {
     assert!(request.is_upgrade());
     assert_eq!(request.protocols, ["mqtt"]);
 }
+
+#[test]
+fn headers_that_may_hold_secrets_are_masked() {
+    for name in [
+        "Authorization",
+        "cookie",
+        "X-Api-Key",
+        "Ocp-Apim-Subscription-Key",
+        "X-Auth",
+        "X-Session-Id",
+        "X-Amz-Security-Token",
+        "X-Amz-Credential",
+    ] {
+        assert_eq!(masked(&format!("{name}: s3cret\r\n")), format!("{name}: ***\r\n"));
+    }
+    for line in ["Sec-WebSocket-Key: x\r\n", "WWW-Authenticate: Basic\r\n", "X-Lab: 1\r\n"] {
+        assert_eq!(masked(line), line);
+    }
+}
