@@ -284,8 +284,17 @@ impl Bench {
         })
     }
 
-    /// Sends UNSUBSCRIBE without waiting; for points that do not judge the answer.
-    pub fn send_unsubscribe(&mut self, conn: Conn, filters: &[&str]) -> PacketId {
+    /// UNSUBSCRIBE for points that do not judge the answer: any will do, and also none.
+    pub fn let_go(&mut self, conn: Conn, filter: &str) -> Step<()> {
+        self.send_unsubscribe(conn, &[filter]);
+        let answer = |packet: &Packet| matches!(packet, Packet::UnsubAck(_)).then_some(());
+        match self.take(conn, "UNSUBACK", answer) {
+            Err(Stop::Silent { .. }) => Ok(()),
+            result => result,
+        }
+    }
+
+    fn send_unsubscribe(&mut self, conn: Conn, filters: &[&str]) -> PacketId {
         let packet_id = self.link(conn).next_id();
         let filters = filters.iter().copied();
         let filters =
@@ -326,12 +335,17 @@ impl Bench {
     /// Waits until a PUBLISH is acknowledged: by PUBACK, or by PUBREC and PUBCOMP.
     pub fn acknowledged(&mut self, conn: Conn, id: PacketId, qos: QoS) -> Step<()> {
         let first = if qos == QoS::AtLeastOnce { "PUBACK" } else { "PUBREC" };
-        let code = self.take(conn, first, |packet| match packet {
-            Packet::PubAck(ack) | Packet::PubRec(ack) if ack.packet_id == id => Some(ack.code),
+        let (code, came) = self.take(conn, first, |packet| match packet {
+            Packet::PubAck(ack) if ack.packet_id == id => Some((ack.code, "PUBACK")),
+            Packet::PubRec(ack) if ack.packet_id == id => Some((ack.code, "PUBREC")),
             _ => None,
         })?;
         if code.is_error() {
             return Err(Stop::Forbidden(format!("{first} 0x{:02x}", code.0)));
+        }
+        if came != first {
+            let words = format!("{came} instead of {first}: see qos1-round-trip, qos2-round-trip");
+            return Err(Finding::unknown(words).into());
         }
         if qos == QoS::ExactlyOnce {
             self.send(conn, &Packet::PubRel(Ack::success(id)));

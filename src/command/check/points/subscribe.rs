@@ -61,8 +61,8 @@ pub const POINTS: &[Point] = &[
         harm: Harm::None,
         expected: "a second subscription replaces the first",
         why: "Messages come twice otherwise.",
-        remedy: "replace QoS and options of a filter that is held; clients of mosquitto 2.0, which \
-                 keeps No Local: UNSUBSCRIBE first",
+        remedy: "replace QoS and options of a filter that is held; before a server that does not \
+                 (mosquitto 2.0 keeps No Local, amqtt the QoS) clients UNSUBSCRIBE first",
     },
     Point {
         name: "overlapping",

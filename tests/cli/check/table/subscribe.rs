@@ -255,7 +255,7 @@ const MATCHED: &[Row] = &[
             on_client(|(), packet| {
                 changed(packet, |subscribe| {
                     let filter = &mut subscribe.filters[0].0;
-                    if filter.ends_with("/a/+") {
+                    if filter.ends_with("/1/+") {
                         filter.replace_range(filter.len() - 1.., "#");
                     }
                 })
