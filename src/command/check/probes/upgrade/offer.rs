@@ -1,6 +1,6 @@
 //! Which subprotocols are agreed to.
 
-use super::{answer_to, connack, failed};
+use super::{answer_to, connack, failed, needs_upgrade, plain_get};
 use crate::command::check::answer::Answer;
 use crate::command::check::bench::Bench;
 use crate::command::check::finding::{Finding, Probed, Step};
@@ -38,7 +38,17 @@ fn elsewhere(bench: &mut Bench, answer: &Answer) -> Step<String> {
             found.push(other);
         }
     }
+    let is_about_upgrade = !matches!(answer.status(), Some(300..400 | 401 | 403 | 404));
+    let plain = if found.is_empty() && is_about_upgrade {
+        answer_to(bench, &plain_get(bench))?.status()
+    } else {
+        None
+    };
     Ok(match &found[..] {
+        // This is what a proxy does that is not told about WebSocket.
+        [] if plain.is_some() && plain == answer.status() => format!(
+            "{path}: {answer}, as for a plain GET: the Upgrade header may not reach the server"
+        ),
         [] => format!("{path}: {answer}; nor are /mqtt, /ws and / upgraded"),
         found => format!("{path}: {answer}; upgraded at {}", found.join(" and ")),
     })
@@ -82,6 +92,7 @@ fn chosen(answer: &Answer) -> String {
 }
 
 pub fn list_forms(bench: &mut Bench) -> Probed {
+    needs_upgrade(bench)?;
     for (form, request) in [
         ("mqttv3.1 first", bench.request(&["mqttv3.1", "mqtt"])),
         ("two header lines", bench.request(&["mqtt"]).with(HEADER, "mqttv3.1")),
@@ -96,6 +107,7 @@ pub fn list_forms(bench: &mut Bench) -> Probed {
 }
 
 pub fn unknown_first(bench: &mut Bench) -> Probed {
+    needs_upgrade(bench)?;
     let answer = answer_to(bench, &bench.request(&[UNKNOWN, "mqtt"]))?;
     Ok(match names(&answer).as_deref() {
         Some([name]) if name == "mqtt" => Finding::pass("answered mqtt"),
@@ -104,6 +116,7 @@ pub fn unknown_first(bench: &mut Bench) -> Probed {
 }
 
 pub fn unknown(bench: &mut Bench) -> Probed {
+    needs_upgrade(bench)?;
     let answer = answer_to(bench, &bench.request(&[UNKNOWN]))?;
     Ok(match names(&answer).as_deref() {
         Some([]) => Finding::pass(answer.to_string()),
@@ -114,6 +127,7 @@ pub fn unknown(bench: &mut Bench) -> Probed {
 }
 
 pub fn none(bench: &mut Bench) -> Probed {
+    needs_upgrade(bench)?;
     let asked = bench.ask(&bench.request(&[]))?;
     let (conn, answer) = (asked.conn, asked.answer);
     Ok(match names(&answer).as_deref() {
