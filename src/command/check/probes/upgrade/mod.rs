@@ -65,6 +65,13 @@ fn needs_upgrade(bench: &mut Bench) -> Step<()> {
     }
 }
 
+/// The finding where this answer refuses just what the user's own request is refused with.
+fn refused_alike(bench: &mut Bench, answer: &Answer) -> Step<Option<Finding>> {
+    let plain = bench.answer_to_plain()?;
+    let is_alike = plain.status() != Some(101) && plain.to_string() == answer.to_string();
+    Ok(is_alike.then(|| Finding::unknown(format!("nothing is upgraded: {plain}"))))
+}
+
 /// A failure, tried once more if it rests on silence or on an end.
 fn failed(answer: &Answer, words: String) -> Finding {
     match answer {

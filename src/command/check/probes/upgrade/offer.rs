@@ -1,6 +1,6 @@
 //! Which subprotocols are agreed to.
 
-use super::{answer_to, connack, failed, needs_upgrade, plain_get};
+use super::{answer_to, connack, failed, needs_upgrade, plain_get, refused_alike};
 use crate::command::check::answer::Answer;
 use crate::command::check::bench::Bench;
 use crate::command::check::finding::{Finding, Probed, Step};
@@ -38,7 +38,7 @@ fn elsewhere(bench: &mut Bench, answer: &Answer) -> Step<String> {
             found.push(other);
         }
     }
-    let is_about_upgrade = !matches!(answer.status(), Some(300..400 | 401 | 403 | 404));
+    let is_about_upgrade = !matches!(answer.status(), Some(300..=399 | 401 | 403 | 404));
     let plain = if found.is_empty() && is_about_upgrade {
         answer_to(bench, &plain_get(bench))?.status()
     } else {
@@ -56,6 +56,9 @@ fn elsewhere(bench: &mut Bench, answer: &Answer) -> Step<String> {
 
 pub fn mqttv31(bench: &mut Bench) -> Probed {
     let answer = answer_to(bench, &bench.request(&["mqttv3.1"]))?;
+    if let Some(finding) = refused_alike(bench, &answer)? {
+        return Ok(finding);
+    }
     Ok(match names(&answer).as_deref() {
         Some([name]) if name == "mqttv3.1" => Finding::pass("answered mqttv3.1"),
         Some([]) | None => failed(&answer, format!("{answer}: superseded by mqtt")),
@@ -74,6 +77,9 @@ fn names(answer: &Answer) -> Option<Vec<String>> {
 pub fn list(bench: &mut Bench) -> Probed {
     let request = bench.request(&["mqtt", "mqttv3.1"]);
     let answer = answer_to(bench, &request)?;
+    if let Some(finding) = refused_alike(bench, &answer)? {
+        return Ok(finding);
+    }
     Ok(wrong_choice(&answer, &request).unwrap_or_else(|| Finding::pass(chosen(&answer))))
 }
 
@@ -120,7 +126,7 @@ pub fn unknown(bench: &mut Bench) -> Probed {
     let answer = answer_to(bench, &bench.request(&[UNKNOWN]))?;
     Ok(match names(&answer).as_deref() {
         Some([]) => Finding::pass(answer.to_string()),
-        Some(_) => failed(&answer, format!("{answer}, which it cannot speak")),
+        Some(_) => Finding::fail(format!("{UNKNOWN} was offered: {answer}")),
         None if answer.is_client_error() => Finding::pass(answer.to_string()),
         None => Finding::warn(answer.to_string()),
     })
@@ -135,7 +141,7 @@ pub fn none(bench: &mut Bench) -> Probed {
             Ok(_) => Finding::pass("101 without a subprotocol, and CONNACK"),
             Err(words) => Finding::warn(format!("101 without a subprotocol, then {words}")),
         },
-        Some(_) => failed(&answer, format!("{answer}, which was not offered")),
+        Some(_) => Finding::fail(format!("none was offered: {answer}")),
         None if answer.is_client_error() => Finding::pass(answer.to_string()),
         None => Finding::warn(answer.to_string()),
     })

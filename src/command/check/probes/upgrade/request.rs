@@ -2,7 +2,7 @@
 
 use data_encoding::BASE64;
 
-use super::{answer_to, connack, failed, first_refused, needs_upgrade, plain_get};
+use super::{answer_to, connack, failed, first_refused, needs_upgrade, plain_get, refused_alike};
 use crate::command::check::answer::Answer;
 use crate::command::check::bench::{Asked, Bench};
 use crate::command::check::finding::{Finding, Probed, Step};
@@ -29,6 +29,9 @@ const CAUSES: &str = "--only header-forms,origin-foreign,extensions-legal,long-h
 pub fn browser(bench: &mut Bench) -> Probed {
     let request = as_browser(bench);
     let Asked { conn, answer } = bench.ask_as_browser(&request)?;
+    if let Some(finding) = refused_alike(bench, &answer)? {
+        return Ok(finding);
+    }
     let names = match &answer {
         Answer::Head(head) if head.status == 101 => head.subprotocols(),
         _ => return Ok(failed(&answer, format!("{answer}; {CAUSES}"))),
