@@ -1,11 +1,11 @@
 //! What was agreed on beside frames: TLS and compression.
 
 use bytes::Bytes;
-use rustls::pki_types::CertificateDer;
 
 use super::Link;
 use crate::command::check::finding::{Ending, Verdict};
 use crate::command::check::journal::Journal;
+use crate::transport::tls::CertificateDer;
 
 impl Link {
     /// The certificates that the server has sent, its own first.

@@ -19,6 +19,8 @@ const COOKIES: usize = 200;
 /// How long the long headers are, in bytes.
 const LONG: [usize; 2] = [4096, 8192];
 
+const VERSION: &str = "Sec-WebSocket-Version";
+
 /// An origin that no server can know.
 const FOREIGN: &str = "https://mqttws-check.invalid";
 
@@ -182,19 +184,18 @@ pub fn key_checked(bench: &mut Bench) -> Probed {
 
 pub fn version_checked(bench: &mut Bench) -> Probed {
     needs_upgrade(bench)?;
-    const HEADER: &str = "Sec-WebSocket-Version";
     let plain = bench.request(&["mqtt"]);
     let mut findings = Vec::new();
     for (what, request) in
-        [("version 12", plain.clone().set(HEADER, "12")), ("no version", plain.without(HEADER))]
+        [("version 12", plain.clone().set(VERSION, "12")), ("no version", plain.without(VERSION))]
     {
         let (answer, finding) = refused(bench, what, &request)?;
         let names_13 = match &answer {
-            Answer::Head(head) => head.tokens(HEADER).iter().any(|version| version == "13"),
+            Answer::Head(head) => head.tokens(VERSION).iter().any(|version| version == "13"),
             _ => false,
         };
         findings.push(if answer.is_client_error() && !names_13 {
-            Finding::warn(format!("{what}: {answer} without {HEADER}: 13"))
+            Finding::warn(format!("{what}: {answer} without {VERSION}: 13"))
         } else {
             finding
         });
