@@ -1,5 +1,7 @@
 //! One connection of `check`: the loop that waits for it, and what came over it.
 
+mod agreed;
+
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -7,7 +9,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use rustls::pki_types::CertificateDer;
 
 use super::aliases::Aliases;
 use super::answer::{self, Head, Parsed};
@@ -148,19 +149,9 @@ impl Link {
         Ok(self.stage != Stage::Security)
     }
 
-    /// The certificates that the server has sent, its own first.
-    pub fn certificates(&self) -> &[CertificateDer<'static>] {
-        self.stream.certificates()
-    }
-
     /// Whether frames are exchanged.
     pub fn is_open(&self) -> bool {
         self.stage == Stage::Open
-    }
-
-    /// Whether compression was agreed to.
-    pub fn may_compress(&self) -> bool {
-        self.frames.may_compress
     }
 
     /// What TLS was negotiated.
@@ -274,15 +265,7 @@ impl Link {
             let words = End { stream: Some(how), close: self.end.close.clone(), said: None };
             let words = words.to_string();
             journal.note(Direction::In, Layer::Tcp, || words, &[]);
-            if self.has_said_goodbye && self.tls().is_some() {
-                let bare = match how {
-                    Ending::Fin if !self.stream.is_truncated() => None,
-                    Ending::Fin => Some("FIN without close_notify"),
-                    Ending::Reset | Ending::BrokenTls => Some("RST without close_notify"),
-                };
-                let verdict = bare.map_or(Verdict::Pass, |_| Verdict::Warn);
-                journal.observe("tls-close-notify", None, verdict, bare.unwrap_or_default());
-            }
+            self.note_end_of_tls(how, journal);
         }
     }
 
@@ -328,20 +311,6 @@ impl Link {
             Heard::Spoilt(words) => {
                 journal.observe("frames-legal", None, Verdict::Fail, words.clone());
                 journal.note(Direction::In, Layer::Frame, || words, &[]);
-            }
-        }
-    }
-
-    /// A piece of a compressed message as it was; nothing once a piece could not be read.
-    fn inflated(&mut self, payload: &[u8], ends: bool) -> Bytes {
-        if self.inflate_error.is_some() {
-            return Bytes::new();
-        }
-        match self.inflater.feed(payload, ends) {
-            Ok(plain) => plain.into(),
-            Err(words) => {
-                self.inflate_error = Some(words);
-                Bytes::new()
             }
         }
     }

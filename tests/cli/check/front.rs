@@ -238,7 +238,7 @@ fn drain(stream: &mut TcpStream) -> std::io::Result<()> {
 /// A head, what came behind it, and how many reads it took.
 fn read_head(stream: &mut TcpStream) -> std::io::Result<(String, Vec<u8>, usize)> {
     // Larger than any request of the tests: each write is one read.
-    let (mut bytes, mut buffer, mut reads) = (Vec::new(), [0; 32 * 1024], 0);
+    let (mut bytes, mut buffer, mut reads) = (Vec::new(), vec![0; 32 * 1024], 0);
     loop {
         if let Some(at) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
             let rest = bytes.split_off(at + 4);

@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Faults {
     /// The stream ends without `close_notify`.
     pub no_close_notify: bool,
-    /// A client that offers TLS 1.1 at most gets a ServerHello.
+    /// A client that offers TLS 1.1 at most gets a `ServerHello`.
     pub speaks_tls_1_1: bool,
 }
 
@@ -73,7 +73,7 @@ fn requests(
         }
         let mut bytes = &buffer[..count];
         if faults.speaks_tls_1_1 && is_first && bytes.get(9..11) == Some(&[3, 2]) {
-            // The header of a record, that of a ServerHello, and its version.
+            // The header of a record, that of a `ServerHello`, and its version.
             client.write_all(&[22, 3, 2, 0, 42, 2, 0, 0, 38, 3, 2])?;
             client.write_all(&[0; 36])?;
         }

@@ -81,10 +81,12 @@ fn addresses_that_differ_are_noticed() {
 }
 
 /// What comes instead of HTTP, and the words for it.
+type Answer = (fn(&str) -> Request, &'static str);
+
 #[test]
 fn what_speaks_no_http_is_named() {
     let (_serve, url) = super::serve();
-    let answers: [(fn(&str) -> Request, &str); 4] = [
+    let answers: [Answer; 4] = [
         (
             |_| Request::Answer("\u{15}\u{3}\u{1}\0\u{2}\u{2}\u{46}".to_owned()),
             "the port speaks TLS",
@@ -99,4 +101,12 @@ fn what_speaks_no_http_is_named() {
         assert_eq!(found.get("speaks-http").map(String::as_str), Some("FAIL"), "{report}");
         assert!(report.contains(words), "{words}: {report}");
     }
+}
+
+#[test]
+fn a_port_without_tls_is_named() {
+    let (_serve, url) = super::serve();
+    let (found, report) = super::verdicts(&url.replace("ws://", "wss://"), "speaks-http");
+    assert_eq!(found.get("speaks-http").map(String::as_str), Some("FAIL"), "{report}");
+    assert!(report.contains("the server answered in plain HTTP, not TLS"), "{report}");
 }

@@ -56,12 +56,12 @@ impl Chain {
     }
 }
 
+/// A server that deviates in TLS: its name, what is wrong with it, and the points that become FAIL
+/// and WARN.
+type Row = (&'static str, ServerConfig, Faults, &'static [&'static str], &'static [&'static str]);
+
 /// Plays servers that deviate in TLS; the roots in this file are trusted.
-fn play(
-    roots: &str,
-    good: ServerConfig,
-    rows: Vec<(&str, ServerConfig, Faults, &[&str], &[&str])>,
-) {
+fn play(roots: &str, good: ServerConfig, rows: Vec<Row>) {
     let (_serve, url) = serve();
     let flags = ["--cafile", roots, "--insecure"];
     let faithful = secure_front::start(&url, good, Faults::default());

@@ -40,9 +40,12 @@ const ROWS: &[Row] = &[
     Row {
         name: "connection-keep-alive",
         deviation: || {
-            Box::new(Answers(|_, head| match head.starts_with("HTTP/1.1 101") {
-                true => with(&without(&head, "Connection"), "Connection", "keep-alive, Upgrade"),
-                false => head,
+            Box::new(Answers(|_, head| {
+                if head.starts_with("HTTP/1.1 101") {
+                    with(&without(&head, "Connection"), "Connection", "keep-alive, Upgrade")
+                } else {
+                    head
+                }
             }))
         },
         scope: "upgrade",
@@ -112,10 +115,9 @@ const ROWS: &[Row] = &[
     Row {
         name: "mute-refusals",
         deviation: || {
-            Box::new(Answers(|_, head| match head.starts_with("HTTP/1.1 101") {
-                true => head,
-                false => String::new(),
-            }))
+            Box::new(Answers(
+                |_, head| if head.starts_with("HTTP/1.1 101") { head } else { String::new() },
+            ))
         },
         scope: "upgrade",
         fails: &[],
@@ -145,9 +147,8 @@ const ROWS: &[Row] = &[
     Row {
         name: "wrong-path-hangs",
         deviation: || {
-            Box::new(Requests(|head| match path(head).starts_with("/mqtt") {
-                true => Request::Pass,
-                false => Request::Hang,
+            Box::new(Requests(|head| {
+                if path(head).starts_with("/mqtt") { Request::Pass } else { Request::Hang }
             }))
         },
         scope: "upgrade",
