@@ -82,7 +82,11 @@ impl TlsConfig {
             | CertificateFault::WeakKey { authority: None, .. }
             | CertificateFault::UnsupportedKey { authority: None, .. }
             | CertificateFault::WeakSignature { .. }) => {
-                if self.leads_to_a_root(fields, others) { Ok(()) } else { Err(fault.to_string()) }
+                if self.leads_to_a_root(fields, others) {
+                    Ok(())
+                } else {
+                    Err(fault.to_string())
+                }
             }
             fault @ CertificateFault::UnknownIssuer(_) if others.is_empty() => {
                 Err(format!("{fault}, and no other certificate was sent"))

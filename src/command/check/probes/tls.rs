@@ -36,9 +36,8 @@ const TLS_1_1: [u8; 2] = [3, 2];
 
 /// Cipher suites of TLS 1.0 and 1.1: AES and 3DES in CBC mode, with each kind of key (RFC 4492,
 /// RFC 5246 §A.5).
-const SUITES: [u16; 11] = [
-    0xc009, 0xc00a, 0xc013, 0xc014, 0x0033, 0x0039, 0x002f, 0x0035, 0xc008, 0xc012, 0x000a,
-];
+const SUITES: [u16; 11] =
+    [0xc009, 0xc00a, 0xc013, 0xc014, 0x0033, 0x0039, 0x002f, 0x0035, 0xc008, 0xc012, 0x000a];
 
 fn old_refused(bench: &mut Bench) -> Probed {
     note_need_of_sni(bench);

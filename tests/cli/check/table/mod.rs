@@ -2,8 +2,10 @@
 //! that row change.
 
 mod connect;
+mod ending;
 mod framing_in;
 mod framing_out;
+mod limits;
 mod reach;
 mod upgrade;
 

@@ -181,10 +181,9 @@ pub fn version_checked(bench: &mut Bench) -> Probed {
     const HEADER: &str = "Sec-WebSocket-Version";
     let plain = bench.request(&["mqtt"]);
     let mut findings = Vec::new();
-    for (what, request) in [
-        ("version 12", plain.clone().set(HEADER, "12")),
-        ("no version", plain.without(HEADER)),
-    ] {
+    for (what, request) in
+        [("version 12", plain.clone().set(HEADER, "12")), ("no version", plain.without(HEADER))]
+    {
         let (answer, finding) = refused(bench, what, &request)?;
         let names_13 = match &answer {
             Answer::Head(head) => head.tokens(HEADER).iter().any(|version| version == "13"),
