@@ -71,6 +71,10 @@ pub struct Link {
     pub pongs: VecDeque<Bytes>,
     /// How the server has ended it, as far as it has.
     pub end: End,
+    /// When the server has ended it, if it has.
+    pub ended_at: Option<Instant>,
+    /// The keep alive that holds, in seconds: ours, or the server's.
+    pub keep_alive: u16,
     /// Whether messages are acknowledged as they come.
     pub acks: Acks,
     /// The topic aliases that the server has set.
@@ -126,6 +130,8 @@ impl Link {
             inbox: VecDeque::new(),
             pongs: VecDeque::new(),
             end: End::default(),
+            ended_at: None,
+            keep_alive: 0,
             acks: Acks::Automatic,
             aliases: Aliases::default(),
             has_sent_close: false,
@@ -262,6 +268,7 @@ impl Link {
     fn ended(&mut self, how: Ending, journal: &mut Journal) {
         if self.end.stream.is_none() {
             self.end.stream = Some(how);
+            self.ended_at.get_or_insert_with(Instant::now);
             let words = End { stream: Some(how), close: self.end.close.clone(), said: None };
             let words = words.to_string();
             journal.note(Direction::In, Layer::Tcp, || words, &[]);
@@ -320,6 +327,7 @@ impl Link {
         journal.observe("close-code-legal", None, Verdict::Pass, "");
         let code = close.code;
         self.end.close.get_or_insert(close);
+        self.ended_at.get_or_insert_with(Instant::now);
         if !self.has_sent_close {
             let answer = code.map_or_else(Vec::new, |code| code.to_be_bytes().to_vec());
             self.send(&Frame::new(CLOSE, answer), journal);

@@ -222,7 +222,7 @@ fn announce_full(config: &ServerConfig) -> Result<()> {
 }
 
 /// Whether the address is of this machine or of a private network (RFC 1918, RFC 4193, link-local).
-fn is_private(address: IpAddr) -> bool {
+pub fn is_private(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => {
             address.is_loopback() || address.is_private() || address.is_link_local()

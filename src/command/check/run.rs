@@ -115,7 +115,10 @@ impl Runner<'_, '_> {
         let (waiting, tasks) = parted(tasks, |task| matches!(task.probe, Probe::Wait { .. }));
         let (observed, tasks) = parted(tasks, |task| task.point.way == Way::Observed);
         let (shared, alone) = parted(tasks, |task| task.point.way == Way::Shared);
-        let begun: Vec<_> = waiting.into_iter().map(|task| self.begin_waiting(task)).collect();
+        // With one client id there can be one connection at a time: these points wait in turn.
+        let is_single = self.bench.target.client_id.is_some();
+        let (early, late) = parted(waiting, |_| !is_single);
+        let begun: Vec<_> = early.into_iter().map(|task| self.begin_waiting(task)).collect();
         for version in self.bench.target.versions.clone() {
             let of_version = |task: &&Task| self.version_of(task) == Some(version);
             let tasks: Vec<Task> = shared.iter().filter(of_version).copied().collect();
@@ -130,6 +133,10 @@ impl Runner<'_, '_> {
             self.ask(task);
         }
         for (task, begun) in begun {
+            self.finish_waiting(task, begun);
+        }
+        for task in late {
+            let (task, begun) = self.begin_waiting(task);
             self.finish_waiting(task, begun);
         }
         for task in observed {
@@ -237,6 +244,10 @@ impl Runner<'_, '_> {
         else {
             return;
         };
+        if let Some(dead) = &self.dead {
+            let words = format!("the server no longer answers since {dead}");
+            return self.record(task, Finding::unknown(words), since.elapsed(), 1);
+        }
         self.bench.begin(task.point, task.version);
         self.bench.resume(topic, since);
         let probed = conns.and_then(|conns| {

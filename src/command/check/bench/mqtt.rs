@@ -133,6 +133,7 @@ impl Bench {
     pub fn connect(&mut self, conn: Conn, connect: Connect) -> Step<ConnAck> {
         let version = connect.version;
         let aliases = connect.properties.topic_alias_maximum().unwrap_or(0);
+        let keep_alive = connect.keep_alive;
         self.link(conn).speak(version);
         self.link(conn).aliases = Aliases::up_to(aliases);
         self.send(conn, &Packet::Connect(Box::new(connect)));
@@ -140,6 +141,8 @@ impl Bench {
             Packet::ConnAck(connack) => Some((**connack).clone()),
             _ => None,
         })?;
+        let dictated = connack.properties.server_keep_alive();
+        self.link(conn).keep_alive = dictated.unwrap_or(keep_alive);
         if version == Version::V5 && connack.code == ReasonCode::SUCCESS {
             self.note_limits(&connack.properties);
         }
@@ -264,13 +267,23 @@ impl Bench {
         subscriptions: Vec<Subscription>,
         properties: Option<Properties>,
     ) -> Step<SubAck> {
-        let packet_id = self.link(conn).next_id();
-        let properties = properties.unwrap_or_default();
-        self.send(conn, &Packet::Subscribe(Subscribe { packet_id, properties, subscriptions }));
+        let packet_id = self.send_subscribe(conn, subscriptions, properties.unwrap_or_default());
         self.take(conn, "SUBACK", |packet| match packet {
             Packet::SubAck(suback) if suback.packet_id == packet_id => Some(suback.clone()),
             _ => None,
         })
+    }
+
+    /// Sends SUBSCRIBE without waiting.
+    pub fn send_subscribe(
+        &mut self,
+        conn: Conn,
+        subscriptions: Vec<Subscription>,
+        properties: Properties,
+    ) -> PacketId {
+        let packet_id = self.link(conn).next_id();
+        self.send(conn, &Packet::Subscribe(Subscribe { packet_id, properties, subscriptions }));
+        packet_id
     }
 
     /// UNSUBSCRIBE, and the codes of its UNSUBACK: none before MQTT 5.

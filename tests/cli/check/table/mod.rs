@@ -2,9 +2,11 @@
 //! that row change.
 
 mod connect;
+mod ending;
 mod flow_control;
 mod framing_in;
 mod framing_out;
+mod limits;
 mod mqtt;
 mod properties;
 mod publish;
