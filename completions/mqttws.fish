@@ -29,6 +29,7 @@ complete -c mqttws -n "__fish_mqttws_needs_command" -l version -d 'Print the ver
 complete -c mqttws -n "__fish_mqttws_needs_command" -f -a "pub" -d 'Publish messages: one, a file, or a stream of lines or records'
 complete -c mqttws -n "__fish_mqttws_needs_command" -f -a "sub" -d 'Subscribe, and write the messages that come to stdout'
 complete -c mqttws -n "__fish_mqttws_needs_command" -f -a "ping" -d 'Measure how fast a broker answers, and each step of the way to it'
+complete -c mqttws -n "__fish_mqttws_needs_command" -f -a "check" -d 'Say point by point whether a server, and the proxies before it, is interoperable over WebSockets, and what to change'
 complete -c mqttws -n "__fish_mqttws_needs_command" -f -a "serve" -d 'Run a local broker, alone or for the time of one command'
 complete -c mqttws -n "__fish_mqttws_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c mqttws -n "__fish_mqttws_using_subcommand pub" -s L -l url -d 'The same as URL' -r
@@ -329,12 +330,98 @@ complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l print-config -d '
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -s d -l debug -d 'Log each packet on stderr; twice (-dd) also proxy, TLS, the HTTP upgrade and each WebSocket frame'
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l quiet -d 'No warnings and no progress'
 complete -c mqttws -n "__fish_mqttws_using_subcommand ping" -l help -d 'Print help'
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -s L -l url -d 'The same as URL' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -s h -l host -d 'Host to connect to [default: localhost]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -s p -l port -d 'Port to connect to; 443 means wss [default: 80, with TLS 443, without a host 8080]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l path -d 'Path of the WebSocket endpoint [default: /mqtt]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -s A -l bind -d 'Connect from this local address' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l resolve -d 'Use these addresses for this host and port instead of looking the name up; `*` is any host (repeatable)' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l unix -d 'Connect to this Unix socket, whatever the host, the port and the proxy' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l proxy -d 'Connect through this proxy; an empty value means none' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l no-proxy -d 'Hosts that are reached without a proxy, separated by commas [default: `$no_proxy` or `$NO_PROXY`]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -s H -l header -d 'Send this header with the upgrade; `Name: @FILE` reads the value from a file (repeatable)' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l origin -d 'Send this Origin header' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l user-agent -d 'Send this User-Agent header' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l basic-auth -d 'Authenticate the upgrade with user name and password; `@FILE` reads them from a file' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l bearer -d 'Authenticate the upgrade with this token; `@FILE` reads it from a file' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l max-message-size -d 'The largest WebSocket message and MQTT packet to accept; K, M and G count in 1024 [default: 256M and a header]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l cafile -d 'Trust the certificate authorities of this PEM file instead of the built-in ones (repeatable)' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l capath -d 'Trust the certificate authorities of all PEM files in this folder instead of the built-in ones' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l pin-sha256 -d 'Trust exactly the certificate with this SHA-256, whatever its name, age or issuer (repeatable)' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l cert -d 'Show this certificate (PEM) to a server that asks for one' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l key -d 'The private key (PEM) of the certificate [default: in the file of --cert]' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l key-password-file -d 'The password of an encrypted private key is the first line of this file' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l sni -d 'Name to send to the server and to find in its certificate [default: the host]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l tls-alpn -d 'Application protocols to offer (ALPN), separated by commas [default: none]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l tls-version -d 'Speak only this version of TLS: 1.2 or 1.3 [default: the newer one that the server speaks]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l tls-keylog -d 'Append the secrets of the connection to this file, for Wireshark [default: `$SSLKEYLOGFILE`]' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l ciphers -d 'Cipher suites' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l psk -d 'A pre-shared key' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l psk-identity -d 'Whose pre-shared key it is' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l tls-engine -d 'An engine of OpenSSL' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l tls-engine-kpass-sha1 -d 'The password of that engine\'s key' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l keyform -d 'Whether the key is in a file or in an engine' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l dhparam -d 'Parameters of a key exchange' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l connect-timeout -d 'Time limit for connecting, from name look-up to CONNACK, and for the answer to a SUBSCRIBE' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -s u -l username -d 'User name [default: that of the URL, or `$MQTTWS_USERNAME`]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -s P -l pw -d 'Password [default: that of the URL, or `$MQTTWS_PASSWORD`]; others can see it on the command line' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l password-file -d 'Read the password from a file; one line end after it is not part of it' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l auth-method -d 'Method of enhanced authentication: SCRAM-SHA-256 with -u and a password, or one with a single step (MQTT 5)' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l auth-data -d 'Authentication data of a method with a single step' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l auth-data-file -d 'Read the authentication data from a file, byte for byte' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -s i -l id -d 'Client id [default: mqttws and random characters]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -s I -l id-prefix -d 'Begin the generated client id with this' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l will-file -d 'The payload of the will is the content of this file' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l profile -d 'Also read the flags of this profile, a table of the configuration file [default: `$MQTTWS_PROFILE`]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l config -d 'Configuration file [default: `$XDG_CONFIG_HOME/mqttws/config.toml`]' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l only -d 'Ask only these points: names, groups or marks (F1 to F4, O1 to O4), separated by commas, `*` for any characters (repeatable)' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l skip -d 'Do not ask these points (repeatable)' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -s V -l versions -d 'MQTT versions to check, separated by commas: 5, 311, 31 [default: all that the server takes]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l topic-prefix -d 'What every topic begins with' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l pause -d 'Time between two connections' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l timeout -d 'Time limit for a point, beside its own length' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l idle-time -d 'How long idle-survives is silent' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l json -d 'Print a JSON object instead of the text, or write it into this file' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l junit -d 'Write JUnit XML into this file' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l baseline -d 'A former report of `--json`: what failed there is known and does not count' -r -F
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l protocol-version -d 'MQTT version: 5, 311 or 31 [default: the newest that the broker takes]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l subprotocol -d 'WebSocket subprotocols to offer, separated by commas, or `none` [default: mqtt, then mqttv3.1]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -s k -l keepalive -d 'Keep alive; 0 turns it off' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -s M -l max-inflight -d 'Largest number of QoS 1 and 2 messages in flight [default: what the broker allows; before MQTT 5 1000, and 20 of QoS 2]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l will-topic -d 'Topic of the will: a message that the broker publishes when we disconnect uncleanly' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l will-payload -d 'Payload of the will [default: empty]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l will-qos -d 'QoS of the will' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l will-delay -d 'How long the broker waits for us to reconnect before it publishes the will (MQTT 5)' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l reconnect-delay -d 'Shortest and longest delay before reconnecting' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l reconnect-tries -d 'Give up after this many attempts to reconnect [default: never]' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l wait -d 'Keep trying to make the first connection for this time' -r
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -s 4 -l ipv4 -d 'Connect to IPv4 addresses only'
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -s 6 -l ipv6 -d 'Connect to IPv6 addresses only'
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l follow -d 'Follow up to 5 redirects, never from wss to ws; nothing that identifies you goes to another host'
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l system-roots -d 'Trust the authorities that the operating system trusts (or those in `$SSL_CERT_FILE`)'
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l insecure -d 'Do not verify the server\'s certificate: anyone on the network path can read and change everything'
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l ask-password -d 'Ask for the password on the terminal'
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l allow-control-characters -d 'Take control characters in topics; many brokers disconnect a client that sends one'
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l print-config -d 'Print the settings in force and where each came from, with secrets masked; connect to nothing'
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -s d -l debug -d 'Log each packet on stderr; twice (-dd) also proxy, TLS, the HTTP upgrade and each WebSocket frame'
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l quiet -d 'No warnings and no progress'
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l full -d 'Ask all points: broken bytes, second connections, retained messages, sessions, load and long waits, too; about 3 minutes'
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l allow-remote -d 'Allow the points of `--full` beyond this machine and private networks: they can bring a faulty server down'
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l list -d 'List all points and connect to nothing; with `--json` as an array'
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l tap -d 'Print TAP (version 14) instead of the text'
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -s v -l verbose -d 'Show the points that hold, too, and the evidence of all'
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l strict -d 'Refuse what is otherwise taken with a warning: odd answers to the upgrade, and broken rules of MQTT that do no harm'
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l frame-per-packet -d 'Send each MQTT packet as a WebSocket message of its own'
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l will-retain -d 'Let the broker retain the will for later subscribers'
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l no-reconnect -d 'Do not reconnect when the connection is lost'
+complete -c mqttws -n "__fish_mqttws_using_subcommand check" -l help -d 'Print help'
 complete -c mqttws -n "__fish_mqttws_using_subcommand serve" -s h -l host -d 'Address to listen on, of this machine only' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand serve" -s p -l port -d 'Port to listen on; 0 picks a free one' -r
 complete -c mqttws -n "__fish_mqttws_using_subcommand serve" -s d -l debug -d 'Log what happens on stderr'
 complete -c mqttws -n "__fish_mqttws_using_subcommand serve" -l help -d 'Print help'
-complete -c mqttws -n "__fish_mqttws_using_subcommand help; and not __fish_seen_subcommand_from pub sub ping serve help" -f -a "pub" -d 'Publish messages: one, a file, or a stream of lines or records'
-complete -c mqttws -n "__fish_mqttws_using_subcommand help; and not __fish_seen_subcommand_from pub sub ping serve help" -f -a "sub" -d 'Subscribe, and write the messages that come to stdout'
-complete -c mqttws -n "__fish_mqttws_using_subcommand help; and not __fish_seen_subcommand_from pub sub ping serve help" -f -a "ping" -d 'Measure how fast a broker answers, and each step of the way to it'
-complete -c mqttws -n "__fish_mqttws_using_subcommand help; and not __fish_seen_subcommand_from pub sub ping serve help" -f -a "serve" -d 'Run a local broker, alone or for the time of one command'
-complete -c mqttws -n "__fish_mqttws_using_subcommand help; and not __fish_seen_subcommand_from pub sub ping serve help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c mqttws -n "__fish_mqttws_using_subcommand help; and not __fish_seen_subcommand_from pub sub ping check serve help" -f -a "pub" -d 'Publish messages: one, a file, or a stream of lines or records'
+complete -c mqttws -n "__fish_mqttws_using_subcommand help; and not __fish_seen_subcommand_from pub sub ping check serve help" -f -a "sub" -d 'Subscribe, and write the messages that come to stdout'
+complete -c mqttws -n "__fish_mqttws_using_subcommand help; and not __fish_seen_subcommand_from pub sub ping check serve help" -f -a "ping" -d 'Measure how fast a broker answers, and each step of the way to it'
+complete -c mqttws -n "__fish_mqttws_using_subcommand help; and not __fish_seen_subcommand_from pub sub ping check serve help" -f -a "check" -d 'Say point by point whether a server, and the proxies before it, is interoperable over WebSockets, and what to change'
+complete -c mqttws -n "__fish_mqttws_using_subcommand help; and not __fish_seen_subcommand_from pub sub ping check serve help" -f -a "serve" -d 'Run a local broker, alone or for the time of one command'
+complete -c mqttws -n "__fish_mqttws_using_subcommand help; and not __fish_seen_subcommand_from pub sub ping check serve help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

@@ -184,6 +184,16 @@ impl ConnectionFlags {
         }
     }
 
+    /// How often `-d` is given.
+    pub fn debug(&self) -> u8 {
+        self.general.debug
+    }
+
+    /// The first flag that is given of those that `check` decides itself.
+    pub fn given_against_check(&self) -> Option<&'static str> {
+        self.upgrade.given_against_check().or_else(|| self.session.given_against_check())
+    }
+
     /// `-M`.
     pub fn max_inflight(&self) -> Option<std::num::NonZeroU16> {
         self.session.max_inflight

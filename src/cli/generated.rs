@@ -46,10 +46,11 @@ const COMMON: [&str; 2] =
     [include_str!("manual/exit-status.roff"), include_str!("manual/environment.roff")];
 
 /// What each command's page ends with.
-const EXAMPLES: [(&str, &str); 4] = [
+const EXAMPLES: [(&str, &str); 5] = [
     ("pub", include_str!("manual/examples-pub.roff")),
     ("sub", include_str!("manual/examples-sub.roff")),
     ("ping", include_str!("manual/examples-ping.roff")),
+    ("check", include_str!("manual/examples-check.roff")),
     ("serve", include_str!("manual/examples-serve.roff")),
 ];
 

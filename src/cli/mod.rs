@@ -1,5 +1,6 @@
 //! The command line as types. It ends in one [`Config`] per verb; after that there are no flags.
 
+mod check;
 mod choice;
 mod connection;
 mod exec;
@@ -24,6 +25,7 @@ use clap::{ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, 
 
 use crate::command::Config;
 use crate::report::Misuse;
+use check::CheckFlags;
 use connection::ConnectionFlags;
 use ping::PingFlags;
 use publish::PublishFlags;
@@ -198,6 +200,7 @@ fn lean(verb: Option<&str>) -> clap::Command {
         Some("pub") => ("pub", PublishFlags::augment_args),
         Some("sub") => ("sub", SubscribeFlags::augment_args),
         Some("ping") => ("ping", PingFlags::augment_args),
+        Some("check") => ("check", CheckFlags::augment_args),
         Some("serve") => ("serve", ServeFlags::augment_args),
         _ => return Cli::command(),
     };
@@ -218,6 +221,13 @@ enum Command {
     Sub(Box<SubscribeFlags>),
     /// Measure how fast a broker answers, and each step of the way to it.
     Ping(Box<PingFlags>),
+    /// Say point by point whether a server, and the proxies before it, is interoperable over
+    /// WebSockets, and what to change.
+    ///
+    /// The default set of points takes about 10 s and sends legal traffic only, but for one text
+    /// frame. A FAIL is a broken must of RFC 6455 or MQTT, a WARN a broken should or a habit that
+    /// hurts common clients.
+    Check(Box<CheckFlags>),
     /// Run a local broker, alone or for the time of one command.
     ///
     /// It prints its URL on stdout once it listens. With a command it runs that command with
@@ -242,6 +252,10 @@ impl Command {
                 let (config, warnings) = ping.resolve()?;
                 (Config::Ping(Box::new(config)), warnings)
             }
+            Self::Check(check) => {
+                let (config, warnings) = check.resolve()?;
+                (Config::Check(config), warnings)
+            }
             Self::Serve(serve) => (Config::Serve(serve.resolve()?), Vec::new()),
         })
     }
@@ -252,6 +266,7 @@ impl Command {
             Self::Pub(publish) => Some(&mut publish.conversation.connection),
             Self::Sub(subscribe) => Some(&mut subscribe.conversation.connection),
             Self::Ping(ping) => Some(&mut ping.connection),
+            Self::Check(check) => Some(&mut check.connection),
             Self::Serve(_) => None,
         }
     }
@@ -266,7 +281,7 @@ mod tests {
 
     #[test]
     fn a_lean_command_line_is_the_same_one() {
-        for verb in ["pub", "sub", "ping", "serve"] {
+        for verb in ["pub", "sub", "ping", "check", "serve"] {
             let help = |mut command: clap::Command| {
                 command.build();
                 command.find_subcommand_mut(verb).expect("the verb").render_long_help().to_string()

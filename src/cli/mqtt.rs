@@ -33,6 +33,9 @@ use crate::transport::endpoint::Endpoint;
 /// longer than the restart of a server takes.
 const OUTAGE: u32 = 600;
 
+/// Keep alive in seconds, where the user gives none.
+const KEEP_ALIVE: u16 = 45;
+
 /// The longest field of text or binary data, in bytes: its length has 16 bits (MQTT 5 §1.5.4).
 const LONGEST_FIELD: usize = 65_535;
 
@@ -386,6 +389,16 @@ impl SessionFlags {
             Usage::new(format!("--will-file {}: it has more than 65535 bytes", path.display()))
         );
         Ok(payload.into())
+    }
+
+    /// The first flag that is given of those that `check` decides itself.
+    pub fn given_against_check(&self) -> Option<&'static str> {
+        let given = [
+            (self.keepalive != KEEP_ALIVE, "-k"),
+            (self.max_inflight.is_some(), "-M"),
+            (self.will_topic.is_some(), "--will-topic"),
+        ];
+        given.into_iter().find(|(is_given, _)| *is_given).map(|(_, name)| name)
     }
 
     /// Refuses a topic of this flag that holds a control character, unless they are allowed.

@@ -79,6 +79,16 @@ pub struct UpgradeFlags {
 const MAXIMUM_PACKET: usize = 256 * 1024 * 1024 + 64 * 1024;
 
 impl UpgradeFlags {
+    /// The first flag that is given of those that `check` decides itself.
+    pub fn given_against_check(&self) -> Option<&'static str> {
+        let given = [
+            (self.strict, "--strict"),
+            (self.frame_per_packet, "--frame-per-packet"),
+            (self.subprotocol.is_some(), "--subprotocol"),
+        ];
+        given.into_iter().find(|(is_given, _)| *is_given).map(|(_, name)| name)
+    }
+
     /// The largest packet to accept, in bytes.
     pub fn maximum_packet(&self) -> usize {
         self.max_message_size.unwrap_or(MAXIMUM_PACKET)

@@ -1,5 +1,6 @@
 //! The verbs: each is a straight-line script over its `Config` and the events of the client.
 
+pub mod check;
 mod latency;
 pub mod ping;
 pub mod publish;
@@ -34,6 +35,8 @@ pub enum Config {
     Subscribe(Box<subscribe::config::Config>),
     /// `ping`
     Ping(Box<ping::Config>),
+    /// `check`
+    Check(check::Config),
     /// `serve`
     Serve(serve::Config),
     /// Print this text on stdout (`--print-config`).
@@ -46,6 +49,7 @@ pub fn run(config: Config) -> Result<Exit> {
         Config::Publish(config) => publish::run(*config),
         Config::Subscribe(config) => subscribe::run(*config),
         Config::Ping(config) => ping::run(*config),
+        Config::Check(config) => check::run(config),
         Config::Serve(config) => serve::run(config),
         Config::Print(text) => print(&text).map(|_| Exit::Done),
     }

@@ -382,6 +382,13 @@ fn lookup_error(host: &str, error: io::Error) -> DialError {
     DialError::Lookup { host: host.to_owned(), error }
 }
 
+/// The addresses of the server, in the order in which they are tried and never empty; `None` where
+/// they are not dialled, but a proxy or a Unix socket.
+pub fn addresses(endpoint: &Endpoint, route: &Route) -> Option<io::Result<Vec<SocketAddr>>> {
+    let is_direct = route.unix.is_none() && route.proxies.towards(endpoint).is_none();
+    is_direct.then(|| look_up(&endpoint.host, endpoint.port, route))
+}
+
 /// The addresses of `host` that may be used, in the order in which they are tried; never empty.
 pub(super) fn look_up(host: &str, port: u16, route: &Route) -> io::Result<Vec<SocketAddr>> {
     lookup::addresses(host, port, route)

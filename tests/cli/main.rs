@@ -2,6 +2,7 @@
 //! standard error and exit code, compared exactly. These tests must never know the program's codec.
 
 mod blocked;
+mod check;
 mod cloud;
 mod debug;
 mod dialling;

@@ -66,6 +66,12 @@ impl Poller {
         Ok(Self { waker: Arc::new(Waker::new()?), reader: None, latest: Woken::Late })
     }
 
+    /// A poller without a socket, woken by the same waker as others of its thread: one connection
+    /// each, waited for in turn.
+    pub fn sharing(waker: &Arc<Waker>) -> Self {
+        Self { waker: Arc::clone(waker), reader: None, latest: Woken::Late }
+    }
+
     /// What other threads wake this one with.
     pub fn waker(&self) -> &Arc<Waker> {
         &self.waker

@@ -1,0 +1,303 @@
+//! Connections: made, kept for several points, ended, and what was left behind cleaned up.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::{
+    Bench, Conn, Failure, LONGEST_PATIENCE, ROUND_TRIPS, SHORTEST_PATIENCE, Spoken, Step, Stop,
+};
+use crate::command::check::connection::Link;
+use crate::command::check::finding::Verdict;
+use crate::command::check::journal::{Direction, Fact, Layer};
+use crate::command::check::wire::Frame;
+use crate::exit::Exit;
+use crate::mqtt::packet::{Disconnect, Packet};
+use crate::mqtt::version::Version;
+use crate::transport::dial::{self, DialError};
+use crate::transport::endpoint::Scheme;
+use crate::transport::tls::{TlsConfig, TlsError};
+use crate::transport::{self};
+use crate::websocket::frame::NORMAL;
+
+/// How long an end in order may take that nobody judges.
+const GRACE: Duration = Duration::from_millis(100);
+
+/// How long cleaning up may take for each connection.
+const CLEANING: Duration = Duration::from_secs(1);
+
+impl Bench {
+    /// TCP, and TLS with `wss`: no byte of HTTP is sent. `address` is one of the name's, instead of
+    /// any.
+    pub fn dial(&mut self, address: Option<SocketAddr>) -> Step<Conn> {
+        let is_secure = self.target.endpoint.scheme == Scheme::Wss;
+        let tls = self.target.tls.clone().filter(|_| is_secure);
+        self.dial_with(address, tls.as_ref())
+    }
+
+    /// The same with other settings of TLS, or without TLS, whatever the scheme.
+    pub fn dial_with(
+        &mut self,
+        address: Option<SocketAddr>,
+        tls: Option<&TlsConfig>,
+    ) -> Step<Conn> {
+        if self.connections > 0 && !self.target.pause.is_zero() {
+            self.idle(self.target.pause)?;
+        }
+        self.obey_signals()?;
+        self.connections += 1;
+        let mut endpoint = self.target.endpoint.clone();
+        if let Some(address) = address {
+            endpoint.host = address.ip().to_string();
+        }
+        let deadline = Instant::now() + self.target.connect_timeout;
+        let dialled =
+            dial::dial(&endpoint, &self.target.route, self.target.tls.as_ref(), deadline, &|_| {});
+        let dialled = dialled.map_err(|error| self.unreached(&error))?;
+        self.patience = (dialled.connect * ROUND_TRIPS).clamp(SHORTEST_PATIENCE, LONGEST_PATIENCE);
+        let reached = format!("connected to {}", dialled.reached);
+        self.journal.note(Direction::Out, Layer::Tcp, || reached, &[]);
+        let host = self.target.endpoint.host.clone();
+        let tls = tls.map(|tls| (tls, host.as_str()));
+        let link = Link::new(dialled, tls, &self.waker);
+        let link = link.map_err(|error| self.failed(Exit::Tls, error.to_string()))?;
+        self.links.push(Some(link));
+        let conn = Conn(self.links.len() - 1);
+        let secured = self.secure(conn);
+        // Who is not named may show another certificate.
+        if tls.is_some_and(|(tls, _)| tls.names_server()) {
+            self.note_certificate(conn);
+        }
+        secured.map(|()| conn)
+    }
+
+    /// Waits for TLS.
+    fn secure(&mut self, conn: Conn) -> Step<()> {
+        let first = self.link(conn).advance_tls();
+        if let Err(error) = first {
+            return Err(self.failed(Exit::Tls, error.to_string()));
+        }
+        let timeout = self.target.connect_timeout;
+        let done = self.wait(conn, "TLS handshake", timeout, |link| match link.advance_tls() {
+            Ok(true) => Some(()),
+            Ok(false) => None,
+            Err(error) => {
+                link.tls_error.get_or_insert(error);
+                None
+            }
+        });
+        let error = self.link(conn).tls_error.take();
+        match (done, error) {
+            (Ok(()), _) => Ok(()),
+            (Err(Stop::Interrupted), _) => Err(Stop::Interrupted),
+            (Err(_), Some(error)) => {
+                if let transport::Error::Tls(TlsError::NotTls(_)) = &error {
+                    self.journal.observe("speaks-http", None, Verdict::Fail, error.to_string());
+                }
+                Err(self.failed(tls_exit(&error), error.to_string()))
+            }
+            (Err(Stop::Silent { .. }), None) => {
+                let words = "no end of the TLS handshake".to_owned();
+                Err(self.failed(Exit::TimedOut, words))
+            }
+            (Err(_), None) => Err(self.failed(Exit::Tls, "the TLS handshake was cut".to_owned())),
+        }
+    }
+
+    fn unreached(&mut self, error: &DialError) -> Stop {
+        let exit = if error.timed_out() { Exit::TimedOut } else { Exit::Unreached };
+        self.failed(exit, error.to_string())
+    }
+
+    /// There is no connection, and why.
+    pub fn failed(&mut self, exit: Exit, words: String) -> Stop {
+        self.failure = Some(Failure { exit, words: words.clone() });
+        Stop::NoConnection(words)
+    }
+
+    /// The connection that ordinary points of this version share. It is opened by the first.
+    pub fn shared(&mut self) -> Step<Conn> {
+        if let Some((version, conn)) = self.shared {
+            if self.version.is_none_or(|asked| asked == version) {
+                return Ok(conn);
+            }
+            self.end_shared();
+        }
+        let conn = self.on()?;
+        self.shared = Some((self.link(conn).version, conn));
+        Ok(conn)
+    }
+
+    /// Ends the shared connection in order.
+    pub fn end_shared(&mut self) {
+        if let Some((_, conn)) = self.shared.take() {
+            self.close(conn);
+        }
+    }
+
+    /// The shared connection is the probe's now, to be ended by it.
+    pub fn take_shared(&mut self) -> Step<Conn> {
+        let conn = self.shared()?;
+        self.shared = None;
+        Ok(conn)
+    }
+
+    /// Ends a connection as a client should, without judging what the server does about it.
+    pub fn close(&mut self, conn: Conn) {
+        self.judge_refusal(conn);
+        let Some(mut link) = self.links.get_mut(conn.0).and_then(Option::take) else { return };
+        self.parked.retain(|parked| *parked != conn);
+        let journal = &mut self.journal;
+        if link.is_open() && !link.has_ended() && !link.is_congested() {
+            if link.is_welcome {
+                link.send_packet(&Packet::Disconnect(Disconnect::default()), journal);
+            }
+            if !link.has_sent_close {
+                link.send(&Frame::close(NORMAL, b""), journal);
+            }
+            let until = Instant::now() + GRACE;
+            while link.end.stream.is_none() && Instant::now() < until {
+                link.pump(journal, until);
+            }
+        }
+        link.cut();
+    }
+
+    /// A CONNACK that refuses is followed by the end, within W.
+    fn judge_refusal(&mut self, conn: Conn) {
+        let link = self.links.get_mut(conn.0).and_then(Option::as_mut);
+        let Some((since, link)) = link.and_then(|link| Some((link.refused_at.take()?, link)))
+        else {
+            return;
+        };
+        let (version, said) = (Some(link.version), link.end.said);
+        let was_unexpected = self.saw_unexpected_end;
+        let ended = self.end_within(conn, self.patience.saturating_sub(since.elapsed()));
+        self.saw_unexpected_end = was_unexpected;
+        let point = "refusal-then-close";
+        match ended {
+            Ok(Some(_)) => self.journal.observe(point, version, Verdict::Pass, ""),
+            Ok(None) if since.elapsed() >= self.patience => {
+                let code = said.map_or(0, |(_, code)| code.0);
+                let waited = self.patience.as_secs_f64();
+                let words = format!(
+                    "CONNACK 0x{code:02x}, and the connection stayed open for {waited:.1} s"
+                );
+                self.journal.observe(point, version, Verdict::Fail, words);
+            }
+            // The point had no time left to wait.
+            _ => {}
+        }
+    }
+
+    /// Cuts a connection: by RST, so that nothing that waits is delivered in order.
+    pub fn reset(&mut self, conn: Conn) {
+        if let Some(link) = self.links.get_mut(conn.0).and_then(Option::take) {
+            link.reset();
+        }
+    }
+
+    /// Cuts a connection by FIN, without DISCONNECT and without Close.
+    pub fn cut(&mut self, conn: Conn) {
+        if let Some(link) = self.links.get_mut(conn.0).and_then(Option::take) {
+            link.cut();
+        }
+    }
+
+    /// Waits for the end of the TCP stream.
+    pub fn wait_end(&mut self, conn: Conn, patience: Duration) -> Step<()> {
+        let until = self.bounded(Instant::now() + patience);
+        loop {
+            let (link, journal) = self.both(conn);
+            if link.end.stream.is_some() {
+                return Ok(());
+            }
+            if Instant::now() >= until {
+                return Err(Stop::Silent {
+                    awaited: "end of the stream".to_owned(),
+                    after: patience,
+                });
+            }
+            link.pump(journal, until);
+            self.obey_signals()?;
+        }
+    }
+
+    /// Whether the server still answers: UP, CONNECT, FENCE.
+    pub fn is_alive(&mut self) -> Step<()> {
+        let conn = self.on()?;
+        let fence = self.fence(conn);
+        self.close(conn);
+        fence
+    }
+
+    /// This topic holds a retained message of ours: it is cleared at the end.
+    pub fn remember_retained(&mut self, topic: String) {
+        if !self.retained.contains(&topic) {
+            self.retained.push(topic);
+        }
+    }
+
+    /// This session outlives its connection: it is ended at the end.
+    pub fn remember_session(&mut self, version: Version, client_id: impl Into<Bytes>) {
+        let session = (version, client_id.into());
+        if !self.sessions.contains(&session) {
+            self.sessions.push(session);
+        }
+    }
+
+    /// Leaves nothing behind: ends all connections, clears retained messages, ends sessions. Also
+    /// after a signal, and then quickly.
+    pub fn clean_up(&mut self) {
+        self.is_cleaning = true;
+        self.shared = None;
+        for number in 0..self.links.len() {
+            self.close(Conn(number));
+        }
+        self.begin_as("clean-up", None);
+        self.patience = self.patience.min(CLEANING);
+        let retained = std::mem::take(&mut self.retained);
+        if !retained.is_empty()
+            && let Ok(conn) = self.on()
+        {
+            for topic in retained {
+                // What the server does not take cannot be cleared.
+                let _ = self.clear_retained(conn, &topic);
+            }
+            self.close(conn);
+        }
+        for (version, client_id) in std::mem::take(&mut self.sessions) {
+            self.version = Some(version);
+            let mut connect = self.connect_packet(version);
+            let Ok(client_id) = bytestring::ByteString::try_from(client_id) else { continue };
+            connect.client_id = client_id;
+            if let Ok(conn) = self.on_with(connect) {
+                self.close(conn);
+            }
+        }
+        self.is_cleaning = false;
+    }
+
+    /// Whether the point's version is spoken; asks the server if that is not known.
+    pub fn speaks(&mut self, version: Version) -> Step<bool> {
+        if self.spoken(version).is_none() {
+            let asked = self.version.replace(version);
+            let opened = self.on();
+            self.version = asked;
+            match opened {
+                Ok(conn) => self.close(conn),
+                Err(Stop::Found(_)) => {}
+                Err(stop) => return Err(stop),
+            }
+        }
+        Ok(self.spoken(version) == Some(&Spoken::Yes))
+    }
+}
+
+fn tls_exit(error: &transport::Error) -> Exit {
+    match error {
+        transport::Error::Io { .. } => Exit::Unreached,
+        _ => Exit::Tls,
+    }
+}

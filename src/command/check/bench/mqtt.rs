@@ -1,0 +1,462 @@
+//! MQTT in the bench's words: ON, SUB, PUB, FENCE, MARK.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::{Bench, Conn, Spoken, Step, Stop};
+use crate::command::check::aliases::Aliases;
+use crate::command::check::connection::Link;
+use crate::command::check::finding::Finding;
+use crate::command::check::journal::{Direction, Fact, Layer};
+use crate::command::check::packets::{self, Received};
+use crate::command::check::wire::Frame;
+use crate::exit::Exit;
+use crate::mqtt::packet::{
+    Ack, ConnAck, Connect, Packet, PacketId, Publish, SubAck, Subscribe, Subscription, Unsubscribe,
+};
+use crate::mqtt::property::Properties;
+use crate::mqtt::qos::QoS;
+use crate::mqtt::reason::ReasonCode;
+use crate::mqtt::topic::{TopicFilter, TopicName};
+use crate::mqtt::version::Version;
+
+/// Keep alive of the bench's connections, in seconds.
+const KEEP_ALIVE: u16 = 60;
+
+/// What a marker holds.
+const MARK: &[u8] = b"mqttws-mark";
+
+/// Whether this is a PINGRESP.
+pub fn is_pingresp(received: &Received) -> bool {
+    received.packet == Ok(Packet::PingResp)
+}
+
+impl Bench {
+    /// A CONNECT of this version as the bench sends it: a random client id, clean start, keep
+    /// alive 60, the user's credentials. A probe changes what it wants to.
+    pub fn connect_packet(&self, version: Version) -> Connect {
+        Connect {
+            version,
+            clean_start: true,
+            keep_alive: KEEP_ALIVE,
+            client_id: self.client_id("").into(),
+            will: None,
+            credentials: self.target.credentials.clone(),
+            properties: Properties::default(),
+        }
+    }
+
+    /// A client id: `-i` with this behind it, or 23 random letters and digits.
+    pub fn client_id(&self, suffix: &str) -> String {
+        match &self.target.client_id {
+            Some(id) => format!("{id}{suffix}"),
+            None => std::iter::repeat_with(fastrand::alphanumeric).take(23).collect(),
+        }
+    }
+
+    /// ON: a connection in the version of the point, or in the newest that the server takes.
+    pub fn on(&mut self) -> Step<Conn> {
+        let known = self.versions().first().copied();
+        if let Some(version) = self.asked_version().or(known) {
+            return self.on_with(self.connect_packet(version));
+        }
+        let mut refused = Finding::unknown("no version of MQTT is spoken");
+        for version in self.target.versions.clone() {
+            match self.on_with(self.connect_packet(version)) {
+                Err(Stop::Found(finding)) => refused = finding,
+                result => return result,
+            }
+        }
+        self.failed(Exit::Refused, refused.observed.clone());
+        Err(Stop::Found(refused))
+    }
+
+    /// ON2: a second connection at the same time, in the same version.
+    pub fn on2(&mut self) -> Step<Conn> {
+        let mut connect = self.connect_packet(self.version());
+        connect.client_id = self.client_id("2").into();
+        self.on_with(connect)
+    }
+
+    /// ON with this CONNECT. Where the version is not spoken, the point does not apply.
+    pub fn on_with(&mut self, connect: Connect) -> Step<Conn> {
+        let version = connect.version;
+        if let Some(Spoken::No(why)) = self.spoken(version) {
+            return Err(Finding::not_applicable(why.clone()).into());
+        }
+        let conn = self.up()?;
+        let stop = match self.connect(conn, connect) {
+            Ok(connack) if connack.code == ReasonCode::SUCCESS => {
+                self.note_spoken(version, Spoken::Yes);
+                return Ok(conn);
+            }
+            Ok(connack) if is_version_refusal(version, connack.code) => {
+                let words =
+                    format!("MQTT {version} is not spoken: CONNACK 0x{:02x}", connack.code.0);
+                self.refused_version(version, words)
+            }
+            Ok(connack) => {
+                let name = connack.code.connack_name();
+                let words = format!("CONNECT was refused: CONNACK 0x{:02x} {name}", connack.code.0);
+                self.failed(Exit::Refused, words)
+            }
+            Err(Stop::Ended { end, .. }) if self.spoken(version).is_none() => {
+                let words = format!("MQTT {version} is not spoken: no CONNACK, but {end}");
+                self.refused_version(version, words)
+            }
+            Err(Stop::Silent { .. }) if self.spoken(version).is_none() => {
+                let words = format!("MQTT {version}: no CONNACK");
+                self.failed(Exit::TimedOut, words.clone());
+                self.refused_version(version, words)
+            }
+            Err(Stop::Ended { end, .. }) => {
+                let words = format!("no CONNACK, but {end}");
+                self.failed(Exit::Refused, words)
+            }
+            Err(Stop::Silent { after, .. }) => {
+                let words = format!("no CONNACK within {:.1} s", after.as_secs_f64());
+                self.failed(Exit::TimedOut, words)
+            }
+            Err(stop) => stop,
+        };
+        self.close(conn);
+        Err(stop)
+    }
+
+    fn refused_version(&mut self, version: Version, words: String) -> Stop {
+        self.note_spoken(version, Spoken::No(words.clone()));
+        Finding::not_applicable(words).into()
+    }
+
+    /// Sends CONNECT and waits for CONNACK, whatever its code.
+    pub fn connect(&mut self, conn: Conn, connect: Connect) -> Step<ConnAck> {
+        let version = connect.version;
+        let aliases = connect.properties.topic_alias_maximum().unwrap_or(0);
+        let keep_alive = connect.keep_alive;
+        self.link(conn).speak(version);
+        self.link(conn).aliases = Aliases::up_to(aliases);
+        self.send(conn, &Packet::Connect(Box::new(connect)));
+        let connack = self.take(conn, "CONNACK", |packet| match packet {
+            Packet::ConnAck(connack) => Some((**connack).clone()),
+            _ => None,
+        })?;
+        let dictated = connack.properties.server_keep_alive();
+        self.link(conn).keep_alive = dictated.unwrap_or(keep_alive);
+        if version == Version::V5 && connack.code == ReasonCode::SUCCESS {
+            self.note_limits(&connack.properties);
+        }
+        Ok(connack)
+    }
+
+    fn note_limits(&mut self, limits: &Properties) {
+        let short = |value: Option<u16>| value.map(|value| Fact::Number(value.into()));
+        let flag = |value: Option<bool>| value.map(Fact::Flag);
+        for (name, fact) in [
+            ("receive_maximum", short(limits.receive_maximum())),
+            ("topic_alias_maximum", short(limits.topic_alias_maximum())),
+            ("server_keep_alive", short(limits.server_keep_alive())),
+            ("maximum_qos", limits.maximum_qos().map(|qos| Fact::Number(qos.bits().into()))),
+            ("retain_available", flag(limits.retain_available())),
+            ("wildcard_available", flag(limits.wildcard_subscription_available())),
+            ("subscription_id_available", flag(limits.subscription_identifier_available())),
+            ("shared_available", flag(limits.shared_subscription_available())),
+            ("maximum_packet_size", limits.maximum_packet_size().map(|n| Fact::Number(n.into()))),
+        ] {
+            if let Some(fact) = fact {
+                self.journal.fact(name, fact);
+            }
+        }
+    }
+
+    /// A number that the server has announced in CONNACK; see [`Journal::facts`] for the names.
+    ///
+    /// [`Journal::facts`]: crate::command::check::journal::Journal::facts
+    pub fn announced(&self, fact: &str) -> Option<u64> {
+        match self.journal.facts.get(fact)? {
+            Fact::Number(number) => Some(*number),
+            Fact::Flag(flag) => Some(u64::from(*flag)),
+            Fact::Text(_) => None,
+        }
+    }
+
+    /// Sends a packet as one binary message.
+    pub fn send(&mut self, conn: Conn, packet: &Packet) {
+        let (link, journal) = self.both(conn);
+        link.send_packet(packet, journal);
+    }
+
+    /// Sends these bytes as one binary message: packets, or what is none.
+    pub fn send_bytes(&mut self, conn: Conn, bytes: &[u8]) {
+        let (link, journal) = self.both(conn);
+        let (sent, is_whole) = packets::read(bytes, link.version);
+        let words = packets::words(&sent, bytes.len());
+        if !is_whole {
+            link.conduct.lose_sight();
+        }
+        for packet in sent.iter().filter_map(|sent| sent.packet.as_ref().ok()) {
+            link.conduct.sent(packet);
+        }
+        let is_connect = bytes.first().is_some_and(|first| first >> 4 == 1);
+        // A CONNECT may hold a password.
+        let shown = if is_connect { &[] } else { bytes };
+        journal.note(Direction::Out, Layer::Packet, || words, shown);
+        let frame = link.frame_bytes(&Frame::binary(bytes));
+        link.write(&frame, journal);
+    }
+
+    /// Sends a frame, legal or not.
+    pub fn send_frame(&mut self, conn: Conn, frame: &Frame) {
+        let (link, journal) = self.both(conn);
+        link.send(frame, journal);
+    }
+
+    /// Writes bytes on the stream as they are: frames cut or glued.
+    pub fn write(&mut self, conn: Conn, bytes: &[u8]) {
+        let (link, journal) = self.both(conn);
+        journal.note(Direction::Out, Layer::Tcp, || format!("{} bytes", bytes.len()), bytes);
+        link.conduct.lose_sight();
+        link.write(bytes, journal);
+    }
+
+    /// The bytes of a packet in the version of this connection.
+    pub fn encoded(&mut self, conn: Conn, packet: &Packet) -> Vec<u8> {
+        let mut bytes = bytes::BytesMut::new();
+        // A probe that wants what cannot be encoded writes it by hand.
+        let _ = packet.encode(self.link(conn).version, &mut bytes);
+        bytes.to_vec()
+    }
+
+    /// Takes the first packet that `wanted` wants; the others stay for later.
+    pub fn take<T>(
+        &mut self,
+        conn: Conn,
+        awaited: &str,
+        wanted: impl Fn(&Packet) -> Option<T>,
+    ) -> Step<T> {
+        let patience = self.patience();
+        self.take_within(conn, awaited, patience, wanted)
+    }
+
+    /// The same, within this time.
+    pub fn take_within<T>(
+        &mut self,
+        conn: Conn,
+        awaited: &str,
+        time: Duration,
+        wanted: impl Fn(&Packet) -> Option<T>,
+    ) -> Step<T> {
+        self.wait(conn, awaited, time, |link| taken(link, &wanted))
+    }
+
+    /// SUBSCRIBE to one filter, and the SUBACK for it. A refusal means that the point cannot be
+    /// decided.
+    pub fn subscribe(&mut self, conn: Conn, filter: &str, qos: QoS) -> Step<SubAck> {
+        let filter = TopicFilter::new(filter).expect("filters of probes are legal");
+        let suback = self.subscribe_with(conn, vec![Subscription::new(filter, qos)], None)?;
+        match suback.codes.iter().find(|code| code.is_error()) {
+            Some(code) => Err(Stop::Forbidden(format!("SUBACK 0x{:02x}", code.0))),
+            None => Ok(suback),
+        }
+    }
+
+    /// SUBSCRIBE as given, and its SUBACK whatever it says.
+    pub fn subscribe_with(
+        &mut self,
+        conn: Conn,
+        subscriptions: Vec<Subscription>,
+        properties: Option<Properties>,
+    ) -> Step<SubAck> {
+        let packet_id = self.send_subscribe(conn, subscriptions, properties.unwrap_or_default());
+        self.take(conn, "SUBACK", |packet| match packet {
+            Packet::SubAck(suback) if suback.packet_id == packet_id => Some(suback.clone()),
+            _ => None,
+        })
+    }
+
+    /// Sends SUBSCRIBE without waiting.
+    pub fn send_subscribe(
+        &mut self,
+        conn: Conn,
+        subscriptions: Vec<Subscription>,
+        properties: Properties,
+    ) -> PacketId {
+        let packet_id = self.link(conn).next_id();
+        self.send(conn, &Packet::Subscribe(Subscribe { packet_id, properties, subscriptions }));
+        packet_id
+    }
+
+    /// UNSUBSCRIBE, and the codes of its UNSUBACK: none before MQTT 5.
+    pub fn unsubscribe(&mut self, conn: Conn, filters: &[&str]) -> Step<Vec<ReasonCode>> {
+        let packet_id = self.send_unsubscribe(conn, filters);
+        self.take(conn, "UNSUBACK", |packet| match packet {
+            Packet::UnsubAck(unsuback) if unsuback.packet_id == packet_id => {
+                Some(unsuback.codes.clone())
+            }
+            _ => None,
+        })
+    }
+
+    /// UNSUBSCRIBE for points that do not judge the answer: any will do, and also none.
+    pub fn let_go(&mut self, conn: Conn, filter: &str) -> Step<()> {
+        self.send_unsubscribe(conn, &[filter]);
+        let answer = |packet: &Packet| matches!(packet, Packet::UnsubAck(_)).then_some(());
+        match self.take(conn, "UNSUBACK", answer) {
+            Err(Stop::Silent { .. }) => Ok(()),
+            result => result,
+        }
+    }
+
+    /// Sends UNSUBSCRIBE without waiting.
+    pub fn send_unsubscribe(&mut self, conn: Conn, filters: &[&str]) -> PacketId {
+        let packet_id = self.link(conn).next_id();
+        let filters = filters.iter().copied();
+        let filters =
+            filters.map(|text| TopicFilter::new(text).expect("filters of probes are legal"));
+        let (filters, properties) = (filters.collect(), Properties::default());
+        self.send(conn, &Packet::Unsubscribe(Unsubscribe { packet_id, properties, filters }));
+        packet_id
+    }
+
+    /// A message to publish.
+    pub fn message(topic: &str, qos: QoS, payload: impl Into<Bytes>) -> Publish {
+        let topic = TopicName::new(topic).expect("topics of probes are legal");
+        Publish { qos, ..Publish::new(topic, payload.into()) }
+    }
+
+    /// Sends PUBLISH without waiting; above QoS 0 with a new identifier, which is returned.
+    pub fn send_publish(&mut self, conn: Conn, mut publish: Publish) -> Option<PacketId> {
+        if publish.qos > QoS::AtMostOnce {
+            publish.packet_id = Some(self.link(conn).next_id());
+        }
+        if publish.retain && !publish.payload.is_empty() {
+            self.remember_retained(publish.topic_or_empty().to_owned());
+        }
+        let packet_id = publish.packet_id;
+        self.send(conn, &Packet::Publish(publish));
+        packet_id
+    }
+
+    /// PUB: sends PUBLISH and waits for PUBACK, or for PUBREC and PUBCOMP. A refusal means that
+    /// the point cannot be decided, and so does a server that serves on without acknowledging:
+    /// the round trips judge that.
+    pub fn publish(&mut self, conn: Conn, publish: Publish) -> Step<()> {
+        let qos = publish.qos;
+        let Some(id) = self.send_publish(conn, publish) else { return Ok(()) };
+        self.acknowledged(conn, id, qos).map_err(|stop| self.unacknowledged(conn, stop))
+    }
+
+    /// Waits until a PUBLISH is acknowledged: by PUBACK, or by PUBREC and PUBCOMP.
+    pub fn acknowledged(&mut self, conn: Conn, id: PacketId, qos: QoS) -> Step<()> {
+        let first = if qos == QoS::AtLeastOnce { "PUBACK" } else { "PUBREC" };
+        let (code, came) = self.take(conn, first, |packet| match packet {
+            Packet::PubAck(ack) if ack.packet_id == id => Some((ack.code, "PUBACK")),
+            Packet::PubRec(ack) if ack.packet_id == id => Some((ack.code, "PUBREC")),
+            _ => None,
+        })?;
+        if code.is_error() {
+            return Err(Stop::Forbidden(format!("{first} 0x{:02x}", code.0)));
+        }
+        if came != first {
+            let words = format!("{came} instead of {first}: see qos1-round-trip, qos2-round-trip");
+            return Err(Finding::unknown(words).into());
+        }
+        if qos == QoS::ExactlyOnce {
+            self.send(conn, &Packet::PubRel(Ack::success(id)));
+            self.take(conn, "PUBCOMP", |packet| match packet {
+                Packet::PubComp(ack) if ack.packet_id == id => Some(()),
+                _ => None,
+            })?;
+        }
+        Ok(())
+    }
+
+    /// What a missing acknowledgement means for a point that only builds on it.
+    fn unacknowledged(&mut self, conn: Conn, stop: Stop) -> Stop {
+        let Stop::Silent { awaited, after } = &stop else { return stop };
+        let words = format!(
+            "no {awaited} within {:.1} s, though PINGREQ is answered: see qos1-round-trip and \
+             qos2-round-trip",
+            after.as_secs_f64()
+        );
+        if self.fence(conn).is_ok() { Finding::unknown(words).into() } else { stop }
+    }
+
+    /// The highest QoS up to this one that the server has not announced as absent.
+    pub fn usable(&self, wanted: QoS) -> QoS {
+        let maximum = self.announced("maximum_qos").and_then(|bits| u8::try_from(bits).ok());
+        maximum.and_then(QoS::from_bits).map_or(wanted, |maximum| wanted.min(maximum))
+    }
+
+    /// The point does not apply where the server has announced that it does without this.
+    pub fn requires(&self, fact: &str, what: &str) -> Step<()> {
+        match self.announced(fact) {
+            Some(0) => Err(Finding::not_applicable(format!("announced as absent: {what}")).into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The next message to this topic.
+    pub fn delivery(&mut self, conn: Conn, topic: &str) -> Step<Publish> {
+        self.take(conn, "delivery", |packet| match packet {
+            Packet::Publish(publish) if publish.topic_or_empty() == topic => Some(publish.clone()),
+            _ => None,
+        })
+    }
+
+    /// MARK: publishes a marker to this topic at this QoS, and gives the messages that came to it
+    /// before. What has not come before the mark will not come.
+    pub fn mark(&mut self, conn: Conn, topic: &str, qos: QoS) -> Step<Vec<Publish>> {
+        self.mark_from(conn, conn, topic, qos)
+    }
+
+    /// The same, published by another connection.
+    pub fn mark_from(
+        &mut self,
+        publisher: Conn,
+        subscriber: Conn,
+        topic: &str,
+        qos: QoS,
+    ) -> Step<Vec<Publish>> {
+        self.publish(publisher, Self::message(topic, qos, MARK))?;
+        let mut before = Vec::new();
+        loop {
+            let publish = self.delivery(subscriber, topic)?;
+            if publish.payload == MARK {
+                return Ok(before);
+            }
+            before.push(publish);
+        }
+    }
+
+    /// Writes PINGREQ.
+    pub fn send_fence(&mut self, conn: Conn) {
+        self.send(conn, &Packet::PingReq);
+    }
+
+    /// FENCE: PINGREQ, and PINGRESP. Everything before was read, and we are still served.
+    pub fn fence(&mut self, conn: Conn) -> Step<()> {
+        self.send_fence(conn);
+        self.take(conn, "PINGRESP", |packet| (*packet == Packet::PingResp).then_some(()))
+    }
+
+    /// Removes the retained message of this topic.
+    pub fn clear_retained(&mut self, conn: Conn, topic: &str) -> Step<()> {
+        let empty = Self::message(topic, QoS::AtLeastOnce, Bytes::new());
+        self.publish(conn, Publish { retain: true, ..empty })
+    }
+}
+
+/// Takes the first packet of the inbox that `wanted` wants.
+fn taken<T>(link: &mut Link, wanted: impl Fn(&Packet) -> Option<T>) -> Option<T> {
+    let found = |received: &Received| received.packet.as_ref().ok().and_then(&wanted);
+    let (at, value) =
+        link.inbox.iter().enumerate().find_map(|(at, received)| Some((at, found(received)?)))?;
+    link.inbox.remove(at);
+    Some(value)
+}
+
+/// Whether this code says that the version is not spoken: 1 in the older form, 0x84 in MQTT 5.
+pub fn is_version_refusal(version: Version, code: ReasonCode) -> bool {
+    code.0 == 1 || version == Version::V5 && code == ReasonCode::UNSUPPORTED_PROTOCOL_VERSION
+}

@@ -1,0 +1,128 @@
+//! The same results in each form of the report.
+
+use super::super::finding::Verdict;
+use super::super::journal::{Direction, Evidence, Fact, Layer};
+use super::super::points;
+use super::super::run::PointResult;
+use super::*;
+
+fn result(name: &str, version: Option<Version>, verdict: Verdict, observed: &str) -> PointResult {
+    let evidence = Evidence {
+        at: Duration::from_millis(212),
+        direction: Direction::In,
+        layer: Layer::Frame,
+        note: "text\u{1b}[2J".to_owned(),
+        bytes: "8101".to_owned(),
+    };
+    PointResult {
+        point: points::find(name).unwrap(),
+        version,
+        verdict,
+        observed: observed.to_owned(),
+        time: Duration::from_millis(41),
+        tries: 1,
+        known: false,
+        evidence: vec![evidence],
+        is_our_fault: false,
+    }
+}
+
+fn report() -> Report {
+    let (five, four) = (Some(Version::V5), Some(Version::V3_1_1));
+    Report {
+        url: "ws://h:1/mqtt".to_owned(),
+        host: "h".to_owned(),
+        started: "2026-11-29T16:00:00Z".to_owned(),
+        time: Duration::from_millis(6100),
+        full: false,
+        is_partial: false,
+        connections: 23,
+        traffic: (100, 200),
+        facts: [("address", Fact::Text("192.0.2.7:1".to_owned()))].into(),
+        versions: vec![Version::V5, Version::V3_1_1],
+        results: vec![
+            result("offer-mqtt", None, Verdict::Pass, "answered mqtt"),
+            result("text-frame", five, Verdict::Fail, "taken as data <\u{0}&\"\u{1b}[2J>"),
+            result("qos0-round-trip", five, Verdict::Pass, "it came"),
+            result("qos0-round-trip", four, Verdict::Pass, "it came"),
+            result("subscription-id", five, Verdict::NotApplicable, "announced as absent"),
+            result("mqtt-disconnect", five, Verdict::Warn, "FIN without a Close frame"),
+            result("mqtt-disconnect", four, Verdict::Warn, "FIN without a Close frame"),
+            result("latency-steps", five, Verdict::Unknown, "the times differ too much"),
+        ],
+        failure: None,
+        signal: None,
+        fixed: Vec::new(),
+    }
+}
+
+#[test]
+fn the_text_names_deviations_and_what_to_do() {
+    let text = text::render(&report(), text::Detail::Usual);
+    for part in [
+        "ws://h:1/mqtt (192.0.2.7:1), MQTT 5 3.1.1\n",
+        "  FAIL    binary frames only      taken as data <\\u{0}&\"\\u{1b}[2J>\n",
+        "2 deviations\n  FAIL  text-frame (framing-in; MQTT-6.0.0-1)\n",
+        "        to do: close with 1003 when the frame is not binary: mosquitto does from\n",
+        "        FIN without a Close frame (MQTT 5 and 3.1.1)\n",
+        "1 unknown\n  latency-steps: the times differ too much\n",
+        "6 points: 2 PASS, 1 WARN, 1 FAIL, 1 n.a., 1 unknown; 23 connections",
+        "USABLE, not interoperable: a must is broken (text-frame).",
+    ] {
+        assert!(text.contains(part), "{part:?} in\n{text}");
+    }
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    assert!(!text.contains(['\u{1b}', '\0']));
+    let little = text::render(&report(), text::Detail::Little);
+    assert!(little.starts_with("The founding page") && !little.contains("deviation"), "{little}");
+}
+
+#[test]
+fn the_json_has_its_keys_in_order() {
+    let json = json::render(&report(), text::Detail::Usual);
+    let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert!(json.starts_with(r#"{"format":1,"mqttws":"#), "{json}");
+    assert_eq!(value["points"].as_array().unwrap().len(), 8);
+    assert_eq!(value["points"][1]["evidence"][0]["bytes"], "8101");
+    assert!(value["points"][0].get("evidence").is_none());
+    assert_eq!(value["counts"]["warn"], 1);
+    assert_eq!((&value["verdict"], &value["exit"]), (&"usable".into(), &1.into()));
+}
+
+#[test]
+fn the_others_count_each_version() {
+    let junit = junit::render(&report());
+    let numbers = r#"tests="8" failures="1" errors="0" skipped="2" time="0.328""#;
+    assert!(junit.contains(numbers), "{junit}");
+    assert!(junit.contains(r"message=&quot;") || !junit.contains(['\0', '\u{1b}']), "{junit}");
+    let failure =
+        r#"<failure type="must" message="taken as data &lt;\u{0}&amp;&quot;\u{1b}[2J&gt;">"#;
+    assert!(junit.contains(failure), "{junit}");
+    let tap = tap::render(&report());
+    assert!(tap.starts_with("TAP version 14\n1..8\nok 1 - upgrade/offer-mqtt\n"), "{tap}");
+    assert!(tap.contains("not ok 2 - framing-in/text-frame (MQTT 5)\n  ---\n"), "{tap}");
+    assert!(
+        tap.contains("ok 8 - limits/latency-steps (MQTT 5) # SKIP unknown: the times"),
+        "{tap}"
+    );
+}
+
+#[test]
+fn the_judgement_follows_the_points() {
+    let judged = |change: fn(&mut Report)| {
+        let mut report = report();
+        change(&mut report);
+        (report.judgement(), u8::from(report.exit()))
+    };
+    let usable = (Judgement::Usable, Some("text-frame"));
+    assert_eq!(judged(|_| {}), (usable, 1));
+    assert_eq!(judged(|report| report.results[1].known = true), (usable, 0));
+    let good = judged(|report| report.results[1].verdict = Verdict::Pass);
+    assert_eq!(good, ((Judgement::Interoperable, None), 0));
+    let unknown = judged(|report| report.results[1].verdict = Verdict::Unknown);
+    assert_eq!(unknown, ((Judgement::Undecided, Some("text-frame")), 1));
+    let broken = judged(|report| report.results[3].verdict = Verdict::Fail);
+    assert_eq!(broken, ((Judgement::NotUsable, Some("qos0-round-trip")), 1));
+    let interrupted = judged(|report| report.signal = Some(Signal::Interrupt));
+    assert_eq!(interrupted.1, 130);
+}

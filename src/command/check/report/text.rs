@@ -1,0 +1,330 @@
+//! The report as text: the headlines first, then what deviates and what to do about it.
+
+use std::fmt::Write;
+
+use super::super::finding::Verdict;
+use super::super::journal::Evidence;
+use super::super::points::{GROUPS, Point, Set};
+use super::super::run::PointResult;
+use super::headlines::Headline;
+use super::{Judgement, Report, sanitised};
+
+/// How wide a line may be, in characters.
+const WIDTH: usize = 80;
+
+/// How much of it is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// `--quiet`: the headlines and the verdict.
+    Little,
+    /// The deviations, too.
+    Usual,
+    /// `-v`: every point, and the evidence of all.
+    Much,
+}
+
+/// The whole text.
+pub fn render(report: &Report, detail: Detail) -> String {
+    let mut out = String::new();
+    if detail != Detail::Little {
+        head(report, &mut out);
+    }
+    if !out.is_empty() {
+        out.push('\n');
+    }
+    headlines(&report.headlines(), &mut out);
+    if detail != Detail::Little {
+        deviations(report, detail, &mut out);
+        unknown(report, &mut out);
+        if detail == Detail::Much {
+            passed(report, &mut out);
+        }
+        groups(report, &mut out);
+        summary(report, &mut out);
+    }
+    verdict(report, &mut out);
+    out
+}
+
+/// Adds `text` after `indent` blanks, wrapped at blanks.
+pub fn wrapped(indent: usize, text: &str, out: &mut String) {
+    hanging(&" ".repeat(indent), indent, text, out);
+}
+
+/// Adds `start` and `text`, wrapped at blanks, the later lines after `indent` blanks.
+pub fn hanging(start: &str, indent: usize, text: &str, out: &mut String) {
+    let mut line = start.to_owned();
+    let mut is_empty = true;
+    for word in text.split(' ').filter(|word| !word.is_empty()) {
+        let width = line.chars().count() + usize::from(!is_empty) + word.chars().count();
+        if !is_empty && width > WIDTH {
+            out.push_str(line.trim_end());
+            out.push('\n');
+            line = " ".repeat(indent);
+            is_empty = true;
+        }
+        if !is_empty {
+            line.push(' ');
+        }
+        line.push_str(word);
+        is_empty = false;
+    }
+    out.push_str(line.trim_end());
+    out.push('\n');
+}
+
+fn head(report: &Report, out: &mut String) {
+    let fact = |name: &str| report.facts.get(name).map(|fact| sanitised(&fact.to_string()));
+    let mut line = report.url.clone();
+    if let Some(address) = fact("address") {
+        let _ = write!(line, " ({address})");
+    }
+    if let Some(name) = fact("subprotocol") {
+        let _ = write!(line, ", subprotocol {name}");
+    }
+    if !report.versions.is_empty() {
+        let names: Vec<String> = report.versions.iter().map(ToString::to_string).collect();
+        let _ = write!(line, ", MQTT {}", names.join(" "));
+    }
+    hanging("", 2, &line, out);
+    let announced: Vec<String> = ANNOUNCED
+        .iter()
+        .filter_map(|(name, words)| Some(format!("{words} {}", fact(name)?)))
+        .collect();
+    let server =
+        fact("server").map_or("no Server header".to_owned(), |name| format!("Server: {name}"));
+    let limits = if announced.is_empty() {
+        server
+    } else {
+        format!("limits: {}; {server}", announced.join(", "))
+    };
+    hanging("  ", 4, &limits, out);
+    if let Some(version) = fact("tls_version") {
+        let cipher = fact("tls_cipher").unwrap_or_default();
+        let until = fact("tls_not_after").unwrap_or_default();
+        let until = until.split('T').next().filter(|day| !day.is_empty());
+        let until = until.map_or_else(String::new, |day| format!(", certificate until {day}"));
+        hanging("  ", 4, &format!("TLS: {version}, {cipher}{until}"), out);
+    }
+    let pings = fact("server_pings").map_or("no WebSocket ping seen".to_owned(), |count| {
+        format!("{count} WebSocket pings seen")
+    });
+    let most = fact("packets_per_message_max").unwrap_or_else(|| "no".to_owned());
+    let seconds = report.time.as_secs_f64();
+    hanging(
+        "  ",
+        4,
+        &format!("frames: at most {most} packets each; {pings} in {seconds:.1} s"),
+        out,
+    );
+}
+
+/// The facts of CONNACK that the head shows.
+const ANNOUNCED: [(&str, &str); 5] = [
+    ("receive_maximum", "receive maximum"),
+    ("topic_alias_maximum", "topic alias maximum"),
+    ("maximum_packet_size", "maximum packet size"),
+    ("maximum_qos", "maximum QoS"),
+    ("server_keep_alive", "server keep alive"),
+];
+
+fn headlines(headlines: &[Headline], out: &mut String) {
+    for (number, headline) in headlines.iter().enumerate() {
+        match number {
+            0 => out.push_str("The founding page (Eclipse Paho)\n"),
+            4 => out.push_str("MQTT over WebSocket (OASIS, section 6)\n"),
+            _ => {}
+        }
+        let (verdict, title) = (headline.verdict.name(), headline.mark.title());
+        let start = format!("  {verdict:<7} {title:<23} ");
+        hanging(&start, start.len(), &sanitised(&headline.observed), out);
+    }
+}
+
+/// The results of each point with this verdict, its versions together.
+fn with(
+    report: &Report,
+    is_wanted: impl Fn(&PointResult) -> bool,
+) -> Vec<(&'static Point, Vec<&PointResult>)> {
+    let mut points = report.by_point();
+    for (_, results) in &mut points {
+        results.retain(|result| is_wanted(result));
+    }
+    points.retain(|(_, results)| !results.is_empty());
+    points
+}
+
+fn deviations(report: &Report, detail: Detail, out: &mut String) {
+    let failed = with(report, |result| result.verdict == Verdict::Fail && !result.known);
+    let warned = with(report, |result| result.verdict == Verdict::Warn);
+    let known = with(report, |result| result.verdict == Verdict::Fail && result.known);
+    let count = failed.len() + warned.len() + known.len();
+    if count > 0 {
+        let _ = writeln!(out, "\n{count} deviation{}", if count == 1 { "" } else { "s" });
+    }
+    for (word, points) in [("FAIL", failed), ("WARN", warned), ("known", known)] {
+        for (point, results) in points {
+            point_lines(word, point, &results, detail, out);
+            hanging("        ", 8, &format!("to do: {}", point.remedy), out);
+        }
+    }
+    for fixed in &report.fixed {
+        hanging("  fixed ", 8, fixed, out);
+    }
+}
+
+/// A point with what was seen, the same of several versions once.
+fn point_lines(
+    word: &str,
+    point: &Point,
+    results: &[&PointResult],
+    detail: Detail,
+    out: &mut String,
+) {
+    let clauses = point.clauses.join(", ");
+    let clauses = if clauses.is_empty() { String::new() } else { format!("; {clauses}") };
+    hanging(
+        &format!("  {word:<5} "),
+        8,
+        &format!("{} ({}{clauses})", point.name, point.group()),
+        out,
+    );
+    let mut seen: Vec<(&str, Vec<String>)> = Vec::new();
+    for result in results {
+        let version = result.version.map(|version| version.to_string());
+        match seen.iter_mut().find(|(observed, _)| *observed == result.observed) {
+            Some((_, versions)) => versions.extend(version),
+            None => seen.push((&result.observed, version.into_iter().collect())),
+        }
+    }
+    for (observed, versions) in seen {
+        let versions = if versions.is_empty() {
+            String::new()
+        } else {
+            format!(" (MQTT {})", versions.join(" and "))
+        };
+        wrapped(8, &format!("{}{versions}", sanitised(observed)), out);
+    }
+    if detail == Detail::Much {
+        results.iter().flat_map(|result| &result.evidence).for_each(|line| evidence(line, out));
+    }
+}
+
+/// One line of evidence.
+pub fn evidence_line(line: &Evidence) -> String {
+    let Evidence { at, direction, layer, note, bytes } = line;
+    let (direction, layer) = (direction.name(), layer.name());
+    let at = at.as_secs_f64();
+    format!("{at:.3} {direction} {layer} {} {bytes}", sanitised(note)).trim_end().to_owned()
+}
+
+fn evidence(line: &Evidence, out: &mut String) {
+    let _ = writeln!(out, "          {}", evidence_line(line));
+}
+
+fn unknown(report: &Report, out: &mut String) {
+    let points = with(report, |result| result.verdict == Verdict::Unknown);
+    if !points.is_empty() {
+        let _ = writeln!(out, "\n{} unknown", points.len());
+    }
+    // The same reason once, with all its points.
+    let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (point, results) in points {
+        let observed = results[0].observed.as_str();
+        match reasons.iter_mut().find(|(reason, _)| *reason == observed) {
+            Some((_, names)) => names.push(point.name),
+            None => reasons.push((observed, vec![point.name])),
+        }
+    }
+    for (reason, names) in reasons {
+        hanging("  ", 4, &format!("{}: {}", names.join(", "), sanitised(reason)), out);
+    }
+}
+
+fn passed(report: &Report, out: &mut String) {
+    out.push('\n');
+    for verdict in [Verdict::Pass, Verdict::NotApplicable] {
+        for (point, results) in with(report, |result| result.verdict == verdict) {
+            point_lines(verdict.name(), point, &results, Detail::Much, out);
+        }
+    }
+}
+
+fn groups(report: &Report, out: &mut String) {
+    let (mut counts, mut without) = (Vec::new(), Vec::new());
+    let points = report.by_point();
+    for group in GROUPS {
+        let of_group = || points.iter().filter(|(point, _)| point.group() == group.name);
+        let applied =
+            of_group().filter(|(_, results)| results[0].verdict != Verdict::NotApplicable);
+        let all = applied.clone().count();
+        let good = applied.filter(|(_, results)| results[0].verdict == Verdict::Pass).count();
+        match (all, of_group().count()) {
+            (0, 0) if group.points.iter().all(|point| point.set == Set::Full) => {
+                without.push(format!("{}: only with --full", group.name));
+            }
+            (0, 0) => without.push(format!("{}: not asked", group.name)),
+            (0, _) => without.push(format!("{}: n.a.", group.name)),
+            (all, _) => counts.push(format!("{} {good}/{all}", group.name)),
+        }
+    }
+    out.push('\n');
+    let without =
+        if without.is_empty() { String::new() } else { format!(" ({})", without.join("; ")) };
+    hanging("", 0, &format!("{}{without}", counts.join(", ")), out);
+}
+
+fn summary(report: &Report, out: &mut String) {
+    let counts = report.counts();
+    let known = match counts.known {
+        0 => String::new(),
+        known => format!(", {known} known"),
+    };
+    let line = format!(
+        "{} points: {} PASS, {} WARN, {} FAIL{known}, {} n.a., {} unknown; {} connections, {} \
+         bytes, {:.1} s",
+        counts.all(),
+        counts.pass,
+        counts.warn,
+        counts.fail,
+        counts.not_applicable,
+        counts.unknown,
+        report.connections,
+        report.traffic.0 + report.traffic.1,
+        report.time.as_secs_f64()
+    );
+    hanging("", 0, &line, out);
+}
+
+fn verdict(report: &Report, out: &mut String) {
+    let (judgement, point) = report.judgement();
+    let title = judgement.title();
+    let point = point.and_then(super::super::points::find);
+    let scope = if report.is_partial { " (of the points asked for)" } else { "" };
+    let reason = match (judgement, point) {
+        (Judgement::Interoperable, _) => {
+            let counts = report.counts();
+            match counts.warn {
+                0 => ": every point that was asked holds.".to_owned(),
+                _ => ": every must holds; see the warnings.".to_owned(),
+            }
+        }
+        (Judgement::Usable, Some(point)) => format!(
+            ": a must is broken ({}). Our own defaults work; clients that need this do not: {}",
+            point.name, point.why
+        ),
+        (Judgement::NotUsable, Some(point)) => {
+            format!(": {} fails. To do: {}", point.name, point.remedy)
+        }
+        (Judgement::Undecided, Some(point)) => {
+            let seen = report.of(point.name).find(|one| one.verdict == Verdict::Unknown);
+            let why = seen.map_or_else(String::new, |one| sanitised(&one.observed));
+            format!(": {} could not be decided: {why}", point.name)
+        }
+        (_, _) => match &report.failure {
+            Some((_, words)) => format!(": {}", sanitised(words)),
+            None => String::new(),
+        },
+    };
+    hanging("", 0, &format!("{title}{scope}{reason}"), out);
+}

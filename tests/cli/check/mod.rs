@@ -1,0 +1,6 @@
+//! `mqttws check`: against `serve`, against servers that deviate in one thing, and what it writes.
+
+mod front;
+mod reports;
+mod secure_front;
+mod table;
