@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, IoSlice, Read, Write};
 
 use bytes::{Buf, Bytes};
+use rustls::pki_types::CertificateDer;
 use rustls::{CipherSuite, ProtocolVersion};
 
 use super::Phase;
@@ -44,13 +45,15 @@ struct Layer<B> {
     tls: Option<Box<tls::TlsConnection>>,
     /// The error after which nothing can be decrypted. It is reported after the bytes before it.
     broken: Option<TlsError>,
+    /// The stream has ended without `close_notify`.
+    is_truncated: bool,
 }
 
 impl Stream {
     /// A stream of plain bytes, through the `tunnel` if there is one.
     pub fn plain(wire: Wire, tunnel: Option<Box<tls::TlsConnection>>) -> Self {
-        let below = Layer { below: wire, tls: tunnel, broken: None };
-        let top = Layer { below, tls: None, broken: None };
+        let below = Layer { below: wire, tls: tunnel, broken: None, is_truncated: false };
+        let top = Layer { below, tls: None, broken: None, is_truncated: false };
         Self { top, first: Vec::new(), given_back: Bytes::new() }
     }
 
@@ -98,6 +101,16 @@ impl Stream {
     /// The certificate that the server has shown, whatever was decided about it.
     pub fn presented(&self) -> Option<CertificateInfo> {
         self.top.tls.as_ref()?.presented()
+    }
+
+    /// The certificates that the server has sent, its own first; none without TLS.
+    pub fn certificates(&self) -> &[CertificateDer<'static>] {
+        self.top.tls.as_ref().map_or(&[], |tls| tls.certificates())
+    }
+
+    /// Whether the stream of the server has ended without `close_notify` (RFC 8446 §6.1).
+    pub fn is_truncated(&self) -> bool {
+        self.top.is_truncated
     }
 
     /// Advances the handshake as far as the delivered bytes allow. Returns whether it is complete.
@@ -213,7 +226,10 @@ impl<B: BufRead + Write> BufRead for Layer<B> {
         loop {
             match tls.session.reader().fill_buf() {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(&[]),
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    self.is_truncated = true;
+                    return Ok(&[]);
+                }
                 Err(error) => return Err(error),
                 Ok(_) => break,
             }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::message::{AddressedMessage, AppMessage, Grant};
+use super::message::{AddressedMessage, AppMessage, Grant, is_answerable};
 use super::outbound::OutboundMessages;
 use super::peer::Peer;
 use super::session::ClientSession;
@@ -285,6 +285,9 @@ pub(super) fn is_reserved(topic: &TopicName) -> bool {
 fn resolve(peer: &mut Peer, publish: &mut Publish) -> Result<TopicName, ReasonCode> {
     // `[MQTT-3.3.4-6]`
     if publish.properties.has(PropertyId::SubscriptionIdentifier) {
+        return Err(ReasonCode::PROTOCOL_ERROR);
+    }
+    if !is_answerable(&publish.properties) {
         return Err(ReasonCode::PROTOCOL_ERROR);
     }
     let alias = publish.properties.topic_alias();

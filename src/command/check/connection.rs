@@ -1,5 +1,7 @@
 //! One connection of `check`: the loop that waits for it, and what came over it.
 
+mod agreed;
+
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -8,12 +10,15 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::aliases::Aliases;
 use super::answer::{self, Head, Parsed};
+use super::conduct::Conduct;
 use super::finding::{CloseFrame, End, Ending, Verdict};
+use super::inflate::Inflater;
 use super::journal::{Direction, Journal, Layer};
 use super::packets::{PacketReader, Received};
 use super::reader::{FrameReader, Heard};
-use super::wire::{Frame, PONG};
+use super::wire::{Frame, PING, PONG};
 use crate::mqtt::packet::{Ack, Packet, PacketId, PacketType};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::version::Version;
@@ -55,6 +60,8 @@ pub struct Link {
     http: Vec<u8>,
     frames: FrameReader,
     packets: PacketReader,
+    /// What was exchanged, to judge what comes.
+    pub conduct: Conduct,
     keys: Keys,
     /// The version that is spoken.
     pub version: Version,
@@ -64,12 +71,20 @@ pub struct Link {
     pub pongs: VecDeque<Bytes>,
     /// How the server has ended it, as far as it has.
     pub end: End,
+    /// When the server has ended it, if it has.
+    pub ended_at: Option<Instant>,
+    /// The keep alive that holds, in seconds: ours, or the server's.
+    pub keep_alive: u16,
     /// Whether messages are acknowledged as they come.
     pub acks: Acks,
+    /// The topic aliases that the server has set.
+    pub aliases: Aliases,
     /// We have sent a Close frame.
     pub has_sent_close: bool,
     /// CONNACK 0 has come.
     pub is_welcome: bool,
+    /// When a CONNACK came that refuses.
+    pub refused_at: Option<Instant>,
     /// The latest packet identifier that was used.
     pub latest_id: u16,
     /// The other end.
@@ -78,6 +93,11 @@ pub struct Link {
     pub connect_time: Duration,
     /// Why TLS failed.
     pub tls_error: Option<transport::Error>,
+    inflater: Inflater,
+    /// Why a compressed message could not be read; none is read after it.
+    pub inflate_error: Option<&'static str>,
+    /// We have sent DISCONNECT: the server ends the connection in order.
+    has_said_goodbye: bool,
 }
 
 impl Link {
@@ -104,18 +124,26 @@ impl Link {
             http: Vec::new(),
             frames: FrameReader::default(),
             packets: PacketReader::new(version),
+            conduct: Conduct::new(version),
             keys: Keys::default(),
             version,
             inbox: VecDeque::new(),
             pongs: VecDeque::new(),
             end: End::default(),
+            ended_at: None,
+            keep_alive: 0,
             acks: Acks::Automatic,
+            aliases: Aliases::default(),
             has_sent_close: false,
             is_welcome: false,
+            refused_at: None,
             latest_id: 0,
             reached,
             connect_time: connect,
             tls_error: None,
+            inflater: Inflater::default(),
+            inflate_error: None,
+            has_said_goodbye: false,
         })
     }
 
@@ -125,6 +153,11 @@ impl Link {
             self.stage = Stage::Http;
         }
         Ok(self.stage != Stage::Security)
+    }
+
+    /// Whether frames are exchanged.
+    pub fn is_open(&self) -> bool {
+        self.stage == Stage::Open
     }
 
     /// What TLS was negotiated.
@@ -163,6 +196,7 @@ impl Link {
     pub fn speak(&mut self, version: Version) {
         self.version = version;
         self.packets = PacketReader::new(version);
+        self.conduct = Conduct::new(version);
     }
 
     /// Whether the server has ended it: by a Close frame or by the stream.
@@ -234,9 +268,11 @@ impl Link {
     fn ended(&mut self, how: Ending, journal: &mut Journal) {
         if self.end.stream.is_none() {
             self.end.stream = Some(how);
+            self.ended_at.get_or_insert_with(Instant::now);
             let words = End { stream: Some(how), close: self.end.close.clone(), said: None };
             let words = words.to_string();
             journal.note(Direction::In, Layer::Tcp, || words, &[]);
+            self.note_end_of_tls(how, journal);
         }
     }
 
@@ -252,8 +288,9 @@ impl Link {
 
     fn hear(&mut self, heard: Heard, journal: &mut Journal) {
         match heard {
-            Heard::Data { payload, ends, words, .. } => {
+            Heard::Data { payload, ends, compressed, words, .. } => {
                 journal.note(Direction::In, Layer::Frame, || words, &payload);
+                let payload = if compressed { self.inflated(&payload, ends) } else { payload };
                 for point in ["never-masked", "frames-legal", "binary-only"] {
                     journal.observe(point, None, Verdict::Pass, "");
                 }
@@ -290,13 +327,14 @@ impl Link {
         journal.observe("close-code-legal", None, Verdict::Pass, "");
         let code = close.code;
         self.end.close.get_or_insert(close);
+        self.ended_at.get_or_insert_with(Instant::now);
         if !self.has_sent_close {
             let answer = code.map_or_else(Vec::new, |code| code.to_be_bytes().to_vec());
             self.send(&Frame::new(CLOSE, answer), journal);
         }
     }
 
-    fn receive(&mut self, received: Received, journal: &mut Journal) {
+    fn receive(&mut self, mut received: Received, journal: &mut Journal) {
         journal.note(Direction::In, Layer::Packet, || received.words(), &received.raw);
         let version = Some(self.version);
         if received.is_split {
@@ -305,11 +343,17 @@ impl Link {
         } else {
             journal.observe("packets-aligned", None, Verdict::Pass, "");
         }
+        let shown = super::journal::hex(&received.raw);
+        if let Ok(Packet::Publish(publish)) = &mut received.packet {
+            let (verdict, words) = self.aliases.resolve(publish);
+            journal.observe("topic-alias-out", version, verdict, words);
+        }
         if let Ok(packet) = &received.packet {
-            journal.observe("packets-wellformed", version, Verdict::Pass, "");
+            for (point, verdict, words) in self.conduct.judge(packet) {
+                journal.observe(point, version, verdict, format!("{words} ({shown})"));
+            }
             self.answer(packet, journal);
         } else {
-            let shown = super::journal::hex(&received.raw);
             let words = format!("{} ({shown})", received.words());
             journal.observe("packets-wellformed", version, Verdict::Fail, words);
         }
@@ -322,6 +366,7 @@ impl Link {
             Packet::ConnAck(connack) if connack.code.0 == 0 => self.is_welcome = true,
             Packet::ConnAck(connack) => {
                 self.end.said = Some((PacketType::ConnAck, connack.code));
+                self.refused_at.get_or_insert_with(Instant::now);
             }
             Packet::Disconnect(disconnect) => {
                 self.end.said = Some((PacketType::Disconnect, disconnect.code));
@@ -344,11 +389,13 @@ impl Link {
     /// Sends a packet as one binary message.
     pub fn send_packet(&mut self, packet: &Packet, journal: &mut Journal) {
         let mut bytes = bytes::BytesMut::new();
+        self.has_said_goodbye |= matches!(packet, Packet::Disconnect(_));
         // Probes write packets that cannot be encoded by hand.
         if packet.encode(self.version, &mut bytes).is_ok() {
             let is_secret = matches!(packet, Packet::Connect(_));
             let shown = if is_secret { &[][..] } else { &bytes[..] };
             journal.note(Direction::Out, Layer::Packet, || packet.describe(), shown);
+            self.conduct.sent(packet);
             let frame = Frame::binary(bytes.to_vec()).bytes(self.keys.next());
             self.write(&frame, journal);
         }
@@ -356,8 +403,10 @@ impl Link {
 
     /// Sends a frame.
     pub fn send(&mut self, frame: &Frame, journal: &mut Journal) {
-        if frame.first & 0xf == CLOSE {
-            self.has_sent_close = true;
+        match frame.first & 0xf {
+            CLOSE => self.has_sent_close = true,
+            PING | PONG => {}
+            _ => self.conduct.lose_sight(),
         }
         journal.note(Direction::Out, Layer::Frame, || frame.words(), &frame.payload);
         let bytes = frame.bytes(self.keys.next());

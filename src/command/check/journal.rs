@@ -133,6 +133,8 @@ pub struct Journal {
     trace: Box<dyn Fn(&str)>,
     /// The bytes that were sent and received.
     pub traffic: (u64, u64),
+    /// What comes is not shown: it is meant for others.
+    pub is_blind: bool,
 }
 
 impl Journal {
@@ -148,6 +150,7 @@ impl Journal {
             debug,
             trace,
             traffic: (0, 0),
+            is_blind: false,
         }
     }
 
@@ -172,6 +175,9 @@ impl Journal {
         note: impl FnOnce() -> String,
         bytes: &[u8],
     ) {
+        if self.is_blind && direction == Direction::In {
+            return;
+        }
         let is_traced = self.debug > 1 || self.debug > 0 && layer == Layer::Packet;
         if self.evidence.len() >= EVIDENCE && !is_traced {
             return;

@@ -4,10 +4,13 @@
 // Until every point has its probe, some of their vocabulary is not used.
 #![allow(dead_code, unused_imports)]
 
+mod aliases;
 mod answer;
 mod bench;
+mod conduct;
 mod connection;
 mod finding;
+mod inflate;
 mod journal;
 mod packets;
 pub mod points;
@@ -32,7 +35,7 @@ use crate::mqtt::version::Version;
 use crate::report::Verbosity;
 use crate::transport::dial;
 use crate::transport::endpoint::Scheme;
-use crate::transport::tls::TlsConfig;
+use crate::transport::tls::{TlsConfig, TlsOptions};
 use bench::{Bench, Target};
 use journal::Journal;
 use report::baseline::Baseline;
@@ -219,7 +222,7 @@ fn announce_full(config: &ServerConfig) -> Result<()> {
 }
 
 /// Whether the address is of this machine or of a private network (RFC 1918, RFC 4193, link-local).
-fn is_private(address: IpAddr) -> bool {
+pub fn is_private(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => {
             address.is_loopback() || address.is_private() || address.is_link_local()
@@ -234,8 +237,13 @@ fn is_private(address: IpAddr) -> bool {
 fn bench_for(config: ServerConfig) -> Result<Bench> {
     let ServerConfig { client, versions, .. } = config;
     let need_tls = client.endpoint.scheme == Scheme::Wss || client.route.proxies.need_tls();
-    let tls = need_tls.then(|| TlsConfig::new(&client.tls)).transpose();
-    let tls = tls.map_err(client::Error::TlsSetup)?;
+    let setting = |options: &TlsOptions| {
+        let tls = need_tls.then(|| TlsConfig::new(options)).transpose();
+        tls.map_err(client::Error::TlsSetup)
+    };
+    let tls = setting(&client.tls)?;
+    let judge = setting(&TlsOptions { insecure: false, ..client.tls.clone() })?;
+    let Selection { full, only, .. } = &config.selection;
     let versions_are_asked = !versions.is_empty();
     let all = [Version::V5, Version::V3_1_1, Version::V3_1];
     let tried = all.into_iter().filter(|version| versions.is_empty() || versions.contains(version));
@@ -243,6 +251,8 @@ fn bench_for(config: ServerConfig) -> Result<Bench> {
         endpoint: client.endpoint,
         route: client.route,
         tls,
+        judge,
+        is_thorough: *full || !only.is_empty(),
         headers: client.headers,
         credentials: client.session.login.credentials,
         client_id: config.client_id,
@@ -253,6 +263,7 @@ fn bench_for(config: ServerConfig) -> Result<Bench> {
         pause: config.pause,
         connect_timeout: client.connect_timeout,
         idle_time: config.idle_time,
+        asks_full: config.selection.asks_full(),
     };
     let journal = Journal::new(config.debug, client.trace);
     Bench::new(target, journal).context("watching for signals")

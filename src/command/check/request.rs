@@ -85,6 +85,22 @@ impl Request {
         same.next().map(|header| header.2.as_str())
     }
 
+    /// Whether it asks for an upgrade as RFC 6455 §4.1 demands.
+    pub fn is_legal(&self) -> bool {
+        let has = |name: &str, wanted: &str| {
+            let tokens = self.value(name).unwrap_or_default().split(',');
+            tokens.into_iter().any(|token| token.trim().eq_ignore_ascii_case(wanted))
+        };
+        let key = self.value("Sec-WebSocket-Key").unwrap_or_default().trim();
+        let is_key = BASE64.decode(key.as_bytes()).is_ok_and(|key| key.len() == 16);
+        let is_get = self.method == "GET" && self.version == "HTTP/1.1";
+        is_get
+            && is_key
+            && has("Upgrade", "websocket")
+            && has("Connection", "upgrade")
+            && has("Sec-WebSocket-Version", "13")
+    }
+
     /// What `Sec-WebSocket-Accept` must be.
     pub fn accept_value(&self) -> String {
         accept_key(self.value("Sec-WebSocket-Key").unwrap_or_default())

@@ -4,6 +4,7 @@ mod certificate;
 mod certificate_error;
 mod error;
 mod identity;
+mod judgement;
 mod key_kind;
 mod key_log;
 mod pem;
@@ -24,11 +25,14 @@ use rustls::{ClientConfig, ClientConnection, SupportedProtocolVersion};
 
 /// The reason of a server that ends the handshake.
 pub use rustls::AlertDescription as Alert;
+/// A certificate as it was sent.
+pub use rustls::pki_types::CertificateDer;
 
 pub use certificate::{CertificateInfo, Fingerprint};
 pub use certificate_error::{CertificateFault, Untrusted};
 pub use error::{OtherProtocol, TlsError};
 pub use identity::{CertificateRequest, Identity};
+pub use judgement::Judgement;
 pub use setup_error::{FilePurpose, TlsSetupError};
 
 pub use roots::GivenPlaces;
@@ -170,6 +174,26 @@ impl TlsConfig {
         proxy
     }
 
+    /// The same that offers these application protocols (ALPN) instead.
+    pub fn offering(&self, protocols: &[&str]) -> Self {
+        let mut other = self.clone();
+        other.config.alpn_protocols =
+            protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+        other
+    }
+
+    /// The same that does not name the server (no SNI).
+    pub fn without_sni(&self) -> Self {
+        let mut other = self.clone();
+        other.config.enable_sni = false;
+        other
+    }
+
+    /// Whether the name of the server is sent (SNI).
+    pub fn names_server(&self) -> bool {
+        self.config.enable_sni
+    }
+
     /// A client connection to `host`. A name is sent as SNI, an address is not (RFC 6066 §3).
     pub fn connection(&self, host: &str) -> Result<TlsConnection, TlsError> {
         let host = self.server_name.as_deref().unwrap_or(host);
@@ -200,6 +224,11 @@ impl TlsConnection {
     /// The certificate that the server has shown, whatever was decided about it.
     pub fn presented(&self) -> Option<CertificateInfo> {
         CertificateInfo::read(self.witness.presented()?)
+    }
+
+    /// The certificates that the server has sent, its own first.
+    pub fn certificates(&self) -> &[CertificateDer<'static>] {
+        self.witness.certificates()
     }
 
     /// What the server has done about a client certificate so far.

@@ -67,7 +67,8 @@ impl Verifier {
         Self { trust, algorithms: provider.signature_verification_algorithms }
     }
 
-    fn roots(&self) -> (Option<&RootCertStore>, GivenPlaces) {
+    /// The authorities that are trusted, if a chain to one is asked for, and where they are from.
+    pub fn roots(&self) -> (Option<&RootCertStore>, GivenPlaces) {
         match &self.trust {
             Trust::Chain { roots, places, .. } => (Some(roots), *places),
             _ => (None, GivenPlaces::None),
@@ -90,7 +91,8 @@ impl Verifier {
             .map_err(|error| self.explained(error, certificate, &[]))
     }
 
-    fn explained(
+    /// The error with the reason that the certificates show.
+    pub fn explained(
         &self,
         error: Error,
         leaf: &CertificateDer<'_>,
@@ -131,11 +133,11 @@ fn verify_dates(certificate: &CertificateDer<'_>, time: UnixTime) -> Result<(), 
     Ok(())
 }
 
-/// The verifier of one connection, which keeps the certificate that the server showed.
+/// The verifier of one connection, which keeps the certificates that the server showed.
 #[derive(Debug)]
 pub struct Witness {
     verifier: Arc<Verifier>,
-    presented: OnceLock<CertificateDer<'static>>,
+    presented: OnceLock<Vec<CertificateDer<'static>>>,
 }
 
 impl Witness {
@@ -146,7 +148,12 @@ impl Witness {
 
     /// The server's certificate, whatever was decided about it.
     pub fn presented(&self) -> Option<&CertificateDer<'static>> {
-        self.presented.get()
+        self.presented.get()?.first()
+    }
+
+    /// All certificates as the server sent them, its own first; none before it did.
+    pub fn certificates(&self) -> &[CertificateDer<'static>] {
+        self.presented.get().map_or(&[], Vec::as_slice)
     }
 }
 
@@ -159,7 +166,8 @@ impl ServerCertVerifier for Witness {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        self.presented.get_or_init(|| end_entity.clone().into_owned());
+        let shown = std::iter::once(end_entity).chain(intermediates);
+        self.presented.get_or_init(|| shown.map(|one| one.clone().into_owned()).collect());
         self.verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
     }
 

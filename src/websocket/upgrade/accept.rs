@@ -35,6 +35,10 @@ pub fn answer(request: &Request, path: &str) -> Result<String, Refusal> {
     let Some(key) = &request.key else {
         return refused("400 Bad Request", "the request has no Sec-WebSocket-Key".to_owned());
     };
+    if !is_key(key) {
+        let sentence = "the Sec-WebSocket-Key is not 16 bytes in base64".to_owned();
+        return refused("400 Bad Request", sentence);
+    }
     let Some(subprotocol) =
         request.protocols.iter().find(|offer| SUBPROTOCOLS.contains(&offer.as_str()))
     else {
@@ -46,6 +50,14 @@ pub fn answer(request: &Request, path: &str) -> Result<String, Refusal> {
          Sec-WebSocket-Accept: {}\r\nSec-WebSocket-Protocol: {subprotocol}\r\n\r\n",
         accept_key(key)
     ))
+}
+
+/// Whether these are 16 bytes in base64 (RFC 6455 §4.2.1). The four bits that the last digit has
+/// too many may be set: some clients write random digits.
+fn is_key(key: &str) -> bool {
+    let is_digit = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/';
+    let digits = key.strip_suffix("==");
+    digits.is_some_and(|digits| digits.len() == 22 && digits.bytes().all(is_digit))
 }
 
 fn no_subprotocol(offered: &[String]) -> String {
@@ -129,6 +141,10 @@ mod tests {
             ("Protocol: mqtt", "Protocol: stomp", "400", "must be mqtt (or mqttv3.1), not stomp"),
             ("Sec-WebSocket-Protocol: mqtt\r\n", "", "400", "none was offered"),
             ("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", "", "400", "no Sec-WebSocket-Key"),
+            // 15 bytes, 17 bytes, and no base64.
+            ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25j", "400", "not 16 bytes"),
+            ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZSE=", "400", "not 16 bytes"),
+            ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZ", "400", "not 16 bytes"),
         ];
         for (from, to, status, words) in table {
             let (got, response) = status_for(&GOOD.replacen(from, to, 1));

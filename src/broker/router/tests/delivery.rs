@@ -254,6 +254,35 @@ fn topic_aliases() {
 }
 
 #[test]
+fn response_topics_have_no_wildcards() {
+    let properties = |topic: &'static str| {
+        Properties(vec![Property::text(PropertyId::ResponseTopic, topic.into())])
+    };
+    for (topic, is_taken) in [("a/b", true), ("a/+", false), ("#", false), ("", true)] {
+        let mut world = World::new();
+        let to = world.subscriber(Version::V5, "to", "#", QoS::AtMostOnce);
+        let from = world.client(Version::V5, "from");
+        let message =
+            Publish { properties: properties(topic), ..publish("x", "p", QoS::AtMostOnce) };
+        world.send(from, Packet::Publish(message));
+        let (told, end) = (vec![goodbye(ReasonCode::PROTOCOL_ERROR)], EndReason::Misbehaved);
+        let refused = if is_taken { (vec![], None) } else { (told, Some(end)) };
+        assert_eq!((world.got(from), world.end(from)), refused, "{topic:?}");
+        assert_eq!(world.messages(to).len(), usize::from(is_taken), "{topic:?}");
+        let will = Will {
+            topic: TopicName::new("will").unwrap(),
+            payload: Bytes::new(),
+            qos: QoS::AtMostOnce,
+            retain: false,
+            properties: properties(topic),
+        };
+        let id = world.dial(Connect { will: Some(will), ..connect(Version::V5, "willing") });
+        let end = (!is_taken).then_some(EndReason::Refused);
+        assert_eq!(world.end(id), end, "{topic:?}");
+    }
+}
+
+#[test]
 fn messages_expire() {
     let mut world = World::new();
     let (to, _) = world.join(persistent(Version::V5, "to"));

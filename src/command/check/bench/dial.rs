@@ -9,14 +9,15 @@ use super::{
     Bench, Conn, Failure, LONGEST_PATIENCE, ROUND_TRIPS, SHORTEST_PATIENCE, Spoken, Step, Stop,
 };
 use crate::command::check::connection::Link;
+use crate::command::check::finding::Verdict;
 use crate::command::check::journal::{Direction, Fact, Layer};
 use crate::command::check::wire::Frame;
 use crate::exit::Exit;
 use crate::mqtt::packet::{Disconnect, Packet};
 use crate::mqtt::version::Version;
 use crate::transport::dial::{self, DialError};
-use crate::transport::endpoint::{Endpoint, Scheme};
-use crate::transport::tls::TlsConfig;
+use crate::transport::endpoint::Scheme;
+use crate::transport::tls::{TlsConfig, TlsError};
 use crate::transport::{self};
 use crate::websocket::frame::NORMAL;
 
@@ -30,6 +31,17 @@ impl Bench {
     /// TCP, and TLS with `wss`: no byte of HTTP is sent. `address` is one of the name's, instead of
     /// any.
     pub fn dial(&mut self, address: Option<SocketAddr>) -> Step<Conn> {
+        let is_secure = self.target.endpoint.scheme == Scheme::Wss;
+        let tls = self.target.tls.clone().filter(|_| is_secure);
+        self.dial_with(address, tls.as_ref())
+    }
+
+    /// The same with other settings of TLS, or without TLS, whatever the scheme.
+    pub fn dial_with(
+        &mut self,
+        address: Option<SocketAddr>,
+        tls: Option<&TlsConfig>,
+    ) -> Step<Conn> {
         if self.connections > 0 && !self.target.pause.is_zero() {
             self.idle(self.target.pause)?;
         }
@@ -46,14 +58,18 @@ impl Bench {
         self.patience = (dialled.connect * ROUND_TRIPS).clamp(SHORTEST_PATIENCE, LONGEST_PATIENCE);
         let reached = format!("connected to {}", dialled.reached);
         self.journal.note(Direction::Out, Layer::Tcp, || reached, &[]);
-        let Endpoint { scheme, host, .. } = &self.target.endpoint;
-        let tls = self.target.tls.as_ref().filter(|_| *scheme == Scheme::Wss);
-        let tls: Option<(&TlsConfig, &str)> = tls.map(|tls| (tls, host.as_str()));
+        let host = self.target.endpoint.host.clone();
+        let tls = tls.map(|tls| (tls, host.as_str()));
         let link = Link::new(dialled, tls, &self.waker);
         let link = link.map_err(|error| self.failed(Exit::Tls, error.to_string()))?;
         self.links.push(Some(link));
         let conn = Conn(self.links.len() - 1);
-        self.secure(conn).map(|()| conn)
+        let secured = self.secure(conn);
+        // Who is not named may show another certificate.
+        if tls.is_some_and(|(tls, _)| tls.names_server()) {
+            self.note_certificate(conn);
+        }
+        secured.map(|()| conn)
     }
 
     /// Waits for TLS.
@@ -75,7 +91,12 @@ impl Bench {
         match (done, error) {
             (Ok(()), _) => Ok(()),
             (Err(Stop::Interrupted), _) => Err(Stop::Interrupted),
-            (Err(_), Some(error)) => Err(self.failed(tls_exit(&error), error.to_string())),
+            (Err(_), Some(error)) => {
+                if let transport::Error::Tls(TlsError::NotTls(_)) = &error {
+                    self.journal.observe("speaks-http", None, Verdict::Fail, error.to_string());
+                }
+                Err(self.failed(tls_exit(&error), error.to_string()))
+            }
             (Err(Stop::Silent { .. }), None) => {
                 let words = "no end of the TLS handshake".to_owned();
                 Err(self.failed(Exit::TimedOut, words))
@@ -124,10 +145,11 @@ impl Bench {
 
     /// Ends a connection as a client should, without judging what the server does about it.
     pub fn close(&mut self, conn: Conn) {
+        self.judge_refusal(conn);
         let Some(mut link) = self.links.get_mut(conn.0).and_then(Option::take) else { return };
         self.parked.retain(|parked| *parked != conn);
         let journal = &mut self.journal;
-        if !link.has_ended() && !link.is_congested() {
+        if link.is_open() && !link.has_ended() && !link.is_congested() {
             if link.is_welcome {
                 link.send_packet(&Packet::Disconnect(Disconnect::default()), journal);
             }
@@ -140,6 +162,33 @@ impl Bench {
             }
         }
         link.cut();
+    }
+
+    /// A CONNACK that refuses is followed by the end, within W.
+    fn judge_refusal(&mut self, conn: Conn) {
+        let link = self.links.get_mut(conn.0).and_then(Option::as_mut);
+        let Some((since, link)) = link.and_then(|link| Some((link.refused_at.take()?, link)))
+        else {
+            return;
+        };
+        let (version, said) = (Some(link.version), link.end.said);
+        let was_unexpected = self.saw_unexpected_end;
+        let ended = self.end_within(conn, self.patience.saturating_sub(since.elapsed()));
+        self.saw_unexpected_end = was_unexpected;
+        let point = "refusal-then-close";
+        match ended {
+            Ok(Some(_)) => self.journal.observe(point, version, Verdict::Pass, ""),
+            Ok(None) if since.elapsed() >= self.patience => {
+                let code = said.map_or(0, |(_, code)| code.0);
+                let waited = self.patience.as_secs_f64();
+                let words = format!(
+                    "CONNACK 0x{code:02x}, and the connection stayed open for {waited:.1} s"
+                );
+                self.journal.observe(point, version, Verdict::Fail, words);
+            }
+            // The point had no time left to wait.
+            _ => {}
+        }
     }
 
     /// Cuts a connection: by RST, so that nothing that waits is delivered in order.
@@ -228,20 +277,6 @@ impl Bench {
             }
         }
         self.is_cleaning = false;
-    }
-
-    /// Notes where the connection leads, for the head of the report.
-    pub fn note_reached(&mut self, conn: Conn) {
-        let link = self.link(conn);
-        let (reached, tls) = (link.reached.to_string(), link.tls());
-        self.journal.fact("address", Fact::Text(reached));
-        if let Some(tls) = tls {
-            self.journal.fact("tls_version", Fact::Text(tls.version));
-            self.journal.fact("tls_cipher", Fact::Text(tls.cipher));
-            if let Some(alpn) = tls.alpn {
-                self.journal.fact("tls_alpn", Fact::Text(alpn));
-            }
-        }
     }
 
     /// Whether the point's version is spoken; asks the server if that is not known.

@@ -1,8 +1,11 @@
 //! MQTT in the bench's words: ON, SUB, PUB, FENCE, MARK.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::{Bench, Conn, Spoken, Step, Stop};
+use crate::command::check::aliases::Aliases;
 use crate::command::check::connection::Link;
 use crate::command::check::finding::Finding;
 use crate::command::check::journal::{Direction, Fact, Layer};
@@ -129,12 +132,17 @@ impl Bench {
     /// Sends CONNECT and waits for CONNACK, whatever its code.
     pub fn connect(&mut self, conn: Conn, connect: Connect) -> Step<ConnAck> {
         let version = connect.version;
+        let aliases = connect.properties.topic_alias_maximum().unwrap_or(0);
+        let keep_alive = connect.keep_alive;
         self.link(conn).speak(version);
+        self.link(conn).aliases = Aliases::up_to(aliases);
         self.send(conn, &Packet::Connect(Box::new(connect)));
         let connack = self.take(conn, "CONNACK", |packet| match packet {
             Packet::ConnAck(connack) => Some((**connack).clone()),
             _ => None,
         })?;
+        let dictated = connack.properties.server_keep_alive();
+        self.link(conn).keep_alive = dictated.unwrap_or(keep_alive);
         if version == Version::V5 && connack.code == ReasonCode::SUCCESS {
             self.note_limits(&connack.properties);
         }
@@ -181,8 +189,18 @@ impl Bench {
     /// Sends these bytes as one binary message: packets, or what is none.
     pub fn send_bytes(&mut self, conn: Conn, bytes: &[u8]) {
         let (link, journal) = self.both(conn);
-        let words = packets::words(bytes, link.version);
-        journal.note(Direction::Out, Layer::Packet, || words, bytes);
+        let (sent, is_whole) = packets::read(bytes, link.version);
+        let words = packets::words(&sent, bytes.len());
+        if !is_whole {
+            link.conduct.lose_sight();
+        }
+        for packet in sent.iter().filter_map(|sent| sent.packet.as_ref().ok()) {
+            link.conduct.sent(packet);
+        }
+        let is_connect = bytes.first().is_some_and(|first| first >> 4 == 1);
+        // A CONNECT may hold a password.
+        let shown = if is_connect { &[] } else { bytes };
+        journal.note(Direction::Out, Layer::Packet, || words, shown);
         let frame = link.frame_bytes(&Frame::binary(bytes));
         link.write(&frame, journal);
     }
@@ -197,6 +215,7 @@ impl Bench {
     pub fn write(&mut self, conn: Conn, bytes: &[u8]) {
         let (link, journal) = self.both(conn);
         journal.note(Direction::Out, Layer::Tcp, || format!("{} bytes", bytes.len()), bytes);
+        link.conduct.lose_sight();
         link.write(bytes, journal);
     }
 
@@ -216,7 +235,18 @@ impl Bench {
         wanted: impl Fn(&Packet) -> Option<T>,
     ) -> Step<T> {
         let patience = self.patience();
-        self.wait(conn, awaited, patience, |link| taken(link, &wanted))
+        self.take_within(conn, awaited, patience, wanted)
+    }
+
+    /// The same, within this time.
+    pub fn take_within<T>(
+        &mut self,
+        conn: Conn,
+        awaited: &str,
+        time: Duration,
+        wanted: impl Fn(&Packet) -> Option<T>,
+    ) -> Step<T> {
+        self.wait(conn, awaited, time, |link| taken(link, &wanted))
     }
 
     /// SUBSCRIBE to one filter, and the SUBACK for it. A refusal means that the point cannot be
@@ -237,13 +267,23 @@ impl Bench {
         subscriptions: Vec<Subscription>,
         properties: Option<Properties>,
     ) -> Step<SubAck> {
-        let packet_id = self.link(conn).next_id();
-        let properties = properties.unwrap_or_default();
-        self.send(conn, &Packet::Subscribe(Subscribe { packet_id, properties, subscriptions }));
+        let packet_id = self.send_subscribe(conn, subscriptions, properties.unwrap_or_default());
         self.take(conn, "SUBACK", |packet| match packet {
             Packet::SubAck(suback) if suback.packet_id == packet_id => Some(suback.clone()),
             _ => None,
         })
+    }
+
+    /// Sends SUBSCRIBE without waiting.
+    pub fn send_subscribe(
+        &mut self,
+        conn: Conn,
+        subscriptions: Vec<Subscription>,
+        properties: Properties,
+    ) -> PacketId {
+        let packet_id = self.link(conn).next_id();
+        self.send(conn, &Packet::Subscribe(Subscribe { packet_id, properties, subscriptions }));
+        packet_id
     }
 
     /// UNSUBSCRIBE, and the codes of its UNSUBACK: none before MQTT 5.

@@ -43,6 +43,11 @@ impl Bench {
     /// The same at one of the addresses of the name.
     pub fn ask_at(&mut self, address: Option<SocketAddr>, request: &Request) -> Step<Asked> {
         let conn = self.dial(address)?;
+        self.ask_on(conn, request)
+    }
+
+    /// The same on a connection that is there.
+    pub fn ask_on(&mut self, conn: Conn, request: &Request) -> Step<Asked> {
         self.journal.note(Direction::Out, Layer::Http, || request.words(), &[]);
         let bytes = request.bytes();
         let pieces = request.pieces.unwrap_or(bytes.len()).max(1);
@@ -104,6 +109,7 @@ impl Bench {
                 let words = format!("no answer to the upgrade within {waited:.1} s");
                 return Err(self.failed(Exit::TimedOut, words));
             }
+            Answer::Ended(_) => format!("the upgrade got {answer}"),
             answer => format!("the upgrade was answered by {answer}"),
         };
         self.close(conn);
@@ -148,7 +154,8 @@ impl Bench {
             let words = format!("agreed to {}, not offered", extension.unwrap_or_default());
             self.journal.observe("no-unasked-extension", None, verdict, words);
         }
-        if head.status != 101 {
+        // What answers a request that breaks the rules is judged by the point that sends it.
+        if head.status != 101 || !request.is_legal() {
             return;
         }
         if let ([name], true) = (&head.subprotocols()[..], request.is_plain) {

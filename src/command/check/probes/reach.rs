@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use super::{Probe, Probes};
+use crate::command::check::answer::Answer;
 use crate::command::check::bench::Bench;
 use crate::command::check::finding::{Finding, Probed, Step, Stop, Verdict};
 use crate::exit::Exit;
@@ -83,19 +84,34 @@ fn node(bench: &mut Bench, address: SocketAddr) -> Step<Option<String>> {
         Err(Stop::NoConnection(_)) => return Ok(None),
         asked => asked?,
     };
-    let answer = asked.answer.to_string();
-    let Ok(conn) = bench.accepted(&request, asked) else { return Ok(Some(answer)) };
+    let mut seen = vec![asked.answer.to_string()];
+    if let Answer::Head(head) = &asked.answer
+        && let Some(server) = head.value("Server")
+    {
+        seen.push(format!("Server: {server}"));
+    }
+    let Ok(conn) = bench.accepted(&request, asked) else {
+        return Ok(Some(seen.join(", ")));
+    };
     let connect = bench.connect_packet(bench.version());
     let ConnAck { code, properties, .. } = bench.connect(conn, connect)?;
     bench.close(conn);
-    let limit =
-        |name: &str, value: Option<u16>| value.map_or(String::new(), |n| format!(", {name} {n}"));
-    Ok(Some(format!(
-        "{answer}, CONNACK {}{}{}",
-        code.0,
-        limit("receive maximum", properties.receive_maximum()),
-        limit("topic alias maximum", properties.topic_alias_maximum()),
-    )))
+    seen.push(format!("CONNACK {}", code.0));
+    let short = |value: Option<u16>| value.map(u64::from);
+    let flag = |value: Option<bool>| value.map(u64::from);
+    for (name, value) in [
+        ("receive maximum", short(properties.receive_maximum())),
+        ("topic alias maximum", short(properties.topic_alias_maximum())),
+        ("server keep alive", short(properties.server_keep_alive())),
+        ("maximum packet size", properties.maximum_packet_size().map(u64::from)),
+        ("maximum QoS", properties.maximum_qos().map(|qos| qos.bits().into())),
+        ("retain available", flag(properties.retain_available())),
+        ("wildcards available", flag(properties.wildcard_subscription_available())),
+        ("shared available", flag(properties.shared_subscription_available())),
+    ] {
+        seen.extend(value.map(|value| format!("{name} {value}")));
+    }
+    Ok(Some(seen.join(", ")))
 }
 
 fn speaks_http(bench: &mut Bench) -> Probed {
@@ -103,7 +119,10 @@ fn speaks_http(bench: &mut Bench) -> Probed {
     match &bench.failure {
         // Nothing came that could be observed.
         Some(failure) if finding.verdict == Verdict::NotApplicable => Ok(match failure.exit {
-            Exit::Unreached => Finding::unknown(format!("no connection: {}", failure.words)),
+            // What is in TLS that cannot be opened is not known.
+            Exit::Unreached | Exit::Tls => {
+                Finding::unknown(format!("no connection: {}", failure.words))
+            }
             _ => Finding::fail(failure.words.clone()),
         }),
         _ => Ok(finding),

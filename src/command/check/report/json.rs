@@ -13,7 +13,18 @@ use super::{Report, text};
 use crate::format::json;
 
 /// Facts that stand under `reached` and not among the facts.
-const REACHED: [&str; 5] = ["address", "subprotocol", "tls_version", "tls_cipher", "tls_alpn"];
+const REACHED: [&str; 10] = [
+    "address",
+    "subprotocol",
+    "tls_version",
+    "tls_cipher",
+    "tls_alpn",
+    "tls_subject",
+    "tls_names",
+    "tls_not_after",
+    "tls_sha256",
+    "tls_needs_sni",
+];
 
 /// An object or an array that is being written.
 pub struct Writer {
@@ -122,15 +133,27 @@ fn reached(report: &Report) -> String {
     }
     let versions: Vec<String> = report.versions.iter().map(ToString::to_string).collect();
     object.texts("versions", versions.iter().map(String::as_str));
-    if let Some(version) = fact("tls_version") {
-        let mut tls = Writer::object();
-        tls.text("version", &version);
-        for (key, name) in [("cipher", "tls_cipher"), ("alpn", "tls_alpn")] {
-            if let Some(value) = fact(name) {
-                tls.text(key, &value);
+    if fact("tls_version").or_else(|| fact("tls_sha256")).is_some() {
+        object.raw("tls", tls(report));
+    }
+    object.end()
+}
+
+/// What is known of TLS, also where the certificate was refused.
+fn tls(report: &Report) -> String {
+    let fact = |name: &str| report.facts.get(name).map(ToString::to_string);
+    let mut object = Writer::object();
+    for key in ["version", "cipher", "alpn", "subject", "names", "not_after", "sha256"] {
+        match fact(&format!("tls_{key}")) {
+            Some(names) if key == "names" => {
+                object.texts(key, names.split(", ").filter(|name| !name.is_empty()));
             }
+            Some(value) => drop(object.text(key, &value)),
+            None => {}
         }
-        object.raw("tls", tls.end());
+    }
+    if let Some(Fact::Flag(needs_sni)) = report.facts.get("tls_needs_sni") {
+        object.raw("needs_sni", needs_sni);
     }
     object.end()
 }

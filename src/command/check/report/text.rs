@@ -101,7 +101,10 @@ fn head(report: &Report, out: &mut String) {
     hanging("  ", 4, &limits, out);
     if let Some(version) = fact("tls_version") {
         let cipher = fact("tls_cipher").unwrap_or_default();
-        hanging("  ", 4, &format!("TLS: {version}, {cipher}"), out);
+        let until = fact("tls_not_after").unwrap_or_default();
+        let until = until.split('T').next().filter(|day| !day.is_empty());
+        let until = until.map_or_else(String::new, |day| format!(", certificate until {day}"));
+        hanging("  ", 4, &format!("TLS: {version}, {cipher}{until}"), out);
     }
     let pings = fact("server_pings").map_or("no WebSocket ping seen".to_owned(), |count| {
         format!("{count} WebSocket pings seen")

@@ -167,7 +167,7 @@ const MESSAGES: &[Row] = &[
                 })
             })
         },
-        &["utf8-topic"],
+        &["packets-wellformed", "utf8-topic"],
     ),
 ];
 

@@ -212,7 +212,7 @@ const ANSWERED: &[Row] = &[
                 vec![Out::Onward(bytes)]
             })
         },
-        &["unsubscribe"],
+        &["packets-wellformed", "unsubscribe"],
     ),
     Row {
         warns: &["unsubscribe"],
@@ -261,7 +261,7 @@ const MATCHED: &[Row] = &[
                 })
             })
         },
-        &["filter-matching"],
+        &["packets-wellformed", "filter-matching"],
     ),
     row(
         "case-blind",

@@ -1,0 +1,148 @@
+//! Which subprotocols are agreed to.
+
+use super::{answer_to, connack, failed, needs_upgrade, plain_get, refused_alike};
+use crate::command::check::answer::Answer;
+use crate::command::check::bench::Bench;
+use crate::command::check::finding::{Finding, Probed, Step};
+use crate::command::check::request::Request;
+
+/// The paths that brokers listen on.
+const USUAL_PATHS: [&str; 3] = ["/mqtt", "/ws", "/"];
+
+/// A name that no server can speak.
+const UNKNOWN: &str = "x-check";
+
+const HEADER: &str = "Sec-WebSocket-Protocol";
+
+pub fn mqtt(bench: &mut Bench) -> Probed {
+    let answer = bench.answer_to_plain()?;
+    let Answer::Head(head) = &answer else {
+        return Ok(Finding::fail(elsewhere(bench, &answer)?).in_doubt());
+    };
+    Ok(match (head.status, &head.subprotocols()[..]) {
+        (101, [name]) if name == "mqtt" => Finding::pass("answered mqtt"),
+        (101, []) => Finding::fail("101 without a subprotocol: browsers end the connection"),
+        (101, _) => Finding::fail(answer.to_string()),
+        _ => Finding::fail(elsewhere(bench, &answer)?),
+    })
+}
+
+/// A refusal, and the usual paths that are upgraded instead.
+fn elsewhere(bench: &mut Bench, answer: &Answer) -> Step<String> {
+    let mut found = Vec::new();
+    let asked_for = bench.target.endpoint.target.clone();
+    let path = asked_for.split('?').next().unwrap_or_default();
+    for other in USUAL_PATHS.into_iter().filter(|other| *other != path) {
+        let answer = answer_to(bench, &bench.request(&["mqtt"]).to(other))?;
+        if answer.status() == Some(101) {
+            found.push(other);
+        }
+    }
+    let is_about_upgrade = !matches!(answer.status(), Some(300..=399 | 401 | 403 | 404));
+    let plain = if found.is_empty() && is_about_upgrade {
+        answer_to(bench, &plain_get(bench))?.status()
+    } else {
+        None
+    };
+    Ok(match &found[..] {
+        // This is what a proxy does that is not told about WebSocket.
+        [] if plain.is_some() && plain == answer.status() => format!(
+            "{path}: {answer}, as for a plain GET: the Upgrade header may not reach the server"
+        ),
+        [] => format!("{path}: {answer}; nor are /mqtt, /ws and / upgraded"),
+        found => format!("{path}: {answer}; upgraded at {}", found.join(" and ")),
+    })
+}
+
+pub fn mqttv31(bench: &mut Bench) -> Probed {
+    let answer = answer_to(bench, &bench.request(&["mqttv3.1"]))?;
+    if let Some(finding) = refused_alike(bench, &answer)? {
+        return Ok(finding);
+    }
+    Ok(match names(&answer).as_deref() {
+        Some([name]) if name == "mqttv3.1" => Finding::pass("answered mqttv3.1"),
+        Some([]) | None => failed(&answer, format!("{answer}: superseded by mqtt")),
+        Some(_) => failed(&answer, format!("{answer}, which was not offered")),
+    })
+}
+
+/// The names that a 101 agrees to; `None` for any other answer.
+fn names(answer: &Answer) -> Option<Vec<String>> {
+    match answer {
+        Answer::Head(head) if head.status == 101 => Some(head.subprotocols()),
+        _ => None,
+    }
+}
+
+pub fn list(bench: &mut Bench) -> Probed {
+    let request = bench.request(&["mqtt", "mqttv3.1"]);
+    let answer = answer_to(bench, &request)?;
+    if let Some(finding) = refused_alike(bench, &answer)? {
+        return Ok(finding);
+    }
+    Ok(wrong_choice(&answer, &request).unwrap_or_else(|| Finding::pass(chosen(&answer))))
+}
+
+/// What is wrong with the answer to a list of names that are all MQTT's: nothing if exactly one of
+/// them was chosen.
+fn wrong_choice(answer: &Answer, request: &Request) -> Option<Finding> {
+    match names(answer).as_deref() {
+        Some([name]) if request.offered().contains(&name.as_str()) => None,
+        Some([_, _, ..]) => Some(failed(answer, format!("{answer}: more than one name"))),
+        _ => Some(failed(answer, answer.to_string())),
+    }
+}
+
+fn chosen(answer: &Answer) -> String {
+    format!("answered {}", names(answer).unwrap_or_default().join(", "))
+}
+
+pub fn list_forms(bench: &mut Bench) -> Probed {
+    needs_upgrade(bench)?;
+    for (form, request) in [
+        ("mqttv3.1 first", bench.request(&["mqttv3.1", "mqtt"])),
+        ("two header lines", bench.request(&["mqtt"]).with(HEADER, "mqttv3.1")),
+        ("no blank behind the comma", bench.request(&["mqtt"]).set(HEADER, "mqtt,mqttv3.1")),
+    ] {
+        let answer = answer_to(bench, &request)?;
+        if let Some(wrong) = wrong_choice(&answer, &request) {
+            return Ok(Finding { observed: format!("{form}: {}", wrong.observed), ..wrong });
+        }
+    }
+    Ok(Finding::pass("one name was chosen in each form"))
+}
+
+pub fn unknown_first(bench: &mut Bench) -> Probed {
+    needs_upgrade(bench)?;
+    let answer = answer_to(bench, &bench.request(&[UNKNOWN, "mqtt"]))?;
+    Ok(match names(&answer).as_deref() {
+        Some([name]) if name == "mqtt" => Finding::pass("answered mqtt"),
+        _ => failed(&answer, format!("{UNKNOWN}, mqtt: {answer}")),
+    })
+}
+
+pub fn unknown(bench: &mut Bench) -> Probed {
+    needs_upgrade(bench)?;
+    let answer = answer_to(bench, &bench.request(&[UNKNOWN]))?;
+    Ok(match names(&answer).as_deref() {
+        Some([]) => Finding::pass(answer.to_string()),
+        Some(_) => Finding::fail(format!("{UNKNOWN} was offered: {answer}")),
+        None if answer.is_client_error() => Finding::pass(answer.to_string()),
+        None => Finding::warn(answer.to_string()),
+    })
+}
+
+pub fn none(bench: &mut Bench) -> Probed {
+    needs_upgrade(bench)?;
+    let asked = bench.ask(&bench.request(&[]))?;
+    let (conn, answer) = (asked.conn, asked.answer);
+    Ok(match names(&answer).as_deref() {
+        Some([]) => match connack(bench, conn)? {
+            Ok(_) => Finding::pass("101 without a subprotocol, and CONNACK"),
+            Err(words) => Finding::warn(format!("101 without a subprotocol, then {words}")),
+        },
+        Some(_) => Finding::fail(format!("none was offered: {answer}")),
+        None if answer.is_client_error() => Finding::pass(answer.to_string()),
+        None => Finding::warn(answer.to_string()),
+    })
+}
