@@ -307,7 +307,8 @@ impl Bench {
         }
     }
 
-    fn send_unsubscribe(&mut self, conn: Conn, filters: &[&str]) -> PacketId {
+    /// Sends UNSUBSCRIBE without waiting.
+    pub fn send_unsubscribe(&mut self, conn: Conn, filters: &[&str]) -> PacketId {
         let packet_id = self.link(conn).next_id();
         let filters = filters.iter().copied();
         let filters =
