@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::finding::End;
+use super::finding::{End, Ending};
 
 /// The largest head that is read, in bytes.
 const LARGEST: usize = 64 * 1024;
@@ -130,8 +130,12 @@ impl fmt::Display for Answer {
             },
             Self::Head(head) => write!(f, "{} {}", head.status, shortened(&head.reason)),
             Self::Other(bytes) => write!(f, "no HTTP: {}", beginning(bytes)),
-            Self::Ended(end) if end.stream.is_some() => write!(f, "no answer, but {end}"),
-            Self::Ended(_) => f.write_str("no answer, but the end"),
+            Self::Ended(end) => match end.stream {
+                Some(Ending::Fin) => f.write_str("no answer, but FIN"),
+                Some(Ending::Reset) => f.write_str("no answer, but RST"),
+                Some(Ending::BrokenTls) => f.write_str("no answer, but broken TLS"),
+                None => f.write_str("no answer, but the end"),
+            },
             Self::Silence => f.write_str("no answer"),
         }
     }

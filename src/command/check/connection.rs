@@ -1,5 +1,7 @@
 //! One connection of `check`: the loop that waits for it, and what came over it.
 
+mod agreed;
+
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -7,17 +9,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use rustls::pki_types::CertificateDer;
 
 use super::aliases::Aliases;
 use super::answer::{self, Head, Parsed};
+use super::conduct::Conduct;
 use super::finding::{CloseFrame, End, Ending, Verdict};
 use super::inflate::Inflater;
 use super::journal::{Direction, Journal, Layer};
 use super::packets::{PacketReader, Received};
 use super::reader::{FrameReader, Heard};
-use super::wire::{Frame, PONG};
-use crate::mqtt::packet::{Ack, ConnAck, Packet, PacketId, PacketType};
+use super::wire::{Frame, PING, PONG};
+use crate::mqtt::packet::{Ack, Packet, PacketId, PacketType};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::version::Version;
 use crate::transport::dial::{Dialled, Reached};
@@ -58,6 +60,8 @@ pub struct Link {
     http: Vec<u8>,
     frames: FrameReader,
     packets: PacketReader,
+    /// What was exchanged, to judge what comes.
+    pub conduct: Conduct,
     keys: Keys,
     /// The version that is spoken.
     pub version: Version,
@@ -79,8 +83,6 @@ pub struct Link {
     pub has_sent_close: bool,
     /// CONNACK 0 has come.
     pub is_welcome: bool,
-    /// CONNECT asked for a clean start.
-    is_clean_start: bool,
     /// When a CONNACK came that refuses.
     pub refused_at: Option<Instant>,
     /// The latest packet identifier that was used.
@@ -122,6 +124,7 @@ impl Link {
             http: Vec::new(),
             frames: FrameReader::default(),
             packets: PacketReader::new(version),
+            conduct: Conduct::new(version),
             keys: Keys::default(),
             version,
             inbox: VecDeque::new(),
@@ -133,7 +136,6 @@ impl Link {
             aliases: Aliases::default(),
             has_sent_close: false,
             is_welcome: false,
-            is_clean_start: false,
             refused_at: None,
             latest_id: 0,
             reached,
@@ -153,19 +155,9 @@ impl Link {
         Ok(self.stage != Stage::Security)
     }
 
-    /// The certificates that the server has sent, its own first.
-    pub fn certificates(&self) -> &[CertificateDer<'static>] {
-        self.stream.certificates()
-    }
-
     /// Whether frames are exchanged.
     pub fn is_open(&self) -> bool {
         self.stage == Stage::Open
-    }
-
-    /// Whether compression was agreed to.
-    pub fn may_compress(&self) -> bool {
-        self.frames.may_compress
     }
 
     /// What TLS was negotiated.
@@ -204,6 +196,7 @@ impl Link {
     pub fn speak(&mut self, version: Version) {
         self.version = version;
         self.packets = PacketReader::new(version);
+        self.conduct = Conduct::new(version);
     }
 
     /// Whether the server has ended it: by a Close frame or by the stream.
@@ -279,15 +272,7 @@ impl Link {
             let words = End { stream: Some(how), close: self.end.close.clone(), said: None };
             let words = words.to_string();
             journal.note(Direction::In, Layer::Tcp, || words, &[]);
-            if self.has_said_goodbye && self.tls().is_some() {
-                let bare = match how {
-                    Ending::Fin if !self.stream.is_truncated() => None,
-                    Ending::Fin => Some("FIN without close_notify"),
-                    Ending::Reset | Ending::BrokenTls => Some("RST without close_notify"),
-                };
-                let verdict = bare.map_or(Verdict::Pass, |_| Verdict::Warn);
-                journal.observe("tls-close-notify", None, verdict, bare.unwrap_or_default());
-            }
+            self.note_end_of_tls(how, journal);
         }
     }
 
@@ -337,20 +322,6 @@ impl Link {
         }
     }
 
-    /// A piece of a compressed message as it was; nothing once a piece could not be read.
-    fn inflated(&mut self, payload: &[u8], ends: bool) -> Bytes {
-        if self.inflate_error.is_some() {
-            return Bytes::new();
-        }
-        match self.inflater.feed(payload, ends) {
-            Ok(plain) => plain.into(),
-            Err(words) => {
-                self.inflate_error = Some(words);
-                Bytes::new()
-            }
-        }
-    }
-
     fn closed(&mut self, close: CloseFrame, journal: &mut Journal) {
         journal.note(Direction::In, Layer::Frame, || close.to_string(), &[]);
         journal.observe("close-code-legal", None, Verdict::Pass, "");
@@ -372,15 +343,17 @@ impl Link {
         } else {
             journal.observe("packets-aligned", None, Verdict::Pass, "");
         }
+        let shown = super::journal::hex(&received.raw);
         if let Ok(Packet::Publish(publish)) = &mut received.packet {
             let (verdict, words) = self.aliases.resolve(publish);
             journal.observe("topic-alias-out", version, verdict, words);
         }
         if let Ok(packet) = &received.packet {
-            journal.observe("packets-wellformed", version, Verdict::Pass, "");
+            for (point, verdict, words) in self.conduct.judge(packet) {
+                journal.observe(point, version, verdict, format!("{words} ({shown})"));
+            }
             self.answer(packet, journal);
         } else {
-            let shown = super::journal::hex(&received.raw);
             let words = format!("{} ({shown})", received.words());
             journal.observe("packets-wellformed", version, Verdict::Fail, words);
         }
@@ -390,7 +363,11 @@ impl Link {
     /// Notes what a packet says about the connection, and acknowledges messages.
     fn answer(&mut self, packet: &Packet, journal: &mut Journal) {
         match packet {
-            Packet::ConnAck(connack) => self.welcome(connack, journal),
+            Packet::ConnAck(connack) if connack.code.0 == 0 => self.is_welcome = true,
+            Packet::ConnAck(connack) => {
+                self.end.said = Some((PacketType::ConnAck, connack.code));
+                self.refused_at.get_or_insert_with(Instant::now);
+            }
             Packet::Disconnect(disconnect) => {
                 self.end.said = Some((PacketType::Disconnect, disconnect.code));
             }
@@ -409,32 +386,8 @@ impl Link {
         }
     }
 
-    /// Notes whether we are taken, and session present: it has no meaning in MQTT 3.1.
-    fn welcome(&mut self, connack: &ConnAck, journal: &mut Journal) {
-        let version = self.version;
-        let is_present = connack.session_present && version > Version::V3_1;
-        if connack.code.0 == 0 {
-            self.is_welcome = true;
-            if self.is_clean_start && version > Version::V3_1 {
-                let verdict = if is_present { Verdict::Fail } else { Verdict::Pass };
-                let words = "CONNACK 0 with session present 1 after a clean start";
-                journal.observe("session-present-clean", Some(version), verdict, words);
-            }
-            return;
-        }
-        self.end.said = Some((PacketType::ConnAck, connack.code));
-        self.refused_at.get_or_insert_with(Instant::now);
-        if is_present {
-            let words = format!("CONNACK 0x{:02x} with session present 1", connack.code.0);
-            journal.observe("refusal-then-close", Some(version), Verdict::Fail, words);
-        }
-    }
-
     /// Sends a packet as one binary message.
     pub fn send_packet(&mut self, packet: &Packet, journal: &mut Journal) {
-        if let Packet::Connect(connect) = packet {
-            self.is_clean_start = connect.clean_start;
-        }
         let mut bytes = bytes::BytesMut::new();
         self.has_said_goodbye |= matches!(packet, Packet::Disconnect(_));
         // Probes write packets that cannot be encoded by hand.
@@ -442,6 +395,7 @@ impl Link {
             let is_secret = matches!(packet, Packet::Connect(_));
             let shown = if is_secret { &[][..] } else { &bytes[..] };
             journal.note(Direction::Out, Layer::Packet, || packet.describe(), shown);
+            self.conduct.sent(packet);
             let frame = Frame::binary(bytes.to_vec()).bytes(self.keys.next());
             self.write(&frame, journal);
         }
@@ -449,8 +403,10 @@ impl Link {
 
     /// Sends a frame.
     pub fn send(&mut self, frame: &Frame, journal: &mut Journal) {
-        if frame.first & 0xf == CLOSE {
-            self.has_sent_close = true;
+        match frame.first & 0xf {
+            CLOSE => self.has_sent_close = true,
+            PING | PONG => {}
+            _ => self.conduct.lose_sight(),
         }
         journal.note(Direction::Out, Layer::Frame, || frame.words(), &frame.payload);
         let bytes = frame.bytes(self.keys.next());

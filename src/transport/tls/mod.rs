@@ -19,12 +19,14 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::ServerName;
 use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, ClientConnection, SupportedProtocolVersion};
 
 /// The reason of a server that ends the handshake.
 pub use rustls::AlertDescription as Alert;
+/// A certificate as it was sent.
+pub use rustls::pki_types::CertificateDer;
 
 pub use certificate::{CertificateInfo, Fingerprint};
 pub use certificate_error::{CertificateFault, Untrusted};

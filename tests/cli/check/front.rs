@@ -69,9 +69,15 @@ pub trait Deviation: Send {
         Request::Pass
     }
 
-    /// The head of the answer, with the empty line; `request` is the request's.
+    /// The head of the answer, with the empty line; `request` is the request's. Empty for an end
+    /// without an answer.
     fn answer(&mut self, _request: &str, head: String) -> String {
         head
+    }
+
+    /// Whether the whole head of the request is wanted in one read.
+    fn wants_one_read(&self) -> bool {
+        false
     }
 
     /// Bytes of the client as TCP brought them; false ends the connection.
@@ -163,10 +169,19 @@ pub fn with(head: &str, name: &str, value: &str) -> String {
 /// Starts a front before the server at this `ws://` URL; its own URL. It serves until the process
 /// ends.
 pub fn start(server: &str, deviation: impl Fn() -> Box<dyn Deviation> + Send + 'static) -> String {
+    start_at("127.0.0.1:0", server, deviation)
+}
+
+/// The same at this address.
+pub fn start_at(
+    address: &str,
+    server: &str,
+    deviation: impl Fn() -> Box<dyn Deviation> + Send + 'static,
+) -> String {
+    let listener = TcpListener::bind(address).unwrap();
     let rest = server.strip_prefix("ws://").unwrap();
     let (address, path) = rest.split_once('/').unwrap();
     let address = address.to_owned();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("ws://{}/{path}", listener.local_addr().unwrap());
     thread::spawn(move || {
         for client in listener.incoming().flatten() {
@@ -185,7 +200,10 @@ fn serve(
 ) -> std::io::Result<()> {
     client.set_read_timeout(Some(PATIENCE))?;
     client.set_nodelay(true)?;
-    let (request, early) = read_head(&mut client)?;
+    let (request, early, reads) = read_head(&mut client)?;
+    if deviation.wants_one_read() && reads > 1 {
+        return Ok(());
+    }
     let sent = match deviation.request(&request) {
         Request::Pass => request.clone(),
         Request::Change(request) => request,
@@ -197,8 +215,11 @@ fn serve(
     server.set_read_timeout(Some(PATIENCE))?;
     server.set_nodelay(true)?;
     server.write_all(sent.as_bytes())?;
-    let (answer, first) = read_head(&mut server)?;
+    let (answer, first, _) = read_head(&mut server)?;
     let answer = deviation.answer(&request, answer);
+    if answer.is_empty() {
+        return Ok(());
+    }
     client.write_all(answer.as_bytes())?;
     if !answer.starts_with("HTTP/1.1 101") {
         client.write_all(&first)?;
@@ -219,15 +240,17 @@ fn drain(stream: &mut TcpStream) -> std::io::Result<()> {
     Ok(())
 }
 
-/// A head, and what came behind it.
-fn read_head(stream: &mut TcpStream) -> std::io::Result<(String, Vec<u8>)> {
-    let (mut bytes, mut buffer) = (Vec::new(), [0; 4096]);
+/// A head, what came behind it, and how many reads it took.
+fn read_head(stream: &mut TcpStream) -> std::io::Result<(String, Vec<u8>, usize)> {
+    // Larger than any request of the tests: each write is one read.
+    let (mut bytes, mut buffer, mut reads) = (Vec::new(), vec![0; 32 * 1024], 0);
     loop {
         if let Some(at) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
             let rest = bytes.split_off(at + 4);
-            return Ok((String::from_utf8_lossy(&bytes).into_owned(), rest));
+            return Ok((String::from_utf8_lossy(&bytes).into_owned(), rest, reads));
         }
         let count = stream.read(&mut buffer)?;
+        reads += 1;
         if count == 0 {
             return Err(std::io::ErrorKind::UnexpectedEof.into());
         }

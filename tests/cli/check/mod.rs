@@ -2,4 +2,5 @@
 
 mod front;
 mod reports;
+mod secure_front;
 mod table;

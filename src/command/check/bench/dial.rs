@@ -17,7 +17,7 @@ use crate::mqtt::packet::{Disconnect, Packet};
 use crate::mqtt::version::Version;
 use crate::transport::dial::{self, DialError};
 use crate::transport::endpoint::Scheme;
-use crate::transport::tls::TlsConfig;
+use crate::transport::tls::{TlsConfig, TlsError};
 use crate::transport::{self};
 use crate::websocket::frame::NORMAL;
 
@@ -91,7 +91,12 @@ impl Bench {
         match (done, error) {
             (Ok(()), _) => Ok(()),
             (Err(Stop::Interrupted), _) => Err(Stop::Interrupted),
-            (Err(_), Some(error)) => Err(self.failed(tls_exit(&error), error.to_string())),
+            (Err(_), Some(error)) => {
+                if let transport::Error::Tls(TlsError::NotTls(_)) = &error {
+                    self.journal.observe("speaks-http", None, Verdict::Fail, error.to_string());
+                }
+                Err(self.failed(tls_exit(&error), error.to_string()))
+            }
             (Err(Stop::Silent { .. }), None) => {
                 let words = "no end of the TLS handshake".to_owned();
                 Err(self.failed(Exit::TimedOut, words))

@@ -109,6 +109,7 @@ impl Bench {
                 let words = format!("no answer to the upgrade within {waited:.1} s");
                 return Err(self.failed(Exit::TimedOut, words));
             }
+            Answer::Ended(_) => format!("the upgrade got {answer}"),
             answer => format!("the upgrade was answered by {answer}"),
         };
         self.close(conn);

@@ -46,8 +46,8 @@ pub const POINTS: &[Point] = &[
         harm: Harm::None,
         expected: "the first bytes are an HTTP/1.1 answer",
         why: "Anything else means a wrong port: plain MQTT, TLS, or another protocol.",
-        remedy: "wrong port, ws to a TLS port (or the reverse), a raw MQTT port, a PROXY- \
-                 protocol port: give the WebSocket listener (mosquitto protocol websockets)",
+        remedy: "wrong port, ws to a TLS port (or the reverse), a raw MQTT port, a PROXY-protocol \
+                 port: give the WebSocket listener (mosquitto protocol websockets)",
     },
     Point {
         name: "clock",

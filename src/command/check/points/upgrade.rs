@@ -17,7 +17,10 @@ pub const POINTS: &[Point] = &[
         expected: "the subprotocol mqtt is agreed to when it is offered",
         why: "Browsers end the connection when the answer does not name it.",
         remedy: "EMQX websocket.supported_subprotocols, HiveMQ <subprotocols>, RabbitMQ and \
-                 NanoMQ: right path; node ws: handleProtocols; proxy must pass the header",
+                 NanoMQ: right path; node ws: handleProtocols; a proxy must pass the headers: \
+                 nginx proxy_http_version 1.1, proxy_set_header Upgrade $http_upgrade, \
+                 proxy_set_header Connection \"upgrade\"; apache ProxyPass ... \
+                 upgrade=websocket",
     },
     Point {
         name: "offer-mqttv31",

@@ -84,17 +84,19 @@ fn node(bench: &mut Bench, address: SocketAddr) -> Step<Option<String>> {
         Err(Stop::NoConnection(_)) => return Ok(None),
         asked => asked?,
     };
-    let mut seen = asked.answer.to_string();
+    let mut seen = vec![asked.answer.to_string()];
     if let Answer::Head(head) = &asked.answer
         && let Some(server) = head.value("Server")
     {
-        seen += &format!(", Server: {server}");
+        seen.push(format!("Server: {server}"));
     }
-    let Ok(conn) = bench.accepted(&request, asked) else { return Ok(Some(seen)) };
+    let Ok(conn) = bench.accepted(&request, asked) else {
+        return Ok(Some(seen.join(", ")));
+    };
     let connect = bench.connect_packet(bench.version());
     let ConnAck { code, properties, .. } = bench.connect(conn, connect)?;
     bench.close(conn);
-    seen += &format!(", CONNACK {}", code.0);
+    seen.push(format!("CONNACK {}", code.0));
     let short = |value: Option<u16>| value.map(u64::from);
     let flag = |value: Option<bool>| value.map(u64::from);
     for (name, value) in [
@@ -107,9 +109,9 @@ fn node(bench: &mut Bench, address: SocketAddr) -> Step<Option<String>> {
         ("wildcards available", flag(properties.wildcard_subscription_available())),
         ("shared available", flag(properties.shared_subscription_available())),
     ] {
-        seen += &value.map_or_else(String::new, |value| format!(", {name} {value}"));
+        seen.extend(value.map(|value| format!("{name} {value}")));
     }
-    Ok(Some(seen))
+    Ok(Some(seen.join(", ")))
 }
 
 fn speaks_http(bench: &mut Bench) -> Probed {
@@ -117,9 +119,8 @@ fn speaks_http(bench: &mut Bench) -> Probed {
     match &bench.failure {
         // Nothing came that could be observed.
         Some(failure) if finding.verdict == Verdict::NotApplicable => Ok(match failure.exit {
-            Exit::Unreached => Finding::unknown(format!("no connection: {}", failure.words)),
-            // It has shown a certificate: TLS is spoken, and what is in it is not known.
-            Exit::Tls if bench.journal.observed("tls-chain", None).next().is_some() => {
+            // What is in TLS that cannot be opened is not known.
+            Exit::Unreached | Exit::Tls => {
                 Finding::unknown(format!("no connection: {}", failure.words))
             }
             _ => Finding::fail(failure.words.clone()),

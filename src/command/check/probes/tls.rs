@@ -10,22 +10,22 @@ use crate::transport::tls::sni;
 /// The probes of this group.
 pub const PROBES: Probes = &[
     ("tls-old-refused", Probe::Ask(old_refused)),
-    (
-        "tls-chain",
-        Probe::Ask(|bench| Ok(bench.observed("tls-chain", "it leads to a trusted authority"))),
-    ),
-    ("tls-name", Probe::Ask(|bench| Ok(bench.observed("tls-name", "it is made for this host")))),
-    (
-        "tls-dates",
-        Probe::Ask(|bench| Ok(bench.observed("tls-dates", "valid for 14 days at least"))),
-    ),
-    (
-        "tls-form",
-        Probe::Ask(|bench| Ok(bench.observed("tls-form", "X.509 version 3, no authority"))),
-    ),
+    ("tls-chain", Probe::Ask(|bench| shows(bench, "tls-chain", "it leads to a trusted authority"))),
+    ("tls-name", Probe::Ask(|bench| shows(bench, "tls-name", "it is made for this host"))),
+    ("tls-dates", Probe::Ask(|bench| shows(bench, "tls-dates", "valid for 14 days at least"))),
+    ("tls-form", Probe::Ask(|bench| shows(bench, "tls-form", "X.509 version 3, no authority"))),
     ("tls-alpn-http11", Probe::Ask(alpn_http11)),
     ("tls-close-notify", Probe::Ask(close_notify)),
 ];
+
+/// What was noted about the certificate for this point.
+fn shows(bench: &mut Bench, point: &'static str, good: &str) -> Probed {
+    let finding = bench.observed(point, good);
+    Ok(match finding.verdict {
+        Verdict::NotApplicable => Finding::unknown("the server has shown no certificate"),
+        _ => finding,
+    })
+}
 
 /// The records of TLS (RFC 8446 §5.1).
 const ALERT: u8 = 21;
@@ -76,7 +76,7 @@ fn judge_hello(bytes: &[u8]) -> Finding {
     }
 }
 
-/// A ClientHello of TLS 1.1 (RFC 4346 §7.4.1.2), with the name of the server and curves.
+/// A `ClientHello` of TLS 1.1 (RFC 4346 §7.4.1.2), with the name of the server and curves.
 fn client_hello(name: Option<&str>) -> Vec<u8> {
     let mut extensions = Vec::new();
     if let Some(name) = name {

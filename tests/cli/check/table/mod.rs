@@ -3,10 +3,18 @@
 
 mod connect;
 mod ending;
+mod flow_control;
 mod framing_in;
 mod framing_out;
 mod limits;
+mod mqtt;
+mod properties;
+mod publish;
 mod reach;
+mod rewrite;
+mod session;
+mod subscribe;
+mod tls;
 mod upgrade;
 
 use std::collections::BTreeMap;
@@ -40,7 +48,13 @@ pub fn serve() -> (Running, String) {
 
 /// The verdicts of these points.
 pub fn verdicts(url: &str, scope: &str) -> (Verdicts, String) {
-    let outcome = Program::new(["check", url, "--only", scope, "--json", "--quiet"]).run();
+    verdicts_with(url, scope, &[])
+}
+
+/// The same with more flags.
+pub fn verdicts_with(url: &str, scope: &str, flags: &[&str]) -> (Verdicts, String) {
+    let arguments = ["check", url, "--only", scope, "--json", "--quiet"];
+    let outcome = Program::new([&arguments, flags].concat()).run();
     let text = String::from_utf8(outcome.stdout.clone()).unwrap();
     let report: serde_json::Value = serde_json::from_str(&text).unwrap_or_else(|error| {
         panic!("{error}: {outcome}");
@@ -70,19 +84,26 @@ pub fn play(rows: &[Row]) {
         assert!(bad.is_empty(), "serve itself fails {bad:?}");
         let deviation = row.deviation;
         let (found, report) = verdicts(&front::start(&url, deviation), row.scope);
-        let mut expected = good.clone();
-        for (points, verdict) in [(row.fails, "FAIL"), (row.warns, "WARN")] {
-            for point in points {
-                expected.insert((*point).to_owned(), verdict.to_owned());
-            }
-        }
-        let differs = |name: &&String| expected.get(*name) != found.get(*name);
-        let differing: Vec<&String> = expected.keys().filter(differs).collect();
-        for name in differing {
-            let (expected, found) = (expected.get(name), found.get(name));
-            wrong.push(format!("{}: {name}: {expected:?} expected, {found:?} found", row.name));
-            wrong.push(report.clone());
+        let differing = differing(good, &found, row.fails, row.warns);
+        if !differing.is_empty() {
+            wrong.push(format!("{}: {}\n{report}", row.name, differing.join("\n")));
         }
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// What differs from the good verdicts with these failures and warnings.
+pub fn differing(good: &Verdicts, found: &Verdicts, fails: &[&str], warns: &[&str]) -> Vec<String> {
+    let mut expected = good.clone();
+    for (points, verdict) in [(fails, "FAIL"), (warns, "WARN")] {
+        for point in points {
+            expected.insert((*point).to_owned(), verdict.to_owned());
+        }
+    }
+    let differs = |name: &&String| expected.get(*name) != found.get(*name);
+    let words = |name: &String| {
+        let (expected, found) = (expected.get(name), found.get(name));
+        format!("{name}: {expected:?} expected, {found:?} found")
+    };
+    expected.keys().filter(differs).map(words).collect()
 }

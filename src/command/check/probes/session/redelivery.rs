@@ -36,8 +36,8 @@ fn unacknowledged(bench: &mut Bench, qos: QoS) -> Step<Unacknowledged> {
     let connect = keeping(bench, EXPIRY)?;
     let topic = bench.topic("");
     let conn = begin_session(bench, &connect, 10)?;
-    bench.link(conn).acks = Acks::Held;
     subscribe_at(bench, conn, &topic, qos)?;
+    bench.link(conn).acks = Acks::Held;
     let other = bench.on2()?;
     bench.publish(other, Bench::message(&topic, qos, "again"))?;
     let delivery = bench.delivery(conn, &topic)?;
@@ -87,13 +87,15 @@ pub fn redelivery_dup(bench: &mut Bench) -> Probed {
 pub fn begin_unacknowledged(bench: &mut Bench) -> Step<Vec<Conn>> {
     let topic = bench.topic("");
     let conn = bench.on()?;
-    bench.link(conn).acks = Acks::Held;
     subscribe_at(bench, conn, &topic, QoS::AtLeastOnce)?;
+    bench.link(conn).acks = Acks::Held;
     bench.publish(conn, Bench::message(&topic, QoS::AtLeastOnce, "once"))?;
     bench.delivery(conn, &topic)?;
     Ok(vec![conn])
 }
 
+// Probes that wait have one type.
+#[allow(clippy::needless_pass_by_value)]
 pub fn no_redelivery_while_connected(bench: &mut Bench, conns: Vec<Conn>) -> Probed {
     let Some(mut conn) = conns.first().copied() else {
         return Ok(Finding::unknown("there is no connection"));

@@ -1,6 +1,6 @@
 //! Which extensions are agreed to, and whether compression works.
 
-use super::failed;
+use super::{failed, needs_upgrade};
 use crate::command::check::answer::{Answer, Head};
 use crate::command::check::bench::{Asked, Bench, Conn};
 use crate::command::check::finding::{Finding, Probed, Step, Stop};
@@ -23,6 +23,7 @@ const OFFERS: [&str; 3] = [
 const COMPRESSED: u8 = 0x40;
 
 pub fn legal(bench: &mut Bench) -> Probed {
+    needs_upgrade(bench)?;
     let mut agreed = Vec::new();
     for offer in OFFERS {
         let Asked { conn, answer } = bench.ask(&bench.request(&["mqtt"]).with(HEADER, offer))?;
@@ -122,6 +123,7 @@ fn round_trip(bench: &mut Bench, conn: Conn) -> Step<()> {
 }
 
 pub fn deflate_works(bench: &mut Bench) -> Probed {
+    needs_upgrade(bench)?;
     let request = bench.request(&["mqtt"]).with(HEADER, OFFERS[1]);
     let asked = bench.ask(&request)?;
     let conn = bench.accepted(&request, asked)?;

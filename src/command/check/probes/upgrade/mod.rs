@@ -56,6 +56,22 @@ fn answer_to(bench: &mut Bench, request: &Request) -> Step<Answer> {
     Ok(asked.answer)
 }
 
+/// Goes on only if the user's own request is upgraded: otherwise each point would fail for the
+/// reason that offer-mqtt tells.
+fn needs_upgrade(bench: &mut Bench) -> Step<()> {
+    match bench.answer_to_plain()? {
+        answer if answer.status() == Some(101) => Ok(()),
+        answer => Err(Finding::unknown(format!("nothing is upgraded: {answer}")).into()),
+    }
+}
+
+/// The finding where this answer refuses just what the user's own request is refused with.
+fn refused_alike(bench: &mut Bench, answer: &Answer) -> Step<Option<Finding>> {
+    let plain = bench.answer_to_plain()?;
+    let is_alike = plain.status() != Some(101) && plain.to_string() == answer.to_string();
+    Ok(is_alike.then(|| Finding::unknown(format!("nothing is upgraded: {plain}"))))
+}
+
 /// A failure, tried once more if it rests on silence or on an end.
 fn failed(answer: &Answer, words: String) -> Finding {
     match answer {
@@ -91,4 +107,13 @@ fn connack(bench: &mut Bench, conn: Conn) -> Step<Result<ConnAck, String>> {
         }
         Err(stop) => Err(stop),
     }
+}
+
+/// A GET that asks for no upgrade.
+fn plain_get(bench: &Bench) -> Request {
+    let mut plain = bench.request(&["mqtt"]).without("Upgrade").without("Connection");
+    plain.headers.retain(|(name, _, _)| {
+        !name.get(..14).is_some_and(|start| start.eq_ignore_ascii_case("Sec-WebSocket-"))
+    });
+    plain
 }

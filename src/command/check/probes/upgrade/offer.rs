@@ -1,6 +1,6 @@
 //! Which subprotocols are agreed to.
 
-use super::{answer_to, connack, failed};
+use super::{answer_to, connack, failed, needs_upgrade, plain_get, refused_alike};
 use crate::command::check::answer::Answer;
 use crate::command::check::bench::Bench;
 use crate::command::check::finding::{Finding, Probed, Step};
@@ -38,7 +38,17 @@ fn elsewhere(bench: &mut Bench, answer: &Answer) -> Step<String> {
             found.push(other);
         }
     }
+    let is_about_upgrade = !matches!(answer.status(), Some(300..=399 | 401 | 403 | 404));
+    let plain = if found.is_empty() && is_about_upgrade {
+        answer_to(bench, &plain_get(bench))?.status()
+    } else {
+        None
+    };
     Ok(match &found[..] {
+        // This is what a proxy does that is not told about WebSocket.
+        [] if plain.is_some() && plain == answer.status() => format!(
+            "{path}: {answer}, as for a plain GET: the Upgrade header may not reach the server"
+        ),
         [] => format!("{path}: {answer}; nor are /mqtt, /ws and / upgraded"),
         found => format!("{path}: {answer}; upgraded at {}", found.join(" and ")),
     })
@@ -46,6 +56,9 @@ fn elsewhere(bench: &mut Bench, answer: &Answer) -> Step<String> {
 
 pub fn mqttv31(bench: &mut Bench) -> Probed {
     let answer = answer_to(bench, &bench.request(&["mqttv3.1"]))?;
+    if let Some(finding) = refused_alike(bench, &answer)? {
+        return Ok(finding);
+    }
     Ok(match names(&answer).as_deref() {
         Some([name]) if name == "mqttv3.1" => Finding::pass("answered mqttv3.1"),
         Some([]) | None => failed(&answer, format!("{answer}: superseded by mqtt")),
@@ -64,6 +77,9 @@ fn names(answer: &Answer) -> Option<Vec<String>> {
 pub fn list(bench: &mut Bench) -> Probed {
     let request = bench.request(&["mqtt", "mqttv3.1"]);
     let answer = answer_to(bench, &request)?;
+    if let Some(finding) = refused_alike(bench, &answer)? {
+        return Ok(finding);
+    }
     Ok(wrong_choice(&answer, &request).unwrap_or_else(|| Finding::pass(chosen(&answer))))
 }
 
@@ -82,6 +98,7 @@ fn chosen(answer: &Answer) -> String {
 }
 
 pub fn list_forms(bench: &mut Bench) -> Probed {
+    needs_upgrade(bench)?;
     for (form, request) in [
         ("mqttv3.1 first", bench.request(&["mqttv3.1", "mqtt"])),
         ("two header lines", bench.request(&["mqtt"]).with(HEADER, "mqttv3.1")),
@@ -96,6 +113,7 @@ pub fn list_forms(bench: &mut Bench) -> Probed {
 }
 
 pub fn unknown_first(bench: &mut Bench) -> Probed {
+    needs_upgrade(bench)?;
     let answer = answer_to(bench, &bench.request(&[UNKNOWN, "mqtt"]))?;
     Ok(match names(&answer).as_deref() {
         Some([name]) if name == "mqtt" => Finding::pass("answered mqtt"),
@@ -104,16 +122,18 @@ pub fn unknown_first(bench: &mut Bench) -> Probed {
 }
 
 pub fn unknown(bench: &mut Bench) -> Probed {
+    needs_upgrade(bench)?;
     let answer = answer_to(bench, &bench.request(&[UNKNOWN]))?;
     Ok(match names(&answer).as_deref() {
         Some([]) => Finding::pass(answer.to_string()),
-        Some(_) => failed(&answer, format!("{answer}, which it cannot speak")),
+        Some(_) => Finding::fail(format!("{UNKNOWN} was offered: {answer}")),
         None if answer.is_client_error() => Finding::pass(answer.to_string()),
         None => Finding::warn(answer.to_string()),
     })
 }
 
 pub fn none(bench: &mut Bench) -> Probed {
+    needs_upgrade(bench)?;
     let asked = bench.ask(&bench.request(&[]))?;
     let (conn, answer) = (asked.conn, asked.answer);
     Ok(match names(&answer).as_deref() {
@@ -121,7 +141,7 @@ pub fn none(bench: &mut Bench) -> Probed {
             Ok(_) => Finding::pass("101 without a subprotocol, and CONNACK"),
             Err(words) => Finding::warn(format!("101 without a subprotocol, then {words}")),
         },
-        Some(_) => failed(&answer, format!("{answer}, which was not offered")),
+        Some(_) => Finding::fail(format!("none was offered: {answer}")),
         None if answer.is_client_error() => Finding::pass(answer.to_string()),
         None => Finding::warn(answer.to_string()),
     })

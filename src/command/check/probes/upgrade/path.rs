@@ -1,6 +1,6 @@
 //! Which paths and queries are served.
 
-use super::{answer_to, connack, failed};
+use super::{answer_to, connack, failed, needs_upgrade};
 use crate::command::check::answer::Answer;
 use crate::command::check::bench::Bench;
 use crate::command::check::finding::{Finding, Probed};
@@ -24,6 +24,7 @@ pub fn mqtt(bench: &mut Bench) -> Probed {
 }
 
 pub fn query_kept(bench: &mut Bench) -> Probed {
+    needs_upgrade(bench)?;
     let plain = bench.answer_to_plain()?;
     let target = bench.target.endpoint.target.clone();
     let separator = if target.contains('?') { '&' } else { '?' };

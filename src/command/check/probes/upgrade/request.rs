@@ -2,7 +2,7 @@
 
 use data_encoding::BASE64;
 
-use super::{answer_to, connack, failed, first_refused};
+use super::{answer_to, connack, failed, first_refused, needs_upgrade, plain_get, refused_alike};
 use crate::command::check::answer::Answer;
 use crate::command::check::bench::{Asked, Bench};
 use crate::command::check::finding::{Finding, Probed, Step};
@@ -19,6 +19,8 @@ const COOKIES: usize = 200;
 /// How long the long headers are, in bytes.
 const LONG: [usize; 2] = [4096, 8192];
 
+const VERSION: &str = "Sec-WebSocket-Version";
+
 /// An origin that no server can know.
 const FOREIGN: &str = "https://mqttws-check.invalid";
 
@@ -29,6 +31,9 @@ const CAUSES: &str = "--only header-forms,origin-foreign,extensions-legal,long-h
 pub fn browser(bench: &mut Bench) -> Probed {
     let request = as_browser(bench);
     let Asked { conn, answer } = bench.ask_as_browser(&request)?;
+    if let Some(finding) = refused_alike(bench, &answer)? {
+        return Ok(finding);
+    }
     let names = match &answer {
         Answer::Head(head) if head.status == 101 => head.subprotocols(),
         _ => return Ok(failed(&answer, format!("{answer}; {CAUSES}"))),
@@ -77,6 +82,7 @@ fn is(name: &str, wanted: &str) -> bool {
 }
 
 pub fn header_forms(bench: &mut Bench) -> Probed {
+    needs_upgrade(bench)?;
     let mut lower = bench.request(&["mqtt"]).set("Upgrade", "WebSocket");
     for (name, _, _) in &mut lower.headers {
         name.make_ascii_lowercase();
@@ -96,6 +102,7 @@ pub fn header_forms(bench: &mut Bench) -> Probed {
 }
 
 pub fn host_forms(bench: &mut Bench) -> Probed {
+    needs_upgrade(bench)?;
     let plain = bench.request(&["mqtt"]);
     let host = plain.value("Host").unwrap_or_default().to_owned();
     let port = format!(":{}", bench.target.endpoint.port);
@@ -124,10 +131,7 @@ fn swapped(letter: char) -> char {
 
 pub fn upgrade_missing(bench: &mut Bench) -> Probed {
     let half = bench.request(&["mqtt"]).without("Upgrade").without("Connection");
-    let mut plain = half.clone();
-    plain.headers.retain(|(name, _, _)| {
-        !name.get(..14).is_some_and(|start| start.eq_ignore_ascii_case("Sec-WebSocket-"))
-    });
+    let plain = plain_get(bench);
     let answer = answer_to(bench, &plain)?;
     match &answer {
         Answer::Ended(_) | Answer::Silence => {
@@ -170,6 +174,7 @@ fn worst(findings: Vec<Finding>) -> Finding {
 }
 
 pub fn key_checked(bench: &mut Bench) -> Probed {
+    needs_upgrade(bench)?;
     let plain = bench.request(&["mqtt"]);
     let short = plain.clone().set("Sec-WebSocket-Key", &BASE64.encode(&[0x6d; 15]));
     let (_, without) = refused(bench, "no key", &plain.without("Sec-WebSocket-Key"))?;
@@ -178,19 +183,19 @@ pub fn key_checked(bench: &mut Bench) -> Probed {
 }
 
 pub fn version_checked(bench: &mut Bench) -> Probed {
-    const HEADER: &str = "Sec-WebSocket-Version";
+    needs_upgrade(bench)?;
     let plain = bench.request(&["mqtt"]);
     let mut findings = Vec::new();
     for (what, request) in
-        [("version 12", plain.clone().set(HEADER, "12")), ("no version", plain.without(HEADER))]
+        [("version 12", plain.clone().set(VERSION, "12")), ("no version", plain.without(VERSION))]
     {
         let (answer, finding) = refused(bench, what, &request)?;
         let names_13 = match &answer {
-            Answer::Head(head) => head.tokens(HEADER).iter().any(|version| version == "13"),
+            Answer::Head(head) => head.tokens(VERSION).iter().any(|version| version == "13"),
             _ => false,
         };
         findings.push(if answer.is_client_error() && !names_13 {
-            Finding::warn(format!("{what}: {answer} without {HEADER}: 13"))
+            Finding::warn(format!("{what}: {answer} without {VERSION}: 13"))
         } else {
             finding
         });
@@ -199,6 +204,7 @@ pub fn version_checked(bench: &mut Bench) -> Probed {
 }
 
 pub fn method_checked(bench: &mut Bench) -> Probed {
+    needs_upgrade(bench)?;
     let plain = bench.request(&["mqtt"]);
     let post = Request { method: "POST".to_owned(), is_plain: false, ..plain.clone() };
     let old = Request { version: "HTTP/1.0".to_owned(), is_plain: false, ..plain };
@@ -213,6 +219,7 @@ pub fn method_checked(bench: &mut Bench) -> Probed {
 }
 
 pub fn origin_foreign(bench: &mut Bench) -> Probed {
+    needs_upgrade(bench)?;
     let answer = answer_to(bench, &bench.request(&["mqtt"]).set("Origin", FOREIGN))?;
     if let Some(status) = answer.status() {
         bench.journal.fact("origin_foreign", Fact::Number(status.into()));
@@ -225,6 +232,7 @@ pub fn origin_foreign(bench: &mut Bench) -> Probed {
 }
 
 pub fn long_header(bench: &mut Bench) -> Probed {
+    needs_upgrade(bench)?;
     let mut taken = 0;
     for length in LONG {
         let request = bench.request(&["mqtt"]).with("X-Check", &"x".repeat(length));
@@ -243,6 +251,7 @@ pub fn long_header(bench: &mut Bench) -> Probed {
 }
 
 pub fn cut(bench: &mut Bench) -> Probed {
+    needs_upgrade(bench)?;
     let request = Request { pieces: Some(40), ..bench.request(&["mqtt"]) };
     let answer = answer_to(bench, &request)?;
     Ok(match answer.status() {
