@@ -4,10 +4,11 @@ use std::time::{Duration, Instant};
 
 use bytestring::ByteString;
 
+use super::publish::is_reserved;
 use super::session::ClientSession;
 use super::{Alarm, ConnectionId, EndReason, NEVER, Router, SessionKey};
 use crate::broker::limits::{IN_FLIGHT, RECEIVE_MAXIMUM, SESSIONS, TOPIC_ALIAS_MAXIMUM};
-use crate::broker::router::message::AppMessage;
+use crate::broker::router::message::{AppMessage, is_answerable};
 use crate::mqtt::packet::{ConnAck, Connect, Disconnect, Packet};
 use crate::mqtt::property::{Properties, Property, PropertyId};
 use crate::mqtt::reason::ReasonCode;
@@ -26,6 +27,9 @@ impl Router {
         peer.heard = now;
         if connect.properties.has(PropertyId::AuthenticationMethod) {
             return self.refuse(id, ReasonCode::BAD_AUTHENTICATION_METHOD, SERVER_UNAVAILABLE, now);
+        }
+        if connect.will.as_ref().is_some_and(|will| !is_answerable(&will.properties)) {
+            return self.refuse(id, ReasonCode::PROTOCOL_ERROR, SERVER_UNAVAILABLE, now);
         }
         let anonymous = connect.client_id.is_empty();
         if anonymous && !may_be_anonymous(&connect) {
@@ -214,7 +218,7 @@ impl Router {
     pub(super) fn publish_will(&mut self, key: SessionKey, now: Instant) {
         let Some(session) = self.sessions.get_mut(key) else { return };
         self.timers.cancel(session.will_at.take(), Alarm::Will(key));
-        if let Some(will) = session.will.take() {
+        if let Some(will) = session.will.take().filter(|will| !is_reserved(&will.topic)) {
             self.route(&AppMessage::willed(will, now), Some(key), None, now);
         }
     }

@@ -133,6 +133,11 @@ impl AddressedMessage {
     }
 }
 
+/// Whether answers can be published: a Response Topic has no wildcards `[MQTT-3.3.2-14]`.
+pub fn is_answerable(properties: &Properties) -> bool {
+    properties.response_topic().is_none_or(|topic| !topic.contains(['+', '#']))
+}
+
 /// What a PUBLISH costs to keep, in bytes.
 pub fn weight(publish: &Publish) -> usize {
     let topic = publish.topic_or_empty().len();

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::message::{AddressedMessage, AppMessage, Grant};
+use super::message::{AddressedMessage, AppMessage, Grant, is_answerable};
 use super::outbound::OutboundMessages;
 use super::peer::Peer;
 use super::session::ClientSession;
@@ -30,6 +30,9 @@ impl Router {
             Err(code) => return self.shut(id, code, EndReason::Misbehaved, now),
         };
         let (qos, packet_id) = (publish.qos, publish.packet_id);
+        if is_reserved(&topic) {
+            return self.deny(id, key, qos, packet_id);
+        }
         let message = AppMessage::published(publish, topic, now);
         match packet_id {
             Some(packet_id) if qos == QoS::ExactlyOnce => {
@@ -41,6 +44,23 @@ impl Router {
             }
             None => drop(self.route(&message, Some(key), Some(id), now)),
         }
+    }
+
+    /// A message that is not taken: MQTT 5 says so, the older versions acknowledge it (3.1.1
+    /// §3.3.5).
+    fn deny(&mut self, id: ConnectionId, key: SessionKey, qos: QoS, packet_id: Option<PacketId>) {
+        self.notes.push(format!("{}: not allowed to publish to $SYS", self.name(id)));
+        let Some(packet_id) = packet_id else { return };
+        let code = ReasonCode::NOT_AUTHORIZED;
+        if qos == QoS::AtLeastOnce {
+            return self.send_ack(id, Packet::PubAck, packet_id, code);
+        }
+        // In MQTT 5 the code ends the flow; otherwise PUBREL follows.
+        let ends = self.peers.get(&id).is_some_and(|peer| peer.version == Version::V5);
+        if let Some(session) = self.sessions.get_mut(key).filter(|_| !ends) {
+            session.inbound.insert(packet_id);
+        }
+        self.send_ack(id, Packet::PubRec, packet_id, code);
     }
 
     /// A QoS 2 message is routed when it comes, and its identifier stored until PUBREL (§4.3.3,
@@ -255,10 +275,19 @@ fn push_publish(peer: &mut Peer, mut publish: Publish) -> bool {
     fits
 }
 
+/// Whether only the server itself publishes to this topic: clients should not use it to exchange
+/// messages (§4.7.2).
+pub(super) fn is_reserved(topic: &TopicName) -> bool {
+    topic.as_str() == "$SYS" || topic.as_str().starts_with("$SYS/")
+}
+
 /// The topic of a PUBLISH, its alias resolved (§3.3.2.3.4).
 fn resolve(peer: &mut Peer, publish: &mut Publish) -> Result<TopicName, ReasonCode> {
     // `[MQTT-3.3.4-6]`
     if publish.properties.has(PropertyId::SubscriptionIdentifier) {
+        return Err(ReasonCode::PROTOCOL_ERROR);
+    }
+    if !is_answerable(&publish.properties) {
         return Err(ReasonCode::PROTOCOL_ERROR);
     }
     let alias = publish.properties.topic_alias();

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::aliases::Aliases;
 use super::answer::{self, Head, Parsed};
 use super::finding::{CloseFrame, End, Ending, Verdict};
 use super::inflate::Inflater;
@@ -17,7 +18,7 @@ use super::journal::{Direction, Journal, Layer};
 use super::packets::{PacketReader, Received};
 use super::reader::{FrameReader, Heard};
 use super::wire::{Frame, PONG};
-use crate::mqtt::packet::{Ack, Packet, PacketId, PacketType};
+use crate::mqtt::packet::{Ack, ConnAck, Packet, PacketId, PacketType};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::version::Version;
 use crate::transport::dial::{Dialled, Reached};
@@ -67,12 +68,22 @@ pub struct Link {
     pub pongs: VecDeque<Bytes>,
     /// How the server has ended it, as far as it has.
     pub end: End,
+    /// When the server has ended it, if it has.
+    pub ended_at: Option<Instant>,
+    /// The keep alive that holds, in seconds: ours, or the server's.
+    pub keep_alive: u16,
     /// Whether messages are acknowledged as they come.
     pub acks: Acks,
+    /// The topic aliases that the server has set.
+    pub aliases: Aliases,
     /// We have sent a Close frame.
     pub has_sent_close: bool,
     /// CONNACK 0 has come.
     pub is_welcome: bool,
+    /// CONNECT asked for a clean start.
+    is_clean_start: bool,
+    /// When a CONNACK came that refuses.
+    pub refused_at: Option<Instant>,
     /// The latest packet identifier that was used.
     pub latest_id: u16,
     /// The other end.
@@ -117,9 +128,14 @@ impl Link {
             inbox: VecDeque::new(),
             pongs: VecDeque::new(),
             end: End::default(),
+            ended_at: None,
+            keep_alive: 0,
             acks: Acks::Automatic,
+            aliases: Aliases::default(),
             has_sent_close: false,
             is_welcome: false,
+            is_clean_start: false,
+            refused_at: None,
             latest_id: 0,
             reached,
             connect_time: connect,
@@ -250,6 +266,7 @@ impl Link {
     fn ended(&mut self, how: Ending, journal: &mut Journal) {
         if self.end.stream.is_none() {
             self.end.stream = Some(how);
+            self.ended_at.get_or_insert_with(Instant::now);
             let words = End { stream: Some(how), close: self.end.close.clone(), said: None };
             let words = words.to_string();
             journal.note(Direction::In, Layer::Tcp, || words, &[]);
@@ -308,13 +325,14 @@ impl Link {
         journal.observe("close-code-legal", None, Verdict::Pass, "");
         let code = close.code;
         self.end.close.get_or_insert(close);
+        self.ended_at.get_or_insert_with(Instant::now);
         if !self.has_sent_close {
             let answer = code.map_or_else(Vec::new, |code| code.to_be_bytes().to_vec());
             self.send(&Frame::new(CLOSE, answer), journal);
         }
     }
 
-    fn receive(&mut self, received: Received, journal: &mut Journal) {
+    fn receive(&mut self, mut received: Received, journal: &mut Journal) {
         journal.note(Direction::In, Layer::Packet, || received.words(), &received.raw);
         let version = Some(self.version);
         if received.is_split {
@@ -322,6 +340,10 @@ impl Link {
             journal.observe("packets-aligned", None, Verdict::Warn, words);
         } else {
             journal.observe("packets-aligned", None, Verdict::Pass, "");
+        }
+        if let Ok(Packet::Publish(publish)) = &mut received.packet {
+            let (verdict, words) = self.aliases.resolve(publish);
+            journal.observe("topic-alias-out", version, verdict, words);
         }
         if let Ok(packet) = &received.packet {
             journal.observe("packets-wellformed", version, Verdict::Pass, "");
@@ -337,10 +359,7 @@ impl Link {
     /// Notes what a packet says about the connection, and acknowledges messages.
     fn answer(&mut self, packet: &Packet, journal: &mut Journal) {
         match packet {
-            Packet::ConnAck(connack) if connack.code.0 == 0 => self.is_welcome = true,
-            Packet::ConnAck(connack) => {
-                self.end.said = Some((PacketType::ConnAck, connack.code));
-            }
+            Packet::ConnAck(connack) => self.welcome(connack, journal),
             Packet::Disconnect(disconnect) => {
                 self.end.said = Some((PacketType::Disconnect, disconnect.code));
             }
@@ -359,8 +378,32 @@ impl Link {
         }
     }
 
+    /// Notes whether we are taken, and session present: it has no meaning in MQTT 3.1.
+    fn welcome(&mut self, connack: &ConnAck, journal: &mut Journal) {
+        let version = self.version;
+        let is_present = connack.session_present && version > Version::V3_1;
+        if connack.code.0 == 0 {
+            self.is_welcome = true;
+            if self.is_clean_start && version > Version::V3_1 {
+                let verdict = if is_present { Verdict::Fail } else { Verdict::Pass };
+                let words = "CONNACK 0 with session present 1 after a clean start";
+                journal.observe("session-present-clean", Some(version), verdict, words);
+            }
+            return;
+        }
+        self.end.said = Some((PacketType::ConnAck, connack.code));
+        self.refused_at.get_or_insert_with(Instant::now);
+        if is_present {
+            let words = format!("CONNACK 0x{:02x} with session present 1", connack.code.0);
+            journal.observe("refusal-then-close", Some(version), Verdict::Fail, words);
+        }
+    }
+
     /// Sends a packet as one binary message.
     pub fn send_packet(&mut self, packet: &Packet, journal: &mut Journal) {
+        if let Packet::Connect(connect) = packet {
+            self.is_clean_start = connect.clean_start;
+        }
         let mut bytes = bytes::BytesMut::new();
         self.has_said_goodbye |= matches!(packet, Packet::Disconnect(_));
         // Probes write packets that cannot be encoded by hand.

@@ -85,6 +85,11 @@ impl Finding {
         Self::new(Verdict::Unknown, why)
     }
 
+    /// The same, where one of several tries is meant.
+    pub fn of_try(self, tried: &str) -> Self {
+        Self { observed: format!("{tried}: {}", self.observed), ..self }
+    }
+
     /// The same, resting on silence or on an end: it is tried once more.
     pub fn in_doubt(self) -> Self {
         Self { doubt: Doubt::Network, ..self }
@@ -181,6 +186,17 @@ pub enum Stop {
 }
 
 impl Stop {
+    /// The same, where one of several tries is meant.
+    pub fn of_try(self, tried: &str) -> Self {
+        let named = |awaited: String| format!("{awaited} ({tried})");
+        match self {
+            Self::Ended { awaited, end } => Self::Ended { awaited: named(awaited), end },
+            Self::Silent { awaited, after } => Self::Silent { awaited: named(awaited), after },
+            Self::Found(finding) => Self::Found(finding.of_try(tried)),
+            other => other,
+        }
+    }
+
     /// The verdict that it means, where nothing else is said.
     pub fn finding(self) -> Finding {
         match self {

@@ -131,6 +131,8 @@ pub struct Journal {
     trace: Box<dyn Fn(&str)>,
     /// The bytes that were sent and received.
     pub traffic: (u64, u64),
+    /// What comes is not shown: it is meant for others.
+    pub is_blind: bool,
 }
 
 impl Journal {
@@ -145,6 +147,7 @@ impl Journal {
             debug,
             trace,
             traffic: (0, 0),
+            is_blind: false,
         }
     }
 
@@ -168,6 +171,9 @@ impl Journal {
         note: impl FnOnce() -> String,
         bytes: &[u8],
     ) {
+        if self.is_blind && direction == Direction::In {
+            return;
+        }
         let is_traced = self.debug > 1 || self.debug > 0 && layer == Layer::Packet;
         if self.evidence.len() >= EVIDENCE && !is_traced {
             return;

@@ -4,6 +4,7 @@
 // Until every point has its probe, some of their vocabulary is not used.
 #![allow(dead_code, unused_imports)]
 
+mod aliases;
 mod answer;
 mod bench;
 mod connection;
@@ -220,7 +221,7 @@ fn announce_full(config: &ServerConfig) -> Result<()> {
 }
 
 /// Whether the address is of this machine or of a private network (RFC 1918, RFC 4193, link-local).
-fn is_private(address: IpAddr) -> bool {
+pub fn is_private(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => {
             address.is_loopback() || address.is_private() || address.is_link_local()
@@ -261,6 +262,7 @@ fn bench_for(config: ServerConfig) -> Result<Bench> {
         pause: config.pause,
         connect_timeout: client.connect_timeout,
         idle_time: config.idle_time,
+        asks_full: config.selection.asks_full(),
     };
     let journal = Journal::new(config.debug, client.trace);
     Bench::new(target, journal).context("watching for signals")

@@ -115,7 +115,10 @@ impl Runner<'_, '_> {
         let (waiting, tasks) = parted(tasks, |task| matches!(task.probe, Probe::Wait { .. }));
         let (observed, tasks) = parted(tasks, |task| task.point.way == Way::Observed);
         let (shared, alone) = parted(tasks, |task| task.point.way == Way::Shared);
-        let begun: Vec<_> = waiting.into_iter().map(|task| self.begin_waiting(task)).collect();
+        // With one client id there can be one connection at a time: these points wait in turn.
+        let is_single = self.bench.target.client_id.is_some();
+        let (early, late) = parted(waiting, |_| !is_single);
+        let begun: Vec<_> = early.into_iter().map(|task| self.begin_waiting(task)).collect();
         for version in self.bench.target.versions.clone() {
             let of_version = |task: &&Task| self.version_of(task) == Some(version);
             let tasks: Vec<Task> = shared.iter().filter(of_version).copied().collect();
@@ -130,6 +133,10 @@ impl Runner<'_, '_> {
             self.ask(task);
         }
         for (task, begun) in begun {
+            self.finish_waiting(task, begun);
+        }
+        for task in late {
+            let (task, begun) = self.begin_waiting(task);
             self.finish_waiting(task, begun);
         }
         for task in observed {
@@ -171,10 +178,13 @@ impl Runner<'_, '_> {
         let mut tries = 1;
         let (mut finding, is_our_fault) = self.attempt(task, probe);
         let mut evidence = self.bench.journal.take_evidence();
-        if finding.verdict == Verdict::Fail && finding.doubt == Doubt::Network {
-            self.bench.end_point();
+        if is_doubtful(&finding) {
+            self.leave(task);
             tries = 2;
             let (again, _) = self.attempt(task, probe);
+            if is_doubtful(&again) {
+                self.leave(task);
+            }
             if again.verdict == Verdict::Fail {
                 (finding, evidence) = (again, self.bench.journal.take_evidence());
             } else {
@@ -190,6 +200,15 @@ impl Runner<'_, '_> {
         if is_suspect && task.point.way != Way::Observed && self.bench.interrupted.is_none() {
             self.ask_whether_alive(task.point);
         }
+    }
+
+    /// Ends the connections of a try that failed. What the server makes of a shared one after that
+    /// is unknown, so the next point gets another.
+    fn leave(&mut self, task: Task) {
+        if task.point.way == Way::Shared {
+            self.bench.end_shared();
+        }
+        self.bench.end_point();
     }
 
     /// Asks once. A panic is a fault of ours, and the others are asked none the less.
@@ -225,6 +244,10 @@ impl Runner<'_, '_> {
         else {
             return;
         };
+        if let Some(dead) = &self.dead {
+            let words = format!("the server no longer answers since {dead}");
+            return self.record(task, Finding::unknown(words), since.elapsed(), 1);
+        }
         self.bench.begin(task.point, task.version);
         self.bench.resume(topic, since);
         let probed = conns.and_then(|conns| {
@@ -347,6 +370,11 @@ impl Runner<'_, '_> {
             verdict => verdict,
         }
     }
+}
+
+/// Whether it failed, and another try may end otherwise.
+fn is_doubtful(finding: &Finding) -> bool {
+    finding.verdict == Verdict::Fail && finding.doubt == Doubt::Network
 }
 
 /// How far a point is that waits.

@@ -94,6 +94,11 @@ pub trait Deviation: Send {
     fn server_frame(&mut self, _frame: &Seen) -> Vec<Do> {
         vec![Do::Pass]
     }
+
+    /// This side has ended its half of the connection; false keeps that from the other.
+    fn end(&mut self, _of: Side) -> bool {
+        true
+    }
 }
 
 /// No deviation.
@@ -255,7 +260,7 @@ fn read_head(stream: &mut TcpStream) -> std::io::Result<(String, Vec<u8>, usize)
 
 /// Whose frames are read.
 #[derive(Clone, Copy, PartialEq)]
-enum Side {
+pub enum Side {
     Client,
     Server,
 }
@@ -294,6 +299,9 @@ fn relay(
         let count = from.read(&mut buffer).unwrap_or(0);
         let goes_on =
             side == Side::Server || deviation.lock().unwrap().client_bytes(&buffer[..count]);
+        if count == 0 && !deviation.lock().unwrap().end(side) {
+            return Ok(());
+        }
         if count == 0 || !goes_on {
             let _ = to.write_all(&bytes);
             return to.shutdown(if goes_on { Shutdown::Write } else { Shutdown::Both });

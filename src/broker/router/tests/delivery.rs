@@ -26,10 +26,10 @@ fn the_lower_qos_counts() {
 fn wildcards() {
     let table = [
         ("#", "a/b", true),
-        ("#", "$SYS/a", false),
-        ("+/a", "$SYS/a", false),
-        ("$SYS/#", "$SYS/a", true),
-        ("$SYS/+", "$SYS/a", true),
+        ("#", "$x/a", false),
+        ("+/a", "$x/a", false),
+        ("$x/#", "$x/a", true),
+        ("$x/+", "$x/a", true),
         ("a/#", "a", true),
         ("a/#", "a/b/c", true),
         ("a/#", "ab", false),
@@ -54,6 +54,44 @@ fn wildcards() {
         assert_eq!(world.messages(to).len(), usize::from(matches), "{filter} {topic}");
         world.subscribe(late, subscription(filter, QoS::AtMostOnce));
         assert_eq!(world.messages(late).len(), usize::from(matches), "retained: {filter} {topic}");
+    }
+}
+
+#[test]
+fn clients_do_not_publish_to_sys() {
+    for version in VERSIONS {
+        let mut world = World::new();
+        let to = world.subscriber(version, "to", "$SYS/#", QoS::ExactlyOnce);
+        let dying = world.dial(Connect {
+            will: Some(Will { topic: TopicName::new("$SYS/w").unwrap(), ..will("gone") }),
+            ..connect(version, "dying")
+        });
+        world.lose(dying);
+        let from = world.client(version, "from");
+        let code =
+            if version == Version::V5 { ReasonCode::NOT_AUTHORIZED } else { ReasonCode::SUCCESS };
+        let answer = ack(packet_id(7), code);
+        for topic in ["$SYS", "$SYS/a"] {
+            world.send(from, Packet::Publish(publish(topic, "x", QoS::AtMostOnce)));
+            assert_eq!(world.got(from), []);
+            world.send(from, Packet::Publish(publish(topic, "x", QoS::AtLeastOnce)));
+            assert_eq!(world.got(from), [Packet::PubAck(answer.clone())]);
+            world.send(from, Packet::Publish(publish(topic, "x", QoS::ExactlyOnce)));
+            assert_eq!(world.got(from), [Packet::PubRec(answer.clone())]);
+            if version < Version::V5 {
+                // The flow goes on there.
+                world.send(from, Packet::PubRel(Ack::success(packet_id(7))));
+                assert_eq!(world.got(from), [Packet::PubComp(Ack::success(packet_id(7)))]);
+            }
+        }
+        world.send(from, retained("$SYS/a", "x"));
+        assert_eq!(world.messages(to), [""; 0]);
+        let late = world.subscriber(version, "late", "$SYS/a", QoS::AtMostOnce);
+        assert_eq!(world.messages(late), [""; 0]);
+        // `$SYSTEM` is another topic.
+        let other = world.subscriber(version, "other", "$SYSTEM", QoS::AtMostOnce);
+        world.publish(from, "$SYSTEM", "x", QoS::AtMostOnce);
+        assert_eq!(world.messages(other), ["$SYSTEM x 0"]);
     }
 }
 
@@ -212,6 +250,35 @@ fn topic_aliases() {
             (world.got(id), world.end(id)),
             (vec![goodbye(code)], Some(EndReason::Misbehaved))
         );
+    }
+}
+
+#[test]
+fn response_topics_have_no_wildcards() {
+    let properties = |topic: &'static str| {
+        Properties(vec![Property::text(PropertyId::ResponseTopic, topic.into())])
+    };
+    for (topic, is_taken) in [("a/b", true), ("a/+", false), ("#", false), ("", true)] {
+        let mut world = World::new();
+        let to = world.subscriber(Version::V5, "to", "#", QoS::AtMostOnce);
+        let from = world.client(Version::V5, "from");
+        let message =
+            Publish { properties: properties(topic), ..publish("x", "p", QoS::AtMostOnce) };
+        world.send(from, Packet::Publish(message));
+        let (told, end) = (vec![goodbye(ReasonCode::PROTOCOL_ERROR)], EndReason::Misbehaved);
+        let refused = if is_taken { (vec![], None) } else { (told, Some(end)) };
+        assert_eq!((world.got(from), world.end(from)), refused, "{topic:?}");
+        assert_eq!(world.messages(to).len(), usize::from(is_taken), "{topic:?}");
+        let will = Will {
+            topic: TopicName::new("will").unwrap(),
+            payload: Bytes::new(),
+            qos: QoS::AtMostOnce,
+            retain: false,
+            properties: properties(topic),
+        };
+        let id = world.dial(Connect { will: Some(will), ..connect(Version::V5, "willing") });
+        let end = (!is_taken).then_some(EndReason::Refused);
+        assert_eq!(world.end(id), end, "{topic:?}");
     }
 }
 

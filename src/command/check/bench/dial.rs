@@ -145,6 +145,7 @@ impl Bench {
 
     /// Ends a connection as a client should, without judging what the server does about it.
     pub fn close(&mut self, conn: Conn) {
+        self.judge_refusal(conn);
         let Some(mut link) = self.links.get_mut(conn.0).and_then(Option::take) else { return };
         self.parked.retain(|parked| *parked != conn);
         let journal = &mut self.journal;
@@ -161,6 +162,33 @@ impl Bench {
             }
         }
         link.cut();
+    }
+
+    /// A CONNACK that refuses is followed by the end, within W.
+    fn judge_refusal(&mut self, conn: Conn) {
+        let link = self.links.get_mut(conn.0).and_then(Option::as_mut);
+        let Some((since, link)) = link.and_then(|link| Some((link.refused_at.take()?, link)))
+        else {
+            return;
+        };
+        let (version, said) = (Some(link.version), link.end.said);
+        let was_unexpected = self.saw_unexpected_end;
+        let ended = self.end_within(conn, self.patience.saturating_sub(since.elapsed()));
+        self.saw_unexpected_end = was_unexpected;
+        let point = "refusal-then-close";
+        match ended {
+            Ok(Some(_)) => self.journal.observe(point, version, Verdict::Pass, ""),
+            Ok(None) if since.elapsed() >= self.patience => {
+                let code = said.map_or(0, |(_, code)| code.0);
+                let waited = self.patience.as_secs_f64();
+                let words = format!(
+                    "CONNACK 0x{code:02x}, and the connection stayed open for {waited:.1} s"
+                );
+                self.journal.observe(point, version, Verdict::Fail, words);
+            }
+            // The point had no time left to wait.
+            _ => {}
+        }
     }
 
     /// Cuts a connection: by RST, so that nothing that waits is delivered in order.

@@ -28,6 +28,7 @@ use crate::transport::endpoint::Endpoint;
 use crate::transport::poll::{Poller, Waker};
 use crate::transport::tls::TlsConfig;
 pub use mqtt::is_version_refusal;
+pub use outcome::{BEFORE_CONNACK, BEFORE_FENCE};
 pub use upgrade::Asked;
 
 /// The shortest time after which silence is judged.
@@ -35,6 +36,9 @@ const SHORTEST_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The longest.
 const LONGEST_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often parked connections are read while others are waited for.
+const PARKED_TURN: Duration = Duration::from_millis(250);
 
 /// How many connect times silence may last.
 const ROUND_TRIPS: u32 = 10;
@@ -71,6 +75,8 @@ pub struct Target {
     pub connect_timeout: Duration,
     /// The length of `idle-survives`.
     pub idle_time: Duration,
+    /// Points of the full set are asked: observed points may do more than to observe.
+    pub asks_full: bool,
 }
 
 /// A connection of the bench.
@@ -112,6 +118,8 @@ pub struct Bench {
     spoken: BTreeMap<Version, Spoken>,
     shared: Option<(Version, Conn)>,
     parked: Vec<Conn>,
+    /// When the parked connections were last read.
+    parked_read: Instant,
     /// How many connections were made.
     pub connections: u64,
     patience: Duration,
@@ -151,6 +159,7 @@ impl Bench {
             spoken: BTreeMap::new(),
             shared: None,
             parked: Vec::new(),
+            parked_read: now,
             connections: 0,
             patience: SHORTEST_PATIENCE,
             began: now,
@@ -232,7 +241,7 @@ impl Bench {
         let began = Instant::now();
         let until = self.bounded(began + patience);
         loop {
-            let (link, journal) = self.both(conn);
+            let link = self.link(conn);
             if let Some(found) = found(link) {
                 return Ok(found);
             }
@@ -244,7 +253,10 @@ impl Bench {
             if Instant::now() >= until {
                 return Err(Stop::Silent { awaited: awaited.to_owned(), after: began.elapsed() });
             }
-            link.pump(journal, until);
+            let turn = self.turn(until);
+            let (link, journal) = self.both(conn);
+            link.pump(journal, turn);
+            self.read_parked_in_turn();
             self.obey_signals()?;
         }
     }
@@ -258,8 +270,10 @@ impl Bench {
     pub fn pause(&mut self, conn: Conn, time: Duration) -> Step<()> {
         let until = self.bounded(Instant::now() + time);
         while Instant::now() < until {
+            let turn = self.turn(until);
             let (link, journal) = self.both(conn);
-            link.pump(journal, until);
+            link.pump(journal, turn);
+            self.read_parked_in_turn();
             self.obey_signals()?;
         }
         Ok(())
@@ -270,7 +284,8 @@ impl Bench {
         let until = Instant::now() + time;
         let mut poller = Poller::sharing(&self.waker);
         while Instant::now() < until {
-            poller.wait(Some(until), false, || false);
+            poller.wait(Some(self.turn(until)), false, || false);
+            self.read_parked_in_turn();
             self.obey_signals()?;
         }
         Ok(())
@@ -295,10 +310,31 @@ impl Bench {
 
     /// Takes what has come on parked connections, without waiting.
     pub fn read_parked(&mut self) {
+        self.parked_read = Instant::now();
         for conn in self.parked.clone() {
             let (link, journal) = self.both(conn);
-            link.pump(journal, Instant::now());
+            if link.end.stream.is_none() {
+                link.pump(journal, Instant::now());
+            }
         }
+    }
+
+    /// The same, now and then: so that the time of what comes on them is known.
+    fn read_parked_in_turn(&mut self) {
+        if !self.parked.is_empty() && self.parked_read.elapsed() >= PARKED_TURN {
+            self.read_parked();
+        }
+    }
+
+    /// When waiting until this time must be interrupted to read parked connections.
+    fn turn(&self, until: Instant) -> Instant {
+        if self.parked.is_empty() { until } else { until.min(self.parked_read + PARKED_TURN) }
+    }
+
+    /// How long after the beginning of the point the server ended this connection.
+    pub fn ended_after(&mut self, conn: Conn) -> Option<Duration> {
+        let began = self.began;
+        self.link(conn).ended_at.map(|at| at.saturating_duration_since(began))
     }
 
     /// Ends the connections of a point, but for those that are kept.

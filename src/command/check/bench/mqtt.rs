@@ -1,8 +1,11 @@
 //! MQTT in the bench's words: ON, SUB, PUB, FENCE, MARK.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::{Bench, Conn, Spoken, Step, Stop};
+use crate::command::check::aliases::Aliases;
 use crate::command::check::connection::Link;
 use crate::command::check::finding::Finding;
 use crate::command::check::journal::{Direction, Fact, Layer};
@@ -129,12 +132,17 @@ impl Bench {
     /// Sends CONNECT and waits for CONNACK, whatever its code.
     pub fn connect(&mut self, conn: Conn, connect: Connect) -> Step<ConnAck> {
         let version = connect.version;
+        let aliases = connect.properties.topic_alias_maximum().unwrap_or(0);
+        let keep_alive = connect.keep_alive;
         self.link(conn).speak(version);
+        self.link(conn).aliases = Aliases::up_to(aliases);
         self.send(conn, &Packet::Connect(Box::new(connect)));
         let connack = self.take(conn, "CONNACK", |packet| match packet {
             Packet::ConnAck(connack) => Some((**connack).clone()),
             _ => None,
         })?;
+        let dictated = connack.properties.server_keep_alive();
+        self.link(conn).keep_alive = dictated.unwrap_or(keep_alive);
         if version == Version::V5 && connack.code == ReasonCode::SUCCESS {
             self.note_limits(&connack.properties);
         }
@@ -182,7 +190,10 @@ impl Bench {
     pub fn send_bytes(&mut self, conn: Conn, bytes: &[u8]) {
         let (link, journal) = self.both(conn);
         let words = packets::words(bytes, link.version);
-        journal.note(Direction::Out, Layer::Packet, || words, bytes);
+        let is_connect = bytes.first().is_some_and(|first| first >> 4 == 1);
+        // A CONNECT may hold a password.
+        let shown = if is_connect { &[] } else { bytes };
+        journal.note(Direction::Out, Layer::Packet, || words, shown);
         let frame = link.frame_bytes(&Frame::binary(bytes));
         link.write(&frame, journal);
     }
@@ -216,7 +227,18 @@ impl Bench {
         wanted: impl Fn(&Packet) -> Option<T>,
     ) -> Step<T> {
         let patience = self.patience();
-        self.wait(conn, awaited, patience, |link| taken(link, &wanted))
+        self.take_within(conn, awaited, patience, wanted)
+    }
+
+    /// The same, within this time.
+    pub fn take_within<T>(
+        &mut self,
+        conn: Conn,
+        awaited: &str,
+        time: Duration,
+        wanted: impl Fn(&Packet) -> Option<T>,
+    ) -> Step<T> {
+        self.wait(conn, awaited, time, |link| taken(link, &wanted))
     }
 
     /// SUBSCRIBE to one filter, and the SUBACK for it. A refusal means that the point cannot be
@@ -237,29 +259,45 @@ impl Bench {
         subscriptions: Vec<Subscription>,
         properties: Option<Properties>,
     ) -> Step<SubAck> {
-        let packet_id = self.link(conn).next_id();
-        let properties = properties.unwrap_or_default();
-        self.send(conn, &Packet::Subscribe(Subscribe { packet_id, properties, subscriptions }));
+        let packet_id = self.send_subscribe(conn, subscriptions, properties.unwrap_or_default());
         self.take(conn, "SUBACK", |packet| match packet {
             Packet::SubAck(suback) if suback.packet_id == packet_id => Some(suback.clone()),
             _ => None,
         })
     }
 
+    /// Sends SUBSCRIBE without waiting.
+    pub fn send_subscribe(
+        &mut self,
+        conn: Conn,
+        subscriptions: Vec<Subscription>,
+        properties: Properties,
+    ) -> PacketId {
+        let packet_id = self.link(conn).next_id();
+        self.send(conn, &Packet::Subscribe(Subscribe { packet_id, properties, subscriptions }));
+        packet_id
+    }
+
     /// UNSUBSCRIBE, and the codes of its UNSUBACK: none before MQTT 5.
     pub fn unsubscribe(&mut self, conn: Conn, filters: &[&str]) -> Step<Vec<ReasonCode>> {
-        let packet_id = self.link(conn).next_id();
-        let filters = filters.iter().copied();
-        let filters =
-            filters.map(|text| TopicFilter::new(text).expect("filters of probes are legal"));
-        let (filters, properties) = (filters.collect(), Properties::default());
-        self.send(conn, &Packet::Unsubscribe(Unsubscribe { packet_id, properties, filters }));
+        let packet_id = self.send_unsubscribe(conn, filters);
         self.take(conn, "UNSUBACK", |packet| match packet {
             Packet::UnsubAck(unsuback) if unsuback.packet_id == packet_id => {
                 Some(unsuback.codes.clone())
             }
             _ => None,
         })
+    }
+
+    /// Sends UNSUBSCRIBE without waiting; for points that do not judge the answer.
+    pub fn send_unsubscribe(&mut self, conn: Conn, filters: &[&str]) -> PacketId {
+        let packet_id = self.link(conn).next_id();
+        let filters = filters.iter().copied();
+        let filters =
+            filters.map(|text| TopicFilter::new(text).expect("filters of probes are legal"));
+        let (filters, properties) = (filters.collect(), Properties::default());
+        self.send(conn, &Packet::Unsubscribe(Unsubscribe { packet_id, properties, filters }));
+        packet_id
     }
 
     /// A message to publish.
@@ -282,10 +320,16 @@ impl Bench {
     }
 
     /// PUB: sends PUBLISH and waits for PUBACK, or for PUBREC and PUBCOMP. A refusal means that
-    /// the point cannot be decided.
+    /// the point cannot be decided, and so does a server that serves on without acknowledging:
+    /// the round trips judge that.
     pub fn publish(&mut self, conn: Conn, publish: Publish) -> Step<()> {
         let qos = publish.qos;
         let Some(id) = self.send_publish(conn, publish) else { return Ok(()) };
+        self.acknowledged(conn, id, qos).or_else(|stop| Err(self.unacknowledged(conn, stop)))
+    }
+
+    /// Waits until a PUBLISH is acknowledged: by PUBACK, or by PUBREC and PUBCOMP.
+    pub fn acknowledged(&mut self, conn: Conn, id: PacketId, qos: QoS) -> Step<()> {
         let first = if qos == QoS::AtLeastOnce { "PUBACK" } else { "PUBREC" };
         let code = self.take(conn, first, |packet| match packet {
             Packet::PubAck(ack) | Packet::PubRec(ack) if ack.packet_id == id => Some(ack.code),
@@ -302,6 +346,31 @@ impl Bench {
             })?;
         }
         Ok(())
+    }
+
+    /// What a missing acknowledgement means for a point that only builds on it.
+    fn unacknowledged(&mut self, conn: Conn, stop: Stop) -> Stop {
+        let Stop::Silent { awaited, after } = &stop else { return stop };
+        let words = format!(
+            "no {awaited} within {:.1} s, though PINGREQ is answered: see qos1-round-trip and \
+             qos2-round-trip",
+            after.as_secs_f64()
+        );
+        if self.fence(conn).is_ok() { Finding::unknown(words).into() } else { stop }
+    }
+
+    /// The highest QoS up to this one that the server has not announced as absent.
+    pub fn usable(&self, wanted: QoS) -> QoS {
+        let maximum = self.announced("maximum_qos").and_then(|bits| u8::try_from(bits).ok());
+        maximum.and_then(QoS::from_bits).map_or(wanted, |maximum| wanted.min(maximum))
+    }
+
+    /// The point does not apply where the server has announced that it does without this.
+    pub fn requires(&self, fact: &str, what: &str) -> Step<()> {
+        match self.announced(fact) {
+            Some(0) => Err(Finding::not_applicable(format!("announced as absent: {what}")).into()),
+            _ => Ok(()),
+        }
     }
 
     /// The next message to this topic.

@@ -5,14 +5,16 @@ use std::time::{Duration, Instant};
 use super::{Bench, Conn};
 use crate::command::check::finding::{End, Finding, Probed, Stop, Verdict};
 use crate::command::check::journal::{Journal, Observation};
+use crate::command::check::points::{self, Point};
+use crate::mqtt::packet::PacketType;
 use crate::mqtt::version::Version;
 
 /// How long a Close frame is waited for before a PINGREQ is written, which a closed socket answers
 /// by RST: that would destroy the Close.
-const BEFORE_FENCE: Duration = Duration::from_millis(300);
+pub const BEFORE_FENCE: Duration = Duration::from_millis(300);
 
 /// How long a CONNACK is waited for by points that want to see none.
-const BEFORE_CONNACK: Duration = Duration::from_secs(5);
+pub const BEFORE_CONNACK: Duration = Duration::from_secs(5);
 
 /// The finding of an observed point.
 pub fn of_observations(
@@ -74,6 +76,35 @@ impl Bench {
         }
     }
 
+    /// Sends each of these packets on a connection of its own: each must be REFUSED. The words
+    /// name the packet.
+    pub fn each_refused(&mut self, packets: Vec<(&str, Vec<u8>)>) -> Probed {
+        self.each(packets, Self::refused)
+    }
+
+    /// The same, with another judge of each: the first bad finding, or how all went.
+    pub fn each(
+        &mut self,
+        packets: Vec<(&str, Vec<u8>)>,
+        judge: fn(&mut Self, Conn) -> Probed,
+    ) -> Probed {
+        let mut ends: Vec<String> = Vec::new();
+        for (what, bytes) in packets {
+            let conn = self.on()?;
+            self.send_bytes(conn, &bytes);
+            let finding = judge(self, conn)?;
+            self.close(conn);
+            if finding.verdict != Verdict::Pass {
+                let observed = format!("{what}: {}", finding.observed);
+                return Ok(Finding { observed, ..finding });
+            }
+            if !ends.contains(&finding.observed) {
+                ends.push(finding.observed);
+            }
+        }
+        Ok(Finding::pass(ends.join("; ")))
+    }
+
     /// REFUSED before CONNACK: there is no fence.
     pub fn refused_connect(&mut self, conn: Conn) -> Probed {
         let awaited = self.wait(conn, "CONNACK", BEFORE_CONNACK, |link| {
@@ -97,7 +128,7 @@ impl Bench {
 
     /// The end of a connection that had to be refused, noted for `error-close-frame` and
     /// `error-reason-code`.
-    fn refusal(&mut self, conn: Conn, end: &End) -> Finding {
+    pub fn refusal(&mut self, conn: Conn, end: &End) -> Finding {
         let patience = self.patience().min(Duration::from_secs(1));
         // The frame may come a moment after the DISCONNECT.
         let _ = self.wait_end(conn, patience);
@@ -110,13 +141,27 @@ impl Bench {
         if closed {
             self.journal.count("refusals_with_close", 1);
         }
-        let (is_welcome, version) = (self.link(conn).is_welcome, self.link(conn).version);
-        if is_welcome && version == Version::V5 {
-            let verdict = if end.said.is_some() { Verdict::Pass } else { Verdict::Warn };
-            self.journal.observe("error-reason-code", None, verdict, end.to_string());
-        }
+        self.note_reason(conn, &end);
         self.saw_unexpected_end = false;
         Finding::pass(end.to_string())
+    }
+
+    /// Whether a refusal after CONNACK says why, in MQTT 5. Frames that break RFC 6455 are refused
+    /// by the WebSocket: MQTT has no part in that.
+    fn note_reason(&mut self, conn: Conn, end: &End) {
+        let during = self.journal.during;
+        let is_of_frames = |point: &Point| point.name == during && point.group() == "framing-in";
+        let link = self.link(conn);
+        let is_meant = link.is_welcome && link.version == Version::V5;
+        if !is_meant || points::all().any(is_of_frames) {
+            return;
+        }
+        let is_reasoned =
+            matches!(end.said, Some((PacketType::Disconnect, code)) if code.is_error());
+        self.journal.count("refusals_after_connack", 1);
+        self.journal.count("refusals_with_reason", is_reasoned.into());
+        let verdict = if is_reasoned { Verdict::Pass } else { Verdict::Warn };
+        self.journal.observe("error-reason-code", Some(Version::V5), verdict, end.to_string());
     }
 
     /// How the server ended the connection within this time; `None` if it did not.

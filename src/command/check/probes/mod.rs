@@ -12,6 +12,7 @@ mod framing_out;
 mod limits;
 mod properties;
 mod publish;
+mod raw;
 mod reach;
 mod session;
 mod subscribe;

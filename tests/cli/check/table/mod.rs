@@ -1,7 +1,11 @@
 //! The table of mutations: a front before `serve` deviates in one thing, and exactly the points of
 //! that row change.
 
+mod connect;
+mod ending;
+mod framing_in;
 mod framing_out;
+mod limits;
 mod reach;
 mod tls;
 mod upgrade;
