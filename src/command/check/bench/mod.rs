@@ -29,7 +29,7 @@ use crate::transport::poll::{Poller, Waker};
 use crate::transport::tls::TlsConfig;
 pub use mqtt::is_version_refusal;
 pub use outcome::{BEFORE_CONNACK, BEFORE_FENCE};
-pub use upgrade::Asked;
+pub use upgrade::{Asked, TurnedAway};
 
 /// The shortest time after which silence is judged.
 const SHORTEST_PATIENCE: Duration = Duration::from_secs(2);
@@ -134,6 +134,10 @@ pub struct Bench {
     sessions: Vec<(Version, Bytes)>,
     /// What came for the user's request when it was first sent.
     plain_answer: Option<Answer>,
+    /// The user's request was answered by 101 once.
+    was_upgraded: bool,
+    /// The user's request was refused in this point, and taken before.
+    pub turned_away: Option<TurnedAway>,
     /// Why the latest connection did not come about.
     pub failure: Option<Failure>,
     /// The server ended a connection in the middle.
@@ -170,6 +174,8 @@ impl Bench {
             retained: Vec::new(),
             sessions: Vec::new(),
             plain_answer: None,
+            was_upgraded: false,
+            turned_away: None,
             failure: None,
             saw_unexpected_end: false,
         })
@@ -190,6 +196,7 @@ impl Bench {
         self.topics += 1;
         self.topic = format!("{}/{}/{name}/{}", self.target.prefix, self.run, self.topics);
         self.saw_unexpected_end = false;
+        self.turned_away = None;
     }
 
     /// A point that waited goes on: with the topic that it began with, and a deadline from now.
