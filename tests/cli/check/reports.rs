@@ -1,8 +1,6 @@
 //! What `check` writes, and its exit codes.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use super::front::{self, Request, Requests};
+use super::front;
 use super::table::{serve, verdicts};
 use crate::support::program::Program;
 
@@ -81,40 +79,4 @@ fn a_known_failure_does_not_count() {
     assert!(String::from_utf8_lossy(&outcome.stdout).contains("known offer-mqtt"), "{outcome}");
     assert_eq!(fixed.code(), Some(0), "{fixed}");
     assert!(String::from_utf8_lossy(&fixed.stdout).contains("fixed offer-mqtt"), "{fixed}");
-}
-
-/// How many connections were made to the front of a test.
-static LIMITED: AtomicUsize = AtomicUsize::new(0);
-static LIMITED_ONCE: AtomicUsize = AtomicUsize::new(0);
-
-fn too_many() -> Request {
-    Request::Answer("HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n".to_owned())
-}
-
-#[test]
-fn a_limit_of_connections_ends_the_run_after_a_rest() {
-    let (_serve, url) = serve();
-    let limited = front::start(&url, || {
-        Box::new(Requests(|_| {
-            let count = LIMITED.fetch_add(1, Ordering::SeqCst);
-            if count < 3 { Request::Pass } else { too_many() }
-        }))
-    });
-    let once = front::start(&url, || {
-        Box::new(Requests(|_| {
-            let count = LIMITED_ONCE.fetch_add(1, Ordering::SeqCst);
-            if count == 3 { too_many() } else { Request::Pass }
-        }))
-    });
-    let only = "ping-answered,ping,empty-message,client-close,close-forms";
-    let outcome = Program::new(["check", &limited, "--only", only, "--json"]).run();
-    let text = String::from_utf8_lossy(&outcome.stdout).into_owned();
-    let words = "429 Too Many Requests, which was taken before: rate limit? try --pause 4s";
-    assert!(text.contains(words), "{outcome}");
-    assert!(text.contains(r#""fail":0,"#), "{outcome}");
-    // Three that are taken, the refused one, and the one after the rest.
-    assert_eq!(LIMITED.load(Ordering::SeqCst), 5, "{outcome}");
-    let (found, report) = verdicts(&once, only);
-    let unknown: Vec<_> = found.iter().filter(|(_, verdict)| *verdict == "unknown").collect();
-    assert!(unknown.is_empty(), "{unknown:?} {report}");
 }

@@ -2,6 +2,7 @@
 //! probe is a few lines.
 
 mod dial;
+mod login;
 mod mqtt;
 mod outcome;
 mod security;
@@ -21,13 +22,14 @@ use super::journal::Journal;
 use super::points::{Harm, Point};
 use crate::exit::Exit;
 use crate::mqtt::packet::Credentials;
+use crate::mqtt::session::{Authentication, Authenticator, Login};
 use crate::mqtt::version::Version;
 use crate::signals::Signals;
 use crate::transport::dial::Route;
 use crate::transport::endpoint::Endpoint;
 use crate::transport::poll::{Poller, Waker};
 use crate::transport::tls::TlsConfig;
-pub use mqtt::is_version_refusal;
+pub use login::is_version_refusal;
 pub use outcome::{BEFORE_CONNACK, BEFORE_FENCE};
 pub use upgrade::{Asked, TurnedAway};
 
@@ -59,6 +61,8 @@ pub struct Target {
     pub headers: Vec<(String, String)>,
     /// User name and password.
     pub credentials: Credentials,
+    /// `--auth-method`, with MQTT 5.
+    pub authentication: Option<Authentication>,
     /// `-i`
     pub client_id: Option<String>,
     /// What every topic begins with.
@@ -77,6 +81,14 @@ pub struct Target {
     pub idle_time: Duration,
     /// Points of the full set are asked: observed points may do more than to observe.
     pub asks_full: bool,
+}
+
+impl Target {
+    /// How the user logs in.
+    fn login(&self) -> Login {
+        let (credentials, authentication) = (self.credentials.clone(), self.authentication.clone());
+        Login { credentials, authentication }
+    }
 }
 
 /// A connection of the bench.
@@ -130,6 +142,8 @@ pub struct Bench {
     topics: u32,
     /// Topics that hold a retained message of ours.
     retained: Vec<String>,
+    /// The steps of `--auth-method`.
+    authenticator: Authenticator,
     /// Sessions of ours that outlive their connection.
     sessions: Vec<(Version, Bytes)>,
     /// What came for the user's request when it was first sent.
@@ -172,6 +186,7 @@ impl Bench {
             topic: String::new(),
             topics: 0,
             retained: Vec::new(),
+            authenticator: Authenticator::default(),
             sessions: Vec::new(),
             plain_answer: None,
             was_upgraded: false,
