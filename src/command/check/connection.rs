@@ -309,11 +309,8 @@ impl Link {
         } else {
             journal.observe("packets-aligned", None, Verdict::Pass, "");
         }
-        if let Ok(Packet::Publish(publish)) = &mut received.packet {
-            let (verdict, words) = self.aliases.resolve(publish);
-            journal.observe("topic-alias-out", version, verdict, words);
-        }
-        if let Ok(packet) = &received.packet {
+        if let Ok(packet) = &mut received.packet {
+            self.aliases.resolve(packet, version, journal);
             journal.observe("packets-wellformed", version, Verdict::Pass, "");
             self.answer(packet, journal);
         } else {
