@@ -144,8 +144,8 @@ pub const POINTS: &[Point] = &[
         harm: Harm::None,
         expected: "the will comes when the client vanishes",
         why: "Others learn of it by the will alone.",
-        remedy: "a proxy must end its connection to the server when the client's has ended; without a \
-                 proxy report it to the server's authors",
+        remedy: "a proxy must end its connection to the server when the client's has ended; \
+                 without a proxy report it to the server's authors",
     },
     Point {
         name: "will-not-after-disconnect",
