@@ -12,13 +12,14 @@ use bytes::Bytes;
 
 use super::aliases::Aliases;
 use super::answer::{self, Head, Parsed};
+use super::conduct::Conduct;
 use super::finding::{CloseFrame, End, Ending, Verdict};
 use super::inflate::Inflater;
 use super::journal::{Direction, Journal, Layer};
 use super::packets::{PacketReader, Received};
 use super::reader::{FrameReader, Heard};
-use super::wire::{Frame, PONG};
-use crate::mqtt::packet::{Ack, ConnAck, Packet, PacketId, PacketType};
+use super::wire::{Frame, PING, PONG};
+use crate::mqtt::packet::{Ack, Packet, PacketId, PacketType};
 use crate::mqtt::qos::QoS;
 use crate::mqtt::version::Version;
 use crate::transport::dial::{Dialled, Reached};
@@ -59,6 +60,8 @@ pub struct Link {
     http: Vec<u8>,
     frames: FrameReader,
     packets: PacketReader,
+    /// What was exchanged, to judge what comes.
+    pub conduct: Conduct,
     keys: Keys,
     /// The version that is spoken.
     pub version: Version,
@@ -80,8 +83,6 @@ pub struct Link {
     pub has_sent_close: bool,
     /// CONNACK 0 has come.
     pub is_welcome: bool,
-    /// CONNECT asked for a clean start.
-    is_clean_start: bool,
     /// When a CONNACK came that refuses.
     pub refused_at: Option<Instant>,
     /// The latest packet identifier that was used.
@@ -123,6 +124,7 @@ impl Link {
             http: Vec::new(),
             frames: FrameReader::default(),
             packets: PacketReader::new(version),
+            conduct: Conduct::new(version),
             keys: Keys::default(),
             version,
             inbox: VecDeque::new(),
@@ -134,7 +136,6 @@ impl Link {
             aliases: Aliases::default(),
             has_sent_close: false,
             is_welcome: false,
-            is_clean_start: false,
             refused_at: None,
             latest_id: 0,
             reached,
@@ -195,6 +196,7 @@ impl Link {
     pub fn speak(&mut self, version: Version) {
         self.version = version;
         self.packets = PacketReader::new(version);
+        self.conduct = Conduct::new(version);
     }
 
     /// Whether the server has ended it: by a Close frame or by the stream.
@@ -341,15 +343,17 @@ impl Link {
         } else {
             journal.observe("packets-aligned", None, Verdict::Pass, "");
         }
+        let shown = super::journal::hex(&received.raw);
         if let Ok(Packet::Publish(publish)) = &mut received.packet {
             let (verdict, words) = self.aliases.resolve(publish);
             journal.observe("topic-alias-out", version, verdict, words);
         }
         if let Ok(packet) = &received.packet {
-            journal.observe("packets-wellformed", version, Verdict::Pass, "");
+            for (point, verdict, words) in self.conduct.judge(packet) {
+                journal.observe(point, version, verdict, format!("{words} ({shown})"));
+            }
             self.answer(packet, journal);
         } else {
-            let shown = super::journal::hex(&received.raw);
             let words = format!("{} ({shown})", received.words());
             journal.observe("packets-wellformed", version, Verdict::Fail, words);
         }
@@ -359,7 +363,11 @@ impl Link {
     /// Notes what a packet says about the connection, and acknowledges messages.
     fn answer(&mut self, packet: &Packet, journal: &mut Journal) {
         match packet {
-            Packet::ConnAck(connack) => self.welcome(connack, journal),
+            Packet::ConnAck(connack) if connack.code.0 == 0 => self.is_welcome = true,
+            Packet::ConnAck(connack) => {
+                self.end.said = Some((PacketType::ConnAck, connack.code));
+                self.refused_at.get_or_insert_with(Instant::now);
+            }
             Packet::Disconnect(disconnect) => {
                 self.end.said = Some((PacketType::Disconnect, disconnect.code));
             }
@@ -378,32 +386,8 @@ impl Link {
         }
     }
 
-    /// Notes whether we are taken, and session present: it has no meaning in MQTT 3.1.
-    fn welcome(&mut self, connack: &ConnAck, journal: &mut Journal) {
-        let version = self.version;
-        let is_present = connack.session_present && version > Version::V3_1;
-        if connack.code.0 == 0 {
-            self.is_welcome = true;
-            if self.is_clean_start && version > Version::V3_1 {
-                let verdict = if is_present { Verdict::Fail } else { Verdict::Pass };
-                let words = "CONNACK 0 with session present 1 after a clean start";
-                journal.observe("session-present-clean", Some(version), verdict, words);
-            }
-            return;
-        }
-        self.end.said = Some((PacketType::ConnAck, connack.code));
-        self.refused_at.get_or_insert_with(Instant::now);
-        if is_present {
-            let words = format!("CONNACK 0x{:02x} with session present 1", connack.code.0);
-            journal.observe("refusal-then-close", Some(version), Verdict::Fail, words);
-        }
-    }
-
     /// Sends a packet as one binary message.
     pub fn send_packet(&mut self, packet: &Packet, journal: &mut Journal) {
-        if let Packet::Connect(connect) = packet {
-            self.is_clean_start = connect.clean_start;
-        }
         let mut bytes = bytes::BytesMut::new();
         self.has_said_goodbye |= matches!(packet, Packet::Disconnect(_));
         // Probes write packets that cannot be encoded by hand.
@@ -411,6 +395,7 @@ impl Link {
             let is_secret = matches!(packet, Packet::Connect(_));
             let shown = if is_secret { &[][..] } else { &bytes[..] };
             journal.note(Direction::Out, Layer::Packet, || packet.describe(), shown);
+            self.conduct.sent(packet);
             let frame = Frame::binary(bytes.to_vec()).bytes(self.keys.next());
             self.write(&frame, journal);
         }
@@ -418,8 +403,10 @@ impl Link {
 
     /// Sends a frame.
     pub fn send(&mut self, frame: &Frame, journal: &mut Journal) {
-        if frame.first & 0xf == CLOSE {
-            self.has_sent_close = true;
+        match frame.first & 0xf {
+            CLOSE => self.has_sent_close = true,
+            PING | PONG => {}
+            _ => self.conduct.lose_sight(),
         }
         journal.note(Direction::Out, Layer::Frame, || frame.words(), &frame.payload);
         let bytes = frame.bytes(self.keys.next());

@@ -127,6 +127,13 @@ pub struct End {
     pub stream: Option<Ending>,
 }
 
+impl End {
+    /// The server said that the client may not do what it did.
+    fn is_forbidden(&self) -> bool {
+        self.said == Some((PacketType::Disconnect, ReasonCode::NOT_AUTHORIZED))
+    }
+}
+
 impl fmt::Display for CloseFrame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(code) = self.code else { return f.write_str("Close without a code") };
@@ -200,6 +207,9 @@ impl Stop {
     /// The verdict that it means, where nothing else is said.
     pub fn finding(self) -> Finding {
         match self {
+            Self::Ended { end, .. } if end.is_forbidden() => {
+                Self::Forbidden(end.to_string()).finding()
+            }
             Self::Ended { awaited, end } => {
                 Finding::fail(format!("no {awaited}, the connection ended: {end}")).in_doubt()
             }
@@ -248,6 +258,10 @@ mod tests {
         let silent = Stop::Silent { awaited: "PINGRESP".into(), after: Duration::from_secs(2) };
         let expected = Finding::fail("no PINGRESP within 2.0 s").in_doubt();
         assert_eq!(silent.finding(), expected);
+        let said = Some((PacketType::Disconnect, ReasonCode::NOT_AUTHORIZED));
+        let end = End { said, stream: Some(Ending::Fin), close: None };
+        let finding = Stop::Ended { awaited: "PUBACK".into(), end }.finding();
+        assert_eq!((finding.verdict, finding.doubt), (Verdict::Unknown, Doubt::None));
         assert_eq!(Stop::from(Finding::pass("x")).finding().doubt, Doubt::None);
     }
 }

@@ -7,6 +7,7 @@
 mod aliases;
 mod answer;
 mod bench;
+mod conduct;
 mod connection;
 mod finding;
 mod inflate;

@@ -111,16 +111,23 @@ fn size(bytes: &[u8]) -> Option<Result<usize, ()>> {
     None
 }
 
-/// What is sent, in words: the packets in it, or that it is none.
-pub fn words(bytes: &[u8], version: Version) -> String {
+/// The packets in these bytes, and whether the bytes hold nothing else.
+pub fn read(bytes: &[u8], version: Version) -> (Vec<Received>, bool) {
     let mut reader = PacketReader::new(version);
+    let received = reader.feed(bytes);
+    let is_whole = reader.bytes.is_empty() && received.iter().all(|one| one.packet.is_ok());
+    (received, is_whole)
+}
+
+/// What is sent, in words: the packets in it, or that it is none.
+pub fn words(received: &[Received], length: usize) -> String {
     let mut text = String::new();
-    for received in reader.feed(bytes).iter().take(4) {
+    for received in received.iter().take(4) {
         let separator = if text.is_empty() { "" } else { ", " };
         // Writing to a `String` cannot fail.
         let _ = write!(text, "{separator}{}", received.words());
     }
-    if text.is_empty() { format!("{} bytes", bytes.len()) } else { text }
+    if text.is_empty() { format!("{length} bytes") } else { text }
 }
 
 #[cfg(test)]
@@ -156,7 +163,9 @@ mod tests {
         let mut reader = PacketReader::new(Version::V5);
         assert!(reader.feed(b"\x30\xff\xff\xff\xff\x01")[0].packet.is_err());
         assert_eq!(reader.feed(b"\xd0\0"), []);
-        assert_eq!(words(b"\xc0\0\xe0\0", Version::V5), "PINGREQ, DISCONNECT (0)");
-        assert_eq!(words(b"\xc0", Version::V5), "1 bytes");
+        let (received, is_whole) = read(b"\xc0\0\xe0\0", Version::V5);
+        assert_eq!((&*words(&received, 4), is_whole), ("PINGREQ, DISCONNECT (0)", true));
+        let (received, is_whole) = read(b"\xc0", Version::V5);
+        assert_eq!((&*words(&received, 1), is_whole), ("1 bytes", false));
     }
 }

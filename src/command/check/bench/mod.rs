@@ -18,7 +18,7 @@ use super::answer::Answer;
 use super::connection::Link;
 use super::finding::{Finding, Step, Stop};
 use super::journal::Journal;
-use super::points::Point;
+use super::points::{Harm, Point};
 use crate::exit::Exit;
 use crate::mqtt::packet::Credentials;
 use crate::mqtt::version::Version;
@@ -178,6 +178,7 @@ impl Bench {
     /// A point begins, in this version if it is asked in each.
     pub fn begin(&mut self, point: &'static Point, version: Option<Version>) {
         self.begin_as(point.name, version);
+        self.journal.is_provoking = point.harm == Harm::Possible;
     }
 
     /// Something that is no point begins.

@@ -59,7 +59,8 @@ pub const POINTS: &[Point] = &[
         harm: Harm::None,
         expected: "an unknown version is refused in words",
         why: "Clients of a later version fall back on that.",
-        remedy: "answer, then close: clients fall back on this",
+        remedy: "answer CONNACK 0x84, or 1 in the form of 3.1.1, then close: clients fall back on \
+                 this",
     },
     Point {
         name: "refusal-then-close",
@@ -73,7 +74,7 @@ pub const POINTS: &[Point] = &[
         harm: Harm::None,
         expected: "a refusing CONNACK is followed by the end",
         why: "A client that waits for the end hangs otherwise.",
-        remedy: "close after refusing",
+        remedy: "close after a refusing CONNACK, and leave session present 0 in it",
     },
     Point {
         name: "session-present-clean",
@@ -87,7 +88,7 @@ pub const POINTS: &[Point] = &[
         harm: Harm::None,
         expected: "session present is 0 after a clean start",
         why: "A client takes up a session that it does not have otherwise.",
-        remedy: "server keeps sessions it must forget",
+        remedy: "delete the session at a clean start, and answer session present 0",
     },
     Point {
         name: "ping-answered",
@@ -101,7 +102,8 @@ pub const POINTS: &[Point] = &[
         harm: Harm::None,
         expected: "PINGREQ is answered",
         why: "Clients take the connection for dead otherwise.",
-        remedy: "report it to the server's authors",
+        remedy: "answer PINGREQ; if a proxy lies between, see that it passes small messages at \
+                 once",
     },
     Point {
         name: "client-id-empty",
@@ -130,7 +132,7 @@ pub const POINTS: &[Point] = &[
         harm: Harm::None,
         expected: "an empty client id with a kept session is refused",
         why: "Nobody can come back to such a session.",
-        remedy: "refuse: nobody can come back to such a session",
+        remedy: "refuse with CONNACK 2: nobody can come back to such a session",
     },
     Point {
         name: "connect-malformed",
@@ -144,7 +146,7 @@ pub const POINTS: &[Point] = &[
         harm: Harm::Possible,
         expected: "a malformed CONNECT is refused",
         why: "What is read beyond its end belongs to nobody.",
-        remedy: "validate before accepting",
+        remedy: "read the packet to its end and validate it before accepting it",
     },
     Point {
         name: "connect-flags-checked",
@@ -168,7 +170,7 @@ pub const POINTS: &[Point] = &[
         harm: Harm::Possible,
         expected: "contradicting flags of CONNECT are refused",
         why: "The packet cannot be read in one way then.",
-        remedy: "validate before accepting",
+        remedy: "validate the flags before accepting the packet",
     },
     Point {
         name: "connect-properties-checked",
@@ -182,7 +184,7 @@ pub const POINTS: &[Point] = &[
         harm: Harm::Possible,
         expected: "illegal properties of CONNECT are refused",
         why: "The packet has no meaning then.",
-        remedy: "validate before accepting",
+        remedy: "validate the properties before accepting the packet",
     },
     Point {
         name: "first-packet",
@@ -196,7 +198,7 @@ pub const POINTS: &[Point] = &[
         harm: Harm::Possible,
         expected: "a first packet other than CONNECT ends the connection",
         why: "It comes from nobody that is known.",
-        remedy: "validate before accepting",
+        remedy: "close when the first packet is no CONNECT",
     },
     Point {
         name: "second-connect",
@@ -210,7 +212,7 @@ pub const POINTS: &[Point] = &[
         harm: Harm::Possible,
         expected: "a second CONNECT ends the connection",
         why: "The state of the session has no meaning then.",
-        remedy: "validate before accepting",
+        remedy: "close at a second CONNECT, in MQTT 5 with DISCONNECT 0x82",
     },
     Point {
         name: "takeover",
@@ -224,7 +226,8 @@ pub const POINTS: &[Point] = &[
         harm: Harm::None,
         expected: "a second connection with the same id ends the first",
         why: "Clients that lost their network come back: the ghost would take their messages.",
-        remedy: "server must end the older one: else ghosts receive messages",
+        remedy: "end the older connection, in MQTT 5 with DISCONNECT 0x8e: otherwise its ghost \
+                 receives messages",
     },
     Point {
         name: "bad-password",

@@ -16,7 +16,8 @@ pub const POINTS: &[Point] = &[
         harm: Harm::None,
         expected: "two packets in one message are both answered",
         why: "MQTT forbids to rely on one packet a message, and clients gather packets.",
-        remedy: "NanoMQ > 0.22; decode a message until it is empty",
+        remedy: "decode a message until it is empty (NanoMQ: later than 0.22); until then let \
+                 clients send one packet a message",
     },
     Point {
         name: "hundred-packets",
@@ -30,7 +31,8 @@ pub const POINTS: &[Point] = &[
         harm: Harm::None,
         expected: "a hundred packets in one message are all read",
         why: "Clients that publish fast send such messages.",
-        remedy: "NanoMQ > 0.22; decode a message until it is empty",
+        remedy: "decode a message until it is empty (NanoMQ: later than 0.22); until then let \
+                 clients send one packet a message",
     },
     Point {
         name: "packet-over-messages",
@@ -58,7 +60,8 @@ pub const POINTS: &[Point] = &[
         harm: Harm::None,
         expected: "packets behind CONNECT in one message are read",
         why: "Clients that do not wait for CONNACK save a round trip.",
-        remedy: "NanoMQ: send CONNECT alone",
+        remedy: "read on behind CONNECT in the same message; until then let clients wait for \
+                 CONNACK (NanoMQ)",
     },
     Point {
         name: "header-cut",
@@ -117,7 +120,8 @@ pub const POINTS: &[Point] = &[
         harm: Harm::None,
         expected: "a Ping between two fragments is answered",
         why: "RFC 6455 allows control frames there.",
-        remedy: "ejabberd, RMQTT, Moquette",
+        remedy: "let the WebSocket library answer control frames between fragments (ejabberd, \
+                 RMQTT and Moquette do not); until then turn off the pings of clients and proxies",
     },
     Point {
         name: "odd-fragments",
@@ -145,7 +149,8 @@ pub const POINTS: &[Point] = &[
         harm: Harm::None,
         expected: "a Ping is answered by a Pong with its bytes",
         why: "Clients and proxies find dead connections with it.",
-        remedy: "RMQTT feeds it to MQTT; let the library answer",
+        remedy: "let the WebSocket library answer (RMQTT feeds it to MQTT); until then turn off \
+                 the pings of clients and rely on the keep alive of MQTT",
     },
     Point {
         name: "pong-unasked",
@@ -159,7 +164,7 @@ pub const POINTS: &[Point] = &[
         harm: Harm::None,
         expected: "a Pong that nobody asked for is ignored",
         why: "Some browsers and libraries send it as a sign of life.",
-        remedy: "ignore it",
+        remedy: "ignore a Pong that answers no Ping",
     },
     Point {
         name: "empty-message",
@@ -173,7 +178,8 @@ pub const POINTS: &[Point] = &[
         harm: Harm::None,
         expected: "an empty message is ignored",
         why: "It holds no packet; some libraries send one.",
-        remedy: "mosquitto 2.1.2 (issue 3704), RMQTT; clients: never send one",
+        remedy: "ignore it (mosquitto 2.1.2, issue 3704, and RMQTT end the connection); until \
+                 then keep clients from sending one",
     },
     Point {
         name: "text-frame",
@@ -187,8 +193,8 @@ pub const POINTS: &[Point] = &[
         harm: Harm::Possible,
         expected: "a text frame ends the connection",
         why: "MQTT demands it: a client that sends text by mistake must learn of it.",
-        remedy: "mosquitto < 2.1, NATS, ejabberd, VerneMQ, node ws: close with 1003 when the \
-                 frame is not binary",
+        remedy: "close with 1003 when the frame is not binary: mosquitto does from 2.1 on; NATS, \
+                 ejabberd, VerneMQ and servers on node ws do not",
     },
     Point {
         name: "text-frame-first",
@@ -202,8 +208,8 @@ pub const POINTS: &[Point] = &[
         harm: Harm::Possible,
         expected: "a text frame ends the connection before and after CONNECT",
         why: "The same for the first frame, and for an empty one.",
-        remedy: "mosquitto < 2.1, NATS, ejabberd, VerneMQ, node ws: close with 1003 when the \
-                 frame is not binary",
+        remedy: "close with 1003 when the frame is not binary: mosquitto does from 2.1 on; NATS, \
+                 ejabberd, VerneMQ and servers on node ws do not",
     },
     Point {
         name: "unmasked",
@@ -217,7 +223,8 @@ pub const POINTS: &[Point] = &[
         harm: Harm::Possible,
         expected: "a frame without a mask ends the connection",
         why: "RFC 6455 demands the mask against attacks on proxies.",
-        remedy: "mosquitto < 2.1 (libwebsockets), ejabberd, websocket-stream",
+        remedy: "close with 1002: mosquitto does from 2.1 on (without libwebsockets); ejabberd \
+                 and servers on websocket-stream do not",
     },
     Point {
         name: "reserved-bits",
@@ -231,7 +238,7 @@ pub const POINTS: &[Point] = &[
         harm: Harm::Possible,
         expected: "a frame with a reserved bit ends the connection",
         why: "It has a meaning that was not agreed to.",
-        remedy: "ejabberd; update the WebSocket library",
+        remedy: "close with 1002: update the WebSocket library of the server (ejabberd reads on)",
     },
     Point {
         name: "reserved-opcode",
@@ -245,7 +252,7 @@ pub const POINTS: &[Point] = &[
         harm: Harm::Possible,
         expected: "a frame with a reserved opcode ends the connection",
         why: "It has no meaning.",
-        remedy: "ejabberd; update the WebSocket library",
+        remedy: "close with 1002: update the WebSocket library of the server (ejabberd reads on)",
     },
     Point {
         name: "length-top-bit",
@@ -259,7 +266,7 @@ pub const POINTS: &[Point] = &[
         harm: Harm::Possible,
         expected: "a length with its highest bit set ends the connection",
         why: "Servers crash at it.",
-        remedy: "update the server: anyone can stop it",
+        remedy: "update the server: where one such frame ends its process, anyone can stop it",
     },
     Point {
         name: "fragment-order",
@@ -273,7 +280,7 @@ pub const POINTS: &[Point] = &[
         harm: Harm::Possible,
         expected: "fragments out of order end the connection",
         why: "The stream is spoilt then.",
-        remedy: "ejabberd; update the WebSocket library",
+        remedy: "close with 1002: update the WebSocket library of the server (ejabberd reads on)",
     },
     Point {
         name: "control-frames-checked",
@@ -287,6 +294,6 @@ pub const POINTS: &[Point] = &[
         harm: Harm::Possible,
         expected: "a control frame in fragments or too long ends the connection",
         why: "RFC 6455 forbids both.",
-        remedy: "ejabberd; update the WebSocket library",
+        remedy: "close with 1002: update the WebSocket library of the server (ejabberd reads on)",
     },
 ];

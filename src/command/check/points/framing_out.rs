@@ -16,7 +16,7 @@ pub const POINTS: &[Point] = &[
         harm: Harm::None,
         expected: "every data frame of the server is binary",
         why: "MQTT demands it, and clients end the connection at a text frame.",
-        remedy: "Artemis: webSocketEncoderType=binary",
+        remedy: "write MQTT in binary frames, opcode 2 (Artemis: webSocketEncoderType=binary)",
     },
     Point {
         name: "never-masked",
@@ -30,7 +30,7 @@ pub const POINTS: &[Point] = &[
         harm: Harm::None,
         expected: "no frame of the server is masked",
         why: "A client must end the connection then.",
-        remedy: "server uses a client's frame writer",
+        remedy: "write frames as a server, without a mask: this is the frame writer of a client",
     },
     Point {
         name: "frames-legal",
@@ -44,7 +44,7 @@ pub const POINTS: &[Point] = &[
         harm: Harm::None,
         expected: "every frame of the server has a legal header",
         why: "Strict clients end the connection otherwise.",
-        remedy: "update the WebSocket library",
+        remedy: "update the WebSocket library of the server, or of the proxy that rewrites frames",
     },
     Point {
         name: "close-code-legal",
@@ -58,7 +58,8 @@ pub const POINTS: &[Point] = &[
         harm: Harm::None,
         expected: "every Close frame of the server is legal",
         why: "Clients report an error instead of the reason otherwise.",
-        remedy: "update the WebSocket library",
+        remedy: "send a code of 1000 to 1003, 1007 to 1014 or 3000 to 4999 with a reason in \
+                 UTF-8, or none: update the WebSocket library",
     },
     Point {
         name: "packets-aligned",
@@ -72,7 +73,8 @@ pub const POINTS: &[Point] = &[
         harm: Harm::None,
         expected: "every small packet of the server comes in one message",
         why: "Some clients take a message for a packet.",
-        remedy: "Aedes: one write per packet (websocket-stream does)",
+        remedy: "write each packet by one call (Aedes: websocket-stream does); until then choose \
+                 clients that read a byte stream",
     },
     Point {
         name: "packets-wellformed",

@@ -17,7 +17,8 @@ pub const POINTS: &[Point] = &[
         harm: Harm::None,
         expected: "a message at QoS 0 comes back unchanged",
         why: "This is what the server is for.",
-        remedy: "Azure IoT Hub, AWS: --topic-prefix that the policy allows",
+        remedy: "let the client publish and subscribe below the topic prefix (AWS, Azure IoT Hub: \
+                 --topic-prefix that the policy allows)",
     },
     Point {
         name: "qos1-round-trip",
@@ -31,7 +32,8 @@ pub const POINTS: &[Point] = &[
         harm: Harm::None,
         expected: "a message at QoS 1 is acknowledged and delivered",
         why: "This is what the server is for.",
-        remedy: "announce Maximum QoS; mosquitto max_qos",
+        remedy: "answer with PUBACK, or announce Maximum QoS 0; mosquitto max_qos, EMQX \
+                 mqtt.max_qos_allowed",
     },
     Point {
         name: "qos2-round-trip",
@@ -45,7 +47,8 @@ pub const POINTS: &[Point] = &[
         harm: Harm::None,
         expected: "a message at QoS 2 is delivered once",
         why: "Clients that choose QoS 2 depend on it.",
-        remedy: "AWS, Azure, Adafruit have no QoS 2: use 1",
+        remedy: "announce Maximum QoS 1 where there is no QoS 2 (AWS, Azure, Adafruit, RabbitMQ: \
+                 use QoS 1); mosquitto max_qos",
     },
     Point {
         name: "order",
@@ -74,7 +77,7 @@ pub const POINTS: &[Point] = &[
         harm: Harm::None,
         expected: "topics are compared byte by byte",
         why: "Normalising a topic delivers messages to strangers, or not at all.",
-        remedy: "no normalisation of topics",
+        remedy: "compare topics byte by byte: neither normalise them nor strip U+FEFF",
     },
     Point {
         name: "topic-checked",
@@ -88,7 +91,7 @@ pub const POINTS: &[Point] = &[
         harm: Harm::Possible,
         expected: "PUBLISH to a wildcard or an empty topic is refused",
         why: "Such a message cannot be delivered to anybody in order.",
-        remedy: "validate topics",
+        remedy: "validate topics: close the connection at + or #, with 0x90 or 0x82 in MQTT 5",
     },
     Point {
         name: "topic-bad-utf8",
@@ -121,8 +124,8 @@ pub const POINTS: &[Point] = &[
         needs: &[],
         harm: Harm::Possible,
         expected: "PUBLISH with QoS 3, or with id 0, is refused",
-        why: "It has no meaning.",
-        remedy: "validate",
+        why: "It has no meaning: nobody can acknowledge or deliver it.",
+        remedy: "close the connection when QoS is 3 or the packet identifier is 0",
     },
     Point {
         name: "fixed-header-checked",
@@ -142,8 +145,8 @@ pub const POINTS: &[Point] = &[
         needs: &[],
         harm: Harm::Possible,
         expected: "illegal fixed headers are refused",
-        why: "The stream is spoilt then.",
-        remedy: "validate",
+        why: "The stream is spoilt then: what follows is read at the wrong place.",
+        remedy: "validate the fixed header before the rest, and close the connection",
     },
     Point {
         name: "pubrel-unknown",
@@ -190,7 +193,8 @@ pub const POINTS: &[Point] = &[
         harm: Harm::None,
         expected: "the latest retained message is kept for later subscribers",
         why: "Devices publish their state that way.",
-        remedy: "NATS: JetStream; AWS iot:RetainPublish; n.a. if Retain Available 0",
+        remedy: "turn retained messages on (NATS: JetStream; AWS: iot:RetainPublish; EMQX \
+                 retainer.enable; mosquitto retain_available), or announce Retain Available 0",
     },
     Point {
         name: "retain-cleared",
@@ -209,7 +213,7 @@ pub const POINTS: &[Point] = &[
         harm: Harm::None,
         expected: "an empty retained message clears the topic",
         why: "There is no other way to remove one.",
-        remedy: "report it to the server's authors",
+        remedy: "remove the retained message when an empty one is published with RETAIN 1",
     },
     Point {
         name: "retain-live-flag",
@@ -228,7 +232,8 @@ pub const POINTS: &[Point] = &[
         harm: Harm::None,
         expected: "RETAIN is 0 in messages that are passed on at once",
         why: "Clients tell old from new by it.",
-        remedy: "report it to the server's authors",
+        remedy: "set RETAIN only in what is sent because of a new subscription, and store only \
+                 what is published with RETAIN 1",
     },
     Point {
         name: "disconnect-drain",
@@ -242,6 +247,7 @@ pub const POINTS: &[Point] = &[
         harm: Harm::None,
         expected: "what was sent before DISCONNECT is delivered",
         why: "One-shot publishers send everything and go.",
-        remedy: "read everything before acting on the Close: one-shot publishers do this",
+        remedy: "read everything before acting on the Close: one-shot publishers send it behind \
+                 their last message; proxies too must not drop it",
     },
 ];

@@ -17,7 +17,7 @@ pub const POINTS: &[Point] = &[
         harm: Harm::None,
         expected: "each filter of a SUBSCRIBE has its code",
         why: "Clients learn from it what they may expect.",
-        remedy: "one code per filter, in order",
+        remedy: "answer SUBSCRIBE by one code for each filter, in their order",
     },
     Point {
         name: "granted-qos",
@@ -31,7 +31,8 @@ pub const POINTS: &[Point] = &[
         harm: Harm::None,
         expected: "messages come at no more than the granted QoS",
         why: "A client that asked for less cannot take more.",
-        remedy: "mosquitto: upgrade_outgoing_qos false",
+        remedy: "deliver at the lower of the QoS published and the QoS granted; mosquitto \
+                 upgrade_outgoing_qos false",
     },
     Point {
         name: "filter-matching",
@@ -45,7 +46,8 @@ pub const POINTS: &[Point] = &[
         harm: Harm::None,
         expected: "wildcards match what they should",
         why: "Too much is a leak, too little a loss.",
-        remedy: "report it to the server's authors",
+        remedy: "match level by level as MQTT 5 4.7 says: + is one level, also an empty one; # \
+                 includes its parent",
     },
     Point {
         name: "resubscribe-replaces",
@@ -59,7 +61,8 @@ pub const POINTS: &[Point] = &[
         harm: Harm::None,
         expected: "a second subscription replaces the first",
         why: "Messages come twice otherwise.",
-        remedy: "report it to the server's authors",
+        remedy: "replace QoS and options of a filter that is held; before a server that does not \
+                 (mosquitto 2.0 keeps No Local, amqtt the QoS) clients UNSUBSCRIBE first",
     },
     Point {
         name: "overlapping",
@@ -73,7 +76,8 @@ pub const POINTS: &[Point] = &[
         harm: Harm::None,
         expected: "overlapping subscriptions deliver at the highest QoS",
         why: "A message is lost at the lower one otherwise.",
-        remedy: "report it to the server's authors",
+        remedy: "deliver at the highest QoS of all filters that match; clients of mosquitto 2.0 \
+                 (3.1.1): use MQTT 5, or filters that do not overlap",
     },
     Point {
         name: "unsubscribe",
@@ -87,7 +91,8 @@ pub const POINTS: &[Point] = &[
         harm: Harm::None,
         expected: "UNSUBSCRIBE is answered and obeyed",
         why: "Clients wait for the answer.",
-        remedy: "answer also when nothing matched",
+        remedy: "answer each UNSUBSCRIBE, also when nothing matched, and deliver nothing after the \
+                 answer",
     },
     Point {
         name: "dollar-topics",
@@ -101,7 +106,8 @@ pub const POINTS: &[Point] = &[
         harm: Harm::None,
         expected: "topics that begin with $ stay apart",
         why: "A subscriber of everything does not want the server's own messages.",
-        remedy: "keep $ apart; forbid publishing to $SYS",
+        remedy: "keep topics with $ apart from + and #, and let clients not publish to $SYS (EMQX, \
+                 VerneMQ: an ACL rule)",
     },
     Point {
         name: "filter-bad",
@@ -121,7 +127,7 @@ pub const POINTS: &[Point] = &[
         harm: Harm::Possible,
         expected: "an illegal filter is refused",
         why: "It matches nothing that was meant.",
-        remedy: "report it to the server's authors",
+        remedy: "refuse it: SUBACK 0x8F (0x80 before MQTT 5), or close the connection",
     },
     Point {
         name: "subscribe-malformed",
@@ -140,8 +146,8 @@ pub const POINTS: &[Point] = &[
         needs: &[],
         harm: Harm::Possible,
         expected: "a malformed SUBSCRIBE is refused",
-        why: "It has no meaning.",
-        remedy: "validate",
+        why: "The server and the client would mean different things by it.",
+        remedy: "validate SUBSCRIBE, and close the connection (0x81 or 0x82 in MQTT 5)",
     },
     Point {
         name: "no-local",
@@ -155,7 +161,7 @@ pub const POINTS: &[Point] = &[
         harm: Harm::None,
         expected: "No Local keeps own messages away",
         why: "Bridges loop otherwise.",
-        remedy: "report it to the server's authors",
+        remedy: "do not send messages with No Local back to the session that published them",
     },
     Point {
         name: "retain-as-published",
@@ -169,7 +175,7 @@ pub const POINTS: &[Point] = &[
         harm: Harm::None,
         expected: "Retain As Published keeps the flag",
         why: "Bridges lose retained messages otherwise.",
-        remedy: "report it to the server's authors",
+        remedy: "keep RETAIN where the subscription asks for it, and clear it otherwise",
     },
     Point {
         name: "retain-handling",
@@ -183,7 +189,7 @@ pub const POINTS: &[Point] = &[
         harm: Harm::None,
         expected: "Retain Handling is obeyed",
         why: "Clients that come back do not want old messages again.",
-        remedy: "report it to the server's authors",
+        remedy: "obey Retain Handling: 0 always, 1 only for a new subscription, 2 never",
     },
     Point {
         name: "subscription-id",
@@ -197,7 +203,8 @@ pub const POINTS: &[Point] = &[
         harm: Harm::None,
         expected: "messages carry their subscription identifiers",
         why: "Clients find the handler of a message by it.",
-        remedy: "report it to the server's authors",
+        remedy: "put the identifiers of all filters that match into the message, or announce that \
+                 there are none",
     },
     Point {
         name: "shared-once",
@@ -211,7 +218,8 @@ pub const POINTS: &[Point] = &[
         harm: Harm::None,
         expected: "a shared subscription delivers once to each group",
         why: "Workers do work twice, or not at all, otherwise.",
-        remedy: "mosquitto, EMQX mqtt.shared_subscription, HiveMQ <shared-subscriptions>",
+        remedy: "deliver to one member of each group; or announce that there are none (mosquitto \
+                 2, EMQX mqtt.shared_subscription, HiveMQ <shared-subscriptions> have them)",
     },
     Point {
         name: "shared-no-retained",
@@ -225,7 +233,8 @@ pub const POINTS: &[Point] = &[
         harm: Harm::None,
         expected: "a shared subscription gets no retained message",
         why: "Each worker would get it anew.",
-        remedy: "report it to the server's authors",
+        remedy: "do not send retained messages to shared subscriptions; mosquitto 2.0.13 \
+                 and later do not",
     },
     Point {
         name: "shared-checked",
@@ -239,6 +248,7 @@ pub const POINTS: &[Point] = &[
         harm: Harm::Possible,
         expected: "an illegal shared subscription is refused",
         why: "It would be one of another kind.",
-        remedy: "report it to the server's authors",
+        remedy: "refuse $share without a name or a filter, with a wildcard in the name, or with No \
+                 Local",
     },
 ];

@@ -126,6 +126,9 @@ fn receive_maximum_in(bench: &mut Bench) -> Probed {
         }
         None => return Ok(Finding::not_applicable("Receive Maximum is not announced")),
     };
+    if bench.announced("maximum_qos").is_some() {
+        return Ok(Finding::not_applicable("QoS 2 is announced as absent"));
+    }
     let topic = bench.topic("");
     for number in 0..=maximum {
         let payload = number.to_string();

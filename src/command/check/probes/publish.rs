@@ -38,7 +38,7 @@ pub const PROBES: Probes = &[
 ];
 
 /// An identifier that the bench does not come to by counting.
-const FAR_ID: PacketId = PacketId::new(40_004).unwrap();
+const FAR_ID: PacketId = PacketId::new(40_004).expect("it is not 0");
 
 /// How many messages `disconnect-drain` sends.
 const LAST_WORDS: u64 = 10;
@@ -149,9 +149,13 @@ fn exactly_once(bench: &mut Bench, conn: Conn, publish: Publish) -> Step<()> {
     let id = publish.packet_id;
     bench.send(conn, &Packet::Publish(publish));
     let received = bench.take(conn, "PUBREC", |packet| match packet {
-        Packet::PubRec(ack) => Some((ack.packet_id, ack.code)),
+        Packet::PubRec(ack) => Some(Some((ack.packet_id, ack.code))),
+        Packet::PubAck(ack) if Some(ack.packet_id) == id => Some(None),
         _ => None,
     })?;
+    let Some(received) = received else {
+        return Err(Finding::fail("a message at QoS 2 was answered by PUBACK").into());
+    };
     expect_acknowledged(id, received)?;
     bench.send(conn, &Packet::PubRel(Ack::success(received.0)));
     let completed = bench.take(conn, "PUBCOMP", |packet| match packet {

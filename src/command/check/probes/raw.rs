@@ -6,10 +6,10 @@ use crate::mqtt::version::Version;
 pub fn packet(first: u8, body: &[u8]) -> Vec<u8> {
     let (mut bytes, mut length) = (vec![first], body.len());
     while length > 0x7f {
-        bytes.push((length & 0x7f) as u8 | 0x80);
+        bytes.push(length.to_le_bytes()[0] | 0x80);
         length >>= 7;
     }
-    bytes.push(length as u8);
+    bytes.push(length.to_le_bytes()[0]);
     bytes.extend_from_slice(body);
     bytes
 }

@@ -63,7 +63,7 @@ fn the_text_names_deviations_and_what_to_do() {
         "ws://h:1/mqtt (192.0.2.7:1), MQTT 5 3.1.1\n",
         "  FAIL    binary frames only      taken as data <\\u{0}&\"\\u{1b}[2J>\n",
         "2 deviations\n  FAIL  text-frame (framing-in; MQTT-6.0.0-1)\n",
-        "        to do: mosquitto < 2.1, NATS, ejabberd, VerneMQ, node ws: close with\n",
+        "        to do: close with 1003 when the frame is not binary: mosquitto does from\n",
         "        FIN without a Close frame (MQTT 5 and 3.1.1)\n",
         "1 unknown\n  latency-steps: the times differ too much\n",
         "6 points: 2 PASS, 1 WARN, 1 FAIL, 1 n.a., 1 unknown; 23 connections",

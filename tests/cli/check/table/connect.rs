@@ -123,18 +123,17 @@ impl Deviation for AnyFirst {
     }
 }
 
-/// A CONNACK of the server's own, and the end or not.
-fn connack(bytes: &[u8], end: bool) -> Option<Vec<Do>> {
-    let mut done = vec![Do::ToClient(frame(0x82, bytes, false))];
-    if end {
-        done.push(Do::End);
-    }
-    Some(done)
+/// A CONNACK of the server's own, and the end.
+fn answered(connack: &[u8]) -> Vec<Do> {
+    vec![Do::ToClient(frame(0x82, connack, false)), Do::End]
 }
 
-/// A CONNECT without its client identifier's uniqueness: another one each time.
+/// Each CONNECT gets a client identifier that no other has; one that is to be assigned does not.
 fn renamed(mut parts: Parts) -> Option<Vec<Do>> {
     static NEXT: AtomicU16 = AtomicU16::new(0);
+    if parts.client_id.is_empty() {
+        return None;
+    }
     parts.client_id.extend(NEXT.fetch_add(1, Ordering::Relaxed).to_string().into_bytes());
     Some(parts.frame())
 }
@@ -185,25 +184,22 @@ const OF_VERSIONS: &[Row] = &[
     Row {
         warns: &["level-unknown"],
         ..row("level-6-other-code", VERSIONS, || {
-            Box::new(Connects(|parts| {
-                (parts.level == 6).then(|| connack(b"\x20\x03\0\x88\0", true)).flatten()
-            }))
+            Box::new(Connects(|parts| (parts.level == 6).then(|| answered(b"\x20\x03\0\x88\0"))))
         })
     },
     Row {
         fails: &["level-unknown", "refusal-then-close"],
         ..row("refused-not-closed", VERSIONS, || {
             Box::new(Connects(|parts| {
-                (parts.level == 6).then(|| connack(b"\x20\x02\0\x01", false)).flatten()
+                (parts.level == 6)
+                    .then(|| vec![Do::ToClient(frame(0x82, b"\x20\x02\0\x01", false))])
             }))
         })
     },
     Row {
         fails: &["refusal-then-close"],
         ..row("refused-with-session", VERSIONS, || {
-            Box::new(Connects(|parts| {
-                (parts.level == 6).then(|| connack(b"\x20\x02\x01\x01", true)).flatten()
-            }))
+            Box::new(Connects(|parts| (parts.level == 6).then(|| answered(b"\x20\x02\x01\x01"))))
         })
     },
 ];
@@ -254,7 +250,7 @@ const OF_IDENTITY: &[Row] = &[
                 let is_clean = parts.flags & CLEAN_START != 0;
                 let code = if parts.level == 5 { 0x85 } else { 2 };
                 let packet = [0x20, 2, 0, code];
-                (parts.client_id.is_empty() && is_clean).then(|| connack(&packet, true)).flatten()
+                (parts.client_id.is_empty() && is_clean).then(|| answered(&packet))
             }))
         })
     },
@@ -267,17 +263,12 @@ const OF_IDENTITY: &[Row] = &[
             }))
         })
     },
-    Row { fails: &["takeover"], ..row("no-takeover", IDENTITY, || Box::new(Connects(kept_apart))) },
+    Row { fails: &["takeover"], ..row("no-takeover", IDENTITY, || Box::new(Connects(renamed))) },
     Row {
         warns: &["takeover"],
         ..row("takeover-without-reason", IDENTITY, || Box::new(Answers(DISCONNECT, |_| None)))
     },
 ];
-
-/// The same, but for those that are assigned one.
-fn kept_apart(parts: Parts) -> Option<Vec<Do>> {
-    if parts.client_id.is_empty() { None } else { renamed(parts) }
-}
 
 const OF_SPOILT: &[Row] = &[
     Row {
@@ -369,11 +360,8 @@ fn without_mqtt_5() {
     let (_serve, url) = serve();
     let mute: fn() -> Box<dyn Deviation> =
         || Box::new(Connects(|parts| (parts.level == 5).then(|| vec![Do::End])));
-    let told: fn() -> Box<dyn Deviation> = || {
-        Box::new(Connects(|parts| {
-            (parts.level == 5).then(|| connack(b"\x20\x02\0\x01", true)).flatten()
-        }))
-    };
+    let told: fn() -> Box<dyn Deviation> =
+        || Box::new(Connects(|parts| (parts.level == 5).then(|| answered(b"\x20\x02\0\x01"))));
     for (deviation, of_version) in [(mute, "FAIL"), (told, "n.a.")] {
         let front = front::start(&url, deviation);
         let scope = "connect-mqtt5,connect-mqtt311,auth-method-unknown,ping-answered,two-packets";
@@ -397,8 +385,8 @@ fn wrong_passwords() {
     let refused: fn() -> Box<dyn Deviation> = || {
         Box::new(Connects(|parts| {
             let code = if parts.level == 5 { 0x86 } else { 4 };
-            let is_right = parts.rest.ends_with(b"right");
-            if is_right { None } else { connack(&[0x20, 2, 0, code], true) }
+            let is_wrong = !parts.rest.ends_with(b"right");
+            is_wrong.then(|| answered(&[0x20, 2, 0, code]))
         }))
     };
     let mute: fn() -> Box<dyn Deviation> =

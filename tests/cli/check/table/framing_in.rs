@@ -291,9 +291,8 @@ const UNCHECKED: &[Row] = &[
     Row {
         fails: &["unmasked"],
         ..row("unmasked-taken", REFUSED, || {
-            Box::new(Frames(|seen| match seen.is_masked {
-                false => masked(seen.first, &seen.payload),
-                true => vec![Do::Pass],
+            Box::new(Frames(|seen| {
+                if seen.is_masked { vec![Do::Pass] } else { masked(seen.first, &seen.payload) }
             }))
         })
     },

@@ -20,10 +20,27 @@ impl Deviation for Changed {
     }
 }
 
-const SCOPE: &str = "framing-out,offer-mqtt,ping-answered,connect-mqtt311";
+const SCOPE: &str = "framing-out,offer-mqtt,ping-answered,connect-mqtt311,hundred-packets";
 
 const fn data(name: &'static str, deviation: fn() -> Box<dyn Deviation>) -> Row {
     Row { name, deviation, scope: SCOPE, fails: &[], warns: &[] }
+}
+
+/// Puts a packet behind CONNACK, into the same message, that must not be there.
+struct Behind(fn(&Seen) -> Vec<u8>);
+
+impl Deviation for Behind {
+    fn server_frame(&mut self, seen: &Seen) -> Vec<Do> {
+        if seen.packet() != Some(2) {
+            return vec![Do::Pass];
+        }
+        let payload = [&seen.payload[..], &(self.0)(seen)].concat();
+        vec![Do::ToClient(frame(seen.first, &payload, false))]
+    }
+}
+
+const fn stray(name: &'static str, deviation: fn() -> Box<dyn Deviation>) -> Row {
+    Row { fails: &["packets-wellformed"], ..data(name, deviation) }
 }
 
 const ROWS: &[Row] = &[
@@ -79,6 +96,27 @@ const ROWS: &[Row] = &[
         ..data("unknown-packet-out", || {
             let change =
                 |seen: &Seen| frame(0x82, &[&[0xd1, 0][..], &seen.payload].concat(), false);
+            Box::new(Changed { is_close: false, change })
+        })
+    },
+    stray("second-connack", || Box::new(Behind(|seen| seen.payload.clone()))),
+    stray("pingresp-unasked", || Box::new(Behind(|_| vec![0xd0, 0]))),
+    stray("stray-puback", || Box::new(Behind(|_| vec![0x40, 2, 0, 77]))),
+    // A PUBLISH in MQTT 5 and before: the 0 is no properties, or a part of the payload.
+    stray("stranger-out", || Box::new(Behind(|_| b"\x30\x05\0\x01x\0y".to_vec()))),
+    stray("client-packet-out", || Box::new(Behind(|_| vec![0xc0, 0]))),
+    Row {
+        warns: &["packets-wellformed"],
+        scope: "framing-out,two-packets",
+        ..data("unknown-code-out", || {
+            let change = |seen: &Seen| {
+                let mut payload = seen.payload.clone();
+                if seen.packet() == Some(9) {
+                    let length = usize::from(payload[1]);
+                    payload[1 + length] = 0xee;
+                }
+                frame(seen.first, &payload, false)
+            };
             Box::new(Changed { is_close: false, change })
         })
     },

@@ -3,10 +3,17 @@
 
 mod connect;
 mod ending;
+mod flow_control;
 mod framing_in;
 mod framing_out;
 mod limits;
+mod mqtt;
+mod properties;
+mod publish;
 mod reach;
+mod rewrite;
+mod session;
+mod subscribe;
 mod tls;
 mod upgrade;
 

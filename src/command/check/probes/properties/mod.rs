@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::session::wills::{inherited, on_with_will, will};
+use super::session::wills::{heir, inherited, on_with_will, will};
 use super::{Probe, Probes};
 use crate::command::check::bench::{Bench, Conn};
 use crate::command::check::connection::Acks;
@@ -184,8 +184,7 @@ fn message_expiry(bench: &mut Bench) -> Probed {
 
 fn will_properties(bench: &mut Bench) -> Probed {
     let topic = bench.topic("");
-    let other = bench.on2()?;
-    bench.subscribe(other, &topic, QoS::AtLeastOnce)?;
+    let other = heir(bench, &topic)?;
     // The session ends with the connection, and the delay with the session (§3.1.3.2.2).
     let mut properties = Properties(vec![
         Property::number(PropertyId::WillDelayInterval, 1),
@@ -202,7 +201,7 @@ fn will_properties(bench: &mut Bench) -> Probed {
         let malformed = inbox.find(|received| received.packet.is_err());
         return Ok(match malformed {
             Some(received) => Finding::fail(received.words()),
-            None => Finding::unknown("the will did not come (see will-on-cut)"),
+            None => Finding::fail(format!("no will within {} s", time.as_secs())).in_doubt(),
         });
     };
     Ok(match difference(&properties, &came.properties) {

@@ -81,7 +81,7 @@ pub fn retain_live_flag(bench: &mut Bench) -> Probed {
 
 /// Subscribes anew: the retained message that comes.
 fn anew(bench: &mut Bench, conn: Conn, topic: &str, qos: QoS) -> Step<Option<Publish>> {
-    bench.send_unsubscribe(conn, &[topic]);
+    bench.let_go(conn, topic)?;
     bench.subscribe(conn, topic, qos)?;
     match bench.delivery(conn, topic) {
         Ok(publish) => Ok(Some(publish)),

@@ -25,12 +25,16 @@ const AFTER_END: Duration = Duration::from_secs(1);
 /// The delay of a will, in seconds.
 const DELAY: u32 = 3;
 
+/// How long after the cut the will must not have come yet, and how long after that it must.
+const NOT_YET: Duration = Duration::from_secs(2);
+const BY_THEN: Duration = Duration::from_secs(4);
+
+/// How long after the cut the client is back, and how long after that no will must come.
+const AWAY: Duration = Duration::from_secs(1);
+const BACK: Duration = Duration::from_secs(5);
+
 /// The expiry of the session of a delayed will, in seconds.
 const DELAYED_EXPIRY: u32 = 10;
-
-/// How much earlier and later than its delay a will may come.
-const DELAY_MARGIN: Duration = Duration::from_secs(1);
-const DELAY_LATE: Duration = Duration::from_secs(3);
 
 /// A will of QoS 1 to this topic.
 pub fn will(topic: &str) -> Will {
@@ -44,7 +48,7 @@ pub fn will(topic: &str) -> Will {
 }
 
 /// ON2, with a subscription to the will's topic.
-fn heir(bench: &mut Bench, topic: &str) -> Step<Conn> {
+pub fn heir(bench: &mut Bench, topic: &str) -> Step<Conn> {
     let conn = bench.on2()?;
     subscribe_at(bench, conn, topic, QoS::AtLeastOnce)?;
     Ok(conn)
@@ -140,7 +144,8 @@ fn retained_will(bench: &mut Bench, time: Duration) -> Probed {
         return Ok(Finding::fail(words).in_doubt());
     }
     bench.close(other);
-    let later = heir(bench, &topic)?;
+    let later = bench.on2()?;
+    bench.subscribe(later, &topic, QoS::AtLeastOnce)?;
     let patience = bench.patience();
     Ok(match inherited(bench, later, &topic, patience)? {
         Some(stored) if stored.retain => {
@@ -180,8 +185,7 @@ pub fn will_on_request(bench: &mut Bench) -> Probed {
 }
 
 pub fn will_delay(bench: &mut Bench) -> Probed {
-    let delay = Duration::from_secs(DELAY.into());
-    bench.allow((delay + DELAY_LATE) * 2);
+    bench.allow(NOT_YET + BY_THEN + AWAY + BACK);
     let topic = bench.topic("");
     let other = heir(bench, &topic)?;
     let connect = keeping(bench, DELAYED_EXPIRY)?;
@@ -190,17 +194,17 @@ pub fn will_delay(bench: &mut Bench) -> Probed {
     let willing = Connect { will: Some(delayed), ..connect.clone() };
     let conn = begin_session(bench, &willing, DELAYED_EXPIRY / 2)?;
     bench.cut(conn);
-    if inherited(bench, other, &topic, delay - DELAY_MARGIN)?.is_some() {
+    if inherited(bench, other, &topic, NOT_YET)?.is_some() {
         return Ok(Finding::fail("the will came within 2 s, its delay was 3 s"));
     }
-    if inherited(bench, other, &topic, DELAY_MARGIN + DELAY_LATE)?.is_none() {
+    if inherited(bench, other, &topic, BY_THEN)?.is_none() {
         return Ok(Finding::fail("no will within 6 s, its delay was 3 s").in_doubt());
     }
     let conn = begin_session(bench, &willing, DELAYED_EXPIRY / 2)?;
     bench.cut(conn);
-    bench.idle(DELAY_MARGIN)?;
+    bench.idle(AWAY)?;
     come_back(bench, &connect)?;
-    bench.idle(delay + DELAY_LATE - DELAY_MARGIN)?;
+    bench.idle(BACK)?;
     let before = bench.mark_from(other, other, &topic, QoS::AtLeastOnce)?;
     Ok(if before.is_empty() {
         Finding::pass("it came after its delay, and not after a return within that")

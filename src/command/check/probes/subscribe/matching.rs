@@ -13,14 +13,14 @@ struct Case {
     matches: &'static [&'static str],
 }
 
-/// The level before the filter keeps the cases apart.
+/// The first level keeps the cases apart. With those of T there are at most eight levels: some
+/// servers take no more (that of AWS, ejabberd).
 const CASES: &[Case] = &[
-    Case { filter: "/1/a/+", strangers: &["/1/a", "/1/a/b/c"], matches: &["/1/a/b", "/1/a/"] },
-    Case { filter: "/2/a/#", strangers: &["/2/ab"], matches: &["/2/a", "/2/a/b/c"] },
-    Case { filter: "/3/+/c", strangers: &["/3/b/d"], matches: &["/3//c", "/3/b/c"] },
+    Case { filter: "/1/+", strangers: &["/1", "/1/b/c"], matches: &["/1/b", "/1/"] },
+    Case { filter: "/2/#", strangers: &["/2b"], matches: &["/2", "/2/b/c"] },
+    Case { filter: "/3/+/c", strangers: &["/3/c", "/3/b/d"], matches: &["/3//c", "/3/b/c"] },
     Case { filter: "/4/A", strangers: &["/4/a"], matches: &["/4/A"] },
     Case { filter: "/5/a/", strangers: &["/5/a"], matches: &["/5/a/"] },
-    Case { filter: "/6/a/+/c", strangers: &["/6/a/c"], matches: &["/6/a//c"] },
 ];
 
 pub fn filter_matching(bench: &mut Bench) -> Probed {
@@ -36,8 +36,8 @@ pub fn filter_matching(bench: &mut Bench) -> Probed {
 
 /// Publishes what the filter must not get, then what it must. Each message holds its topic, so
 /// that a changed topic is noticed, too.
-fn fault_of(bench: &mut Bench, conn: Conn, case: &Case) -> Step<Option<Finding>> {
-    let Case { filter, strangers, matches } = case;
+fn fault_of(bench: &mut Bench, conn: Conn, row: &Case) -> Step<Option<Finding>> {
+    let Case { filter, strangers, matches } = row;
     let whole = bench.topic(filter);
     bench.subscribe(conn, &whole, QoS::AtMostOnce)?;
     for suffix in strangers.iter().chain(*matches) {
@@ -56,8 +56,10 @@ fn fault_of(bench: &mut Bench, conn: Conn, case: &Case) -> Step<Option<Finding>>
         }
     }
     bench.fence(conn)?;
-    let case_of = |topic: &str| topic.starts_with(&whole[..whole.len() - filter.len() + 3]);
-    came.extend(arrived(bench, conn).into_iter().filter(|it| case_of(it.topic_or_empty())));
+    let own = bench.topic(&filter[.."/n".len()]);
+    came.extend(
+        arrived(bench, conn).into_iter().filter(|it| it.topic_or_empty().starts_with(&own)),
+    );
     let is_right = |publish: &Publish| publish.payload == publish.topic_or_empty().as_bytes();
     let stranger =
         came.iter().skip(matches.len()).chain(came.iter().find(|it| !is_right(it))).next();

@@ -30,7 +30,7 @@ pub fn no_local(bench: &mut Bench) -> Probed {
     let plain = subscription(&topic, qos);
     subscribe(bench, conn, Subscription { no_local: true, ..plain }, None)?;
     bench.publish(conn, Bench::message(&topic, qos, "own"))?;
-    bench.send_unsubscribe(conn, &[&topic]);
+    bench.let_go(conn, &topic)?;
     bench.subscribe(conn, &topic, qos)?;
     Ok(match bench.mark(conn, &topic, qos)?.len() {
         0 => Finding::pass("our own message did not come"),

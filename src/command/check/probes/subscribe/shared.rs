@@ -49,12 +49,11 @@ pub fn shared_once(bench: &mut Bench) -> Probed {
         if now > sum {
             (sum, latest) = (now, bench.elapsed());
         }
-        if sum >= 3 * COUNT || bench.elapsed() - latest > bench.patience() {
+        if sum >= 3 * COUNT || bench.elapsed() > latest + bench.patience() {
             break;
         }
-        let waited = bench.wait(conn, "delivery", TURN, |link| {
-            link.inbox.iter().any(|received| is_message(received)).then_some(())
-        });
+        let waited = bench
+            .wait(conn, "delivery", TURN, |link| link.inbox.iter().any(is_message).then_some(()));
         if let Err(stop @ (Stop::Ended { .. } | Stop::Interrupted)) = waited {
             return Err(stop);
         }
@@ -84,9 +83,8 @@ fn is_message(received: &Received) -> bool {
 }
 
 fn judge(came: &[[usize; COUNT]; 2]) -> Finding {
-    for number in 0..COUNT {
-        let (first, second) = (came[0][number], came[1][number]);
-        if first + second != 3 || first == 0 || second == 0 {
+    for (number, (first, second)) in came[0].iter().zip(&came[1]).enumerate() {
+        if first + second != 3 || *first == 0 || *second == 0 {
             let words = format!(
                 "three groups, one of both connections and one of each: message {} of {COUNT} \
                  came {first} times to one and {second} times to the other",
