@@ -307,7 +307,7 @@ impl Bench {
         }
     }
 
-    fn send_unsubscribe(&mut self, conn: Conn, filters: &[&str]) -> PacketId {
+    pub fn send_unsubscribe(&mut self, conn: Conn, filters: &[&str]) -> PacketId {
         let packet_id = self.link(conn).next_id();
         let filters = filters.iter().copied();
         let filters =
