@@ -14,7 +14,7 @@ struct Case {
 }
 
 /// The first level keeps the cases apart. With those of T there are at most eight levels: some
-/// servers take no more (AWS IoT, ejabberd).
+/// servers take no more (that of AWS, ejabberd).
 const CASES: &[Case] = &[
     Case { filter: "/1/+", strangers: &["/1", "/1/b/c"], matches: &["/1/b", "/1/"] },
     Case { filter: "/2/#", strangers: &["/2b"], matches: &["/2", "/2/b/c"] },
