@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::finding::Verdict;
-use crate::mqtt::packet::Publish;
+use super::journal::Journal;
+use crate::mqtt::packet::{Packet, Publish};
 use crate::mqtt::topic::TopicName;
+use crate::mqtt::version::Version;
 
 /// The aliases of one connection.
 #[derive(Debug, Default)]
@@ -19,8 +21,20 @@ impl Aliases {
         Self { maximum, topics: BTreeMap::new() }
     }
 
-    /// Gives a message its topic, and judges its alias for `topic-alias-out`.
-    pub fn resolve(&mut self, publish: &mut Publish) -> (Verdict, String) {
+    /// Gives a message its topic, and notes its alias for `topic-alias-out`.
+    pub fn resolve(
+        &mut self,
+        packet: &mut Packet,
+        version: Option<Version>,
+        journal: &mut Journal,
+    ) {
+        if let Packet::Publish(publish) = packet {
+            let (verdict, words) = self.judge(publish);
+            journal.observe("topic-alias-out", version, verdict, words);
+        }
+    }
+
+    fn judge(&mut self, publish: &mut Publish) -> (Verdict, String) {
         let Some(alias) = publish.properties.topic_alias() else {
             return (Verdict::Pass, String::new());
         };
@@ -66,10 +80,10 @@ mod tests {
             (Some("c"), 3, Verdict::Fail, "c"),
         ] {
             let mut publish = publish(topic, alias);
-            assert_eq!(aliases.resolve(&mut publish).0, verdict, "{topic:?} {alias}");
+            assert_eq!(aliases.judge(&mut publish).0, verdict, "{topic:?} {alias}");
             assert_eq!(publish.topic_or_empty(), resolved);
         }
         let mut plain = Publish::default();
-        assert_eq!(Aliases::default().resolve(&mut plain).0, Verdict::Pass);
+        assert_eq!(Aliases::default().judge(&mut plain).0, Verdict::Pass);
     }
 }

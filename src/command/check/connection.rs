@@ -344,11 +344,8 @@ impl Link {
             journal.observe("packets-aligned", None, Verdict::Pass, "");
         }
         let shown = super::journal::hex(&received.raw);
-        if let Ok(Packet::Publish(publish)) = &mut received.packet {
-            let (verdict, words) = self.aliases.resolve(publish);
-            journal.observe("topic-alias-out", version, verdict, words);
-        }
-        if let Ok(packet) = &received.packet {
+        if let Ok(packet) = &mut received.packet {
+            self.aliases.resolve(packet, version, journal);
             for (point, verdict, words) in self.conduct.judge(packet) {
                 journal.observe(point, version, verdict, format!("{words} ({shown})"));
             }

@@ -60,7 +60,7 @@ pub const POINTS: &[Point] = &[
         harm: Harm::None,
         expected: "an unacknowledged message comes again with DUP",
         why: "It is lost otherwise.",
-        remedy: "Aedes leaves DUP 0",
+        remedy: "report it to the server's authors (Aedes leaves DUP 0)",
     },
     Point {
         name: "no-redelivery-while-connected",
@@ -102,7 +102,7 @@ pub const POINTS: &[Point] = &[
         harm: Harm::None,
         expected: "a message that the client sends again counts once",
         why: "QoS 2 promises it.",
-        remedy: "MessageSight cuts when DUP is 0",
+        remedy: "report it to the server's authors (MessageSight cuts when DUP is 0)",
     },
     Point {
         name: "session-expiry",
@@ -144,7 +144,8 @@ pub const POINTS: &[Point] = &[
         harm: Harm::None,
         expected: "the will comes when the client vanishes",
         why: "Others learn of it by the will alone.",
-        remedy: "a proxy keeps the back connection open after the front one ended",
+        remedy: "a proxy must end its connection to the server when the client's has ended; \
+                 without a proxy report it to the server's authors",
     },
     Point {
         name: "will-not-after-disconnect",
