@@ -55,6 +55,9 @@ fn judge_connack(bench: &mut Bench, conn: Conn, version: Version, code: ReasonCo
 /// MQTT 3.1 has a subprotocol of its own, which few servers know.
 pub fn connect_mqtt31(bench: &mut Bench) -> Probed {
     let version = Version::V3_1;
+    if bench.spoken(version) == Some(&Spoken::Yes) {
+        return Ok(Finding::pass("CONNACK 0"));
+    }
     let conn = up_for_mqtt31(bench)?;
     let connect = bench.connect_packet(version);
     bench.link(conn).speak(version);

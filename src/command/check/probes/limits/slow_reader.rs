@@ -15,6 +15,9 @@ const COUNT: u32 = 512;
 /// How long the publisher may be kept waiting.
 const STALL: Duration = Duration::from_secs(5);
 
+/// How long the reader reads again.
+const READ_TIME: Duration = Duration::from_secs(15);
+
 /// How long it all may take.
 const LENGTH: Duration = Duration::from_secs(40);
 
@@ -77,9 +80,16 @@ fn read_again(bench: &mut Bench, reader: Conn) -> Probed {
     bench.send_fence(reader);
     let mut read = Reading::default();
     let patience = bench.patience();
+    let until = bench.elapsed() + READ_TIME;
     loop {
         match bench.wait(reader, "more packets", patience, |link| read.take(link)) {
-            Ok(Read::Some) => {}
+            Ok(Read::Some) if bench.elapsed() < until => {}
+            Ok(Read::Some) => {
+                let (count, time) = (read.count, READ_TIME.as_secs());
+                return Ok(Finding::pass(format!(
+                    "{count} of {COUNT} packets came within {time} s, whole and in order"
+                )));
+            }
             Ok(Read::All) => {
                 let words = format!("{} of {COUNT} packets came, whole and in order", read.count);
                 return Ok(Finding::pass(words));

@@ -2,9 +2,10 @@
 
 use super::{answer_to, connack, failed, needs_upgrade, plain_get, refused_alike};
 use crate::command::check::answer::Answer;
-use crate::command::check::bench::Bench;
+use crate::command::check::bench::{Asked, Bench, Conn, Spoken};
 use crate::command::check::finding::{Finding, Probed, Step};
 use crate::command::check::request::Request;
+use crate::mqtt::version::Version;
 
 /// The paths that brokers listen on.
 const USUAL_PATHS: [&str; 3] = ["/mqtt", "/ws", "/"];
@@ -55,15 +56,32 @@ fn elsewhere(bench: &mut Bench, answer: &Answer) -> Step<String> {
 }
 
 pub fn mqttv31(bench: &mut Bench) -> Probed {
-    let answer = answer_to(bench, &bench.request(&["mqttv3.1"]))?;
+    let Asked { conn, answer } = bench.ask(&bench.request(&["mqttv3.1"]))?;
     if let Some(finding) = refused_alike(bench, &answer)? {
         return Ok(finding);
     }
     Ok(match names(&answer).as_deref() {
-        Some([name]) if name == "mqttv3.1" => Finding::pass("answered mqttv3.1"),
+        Some([name]) if name == "mqttv3.1" => {
+            note_mqtt31(bench, conn);
+            Finding::pass("answered mqttv3.1")
+        }
         Some([]) | None => failed(&answer, format!("{answer}: superseded by mqtt")),
         Some(_) => failed(&answer, format!("{answer}, which was not offered")),
     })
+}
+
+/// Notes that MQTT 3.1 is spoken, so that connect-mqtt31 needs no connection. Anything but CONNACK
+/// 0 is for that point to judge.
+fn note_mqtt31(bench: &mut Bench, conn: Conn) {
+    let version = Version::V3_1;
+    if bench.spoken(version).is_some() || !bench.target.versions.contains(&version) {
+        return;
+    }
+    let connack = bench.connect(conn, bench.connect_packet(version));
+    bench.saw_unexpected_end = false;
+    if connack.is_ok_and(|connack| connack.code.0 == 0) {
+        bench.note_spoken(version, Spoken::Yes);
+    }
 }
 
 /// The names that a 101 agrees to; `None` for any other answer.
