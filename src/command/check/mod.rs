@@ -255,6 +255,7 @@ fn bench_for(config: ServerConfig) -> Result<Bench> {
         is_thorough: *full || !only.is_empty(),
         headers: client.headers,
         credentials: client.session.login.credentials,
+        authentication: client.session.login.authentication,
         client_id: config.client_id,
         prefix: config.prefix,
         versions: tried.collect(),

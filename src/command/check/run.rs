@@ -1,5 +1,7 @@
 //! The run: which points are asked, in which order, and what becomes of their findings.
 
+mod health;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
@@ -22,10 +24,6 @@ const LAST: &str = "length-top-bit";
 
 /// The point that ends the shared connection of its version.
 const ENDS_SHARED: &str = "mqtt-disconnect";
-
-/// When the server is asked whether it is still there, after the first time.
-const ALIVE_AFTER: [Duration; 3] =
-    [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
 
 /// What became of a point.
 #[derive(Debug, Clone)]
@@ -76,7 +74,8 @@ pub struct Outcome {
 
 /// Asks all points, and cleans up.
 pub fn run(bench: &mut Bench, plan: &mut Plan<'_>) -> Outcome {
-    let mut runner = Runner { bench, plan, results: Vec::new(), dead: None };
+    let mut runner =
+        Runner { bench, plan, results: Vec::new(), dead: None, limited: None, has_rested: false };
     let failure = runner.run();
     let Runner { mut results, .. } = runner;
     bench.clean_up();
@@ -95,6 +94,10 @@ struct Runner<'a, 'b> {
     results: Vec<PointResult>,
     /// The server does not answer any more: since which point.
     dead: Option<String>,
+    /// The server refuses connections that it took before: how.
+    limited: Option<String>,
+    /// The run has waited for that to end.
+    has_rested: bool,
 }
 
 impl Runner<'_, '_> {
@@ -176,7 +179,7 @@ impl Runner<'_, '_> {
         }
         let began = Instant::now();
         let mut tries = 1;
-        let (mut finding, is_our_fault) = self.attempt(task, probe);
+        let (mut finding, is_our_fault) = self.attempt_unless_limited(task, probe);
         let mut evidence = self.bench.journal.take_evidence();
         if is_doubtful(&finding) {
             self.leave(task);
@@ -251,7 +254,7 @@ impl Runner<'_, '_> {
         self.bench.begin(task.point, task.version);
         self.bench.resume(topic, since);
         let probed = conns.and_then(|conns| {
-            let probed = finish(self.bench, conns.clone());
+            let probed = finish(self.bench, &conns);
             for conn in conns {
                 self.bench.close(conn);
             }
@@ -269,6 +272,9 @@ impl Runner<'_, '_> {
         if bench.interrupted.is_some() {
             return Some(Finding::unknown("interrupted"));
         }
+        if let Some(limited) = self.limited.as_ref().filter(|_| point.way != Way::Observed) {
+            return Some(Finding::unknown(limited.clone()));
+        }
         if let Some(dead) = self.dead.as_ref().filter(|_| point.way != Way::Observed) {
             return Some(Finding::unknown(format!("the server no longer answers since {dead}")));
         }
@@ -285,33 +291,6 @@ impl Runner<'_, '_> {
             }
             _ => None,
         }
-    }
-
-    /// Asks whether the server still answers; if not, waits for it to come back.
-    fn ask_whether_alive(&mut self, after: &'static Point) {
-        self.bench.begin_as("still-alive", None);
-        let mut alive = self.bench.is_alive();
-        let mut waits = ALIVE_AFTER.into_iter();
-        let is_first = alive.is_ok();
-        while let (Err(_), Some(time)) = (&alive, waits.next()) {
-            self.bench.allow(time);
-            if self.bench.idle(time).is_err() {
-                return;
-            }
-            alive = self.bench.is_alive();
-        }
-        let (verdict, words) = match (is_first, &alive) {
-            (true, _) => (Verdict::Pass, String::new()),
-            (false, Ok(())) => {
-                (Verdict::Fail, format!("did not answer for a while after {}", after.name))
-            }
-            (false, Err(_)) => (Verdict::Fail, format!("no longer answers after {}", after.name)),
-        };
-        self.bench.journal.observe("still-alive", None, verdict, words);
-        if alive.is_err() {
-            self.dead = Some(after.name.to_owned());
-        }
-        self.bench.end_point();
     }
 
     fn record(&mut self, task: Task, finding: Finding, time: Duration, tries: u32) {

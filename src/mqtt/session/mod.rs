@@ -45,7 +45,7 @@ use crate::mqtt::property::Properties;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
 
-use authentication::Authenticator;
+pub use authentication::Authenticator;
 pub use config::{
     Authentication, Config, ExtraProperties, Login, ReceiveOptions, ReportOptions, SendOptions,
     Strictness,

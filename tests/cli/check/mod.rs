@@ -2,5 +2,6 @@
 
 mod front;
 mod reports;
+mod running;
 mod secure_front;
 mod table;

@@ -1,5 +1,6 @@
 //! What `check` writes, and its exit codes.
 
+use super::front;
 use super::table::{serve, verdicts};
 use crate::support::program::Program;
 
@@ -60,7 +61,7 @@ fn the_list_connects_to_nothing() {
 
 #[test]
 fn a_known_failure_does_not_count() {
-    use super::front::{self, Answers, without};
+    use super::front::{Answers, without};
     let (_serve, url) = serve();
     let front = front::start(&url, || {
         Box::new(Answers(|_, head| without(&head, "Sec-WebSocket-Protocol")))

@@ -2,6 +2,7 @@
 //! probe is a few lines.
 
 mod dial;
+mod login;
 mod mqtt;
 mod outcome;
 mod security;
@@ -21,15 +22,16 @@ use super::journal::Journal;
 use super::points::{Harm, Point};
 use crate::exit::Exit;
 use crate::mqtt::packet::Credentials;
+use crate::mqtt::session::{Authentication, Authenticator, Login};
 use crate::mqtt::version::Version;
 use crate::signals::Signals;
 use crate::transport::dial::Route;
 use crate::transport::endpoint::Endpoint;
 use crate::transport::poll::{Poller, Waker};
 use crate::transport::tls::TlsConfig;
-pub use mqtt::is_version_refusal;
+pub use login::is_version_refusal;
 pub use outcome::{BEFORE_CONNACK, BEFORE_FENCE};
-pub use upgrade::Asked;
+pub use upgrade::{Asked, TurnedAway};
 
 /// The shortest time after which silence is judged.
 const SHORTEST_PATIENCE: Duration = Duration::from_secs(2);
@@ -59,6 +61,8 @@ pub struct Target {
     pub headers: Vec<(String, String)>,
     /// User name and password.
     pub credentials: Credentials,
+    /// `--auth-method`, with MQTT 5.
+    pub authentication: Option<Authentication>,
     /// `-i`
     pub client_id: Option<String>,
     /// What every topic begins with.
@@ -77,6 +81,14 @@ pub struct Target {
     pub idle_time: Duration,
     /// Points of the full set are asked: observed points may do more than to observe.
     pub asks_full: bool,
+}
+
+impl Target {
+    /// How the user logs in.
+    fn login(&self) -> Login {
+        let (credentials, authentication) = (self.credentials.clone(), self.authentication.clone());
+        Login { credentials, authentication }
+    }
 }
 
 /// A connection of the bench.
@@ -130,10 +142,16 @@ pub struct Bench {
     topics: u32,
     /// Topics that hold a retained message of ours.
     retained: Vec<String>,
+    /// The steps of `--auth-method`.
+    authenticator: Authenticator,
     /// Sessions of ours that outlive their connection.
     sessions: Vec<(Version, Bytes)>,
     /// What came for the user's request when it was first sent.
     plain_answer: Option<Answer>,
+    /// The user's request was answered by 101 once.
+    was_upgraded: bool,
+    /// The user's request was refused in this point, and taken before.
+    pub turned_away: Option<TurnedAway>,
     /// Why the latest connection did not come about.
     pub failure: Option<Failure>,
     /// The server ended a connection in the middle.
@@ -168,8 +186,11 @@ impl Bench {
             topic: String::new(),
             topics: 0,
             retained: Vec::new(),
+            authenticator: Authenticator::default(),
             sessions: Vec::new(),
             plain_answer: None,
+            was_upgraded: false,
+            turned_away: None,
             failure: None,
             saw_unexpected_end: false,
         })
@@ -190,6 +211,7 @@ impl Bench {
         self.topics += 1;
         self.topic = format!("{}/{}/{name}/{}", self.target.prefix, self.run, self.topics);
         self.saw_unexpected_end = false;
+        self.turned_away = None;
     }
 
     /// A point that waited goes on: with the topic that it began with, and a deadline from now.

@@ -22,6 +22,15 @@ pub struct Asked {
     pub answer: Answer,
 }
 
+/// A refusal of what was taken before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TurnedAway {
+    /// It in words.
+    pub words: String,
+    /// It was answered; otherwise it ended without an answer.
+    pub is_answer: bool,
+}
+
 impl Bench {
     /// The user's request: the address, headers and flags as given, offering these subprotocols.
     pub fn request(&self, subprotocols: &[&str]) -> Request {
@@ -100,7 +109,10 @@ impl Bench {
         let Asked { conn, answer } = asked;
         let words = match &answer {
             Answer::Head(head) if head.status == 101 => match fault(request, head) {
-                None => return Ok(conn),
+                None => {
+                    self.was_upgraded |= request.is_plain;
+                    return Ok(conn);
+                }
                 Some(words) => words,
             },
             Answer::Silence => {
@@ -113,7 +125,22 @@ impl Bench {
             answer => format!("the upgrade was answered by {answer}"),
         };
         self.close(conn);
+        if request.is_plain {
+            self.note_turned_away(&answer, &words);
+        }
         Err(self.failed(Exit::Upgrade, words))
+    }
+
+    /// A server that took such a request before, and refuses it while no other connection of the
+    /// point is open, may limit how many there are in a time.
+    fn note_turned_away(&mut self, answer: &Answer, words: &str) {
+        let is_answer = matches!(answer.status(), Some(403 | 429));
+        let is_limit = is_answer || matches!(answer, Answer::Ended(_));
+        let open = self.links.iter().flatten().filter(|link| !link.has_ended()).count();
+        let is_alone = open <= self.parked.len() + usize::from(self.shared.is_some());
+        if self.was_upgraded && is_limit && is_alone {
+            self.turned_away = Some(TurnedAway { words: words.to_owned(), is_answer });
+        }
     }
 
     /// Notes what observed points want to know of an answer, and opens the WebSocket.

@@ -32,7 +32,7 @@ pub enum Probe {
         /// Opens the connections.
         begin: fn(&mut Bench) -> Step<Vec<Conn>>,
         /// Judges what has happened on them since.
-        finish: fn(&mut Bench, Vec<Conn>) -> Probed,
+        finish: fn(&mut Bench, &[Conn]) -> Probed,
     },
 }
 

@@ -47,6 +47,8 @@ fn parallel(bench: &mut Bench) -> Probed {
         match bench.up() {
             Ok(_) => {}
             Err(Stop::NoConnection(words)) => {
+                // That is a limit of connections at once.
+                bench.turned_away = None;
                 return Ok(Finding::warn(format!(
                     "{number} of {PARALLEL} connections at once; then {words}"
                 )));

@@ -95,7 +95,7 @@ fn read_again(bench: &mut Bench, reader: Conn) -> Probed {
                 return Ok(Finding::pass(words));
             }
             Ok(Read::Wrong(words)) => return Ok(Finding::warn(words)),
-            Err(Stop::Ended { end, .. }) => return Ok(read.ended(&end)),
+            Err(Stop::Ended { end, .. }) => return Ok(ended(&end)),
             Err(Stop::Silent { after, .. }) => {
                 let (count, waited) = (read.count, after.as_secs_f64());
                 return Ok(Finding::warn(format!(
@@ -137,11 +137,11 @@ impl Reading {
         }
         result
     }
+}
 
-    /// The server has ended the connection of the reader.
-    fn ended(&self, end: &End) -> Finding {
-        let words = format!("the client that did not read was ended: {end}");
-        let is_reasoned = end.said.is_some() || end.close.is_some();
-        if is_reasoned { Finding::pass(words) } else { Finding::warn(words) }
-    }
+/// The server has ended the connection of the reader.
+fn ended(end: &End) -> Finding {
+    let words = format!("the client that did not read was ended: {end}");
+    let is_reasoned = end.said.is_some() || end.close.is_some();
+    if is_reasoned { Finding::pass(words) } else { Finding::warn(words) }
 }

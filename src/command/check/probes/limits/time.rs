@@ -70,7 +70,7 @@ pub fn begin_keep_alive(bench: &mut Bench) -> Step<Vec<Conn>> {
     }
 }
 
-pub fn keep_alive_enforced(bench: &mut Bench, conns: Vec<Conn>) -> Probed {
+pub fn keep_alive_enforced(bench: &mut Bench, conns: &[Conn]) -> Probed {
     let (conn, watcher) = (conns[0], conns[1]);
     let keep_alive = Duration::from_secs(bench.link(conn).keep_alive.into());
     let latest = keep_alive * 6;
@@ -114,36 +114,31 @@ pub fn begin_mute(bench: &mut Bench) -> Step<Vec<Conn>> {
     bench.up().map(|conn| vec![conn])
 }
 
-pub fn mute_connection(bench: &mut Bench, conns: Vec<Conn>) -> Probed {
+pub fn mute_connection(bench: &mut Bench, conns: &[Conn]) -> Probed {
     let conn = conns[0];
     let left = MUTE.saturating_sub(bench.elapsed());
     bench.allow(left);
     bench.end_within(conn, left)?;
     let after = bench.ended_after(conn).filter(|after| *after <= MUTE + TOLERANCE);
-    Ok(match after {
-        Some(after) => {
-            let end = &bench.link(conn).end;
-            Finding::pass(format!("ended after {:.1} s: {end}", after.as_secs_f64()))
-        }
-        None => {
-            let time = MUTE.as_secs();
-            Finding::warn(format!("a connection without CONNECT stays open for {time} s"))
-        }
-    })
+    if let Some(after) = after {
+        let end = &bench.link(conn).end;
+        return Ok(Finding::pass(format!("ended after {:.1} s: {end}", after.as_secs_f64())));
+    }
+    let time = MUTE.as_secs();
+    Ok(Finding::warn(format!("a connection without CONNECT stays open for {time} s")))
 }
 
 pub fn begin_idle(bench: &mut Bench) -> Step<Vec<Conn>> {
     let conn = connected(bench, 0, None)?;
-    match bench.link(conn).keep_alive {
-        0 => Ok(vec![conn]),
-        seconds => {
-            let words = format!("the server dictates a keep alive of {seconds} s");
-            Err(Finding::not_applicable(words).into())
-        }
+    let dictated = bench.link(conn).keep_alive;
+    if dictated == 0 {
+        return Ok(vec![conn]);
     }
+    let words = format!("the server dictates a keep alive of {dictated} s");
+    Err(Finding::not_applicable(words).into())
 }
 
-pub fn idle_survives(bench: &mut Bench, conns: Vec<Conn>) -> Probed {
+pub fn idle_survives(bench: &mut Bench, conns: &[Conn]) -> Probed {
     let conn = conns[0];
     let time = bench.target.idle_time;
     let left = time.saturating_sub(bench.elapsed());

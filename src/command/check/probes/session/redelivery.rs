@@ -98,7 +98,7 @@ pub fn begin_unacknowledged(bench: &mut Bench) -> Step<Vec<Conn>> {
 
 // Probes that wait have one type.
 #[allow(clippy::needless_pass_by_value)]
-pub fn no_redelivery_while_connected(bench: &mut Bench, conns: Vec<Conn>) -> Probed {
+pub fn no_redelivery_while_connected(bench: &mut Bench, conns: &[Conn]) -> Probed {
     let Some(mut conn) = conns.first().copied() else {
         return Ok(Finding::unknown("there is no connection"));
     };

@@ -1,0 +1,90 @@
+//! Whether the server still answers, and whether it still takes connections.
+
+use std::time::Duration;
+
+use super::{Runner, Task};
+use crate::command::check::bench::{Bench, TurnedAway};
+use crate::command::check::finding::{Finding, Probed, Verdict};
+use crate::command::check::points::{Harm, Point};
+
+/// When the server is asked whether it is still there, after the first time.
+const ALIVE_AFTER: [Duration; 3] =
+    [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
+
+/// How long the run waits once where the server begins to refuse connections.
+const REST: Duration = Duration::from_secs(10);
+
+/// Why a point is not asked of a server that refuses connections which it took before.
+fn limit_words(turned_away: &TurnedAway) -> String {
+    format!("{}, which was taken before: rate limit? try --pause 4s", turned_away.words)
+}
+
+impl Runner<'_, '_> {
+    /// Asks once. Where the server begins to refuse connections, the run waits once, and asks
+    /// again; it stops if that does not help.
+    pub(super) fn attempt_unless_limited(
+        &mut self,
+        task: Task,
+        probe: fn(&mut Bench) -> Probed,
+    ) -> (Finding, bool) {
+        let first = self.attempt(task, probe);
+        if !self.is_turned_away(task) {
+            return first;
+        }
+        if !std::mem::replace(&mut self.has_rested, true) {
+            self.leave(task);
+            if self.bench.idle(REST).is_err() {
+                return first;
+            }
+            let again = self.attempt(task, probe);
+            if !self.is_turned_away(task) {
+                return again;
+            }
+        }
+        let words = self.bench.turned_away.as_ref().map(limit_words).unwrap_or_default();
+        self.limited = Some(words.clone());
+        (Finding::unknown(words), false)
+    }
+
+    /// Whether a connection was refused that was taken before. A mute end may also be the end of
+    /// the server where broken bytes were sent: still-alive judges that.
+    fn is_turned_away(&self, task: Task) -> bool {
+        let is_harmless = task.point.harm == Harm::None;
+        let turned_away = self.bench.turned_away.as_ref();
+        turned_away.is_some_and(|turned_away| turned_away.is_answer || is_harmless)
+    }
+
+    /// Asks whether the server still answers; if not, waits for it to come back.
+    pub(super) fn ask_whether_alive(&mut self, after: &'static Point) {
+        self.bench.begin_as("still-alive", None);
+        let mut alive = self.bench.is_alive();
+        let mut waits = ALIVE_AFTER.into_iter();
+        let is_first = alive.is_ok();
+        while let (Err(_), Some(time)) = (&alive, waits.next()) {
+            self.bench.allow(time);
+            if self.bench.idle(time).is_err() {
+                return;
+            }
+            alive = self.bench.is_alive();
+        }
+        if let (Err(_), Some(turned_away)) = (&alive, &self.bench.turned_away)
+            && turned_away.is_answer
+        {
+            self.limited = Some(limit_words(turned_away));
+            self.bench.end_point();
+            return;
+        }
+        let (verdict, words) = match (is_first, &alive) {
+            (true, _) => (Verdict::Pass, String::new()),
+            (false, Ok(())) => {
+                (Verdict::Fail, format!("did not answer for a while after {}", after.name))
+            }
+            (false, Err(_)) => (Verdict::Fail, format!("no longer answers after {}", after.name)),
+        };
+        self.bench.journal.observe("still-alive", None, verdict, words);
+        if alive.is_err() {
+            self.dead = Some(after.name.to_owned());
+        }
+        self.bench.end_point();
+    }
+}

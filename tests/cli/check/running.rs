@@ -1,0 +1,162 @@
+//! How a run goes: limits of the server, how the user logs in, what is left behind, signals.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use super::front::{self, Deviation, Do, Request, Requests, Seen, frame};
+use super::table::{serve, verdicts};
+use crate::support::program::Program;
+
+/// How many connections were made to the front of a test.
+static LIMITED: AtomicUsize = AtomicUsize::new(0);
+static LIMITED_ONCE: AtomicUsize = AtomicUsize::new(0);
+
+fn too_many() -> Request {
+    Request::Answer("HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n".to_owned())
+}
+
+#[test]
+fn a_limit_of_connections_ends_the_run_after_a_rest() {
+    let (_serve, url) = serve();
+    let limited = front::start(&url, || {
+        Box::new(Requests(|_| {
+            let count = LIMITED.fetch_add(1, Ordering::SeqCst);
+            if count < 3 { Request::Pass } else { too_many() }
+        }))
+    });
+    let once = front::start(&url, || {
+        Box::new(Requests(|_| {
+            let count = LIMITED_ONCE.fetch_add(1, Ordering::SeqCst);
+            if count == 3 { too_many() } else { Request::Pass }
+        }))
+    });
+    let only = "ping-answered,ping,empty-message,client-close,close-forms";
+    let outcome = Program::new(["check", &limited, "--only", only, "--json"]).run();
+    let text = String::from_utf8_lossy(&outcome.stdout).into_owned();
+    let words = "429 Too Many Requests, which was taken before: rate limit? try --pause 4s";
+    assert!(text.contains(words), "{outcome}");
+    assert!(text.contains(r#""fail":0,"#), "{outcome}");
+    // Three that are taken, the refused one, and the one after the rest.
+    assert_eq!(LIMITED.load(Ordering::SeqCst), 5, "{outcome}");
+    let (found, report) = verdicts(&once, only);
+    let unknown: Vec<_> = found.iter().filter(|(_, verdict)| *verdict == "unknown").collect();
+    assert!(unknown.is_empty(), "{unknown:?} {report}");
+}
+
+/// Takes the Authentication Method `x` alone, which the server behind it does not know.
+struct Method;
+
+impl Deviation for Method {
+    fn client_frame(&mut self, seen: &Seen) -> Vec<Do> {
+        if seen.packet() != Some(1) {
+            return vec![Do::Pass];
+        }
+        let mut packet = seen.payload.clone();
+        let property = b"\x15\0\x01x";
+        let Some(at) = packet.windows(4).position(|window| window == property) else {
+            return vec![Do::End];
+        };
+        packet.drain(at..at + 4);
+        // The remaining length, and that of the properties: both are short.
+        packet[1] -= 4;
+        packet[12] -= 4;
+        vec![Do::ToServer(frame(0x82, &packet, true))]
+    }
+}
+
+#[test]
+fn the_method_of_authentication_is_used_in_mqtt_5() {
+    let (_serve, url) = serve();
+    let front = front::start(&url, || Box::new(Method));
+    let only = ["--only", "ping-answered", "--versions", "5"];
+    let login = ["--auth-method", "x"];
+    let outcome = Program::new([&["check", &front][..], &only, &login].concat()).run();
+    assert_eq!(outcome.code(), Some(0), "{outcome}");
+    let outcome = Program::new([&["check", &front][..], &only].concat()).run();
+    assert_eq!(outcome.code(), Some(6), "{outcome}");
+}
+
+/// What a new subscriber gets: the retained messages, in lines of topic and payload.
+fn retained(url: &str) -> String {
+    let marker = ["pub", url, "-t", "end", "-m", "x", "-r"];
+    assert_eq!(Program::new(marker).run().code(), Some(0));
+    let outcome = Program::new(["sub", url, "-v", "-t", "#", "-W", "1"]).run();
+    String::from_utf8(outcome.stdout).unwrap()
+}
+
+/// Points that leave something behind unless it is cleared.
+const LEAVING: &str = "retain-stored,retain-live-flag,retain-handling,message-expiry,will-on-cut,\
+                       session-resumed,offline-queue";
+
+#[test]
+fn nothing_is_left_behind_and_nothing_is_sent_elsewhere() {
+    let (_serve, url) = serve();
+    let mut watcher = Program::new(["sub", &url, "-v", "-t", "#", "-d"]).spawn();
+    watcher.wait_for_words("SUBACK");
+    let arguments = ["--only", LEAVING, "--versions", "5", "--topic-prefix", "a/b", "--json"];
+    let outcome = Program::new([&["check", &url], &arguments[..]].concat()).spawn();
+    let outcome = outcome.finish_within(Duration::from_secs(90));
+    assert_eq!(outcome.code(), Some(0), "{outcome}");
+    assert_eq!(retained(&url), "end x\n");
+    watcher.wait_for_line(|line| line.trim_end() == "end x");
+    watcher.signal("INT");
+    let seen = String::from_utf8_lossy(&watcher.finish().stdout).into_owned();
+    let is_strange = |line: &&str| !line.starts_with("a/b/") && *line != "end x";
+    let strangers: Vec<_> = seen.lines().filter(is_strange).collect();
+    assert!(strangers.is_empty(), "{strangers:?}");
+}
+
+#[test]
+fn a_signal_ends_the_run_and_nothing_is_left_behind() {
+    let mut random = fastrand::Rng::with_seed(13);
+    let (_serve, url) = serve();
+    for signal in ["INT", "TERM", "INT", "TERM"] {
+        let moment = Duration::from_millis(random.u64(100..2500));
+        let check = Program::new(["check", &url, "--only", LEAVING, "--versions", "5"]).spawn();
+        // Any moment is as good: the seed makes them the same in each run.
+        thread::sleep(moment);
+        check.signal(signal);
+        let outcome = check.finish();
+        let code = if signal == "INT" { 130 } else { 143 };
+        assert_eq!(outcome.code(), Some(code), "after {moment:?}: {outcome}");
+        assert!(String::from_utf8_lossy(&outcome.stdout).contains("interrupted"), "{outcome}");
+        assert_eq!(retained(&url), "end x\n", "after {moment:?}: {outcome}");
+    }
+}
+
+/// Does not answer, or ends after so many bytes of the server.
+struct Cut {
+    left: usize,
+}
+
+impl Deviation for Cut {
+    fn server_frame(&mut self, seen: &Seen) -> Vec<Do> {
+        if seen.raw.len() <= self.left {
+            self.left -= seen.raw.len();
+            return vec![Do::Pass];
+        }
+        let rest = seen.raw[..self.left].to_vec();
+        self.left = 0;
+        vec![Do::ToClient(rest), Do::End]
+    }
+}
+
+#[test]
+fn a_server_that_ends_at_any_byte_ends_no_run_by_a_fault() {
+    let (_serve, url) = serve();
+    let only = "ping-answered,ping,two-packets,client-close,mqtt-disconnect";
+    let runs: Vec<_> = (0..24)
+        .map(|left| front::start(&url, move || Box::new(Cut { left })))
+        .map(|front| {
+            let arguments = ["check", &front, "--only", only, "--versions", "5", "--json"];
+            Program::new(arguments).spawn()
+        })
+        .collect();
+    for (left, run) in runs.into_iter().enumerate() {
+        let outcome = run.finish_within(Duration::from_secs(90));
+        let text = String::from_utf8_lossy(&outcome.stdout).into_owned();
+        assert!(!text.contains("fault in mqttws"), "{left}: {outcome}");
+        assert!(matches!(outcome.code(), Some(0 | 1 | 6)), "{left}: {outcome}");
+    }
+}
