@@ -157,6 +157,7 @@ impl Bench {
         }
     }
 
+    /// Sends UNSUBSCRIBE without waiting.
     pub fn send_unsubscribe(&mut self, conn: Conn, filters: &[&str]) -> PacketId {
         let packet_id = self.link(conn).next_id();
         let filters = filters.iter().copied();
