@@ -128,7 +128,7 @@ fn manual(files: &mut BTreeMap<PathBuf, String>) {
 fn points_section() -> String {
     let mut text = include_str!("manual/points.roff").to_owned();
     for group in &points::GROUPS {
-        write!(text, ".SS {}\n", escaped(group.name)).expect("writing to a string");
+        writeln!(text, ".SS {}", escaped(group.name)).expect("writing to a string");
         for point in group.points {
             let marks = point.marks.iter().map(|mark| mark.name());
             let facts: Vec<&str> = [point.severity.name(), point.set.name()]

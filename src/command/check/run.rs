@@ -394,14 +394,16 @@ fn tasks(bench: &Bench, selection: &Selection) -> Vec<Task> {
 /// The versions that a point is asked in; `None` stands for the newest that is spoken.
 fn versions(bench: &Bench, selection: &Selection, point: &Point) -> Vec<Option<Version>> {
     let tried = bench.target.versions.iter().copied();
+    let is_thorough = selection.full || selection.only.iter().any(|name| name == point.name);
     match point.versions {
-        Versions::Only(only) => tried.filter(|version| only.contains(version)).map(Some).collect(),
-        Versions::All if selection.full || selection.only.iter().any(|name| name == point.name) => {
-            tried.map(Some).collect()
+        // Of several, the default set asks in the newest.
+        Versions::Only(only) if only.len() == 1 || is_thorough => {
+            tried.filter(|version| only.contains(version)).map(Some).collect()
         }
+        Versions::All if is_thorough => tried.map(Some).collect(),
         Versions::All if IN_BOTH.contains(&point.name) => {
             tried.filter(|version| *version >= Version::V3_1_1).map(Some).collect()
         }
-        Versions::Newest | Versions::All => vec![None],
+        Versions::Newest | Versions::All | Versions::Only(_) => vec![None],
     }
 }

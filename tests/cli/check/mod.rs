@@ -1,6 +1,7 @@
 //! `mqttws check`: against `serve`, against servers that deviate in one thing, and what it writes.
 
 mod front;
+mod hostile;
 mod reports;
 mod running;
 mod secure_front;

@@ -160,3 +160,27 @@ fn a_server_that_ends_at_any_byte_ends_no_run_by_a_fault() {
         assert!(matches!(outcome.code(), Some(0 | 1 | 6)), "{left}: {outcome}");
     }
 }
+
+#[test]
+fn no_subset_of_the_points_changes_a_verdict() {
+    let mut random = fastrand::Rng::with_seed(14);
+    let (_serve, url) = serve();
+    let outcome = Program::new(["check", "--list", "--json"]).run();
+    let list: serde_json::Value = serde_json::from_slice(&outcome.stdout).unwrap();
+    let points = list.as_array().unwrap().iter();
+    let names: Vec<&str> = points
+        .filter(|point| point["set"] == "default")
+        .map(|point| point["name"].as_str().unwrap())
+        .collect();
+    let (all, _) = verdicts(&url, &names.join(","));
+    for _ in 0..12 {
+        let subset: Vec<&str> = names.iter().copied().filter(|_| random.u8(0..3) == 0).collect();
+        let (found, report) = verdicts(&url, &subset.join(","));
+        for name in subset {
+            let (alone, among) = (&found[name], &all[name]);
+            // What was not seen cannot be judged.
+            let is_same = alone == among || [alone, among].iter().any(|verdict| *verdict == "n.a.");
+            assert!(is_same, "{name}: {among} among all, {alone} in this subset: {report}");
+        }
+    }
+}

@@ -9,6 +9,9 @@ use crate::mqtt::version::Version;
 
 pub fn client_id_empty(bench: &mut Bench) -> Probed {
     let version = spoken_version(bench)?;
+    if version == Version::V3_1 {
+        return Ok(Finding::not_applicable("MQTT 3.1 has no empty client id"));
+    }
     let first = assigned(bench, version)?;
     let second = assigned(bench, version)?;
     if version < Version::V5 {
