@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 /// How long a front waits for bytes: longer than any test.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A frame that came, whole.
 pub struct Seen {
