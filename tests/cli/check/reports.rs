@@ -22,7 +22,7 @@ fn a_good_server_has_no_failure() {
 fn without_a_connection_the_exit_code_is_that_of_every_command() {
     let outcome = Program::new(["check", "ws://127.0.0.1:1/"]).run();
     assert_eq!(outcome.code(), Some(3), "{outcome}");
-    let stderr = "mqttws: connecting to ws://127.0.0.1:1/: 127.0.0.1:1: connection refused\n";
+    let stderr = "mqttws: connecting to ws://127.0.0.1:1/: connection refused\n";
     assert_eq!(String::from_utf8_lossy(&outcome.stderr), stderr);
     let (_serve, url) = serve();
     let wrong = url.replace("/mqtt", "/nope");
