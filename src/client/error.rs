@@ -56,6 +56,12 @@ impl std::fmt::Display for AtServer {
     }
 }
 
+/// A time as messages tell it: rounded up to the tenth of a second.
+pub fn whole_tenths(time: Duration) -> Duration {
+    let tenths = u64::try_from(time.as_millis().div_ceil(100)).unwrap_or(u64::MAX);
+    Duration::from_millis(tenths.saturating_mul(100))
+}
+
 /// A message that was sent and not acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unacknowledged {

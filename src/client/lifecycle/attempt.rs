@@ -6,7 +6,7 @@ use super::close::{ClosingTime, QUIET, SessionRemains};
 use super::failed_write::FailedWrite;
 use super::fallback::Name;
 use super::{Action, DialPlan, Lifecycle, State};
-use crate::client::error::Error;
+use crate::client::error::{Error, whole_tenths};
 use crate::transport::redirect::Redirects;
 
 /// The dialling thread may report this much after the deadline; later, it waits for a name look-up.
@@ -108,12 +108,6 @@ impl ConnectAttempt {
             self.plan.deadline = (now + QUIET).min(self.began + cap);
         }
     }
-}
-
-/// A time as messages tell it: rounded up to the tenth of a second.
-pub fn whole_tenths(time: Duration) -> Duration {
-    let tenths = u64::try_from(time.as_millis().div_ceil(100)).unwrap_or(u64::MAX);
-    Duration::from_millis(tenths.saturating_mul(100))
 }
 
 impl Lifecycle {

@@ -3,10 +3,9 @@
 
 use std::time::Instant;
 
-use super::attempt::whole_tenths;
 use super::{Action, ConnectAttempt, ConnectPurpose, CredentialUse, Lifecycle, Policy, Replacing};
 use crate::client::VersionChoice;
-use crate::client::error::{Error, Step};
+use crate::client::error::{Error, Step, whole_tenths};
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::version::Version;
 use crate::transport::tls::TlsError;

@@ -5,8 +5,8 @@ use std::fmt;
 use rustls::CertificateError;
 
 use super::certificate::{Date, Fingerprint};
+use super::given_places::GivenPlaces;
 use super::key_kind::unsupported_key;
-use super::roots::GivenPlaces;
 
 /// The reason why a certificate was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 mod certificate;
 mod certificate_error;
 mod error;
+mod given_places;
 mod identity;
 mod judgement;
 mod key_kind;
@@ -35,7 +36,7 @@ pub use identity::{CertificateRequest, Identity};
 pub use judgement::Judgement;
 pub use setup_error::{FilePurpose, TlsSetupError};
 
-pub use roots::GivenPlaces;
+pub use given_places::GivenPlaces;
 use verify::{Trust, Verifier, Witness};
 
 use super::host;

@@ -10,6 +10,7 @@ use rustls::pki_types::CertificateDer;
 use super::super::text::uncapitalised;
 use super::TlsOptions;
 use super::error::TlsError;
+use super::given_places::GivenPlaces;
 use super::pem::PemFile;
 use super::setup_error::{FilePurpose, TlsSetupError};
 
@@ -23,30 +24,6 @@ pub struct Authorities {
     pub given: Vec<CertificateDer<'static>>,
     /// Where the user gave them.
     pub places: GivenPlaces,
-}
-
-/// The flags with which the user gave authorities.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GivenPlaces {
-    /// None.
-    None,
-    /// `--cafile`.
-    File,
-    /// `--capath`.
-    Folder,
-    /// Both.
-    Both,
-}
-
-impl GivenPlaces {
-    fn of(options: &TlsOptions) -> Self {
-        match (options.ca_files.is_empty(), options.ca_folders.is_empty()) {
-            (true, true) => Self::None,
-            (false, true) => Self::File,
-            (true, false) => Self::Folder,
-            (false, false) => Self::Both,
-        }
-    }
 }
 
 /// The authorities of the options, or Mozilla's if there are none.

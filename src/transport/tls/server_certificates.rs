@@ -6,8 +6,8 @@ use rustls::{CertificateError, RootCertStore};
 
 use super::certificate::{Certificate, Fingerprint, anchor_rsa_bits};
 use super::certificate_error::{CertificateFault, Untrusted};
+use super::given_places::GivenPlaces;
 use super::key_kind::{anchor_key_algorithm, unsupported_key};
-use super::roots::GivenPlaces;
 
 /// The sizes of RSA keys that are accepted, in bits.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;

@@ -19,7 +19,8 @@ use x509_cert::der::Encode;
 
 use super::certificate::{Certificate, Fingerprint};
 use super::certificate_error::CertificateFault;
-use super::roots::{Authorities, GivenPlaces};
+use super::given_places::GivenPlaces;
+use super::roots::Authorities;
 use super::server_certificates::ServerCertificates;
 
 /// The rule by which a certificate is accepted.

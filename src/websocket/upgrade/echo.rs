@@ -5,7 +5,6 @@ use data_encoding::{BASE64, HEXLOWER_PERMISSIVE};
 use memchr::memmem;
 
 use super::HttpHeader;
-use super::request::is_secret;
 
 /// Stands for a secret.
 const HIDDEN: &str = "***";
@@ -200,6 +199,27 @@ fn percent_encoded(text: &str, in_lower_case: bool) -> String {
         b => format!("%{b:02X}"),
     };
     text.bytes().map(encoded).collect()
+}
+
+/// Whether a header with this name probably holds a secret.
+pub fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let marks = [
+        "authorization",
+        "cookie",
+        "token",
+        "secret",
+        "password",
+        "signature",
+        "passwd",
+        "credential",
+        "session",
+        "x-auth",
+        "jwt",
+        "apikey",
+    ];
+    let is_key = name.ends_with("-key") && !name.starts_with("sec-websocket-");
+    is_key || marks.iter().any(|mark| name.contains(mark))
 }
 
 #[cfg(test)]

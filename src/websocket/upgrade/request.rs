@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::echo::Echo;
+use super::echo::{Echo, is_secret};
 use super::error::UpgradeError;
 use super::{
     HEAD_LIMIT, HttpHeader, USER_AGENT, has_token, head_length, header_slots, joined,
@@ -113,27 +113,6 @@ pub fn masked(head: &str) -> String {
         _ => line.to_owned(),
     };
     head.split_inclusive('\n').map(mask).collect()
-}
-
-/// Whether a header with this name probably holds a secret.
-pub fn is_secret(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    let marks = [
-        "authorization",
-        "cookie",
-        "token",
-        "secret",
-        "password",
-        "signature",
-        "passwd",
-        "credential",
-        "session",
-        "x-auth",
-        "jwt",
-        "apikey",
-    ];
-    let is_key = name.ends_with("-key") && !name.starts_with("sec-websocket-");
-    is_key || marks.iter().any(|mark| name.contains(mark))
 }
 
 /// An upgrade request as a server reads it.
