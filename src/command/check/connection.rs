@@ -89,8 +89,6 @@ pub struct Link {
     pub latest_id: u16,
     /// The other end.
     pub reached: Reached,
-    /// How long connecting took.
-    pub connect_time: Duration,
     /// Why TLS failed.
     pub tls_error: Option<transport::Error>,
     inflater: Inflater,
@@ -109,7 +107,7 @@ impl Link {
     ) -> Result<Self, transport::Error> {
         let mut poller = Poller::sharing(waker);
         poller.attach(&mut dialled);
-        let Dialled { socket, reached, connect, tunnel, .. } = dialled;
+        let Dialled { socket, reached, tunnel, .. } = dialled;
         let wire = Wire::new(socket.clone());
         let (stream, stage) = match tls {
             Some((config, host)) => (Stream::secure(wire, tunnel, config, host)?, Stage::Security),
@@ -139,7 +137,6 @@ impl Link {
             refused_at: None,
             latest_id: 0,
             reached,
-            connect_time: connect,
             tls_error: None,
             inflater: Inflater::default(),
             inflate_error: None,

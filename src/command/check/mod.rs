@@ -1,9 +1,6 @@
 //! `check`: is this server interoperable over WebSockets, point by point? It alone may break the
 //! rules on the wire.
 
-// Until every point has its probe, some of their vocabulary is not used.
-#![allow(dead_code, unused_imports)]
-
 mod aliases;
 mod answer;
 mod bench;

@@ -2,7 +2,6 @@
 
 mod health;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use super::bench::{Bench, Conn, Failure, Spoken};
@@ -44,8 +43,6 @@ pub struct PointResult {
     pub known: bool,
     /// The evidence.
     pub evidence: Vec<Evidence>,
-    /// The fault is ours.
-    pub is_our_fault: bool,
 }
 
 /// One point to ask, in one version if it is asked in each.
@@ -179,12 +176,12 @@ impl Runner<'_, '_> {
         }
         let began = Instant::now();
         let mut tries = 1;
-        let (mut finding, is_our_fault) = self.attempt_unless_limited(task, probe);
+        let mut finding = self.attempt_unless_limited(task, probe);
         let mut evidence = self.bench.journal.take_evidence();
         if is_doubtful(&finding) {
             self.leave(task);
             tries = 2;
-            let (again, _) = self.attempt(task, probe);
+            let again = self.attempt(task, probe);
             if is_doubtful(&again) {
                 self.leave(task);
             }
@@ -198,7 +195,7 @@ impl Runner<'_, '_> {
         let was_cut = self.bench.saw_unexpected_end;
         self.bench.end_point();
         self.bench.read_parked();
-        self.push(task, finding, began.elapsed(), tries, evidence, is_our_fault);
+        self.push(task, finding, began.elapsed(), tries, evidence);
         let is_suspect = was_cut || task.point.harm == Harm::Possible;
         if is_suspect && task.point.way != Way::Observed && self.bench.interrupted.is_none() {
             self.ask_whether_alive(task.point);
@@ -214,14 +211,10 @@ impl Runner<'_, '_> {
         self.bench.end_point();
     }
 
-    /// Asks once. A panic is a fault of ours, and the others are asked none the less.
-    fn attempt(&mut self, task: Task, probe: fn(&mut Bench) -> Probed) -> (Finding, bool) {
+    /// Asks once.
+    fn attempt(&mut self, task: Task, probe: fn(&mut Bench) -> Probed) -> Finding {
         self.bench.begin(task.point, task.version);
-        let bench = &mut *self.bench;
-        match catch_unwind(AssertUnwindSafe(|| probe(bench))) {
-            Ok(probed) => (probed.unwrap_or_else(Stop::finding), false),
-            Err(_) => (Finding::unknown("fault in mqttws"), true),
-        }
+        probe(self.bench).unwrap_or_else(Stop::finding)
     }
 
     fn begin_waiting(&mut self, task: Task) -> (Task, Begun) {
@@ -263,7 +256,7 @@ impl Runner<'_, '_> {
         let finding = probed.unwrap_or_else(Stop::finding);
         let evidence = self.bench.journal.take_evidence();
         self.bench.end_point();
-        self.push(task, finding, since.elapsed(), 1, evidence, false);
+        self.push(task, finding, since.elapsed(), 1, evidence);
     }
 
     /// The finding of a point that is not asked at all.
@@ -294,7 +287,7 @@ impl Runner<'_, '_> {
     }
 
     fn record(&mut self, task: Task, finding: Finding, time: Duration, tries: u32) {
-        self.push(task, finding, time, tries, Vec::new(), false);
+        self.push(task, finding, time, tries, Vec::new());
     }
 
     fn push(
@@ -304,7 +297,6 @@ impl Runner<'_, '_> {
         time: Duration,
         tries: u32,
         evidence: Vec<Evidence>,
-        is_our_fault: bool,
     ) {
         let Task { point, version, .. } = task;
         let verdict = self.weighed(task, &finding);
@@ -320,7 +312,6 @@ impl Runner<'_, '_> {
             tries,
             known: false,
             evidence: observed.unwrap_or(evidence),
-            is_our_fault,
         };
         (self.plan.observer)(&result);
         self.results.push(result);

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::command::check::connection::Link;
 use crate::command::check::finding::Verdict;
-use crate::command::check::journal::{Direction, Fact, Layer};
+use crate::command::check::journal::{Direction, Layer};
 use crate::command::check::wire::Frame;
 use crate::exit::Exit;
 use crate::mqtt::packet::{Disconnect, Packet};

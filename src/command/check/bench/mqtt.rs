@@ -4,22 +4,19 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Bench, Conn, Spoken, Step, Stop};
-use crate::command::check::aliases::Aliases;
+use super::{Bench, Conn, Step, Stop};
 use crate::command::check::connection::Link;
 use crate::command::check::finding::Finding;
-use crate::command::check::journal::{Direction, Fact, Layer};
+use crate::command::check::journal::{Direction, Layer};
 use crate::command::check::packets::{self, Received};
 use crate::command::check::wire::Frame;
-use crate::exit::Exit;
 use crate::mqtt::packet::{
-    Ack, ConnAck, Connect, Packet, PacketId, Publish, SubAck, Subscribe, Subscription, Unsubscribe,
+    Ack, Packet, PacketId, Publish, SubAck, Subscribe, Subscription, Unsubscribe,
 };
 use crate::mqtt::property::Properties;
 use crate::mqtt::qos::QoS;
 use crate::mqtt::reason::ReasonCode;
 use crate::mqtt::topic::{TopicFilter, TopicName};
-use crate::mqtt::version::Version;
 
 /// What a marker holds.
 const MARK: &[u8] = b"mqttws-mark";

@@ -210,9 +210,8 @@ impl Report {
             return *exit;
         }
         let counts = self.counts();
-        let is_ours = self.results.iter().any(|result| result.is_our_fault);
         let is_undecided = self.judgement().0 == Judgement::Undecided && !self.is_partial;
-        if counts.fail > 0 || is_undecided || is_ours { Exit::Local } else { Exit::Done }
+        if counts.fail > 0 || is_undecided { Exit::Local } else { Exit::Done }
     }
 }
 

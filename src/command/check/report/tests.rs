@@ -23,7 +23,6 @@ fn result(name: &str, version: Option<Version>, verdict: Verdict, observed: &str
         tries: 1,
         known: false,
         evidence: vec![evidence],
-        is_our_fault: false,
     }
 }
 

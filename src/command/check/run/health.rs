@@ -26,7 +26,7 @@ impl Runner<'_, '_> {
         &mut self,
         task: Task,
         probe: fn(&mut Bench) -> Probed,
-    ) -> (Finding, bool) {
+    ) -> Finding {
         let first = self.attempt(task, probe);
         if !self.is_turned_away(task) {
             return first;
@@ -43,7 +43,7 @@ impl Runner<'_, '_> {
         }
         let words = self.bench.turned_away.as_ref().map(limit_words).unwrap_or_default();
         self.limited = Some(words.clone());
-        (Finding::unknown(words), false)
+        Finding::unknown(words)
     }
 
     /// Whether a connection was refused that was taken before. A mute end may also be the end of
