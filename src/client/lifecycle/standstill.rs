@@ -1,5 +1,5 @@
-//! A server that goes no further: in the middle of a message, or without acknowledging one of ours.
-//! The user is told once.
+//! A server that stops in the middle of a message, or does not acknowledge what we have published:
+//! the user is told once.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Awaited {
     /// The rest of a message that has begun to arrive.
     pub message: Option<ArrivingMessage>,
-    /// The acknowledgement of a message of ours, which was sent as a whole.
+    /// The acknowledgement of a message that we have published, and that was sent as a whole.
     pub acknowledgement: Option<MissingAcknowledgement>,
 }
 

@@ -98,7 +98,16 @@ impl Conduct {
                 self.due.push((PacketType::UnsubAck, unsubscribe.packet_id));
             }
             Packet::PingReq => self.pings += 1,
-            _ => {}
+            // These ask for no answer that must come, and the last four only a server sends.
+            Packet::PubRec(_)
+            | Packet::PubAck(_)
+            | Packet::PubComp(_)
+            | Packet::Disconnect(_)
+            | Packet::Auth(_)
+            | Packet::ConnAck(_)
+            | Packet::SubAck(_)
+            | Packet::UnsubAck(_)
+            | Packet::PingResp => {}
         }
     }
 

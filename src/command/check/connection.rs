@@ -376,7 +376,21 @@ impl Link {
             Packet::PubRel(ack) if self.acks == Acks::Automatic => {
                 self.send_packet(&Packet::PubComp(Ack::success(ack.packet_id)), journal);
             }
-            _ => {}
+            // The probe answers these, or they ask for no answer; and the last four only a client
+            // sends, which `conduct` judges.
+            Packet::Publish(_)
+            | Packet::PubRel(_)
+            | Packet::PubAck(_)
+            | Packet::PubRec(_)
+            | Packet::PubComp(_)
+            | Packet::SubAck(_)
+            | Packet::UnsubAck(_)
+            | Packet::PingResp
+            | Packet::Auth(_)
+            | Packet::Connect(_)
+            | Packet::Subscribe(_)
+            | Packet::Unsubscribe(_)
+            | Packet::PingReq => {}
         }
     }
 

@@ -65,7 +65,7 @@ impl Bench {
         self.links.push(Some(link));
         let conn = Conn(self.links.len() - 1);
         let secured = self.secure(conn);
-        // Who is not named may show another certificate.
+        // A server that was sent no name may show the certificate of another.
         if tls.is_some_and(|(tls, _)| tls.names_server()) {
             self.note_certificate(conn);
         }
@@ -187,7 +187,7 @@ impl Bench {
                 self.journal.observe(point, version, Verdict::Fail, words);
             }
             // The point had no time left to wait.
-            _ => {}
+            Ok(None) | Err(_) => {}
         }
     }
 
@@ -232,7 +232,7 @@ impl Bench {
         fence
     }
 
-    /// This topic holds a retained message of ours: it is cleared at the end.
+    /// We have left a retained message at this topic: it is cleared at the end.
     pub fn remember_retained(&mut self, topic: String) {
         if !self.retained.contains(&topic) {
             self.retained.push(topic);

@@ -140,11 +140,11 @@ pub struct Bench {
     run: String,
     topic: String,
     topics: u32,
-    /// Topics that hold a retained message of ours.
+    /// Topics at which we have left a retained message.
     retained: Vec<String>,
     /// The steps of `--auth-method`.
     authenticator: Authenticator,
-    /// Sessions of ours that outlive their connection.
+    /// Our sessions that outlive their connection.
     sessions: Vec<(Version, Bytes)>,
     /// What came for the user's request when it was first sent.
     plain_answer: Option<Answer>,

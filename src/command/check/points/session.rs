@@ -114,7 +114,7 @@ pub const POINTS: &[Point] = &[
         versions: Versions::Only(&[Version::V5]),
         needs: &[],
         harm: Harm::None,
-        expected: "the session ends when it was said",
+        expected: "the session ends at its expiry",
         why: "Sessions pile up, or vanish too early, otherwise.",
         remedy: "report it to the server's authors",
     },
@@ -143,7 +143,7 @@ pub const POINTS: &[Point] = &[
         needs: &[Need::Topics, Need::TwoConnections, Need::Retained],
         harm: Harm::None,
         expected: "the will comes when the client vanishes",
-        why: "Others learn of it by the will alone.",
+        why: "Other clients learn only from the will that it is gone.",
         remedy: "a proxy must end its connection to the server when the client's has ended; \
                  without a proxy report it to the server's authors",
     },

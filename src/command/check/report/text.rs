@@ -130,10 +130,10 @@ const ANNOUNCED: [(&str, &str); 5] = [
 
 fn headlines(headlines: &[Headline], out: &mut String) {
     for (number, headline) in headlines.iter().enumerate() {
-        match number {
-            0 => out.push_str("The founding page (Eclipse Paho)\n"),
-            4 => out.push_str("MQTT over WebSocket (OASIS, section 6)\n"),
-            _ => {}
+        if number == 0 {
+            out.push_str("The founding page (Eclipse Paho)\n");
+        } else if number == 4 {
+            out.push_str("MQTT over WebSocket (OASIS, section 6)\n");
         }
         let (verdict, title) = (headline.verdict.name(), headline.mark.title());
         let start = format!("  {verdict:<7} {title:<23} ");

@@ -137,13 +137,14 @@ pub fn upgrade_missing(bench: &mut Bench) -> Probed {
         Answer::Ended(_) | Answer::Silence => {
             return Ok(Finding::warn(format!("a plain GET: {answer}")));
         }
-        answer if answer.status() == Some(101) => {
+        Answer::Head(_) | Answer::Other(_) if answer.status() == Some(101) => {
             return Ok(Finding::fail(format!("a plain GET: {answer}")));
         }
-        _ if !bench.target.is_thorough => {
+        Answer::Head(_) | Answer::Other(_) if !bench.target.is_thorough => {
             return Ok(Finding::pass(format!("a plain GET: {answer}")));
         }
-        _ => {}
+        // The half of a request is asked, too.
+        Answer::Head(_) | Answer::Other(_) => {}
     }
     let answer = answer_to(bench, &half)?;
     let words = format!("neither Upgrade nor Connection: {answer}");
