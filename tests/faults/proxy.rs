@@ -8,8 +8,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long a reset waits for bytes that it can leave unread.
-const UNREAD: Duration = Duration::from_millis(100);
+use socket2::SockRef;
 
 /// How long a read waits before it looks whether the connection is still wanted.
 const TURN: Duration = Duration::from_millis(50);
@@ -19,7 +18,7 @@ const TURN: Duration = Duration::from_millis(50);
 pub enum Fault {
     /// Both connections end.
     Cut,
-    /// The client's connection ends with unread bytes in it, so that the kernel sends RST.
+    /// The client's connection ends with RST.
     Reset,
     /// This direction ends, the other does not.
     HalfClose,
@@ -305,15 +304,13 @@ impl Connection {
         self.epoch != self.shared.epoch.load(Ordering::SeqCst)
     }
 
-    /// Ends both connections. What is unread in a socket makes the kernel reset it.
+    /// Ends both connections. The client's socket is closed when both directions have ended: a
+    /// `shutdown` would send FIN before the RST.
     fn break_off(&self, fault: Fault) {
         self.count();
         self.is_over.store(true, Ordering::SeqCst);
         if fault == Fault::Reset {
-            let deadline = Instant::now() + UNREAD;
-            while Instant::now() < deadline
-                && self.client.peek(&mut [0]).is_err_and(|e| is_turn(&e))
-            {}
+            SockRef::from(&self.client).set_linger(Some(Duration::ZERO)).unwrap();
             self.broker.shutdown(Shutdown::Both).ok();
         } else {
             self.end();
